@@ -1,0 +1,72 @@
+"""The errors a user can meet: what is wrong, where, and what to do.
+
+Every floor of the house raises these; only :mod:`gdcli.cli.app` prints them and turns them into exit codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """A piece ``text[start:end]`` of something the user typed (code points, end exclusive).
+
+    ``source`` names where the text stands: a file, an option such as ``--start``, or nothing for the expression.
+    """
+
+    text: str
+    start: int
+    end: int
+    source: str = ""
+
+
+class GdError(Exception):
+    """Base of all errors with a message for the user; on its own, a fault of the program itself."""
+
+    status = "error"
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "", span: Span | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.span = span
+
+
+class UsageError(GdError):
+    """The expression, an option, a start or a problem file is wrong."""
+
+    status = "usage"
+    exit_code = 2
+
+
+class DomainError(GdError):
+    """The objective has no finite value at the start."""
+
+    status = "domain"
+    exit_code = 7
+
+
+class DataError(GdError):
+    """A data file cannot be read as asked."""
+
+    status = "data"
+    exit_code = 8
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name most like ``name``, or None when none is close."""
+    # Imported here: only a mistake pays for it. Cut to a length no name has, so that hostile text stays cheap.
+    from difflib import get_close_matches
+
+    names = list(known)
+    by_case = [k for k in names if k.lower() == name.lower()]
+    matches = by_case or get_close_matches(name[:60], names, n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return the hint ``did you mean ...?`` for a mistyped name, or ``otherwise``."""
+    close = nearest(name, known)
+    return f"did you mean {close}?" if close else otherwise

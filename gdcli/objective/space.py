@@ -1,0 +1,57 @@
+"""Names on one side, a flat vector on the other.
+
+Solvers know only a vector x of n numbers; a person knows names, some of them vectors. A `Space` maps one to
+the other, in the order in which the names first appear in the expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class Space:
+    """The variables of a problem: ``names``, their ``lengths`` (None for a scalar), ``size`` numbers in all."""
+
+    def __init__(self, lengths: Mapping[str, int | None]) -> None:
+        self.names = tuple(lengths)
+        self.lengths = dict(lengths)
+        self.offsets: dict[str, int] = {}
+        position = 0
+        for name, length in lengths.items():
+            self.offsets[name] = position
+            position += 1 if length is None else length
+        self.size = position
+
+    def flatten(self, values: Mapping[str, float | Sequence[float]]) -> list[float]:
+        """Return the numbers of ``values`` (one entry per name) as one flat list of ``size`` floats."""
+        flat: list[float] = []
+        for name, length in self.lengths.items():
+            value: Any = values[name]
+            if length is None:
+                flat.append(float(value))
+            elif hasattr(value, "tolist"):
+                flat.extend(value.tolist())
+            else:
+                flat.extend(float(v) for v in value)
+        return flat
+
+    def unflatten(self, x: Any) -> dict[str, float | list[float]]:
+        """Return ``{name: number or list of numbers}`` for a flat vector x of ``size`` numbers."""
+        point: dict[str, float | list[float]] = {}
+        for name, length in self.lengths.items():
+            at = self.offsets[name]
+            if length is None:
+                point[name] = float(x[at])
+            else:
+                part = x[at : at + length]
+                point[name] = part.tolist() if hasattr(part, "tolist") else [float(v) for v in part]
+        return point
+
+    def label(self, index: int) -> str:
+        """Return the name of one component of the flat vector: ``x`` or ``v[3]``."""
+        for name, length in self.lengths.items():
+            at = self.offsets[name]
+            if index < at + (1 if length is None else length):
+                return name if length is None else f"{name}[{index - at}]"
+        raise IndexError(index)

@@ -1,0 +1,248 @@
+"""The words in which solvers, reports and objectives speak to each other.
+
+An *objective* can be evaluated; a *method* turns one evaluated point into the next; the one loop in
+:mod:`gdcli.solvers.run` turns steps into *iterates*, shows them to *observers* and ends with a *result*.
+Everything here is about a minimisation; a maximisation is the minimisation of the negative, and only the
+report turns the signs back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+# A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have
+# + - on each other, * and / with a float, @ for the dot product, len() and indexing; see solvers/vectors.py.
+Vector = Any
+# A symmetric matrix: a list of `Vec` rows for few variables, a numpy array for many.
+Matrix = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is known about the objective at ``x``.
+
+    ``value`` is +inf where the function is undefined or not a number, -inf where it is unbounded. ``gradient``
+    (shape n) and ``hessian`` (shape n x n) are None where they were not asked for, or where they are not finite;
+    then ``note`` says why. ``estimated`` tells that the derivatives are difference quotients standing in for
+    exact ones which do not exist at this point.
+    """
+
+    x: Vector
+    value: float
+    gradient: Vector | None = None
+    hessian: Matrix | None = None
+    note: str = ""
+    estimated: bool = False
+
+
+@dataclass(slots=True)
+class Counts:
+    """How often the objective was evaluated, by kind; each gradient, Hessian or product counts as one."""
+
+    value: int = 0
+    gradient: int = 0
+    hessian: int = 0
+    product: int = 0
+
+    def copy(self) -> Counts:
+        """Return the counts as they are now."""
+        return Counts(self.value, self.gradient, self.hessian, self.product)
+
+
+class Objective(Protocol):
+    """A function of n variables to be minimised, as the solvers see it."""
+
+    size: int
+    counts: Counts
+    has_hessian: bool
+    has_product: bool
+
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
+        """Return the value (order 0), with the gradient (order 1), with the Hessian (order 2) at ``x``."""
+        ...
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with the derivatives up to ``order`` added; its value is not computed again."""
+        ...
+
+    def product(self, at: Evaluation, direction: Vector) -> Vector | None:
+        """Return the Hessian at ``at.x`` times ``direction``, or None where it is not finite."""
+        ...
+
+
+class StopReason(Enum):
+    """Why a run ended; the value is the word in machine output, ``sentence`` what a person reads."""
+
+    GRADIENT = "gradient-tolerance"
+    STEP = "step-tolerance"
+    VALUE = "value-tolerance"
+    GAIN = "gain-tolerance"
+    FLOOR = "rounding-floor"
+    TARGET = "target"
+    MAX_ITERATIONS = "max-iterations"
+    MAX_EVALUATIONS = "max-evaluations"
+    MAX_TIME = "max-time"
+    NO_DESCENT = "no-descent"
+    STATIONARY = "stationary"
+    UNBOUNDED = "unbounded"
+    AT_INFINITY = "minimum-at-infinity"
+    NON_FINITE = "non-finite"
+    EDGE = "edge-of-domain"
+    INTERRUPTED = "interrupted"
+    TERMINATED = "terminated"
+
+    @property
+    def sentence(self) -> str:
+        """The reason in words."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    StopReason.GRADIENT: "the gradient norm fell below its tolerance",
+    StopReason.STEP: "the distance moved fell below its tolerance",
+    StopReason.VALUE: "the change of the value fell below its tolerance",
+    StopReason.GAIN: "no more than rounding is left to gain",
+    StopReason.FLOOR: "no step changes the value by more than its rounding",
+    StopReason.TARGET: "the target value was reached",
+    StopReason.MAX_ITERATIONS: "the cap on iterations was reached",
+    StopReason.MAX_EVALUATIONS: "the cap on evaluations was reached",
+    StopReason.MAX_TIME: "the time allowed ran out",
+    StopReason.NO_DESCENT: "no step along the search direction lowers the value",
+    StopReason.STATIONARY: "the gradient is exactly zero",
+    StopReason.UNBOUNDED: "the value falls without end",
+    StopReason.AT_INFINITY: "the value keeps falling ever more slowly as the variables grow: its infimum is at infinity",
+    StopReason.NON_FINITE: "the iterates left the finite numbers",
+    StopReason.EDGE: "the path ran into the edge of the domain",
+    StopReason.INTERRUPTED: "interrupted",
+    StopReason.TERMINATED: "terminated",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a method: the point it arrives at, its new state, the step size (or radius) it used.
+
+    With a ``reason`` the method itself ends the run: at ``at`` when ``moved``, else where it stood (then ``at``
+    is the old point and no new iterate). ``kind`` is ``step``, or ``escape`` off a saddle or maximum.
+    """
+
+    at: Evaluation
+    state: Any
+    size: float
+    reason: StopReason | None = None
+    moved: bool = True
+    kind: str = "step"
+
+
+class Method(Protocol):
+    """A method: mathematics only, no loop, clock, counting or printing.
+
+    ``order`` is the order of derivatives that it needs at each iterate (1 or 2).
+    """
+
+    order: int
+
+    def start(self, objective: Objective, at: Evaluation) -> Any:
+        """Return the state before the first step from ``at`` (evaluated to ``order``)."""
+        ...
+
+    def step(self, objective: Objective, at: Evaluation, state: Any) -> Step:
+        """Return the next step from ``at``; its point is evaluated to ``order`` unless a reason ends the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Iterate:
+    """One point of the path: number 0 is the start."""
+
+    iteration: int
+    at: Evaluation
+    step: float | None
+    moved: float | None
+    counts: Counts
+    seconds: float
+    kind: str = "step"
+
+    @property
+    def gradient_norm(self) -> float | None:
+        """The Euclidean norm of the gradient, None where there is no gradient."""
+        from gdcli.solvers.vectors import norm
+
+        return None if self.at.gradient is None else norm(self.at.gradient)
+
+
+class Observer(Protocol):
+    """Something that watches a run: a table, a file of records, a progress bar."""
+
+    def __call__(self, iterate: Iterate) -> None:
+        """Take notice of one iterate, in order, the start included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run went: its first, best and last iterate, and why it ended.
+
+    ``iterations`` counts the passes of the method, one that ended the run without moving included.
+    """
+
+    start: Iterate
+    best: Iterate
+    last: Iterate
+    reason: StopReason
+    iterations: int
+    counts: Counts
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The evidence about an end point.
+
+    ``kind``: minimum, maximum, saddle, degenerate, kink, not-stationary or unknown. ``gain`` estimates how much
+    lower the value can still get nearby (None: not known), ``distance`` how far the minimiser is. Eigenvalues are
+    those of the Hessian of the minimised function, None where it could not be had; ``how`` says where the
+    Hessian came from: exact, differences, products, or none.
+    """
+
+    kind: str
+    gradient_norm: float | None
+    eigenvalue_min: float | None = None
+    eigenvalue_max: float | None = None
+    condition: float | None = None
+    gain: float | None = None
+    distance: float | None = None
+    how: str = "none"
+    notes: tuple[str, ...] = field(default=())
+
+
+class Status(Enum):
+    """The verdict on a run; the value is the word in machine output."""
+
+    CONVERGED = "converged"
+    COMPLETED = "completed"
+    LIMIT = "limit"
+    DIVERGED = "diverged"
+    STALLED = "stalled"
+    WRONG_KIND = "wrong-kind"
+    INTERRUPTED = "interrupted"
+    TERMINATED = "terminated"
+
+    @property
+    def exit_code(self) -> int:
+        """The process exit code that tells this status."""
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES = {
+    Status.CONVERGED: 0,
+    Status.COMPLETED: 0,
+    Status.LIMIT: 3,
+    Status.DIVERGED: 4,
+    Status.STALLED: 5,
+    Status.WRONG_KIND: 6,
+    Status.INTERRUPTED: 130,
+    Status.TERMINATED: 143,
+}
