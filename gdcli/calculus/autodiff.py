@@ -1,0 +1,248 @@
+"""Exact derivatives of a Form as graphs again: reverse mode for the gradient, forward over reverse for the Hessian.
+
+One reverse sweep from the value to the leaves gives the whole gradient at a small multiple of the cost of the value,
+however many variables there are (Griewank & Walther, Evaluating Derivatives, 2nd ed., 2008, chapter 3). A forward
+sweep over that gradient gives one column of the Hessian, or its product with a direction (ibid., chapter 5).
+
+Three things are special here. A slice of a vector is one leaf, so its adjoint is a vector, to be added into that slice
+of the gradient. A scalar that is broadcast into a vector collects the sum of the vector's adjoint. And the branches
+of ``where``, ``max`` and ``min`` are swept each on its own and chosen from at the end, so that an infinite derivative
+on the side not taken never meets the other side (0 * inf is nan).
+"""
+
+from __future__ import annotations
+
+from gdcli.language.functions import FUNCTIONS
+from gdcli.language.graph import LEAVES, Graph, Key, arguments
+
+# The pieces of a gradient: a leaf of the graph, and the node of the adjoint of that leaf.
+Adjoints = dict[int, int]
+
+# A condition under which a vector's branch is taken: (relation, a, b, side, length).
+Mask = tuple[str, int, int, bool, int]
+
+# Direction leaves of a Hessian-vector product are named as the variable with this in front; no typed name has it.
+DIRECTION = "~"
+
+
+class NotDifferentiableError(Exception):
+    """The forward derivative of this operation is not written as a graph (products of a long vector)."""
+
+
+class Derivatives:
+    """Derivatives within one graph; sweeps and partial derivatives are remembered."""
+
+    def __init__(self, graph: Graph, parameters: frozenset[str] = frozenset()) -> None:
+        """``parameters`` are names of vectors that are constant: their leaves get no adjoints."""
+        self.graph = graph
+        self.parameters = parameters
+        self._sweeps: dict[int, Adjoints] = {}
+        self._partials: dict[int, tuple[tuple[int, int], ...]] = {}
+
+    # -- reverse mode ----------------------------------------------------------------------------------------------
+
+    def gradient(self, root: int) -> Adjoints:
+        """Return the adjoint of every variable leaf that ``root``, a scalar, depends on."""
+        found = self._sweeps.get(root)
+        if found is None:
+            found = self._sweeps[root] = _Sweep(self, root, self.graph.number(1.0)).run()
+        return found
+
+    def branch_pair(self, key: Key) -> tuple[str, int, int, int, int] | None:
+        """Return (relation, a, b, yes, no) of an operation that chooses: where, max, min; None for others."""
+        if key[0] == "where":
+            return key[1], key[2], key[3], key[4], key[5]
+        if key[0] in ("max", "min"):
+            return (">=" if key[0] == "max" else "<="), key[1], key[2], key[1], key[2]
+        return None
+
+    def partials(self, i: int) -> tuple[tuple[int, int], ...]:
+        """Return ((argument, partial derivative), ...) of an elementwise operation, arguments that vary only."""
+        found = self._partials.get(i)
+        if found is None:
+            found = self._partials[i] = self._new_partials(i)
+        return found
+
+    def _new_partials(self, i: int) -> tuple[tuple[int, int], ...]:
+        g = self.graph
+        key = g.keys[i]
+        op, args = key[0], key[1:]
+        if op == "add":
+            pair = (g.number(1.0), g.number(1.0))
+        elif op == "sub":
+            pair = (g.number(1.0), g.number(-1.0))
+        elif op == "neg":
+            return ((args[0], g.number(-1.0)),)
+        elif op == "mul":
+            pair = (args[1], args[0])
+        elif op == "div":
+            pair = (g.div(g.number(1.0), args[1]), g.neg(g.div(i, args[1])))
+        elif op == "pow":
+            return self._power_partials(i, *args)
+        else:
+            return tuple(zip(args, FUNCTIONS[op].rule(g, i, args), strict=True))
+        return tuple((a, p) for a, p in zip(args, pair, strict=True) if g.value_of(a) is None)
+
+    def _power_partials(self, i: int, base: int, exponent: int) -> tuple[tuple[int, int], ...]:
+        """d(a**b) = b*a**(b-1) da + a**b*log(a) db; the second is 0 where a**b is 0, its limit there."""
+        g = self.graph
+        result = []
+        if g.value_of(base) is None:
+            result.append((base, g.mul(exponent, g.pow(base, g.sub(exponent, g.number(1.0))))))
+        if g.value_of(exponent) is None:
+            zero = g.number(0.0)
+            result.append((exponent, g.where("==", i, zero, zero, g.mul(i, g.call("log", base)))))
+        return tuple(result)
+
+    # -- forward mode ----------------------------------------------------------------------------------------------
+
+    def forward(self, roots: list[int], seeds: dict[int, int]) -> list[int]:
+        """Return the derivatives of ``roots`` along ``seeds`` ({leaf: derivative of that leaf}; other leaves: 0).
+
+        Raises NotDifferentiableError for derivatives of products of unexpanded vectors.
+        """
+        g = self.graph
+        zero = g.number(0.0)
+        tangent: dict[int, int] = dict(seeds)
+        for i in g.reach(roots):
+            if i in tangent:
+                continue
+            key = g.keys[i]
+            if key[0] in LEAVES:
+                tangent[i] = zero
+            elif all(tangent[a] == zero for a in arguments(key)):
+                tangent[i] = zero
+            else:
+                tangent[i] = self._tangent(i, key, tangent, zero)
+        return [tangent[root] for root in roots]
+
+    def _tangent(self, i: int, key: Key, tangent: dict[int, int], zero: int) -> int:
+        g = self.graph
+        branch = self.branch_pair(key)
+        if branch is not None:
+            relation, a, b, yes, no = branch
+            return g.where(relation, a, b, tangent[yes], tangent[no])
+        if key[0] == "sum":
+            length = g.lengths[key[1]]
+            assert length is not None
+            return g.total(tangent[key[1]], length)
+        if key[0] in ("prod", "others", "first"):
+            if key[0] == "first":  # piecewise constant
+                return zero
+            raise NotDifferentiableError(key[0])
+        if key[0] in ("largest", "smallest"):
+            inner = tangent[key[1]]
+            if g.lengths[inner] is None:
+                return inner
+            return g.node("sum", g.where("!=", g.node("first", key[1], i), zero, inner, zero))
+        total = zero
+        for child, partial in self.partials(i):
+            if tangent[child] != zero:
+                total = g.add(total, g.mul(partial, tangent[child]))
+        return total
+
+
+class _Sweep:
+    """One reverse sweep from a root (the value, or a branch) with the adjoint ``seed``.
+
+    A branch taken only by some elements of a vector is swept by a sweep of its own, whose ``masks`` keep each product
+    at 0 on the other elements; what reaches a scalar there is handed to the sweep ``above``.
+    """
+
+    def __init__(self, derivatives: Derivatives, root: int, seed: int | None, above: _Sweep | None = None) -> None:
+        self.d = derivatives
+        self.g = derivatives.graph
+        self.root = root
+        self.above = above
+        self.masks: tuple[Mask, ...] = ()
+        self.adjoint: dict[int, int] = {} if seed is None else {root: seed}
+        # Adjoints that vectors send to a scalar, by the vectors' length: added up before they are summed, once.
+        self.pending: dict[int, dict[int, int]] = {}
+        self.leaves: Adjoints = {}
+
+    def run(self) -> Adjoints:
+        for i in reversed(self.g.reach((self.root,))):
+            self.settle(i)
+            weight = self.adjoint.get(i)
+            if weight is None:
+                continue
+            key = self.g.keys[i]
+            if self.above is not None and self.g.lengths[i] is None:
+                self.above.send(i, weight, None)
+            elif key[0] in LEAVES:
+                self.arrive(i, weight)
+            else:
+                self.spread(i, key, weight)
+        return self.leaves
+
+    def settle(self, i: int) -> None:
+        """Sum the adjoints that vectors have sent to a scalar."""
+        for length, vector in self.pending.pop(i, {}).items():
+            total = self.g.total(vector, length)
+            self.adjoint[i] = self.g.add(self.adjoint[i], total) if i in self.adjoint else total
+
+    def arrive(self, leaf: int, weight: int) -> None:
+        """Add to the adjoint of a leaf, unless it is a number or a constant."""
+        key = self.g.keys[leaf]
+        if key[0] != "number" and key[1] not in self.d.parameters:
+            self.leaves[leaf] = self.g.add(self.leaves[leaf], weight) if leaf in self.leaves else weight
+
+    def spread(self, i: int, key: Key, weight: int) -> None:
+        """Send the adjoint of node i to its arguments."""
+        g = self.g
+        branch = self.d.branch_pair(key)
+        if branch is not None:
+            split = self.split if g.lengths[i] is None else self.split_vector
+            split(i, branch, weight)
+        elif key[0] == "sum":
+            self.send(key[1], weight, g.lengths[key[1]])
+        elif key[0] == "prod":
+            self.send(key[1], g.mul(weight, g.node("others", key[1])), g.lengths[key[1]])
+        elif key[0] in ("largest", "smallest"):
+            here = g.node("first", key[1], i)
+            zero = g.number(0.0)
+            self.send(key[1], g.where("!=", here, zero, weight, zero), g.lengths[key[1]])
+        elif key[0] not in ("sign", "floor", "ceil"):
+            for child, partial in self.d.partials(i):
+                self.send(child, g.mul(weight, partial), g.lengths[i])
+
+    def send(self, child: int, part: int, length: int | None) -> None:
+        """Add to the adjoint of ``child`` a part that came from a node of ``length``."""
+        g = self.g
+        if g.value_of(child) is not None:
+            return
+        part = self.masked(part, length)
+        if length is not None and g.lengths[child] is None:
+            pending = self.pending.setdefault(child, {})
+            pending[length] = g.add(pending[length], part) if length in pending else part
+        else:
+            self.adjoint[child] = g.add(self.adjoint[child], part) if child in self.adjoint else part
+
+    def masked(self, part: int, length: int | None) -> int:
+        zero = self.g.number(0.0)
+        for relation, a, b, side, n in self.masks:
+            if n == length and part != zero:
+                part = self.g.where(relation, a, b, *((part, zero) if side else (zero, part)))
+        return part
+
+    def split(self, i: int, branch: tuple[str, int, int, int, int], weight: int) -> None:
+        """A scalar choice: sweep each branch down to the leaves and choose between the results leaf by leaf."""
+        g = self.g
+        relation, a, b, yes, no = branch
+        zero = g.number(0.0)
+        side_yes, side_no = self.d.gradient(yes), self.d.gradient(no)
+        for leaf in {**side_yes, **side_no}:
+            chosen = g.where(relation, a, b, side_yes.get(leaf, zero), side_no.get(leaf, zero))
+            self.arrive(leaf, g.mul(weight, chosen))
+
+    def split_vector(self, i: int, branch: tuple[str, int, int, int, int], weight: int) -> None:
+        """A choice element by element: sweep each branch with the adjoint of the elements that take it."""
+        relation, a, b, yes, no = branch
+        length = self.g.lengths[i]
+        assert length is not None
+        for root, side in ((yes, True), (no, False)):
+            sweep = _Sweep(self.d, root, None, self)
+            sweep.masks = (*self.masks, (relation, a, b, side, length))
+            sweep.send(root, weight, length)
+            for leaf, adjoint in sweep.run().items():
+                self.arrive(leaf, adjoint)

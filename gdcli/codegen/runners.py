@@ -1,0 +1,138 @@
+"""Program text made to run: in CPython as it stands, and in numpy.
+
+`scalar_function` compiles a function of few variables; its safe twin is made only when the bare one first raises.
+`vector_function` and `batch_function` compile numpy programs; only they import numpy.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from gdcli.codegen.arrays import BatchWriter, Output, VectorWriter
+from gdcli.codegen.source import ScalarWriter, bare_namespace, function_text, safe_namespace
+from gdcli.language import ieee
+from gdcli.language.functions import FUNCTIONS
+from gdcli.language.graph import Graph, Key
+
+# Elements of a vector that are worked on at a time: 128 KiB a buffer, so that the few buffers stay in the cache.
+CHUNK = 16_384
+
+# What bare arithmetic raises where IEEE 754 has an infinity or nan.
+ARITHMETIC = (OverflowError, ValueError, ZeroDivisionError)
+
+Layout = Callable[[list[str]], str]
+
+
+def compile_function(text: str, name: str, namespace: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return the function ``name`` that ``text`` defines, seeing the names of ``namespace`` only."""
+    space: dict[str, Any] = {**namespace, "__builtins__": _BUILTINS}
+    exec(compile(text, f"<{name}>", "exec"), space)
+    function: Callable[..., Any] = space[name]
+    return function
+
+
+_BUILTINS = {"float": float, "range": range, "min": min, "int": int}
+
+
+class ScalarFunction:
+    """A compiled function of a flat sequence of floats that follows IEEE 754 and never raises.
+
+    The bare program runs; when it raises, the safe one answers for that point. ``text`` is the program.
+    """
+
+    def __init__(self, graph: Graph, roots: Sequence[int], leaves: Mapping[Key, str], layout: Layout) -> None:
+        self.graph = graph
+        self.roots = roots
+        self.leaves = leaves
+        self.layout = layout
+        self.text = self._write(safe=False)
+        self.operations = {graph.keys[i][0] for i in graph.reach(tuple(roots))}
+        self.bare = compile_function(self.text, "program", bare_namespace(self.operations))
+        self._safe: Callable[..., Any] | None = None
+
+    def _write(self, safe: bool) -> str:
+        lines, results = ScalarWriter(self.graph, self.roots, self.leaves.__getitem__, safe).write()
+        return function_text("program", list(self.leaves.values()), lines, self.layout(results))
+
+    def __call__(self, x: Sequence[float]) -> Any:
+        try:
+            return self.bare(x)
+        except ARITHMETIC:
+            return self.safe(x)
+
+    def safe(self, x: Sequence[float]) -> Any:
+        """Return the result of the safe program."""
+        if self._safe is None:
+            self._safe = compile_function(self._write(safe=True), "program", safe_namespace(self.operations))
+        return self._safe(x)
+
+
+def numpy() -> Any:
+    """Return numpy, imported so that its matrix library does not start threads that only cost time here."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    import numpy as np
+
+    return np
+
+
+def array_namespace(operations: Iterable[str]) -> dict[str, Any]:
+    """Return what a numpy program of these operations may call."""
+    np = numpy()
+    space: dict[str, Any] = {"np": np, "inf": np.inf, "nan": np.nan}
+    for op in operations:
+        if op in FUNCTIONS and FUNCTIONS[op].special:
+            space[FUNCTIONS[op].numpy] = _array_function(op)
+    return space
+
+
+def _array_function(name: str) -> Callable[..., Any]:
+    """Return a function of :mod:`gdcli.language.special` for arrays."""
+    from gdcli.language import special
+
+    space: dict[str, Any] = {"np": numpy(), "inf": math.inf, "nan": math.nan}
+    for wanted in (*special.dependencies(name), name):
+        exec(special.array_source(wanted), space)
+    function: Callable[..., Any] = space[name]
+    return function
+
+
+def _others(vector: Any) -> Any:
+    """Return the product of all other elements for each element, by prefix and suffix products (no division)."""
+    np = numpy()
+    result = np.ones_like(vector)
+    np.cumprod(vector[:-1], out=result[1:])
+    result[:-1] *= np.cumprod(vector[:0:-1])[::-1]
+    return result
+
+
+def vector_function(
+    graph: Graph, roots: Sequence[int], outputs: Sequence[Output], offsets: dict[str, int], data: Mapping[str, Any]
+) -> Callable[..., tuple[float, ...]]:
+    """Return ``program(x, out)`` for flat arrays x and out (zeroed): the roots' values; outputs are added into out."""
+    np = numpy()
+    writer = VectorWriter(graph, roots, outputs, offsets)
+    text = writer.write()
+    operations = {graph.keys[i][0] for i in writer.nodes}
+    space = {
+        **safe_namespace(operations),
+        **array_namespace(operations),
+        "maximum": ieee.maximum,
+        "minimum": ieee.minimum,
+        "others": _others,
+        "CHUNK": CHUNK,
+        "buffers": [np.empty(CHUNK) for _ in range(writer.buffers)],
+        "data": {name: np.asarray(value, dtype=float) for name, value in data.items()},
+    }
+    return compile_function(text, "program", space)
+
+
+def batch_function(graph: Graph, roots: Sequence[int], rows: dict[Key, int]) -> Callable[..., tuple[Any, ...]]:
+    """Return ``batch(x)`` for an array x of shape (variables, points): each root's values, shape (points,)."""
+    return compile_function(
+        BatchWriter(graph, roots, rows).write(),
+        "batch",
+        array_namespace(graph.keys[i][0] for i in graph.reach(tuple(roots))),
+    )

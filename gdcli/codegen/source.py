@@ -1,0 +1,155 @@
+"""From graph to program text: plain functions in a restricted Python.
+
+The text uses floats, arithmetic, calls of named functions, assignments and ``if``; nothing else. It runs as it is in
+CPython, and the same text can be compiled to machine code with the same bits. Operations stand in the order of the
+graph; a node used more than once gets a name, one used once is written where it is used. The two sides of a ``where``
+become the two blocks of an ``if``: what only one side needs is computed in that block alone.
+
+Two spellings: *bare* (``a / b``, ``log(a)``), which is fast and raises where IEEE 754 has inf or nan, and *safe*, which
+calls :mod:`gdcli.language.ieee` for everything that could raise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from gdcli.language import ieee
+from gdcli.language.functions import FUNCTIONS
+from gdcli.language.graph import Graph, Key, arguments
+
+# Deeper expressions are cut into statements: Python's parser has a limit, and nobody reads further.
+MAX_DEPTH = 20
+
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+
+# A leaf of the graph -> the text that reads it.
+Reader = Callable[[Key], str]
+
+
+class ScalarWriter:
+    """Writes the body of one function of scalars: statements that compute some root nodes."""
+
+    def __init__(self, graph: Graph, roots: Sequence[int], read: Reader, safe: bool = False) -> None:
+        self.graph = graph
+        self.roots = roots
+        self.read = read
+        self.safe = safe
+        self.lines: list[str] = []
+        self.uses = self._count_uses()
+
+    def _count_uses(self) -> dict[int, int]:
+        uses: dict[int, int] = {}
+        for i in self.graph.reach(tuple(self.roots)):
+            for a in arguments(self.graph.keys[i]):
+                uses[a] = uses.get(a, 0) + 1
+        for root in self.roots:
+            uses[root] = uses.get(root, 0) + 1
+        return uses
+
+    def write(self) -> tuple[list[str], list[str]]:
+        """Return the statements (indented once) and the text of each root."""
+        texts = self.block(self.roots, {}, 1)
+        return self.lines, [texts[root][0] for root in self.roots]
+
+    def block(self, roots: Sequence[int], known: dict[int, tuple[str, int]], indent: int) -> dict[int, tuple[str, int]]:
+        """Compute ``roots`` at one level of indentation; ``known`` maps nodes to (text, depth), as does the result."""
+        known = dict(known)
+        for i in self.unconditional(roots, known):
+            key = self.graph.keys[i]
+            if key[0] == "where":
+                known[i] = self.choice(i, key, known, indent)
+                continue
+            text, depth = self.text(i, key, known)
+            if depth and (self.uses[i] > 1 or depth > MAX_DEPTH):
+                self.lines.append(f"{'    ' * indent}t{i} = {text}")
+                text, depth = f"t{i}", 0
+            known[i] = text, depth
+        return known
+
+    def unconditional(self, roots: Sequence[int], known: dict[int, Any]) -> list[int]:
+        """The nodes needed whatever the conditions turn out to be, in order of evaluation."""
+        seen = set()
+        stack = list(roots)
+        while stack:
+            i = stack.pop()
+            if i in seen or i in known:
+                continue
+            seen.add(i)
+            key = self.graph.keys[i]
+            stack.extend(key[2:4] if key[0] == "where" else arguments(key))
+        return sorted(seen)
+
+    def choice(self, i: int, key: Key, known: dict[int, tuple[str, int]], indent: int) -> tuple[str, int]:
+        _, relation, a, b, yes, no = key
+        space = "    " * indent
+        for condition, branch in ((f"if {known[a][0]} {relation} {known[b][0]}:", yes), ("else:", no)):
+            self.lines.append(space + condition)
+            inner = self.block((branch,), known, indent + 1)
+            self.lines.append(f"{space}    t{i} = {inner[branch][0]}")
+        return f"t{i}", 0
+
+    def text(self, i: int, key: Key, known: dict[int, tuple[str, int]]) -> tuple[str, int]:
+        """The text of an operation on known texts, and how deep it is nested."""
+        op = key[0]
+        if op == "number":
+            return number_text(self.graph.value_of(i)), 0
+        if op in ("scalar", "element"):
+            return self.read(key), 0
+        args = [known[a][0] for a in arguments(key)]
+        depth = 1 + max(known[a][1] for a in arguments(key))
+        return operation_text(op, args, self.safe), depth
+
+
+def operation_text(op: str, args: Sequence[str], safe: bool) -> str:
+    """Return the text of one operation on argument texts."""
+    if op == "neg":
+        return f"(-{args[0]})"
+    if op in _INFIX and not (safe and op == "div"):
+        return f"({args[0]} {_INFIX[op]} {args[1]})"
+    if op == "pow":
+        return f"power({args[0]}, {args[1]})"
+    name = op if safe or op == "div" else FUNCTIONS[op].python
+    return f"{name}({', '.join(args)})"
+
+
+def number_text(value: float | None) -> str:
+    """Return a number as Python reads it back, to the last bit."""
+    assert value is not None
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "(-inf)"
+    return repr(value) if math.copysign(1.0, value) > 0 else f"({value!r})"
+
+
+def function_text(name: str, names: Sequence[str], lines: Sequence[str], result: str) -> str:
+    """Return a function of one flat sequence x whose elements are called ``names``."""
+    unpack = f"    {', '.join(names)}{',' if len(names) == 1 else ''} = x\n" if names else ""
+    body = "".join(line + "\n" for line in lines)
+    return f"def {name}(x):\n{unpack}{body}    return {result}\n"
+
+
+def bare_namespace(operations: Iterable[str]) -> dict[str, Any]:
+    """Return what a bare program of these operations may call: `math`, and functions written once for all runners."""
+    space: dict[str, Any] = {"inf": math.inf, "nan": math.nan}
+    for op in operations:
+        if op == "pow":
+            space["power"] = math.pow
+        elif op in FUNCTIONS:
+            row = FUNCTIONS[op]
+            own = row.special or row.name in ("sign", "floor", "ceil", "max", "min")
+            space[row.python] = ieee.function(op) if own else getattr(math, row.python)
+    return space
+
+
+def safe_namespace(operations: Iterable[str]) -> dict[str, Any]:
+    """Return what a safe program of these operations may call; nothing of it raises."""
+    space: dict[str, Any] = {"inf": math.inf, "nan": math.nan}
+    for op in operations:
+        if op in FUNCTIONS or op == "div":
+            space[op] = ieee.function(op)
+        elif op == "pow":
+            space["power"] = ieee.function("power")
+    return space

@@ -1,0 +1,349 @@
+"""From the checked tree to a Form: the objective as a graph over named variables.
+
+An objective is a scalar function of reductions (sums, products, extremes) of elementwise functions of atoms; an atom
+is a scalar, an element or a slice of a vector. In the graph a reduction is one node and an atom one leaf, so a Form is
+as small for a million variables as for three.
+
+For few variables the same builder *expands* vectors: each element becomes a leaf of its own and a sum a chain of
+additions. The Form is then scalar throughout, which gives exact Hessians and programs without loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gdcli.errors import GdError, UsageError, did_you_mean
+from gdcli.language.functions import CALLABLE, CONSTANTS, FUNCTIONS, INTERNAL, REDUCTIONS
+from gdcli.language.graph import REDUCTIONS as REDUCING
+from gdcli.language.graph import Graph
+from gdcli.language.syntax import Node, Tree, postorder
+
+# A node of the graph; or, in an expanded Form, the list of the nodes of a vector's elements.
+Value = int | list[int]
+Constant = float | Sequence[float]
+
+_BINARY = frozenset({"add", "sub", "mul", "div", "pow"})
+
+
+class Form:
+    """An objective as a graph.
+
+    ``lengths`` has every variable in order of first appearance with its length (None for a scalar), ``data`` the
+    vector constants by name (empty when expanded), ``root`` the node of the value. ``expanded`` tells that each
+    element of a vector is a leaf of its own.
+    """
+
+    def __init__(
+        self, tree: Tree, graph: Graph, root: int, lengths: dict[str, int | None], data: dict[str, Any], expanded: bool
+    ) -> None:
+        self.tree = tree
+        self.graph = graph
+        self.root = root
+        self.lengths = lengths
+        self.data = data
+        self.expanded = expanded
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether the graph has no vectors, so that a Hessian is a plain matter of scalars."""
+        return self.expanded or not any(self.graph.lengths[i] is not None for i in self.graph.reach((self.root,)))
+
+    def kinks(self) -> tuple[str, ...]:
+        """Return the names of functions in use whose derivative jumps somewhere."""
+        used = {self.graph.keys[i][0] for i in self.graph.reach((self.root,))}
+        kinked = [name for name in used if (name in FUNCTIONS and FUNCTIONS[name].kink) or name in ("where", "largest", "smallest")]
+        return tuple(sorted({"largest": "max", "smallest": "min"}.get(name, name) for name in kinked))
+
+
+def variables(tree: Tree, constants: Mapping[str, Constant], started: Sequence[str] = ()) -> list[str]:
+    """Return the names of the expression that are variables, in order of first appearance.
+
+    ``started`` are the names for which start values are at hand: only they make `gamma` a variable.
+    Raises UsageError for a function's name used as a variable, and for constants that the expression lacks.
+    """
+    known = [name for name in tree.names if name not in CONSTANTS]
+    for name in (*constants, *started):
+        if name in CONSTANTS:
+            raise UsageError(f"{name} is the constant {CONSTANTS[name]:.6g}", "give the variable another name")
+    for name in constants:
+        if name not in tree.names:
+            raise UsageError(f"--set gives {name}, which the expression does not have", did_you_mean(name, known))
+    found = [name for name in known if name not in constants]
+    callable_names = set(CALLABLE)
+    for name in found:
+        if name in callable_names and not (name == "gamma" and "gamma" in started and not _calls(tree, "gamma")):
+            node = next(n for n in _all_nodes(tree.root) if _name_of(n) == name)
+            hint = f"write {name}(...), or give the variable another name"
+            raise tree.error(node, f"{name} is a function", hint)
+    return found
+
+
+def _name_of(node: Node) -> str | None:
+    if node.op == "name":
+        return str(node.value)
+    return str(node.value[0]) if node.op in ("index", "slice") else None
+
+
+def _all_nodes(root: Node) -> list[Node]:
+    """All nodes of a tree, those inside ``where`` included, in order of evaluation."""
+    found = []
+    for node in postorder(root):
+        if node.op == "where":
+            for part in node.args:
+                found.extend(_all_nodes(part))
+        found.append(node)
+    return found
+
+
+def _calls(tree: Tree, name: str) -> bool:
+    return any(node.op == "call" and node.value == name for node in _all_nodes(tree.root))
+
+
+def subscripted(tree: Tree) -> set[str]:
+    """Return the names that are indexed or sliced, and so must be vectors."""
+    return {str(node.value[0]) for node in _all_nodes(tree.root) if node.op in ("index", "slice")}
+
+
+def build(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Constant], expand: bool = False) -> Form:
+    """Build the Form of a checked tree.
+
+    ``lengths`` has the variables (None: scalar), ``constants`` numbers or sequences of numbers. Raises UsageError
+    with the place in the text for unknown names, wrong numbers of arguments and vectors that do not fit.
+    """
+    data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
+    builder = _Builder(tree, dict(lengths), constants, data, expand)
+    root = builder.build(tree.root)
+    if builder.length(root) is not None:
+        raise tree.error(tree.root, "the expression is a vector; an objective is one number", "wrap it in sum(...), mean(...) or norm(...)")
+    assert isinstance(root, int)
+    return Form(tree, builder.graph, root, dict(lengths), {} if expand else data, expand)
+
+
+class _Builder:
+    """One walk over the tree in order of evaluation."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        lengths: dict[str, int | None],
+        constants: Mapping[str, Constant],
+        data: dict[str, Any],
+        expand: bool,
+    ) -> None:
+        self.tree = tree
+        self.lengths = lengths
+        self.constants = constants
+        self.data = data
+        self.expand = expand
+        self.graph = Graph()
+        for name, length in lengths.items():  # variables first: the order of the program's arguments
+            if length is None:
+                self.graph.scalar(name)
+
+    def build(self, root: Node) -> Value:
+        """Return the value of a subtree; its nodes are taken in order, without recursion but for ``where``."""
+        stack: list[Value] = []
+        for node in postorder(root):
+            count = 0 if node.op == "where" else len(node.args)
+            args = stack[len(stack) - count :]
+            del stack[len(stack) - count :]
+            stack.append(self.one(node, args))
+        return stack[0]
+
+    def one(self, node: Node, args: list[Value]) -> Value:
+        op = node.op
+        if op == "number":
+            return self.graph.number(node.value)
+        if op == "name":
+            return self.name(node, node.value)
+        if op in _BINARY:
+            return self.binary(node, args)
+        if op == "neg":
+            return self.elementwise(node, "neg", args)
+        if op == "call":
+            return self.call(node, args)
+        if op == "where":
+            return self.where(node)
+        if op == "index":
+            return self.index(node)
+        if op == "slice":
+            return self.slice(node)
+        raise self.tree.error(node, "@ multiplies a data matrix and a vector", "for two vectors write dot(a, b)")
+
+    # -- names and atoms -------------------------------------------------------------------------------------------
+
+    def name(self, node: Node, name: str) -> Value:
+        if name in self.lengths:
+            length = self.lengths[name]
+            return self.graph.scalar(name) if length is None else self.atom(name, 0, 1, length)
+        if name in self.data:
+            return self.atom(name, 0, 1, len(self.data[name]))
+        if name in self.constants:
+            value = self.constants[name]
+            assert isinstance(value, float | int)
+            return self.graph.number(float(value))
+        if name in CONSTANTS:
+            return self.graph.number(CONSTANTS[name])
+        if name in CALLABLE:
+            raise self.tree.error(node, f"{name} is a function", f"write {name}(...)")
+        known = (*self.lengths, *self.constants, *CONSTANTS)
+        raise self.tree.error(node, f"unknown name {name}", did_you_mean(name, known))
+
+    def atom(self, name: str, start: int, step: int, length: int) -> Value:
+        """A vector or a slice of it."""
+        if not self.expand:
+            return self.graph.slice(name, start, step, length)
+        return [self.element(name, start + step * i) for i in range(length)]
+
+    def element(self, name: str, index: int) -> int:
+        if name in self.data:
+            return self.graph.number(float(self.data[name][index]))
+        return self.graph.element(name, index)
+
+    def vector_length(self, node: Node, name: str) -> int:
+        if name in self.data:
+            return len(self.data[name])
+        length = self.lengths.get(name)
+        if length is None:
+            self.name(node, name)  # an unknown name or a function is reported as such
+            raise self.tree.error(node, f"{name} is a number, not a vector", f"start it with a list: {name}=[1,2,3]")
+        return length
+
+    def index(self, node: Node) -> Value:
+        name, index = node.value
+        length = self.vector_length(node, name)
+        if not -length <= index < length:
+            raise self.tree.error(node, f"{name} has {length} elements: {name}[0] to {name}[{length - 1}]", "indices count from 0")
+        return self.element(name, index % length)
+
+    def slice(self, node: Node) -> Value:
+        name, start, stop, step = node.value
+        chosen = range(self.vector_length(node, name))[start:stop:step]
+        if not chosen:
+            raise self.tree.error(node, f"this slice of {name} is empty: {name} has {self.vector_length(node, name)} elements")
+        return self.atom(name, chosen.start, chosen.step, len(chosen))
+
+    # -- operations ------------------------------------------------------------------------------------------------
+
+    def length(self, value: Value) -> int | None:
+        return len(value) if isinstance(value, list) else self.graph.lengths[value]
+
+    def common_length(self, node: Node, args: Sequence[Value]) -> int | None:
+        lengths = [n for n in map(self.length, args) if n is not None]
+        for other in lengths[1:]:
+            if other != lengths[0]:
+                raise self.tree.error(
+                    node, f"vectors of {lengths[0]} and {other} elements cannot be combined", "slices such as v[1:] make lengths agree"
+                )
+        return lengths[0] if lengths else None
+
+    def elementwise(self, node: Node, op: str, args: Sequence[Value]) -> Value:
+        """Apply an operation element by element; scalars are broadcast."""
+        length = self.common_length(node, args)
+        make = self.graph.power if op == "pow" else lambda *a: self.graph.node(op, *a)
+        if length is None or not self.expand:
+            return make(*args)
+        return [make(*(a[i] if isinstance(a, list) else a for a in args)) for i in range(length)]
+
+    def binary(self, node: Node, args: list[Value]) -> Value:
+        value = self.elementwise(node, node.op, args)
+        if node.op == "pow" and isinstance(value, int):
+            self.check_power(node, value, args)
+        return value
+
+    def check_power(self, node: Node, value: int, args: list[Value]) -> None:
+        """9**9**9**9 is a slip worth a message, not an infinity found later."""
+        number = self.graph.value_of(value)
+        if number is not None and number in (float("inf"), float("-inf")):
+            base = args[0]
+            if isinstance(base, int) and self.graph.value_of(base) != 0:
+                raise self.tree.error(node, "this constant power is too large: numbers end near 1.8e308")
+
+    def where(self, node: Node) -> Value:
+        left, right, yes, no = (self.build(part) for part in node.args)
+        parts = (left, right, yes, no)
+        length = self.common_length(node, parts)
+        if length is None or not self.expand:
+            return self.graph.node("where", node.value, *parts)
+        picks = ([p[i] if isinstance(p, list) else p for p in parts] for i in range(length))
+        return [self.graph.node("where", node.value, *pick) for pick in picks]
+
+    def call(self, node: Node, args: list[Value]) -> Value:
+        name = node.value
+        if name in REDUCTIONS:
+            return self.reduction(node, name, args)
+        if name in ("max", "min"):
+            return self.extreme(node, name, args)
+        if name == "relu":
+            self.check_arity(node, name, 1, len(args))
+            return self.elementwise(node, "max", [self.graph.number(0.0), args[0]])
+        if name not in FUNCTIONS or name in INTERNAL:
+            self.unknown_function(node, name)
+        self.check_arity(node, name, FUNCTIONS[name].arity, len(args))
+        return self.elementwise(node, name, args)
+
+    def unknown_function(self, node: Node, name: str) -> None:
+        start = node.start
+        place = self.tree.span(node)._replace(end=start + len(name))
+        hint = did_you_mean(name, CALLABLE)
+        if name in self.lengths or name in self.constants:
+            raise UsageError(f"{name} is a variable, not a function", f"write {name}*(...) to multiply", place)
+        aliases = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "pow": "**", "Abs": "abs", "sgn": "sign"}
+        if name in aliases:
+            hint = f"write {aliases[name]}"
+        raise UsageError(f"unknown function {name}", hint, place)
+
+    def check_arity(self, node: Node, name: str, wanted: int, given: int) -> None:
+        if wanted != given:
+            plural = "" if wanted == 1 else "s"
+            hint = "the logarithm to base b of x is log(x)/log(b)" if name == "log" and given == 2 else ""
+            raise self.tree.error(node, f"{name} takes {wanted} argument{plural}, not {given}", hint)
+
+    # -- reductions ------------------------------------------------------------------------------------------------
+
+    def extreme(self, node: Node, name: str, args: list[Value]) -> Value:
+        """max and min: of one vector, or element by element of two and more."""
+        if not args:
+            raise self.tree.error(node, f"{name} needs a vector, or two values")
+        if len(args) == 1:
+            if self.length(args[0]) is None:
+                raise self.tree.error(node, f"{name} of a single number", f"give a vector, or two values: {name}(a, b)")
+            return self.reduce("largest" if name == "max" else "smallest", args[0])
+        value = args[0]
+        for other in args[1:]:
+            value = self.elementwise(node, name, [value, other])
+        return value
+
+    def reduction(self, node: Node, name: str, args: list[Value]) -> Value:
+        self.check_arity(node, name, 2 if name == "dot" else 1, len(args))
+        length = self.common_length(node, args)
+        if length is None or (name == "dot" and None in map(self.length, args)):
+            hint = "start its variable with a list, for example --start v=[1,2,3]"
+            raise self.tree.error(node, f"{name} needs a vector, and this is a number", hint)
+        if name == "dot":
+            return self.reduce("sum", self.elementwise(node, "mul", args))
+        if name == "norm":
+            squares = self.elementwise(node, "mul", [args[0], args[0]])
+            return self.graph.node("sqrt", self.reduce("sum", squares))
+        if name == "mean":
+            return self.graph.node("div", self.reduce("sum", args[0]), self.graph.number(float(length)))
+        return self.reduce(name, args[0])
+
+    def reduce(self, op: str, vector: Value) -> int:
+        """Return the node of a reduction; expanded, a chain from the first element to the last."""
+        if not isinstance(vector, list):
+            assert op in REDUCING
+            return self.graph.node(op, vector)
+        step = {"sum": "add", "prod": "mul", "largest": "max", "smallest": "min"}[op]
+        value = vector[0]
+        for other in vector[1:]:
+            value = self.graph.node(step, value, other)
+        return value
+
+
+def size_when_expanded(form: Form) -> int:
+    """Return about how many nodes the expanded Form would have: each vector node counts for its length."""
+    if form.expanded:
+        raise GdError("the form is expanded already")
+    return sum(form.graph.lengths[i] or 1 for i in form.graph.reach((form.root,)))

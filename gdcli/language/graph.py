@@ -1,0 +1,277 @@
+"""The expression graph: every operation once.
+
+Nodes are numbers; equal operations on equal nodes are the same node (hash-consing), so shared subexpressions cost
+nothing. A node's arguments always have smaller numbers than the node, so counting up is an order of evaluation and
+counting down one for reverse sweeps.
+
+A node is a scalar, or a vector along an axis of known length; a scalar in a vector operation is broadcast. Leaves are
+numbers, scalar variables, elements of vectors, and slices of vectors: a slice is one leaf however long it is, so
+that the graph of a function of a million variables is as small as that of three.
+
+`Graph.node` keeps what was typed, operation by operation (only operations on numbers are done at once, as IEEE 754
+has them). The methods of `functions.Algebra` (add, mul, ...), used for derivatives, simplify.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gdcli.language import ieee
+
+Key = tuple[Any, ...]
+
+LEAVES = frozenset({"number", "scalar", "element", "slice"})
+COMMUTATIVE = frozenset({"add", "mul"})
+REDUCTIONS = frozenset({"sum", "prod", "largest", "smallest"})
+# Vectors that need their whole argument at once: the product of all other elements, and 1 at the first extreme.
+WHOLE = frozenset({"others", "first"})
+_COMPARE = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}
+
+
+class Graph:
+    """A growing set of nodes. ``keys[i]`` is the operation of node i with its arguments, ``lengths[i]`` its length.
+
+    Keys: ("number", v, sign) · ("scalar", name) · ("element", name, index) · ("slice", name, start, step, length) ·
+    ("neg", a) · ("add"|"sub"|"mul"|"div"|"pow", a, b) · (function name, a, ...) · ("where", relation, a, b, yes, no) ·
+    ("sum"|"prod"|"largest"|"smallest", vector) · ("others", vector) · ("first", vector, scalar).
+    A length of None is a scalar.
+    """
+
+    def __init__(self) -> None:
+        self.keys: list[Key] = []
+        self.lengths: list[int | None] = []
+        self._numbers: dict[Key, int] = {}
+
+    # -- plain construction --------------------------------------------------------------------------------------
+
+    def _intern(self, key: Key, length: int | None) -> int:
+        found = self._numbers.get(key)
+        if found is None:
+            found = self._numbers[key] = len(self.keys)
+            self.keys.append(key)
+            self.lengths.append(length)
+        return found
+
+    def number(self, value: float) -> int:
+        """Return the leaf of a number; 0.0 and -0.0 differ, all nans are one."""
+        if value != value:
+            return self._intern(("number", "nan"), None)
+        return self._intern(("number", value, math.copysign(1.0, value)), None)
+
+    def scalar(self, name: str) -> int:
+        """Return the leaf of a scalar variable."""
+        return self._intern(("scalar", name), None)
+
+    def element(self, name: str, index: int) -> int:
+        """Return the leaf of one element of a vector; ``index`` counts from 0."""
+        return self._intern(("element", name, index), None)
+
+    def slice(self, name: str, start: int, step: int, length: int) -> int:
+        """Return the leaf of ``length`` elements of a vector: start, start+step, ..."""
+        return self._intern(("slice", name, start, step, length), length)
+
+    def node(self, op: str, *args: Any) -> int:
+        """Return the node of an operation as typed; an operation on numbers alone is done at once.
+
+        Vector arguments must have one length (the caller checks it, with the user's text at hand).
+        """
+        operands = arguments((op, *args))
+        if op in REDUCTIONS:
+            return self._intern((op, *args), None)
+        if op == "where":
+            relation, a, b, yes, no = args
+            left, right = self.value_of(a), self.value_of(b)
+            if left is not None and right is not None:
+                return int(yes if _COMPARE[relation](left, right) else no)
+        else:
+            numbers = [self.value_of(i) for i in operands]
+            if None not in numbers:
+                return self.number(evaluate(op, *numbers))
+        if op in COMMUTATIVE and args[0] > args[1]:
+            args = (args[1], args[0])
+        return self._intern((op, *args), self.length_of(operands))
+
+    def length_of(self, nodes: tuple[int, ...]) -> int | None:
+        """Return the common length of some nodes: that of the first vector, None when all are scalars."""
+        for i in nodes:
+            length = self.lengths[i]
+            if length is not None:
+                return length
+        return None
+
+    def value_of(self, i: int) -> float | None:
+        """Return the number of a number leaf, None for every other node."""
+        key = self.keys[i]
+        if key[0] != "number":
+            return None
+        return math.nan if key[1] == "nan" else float(key[1])
+
+    # -- construction with simplification, for derivatives -----------------------------------------------------------
+
+    def add(self, a: int, b: int) -> int:
+        """Return a + b, with 0 and opposite signs taken away."""
+        x, y = self.value_of(a), self.value_of(b)
+        if x == 0:
+            return b
+        if y == 0:
+            return a
+        if a == b:
+            return self.mul(self.number(2.0), a)
+        if self.keys[b][0] == "neg":
+            return self.sub(a, self.keys[b][1])
+        if self.keys[a][0] == "neg":
+            return self.sub(b, self.keys[a][1])
+        return self.node("add", a, b)
+
+    def sub(self, a: int, b: int) -> int:
+        """Return a - b, likewise."""
+        x, y = self.value_of(a), self.value_of(b)
+        if y == 0:
+            return a
+        if x == 0:
+            return self.neg(b)
+        if a == b:
+            return self.number(0.0)
+        if self.keys[b][0] == "neg":
+            return self.add(a, self.keys[b][1])
+        return self.node("sub", a, b)
+
+    def neg(self, a: int) -> int:
+        """Return -a; a number factor takes the sign."""
+        key = self.keys[a]
+        if key[0] == "neg":
+            return int(key[1])
+        if key[0] == "sub":
+            return self.node("sub", key[2], key[1])
+        if key[0] == "mul":
+            factor = self.value_of(key[1])
+            if factor is not None:
+                return self.mul(self.number(-factor), key[2])
+        return self.node("neg", a)
+
+    def mul(self, a: int, b: int) -> int:
+        """Return a * b with 0, 1, -1 and signs taken out and number factors gathered in front."""
+        x, y = self.value_of(a), self.value_of(b)
+        if y is not None and x is None:
+            a, b, x, y = b, a, y, x
+        if x == 0:
+            return self.number(0.0)
+        if x == 1:
+            return b
+        if x == -1:
+            return self.neg(b)
+        key_a, key_b = self.keys[a], self.keys[b]
+        if key_a[0] == "neg":
+            return self.neg(self.mul(key_a[1], b))
+        if key_b[0] == "neg":
+            return self.neg(self.mul(a, key_b[1]))
+        if key_b[0] == "mul":
+            factor = self.value_of(key_b[1])
+            if factor is not None:  # 2*(3*x) and y*(3*x)
+                return self.mul(self.node("mul", a, key_b[1]), key_b[2]) if x is not None else self.mul(key_b[1], self.mul(a, key_b[2]))
+        if x is None and key_a[0] == "mul":
+            factor = self.value_of(key_a[1])
+            if factor is not None:
+                return self.mul(key_a[1], self.mul(key_a[2], b))
+        return self.node("mul", a, b)
+
+    def div(self, a: int, b: int) -> int:
+        """Return a / b, with 0/b and b = 1 or -1 simplified."""
+        x, y = self.value_of(a), self.value_of(b)
+        if x == 0:
+            return a
+        if y == 1:
+            return a
+        if y == -1:
+            return self.neg(a)
+        if self.keys[a][0] == "neg":
+            return self.neg(self.div(self.keys[a][1], b))
+        if self.keys[b][0] == "neg":
+            return self.neg(self.div(a, self.keys[b][1]))
+        return self.node("div", a, b)
+
+    def pow(self, a: int, b: int) -> int:
+        """Return a ** b, with the exponents 0 and 1 simplified."""
+        y = self.value_of(b)
+        if y == 0:
+            return self.number(1.0)
+        if y == 1:
+            return a
+        return self.power(a, b)
+
+    def power(self, a: int, b: int) -> int:
+        """Return a ** b as typed: the small integer powers 2, 3 and 4 are products."""
+        y = self.value_of(b)
+        if y in (2.0, 3.0, 4.0) and self.value_of(a) is None:
+            square = self.node("mul", a, a)
+            return square if y == 2 else self.node("mul", square, a if y == 3 else square)
+        return self.node("pow", a, b)
+
+    def call(self, name: str, *args: int) -> int:
+        """Return a function of the table."""
+        return self.node(name, *args)
+
+    def where(self, relation: str, a: int, b: int, yes: int, no: int) -> int:
+        """Return yes where ``a relation b`` holds, else no."""
+        return yes if yes == no else self.node("where", relation, a, b, yes, no)
+
+    def total(self, vector: int, length: int) -> int:
+        """Return the sum over an axis of ``length`` of a vector (or of a broadcast scalar); factors are pulled out."""
+        if self.lengths[vector] is None:
+            return self.mul(self.number(float(length)), vector)
+        key = self.keys[vector]
+        if key[0] == "neg":
+            return self.neg(self.total(key[1], length))
+        if key[0] in ("mul", "div") and self.lengths[key[2]] is None:
+            outside = self.mul if key[0] == "mul" else self.div
+            return outside(self.total(key[1], length), key[2])
+        if key[0] == "mul" and self.lengths[key[1]] is None:
+            return self.mul(key[1], self.total(key[2], length))
+        return self.node("sum", vector)
+
+    # -- looking at the graph --------------------------------------------------------------------------------------
+
+    def reach(self, roots: list[int] | tuple[int, ...]) -> list[int]:
+        """Return all nodes that the roots depend on, roots included, in order of evaluation."""
+        seen = set()
+        stack = list(roots)
+        while stack:
+            i = stack.pop()
+            if i not in seen:
+                seen.add(i)
+                stack.extend(arguments(self.keys[i]))
+        return sorted(seen)
+
+
+def arguments(key: Key) -> tuple[int, ...]:
+    """Return the argument nodes of a key, in order of evaluation."""
+    op = key[0]
+    if op in LEAVES:
+        return ()
+    return key[2:] if op == "where" else key[1:]
+
+
+def evaluate(op: str, *args: Any) -> float:
+    """Return an operation done on numbers, as IEEE 754 has it."""
+    if op == "add":
+        return float(args[0] + args[1])
+    if op == "sub":
+        return float(args[0] - args[1])
+    if op == "mul":
+        return float(args[0] * args[1])
+    if op == "neg":
+        return float(-args[0])
+    return ieee.function("power" if op == "pow" else op)(*args)
+
+
+def compare(relation: str, a: float, b: float) -> bool:
+    """Return whether ``a relation b``; false for nan, except that nan != b."""
+    return bool(_COMPARE[relation](a, b))

@@ -1,0 +1,152 @@
+"""IEEE 754 arithmetic for CPython.
+
+CPython raises where IEEE 754 has a result: ``1/0`` is ZeroDivisionError, ``math.log(0)`` ValueError,
+``math.exp(1000)`` OverflowError, and ``(-8.0)**(1/3)`` is complex. The functions here return inf and nan instead,
+so that every runner of a program agrees. They are the slow, always right way; generated programs use bare `math`
+and come here only when that raises.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from math import copysign, inf, isinf, isnan, nan
+
+Real = Callable[..., float]
+
+
+def div(a: float, b: float) -> float:
+    """Return a / b."""
+    try:
+        return a / b
+    except ZeroDivisionError:
+        return nan if a == 0 or isnan(a) else copysign(inf, a) * copysign(1.0, b)
+
+
+def power(a: float, b: float) -> float:
+    """Return a ** b; nan for a negative base with an exponent that is not an integer."""
+    try:
+        return math.pow(a, b)
+    except OverflowError:
+        return -inf if a < 0 and b % 2 == 1 else inf
+    except ValueError:  # 0 to a negative power, or a negative base with a fractional exponent
+        if a == 0:
+            return copysign(inf, a) if b % 2 == 1 else inf
+        return nan
+
+
+def sign(a: float) -> float:
+    """Return -1, 0 or 1; nan for nan."""
+    return 1.0 if a > 0 else -1.0 if a < 0 else a * 0.0
+
+
+def maximum(a: float, b: float) -> float:
+    """Return the larger of two numbers, the first of equals; nan if either is nan."""
+    return a if a >= b or a != a else b
+
+
+def minimum(a: float, b: float) -> float:
+    """Return the smaller of two numbers, the first of equals; nan if either is nan."""
+    return a if a <= b or a != a else b
+
+
+def floor(a: float) -> float:
+    """Return the largest integer not above a, as a float."""
+    return float(math.floor(a)) if math.isfinite(a) else a
+
+
+def ceil(a: float) -> float:
+    """Return the smallest integer not below a, as a float."""
+    return float(math.ceil(a)) if math.isfinite(a) else a
+
+
+def _log_like(function: Real, pole: float) -> Real:
+    """A logarithm: -inf at its pole, nan below."""
+
+    def safe(a: float) -> float:
+        try:
+            return function(a)
+        except ValueError:
+            return -inf if a == pole else nan
+
+    return safe
+
+
+def _nan_outside(function: Real) -> Real:
+    """A function that is nan outside its domain (sqrt, asin; sin of an infinity)."""
+
+    def safe(a: float) -> float:
+        try:
+            return function(a)
+        except ValueError:
+            return nan
+
+    return safe
+
+
+def _overflowing(function: Real, odd: bool) -> Real:
+    """A function that overflows to inf, or to the infinity of its argument's sign when odd."""
+
+    def safe(a: float) -> float:
+        try:
+            return function(a)
+        except OverflowError:
+            return copysign(inf, a) if odd else inf
+
+    return safe
+
+
+def _atanh(a: float) -> float:
+    try:
+        return math.atanh(a)
+    except ValueError:
+        return copysign(inf, a) if abs(a) == 1 else nan
+
+
+def function(name: str) -> Real:
+    """Return one scalar function of the language (or ``div``, ``power``); it never raises for floats."""
+    table = functions()
+    if name not in table:
+        table[name] = _special_function(name)
+    return table[name]
+
+
+def _special_function(name: str) -> Real:
+    """Return a function of :mod:`gdcli.language.special`, which is imported only when one is used."""
+    from gdcli.language import special
+
+    space: dict[str, object] = {wanted: getattr(math, wanted) for wanted in special.MATH_NAMES}
+    for wanted in (*special.dependencies(name), name):
+        exec(special.scalar_source(wanted), space)
+    return space[name]  # type: ignore[return-value]
+
+
+def functions() -> dict[str, Real]:
+    """Return the scalar functions that `math` has, by name, made safe; see `function` for all."""
+    global _functions
+    if _functions is None:
+        _functions = {
+            "div": div,
+            "power": power,
+            "sign": sign,
+            "max": maximum,
+            "min": minimum,
+            "floor": floor,
+            "ceil": ceil,
+            "abs": math.fabs,
+            "atan": math.atan,
+            "asinh": math.asinh,
+            "tanh": math.tanh,
+            "atan2": math.atan2,
+            "atanh": _atanh,
+            "log1p": _log_like(math.log1p, -1.0),
+            **{name: _log_like(getattr(math, name), 0.0) for name in ("log", "log2", "log10")},
+            **{name: _nan_outside(getattr(math, name)) for name in ("sqrt", "asin", "acos", "acosh")},
+            **{name: _nan_outside(getattr(math, name)) for name in ("sin", "cos", "tan")},
+            **{name: _overflowing(getattr(math, name), odd=False) for name in ("exp", "cosh", "expm1")},
+            "sinh": _overflowing(math.sinh, odd=True),
+        }
+    return _functions
+
+
+_functions: dict[str, Real] | None = None

@@ -1,0 +1,446 @@
+"""From text to a checked tree.
+
+The text is cut into tokens first: limits are counted there, before any parser sees hostile input, and the
+commonest mistakes (a forgotten ``*``, an unclosed parenthesis, a foreign character) get their message there.
+Then `^` is replaced by `**` token by token, Python's own parser reads the rest, and each node is checked against
+an allowlist. Nothing typed is ever executed. Every node of the tree keeps its place in the text as typed.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple, NoReturn
+
+from gdcli.errors import Span, UsageError
+
+MAX_TEXT = 1_000_000
+MAX_TOKENS = 20_000
+MAX_NESTING = 100
+MAX_CHAIN = 2000
+MAX_DIGITS = 400
+
+OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow", "^": "pow"}
+COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|\#[^\n]*)
+    |(?P<number>(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)
+    |(?P<name>[^\W\d]\w*)
+    |(?P<op>\*\*|<=|>=|==|!=|//|[-+*/^@<>()\[\],:])
+    |(?P<bad>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_LOOKALIKES = {
+    **dict.fromkeys("−–—‐‑﹣－", "-"),
+    **dict.fromkeys("×·∙⋅∗✕", "*"),
+    **dict.fromkeys("÷∕⁄", "/"),
+    **dict.fromkeys("²", "**2"),
+    **dict.fromkeys("³", "**3"),
+    "√": "sqrt(...)",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "∑": "sum(...)",
+}
+
+
+class Token(NamedTuple):
+    """A token: its kind (number, name, op), its text, its place in the text as typed."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+class Node:
+    """A node of the checked tree.
+
+    ``op`` is number, name, neg, add, sub, mul, div, pow, matmul, call, index, slice or where. ``value`` is the
+    number, the name, the function called, the index, or the slice (start, stop, step). A ``where`` has its comparison
+    operator as value and as args: left, right, value if true, value otherwise.
+    """
+
+    __slots__ = ("args", "end", "op", "start", "value")
+
+    def __init__(self, op: str, value: Any, args: tuple[Node, ...], start: int, end: int) -> None:
+        self.op = op
+        self.value = value
+        self.args = args
+        self.start = start
+        self.end = end
+
+
+class Tree(NamedTuple):
+    """A checked expression: the text as typed (and the file it came from), its root, its free names in order."""
+
+    text: str
+    root: Node
+    names: tuple[str, ...]
+    source: str = ""
+
+    def span(self, node: Node) -> Span:
+        """Return the place of a node in the text."""
+        return Span(self.text, node.start, node.end, self.source)
+
+    def piece(self, node: Node) -> str:
+        """Return the text of a node, spaces folded."""
+        return " ".join(self.text[node.start : node.end].split())
+
+    def error(self, node: Node, message: str, hint: str = "") -> UsageError:
+        """Return a usage error that points at a node."""
+        return UsageError(message, hint, self.span(node))
+
+
+def postorder(root: Node) -> Iterator[Node]:
+    """Yield the nodes below and at ``root``, arguments before their node, in order of evaluation.
+
+    A ``where`` is yielded without its parts: they are evaluated by need, so whoever walks asks for them.
+    """
+    stack: list[tuple[Node, bool]] = [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        if done or not node.args or node.op == "where":
+            yield node
+            continue
+        stack.append((node, True))
+        stack.extend((arg, False) for arg in reversed(node.args))
+
+
+def parse(text: str, source: str = "") -> Tree:
+    """Return the checked tree of an expression.
+
+    Raises UsageError, with the place in the text as typed, for everything that is not plain mathematics.
+    """
+    if len(text) > MAX_TEXT:
+        raise UsageError(f"the expression has {len(text)} characters; at most {MAX_TEXT} are read")
+    tokens = tokenize(text, source)
+    check_tokens(tokens, text, source)
+    return _Reader(text, source, tokens).tree()
+
+
+def tokenize(text: str, source: str = "") -> list[Token]:
+    """Cut the text into tokens; spaces, line breaks and ``# comments`` are left out.
+
+    Raises UsageError at a character that mathematics does not use, or when there are too many tokens.
+    """
+    tokens = []
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup or "bad"
+        if kind == "space":
+            continue
+        if kind == "bad":
+            _bad_character(text, match.start(), source)
+        if kind == "name" and not match.group().isidentifier():  # superscripts count as letters for the pattern
+            begin = match.start()
+            while text[match.start() : begin + 1].isidentifier():
+                begin += 1
+            _bad_character(text, begin, source)
+        if len(tokens) == MAX_TOKENS:
+            span = Span(text, match.start(), match.end(), source)
+            raise UsageError(f"the expression is too long: more than {MAX_TOKENS} tokens", span=span)
+        tokens.append(Token(kind, match.group(), match.start(), match.end()))
+    return tokens
+
+
+def _bad_character(text: str, at: int, source: str) -> NoReturn:
+    char = text[at]
+    span = Span(text, at, at + 1, source)
+    hint = ""
+    if char in _LOOKALIKES:
+        hint = f"write {_LOOKALIKES[char]}"
+    elif char in "'\"":
+        raise UsageError("text in quotes has no place in an expression", "names are written without quotes", span)
+    elif char == "=":
+        hint = "give values with --start or --set; comparisons are ==, <, <=, >, >= inside where(...)"
+    elif char == ".":
+        raise UsageError("a dot has no place here: attributes are not part of the language", "", span)
+    elif char == "%":
+        hint = "the remainder is x - m*floor(x/m)"
+    elif char == "!":
+        hint = "the factorial of n is gamma(n+1)"
+    elif char in "{}":
+        hint = "write ( and )"
+    shown = char if char.isprintable() else f"U+{ord(char):04X}"
+    raise UsageError(f"the character {shown} has no place in an expression", hint, span)
+
+
+def check_tokens(tokens: list[Token], text: str, source: str = "") -> None:
+    """Check everything that can be told from the tokens alone: limits, brackets, operators and operands in turn.
+
+    Raises UsageError. What passes is an expression that Python's parser reads without deep recursion.
+    """
+    if not tokens:
+        span = Span(text, 0, len(text), source) if text.strip() else None
+        raise UsageError("the expression is empty", "write one, for example (x-3)**2", span)
+    _TokenCheck(text, source).run(tokens)
+
+
+class _TokenCheck:
+    """One pass over the tokens with a stack of open brackets."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self.text = text
+        self.source = source
+        self.open: list[Token] = []
+        self.calls: set[Token] = set()
+        self.chain = [0]
+        self.prefix = 0
+        self.powers = [0]
+
+    def fail(self, token: Token, message: str, hint: str = "") -> NoReturn:
+        raise UsageError(message, hint, Span(self.text, token.start, token.end, self.source))
+
+    def run(self, tokens: list[Token]) -> None:
+        before: Token | None = None
+        for token in tokens:
+            self.one(token, before)
+            before = token
+        assert before is not None
+        if self.open:
+            bracket = self.open[-1]
+            self.fail(bracket, f"this {bracket.text} is never closed")
+        if before.kind == "op" and before.text not in ")]":
+            self.fail(before, f"something is missing after {before.text}")
+
+    def one(self, token: Token, before: Token | None) -> None:
+        operand_before = before is not None and (before.kind != "op" or before.text in ")]")
+        if token.kind != "op":
+            if operand_before and before is not None:
+                self.missing_operator(token, before)
+            self.check_word(token)
+            self.prefix = 0
+        elif token.text in "([":
+            self.opening(token, before, operand_before)
+        elif token.text in ")]":
+            self.closing(token, before)
+        else:
+            self.operator(token, before, operand_before)
+
+    def missing_operator(self, token: Token, before: Token) -> NoReturn:
+        for word in (before, token):
+            if word.kind != "op":
+                self.check_word(word)
+        left = "(...)" if before.text in ")]" else before.text
+        right = "(...)" if token.text == "(" else token.text
+        place = Span(self.text, before.start, token.end, self.source)
+        raise UsageError("an operator is missing", f"write {left}*{right} to multiply", place)
+
+    def check_word(self, token: Token) -> None:
+        if token.kind == "number":
+            if len(token.text) > MAX_DIGITS:
+                self.fail(token, f"a number of {len(token.text)} characters; at most {MAX_DIGITS} are read")
+            if token.text.endswith("_") or "__" in token.text:
+                self.fail(token, f"{token.text} is not a number")
+        elif keyword.iskeyword(token.text):
+            hint = "where(condition, a, b) chooses between two values" if token.text in ("if", "else") else ""
+            self.fail(token, f"{token.text} is a reserved word", hint or f"rename it, for example {token.text}_")
+        elif len(token.text) > MAX_DIGITS:
+            self.fail(token, f"a name of {len(token.text)} characters; at most {MAX_DIGITS} are read")
+        elif token.text.startswith("_"):
+            self.fail(token, f"the name {token.text} begins with an underscore", "names begin with a letter")
+
+    def opening(self, token: Token, before: Token | None, operand_before: bool) -> None:
+        if operand_before and before is not None:
+            is_name = before.kind == "name"
+            if not is_name and token.text == "(":
+                self.missing_operator(token, before)
+            if is_name:
+                self.check_word(before)
+                self.calls.add(token)
+        elif token.text == "[":
+            self.fail(token, "a list has no place in an expression", "give vectors with --start or --set: v=[1,2,3]")
+        self.open.append(token)
+        self.chain.append(0)
+        self.powers.append(0)
+        self.prefix = 0
+        if len(self.open) > MAX_NESTING:
+            self.fail(token, f"brackets are nested more than {MAX_NESTING} deep")
+
+    def closing(self, token: Token, before: Token | None) -> None:
+        if not self.open:
+            self.fail(token, f"this {token.text} closes nothing")
+        bracket = self.open.pop()
+        self.chain.pop()
+        self.powers.pop()
+        if bracket.text + token.text not in ("()", "[]"):
+            self.fail(token, f"{bracket.text} is closed by {token.text}")
+        is_call = before is bracket and token.text == ")" and bracket in self.calls
+        if before is not None and before.kind == "op" and before.text not in ")]:" and not is_call:
+            self.fail(token, f"something is missing before {token.text}")
+
+    def operator(self, token: Token, before: Token | None, operand_before: bool) -> None:
+        if token.text == "//":
+            self.fail(token, "// has no place in an expression", "write floor(a/b)")
+        if not operand_before:
+            in_slice = bool(self.open) and self.open[-1].text == "[" and before is not None
+            if token.text in "+-":
+                self.prefix += 1
+                if self.prefix > MAX_NESTING:
+                    self.fail(token, f"more than {MAX_NESTING} signs in a row")
+                return
+            if not (token.text == ":" and in_slice):
+                where = f"before {token.text}" if before is None or before.text in "([," else f"between {before.text} and {token.text}"
+                self.fail(token, f"something is missing {where}")
+        self.prefix = 0
+        if token.text == "," and not self.open:
+            self.fail(token, "a comma outside brackets", "numbers have a decimal point: 0.5")
+        if token.text == ":" and (not self.open or self.open[-1].text != "["):
+            self.fail(token, "a colon belongs into a slice such as v[1:]")
+        if token.text == ",":
+            self.chain[-1] = self.powers[-1] = 0
+        elif token.text in ("**", "^"):
+            self.powers[-1] += 1
+            if self.powers[-1] > MAX_CHAIN // 20:
+                self.fail(token, f"more than {MAX_CHAIN // 20} powers in a row")
+        else:
+            self.powers[-1] = 0
+        self.chain[-1] += 1
+        if self.chain[-1] > MAX_CHAIN:
+            self.fail(token, f"a chain of more than {MAX_CHAIN} terms", "shorten it; a vector with sum(...) has no limit")
+
+
+class _Reader:
+    """Python's tree of the tokens, checked node by node and rebuilt with places in the text as typed."""
+
+    def __init__(self, text: str, source: str, tokens: list[Token]) -> None:
+        self.text = text
+        self.source = source
+        self.names: dict[str, None] = {}
+        # Python's columns are bytes of the rewritten text; these two map them back to the text as typed.
+        self.starts: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
+        pieces, position = [], 0
+        for token in tokens:
+            piece = "**" if token.text == "^" else token.text
+            size = len(piece) if piece.isascii() else len(piece.encode())
+            self.starts[position] = token.start
+            self.ends[position + size] = token.end
+            pieces.append(piece)
+            position += size + 1
+        self.python = " ".join(pieces)
+
+    def tree(self) -> Tree:
+        import _ast
+
+        try:
+            parsed: Any = compile(self.python, "<expression>", "eval", _ast.PyCF_ONLY_AST)
+        except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
+            at = getattr(error, "offset", None) or 1
+            begin = self.starts.get(at - 1, 0)
+            span = Span(self.text, begin, min(begin + 1, len(self.text)), self.source)
+            raise UsageError("this is not an expression that can be read", "", span) from None
+        root = self.read(parsed.body)
+        return Tree(self.text, root, tuple(self.names), self.source)
+
+    def place(self, node: Any) -> tuple[int, int]:
+        return self.starts[node.col_offset], self.ends[node.end_col_offset]
+
+    def fail(self, node: Any, message: str, hint: str = "") -> NoReturn:
+        raise UsageError(message, hint, Span(self.text, *self.place(node), self.source))
+
+    def read(self, node: Any) -> Node:
+        """Read one node; a chain a+b+c+..., which leans to the left, is followed without recursion."""
+        spine = []
+        while type(node).__name__ == "BinOp":
+            spine.append(node)
+            node = node.left
+        kind = type(node).__name__
+        method = getattr(self, f"read_{kind.lower()}", None)
+        if method is None:
+            self.fail(node, "this is not part of the language", "expressions have numbers, names, + - * / **, and functions")
+        tree: Node = method(node)
+        for node in reversed(spine):
+            op = _BINARY.get(type(node.op).__name__)
+            if op is None:
+                self.fail(node, "this operator is not part of the language")
+            tree = Node(op, None, (tree, self.read(node.right)), *self.place(node))
+        return tree
+
+    def read_constant(self, node: Any) -> Node:
+        value = node.value
+        if type(value) not in (int, float):
+            self.fail(node, "only real numbers have a place in an expression")
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if math.isinf(number):
+            self.fail(node, "this number is too large: numbers end near 1.8e308")
+        return Node("number", number, (), *self.place(node))
+
+    def read_name(self, node: Any) -> Node:
+        self.names.setdefault(node.id)
+        return Node("name", node.id, (), *self.place(node))
+
+    def read_unaryop(self, node: Any) -> Node:
+        op = type(node.op).__name__
+        operand = self.read(node.operand)
+        if op == "UAdd":
+            return operand
+        if op != "USub":
+            self.fail(node, "this operator is not part of the language")
+        return Node("neg", None, (operand,), *self.place(node))
+
+    def read_call(self, node: Any) -> Node:
+        if type(node.func).__name__ != "Name":
+            self.fail(node, "an operator is missing before (", "write a*(b) to multiply")
+        if node.keywords or any(type(a).__name__ == "Starred" for a in node.args):
+            self.fail(node, "functions take plain arguments only")
+        if node.func.id == "where":
+            return self.read_where(node)
+        args = tuple(self.read(arg) for arg in node.args)
+        return Node("call", node.func.id, args, *self.place(node))
+
+    def read_where(self, node: Any) -> Node:
+        if len(node.args) != 3:
+            self.fail(node, "where takes a comparison and two values", "for example where(x > 0, x, 0)")
+        condition, yes, no = node.args
+        if type(condition).__name__ != "Compare":
+            self.fail(condition, "where needs a comparison first", "for example where(x > 0, x, 0)")
+        return self.comparisons(node, condition, self.read(yes), self.read(no))
+
+    def comparisons(self, node: Any, condition: Any, yes: Node, no: Node) -> Node:
+        """``where(a < b < c, p, q)`` is ``where(a < b, where(b < c, p, q), q)``."""
+        terms = [self.read(condition.left), *(self.read(c) for c in condition.comparators)]
+        tree = yes
+        for op, left, right in reversed(list(zip(condition.ops, terms, terms[1:], strict=False))):
+            symbol = _COMPARE.get(type(op).__name__)
+            if symbol is None:
+                self.fail(condition, "this comparison is not part of the language")
+            tree = Node("where", symbol, (left, right, tree, no), *self.place(node))
+        return tree
+
+    def read_compare(self, node: Any) -> NoReturn:
+        self.fail(node, "a comparison has its place only inside where(condition, a, b)")
+
+    def read_subscript(self, node: Any) -> Node:
+        if type(node.value).__name__ != "Name":
+            self.fail(node, "only a vector's name can be followed by [...]")
+        name = node.value.id
+        self.names.setdefault(name)
+        inner = node.slice
+        if type(inner).__name__ == "Slice":
+            bounds = tuple(None if b is None else self.integer(b) for b in (inner.lower, inner.upper, inner.step))
+            if bounds[2] is not None and bounds[2] <= 0:
+                self.fail(node, "the step of a slice is a positive integer")
+            return Node("slice", (name, *bounds), (), *self.place(node))
+        return Node("index", (name, self.integer(inner)), (), *self.place(node))
+
+    def integer(self, node: Any) -> int:
+        sign = 1
+        while type(node).__name__ == "UnaryOp" and type(node.op).__name__ == "USub":
+            sign, node = -sign, node.operand
+        if type(node).__name__ != "Constant" or type(node.value) is not int:
+            self.fail(node, "an index is an integer", "for example v[0], v[-1], v[1:], v[::2]")
+        return sign * int(node.value)
+
+    def read_tuple(self, node: Any) -> NoReturn:
+        self.fail(node, "a list of values has no place here", "give one value")
+
+
+_BINARY = {"Add": "add", "Sub": "sub", "Mult": "mul", "Div": "div", "Pow": "pow", "MatMult": "matmul"}
+_COMPARE = {"Lt": "<", "LtE": "<=", "Gt": ">", "GtE": ">=", "Eq": "==", "NotEq": "!="}

@@ -1,0 +1,196 @@
+"""Walking the typed tree with numbers: the meaning of an expression, written down once more and directly.
+
+Slow and plain. It finds the sub-expression that left the domain, and the tests hold every program against it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+
+from gdcli.language import ieee
+from gdcli.language.functions import CONSTANTS
+from gdcli.language.graph import compare, evaluate
+from gdcli.language.syntax import Node, Tree, postorder
+
+Number = float | list[float]
+
+
+class Culprit:
+    """The first sub-expression that is not finite although its parts are.
+
+    ``node`` is its place in the tree, ``value`` what it gave, ``parts`` the text and value of each argument, ``index``
+    the element of a vector (None for a scalar).
+    """
+
+    def __init__(self, node: Node, value: float, parts: list[tuple[str, float]], index: int | None) -> None:
+        self.node = node
+        self.value = value
+        self.parts = parts
+        self.index = index
+
+
+class _Found(Exception):  # noqa: N818 - not an error: it carries the answer up
+    def __init__(self, culprit: Culprit) -> None:
+        self.culprit = culprit
+
+
+def value(tree: Tree, point: Mapping[str, float | Sequence[float]], constants: Container[str] = ()) -> float:
+    """Return the value of the expression at a point (variables and ``constants`` by name)."""
+    result = _Walk(tree, point, False, constants).run(tree.root)
+    assert isinstance(result, float)
+    return result
+
+
+def find_culprit(
+    tree: Tree, point: Mapping[str, float | Sequence[float]], constants: Container[str] = ()
+) -> Culprit | None:
+    """Return the sub-expression where the first inf or nan arises, None when there is none."""
+    try:
+        _Walk(tree, point, True, constants).run(tree.root)
+    except _Found as found:
+        return found.culprit
+    return None
+
+
+class _Walk:
+    def __init__(
+        self, tree: Tree, point: Mapping[str, float | Sequence[float]], search: bool, constants: Container[str]
+    ) -> None:
+        self.tree = tree
+        self.fixed = constants
+        self.point: dict[str, Any] = {**CONSTANTS, **point}
+        self.search = search
+
+    def run(self, root: Node) -> Number:
+        stack: list[Number] = []
+        for node in postorder(root):
+            count = 0 if node.op == "where" else len(node.args)
+            args = stack[len(stack) - count :]
+            del stack[len(stack) - count :]
+            stack.append(self.one(node, args))
+        return stack[0]
+
+    def one(self, node: Node, args: list[Number]) -> Number:
+        if node.op == "number":
+            return float(node.value)
+        if node.op == "name":
+            got = self.point[node.value]
+            return [float(v) for v in got] if hasattr(got, "__len__") else float(got)
+        if node.op == "index":
+            return float(self.point[node.value[0]][node.value[1]])
+        if node.op == "slice":
+            name, start, stop, step = node.value
+            return [float(v) for v in self.point[name][start:stop:step]]
+        if node.op == "where":
+            return self.where(node)
+        if node.op == "call" and node.value in _REDUCE and (node.value not in ("max", "min") or len(args) == 1):
+            result = _REDUCE[node.value](*args)
+            self.look(node, [], result, None)
+            return result
+        return self.elementwise(node, args)
+
+    def where(self, node: Node) -> Number:
+        left, right = self.run(node.args[0]), self.run(node.args[1])
+        length = next((len(p) for p in (left, right) if isinstance(p, list)), None)
+        if length is None:
+            holds = compare(node.value, left, right)  # type: ignore[arg-type]
+            return self.run(node.args[2] if holds else node.args[3])
+        holds_at = [compare(node.value, _at(left, i), _at(right, i)) for i in range(length)]
+        searching, self.search = self.search, False  # elements not taken must not be blamed
+        yes, no = self.run(node.args[2]), self.run(node.args[3])
+        self.search = searching
+        picked = [_at(yes if holds else no, i) for i, holds in enumerate(holds_at)]
+        for i, v in enumerate(picked):
+            self.look(node, [], v, i)
+        return picked
+
+    def elementwise(self, node: Node, args: list[Number]) -> Number:
+        length = next((len(a) for a in args if isinstance(a, list)), None)
+        if length is None:
+            result = self.apply(node, args)
+            self.look(node, args, result, None)
+            return result
+        values = []
+        for i in range(length):
+            parts = [_at(a, i) for a in args]
+            values.append(self.apply(node, parts))
+            self.look(node, parts, values[-1], i)
+        return values
+
+    def apply(self, node: Node, args: Sequence[Any]) -> float:
+        """One operation on numbers; the powers 2, 3 and 4 of something that varies are products."""
+        if node.op == "pow" and args[1] in (2.0, 3.0, 4.0) and self.varies(node.args[0]) and not self.varies(node.args[1]):
+            square = args[0] * args[0]
+            return float(square if args[1] == 2 else square * (args[0] if args[1] == 3 else square))
+        return _apply(node, args)
+
+    def varies(self, root: Node) -> bool:
+        """Whether a variable stands below a node."""
+        for node in postorder(root):
+            name = node.value if node.op == "name" else node.value[0] if node.op in ("index", "slice") else None
+            if name is not None and name not in CONSTANTS and name not in self.fixed:
+                return True
+            if node.op == "where" and any(self.varies(part) for part in node.args):
+                return True
+        return False
+
+    def look(self, node: Node, args: Sequence[Any], result: float, index: int | None) -> None:
+        if self.search and not math.isfinite(result):
+            texts = [self.tree.piece(part) for part in node.args]
+            raise _Found(Culprit(node, result, list(zip(texts, args, strict=False)), index))
+
+
+def _at(value: Number, i: int) -> float:
+    return value[i] if isinstance(value, list) else value
+
+
+def _apply(node: Node, args: Sequence[Any]) -> float:
+    """One operation on numbers."""
+    if node.op == "call":
+        if node.value == "relu":
+            return ieee.maximum(0.0, args[0])
+        if node.value in ("max", "min"):
+            pick = ieee.maximum if node.value == "max" else ieee.minimum
+            best: float = args[0]
+            for other in args[1:]:
+                best = pick(best, other)
+            return best
+        return evaluate(node.value, *args)
+    return evaluate(node.op, *args)
+
+
+def _sum(v: Any) -> float:
+    total: float = v[0]
+    for x in v[1:]:
+        total += x
+    return total
+
+
+def _prod(v: Any) -> float:
+    total: float = v[0]
+    for x in v[1:]:
+        total *= x
+    return total
+
+
+def _fold(pick: Any) -> Any:
+    def reduce(v: Any) -> float:
+        best: float = v[0]
+        for x in v[1:]:
+            best = pick(best, x)
+        return best
+
+    return reduce
+
+
+_REDUCE: dict[str, Any] = {
+    "sum": _sum,
+    "mean": lambda v: _sum(v) / len(v),
+    "prod": _prod,
+    "dot": lambda a, b: _sum([x * y for x, y in zip(a, b, strict=True)]),
+    "norm": lambda v: ieee.function("sqrt")(_sum([x * x for x in v])),
+    "max": _fold(ieee.maximum),
+    "min": _fold(ieee.minimum),
+}

@@ -1,0 +1,290 @@
+"""An objective from a Form: names and graphs below, the solvers' `Objective` above.
+
+`ScalarObjective` is for few variables: programs of plain floats on `Vec`, with exact Hessians. `VectorObjective` is
+for long vectors: chunked numpy programs, with Hessian-vector products instead of Hessians. Both minimise: for a
+maximisation the graph's root is negated, which is exact. Programs are written and compiled when first needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from gdcli.calculus.autodiff import DIRECTION, Derivatives, NotDifferentiableError
+from gdcli.codegen.arrays import Output
+from gdcli.codegen.runners import ScalarFunction, numpy, vector_function
+from gdcli.language.form import Form
+from gdcli.language.graph import Key
+from gdcli.objective.space import Space
+from gdcli.solvers.types import Counts, Evaluation
+from gdcli.solvers.vectors import Vec, is_finite
+
+INF = float("inf")
+
+# Up to this many variables vectors are expanded into scalars: exact Hessians, and no numpy to import. Above it
+# numpy's import (75 ms) and calls are repaid.
+EXPAND_SIZE = 32
+# Up to this many variables the Hessian is a matrix; its cost and that of factoring it grow with the square and cube.
+HESSIAN_SIZE = 200
+
+NOTE_GRADIENT = "the derivative is not finite here; central differences stand in"
+NOTE_NONE = "the derivative is not finite here"
+
+
+class ScalarObjective:
+    """The objective of a Form whose graph is all scalars.
+
+    ``gradient`` may replace the exact gradient: nodes of the same graph, one a variable (formulas from elsewhere).
+    """
+
+    engine = "python"
+
+    def __init__(self, form: Form, space: Space, sign: int = 1, gradient: Sequence[int] | None = None) -> None:
+        self.form = form
+        self.space = space
+        self.size = space.size
+        self.counts = Counts()
+        self.sign = sign
+        graph = form.graph
+        self.root = form.root if sign > 0 else graph.neg(form.root)
+        self.leaves = _leaves(space)
+        self.nodes = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.leaves]
+        self.has_hessian = self.size <= HESSIAN_SIZE
+        self.has_product = True
+        self._given = gradient
+        self._derivatives = Derivatives(graph)
+        self._programs: dict[str, ScalarFunction] = {}
+        self._gradient_nodes: list[int] | None = None
+        self.value_program = self._function([self.root], lambda texts: texts[0])
+
+    # -- programs --------------------------------------------------------------------------------------------------
+
+    def _function(self, roots: Sequence[int], layout: Callable[[list[str]], str], extra: Sequence[Key] = ()) -> ScalarFunction:
+        leaves = dict(self.leaves)
+        leaves.update({key: f"d{i}" for i, key in enumerate(extra)})
+        return ScalarFunction(self.form.graph, roots, leaves, layout)
+
+    def _program(self, name: str, make: Callable[[], ScalarFunction]) -> ScalarFunction:
+        found = self._programs.get(name)
+        if found is None:
+            found = self._programs[name] = make()
+        return found
+
+    @property
+    def gradient_nodes(self) -> list[int]:
+        """The graph nodes of the gradient, one a variable."""
+        if self._gradient_nodes is None:
+            if self._given is not None:
+                sign = self.form.graph.neg if self.sign < 0 else lambda i: i
+                self._gradient_nodes = [sign(i) for i in self._given]
+            else:
+                adjoints = self._derivatives.gradient(self.root)
+                zero = self.form.graph.number(0.0)
+                self._gradient_nodes = [adjoints.get(i, zero) for i in self.nodes]
+        return self._gradient_nodes
+
+    def _hessian_nodes(self) -> list[int]:
+        """The lower triangle of the Hessian, row by row: forward mode over the gradient, column by column."""
+        graph = self.form.graph
+        one = graph.number(1.0)
+        columns = [self._derivatives.forward(self.gradient_nodes[j:], {node: one}) for j, node in enumerate(self.nodes)]
+        return [columns[j][i - j] for i in range(self.size) for j in range(i + 1)]
+
+    def _write_gradient(self) -> ScalarFunction:
+        return self._function(self.gradient_nodes, _row)
+
+    def _write_second(self) -> ScalarFunction:
+        n = self.size
+
+        def layout(texts: list[str]) -> str:
+            rows = [[texts[n + _packed(i, j)] for j in range(n)] for i in range(n)]
+            return f"{_row(texts[:n])}, ({''.join(_row(r) + ', ' for r in rows)})"
+
+        return self._function([*self.gradient_nodes, *self._hessian_nodes()], layout)
+
+    def _write_product(self) -> ScalarFunction:
+        graph = self.form.graph
+        keys: list[Key] = [("scalar", f"{DIRECTION}{i}") for i in range(self.size)]
+        seeds = {node: graph.scalar(str(key[1])) for node, key in zip(self.nodes, keys, strict=True)}
+        return self._function(self._derivatives.forward(self.gradient_nodes, seeds), _row, keys)
+
+    # -- the solvers' protocol -------------------------------------------------------------------------------------
+
+    def evaluate(self, x: Vec, order: int = 0) -> Evaluation:
+        """Return the value at x, with derivatives up to ``order``; see `solvers.types.Objective`."""
+        value = self.value(x)
+        at = Evaluation(x, value)
+        return self.complete(at, order) if order else at
+
+    def value(self, x: Sequence[float]) -> float:
+        """Return the value at x, +inf where it is not a number."""
+        self.counts.value += 1
+        value: float = self.value_program(x)
+        return value if value == value else INF
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with the gradient (order 1) and the Hessian (order 2) added."""
+        if not -INF < at.value < INF:
+            return at
+        self.counts.gradient += 1
+        if order < 2:
+            gradient = Vec(self._program("gradient", self._write_gradient)(at.x))
+            if is_finite(gradient):
+                return Evaluation(at.x, at.value, gradient)
+            return self._stand_in(at, order)
+        self.counts.hessian += 1
+        first, second = self._program("second", self._write_second)(at.x)
+        gradient, rows = Vec(first), [Vec(row) for row in second]
+        if not is_finite(gradient):
+            return self._stand_in(at, order)
+        if not all(map(is_finite, rows)):
+            return Evaluation(at.x, at.value, gradient, None, NOTE_NONE)
+        return Evaluation(at.x, at.value, gradient, rows)
+
+    def _stand_in(self, at: Evaluation, order: int) -> Evaluation:
+        """Central differences where the value is finite and the derivative is not, such as at a kink."""
+        from gdcli.calculus.numerical import central_gradient, central_hessian
+
+        gradient = central_gradient(self.value, at.x)
+        if gradient is None:
+            return Evaluation(at.x, at.value, None, None, NOTE_NONE)
+        hessian = central_hessian(self.value, at.x, at.value) if order > 1 else None
+        return Evaluation(at.x, at.value, gradient, hessian, NOTE_GRADIENT, True)
+
+    def product(self, at: Evaluation, direction: Vec) -> Vec | None:
+        """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite."""
+        self.counts.product += 1
+        result = Vec(self._program("product", self._write_product)([*at.x, *direction]))
+        return result if is_finite(result) else None
+
+    def vector(self, flat: Sequence[float]) -> Vec:
+        """Return flat numbers as the kind of vector this objective works on."""
+        return Vec(map(float, flat))
+
+
+def _row(texts: Sequence[str]) -> str:
+    return f"({', '.join(texts)},)"
+
+
+def _packed(i: int, j: int) -> int:
+    """The place of entry (i, j) of a symmetric matrix in its lower triangle, row by row."""
+    if i < j:
+        i, j = j, i
+    return i * (i + 1) // 2 + j
+
+
+def _leaves(space: Space) -> dict[Key, str]:
+    """The leaves of all variables in flat order, each with its name in program text."""
+    leaves: dict[Key, str] = {}
+    for name, length in space.lengths.items():
+        keys: list[Key] = [("scalar", name)] if length is None else [("element", name, i) for i in range(length)]
+        for key in keys:
+            leaves[key] = f"x{len(leaves)}"
+    return leaves
+
+
+class VectorObjective:
+    """The objective of a Form with long vectors, on flat numpy arrays."""
+
+    engine = "numpy"
+    has_hessian = False
+
+    def __init__(self, form: Form, space: Space, sign: int = 1) -> None:
+        self.form = form
+        self.space = space
+        self.size = space.size
+        self.counts = Counts()
+        graph = form.graph
+        self.root = form.root if sign > 0 else graph.neg(form.root)
+        self.np = numpy()
+        self._derivatives = Derivatives(graph, frozenset(form.data))
+        self._programs: dict[str, Callable[..., tuple[float, ...]]] = {}
+        self.has_product = True
+        try:
+            self._tangents()
+        except NotDifferentiableError:
+            self.has_product = False
+
+    # -- programs --------------------------------------------------------------------------------------------------
+
+    def _outputs(self, adjoints: Mapping[int, int]) -> list[Output]:
+        """Where in the flat gradient the adjoint of each leaf belongs."""
+        outputs = []
+        for leaf, node in adjoints.items():
+            key = self.form.graph.keys[leaf]
+            at = self.space.offsets[key[1]]
+            if key[0] == "slice":
+                outputs.append(Output(at + key[2], key[3], key[4], node))
+            else:
+                outputs.append(Output(at + (key[2] if key[0] == "element" else 0), 1, None, node))
+        return outputs
+
+    def _tangents(self) -> dict[int, int]:
+        """The directional derivative of each piece of the gradient; the direction is a second set of leaves."""
+        graph = self.form.graph
+        adjoints = self._derivatives.gradient(self.root)
+        seeds = {}
+        for i in graph.reach((self.root,)):
+            key = graph.keys[i]
+            if key[0] in ("scalar", "element", "slice") and key[1] in self.space.offsets:
+                name = DIRECTION + key[1]
+                seeds[i] = (
+                    graph.scalar(name)
+                    if key[0] == "scalar"
+                    else graph.element(name, key[2])
+                    if key[0] == "element"
+                    else graph.slice(name, *key[2:])
+                )
+        tangents = self._derivatives.forward(list(adjoints.values()), seeds)
+        return dict(zip(adjoints, tangents, strict=True))
+
+    def _program(self, name: str) -> Callable[..., tuple[float, ...]]:
+        found = self._programs.get(name)
+        if found is None:
+            offsets = dict(self.space.offsets)
+            roots, outputs = [self.root], []
+            if name == "gradient":
+                outputs = self._outputs(self._derivatives.gradient(self.root))
+            elif name == "product":  # x and the direction stand one after the other in one flat array
+                roots, outputs = [], self._outputs(self._tangents())
+                offsets |= {DIRECTION + k: v + self.size for k, v in self.space.offsets.items()}
+            found = vector_function(self.form.graph, roots, outputs, offsets, self.form.data)
+            self._programs[name] = found
+        return found
+
+    # -- the solvers' protocol -------------------------------------------------------------------------------------
+
+    def evaluate(self, x: Any, order: int = 0) -> Evaluation:
+        """Return the value at x, with the gradient for order 1 in the same passes."""
+        self.counts.value += 1
+        if order:
+            return self._with_gradient(x, None)
+        with self.np.errstate(all="ignore"):
+            (value,) = self._program("value")(x, None)
+        return Evaluation(x, value if value == value else INF)
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with its gradient."""
+        return self._with_gradient(at.x, at.value) if -INF < at.value < INF else at
+
+    def _with_gradient(self, x: Any, known: float | None) -> Evaluation:
+        self.counts.gradient += 1
+        gradient = self.np.zeros(self.size)
+        with self.np.errstate(all="ignore"):
+            (value,) = self._program("gradient")(x, gradient)
+            value = known if known is not None else value if value == value else INF
+            if not is_finite(gradient):
+                return Evaluation(x, value, None, None, NOTE_NONE)
+        return Evaluation(x, value, gradient)
+
+    def product(self, at: Evaluation, direction: Any) -> Any:
+        """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite."""
+        self.counts.product += 1
+        result = self.np.zeros(self.size)
+        with self.np.errstate(all="ignore"):
+            self._program("product")(self.np.concatenate((at.x, direction)), result)
+            return result if is_finite(result) else None
+
+    def vector(self, flat: Sequence[float]) -> Any:
+        """Return flat numbers as the kind of vector this objective works on."""
+        return self.np.array(flat, dtype=float)
