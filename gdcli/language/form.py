@@ -49,6 +49,11 @@ class Form:
         """Whether the graph has no vectors, so that a Hessian is a plain matter of scalars."""
         return self.expanded or not any(self.graph.lengths[i] is not None for i in self.graph.reach((self.root,)))
 
+    def variables_in_use(self) -> frozenset[str]:
+        """Return the names of the variables that the value depends on."""
+        keys = (self.graph.keys[i] for i in self.graph.reach((self.root,)))
+        return frozenset(key[1] for key in keys if key[0] in ("scalar", "element", "slice") and key[1] in self.lengths)
+
     def kinks(self) -> tuple[str, ...]:
         """Return the names of functions in use whose derivative jumps somewhere."""
         used = {self.graph.keys[i][0] for i in self.graph.reach((self.root,))}
@@ -73,36 +78,37 @@ def variables(tree: Tree, constants: Mapping[str, Constant], started: Sequence[s
     callable_names = set(CALLABLE)
     for name in found:
         if name in callable_names and not (name == "gamma" and "gamma" in started and not _calls(tree, "gamma")):
-            node = next(n for n in _all_nodes(tree.root) if _name_of(n) == name)
+            node = next(n for n in all_nodes(tree.root) if name_of(n) == name)
             hint = f"write {name}(...), or give the variable another name"
             raise tree.error(node, f"{name} is a function", hint)
     return found
 
 
-def _name_of(node: Node) -> str | None:
+def name_of(node: Node) -> str | None:
+    """Return the name that a node reads, None for other nodes."""
     if node.op == "name":
         return str(node.value)
     return str(node.value[0]) if node.op in ("index", "slice") else None
 
 
-def _all_nodes(root: Node) -> list[Node]:
+def all_nodes(root: Node) -> list[Node]:
     """All nodes of a tree, those inside ``where`` included, in order of evaluation."""
     found = []
     for node in postorder(root):
         if node.op == "where":
             for part in node.args:
-                found.extend(_all_nodes(part))
+                found.extend(all_nodes(part))
         found.append(node)
     return found
 
 
 def _calls(tree: Tree, name: str) -> bool:
-    return any(node.op == "call" and node.value == name for node in _all_nodes(tree.root))
+    return any(node.op == "call" and node.value == name for node in all_nodes(tree.root))
 
 
 def subscripted(tree: Tree) -> set[str]:
     """Return the names that are indexed or sliced, and so must be vectors."""
-    return {str(node.value[0]) for node in _all_nodes(tree.root) if node.op in ("index", "slice")}
+    return {str(node.value[0]) for node in all_nodes(tree.root) if node.op in ("index", "slice")}
 
 
 def build(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Constant], expand: bool = False) -> Form:

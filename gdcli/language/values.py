@@ -1,0 +1,250 @@
+"""Values as typed after ``--start`` and ``--set``: numbers, lists, generators of long vectors, files.
+
+    x=1,y=pi/2      v=[10,20,4,5]      v=zeros(1000)  ones(n)  full(n,a)  linspace(a,b,n)  random(n)
+    3,4             (numbers alone: in order of first appearance)
+    @result.json    ({name: value}, or any result of gd)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from gdcli.errors import Span, UsageError, did_you_mean
+from gdcli.language import syntax, walk
+from gdcli.language.functions import CONSTANTS
+from gdcli.language.syntax import Tree, postorder
+
+MAX_LENGTH = 100_000_000
+GENERATORS = {
+    "zeros": ("n",),
+    "ones": ("n",),
+    "full": ("n", "value"),
+    "linspace": ("from", "to", "n"),
+    "random": ("n",),
+}
+# Longer vectors are numpy arrays from the beginning.
+LIST_SIZE = 1000
+
+Value = Any  # float, list[float] or a numpy array
+
+
+class Entry(NamedTuple):
+    """One value as typed: its name ("" for a value alone), the value, its place in the text."""
+
+    name: str
+    value: Value
+    span: Span
+
+
+def read_values(texts: Sequence[str], option: str, seed: int = 0) -> list[Entry]:
+    """Return the entries of one or several option values, in order.
+
+    Raises UsageError, with the place in the text, for whatever is not a finite number, a list or a generator, and for
+    a name given twice.
+    """
+    entries: list[Entry] = []
+    names: set[str] = set()
+    for text in texts:
+        found = _read_file(text[1:], option) if text.startswith("@") else _read_text(text, option, seed)
+        for entry in found:
+            if entry.name and entry.name in names:
+                raise UsageError(f"{option} gives {entry.name} twice", "", entry.span)
+            names.add(entry.name)
+            entries.append(entry)
+    return entries
+
+
+def _read_text(text: str, option: str, seed: int) -> Iterator[Entry]:
+    if not text.strip():
+        raise UsageError(f"{option} is empty", f"for example {option} x=1,y=2")
+    for start, end in _split(text, option):
+        yield _Reader(text, option, seed).entry(start, end)
+
+
+def _split(text: str, option: str, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """Yield the places of the pieces between commas outside all brackets."""
+    depth, start, stop = 0, begin, len(text) if end is None else end
+    for i in range(begin, stop):
+        char = text[i]
+        if char in "([":
+            depth += 1
+        elif char in ")]":
+            depth -= 1
+            if depth < 0:
+                raise UsageError(f"this {char} closes nothing", "", Span(text, i, i + 1, option))
+        elif char == "," and depth == 0:
+            yield start, i
+            start = i + 1
+    if depth > 0:
+        raise UsageError("a bracket is never closed", "", Span(text, begin, stop, option))
+    yield start, stop
+
+
+class _Reader:
+    """Reads the pieces of one text."""
+
+    def __init__(self, text: str, option: str, seed: int) -> None:
+        self.text = text
+        self.option = option
+        self.seed = seed
+
+    def fail(self, start: int, end: int, message: str, hint: str = "") -> NoReturn:
+        raise UsageError(message, hint, Span(self.text, start, end, self.option))
+
+    def entry(self, start: int, end: int) -> Entry:
+        """Read ``name=value`` or a value alone."""
+        piece = self.text[start:end]
+        equals = piece.find("=")
+        name = ""
+        value_start = start
+        if equals >= 0:
+            name = self.name(start, start + equals)
+            value_start = start + equals + 1
+        if not self.text[value_start:end].strip():
+            self.fail(start, max(end, start + 1), "a value is missing here", "for example x=1,y=2 or v=[1,2,3]")
+        return Entry(name, self.value(value_start, end), Span(self.text, start, end, self.option))
+
+    def name(self, start: int, end: int) -> str:
+        name = self.text[start:end].strip()
+        if not name.isidentifier() or name.startswith("_"):
+            self.fail(start, max(end, start + 1), f"{name or 'nothing'} is not a name", "for example x=1,y=2")
+        if not name.isascii():
+            import unicodedata
+
+            name = unicodedata.normalize("NFKC", name)  # as Python's parser does with names in the expression
+        return name
+
+    def value(self, start: int, end: int) -> Value:
+        while start < end and self.text[start].isspace():
+            start += 1
+        while end > start and self.text[end - 1].isspace():
+            end -= 1
+        if self.text[start] == "[":
+            return self.list(start, end)
+        call = self.text[start:end].partition("(")
+        if call[1] and call[0].strip() in GENERATORS and self.text[end - 1] == ")":
+            return self.generate(call[0].strip(), start, end)
+        return self.number(start, end)
+
+    def list(self, start: int, end: int) -> list[float]:
+        if self.text[end - 1] != "]":
+            self.fail(start, end, "this list is not closed by ]", "for example v=[1,2,3]")
+        if not self.text[start + 1 : end - 1].strip():
+            self.fail(start, end, "this list is empty", "for example v=[1,2,3]")
+        return [self.number(a, b) for a, b in _split(self.text, self.option, start + 1, end - 1)]
+
+    def number(self, start: int, end: int) -> float:
+        piece = self.text[start:end]
+        try:
+            value = float(piece)  # the usual case, and fast for long lists
+            if "_" in piece:
+                raise ValueError
+        except ValueError:
+            value = self.constant(start, end)
+        if not math.isfinite(value):
+            self.fail(start, end, f"{piece.strip()} is not a finite number")
+        return value
+
+    def constant(self, start: int, end: int) -> float:
+        """A constant expression such as pi/2."""
+        piece = self.text[start:end]
+        if not piece.strip():
+            self.fail(start, max(end, start + 1), "a number is missing here")
+        try:
+            tree = syntax.parse(piece)
+            _check_constant(tree)
+            return walk.value(tree, {})
+        except UsageError as error:
+            span = error.span or Span(piece, 0, len(piece))
+            message = f"{piece.strip()[:40]} is not a number: {error.message}"
+            self.fail(start + span.start, start + span.end, message, error.hint)
+
+    def generate(self, name: str, start: int, end: int) -> Value:
+        inside = self.text.index("(", start) + 1
+        pieces = list(_split(self.text, self.option, inside, end - 1))
+        wanted = GENERATORS[name]
+        if len(pieces) != len(wanted):
+            self.fail(start, end, f"{name} takes {len(wanted)} argument{'s' * (len(wanted) > 1)}: {name}({', '.join(wanted)})")
+        numbers = [self.number(a, b) for a, b in pieces]
+        length = numbers[wanted.index("n")]
+        if length != int(length) or not 1 <= length <= MAX_LENGTH:
+            self.fail(start, end, f"{length:g} is not a length from 1 to {MAX_LENGTH}")
+        return _generated(name, numbers, int(length), self.seed)
+
+
+def _generated(name: str, numbers: list[float], n: int, seed: int) -> Value:
+    values: list[float]
+    if name == "random":
+        values = list(normals(seed, n))
+    elif name == "linspace":
+        first, last = numbers[0], numbers[1]
+        step = (last - first) / (n - 1) if n > 1 else 0.0
+        values = [first + step * i for i in range(n - 1)] + [last if n > 1 else first]
+    else:
+        fill = {"zeros": 0.0, "ones": 1.0}.get(name, numbers[-1])
+        if n > LIST_SIZE:
+            import numpy
+
+            return numpy.full(n, fill)
+        return [fill] * n
+    if n > LIST_SIZE:
+        import numpy
+
+        return numpy.array(values)
+    return values
+
+
+def normals(seed: int, n: int) -> Iterator[float]:
+    """Yield n standard normal numbers; the same for the same seed."""
+    import random
+
+    generator = random.Random(seed)
+    for _ in range(n):
+        yield generator.gauss(0.0, 1.0)
+
+
+def _check_constant(tree: Tree) -> None:
+    """Raise UsageError unless a tree has only numbers, constants and functions."""
+    from gdcli.language import form
+
+    for name in tree.names:
+        if name not in CONSTANTS:
+            raise UsageError(f"unknown name {name}", did_you_mean(name, CONSTANTS))
+    for node in postorder(tree.root):
+        if node.op in ("index", "slice"):
+            raise tree.error(node, "indices have no place here")
+    form.build(tree, {}, {})
+
+
+def _read_file(path: str, option: str) -> Iterator[Entry]:
+    """Read ``{name: value}`` or a result of gd from a JSON file; of several lines the last result counts."""
+    import json
+
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
+        raise UsageError(f"{option}: cannot read {path}: {reason}") from None
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        try:
+            found = json.loads(text.strip().splitlines()[-1])
+        except (ValueError, IndexError):
+            raise UsageError(f"{option}: {path} is not JSON: {error}") from None
+    point = found.get("point", found) if isinstance(found, dict) else None
+    if not isinstance(point, dict):
+        raise UsageError(f"{option}: {path} holds no point", 'it must be {"x": 1, ...} or a result of gd --format json')
+    for name, value in point.items():
+        span = Span(f"@{path}", 0, len(path) + 1, option)
+        numbers = value if isinstance(value, list) else [value]
+        if not numbers or not all(_is_number(v) for v in numbers):
+            raise UsageError(f"{option}: {path}: {name} is not a finite number or a list of them", "", span)
+        yield Entry(str(name), [float(v) for v in value] if isinstance(value, list) else float(value), span)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,67 @@
+"""From a checked expression to an objective: which representation, which gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gdcli.errors import UsageError, did_you_mean
+from gdcli.language import form
+from gdcli.language.syntax import Tree
+from gdcli.objective.compiled import EXPAND_SIZE, ScalarObjective, VectorObjective
+from gdcli.objective.differences import DifferenceObjective
+from gdcli.objective.space import Space
+
+GRADIENTS = ("autodiff", "symbolic", "forward", "central")
+
+# A larger expanded program takes longer to write and compile than numpy to import.
+EXPAND_NODES = 3000
+
+Exact = ScalarObjective | VectorObjective
+
+
+def build_objective(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any], sign: int) -> Exact:
+    """Return the objective with exact derivatives; long vectors stay vectors, short ones become scalars.
+
+    ``sign`` is -1 to minimise the negative. Raises UsageError for what does not fit together.
+    """
+    space = Space(lengths)
+    compact = form.build(tree, lengths, constants)
+    if compact.is_scalar:
+        return ScalarObjective(compact, space, sign)
+    if space.size <= EXPAND_SIZE and form.size_when_expanded(compact) <= EXPAND_NODES:
+        return ScalarObjective(form.build(tree, lengths, constants, expand=True), space, sign)
+    return VectorObjective(compact, space, sign)
+
+
+def with_gradient(
+    exact: Exact, gradient: str, h: float | None, constants: Mapping[str, Any], sign: int
+) -> Exact | DifferenceObjective:
+    """Return an objective with the gradient that was asked for; ``exact`` itself for ``autodiff``.
+
+    Raises UsageError for an unknown gradient, and for ``h`` where no difference is taken.
+    """
+    if gradient not in GRADIENTS:
+        raise UsageError(f"unknown gradient {gradient}", did_you_mean(gradient, GRADIENTS, f"one of {', '.join(GRADIENTS)}"))
+    if h is not None and gradient not in ("forward", "central"):
+        raise UsageError(f"--h is the step of difference quotients, and --gradient {gradient} takes none", "use --gradient forward or central")
+    if h is not None and not 0 < h < float("inf"):
+        raise UsageError(f"--h must be a positive number, not {h:g}")
+    if gradient == "autodiff":
+        return exact
+    if gradient == "symbolic":
+        return _symbolic(exact, constants, sign)
+    return DifferenceObjective(exact, gradient, h)
+
+
+def _symbolic(exact: Exact, constants: Mapping[str, Any], sign: int) -> ScalarObjective:
+    """An objective whose gradient program is made of sympy's formulas, and its Hessian of their derivatives."""
+    from gdcli.calculus.symbolic import Formula, to_graph
+
+    space, tree = exact.space, exact.form.tree
+    formula = Formula(tree, space.lengths, constants)
+    scalar = exact.form if exact.form.is_scalar else form.build(tree, space.lengths, constants, expand=True)
+    plain = ScalarObjective(scalar, space, sign)
+    leaves = {str(symbol): node for symbol, node in zip(formula.symbols, plain.nodes, strict=True)}
+    nodes = [to_graph(derivative, scalar.graph, leaves) for derivative in formula.gradient()]
+    return ScalarObjective(scalar, space, sign, nodes)

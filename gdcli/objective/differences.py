@@ -1,0 +1,86 @@
+"""An objective whose gradient is a difference quotient, as one would estimate it from values alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gdcli.calculus.numerical import FORWARD_STEP, central_quotients, forward_gradient
+from gdcli.codegen.runners import batch_function, numpy
+from gdcli.errors import UsageError
+from gdcli.objective.compiled import NOTE_NONE, ScalarObjective, VectorObjective
+from gdcli.solvers.types import Evaluation
+from gdcli.solvers.vectors import as_like
+
+# From this many points on, numpy evaluates them faster all together than CPython one by one.
+BATCH_POINTS = 40
+# n variables cost n evaluations for each gradient; beyond this the exact gradient is the only sensible one.
+MAX_SIZE = 5000
+
+
+class DifferenceObjective:
+    """Wraps an objective: the same values, but forward or central quotients for gradients and no second derivatives.
+
+    Each perturbed point is counted as an evaluation of the value. ``h`` is the step of the quotients; None is 1e-5
+    for the forward one, and for the central one the cube root of eps times max(1, |x_i|).
+    """
+
+    has_hessian = False
+    has_product = False
+
+    def __init__(self, base: ScalarObjective | VectorObjective, kind: str, h: float | None = None) -> None:
+        if base.size > MAX_SIZE:
+            raise UsageError(
+                f"--gradient {kind} takes {base.size} evaluations for each gradient of {base.size} variables",
+                "--gradient autodiff is exact and costs no more than a few evaluations",
+            )
+        self.base = base
+        self.kind = kind
+        self.h = h
+        self.size = base.size
+        self.counts = base.counts
+        self.engine = base.engine
+        self._batch: Any = None
+
+    def evaluate(self, x: Any, order: int = 0) -> Evaluation:
+        """Return the value at x, for order 1 with the quotients."""
+        at = self.base.evaluate(x, 0)
+        return self.complete(at, order) if order else at
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with the quotients as its gradient."""
+        if not -float("inf") < at.value < float("inf"):
+            return at
+        self.counts.gradient += 1
+        if self.kind == "forward":
+            quotients = forward_gradient(self.values, at.x, at.value, FORWARD_STEP if self.h is None else self.h)
+        else:
+            quotients = central_quotients(self.values, at.x, self.h)
+        if quotients is None:
+            return Evaluation(at.x, at.value, None, None, NOTE_NONE)
+        return Evaluation(at.x, at.value, as_like(at.x, quotients))
+
+    def values(self, points: Sequence[Sequence[float]]) -> list[float]:
+        """Return the values at many points, all together where that is faster."""
+        base = self.base
+        if isinstance(base, VectorObjective):
+            return [base.evaluate(base.vector(point)).value for point in points]
+        if len(points) < BATCH_POINTS:
+            return [base.value(point) for point in points]
+        if self._batch is None:
+            rows = {key: i for i, key in enumerate(base.leaves)}
+            self._batch = batch_function(base.form.graph, [base.root], rows)
+        np = numpy()
+        with np.errstate(all="ignore"):
+            (found,) = self._batch(np.array(points).T)
+        self.counts.value += len(points)
+        values: list[float] = np.where(np.isnan(found), np.inf, np.broadcast_to(found, len(points))).tolist()
+        return values
+
+    def product(self, at: Evaluation, direction: Any) -> None:
+        """There are no second derivatives."""
+        return
+
+    def vector(self, flat: Sequence[float]) -> Any:
+        """Return flat numbers as the kind of vector this objective works on."""
+        return self.base.vector(flat)
