@@ -55,6 +55,10 @@ class DataError(GdError):
     exit_code = 8
 
 
+class Terminated(BaseException):
+    """SIGTERM arrived. Like KeyboardInterrupt it passes every ``except Exception``; a run ends with its best point."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like ``name``, or None when none is close."""
     # Imported here: only a mistake pays for it. Cut to a length no name has, so that hostile text stays cheap.

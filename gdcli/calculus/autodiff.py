@@ -1,13 +1,14 @@
-"""Exact derivatives of a Form as graphs again: reverse mode for the gradient, forward over reverse for the Hessian.
+"""Exact derivatives of a Form as graphs: reverse mode for gradients, forward over reverse for Hessians.
 
-One reverse sweep from the value to the leaves gives the whole gradient at a small multiple of the cost of the value,
-however many variables there are (Griewank & Walther, Evaluating Derivatives, 2nd ed., 2008, chapter 3). A forward
-sweep over that gradient gives one column of the Hessian, or its product with a direction (ibid., chapter 5).
+One reverse sweep from the value to the leaves gives the whole gradient at a small multiple of the cost of the
+value, however many variables there are (Griewank & Walther, Evaluating Derivatives, 2nd ed., 2008, chapter
+3). A forward sweep over that gradient gives one column of the Hessian, or its product with a direction
+(ibid., chapter 5).
 
-Three things are special here. A slice of a vector is one leaf, so its adjoint is a vector, to be added into that slice
-of the gradient. A scalar that is broadcast into a vector collects the sum of the vector's adjoint. And the branches
-of ``where``, ``max`` and ``min`` are swept each on its own and chosen from at the end, so that an infinite derivative
-on the side not taken never meets the other side (0 * inf is nan).
+Three things are special here. A slice of a vector is one leaf, so its adjoint is a vector, to be added into
+that slice of the gradient. A scalar that is broadcast into a vector collects the sum of the vector's adjoint.
+And the branches of ``where``, ``max`` and ``min`` are swept each on its own and chosen from at the end, so
+that an infinite derivative on the side not taken never meets the other side (0 * inf is nan).
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from gdcli.language.graph import LEAVES, Graph, Key, arguments
 # The pieces of a gradient: a leaf of the graph, and the node of the adjoint of that leaf.
 Adjoints = dict[int, int]
 
-# A condition under which a vector's branch is taken: (relation, a, b, side, length).
-Mask = tuple[str, int, int, bool, int]
+# A condition under which a vector's branch is taken: (relation, a, b, side).
+Mask = tuple[str, int, int, bool]
 
-# Direction leaves of a Hessian-vector product are named as the variable with this in front; no typed name has it.
+# The direction of a Hessian-vector product is named as its variable with this in front; no typed name has it.
 DIRECTION = "~"
 
 
@@ -39,7 +40,7 @@ class Derivatives:
         self._sweeps: dict[int, Adjoints] = {}
         self._partials: dict[int, tuple[tuple[int, int], ...]] = {}
 
-    # -- reverse mode ----------------------------------------------------------------------------------------------
+    # -- reverse mode --------------------------------------------------------------------------------------
 
     def gradient(self, root: int) -> Adjoints:
         """Return the adjoint of every variable leaf that ``root``, a scalar, depends on."""
@@ -57,7 +58,7 @@ class Derivatives:
         return None
 
     def partials(self, i: int) -> tuple[tuple[int, int], ...]:
-        """Return ((argument, partial derivative), ...) of an elementwise operation, arguments that vary only."""
+        """Return ((argument, partial derivative), ...) of an elementwise operation, without constants."""
         found = self._partials.get(i)
         if found is None:
             found = self._partials[i] = self._new_partials(i)
@@ -94,34 +95,60 @@ class Derivatives:
             result.append((exponent, g.where("==", i, zero, zero, g.mul(i, g.call("log", base)))))
         return tuple(result)
 
-    # -- forward mode ----------------------------------------------------------------------------------------------
+    # -- forward mode --------------------------------------------------------------------------------------
 
     def forward(self, roots: list[int], seeds: dict[int, int]) -> list[int]:
-        """Return the derivatives of ``roots`` along ``seeds`` ({leaf: derivative of that leaf}; other leaves: 0).
+        """Return the derivatives of ``roots`` along ``seeds``, {leaf: its derivative}; others have 0.
 
         Raises NotDifferentiableError for derivatives of products of unexpanded vectors.
         """
+        tangent = self._along(self.graph.reach(roots), seeds)
+        zero = self.graph.number(0.0)
+        return [tangent.get(root, zero) for root in roots]
+
+    def hessian(self, gradient: list[int], leaves: list[int]) -> list[list[int]]:
+        """Return the lower triangle of the Hessian, column by column, from its diagonal down.
+
+        ``gradient`` has the derivative by each of the ``leaves``. What only entries above the diagonal need
+        is left out.
+        """
         g = self.graph
-        zero = g.number(0.0)
-        tangent: dict[int, int] = dict(seeds)
-        for i in g.reach(roots):
-            if i in tangent:
-                continue
-            key = g.keys[i]
+        one, zero = g.number(1.0), g.number(0.0)
+        order = g.reach(gradient)
+        last = {root: k for k, root in enumerate(gradient)}  # the last row that needs a node
+        for i in reversed(order):
+            for a in arguments(g.keys[i]):
+                if last.get(a, -1) < last[i]:
+                    last[a] = last[i]
+        columns = []
+        for j, leaf in enumerate(leaves):
+            order = [i for i in order if last[i] >= j]
+            tangent = self._along(order, {leaf: one})
+            columns.append([tangent.get(root, zero) for root in gradient[j:]])
+        return columns
+
+    def _along(self, order: list[int], seeds: dict[int, int]) -> dict[int, int]:
+        """Return the derivatives along ``seeds`` of all nodes of ``order`` where it is not 0."""
+        keys, zero = self.graph.keys, self.graph.number(0.0)
+        tangent = dict(seeds)
+        for i in order:
+            key = keys[i]
             if key[0] in LEAVES:
-                tangent[i] = zero
-            elif all(tangent[a] == zero for a in arguments(key)):
-                tangent[i] = zero
-            else:
-                tangent[i] = self._tangent(i, key, tangent, zero)
-        return [tangent[root] for root in roots]
+                continue
+            for a in arguments(key):
+                if a in tangent:
+                    found = self._tangent(i, key, tangent, zero)
+                    if found != zero:
+                        tangent[i] = found
+                    break
+        return tangent
 
     def _tangent(self, i: int, key: Key, tangent: dict[int, int], zero: int) -> int:
         g = self.graph
         branch = self.branch_pair(key)
         if branch is not None:
             relation, a, b, yes, no = branch
-            return g.where(relation, a, b, tangent[yes], tangent[no])
+            return g.where(relation, a, b, tangent.get(yes, zero), tangent.get(no, zero))
         if key[0] == "sum":
             length = g.lengths[key[1]]
             assert length is not None
@@ -137,7 +164,7 @@ class Derivatives:
             return g.node("sum", g.where("!=", g.node("first", key[1], i), zero, inner, zero))
         total = zero
         for child, partial in self.partials(i):
-            if tangent[child] != zero:
+            if child in tangent:
                 total = g.add(total, g.mul(partial, tangent[child]))
         return total
 
@@ -145,20 +172,28 @@ class Derivatives:
 class _Sweep:
     """One reverse sweep from a root (the value, or a branch) with the adjoint ``seed``.
 
-    A branch taken only by some elements of a vector is swept by a sweep of its own, whose ``masks`` keep each product
-    at 0 on the other elements; what reaches a scalar there is handed to the sweep ``above``.
+    A branch taken only by some elements of a vector is swept by a sweep of its own, whose ``masks`` keep each
+    product at 0 on the other elements; scalars there count only when some element takes the branch.
     """
 
-    def __init__(self, derivatives: Derivatives, root: int, seed: int | None, above: _Sweep | None = None) -> None:
+    def __init__(
+        self,
+        derivatives: Derivatives,
+        root: int,
+        seed: int,
+        length: int | None = None,
+        masks: tuple[Mask, ...] = (),
+    ) -> None:
         self.d = derivatives
         self.g = derivatives.graph
         self.root = root
-        self.above = above
-        self.masks: tuple[Mask, ...] = ()
-        self.adjoint: dict[int, int] = {} if seed is None else {root: seed}
-        # Adjoints that vectors send to a scalar, by the vectors' length: added up before they are summed, once.
+        self.length = length  # of the vector that the branch is taken in
+        self.masks = masks
+        self.adjoint: dict[int, int] = {}
+        # Adjoints that vectors send to a scalar, by the vectors' length: added up, then summed once.
         self.pending: dict[int, dict[int, int]] = {}
         self.leaves: Adjoints = {}
+        self.send(root, seed, length)
 
     def run(self) -> Adjoints:
         for i in reversed(self.g.reach((self.root,))):
@@ -167,13 +202,22 @@ class _Sweep:
             if weight is None:
                 continue
             key = self.g.keys[i]
-            if self.above is not None and self.g.lengths[i] is None:
-                self.above.send(i, weight, None)
-            elif key[0] in LEAVES:
+            if key[0] in LEAVES:
                 self.arrive(i, weight)
+            elif self.masks and self.g.lengths[i] is None:
+                self.scalar_of_branch(i, weight)
             else:
                 self.spread(i, key, weight)
         return self.leaves
+
+    def scalar_of_branch(self, i: int, weight: int) -> None:
+        """A scalar broadcast in a branch: its derivatives must not be met if no element takes that."""
+        g = self.g
+        zero = g.number(0.0)
+        assert self.length is not None
+        takers = g.total(self.masked(g.number(1.0)), self.length)
+        for leaf, partial in self.d.gradient(i).items():
+            self.arrive(leaf, g.where("==", takers, zero, zero, g.mul(weight, partial)))
 
     def settle(self, i: int) -> None:
         """Sum the adjoints that vectors have sent to a scalar."""
@@ -192,8 +236,10 @@ class _Sweep:
         g = self.g
         branch = self.d.branch_pair(key)
         if branch is not None:
-            split = self.split if g.lengths[i] is None else self.split_vector
-            split(i, branch, weight)
+            if g.lengths[i] is None:
+                self.split(branch, weight)
+            else:
+                self.split_vector(branch, weight, g.lengths[i])
         elif key[0] == "sum":
             self.send(key[1], weight, g.lengths[key[1]])
         elif key[0] == "prod":
@@ -211,22 +257,23 @@ class _Sweep:
         g = self.g
         if g.value_of(child) is not None:
             return
-        part = self.masked(part, length)
+        part = self.masked(part)
         if length is not None and g.lengths[child] is None:
             pending = self.pending.setdefault(child, {})
             pending[length] = g.add(pending[length], part) if length in pending else part
         else:
             self.adjoint[child] = g.add(self.adjoint[child], part) if child in self.adjoint else part
 
-    def masked(self, part: int, length: int | None) -> int:
+    def masked(self, part: int) -> int:
+        """Return a part with 0 for the elements that do not take this branch."""
         zero = self.g.number(0.0)
-        for relation, a, b, side, n in self.masks:
-            if n == length and part != zero:
+        for relation, a, b, side in self.masks:
+            if part != zero:
                 part = self.g.where(relation, a, b, *((part, zero) if side else (zero, part)))
         return part
 
-    def split(self, i: int, branch: tuple[str, int, int, int, int], weight: int) -> None:
-        """A scalar choice: sweep each branch down to the leaves and choose between the results leaf by leaf."""
+    def split(self, branch: tuple[str, int, int, int, int], weight: int) -> None:
+        """A scalar choice: sweep each branch down to the leaves, then choose leaf by leaf."""
         g = self.g
         relation, a, b, yes, no = branch
         zero = g.number(0.0)
@@ -235,14 +282,10 @@ class _Sweep:
             chosen = g.where(relation, a, b, side_yes.get(leaf, zero), side_no.get(leaf, zero))
             self.arrive(leaf, g.mul(weight, chosen))
 
-    def split_vector(self, i: int, branch: tuple[str, int, int, int, int], weight: int) -> None:
+    def split_vector(self, branch: tuple[str, int, int, int, int], weight: int, length: int | None) -> None:
         """A choice element by element: sweep each branch with the adjoint of the elements that take it."""
         relation, a, b, yes, no = branch
-        length = self.g.lengths[i]
-        assert length is not None
         for root, side in ((yes, True), (no, False)):
-            sweep = _Sweep(self.d, root, None, self)
-            sweep.masks = (*self.masks, (relation, a, b, side, length))
-            sweep.send(root, weight, length)
+            sweep = _Sweep(self.d, root, weight, length, (*self.masks, (relation, a, b, side)))
             for leaf, adjoint in sweep.run().items():
                 self.arrive(leaf, adjoint)

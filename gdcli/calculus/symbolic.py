@@ -1,8 +1,9 @@
 """Formulas: sympy reads the checked tree for whatever is shown to people or derived by algebra.
 
-The tree is rebuilt node by node as sympy expressions (never through sympy's own parser), differentiated there, and
-for ``--gradient symbolic`` turned back into nodes of the expression graph, so that it runs as every other program.
-Vectors are written out element by element. sympy costs a quarter of a second to import, so nothing else imports it.
+The tree is rebuilt node by node as sympy expressions (never through sympy's own parser), differentiated
+there, and for ``--gradient symbolic`` turned back into nodes of the expression graph, so that it runs as
+every other program. Vectors are written out element by element. sympy costs a quarter of a second to import,
+so nothing else imports it.
 """
 
 from __future__ import annotations
@@ -142,7 +143,9 @@ class Formula:
         if op == "number":
             return _number(node.value)
         if op == "name":
-            return {"pi": sp.pi, "e": sp.E}[node.value] if node.value in CONSTANTS else self.values[node.value]
+            return (
+                {"pi": sp.pi, "e": sp.E}[node.value] if node.value in CONSTANTS else self.values[node.value]
+            )
         if op == "index":
             return self.values[node.value[0]][node.value[1]]
         if op == "slice":
@@ -150,7 +153,9 @@ class Formula:
         if op == "where":
             left, right, yes, no = (self._build(part) for part in node.args)
             relation = _RELATIONS[node.value]
-            return _elementwise(lambda a, b, p, q: sp.Piecewise((p, relation(a, b)), (q, True)), [left, right, yes, no])
+            return _elementwise(
+                lambda a, b, p, q: sp.Piecewise((p, relation(a, b)), (q, True)), [left, right, yes, no]
+            )
         if op == "call":
             return _call(node.value, args)
         return _elementwise(_OPERATIONS[op], args)
@@ -217,11 +222,34 @@ class _Printer(StrPrinter):  # type: ignore[misc]
     def _print_Piecewise(self, e: Any) -> str:  # noqa: N802 - sympy's name
         result = "nan"
         for value, condition in reversed(e.args):
-            if condition == sp.true:
-                result = self._print(value)
-            else:
-                result = f"where({self._print(condition)}, {self._print(value)}, {result})"
+            result = self._choice(condition, self._print(value), result)
         return result
+
+    def _choice(self, condition: Any, yes: str, no: str) -> str:
+        """The text of a choice by a condition, whose parts become choices of their own."""
+        if condition in (sp.true, sp.false):
+            return yes if condition == sp.true else no
+        if isinstance(condition, sp.And):
+            for part in condition.args:
+                yes = self._choice(part, yes, no)
+            return yes
+        if isinstance(condition, sp.Or):
+            for part in condition.args:
+                no = self._choice(part, yes, no)
+            return no
+        if isinstance(condition, sp.Not):
+            return self._choice(condition.args[0], no, yes)
+        if isinstance(condition, sp.ITE):
+            test, first, second = condition.args
+            return self._choice(test, self._choice(first, yes, no), self._choice(second, yes, no))
+        left, right = self._print(condition.lhs), self._print(condition.rhs)
+        return f"where({left} {condition.rel_op} {right}, {yes}, {no})"
+
+    def _print_Abs(self, e: Any) -> str:  # noqa: N802
+        return f"abs({self._print(e.args[0])})"
+
+    def _print_Float(self, e: Any) -> str:  # noqa: N802
+        return repr(float(e))
 
     def _print_Exp1(self, e: Any) -> str:  # noqa: N802
         return "e"
@@ -239,6 +267,21 @@ class _Printer(StrPrinter):  # type: ignore[misc]
 def to_graph(expression: Any, graph: Graph, leaves: Mapping[str, int]) -> int:
     """Return the graph node of a sympy expression; ``leaves`` has the node of each symbol by name."""
     return _ToGraph(graph, leaves).node(expression)
+
+
+def _no_program(e: Any) -> UsageError:
+    return UsageError(
+        f"no program can be made of the formula {str(e)[:200]}",
+        "--gradient autodiff is exact and needs no formula",
+    )
+
+
+def _float(number: Any) -> float:
+    """Return a number of sympy as a float: nan where it is complex or undefined."""
+    try:
+        return float(number)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 _CALLS = {"loggamma": "lgamma", "Abs": "abs", "abs_": "abs", "ceiling": "ceil"}
@@ -261,7 +304,7 @@ class _ToGraph:
         if e.is_Symbol:
             return self.leaves[e.name]
         if e.is_number and not e.free_symbols:
-            return g.number(float(e))
+            return g.number(_float(e))
         if e.is_Add:
             return self.fold(g.add, e.args)
         if e.is_Mul:
@@ -280,7 +323,7 @@ class _ToGraph:
         name = _CALLS.get(name, name)
         if name in FUNCTIONS:
             return g.call(name, *args)
-        raise UsageError(f"no program can be made of the formula {e}", "--gradient autodiff is exact and needs no formula")
+        raise _no_program(e)
 
     def power(self, base: Any, exponent: Any) -> int:
         g = self.graph
@@ -317,7 +360,14 @@ class _ToGraph:
             for part in condition.args:
                 no = self.choice(part, yes, no)
             return no
+        if isinstance(condition, sp.Not):
+            return self.choice(condition.args[0], no, yes)
+        if isinstance(condition, sp.ITE):
+            test, first, second = condition.args
+            return self.choice(test, self.choice(first, yes, no), self.choice(second, yes, no))
         if condition in (sp.true, sp.false):
             return yes if condition == sp.true else no
+        if not isinstance(condition, sp.core.relational.Relational):
+            raise _no_program(condition)
         left, right = self.node(condition.lhs), self.node(condition.rhs)
         return self.graph.where(condition.rel_op, left, right, yes, no)

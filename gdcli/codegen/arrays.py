@@ -1,14 +1,16 @@
 """From graph to program text for numpy: vectors in chunks that stay in the cache, and many points at once.
 
-A reduction needs its whole vector before anything can use it, so the work falls into stages: stage 0 computes the
-vectors that depend on no reduction, stage 1 those that depend on reductions of stage 0, and so on. Each stage runs
-through its vectors chunk by chunk; within a chunk every operation writes into one of a few reused buffers (``out=``),
-so that nothing as long as the vectors is ever allocated but the gradient itself. What an earlier stage computed
-elementwise is computed again where a later one needs it: that is cheaper than keeping it.
+A reduction needs its whole vector before anything can use it, so the work falls into stages: stage 0 computes
+the vectors that depend on no reduction, stage 1 those that depend on reductions of stage 0, and so on. Each
+stage runs through its vectors chunk by chunk; within a chunk every operation writes into one of a few reused
+buffers (``out=``), so that nothing as long as the vectors is ever allocated but the gradient itself. What an
+earlier stage computed elementwise is computed again where a later one needs it: that is cheaper than keeping
+it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +18,14 @@ from gdcli.codegen.source import ScalarWriter, number_text
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import REDUCTIONS, WHOLE, Graph, Key, arguments
 
-_UFUNCS = {"add": "np.add", "sub": "np.subtract", "mul": "np.multiply", "div": "np.divide", "neg": "np.negative", "pow": "np.power"}
+_UFUNCS = {
+    "add": "np.add",
+    "sub": "np.subtract",
+    "mul": "np.multiply",
+    "div": "np.divide",
+    "neg": "np.negative",
+    "pow": "np.power",
+}
 _RELATIONS = {
     "<": "np.less",
     "<=": "np.less_equal",
@@ -29,7 +38,7 @@ _START = {"sum": "0.0", "prod": "1.0", "largest": "-inf", "smallest": "inf"}
 
 
 class Output(NamedTuple):
-    """A piece of a gradient: ``length`` elements from ``start`` by ``step`` of the flat vector get ``node`` added.
+    """A piece of a gradient: ``node`` is added to ``length`` places of the flat vector: start, start+step, ...
 
     A scalar variable or a single element has a length of None.
     """
@@ -41,7 +50,7 @@ class Output(NamedTuple):
 
 
 class _Loop(NamedTuple):
-    """One pass over vectors of one length: the reductions, whole vectors and gradient pieces that it makes."""
+    """One pass over vectors of one length: the reductions, whole vectors, gradient pieces it makes."""
 
     length: int
     reductions: list[int]
@@ -49,24 +58,72 @@ class _Loop(NamedTuple):
     outputs: list[Output]
 
 
-class VectorWriter:
-    """Writes ``def program(x, out)`` for a graph with vectors: returns the scalar roots, adds the outputs into ``out``.
+class _Term(NamedTuple):
+    """A part of a sum: a number times the sum of a vector, or of the product of two."""
 
-    ``offsets`` has the place of each variable in the flat vector x; vectors that are constants are read from ``data``.
+    factor: float
+    factors: tuple[int, ...]
+
+
+# Functions that are nowhere negative.
+_NONNEGATIVE = frozenset({"abs", "exp", "sqrt", "cosh", "hypot", "sigmoid", "softplus"})
+
+
+def is_nonnegative(graph: Graph, i: int, depth: int = 30) -> bool:
+    """Tell whether a node is plainly nowhere negative: a square, a sum of squares, an absolute value, ...
+
+    Expressions nested deeper than ``depth`` are not looked through.
+    """
+    key = graph.keys[i]
+    if depth == 0:
+        return False
+    if key[0] == "number":
+        return bool(key[1] != "nan" and key[1] >= 0)
+    if key[0] in ("add", "mul"):
+        square = key[0] == "mul" and key[1] == key[2]
+        return square or all(is_nonnegative(graph, a, depth - 1) for a in key[1:])
+    return key[0] in _NONNEGATIVE
+
+
+def nonnegative_terms(graph: Graph, i: int) -> list[tuple[float, int]]:
+    """Return the terms (factor, node) of a vector that can be summed one by one.
+
+    The sum of a + b is the sum of a plus the sum of b; where neither is ever negative nothing can cancel, so this is as
+    accurate, and it leaves dot products, which read their vectors once.
+    """
+    key = graph.keys[i]
+    if key[0] == "add" and all(graph.lengths[a] is not None and is_nonnegative(graph, a) for a in key[1:]):
+        return [term for a in key[1:] for term in nonnegative_terms(graph, a)]
+    if key[0] == "mul":
+        factor = graph.value_of(key[1])
+        if factor is not None and 0.0 < factor < math.inf:
+            return [(factor * f, node) for f, node in nonnegative_terms(graph, key[2])]
+    return [(1.0, i)]
+
+
+class VectorWriter:
+    """Writes ``def program(x, out)``: it returns the scalar roots and adds the outputs into ``out``.
+
+    ``offsets`` has the place of each variable in the flat vector x; vectors that are constants are read from
+    ``data``.
     """
 
-    def __init__(self, graph: Graph, roots: Sequence[int], outputs: Sequence[Output], offsets: dict[str, int]) -> None:
+    def __init__(
+        self, graph: Graph, roots: Sequence[int], outputs: Sequence[Output], offsets: dict[str, int]
+    ) -> None:
         self.graph = graph
         self.roots = list(roots)
         self.outputs = list(outputs)
         self.offsets = offsets
         self.nodes = graph.reach(tuple(self.roots) + tuple(o.node for o in outputs))
         self.levels = self._levels()
+        self.wanted = self._scalars_wanted()
         self.buffers = 0
         self.lines: list[str] = []
         self.scalars: dict[int, tuple[str, int]] = {}
         self.whole_names: dict[int, str] = {}
         self.written: set[str] = set()
+        self.assigned: list[Output] = []
 
     def _levels(self) -> dict[int, int]:
         """The stage in which each node can be computed: reductions come one stage after their vector."""
@@ -89,14 +146,27 @@ class VectorWriter:
             if output.length is None:
                 self.lines.append(f"out[{output.start}] += {self.scalars[output.node][0]}")
         results = "".join(self.scalars[root][0] + ", " for root in self.roots)
-        body = "".join(f"    {line}\n" for line in self.lines)
+        body = "".join(f"    {line}\n" for line in [*self.zeros(), *self.lines])
         return f"def program(x, out):\n{body}    return ({results})\n"
+
+    def zeros(self) -> list[str]:
+        """Set to zero what is added to before it is assigned; ``out`` comes with anything in it."""
+        if not self.outputs:  # a value alone, or a product that is zero
+            return ["if out is not None:", "    out[:] = 0.0"]
+        assigned = sorted((o.start, o.start + (o.length or 0)) for o in self.assigned)
+        gaps: list[tuple[int, int | None]] = []
+        place = 0
+        for start, end in assigned:
+            gaps.append((place, start))
+            place = end
+        gaps.append((place, None))
+        return [f"out[{a}:{'' if b is None else b}] = 0.0" for a, b in gaps if b is None or a < b]
 
     def variable(self, place: int) -> str:
         """Return the variable that has a place of the flat vector."""
         return max((offset, name) for name, offset in self.offsets.items() if offset <= place)[1]
 
-    # -- scalars ---------------------------------------------------------------------------------------------------
+    # -- scalars -------------------------------------------------------------------------------------------
 
     def atoms(self) -> None:
         """Name a view of every slice that is used, and read the scalars."""
@@ -125,10 +195,14 @@ class VectorWriter:
         wanted = [
             i
             for i in self.nodes
-            if graph.lengths[i] is None and self.levels[i] <= stage and i not in self.scalars and self.is_wanted(i)
+            if graph.lengths[i] is None
+            and self.levels[i] <= stage
+            and i not in self.scalars
+            and i in self.wanted
         ]
         writer = ScalarWriter(graph, wanted, lambda key: "", safe=True)
-        known = writer.block(wanted, self.scalars, 0)
+        known = dict(self.scalars)
+        writer.block(wanted, known, 0)
         self.lines += writer.lines
         for i in wanted:
             text, depth = known[i]
@@ -136,22 +210,16 @@ class VectorWriter:
                 self.lines.append(f"t{i} = {text}")
             self.scalars[i] = f"t{i}" if depth else text, 0
 
-    def is_wanted(self, i: int) -> bool:
-        """Whether a scalar is a result, or used by a vector."""
-        return i in self._wanted
+    def _scalars_wanted(self) -> set[int]:
+        """The scalars that are results, or used by a vector or a reduction."""
+        wanted = set(self.roots) | {o.node for o in self.outputs}
+        for i in self.nodes:
+            key = self.graph.keys[i]
+            if self.graph.lengths[i] is not None or key[0] in REDUCTIONS:
+                wanted.update(arguments(key))
+        return {i for i in wanted if self.graph.lengths[i] is None}
 
-    @property
-    def _wanted(self) -> set[int]:
-        if not hasattr(self, "_wanted_nodes"):
-            wanted = set(self.roots) | {o.node for o in self.outputs}
-            for i in self.nodes:
-                key = self.graph.keys[i]
-                if self.graph.lengths[i] is not None or key[0] in REDUCTIONS:
-                    wanted.update(arguments(key))
-            self._wanted_nodes = {i for i in wanted if self.graph.lengths[i] is None}
-        return self._wanted_nodes
-
-    # -- loops -----------------------------------------------------------------------------------------------------
+    # -- loops ---------------------------------------------------------------------------------------------
 
     def loops(self, stage: int) -> list[_Loop]:
         """The passes of a stage, one for each length of vectors."""
@@ -186,25 +254,26 @@ class _LoopWriter:
         self.buffers = 0
         self.uses: dict[int, int] = {}
         self.assigned: dict[int, Output] = {}
-        self.dots = self._dots()
+        self.terms = {i: self._terms(i) for i in loop.reductions}
         self.roots = self._roots()
         self._count()
 
-    def _dots(self) -> set[int]:
-        """Sums of a product of two vectors: one pass of a dot product."""
-        found = set()
-        for i in self.loop.reductions:
-            key = self.graph.keys[i]
-            body = self.graph.keys[key[1]]
-            if key[0] == "sum" and body[0] == "mul" and all(self.graph.lengths[a] is not None for a in body[1:]):
-                found.add(i)
-        return found
+    def _terms(self, i: int) -> list[_Term]:
+        """How a reduction is summed up: dot products where it can be; one term unless it is a sum."""
+        op, body = self.graph.keys[i]
+        if op != "sum":
+            return [_Term(1.0, (body,))]
+        return [_Term(factor, self._factors(node)) for factor, node in nonnegative_terms(self.graph, body)]
+
+    def _factors(self, i: int) -> tuple[int, ...]:
+        """The two vectors whose product a node is; else the node itself."""
+        key = self.graph.keys[i]
+        if key[0] == "mul" and all(self.graph.lengths[a] is not None for a in key[1:]):
+            return (int(key[1]), int(key[2]))
+        return (i,)
 
     def _roots(self) -> list[int]:
-        roots = []
-        for i in self.loop.reductions:
-            body = self.graph.keys[i][1]
-            roots += list(self.graph.keys[body][1:]) if i in self.dots else [body]
+        roots = [node for terms in self.terms.values() for term in terms for node in term.factors]
         roots += [self.graph.keys[i][1] for i in self.loop.whole]
         return roots + [o.node for o in self.loop.outputs if self.graph.lengths[o.node] is not None]
 
@@ -249,31 +318,33 @@ class _LoopWriter:
         for i in loop.whole:
             program.whole_names[i] = f"w{i}"
 
-    # -- gradient pieces -------------------------------------------------------------------------------------------
+    # -- gradient pieces -----------------------------------------------------------------------------------
 
     def plan_outputs(self) -> dict[int, Output]:
-        """Choose, for each variable that no pass has touched, the piece that is assigned and not added: {node: piece}.
+        """Choose for each untouched variable the piece that is assigned and not added: {node: piece}.
 
-        Chunks run upward, so among contiguous pieces the one that begins last is assigned first to every place that
-        the others then add to. ``out`` comes zeroed, which does for the places it leaves out.
+        Chunks run upward, so among contiguous pieces the one that begins last is assigned first to every
+        place that the others then add to.
         """
         chosen: dict[int, Output] = {}
         groups: dict[str, list[Output]] = {}
         for output in self.loop.outputs:
             groups.setdefault(self.program.variable(output.start), []).append(output)
         for name, group in groups.items():
-            if name not in self.program.written and (len(group) == 1 or all(o.step == 1 for o in group)):
+            if name not in self.program.written and all(o.step == 1 for o in group):
                 last = max(group, key=lambda o: o.start)
                 chosen[last.node] = last
+                self.program.assigned.append(last)
             self.program.written.add(name)
         return chosen
 
     def place(self, output: Output) -> str:
         if output.step == 1:
             return f"out[{output.start} + lo:{output.start} + hi]"
-        return f"out[{output.start} + lo * {output.step}:{output.start} + (hi - 1) * {output.step} + 1:{output.step}]"
+        start, step = output.start, output.step
+        return f"out[{start} + lo * {step}:{start} + (hi - 1) * {step} + 1:{step}]"
 
-    # -- operations ------------------------------------------------------------------------------------------------
+    # -- operations ----------------------------------------------------------------------------------------
 
     def operand(self, a: int) -> str:
         return self.names[a] if self.graph.lengths[a] is not None else self.program.scalars[a][0]
@@ -319,7 +390,7 @@ class _LoopWriter:
             return
         if key[0] == "mul" and args[0] == args[1]:
             function, args = "np.square", args[:1]
-        if i in self.assigned and self.uses[i] == 1:
+        if i in self.assigned:  # nothing is added to it before the chunk's last operation has read it
             self.lines.append(f"g{i} = {self.place(self.assigned[i])}")
             self.names[i] = f"g{i}"
         else:
@@ -331,33 +402,36 @@ class _LoopWriter:
         if all(self.graph.lengths[a] is None for a in arguments(key)):
             self.lines.append(f"v{i} = np.broadcast_to(v{i}, m)")
 
-    # -- what the chunk gives ----------------------------------------------------------------------------------------
+    # -- what the chunk gives ------------------------------------------------------------------------------
 
     def finish(self) -> None:
         for i in self.loop.reductions:
             self.lines.append(self.reduce(i))
         for i in self.loop.whole:
             self.collect(i)
-        for output in sorted(self.loop.outputs, key=lambda o: self.assigned.get(o.node) is not o):
+        for output in sorted(self.loop.outputs, key=lambda o: o not in self.program.assigned):
             source = self.operand(output.node)
-            if self.assigned.get(output.node) is not output:
+            if output not in self.program.assigned:
                 self.lines.append(f"g = {self.place(output)}")
                 self.lines.append(f"np.add(g, {source}, out=g)")
-            elif not source.startswith("g"):
+            elif self.assigned[output.node] is not output or not source.startswith("g"):
                 self.lines.append(f"{self.place(output)} = {source}")
 
     def reduce(self, i: int) -> str:
-        op, body = self.graph.keys[i]
-        if i in self.dots:
-            left, right = (self.operand(a) for a in self.graph.keys[body][1:])
-            return f"s{i} += float(np.dot({left}, {right}))"
-        vector = self.operand(body)
+        op = self.graph.keys[i][0]
+        if op == "sum":
+            return f"s{i} += {' + '.join(self.term(term) for term in self.terms[i])}"
+        vector = self.operand(self.graph.keys[i][1])
         return {
-            "sum": f"s{i} += float(np.add.reduce({vector}))",
             "prod": f"s{i} *= float(np.multiply.reduce({vector}))",
             "largest": f"s{i} = maximum(s{i}, float(np.maximum.reduce({vector})))",
             "smallest": f"s{i} = minimum(s{i}, float(np.minimum.reduce({vector})))",
         }[op]
+
+    def term(self, term: _Term) -> str:
+        operands = [self.operand(node) for node in term.factors]
+        total = f"np.add.reduce({operands[0]})" if len(operands) == 1 else f"np.dot({', '.join(operands)})"
+        return f"float({total})" if term.factor == 1.0 else f"{term.factor!r} * float({total})"
 
     def collect(self, i: int) -> None:
         key = self.graph.keys[i]
@@ -376,7 +450,7 @@ class _LoopWriter:
 
 
 class BatchWriter:
-    """Writes ``def batch(x)`` for a graph of scalars: x has one row per variable, and the result one entry per column."""
+    """Writes ``def batch(x)`` for a graph of scalars: x has a row per variable and a column per point."""
 
     def __init__(self, graph: Graph, roots: Sequence[int], rows: dict[Key, int]) -> None:
         self.graph = graph

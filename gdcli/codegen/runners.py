@@ -1,7 +1,7 @@
 """Program text made to run: in CPython as it stands, and in numpy.
 
-`scalar_function` compiles a function of few variables; its safe twin is made only when the bare one first raises.
-`vector_function` and `batch_function` compile numpy programs; only they import numpy.
+`scalar_function` compiles a function of few variables; its safe twin is made only when the bare one first
+raises. `vector_function` and `batch_function` compile numpy programs; only they import numpy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key
 
-# Elements of a vector that are worked on at a time: 128 KiB a buffer, so that the few buffers stay in the cache.
+# Elements worked on at a time: 128 KiB a buffer, so that the few buffers stay in the cache.
 CHUNK = 16_384
 
 # What bare arithmetic raises where IEEE 754 has an infinity or nan.
@@ -100,7 +100,7 @@ def _array_function(name: str) -> Callable[..., Any]:
 
 
 def _others(vector: Any) -> Any:
-    """Return the product of all other elements for each element, by prefix and suffix products (no division)."""
+    """Return for each element the product of all others, by prefix and suffix products (no division)."""
     np = numpy()
     result = np.ones_like(vector)
     np.cumprod(vector[:-1], out=result[1:])
@@ -109,9 +109,13 @@ def _others(vector: Any) -> Any:
 
 
 def vector_function(
-    graph: Graph, roots: Sequence[int], outputs: Sequence[Output], offsets: dict[str, int], data: Mapping[str, Any]
+    graph: Graph,
+    roots: Sequence[int],
+    outputs: Sequence[Output],
+    offsets: dict[str, int],
+    data: Mapping[str, Any],
 ) -> Callable[..., tuple[float, ...]]:
-    """Return ``program(x, out)`` for flat arrays x and out (zeroed): the roots' values; outputs are added into out."""
+    """Return ``program(x, out)``: the roots' values; outputs are added into out, which comes zeroed."""
     np = numpy()
     writer = VectorWriter(graph, roots, outputs, offsets)
     text = writer.write()
@@ -129,8 +133,10 @@ def vector_function(
     return compile_function(text, "program", space)
 
 
-def batch_function(graph: Graph, roots: Sequence[int], rows: dict[Key, int]) -> Callable[..., tuple[Any, ...]]:
-    """Return ``batch(x)`` for an array x of shape (variables, points): each root's values, shape (points,)."""
+def batch_function(
+    graph: Graph, roots: Sequence[int], rows: dict[Key, int]
+) -> Callable[..., tuple[Any, ...]]:
+    """Return ``batch(x)``: for x of shape (variables, points) each root's values, shape (points,)."""
     return compile_function(
         BatchWriter(graph, roots, rows).write(),
         "batch",

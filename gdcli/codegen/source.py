@@ -1,18 +1,19 @@
 """From graph to program text: plain functions in a restricted Python.
 
-The text uses floats, arithmetic, calls of named functions, assignments and ``if``; nothing else. It runs as it is in
-CPython, and the same text can be compiled to machine code with the same bits. Operations stand in the order of the
-graph; a node used more than once gets a name, one used once is written where it is used. The two sides of a ``where``
-become the two blocks of an ``if``: what only one side needs is computed in that block alone.
+The text uses floats, arithmetic, calls of named functions, assignments and ``if``; nothing else. It runs as
+it is in CPython, and the same text can be compiled to machine code with the same bits. Operations stand in
+the order of the graph; a node used more than once gets a name, one used once is written where it is used. The
+two sides of a ``where`` become the two blocks of an ``if``: what only one side needs is computed in that
+block alone.
 
-Two spellings: *bare* (``a / b``, ``log(a)``), which is fast and raises where IEEE 754 has inf or nan, and *safe*, which
-calls :mod:`gdcli.language.ieee` for everything that could raise.
+Two spellings: *bare* (``a / b``, ``log(a)``), which is fast and raises where IEEE 754 has inf or nan, and
+*safe*, which calls :mod:`gdcli.language.ieee` for everything that could raise.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gdcli.language import ieee
@@ -21,11 +22,15 @@ from gdcli.language.graph import Graph, Key, arguments
 
 # Deeper expressions are cut into statements: Python's parser has a limit, and nobody reads further.
 MAX_DEPTH = 20
+# Python reads at most 100 levels of indentation. Deeper choices compute both sides and pick one.
+MAX_INDENT = 80
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 
 # A leaf of the graph -> the text that reads it.
 Reader = Callable[[Key], str]
+# Computed nodes: the text that gives the value, and how deep it is nested (0: a name or a number).
+Known = dict[int, tuple[str, int]]
 
 
 class ScalarWriter:
@@ -50,26 +55,29 @@ class ScalarWriter:
 
     def write(self) -> tuple[list[str], list[str]]:
         """Return the statements (indented once) and the text of each root."""
-        texts = self.block(self.roots, {}, 1)
-        return self.lines, [texts[root][0] for root in self.roots]
+        known: Known = {}
+        self.block(self.roots, known, 1)
+        return self.lines, [known[root][0] for root in self.roots]
 
-    def block(self, roots: Sequence[int], known: dict[int, tuple[str, int]], indent: int) -> dict[int, tuple[str, int]]:
-        """Compute ``roots`` at one level of indentation; ``known`` maps nodes to (text, depth), as does the result."""
-        known = dict(known)
-        for i in self.unconditional(roots, known):
+    def block(self, roots: Sequence[int], known: Known, indent: int) -> list[int]:
+        """Compute ``roots`` in one block, adding to what is ``known``; the nodes added are returned."""
+        lazy = indent < MAX_INDENT
+        added = []
+        for i in self.needed(roots, known, lazy):
             key = self.graph.keys[i]
-            if key[0] == "where":
-                known[i] = self.choice(i, key, known, indent)
-                continue
-            text, depth = self.text(i, key, known)
+            if key[0] == "where" and lazy:
+                text, depth = self.choice(i, key, known, indent)
+            else:
+                text, depth = self.text(i, key, known)
             if depth and (self.uses[i] > 1 or depth > MAX_DEPTH):
                 self.lines.append(f"{'    ' * indent}t{i} = {text}")
                 text, depth = f"t{i}", 0
             known[i] = text, depth
-        return known
+            added.append(i)
+        return added
 
-    def unconditional(self, roots: Sequence[int], known: dict[int, Any]) -> list[int]:
-        """The nodes needed whatever the conditions turn out to be, in order of evaluation."""
+    def needed(self, roots: Sequence[int], known: Mapping[int, Any], lazy: bool) -> list[int]:
+        """The nodes needed for ``roots``, in order; when ``lazy``, whatever the conditions turn out to be."""
         seen = set()
         stack = list(roots)
         while stack:
@@ -78,19 +86,22 @@ class ScalarWriter:
                 continue
             seen.add(i)
             key = self.graph.keys[i]
-            stack.extend(key[2:4] if key[0] == "where" else arguments(key))
+            stack.extend(key[2:4] if key[0] == "where" and lazy else arguments(key))
         return sorted(seen)
 
-    def choice(self, i: int, key: Key, known: dict[int, tuple[str, int]], indent: int) -> tuple[str, int]:
+    def choice(self, i: int, key: Key, known: Known, indent: int) -> tuple[str, int]:
+        """Write an ``if`` with the two sides of a ``where`` as its blocks."""
         _, relation, a, b, yes, no = key
         space = "    " * indent
         for condition, branch in ((f"if {known[a][0]} {relation} {known[b][0]}:", yes), ("else:", no)):
             self.lines.append(space + condition)
-            inner = self.block((branch,), known, indent + 1)
-            self.lines.append(f"{space}    t{i} = {inner[branch][0]}")
+            added = self.block((branch,), known, indent + 1)
+            self.lines.append(f"{space}    t{i} = {known[branch][0]}")
+            for inner in added:  # names given in one block are unknown after it
+                del known[inner]
         return f"t{i}", 0
 
-    def text(self, i: int, key: Key, known: dict[int, tuple[str, int]]) -> tuple[str, int]:
+    def text(self, i: int, key: Key, known: Known) -> tuple[str, int]:
         """The text of an operation on known texts, and how deep it is nested."""
         op = key[0]
         if op == "number":
@@ -99,6 +110,8 @@ class ScalarWriter:
             return self.read(key), 0
         args = [known[a][0] for a in arguments(key)]
         depth = 1 + max(known[a][1] for a in arguments(key))
+        if op == "where":
+            return f"({args[2]} if {args[0]} {key[1]} {args[1]} else {args[3]})", depth
         return operation_text(op, args, self.safe), depth
 
 
@@ -132,7 +145,7 @@ def function_text(name: str, names: Sequence[str], lines: Sequence[str], result:
 
 
 def bare_namespace(operations: Iterable[str]) -> dict[str, Any]:
-    """Return what a bare program of these operations may call: `math`, and functions written once for all runners."""
+    """Return what a bare program may call: `math`, and the functions written once for all runners."""
     space: dict[str, Any] = {"inf": math.inf, "nan": math.nan}
     for op in operations:
         if op == "pow":

@@ -1,17 +1,17 @@
 """From the checked tree to a Form: the objective as a graph over named variables.
 
-An objective is a scalar function of reductions (sums, products, extremes) of elementwise functions of atoms; an atom
-is a scalar, an element or a slice of a vector. In the graph a reduction is one node and an atom one leaf, so a Form is
-as small for a million variables as for three.
+An objective is a scalar function of reductions (sums, products, extremes) of elementwise functions of atoms;
+an atom is a scalar, an element or a slice of a vector. In the graph a reduction is one node and an atom one
+leaf, so a Form is as small for a million variables as for three.
 
-For few variables the same builder *expands* vectors: each element becomes a leaf of its own and a sum a chain of
-additions. The Form is then scalar throughout, which gives exact Hessians and programs without loops.
+For few variables the same builder *expands* vectors: each element becomes a leaf of its own and a sum a chain
+of additions. The Form is then scalar throughout, which gives exact Hessians and programs without loops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any, TypeVar
 
 from gdcli.errors import GdError, UsageError, did_you_mean
 from gdcli.language.functions import CALLABLE, CONSTANTS, FUNCTIONS, INTERNAL, REDUCTIONS
@@ -22,6 +22,7 @@ from gdcli.language.syntax import Node, Tree, postorder
 # A node of the graph; or, in an expanded Form, the list of the nodes of a vector's elements.
 Value = int | list[int]
 Constant = float | Sequence[float]
+T = TypeVar("T")
 
 _BINARY = frozenset({"add", "sub", "mul", "div", "pow"})
 
@@ -29,13 +30,19 @@ _BINARY = frozenset({"add", "sub", "mul", "div", "pow"})
 class Form:
     """An objective as a graph.
 
-    ``lengths`` has every variable in order of first appearance with its length (None for a scalar), ``data`` the
-    vector constants by name (empty when expanded), ``root`` the node of the value. ``expanded`` tells that each
-    element of a vector is a leaf of its own.
+    ``lengths`` has every variable in order of first appearance with its length (None for a scalar), ``data``
+    the vector constants by name (empty when expanded), ``root`` the node of the value. ``expanded`` tells
+    that each element of a vector is a leaf of its own.
     """
 
     def __init__(
-        self, tree: Tree, graph: Graph, root: int, lengths: dict[str, int | None], data: dict[str, Any], expanded: bool
+        self,
+        tree: Tree,
+        graph: Graph,
+        root: int,
+        lengths: dict[str, int | None],
+        data: dict[str, Any],
+        expanded: bool,
     ) -> None:
         self.tree = tree
         self.graph = graph
@@ -47,18 +54,54 @@ class Form:
     @property
     def is_scalar(self) -> bool:
         """Whether the graph has no vectors, so that a Hessian is a plain matter of scalars."""
-        return self.expanded or not any(self.graph.lengths[i] is not None for i in self.graph.reach((self.root,)))
+        return self.expanded or not any(
+            self.graph.lengths[i] is not None for i in self.graph.reach((self.root,))
+        )
 
     def variables_in_use(self) -> frozenset[str]:
         """Return the names of the variables that the value depends on."""
         keys = (self.graph.keys[i] for i in self.graph.reach((self.root,)))
-        return frozenset(key[1] for key in keys if key[0] in ("scalar", "element", "slice") and key[1] in self.lengths)
+        return frozenset(
+            key[1] for key in keys if key[0] in ("scalar", "element", "slice") and key[1] in self.lengths
+        )
 
     def kinks(self) -> tuple[str, ...]:
         """Return the names of functions in use whose derivative jumps somewhere."""
         used = {self.graph.keys[i][0] for i in self.graph.reach((self.root,))}
-        kinked = [name for name in used if (name in FUNCTIONS and FUNCTIONS[name].kink) or name in ("where", "largest", "smallest")]
-        return tuple(sorted({"largest": "max", "smallest": "min"}.get(name, name) for name in kinked))
+        kinked = [
+            name
+            for name in used
+            if (name in FUNCTIONS and FUNCTIONS[name].kink) or name in ("where", "largest", "smallest")
+        ]
+        return tuple(sorted({{"largest": "max", "smallest": "min"}.get(name, name) for name in kinked}))
+
+
+_ALIASES = {
+    "ln": "log",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "pow": "**",
+    "Abs": "abs",
+    "sgn": "sign",
+}
+
+
+def unknown_function(tree: Tree, node: Node, names: Container[str]) -> UsageError:
+    """Return the error for a call of what is no function; ``names`` are variables and constants."""
+    name = str(node.value)
+    place = tree.span(node)._replace(end=node.start + len(name))
+    if name in names:
+        return UsageError(f"{name} is a variable, not a function", f"write {name}*(...) to multiply", place)
+    hint = f"write {_ALIASES[name]}" if name in _ALIASES else did_you_mean(name, CALLABLE)
+    return UsageError(f"unknown function {name}", hint, place)
+
+
+def check_calls(tree: Tree, names: Container[str]) -> None:
+    """Raise UsageError at the first call of what is no function; ``names`` are variables and constants."""
+    for node in all_nodes(tree.root):
+        if node.op == "call" and node.value not in CALLABLE:
+            raise unknown_function(tree, node, names)
 
 
 def variables(tree: Tree, constants: Mapping[str, Constant], started: Sequence[str] = ()) -> list[str]:
@@ -67,17 +110,24 @@ def variables(tree: Tree, constants: Mapping[str, Constant], started: Sequence[s
     ``started`` are the names for which start values are at hand: only they make `gamma` a variable.
     Raises UsageError for a function's name used as a variable, and for constants that the expression lacks.
     """
+    check_calls(tree, (*tree.names, *constants, *started))
     known = [name for name in tree.names if name not in CONSTANTS]
     for name in (*constants, *started):
         if name in CONSTANTS:
-            raise UsageError(f"{name} is the constant {CONSTANTS[name]:.6g}", "give the variable another name")
+            raise UsageError(
+                f"{name} is the constant {CONSTANTS[name]:.6g}", "give the variable another name"
+            )
     for name in constants:
         if name not in tree.names:
-            raise UsageError(f"--set gives {name}, which the expression does not have", did_you_mean(name, known))
+            raise UsageError(
+                f"--set gives {name}, which the expression does not have", did_you_mean(name, known)
+            )
     found = [name for name in known if name not in constants]
     callable_names = set(CALLABLE)
     for name in found:
-        if name in callable_names and not (name == "gamma" and "gamma" in started and not _calls(tree, "gamma")):
+        if name in callable_names and not (
+            name == "gamma" and "gamma" in started and not _calls(tree, "gamma")
+        ):
             node = next(n for n in all_nodes(tree.root) if name_of(n) == name)
             hint = f"write {name}(...), or give the variable another name"
             raise tree.error(node, f"{name} is a function", hint)
@@ -111,17 +161,24 @@ def subscripted(tree: Tree) -> set[str]:
     return {str(node.value[0]) for node in all_nodes(tree.root) if node.op in ("index", "slice")}
 
 
-def build(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Constant], expand: bool = False) -> Form:
+def build(
+    tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Constant], expand: bool = False
+) -> Form:
     """Build the Form of a checked tree.
 
-    ``lengths`` has the variables (None: scalar), ``constants`` numbers or sequences of numbers. Raises UsageError
-    with the place in the text for unknown names, wrong numbers of arguments and vectors that do not fit.
+    ``lengths`` has the variables (None: scalar), ``constants`` numbers or sequences of numbers. Raises
+    UsageError with the place in the text for unknown names, wrong numbers of arguments and vectors that do
+    not fit.
     """
     data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
     builder = _Builder(tree, dict(lengths), constants, data, expand)
     root = builder.build(tree.root)
     if builder.length(root) is not None:
-        raise tree.error(tree.root, "the expression is a vector; an objective is one number", "wrap it in sum(...), mean(...) or norm(...)")
+        raise tree.error(
+            tree.root,
+            "the expression is a vector; an objective is one number",
+            "wrap it in sum(...), mean(...) or norm(...)",
+        )
     assert isinstance(root, int)
     return Form(tree, builder.graph, root, dict(lengths), {} if expand else data, expand)
 
@@ -148,7 +205,7 @@ class _Builder:
                 self.graph.scalar(name)
 
     def build(self, root: Node) -> Value:
-        """Return the value of a subtree; its nodes are taken in order, without recursion but for ``where``."""
+        """Return the value of a subtree; only the parts of a ``where`` are built by recursion."""
         stack: list[Value] = []
         for node in postorder(root):
             count = 0 if node.op == "where" else len(node.args)
@@ -175,9 +232,11 @@ class _Builder:
             return self.index(node)
         if op == "slice":
             return self.slice(node)
-        raise self.tree.error(node, "@ multiplies a data matrix and a vector", "for two vectors write dot(a, b)")
+        raise self.tree.error(
+            node, "@ multiplies a data matrix and a vector", "for two vectors write dot(a, b)"
+        )
 
-    # -- names and atoms -------------------------------------------------------------------------------------------
+    # -- names and atoms -----------------------------------------------------------------------------------
 
     def name(self, node: Node, name: str) -> Value:
         if name in self.lengths:
@@ -213,24 +272,31 @@ class _Builder:
         length = self.lengths.get(name)
         if length is None:
             self.name(node, name)  # an unknown name or a function is reported as such
-            raise self.tree.error(node, f"{name} is a number, not a vector", f"start it with a list: {name}=[1,2,3]")
+            hint = "" if name in CONSTANTS else f"start it with a list: {name}=[1,2,3]"
+            raise self.tree.error(node, f"{name} is a number, not a vector", hint)
         return length
 
     def index(self, node: Node) -> Value:
         name, index = node.value
         length = self.vector_length(node, name)
         if not -length <= index < length:
-            raise self.tree.error(node, f"{name} has {length} elements: {name}[0] to {name}[{length - 1}]", "indices count from 0")
+            raise self.tree.error(
+                node,
+                f"{name} has {length} elements: {name}[0] to {name}[{length - 1}]",
+                "indices count from 0",
+            )
         return self.element(name, index % length)
 
     def slice(self, node: Node) -> Value:
         name, start, stop, step = node.value
         chosen = range(self.vector_length(node, name))[start:stop:step]
         if not chosen:
-            raise self.tree.error(node, f"this slice of {name} is empty: {name} has {self.vector_length(node, name)} elements")
+            raise self.tree.error(
+                node, f"this slice of {name} is empty: {name} has {self.vector_length(node, name)} elements"
+            )
         return self.atom(name, chosen.start, chosen.step, len(chosen))
 
-    # -- operations ------------------------------------------------------------------------------------------------
+    # -- operations ----------------------------------------------------------------------------------------
 
     def length(self, value: Value) -> int | None:
         return len(value) if isinstance(value, list) else self.graph.lengths[value]
@@ -240,14 +306,16 @@ class _Builder:
         for other in lengths[1:]:
             if other != lengths[0]:
                 raise self.tree.error(
-                    node, f"vectors of {lengths[0]} and {other} elements cannot be combined", "slices such as v[1:] make lengths agree"
+                    node,
+                    f"vectors of {lengths[0]} and {other} elements cannot be combined",
+                    "slices such as v[1:] make lengths agree",
                 )
         return lengths[0] if lengths else None
 
     def elementwise(self, node: Node, op: str, args: Sequence[Value]) -> Value:
         """Apply an operation element by element; scalars are broadcast."""
         length = self.common_length(node, args)
-        make = self.graph.power if op == "pow" else lambda *a: self.graph.node(op, *a)
+        make: Callable[..., int] = self.graph.power if op == "pow" else lambda *a: self.graph.node(op, *a)
         if length is None or not self.expand:
             return make(*args)
         return [make(*(a[i] if isinstance(a, list) else a for a in args)) for i in range(length)]
@@ -285,20 +353,9 @@ class _Builder:
             self.check_arity(node, name, 1, len(args))
             return self.elementwise(node, "max", [self.graph.number(0.0), args[0]])
         if name not in FUNCTIONS or name in INTERNAL:
-            self.unknown_function(node, name)
+            raise unknown_function(self.tree, node, (*self.lengths, *self.constants))
         self.check_arity(node, name, FUNCTIONS[name].arity, len(args))
         return self.elementwise(node, name, args)
-
-    def unknown_function(self, node: Node, name: str) -> None:
-        start = node.start
-        place = self.tree.span(node)._replace(end=start + len(name))
-        hint = did_you_mean(name, CALLABLE)
-        if name in self.lengths or name in self.constants:
-            raise UsageError(f"{name} is a variable, not a function", f"write {name}*(...) to multiply", place)
-        aliases = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "pow": "**", "Abs": "abs", "sgn": "sign"}
-        if name in aliases:
-            hint = f"write {aliases[name]}"
-        raise UsageError(f"unknown function {name}", hint, place)
 
     def check_arity(self, node: Node, name: str, wanted: int, given: int) -> None:
         if wanted != given:
@@ -306,7 +363,7 @@ class _Builder:
             hint = "the logarithm to base b of x is log(x)/log(b)" if name == "log" and given == 2 else ""
             raise self.tree.error(node, f"{name} takes {wanted} argument{plural}, not {given}", hint)
 
-    # -- reductions ------------------------------------------------------------------------------------------------
+    # -- reductions ----------------------------------------------------------------------------------------
 
     def extreme(self, node: Node, name: str, args: list[Value]) -> Value:
         """max and min: of one vector, or element by element of two and more."""
@@ -314,12 +371,12 @@ class _Builder:
             raise self.tree.error(node, f"{name} needs a vector, or two values")
         if len(args) == 1:
             if self.length(args[0]) is None:
-                raise self.tree.error(node, f"{name} of a single number", f"give a vector, or two values: {name}(a, b)")
+                raise self.tree.error(
+                    node, f"{name} of a single number", f"give a vector, or two values: {name}(a, b)"
+                )
             return self.reduce("largest" if name == "max" else "smallest", args[0])
-        value = args[0]
-        for other in args[1:]:
-            value = self.elementwise(node, name, [value, other])
-        return value
+        self.common_length(node, args)
+        return _fold(args, lambda a, b: self.elementwise(node, name, [a, b]))
 
     def reduction(self, node: Node, name: str, args: list[Value]) -> Value:
         self.check_arity(node, name, 2 if name == "dot" else 1, len(args))
@@ -342,10 +399,20 @@ class _Builder:
             assert op in REDUCING
             return self.graph.node(op, vector)
         step = {"sum": "add", "prod": "mul", "largest": "max", "smallest": "min"}[op]
+        if op in ("largest", "smallest"):
+            return _fold(vector, lambda a, b: self.graph.node(step, a, b))
         value = vector[0]
         for other in vector[1:]:
             value = self.graph.node(step, value, other)
         return value
+
+
+def _fold(values: Sequence[T], pick: Callable[[T, T], T]) -> T:
+    """Fold an extreme by halves: the result is the same, and derivatives are nested only log2(n) deep."""
+    if len(values) == 1:
+        return values[0]
+    half = len(values) // 2
+    return pick(_fold(values[:half], pick), _fold(values[half:], pick))
 
 
 def size_when_expanded(form: Form) -> int:

@@ -1,8 +1,8 @@
 """The one table of functions: every scalar function of the language, one row each.
 
-A row tells how CPython and numpy spell the function, what its partial derivatives are, where it is defined and where
-it has a kink, and what sympy calls it. Derivatives are written against `Algebra`: they build new graph nodes from the
-arguments and the function's own value, so that shared parts are computed once.
+A row tells how CPython and numpy spell the function, what its partial derivatives are, where it is defined
+and where it has a kink, and what sympy calls it. Derivatives are written against `Algebra`: they build new
+graph nodes from the arguments and the function's own value, so that shared parts are computed once.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ Rule = Callable[[Algebra, int, tuple[int, ...]], tuple[int, ...]]
 class Function(NamedTuple):
     """One function of the language.
 
-    ``rule(algebra, value, args)`` returns the partial derivatives by each argument, ``value`` being the node of the
-    function itself. ``python`` and ``numpy`` are the texts of the callable for each runner. ``domain`` says in words
-    where the function is defined ("" for everywhere), ``kink`` that its derivative jumps (or is zero by convention),
-    ``special`` that its text is in :mod:`gdcli.language.special`. ``sympy`` is sympy's name for it; where that is
-    empty, :mod:`gdcli.calculus.symbolic` has a formula.
+    ``rule(algebra, value, args)`` returns the partial derivatives by each argument, ``value`` being the node
+    of the function itself. ``python`` and ``numpy`` are the texts of the callable for each runner. ``domain``
+    says in words where the function is defined ("" for everywhere), ``kink`` that its derivative jumps (or is
+    zero by convention), ``special`` that its text is in :mod:`gdcli.language.special`. ``sympy`` is sympy's
+    name for it; where that is empty, :mod:`gdcli.calculus.symbolic` has a formula.
     """
 
     name: str
@@ -82,8 +82,8 @@ def _erf(a: Algebra, y: int, x: int) -> int:
 
 def _atan2(a: Algebra, y: int, args: tuple[int, ...]) -> tuple[int, ...]:
     up, right = args
-    square = a.add(_square(a, right), _square(a, up))
-    return a.div(right, square), a.neg(a.div(up, square))
+    far = a.call("hypot", right, up)  # dividing twice, since its square may overflow or vanish
+    return a.div(a.div(right, far), far), a.neg(a.div(a.div(up, far), far))
 
 
 def _zero(a: Algebra, y: int, args: tuple[int, ...]) -> tuple[int, ...]:
@@ -115,21 +115,31 @@ _ROWS = (
     _plain("sin", _one(lambda a, y, x: a.call("cos", x))),
     _plain("cos", _one(lambda a, y, x: a.neg(a.call("sin", x)))),
     _plain("tan", _one(lambda a, y, x: a.add(a.number(1.0), _square(a, y)))),
-    _plain("asin", _one(lambda a, y, x: _inverse(a, a.call("sqrt", _one_minus_square(a, x)))), "arcsin", domain="|x| <= 1"),
     _plain(
-        "acos", _one(lambda a, y, x: a.neg(_inverse(a, a.call("sqrt", _one_minus_square(a, x))))), "arccos", domain="|x| <= 1"
+        "asin",
+        _one(lambda a, y, x: _inverse(a, a.call("sqrt", _one_minus_square(a, x)))),
+        "arcsin",
+        domain="|x| <= 1",
+    ),
+    _plain(
+        "acos",
+        _one(lambda a, y, x: a.neg(_inverse(a, a.call("sqrt", _one_minus_square(a, x))))),
+        "arccos",
+        domain="|x| <= 1",
     ),
     _plain("atan", _one(lambda a, y, x: _inverse(a, a.add(a.number(1.0), _square(a, x)))), "arctan"),
     Function("atan2", 2, "atan2", "np.arctan2", "atan2", _atan2),
     _plain("sinh", _one(lambda a, y, x: a.call("cosh", x))),
     _plain("cosh", _one(lambda a, y, x: a.call("sinh", x))),
-    _plain("tanh", _one(lambda a, y, x: _one_minus_square(a, y))),
+    _plain("tanh", _one(lambda a, y, x: _inverse(a, _square(a, a.call("cosh", x))))),
     _plain("asinh", _one(lambda a, y, x: _inverse(a, a.call("hypot", a.number(1.0), x))), "arcsinh"),
     _plain("acosh", _one(_acosh), "arccosh", domain="x >= 1"),
     _plain("atanh", _one(lambda a, y, x: _inverse(a, _one_minus_square(a, x))), "arctanh", domain="|x| < 1"),
     _special("cbrt", 1, "", _one(lambda a, y, x: _inverse(a, a.mul(a.number(3.0), _square(a, y))))),
     _special("erf", 1, "erf", _one(_erf)),
-    _special("gamma", 1, "gamma", _one(lambda a, y, x: a.mul(y, a.call("digamma", x))), "x is not 0, -1, -2, ..."),
+    _special(
+        "gamma", 1, "gamma", _one(lambda a, y, x: a.mul(y, a.call("digamma", x))), "x is not 0, -1, -2, ..."
+    ),
     _special("lgamma", 1, "", _one(lambda a, y, x: a.call("digamma", x)), "x is not 0, -1, -2, ..."),
     _special("digamma", 1, "digamma", _one(lambda a, y, x: a.call("trigamma", x)), "x is not 0, -1, -2, ..."),
     _special("trigamma", 1, "", _no_rule, "x is not 0, -1, -2, ..."),
@@ -140,7 +150,8 @@ _ROWS = (
     Function("sign", 1, "sign", "np.sign", "sign", _zero, kink=True),
     Function("floor", 1, "floor", "np.floor", "floor", _zero, kink=True),
     Function("ceil", 1, "ceil", "np.ceil", "ceiling", _zero, kink=True),
-    # max and min of two; their derivatives, which must not touch the side not taken, are in calculus/autodiff.py
+    # max and min of two; their derivatives, which must not touch the side not taken, are in
+    # calculus/autodiff.py
     Function("max", 2, "maximum", "np.maximum", "Max", _zero, kink=True),
     Function("min", 2, "minimum", "np.minimum", "Min", _zero, kink=True),
 )

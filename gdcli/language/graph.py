@@ -1,15 +1,15 @@
 """The expression graph: every operation once.
 
-Nodes are numbers; equal operations on equal nodes are the same node (hash-consing), so shared subexpressions cost
-nothing. A node's arguments always have smaller numbers than the node, so counting up is an order of evaluation and
-counting down one for reverse sweeps.
+Nodes are numbers; equal operations on equal nodes are the same node (hash-consing), so shared subexpressions
+cost nothing. A node's arguments always have smaller numbers than the node, so counting up is an order of
+evaluation and counting down one for reverse sweeps.
 
-A node is a scalar, or a vector along an axis of known length; a scalar in a vector operation is broadcast. Leaves are
-numbers, scalar variables, elements of vectors, and slices of vectors: a slice is one leaf however long it is, so
-that the graph of a function of a million variables is as small as that of three.
+A node is a scalar, or a vector along an axis of known length; a scalar in a vector operation is broadcast.
+Leaves are numbers, scalar variables, elements of vectors, and slices of vectors: a slice is one leaf however
+long it is, so that the graph of a function of a million variables is as small as that of three.
 
-`Graph.node` keeps what was typed, operation by operation (only operations on numbers are done at once, as IEEE 754
-has them). The methods of `functions.Algebra` (add, mul, ...), used for derivatives, simplify.
+`Graph.node` keeps what was typed, operation by operation (only operations on numbers are done at once, as
+IEEE 754 has them). The methods of `functions.Algebra` (add, mul, ...), used for derivatives, simplify.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Key = tuple[Any, ...]
 LEAVES = frozenset({"number", "scalar", "element", "slice"})
 COMMUTATIVE = frozenset({"add", "mul"})
 REDUCTIONS = frozenset({"sum", "prod", "largest", "smallest"})
-# Vectors that need their whole argument at once: the product of all other elements, and 1 at the first extreme.
+# Vectors that need their whole argument at once: the product of all others, and 1 at the first extreme.
 WHOLE = frozenset({"others", "first"})
 _COMPARE = {
     "<": lambda a, b: a < b,
@@ -37,12 +37,12 @@ _COMPARE = {
 
 
 class Graph:
-    """A growing set of nodes. ``keys[i]`` is the operation of node i with its arguments, ``lengths[i]`` its length.
+    """A growing set of nodes: ``keys[i]`` is node i's operation and arguments, ``lengths[i]`` its length.
 
-    Keys: ("number", v, sign) · ("scalar", name) · ("element", name, index) · ("slice", name, start, step, length) ·
-    ("neg", a) · ("add"|"sub"|"mul"|"div"|"pow", a, b) · (function name, a, ...) · ("where", relation, a, b, yes, no) ·
-    ("sum"|"prod"|"largest"|"smallest", vector) · ("others", vector) · ("first", vector, scalar).
-    A length of None is a scalar.
+    Keys: ("number", v, sign) · ("scalar", name) · ("element", name, index) · ("slice", name, start, step,
+    length) · ("neg", a) · ("add"|"sub"|"mul"|"div"|"pow", a, b) · (function name, a, ...) · ("where",
+    relation, a, b, yes, no) · ("sum"|"prod"|"largest"|"smallest", vector) · ("others", vector) · ("first",
+    vector, scalar). A length of None is a scalar.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Graph:
         self.lengths: list[int | None] = []
         self._numbers: dict[Key, int] = {}
 
-    # -- plain construction --------------------------------------------------------------------------------------
+    # -- plain construction --------------------------------------------------------------------------------
 
     def _intern(self, key: Key, length: int | None) -> int:
         found = self._numbers.get(key)
@@ -83,18 +83,19 @@ class Graph:
 
         Vector arguments must have one length (the caller checks it, with the user's text at hand).
         """
-        operands = arguments((op, *args))
         if op in REDUCTIONS:
             return self._intern((op, *args), None)
+        operands = args
         if op == "where":
             relation, a, b, yes, no = args
+            operands = args[1:]
             left, right = self.value_of(a), self.value_of(b)
             if left is not None and right is not None:
-                return int(yes if _COMPARE[relation](left, right) else no)
-        else:
-            numbers = [self.value_of(i) for i in operands]
-            if None not in numbers:
-                return self.number(evaluate(op, *numbers))
+                chosen = int(yes if compare(relation, left, right) else no)
+                if self.lengths[chosen] == self.length_of(operands):  # else a number is to become a vector
+                    return chosen
+        elif all(self.keys[i][0] == "number" for i in args):
+            return self.number(evaluate(op, *map(self.value_of, args)))
         if op in COMMUTATIVE and args[0] > args[1]:
             args = (args[1], args[0])
         return self._intern((op, *args), self.length_of(operands))
@@ -114,7 +115,7 @@ class Graph:
             return None
         return math.nan if key[1] == "nan" else float(key[1])
 
-    # -- construction with simplification, for derivatives -----------------------------------------------------------
+    # -- construction with simplification, for derivatives -------------------------------------------------
 
     def add(self, a: int, b: int) -> int:
         """Return a + b, with 0 and opposite signs taken away."""
@@ -158,7 +159,7 @@ class Graph:
         return self.node("neg", a)
 
     def mul(self, a: int, b: int) -> int:
-        """Return a * b with 0, 1, -1 and signs taken out and number factors gathered in front."""
+        """Return a * b with 0, 1, -1 and signs taken out, and number factors in front gathered."""
         x, y = self.value_of(a), self.value_of(b)
         if y is not None and x is None:
             a, b, x, y = b, a, y, x
@@ -176,7 +177,11 @@ class Graph:
         if key_b[0] == "mul":
             factor = self.value_of(key_b[1])
             if factor is not None:  # 2*(3*x) and y*(3*x)
-                return self.mul(self.node("mul", a, key_b[1]), key_b[2]) if x is not None else self.mul(key_b[1], self.mul(a, key_b[2]))
+                return (
+                    self.mul(self.node("mul", a, key_b[1]), key_b[2])
+                    if x is not None
+                    else self.mul(key_b[1], self.mul(a, key_b[2]))
+                )
         if x is None and key_a[0] == "mul":
             factor = self.value_of(key_a[1])
             if factor is not None:
@@ -224,7 +229,7 @@ class Graph:
         return yes if yes == no else self.node("where", relation, a, b, yes, no)
 
     def total(self, vector: int, length: int) -> int:
-        """Return the sum over an axis of ``length`` of a vector (or of a broadcast scalar); factors are pulled out."""
+        """Return the sum of a vector (or a broadcast scalar) of ``length``, scalar factors pulled out."""
         if self.lengths[vector] is None:
             return self.mul(self.number(float(length)), vector)
         key = self.keys[vector]
@@ -237,7 +242,7 @@ class Graph:
             return self.mul(key[1], self.total(key[2], length))
         return self.node("sum", vector)
 
-    # -- looking at the graph --------------------------------------------------------------------------------------
+    # -- looking at the graph ------------------------------------------------------------------------------
 
     def reach(self, roots: list[int] | tuple[int, ...]) -> list[int]:
         """Return all nodes that the roots depend on, roots included, in order of evaluation."""

@@ -1,16 +1,16 @@
 """IEEE 754 arithmetic for CPython.
 
 CPython raises where IEEE 754 has a result: ``1/0`` is ZeroDivisionError, ``math.log(0)`` ValueError,
-``math.exp(1000)`` OverflowError, and ``(-8.0)**(1/3)`` is complex. The functions here return inf and nan instead,
-so that every runner of a program agrees. They are the slow, always right way; generated programs use bare `math`
-and come here only when that raises.
+``math.exp(1000)`` OverflowError, and ``(-8.0)**(1/3)`` is complex. The functions here return inf and nan
+instead, so that every runner of a program agrees. They are the slow, always right way; generated programs use
+bare `math` and come here only when that raises.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from math import copysign, inf, isinf, isnan, nan
+from math import copysign, inf, isnan, nan
 
 Real = Callable[..., float]
 
@@ -52,12 +52,12 @@ def minimum(a: float, b: float) -> float:
 
 def floor(a: float) -> float:
     """Return the largest integer not above a, as a float."""
-    return float(math.floor(a)) if math.isfinite(a) else a
+    return copysign(math.floor(a), a) if math.isfinite(a) else a
 
 
 def ceil(a: float) -> float:
     """Return the smallest integer not below a, as a float."""
-    return float(math.ceil(a)) if math.isfinite(a) else a
+    return copysign(math.ceil(a), a) if math.isfinite(a) else a
 
 
 def _log_like(function: Real, pole: float) -> Real:

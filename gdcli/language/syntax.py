@@ -2,8 +2,9 @@
 
 The text is cut into tokens first: limits are counted there, before any parser sees hostile input, and the
 commonest mistakes (a forgotten ``*``, an unclosed parenthesis, a foreign character) get their message there.
-Then `^` is replaced by `**` token by token, Python's own parser reads the rest, and each node is checked against
-an allowlist. Nothing typed is ever executed. Every node of the tree keeps its place in the text as typed.
+Then `^` is replaced by `**` token by token, Python's own parser reads the rest, and each node is checked
+against an allowlist. Nothing typed is ever executed. Every node of the tree keeps its place in the text as
+typed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ MAX_TOKENS = 20_000
 MAX_NESTING = 100
 MAX_CHAIN = 2000
 MAX_DIGITS = 400
+MAX_COMPARISONS = 10
 
 OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow", "^": "pow"}
 COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
@@ -33,6 +35,7 @@ _TOKEN = re.compile(
     |(?P<bad>.)""",
     re.VERBOSE | re.DOTALL,
 )
+_UNDERSCORES_BETWEEN_DIGITS = re.compile(r"(?:[^_]|(?<=\d)_(?=\d))*")
 _LOOKALIKES = {
     **dict.fromkeys("−–—‐‑﹣－", "-"),
     **dict.fromkeys("×·∙⋅∗✕", "*"),
@@ -47,6 +50,15 @@ _LOOKALIKES = {
 }
 
 
+def normal(name: str) -> str:
+    """Return a name as Python's parser reads it: letters that only look different are one (NFKC)."""
+    if name.isascii():
+        return name
+    import unicodedata
+
+    return unicodedata.normalize("NFKC", name)
+
+
 class Token(NamedTuple):
     """A token: its kind (number, name, op), its text, its place in the text as typed."""
 
@@ -59,9 +71,9 @@ class Token(NamedTuple):
 class Node:
     """A node of the checked tree.
 
-    ``op`` is number, name, neg, add, sub, mul, div, pow, matmul, call, index, slice or where. ``value`` is the
-    number, the name, the function called, the index, or the slice (start, stop, step). A ``where`` has its comparison
-    operator as value and as args: left, right, value if true, value otherwise.
+    ``op`` is number, name, neg, add, sub, mul, div, pow, matmul, call, index, slice or where. ``value`` is
+    the number, the name, the function called, the index, or the slice (start, stop, step). A ``where`` has
+    its comparison operator as value and as args: left, right, value if true, value otherwise.
     """
 
     __slots__ = ("args", "end", "op", "start", "value")
@@ -75,7 +87,7 @@ class Node:
 
 
 class Tree(NamedTuple):
-    """A checked expression: the text as typed (and the file it came from), its root, its free names in order."""
+    """A checked expression: the text as typed, its root, its free names in order, the file it came from."""
 
     text: str
     root: Node
@@ -127,23 +139,34 @@ def tokenize(text: str, source: str = "") -> list[Token]:
 
     Raises UsageError at a character that mathematics does not use, or when there are too many tokens.
     """
-    tokens = []
+    tokens: list[Token] = []
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "bad"
         if kind == "space":
             continue
         if kind == "bad":
             _bad_character(text, match.start(), source)
-        if kind == "name" and not match.group().isidentifier():  # superscripts count as letters for the pattern
-            begin = match.start()
-            while text[match.start() : begin + 1].isidentifier():
-                begin += 1
-            _bad_character(text, begin, source)
+        if (
+            kind == "name" and not match.group().isidentifier()
+        ):  # superscripts count as letters for the pattern
+            _bad_character(text, _end_of_name(text, match.start(), match.end()), source)
         if len(tokens) == MAX_TOKENS:
             span = Span(text, match.start(), match.end(), source)
             raise UsageError(f"the expression is too long: more than {MAX_TOKENS} tokens", span=span)
         tokens.append(Token(kind, match.group(), match.start(), match.end()))
     return tokens
+
+
+def _end_of_name(text: str, start: int, end: int) -> int:
+    """Return where the longest name that begins at ``start`` ends, by bisection."""
+    low, high = start, end
+    while low + 1 < high:
+        middle = (low + high) // 2
+        if text[start:middle].isidentifier():
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def _bad_character(text: str, at: int, source: str) -> NoReturn:
@@ -153,7 +176,9 @@ def _bad_character(text: str, at: int, source: str) -> NoReturn:
     if char in _LOOKALIKES:
         hint = f"write {_LOOKALIKES[char]}"
     elif char in "'\"":
-        raise UsageError("text in quotes has no place in an expression", "names are written without quotes", span)
+        raise UsageError(
+            "text in quotes has no place in an expression", "names are written without quotes", span
+        )
     elif char == "=":
         hint = "give values with --start or --set; comparisons are ==, <, <=, >, >= inside where(...)"
     elif char == ".":
@@ -169,7 +194,7 @@ def _bad_character(text: str, at: int, source: str) -> NoReturn:
 
 
 def check_tokens(tokens: list[Token], text: str, source: str = "") -> None:
-    """Check everything that can be told from the tokens alone: limits, brackets, operators and operands in turn.
+    """Check what the tokens alone can tell: limits, brackets, operators and operands in turn.
 
     Raises UsageError. What passes is an expression that Python's parser reads without deep recursion.
     """
@@ -188,8 +213,10 @@ class _TokenCheck:
         self.open: list[Token] = []
         self.calls: set[Token] = set()
         self.chain = [0]
-        self.prefix = 0
-        self.powers = [0]
+        # How deep what follows stands inside signs and powers, for each open bracket: Python's parser
+        # recurses into these as it does into brackets.
+        self.inside = [0]
+        self.depth = 0
 
     def fail(self, token: Token, message: str, hint: str = "") -> NoReturn:
         raise UsageError(message, hint, Span(self.text, token.start, token.end, self.source))
@@ -212,7 +239,6 @@ class _TokenCheck:
             if operand_before and before is not None:
                 self.missing_operator(token, before)
             self.check_word(token)
-            self.prefix = 0
         elif token.text in "([":
             self.opening(token, before, operand_before)
         elif token.text in ")]":
@@ -233,15 +259,25 @@ class _TokenCheck:
         if token.kind == "number":
             if len(token.text) > MAX_DIGITS:
                 self.fail(token, f"a number of {len(token.text)} characters; at most {MAX_DIGITS} are read")
-            if token.text.endswith("_") or "__" in token.text:
-                self.fail(token, f"{token.text} is not a number")
-        elif keyword.iskeyword(token.text):
+            self.check_number(token)
+        elif keyword.iskeyword(normal(token.text[:MAX_DIGITS])):
             hint = "where(condition, a, b) chooses between two values" if token.text in ("if", "else") else ""
-            self.fail(token, f"{token.text} is a reserved word", hint or f"rename it, for example {token.text}_")
+            self.fail(
+                token, f"{token.text} is a reserved word", hint or f"rename it, for example {token.text}_"
+            )
         elif len(token.text) > MAX_DIGITS:
             self.fail(token, f"a name of {len(token.text)} characters; at most {MAX_DIGITS} are read")
         elif token.text.startswith("_"):
             self.fail(token, f"the name {token.text} begins with an underscore", "names begin with a letter")
+
+    def check_number(self, token: Token) -> None:
+        text = token.text
+        if not text.isascii():
+            self.fail(token, "the digits of numbers are 0 to 9")
+        if not _UNDERSCORES_BETWEEN_DIGITS.fullmatch(text):
+            self.fail(token, f"{text} is not a number", "an underscore stands between two digits only")
+        if text.isdecimal() and text[0] == "0" and text.strip("0"):
+            self.fail(token, "an integer that begins with zero", f"write {text.lstrip('0')}")
 
     def opening(self, token: Token, before: Token | None, operand_before: bool) -> None:
         if operand_before and before is not None:
@@ -252,20 +288,25 @@ class _TokenCheck:
                 self.check_word(before)
                 self.calls.add(token)
         elif token.text == "[":
-            self.fail(token, "a list has no place in an expression", "give vectors with --start or --set: v=[1,2,3]")
+            self.fail(
+                token, "a list has no place in an expression", "give vectors with --start or --set: v=[1,2,3]"
+            )
         self.open.append(token)
         self.chain.append(0)
-        self.powers.append(0)
-        self.prefix = 0
-        if len(self.open) > MAX_NESTING:
-            self.fail(token, f"brackets are nested more than {MAX_NESTING} deep")
+        self.inside.append(0)
+        self.deeper(token)
+
+    def deeper(self, token: Token) -> None:
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            self.fail(token, f"brackets, signs and powers are nested more than {MAX_NESTING} deep")
 
     def closing(self, token: Token, before: Token | None) -> None:
         if not self.open:
             self.fail(token, f"this {token.text} closes nothing")
         bracket = self.open.pop()
         self.chain.pop()
-        self.powers.pop()
+        self.depth -= 1 + self.inside.pop()
         if bracket.text + token.text not in ("()", "[]"):
             self.fail(token, f"{bracket.text} is closed by {token.text}")
         is_call = before is bracket and token.text == ")" and bracket in self.calls
@@ -278,29 +319,35 @@ class _TokenCheck:
         if not operand_before:
             in_slice = bool(self.open) and self.open[-1].text == "[" and before is not None
             if token.text in "+-":
-                self.prefix += 1
-                if self.prefix > MAX_NESTING:
-                    self.fail(token, f"more than {MAX_NESTING} signs in a row")
+                self.inside[-1] += 1
+                self.deeper(token)
                 return
             if not (token.text == ":" and in_slice):
-                where = f"before {token.text}" if before is None or before.text in "([," else f"between {before.text} and {token.text}"
+                where = (
+                    f"before {token.text}"
+                    if before is None or before.text in "([,"
+                    else f"between {before.text} and {token.text}"
+                )
                 self.fail(token, f"something is missing {where}")
-        self.prefix = 0
         if token.text == "," and not self.open:
             self.fail(token, "a comma outside brackets", "numbers have a decimal point: 0.5")
         if token.text == ":" and (not self.open or self.open[-1].text != "["):
             self.fail(token, "a colon belongs into a slice such as v[1:]")
-        if token.text == ",":
-            self.chain[-1] = self.powers[-1] = 0
-        elif token.text in ("**", "^"):
-            self.powers[-1] += 1
-            if self.powers[-1] > MAX_CHAIN // 20:
-                self.fail(token, f"more than {MAX_CHAIN // 20} powers in a row")
+        if token.text in ("**", "^"):
+            self.inside[-1] += 1
+            self.deeper(token)
         else:
-            self.powers[-1] = 0
+            self.depth -= self.inside[-1]
+            self.inside[-1] = 0
+        if token.text == ",":
+            self.chain[-1] = 0
         self.chain[-1] += 1
         if self.chain[-1] > MAX_CHAIN:
-            self.fail(token, f"a chain of more than {MAX_CHAIN} terms", "shorten it; a vector with sum(...) has no limit")
+            self.fail(
+                token,
+                f"a chain of more than {MAX_CHAIN} terms",
+                "shorten it; a vector with sum(...) has no limit",
+            )
 
 
 class _Reader:
@@ -351,7 +398,11 @@ class _Reader:
         kind = type(node).__name__
         method = getattr(self, f"read_{kind.lower()}", None)
         if method is None:
-            self.fail(node, "this is not part of the language", "expressions have numbers, names, + - * / **, and functions")
+            self.fail(
+                node,
+                "this is not part of the language",
+                "expressions have numbers, names, + - * / **, and functions",
+            )
         tree: Node = method(node)
         for node in reversed(spine):
             op = _BINARY.get(type(node.op).__name__)
@@ -401,12 +452,14 @@ class _Reader:
         condition, yes, no = node.args
         if type(condition).__name__ != "Compare":
             self.fail(condition, "where needs a comparison first", "for example where(x > 0, x, 0)")
-        return self.comparisons(node, condition, self.read(yes), self.read(no))
+        return self.comparisons(node, condition, yes, no)
 
-    def comparisons(self, node: Any, condition: Any, yes: Node, no: Node) -> Node:
+    def comparisons(self, node: Any, condition: Any, yes: Any, no: Any) -> Node:
         """``where(a < b < c, p, q)`` is ``where(a < b, where(b < c, p, q), q)``."""
+        if len(condition.ops) > MAX_COMPARISONS:
+            self.fail(condition, f"more than {MAX_COMPARISONS} comparisons in a row")
         terms = [self.read(condition.left), *(self.read(c) for c in condition.comparators)]
-        tree = yes
+        tree, no = self.read(yes), self.read(no)
         for op, left, right in reversed(list(zip(condition.ops, terms, terms[1:], strict=False))):
             symbol = _COMPARE.get(type(op).__name__)
             if symbol is None:
@@ -424,7 +477,9 @@ class _Reader:
         self.names.setdefault(name)
         inner = node.slice
         if type(inner).__name__ == "Slice":
-            bounds = tuple(None if b is None else self.integer(b) for b in (inner.lower, inner.upper, inner.step))
+            bounds = tuple(
+                None if b is None else self.integer(b) for b in (inner.lower, inner.upper, inner.step)
+            )
             if bounds[2] is not None and bounds[2] <= 0:
                 self.fail(node, "the step of a slice is a positive integer")
             return Node("slice", (name, *bounds), (), *self.place(node))

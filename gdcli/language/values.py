@@ -1,14 +1,15 @@
 """Values as typed after ``--start`` and ``--set``: numbers, lists, generators of long vectors, files.
 
-    x=1,y=pi/2      v=[10,20,4,5]      v=zeros(1000)  ones(n)  full(n,a)  linspace(a,b,n)  random(n)
-    3,4             (numbers alone: in order of first appearance)
-    @result.json    ({name: value}, or any result of gd)
+x=1,y=pi/2      v=[10,20,4,5]      v=zeros(1000)  ones(n)  full(n,a)  linspace(a,b,n)  random(n)
+3,4             (numbers alone: in order of first appearance)
+@result.json    ({name: value}, or any result of gd)
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import count, islice
 from typing import Any, NamedTuple, NoReturn
 
 from gdcli.errors import Span, UsageError, did_you_mean
@@ -41,13 +42,14 @@ class Entry(NamedTuple):
 def read_values(texts: Sequence[str], option: str, seed: int = 0) -> list[Entry]:
     """Return the entries of one or several option values, in order.
 
-    Raises UsageError, with the place in the text, for whatever is not a finite number, a list or a generator, and for
-    a name given twice.
+    Raises UsageError, with the place in the text, for whatever is not a finite number, a list or a generator,
+    and for a name given twice.
     """
     entries: list[Entry] = []
     names: set[str] = set()
+    draws = normals(seed)  # one stream for all: vectors drawn in one command differ
     for text in texts:
-        found = _read_file(text[1:], option) if text.startswith("@") else _read_text(text, option, seed)
+        found = _read_file(text[1:], option) if text.startswith("@") else _read_text(text, option, draws)
         for entry in found:
             if entry.name and entry.name in names:
                 raise UsageError(f"{option} gives {entry.name} twice", "", entry.span)
@@ -56,11 +58,11 @@ def read_values(texts: Sequence[str], option: str, seed: int = 0) -> list[Entry]
     return entries
 
 
-def _read_text(text: str, option: str, seed: int) -> Iterator[Entry]:
+def _read_text(text: str, option: str, draws: Iterator[float]) -> Iterator[Entry]:
     if not text.strip():
         raise UsageError(f"{option} is empty", f"for example {option} x=1,y=2")
     for start, end in _split(text, option):
-        yield _Reader(text, option, seed).entry(start, end)
+        yield _Reader(text, option, draws).entry(start, end)
 
 
 def _split(text: str, option: str, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
@@ -85,10 +87,10 @@ def _split(text: str, option: str, begin: int = 0, end: int | None = None) -> It
 class _Reader:
     """Reads the pieces of one text."""
 
-    def __init__(self, text: str, option: str, seed: int) -> None:
+    def __init__(self, text: str, option: str, draws: Iterator[float]) -> None:
         self.text = text
         self.option = option
-        self.seed = seed
+        self.draws = draws
 
     def fail(self, start: int, end: int, message: str, hint: str = "") -> NoReturn:
         raise UsageError(message, hint, Span(self.text, start, end, self.option))
@@ -103,18 +105,18 @@ class _Reader:
             name = self.name(start, start + equals)
             value_start = start + equals + 1
         if not self.text[value_start:end].strip():
-            self.fail(start, max(end, start + 1), "a value is missing here", "for example x=1,y=2 or v=[1,2,3]")
+            self.fail(
+                start, max(end, start + 1), "a value is missing here", "for example x=1,y=2 or v=[1,2,3]"
+            )
         return Entry(name, self.value(value_start, end), Span(self.text, start, end, self.option))
 
     def name(self, start: int, end: int) -> str:
         name = self.text[start:end].strip()
         if not name.isidentifier() or name.startswith("_"):
-            self.fail(start, max(end, start + 1), f"{name or 'nothing'} is not a name", "for example x=1,y=2")
-        if not name.isascii():
-            import unicodedata
-
-            name = unicodedata.normalize("NFKC", name)  # as Python's parser does with names in the expression
-        return name
+            self.fail(
+                start, max(end, start + 1), f"{name[:40] or 'nothing'} is not a name", "for example x=1,y=2"
+            )
+        return syntax.normal(name)
 
     def value(self, start: int, end: int) -> Value:
         while start < end and self.text[start].isspace():
@@ -144,7 +146,7 @@ class _Reader:
         except ValueError:
             value = self.constant(start, end)
         if not math.isfinite(value):
-            self.fail(start, end, f"{piece.strip()} is not a finite number")
+            self.fail(start, end, f"{piece.strip()[:40]} is not a finite number")
         return value
 
     def constant(self, start: int, end: int) -> float:
@@ -166,18 +168,22 @@ class _Reader:
         pieces = list(_split(self.text, self.option, inside, end - 1))
         wanted = GENERATORS[name]
         if len(pieces) != len(wanted):
-            self.fail(start, end, f"{name} takes {len(wanted)} argument{'s' * (len(wanted) > 1)}: {name}({', '.join(wanted)})")
+            self.fail(
+                start,
+                end,
+                f"{name} takes {len(wanted)} argument{'s' * (len(wanted) > 1)}: {name}({', '.join(wanted)})",
+            )
         numbers = [self.number(a, b) for a, b in pieces]
         length = numbers[wanted.index("n")]
         if length != int(length) or not 1 <= length <= MAX_LENGTH:
             self.fail(start, end, f"{length:g} is not a length from 1 to {MAX_LENGTH}")
-        return _generated(name, numbers, int(length), self.seed)
+        return _generated(name, numbers, int(length), self.draws)
 
 
-def _generated(name: str, numbers: list[float], n: int, seed: int) -> Value:
+def _generated(name: str, numbers: list[float], n: int, draws: Iterator[float]) -> Value:
     values: list[float]
     if name == "random":
-        values = list(normals(seed, n))
+        values = list(islice(draws, n))
     elif name == "linspace":
         first, last = numbers[0], numbers[1]
         step = (last - first) / (n - 1) if n > 1 else 0.0
@@ -196,12 +202,12 @@ def _generated(name: str, numbers: list[float], n: int, seed: int) -> Value:
     return values
 
 
-def normals(seed: int, n: int) -> Iterator[float]:
-    """Yield n standard normal numbers; the same for the same seed."""
+def normals(seed: int, n: int | None = None) -> Iterator[float]:
+    """Yield n standard normal numbers, or as many as are asked for; the same for the same seed."""
     import random
 
     generator = random.Random(seed)
-    for _ in range(n):
+    for _ in count() if n is None else range(n):
         yield generator.gauss(0.0, 1.0)
 
 
@@ -225,26 +231,35 @@ def _read_file(path: str, option: str) -> Iterator[Entry]:
     try:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path that none can be
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
         raise UsageError(f"{option}: cannot read {path}: {reason}") from None
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         try:
             found = json.loads(text.strip().splitlines()[-1])
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, RecursionError):
             raise UsageError(f"{option}: {path} is not JSON: {error}") from None
     point = found.get("point", found) if isinstance(found, dict) else None
     if not isinstance(point, dict):
-        raise UsageError(f"{option}: {path} holds no point", 'it must be {"x": 1, ...} or a result of gd --format json')
+        raise UsageError(
+            f"{option}: {path} holds no point", 'it must be {"x": 1, ...} or a result of gd --format json'
+        )
     for name, value in point.items():
         span = Span(f"@{path}", 0, len(path) + 1, option)
         numbers = value if isinstance(value, list) else [value]
         if not numbers or not all(_is_number(v) for v in numbers):
             raise UsageError(f"{option}: {path}: {name} is not a finite number or a list of them", "", span)
-        yield Entry(str(name), [float(v) for v in value] if isinstance(value, list) else float(value), span)
+        yield Entry(
+            syntax.normal(name), [float(v) for v in value] if isinstance(value, list) else float(value), span
+        )
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the largest float
+        return False

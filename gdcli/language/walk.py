@@ -20,8 +20,8 @@ Number = float | list[float]
 class Culprit:
     """The first sub-expression that is not finite although its parts are.
 
-    ``node`` is its place in the tree, ``value`` what it gave, ``parts`` the text and value of each argument, ``index``
-    the element of a vector (None for a scalar).
+    ``node`` is its place in the tree, ``value`` what it gave, ``parts`` the text and value of each argument,
+    ``index`` the element of a vector (None for a scalar).
     """
 
     def __init__(self, node: Node, value: float, parts: list[tuple[str, float]], index: int | None) -> None:
@@ -56,7 +56,11 @@ def find_culprit(
 
 class _Walk:
     def __init__(
-        self, tree: Tree, point: Mapping[str, float | Sequence[float]], search: bool, constants: Container[str]
+        self,
+        tree: Tree,
+        point: Mapping[str, float | Sequence[float]],
+        search: bool,
+        constants: Container[str],
     ) -> None:
         self.tree = tree
         self.fixed = constants
@@ -85,8 +89,12 @@ class _Walk:
             return [float(v) for v in self.point[name][start:stop:step]]
         if node.op == "where":
             return self.where(node)
-        if node.op == "call" and node.value in _REDUCE and (node.value not in ("max", "min") or len(args) == 1):
-            result = _REDUCE[node.value](*args)
+        if (
+            node.op == "call"
+            and node.value in _REDUCE
+            and (node.value not in ("max", "min") or len(args) == 1)
+        ):
+            result: float = _REDUCE[node.value](*args)
             self.look(node, [], result, None)
             return result
         return self.elementwise(node, args)
@@ -96,7 +104,8 @@ class _Walk:
         length = next((len(p) for p in (left, right) if isinstance(p, list)), None)
         if length is None:
             holds = compare(node.value, left, right)  # type: ignore[arg-type]
-            return self.run(node.args[2] if holds else node.args[3])
+            taken = self.run(node.args[2] if holds else node.args[3])
+            return taken if isinstance(taken, list) else self.broadcast(taken, node.args[3 if holds else 2])
         holds_at = [compare(node.value, _at(left, i), _at(right, i)) for i in range(length)]
         searching, self.search = self.search, False  # elements not taken must not be blamed
         yes, no = self.run(node.args[2]), self.run(node.args[3])
@@ -105,6 +114,13 @@ class _Walk:
         for i, v in enumerate(picked):
             self.look(node, [], v, i)
         return picked
+
+    def broadcast(self, value: float, other: Node) -> Number:
+        """Return a number as often as the branch not taken has elements."""
+        searching, self.search = self.search, False
+        shape = self.run(other)
+        self.search = searching
+        return [value] * len(shape) if isinstance(shape, list) else value
 
     def elementwise(self, node: Node, args: list[Number]) -> Number:
         length = next((len(a) for a in args if isinstance(a, list)), None)
@@ -121,7 +137,12 @@ class _Walk:
 
     def apply(self, node: Node, args: Sequence[Any]) -> float:
         """One operation on numbers; the powers 2, 3 and 4 of something that varies are products."""
-        if node.op == "pow" and args[1] in (2.0, 3.0, 4.0) and self.varies(node.args[0]) and not self.varies(node.args[1]):
+        if (
+            node.op == "pow"
+            and args[1] in (2.0, 3.0, 4.0)
+            and self.varies(node.args[0])
+            and not self.varies(node.args[1])
+        ):
             square = args[0] * args[0]
             return float(square if args[1] == 2 else square * (args[0] if args[1] == 3 else square))
         return _apply(node, args)
@@ -129,7 +150,9 @@ class _Walk:
     def varies(self, root: Node) -> bool:
         """Whether a variable stands below a node."""
         for node in postorder(root):
-            name = node.value if node.op == "name" else node.value[0] if node.op in ("index", "slice") else None
+            name = (
+                node.value if node.op == "name" else node.value[0] if node.op in ("index", "slice") else None
+            )
             if name is not None and name not in CONSTANTS and name not in self.fixed:
                 return True
             if node.op == "where" and any(self.varies(part) for part in node.args):

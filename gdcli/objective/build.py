@@ -16,18 +16,22 @@ GRADIENTS = ("autodiff", "symbolic", "forward", "central")
 
 # A larger expanded program takes longer to write and compile than numpy to import.
 EXPAND_NODES = 3000
+# A program that names more variables one by one (few elements of a long vector) is slower than an array.
+SCALAR_SIZE = 2000
 
 Exact = ScalarObjective | VectorObjective
 
 
-def build_objective(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any], sign: int) -> Exact:
+def build_objective(
+    tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any], sign: int
+) -> Exact:
     """Return the objective with exact derivatives; long vectors stay vectors, short ones become scalars.
 
     ``sign`` is -1 to minimise the negative. Raises UsageError for what does not fit together.
     """
     space = Space(lengths)
     compact = form.build(tree, lengths, constants)
-    if compact.is_scalar:
+    if compact.is_scalar and space.size <= SCALAR_SIZE:
         return ScalarObjective(compact, space, sign)
     if space.size <= EXPAND_SIZE and form.size_when_expanded(compact) <= EXPAND_NODES:
         return ScalarObjective(form.build(tree, lengths, constants, expand=True), space, sign)
@@ -42,9 +46,15 @@ def with_gradient(
     Raises UsageError for an unknown gradient, and for ``h`` where no difference is taken.
     """
     if gradient not in GRADIENTS:
-        raise UsageError(f"unknown gradient {gradient}", did_you_mean(gradient, GRADIENTS, f"one of {', '.join(GRADIENTS)}"))
+        raise UsageError(
+            f"unknown gradient {gradient}",
+            did_you_mean(gradient, GRADIENTS, f"one of {', '.join(GRADIENTS)}"),
+        )
     if h is not None and gradient not in ("forward", "central"):
-        raise UsageError(f"--h is the step of difference quotients, and --gradient {gradient} takes none", "use --gradient forward or central")
+        raise UsageError(
+            f"--h is the step of difference quotients, and --gradient {gradient} takes none",
+            "use --gradient forward or central",
+        )
     if h is not None and not 0 < h < float("inf"):
         raise UsageError(f"--h must be a positive number, not {h:g}")
     if gradient == "autodiff":
@@ -55,7 +65,7 @@ def with_gradient(
 
 
 def _symbolic(exact: Exact, constants: Mapping[str, Any], sign: int) -> ScalarObjective:
-    """An objective whose gradient program is made of sympy's formulas, and its Hessian of their derivatives."""
+    """An objective whose gradient is sympy's formulas, and whose Hessian their exact derivatives."""
     from gdcli.calculus.symbolic import Formula, to_graph
 
     space, tree = exact.space, exact.form.tree

@@ -1,8 +1,9 @@
 """An objective from a Form: names and graphs below, the solvers' `Objective` above.
 
-`ScalarObjective` is for few variables: programs of plain floats on `Vec`, with exact Hessians. `VectorObjective` is
-for long vectors: chunked numpy programs, with Hessian-vector products instead of Hessians. Both minimise: for a
-maximisation the graph's root is negated, which is exact. Programs are written and compiled when first needed.
+`ScalarObjective` is for few variables: programs of plain floats on `Vec`, with exact Hessians.
+`VectorObjective` is for long vectors: chunked numpy programs, with Hessian-vector products instead of
+Hessians. Both minimise: for a maximisation the graph's root is negated, which is exact. Programs are written
+and compiled when first needed.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from gdcli.solvers.vectors import Vec, is_finite
 
 INF = float("inf")
 
-# Up to this many variables vectors are expanded into scalars: exact Hessians, and no numpy to import. Above it
-# numpy's import (75 ms) and calls are repaid.
+# Up to this many variables vectors are expanded into scalars: exact Hessians, and no numpy to import. Above
+# it numpy's import (75 ms) and calls are repaid.
 EXPAND_SIZE = 32
-# Up to this many variables the Hessian is a matrix; its cost and that of factoring it grow with the square and cube.
+# Up to this many variables the Hessian is a matrix; factoring it costs their cube.
 HESSIAN_SIZE = 200
 
 NOTE_GRADIENT = "the derivative is not finite here; central differences stand in"
@@ -34,21 +35,26 @@ NOTE_NONE = "the derivative is not finite here"
 class ScalarObjective:
     """The objective of a Form whose graph is all scalars.
 
-    ``gradient`` may replace the exact gradient: nodes of the same graph, one a variable (formulas from elsewhere).
+    ``gradient`` may replace the exact gradient: nodes of the same graph, one a variable (formulas from
+    elsewhere).
     """
 
     engine = "python"
 
-    def __init__(self, form: Form, space: Space, sign: int = 1, gradient: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, form: Form, space: Space, sign: int = 1, gradient: Sequence[int] | None = None
+    ) -> None:
         self.form = form
         self.space = space
         self.size = space.size
         self.counts = Counts()
         self.sign = sign
         graph = form.graph
-        self.root = form.root if sign > 0 else graph.neg(form.root)
+        self.root = form.root if sign > 0 else graph.node("neg", form.root)
         self.leaves = _leaves(space)
-        self.nodes = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.leaves]
+        self.nodes = [
+            graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.leaves
+        ]
         self.has_hessian = self.size <= HESSIAN_SIZE
         self.has_product = True
         self._given = gradient
@@ -57,9 +63,16 @@ class ScalarObjective:
         self._gradient_nodes: list[int] | None = None
         self.value_program = self._function([self.root], lambda texts: texts[0])
 
-    # -- programs --------------------------------------------------------------------------------------------------
+    def is_constant(self) -> bool:
+        """Whether the value is plainly the same everywhere: every derivative is 0 and nothing jumps."""
+        zero = self.form.graph.number(0.0)
+        return all(node == zero for node in self.gradient_nodes) and not self.form.kinks()
 
-    def _function(self, roots: Sequence[int], layout: Callable[[list[str]], str], extra: Sequence[Key] = ()) -> ScalarFunction:
+    # -- programs ------------------------------------------------------------------------------------------
+
+    def _function(
+        self, roots: Sequence[int], layout: Callable[[list[str]], str], extra: Sequence[Key] = ()
+    ) -> ScalarFunction:
         leaves = dict(self.leaves)
         leaves.update({key: f"d{i}" for i, key in enumerate(extra)})
         return ScalarFunction(self.form.graph, roots, leaves, layout)
@@ -84,10 +97,8 @@ class ScalarObjective:
         return self._gradient_nodes
 
     def _hessian_nodes(self) -> list[int]:
-        """The lower triangle of the Hessian, row by row: forward mode over the gradient, column by column."""
-        graph = self.form.graph
-        one = graph.number(1.0)
-        columns = [self._derivatives.forward(self.gradient_nodes[j:], {node: one}) for j, node in enumerate(self.nodes)]
+        """The lower triangle of the Hessian, row by row."""
+        columns = self._derivatives.hessian(self.gradient_nodes, self.nodes)
         return [columns[j][i - j] for i in range(self.size) for j in range(i + 1)]
 
     def _write_gradient(self) -> ScalarFunction:
@@ -108,7 +119,7 @@ class ScalarObjective:
         seeds = {node: graph.scalar(str(key[1])) for node, key in zip(self.nodes, keys, strict=True)}
         return self._function(self._derivatives.forward(self.gradient_nodes, seeds), _row, keys)
 
-    # -- the solvers' protocol -------------------------------------------------------------------------------------
+    # -- the solvers' protocol -----------------------------------------------------------------------------
 
     def evaluate(self, x: Vec, order: int = 0) -> Evaluation:
         """Return the value at x, with derivatives up to ``order``; see `solvers.types.Objective`."""
@@ -177,7 +188,9 @@ def _leaves(space: Space) -> dict[Key, str]:
     """The leaves of all variables in flat order, each with its name in program text."""
     leaves: dict[Key, str] = {}
     for name, length in space.lengths.items():
-        keys: list[Key] = [("scalar", name)] if length is None else [("element", name, i) for i in range(length)]
+        keys: list[Key] = (
+            [("scalar", name)] if length is None else [("element", name, i) for i in range(length)]
+        )
         for key in keys:
             leaves[key] = f"x{len(leaves)}"
     return leaves
@@ -195,7 +208,7 @@ class VectorObjective:
         self.size = space.size
         self.counts = Counts()
         graph = form.graph
-        self.root = form.root if sign > 0 else graph.neg(form.root)
+        self.root = form.root if sign > 0 else graph.node("neg", form.root)
         self.np = numpy()
         self._derivatives = Derivatives(graph, frozenset(form.data))
         self._programs: dict[str, Callable[..., tuple[float, ...]]] = {}
@@ -205,7 +218,13 @@ class VectorObjective:
         except NotDifferentiableError:
             self.has_product = False
 
-    # -- programs --------------------------------------------------------------------------------------------------
+    def is_constant(self) -> bool:
+        """Whether the value is plainly the same everywhere: every derivative is 0 and nothing jumps."""
+        zero = self.form.graph.number(0.0)
+        adjoints = self._derivatives.gradient(self.root)
+        return all(node == zero for node in adjoints.values()) and not self.form.kinks()
+
+    # -- programs ------------------------------------------------------------------------------------------
 
     def _outputs(self, adjoints: Mapping[int, int]) -> list[Output]:
         """Where in the flat gradient the adjoint of each leaf belongs."""
@@ -220,7 +239,7 @@ class VectorObjective:
         return outputs
 
     def _tangents(self) -> dict[int, int]:
-        """The directional derivative of each piece of the gradient; the direction is a second set of leaves."""
+        """The directional derivative of each piece of the gradient; the direction has its own leaves."""
         graph = self.form.graph
         adjoints = self._derivatives.gradient(self.root)
         seeds = {}
@@ -252,7 +271,7 @@ class VectorObjective:
             self._programs[name] = found
         return found
 
-    # -- the solvers' protocol -------------------------------------------------------------------------------------
+    # -- the solvers' protocol -----------------------------------------------------------------------------
 
     def evaluate(self, x: Any, order: int = 0) -> Evaluation:
         """Return the value at x, with the gradient for order 1 in the same passes."""
@@ -269,7 +288,7 @@ class VectorObjective:
 
     def _with_gradient(self, x: Any, known: float | None) -> Evaluation:
         self.counts.gradient += 1
-        gradient = self.np.zeros(self.size)
+        gradient = self.np.empty(self.size)
         with self.np.errstate(all="ignore"):
             (value,) = self._program("gradient")(x, gradient)
             value = known if known is not None else value if value == value else INF
@@ -280,7 +299,7 @@ class VectorObjective:
     def product(self, at: Evaluation, direction: Any) -> Any:
         """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite."""
         self.counts.product += 1
-        result = self.np.zeros(self.size)
+        result = self.np.empty(self.size)
         with self.np.errstate(all="ignore"):
             self._program("product")(self.np.concatenate((at.x, direction)), result)
             return result if is_finite(result) else None

@@ -19,10 +19,10 @@ MAX_SIZE = 5000
 
 
 class DifferenceObjective:
-    """Wraps an objective: the same values, but forward or central quotients for gradients and no second derivatives.
+    """Wraps an objective: the same values, but difference quotients as gradients and no Hessians.
 
-    Each perturbed point is counted as an evaluation of the value. ``h`` is the step of the quotients; None is 1e-5
-    for the forward one, and for the central one the cube root of eps times max(1, |x_i|).
+    Each perturbed point is counted as an evaluation of the value. ``h`` is the step of the quotients; None is
+    1e-5 for the forward one, and for the central one the cube root of eps times max(1, |x_i|).
     """
 
     has_hessian = False
@@ -53,7 +53,9 @@ class DifferenceObjective:
             return at
         self.counts.gradient += 1
         if self.kind == "forward":
-            quotients = forward_gradient(self.values, at.x, at.value, FORWARD_STEP if self.h is None else self.h)
+            quotients = forward_gradient(
+                self.values, at.x, at.value, FORWARD_STEP if self.h is None else self.h
+            )
         else:
             quotients = central_quotients(self.values, at.x, self.h)
         if quotients is None:

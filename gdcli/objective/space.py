@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Space:
-    """The variables of a problem: ``names``, their ``lengths`` (None for a scalar), ``size`` numbers in all."""
+    """The variables of a problem: ``names``, ``lengths`` (None: a scalar), ``size`` numbers in all."""
 
     def __init__(self, lengths: Mapping[str, int | None]) -> None:
         self.names = tuple(lengths)

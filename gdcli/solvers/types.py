@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 # A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have
 # + - on each other, * and / with a float, @ for the dot product, len() and indexing; see solvers/vectors.py.
@@ -19,14 +19,13 @@ Vector = Any
 Matrix = Any
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What is known about the objective at ``x``.
+class Evaluation(NamedTuple):
+    """What is known about the objective at ``x`` (a tuple: a run makes thousands, and they never change).
 
-    ``value`` is +inf where the function is undefined or not a number, -inf where it is unbounded. ``gradient``
-    (shape n) and ``hessian`` (shape n x n) are None where they were not asked for, or where they are not finite;
-    then ``note`` says why. ``estimated`` tells that the derivatives are difference quotients standing in for
-    exact ones which do not exist at this point.
+    ``value`` is +inf where the function is undefined or not a number, -inf where it is unbounded.
+    ``gradient`` (shape n) and ``hessian`` (shape n x n) are None where they were not asked for, or where they
+    are not finite; then ``note`` says why. ``estimated`` tells that the derivatives are difference quotients
+    standing in for exact ones which do not exist at this point.
     """
 
     x: Vector
@@ -85,6 +84,7 @@ class StopReason(Enum):
     MAX_EVALUATIONS = "max-evaluations"
     MAX_TIME = "max-time"
     NO_DESCENT = "no-descent"
+    SLOW = "slow-progress"
     STATIONARY = "stationary"
     UNBOUNDED = "unbounded"
     AT_INFINITY = "minimum-at-infinity"
@@ -110,9 +110,10 @@ _SENTENCES = {
     StopReason.MAX_EVALUATIONS: "the cap on evaluations was reached",
     StopReason.MAX_TIME: "the time allowed ran out",
     StopReason.NO_DESCENT: "no step along the search direction lowers the value",
+    StopReason.SLOW: "at its pace the value would take tens of thousands of iterations to change much",
     StopReason.STATIONARY: "the gradient is exactly zero",
     StopReason.UNBOUNDED: "the value falls without end",
-    StopReason.AT_INFINITY: "the value keeps falling ever more slowly as the variables grow: its infimum is at infinity",
+    StopReason.AT_INFINITY: "the value falls ever more slowly as the variables grow: the infimum is far out",
     StopReason.NON_FINITE: "the iterates left the finite numbers",
     StopReason.EDGE: "the path ran into the edge of the domain",
     StopReason.INTERRUPTED: "interrupted",
@@ -120,12 +121,13 @@ _SENTENCES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step of a method: the point it arrives at, its new state, the step size (or radius) it used.
 
-    With a ``reason`` the method itself ends the run: at ``at`` when ``moved``, else where it stood (then ``at``
-    is the old point and no new iterate). ``kind`` is ``step``, or ``escape`` off a saddle or maximum.
+    With a ``reason`` the method itself ends the run: at ``at`` when ``moved``, else where it stood (then
+    ``at`` is the old point and no new iterate). ``kind`` is ``step``, or ``escape`` off a saddle or maximum.
+    ``passed`` is False when the method ended the run by what it knew already: such a look is not counted as
+    an iteration.
     """
 
     at: Evaluation
@@ -134,6 +136,7 @@ class Step:
     reason: StopReason | None = None
     moved: bool = True
     kind: str = "step"
+    passed: bool = True
 
 
 class Method(Protocol):
@@ -142,14 +145,19 @@ class Method(Protocol):
     ``order`` is the order of derivatives that it needs at each iterate (1 or 2).
     """
 
-    order: int
+    @property
+    def order(self) -> int:
+        """The order of derivatives needed at each iterate."""
+        ...
 
     def start(self, objective: Objective, at: Evaluation) -> Any:
         """Return the state before the first step from ``at`` (evaluated to ``order``)."""
         ...
 
     def step(self, objective: Objective, at: Evaluation, state: Any) -> Step:
-        """Return the next step from ``at``; its point is evaluated to ``order`` unless a reason ends the run."""
+        """Return the next step from ``at``; its point is evaluated to ``order`` unless a
+        reason ends the run.
+        """
         ...
 
 
@@ -199,12 +207,14 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The evidence about an end point.
+    """The evidence about an end point, in terms of the minimised function.
 
-    ``kind``: minimum, maximum, saddle, degenerate, kink, not-stationary or unknown. ``gain`` estimates how much
-    lower the value can still get nearby (None: not known), ``distance`` how far the minimiser is. Eigenvalues are
-    those of the Hessian of the minimised function, None where it could not be had; ``how`` says where the
-    Hessian came from: exact, differences, products, or none.
+    ``kind``: minimum, maximum, saddle, degenerate (a singular Hessian, and no descent along its null
+    vectors), kink, flat (the value does not change at all nearby), unbounded, at-infinity (the value falls to
+    a limit along a direction without end), not-stationary or unknown. ``gain`` estimates how much lower the
+    value can still get nearby (None: not known), ``distance`` how far the minimiser is. Eigenvalues are those
+    of the Hessian, None where it could not be had; ``how`` says where it came from: exact, products,
+    differences, lanczos, or none.
     """
 
     kind: str

@@ -1,0 +1,56 @@
+"""What the benchmarks share: measuring side by side, and one table."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+PROBLEMS = Path(__file__).resolve().parent.parent / "tests" / "data" / "problems.json"
+
+
+def problems() -> list[dict[str, Any]]:
+    """Return the problems with known answers: name, expr, start, fmin, accept."""
+    found: list[dict[str, Any]] = json.loads(PROBLEMS.read_text())["problems"]
+    return found
+
+
+def is_solved(problem: Mapping[str, Any], value: float) -> bool:
+    """Tell whether a value is the known minimum, or that of another accepted local minimum, to 1e-8 relative."""
+    known = [problem["fmin"], *problem.get("accept", [])]
+    return value - problem["fmin"] <= 1e-8 * max(1.0, abs(problem["fmin"])) or any(
+        abs(value - f) <= 1e-8 * max(1.0, abs(f)) for f in known
+    )
+
+
+def alternate(variants: Mapping[str, Callable[[], Any]], rounds: int, warm: int = 1) -> dict[str, float]:
+    """Return the median time of each variant in seconds; the variants take turns, so that noise meets all alike."""
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for turn in range(rounds + warm):
+        for name, call in variants.items():
+            begin = time.perf_counter()
+            call()
+            if turn >= warm:
+                times[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def command(words: Sequence[str]) -> Callable[[], None]:
+    """Return a call that runs a command and reads its output through a pipe; it must exit with 0."""
+
+    def run() -> None:
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    return run
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table with aligned columns."""
+    widths = [max(len(str(row[i])) for row in (header, *rows)) for i in range(len(header))]
+    lines = [" | ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (header, *rows)]
+    lines.insert(1, " | ".join("-" * width for width in widths))
+    return "\n".join(f"| {line} |" for line in lines)

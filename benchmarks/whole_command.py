@@ -1,0 +1,47 @@
+"""A whole command, from the shell's view: `gd minimize` of two variables against Octave's fminunc on the same function.
+
+    python benchmarks/whole_command.py [rounds]
+
+Needs `octave-cli` (package octave) and, for the terminal, `script` (util-linux).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+from measure import alternate, command, table
+
+EXPRESSION = "100*(y-x**2)**2 + (1-x)**2"
+OCTAVE = (
+    "f = @(p) 100*(p(2)-p(1)^2)^2 + (1-p(1))^2; o = optimset('TolX', 1e-8, 'TolFun', 1e-8);"
+    "[x, v, info] = fminunc(f, [-1.2; 1], o); printf('%.10g %.10g %.10g %d\\n', x(1), x(2), v, info)"
+)
+
+
+def main() -> None:
+    """Measure and print the table."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    # Without compiled modules every start would compile all imports anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    gd = os.path.join(os.path.dirname(sys.executable), "gd")
+    typed = [gd, "minimize", EXPRESSION, "--start", "x=-1.2,y=1"]
+    quoted = " ".join(f"'{word}'" for word in typed)
+    variants = {
+        "octave-cli fminunc": command(["octave-cli", "-q", "--eval", OCTAVE]),
+        "gd, table to a pipe": command(typed),
+        "gd, json to a pipe": command([*typed, "--format", "json"]),
+        "gd, rich table on a terminal": command(["script", "-qec", quoted, "/dev/null"]),
+        "python -c pass": command([sys.executable, "-c", "pass"]),
+    }
+    if not shutil.which("octave-cli"):
+        sys.exit("octave-cli is not installed")
+    medians = alternate(variants, rounds)
+    base = medians["octave-cli fminunc"]
+    rows = [[name, f"{seconds * 1e3:.0f}", f"{seconds / base:.2f}"] for name, seconds in medians.items()]
+    print(table(["whole process", "ms", "x octave"], rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""What kind of point is this? The evidence behind a claim of success.
+
+A loop that stopped has proved nothing: a small gradient is found at saddles, at maxima, far out on a plateau.
+The certificate looks at the end point itself. The signs of the Hessian's eigenvalues tell its kind, half the
+squared Newton decrement estimates how much lower the value can still get, and the Newton step how far away
+the minimiser is. A sign counts only where the eigenvalue exceeds its own error. Where it does not, the value
+decides: it is followed along the doubtful directions, as in :mod:`gdcli.solvers.walk`.
+
+For many variables the same questions are answered from Hessian-vector products alone, see
+:mod:`gdcli.analysis.krylov`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite
+
+from gdcli.solvers.curvature import passing_direction
+from gdcli.solvers.dense import eigen, largest_entry
+from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
+from gdcli.solvers.kinks import LEVELS, smoothed
+from gdcli.solvers.model import LocalModel
+from gdcli.solvers.run import quiet, unbounded_below
+from gdcli.solvers.types import Certificate, Evaluation, Objective, Vector
+from gdcli.solvers.vectors import norm
+from gdcli.solvers.walk import Outcome, Walk, both_ways, rises_all_around, walk_all
+
+# A point is called stationary, and a claim of success is allowed, when no more than this many times the
+# tolerance of the run is left to gain, relative to max(1, |value|).
+CLAIM_FACTOR = 100.0
+_WALKED_DIRECTIONS = 4
+# On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
+# to this part of the largest one the value decides.
+_DOUBTFUL_SIGN = 1e-6
+# At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
+_SHARPER = 3.0
+_WALK_NEWS = 4e-12
+
+
+def certify(
+    objective: Objective, at: Evaluation, start: Evaluation | None = None, tol: float = 1e-8
+) -> Certificate:
+    """Return the evidence about the point ``at``.
+
+    ``start`` is where the run began: it tells cheaply whether a small curvature is suspicious. ``tol`` is the
+    tolerance of the run: with more than ``100 * tol * max(1, |value|)`` left to gain the point is not
+    stationary.
+    """
+    if not isfinite(at.value):
+        kind = "unbounded" if at.value < 0 else "unknown"
+        return Certificate(kind, None, notes=("the value is not finite at the end point",))
+    with quiet(at.x):
+        source = hessian_source(objective)
+        if source == "none":
+            from gdcli.analysis.krylov import certify_large
+
+            return certify_large(objective, at, start, tol)
+        full = with_hessian(objective, at, source)
+        if full.gradient is None:
+            return Certificate(
+                "unknown", None, notes=(full.note or "the gradient is not finite at the end point",)
+            )
+        if full.hessian is None:
+            note = full.note or "the Hessian is not finite at the end point"
+            return Certificate("unknown", norm(full.gradient), notes=(note,))
+        found = _certify_dense(objective, full, start, tol, source)
+        return _at_a_kink(objective, full, found, tol)
+
+
+def allowed_gain(value: float, tol: float) -> float:
+    """Return the remaining gain up to which a point with this value may be called stationary."""
+    return CLAIM_FACTOR * tol * max(1.0, abs(value))
+
+
+def _certify_dense(
+    objective: Objective, at: Evaluation, start: Evaluation | None, tol: float, source: str
+) -> Certificate:
+    noise = NOISE[source]
+    model = LocalModel(at.gradient, at.hessian, noise)
+    values, vectors = eigen(at.hessian)
+    low, high = values[0], values[-1]
+    error = noise * max(abs(low), abs(high))
+    gain: float | None = model.gain
+    steps = None
+    notes: list[str] = []
+    if source != "exact":
+        notes.append(f"the Hessian was computed by {source}")
+    if at.estimated:
+        notes.append("the derivatives are difference quotients: the exact ones do not exist here")
+    doubtful = model.null or [vectors[0]]
+    stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
+    settled = False
+    if model.strict and stationary:
+        passing = passing_direction(objective, at, start, model, low, vectors[0], source)
+        settled = passing is None
+        doubtful = doubtful if passing is None else [passing]
+    if not stationary:
+        kind = "not-stationary"
+    elif model.negative and model.lowest > -_DOUBTFUL_SIGN:
+        kind = kind_by_walking(objective, at, [vectors[0]], model.gain)
+    elif model.negative:
+        kind, gain = ("saddle" if high > error else "maximum"), None
+    elif settled:
+        kind, steps = "minimum", model.newton_length
+    elif model.flat:
+        kind = _kind_of_flat(objective, at)
+    else:
+        kind = kind_by_walking(objective, at, doubtful, model.gain)
+        gain = gain if kind == "degenerate" else None
+    return Certificate(
+        kind=kind,
+        gradient_norm=norm(at.gradient),
+        eigenvalue_min=low,
+        eigenvalue_max=high,
+        condition=high / low if low > error or (model.strict and low > 0.0) else None,
+        gain=gain,
+        distance=steps,
+        how=source,
+        notes=tuple(notes),
+    )
+
+
+def _at_a_kink(objective: Objective, at: Evaluation, plain: Certificate, tol: float) -> Certificate:
+    """Return the certificate of the smoothed function where ``at`` is at a kink, else ``plain``.
+
+    At a kink gradient and Hessian of the function itself mean nothing. The curvature of the smoothed one is
+    inversely proportional to the radius mu of the rounding there, and anywhere else does not depend on it.
+    Rounding raises the value by at most mu a kink, so that the gain errs by as much.
+    """
+    smooth, coarser = smoothed(objective, LEVELS[-1]), smoothed(objective, 10.0 * LEVELS[-1])
+    if smooth is None or coarser is None:
+        if at.estimated and plain.kind in ("minimum", "degenerate"):
+            # Difference quotients across a jump of the gradient: their mean, and a huge curvature.
+            return replace(plain, kind="kink")
+        return plain
+    source = hessian_source(smooth)
+    here = with_hessian(smooth, smooth.evaluate(at.x, 0), source)
+    there = with_hessian(coarser, coarser.evaluate(at.x, 0), source)
+    if here.hessian is None or there.hessian is None:
+        return plain
+    if largest_entry(here.hessian) < _SHARPER * largest_entry(there.hessian):
+        return plain
+    found = _certify_dense(smooth, here, None, tol, source)
+    if found.kind in ("minimum", "degenerate") and found.gain is not None:
+        gain = found.gain + abs(here.value - at.value)
+        note = "the minimum is at a kink, where the gradient jumps"
+        return replace(found, kind="kink", gain=gain, distance=None, notes=(*plain.notes, note))
+    return replace(found, notes=(*plain.notes, "the point is at a kink, where the gradient jumps"))
+
+
+def _kind_of_flat(objective: Objective, at: Evaluation) -> str:
+    """Return the kind of a point where gradient and Hessian vanish altogether."""
+    if rises_all_around(objective, at):
+        return "degenerate"
+    axes = eigen(at.hessian)[1]
+    found = _walk_both_ways(objective, at, axes, 0.0)
+    if found.outcome is Outcome.LEVEL:
+        return "flat"
+    return _KINDS[found.outcome]
+
+
+def kind_by_walking(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> str:
+    """Return the kind of a stationary point with no negative curvature, by walking along
+    doubtful directions.
+    """
+    return _KINDS[_walk_both_ways(objective, at, directions, gain).outcome]
+
+
+def _walk_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> Walk:
+    steps = both_ways(directions[:_WALKED_DIRECTIONS], at.x)
+    enough = 4.0 * gain + _WALK_NEWS * abs(at.value)
+    return walk_all(objective, at, steps, enough, unbounded_below(at.value))[0]
+
+
+_KINDS = {
+    Outcome.RISES: "degenerate",
+    Outcome.LEVEL: "degenerate",
+    Outcome.LOWER: "saddle",
+    Outcome.LIMIT: "at-infinity",
+    Outcome.UNBOUNDED: "unbounded",
+}

@@ -1,0 +1,180 @@
+"""The certificate for many variables, from Hessian-vector products alone.
+
+Lanczos' method finds the extreme eigenvalues of a matrix from products with vectors: on the space that the
+powers of H span from a start vector, H is a small tridiagonal matrix whose extreme eigenvalues are soon good
+to many digits (Golub and Van Loan, Matrix Computations, chapter 10). The vectors lose their orthogonality in
+time; that repeats eigenvalues already found but spoils none, so that three vectors are all that is ever kept.
+
+What is left to gain is bounded by ``|g|**2 / (2 m)`` with the smallest eigenvalue m. Only where that bound is
+too coarse is the Newton equation solved, by conjugate gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+from typing import NamedTuple
+
+from gdcli.solvers.bounds import Bounded
+from gdcli.solvers.dense import eigen
+from gdcli.solvers.hessian import NOISE
+from gdcli.solvers.newton_cg import hessian_product, steihaug
+from gdcli.solvers.types import Certificate, Evaluation, Objective, Vector
+from gdcli.solvers.vectors import Vec, along, as_like, dot, norm, zeros_like
+
+LANCZOS_STEPS = 40
+CG_STEPS = 100
+_CG_ACCURACY = 1e-2
+# A bound on the gain this small needs no sharper estimate.
+_PLENTY = 1e-12
+
+
+class Spectrum(NamedTuple):
+    """The extreme eigenvalues found, a bound on the error of the lowest, and the recurrence
+    they came from.
+    """
+
+    low: float
+    high: float
+    low_error: float
+    alphas: list[float]
+    betas: list[float]
+    lowest: Vec
+
+
+def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None, tol: float) -> Certificate:
+    """Return the evidence about ``at`` without forming a matrix; see
+    :func:`gdcli.analysis.certificate.certify`.
+    """
+    from gdcli.analysis.certificate import allowed_gain, kind_by_walking
+
+    if at.gradient is None:
+        at = objective.complete(at, 1)
+    if at.gradient is None:
+        return Certificate("unknown", None, notes=(at.note or "the gradient is not finite at the end point",))
+    slope = norm(at.gradient)
+    spectrum = lanczos(objective, at)
+    if spectrum is None:
+        return Certificate(
+            "unknown", slope, notes=("Hessian-vector products are not finite at the end point",)
+        )
+    error = NOISE["products" if objective.has_product else "differences"] * max(
+        abs(spectrum.low), abs(spectrum.high)
+    )
+    notes = [f"the eigenvalues are Lanczos estimates from {len(spectrum.alphas)} Hessian-vector products"]
+    gain, way = _left(objective, at, slope, spectrum.low if spectrum.low > error else 0.0, notes)
+    allowed = allowed_gain(at.value, tol)
+    kind = "unknown"
+    if spectrum.low < -max(error, spectrum.low_error):
+        # Stationary along the concave directions too? The crest is at most this much higher.
+        crest = 0.5 * slope * slope / -spectrum.low
+        kind = "not-stationary" if crest > allowed else "saddle" if spectrum.high > error else "maximum"
+        gain = way = None
+    elif gain is not None and gain > allowed:
+        kind = "not-stationary"
+    elif spectrum.low > error:
+        kind = "minimum"
+    elif gain is not None:
+        kind = kind_by_walking(objective, at, [ritz_vector(objective, at, spectrum)], gain)
+    return Certificate(
+        kind=kind,
+        gradient_norm=slope,
+        eigenvalue_min=spectrum.low,
+        eigenvalue_max=spectrum.high,
+        condition=spectrum.high / spectrum.low if spectrum.low > error else None,
+        gain=gain,
+        distance=way,
+        how="lanczos",
+        notes=tuple(notes),
+    )
+
+
+def _left(
+    objective: Objective, at: Evaluation, slope: float, curvature: float, notes: list[str]
+) -> tuple[float | None, float | None]:
+    """Return what is left to gain and the distance to the minimiser; ``curvature`` is 0 where it is not
+    positive.
+    """
+    if slope == 0.0:
+        return 0.0, 0.0
+    if curvature > 0.0:
+        bound = 0.5 * slope * slope / curvature
+        if bound <= _PLENTY * max(1.0, abs(at.value)):
+            return bound, slope / curvature
+    inner = steihaug(objective, at, inf, _CG_ACCURACY, CG_STEPS)
+    if inner is None or inner.negative:
+        return None, None
+    if inner.solved:
+        return inner.predicted, norm(inner.step)
+    if curvature > 0.0:
+        notes.append("the remaining gain is a bound by gradient and smallest eigenvalue")
+        return 0.5 * slope * slope / curvature, slope / curvature
+    return None, None
+
+
+def lanczos(objective: Objective, at: Evaluation, steps: int = LANCZOS_STEPS) -> Spectrum | None:
+    """Return the extreme eigenvalues of the Hessian at ``at``; None where a product is not finite."""
+    alphas: list[float] = []
+    betas: list[float] = []
+    scale = 0.0
+    for alpha, beta, _ in _recurrence(objective, at, min(steps, len(at.x))):
+        if alpha is None:
+            return None
+        alphas.append(alpha)
+        betas.append(beta)
+        scale = max(scale, abs(alpha), beta)
+        if beta <= 1e-13 * scale:
+            break
+    k = len(alphas)
+    entry = {0: alphas, 1: betas}
+    T = [Vec([entry[abs(i - j)][min(i, j)] if abs(i - j) < 2 else 0.0 for j in range(k)]) for i in range(k)]
+    values, vectors = eigen(T)
+    return Spectrum(values[0], values[-1], betas[-1] * abs(vectors[0][-1]), alphas, betas, Vec(vectors[0]))
+
+
+def ritz_vector(objective: Objective, at: Evaluation, spectrum: Spectrum) -> Vector:
+    """Return the vector that goes with the lowest eigenvalue found; the recurrence is run
+    once more for it.
+    """
+    vector = zeros_like(at.x)
+    recurrence = _recurrence(objective, at, len(spectrum.alphas))
+    for weight, (_, _, basis) in zip(spectrum.lowest, recurrence, strict=False):
+        vector = along(vector, weight, basis)
+    return vector
+
+
+def _recurrence(
+    objective: Objective, at: Evaluation, steps: int
+) -> Iterator[tuple[float | None, float, Vector]]:
+    """Yield diagonal, off-diagonal and vector of the three-term recurrence, step by step."""
+    v = _random(at.x)
+    if isinstance(objective, Bounded):
+        v = objective.restricted(at, v)
+    v = v / max(norm(v), 1e-300)
+    before, beta = zeros_like(v), 0.0
+    for _ in range(steps):
+        w = hessian_product(objective, at, v)
+        if w is None:
+            yield None, 0.0, v
+            return
+        alpha = dot(v, w)
+        w = along(along(w, -alpha, v), -beta, before)
+        beta = norm(w)
+        yield alpha, beta, v
+        if beta == 0.0:
+            return
+        before, v = v, w / beta
+
+
+def _random(x: Vector) -> Vector:
+    """Return a random direction, always the same: it has a part along every eigenvector, almost surely."""
+    if isinstance(x, list):
+        from random import Random
+
+        random = Random(0)
+        v: Vector = as_like(x, [random.gauss(0.0, 1.0) for _ in x])
+    else:
+        import numpy
+
+        v = numpy.random.default_rng(0).standard_normal(len(x))
+    return v

@@ -1,0 +1,237 @@
+"""The verdict on a run: its status, one sentence for a person, and what to try next.
+
+`converged` is a claim about the point, never about the loop: whatever rule ended the run, the certificate
+must find a minimum there, with no more left to gain than the method's tolerance allows. The other statuses
+name what is there instead. The words are for the user's problem: of a maximisation they speak of a maximum.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gdcli.analysis.certificate import CLAIM_FACTOR
+from gdcli.solvers.stopping import DEFAULT_TOL
+from gdcli.solvers.types import Certificate, RunResult, Status, StopReason
+
+# What `auto` demands of its own claims, as part of the tolerance: 1e-10 for the default 1e-8.
+STRICT_FACTOR = 1e-2
+# A gain below this many units of rounding of the value cannot be realised.
+_ROUNDING = 80 * 2.2e-16
+# A larger estimate of the gain is no estimate: the model it comes from is all but flat.
+_CREDIBLE = 10.0
+
+_CAPS = (StopReason.MAX_ITERATIONS, StopReason.MAX_EVALUATIONS, StopReason.MAX_TIME)
+_CAP_OPTIONS = {
+    StopReason.MAX_ITERATIONS: "--max-iter",
+    StopReason.MAX_EVALUATIONS: "--max-evaluations",
+    StopReason.MAX_TIME: "--max-time",
+}
+_NO_STEP_LEFT = (StopReason.FLOOR, StopReason.NO_DESCENT, StopReason.STEP, StopReason.GAIN)
+
+
+class Verdict(NamedTuple):
+    """The status of a run, the sentence that tells it, and what to try next (empty when converged)."""
+
+    status: Status
+    message: str
+    advice: str
+
+
+class _Words(NamedTuple):
+    """The words that differ between minimising and maximising."""
+
+    minimum: str
+    maximum: str
+    lower: str
+    falls: str
+    falling: str
+    below: str
+    infimum: str
+
+
+_MINIMISE = _Words("minimum", "maximum", "lower", "falls", "falling", "below", "infimum")
+_MAXIMISE = _Words("maximum", "minimum", "higher", "rises", "rising", "above", "supremum")
+
+
+def judge(
+    run: RunResult,
+    certificate: Certificate,
+    *,
+    strict: bool = True,
+    tol: float | None = None,
+    sign: int = 1,
+    constant: bool = False,
+    step_sizes: bool = False,
+) -> Verdict:
+    """Return the verdict on a run and the certificate of its best point.
+
+    ``strict``: the run was by `auto`, whose claims are held to a hundredth of ``tol`` (default 1e-8) instead
+    of a hundred times it. ``sign`` is -1 when the user maximises. ``constant``: the expression does not
+    depend on any variable. ``step_sizes``: the method was given its step size (then advice speaks of it).
+    """
+    words = _MINIMISE if sign > 0 else _MAXIMISE
+    other = "" if strict else ", or --method auto"
+    return (
+        _of_the_end(run, words)
+        or _of_no_minimum(run, certificate, words, step_sizes, other, sign)
+        or _of_the_point(run, certificate, strict, tol or DEFAULT_TOL, words, constant)
+        or _of_a_cap(run, certificate, words, other)
+        or _of_a_stall(run, certificate, words, strict, step_sizes)
+    )
+
+
+def _of_the_end(run: RunResult, words: _Words) -> Verdict | None:
+    if run.reason is StopReason.INTERRUPTED:
+        return Verdict(
+            Status.INTERRUPTED, "Interrupted: this is the best point so far.", "run it again to go on"
+        )
+    if run.reason is StopReason.TERMINATED:
+        return Verdict(
+            Status.TERMINATED, "Terminated: this is the best point so far.", "run it again to go on"
+        )
+    return None
+
+
+def _of_no_minimum(
+    run: RunResult, certificate: Certificate, words: _Words, step_sizes: bool, other: str, sign: int
+) -> Verdict | None:
+    """Unbounded, a limit at infinity, a blow-up, the edge of the domain."""
+    w = words
+    if run.reason is StopReason.UNBOUNDED or certificate.kind == "unbounded":
+        return Verdict(
+            Status.DIVERGED,
+            f"There is no {w.minimum}: the value {w.falls} without end.",
+            f"check the sign of the expression, {'maximize' if sign > 0 else 'minimize'} it, or add bounds",
+        )
+    if run.reason is StopReason.AT_INFINITY or certificate.kind == "at-infinity":
+        limit = sign * run.best.at.value
+        return Verdict(
+            Status.DIVERGED,
+            f"There is no {w.minimum}: the value keeps {w.falling} towards about {limit:.6g} as the variables"
+            f" grow, its {w.infimum} is at infinity.",
+            "add bounds, or a term that holds the variables back",
+        )
+    if run.reason is StopReason.NON_FINITE:
+        if run.iterations == 0:
+            return Verdict(
+                Status.STALLED, "The derivatives are not finite at the start.", "start from another point"
+            )
+        smaller = "a smaller step size (--lr)" if step_sizes else "another start"
+        return Verdict(
+            Status.DIVERGED,
+            f"The iterates left the finite numbers after {_count(run.iterations)}.",
+            f"try {smaller}{other}",
+        )
+    if run.reason is StopReason.EDGE:
+        return Verdict(
+            Status.STALLED,
+            f"The path ran into the edge of the domain, and the value still {w.falls} there.",
+            "add bounds that keep the variables inside the domain, or start from another point",
+        )
+    return None
+
+
+def _of_the_point(
+    run: RunResult, certificate: Certificate, strict: bool, tol: float, words: _Words, constant: bool
+) -> Verdict | None:
+    """Converged or of the wrong kind, where the certificate can tell."""
+    w, kind = words, certificate.kind
+    if constant:
+        return Verdict(Status.CONVERGED, f"The value is constant: every point is a {w.minimum}.", "")
+    if run.reason in _CAPS and run.iterations > 0:
+        return None
+    if kind in ("saddle", "maximum"):
+        what = "a saddle" if kind == "saddle" else f"a {w.maximum}"
+        return Verdict(
+            Status.WRONG_KIND,
+            f"The point is stationary, but {what}: {w.lower} values are next to it.",
+            "start from another point"
+            + ("" if strict else ", or use --method auto, which leaves such points"),
+        )
+    if kind not in ("minimum", "degenerate", "kink") or certificate.gain is None:
+        return None
+    if not _claimable(run, certificate.gain, strict, tol):
+        return None
+    what = {
+        "minimum": f"local {w.minimum}",
+        "degenerate": f"degenerate local {w.minimum} (the curvature vanishes in some direction)",
+        "kink": f"local {w.minimum} at a kink",
+    }[kind]
+    if run.iterations == 0:
+        return Verdict(Status.CONVERGED, f"The start is a {what} already.", "")
+    return Verdict(Status.CONVERGED, f"Converged to a {what} after {_count(run.iterations)}.", "")
+
+
+def _claimable(run: RunResult, gain: float, strict: bool, tol: float) -> bool:
+    value = run.best.at.value
+    scale = max(1.0, abs(value))
+    if gain > (STRICT_FACTOR if strict else CLAIM_FACTOR) * tol * scale:
+        return False
+    if gain <= _ROUNDING * abs(value):
+        return True
+    if run.best.iteration == 0:
+        # A start that was never left is a minimum by proof only: a value of 1e-20 may be all that there is to
+        # gain.
+        return strict and run.reason in (StopReason.FLOOR, StopReason.NO_DESCENT)
+    fall = run.start.at.value - value
+    return not strict or gain <= STRICT_FACTOR * tol * fall or run.reason in _NO_STEP_LEFT
+
+
+def _of_a_cap(run: RunResult, certificate: Certificate, words: _Words, other: str) -> Verdict | None:
+    if run.reason is StopReason.TARGET:
+        return Verdict(
+            Status.COMPLETED,
+            f"The target value was reached after {_count(run.iterations)}.",
+            "leave out --target",
+        )
+    if run.reason not in _CAPS:
+        return None
+    option = _CAP_OPTIONS[run.reason]
+    if run.iterations == 0:
+        return Verdict(Status.LIMIT, f"No step was taken ({option}): the start is not a {words.minimum}.",
+                       f"allow more with {option}")  # fmt: skip
+    left = _left(certificate, words, run.best.at.value)
+    return Verdict(
+        Status.LIMIT,
+        f"Stopped by {option} after {_count(run.iterations)}, not at a certified {words.minimum}{left}.",
+        f"allow more with {option}{other}",
+    )
+
+
+def _of_a_stall(
+    run: RunResult, certificate: Certificate, words: _Words, strict: bool, step_sizes: bool
+) -> Verdict:
+    w, kind = words, certificate.kind
+    if kind == "flat":
+        return Verdict(
+            Status.STALLED,
+            "The value does not change around this point: there is no slope to follow.",
+            "start from another point",
+        )
+    why = {
+        StopReason.NO_DESCENT: f"no step in the search direction gives a {w.lower} value",
+        StopReason.SLOW: f"the value {w.falls} ever more slowly",
+        StopReason.FLOOR: "the step is lost in rounding",
+        StopReason.VALUE: "the value hardly changed in the last step",
+        StopReason.STEP: "the last step was short",
+        StopReason.GRADIENT: "the gradient is small",
+    }.get(run.reason, "no progress is made")
+    left = _left(certificate, w, run.best.at.value)
+    message = f"Stopped because {why}, but this is not a certified {w.minimum}{left}."
+    if certificate.gradient_norm is None or kind == "unknown":
+        message = f"Stopped because {why}; what kind of point this is could not be certified."
+    if strict:
+        return Verdict(Status.STALLED, message, "start from another point")
+    smaller = "other step sizes, " if step_sizes else ""
+    return Verdict(Status.STALLED, message, f"try {smaller}a smaller --tol, or --method auto")
+
+
+def _left(certificate: Certificate, words: _Words, value: float) -> str:
+    gain, slope = certificate.gain, certificate.gradient_norm
+    if gain is not None and 0.0 < gain <= _CREDIBLE * max(1.0, abs(value)):
+        return f" (gradient norm {slope:.2g}, the value can still get about {gain:.2g} {words.lower})"
+    return "" if slope is None else f" (gradient norm {slope:.2g})"
+
+
+def _count(iterations: int) -> str:
+    return "1 iteration" if iterations == 1 else f"{iterations} iterations"

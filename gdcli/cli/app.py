@@ -1,0 +1,169 @@
+"""`gd` itself: which command, what to do when something is wrong, and the exit code.
+
+Errors have one policy, and it is here. A `GdError` is a message, the place at fault and a hint on standard
+error (and a record on standard output where JSON was asked for), never a traceback; whatever else is raised
+is a fault of the program and says so. Ctrl-C, SIGTERM and a closed pipe end quietly with the code that
+shells expect.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from gdcli import __version__
+from gdcli.cli import argv
+from gdcli.cli.commands import COMMANDS, Command
+from gdcli.errors import GdError, Terminated, UsageError, did_you_mean
+
+DEBUG = "GDCLI_DEBUG"
+INTERRUPTED, TERMINATED, CLOSED = 130, 143, 141
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run ``arguments`` and return the exit code."""
+    _prepare_streams()
+    try:
+        return _answer(arguments)
+    except BrokenPipeError:
+        _drop_output()
+        return CLOSED
+    except OSError as fault:  # what was still in the buffer did not fit on the disk
+        _drop_output()
+        _complain(GdError(f"cannot write the answer: {fault.strerror}"))
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Terminated:
+        return TERMINATED
+
+
+def _answer(arguments: Sequence[str]) -> int:
+    """Run ``arguments``; only interrupts and failed writes to standard output come out of it."""
+    try:
+        code = _dispatch(arguments)
+    except GdError as error:
+        code = _report(error, arguments)
+    except OSError as fault:
+        if fault.filename is None:  # a write that failed: closed pipe or full disk
+            raise
+        code = _report(internal(fault), arguments)
+    except Exception as fault:
+        code = _report(internal(fault), arguments)
+    sys.stdout.flush()
+    return code
+
+
+def _report(error: GdError, arguments: Sequence[str]) -> int:
+    _complain(error)
+    if _wants_json(arguments):
+        from gdcli.report.machine import json_text
+        from gdcli.report.records import error as record
+
+        print(json_text(record(error)))
+    return error.exit_code
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if not arguments:
+        warn(_help(None))
+        return 2
+    first, *rest = arguments
+    if first == "--version":
+        print(f"gd {__version__}")
+        return 0
+    if first in argv.HELP:
+        sys.stdout.write(_help(None))
+        return 0
+    command = COMMANDS.get(first)
+    if command is None:
+        raise _unknown_command(first)
+    arranged = argv.arrange(rest, command)
+    if arranged == ["--help"]:
+        sys.stdout.write(_help(command))
+        return 0
+    values = argv.convert(argv.read(arranged, command), command)
+    code: int = command.load()(values)
+    return code
+
+
+def _help(command: Command | None) -> str:
+    from gdcli.cli import help as by_typer
+
+    return by_typer.text(command)
+
+
+def _unknown_command(word: str) -> UsageError:
+    shown = word if len(word) <= 40 else word[:37] + "..."
+    if word.startswith("--"):
+        options = ["--help", "--version"]
+        hint = did_you_mean(word, options, "options come after the command: gd COMMAND ... OPTIONS")
+        return UsageError(f"unknown option {shown}", hint)
+    hint = did_you_mean(word, COMMANDS, "'gd --help' lists the commands")
+    if any(character in word for character in "+-*/^()= "):
+        hint = f"to minimize an expression: gd minimize '{shown}'"
+    return UsageError(f"unknown command '{shown}'", hint)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Return whether JSON was asked for, also on a command line that cannot be read."""
+    words = list(arguments)
+    for index, word in enumerate(words):
+        if word in ("--format=json", "--format=jsonl"):
+            return True
+        if word == "--format" and words[index + 1 : index + 2] in (["json"], ["jsonl"]):
+            return True
+    return False
+
+
+def _complain(error: GdError) -> None:
+    from gdcli.report.faults import fault_text
+
+    warn(fault_text(error))
+
+
+def warn(text: str) -> None:
+    """Write to standard error; one that is closed is no reason to fail."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        pass
+
+
+def internal(fault: Exception) -> GdError:
+    """Return the error that stands for a fault of the program; its traceback is shown where asked for."""
+    if os.environ.get(DEBUG):
+        import traceback
+
+        traceback.print_exception(fault)
+    told = f"internal error: {type(fault).__name__}" + (f": {fault}" if str(fault) else "")
+    return GdError(told, f"this is a fault of gd, please report it; {DEBUG}=1 shows the traceback")
+
+
+def _prepare_streams() -> None:
+    """Make standard streams that never raise for a character, and exist."""
+    for name in ("stdout", "stderr"):
+        stream: Any = getattr(sys, name)
+        if stream is None:  # closed by the caller, as in `gd ... >&-`
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Send what standard output still holds nowhere, so that the interpreter ends quietly."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        pass

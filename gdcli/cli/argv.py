@@ -1,0 +1,114 @@
+"""What was typed, brought into an order without doubts.
+
+A mathematical expression may begin with a minus, and so may the value of an option; common option readers
+take either for an option. Here the rule is simple: ``--anything`` is an option, ``-h`` asks for help, and
+every other argument is positional, so ``-x**2`` is an expression wherever it stands. `arrange` rewrites the
+arguments as ``--name=value ... -- positionals``, a form which every reader understands alike, and answers
+what is wrong with them; `read` takes the values from there. Which options exist is asked of the command,
+there is no second list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gdcli.cli.commands import Command
+from gdcli.errors import UsageError, did_you_mean
+
+HELP = ("-h", "--help")
+
+
+def arrange(arguments: Sequence[str], command: Command) -> list[str]:
+    """Return ``arguments`` as ``--name=value`` and ``--flag`` first, then ``--``, then the positional ones.
+
+    A call for help comes back as ``["--help"]`` alone. Raises UsageError for what no reader could accept.
+    """
+    known = {option.name: option for option in command.options}
+    found: list[str] = []
+    positional: list[str] = []
+    rest = list(reversed(arguments))
+    while rest:
+        argument = rest.pop()
+        if argument in HELP:
+            return ["--help"]
+        if argument == "--":
+            positional += reversed(rest)
+            break
+        if not argument.startswith("--"):
+            positional.append(argument)
+            continue
+        name, equals, value = argument.partition("=")
+        option = known.get(name)
+        if option is None:
+            raise _unknown(name, command)
+        if not option.metavar:
+            if equals:
+                raise UsageError(f"{name} takes no value", f"write {name} alone")
+            found.append(name)
+            continue
+        if not equals:
+            if not rest or rest[-1].partition("=")[0] in known or rest[-1] == "--":
+                raise UsageError(f"{name} needs a value: {option.metavar}", option.help)
+            value = rest.pop()
+        found.append(f"{name}={value}")
+    _check_positional(positional, command)
+    return [*found, "--", *positional]
+
+
+def read(arranged: Sequence[str], command: Command) -> dict[str, Any]:
+    """Return the value of every option and argument of ``command``: None (or an empty list) where not
+    given.
+    """
+    split = list(arranged).index("--")
+    values: dict[str, Any] = {
+        o.field: [] if o.many else None if o.metavar else False for o in command.options
+    }
+    known = {option.name: option for option in command.options}
+    for word in arranged[:split]:
+        name, _, value = word.partition("=")
+        option = known[name]
+        if option.many:
+            values[option.field].append(value)
+        else:
+            values[option.field] = value if option.metavar else True
+    positional = list(arranged[split + 1 :])
+    for argument in command.arguments:
+        if argument.many:
+            values[argument.field], positional = positional, []
+        else:
+            values[argument.field] = positional.pop(0) if positional else None
+    return values
+
+
+def convert(values: dict[str, Any], command: Command) -> dict[str, Any]:
+    """Return ``values`` with the text of each option turned into what it means; raises UsageError."""
+    for option in command.options:
+        value = values[option.field]
+        if isinstance(value, str):
+            values[option.field] = option.read(value, option.name)
+    return values
+
+
+def _unknown(name: str, command: Command) -> UsageError:
+    names = [option.name for option in command.options] + ["--help"]
+    shown = name if len(name) <= 40 else name[:37] + "..."
+    hint = did_you_mean(name, names, f"'gd {command.name} --help' lists the options")
+    return UsageError(f"unknown option {shown}", hint)
+
+
+def _check_positional(positional: list[str], command: Command) -> None:
+    required = [a for a in command.arguments if a.required]
+    if len(positional) < len(required):
+        missing = required[len(positional)]
+        raise UsageError(f"{missing.metavar} is missing", f"usage: {command.usage}")
+    if len(positional) <= len(command.arguments) or any(a.many for a in command.arguments):
+        return
+    if not command.arguments:
+        raise UsageError(f"'gd {command.name}' takes no argument", f"usage: {command.usage}")
+    extra = positional[len(command.arguments)]
+    shown = extra if len(extra) <= 40 else extra[:37] + "..."
+    hint = "put the expression in quotes, so that the shell leaves it whole"
+    if len(extra) == 2 and extra[0] == "-" and extra[1].isalpha():
+        hint = f"options have long names: 'gd {command.name} --help' lists them"
+    raise UsageError(f"one {command.arguments[0].metavar} is expected, and '{shown}' is one more", hint)

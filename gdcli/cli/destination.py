@@ -1,0 +1,82 @@
+"""Where the answer goes: standard output, or a file that is written whole or not at all.
+
+A file is written under a passing name in its own directory, forced to disk and renamed into place, so that no
+reader and no crash ever meets half an answer, and an earlier answer survives a run that failed. The passing
+file is made before the run: what cannot be written is known before the hours are spent.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+from gdcli.errors import GdError, Span, UsageError
+
+
+class Destination:
+    """``with Destination(path) as stream:`` write; the file appears at the end, unless an exception ended
+    it.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = "" if path is None or path == "-" else os.path.realpath(path)
+        self._typed = path or ""
+        self._passing = ""
+        self._stream: TextIO = sys.stdout
+
+    def __enter__(self) -> TextIO:
+        if self._path:
+            try:
+                self._stream = self._open()
+            except OSError as fault:
+                raise self._unwritable(fault.strerror or str(fault)) from None
+        return self._stream
+
+    def _unwritable(self, why: str) -> UsageError:
+        return UsageError(
+            f"cannot write the file: {why}", "", Span(self._typed, 0, len(self._typed), "--output")
+        )
+
+    def _open(self) -> TextIO:
+        try:
+            mode = os.stat(self._path).st_mode
+        except FileNotFoundError:
+            mode = 0
+        if stat.S_ISDIR(mode):
+            raise self._unwritable("it is a directory")
+        if mode and not stat.S_ISREG(mode):  # a device or a named pipe: nothing to rename
+            return open(self._path, "w", encoding="utf-8", newline="")
+        if mode and not os.access(self._path, os.W_OK):
+            raise self._unwritable("it is write-protected")
+        folder, name = os.path.split(self._path)
+        self._passing = os.path.join(folder, f".{name[:100]}.{os.urandom(4).hex()}.tmp")
+        handle = os.open(self._passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IMODE(mode) or 0o666)
+        return open(handle, "w", encoding="utf-8", newline="")
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        if not self._path:
+            return
+        try:
+            self._stream.flush()
+            if kind is None and self._passing:
+                os.fsync(self._stream.fileno())
+                self._stream.close()
+                os.replace(self._passing, self._path)
+                self._passing = ""
+        except OSError as fault:
+            if kind is None:
+                raise GdError(
+                    f"cannot write {self._typed}: {fault.strerror}", "nothing was written"
+                ) from None
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        with suppress(OSError):  # what is left in the buffer belongs to a file that goes away
+            self._stream.close()
+        if self._passing:
+            with suppress(OSError):
+                os.unlink(self._passing)

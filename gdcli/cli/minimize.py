@@ -1,0 +1,147 @@
+"""`gd minimize` and `gd maximize`: from the values of the command line to an answer on standard output.
+
+First everything that can be wrong is found out (the numbers, the expression, the names to print, the file to
+write), then the run begins.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from gdcli.cli.options import settings as settings_of
+from gdcli.errors import Span, UsageError
+
+if TYPE_CHECKING:
+    from gdcli.api import Outcome, Problem
+    from gdcli.solvers.types import Iterate
+
+TEXT_LIMIT = 1_000_001  # one more than the language takes: enough to be told that it is too long
+
+
+class Writer(Protocol):
+    """Something that shows a run: it sees each iterate and ends with the outcome."""
+
+    def __call__(self, iterate: Iterate) -> None:
+        """See one iterate."""
+        ...
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write what is left to write."""
+        ...
+
+
+def minimize(values: dict[str, Any]) -> int:
+    """Run ``gd minimize``."""
+    return _extremum(values, "minimize")
+
+
+def maximize(values: dict[str, Any]) -> int:
+    """Run ``gd maximize``."""
+    return _extremum(values, "maximize")
+
+
+def _extremum(values: dict[str, Any], sense: str) -> int:
+    if values["print"] and values["format"]:
+        raise UsageError(
+            "--print and --format exclude each other", "--print alone gives one tab-separated line"
+        )
+    text, source = expression_text(values["expression"])
+    from gdcli import api
+    from gdcli.cli.destination import Destination
+
+    problem = api.read_problem(text, sense, values["start"], values["set"], values["seed"] or 0, source)
+    settings = api.Settings(**settings_of(values))
+    with Destination(values["output"]) as stream:
+        writer = _writer(values, problem, stream)
+        on_sigterm()
+        outcome = api.solve(problem, settings, observers=[writer], formulas=values["show_gradient"])
+        writer.finish(outcome)
+    tell_warnings(outcome.warnings, seen=_warned(values, stream))
+    return outcome.status.exit_code
+
+
+def expression_text(typed: str) -> tuple[str, str]:
+    """Return the expression and where it stands: ``-`` is standard input, ``@file`` a file, else the text
+    itself.
+    """
+    if typed == "-" and sys.stdin is None:
+        raise UsageError("standard input is closed")
+    if typed == "-":
+        return _decode(sys.stdin.buffer.read(TEXT_LIMIT), "standard input"), "standard input"
+    if not typed.startswith("@"):
+        return typed, ""
+    path = typed[1:]
+    try:
+        with open(path, "rb") as file:
+            return _decode(file.read(TEXT_LIMIT), path), path
+    except (OSError, ValueError) as fault:
+        why = getattr(fault, "strerror", None) or str(fault)
+        raise UsageError(f"cannot read the expression: {why}", "", Span(typed, 1, len(typed))) from None
+
+
+def _decode(content: bytes, source: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        # The limit may have cut a character in two; the text is too long then, and the language says so.
+        if len(content) == TEXT_LIMIT and fault.start >= TEXT_LIMIT - 4:
+            return content[: fault.start].decode("utf-8-sig") + "?"
+        raise UsageError(f"{source} is not UTF-8 text (byte {fault.start})") from None
+
+
+def _writer(values: dict[str, Any], problem: Problem, stream: TextIO) -> Writer:
+    from gdcli.objective.space import Space
+    from gdcli.report.tables import Table, is_terminal
+
+    lengths = {name: len(v) if hasattr(v, "__len__") else None for name, v in problem.start.items()}
+    space = Space(lengths)
+    sign = -1 if problem.sense == "maximize" else 1
+    timing = values["timing"] or is_terminal(stream)
+    every = values["every"]
+    format = values["format"] or "table"
+    if format in ("table", "plain") and not values["print"]:
+        return Table(stream, sign, space.size, every, timing, plain=format == "plain")
+    from gdcli.report import machine
+
+    if values["print"]:
+        return machine.Selected(stream, values["print"], problem)
+    if format == "json":
+        return machine.Json(stream, timing)
+    lines = machine.JsonLines if format == "jsonl" else machine.Csv
+    return lines(stream, sign, space, every or 1, timing)
+
+
+def _warned(values: dict[str, Any], stream: TextIO) -> bool:
+    """Return whether a person saw the warnings already: in a table, on the terminal that is standard error
+    too.
+    """
+    from gdcli.report.tables import is_terminal
+
+    table = not values["print"] and values["format"] in (None, "table", "plain")
+    return table and is_terminal(stream) and is_terminal(sys.stderr)
+
+
+def tell_warnings(warnings: tuple[str, ...], seen: bool) -> None:
+    """Write the warnings to standard error, unless they were seen."""
+    if warnings and not seen:
+        from gdcli.cli.app import warn
+        from gdcli.report.faults import harmless
+
+        warn("".join(f"warning: {harmless(warning)}\n" for warning in warnings))
+
+
+def on_sigterm() -> None:
+    """From now on SIGTERM ends the run as Ctrl-C does, with the best point so far; not possible in a
+    thread.
+    """
+    import signal
+
+    def terminate(number: int, frame: object) -> None:
+        from gdcli.errors import Terminated
+
+        raise Terminated
+
+    with suppress(ValueError):  # in a thread no handler can be set
+        signal.signal(signal.SIGTERM, terminate)

@@ -1,0 +1,270 @@
+"""The options of the command line, in one table.
+
+Every option is one `Option` row: its name, what it means, what happens without it, and how its text becomes a
+value. All else is derived from these rows: the reader of the command line (:mod:`gdcli.cli.argv`), the typer
+commands with their help (:mod:`gdcli.cli.help`), the keys of a problem file (:mod:`gdcli.cli.run`). The rows
+import nothing heavy, so that a mistyped option is answered at once.
+
+A value is read by a function of its text and the option's name, which raises a `UsageError` with a span into
+that text. Nothing here knows what a solver does with the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from gdcli.errors import Span, UsageError, did_you_mean
+
+Read = Callable[[str, str], Any]
+
+
+def text(value: str, name: str) -> str:
+    """Return the text as it is."""
+    return value
+
+
+class Option(NamedTuple):
+    """One option: ``--name METAVAR``; without a metavar it is a flag. ``many`` options can be repeated."""
+
+    name: str
+    help: str
+    default: str = ""
+    metavar: str = ""
+    read: Read = text
+    many: bool = False
+    group: str = "Options"
+
+    @property
+    def field(self) -> str:
+        """The option as a Python name: ``max_iter`` for ``--max-iter``."""
+        return self.name[2:].replace("-", "_")
+
+
+def wrong(value: str, name: str, expected: str, hint: str = "") -> UsageError:
+    """Return the error for an option whose value is not what is expected."""
+    shown = value if len(value) <= 40 else value[:37] + "..."
+    return UsageError(f"{name} takes {expected}, not '{shown}'", hint, Span(value, 0, len(value), name))
+
+
+def _float(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if number - number == 0.0 else None  # nan and the infinities are no numbers here
+
+
+def number(value: str, name: str) -> float:
+    """Read any finite number."""
+    read = _float(value)
+    if read is None:
+        raise wrong(value, name, "a number", "for example 0.5 or 1e-8")
+    return read
+
+
+def positive(value: str, name: str) -> float:
+    """Read a number above 0."""
+    read = _float(value)
+    if read is None or read <= 0:
+        raise wrong(value, name, "a number above 0", "for example 0.1 or 1e-5")
+    return read
+
+
+def tolerance(value: str, name: str) -> float:
+    """Read a number of at least 0, where 0 switches the rule off."""
+    read = _float(value)
+    if read is None or read < 0:
+        raise wrong(value, name, "a number of at least 0", "for example 1e-8; 0 switches this rule off")
+    return read
+
+
+def _whole(value: str, least: int) -> int | None:
+    try:
+        read = int(value)
+    except ValueError:
+        real = _float(value)  # 1e6 is a whole number too
+        if real is None or real != int(real):
+            return None
+        read = int(real)
+    return read if read >= least else None
+
+
+def count(value: str, name: str) -> int:
+    """Read a whole number of at least 0."""
+    read = _whole(value, 0)
+    if read is None:
+        raise wrong(value, name, "a whole number of at least 0", "for example 1000")
+    return read
+
+
+def cap(value: str, name: str) -> int | None:
+    """Read a cap that 0 takes away."""
+    return count(value, name) or None
+
+
+def stride(value: str, name: str) -> int:
+    """Read a whole number of at least 1."""
+    read = _whole(value, 1)
+    if read is None:
+        raise wrong(value, name, "a whole number of at least 1", "for example 10: every tenth iteration")
+    return read
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def duration(value: str, name: str) -> float | None:
+    """Read a time in seconds, or with a unit (``500ms``, ``30s``, ``2m``, ``1h``); 0 takes the cap away."""
+    plain = value.strip()
+    digits = plain.rstrip("abcdefghijklmnopqrstuvwxyz")
+    seconds = _float(digits)
+    factor = _UNITS.get(plain[len(digits) :] or "s")
+    if seconds is None or seconds < 0 or factor is None:
+        raise wrong(value, name, "a time", "for example 30s, 2m, 1h, or seconds alone: 0.5")
+    return seconds * factor or None
+
+
+def step_sizes(value: str, name: str) -> tuple[float, ...]:
+    """Read a comma-separated list of positive numbers."""
+    sizes = tuple(_float(part) for part in value.strip("[] ").split(","))
+    if any(size is None or size <= 0 for size in sizes):
+        raise wrong(value, name, "positive numbers with commas between them", "for example 100,10,1,0.1")
+    return tuple(size for size in sizes if size is not None)
+
+
+def names(value: str, name: str) -> tuple[str, ...]:
+    """Read a comma-separated list of names."""
+    parts = tuple(part.strip() for part in value.split(","))
+    if not all(parts):
+        raise wrong(value, name, "names with commas between them", "for example x,y,value")
+    return parts
+
+
+def one_of(*words: str) -> Read:
+    """Return the reader of one word out of several."""
+
+    def read(value: str, name: str) -> str:
+        if value in words:
+            return value
+        raise wrong(value, name, "one of " + ", ".join(words), did_you_mean(value, words))
+
+    return read
+
+
+FORMATS = ("table", "json", "jsonl", "csv", "plain")
+GRADIENTS = ("autodiff", "symbolic", "forward", "central")
+_OWN = "the method's own"
+
+PROBLEM = (
+    Option(
+        "--start",
+        "Where to start: x=1,y=2, v=[1,2], v=zeros(9), plain 1,2 in order, or @file.json.",
+        "random, from the seed",
+        "START",
+        many=True,
+        group="Problem",
+    ),
+    Option(
+        "--set",
+        "Constants in the expression: a=3 or c=[1,2].",
+        "none",
+        "NAME=VALUE",
+        many=True,
+        group="Problem",
+    ),
+    Option("--seed", "Seed of everything random.", "0", "N", count, group="Problem"),
+)
+METHOD = (
+    Option("--method", "How to search; 'gd methods' lists the names.", "auto", "NAME", group="Method"),
+    Option(
+        "--gradient",
+        "autodiff (exact), symbolic (by formula), forward or central (difference quotients).",
+        "autodiff",
+        "KIND",
+        one_of(*GRADIENTS),
+        group="Method",
+    ),
+    Option("--h", "Step of the difference quotients.", "1e-5", "NUMBER", positive, group="Method"),
+    Option(
+        "--lr",
+        "Learning rate: alone, plain gradient descent with this fixed step.",
+        _OWN,
+        "NUMBER",
+        positive,
+        group="Method",
+    ),
+    Option("--step-rule", "fixed, decay, best, armijo, wolfe, exact or bb.", _OWN, "RULE", group="Method"),
+    Option(
+        "--step-sizes",
+        "The steps tried by 'batch' and by --step-rule best.",
+        "100,10,...,0.00001",
+        "LIST",
+        step_sizes,
+        group="Method",
+    ),
+)
+STOPPING = (
+    Option(
+        "--tol",
+        "Accuracy asked for; as below, 0 switches the rule off.",
+        "1e-8; batch 1e-6",
+        "NUMBER",
+        tolerance,
+        group="Stopping",
+    ),
+    Option(
+        "--gradient-tol",
+        "Stop when the gradient norm is below this.",
+        _OWN,
+        "NUMBER",
+        tolerance,
+        group="Stopping",
+    ),
+    Option(
+        "--step-tol", "Stop when a step is shorter than this.", _OWN, "NUMBER", tolerance, group="Stopping"
+    ),
+    Option(
+        "--value-tol",
+        "Stop when the value changes by less than this.",
+        _OWN,
+        "NUMBER",
+        tolerance,
+        group="Stopping",
+    ),
+    Option(
+        "--max-iter", "Cap on iterations; 0 only certifies the start.", "10000", "N", count, group="Stopping"
+    ),
+    Option("--max-evaluations", "Cap on evaluations.", "no cap", "N", cap, group="Stopping"),
+    Option("--max-time", "Cap on the time: 30s, 2m, 1h.", "no cap", "TIME", duration, group="Stopping"),
+    Option("--target", "Stop at this value.", "none", "NUMBER", number, group="Stopping"),
+)
+OUTPUT = (
+    Option(
+        "--format", "table, json, jsonl, csv or plain.", "table", "FORMAT", one_of(*FORMATS), group="Output"
+    ),
+    Option(
+        "--print", "Print only these, tab separated: x,y,value.", "everything", "NAMES", names, group="Output"
+    ),
+    Option("--every", "Show every Nth iteration.", "about 20 rows", "N", stride, group="Output"),
+    Option("--show-gradient", "Show the formulas of the gradient.", "off", group="Output"),
+    Option("--timing", "Show times and engine.", "only on a terminal", group="Output"),
+    Option(
+        "--output",
+        "Write the answer to this file, whole or not at all.",
+        "standard output",
+        "FILE",
+        group="Output",
+    ),
+)
+SOLVER = METHOD + STOPPING
+
+
+def settings(values: dict[str, Any]) -> dict[str, Any]:
+    """Return those of ``values`` which are fields of `gdcli.api.Settings` and were given."""
+    return {o.field: values[o.field] for o in SOLVER if values.get(o.field) is not None}
+
+
+def only(options: Iterable[Option], *wanted: str) -> tuple[Option, ...]:
+    """Return the options of these names."""
+    return tuple(o for o in options if o.name in wanted)

@@ -1,0 +1,230 @@
+"""The machine formats: one JSON result, JSON lines and CSV as the run goes, or only the values asked for.
+
+A writer is an observer of the run (or ignores it) and ends with the outcome. Lines are flushed one by one,
+so that a pipe sees them as they come. Numbers have the shortest digits that give the same double back; what
+is not finite is null in JSON and ``inf``, ``-inf`` or ``nan`` in CSV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from json import dumps
+from math import isfinite
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.errors import UsageError, did_you_mean
+from gdcli.report import records
+from gdcli.report.faults import shorten
+
+if TYPE_CHECKING:
+    from gdcli.api import Outcome, Problem
+    from gdcli.objective.space import Space
+    from gdcli.solvers.types import Iterate
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value
+
+
+def json_text(value: Any) -> str:
+    """Return ``value`` as JSON on one line, with null for what is not finite."""
+    try:
+        return dumps(value, allow_nan=False)
+    except ValueError:  # rare, so the walk through all numbers is made only then
+        return dumps(_finite(value), allow_nan=False)
+
+
+def json_block(record: records.Record) -> str:
+    """Return a record as JSON with one line per key: readable, and quick for long vectors."""
+    lines = (f"  {dumps(key)}: {json_text(value)}" for key, value in record.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+class Thinned:
+    """Passes on the first iterate, then each Nth, and at the end the last one, whatever its number."""
+
+    def __init__(self, every: int, show: Callable[[Iterate], None]) -> None:
+        self._every = every
+        self._show = show
+        self._held: Iterate | None = None
+
+    def __call__(self, iterate: Iterate) -> None:
+        if iterate.iteration % self._every == 0:
+            self._held = None
+            self._show(iterate)
+        else:
+            self._held = iterate
+
+    def finish(self) -> None:
+        """Pass on the last iterate if it was held back."""
+        if self._held is not None:
+            self._show(self._held)
+
+
+class Json:
+    """One JSON object at the end."""
+
+    def __init__(self, stream: TextIO, timing: bool) -> None:
+        self._stream, self._timing = stream, timing
+
+    def __call__(self, iterate: Iterate) -> None:
+        """The result says all that this format tells."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write the result."""
+        self._stream.write(json_block(records.result(outcome, self._timing)))
+
+
+class JsonLines:
+    """One line per iterate, then one for the result."""
+
+    def __init__(self, stream: TextIO, sign: int, space: Space, every: int, timing: bool) -> None:
+        self._stream, self._timing = stream, timing
+        self._thinned = Thinned(every, lambda it: self._line(records.iterate(it, sign, space, timing)))
+
+    def _line(self, record: records.Record) -> None:
+        self._stream.write(json_text(record) + "\n")
+        self._stream.flush()
+
+    def __call__(self, iterate: Iterate) -> None:
+        self._thinned(iterate)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write the last iterate and the result."""
+        self._thinned.finish()
+        self._line(records.result(outcome, self._timing))
+
+
+def csv_cell(value: Any) -> str:
+    """Return one cell as RFC 4180 wants it."""
+    text = "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    if any(character in text for character in ',"\r\n'):
+        text = '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def csv_line(cells: Sequence[Any]) -> str:
+    """Return one row with its line end."""
+    return ",".join(map(csv_cell, cells)) + "\r\n"
+
+
+class Csv:
+    """A header, then one row per iterate; vectors take a column per number."""
+
+    def __init__(self, stream: TextIO, sign: int, space: Space, every: int, timing: bool) -> None:
+        self._stream, self._sign, self._space, self._timing = stream, sign, space, timing
+        self._thinned = Thinned(every, self._row)
+        self._begun = False
+
+    def _header(self) -> list[str]:
+        counts = [f"evaluations_{what}" for what in ("value", "gradient", "hessian")]
+        head = ["iteration", "value", "gradient_norm", "step", *counts]
+        return head + (["seconds"] if self._timing else []) + list(labels(self._space))
+
+    def _row(self, it: Iterate) -> None:
+        if not self._begun:
+            self._begun = True
+            self._stream.write(csv_line(self._header()))
+        counts = [it.counts.value, it.counts.gradient, it.counts.hessian]
+        cells: list[Any] = [
+            it.iteration,
+            records.signed(self._sign, it.at.value),
+            it.gradient_norm,
+            it.step,
+            *counts,
+        ]
+        if self._timing:
+            cells.append(it.seconds)
+        self._stream.write(csv_line(cells + list(records.plain(it.at.x))))
+        self._stream.flush()
+
+    def __call__(self, iterate: Iterate) -> None:
+        self._thinned(iterate)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write the last iterate."""
+        self._thinned.finish()
+
+
+def labels(space: Space) -> Iterator[str]:
+    """Return the names of all components: ``x``, ``v[0]``, ``v[1]``."""
+    for name, length in space.lengths.items():
+        if length is None:
+            yield name
+        else:
+            for index in range(length):
+                yield f"{name}[{index}]"
+
+
+_FACTS: dict[str, Callable[[records.Record], Any]] = {
+    "value": lambda r: r["value"],
+    "gradient_norm": lambda r: r["gradient_norm"],
+    "status": lambda r: r["status"],
+    "reason": lambda r: r["reason"],
+    "method": lambda r: r["method"],
+    "kind": lambda r: r["certificate"]["kind"],
+    "estimated_gap": lambda r: r["certificate"]["estimated_gap"],
+    "iterations": lambda r: r["iterations"],
+    "evaluations": lambda r: sum(r["evaluations"].values()),
+    "seed": lambda r: r["seed"],
+}
+
+
+class Selected:
+    """One line with the values asked for by name, tab separated.
+
+    A name is a variable, a component such as ``v[3]``, or a fact of the result (``value``, ``status``,
+    ...); a variable wins over a fact of the same name. A vector is its numbers with commas between them,
+    which is what ``--start`` takes inside brackets.
+    """
+
+    def __init__(self, stream: TextIO, names: Sequence[str], problem: Problem) -> None:
+        self._stream, self._names = stream, names
+        known = [*problem.start, *_FACTS]
+        for name in names:
+            if name not in known and not _is_component(name, problem):
+                raise UsageError(
+                    f"--print knows no '{shorten(name, 40)}'",
+                    did_you_mean(name, known, "it knows the variables and " + ", ".join(_FACTS)),
+                )
+
+    def __call__(self, iterate: Iterate) -> None:
+        """Only the end is printed."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write the line."""
+        record = records.result(outcome)
+        self._stream.write("\t".join(_selected(name, record) for name in self._names) + "\n")
+
+
+def _component(name: str) -> tuple[str, int] | None:
+    head, bracket, index = name.partition("[")
+    return (head, int(index[:-1])) if bracket and index.endswith("]") and index[:-1].isdecimal() else None
+
+
+def _is_component(name: str, problem: Problem) -> bool:
+    part = _component(name)
+    if part is None:
+        return False
+    vector = problem.start.get(part[0])
+    return vector is not None and hasattr(vector, "__len__") and part[1] < len(vector)
+
+
+def _selected(name: str, record: records.Record) -> str:
+    point = record["point"]
+    part = _component(name)
+    if name in point:
+        value = point[name]
+    elif part is not None:
+        value = point[part[0]][part[1]]
+    else:
+        value = _FACTS[name](record)
+    if isinstance(value, list):
+        return ",".join(map(repr, value))
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,56 @@
+"""Numbers for reading: enough digits to judge by, one form per column, decimal points under each other.
+
+Machine output never comes through here; it has the shortest digits that give the same number back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import floor, isfinite, log10
+
+
+def short(value: float | None, digits: int = 10) -> str:
+    """Return ``value`` with at most ``digits`` significant digits and no padding; ``-`` for None."""
+    if value is None:
+        return "-"
+    # Adding 0.0 turns -0.0 into 0.0, which no reader would want to see told apart.
+    return format(value + 0.0, f".{digits}g")
+
+
+def column(values: Iterable[float | None], digits: int) -> list[str]:
+    """Return the cells of a column: all fixed or all scientific, with equally many decimals.
+
+    Fixed point is chosen where ``digits`` significant digits of the largest number leave at least four (or
+    ``digits``) to the smallest one that is not zero. None becomes an empty cell.
+    """
+    values = list(values)
+    sizes = [abs(v) for v in values if v is not None and isfinite(v) and v != 0.0]
+    largest, smallest = max(sizes, default=1.0), min(sizes, default=1.0)
+    decimals = digits - 1 - floor(log10(largest))
+    if all(v == int(v) for v in sizes) and largest < 10.0**digits:
+        form = ".0f"
+    elif decimals >= 1 and largest >= 1e-4 and smallest >= 10.0 ** (min(4, digits) - 1 - decimals):
+        form = f".{decimals}f"
+    else:
+        form = f".{digits - 1}e"
+    return ["" if v is None else format(v + 0.0, form) for v in values]
+
+
+def listing(values: Sequence[float], digits: int = 10, most: int = 8) -> str:
+    """Return ``[1, 2, 3]``; of more than ``most`` the first ones, the last, and how many there are."""
+    if len(values) <= most:
+        return "[" + ", ".join(short(float(v), digits) for v in values) + "]"
+    head = ", ".join(short(float(v), digits) for v in values[: most - 3])
+    return f"[{head}, ..., {short(float(values[-1]), digits)}] ({len(values)} numbers)"
+
+
+def amount(count: int, singular: str, plural: str = "") -> str:
+    """Return ``1 value`` or ``3 values``."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
+def seconds(time: float) -> str:
+    """Return a time as one would say it: ``1.3 ms``, ``12 s``."""
+    if time < 1.0:
+        return f"{short(time * 1000, 3)} ms"
+    return f"{short(time, 3)} s" if time < 120 else f"{short(time / 60, 3)} min"

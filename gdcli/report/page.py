@@ -1,0 +1,110 @@
+"""A page: lines of text pieces that know what they are, not yet how they look.
+
+One layout serves the terminal and the pipe: it decides columns, digits and line breaks once, for a width in
+columns, and marks each piece of text with a role. :mod:`gdcli.report.tables` turns roles into colours on a
+terminal and forgets them elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from gdcli.report.faults import columns as width_of
+
+Line = list[tuple[str, str]]  # pieces: (text, role)
+
+LABEL = 14  # columns of the label before a fact
+
+
+class Glyphs(NamedTuple):
+    """The characters beyond letters and digits; ``rule`` empty draws no rules."""
+
+    rule: str
+    omitted: str
+
+
+UNICODE = Glyphs("─", "⋮")
+ASCII = Glyphs("-", ":")
+PLAIN = Glyphs("", ":")
+
+
+class Column(NamedTuple):
+    """A column of a table: its title and one cell per row; ``left`` aligns it left."""
+
+    title: str
+    cells: Sequence[str]
+    left: bool = False
+    roles: Sequence[str] = ()
+
+    @property
+    def width(self) -> int:
+        """The columns that the widest cell takes."""
+        return max(map(width_of, [self.title, *self.cells]))
+
+
+def pad(text: str, width: int, left: bool = False) -> str:
+    """Return ``text`` filled with spaces to ``width`` columns."""
+    fill = " " * max(0, width - width_of(text))
+    return text + fill if left else fill + text
+
+
+def fits(columns: Iterable[Column], width: int) -> bool:
+    """Return whether these columns, with gaps of two spaces, fit ``width``."""
+    return sum(column.width + 2 for column in columns) - 2 <= width
+
+
+def table(columns: Sequence[Column], glyphs: Glyphs, omitted: Iterable[int] = ()) -> list[Line]:
+    """Return a table with a title line and a rule; before the rows in ``omitted`` stands a mark of
+    omission.
+    """
+    widths = [column.width for column in columns]
+    total = sum(widths) + 2 * (len(widths) - 1)
+    titles = "  ".join(pad(c.title, w, c.left) for c, w in zip(columns, widths, strict=True))
+    lines: list[Line] = [[(titles, "title")]]
+    if glyphs.rule:
+        lines.append([(glyphs.rule * total, "rule")])
+    gaps = set(omitted)
+    for row in range(len(columns[0].cells)):
+        if row in gaps:
+            lines.append([(pad(glyphs.omitted, widths[0]), "rule")])
+        line: Line = []
+        for index, (c, w) in enumerate(zip(columns, widths, strict=True)):
+            line.append(("  " if index else "", ""))
+            line.append((pad(c.cells[row], w, c.left), c.roles[row] if c.roles else ""))
+        lines.append(line)
+    return lines
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Return ``text`` broken at spaces into lines of at most ``width`` columns; a longer word is cut."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split(" "):
+        joined = f"{line} {word}" if line else word
+        if width_of(joined) <= width:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        while width_of(word) > width:
+            cut = len(word)
+            # Halving is enough: the piece only has to fit, and such words are rare.
+            while width_of(word[:cut]) > width:
+                cut = max(1, min(cut - 1, cut * width // width_of(word[:cut])))
+            lines.append(word[:cut])
+            word = word[cut:]
+        line = word
+    return [*lines, line] if line or not lines else lines
+
+
+def fact(label: str, text: str, width: int, role: str = "", label_role: str = "label") -> list[Line]:
+    """Return ``label  text``, wrapped with the text's lines under each other."""
+    first, *more = wrap(text, max(20, width - LABEL))
+    lines: list[Line] = [[(pad(label, LABEL, left=True), label_role), (first, role)]]
+    return lines + [[(" " * LABEL, ""), (line, role)] for line in more]
+
+
+def plain_text(lines: Iterable[Line]) -> str:
+    """Return the page without its roles."""
+    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)

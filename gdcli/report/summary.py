@@ -1,0 +1,187 @@
+"""The answer as a page: what was asked, the path, where it ended and what speaks for it.
+
+Everything a numerical analyst would look for has its place and its unit; everything unknown is left out
+rather than filled with dashes. Points are shortened here, never in the machine formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from gdcli.report import records
+from gdcli.report.faults import harmless, shorten
+from gdcli.report.numbers import amount, column, listing, seconds, short
+from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
+from gdcli.report.trail import ENDS, Row, Trail
+
+if TYPE_CHECKING:
+    from gdcli.api import Outcome, Problem
+
+_ENDS = ("minimum", "degenerate", "kink")  # where nothing left to gain is something to say
+_ROLES = {"converged": "good", "completed": "good", "limit": "warn", "stalled": "warn"}
+
+
+def page(outcome: Outcome, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
+    """Return the whole answer, no line longer than ``width`` columns (a longer word aside)."""
+    blank: Line = []
+    lines = _question(outcome, width)
+    path = _path(outcome, trail, width, glyphs)
+    return [*lines, blank, *path, *([blank] if path else []), *_answer(outcome, width, timing)]
+
+
+def point_text(values: Mapping[str, Any], digits: int = 10, most: int = 12) -> str:
+    """Return a point as ``x = 1, v = [1, 2, ..., 9] (99 numbers)``, the first ``most`` names of it."""
+    parts = []
+    for name, value in islice(values.items(), most):
+        # Not made plain first: of a million numbers eight are shown.
+        shown = listing(value, digits) if hasattr(value, "__len__") else short(float(value), digits)
+        parts.append(f"{name} = {shown}")
+    if len(values) > most:
+        parts.append(f"... ({len(values)} variables)")
+    return ", ".join(parts)
+
+
+def start_option(problem: Problem) -> str:
+    """Return the start as one would type it, with all its digits."""
+    parts = []
+    for name, value in problem.start.items():
+        plain = records.plain(value)
+        parts.append(
+            f"{name}=[{','.join(map(repr, plain))}]" if isinstance(plain, list) else f"{name}={plain!r}"
+        )
+    return f"--start {','.join(parts)}"
+
+
+def _question(outcome: Outcome, width: int) -> list[Line]:
+    problem = outcome.problem
+    expression = harmless(shorten(" ".join(problem.expression.split()), 5 * width))
+    lines = fact(problem.sense, expression, width, "title")
+    if problem.constants:
+        lines += fact("with", point_text(problem.constants), width)
+    if problem.drawn:
+        lines += fact(
+            "start",
+            f"drawn at random with seed {problem.seed}; the same again: {start_option(problem)}",
+            width,
+        )
+    else:
+        lines += fact("start", point_text(problem.start), width)
+    lines += fact("method", outcome.method + (f" ({outcome.why})" if outcome.why else ""), width)
+    for name, formula in (outcome.formulas or {}).items():
+        lines += fact(f"d/d{name}", harmless(shorten(formula, 10 * width)), width)
+    return lines
+
+
+def _path(outcome: Outcome, trail: Trail, width: int, glyphs: Glyphs) -> list[Line]:
+    marked = trail.rows()
+    rows = [row for row in marked if row is not None]
+    if not rows:
+        return []
+    gaps = [index - order for order, index in enumerate(i for i, row in enumerate(marked) if row is None)]
+    lines = table(_columns(rows, outcome, width), glyphs, gaps)
+    if gaps:
+        stride = f"{trail.stride}nd" if trail.stride == 2 else f"{trail.stride}th"
+        note = f"first {ENDS}, last {ENDS}, every {stride} of {rows[-1].iteration}; --every N shows each Nth"
+        lines.append([(note, "rule")])
+    return lines
+
+
+def _columns(rows: list[Row], outcome: Outcome, width: int) -> list[Column]:
+    """Return the columns that fit: first what every run has, then coordinates, then the distance moved."""
+    columns = [
+        Column("iter", [str(row.iteration) for row in rows]),
+        Column("value", column([row.value for row in rows], 10)),
+        Column("|gradient|", [_scientific(row.gradient_norm) for row in rows]),
+        Column("step", column([row.step for row in rows], 3)),
+        Column("evals", [str(row.evaluations) for row in rows]),
+    ]
+    notes = [row.kind if row.kind not in ("start", "step") else "" for row in rows]
+    tail = [Column("", notes, left=True, roles=["warn"] * len(rows))] if any(notes) else []
+    shown = len(rows[0].coordinates)
+    for index in range(shown):
+        cells = column([row.coordinates[index] for row in rows], 8)
+        one_more = Column(outcome.space.label(index), cells)
+        if not fits([*columns, one_more, *tail], width):
+            return columns + tail
+        columns.append(one_more)
+    moved = Column("moved", column([row.moved for row in rows], 3))
+    if shown == outcome.space.size and width >= 100 and fits([*columns, moved, *tail], width):
+        columns.insert(4, moved)
+    return columns + tail
+
+
+def _scientific(value: float | None) -> str:
+    return "" if value is None else f"{value:.2e}"
+
+
+def _answer(outcome: Outcome, width: int, timing: bool) -> list[Line]:
+    certificate, run = outcome.certificate, outcome.run
+    status = outcome.status.value
+    role = _ROLES.get(status, "bad")
+    # The label begins the sentence: "converged | to a local minimum".
+    message = harmless(outcome.message)
+    told = message.removeprefix(status.capitalize() + " ")
+    lines = fact(status, told, width, role, label_role=role)
+    best = (
+        ""
+        if run.best.iteration == run.last.iteration
+        else f" (iteration {run.best.iteration}, the best seen)"
+    )
+    lines += fact("point", point_text(outcome.point) + best, width)
+    lines += fact("value", short(outcome.value, 12), width)
+    if certificate.gradient_norm is not None:
+        lines += fact("|gradient|", short(certificate.gradient_norm, 3), width)
+    lines += fact("kind", _kind(outcome), width)
+    if certificate.gain is not None and (certificate.gain > 0.0 or certificate.kind in _ENDS):
+        lines += fact("left to gain", _gain(certificate.gain, certificate.distance), width)
+    lines += fact("work", _work(outcome), width)
+    if status != "diverged" and run.reason.sentence not in outcome.message.lower():
+        lines += fact("stopped", f"because {run.reason.sentence}", width)
+    if timing:
+        lines += fact("time", f"{seconds(run.seconds)}, engine {outcome.engine}", width)
+    for warning in outcome.warnings:
+        lines += fact("warning", harmless(warning), width, "warn", label_role="warn")
+    if outcome.advice:
+        lines += fact("try next", harmless(outcome.advice), width)
+    return lines
+
+
+def _kind(outcome: Outcome) -> str:
+    certificate = outcome.certificate
+    name = records.kind(certificate, outcome.sign).replace("-", " ")
+    low, high = records.eigenvalues(certificate, outcome.sign)
+    if low is None or high is None:
+        return name
+    if outcome.space.size == 1:
+        evidence = f"second derivative {short(low, 4)}"
+    else:
+        evidence = f"Hessian eigenvalues {short(low, 4)} to {short(high, 4)}"
+        if certificate.condition is not None:
+            evidence += f", condition {short(certificate.condition, 3)}"
+    how = (
+        ""
+        if certificate.how in ("exact", "none")
+        else f" (by {certificate.how.replace('lanczos', 'Lanczos')})"
+    )
+    return f"{name}; {evidence}{how}"
+
+
+def _gain(gain: float, distance: float | None) -> str:
+    text = "nothing" if gain == 0.0 else f"about {short(gain, 2)}"
+    return text if distance is None else f"{text}, at a distance of about {short(distance, 2)}"
+
+
+def _work(outcome: Outcome) -> str:
+    counts = outcome.run.counts
+    parts = [
+        amount(outcome.run.iterations, "iteration"),
+        amount(counts.value, "value"),
+        amount(counts.gradient, "gradient"),
+    ]
+    if counts.hessian:
+        parts.append(amount(counts.hessian, "Hessian"))
+    if counts.product:
+        parts.append(amount(counts.product, "Hessian-vector product"))
+    return ", ".join(parts)

@@ -1,0 +1,99 @@
+"""Pages on a terminal, in colour, and the same pages in a pipe, without.
+
+rich is imported only for a terminal; it decides how many colours there are and honours NO_COLOR. In a pipe,
+and in a file, the page is plain text of the same layout.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.report.page import ASCII, UNICODE, Glyphs, Line, plain_text
+
+if TYPE_CHECKING:
+    from gdcli.api import Outcome
+    from gdcli.solvers.types import Iterate
+
+WIDTH = 80
+_STYLES = {
+    "title": "bold",
+    "label": "cyan",
+    "rule": "bright_black",
+    "good": "green",
+    "warn": "yellow",
+    "bad": "red",
+}
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Return whether a person looks at ``stream``; a closed stream is no terminal."""
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False
+
+
+def width_of(stream: TextIO) -> int:
+    """Return the columns of a terminal, of COLUMNS where it is set, else 80; never under 40."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdigit():
+        return max(40, int(given[:6]))
+    try:
+        width = os.get_terminal_size(stream.fileno()).columns if is_terminal(stream) else 0
+    except (OSError, ValueError):
+        width = 0
+    return max(40, width) if width else WIDTH
+
+
+def glyphs_of(stream: TextIO) -> Glyphs:
+    """Return the richest characters that the stream's encoding can carry."""
+    try:
+        "".join(UNICODE).encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeError, LookupError):
+        return ASCII
+    return UNICODE
+
+
+def show(lines: Sequence[Line], stream: TextIO) -> None:
+    """Write a page, in colour where ``stream`` is a terminal."""
+    if not is_terminal(stream):
+        stream.write(plain_text(lines))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console: Any = Console(file=stream, highlight=False, emoji=False, markup=False, soft_wrap=True)
+    for line in lines:
+        text = Text(no_wrap=True, overflow="ignore")
+        for piece, role in line:
+            text.append(piece, _STYLES.get(role))
+        text.rstrip()
+        console.print(text, soft_wrap=True)
+
+
+class Table:
+    """The writer of ``table`` and ``plain``: collects the path, lays the answer out at the end."""
+
+    def __init__(
+        self, stream: TextIO, sign: int, size: int, every: int | None, timing: bool, plain: bool = False
+    ) -> None:
+        from gdcli.report.trail import Trail
+
+        self._stream, self._timing, self._plain = stream, timing, plain
+        self._trail = Trail(sign, size, every)
+
+    def __call__(self, iterate: Iterate) -> None:
+        self._trail(iterate)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write the page."""
+        from gdcli.report.page import PLAIN
+        from gdcli.report.summary import page
+
+        stream = self._stream
+        if self._plain:
+            stream.write(plain_text(page(outcome, self._trail, WIDTH, PLAIN, self._timing)))
+        else:
+            show(page(outcome, self._trail, width_of(stream), glyphs_of(stream), self._timing), stream)

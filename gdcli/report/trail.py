@@ -1,0 +1,102 @@
+"""The path of a run, thinned while it goes: what a table needs, in constant memory.
+
+A run can have ten thousand iterates of a million numbers each; a table shows twenty rows of a few. So a row
+keeps only what a row can show, and rows are dropped as the run goes on: the first and the last few stay
+(there the method shows its pace, and its order of convergence), in between every 2nd, 10th, 20th, 100th ...
+such that each coarser choice is contained in the finer one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from gdcli.solvers.types import Iterate
+
+ENDS = 6  # rows kept at the beginning, and at the end
+MIDDLE = 10  # rows kept at most in between
+COORDINATES = 10  # numbers of a point that the widest table could show
+
+
+class Row(NamedTuple):
+    """What a table can show of one iterate, in the user's sign; ``order`` counts the iterates themselves."""
+
+    order: int
+    iteration: int
+    value: float
+    gradient_norm: float | None
+    step: float | None
+    moved: float | None
+    evaluations: int
+    coordinates: tuple[float, ...]
+    kind: str
+
+
+class Trail:
+    """An observer that keeps about twenty rows, or with ``every`` each row whose number it divides."""
+
+    def __init__(self, sign: int, size: int, every: int | None = None) -> None:
+        self._sign = sign
+        self._shown = min(size, COORDINATES)
+        self._every = every
+        self._seen = 0
+        self._first: list[Row] = []
+        self._middle: list[Row] = []
+        self._last: deque[tuple[int, Iterate | Row]] = deque(maxlen=1 if every else ENDS)
+        # Most iterates pass through the last ones and are never shown: a row of theirs would be in vain.
+        # Of long vectors the row is built at once, so that the vectors can go.
+        self._at_once = size > 1000
+        self.stride = 1
+
+    def __call__(self, iterate: Iterate) -> None:
+        self._seen = order = self._seen + 1
+        if self._every is not None:
+            if iterate.iteration % self._every == 0:
+                self._middle.append(self._row(order, iterate))
+        elif len(self._first) < ENDS:
+            self._first.append(self._row(order, iterate))
+            return
+        elif len(self._last) == ENDS:
+            oldest = self._last[0]
+            if oldest[1].iteration % self.stride == 0:
+                self._keep(self._row(*oldest))
+        self._last.append((order, self._row(order, iterate) if self._at_once else iterate))
+
+    def _keep(self, row: Row) -> None:
+        """Take a row that is no longer among the last ones into the middle."""
+        self._middle.append(row)
+        while len(self._middle) > MIDDLE:
+            self._coarsen()
+
+    def _coarsen(self) -> None:
+        self.stride *= 5 if str(self.stride)[0] == "2" else 2
+        self._middle = [row for row in self._middle if row.iteration % self.stride == 0]
+
+    def _row(self, order: int, it: Iterate | Row) -> Row:
+        if isinstance(it, Row):
+            return it
+        counts, x = it.counts, it.at.x
+        return Row(
+            order,
+            it.iteration,
+            self._sign * it.at.value + 0.0,
+            it.gradient_norm,
+            it.step,
+            it.moved,
+            counts.value + counts.gradient + counts.hessian + counts.product,
+            tuple(float(x[i]) for i in range(self._shown)),
+            it.kind,
+        )
+
+    def rows(self) -> list[Row | None]:
+        """Return the rows in order, None where rows are left out between one row and the next."""
+        last = [self._row(*entry) for entry in self._last]
+        kept = sorted({row.order: row for row in [*self._first, *self._middle, *last]}.items())
+        bounds = (len(self._first), len(kept) - len(last)) if self._every is None else ()
+        rows: list[Row | None] = []
+        for index, (order, row) in enumerate(kept):
+            if index and index in bounds and order > kept[index - 1][0] + 1:
+                rows.append(None)
+            rows.append(row)
+        return rows

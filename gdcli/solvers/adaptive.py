@@ -1,0 +1,85 @@
+"""Directions with a scale of their own for every variable: AdaGrad, RMSProp, Adam.
+
+One step size for all variables is too large for some and too small for others. These methods divide each
+component of the gradient by its own typical size, taken from the squares of the past components. They were
+made for noisy gradients; on a smooth function they are sturdy, but end only as fast as the step size shrinks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gdcli.solvers.types import Evaluation, Vector
+from gdcli.solvers.vectors import quotient, raised, roots, times, zeros_like
+
+# Keeps a component that has always been zero from being divided by zero.
+_TINY = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class AdaGrad:
+    """Divide by the root of the sum of all squares (Duchi, Hazan and Singer, J. Machine Learning Res. 12,
+    2011).
+    """
+
+    def start(self, at: Evaluation) -> Vector:
+        """Return sums of zero."""
+        return zeros_like(at.x)
+
+    def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
+        """Return the scaled negative gradient and the new sums of squares."""
+        g: Vector = at.gradient
+        sums = state + times(g, g)
+        return -quotient(g, raised(roots(sums), _TINY)), sums
+
+
+@dataclass(frozen=True, slots=True)
+class RMSProp:
+    """Divide by the root of a fading mean of the squares (Tieleman and Hinton, Coursera
+    lecture 6.5, 2012).
+    """
+
+    keep: float = 0.9
+
+    def start(self, at: Evaluation) -> Vector:
+        """Return means of zero."""
+        return zeros_like(at.x)
+
+    def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
+        """Return the scaled negative gradient and the new means of the squares."""
+        g: Vector = at.gradient
+        means = self.keep * state + (1.0 - self.keep) * times(g, g)
+        return -quotient(g, raised(roots(means), _TINY)), means
+
+
+class _Moments(NamedTuple):
+    """The number of steps, the fading means of the gradient and of its squares."""
+
+    steps: int
+    first: Vector
+    second: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Adam:
+    """RMSProp with momentum, both means freed of their start at zero (Kingma and Ba, ICLR
+    2015, algorithm 1).
+    """
+
+    keep_first: float = 0.9
+    keep_second: float = 0.999
+
+    def start(self, at: Evaluation) -> _Moments:
+        """Return means of zero."""
+        return _Moments(0, zeros_like(at.x), zeros_like(at.x))
+
+    def direction(self, at: Evaluation, state: _Moments) -> tuple[Vector, _Moments]:
+        """Return the scaled mean gradient, negated, and the new means."""
+        g: Vector = at.gradient
+        steps = state.steps + 1
+        first = self.keep_first * state.first + (1.0 - self.keep_first) * g
+        second = self.keep_second * state.second + (1.0 - self.keep_second) * times(g, g)
+        m = first / (1.0 - self.keep_first**steps)
+        v = second / (1.0 - self.keep_second**steps)
+        return -quotient(m, raised(roots(v), _TINY)), _Moments(steps, first, second)

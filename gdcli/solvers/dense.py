@@ -1,0 +1,263 @@
+"""Small dense linear algebra: what Newton's method and the certificate need to know about a symmetric matrix.
+
+A matrix is a list of rows for few variables and a two-dimensional numpy array for more, like the vectors of
+:mod:`gdcli.solvers.vectors`. Up to some twenty variables plain Python is faster than importing an array
+library (two variables, the commonest case, are spelled out), and its Jacobi eigenvalues are more accurate:
+they keep their relative accuracy in a badly scaled positive definite matrix (Demmel and Veselic, SIAM J.
+Matrix Anal. 13, 1992).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from operator import mul
+from typing import Any
+
+from gdcli.solvers.vectors import Vec, Vector, dot, is_finite, max_abs, roots
+
+Matrix = Any
+
+# Above this size an eigen-decomposition in plain Python takes longer than importing numpy.
+_JACOBI_LIMIT = 40
+# Jacobi converges quadratically: six to ten sweeps are usual, thirty are never needed.
+_MAX_SWEEPS = 30
+# A rotation that changes the diagonal by less than this fraction is below rounding.
+_NEGLIGIBLE = 1e-17
+
+
+def identity(like: Vector, factor: float = 1.0) -> Matrix:
+    """Return ``factor`` times the n x n unit matrix, of the kind of the vector ``like``."""
+    n = len(like)
+    if isinstance(like, list):
+        return [Vec([factor if i == j else 0.0 for j in range(n)]) for i in range(n)]
+    import numpy
+
+    return factor * numpy.eye(n)
+
+
+def outer(u: Vector, v: Vector) -> Matrix:
+    """Return the matrix of all products ``u[i] * v[j]``."""
+    return [Vec([a * b for b in v]) for a in u] if isinstance(u, list) else u[:, None] * v[None, :]
+
+
+def plus(A: Matrix, B: Matrix, factor: float = 1.0) -> Matrix:
+    """Return ``A + factor * B``."""
+    if isinstance(A, list):
+        return [Vec([a + factor * b for a, b in zip(r, s, strict=True)]) for r, s in zip(A, B, strict=True)]
+    return A + factor * B
+
+
+def matvec(A: Matrix, v: Vector) -> Vector:
+    """Return the product of a matrix with a vector."""
+    return Vec([sum(map(mul, row, v)) for row in A]) if isinstance(A, list) else A @ v
+
+
+def quadratic_form(A: Matrix, v: Vector) -> float:
+    """Return ``v' A v``."""
+    if isinstance(A, list):
+        return float(sum([a * sum(map(mul, row, v)) for a, row in zip(v, A, strict=True)]))
+    return float(v @ (A @ v))
+
+
+def diagonal(A: Matrix) -> Vector:
+    """Return the diagonal."""
+    return Vec([row[i] for i, row in enumerate(A)]) if isinstance(A, list) else A.diagonal().copy()
+
+
+def largest_entry(A: Matrix) -> float:
+    """Return the largest absolute entry."""
+    return max([max_abs(row) for row in A]) if isinstance(A, list) else float(abs(A).max())
+
+
+def matrix_is_finite(A: Matrix) -> bool:
+    """Tell whether every entry is a finite number."""
+    return all(map(is_finite, A)) if isinstance(A, list) else is_finite(A)
+
+
+def congruent(A: Matrix, s: Vector) -> Matrix:
+    """Return ``S^-1 A S^-1`` with ``S = diag(s)``: the same signs of eigenvalues
+    (Sylvester), better scaled.
+    """
+    if isinstance(A, list):
+        return [
+            Vec([a / (si * sj) for a, sj in zip(row, s, strict=True)]) for row, si in zip(A, s, strict=True)
+        ]
+    return A / s[:, None] / s[None, :]
+
+
+def cholesky(A: Matrix, shift: float = 0.0) -> Matrix | None:
+    """Return the lower triangle L with ``L L' = A + shift * I``, or None when that is not
+    positive definite.
+    """
+    if not isinstance(A, list):
+        return _numpy_cholesky(A, shift)
+    L: list[list[float]] = []
+    for i, row in enumerate(A):
+        new: list[float] = []
+        for j in range(i):
+            other = L[j]
+            new.append((row[j] - sum(map(mul, new, other))) / other[j])
+        pivot = row[i] + shift - sum(map(mul, new, new))
+        if not 0.0 < pivot < 1e308:
+            return None
+        new.append(sqrt(pivot))
+        L.append(new)
+    return L
+
+
+def _numpy_cholesky(A: Matrix, shift: float) -> Matrix | None:
+    import numpy
+
+    try:
+        L = numpy.linalg.cholesky(A + shift * numpy.eye(len(A)) if shift else A)
+    except numpy.linalg.LinAlgError:
+        return None
+    return L if is_finite(L) else None
+
+
+def scaled_cholesky(A: Matrix, least_pivot: float) -> tuple[Vector, Matrix] | None:
+    """Return ``(s, L)`` with ``A = S L L' S`` and ``S = diag(s)`` the roots of the diagonal.
+
+    None unless A is safely positive definite: every squared pivot of L (at most 1) must exceed
+    ``least_pivot``.
+    """
+    if len(A) == 2 and isinstance(A, list):
+        (top, side), (_, bottom) = A
+        if not (top > 0.0 and bottom > 0.0):
+            return None
+        s0, s1 = sqrt(top), sqrt(bottom)
+        corner = side / (s0 * s1)
+        pivot = 1.0 - corner * corner
+        return (Vec((s0, s1)), [[1.0], [corner, sqrt(pivot)]]) if pivot > least_pivot else None
+    d = diagonal(A)
+    if not min(d) > 0.0:
+        return None
+    s = roots(d)
+    if not isinstance(A, list):
+        factor = _numpy_cholesky(congruent(A, s), 0.0)
+        return (s, factor) if factor is not None and smallest_pivot(factor) ** 2 > least_pivot else None
+    L: list[list[float]] = []
+    for i, row in enumerate(A):
+        new: list[float] = []
+        for j in range(i):
+            other = L[j]
+            new.append((row[j] / (s[i] * s[j]) - sum(map(mul, new, other))) / other[j])
+        pivot = 1.0 - sum(map(mul, new, new))
+        if not pivot > least_pivot:
+            return None
+        new.append(sqrt(pivot))
+        L.append(new)
+    return s, L
+
+
+def forward_solve(L: Matrix, b: Vector) -> Vector:
+    """Return y with ``L y = b`` for a lower triangle L."""
+    if not isinstance(L, list):
+        import numpy
+
+        return numpy.linalg.solve(L, b)
+    if len(L) == 2:
+        first = b[0] / L[0][0]
+        return Vec((first, (b[1] - L[1][0] * first) / L[1][1]))
+    y: list[float] = []
+    for row, value in zip(L, b, strict=True):
+        # zip in map stops at the shorter one: only the known part of y takes part.
+        y.append((value - sum(map(mul, row, y))) / row[len(y)])
+    return Vec(y)
+
+
+def cholesky_solve(L: Matrix, b: Vector) -> Vector:
+    """Return z with ``L L' z = b`` for the lower triangle L of :func:`cholesky`."""
+    y = forward_solve(L, b)
+    if not isinstance(L, list):
+        import numpy
+
+        return numpy.linalg.solve(L.T, y)
+    if len(L) == 2:
+        (top,), (corner, bottom) = L
+        last = y[1] / bottom
+        return Vec(((y[0] - corner * last) / top, last))
+    for i in range(len(L) - 1, -1, -1):
+        row = L[i]
+        y[i] /= row[i]
+        value = y[i]
+        for k in range(i):
+            y[k] -= row[k] * value
+    return y
+
+
+def shifted_solve(A: Matrix, b: Vector, shift: float) -> tuple[Vector, float] | None:
+    """Return ``(z, z'Bz)`` with ``B = (A + shift I)^-1`` and ``z = B b``, or None when A + shift I is not
+    positive.
+
+    Both numbers that the search for a shift needs, from one factorisation.
+    """
+    L = cholesky(A, shift)
+    if L is None:
+        return None
+    z = cholesky_solve(L, b)
+    y = forward_solve(L, z)
+    return z, dot(y, y)
+
+
+def smallest_pivot(L: Matrix) -> float:
+    """Return the smallest diagonal entry of a Cholesky factor."""
+    return min([row[-1] for row in L]) if isinstance(L, list) else float(L.diagonal().min())
+
+
+def eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:
+    """Return the eigenvalues of a symmetric matrix in ascending order and the unit
+    eigenvectors, one per row.
+    """
+    if isinstance(A, list) and len(A) <= _JACOBI_LIMIT:
+        return _jacobi(A)
+    import numpy
+
+    values, vectors = numpy.linalg.eigh(numpy.array(A))
+    rows = list(vectors.T)
+    return values.tolist(), [Vec(row.tolist()) for row in rows] if isinstance(A, list) else rows
+
+
+def _jacobi(A: list[Any]) -> tuple[list[float], list[Vec]]:
+    """Cyclic Jacobi: rotate one off-diagonal entry after the other to zero (Golub and Van
+    Loan, section 8.5).
+    """
+    n = len(A)
+    A = [list(row) for row in A]
+    Q = [[1.0 if i == j else 0.0 for j in range(n)] for i in range(n)]
+    for _ in range(_MAX_SWEEPS):
+        rotated = False
+        for p in range(n - 1):
+            for q in range(p + 1, n):
+                a, c, d = A[p][q], A[p][p], A[q][q]
+                if a == 0.0:
+                    continue
+                if abs(a) <= _NEGLIGIBLE * (abs(c) + abs(d)) or a * a <= _NEGLIGIBLE**2 * abs(c * d):
+                    A[p][q] = A[q][p] = 0.0
+                    continue
+                rotated = True
+                _rotate(A, Q, p, q)
+        if not rotated:
+            break
+    order = sorted(range(n), key=lambda i: A[i][i])
+    return [A[i][i] for i in order], [Vec(Q[i]) for i in order]
+
+
+def _rotate(A: list[list[float]], Q: list[list[float]], p: int, q: int) -> None:
+    a, c, d = A[p][q], A[p][p], A[q][q]
+    theta = (d - c) / (2.0 * a)
+    t = (1.0 if theta >= 0 else -1.0) / (abs(theta) + sqrt(1.0 + theta * theta))
+    co = 1.0 / sqrt(1.0 + t * t)
+    si = t * co
+    row_p, row_q = A[p], A[q]
+    for k, row in enumerate(A):
+        if k != p and k != q:
+            x, y = row[p], row[q]
+            row[p] = row_p[k] = co * x - si * y
+            row[q] = row_q[k] = si * x + co * y
+    row_p[p], row_q[q] = c - t * a, d + t * a
+    row_p[q] = row_q[p] = 0.0
+    u, v = Q[p], Q[q]
+    Q[p] = [co * x - si * y for x, y in zip(u, v, strict=True)]
+    Q[q] = [si * x + co * y for x, y in zip(u, v, strict=True)]

@@ -1,0 +1,85 @@
+"""Directions that remember: momentum and conjugate gradients.
+
+The negative gradient forgets everything at every step, and so zigzags across a valley instead of going along
+it. Momentum keeps a part of the last step: what points across the valley cancels, what points along it adds
+up. Conjugate gradients choose that part so well that n steps would minimise a quadratic function of n
+variables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gdcli.solvers.types import Evaluation, Vector
+from gdcli.solvers.vectors import along, dot, zeros_like
+
+
+@dataclass(frozen=True, slots=True)
+class Momentum:
+    """Heavy ball: ``d = keep * d - gradient`` (Polyak, USSR Comp. Math. and Math. Physics 4(5), 1964)."""
+
+    keep: float = 0.9
+
+    def start(self, at: Evaluation) -> Vector:
+        """Return a velocity of zero."""
+        return zeros_like(at.x)
+
+    def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
+        """Return the velocity, which is also the new state."""
+        velocity = self.keep * state - at.gradient
+        return velocity, velocity
+
+
+@dataclass(frozen=True, slots=True)
+class Nesterov:
+    """Accelerated gradient: momentum that corrects itself at the point it is about to reach.
+
+    Nesterov, Soviet Math. Doklady 27 (1983), in the form of Sutskever et al., ICML 2013, written for the
+    point looked ahead to: ``v = keep * v - gradient``, ``d = keep * v - gradient``.
+    """
+
+    keep: float = 0.9
+
+    def start(self, at: Evaluation) -> Vector:
+        """Return a velocity of zero."""
+        return zeros_like(at.x)
+
+    def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
+        """Return the velocity looked ahead with, and the velocity."""
+        velocity = self.keep * state - at.gradient
+        return self.keep * velocity - at.gradient, velocity
+
+
+class _Last(NamedTuple):
+    """The gradient and the direction of the step before."""
+
+    gradient: Vector
+    direction: Vector
+
+
+class Conjugate:
+    """Nonlinear conjugate gradients after Polak and Ribiere, with restarts.
+
+    ``d = -g + max(0, beta) * d`` with ``beta = g'(g - g_before) / g_before'g_before`` (Gilbert and Nocedal,
+    SIAM J. Optim. 2, 1992; Nocedal and Wright, equation 5.44). A direction that does not descend is replaced
+    by ``-g``.
+    """
+
+    def start(self, at: Evaluation) -> _Last | None:
+        """There is no step before the first."""
+        return None
+
+    def direction(self, at: Evaluation, state: _Last | None) -> tuple[Vector, _Last]:
+        """Return the conjugate direction."""
+        g = at.gradient
+        steepest: Vector = -g  # type: ignore[operator]
+        d = steepest
+        if state is not None:
+            square = dot(state.gradient, state.gradient)
+            beta = dot(g, g - state.gradient) / square if square > 0.0 else 0.0
+            if beta > 0.0:
+                d = along(steepest, beta, state.direction)
+                if not dot(d, g) < 0.0:
+                    d = steepest
+        return d, _Last(g, d)

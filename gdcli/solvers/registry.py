@@ -1,0 +1,319 @@
+"""The list of methods: one line each, and no method imported until it is asked for.
+
+An entry names a method, says in one line what it is, what it needs and when to use it, which settings it
+reads and where its class stands. A setting that a method does not read is an error, not a shrug: who writes
+``--lr`` expects it to matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from math import isfinite
+from typing import Any, NamedTuple
+
+from gdcli.errors import UsageError, did_you_mean
+from gdcli.solvers.bounds import Bounded
+from gdcli.solvers.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source
+from gdcli.solvers.steps import BOOK_STEP_SIZES
+from gdcli.solvers.stopping import DEFAULT_TOL
+from gdcli.solvers.types import Method, Objective
+
+_HERE = "gdcli.solvers."
+PROJECTED = "projected L-BFGS"
+_OPTIONS = {"lr": "--lr", "step_rule": "--step-rule", "step_sizes": "--step-sizes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One method: its name, a line of help, what it ``needs``, when to use it, ``target`` = "module:factory".
+
+    ``reads`` are the settings it takes beyond the stop rules. With ``own_rule`` it reads ``tol`` (and
+    ``value_tol``) itself; ``default_tol`` is then its default. ``bounds`` tells that it can stay within
+    bounds. ``strict`` holds its claims to the rule of `auto`.
+    """
+
+    name: str
+    help: str
+    needs: str
+    use: str
+    target: str
+    reads: frozenset[str] = frozenset()
+    own_rule: bool = False
+    default_tol: float = DEFAULT_TOL
+    strict: bool = False
+    bounds: bool = True
+
+
+class Chosen(NamedTuple):
+    """A method ready to run, what it is called, and why it was chosen (`auto` only)."""
+
+    method: Method
+    name: str
+    why: str
+    entry: Entry
+
+
+def _entry(name: str, help: str, needs: str, use: str, target: str, reads: str = "", **more: Any) -> Entry:
+    return Entry(name, help, needs, use, _HERE + target, frozenset(reads.split()), **more)
+
+
+METHODS: Mapping[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        _entry("auto", "trust-region Newton, or L-BFGS and Newton-CG for many variables", "gradient, Hessian",
+               "always; it ends at a certified minimum or says why not", "registry:make_auto", own_rule=True,
+               strict=True),
+        _entry("newton", "Newton with a trust region", "Hessian", "few variables", "newton:TrustRegionNewton",
+               own_rule=True, strict=True),
+        _entry("newton-cg", "Newton by conjugate gradients on Hessian-vector products", "products",
+               "many variables, ill-conditioned", "newton_cg:NewtonCG", own_rule=True, strict=True,
+               bounds=False),
+        _entry("lbfgs", "limited-memory BFGS with a strong Wolfe search", "gradient", "many variables",
+               "registry:make_lbfgs"),
+        _entry("bfgs", "BFGS with a strong Wolfe search", "gradient", "few variables without a Hessian",
+               "quasi_newton:BFGS", bounds=False),
+        _entry("cg", "nonlinear conjugate gradients (Polak-Ribiere)", "gradient",
+               "many variables and little memory", "registry:make_cg", bounds=False),
+        _entry("bb", "gradient descent with Barzilai-Borwein step sizes", "gradient",
+               "many variables, cheap steps", "registry:make_bb"),
+        _entry("gd", "gradient descent with a step rule", "gradient",
+               "to learn, and to see what a step size does", "registry:make_gd", "lr step_rule step_sizes"),
+        _entry("batch", "the book's minimize_batch: the best of a list of step sizes", "gradient",
+               "to follow the book", "registry:make_batch", "step_sizes", own_rule=True, default_tol=1e-6),
+        _entry("momentum", "gradient descent with momentum 0.9, --lr 0.001", "gradient",
+               "to learn; long valleys", "registry:make_momentum", "lr step_rule"),
+        _entry("nesterov", "Nesterov's accelerated gradient, momentum 0.9, --lr 0.001", "gradient",
+               "to learn; long valleys", "registry:make_nesterov", "lr step_rule"),
+        _entry("adagrad", "a step size per variable from all past gradients, --lr 0.5", "gradient",
+               "to learn; badly scaled variables", "registry:make_adagrad", "lr step_rule"),
+        _entry("rmsprop", "a step size per variable from recent gradients, --lr 0.01", "gradient",
+               "to learn; with --step-rule decay", "registry:make_rmsprop", "lr step_rule"),
+        _entry("adam", "RMSProp with momentum, --lr 0.01", "gradient", "to learn; noisy gradients",
+               "registry:make_adam", "lr step_rule"),
+    )
+}  # fmt: skip
+
+STEP_RULES: Mapping[str, str] = {
+    "fixed": "the same step size --lr always",
+    "decay": "a step size that shrinks with the number k of steps, lr / (1 + k/100)",
+    "best": "the best of the list --step-sizes",
+    "armijo": "halve the step until the value falls enough; the first trial is --lr",
+    "wolfe": "strong Wolfe line search; the first trial is --lr",
+    "exact": "minimise along the line; the first trial is --lr",
+    "bb": "Barzilai and Borwein's size, from the last step",
+}
+DEFAULT_LR = 0.01
+
+
+def find(name: str) -> Entry:
+    """Return the entry of a method. Raises UsageError for an unknown name."""
+    entry = METHODS.get(name)
+    if entry is None:
+        raise UsageError(f"there is no method {name!r}", did_you_mean(name, METHODS, "see gd methods"))
+    return entry
+
+
+def choose(
+    name: str,
+    objective: Objective,
+    *,
+    lr: float | None = None,
+    step_rule: str | None = None,
+    step_sizes: tuple[float, ...] | None = None,
+    tol: float | None = None,
+    value_tol: float | None = None,
+) -> Chosen:
+    """Return the method ``name`` made from the settings (None: not given).
+
+    ``auto`` with ``lr`` or ``step_rule`` alone means plain gradient descent. Raises UsageError for an unknown
+    name, for a setting that the method does not read, and for a number that makes no sense.
+    """
+    if name == "auto" and (lr is not None or step_rule is not None):
+        name = "gd"
+    entry = find(name)
+    given = {"lr": lr, "step_rule": step_rule, "step_sizes": step_sizes}
+    for setting, value in given.items():
+        if value is not None and setting not in entry.reads:
+            readers = ", ".join(m for m, e in METHODS.items() if setting in e.reads)
+            raise UsageError(
+                f"the method {name} does not read {_OPTIONS[setting]}", f"it is for the methods {readers}"
+            )
+    if isinstance(objective, Bounded) and not entry.bounds:
+        able = ", ".join(m for m, e in METHODS.items() if e.bounds)
+        raise UsageError(f"the method {name} does not know bounds", f"these do: {able}")
+    if lr is not None and not (lr > 0.0 and isfinite(lr)):
+        raise UsageError(f"--lr must be a positive number, not {lr}")
+    if step_sizes is not None and not (step_sizes and all(s > 0.0 and isfinite(s) for s in step_sizes)):
+        raise UsageError(
+            "--step-sizes must be a list of positive numbers", "for example --step-sizes 1,0.1,0.01"
+        )
+    settings = {k: v for k, v in given.items() if v is not None}
+    if entry.own_rule:
+        settings["tol"] = _first_given(value_tol if "batch" in entry.name else None, tol, entry.default_tol)
+    module, factory = entry.target.split(":")
+    make = getattr(import_module(module), factory)
+    if factory == "make_auto":
+        method, what, why = make(objective, **settings)
+        # Projected L-BFGS has no rule of its own, and is held to the claims of lbfgs.
+        return Chosen(method, what, why, METHODS["lbfgs"] if what == PROJECTED else entry)
+    if factory == "make_lbfgs":
+        return Chosen(make(objective), name, "", entry)
+    return Chosen(make(**settings), name, "", entry)
+
+
+def _first_given(*values: float | None) -> float:
+    return next(v for v in values if v is not None)
+
+
+def make_lbfgs(objective: Objective) -> Method:
+    """Return L-BFGS, projected where there are bounds."""
+    if isinstance(objective, Bounded):
+        from gdcli.solvers.projected import ProjectedLBFGS
+
+        return ProjectedLBFGS()
+    from gdcli.solvers.quasi_newton import LBFGS
+
+    return LBFGS()
+
+
+def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
+    """Return the method that suits the objective, its name, and the reason in words."""
+    n, source = objective.size, hessian_source(objective)
+    if source == "none" and isinstance(objective, Bounded):
+        return (
+            make_lbfgs(objective),
+            PROJECTED,
+            f"{n} variables within bounds are too many for a Hessian matrix",
+        )
+    if source == "none":
+        from gdcli.solvers.large import QuasiThenNewton
+
+        limit = (
+            EXACT_LIMIT
+            if objective.has_hessian
+            else PRODUCT_LIMIT
+            if objective.has_product
+            else DIFFERENCE_LIMIT
+        )
+        products = "exact Hessian-vector products" if objective.has_product else "differences of gradients"
+        return (
+            QuasiThenNewton(tol),
+            "L-BFGS, then Newton-CG",
+            f"{n} variables are more than the {limit} of a Hessian matrix; the end is polished with"
+            f" {products}",
+        )
+    from gdcli.solvers.kinks import LEVELS, SmoothingNewton, smoothed
+    from gdcli.solvers.newton import TrustRegionNewton
+
+    why = {
+        "exact": "the exact Hessian is cheap for {n} variable{s}",
+        "products": "{n} Hessian-vector products make an exact Hessian",
+        "differences": "differences of gradients make a Hessian of {n} variable{s}",
+    }[source].format(n=n, s="" if n == 1 else "s")
+    if smoothed(objective, LEVELS[0]) is not None:
+        return SmoothingNewton(tol), "trust-region Newton", why + ", and kinks are smoothed where they jam it"
+    return TrustRegionNewton(tol), "trust-region Newton", why
+
+
+def make_gd(
+    lr: float | None = None, step_rule: str | None = None, step_sizes: tuple[float, ...] | None = None
+) -> Method:
+    """Return gradient descent with the step rule asked for: fixed where ``lr`` is given
+    alone, else armijo.
+    """
+    from gdcli.solvers.descent import Descent, Steepest
+
+    return Descent(Steepest(), make_step_rule(lr, step_rule, step_sizes))
+
+
+def make_step_rule(lr: float | None, step_rule: str | None, step_sizes: tuple[float, ...] | None) -> Any:
+    """Return the step rule of the settings. Raises UsageError for one that does not read what was given."""
+    from gdcli.solvers.steps import Armijo, Best, Decay, Fixed
+    from gdcli.solvers.wolfe import Exact, Wolfe
+
+    if step_rule is None:
+        step_rule = "best" if step_sizes is not None and lr is None else "armijo" if lr is None else "fixed"
+    if step_rule not in STEP_RULES:
+        hint = did_you_mean(step_rule, STEP_RULES, "known are " + ", ".join(STEP_RULES))
+        raise UsageError(f"there is no step rule {step_rule!r}", hint)
+    if step_rule != "best" and step_sizes is not None:
+        raise UsageError(
+            f"the step rule {step_rule} does not read --step-sizes", "it is for the step rule best"
+        )
+    if step_rule == "best":
+        if lr is not None:
+            raise UsageError("the step rule best does not read --lr", "give its list with --step-sizes")
+        return Best(step_sizes or BOOK_STEP_SIZES)
+    if step_rule == "bb":
+        from gdcli.solvers.barzilai_borwein import BarzilaiBorwein
+
+        if lr is not None:
+            raise UsageError("the step rule bb does not read --lr", "it finds its sizes itself")
+        return BarzilaiBorwein()
+    if step_rule in ("fixed", "decay"):
+        return (Fixed if step_rule == "fixed" else Decay)(DEFAULT_LR if lr is None else lr)
+    return {"armijo": Armijo, "wolfe": Wolfe, "exact": Exact}[step_rule](1.0 if lr is None else lr)
+
+
+def make_batch(step_sizes: tuple[float, ...] | None = None, tol: float = 1e-6) -> Method:
+    """Return the book's minimize_batch with its list of step sizes, or another."""
+    from gdcli.solvers.descent import Batch
+    from gdcli.solvers.steps import Best
+
+    return Batch(Best(step_sizes or BOOK_STEP_SIZES), tol)
+
+
+def make_cg() -> Method:
+    """Return conjugate gradients with a Wolfe search tight enough for them (Nocedal and
+    Wright, section 5.2).
+    """
+    from gdcli.solvers.descent import Descent
+    from gdcli.solvers.momentum import Conjugate
+    from gdcli.solvers.wolfe import Wolfe
+
+    return Descent(Conjugate(), Wolfe(flatten=0.1))
+
+
+def make_bb() -> Method:
+    """Return gradient descent with Barzilai-Borwein steps."""
+    return make_gd(step_rule="bb")
+
+
+def _first_order(module: str, name: str, lr: float | None, step_rule: str | None, default: float) -> Method:
+    """Return a direction that sets its own pace with a step size that does not look at the value."""
+    from gdcli.solvers.descent import Descent
+
+    if step_rule not in (None, "fixed", "decay"):
+        raise UsageError(
+            f"the method {name.lower()} does not go with the step rule {step_rule}",
+            "it goes with fixed or decay",
+        )
+    direction = getattr(import_module(_HERE + module), name)()
+    return Descent(direction, make_step_rule(default if lr is None else lr, step_rule, None))
+
+
+def make_momentum(lr: float | None = None, step_rule: str | None = None) -> Method:
+    """Return gradient descent with momentum."""
+    return _first_order("momentum", "Momentum", lr, step_rule, 0.001)
+
+
+def make_nesterov(lr: float | None = None, step_rule: str | None = None) -> Method:
+    """Return Nesterov's accelerated gradient."""
+    return _first_order("momentum", "Nesterov", lr, step_rule, 0.001)
+
+
+def make_adagrad(lr: float | None = None, step_rule: str | None = None) -> Method:
+    """Return AdaGrad."""
+    return _first_order("adaptive", "AdaGrad", lr, step_rule, 0.5)
+
+
+def make_rmsprop(lr: float | None = None, step_rule: str | None = None) -> Method:
+    """Return RMSProp."""
+    return _first_order("adaptive", "RMSProp", lr, step_rule, 0.01)
+
+
+def make_adam(lr: float | None = None, step_rule: str | None = None) -> Method:
+    """Return Adam."""
+    return _first_order("adaptive", "Adam", lr, step_rule, 0.01)

@@ -1,0 +1,182 @@
+"""The one loop that every method runs in.
+
+A method only knows how to get from one point to the next. This loop does the rest, once for all of them: it
+evaluates the start, counts and times, remembers the best point, asks the stop rules, shows every iterate to
+the observers (a table, a file, a progress bar) and turns an interrupt into a result that still has the best
+point.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from math import isfinite
+from typing import Any
+
+from gdcli.errors import DomainError, Terminated
+from gdcli.solvers.stopping import Progress, Rule
+from gdcli.solvers.types import (
+    Counts,
+    Evaluation,
+    Iterate,
+    Method,
+    Objective,
+    Observer,
+    RunResult,
+    Step,
+    StopReason,
+    Vector,
+)
+from gdcli.solvers.vectors import distance, is_finite
+
+# A value sixty orders of magnitude below anything met at the start is taken as evidence that it has no lower
+# bound; a deep but bounded function such as x**4 - 1e6*x**2 never gets near it.
+UNBOUNDED_FALL = 1e60
+
+
+def unbounded_below(start_value: float) -> float:
+    """Return the value below which a run from ``start_value`` is called unbounded."""
+    return -UNBOUNDED_FALL * max(1.0, abs(start_value))
+
+
+def quiet(x: Vector) -> AbstractContextManager[Any]:
+    """Return a context in which numpy computes infinities and nans without warnings, as plain floats do."""
+    if isinstance(x, list):
+        return nullcontext()
+    import numpy
+
+    return numpy.errstate(all="ignore")
+
+
+def run(
+    objective: Objective,
+    method: Method,
+    x0: Vector,
+    rules: Sequence[Rule] = (),
+    observers: Sequence[Observer] = (),
+    clock: Callable[[], float] = time.perf_counter,
+) -> RunResult:
+    """Run ``method`` on ``objective`` from ``x0`` (shape n) until a rule or the method itself ends it.
+
+    Without rules only the method can end the run. What an observer raises is passed on, except an interrupt.
+    Raises DomainError when the value at ``x0`` is not a number.
+    """
+    began = clock()
+    with quiet(x0):
+        at = objective.evaluate(x0, method.order)
+        if not at.value < float("inf"):
+            raise DomainError("the objective has no finite value at the start", at.note)
+        trace = _Trace(Progress(at, objective.counts, clock, began))
+        reason: StopReason | None = None
+        try:
+            reason = _loop(objective, method, trace, rules, observers)
+        except KeyboardInterrupt:
+            reason = StopReason.INTERRUPTED
+        except Terminated:
+            reason = StopReason.TERMINATED
+        return trace.result(reason)
+
+
+def _loop(
+    objective: Objective, method: Method, trace: _Trace, rules: Sequence[Rule], observers: Sequence[Observer]
+) -> StopReason:
+    progress = trace.progress
+    at = progress.at
+    floor = unbounded_below(at.value)
+    if observers:
+        trace.show(observers)
+    reason = _fault(at, method.order, floor) or _first_met(rules, progress)
+    if reason is not None:
+        return reason
+    state = method.start(objective, at)
+    while True:
+        step = method.step(objective, at, state)
+        if step.passed:
+            progress.iteration += 1
+        if step.moved:
+            at = step.at
+            trace.move(step)
+            if observers:
+                trace.show(observers)
+        state = step.state
+        reason = step.reason or _fault(at, method.order, floor) or _first_met(rules, progress)
+        if reason is not None:
+            return reason
+
+
+def _fault(at: Evaluation, order: int, floor: float) -> StopReason | None:
+    """Return why a point cannot be gone on from, None where it can."""
+    value = at.value
+    if value < floor:
+        return StopReason.UNBOUNDED
+    if not isfinite(value) or (order and at.gradient is None) or not is_finite(at.x):
+        return StopReason.NON_FINITE
+    return None
+
+
+def _first_met(rules: Sequence[Rule], progress: Progress) -> StopReason | None:
+    for rule in rules:
+        if rule(progress):
+            return rule.reason
+    return None
+
+
+class _Mark:
+    """What is needed to write down one iterate later: most are never asked for, so none is
+    built in the loop.
+    """
+
+    __slots__ = ("at", "before", "counts", "iteration", "kind", "seconds", "size")
+
+    def __init__(self, progress: Progress, size: float | None, kind: str) -> None:
+        c = progress.counts
+        self.iteration = progress.iteration
+        self.at = progress.at
+        self.before = progress.before
+        self.size = size
+        self.kind = kind
+        self.counts = (c.value, c.gradient, c.hessian, c.product)
+        self.seconds = progress.clock() - progress.began
+
+    def iterate(self) -> Iterate:
+        moved = None if self.before is None else distance(self.at.x, self.before.x)
+        return Iterate(
+            self.iteration, self.at, self.size, moved, Counts(*self.counts), self.seconds, self.kind
+        )
+
+
+class _Trace:
+    """The first, best and last iterate of a run as it goes on."""
+
+    __slots__ = ("best", "last", "lowest", "progress", "start")
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.start = self.best = self.last = _Mark(progress, None, "start")
+        self.lowest = progress.at.value
+
+    def move(self, step: Step) -> None:
+        progress = self.progress
+        progress.before, progress.at = progress.at, step.at
+        self.last = mark = _Mark(progress, step.size, step.kind)
+        # Of two equal values the later one: at the floor of rounding it has the smaller gradient.
+        if step.at.value <= self.lowest and is_finite(step.at.x):
+            self.best, self.lowest = mark, step.at.value
+
+    def show(self, observers: Sequence[Observer]) -> None:
+        iterate = self.last.iterate()
+        for observer in observers:
+            observer(iterate)
+
+    def result(self, reason: StopReason) -> RunResult:
+        progress = self.progress
+        return RunResult(
+            start=self.start.iterate(),
+            best=self.best.iterate(),
+            last=self.last.iterate(),
+            reason=reason,
+            iterations=progress.iteration,
+            counts=progress.counts.copy(),
+            seconds=progress.clock() - progress.began,
+        )

@@ -1,0 +1,195 @@
+"""When to stop: small rules that look at the progress of a run.
+
+A rule is asked after every iterate, the start included, and answers yes or no; the first yes ends the run and
+gives its reason. Three rules ask whether there is anything left to do (gradient, distance moved, change of
+value), one whether the value is good enough (target), three whether the allowance is used up (iterations,
+evaluations, seconds). None of them claims that a minimum was found: that is for the certificate to say.
+
+What ``--tol`` means depends on the method. For the descent methods it is a bound on the gradient norm,
+``|g| <= tol * sqrt(max(1, |f|))``. Near a minimum with smallest curvature m the value can still fall by
+``|g|**2 / (2 m)``; the square root makes that allowance proportional to ``|f|`` where ``|f|`` is large, as a
+relative accuracy should be, while the rounding of the gradient (which grows with ``|f|``) stays below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isnan, sqrt
+from typing import Protocol
+
+from gdcli.errors import UsageError
+from gdcli.solvers.types import Counts, Evaluation, StopReason
+from gdcli.solvers.vectors import distance, norm
+
+DEFAULT_TOL = 1e-8
+DEFAULT_MAX_ITER = 10_000
+
+
+class Progress:
+    """What a rule can see: the newest point, the one before (None at the start), how much
+    was spent so far.
+    """
+
+    __slots__ = ("at", "before", "began", "clock", "counts", "iteration")
+
+    def __init__(self, at: Evaluation, counts: Counts, clock: Callable[[], float], began: float) -> None:
+        self.iteration = 0
+        self.at = at
+        self.before: Evaluation | None = None
+        self.counts = counts
+        self.clock = clock
+        self.began = began
+
+
+class Rule(Protocol):
+    """A question to the progress of a run; ``reason`` is why the run ends when the answer is yes."""
+
+    @property
+    def reason(self) -> StopReason:
+        """The reason to give."""
+        ...
+
+    def __call__(self, progress: Progress) -> bool:
+        """Tell whether the run is to end here."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GradientNorm:
+    """Stop when the Euclidean norm of the gradient is at most ``tol`` (``scaled``: times
+    sqrt(max(1, |f|))).
+    """
+
+    tol: float
+    scaled: bool = False
+    reason = StopReason.GRADIENT
+
+    def __call__(self, progress: Progress) -> bool:
+        at = progress.at
+        if at.gradient is None:
+            return False
+        allowed = self.tol * sqrt(abs(at.value)) if self.scaled and abs(at.value) > 1.0 else self.tol
+        return norm(at.gradient) <= allowed
+
+
+@dataclass(frozen=True, slots=True)
+class DistanceMoved:
+    """Stop when the last step was shorter than ``tol``, the book's first rule."""
+
+    tol: float
+    reason = StopReason.STEP
+
+    def __call__(self, progress: Progress) -> bool:
+        before = progress.before
+        return before is not None and distance(progress.at.x, before.x) < self.tol
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChange:
+    """Stop when the last step changed the value by less than ``tol``."""
+
+    tol: float
+    reason = StopReason.VALUE
+
+    def __call__(self, progress: Progress) -> bool:
+        before = progress.before
+        return before is not None and abs(progress.at.value - before.value) < self.tol
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Stop when the value is at or below ``value``."""
+
+    value: float
+    reason = StopReason.TARGET
+
+    def __call__(self, progress: Progress) -> bool:
+        return progress.at.value <= self.value
+
+
+@dataclass(frozen=True, slots=True)
+class MaxIterations:
+    """Stop after ``count`` iterations; 0 only looks at the start."""
+
+    count: int
+    reason = StopReason.MAX_ITERATIONS
+
+    def __call__(self, progress: Progress) -> bool:
+        return progress.iteration >= self.count
+
+
+@dataclass(frozen=True, slots=True)
+class MaxEvaluations:
+    """Stop when values, gradients, Hessians and products together reach ``count``."""
+
+    count: int
+    reason = StopReason.MAX_EVALUATIONS
+
+    def __call__(self, progress: Progress) -> bool:
+        c = progress.counts
+        return c.value + c.gradient + c.hessian + c.product >= self.count
+
+
+@dataclass(frozen=True, slots=True)
+class MaxTime:
+    """Stop when the run has lasted ``seconds``."""
+
+    seconds: float
+    reason = StopReason.MAX_TIME
+
+    def __call__(self, progress: Progress) -> bool:
+        return progress.clock() - progress.began >= self.seconds
+
+
+def rules_from(
+    *,
+    tol: float | None = None,
+    gradient_tol: float | None = None,
+    step_tol: float | None = None,
+    value_tol: float | None = None,
+    max_iter: int = DEFAULT_MAX_ITER,
+    max_evaluations: int | None = None,
+    max_time: float | None = None,
+    target: float | None = None,
+    own_rule: bool = False,
+) -> list[Rule]:
+    """Return the rules that the settings ask for; None is the default, 0 switches a rule off (but
+    ``max_iter``).
+
+    ``tol`` is the scaled gradient rule of the module text, default 1e-8; an explicit ``gradient_tol`` (not
+    scaled) takes its place. With ``own_rule`` the method reads ``tol`` and ``value_tol`` itself, see
+    :mod:`gdcli.solvers.registry`. ``target`` is a value of the minimised function. Raises UsageError for a
+    negative number or nan.
+    """
+    for option, number in (
+        ("--tol", tol),
+        ("--gradient-tol", gradient_tol),
+        ("--step-tol", step_tol),
+        ("--value-tol", value_tol),
+        ("--max-iter", max_iter),
+        ("--max-evaluations", max_evaluations),
+        ("--max-time", max_time),
+    ):
+        if number is not None and not number >= 0:
+            raise UsageError(f"{option} must be a number that is not negative, not {number}")
+    if target is not None and isnan(target):
+        raise UsageError("--target must be a number, not nan")
+    rules: list[Rule] = []
+    if target is not None:
+        rules.append(Target(target))
+    if gradient_tol is not None:
+        if gradient_tol:
+            rules.append(GradientNorm(gradient_tol))
+    elif not own_rule and tol != 0:
+        rules.append(GradientNorm(DEFAULT_TOL if tol is None else tol, scaled=True))
+    if step_tol:
+        rules.append(DistanceMoved(step_tol))
+    if value_tol and not own_rule:
+        rules.append(ValueChange(value_tol))
+    rules.append(MaxIterations(max_iter))
+    if max_evaluations:
+        rules.append(MaxEvaluations(max_evaluations))
+    if max_time:
+        rules.append(MaxTime(max_time))
+    return rules

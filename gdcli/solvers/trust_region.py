@@ -1,0 +1,116 @@
+"""The trust-region subproblem: the lowest point of a quadratic model within a ball.
+
+Minimise ``g'p + p'Hp/2`` subject to ``|p| <= radius``. The minimiser is the Newton step if that is short
+enough and H is positive definite; otherwise it lies on the boundary and solves ``(H + lambda I) p = -g`` for
+the ``lambda`` that makes the length right and ``H + lambda I`` positive semidefinite (More and Sorensen, SIAM
+J. Sci. Stat. Comput. 4, 1983). For a positive definite H a few Cholesky factors find ``lambda``; otherwise
+the eigenvectors are known anyway, and in their basis the equation has one unknown and no matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from operator import mul
+
+from gdcli.solvers.dense import Matrix, diagonal, shifted_solve
+from gdcli.solvers.vectors import Vector, dot, norm
+
+# A step may be longer than the radius by this factor: the radius itself is a guess, one more digit of it is
+# worth no further factorisation.
+_LENGTH_SLACK = 1.1
+_MAX_FACTORS = 12
+# In the eigenbasis an iteration costs next to nothing, so the length is met to one per cent.
+_LENGTH_ACCURACY = 0.01
+_MAX_SECULAR = 80
+# The gradient has no part in the lowest eigenspace, relative to what the step could make of it: the hard
+# case.
+_HARD = 1e-10
+_EQUAL_EIGENVALUES = 1e-12
+
+
+def boundary_step(
+    H: Matrix, g: Vector, radius: float, newton: Vector, length: float, bend: float
+) -> tuple[Vector, float, float]:
+    """Return ``(step, length, predicted fall)`` for a positive definite H whose Newton step is too long.
+
+    ``newton`` is that step, ``length`` its length and ``bend`` its square in the norm of the inverse of H.
+    This is Newton's method on ``1/radius - 1/|p(lambda)|`` from ``lambda = 0``, which converges
+    monotonically.
+    """
+    step, shift = newton, 0.0
+    for _ in range(_MAX_FACTORS):
+        if length <= _LENGTH_SLACK * radius:
+            break
+        shift += length * length / bend * (length - radius) / radius
+        solved = shifted_solve(H, g, shift)
+        while solved is None:
+            # Only rounding can make the matrix fail: lift it by what is certain to count.
+            shift = max(2.0 * shift, 1e-8 * max(diagonal(H)))
+            solved = shifted_solve(H, g, shift)
+        step, bend = -solved[0], solved[1]
+        length = norm(step)
+    # With p'(H + lambda I)p = -g'p the model needs no further product with H.
+    return step, length, 0.5 * (shift * length * length - dot(g, step))
+
+
+def secular_step(w: Sequence[float], q: Sequence[float], radius: float) -> tuple[list[float], bool, bool]:
+    """Return ``(step, on the boundary, hard case)`` in the eigenbasis.
+
+    ``w`` are the eigenvalues in ascending order, ``q`` the components of the gradient along the eigenvectors.
+    In the hard case the first component has a free sign: both are equally low in the model.
+    """
+    if w[0] > 0.0:
+        y = [-a / b for a, b in zip(q, w, strict=True)]
+        if norm_of(y) <= radius:
+            return y, False, False
+    low = max(0.0, -w[0])
+    top = max(abs(w[0]), abs(w[-1]))
+    cut = w[0] + _EQUAL_EIGENVALUES * top
+    if w[0] <= 0.0:
+        in_lowest = norm_of([a for a, b in zip(q, w, strict=True) if b <= cut])
+        if in_lowest <= _HARD * top * radius:
+            y = [0.0 if b <= cut else -a / (b + low) for a, b in zip(q, w, strict=True)]
+            room = radius * radius - sum(map(mul, y, y))
+            if room > 0.0:
+                y[0] = -sqrt(room) if q[0] > 0.0 else sqrt(room)
+                return y, True, w[0] < 0.0
+    return _solve_secular(w, q, radius, low), True, False
+
+
+def norm_of(y: Sequence[float]) -> float:
+    """Return the Euclidean norm of a plain list of components."""
+    return sqrt(sum(map(mul, y, y)))
+
+
+def _solve_secular(w: Sequence[float], q: Sequence[float], radius: float, low: float) -> list[float]:
+    """Return the boundary step: Newton on the reciprocal of the length, kept inside a shrinking bracket."""
+    below, above = low, low + norm_of(q) / radius
+    shift = above - (w[-1] + low)
+    if not below + 1e-3 * (above - below) < shift:
+        shift = below + 1e-3 * (above - below)
+    y: list[float] = [0.0] * len(w)
+    for _ in range(_MAX_SECULAR):
+        shifted = [t + shift for t in w]
+        if 0.0 in shifted:
+            below, shift = shift, 0.5 * (shift + above)
+            continue
+        y = [-a / b for a, b in zip(q, shifted, strict=True)]
+        length = norm_of(y)
+        if abs(length - radius) <= _LENGTH_ACCURACY * radius:
+            break
+        if length > radius:
+            below = shift
+        else:
+            above = shift
+        derivative = sum([a * a / b for a, b in zip(y, shifted, strict=True)])
+        newton = (
+            shift + (length - radius) / radius * length * length / derivative if derivative > 0.0 else below
+        )
+        if below < newton < above:
+            shift = newton
+        elif below > 0.0 and above > 4.0 * below:
+            shift = sqrt(below * above)
+        else:
+            shift = below + (0.01 if below == low else 0.5) * (above - below)
+    return y

@@ -1,0 +1,127 @@
+"""Walking away from a point that might not be a minimum.
+
+Where the curvature is zero, or convergence was slow, derivatives cannot tell a minimum (``x**4``) from an
+inflection (``x**3``), a ridge (``x**2 - y**4``) or a slope that flattens out without end (``exp(-x)``).
+Values can: walk along the doubtful direction in steps that double, and see whether the value rises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from gdcli.solvers.types import Evaluation, Objective, Vector
+from gdcli.solvers.vectors import along, as_like, max_abs, unit_like
+
+# Two hundred doublings cover every magnitude a float has beyond 1.
+_MAX_DOUBLINGS = 200
+# After sixty doublings (eighteen orders of magnitude) a fall this small is an approach to a limit.
+_LIMIT_DOUBLINGS = 60
+_LIMIT_FALL = 1e-3
+# Without any change up to a length of the order of x itself the direction is taken to be level.
+_LEVEL_POINTS = 11
+# A rise by two units in the last place is the rounding of the value; a real one doubles many times over.
+_NOISE = 4.4e-16
+# First length of a walk along a null direction, relative to the size of x: beyond the rounding of the value
+# for anything up to a fifth power, yet near.
+PROBE_LENGTH = 1e-3
+
+
+class Outcome(Enum):
+    """What a walk found."""
+
+    RISES = "rises"
+    LEVEL = "level"
+    LOWER = "lower"
+    LIMIT = "limit"
+    UNBOUNDED = "unbounded"
+
+
+class Walk(NamedTuple):
+    """The outcome of a walk, the lowest point met (None when none was lower) and the length
+    of the last step.
+    """
+
+    outcome: Outcome
+    lowest: Evaluation | None = None
+    length: float = 0.0
+
+
+def probe_length(x: Vector) -> float:
+    """Return the length of the first step of a walk along a direction of no natural length."""
+    return PROBE_LENGTH * max(1.0, max_abs(x))
+
+
+def scaled_to(direction: Vector, length: float) -> Vector:
+    """Return ``direction`` with its largest component made ``length``."""
+    return direction * (length / max_abs(direction))
+
+
+def walk(objective: Objective, at: Evaluation, step: Vector, enough: float, floor: float) -> Walk:
+    """Walk from ``at`` along ``step`` times 1, 2, 4, ... for as long as the value does not rise.
+
+    ``enough``: a fall by more than this is LOWER; a smaller one counts as none. ``floor``: a value below it
+    is UNBOUNDED.
+    """
+    lowest: Evaluation | None = None
+    value, t = at.value, 1.0
+    noise = _NOISE * abs(value)
+    limit = False
+    for k in range(_MAX_DOUBLINGS):
+        trial = objective.evaluate(along(at.x, t, step), 0)
+        if not trial.value <= value + noise:
+            break
+        if trial.value < value - noise:
+            lowest = trial
+        elif lowest is None and k >= _LEVEL_POINTS - 1:
+            return Walk(Outcome.LEVEL)
+        value = min(value, trial.value)
+        t *= 2.0
+        if value < floor:
+            return Walk(Outcome.UNBOUNDED, lowest, t)
+        if k >= _LIMIT_DOUBLINGS and value > at.value - _LIMIT_FALL * max(1.0, abs(at.value)):
+            limit = True
+            break
+    else:
+        limit = True
+    if lowest is None:
+        return Walk(Outcome.RISES)
+    if lowest.value < at.value - enough:
+        return Walk(Outcome.LOWER, lowest, t)
+    return Walk(Outcome.LIMIT if limit else Outcome.RISES, lowest, t)
+
+
+def walk_all(
+    objective: Objective, at: Evaluation, steps: Sequence[Vector], enough: float, floor: float
+) -> tuple[Walk, Vector | None]:
+    """Walk along each of ``steps`` until one finds a lower point; return it and its step.
+
+    Without one: a LIMIT if there was any, RISES if every walk rose, else LEVEL.
+    """
+    outcomes = set()
+    for step in steps:
+        found = walk(objective, at, step, enough, floor)
+        if found.outcome in (Outcome.LOWER, Outcome.UNBOUNDED):
+            return found, step
+        outcomes.add(found.outcome)
+    for outcome in (Outcome.LIMIT, Outcome.LEVEL):
+        if outcome in outcomes:
+            return Walk(outcome), None
+    return Walk(Outcome.RISES), None
+
+
+def rises_all_around(objective: Objective, at: Evaluation) -> bool:
+    """Tell whether the value is higher a little to either side along every axis."""
+    length = probe_length(at.x)
+    axes = (unit_like(at.x, i, size) for i in range(len(at.x)) for size in (length, -length))
+    return all(objective.evaluate(at.x + axis, 0).value > at.value for axis in axes)
+
+
+def both_ways(directions: Sequence[Vector], x: Vector) -> list[Vector]:
+    """Return each direction and its opposite, at the length of a first probe around ``x``."""
+    steps: list[Vector] = []
+    for direction in directions:
+        step = scaled_to(as_like(x, direction), probe_length(x))
+        steps += [step, -step]
+    return steps

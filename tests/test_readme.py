@@ -1,0 +1,89 @@
+"""The README's commands are run, and what it shows is what they print: nothing there can drift.
+
+A fenced block marked ``console`` has commands (``$ gd ...``), each followed by its output. ``python tests/keep.py``
+writes the present outputs into it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from keep import same
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
+
+
+def run(line: str) -> str:
+    """What a command line prints, errors included, 80 columns wide."""
+    words = shlex.split(line)
+    assert words[0] == "gd"
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-c", "from gdcli.cli.app import main; main()", *words[1:]],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=ROOT,
+        env=environment,
+        check=False,
+    )
+    return ran.stdout + ran.stderr
+
+
+def renewed(block: str) -> str:
+    """A console block with the outputs of now."""
+    return "".join(f"{line}\n{run(line[2:])}" for line in block.splitlines() if line.startswith("$ "))
+
+
+def renewed_page(text: str) -> str:
+    """The README with the outputs of now."""
+    return BLOCK.sub(lambda match: renewed(match.group()), text)
+
+
+def test_the_shown_outputs_are_real() -> None:
+    text = README.read_text(encoding="utf-8")
+    now = renewed_page(text)
+    if os.environ.get("GDCLI_KEEP") == "1":
+        README.write_text(now, encoding="utf-8")
+        return
+    for shown, real in zip(BLOCK.findall(text), BLOCK.findall(now), strict=True):
+        assert same(shown, real), f"python tests/keep.py renews it:\n{real}"
+
+
+def commands_in_tables() -> list[str]:
+    return re.findall(r"\| `(gd [^`]+)` \|", README.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("line", commands_in_tables())
+def test_the_commands_in_the_tables_work(line: str) -> None:
+    words = shlex.split(line)[1:]
+    command = [sys.executable, "-c", "from gdcli.cli.app import main; main()", *words]
+    ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, cwd=ROOT, check=False)
+    assert ran.returncode == 0, ran.stderr.decode()
+    assert ran.stdout
+
+
+def test_the_python_example_works(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    exec(example, {})
+    assert capsys.readouterr().out.startswith("converged minimum {'x': ")
+
+
+def test_every_exit_code_is_told() -> None:
+    from gdcli.errors import DataError, DomainError, GdError, UsageError
+    from gdcli.solvers.types import Status
+
+    text = README.read_text(encoding="utf-8")
+    for status in Status:
+        row = next(line for line in text.splitlines() if line.startswith("|") and status.value in line)
+        assert str(status.exit_code) in row
+    for error in (GdError, UsageError, DomainError, DataError):
+        assert f"| {error.exit_code} | {error.status} |" in text

@@ -1,0 +1,175 @@
+"""Small vectors and matrices in plain Python against numpy, operation by operation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gdcli.solvers import dense, vectors
+from gdcli.solvers.vectors import Vec
+
+NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
+PAIRS = st.integers(1, 8).flatmap(lambda n: st.tuples(*[st.lists(NUMBERS, min_size=n, max_size=n)] * 2))
+
+
+def _close(a: object, b: object) -> None:
+    np.testing.assert_allclose(np.array(a, dtype=float), np.array(b, dtype=float), rtol=1e-12, atol=1e-9)
+
+
+@given(PAIRS, NUMBERS)
+def test_arithmetic_is_that_of_arrays(pair: tuple[list[float], list[float]], c: float) -> None:
+    u, v = Vec(pair[0]), Vec(pair[1])
+    a, b = np.array(pair[0]), np.array(pair[1])
+    _close(u + v, a + b)
+    _close(u - v, a - b)
+    _close(-u, -a)
+    _close(u * c, a * c)
+    _close(c * u, c * a)
+    _close(u / 3.0, a / 3.0)
+    _close(u @ v, a @ b)
+    for name in ("dot", "distance", "times"):
+        _close(getattr(vectors, name)(u, v), getattr(vectors, name)(a, b))
+    for name in ("norm", "max_abs", "zeros_like", "to_list"):
+        _close(getattr(vectors, name)(u), getattr(vectors, name)(a))
+    for name in ("is_finite", "is_zero"):
+        assert getattr(vectors, name)(u) == getattr(vectors, name)(a)
+    assert vectors.same(u, v) == vectors.same(a, b)
+    _close(vectors.along(u, c, v), vectors.along(a, c, b))
+    for start, direction, other in ((u, v, -u), (a, b, -a)):
+        changed = start * 1.0
+        product = vectors.add_then_dot(changed, 0.5, direction, other)
+        _close(changed, a + 0.5 * b)
+        _close(product, -a @ (a + 0.5 * b))
+    _close(vectors.roots(vectors.times(u, u)), vectors.roots(vectors.times(a, a)))
+    _close(vectors.clipped(u, Vec([-1.0] * len(u)), Vec([2.0] * len(u))), np.clip(a, -1, 2))
+
+
+def test_results_stay_of_their_kind() -> None:
+    u, a = Vec([1.0, 2.0]), np.array([1.0, 2.0])
+    for made in (
+        u + u,
+        u - u,
+        -u,
+        2 * u,
+        u / 2,
+        u.copy(),
+        vectors.along(u, 2.0, u),
+        vectors.as_like(u, [1, 2]),
+    ):
+        assert type(made) is Vec
+    assert isinstance(vectors.as_like(a, [1, 2]), np.ndarray)
+    assert isinstance(vectors.unit_like(a, 1), np.ndarray)
+    assert type(vectors.dot(a, a)) is float
+    assert type(vectors.norm(a)) is float
+
+
+def test_in_place_operators_do_not_lengthen_the_list() -> None:
+    u = Vec([1.0, 2.0])
+    v = u
+    u += Vec([1.0, 1.0])
+    u *= 2.0
+    assert u == [4.0, 6.0]
+    assert v == [1.0, 2.0]
+
+
+def test_add_then_dot_of_a_long_vector() -> None:
+    q, v, w = np.random.default_rng(0).normal(size=(3, 50_001))
+    expected = q + 2.5 * v
+    product = vectors.add_then_dot(q, 2.5, v, w)
+    np.testing.assert_array_equal(q, expected)
+    assert product == pytest.approx(w @ expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("make", [Vec, np.array])
+def test_norm_neither_overflows_nor_vanishes(make: object) -> None:
+    assert vectors.norm(make([3e200, 4e200])) == pytest.approx(5e200)  # type: ignore[operator]
+    assert vectors.norm(make([3e-200, 4e-200])) == pytest.approx(5e-200)  # type: ignore[operator]
+    assert vectors.norm(make([0.0, 0.0])) == 0.0  # type: ignore[operator]
+    assert math.isnan(vectors.max_abs(make([1.0, math.nan, 2.0])))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("make", [Vec, np.array])
+def test_is_finite(make: object) -> None:
+    with np.errstate(all="ignore"):
+        assert vectors.is_finite(make([1e308, 1e308, 1.0]))  # type: ignore[operator]
+        for bad in (math.nan, math.inf, -math.inf):
+            assert not vectors.is_finite(make([1.0, bad]))  # type: ignore[operator]
+        assert not vectors.is_finite(make([math.inf, -math.inf]))  # type: ignore[operator]
+
+
+def _rows(A: np.ndarray) -> list[Vec]:
+    return [Vec(row) for row in A.tolist()]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 9])
+def test_dense_against_numpy(n: int) -> None:
+    rng = np.random.default_rng(n)
+    for trial in range(20):
+        M = rng.normal(size=(n, n))
+        A = M @ M.T + 0.1 * np.eye(n) if trial % 2 else M + M.T
+        rows, b = _rows(A), rng.normal(size=n)
+        values, basis = dense.eigen(rows)
+        _close(values, np.linalg.eigvalsh(A))
+        Q = np.array(basis)
+        _close(Q @ Q.T, np.eye(n))
+        _close(Q.T @ np.diag(values) @ Q, A)
+        _close(dense.eigen(A)[0], values)
+        _close(dense.matvec(rows, Vec(b)), A @ b)
+        _close(dense.quadratic_form(rows, Vec(b)), b @ A @ b)
+        _close(dense.diagonal(rows), np.diag(A))
+        _close(dense.outer(Vec(b), Vec(b)), np.outer(b, b))
+        _close(dense.plus(rows, rows, 2.0), 3 * A)
+        _close(dense.identity(Vec(b), 2.0), 2 * np.eye(n))
+        assert dense.largest_entry(rows) == np.abs(A).max()
+        shift = max(0.0, 0.5 - values[0])
+        shifted = A + shift * np.eye(n)
+        for matrix, vector in ((rows, Vec(b)), (A, b)):
+            L = dense.cholesky(matrix, shift)
+            _close(dense.cholesky_solve(L, vector), np.linalg.solve(shifted, b))
+            solved = dense.shifted_solve(matrix, vector, shift)
+            assert solved is not None
+            z = np.linalg.solve(shifted, b)
+            _close(solved[0], z)
+            _close(solved[1], z @ np.linalg.solve(shifted, z))
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_cholesky_refuses_what_is_not_positive(n: int) -> None:
+    A = np.eye(n)
+    A[-1, -1] = -1.0
+    for matrix in (_rows(A), A):
+        assert dense.cholesky(matrix) is None
+        assert dense.scaled_cholesky(matrix, 1e-8) is None
+        assert dense.shifted_solve(matrix, matrix[0], 0.0) is None
+        assert dense.cholesky(matrix, 2.0) is not None
+
+
+def test_scaled_cholesky_sees_through_bad_scales_but_not_singularity() -> None:
+    S = np.diag([1e-9, 1.0, 1e8])
+    C = np.array([[1.0, 0.5, 0.2], [0.5, 1.0, 0.3], [0.2, 0.3, 1.0]])
+    for matrix in (_rows(S @ C @ S), S @ C @ S):
+        found = dense.scaled_cholesky(matrix, 1e-8)
+        assert found is not None
+        _close(np.array(found[0]) / np.diag(S), np.ones(3))
+    for singular in (np.ones((2, 2)), np.ones((3, 3))):
+        assert dense.scaled_cholesky(_rows(singular), 1e-8) is None
+
+
+def test_jacobi_keeps_relative_accuracy_of_a_graded_matrix() -> None:
+    # numpy.linalg.eigvalsh has an absolute error of about 1e-16 times the largest eigenvalue here.
+    rows = [Vec([1.0, 1e-11]), Vec([1e-11, 1e-20])]
+    low = dense.eigen(rows)[0][0]
+    assert low == pytest.approx(1e-20 - 1e-22, rel=1e-10)
+    assert dense.eigen([Vec([1e-30])])[0] == [1e-30]
+
+
+def test_congruent_keeps_signs() -> None:
+    A = np.array([[2.0, 1.0], [1.0, -3.0]])
+    s = np.array([10.0, 0.1])
+    _close(dense.congruent(_rows(A), Vec(s)), A / np.outer(s, s))
+    assert dense.matrix_is_finite(_rows(A))
+    assert not dense.matrix_is_finite(_rows(A * math.inf))
