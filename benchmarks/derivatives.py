@@ -1,6 +1,6 @@
 """From text to running derivative programs (value, gradient, Hessian), for each problem with a known answer.
 
-    python benchmarks/derivatives.py
+python benchmarks/derivatives.py
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def main() -> None:
     """Measure (the best of three, for each problem) and print the slowest and the median."""
     times = {p["name"]: min(seconds_to_derivatives(p) for _ in range(3)) for p in problems()}
     slowest = sorted(times.items(), key=lambda item: -item[1])[:4]
-    rows = [[name, f"{t * 1e3:.1f}"] for name, t in slowest] + [["median of all", f"{statistics.median(times.values()) * 1e3:.2f}"]]
+    rows = [[name, f"{t * 1e3:.1f}"] for name, t in slowest]
+    rows.append(["median of all", f"{statistics.median(times.values()) * 1e3:.2f}"])
     print(table(["derivative programs of", "ms"], rows))
 
 

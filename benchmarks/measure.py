@@ -43,7 +43,7 @@ def command(words: Sequence[str]) -> Callable[[], None]:
     """Return a call that runs a command and reads its output through a pipe; it must exit with 0."""
 
     def run() -> None:
-        subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL, capture_output=True)
 
     return run
 
@@ -51,6 +51,9 @@ def command(words: Sequence[str]) -> Callable[[], None]:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table with aligned columns."""
     widths = [max(len(str(row[i])) for row in (header, *rows)) for i in range(len(header))]
-    lines = [" | ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (header, *rows)]
+    lines = [
+        " | ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in (header, *rows)
+    ]
     lines.insert(1, " | ".join("-" * width for width in widths))
     return "\n".join(f"| {line} |" for line in lines)

@@ -63,9 +63,10 @@ class Outcome:
     """The answer and its evidence.
 
     ``run`` and ``certificate`` speak of the minimised function; ``value`` and ``sign`` (+1, or -1 for a
-    maximisation) turn it back into the user's. ``method`` names what was used and ``why`` says why it was
-    chosen (``auto`` only). ``message`` is one sentence on how it ended, ``advice`` what to try next (empty when
-    converged). ``formulas`` has the gradient as text per variable when it was asked for.
+    maximisation) turn it back into the user's. ``method`` is the name of the method as ``--method`` takes it,
+    ``used`` what it was in words, and ``why`` why it was chosen. ``message`` is one sentence on how it ended,
+    ``advice`` what to try next (empty when converged). ``formulas`` has the gradient as text per variable when
+    it was asked for.
     """
 
     problem: Problem
@@ -77,6 +78,7 @@ class Outcome:
     message: str
     advice: str
     method: str
+    used: str
     why: str
     sign: int
     engine: str
@@ -163,7 +165,8 @@ def solve(
         status=verdict.status,
         message=verdict.message,
         advice=verdict.advice,
-        method=choice.name,
+        method=choice.entry.name,
+        used=choice.name,
         why=choice.why,
         sign=sign,
         engine=exact.engine,

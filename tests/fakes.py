@@ -87,6 +87,7 @@ def outcome(
         result.reason.sentence,
         "" if done else "raise --max-iter, or leave --method to auto",
         "descent",
+        "descent",
         "chosen for this test",
         -1 if asked.sense == "maximize" else 1,
         "python",

@@ -68,7 +68,7 @@ def _question(outcome: Outcome, width: int) -> list[Line]:
         )
     else:
         lines += fact("start", point_text(problem.start), width)
-    lines += fact("method", outcome.method + (f" ({outcome.why})" if outcome.why else ""), width)
+    lines += fact("method", outcome.used + (f" ({outcome.why})" if outcome.why else ""), width)
     for name, formula in (outcome.formulas or {}).items():
         lines += fact(f"d/d{name}", harmless(shorten(formula, 10 * width)), width)
     return lines
