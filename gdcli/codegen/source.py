@@ -93,7 +93,8 @@ class ScalarWriter:
         """Write an ``if`` with the two sides of a ``where`` as its blocks."""
         _, relation, a, b, yes, no = key
         space = "    " * indent
-        for condition, branch in ((f"if {known[a][0]} {relation} {known[b][0]}:", yes), ("else:", no)):
+        test = self.condition(known[a][0], relation, known[b][0])
+        for condition, branch in ((f"if {test}:", yes), ("else:", no)):
             self.lines.append(space + condition)
             added = self.block((branch,), known, indent + 1)
             self.lines.append(f"{space}    t{i} = {known[branch][0]}")
@@ -111,8 +112,12 @@ class ScalarWriter:
         args = [known[a][0] for a in arguments(key)]
         depth = 1 + max(known[a][1] for a in arguments(key))
         if op == "where":
-            return f"({args[2]} if {args[0]} {key[1]} {args[1]} else {args[3]})", depth
+            return f"({args[2]} if {self.condition(args[0], key[1], args[1])} else {args[3]})", depth
         return operation_text(op, args, self.safe), depth
+
+    def condition(self, a: str, relation: str, b: str) -> str:
+        """The text of a comparison."""
+        return f"{a} {relation} {b}"
 
 
 def operation_text(op: str, args: Sequence[str], safe: bool) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives, NotDifferentiableError
+from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.codegen.arrays import Output
 from gdcli.codegen.runners import ScalarFunction, numpy, vector_function
 from gdcli.language.form import Form
@@ -61,12 +62,25 @@ class ScalarObjective:
         self._derivatives = Derivatives(graph)
         self._programs: dict[str, ScalarFunction] = {}
         self._gradient_nodes: list[int] | None = None
+        self._smoothed: dict[float, ScalarObjective | None] = {}
         self.value_program = self._function([self.root], lambda texts: texts[0])
 
     def is_constant(self) -> bool:
         """Whether the value is plainly the same everywhere: every derivative is 0 and nothing jumps."""
         zero = self.form.graph.number(0.0)
         return all(node == zero for node in self.gradient_nodes) and not self.form.kinks()
+
+    def smoothed(self, mu: float) -> ScalarObjective | None:
+        """Return the objective with abs, max and min rounded off to about ``mu``; None where it has none."""
+        if mu not in self._smoothed:
+            form = self.form
+            made = None
+            if can_smooth(form.graph, form.root):
+                root = smooth(form.graph, form.root, mu)
+                rounded = Form(form.tree, form.graph, root, form.lengths, form.data, form.expanded)
+                made = ScalarObjective(rounded, self.space, self.sign)
+            self._smoothed[mu] = made
+        return self._smoothed[mu]
 
     # -- programs ------------------------------------------------------------------------------------------
 
@@ -135,9 +149,10 @@ class ScalarObjective:
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         """Return ``at`` with the gradient (order 1) and the Hessian (order 2) added."""
-        if not -INF < at.value < INF:
+        if not -INF < at.value < INF or (order < 2 and at.gradient is not None):
             return at
-        self.counts.gradient += 1
+        if at.gradient is None:
+            self.counts.gradient += 1
         if order < 2:
             gradient = Vec(self._program("gradient", self._write_gradient)(at.x))
             if is_finite(gradient):
@@ -284,7 +299,9 @@ class VectorObjective:
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         """Return ``at`` with its gradient."""
-        return self._with_gradient(at.x, at.value) if -INF < at.value < INF else at
+        if not -INF < at.value < INF or at.gradient is not None:
+            return at
+        return self._with_gradient(at.x, at.value)
 
     def _with_gradient(self, x: Any, known: float | None) -> Evaluation:
         self.counts.gradient += 1

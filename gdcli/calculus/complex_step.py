@@ -1,0 +1,220 @@
+"""The complex step: a derivative from values alone, without subtracting two that are nearly equal.
+
+For f analytic at x, f(x + ih) = f(x) + ih f'(x) - h**2 f''(x)/2 - ..., so the imaginary part divided by h is f'(x)
+with an error of h**2 f'''/6 and no cancellation: h may be as small as one likes (Squire & Trapp, SIAM Review 40,
+1998, 110-112). With `STEP` its square underflows to 0, so that the real parts are those of the real program.
+
+It needs f analytic along the way. Choices (``where``, max, min) go by the real parts and are fine unless the point
+is on the crossing; abs, sign, floor and ceil are not analytic, and of erf, gamma and lgamma there is no complex
+version here. Each of these is an obstacle only where its argument depends on the component in question.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections.abc import Callable
+
+from gdcli.language import ieee
+
+# A power of two, so that dividing by it is exact.
+STEP = 2.0**-565
+_SMALLEST = 2.0**-1000
+
+Complex = Callable[..., complex]
+
+# Functions of the language that have no complex version here.
+UNSUPPORTED = ("abs", "sign", "floor", "ceil", "erf", "gamma", "lgamma", "digamma", "trigamma")
+
+
+class NotAnalyticError(Exception):
+    """The complex step does not exist here; the message says why."""
+
+
+def step_at(x: float) -> float:
+    """Return a step that vanishes beside x, and whose square is 0; a power of two."""
+    if x == 0.0 or abs(x) > STEP * 2.0**70:
+        return STEP
+    return max(2.0 ** (math.frexp(x)[1] - 70), _SMALLEST)
+
+
+def quotient(program: Callable[[list[complex]], complex], x: list[float], index: int, h: float) -> float:
+    """Return Im f(x + ih e_index) / h. Raises NotAnalyticError where that is no derivative."""
+    moved: list[complex] = list(x)
+    moved[index] = complex(x[index], h)
+    try:
+        found = complex(program(moved))
+    except (OverflowError, ZeroDivisionError, ValueError):
+        raise NotAnalyticError("complex arithmetic overflows") from None
+    if not cmath.isfinite(found):
+        raise NotAnalyticError("complex arithmetic overflows or leaves the domain")
+    return found.imag / h
+
+
+def functions(names: tuple[str, ...]) -> dict[str, Complex]:
+    """Return the complex counterparts of functions of the language, of ``div`` and ``power``, and comparisons."""
+    return {name: function(name) for name in names}
+
+
+def function(name: str) -> Complex:
+    """Return one function; where no argument has an imaginary part it is the real one."""
+    if name in _CHOICES:
+        return _CHOICES[name]
+    if name in UNSUPPORTED:
+        reason = f"{name} is not analytic" if name in UNSUPPORTED[:4] else f"{name} has no complex version"
+
+        def complex_version(*args: complex) -> complex:
+            raise NotAnalyticError(reason)
+    else:
+        complex_version = _FUNCTIONS[name]
+    real = ieee.function(name)
+
+    def either(*args: complex) -> complex:
+        if any(complex(a).imag != 0.0 for a in args):
+            return complex_version(*map(complex, args))
+        return complex(real(*(complex(a).real for a in args)))
+
+    return either
+
+
+def _branch_point(name: str) -> NotAnalyticError:
+    return NotAnalyticError(f"{name} is not analytic at the edge of its domain")
+
+
+def _inside(name: str, compute: Complex, inside: Callable[[float], bool], edge: tuple[float, ...]) -> Complex:
+    """A function with an edge: nan outside as in the reals, not analytic on it."""
+
+    def guarded(z: complex) -> complex:
+        if z.real in edge:
+            raise _branch_point(name)
+        return compute(z) if inside(z.real) else complex(math.nan, math.nan)
+
+    return guarded
+
+
+def _log1p(z: complex) -> complex:
+    a, b = z.real, z.imag
+    one = 1.0 + a
+    return complex(math.log1p(a) + 0.5 * math.log1p((b / one) ** 2), math.atan2(b, one))
+
+
+def _expm1(z: complex) -> complex:
+    a, b = z.real, z.imag
+    return complex(math.expm1(a) * math.cos(b) - 2.0 * math.sin(0.5 * b) ** 2, math.exp(a) * math.sin(b))
+
+
+def _sigmoid(z: complex) -> complex:
+    if z.real >= 0.0:
+        return 1.0 / (1.0 + cmath.exp(-z))
+    grown = cmath.exp(z)
+    return grown / (1.0 + grown)
+
+
+def _softplus(z: complex) -> complex:
+    return z + _log1p(cmath.exp(-z)) if z.real > 0.0 else _log1p(cmath.exp(z))
+
+
+def _cbrt(z: complex) -> complex:
+    if z.real == 0.0:
+        raise _branch_point("cbrt")
+    third = complex(1.0 / 3.0)
+    return _power_positive(z, third) if z.real > 0.0 else -_power_positive(-z, third)
+
+
+def _hypot(u: complex, v: complex) -> complex:
+    size = max(abs(u.real), abs(v.real))
+    if size == 0.0:
+        raise NotAnalyticError("hypot is not analytic at 0")
+    u, v = u / size, v / size
+    return size * cmath.sqrt(u * u + v * v)
+
+
+def _atan2(up: complex, right: complex) -> complex:
+    if up.real == 0.0 and right.real <= 0.0:
+        raise NotAnalyticError("atan2 is not analytic on its cut")
+    if abs(right.real) >= abs(up.real):
+        turn = 0.0 if right.real > 0.0 else math.copysign(math.pi, up.real)
+        return cmath.atan(up / right) + turn
+    return math.copysign(0.5 * math.pi, up.real) - cmath.atan(right / up)
+
+
+def _power(base: complex, exponent: complex) -> complex:
+    if base.real > 0.0:
+        return _power_positive(base, exponent)
+    whole = exponent.imag == 0.0 and exponent.real == math.floor(exponent.real)
+    if not whole:
+        if base.real == 0.0:
+            raise _branch_point("a power that is no integer")
+        return complex(math.nan, math.nan)
+    if base.real == 0.0:
+        if exponent.real < 0.0:
+            return complex(math.inf, math.nan)
+        return base if exponent.real == 1.0 else complex(float(exponent.real == 0.0))
+    result = _power_positive(-base, exponent)
+    return result if exponent.real % 2.0 == 0.0 else -result
+
+
+def _power_positive(base: complex, exponent: complex) -> complex:
+    """base**exponent for Re base > 0 as a**c, which `math` has to the last bit, times exp of what is small."""
+    a, c = base.real, exponent.real
+    t = base.imag / a
+    turn = complex(0.5 * math.log1p(t * t), math.atan(t))
+    return math.pow(a, c) * cmath.exp(exponent * turn + complex(0.0, exponent.imag * math.log(a)))
+
+
+_FUNCTIONS: dict[str, Complex] = {
+    "div": lambda a, b: a / b,
+    "power": _power,
+    **{name: getattr(cmath, name) for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    "atan": cmath.atan,
+    "asinh": cmath.asinh,
+    "log": _inside("log", cmath.log, lambda a: a > 0.0, (0.0,)),
+    "log2": _inside("log2", lambda z: cmath.log(z) / math.log(2.0), lambda a: a > 0.0, (0.0,)),
+    "log10": _inside("log10", cmath.log10, lambda a: a > 0.0, (0.0,)),
+    "sqrt": _inside("sqrt", cmath.sqrt, lambda a: a > 0.0, (0.0,)),
+    "log1p": _inside("log1p", _log1p, lambda a: a > -1.0, (-1.0,)),
+    "asin": _inside("asin", cmath.asin, lambda a: abs(a) < 1.0, (1.0, -1.0)),
+    "acos": _inside("acos", cmath.acos, lambda a: abs(a) < 1.0, (1.0, -1.0)),
+    "atanh": _inside("atanh", cmath.atanh, lambda a: abs(a) < 1.0, (1.0, -1.0)),
+    "acosh": _inside("acosh", cmath.acosh, lambda a: a > 1.0, (1.0,)),
+    "expm1": _expm1,
+    "sigmoid": _sigmoid,
+    "softplus": _softplus,
+    "cbrt": _cbrt,
+    "hypot": _hypot,
+    "atan2": _atan2,
+}
+
+
+def _real(a: complex, b: complex) -> tuple[float, float]:
+    """Return what a choice compares: the real parts, unless the step moves the point across the border."""
+    a, b = complex(a), complex(b)
+    if a.real == b.real and a.imag != b.imag:
+        raise NotAnalyticError("the point is on the border of a choice")
+    return a.real, b.real
+
+
+def _compare(relation: Callable[[float, float], bool]) -> Callable[[complex, complex], bool]:
+    return lambda a, b: relation(*_real(a, b))
+
+
+def _extreme(pick: Callable[[float, float], float]) -> Complex:
+    def choose(a: complex, b: complex) -> complex:
+        left, right = _real(a, b)
+        return a if pick(left, right) == left or left != left else b
+
+    return choose
+
+
+# A comparison has a name, since complex numbers have no order.
+COMPARISONS = {"<": "below", "<=": "at_most", ">": "above", ">=": "at_least", "==": "equal", "!=": "unequal"}
+_CHOICES: dict[str, Callable[..., complex]] = {
+    "max": _extreme(ieee.maximum),
+    "min": _extreme(ieee.minimum),
+    "below": _compare(lambda a, b: a < b),
+    "at_most": _compare(lambda a, b: a <= b),
+    "above": _compare(lambda a, b: a > b),
+    "at_least": _compare(lambda a, b: a >= b),
+    "equal": _compare(lambda a, b: a == b),
+    "unequal": _compare(lambda a, b: a != b),
+}
