@@ -8,24 +8,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gdcli.errors import DomainError, UsageError, did_you_mean
+from gdcli.errors import DomainError, GdError, UsageError, did_you_mean
 from gdcli.problem import Number, Problem, listed, make_problem, parsed, read_problem, sign_of
 
 if TYPE_CHECKING:
+    from gdcli.comparisons import RateComparison
+    from gdcli.examination import Examination, Wanted
     from gdcli.language.syntax import Tree
     from gdcli.objective.build import Exact
     from gdcli.objective.space import Space
-    from gdcli.solvers.types import Certificate, Observer, RunResult, Status
+    from gdcli.solvers.bounds import Box
+    from gdcli.solvers.types import Certificate, Objective, Observer, RunResult, Status
 
 __all__ = [
     "Number",
     "Outcome",
     "Problem",
     "Settings",
+    "compare_learning_rates",
+    "compare_methods",
     "make_problem",
     "maximize",
     "minimize",
@@ -58,6 +64,28 @@ class Settings:
     target: float | None = None
 
 
+class ActiveBound(NamedTuple):
+    """A bound that holds the answer: the variable or element, the side (lower, upper or fixed), where, its multiplier.
+
+    The multiplier is the slope that the bound holds back: by so much a unit the value would still improve.
+    """
+
+    name: str
+    side: str
+    bound: float
+    multiplier: float
+
+
+class Minimum(NamedTuple):
+    """One of the minima (maxima) found from many starts: how many starts led to it, its flat vector ``x``."""
+
+    value: float
+    point: Mapping[str, float | list[float]]
+    certificate: Certificate
+    starts: int
+    x: tuple[float, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The answer and its evidence.
@@ -66,7 +94,8 @@ class Outcome:
     maximisation) turn it back into the user's. ``method`` is the name of the method as ``--method`` takes it,
     ``used`` what it was in words, and ``why`` why it was chosen. ``message`` is one sentence on how it ended,
     ``advice`` what to try next (empty when converged). ``formulas`` has the gradient as text per variable when
-    it was asked for.
+    it was asked for. ``active`` lists the bounds that hold the answer. From many ``starts``, ``minima``
+    has every distinct minimum found, the best first.
     """
 
     problem: Problem
@@ -84,6 +113,9 @@ class Outcome:
     engine: str
     warnings: tuple[str, ...] = ()
     formulas: Mapping[str, str] | None = None
+    active: tuple[ActiveBound, ...] = ()
+    minima: tuple[Minimum, ...] = ()
+    starts: int = 1
 
     @property
     def point(self) -> dict[str, float | list[float]]:
@@ -109,6 +141,7 @@ def solve(
     """
     from gdcli.analysis.verdict import judge
     from gdcli.objective.build import build_objective, with_gradient
+    from gdcli.solvers.bounds import Bounded
     from gdcli.solvers.registry import choose
     from gdcli.solvers.run import run
     from gdcli.solvers.stopping import rules_from
@@ -116,12 +149,15 @@ def solve(
     settings = settings or Settings()
     sign = sign_of(problem.sense)
     tree = parsed(problem.expression, problem.source)
-    lengths = {
-        name: len(value) if hasattr(value, "__len__") else None for name, value in problem.start.items()
-    }
-    exact = build_objective(tree, lengths, problem.constants, sign)
-    objective = with_gradient(exact, settings.gradient, settings.h, problem.constants, sign)
+    exact = build_objective(tree, problem.lengths, problem.constants, sign)
     x0 = exact.vector(exact.space.flatten(problem.start))
+    objective: Objective = with_gradient(exact, settings.gradient, settings.h, problem.constants, sign)
+    evidence: Objective = exact
+    notes: list[str] = []
+    if problem.bounds:
+        box = bounds_of(problem, exact)
+        objective, evidence = Bounded(objective, box), Bounded(exact, box)
+        x0, notes = _moved_inside(box, x0, exact.space)
     _check_start(problem, tree, exact, x0)
     choice = choose(
         settings.method,
@@ -145,8 +181,11 @@ def solve(
     )
     result = run(objective, choice.method, x0, rules, observers)
     tol = choice.entry.default_tol if settings.tol is None else settings.tol
-    result, certificate = _certified(exact, result, tol)
+    result, certificate = _certified(evidence, result, tol)
     constant = exact.is_constant()
+    active = _active(evidence, result, exact.space)
+    if len(active) == exact.size:  # no variable is free: there is no curvature to speak of
+        certificate = replace(certificate, eigenvalue_min=None, eigenvalue_max=None, condition=None)
     verdict = judge(
         result,
         certificate,
@@ -170,20 +209,22 @@ def solve(
         why=choice.why,
         sign=sign,
         engine=exact.engine,
-        warnings=(*_warnings(exact, result, constant), *certificate.notes),
-        formulas=_formulas(tree, lengths, problem.constants) if formulas else None,
+        warnings=(*notes, *_warnings(exact, result, constant), *certificate.notes),
+        active=active,
+        formulas=_formulas(tree, problem.lengths, problem.constants) if formulas else None,
     )
 
 
-def _check_start(problem: Problem, tree: Tree, exact: Exact, x0: Any) -> None:
-    """Raise DomainError, naming the sub-expression at fault, when the start has no finite value."""
+def _check_start(problem: Problem, tree: Tree, exact: Exact, x0: Any, place: str = "start") -> None:
+    """Raise DomainError, naming the sub-expression at fault, when the start (or point) has no finite value."""
     value = exact.evaluate(x0).value
     exact.counts.value -= 1  # a look before the run, which counts its own evaluations
     if abs(value) < float("inf"):
         return
     from gdcli.language.walk import find_culprit
 
-    culprit = find_culprit(tree, {**problem.start, **problem.constants}, problem.constants)
+    point = exact.space.unflatten(x0)
+    culprit = find_culprit(tree, {**point, **problem.constants}, problem.constants)
     where = "the objective"
     if culprit is not None:
         parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
@@ -199,16 +240,53 @@ def _check_start(problem: Problem, tree: Tree, exact: Exact, x0: Any) -> None:
         else "has no finite value"
     )
     raise DomainError(
-        f"the expression {what} at the start ({where})",
-        "start inside the domain, for example with another --start",
+        f"the expression {what} at the {place} ({where})",
+        "start inside the domain, for example with another --start"
+        if place == "start"
+        else "give a point inside the domain with --at",
         tree.span(culprit.node) if culprit else None,
     )
 
 
-def _certified(exact: Exact, result: RunResult, tol: float) -> tuple[RunResult, Certificate]:
-    """The certificate of the best point; an interrupt meanwhile keeps the point and leaves out the certificate."""
-    from dataclasses import replace
+def bounds_of(problem: Problem, exact: Exact) -> Box:
+    """Return the bounds of all components of the flat vector; infinite where there is none."""
+    from gdcli.solvers.bounds import Box
 
+    ends: list[list[float]] = []
+    for side, none in ((0, -math.inf), (1, math.inf)):
+        values: dict[str, Any] = {
+            name: none if length is None else [none] * length for name, length in exact.space.lengths.items()
+        }
+        values.update({name: pair[side] for name, pair in problem.bounds.items()})
+        ends.append(exact.space.flatten(values))
+    return Box(exact.vector(ends[0]), exact.vector(ends[1]))
+
+
+def _moved_inside(box: Box, x0: Any, space: Space) -> tuple[Any, list[str]]:
+    """The start, moved into the box, and a warning that names what was moved."""
+    inside = box.clip(x0)
+    if inside is x0:
+        return x0, []
+    moved = [space.label(i) for i, (a, b) in enumerate(zip(inside, x0, strict=True)) if a != b]
+    note = f"the start was outside the bounds and was moved inside: {listed(moved)}"
+    return inside, [note]
+
+
+def _active(evidence: Objective, result: RunResult, space: Space) -> tuple[ActiveBound, ...]:
+    """The bounds that hold the answer, with their multipliers; those of the user's sense of up and down."""
+    from gdcli.solvers.bounds import Bounded
+
+    if not isinstance(evidence, Bounded):
+        return ()
+    held = evidence.multipliers(result.best.at)
+    x = result.best.at.x
+    return tuple(
+        ActiveBound(space.label(h.variable), h.side, float(x[h.variable]), h.multiplier) for h in held
+    )
+
+
+def _certified(exact: Objective, result: RunResult, tol: float) -> tuple[RunResult, Certificate]:
+    """The certificate of the best point; an interrupt meanwhile keeps the point and leaves out the certificate."""
     from gdcli.analysis.certificate import certify
     from gdcli.errors import Terminated
     from gdcli.solvers.types import Certificate, StopReason
@@ -243,7 +321,9 @@ def _formulas(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[
 
 
 def minimize(expression: str, start: Mapping[str, Number] | None = None, **options: Any) -> Outcome:
-    """Minimise ``expression`` from ``start``; ``options`` are the fields of :class:`Settings`, ``constants``, ``seed``.
+    """Minimise ``expression`` from ``start``.
+
+    ``options`` are the fields of :class:`Settings`, ``constants``, ``bounds`` and ``seed``.
 
     Raises UsageError for an unknown option, and as :func:`read_problem` and :func:`solve` do.
     """
@@ -255,13 +335,113 @@ def maximize(expression: str, start: Mapping[str, Number] | None = None, **optio
     return _extremum(expression, "maximize", start, options)
 
 
+def gradient(
+    expression: str,
+    at: Mapping[str, Number],
+    constants: Mapping[str, Number] | None = None,
+    **wanted: Any,
+) -> Examination:
+    """Compute the gradient of ``expression`` at a point in every way, and audit it.
+
+    ``wanted`` are the fields of `gdcli.examination.Wanted`: h, hessian, errors, latex, trace. Raises UsageError as
+    :func:`read_problem` does, and DomainError where the point has no finite value.
+    """
+    from gdcli.examination import Wanted
+
+    return examine(make_problem(expression, "minimize", at, constants), Wanted(**wanted))
+
+
+def examine(problem: Problem, wanted: Wanted) -> Examination:
+    """Examine the gradient at the start of ``problem``, which :func:`gradient` makes from values at hand."""
+    from gdcli import examination
+    from gdcli.objective.audited import expanded
+
+    tree = parsed(problem.expression, problem.source)
+    objective = expanded(tree, problem.lengths, problem.constants)
+    x = objective.vector(objective.space.flatten(problem.start))
+    _check_start(problem, tree, objective, x, "point")
+    return examination.examine(problem, objective, wanted)
+
+
 def _extremum(
     expression: str, sense: str, start: Mapping[str, Number] | None, options: dict[str, Any]
 ) -> Outcome:
     constants = dict(options.pop("constants", {}))
     seed = options.pop("seed", 0)
+    bounds = options.pop("bounds", ())
     known = [f.name for f in fields(Settings)]
     for name in options:
         if name not in known:
-            raise UsageError(f"unknown option {name}", did_you_mean(name, [*known, "constants", "seed"]))
-    return solve(make_problem(expression, sense, start, constants, seed), Settings(**options))
+            raise UsageError(
+                f"unknown option {name}", did_you_mean(name, [*known, "constants", "seed", "bounds"])
+            )
+    return solve(make_problem(expression, sense, start, constants, seed, bounds=bounds), Settings(**options))
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRun:
+    """How one method fared: its outcome, or the error in its way; ``values`` has the value at each iterate."""
+
+    method: str
+    outcome: Outcome | None
+    fault: GdError | None
+    values: tuple[float, ...]
+
+
+def compare_learning_rates(problem: Problem, rates: Sequence[float] = (), steps: int = 100) -> RateComparison:
+    """Run plain gradient descent once per learning rate, and give each a verdict with its reason.
+
+    Without ``rates`` some around the stable limit are chosen. See :mod:`gdcli.analysis.learning_rates` for the rules.
+    Raises UsageError for a rate that is not a positive number, DomainError when the start has no finite value.
+    """
+    from gdcli.comparisons import learning_rates
+    from gdcli.objective.build import build_objective
+
+    tree = parsed(problem.expression, problem.source)
+    exact = build_objective(tree, problem.lengths, problem.constants, sign_of(problem.sense))
+    x0 = exact.vector(exact.space.flatten(problem.start))
+    _check_start(problem, tree, exact, x0)
+    return learning_rates(problem, tree, exact, x0, rates, steps)
+
+
+def compare_methods(
+    problem: Problem, methods: Sequence[str] = (), settings: Settings | None = None
+) -> tuple[MethodRun, ...]:
+    """Solve ``problem`` by each of ``methods`` (none: those that suit its size), and return how each fared.
+
+    Of ``settings`` the method is left out; a learning rate goes to the methods that read one. What goes wrong in one
+    method is part of the answer; an interrupt ends the comparison after the run that it met. Raises UsageError for an
+    unknown method, before anything runs, and DomainError when the start has no finite value.
+    """
+    from gdcli.comparisons import suited_to
+    from gdcli.solvers.registry import find
+    from gdcli.solvers.types import Status
+
+    settings = settings or Settings()
+    chosen = [find(name) for name in dict.fromkeys(methods or suited_to(problem))]
+    if settings.lr is not None and not any("lr" in entry.reads for entry in chosen):
+        raise UsageError("none of these methods reads --lr", "leave it out, or add gd to --method")
+    runs: list[MethodRun] = []
+    for entry in chosen:
+        lr = settings.lr if "lr" in entry.reads else None
+        runs.append(_run_of(problem, replace(settings, method=entry.name, lr=lr)))
+        outcome = runs[-1].outcome
+        if outcome is not None and outcome.status in (Status.INTERRUPTED, Status.TERMINATED):
+            break
+    return tuple(runs)
+
+
+def _run_of(problem: Problem, settings: Settings) -> MethodRun:
+    """Return one run; only an error of the start itself, which all would share, is passed on."""
+    sign = sign_of(problem.sense)
+    values: list[float] = []
+    try:
+        outcome = solve(problem, settings, [lambda iterate: values.append(sign * iterate.at.value)])
+    except DomainError:
+        raise
+    except GdError as fault:
+        return MethodRun(settings.method, None, fault, tuple(values))
+    except Exception as fault:  # a fault of this method is no reason to keep the others back
+        told = GdError(f"internal error: {type(fault).__name__}: {fault}")
+        return MethodRun(settings.method, None, told, tuple(values))
+    return MethodRun(settings.method, outcome, None, tuple(values))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ class Problem:
 
     ``start`` has every variable, in order of first appearance: a number, or a sequence for a vector. ``drawn`` tells
     that no start was given and a random one was drawn with ``seed``. ``source`` is where the expression stands.
+    ``bounds`` has (lower, upper) of the bounded variables by name, lists for a vector.
     """
 
     expression: str
@@ -35,6 +37,12 @@ class Problem:
     seed: int = 0
     drawn: bool = False
     source: str = ""
+    bounds: Mapping[str, tuple[Number, Number]] = field(default_factory=dict)
+
+    @property
+    def lengths(self) -> dict[str, int | None]:
+        """The length of each variable, None for a number."""
+        return {name: len(value) if isinstance(value, Sized) else None for name, value in self.start.items()}
 
 
 @lru_cache(maxsize=64)
@@ -52,8 +60,9 @@ def read_problem(
     constants: Sequence[str] = (),
     seed: int = 0,
     source: str = "",
+    bounds: Sequence[str] = (),
 ) -> Problem:
-    """Return the problem that a user typed: ``start`` and ``constants`` as after ``--start`` and ``--set``.
+    """Return the problem that a user typed: texts as after ``--start``, ``--set`` and ``--bounds``.
 
     Raises UsageError with a span into the text at fault, DomainError where no finite random start is found.
     """
@@ -67,10 +76,14 @@ def read_problem(
             raise UsageError("--set needs a name for each value", "for example --set a=3", entry.span)
     known = {entry.name: entry.value for entry in fixed}
     names = _variables(tree, known, given)
-    if not start:
-        return _drawn(Problem(expression, sense, {}, known, seed, True, source), tree, names)
-    values = _named(tree, names, given)
-    return Problem(expression, sense, values, known, seed, False, source)
+    values = _named(tree, names, given) if start else {}
+    problem = Problem(expression, sense, values, known, seed, not start, source)
+    if bounds:
+        from gdcli.language.limits import boxes, read_limits
+
+        lengths = problem.lengths if start else dict.fromkeys(names)
+        problem = replace(problem, bounds=boxes(read_limits(bounds), lengths))
+    return problem if start else _drawn(problem, tree, names)
 
 
 def _variables(tree: Tree, constants: Mapping[str, Any], given: Sequence[Entry]) -> list[str]:
@@ -133,9 +146,7 @@ def _example(names: Sequence[str], vectors: set[str]) -> str:
 
 
 def _drawn(problem: Problem, tree: Tree, names: Sequence[str]) -> Problem:
-    """The problem with a standard normal start for every name, redrawn until the value is finite."""
-    from dataclasses import replace
-
+    """The problem with a random start for every name, redrawn until the value is finite."""
     from gdcli.language import form
     from gdcli.language.values import normals
     from gdcli.objective.build import build_objective
@@ -145,13 +156,28 @@ def _drawn(problem: Problem, tree: Tree, names: Sequence[str]) -> Problem:
         hint = f"give it a start: --start {_example(names, form.subscripted(tree))}"
         raise UsageError(f"{vectors[0]} is a vector, and its length is not known", hint)
     exact = build_objective(tree, dict.fromkeys(names), problem.constants, 1)
-    numbers = normals(problem.seed, MAX_DRAWS * len(names))
+    draws = normals(problem.seed)
     for _ in range(MAX_DRAWS):
-        x = [round(next(numbers), 4) for _ in names]  # short enough to be typed again
+        x = [_inside(next(draws), problem.bounds.get(name)) for name in names]
         if abs(exact.evaluate(exact.vector(x)).value) < float("inf"):
             return replace(problem, start=dict(zip(names, x, strict=True)))
     hint = f"give a start inside the domain: --start {_example(names, set())}"
     raise DomainError(f"no random start of {MAX_DRAWS} has a finite value", hint)
+
+
+def _inside(draw: float, bounds: tuple[Number, Number] | None) -> float:
+    """A standard normal draw brought within bounds, with few digits so that it can be typed again.
+
+    Between two finite ends it is spread over the interval (by the normal distribution's own function, so evenly);
+    next to one end it lies on the inner side at the same distance.
+    """
+    if bounds is None:
+        return round(draw, 4)
+    lower, upper = float(bounds[0]), float(bounds[1])  # type: ignore[arg-type]
+    if math.isfinite(lower) and math.isfinite(upper):
+        part = 0.5 * (1.0 + math.erf(draw / math.sqrt(2.0)))
+        return min(max(float(f"{lower + part * (upper - lower):.4g}"), lower), upper)
+    return lower + round(abs(draw), 4) if math.isfinite(lower) else upper - round(abs(draw), 4)
 
 
 def make_problem(
@@ -161,8 +187,11 @@ def make_problem(
     constants: Mapping[str, Number] | None = None,
     seed: int = 0,
     source: str = "",
+    bounds: Mapping[str, tuple[float | None, float | None]] | Sequence[str] = (),
 ) -> Problem:
     """Return a problem from values at hand, checked as a typed one; without ``start`` a random one is drawn.
+
+    ``bounds`` are (lower, upper) by name or element (``"v[0]"``), None for no bound; or texts as after --bounds.
 
     Raises UsageError and DomainError as :func:`read_problem`.
     """
@@ -176,15 +205,25 @@ def make_problem(
         Entry(name, _checked(name, v), Span(name, 0, len(name), "start")) for name, v in (start or {}).items()
     ]
     names = _variables(tree, known, entries)
-    if not entries:
-        return _drawn(Problem(expression, sense, {}, known, seed, True, source), tree, names)
-    return Problem(expression, sense, _named(tree, names, entries), known, seed, False, source)
+    values = _named(tree, names, entries) if entries else {}
+    problem = Problem(expression, sense, values, known, seed, not entries, source)
+    if bounds:
+        from gdcli.language.limits import boxes, read_limits
+
+        lengths = problem.lengths if entries else dict.fromkeys(names)
+        texts = [_typed(*item) for item in bounds.items()] if isinstance(bounds, Mapping) else bounds
+        problem = replace(problem, bounds=boxes(read_limits(texts, "bounds"), lengths))
+    return problem if entries else _drawn(problem, tree, names)
+
+
+def _typed(name: str, ends: tuple[float | None, float | None]) -> str:
+    """A pair of bounds as typed; an infinite end is none."""
+    lower, upper = ("" if end is None or math.isinf(end) else repr(float(end)) for end in ends)
+    return f"{name}={lower}:{upper}"
 
 
 def _checked(name: str, value: Any) -> Any:
     """A start or constant as floats, checked to be finite; a long vector stays an array."""
-    import math
-
     try:
         if hasattr(value, "__len__") and not isinstance(value, str):
             numbers = value if hasattr(value, "dtype") else [float(v) for v in value]

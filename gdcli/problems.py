@@ -80,6 +80,7 @@ class Entry(NamedTuple):
     sense: str
     start: tuple[str, ...]
     constants: tuple[str, ...]
+    bounds: tuple[str, ...]
     options: Mapping[str, str]
     expect: Expectation | None
 
@@ -88,7 +89,9 @@ class Entry(NamedTuple):
         from gdcli import api
 
         try:
-            return api.read_problem(self.expression, self.sense, self.start, self.constants, seed)
+            return api.read_problem(
+                self.expression, self.sense, self.start, self.constants, seed, bounds=self.bounds
+            )
         except GdError as error:
             raise self.located(error) from None
 
@@ -193,6 +196,20 @@ class _Table:
             return (value,) if value else ()
         return tuple(f"{name}={self.value(f'{key}.{name}', v)}" for name, v in self.table(key).items())
 
+    def bounds(self) -> tuple[str, ...]:
+        """Return the bounds as texts after ``--bounds``: from ``{x = [0, 5], y = ":2"}`` or plain text."""
+        value = self.content.get("bounds", {})
+        if isinstance(value, str):
+            return (value,) if value else ()
+        return tuple(f"{name}={self.ends(f'bounds.{name}', v)}" for name, v in self.table("bounds").items())
+
+    def ends(self, key: str, value: Any) -> str:
+        if isinstance(value, list) and len(value) == 2:
+            return ":".join(repr(self.number(key, end)) for end in value)
+        if not isinstance(value, str):
+            raise self.wrong(key, "must be [lower, upper] or text such as '0:5', ':2'")
+        return value
+
     def value(self, key: str, value: Any) -> str:
         if isinstance(value, str):
             return value
@@ -229,8 +246,6 @@ def _entry(file: str, name: str, content: Any, options: Collection[str]) -> Entr
     sense = table.text("sense", "minimize")
     if sense not in SENSES:
         raise table.wrong("sense", f"'{sense}' is neither minimize nor maximize", did_you_mean(sense, SENSES))
-    if table.table("bounds"):
-        raise table.wrong("bounds", "bounds are not supported yet")
     table.text("about", "")
     given = {key.replace("_", "-"): value for key, value in content.items() if key not in KEYS}
     return Entry(
@@ -240,6 +255,7 @@ def _entry(file: str, name: str, content: Any, options: Collection[str]) -> Entr
         sense,
         table.assignments("start"),
         table.assignments("set"),
+        table.bounds(),
         {f"--{key}": _option(table, key, value) for key, value in given.items()},
         _expectation(table) if "expect" in content else None,
     )

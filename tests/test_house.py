@@ -23,15 +23,34 @@ ALLOWED = {
     "objective": {"language", "calculus", "codegen", "data", "solvers.types", "solvers.vectors"},
     "analysis": {"solvers"},
     "report": {"solvers.types"},
-    "api": {"problem", "language", "calculus", "codegen", "objective", "data", "solvers", "analysis"},
+    # A gradient at a point, in every way there is.
+    "examination": {"calculus", "objective", "solvers"},
+    "api": {
+        "comparisons",
+        "examination",
+        "problem",
+        "language",
+        "calculus",
+        "codegen",
+        "objective",
+        "data",
+        "solvers",
+        "analysis",
+    },
+    # Learning rates and methods side by side; what is asked is checked, what is found gets the user's signs.
+    "comparisons": {"problem", "language", "objective", "analysis", "solvers"},
     # What is asked: read from the texts of a command, before anything is solved.
     "problem": {"language", "objective.space", "objective.build"},
+    # Runs of the api from many starts.
+    "multi_start": {"api", "problem", "objective.build", "objective.batch"},
     "problems": {"language", "api", "problem", "solvers.types"},
     # Besides the floors right below it the names of variables (space), and the words of an outcome.
     "cli": {
         "api",
         "report",
         "problems",
+        "multi_start",
+        "examination",
         "objective.space",
         "solvers.types",
         "solvers.registry",
@@ -42,9 +61,22 @@ ALLOWED = {
 }
 # What only type checkers read: results are written out by shape, and named here for people.
 NAMED = {
-    "report": {"api", "problem", "problems", "objective.space", "solvers.types"},
+    "report": {
+        "api",
+        "problem",
+        "examination",
+        "calculus.trace",
+        "problems",
+        "comparisons",
+        "analysis",
+        "objective.space",
+        "solvers.types",
+    },
     "problems": {"api"},
+    "examination": {"problem"},
+    "cli": {"problem"},
     "problem": {"objective"},
+    "multi_start": {"solvers.types"},
 }
 MODULES = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in PACKAGE.rglob("*.py")

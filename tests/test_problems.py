@@ -67,7 +67,11 @@ def test_forms_of_a_start(tmp_path: Path) -> None:
         ("[p]\nexpression='x'\nstart={x=nan}", "[p] start.x: must be a number", ""),
         ("[p]\nexpression='x'\nstart={x=[1,'a']}", "[p] start.x: must be a number", ""),
         ("[p]\nexpression='x'\nstart={x=1" + "0" * 400 + "}", "[p] start.x: must be a number", ""),
-        ("[p]\nexpression='x'\nbounds={x=[0,1]}", "[p] bounds: bounds are not supported yet", ""),
+        (
+            "[p]\nexpression='x'\nbounds={x=[0,1,2]}",
+            "[p] bounds.x: must be [lower, upper] or text such as '0:5', ':2'",
+            "",
+        ),
         ("[p]\nexpression='x'\nexpect=3", "[p] expect: must be a table", ""),
         ("[p]\nexpression='x'\nexpect={valeu=3}", "[p] expect.valeu: unknown key", "did you mean value?"),
         ("[p]\nexpression='x'\nexpect={value='3'}", "[p] expect.value: must be a number", ""),

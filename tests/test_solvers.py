@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from toy import Toy, rosenbrock, scalar, sum_of_squares
 
+from gdcli.analysis.certificate import certify
 from gdcli.errors import DomainError, UsageError
 from gdcli.solvers.descent import Batch, Descent, Steepest
 from gdcli.solvers.registry import METHODS, STEP_RULES, choose
@@ -273,6 +274,47 @@ def test_registry_chooses() -> None:
         assert (
             run(sum_of_squares(2), chosen.method, Vec([0.5, 0.5]), rules_from(max_iter=30)).best.iteration > 0
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("gd", {"lr": 0.1}, "fixed step 0.1"),
+        ("gd", {}, "Armijo backtracking, first step 1"),
+        ("gd", {"step_rule": "decay", "lr": 0.1}, "decay lr/(1+k/100) from 0.1"),
+        ("gd", {"step_rule": "bb"}, "Barzilai-Borwein steps"),
+        ("gd", {"step_rule": "exact"}, "exact line search, first step 1"),
+        ("batch", {}, "best of 8 steps"),
+        ("momentum", {}, "fixed step 0.001"),
+        ("cg", {}, "strong Wolfe search, first step 1"),
+        ("bfgs", {}, ""),
+    ],
+)
+def test_the_choice_tells_its_steps(name: str, settings: dict[str, object], words: str) -> None:
+    assert choose(name, rosenbrock(), **settings).why == words  # type: ignore[arg-type]
+
+
+# -- numbers at the ends of the floating-point range
+# -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exponent", [-320, -310, -300, -200, -160, 160, 200, 300])
+@pytest.mark.parametrize("name", METHODS)
+def test_extreme_scales_end_without_a_fault(name: str, exponent: int) -> None:
+    c = float(f"1e{exponent}")
+    toys = [
+        Toy(2, lambda v: c * (v[0] ** 2 + 3 * v[1] ** 2 + v[0] * v[1]),
+            lambda v: [c * (2 * v[0] + v[1]), c * (6 * v[1] + v[0])], lambda v: [[2 * c, c], [c, 6 * c]],
+            lambda v, d: [c * (2 * d[0] + d[1]), c * (6 * d[1] + d[0])]),
+        Toy(2, lambda v: c * (v[0] ** 2 - 3 * v[1] ** 2), lambda v: [c * 2 * v[0], -6 * c * v[1]],
+            lambda v: [[2 * c, 0.0], [0.0, -6 * c]], lambda v, d: [2 * c * d[0], -6 * c * d[1]]),
+    ]  # fmt: skip
+    for toy in toys:
+        for start in ([1.0, 1.0], [1e-150, 1e-160], [1e150, 1e100]):
+            if math.isfinite(toy.evaluate(Vec(start)).value):
+                chosen = choose(name, toy)
+                rules = rules_from(own_rule=chosen.entry.own_rule, max_iter=300)
+                certify(toy, run(toy, chosen.method, Vec(start), rules).best.at)
 
 
 # -- every method

@@ -23,9 +23,10 @@ def verdict(
     chosen = choose(name, toy, lr=lr, tol=rules.get("tol"))
     result = run(toy, chosen.method, Vec(start), rules_from(own_rule=chosen.entry.own_rule, **rules))
     tol = rules.get("tol") or chosen.entry.default_tol
-    found = certify(toy, result.best.at, result.start.at, tol)
+    found = certify(toy, result.best.at, result.start.at, tol, result.reason)
+    given = {"step_sizes": lr is not None, "fixed": chosen.fixed}
     return (
-        judge(result, found, strict=chosen.entry.strict, tol=tol, sign=sign, step_sizes=lr is not None),
+        judge(result, found, strict=chosen.entry.strict, tol=tol, sign=sign, **given),
         found,
         result,
     )
@@ -52,6 +53,22 @@ LOG = scalar(math.log, lambda x: 1 / x, lambda x: -1 / x**2)
 ROOT = scalar(math.sqrt, lambda x: 0.5 / math.sqrt(x), lambda x: -0.25 / x**1.5)
 ENTROPY = scalar(lambda x: x * math.log(x), lambda x: math.log(x) + 1, lambda x: 1 / x)
 BARRIER = scalar(lambda x: x - math.log(x), lambda x: 1 - 1 / x, lambda x: 1 / x**2)
+MINUS_LOG = scalar(lambda x: -math.log(x), lambda x: -1 / x, lambda x: 1 / x**2)
+MINUS_LOG_LOG = scalar(
+    lambda x: -math.log(math.log(x)),
+    lambda x: -1 / (x * math.log(x)),
+    lambda x: (math.log(x) + 1) / (x * math.log(x)) ** 2,
+)
+MINUS_ROOT = scalar(lambda x: -math.sqrt(x), lambda x: -0.5 / math.sqrt(x), lambda x: 0.25 / x**1.5)
+INVERSE_LOG = scalar(
+    lambda x: 1 / math.log(x),
+    lambda x: -1 / (x * math.log(x) ** 2),
+    lambda x: (math.log(x) + 2) / (x * x * math.log(x) ** 3),
+)
+SLIDE = Toy(2, lambda v: (v[0] - 1) ** 2 - math.log(v[1]), lambda v: [2 * (v[0] - 1), -1 / v[1]],
+            lambda v: [[2.0, 0.0], [0.0, 1 / v[1] ** 2]])  # fmt: skip
+DEEP_EDGE = scalar(lambda x: x * math.log(x) + 30 * x, lambda x: math.log(x) + 31, lambda x: 1 / x)
+FAR_OFF = scalar(lambda x: (1e-20 * x - 1) ** 2, lambda x: 2e-20 * (1e-20 * x - 1), lambda x: 2e-40)
 FOURTH = scalar(lambda x: (x - 1) ** 4, lambda x: 4 * (x - 1) ** 3, lambda x: 12 * (x - 1) ** 2)
 STEEP = scalar(lambda x: 1e8 * x * x, lambda x: 2e8 * x, lambda x: 2e8)
 FAINT = scalar(lambda x: 1e-20 * (x - 1) ** 2, lambda x: 2e-20 * (x - 1), lambda x: 2e-20)
@@ -94,8 +111,15 @@ BELL = scalar(
         (DECAY, [0.0], Status.DIVERGED, "at-infinity", None),
         (RECIPROCAL, [1.0], Status.DIVERGED, "at-infinity", None),
         (ARCTAN, [0.0], Status.DIVERGED, "at-infinity", None),
-        (LOG, [2.0], Status.STALLED, None, None),
-        (ROOT, [2.0], Status.STALLED, None, None),
+        (LOG, [2.0], Status.STALLED, "not-stationary", None),
+        (ROOT, [2.0], Status.STALLED, "not-stationary", None),
+        (DEEP_EDGE, [2.0], Status.CONVERGED, "minimum", -math.exp(-31)),
+        (FAR_OFF, [0.0], Status.CONVERGED, "minimum", 0.0),
+        (MINUS_LOG, [2.0], Status.DIVERGED, None, None),
+        (MINUS_LOG_LOG, [3.0], Status.DIVERGED, None, None),
+        (MINUS_ROOT, [2.0], Status.DIVERGED, None, None),
+        (INVERSE_LOG, [2.0], Status.DIVERGED, None, None),
+        (SLIDE, [2.0, 1.0], Status.DIVERGED, None, None),
         # The slope underflows at both starts; a walk of the order of x finds the well from one of them.
         (BELL, [100.0], Status.CONVERGED, "minimum", -1.0),
         (BELL, [1e5], Status.STALLED, "flat", None),
@@ -111,6 +135,43 @@ def test_auto_on_special_functions(
     if value is not None:
         assert result.best.at.value == pytest.approx(value, rel=1e-12, abs=1e-12)
     assert bool(found.advice) == (status is not Status.CONVERGED)
+
+
+@pytest.mark.parametrize("toy", [MINUS_LOG, MINUS_LOG_LOG, MINUS_ROOT, SLIDE])
+def test_a_fall_without_end_is_seen_from_afar(toy: Toy) -> None:
+    start = [3.0] * toy.size
+    found, certificate, result = verdict(toy, start)
+    assert result.iterations < 50
+    assert "ever more slowly" in found.message
+    assert certificate.gain is None
+
+
+def test_a_slow_fall_to_a_limit_is_no_fall_without_end() -> None:
+    assert "infimum is at infinity" in verdict(INVERSE_LOG, [2.0])[0].message
+
+
+def test_the_edge_is_noticed_in_time() -> None:
+    for toy in (LOG, ROOT):
+        assert verdict(toy, [2.0])[2].iterations < 80
+
+
+def test_a_fixed_step_is_told_its_stable_range() -> None:
+    squares = sum_of_squares(2)
+    assert "stable below 2/L = 1." in verdict(squares, [1.0, 1.0], "gd", lr=0.1)[0].message
+    for lr in (1.0, 1.1, 5.0):
+        found = verdict(squares, [1.0, 1.0], "gd", lr=lr)[0]
+        assert found.status in (Status.STALLED, Status.LIMIT, Status.DIVERGED)
+        assert 0.0 < float(found.advice.split("--lr ")[1].split()[0].rstrip(",")) < 1.0
+    slow = verdict(squares, [1.0, 1.0], "gd", lr=1e-6, max_iter=100)[0]
+    assert "larger step size, --lr 0.5" in slow.advice
+    # Momentum widens the range, and a step beyond it diverges indeed.
+    assert "stable below 3.8/L = 1.9." in verdict(squares, [1.0, 1.0], "momentum", lr=0.1)[0].message
+    assert verdict(squares, [1.0, 1.0], "momentum", lr=1.85)[0].status is Status.CONVERGED
+    assert verdict(squares, [1.0, 1.0], "momentum", lr=1.95)[0].status is Status.DIVERGED
+    assert "stable below 1.36/L = 0.6786." in verdict(squares, [1.0, 1.0], "nesterov", lr=0.1)[0].message
+    assert verdict(squares, [1.0, 1.0], "nesterov", lr=0.66)[0].status is Status.CONVERGED
+    assert verdict(squares, [1.0, 1.0], "nesterov", lr=0.69)[0].status is Status.DIVERGED
+    assert "stable" not in verdict(squares, [1.0, 1.0], "gd")[0].message
 
 
 def test_reasons_are_named() -> None:

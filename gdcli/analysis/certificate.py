@@ -22,13 +22,15 @@ from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import LEVELS, smoothed
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.run import quiet, unbounded_below
-from gdcli.solvers.types import Certificate, Evaluation, Objective, Vector
-from gdcli.solvers.vectors import norm
+from gdcli.solvers.types import Certificate, Evaluation, Objective, StopReason, Vector
+from gdcli.solvers.vectors import norm, same
 from gdcli.solvers.walk import Outcome, Walk, both_ways, rises_all_around, walk_all
 
 # A point is called stationary, and a claim of success is allowed, when no more than this many times the
 # tolerance of the run is left to gain, relative to max(1, |value|).
 CLAIM_FACTOR = 100.0
+# A larger estimate of the gain is no estimate: the model it comes from is all but flat.
+_CREDIBLE = 10.0
 _WALKED_DIRECTIONS = 4
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
@@ -36,17 +38,33 @@ _DOUBTFUL_SIGN = 1e-6
 # At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
 _SHARPER = 3.0
 _WALK_NEWS = 4e-12
+# Newton's method squares the error: where it is of use at all, one step takes most of the slope away.
+_CREST_SLOPE = 0.25
 
 
 def certify(
-    objective: Objective, at: Evaluation, start: Evaluation | None = None, tol: float = 1e-8
+    objective: Objective,
+    at: Evaluation,
+    start: Evaluation | None = None,
+    tol: float = 1e-8,
+    reason: StopReason | None = None,
 ) -> Certificate:
     """Return the evidence about the point ``at``.
 
     ``start`` is where the run began: it tells cheaply whether a small curvature is suspicious. ``tol`` is the
     tolerance of the run: with more than ``100 * tol * max(1, |value|)`` left to gain the point is not
-    stationary.
+    stationary. ``reason`` is why the run ended: when it was on its way to infinity, no gain is estimated.
     """
+    found = _examine(objective, at, start, tol)
+    if found.gain is None:
+        return found
+    no_end = reason in (StopReason.UNBOUNDED, StopReason.AT_INFINITY, StopReason.NON_FINITE)
+    if no_end or not found.gain <= _CREDIBLE * max(1.0, abs(at.value)):
+        return replace(found, gain=None, distance=None)
+    return found
+
+
+def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol: float) -> Certificate:
     if not isfinite(at.value):
         kind = "unbounded" if at.value < 0 else "unknown"
         return Certificate(kind, None, notes=("the value is not finite at the end point",))
@@ -100,7 +118,10 @@ def _certify_dense(
     elif model.negative and model.lowest > -_DOUBTFUL_SIGN:
         kind = kind_by_walking(objective, at, [vectors[0]], model.gain)
     elif model.negative:
-        kind, gain = ("saddle" if high > error else "maximum"), None
+        gain = None
+        kind = "saddle" if high > error else "maximum"
+        if not _is_crest(objective, at, model):
+            kind = "not-stationary"
     elif settled:
         kind, steps = "minimum", model.newton_length
     elif model.flat:
@@ -119,6 +140,18 @@ def _certify_dense(
         how=source,
         notes=tuple(notes),
     )
+
+
+def _is_crest(objective: Objective, at: Evaluation, model: LocalModel) -> bool:
+    """Tell whether the stationary point that the model sees beside a concave point is really there.
+
+    Close to its edge ``sqrt(x)`` is concave and hardly any higher nearby, but its slope is no smaller there.
+    """
+    slope = norm(at.gradient)
+    if slope == 0.0:
+        return True
+    there = objective.evaluate(at.x + model.stationary_step(), 1)
+    return there.gradient is None or norm(there.gradient) <= _CREST_SLOPE * slope or same(there.x, at.x)
 
 
 def _at_a_kink(objective: Objective, at: Evaluation, plain: Certificate, tol: float) -> Certificate:

@@ -25,6 +25,8 @@ from gdcli.solvers.vectors import Vec, along, as_like, dot, norm, zeros_like
 LANCZOS_STEPS = 40
 CG_STEPS = 100
 _CG_ACCURACY = 1e-2
+# An estimated eigenvalue with a larger error, relative to itself, is worth a warning.
+_DOUBTFUL = 0.1
 # A bound on the gain this small needs no sharper estimate.
 _PLENTY = 1e-12
 
@@ -61,7 +63,12 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
     error = NOISE["products" if objective.has_product else "differences"] * max(
         abs(spectrum.low), abs(spectrum.high)
     )
-    notes = [f"the eigenvalues are Lanczos estimates from {len(spectrum.alphas)} Hessian-vector products"]
+    notes: list[str] = []
+    if spectrum.low_error > max(error, _DOUBTFUL * abs(spectrum.low)):
+        notes.append(
+            f"the smallest eigenvalue is an estimate: there is one within {spectrum.low_error:.1g} of it"
+            " (Lanczos)"
+        )
     gain, way = _left(objective, at, slope, spectrum.low if spectrum.low > error else 0.0, notes)
     allowed = allowed_gain(at.value, tol)
     kind = "unknown"

@@ -7,18 +7,23 @@ name what is there instead. The words are for the user's problem: of a maximisat
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 from gdcli.analysis.certificate import CLAIM_FACTOR
+from gdcli.solvers.run import unbounded_below
+from gdcli.solvers.steps import FixedRate
 from gdcli.solvers.stopping import DEFAULT_TOL
 from gdcli.solvers.types import Certificate, RunResult, Status, StopReason
+from gdcli.solvers.vectors import max_abs
 
 # What `auto` demands of its own claims, as part of the tolerance: 1e-10 for the default 1e-8.
 STRICT_FACTOR = 1e-2
 # A gain below this many units of rounding of the value cannot be realised.
 _ROUNDING = 80 * 2.2e-16
-# A larger estimate of the gain is no estimate: the model it comes from is all but flat.
-_CREDIBLE = 10.0
+
+# Numbers so large are met only on the way to infinity.
+_FAR_OUT = 1e20
 
 _CAPS = (StopReason.MAX_ITERATIONS, StopReason.MAX_EVALUATIONS, StopReason.MAX_TIME)
 _CAP_OPTIONS = {
@@ -62,22 +67,47 @@ def judge(
     sign: int = 1,
     constant: bool = False,
     step_sizes: bool = False,
+    fixed: FixedRate | None = None,
 ) -> Verdict:
     """Return the verdict on a run and the certificate of its best point.
 
     ``strict``: the run was by `auto`, whose claims are held to a hundredth of ``tol`` (default 1e-8) instead
     of a hundred times it. ``sign`` is -1 when the user maximises. ``constant``: the expression does not
     depend on any variable. ``step_sizes``: the method was given its step size (then advice speaks of it).
+    ``fixed``: its step size never changed; then the verdict also tells which sizes are stable.
     """
     words = _MINIMISE if sign > 0 else _MAXIMISE
     other = "" if strict else ", or --method auto"
-    return (
+    found = (
         _of_the_end(run, words)
         or _of_no_minimum(run, certificate, words, step_sizes, other, sign)
         or _of_the_point(run, certificate, strict, tol or DEFAULT_TOL, words, constant)
         or _of_a_cap(run, certificate, words, other)
         or _of_a_stall(run, certificate, words, strict, step_sizes)
     )
+    if fixed is None or certificate.eigenvalue_max is None or not certificate.eigenvalue_max > 0.0:
+        return found
+    return _with_stable_rates(found, fixed, certificate.eigenvalue_max, run)
+
+
+def _with_stable_rates(found: Verdict, fixed: FixedRate, curvature: float, run: RunResult) -> Verdict:
+    """Return the verdict with the range of stable step sizes, and advice that names one where it can help.
+
+    ``curvature`` is the largest one at the best point.
+    """
+    limit = fixed.factor / curvature
+    if not 0.0 < limit < inf:
+        return found
+    law = f"{fixed.factor:.3g}/L = {limit:.4g}"
+    where = "here" if found.status is Status.CONVERGED else "at the best point"
+    message = f"{found.message[:-1]}; {where} steps are stable below {law}."
+    advice = found.advice
+    blown_up = found.status is Status.DIVERGED and run.reason is StopReason.NON_FINITE
+    if blown_up or (found.status in (Status.STALLED, Status.LIMIT) and fixed.lr >= limit):
+        advice = f"try a smaller step size, --lr {min(0.5 * limit, 0.1 * fixed.lr):.2g} say, or --method auto"
+    elif found.status in (Status.STALLED, Status.LIMIT) and fixed.lr < 0.25 * limit:
+        advice = f"try a larger step size, --lr {0.5 * limit:.2g} say, or --method auto"
+    return Verdict(found.status, message, advice)
 
 
 def _of_the_end(run: RunResult, words: _Words) -> Verdict | None:
@@ -98,16 +128,21 @@ def _of_no_minimum(
     """Unbounded, a limit at infinity, a blow-up, the edge of the domain."""
     w = words
     if run.reason is StopReason.UNBOUNDED or certificate.kind == "unbounded":
+        far = run.reason is StopReason.UNBOUNDED and max_abs(run.best.at.x) > _FAR_OUT
+        slowly = far and run.best.at.value > unbounded_below(run.start.at.value)
         return Verdict(
             Status.DIVERGED,
-            f"There is no {w.minimum}: the value {w.falls} without end.",
+            f"There is no {w.minimum}: the value {w.falls} without end{', ever more slowly' if slowly else ''}.",
             f"check the sign of the expression, {'maximize' if sign > 0 else 'minimize'} it, or add bounds",
         )
     if run.reason is StopReason.AT_INFINITY or certificate.kind == "at-infinity":
         limit = sign * run.best.at.value
+        # Only where hardly anything is left to gain does the value tell the limit.
+        near = certificate.kind in ("at-infinity", "degenerate", "flat")
+        towards = "towards" if near else f"{w.below}"
         return Verdict(
             Status.DIVERGED,
-            f"There is no {w.minimum}: the value keeps {w.falling} towards about {limit:.6g} as the variables"
+            f"There is no {w.minimum}: the value keeps {w.falling} {towards} about {limit:.6g} as the variables"
             f" grow, its {w.infimum} is at infinity.",
             "add bounds, or a term that holds the variables back",
         )
@@ -228,7 +263,7 @@ def _of_a_stall(
 
 def _left(certificate: Certificate, words: _Words, value: float) -> str:
     gain, slope = certificate.gain, certificate.gradient_norm
-    if gain is not None and 0.0 < gain <= _CREDIBLE * max(1.0, abs(value)):
+    if gain is not None and gain > 0.0:
         return f" (gradient norm {slope:.2g}, the value can still get about {gain:.2g} {words.lower})"
     return "" if slope is None else f" (gradient norm {slope:.2g})"
 

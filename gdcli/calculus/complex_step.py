@@ -32,10 +32,11 @@ class NotAnalyticError(Exception):
 
 
 def step_at(x: float) -> float:
-    """Return a step that vanishes beside x, and whose square is 0; a power of two."""
-    if x == 0.0 or abs(x) > STEP * 2.0**70:
-        return STEP
-    return max(2.0 ** (math.frexp(x)[1] - 70), _SMALLEST)
+    """Return a step that vanishes beside x, and whose square does beside x**2; a power of two."""
+    exponent = math.frexp(x)[1]
+    if abs(x) > 1.0:
+        return math.ldexp(STEP, exponent)
+    return STEP if x == 0.0 or exponent > -490 else max(2.0 ** (exponent - 70), _SMALLEST)
 
 
 def quotient(program: Callable[[list[complex]], complex], x: list[float], index: int, h: float) -> float:

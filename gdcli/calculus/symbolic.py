@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sympy as sp
+from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
 from gdcli.errors import UsageError
@@ -24,6 +25,8 @@ from gdcli.language.syntax import Node, Tree, postorder
 MAX_VARIABLES = 30
 # Formulas beyond this size are shown as they come out of differentiation; simplifying them can take minutes.
 SIMPLIFY_SIZE = 80
+# sympy reads cos(n*x) as a polynomial of degree n.
+LARGEST_MULTIPLE = 20
 
 _RELATIONS = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge, "==": sp.Eq, "!=": sp.Ne}
 
@@ -211,9 +214,51 @@ def _number(value: float) -> Any:
 
 def text(expression: Any) -> str:
     """Return a formula as the user could type it, simplified unless it is long."""
-    if expression.count_ops() <= SIMPLIFY_SIZE:
-        expression = sp.simplify(expression)
-    return str(_Printer().doprint(expression))
+    return str(_Printer().doprint(_simplified(expression)))
+
+
+def latex(expression: Any) -> str:
+    """Return a formula in LaTeX, simplified unless it is long."""
+    return str(_LatexPrinter({"fold_short_frac": False}).doprint(_simplified(expression)))
+
+
+def _simplified(expression: Any) -> Any:
+    if expression.count_ops() > SIMPLIFY_SIZE or _has_large_multiples(expression):
+        return expression
+    return sp.simplify(expression)
+
+
+def _has_large_multiples(expression: Any) -> bool:
+    """Whether simplifying would write out something like cos(10000*x), or x**10000 - 1, term by term."""
+    inner = [part for f in expression.atoms(sp.Function) for part in f.args]
+    inner += [power.exp for power in expression.atoms(sp.Pow)]
+    return any(abs(n) > LARGEST_MULTIPLE for part in inner for n in part.atoms(sp.Integer))
+
+
+class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
+    """Writes the functions that sympy does not know as mathematicians do."""
+
+    def _print_abs_(self, e: Any, exp: Any = None) -> str:
+        return self._raised(rf"\left|{{{self._print(e.args[0])}}}\right|", exp)
+
+    def _print_sign(self, e: Any, exp: Any = None) -> str:
+        return self._raised(rf"\operatorname{{sign}}\left({self._print(e.args[0])}\right)", exp)
+
+    def _print_cbrt(self, e: Any, exp: Any = None) -> str:
+        return self._raised(rf"\sqrt[3]{{{self._print(e.args[0])}}}", exp)
+
+    def _print_floor(self, e: Any, exp: Any = None) -> str:
+        return self._raised(rf"\left\lfloor{{{self._print(e.args[0])}}}\right\rfloor", exp)
+
+    def _print_ceil(self, e: Any, exp: Any = None) -> str:
+        return self._raised(rf"\left\lceil{{{self._print(e.args[0])}}}\right\rceil", exp)
+
+    def _print_Float(self, e: Any) -> str:  # noqa: N802 - sympy's name
+        digits, _, exponent = repr(float(e)).partition("e")
+        return rf"{digits} \cdot 10^{{{int(exponent)}}}" if exponent else digits
+
+    def _raised(self, text: str, exp: Any) -> str:
+        return text if exp is None else f"{text}^{{{exp}}}"
 
 
 class _Printer(StrPrinter):  # type: ignore[misc]

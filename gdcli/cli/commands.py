@@ -65,7 +65,7 @@ def _extremum(name: str, example: str) -> Command:
         f"Find a {adjective}imum of an expression.",
         f"Find a {adjective}imum of an expression and show the evidence for it.",
         (_EXPRESSION._replace(help=_EXPRESSION.help.format(name)),),
-        options.PROBLEM + options.SOLVER + options.OUTPUT,
+        (*options.PROBLEM, options.MULTI_START, *options.SOLVER, *options.OUTPUT),
         (
             example,
             f"gd {name} 'sum(a*v**2)' --set a={'' if name == 'minimize' else '-'}2 --start 'v=[10,20,4,5]'",
@@ -73,11 +73,69 @@ def _extremum(name: str, example: str) -> Command:
     )
 
 
+_RATE_RULES = """Run plain gradient descent once per learning rate, and give each a verdict with its reason.
+
+N is the number of steps until one moves less than 1e-7: measured, or predicted (marked ~) from the contraction of
+the last steps where --steps ends before. N* is the same for the best fixed rate.
+
+diverges: the value grows without end, or leaves the domain, or falls without end. oscillates: the step changes sign
+each time and shrinks by less than 10 % a step. good pace: N is at most max(100, 3 N*). converges: N is at most
+max(300, 10 N*). too slow: more. The first that holds is the verdict.
+
+L and m are the largest and the smallest curvature (eigenvalue of the Hessian) along the way of the best rate; with
+--maximize, of the negative of the expression. Above 2/L steps overshoot; the best fixed rate is 2/(L+m)."""
+
+
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
         _extremum("minimize", "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1"),
         _extremum("maximize", "gd maximize '-x**2 + 3*x' --start x=0 --print x,value"),
+        Command(
+            "compare-lr",
+            "gdcli.cli.compare_lr:run",
+            "Compare learning rates of gradient descent, with a verdict on each.",
+            _RATE_RULES,
+            (_EXPRESSION._replace(help=_EXPRESSION.help.format("minimize")),),
+            (
+                *options.only(options.PROBLEM, "--start", "--set", "--seed"),
+                options.MAXIMIZE,
+                *options.RATES,
+                *options.only(options.OUTPUT, "--format", "--output"),
+            ),
+            ("gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01",),
+        ),
+        Command(
+            "compare-methods",
+            "gdcli.cli.compare_methods:run",
+            "Compare methods on one problem.",
+            "Solve one problem by several methods, and compare how far each came and what it cost. "
+            "A method that fails is a row that says so; an --lr goes to the methods that read one.",
+            (_EXPRESSION._replace(help=_EXPRESSION.help.format("minimize")),),
+            (
+                *options.PROBLEM,
+                options.MAXIMIZE,
+                options.METHODS,
+                *options.only(options.METHOD, "--gradient", "--h", "--lr"),
+                *options.STOPPING,
+                *options.only(options.OUTPUT, "--format", "--timing", "--output"),
+            ),
+            ("gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1 --method auto,bfgs,gd",),
+        ),
+        Command(
+            "gradient",
+            "gdcli.cli.gradient:run",
+            "Compute a gradient in every way and compare them.",
+            "Compute the gradient at a point by formula, automatic differentiation, forward and central differences "
+            "and complex steps, with the error of each. The exit code is 9 where they differ by more than rounding "
+            "and truncation explain.",
+            (_EXPRESSION._replace(help=_EXPRESSION.help.format("differentiate")),),
+            options.GRADIENT,
+            (
+                "gd gradient 'x**2 + y' --at x=2,y=2",
+                "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5 --trace",
+            ),
+        ),
         Command(
             "run",
             "gdcli.cli.run:run",

@@ -14,7 +14,7 @@ from gdcli.cli.options import settings as settings_of
 from gdcli.errors import Span, UsageError
 
 if TYPE_CHECKING:
-    from gdcli.api import Outcome, Problem
+    from gdcli.api import Outcome, Problem, Settings
     from gdcli.solvers.types import Iterate
 
 TEXT_LIMIT = 1_000_001  # one more than the language takes: enough to be told that it is too long
@@ -51,15 +51,28 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     from gdcli import api
     from gdcli.cli.destination import Destination
 
-    problem = api.read_problem(text, sense, values["start"], values["set"], values["seed"] or 0, source)
+    seed = values["seed"] or 0
+    problem = api.read_problem(text, sense, values["start"], values["set"], seed, source, values["bounds"])
     settings = api.Settings(**settings_of(values))
     with Destination(values["output"]) as stream:
         writer = _writer(values, problem, stream)
         on_sigterm()
-        outcome = api.solve(problem, settings, observers=[writer], formulas=values["show_gradient"])
+        outcome = _solve(values, problem, settings, writer)
         writer.finish(outcome)
     tell_warnings(outcome.warnings, seen=_warned(values, stream))
     return outcome.status.exit_code
+
+
+def _solve(values: dict[str, Any], problem: Problem, settings: Settings, writer: Writer) -> Outcome:
+    """One run, or one from each of many starts."""
+    formulas, starts = values["show_gradient"], values["multi_start"]
+    if starts is None:
+        from gdcli.api import solve
+
+        return solve(problem, settings, [writer], formulas)
+    from gdcli.multi_start import solve_from_many
+
+    return solve_from_many(problem, settings, starts, [writer], formulas)
 
 
 def expression_text(typed: str) -> tuple[str, str]:

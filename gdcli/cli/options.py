@@ -141,6 +141,44 @@ def names(value: str, name: str) -> tuple[str, ...]:
     return parts
 
 
+def _parts(value: str) -> list[tuple[str, int]]:
+    """Return the pieces of a comma-separated list without spaces around them, each with its place."""
+    parts, place = [], 0
+    for piece in value.split(","):
+        parts.append((piece.strip(), place + len(piece) - len(piece.lstrip())))
+        place += len(piece) + 1
+    return parts
+
+
+def rates(value: str, name: str) -> tuple[float, ...]:
+    """Read a comma-separated list of learning rates; the error points at the one that is none."""
+    read = []
+    for part, place in _parts(value):
+        rate = _float(part)
+        if rate is None or rate <= 0:
+            shown = part if len(part) <= 40 else part[:37] + "..."
+            raise UsageError(
+                f"{name} takes learning rates above 0, not '{shown}'",
+                "for example 10,1.1,1,0.1,0.01",
+                Span(value, place, place + max(1, len(part)), name),
+            )
+        read.append(rate)
+    return tuple(read)
+
+
+def methods(value: str, name: str) -> tuple[str, ...]:
+    """Read a comma-separated list of methods; the error points at the one that there is not."""
+    from gdcli.solvers.registry import METHODS
+
+    for part, place in _parts(value):
+        if part not in METHODS:
+            shown = part if len(part) <= 40 else part[:37] + "..."
+            hint = did_you_mean(part, METHODS, "'gd methods' lists the names")
+            span = Span(value, place, place + max(1, len(part)), name)
+            raise UsageError(f"{name} takes methods, and there is no '{shown}'", hint, span)
+    return tuple(part for part, _ in _parts(value))
+
+
 def one_of(*words: str) -> Read:
     """Return the reader of one word out of several."""
 
@@ -153,7 +191,7 @@ def one_of(*words: str) -> Read:
 
 
 FORMATS = ("table", "json", "jsonl", "csv", "plain")
-GRADIENTS = ("autodiff", "symbolic", "forward", "central")
+GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
 _OWN = "the method's own"
 
 PROBLEM = (
@@ -173,13 +211,29 @@ PROBLEM = (
         many=True,
         group="Problem",
     ),
+    Option(
+        "--bounds",
+        "Bounds: x=0:5, y=:2 (only above), v=0:1 (each element), v[0]=0:1; equal ends fix.",
+        "none",
+        "NAME=LOW:HIGH",
+        many=True,
+        group="Problem",
+    ),
     Option("--seed", "Seed of everything random.", "0", "N", count, group="Problem"),
+)
+MULTI_START = Option(
+    "--multi-start",
+    "Also start at random: N starts in all, every distinct minimum in a table, the best as the answer.",
+    "1",
+    "N",
+    stride,
+    group="Problem",
 )
 METHOD = (
     Option("--method", "How to search; 'gd methods' lists the names.", "auto", "NAME", group="Method"),
     Option(
         "--gradient",
-        "autodiff (exact), symbolic (by formula), forward or central (difference quotients).",
+        "autodiff (exact), symbolic (by formula), forward or central (difference quotients), complex (step).",
         "autodiff",
         "KIND",
         one_of(*GRADIENTS),
@@ -258,6 +312,58 @@ OUTPUT = (
     ),
 )
 SOLVER = METHOD + STOPPING
+GRADIENT = (
+    Option(
+        "--at",
+        "The point: x=1,y=2, v=[1,2], plain 1,2 in order, or @file.json.",
+        "none; it is needed",
+        "POINT",
+        many=True,
+        group="Problem",
+    ),
+    *(option for option in PROBLEM if option.name in ("--set", "--seed")),
+    Option(
+        "--h",
+        "Step of the difference quotients.",
+        "1e-5 forward, 6e-6 max(1,|x|) central",
+        "NUMBER",
+        positive,
+        group="Gradient",
+    ),
+    Option("--hessian", "Show the Hessian and its eigenvalues.", "off", group="Gradient"),
+    Option("--errors", "Show the error of each quotient for h from 1 to 1e-15.", "off", group="Gradient"),
+    Option("--latex", "Show the formulas in LaTeX.", "off", group="Gradient"),
+    Option("--trace", "Show automatic differentiation step by step instead.", "off", group="Gradient"),
+    Option(
+        "--format",
+        "table, json, csv or plain.",
+        "table",
+        "FORMAT",
+        one_of("table", "json", "csv", "plain"),
+        group="Output",
+    ),
+    *(option for option in OUTPUT if option.name == "--output"),
+)
+MAXIMIZE = Option("--maximize", "Look for a maximum: climb instead of descend.", "off", group="Problem")
+RATES = (
+    Option(
+        "--lr",
+        "The learning rates, with commas: 10,1.1,1,0.1,0.01.",
+        "some around the stable limit 2/L",
+        "LIST",
+        rates,
+        group="Method",
+    ),
+    Option("--steps", "Steps at each rate, at most.", "100", "N", stride, group="Method"),
+)
+METHODS = Option(
+    "--method",
+    "The methods, with commas: auto,bfgs,gd; 'gd methods' lists them.",
+    "what suits the number of variables",
+    "LIST",
+    methods,
+    group="Method",
+)
 
 
 def settings(values: dict[str, Any]) -> dict[str, Any]:

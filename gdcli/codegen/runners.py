@@ -11,7 +11,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from gdcli.codegen.arrays import BatchWriter, Output, VectorWriter
+from gdcli.codegen.arrays import BatchWriter, VectorWriter
+from gdcli.codegen.chunks import Output
 from gdcli.codegen.source import ScalarWriter, bare_namespace, function_text, safe_namespace
 from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS

@@ -61,11 +61,11 @@ def read_values(texts: Sequence[str], option: str, seed: int = 0) -> list[Entry]
 def _read_text(text: str, option: str, draws: Iterator[float]) -> Iterator[Entry]:
     if not text.strip():
         raise UsageError(f"{option} is empty", f"for example {option} x=1,y=2")
-    for start, end in _split(text, option):
+    for start, end in split(text, option):
         yield _Reader(text, option, draws).entry(start, end)
 
 
-def _split(text: str, option: str, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+def split(text: str, option: str, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
     """Yield the places of the pieces between commas outside all brackets."""
     depth, start, stop = 0, begin, len(text) if end is None else end
     for i in range(begin, stop):
@@ -84,16 +84,51 @@ def _split(text: str, option: str, begin: int = 0, end: int | None = None) -> It
     yield start, stop
 
 
-class _Reader:
+class ConstantReader:
+    """Reads constant expressions that are pieces of the text of an option."""
+
+    def __init__(self, text: str, option: str) -> None:
+        self.text = text
+        self.option = option
+
+    def fail(self, start: int, end: int, message: str, hint: str = "") -> NoReturn:
+        """Raise UsageError that points at a piece of the text."""
+        raise UsageError(message, hint, Span(self.text, start, end, self.option))
+
+    def number(self, start: int, end: int) -> float:
+        """Return the finite number that a piece of the text is. Raises UsageError."""
+        piece = self.text[start:end]
+        try:
+            value = float(piece)  # the usual case, and fast for long lists
+            if "_" in piece:
+                raise ValueError
+        except ValueError:
+            value = self.constant(start, end)
+        if not math.isfinite(value):
+            self.fail(start, end, f"{piece.strip()[:40]} is not a finite number")
+        return value
+
+    def constant(self, start: int, end: int) -> float:
+        """A constant expression such as pi/2."""
+        piece = self.text[start:end]
+        if not piece.strip():
+            self.fail(start, max(end, start + 1), "a number is missing here")
+        try:
+            tree = syntax.parse(piece)
+            _check_constant(tree)
+            return walk.value(tree, {})
+        except UsageError as error:
+            span = error.span or Span(piece, 0, len(piece))
+            message = f"{piece.strip()[:40]} is not a number: {error.message}"
+            self.fail(start + span.start, start + span.end, message, error.hint)
+
+
+class _Reader(ConstantReader):
     """Reads the pieces of one text."""
 
     def __init__(self, text: str, option: str, draws: Iterator[float]) -> None:
-        self.text = text
-        self.option = option
+        super().__init__(text, option)
         self.draws = draws
-
-    def fail(self, start: int, end: int, message: str, hint: str = "") -> NoReturn:
-        raise UsageError(message, hint, Span(self.text, start, end, self.option))
 
     def entry(self, start: int, end: int) -> Entry:
         """Read ``name=value`` or a value alone."""
@@ -135,37 +170,11 @@ class _Reader:
             self.fail(start, end, "this list is not closed by ]", "for example v=[1,2,3]")
         if not self.text[start + 1 : end - 1].strip():
             self.fail(start, end, "this list is empty", "for example v=[1,2,3]")
-        return [self.number(a, b) for a, b in _split(self.text, self.option, start + 1, end - 1)]
-
-    def number(self, start: int, end: int) -> float:
-        piece = self.text[start:end]
-        try:
-            value = float(piece)  # the usual case, and fast for long lists
-            if "_" in piece:
-                raise ValueError
-        except ValueError:
-            value = self.constant(start, end)
-        if not math.isfinite(value):
-            self.fail(start, end, f"{piece.strip()[:40]} is not a finite number")
-        return value
-
-    def constant(self, start: int, end: int) -> float:
-        """A constant expression such as pi/2."""
-        piece = self.text[start:end]
-        if not piece.strip():
-            self.fail(start, max(end, start + 1), "a number is missing here")
-        try:
-            tree = syntax.parse(piece)
-            _check_constant(tree)
-            return walk.value(tree, {})
-        except UsageError as error:
-            span = error.span or Span(piece, 0, len(piece))
-            message = f"{piece.strip()[:40]} is not a number: {error.message}"
-            self.fail(start + span.start, start + span.end, message, error.hint)
+        return [self.number(a, b) for a, b in split(self.text, self.option, start + 1, end - 1)]
 
     def generate(self, name: str, start: int, end: int) -> Value:
         inside = self.text.index("(", start) + 1
-        pieces = list(_split(self.text, self.option, inside, end - 1))
+        pieces = list(split(self.text, self.option, inside, end - 1))
         wanted = GENERATORS[name]
         if len(pieces) != len(wanted):
             self.fail(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.language import form
@@ -12,7 +12,10 @@ from gdcli.objective.compiled import EXPAND_SIZE, ScalarObjective, VectorObjecti
 from gdcli.objective.differences import DifferenceObjective
 from gdcli.objective.space import Space
 
-GRADIENTS = ("autodiff", "symbolic", "forward", "central")
+if TYPE_CHECKING:
+    from gdcli.objective.complex import ComplexObjective
+
+GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
 
 # A larger expanded program takes longer to write and compile than numpy to import.
 EXPAND_NODES = 3000
@@ -40,7 +43,7 @@ def build_objective(
 
 def with_gradient(
     exact: Exact, gradient: str, h: float | None, constants: Mapping[str, Any], sign: int
-) -> Exact | DifferenceObjective:
+) -> Exact | DifferenceObjective | ComplexObjective:
     """Return an objective with the gradient that was asked for; ``exact`` itself for ``autodiff``.
 
     Raises UsageError for an unknown gradient, and for ``h`` where no difference is taken.
@@ -61,6 +64,10 @@ def with_gradient(
         return exact
     if gradient == "symbolic":
         return _symbolic(exact, constants, sign)
+    if gradient == "complex":
+        from gdcli.objective.complex import ComplexObjective
+
+        return ComplexObjective(exact, constants, sign)
     return DifferenceObjective(exact, gradient, h)
 
 

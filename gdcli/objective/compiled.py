@@ -13,7 +13,7 @@ from typing import Any
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives, NotDifferentiableError
 from gdcli.calculus.smoothing import can_smooth, smooth
-from gdcli.codegen.arrays import Output
+from gdcli.codegen.chunks import Output
 from gdcli.codegen.runners import ScalarFunction, numpy, vector_function
 from gdcli.language.form import Form
 from gdcli.language.graph import Key

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdcli.calculus.numerical import FORWARD_STEP, central_quotients, forward_gradient
-from gdcli.codegen.runners import batch_function, numpy
 from gdcli.errors import UsageError
+from gdcli.objective.batch import Batch
 from gdcli.objective.compiled import NOTE_NONE, ScalarObjective, VectorObjective
 from gdcli.solvers.types import Evaluation
 from gdcli.solvers.vectors import as_like
 
-# From this many points on, numpy evaluates them faster all together than CPython one by one.
-BATCH_POINTS = 40
 # n variables cost n evaluations for each gradient; beyond this the exact gradient is the only sensible one.
 MAX_SIZE = 5000
 
@@ -40,7 +38,7 @@ class DifferenceObjective:
         self.size = base.size
         self.counts = base.counts
         self.engine = base.engine
-        self._batch: Any = None
+        self._batch = Batch(base)
 
     def evaluate(self, x: Any, order: int = 0) -> Evaluation:
         """Return the value at x, for order 1 with the quotients."""
@@ -64,20 +62,7 @@ class DifferenceObjective:
 
     def values(self, points: Sequence[Sequence[float]]) -> list[float]:
         """Return the values at many points, all together where that is faster."""
-        base = self.base
-        if isinstance(base, VectorObjective):
-            return [base.evaluate(base.vector(point)).value for point in points]
-        if len(points) < BATCH_POINTS:
-            return [base.value(point) for point in points]
-        if self._batch is None:
-            rows = {key: i for i, key in enumerate(base.leaves)}
-            self._batch = batch_function(base.form.graph, [base.root], rows)
-        np = numpy()
-        with np.errstate(all="ignore"):
-            (found,) = self._batch(np.array(points).T)
-        self.counts.value += len(points)
-        values: list[float] = np.where(np.isnan(found), np.inf, np.broadcast_to(found, len(points))).tolist()
-        return values
+        return self._batch.values(points)
 
     def product(self, at: Evaluation, direction: Any) -> None:
         """There are no second derivatives."""

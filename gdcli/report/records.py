@@ -78,12 +78,18 @@ def eigenvalues(certificate: Certificate, sign: int) -> tuple[float | None, floa
 
 
 def _problem(problem: Problem) -> Record:
-    return {
+    record: Record = {
         "expression": problem.expression,
         "sense": problem.sense,
         "start": point(problem.start),
         "constants": point(problem.constants),
     }
+    if problem.bounds:
+        record["bounds"] = {
+            name: list(point({"lower": pair[0], "upper": pair[1]}).values())
+            for name, pair in problem.bounds.items()
+        }
+    return record
 
 
 def result(outcome: Outcome, timing: bool = False) -> Record:
@@ -115,6 +121,19 @@ def result(outcome: Outcome, timing: bool = False) -> Record:
         "warnings": list(outcome.warnings),
         "version": __version__,
     }
+    if outcome.problem.bounds:
+        record["certificate"]["active_bounds"] = [active._asdict() for active in outcome.active]
+    if outcome.minima:
+        record["starts"] = outcome.starts
+        record["minima"] = [
+            {
+                "value": signed(1, found.value),
+                "point": point(found.point),
+                "kind": kind(found.certificate, sign),
+                "starts": found.starts,
+            }
+            for found in outcome.minima
+        ]
     if outcome.formulas is not None:
         record["formulas"] = dict(outcome.formulas)
     if timing:

@@ -19,6 +19,7 @@ from gdcli.report.trail import ENDS, Row, Trail
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem
 
+MOST_MINIMA = 25
 _ENDS = ("minimum", "degenerate", "kink")  # where nothing left to gain is something to say
 _ROLES = {"converged": "good", "completed": "good", "limit": "warn", "stalled": "warn"}
 
@@ -28,7 +29,16 @@ def page(outcome: Outcome, trail: Trail, width: int, glyphs: Glyphs, timing: boo
     blank: Line = []
     lines = _question(outcome, width)
     path = _path(outcome, trail, width, glyphs)
-    return [*lines, blank, *path, *([blank] if path else []), *_answer(outcome, width, timing)]
+    found = minima(outcome, width, glyphs) if outcome.minima else []
+    return [
+        *lines,
+        blank,
+        *path,
+        *([blank] if path else []),
+        *_answer(outcome, width, timing),
+        *([blank] if found else []),
+        *found,
+    ]
 
 
 def point_text(values: Mapping[str, Any], digits: int = 10, most: int = 12) -> str:
@@ -68,6 +78,8 @@ def _question(outcome: Outcome, width: int) -> list[Line]:
         )
     else:
         lines += fact("start", point_text(problem.start), width)
+    if problem.bounds:
+        lines += fact("bounds", ", ".join(_bound(*item) for item in list(problem.bounds.items())[:8]), width)
     lines += fact("method", outcome.used + (f" ({outcome.why})" if outcome.why else ""), width)
     for name, formula in (outcome.formulas or {}).items():
         lines += fact(f"d/d{name}", harmless(shorten(formula, 10 * width)), width)
@@ -112,6 +124,28 @@ def _columns(rows: list[Row], outcome: Outcome, width: int) -> list[Column]:
     return columns + tail
 
 
+def minima(outcome: Outcome, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the table of the minima found from many starts, the best first; the first ``MOST_MINIMA`` of them."""
+    shown = outcome.minima[:MOST_MINIMA]
+    kinds = [records.kind(m.certificate, outcome.sign) for m in shown]
+    columns = [
+        Column("starts", [str(m.starts) for m in shown]),
+        Column("value", column([m.value for m in shown], 10)),
+        Column("kind", kinds, left=True),
+    ]
+    for index in range(outcome.space.size):
+        one_more = Column(outcome.space.label(index), column([m.x[index] for m in shown], 8))
+        if not fits([*columns, one_more], width):
+            break
+        columns.append(one_more)
+    what = "minimum" if outcome.sign > 0 else "maximum"
+    total = amount(len(outcome.minima), f"distinct {what}").replace("mums", "ma")
+    text = f"{total} from {amount(outcome.starts, 'start')}"
+    more = len(outcome.minima) - len(shown)
+    lines = [*fact("found", text, width, "title"), [], *table(columns, glyphs)]
+    return [*lines, [(f"and {more} more; --format json has them all", "rule")]] if more else lines
+
+
 def _scientific(value: float | None) -> str:
     return "" if value is None else f"{value:.2e}"
 
@@ -134,6 +168,8 @@ def _answer(outcome: Outcome, width: int, timing: bool) -> list[Line]:
     if certificate.gradient_norm is not None:
         lines += fact("|gradient|", short(certificate.gradient_norm, 3), width)
     lines += fact("kind", _kind(outcome), width)
+    if outcome.problem.bounds:
+        lines += fact("held by", _held(outcome), width)
     if certificate.gain is not None and (certificate.gain > 0.0 or certificate.kind in _ENDS):
         lines += fact("left to gain", _gain(certificate.gain, certificate.distance), width)
     lines += fact("work", _work(outcome), width)
@@ -166,6 +202,33 @@ def _kind(outcome: Outcome) -> str:
         else f" (by {certificate.how.replace('lanczos', 'Lanczos')})"
     )
     return f"{name}; {evidence}{how}"
+
+
+def _bound(name: str, ends: tuple[Any, Any]) -> str:
+    """The bounds of one variable: 0 <= x <= 5; those of a vector in general."""
+    if hasattr(ends[0], "__len__"):
+        low, high = min(ends[0]), max(ends[1])
+        name = f"each {name}" if min(ends[1]) == high and max(ends[0]) == low else f"{name} within"
+    else:
+        low, high = ends
+    if low == high:
+        return f"{name} = {short(low, 6)}"
+    left = "" if low == float("-inf") else f"{short(low, 6)} <= "
+    right = "" if high == float("inf") else f" <= {short(high, 6)}"
+    return f"{left}{name}{right}"
+
+
+def _held(outcome: Outcome) -> str:
+    """The active bounds with their multipliers, not too many of them."""
+    if not outcome.active:
+        return "no bound"
+    parts = []
+    for held in outcome.active[:8]:
+        slope = f"slope {short(held.multiplier, 3)}"
+        at = "fixed" if held.side == "fixed" else f"{held.side} bound"
+        parts.append(f"{held.name} at {short(held.bound, 6)} ({at}, {slope})")
+    more = len(outcome.active) - len(parts)
+    return ", ".join(parts) + (f" and {more} more" if more else "")
 
 
 def _gain(gain: float, distance: float | None) -> str:

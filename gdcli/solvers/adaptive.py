@@ -23,6 +23,8 @@ class AdaGrad:
     2011).
     """
 
+    stable = None
+
     def start(self, at: Evaluation) -> Vector:
         """Return sums of zero."""
         return zeros_like(at.x)
@@ -41,6 +43,7 @@ class RMSProp:
     """
 
     keep: float = 0.9
+    stable = None
 
     def start(self, at: Evaluation) -> Vector:
         """Return means of zero."""
@@ -69,6 +72,7 @@ class Adam:
 
     keep_first: float = 0.9
     keep_second: float = 0.999
+    stable = None
 
     def start(self, at: Evaluation) -> _Moments:
         """Return means of zero."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from gdcli.solvers.steps import MAX_HALVINGS, Choice
 from gdcli.solvers.types import Evaluation, Objective, StopReason, Vector
-from gdcli.solvers.vectors import along, dot, norm
+from gdcli.solvers.vectors import along, dot, norm, same
 
 _REMEMBERED = 10
 _SLOPE = 1e-4
@@ -34,6 +34,8 @@ class _Last:
 class BarzilaiBorwein:
     """The Barzilai-Borwein size, halved until the value is below the highest of the last ten."""
 
+    words = "Barzilai-Borwein steps"
+
     def start(self) -> _Last:
         """There is no step before the first."""
         return _Last(None, deque(maxlen=_REMEMBERED))
@@ -49,7 +51,10 @@ class BarzilaiBorwein:
         size = _size(at, direction, state.at)
         highest = max(state.values)
         for _ in range(MAX_HALVINGS):
-            trial = objective.evaluate(along(at.x, size, direction), 0)
+            x = along(at.x, size, direction)
+            if same(x, at.x):
+                return Choice(None, size, state, StopReason.FLOOR)
+            trial = objective.evaluate(x, 0)
             if trial.value <= highest + _SLOPE * size * slope:
                 complete = objective.complete(trial, order)
                 if complete.gradient is not None or complete.value == -inf:

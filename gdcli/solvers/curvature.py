@@ -49,19 +49,21 @@ def passing_direction(
     aside = dot(model.newton, vector)
     if abs(aside) < least:
         aside = least if aside >= 0.0 else -least
-    if _changes(objective, at, aside, vector, source):
+    if _changes(objective, at, model, aside, vector, source):
         return vector
     if model.newton_length > least:
         ahead = model.newton / model.newton_length
-        if _changes(objective, at, model.newton_length, ahead, source):
+        if _changes(objective, at, model, model.newton_length, ahead, source):
             return ahead
     return None
 
 
-def _changes(objective: Objective, at: Evaluation, aside: float, v: Vector, source: str) -> bool:
+def _changes(
+    objective: Objective, at: Evaluation, model: LocalModel, aside: float, v: Vector, source: str
+) -> bool:
     """Tell whether the curvature along the unit vector ``v`` is another one ``aside`` from here."""
     beside = with_hessian(objective, objective.evaluate(along(at.x, aside, v), 0), source)
     if beside.hessian is None:
         return False
-    here = quadratic_form(at.hessian, v)
+    here = quadratic_form(model.hessian, v)
     return abs(quadratic_form(beside.hessian, v) - here) > _UNSTEADY * abs(here)

@@ -40,6 +40,10 @@ _LEAST_PIVOT = 1e-8
 _LEAST_CURVATURE = 1e-6
 # A diagonal entry below this part of the largest entry is rounding; it is not scaled up any further.
 _LEAST_DIAGONAL = 1e-16
+# Eigenvalues are computed to about this part of the largest one.
+_ROUNDING = 1e-15
+# No divisor is smaller: the least number with all its digits.
+_SMALLEST = 2.3e-308
 
 
 class ModelStep(NamedTuple):
@@ -93,8 +97,10 @@ class LocalModel:
         g, H = self.g, self.hessian
         w, Q = eigen(H)
         q = [dot(v, g) for v in Q]
-        self._values, self._basis, self._along = w, Q, q
         top = max(abs(w[0]), abs(w[-1]))
+        # Of a singular matrix the computed eigenvalues are rounding, of either sign.
+        w = [0.0 if abs(b) <= _ROUNDING * top else b for b in w]
+        self._values, self._basis, self._along = w, Q, q
         if top == 0.0:
             self.flat = True
             self.null = list(Q)
@@ -105,14 +111,14 @@ class LocalModel:
             self.negative = True
             self.lowest = w[0] / top
             pairs = list(zip(q, w, strict=True))
-            self.gain = sum([0.5 * a * a / max(b, cut) for a, b in pairs if b >= -cut])
+            self.gain = sum([0.5 * a * a / max(b, cut, _SMALLEST) for a, b in pairs if b >= -cut])
             self.rise = sum([-0.5 * a * a / b for a, b in pairs if b < -cut])
             return
         self._read_scaled(noise)
 
     def _read_scaled(self, noise: float) -> None:
         H = self.hessian
-        least = _LEAST_DIAGONAL * largest_entry(H)
+        least = max(_LEAST_DIAGONAL * largest_entry(H), _SMALLEST)
         s = as_like(self.g, [sqrt(max(abs(d), least)) for d in diagonal(H)])
         w, Q = eigen(congruent(H, s))
         top = max(abs(w[0]), abs(w[-1]))
@@ -120,7 +126,7 @@ class LocalModel:
         scaled = quotient(self.g, s)
         # A gradient that is only rounding promises no more than rounding even over the smallest curvature; a
         # real one along a valley floor promises much, and dividing by the cut instead would hide that.
-        gain, least_divisor = 0.0, _LEAST_CURVATURE * cut
+        gain, least_divisor = 0.0, max(_LEAST_CURVATURE * cut, _SMALLEST)
         for value, vector in zip(w, Q, strict=True):
             component = dot(vector, scaled)
             if abs(value) <= cut:
@@ -150,6 +156,15 @@ class LocalModel:
         for t, v in zip(y, self._basis, strict=True):
             step = step + t * v
         return ModelStep(step, norm_of(y), predicted, boundary, hard)
+
+    def stationary_step(self) -> Vector:
+        """Return the step to where the model is level, in the directions whose curvature is not about zero."""
+        top = max(abs(self._values[0]), abs(self._values[-1]))
+        step = zeros_like(self.g)
+        for w, v, q in zip(self._values, self._basis, self._along, strict=True):
+            if abs(w) > 1e-9 * top:
+                step = step - q / w * v
+        return step
 
     def fall(self, step: Vector) -> float:
         """Return the fall that the model promises for any ``step``."""

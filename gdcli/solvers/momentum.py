@@ -21,6 +21,11 @@ class Momentum:
 
     keep: float = 0.9
 
+    @property
+    def stable(self) -> float:
+        """The error along a curvature c obeys ``e[k+1] = (1 + keep - lr c) e[k] - keep e[k-1]``."""
+        return 2.0 * (1.0 + self.keep)
+
     def start(self, at: Evaluation) -> Vector:
         """Return a velocity of zero."""
         return zeros_like(at.x)
@@ -40,6 +45,11 @@ class Nesterov:
     """
 
     keep: float = 0.9
+
+    @property
+    def stable(self) -> float:
+        """The error along a curvature c obeys ``e[k+1] = (1 - lr c) ((1 + keep) e[k] - keep e[k-1])``."""
+        return 2.0 * (1.0 + self.keep) / (1.0 + 2.0 * self.keep)
 
     def start(self, at: Evaluation) -> Vector:
         """Return a velocity of zero."""
@@ -65,6 +75,8 @@ class Conjugate:
     SIAM J. Optim. 2, 1992; Nocedal and Wright, equation 5.44). A direction that does not descend is replaced
     by ``-g``.
     """
+
+    stable = None
 
     def start(self, at: Evaluation) -> _Last | None:
         """There is no step before the first."""

@@ -15,7 +15,7 @@ none at 40.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, isfinite
 
 from gdcli.solvers.curvature import passing_direction
@@ -23,9 +23,10 @@ from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel, ModelStep
 from gdcli.solvers.run import unbounded_below
+from gdcli.solvers.stretch import Series
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
-from gdcli.solvers.vectors import along, dot, is_zero, norm, same
-from gdcli.solvers.walk import Outcome, both_ways, rises_all_around, walk_all
+from gdcli.solvers.vectors import dot, is_zero, norm, same
+from gdcli.solvers.walk import Outcome, both_ways, rises_all_around, walk, walk_all
 
 ROUNDING = 2.2e-16
 
@@ -40,11 +41,14 @@ HOPELESS = -1e3
 # Twenty-five refusals in a row shrink the radius by eight orders of magnitude at least.
 MAX_REFUSALS = 25
 SMALLEST_RADIUS = 1e-15
-# After a trial outside the domain the radius is cut to a tenth; when it happens again and again, at each of a
-# number of steps in a row, the path is converging to the edge of the domain.
-EDGE_STEPS, EDGE_PATIENCE = 12, 3
+# After a trial outside the domain the radius is cut to a tenth, and to a half when that keeps happening.
+# A path that leaves the domain again and again, never ends inside its radius meanwhile, and has come as close
+# to the edge as numbers of the size of the start can be, converges to the edge.
+EDGE_PATIENCE, EDGE_STEPS, EDGE_RADIUS = 3, 12, 1e-15
 # The gain, as part of the scale of the value, at which the run ends; and as part of what was gained so far.
 GAIN_TOL, PART_TOL = 1e-12, 1e-10
+# A step within the radius that is lost in rounding calls for a larger radius, as long as no trial failed.
+WIDER = 10.0
 # A predicted fall of less than twenty units of rounding of the value cannot be told from none.
 FLOOR_UNITS = 20.0
 # At a pole that is not at x = 0, such as that of tan, rounding of x ends the fall long before UNBOUNDED_FALL.
@@ -57,9 +61,11 @@ MAX_WALKS = 4
 WALKED_DIRECTIONS = 4
 # A plateau where gradient and Hessian are exactly zero can be reached only by a step that is too long.
 MAX_PLATEAUS = 20
-# Steps that shorten by a constant ratio in one direction are a geometric series: its sum is tried as well.
-STRETCH_FIRST, STRETCH_LEAST, STRETCH_SLOWEST = 8.0, 4.0, 0.95
-STRETCH_RATIOS, STRETCH_COSINE, STRETCH_QUALITY = (0.4, 1.05), 0.9, 0.1
+# An extrapolation is tried only after a step that the model foretold at least roughly.
+STRETCH_QUALITY = 0.1
+# When the radius has grown to so many times the size of the start, and to as many times that again, the run
+# may be on its way to infinity: it looks ahead.
+FLIGHT = 1e8
 
 
 @dataclass(slots=True)
@@ -71,11 +77,11 @@ class NewtonState:
     model: LocalModel | None
     radius: float
     floor: float
-    last_step: Vector | None = None
+    size: float
+    horizon: float
+    series: Series = field(default_factory=Series)
+    last_move: Vector | None = None
     last_gain: float = 0.0
-    stretch: float = STRETCH_LEAST
-    stretched: bool = False
-    since_stretch: int = 9
     walks: int = 0
     edges: int = 0
     plateaus: int = 0
@@ -110,8 +116,10 @@ class TrustRegionNewton:
         model = (
             None if full.hessian is None else LocalModel(full.gradient, full.hessian, NOISE.get(source, 1e-6))
         )
-        radius = FIRST_RADIUS * max(1.0, norm(at.x))
-        return NewtonState(source, at, model, radius, unbounded_below(at.value))
+        size = max(1.0, norm(at.x))
+        return NewtonState(
+            source, at, model, FIRST_RADIUS * size, unbounded_below(at.value), size, FLIGHT * size
+        )
 
     def step(self, objective: Objective, at: Evaluation, state: NewtonState) -> Step:
         """Return the next accepted point, or why there is none."""
@@ -120,7 +128,11 @@ class TrustRegionNewton:
             return _stay(at, state, StopReason.NO_DESCENT)
         if not model.negative and self.enough(model.gain, at.value, state):
             return self._settle(objective, at, state, model)
-        left_domain = False
+        if state.radius > state.horizon:
+            end = _look_ahead(objective, at, state)
+            if end is not None:
+                return end
+        left_domain, widest = False, state.radius
         for refusals in range(MAX_REFUSALS):
             proposal = model.step(state.radius)
             x = at.x + proposal.step
@@ -130,6 +142,10 @@ class TrustRegionNewton:
             if trial.at.value < state.floor:
                 return Step(trial.at, state, norm(trial.step), StopReason.UNBOUNDED)
             if _is_noise(at.value, trial.at.value, proposal.predicted):
+                if proposal.boundary and state.radius >= widest:
+                    # Not the slope is lost in rounding, but a step as short as this.
+                    state.radius = widest = WIDER * state.radius
+                    continue
                 return _end_at_floor(objective, at, state, trial)
             arrival = _arrive(objective, state, model, trial)
             left_domain = left_domain or trial.ratio == -inf
@@ -156,14 +172,14 @@ class TrustRegionNewton:
         """End the run here, unless convergence was doubtful and a walk finds a lower point."""
         doubtful = model.null[:WALKED_DIRECTIONS]
         if model.strict:
-            values, vectors = eigen(at.hessian)
+            values, vectors = eigen(model.hessian)
             args = (state.start, model, values[0], vectors[0], state.source)
             passing = passing_direction(objective, at, *args)
             doubtful = doubtful if passing is None else [passing]
-        slow = bool(doubtful) or state.since_stretch <= 2 or model.gain > SLOW_RATIO * state.last_gain > 0.0
+        slow = bool(doubtful) or state.series.since <= 2 or model.gain > SLOW_RATIO * state.last_gain > 0.0
         if slow and state.walks < MAX_WALKS:
             state.walks += 1
-            steps = [] if state.last_step is None else [state.last_step]
+            steps = [] if state.series.last_step is None else [state.series.last_step]
             steps += both_ways(doubtful, at.x)
             # Falls of the size of the gain are accounted for; only a clearly larger fall is news.
             scale = max(abs(at.value), min(1.0, state.start.value - at.value))
@@ -176,7 +192,7 @@ class TrustRegionNewton:
                     length = norm(step) * found.length
                     state.model = LocalModel(arrival.gradient, arrival.hessian, NOISE[state.source])
                     state.radius = max(state.radius, 0.25 * length)
-                    state.last_step, state.last_gain = None, 0.0
+                    state.series.last_step, state.last_gain = None, 0.0
                     return Step(arrival, state, length, kind="escape")
             if found.outcome is Outcome.LIMIT:
                 return _stay(at, state, StopReason.AT_INFINITY)
@@ -195,6 +211,18 @@ def _is_pole(at: Evaluation, state: NewtonState) -> bool:
     """
     far_down = at.value < -POLE_FALL * max(1.0, abs(state.start.value))
     return far_down and norm(at.gradient) * ROUNDING * norm(at.x) > 0.1 * abs(at.value)
+
+
+def _look_ahead(objective: Objective, at: Evaluation, state: NewtonState) -> Step | None:
+    """End a run whose value falls all the way to infinity; None where it does not, or not for certain."""
+    state.horizon = FLIGHT * state.radius
+    if state.last_move is None:
+        return None
+    found = walk(objective, at, state.last_move, inf, state.floor)
+    if found.outcome is Outcome.UNBOUNDED and found.lowest is not None:
+        length = found.length * norm(state.last_move)
+        return Step(found.lowest, state, length, StopReason.UNBOUNDED, kind="escape")
+    return _stay(at, state, StopReason.AT_INFINITY) if found.outcome is Outcome.LIMIT else None
 
 
 def _try(
@@ -220,28 +248,11 @@ def _try(
         predicted = model.fall(trial.step)
     if isfinite(trial.at.value):
         trial.ratio = (at.value - trial.at.value) / predicted if predicted > 0.0 else -1.0
-    if trial.ratio > STRETCH_QUALITY and state.last_step is not None and not proposal.boundary:
-        _stretch(objective, at, state, trial, proposal.length)
+    if trial.ratio > STRETCH_QUALITY and state.series.last_step is not None and not proposal.boundary:
+        further = state.series.extrapolate(objective, at, trial.at, trial.step, proposal.length)
+        if further is not None:
+            trial.at, trial.stretched = further, True
     return trial
-
-
-def _stretch(objective: Objective, at: Evaluation, state: NewtonState, trial: _Trial, length: float) -> None:
-    """Try the sum of the geometric series that the last two steps begin (Aitken's extrapolation)."""
-    last_length = norm(state.last_step)
-    ratio = length / last_length
-    if not STRETCH_RATIOS[0] < ratio < STRETCH_RATIOS[1]:
-        return
-    if dot(trial.step, state.last_step) <= STRETCH_COSINE * length * last_length:
-        return
-    again = 2.0 * state.stretch
-    if ratio < STRETCH_SLOWEST:
-        factor = min(1.0 / (1.0 - ratio), again if state.stretched else STRETCH_FIRST)
-    else:
-        factor = again if state.stretched else STRETCH_LEAST
-    further = objective.evaluate(along(at.x, factor, trial.step), 0)
-    if further.value < trial.at.value:
-        trial.at, trial.stretched = further, True
-        state.stretch, state.since_stretch = factor, 0
 
 
 def _is_noise(value: float, trial_value: float, predicted: float) -> bool:
@@ -306,14 +317,14 @@ def _accept(
     trial: _Trial,
     left_domain: bool,
 ) -> Step:
-    state.edges = state.edges + 1 if left_domain else 0
-    if state.edges >= EDGE_STEPS:
+    if left_domain:
+        state.edges += 1
+    elif not proposal.boundary:
+        state.edges = 0
+    if state.edges >= EDGE_STEPS and state.radius <= EDGE_RADIUS * state.size:
         return Step(arrival, state, proposal.length, StopReason.EDGE)
-    state.last_step = None if proposal.boundary else trial.step
-    state.stretched = trial.stretched
-    if not trial.stretched:
-        state.stretch = STRETCH_LEAST
-        state.since_stretch += 1
+    state.series.took(None if proposal.boundary else trial.step, trial.stretched)
+    state.last_move = trial.step
     state.last_gain = model.gain
     state.model = LocalModel(arrival.gradient, arrival.hessian, NOISE[state.source])
     return Step(arrival, state, proposal.length, kind="escape" if trial.escaped else "step")

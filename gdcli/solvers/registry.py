@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source
-from gdcli.solvers.steps import BOOK_STEP_SIZES
+from gdcli.solvers.steps import BOOK_STEP_SIZES, Fixed, FixedRate
 from gdcli.solvers.stopping import DEFAULT_TOL
 from gdcli.solvers.types import Method, Objective
 
@@ -47,12 +47,16 @@ class Entry:
 
 
 class Chosen(NamedTuple):
-    """A method ready to run, what it is called, and why it was chosen (`auto` only)."""
+    """A method ready to run, what it is called, and why it was chosen (`auto`) or which steps it takes.
+
+    ``fixed`` is its step size, if that never changes and has a stable range.
+    """
 
     method: Method
     name: str
     why: str
     entry: Entry
+    fixed: FixedRate | None = None
 
 
 def _entry(name: str, help: str, needs: str, use: str, target: str, reads: str = "", **more: Any) -> Entry:
@@ -160,7 +164,18 @@ def choose(
         return Chosen(method, what, why, METHODS["lbfgs"] if what == PROJECTED else entry)
     if factory == "make_lbfgs":
         return Chosen(make(objective), name, "", entry)
-    return Chosen(make(**settings), name, "", entry)
+    method = make(**settings)
+    rule = getattr(method, "rule", None)
+    return Chosen(method, name, "" if rule is None else rule.words, entry, _fixed_rate(method))
+
+
+def _fixed_rate(method: Method) -> FixedRate | None:
+    """Return the fixed step size of a method and its stable range, None where it has none."""
+    from gdcli.solvers.descent import Descent
+
+    if not isinstance(method, Descent) or not isinstance(method.rule, Fixed) or method.towards.stable is None:
+        return None
+    return FixedRate(method.rule.lr, method.towards.stable)
 
 
 def _first_given(*values: float | None) -> float:
@@ -230,7 +245,7 @@ def make_gd(
 
 def make_step_rule(lr: float | None, step_rule: str | None, step_sizes: tuple[float, ...] | None) -> Any:
     """Return the step rule of the settings. Raises UsageError for one that does not read what was given."""
-    from gdcli.solvers.steps import Armijo, Best, Decay, Fixed
+    from gdcli.solvers.steps import Armijo, Best, Decay
     from gdcli.solvers.wolfe import Exact, Wolfe
 
     if step_rule is None:

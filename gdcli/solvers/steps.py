@@ -32,8 +32,23 @@ class Choice(NamedTuple):
     reason: StopReason | None = None
 
 
+class FixedRate(NamedTuple):
+    """A step size that never changes, and its stable range as a multiple ``factor`` of ``1/L``.
+
+    L is the largest curvature. Near a minimum steps of size ``factor / L`` or more do not converge.
+    """
+
+    lr: float
+    factor: float
+
+
 class StepRule(Protocol):
-    """A choice of step sizes; ``start`` gives the state before the first step."""
+    """A choice of step sizes; ``start`` gives the state before the first step, ``words`` describes it."""
+
+    @property
+    def words(self) -> str:
+        """The rule and its sizes in words."""
+        ...
 
     def start(self) -> Any:
         """Return the state before the first step."""
@@ -51,6 +66,11 @@ class Fixed:
     """The same step size (learning rate) always: ``x + lr * direction``."""
 
     lr: float
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"fixed step {self.lr:g}"
 
     def start(self) -> None:
         """There is nothing to remember."""
@@ -73,6 +93,11 @@ class Decay:
 
     lr: float
     horizon: float = 100.0
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"decay lr/(1+k/{self.horizon:g}) from {self.lr:g}"
 
     def start(self) -> int:
         """Return the number of steps taken."""
@@ -100,6 +125,11 @@ class Best:
     """Try every size of a list and take the one with the lowest value, the first of equals."""
 
     sizes: Sequence[float] = BOOK_STEP_SIZES
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"best of {len(self.sizes)} steps" if len(self.sizes) > 1 else f"fixed step {self.sizes[0]:g}"
 
     def start(self) -> None:
         """There is nothing to remember."""
@@ -138,6 +168,11 @@ class Armijo:
     first: float = 1.0
     slope: float = 1e-4
     shrink: float = 0.5
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"Armijo backtracking, first step {self.first:g}"
 
     def start(self) -> float:
         """Return the size of the first trial."""

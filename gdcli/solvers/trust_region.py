@@ -10,10 +10,10 @@ the eigenvectors are known anyway, and in their basis the equation has one unkno
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import hypot, inf, sqrt
 from operator import mul
 
-from gdcli.solvers.dense import Matrix, diagonal, shifted_solve
+from gdcli.solvers.dense import Matrix, diagonal, quadratic_form, shifted_solve
 from gdcli.solvers.vectors import Vector, dot, norm
 
 # A step may be longer than the radius by this factor: the radius itself is a guess, one more digit of it is
@@ -26,6 +26,7 @@ _MAX_SECULAR = 80
 # The gradient has no part in the lowest eigenspace, relative to what the step could make of it: the hard
 # case.
 _HARD = 1e-10
+_LEVEL = 1e-14
 _EQUAL_EIGENVALUES = 1e-12
 
 
@@ -42,16 +43,27 @@ def boundary_step(
     for _ in range(_MAX_FACTORS):
         if length <= _LENGTH_SLACK * radius:
             break
-        shift += length * length / bend * (length - radius) / radius
+        # Of numbers near the ends of the floating-point range the squares are zero or infinite.
+        if not 0.0 < bend < inf:
+            return _steepest(H, g, radius)
+        shift += length / bend * length * (length - radius) / radius
         solved = shifted_solve(H, g, shift)
-        while solved is None:
+        if solved is None:
             # Only rounding can make the matrix fail: lift it by what is certain to count.
             shift = max(2.0 * shift, 1e-8 * max(diagonal(H)))
             solved = shifted_solve(H, g, shift)
+            if solved is None:
+                return _steepest(H, g, radius)
         step, bend = -solved[0], solved[1]
         length = norm(step)
     # With p'(H + lambda I)p = -g'p the model needs no further product with H.
     return step, length, 0.5 * (shift * length * length - dot(g, step))
+
+
+def _steepest(H: Matrix, g: Vector, radius: float) -> tuple[Vector, float, float]:
+    """Return the step of length ``radius`` down the gradient: what is left where the equation has no number."""
+    step = g * (-radius / norm(g))
+    return step, radius, -dot(g, step) - 0.5 * quadratic_form(H, step)
 
 
 def secular_step(w: Sequence[float], q: Sequence[float], radius: float) -> tuple[list[float], bool, bool]:
@@ -69,18 +81,21 @@ def secular_step(w: Sequence[float], q: Sequence[float], radius: float) -> tuple
     cut = w[0] + _EQUAL_EIGENVALUES * top
     if w[0] <= 0.0:
         in_lowest = norm_of([a for a, b in zip(q, w, strict=True) if b <= cut])
-        if in_lowest <= _HARD * top * radius:
+        # Along a level direction any slope counts that is more than the rounding of the gradient.
+        if in_lowest <= (_HARD * top * radius if w[0] < 0.0 else _LEVEL * norm_of(q)):
             y = [0.0 if b <= cut else -a / (b + low) for a, b in zip(q, w, strict=True)]
             room = radius * radius - sum(map(mul, y, y))
+            if room > 0.0 and w[0] == 0.0:
+                return y, False, False
             if room > 0.0:
                 y[0] = -sqrt(room) if q[0] > 0.0 else sqrt(room)
-                return y, True, w[0] < 0.0
+                return y, True, True
     return _solve_secular(w, q, radius, low), True, False
 
 
 def norm_of(y: Sequence[float]) -> float:
     """Return the Euclidean norm of a plain list of components."""
-    return sqrt(sum(map(mul, y, y)))
+    return hypot(*y)
 
 
 def _solve_secular(w: Sequence[float], q: Sequence[float], radius: float, low: float) -> list[float]:

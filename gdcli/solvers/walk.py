@@ -14,8 +14,13 @@ from typing import NamedTuple
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import along, as_like, max_abs, unit_like
 
-# Two hundred doublings cover every magnitude a float has beyond 1.
+# Two hundred doublings are sixty orders of magnitude: no scale of any problem is as large.
 _MAX_DOUBLINGS = 200
+# A value that falls all that way ever more slowly has no lower bound if the falls of all doublings have an
+# infinite sum, as those of -log(x) (equal), -log(log(x)) (like 1/k); those of 1/log(x) (like 1/k**2) have a
+# finite one. Cauchy's condensation test: the sum is infinite when the falls of the doublings K to 2K do not
+# shrink as K doubles. This much smaller they may be: the first doubling is not the first of the series.
+_ENDLESS_PART = 0.9
 # After sixty doublings (eighteen orders of magnitude) a fall this small is an approach to a limit.
 _LIMIT_DOUBLINGS = 60
 _LIMIT_FALL = 1e-3
@@ -62,13 +67,16 @@ def walk(objective: Objective, at: Evaluation, step: Vector, enough: float, floo
     """Walk from ``at`` along ``step`` times 1, 2, 4, ... for as long as the value does not rise.
 
     ``enough``: a fall by more than this is LOWER; a smaller one counts as none. ``floor``: a value below it
-    is UNBOUNDED.
+    is UNBOUNDED, and so is a fall that goes on through all doublings without slackening.
     """
     lowest: Evaluation | None = None
     value, t = at.value, 1.0
     noise = _NOISE * abs(value)
     limit = False
+    marks: list[float] = []
     for k in range(_MAX_DOUBLINGS):
+        if k in (_MAX_DOUBLINGS // 4, _MAX_DOUBLINGS // 2):
+            marks.append(value)
         trial = objective.evaluate(along(at.x, t, step), 0)
         if not trial.value <= value + noise:
             break
@@ -85,6 +93,9 @@ def walk(objective: Objective, at: Evaluation, step: Vector, enough: float, floo
             break
     else:
         limit = True
+        early, late = marks[0] - marks[1], marks[1] - value
+        if late > noise and late >= _ENDLESS_PART * early:
+            return Walk(Outcome.UNBOUNDED, lowest, t)
     if lowest is None:
         return Walk(Outcome.RISES)
     if lowest.value < at.value - enough:
@@ -119,9 +130,11 @@ def rises_all_around(objective: Objective, at: Evaluation) -> bool:
 
 
 def both_ways(directions: Sequence[Vector], x: Vector) -> list[Vector]:
-    """Return each direction and its opposite, at the length of a first probe around ``x``."""
+    """Return each direction and its opposite, at the length of a first probe around ``x``; none for a zero one."""
     steps: list[Vector] = []
     for direction in directions:
+        if not any(direction):  # every variable is held by its bound
+            continue
         step = scaled_to(as_like(x, direction), probe_length(x))
         steps += [step, -step]
     return steps

@@ -126,6 +126,11 @@ class Wolfe:
     first: float = 1.0
     flatten: float = 0.9
 
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"strong Wolfe search, first step {self.first:g}"
+
     def start(self) -> float:
         """Return the size of the first trial."""
         return self.first
@@ -147,3 +152,8 @@ class Exact(Wolfe):
     """
 
     flatten: float = 1e-6
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"exact line search, first step {self.first:g}"

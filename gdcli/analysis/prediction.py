@@ -1,0 +1,134 @@
+"""How many steps a run of gradient descent still needs, told from where it stands.
+
+The last steps shrink by some factor, and a run that goes on so is easily continued. Yet what shrinks fast hides
+what shrinks slowly: in a narrow valley the steps across it are long and soon gone, those along it are short and
+stay, and only when they are left is the true pace seen. The curvature knows them apart. Where the function is
+quadratic, with Hessian eigenvalues c_i, a step at rate lr multiplies the part of the gradient along each
+eigenvector by ``1 - lr*c_i``. So the gradient at the last point, split into these parts, tells the length of every
+step to come (Nocedal and Wright, Numerical Optimization, section 3.3). The larger of both predictions holds.
+
+For many variables the split comes from Lanczos' method started with the gradient itself: its eigenvalues and
+weights are the Gauss quadrature of exactly this sum (Golub and Meurant, Matrices, Moments and Quadrature, 2010).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, floor, inf, log, log1p, sqrt
+from typing import NamedTuple
+
+from gdcli.solvers.dense import eigen
+from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
+from gdcli.solvers.newton_cg import hessian_product
+from gdcli.solvers.types import Evaluation, Objective
+from gdcli.solvers.vectors import Vec, along, dot, norm, zeros_like
+
+# The last steps, from which the pace is told.
+WINDOW = 10
+_LANCZOS_STEPS = 60
+# Nobody waits for more steps than this.
+_NEVER = 2**60
+
+
+class Part(NamedTuple):
+    """The part of a gradient along the eigenvectors of one curvature: its length."""
+
+    curvature: float
+    length: float
+
+
+def pace(slopes: Sequence[float]) -> float:
+    """Return the factor by which the last gradients shrink, each beside the one before; 1 where there is one only.
+
+    It is the geometric mean over the last ten. At a fixed rate a step is as long as the gradient times the rate.
+    """
+    last = slopes[-WINDOW - 1 :]
+    if len(last) < 2 or last[0] == 0.0:
+        return 1.0
+    return float((last[-1] / last[0]) ** (1.0 / (len(last) - 1)))
+
+
+def steps_at_pace(length: float, short: float, factor: float) -> float:
+    """Return after how many more steps one is shorter than ``short``, when the next is ``length`` long."""
+    if length < short:
+        return 0
+    if factor == 0.0:
+        return 1
+    # A factor this close to 1 is rounding.
+    return 1 + floor(log(length / short) / -log(factor)) if factor < 1.0 - 1e-13 else inf
+
+
+def parts_of(objective: Objective, at: Evaluation) -> list[Part]:
+    """Return the gradient at ``at`` split by curvature; empty where the Hessian is not finite."""
+    source = hessian_source(objective)
+    if source == "none":
+        return _quadrature(objective, at)
+    hessian = with_hessian(objective, at, source).hessian
+    if hessian is None:
+        return []
+    values, vectors = eigen(hessian)
+    # A curvature below its own error is none.
+    error = NOISE[source] * max(abs(values[0]), abs(values[-1]))
+    return [
+        Part(c if abs(c) > error else 0.0, abs(dot(Vec(v) if isinstance(at.x, list) else v, at.gradient)))
+        for c, v in zip(values, vectors, strict=True)
+    ]
+
+
+def _quadrature(objective: Objective, at: Evaluation) -> list[Part]:
+    length = norm(at.gradient)
+    if length == 0.0:
+        return []
+    v, before, beta = at.gradient / length, zeros_like(at.x), 0.0  # type: ignore[operator]
+    alphas: list[float] = []
+    betas: list[float] = []
+    for _ in range(min(_LANCZOS_STEPS, len(at.x))):
+        w = hessian_product(objective, at, v)
+        if w is None:
+            return []
+        alphas.append(dot(v, w))
+        w = along(along(w, -alphas[-1], v), -beta, before)
+        beta = norm(w)
+        if beta <= 1e-12 * max(map(abs, alphas)):
+            break
+        betas.append(beta)
+        before, v = v, w / beta
+    k = len(alphas)
+    entry = {0: alphas, 1: betas}
+    T = [Vec([entry[abs(i - j)][min(i, j)] if abs(i - j) < 2 else 0.0 for j in range(k)]) for i in range(k)]
+    values, vectors = eigen(T)
+    return [Part(float(c), length * abs(float(u[0]))) for c, u in zip(values, vectors, strict=True)]
+
+
+def steps_by_parts(lr: float, parts: Sequence[Part], short: float) -> float | None:
+    """Return after how many more steps one is shorter than ``short``; inf: never.
+
+    None where the parts cannot tell: there are none, or one of them has no positive curvature.
+    """
+    told = [p for p in parts if lr * p.length > 0.0]
+    if not told or any(p.curvature <= 0.0 and lr * p.length >= short for p in told):
+        return None
+
+    def length(step: int) -> float:
+        return lr * sqrt(sum([(p.length * _power(1.0 - lr * p.curvature, step)) ** 2 for p in told]))
+
+    if length(0) < short:
+        return 0
+    far = 1
+    while not length(far) < short:
+        far *= 2
+        if far > _NEVER:
+            return inf
+    near = far // 2
+    while far - near > 1:
+        middle = (near + far) // 2
+        near, far = (near, middle) if length(middle) < short else (middle, far)
+    return far
+
+
+def _power(factor: float, exponent: int) -> float:
+    """Return ``abs(factor) ** exponent``, a large number where that would overflow."""
+    if factor == 0.0:
+        return 0.0 if exponent else 1.0
+    size = log1p(abs(factor) - 1.0)
+    return exp(max(-700.0, min(300.0, exponent * size)))

@@ -1,0 +1,39 @@
+"""`gd compare-lr`: the book's experiment with learning rates, on any function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdcli.cli.minimize import expression_text, on_sigterm, tell_warnings
+
+INTERRUPTED = {"interrupted": 130, "terminated": 143}
+
+
+def run(values: dict[str, Any]) -> int:
+    """Compare the rates; 0 when it was done, whatever the verdicts."""
+    text, source = expression_text(values["expression"])
+    from gdcli import api
+    from gdcli.cli.destination import Destination
+    from gdcli.report import rate_page
+    from gdcli.report.comparison import write
+    from gdcli.report.tables import is_terminal
+
+    sense = "maximize" if values["maximize"] else "minimize"
+    problem = api.read_problem(text, sense, values["start"], values["set"], values["seed"] or 0, source)
+    form = values["format"] or "table"
+    with Destination(values["output"]) as stream:
+        on_sigterm()
+        steps = 100 if values["steps"] is None else values["steps"]
+        found = api.compare_learning_rates(problem, values["lr"] or (), steps)
+        write(
+            stream,
+            form,
+            lambda width, glyphs, bars: rate_page.page(found, width, glyphs, bars),
+            rate_page.record(found),
+            "rates",
+            rate_page.CELLS,
+        )
+        seen = form in ("table", "plain") and is_terminal(stream)
+    tell_warnings(found.warnings, seen)
+    ended = found.found.ended
+    return 0 if ended is None else INTERRUPTED[ended.value]

@@ -1,0 +1,43 @@
+"""`gd compare-methods`: one problem, several methods, one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdcli.cli.minimize import expression_text, on_sigterm, tell_warnings
+from gdcli.cli.options import settings as settings_of
+
+
+def run(values: dict[str, Any]) -> int:
+    """Solve by each method; 0 when all had their turn, whatever came of it."""
+    text, source = expression_text(values["expression"])
+    from gdcli import api
+    from gdcli.cli.destination import Destination
+    from gdcli.report import method_page
+    from gdcli.report.comparison import write
+    from gdcli.report.tables import is_terminal
+
+    sense = "maximize" if values["maximize"] else "minimize"
+    problem = api.read_problem(
+        text, sense, values["start"], values["set"], values["seed"] or 0, source, values["bounds"]
+    )
+    methods = values["method"] or ()
+    settings = api.Settings(**settings_of(values | {"method": None}))
+    form = values["format"] or "table"
+    with Destination(values["output"]) as stream:
+        timing = values["timing"] or is_terminal(stream)
+        on_sigterm()
+        runs = api.compare_methods(problem, methods, settings)
+        write(
+            stream,
+            form,
+            lambda width, glyphs, bars: method_page.page(problem, runs, width, glyphs, bars, timing),
+            method_page.record(problem, runs, timing),
+            "methods",
+            method_page.cells(timing),
+        )
+        seen = form in ("table", "plain") and is_terminal(stream)
+    tell_warnings(method_page.shared_warnings(runs), seen)
+    last = runs[-1].outcome
+    code = 0 if last is None else last.status.exit_code
+    return code if code in (130, 143) else 0

@@ -1,0 +1,77 @@
+"""`gd gradient`: a gradient in every way, with its errors; or step by step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.cli.minimize import expression_text, on_sigterm
+from gdcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from gdcli.examination import Examination
+    from gdcli.problem import Problem
+
+
+def run(values: dict[str, Any]) -> int:
+    """Run ``gd gradient``; 9 where the ways disagree."""
+    _check(values)
+    text, source = expression_text(values["expression"])
+    from gdcli import api
+    from gdcli.cli.destination import Destination
+    from gdcli.examination import Wanted
+
+    problem = _problem(values, text, source)
+    with Destination(values["output"]) as stream:
+        on_sigterm()
+        found = api.examine(
+            problem, Wanted(**{name: values[name] for name in ("h", "hessian", "errors", "latex", "trace")})
+        )
+        _write(found, values, stream)
+    return int(found.exit_code)
+
+
+def _check(values: dict[str, Any]) -> None:
+    if not values["at"]:
+        raise UsageError("--at is missing: a gradient is computed at a point", "for example --at x=1,y=2")
+    if values["trace"]:
+        others = [f"--{name}" for name in ("h", "hessian", "errors", "latex") if values[name]]
+        if others:
+            raise UsageError(
+                f"--trace shows the steps alone and does not read {others[0]}",
+                f"leave out --trace or {others[0]}",
+            )
+
+
+def _problem(values: dict[str, Any], text: str, source: str) -> Problem:
+    """The point as a problem; what is wrong with it is said of --at."""
+    from gdcli import api
+
+    try:
+        return api.read_problem(text, "minimize", values["at"], values["set"], values["seed"] or 0, source)
+    except UsageError as error:
+        message, hint = (part.replace("--start", "--at") for part in (error.message, error.hint))
+        span = error.span
+        if span is not None and span.source == "--start":
+            span = span._replace(source="--at")
+        raise UsageError(message, hint, span) from None
+
+
+def _write(found: Examination, values: dict[str, Any], stream: TextIO) -> None:
+    form = values["format"] or "table"
+    if form in ("json", "csv"):
+        from gdcli.report import gradient_records
+
+        write = gradient_records.json if form == "json" else gradient_records.csv
+        stream.write(write(found))
+        return
+    from gdcli.report.page import PLAIN, plain_text
+    from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
+
+    if found.trace is not None:
+        from gdcli.report.trace import page
+    else:
+        from gdcli.report.gradient import page
+    if form == "plain":
+        stream.write(plain_text(page(found, WIDTH, PLAIN)))
+    else:
+        show(page(found, width_of(stream), glyphs_of(stream)), stream)

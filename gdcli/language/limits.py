@@ -1,0 +1,92 @@
+"""Bounds as typed after ``--bounds``: ``x=0:5``, ``y=:2`` (only above), ``v=0:1`` (each element), ``v[0]=0:1``.
+
+Equal ends fix a variable. Ends may be constant expressions such as ``pi/2``; a missing end is no bound.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from gdcli.errors import Span, UsageError, did_you_mean
+from gdcli.language.values import ConstantReader, split
+
+_NAME = re.compile(r"\s*(\w+)\s*(?:\[\s*(-?\d+)\s*\])?\s*")
+HINT = "for example --bounds x=0:5,y=:2"
+
+
+class Limit(NamedTuple):
+    """One bound as typed: the name, an element of a vector (None: all), the two ends, the place."""
+
+    name: str
+    element: int | None
+    lower: float
+    upper: float
+    span: Span
+
+
+def read_limits(texts: Sequence[str], option: str = "--bounds") -> list[Limit]:
+    """Return the bounds of one or several option values, in order.
+
+    Raises UsageError, with the place in the text, for what is no bound and for reversed ends.
+    """
+    return [_limit(text, start, end, option) for text in texts for start, end in split(text, option)]
+
+
+def _limit(text: str, start: int, end: int, option: str) -> Limit:
+    span = Span(text, start, max(end, start + 1), option)
+    name, equals, ends = text[start:end].partition("=")
+    match = _NAME.fullmatch(name)
+    low, colon, high = ends.partition(":")
+    if not match or not equals or not match.group(1).isidentifier():
+        raise UsageError("a bound needs a name and =", HINT, span)
+    if not colon or ":" in high:
+        raise UsageError("a bound has two ends with a colon between them", HINT, span)
+    reader = ConstantReader(text, option)
+    first = end - len(ends)
+    lower = reader.number(first, first + len(low)) if low.strip() else -math.inf
+    upper = reader.number(first + len(low) + 1, end) if high.strip() else math.inf
+    if lower > upper:
+        raise UsageError(
+            f"the bounds of {name.strip()} are reversed: {lower:g} is above {upper:g}", HINT, span
+        )
+    if math.isinf(lower) and math.isinf(upper):
+        raise UsageError(f"the bounds of {name.strip()} have no ends", HINT, span)
+    index = None if match.group(2) is None else int(match.group(2))
+    return Limit(match.group(1), index, lower, upper, span)
+
+
+def boxes(
+    limits: Sequence[Limit], lengths: Mapping[str, int | None]
+) -> dict[str, tuple[float | list[float], float | list[float]]]:
+    """Return (lower, upper) by name for the bounded variables: numbers, or lists for a vector.
+
+    A later bound of the same variable or element takes the place of an earlier one. Raises UsageError for unknown
+    names, an index of a number, and an index beyond the vector.
+    """
+    found: dict[str, tuple[float | list[float], float | list[float]]] = {}
+    for limit in limits:
+        if limit.name not in lengths:
+            hint = did_you_mean(limit.name, lengths, f"the variables are {', '.join(list(lengths)[:8])}")
+            raise UsageError(
+                f"--bounds gives {limit.name}, which is not a variable of the expression", hint, limit.span
+            )
+        length = lengths[limit.name]
+        if length is None:
+            if limit.element is not None:
+                raise UsageError(
+                    f"{limit.name} is a number and has no elements", f"write {limit.name}=0:1", limit.span
+                )
+            found[limit.name] = (limit.lower, limit.upper)
+            continue
+        if limit.element is not None and not -length <= limit.element < length:
+            raise UsageError(f"{limit.name} has {length} elements, counted from 0", "", limit.span)
+        lower, upper = found.get(limit.name, ([-math.inf] * length, [math.inf] * length))
+        assert isinstance(lower, list)
+        assert isinstance(upper, list)
+        for i in range(length) if limit.element is None else (limit.element % length,):
+            lower[i], upper[i] = limit.lower, limit.upper
+        found[limit.name] = (lower, upper)
+    return found

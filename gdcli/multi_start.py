@@ -1,0 +1,152 @@
+"""Many starts, every minimum: a local method started from random points finds the minima of their basins.
+
+Which of them is the lowest nobody can promise; but each is certified, how many starts led to it is told, and the same
+seed gives the same answer. The starts lie evenly within finite bounds, else normally around the start with a standard
+deviation of max(1, |x0|) in each variable (Rinnooy Kan & Timmer, Mathematical Programming 39, 1987, on multi-start).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gdcli import api
+from gdcli.errors import UsageError
+from gdcli.problem import Problem, parsed, sign_of
+
+if TYPE_CHECKING:
+    from gdcli.objective.build import Exact
+    from gdcli.solvers.types import Observer
+
+# Two ends are one minimum when they are this near, relative to max(1, |x|), and their values agree likewise.
+SAME_POINT = 1e-4
+SAME_VALUE = 1e-6
+# A start is redrawn until the value there is finite: so many draws for each start asked for, at most.
+DRAWS = 20
+MAX_STARTS = 100_000
+
+
+def solve_from_many(
+    problem: Problem,
+    settings: api.Settings | None = None,
+    starts: int = 10,
+    observers: Sequence[Observer] = (),
+    formulas: bool = False,
+) -> api.Outcome:
+    """Solve from the given start and ``starts - 1`` random ones; the outcome is the best, with all ``minima``.
+
+    ``observers`` see the run that led to the best minimum. An interrupt ends with the best found so far. Raises as
+    `api.solve`.
+    """
+    if not 1 <= starts <= MAX_STARTS:
+        raise UsageError(f"--multi-start takes a number from 1 to {MAX_STARTS}, not {starts}")
+    found: list[api.Minimum] = []
+    outcomes: list[api.Outcome] = []
+    endings: dict[str, int] = {}
+    for start in _starts(problem, starts):
+        outcome = api.solve(replace(problem, start=start), settings)
+        endings[outcome.status.value] = endings.get(outcome.status.value, 0) + 1
+        outcomes.append(outcome)
+        if outcome.status.exit_code > 128:
+            break
+        if outcome.status.value == "converged":
+            _add(found, outcome)
+        outcomes = [_best(outcomes)]
+    ended = outcomes[-1]
+    winner = _best(outcomes)
+    if winner.status.exit_code > 128:  # interrupted before anything else was found
+        return winner
+    answer = api.solve(winner.problem, settings, observers, formulas)
+    found.sort(key=lambda m: m.value * answer.sign)
+    done = sum(endings.values())
+    answer = replace(answer, minima=tuple(found), starts=done, warnings=(*answer.warnings, *_told(endings)))
+    if ended.status.exit_code > 128:
+        message = (
+            f"{ended.status.value.capitalize()} after {done} of {starts} starts: this is the best so far."
+        )
+        return replace(answer, status=ended.status, message=message)
+    return answer
+
+
+def _best(outcomes: Sequence[api.Outcome]) -> api.Outcome:
+    """A certified end before any other, and the better value before the worse."""
+    return min(outcomes, key=lambda o: (o.status.value != "converged", o.sign * o.value))
+
+
+def _told(endings: Mapping[str, int]) -> list[str]:
+    """What became of the starts that did not lead to a minimum."""
+    others = [f"{count} {status}" for status, count in endings.items() if status != "converged"]
+    return [f"of {sum(endings.values())} starts {', '.join(others)}"] if others else []
+
+
+def _add(found: list[api.Minimum], outcome: api.Outcome) -> None:
+    """Count the end of a run with the minimum it is, or as a new one."""
+    x = list(outcome.run.best.at.x)
+    for i, minimum in enumerate(found):
+        if _is_same(x, outcome.value, minimum):
+            better = outcome.sign * outcome.value < outcome.sign * minimum.value
+            found[i] = (
+                _minimum(outcome, x, minimum.starts + 1)
+                if better
+                else minimum._replace(starts=minimum.starts + 1)
+            )
+            return
+    found.append(_minimum(outcome, x, 1))
+
+
+def _minimum(outcome: api.Outcome, x: Sequence[float], starts: int) -> api.Minimum:
+    return api.Minimum(outcome.value, outcome.point, outcome.certificate, starts, tuple(x))
+
+
+def _is_same(x: Sequence[float], value: float, minimum: api.Minimum) -> bool:
+    if abs(value - minimum.value) > SAME_VALUE * max(1.0, abs(value)):
+        return False
+    blur = minimum.certificate.distance or 0.0
+    scale = max(1.0, max(map(abs, x)))
+    return max(abs(a - b) for a, b in zip(x, minimum.x, strict=True)) <= SAME_POINT * scale + 2.0 * blur
+
+
+def _starts(problem: Problem, count: int) -> Iterator[dict[str, Any]]:
+    """The start of the problem, then random ones with a finite value; all values are found together."""
+    from gdcli.objective.batch import Batch
+    from gdcli.objective.build import build_objective
+
+    yield dict(problem.start)
+    if count == 1:
+        return
+    sign = sign_of(problem.sense)
+    exact = build_objective(
+        parsed(problem.expression, problem.source), problem.lengths, problem.constants, sign
+    )
+    batch = Batch(exact)
+    points = _draws(problem, exact)
+    left = count - 1
+    for _ in range(DRAWS):
+        drawn = [next(points) for _ in range(left)]
+        for x, value in zip(drawn, batch.values(drawn), strict=True):
+            if abs(value) < math.inf:
+                left -= 1
+                yield dict(exact.space.unflatten(x))
+        if not left:
+            return
+
+
+def _draws(problem: Problem, exact: Exact) -> Iterator[list[float]]:
+    """Random points: evenly between finite bounds, else normal around the start and moved into the bounds."""
+    import random
+
+    generator = random.Random(problem.seed)
+    center = exact.space.flatten(problem.start)
+    box = api.bounds_of(problem, exact)
+    lower, upper = ([float(v) for v in end] for end in (box.lower, box.upper))
+    while True:
+        yield [_draw(generator, *of) for of in zip(center, lower, upper, strict=True)]
+
+
+def _draw(generator: Any, center: float, lower: float, upper: float) -> float:
+    if math.isfinite(lower) and math.isfinite(upper):
+        return lower + float(generator.random()) * (upper - lower)
+    drawn = center + max(1.0, abs(center)) * float(generator.gauss(0.0, 1.0))
+    return min(max(drawn, lower), upper)

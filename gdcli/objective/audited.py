@@ -1,0 +1,91 @@
+"""All the ways to a gradient as programs of one expression, for an audit: a value, formulas, complex steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from gdcli.calculus.audit import MAX_COMPONENTS, Programs
+from gdcli.calculus.complex_step import quotient, step_at
+from gdcli.codegen.complex import ComplexFunction
+from gdcli.codegen.runners import ScalarFunction
+from gdcli.errors import UsageError
+from gdcli.language import form
+from gdcli.language.syntax import Tree
+from gdcli.objective.compiled import ScalarObjective
+from gdcli.objective.space import Space
+from gdcli.solvers.vectors import Vec
+
+
+class Formulas(NamedTuple):
+    """The gradient by formula: text and LaTeX of each component; empty, with the reason, where there is none."""
+
+    text: dict[str, str]
+    latex: dict[str, str]
+    reason: str = ""
+
+
+def expanded(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any]) -> ScalarObjective:
+    """Return the objective with each element of a vector on its own. Raises UsageError for too many variables."""
+    space = Space(lengths)
+    if space.size > MAX_COMPONENTS:
+        raise UsageError(
+            f"an audit is made of up to {MAX_COMPONENTS} components, and this point has {space.size}",
+            "the derivative of a shorter vector is no different in kind",
+        )
+    return ScalarObjective(form.build(tree, lengths, constants, expand=True), space)
+
+
+def programs(
+    objective: ScalarObjective, constants: Mapping[str, Any], latex: bool
+) -> tuple[Programs, Formulas]:
+    """Return what an audit needs of an objective, and its formulas."""
+    graph = objective.form.graph
+    complex_program = ComplexFunction(graph, objective.root, objective.leaves)
+    nodes, formulas = _formulas(objective, constants, latex)
+
+    def complex_step(x: Sequence[float], index: int, h: float | None) -> float:
+        return quotient(complex_program, list(x), index, step_at(x[index]) if h is None else h)
+
+    gradient = ScalarFunction(
+        graph, objective.gradient_nodes, objective.leaves, lambda texts: f"({', '.join(texts)},)"
+    )
+    made = Programs(
+        graph=graph,
+        root=objective.root,
+        leaves=objective.nodes,
+        value=lambda x: objective.value(Vec(x)),
+        gradient=lambda x: gradient(Vec(x)),
+        complex_step=complex_step,
+        formulas=nodes,
+        no_formula=formulas.reason,
+        names=[objective.space.label(i) for i in range(objective.size)],
+    )
+    return made, formulas
+
+
+def _formulas(
+    objective: ScalarObjective, constants: Mapping[str, Any], latex: bool
+) -> tuple[list[int | None], Formulas]:
+    """The formulas as nodes of the objective's graph, and as text."""
+    from gdcli.calculus import symbolic
+
+    space = objective.space
+    try:
+        formula = symbolic.Formula(objective.form.tree, space.lengths, constants)
+    except UsageError as error:
+        return [], Formulas({}, {}, error.message)
+    derivatives = formula.gradient()
+    leaves = {str(symbol): node for symbol, node in zip(formula.symbols, objective.nodes, strict=True)}
+    nodes: list[int | None] = []
+    reason = ""
+    for derivative in derivatives:
+        try:
+            nodes.append(symbolic.to_graph(derivative, objective.form.graph, leaves))
+        except UsageError as error:
+            nodes.append(None)
+            reason = error.message
+    names = [str(symbol) for symbol in formula.symbols]
+    texts = dict(zip(names, map(symbolic.text, derivatives), strict=True))
+    written = dict(zip(names, map(symbolic.latex, derivatives), strict=True)) if latex else {}
+    return nodes, Formulas(texts, written, reason)

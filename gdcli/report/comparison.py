@@ -1,0 +1,99 @@
+"""What all comparisons share on paper: the question at the top, the aligned cells, the formats of the answer.
+
+A comparison is known when all of it is done, so that nothing is written before; each format is then one function of
+the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli import __version__
+from gdcli.report import records
+from gdcli.report.faults import harmless, shorten
+from gdcli.report.page import Glyphs, Line, fact
+from gdcli.report.sparkline import LETTERS, Bars, bars_of
+from gdcli.report.summary import point_text, start_option
+
+if TYPE_CHECKING:
+    from gdcli.api import Problem
+
+Page = Callable[[int, Glyphs, Bars], list[Line]]
+# A sparkline is at least this wide, and at most that.
+NARROW, WIDE = 8, 32
+
+
+def question(problem: Problem, width: int) -> list[Line]:
+    """Return the lines that say what was asked."""
+    expression = harmless(shorten(" ".join(problem.expression.split()), 5 * width))
+    lines = fact(problem.sense, expression, width, "title")
+    if problem.constants:
+        lines += fact("with", point_text(problem.constants), width)
+    if problem.drawn:
+        told = f"drawn at random with seed {problem.seed}; the same again: {start_option(problem)}"
+        return lines + fact("start", told, width)
+    return lines + fact("start", point_text(problem.start), width)
+
+
+def aligned(texts: Iterable[str]) -> list[str]:
+    """Return numbers with their decimal points under each other."""
+    parts = [text.partition(".") for text in texts]
+    after = max((len(point + fraction) for _, point, fraction in parts), default=0)
+    return [head + (point + fraction).ljust(after) for head, point, fraction in parts]
+
+
+def head(kind: str, problem: Problem) -> records.Record:
+    """Return how the record of a comparison begins."""
+    return {"schema": records.SCHEMA, "type": kind, "problem": records._problem(problem)}
+
+
+def tail(problem: Problem, warnings: Iterable[str]) -> records.Record:
+    """Return how the record of a comparison ends."""
+    return {"seed": problem.seed, "warnings": list(warnings), "version": __version__}
+
+
+def write(
+    stream: TextIO,
+    form: str,
+    page: Page,
+    record: records.Record,
+    parts: str,
+    cells: Sequence[str],
+) -> None:
+    """Write the comparison in one of the formats.
+
+    ``record`` is the whole of it, ``parts`` the key of its list: one JSON line or one CSV row each, with the
+    ``cells`` of these names (``evaluations_value`` is the entry ``value`` of ``evaluations``).
+    """
+    from gdcli.report import machine
+
+    if form == "json":
+        stream.write(machine.json_block(record))
+    elif form == "jsonl":
+        for part in record[parts]:
+            stream.write(machine.json_text({"type": parts.removesuffix("s")} | part) + "\n")
+        stream.write(machine.json_text(record) + "\n")
+    elif form == "csv":
+        stream.write(machine.csv_line(cells))
+        for part in record[parts]:
+            stream.write(machine.csv_line([_cell(part, name) for name in cells]))
+    else:
+        _write_page(stream, form, page)
+
+
+def _cell(part: records.Record, name: str) -> Any:
+    """Return the entry of a record, or an entry of one of its entries; booleans as JSON writes them."""
+    outer, _, inner = name.partition("_")
+    value = part[name] if name in part else (part[outer] or {}).get(inner, 0)
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _write_page(stream: TextIO, form: str, page: Page) -> None:
+    from gdcli.report.page import PLAIN, plain_text
+    from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
+
+    if form == "plain":
+        stream.write(plain_text(page(WIDTH, PLAIN, LETTERS)))
+    else:
+        show(page(width_of(stream), glyphs_of(stream), bars_of(stream)), stream)

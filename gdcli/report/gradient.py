@@ -1,0 +1,201 @@
+"""The page of an examined gradient: formulas, each way with its error and what explains it, the verdict.
+
+*explained* is the truncation of the quotient plus a bound of the rounding; an error below it is what it has to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite, isnan
+from typing import TYPE_CHECKING, Any
+
+from gdcli.report.faults import harmless, shorten
+from gdcli.report.numbers import column, short
+from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
+from gdcli.report.summary import point_text
+
+if TYPE_CHECKING:
+    from gdcli.examination import Examination
+
+FEW = 6  # components that are shown with all their ways one under the other
+WAYS = {
+    "symbolic": "symbolic",
+    "autodiff": "autodiff",
+    "forward": "forward",
+    "central": "central",
+    "complex_step": "complex step",
+}
+
+
+def page(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the whole answer."""
+    lines = head(found, width, "gradient")
+    lines += _formulas(found, width)
+    lines.append([])
+    lines += _few(found, width, glyphs) if len(found.components) <= FEW else _many(found, width, glyphs)
+    lines += _not_applicable(found, width)
+    if found.hessian is not None:
+        lines += [[], *_hessian(found, width, glyphs)]
+    if found.rows:
+        lines += [[], *_errors(found, width, glyphs)]
+    return [*lines, [], *_verdict(found, width)]
+
+
+def head(found: Examination, width: int, label: str) -> list[Line]:
+    """Return what was asked: expression, constants, point and value."""
+    problem = found.problem
+    expression = harmless(shorten(" ".join(problem.expression.split()), 5 * width))
+    lines = fact(label, expression, width, "title")
+    if problem.constants:
+        lines += fact("with", point_text(problem.constants), width)
+    lines += fact("at", point_text(problem.start), width)
+    return lines + fact("value", short(found.value, 12), width)
+
+
+def _formulas(found: Examination, width: int) -> list[Line]:
+    formulas = found.formulas
+    if formulas is None:
+        return []
+    shown = formulas.latex or formulas.text
+    lines: list[Line] = []
+    for name, text in list(shown.items())[:FEW]:
+        lines += fact(f"d/d{name}", harmless(shorten(text, 10 * width)), width)
+    if len(shown) > FEW:
+        lines += fact("", f"... {len(shown)} formulas, all with --format json", width)
+    return lines
+
+
+def _few(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
+    """A row per way, component by component."""
+    rows = [(c, name, way) for c in found.components for name, way in c.ways.items()]
+    roles = ["" if way.agrees and c.agrees else "bad" for c, _, way in rows]
+    digits = 14 if width >= 90 else 12
+    values: list[str] = []
+    for c in found.components:  # decimal points under each other
+        values += [cell or "-" for cell in column([way.value for way in c.ways.values()], digits)]
+    columns = [
+        Column("by", [c.name if name == "symbolic" else "" for c, name, _ in rows], left=True),
+        Column("way", [WAYS[name] for _, name, _ in rows], left=True),
+        Column("value", values, roles=roles),
+        Column("error", [_error(way.error) for _, _, way in rows]),
+        Column("explained", [_error(_explained(way)) for _, _, way in rows]),
+        Column("mostly", [_mostly(way) for _, _, way in rows], left=True),
+        Column("evals", [str(way.evaluations) if way.value is not None else "" for _, _, way in rows]),
+    ]
+    return table(columns, glyphs)
+
+
+def _many(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
+    """A row per component, a column per way."""
+    roles = ["" if c.agrees else "bad" for c in found.components]
+    for digits in (10, 8, 6, 5, 4):
+        columns = [Column("by", [c.name for c in found.components], left=True, roles=roles)]
+        for name, title in WAYS.items():
+            columns.append(Column(title, [_value(c.ways[name].value, digits) for c in found.components]))
+        if fits(columns, width):
+            break
+    return table(columns, glyphs)
+
+
+def _value(value: float | None, digits: int) -> str:
+    return "-" if value is None else short(value, digits)
+
+
+def _error(value: float | None) -> str:
+    if value is None or isnan(value):
+        return ""
+    return "0" if value == 0.0 else f"{abs(value):.1e}"
+
+
+def _explained(way: Any) -> float | None:
+    return None if way.value is None or way.error is None else abs(way.truncation) + way.rounding
+
+
+def _mostly(way: Any) -> str:
+    """What an error mostly consists of."""
+    if way.value is None or way.error is None or not way.error:
+        return ""
+    if not way.agrees:
+        return "unexplained"
+    return "truncation" if abs(way.truncation) > 0.5 * abs(way.error) else "rounding"
+
+
+def _not_applicable(found: Examination, width: int) -> list[Line]:
+    """Which way does not exist, and why; the same reason for many components once."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for c in found.components:
+        for name, way in c.ways.items():
+            if way.value is None:
+                reasons.setdefault((name, way.note), []).append(c.name)
+    lines: list[Line] = []
+    for (name, note), names in reasons.items():
+        where = "" if len(names) == len(found.components) else f" by {', '.join(names[:8])}"
+        lines += fact("-" if not lines else "", f"{WAYS[name]}{where} is not applicable: {note}", width)
+    return lines
+
+
+def _hessian(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
+    hessian = found.hessian
+    assert hessian is not None
+    if hessian.rows is None or hessian.eigenvalues is None:
+        return fact("Hessian", "the second derivatives are not finite here", width, "warn")
+    names = [c.name for c in found.components]
+    columns = [Column("Hessian", names, left=True)]
+    for j, name in enumerate(names):
+        one_more = Column(name, column([row[j] for row in hessian.rows], 7))
+        if not fits([*columns, one_more], width):
+            break
+        columns.append(one_more)
+    lines = table(columns, glyphs)
+    if len(columns) <= len(names):
+        lines += fact(
+            "", f"the first {len(columns) - 1} of {len(names)} columns; all with --format json", width
+        )
+    text = ", ".join(short(v, 8) for v in hessian.eigenvalues[:12])
+    return lines + fact("eigenvalues", text + (", ..." if len(hessian.eigenvalues) > 12 else ""), width)
+
+
+def _errors(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
+    """The error of each quotient against h, the best one marked."""
+    best = found.best or {}
+    columns = [Column("h", [f"{row.h:.0e}" for row in found.rows])]
+    for name in ("forward", "central", "complex_step"):
+        ways = [getattr(row, name) for row in found.rows]
+        marks = ["*" if name in best and best[name].h == row.h else " " for row in found.rows]
+        cells = [f"{_error_cell(way)} {mark}" for way, mark in zip(ways, marks, strict=True)]
+        roles = ["good" if mark == "*" else "" for mark in marks]
+        columns.append(Column(f"{WAYS[name]}  ", cells, roles=roles))
+    lines = table(columns, glyphs)
+    largest = " (the largest over the components)" if len(found.components) > 1 else ""
+    legend = f"errors{largest}; t: mostly truncation, r: mostly rounding, *: the best h"
+    lines += [[(piece, "rule")] for piece in _wrapped(legend, width)]
+    for name, b in best.items():
+        lines += fact(WAYS[name], f"best h = {b.h:.0e}, error {_error(b.error)}: {b.why}", width)
+    return lines
+
+
+def _error_cell(way: Any) -> str:
+    if way is None or not isfinite(way.error):
+        return "-  "
+    if way.error == 0.0:
+        return "0  "
+    return f"{abs(way.error):.1e} {_mostly(way)[0] if way.agrees else '!'}"
+
+
+def _wrapped(text: str, width: int) -> Sequence[str]:
+    from gdcli.report.page import wrap
+
+    return wrap(text, width)
+
+
+def _verdict(found: Examination, width: int) -> list[Line]:
+    lines: list[Line] = []
+    if found.agrees:
+        told = "all ways agree: no error is beyond what rounding and truncation explain"
+        lines += fact("agrees", told, width, "good", label_role="good")
+    shown = [c for c in found.components if c.why][:FEW]
+    for c in shown:
+        role, label = ("warn", "note") if c.agrees else ("bad", "disagrees")
+        lines += fact(label, f"by {c.name}: {harmless(shorten(c.why, 400))}", width, role, label_role=role)
+    left = sum(bool(c.why) for c in found.components) - len(shown)
+    return lines + (fact("", f"... and {left} more components", width) if left else [])

@@ -1,0 +1,116 @@
+"""Methods compared: a row for each, and which of them got there with the least work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gdcli.report import records
+from gdcli.report.comparison import NARROW, WIDE, head, question, tail
+from gdcli.report.faults import harmless, shorten
+from gdcli.report.numbers import amount, column, seconds
+from gdcli.report.page import Column, Glyphs, Line, fact, table
+from gdcli.report.sparkline import Bars, sparkline
+
+if TYPE_CHECKING:
+    from gdcli.api import MethodRun, Outcome, Problem
+
+_ROLES = {"converged": "good", "completed": "good", "limit": "warn", "stalled": "warn"}
+# Values that differ by no more than this, relative to max(1, |value|), are the same answer.
+_SAME = 1e-8
+
+
+def cells(timing: bool) -> tuple[str, ...]:
+    """Return the cells of a CSV row."""
+    counts = (f"evaluations_{kind}" for kind in ("value", "gradient", "hessian", "product"))
+    seconds = ("seconds",) if timing else ()
+    return ("method", "status", "value", "gradient_norm", "iterations", *counts, *seconds)
+
+
+def record(problem: Problem, runs: Sequence[MethodRun], timing: bool) -> records.Record:
+    """Return the whole comparison."""
+    return (
+        head("compare-methods", problem)
+        | {"methods": [_run(run, timing) for run in runs]}
+        | tail(problem, shared_warnings(runs))
+    )
+
+
+def _run(run: MethodRun, timing: bool) -> records.Record:
+    keys = ["status", "message", "reason", "value", "gradient_norm", "iterations", "evaluations", "point"]
+    if timing:
+        keys.append("seconds")
+    if run.outcome is not None:
+        whole = records.result(run.outcome, timing)
+    else:
+        message = "" if run.fault is None else shorten(run.fault.message)
+        whole = dict.fromkeys(keys) | {"status": _status(run), "message": message}
+    return {"method": run.method} | {key: whole[key] for key in keys}
+
+
+def shared_warnings(runs: Sequence[MethodRun]) -> tuple[str, ...]:
+    """Return the warnings that every run gave: they are about the problem, not about a method."""
+    lists = [run.outcome.warnings for run in runs if run.outcome is not None]
+    return tuple(w for w in lists[0] if all(w in other for other in lists)) if lists else ()
+
+
+def page(
+    problem: Problem, runs: Sequence[MethodRun], width: int, glyphs: Glyphs, bars: Bars, timing: bool
+) -> list[Line]:
+    """Return the whole comparison, no line longer than ``width`` columns (a longer word aside)."""
+    lines = [*question(problem, width), [], *table(_columns(runs, width, bars, timing), glyphs), []]
+    for run in runs:
+        if run.fault is not None:
+            told = harmless(f"{run.method}: {shorten(run.fault.message)}")
+            lines += fact("failed", told, width, label_role="bad")
+    lines += _summary(problem, runs, width)
+    for warning in shared_warnings(runs):
+        lines += fact("warning", harmless(warning), width, "warn", label_role="warn")
+    return lines
+
+
+def _status(run: MethodRun) -> str:
+    return run.outcome.status.value if run.outcome is not None else run.fault.status if run.fault else "error"
+
+
+def _work(outcome: Outcome) -> int:
+    return sum(records.evaluations(outcome.run.counts).values())
+
+
+def _columns(runs: Sequence[MethodRun], width: int, bars: Bars, timing: bool) -> list[Column]:
+    outcomes = [run.outcome for run in runs]
+    statuses = [_status(run) for run in runs]
+    columns = [
+        Column("method", [run.method for run in runs], left=True),
+        Column("status", statuses, left=True, roles=[_ROLES.get(s, "bad") for s in statuses]),
+        Column("value", [c or "-" for c in column([None if o is None else o.value for o in outcomes], 6)]),
+        Column("iter", ["-" if o is None else str(o.run.iterations) for o in outcomes]),
+        Column("evals", ["-" if o is None else str(_work(o)) for o in outcomes]),
+    ]
+    if timing:
+        columns.append(Column("time", ["-" if o is None else seconds(o.run.seconds) for o in outcomes]))
+    room = width - sum(c.width + 2 for c in columns)
+    if room >= NARROW:
+        lines = [sparkline(run.values, min(WIDE, room), bars) for run in runs]
+        columns.append(Column("course", lines, left=True))
+    return columns
+
+
+def _summary(problem: Problem, runs: Sequence[MethodRun], width: int) -> list[Line]:
+    """Return who converged to the best value, and who of them with the fewest evaluations."""
+    done = [(run.method, run.outcome) for run in runs if run.outcome is not None]
+    there = [(name, o) for name, o in done if o.status.value in ("converged", "completed")]
+    if not there:
+        return fact("best", "none of these methods converged", width, "warn")
+    sign = -1.0 if problem.sense == "maximize" else 1.0
+    lowest = min(sign * o.value for _, o in there)
+    same = _SAME * max(1.0, abs(lowest))
+    best = [(name, o) for name, o in there if sign * o.value <= lowest + same]
+    name, outcome = min(best, key=lambda pair: _work(pair[1]))
+    word = "highest" if sign < 0 else "lowest"
+    told = f"{len(best)} of {len(runs)} converged to the {word} value"
+    if len(best) > 1:
+        told += f"; {name} with the fewest evaluations, {_work(outcome)}"
+    else:
+        told += f": {name}, with {amount(_work(outcome), 'evaluation')}"
+    return fact("best", told, width, "good")
