@@ -180,7 +180,8 @@ def solve(
         own_rule=choice.entry.own_rule,
     )
     result = run(objective, choice.method, x0, rules, observers)
-    tol = choice.entry.default_tol if settings.tol is None else settings.tol
+    # 0 switches the stop rule off; what may be called converged is still held to the default.
+    tol = settings.tol or choice.entry.default_tol
     result, certificate = _certified(evidence, result, tol)
     constant = exact.is_constant()
     active = _active(evidence, result, exact.space)

@@ -1,4 +1,4 @@
-"""The README's commands are run, and what it shows is what they print: nothing there can drift.
+"""The commands of the README and the lessons are run, and what they show is what these print: nothing can drift.
 
 A fenced block marked ``console`` has commands (``$ gd ...``), each followed by its output. ``python tests/keep.py``
 writes the present outputs into it.
@@ -18,6 +18,7 @@ from keep import same
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+PAGES = (README, ROOT / "docs" / "lessons.md")
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 
 
@@ -44,15 +45,16 @@ def renewed(block: str) -> str:
 
 
 def renewed_page(text: str) -> str:
-    """The README with the outputs of now."""
+    """A page with the outputs of now."""
     return BLOCK.sub(lambda match: renewed(match.group()), text)
 
 
-def test_the_shown_outputs_are_real() -> None:
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_shown_outputs_are_real(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
     now = renewed_page(text)
     if os.environ.get("GDCLI_KEEP") == "1":
-        README.write_text(now, encoding="utf-8")
+        page.write_text(now, encoding="utf-8")
         return
     for shown, real in zip(BLOCK.findall(text), BLOCK.findall(now), strict=True):
         assert same(shown, real), f"python tests/keep.py renews it:\n{real}"

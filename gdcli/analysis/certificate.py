@@ -21,6 +21,7 @@ from gdcli.solvers.dense import eigen, largest_entry
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import LEVELS, smoothed
 from gdcli.solvers.model import LocalModel
+from gdcli.solvers.plane import local_model
 from gdcli.solvers.run import quiet, unbounded_below
 from gdcli.solvers.types import Certificate, Evaluation, Objective, StopReason, Vector
 from gdcli.solvers.vectors import norm, same
@@ -95,7 +96,7 @@ def _certify_dense(
     objective: Objective, at: Evaluation, start: Evaluation | None, tol: float, source: str
 ) -> Certificate:
     noise = NOISE[source]
-    model = LocalModel(at.gradient, at.hessian, noise)
+    model = local_model(at.gradient, at.hessian, noise)
     values, vectors = eigen(at.hessian)
     low, high = values[0], values[-1]
     error = noise * max(abs(low), abs(high))

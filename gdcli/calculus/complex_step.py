@@ -19,7 +19,7 @@ from gdcli.language import ieee
 
 # A power of two, so that dividing by it is exact.
 STEP = 2.0**-565
-_SMALLEST = 2.0**-1000
+_SMALLEST = 2.0**-1074
 
 Complex = Callable[..., complex]
 

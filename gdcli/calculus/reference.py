@@ -210,7 +210,7 @@ class Precise:
 
     def leaves_doubles(self) -> str:
         """Return "overflow" or "underflow" where a value met so far is no normal double, else nothing."""
-        sizes = [abs(v) for v in self.known.values() if self.mp.isfinite(v) and v != 0]
+        sizes = [abs(v) for v in self.known.values() if not self.mp.isnan(v) and v != 0]
         if any(size > LARGEST for size in sizes):
             return "overflow"
         return "underflow" if any(size < SMALLEST for size in sizes) else ""

@@ -37,7 +37,10 @@ def question(problem: Problem, width: int) -> list[Line]:
 
 
 def aligned(texts: Iterable[str]) -> list[str]:
-    """Return numbers with their decimal points under each other."""
+    """Return numbers with their decimal points under each other; as they are where one is in scientific form."""
+    texts = list(texts)
+    if any("e" in text for text in texts):
+        return texts
     parts = [text.partition(".") for text in texts]
     after = max((len(point + fraction) for _, point, fraction in parts), default=0)
     return [head + (point + fraction).ljust(after) for head, point, fraction in parts]

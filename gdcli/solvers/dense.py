@@ -9,8 +9,9 @@ Matrix Anal. 13, 1992).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from math import sqrt
+from math import hypot, sqrt
 from operator import mul
 from typing import Any
 
@@ -20,6 +21,8 @@ Matrix = Any
 
 # Above this size an eigen-decomposition in plain Python takes longer than importing numpy.
 _JACOBI_LIMIT = 40
+# From this size on numpy's decomposition is faster, where numpy is loaded already.
+_EIGH_SIZE = 7
 # Jacobi converges quadratically: six to ten sweeps are usual, thirty are never needed.
 _MAX_SWEEPS = 30
 # A rotation that changes the diagonal by less than this fraction is below rounding.
@@ -210,13 +213,38 @@ def eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:
     """Return the eigenvalues of a symmetric matrix in ascending order and the unit
     eigenvectors, one per row.
     """
-    if isinstance(A, list) and len(A) <= _JACOBI_LIMIT:
-        return _jacobi(A)
+    n = len(A)
+    if isinstance(A, list):
+        if n == 1:
+            return [A[0][0]], [Vec((1.0,))]
+        if n == 2:
+            return _eigen_of_two(A)
+        if n < _EIGH_SIZE or (n <= _JACOBI_LIMIT and "numpy" not in sys.modules):
+            return _jacobi(A)
     import numpy
 
     values, vectors = numpy.linalg.eigh(numpy.array(A))
     rows = list(vectors.T)
     return values.tolist(), [Vec(row.tolist()) for row in rows] if isinstance(A, list) else rows
+
+
+def _eigen_of_two(A: list[Any]) -> tuple[list[float], list[Vec]]:
+    """One rotation makes a matrix of two rows diagonal; the formulas are those of :func:`_rotate`."""
+    (c, a), (_, d) = A
+    if a == 0.0:
+        return (
+            ([c, d], [Vec((1.0, 0.0)), Vec((0.0, 1.0))])
+            if c <= d
+            else ([d, c], [Vec((0.0, 1.0)), Vec((1.0, 0.0))])
+        )
+    theta = (d - c) / (2.0 * a)
+    t = 1.0 / (theta + hypot(1.0, theta)) if theta >= 0.0 else 1.0 / (theta - hypot(1.0, theta))
+    co = 1.0 / sqrt(1.0 + t * t)
+    si = t * co
+    low, high = c - t * a, d + t * a
+    if low <= high:
+        return [low, high], [Vec((co, -si)), Vec((si, co))]
+    return [high, low], [Vec((si, co)), Vec((co, -si))]
 
 
 def _jacobi(A: list[Any]) -> tuple[list[float], list[Vec]]:

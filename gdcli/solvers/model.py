@@ -35,7 +35,7 @@ from gdcli.solvers.vectors import Vector, as_like, dot, is_zero, norm, quotient,
 # The model is called strictly convex when every squared pivot of the scaled Cholesky factor exceeds this: the
 # condition number of the scaled matrix is then below about 1e8 and half the digits of the Newton step are
 # good.
-_LEAST_PIVOT = 1e-8
+LEAST_PIVOT = 1e-8
 # The sign of a curvature is trusted down to the error assumed for it, its size six digits further.
 _LEAST_CURVATURE = 1e-6
 # A diagonal entry below this part of the largest entry is rounding; it is not scaled up any further.
@@ -80,7 +80,7 @@ class LocalModel:
         self.negative = self.flat = False
         self.rise = 0.0
         self.lowest = 1.0  # the smallest eigenvalue of the scaled Hessian as part of the largest
-        self._factored = factored = scaled_cholesky(H, max(_LEAST_PIVOT, noise))
+        self._factored = factored = scaled_cholesky(H, max(LEAST_PIVOT, noise))
         self.strict = factored is not None
         if factored is not None:
             s, L = factored

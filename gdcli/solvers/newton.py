@@ -22,6 +22,7 @@ from gdcli.solvers.curvature import passing_direction
 from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel, ModelStep
+from gdcli.solvers.plane import local_model
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
@@ -114,7 +115,9 @@ class TrustRegionNewton:
         source = hessian_source(objective)
         full = with_hessian(objective, at, source)
         model = (
-            None if full.hessian is None else LocalModel(full.gradient, full.hessian, NOISE.get(source, 1e-6))
+            None
+            if full.hessian is None
+            else local_model(full.gradient, full.hessian, NOISE.get(source, 1e-6))
         )
         size = max(1.0, norm(at.x))
         return NewtonState(
@@ -190,7 +193,7 @@ class TrustRegionNewton:
                 arrival = with_hessian(objective, found.lowest, state.source)
                 if arrival.hessian is not None:
                     length = norm(step) * found.length
-                    state.model = LocalModel(arrival.gradient, arrival.hessian, NOISE[state.source])
+                    state.model = local_model(arrival.gradient, arrival.hessian, NOISE[state.source])
                     state.radius = max(state.radius, 0.25 * length)
                     state.series.last_step, state.last_gain = None, 0.0
                     return Step(arrival, state, length, kind="escape")
@@ -326,5 +329,5 @@ def _accept(
     state.series.took(None if proposal.boundary else trial.step, trial.stretched)
     state.last_move = trial.step
     state.last_gain = model.gain
-    state.model = LocalModel(arrival.gradient, arrival.hessian, NOISE[state.source])
+    state.model = local_model(arrival.gradient, arrival.hessian, NOISE[state.source])
     return Step(arrival, state, proposal.length, kind="escape" if trial.escaped else "step")

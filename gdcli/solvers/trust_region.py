@@ -18,14 +18,14 @@ from gdcli.solvers.vectors import Vector, dot, norm
 
 # A step may be longer than the radius by this factor: the radius itself is a guess, one more digit of it is
 # worth no further factorisation.
-_LENGTH_SLACK = 1.1
-_MAX_FACTORS = 12
+LENGTH_SLACK = 1.1
+MAX_FACTORS = 12
 # In the eigenbasis an iteration costs next to nothing, so the length is met to one per cent.
-_LENGTH_ACCURACY = 0.01
-_MAX_SECULAR = 80
+LENGTH_ACCURACY = 0.01
+MAX_SECULAR = 80
 # The gradient has no part in the lowest eigenspace, relative to what the step could make of it: the hard
 # case.
-_HARD = 1e-10
+HARD = 1e-10
 _LEVEL = 1e-14
 _EQUAL_EIGENVALUES = 1e-12
 
@@ -40,8 +40,8 @@ def boundary_step(
     monotonically.
     """
     step, shift = newton, 0.0
-    for _ in range(_MAX_FACTORS):
-        if length <= _LENGTH_SLACK * radius:
+    for _ in range(MAX_FACTORS):
+        if length <= LENGTH_SLACK * radius:
             break
         # Of numbers near the ends of the floating-point range the squares are zero or infinite.
         if not 0.0 < bend < inf:
@@ -82,7 +82,7 @@ def secular_step(w: Sequence[float], q: Sequence[float], radius: float) -> tuple
     if w[0] <= 0.0:
         in_lowest = norm_of([a for a, b in zip(q, w, strict=True) if b <= cut])
         # Along a level direction any slope counts that is more than the rounding of the gradient.
-        if in_lowest <= (_HARD * top * radius if w[0] < 0.0 else _LEVEL * norm_of(q)):
+        if in_lowest <= (HARD * top * radius if w[0] < 0.0 else _LEVEL * norm_of(q)):
             y = [0.0 if b <= cut else -a / (b + low) for a, b in zip(q, w, strict=True)]
             room = radius * radius - sum(map(mul, y, y))
             if room > 0.0 and w[0] == 0.0:
@@ -105,27 +105,35 @@ def _solve_secular(w: Sequence[float], q: Sequence[float], radius: float, low: f
     if not below + 1e-3 * (above - below) < shift:
         shift = below + 1e-3 * (above - below)
     y: list[float] = [0.0] * len(w)
-    for _ in range(_MAX_SECULAR):
+    for _ in range(MAX_SECULAR):
         shifted = [t + shift for t in w]
         if 0.0 in shifted:
             below, shift = shift, 0.5 * (shift + above)
             continue
         y = [-a / b for a, b in zip(q, shifted, strict=True)]
         length = norm_of(y)
-        if abs(length - radius) <= _LENGTH_ACCURACY * radius:
+        if abs(length - radius) <= LENGTH_ACCURACY * radius:
             break
         if length > radius:
             below = shift
         else:
             above = shift
-        derivative = sum([a * a / b for a, b in zip(y, shifted, strict=True)])
-        newton = (
-            shift + (length - radius) / radius * length * length / derivative if derivative > 0.0 else below
-        )
-        if below < newton < above:
-            shift = newton
-        elif below > 0.0 and above > 4.0 * below:
-            shift = sqrt(below * above)
-        else:
-            shift = below + (0.01 if below == low else 0.5) * (above - below)
+        bend = sum([a * a / b for a, b in zip(y, shifted, strict=True)])
+        shift = next_shift(shift, length, radius, bend, low, below, above)
     return y
+
+
+def next_shift(
+    shift: float, length: float, radius: float, bend: float, low: float, below: float, above: float
+) -> float:
+    """Return the next trial of a shift in the bracket from ``below`` to ``above``; ``low`` is its least value.
+
+    ``bend`` is the square of the step in the norm of the inverse of the shifted matrix.
+    """
+    if bend > 0.0:
+        newton = shift + (length - radius) / radius * length * length / bend
+        if below < newton < above:
+            return newton
+    if below > 0.0 and above > 4.0 * below:
+        return sqrt(below * above)
+    return below + (0.01 if below == low else 0.5) * (above - below)

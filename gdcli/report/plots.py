@@ -1,0 +1,195 @@
+"""Pictures in files, drawn by matplotlib, which is imported here and nowhere else.
+
+matplotlib is used without its global state (no pyplot, no backend, no style of the user's), so that the same answer
+gives the same bytes: dates and versions are left out of the files, and the names inside an SVG come from a fixed salt.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from math import isfinite, isnan
+from typing import TYPE_CHECKING, Any
+
+from gdcli.errors import UsageError
+from gdcli.report.plot_data import Chart, Contours, Panel, Picture, Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SUFFIXES = ("png", "svg", "pdf")
+INSTALL = "pip install 'gdcli[plot]'"
+SIZE, TALL, DPI = (6.4, 4.8), (6.4, 5.6), 120
+
+_METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+_STYLE = {
+    "svg.hashsalt": "gd",
+    "font.size": 10.0,
+    "axes.titlesize": 11.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9.0,
+    "legend.handlelength": 1.6,
+    "figure.constrained_layout.use": True,
+}
+# From the good end to the other: pale enough for paths on top.
+_RAMP = ("#5E9CCB", "#8DBBDD", "#B9D6EA", "#DCEAF4", "#F7FAFD")
+
+
+def check() -> None:
+    """Raise a UsageError that names the command which installs it, where matplotlib is missing."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise missing("a picture in a file", "matplotlib") from None
+
+
+def missing(what: str, library: str) -> UsageError:
+    """Return the error for a library that is not there."""
+    return UsageError(f"{what} needs {library}, which is not installed", f"install it: {INSTALL}")
+
+
+def draw(picture: Picture, suffix: str) -> bytes:
+    """Return the picture as the bytes of a file of the kind ``suffix``: png, svg or pdf."""
+    with _plain_matplotlib():
+        figure = _figure(picture)
+        file = BytesIO()
+        figure.savefig(file, format=suffix, dpi=DPI, metadata=_METADATA[suffix])
+    return file.getvalue()
+
+
+@contextmanager
+def _plain_matplotlib() -> Iterator[None]:
+    """matplotlib as it comes, with our style; characters that its font does not have are boxes, not warnings."""
+    import logging
+
+    import matplotlib
+
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def _figure(picture: Picture) -> Figure:
+    from matplotlib.figure import Figure
+
+    if isinstance(picture, Contours):
+        figure = Figure(figsize=TALL)
+        axes = figure.add_subplot()
+        _contours(figure, axes, picture)
+        series: Sequence[Series] = picture.series
+    else:
+        figure = Figure(figsize=TALL if len(picture.panels) > 1 else SIZE)
+        rows = figure.subplots(len(picture.panels), sharex=True, squeeze=False)
+        for axes, panel in zip(rows[:, 0], picture.panels, strict=True):
+            _panel(axes, panel)
+        for axes in rows[:-1, 0]:
+            axes.set_xlabel("")
+        series = [s for panel in picture.panels for s in panel.series]
+    figure.suptitle(picture.title, parse_math=False, fontsize=11.0)
+    _legend(figure, series)
+    return figure
+
+
+def _series(axes: Axes, s: Series, above: int) -> None:
+    """Draw one series; later ones lie above earlier ones."""
+    marks: dict[str, Any] = {}
+    if s.shape:
+        marks = {"marker": s.shape, "markersize": s.size, "markeredgecolor": s.ink if s.hollow else "white"}
+        marks |= {"markerfacecolor": "none" if s.hollow else s.ink, "markeredgewidth": 1.8 if s.hollow else 0.6}
+        if s.shape in "x+":
+            marks |= {"markeredgecolor": s.ink, "markeredgewidth": 1.6}
+    line = "none" if not s.width else "--" if s.dashed else "-"
+    (drawn,) = axes.plot(s.xs, s.ys, color=s.ink, linestyle=line, linewidth=s.width, zorder=3 + 0.01 * above, **marks)
+    drawn.set_label(s.label or "_")
+
+
+def _panel(axes: Axes, panel: Panel) -> None:
+    for above, s in enumerate(panel.series):
+        _series(axes, s, above)
+    if panel.xlog:
+        axes.set_xscale("log")
+    if panel.ylog:
+        axes.set_yscale("log")
+    if panel.xlim is not None:
+        axes.set_xlim(panel.xlim)
+    if panel.ylim is not None:
+        axes.set_ylim(panel.ylim)
+    if panel.whole:
+        from matplotlib.ticker import MaxNLocator
+
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(panel.xlabel, parse_math=False)
+    axes.set_ylabel(panel.ylabel, parse_math=False)
+    axes.grid(True)
+    if panel.floor is not None:
+        _mark_floor(axes, panel.floor)
+
+
+def _mark_floor(axes: Axes, floor: float) -> None:
+    """Name the floor of a logarithmic axis: what lies there is 0."""
+    axes.axhline(floor, color="#7F7F7F", linewidth=0.8, linestyle=":")
+    axes.annotate("exactly 0", (1.0, floor), xycoords=("axes fraction", "data"), xytext=(-2, 3),
+                  textcoords="offset points", ha="right", fontsize=8, color="#555555")  # fmt: skip
+
+
+def _legend(figure: Figure, series: Sequence[Series]) -> None:
+    """Put the legend below the axes, where it covers nothing."""
+    handles, labels = [], []
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.append(handle)
+            labels.append(label)
+    if not labels:
+        return
+    longest = max(map(len, labels))
+    room = max(1, min(4, 84 // (longest + 6)))
+    rows = -(-len(labels) // room)
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=-(-len(labels) // rows))
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
+    from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
+
+    if picture.levels:
+        import numpy
+
+        heights = numpy.ma.masked_invalid(numpy.array(picture.values, dtype=float))
+        ends = [float(heights.min()), *picture.levels, float(heights.max())]
+        bounds = sorted({v for v in ends if isfinite(v)})
+        if len(bounds) > 1:
+            ramp = LinearSegmentedColormap.from_list("gd", _RAMP if picture.sign > 0 else _RAMP[::-1])
+            norm = BoundaryNorm(bounds, ramp.N)
+            filled = axes.contourf(picture.xs, picture.ys, heights, levels=bounds, cmap=ramp, norm=norm)
+            axes.contour(picture.xs, picture.ys, heights, levels=picture.levels, colors="#4A6F8F", linewidths=0.6)
+            bar = figure.colorbar(filled, ax=axes, fraction=0.05, pad=0.02, spacing="uniform")
+            shown = bounds[:: max(1, len(bounds) // 6)]
+            bar.set_ticks(shown, labels=[format(v + 0.0, ".3g") for v in shown])
+            bar.set_label("value")
+            bar.outline.set_visible(False)
+    for above, s in enumerate(picture.series):
+        _series(axes, s, above)
+    axes.set_xlim(picture.xs[0], picture.xs[-1])
+    axes.set_ylim(picture.ys[0], picture.ys[-1])
+    if picture.equal:
+        axes.set_aspect("equal")
+    axes.set_xlabel(picture.xlabel, parse_math=False)
+    axes.set_ylabel(picture.ylabel, parse_math=False)
+    axes.set_facecolor("#EEEEEE" if any(isnan(v) for row in picture.values for v in row) else "white")

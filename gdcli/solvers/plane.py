@@ -1,0 +1,123 @@
+"""The quadratic model of two variables, spelled out in plain floats.
+
+Two variables are the commonest case, and there the lists and loops of the general model cost several times what
+the arithmetic does. The formulas and their order are those of :mod:`gdcli.solvers.model` and
+:mod:`gdcli.solvers.trust_region`; a matrix of two rows is solved by Cramer's rule, which is safe because the
+squared pivot of a strict model is at least 1e-8.
+"""
+
+from __future__ import annotations
+
+from math import hypot, inf, sqrt
+
+from gdcli.solvers.dense import Matrix
+from gdcli.solvers.hessian import NOISE
+from gdcli.solvers.model import LEAST_PIVOT, LocalModel, ModelStep
+from gdcli.solvers.trust_region import (
+    HARD,
+    LENGTH_ACCURACY,
+    LENGTH_SLACK,
+    MAX_FACTORS,
+    MAX_SECULAR,
+    boundary_step,
+    next_shift,
+)
+from gdcli.solvers.vectors import Vec, Vector
+
+
+class PlaneModel(LocalModel):
+    """The model of two variables; only what is done at every step is its own."""
+
+    __slots__ = ()
+
+    def __init__(self, g: Vector, H: Matrix, noise: float = NOISE["exact"]) -> None:
+        (a, b), (_, c) = H
+        pivot = 0.0
+        if a > 0.0 and c > 0.0:
+            s0, s1 = sqrt(a), sqrt(c)
+            corner = b / (s0 * s1)
+            pivot = 1.0 - corner * corner
+        self.strict = pivot > (LEAST_PIVOT if noise < LEAST_PIVOT else noise)
+        self.g = g
+        self.hessian = H
+        self._factored = None
+        self.null = []
+        self.negative = self.flat = False
+        self.rise = 0.0
+        self.lowest = 1.0
+        if not self.strict:
+            self._look_closer(noise)
+            return
+        h0, h1 = g[0] / s0, g[1] / s1
+        z1 = (h1 - corner * h0) / pivot
+        z0 = h0 - corner * z1
+        self.gain = 0.5 * (h0 * z0 + h1 * z1)
+        p0, p1 = -z0 / s0, -z1 / s1
+        self.newton = Vec((p0, p1))
+        self.newton_length = hypot(p0, p1)
+
+    def step(self, radius: float) -> ModelStep:
+        """Return the lowest point of the model within ``radius``, nearly."""
+        if not self.strict:
+            return self._secular_step(radius) or super().step(radius)
+        if self.newton_length <= radius:
+            return ModelStep(self.newton, self.newton_length, self.gain, False, False)
+        return self._boundary_step(radius)
+
+    def _boundary_step(self, radius: float) -> ModelStep:
+        """Return the step to the boundary; as :func:`gdcli.solvers.trust_region.boundary_step`."""
+        (a, b), (_, c) = self.hessian
+        g0, g1 = self.g
+        (p0, p1), length = self.newton, self.newton_length
+        shift, det = 0.0, a * c - b * b
+        for _ in range(MAX_FACTORS):
+            if length <= LENGTH_SLACK * radius:
+                break
+            bend = (c * p0 * p0 - 2.0 * b * p0 * p1 + a * p1 * p1) / det if det > 0.0 else inf
+            if not 0.0 < bend < inf:
+                found = boundary_step(self.hessian, self.g, radius, self.newton, self.newton_length, bend)
+                return ModelStep(*found, True, False)
+            more = length / bend * length * (length - radius) / radius
+            shift += more
+            a += more
+            c += more
+            det = a * c - b * b
+            p0, p1 = (b * g1 - c * g0) / det, (b * g0 - a * g1) / det
+            length = hypot(p0, p1)
+        predicted = 0.5 * (shift * length * length - g0 * p0 - g1 * p1)
+        return ModelStep(Vec((p0, p1)), length, predicted, True, False)
+
+    def _secular_step(self, radius: float) -> ModelStep | None:
+        """Return the step to the boundary by the eigenvalues; None for the rarer cases, which the general model
+        treats.
+        """
+        (w0, w1), (q0, q1) = self._values, self._along
+        if not abs(q0) > HARD * max(abs(w0), w1) * radius or (w0 > 0.0 and hypot(q0 / w0, q1 / w1) <= radius):
+            return None
+        low = max(0.0, -w0)
+        below, above = low, low + hypot(q0, q1) / radius
+        shift = max(above - (w1 + low), below + 1e-3 * (above - below))
+        y0 = y1 = length = 0.0
+        for _ in range(MAX_SECULAR):
+            d0, d1 = w0 + shift, w1 + shift
+            if not (d0 > 0.0 and d1 > 0.0):
+                return None
+            y0, y1 = -q0 / d0, -q1 / d1
+            length = hypot(y0, y1)
+            if abs(length - radius) <= LENGTH_ACCURACY * radius:
+                break
+            if length > radius:
+                below = shift
+            else:
+                above = shift
+            shift = next_shift(shift, length, radius, y0 * y0 / d0 + y1 * y1 / d1, low, below, above)
+        (u0, u1), (v0, v1) = self._basis
+        predicted = -(q0 * y0 + q1 * y1 + 0.5 * (w0 * y0 * y0 + w1 * y1 * y1))
+        return ModelStep(Vec((y0 * u0 + y1 * v0, y0 * u1 + y1 * v1)), length, predicted, True, False)
+
+
+def local_model(g: Vector, H: Matrix, noise: float = NOISE["exact"]) -> LocalModel:
+    """Return the quadratic model with gradient ``g`` and Hessian ``H``."""
+    if len(g) == 2 and isinstance(g, list):
+        return PlaneModel(g, H, noise)
+    return LocalModel(g, H, noise)
