@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gdcli.examination import Examination, Wanted
     from gdcli.language.syntax import Tree
     from gdcli.objective.build import Exact
+    from gdcli.objective.sampling import Sampler
     from gdcli.objective.space import Space
     from gdcli.solvers.bounds import Box
     from gdcli.solvers.types import Certificate, Objective, Observer, RunResult, Status
@@ -362,6 +363,15 @@ def examine(problem: Problem, wanted: Wanted) -> Examination:
     x = objective.vector(objective.space.flatten(problem.start))
     _check_start(problem, tree, objective, x, "point")
     return examination.examine(problem, objective, wanted)
+
+
+def sampler(problem: Problem) -> Sampler:
+    """Return what evaluates the typed expression at many places, as a picture of it needs."""
+    from gdcli.objective.build import build_objective
+    from gdcli.objective.sampling import Sampler
+
+    tree = parsed(problem.expression, problem.source)
+    return Sampler(build_objective(tree, problem.lengths, problem.constants, 1), problem.start)
 
 
 def _extremum(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Without a list: the methods that show how far one comes with a Hessian, with gradients and a memory, and with
 # gradients alone. A method that keeps a matrix is none for many variables.
 _FEW = ("auto", "newton", "bfgs", "lbfgs", "cg", "bb", "gd", "momentum", "adam")
-_MANY = ("auto", "newton-cg", "lbfgs", "cg", "bb", "gd")
+_MANY = ("auto", "newton-cg", "lbfgs", "cg")
 _MATRIX = 200
 
 # Looking for the sub-expression that is not finite walks the tree in plain Python.
@@ -106,7 +106,8 @@ def _explainer(problem: Problem, tree: Tree, exact: Exact) -> Callable[[Any], st
         if culprit is None:
             return ""
         what = "is too large" if culprit.value == float("inf") else "is not defined"
-        parts = ", ".join(f"{text} = {number:.4g}" for text, number in culprit.parts[:2])
+        told = [(text, f"{number:.4g}") for text, number in culprit.parts[:2]]
+        parts = ", ".join(f"{text} = {number}" for text, number in told if text != number)
         return f"{tree.piece(culprit.node)} {what}" + (f" at {parts}" if parts else "")
 
     return explain

@@ -114,7 +114,7 @@ def test_csv(more: list[str]) -> None:
         (["x", "--at", "x=1", "--h", "0"], 2, "--h takes a number above 0"),
         (["x", "--at", "x=1", "--h", "nan"], 2, "--h takes a number above 0"),
         (["x", "--at", "x=1", "--trace", "--errors"], 2, "does not read --errors"),
-        (["x", "--at", "x=1", "--format", "jsonl"], 2, "--format takes one of"),
+        (["x", "--at", "x=1", "--format", "xml"], 2, "--format takes one of"),
         (["sum(v)", "--at", "v=zeros(1000000)"], 2, "up to 200 components"),
         (["sum(v)", "--at", "v=zeros(1000000)", "--trace"], 2, "up to 200 components"),
         (["sqrt(x) + log(y)", "--at", "x=-1,y=2"], 7, "at the point (sqrt(x): x = -1)"),
@@ -200,3 +200,13 @@ def test_no_gradient_on_the_border_of_a_choice() -> None:
     assert made.evaluate(Vec([0.0, 1.0]), 1).gradient is None
     assert list(made.evaluate(Vec([1.0, 1.0]), 1).gradient) == [1.0, 1.0]
     assert list(made.evaluate(Vec([-1.0, 1.0]), 1).gradient) == [2.0, 1.0]
+
+
+def test_help_fits_and_tells_every_default() -> None:
+    from gdcli.cli.commands import COMMANDS
+
+    done = gd("gradient", "-h", COLUMNS="200")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    text = " ".join(done.stdout.split())
+    for option in COMMANDS["gradient"].options:
+        assert f"{option.help} [default: {option.default}]" in text

@@ -65,7 +65,7 @@ NAMED = {
         "api",
         "problem",
         "examination",
-        "calculus.trace",
+        "calculus",
         "problems",
         "comparisons",
         "analysis",

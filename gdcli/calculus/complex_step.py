@@ -49,7 +49,10 @@ def quotient(program: Callable[[list[complex]], complex], x: list[float], index:
         raise NotAnalyticError("complex arithmetic overflows") from None
     if not cmath.isfinite(found):
         raise NotAnalyticError("complex arithmetic overflows or leaves the domain")
-    return found.imag / h
+    slope = found.imag / h
+    if not math.isfinite(slope):
+        raise NotAnalyticError("the derivative is too large to be a number")
+    return slope
 
 
 def functions(names: tuple[str, ...]) -> dict[str, Complex]:

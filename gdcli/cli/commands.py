@@ -120,7 +120,7 @@ COMMANDS: dict[str, Command] = {
                 *options.STOPPING,
                 *options.only(options.OUTPUT, "--format", "--timing", "--output"),
             ),
-            ("gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1 --method auto,bfgs,gd",),
+            ("gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1",),
         ),
         Command(
             "gradient",

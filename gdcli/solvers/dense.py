@@ -22,7 +22,7 @@ Matrix = Any
 # Above this size an eigen-decomposition in plain Python takes longer than importing numpy.
 _JACOBI_LIMIT = 40
 # From this size on numpy's decomposition is faster, where numpy is loaded already.
-_EIGH_SIZE = 7
+_EIGH_SIZE = 8
 # Jacobi converges quadratically: six to ten sweeps are usual, thirty are never needed.
 _MAX_SWEEPS = 30
 # A rotation that changes the diagonal by less than this fraction is below rounding.
@@ -212,7 +212,19 @@ def smallest_pivot(L: Matrix) -> float:
 def eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:
     """Return the eigenvalues of a symmetric matrix in ascending order and the unit
     eigenvectors, one per row.
+
+    The last answer is kept: the end of a run and its certificate ask about the same matrix.
     """
+    global _last
+    if _last[0] is not A:
+        _last = A, _eigen(A)
+    return _last[1]
+
+
+_last: tuple[Matrix, tuple[list[float], Sequence[Vector]]] = None, ([], [])
+
+
+def _eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:
     n = len(A)
     if isinstance(A, list):
         if n == 1:
@@ -252,40 +264,40 @@ def _jacobi(A: list[Any]) -> tuple[list[float], list[Vec]]:
     Loan, section 8.5).
     """
     n = len(A)
-    A = [list(row) for row in A]
-    Q = [[1.0 if i == j else 0.0 for j in range(n)] for i in range(n)]
+    # Each row of the matrix is followed by that of the rotations so far: both are turned alike.
+    rows = [[*row, *(1.0 if i == j else 0.0 for j in range(n))] for i, row in enumerate(A)]
     for _ in range(_MAX_SWEEPS):
         rotated = False
         for p in range(n - 1):
             for q in range(p + 1, n):
-                a, c, d = A[p][q], A[p][p], A[q][q]
+                a, c, d = rows[p][q], rows[p][p], rows[q][q]
                 if a == 0.0:
                     continue
                 if abs(a) <= _NEGLIGIBLE * (abs(c) + abs(d)) or a * a <= _NEGLIGIBLE**2 * abs(c * d):
-                    A[p][q] = A[q][p] = 0.0
+                    rows[p][q] = rows[q][p] = 0.0
                     continue
                 rotated = True
-                _rotate(A, Q, p, q)
+                _rotate(rows, p, q, n)
         if not rotated:
             break
-    order = sorted(range(n), key=lambda i: A[i][i])
-    return [A[i][i] for i in order], [Vec(Q[i]) for i in order]
+    order = sorted(range(n), key=lambda i: rows[i][i])
+    return [rows[i][i] for i in order], [Vec(rows[i][n:]) for i in order]
 
 
-def _rotate(A: list[list[float]], Q: list[list[float]], p: int, q: int) -> None:
-    a, c, d = A[p][q], A[p][p], A[q][q]
+def _rotate(rows: list[list[float]], p: int, q: int, n: int) -> None:
+    old_p, old_q = rows[p], rows[q]
+    a, c, d = old_p[q], old_p[p], old_q[q]
     theta = (d - c) / (2.0 * a)
     t = (1.0 if theta >= 0 else -1.0) / (abs(theta) + sqrt(1.0 + theta * theta))
     co = 1.0 / sqrt(1.0 + t * t)
     si = t * co
-    row_p, row_q = A[p], A[q]
-    for k, row in enumerate(A):
-        if k != p and k != q:
-            x, y = row[p], row[q]
-            row[p] = row_p[k] = co * x - si * y
-            row[q] = row_q[k] = si * x + co * y
-    row_p[p], row_q[q] = c - t * a, d + t * a
-    row_p[q] = row_q[p] = 0.0
-    u, v = Q[p], Q[q]
-    Q[p] = [co * x - si * y for x, y in zip(u, v, strict=True)]
-    Q[q] = [si * x + co * y for x, y in zip(u, v, strict=True)]
+    new_p = [co * x - si * y for x, y in zip(old_p, old_q, strict=True)]
+    new_q = [si * x + co * y for x, y in zip(old_p, old_q, strict=True)]
+    # The matrix is symmetric: its columns are its rows.
+    for k in range(n):
+        row = rows[k]
+        row[p] = new_p[k]
+        row[q] = new_q[k]
+    new_p[p], new_q[q] = c - t * a, d + t * a
+    new_p[q] = new_q[p] = 0.0
+    rows[p], rows[q] = new_p, new_q

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from gdcli.errors import DomainError, Terminated
 from gdcli.solvers.stopping import Progress, Rule
@@ -122,28 +122,32 @@ def _first_met(rules: Sequence[Rule], progress: Progress) -> StopReason | None:
     return None
 
 
-class _Mark:
+class _Mark(NamedTuple):
     """What is needed to write down one iterate later: most are never asked for, so none is
     built in the loop.
     """
 
-    __slots__ = ("at", "before", "counts", "iteration", "kind", "seconds", "size")
-
-    def __init__(self, progress: Progress, size: float | None, kind: str) -> None:
-        c = progress.counts
-        self.iteration = progress.iteration
-        self.at = progress.at
-        self.before = progress.before
-        self.size = size
-        self.kind = kind
-        self.counts = (c.value, c.gradient, c.hessian, c.product)
-        self.seconds = progress.clock() - progress.began
+    iteration: int
+    at: Evaluation
+    before: Evaluation | None
+    size: float | None
+    kind: str
+    values: int
+    gradients: int
+    hessians: int
+    products: int
+    seconds: float
 
     def iterate(self) -> Iterate:
         moved = None if self.before is None else distance(self.at.x, self.before.x)
-        return Iterate(
-            self.iteration, self.at, self.size, moved, Counts(*self.counts), self.seconds, self.kind
-        )
+        counts = Counts(self.values, self.gradients, self.hessians, self.products)
+        return Iterate(self.iteration, self.at, self.size, moved, counts, self.seconds, self.kind)
+
+
+def _mark(p: Progress, size: float | None, kind: str) -> _Mark:
+    c = p.counts
+    spent = p.clock() - p.began
+    return _Mark(p.iteration, p.at, p.before, size, kind, c.value, c.gradient, c.hessian, c.product, spent)
 
 
 class _Trace:
@@ -153,13 +157,13 @@ class _Trace:
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.start = self.best = self.last = _Mark(progress, None, "start")
+        self.start = self.best = self.last = _mark(progress, None, "start")
         self.lowest = progress.at.value
 
     def move(self, step: Step) -> None:
         progress = self.progress
         progress.before, progress.at = progress.at, step.at
-        self.last = mark = _Mark(progress, step.size, step.kind)
+        self.last = mark = _mark(progress, step.size, step.kind)
         # Of two equal values the later one: at the floor of rounding it has the smaller gradient.
         if step.at.value <= self.lowest and is_finite(step.at.x):
             self.best, self.lowest = mark, step.at.value
