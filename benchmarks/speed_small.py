@@ -13,6 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -79,7 +80,7 @@ def many(rounds: int) -> str:
     random = np.random.default_rng(0)
     memory = Memory()
     points = [random.standard_normal(MANY) for _ in range(PAIRS + 1)]
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in pairwise(points):
         memory.learn(b - a, 2.0 * (b - a), PAIRS)
     x, g, y, old = (random.standard_normal(MANY) for _ in range(4))
 

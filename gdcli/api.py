@@ -184,6 +184,7 @@ def solve(
     # 0 switches the stop rule off; what may be called converged is still held to the default.
     tol = settings.tol or choice.entry.default_tol
     result, certificate = _certified(evidence, result, tol)
+    result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
     constant = exact.is_constant()
     active = _active(evidence, result, exact.space)
     if len(active) == exact.size:  # no variable is free: there is no curvature to speak of
@@ -196,6 +197,7 @@ def solve(
         sign=sign,
         constant=constant,
         step_sizes="lr" in choice.entry.reads,
+        fixed=choice.fixed,
     )
     return Outcome(
         problem=problem,
@@ -295,7 +297,7 @@ def _certified(exact: Objective, result: RunResult, tol: float) -> tuple[RunResu
 
     ended = StopReason.INTERRUPTED
     try:
-        return result, certify(exact, result.best.at, result.start.at, tol)
+        return result, certify(exact, result.best.at, result.start.at, tol, result.reason)
     except KeyboardInterrupt:
         pass
     except Terminated:

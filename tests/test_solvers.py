@@ -14,6 +14,9 @@ from toy import Toy, rosenbrock, scalar, sum_of_squares
 from gdcli.analysis.certificate import certify
 from gdcli.errors import DomainError, UsageError
 from gdcli.solvers.descent import Batch, Descent, Steepest
+from gdcli.solvers.large import WINDOW, LargeState
+from gdcli.solvers.newton_cg import CgState
+from gdcli.solvers.quasi_newton import Memory
 from gdcli.solvers.registry import METHODS, STEP_RULES, choose
 from gdcli.solvers.run import Terminated, run
 from gdcli.solvers.steps import Armijo, Best, Decay, Fixed
@@ -394,3 +397,25 @@ assert "numpy" not in sys.modules, "numpy was imported"
         check=True,
         env={"PYTHONPATH": f"{root}:{root / 'tests'}", "PATH": ""},
     )
+
+
+# -- many variables: when is a run slow?
+# -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "left", "slow"),
+    [
+        (999.9, math.inf, True),  # half of a per cent for all the work the default cap allows
+        (990.0, math.inf, False),
+        (999.9, 1.0, False),  # little is left: at this pace it is done within the cap
+        (999.9, 100.0, True),
+    ],
+)
+def test_a_slow_run_is_told_by_work_and_by_what_is_left(value: float, left: float, slow: bool) -> None:
+    toy = rosenbrock()
+    state = LargeState(Memory(), 5000.0, 0, 1000.0, CgState(1.0, 5000.0, left))
+    assert not state.is_slow(toy, value)  # the window is not over
+    toy.counts.product += WINDOW
+    assert state.is_slow(toy, value) is slow
+    assert not state.is_slow(toy, value)  # the next window has begun

@@ -24,8 +24,8 @@ from gdcli.solvers.model import LocalModel
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.run import quiet, unbounded_below
 from gdcli.solvers.types import Certificate, Evaluation, Objective, StopReason, Vector
-from gdcli.solvers.vectors import norm, same
-from gdcli.solvers.walk import Outcome, Walk, both_ways, rises_all_around, walk_all
+from gdcli.solvers.vectors import is_zero, norm, same
+from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
 # A point is called stationary, and a claim of success is allowed, when no more than this many times the
 # tolerance of the run is left to gain, relative to max(1, |value|).
@@ -128,8 +128,13 @@ def _certify_dense(
     elif model.flat:
         kind = _kind_of_flat(objective, at)
     else:
+        if not model.strict and not is_zero(ahead := model.stationary_step()):
+            # Beside a null direction, the curvature along the rest of the way may be a passing one too.
+            doubtful = [ahead, *doubtful]
         kind = kind_by_walking(objective, at, doubtful, model.gain)
         gain = gain if kind == "degenerate" else None
+    if kind in ("minimum", "degenerate") and start is not None:
+        kind = _kind_from_afar(objective, at, start, kind)
     return Certificate(
         kind=kind,
         gradient_norm=norm(at.gradient),
@@ -141,6 +146,18 @@ def _certify_dense(
         how=source,
         notes=tuple(notes),
     )
+
+
+def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kind: str) -> str:
+    """Return ``kind``, unless the point is very far from the start and the value falls on without end.
+
+    Out there the rounding of the variables alone makes curvature, and a small gradient beside a large value.
+    """
+    way = at.x - start.x
+    if not at.value < start.value or not norm(way) > FLIGHT * max(1.0, norm(start.x)):
+        return kind
+    found = follow(objective, at, way, unbounded_below(at.value))
+    return _KINDS[found.outcome] if found.outcome in (Outcome.UNBOUNDED, Outcome.LIMIT) else kind
 
 
 def _is_crest(objective: Objective, at: Evaluation, model: LocalModel) -> bool:

@@ -255,6 +255,9 @@ def _of_a_stall(
     message = f"Stopped because {why}, but this is not a certified {w.minimum}{left}."
     if certificate.gradient_norm is None or kind == "unknown":
         message = f"Stopped because {why}; what kind of point this is could not be certified."
+    if run.reason is StopReason.SLOW:
+        go_on = "--method lbfgs --max-iter 1000000, from here (--output point.json, then --start @point.json)"
+        return Verdict(Status.STALLED, message, f"go on with {go_on}, or start nearer to the {w.minimum}")
     if strict:
         return Verdict(Status.STALLED, message, "start from another point")
     smaller = "other step sizes, " if step_sizes else ""

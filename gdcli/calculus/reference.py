@@ -66,7 +66,7 @@ class Limit(NamedTuple):
 @lru_cache(maxsize=1)
 def arithmetic() -> Any:
     """Return mpmath's context of `DIGITS` digits."""
-    import mpmath  # type: ignore[import-untyped]
+    import mpmath
 
     context = mpmath.MPContext()
     context.dps = DIGITS

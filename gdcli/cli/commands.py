@@ -65,7 +65,7 @@ def _extremum(name: str, example: str) -> Command:
         f"Find a {adjective}imum of an expression.",
         f"Find a {adjective}imum of an expression and show the evidence for it.",
         (_EXPRESSION._replace(help=_EXPRESSION.help.format(name)),),
-        (*options.PROBLEM, options.MULTI_START, *options.SOLVER, *options.OUTPUT),
+        (*options.PROBLEM, options.MULTI_START, *options.SOLVER, *options.OUTPUT, *options.PLOT),
         (
             example,
             f"gd {name} 'sum(a*v**2)' --set a={'' if name == 'minimize' else '-'}2 --start 'v=[10,20,4,5]'",
@@ -102,6 +102,7 @@ COMMANDS: dict[str, Command] = {
                 options.MAXIMIZE,
                 *options.RATES,
                 *options.only(options.OUTPUT, "--format", "--output"),
+                *options.PLOT_RATES,
             ),
             ("gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01",),
         ),
@@ -130,7 +131,7 @@ COMMANDS: dict[str, Command] = {
             "and complex steps, with the error of each. The exit code is 9 where they differ by more than rounding "
             "and truncation explain.",
             (_EXPRESSION._replace(help=_EXPRESSION.help.format("differentiate")),),
-            options.GRADIENT,
+            (*options.GRADIENT, *options.PLOT_GRADIENT),
             (
                 "gd gradient 'x**2 + y' --at x=2,y=2",
                 "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5 --trace",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from gdcli.cli.minimize import expression_text, on_sigterm, tell_warnings
@@ -14,25 +15,30 @@ def run(values: dict[str, Any]) -> int:
     text, source = expression_text(values["expression"])
     from gdcli import api
     from gdcli.cli.destination import Destination
+    from gdcli.cli.plotting import Canvas, rates_picture, text_stream
     from gdcli.report import rate_page
     from gdcli.report.comparison import write
+    from gdcli.report.comparison_scenes import RatePath
     from gdcli.report.tables import is_terminal
 
     sense = "maximize" if values["maximize"] else "minimize"
     problem = api.read_problem(text, sense, values["start"], values["set"], values["seed"] or 0, source)
     form = values["format"] or "table"
-    with Destination(values["output"]) as stream:
-        on_sigterm()
-        steps = 100 if values["steps"] is None else values["steps"]
-        found = api.compare_learning_rates(problem, values["lr"] or (), steps)
-        write(
-            stream,
-            form,
-            lambda width, glyphs, bars: rate_page.page(found, width, glyphs, bars),
-            rate_page.record(found),
-            "rates",
-            rate_page.CELLS,
-        )
+    with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
+        with Destination(values["output"]) as stream:
+            on_sigterm()
+            steps = 100 if values["steps"] is None else values["steps"]
+            found = api.compare_learning_rates(problem, values["lr"] or (), steps)
+            write(
+                stream,
+                form,
+                lambda width, glyphs, bars: rate_page.page(found, width, glyphs, bars),
+                rate_page.record(found),
+                "rates",
+                rate_page.CELLS,
+            )
+        paths = [RatePath(rate.lr, rate.verdict, found.values(rate)) for rate in found.found.rates]
+        canvas.draw(partial(rates_picture, problem, paths))
         seen = form in ("table", "plain") and is_terminal(stream)
     tell_warnings(found.warnings, seen)
     ended = found.found.ended

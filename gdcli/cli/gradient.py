@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.minimize import expression_text, on_sigterm
@@ -12,25 +13,47 @@ if TYPE_CHECKING:
     from gdcli.problem import Problem
 
 
+_PARTS = ("hessian", "errors", "latex", "trace")
+
+
 def run(values: dict[str, Any]) -> int:
     """Run ``gd gradient``; 9 where the ways disagree."""
     _check(values)
     text, source = expression_text(values["expression"])
     from gdcli import api
     from gdcli.cli.destination import Destination
+    from gdcli.cli.plotting import Canvas, errors_picture, estimate, text_stream
     from gdcli.examination import Wanted
 
+    if values["plot_estimate"]:
+        estimate(values, text, source)
+        return 0
     problem = _problem(values, text, source)
-    with Destination(values["output"]) as stream:
-        on_sigterm()
-        found = api.examine(
-            problem, Wanted(**{name: values[name] for name in ("h", "hessian", "errors", "latex", "trace")})
-        )
-        _write(found, values, stream)
+    with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
+        with Destination(values["output"]) as stream:
+            on_sigterm()
+            found = api.examine(
+                problem,
+                Wanted(**{name: values[name] for name in ("h", "hessian", "errors", "latex", "trace")}),
+            )
+            _write(found, values, stream)
+        canvas.draw(partial(errors_picture, found))
     return int(found.exit_code)
 
 
 def _check(values: dict[str, Any]) -> None:
+    if values["plot_estimate"]:
+        others = [f"--{name}" for name in ("at", *_PARTS, "plot", "format", "output") if values[name]]
+        if others:
+            raise UsageError(
+                f"--plot-estimate draws a range of points, nothing else, and does not read {others[0]}",
+                f"leave out --plot-estimate or {others[0]}",
+            )
+        return
+    if values["range"]:
+        raise UsageError("--range belongs to --plot-estimate", "for example --plot-estimate estimate.png")
+    if values["plot"] and not values["errors"]:
+        raise UsageError("--plot draws what --errors finds", "add --errors")
     if not values["at"]:
         raise UsageError("--at is missing: a gradient is computed at a point", "for example --at x=1,y=2")
     if values["trace"]:

@@ -7,7 +7,9 @@ write), then the run begins.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from gdcli.cli.options import settings as settings_of
@@ -15,7 +17,7 @@ from gdcli.errors import Span, UsageError
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
-    from gdcli.solvers.types import Iterate
+    from gdcli.solvers.types import Iterate, Observer
 
 TEXT_LIMIT = 1_000_001  # one more than the language takes: enough to be told that it is too long
 
@@ -50,29 +52,38 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     text, source = expression_text(values["expression"])
     from gdcli import api
     from gdcli.cli.destination import Destination
+    from gdcli.cli.plotting import Canvas, RunPlot, text_stream, watched
 
     seed = values["seed"] or 0
     problem = api.read_problem(text, sense, values["start"], values["set"], seed, source, values["bounds"])
     settings = api.Settings(**settings_of(values))
-    with Destination(values["output"]) as stream:
-        writer = _writer(values, problem, stream)
-        on_sigterm()
-        outcome = _solve(values, problem, settings, writer)
-        writer.finish(outcome)
+    plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
+    with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
+        with Destination(values["output"]) as stream:
+            writer = _writer(values, problem, stream)
+            on_sigterm()
+            observers = [writer] if plot is None else [writer, plot.recorder]
+            with watched(values, problem) as watch:
+                outcome = _solve(values, problem, settings, [*observers, *watch])
+            writer.finish(outcome)
+        if plot is not None:
+            canvas.draw(partial(plot.picture, outcome))
     tell_warnings(outcome.warnings, seen=_warned(values, stream))
     return outcome.status.exit_code
 
 
-def _solve(values: dict[str, Any], problem: Problem, settings: Settings, writer: Writer) -> Outcome:
+def _solve(
+    values: dict[str, Any], problem: Problem, settings: Settings, observers: Sequence[Observer]
+) -> Outcome:
     """One run, or one from each of many starts."""
     formulas, starts = values["show_gradient"], values["multi_start"]
     if starts is None:
         from gdcli.api import solve
 
-        return solve(problem, settings, [writer], formulas)
+        return solve(problem, settings, observers, formulas)
     from gdcli.multi_start import solve_from_many
 
-    return solve_from_many(problem, settings, starts, [writer], formulas)
+    return solve_from_many(problem, settings, starts, observers, formulas)
 
 
 def expression_text(typed: str) -> tuple[str, str]:

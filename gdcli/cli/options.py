@@ -190,6 +190,43 @@ def one_of(*words: str) -> Read:
     return read
 
 
+PICTURES = ("png", "svg", "pdf")
+
+
+def picture(value: str, name: str) -> str:
+    """Read the name of a picture's file, which tells its kind; ``-`` is the terminal."""
+    stem, dot, suffix = value.rpartition(".")
+    if value == "-" or (suffix.lower() in PICTURES and stem):
+        return value
+    typed = suffix if dot and "/" not in suffix else ""
+    close = did_you_mean(typed.lower(), PICTURES) if typed else ""
+    hint = close or "for example path.png; - draws in the terminal"
+    shown = value if len(value) <= 40 else "..." + value[-37:]
+    at = len(value) - len(typed) if typed else 0
+    raise UsageError(
+        f"{name} takes a file that ends in .png, .svg or .pdf, not '{shown}'",
+        hint,
+        Span(value, at, len(value), name),
+    )
+
+
+def plane(value: str, name: str) -> tuple[str, ...]:
+    """Read two names."""
+    parts = names(value, name)
+    if len(parts) != 2:
+        raise wrong(value, name, "two variables", "for example x,y or v[0],v[3]")
+    return parts
+
+
+def interval(value: str, name: str) -> tuple[float, float]:
+    """Read two numbers, the lower one first: ``-10:10``."""
+    low, colon, high = value.partition(":")
+    ends = _float(low), _float(high)
+    if not colon or ends[0] is None or ends[1] is None or not ends[0] < ends[1]:
+        raise wrong(value, name, "two numbers, the lower one first", "for example -10:10")
+    return ends[0], ends[1]
+
+
 FORMATS = ("table", "json", "jsonl", "csv", "plain")
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
 _OWN = "the method's own"
@@ -310,6 +347,42 @@ OUTPUT = (
         "FILE",
         group="Output",
     ),
+)
+_PLOT = Option(
+    "--plot",
+    "Draw a picture into this file (.png, .svg, .pdf), or - in the terminal.",
+    "none",
+    "FILE",
+    picture,
+    group="Output",
+)
+PLOT = (
+    _PLOT._replace(
+        help="Draw the path into this file (.png, .svg, .pdf), or - in the terminal: on the curve of one "
+        "variable, on contours of two, else value and gradient against the iteration."
+    ),
+    Option(
+        "--plane",
+        "Of more variables draw the plane of these two, the others held at the answer.",
+        "none",
+        "NAME,NAME",
+        plane,
+        group="Output",
+    ),
+    Option("--watch", "Show the run while it goes on; only on a terminal.", "off", group="Output"),
+)
+PLOT_RATES = (_PLOT._replace(help=f"{_PLOT.help[:-1]}: each rate in its own colour."),)
+PLOT_GRADIENT = (
+    _PLOT._replace(help="With --errors: draw the errors against h into this file, or - in the terminal."),
+    Option(
+        "--plot-estimate",
+        "Draw the derivative and its forward quotient (step --h, here 1) over --range instead.",
+        "none",
+        "FILE",
+        picture,
+        group="Output",
+    ),
+    Option("--range", "The range of --plot-estimate.", "-10:10", "LOW:HIGH", interval, group="Output"),
 )
 SOLVER = METHOD + STOPPING
 GRADIENT = (

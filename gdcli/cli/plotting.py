@@ -6,21 +6,24 @@ names of ``--plane``. The file is made before the run as well, and appears under
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.destination import Destination
-from gdcli.errors import Span, UsageError, did_you_mean
+from gdcli.errors import DomainError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem
-    from gdcli.comparisons import RateComparison
     from gdcli.examination import Examination
     from gdcli.objective.space import Space
+    from gdcli.report.comparison_scenes import RatePath
     from gdcli.report.plot_data import Picture, Recorder, Values
-    from gdcli.report.scenes import RatePath
+    from gdcli.report.watch import Watch
 
 RESOLUTION = (48, 201)  # points along each side of a contour plot: at least, at most
 EFFORT = 40_000_000  # numbers that the points of a contour plot may have together
@@ -97,7 +100,27 @@ def _in_text(picture: Picture, stream: TextIO) -> None:
 
 def text_stream(values: dict[str, Any]) -> TextIO:
     """Return where a picture in text goes: below a table, and beside an answer that a program reads."""
-    return sys.stdout if values.get("format") in (None, "table", "plain") and not values.get("print") else sys.stderr
+    return (
+        sys.stdout
+        if values.get("format") in (None, "table", "plain") and not values.get("print")
+        else sys.stderr
+    )
+
+
+@contextmanager
+def watched(values: dict[str, Any], problem: Problem) -> Iterator[list[Watch]]:
+    """Give the observer of ``--watch``, or none: without a terminal, and where rows of the answer run through it."""
+    if values["watch"]:
+        from gdcli.report.tables import is_terminal
+        from gdcli.report.watch import Watch, can_watch
+
+        rows = values["format"] in ("jsonl", "csv") and not values["output"] and is_terminal(sys.stdout)
+        if can_watch(sys.stderr) and not rows:
+            sign = -1 if problem.sense == "maximize" else 1
+            with Watch(sys.stderr, problem.sense, problem.expression, sign) as watch:
+                yield [watch]
+            return
+    yield []
 
 
 # -- which components ------------------------------------------------------------------------------------------
@@ -109,21 +132,24 @@ def components(plane: Sequence[str] | None, plot: str | None, space: Space) -> t
     ``plane`` are the names of ``--plane``. Raises UsageError for a name that is none, and for a single variable.
     """
     if plane is None:
-        return tuple(range(space.size)) if space.size <= 2 else ()
+        # x to the right and y upwards, whichever comes first in the expression.
+        return tuple(sorted(range(space.size), key=space.label)) if space.size <= 2 else ()
     if not plot:
         raise UsageError("--plane chooses what --plot shows, and there is no --plot", "add --plot path.png")
     if space.size < 2:
         raise UsageError(
-            f"--plane takes two variables, and there is only {space.label(0)}", "leave it out: the curve is drawn"
+            f"--plane takes two variables, and there is only {space.label(0)}",
+            "leave it out: the curve is drawn",
         )
     text = ",".join(plane)
     found = []
     for name in plane:
         index = _index(name, space)
         if index is None:
-            at = text.index(name)
-            hint = did_you_mean(name, _known(space), f"the names are {', '.join(_known(space)[:8])}")
-            raise UsageError(f"--plane: there is no variable '{name[:40]}'", hint, Span(text, at, at + len(name), "--plane"))
+            known, at = _known(space), text.index(name)
+            hint = did_you_mean(name, known, f"the names are {', '.join(known[:8])}")
+            span = Span(text, at, at + len(name), "--plane")
+            raise UsageError(f"--plane: there is no variable '{name[:40]}'", hint, span)
         found.append(index)
     if found[0] == found[1]:
         raise UsageError(f"--plane needs two different variables, and both are {space.label(found[0])}")
@@ -142,7 +168,12 @@ def _index(name: str, space: Space) -> int | None:
     base, _, rest = name.replace(" ", "").partition("[")
     length = space.lengths.get(base)
     digits = rest.removesuffix("]")
-    if length is None or not rest.endswith("]") or not digits.removeprefix("-").isdecimal() or len(digits) > 18:
+    if (
+        length is None
+        or not rest.endswith("]")
+        or not digits.removeprefix("-").isdecimal()
+        or len(digits) > 18
+    ):
         return None
     index = int(digits)
     return space.offsets[base] + index % length if -length <= index < length else None
@@ -174,15 +205,24 @@ class RunPlot:
         from gdcli.report import records, scenes
 
         best = outcome.run.best.at.x
+        # Of many starts an interrupted one was not observed.
+        points = self.recorder.points() or [
+            self.recorder.point(i) for i in (outcome.run.start, outcome.run.best)
+        ]
         kind = records.kind(outcome.certificate, outcome.sign)
+        # Without an end: the value fell below all bounds, or it was never better than at the start.
+        moved = outcome.run.last.iteration > outcome.run.best.iteration == 0
+        diverged = outcome.status.value == "diverged" or moved
         run = scenes.Run(
             title=scenes.title(outcome.problem.expression),
             names=tuple(self._space.label(i) for i in self._which),
-            points=self.recorder.points(),
-            answer=tuple(float(best[i]) for i in self._which),
+            points=points,
+            answer=None if diverged else tuple(float(best[i]) for i in self._which),
             value=outcome.value,
             word=kind if outcome.status.value == "converged" and kind in ("minimum", "maximum") else "end",
             sign=outcome.sign,
+            gap=outcome.certificate.gain or 0.0,
+            bounds=_bounds_of(outcome.problem, self._space, self._which),
         )
         if not self._which:
             return scenes.progress(run)
@@ -190,6 +230,19 @@ class RunPlot:
         if len(self._which) == 1:
             return scenes.curve(run, sample)
         return scenes.contours(run, sample, resolution(self._space.size))
+
+
+def _bounds_of(problem: Problem, space: Space, which: Sequence[int]) -> tuple[tuple[float, float], ...]:
+    """The bounds of the components shown; nothing where none of them is bounded."""
+    found = []
+    for index in which:
+        name, _, _ = space.label(index).partition("[")
+        ends: Any = problem.bounds.get(name, (-math.inf, math.inf))
+        place = index - space.offsets[name]
+        found.append(tuple(float(end[place] if hasattr(end, "__len__") else end) for end in ends))
+    return (
+        tuple((a, b) for a, b in found) if any(math.isfinite(end) for pair in found for end in pair) else ()
+    )
 
 
 def _sampled(problem: Problem, which: Sequence[int], base: Any = None) -> Values:
@@ -200,54 +253,82 @@ def _sampled(problem: Problem, which: Sequence[int], base: Any = None) -> Values
     return lambda places: sampler.values(which, places, base)
 
 
-def rates_picture(comparison: RateComparison) -> Picture:
+def rates_picture(problem: Problem, rates: Sequence[RatePath]) -> Picture:
     """Return the picture of compared rates: paths in the plane of two variables, else values against the step."""
-    from gdcli.report import scenes
+    from gdcli.objective.space import Space
+    from gdcli.report import comparison_scenes, scenes
 
-    problem, rates = comparison.problem, comparison.found.rates
-    title = scenes.title(problem.expression)
-    if comparison.size == 2 and len(problem.lengths) in (1, 2):
-        from gdcli.objective.space import Space
-
-        space = Space(problem.lengths)
-        paths = [_path(comparison, rate) for rate in rates]
-        names = (space.label(0), space.label(1))
-        return scenes.rate_contours(title, names, paths, comparison.sign, _sampled(problem, (0, 1)), resolution(2))
-    best = comparison.found.best
-    lowest = min(best.values, default=float("inf")) if best is not None else float("inf")
-    paths = [scenes.RatePath(rate.lr, rate.verdict, comparison.values(rate)) for rate in rates]
-    return scenes.rate_values(title, paths, comparison.sign, lowest)
+    title, space = scenes.title(problem.expression), Space(problem.lengths)
+    sign = -1 if problem.sense == "maximize" else 1
+    if space.size != 2:
+        return comparison_scenes.rate_values(title, rates, sign, _lowest(problem))
+    which = components(None, None, space)
+    names = tuple(space.label(i) for i in which)
+    paths = [_path(problem, sign, rate, which) for rate in rates]
+    sample = _sampled(problem, which)
+    return comparison_scenes.rate_contours(title, names, paths, sign, sample, resolution(2))
 
 
-def _path(comparison: RateComparison, rate: Any) -> RatePath:
+def _lowest(problem: Problem) -> float:
+    """The minimum that all rates head for, as far as it can be found quickly: the zero of a logarithmic scale."""
+    from gdcli import api
+
+    outcome = api.solve(problem, api.Settings(max_iter=1000, max_time=5.0))
+    value = outcome.sign * outcome.value
+    return value - (outcome.certificate.gain or 0.0) if outcome.status.value == "converged" else math.inf
+
+
+def _path(problem: Problem, sign: int, rate: RatePath, which: Sequence[int]) -> RatePath:
     """The places of one rate. A comparison keeps only values, so the same steps are taken once more."""
     from gdcli import api
     from gdcli.report.plot_data import Recorder
-    from gdcli.report.scenes import RatePath
 
-    recorder = Recorder(comparison.sign, (0, 1))
-    steps = len(rate.values) - 1
-    settings = api.Settings(method="gd", lr=rate.lr, max_iter=steps, tol=0.0)
-    api.solve(comparison.problem, settings, [recorder])
-    values = comparison.values(rate)
-    return RatePath(rate.lr, rate.verdict, values, [p.place for p in recorder.points()])
+    recorder = Recorder(sign, which)
+    api.solve(
+        problem, api.Settings(method="gd", lr=rate.lr, max_iter=len(rate.values) - 1, tol=0.0), [recorder]
+    )
+    return rate._replace(places=[p.place for p in recorder.points()])
 
 
 def errors_picture(found: Examination) -> Picture:
     """Return the picture of ``gd gradient --errors``."""
-    from gdcli.report import scenes
+    from gdcli.report import comparison_scenes, scenes, summary
 
-    return scenes.errors(scenes.title(found.problem.expression), found.rows, dict(found.best or {}))
+    title = scenes.title(found.problem.expression, f" at {summary.point_text(found.problem.start, 4, 3)}")
+    return comparison_scenes.errors(title, found.rows, dict(found.best or {}))
 
 
-def estimate_picture(problem: Problem, ends: tuple[float, float] | None, h: float | None) -> Picture:
+def estimate_picture(problem: Problem, ends: tuple[float, float], h: float | None) -> Picture:
     """Return the picture of the book: derivative and forward quotient over a range, for a step ``h``."""
     from gdcli import api
-    from gdcli.report import plot_data, scenes
+    from gdcli.report import comparison_scenes, plot_data, scenes
 
     sampler, step = api.sampler(problem), 1.0 if h is None else h
-    xs = plot_data.spaced(*(ends or (-10.0, 10.0)), ESTIMATES)
+    xs = plot_data.spaced(*ends, ESTIMATES)
     here, there = (sampler.values((0,), [(x + shift,) for x in xs]) for shift in (0.0, step))
+    if not any(map(math.isfinite, here)):
+        low, high = xs[0], xs[-1]
+        raise DomainError(
+            f"the expression has no finite value from {low:g} to {high:g}", "try another --range"
+        )
     guess = [(b - a) / step for a, b in zip(here, there, strict=True)]
-    title = scenes.title(problem.expression)
-    return scenes.estimate(title, sampler.space.label(0), xs, sampler.slopes(0, xs), guess, step)
+    title, name = scenes.title(problem.expression), sampler.space.label(0)
+    return comparison_scenes.estimate(title, name, xs, sampler.slopes(0, xs), guess, step)
+
+
+def estimate(values: dict[str, Any], text: str, source: str) -> None:
+    """Draw the picture of ``--plot-estimate``; the expression has one variable, which runs through the range."""
+    from gdcli import api
+
+    ends = values["range"] or (-10.0, 10.0)
+    try:
+        problem = api.read_problem(text, "minimize", [repr(ends[0])], values["set"], 0, source)
+    except UsageError as error:
+        if "--start" not in error.message:
+            raise
+        raise UsageError(
+            "--plot-estimate draws a function of one variable, and this has more",
+            "give the others a value: --set y=1",
+        ) from None
+    with Canvas(values["plot_estimate"], option="--plot-estimate") as canvas:
+        canvas.draw(partial(estimate_picture, problem, ends, values["h"]))

@@ -62,7 +62,9 @@ class Sampler:
     def _flat(self, base: Sequence[float] | None) -> Any:
         if base is None:
             base = self._exact.space.flatten(self._start)
-        return [float(v) for v in base] if isinstance(self._exact, ScalarObjective) else self._exact.vector(base)
+        return (
+            [float(v) for v in base] if isinstance(self._exact, ScalarObjective) else self._exact.vector(base)
+        )
 
     def _moved(self, flat: Any, which: Sequence[int], place: Sequence[float]) -> Any:
         point = flat.copy()

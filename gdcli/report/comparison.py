@@ -48,7 +48,7 @@ def aligned(texts: Iterable[str]) -> list[str]:
 
 def head(kind: str, problem: Problem) -> records.Record:
     """Return how the record of a comparison begins."""
-    return {"schema": records.SCHEMA, "type": kind, "problem": records._problem(problem)}
+    return {"schema": records.SCHEMA, "type": kind, "problem": records.problem_record(problem)}
 
 
 def tail(problem: Problem, warnings: Iterable[str]) -> records.Record:

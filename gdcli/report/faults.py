@@ -89,7 +89,9 @@ def _crop(
     before: str, fault: str, after: str, room: int, left: bool, right: bool
 ) -> tuple[str, str, str, bool, bool]:
     """Drop characters at both ends until all fits ``room`` columns; the fault's first character stays."""
-    total = columns(before) + columns(fault) + columns(after)
+    total = (
+        columns(before) + max(1, columns(fault)) + columns(after)
+    )  # a caret needs its column also at the end
 
     def over() -> int:
         return total + 3 * left + 3 * right - room

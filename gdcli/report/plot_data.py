@@ -13,7 +13,7 @@ colour vision can tell apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite, nan
+from math import floor, hypot, inf, isfinite, log10, nan
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,19 +24,23 @@ YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GRAY = "#7F7F7F"
 # In the order in which several curves take them: neighbours differ in lightness too. Yellow is too pale for a line.
 CYCLE = (VERMILLION, BLUE, GREEN, ORANGE, PURPLE, SKY, BLACK)
-SHAPES = ("o", "s", "^", "D", "v", "P", "X")
+SHAPES = ("o", "s", "^", "D", "v", "p", "X")
 
 # Values of the typed expression at places on a line (one coordinate) or in a plane (two).
 Values = Callable[[Sequence[Sequence[float]]], list[float]]
+
+Range = tuple[float, float]
+Place = tuple[float, float]
 
 FIRST = 100  # iterates that are kept in any case: there a run moves fastest
 MOST = 1500  # points of a path at most
 
 
 class Series(NamedTuple):
-    """Points, joined by a line unless ``width`` is 0, each with a ``shape`` (a letter of matplotlib) unless it is empty.
+    """Points, joined by a line unless ``width`` is 0, each with a ``shape`` (a letter of matplotlib, or none).
 
-    A point that is not finite is a gap. ``label`` names it in the legend.
+    A point that is not finite is a gap. ``label`` names it in the legend, ``marked`` the points that have a shape
+    (None: all). A ``detail`` is too fine for a picture in text.
     """
 
     xs: Sequence[float]
@@ -48,6 +52,8 @@ class Series(NamedTuple):
     size: float = 5.0
     dashed: bool = False
     hollow: bool = False
+    marked: Sequence[int] | None = None
+    detail: bool = False
 
 
 class Panel(NamedTuple):
@@ -64,11 +70,16 @@ class Panel(NamedTuple):
     floor: float | None = None
 
 
+# What a sparkline can show of a picture: numbers with a name.
+Courses = Sequence[tuple[str, Sequence[float]]]
+
+
 class Chart(NamedTuple):
     """Panels one above the other, which share the horizontal axis."""
 
     title: str
     panels: Sequence[Panel]
+    courses: Courses = ()
 
 
 class Contours(NamedTuple):
@@ -85,6 +96,7 @@ class Contours(NamedTuple):
     values: Sequence[Sequence[float]]
     levels: Sequence[float]
     series: Sequence[Series]
+    courses: Courses = ()
     sign: int = 1
     equal: bool = True
 
@@ -93,7 +105,10 @@ Picture = Chart | Contours
 
 
 class Point(NamedTuple):
-    """What a picture may show of one iterate, in the user's sign: ``slope`` is the derivative by the first of ``place``."""
+    """What a picture may show of one iterate, in the user's sign.
+
+    ``slope`` is the derivative by the first coordinate of ``place``.
+    """
 
     iteration: int
     value: float
@@ -150,22 +165,26 @@ class Recorder:
 
 # -- what to show: the part of the line or the plane, and the heights ------------------------------------------
 
-_REACH = 4.0  # a path may leave start and end by so many times their distance before it is cut off
+_REACH = 4.0  # of a path without end so many times the length of its first steps is shown
+_OUTSIDE = 0.5  # a path is cut where it leaves the picture by this part of its width
 _PADDING = 0.12
 _ABSURD = 12.0  # ranges that differ by more have no common scale
 _SLIM = 0.62  # with a common scale no side is shorter than this part of the other
 
 
-def window(places: Sequence[float], start: float, end: float) -> tuple[float, float]:
-    """Return the range of one coordinate that shows start, end and the path between; not what runs off to infinity."""
-    early = sorted(abs(p - end) for p in places[:7] if isfinite(p))
-    scale = max([abs(start - end), *early[len(early) // 2 : len(early) // 2 + 1]])
-    lowest, highest = min(start, end) - _REACH * scale, max(start, end) + _REACH * scale
-    shown = [start, end, *(p for p in places if lowest <= p <= highest)]
+def window(places: Sequence[float], end: float | None) -> Range:
+    """Return the range of one coordinate that shows the path; without an ``end``, the first part of one without end."""
+    start = places[0]
+    if end is not None:
+        shown = [end, *filter(isfinite, places)]
+    else:
+        early = sorted(abs(p - start) for p in places[1:7] if isfinite(p))
+        scale = early[len(early) // 3] if early else 0.0
+        shown = [start, *(p for p in places if abs(p - start) <= _REACH * scale)]
     return min(shown), max(shown)
 
 
-def padded(low: float, high: float) -> tuple[float, float]:
+def padded(low: float, high: float) -> Range:
     """Return a range with room at both ends; of a single point a range around it."""
     room = _PADDING * (high - low)
     if high - low <= 1e-9 * max(abs(low), abs(high)) or not room:
@@ -173,7 +192,7 @@ def padded(low: float, high: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def common_scale(x: tuple[float, float], y: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float], bool]:
+def common_scale(x: Range, y: Range) -> tuple[Range, Range, bool]:
     """Return ranges of two coordinates for one scale, the shorter one widened, or as they are where that is absurd."""
     wide, high = x[1] - x[0], y[1] - y[0]
     longest = max(wide, high)
@@ -183,7 +202,7 @@ def common_scale(x: tuple[float, float], y: tuple[float, float]) -> tuple[tuple[
     return padded(*_widened(x, least)), padded(*_widened(y, least)), True
 
 
-def _widened(ends: tuple[float, float], least: float) -> tuple[float, float]:
+def _widened(ends: Range, least: float) -> Range:
     more = max(0.0, least - (ends[1] - ends[0])) / 2.0
     return ends[0] - more, ends[1] + more
 
@@ -213,10 +232,10 @@ def levels(values: Sequence[float], sign: int = 1, count: int = 12) -> list[floa
     return sorted(chosen)
 
 
-def cut(xs: Sequence[float], ys: Sequence[float], x: tuple[float, float], y: tuple[float, float]) -> list[tuple[float, float]]:
+def cut(xs: Sequence[float], ys: Sequence[float], x: Range, y: Range) -> list[Place]:
     """Return a path as far as it can be drawn: up to the first point far outside the ranges, and towards that one."""
-    kept: list[tuple[float, float]] = []
-    reach = [3.0 * (x[1] - x[0]), 3.0 * (y[1] - y[0])]
+    kept: list[Place] = []
+    reach = [_OUTSIDE * (x[1] - x[0]), _OUTSIDE * (y[1] - y[0])]
     for a, b in zip(xs, ys, strict=True):
         if not (isfinite(a) and isfinite(b)):
             break
@@ -224,7 +243,31 @@ def cut(xs: Sequence[float], ys: Sequence[float], x: tuple[float, float], y: tup
             kept.append((a, b))
             continue
         c, d = kept[-1]
-        part = min([reach[i] / abs(t) for i, t in enumerate((a - c, b - d)) if abs(t) > reach[i]], default=1.0)
+        part = min(_part(c, a, x, reach[0]), _part(d, b, y, reach[1]))
         kept.append((c + part * (a - c), d + part * (b - d)))
         break
     return kept
+
+
+def _part(begin: float, end: float, ends: Range, reach: float) -> float:
+    """Return how much of the way from begin to end stays within the range and its reach."""
+    edge = ends[1] + reach if end > begin else ends[0] - reach
+    return 1.0 if end == begin else max(0.0, min(1.0, (edge - begin) / (end - begin)))
+
+
+def apart(path: Sequence[Place], x: Range, y: Range, least: float) -> list[int]:
+    """Return which points of a path to mark: ``least`` (a part of the width) from the marked one before."""
+    marked: list[int] = []
+    wide, high = (x[1] - x[0]) or 1.0, (y[1] - y[0]) or 1.0
+    for i, (a, b) in enumerate(path):
+        c, d = path[marked[-1]] if marked else (nan, nan)
+        if not marked or hypot((a - c) / wide, (b - d) / high) >= least:
+            marked.append(i)
+    return marked
+
+
+def rounded(value: float, span: float, digits: int = 4) -> float:
+    """Return ``value`` to so many digits of ``span``: what lies below the width of a line is noise in a label."""
+    if not (isfinite(value) and 0.0 < span < inf):
+        return value
+    return round(value, min(300, digits - 1 - floor(log10(span)))) + 0.0

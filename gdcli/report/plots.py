@@ -10,11 +10,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from math import isfinite, isnan
+from math import floor as floor_of
+from math import isfinite, isnan, log10
 from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import UsageError
-from gdcli.report.plot_data import Chart, Contours, Panel, Picture, Series
+from gdcli.report.plot_data import Contours, Panel, Picture, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +44,8 @@ _STYLE = {
     "legend.fontsize": 9.0,
     "legend.handlelength": 1.6,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.w_pad": 0.1,
 }
 # From the good end to the other: pale enough for paths on top.
 _RAMP = ("#5E9CCB", "#8DBBDD", "#B9D6EA", "#DCEAF4", "#F7FAFD")
@@ -89,7 +92,7 @@ def _figure(picture: Picture) -> Figure:
     from matplotlib.figure import Figure
 
     if isinstance(picture, Contours):
-        figure = Figure(figsize=TALL)
+        figure = Figure(figsize=_size(picture))
         axes = figure.add_subplot()
         _contours(figure, axes, picture)
         series: Sequence[Series] = picture.series
@@ -106,16 +109,31 @@ def _figure(picture: Picture) -> Figure:
     return figure
 
 
+def _size(picture: Contours) -> tuple[float, float]:
+    """The size in inches that leaves little empty paper around axes of this shape."""
+    if not picture.equal:
+        return TALL
+    shape = (picture.ys[-1] - picture.ys[0]) / (picture.xs[-1] - picture.xs[0])
+    return SIZE[0], min(6.4, max(3.8, 4.7 * shape + 1.1))
+
+
 def _series(axes: Axes, s: Series, above: int) -> None:
     """Draw one series; later ones lie above earlier ones."""
     marks: dict[str, Any] = {}
     if s.shape:
         marks = {"marker": s.shape, "markersize": s.size, "markeredgecolor": s.ink if s.hollow else "white"}
-        marks |= {"markerfacecolor": "none" if s.hollow else s.ink, "markeredgewidth": 1.8 if s.hollow else 0.6}
+        marks |= {
+            "markerfacecolor": "none" if s.hollow else s.ink,
+            "markeredgewidth": 1.8 if s.hollow else 0.6,
+        }
         if s.shape in "x+":
             marks |= {"markeredgecolor": s.ink, "markeredgewidth": 1.6}
+    if s.marked is not None:
+        marks["markevery"] = list(s.marked)
     line = "none" if not s.width else "--" if s.dashed else "-"
-    (drawn,) = axes.plot(s.xs, s.ys, color=s.ink, linestyle=line, linewidth=s.width, zorder=3 + 0.01 * above, **marks)
+    (drawn,) = axes.plot(
+        s.xs, s.ys, color=s.ink, linestyle=line, linewidth=s.width, zorder=3 + 0.01 * above, **marks
+    )
     drawn.set_label(s.label or "_")
 
 
@@ -143,9 +161,15 @@ def _panel(axes: Axes, panel: Panel) -> None:
 
 def _mark_floor(axes: Axes, floor: float) -> None:
     """Name the floor of a logarithmic axis: what lies there is 0."""
-    axes.axhline(floor, color="#7F7F7F", linewidth=0.8, linestyle=":")
-    axes.annotate("exactly 0", (1.0, floor), xycoords=("axes fraction", "data"), xytext=(-2, 3),
-                  textcoords="offset points", ha="right", fontsize=8, color="#555555")  # fmt: skip
+    from matplotlib.ticker import NullLocator
+
+    low, high = round(log10(floor)), floor_of(log10(axes.get_ylim()[1]))
+    stride = max(1, (high - low + 7) // 8)
+    shown = [low, *range(low + max(2, stride), high + 1, stride)]
+    labels = ["0", *(f"$10^{{{power}}}$" for power in shown[1:])]
+    axes.set_yticks([10.0**power for power in shown], labels)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.axhline(10.0 ** (low + 0.5), color="#7F7F7F", linewidth=0.9, linestyle=(0, (1, 3)))
 
 
 def _legend(figure: Figure, series: Sequence[Series]) -> None:
@@ -178,8 +202,10 @@ def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
             ramp = LinearSegmentedColormap.from_list("gd", _RAMP if picture.sign > 0 else _RAMP[::-1])
             norm = BoundaryNorm(bounds, ramp.N)
             filled = axes.contourf(picture.xs, picture.ys, heights, levels=bounds, cmap=ramp, norm=norm)
-            axes.contour(picture.xs, picture.ys, heights, levels=picture.levels, colors="#4A6F8F", linewidths=0.6)
-            bar = figure.colorbar(filled, ax=axes, fraction=0.05, pad=0.02, spacing="uniform")
+            lines = {"colors": "#4A6F8F", "linewidths": 0.6, "linestyles": "solid"}
+            axes.contour(picture.xs, picture.ys, heights, levels=picture.levels, **lines)
+            # Beside the axes and as high as they are, whatever their shape.
+            bar = figure.colorbar(filled, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)), spacing="uniform")
             shown = bounds[:: max(1, len(bounds) // 6)]
             bar.set_ticks(shown, labels=[format(v + 0.0, ".3g") for v in shown])
             bar.set_label("value")

@@ -77,7 +77,7 @@ def eigenvalues(certificate: Certificate, sign: int) -> tuple[float | None, floa
     return (low, high) if sign > 0 else (signed(sign, high), signed(sign, low))
 
 
-def _problem(problem: Problem) -> Record:
+def problem_record(problem: Problem) -> Record:
     record: Record = {
         "expression": problem.expression,
         "sense": problem.sense,
@@ -99,7 +99,7 @@ def result(outcome: Outcome, timing: bool = False) -> Record:
     record: Record = {
         "schema": SCHEMA,
         "type": "result",
-        "problem": _problem(outcome.problem),
+        "problem": problem_record(outcome.problem),
         "method": outcome.method,
         "gradient": outcome.settings.gradient,
         "status": outcome.status.value,

@@ -121,7 +121,7 @@ class LocalModel:
         least = max(_LEAST_DIAGONAL * largest_entry(H), _SMALLEST)
         s = as_like(self.g, [sqrt(max(abs(d), least)) for d in diagonal(H)])
         w, Q = eigen(congruent(H, s))
-        top = max(abs(w[0]), abs(w[-1]))
+        top = max(abs(w[0]), abs(w[-1]), _SMALLEST)
         cut = noise * top
         scaled = quotient(self.g, s)
         # A gradient that is only rounding promises no more than rounding even over the smallest curvature; a

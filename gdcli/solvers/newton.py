@@ -27,7 +27,7 @@ from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import dot, is_zero, norm, same
-from gdcli.solvers.walk import Outcome, both_ways, rises_all_around, walk, walk_all
+from gdcli.solvers.walk import FLIGHT, Outcome, both_ways, follow, rises_all_around, walk_all
 
 ROUNDING = 2.2e-16
 
@@ -64,9 +64,6 @@ WALKED_DIRECTIONS = 4
 MAX_PLATEAUS = 20
 # An extrapolation is tried only after a step that the model foretold at least roughly.
 STRETCH_QUALITY = 0.1
-# When the radius has grown to so many times the size of the start, and to as many times that again, the run
-# may be on its way to infinity: it looks ahead.
-FLIGHT = 1e8
 
 
 @dataclass(slots=True)
@@ -221,7 +218,7 @@ def _look_ahead(objective: Objective, at: Evaluation, state: NewtonState) -> Ste
     state.horizon = FLIGHT * state.radius
     if state.last_move is None:
         return None
-    found = walk(objective, at, state.last_move, inf, state.floor)
+    found = follow(objective, at, state.last_move, state.floor)
     if found.outcome is Outcome.UNBOUNDED and found.lowest is not None:
         length = found.length * norm(state.last_move)
         return Step(found.lowest, state, length, StopReason.UNBOUNDED, kind="escape")

@@ -131,10 +131,9 @@ class NewtonCG:
             inner = steihaug(objective, at, state.radius, accuracy)
             if inner is None:
                 return Step(at, state, state.radius, StopReason.NO_DESCENT, moved=False)
-            if inner.solved:
-                state.gain = inner.predicted
-                if self._enough(inner.predicted, at.value, state):
-                    return Step(at, state, state.radius, StopReason.GAIN, moved=False)
+            state.gain = inner.predicted if inner.solved else inf
+            if inner.solved and self._enough(inner.predicted, at.value, state):
+                return Step(at, state, state.radius, StopReason.GAIN, moved=False)
             x = at.x + inner.step
             if not inner.predicted > 0.0 or same(x, at.x):
                 return Step(at, state, state.radius, StopReason.FLOOR, moved=False)

@@ -89,20 +89,25 @@ def _loop(
     reason = _fault(at, method.order, floor) or _first_met(rules, progress)
     if reason is not None:
         return reason
-    state = method.start(objective, at)
+    state, order = method.start(objective, at), method.order
     while True:
         step = method.step(objective, at, state)
         if step.passed:
             progress.iteration += 1
+        fault = None
         if step.moved:
             at = step.at
-            trace.move(step)
+            fault = _fault(at, order, floor)
+            trace.move(step, fault is None)
             if observers:
                 trace.show(observers)
         state = step.state
-        reason = step.reason or _fault(at, method.order, floor) or _first_met(rules, progress)
+        reason = step.reason or fault
         if reason is not None:
             return reason
+        for rule in rules:
+            if rule(progress):
+                return rule.reason
 
 
 def _fault(at: Evaluation, order: int, floor: float) -> StopReason | None:
@@ -160,12 +165,12 @@ class _Trace:
         self.start = self.best = self.last = _mark(progress, None, "start")
         self.lowest = progress.at.value
 
-    def move(self, step: Step) -> None:
+    def move(self, step: Step, finite: bool) -> None:
         progress = self.progress
         progress.before, progress.at = progress.at, step.at
         self.last = mark = _mark(progress, step.size, step.kind)
         # Of two equal values the later one: at the floor of rounding it has the smaller gradient.
-        if step.at.value <= self.lowest and is_finite(step.at.x):
+        if step.at.value <= self.lowest and (finite or is_finite(step.at.x)):
             self.best, self.lowest = mark, step.at.value
 
     def show(self, observers: Sequence[Observer]) -> None:

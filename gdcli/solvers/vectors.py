@@ -208,6 +208,16 @@ def clipped(x: Vector, lower: Vector, upper: Vector) -> Vector:
     return numpy.clip(x, lower, upper)
 
 
+def main_part(v: Vector, part: float) -> Vector:
+    """Return ``v`` with the components below ``part`` of the largest one made zero."""
+    least = part * max_abs(v)
+    if isinstance(v, list):
+        return Vec([a if abs(a) >= least else 0.0 for a in v])
+    import numpy
+
+    return numpy.where(abs(v) >= least, v, 0.0)
+
+
 def largest_index(v: Vector) -> int:
     """Return the index of the component with the largest absolute value (the first of equals)."""
     best, index = -inf, 0

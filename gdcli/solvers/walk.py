@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from math import inf
 from typing import NamedTuple
 
 from gdcli.solvers.types import Evaluation, Objective, Vector
-from gdcli.solvers.vectors import along, as_like, max_abs, unit_like
+from gdcli.solvers.vectors import along, as_like, main_part, max_abs, unit_like
 
 # Two hundred doublings are sixty orders of magnitude: no scale of any problem is as large.
 _MAX_DOUBLINGS = 200
@@ -24,6 +25,9 @@ _ENDLESS_PART = 0.9
 # After sixty doublings (eighteen orders of magnitude) a fall this small is an approach to a limit.
 _LIMIT_DOUBLINGS = 60
 _LIMIT_FALL = 1e-3
+# When a point is so many times the size of the start away from it, the run may be on its way to infinity.
+FLIGHT = 1e8
+_FLEEING_PART = 1e-4
 # Without any change up to a length of the order of x itself the direction is taken to be level.
 _LEVEL_POINTS = 11
 # A rise by two units in the last place is the rounding of the value; a real one doubles many times over.
@@ -101,6 +105,15 @@ def walk(objective: Objective, at: Evaluation, step: Vector, enough: float, floo
     if lowest.value < at.value - enough:
         return Walk(Outcome.LOWER, lowest, t)
     return Walk(Outcome.LIMIT if limit else Outcome.RISES, lowest, t)
+
+
+def follow(objective: Objective, at: Evaluation, way: Vector, floor: float) -> Walk:
+    """Walk on from ``at``, a point far out, along the ``way`` that led there.
+
+    UNBOUNDED and LIMIT tell that the value falls all the way to infinity. Variables that hardly moved beside the
+    others do not flee; going on with them would end at some other wall.
+    """
+    return walk(objective, at, main_part(way, _FLEEING_PART), inf, floor)
 
 
 def walk_all(

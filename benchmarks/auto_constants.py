@@ -1,0 +1,100 @@
+"""What each constant of `auto` is worth: the score with it twice as large and half as large.
+
+    python benchmarks/auto_constants.py [perturbed starts per problem]
+
+A constant between 1/2 and 1 that must stay below 1 has its distance from 1 varied, and one just above 1 that distance
+too. Lost: problems no longer solved, those solved yet not claimed, and false claims, from the starts as they stand and
+from perturbed ones (refuted by a lower point nearby). The cost is the median of values, gradients and Hessians.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from statistics import median
+from typing import Any, NamedTuple
+
+from bench_runs import compiled, is_refuted, solve, starts
+from measure import problems, table
+
+CONSTANTS = {
+    "newton": ("FIRST_RADIUS", "GROWTH", "GOOD", "POOR", "ACCEPTABLE", "HOPELESS", "MAX_REFUSALS", "EDGE_PATIENCE",
+               "EDGE_STEPS", "EDGE_RADIUS", "GAIN_TOL", "PART_TOL", "WIDER", "FLOOR_UNITS", "POLE_FALL",
+               "SLOW_RATIO", "MAX_WALKS", "WALKED_DIRECTIONS", "MAX_PLATEAUS", "STRETCH_QUALITY"),
+    "stretch": ("_COSINE", "_FIRST", "_LEAST", "_SLOWEST"),
+    "model": ("LEAST_PIVOT", "_LEAST_CURVATURE", "_LEAST_DIAGONAL"),
+    "trust_region": ("LENGTH_SLACK", "LENGTH_ACCURACY", "HARD", "MAX_FACTORS"),
+    "walk": ("PROBE_LENGTH", "_LEVEL_POINTS", "_LIMIT_DOUBLINGS", "_LIMIT_FALL", "_ENDLESS_PART", "FLIGHT"),
+    "curvature": ("_DOUBTFUL_PART", "_REACHED", "_UNSTEADY", "_ASIDE"),
+}  # fmt: skip
+MODULES = ("newton", "stretch", "model", "plane", "trust_region", "walk", "curvature")
+
+
+class Total(NamedTuple):
+    """The score of one setting: runs not solved, not claimed though solved, false or refuted, cost, most."""
+
+    unsolved: int
+    shy: int
+    false: int
+    elsewhere: int
+    cost: float
+    most: int
+
+
+def score(copies: int) -> Total:
+    """Return the score of the constants as they are now."""
+    own = [(p, solve(p, "auto", compiled(p["name"])[1], 2000)) for p in problems()]
+    near = [(p, solve(p, "auto", x0, 2000)) for p in problems() for x0 in starts(p, copies)]
+    false = sum(s.claimed and not s.solved for _, s in own)
+    refuted = sum(s.claimed and not s.solved and is_refuted(p, s.x, s.value) for p, s in near)
+    return Total(
+        sum(not s.solved for _, s in own),
+        sum(s.solved and not s.claimed for _, s in own + near),
+        false + refuted,
+        sum(not s.claimed for _, s in near),
+        median(s.all for _, s in own + near),
+        max(s.all for _, s in own),
+    )
+
+
+def varied(value: Any, factor: float) -> Any:
+    """Return ``value`` times ``factor``; see the module text for values near 1."""
+    if isinstance(value, int):
+        return max(1, round(value * factor))
+    if 0.5 < value < 1.0:
+        return 1.0 - (1.0 - value) * factor
+    return 1.0 + (value - 1.0) * factor if 1.0 < value < 1.5 else value * factor
+
+
+def with_constant(name: str, old: Any, new: Any, copies: int) -> Total:
+    """Return the score with a constant changed wherever it is used."""
+    modules = [importlib.import_module(f"gdcli.solvers.{m}") for m in MODULES]
+    holders = [m for m in modules if getattr(m, name, None) == old]
+    for module in holders:
+        setattr(module, name, new)
+    try:
+        return score(copies)
+    finally:
+        for module in holders:
+            setattr(module, name, old)
+
+
+def main() -> None:
+    """Vary one constant after the other and print the table."""
+    copies = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    header = ["constant", "value", "unsolved", "shy", "false", "perturbed: no claim", "median", "max"]
+    base = score(copies)
+    rows = [["as they are", "", *map(str, base)]]
+    for module, names in CONSTANTS.items():
+        home = importlib.import_module(f"gdcli.solvers.{module}")
+        for name in names:
+            old = getattr(home, name)
+            for factor in (0.5, 2.0):
+                new = varied(old, factor)
+                found = with_constant(name, old, new, copies)
+                rows.append([f"{module}.{name.lstrip('_')}", f"{old:g} -> {new:g}", *map(str, found)])
+    print(table(header, rows))
+
+
+if __name__ == "__main__":
+    main()

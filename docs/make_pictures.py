@@ -1,0 +1,34 @@
+"""Makes the pictures of the documentation again: ``python docs/make_pictures.py [FOLDER]``.
+
+Each is drawn by the command that is shown beside it, so that a reader can make the same for an own function.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+from gdcli.cli.app import run
+
+COMMANDS = {
+    "path.png": "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1 --plot path.png",
+    "rates.png": "gd compare-lr 'x**2 + 10*y**2' --start x=-9,y=1.5 --lr 0.102,0.09,0.03,0.002 --plot rates.png",
+    "errors.png": "gd gradient 'exp(x)*sin(x)' --at x=0.5 --errors --plot errors.png",
+}
+
+
+def make(folder: Path) -> None:
+    """Draw all pictures into ``folder``."""
+    for name, command in COMMANDS.items():
+        words = shlex.split(command)[1:]
+        with redirect_stdout(StringIO()):
+            code = run([*words[:-1], str(folder / name)])
+        if code:
+            sys.exit(f"{command}: exit code {code}")
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent)

@@ -1,0 +1,148 @@
+"""Pictures of comparisons: learning rates side by side, the ways to a gradient side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, isfinite, log10
+from typing import TYPE_CHECKING, NamedTuple
+
+from gdcli.report.numbers import short
+from gdcli.report.plot_data import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    GREEN,
+    SHAPES,
+    VERMILLION,
+    Chart,
+    Contours,
+    Panel,
+    Series,
+    Values,
+    apart,
+    common_scale,
+    cut,
+    finite,
+    window,
+)
+from gdcli.report.scenes import MARKED, NEAR, above, gaps, height_map, joined, place_text, positive
+
+if TYPE_CHECKING:
+    from gdcli.calculus.step_errors import Best, ErrorRow
+
+
+class RatePath(NamedTuple):
+    """One learning rate: its verdict, the values (user's sign) and, where there are two variables, the places."""
+
+    lr: float
+    verdict: str
+    values: Sequence[float]
+    places: Sequence[tuple[float, ...]] = ()
+
+
+# -- learning rates ----------------------------------------------------------------------------------------------
+
+
+def rate_contours(
+    title: str, names: tuple[str, ...], paths: Sequence[RatePath], sign: int, values: Values, resolution: int
+) -> Contours:
+    """Return the contours with the path of each rate; the ranges are those of the rates that do not diverge."""
+    start = paths[0].places[0]
+    calm = [p for p in paths if p.verdict != "diverges"] or list(paths)
+    # Not the whole way of a rate that diverges: the others would be a dot.
+    places = [place for p in calm for place in p.places]
+    ends = start if calm[0].verdict != "diverges" else (None, None)
+    x, y, equal = common_scale(*(window(c, e) for c, e in zip(zip(*places, strict=True), ends, strict=True)))
+    lines = []
+    for number, p in enumerate(paths):
+        shown = cut([a for a, _ in p.places], [b for _, b in p.places], x, y)
+        # Paths that lie on each other: the first is the broadest, so that all can be seen.
+        width = 1.4 + 0.5 * min(4, len(paths) - 1 - number)
+        line = _styled(joined(shown), number, p)._replace(width=width, shape=SHAPES[number % len(SHAPES)])
+        lines.append(line._replace(size=4.0 + width, marked=apart(shown, x, y, 2.0 * NEAR)))
+    first = place_text(names, start, [x[1] - x[0], y[1] - y[0]])
+    lines.append(Series([start[0]], [start[1]], f"start {first}", BLACK, "o", 0.0, 11.0, hollow=True))
+    drawn = height_map(title, names, x, y, equal, lines, sign, values, resolution)
+    return drawn._replace(courses=[(_told(p), p.values) for p in paths])
+
+
+def _told(path: RatePath) -> str:
+    return f"{short(path.lr, 4)}: {path.verdict}"
+
+
+def _styled(series: Series, number: int, path: RatePath) -> Series:
+    return series._replace(label=_told(path), ink=CYCLE[number % len(CYCLE)], dashed=number >= len(CYCLE))
+
+
+_GROWN, _GONE = 1e3, 1e-16  # a gap this many times that of the start is out of the picture
+
+
+def rate_values(title: str, paths: Sequence[RatePath], sign: int, best: float) -> Chart:
+    """Return the value above the best (of the minimised function) against the step, a curve for each rate."""
+    best = min([best, *(sign * v for p in paths for v in p.values if isfinite(v))])
+    lines = []
+    for number, p in enumerate(paths):
+        ys = gaps(p.values, sign, best)
+        marks = SHAPES[number % len(SHAPES)] if len(ys) <= MARKED else ""
+        lines.append(_styled(Series(range(len(ys)), ys, shape=marks, size=3.5), number, p))
+    shown = [gap for line in lines for gap in line.ys if isfinite(gap)]
+    first = positive(sign * paths[0].values[0] - best)
+    ylim = None
+    if shown and isfinite(first):
+        low, high = max(min(shown), _GONE * first), min(max(shown), _GROWN * first)
+        ylim = (low / 3.0, high * 3.0)
+    log = bool(shown)
+    if not log:
+        lines = [line._replace(ys=finite(p.values)) for line, p in zip(lines, paths, strict=True)]
+    panel = Panel(lines, "step", above(sign) if log else "value", ylog=log, ylim=ylim, whole=True)
+    return Chart(title, (panel,), [(line.label, line.ys) for line in lines])
+
+
+# -- gradients ---------------------------------------------------------------------------------------------------
+
+_QUOTIENTS = (
+    ("forward", "forward", VERMILLION, "o"),
+    ("central", "central", BLUE, "s"),
+    ("complex_step", "complex step", GREEN, "^"),
+)
+
+
+def errors(title: str, rows: Sequence[ErrorRow], best: dict[str, Best]) -> Chart:
+    """Return the error of each difference quotient against h, on logarithmic scales, the best h marked.
+
+    An error of exactly 0 lies at the floor of the picture, which is marked so.
+    """
+    found = {name: _errors(rows, name) for name, *_ in _QUOTIENTS}
+    known = [error for pairs in found.values() for _, error in pairs if 0.0 < error < inf]
+    floor = 10.0 ** (round(log10(min(known, default=1e-15))) - 1)
+    series = []
+    for name, label, ink, shape in _QUOTIENTS:
+        pairs = [(h, max(error, floor)) for h, error in found[name] if isfinite(error)]
+        if not pairs:
+            continue
+        told = f"{label}, best h = {short(best[name].h, 3)}" if name in best else label
+        series.append(joined(pairs)._replace(label=told, ink=ink, shape=shape))
+        if name in best:
+            at = (best[name].h, max(best[name].error, floor))
+            series.append(Series([at[0]], [at[1]], ink=ink, shape="o", width=0.0, size=14.0, hollow=True))
+    exact = any(error == 0.0 for pairs in found.values() for _, error in pairs)
+    panel = Panel(series, "step h", "largest error", xlog=True, ylog=True, floor=floor if exact else None)
+    return Chart(title, (panel,), [(s.label, s.ys) for s in series if s.label])
+
+
+def _errors(rows: Sequence[ErrorRow], name: str) -> list[tuple[float, float]]:
+    """The pairs of h and the error of one kind of quotient, where there is one."""
+    ways = [(row.h, getattr(row, name)) for row in rows]
+    return [(h, abs(way.error)) for h, way in ways if way is not None and way.error is not None]
+
+
+def estimate(
+    title: str, name: str, xs: Sequence[float], actual: Sequence[float], guess: Sequence[float], h: float
+) -> Chart:
+    """Return the picture of the book: the actual derivative as x, its estimate by a forward quotient as +."""
+    quotient = f"estimate, (f({name}+h) - f({name}))/h with h = {short(h, 4)}"
+    series = (
+        Series(xs, finite(actual), "actual", VERMILLION, "x", 0.0, 7.0),
+        Series(xs, finite(guess), quotient, BLUE, "+", 0.0, 9.0),
+    )
+    return Chart(title, (Panel(series, name, f"derivative by {name}"),), [(s.label, s.ys) for s in series])

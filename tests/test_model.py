@@ -1,0 +1,77 @@
+"""The quadratic model: two variables spelled out against the general one, and the trust-region step itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gdcli.solvers.dense import eigen
+from gdcli.solvers.model import LocalModel
+from gdcli.solvers.plane import PlaneModel, local_model
+from gdcli.solvers.vectors import Vec
+
+RANDOM = np.random.default_rng(5)
+
+
+def matrix(eigenvalues: list[float]) -> list[Vec]:
+    n = len(eigenvalues)
+    Q = np.linalg.qr(RANDOM.normal(size=(n, n)))[0]
+    A = Q @ np.diag(eigenvalues) @ Q.T
+    return [Vec(row) for row in (0.5 * (A + A.T)).tolist()]
+
+
+CASES = [
+    [1.0, 3.0],
+    [1e-5, 7.0],
+    [2.0, 2.0],
+    [-1.0, 2.0],
+    [-3.0, -0.1],
+    [0.0, 1.0],
+    [1e-13, 1.0],
+    [1e5, 1e12],
+]
+
+
+@pytest.mark.parametrize("eigenvalues", CASES)
+def test_two_variables_are_as_many(eigenvalues: list[float]) -> None:
+    for _ in range(5):
+        H = matrix(eigenvalues)
+        g = Vec(RANDOM.normal(size=2).tolist())
+        plain, general = PlaneModel(g, H), LocalModel(g, H)
+        assert isinstance(local_model(g, H), PlaneModel)
+        assert plain.strict is general.strict
+        assert plain.negative is general.negative
+        assert len(plain.null) == len(general.null)
+        assert plain.gain == pytest.approx(general.gain, rel=1e-6)
+        for radius in (1e-8, 1e-3, 0.3, 10.0):
+            one, other = plain.step(radius), general.step(radius)
+            assert one.boundary is other.boundary
+            assert one.predicted == pytest.approx(other.predicted, rel=1e-3)
+            assert list(one.step) == pytest.approx(list(other.step), rel=1e-3, abs=1e-3 * one.length)
+
+
+@pytest.mark.parametrize("eigenvalues", [*CASES, [-1.0, 0.5, 2.0, 9.0], [0.01, 1.0, 4.0]])
+def test_the_step_is_the_lowest_point_within_the_radius(eigenvalues: list[float]) -> None:
+    n = len(eigenvalues)
+    H = matrix(eigenvalues)
+    g = Vec(RANDOM.normal(size=n).tolist())
+    model = local_model(g, H)
+    for radius in (1e-3, 0.3, 10.0):
+        found = model.step(radius)
+        assert found.length <= 1.11 * radius
+        assert model.fall(found.step) == pytest.approx(found.predicted, rel=1e-6)
+        for _ in range(200):
+            other = Vec(RANDOM.normal(size=n).tolist())
+            other = other * (radius / np.linalg.norm(other))
+            assert model.fall(other) <= found.predicted * 1.03
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 9])
+def test_eigenvalues_and_vectors(n: int) -> None:
+    A = matrix(RANDOM.normal(size=n).tolist())
+    values, vectors = eigen(A)
+    assert values == sorted(values)
+    Q = np.array(vectors)
+    np.testing.assert_allclose(Q @ np.array(A) @ Q.T, np.diag(values), atol=1e-13)
+    np.testing.assert_allclose(Q @ Q.T, np.eye(n), atol=1e-13)
+    assert eigen(A)[0] is values  # asked again about the same matrix, the answer is there

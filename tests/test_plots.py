@@ -1,0 +1,623 @@
+"""Pictures: what is in them is checked as numbers, how they look as boxes of text, how they are written as files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from math import exp, hypot, inf, isfinite, nan
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gdcli import api
+from gdcli.cli import plotting
+from gdcli.cli.app import run
+from gdcli.errors import DomainError, UsageError
+from gdcli.objective.space import Space
+from gdcli.report import comparison_scenes, plot_data, plots, scenes, text_plots
+from gdcli.report.comparison_scenes import RatePath
+from gdcli.report.plot_data import Chart, Contours, Picture, Recorder, Series
+from gdcli.report.sparkline import BLOCKS, LETTERS
+from gdcli.solvers.types import Counts, Evaluation, Iterate
+from gdcli.solvers.vectors import Vec
+
+ROSENBROCK = "100*(y-x**2)**2 + (1-x)**2"
+
+
+def picture_of(
+    expression: str,
+    *start: str,
+    sense: str = "minimize",
+    plane: Any = None,
+    bounds: Any = (),
+    **settings: Any,
+) -> Any:
+    problem = api.read_problem(expression, sense, start, bounds=bounds)
+    plot = plotting.RunPlot({"plot": "-", "plane": plane}, problem)
+    return plot.picture(api.solve(problem, api.Settings(**settings), [plot.recorder]))
+
+
+def rates_of(expression: str, *start: str, rates: Sequence[float], sense: str = "minimize") -> Any:
+    problem = api.read_problem(expression, sense, start)
+    found = api.compare_learning_rates(problem, rates)
+    paths = [RatePath(rate.lr, rate.verdict, found.values(rate)) for rate in found.found.rates]
+    return plotting.rates_picture(problem, paths)
+
+
+def errors_of(expression: str, **at: float) -> Any:
+    return plotting.errors_picture(api.gradient(expression, at, errors=True))
+
+
+def estimate_of(expression: str, low: float, high: float, h: float | None = None) -> Any:
+    return plotting.estimate_picture(api.read_problem(expression, "minimize", [str(low)]), (low, high), h)
+
+
+def named(picture: Picture, beginning: str) -> Series:
+    series = (
+        picture.series if isinstance(picture, Contours) else [s for p in picture.panels for s in p.series]
+    )
+    (found,) = [s for s in series if s.label.startswith(beginning)]
+    return found
+
+
+# -- the path ------------------------------------------------------------------------------------------------------
+
+
+def iterate(number: int, x: float) -> Iterate:
+    at = Evaluation(Vec([x, 7.0]), x * x, Vec([2 * x, 0.0]))
+    return Iterate(number, at, 0.1, 0.1, Counts(), 0.0)
+
+
+def test_a_path_is_kept_in_bounded_memory_and_keeps_its_zigzag() -> None:
+    recorder = Recorder(1, (0,), first=20, most=90)
+    for number in range(100_000):
+        recorder(iterate(number, (-1.0) ** number))
+    points = recorder.points()
+    assert 20 + 30 <= len(points) <= 20 + 90 + 1
+    assert [p.iteration for p in points[:20]] == list(range(20))
+    assert points[-1].iteration == 99_999
+    assert [p.iteration for p in points] == sorted({p.iteration for p in points})
+    sides = [p.place[0] for p in points[:-1]]
+    assert all(a == -b for a, b in zip(sides[20:], sides[21:], strict=False))
+
+
+def test_points_have_the_sign_of_the_user() -> None:
+    recorder = Recorder(-1, (0, 1))
+    recorder(iterate(0, 3.0))
+    (point,) = recorder.points()
+    assert point == (0, -9.0, 6.0, (3.0, 7.0), -6.0)
+
+
+def test_what_is_shown_of_a_path() -> None:
+    settled = [3.0, -50.0, 1.0, 0.5]
+    assert plot_data.window(settled, 0.5) == (-50.0, 3.0)
+    growing = [(-2.0) ** k for k in range(60)]
+    low, high = plot_data.window(growing, None)
+    assert low <= -2.0
+    assert 1.0 <= high < 100.0
+    assert plot_data.window([1.0], 1.0) == (1.0, 1.0)
+    assert plot_data.padded(1.0, 1.0) == (0.0, 2.0)
+    assert plot_data.padded(1e20, 1e20)[0] < 1e20 < plot_data.padded(1e20, 1e20)[1]
+
+
+def test_one_scale_unless_the_ranges_are_absurdly_different() -> None:
+    x, y, equal = plot_data.common_scale((0.0, 10.0), (0.0, 1.0))
+    assert equal
+    assert 0.5 < (y[1] - y[0]) / (x[1] - x[0]) <= 1.0
+    assert sum(y) == pytest.approx(1.0)
+    x, y, equal = plot_data.common_scale((0.0, 1e6), (0.0, 1.0))
+    assert not equal
+    assert y[1] < 2.0
+    assert plot_data.common_scale((0.0, 1e6), (2.0, 2.0))[2]
+
+
+def test_a_path_is_cut_beyond_the_edge_in_its_own_direction() -> None:
+    path = plot_data.cut([0.0, 0.9, 1e300, 0.0], [0.0, 0.3, 2e300, 0.0], (-1.0, 1.0), (-1.0, 1.0))
+    assert path[:2] == [(0.0, 0.0), (0.9, 0.3)]
+    (x, y) = path[2]
+    assert len(path) == 3
+    assert max(x, y) > 1.0
+    assert (y - 0.3) / (x - 0.9) == pytest.approx(2.0)
+    assert plot_data.cut([0.0, nan, 1.0], [0.0, 0.0, 1.0], (0.0, 1.0), (0.0, 1.0)) == [(0.0, 0.0)]
+    assert plot_data.apart([(0.0, 0.0), (0.001, 0.0), (0.5, 0.0)], (0.0, 1.0), (0.0, 1.0), 0.01) == [0, 2]
+
+
+def test_labels_have_the_digits_that_can_be_seen() -> None:
+    assert plot_data.rounded(-8.97e-13, 10.0) == 0.0
+    assert plot_data.rounded(0.98765432, 2.0) == 0.988
+    assert plot_data.rounded(1e-9, 1e-8) == 1e-9
+    assert plot_data.rounded(inf, 1.0) == inf
+
+
+# -- contours ------------------------------------------------------------------------------------------------------
+
+
+def test_levels_are_evenly_spread_around_a_round_minimum_and_outline_a_valley() -> None:
+    axis = plot_data.spaced(-1.0, 1.0, 101)
+    bowl = [x * x + y * y for x in axis for y in axis if hypot(x, y) <= 1.0]
+    radii = [level**0.5 for level in plot_data.levels(bowl)]
+    assert radii == pytest.approx([k / 12 for k in range(1, 12)], abs=0.02)
+    valley = [100 * (y - x * x) ** 2 + (1 - x) ** 2 for x in axis for y in axis]
+    low, *_, high = plot_data.levels(valley)
+    assert low < 0.01 * high
+    ridge = plot_data.levels([-v for v in bowl], sign=-1)
+    assert ridge == sorted(-level for level in plot_data.levels(bowl))
+    assert plot_data.levels([nan, inf]) == []
+    assert plot_data.levels([2.0] * 9) == [2.0]
+    assert plot_data.levels([nan, 1.0, inf, 1.0]) == [1.0]
+
+
+def test_contours_show_the_path_over_the_function() -> None:
+    picture = picture_of(ROSENBROCK, "x=-1.2,y=1")
+    assert (picture.xlabel, picture.ylabel, picture.equal) == ("x", "y", True)
+    for i, j in ((0, 0), (150, 20), (77, 200)):
+        x, y = picture.xs[i], picture.ys[j]
+        assert picture.values[j][i] == pytest.approx(100 * (y - x * x) ** 2 + (1 - x) ** 2, rel=1e-12)
+    path = named(picture, "20 iterations")
+    assert (path.xs[0], path.ys[0]) == (-1.2, 1.0)
+    assert (path.xs[-1], path.ys[-1]) == pytest.approx((1.0, 1.0), abs=1e-6)
+    assert named(picture, "start").label == "start (-1.2, 1)"
+    assert named(picture, "minimum").label == "minimum (1, 1)"
+    assert picture.xs[0] < -1.2 < 1.0 < picture.xs[-1]
+
+
+def test_a_plane_holds_the_others_at_the_answer() -> None:
+    picture = picture_of("(x-1)**2 + (y-2)**2 + (z-3)**2 + x*z", "0,0,5", plane=("z", "x"))
+    y = 2.0
+    assert (picture.xlabel, picture.ylabel) == ("z", "x")
+    z, x = picture.xs[5], picture.ys[9]
+    expected = (x - 1) ** 2 + (y - 2) ** 2 + (z - 3) ** 2 + x * z
+    assert picture.values[9][5] == pytest.approx(expected, rel=1e-12)
+    assert named(picture, "start").label == "start (5, 0)"
+
+
+def test_outside_the_domain_nothing_is_drawn() -> None:
+    picture = picture_of("x*log(x) + y**2", "x=0.01,y=1")
+    assert any(not isfinite(v) for row in picture.values for v in row)
+    assert all(
+        isfinite(v) == (x > 0.0) for row in picture.values for x, v in zip(picture.xs, row, strict=True)
+    )
+    assert all(map(isfinite, picture.levels))
+
+
+def test_what_runs_off_is_shown_where_it_begins_and_has_no_end() -> None:
+    picture = picture_of("x**2 + y**2", "-1,1", method="gd", lr=1.1, max_iter=100)
+    assert picture.xs[-1] < 50.0
+    assert [s.label for s in picture.series] == ["100 iterations", "start (-1, 1)"]
+    curve = picture_of("x**3", "x=1")
+    assert curve.panels[0].xlim[1] < 10.0
+
+
+def test_bounds_are_drawn_where_they_are_met() -> None:
+    picture = picture_of(ROSENBROCK, "x=-1.2,y=1", bounds=["x=-1.5:0.5,y=:9"])
+    assert set(named(picture, "bounds").xs) - {0.5} == {x for x in named(picture, "bounds").xs if x != x}
+    assert named(picture, "minimum").label == "minimum (0.5, 0.25)"
+
+
+# -- curves --------------------------------------------------------------------------------------------------------
+
+
+def test_tangents_touch_the_curve() -> None:
+    (panel,) = picture_of("x**4 - 3*x**3 + 2", "x=4", method="gd", lr=0.01).panels
+    tangents = next(s for s in panel.series if s.label.startswith("tangent"))
+    pieces = [
+        tuple(zip(tangents.xs, tangents.ys, strict=True))[k : k + 2] for k in range(0, len(tangents.xs), 3)
+    ]
+    assert len(pieces) >= 2
+    for (a, fa), (b, fb) in pieces:
+        x = (a + b) / 2
+        assert (fa + fb) / 2 == pytest.approx(x**4 - 3 * x**3 + 2, rel=1e-9)
+        assert (fb - fa) / (b - a) == pytest.approx(4 * x**3 - 9 * x**2, rel=1e-9)
+    curve = panel.series[0]
+    assert all(
+        y == pytest.approx(x**4 - 3 * x**3 + 2, rel=1e-9) for x, y in zip(curve.xs, curve.ys, strict=True)
+    )
+
+
+def test_a_pole_does_not_flatten_the_curve() -> None:
+    (panel,) = picture_of("x + 1/x**2", "x=6").panels
+    assert panel.ylim[1] < 1e3
+
+
+def test_many_variables_show_value_and_gradient() -> None:
+    picture = picture_of("sum((v-3)**2)", "v=zeros(5)", method="gd", lr=0.1)
+    value, gradient = picture.panels
+    assert (value.ylabel, gradient.ylabel) == ("value above the best", "gradient norm")
+    assert value.ylog
+    assert value.series[0].ys[0] == pytest.approx(45.0)
+    assert value.series[0].ys[5] / value.series[0].ys[4] == pytest.approx(0.64, rel=1e-6)
+    assert gradient.series[0].ys[0] == pytest.approx((5 * 36) ** 0.5)
+    below = picture_of("-sum((v-3)**2)", "v=zeros(5)", sense="maximize", method="gd", lr=0.1)
+    assert below.panels[0].ylabel == "value below the best"
+    assert below.panels[0].series[0].ys[0] == pytest.approx(45.0)
+
+
+def test_a_run_that_does_not_move_has_a_picture_too() -> None:
+    still = picture_of("sum(v**2)", "v=zeros(3)")
+    assert still.panels[0].ylabel == "value"
+    assert named(picture_of("x**2+y**2", "0,0"), "0 iterations").xs == [0.0]
+
+
+# -- comparisons ---------------------------------------------------------------------------------------------------
+
+
+def test_each_rate_has_its_path_and_its_colour() -> None:
+    rates = (10.0, 1.1, 1.0, 0.1, 0.01)
+    picture = rates_of("x**2 + y**2", "-1,1", rates=rates)
+    lines = [s for s in picture.series if s.width]
+    words = ["diverges", "diverges", "oscillates", "good pace", "too slow"]
+    assert [s.label for s in lines] == [f"{lr:g}: {word}" for lr, word in zip(rates, words, strict=True)]
+    assert len({s.ink for s in lines}) == len({s.shape for s in lines}) == len(lines)
+    assert [(x, y) for x, y in zip(lines[3].xs, lines[3].ys, strict=True)][1] == pytest.approx((-0.8, 0.8))
+    assert len(lines[4].xs) == 101
+    assert max(map(abs, lines[0].xs)) < 10.0
+    assert picture.xs[-1] < 2.0
+
+
+def test_rates_in_more_variables_are_curves_above_the_minimum() -> None:
+    picture = rates_of("x**2 + y**2 + (z-1)**2 + 7", "-1,1,3", rates=(1.1, 0.1, 0.01))
+    (panel,) = picture.panels
+    assert panel.ylog
+    slow = panel.series[2].ys
+    assert [b / a for a, b in zip(slow, slow[1:], strict=False)] == pytest.approx([0.98**2] * 100, rel=1e-6)
+    assert panel.ylim[1] < 1e6
+
+
+def test_errors_have_their_best_step_marked() -> None:
+    (panel,) = errors_of("exp(x)", x=1.0).panels
+    assert (panel.xlog, panel.ylog) == (True, True)
+    forward = next(s for s in panel.series if s.label.startswith("forward"))
+    pairs = dict(zip(forward.xs, forward.ys, strict=True))
+    assert pairs[1e-2] == pytest.approx(exp(1.0) * 0.005, rel=0.01)
+    ring = panel.series[panel.series.index(forward) + 1]
+    assert ring.hollow
+    assert ring.ys[0] == min(forward.ys)
+    assert forward.label == f"forward, best h = {ring.xs[0]:g}"
+
+
+def test_an_error_of_nothing_lies_on_the_floor() -> None:
+    (panel,) = errors_of("x**2", x=5.0).panels
+    central = next(s for s in panel.series if s.label.startswith("central"))
+    assert set(central.ys) == {panel.floor}
+    assert panel.floor < 1e-7
+
+
+def test_the_estimate_of_the_book() -> None:
+    (panel,) = estimate_of("x**2", -10.0, 10.0).panels
+    actual, estimate = panel.series
+    assert (actual.shape, estimate.shape, actual.width, estimate.width) == ("x", "+", 0.0, 0.0)
+    assert actual.xs == list(map(float, range(-10, 11)))
+    assert actual.ys == [2 * x for x in actual.xs]
+    assert estimate.ys == [2 * x + 1 for x in actual.xs]
+    (panel,) = estimate_of("abs(x)", -1.0, 1.0, 1e-3).panels
+    assert [x for x, y in zip(panel.series[0].xs, panel.series[0].ys, strict=True) if y != y] == [0.0]
+    with pytest.raises(DomainError, match="no finite value from -5 to -1"):
+        estimate_of("log(x)", -5.0, -1.0)
+
+
+# -- names ---------------------------------------------------------------------------------------------------------
+
+
+def test_titles_are_short_and_harmless() -> None:
+    assert scenes.title("x**2\n + \x1b[2Jy") == "x**2 + \ufffd[2Jy"
+    assert len(scenes.title("+".join(["x"] * 500), " at x = 1")) <= scenes.TITLE
+    assert scenes.title("x", " at x = 1") == "x at x = 1"
+
+
+def test_planes() -> None:
+    space = Space({"y": None, "x": None, "v": 4})
+    assert plotting.components(("x", "y"), "a.png", space) == (1, 0)
+    assert plotting.components(("v[-1]", "v[0]"), "a.png", space) == (5, 2)
+    assert plotting.components(None, "a.png", space) == ()
+    assert plotting.components(None, "a.png", Space({"y": None, "x": None})) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("plane", "space", "message", "hint"),
+    [
+        (("x", "alpa"), {"x": None, "alpha": None}, "no variable 'alpa'", "did you mean alpha?"),
+        (("x", "v[4]"), {"x": None, "v": 4}, "no variable 'v[4]'", "did you mean v[0]?"),
+        (("x", "v"), {"x": None, "v": 4}, "no variable 'v'", "the names are x, v[0]"),
+        (("x", "x"), {"x": None, "y": None}, "both are x", ""),
+        (("x", "y"), {"x": None}, "there is only x", "the curve is drawn"),
+    ],
+)
+def test_planes_that_are_none(plane: Any, space: Any, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        plotting.components(plane, "a.png", Space(space))
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_long_vectors_are_sampled_with_fewer_points() -> None:
+    assert plotting.resolution(2) == 201
+    assert 48 <= plotting.resolution(1_000_000) < 60
+    picture = picture_of("sum((v-1)**2)", "v=zeros(3000)", plane=("v[0]", "v[2999]"), max_iter=3)
+    x, y = picture.xs[3], picture.ys[9]
+    assert picture.values[9][3] == pytest.approx((x - 1) ** 2 + (y - 1) ** 2, rel=1e-6)
+
+
+# -- files ---------------------------------------------------------------------------------------------------------
+
+MANY = (0.3, 0.2, 0.15, 0.1, 0.09, 0.05, 0.01, 0.001)
+SCENES: dict[str, Callable[[], Picture]] = {
+    "path": lambda: picture_of(ROSENBROCK, "x=-1.2,y=1"),
+    "long": lambda: picture_of("(x-1e-7)**2 + (1234567*y)**2" + "+0*x" * 40, "x=123456.789,y=1", max_iter=5),
+    "tall": lambda: picture_of("100*x**2 + y**2", "1,9", method="gd", lr=0.009),
+    "domain": lambda: picture_of("x*log(x)+y*log(y)-log(1-x-y)", "x=0.1,y=0.7"),
+    "top": lambda: picture_of("exp(-(x-1)**2-2*(y+x)**2)", "0.2,0.1", sense="maximize"),
+    "dollars": lambda: picture_of("x**2 + 0*x", "x=3")._replace(title="$x_1$ and \\alpha $"),
+    "curve": lambda: picture_of("x-log(x)", "x=5", method="gd", lr=0.3),
+    "bounded": lambda: picture_of(ROSENBROCK, "x=-1.2,y=1", bounds=["x=-1.5:0.5"]),
+    "progress": lambda: picture_of("sum((v-3)**2)", "v=zeros(5)", method="gd", lr=0.1),
+    "constant": lambda: picture_of("0*x + 0*y + 3", "1,2"),
+    "rates": lambda: rates_of("x**2 + 10*y**2", "-9,1", rates=MANY),
+    "rate values": lambda: rates_of("x**2 + 10*y**2 + z**4", "-9,1,1", rates=MANY),
+    "errors": lambda: errors_of("exp(x)*sin(x)", x=0.5),
+    "no error": lambda: errors_of("x**2", x=5.0),
+    "estimate": lambda: estimate_of("x**2", -10.0, 10.0),
+}
+
+
+def boxes(figure: Any) -> list[tuple[str, Any]]:
+    """The texts that can be seen, each with its box in pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+    shown = []
+    for axes in figure.axes:
+        # Ticks beyond the limits exist, and are not drawn.
+        for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+            for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+                if not min(low, high) <= tick.get_loc() <= max(low, high):
+                    texts = [t for t in texts if t not in (tick.label1, tick.label2)]
+    for text in texts:
+        box = text.get_window_extent(canvas.get_renderer())
+        if box.width > 1 and box.height > 1:
+            shown.append((text.get_text(), box))
+    return shown
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_no_text_overlaps_and_none_is_cut_off(name: str) -> None:
+    pytest.importorskip("matplotlib")
+    with plots._plain_matplotlib():
+        figure = plots._figure(SCENES[name]())
+        texts = boxes(figure)
+        assert len(texts) > 5
+        width, height = figure.bbox.size
+    for text, box in texts:
+        assert -1 <= box.x0 < box.x1 <= width + 1, text
+        assert -1 <= box.y0 < box.y1 <= height + 1, text
+    for k, (one, a) in enumerate(texts):
+        for other, b in texts[k + 1 :]:
+            apart = a.x1 <= b.x0 + 1 or b.x1 <= a.x0 + 1 or a.y1 <= b.y0 + 1 or b.y1 <= a.y0 + 1
+            assert apart, (one, other)
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_the_same_picture_is_the_same_bytes(suffix: str, magic: bytes) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    picture = picture_of("x**2 + y**2", "1,2")
+    first = plots.draw(picture, suffix)
+    assert first.startswith(magic)
+    with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30.0}):
+        assert plots.draw(picture, suffix) == first
+        assert matplotlib.rcParams["font.size"] == 30.0
+    for word in (b"Date", b"dc:date", matplotlib.__version__.encode()):
+        assert word not in first
+
+
+def test_pictures_are_of_a_sensible_size() -> None:
+    pytest.importorskip("matplotlib")
+    for name in ("path", "tall", "curve", "progress"):
+        data = plots.draw(SCENES[name](), "png")
+        width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+        assert width == 768
+        assert 400 <= height <= 800
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "PNG"])
+def test_a_picture_comes_with_the_answer(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    file = tmp_path / f"path.{suffix}"
+    assert run(["minimize", "x**2+y**2", "--start", "1,2"]) == 0
+    plain = capsys.readouterr()
+    assert run(["minimize", "x**2+y**2", "--start", "1,2", "--plot", str(file)]) == 0
+    assert capsys.readouterr() == plain
+    assert [f.name for f in tmp_path.iterdir()] == [file.name]
+    assert file.stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare-lr", "x**2+y**2", "--start=-1,1", "--lr", "1.1,0.1"],
+        ["compare-lr", "x**2+y**2+z**2", "--start=-1,1,1", "--steps", "5"],
+        ["gradient", "exp(x)", "--at", "x=1", "--errors"],
+        ["maximize", "-x**2", "--start", "x=3"],
+        ["minimize", "x**2+y**2", "--start", "3,4", "--multi-start", "3"],
+    ],
+)
+def test_other_commands_draw_too(arguments: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "a.png"
+    assert run([*arguments, "--plot", str(file)]) == 0
+    assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_of_the_book_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "a.svg"
+    assert run(["gradient", "x**2", "--plot-estimate", str(file), "--range", "-5:5", "--h", "2"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert b"<svg" in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (
+            ["minimize", "x**2", "--plot", "a.pgn"],
+            "ends in .png, .svg or .pdf, not 'a.pgn'",
+            "did you mean png?",
+        ),
+        (["minimize", "x**2", "--plot", "a"], "ends in .png, .svg or .pdf, not 'a'", "for example path.png"),
+        (["minimize", "x**2", "--plot", ".png"], "not '.png'", ""),
+        (["minimize", "x**2", "--plot", "x.png/y"], "not 'x.png/y'", "for example"),
+        (["minimize", "x**2", "--plot", "nowhere/a.png"], "No such file or directory", "no folder"),
+        (["minimize", "x**2", "--plot", "folder.png"], "it is a directory", ""),
+        (["minimize", "x**2", "--plot", "shut.png"], "it is write-protected", ""),
+        (["minimize", "x+y", "--start", "1,1", "--plane", "x,y"], "there is no --plot", "add --plot"),
+        (["minimize", "x**2", "--plot", "a.png", "--plane", "x"], "two variables", "for example x,y"),
+        (["minimize", "x**2", "--plot", "a.png", "--output", "./a.png"], "the same file", "name of its own"),
+        (["gradient", "x", "--at", "x=1", "--plot", "a.png"], "what --errors finds", "add --errors"),
+        (["gradient", "x", "--at", "x=1", "--range", "1:2"], "--range belongs to", ""),
+        (
+            ["gradient", "x", "--plot-estimate", "a.png", "--range", "2:1"],
+            "--range takes two numbers",
+            "-10:10",
+        ),
+        (["gradient", "x", "--plot-estimate", "a.png", "--range", "1"], "--range takes two numbers", ""),
+        (["gradient", "x", "--plot-estimate", "a.png", "--at", "x=1"], "does not read --at", ""),
+        (["gradient", "x*y", "--plot-estimate", "a.png"], "one variable", "--set"),
+        (["gradient", "x", "--plot-estimate", "a.gif"], "--plot-estimate takes a file", ""),
+        (["compare-lr", "x**2", "--start", "1", "--plot", "a.bmp"], "--plot takes a file", ""),
+    ],
+)
+def test_what_is_wrong_is_found_before_the_run(
+    arguments: list[str],
+    message: str,
+    hint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "shut.png").write_bytes(b"old")
+    real = plotting.os.access
+    monkeypatch.setattr("os.access", lambda path, mode: "shut" not in str(path) and real(path, mode))
+    for name in ("solve", "examine", "compare_learning_rates"):
+        monkeypatch.setattr(api, name, lambda *a, **k: pytest.fail("it ran"))
+    before = sorted(tmp_path.iterdir())
+    assert run(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert message in shown.err
+    assert hint in shown.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_picture_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "a.png"
+    file.write_bytes(b"old")
+
+    def broken(*arguments: object) -> bytes:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(plots, "draw", broken)
+    assert (
+        run(["minimize", "x**2", "--start", "1", "--plot", str(file), "--output", str(tmp_path / "answer")])
+        == 1
+    )
+    assert "internal error: ZeroDivisionError" in capsys.readouterr().err
+    assert file.read_bytes() == b"old"
+    assert "converged" in (tmp_path / "answer").read_text(encoding="utf-8")
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["a.png", "answer"]
+
+
+def without(library: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command where a library is not installed."""
+    code = f"import sys; sys.modules[{library!r}] = None; from gdcli.cli.app import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, encoding="utf-8", check=False
+    )
+
+
+def test_without_matplotlib_nothing_runs(tmp_path: Path) -> None:
+    for arguments in (
+        ["minimize", "x**2", "--start", "1", "--plot", str(tmp_path / "a.png")],
+        ["gradient", "x**2", "--plot-estimate", str(tmp_path / "a.png")],
+    ):
+        done = without("matplotlib", *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "needs matplotlib, which is not installed" in done.stderr
+        assert "pip install 'gdcli[plot]'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- in the terminal -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("width", [40, 80])
+def test_pictures_in_text_fit(name: str, width: int) -> None:
+    pytest.importorskip("plotext")
+    picture = SCENES[name]()
+    text = text_plots.draw(picture, width, colour=False)
+    title, *lines = text.splitlines()
+    assert title.strip() == picture.title
+    assert len(lines) > 18
+    assert all(len(line) <= width for line in lines)
+    assert "\x1b" not in text
+    assert text_plots.draw(picture, width, colour=False) == text
+    letters = text_plots.draw(picture, width, False, LETTERS)
+    assert letters.isascii()
+
+
+def test_text_shows_start_end_and_path() -> None:
+    pytest.importorskip("plotext")
+    text = text_plots.draw(SCENES["path"](), 80, colour=False, bars=BLOCKS)
+    canvas = [line for line in text.splitlines() if line.endswith("│")]
+    (start,) = [line for line in canvas if "S" in line]
+    (end,) = [line for line in canvas if "E" in line]
+    assert start.index("S") < 20
+    assert end.index("E") > 60
+    assert sum(line.count("•") for line in canvas) > 40
+    assert text.endswith("• 20 iterations   S start (-1.2, 1)   E minimum (1, 1)\n")
+    assert "\x1b[38;5;166m" in text_plots.draw(SCENES["path"](), 80, colour=True)
+
+
+def test_a_picture_in_text_stands_beside_what_a_program_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("plotext")
+    assert run(["minimize", "x**2", "--start", "3", "--plot", "-"]) == 0
+    shown = capsys.readouterr()
+    assert "┌" in shown.out
+    assert shown.err == ""
+    assert run(["minimize", "x**2", "--start", "3", "--plot", "-", "--format", "json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["status"] == "converged"
+    assert "┌" in shown.err
+
+
+def test_without_plotext_there_is_a_sparkline() -> None:
+    done = without("plotext", "minimize", "x**2+y**2", "--start", "1,2", "--lr", "0.1", "--plot", "-")
+    assert done.returncode == 0
+    line, hint = done.stdout.splitlines()[-2:]
+    assert line.startswith("value  █")
+    assert line.endswith("▁")
+    assert hint == "a picture in the terminal needs plotext: pip install 'gdcli[plot]'"
+
+
+def test_charts_and_contours_tell_their_courses() -> None:
+    for name, make in SCENES.items():
+        picture = make()
+        assert picture.courses, name
+        assert all(len(values) for _, values in picture.courses), name
+    assert isinstance(SCENES["errors"](), Chart)
+    assert comparison_scenes.errors("t", (), {}).panels[0].series == []
