@@ -21,10 +21,12 @@ from gdcli.solvers.dense import eigen, largest_entry
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import LEVELS, smoothed
 from gdcli.solvers.model import LocalModel
+from gdcli.solvers.newton import TrustRegionNewton
 from gdcli.solvers.plane import local_model
-from gdcli.solvers.run import quiet, unbounded_below
+from gdcli.solvers.run import quiet, run, unbounded_below
+from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Certificate, Evaluation, Objective, StopReason, Vector
-from gdcli.solvers.vectors import is_zero, norm, same
+from gdcli.solvers.vectors import as_like, is_zero, norm, same
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
 # A point is called stationary, and a claim of success is allowed, when no more than this many times the
@@ -33,6 +35,11 @@ CLAIM_FACTOR = 100.0
 # A larger estimate of the gain is no estimate: the model it comes from is all but flat.
 _CREDIBLE = 10.0
 _WALKED_DIRECTIONS = 4
+# Newton steps on the smoothed function to see whether a kink is the bottom: it starts there, or very near.
+_KINK_LOOK = 50
+_EPSILON = 2.0**-52
+# Beside 0 a step of this length is still a normal number.
+_LEAST_STEP = 1e-300
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
 _DOUBTFUL_SIGN = 1e-6
@@ -84,7 +91,7 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
             note = full.note or "the Hessian is not finite at the end point"
             return Certificate("unknown", norm(full.gradient), notes=(note,))
         found = _certify_dense(objective, full, start, tol, source)
-        return _at_a_kink(objective, full, found, tol)
+        return _at_a_kink(objective, full, found, start, tol)
 
 
 def allowed_gain(value: float, tol: float) -> float:
@@ -103,8 +110,8 @@ def _certify_dense(
     gain: float | None = model.gain
     steps = None
     notes: list[str] = []
-    if source != "exact":
-        notes.append(f"the Hessian was computed by {source}")
+    if source == "differences":
+        notes.append("the Hessian was computed by differences of gradients")
     if at.estimated:
         notes.append("the derivatives are difference quotients: the exact ones do not exist here")
     doubtful = model.null or [vectors[0]]
@@ -172,19 +179,24 @@ def _is_crest(objective: Objective, at: Evaluation, model: LocalModel) -> bool:
     return there.gradient is None or norm(there.gradient) <= _CREST_SLOPE * slope or same(there.x, at.x)
 
 
-def _at_a_kink(objective: Objective, at: Evaluation, plain: Certificate, tol: float) -> Certificate:
-    """Return the certificate of the smoothed function where ``at`` is at a kink, else ``plain``.
+def _at_a_kink(
+    objective: Objective, at: Evaluation, plain: Certificate, start: Evaluation | None, tol: float
+) -> Certificate:
+    """Return what is to be said where ``at`` is at a kink, else ``plain``.
 
     At a kink gradient and Hessian of the function itself mean nothing. The curvature of the smoothed one is
-    inversely proportional to the radius mu of the rounding there, and anywhere else does not depend on it.
-    Rounding raises the value by at most mu a kink, so that the gain errs by as much.
+    inversely proportional to the radius mu of the rounding there, and anywhere else does not depend on it. Newton's
+    method on the smoothed function tells what is left: rounding raises the value by at most mu a kink.
     """
     smooth, coarser = smoothed(objective, LEVELS[-1]), smoothed(objective, 10.0 * LEVELS[-1])
     if smooth is None or coarser is None:
         if at.estimated and plain.kind in ("minimum", "degenerate"):
             # Difference quotients across a jump of the gradient: their mean, and a huge curvature.
             return replace(plain, kind="kink")
-        return plain
+        return _between_slopes(objective, at, plain)
+    if plain.kind == "flat" and start is not None and at.value < start.value:
+        # A level piece between kinks that the run came down to; nothing nearby is lower.
+        return replace(plain, kind="degenerate", gain=0.0, notes=(*plain.notes, "the value is level around the answer"))
     source = hessian_source(smooth)
     here = with_hessian(smooth, smooth.evaluate(at.x, 0), source)
     there = with_hessian(coarser, coarser.evaluate(at.x, 0), source)
@@ -192,12 +204,42 @@ def _at_a_kink(objective: Objective, at: Evaluation, plain: Certificate, tol: fl
         return plain
     if largest_entry(here.hessian) < _SHARPER * largest_entry(there.hessian):
         return plain
-    found = _certify_dense(smooth, here, None, tol, source)
-    if found.kind in ("minimum", "degenerate") and found.gain is not None:
-        gain = found.gain + abs(here.value - at.value)
-        note = "the minimum is at a kink, where the gradient jumps"
-        return replace(found, kind="kink", gain=gain, distance=None, notes=(*plain.notes, note))
-    return replace(found, notes=(*plain.notes, "the point is at a kink, where the gradient jumps"))
+    lowest = run(smooth, TrustRegionNewton(tol), at.x, [MaxIterations(_KINK_LOOK)]).best.at.value
+    gain = here.value - lowest + abs(here.value - at.value)
+    is_lowest = gain <= allowed_gain(at.value, tol)
+    what = "minimum" if is_lowest else "point"
+    return replace(
+        plain,
+        kind="kink" if is_lowest else "not-stationary",
+        eigenvalue_min=None,
+        eigenvalue_max=None,
+        condition=None,
+        gain=gain if isfinite(gain) else None,
+        distance=None,
+        notes=(*plain.notes, f"the {what} is at a kink, where the gradient jumps"),
+    )
+
+
+def _between_slopes(objective: Objective, at: Evaluation, plain: Certificate) -> Certificate:
+    """Return ``plain``, or kind kink for a function of one variable that rises to both sides of a steep point."""
+    if objective.size != 1 or plain.kind != "not-stationary" or plain.gradient_norm is None:
+        return plain
+    x = at.x[0]
+    least = max(4.0 * _EPSILON * abs(x), _LEAST_STEP)
+    lengths = [least, *(h * max(1.0, abs(x)) for h in (1e-12, 1e-9, 1e-6, 1e-4))]
+    for length in lengths:
+        for side in (length, -length):
+            if not objective.evaluate(as_like(at.x, [x + side]), 0).value > at.value:
+                return plain
+    return replace(
+        plain,
+        kind="kink",
+        eigenvalue_min=None,
+        eigenvalue_max=None,
+        condition=None,
+        gain=plain.gradient_norm * least,
+        notes=(*plain.notes, "the minimum is at a kink, where the gradient jumps"),
+    )
 
 
 def _kind_of_flat(objective: Objective, at: Evaluation) -> str:

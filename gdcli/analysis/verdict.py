@@ -185,7 +185,7 @@ def _of_the_point(
         )
     if kind not in ("minimum", "degenerate", "kink") or certificate.gain is None:
         return None
-    if not _claimable(run, certificate.gain, strict, tol):
+    if not _claimable(run, kind, certificate.gain, strict, tol):
         return None
     what = {
         "minimum": f"local {w.minimum}",
@@ -197,12 +197,12 @@ def _of_the_point(
     return Verdict(Status.CONVERGED, f"Converged to a {what} after {_count(run.iterations)}.", "")
 
 
-def _claimable(run: RunResult, gain: float, strict: bool, tol: float) -> bool:
+def _claimable(run: RunResult, kind: str, gain: float, strict: bool, tol: float) -> bool:
     value = run.best.at.value
     scale = max(1.0, abs(value))
     if gain > (STRICT_FACTOR if strict else CLAIM_FACTOR) * tol * scale:
         return False
-    if gain <= _ROUNDING * abs(value):
+    if gain <= _ROUNDING * abs(value) or kind == "kink":  # at a kink the gain is a bound, proved by a look around
         return True
     if run.best.iteration == 0:
         # A start that was never left is a minimum by proof only: a value of 1e-20 may be all that there is to

@@ -21,6 +21,10 @@ from gdcli.solvers.types import Counts, Evaluation, Objective, Step, StopReason
 # Three orders of magnitude at first, two later: each run starts within the reach of Newton's method.
 LEVELS = (1e-1, 1e-3, 1e-5, 1e-7, 1e-9, 1e-11)
 _JAMMED = (StopReason.NO_DESCENT, StopReason.FLOOR)
+_NO_MINIMUM = (StopReason.UNBOUNDED, StopReason.AT_INFINITY, StopReason.EDGE)
+# A smooth function takes Newton's method a few dozen iterations; one that is still on its way after so many, and
+# has kinks, is zig-zagging across one.
+_PATIENCE = 50
 
 
 class Smoothable(Protocol):
@@ -56,6 +60,7 @@ class KinkState:
 
     plain: NewtonState
     phase: _Phase | None = None
+    taken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,9 @@ class SmoothingNewton:
         """Return a step on the function itself, or on a smoothed one."""
         if state.phase is None:
             step = TrustRegionNewton(self.tol).step(objective, at, state.plain)
-            if not self._is_jammed(step, at, state.plain):
+            state.taken += 1
+            patient = state.taken < _PATIENCE or step.reason is not None
+            if patient and not self._is_jammed(step, at, state.plain):
                 return step._replace(state=state)
             state.phase = self._enter(objective, at, 0)
             if state.phase is None:
@@ -86,7 +93,10 @@ class SmoothingNewton:
             if step.moved:
                 phase.at = step.at
                 # The end of a level is noticed at the next step, which will not move.
-                return Step(objective.evaluate(step.at.x, 1), state, step.size, kind=step.kind)
+                reason = step.reason if step.reason in _NO_MINIMUM else None
+                return Step(objective.evaluate(step.at.x, 1), state, step.size, reason, kind=step.kind)
+            if step.reason in _NO_MINIMUM:
+                return Step(at, state, step.size, step.reason, moved=False)
             following = self._enter(objective, phase.at, phase.level + 1)
             if following is None:
                 return Step(at, state, step.size, step.reason, moved=False)
