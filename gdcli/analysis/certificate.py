@@ -196,13 +196,15 @@ def _at_a_kink(
         return _between_slopes(objective, at, plain)
     if plain.kind == "flat" and start is not None and at.value < start.value:
         # A level piece between kinks that the run came down to; nothing nearby is lower.
-        return replace(plain, kind="degenerate", gain=0.0, notes=(*plain.notes, "the value is level around the answer"))
+        return replace(
+            plain, kind="degenerate", gain=0.0, notes=(*plain.notes, "the value is level around the answer")
+        )
     source = hessian_source(smooth)
     here = with_hessian(smooth, smooth.evaluate(at.x, 0), source)
     there = with_hessian(coarser, coarser.evaluate(at.x, 0), source)
     if here.hessian is None or there.hessian is None:
         return plain
-    if largest_entry(here.hessian) < _SHARPER * largest_entry(there.hessian):
+    if not largest_entry(here.hessian) > max(0.0, _SHARPER * largest_entry(there.hessian)):
         return plain
     lowest = run(smooth, TrustRegionNewton(tol), at.x, [MaxIterations(_KINK_LOOK)]).best.at.value
     gain = here.value - lowest + abs(here.value - at.value)

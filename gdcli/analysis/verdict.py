@@ -202,7 +202,9 @@ def _claimable(run: RunResult, kind: str, gain: float, strict: bool, tol: float)
     scale = max(1.0, abs(value))
     if gain > (STRICT_FACTOR if strict else CLAIM_FACTOR) * tol * scale:
         return False
-    if gain <= _ROUNDING * abs(value) or kind == "kink":  # at a kink the gain is a bound, proved by a look around
+    if (
+        gain <= _ROUNDING * abs(value) or kind == "kink"
+    ):  # at a kink the gain is a bound, proved by a look around
         return True
     if run.best.iteration == 0:
         # A start that was never left is a minimum by proof only: a value of 1e-20 may be all that there is to

@@ -202,16 +202,16 @@ class RunPlot:
 
     def picture(self, outcome: Outcome) -> Picture:
         """Return the picture."""
-        from gdcli.report import records, scenes
+        from gdcli.report import scenes
 
         best = outcome.run.best.at.x
         # Of many starts an interrupted one was not observed.
         points = self.recorder.points() or [
             self.recorder.point(i) for i in (outcome.run.start, outcome.run.best)
         ]
-        kind = records.kind(outcome.certificate, outcome.sign)
         # Without an end: the value fell below all bounds, or it was never better than at the start.
         moved = outcome.run.last.iteration > outcome.run.best.iteration == 0
+        extremum = "minimum" if outcome.sign > 0 else "maximum"
         diverged = outcome.status.value == "diverged" or moved
         run = scenes.Run(
             title=scenes.title(outcome.problem.expression),
@@ -219,7 +219,7 @@ class RunPlot:
             points=points,
             answer=None if diverged else tuple(float(best[i]) for i in self._which),
             value=outcome.value,
-            word=kind if outcome.status.value == "converged" and kind in ("minimum", "maximum") else "end",
+            word=extremum if outcome.status.value == "converged" else "end",
             sign=outcome.sign,
             gap=outcome.certificate.gain or 0.0,
             bounds=_bounds_of(outcome.problem, self._space, self._which),

@@ -60,7 +60,7 @@ def rate_contours(
         width = 1.4 + 0.5 * min(4, len(paths) - 1 - number)
         line = _styled(joined(shown), number, p)._replace(width=width, shape=SHAPES[number % len(SHAPES)])
         lines.append(line._replace(size=4.0 + width, marked=apart(shown, x, y, 2.0 * NEAR)))
-    first = place_text(names, start, [x[1] - x[0], y[1] - y[0]])
+    first = place_text(names, start)
     lines.append(Series([start[0]], [start[1]], f"start {first}", BLACK, "o", 0.0, 11.0, hollow=True))
     drawn = height_map(title, names, x, y, equal, lines, sign, values, resolution)
     return drawn._replace(courses=[(_told(p), p.values) for p in paths])
@@ -127,6 +127,8 @@ def errors(title: str, rows: Sequence[ErrorRow], best: dict[str, Best]) -> Chart
             series.append(Series([at[0]], [at[1]], ink=ink, shape="o", width=0.0, size=14.0, hollow=True))
     exact = any(error == 0.0 for pairs in found.values() for _, error in pairs)
     panel = Panel(series, "step h", "largest error", xlog=True, ylog=True, floor=floor if exact else None)
+    if not series:
+        panel = Panel((), "step h", "largest error", note="there is no derivative here to compare with")
     return Chart(title, (panel,), [(s.label, s.ys) for s in series if s.label])
 
 

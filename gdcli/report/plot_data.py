@@ -57,7 +57,11 @@ class Series(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One pair of axes; a limit of None is found from the data. ``floor`` is where a log axis shows what is 0."""
+    """One pair of axes; a limit of None is found from the data.
+
+    ``whole`` numbers the axis with integers. ``floor`` is where a log axis shows what is 0. A ``note`` stands in for
+    what there is nothing to show of.
+    """
 
     series: Sequence[Series]
     xlabel: str
@@ -68,6 +72,7 @@ class Panel(NamedTuple):
     ylim: tuple[float, float] | None = None
     whole: bool = False
     floor: float | None = None
+    note: str = ""
 
 
 # What a sparkline can show of a picture: numbers with a name.

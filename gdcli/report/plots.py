@@ -32,6 +32,14 @@ _METADATA: dict[str, dict[str, None]] = {
 }
 _STYLE = {
     "svg.hashsalt": "gd",
+    # The first has all but the scripts of East Asia; of the others what is there is used, character by character.
+    "font.family": [
+        "DejaVu Sans",
+        "Noto Sans CJK KR",
+        "Noto Sans CJK JP",
+        "Malgun Gothic",
+        "Arial Unicode MS",
+    ],
     "font.size": 10.0,
     "axes.titlesize": 11.0,
     "axes.spines.top": False,
@@ -113,8 +121,12 @@ def _size(picture: Contours) -> tuple[float, float]:
     """The size in inches that leaves little empty paper around axes of this shape."""
     if not picture.equal:
         return TALL
-    shape = (picture.ys[-1] - picture.ys[0]) / (picture.xs[-1] - picture.xs[0])
-    return SIZE[0], min(6.4, max(3.8, 4.7 * shape + 1.1))
+    return SIZE[0], min(6.4, max(3.8, 4.7 * _shape(picture) + 1.1))
+
+
+def _shape(picture: Contours) -> float:
+    """How many times as high as wide the axes are."""
+    return (picture.ys[-1] - picture.ys[0]) / (picture.xs[-1] - picture.xs[0])
 
 
 def _series(axes: Axes, s: Series, above: int) -> None:
@@ -155,6 +167,10 @@ def _panel(axes: Axes, panel: Panel) -> None:
     axes.set_xlabel(panel.xlabel, parse_math=False)
     axes.set_ylabel(panel.ylabel, parse_math=False)
     axes.grid(True)
+    if panel.note:
+        axes.text(0.5, 0.5, panel.note, transform=axes.transAxes, ha="center", va="center", parse_math=False)
+        axes.set(xticks=[], yticks=[])
+        axes.minorticks_off()
     if panel.floor is not None:
         _mark_floor(axes, panel.floor)
 
@@ -165,7 +181,7 @@ def _mark_floor(axes: Axes, floor: float) -> None:
 
     low, high = round(log10(floor)), floor_of(log10(axes.get_ylim()[1]))
     stride = max(1, (high - low + 7) // 8)
-    shown = [low, *range(low + max(2, stride), high + 1, stride)]
+    shown = [low, *range(low + max(1, stride), high + 1, stride)]
     labels = ["0", *(f"$10^{{{power}}}$" for power in shown[1:])]
     axes.set_yticks([10.0**power for power in shown], labels)
     axes.yaxis.set_minor_locator(NullLocator())
@@ -216,6 +232,8 @@ def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
     axes.set_ylim(picture.ys[0], picture.ys[-1])
     if picture.equal:
         axes.set_aspect("equal")
+        if _shape(picture) > 1.1:
+            axes.locator_params(axis="x", nbins=4)
     axes.set_xlabel(picture.xlabel, parse_math=False)
     axes.set_ylabel(picture.ylabel, parse_math=False)
     axes.set_facecolor("#EEEEEE" if any(isnan(v) for row in picture.values for v in row) else "white")

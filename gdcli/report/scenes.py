@@ -148,7 +148,7 @@ def _ends(
     run: Run, start: tuple[float, float], end: tuple[float, float] | None, spans: Sequence[float]
 ) -> list[Series]:
     """The marks of start and end; two signs of different shape and size, so that one shows under the other."""
-    first = place_text(run.names, run.points[0].place, spans)
+    first = place_text(run.names, run.points[0].place)
     marks = [Series([start[0]], [start[1]], f"start {first}", BLACK, "o", 0.0, 9.0, hollow=True)]
     if end is not None and run.answer is not None:
         last = place_text(run.names, run.answer, spans)
@@ -156,9 +156,12 @@ def _ends(
     return marks
 
 
-def place_text(names: Sequence[str], place: Sequence[float], spans: Sequence[float]) -> str:
-    """A place as short as the picture is exact: x = 1, or (1, -2)."""
-    texts = [short(rounded(value, span), 4) for value, span in zip(place, spans, strict=True)]
+def place_text(names: Sequence[str], place: Sequence[float], spans: Sequence[float] | None = None) -> str:
+    """Return a place as x = 1, or (1, -2); what is found, not typed, as exactly as ``spans`` of the picture show."""
+    shown = (
+        place if spans is None else [rounded(value, span) for value, span in zip(place, spans, strict=True)]
+    )
+    texts = [short(value, 4) for value in shown]
     return f"{names[0]} = {texts[0]}" if len(texts) == 1 else f"({', '.join(texts)})"
 
 

@@ -95,6 +95,8 @@ def _panel(
     unicode: bool,
     outlines: Sequence[Place] = (),
 ) -> str:
+    if panel.note:
+        return "".join(line + "\n" for line in wrap(panel.note, width))
     layers = list(_layers(panel, unicode))
     if outlines:
         layers.insert(0, (list(outlines), "braille" if unicode else ".", GRAY, ""))
