@@ -179,11 +179,14 @@ def solve(
         max_time=settings.max_time,
         target=None if settings.target is None else sign * settings.target,
         own_rule=choice.entry.own_rule,
+        own_value_rule=choice.entry.name == "batch",
     )
     result = run(objective, choice.method, x0, rules, observers)
     # 0 switches the stop rule off; what may be called converged is still held to the default.
     tol = settings.tol or choice.entry.default_tol
-    result, certificate = _certified(evidence, result, tol)
+    result, certificate = _certified(
+        evidence, result, tol, objective is evidence or settings.gradient == "autodiff"
+    )
     result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
     constant = exact.is_constant()
     active = _active(evidence, result, exact.space)
@@ -289,15 +292,21 @@ def _active(evidence: Objective, result: RunResult, space: Space) -> tuple[Activ
     )
 
 
-def _certified(exact: Objective, result: RunResult, tol: float) -> tuple[RunResult, Certificate]:
-    """The certificate of the best point; an interrupt meanwhile keeps the point and leaves out the certificate."""
+def _certified(
+    exact: Objective, result: RunResult, tol: float, is_exact: bool
+) -> tuple[RunResult, Certificate]:
+    """The certificate of the best point, by exact derivatives even where the run had estimates (not ``is_exact``).
+
+    An interrupt meanwhile keeps the point and leaves out the certificate.
+    """
     from gdcli.analysis.certificate import certify
     from gdcli.errors import Terminated
     from gdcli.solvers.types import Certificate, StopReason
 
     ended = StopReason.INTERRUPTED
+    at = result.best.at if is_exact else result.best.at._replace(gradient=None, hessian=None)
     try:
-        return result, certify(exact, result.best.at, result.start.at, tol, result.reason)
+        return result, certify(exact, at, result.start.at, tol, result.reason)
     except KeyboardInterrupt:
         pass
     except Terminated:

@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdcli import api
-from gdcli.errors import UsageError
+from gdcli.errors import Terminated, UsageError
 from gdcli.problem import Problem, parsed, sign_of
+from gdcli.solvers.types import Status
 
 if TYPE_CHECKING:
     from gdcli.objective.build import Exact
@@ -45,28 +46,33 @@ def solve_from_many(
     found: list[api.Minimum] = []
     outcomes: list[api.Outcome] = []
     endings: dict[str, int] = {}
-    for start in _starts(problem, starts):
-        outcome = api.solve(replace(problem, start=start), settings)
-        endings[outcome.status.value] = endings.get(outcome.status.value, 0) + 1
-        outcomes.append(outcome)
-        if outcome.status.exit_code > 128:
-            break
-        if outcome.status.value == "converged":
-            _add(found, outcome)
-        outcomes = [_best(outcomes)]
-    ended = outcomes[-1]
-    winner = _best(outcomes)
+    ended: Status | None = None
+    try:
+        for start in _starts(problem, starts):
+            outcome = api.solve(replace(problem, start=start), settings)
+            endings[outcome.status.value] = endings.get(outcome.status.value, 0) + 1
+            outcomes = [_best([*outcomes, outcome])]
+            if outcome.status.exit_code > 128:
+                ended = outcome.status
+                break
+            if outcome.status.value == "converged":
+                _add(found, outcome)
+    except KeyboardInterrupt:  # between two runs
+        ended = Status.INTERRUPTED
+    except Terminated:
+        ended = Status.TERMINATED
+    if not outcomes:  # nothing was found yet that could be told
+        raise KeyboardInterrupt if ended is Status.INTERRUPTED else Terminated
+    winner = outcomes[0]
     if winner.status.exit_code > 128:  # interrupted before anything else was found
         return winner
     answer = api.solve(winner.problem, settings, observers, formulas)
     found.sort(key=lambda m: m.value * answer.sign)
     done = sum(endings.values())
     answer = replace(answer, minima=tuple(found), starts=done, warnings=(*answer.warnings, *_told(endings)))
-    if ended.status.exit_code > 128:
-        message = (
-            f"{ended.status.value.capitalize()} after {done} of {starts} starts: this is the best so far."
-        )
-        return replace(answer, status=ended.status, message=message)
+    if ended is not None:
+        message = f"{ended.value.capitalize()} after {done} of {starts} starts: this is the best so far."
+        return replace(answer, status=ended, message=message)
     return answer
 
 

@@ -42,7 +42,7 @@ ALLOWED = {
     # What is asked: read from the texts of a command, before anything is solved.
     "problem": {"language", "objective.space", "objective.build"},
     # Runs of the api from many starts.
-    "multi_start": {"api", "problem", "objective.build", "objective.batch"},
+    "multi_start": {"api", "problem", "objective.build", "objective.batch", "solvers.types"},
     "problems": {"language", "api", "problem", "solvers.types"},
     # Besides the floors right below it the names of variables (space), and the words of an outcome.
     "cli": {

@@ -87,7 +87,7 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
             return Certificate(
                 "unknown", None, notes=(full.note or "the gradient is not finite at the end point",)
             )
-        if full.hessian is None:
+        if full.hessian is None or not isfinite(largest_entry(full.hessian)):
             note = full.note or "the Hessian is not finite at the end point"
             return Certificate("unknown", norm(full.gradient), notes=(note,))
         found = _certify_dense(objective, full, start, tol, source)
@@ -123,7 +123,7 @@ def _certify_dense(
         doubtful = doubtful if passing is None else [passing]
     if not stationary:
         kind = "not-stationary"
-    elif model.negative and model.lowest > -_DOUBTFUL_SIGN:
+    elif model.negative and (model.lowest > -_DOUBTFUL_SIGN or not low < -error):
         kind = kind_by_walking(objective, at, [vectors[0]], model.gain)
     elif model.negative:
         gain = None

@@ -83,6 +83,12 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
         kind = "minimum"
     elif gain is not None:
         kind = kind_by_walking(objective, at, [ritz_vector(objective, at, spectrum)], gain)
+    if kind in ("minimum", "degenerate") and gain is not None:
+        # Curvature that fades along the way is no property of a minimum: look on where the run came from, and downhill.
+        ahead = [-at.gradient] if start is None else [at.x - start.x, -at.gradient]
+        seen = kind_by_walking(objective, at, ahead, gain)
+        if seen != "degenerate":
+            kind, gain, way = seen, None, None
     return Certificate(
         kind=kind,
         gradient_norm=slope,

@@ -16,7 +16,8 @@ from math import inf
 from gdcli.solvers.newton_cg import CgState, NewtonCG
 from gdcli.solvers.quasi_newton import LBFGS, Memory
 from gdcli.solvers.stopping import DEFAULT_MAX_ITER
-from gdcli.solvers.types import Evaluation, Objective, Step, StopReason
+from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
+from gdcli.solvers.vectors import along, as_like, distance, dot, max_abs, norm
 
 # The pairs promise less than this part of the value, and of the fall so far: time for Newton.
 HANDOVER = 1e-6
@@ -26,6 +27,10 @@ WINDOW = 200
 # value by less than this part of itself, and of the fall so far, and would not exhaust what there is to gain.
 PATIENCE = DEFAULT_MAX_ITER
 SLOW_PART, SLOW_FALL_PART = 1e-2, 0.5
+# Where a run would end, negative curvature is looked for, so often, by so many products, of at least this part of the
+# largest curvature; the first step off a saddle is this part of the largest variable.
+MAX_ESCAPES, POWER_STEPS, ESCAPE_CURVATURE, ESCAPE_STEP = 4, 30, 1e-6, 1e-3
+_STANDING = (StopReason.GAIN, StopReason.STATIONARY, StopReason.FLOOR, StopReason.NO_DESCENT)
 
 
 @dataclass(slots=True)
@@ -40,6 +45,7 @@ class LargeState:
     work: int
     value: float
     polish: CgState | None = None
+    escapes: int = 0
 
     def is_slow(self, objective: Objective, value: float) -> bool:
         """Tell whether a window is over and brought hardly anything; begin the next one."""
@@ -84,6 +90,12 @@ class QuasiThenNewton:
             self._hand_over(newton, objective, at, state)
         assert state.polish is not None
         step = newton.step(objective, at, state.polish)
+        if step.reason in _STANDING and not step.moved and state.escapes < MAX_ESCAPES:
+            away = _escape(objective, at)
+            if away is not None:
+                state.escapes += 1
+                self._hand_over(newton, objective, away, state)
+                return Step(away, state, distance(away.x, at.x), kind="escape")
         slow = step.reason is None and state.is_slow(objective, step.at.value)
         return step._replace(state=state, reason=StopReason.SLOW if slow else step.reason)
 
@@ -97,3 +109,56 @@ class QuasiThenNewton:
 def _is_near(value: float, state: LargeState) -> bool:
     fall = min(1.0, state.start_value - value)
     return len(state.memory.pairs) > 1 and state.memory.promise <= HANDOVER * max(abs(value), fall)
+
+
+def _escape(objective: Objective, at: Evaluation) -> Evaluation | None:
+    """Return a lower point off a saddle or maximum, None where no curvature is negative.
+
+    Both signs of the direction of the most negative curvature are tried, from a small step doubled while it pays.
+    """
+    direction = lowest_direction(objective, at)
+    if direction is None:
+        return None
+    best = at
+    for side in (1.0, -1.0):
+        length = side * ESCAPE_STEP * max(1.0, max_abs(at.x)) / max_abs(direction)
+        there = objective.evaluate(along(at.x, length, direction), 0)
+        while there.value < best.value:
+            best, length = there, 2.0 * length
+            there = objective.evaluate(along(at.x, length, direction), 0)
+            if not -inf < there.value:
+                break
+    return None if best is at else objective.complete(best, 1)
+
+
+def lowest_direction(objective: Objective, at: Evaluation) -> Vector | None:
+    """Return a direction of negative curvature at ``at``, None where none was found.
+
+    The power method on the Hessian gives its largest eigenvalue in size; shifted by that, the lowest (Golub & Van
+    Loan, Matrix Computations, 4th ed., 2013, section 8.2). The start is fixed, so that runs repeat.
+    """
+    start = as_like(at.x, [1.0 + 0.5 * ((7919 * i) % 101) / 101 for i in range(len(at.x))])
+    size = _power(objective, at, start, 0.0)
+    if size is None:
+        return None
+    found = _power(objective, at, start, abs(size[0]))
+    if found is None or not found[0] < -ESCAPE_CURVATURE * abs(size[0]):
+        return None
+    return found[1]
+
+
+def _power(objective: Objective, at: Evaluation, start: Vector, shift: float) -> tuple[float, Vector] | None:
+    """Return (Rayleigh quotient of the Hessian, vector) after ``POWER_STEPS`` of the power method on H - shift."""
+    v = start / norm(start)
+    curvature = 0.0
+    for _ in range(POWER_STEPS):
+        product = objective.product(at, v)
+        if product is None:
+            return None
+        curvature = dot(v, product)
+        image = along(product, -shift, v)
+        length = norm(image)
+        if not 0.0 < length < inf:
+            return curvature, v
+        v = image / length
+    return curvature, v

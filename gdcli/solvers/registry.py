@@ -156,6 +156,11 @@ def choose(
     settings = {k: v for k, v in given.items() if v is not None}
     if entry.own_rule:
         settings["tol"] = _first_given(value_tol if "batch" in entry.name else None, tol, entry.default_tol)
+    if name == "newton" and hessian_source(objective) == "none":
+        raise UsageError(
+            f"the method newton needs a Hessian matrix, too large for {objective.size} variables",
+            "use newton-cg or auto",
+        )
     module, factory = entry.target.split(":")
     make = getattr(import_module(module), factory)
     if factory == "make_auto":

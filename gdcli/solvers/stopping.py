@@ -153,13 +153,14 @@ def rules_from(
     max_time: float | None = None,
     target: float | None = None,
     own_rule: bool = False,
+    own_value_rule: bool = False,
 ) -> list[Rule]:
     """Return the rules that the settings ask for; None is the default, 0 switches a rule off (but
     ``max_iter``).
 
     ``tol`` is the scaled gradient rule of the module text, default 1e-8; an explicit ``gradient_tol`` (not
-    scaled) takes its place. With ``own_rule`` the method reads ``tol`` and ``value_tol`` itself, see
-    :mod:`gdcli.solvers.registry`. ``target`` is a value of the minimised function. Raises UsageError for a
+    scaled) takes its place. With ``own_rule`` the method reads ``tol`` itself, with
+    ``own_value_rule`` also ``value_tol``, see :mod:`gdcli.solvers.registry`. ``target`` is a value of the minimised function. Raises UsageError for a
     negative number or nan.
     """
     for option, number in (
@@ -185,7 +186,7 @@ def rules_from(
         rules.append(GradientNorm(DEFAULT_TOL if tol is None else tol, scaled=True))
     if step_tol:
         rules.append(DistanceMoved(step_tol))
-    if value_tol and not own_rule:
+    if value_tol and not own_value_rule:
         rules.append(ValueChange(value_tol))
     rules.append(MaxIterations(max_iter))
     if max_evaluations:

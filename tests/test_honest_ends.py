@@ -1,0 +1,90 @@
+"""Ends that must not be mistaken for minima, and minima that must be found, for few and for many variables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gdcli import api
+from gdcli.errors import UsageError
+from gdcli.solvers.types import Status
+
+MANY = 60
+
+
+@pytest.mark.parametrize(
+    ("expression", "first"),
+    [
+        ("sum(v**3)", 1.0),
+        ("sum(exp(-v))", 0.0),
+        ("sum(softplus(v))", 1.0),
+        ("sum(1/(1+v**2))", 1.0),
+    ],
+)
+def test_no_minimum_of_many_variables_is_claimed(expression: str, first: float) -> None:
+    outcome = api.minimize(expression, {"v": [first] * MANY})
+    assert outcome.status is Status.DIVERGED
+    assert outcome.certificate.kind in ("unbounded", "at-infinity")
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("sum(v**4)-sum(v**2)", -0.25 * MANY),
+        ("v[0]**2-v[1]**2+sum(v**4)", -0.25),
+        ("sum((v**2-1)**2)", 0.0),
+    ],
+)
+def test_auto_leaves_saddles_and_maxima_of_many_variables(expression: str, value: float) -> None:
+    outcome = api.minimize(expression, {"v": [0.0] * MANY})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(value, abs=1e-8)
+
+
+@pytest.mark.parametrize("gradient", ["forward", "central"])
+def test_the_certificate_is_exact_where_the_run_had_estimates(gradient: str) -> None:
+    outcome = api.minimize("(1-x)**2+100*(y-x**2)**2", {"x": -1.2, "y": 1.0}, gradient=gradient)
+    left = outcome.value  # the minimum is 0
+    assert outcome.certificate.gain is not None
+    assert outcome.certificate.gain >= 0.1 * left
+    assert (outcome.status is Status.CONVERGED) == (left <= 1e-9)
+
+
+def test_a_hessian_beyond_the_numbers_proves_nothing() -> None:
+    outcome = api.minimize("log(x)**2", {"x": 1e-300})
+    assert outcome.status is not Status.CONVERGED or outcome.value < 1e-8
+
+
+def test_rounding_in_an_eigenvalue_is_no_saddle() -> None:
+    outcome = api.minimize("x**2*y**4+y**2*x**4-3*x**2*y**2+1", {"x": 0.1, "y": 2.0})
+    assert outcome.certificate.kind == "degenerate"
+
+
+def test_value_tol_stops_auto() -> None:
+    expression, start = "(1-x)**2+100*(y-x**2)**2", {"x": -1.2, "y": 1.0}
+    assert api.minimize(expression, start, value_tol=0.1).run.reason.value == "value-tolerance"
+
+
+def test_newton_needs_a_hessian_matrix() -> None:
+    with pytest.raises(UsageError, match="newton needs a Hessian"):
+        api.minimize("sum(v**2)", {"v": [1.0] * 300}, method="newton")
+
+
+def test_an_interrupt_between_two_starts_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gdcli.multi_start import solve_from_many
+
+    real, calls = api.solve, []
+
+    def solve(*args: Any) -> api.Outcome:
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(api, "solve", solve)
+    problem = api.make_problem("(x**2-1)**2", start={"x": 0.3})
+    outcome = solve_from_many(problem, None, 50)
+    assert outcome.status is Status.INTERRUPTED
+    assert outcome.value == pytest.approx(0.0, abs=1e-10)
+    assert "2 of 50 starts" in outcome.message
