@@ -241,11 +241,11 @@ def _check_start(problem: Problem, tree: Tree, exact: Exact, x0: Any, place: str
             if parts
             else f"{tree.piece(culprit.node)}{element}"
         )
-    what = (
-        "is too large to be a number"
-        if value == -float("inf") or (culprit and culprit.value == float("inf"))
-        else "has no finite value"
-    )
+    what = "has no finite value"
+    if culprit and culprit.value == float("inf"):
+        what = "is too large to be a number"
+    elif value == -float("inf"):
+        what = "is -inf, unbounded,"
     raise DomainError(
         f"the expression {what} at the {place} ({where})",
         "start inside the domain, for example with another --start"

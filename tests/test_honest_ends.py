@@ -88,3 +88,27 @@ def test_an_interrupt_between_two_starts_keeps_the_best(monkeypatch: pytest.Monk
     assert outcome.status is Status.INTERRUPTED
     assert outcome.value == pytest.approx(0.0, abs=1e-10)
     assert "2 of 50 starts" in outcome.message
+
+
+@pytest.mark.parametrize("expression", ["log(x**2)", "log(x**2)+x**2", "x**2+floor(x)"])
+def test_poles_and_jumps_are_no_minima(expression: str) -> None:
+    assert api.minimize(expression, {"x": 0.5}).status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "value"),
+    [
+        ("where(x>0,x,-2*x)", 3.0, 0.0),
+        ("where(x>0,x**2,-x)", 1.0, 0.0),
+        ("abs(x)", 0.0, 0.0),
+        ("max(x,1-x)", 0.5, 0.5),
+        ("relu(x)", 2.0, 0.0),
+        ("abs(x-1)+abs(x+1)", 5.0, 2.0),
+        ("abs(x)+(x-1)**2", 0.0, 0.75),
+        ("hypot(x,0)", 0.0, 0.0),
+    ],
+)
+def test_corners_and_level_floors_are_minima(expression: str, start: float, value: float) -> None:
+    outcome = api.minimize(expression, {"x": start})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(value, abs=1e-9)

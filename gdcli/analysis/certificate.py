@@ -26,7 +26,7 @@ from gdcli.solvers.plane import local_model
 from gdcli.solvers.run import quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Certificate, Evaluation, Objective, StopReason, Vector
-from gdcli.solvers.vectors import as_like, is_zero, norm, same
+from gdcli.solvers.vectors import as_like, is_zero, norm, same, unit_like
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
 # A point is called stationary, and a claim of success is allowed, when no more than this many times the
@@ -38,6 +38,9 @@ _WALKED_DIRECTIONS = 4
 # Newton steps on the smoothed function to see whether a kink is the bottom: it starts there, or very near.
 _KINK_LOOK = 50
 _EPSILON = 2.0**-52
+# How far the rise from a corner is looked at, relative to max(1, |x|).
+_CORNER_LOOK = 1e-4
+_ENDS = ("minimum", "degenerate", "kink")
 # Beside 0 a step of this length is still a normal number.
 _LEAST_STEP = 1e-300
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
@@ -91,7 +94,7 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
             note = full.note or "the Hessian is not finite at the end point"
             return Certificate("unknown", norm(full.gradient), notes=(note,))
         found = _certify_dense(objective, full, start, tol, source)
-        return _at_a_kink(objective, full, found, start, tol)
+        return _beside_a_jump(objective, full, _at_a_kink(objective, full, found, start, tol), tol)
 
 
 def allowed_gain(value: float, tol: float) -> float:
@@ -192,7 +195,11 @@ def _at_a_kink(
     if smooth is None or coarser is None:
         if at.estimated and plain.kind in ("minimum", "degenerate"):
             # Difference quotients across a jump of the gradient: their mean, and a huge curvature.
-            return replace(plain, kind="kink")
+            return (
+                replace(plain, kind="kink")
+                if _is_corner(objective, at)
+                else replace(plain, kind="unknown", gain=None)
+            )
         return _between_slopes(objective, at, plain)
     if plain.kind == "flat" and start is not None and at.value < start.value:
         # A level piece between kinks that the run came down to; nothing nearby is lower.
@@ -222,6 +229,39 @@ def _at_a_kink(
     )
 
 
+def _is_corner(objective: Objective, at: Evaluation) -> bool:
+    """Tell whether the value rises from ``at`` along every axis as from a corner: ever less, the nearer.
+
+    Beside a pole such as that of ``log(x**2)`` at 0 it rises as much over a thousandth of the way.
+    """
+    for i, a in enumerate(at.x):
+        far = _CORNER_LOOK * max(1.0, abs(a))
+        for side in (far, -far):
+            rises = [
+                objective.evaluate(at.x + unit_like(at.x, i, h), 0).value - at.value
+                for h in (side, 1e-3 * side)
+            ]
+            if not 0.0 <= rises[1] <= 0.25 * rises[0]:
+                return False
+    return True
+
+
+def _beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol: float) -> Certificate:
+    """Return ``found``, unless the value jumps down right beside the point: no derivative tells of that."""
+    if found.kind not in _ENDS or not getattr(getattr(objective, "inner", objective), "has_jumps", False):
+        return found
+    for i, a in enumerate(at.x):
+        for h in (1e-9, 1e-6, 1e-3):
+            for side in (h, -h):
+                there = objective.evaluate(at.x + unit_like(at.x, i, side * max(1.0, abs(a))), 0).value
+                if at.value - there > allowed_gain(at.value, tol):
+                    note = "the value jumps down right beside the answer"
+                    return replace(
+                        found, kind="not-stationary", gain=at.value - there, notes=(*found.notes, note)
+                    )
+    return found
+
+
 def _between_slopes(objective: Objective, at: Evaluation, plain: Certificate) -> Certificate:
     """Return ``plain``, or kind kink for a function of one variable that rises to both sides of a steep point."""
     if objective.size != 1 or plain.kind != "not-stationary" or plain.gradient_norm is None:
@@ -231,8 +271,13 @@ def _between_slopes(objective: Objective, at: Evaluation, plain: Certificate) ->
     lengths = [least, *(h * max(1.0, abs(x)) for h in (1e-12, 1e-9, 1e-6, 1e-4))]
     for length in lengths:
         for side in (length, -length):
-            if not objective.evaluate(as_like(at.x, [x + side]), 0).value > at.value:
+            there = objective.evaluate(as_like(at.x, [x + side]), 0).value
+            if there < at.value or (
+                there == at.value and length > least
+            ):  # so near it may rise by less than it rounds
                 return plain
+    if not _is_corner(objective, at):
+        return plain
     return replace(
         plain,
         kind="kink",

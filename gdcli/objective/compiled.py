@@ -70,6 +70,11 @@ class ScalarObjective:
         zero = self.form.graph.number(0.0)
         return all(node == zero for node in self.gradient_nodes) and not self.form.kinks()
 
+    @property
+    def has_jumps(self) -> bool:
+        """Whether the value may jump somewhere: floor, ceil, sign or where are in use."""
+        return bool({"floor", "ceil", "sign", "where"} & set(self.form.kinks()))
+
     def smoothed(self, mu: float) -> ScalarObjective | None:
         """Return the objective with abs, max and min rounded off to about ``mu``; None where it has none."""
         if mu not in self._smoothed:

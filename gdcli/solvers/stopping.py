@@ -159,9 +159,9 @@ def rules_from(
     ``max_iter``).
 
     ``tol`` is the scaled gradient rule of the module text, default 1e-8; an explicit ``gradient_tol`` (not
-    scaled) takes its place. With ``own_rule`` the method reads ``tol`` itself, with
-    ``own_value_rule`` also ``value_tol``, see :mod:`gdcli.solvers.registry`. ``target`` is a value of the minimised function. Raises UsageError for a
-    negative number or nan.
+    scaled) takes its place. With ``own_rule`` the method reads ``tol`` itself, with ``own_value_rule`` also
+    ``value_tol``, see :mod:`gdcli.solvers.registry`. ``target`` is a value of the minimised function. Raises
+    UsageError for a negative number or nan.
     """
     for option, number in (
         ("--tol", tol),
