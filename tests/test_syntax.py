@@ -385,3 +385,11 @@ def test_random_trees_come_back(text: str) -> None:
 def test_numbers_keep_their_bits() -> None:
     for value in (0.1, 1 / 3, 5e-324, 1.7976931348623157e308, math.pi, 2.0**60 + 256):
         assert parse(repr(value)).root.value == value
+
+
+def test_a_chain_is_as_long_as_its_terms_not_as_its_operators() -> None:
+    parse("+".join(["3*x**2"] * 2000))
+    parse("*".join("x" * 2000))
+    for text in ("+".join(["3*x"] * 2002), "*".join("x" * 2002), "*".join("x" * 1500) + "+x" * 1500):
+        with pytest.raises(UsageError, match="a chain of more than 2000"):
+            parse(text)

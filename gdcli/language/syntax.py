@@ -21,6 +21,7 @@ MAX_TEXT = 1_000_000
 MAX_TOKENS = 20_000
 MAX_NESTING = 100
 MAX_CHAIN = 2000
+MAX_DEPTH = 2900  # of Python's tree of one chain, terms and the factors of a term together
 MAX_DIGITS = 400
 MAX_COMPARISONS = 10
 
@@ -212,7 +213,8 @@ class _TokenCheck:
         self.source = source
         self.open: list[Token] = []
         self.calls: set[Token] = set()
-        self.chain = [0]
+        # For each open bracket: the terms so far, the factors of the present one, the most factors of one.
+        self.chain = [[0, 0, 0]]
         # How deep what follows stands inside signs and powers, for each open bracket: Python's parser
         # recurses into these as it does into brackets.
         self.inside = [0]
@@ -292,7 +294,7 @@ class _TokenCheck:
                 token, "a list has no place in an expression", "give vectors with --start or --set: v=[1,2,3]"
             )
         self.open.append(token)
-        self.chain.append(0)
+        self.chain.append([0, 0, 0])
         self.inside.append(0)
         self.deeper(token)
 
@@ -339,13 +341,22 @@ class _TokenCheck:
         else:
             self.depth -= self.inside[-1]
             self.inside[-1] = 0
+        self.count(token)
+
+    def count(self, token: Token) -> None:
+        """Count the terms and factors of a chain, which Python's tree of it nests as deep as it is long."""
+        chain = self.chain[-1]
         if token.text == ",":
-            self.chain[-1] = 0
-        self.chain[-1] += 1
-        if self.chain[-1] > MAX_CHAIN:
+            chain[:] = [0, 0, 0]
+        elif token.text in "+-":
+            chain[:2] = [chain[0] + 1, 0]
+        elif token.text in ("*", "/", "@"):
+            chain[1] += 1
+            chain[2] = max(chain[1:])
+        if max(chain) > MAX_CHAIN or chain[0] + chain[2] > MAX_DEPTH:
             self.fail(
                 token,
-                f"a chain of more than {MAX_CHAIN} terms",
+                f"a chain of more than {MAX_CHAIN} terms or factors",
                 "shorten it; a vector with sum(...) has no limit",
             )
 
