@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from gdcli.solvers.bounds import Box
     from gdcli.solvers.types import Certificate, Objective, Observer, RunResult, Status
 
+# Up to this many variables the sub-expression at the edge of the domain is looked for; that walks the tree.
+EDGE_SIZE = 10_000
+
 __all__ = [
     "Number",
     "Outcome",
@@ -202,6 +205,7 @@ def solve(
         step_sizes="lr" in choice.entry.reads,
         fixed=choice.fixed,
     )
+    edge = [] if verdict.status.exit_code == 0 else _edge(problem, tree, exact, result)
     return Outcome(
         problem=problem,
         settings=settings,
@@ -216,7 +220,7 @@ def solve(
         why=choice.why,
         sign=sign,
         engine=exact.engine,
-        warnings=(*notes, *_warnings(exact, result, constant), *certificate.notes),
+        warnings=(*notes, *_warnings(exact, result, constant), *edge, *certificate.notes),
         active=active,
         formulas=_formulas(tree, problem.lengths, problem.constants) if formulas else None,
     )
@@ -312,6 +316,28 @@ def _certified(
     except Terminated:
         ended = StopReason.TERMINATED
     return replace(result, reason=ended), Certificate("unknown", result.best.gradient_norm)
+
+
+def _edge(problem: Problem, tree: Tree, exact: Exact, result: RunResult) -> list[str]:
+    """The sub-expression whose domain ends downhill of the answer, where the run ended at such an edge."""
+    from gdcli.language.walk import find_culprit
+    from gdcli.solvers.types import StopReason
+    from gdcli.solvers.vectors import along, norm
+
+    at = result.best.at
+    if result.reason not in (StopReason.EDGE, StopReason.NO_DESCENT, StopReason.FLOOR) or at.gradient is None:
+        return []
+    slope = norm(at.gradient)
+    if exact.size > EDGE_SIZE or not 0.0 < slope < math.inf:
+        return []
+    for k in range(-16, 1):
+        beyond = along(at.x, -(10.0**k) * max(1.0, norm(at.x)) / slope, at.gradient)
+        point = {**exact.space.unflatten(beyond), **problem.constants}
+        culprit = find_culprit(tree, point, problem.constants)
+        if culprit is not None:
+            parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
+            return [f"the edge of the domain is that of {tree.piece(culprit.node)}: beyond it {parts}"]
+    return []
 
 
 def _warnings(exact: Exact, result: RunResult, constant: bool) -> list[str]:

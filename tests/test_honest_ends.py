@@ -112,3 +112,18 @@ def test_corners_and_level_floors_are_minima(expression: str, start: float, valu
     outcome = api.minimize(expression, {"x": start})
     assert outcome.status is Status.CONVERGED
     assert outcome.value == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "edge"),
+    [
+        ("log(x)", 2.0, "log(x)"),
+        ("sqrt(x)", 2.0, "sqrt(x)"),
+        ("log(x-3)+x", 5.0, "log(x-3)"),
+        ("acos(x)", 0.5, "acos(x)"),
+    ],
+)
+def test_the_edge_of_the_domain_is_named(expression: str, start: float, edge: str) -> None:
+    outcome = api.minimize(expression, {"x": start})
+    assert outcome.status is Status.STALLED
+    assert any(f"that of {edge}: beyond it" in warning for warning in outcome.warnings)
