@@ -187,9 +187,7 @@ def solve(
     result = run(objective, choice.method, x0, rules, observers)
     # 0 switches the stop rule off; what may be called converged is still held to the default.
     tol = settings.tol or choice.entry.default_tol
-    result, certificate = _certified(
-        evidence, result, tol, objective is evidence or settings.gradient == "autodiff"
-    )
+    result, certificate = _certified(evidence, result, tol, settings.gradient == "autodiff")
     result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
     constant = exact.is_constant()
     active = _active(evidence, result, exact.space)

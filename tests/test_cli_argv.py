@@ -214,3 +214,11 @@ def test_the_defaults_in_the_help_are_those_of_the_api() -> None:
     assert shown["max_iter"] == str(Settings().max_iter)
     assert shown["method"] == Settings().method
     assert shown["gradient"] == Settings().gradient
+
+
+def test_the_gradients_offered_are_those_there_are() -> None:
+    # The option table is read at every start, and must not import what builds objectives.
+    from gdcli.cli import options
+    from gdcli.objective import build
+
+    assert options.GRADIENTS == build.GRADIENTS

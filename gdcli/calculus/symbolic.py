@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
@@ -19,7 +19,9 @@ from sympy.printing.str import StrPrinter
 from gdcli.errors import UsageError
 from gdcli.language.functions import CONSTANTS, FUNCTIONS
 from gdcli.language.graph import Graph
-from gdcli.language.syntax import Node, Tree, postorder
+from gdcli.language.syntax import Node, Tree, fold
+
+C = TypeVar("C")
 
 # More than this many variables are not written out as formulas: sympy's time grows with their square.
 MAX_VARIABLES = 30
@@ -133,13 +135,7 @@ class Formula:
         return {str(s): text(d) for s, d in zip(self.symbols, self.gradient(), strict=True)}
 
     def _build(self, root: Node) -> Any:
-        stack: list[Any] = []
-        for node in postorder(root):
-            count = 0 if node.op == "where" else len(node.args)
-            args = stack[len(stack) - count :]
-            del stack[len(stack) - count :]
-            stack.append(self._one(node, args))
-        return stack[0]
+        return fold(root, self._one)
 
     def _one(self, node: Node, args: list[Any]) -> Any:
         op = node.op
@@ -261,6 +257,27 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
         return text if exp is None else f"{text}^{{{exp}}}"
 
 
+def choose_by_parts(condition: Any, yes: C, no: C, compare: Callable[[Any, C, C], C]) -> C:
+    """Return the choice by a condition made of choices by its comparisons, each of which ``compare`` makes."""
+    if condition in (sp.true, sp.false):
+        return yes if condition == sp.true else no
+    if isinstance(condition, sp.And):
+        for part in condition.args:
+            yes = choose_by_parts(part, yes, no, compare)
+        return yes
+    if isinstance(condition, sp.Or):
+        for part in condition.args:
+            no = choose_by_parts(part, yes, no, compare)
+        return no
+    if isinstance(condition, sp.Not):
+        return choose_by_parts(condition.args[0], no, yes, compare)
+    if isinstance(condition, sp.ITE):
+        test, *sides = condition.args
+        first, second = (choose_by_parts(side, yes, no, compare) for side in sides)
+        return choose_by_parts(test, first, second, compare)
+    return compare(condition, yes, no)
+
+
 class _Printer(StrPrinter):  # type: ignore[misc]
     """Writes formulas in the language of gd."""
 
@@ -272,21 +289,9 @@ class _Printer(StrPrinter):  # type: ignore[misc]
 
     def _choice(self, condition: Any, yes: str, no: str) -> str:
         """The text of a choice by a condition, whose parts become choices of their own."""
-        if condition in (sp.true, sp.false):
-            return yes if condition == sp.true else no
-        if isinstance(condition, sp.And):
-            for part in condition.args:
-                yes = self._choice(part, yes, no)
-            return yes
-        if isinstance(condition, sp.Or):
-            for part in condition.args:
-                no = self._choice(part, yes, no)
-            return no
-        if isinstance(condition, sp.Not):
-            return self._choice(condition.args[0], no, yes)
-        if isinstance(condition, sp.ITE):
-            test, first, second = condition.args
-            return self._choice(test, self._choice(first, yes, no), self._choice(second, yes, no))
+        return choose_by_parts(condition, yes, no, self._compare)
+
+    def _compare(self, condition: Any, yes: str, no: str) -> str:
         left, right = self._print(condition.lhs), self._print(condition.rhs)
         return f"where({left} {condition.rel_op} {right}, {yes}, {no})"
 
@@ -397,21 +402,9 @@ class _ToGraph:
         return result
 
     def choice(self, condition: Any, yes: int, no: int) -> int:
-        if isinstance(condition, sp.And):
-            for part in condition.args:
-                yes = self.choice(part, yes, no)
-            return yes
-        if isinstance(condition, sp.Or):
-            for part in condition.args:
-                no = self.choice(part, yes, no)
-            return no
-        if isinstance(condition, sp.Not):
-            return self.choice(condition.args[0], no, yes)
-        if isinstance(condition, sp.ITE):
-            test, first, second = condition.args
-            return self.choice(test, self.choice(first, yes, no), self.choice(second, yes, no))
-        if condition in (sp.true, sp.false):
-            return yes if condition == sp.true else no
+        return choose_by_parts(condition, yes, no, self.compare)
+
+    def compare(self, condition: Any, yes: int, no: int) -> int:
         if not isinstance(condition, sp.core.relational.Relational):
             raise _no_program(condition)
         left, right = self.node(condition.lhs), self.node(condition.rhs)

@@ -17,7 +17,7 @@ from gdcli.errors import GdError, UsageError, did_you_mean
 from gdcli.language.functions import CALLABLE, CONSTANTS, FUNCTIONS, INTERNAL, REDUCTIONS
 from gdcli.language.graph import REDUCTIONS as REDUCING
 from gdcli.language.graph import Graph
-from gdcli.language.syntax import Node, Tree, postorder
+from gdcli.language.syntax import Node, Tree, fold, postorder
 
 # A node of the graph; or, in an expanded Form, the list of the nodes of a vector's elements.
 Value = int | list[int]
@@ -206,13 +206,7 @@ class _Builder:
 
     def build(self, root: Node) -> Value:
         """Return the value of a subtree; only the parts of a ``where`` are built by recursion."""
-        stack: list[Value] = []
-        for node in postorder(root):
-            count = 0 if node.op == "where" else len(node.args)
-            args = stack[len(stack) - count :]
-            del stack[len(stack) - count :]
-            stack.append(self.one(node, args))
-        return stack[0]
+        return fold(root, self.one)
 
     def one(self, node: Node, args: list[Value]) -> Value:
         op = node.op

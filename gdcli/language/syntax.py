@@ -12,10 +12,12 @@ from __future__ import annotations
 import keyword
 import math
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from gdcli.errors import Span, UsageError
+
+T = TypeVar("T")
 
 MAX_TEXT = 1_000_000
 MAX_TOKENS = 20_000
@@ -121,6 +123,20 @@ def postorder(root: Node) -> Iterator[Node]:
             continue
         stack.append((node, True))
         stack.extend((arg, False) for arg in reversed(node.args))
+
+
+def fold(root: Node, combine: Callable[[Node, list[T]], T]) -> T:
+    """Return what ``combine(node, values of its arguments)`` makes of a tree, from the leaves up, without recursion.
+
+    A ``where`` is combined without values: ``combine`` folds those of its parts that it needs.
+    """
+    values: list[T] = []
+    for node in postorder(root):
+        first = len(values) - (0 if node.op == "where" else len(node.args))
+        args = values[first:]
+        del values[first:]
+        values.append(combine(node, args))
+    return values[0]
 
 
 def parse(text: str, source: str = "") -> Tree:

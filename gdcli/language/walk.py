@@ -12,7 +12,7 @@ from typing import Any
 from gdcli.language import ieee
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.graph import compare, evaluate
-from gdcli.language.syntax import Node, Tree, postorder
+from gdcli.language.syntax import Node, Tree, fold, postorder
 
 Number = float | list[float]
 
@@ -68,13 +68,7 @@ class _Walk:
         self.search = search
 
     def run(self, root: Node) -> Number:
-        stack: list[Number] = []
-        for node in postorder(root):
-            count = 0 if node.op == "where" else len(node.args)
-            args = stack[len(stack) - count :]
-            del stack[len(stack) - count :]
-            stack.append(self.one(node, args))
-        return stack[0]
+        return fold(root, self.one)
 
     def one(self, node: Node, args: list[Number]) -> Number:
         if node.op == "number":
