@@ -71,6 +71,33 @@ class Objective(Protocol):
         ...
 
 
+class Triangle(NamedTuple):
+    """A linear model of residuals, r(x + d) = r + J d, reduced by a QR factorisation.
+
+    |r + J d|**2 = |factor d + target|**2 + rest**2 for every d. Two numpy arrays: ``factor`` is upper triangular,
+    shape (p, p), ``target`` has shape (p,).
+    """
+
+    factor: Any
+    target: Any
+    rest: float
+
+
+class LeastSquaresObjective(Objective, Protocol):
+    """An objective whose value is the sum of the squares of residuals."""
+
+    def linearise(self, at: Evaluation) -> Triangle | None:
+        """Return the linear model of the residuals at ``at.x``, None where it is not finite."""
+        ...
+
+    def second(self, at: Evaluation, direction: Vector) -> Any:
+        """Return J' r_vv, shape (p,), with r_vv the second derivative of the residuals along ``direction``.
+
+        None where it is not finite.
+        """
+        ...
+
+
 class StopReason(Enum):
     """Why a run ended; the value is the word in machine output, ``sentence`` what a person reads."""
 
