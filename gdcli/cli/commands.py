@@ -86,6 +86,12 @@ L and m are the largest and the smallest curvature (eigenvalue of the Hessian) a
 --maximize, of the negative of the expression. Above 2/L steps overshoot; the best fixed rate is 2/(L+m)."""
 
 
+_FIT_TEXT = """Fit a model to data: find the parameters that make the loss over all rows least.
+
+Names of the model that are columns of the data are read from each row, the others are parameters. A model that is
+linear in its parameters needs no --start. Without --batch-size and --epochs all rows are looked at in each step: for
+a sum of squares by Levenberg-Marquardt. With them the rows are visited epoch by epoch, a step for each batch."""
+
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
@@ -135,6 +141,36 @@ COMMANDS: dict[str, Command] = {
             (
                 "gd gradient 'x**2 + y' --at x=2,y=2",
                 "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5 --trace",
+            ),
+        ),
+        Command(
+            "fit",
+            "gdcli.cli.fit:run",
+            "Fit a model to data.",
+            _FIT_TEXT,
+            (
+                Argument(
+                    "MODEL", "expression", "y ~ formula, or the loss of a row; '-' and @FILE as in minimize."
+                ),
+                Argument(
+                    "DATA",
+                    "files",
+                    "Files (csv, tsv, jsonl, parquet; also .gz) or patterns; '-' is standard input.",
+                    required=False,
+                    many=True,
+                ),
+            ),
+            (
+                *options.DATA,
+                *options.only(options.METHOD, "--method", "--lr", "--step-rule", "--step-sizes"),
+                *options.STOPPING,
+                *options.EPOCHS,
+                *options.only(options.OUTPUT, "--format", "--print", "--every", "--timing", "--output"),
+                *options.FIT_OUTPUT,
+            ),
+            (
+                "gd fit 'y ~ a*exp(-b*x)+c' decay.csv --start a=1,b=1,c=0",
+                "gd fit 't ~ X @ w + b' big.csv --columns 'X=x*' --loss logistic --batch-size 32",
             ),
         ),
         Command(

@@ -60,7 +60,7 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
     with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
         with Destination(values["output"]) as stream:
-            writer = _writer(values, problem, stream)
+            writer = writer_for(values, problem, stream)
             on_sigterm()
             observers = [writer] if plot is None else [writer, plot.recorder]
             with watched(values, problem) as watch:
@@ -68,7 +68,7 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
             writer.finish(outcome)
         if plot is not None:
             canvas.draw(partial(plot.picture, outcome))
-    tell_warnings(outcome.warnings, seen=_warned(values, stream))
+    tell_warnings(outcome.warnings, seen=warned(values, stream))
     return outcome.status.exit_code
 
 
@@ -115,7 +115,8 @@ def _decode(content: bytes, source: str) -> str:
         raise UsageError(f"{source} is not UTF-8 text (byte {fault.start})") from None
 
 
-def _writer(values: dict[str, Any], problem: Problem, stream: TextIO) -> Writer:
+def writer_for(values: dict[str, Any], problem: Problem, stream: TextIO) -> Writer:
+    """Return what shows the run in the format that was asked for."""
     from gdcli.objective.space import Space
     from gdcli.report.tables import Table, is_terminal
 
@@ -137,7 +138,7 @@ def _writer(values: dict[str, Any], problem: Problem, stream: TextIO) -> Writer:
     return lines(stream, sign, space, every or 1, timing)
 
 
-def _warned(values: dict[str, Any], stream: TextIO) -> bool:
+def warned(values: dict[str, Any], stream: TextIO) -> bool:
     """Return whether a person saw the warnings already: in a table, on the terminal that is standard error
     too.
     """

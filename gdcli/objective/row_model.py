@@ -31,8 +31,9 @@ class RowModel:
     """The graph of one row.
 
     ``loss`` is the node of the row's (weighted) loss, to be minimised. ``residual`` is the node whose square it is,
-    None for other losses than the squared one. ``fitted`` is what the model says of the row, on the scale of
-    ``response``, what was measured; both are None for a typed loss. ``columns`` are read from the data, in order.
+    None for other losses than the squared one. ``predictor`` is the typed formula, ``fitted`` what it says of the row
+    on the scale of ``response``, what was measured; these two are None for a typed loss. ``columns`` are read from the
+    data, in order.
     """
 
     model: Model
@@ -41,6 +42,7 @@ class RowModel:
     space: Space
     loss: int
     residual: int | None
+    predictor: int
     fitted: int | None
     response: int | None
     columns: tuple[str, ...]
@@ -66,6 +68,12 @@ class RowModel:
     def column_leaves(self) -> dict[Key, str]:
         """The leaf of each column in the order of ``columns``, with its name in program text: c0, c1, ..."""
         return {("scalar", name): f"c{i}" for i, name in enumerate(self.columns)}
+
+    def depends(self, root: int) -> bool:
+        """Tell whether a node depends on a parameter."""
+        return any(
+            key in self.parameter_leaves for key in map(self.graph.keys.__getitem__, self.graph.reach([root]))
+        )
 
 
 def node_of(graph: Graph, key: Key) -> int:
@@ -125,6 +133,7 @@ def build_row_model(
         Space(names.parameters),
         value,
         residual,
+        right,
         None if left is None else fitted,
         left,
         tuple(columns),

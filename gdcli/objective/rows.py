@@ -113,6 +113,9 @@ class RowObjective:
         """The loss, and its derivatives."""
         return [*self.nodes("gradient"), self.row.loss]
 
+    def _response_nodes(self) -> list[int]:
+        return [self.row.predictor if self.row.response is None else self.row.response]
+
     def _fitted_nodes(self) -> list[int]:
         row = self.row
         return [i for i in (row.fitted, row.response, row.loss) if i is not None]
@@ -223,7 +226,7 @@ class RowObjective:
 
     # -- sums of squares -----------------------------------------------------------------------------------
 
-    def linearise(self, at: Evaluation) -> Triangle | None:
+    def linearize(self, at: Evaluation) -> Triangle | None:
         """Return the residuals' linear model at ``at.x``, reduced to a triangle; see `solvers.types.Triangle`."""
         self.counts.gradient += 1
         np, size = self.np, self.size

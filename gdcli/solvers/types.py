@@ -86,7 +86,7 @@ class Triangle(NamedTuple):
 class LeastSquaresObjective(Objective, Protocol):
     """An objective whose value is the sum of the squares of residuals."""
 
-    def linearise(self, at: Evaluation) -> Triangle | None:
+    def linearize(self, at: Evaluation) -> Triangle | None:
         """Return the linear model of the residuals at ``at.x``, None where it is not finite."""
         ...
 

@@ -1,0 +1,112 @@
+"""Do the data fit the loss? Labels, counts, weights and standard deviations are looked at before anything is solved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdcli.errors import DataError, DomainError
+from gdcli.fitting.request import FitProblem
+from gdcli.language.walk import find_culprit
+from gdcli.objective.row_model import RowModel
+from gdcli.objective.rows import PIECE, RowObjective, Rows
+
+_LABELS = ({0.0, 1.0}, {-1.0, 1.0})
+
+
+def check_rows(problem: FitProblem, row: RowModel, data: Rows) -> None:
+    """Raise DataError, naming the first row at fault, for weights and measured values that make no sense."""
+    np = _numpy()
+    for column, least in ((problem.weights, "weight"), (problem.sigma, "standard deviation")):
+        if column is None:
+            continue
+        k = tuple(data.names).index(column)
+        for first, arrays in data.chunks(PIECE):
+            values = arrays[k]
+            bad = values < 0 if least == "weight" else values <= 0
+            if bad.any():
+                at = int(np.argmax(bad))
+                below = "0 or more" if least == "weight" else "above 0"
+                raise DataError(
+                    f"row {first + at + 1} has {column} = {values[at]:g}", f"a {least} is a number {below}"
+                )
+    if problem.loss in ("logistic", "poisson"):
+        _check_response(problem, row, data)
+
+
+def _check_response(problem: FitProblem, row: RowModel, data: Rows) -> None:
+    """Labels are 0 and 1 or -1 and 1, counts are whole numbers from 0 on."""
+    np = _numpy()
+    x = [0.0] * row.space.size  # what is measured depends on no parameter
+    seen: set[float] = set()
+    for first, values in RowObjective(row, data).pieces("response", x):
+        response = values[0]
+        if problem.loss == "poisson":
+            bad = ~((response >= 0) & (response == np.floor(response)))
+            if bad.any():
+                at = int(np.argmax(bad))
+                raise DataError(
+                    f"row {first + at + 1} has {response[at]:g} where --loss poisson counts",
+                    "counts are the whole numbers 0, 1, 2, ...",
+                )
+            continue
+        new = {float(v) for v in np.unique(response)[:4]}
+        if not any(seen | new <= labels for labels in _LABELS):
+            wrong = next((v for v in new if v not in (-1.0, 0.0, 1.0)), None)
+            what = "both 0 and -1" if wrong is None else f"{wrong:g}"
+            where = "" if wrong is None else f", first in row {first + int(np.argmax(response == wrong)) + 1}"
+            raise DataError(
+                f"the labels of --loss logistic have {what} among them{where}",
+                "labels are 0 and 1, or -1 and 1",
+            )
+        seen |= new
+
+
+def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Any) -> None:
+    """Raise DomainError, naming the first row and the sub-expression at fault, where the start has no finite loss."""
+    np = _numpy()
+    made = RowObjective(row, data)
+    if np.isfinite(made.evaluate(made.vector(x)).value):
+        return
+    for first, values in made.pieces("value", x):
+        bad = ~np.isfinite(values[0])
+        if bad.any():
+            at = int(np.argmax(bad))
+            raise _outside(problem, row, data, x, first + at)
+    raise DomainError(
+        "the sum of the losses at the start is too large to be a number", "start nearer with --start"
+    )
+
+
+def _outside(problem: FitProblem, row: RowModel, data: Rows, x: Any, index: int) -> DomainError:
+    """The error for one row: the first sub-expression of the model that is not finite there."""
+    point: dict[str, Any] = {**problem.constants, **row.space.unflatten(x)}
+    cells = _cells(data, index)
+    point.update(cells)
+    point.update({name: [cells[c] for c in columns] for name, columns in row.names.matrices.items()})
+    told = ", ".join(f"{name} = {value:g}" for name, value in list(cells.items())[:4])
+    for tree in row.model.trees:
+        culprit = find_culprit(tree, point, problem.constants)
+        if culprit is not None:
+            parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
+            return DomainError(
+                f"the model has no finite value at the start for row {index + 1} ({parts or told})",
+                "start inside the domain, for example with another --start",
+                tree.span(culprit.node),
+            )
+    return DomainError(
+        f"the loss of row {index + 1} is not finite at the start ({told})",
+        "start inside the domain, for example with another --start",
+    )
+
+
+def _cells(data: Rows, index: int) -> dict[str, float]:
+    for first, arrays in data.chunks(PIECE):
+        if index < first + len(arrays[0]):
+            return {name: float(a[index - first]) for name, a in zip(data.names, arrays, strict=True)}
+    raise IndexError(index)
+
+
+def _numpy() -> Any:
+    from gdcli.codegen.runners import numpy
+
+    return numpy()
