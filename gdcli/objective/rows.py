@@ -226,7 +226,12 @@ class RowObjective:
 
     # -- sums of squares -----------------------------------------------------------------------------------
 
-    def linearize(self, at: Evaluation) -> Triangle | None:
+    @property
+    def has_residuals(self) -> bool:
+        """Whether the loss is the square of a residual, so that `linearise` and `second` have an answer."""
+        return self.row.residual is not None
+
+    def linearise(self, at: Evaluation) -> Triangle | None:
         """Return the residuals' linear model at ``at.x``, reduced to a triangle; see `solvers.types.Triangle`."""
         self.counts.gradient += 1
         np, size = self.np, self.size
