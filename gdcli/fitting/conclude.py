@@ -55,6 +55,7 @@ def conclude(
         sign=sign,
         step_sizes="lr" in choice.entry.reads,
         fixed=choice.fixed,
+        unit=1.0 / judging.factor,
     )
     verdict = _with_redundancy(verdict, errors)
     sums = 1.0 / judging.factor
