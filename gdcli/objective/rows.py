@@ -123,12 +123,19 @@ class RowObjective:
         first = self._derivatives.forward(jacobian[-1:], seeds)
         return [*jacobian[:-1], *self._derivatives.forward(first, seeds)]
 
-    def _scores_nodes(self) -> list[int]:
-        """The loss, and its derivatives."""
-        return [*self.nodes("gradient"), self.row.loss]
+    def _deviation_nodes(self) -> list[int]:
+        """The derivatives of the deviation, the deviation, and the weight."""
+        assert self.row.deviation is not None
+        weight = self.row.graph.number(1.0) if self.row.weight is None else self.row.weight
+        return [*self._by_parameter(self.row.deviation), self.row.deviation, weight]
 
     def _response_nodes(self) -> list[int]:
         return [self.row.predictor if self.row.response is None else self.row.response]
+
+    def _weighing_nodes(self) -> list[int]:
+        """What was measured, and what the row counts."""
+        one = self.row.graph.number(1.0)
+        return [*self._response_nodes(), one if self.row.weight is None else self.row.weight]
 
     def _fitted_nodes(self) -> list[int]:
         row = self.row
