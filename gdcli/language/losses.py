@@ -52,10 +52,9 @@ def _huber(graph: Graph, y: int, f: int, delta: float) -> int:
 
 def _logistic(graph: Graph, y: int, f: int, delta: float) -> int:
     """``softplus(-s*f)`` with the label as a sign s; 0 and -1 are the same label."""
-    zero = graph.number(0.0)
-    return graph.node(
-        "where", ">", y, zero, graph.node("softplus", graph.node("neg", f)), graph.node("softplus", f)
-    )
+    zero, one = graph.number(0.0), graph.number(1.0)
+    opposite = graph.node("where", ">", y, zero, graph.number(-1.0), one)
+    return graph.node("softplus", graph.node("mul", opposite, f))
 
 
 def _poisson(graph: Graph, y: int, f: int, delta: float) -> int:
