@@ -25,17 +25,18 @@ class Shuffled:
         for lo in range(0, self.rows, size):
             yield lo, [column[lo : lo + size] for column in self.columns]
 
-    def visit(self, epoch: int) -> Iterator[list[Any]]:
+    def order(self, epoch: int) -> Any:
+        """Return the numbers of the rows in the order of an epoch."""
         if not self.block:
-            yield self.columns
-            return
-        if self.block == 1:
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.rows)
-            yield [column[order] for column in self.columns]
-            return
+            return np.arange(self.rows)
         blocks = np.random.default_rng([self.seed, epoch]).permutation(-(-self.rows // self.block))
-        for k in blocks:
-            yield [column[k * self.block : (k + 1) * self.block] for column in self.columns]
+        order = (blocks[:, None] * self.block + np.arange(self.block)).reshape(-1)
+        return order[order < self.rows]
+
+    def visit(self, epoch: int, size: int) -> Iterator[list[Any]]:
+        order = self.order(epoch)
+        for lo in range(0, self.rows, size):
+            yield [column[order[lo : lo + size]] for column in self.columns]
 
 
 def row_model(text: str, names: tuple[str, ...], matrix: tuple[str, ...] = (), **options: Any) -> RowModel:

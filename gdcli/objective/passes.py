@@ -31,8 +31,11 @@ Told = Callable[[int], None]
 class Visits(Rows, Protocol):
     """Data that can be gone through in an order of its own in every epoch."""
 
-    def visit(self, epoch: int) -> Iterator[list[Any]]:
-        """Yield all rows once, in the order of ``epoch``, in pieces: the columns' arrays, float64."""
+    def visit(self, epoch: int, size: int) -> Iterator[list[Any]]:
+        """Yield all rows once, in the order of ``epoch``, in pieces of ``size`` rows, the last one shorter.
+
+        A piece is a list of the columns' arrays, float64, which may be overwritten by the next piece.
+        """
         ...
 
 
@@ -124,7 +127,7 @@ class RowPasses:
     def _pieces(self, epoch: int) -> Iterator[tuple[list[Any], int]]:
         """Yield pieces of whole batches, about PIECE rows each: the columns of the row model, and their length."""
         wanted = self.batch * max(1, PIECE // self.batch)
-        for columns in regrouped(self.data.visit(epoch), wanted):
+        for columns in self.data.visit(epoch, wanted):
             yield [columns[k] for k in self._order], len(columns[0])
 
 
@@ -185,22 +188,3 @@ class _Whole:
 def _bounds(box: Box | None) -> tuple[Any, Any]:
     np = numpy()
     return (None, None) if box is None else (np.array(box.lower, float), np.array(box.upper, float))
-
-
-def regrouped(pieces: Iterator[list[Any]], wanted: int) -> Iterator[list[Any]]:
-    """Yield the same rows in pieces of ``wanted`` rows each, the last one shorter."""
-    np = numpy()
-    kept: list[list[Any]] = []
-    count = 0
-    for piece in pieces:
-        kept.append(piece)
-        count += len(piece[0])
-        while count >= wanted:
-            joined = (
-                kept[0] if len(kept) == 1 else [np.concatenate(parts) for parts in zip(*kept, strict=True)]
-            )
-            yield [column[:wanted] for column in joined]
-            count -= wanted
-            kept = [[column[wanted:] for column in joined]] if count else []
-    if count:
-        yield [np.concatenate(parts) for parts in zip(*kept, strict=True)]
