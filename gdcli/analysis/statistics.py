@@ -68,7 +68,7 @@ class FitStatistics:
     """How good a least-squares fit is, and the errors of its parameters; numbers that do not exist are None."""
 
     rows: int
-    rss: float
+    rss: float | None
     errors: Uncertainty
     residual_sd: float | None
     r_squared: float | None

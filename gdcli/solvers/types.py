@@ -113,6 +113,8 @@ class StopReason(Enum):
     NO_DESCENT = "no-descent"
     SLOW = "slow-progress"
     STATIONARY = "stationary"
+    EPOCHS = "epochs-done"
+    PATIENCE = "no-improvement"
     UNBOUNDED = "unbounded"
     AT_INFINITY = "minimum-at-infinity"
     NON_FINITE = "non-finite"
@@ -139,6 +141,8 @@ _SENTENCES = {
     StopReason.NO_DESCENT: "no step along the search direction lowers the value",
     StopReason.SLOW: "at its pace the value would take tens of thousands of iterations to change much",
     StopReason.STATIONARY: "the gradient is exactly zero",
+    StopReason.EPOCHS: "the epochs asked for are done",
+    StopReason.PATIENCE: "too many epochs in a row brought no improvement",
     StopReason.UNBOUNDED: "the value falls without end",
     StopReason.AT_INFINITY: "the value falls ever more slowly as the variables grow: the infimum is far out",
     StopReason.NON_FINITE: "the iterates left the finite numbers",
