@@ -169,3 +169,27 @@ def test_the_minimum_of_a_long_bent_valley_is_found(expression: str, value: floa
     outcome = api.minimize(expression, {"x": 1.5, "y": 1.0})
     assert outcome.status is Status.CONVERGED
     assert outcome.value == pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "method", ["newton-cg", "lbfgs", "bfgs", "cg", "bb", "rmsprop", "adam", "gd", "batch"]
+)
+@pytest.mark.parametrize(("expression", "start"), [("x**3", 1.0), ("x-sin(x)", 3.0)])
+def test_no_method_calls_an_inflection_a_minimum(method: str, expression: str, start: float) -> None:
+    outcome = api.minimize(expression, {"x": start}, method=method, max_iter=3000)
+    assert outcome.status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "start"),
+    [
+        ("(x+y)**2+exp(-x)", {"x": 1.0, "y": 0.0}),
+        ("sqrt(1+x**2)-x", {"x": 1.0}),
+        ("erf(x)", {"x": 0.0}),
+    ],
+)
+@pytest.mark.parametrize("method", ["auto", "bb", "cg"])
+def test_a_slope_lost_in_rounding_is_no_minimum(
+    expression: str, start: dict[str, float], method: str
+) -> None:
+    assert api.minimize(expression, start, method=method).status is not Status.CONVERGED

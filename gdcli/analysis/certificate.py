@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 
-from gdcli.solvers.curvature import passing_direction
+from gdcli.solvers.curvature import REACHED_BY_ANY, passing_direction
 from gdcli.solvers.dense import eigen, largest_entry
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import LEVELS, smoothed
@@ -27,7 +27,7 @@ from gdcli.solvers.run import quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Certificate, Evaluation, Objective, StopReason, Vector
 from gdcli.solvers.valley import floor_rises, follow_floor
-from gdcli.solvers.vectors import as_like, is_zero, norm, same, unit_like
+from gdcli.solvers.vectors import as_like, dot, is_zero, max_abs, norm, same, unit_like
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
 # A point is called stationary, and a claim of success is allowed, when no more than this many times the
@@ -48,6 +48,8 @@ _LEAST_STEP = 1e-300
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
 _DOUBTFUL_SIGN = 1e-6
+# A slope so many times the one that the rounding of x makes is a slope.
+_SLOPED = 1e3
 # At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
 _SHARPER = 3.0
 _WALK_NEWS = 4e-12
@@ -127,7 +129,7 @@ def _certify_dense(
     stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
     settled = False
     if model.strict and stationary:
-        passing = passing_direction(objective, at, start, model, low, vectors[0], source)
+        passing = passing_direction(objective, at, start, model, low, vectors[0], source, REACHED_BY_ANY)
         settled = passing is None
         doubtful = doubtful if passing is None else [passing]
     if not stationary:
@@ -170,10 +172,14 @@ def _kind_of_floor(
     objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, source: str
 ) -> str:
     """Return the kind of a point on the level floor of a valley: does the floor fall on, around a bend?"""
-    fall = 1.0 if start is None else start.value - at.value
-    enough = 4.0 * gain + _FLOOR_NEWS * max(abs(at.value), min(1.0, fall))
+    enough = 4.0 * gain + _floor_news(at, start)
     found = follow_floor(objective, at, enough, unbounded_below(at.value), source)
     return "not-stationary" if found.outcome is Outcome.LOWER else _KINDS[found.outcome]
+
+
+def _floor_news(at: Evaluation, start: Evaluation | None) -> float:
+    fall = 1.0 if start is None else start.value - at.value
+    return _FLOOR_NEWS * max(abs(at.value), min(1.0, fall))
 
 
 def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kind: str, source: str) -> str:
@@ -188,7 +194,7 @@ def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kin
     found = follow(objective, at, way, unbounded_below(at.value))
     if found.outcome in (Outcome.UNBOUNDED, Outcome.LIMIT):
         return _KINDS[found.outcome]
-    return kind if floor_rises(objective, at, source) else "unknown"
+    return kind if floor_rises(objective, at, _floor_news(at, start), source) else "unknown"
 
 
 def _is_crest(objective: Objective, at: Evaluation, model: LocalModel) -> bool:
@@ -316,16 +322,25 @@ def _kind_of_flat(objective: Objective, at: Evaluation) -> str:
         return "degenerate"
     axes = eigen(at.hessian)[1]
     found = _walk_both_ways(objective, at, axes, 0.0)
-    if found.outcome is Outcome.LEVEL:
-        return "flat"
-    return _KINDS[found.outcome]
+    # A rise that does not go on is noise.
+    return "flat" if found.outcome in (Outcome.LEVEL, Outcome.RISES) else _KINDS[found.outcome]
 
 
 def kind_by_walking(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> str:
     """Return the kind of a stationary point with no negative curvature, by walking along
     doubtful directions.
     """
-    return _KINDS[_walk_both_ways(objective, at, directions, gain).outcome]
+    outcome = _walk_both_ways(objective, at, directions, gain).outcome
+    if outcome is Outcome.LEVEL and any(_is_sloped(at, v) for v in directions[:_WALKED_DIRECTIONS]):
+        return "unknown"  # a slope that the value is too coarse to show: far out erf(-x) is level as well
+    return _KINDS[outcome]
+
+
+def _is_sloped(at: Evaluation, v: Vector) -> bool:
+    if at.hessian is None:
+        return False
+    rounding = _EPSILON * largest_entry(at.hessian) * max_abs(at.x)
+    return abs(dot(at.gradient, v)) > _SLOPED * rounding * norm(v)
 
 
 def _walk_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> Walk:

@@ -19,12 +19,14 @@ from gdcli.solvers.vectors import as_like, dot, max_abs, norm, quotient, times, 
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, probe_length
 
 # Curvature of the Hessian, scaled to a unit diagonal, below this part of the largest is that of the floor.
-_FLOOR_CURVATURE = 1e-6
+_FLOOR_CURVATURE = 1e-4
 # So many Newton steps take a point down to the floor; from farther off the step was too long for the bend.
 _CORRECTIONS = 4
 # Rises below this part of the value where the walk began, or of the fall since, are the rounding of terms that
 # cancel on the floor: beyond a minimum the value rises by a good part of what it fell.
 _NOISE, _SMALL_RISE = 1e-14, 1e-4
+# A walk that promises less than this part of what counts is not begun.
+_LEAST_PROMISE = 1e-3
 # So many doublings are sixty orders of magnitude.
 _DOUBLINGS = 200
 # A rise is looked for over so many, a thousand times the size of the point.
@@ -65,7 +67,7 @@ def follow_floor(objective: Objective, at: Evaluation, enough: float, floor: flo
     length = probe_length(at.x)
     step = _tangent(frame, -quotient(frame.at.gradient, frame.scale), length)
     # At this slope a walk as long as x would bring nothing that counts: it is the slope of rounding.
-    if step is None or -dot(frame.at.gradient, step) * size <= enough * length:
+    if step is None or -dot(frame.at.gradient, step) * size <= _LEAST_PROMISE * enough * length:
         return Walk(Outcome.RISES)
     lowest, falls, rises = at, [0.0], False
     while step is not None and len(falls) <= _DOUBLINGS:
@@ -87,20 +89,23 @@ def follow_floor(objective: Objective, at: Evaluation, enough: float, floor: flo
     return Walk(Outcome.LOWER, lowest, length) if lowest.value < at.value - enough else Walk(Outcome.RISES)
 
 
-def floor_rises(objective: Objective, at: Evaluation, source: str) -> bool:
+def floor_rises(objective: Objective, at: Evaluation, enough: float, source: str) -> bool:
     """Tell whether the floor of the valley that ``at`` lies in is seen to rise both ways, in each of its directions.
 
-    Not seen is also where rounding hides it. Without any floor there is nothing to see: True.
+    A rise by less than ``enough`` is none; nor is one that rounding hides. Without any floor there is nothing to see:
+    True.
     """
     frame = _frame(objective, at, source)
     if frame is None:
         return False
     floors = [v for value, v in zip(frame.values, frame.vectors, strict=True) if value <= frame.cut]
-    return all(_rises_along(objective, frame, side * v, source) for v in floors for side in (1.0, -1.0))
+    return all(
+        _rises_along(objective, frame, side * v, enough, source) for v in floors for side in (1.0, -1.0)
+    )
 
 
-def _rises_along(objective: Objective, frame: _Frame, way: Vector, source: str) -> bool:
-    allowed = frame.at.value + _NOISE * abs(frame.at.value)
+def _rises_along(objective: Objective, frame: _Frame, way: Vector, enough: float, source: str) -> bool:
+    allowed = frame.at.value + enough
     length = probe_length(frame.at.x)
     for _ in range(_SEEN):
         step = _tangent(frame, way, length)

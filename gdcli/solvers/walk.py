@@ -35,6 +35,8 @@ _NOISE = 4.4e-16
 # First length of a walk along a null direction, relative to the size of x: beyond the rounding of the value
 # for anything up to a fifth power, yet near.
 PROBE_LENGTH = 1e-3
+# A value that rises over so many doublings on end rises; noise does not.
+_RISES = 4
 
 
 class Outcome(Enum):
@@ -136,10 +138,23 @@ def walk_all(
 
 
 def rises_all_around(objective: Objective, at: Evaluation) -> bool:
-    """Tell whether the value is higher a little to either side along every axis."""
+    """Tell whether the value rises to either side along every axis, and goes on rising: noise goes up and down."""
     length = probe_length(at.x)
-    axes = (unit_like(at.x, i, size) for i in range(len(at.x)) for size in (length, -length))
-    return all(objective.evaluate(at.x + axis, 0).value > at.value for axis in axes)
+    sides = (unit_like(at.x, i, size) for i in range(len(at.x)) for size in (length, -length))
+    return all(_goes_on_rising(objective, at, side) for side in sides)
+
+
+def _goes_on_rising(objective: Objective, at: Evaluation, step: Vector) -> bool:
+    value, rises = at.value, 0
+    for k in range(_LEVEL_POINTS):
+        there = objective.evaluate(along(at.x, 2.0**k, step), 0).value
+        if not there >= value:
+            return False
+        rises = rises + 1 if there > value else 0
+        if rises == _RISES:
+            return True
+        value = there
+    return False
 
 
 def both_ways(directions: Sequence[Vector], x: Vector) -> list[Vector]:
