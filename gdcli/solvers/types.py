@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from gdcli.solvers.vectors import norm
+
 # A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have
 # + - on each other, * and / with a float, @ for the dot product, len() and indexing; see solvers/vectors.py.
 Vector = Any
@@ -193,8 +195,7 @@ class Method(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Iterate:
+class Iterate(NamedTuple):
     """One point of the path: number 0 is the start."""
 
     iteration: int
@@ -208,8 +209,6 @@ class Iterate:
     @property
     def gradient_norm(self) -> float | None:
         """The Euclidean norm of the gradient, None where there is no gradient."""
-        from gdcli.solvers.vectors import norm
-
         return None if self.at.gradient is None else norm(self.at.gradient)
 
 
