@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gdcli.errors import DomainError, Terminated, UsageError
 from gdcli.solvers.run import unbounded_below
@@ -61,17 +61,33 @@ class Passes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch(Iterate):
-    """The point after an epoch: an iterate whose value is the mean loss and whose step is the rate.
+class Epoch(NamedTuple):
+    """The point after an epoch: an `Iterate`, field by field, whose value is the mean loss and whose step is the rate.
 
     ``rows`` is the number of rows that the mean is over, ``visits`` how many row gradients were taken so far.
     ``held_out`` is the mean loss over the rows held out, None without such.
     """
 
-    rows: int = 0
-    visits: int = 0
-    held_out: float | None = None
+    iteration: int
+    at: Evaluation
+    step: float | None
+    moved: float | None
+    counts: Counts
+    seconds: float
+    kind: str
+    rows: int
+    visits: int
+    held_out: float | None
+
+    @property
+    def gradient_norm(self) -> None:
+        """There is none: the gradient over all rows is not computed."""
+        return None
+
+    @property
+    def iterate(self) -> Iterate:
+        """The same as an iterate of any run."""
+        return Iterate(*self[: len(Iterate._fields)])
 
     @property
     def total(self) -> float:
@@ -325,9 +341,9 @@ class _Loop:
         whole = reason in (StopReason.EPOCHS, StopReason.PATIENCE, StopReason.TARGET)
         by_best = last.held_out is not None or self.settings.schedule == "book" or not whole
         run = RunResult(
-            start=self.epochs[0],
-            best=self.best if by_best else last,
-            last=last,
+            start=self.epochs[0].iterate,
+            best=(self.best if by_best else last).iterate,
+            last=last.iterate,
             reason=reason,
             iterations=self.progress.iteration,
             counts=self.counts.copy(),
