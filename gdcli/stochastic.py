@@ -21,9 +21,9 @@ from gdcli.objective.row_model import RowModel
 from gdcli.objective.rows import RowObjective, Rows
 from gdcli.solvers.momentum import Momentum, Nesterov
 from gdcli.solvers.registry import DEFAULT_LR
-from gdcli.solvers.stochastic import PATIENCE, Epoch, EpochSettings, ProgressHook, run_epochs
+from gdcli.solvers.stochastic import PATIENCE, Epoch, EpochObserver, EpochSettings, ProgressHook, run_epochs
 from gdcli.solvers.stopping import Rule
-from gdcli.solvers.types import Observer, RunResult
+from gdcli.solvers.types import RunResult
 from gdcli.solvers.vectors import as_like
 
 # Rates of rules that find the scale of their steps by themselves: for batches, and for all rows at once, where
@@ -76,7 +76,7 @@ def run_stochastic(
     data: Visits,
     x0: Any,
     settings: StochasticSettings,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[EpochObserver] = (),
     *,
     box: Box | None = None,
     held_out: Rows | None = None,

@@ -6,10 +6,10 @@ header of the data, then the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from gdcli.errors import DataError, UsageError, did_you_mean
 from gdcli.fitting.checks import check_rows, check_start
@@ -18,9 +18,10 @@ from gdcli.fitting.request import AUTO, FitProblem, FitRequest, read_matrices
 from gdcli.fitting.starts import is_linear, start_values
 from gdcli.language.model import Model, Names, parse_model, reserved, sort_names
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
-from gdcli.objective.rows import Rows
 
 if TYPE_CHECKING:
+    from gdcli.data.source import Table
+    from gdcli.data.spool import Columns
     from gdcli.language.values import Entry
 
 
@@ -30,16 +31,18 @@ class Prepared:
 
     problem: FitProblem
     row: RowModel
-    data: Rows
+    data: Columns
     count: RowCount
 
 
 @contextmanager
-def prepared(request: FitRequest, stdin: BinaryIO | None = None) -> Iterator[Prepared]:
+def prepared(
+    request: FitRequest, stdin: BinaryIO | None = None, watch: Watch | None = None
+) -> Iterator[Prepared]:
     """Make a fit ready, and remove what it left in temporary files at the end.
 
-    Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no
-    finite loss.
+    ``stdin`` is what ``-`` reads, ``watch`` sees the reading. Raises UsageError for the model and the options,
+    DataError for the data, DomainError where the start has no finite loss.
     """
     request.check()
     model = parse_model(request.model, request.source)
@@ -50,41 +53,65 @@ def prepared(request: FitRequest, stdin: BinaryIO | None = None) -> Iterator[Pre
     given = [] if searched else read_values(request.start, "--start", request.seed)
     constants = _constants(request)
     if request.data is not None:
-        yield _ready(request, model, _Arrays(request.data), given, constants)
+        with columns_of(request.data) as data:
+            yield _ready(request, model, data, given, constants, data.names, RowCount(data.rows), _number)
         return
     if not request.files:
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
     from gdcli.data.source import open_table
-    from gdcli.data.spool import spooled
+    from gdcli.data.spool import gather
 
     with open_table(request.files, missing=request.missing, stdin=stdin) as table:
-        _, columns = _names(request, model, table.names, given, constants)
-        with spooled(table, columns, folder=request.spool) as data:
-            count = RowCount(data.rows, table.skipped, tuple(table.skipped_lines))
-            yield _ready(request, model, data, given, constants, table.names, count)
+        if watch is not None:
+            watch.begin(table)
+        titles = [name for name in table.names if name]
+        _, wanted = _names(request, model, titles, given, constants)
+        step = None if watch is None else watch.step
+        with gather(table, wanted, spool=request.spool, watch=step) as data:
+            if watch is not None:
+                watch.end()
+            count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
+            yield _ready(
+                request, model, data, given, constants, titles, count, lambda row: str(table.place(row))
+            )
 
 
-class _Arrays:
-    """Columns at hand, as a file's."""
+class Watch(Protocol):
+    """Something that shows how the reading goes on."""
 
-    def __init__(self, columns: Mapping[str, Any]) -> None:
-        from gdcli.codegen.runners import numpy
+    def begin(self, table: Table) -> None:
+        """The header is known."""
+        ...
 
-        np = numpy()
-        self.names = tuple(columns)
-        self.arrays = [np.ascontiguousarray(column, dtype=float) for column in columns.values()]
-        lengths = {array.shape for array in self.arrays}
-        if len(lengths) != 1 or self.arrays[0].ndim != 1:
-            raise DataError("the columns are not arrays of one length")
-        self.rows = len(self.arrays[0])
-        for name, array in zip(self.names, self.arrays, strict=True):
-            if not np.isfinite(array).all():
-                at = int(np.argmin(np.isfinite(array)))
-                raise DataError(f"row {at + 1} has {name} = {array[at]:g}", "data are finite numbers")
+    def step(self, table: Table) -> None:
+        """Some more rows are read."""
+        ...
 
-    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
-        for lo in range(0, self.rows, size):
-            yield lo, [array[lo : lo + size] for array in self.arrays]
+    def end(self) -> None:
+        """All rows are read."""
+        ...
+
+
+def _number(row: int) -> str:
+    return f"row {row + 1}"
+
+
+def columns_of(given: Mapping[str, Any]) -> Columns:
+    """Return columns at hand as the data of a fit. Raises DataError for what is no table of finite numbers."""
+    from gdcli.codegen.runners import numpy
+    from gdcli.data.spool import Columns
+
+    np = numpy()
+    arrays = [np.ascontiguousarray(column, dtype=float) for column in given.values()]
+    lengths = {array.shape for array in arrays}
+    if len(lengths) != 1 or arrays[0].ndim != 1 or not len(arrays[0]):
+        raise DataError("the columns are not arrays of one length")
+    for name, array in zip(given, arrays, strict=True):
+        finite = np.isfinite(array)
+        if not finite.all():
+            at = int(np.argmin(finite))
+            raise DataError(f"row {at + 1} has {name} = {array[at]:g}", "data are finite numbers")
+    return Columns(tuple(given), arrays)
 
 
 def _check_sense(request: FitRequest, model: Model) -> None:
@@ -137,13 +164,14 @@ def _names(
 def _ready(
     request: FitRequest,
     model: Model,
-    data: Rows,
+    data: Columns,
     given: Sequence[Entry],
     constants: Mapping[str, Any],
-    columns: Sequence[str] | None = None,
-    count: RowCount | None = None,
+    columns: Sequence[str],
+    count: RowCount,
+    place: Callable[[int], str],
 ) -> Prepared:
-    names, _ = _names(request, model, columns or data.names, given, constants)
+    names, _ = _names(request, model, columns, given, constants)
     loss = request.loss or "squared"
     weighting = None
     if request.weights or request.sigma:
@@ -172,11 +200,11 @@ def _ready(
         matrices=names.matrices,
         linear=linear,
     )
-    check_rows(problem, row, data)
+    check_rows(problem, row, data, place)
     if searched and not linear:
         raise NotImplementedError
-    check_start(problem, row, data, row.space.flatten(start))
-    return Prepared(problem, row, data, count or RowCount(data.rows))
+    check_start(problem, row, data, row.space.flatten(start), place)
+    return Prepared(problem, row, data, count)
 
 
 def _bounds(request: FitRequest, names: Names) -> dict[str, Any]:
