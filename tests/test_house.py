@@ -169,6 +169,7 @@ def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
         "cli",
         "api",
         "problems",
+        "data",
     ):
         assert "numpy" not in loaded
     assert "importlib.metadata" not in set(imports(tree, inside_functions=False))  # 18 ms at every start
