@@ -36,6 +36,7 @@ def minimum(objective: RowObjective) -> Any:
         ("squared", StochasticSettings(32, "momentum", 0.01, epochs=8)),
         ("squared", StochasticSettings(32, "nesterov", 0.01, epochs=8)),
         ("squared", StochasticSettings(32, "adam", 0.01, epochs=8)),
+        ("squared", StochasticSettings(4, "adagrad", 0.1, epochs=8)),
         ("logistic", StochasticSettings(1, "sgd", 0.05, epochs=8)),
         ("logistic", StochasticSettings(16, "rmsprop", 0.01, epochs=8)),
     ],

@@ -15,9 +15,9 @@ that came after; no stationarity is assumed, and every epoch may have its own ra
 
 A rule with a velocity (momentum, Adam) takes two numbers for each eigenvalue in place of one, and the powers are those
 of the two modes of their recursion. In the modes all this is a formula for each pair. What it leaves out: that row
-gradients change with x (small below half the stable rate), and third derivatives of the loss. Over 200 seeds mean and deviation
-were told within their statistical error, about 10 %, for sgd, momentum, nesterov and adam; for rmsprop, whose scale is
-itself a matter of chance, within a factor of 1.5 (tests/test_noise.py).
+gradients change with x (small below half the stable rate), and third derivatives of the loss. Over 200 seeds mean and
+deviation were told within their statistical error, about 10 %, for all rules but rmsprop, and within a factor of 1.5
+for that, whose scale is itself a matter of chance (tests/test_noise.py).
 """
 
 from __future__ import annotations
