@@ -6,7 +6,7 @@ rather than filled with dashes. Points are shortened here, never in the machine 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -97,12 +97,17 @@ def setting(outcome: Outcome, width: int) -> list[Line]:
 
 def path(outcome: Outcome, trail: Trail, width: int, glyphs: Glyphs) -> list[Line]:
     """Return the table of the iterates; nothing where there are none."""
+    return thinned(trail, lambda rows: _columns(rows, outcome, width), glyphs)
+
+
+def thinned(trail: Trail, columns: Callable[[list[Any]], list[Column]], glyphs: Glyphs) -> list[Line]:
+    """Return the table of the rows that a trail has kept, and how they were thinned."""
     marked = trail.rows()
     rows = [row for row in marked if row is not None]
     if not rows:
         return []
     gaps = [index - order for order, index in enumerate(i for i, row in enumerate(marked) if row is None)]
-    lines = table(_columns(rows, outcome, width), glyphs, gaps)
+    lines = table(columns(rows), glyphs, gaps)
     if gaps:
         stride = f"{trail.stride}nd" if trail.stride == 2 else f"{trail.stride}th"
         note = f"first {ENDS}, last {ENDS}, every {stride} of {rows[-1].iteration}; --every N shows each Nth"
