@@ -90,7 +90,7 @@ def test_blocks_change_nothing(rows_: int, size: int, seed: int) -> None:
         assert np.allclose(whole.value, parts.value, rtol=1e-13)
         assert np.allclose(whole.gradient, parts.gradient, rtol=1e-10, atol=1e-13)
         assert np.allclose(whole.hessian, parts.hessian, rtol=1e-10, atol=1e-13)
-        triangle = made.linearize(parts)
+        triangle = made.linearise(parts)
     assert triangle is not None
     J = np.stack([-np.sin(data.columns[0]), -np.ones(rows_)], axis=1) / np.sqrt(rows_)
     r = (data.columns[1] - at[0] * np.sin(data.columns[0]) - at[1]) / np.sqrt(rows_)

@@ -55,6 +55,7 @@ def conclude(
         sign=sign,
         step_sizes="lr" in choice.entry.reads,
         fixed=choice.fixed,
+        unit=1.0 / judging.factor,
     )
     verdict = _with_redundancy(verdict, errors)
     sums = 1.0 / judging.factor
@@ -120,7 +121,7 @@ def _with_rank(found: Certificate, errors: Errors, seen: Any, result: RunResult)
     if found.kind not in ("degenerate", "unknown") or not errors.full_rank:
         return found
     inner = getattr(seen, "inner", seen)
-    triangle = inner.linearize(result.best.at)
+    triangle = inner.linearise(result.best.at)
     if triangle is None:
         return found
     gain = float(triangle.target @ triangle.target)

@@ -158,6 +158,8 @@ def along_rows(row: RowModel, roots: Sequence[int], length: int) -> tuple[Graph,
             new[i] = _leaf(graph, row.graph, i, columns, length)
         elif key[0] == "where":
             new[i] = graph.node("where", key[1], *(new[a] for a in key[2:]))
+        elif key[0] in _UNFOLDED:
+            new[i] = _UNFOLDED[key[0]](graph, new[key[1]])
         else:
             new[i] = graph.node(key[0], *(new[a] for a in key[1:]))
     return graph, [graph.total(new[root], length) for root in roots]
@@ -172,3 +174,24 @@ def _leaf(graph: Graph, old: Graph, i: int, columns: set[str], length: int) -> i
     if key[0] == "scalar" and key[1] in columns:
         return graph.slice(key[1], 0, 1, length)
     return node_of(graph, key)
+
+
+def _decay(graph: Graph, u: int) -> int:
+    """``exp(-|u|)``, shared by both functions below and by those of -u."""
+    inner = graph.keys[u]
+    size = graph.node("abs", inner[1] if inner[0] == "neg" else u)
+    return graph.node("exp", graph.node("neg", size))
+
+
+def _softplus(graph: Graph, u: int) -> int:
+    positive = graph.node("max", u, graph.number(0.0))
+    return graph.node("add", positive, graph.node("log1p", _decay(graph, u)))
+
+
+def _sigmoid(graph: Graph, u: int) -> int:
+    above = graph.node("exp", graph.node("min", u, graph.number(0.0)))
+    return graph.node("div", above, graph.node("add", graph.number(1.0), _decay(graph, u)))
+
+
+# Written out with the same bits, so that their common part is computed once and each step has a buffer.
+_UNFOLDED = {"softplus": _softplus, "sigmoid": _sigmoid}

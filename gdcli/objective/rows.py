@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives
+from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.codegen.runners import batch_function, numpy, rows_function
 from gdcli.language.graph import Key
 from gdcli.objective.row_model import RowModel, along_rows, node_of
@@ -59,6 +61,7 @@ class RowObjective:
         self.space = row.space
         self.size = row.space.size
         self.counts = Counts()
+        self.scale = scale
         self.factor = scale / data.rows
         self.has_hessian = self.size <= HESSIAN_SIZE
         self.has_product = True
@@ -68,6 +71,17 @@ class RowObjective:
         self._sums: dict[tuple[str, int], Callable[..., tuple[float, ...]]] = {}
         self._pieces: dict[str, Callable[..., tuple[Any, ...]]] = {}
         self._nodes: dict[str, list[int]] = {}
+
+    def smoothed(self, mu: float) -> RowObjective | None:
+        """Return the objective with the kinks of abs, max and min rounded off; None where it has none.
+
+        Kinks of losses are in the unit of a loss, and so is ``mu`` times the mean loss of scale 1.
+        """
+        graph, columns = self.row.graph, {node_of(self.row.graph, key) for key in self.row.column_leaves}
+        if not can_smooth(graph, self.row.loss, columns):
+            return None
+        rounded = smooth(graph, self.row.loss, mu / self.scale, columns)
+        return RowObjective(replace(self.row, loss=rounded, residual=None), self.data, self.scale)
 
     # -- what the row's graph has to say -------------------------------------------------------------------
 
@@ -226,7 +240,12 @@ class RowObjective:
 
     # -- sums of squares -----------------------------------------------------------------------------------
 
-    def linearize(self, at: Evaluation) -> Triangle | None:
+    @property
+    def has_residuals(self) -> bool:
+        """Whether the loss is the square of a residual, so that `linearise` and `second` have an answer."""
+        return self.row.residual is not None
+
+    def linearise(self, at: Evaluation) -> Triangle | None:
         """Return the residuals' linear model at ``at.x``, reduced to a triangle; see `solvers.types.Triangle`."""
         self.counts.gradient += 1
         np, size = self.np, self.size

@@ -31,7 +31,7 @@ class Entry:
 
     ``reads`` are the settings it takes beyond the stop rules. With ``own_rule`` it reads ``tol`` (and
     ``value_tol``) itself; ``default_tol`` is then its default. ``bounds`` tells that it can stay within
-    bounds. ``strict`` holds its claims to the rule of `auto`.
+    bounds. ``strict`` holds its claims to the rule of `auto`. ``residuals``: it is for sums of squares over rows.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Entry:
     default_tol: float = DEFAULT_TOL
     strict: bool = False
     bounds: bool = True
+    residuals: bool = False
 
 
 class Chosen(NamedTuple):
@@ -74,6 +75,9 @@ METHODS: Mapping[str, Entry] = {
         _entry("newton-cg", "Newton by conjugate gradients on Hessian-vector products", "products",
                "many variables, ill-conditioned", "newton_cg:NewtonCG", own_rule=True, strict=True,
                bounds=False),
+        _entry("lm", "Levenberg-Marquardt with geodesic acceleration, Newton's method for the last digits",
+               "residuals", "a sum of squares over rows of data", "least_squares:LevenbergMarquardt",
+               own_rule=True, strict=True, residuals=True),
         _entry("lbfgs", "limited-memory BFGS with a strong Wolfe search", "gradient", "many variables",
                "registry:make_lbfgs"),
         _entry("bfgs", "BFGS with a strong Wolfe search", "gradient", "few variables without a Hessian",
@@ -161,6 +165,9 @@ def choose(
             f"the method newton needs a Hessian matrix, too large for {objective.size} variables",
             "use newton-cg or auto",
         )
+    base = objective.inner if isinstance(objective, Bounded) else objective
+    if entry.residuals and not getattr(base, "has_residuals", False):
+        raise UsageError(f"the method {name} is for sums of squares over rows of data", "use auto")
     module, factory = entry.target.split(":")
     make = getattr(import_module(module), factory)
     if factory == "make_auto":

@@ -170,7 +170,8 @@ class _Trace:
         progress.before, progress.at = progress.at, step.at
         self.last = mark = _mark(progress, step.size, step.kind)
         # Of two equal values the later one: at the floor of rounding it has the smaller gradient.
-        if step.at.value <= self.lowest and (finite or is_finite(step.at.x)):
+        better = step.at.value <= self.lowest or step.kind == "polish"
+        if better and (finite or is_finite(step.at.x)):
             self.best, self.lowest = mark, step.at.value
 
     def show(self, observers: Sequence[Observer]) -> None:

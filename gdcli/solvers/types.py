@@ -86,7 +86,7 @@ class Triangle(NamedTuple):
 class LeastSquaresObjective(Objective, Protocol):
     """An objective whose value is the sum of the squares of residuals."""
 
-    def linearize(self, at: Evaluation) -> Triangle | None:
+    def linearise(self, at: Evaluation) -> Triangle | None:
         """Return the linear model of the residuals at ``at.x``, None where it is not finite."""
         ...
 
@@ -152,8 +152,9 @@ class Step(NamedTuple):
     """One step of a method: the point it arrives at, its new state, the step size (or radius) it used.
 
     With a ``reason`` the method itself ends the run: at ``at`` when ``moved``, else where it stood (then
-    ``at`` is the old point and no new iterate). ``kind`` is ``step``, or ``escape`` off a saddle or maximum.
-    ``passed`` is False when the method ended the run by what it knew already: such a look is not counted as
+    ``at`` is the old point and no new iterate). ``kind`` is ``step``, ``escape`` off a saddle or maximum, or
+    ``polish``: a step that changes the value by no more than its rounding, to a point that the method knows to be
+    better. ``passed`` is False when the method ended the run by what it knew already: such a look is not counted as
     an iteration.
     """
 
