@@ -41,7 +41,9 @@ def kept(stdin: BinaryIO, folder: str | None = None) -> Iterator[tuple[Any, str]
     try:
         handle, path = mkstemp(prefix="gd-", dir=folder)
     except OSError as fault:
-        raise UsageError(f"cannot keep what is read in {folder}: {fault.strerror}", "name a folder with --spool")
+        raise UsageError(
+            f"cannot keep what is read in {folder}: {fault.strerror}", "name a folder with --spool"
+        ) from None
     try:
         with open(handle, "wb", buffering=0) as file:
             yield _Tee(stdin, file), path

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gdcli.outcome import Outcome
 
 if TYPE_CHECKING:
+    from gdcli.fitting.request import FitProblem, FitSettings
     from gdcli.analysis.statistics import FitStatistics
 
 
@@ -31,6 +32,8 @@ class FitOutcome(Outcome):
     ``epochs`` and ``history`` (a record per epoch) are those of a stochastic run.
     """
 
+    problem: FitProblem
+    settings: FitSettings
     rows: RowCount = _NO_ROWS
     statistics: FitStatistics | None = None
     unknown_errors: str = ""
