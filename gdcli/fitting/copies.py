@@ -6,7 +6,6 @@ temporary file while it is read.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import isfinite
@@ -18,6 +17,7 @@ from gdcli.objective.rows import RowObjective
 
 if TYPE_CHECKING:
     from gdcli.data.source import Block, Table
+    from gdcli.data.temporary import Folder
     from gdcli.fitting.prepare import Prepared
 
 FITTED, RESIDUAL = "fitted", "residual"
@@ -33,33 +33,39 @@ def check_model(text: str) -> None:
         )
 
 
-@contextmanager
-def kept(stdin: BinaryIO, folder: str | None = None) -> Iterator[tuple[Any, str]]:
-    """Give a stream that writes down what is read from it, and the file in which it does so, removed at the end."""
-    from tempfile import mkstemp
+def input_files(paths: Sequence[str]) -> list[str]:
+    """Return the files that paths and patterns name; ``-`` stays. Raises DataError for a pattern without any."""
+    from gdcli.data.source import expand
 
-    try:
-        handle, path = mkstemp(prefix="gd-", dir=folder)
-    except OSError as fault:
-        raise UsageError(
-            f"cannot keep what is read in {folder}: {fault.strerror}", "name a folder with --spool"
-        ) from None
-    try:
-        with open(handle, "wb", buffering=0) as file:
-            yield _Tee(stdin, file), path
-    finally:
-        os.unlink(path)
+    return expand(paths)
+
+
+@contextmanager
+def kept(stdin: BinaryIO, spool: str | None = None) -> Iterator[tuple[Any, str]]:
+    """Give a stream that writes down what is read from it, and the file in which it does so, removed at the end.
+
+    The file is in a folder within ``spool`` (None: the system's place). DataError where there is no room.
+    """
+    from gdcli.data.temporary import Folder
+
+    with Folder(spool) as folder:
+        path = folder.path("rows")
+        with open(path, "wb", buffering=0) as file:
+            yield _Tee(stdin, file, folder), str(path)
 
 
 class _Tee:
     """A stream of which all that is read is written to a file."""
 
-    def __init__(self, stdin: BinaryIO, file: Any) -> None:
-        self._read, self._file = getattr(stdin, "read1", stdin.read), file
+    def __init__(self, stdin: BinaryIO, file: Any, folder: Folder) -> None:
+        self._read, self._file, self._folder = getattr(stdin, "read1", stdin.read), file, folder
 
     def read(self, size: int) -> bytes:
         piece: bytes = self._read(size)
-        self._file.write(piece)
+        try:
+            self._file.write(piece)
+        except OSError as fault:
+            raise self._folder.full(fault) from None
         return piece
 
 

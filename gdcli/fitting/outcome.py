@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gdcli.outcome import Outcome
 
 if TYPE_CHECKING:
-    from gdcli.fitting.request import FitProblem, FitSettings
     from gdcli.analysis.statistics import FitStatistics
+    from gdcli.fitting.request import FitProblem, FitSettings
 
 
 class RowCount(NamedTuple):

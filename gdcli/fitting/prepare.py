@@ -6,7 +6,7 @@ header of the data, then the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -21,6 +21,7 @@ from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.rows import Rows
 
 if TYPE_CHECKING:
+    from gdcli.data.source import Table
     from gdcli.language.values import Entry
 
 
@@ -35,9 +36,12 @@ class Prepared:
 
 
 @contextmanager
-def prepared(request: FitRequest, stdin: BinaryIO | None = None) -> Iterator[Prepared]:
+def prepared(
+    request: FitRequest, stdin: BinaryIO | None = None, watch: Callable[[Table], None] | None = None
+) -> Iterator[Prepared]:
     """Make a fit ready, and remove what it left in temporary files at the end.
 
+    ``watch`` is called with the table after each block of it that was read.
     Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no
     finite loss.
     """
@@ -55,12 +59,12 @@ def prepared(request: FitRequest, stdin: BinaryIO | None = None) -> Iterator[Pre
     if not request.files:
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
     from gdcli.data.source import open_table
-    from gdcli.data.spool import spooled
+    from gdcli.data.spool import gather
 
     with open_table(request.files, missing=request.missing, stdin=stdin) as table:
         _, columns = _names(request, model, table.names, given, constants)
-        with spooled(table, columns, folder=request.spool) as data:
-            count = RowCount(data.rows, table.skipped, tuple(table.skipped_lines))
+        with gather(table, columns, spool=request.spool, watch=watch) as data:
+            count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
             yield _ready(request, model, data, given, constants, table.names, count)
 
 

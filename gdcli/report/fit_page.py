@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli.report import summary
 from gdcli.report.faults import harmless, shorten
+from gdcli.report.fit_records import epoch_cells
 from gdcli.report.numbers import amount, column, pointed, short
 from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
 
@@ -82,20 +83,18 @@ class EpochRow(NamedTuple):
     order: int
     iteration: int
     value: float
-    mean: float
+    mean: float | None
     validation: float | None
     rate: float | None
-    visits: int
+    visits: int | None
     seconds: float
     kind: str
 
 
 def epoch_row(order: int, it: Any, sign: int, shown: int) -> EpochRow:
     """Return what is kept of an epoch."""
-    value = sign * it.at.value + 0.0
-    held_out = None if it.held_out is None else sign * it.held_out + 0.0
-    mean = value / it.rows
-    return EpochRow(order, it.iteration, value, mean, held_out, it.step, it.visits, it.seconds, it.kind)
+    number, value, mean, held_out, rate, visits = epoch_cells(it, sign)
+    return EpochRow(order, number, value, mean, held_out, rate, visits, it.seconds, it.kind)
 
 
 def _path(outcome: FitOutcome, trail: Trail, width: int, glyphs: Glyphs, timing: bool) -> list[Line]:
@@ -115,7 +114,8 @@ def _epochs(rows: Sequence[EpochRow], timing: bool) -> list[Column]:
     columns.append(Column("rate", column([row.rate for row in rows], 3)))
     if timing:
         columns.append(Column("rows/s", [_pace(row) for row in rows]))
-    return columns
+    notes = [row.kind if row.kind not in ("start", "step") else "" for row in rows]
+    return [*columns, Column("", notes, left=True, roles=["warn"] * len(rows))] if any(notes) else columns
 
 
 def _pace(row: EpochRow) -> str:
@@ -224,7 +224,7 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
     what = _SUMS.get(problem.loss, "sum over the rows")
     if problem.weights:
         what = f"weighted {what}"
-    mean = short(outcome.sign * outcome.run.best.at.value / outcome.rows.used, 6)
+    mean = short(outcome.mean_loss, 6)
     lines = fact(
         "value", f"{short(outcome.value, 12)} ({what}; mean {mean}){summary.best_seen(outcome)}", width
     )
@@ -241,7 +241,9 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
             lines += fact("chi-square", f"{short(found.chi_square, 7)}{p}", width)
         lines += _tied(outcome, width)
     if outcome.unknown_errors:
-        lines += fact("no errors", harmless(outcome.unknown_errors), width, "warn", label_role="warn")
+        some = found is not None and any(e is not None for e in found.errors.standard_errors)
+        label = "errors" if some else "no errors"
+        lines += fact(label, harmless(outcome.unknown_errors), width, "warn", label_role="warn")
     return lines
 
 

@@ -55,7 +55,7 @@ def result(outcome: FitOutcome, timing: bool = False) -> Record:
     for key, value in common.items():
         record[key] = value
         if key == "value":
-            record["mean_loss"] = outcome.sign * outcome.run.best.at.value / outcome.rows.used + 0.0
+            record["mean_loss"] = records.signed(1, outcome.mean_loss)
         if key == "certificate":
             record |= statistics(outcome)
     return record
@@ -113,8 +113,15 @@ def correlations(outcome: FitOutcome) -> Record:
     return record
 
 
+def is_epoch(it: Any) -> bool:
+    """Tell the point after an epoch from an iterate of a batch solve, as --polish adds them."""
+    return hasattr(it, "visits")
+
+
 def epoch(it: Any, sign: int, space: Space, timing: bool = False) -> Record:
     """Return the point after an epoch; its ``value`` is the sum over the rows, ``rows`` the visits so far."""
+    if not is_epoch(it):
+        return records.iterate(it, sign, space, timing)
     record: Record = {"type": "iterate"} | dict(zip(EPOCH_HEAD, epoch_cells(it, sign), strict=True))
     record["point"] = records.point(space.unflatten(it.at.x))
     if it.kind not in ("start", "step"):
@@ -126,8 +133,10 @@ def epoch(it: Any, sign: int, space: Space, timing: bool = False) -> Record:
 
 def epoch_cells(it: Any, sign: int) -> list[Any]:
     """Return what stands under `EPOCH_HEAD`."""
-    value, held_out = records.signed(sign, it.at.value), records.signed(sign, it.held_out)
-    mean = records.signed(sign, it.at.value / it.rows)
+    value = records.signed(sign, it.at.value)
+    if not is_epoch(it):
+        return [it.iteration, value, None, None, None, None]
+    mean, held_out = records.signed(sign, it.at.value / it.rows), records.signed(sign, it.held_out)
     return [it.iteration, value, mean, held_out, it.step, it.visits]
 
 
