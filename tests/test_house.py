@@ -58,6 +58,8 @@ ALLOWED = {
     },
     # Learning rates and methods side by side; what is asked is checked, what is found gets the user's signs.
     "comparisons": {"problem", "language", "objective", "analysis", "solvers"},
+    # Descent on rows: the loop, the passes over data it runs on, and what the data say about rates.
+    "stochastic": {"objective", "codegen", "solvers", "analysis"},
     # What is asked: read from the texts of a command, before anything is solved.
     "problem": {"language", "objective.space", "objective.build"},
     # Runs of the api from many starts.

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_rows import Arrays
 
+from gdcli.analysis.statistics import fit_statistics
 from gdcli.errors import UsageError
 from gdcli.objective.rows import RowObjective
 from gdcli.solvers.bounds import Bounded, Box
@@ -64,6 +65,13 @@ def test_certified_values(problem: dict[str, Any], start: str) -> None:
     assert nist.digits(result.best.at.x, nist.ordered(made, problem["certified"])) >= 9.0
     if problem["name"] != "Lanczos1":  # its residuals are the rounding of its data
         assert result.best.at.value == pytest.approx(problem["certified_rss"], rel=1e-9)
+    triangle = made.linearise(result.best.at)
+    assert triangle is not None
+    found = fit_statistics(triangle, result.best.at.x, made.space.names, made.data.rows)
+    errors = [e or 0.0 for e in found.errors.standard_errors]
+    wanted = 3.0 if problem["name"] == "Lanczos1" else 9.0
+    assert nist.digits(errors, nist.ordered(made, problem["certified_se"])) >= wanted
+    assert found.residual_sd == pytest.approx(problem["certified_sd"], rel=10.0**-wanted)
 
 
 def test_a_loose_tolerance_ends_earlier() -> None:

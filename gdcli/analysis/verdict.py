@@ -169,6 +169,13 @@ def _of_no_minimum(
     return None
 
 
+_ENDS = {
+    "minimum": "local {}",
+    "degenerate": "degenerate local {} (the curvature vanishes in some direction)",
+    "kink": "local {} at a kink",
+}
+
+
 def _of_the_point(
     run: RunResult, certificate: Certificate, strict: bool, tol: float, words: _Words, constant: bool
 ) -> Verdict | None:
@@ -186,15 +193,11 @@ def _of_the_point(
             "start from another point"
             + ("" if strict else ", or use --method auto, which leaves such points"),
         )
-    if kind not in ("minimum", "degenerate", "kink") or certificate.gain is None:
+    if kind not in _ENDS or certificate.gain is None:
         return None
     if not _claimable(run, kind, certificate.gain, strict, tol):
         return None
-    what = {
-        "minimum": f"local {w.minimum}",
-        "degenerate": f"degenerate local {w.minimum} (the curvature vanishes in some direction)",
-        "kink": f"local {w.minimum} at a kink",
-    }[kind]
+    what = _ENDS[kind].format(w.minimum)
     if run.iterations == 0:
         return Verdict(Status.CONVERGED, f"The start is a {what} already.", "")
     return Verdict(Status.CONVERGED, f"Converged to a {what} after {_count(run.iterations)}.", "")

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdcli.evidence import active_bounds, bounds_of, certified
-from gdcli.fitting.errors import Errors, estimate_errors
+from gdcli.fitting.errors import Errors, estimate_errors, without_errors
 from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.units import scaled_certificate, scaled_run
+from gdcli.fitting.vertex import at_a_vertex
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import listed, sign_of
 from gdcli.solvers.types import Certificate, Counts, Status
@@ -45,6 +46,8 @@ def conclude(
     active = active_bounds(seen, result, prepared.row.space)
     errors = estimate_errors(prepared, result.best.at.x, active)
     certificate = _with_rank(certificate, errors, seen, result)
+    if problem.loss == "absolute" and certificate.kind != "kink" and not active:
+        certificate = at_a_vertex(prepared, judging, result.best.at.x) or certificate
     largest = certificate.eigenvalue_max
     rate_unit = objective.factor / judging.factor
     verdict = judge(
@@ -58,6 +61,10 @@ def conclude(
         unit=1.0 / judging.factor,
     )
     verdict = _with_redundancy(verdict, errors)
+    statistics, reason = errors.found, errors.reason
+    if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
+        reason = "the fit did not end at a minimum"
+        statistics = without_errors(statistics, reason)
     sums = 1.0 / judging.factor
     counts = _added(objective.counts, judging.counts)
     return FitOutcome(
@@ -74,11 +81,11 @@ def conclude(
         why=choice.why,
         sign=sign,
         engine=objective.engine,
-        warnings=(*notes, *_warnings(prepared), *certificate.notes, *errors.notes),
+        warnings=(*notes, *_warnings(prepared), *certificate.notes),
         active=tuple(held._replace(multiplier=held.multiplier * sums) for held in active),
         rows=prepared.count,
-        statistics=errors.found,
-        unknown_errors=errors.reason,
+        statistics=statistics,
+        unknown_errors=reason,
     )
 
 
@@ -136,7 +143,7 @@ def _with_redundancy(verdict: Verdict, errors: Errors) -> Verdict:
     return verdict._replace(
         status=Status.WRONG_KIND,
         message=message,
-        advice=f"fix {errors.to_fix} with --set, or change the model",
+        advice="give one of them a value with --set, or change the model",
     )
 
 

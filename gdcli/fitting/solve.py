@@ -25,6 +25,10 @@ from gdcli.solvers.types import Observer
 if TYPE_CHECKING:
     from gdcli.solvers.registry import Chosen
 
+# Parameters of a fit are numbers to be written down: Newton's method is given the one step more that doubles their
+# digits.
+_LAST_DIGITS = 1e-14
+
 
 def solve(
     prepared: Prepared, settings: FitSettings | None = None, observers: Sequence[Observer] = ()
@@ -88,18 +92,22 @@ def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> 
     squares = prepared.row.residual is not None
     if name == "lm" and not squares:
         raise UsageError("the method lm is for sums of squares", "use --method auto")
-    plain = settings.lr is None and settings.step_rule is None
-    auto = name == "auto" and squares and plain
+    auto = name == "auto" and settings.lr is None and settings.step_rule is None
+    by_squares = auto and squares
     choice = choose(
-        "lm" if auto else name,
+        "lm" if by_squares else name,
         objective,
         lr=settings.lr,
         step_rule=settings.step_rule,
         step_sizes=settings.step_sizes,
-        tol=settings.tol,
+        tol=_LAST_DIGITS if auto and settings.tol is None else settings.tol,
         value_tol=settings.value_tol,
     )
-    return choice._replace(name="Levenberg-Marquardt", why="the loss is a sum of squares") if auto else choice
+    return (
+        choice._replace(name="Levenberg-Marquardt", why="the loss is a sum of squares")
+        if by_squares
+        else choice
+    )
 
 
 def _rules(prepared: Prepared, settings: FitSettings, choice: Chosen, objective: RowObjective) -> Any:

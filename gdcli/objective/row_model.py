@@ -31,9 +31,11 @@ class RowModel:
     """The graph of one row.
 
     ``loss`` is the node of the row's (weighted) loss, to be minimised. ``residual`` is the node whose square it is,
-    None for other losses than the squared one. ``predictor`` is the typed formula, ``fitted`` what it says of the row
-    on the scale of ``response``, what was measured; these two are None for a typed loss. ``columns`` are read from the
-    data, in order.
+    None for other losses than the squared one; ``deviation`` is what was measured less what the model says, in units
+    of sigma where that is given, None where the loss does not depend on it alone. ``predictor`` is the typed formula,
+    ``fitted`` what it says of the row on the scale of ``response``, what was measured; these two are None for a typed
+    loss. ``weight`` is what the row counts (the inverse of a given variance too), None for 1. ``columns`` are read
+    from the data, in order.
     """
 
     model: Model
@@ -42,9 +44,11 @@ class RowModel:
     space: Space
     loss: int
     residual: int | None
+    deviation: int | None
     predictor: int
     fitted: int | None
     response: int | None
+    weight: int | None
     columns: tuple[str, ...]
     constants: Mapping[str, Any]
 
@@ -105,7 +109,7 @@ def build_row_model(
 
     right = node(model.right)
     left = None if model.left is None else node(model.left)
-    residual = None
+    residual = deviation = weight = None
     if left is None:
         value = right if sign > 0 else graph.node("neg", right)
     else:
@@ -113,10 +117,13 @@ def build_row_model(
         measured, said = left, right
         if weighting is not None and weighting.kind == "sigma":  # in units of each row's standard deviation
             deviation = graph.scalar(weighting.column)
+            weight = graph.node("div", graph.number(1.0), graph.node("mul", deviation, deviation))
             measured, said = (graph.node("div", side, deviation) for side in (left, right))
         value = row.node(graph, measured, said, delta)
+        if row.of_residual:
+            deviation = graph.node("sub", measured, said)
         if loss == "squared":
-            residual = graph.node("sub", measured, said)
+            residual = deviation
     if weighting is not None and weighting.kind == "weights":
         weight = graph.scalar(weighting.column)
         value = graph.node("mul", weight, value)
@@ -133,9 +140,11 @@ def build_row_model(
         Space(names.parameters),
         value,
         residual,
+        deviation,
         right,
         None if left is None else fitted,
         left,
+        weight,
         tuple(columns),
         constants,
     )

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from math import hypot, sqrt
+from math import hypot, inf, sqrt
 from operator import mul
-from typing import Any
+from typing import Any, NamedTuple
 
-from gdcli.solvers.vectors import Vec, Vector, dot, is_finite, max_abs, roots
+from gdcli.solvers.vectors import Vec, Vector, is_finite, max_abs
 
 Matrix = Any
 
@@ -89,124 +89,77 @@ def congruent(A: Matrix, s: Vector) -> Matrix:
     return A / s[:, None] / s[None, :]
 
 
-def cholesky(A: Matrix, shift: float = 0.0) -> Matrix | None:
-    """Return the lower triangle L with ``L L' = A + shift * I``, or None when that is not
-    positive definite.
+class Solved(NamedTuple):
+    """``z = B b``, ``form = b'B b``, and the ``factors`` of B, the inverse of a positive definite matrix."""
+
+    z: Vector
+    form: float
+    factors: Any
+
+
+def positive_solve(A: Matrix, b: Vector, shift: float = 0.0, least_pivot: float = 0.0) -> Solved | None:
+    """Solve ``(A + shift I) z = b``; None unless that matrix is safely positive definite.
+
+    Safely: of the Cholesky factor of the matrix scaled to a unit diagonal, every squared pivot (at most 1)
+    exceeds ``least_pivot``. Elimination without square roots has the same pivots times the diagonal, so that
+    nothing need be scaled, and it carries b along (Golub and Van Loan, section 4.1).
     """
     if not isinstance(A, list):
-        return _numpy_cholesky(A, shift)
-    L: list[list[float]] = []
-    for i, row in enumerate(A):
-        new: list[float] = []
-        for j in range(i):
-            other = L[j]
-            new.append((row[j] - sum(map(mul, new, other))) / other[j])
-        pivot = row[i] + shift - sum(map(mul, new, new))
-        if not 0.0 < pivot < 1e308:
+        return _numpy_solve(A, b, shift, least_pivot)
+    # The upper triangle, each row followed by its right side.
+    rows = [[*row[i:], v] for i, (row, v) in enumerate(zip(A, b, strict=True))]
+    form = 0.0
+    factors: list[tuple[float, list[float]]] = []
+    for k, row in enumerate(rows):
+        row[0] = pivot = row[0] + shift
+        if not least_pivot * (A[k][k] + shift) < pivot < inf:
             return None
-        new.append(sqrt(pivot))
-        L.append(new)
-    return L
+        unit = [a / pivot for a in row[1:]]
+        factors.append((pivot, unit))
+        form += unit[-1] * row[-1]
+        for j in range(1, len(unit)):
+            part = unit[j - 1]
+            rows[k + j] = [a - part * c for a, c in zip(rows[k + j], row[j:], strict=True)]
+    z: list[float] = []
+    for _, unit in reversed(factors):
+        # map stops at the shorter list: only the known part of z takes part.
+        z.insert(0, unit[-1] - sum(map(mul, unit, z)))
+    return Solved(Vec(z), form, factors)
 
 
-def _numpy_cholesky(A: Matrix, shift: float) -> Matrix | None:
+def inverse_form(factors: Any, v: Vector) -> float:
+    """Return ``v' B v`` with the inverse B whose ``factors`` :func:`positive_solve` returned."""
+    if not isinstance(v, list):
+        import numpy
+
+        s, L = factors
+        y = numpy.linalg.solve(L, v / s)
+        return float(y @ y)
+    form, rest = 0.0, list(v)
+    for pivot, unit in factors:
+        first = rest[0]
+        form += first / pivot * first
+        rest = [a - first * part for a, part in zip(rest[1:], unit, strict=False)]
+    return form
+
+
+def _numpy_solve(A: Matrix, b: Vector, shift: float, least_pivot: float) -> Solved | None:
     import numpy
 
+    if shift:
+        A = A + shift * numpy.eye(len(A))
+    d = A.diagonal()
+    if not d.min() > 0.0:
+        return None
+    s = numpy.sqrt(d)
     try:
-        L = numpy.linalg.cholesky(A + shift * numpy.eye(len(A)) if shift else A)
+        L = numpy.linalg.cholesky(congruent(A, s))
     except numpy.linalg.LinAlgError:
         return None
-    return L if is_finite(L) else None
-
-
-def scaled_cholesky(A: Matrix, least_pivot: float) -> tuple[Vector, Matrix] | None:
-    """Return ``(s, L)`` with ``A = S L L' S`` and ``S = diag(s)`` the roots of the diagonal.
-
-    None unless A is safely positive definite: every squared pivot of L (at most 1) must exceed
-    ``least_pivot``.
-    """
-    if len(A) == 2 and isinstance(A, list):
-        (top, side), (_, bottom) = A
-        if not (top > 0.0 and bottom > 0.0):
-            return None
-        s0, s1 = sqrt(top), sqrt(bottom)
-        corner = side / (s0 * s1)
-        pivot = 1.0 - corner * corner
-        return (Vec((s0, s1)), [[1.0], [corner, sqrt(pivot)]]) if pivot > least_pivot else None
-    d = diagonal(A)
-    if not min(d) > 0.0:
+    if not is_finite(L) or not L.diagonal().min() ** 2 > least_pivot:
         return None
-    s = roots(d)
-    if not isinstance(A, list):
-        factor = _numpy_cholesky(congruent(A, s), 0.0)
-        return (s, factor) if factor is not None and smallest_pivot(factor) ** 2 > least_pivot else None
-    L: list[list[float]] = []
-    for i, row in enumerate(A):
-        new: list[float] = []
-        for j in range(i):
-            other = L[j]
-            new.append((row[j] / (s[i] * s[j]) - sum(map(mul, new, other))) / other[j])
-        pivot = 1.0 - sum(map(mul, new, new))
-        if not pivot > least_pivot:
-            return None
-        new.append(sqrt(pivot))
-        L.append(new)
-    return s, L
-
-
-def forward_solve(L: Matrix, b: Vector) -> Vector:
-    """Return y with ``L y = b`` for a lower triangle L."""
-    if not isinstance(L, list):
-        import numpy
-
-        return numpy.linalg.solve(L, b)
-    if len(L) == 2:
-        first = b[0] / L[0][0]
-        return Vec((first, (b[1] - L[1][0] * first) / L[1][1]))
-    y: list[float] = []
-    for row, value in zip(L, b, strict=True):
-        # zip in map stops at the shorter one: only the known part of y takes part.
-        y.append((value - sum(map(mul, row, y))) / row[len(y)])
-    return Vec(y)
-
-
-def cholesky_solve(L: Matrix, b: Vector) -> Vector:
-    """Return z with ``L L' z = b`` for the lower triangle L of :func:`cholesky`."""
-    y = forward_solve(L, b)
-    if not isinstance(L, list):
-        import numpy
-
-        return numpy.linalg.solve(L.T, y)
-    if len(L) == 2:
-        (top,), (corner, bottom) = L
-        last = y[1] / bottom
-        return Vec(((y[0] - corner * last) / top, last))
-    for i in range(len(L) - 1, -1, -1):
-        row = L[i]
-        y[i] /= row[i]
-        value = y[i]
-        for k in range(i):
-            y[k] -= row[k] * value
-    return y
-
-
-def shifted_solve(A: Matrix, b: Vector, shift: float) -> tuple[Vector, float] | None:
-    """Return ``(z, z'Bz)`` with ``B = (A + shift I)^-1`` and ``z = B b``, or None when A + shift I is not
-    positive.
-
-    Both numbers that the search for a shift needs, from one factorisation.
-    """
-    L = cholesky(A, shift)
-    if L is None:
-        return None
-    z = cholesky_solve(L, b)
-    y = forward_solve(L, z)
-    return z, dot(y, y)
-
-
-def smallest_pivot(L: Matrix) -> float:
-    """Return the smallest diagonal entry of a Cholesky factor."""
-    return min([row[-1] for row in L]) if isinstance(L, list) else float(L.diagonal().min())
+    z = numpy.linalg.solve(L.T, numpy.linalg.solve(L, b / s)) / s
+    return Solved(z, float(b @ z), (s, L))
 
 
 def eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:

@@ -26,8 +26,9 @@ from gdcli.solvers.plane import local_model
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
+from gdcli.solvers.valley import DEPTH, follow_floor
 from gdcli.solvers.vectors import dot, is_zero, norm, same
-from gdcli.solvers.walk import FLIGHT, Outcome, both_ways, follow, rises_all_around, walk_all
+from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
 ROUNDING = 2.2e-16
 
@@ -52,8 +53,6 @@ GAIN_TOL, PART_TOL = 1e-12, 1e-10
 WIDER = 10.0
 # A predicted fall of less than twenty units of rounding of the value cannot be told from none.
 FLOOR_UNITS = 20.0
-# At a pole that is not at x = 0, such as that of tan, rounding of x ends the fall long before UNBOUNDED_FALL.
-POLE_FALL = 1e8
 # Newton's method converges quadratically: the gain of one step before is more than a hundred times this
 # one's. Otherwise it is slow, as at a minimum like x**4, and its end point is looked at more closely, this
 # often.
@@ -62,6 +61,9 @@ MAX_WALKS = 4
 WALKED_DIRECTIONS = 4
 # A plateau where gradient and Hessian are exactly zero can be reached only by a step that is too long.
 MAX_PLATEAUS = 20
+# A run that takes so many steps is in a long valley: as often as that its floor is followed in doubling steps.
+# That is worth while where it promises more than a trifle.
+VALLEY_PERIOD, VALLEY_FALL = 128, 1e-3
 # An extrapolation is tried only after a step that the model foretold at least roughly.
 STRETCH_QUALITY = 0.1
 
@@ -83,6 +85,7 @@ class NewtonState:
     walks: int = 0
     edges: int = 0
     plateaus: int = 0
+    taken: int = 0
 
 
 @dataclass(slots=True)
@@ -132,6 +135,13 @@ class TrustRegionNewton:
             end = _look_ahead(objective, at, state)
             if end is not None:
                 return end
+        state.taken += 1
+        if state.taken % VALLEY_PERIOD == 0:
+            enough = max(4.0 * model.gain, VALLEY_FALL * abs(at.value))
+            found = follow_floor(objective, at, enough, state.floor, state.source)
+            end = self._move_on(objective, at, state, found, "step")
+            if end is not None:
+                return end
         left_domain, widest = False, state.radius
         for refusals in range(MAX_REFUSALS):
             proposal = model.step(state.radius)
@@ -155,6 +165,27 @@ class TrustRegionNewton:
             if state.radius < SMALLEST_RADIUS * norm(at.x):
                 break
         return _stay(at, state, StopReason.UNBOUNDED if _is_pole(at, state) else StopReason.NO_DESCENT)
+
+    def _move_on(
+        self, objective: Objective, at: Evaluation, state: NewtonState, found: Walk, kind: str
+    ) -> Step | None:
+        """Return the step to the lower point that a walk ``found``, or the end that it tells of; None without one."""
+        lowest = found.lowest
+        if found.outcome is Outcome.UNBOUNDED and lowest is not None:
+            return Step(lowest, state, found.length, StopReason.UNBOUNDED, kind="escape")
+        if found.outcome is Outcome.LIMIT:
+            if lowest is None:
+                return _stay(at, state, StopReason.AT_INFINITY)
+            return Step(lowest, state, found.length, StopReason.AT_INFINITY, kind="escape")
+        if found.outcome is not Outcome.LOWER or lowest is None:
+            return None
+        arrival = with_hessian(objective, lowest, state.source)
+        if arrival.hessian is None:
+            return None
+        state.model = local_model(arrival.gradient, arrival.hessian, NOISE[state.source])
+        state.radius = max(state.radius, 0.25 * found.length)
+        state.series.last_step, state.last_gain = None, 0.0
+        return Step(arrival, state, found.length, kind=kind)
 
     def enough(self, gain: float, value: float, state: NewtonState) -> bool:
         """Tell whether so small a ``gain`` ends the run.
@@ -183,19 +214,13 @@ class TrustRegionNewton:
             steps += both_ways(doubtful, at.x)
             # Falls of the size of the gain are accounted for; only a clearly larger fall is news.
             scale = max(abs(at.value), min(1.0, state.start.value - at.value))
-            found, step = walk_all(objective, at, steps, 4.0 * (model.gain + GAIN_TOL * scale), state.floor)
-            if found.outcome is Outcome.UNBOUNDED and found.lowest is not None:
-                return Step(found.lowest, state, found.length, StopReason.UNBOUNDED, kind="escape")
-            if found.outcome is Outcome.LOWER and found.lowest is not None:
-                arrival = with_hessian(objective, found.lowest, state.source)
-                if arrival.hessian is not None:
-                    length = norm(step) * found.length
-                    state.model = local_model(arrival.gradient, arrival.hessian, NOISE[state.source])
-                    state.radius = max(state.radius, 0.25 * length)
-                    state.series.last_step, state.last_gain = None, 0.0
-                    return Step(arrival, state, length, kind="escape")
-            if found.outcome is Outcome.LIMIT:
-                return _stay(at, state, StopReason.AT_INFINITY)
+            enough = 4.0 * (model.gain + GAIN_TOL * scale)
+            found = walk_all(objective, at, steps, enough, state.floor)
+            if found.outcome in (Outcome.RISES, Outcome.LEVEL):
+                found = follow_floor(objective, at, enough, state.floor, state.source)
+            end = self._move_on(objective, at, state, found, "escape")
+            if end is not None:
+                return end
         if model.flat and not rises_all_around(objective, at):
             return _stay(at, state, StopReason.STATIONARY, passed=False)
         return _stay(at, state, StopReason.GAIN, passed=False)
@@ -206,10 +231,11 @@ def _stay(at: Evaluation, state: NewtonState, reason: StopReason, passed: bool =
 
 
 def _is_pole(at: Evaluation, state: NewtonState) -> bool:
-    """Tell whether the run ended at a pole: far down, where the rounding of x alone changes the value as
-    much.
+    """Tell whether the run ended at a pole: far down, where the rounding of x alone changes the value as much.
+
+    At a pole that is not at x = 0, such as that of tan, that rounding ends the fall long before UNBOUNDED_FALL.
     """
-    far_down = at.value < -POLE_FALL * max(1.0, abs(state.start.value))
+    far_down = at.value < -DEPTH * max(1.0, abs(state.start.value))
     return far_down and norm(at.gradient) * ROUNDING * norm(at.x) > 0.1 * abs(at.value)
 
 
@@ -220,8 +246,7 @@ def _look_ahead(objective: Objective, at: Evaluation, state: NewtonState) -> Ste
         return None
     found = follow(objective, at, state.last_move, state.floor)
     if found.outcome is Outcome.UNBOUNDED and found.lowest is not None:
-        length = found.length * norm(state.last_move)
-        return Step(found.lowest, state, length, StopReason.UNBOUNDED, kind="escape")
+        return Step(found.lowest, state, found.length, StopReason.UNBOUNDED, kind="escape")
     return _stay(at, state, StopReason.AT_INFINITY) if found.outcome is Outcome.LIMIT else None
 
 

@@ -40,7 +40,6 @@ class PlaneModel(LocalModel):
         self.strict = pivot > (LEAST_PIVOT if noise < LEAST_PIVOT else noise)
         self.g = g
         self.hessian = H
-        self._factored = None
         self.null = []
         self.negative = self.flat = False
         self.rise = 0.0
@@ -70,6 +69,9 @@ class PlaneModel(LocalModel):
         g0, g1 = self.g
         (p0, p1), length = self.newton, self.newton_length
         shift, det = 0.0, a * c - b * b
+        slope = hypot(g0, g1)
+        u0, u1 = g0 / slope, g1 / slope
+        least = slope / radius - (a * u0 * u0 + 2.0 * b * u0 * u1 + c * u1 * u1)
         for _ in range(MAX_FACTORS):
             if length <= LENGTH_SLACK * radius:
                 break
@@ -77,7 +79,7 @@ class PlaneModel(LocalModel):
             if not 0.0 < bend < inf:
                 found = boundary_step(self.hessian, self.g, radius, self.newton, self.newton_length, bend)
                 return ModelStep(*found, True, False)
-            more = length / bend * length * (length - radius) / radius
+            more = max(length / bend * length * (length - radius) / radius, least - shift)
             shift += more
             a += more
             c += more
@@ -95,8 +97,13 @@ class PlaneModel(LocalModel):
         if not abs(q0) > HARD * max(abs(w0), w1) * radius or (w0 > 0.0 and hypot(q0 / w0, q1 / w1) <= radius):
             return None
         low = max(0.0, -w0)
-        below, above = low, low + hypot(q0, q1) / radius
-        shift = max(above - (w1 + low), below + 1e-3 * (above - below))
+        slope = hypot(q0, q1)
+        mean = w0 + (q1 / slope) ** 2 * (w1 - w0)
+        below, above = (
+            max(low, slope / radius - mean, abs(q0) / radius - w0, abs(q1) / radius - w1),
+            low + slope / radius,
+        )
+        shift = below
         y0 = y1 = length = 0.0
         for _ in range(MAX_SECULAR):
             d0, d1 = w0 + shift, w1 + shift

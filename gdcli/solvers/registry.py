@@ -7,8 +7,9 @@ reads and where its class stands. A setting that a method does not read is an er
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from math import isfinite
 from typing import Any, NamedTuple
@@ -142,8 +143,9 @@ def choose(
         name = "gd"
     entry = find(name)
     given = {"lr": lr, "step_rule": step_rule, "step_sizes": step_sizes}
-    for setting, value in given.items():
-        if value is not None and setting not in entry.reads:
+    settings = {k: v for k, v in given.items() if v is not None}
+    for setting in settings:
+        if setting not in entry.reads:
             readers = ", ".join(m for m, e in METHODS.items() if setting in e.reads)
             raise UsageError(
                 f"the method {name} does not read {_OPTIONS[setting]}", f"it is for the methods {readers}"
@@ -157,9 +159,10 @@ def choose(
         raise UsageError(
             "--step-sizes must be a list of positive numbers", "for example --step-sizes 1,0.1,0.01"
         )
-    settings = {k: v for k, v in given.items() if v is not None}
     if entry.own_rule:
-        settings["tol"] = _first_given(value_tol if "batch" in entry.name else None, tol, entry.default_tol)
+        if tol is None:
+            tol = entry.default_tol
+        settings["tol"] = tol if value_tol is None or "batch" not in entry.name else value_tol
     if name == "newton" and hessian_source(objective) == "none":
         raise UsageError(
             f"the method newton needs a Hessian matrix, too large for {objective.size} variables",
@@ -168,17 +171,24 @@ def choose(
     base = objective.inner if isinstance(objective, Bounded) else objective
     if entry.residuals and not getattr(base, "has_residuals", False):
         raise UsageError(f"the method {name} is for sums of squares over rows of data", "use auto")
-    module, factory = entry.target.split(":")
-    make = getattr(import_module(module), factory)
-    if factory == "make_auto":
+    make = _maker(entry.target)
+    if make is make_auto:
         method, what, why = make(objective, **settings)
         # Projected L-BFGS has no rule of its own, and is held to the claims of lbfgs.
         return Chosen(method, what, why, METHODS["lbfgs"] if what == PROJECTED else entry)
-    if factory == "make_lbfgs":
+    if make is make_lbfgs:
         return Chosen(make(objective), name, "", entry)
     method = make(**settings)
     rule = getattr(method, "rule", None)
     return Chosen(method, name, "" if rule is None else rule.words, entry, _fixed_rate(method))
+
+
+@cache
+def _maker(target: str) -> Callable[..., Any]:
+    """Return what makes a method; its module is imported when it is first asked for."""
+    module, name = target.split(":")
+    made: Callable[..., Any] = getattr(import_module(module), name)
+    return made
 
 
 def _fixed_rate(method: Method) -> FixedRate | None:
@@ -190,10 +200,6 @@ def _fixed_rate(method: Method) -> FixedRate | None:
     return FixedRate(method.rule.lr, method.towards.stable)
 
 
-def _first_given(*values: float | None) -> float:
-    return next(v for v in values if v is not None)
-
-
 def make_lbfgs(objective: Objective) -> Method:
     """Return L-BFGS, projected where there are bounds."""
     if isinstance(objective, Bounded):
@@ -203,6 +209,13 @@ def make_lbfgs(objective: Objective) -> Method:
     from gdcli.solvers.quasi_newton import LBFGS
 
     return LBFGS()
+
+
+_WHY = {
+    "exact": "the exact Hessian is cheap for {n} variable{s}",
+    "products": "{n} Hessian-vector products make an exact Hessian",
+    "differences": "differences of gradients make a Hessian of {n} variable{s}",
+}
 
 
 def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
@@ -234,11 +247,7 @@ def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
     from gdcli.solvers.kinks import LEVELS, SmoothingNewton, smoothed
     from gdcli.solvers.newton import TrustRegionNewton
 
-    why = {
-        "exact": "the exact Hessian is cheap for {n} variable{s}",
-        "products": "{n} Hessian-vector products make an exact Hessian",
-        "differences": "differences of gradients make a Hessian of {n} variable{s}",
-    }[source].format(n=n, s="" if n == 1 else "s")
+    why = _WHY[source].format(n=n, s="" if n == 1 else "s")
     if smoothed(objective, LEVELS[0]) is not None:
         return SmoothingNewton(tol), "trust-region Newton", why + ", and kinks are smoothed where they jam it"
     return TrustRegionNewton(tol), "trust-region Newton", why

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from gdcli.solvers.vectors import norm
+
 # A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have
 # + - on each other, * and / with a float, @ for the dot product, len() and indexing; see solvers/vectors.py.
 Vector = Any
@@ -113,6 +115,8 @@ class StopReason(Enum):
     NO_DESCENT = "no-descent"
     SLOW = "slow-progress"
     STATIONARY = "stationary"
+    EPOCHS = "epochs-done"
+    PATIENCE = "no-improvement"
     UNBOUNDED = "unbounded"
     AT_INFINITY = "minimum-at-infinity"
     NON_FINITE = "non-finite"
@@ -139,6 +143,8 @@ _SENTENCES = {
     StopReason.NO_DESCENT: "no step along the search direction lowers the value",
     StopReason.SLOW: "at its pace the value would take tens of thousands of iterations to change much",
     StopReason.STATIONARY: "the gradient is exactly zero",
+    StopReason.EPOCHS: "the epochs asked for are done",
+    StopReason.PATIENCE: "too many epochs in a row brought no improvement",
     StopReason.UNBOUNDED: "the value falls without end",
     StopReason.AT_INFINITY: "the value falls ever more slowly as the variables grow: the infimum is far out",
     StopReason.NON_FINITE: "the iterates left the finite numbers",
@@ -189,8 +195,7 @@ class Method(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Iterate:
+class Iterate(NamedTuple):
     """One point of the path: number 0 is the start."""
 
     iteration: int
@@ -204,8 +209,6 @@ class Iterate:
     @property
     def gradient_norm(self) -> float | None:
         """The Euclidean norm of the gradient, None where there is no gradient."""
-        from gdcli.solvers.vectors import norm
-
         return None if self.at.gradient is None else norm(self.at.gradient)
 
 
