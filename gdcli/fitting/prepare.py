@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.errors import DataError, UsageError, did_you_mean
-from gdcli.fitting.checks import check_rows, check_start
+from gdcli.fitting.checks import check_count, check_rows, check_start
 from gdcli.fitting.outcome import RowCount
 from gdcli.fitting.request import AUTO, FitProblem, FitRequest, read_matrices
 from gdcli.fitting.starts import is_linear, start_values
@@ -158,7 +158,7 @@ def _ready(
     row = build_row_model(model, names, constants, loss, weighting, request.huber_delta or 1.0, sign)
     linear = is_linear(row) and loss != "poisson"
     searched = request.start == (AUTO,)
-    start = start_values(model, names, given, needed=not linear and not searched)
+    start = start_values(model, names, given, not linear and not searched, columns or data.names)
     problem = FitProblem(
         expression=model.text,
         sense="maximize" if request.maximize else "minimize",
@@ -176,6 +176,7 @@ def _ready(
         matrices=names.matrices,
         linear=linear,
     )
+    check_count(row, data)
     check_rows(problem, row, data)
     if searched and not linear:
         raise NotImplementedError

@@ -16,7 +16,7 @@ def scaled(at: Evaluation, k: float) -> Evaluation:
 
 def scaled_iterate(iterate: Iterate, k: float) -> Iterate:
     """Return an iterate of ``k`` times the function."""
-    return replace(iterate, at=scaled(iterate.at, k))
+    return iterate._replace(at=scaled(iterate.at, k))
 
 
 def scaled_run(run: RunResult, k: float) -> RunResult:

@@ -233,7 +233,7 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
             free = amount(outcome.rows.used - found.errors.rank, "degree of freedom", "degrees of freedom")
             lines += fact("residuals", f"standard deviation {short(found.residual_sd, 6)} ({free})", width)
         if found.r_squared is not None:
-            lines += fact("R-squared", short(found.r_squared, 6), width)
+            lines += fact("R-squared", _near_one(found.r_squared), width)
         if found.aic is not None and found.bic is not None:
             lines += fact("AIC, BIC", f"{short(found.aic, 7)}, {short(found.bic, 7)}", width)
         if found.chi_square is not None:
@@ -252,13 +252,12 @@ def _tied(outcome: FitOutcome, width: int) -> list[Line]:
     tied, label = outcome.statistics.errors.tied, outcome.space.label
     if not tied:
         return []
-    parts = [
-        f"{label(t.first)} and {label(t.second)} ({_correlation(t.correlation)})" for t in tied[:MOST_TIED]
-    ]
+    parts = [f"{label(t.first)} and {label(t.second)} ({_near_one(t.correlation)})" for t in tied[:MOST_TIED]]
     more = f", and {amount(len(tied) - MOST_TIED, 'pair')} more" if len(tied) > MOST_TIED else ""
     return fact("tied", f"{', '.join(parts)}{more}: one makes up for the other", width)
 
 
-def _correlation(r: float) -> str:
-    """A correlation near 1 to the first digits that tell it from 1."""
-    return f"{r:+.{max(3, 1 - _power(1.0 - abs(r)))}f}" if abs(r) < 1.0 else f"{r:+.3f}"
+def _near_one(r: float) -> str:
+    """A number that is 1 at best, to four decimals, or the first ones that tell it from 1."""
+    left = abs(1.0 - abs(r))
+    return f"{r + 0.0:.{max(4, 1 - _power(left)) if left > 1e-15 else 4}f}"

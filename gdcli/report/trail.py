@@ -82,7 +82,7 @@ class Trail:
         elif len(self._last) == ENDS:
             oldest = self._last[0]
             if oldest[1].iteration % self.stride == 0:
-                self._keep(self._row(*oldest))
+                self._keep(self._shown_of(oldest))
         self._last.append((order, self._row(order, iterate) if self._at_once else iterate))
 
     def _keep(self, row: Row) -> None:
@@ -95,12 +95,16 @@ class Trail:
         self.stride *= 5 if str(self.stride)[0] == "2" else 2
         self._middle = [row for row in self._middle if row.iteration % self.stride == 0]
 
-    def _row(self, order: int, it: Any) -> Any:
-        return it if isinstance(it, tuple) else self._make(order, it, self._sign, self._shown)
+    def _row(self, order: int, it: Iterate) -> Any:
+        return self._make(order, it, self._sign, self._shown)
+
+    def _shown_of(self, entry: tuple[int, Any]) -> Any:
+        """Return the row of one of the last entries."""
+        return entry[1] if self._at_once else self._row(*entry)
 
     def rows(self) -> list[Any]:
         """Return the rows in order, None where rows are left out between one row and the next."""
-        last = [self._row(*entry) for entry in self._last]
+        last = [self._shown_of(entry) for entry in self._last]
         kept = sorted({row.order: row for row in [*self._first, *self._middle, *last]}.items())
         bounds = (len(self._first), len(kept) - len(last)) if self._every is None else ()
         rows: list[Any] = []
