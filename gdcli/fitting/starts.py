@@ -48,7 +48,8 @@ def start_values(
 ) -> dict[str, Any]:
     """Return the start of every parameter; where none is ``needed`` those that are missing are 0.
 
-    ``columns`` are those of the data, one of which may have been meant. Raises UsageError that names a parameter without a start, and for lengths that do not fit.
+    ``columns`` are those of the data, one of which may have been meant. Raises UsageError that names a parameter
+    without a start, and for lengths that do not fit.
     """
     parameters = list(names.parameters)
     vectors = {n for n, length in names.parameters.items() if length is not None}
