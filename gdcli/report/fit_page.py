@@ -159,10 +159,11 @@ def _parameter_columns(outcome: FitOutcome, shown: Sequence[int], width: int) ->
     low, high = (numbers([None if pair is None else pair[k] for pair in intervals]) for k in (0, 1))
     ends = [f"{a}  {b}" if a.strip() else "" for a, b in zip(low, high, strict=True)]
     interval = Column(f"{100.0 * found.errors.level:g} % interval", ends)
-    error = Column(
-        "std. error", pointed([_to_three(e, d, s) for e, d, s in zip(errors, decimals, x, strict=True)])
+    error = Column("std. error", pointed([_to(e, d, s) for e, d, s in zip(errors, decimals, x, strict=True)]))
+    values = pointed(
+        [short(v, 10) if e is None else _to(v, d, v) for v, e, d in zip(x, errors, decimals, strict=True)]
     )
-    columns = [names, Column("value", numbers(x)), error]
+    columns = [names, Column("value", values), error]
     tail = _held(outcome, shown)
     percent = Column("error %", pointed(["" if r is None else _three(r) for r in relative]))
     ratio = Column("t", pointed(["" if v is None else _three(v) for v in t]))
@@ -187,7 +188,7 @@ _MOST_DIGITS = 12
 def _decimals(value: float, error: float | None) -> int:
     """How many decimals show a value to two digits more than its error."""
     if error is None or not error > 0.0 or not isfinite(error):
-        return 9 - _power(value)
+        return _MOST_DIGITS - 3 - _power(value)
     return min(2 - _power(error), _MOST_DIGITS - 1 - _power(value))
 
 
@@ -202,10 +203,6 @@ def _to(value: float | None, decimals: int, like: float) -> str:
     if -4 <= _power(like) < 7 and decimals <= 10:
         return f"{value + 0.0:.{max(0, decimals)}f}"
     return f"{value + 0.0:.{max(0, min(16, decimals + _power(value)))}e}"
-
-
-def _to_three(value: float | None, decimals: int, like: float) -> str:
-    return _to(value, decimals, like)
 
 
 def _three(value: float) -> str:
