@@ -274,7 +274,7 @@ def _of_a_stall(
 
 def _left(certificate: Certificate, words: _Words, value: float) -> str:
     gain, slope = certificate.gain, certificate.gradient_norm
-    if gain is not None and gain > 0.0:
+    if gain is not None and gain > 0.0 and slope is not None:
         left = f"the value can still get about {gain * words.unit:.2g} {words.lower}"
         return f" (gradient norm {slope * words.unit:.2g}, {left})"
     return "" if slope is None else f" (gradient norm {slope * words.unit:.2g})"

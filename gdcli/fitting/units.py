@@ -21,8 +21,8 @@ def scaled_iterate(iterate: Iterate, k: float) -> Iterate:
 
 def scaled_run(run: RunResult, k: float) -> RunResult:
     """Return how the run of ``k`` times the function went."""
-    ends = {name: scaled_iterate(getattr(run, name), k) for name in ("start", "best", "last")}
-    return replace(run, **ends)
+    start, best, last = (scaled_iterate(it, k) for it in (run.start, run.best, run.last))
+    return replace(run, start=start, best=best, last=last)
 
 
 def scaled_certificate(found: Certificate, k: float) -> Certificate:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from math import hypot, inf, sqrt
+from math import copysign, hypot, inf, isfinite, sqrt
 from operator import mul
 from typing import Any, NamedTuple
 
@@ -25,6 +25,9 @@ _JACOBI_LIMIT = 40
 _EIGH_SIZE = 8
 # Jacobi converges quadratically: six to ten sweeps are usual, thirty are never needed.
 _MAX_SWEEPS = 30
+# Eigenvalues with an error of rounding beside the largest one have ten digits down to this part of it.
+_RELIABLE = 1e-5
+_UNIT = 1.1e-16
 # A rotation that changes the diagonal by less than this fraction is below rounding.
 _NEGLIGIBLE = 1e-17
 
@@ -102,29 +105,40 @@ def positive_solve(A: Matrix, b: Vector, shift: float = 0.0, least_pivot: float 
 
     Safely: of the Cholesky factor of the matrix scaled to a unit diagonal, every squared pivot (at most 1)
     exceeds ``least_pivot``. Elimination without square roots has the same pivots times the diagonal, so that
-    nothing need be scaled, and it carries b along (Golub and Van Loan, section 4.1).
+    nothing need be scaled (Golub and Van Loan, section 4.1).
     """
     if not isinstance(A, list):
         return _numpy_solve(A, b, shift, least_pivot)
-    # The upper triangle, each row followed by its right side.
-    rows = [[*row[i:], v] for i, (row, v) in enumerate(zip(A, b, strict=True))]
+    # For so few numbers plain loops are faster than sums of products, and plain lists than vectors.
+    lower: list[list[float]] = []
+    pivots: list[float] = []
+    half: list[float] = []  # the solution of the first triangle
     form = 0.0
-    factors: list[tuple[float, list[float]]] = []
-    for k, row in enumerate(rows):
-        row[0] = pivot = row[0] + shift
-        if not least_pivot * (A[k][k] + shift) < pivot < inf:
+    for i, row in enumerate(A):
+        parts: list[float] = []
+        products: list[float] = []
+        entry = pivot = row[i] + shift
+        y = b[i]
+        for j, (value, other) in enumerate(zip(row, lower, strict=False)):
+            for k in range(j):
+                value -= products[k] * other[k]
+            products.append(value)
+            part = value / pivots[j]
+            parts.append(part)
+            pivot -= part * value
+            y -= part * half[j]
+        if not least_pivot * entry < pivot < inf:
             return None
-        unit = [a / pivot for a in row[1:]]
-        factors.append((pivot, unit))
-        form += unit[-1] * row[-1]
-        for j in range(1, len(unit)):
-            part = unit[j - 1]
-            rows[k + j] = [a - part * c for a, c in zip(rows[k + j], row[j:], strict=True)]
-    z: list[float] = []
-    for _, unit in reversed(factors):
-        # map stops at the shorter list: only the known part of z takes part.
-        z.insert(0, unit[-1] - sum(map(mul, unit, z)))
-    return Solved(Vec(z), form, factors)
+        lower.append(parts)
+        pivots.append(pivot)
+        half.append(y)
+        form += y / pivot * y
+    z = [y / pivot for y, pivot in zip(half, pivots, strict=True)]
+    for i in range(len(z) - 1, 0, -1):
+        last = z[i]
+        for j, part in enumerate(lower[i]):
+            z[j] -= part * last
+    return Solved(Vec(z), form, (pivots, lower))
 
 
 def inverse_form(factors: Any, v: Vector) -> float:
@@ -135,11 +149,13 @@ def inverse_form(factors: Any, v: Vector) -> float:
         s, L = factors
         y = numpy.linalg.solve(L, v / s)
         return float(y @ y)
-    form, rest = 0.0, list(v)
-    for pivot, unit in factors:
-        first = rest[0]
-        form += first / pivot * first
-        rest = [a - first * part for a, part in zip(rest[1:], unit, strict=False)]
+    form = 0.0
+    half: list[float] = []
+    for y, pivot, parts in zip(v, *factors, strict=True):
+        for part, known in zip(parts, half, strict=True):
+            y -= part * known
+        half.append(y)
+        form += y / pivot * y
     return form
 
 
@@ -175,6 +191,96 @@ def eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:
 
 
 _last: tuple[Matrix, tuple[list[float], Sequence[Vector]]] = None, ([], [])
+
+
+def eigenvalues(A: Matrix) -> list[float]:
+    """Return the eigenvalues of a symmetric matrix in ascending order.
+
+    Without the vectors they cost a third. The matrix is made tridiagonal by reflections, then diagonal by the QL
+    iteration with implicit shifts (Golub and Van Loan, sections 8.3.1 and 8.3.5). Their error is rounding of the
+    largest one; where that is too much for the smallest, those of :func:`eigen` are returned. The last answer is
+    kept.
+    """
+    global _last_values
+    if _last_values[0] is not A:
+        _last_values = A, _eigenvalues(A)
+    return _last_values[1]
+
+
+_last_values: tuple[Matrix, list[float]] = None, []
+
+
+def _eigenvalues(A: Matrix) -> list[float]:
+    n = len(A)
+    if _last[0] is A or not isinstance(A, list) or n < 3 or n > _JACOBI_LIMIT:
+        return eigen(A)[0]
+    values = _values_of_tridiagonal(*_tridiagonal(A))
+    if values is None or not min(map(abs, values)) > _RELIABLE * max(-values[0], values[-1]):
+        return eigen(A)[0]
+    return values
+
+
+def _tridiagonal(A: list[Any]) -> tuple[list[float], list[float]]:
+    """Return the diagonal and the one beside it of a tridiagonal matrix with the eigenvalues of A."""
+    n = len(A)
+    rows = [list(row) for row in A]
+    for k in range(n - 2):
+        x = rows[k][k + 1 :]
+        size = hypot(*x)
+        if size == 0.0:
+            continue
+        rows[k][k + 1] = -copysign(size, x[0])
+        x[0] += copysign(size, x[0])
+        # The reflection I - v v'/h with v = x: A - v q' - q v', where q = p - (p'v / 2h) v and p = A v / h.
+        h = size * abs(x[0])
+        below = [row[k + 1 :] for row in rows[k + 1 :]]
+        p = [sum(map(mul, row, x)) / h for row in below]
+        part = sum(map(mul, p, x)) / (2.0 * h)
+        q = [a - part * v for a, v in zip(p, x, strict=True)]
+        for row, old, v, w in zip(rows[k + 1 :], below, x, q, strict=True):
+            row[k + 1 :] = [a - v * b - w * c for a, b, c in zip(old, q, x, strict=True)]
+    return [rows[i][i] for i in range(n)], [rows[i][i + 1] for i in range(n - 1)]
+
+
+def _values_of_tridiagonal(d: list[float], e: list[float]) -> list[float] | None:
+    """Return the ascending eigenvalues of the matrix with diagonal d and e beside it; None if they are not found."""
+    e.append(0.0)
+    last = len(d) - 1
+    for first in range(last):
+        for _ in range(_MAX_SWEEPS):
+            end = first
+            while end < last and abs(e[end]) > _UNIT * (abs(d[end]) + abs(d[end + 1])):
+                end += 1
+            if end == first:
+                break
+            _ql_sweep(d, e, first, end)
+        else:
+            return None
+    return sorted(d) if isfinite(sum(d)) else None
+
+
+def _ql_sweep(d: list[float], e: list[float], first: int, end: int) -> None:
+    """Chase the shift from the lower end of the block up to its top, which it makes an eigenvalue."""
+    ratio = (d[first + 1] - d[first]) / (2.0 * e[first])
+    g = d[end] - d[first] + e[first] / (ratio + copysign(hypot(1.0, ratio), ratio))
+    s = c = 1.0
+    moved = 0.0
+    for i in range(end - 1, first - 1, -1):
+        f, b = s * e[i], c * e[i]
+        e[i + 1] = r = hypot(f, g)
+        if r == 0.0:
+            d[i + 1] -= moved
+            e[end] = 0.0
+            return
+        s, c = f / r, g / r
+        g = d[i + 1] - moved
+        r = (d[i] - g) * s + 2.0 * c * b
+        moved = s * r
+        d[i + 1] = g + moved
+        g = c * r - b
+    d[first] -= moved
+    e[first] = g
+    e[end] = 0.0
 
 
 def _eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:

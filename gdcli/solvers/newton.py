@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 
 from gdcli.solvers.curvature import passing_direction
-from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel, ModelStep
 from gdcli.solvers.plane import local_model
@@ -203,9 +202,7 @@ class TrustRegionNewton:
         """End the run here, unless convergence was doubtful and a walk finds a lower point."""
         doubtful = model.null[:WALKED_DIRECTIONS]
         if model.strict:
-            values, vectors = eigen(model.hessian)
-            args = (state.start, model, values[0], vectors[0], state.source)
-            passing = passing_direction(objective, at, *args)
+            passing = passing_direction(objective, at, state.start, model, state.source)
             doubtful = doubtful if passing is None else [passing]
         slow = bool(doubtful) or state.series.since <= 2 or model.gain > SLOW_RATIO * state.last_gain > 0.0
         if slow and state.walks < MAX_WALKS:

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gdcli.errors import DomainError, Terminated, UsageError
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stopping import Progress, Rule
-from gdcli.solvers.types import Counts, Evaluation, Iterate, Observer, RunResult, StopReason, Vector
+from gdcli.solvers.types import Counts, Evaluation, Iterate, RunResult, StopReason, Vector
 from gdcli.solvers.vectors import as_like, distance, is_finite
 
 DEFAULT_EPOCHS = 20
@@ -61,17 +61,33 @@ class Passes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch(Iterate):
-    """The point after an epoch: an iterate whose value is the mean loss and whose step is the rate.
+class Epoch(NamedTuple):
+    """The point after an epoch: an `Iterate`, field by field, whose value is the mean loss and whose step is the rate.
 
     ``rows`` is the number of rows that the mean is over, ``visits`` how many row gradients were taken so far.
     ``held_out`` is the mean loss over the rows held out, None without such.
     """
 
-    rows: int = 0
-    visits: int = 0
-    held_out: float | None = None
+    iteration: int
+    at: Evaluation
+    step: float | None
+    moved: float | None
+    counts: Counts
+    seconds: float
+    kind: str
+    rows: int
+    visits: int
+    held_out: float | None
+
+    @property
+    def gradient_norm(self) -> None:
+        """There is none: the gradient over all rows is not computed."""
+        return None
+
+    @property
+    def iterate(self) -> Iterate:
+        """The same as an iterate of any run."""
+        return Iterate(self.iteration, self.at, self.step, self.moved, self.counts, self.seconds, self.kind)
 
     @property
     def total(self) -> float:
@@ -171,6 +187,8 @@ class EpochSettings:
         return StopReason.MAX_ITERATIONS if capped else StopReason.EPOCHS
 
 
+# What sees the point after each epoch.
+EpochObserver = Callable[[Epoch], None]
 # Called now and then within an epoch with its number (from 1), the rows done and the rows of an epoch.
 ProgressHook = Callable[[int, int, int], None]
 
@@ -180,7 +198,7 @@ def run_epochs(
     x0: Vector,
     settings: EpochSettings,
     rules: Sequence[Rule] = (),
-    observers: Sequence[Observer] = (),
+    observers: Sequence[EpochObserver] = (),
     progress: ProgressHook | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[RunResult, tuple[Epoch, ...]]:
@@ -210,7 +228,7 @@ class _Loop:
         x0: Vector,
         settings: EpochSettings,
         rules: Sequence[Rule],
-        observers: Sequence[Observer],
+        observers: Sequence[EpochObserver],
         progress: ProgressHook | None,
         clock: Callable[[], float],
     ) -> None:
@@ -324,10 +342,11 @@ class _Loop:
         last = self.epochs[-1]
         whole = reason in (StopReason.EPOCHS, StopReason.PATIENCE, StopReason.TARGET)
         by_best = last.held_out is not None or self.settings.schedule == "book" or not whole
+        end = last.iterate
         run = RunResult(
-            start=self.epochs[0],
-            best=self.best if by_best else last,
-            last=last,
+            start=self.epochs[0].iterate,
+            best=self.best.iterate if by_best and self.best is not last else end,
+            last=end,
             reason=reason,
             iterations=self.progress.iteration,
             counts=self.counts.copy(),
