@@ -17,8 +17,8 @@ from gdcli.errors import GdError, UsageError
 from gdcli.objective.passes import Visits
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.rows import Rows
-from gdcli.solvers.stochastic import ProgressHook
-from gdcli.solvers.types import Observer, Status
+from gdcli.solvers.stochastic import EpochObserver, ProgressHook
+from gdcli.solvers.types import Status
 from gdcli.stochastic import StochasticRun, StochasticSettings, run_stochastic
 
 # Without a list: single rows, a mini-batch, all rows.
@@ -77,7 +77,7 @@ def compare_batch_sizes(
     box: Box | None = None,
     held_out: Rows | None = None,
     progress: Callable[[int | None], ProgressHook] | None = None,
-    observers: Callable[[int | None], Sequence[Observer]] | None = None,
+    observers: Callable[[int | None], Sequence[EpochObserver]] | None = None,
 ) -> BatchComparison:
     """Run the same descent once with each of ``sizes`` (None: all rows), from the same start, in the same orders.
 

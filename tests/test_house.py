@@ -30,6 +30,8 @@ ALLOWED = {
     "evidence": {"outcome", "problem", "analysis", "solvers"},
     # A model and data: read, checked, solved, judged.
     "fitting": {
+        "stochastic",
+        "batch_sizes",
         "evidence",
         "outcome",
         "problem",

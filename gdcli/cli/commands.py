@@ -86,11 +86,17 @@ L and m are the largest and the smallest curvature (eigenvalue of the Hessian) a
 --maximize, of the negative of the expression. Above 2/L steps overshoot; the best fixed rate is 2/(L+m)."""
 
 
-_FIT_TEXT = """Fit a model to data: find the parameters that make the loss over all rows least.
+_FIT_TEXT = """Fit a model to data: find the parameters with which it says best what was measured.
 
-Names of the model that are columns of the data are read from each row, the others are parameters. A model that is
-linear in its parameters needs no --start. Without --batch-size and --epochs all rows are looked at in each step: for
-a sum of squares by Levenberg-Marquardt. With them the rows are visited epoch by epoch, a step for each batch."""
+MODEL is 'measured ~ formula', as in 'y ~ a*x + b'. Names that are columns of the data are read from each row, the
+others are parameters. A model that is linear in its parameters needs no --start. The loss of a row is the square of
+what is left over, unless --loss says otherwise; an expression without ~ is itself the loss of a row.
+
+All rows are looked at in each step, a sum of squares by Levenberg-Marquardt. With --batch-size or --epochs the rows
+are visited epoch by epoch, with a step after each batch.
+
+The answer has the parameters with their standard errors, t (value over error) and 95 % intervals, and how good the
+fit is; docs/fit.md tells what each number means. The exit code is 6 where the data do not tell all parameters."""
 
 COMMANDS: dict[str, Command] = {
     command.name: command
@@ -150,27 +156,30 @@ COMMANDS: dict[str, Command] = {
             _FIT_TEXT,
             (
                 Argument(
-                    "MODEL", "expression", "y ~ formula, or the loss of a row; '-' and @FILE as in minimize."
+                    "MODEL",
+                    "expression",
+                    "y ~ formula, in quotes. '-' reads it from standard input, @FILE from a file.",
                 ),
                 Argument(
                     "DATA",
                     "files",
-                    "Files (csv, tsv, jsonl, parquet; also .gz) or patterns; '-' is standard input.",
+                    "Files (csv, tsv, jsonl, parquet; also .gz) or patterns; '-' or none is standard input.",
                     required=False,
                     many=True,
                 ),
             ),
             (
                 *options.DATA,
-                *options.only(options.METHOD, "--method", "--lr", "--step-rule", "--step-sizes"),
+                *options.FIT_METHOD,
                 *options.STOPPING,
                 *options.EPOCHS,
-                *options.only(options.OUTPUT, "--format", "--print", "--every", "--timing", "--output"),
                 *options.FIT_OUTPUT,
             ),
             (
                 "gd fit 'y ~ a*exp(-b*x)+c' decay.csv --start a=1,b=1,c=0",
-                "gd fit 't ~ X @ w + b' big.csv --columns 'X=x*' --loss logistic --batch-size 32",
+                "gd fit 'y ~ X @ w + b' 'runs/*.csv' --columns 'X=x*' --print w,w.se",
+                "gd fit 't ~ a*x + b' clicks.csv --loss logistic --batch-size 32 --epochs 5",
+                "zcat big.csv.gz | gd fit 'y ~ a*x + b' --predict - > fitted.csv",
             ),
         ),
         Command(

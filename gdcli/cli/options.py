@@ -466,7 +466,7 @@ SHUFFLES = ("blocks", "full", "none")
 DATA = (
     Option(
         "--start",
-        "Where to start: a=1,b=2, w=zeros(9), @result.json to go on; auto searches.",
+        "Where to start: a=1,b=2, w=zeros(9), @result.json (goes on); auto searches.",
         "0 for a linear model",
         "START",
         many=True,
@@ -484,7 +484,7 @@ DATA = (
     ),
     Option(
         "--huber-delta",
-        "Where huber's loss turns from squared to absolute.",
+        "Where Huber's loss turns from squared to absolute.",
         "1",
         "NUMBER",
         positive,
@@ -498,21 +498,27 @@ DATA = (
         many=True,
         group="Problem",
     ),
-    Option("--weights", "A column of weights: a row counts so many times.", "1", "COLUMN", group="Problem"),
+    Option(
+        "--weights",
+        "A column of weights of rows; the variance of a row is a common one over its weight.",
+        "1",
+        "COLUMN",
+        group="Problem",
+    ),
     Option(
         "--sigma",
-        "A column of standard deviations of what is measured.",
+        "A column of known standard deviations; gives chi-square and its p-value.",
         "unknown",
         "COLUMN",
         group="Problem",
     ),
     Option(
         "--scale-sigma",
-        "Take --sigma for relative: scale it so that chi-square fits.",
+        "Take --sigma for known up to a factor, and find that from the residuals.",
         "off",
         group="Problem",
     ),
-    MAXIMIZE._replace(help="Maximize: the expression of a row is its log-likelihood."),
+    MAXIMIZE._replace(help="Maximize: the expression of a row is its log-likelihood, say."),
     Option(
         "--missing",
         "A missing or bad cell is an error, or its row is skipped.",
@@ -523,12 +529,22 @@ DATA = (
     ),
     Option(
         "--spool",
-        "The folder for columns of data that do not fit into memory.",
+        "The folder for temporary files of data that do not fit into memory.",
         "the system's",
         "FOLDER",
         group="Data",
     ),
     PROBLEM[3],
+)
+FIT_METHOD = tuple(
+    option._replace(
+        help={
+            "--method": "How to search; by epochs sgd, momentum, nesterov, adagrad, rmsprop or adam; see 'gd methods'.",
+            "--lr": "Learning rate, the factor of the mean gradient of a row in each step.",
+        }.get(option.name, option.help)
+    )
+    for option in METHOD
+    if option.name in ("--method", "--lr", "--step-rule", "--step-sizes")
 )
 EPOCHS = (
     Option(
@@ -542,7 +558,7 @@ EPOCHS = (
     Option("--epochs", "Passes over the data.", "20; book's own stop", "N", stride, group="Stochastic"),
     Option(
         "--schedule",
-        "constant, decay (lr/(1+k/10) in epoch k), book (0.9 times after each epoch without improvement).",
+        "constant, decay (lr/(1+k) in epoch k, from 0), book (0.9 times after each epoch without improvement).",
         "constant",
         "NAME",
         one_of(*SCHEDULES),
@@ -567,22 +583,28 @@ EPOCHS = (
     Option("--polish", "End with a batch solve.", "off", group="Stochastic"),
 )
 FIT_OUTPUT = (
+    *(option for option in OUTPUT if option.name == "--format"),
+    OUTPUT[1]._replace(
+        help="Print only these, tab separated: a,b,value; a.se, a.t, a.low, a.high are a's error, t and interval."
+    ),
+    *(option for option in OUTPUT if option.name in ("--every", "--timing", "--output")),
     Option(
         "--predict",
-        "Write the rows with the fitted value as a column more, or - to standard output.",
+        "Write the rows as they came with a column 'fitted' more: what the model says of the left side. "
+        "- writes them to standard output, in place of the answer.",
         "none",
         "FILE",
         group="Output",
     ),
     Option(
         "--residuals",
-        "Write the rows with fitted value and residual as columns more.",
+        "The same with the columns 'fitted' and 'residual', the left side less what is fitted.",
         "none",
         "FILE",
         group="Output",
     ),
     _PLOT._replace(
-        help="Draw points, curve and residuals into this file (.png, .svg, .pdf), or - in the terminal."
+        help="Draw rows, curve and residuals into this file (.png, .svg, .pdf), or - in the terminal."
     ),
 )
 

@@ -10,12 +10,23 @@ from gdcli.fitting.request import FitProblem
 from gdcli.language.walk import find_culprit
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.rows import PIECE, RowObjective, Rows
+from gdcli.problem import listed
 
 _LABELS = ({0.0, 1.0}, {-1.0, 1.0})
 
 
 # Where a row stands, in words: its number counts from 0.
 Place = Callable[[int], str]
+
+
+def check_count(row: RowModel, data: Rows) -> None:
+    """Raise DataError where there are fewer rows than parameters, which no fit can tell."""
+    if data.rows < row.space.size:
+        rows = "1 row" if data.rows == 1 else f"{data.rows} rows"
+        raise DataError(
+            f"{rows} cannot tell {row.space.size} parameters ({listed(list(row.space.lengths))})",
+            "give more rows, or fix parameters with --set",
+        )
 
 
 def check_rows(problem: FitProblem, row: RowModel, data: Rows, place: Place) -> None:

@@ -9,6 +9,7 @@ from gdcli.outcome import Outcome
 
 if TYPE_CHECKING:
     from gdcli.analysis.statistics import FitStatistics
+    from gdcli.fitting.request import FitProblem, FitSettings
 
 
 class RowCount(NamedTuple):
@@ -31,6 +32,8 @@ class FitOutcome(Outcome):
     ``epochs`` and ``history`` (a record per epoch) are those of a stochastic run.
     """
 
+    problem: FitProblem
+    settings: FitSettings
     rows: RowCount = _NO_ROWS
     statistics: FitStatistics | None = None
     unknown_errors: str = ""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.errors import DataError, UsageError, did_you_mean
-from gdcli.fitting.checks import check_rows, check_start
+from gdcli.fitting.checks import check_count, check_rows, check_start
 from gdcli.fitting.outcome import RowCount
 from gdcli.fitting.request import AUTO, FitProblem, FitRequest, read_matrices
 from gdcli.fitting.starts import is_linear, start_values
@@ -37,12 +37,13 @@ class Prepared:
 
 @contextmanager
 def prepared(
-    request: FitRequest, stdin: BinaryIO | None = None, watch: Watch | None = None
+    request: FitRequest, stdin: BinaryIO | None = None, watch: Callable[[Table], None] | None = None
 ) -> Iterator[Prepared]:
     """Make a fit ready, and remove what it left in temporary files at the end.
 
-    ``stdin`` is what ``-`` reads, ``watch`` sees the reading. Raises UsageError for the model and the options,
-    DataError for the data, DomainError where the start has no finite loss.
+    ``watch`` is called with the table after each block of it that was read.
+    Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no
+    finite loss.
     """
     request.check()
     model = parse_model(request.model, request.source)
@@ -62,34 +63,13 @@ def prepared(
     from gdcli.data.spool import gather
 
     with open_table(request.files, missing=request.missing, stdin=stdin) as table:
-        if watch is not None:
-            watch.begin(table)
         titles = [name for name in table.names if name]
         _, wanted = _names(request, model, titles, given, constants)
-        step = None if watch is None else watch.step
-        with gather(table, wanted, spool=request.spool, watch=step) as data:
-            if watch is not None:
-                watch.end()
+        with gather(table, wanted, spool=request.spool, watch=watch) as data:
             count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
             yield _ready(
                 request, model, data, given, constants, titles, count, lambda row: str(table.place(row))
             )
-
-
-class Watch(Protocol):
-    """Something that shows how the reading goes on."""
-
-    def begin(self, table: Table) -> None:
-        """The header is known."""
-        ...
-
-    def step(self, table: Table) -> None:
-        """Some more rows are read."""
-        ...
-
-    def end(self) -> None:
-        """All rows are read."""
-        ...
 
 
 def _number(row: int) -> str:
@@ -182,7 +162,7 @@ def _ready(
     row = build_row_model(model, names, constants, loss, weighting, request.huber_delta or 1.0, sign)
     linear = is_linear(row) and loss != "poisson"
     searched = request.start == (AUTO,)
-    start = start_values(model, names, given, needed=not linear and not searched)
+    start = start_values(model, names, given, not linear and not searched, columns or data.names)
     problem = FitProblem(
         expression=model.text,
         sense="maximize" if request.maximize else "minimize",
@@ -200,6 +180,7 @@ def _ready(
         matrices=names.matrices,
         linear=linear,
     )
+    check_count(row, data)
     check_rows(problem, row, data, place)
     if searched and not linear:
         raise NotImplementedError

@@ -43,10 +43,13 @@ def linear_parameters(row: RowModel) -> list[int]:
     return found
 
 
-def start_values(model: Model, names: Names, given: Sequence[Entry], needed: bool) -> dict[str, Any]:
+def start_values(
+    model: Model, names: Names, given: Sequence[Entry], needed: bool, columns: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the start of every parameter; where none is ``needed`` those that are missing are 0.
 
-    Raises UsageError that names a parameter without a start, and for lengths that do not fit.
+    ``columns`` are those of the data, one of which may have been meant. Raises UsageError that names a parameter
+    without a start, and for lengths that do not fit.
     """
     parameters = list(names.parameters)
     vectors = {n for n, length in names.parameters.items() if length is not None}
@@ -55,9 +58,10 @@ def start_values(model: Model, names: Names, given: Sequence[Entry], needed: boo
     values = named_values(parameters, given, vectors, "parameter", "the model")
     missing = [name for name in parameters if name not in values]
     if missing and needed:
+        known = f"; the columns are {listed([c for c in columns if c])}" if columns else ""
         raise UsageError(
             f"--start leaves out {listed(missing)}",
-            f"add --start {example(missing, vectors)}, or --start auto to search for one, or fix it with --set",
+            f"add --start {example(missing, vectors)}, or --start auto to search for one, or fix it with --set{known}",
             place_of(model, missing[0]),
         )
     for name in missing:

@@ -36,6 +36,11 @@ class Visited:
         self.names = columns.names
         self.rows = chosen.size
 
+    @property
+    def together(self) -> int | None:
+        """How many neighbouring rows stay together when the order is drawn, None where it is fixed."""
+        return {"none": None, "full": 1}.get(self.shuffle, self.chosen.unit)
+
     def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
         """Yield the rows as they stand; see `objective.rows.Rows`."""
         from gdcli.data.shuffle import order
