@@ -170,6 +170,8 @@ def test_eigenvalues_alone_are_those_with_vectors(n: int) -> None:
         values = dense.eigenvalues(_rows(A))
         _close(values, np.linalg.eigvalsh(A))
         assert values == sorted(values)
+        for scale in (1e-300, 1e-160, 1e300):
+            _close(np.array(dense.eigenvalues(_rows(scale * A))) / scale, values)
     tied = [Vec(row) for row in np.diag([2.0] * n).tolist()]
     assert dense.eigenvalues(tied) == [2.0] * n
     graded = np.diag([10.0 ** (-4 * i) for i in range(n)])
