@@ -52,8 +52,8 @@ GAIN_TOL, PART_TOL = 1e-12, 1e-10
 WIDER = 10.0
 # A predicted fall of less than twenty units of rounding of the value cannot be told from none.
 FLOOR_UNITS = 20.0
-# Next to a pole that is not at x = 0, such as that of tan, rounding of x ends the fall long before UNBOUNDED_FALL. There
-# the distance to the pole is at most this many times the smallest radius: refusals cut it to a tenth or more.
+# Next to a pole that is not at x = 0, such as that of tan, rounding of x ends the fall long before UNBOUNDED_FALL: the
+# distance to the pole is at most this many times the smallest radius there, since refusals cut it to a tenth or more.
 SHORTEST = 20.0
 # Newton's method converges quadratically: the gain of one step before is more than a hundred times this
 # one's. Otherwise it is slow, as at a minimum like x**4, and its end point is looked at more closely, this
