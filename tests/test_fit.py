@@ -176,3 +176,41 @@ def test_a_start_outside_the_domain_names_row_and_place(data: dict[str, Any]) ->
     span = caught.value.span
     assert span is not None
     assert span.text[span.start : span.end] == "sqrt(x - a)"
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("y ~ a*exp(-b*w)+c", {}),
+        ("y ~ a*exp(-b*w)+c", {"start": ("b=1", "auto")}),
+        ("y ~ a*exp(-b*w)+c", {"loss": "absolute"}),
+        ("y ~ a*exp(-b*w)+c", {"bounds": {"b": (0.1, 5.0)}}),
+        ("k ~ exp(a*x+b)", {"loss": "poisson"}),
+    ],
+)
+def test_a_start_is_searched_for(data: dict[str, Any], model: str, options: Any) -> None:
+    rng = np.random.default_rng(4)
+    curve = 2 * np.exp(-0.8 * data["w"]) + 0.5 + 0.01 * rng.normal(size=500)
+    columns = {**data, "y": curve}
+    if "start" in options:
+        fit = _fit_of_texts(model, columns, options["start"])
+    else:
+        fit = api.fit(model, columns, "auto", **options)
+    assert fit.status is Status.CONVERGED
+    assert fit.problem.searched > 0
+    if "y" in model:
+        assert list(fit.point.values()) == pytest.approx([2.0, 0.8, 0.5], rel=0.05)
+
+
+def _fit_of_texts(model: str, columns: dict[str, Any], start: tuple[str, ...]) -> Any:
+    from gdcli.fitting.prepare import prepared
+    from gdcli.fitting.request import FitRequest
+    from gdcli.fitting.solve import solve
+
+    with prepared(FitRequest(model, data=columns, start=start)) as ready:
+        return solve(ready)
+
+
+def test_a_typed_loss_is_not_searched(data: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--start auto"):
+        api.fit("(y-a*x)**2", data, "auto")
