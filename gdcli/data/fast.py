@@ -54,6 +54,8 @@ def plain(block: bytes, delimiter: str, cells: int) -> Plain | None:
     """Return the block (whole lines) as plain rows, None where it is not plain."""
     data = block
     if not data.isascii():
+        if data.startswith(b"\xef\xbb\xbf"):
+            return None  # within a file these bytes are a character, which polars would drop
         try:
             data.decode("utf-8")
         except UnicodeDecodeError:

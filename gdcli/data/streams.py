@@ -183,17 +183,19 @@ class Lines:
         self.line = 1
         self._rest = b""  # read, not yet given out
         self._ended = False
+        self._held = 0  # bytes at the beginning of the rest that are not enough by themselves
         self._tee = tee
 
-    def take(self, size: int, patience: float = _PATIENCE) -> bytes:
+    def take(self, size: int) -> bytes:
         """Return a block of whole lines of about ``size`` bytes; nothing at the end.
 
-        A block is shorter where the stream is slow: after ``patience`` seconds it goes as it is. What has been
-        read already is not kept waiting. The last line gets a line end where it has none.
+        A block is shorter where the stream is slow: after a moment it goes as it is, and what has been read
+        already is not kept waiting. The last line gets a line end where it has none.
         """
         pieces, length = [self._rest], len(self._rest)
-        whole = b"\n" in self._rest
-        deadline = time.monotonic() + patience
+        whole = self._rest.find(b"\n", self._held) >= 0
+        self._held = 0
+        deadline = time.monotonic() + _PATIENCE
         while not self._ended and (length < size or not whole):
             if whole and len(pieces) > 1:
                 left = deadline - time.monotonic()
@@ -222,9 +224,13 @@ class Lines:
         """Whether nothing follows the block that was taken last."""
         return self._ended and not self._rest
 
-    def give_back(self, lines: bytes) -> None:
-        """Put whole lines, the last of those taken, back in front of what follows."""
+    def give_back(self, lines: bytes, more: bool) -> None:
+        """Put whole lines, the last of those taken, back in front of what follows.
+
+        With ``more`` the next block has at least one line beyond them.
+        """
         self._rest = lines + self._rest
+        self._held = len(lines) if more else 0
         self.line -= lines.count(b"\n")
 
     def too_long(self, line: int) -> DataError:

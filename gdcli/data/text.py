@@ -71,8 +71,8 @@ class Text:
                 part = self._quick(block, first, numbers, lines.ended, text)
                 if part is None:
                     part, rest = self._slow(block, first, numbers, lines.ended, text)
-                    lines.give_back(rest)
-                    size = max(size, 2 * len(rest))
+                    if rest:
+                        lines.give_back(rest, more=True)
                 if part.rows or part.text:
                     yield part
         finally:
