@@ -107,6 +107,7 @@ same = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCh
     st.sampled_from([None, ["y"], ["x", "y"], ["z"]]),
     st.sampled_from([1, 7, 50, 1000]),
 )
+@example(b"y,x\r\n0.0,1\r \n", "error", None, 1)
 def test_readers_agree_on_files(data: bytes, missing: str, columns: list[str] | None, step: int) -> None:
     assert_same(data, missing, columns, step)
 

@@ -15,11 +15,11 @@ from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from gdcli.data.cells import SPACES, Record, UnfinishedError, never_closed, number, places, records
-from gdcli.data.streams import COLUMNAR, LONGEST_LINE, Lines
+from gdcli.data.streams import COLUMNAR, Lines
 from gdcli.errors import DataError, Span
 
 _DELIMITERS = ("\t", ";", ",", "|")
-_LONGEST = 1 << 18  # bytes looked at for the end of a quote
+_LONGEST = 1 << 18  # bytes looked at for the header, or the end of a quote in the first rows
 _BLANK = " \t\r"
 _BINARY = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -71,11 +71,11 @@ def _beginning(lines: Lines) -> list[str]:
         text.pop()
         before = _before(text)
         rows = [i for i in range(before, len(text)) if text[i].strip(_BLANK)]
+        _check_binary(text[: rows[1] + 1 if len(rows) > 1 else None], lines.name)
         if lines.ended or (len(rows) >= 2 and (block.count(b'"') % 2 == 0 or len(block) > _LONGEST)):
-            _check_binary(text[: rows[1] + 1 if len(rows) > 1 else None], lines.name)
             return text
-        if before == len(text) and len(block) > LONGEST_LINE:
-            raise DataError(f"{lines.name} has no header in its first {LONGEST_LINE >> 20} MiB")
+        if before == len(text) and len(block) > _LONGEST:
+            raise DataError(f"{lines.name} has no header in its first {_LONGEST >> 10} KiB")
         lines.give_back(block, more=True)
 
 

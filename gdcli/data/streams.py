@@ -174,13 +174,13 @@ def _why(fault: OSError) -> str:
 class Lines:
     """The lines of a stream, taken in blocks that end with a line end.
 
-    ``line`` is the number, from 1, of the line that the next block begins with.
+    ``first`` is the number, from 1, of the first line of the block taken last, ``line`` that of the line after it.
     """
 
     def __init__(self, stream: Stream, tee: BinaryIO | None = None) -> None:
         self.stream = stream
         self.name = stream.name
-        self.line = 1
+        self.first = self.line = 1
         self._rest = b""  # read, not yet given out
         self._ended = False
         self._held = 0  # bytes at the beginning of the rest that are not enough by themselves
@@ -216,7 +216,7 @@ class Lines:
         block = data[:cut]
         if block and not block.endswith(b"\n"):
             block += b"\n"
-        self.line += block.count(b"\n")
+        self.first, self.line = self.line, self.line + block.count(b"\n")
         return block
 
     @property
@@ -239,3 +239,50 @@ class Lines:
             f"{self.name}:{line}: a line of more than {LONGEST_LINE >> 20} MiB",
             "is this a file of text with rows?",
         )
+
+
+class Supply:
+    """The lines of one file or pipe, from their beginning, as often as they are wanted.
+
+    A regular file is opened anew each time. A pipe can be read once, unless ``copy`` names a file: then what
+    comes out of it is written there on the way, and read from there afterwards.
+    """
+
+    def __init__(
+        self, path: str, stdin: BinaryIO | None = None, copy: Callable[[], BinaryIO] | None = None
+    ) -> None:
+        self._path = path
+        self._copy = copy
+        self._file: BinaryIO | None = None
+        stream = Stream(path, stdin)
+        self.name, self.again = stream.name, stream.again
+        self.start = stream.start
+        if not self.again and copy is not None:
+            self._file = copy()
+        self._lines: Lines | None = Lines(stream, self._file)
+
+    def lines(self) -> tuple[Lines, bool]:
+        """Return the lines and whether they begin anew; not, where the header has been taken from them."""
+        if self._lines is not None:
+            return self._lines, False
+        if self.again:
+            self._lines = Lines(Stream(self._path))
+        elif self._file is not None:
+            self._file.flush()
+            self._lines = Lines(Stream(self._file.name, name=self.name))
+        else:
+            raise DataError(f"{self.name} can be read only once")
+        return self._lines, True
+
+    def rest(self) -> None:
+        """Close for now what can be opened again, a pipe stays open: there may be many files."""
+        if self.again:
+            self.close()
+
+    def close(self) -> None:
+        """Close the stream that is open; the copy of a pipe that was not read to its end is no use."""
+        if self._lines is not None:
+            if self._file is not None and not self.again and not self._lines.ended:
+                self._file = None
+            self._lines.stream.close()
+            self._lines = None
