@@ -284,7 +284,7 @@ _DEFINITIONS: dict[str, _Definition] = {
     "sigmoid": _Definition(
         ("x",),
         (("x >= 0.0", "1.0 / (1.0 + exp(-x))"), (None, "e = exp(x)\ne / (1.0 + e)")),
-        "e = exp(-fabs(x))\nnp.where(x >= 0.0, 1.0, e) / (1.0 + e)",
+        "exp(np.minimum(x, 0.0)) / (1.0 + exp(-fabs(x)))",
     ),
     "softplus": _Definition(
         ("x",),

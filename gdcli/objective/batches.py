@@ -77,7 +77,7 @@ class LinearWaist:
         places: dict[Key, int] = {key: i for i, key in enumerate(row.column_leaves)}
         graph = Graph()
         zeros = {node: graph.number(0.0) for node in row.parameters}
-        roots = [copy_into(graph, row.graph, node, zeros) for node in (*waist.partials, waist.node)]
+        roots = [copy_into(graph, row.graph, node, zeros, True) for node in (*waist.partials, waist.node)]
         self.features = batch_function(graph, roots, places)
         small = Graph()
         slope = copy_into(small, row.graph, waist.slope, {waist.node: small.scalar(WAIST)})

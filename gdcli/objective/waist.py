@@ -66,8 +66,13 @@ def gradient_nodes(derivatives: Derivatives, loss: int, parameters: Sequence[int
     return [adjoints.get(i, zero) for i in parameters]
 
 
-def copy_into(target: Graph, graph: Graph, root: int, known: Mapping[int, int]) -> int:
-    """Write what ``root`` depends on into another graph, ``known`` nodes standing for what they stand for."""
+def copy_into(
+    target: Graph, graph: Graph, root: int, known: Mapping[int, int], simplify: bool = False
+) -> int:
+    """Write what ``root`` depends on into another graph, ``known`` nodes standing for what they stand for.
+
+    ``simplify`` takes out zeros and ones.
+    """
     new = dict(known)
     for i in _reach_above(graph, root, known):
         key = graph.keys[i]
@@ -81,6 +86,8 @@ def copy_into(target: Graph, graph: Graph, root: int, known: Mapping[int, int]) 
             new[i] = target.element(key[1], key[2])
         elif key[0] == "where":
             new[i] = target.node("where", key[1], *(new[a] for a in key[2:]))
+        elif simplify and key[0] in ("add", "sub", "mul", "div", "neg"):
+            new[i] = getattr(target, key[0])(*(new[a] for a in key[1:]))
         else:
             new[i] = target.node(key[0], *(new[a] for a in key[1:]))
     return new[root]
