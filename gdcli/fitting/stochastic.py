@@ -71,7 +71,7 @@ def solve_stochastic(
     _check(settings)
     sign = sign_of(prepared.problem.sense)
     learned, held_out = visited(prepared, settings)
-    box, start, notes = _box(prepared)
+    box, start, notes = box_and_start(prepared)
     rules = rules_from(
         tol=0.0,
         max_iter=settings.max_iter,
@@ -130,7 +130,8 @@ def _check(settings: FitSettings) -> None:
             )
 
 
-def _box(prepared: Prepared) -> tuple[Box | None, Any, list[str]]:
+def box_and_start(prepared: Prepared) -> tuple[Box | None, Any, list[str]]:
+    """Return the bounds, the start moved within them, and a warning of that."""
     objective = RowObjective(prepared.row, prepared.data)
     start = objective.vector(objective.space.flatten(prepared.problem.start))
     if not prepared.problem.bounds:

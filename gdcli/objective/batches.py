@@ -82,7 +82,7 @@ class LinearWaist:
         small = Graph()
         slope = copy_into(small, row.graph, waist.slope, {waist.node: small.scalar(WAIST)})
         data = data_nodes(small, slope, set(row.columns))
-        self.prepare = batch_function(small, data, places)
+        self.prepare = batch_function(small, data, places) if data else lambda columns: ()
         bare = Graph()
         names = {node: bare.scalar(f"{WAIST}{k}") for k, node in enumerate(data)}
         keys: dict[Key, int] = {("scalar", WAIST): 0}
