@@ -87,10 +87,12 @@ class LinearWaist:
         names = {node: bare.scalar(f"{WAIST}{k}") for k, node in enumerate(data)}
         keys: dict[Key, int] = {("scalar", WAIST): 0}
         keys.update({("scalar", f"{WAIST}{k}"): k + 1 for k in range(len(data))})
-        self.slope = batch_function(bare, [copy_into(bare, small, slope, names)], keys)
+        root = copy_into(bare, small, slope, names)
+        self.is_number = bare.keys[root][0] == "number"  # the slope of a loss that is linear itself
+        self.slope = batch_function(bare, [root], keys)
 
     def piece(self, columns: Arrays, count: int) -> Callable[[int, int], Gradient]:
-        np, slope = self.np, self.slope
+        np, slope, is_number = self.np, self.slope, self.is_number
         *partials, offset = self.features(columns)
         features = np.empty((self.size, count))
         for k, partial in enumerate(partials):
@@ -109,7 +111,7 @@ class LinearWaist:
                 if shift is not None:
                     waist += shift[lo:hi]
                 along = slope((waist, *here))[0]
-                if np.ndim(along) == 0:  # a loss that is linear itself
+                if is_number:
                     return part.sum(axis=1) * (along / (hi - lo))
                 return part @ along / (hi - lo)
 
