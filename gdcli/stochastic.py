@@ -133,6 +133,14 @@ def with_noise(
     best = made.run.best
     if not best.iteration or not objective.has_hessian or not isfinite(best.at.value):
         return made
+    with objective.np.errstate(all="ignore"):  # far from a minimum numbers overflow, and nothing is told
+        return _with_noise(made, objective, together, box)
+
+
+def _with_noise(
+    made: StochasticRun, objective: RowObjective, together: int | None, box: Box | None
+) -> StochasticRun:
+    best = made.run.best
     x = list(best.at.x)
     found = spread_of_rows(objective, x, together or 1)
     slope = objective.evaluate(objective.vector(x), 1).gradient

@@ -20,6 +20,20 @@ class RowCount(NamedTuple):
     lines: tuple[str, ...] = ()
 
 
+class AnswerNoise(NamedTuple):
+    """What keeps the mean loss of the answer of a run by epochs above its minimum.
+
+    ``gap`` is how far it is above, by a Newton step; ``excess`` and ``deviation`` are mean and standard deviation of
+    that over runs with other seeds, ``standard_error`` their root mean square. None where it is not known.
+    """
+
+    gap: float | None
+    excess: float | None
+    deviation: float | None
+    standard_error: float | None
+    settled: bool | None
+
+
 _NO_ROWS = RowCount(0)
 
 
@@ -38,7 +52,7 @@ class FitOutcome(Outcome):
     statistics: FitStatistics | None = None
     unknown_errors: str = ""
     epochs: int | None = None
-    noise: Any = None
+    noise: AnswerNoise | None = None
     history: tuple[Any, ...] = ()
 
     @property

@@ -225,6 +225,7 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
     lines = fact(
         "value", f"{short(outcome.value, 12)} ({what}; mean {mean}){summary.best_seen(outcome)}", width
     )
+    lines += _noise(outcome, width)
     if found is not None:
         if found.residual_sd is not None:
             free = amount(outcome.rows.used - found.errors.rank, "degree of freedom", "degrees of freedom")
@@ -242,6 +243,21 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
         label = "errors" if some else "no errors"
         lines += fact(label, harmless(outcome.unknown_errors), width, "warn", label_role="warn")
     return lines
+
+
+def _noise(outcome: FitOutcome, width: int) -> list[Line]:
+    """How far a run by epochs ended above the minimum, and how far runs with other seeds end above it."""
+    noise = outcome.noise
+    if noise is None or noise.gap is None:
+        return []
+    side = "below its maximum" if outcome.sign < 0 else "above its minimum"
+    lines = fact("gap", f"the mean loss is {short(noise.gap, 3)} {side}, by a Newton step", width)
+    if noise.excess is None or noise.deviation is None or outcome.settings.batch_size == 0:
+        return lines
+    told = f"with other seeds {short(noise.excess, 3)}, give or take {short(noise.deviation, 3)}"
+    if noise.settled:
+        return lines + fact("noise", told, width)
+    return lines + fact("noise", f"{told}: this run has not come so far yet", width, "warn")
 
 
 def _tied(outcome: FitOutcome, width: int) -> list[Line]:
