@@ -59,6 +59,6 @@ def _epochs(outcome: FitOutcome) -> Any:
     sign, history = outcome.sign, outcome.history
     return Epochs(
         [epoch.iteration for epoch in history],
-        [sign * epoch.at.value / epoch.rows for epoch in history],
+        [sign * epoch.at.value for epoch in history],
         [None if epoch.held_out is None else sign * epoch.held_out for epoch in history],
     )
