@@ -29,14 +29,22 @@ _MANY = 1 / 16  # more doubtful rows than this: the whole block goes to the csv 
 
 
 class Text:
-    """Delimited text with a header. ``stream`` is read once; a regular file is opened again for each reading."""
+    """Delimited text with a header. ``stream`` is read once; a regular file is opened again for each reading.
+
+    ``progress`` is that of the stream at the last block.
+    """
 
     kind = "csv"
 
     def __init__(self, path: str, stream: Stream, reader: str = "auto", tee: BinaryIO | None = None) -> None:
         self.path, self.name = path, stream.name
         self._lines: Lines | None = Lines(stream, tee)
-        found = read_header(self._lines)
+        try:
+            found = read_header(self._lines)
+        except BaseException:
+            self.close()
+            raise
+        self.progress = (0, stream.progress[1])
         self.titles, self.delimiter, self.header, self.header_line = found
         if reader == "auto":
             reader = "polars" if fast.has_polars() else "split"
@@ -67,6 +75,7 @@ class Text:
         try:
             while block := lines.take(size):
                 first = lines.line - block.count(b"\n")
+                self.progress = lines.stream.progress
                 size = min(max(4 * size, _SECOND), largest)
                 part = self._quick(block, first, numbers, lines.ended, text)
                 if part is None:
