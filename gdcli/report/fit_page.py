@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gdcli.report import summary
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.fit_records import epoch_cells
-from gdcli.report.numbers import amount, column, pointed, short
+from gdcli.report.numbers import amount, column, pointed, short, thousands
 from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _epochs(rows: Sequence[EpochRow], timing: bool) -> list[Column]:
 
 def _pace(row: EpochRow) -> str:
     """How many rows a second, on the average from the start."""
-    return f"{row.visits / row.seconds:.3g}" if row.visits and row.seconds > 0.0 else ""
+    return thousands(row.visits / row.seconds) if row.visits and row.seconds > 0.0 else ""
 
 
 # -- the parameters ------------------------------------------------------------------------------------------------
