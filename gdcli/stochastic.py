@@ -12,18 +12,20 @@ from math import inf, isfinite
 from typing import Any
 
 from gdcli.analysis.epochs import StableRate
+from gdcli.analysis.noise import Noise, Response, gap_to_minimum, noise_of_steps
 from gdcli.codegen.per_sample import Box
 from gdcli.codegen.updates import RULES
 from gdcli.errors import UsageError, did_you_mean
-from gdcli.objective.curvature import Curvatures, curvatures
+from gdcli.objective.curvature import Curvatures, curvatures, spread_of_rows
 from gdcli.objective.passes import RowPasses, Visits
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.rows import RowObjective, Rows
+from gdcli.solvers.adaptive import Adam
 from gdcli.solvers.momentum import Momentum, Nesterov
 from gdcli.solvers.registry import DEFAULT_LR
-from gdcli.solvers.stochastic import PATIENCE, Epoch, EpochSettings, ProgressHook, run_epochs
+from gdcli.solvers.stochastic import PATIENCE, Epoch, EpochObserver, EpochSettings, ProgressHook, run_epochs
 from gdcli.solvers.stopping import Rule
-from gdcli.solvers.types import Observer, RunResult
+from gdcli.solvers.types import RunResult
 from gdcli.solvers.vectors import as_like
 
 # Rates of rules that find the scale of their steps by themselves: for batches, and for all rows at once, where
@@ -31,6 +33,12 @@ from gdcli.solvers.vectors import as_like
 _OWN_SCALE = {"adagrad": (0.1, 0.5), "rmsprop": (0.001, 0.01), "adam": (0.001, 0.01)}
 # The part of the last step that is kept.
 _KEEP = {"momentum": Momentum().keep, "nesterov": Nesterov().keep}
+# The same rules as they answer a gradient, for the theory of their noise.
+_RESPONSES = {
+    "momentum": Response(Momentum().keep, 1.0, 1.0, 0.0),
+    "nesterov": Response(Nesterov().keep, 1.0, Nesterov().keep, 1.0),
+    "adam": Response(Adam().keep_first, 1.0 - Adam().keep_first, 1.0, 0.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,9 @@ class StochasticRun:
     """A run by epochs. ``run.best`` is its answer, see `solvers.stochastic.run_epochs`.
 
     ``lr`` is the rate it began with and ``chosen`` how that was chosen ('' where it was given). ``batch_size`` is in
-    rows. ``stable`` is the rate below which steps are stable, None where the curvature does not tell.
+    rows. ``stable`` is the rate below which steps are stable, None where the curvature does not tell. ``gap`` is how
+    far the mean loss of the answer is above its minimum by a Newton step, ``noise`` how far the noise of the steps
+    keeps it above; None where there is no minimum near, no Hessian, or no noise because the order is fixed.
     """
 
     run: RunResult
@@ -63,6 +73,8 @@ class StochasticRun:
     chosen: str
     engine: str
     stable: StableRate | None
+    gap: float | None = None
+    noise: Noise | None = None
     warnings: tuple[str, ...] = field(default=())
 
     @property
@@ -76,7 +88,7 @@ def run_stochastic(
     data: Visits,
     x0: Any,
     settings: StochasticSettings,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[EpochObserver] = (),
     *,
     box: Box | None = None,
     held_out: Rows | None = None,
@@ -101,10 +113,53 @@ def run_stochastic(
     run, epochs = run_epochs(passes, x0, how, rules, observers, progress)
     if run.best.iteration:
         found = _larger(found, curvatures(objective, run.best.at.x))
-    return StochasticRun(
-        run, epochs, replace(settings, lr=lr), size, lr, chosen, passes.engine,
+    made = StochasticRun(
+        run,
+        epochs,
+        replace(settings, lr=lr),
+        size,
+        lr,
+        chosen,
+        passes.engine,
         stable_rate(settings.method, found, size, data.rows),
-    )  # fmt: skip
+    )
+    return with_noise(made, objective, data.together, box)
+
+
+def with_noise(
+    made: StochasticRun, objective: RowObjective, together: int | None, box: Box | None
+) -> StochasticRun:
+    """Return a run with its gap and its noise; ``together`` see `objective.passes.Visits`."""
+    best = made.run.best
+    if not best.iteration or not objective.has_hessian or not isfinite(best.at.value):
+        return made
+    x = list(best.at.x)
+    found = spread_of_rows(objective, x, together or 1)
+    slope = objective.evaluate(objective.vector(x), 1).gradient
+    if found is None or slope is None:
+        return made
+    free = [i for i in range(len(x)) if box is None or box.lower[i] < x[i] < box.upper[i]]
+    if not free:
+        return made
+    hessian, covariance = (matrix[free][:, free] for matrix in found[::-1])
+    gap = gap_to_minimum(hessian, [slope[i] for i in free])
+    noise = None
+    if together is not None and gap is not None:
+        rates = [e.step for e in made.epochs[1 : best.iteration + 1] if e.step is not None]
+        rows = objective.data.rows
+        scale = _scale(made.settings.method, covariance.diagonal() / made.batch_size, best.counts.gradient)
+        response = _RESPONSES.get(made.settings.method, Response())
+        noise = noise_of_steps(hessian, covariance, rates, made.batch_size, rows, response, scale)
+    return replace(made, gap=gap, noise=noise)
+
+
+def _scale(method: str, squares: Any, steps: int) -> Any:
+    """By how much a rule scales the rate of each parameter, with the mean squares that its batch gradients have."""
+    if method not in _OWN_SCALE:
+        return None
+    if not (squares > 0.0).all():
+        return [inf] * len(squares)  # not known
+    return (squares * (steps if method == "adagrad" else 1)) ** -0.5
 
 
 def check(settings: StochasticSettings) -> None:

@@ -30,6 +30,8 @@ ALLOWED = {
     "evidence": {"outcome", "problem", "analysis", "solvers"},
     # A model and data: read, checked, solved, judged.
     "fitting": {
+        "stochastic",
+        "batch_sizes",
         "evidence",
         "outcome",
         "problem",
@@ -60,6 +62,8 @@ ALLOWED = {
     "comparisons": {"problem", "language", "objective", "analysis", "solvers"},
     # Descent on rows: the loop, the passes over data it runs on, and what the data say about rates.
     "stochastic": {"objective", "codegen", "solvers", "analysis"},
+    # The same descent with several batch sizes.
+    "batch_sizes": {"stochastic", "objective", "codegen", "solvers", "analysis"},
     # What is asked: read from the texts of a command, before anything is solved.
     "problem": {"language", "objective.space", "objective.build"},
     # Runs of the api from many starts.

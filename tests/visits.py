@@ -20,6 +20,7 @@ class Shuffled:
         self.rows = len(self.columns[0])
         self.seed = seed
         self.block = block
+        self.together = block or None
 
     def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
         for lo in range(0, self.rows, size):

@@ -227,7 +227,12 @@ def open_table(
 def _open(path: str, stdin: BinaryIO | None, reader: str) -> Source:
     from gdcli.data.text import Text
 
-    return Text(path, Stream(path, stdin), reader)
+    stream = Stream(path, stdin)
+    try:
+        return Text(path, stream, reader)
+    except BaseException:
+        stream.close()
+        raise
 
 
 def _check_same(first: Source, other: Source) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gdcli.errors import DataError, DomainError
@@ -14,6 +15,10 @@ from gdcli.problem import listed
 _LABELS = ({0.0, 1.0}, {-1.0, 1.0})
 
 
+# Where a row stands, in words: its number counts from 0.
+Place = Callable[[int], str]
+
+
 def check_count(row: RowModel, data: Rows) -> None:
     """Raise DataError where there are fewer rows than parameters, which no fit can tell."""
     if data.rows < row.space.size:
@@ -24,7 +29,7 @@ def check_count(row: RowModel, data: Rows) -> None:
         )
 
 
-def check_rows(problem: FitProblem, row: RowModel, data: Rows) -> None:
+def check_rows(problem: FitProblem, row: RowModel, data: Rows, place: Place) -> None:
     """Raise DataError, naming the first row at fault, for weights and measured values that make no sense."""
     np = _numpy()
     for column, least in ((problem.weights, "weight"), (problem.sigma, "standard deviation")):
@@ -38,13 +43,13 @@ def check_rows(problem: FitProblem, row: RowModel, data: Rows) -> None:
                 at = int(np.argmax(bad))
                 below = "0 or more" if least == "weight" else "above 0"
                 raise DataError(
-                    f"row {first + at + 1} has {column} = {values[at]:g}", f"a {least} is a number {below}"
+                    f"{place(first + at)}: {column} = {values[at]:g}", f"a {least} is a number {below}"
                 )
     if problem.loss in ("logistic", "poisson"):
-        _check_response(problem, row, data)
+        _check_response(problem, row, data, place)
 
 
-def _check_response(problem: FitProblem, row: RowModel, data: Rows) -> None:
+def _check_response(problem: FitProblem, row: RowModel, data: Rows, place: Place) -> None:
     """Labels are 0 and 1 or -1 and 1, counts are whole numbers from 0 on."""
     np = _numpy()
     x = [0.0] * row.space.size  # what is measured depends on no parameter
@@ -56,7 +61,7 @@ def _check_response(problem: FitProblem, row: RowModel, data: Rows) -> None:
             if bad.any():
                 at = int(np.argmax(bad))
                 raise DataError(
-                    f"row {first + at + 1} has {response[at]:g} where --loss poisson counts",
+                    f"{place(first + at)}: {response[at]:g} is no count, and --loss poisson is for counts",
                     "counts are the whole numbers 0, 1, 2, ...",
                 )
             continue
@@ -64,15 +69,15 @@ def _check_response(problem: FitProblem, row: RowModel, data: Rows) -> None:
         if not any(seen | new <= labels for labels in _LABELS):
             wrong = next((v for v in new if v not in (-1.0, 0.0, 1.0)), None)
             what = "both 0 and -1" if wrong is None else f"{wrong:g}"
-            where = "" if wrong is None else f", first in row {first + int(np.argmax(response == wrong)) + 1}"
+            at = first + (0 if wrong is None else int(np.argmax(response == wrong)))
             raise DataError(
-                f"the labels of --loss logistic have {what} among them{where}",
+                f"{place(at)}: the labels of --loss logistic have {what} among them",
                 "labels are 0 and 1, or -1 and 1",
             )
         seen |= new
 
 
-def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Any) -> None:
+def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Any, place: Place) -> None:
     """Raise DomainError, naming the first row and the sub-expression at fault, where the start has no finite loss."""
     np = _numpy()
     made = RowObjective(row, data)
@@ -82,13 +87,13 @@ def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Any) -> None:
         bad = ~np.isfinite(values[0])
         if bad.any():
             at = int(np.argmax(bad))
-            raise _outside(problem, row, data, x, first + at)
+            raise _outside(problem, row, data, x, first + at, place)
     raise DomainError(
         "the sum of the losses at the start is too large to be a number", "start nearer with --start"
     )
 
 
-def _outside(problem: FitProblem, row: RowModel, data: Rows, x: Any, index: int) -> DomainError:
+def _outside(problem: FitProblem, row: RowModel, data: Rows, x: Any, index: int, place: Place) -> DomainError:
     """The error for one row: the first sub-expression of the model that is not finite there."""
     point: dict[str, Any] = {**problem.constants, **row.space.unflatten(x)}
     cells = _cells(data, index)
@@ -100,12 +105,12 @@ def _outside(problem: FitProblem, row: RowModel, data: Rows, x: Any, index: int)
         if culprit is not None:
             parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
             return DomainError(
-                f"the model has no finite value at the start for row {index + 1} ({parts or told})",
+                f"the model has no finite value at the start for {place(index)} ({parts or told})",
                 "start inside the domain, for example with another --start",
                 tree.span(culprit.node),
             )
     return DomainError(
-        f"the loss of row {index + 1} is not finite at the start ({told})",
+        f"the loss of {place(index)} is not finite at the start ({told})",
         "start inside the domain, for example with another --start",
     )
 

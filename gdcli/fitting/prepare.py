@@ -18,10 +18,10 @@ from gdcli.fitting.request import AUTO, FitProblem, FitRequest, read_matrices
 from gdcli.fitting.starts import is_linear, start_values
 from gdcli.language.model import Model, Names, parse_model, reserved, sort_names
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
-from gdcli.objective.rows import Rows
 
 if TYPE_CHECKING:
     from gdcli.data.source import Table
+    from gdcli.data.spool import Columns
     from gdcli.language.values import Entry
 
 
@@ -31,7 +31,7 @@ class Prepared:
 
     problem: FitProblem
     row: RowModel
-    data: Rows
+    data: Columns
     count: RowCount
 
 
@@ -54,7 +54,8 @@ def prepared(
     given = [] if searched else read_values(request.start, "--start", request.seed)
     constants = _constants(request)
     if request.data is not None:
-        yield _ready(request, model, _Arrays(request.data), given, constants)
+        with columns_of(request.data) as data:
+            yield _ready(request, model, data, given, constants, data.names, RowCount(data.rows), _number)
         return
     if not request.files:
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
@@ -62,33 +63,35 @@ def prepared(
     from gdcli.data.spool import gather
 
     with open_table(request.files, missing=request.missing, stdin=stdin) as table:
-        _, columns = _names(request, model, table.names, given, constants)
-        with gather(table, columns, spool=request.spool, watch=watch) as data:
+        titles = [name for name in table.names if name]
+        _, wanted = _names(request, model, titles, given, constants)
+        with gather(table, wanted, spool=request.spool, watch=watch) as data:
             count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
-            yield _ready(request, model, data, given, constants, table.names, count)
+            yield _ready(
+                request, model, data, given, constants, titles, count, lambda row: str(table.place(row))
+            )
 
 
-class _Arrays:
-    """Columns at hand, as a file's."""
+def _number(row: int) -> str:
+    return f"row {row + 1}"
 
-    def __init__(self, columns: Mapping[str, Any]) -> None:
-        from gdcli.codegen.runners import numpy
 
-        np = numpy()
-        self.names = tuple(columns)
-        self.arrays = [np.ascontiguousarray(column, dtype=float) for column in columns.values()]
-        lengths = {array.shape for array in self.arrays}
-        if len(lengths) != 1 or self.arrays[0].ndim != 1:
-            raise DataError("the columns are not arrays of one length")
-        self.rows = len(self.arrays[0])
-        for name, array in zip(self.names, self.arrays, strict=True):
-            if not np.isfinite(array).all():
-                at = int(np.argmin(np.isfinite(array)))
-                raise DataError(f"row {at + 1} has {name} = {array[at]:g}", "data are finite numbers")
+def columns_of(given: Mapping[str, Any]) -> Columns:
+    """Return columns at hand as the data of a fit. Raises DataError for what is no table of finite numbers."""
+    from gdcli.codegen.runners import numpy
+    from gdcli.data.spool import Columns
 
-    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
-        for lo in range(0, self.rows, size):
-            yield lo, [array[lo : lo + size] for array in self.arrays]
+    np = numpy()
+    arrays = [np.ascontiguousarray(column, dtype=float) for column in given.values()]
+    lengths = {array.shape for array in arrays}
+    if len(lengths) != 1 or arrays[0].ndim != 1 or not len(arrays[0]):
+        raise DataError("the columns are not arrays of one length")
+    for name, array in zip(given, arrays, strict=True):
+        finite = np.isfinite(array)
+        if not finite.all():
+            at = int(np.argmin(finite))
+            raise DataError(f"row {at + 1} has {name} = {array[at]:g}", "data are finite numbers")
+    return Columns(tuple(given), arrays)
 
 
 def _check_sense(request: FitRequest, model: Model) -> None:
@@ -141,13 +144,14 @@ def _names(
 def _ready(
     request: FitRequest,
     model: Model,
-    data: Rows,
+    data: Columns,
     given: Sequence[Entry],
     constants: Mapping[str, Any],
-    columns: Sequence[str] | None = None,
-    count: RowCount | None = None,
+    columns: Sequence[str],
+    count: RowCount,
+    place: Callable[[int], str],
 ) -> Prepared:
-    names, _ = _names(request, model, columns or data.names, given, constants)
+    names, _ = _names(request, model, columns, given, constants)
     loss = request.loss or "squared"
     weighting = None
     if request.weights or request.sigma:
@@ -177,11 +181,11 @@ def _ready(
         linear=linear,
     )
     check_count(row, data)
-    check_rows(problem, row, data)
+    check_rows(problem, row, data, place)
     if searched and not linear:
         raise NotImplementedError
-    check_start(problem, row, data, row.space.flatten(start))
-    return Prepared(problem, row, data, count or RowCount(data.rows))
+    check_start(problem, row, data, row.space.flatten(start), place)
+    return Prepared(problem, row, data, count)
 
 
 def _bounds(request: FitRequest, names: Names) -> dict[str, Any]:

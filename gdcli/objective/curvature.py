@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from gdcli.objective.rows import RowObjective
+from gdcli.objective.rows import RowObjective, Rows
 
 # Steps of power iteration for the largest curvature of many parameters.
 POWER_STEPS = 100
+# Of many more rows than this, only about so many are asked how they differ; they are taken in runs of RUN rows.
+SAMPLE = 200_000
+RUN = 4096
+# Blocks tell the covariance of p numbers from so many times p; it is theirs when it is so many times larger.
+ENOUGH_BLOCKS, ALIKE = 10, 1.5
 
 
 class Curvatures(NamedTuple):
@@ -57,6 +62,7 @@ def _row_curvature(objective: RowObjective, x: Sequence[float]) -> float | None:
 
 def _mean_curvature(objective: RowObjective, x: Any) -> float | None:
     np = objective.np
+    objective = RowObjective(objective.row, Thinned(objective.data))
     at = objective.evaluate(x, 2)
     if at.hessian is not None:
         return max(0.0, float(np.abs(np.linalg.eigvalsh(np.array(at.hessian))).max()))
@@ -83,38 +89,64 @@ def _by_powers(objective: RowObjective, at: Any) -> float | None:
 
 
 class Spread(NamedTuple):
-    """The mean gradient, shape (p,), and the covariance of row gradients, shape (p, p); numpy arrays.
+    """The covariance of the gradients of rows, shape (p, p), and the mean Hessian, shape (p, p); numpy arrays."""
 
-    ``blocks`` is the covariance that the means of blocks of rows have, times the rows in a block (None: too few
-    blocks to tell). It is the same where rows are in no order, and larger where neighbours are alike.
+    covariance: Any
+    hessian: Any
+
+
+def spread_of_rows(objective: RowObjective, x: Sequence[float], together: int) -> Spread | None:
+    """Return how the gradients of rows are spread at ``x``; None where something is not finite.
+
+    ``together`` is the number of neighbouring rows that a shuffle leaves together. Where neighbours are alike, the
+    means of such blocks vary more than those of as many single rows, and so do the ends of runs: then the covariance
+    is that of the means of blocks, times their length. Of many rows a part is looked at, evenly taken.
     """
-
-    mean: Any
-    rows: Any
-    blocks: Any | None
-
-
-def gradient_spread(objective: RowObjective, x: Sequence[float], block: int | None) -> Spread | None:
-    """Return how the gradients of rows are spread at ``x``; None where a gradient is not finite.
-
-    ``block`` is the number of neighbouring rows that a shuffle leaves together, None for single rows.
-    """
-    np, size, rows = objective.np, objective.size, objective.data.rows
+    np, size = objective.np, objective.size
+    part = RowObjective(objective.row, Thinned(objective.data))
+    rows = part.data.rows
+    hessian = part.evaluate(part.vector(x), 2).hessian
+    if hessian is None:
+        return None
     total, squares = np.zeros(size), np.zeros((size, size))
     sums: list[Any] = []
-    for _, values in objective.pieces("gradient", x):
+    for _, values in part.pieces("gradient", x):
         gradients = np.stack(values)
         total += gradients.sum(axis=1)
         squares += gradients @ gradients.T
-        if block is not None:
-            sums.append(np.add.reduceat(gradients, np.arange(0, gradients.shape[1], block), axis=1))
-    if not (np.isfinite(total).all() and np.isfinite(squares).all()):
-        return None
+        whole = gradients.shape[1] // together * together
+        sums.append(gradients[:, :whole].reshape(size, -1, together).sum(axis=2) if together > 1 else ())
     mean = total / rows
     covariance = squares / rows - np.outer(mean, mean)
-    of_blocks = None
-    if block is not None and rows // block > 10 * size:
-        means = np.concatenate(sums, axis=1)[:, : rows // block] / block
-        centred = means - mean[:, None]
-        of_blocks = block * (centred @ centred.T) / (means.shape[1] - 1)
-    return Spread(mean, covariance, of_blocks)
+    if not np.isfinite(covariance).all():
+        return None
+    blocks = np.concatenate(sums, axis=1) / together if together > 1 else np.zeros((size, 0))
+    if blocks.shape[1] > ENOUGH_BLOCKS * size:
+        of_blocks = together * np.atleast_2d(np.cov(blocks))
+        if np.trace(of_blocks) > ALIKE * np.trace(covariance):
+            covariance = of_blocks
+    return Spread(covariance, np.array(hessian))
+
+
+class Thinned:
+    """About ``SAMPLE`` rows of a large data set: runs of neighbouring rows, evenly taken; all rows of a small one."""
+
+    def __init__(self, data: Rows) -> None:
+        self.data = data
+        self.names = data.names
+        self.every = max(1, data.rows // SAMPLE)
+        runs = -(-data.rows // RUN)
+        taken = range(0, runs, self.every)
+        short = RUN * runs - data.rows if taken[-1] == runs - 1 else 0
+        self.rows = RUN * len(taken) - short if self.every > 1 else data.rows
+
+    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
+        """Yield the rows taken, in runs of neighbours, whatever the ``size``."""
+        if self.every == 1:
+            yield from self.data.chunks(size)
+            return
+        done = 0
+        for first, arrays in self.data.chunks(RUN):
+            if first // RUN % self.every == 0:
+                yield done, arrays
+                done += len(arrays[0])

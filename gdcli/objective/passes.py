@@ -29,7 +29,14 @@ Told = Callable[[int], None]
 
 
 class Visits(Rows, Protocol):
-    """Data that can be gone through in an order of its own in every epoch."""
+    """Data that can be gone through in an order of its own in every epoch.
+
+    ``together`` is how many neighbouring rows stay together when the order is drawn (1: none do); None where the order
+    is fixed.
+    """
+
+    @property
+    def together(self) -> int | None: ...
 
     def visit(self, epoch: int, size: int) -> Iterator[list[Any]]:
         """Yield all rows once, in the order of ``epoch``, in pieces of ``size`` rows, the last one shorter.
