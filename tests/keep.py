@@ -34,7 +34,9 @@ def same(kept: str, now: str, floor: float = 0.0) -> bool:
 
 def _close(first: str, second: str, floor: float) -> bool:
     a, b = float(first), float(second)
-    return max(abs(a), abs(b)) < floor or abs(a - b) <= max(1e-10 * max(abs(a), abs(b)), 1.01 * _unit(first), 1.01 * _unit(second))
+    return max(abs(a), abs(b)) < floor or abs(a - b) <= max(
+        1e-10 * max(abs(a), abs(b)), 1.01 * _unit(first), 1.01 * _unit(second)
+    )
 
 
 def _unit(number: str) -> float:

@@ -58,7 +58,9 @@ def test_the_shown_outputs_are_real(page: Path) -> None:
         return
     for shown, real in zip(BLOCK.findall(text), BLOCK.findall(now), strict=True):
         # What is left of a fit at its minimum is rounding.
-        assert same(shown, real, 1e-9 if "$ gd fit" in shown else 0.0), f"python tests/keep.py renews it:\n{real}"
+        assert same(shown, real, 1e-9 if "$ gd fit" in shown else 0.0), (
+            f"python tests/keep.py renews it:\n{real}"
+        )
 
 
 def commands_in_tables() -> list[str]:

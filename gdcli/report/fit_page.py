@@ -237,7 +237,7 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
             p = "" if found.chi_square_p is None else f", p = {short(found.chi_square_p, 3)}"
             lines += fact("chi-square", f"{short(found.chi_square, 7)}{p}", width)
         lines += _tied(outcome, width)
-    if outcome.unknown_errors:
+    if outcome.unknown_errors and outcome.unknown_errors not in outcome.message:
         some = found is not None and any(e is not None for e in found.errors.standard_errors)
         label = "errors" if some else "no errors"
         lines += fact(label, harmless(outcome.unknown_errors), width, "warn", label_role="warn")
