@@ -193,3 +193,24 @@ def test_a_slope_lost_in_rounding_is_no_minimum(
     expression: str, start: dict[str, float], method: str
 ) -> None:
     assert api.minimize(expression, start, method=method).status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize("count", [3, MANY])
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-1.0, 1.0)])
+def test_a_maximum_at_or_between_the_bounds_is_left(count: int, bounds: tuple[float, float]) -> None:
+    outcome = api.minimize("-sum(v**2)", {"v": [0.0] * count}, bounds={"v": bounds})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == -count
+    assert outcome.certificate.kind == "minimum"
+
+
+@pytest.mark.parametrize("bounds", [{}, {"v": (-float("inf"), 3.0)}])
+def test_a_slope_of_many_variables_is_unbounded(bounds: dict[str, tuple[float, float]]) -> None:
+    outcome = api.minimize("sum(v)", {"v": [1.0] * MANY}, bounds=bounds)
+    assert outcome.run.reason.value == "unbounded"
+    assert outcome.run.counts.value < 400
+
+
+@pytest.mark.parametrize("expression", ["sum(v)+1e-12*sum(v**2)", "sum(v**4)-1e6*sum(v**2)"])
+def test_deep_but_bounded_in_many_variables(expression: str) -> None:
+    assert api.minimize(expression, {"v": [1.0] * MANY}).status is Status.CONVERGED

@@ -21,7 +21,7 @@ from gdcli.solvers.registry import METHODS, STEP_RULES, choose
 from gdcli.solvers.run import Terminated, run
 from gdcli.solvers.steps import Armijo, Best, Decay, Fixed
 from gdcli.solvers.stopping import rules_from
-from gdcli.solvers.types import Iterate, RunResult, StopReason
+from gdcli.solvers.types import Evaluation, Iterate, RunResult, StopReason
 from gdcli.solvers.vectors import Vec
 
 # The methods for any objective; those for residuals have tests of their own.
@@ -418,7 +418,8 @@ assert "numpy" not in sys.modules, "numpy was imported"
 )
 def test_a_slow_run_is_told_by_work_and_by_what_is_left(value: float, left: float, slow: bool) -> None:
     toy = rosenbrock()
-    state = LargeState(Memory(), 5000.0, 0, 1000.0, CgState(1.0, 5000.0, left))
+    start = Evaluation(Vec([0.0, 0.0]), 5000.0)
+    state = LargeState(Memory(), start, 0, 1000.0, math.inf, CgState(1.0, 5000.0, left))
     assert not state.is_slow(toy, value)  # the window is not over
     toy.counts.product += WINDOW
     assert state.is_slow(toy, value) is slow

@@ -60,8 +60,8 @@ MAX_WALKS = 4
 WALKED_DIRECTIONS = 4
 # A plateau where gradient and Hessian are exactly zero can be reached only by a step that is too long.
 MAX_PLATEAUS = 20
-# A run that takes so many steps is in a long valley: as often as that its floor is followed in doubling steps.
-# That is worth while where it promises more than a trifle.
+# A run that takes so many steps has far to go, or is in a long valley: as often as that it looks ahead, and follows
+# the floor in doubling steps where that promises more than a trifle.
 VALLEY_PERIOD, VALLEY_FALL = 128, 1e-3
 # An extrapolation is tried only after a step that the model foretold at least roughly.
 STRETCH_QUALITY = 0.1
@@ -136,9 +136,7 @@ class TrustRegionNewton:
                 return end
         state.taken += 1
         if state.taken % VALLEY_PERIOD == 0:
-            enough = max(4.0 * model.gain, VALLEY_FALL * abs(at.value))
-            found = follow_floor(objective, at, enough, state.floor, state.source)
-            end = self._move_on(objective, at, state, found, "step")
+            end = self._look_along(objective, at, state, model)
             if end is not None:
                 return end
         left_domain, widest = False, state.radius
@@ -164,6 +162,16 @@ class TrustRegionNewton:
             if state.radius < SMALLEST_RADIUS * norm(at.x):
                 break
         return _stay(at, state, StopReason.UNBOUNDED if _is_pole(at, state) else StopReason.NO_DESCENT)
+
+    def _look_along(
+        self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel
+    ) -> Step | None:
+        """Return a step far along the way that the run has come, or down its valley; None where neither pays."""
+        found = follow(objective, at, at.x - state.start.x, state.floor)
+        if found.outcome not in (Outcome.UNBOUNDED, Outcome.LIMIT):
+            enough = max(4.0 * model.gain, VALLEY_FALL * abs(at.value))
+            found = follow_floor(objective, at, enough, state.floor, state.source)
+        return self._move_on(objective, at, state, found, "step")
 
     def _move_on(
         self, objective: Objective, at: Evaluation, state: NewtonState, found: Walk, kind: str

@@ -35,11 +35,15 @@ def _useful(s: Vector, y: Vector) -> tuple[float, float] | None:
 
 @dataclass(slots=True)
 class Memory:
-    """The last pairs (s, y, 1/s'y) of L-BFGS, and the two-loop recursion that applies their matrix."""
+    """The last pairs (s, y, 1/s'y) of L-BFGS, and the two-loop recursion that applies their matrix.
+
+    ``reach`` is the length of the last step, for a search that wants to know it.
+    """
 
     pairs: deque[tuple[Vector, Vector, float]] = field(default_factory=deque)
     scale: float = 1.0
     promise: float = float("inf")
+    reach: float = 0.0
 
     def learn(self, s: Vector, y: Vector, limit: int) -> None:
         """Take in a pair, and forget the oldest beyond ``limit``."""

@@ -8,7 +8,7 @@ reads and where its class stands. A setting that a method does not read is an er
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from math import isfinite
@@ -174,8 +174,9 @@ def choose(
     make = _maker(entry.target)
     if make is make_auto:
         method, what, why = make(objective, **settings)
-        # Projected L-BFGS has no rule of its own, and is held to the claims of lbfgs.
-        return Chosen(method, what, why, METHODS["lbfgs"] if what == PROJECTED else entry)
+        # Projected L-BFGS is held to the claims of lbfgs.
+        projected = replace(METHODS["lbfgs"], own_rule=True)
+        return Chosen(method, what, why, projected if what == PROJECTED else entry)
     if make is make_lbfgs:
         return Chosen(make(objective), name, "", entry)
     method = make(**settings)
@@ -222,8 +223,10 @@ def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
     """Return the method that suits the objective, its name, and the reason in words."""
     n, source = objective.size, hessian_source(objective)
     if source == "none" and isinstance(objective, Bounded):
+        from gdcli.solvers.large import ProjectedThenEscape
+
         return (
-            make_lbfgs(objective),
+            ProjectedThenEscape(tol),
             PROJECTED,
             f"{n} variables within bounds are too many for a Hessian matrix",
         )

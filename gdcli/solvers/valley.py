@@ -22,6 +22,8 @@ from gdcli.solvers.walk import FLIGHT, Outcome, Walk, probe_length
 _FLOOR_CURVATURE = 1e-4
 # So many Newton steps take a point down to the floor; from farther off the step was too long for the bend.
 _CORRECTIONS = 4
+# They take it at most so many lengths of the step away: what is farther off is another valley.
+_REACH = 4.0
 # Rises below this part of the value where the walk began, or of the fall since, are the rounding of terms that
 # cancel on the floor: beyond a minimum the value rises by a good part of what it fell.
 _NOISE, _SMALL_RISE = 1e-14, 1e-4
@@ -72,7 +74,9 @@ def follow_floor(objective: Objective, at: Evaluation, enough: float, floor: flo
     lowest, falls, rises = at, [0.0], False
     while step is not None and len(falls) <= _DOUBLINGS:
         noise = max(_NOISE * abs(at.value), _SMALL_RISE * (at.value - lowest.value))
-        arrival, rises = _down_to_floor(objective, frame.at.x + step, lowest.value + noise, source)
+        arrival, rises = _down_to_floor(
+            objective, frame.at.x + step, _REACH * length, lowest.value + noise, source
+        )
         if arrival is None:
             break
         falls.append(max(0.0, lowest.value - arrival.at.value))
@@ -111,7 +115,7 @@ def _rises_along(objective: Objective, frame: _Frame, way: Vector, enough: float
         step = _tangent(frame, way, length)
         if step is None:
             return False
-        arrival, rises = _down_to_floor(objective, frame.at.x + step, allowed, source)
+        arrival, rises = _down_to_floor(objective, frame.at.x + step, _REACH * length, allowed, source)
         if arrival is None:
             return rises
         way, frame, length = times(arrival.at.x - frame.at.x, arrival.scale), arrival, 2.0 * length
@@ -146,9 +150,9 @@ def _tangent(frame: _Frame, way: Vector, length: float) -> Vector | None:
 
 
 def _down_to_floor(
-    objective: Objective, x: Vector, allowed: float, source: str
+    objective: Objective, x: Vector, reach: float, allowed: float, source: str
 ) -> tuple[_Frame | None, bool]:
-    """Return a point on the floor near ``x`` that is no higher than ``allowed``.
+    """Return a point on the floor, within ``reach`` of ``x``, that is no higher than ``allowed``.
 
     Without one, tell whether the floor was reached, and is higher there.
     """
@@ -170,5 +174,9 @@ def _down_to_floor(
             low_enough = frame
             if on_floor:
                 break
-        x = x + quotient(back, frame.scale)
+        back = quotient(back, frame.scale)
+        reach -= norm(back)
+        if not reach > 0.0:
+            return low_enough, False
+        x = x + back
     return low_enough, low_enough is None and on_floor
