@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
 from math import floor, log10
 from typing import Any
 
@@ -13,22 +12,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from visits import Shuffled
 
 from gdcli import api
 from gdcli.cli.fit_plot import FitPlot
-from gdcli.fitting.prepare import Prepared, prepared
-from gdcli.fitting.request import FitSettings, request_from
+from gdcli.fitting.prepare import prepared
+from gdcli.fitting.request import request_from
 from gdcli.fitting.solve import solve
+from gdcli.objective.space import Space
 from gdcli.report import fit_page, fit_records, machine, plots, text_plots
 from gdcli.report.numbers import pointed, thousands
 from gdcli.report.page import PLAIN, UNICODE, plain_text
 from gdcli.report.progress import Progress
 from gdcli.report.trail import Trail
-from gdcli.solvers.vectors import Vec
-from gdcli.stochastic import StochasticSettings, run_stochastic
 
 MODEL = "y ~ a*exp(-b*x) + c"
+SPACE = Space({"a": None, "b": None, "c": None})
 
 
 def decay(rows: int = 200) -> dict[str, Any]:
@@ -41,32 +39,17 @@ def page_of(outcome: Any, width: int = 80, trail: Trail | None = None) -> str:
     return plain_text(fit_page.page(outcome, trail or Trail(1, outcome.space.size), width, UNICODE, False))
 
 
-def by_epochs(rows: int = 2000, epochs: int = 30, held_out: bool = False) -> tuple[Any, Trail, Any]:
-    """A run by epochs, its outcome in the shape of the fit's, with a trail; and what it ran on."""
-    columns = decay(rows)
-    request, settings = request_from(MODEL, columns, {"a": 1, "b": 1, "c": 0}, {})
+def by_epochs(rows: int = 2000, epochs: int = 30, **more: Any) -> tuple[Any, Trail, str, Any]:
+    """A run by epochs: its outcome, trail, lines of JSON, and picture."""
     trail = Trail(1, 3, None, fit_page.epoch_row)
     stream = io.StringIO(newline="")
-    lines = machine.JsonLines(
-        stream, 1, api.fit(MODEL, columns, {"a": 1, "b": 1, "c": 0}).space, 1, False, fit_records.EPOCHS
-    )
+    lines = machine.JsonLines(stream, 1, SPACE, 1, False, fit_records.EPOCHS)
+    options = {"batch_size": 16, "lr": 0.1, "epochs": epochs} | more
+    request, settings = request_from(MODEL, decay(rows), {"a": 1, "b": 1, "c": 0}, options)
     with prepared(request) as ready:
-        base = solve(ready, settings)
-        found = run_stochastic(
-            ready.row,
-            Shuffled(columns),
-            Vec([1.0, 1.0, 0.0]),
-            StochasticSettings(16, "sgd", 0.1, epochs=epochs),
-            [trail, lines],  # type: ignore[list-item]
-            held_out=Shuffled(decay(50)) if held_out else None,
-        )
-        last = found.epochs[-1].iterate
-        run = replace(base.run, best=last, last=last, iterations=epochs)
-        outcome = replace(
-            base, settings=FitSettings(batch_size=16), history=found.epochs, epochs=epochs, run=run
-        )
+        outcome = solve(ready, settings, [trail, lines])
         picture = FitPlot(ready).picture(outcome)
-    return outcome, trail, (stream.getvalue(), picture)
+    return outcome, trail, stream.getvalue(), picture
 
 
 # -- numbers ---------------------------------------------------------------------------------------------------------
@@ -186,7 +169,7 @@ def test_plain_pages_are_ascii() -> None:
 
 
 def test_a_run_by_epochs_has_a_row_per_epoch() -> None:
-    outcome, trail, _ = by_epochs(300, 75)
+    outcome, trail, *_ = by_epochs(300, 75)
     page = page_of(outcome, trail=trail)
     lines = page.splitlines()
     (first,) = [i for i, line in enumerate(lines) if line.startswith("epoch")]
@@ -201,38 +184,36 @@ def test_a_run_by_epochs_has_a_row_per_epoch() -> None:
 
 
 def test_epochs_as_records() -> None:
-    outcome, _, (text, _) = by_epochs(epochs=3, held_out=True)
+    outcome, _, text, _ = by_epochs(epochs=3, validate=0.2)
     records = [json.loads(line) for line in text.splitlines()]
     assert [list(r) for r in records] == [["type", *fit_records.EPOCH_HEAD, "point"]] * 4
     for record, epoch in zip(records, outcome.history, strict=True):
-        assert record["value"] == epoch.at.value * 2000
-        assert record["mean_loss"] == epoch.at.value
+        assert record["value"] == epoch.at.value * 1600
+        assert record["mean_loss"] == pytest.approx(epoch.at.value, rel=1e-15)
         assert record["validation"] == epoch.held_out
-        assert record["rows"] == 2000 * record["epoch"]
+        assert record["rows"] == 1600 * record["epoch"]
     stream = io.StringIO(newline="")
     writer = machine.Csv(stream, 1, outcome.space, 1, False, fit_records.EPOCHS)
     for epoch in outcome.history:
-        writer(epoch)
+        writer(epoch._replace(at=epoch.at._replace(value=epoch.total)))
     rows = list(csv.DictReader(io.StringIO(stream.getvalue())))
     assert list(rows[0]) == [*fit_records.EPOCH_HEAD, "a", "b", "c"]
-    assert [float(row["mean_loss"]) for row in rows] == [e.at.value for e in outcome.history]
-    assert fit_records.result(outcome)["epochs"] == 3
+    means = [e.at.value for e in outcome.history]
+    assert [float(row["mean_loss"]) for row in rows] == pytest.approx(means, rel=1e-15)
+    result = fit_records.result(outcome)
+    assert result["epochs"] == 3
+    assert result["mean_loss"] in means
 
 
 # -- pictures --------------------------------------------------------------------------------------------------------
 
 
-def ready_and_outcome(
-    model: str, columns: dict[str, Any], start: Any = None, **options: Any
-) -> tuple[Prepared, Any]:
+def picture_of(model: str, columns: dict[str, Any], start: Any = None, **options: Any) -> Any:
     request, settings = request_from(model, columns, start, options)
     with prepared(request) as ready:
-        return ready, solve(ready, settings)
-
-
-def picture_of(model: str, columns: dict[str, Any], start: Any = None, **options: Any) -> Any:
-    ready, outcome = ready_and_outcome(model, columns, start, **options)
-    return FitPlot(ready).picture(outcome), outcome
+        plot = FitPlot(ready)
+        outcome = solve(ready, settings, plot.observers)
+        return plot.picture(outcome), outcome
 
 
 def test_over_one_column_the_fit_is_a_curve() -> None:
@@ -279,7 +260,7 @@ def test_labels_are_drawn_at_zero_and_one() -> None:
 
 
 def test_epochs_have_a_panel_of_their_own() -> None:
-    outcome, _, (_, picture) = by_epochs(500, 4, held_out=True)
+    outcome, _, _, picture = by_epochs(500, 4, validate=0.2)
     fit, held_out = picture.panels[-1].series
     assert picture.panels[-1].own
     assert list(fit.xs) == [0, 1, 2, 3, 4]
@@ -288,17 +269,13 @@ def test_epochs_have_a_panel_of_their_own() -> None:
 
 
 def test_a_typed_loss_shows_its_way() -> None:
-    request, settings = request_from("(x - m)**2", decay(), {"m": 0.0}, {})
-    with prepared(request) as ready:
-        plot = FitPlot(ready)
-        outcome = solve(ready, settings, plot.observers)
-        picture = plot.picture(outcome)
+    picture, _ = picture_of("(x - m)**2", decay(), {"m": 0.0})
     assert picture.panels[0].xlabel == "iteration"
 
 
 def test_pictures_can_be_drawn() -> None:
     pytest.importorskip("matplotlib")
-    for picture in (by_epochs(300, 3)[2][1], picture_of("y ~ a*x + b", decay())[0]):
+    for picture in (by_epochs(300, 3)[3], picture_of("y ~ a*x + b", decay())[0]):
         assert plots.draw(picture, "png").startswith(b"\x89PNG")
         assert plots.draw(picture, "svg") == plots.draw(picture, "svg")
         text = text_plots.draw(picture, 80, False)

@@ -49,7 +49,7 @@ def run(values: dict[str, Any]) -> int:
             shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
             writer = writer_for(values, ready, settings, shown)
             observers = [writer, *(plot.observers if plot else ())]
-            outcome = solve(ready, settings, [*observers, progress.iterate])
+            outcome = solve(ready, settings, [*observers, progress.iterate], progress.epoch)
             progress.clear()
             writer.finish(outcome)
         files.write(ready, outcome)

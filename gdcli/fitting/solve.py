@@ -24,6 +24,7 @@ from gdcli.solvers.types import Observer
 
 if TYPE_CHECKING:
     from gdcli.solvers.registry import Chosen
+    from gdcli.solvers.stochastic import ProgressHook
 
 # Parameters of a fit are numbers to be written down: Newton's method is given the one step more that doubles their
 # digits.
@@ -31,9 +32,15 @@ _LAST_DIGITS = 1e-14
 
 
 def solve(
-    prepared: Prepared, settings: FitSettings | None = None, observers: Sequence[Observer] = ()
+    prepared: Prepared,
+    settings: FitSettings | None = None,
+    observers: Sequence[Observer] = (),
+    progress: ProgressHook | None = None,
 ) -> FitOutcome:
-    """Solve a fit in one of the ways that look at all rows at a time.
+    """Solve a fit in one of the ways that look at all rows at a time, or by epochs.
+
+    ``observers`` see every iterate, or the point after every epoch, with sums over rows as values; ``progress`` hears
+    how far an epoch has come.
 
     Raises UsageError for a contradictory or unknown setting.
     """
@@ -41,7 +48,7 @@ def solve(
     if settings.is_stochastic:
         from gdcli.fitting.stochastic import solve_stochastic
 
-        return solve_stochastic(prepared, settings, observers)
+        return solve_stochastic(prepared, settings, observers, progress)
     from gdcli.solvers.run import run
 
     plain = settings.lr is not None

@@ -136,7 +136,7 @@ def epoch_cells(it: Any, sign: int) -> list[Any]:
     signed = records.signed
     if not is_epoch(it):
         return [it.iteration, signed(sign, it.at.value), None, None, None, None]
-    losses = [signed(sign, loss) for loss in (it.total, it.at.value, it.held_out)]
+    losses = [signed(sign, loss) for loss in (it.at.value, it.at.value / it.rows, it.held_out)]
     return [it.iteration, *losses, it.step, it.visits]
 
 
