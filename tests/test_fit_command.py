@@ -439,3 +439,22 @@ def test_the_examples_of_the_help_work(example: str, place: Path) -> None:
 
 def test_epochs_have_columns_of_their_own() -> None:
     assert EPOCH_HEAD == ("epoch", "value", "mean_loss", "validation", "rate", "rows")
+
+
+def test_lines_of_json_get_keys() -> None:
+    from types import SimpleNamespace
+
+    from gdcli.fitting.copies import _JsonLines
+
+    made = _JsonLines(SimpleNamespace(titles=("t", "fitted")), ["fitted", "residual"])  # type: ignore[arg-type]
+    text = ['{"t": 1}', '  { "t" : [2] }  ', "{}", '{"t": null}', "broken"]
+    block = SimpleNamespace(text=text, used=[True, True, False, False, False])
+    assert made.header() == ""
+    lines = made.rows(block, [(0.5, float("nan")), (1e300, -1.0)]).splitlines()  # type: ignore[arg-type]
+    assert [json.loads(line) for line in lines[:4]] == [
+        {"t": 1, "fitted_1": 0.5, "residual": None},
+        {"t": [2], "fitted_1": 1e300, "residual": -1.0},
+        {"fitted_1": None, "residual": None},
+        {"t": None, "fitted_1": None, "residual": None},
+    ]
+    assert lines[4] == "broken"

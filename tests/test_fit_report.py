@@ -259,6 +259,16 @@ def test_labels_are_drawn_at_zero_and_one() -> None:
     assert all(0 < y < 1 for y in curve.ys)
 
 
+def test_probabilities_of_several_columns_are_a_curve_over_their_logit() -> None:
+    columns = decay() | {"z": np.linspace(0, 1, 200), "t": (np.arange(200) % 3 > 0) * 1.0}
+    picture, outcome = picture_of("t ~ a*x + b*z + c", columns, loss="logistic")
+    curve, dots = picture.panels[0].series
+    a, b, c = outcome.point.values()
+    assert picture.panels[0].xlabel == "a*x + b*z + c"
+    assert dots.xs == pytest.approx(a * columns["x"] + b * columns["z"] + c)
+    assert curve.ys == pytest.approx(1 / (1 + np.exp(-np.array(curve.xs))))
+
+
 def test_epochs_have_a_panel_of_their_own() -> None:
     outcome, _, _, picture = by_epochs(500, 4, validate=0.2)
     fit, held_out = picture.panels[-1].series

@@ -39,8 +39,17 @@ def page(outcome: FitOutcome, trail: Trail, width: int, glyphs: Glyphs, timing: 
         _path(outcome, trail, width, glyphs, timing),
         parameters(outcome, width, glyphs),
         _sums(outcome, width),
-        summary.verdict(outcome, width) + summary.evidence(outcome, width, timing),
+        summary.verdict(outcome, width) + summary.evidence(outcome, width, timing, _work(outcome)),
     )
+
+
+def _work(outcome: FitOutcome) -> str:
+    """What a run by epochs cost; empty for a batch solve, and for one that ends with it."""
+    if not outcome.history or outcome.settings.polish:
+        return ""
+    counts = outcome.run.counts
+    visits = amount(outcome.history[-1].visits, "visit of a row", "visits of rows")
+    return f"{amount(outcome.run.iterations, 'epoch')}, {amount(counts.gradient, 'step')}, {visits}"
 
 
 def _question(outcome: FitOutcome, width: int) -> list[Line]:
@@ -222,9 +231,13 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
     if problem.weights:
         what = f"weighted {what}"
     mean = short(outcome.mean_loss, 6)
-    lines = fact(
-        "value", f"{short(outcome.value, 12)} ({what}; mean {mean}){summary.best_seen(outcome)}", width
-    )
+    best = summary.best_seen(outcome, "epoch" if _work(outcome) else "iteration")
+    lines = fact("value", f"{short(outcome.value, 12)} ({what}; mean {mean}){best}", width)
+    if outcome.noise is not None:
+        told = "the steps keep the mean loss about {} above its minimum, give or take {} from run to run"
+        lines += fact(
+            "noise", told.format(short(outcome.noise.excess, 2), short(outcome.noise.deviation, 2)), width
+        )
     if found is not None:
         if found.residual_sd is not None:
             free = amount(outcome.rows.used - found.errors.rank, "degree of freedom", "degrees of freedom")
@@ -257,4 +270,5 @@ def _tied(outcome: FitOutcome, width: int) -> list[Line]:
 def _near_one(r: float) -> str:
     """A number that is 1 at best, to four decimals, or the first ones that tell it from 1."""
     left = abs(1.0 - abs(r))
-    return f"{r + 0.0:.{max(4, 1 - _power(left)) if left > 1e-15 else 4}f}"
+    decimals = max(4, 1 - _power(left)) if left > 1e-15 else 4
+    return f"{round(r, decimals) + 0.0:.{decimals}f}"
