@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdcli.solvers import dense, vectors
+from gdcli.solvers.quasi_newton import Memory
 from gdcli.solvers.vectors import Vec
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
@@ -170,6 +171,8 @@ def test_eigenvalues_alone_are_those_with_vectors(n: int) -> None:
         values = dense.eigenvalues(_rows(A))
         _close(values, np.linalg.eigvalsh(A))
         assert values == sorted(values)
+        for scale in (1e-300, 1e-160, 1e300):
+            _close(np.array(dense.eigenvalues(_rows(scale * A))) / scale, values)
     tied = [Vec(row) for row in np.diag([2.0] * n).tolist()]
     assert dense.eigenvalues(tied) == [2.0] * n
     graded = np.diag([10.0 ** (-4 * i) for i in range(n)])
@@ -192,3 +195,42 @@ def test_congruent_keeps_signs() -> None:
     _close(dense.congruent(_rows(A), Vec(s)), A / np.outer(s, s))
     assert dense.matrix_is_finite(_rows(A))
     assert not dense.matrix_is_finite(_rows(A * math.inf))
+
+
+def test_add_in_place() -> None:
+    long = np.random.default_rng(0).normal(size=(2, 50_001))
+    for q, v in ((Vec([1.0, 2.0]), Vec([3.0, 4.0])), (long[0].copy(), long[1])):
+        expected = np.array(q) + 2.5 * np.array(v)
+        assert vectors.add_in_place(q, 2.5, v) is q
+        np.testing.assert_array_equal(q, expected)
+
+
+def test_inner_products() -> None:
+    for scale in (1.0, 1e200, 1e-200):
+        u, v = np.random.default_rng(0).normal(size=(2, 50_001)) * [[scale], [1.0]]
+        expected = (u @ v, scale * np.linalg.norm(u / scale), np.linalg.norm(v))
+        _close(vectors.inner_products(u, v), expected)
+    assert vectors.inner_products(Vec([3.0, 4.0]), Vec([1.0, 0.0])) == (3.0, 5.0, 1.0)
+
+
+def test_memory_of_long_vectors_is_that_of_short_ones() -> None:
+    rng = np.random.default_rng(0)
+    n, limit = 40, 4
+    curvature = np.exp(rng.uniform(-3.0, 3.0, size=n))
+    short, long = Memory(), Memory()
+    for count in range(11):
+        if count == 8:  # forgotten in the middle, as after a search that failed
+            short.pairs.clear()
+            long.pairs.clear()
+        g = rng.normal(size=n)
+        _close(long.direction(g), short.direction(Vec(g)))
+        _close(long.promise, short.promise)
+        assert long.promise > 0.0
+        s = rng.normal(size=n)
+        y = curvature * s
+        short.learn(Vec(s), Vec(y), limit)
+        long.learn(s, y, limit)
+        s *= math.nan  # the memory has copies of its own
+        assert len(long.pairs) == len(short.pairs) == min(limit, count + 1 if count < 8 else count - 7)
+    long.learn(np.ones(7), np.ones(7), limit)  # vectors of another length begin anew
+    _close(long.direction(np.ones(7)), -np.ones(7))

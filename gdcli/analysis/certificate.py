@@ -17,7 +17,7 @@ from dataclasses import replace
 from math import isfinite
 
 from gdcli.solvers.curvature import REACHED_BY_ANY, passing_direction
-from gdcli.solvers.dense import eigen, eigenvalues, largest_entry
+from gdcli.solvers.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import LEVELS, smoothed
 from gdcli.solvers.model import LocalModel
@@ -98,7 +98,7 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
             return Certificate(
                 "unknown", None, notes=(full.note or "the gradient is not finite at the end point",)
             )
-        if full.hessian is None or not isfinite(largest_entry(full.hessian)):
+        if full.hessian is None or not matrix_is_finite(full.hessian):
             note = full.note or "the Hessian is not finite at the end point"
             return Certificate("unknown", norm(full.gradient), notes=(note,))
         found = _certify_dense(objective, full, start, tol, source)

@@ -66,6 +66,7 @@ class ScalarObjective:
         self._gradient_nodes: list[int] | None = None
         self._smoothed: dict[float, ScalarObjective | None] = {}
         self._can_jump: bool | None = None
+        self._second: ScalarFunction | None = None
         self._rows: list[Callable[[Sequence[float]], tuple[float, ...]]] = []
         self.value_program = self._function([self.root], lambda texts: texts[0])
 
@@ -173,7 +174,13 @@ class ScalarObjective:
             gradient = Vec(self._program("gradient", self._write_gradient)(x))
             return Evaluation(x, value, gradient) if is_finite(gradient) else self._stand_in(at, order)
         self.counts.hessian += 1
-        first, second = self._program("second", self._write_second)(x)
+        program = self._second
+        if program is None:
+            program = self._second = self._write_second()
+        try:
+            first, second = program.bare(x)
+        except ARITHMETIC:
+            first, second = program.safe(x)
         # One sum is cheaper than many questions, and in doubt only when finite numbers overflow together.
         if not (isfinite(sum(first)) or all(map(isfinite, first))):
             return self._stand_in(at, order)

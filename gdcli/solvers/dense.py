@@ -230,9 +230,10 @@ def _tridiagonal(A: list[Any]) -> tuple[list[float], list[float]]:
         if size == 0.0:
             continue
         rows[k][k + 1] = -copysign(size, x[0])
-        x[0] += copysign(size, x[0])
+        x = [a / size for a in x]
+        x[0] += copysign(1.0, x[0])
         # The reflection I - v v'/h with v = x: A - v q' - q v', where q = p - (p'v / 2h) v and p = A v / h.
-        h = size * abs(x[0])
+        h = abs(x[0])
         below = [row[k + 1 :] for row in rows[k + 1 :]]
         p = [sum(map(mul, row, x)) / h for row in below]
         part = sum(map(mul, p, x)) / (2.0 * h)
@@ -323,8 +324,8 @@ def _jacobi(A: list[Any]) -> tuple[list[float], list[Vec]]:
     Loan, section 8.5).
     """
     n = len(A)
-    # Each row of the matrix is followed by that of the rotations so far: both are turned alike.
-    rows = [[*row, *(1.0 if i == j else 0.0 for j in range(n))] for i, row in enumerate(A)]
+    rows = [list(row) for row in A]
+    vectors = [[1.0 if i == j else 0.0 for j in range(n)] for i in range(n)]
     for _ in range(_MAX_SWEEPS):
         rotated = False
         for p in range(n - 1):
@@ -332,31 +333,33 @@ def _jacobi(A: list[Any]) -> tuple[list[float], list[Vec]]:
                 a, c, d = rows[p][q], rows[p][p], rows[q][q]
                 if a == 0.0:
                     continue
-                if abs(a) <= _NEGLIGIBLE * (abs(c) + abs(d)) or a * a <= _NEGLIGIBLE**2 * abs(c * d):
+                if abs(a) <= _NEGLIGIBLE * (abs(c) + abs(d)):
                     rows[p][q] = rows[q][p] = 0.0
                     continue
                 rotated = True
-                _rotate(rows, p, q, n)
+                _rotate(rows, vectors, p, q)
         if not rotated:
             break
     order = sorted(range(n), key=lambda i: rows[i][i])
-    return [rows[i][i] for i in order], [Vec(rows[i][n:]) for i in order]
+    return [rows[i][i] for i in order], [Vec(vectors[i]) for i in order]
 
 
-def _rotate(rows: list[list[float]], p: int, q: int, n: int) -> None:
-    old_p, old_q = rows[p], rows[q]
-    a, c, d = old_p[q], old_p[p], old_q[q]
+def _rotate(rows: list[list[float]], vectors: list[list[float]], p: int, q: int) -> None:
+    row_p, row_q = rows[p], rows[q]
+    a, c, d = row_p[q], row_p[p], row_q[q]
     theta = (d - c) / (2.0 * a)
     t = (1.0 if theta >= 0 else -1.0) / (abs(theta) + sqrt(1.0 + theta * theta))
     co = 1.0 / sqrt(1.0 + t * t)
     si = t * co
-    new_p = [co * x - si * y for x, y in zip(old_p, old_q, strict=True)]
-    new_q = [si * x + co * y for x, y in zip(old_p, old_q, strict=True)]
-    # The matrix is symmetric: its columns are its rows.
-    for k in range(n):
-        row = rows[k]
-        row[p] = new_p[k]
-        row[q] = new_q[k]
-    new_p[p], new_q[q] = c - t * a, d + t * a
-    new_p[q] = new_q[p] = 0.0
-    rows[p], rows[q] = new_p, new_q
+    # The matrix is symmetric: its columns are its rows. Plain loops are faster than lists made anew.
+    for k, row in enumerate(rows):
+        x, y = row[p], row[q]
+        row_p[k] = row[p] = co * x - si * y
+        row_q[k] = row[q] = si * x + co * y
+    row_p[p], row_q[q] = c - t * a, d + t * a
+    row_p[q] = row_q[p] = 0.0
+    vector_p, vector_q = vectors[p], vectors[q]
+    for k, x in enumerate(vector_p):
+        y = vector_q[k]
+        vector_p[k] = co * x - si * y
+        vector_q[k] = si * x + co * y

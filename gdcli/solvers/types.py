@@ -220,11 +220,12 @@ class Observer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunResult:
     """How a run went: its first, best and last iterate, and why it ended.
 
-    ``iterations`` counts the passes of the method, one that ended the run without moving included.
+    ``iterations`` counts the passes of the method, one that ended the run without moving included. Nobody changes
+    a result or certificate; they are not frozen because that would make them cost several times as much.
     """
 
     start: Iterate
@@ -236,7 +237,7 @@ class RunResult:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Certificate:
     """The evidence about an end point, in terms of the minimised function.
 
