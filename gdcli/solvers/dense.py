@@ -119,7 +119,8 @@ def positive_solve(A: Matrix, b: Vector, shift: float = 0.0, least_pivot: float 
         products: list[float] = []
         entry = pivot = row[i] + shift
         y = b[i]
-        for j, (value, other) in enumerate(zip(row, lower, strict=False)):
+        for j in range(i):
+            value, other = row[j], lower[j]
             for k in range(j):
                 value -= products[k] * other[k]
             products.append(value)
@@ -135,9 +136,9 @@ def positive_solve(A: Matrix, b: Vector, shift: float = 0.0, least_pivot: float 
         form += y / pivot * y
     z = [y / pivot for y, pivot in zip(half, pivots, strict=True)]
     for i in range(len(z) - 1, 0, -1):
-        last = z[i]
-        for j, part in enumerate(lower[i]):
-            z[j] -= part * last
+        last, parts = z[i], lower[i]
+        for j in range(i):
+            z[j] -= parts[j] * last
     return Solved(Vec(z), form, (pivots, lower))
 
 

@@ -52,6 +52,9 @@ GAIN_TOL, PART_TOL = 1e-12, 1e-10
 WIDER = 10.0
 # A predicted fall of less than twenty units of rounding of the value cannot be told from none.
 FLOOR_UNITS = 20.0
+# Next to a pole that is not at x = 0, such as that of tan, rounding of x ends the fall long before UNBOUNDED_FALL: the
+# distance to the pole is at most this many times the smallest radius there, since refusals cut it to a tenth or more.
+SHORTEST = 20.0
 # Newton's method converges quadratically: the gain of one step before is more than a hundred times this
 # one's. Otherwise it is slow, as at a minimum like x**4, and its end point is looked at more closely, this
 # often.
@@ -242,12 +245,12 @@ def _stay(at: Evaluation, state: NewtonState, reason: StopReason, passed: bool =
 
 
 def _is_pole(at: Evaluation, state: NewtonState) -> bool:
-    """Tell whether the run ended at a pole: far down, where the rounding of x alone changes the value as much.
+    """Tell whether the run ended at a pole: far down, where the shortest steps change the value by as much as it is.
 
-    At a pole that is not at x = 0, such as that of tan, that rounding ends the fall long before UNBOUNDED_FALL.
+    The last radius was too long and the next, a tenth of it, too short: so near a pole can a run get.
     """
     far_down = at.value < -DEPTH * max(1.0, abs(state.start.value))
-    return far_down and norm(at.gradient) * ROUNDING * norm(at.x) > 0.1 * abs(at.value)
+    return far_down and norm(at.gradient) * SHORTEST * SMALLEST_RADIUS * norm(at.x) > abs(at.value)
 
 
 def _look_ahead(objective: Objective, at: Evaluation, state: NewtonState) -> Step | None:

@@ -8,7 +8,7 @@ squared pivot of a strict model is at least 1e-8.
 
 from __future__ import annotations
 
-from math import hypot, inf, sqrt
+from math import hypot, inf
 
 from gdcli.solvers.dense import Matrix
 from gdcli.solvers.hessian import NOISE
@@ -32,12 +32,9 @@ class PlaneModel(LocalModel):
 
     def __init__(self, g: Vector, H: Matrix, noise: float = NOISE["exact"]) -> None:
         (a, b), (_, c) = H
-        pivot = 0.0
-        if a > 0.0 and c > 0.0:
-            s0, s1 = sqrt(a), sqrt(c)
-            corner = b / (s0 * s1)
-            pivot = 1.0 - corner * corner
-        self.strict = pivot > (LEAST_PIVOT if noise < LEAST_PIVOT else noise)
+        part = b / a if a > 0.0 else 0.0
+        pivot = c - part * b
+        self.strict = a > 0.0 and pivot > (LEAST_PIVOT if noise < LEAST_PIVOT else noise) * c
         self.g = g
         self.hessian = H
         self.null = []
@@ -47,11 +44,11 @@ class PlaneModel(LocalModel):
         if not self.strict:
             self._look_closer(noise)
             return
-        h0, h1 = g[0] / s0, g[1] / s1
-        z1 = (h1 - corner * h0) / pivot
-        z0 = h0 - corner * z1
-        self.gain = 0.5 * (h0 * z0 + h1 * z1)
-        p0, p1 = -z0 / s0, -z1 / s1
+        g0, g1 = g
+        half = g1 - part * g0
+        p1 = -half / pivot
+        p0 = -g0 / a - part * p1
+        self.gain = 0.5 * (g0 / a * g0 - half * p1)
         self.newton = Vec((p0, p1))
         self.newton_length = hypot(p0, p1)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.solvers.bounds import Bounded
@@ -20,6 +20,10 @@ from gdcli.solvers.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, 
 from gdcli.solvers.steps import BOOK_STEP_SIZES, Fixed, FixedRate
 from gdcli.solvers.stopping import DEFAULT_TOL
 from gdcli.solvers.types import Method, Objective
+
+if TYPE_CHECKING:
+    from gdcli.solvers.kinks import SmoothingNewton
+    from gdcli.solvers.newton import TrustRegionNewton
 
 _HERE = "gdcli.solvers."
 PROJECTED = "projected L-BFGS"
@@ -247,13 +251,20 @@ def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
             f"{n} variables are more than the {limit} of a Hessian matrix; the end is polished with"
             f" {products}",
         )
+    why = _WHY[source].format(n=n, s="" if n == 1 else "s")
+    plain, smoothing, has_kinks = _newtons()
+    if has_kinks(objective):
+        return smoothing(tol), "trust-region Newton", why + ", and kinks are smoothed where they jam it"
+    return plain(tol), "trust-region Newton", why
+
+
+@cache
+def _newtons() -> tuple[type[TrustRegionNewton], type[SmoothingNewton], Callable[[Objective], bool]]:
+    """Return the methods of auto for few variables, and what tells whether an objective has kinks to smooth."""
     from gdcli.solvers.kinks import LEVELS, SmoothingNewton, smoothed
     from gdcli.solvers.newton import TrustRegionNewton
 
-    why = _WHY[source].format(n=n, s="" if n == 1 else "s")
-    if smoothed(objective, LEVELS[0]) is not None:
-        return SmoothingNewton(tol), "trust-region Newton", why + ", and kinks are smoothed where they jam it"
-    return TrustRegionNewton(tol), "trust-region Newton", why
+    return TrustRegionNewton, SmoothingNewton, lambda objective: smoothed(objective, LEVELS[0]) is not None
 
 
 def make_gd(
