@@ -91,6 +91,13 @@ class Table:
         for source in self.sources:
             source.close()
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many bytes of the files are read so far, and how many there are; zeros where that is not known."""
+        found = [getattr(source, "progress", (0, 0)) for source in self.sources]
+        known = all(size for _, size in found)
+        return (sum(done for done, _ in found), sum(size for _, size in found)) if known else (0, 0)
+
     def index(self, name: str) -> int:
         """Return the index of a column; DataError for a name that no column has."""
         if name and name in self.names:

@@ -73,6 +73,11 @@ class Stream:
         self.again = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         return file
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many bytes of a regular file are read and how many it has, packed as they are; else zeros."""
+        return (self._file.tell(), os.fstat(self._file.fileno()).st_size) if self.again else (0, 0)
+
     def _recognise(self) -> None:
         """Look at the first bytes: unpack what is compressed, refuse what is no text."""
         self.start = self._first()

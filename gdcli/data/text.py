@@ -25,7 +25,10 @@ _MANY = 1 / 16  # more doubtful rows than this: the whole block goes to the csv 
 
 
 class Text:
-    """Delimited text with a header."""
+    """Delimited text with a header.
+
+    ``progress`` is that of the stream at the last block.
+    """
 
     kind = "csv"
 
@@ -33,6 +36,7 @@ class Text:
         self.name = supply.name
         self._supply = supply
         lines, _ = supply.lines()
+        self.progress = (0, lines.stream.progress[1])
         self.titles, self.delimiter, self.header, self.header_line = read_header(lines)
         if reader == "auto":
             reader = "polars" if fast.has_polars() else "split"
@@ -53,6 +57,7 @@ class Text:
         try:
             while block := lines.take(size):
                 first = lines.first
+                self.progress = lines.stream.progress
                 size = min(max(4 * size, _SECOND), largest)
                 part = self._quick(block, first, numbers, lines.ended, text)
                 if part is None:

@@ -41,9 +41,10 @@ _NO_ROWS = RowCount(0)
 class FitOutcome(Outcome):
     """The answer of a fit.
 
-    ``value`` is the (weighted) sum of the losses of all rows, ``mean_loss`` that divided by the rows. ``statistics``
-    has the errors of the parameters, None where there are none, for the reason ``unknown_errors``. ``noise``,
-    ``epochs`` and ``history`` (a record per epoch) are those of a stochastic run.
+    ``value`` is the (weighted) sum of the losses of all rows (of those learned from, where some were held back),
+    ``mean_loss`` that divided by the rows. ``statistics`` has the errors of the parameters, None where there are none,
+    for the reason ``unknown_errors``. ``noise``, ``epochs`` and ``history`` (the point after each epoch, with the mean
+    loss as its value) are those of a stochastic run.
     """
 
     problem: FitProblem
@@ -58,4 +59,5 @@ class FitOutcome(Outcome):
     @property
     def mean_loss(self) -> float:
         """The mean loss of a row."""
-        return self.value / self.rows.used
+        learned = self.history and not self.settings.polish
+        return self.value / (self.history[-1].rows if learned else self.rows.used)

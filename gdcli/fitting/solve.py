@@ -39,6 +39,8 @@ def solve(
 ) -> FitOutcome:
     """Solve a fit, by epochs or in one of the ways that look at all rows at a time.
 
+    ``observers`` see every iterate, or the point after every epoch, with sums over rows as values.
+
     ``progress`` is told from time to time how far an epoch has come. Raises UsageError for a contradictory or unknown
     setting.
     """

@@ -195,7 +195,7 @@ def _outcome(
         unknown_errors=reason,
         epochs=made.run.iterations,
         noise=_noise(made),
-        history=tuple(_summed(epoch, learned.rows) for epoch in made.epochs),
+        history=made.epochs,
     )
 
 
@@ -230,5 +230,5 @@ def _polished(
         used=f"{_words(made)}, then {found.used}",
         warnings=(*notes, *found.warnings),
         epochs=made.run.iterations,
-        history=tuple(_summed(epoch, epoch.rows) for epoch in made.epochs),
+        history=made.epochs,
     )
