@@ -214,3 +214,12 @@ def _fit_of_texts(model: str, columns: dict[str, Any], start: tuple[str, ...]) -
 def test_a_typed_loss_is_not_searched(data: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--start auto"):
         api.fit("(y-a*x)**2", data, "auto")
+
+
+def test_a_saddle_of_redundant_parameters_is_left() -> None:
+    x = np.linspace(0, 5, 30)
+    y = 5 - 2 * x + 0.1 * np.random.default_rng(0).normal(size=30)
+    fit = api.fit("y ~ a*c*x + b", {"x": x, "y": y}, {"a": 1, "b": 1, "c": 1})
+    assert fit.status is Status.WRONG_KIND
+    assert "only a*c matters" in fit.message
+    assert fit.point["a"] * fit.point["c"] == pytest.approx(-2, abs=0.05)

@@ -103,6 +103,7 @@ WRONG = [
     (["y ~ t", "decay.csv"], "the model has no parameter to be found"),
     (["q ~ a*r", "decay.csv"], "the model has no column of the data"),
     ([LINE, "decay.csv", "--loss", "square"], "--loss takes one of"),
+    ([LINE, "nofile.csv", "--method", "newtn"], "there is no method 'newtn'"),
     ([LINE, "decay.csv", "--weights", "w"], "there is no column w"),
     ([LINE, "decay.csv", "--huber-delta", "2"], "--huber-delta is for --loss huber"),
     ([LINE, "decay.csv", "--maximize"], "--maximize is for a log-likelihood"),

@@ -104,7 +104,10 @@ def request_of(values: dict[str, Any]) -> FitRequest:
     if not values["files"] and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
     from gdcli.fitting.request import FitRequest
+    from gdcli.solvers.registry import find
 
+    if values["method"] not in (None, "sgd"):
+        find(values["method"])  # an unknown one is told before the data are read
     names = {field.name for field in fields(FitRequest)}
     asked: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names and v is not None
