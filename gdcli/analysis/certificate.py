@@ -16,16 +16,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 
+from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.curvature import REACHED_BY_ANY, passing_direction
 from gdcli.solvers.dense import eigen, largest_entry
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
-from gdcli.solvers.kinks import LEVELS, smoothed
+from gdcli.solvers.kinks import level, smoothed
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.newton import TrustRegionNewton
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.run import quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
-from gdcli.solvers.types import Certificate, Evaluation, Objective, StopReason, Vector
+from gdcli.solvers.types import Certificate, Evaluation, Method, Objective, StopReason, Vector
 from gdcli.solvers.valley import floor_rises, follow_floor
 from gdcli.solvers.vectors import as_like, dot, is_zero, max_abs, norm, same, unit_like
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
@@ -92,7 +93,7 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
         if source == "none":
             from gdcli.analysis.krylov import certify_large
 
-            return certify_large(objective, at, start, tol)
+            return _at_a_kink(objective, at, certify_large(objective, at, start, tol), start, tol)
         full = with_hessian(objective, at, source)
         if full.gradient is None:
             return Certificate(
@@ -218,7 +219,8 @@ def _at_a_kink(
     inversely proportional to the radius mu of the rounding there, and anywhere else does not depend on it. Newton's
     method on the smoothed function tells what is left: rounding raises the value by at most mu a kink.
     """
-    smooth, coarser = smoothed(objective, LEVELS[-1]), smoothed(objective, 10.0 * LEVELS[-1])
+    radius = level(objective, -1)
+    smooth, coarser = smoothed(objective, radius), smoothed(objective, 10.0 * radius)
     if smooth is None or coarser is None:
         if at.estimated and plain.kind in ("minimum", "degenerate"):
             # Difference quotients across a jump of the gradient: their mean, and a huge curvature.
@@ -233,16 +235,18 @@ def _at_a_kink(
         return replace(
             plain, kind="degenerate", gain=0.0, notes=(*plain.notes, "the value is level around the answer")
         )
-    source = hessian_source(smooth)
-    here = with_hessian(smooth, smooth.evaluate(at.x, 0), source)
-    there = with_hessian(coarser, coarser.evaluate(at.x, 0), source)
-    if here.hessian is None or there.hessian is None:
+    here, sharp = _sharpness(smooth, at.x)
+    if not sharp > max(0.0, _SHARPER * _sharpness(coarser, at.x)[1]):
         return plain
-    if not largest_entry(here.hessian) > max(0.0, _SHARPER * largest_entry(there.hessian)):
-        return plain
-    lowest = run(smooth, TrustRegionNewton(tol), at.x, [MaxIterations(_KINK_LOOK)]).best.at.value
-    gain = here.value - lowest + abs(here.value - at.value)
-    is_lowest = gain <= allowed_gain(at.value, tol)
+    method: Method = TrustRegionNewton(tol)
+    if hessian_source(smooth) == "none":
+        from gdcli.solvers.large import large_method
+
+        method = large_method(tol, isinstance(smooth, Bounded))
+    lowest = run(smooth, method, at.x, [MaxIterations(_KINK_LOOK)]).best.at
+    gain = max(here.value - lowest.value, at.value - objective.evaluate(lowest.x, 0).value)
+    # What is less than the error of the rounding cannot be seen.
+    is_lowest = gain + abs(here.value - at.value) <= allowed_gain(at.value, tol)
     what = "minimum" if is_lowest else "point"
     return replace(
         plain,
@@ -254,6 +258,19 @@ def _at_a_kink(
         distance=None,
         notes=(*plain.notes, f"the {what} is at a kink, where the gradient jumps"),
     )
+
+
+def _sharpness(smooth: Objective, x: Vector) -> tuple[Evaluation, float]:
+    """Return the evaluation at ``x`` and about the largest curvature there, 0 where there is none to be had."""
+    source = hessian_source(smooth)
+    if source == "none":
+        from gdcli.analysis.krylov import lanczos
+
+        at = smooth.evaluate(x, 1)
+        spectrum = None if at.gradient is None else lanczos(smooth, at)
+        return at, 0.0 if spectrum is None else spectrum.high
+    at = with_hessian(smooth, smooth.evaluate(x, 0), source)
+    return at, 0.0 if at.hessian is None else largest_entry(at.hessian)
 
 
 def _is_corner(objective: Objective, at: Evaluation) -> bool:

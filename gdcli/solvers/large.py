@@ -124,6 +124,11 @@ def _is_near(value: float, state: LargeState) -> bool:
     return len(state.memory.pairs) > 1 and state.memory.promise <= HANDOVER * max(abs(value), fall)
 
 
+def large_method(tol: float, bounded: bool) -> ProjectedThenEscape | QuasiThenNewton:
+    """Return the method for many variables, with or without bounds."""
+    return ProjectedThenEscape(tol) if bounded else QuasiThenNewton(tol)
+
+
 def look_ahead(objective: Objective, step: Step, state: LargeState) -> Step:
     """Return ``step``, or the end of a run that has fled: beyond the horizon the value is followed along the way."""
     size = max_abs(step.at.x)

@@ -22,6 +22,7 @@ from gdcli.solvers.types import Method, Objective
 
 _HERE = "gdcli.solvers."
 PROJECTED = "projected L-BFGS"
+KINKS = ", and kinks are smoothed where they jam it"
 _OPTIONS = {"lr": "--lr", "step_rule": "--step-rule", "step_sizes": "--step-sizes"}
 
 
@@ -202,32 +203,17 @@ def make_lbfgs(objective: Objective) -> Method:
 def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
     """Return the method that suits the objective, its name, and the reason in words."""
     n, source = objective.size, hessian_source(objective)
-    if source == "none" and isinstance(objective, Bounded):
-        from gdcli.solvers.large import ProjectedThenEscape
+    from gdcli.solvers.kinks import LEVELS, Smoothing, smoothed
 
-        return (
-            ProjectedThenEscape(tol),
-            PROJECTED,
-            f"{n} variables within bounds are too many for a Hessian matrix",
-        )
+    has_kinks = smoothed(objective, LEVELS[0]) is not None
     if source == "none":
-        from gdcli.solvers.large import QuasiThenNewton
+        from gdcli.solvers.large import large_method
 
-        limit = (
-            EXACT_LIMIT
-            if objective.has_hessian
-            else PRODUCT_LIMIT
-            if objective.has_product
-            else DIFFERENCE_LIMIT
-        )
-        products = "exact Hessian-vector products" if objective.has_product else "differences of gradients"
-        return (
-            QuasiThenNewton(tol),
-            "L-BFGS, then Newton-CG",
-            f"{n} variables are more than the {limit} of a Hessian matrix; the end is polished with"
-            f" {products}",
-        )
-    from gdcli.solvers.kinks import LEVELS, SmoothingNewton, smoothed
+        bounded = isinstance(objective, Bounded)
+        what, why = _of_many(objective, bounded)
+        if has_kinks:
+            return Smoothing(tol, True, bounded), what, why + KINKS
+        return large_method(tol, bounded), what, why
     from gdcli.solvers.newton import TrustRegionNewton
 
     why = {
@@ -235,9 +221,22 @@ def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
         "products": "{n} Hessian-vector products make an exact Hessian",
         "differences": "differences of gradients make a Hessian of {n} variable{s}",
     }[source].format(n=n, s="" if n == 1 else "s")
-    if smoothed(objective, LEVELS[0]) is not None:
-        return SmoothingNewton(tol), "trust-region Newton", why + ", and kinks are smoothed where they jam it"
+    if has_kinks:
+        return Smoothing(tol), "trust-region Newton", why + KINKS
     return TrustRegionNewton(tol), "trust-region Newton", why
+
+
+def _of_many(objective: Objective, bounded: bool) -> tuple[str, str]:
+    """Return the name of the method for many variables, and the reason in words."""
+    n = objective.size
+    if bounded:
+        return PROJECTED, f"{n} variables within bounds are too many for a Hessian matrix"
+    limit = (
+        EXACT_LIMIT if objective.has_hessian else PRODUCT_LIMIT if objective.has_product else DIFFERENCE_LIMIT
+    )
+    products = "exact Hessian-vector products" if objective.has_product else "differences of gradients"
+    why = f"{n} variables are more than the {limit} of a Hessian matrix; the end is polished with {products}"
+    return "L-BFGS, then Newton-CG", why
 
 
 def make_gd(
