@@ -1,23 +1,25 @@
 """Kinks rounded off: the same graph with ``abs``, ``max``, ``norm`` and the like replaced by smooth functions there.
 
     abs(u)        -> sqrt(u**2 + mu**2)
+    sign(u)       -> u / sqrt(u**2 + mu**2)
     max(a, b)     -> (a + b + sqrt((a - b)**2 + mu**2)) / 2
     min(a, b)     -> (a + b - sqrt((a - b)**2 + mu**2)) / 2
     hypot(a, b)   -> sqrt(a**2 + b**2 + mu**2), and the root of any other sum of squares likewise
     max(v)        -> m + mu * log(sum(exp((v - m) / mu))) with m = max(v); min(v) is -max(-v)
     where(a > b, p, q) -> q + (p - q) * (1 + u / sqrt(u**2 + mu**2)) / 2 with u = a - b
 
-The first four differ from the original by at most mu (mu/2 for max and min), and by ever less away from the kink
-(Chen, Mathematical Programming 134, 2012, section 3); max(v) of n elements by at most mu * log(n) (Boyd and
-Vandenberghe, Convex Optimization, 2004, section 3.1.5); where by the difference of its branches within about mu of the
-border, which is of the order of mu if they meet there. Where they do not, the value jumps, and no rounding is right.
+All but sign and the last two differ from the original by at most mu (mu/2 for max and min), and by ever less away
+from the kink (Chen, Mathematical Programming 134, 2012, section 3); max(v) of n elements by at most mu * log(n)
+(Boyd and Vandenberghe, Convex Optimization, 2004, section 3.1.5); where by the difference of its branches within
+about mu of the border, which is of the order of mu if they meet there. Where they do not, and at a sign that nothing
+makes vanish, the value jumps, and no rounding is right.
 """
 
 from __future__ import annotations
 
 from gdcli.language.graph import LEAVES, Graph
 
-_PAIRS = frozenset({"abs", "max", "min", "hypot", "largest", "smallest"})
+_PAIRS = frozenset({"abs", "sign", "max", "min", "hypot", "largest", "smallest"})
 _ABOVE, _BELOW = (">", ">="), ("<", "<=")
 
 
@@ -66,6 +68,8 @@ def _rounded(graph: Graph, kind: tuple[str, ...], args: list[int], mu: float) ->
     name, square = kind[0], graph.number(mu * mu)
     if name == "abs":
         return _root(graph, _square(graph, args[0]), square)
+    if name == "sign":
+        return graph.node("div", args[0], _root(graph, _square(graph, args[0]), square))
     if name == "sqrt":
         return _root(graph, args[0], square)
     if name == "hypot":
