@@ -17,6 +17,7 @@ from dataclasses import replace
 from math import isfinite
 
 from gdcli.analysis.corners import gain_at_a_corner
+from gdcli.analysis.krylov import CREST_SLOPE, certify_large, lanczos
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.curvature import REACHED_BY_ANY, passing_direction
 from gdcli.solvers.dense import eigen, largest_entry
@@ -53,8 +54,6 @@ _SHARPER = 3.0
 _WALK_NEWS = 4e-12
 # Down the floor of a valley a fall by this part of the scale of the value is news, as in the run itself.
 _FLOOR_NEWS = 4e-12
-# Newton's method squares the error: where it is of use at all, one step takes most of the slope away.
-_CREST_SLOPE = 0.25
 
 
 def certify(
@@ -88,8 +87,6 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
     with quiet(at.x):
         source = hessian_source(objective)
         if source == "none":
-            from gdcli.analysis.krylov import certify_large
-
             return _at_a_kink(objective, at, certify_large(objective, at, start, tol), start, tol)
         full = with_hessian(objective, at, source)
         if full.gradient is None:
@@ -204,7 +201,9 @@ def _is_crest(objective: Objective, at: Evaluation, model: LocalModel) -> bool:
     if slope == 0.0:
         return True
     there = objective.evaluate(at.x + model.stationary_step(), 1)
-    return there.gradient is None or norm(there.gradient) <= _CREST_SLOPE * slope or same(there.x, at.x)
+    if same(there.x, at.x):
+        return True
+    return there.gradient is not None and norm(there.gradient) <= CREST_SLOPE * slope
 
 
 def _at_a_kink(
@@ -272,8 +271,6 @@ def _sharpness(smooth: Objective, x: Vector) -> tuple[Evaluation, float]:
     """Return the evaluation at ``x`` and about the largest curvature there, 0 where there is none to be had."""
     source = hessian_source(smooth)
     if source == "none":
-        from gdcli.analysis.krylov import lanczos
-
         at = smooth.evaluate(x, 1)
         spectrum = None if at.gradient is None else lanczos(smooth, at)
         return at, 0.0 if spectrum is None else spectrum.high

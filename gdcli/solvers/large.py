@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import inf, sqrt
 
 from gdcli.solvers.newton_cg import CgState, NewtonCG, hessian_product
+from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.projected import ProjectedLBFGS
 from gdcli.solvers.quasi_newton import LBFGS, Memory
 from gdcli.solvers.run import unbounded_below
@@ -90,7 +91,14 @@ class QuasiThenNewton:
     def step(self, objective: Objective, at: Evaluation, state: LargeState) -> Step:
         """Return a step of the method whose turn it is, or the end of a flight to infinity."""
         step = self._step(objective, at, state)
-        return step if step.reason is not None else look_ahead(objective, step, state)
+        if step.reason is None:
+            return look_ahead(objective, step, state)
+        jammed = step.reason in (StopReason.NO_DESCENT, StopReason.FLOOR)
+        return (
+            step._replace(reason=StopReason.UNBOUNDED)
+            if jammed and is_beside_pole(objective, step.at)
+            else step
+        )
 
     def _step(self, objective: Objective, at: Evaluation, state: LargeState) -> Step:
         newton = NewtonCG(self.tol)

@@ -23,10 +23,11 @@ from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel, ModelStep
 from gdcli.solvers.plane import local_model
+from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
-from gdcli.solvers.valley import DEPTH, follow_floor
+from gdcli.solvers.valley import follow_floor
 from gdcli.solvers.vectors import dot, is_zero, norm, same
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
@@ -162,7 +163,8 @@ class TrustRegionNewton:
                 return _accept(arrival, state, model, proposal, trial, left_domain)
             if state.radius < SMALLEST_RADIUS * norm(at.x):
                 break
-        return _stay(at, state, StopReason.UNBOUNDED if _is_pole(at, state) else StopReason.NO_DESCENT)
+        pole = is_beside_pole(objective, at)
+        return _stay(at, state, StopReason.UNBOUNDED if pole else StopReason.NO_DESCENT)
 
     def _look_along(
         self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel
@@ -236,15 +238,6 @@ class TrustRegionNewton:
 
 def _stay(at: Evaluation, state: NewtonState, reason: StopReason, passed: bool = True) -> Step:
     return Step(at, state, state.radius, reason, moved=False, passed=passed)
-
-
-def _is_pole(at: Evaluation, state: NewtonState) -> bool:
-    """Tell whether the run ended at a pole: far down, where the rounding of x alone changes the value as much.
-
-    At a pole that is not at x = 0, such as that of tan, that rounding ends the fall long before UNBOUNDED_FALL.
-    """
-    far_down = at.value < -DEPTH * max(1.0, abs(state.start.value))
-    return far_down and norm(at.gradient) * ROUNDING * norm(at.x) > 0.1 * abs(at.value)
 
 
 def _look_ahead(objective: Objective, at: Evaluation, state: NewtonState) -> Step | None:
