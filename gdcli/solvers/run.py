@@ -15,6 +15,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from gdcli.errors import DomainError, Terminated
+from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.stopping import Progress, Rule
 from gdcli.solvers.types import (
     Counts,
@@ -103,6 +104,12 @@ def _loop(
                 trace.show(observers)
         state = step.state
         reason = step.reason or fault
+        if reason is StopReason.UNBOUNDED and isinstance(objective, Bounded):
+            end = objective.far_end(trace.start.at.x, at, order)
+            if end is not None:
+                at, floor, reason = end, unbounded_below(end.value), None
+                state = method.start(objective, at)
+                trace.move(Step(at, state, distance(at.x, step.at.x)), True)
         if reason is not None:
             return reason
         for rule in rules:
