@@ -238,8 +238,7 @@ def _at_a_kink(
     if gain <= allowed_gain(at.value, tol) < gain + abs(here.value - at.value):
         return _at_a_corner(objective, at, replace(plain, kind="not-stationary"))
     is_lowest = gain <= allowed_gain(at.value, tol)
-    what = "minimum" if is_lowest else "point"
-    return _kink(plain, "kink" if is_lowest else "not-stationary", gain, what)
+    return _kink(plain, "kink" if is_lowest else "not-stationary", gain)
 
 
 def _at_a_corner(objective: Objective, at: Evaluation, plain: Certificate) -> Certificate:
@@ -251,10 +250,12 @@ def _at_a_corner(objective: Objective, at: Evaluation, plain: Certificate) -> Ce
     gain = gain_at_a_corner(objective, at)
     if gain is None:
         return replace(plain, kind="unknown", gain=None) if doubtful else plain
-    return _kink(plain, "kink", gain, "minimum")
+    return _kink(plain, "kink", gain)
 
 
-def _kink(plain: Certificate, kind: str, gain: float, what: str) -> Certificate:
+def _kink(plain: Certificate, kind: str, gain: float) -> Certificate:
+    # The words hold for a maximisation as well.
+    what = "answer" if kind == "kink" else "point"
     return replace(
         plain,
         kind=kind,

@@ -45,8 +45,13 @@ def gain_at_a_corner(objective: Objective, at: Evaluation) -> float | None:
     if objective.size > _MOST:
         return None
     news = _NEWS * max(1.0, abs(at.value))
-    shapes = [_shape_along(objective, at, i, news) for i in range(len(at.x))]
-    if None in shapes or True not in shapes:
+    shapes: list[bool] = []
+    for i in range(len(at.x)):
+        shape = _shape_along(objective, at, i, news)
+        if shape is None:
+            return None
+        shapes.append(shape)
+    if True not in shapes:
         return None
     gain = sum([_left_along(objective, at, i) for i, corner in enumerate(shapes) if corner])
     if len(at.x) > 1 and not (_none_lower(objective, at, news) and _no_way_down(objective, at, news)):
@@ -66,7 +71,10 @@ def _shape_along(objective: Objective, at: Evaluation, i: int, news: float) -> b
     None where it does not rise, rises as beside a pole, or ends at the edge of the domain.
     """
     far = _LOOKS[0] * max(1.0, abs(at.x[i]))
-    pairs = list(zip(_rises(objective, at, i, far), _rises(objective, at, i, _NEAR * far), strict=True))
+    over_all = _rises(objective, at, i, far)
+    if min(over_all) < -news:
+        return None
+    pairs = list(zip(over_all, _rises(objective, at, i, _NEAR * far), strict=True))
     if not all(-news <= near <= max(news, _POLE_PART * away) and isfinite(away) for away, near in pairs):
         return None
     return all(near > max(news, _CORNER_PART * away) for away, near in pairs)

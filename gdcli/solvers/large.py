@@ -31,6 +31,8 @@ WINDOW = 200
 # value by less than this part of itself, and of the fall so far, and would not exhaust what there is to gain.
 PATIENCE = DEFAULT_MAX_ITER
 SLOW_PART, SLOW_FALL_PART = 1e-2, 0.5
+# Neither is a run worth going on with that would not even bring this part of the fall so far.
+NOTHING = 1e-12
 # Where a run would end, negative curvature is looked for, so often, by so many products, of at least this part of the
 # largest curvature; the first step off a saddle is this part of the largest variable.
 MAX_ESCAPES, POWER_STEPS, ESCAPE_CURVATURE, ESCAPE_STEP = 4, 30, 1e-6, 1e-3
@@ -64,7 +66,8 @@ class LargeState:
             return False
         foreseen = (self.value - value) * PATIENCE / spent
         left = inf if self.polish is None else self.polish.gain
-        slow = foreseen < min(SLOW_PART * abs(value), SLOW_FALL_PART * (self.start.value - value), left)
+        fall = self.start.value - value
+        slow = foreseen < max(min(SLOW_PART * abs(value), SLOW_FALL_PART * fall, left), NOTHING * fall)
         self.begin_window(objective, value)
         return slow
 
@@ -193,7 +196,10 @@ def _escape(objective: Objective, at: Evaluation) -> Evaluation | None:
             there = objective.evaluate(along(at.x, length, direction), 0)
             if not -inf < there.value:
                 break
-    return None if best is at else objective.complete(best, 1)
+    if best is at:
+        return None
+    away = objective.complete(best, 1)
+    return None if away.gradient is None else away
 
 
 def lowest_direction(objective: Objective, at: Evaluation) -> Vector | None:
