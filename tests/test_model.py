@@ -7,7 +7,7 @@ import pytest
 
 from gdcli.solvers.dense import eigen
 from gdcli.solvers.model import LocalModel
-from gdcli.solvers.plane import PlaneModel, local_model
+from gdcli.solvers.plane import LineModel, PlaneModel, local_model
 from gdcli.solvers.vectors import Vec
 
 RANDOM = np.random.default_rng(5)
@@ -48,6 +48,33 @@ def test_two_variables_are_as_many(eigenvalues: list[float]) -> None:
             assert one.boundary is other.boundary
             assert one.predicted == pytest.approx(other.predicted, rel=1e-3)
             assert list(one.step) == pytest.approx(list(other.step), rel=1e-3, abs=1e-3 * one.length)
+
+
+@pytest.mark.parametrize("curvature", [3.0, 1e-5, 0.0, -2.0, 1e200])
+@pytest.mark.parametrize("slope", [1.0, -4.0, 0.0, 1e-30])
+def test_one_variable_is_as_many(curvature: float, slope: float) -> None:
+    g, H = Vec([slope]), [Vec([curvature])]
+    line, general = LineModel(g, H), LocalModel(g, H)
+    assert isinstance(local_model(g, H), LineModel)
+    assert (line.strict, line.negative, line.flat) == (general.strict, general.negative, general.flat)
+    assert line.gain == pytest.approx(general.gain, rel=1e-12)
+    for radius in (1e-8, 0.3, 10.0):
+        one, other = line.step(radius), general.step(radius)
+        assert (one.boundary, one.hard) == (other.boundary, other.hard)
+        assert one.length <= 1.0001 * radius
+        assert one.length == pytest.approx(other.length, rel=0.11)
+        assert abs(one.step[0]) == pytest.approx(one.length)
+        assert line.fall(one.step) == pytest.approx(one.predicted, rel=1e-9)
+        assert one.hard or one.step[0] * other.step[0] >= 0.0
+
+
+def test_the_model_of_a_point_is_kept_for_its_certificate() -> None:
+    H = matrix([1.0, 2.0, 3.0])
+    g = Vec([1.0, 2.0, 3.0])
+    model = local_model(g, H)
+    assert local_model(g, H) is model
+    assert local_model(Vec(g), H) is not model
+    assert local_model(g, H, 1e-6) is not model
 
 
 @pytest.mark.parametrize("eigenvalues", [*CASES, [-1.0, 0.5, 2.0, 9.0], [0.01, 1.0, 4.0]])

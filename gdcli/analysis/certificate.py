@@ -20,7 +20,7 @@ from gdcli.analysis.corners import gain_at_a_corner
 from gdcli.analysis.krylov import CREST_SLOPE, certify_large, lanczos
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.curvature import REACHED_BY_ANY, passing_direction
-from gdcli.solvers.dense import eigen, largest_entry
+from gdcli.solvers.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import level, smoothed
 from gdcli.solvers.model import LocalModel
@@ -93,7 +93,7 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
             return Certificate(
                 "unknown", None, notes=(full.note or "the gradient is not finite at the end point",)
             )
-        if full.hessian is None or not isfinite(largest_entry(full.hessian)):
+        if full.hessian is None or not matrix_is_finite(full.hessian):
             note = full.note or "the Hessian is not finite at the end point"
             return Certificate("unknown", norm(full.gradient), notes=(note,))
         found = _certify_dense(objective, full, start, tol, source)
@@ -110,7 +110,7 @@ def _certify_dense(
 ) -> Certificate:
     noise = NOISE[source]
     model = local_model(at.gradient, at.hessian, noise)
-    values, vectors = eigen(at.hessian)
+    values = eigenvalues(at.hessian)
     low, high = values[0], values[-1]
     error = noise * max(abs(low), abs(high))
     gain: float | None = model.gain
@@ -120,17 +120,17 @@ def _certify_dense(
         notes.append("the Hessian was computed by differences of gradients")
     if at.estimated:
         notes.append("the derivatives are difference quotients: the exact ones do not exist here")
-    doubtful = model.null or [vectors[0]]
+    doubtful = model.null
     stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
     settled = False
     if model.strict and stationary:
-        passing = passing_direction(objective, at, start, model, low, vectors[0], source, REACHED_BY_ANY)
+        passing = passing_direction(objective, at, start, model, source, REACHED_BY_ANY)
         settled = passing is None
-        doubtful = doubtful if passing is None else [passing]
+        doubtful = [] if passing is None else [passing]
     if not stationary:
         kind = "not-stationary"
     elif model.negative and (model.lowest > -_DOUBTFUL_SIGN or not low < -error):
-        kind = kind_by_walking(objective, at, [vectors[0]], model.gain)
+        kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gain)
     elif model.negative:
         gain = None
         kind = "saddle" if high > error else "maximum"
@@ -141,6 +141,7 @@ def _certify_dense(
     elif model.flat:
         kind = _kind_of_flat(objective, at)
     else:
+        doubtful = doubtful or [eigen(at.hessian)[1][0]]
         if not model.strict and not is_zero(ahead := model.stationary_step()):
             # Beside a null direction, the curvature along the rest of the way may be a passing one too.
             doubtful = [ahead, *doubtful]

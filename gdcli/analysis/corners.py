@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from math import exp, isfinite, log
 from random import Random
 
-from gdcli.solvers.dense import shifted_solve
+from gdcli.solvers.dense import positive_solve
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import Vec, along, as_like, dot, max_abs, norm, unit_like
 
@@ -175,7 +175,7 @@ def _mix(points: Sequence[Vector], chosen: Sequence[int], weights: Sequence[floa
 def _shortest_affine(points: Sequence[Vector]) -> list[float] | None:
     """Return the weights, with sum 1, of the shortest vector in the affine hull of ``points``."""
     matrix = [Vec([1.0 + dot(p, q) for q in points]) for p in points]
-    solved = shifted_solve(matrix, Vec([1.0] * len(points)), 0.0)
+    solved = positive_solve(matrix, Vec([1.0] * len(points)))
     if solved is None:
         return None
     total = sum(solved[0])

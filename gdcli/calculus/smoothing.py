@@ -17,15 +17,30 @@ makes vanish, the value jumps, and no rounding is right.
 
 from __future__ import annotations
 
-from gdcli.language.graph import LEAVES, Graph
+from collections.abc import Container
+
+from gdcli.language.graph import LEAVES, Graph, arguments
 
 _PAIRS = frozenset({"abs", "sign", "max", "min", "hypot", "largest", "smallest"})
 _ABOVE, _BELOW = (">", ">="), ("<", "<=")
 
 
-def can_smooth(graph: Graph, root: int) -> bool:
-    """Tell whether there is a kink below ``root`` that can be rounded off."""
-    return any(_has_kink(graph, i) for i in graph.reach((root,)))
+def can_smooth(graph: Graph, root: int, fixed: Container[int] = ()) -> bool:
+    """Tell whether there is a kink below ``root`` that can be rounded off; ``fixed`` leaves never change."""
+    return bool(_kinks(graph, root, fixed))
+
+
+def _kinks(graph: Graph, root: int, fixed: Container[int]) -> set[int]:
+    """The nodes with a kink that is met when what is not fixed changes."""
+    varies: set[int] = set()
+    for i in graph.reach((root,)):
+        key = graph.keys[i]
+        if key[0] in LEAVES:
+            if key[0] != "number" and i not in fixed:
+                varies.add(i)
+        elif any(a in varies for a in arguments(key)):
+            varies.add(i)
+    return {i for i in varies if _has_kink(graph, i)}
 
 
 def _has_kink(graph: Graph, i: int) -> bool:
@@ -47,14 +62,18 @@ def _is_sum_of_squares(graph: Graph, i: int) -> bool:
     return key[0] in ("add", "sum") and all(_is_sum_of_squares(graph, a) for a in key[1:])
 
 
-def smooth(graph: Graph, root: int, mu: float) -> int:
-    """Return the node of ``root`` with its kinks rounded off to about ``mu``; the new nodes are in the same graph."""
+def smooth(graph: Graph, root: int, mu: float, fixed: Container[int] = ()) -> int:
+    """Return the node of ``root`` with its kinks rounded off to about ``mu``; the new nodes are in the same graph.
+
+    ``fixed`` leaves never change, so that kinks in them alone are none.
+    """
+    kinks = _kinks(graph, root, fixed)
     new: dict[int, int] = {}
     for i in graph.reach((root,)):
         key = graph.keys[i]
         if key[0] in LEAVES:
             new[i] = i
-        elif _has_kink(graph, i):
+        elif i in kinks:
             start = 2 if key[0] == "where" else 1
             new[i] = _rounded(graph, key[:start], [new[a] for a in key[start:]], mu)
         elif key[0] == "where":

@@ -117,6 +117,35 @@ def vector_function(
     data: Mapping[str, Any],
 ) -> Callable[..., tuple[float, ...]]:
     """Return ``program(x, out)``: the roots' values; outputs are added into out, which comes zeroed."""
+    return _vector_program(graph, roots, outputs, offsets, data)[0]
+
+
+def rows_function(
+    graph: Graph, roots: Sequence[int], offsets: dict[str, int], columns: Sequence[str]
+) -> Callable[..., tuple[float, ...]]:
+    """Return ``program(x, arrays)``: the roots' values for data that change with each call.
+
+    ``arrays`` has an array for each of ``columns``, as long as their slices in the graph.
+    """
+    program, space = _vector_program(graph, roots, (), offsets, {})
+    data = space["data"]
+
+    def over_rows(x: Sequence[float], arrays: Sequence[Any]) -> tuple[float, ...]:
+        data.update(zip(columns, arrays, strict=True))
+        found: tuple[float, ...] = program(x, None)
+        return found
+
+    return over_rows
+
+
+def _vector_program(
+    graph: Graph,
+    roots: Sequence[int],
+    outputs: Sequence[Output],
+    offsets: dict[str, int],
+    data: Mapping[str, Any],
+) -> tuple[Callable[..., tuple[float, ...]], dict[str, Any]]:
+    """The compiled program, and the names that it sees."""
     np = numpy()
     writer = VectorWriter(graph, roots, outputs, offsets)
     text = writer.write()
@@ -131,7 +160,7 @@ def vector_function(
         "buffers": [np.empty(CHUNK) for _ in range(writer.buffers)],
         "data": {name: np.asarray(value, dtype=float) for name, value in data.items()},
     }
-    return compile_function(text, "program", space)
+    return compile_function(text, "program", space), space
 
 
 def batch_function(

@@ -183,6 +183,30 @@ def build(
     return Form(tree, builder.graph, root, dict(lengths), {} if expand else data, expand)
 
 
+def build_row(
+    tree: Tree,
+    graph: Graph,
+    lengths: Mapping[str, int | None],
+    constants: Mapping[str, Constant],
+    matrices: Mapping[str, Sequence[str]],
+) -> int:
+    """Return the node in ``graph`` of an expression that is a number for every row of a data set.
+
+    ``lengths`` has the parameters and, as scalars, the data columns; ``matrices`` the columns of each data matrix,
+    which stands only before an ``@``. Vectors are expanded into their elements. Raises UsageError as :func:`build`.
+    """
+    multiplied = {id(node.args[0]) for node in all_nodes(tree.root) if node.op == "matmul"}
+    for node in all_nodes(tree.root):
+        if name_of(node) in matrices and not (node.op == "name" and id(node) in multiplied):
+            raise tree.error(node, f"{name_of(node)} is a data matrix", f"write {name_of(node)} @ w")
+    data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
+    builder = _Builder(tree, dict(lengths), constants, data, True, graph, matrices)
+    root = builder.build(tree.root)
+    if isinstance(root, list):
+        raise tree.error(tree.root, "this is a vector; a model is one number a row", "wrap it in sum(...)")
+    return root
+
+
 class _Builder:
     """One walk over the tree in order of evaluation."""
 
@@ -193,13 +217,16 @@ class _Builder:
         constants: Mapping[str, Constant],
         data: dict[str, Any],
         expand: bool,
+        graph: Graph | None = None,
+        matrices: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.tree = tree
         self.lengths = lengths
         self.constants = constants
         self.data = data
         self.expand = expand
-        self.graph = Graph()
+        self.graph = graph or Graph()
+        self.matrices = matrices or {}
         for name, length in lengths.items():  # variables first: the order of the program's arguments
             if length is None:
                 self.graph.scalar(name)
@@ -226,13 +253,31 @@ class _Builder:
             return self.index(node)
         if op == "slice":
             return self.slice(node)
-        raise self.tree.error(
-            node, "@ multiplies a data matrix and a vector", "for two vectors write dot(a, b)"
-        )
+        return self.matmul(node, args[1])
 
     # -- names and atoms -----------------------------------------------------------------------------------
 
+    def matmul(self, node: Node, vector: Value) -> Value:
+        """A row of a data matrix times a vector: the sum of its columns, each times one element."""
+        columns = self.matrices.get(name_of(node.args[0]) or "")
+        if columns is None:
+            hint = "for two vectors write dot(a, b)"
+            raise self.tree.error(node, "@ multiplies a data matrix and a vector", hint)
+        if not isinstance(vector, list) or len(vector) != len(columns):
+            has = f"{len(vector)} elements" if isinstance(vector, list) else "none"
+            message = f"the matrix has {len(columns)} columns, and what follows @ has {has}"
+            raise self.tree.error(node, message, "a vector has an element for each column")
+        terms = [
+            self.graph.node("mul", self.graph.scalar(c), w) for c, w in zip(columns, vector, strict=True)
+        ]
+        total = terms[0]
+        for term in terms[1:]:
+            total = self.graph.node("add", total, term)
+        return total
+
     def name(self, node: Node, name: str) -> Value:
+        if name in self.matrices:
+            return []  # a matrix has no value by itself; see matmul
         if name in self.lengths:
             length = self.lengths[name]
             return self.graph.scalar(name) if length is None else self.atom(name, 0, 1, length)

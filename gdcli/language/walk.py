@@ -83,6 +83,10 @@ class _Walk:
             return [float(v) for v in self.point[name][start:stop:step]]
         if node.op == "where":
             return self.where(node)
+        if node.op == "matmul":  # a row of a data matrix times a vector
+            product = math.fsum(a * b for a, b in zip(*args, strict=True))
+            self.look(node, [], product, None)
+            return product
         if (
             node.op == "call"
             and node.value in _REDUCE

@@ -6,7 +6,7 @@ tells them apart is a second look: the curvature of the parabola is the same a l
 
 from __future__ import annotations
 
-from gdcli.solvers.dense import quadratic_form
+from gdcli.solvers.dense import eigen, eigenvalues, quadratic_form
 from gdcli.solvers.hessian import with_hessian
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.types import Evaluation, Objective, Vector
@@ -29,24 +29,23 @@ def passing_direction(
     at: Evaluation,
     start: Evaluation | None,
     model: LocalModel,
-    lowest: float,
-    vector: Vector,
     source: str,
     reached: float = _REACHED,
 ) -> Vector | None:
     """Return a direction in which the curvature of a positive definite Hessian is a passing one, or None.
 
-    ``lowest`` and ``vector`` are the smallest eigenvalue and its vector, ``model`` is strict. Two directions
-    are looked at, the one of the smallest curvature and that of the Newton step, if there is still some way
-    to go. A look costs a Hessian, so none is taken where the end is reached and the curvature is not small
-    beside the mean curvature on the way from ``start``; ``reached`` is the gain that counts as the end.
+    ``model`` is strict. Two directions are looked at, the one of the smallest curvature and that of the Newton
+    step, if there is still some way to go. A look costs a Hessian, so none is taken where the end is reached and
+    the curvature is not small beside the mean curvature on the way from ``start``; ``reached`` is the gain that
+    counts as the end.
     """
     if source != "exact":
         return None
     if start is not None and model.gain <= reached * max(1.0, abs(at.value)):
         way = distance(start.x, at.x)
-        if lowest * way * way >= _DOUBTFUL_PART * (start.value - at.value):
+        if eigenvalues(model.hessian)[0] * way * way >= _DOUBTFUL_PART * (start.value - at.value):
             return None
+    vector = eigen(model.hessian)[1][0]
     least = _ASIDE * max(1.0, max_abs(at.x))
     aside = dot(model.newton, vector)
     if abs(aside) < least:

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 
 from gdcli.solvers.curvature import passing_direction
-from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel, ModelStep
 from gdcli.solvers.plane import local_model
@@ -130,7 +129,9 @@ class TrustRegionNewton:
         model = state.model
         if model is None:
             return _stay(at, state, StopReason.NO_DESCENT)
-        if not model.negative and self.enough(model.gain, at.value, state):
+        x, value, gain = at.x, at.value, model.gain
+        # What is never enough is seen without the rule.
+        if gain <= self.tol * max(1.0, abs(value)) and not model.negative and self.enough(gain, value, state):
             return self._settle(objective, at, state, model)
         if state.radius > state.horizon:
             end = _look_ahead(objective, at, state)
@@ -142,26 +143,30 @@ class TrustRegionNewton:
             if end is not None:
                 return end
         left_domain, widest = False, state.radius
+        noise = FLOOR_UNITS * ROUNDING * max(abs(value), 1e-300)
         for refusals in range(MAX_REFUSALS):
             proposal = model.step(state.radius)
-            x = at.x + proposal.step
-            if not proposal.predicted > 0.0 or same(x, at.x) or not isfinite(proposal.length):
+            step, length, predicted, boundary, _ = proposal
+            goal = x + step
+            if not predicted > 0.0 or same(goal, x) or not isfinite(length):
                 return _stay(at, state, StopReason.FLOOR, passed=refusals > 0)
-            trial = _try(objective, at, state, model, proposal, x)
-            if trial.at.value < state.floor:
+            trial = _try(objective, at, state, model, proposal, goal)
+            reached = trial.at.value
+            if reached < state.floor:
                 return Step(trial.at, state, norm(trial.step), StopReason.UNBOUNDED)
-            if _is_noise(at.value, trial.at.value, proposal.predicted):
-                if proposal.boundary and state.radius >= widest:
+            if predicted <= noise and abs(value - reached) <= 4.0 * noise:
+                # Both the predicted and the actual change are within the rounding of the value.
+                if boundary and state.radius >= widest:
                     # Not the slope is lost in rounding, but a step as short as this.
                     state.radius = widest = WIDER * state.radius
                     continue
                 return _end_at_floor(objective, at, state, trial)
-            arrival = _arrive(objective, state, model, trial)
+            arrival = _arrive(objective, state, model, trial) if trial.ratio > ACCEPTABLE else None
             left_domain = left_domain or trial.ratio == -inf
-            _adapt_radius(state, model, proposal, trial, at.value)
+            _adapt_radius(state, model, length, trial, value)
             if arrival is not None:
                 return _accept(arrival, state, model, proposal, trial, left_domain)
-            if state.radius < SMALLEST_RADIUS * norm(at.x):
+            if state.radius < SMALLEST_RADIUS * norm(x):
                 break
         pole = is_beside_pole(objective, at)
         return _stay(at, state, StopReason.UNBOUNDED if pole else StopReason.NO_DESCENT)
@@ -213,9 +218,7 @@ class TrustRegionNewton:
         """End the run here, unless convergence was doubtful and a walk finds a lower point."""
         doubtful = model.null[:WALKED_DIRECTIONS]
         if model.strict:
-            values, vectors = eigen(model.hessian)
-            args = (state.start, model, values[0], vectors[0], state.source)
-            passing = passing_direction(objective, at, *args)
+            passing = passing_direction(objective, at, state.start, model, state.source)
             doubtful = doubtful if passing is None else [passing]
         slow = bool(doubtful) or state.series.since <= 2 or model.gain > SLOW_RATIO * state.last_gain > 0.0
         if slow and state.walks < MAX_WALKS:
@@ -260,31 +263,27 @@ def _try(
     x: Vector,
 ) -> _Trial:
     """Evaluate a proposed step, its mirror in the hard case, and its stretched version in a slow series."""
-    trial = _Trial(objective.evaluate(x, 0), proposal.step, -inf)
-    if proposal.hard:
+    step, length, predicted, boundary, hard = proposal
+    there = objective.evaluate(x, 0)
+    trial = _Trial(there, step, -inf)
+    if hard:
         trial.escaped = True
         mirrored = model.mirrored(proposal)
         other = objective.evaluate(at.x + mirrored, 0)
-        if other.value < trial.at.value:
-            trial.at, trial.step = other, other.x - at.x
-    predicted = proposal.predicted
-    if trial.at.x is not x and not trial.escaped:
+        if other.value < there.value:
+            trial.at = there = other
+            trial.step = other.x - at.x
+    elif there.x is not x:
         # Bounds have bent the step: it is judged by what the model says of the way really taken.
-        trial.step = trial.at.x - at.x
+        trial.step = there.x - at.x
         predicted = model.fall(trial.step)
-    if isfinite(trial.at.value):
-        trial.ratio = (at.value - trial.at.value) / predicted if predicted > 0.0 else -1.0
-    if trial.ratio > STRETCH_QUALITY and state.series.last_step is not None and not proposal.boundary:
-        further = state.series.extrapolate(objective, at, trial.at, trial.step, proposal.length)
+    if isfinite(there.value):
+        trial.ratio = (at.value - there.value) / predicted if predicted > 0.0 else -1.0
+    if not boundary and state.series.last_step is not None and trial.ratio > STRETCH_QUALITY:
+        further = state.series.extrapolate(objective, at, there, trial.step, length)
         if further is not None:
             trial.at, trial.stretched = further, True
     return trial
-
-
-def _is_noise(value: float, trial_value: float, predicted: float) -> bool:
-    """Tell whether both the predicted and the actual change are within the rounding of the value."""
-    noise = FLOOR_UNITS * ROUNDING * max(abs(value), 1e-300)
-    return predicted <= noise and abs(value - trial_value) <= 4.0 * noise
 
 
 def _end_at_floor(objective: Objective, at: Evaluation, state: NewtonState, trial: _Trial) -> Step:
@@ -299,8 +298,6 @@ def _arrive(objective: Objective, state: NewtonState, model: LocalModel, trial: 
     """Return the trial point with its derivatives, or None to refuse it (its ratio then says
     how it failed).
     """
-    if not trial.ratio > ACCEPTABLE:
-        return None
     arrival = with_hessian(objective, trial.at, state.source)
     if arrival.hessian is None:
         trial.ratio = -inf
@@ -319,10 +316,8 @@ def _arrive(objective: Objective, state: NewtonState, model: LocalModel, trial: 
     return arrival
 
 
-def _adapt_radius(
-    state: NewtonState, model: LocalModel, proposal: ModelStep, trial: _Trial, value: float
-) -> None:
-    length, ratio = proposal.length, trial.ratio
+def _adapt_radius(state: NewtonState, model: LocalModel, length: float, trial: _Trial, value: float) -> None:
+    ratio = trial.ratio
     if ratio < HOPELESS:
         state.radius = (0.1 if state.edges < EDGE_PATIENCE else 0.5) * length
     elif ratio < POOR:

@@ -1,0 +1,157 @@
+"""A model of data: ``left ~ right``, or one expression that is the loss of a row.
+
+Both sides are plain expressions. Names that are columns of the data are read from each row; a data matrix gathers
+many columns under one name and stands before an ``@``; what remains are the parameters to be found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from gdcli.errors import Span, UsageError, did_you_mean
+from gdcli.language import form
+from gdcli.language.functions import CALLABLE, CONSTANTS
+from gdcli.language.syntax import Node, Tree, parse
+
+# What parts a model from its comments, where a tilde says nothing.
+_TILDE = re.compile(r"#[^\n]*|~")
+
+
+class Model(NamedTuple):
+    """A checked model: its text, the side left of the tilde (None: there is no tilde), and the other side."""
+
+    text: str
+    left: Tree | None
+    right: Tree
+    source: str = ""
+
+    @property
+    def trees(self) -> tuple[Tree, ...]:
+        """The sides that there are, in the order in which they stand."""
+        return (self.right,) if self.left is None else (self.left, self.right)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, in order of first appearance."""
+        return tuple(dict.fromkeys(name for tree in self.trees for name in tree.names))
+
+
+def parse_model(text: str, source: str = "") -> Model:
+    """Return the checked model. Raises UsageError, with the place in the text as typed."""
+    tildes = [found.start() for found in _TILDE.finditer(text) if found.group() == "~"]
+    if len(tildes) > 1:
+        raise UsageError(
+            "a model has one ~",
+            "what is measured stands to the left of it, the formula for it to the right",
+            Span(text, tildes[1], tildes[1] + 1, source),
+        )
+    if not tildes:
+        return Model(text, None, parse(text, source), source)
+    at = tildes[0]
+    for side, hint in ((text[:at], "y ~ a*x + b"), (text[at + 1 :], f"{text[:at].strip() or 'y'} ~ a*x + b")):
+        if not re.sub(r"#[^\n]*", "", side).strip():
+            which = "left" if side == text[:at] else "right"
+            raise UsageError(
+                f"nothing stands {which} of the ~", f"for example {hint}", Span(text, at, at + 1, source)
+            )
+    return Model(text, _side(text, 0, at, source), _side(text, at + 1, len(text), source), source)
+
+
+def _side(text: str, start: int, end: int, source: str) -> Tree:
+    """One side of a model, read with the rest of the text blanked out, so that its places stay what they are."""
+    blanked = "".join(c if start <= i < end or c == "\n" else " " for i, c in enumerate(text))
+    try:
+        return parse(blanked, source)._replace(text=text)
+    except UsageError as error:
+        if error.span is not None:
+            error.span = error.span._replace(text=text)
+        raise
+
+
+class Names(NamedTuple):
+    """What the names of a model are: ``parameters`` with their lengths (None: a number), ``columns`` in use.
+
+    ``columns`` has those inside a data matrix too; ``matrices`` the columns of each matrix in use.
+    """
+
+    parameters: dict[str, int | None]
+    columns: tuple[str, ...]
+    matrices: dict[str, tuple[str, ...]]
+
+
+def sort_names(
+    model: Model,
+    columns: Collection[str],
+    matrices: Mapping[str, Sequence[str]],
+    constants: Mapping[str, Any],
+    lengths: Mapping[str, int | None],
+) -> Names:
+    """Tell columns, matrices and parameters apart.
+
+    ``columns`` are those of the data, ``constants`` what ``--set`` gives, ``lengths`` the lengths of the parameters
+    that have a start. A vector without one has the length of the matrix that multiplies it. Raises UsageError for
+    a constant that the model lacks or that is a column, and for a model without parameters.
+    """
+    for name in matrices:
+        if name not in model.names:
+            raise UsageError(
+                f"--columns gives {name}, which the model does not have", did_you_mean(name, model.names)
+            )
+    for name in constants:
+        if name in columns and name in model.names:
+            raise UsageError(f"--set gives {name}, which is a column of the data", "rename one of them")
+        if name not in model.names:
+            raise UsageError(
+                f"--set gives {name}, which the model does not have", did_you_mean(name, model.names)
+            )
+    used = {name: model_columns(model, name, matrices) for name in model.names if name in matrices}
+    plain = [name for name in model.names if name in columns and name not in matrices]
+    parameters: dict[str, int | None] = {}
+    for tree in model.trees:
+        known = {name: 0.0 for name in (*plain, *used, *constants) if name in tree.names}
+        for name in form.variables(tree, known, [n for n in lengths if n in tree.names]):
+            parameters[name] = lengths.get(name)
+    parameters = {name: parameters[name] for name in model.names if name in parameters}
+    for tree in model.trees:
+        for name, length in _multiplied(tree, used).items():
+            if name in parameters and parameters[name] is None:
+                parameters[name] = length
+    if not parameters:
+        hint = f"its names {', '.join(model.names)} are all columns or constants" if model.names else ""
+        raise UsageError("the model has no parameter to be found", hint, Span(model.text, 0, 0, model.source))
+    found = dict.fromkeys([*plain, *(column for name in used for column in used[name])])
+    return Names(parameters, tuple(found), used)
+
+
+def model_columns(model: Model, name: str, matrices: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the columns of a data matrix; an error when it has none."""
+    if not matrices[name]:
+        raise UsageError(f"the data matrix {name} has no columns", 'for example --columns "X=x*"')
+    return tuple(matrices[name])
+
+
+def _multiplied(tree: Tree, matrices: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """The vectors that stand after a matrix and an @, with the number of the matrix's columns."""
+    found: dict[str, int] = {}
+    for node in form.all_nodes(tree.root):
+        if node.op == "matmul" and node.args[1].op == "name":
+            matrix = form.name_of(node.args[0])
+            if matrix is not None and matrix in matrices:
+                found.setdefault(str(node.args[1].value), len(matrices[matrix]))
+    return found
+
+
+def place_of(model: Model, name: str) -> Span | None:
+    """Return where a name first stands in a model."""
+    for tree in model.trees:
+        node: Node | None = next((n for n in form.all_nodes(tree.root) if form.name_of(n) == name), None)
+        if node is not None:
+            return tree.span(node)
+    return None
+
+
+def reserved(name: str) -> bool:
+    """Tell whether a name means something in the language, so that no column can be called by it."""
+    return name in CONSTANTS or name in CALLABLE

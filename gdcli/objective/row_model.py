@@ -1,0 +1,206 @@
+"""What a fit computes for one row, as a graph: the loss, what is left over, what the model says.
+
+Rows are an axis like any other. The graph here is that of a single row: parameters and columns are scalar leaves.
+:func:`along_rows` turns it into the sum over many rows, in which each column is one leaf however long it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gdcli.errors import UsageError, did_you_mean
+from gdcli.language import form
+from gdcli.language.graph import LEAVES, Graph, Key
+from gdcli.language.losses import LOSSES
+from gdcli.language.model import Model, Names
+from gdcli.objective.space import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Weighting:
+    """How rows are weighted: ``column`` is a weight (``kind`` weights) or a standard deviation (``kind`` sigma)."""
+
+    column: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowModel:
+    """The graph of one row.
+
+    ``loss`` is the node of the row's (weighted) loss, to be minimised. ``residual`` is the node whose square it is,
+    None for other losses than the squared one; ``deviation`` is what was measured less what the model says, in units
+    of sigma where that is given, None where the loss does not depend on it alone. ``predictor`` is the typed formula,
+    ``fitted`` what it says of the row on the scale of ``response``, what was measured; these two are None for a typed
+    loss. ``weight`` is what the row counts (the inverse of a given variance too), None for 1. ``columns`` are read
+    from the data, in order.
+    """
+
+    model: Model
+    names: Names
+    graph: Graph
+    space: Space
+    loss: int
+    residual: int | None
+    deviation: int | None
+    predictor: int
+    fitted: int | None
+    response: int | None
+    weight: int | None
+    columns: tuple[str, ...]
+    constants: Mapping[str, Any]
+
+    @property
+    def parameter_leaves(self) -> dict[Key, str]:
+        """The leaf of each parameter in flat order, with its name in program text: x0, x1, ..."""
+        leaves: dict[Key, str] = {}
+        for name, length in self.space.lengths.items():
+            keys: list[Key] = (
+                [("scalar", name)] if length is None else [("element", name, i) for i in range(length)]
+            )
+            leaves.update({key: f"x{len(leaves) + i}" for i, key in enumerate(keys)})
+        return leaves
+
+    @property
+    def parameters(self) -> list[int]:
+        """The graph nodes of the parameters in flat order."""
+        return [node_of(self.graph, key) for key in self.parameter_leaves]
+
+    @property
+    def column_leaves(self) -> dict[Key, str]:
+        """The leaf of each column in the order of ``columns``, with its name in program text: c0, c1, ..."""
+        return {("scalar", name): f"c{i}" for i, name in enumerate(self.columns)}
+
+    def depends(self, root: int) -> bool:
+        """Tell whether a node depends on a parameter."""
+        return any(
+            key in self.parameter_leaves for key in map(self.graph.keys.__getitem__, self.graph.reach([root]))
+        )
+
+
+def node_of(graph: Graph, key: Key) -> int:
+    """Return the node of a leaf that is a scalar or an element."""
+    return graph.scalar(key[1]) if key[0] == "scalar" else graph.element(key[1], key[2])
+
+
+def build_row_model(
+    model: Model,
+    names: Names,
+    constants: Mapping[str, Any],
+    loss: str = "squared",
+    weighting: Weighting | None = None,
+    delta: float = 1.0,
+    sign: int = 1,
+) -> RowModel:
+    """Return the graph of a row. ``sign`` is -1 where the typed loss is to be maximised; ``delta`` is huber's.
+
+    Raises UsageError for what does not fit together, with the place in the model's text.
+    """
+    if loss not in LOSSES:
+        raise UsageError(f"unknown loss {loss}", did_you_mean(loss, LOSSES, f"one of {', '.join(LOSSES)}"))
+    graph = Graph()
+    lengths: dict[str, int | None] = {**names.parameters, **dict.fromkeys(names.columns)}
+
+    def node(tree: Any) -> int:
+        known = {name: value for name, value in constants.items() if name in tree.names}
+        return form.build_row(tree, graph, lengths, known, names.matrices)
+
+    right = node(model.right)
+    left = None if model.left is None else node(model.left)
+    residual = deviation = weight = None
+    if left is None:
+        value = right if sign > 0 else graph.node("neg", right)
+    else:
+        row = LOSSES[loss]
+        measured, said = left, right
+        if weighting is not None and weighting.kind == "sigma":  # in units of each row's standard deviation
+            deviation = graph.scalar(weighting.column)
+            weight = graph.node("div", graph.number(1.0), graph.node("mul", deviation, deviation))
+            measured, said = (graph.node("div", side, deviation) for side in (left, right))
+        value = row.node(graph, measured, said, delta)
+        if row.of_residual:
+            deviation = graph.node("sub", measured, said)
+        if loss == "squared":
+            residual = deviation
+    if weighting is not None and weighting.kind == "weights":
+        weight = graph.scalar(weighting.column)
+        value = graph.node("mul", weight, value)
+        if residual is not None:
+            residual = graph.node("mul", graph.node("sqrt", weight), residual)
+    columns = list(names.columns)
+    if weighting is not None and weighting.column not in columns:
+        columns.append(weighting.column)
+    fitted = graph.node("sigmoid", right) if loss == "logistic" and left is not None else right
+    return RowModel(
+        model,
+        names,
+        graph,
+        Space(names.parameters),
+        value,
+        residual,
+        deviation,
+        right,
+        None if left is None else fitted,
+        left,
+        weight,
+        tuple(columns),
+        constants,
+    )
+
+
+def along_rows(row: RowModel, roots: Sequence[int], length: int) -> tuple[Graph, list[int]]:
+    """Return a new graph with the sums of ``roots`` over ``length`` rows: a column is a slice of that many elements.
+
+    A root that depends on no column counts once for each row.
+    """
+    graph = Graph()
+    columns = set(row.columns)
+    new: dict[int, int] = {}
+    for name, size in row.space.lengths.items():  # parameters first, as in every other program
+        if size is None:
+            graph.scalar(name)
+    for i in row.graph.reach(tuple(roots)):
+        key = row.graph.keys[i]
+        if key[0] in LEAVES:
+            new[i] = _leaf(graph, row.graph, i, columns, length)
+        elif key[0] == "where":
+            new[i] = graph.node("where", key[1], *(new[a] for a in key[2:]))
+        elif key[0] in _UNFOLDED:
+            new[i] = _UNFOLDED[key[0]](graph, new[key[1]])
+        else:
+            new[i] = graph.node(key[0], *(new[a] for a in key[1:]))
+    return graph, [graph.total(new[root], length) for root in roots]
+
+
+def _leaf(graph: Graph, old: Graph, i: int, columns: set[str], length: int) -> int:
+    key = old.keys[i]
+    if key[0] == "number":
+        value = old.value_of(i)
+        assert value is not None
+        return graph.number(value)
+    if key[0] == "scalar" and key[1] in columns:
+        return graph.slice(key[1], 0, 1, length)
+    return node_of(graph, key)
+
+
+def _decay(graph: Graph, u: int) -> int:
+    """``exp(-|u|)``, shared by both functions below and by those of -u."""
+    inner = graph.keys[u]
+    size = graph.node("abs", inner[1] if inner[0] == "neg" else u)
+    return graph.node("exp", graph.node("neg", size))
+
+
+def _softplus(graph: Graph, u: int) -> int:
+    positive = graph.node("max", u, graph.number(0.0))
+    return graph.node("add", positive, graph.node("log1p", _decay(graph, u)))
+
+
+def _sigmoid(graph: Graph, u: int) -> int:
+    above = graph.node("exp", graph.node("min", u, graph.number(0.0)))
+    return graph.node("div", above, graph.node("add", graph.number(1.0), _decay(graph, u)))
+
+
+# Written out with the same bits, so that their common part is computed once and each step has a buffer.
+_UNFOLDED = {"softplus": _softplus, "sigmoid": _sigmoid}

@@ -1,0 +1,307 @@
+"""An objective that is a sum over the rows of a data set.
+
+The value, the gradient and the Hessian are sums over rows of what the row's graph says, so one pass over the data
+gives any of them; the data are seen block by block and need not fit into memory. Where the loss is a sum of squares
+the residuals and their Jacobian are seen the same way, and their QR factor is kept up to date block by block
+(Golub & Van Loan, Matrix Computations, 4th ed., 2013, section 12.5.3 on adding rows), which never squares the
+condition number as the normal equations do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from gdcli.calculus.autodiff import DIRECTION, Derivatives
+from gdcli.calculus.smoothing import can_smooth, smooth
+from gdcli.codegen.runners import batch_function, numpy, rows_function
+from gdcli.language.graph import Key
+from gdcli.objective.row_model import RowModel, along_rows, node_of
+from gdcli.objective.waist import gradient_nodes
+from gdcli.solvers.types import Counts, Evaluation, Triangle
+from gdcli.solvers.vectors import Vec, is_finite
+
+INF = float("inf")
+
+# Rows in a pass of the summing programs, which work through them in chunks of their own.
+BLOCK = 262_144
+# Rows whose Jacobian is written out at a time.
+PIECE = 16_384
+# Up to this many parameters the Hessian is a matrix.
+HESSIAN_SIZE = 200
+
+NOTE_NONE = "the derivative is not finite here"
+
+
+class Rows(Protocol):
+    """Columns of numbers: ``rows`` in all, seen in order in pieces of at most ``size`` rows.
+
+    A piece is the number of its first row and the columns' arrays, float64, in the order of ``names``.
+    """
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]: ...
+
+
+class RowObjective:
+    """The mean over rows of a row's loss, times ``scale``; what solvers minimise in a fit.
+
+    Dividing by the number of rows keeps the meaning of a learning rate whatever the number of rows.
+    """
+
+    engine = "numpy"
+
+    def __init__(self, row: RowModel, data: Rows, scale: float = 1.0) -> None:
+        self.row = row
+        self.data = data
+        self.space = row.space
+        self.size = row.space.size
+        self.counts = Counts()
+        self.scale = scale
+        self.factor = scale / data.rows
+        self.has_hessian = self.size <= HESSIAN_SIZE
+        self.has_product = True
+        self.np = numpy()
+        self.order = [tuple(data.names).index(name) for name in row.columns]
+        self._derivatives = Derivatives(row.graph, frozenset(row.columns))
+        self._sums: dict[tuple[str, int], Callable[..., tuple[float, ...]]] = {}
+        self._pieces: dict[str, Callable[..., tuple[Any, ...]]] = {}
+        self._nodes: dict[str, list[int]] = {}
+
+    def smoothed(self, mu: float) -> RowObjective | None:
+        """Return the objective with the kinks of abs, max and min rounded off; None where it has none.
+
+        Kinks of losses are in the unit of a loss, and so is ``mu`` times the mean loss of scale 1.
+        """
+        graph, columns = self.row.graph, {node_of(self.row.graph, key) for key in self.row.column_leaves}
+        if not can_smooth(graph, self.row.loss, columns):
+            return None
+        rounded = smooth(graph, self.row.loss, mu / self.scale, columns)
+        return RowObjective(replace(self.row, loss=rounded, residual=None), self.data, self.scale)
+
+    # -- what the row's graph has to say -------------------------------------------------------------------
+
+    def nodes(self, name: str) -> list[int]:
+        """The nodes of the row's graph whose sums (or values) are asked for under a name."""
+        found = self._nodes.get(name)
+        if found is None:
+            found = self._nodes[name] = getattr(self, f"_{name}_nodes")()
+        return found
+
+    def _by_parameter(self, root: int) -> list[int]:
+        return gradient_nodes(self._derivatives, root, self.row.parameters)
+
+    def _value_nodes(self) -> list[int]:
+        return [self.row.loss]
+
+    def _gradient_nodes(self) -> list[int]:
+        return self._by_parameter(self.row.loss)
+
+    def _hessian_nodes(self) -> list[int]:
+        """The lower triangle, column by column."""
+        columns = self._derivatives.hessian(self.nodes("gradient"), self.row.parameters)
+        return [node for column in columns for node in column]
+
+    def _product_nodes(self) -> list[int]:
+        return self._derivatives.forward(self.nodes("gradient"), self._seeds())
+
+    def _jacobian_nodes(self) -> list[int]:
+        """The derivatives of the residual, and the residual."""
+        assert self.row.residual is not None
+        return [*self._by_parameter(self.row.residual), self.row.residual]
+
+    def _second_nodes(self) -> list[int]:
+        """The derivatives of the residual, and its second derivative along a direction."""
+        jacobian = self.nodes("jacobian")
+        seeds = self._seeds()
+        first = self._derivatives.forward(jacobian[-1:], seeds)
+        return [*jacobian[:-1], *self._derivatives.forward(first, seeds)]
+
+    def _deviation_nodes(self) -> list[int]:
+        """The derivatives of the deviation, the deviation, and the weight."""
+        assert self.row.deviation is not None
+        weight = self.row.graph.number(1.0) if self.row.weight is None else self.row.weight
+        return [*self._by_parameter(self.row.deviation), self.row.deviation, weight]
+
+    def _response_nodes(self) -> list[int]:
+        return [self.row.predictor if self.row.response is None else self.row.response]
+
+    def _weighing_nodes(self) -> list[int]:
+        """What was measured, and what the row counts."""
+        one = self.row.graph.number(1.0)
+        return [*self._response_nodes(), one if self.row.weight is None else self.row.weight]
+
+    def _own_step_nodes(self) -> list[int]:
+        """The curvature of the loss along its gradient g, times g'g; and g'g."""
+        graph, gradient = self.row.graph, self.nodes("gradient")
+        seeds = dict(zip(self.row.parameters, gradient, strict=True))
+        bent = self._derivatives.forward(gradient, seeds)
+        bend = square = graph.number(0.0)
+        for slope, change in zip(gradient, bent, strict=True):
+            bend = graph.add(bend, graph.mul(slope, change))
+            square = graph.add(square, graph.mul(slope, slope))
+        return [bend, square]
+
+    def _fitted_nodes(self) -> list[int]:
+        row = self.row
+        return [i for i in (row.fitted, row.response, row.loss) if i is not None]
+
+    def _direction_keys(self) -> list[Key]:
+        return [("scalar", f"{DIRECTION}{i}") for i in range(self.size)]
+
+    def _seeds(self) -> dict[int, int]:
+        graph = self.row.graph
+        keys = self._direction_keys()
+        return {leaf: node_of(graph, key) for leaf, key in zip(self.row.parameters, keys, strict=True)}
+
+    # -- passes over the data ------------------------------------------------------------------------------
+
+    def sums(self, names: Sequence[str], x: Sequence[float]) -> list[float]:
+        """Return the sums over all rows of the nodes under ``names``, in order; ``x`` is flat.
+
+        The sums of blocks are added up exactly rounded, so that they do not depend on the order of the blocks.
+        """
+        parts: list[tuple[float, ...]] = []
+        with self.np.errstate(all="ignore"):
+            for _, arrays in self.data.chunks(BLOCK):
+                program = self._summing(tuple(names), len(arrays[0]))
+                parts.append(program(x, [arrays[k] for k in self.order]))
+        if len(parts) == 1:
+            return list(parts[0])
+        return [_total(column) for column in zip(*parts, strict=True)]
+
+    def _summing(self, names: tuple[str, ...], length: int) -> Callable[..., tuple[float, ...]]:
+        key = "+".join(names), length
+        found = self._sums.get(key)
+        if found is None:
+            roots = [node for name in names for node in self.nodes(name)]
+            graph, totals = along_rows(self.row, roots, length)
+            offsets = dict(self.space.offsets)
+            offsets.update({str(k[1]): self.size + i for i, k in enumerate(self._direction_keys())})
+            found = self._sums[key] = rows_function(graph, totals, offsets, self.row.columns)
+        return found
+
+    def pieces(self, name: str, x: Sequence[float]) -> Iterator[tuple[int, list[Any]]]:
+        """Yield for each piece of rows the number of the first and the values, shape (rows,), of the nodes."""
+        with self.np.errstate(all="ignore"):
+            program = self._by_row(name)
+            for first, arrays in self.data.chunks(PIECE):
+                length = len(arrays[0])
+                values = program([*x, *(arrays[k] for k in self.order)])
+                yield first, [self.np.broadcast_to(v, length) for v in values]
+
+    def _by_row(self, name: str) -> Callable[..., tuple[Any, ...]]:
+        found = self._pieces.get(name)
+        if found is None:
+            keys = [*self.row.parameter_leaves]
+            if name in ("second", "product"):
+                keys += self._direction_keys()
+            keys += self.row.column_leaves
+            rows = {key: i for i, key in enumerate(keys)}
+            found = self._pieces[name] = batch_function(self.row.graph, self.nodes(name), rows)
+        return found
+
+    # -- the solvers' protocol -----------------------------------------------------------------------------
+
+    def evaluate(self, x: Any, order: int = 0) -> Evaluation:
+        """Return the value at x, with derivatives up to ``order``; see `solvers.types.Objective`."""
+        self.counts.value += 1
+        if order == 0:
+            return Evaluation(x, self._mean(self.sums(("value",), x)[0]))
+        return self._derive(Evaluation(x, INF), order, True)
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with the gradient (order 1) and the Hessian (order 2) added."""
+        if not -INF < at.value < INF or (order < 2 and at.gradient is not None):
+            return at
+        return self._derive(at, order, False)
+
+    def _mean(self, total: float) -> float:
+        value = total * self.factor
+        return value if value == value else INF
+
+    def _derive(self, at: Evaluation, order: int, new: bool) -> Evaluation:
+        order = order if self.has_hessian else 1
+        names = ["value"] * new + ["gradient"] + ["hessian"] * (order > 1)
+        found = self.sums(names, at.x)
+        value = self._mean(found.pop(0)) if new else at.value
+        if not -INF < value < INF:
+            return Evaluation(at.x, value)
+        self.counts.gradient += 1
+        self.counts.hessian += order > 1
+        gradient = self.vector([self.factor * g for g in found[: self.size]])
+        if not is_finite(gradient):
+            return Evaluation(at.x, value, None, None, NOTE_NONE)
+        if order < 2:
+            return Evaluation(at.x, value, gradient)
+        hessian = _symmetric([self.factor * h for h in found[self.size :]], self.size)
+        if not all(map(is_finite, hessian)):
+            return Evaluation(at.x, value, gradient, None, NOTE_NONE)
+        return Evaluation(at.x, value, gradient, hessian)
+
+    def product(self, at: Evaluation, direction: Any) -> Any:
+        """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite."""
+        self.counts.product += 1
+        found = self.sums(("product",), [*at.x, *direction])
+        result = self.vector([self.factor * v for v in found])
+        return result if is_finite(result) else None
+
+    def vector(self, flat: Sequence[float]) -> Any:
+        """Return flat numbers as the kind of vector this objective works on."""
+        return Vec(map(float, flat)) if self.has_hessian else self.np.array(flat, dtype=float)
+
+    # -- sums of squares -----------------------------------------------------------------------------------
+
+    @property
+    def has_residuals(self) -> bool:
+        """Whether the loss is the square of a residual, so that `linearise` and `second` have an answer."""
+        return self.row.residual is not None
+
+    def linearise(self, at: Evaluation) -> Triangle | None:
+        """Return the residuals' linear model at ``at.x``, reduced to a triangle; see `solvers.types.Triangle`."""
+        self.counts.gradient += 1
+        np, size = self.np, self.size
+        factor = np.zeros((0, size + 1))
+        for _, values in self.pieces("jacobian", at.x):
+            block = np.stack(values, axis=1)
+            if not np.isfinite(block).all():
+                return None
+            factor = np.linalg.qr(np.vstack((factor, block)), mode="r")
+        if len(factor) < size + 1:
+            factor = np.vstack((factor, np.zeros((size + 1 - len(factor), size + 1))))
+        factor = factor * math.sqrt(self.factor)
+        return Triangle(factor[:size, :size], factor[:size, size], abs(float(factor[size, size])))
+
+    def second(self, at: Evaluation, direction: Any) -> Any:
+        """Return J' r_vv, the residuals' second derivative along a direction seen by the Jacobian, shape (p,)."""
+        self.counts.product += 1
+        np = self.np
+        total = np.zeros(self.size)
+        for _, values in self.pieces("second", [*at.x, *direction]):
+            bend = values[-1]
+            total += [float(np.dot(column, bend)) for column in values[:-1]]
+        total *= self.factor
+        return total if np.isfinite(total).all() else None
+
+
+def _total(parts: Sequence[float]) -> float:
+    """The exactly rounded sum; an infinity or nan among the parts is passed on."""
+    try:
+        return math.fsum(parts)
+    except (OverflowError, ValueError):
+        return sum(parts)
+
+
+def _symmetric(lower: Sequence[float], size: int) -> list[Vec]:
+    """The matrix whose lower triangle is given column by column."""
+    rows = [Vec([0.0] * size) for _ in range(size)]
+    numbers = iter(lower)
+    for j in range(size):
+        for i in range(j, size):
+            rows[i][j] = rows[j][i] = next(numbers)
+    return rows
