@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from gdcli.objective.sampling import Sampler
     from gdcli.solvers.types import Objective, Observer, RunResult
 
-# Up to this many variables the sub-expression at the edge of the domain is looked for; that walks the tree.
-EDGE_SIZE = 10_000
+# Up to this many variables the sub-expression at the edge of the domain is looked for: that walks the tree, a second.
+EDGE_SIZE = 200_000
 
 __all__ = [
     "Minimum",
@@ -186,6 +186,8 @@ def _edge(problem: Problem, tree: Tree, exact: Exact, result: RunResult) -> list
         return []
     for k in range(-16, 1):
         beyond = along(at.x, -(10.0**k) * max(1.0, norm(at.x)) / slope, at.gradient)
+        if abs(exact.evaluate(beyond).value) < math.inf:
+            continue
         point = {**exact.space.unflatten(beyond), **problem.constants}
         culprit = find_culprit(tree, point, problem.constants)
         if culprit is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from scipy.optimize import minimize
 from toy import Toy, rosenbrock, scalar, sum_of_squares
 
+from gdcli import api
 from gdcli.analysis.certificate import certify
 from gdcli.analysis.verdict import judge
 from gdcli.errors import UsageError
@@ -166,3 +168,25 @@ def test_methods_without_bounds_say_so() -> None:
     for name in ("bfgs", "cg", "newton-cg"):
         with pytest.raises(UsageError, match="bounds"):
             choose(name, boxed(rosenbrock(), [0, 0], [1, 1]))
+
+
+@pytest.mark.parametrize(
+    ("expression", "bounds", "value"),
+    [
+        ("-x", {"x": (-math.inf, 1e300)}, -1e300),
+        ("x", {"x": (-1e100, 1.0)}, -1e100),
+        ("x+y", {"x": (-1e100, 1.0), "y": (-1e90, 1.0)}, -1e100),
+        ("-x**2", {"x": (-1e100, 2e100)}, -4e200),
+        ("-x+(y-3)**2", {"x": (-1.0, 1e200)}, -1e200),
+    ],
+)
+def test_a_far_bound_is_an_end(expression: str, bounds: dict[str, tuple[float, float]], value: float) -> None:
+    start = {name: 0.5 for name in "xy" if name in expression}
+    outcome = api.minimize(expression, start, bounds=bounds)
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(value, rel=1e-9)
+
+
+def test_a_far_bound_does_not_hide_a_way_without_end() -> None:
+    outcome = api.minimize("x+y", {"x": 0.5, "y": 0.5}, bounds={"x": (-1e100, 1.0)})
+    assert outcome.status is Status.DIVERGED

@@ -16,18 +16,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 
+from gdcli.analysis.corners import gain_at_a_corner
+from gdcli.analysis.krylov import CREST_SLOPE, certify_large, lanczos
+from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.curvature import REACHED_BY_ANY, passing_direction
 from gdcli.solvers.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
-from gdcli.solvers.kinks import LEVELS, smoothed
+from gdcli.solvers.kinks import level, smoothed
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.newton import TrustRegionNewton
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.run import quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
-from gdcli.solvers.types import Certificate, Evaluation, Objective, StopReason, Vector
+from gdcli.solvers.types import Certificate, Evaluation, Method, Objective, StopReason, Vector
 from gdcli.solvers.valley import floor_rises, follow_floor
-from gdcli.solvers.vectors import as_like, dot, is_zero, max_abs, norm, same, unit_like
+from gdcli.solvers.vectors import dot, is_zero, max_abs, norm, same, unit_like
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
 # A point is called stationary, and a claim of success is allowed, when no more than this many times the
@@ -39,12 +42,8 @@ _WALKED_DIRECTIONS = 4
 # Newton steps on the smoothed function to see whether a kink is the bottom: it starts there, or very near.
 _KINK_LOOK = 50
 _EPSILON = 2.0**-52
-# How far the rise from a corner is looked at, relative to max(1, |x|).
-_CORNER_LOOK = 1e-4
 _WITHOUT_END = {StopReason.UNBOUNDED: "unbounded", StopReason.AT_INFINITY: "at-infinity"}
 _ENDS = ("minimum", "degenerate", "kink")
-# Beside 0 a step of this length is still a normal number.
-_LEAST_STEP = 1e-300
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
 _DOUBTFUL_SIGN = 1e-6
@@ -55,8 +54,6 @@ _SHARPER = 3.0
 _WALK_NEWS = 4e-12
 # Down the floor of a valley a fall by this part of the scale of the value is news, as in the run itself.
 _FLOOR_NEWS = 4e-12
-# Newton's method squares the error: where it is of use at all, one step takes most of the slope away.
-_CREST_SLOPE = 0.25
 
 
 def certify(
@@ -90,9 +87,7 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
     with quiet(at.x):
         source = hessian_source(objective)
         if source == "none":
-            from gdcli.analysis.krylov import certify_large
-
-            return certify_large(objective, at, start, tol)
+            return _at_a_kink(objective, at, certify_large(objective, at, start, tol), start, tol)
         full = with_hessian(objective, at, source)
         if full.gradient is None:
             return Certificate(
@@ -207,7 +202,9 @@ def _is_crest(objective: Objective, at: Evaluation, model: LocalModel) -> bool:
     if slope == 0.0:
         return True
     there = objective.evaluate(at.x + model.stationary_step(), 1)
-    return there.gradient is None or norm(there.gradient) <= _CREST_SLOPE * slope or same(there.x, at.x)
+    if same(there.x, at.x):
+        return True
+    return there.gradient is not None and norm(there.gradient) <= CREST_SLOPE * slope
 
 
 def _at_a_kink(
@@ -219,35 +216,50 @@ def _at_a_kink(
     inversely proportional to the radius mu of the rounding there, and anywhere else does not depend on it. Newton's
     method on the smoothed function tells what is left: rounding raises the value by at most mu a kink.
     """
-    smooth, coarser = smoothed(objective, LEVELS[-1]), smoothed(objective, 10.0 * LEVELS[-1])
+    radius = level(objective, -1)
+    smooth, coarser = smoothed(objective, radius), smoothed(objective, 10.0 * radius)
     if smooth is None or coarser is None:
-        if at.estimated and plain.kind in ("minimum", "degenerate"):
-            # Difference quotients across a jump of the gradient: their mean, and a huge curvature.
-            return (
-                replace(plain, kind="kink")
-                if _is_corner(objective, at)
-                else replace(plain, kind="unknown", gain=None)
-            )
-        return _between_slopes(objective, at, plain)
+        return _at_a_corner(objective, at, plain)
     if plain.kind == "flat" and start is not None and at.value < start.value:
         # A level piece between kinks that the run came down to; nothing nearby is lower.
         return replace(
             plain, kind="degenerate", gain=0.0, notes=(*plain.notes, "the value is level around the answer")
         )
-    source = hessian_source(smooth)
-    here = with_hessian(smooth, smooth.evaluate(at.x, 0), source)
-    there = with_hessian(coarser, coarser.evaluate(at.x, 0), source)
-    if here.hessian is None or there.hessian is None:
-        return plain
-    if not largest_entry(here.hessian) > max(0.0, _SHARPER * largest_entry(there.hessian)):
-        return plain
-    lowest = run(smooth, TrustRegionNewton(tol), at.x, [MaxIterations(_KINK_LOOK)]).best.at.value
-    gain = here.value - lowest + abs(here.value - at.value)
+    here, sharp = _sharpness(smooth, at.x)
+    if not sharp > max(0.0, _SHARPER * _sharpness(coarser, at.x)[1]):
+        return _at_a_corner(objective, at, plain)
+    method: Method = TrustRegionNewton(tol)
+    if hessian_source(smooth) == "none":
+        from gdcli.solvers.large import large_method
+
+        method = large_method(tol, isinstance(smooth, Bounded))
+    lowest = run(smooth, method, at.x, [MaxIterations(_KINK_LOOK)]).best.at
+    gain = max(here.value - lowest.value, at.value - objective.evaluate(lowest.x, 0).value)
+    # What is less than the error of the rounding cannot be seen that way: at a cusp that is much.
+    if gain <= allowed_gain(at.value, tol) < gain + abs(here.value - at.value):
+        return _at_a_corner(objective, at, replace(plain, kind="not-stationary"))
     is_lowest = gain <= allowed_gain(at.value, tol)
-    what = "minimum" if is_lowest else "point"
+    return _kink(plain, "kink" if is_lowest else "not-stationary", gain)
+
+
+def _at_a_corner(objective: Objective, at: Evaluation, plain: Certificate) -> Certificate:
+    """Return what the values around a point tell where its derivatives tell nothing, else ``plain``."""
+    # Difference quotients across a jump of the gradient: their mean, and a huge curvature.
+    doubtful = at.estimated and plain.kind in ("minimum", "degenerate")
+    if not doubtful and plain.kind != "not-stationary":
+        return plain
+    gain = gain_at_a_corner(objective, at)
+    if gain is None:
+        return replace(plain, kind="unknown", gain=None) if doubtful else plain
+    return _kink(plain, "kink", gain)
+
+
+def _kink(plain: Certificate, kind: str, gain: float) -> Certificate:
+    # The words hold for a maximisation as well.
+    what = "answer" if kind == "kink" else "point"
     return replace(
         plain,
-        kind="kink" if is_lowest else "not-stationary",
+        kind=kind,
         eigenvalue_min=None,
         eigenvalue_max=None,
         condition=None,
@@ -257,21 +269,15 @@ def _at_a_kink(
     )
 
 
-def _is_corner(objective: Objective, at: Evaluation) -> bool:
-    """Tell whether the value rises from ``at`` along every axis as from a corner: ever less, the nearer.
-
-    Beside a pole such as that of ``log(x**2)`` at 0 it rises as much over a thousandth of the way.
-    """
-    for i, a in enumerate(at.x):
-        far = _CORNER_LOOK * max(1.0, abs(a))
-        for side in (far, -far):
-            rises = [
-                objective.evaluate(at.x + unit_like(at.x, i, h), 0).value - at.value
-                for h in (side, 1e-3 * side)
-            ]
-            if not 0.0 <= rises[1] <= 0.25 * rises[0]:
-                return False
-    return True
+def _sharpness(smooth: Objective, x: Vector) -> tuple[Evaluation, float]:
+    """Return the evaluation at ``x`` and about the largest curvature there, 0 where there is none to be had."""
+    source = hessian_source(smooth)
+    if source == "none":
+        at = smooth.evaluate(x, 1)
+        spectrum = None if at.gradient is None else lanczos(smooth, at)
+        return at, 0.0 if spectrum is None else spectrum.high
+    at = with_hessian(smooth, smooth.evaluate(x, 0), source)
+    return at, 0.0 if at.hessian is None else largest_entry(at.hessian)
 
 
 def _beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol: float) -> Certificate:
@@ -288,33 +294,6 @@ def _beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol
                         found, kind="not-stationary", gain=at.value - there, notes=(*found.notes, note)
                     )
     return found
-
-
-def _between_slopes(objective: Objective, at: Evaluation, plain: Certificate) -> Certificate:
-    """Return ``plain``, or kind kink for a function of one variable that rises to both sides of a steep point."""
-    if objective.size != 1 or plain.kind != "not-stationary" or plain.gradient_norm is None:
-        return plain
-    x = at.x[0]
-    least = max(4.0 * _EPSILON * abs(x), _LEAST_STEP)
-    lengths = [least, *(h * max(1.0, abs(x)) for h in (1e-12, 1e-9, 1e-6, 1e-4))]
-    for length in lengths:
-        for side in (length, -length):
-            there = objective.evaluate(as_like(at.x, [x + side]), 0).value
-            if there < at.value or (
-                there == at.value and length > least
-            ):  # so near it may rise by less than it rounds
-                return plain
-    if not _is_corner(objective, at):
-        return plain
-    return replace(
-        plain,
-        kind="kink",
-        eigenvalue_min=None,
-        eigenvalue_max=None,
-        condition=None,
-        gain=plain.gradient_norm * least,
-        notes=(*plain.notes, "the minimum is at a kink, where the gradient jumps"),
-    )
 
 
 def _kind_of_flat(objective: Objective, at: Evaluation) -> str:

@@ -27,6 +27,8 @@ CG_STEPS = 100
 _CG_ACCURACY = 1e-2
 # An estimated eigenvalue with a larger error, relative to itself, is worth a warning.
 _DOUBTFUL = 0.1
+# Newton's method squares the error: where it is of use at all, one step takes most of the slope away.
+CREST_SLOPE = 0.25
 # A bound on the gain this small needs no sharper estimate.
 _PLENTY = 1e-12
 
@@ -77,7 +79,9 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
     if spectrum.low < -max(error, spectrum.low_error):
         # Stationary along the concave directions too? The crest is at most this much higher.
         crest = 0.5 * slope * slope / -spectrum.low
-        kind = "not-stationary" if crest > allowed else "saddle" if spectrum.high > error else "maximum"
+        kind = "saddle" if spectrum.high > error else "maximum"
+        if crest > allowed or not _is_crest(objective, at, spectrum.low):
+            kind = "not-stationary"
         gain = way = None
     elif gain is not None and gain > allowed:
         kind = "not-stationary"
@@ -102,6 +106,19 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
         how="lanczos",
         notes=tuple(notes),
     )
+
+
+def _is_crest(objective: Objective, at: Evaluation, lowest: float) -> bool:
+    """Tell whether a slope along the most concave directions vanishes where the model says, as it does at a crest and
+    not beside the edge of ``sqrt(x)``. Where the slope is none along them that is not asked.
+    """
+    g: Vector = at.gradient
+    square = dot(g, g)
+    bent = None if square == 0.0 else hessian_product(objective, at, g)
+    if bent is None or dot(g, bent) > 0.5 * lowest * square:
+        return True
+    there = objective.evaluate(along(at.x, -1.0 / lowest, g), 1)
+    return there.gradient is not None and dot(there.gradient, g) <= CREST_SLOPE * square
 
 
 def _left(

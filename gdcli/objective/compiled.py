@@ -83,15 +83,10 @@ class ScalarObjective:
         return self._can_jump
 
     def smoothed(self, mu: float) -> ScalarObjective | None:
-        """Return the objective with abs, max and min rounded off to about ``mu``; None where it has none."""
+        """Return the objective with its kinks rounded off to about ``mu``; None where it has none."""
         if mu not in self._smoothed:
-            form = self.form
-            made = None
-            if can_smooth(form.graph, form.root):
-                root = smooth(form.graph, form.root, mu)
-                rounded = Form(form.tree, form.graph, root, form.lengths, form.data, form.expanded)
-                made = ScalarObjective(rounded, self.space, self.sign)
-            self._smoothed[mu] = made
+            rounded = _rounded(self.form, mu)
+            self._smoothed[mu] = None if rounded is None else ScalarObjective(rounded, self.space, self.sign)
         return self._smoothed[mu]
 
     # -- programs ------------------------------------------------------------------------------------------
@@ -209,6 +204,14 @@ class ScalarObjective:
         return Vec(map(float, flat))
 
 
+def _rounded(form: Form, mu: float) -> Form | None:
+    """Return the Form with its kinks rounded off to about ``mu``, None where it has none."""
+    if not can_smooth(form.graph, form.root):
+        return None
+    root = smooth(form.graph, form.root, mu)
+    return Form(form.tree, form.graph, root, form.lengths, form.data, form.expanded)
+
+
 def _row(texts: Sequence[str]) -> str:
     return f"({', '.join(texts)},)"
 
@@ -244,8 +247,10 @@ class VectorObjective:
         self.space = space
         self.size = space.size
         self.counts = Counts()
+        self.sign = sign
         graph = form.graph
         self.root = form.root if sign > 0 else graph.node("neg", form.root)
+        self._smoothed: dict[float, VectorObjective | None] = {}
         self.np = numpy()
         self._derivatives = Derivatives(graph, frozenset(form.data))
         self._programs: dict[str, Callable[..., tuple[float, ...]]] = {}
@@ -260,6 +265,13 @@ class VectorObjective:
         zero = self.form.graph.number(0.0)
         adjoints = self._derivatives.gradient(self.root)
         return all(node == zero for node in adjoints.values()) and not self.form.kinks()
+
+    def smoothed(self, mu: float) -> VectorObjective | None:
+        """Return the objective with its kinks rounded off to about ``mu``; None where it has none."""
+        if mu not in self._smoothed:
+            rounded = _rounded(self.form, mu)
+            self._smoothed[mu] = None if rounded is None else VectorObjective(rounded, self.space, self.sign)
+        return self._smoothed[mu]
 
     # -- programs ------------------------------------------------------------------------------------------
 

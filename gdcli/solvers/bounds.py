@@ -12,10 +12,14 @@ hold for bounded ones as they stand.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, NamedTuple
 
 from gdcli.solvers.types import Counts, Evaluation, Matrix, Objective, Vector
-from gdcli.solvers.vectors import Vec, clipped, same
+from gdcli.solvers.vectors import Vec, as_like, clipped, is_finite, main_part, same
+
+# Variables that moved less than this part of the others do not flee.
+_FLEEING_PART = 1e-4
 
 
 class Held(NamedTuple):
@@ -95,6 +99,19 @@ class Bounded:
     def all_held(self, at: Evaluation) -> bool:
         """Tell whether every variable is held by its bound at ``at``."""
         return all(self._held_at(at))
+
+    def far_end(self, start: Vector, at: Evaluation, order: int) -> Evaluation | None:
+        """Return the point where the way from ``start`` to ``at``, which seems to have no end, meets the far bounds.
+
+        None where a bound is missing that way, or the value there is no number or no lower.
+        """
+        way = main_part(at.x - start, _FLEEING_PART)
+        rows = zip(at.x, way, self.box.lower, self.box.upper, strict=True)
+        ends = as_like(at.x, [a if d == 0.0 else hi if d > 0.0 else lo for a, d, lo, hi in rows])
+        if not is_finite(ends) or same(ends, at.x):
+            return None
+        found = self.evaluate(ends, order)
+        return found if isfinite(found.value) and found.value <= at.value else None
 
     def smoothed(self, mu: float) -> Bounded | None:
         """Return the smoothed objective within the same box, None where there is nothing to smooth."""

@@ -13,18 +13,22 @@ The smoothed functions are made by the objective: one that has kinks has a metho
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol
 
-from gdcli.solvers.newton import NewtonState, TrustRegionNewton
-from gdcli.solvers.types import Counts, Evaluation, Objective, Step, StopReason
+from gdcli.solvers.newton import TrustRegionNewton
+from gdcli.solvers.types import Counts, Evaluation, Method, Objective, Step, StopReason, Vector
+from gdcli.solvers.vectors import along, distance
 
 # Three orders of magnitude at first, two later: each run starts within the reach of Newton's method.
 LEVELS = (1e-1, 1e-3, 1e-5, 1e-7, 1e-9, 1e-11)
-_JAMMED = (StopReason.NO_DESCENT, StopReason.FLOOR)
+# With more variables than so many there may be as many kinks, and the last level is lower in proportion.
+_FEW = 50
+_JAMMED = (StopReason.NO_DESCENT, StopReason.FLOOR, StopReason.SLOW)
 _NO_MINIMUM = (StopReason.UNBOUNDED, StopReason.AT_INFINITY, StopReason.EDGE)
-# A smooth function takes Newton's method a few dozen iterations; one that is still on its way after so many, and
-# has kinks, is zig-zagging across one.
-_PATIENCE = 50
+# A run that has kinks, and had to shorten so many of its steps or took so many for many variables, is zig-zagging
+# across one.
+_PATIENCE, _LARGE_PATIENCE = 8, 200
 
 
 class Smoothable(Protocol):
@@ -33,6 +37,12 @@ class Smoothable(Protocol):
     def smoothed(self, mu: float) -> Objective | None:
         """Return the objective with every kink rounded off to about ``mu``, None where there is none."""
         ...
+
+
+def level(objective: Objective, number: int) -> float:
+    """Return the radius of the rounding at a level of smoothing; -1 is the last."""
+    last = number in (-1, len(LEVELS) - 1)
+    return LEVELS[number] * min(1.0, _FEW / objective.size) if last else LEVELS[number]
 
 
 def smoothed(objective: Any, mu: float) -> Objective | None:
@@ -44,83 +54,145 @@ def smoothed(objective: Any, mu: float) -> Objective | None:
 
 @dataclass(slots=True)
 class _Phase:
-    """One level of smoothing: the smoothed objective, its value here, and the state of
-    Newton's method on it.
+    """One level of smoothing: the smoothed objective, its value here, and the state of the method on it.
+
+    ``path``: the radius of the rounding and the end of each level before.
     """
 
     level: int
     objective: Objective
     at: Evaluation
-    inner: NewtonState
+    inner: Any
+    path: list[tuple[float, Vector]]
 
 
 @dataclass(slots=True)
 class KinkState:
-    """The state of Newton's method on the function itself, then the phase of smoothing (None before)."""
+    """The state of the method on the function itself, then the phase of smoothing (None before)."""
 
-    plain: NewtonState
+    plain: Any
     phase: _Phase | None = None
     taken: int = 0
+    shortened: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class SmoothingNewton:
-    """Trust-region Newton that smooths the kinks once it is jammed against one; ``tol`` as for `auto`."""
+class Smoothing:
+    """A method that smooths the kinks once it is jammed against one; ``tol`` as for `auto`.
+
+    The method is trust-region Newton, or for many variables (``large``) one of :mod:`gdcli.solvers.large`.
+    """
 
     tol: float = 1e-8
-    order: int = 2
+    large: bool = False
+    bounded: bool = False
+
+    @property
+    def order(self) -> int:
+        """The order of derivatives of the method."""
+        return self.method.order
+
+    @property
+    def method(self) -> Method:
+        """The method on the function itself and on the smoothed ones."""
+        if not self.large:
+            return TrustRegionNewton(self.tol)
+        from gdcli.solvers.large import large_method  # the common case does without
+
+        return large_method(self.tol, self.bounded)
 
     def start(self, objective: Objective, at: Evaluation) -> KinkState:
         """Begin with the function itself: many a kink is never met."""
-        return KinkState(TrustRegionNewton(self.tol).start(objective, at))
+        return KinkState(self.method.start(objective, at))
 
     def step(self, objective: Objective, at: Evaluation, state: KinkState) -> Step:
         """Return a step on the function itself, or on a smoothed one."""
         if state.phase is None:
-            step = TrustRegionNewton(self.tol).step(objective, at, state.plain)
+            values = objective.counts.value
+            step = self.method.step(objective, at, state.plain)
             state.taken += 1
-            patient = state.taken < _PATIENCE or step.reason is not None
-            if patient and not self._is_jammed(step, at, state.plain):
+            state.shortened += objective.counts.value - values > 1
+            if not self._is_jammed(step, at, state):
                 return step._replace(state=state)
-            state.phase = self._enter(objective, at, 0)
+            state.phase = self._enter(objective, at.x, 0, [])
             if state.phase is None:
                 return step._replace(state=state)
         while True:
             phase = state.phase
             before = phase.objective.counts.copy()
-            step = TrustRegionNewton(self.tol).step(phase.objective, phase.at, phase.inner)
+            step = self.method.step(phase.objective, phase.at, phase.inner)
             _add_counts(objective.counts, phase.objective.counts, before)
             if step.moved:
                 phase.at = step.at
                 # The end of a level is noticed at the next step, which will not move.
                 reason = step.reason if step.reason in _NO_MINIMUM else None
-                return Step(objective.evaluate(step.at.x, 1), state, step.size, reason, kind=step.kind)
+                return Step(_exact(objective, step.at), state, step.size, reason, kind=step.kind)
             if step.reason in _NO_MINIMUM:
                 return Step(at, state, step.size, step.reason, moved=False)
-            following = self._enter(objective, phase.at, phase.level + 1)
+            path = [*phase.path, (level(objective, phase.level), phase.at.x)]
+            following = self._enter(objective, phase.at.x, phase.level + 1, path)
             if following is None:
-                return Step(at, state, step.size, step.reason, moved=False)
+                return _last(objective, at, step._replace(state=state), path)
             state.phase = following
+            if following.at.x is not phase.at.x:
+                return Step(_exact(objective, following.at), state, distance(following.at.x, phase.at.x))
 
-    def _is_jammed(self, step: Step, at: Evaluation, state: NewtonState) -> bool:
+    def _is_jammed(self, step: Step, at: Evaluation, state: KinkState) -> bool:
+        if step.reason is None:
+            return state.taken >= _LARGE_PATIENCE if self.large else state.shortened >= _PATIENCE
         if step.reason not in _JAMMED:
             return False
-        return state.model is None or not TrustRegionNewton(self.tol).enough(
-            state.model.gain, at.value, state
-        )
+        if self.large or state.plain.model is None:
+            return True
+        return not TrustRegionNewton(self.tol).enough(state.plain.model.gain, at.value, state.plain)
 
-    def _enter(self, objective: Objective, at: Evaluation, level: int) -> _Phase | None:
-        """Return the phase at a level of smoothing, None after the last one."""
-        if level >= len(LEVELS):
+    def _enter(
+        self, objective: Objective, x: Vector, number: int, path: list[tuple[float, Vector]]
+    ) -> _Phase | None:
+        """Return the phase at a level of smoothing, None after the last one or where the smoothed function has no value
+        (the branch of a where that is not taken may have none).
+        """
+        if number >= len(LEVELS):
             return None
-        smooth = smoothed(objective, LEVELS[level])
+        radius = level(objective, number)
+        smooth = smoothed(objective, radius)
         if smooth is None:
             return None
         before = smooth.counts.copy()
-        here = smooth.evaluate(at.x, 2)
-        inner = TrustRegionNewton(self.tol).start(smooth, here)
+        at = smooth.evaluate(x, 0)
+        if len(path) > 1:
+            there = smooth.evaluate(_foreseen(path, radius), 0)
+            at = there if there.value < at.value else at
+        here = smooth.complete(at, self.order)
+        if not isfinite(here.value) or here.gradient is None:
+            return None
+        inner = self.method.start(smooth, here)
         _add_counts(objective.counts, smooth.counts, before)
-        return _Phase(level, smooth, here, inner)
+        return _Phase(number, smooth, here, inner, path)
+
+
+def _foreseen(path: list[tuple[float, Vector]], radius: float) -> Vector:
+    """Return where the next level ends if the ends move in proportion to the radius, as they do at a kink."""
+    (before, x), (last, y) = path[-2:]
+    return along(y, (radius - last) / (last - before), y - x)
+
+
+def _last(objective: Objective, at: Evaluation, step: Step, path: list[tuple[float, Vector]]) -> Step:
+    """Return the end of the run: at ``at``, or where the path of the levels leads without any rounding, if lower."""
+    if len(path) > 1:
+        x = _foreseen(path, 0.0)
+        if objective.evaluate(x, 0).value < at.value:
+            end = _exact(objective, at._replace(x=x))
+            return Step(end, step.state, distance(x, at.x), step.reason)
+    return step._replace(at=at, moved=False)
+
+
+def _exact(objective: Objective, at: Evaluation) -> Evaluation:
+    """Return the function itself at the point of a smoothed one, whose gradient stands in where it has none."""
+    found = objective.evaluate(at.x, 1)
+    if found.gradient is None and isfinite(found.value):
+        return found._replace(gradient=at.gradient, estimated=True)
+    return found
 
 
 def _add_counts(total: Counts, now: Counts, before: Counts) -> None:

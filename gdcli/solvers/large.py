@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import inf, sqrt
 
 from gdcli.solvers.newton_cg import CgState, NewtonCG, hessian_product
+from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.projected import ProjectedLBFGS
 from gdcli.solvers.quasi_newton import LBFGS, Memory
 from gdcli.solvers.run import unbounded_below
@@ -30,6 +31,8 @@ WINDOW = 200
 # value by less than this part of itself, and of the fall so far, and would not exhaust what there is to gain.
 PATIENCE = DEFAULT_MAX_ITER
 SLOW_PART, SLOW_FALL_PART = 1e-2, 0.5
+# Neither is a run worth going on with that would not even bring this part of the fall so far.
+NOTHING = 1e-12
 # Where a run would end, negative curvature is looked for, so often, by so many products, of at least this part of the
 # largest curvature; the first step off a saddle is this part of the largest variable.
 MAX_ESCAPES, POWER_STEPS, ESCAPE_CURVATURE, ESCAPE_STEP = 4, 30, 1e-6, 1e-3
@@ -63,7 +66,8 @@ class LargeState:
             return False
         foreseen = (self.value - value) * PATIENCE / spent
         left = inf if self.polish is None else self.polish.gain
-        slow = foreseen < min(SLOW_PART * abs(value), SLOW_FALL_PART * (self.start.value - value), left)
+        fall = self.start.value - value
+        slow = foreseen < max(min(SLOW_PART * abs(value), SLOW_FALL_PART * fall, left), NOTHING * fall)
         self.begin_window(objective, value)
         return slow
 
@@ -90,7 +94,14 @@ class QuasiThenNewton:
     def step(self, objective: Objective, at: Evaluation, state: LargeState) -> Step:
         """Return a step of the method whose turn it is, or the end of a flight to infinity."""
         step = self._step(objective, at, state)
-        return step if step.reason is not None else look_ahead(objective, step, state)
+        if step.reason is None:
+            return look_ahead(objective, step, state)
+        jammed = step.reason in (StopReason.NO_DESCENT, StopReason.FLOOR)
+        return (
+            step._replace(reason=StopReason.UNBOUNDED)
+            if jammed and is_beside_pole(objective, step.at)
+            else step
+        )
 
     def _step(self, objective: Objective, at: Evaluation, state: LargeState) -> Step:
         newton = NewtonCG(self.tol)
@@ -122,6 +133,11 @@ class QuasiThenNewton:
 def _is_near(value: float, state: LargeState) -> bool:
     fall = min(1.0, state.start.value - value)
     return len(state.memory.pairs) > 1 and state.memory.promise <= HANDOVER * max(abs(value), fall)
+
+
+def large_method(tol: float, bounded: bool) -> ProjectedThenEscape | QuasiThenNewton:
+    """Return the method for many variables, with or without bounds."""
+    return ProjectedThenEscape(tol) if bounded else QuasiThenNewton(tol)
 
 
 def look_ahead(objective: Objective, step: Step, state: LargeState) -> Step:
@@ -180,7 +196,10 @@ def _escape(objective: Objective, at: Evaluation) -> Evaluation | None:
             there = objective.evaluate(along(at.x, length, direction), 0)
             if not -inf < there.value:
                 break
-    return None if best is at else objective.complete(best, 1)
+    if best is at:
+        return None
+    away = objective.complete(best, 1)
+    return None if away.gradient is None else away
 
 
 def lowest_direction(objective: Objective, at: Evaluation) -> Vector | None:

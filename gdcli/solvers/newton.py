@@ -22,10 +22,11 @@ from gdcli.solvers.curvature import passing_direction
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel, ModelStep
 from gdcli.solvers.plane import local_model
+from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
-from gdcli.solvers.valley import DEPTH, follow_floor
+from gdcli.solvers.valley import follow_floor
 from gdcli.solvers.vectors import dot, is_zero, norm, same
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
@@ -52,9 +53,6 @@ GAIN_TOL, PART_TOL = 1e-12, 1e-10
 WIDER = 10.0
 # A predicted fall of less than twenty units of rounding of the value cannot be told from none.
 FLOOR_UNITS = 20.0
-# Next to a pole that is not at x = 0, such as that of tan, rounding of x ends the fall long before UNBOUNDED_FALL: the
-# distance to the pole is at most this many times the smallest radius there, since refusals cut it to a tenth or more.
-SHORTEST = 20.0
 # Newton's method converges quadratically: the gain of one step before is more than a hundred times this
 # one's. Otherwise it is slow, as at a minimum like x**4, and its end point is looked at more closely, this
 # often.
@@ -170,7 +168,8 @@ class TrustRegionNewton:
                 return _accept(arrival, state, model, proposal, trial, left_domain)
             if state.radius < SMALLEST_RADIUS * norm(x):
                 break
-        return _stay(at, state, StopReason.UNBOUNDED if _is_pole(at, state) else StopReason.NO_DESCENT)
+        pole = is_beside_pole(objective, at)
+        return _stay(at, state, StopReason.UNBOUNDED if pole else StopReason.NO_DESCENT)
 
     def _look_along(
         self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel
@@ -242,15 +241,6 @@ class TrustRegionNewton:
 
 def _stay(at: Evaluation, state: NewtonState, reason: StopReason, passed: bool = True) -> Step:
     return Step(at, state, state.radius, reason, moved=False, passed=passed)
-
-
-def _is_pole(at: Evaluation, state: NewtonState) -> bool:
-    """Tell whether the run ended at a pole: far down, where the shortest steps change the value by as much as it is.
-
-    The last radius was too long and the next, a tenth of it, too short: so near a pole can a run get.
-    """
-    far_down = at.value < -DEPTH * max(1.0, abs(state.start.value))
-    return far_down and norm(at.gradient) * SHORTEST * SMALLEST_RADIUS * norm(at.x) > abs(at.value)
 
 
 def _look_ahead(objective: Objective, at: Evaluation, state: NewtonState) -> Step | None:

@@ -22,11 +22,12 @@ from gdcli.solvers.stopping import DEFAULT_TOL
 from gdcli.solvers.types import Method, Objective
 
 if TYPE_CHECKING:
-    from gdcli.solvers.kinks import SmoothingNewton
+    from gdcli.solvers.kinks import Smoothing
     from gdcli.solvers.newton import TrustRegionNewton
 
 _HERE = "gdcli.solvers."
 PROJECTED = "projected L-BFGS"
+KINKS = ", and kinks are smoothed where they jam it"
 _OPTIONS = {"lr": "--lr", "step_rule": "--step-rule", "step_sizes": "--step-sizes"}
 
 
@@ -226,45 +227,41 @@ _WHY = {
 def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
     """Return the method that suits the objective, its name, and the reason in words."""
     n, source = objective.size, hessian_source(objective)
-    if source == "none" and isinstance(objective, Bounded):
-        from gdcli.solvers.large import ProjectedThenEscape
-
-        return (
-            ProjectedThenEscape(tol),
-            PROJECTED,
-            f"{n} variables within bounds are too many for a Hessian matrix",
-        )
-    if source == "none":
-        from gdcli.solvers.large import QuasiThenNewton
-
-        limit = (
-            EXACT_LIMIT
-            if objective.has_hessian
-            else PRODUCT_LIMIT
-            if objective.has_product
-            else DIFFERENCE_LIMIT
-        )
-        products = "exact Hessian-vector products" if objective.has_product else "differences of gradients"
-        return (
-            QuasiThenNewton(tol),
-            "L-BFGS, then Newton-CG",
-            f"{n} variables are more than the {limit} of a Hessian matrix; the end is polished with"
-            f" {products}",
-        )
-    why = _WHY[source].format(n=n, s="" if n == 1 else "s")
     plain, smoothing, has_kinks = _newtons()
+    if source == "none":
+        from gdcli.solvers.large import large_method
+
+        bounded = isinstance(objective, Bounded)
+        what, why = _of_many(objective, bounded)
+        if has_kinks(objective):
+            return smoothing(tol, True, bounded), what, why + KINKS
+        return large_method(tol, bounded), what, why
+    why = _WHY[source].format(n=n, s="" if n == 1 else "s")
     if has_kinks(objective):
-        return smoothing(tol), "trust-region Newton", why + ", and kinks are smoothed where they jam it"
+        return smoothing(tol), "trust-region Newton", why + KINKS
     return plain(tol), "trust-region Newton", why
 
 
 @cache
-def _newtons() -> tuple[type[TrustRegionNewton], type[SmoothingNewton], Callable[[Objective], bool]]:
+def _newtons() -> tuple[type[TrustRegionNewton], type[Smoothing], Callable[[Objective], bool]]:
     """Return the methods of auto for few variables, and what tells whether an objective has kinks to smooth."""
-    from gdcli.solvers.kinks import LEVELS, SmoothingNewton, smoothed
+    from gdcli.solvers.kinks import LEVELS, Smoothing, smoothed
     from gdcli.solvers.newton import TrustRegionNewton
 
-    return TrustRegionNewton, SmoothingNewton, lambda objective: smoothed(objective, LEVELS[0]) is not None
+    return TrustRegionNewton, Smoothing, lambda objective: smoothed(objective, LEVELS[0]) is not None
+
+
+def _of_many(objective: Objective, bounded: bool) -> tuple[str, str]:
+    """Return the name of the method for many variables, and the reason in words."""
+    n = objective.size
+    if bounded:
+        return PROJECTED, f"{n} variables within bounds are too many for a Hessian matrix"
+    limit = (
+        EXACT_LIMIT if objective.has_hessian else PRODUCT_LIMIT if objective.has_product else DIFFERENCE_LIMIT
+    )
+    products = "exact Hessian-vector products" if objective.has_product else "differences of gradients"
+    why = f"{n} variables are more than the {limit} of a Hessian matrix; the end is polished with {products}"
+    return "L-BFGS, then Newton-CG", why
 
 
 def make_gd(

@@ -15,6 +15,7 @@ from math import inf
 from typing import Any
 
 from gdcli.errors import DomainError, Terminated
+from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.stopping import Progress, Rule
 from gdcli.solvers.types import (
     Counts,
@@ -101,10 +102,20 @@ def _loop(
                 trace.show(observers)
             reason = reason or fault
         if reason is not None:
-            return reason
+            end = _far_bound(objective, trace, at, order) if reason is StopReason.UNBOUNDED else None
+            if end is None:
+                return reason
+            trace.move(end, distance(end.x, at.x), "step", True)
+            at, floor = end, unbounded_below(end.value)
+            state = method.start(objective, at)
         for rule in rules:
             if rule(progress):
                 return rule.reason
+
+
+def _far_bound(objective: Objective, trace: _Trace, at: Evaluation, order: int) -> Evaluation | None:
+    """Return the point on a far bound where a way that seems to have no end does end, None where it has none."""
+    return objective.far_end(trace.start[1].x, at, order) if isinstance(objective, Bounded) else None
 
 
 def _fault(at: Evaluation, order: int, floor: float) -> StopReason | None:
