@@ -56,7 +56,7 @@ def main() -> None:
         if not (HERE / script).exists():
             continue
         if script not in wanted:
-            parts += ["", *kept.get(title, [])]
+            parts += ["", *kept[title]] if title in kept else []
             continue
         print(f"== {script}", file=sys.stderr)
         ran = subprocess.run(
