@@ -15,7 +15,9 @@ from hashlib import sha256
 from typing import Any
 
 from gdcli.codegen.cache import Cache, default_directory
-from gdcli.codegen.native import LIBM, SYMBOL, Flags, is_entry, to_llvm
+from gdcli.codegen.native import is_entry, to_llvm
+from gdcli.codegen.native_calls import LIBM, SYMBOL
+from gdcli.codegen.native_values import Flags
 from gdcli.errors import GdError
 
 # Code of another version of the compiler is other code.
