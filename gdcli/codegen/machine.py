@@ -37,6 +37,13 @@ class NoMachineCodeError(GdError):
     """Machine code was asked for by name, and cannot be had here."""
 
 
+def is_installed() -> bool:
+    """Tell whether llvmlite can be found; it is not imported for that."""
+    from importlib.util import find_spec
+
+    return find_spec("llvmlite") is not None
+
+
 @once
 def is_available() -> bool:
     """Tell whether machine code can be made here: llvmlite is installed, and knows this processor."""
@@ -51,9 +58,7 @@ def required() -> None:
     """Raise NoMachineCodeError, with the command that helps, where machine code cannot be had."""
     if is_available():
         return
-    from importlib.util import find_spec
-
-    if find_spec("llvmlite") is None:
+    if not is_installed():
         raise NoMachineCodeError("machine code needs llvmlite, which is not installed", INSTALL)
     raise NoMachineCodeError(
         "llvmlite cannot make machine code on this platform", "leave out --engine native"

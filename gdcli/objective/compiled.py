@@ -60,10 +60,12 @@ class ScalarObjective:
         self.has_product = True
         self._given = gradient
         self._derivatives = Derivatives(graph)
-        self._programs: dict[str, ScalarFunction] = {}
+        self._programs: dict[str, Callable[[Sequence[float]], Any]] = {}
         self._gradient_nodes: list[int] | None = None
         self._smoothed: dict[float, ScalarObjective | None] = {}
-        self.value_program = self._function([self.root], lambda texts: texts[0])
+        self.value_program: Callable[[Sequence[float]], Any] = self._function(
+            [self.root], lambda texts: texts[0]
+        )
 
     def is_constant(self) -> bool:
         """Whether the value is plainly the same everywhere: every derivative is 0 and nothing jumps."""
@@ -96,7 +98,17 @@ class ScalarObjective:
         leaves.update({key: f"d{i}" for i, key in enumerate(extra)})
         return ScalarFunction(self.form.graph, roots, leaves, layout)
 
-    def _program(self, name: str, make: Callable[[], ScalarFunction]) -> ScalarFunction:
+    def programs_in_use(self) -> dict[str, ScalarFunction]:
+        """Return the CPython programs made so far: value, gradient, second (gradient and Hessian), product."""
+        programs = {"value": self.value_program, **self._programs}
+        return {name: program for name, program in programs.items() if isinstance(program, ScalarFunction)}
+
+    def replace_programs(self, programs: Mapping[str, Callable[[Sequence[float]], Any]]) -> None:
+        """Use other programs in their place, which return the same."""
+        self._programs.update(programs)
+        self.value_program = self._programs.pop("value", self.value_program)
+
+    def _program(self, name: str, make: Callable[[], ScalarFunction]) -> Callable[[Sequence[float]], Any]:
         found = self._programs.get(name)
         if found is None:
             found = self._programs[name] = make()
@@ -127,7 +139,7 @@ class ScalarObjective:
         n = self.size
 
         def layout(texts: list[str]) -> str:
-            rows = [[texts[n + _packed(i, j)] for j in range(n)] for i in range(n)]
+            rows = [[texts[n + packed(i, j)] for j in range(n)] for i in range(n)]
             return f"{_row(texts[:n])}, ({''.join(_row(r) + ', ' for r in rows)})"
 
         return self._function([*self.gradient_nodes, *self._hessian_nodes()], layout)
@@ -197,7 +209,7 @@ def _row(texts: Sequence[str]) -> str:
     return f"({', '.join(texts)},)"
 
 
-def _packed(i: int, j: int) -> int:
+def packed(i: int, j: int) -> int:
     """The place of entry (i, j) of a symmetric matrix in its lower triangle, row by row."""
     if i < j:
         i, j = j, i
