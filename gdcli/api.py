@@ -49,7 +49,8 @@ class Settings:
     """How it is to be solved. None means the method's own default; an option a method does not read is an error.
 
     ``h`` is the difference step of the numerical gradients. ``lr`` is the fixed step size (learning rate),
-    ``step_sizes`` the list tried by the method ``batch`` or the step rule ``best``.
+    ``step_sizes`` the list tried by the method ``batch`` or the step rule ``best``. ``engine`` is what computes: auto,
+    python, numpy or native (machine code, kept on disk unless ``no_cache``).
     """
 
     method: str = "auto"
@@ -66,6 +67,8 @@ class Settings:
     max_evaluations: int | None = None
     max_time: float | None = None
     target: float | None = None
+    engine: str = "auto"
+    no_cache: bool = False
 
 
 class ActiveBound(NamedTuple):
@@ -144,7 +147,7 @@ def solve(
     contradictory or unknown setting and DomainError when the start has no finite value.
     """
     from gdcli.analysis.verdict import judge
-    from gdcli.objective.build import build_objective, with_gradient
+    from gdcli.objective.build import build_objective, tier_of, with_gradient
     from gdcli.solvers.bounds import Bounded
     from gdcli.solvers.registry import choose
     from gdcli.solvers.run import run
@@ -153,7 +156,7 @@ def solve(
     settings = settings or Settings()
     sign = sign_of(problem.sense)
     tree = parsed(problem.expression, problem.source)
-    exact = build_objective(tree, problem.lengths, problem.constants, sign)
+    exact = build_objective(tree, problem.lengths, problem.constants, sign, settings.engine)
     x0 = exact.vector(exact.space.flatten(problem.start))
     objective: Objective = with_gradient(exact, settings.gradient, settings.h, problem.constants, sign)
     evidence: Objective = exact
@@ -184,7 +187,8 @@ def solve(
         own_rule=choice.entry.own_rule,
         own_value_rule=choice.entry.name == "batch",
     )
-    result = run(objective, choice.method, x0, rules, observers)
+    tier = tier_of(exact, settings.engine, not settings.no_cache, whole=objective is exact)
+    result = run(objective, choice.method, x0, rules, observers, tier=tier)
     # 0 switches the stop rule off; what may be called converged is still held to the default.
     tol = settings.tol or choice.entry.default_tol
     result, certificate = _certified(evidence, result, tol, settings.gradient == "autodiff")
@@ -217,7 +221,7 @@ def solve(
         used=choice.name,
         why=choice.why,
         sign=sign,
-        engine=exact.engine,
+        engine=exact.engine if tier is None else tier.engine,
         warnings=(*notes, *_warnings(exact, result, constant), *edge, *certificate.notes),
         active=active,
         formulas=_formulas(tree, problem.lengths, problem.constants) if formulas else None,
@@ -434,20 +438,28 @@ class MethodRun:
     values: tuple[float, ...]
 
 
-def compare_learning_rates(problem: Problem, rates: Sequence[float] = (), steps: int = 100) -> RateComparison:
+def compare_learning_rates(
+    problem: Problem,
+    rates: Sequence[float] = (),
+    steps: int = 100,
+    engine: str = "auto",
+    no_cache: bool = False,
+) -> RateComparison:
     """Run plain gradient descent once per learning rate, and give each a verdict with its reason.
 
-    Without ``rates`` some around the stable limit are chosen. See :mod:`gdcli.analysis.learning_rates` for the rules.
+    Without ``rates`` some around the stable limit are chosen. See :mod:`gdcli.analysis.learning_rates` for the rules,
+    :class:`Settings` for the engine.
     Raises UsageError for a rate that is not a positive number, DomainError when the start has no finite value.
     """
     from gdcli.comparisons import learning_rates
-    from gdcli.objective.build import build_objective
+    from gdcli.objective.build import build_objective, tier_of
 
     tree = parsed(problem.expression, problem.source)
-    exact = build_objective(tree, problem.lengths, problem.constants, sign_of(problem.sense))
+    exact = build_objective(tree, problem.lengths, problem.constants, sign_of(problem.sense), engine)
     x0 = exact.vector(exact.space.flatten(problem.start))
     _check_start(problem, tree, exact, x0)
-    return learning_rates(problem, tree, exact, x0, rates, steps)
+    tier = tier_of(exact, engine, not no_cache)
+    return learning_rates(problem, tree, exact, x0, rates, steps, tier)
 
 
 def compare_methods(

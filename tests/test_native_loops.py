@@ -24,7 +24,7 @@ from gdcli.solvers.types import Iterate, Method, RunResult, StopReason
 
 pytest.importorskip("llvmlite")
 
-from gdcli.objective.native import ScalarTier
+from gdcli.objective.tier import ScalarTier
 
 ROSENBROCK = ("(1-x)**2 + 100*(y-x**2)**2", {"x": -1.2, "y": 1.0})
 EXPRESSIONS: dict[str, tuple[str, dict[str, Any], float]] = {
@@ -202,7 +202,7 @@ def test_other_methods_take_the_same_way(expression: str, name: str) -> None:
         if native:
             tier = ScalarTier(objective, at_once=True, use_cache=False)
             assert tier.worth_after(None) == 0.0
-            assert tier.load(None, ()) is None
+            assert tier.load(None) is None
             assert not objective.programs_in_use()
         path = Path0()
         result = run(objective, choose(name, objective).method, x0, rules_from(max_iter=60), [path])
@@ -222,3 +222,46 @@ def test_only_a_long_run_loads_machine_code() -> None:
         )  # fmt: skip
         assert tier.engine == expected
         assert result.iterations == 3000
+
+
+def test_learning_rates_compare_alike() -> None:
+    from gdcli.analysis.learning_rates import compare
+
+    for expression, start, rates in (
+        (*ROSENBROCK, (1e-2, 2e-3, 1e-3, 1e-4, 1e-6)),
+        ("x**2 + 10*y**2 + sin(z)", {"x": -9.0, "y": 1.5, "z": 0.3}, (0.11, 0.1, 0.05, 0.001)),
+        ("log(x) + y**4", {"x": 1.0, "y": 1.0}, (0.3, 1e-3)),
+        ("(x+0.5)**3 - y", {"x": 1.0, "y": 0.0}, (0.01, 0.3)),
+    ):
+        found = []
+        for native in (False, True):
+            objective, x0 = objective_of(expression, dict(start))
+            tier = ScalarTier(objective, at_once=True, use_cache=False) if native else None
+            found.append(compare(objective, x0, rates, 4000, tier=tier))
+            assert tier is None or tier.engine == "native"
+        assert found[0] == found[1]
+
+
+def test_an_interrupt_between_bursts_keeps_the_best_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bursts are short, so that Ctrl-C is heard; what was reached until then stays."""
+    from gdcli.solvers import bursts
+
+    objective, x0 = objective_of(*ROSENBROCK)
+    taken: list[int] = []
+    pace = bursts.Switch.pace
+
+    def interrupted(self: bursts.Switch, steps: int, wanted: int, spent: float) -> None:
+        pace(self, steps, wanted, spent)
+        taken.append(steps)
+        assert spent < 1.0
+        if len(taken) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(bursts.Switch, "pace", interrupted)
+    tier = ScalarTier(objective, at_once=True, use_cache=False)
+    result = run(
+        objective, Descent(Steepest(), Fixed(1e-7)), x0, rules_from(max_iter=10**12, tol=0.0), tier=tier
+    )
+    assert result.reason is StopReason.INTERRUPTED
+    assert result.iterations == sum(taken[:3])
+    assert result.best.at.value < result.start.at.value

@@ -18,7 +18,7 @@ from gdcli.codegen.cache import Cache, default_directory
 from gdcli.codegen.native import is_entry, to_llvm
 from gdcli.codegen.native_calls import LIBM, SYMBOL
 from gdcli.codegen.native_values import Flags
-from gdcli.errors import GdError
+from gdcli.errors import UsageError
 
 # Code of another version of the compiler is other code.
 VERSION = 1
@@ -33,7 +33,7 @@ _KINDS: Mapping[str, Any] = {
 }
 
 
-class NoMachineCodeError(GdError):
+class NoMachineCodeError(UsageError):
     """Machine code was asked for by name, and cannot be had here."""
 
 

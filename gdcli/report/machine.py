@@ -70,6 +70,8 @@ class Thinned:
 class Json:
     """One JSON object at the end."""
 
+    thinning = (0, 0)
+
     def __init__(self, stream: TextIO, timing: bool) -> None:
         self._stream, self._timing = stream, timing
 
@@ -87,6 +89,7 @@ class JsonLines:
     def __init__(self, stream: TextIO, sign: int, space: Space, every: int, timing: bool) -> None:
         self._stream, self._timing = stream, timing
         self._thinned = Thinned(every, lambda it: self._line(records.iterate(it, sign, space, timing)))
+        self.thinning = every, 1
 
     def _line(self, record: records.Record) -> None:
         self._stream.write(json_text(record) + "\n")
@@ -120,6 +123,7 @@ class Csv:
     def __init__(self, stream: TextIO, sign: int, space: Space, every: int, timing: bool) -> None:
         self._stream, self._sign, self._space, self._timing = stream, sign, space, timing
         self._thinned = Thinned(every, self._row)
+        self.thinning = every, 1
         self._begun = False
 
     def _header(self) -> list[str]:
@@ -183,6 +187,8 @@ class Selected:
     ...); a variable wins over a fact of the same name. A vector is its numbers with commas between them,
     which is what ``--start`` takes inside brackets.
     """
+
+    thinning = (0, 0)
 
     def __init__(self, stream: TextIO, names: Sequence[str], problem: Problem) -> None:
         self._stream, self._names = stream, names

@@ -84,6 +84,11 @@ class Table:
         self._stream, self._timing, self._plain = stream, timing, plain
         self._trail = Trail(sign, size, every)
 
+    @property
+    def thinning(self) -> tuple[int, int]:
+        """Which iterates it can do with."""
+        return self._trail.thinning
+
     def __call__(self, iterate: Iterate) -> None:
         self._trail(iterate)
 

@@ -51,8 +51,16 @@ class Bursts(Protocol):
 
     rows: int
 
-    def __call__(self, at: Evaluation, states: States, limits: Limits, lowest: float, steps: int) -> Burst:
-        """Take up to ``steps`` steps from ``at``."""
+    def __call__(
+        self,
+        at: Evaluation,
+        states: States,
+        constants: Sequence[float],
+        limits: Limits,
+        lowest: float,
+        steps: int,
+    ) -> Burst:
+        """Take up to ``steps`` steps from ``at``; ``lowest`` is the lowest value so far."""
         ...
 
 
@@ -65,7 +73,7 @@ class Tier(Protocol):
         """Return the seconds that a run should have lasted before `load`: what that takes; inf: never."""
         ...
 
-    def load(self, update: Update | None, constants: Sequence[float]) -> Bursts | None:
+    def load(self, update: Update | None) -> Bursts | None:
         """From now on evaluate by machine code, or return what takes whole steps where there is an ``update``."""
         ...
 
@@ -119,23 +127,25 @@ class Switch:
             self.after = self.worth = self.tier.worth_after(update)
         if seconds < self.after:
             return False
-        self.bursts = self.tier.load(update, () if found is None else found.constants)
+        self.bursts = self.tier.load(update)
         self.after = float("inf")
         return self.bursts is not None
 
     def burst(self, trace: Trace, state: Any) -> tuple[Any, bool]:
         """Take one burst of steps; return the new state, and whether there may be another at once."""
-        assert self.bursts is not None
-        assert self.found is not None
+        bursts, found = self.bursts, self.found
+        assert bursts is not None
+        assert found is not None
         progress = trace.progress
         wanted = self.allowed(progress)
         if wanted < 1:
             return state, False
         began = progress.clock()
-        burst = self.bursts(progress.at, self.found.states(state), self.limits, trace.lowest, wanted)
+        states = found.states(state)
+        burst = bursts(progress.at, states, found.constants, self.limits, trace.lowest, wanted)
         self.pace(burst.steps, wanted, progress.clock() - began)
         if burst.steps:
-            state = self.found.state(States(burst.scalars, burst.vectors))
+            state = found.state(States(burst.scalars, burst.vectors))
             trace.burst(burst, self.shown(progress.iteration, burst))
         return state, burst.steps == wanted
 

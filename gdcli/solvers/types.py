@@ -179,13 +179,14 @@ class Arrival(NamedTuple):
 class Burst(NamedTuple):
     """What ``steps`` steps taken at once did.
 
-    ``last`` gives the last iterates in order, at most as many as asked for. ``best`` is the iterate with the lowest
-    value (the later of equals), None if the lowest before was lower. ``scalars`` and ``vectors`` are the states of the
-    update after the last step.
+    ``last`` gives the last iterates in order, at most as many as asked for, ``values`` their values. ``best`` is the
+    iterate with the lowest value (the later of equals), None if the lowest before was lower. ``scalars`` and
+    ``vectors`` are the states of the update after the last step.
     """
 
     steps: int
     last: Callable[[int], Iterator[Arrival]]
+    values: Callable[[int], list[float]]
     best: Arrival | None
     scalars: Sequence[float]
     vectors: Sequence[Vector]
