@@ -18,11 +18,12 @@ and vectors of a fixed width; a comparison is a condition and cannot be kept in 
 - Expressions: numbers, names, ``inf``, ``nan``, ``+ - * /``, on integers also ``<< >> & | ^`` and ``// %`` by a
   positive literal, comparisons, ``and or not``, ``a if c else b`` (all lazy), ``p[i]`` with i not negative, calls.
 - ``p[i:i + 16]`` is a vector: arithmetic is element by element, a number stands for equal elements, and a helper
-  called with a vector is compiled for it. A condition on vectors goes into ``where(c, a, b)``, which computes both
-  sides.
+  called with a vector is compiled for it; ``each(helper, v)`` calls it for one element after the other. A condition on
+  vectors goes into ``where(c, a, b)``, which computes both sides.
 - Functions: those of `math` in `LIBM` and `INTRINSICS`, ``power`` (C's pow, as math.pow without exceptions), ``whole``
   (math.floor: never -0.0), ``float``, ``int`` (towards zero), ``abs``, ``min`` and ``max`` of two (as Python has them),
-  ``bits`` (the integer with the bits of a float) and ``from_bits``, ``total`` (the sum of a vector, by halves).
+  ``bits`` (the integer with the bits of a float) and ``from_bits``, ``total`` (the sum of a vector, by halves),
+  ``lanes(a, 16)`` (a vector of equal elements).
 
 A variable has the type of its first assignment. Integers wrap around at 64 bits. Where CPython raises there is no
 exception: division by zero has its IEEE 754 result, and reading outside an array is the writer's fault.

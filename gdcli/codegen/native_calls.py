@@ -20,6 +20,7 @@ INTRINSICS: Mapping[str, int] = {"sqrt": 1, "fabs": 1, "floor": 1, "ceil": 1, "c
 # The library's functions have names of their own in machine code: LLVM must not know them, it would replace
 # pow(x, 2.0) by x*x, which is not the same to the last bit.
 SYMBOL = "gdcli_"
+WIDEST = 64  # elements of a vector
 WIDEST = 64
 
 
@@ -32,11 +33,13 @@ class Calls(Values):
         name = node.func.id
         if name in self.m.defs:
             return self.call_own(name, node)
+        if name == "each":
+            return self.call_each(node)
         arguments = [self.of(a) for a in node.args]
         method: Callable[..., Value] | None = getattr(self, f"call_{name}", None)
         if name in LIBM or name in INTRINSICS:
             return self.call_known(name, arguments, node)
-        if method is None or name in ("own", "known"):
+        if method is None or name in ("own", "known", "each"):
             raise NotRestrictedError(f"there is no function {name}", node)
         return method(node, *arguments)
 
@@ -49,6 +52,19 @@ class Calls(Values):
         function = self.m.instance(name, width, node)
         wanted = function.function_type.args
         return self.b.call(function, [self.coerced(v, t, node) for v, t in zip(values, wanted, strict=True)])
+
+    def call_each(self, node: ast.Call) -> Value:
+        """``each(f, v, ...)``: a helper of the same text, element by element."""
+        helper = node.args[0] if node.args else None
+        if not isinstance(helper, ast.Name) or helper.id not in self.m.defs:
+            raise NotRestrictedError("each(f, v) begins with a function of the text", node)
+        values = [self.as_float(self.of(a), node) for a in node.args[1:]]
+        width = max(map(self.width, values), default=1)
+        values = [self.widened(value, width, node) for value in values]
+        function = self.m.instance(helper.id, 1, node)
+        if [v.type for v in function.args] != [self.m.float] * len(values):
+            raise NotRestrictedError(f"{helper.id} takes {len(function.args)} floats", node)
+        return self.lanewise(lambda *parts: self.b.call(function, parts), values, values[0].type)
 
     def call_known(self, name: str, arguments: Sequence[Value], node: ast.AST) -> Value:
         """A function of the C library, element by element, or of the processor, all elements at once."""
@@ -123,6 +139,12 @@ class Calls(Values):
     def call_from_bits(self, node: ast.AST, value: Value) -> Value:
         whole = self.coerced(value, self.m.shaped(self.m.int, self.width(value)), node)
         return self.b.bitcast(whole, self.m.shaped(self.m.float, self.width(value)))
+
+    def call_lanes(self, node: ast.AST, value: Value, width: Value) -> Value:
+        """A number as a vector of so many equal elements."""
+        if not isinstance(width, self.m.ir.Constant) or not 1 <= width.constant <= WIDEST:
+            raise NotRestrictedError(f"lanes(a, width) has a literal width up to {WIDEST}", node)
+        return self.widened(self.as_float(value, node), width.constant, node)
 
     def call_total(self, node: ast.AST, value: Value) -> Value:
         """The sum of a vector: the upper half onto the lower, until one number is left."""

@@ -6,10 +6,8 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gdcli.codegen.native_calls import Calls
+from gdcli.codegen.native_calls import WIDEST, Calls
 from gdcli.codegen.native_values import NotRestrictedError, Type, Value
-
-WIDEST = 64
 
 _COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 _FLOAT_OPS = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul"}
