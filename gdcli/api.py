@@ -156,7 +156,8 @@ def solve(
     settings = settings or Settings()
     sign = sign_of(problem.sense)
     tree = parsed(problem.expression, problem.source)
-    exact = build_objective(tree, problem.lengths, problem.constants, sign, settings.engine)
+    engine, use_cache = settings.engine, not settings.no_cache
+    exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, use_cache)
     x0 = exact.vector(exact.space.flatten(problem.start))
     objective: Objective = with_gradient(exact, settings.gradient, settings.h, problem.constants, sign)
     evidence: Objective = exact
@@ -187,7 +188,7 @@ def solve(
         own_rule=choice.entry.own_rule,
         own_value_rule=choice.entry.name == "batch",
     )
-    tier = tier_of(exact, settings.engine, not settings.no_cache, whole=objective is exact)
+    tier = tier_of(exact, engine, use_cache, whole=objective is exact)
     result = run(objective, choice.method, x0, rules, observers, tier=tier)
     # 0 switches the stop rule off; what may be called converged is still held to the default.
     tol = settings.tol or choice.entry.default_tol
@@ -455,7 +456,8 @@ def compare_learning_rates(
     from gdcli.objective.build import build_objective, tier_of
 
     tree = parsed(problem.expression, problem.source)
-    exact = build_objective(tree, problem.lengths, problem.constants, sign_of(problem.sense), engine)
+    sign = sign_of(problem.sense)
+    exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, not no_cache)
     x0 = exact.vector(exact.space.flatten(problem.start))
     _check_start(problem, tree, exact, x0)
     tier = tier_of(exact, engine, not no_cache)

@@ -1,4 +1,8 @@
-"""Machine code over columns of data, called from Python: sums over all rows on several threads, values of each row."""
+"""Machine code over long arrays, called from Python.
+
+`RowsKernel` makes sums over all rows of columns of data, on several threads, and values of each row; `vector_kernel`
+the value and the gradient of a function of long vectors.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import ctypes
 import math
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gdcli.codegen import machine
+from gdcli.codegen.chunks import Output
+from gdcli.codegen.gather import GatherWriter, Unsupported
 from gdcli.codegen.rows import BLOCK, RowsText
 from gdcli.codegen.runners import numpy
 from gdcli.language.graph import Graph, Key
@@ -35,6 +41,42 @@ def rows_kernel(
     if not machine.is_available():
         return None
     return RowsKernel(graph, roots, parameters, columns, use_cache)
+
+
+def vector_kernel(
+    graph: Graph,
+    roots: Sequence[int],
+    outputs: Sequence[Output],
+    offsets: Mapping[str, int],
+    lengths: Mapping[str, int | None],
+    data: Mapping[str, Any],
+    use_cache: bool = True,
+) -> Callable[..., tuple[float, ...]] | None:
+    """Return ``program(x, out)`` as `gdcli.codegen.runners.vector_function` does, as machine code.
+
+    ``lengths`` are those of the variables for which there is a gradient. None where machine code cannot be had, or
+    where only numpy does what the graph asks for.
+    """
+    if not machine.is_available():
+        return None
+    try:
+        text, flags = GatherWriter(graph, roots, outputs, offsets, lengths, list(data)).write()
+    except Unsupported:
+        return None
+    np = numpy()
+    call = machine.load(text, flags, use_cache)["program"]
+    arrays = [np.ascontiguousarray(value, dtype=float) for value in data.values()]
+    pointers = [a.ctypes.data for a in arrays]
+    results = (ctypes.c_double * max(1, len(roots)))()
+    count = len(roots)
+
+    def program(x: Any, out: Any) -> tuple[float, ...]:
+        x = np.ascontiguousarray(x, dtype=float)
+        call(x.ctypes.data, None if out is None else out.ctypes.data, results, *pointers)
+        assert len(arrays) == len(pointers)  # the arrays live as long as their addresses are used
+        return tuple(results[:count])
+
+    return program
 
 
 def processors() -> int:
