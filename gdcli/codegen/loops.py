@@ -36,6 +36,8 @@ class UpdateText(Protocol):
     def shared(self) -> str: ...
     @property
     def component(self) -> str: ...
+    @property
+    def value_rule(self) -> bool: ...
 
 
 class Layout(NamedTuple):
@@ -69,69 +71,70 @@ def loop_text(
     names = list(leaves.values())
     n = len(names)
     layout = Layout(n)
-    body, results = statements(graph, roots, leaves, indent=2)
+    body, results = statements(graph, roots, leaves, indent=3)
+    begin = (HISTORY - 1) * layout.row
+    watched = " and fabs(fn - f) >= limit_value" if update.value_rule else ""
     writer = _Update(update, names)
     lines = [
         'def advance(rows: "float*", best: "float*", state: "float*", limits: "float*",'
         ' marks: "int*", steps: "int") -> "int":',
         *(f"    {name} = limits[{i}]" for i, name in enumerate(f"limit_{name}" for name in LIMITS)),
         *(f"    c_{name} = limits[{len(LIMITS) + i}]" for i, name in enumerate(update.constants)),
-        f"    r = {(HISTORY - 1) * layout.row}",
+        f"    r = {begin}",
         *(f"    p{i} = rows[r + {i}]" for i in range(n)),
         *(f"    g{i} = rows[r + {n + i}]" for i in range(n)),
         f"    f = rows[r + {2 * n}]",
         *(f"    {name} = state[{i}]" for i, name in enumerate(writer.states)),
         f"    lowest = best[{layout.row + n}]",
-        "    found = -1",
         "    found_at = 0",
         "    taken = 0",
-        "    while taken < steps:",
-        *(f"        {line}" for line in writer.lines()),
-        *(f"        {name} = p{i} + size * u_d_{i}" for i, name in enumerate(names)),
+        "    going = 1",
+        "    while going and taken < steps:",
+        f"        r = {begin}",
+        f"        end = r + min(steps - taken, {ROOM}) * {layout.row}",
+        "        found = -1",
+        "        while r < end:",
+        *(f"            {line}" for line in writer.lines()),
+        *(f"            {name} = p{i} + size * u_d_{i}" for i, name in enumerate(names)),
         *body,
-        f"        fn = {results[0]}",
-        *(f"        h{i} = {results[1 + i]}" for i in range(n)),
-        f"        slope = {_squares([f'h{i}' for i in range(n)])}",
-        f"        moved = {_squares([f'({name} - p{i})' for i, name in enumerate(names)])}",
-        "        size_of_value = fabs(fn)",
-        "        least = limit_gradient_scaled * (size_of_value if size_of_value > 1.0 else 1.0) + limit_gradient",
+        f"            fn = {results[0]}",
+        *(f"            h{i} = {results[1 + i]}" for i in range(n)),
+        f"            slope = {_squares([f'h{i}' for i in range(n)])}",
+        f"            moved = {_squares([f'({name} - p{i})' for i, name in enumerate(names)])}",
+        "            height = fabs(fn)",
+        "            least = limit_gradient_scaled * (height if height > 1.0 else 1.0) + limit_gradient",
         # The sum of three that are not negative, or not below the lowest allowed, is finite when all are.
-        "        if not (slope > least and moved > limit_step and fn > limit_low and fabs(fn - f) >= limit_value"
-        " and slope + moved + fn < inf):",
-        "            break",
-        *(f"        p{i} = {name}" for i, name in enumerate(names)),
-        *(f"        g{i} = h{i}" for i in range(n)),
-        "        f = fn",
-        *(f"        {name} = u_{name}" for name in writer.states),
-        "        taken += 1",
-        f"        r += {layout.row}",
-        *(f"        rows[r + {i}] = p{i}" for i in range(n)),
-        *(f"        rows[r + {n + i}] = g{i}" for i in range(n)),
-        f"        rows[r + {2 * n}] = f",
-        f"        rows[r + {2 * n + 1}] = size",
-        "        if f <= lowest:",
-        "            lowest = f",
-        "            found = r",
-        "            found_at = taken",
-        f"        if r == {(HISTORY + ROOM - 1) * layout.row}:",
-        "            keep_best(rows, best, found)",
-        "            found = -1",
+        "            if not (slope > least and moved > limit_step and fn > limit_low"
+        f" and slope + moved + fn < inf{watched}):",
+        "                going = 0",
+        "                break",
+        *(f"            p{i} = {name}" for i, name in enumerate(names)),
+        *(f"            g{i} = h{i}" for i in range(n)),
+        "            f = fn",
+        *(f"            {name} = u_{name}" for name in writer.states),
+        f"            r += {layout.row}",
+        *(f"            rows[r + {i}] = p{i}" for i in range(n)),
+        *(f"            rows[r + {n + i}] = g{i}" for i in range(n)),
+        f"            rows[r + {2 * n}] = f",
+        f"            rows[r + {2 * n + 1}] = size",
+        "            if f <= lowest:",
+        "                lowest = f",
+        "                found = r",
+        "        if found >= 0:",
+        f"            found_at = taken + (found - {begin}) // {layout.row}",
+        f"            for k in range({layout.row}):",
+        "                best[k] = rows[found + k]",
+        f"            for k in range({n}):",
+        f"                best[{layout.row} + k] = rows[found - {layout.row} + k]",
+        f"        taken += (r - {begin}) // {layout.row}",
+        "        if going and taken < steps:",
         f"            for k in range({HISTORY * layout.row}):",
         f"                rows[k] = rows[k + {ROOM * layout.row}]",
-        f"            r = {(HISTORY - 1) * layout.row}",
-        "    keep_best(rows, best, found)",
         f"    best[{layout.row + n}] = lowest",
         *(f"    state[{i}] = {name}" for i, name in enumerate(writer.states)),
         "    marks[0] = r",
         "    marks[1] = found_at",
         "    return taken",
-        "",
-        'def keep_best(rows: "float*", best: "float*", found: "int") -> None:',
-        "    if found >= 0:",
-        f"        for k in range({layout.row}):",
-        "            best[k] = rows[found + k]",
-        f"        for k in range({n}):",
-        f"            best[{layout.row} + k] = rows[found - {layout.row} + k]",
     ]
     operations = operations_of(graph, roots)
     return functions_of(operations) + "\n".join(lines) + "\n"

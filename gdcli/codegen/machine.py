@@ -168,7 +168,9 @@ class _Target:
         module.data_layout = str(machine.target_data)
         module.verify()
         options = self.binding.create_pipeline_tuning_options(speed_level=2)
-        options.loop_vectorization = options.slp_vectorization = True
+        options.loop_vectorization = True
+        # Two numbers packed into one register wait for each other in the next step of a strict loop.
+        options.slp_vectorization = False
         builder = self.binding.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
         code: bytes = machine.emit_object(module)

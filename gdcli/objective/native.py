@@ -55,7 +55,7 @@ def program(library: Library, name: str, count: int, n: int) -> Callable[[Sequen
 class Loop:
     """Bursts of steps of one update on one objective, in machine code; see `gdcli.solvers.bursts.Bursts`."""
 
-    rows = ROOM - 1  # so many steps never reach the end of the room, and all their rows are left
+    rows = ROOM
 
     def __init__(self, library: Library, objective: ScalarObjective, update: UpdateText) -> None:
         self.objective = objective

@@ -122,7 +122,8 @@ class Switch:
     def begin(self, seconds: float) -> bool:
         """Load the machine code when the time has come; tell whether there are bursts to take."""
         found = self.found
-        update = None if found is None else found.update
+        watched = self.limits.value is not None
+        update = None if found is None else found.update._replace(value_rule=watched)
         if self.worth is None:
             self.after = self.worth = self.tier.worth_after(update)
         if seconds < self.after:

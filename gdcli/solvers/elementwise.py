@@ -20,7 +20,8 @@ class Update(NamedTuple):
     ``component`` is done for each variable: it reads the gradient's component ``g``, changes the states named in
     ``vectors`` (a number per variable) and sets ``d``, the component of the direction. ``shared`` is done once before,
     on the states named in ``scalars``, and may set more names for ``component``. ``constants`` name parameters.
-    Lines are assignments. The step is ``x + size * d``.
+    Lines are assignments. The step is ``x + size * d``. ``value_rule`` tells that a stop rule looks at the change of
+    the value.
     """
 
     component: str
@@ -28,6 +29,7 @@ class Update(NamedTuple):
     vectors: tuple[str, ...] = ()
     scalars: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
+    value_rule: bool = False
 
     def joined(self, rule: Update) -> Update:
         """Return this direction's update with the step rule's: what sets ``size``."""
