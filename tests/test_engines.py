@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -115,3 +116,35 @@ def test_a_short_run_loads_nothing_of_it() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("engine", ["auto", "native"])
+def test_an_endless_run_hears_an_interrupt(engine: str) -> None:
+    """Long after the switch to machine code: the best point is printed, exit code 130."""
+    pytest.importorskip("llvmlite")
+    code = "import sys; from gdcli.cli.app import main; sys.exit(main())"
+    words = [
+        *LONG[:-3],
+        "1e-12",
+        "--tol",
+        "0",
+        "--max-iter",
+        str(10**12),
+        "--format",
+        "json",
+        "--engine",
+        engine,
+    ]
+    process = subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=4.0)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20.0)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    answer = json.loads(out)
+    assert answer["reason"] == "interrupted"
+    assert answer["iterations"] > 100_000
+    assert answer["evaluations"]["value"] == answer["iterations"] + 1

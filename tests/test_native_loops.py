@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,12 +10,17 @@ from typing import Any
 import pytest
 
 from gdcli.api import make_problem
+from gdcli.codegen import machine
+from gdcli.codegen.loops import HISTORY, ROOM, Layout, loop_text
+from gdcli.codegen.runners import compile_function
 from gdcli.objective.build import build_objective
 from gdcli.objective.compiled import ScalarObjective
 from gdcli.problem import parsed
 from gdcli.report.trail import Trail
 from gdcli.solvers.adaptive import AdaGrad, Adam, RMSProp
+from gdcli.solvers.bursts import Limits
 from gdcli.solvers.descent import Descent, Direction, Steepest
+from gdcli.solvers.elementwise import elementwise
 from gdcli.solvers.momentum import Momentum, Nesterov
 from gdcli.solvers.registry import choose
 from gdcli.solvers.run import run
@@ -265,3 +271,62 @@ def test_an_interrupt_between_bursts_keeps_the_best_point(monkeypatch: pytest.Mo
     assert result.reason is StopReason.INTERRUPTED
     assert result.iterations == sum(taken[:3])
     assert result.best.at.value < result.start.at.value
+
+
+def test_a_run_goes_on_without_machine_code_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> str:
+        raise RuntimeError("LLVM is out of order")
+
+    monkeypatch.setattr(machine, "to_llvm", broken)
+    objective, x0 = objective_of(*ROSENBROCK)
+    clock = iter(range(10**9))
+    tier = ScalarTier(objective, use_cache=False)
+    method, rules = Descent(Steepest(), Fixed(1e-3)), rules_from(max_iter=2000, tol=0.0)
+    result = run(objective, method, x0, rules, clock=lambda: next(clock) * 1e-3, tier=tier)
+    assert (result.iterations, tier.engine) == (2000, "python")
+    with pytest.raises(RuntimeError, match="out of order"):
+        run(objective, method, x0, rules, tier=ScalarTier(objective, at_once=True, use_cache=False))
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_the_text_of_a_loop_runs_in_cpython_too(direction: str) -> None:
+    """One text, two runners: the rows that it writes are the same."""
+    objective, x0 = objective_of(*ROSENBROCK)
+    method = Descent(DIRECTIONS[direction](), Fixed(1e-4))
+    found = elementwise(method)
+    assert found is not None
+    tier = ScalarTier(objective, at_once=True, use_cache=False)
+    tier.worth_after(found.update)
+    loop = tier.load(found.update)
+    assert loop is not None
+    at = objective.evaluate(x0, 1)
+    states = found.states(method.start(objective, at))
+    steps = ROOM + 100
+    burst = loop(at, states, found.constants, Limits(-1e60, 1e-12, True), at.value, steps)
+
+    roots = objective.root, objective.gradient_nodes
+    text = loop_text(objective.form.graph, *roots, objective.leaves, found.update)
+    space = {"fabs": math.fabs, "sqrt": math.sqrt, "power": math.pow, "inf": math.inf}
+    layout = Layout(2)
+    rows = [0.0] * (layout.row * (HISTORY + ROOM))
+    begin = layout.row * (HISTORY - 1)
+    rows[begin : begin + layout.row] = [*at.x, *at.gradient, at.value, 0.0]  # type: ignore[misc]
+    best = [*[0.0] * (layout.best - 1), at.value]
+    flat = [*states.scalars, *(a for vector in states.vectors for a in vector)]
+    marks = [0, 0]
+    limits = [-1e60, 1e-24, 0.0, 0.0, 0.0, *found.constants]
+    assert (
+        compile_function(text, "advance", space)(rows, best, flat, limits, marks, steps)
+        == burst.steps
+        == steps
+    )
+    (last,) = burst.last(1)
+    newest = rows[marks[0] : marks[0] + layout.row]
+    assert bits(newest[:2]) == bits(last.at.x)
+    assert bits(newest[2:4]) == bits(last.at.gradient or ())
+    assert newest[4:] == [last.at.value, last.size]
+    assert bits(flat) == bits([*burst.scalars, *(a for vector in burst.vectors for a in vector)])
+    assert burst.best is not None
+    assert marks[1] == burst.best.number
+    assert bits(best[:2]) == bits(burst.best.at.x)
+    assert bits(best[layout.row : layout.row + 2]) == bits(burst.best.before.x)

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 INF = float("inf")
 
-# Seconds that loading takes: when the code is on disk, and when it has to be compiled.
-KEPT, COMPILED = 0.06, 0.15
-# A larger program takes seconds to compile.
-MOST_NODES = 6000
+# Seconds that loading takes: when the code is on disk, and when it has to be compiled, at least or by its size.
+KEPT, COMPILED, A_NODE = 0.06, 0.15, 4e-4
+# Larger programs are not compiled: for a second nobody would hear an interrupt.
+MOST_NODES = 2500
 # A smaller program gains nothing: a call of machine code costs as much as thirty operations of CPython.
 LEAST_NODES = 40
 
@@ -44,7 +44,7 @@ class ScalarTier:
         self.use_cache = use_cache
         self.engine = "python"
         self.first_look = 0.0 if at_once else KEPT
-        self._text = ""
+        self._text, self._nodes = "", 0
         self._programs: dict[str, _Program] = {}
 
     def worth_after(self, update: UpdateText | None) -> float:
@@ -55,7 +55,8 @@ class ScalarTier:
             return INF
         if self.at_once:
             return 0.0
-        return KEPT if machine.is_likely_kept(self._text, use_cache=self.use_cache) else COMPILED
+        kept = machine.is_likely_kept(self._text, use_cache=self.use_cache)
+        return KEPT if kept else max(COMPILED, A_NODE * self._nodes)
 
     def load(self, update: UpdateText | None) -> Loop | None:
         """Load what `worth_after` has looked at; the result takes steps of ``update``."""
@@ -64,7 +65,14 @@ class ScalarTier:
 
         if not machine.is_available():
             return None
-        library = machine.load(self._text, use_cache=self.use_cache)
+        try:
+            library = machine.load(self._text, use_cache=self.use_cache)
+        except (
+            Exception
+        ):  # whatever is wrong with it, a run that goes well without machine code goes on without it
+            if self.at_once:
+                raise
+            return None
         self.engine = "native"
         if update is not None and self.whole:
             return Loop(library, self.objective, update)
@@ -85,12 +93,15 @@ class ScalarTier:
         graph, leaves = objective.form.graph, objective.leaves
         roots = [objective.root, *objective.gradient_nodes]
         if update is not None and self.whole:
-            if len(graph.reach(tuple(roots))) <= MOST_NODES:
+            self._nodes = len(graph.reach(tuple(roots)))
+            if self._nodes <= MOST_NODES:
                 self._text = loop_text(graph, objective.root, objective.gradient_nodes, leaves, update)
             return self._text
         least = 0 if self.at_once else LEAST_NODES
         for name, function in objective.programs_in_use().items():
-            if least <= len(graph.reach(tuple(function.roots))) <= MOST_NODES:
+            nodes = len(graph.reach(tuple(function.roots)))
+            if least <= nodes and self._nodes + nodes <= MOST_NODES:
+                self._nodes += nodes
                 self._programs[name] = _Program(_flat(name, function.roots, objective.size), function.leaves)
         if self._programs:
             operations: set[str] = set()
