@@ -19,7 +19,7 @@ from measure import problems, table
 
 CONSTANTS = {
     "newton": ("FIRST_RADIUS", "GROWTH", "GOOD", "POOR", "ACCEPTABLE", "HOPELESS", "MAX_REFUSALS", "EDGE_PATIENCE",
-               "EDGE_STEPS", "EDGE_RADIUS", "GAIN_TOL", "PART_TOL", "WIDER", "FLOOR_UNITS", "POLE_FALL",
+               "EDGE_STEPS", "EDGE_RADIUS", "GAIN_TOL", "PART_TOL", "WIDER", "FLOOR_UNITS", "POLE_FALL", "SHORTEST",
                "SLOW_RATIO", "MAX_WALKS", "WALKED_DIRECTIONS", "MAX_PLATEAUS", "STRETCH_QUALITY"),
     "stretch": ("_COSINE", "_FIRST", "_LEAST", "_SLOWEST"),
     "model": ("LEAST_PIVOT", "_LEAST_CURVATURE", "_LEAST_DIAGONAL"),

@@ -1,6 +1,6 @@
-"""Run every benchmark and keep what they print in benchmarks/README.md.
+"""Run every benchmark, or those named, and keep what they print in benchmarks/README.md.
 
-    python benchmarks/run_all.py
+    python benchmarks/run_all.py [speed_small.py ...]
 
 Each script can also be run alone. Times are medians of runs that take turns, so ratios hold on a noisy machine where
 milliseconds do not.
@@ -22,9 +22,19 @@ SCRIPTS = {
     "vectors.py": "A million variables with numpy: bars 4 times faster than scipy's Rosenbrock, and 2 s each",
     "native.py": "Machine code against C and CPython (extra `fast`, and gcc)",
     "solvers.py": "Methods on the 52 problems: bars for auto all solved, none false, medians 18 and 28, at most 700",
+    "nist.py": "Models to data: bars 9 digits, 6 in the errors, on all 54 runs of the NIST problems",
     "speed_small.py": "In process against scipy's BFGS: bars 5 times faster at n = 2, 3 times up to n = 5",
     "auto_constants.py": "The constants of auto, each varied by 2 either way",
 }
+
+
+def sections() -> dict[str, list[str]]:
+    """Return the sections of the page as it is: title -> lines, the title's own among them."""
+    found: dict[str, list[str]] = {}
+    for part in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
+        title = part.split("\n", 1)[0]
+        found[title] = f"## {part}".rstrip().split("\n")
+    return found
 
 
 def main() -> None:
@@ -37,8 +47,16 @@ def main() -> None:
         "Written by `python benchmarks/run_all.py`; needs the extra `dev`, and for the first table `octave-cli`.",
         f"Last run: {python}, {os.cpu_count()} cores, {platform.machine()}. Each table is from one run, side by side.",
     ]
+    wanted = sys.argv[1:] or list(SCRIPTS)
+    unknown = [name for name in wanted if name not in SCRIPTS]
+    if unknown:
+        sys.exit(f"no such benchmark: {', '.join(unknown)}; known are {', '.join(SCRIPTS)}")
+    kept = sections() if sys.argv[1:] else {}
     for script, title in SCRIPTS.items():
         if not (HERE / script).exists():
+            continue
+        if script not in wanted:
+            parts += ["", *kept.get(title, [])]
             continue
         print(f"== {script}", file=sys.stderr)
         ran = subprocess.run(

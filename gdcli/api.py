@@ -11,128 +11,40 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import DomainError, GdError, UsageError, did_you_mean
+from gdcli.evidence import active_bounds, bounds_of, certified, moved_inside
+from gdcli.outcome import Minimum, Outcome, Settings
 from gdcli.problem import Number, Problem, listed, make_problem, parsed, read_problem, sign_of
 
 if TYPE_CHECKING:
     from gdcli.comparisons import RateComparison
     from gdcli.examination import Examination, Wanted
+    from gdcli.fitting.outcome import FitOutcome
     from gdcli.language.syntax import Tree
     from gdcli.objective.build import Exact
     from gdcli.objective.sampling import Sampler
-    from gdcli.objective.space import Space
-    from gdcli.solvers.bounds import Box
-    from gdcli.solvers.types import Certificate, Objective, Observer, RunResult, Status
+    from gdcli.solvers.types import Objective, Observer, RunResult
 
 # Up to this many variables the sub-expression at the edge of the domain is looked for; that walks the tree.
 EDGE_SIZE = 10_000
 
 __all__ = [
+    "Minimum",
     "Number",
     "Outcome",
     "Problem",
     "Settings",
     "compare_learning_rates",
     "compare_methods",
+    "fit",
     "make_problem",
     "maximize",
     "minimize",
     "read_problem",
     "solve",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How it is to be solved. None means the method's own default; an option a method does not read is an error.
-
-    ``h`` is the difference step of the numerical gradients. ``lr`` is the fixed step size (learning rate),
-    ``step_sizes`` the list tried by the method ``batch`` or the step rule ``best``. ``engine`` is what computes: auto,
-    python, numpy or native (machine code, kept on disk unless ``no_cache``).
-    """
-
-    method: str = "auto"
-    gradient: str = "autodiff"
-    h: float | None = None
-    lr: float | None = None
-    step_rule: str | None = None
-    step_sizes: tuple[float, ...] | None = None
-    tol: float | None = None
-    gradient_tol: float | None = None
-    step_tol: float | None = None
-    value_tol: float | None = None
-    max_iter: int = 10_000
-    max_evaluations: int | None = None
-    max_time: float | None = None
-    target: float | None = None
-    engine: str = "auto"
-    no_cache: bool = False
-
-
-class ActiveBound(NamedTuple):
-    """A bound that holds the answer: the variable or element, the side (lower, upper or fixed), where, its multiplier.
-
-    The multiplier is the slope that the bound holds back: by so much a unit the value would still improve.
-    """
-
-    name: str
-    side: str
-    bound: float
-    multiplier: float
-
-
-class Minimum(NamedTuple):
-    """One of the minima (maxima) found from many starts: how many starts led to it, its flat vector ``x``."""
-
-    value: float
-    point: Mapping[str, float | list[float]]
-    certificate: Certificate
-    starts: int
-    x: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The answer and its evidence.
-
-    ``run`` and ``certificate`` speak of the minimised function; ``value`` and ``sign`` (+1, or -1 for a
-    maximisation) turn it back into the user's. ``method`` is the name of the method as ``--method`` takes it,
-    ``used`` what it was in words, and ``why`` why it was chosen. ``message`` is one sentence on how it ended,
-    ``advice`` what to try next (empty when converged). ``formulas`` has the gradient as text per variable when
-    it was asked for. ``active`` lists the bounds that hold the answer. From many ``starts``, ``minima``
-    has every distinct minimum found, the best first.
-    """
-
-    problem: Problem
-    settings: Settings
-    space: Space
-    run: RunResult
-    certificate: Certificate
-    status: Status
-    message: str
-    advice: str
-    method: str
-    used: str
-    why: str
-    sign: int
-    engine: str
-    warnings: tuple[str, ...] = ()
-    formulas: Mapping[str, str] | None = None
-    active: tuple[ActiveBound, ...] = ()
-    minima: tuple[Minimum, ...] = ()
-    starts: int = 1
-
-    @property
-    def point(self) -> dict[str, float | list[float]]:
-        """The answer by name."""
-        return self.space.unflatten(self.run.best.at.x)
-
-    @property
-    def value(self) -> float:
-        """The value of the typed expression at the answer."""
-        return self.sign * self.run.best.at.value
 
 
 def solve(
@@ -165,7 +77,7 @@ def solve(
     if problem.bounds:
         box = bounds_of(problem, exact)
         objective, evidence = Bounded(objective, box), Bounded(exact, box)
-        x0, notes = _moved_inside(box, x0, exact.space)
+        x0, notes = moved_inside(box, x0, exact.space)
     _check_start(problem, tree, exact, x0)
     choice = choose(
         settings.method,
@@ -192,10 +104,10 @@ def solve(
     result = run(objective, choice.method, x0, rules, observers, tier=tier)
     # 0 switches the stop rule off; what may be called converged is still held to the default.
     tol = settings.tol or choice.entry.default_tol
-    result, certificate = _certified(evidence, result, tol, settings.gradient == "autodiff")
+    result, certificate = certified(evidence, result, tol, settings.gradient == "autodiff")
     result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
     constant = exact.is_constant()
-    active = _active(evidence, result, exact.space)
+    active = active_bounds(evidence, result, exact.space)
     if len(active) == exact.size:  # no variable is free: there is no curvature to speak of
         certificate = replace(certificate, eigenvalue_min=None, eigenvalue_max=None, condition=None)
     verdict = judge(
@@ -260,65 +172,6 @@ def _check_start(problem: Problem, tree: Tree, exact: Exact, x0: Any, place: str
         else "give a point inside the domain with --at",
         tree.span(culprit.node) if culprit else None,
     )
-
-
-def bounds_of(problem: Problem, exact: Exact) -> Box:
-    """Return the bounds of all components of the flat vector; infinite where there is none."""
-    from gdcli.solvers.bounds import Box
-
-    ends: list[list[float]] = []
-    for side, none in ((0, -math.inf), (1, math.inf)):
-        values: dict[str, Any] = {
-            name: none if length is None else [none] * length for name, length in exact.space.lengths.items()
-        }
-        values.update({name: pair[side] for name, pair in problem.bounds.items()})
-        ends.append(exact.space.flatten(values))
-    return Box(exact.vector(ends[0]), exact.vector(ends[1]))
-
-
-def _moved_inside(box: Box, x0: Any, space: Space) -> tuple[Any, list[str]]:
-    """The start, moved into the box, and a warning that names what was moved."""
-    inside = box.clip(x0)
-    if inside is x0:
-        return x0, []
-    moved = [space.label(i) for i, (a, b) in enumerate(zip(inside, x0, strict=True)) if a != b]
-    note = f"the start was outside the bounds and was moved inside: {listed(moved)}"
-    return inside, [note]
-
-
-def _active(evidence: Objective, result: RunResult, space: Space) -> tuple[ActiveBound, ...]:
-    """The bounds that hold the answer, with their multipliers; those of the user's sense of up and down."""
-    from gdcli.solvers.bounds import Bounded
-
-    if not isinstance(evidence, Bounded):
-        return ()
-    held = evidence.multipliers(result.best.at)
-    x = result.best.at.x
-    return tuple(
-        ActiveBound(space.label(h.variable), h.side, float(x[h.variable]), h.multiplier) for h in held
-    )
-
-
-def _certified(
-    exact: Objective, result: RunResult, tol: float, is_exact: bool
-) -> tuple[RunResult, Certificate]:
-    """The certificate of the best point, by exact derivatives even where the run had estimates (not ``is_exact``).
-
-    An interrupt meanwhile keeps the point and leaves out the certificate.
-    """
-    from gdcli.analysis.certificate import certify
-    from gdcli.errors import Terminated
-    from gdcli.solvers.types import Certificate, StopReason
-
-    ended = StopReason.INTERRUPTED
-    at = result.best.at if is_exact else result.best.at._replace(gradient=None, hessian=None)
-    try:
-        return result, certify(exact, at, result.start.at, tol, result.reason)
-    except KeyboardInterrupt:
-        pass
-    except Terminated:
-        ended = StopReason.TERMINATED
-    return replace(result, reason=ended), Certificate("unknown", result.best.gradient_norm)
 
 
 def _edge(problem: Problem, tree: Tree, exact: Exact, result: RunResult) -> list[str]:
@@ -427,6 +280,30 @@ def _extremum(
                 f"unknown option {name}", did_you_mean(name, [*known, "constants", "seed", "bounds"])
             )
     return solve(make_problem(expression, sense, start, constants, seed, bounds=bounds), Settings(**options))
+
+
+def fit(
+    model: str,
+    data: Mapping[str, Any] | str | Sequence[str],
+    start: Mapping[str, Number] | str | None = None,
+    **options: Any,
+) -> FitOutcome:
+    """Fit ``model`` to ``data``: columns by name (arrays of one length), or one or several files.
+
+    ``start`` has a value for every parameter, or is ``"auto"``; a linear model needs none. ``options`` are the fields
+    of `gdcli.fitting.request.FitRequest` (loss, weights, sigma, missing, ...; ``constants``, ``bounds`` and ``columns``
+    as mappings or as texts) and of `FitSettings` (method, lr, batch_size, epochs, ...).
+
+    Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no finite
+    loss.
+    """
+    from gdcli.fitting.prepare import prepared
+    from gdcli.fitting.request import request_from
+    from gdcli.fitting.solve import solve as solve_fit
+
+    request, settings = request_from(model, data, start, options)
+    with prepared(request) as ready:
+        return solve_fit(ready, settings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli import api
 from gdcli.errors import Terminated, UsageError
+from gdcli.evidence import bounds_of
 from gdcli.problem import Problem, parsed, sign_of
 from gdcli.solvers.types import Status
 
@@ -145,7 +146,7 @@ def _draws(problem: Problem, exact: Exact) -> Iterator[list[float]]:
 
     generator = random.Random(problem.seed)
     center = exact.space.flatten(problem.start)
-    box = api.bounds_of(problem, exact)
+    box = bounds_of(problem, exact)
     lower, upper = ([float(v) for v in end] for end in (box.lower, box.upper))
     while True:
         yield [_draw(generator, *of) for of in zip(center, lower, upper, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Container, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -103,12 +103,30 @@ def _named(tree: Tree, names: Sequence[str], given: Sequence[Entry]) -> dict[str
     """The start values by name, in order of first appearance; all of them."""
     from gdcli.language import form
 
-    if not any(entry.name for entry in given):
+    vectors = form.subscripted(tree)
+    values = named_values(names, given, vectors, "variable", "the expression")
+    missing = [name for name in names if name not in values]
+    if missing:
+        hint = f"add {example(missing, vectors)} to --start, or give constants with --set"
+        node = next(n for n in form.all_nodes(tree.root) if form.name_of(n) == missing[0])
+        raise tree.error(node, f"--start leaves out {listed(missing)}", hint)
+    return {name: values[name] for name in names}
+
+
+def named_values(
+    names: Sequence[str], given: Sequence[Entry], vectors: Container[str], what: str, of: str
+) -> dict[str, Any]:
+    """Return what ``--start`` gives, by name; values alone go to ``names`` in their order, all of them.
+
+    ``vectors`` are the names that examples show as such; a name is a ``what`` (variable) ``of`` (the expression).
+    Raises UsageError for names that are none of ``names``, and where some have names and some have none.
+    """
+    if given and not any(entry.name for entry in given):
         if len(given) != len(names):
             counted = f"{len(given)} value{'s' * (len(given) != 1)}"
             raise UsageError(
-                f"--start has {counted} for {len(names)} variable{'s' * (len(names) != 1)}: {listed(names)}",
-                f"give each a value: --start {_example(names, form.subscripted(tree))}",
+                f"--start has {counted} for {len(names)} {what}{'s' * (len(names) != 1)}: {listed(names)}",
+                f"give each a value: --start {example(names, vectors)}",
                 given[-1].span,
             )
         return {name: entry.value for name, entry in zip(names, given, strict=True)}
@@ -122,17 +140,12 @@ def _named(tree: Tree, names: Sequence[str], given: Sequence[Entry]) -> dict[str
             )
         if entry.name not in names:
             raise UsageError(
-                f"--start gives {entry.name}, which is not a variable of the expression",
-                did_you_mean(entry.name, names, f"its variables are {listed(names)}"),
+                f"--start gives {entry.name}, which is not a {what} of {of}",
+                did_you_mean(entry.name, names, f"its {what}s are {listed(names)}"),
                 entry.span,
             )
         values[entry.name] = entry.value
-    missing = [name for name in names if name not in values]
-    if missing:
-        hint = f"add {_example(missing, form.subscripted(tree))} to --start, or give constants with --set"
-        node = next(n for n in form.all_nodes(tree.root) if form.name_of(n) == missing[0])
-        raise tree.error(node, f"--start leaves out {listed(missing)}", hint)
-    return {name: values[name] for name in names}
+    return values
 
 
 def listed(names: Sequence[str]) -> str:
@@ -140,7 +153,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:8]) + (f", ... ({len(names)} in all)" if len(names) > 8 else "")
 
 
-def _example(names: Sequence[str], vectors: set[str]) -> str:
+def example(names: Sequence[str], vectors: Container[str]) -> str:
     shown = ",".join(f"{name}=[1,2,3]" if name in vectors else f"{name}=1" for name in names[:4])
     return shown + (",..." if len(names) > 4 else "")
 
@@ -153,7 +166,7 @@ def _drawn(problem: Problem, tree: Tree, names: Sequence[str]) -> Problem:
 
     vectors = [name for name in names if name in form.subscripted(tree)]
     if vectors:
-        hint = f"give it a start: --start {_example(names, form.subscripted(tree))}"
+        hint = f"give it a start: --start {example(names, form.subscripted(tree))}"
         raise UsageError(f"{vectors[0]} is a vector, and its length is not known", hint)
     exact = build_objective(tree, dict.fromkeys(names), problem.constants, 1)
     draws = normals(problem.seed)
@@ -161,7 +174,7 @@ def _drawn(problem: Problem, tree: Tree, names: Sequence[str]) -> Problem:
         x = [_inside(next(draws), problem.bounds.get(name)) for name in names]
         if abs(exact.evaluate(exact.vector(x)).value) < float("inf"):
             return replace(problem, start=dict(zip(names, x, strict=True)))
-    hint = f"give a start inside the domain: --start {_example(names, set())}"
+    hint = f"give a start inside the domain: --start {example(names, set())}"
     raise DomainError(f"no random start of {MAX_DRAWS} has a finite value", hint)
 
 

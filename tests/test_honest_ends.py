@@ -127,3 +127,90 @@ def test_the_edge_of_the_domain_is_named(expression: str, start: float, edge: st
     outcome = api.minimize(expression, {"x": start})
     assert outcome.status is Status.STALLED
     assert any(f"that of {edge}: beyond it" in warning for warning in outcome.warnings)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(x*y-1)**2+x**2",
+        "(x*y-1)**2+1e-6*x**2",
+        "(y-x**2)**2+exp(-x)",
+        "(y-exp(x))**2+1/(1+x**2)",
+        "5+(x*y-1)**2+x**2",
+    ],
+)
+def test_a_bent_valley_that_falls_to_infinity_has_no_minimum(expression: str) -> None:
+    outcome = api.minimize(expression, {"x": 1.0, "y": 1.0})
+    assert outcome.status is Status.DIVERGED
+    assert outcome.run.reason.value == "minimum-at-infinity"
+
+
+def test_a_bent_valley_that_falls_without_end_is_unbounded() -> None:
+    assert api.minimize("(y-x**2)**2-x", {"x": 1.0, "y": 1.0}).run.reason.value == "unbounded"
+
+
+@pytest.mark.parametrize("expression", ["(y-x**3)**2-log(1+x**2)", "(x*y*z-1)**2+x**2+(z-1)**2"])
+def test_no_minimum_is_claimed_where_rounding_hides_the_floor_of_a_valley(expression: str) -> None:
+    start = {name: 1.0 for name in "xyz" if name in expression.replace("exp", "")}
+    assert api.minimize(expression, start).status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("(y-x**2)**2+(1e5-x)**2", 0.0),
+        ("(y-x**2)**2+(1-1e-5*x)**4", 0.0),
+        ("(y-x**2)**2+x**4-1e12*x**2", -2.5e23),
+        ("(x*y-1)**2", 0.0),
+        ("(x**2+y**2-1)**2", 0.0),
+    ],
+)
+def test_the_minimum_of_a_long_bent_valley_is_found(expression: str, value: float) -> None:
+    outcome = api.minimize(expression, {"x": 1.5, "y": 1.0})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "method", ["newton-cg", "lbfgs", "bfgs", "cg", "bb", "rmsprop", "adam", "gd", "batch"]
+)
+@pytest.mark.parametrize(("expression", "start"), [("x**3", 1.0), ("x-sin(x)", 3.0)])
+def test_no_method_calls_an_inflection_a_minimum(method: str, expression: str, start: float) -> None:
+    outcome = api.minimize(expression, {"x": start}, method=method, max_iter=3000)
+    assert outcome.status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "start"),
+    [
+        ("(x+y)**2+exp(-x)", {"x": 1.0, "y": 0.0}),
+        ("sqrt(1+x**2)-x", {"x": 1.0}),
+        ("erf(x)", {"x": 0.0}),
+    ],
+)
+@pytest.mark.parametrize("method", ["auto", "bb", "cg"])
+def test_a_slope_lost_in_rounding_is_no_minimum(
+    expression: str, start: dict[str, float], method: str
+) -> None:
+    assert api.minimize(expression, start, method=method).status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize("count", [3, MANY])
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-1.0, 1.0)])
+def test_a_maximum_at_or_between_the_bounds_is_left(count: int, bounds: tuple[float, float]) -> None:
+    outcome = api.minimize("-sum(v**2)", {"v": [0.0] * count}, bounds={"v": bounds})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == -count
+    assert outcome.certificate.kind == "minimum"
+
+
+@pytest.mark.parametrize("bounds", [{}, {"v": (-float("inf"), 3.0)}])
+def test_a_slope_of_many_variables_is_unbounded(bounds: dict[str, tuple[float, float]]) -> None:
+    outcome = api.minimize("sum(v)", {"v": [1.0] * MANY}, bounds=bounds)
+    assert outcome.run.reason.value == "unbounded"
+    assert outcome.run.counts.value < 400
+
+
+@pytest.mark.parametrize("expression", ["sum(v)+1e-12*sum(v**2)", "sum(v**4)-1e6*sum(v**2)"])
+def test_deep_but_bounded_in_many_variables(expression: str) -> None:
+    assert api.minimize(expression, {"v": [1.0] * MANY}).status is Status.CONVERGED

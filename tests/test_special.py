@@ -341,3 +341,20 @@ def test_dependencies_are_complete_and_minimal() -> None:
         exec("".join(map(special.scalar_source, (*special.dependencies(name), name))), namespace)
         arguments = (-2.5, 1.5) if name == "hypot" else (-2.5,)
         assert namespace[name](*arguments) == SCALAR[name](*arguments)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softplus"])
+def test_blends_of_pieces_have_the_bits_of_the_pieces(name: str) -> None:
+    x = np.concatenate(
+        [np.random.default_rng(3).normal(size=20_000) * 100, [0.0, -0.0, np.inf, -np.inf, np.nan]]
+    )
+    with np.errstate(all="ignore"):
+        pieces = {
+            "sigmoid": np.where(x >= 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x))),
+            "softplus": np.where(x > 0, x + np.log1p(np.exp(-x)), np.log1p(np.exp(x))),
+        }
+        found = ARRAY[name](x)
+    small = np.abs(x) < 700
+    assert np.array_equal(found[small], pieces[name][small])
+    assert np.isnan(found[-1])
+    assert found[-3:-1].tolist() == ([1.0, 0.0] if name == "sigmoid" else [np.inf, 0.0])

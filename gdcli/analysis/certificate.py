@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 
-from gdcli.solvers.curvature import passing_direction
-from gdcli.solvers.dense import eigen, largest_entry
+from gdcli.solvers.curvature import REACHED_BY_ANY, passing_direction
+from gdcli.solvers.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import LEVELS, smoothed
 from gdcli.solvers.model import LocalModel
@@ -26,7 +26,8 @@ from gdcli.solvers.plane import local_model
 from gdcli.solvers.run import quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Certificate, Evaluation, Objective, StopReason, Vector
-from gdcli.solvers.vectors import as_like, is_zero, norm, same, unit_like
+from gdcli.solvers.valley import floor_rises, follow_floor
+from gdcli.solvers.vectors import as_like, dot, is_zero, max_abs, norm, same, unit_like
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
 # A point is called stationary, and a claim of success is allowed, when no more than this many times the
@@ -40,15 +41,20 @@ _KINK_LOOK = 50
 _EPSILON = 2.0**-52
 # How far the rise from a corner is looked at, relative to max(1, |x|).
 _CORNER_LOOK = 1e-4
+_WITHOUT_END = {StopReason.UNBOUNDED: "unbounded", StopReason.AT_INFINITY: "at-infinity"}
 _ENDS = ("minimum", "degenerate", "kink")
 # Beside 0 a step of this length is still a normal number.
 _LEAST_STEP = 1e-300
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
 _DOUBTFUL_SIGN = 1e-6
+# A slope so many times the one that the rounding of x makes is a slope.
+_SLOPED = 1e3
 # At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
 _SHARPER = 3.0
 _WALK_NEWS = 4e-12
+# Down the floor of a valley a fall by this part of the scale of the value is news, as in the run itself.
+_FLOOR_NEWS = 4e-12
 # Newton's method squares the error: where it is of use at all, one step takes most of the slope away.
 _CREST_SLOPE = 0.25
 
@@ -67,9 +73,11 @@ def certify(
     stationary. ``reason`` is why the run ended: when it was on its way to infinity, no gain is estimated.
     """
     found = _examine(objective, at, start, tol)
+    if reason in _WITHOUT_END and found.kind not in ("not-stationary", "kink"):
+        found = replace(found, kind=_WITHOUT_END[reason])
+    no_end = reason is StopReason.NON_FINITE or reason in _WITHOUT_END
     if found.gain is None:
         return found
-    no_end = reason in (StopReason.UNBOUNDED, StopReason.AT_INFINITY, StopReason.NON_FINITE)
     if no_end or not found.gain <= _CREDIBLE * max(1.0, abs(at.value)):
         return replace(found, gain=None, distance=None)
     return found
@@ -90,7 +98,7 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
             return Certificate(
                 "unknown", None, notes=(full.note or "the gradient is not finite at the end point",)
             )
-        if full.hessian is None or not isfinite(largest_entry(full.hessian)):
+        if full.hessian is None or not matrix_is_finite(full.hessian):
             note = full.note or "the Hessian is not finite at the end point"
             return Certificate("unknown", norm(full.gradient), notes=(note,))
         found = _certify_dense(objective, full, start, tol, source)
@@ -107,7 +115,7 @@ def _certify_dense(
 ) -> Certificate:
     noise = NOISE[source]
     model = local_model(at.gradient, at.hessian, noise)
-    values, vectors = eigen(at.hessian)
+    values = eigenvalues(at.hessian)
     low, high = values[0], values[-1]
     error = noise * max(abs(low), abs(high))
     gain: float | None = model.gain
@@ -117,17 +125,17 @@ def _certify_dense(
         notes.append("the Hessian was computed by differences of gradients")
     if at.estimated:
         notes.append("the derivatives are difference quotients: the exact ones do not exist here")
-    doubtful = model.null or [vectors[0]]
+    doubtful = model.null
     stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
     settled = False
     if model.strict and stationary:
-        passing = passing_direction(objective, at, start, model, low, vectors[0], source)
+        passing = passing_direction(objective, at, start, model, source, REACHED_BY_ANY)
         settled = passing is None
-        doubtful = doubtful if passing is None else [passing]
+        doubtful = [] if passing is None else [passing]
     if not stationary:
         kind = "not-stationary"
     elif model.negative and (model.lowest > -_DOUBTFUL_SIGN or not low < -error):
-        kind = kind_by_walking(objective, at, [vectors[0]], model.gain)
+        kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gain)
     elif model.negative:
         gain = None
         kind = "saddle" if high > error else "maximum"
@@ -138,13 +146,16 @@ def _certify_dense(
     elif model.flat:
         kind = _kind_of_flat(objective, at)
     else:
+        doubtful = doubtful or [eigen(at.hessian)[1][0]]
         if not model.strict and not is_zero(ahead := model.stationary_step()):
             # Beside a null direction, the curvature along the rest of the way may be a passing one too.
             doubtful = [ahead, *doubtful]
         kind = kind_by_walking(objective, at, doubtful, model.gain)
+        if kind == "degenerate":
+            kind = _kind_of_floor(objective, at, start, model.gain, source)
         gain = gain if kind == "degenerate" else None
     if kind in ("minimum", "degenerate") and start is not None:
-        kind = _kind_from_afar(objective, at, start, kind)
+        kind = _kind_from_afar(objective, at, start, kind, source)
     return Certificate(
         kind=kind,
         gradient_norm=norm(at.gradient),
@@ -158,16 +169,33 @@ def _certify_dense(
     )
 
 
-def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kind: str) -> str:
+def _kind_of_floor(
+    objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, source: str
+) -> str:
+    """Return the kind of a point on the level floor of a valley: does the floor fall on, around a bend?"""
+    enough = 4.0 * gain + _floor_news(at, start)
+    found = follow_floor(objective, at, enough, unbounded_below(at.value), source)
+    return "not-stationary" if found.outcome is Outcome.LOWER else _KINDS[found.outcome]
+
+
+def _floor_news(at: Evaluation, start: Evaluation | None) -> float:
+    fall = 1.0 if start is None else start.value - at.value
+    return _FLOOR_NEWS * max(abs(at.value), min(1.0, fall))
+
+
+def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kind: str, source: str) -> str:
     """Return ``kind``, unless the point is very far from the start and the value falls on without end.
 
-    Out there the rounding of the variables alone makes curvature, and a small gradient beside a large value.
+    Out there the rounding of the variables alone makes curvature, and a small gradient beside a large value. So the
+    floor of a valley must be seen to rise: without that the kind is unknown.
     """
     way = at.x - start.x
     if not at.value < start.value or not norm(way) > FLIGHT * max(1.0, norm(start.x)):
         return kind
     found = follow(objective, at, way, unbounded_below(at.value))
-    return _KINDS[found.outcome] if found.outcome in (Outcome.UNBOUNDED, Outcome.LIMIT) else kind
+    if found.outcome in (Outcome.UNBOUNDED, Outcome.LIMIT):
+        return _KINDS[found.outcome]
+    return kind if floor_rises(objective, at, _floor_news(at, start), source) else "unknown"
 
 
 def _is_crest(objective: Objective, at: Evaluation, model: LocalModel) -> bool:
@@ -295,22 +323,31 @@ def _kind_of_flat(objective: Objective, at: Evaluation) -> str:
         return "degenerate"
     axes = eigen(at.hessian)[1]
     found = _walk_both_ways(objective, at, axes, 0.0)
-    if found.outcome is Outcome.LEVEL:
-        return "flat"
-    return _KINDS[found.outcome]
+    # A rise that does not go on is noise.
+    return "flat" if found.outcome in (Outcome.LEVEL, Outcome.RISES) else _KINDS[found.outcome]
 
 
 def kind_by_walking(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> str:
     """Return the kind of a stationary point with no negative curvature, by walking along
     doubtful directions.
     """
-    return _KINDS[_walk_both_ways(objective, at, directions, gain).outcome]
+    outcome = _walk_both_ways(objective, at, directions, gain).outcome
+    if outcome is Outcome.LEVEL and any(_is_sloped(at, v) for v in directions[:_WALKED_DIRECTIONS]):
+        return "unknown"  # a slope that the value is too coarse to show: far out erf(-x) is level as well
+    return _KINDS[outcome]
+
+
+def _is_sloped(at: Evaluation, v: Vector) -> bool:
+    if at.hessian is None:
+        return False
+    rounding = _EPSILON * largest_entry(at.hessian) * max_abs(at.x)
+    return abs(dot(at.gradient, v)) > _SLOPED * rounding * norm(v)
 
 
 def _walk_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> Walk:
     steps = both_ways(directions[:_WALKED_DIRECTIONS], at.x)
     enough = 4.0 * gain + _WALK_NEWS * abs(at.value)
-    return walk_all(objective, at, steps, enough, unbounded_below(at.value))[0]
+    return walk_all(objective, at, steps, enough, unbounded_below(at.value))
 
 
 _KINDS = {

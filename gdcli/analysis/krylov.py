@@ -55,6 +55,8 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
     if at.gradient is None:
         return Certificate("unknown", None, notes=(at.note or "the gradient is not finite at the end point",))
     slope = norm(at.gradient)
+    if isinstance(objective, Bounded) and objective.all_held(at):
+        return Certificate("minimum", slope, gain=0.0, distance=0.0)
     spectrum = lanczos(objective, at)
     if spectrum is None:
         return Certificate(

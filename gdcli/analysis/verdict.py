@@ -43,7 +43,7 @@ class Verdict(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """The words that differ between minimising and maximising."""
+    """The words that differ between minimising and maximising; ``unit`` times a value of the run is what is shown."""
 
     minimum: str
     maximum: str
@@ -52,6 +52,7 @@ class _Words(NamedTuple):
     falling: str
     below: str
     infimum: str
+    unit: float = 1.0
 
 
 _MINIMISE = _Words("minimum", "maximum", "lower", "falls", "falling", "below", "infimum")
@@ -68,15 +69,17 @@ def judge(
     constant: bool = False,
     step_sizes: bool = False,
     fixed: FixedRate | None = None,
+    unit: float = 1.0,
 ) -> Verdict:
     """Return the verdict on a run and the certificate of its best point.
 
     ``strict``: the run was by `auto`, whose claims are held to a hundredth of ``tol`` (default 1e-8) instead
     of a hundred times it. ``sign`` is -1 when the user maximises. ``constant``: the expression does not
     depend on any variable. ``step_sizes``: the method was given its step size (then advice speaks of it).
-    ``fixed``: its step size never changed; then the verdict also tells which sizes are stable.
+    ``fixed``: its step size never changed; then the verdict also tells which sizes are stable. ``unit`` is what a value
+    of 1 in the run is to the user, where the run was on a scaled function.
     """
-    words = _MINIMISE if sign > 0 else _MAXIMISE
+    words = (_MINIMISE if sign > 0 else _MAXIMISE)._replace(unit=unit)
     other = "" if strict else ", or --method auto"
     found = (
         _of_the_end(run, words)
@@ -136,7 +139,7 @@ def _of_no_minimum(
             f"check the sign of the expression, {'maximize' if sign > 0 else 'minimize'} it, or add bounds",
         )
     if run.reason is StopReason.AT_INFINITY or certificate.kind == "at-infinity":
-        limit = sign * run.best.at.value
+        limit = sign * run.best.at.value * w.unit
         # Only where hardly anything is left to gain does the value tell the limit.
         near = certificate.kind in ("at-infinity", "degenerate", "flat")
         towards = "towards" if near else f"{w.below}"
@@ -166,6 +169,13 @@ def _of_no_minimum(
     return None
 
 
+_ENDS = {
+    "minimum": "local {}",
+    "degenerate": "degenerate local {} (the curvature vanishes in some direction)",
+    "kink": "local {} at a kink",
+}
+
+
 def _of_the_point(
     run: RunResult, certificate: Certificate, strict: bool, tol: float, words: _Words, constant: bool
 ) -> Verdict | None:
@@ -183,15 +193,11 @@ def _of_the_point(
             "start from another point"
             + ("" if strict else ", or use --method auto, which leaves such points"),
         )
-    if kind not in ("minimum", "degenerate", "kink") or certificate.gain is None:
+    if kind not in _ENDS or certificate.gain is None:
         return None
     if not _claimable(run, kind, certificate.gain, strict, tol):
         return None
-    what = {
-        "minimum": f"local {w.minimum}",
-        "degenerate": f"degenerate local {w.minimum} (the curvature vanishes in some direction)",
-        "kink": f"local {w.minimum} at a kink",
-    }[kind]
+    what = _ENDS[kind].format(w.minimum)
     if run.iterations == 0:
         return Verdict(Status.CONVERGED, f"The start is a {what} already.", "")
     return Verdict(Status.CONVERGED, f"Converged to a {what} after {_count(run.iterations)}.", "")
@@ -268,9 +274,10 @@ def _of_a_stall(
 
 def _left(certificate: Certificate, words: _Words, value: float) -> str:
     gain, slope = certificate.gain, certificate.gradient_norm
-    if gain is not None and gain > 0.0:
-        return f" (gradient norm {slope:.2g}, the value can still get about {gain:.2g} {words.lower})"
-    return "" if slope is None else f" (gradient norm {slope:.2g})"
+    if gain is not None and gain > 0.0 and slope is not None:
+        left = f"the value can still get about {gain * words.unit:.2g} {words.lower}"
+        return f" (gradient norm {slope * words.unit:.2g}, {left})"
+    return "" if slope is None else f" (gradient norm {slope * words.unit:.2g})"
 
 
 def _count(iterations: int) -> str:

@@ -10,24 +10,43 @@ Mathematical Programming 134, 2012, section 3).
 
 from __future__ import annotations
 
-from gdcli.language.graph import LEAVES, Graph
+from collections.abc import Container
+
+from gdcli.language.graph import LEAVES, Graph, arguments
 
 SMOOTHABLE = frozenset({"abs", "max", "min"})
 
 
-def can_smooth(graph: Graph, root: int) -> bool:
-    """Tell whether there is a kink below ``root`` that can be rounded off."""
-    return any(graph.keys[i][0] in SMOOTHABLE for i in graph.reach((root,)))
+def can_smooth(graph: Graph, root: int, fixed: Container[int] = ()) -> bool:
+    """Tell whether there is a kink below ``root`` that can be rounded off; ``fixed`` leaves never change."""
+    return bool(_kinks(graph, root, fixed))
 
 
-def smooth(graph: Graph, root: int, mu: float) -> int:
-    """Return the node of ``root`` with its kinks rounded off to about ``mu``; the new nodes are in the same graph."""
+def _kinks(graph: Graph, root: int, fixed: Container[int]) -> set[int]:
+    """The nodes with a kink that is met when what is not fixed changes."""
+    varies: set[int] = set()
+    for i in graph.reach((root,)):
+        key = graph.keys[i]
+        if key[0] in LEAVES:
+            if key[0] != "number" and i not in fixed:
+                varies.add(i)
+        elif any(a in varies for a in arguments(key)):
+            varies.add(i)
+    return {i for i in varies if graph.keys[i][0] in SMOOTHABLE}
+
+
+def smooth(graph: Graph, root: int, mu: float, fixed: Container[int] = ()) -> int:
+    """Return the node of ``root`` with its kinks rounded off to about ``mu``; the new nodes are in the same graph.
+
+    ``fixed`` leaves never change, so that kinks in them alone are none.
+    """
+    kinks = _kinks(graph, root, fixed)
     new: dict[int, int] = {}
     for i in graph.reach((root,)):
         key = graph.keys[i]
         if key[0] in LEAVES:
             new[i] = i
-        elif key[0] in SMOOTHABLE:
+        elif i in kinks:
             new[i] = _rounded(graph, key[0], [new[a] for a in key[1:]], mu)
         elif key[0] == "where":
             new[i] = graph.node("where", key[1], *(new[a] for a in key[2:]))

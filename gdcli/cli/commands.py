@@ -86,6 +86,18 @@ L and m are the largest and the smallest curvature (eigenvalue of the Hessian) a
 --maximize, of the negative of the expression. Above 2/L steps overshoot; the best fixed rate is 2/(L+m)."""
 
 
+_FIT_TEXT = """Fit a model to data: find the parameters with which it says best what was measured.
+
+MODEL is 'measured ~ formula', as in 'y ~ a*x + b'. Names that are columns of the data are read from each row, the
+others are parameters. A model that is linear in its parameters needs no --start. The loss of a row is the square of
+what is left over, unless --loss says otherwise; an expression without ~ is itself the loss of a row.
+
+All rows are looked at in each step, a sum of squares by Levenberg-Marquardt. With --batch-size or --epochs the rows
+are visited epoch by epoch, with a step after each batch.
+
+The answer has the parameters with their standard errors, t (value over error) and 95 % intervals, and how good the
+fit is; docs/fit.md tells what each number means. The exit code is 6 where the data do not tell all parameters."""
+
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
@@ -136,6 +148,39 @@ COMMANDS: dict[str, Command] = {
             (
                 "gd gradient 'x**2 + y' --at x=2,y=2",
                 "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5 --trace",
+            ),
+        ),
+        Command(
+            "fit",
+            "gdcli.cli.fit:run",
+            "Fit a model to data.",
+            _FIT_TEXT,
+            (
+                Argument(
+                    "MODEL",
+                    "expression",
+                    "y ~ formula, in quotes. '-' reads it from standard input, @FILE from a file.",
+                ),
+                Argument(
+                    "DATA",
+                    "files",
+                    "Files (csv, tsv, jsonl, parquet; also .gz) or patterns; '-' or none is standard input.",
+                    required=False,
+                    many=True,
+                ),
+            ),
+            (
+                *options.DATA,
+                *options.FIT_METHOD,
+                *options.STOPPING,
+                *options.EPOCHS,
+                *options.FIT_OUTPUT,
+            ),
+            (
+                "gd fit 'y ~ a*exp(-b*x)+c' decay.csv --start a=1,b=1,c=0",
+                "gd fit 'y ~ X @ w + b' 'runs/*.csv' --columns 'X=x*' --print w,w.se",
+                "gd fit 't ~ a*x + b' clicks.csv --loss logistic --batch-size 32 --epochs 5",
+                "zcat big.csv.gz | gd fit 'y ~ a*x + b' --predict - > fitted.csv",
             ),
         ),
         Command(

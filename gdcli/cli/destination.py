@@ -18,8 +18,10 @@ from gdcli.errors import GdError, Span, UsageError
 
 class Destination:
     """``with Destination(path) as stream:`` write; the file appears at the end, unless an exception ended
-    it.
+    it. Errors name the ``option``.
     """
+
+    option = "--output"
 
     def __init__(self, path: str | None) -> None:
         self._path = "" if path is None or path == "-" else os.path.realpath(path)
@@ -37,7 +39,7 @@ class Destination:
 
     def _unwritable(self, why: str) -> UsageError:
         return UsageError(
-            f"cannot write the file: {why}", "", Span(self._typed, 0, len(self._typed), "--output")
+            f"cannot write the file: {why}", "", Span(self._typed, 0, len(self._typed), self.option)
         )
 
     def _open(self) -> TextIO:

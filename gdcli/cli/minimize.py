@@ -17,6 +17,8 @@ from gdcli.errors import Span, UsageError
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
+    from gdcli.report.machine import Words
+    from gdcli.report.tables import Layout
     from gdcli.solvers.types import Iterate, Observer
 
 TEXT_LIMIT = 1_000_001  # one more than the language takes: enough to be told that it is too long
@@ -60,7 +62,7 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
     with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
         with Destination(values["output"]) as stream:
-            writer = _writer(values, problem, stream)
+            writer = writer_for(values, problem, stream)
             on_sigterm()
             observers = [writer] if plot is None else [writer, plot.recorder]
             with watched(values, problem) as watch:
@@ -68,7 +70,7 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
             writer.finish(outcome)
         if plot is not None:
             canvas.draw(partial(plot.picture, outcome))
-    tell_warnings(outcome.warnings, seen=_warned(values, stream))
+    tell_warnings(outcome.warnings, seen=warned(values, stream))
     return outcome.status.exit_code
 
 
@@ -115,7 +117,17 @@ def _decode(content: bytes, source: str) -> str:
         raise UsageError(f"{source} is not UTF-8 text (byte {fault.start})") from None
 
 
-def _writer(values: dict[str, Any], problem: Problem, stream: TextIO) -> Writer:
+def writer_for(
+    values: dict[str, Any],
+    problem: Problem,
+    stream: TextIO,
+    layout: Layout | None = None,
+    words: Words | None = None,
+) -> Writer:
+    """Return what shows the run in the format that was asked for.
+
+    ``layout`` and ``words`` are those of its kind of run (None: of a minimisation).
+    """
     from gdcli.objective.space import Space
     from gdcli.report.tables import Table, is_terminal
 
@@ -126,18 +138,19 @@ def _writer(values: dict[str, Any], problem: Problem, stream: TextIO) -> Writer:
     every = values["every"]
     format = values["format"] or "table"
     if format in ("table", "plain") and not values["print"]:
-        return Table(stream, sign, space.size, every, timing, plain=format == "plain")
+        return Table(stream, sign, space.size, every, timing, format == "plain", layout)
     from gdcli.report import machine
 
+    words = words or machine.WORDS
     if values["print"]:
-        return machine.Selected(stream, values["print"], problem)
+        return machine.Selected(stream, values["print"], problem, words)
     if format == "json":
-        return machine.Json(stream, timing)
+        return machine.Json(stream, timing, words)
     lines = machine.JsonLines if format == "jsonl" else machine.Csv
-    return lines(stream, sign, space, every or 1, timing)
+    return lines(stream, sign, space, every or 1, timing, words)
 
 
-def _warned(values: dict[str, Any], stream: TextIO) -> bool:
+def warned(values: dict[str, Any], stream: TextIO) -> bool:
     """Return whether a person saw the warnings already: in a table, on the terminal that is standard error
     too.
     """

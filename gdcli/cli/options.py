@@ -227,6 +227,27 @@ def interval(value: str, name: str) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
+def part(value: str, name: str) -> float:
+    """Read a part of a whole, above 0 and below 1."""
+    read = _float(value)
+    if read is None or not 0.0 < read < 1.0:
+        raise wrong(value, name, "a part above 0 and below 1", "for example 0.2: every fifth row")
+    return read
+
+
+ALL_ROWS = 0
+
+
+def batch_size(value: str, name: str) -> int:
+    """Read how many rows make a step; 0 stands for all of them."""
+    if value.strip() == "all":
+        return ALL_ROWS
+    read = _whole(value, 1)
+    if read is None:
+        raise wrong(value, name, "a whole number of rows or all", "for example 1, 32 or all")
+    return read
+
+
 FORMATS = ("table", "json", "jsonl", "csv", "plain")
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
 _OWN = "the method's own"
@@ -447,6 +468,155 @@ METHODS = Option(
     "LIST",
     methods,
     group="Method",
+)
+
+
+LOSSES = ("squared", "absolute", "huber", "logistic", "poisson")
+SCHEDULES = ("constant", "decay", "book")
+SHUFFLES = ("blocks", "full", "none")
+DATA = (
+    Option(
+        "--start",
+        "Where to start: a=1,b=2, w=zeros(9), @result.json (goes on); auto searches.",
+        "0 for a linear model",
+        "START",
+        many=True,
+        group="Problem",
+    ),
+    *(option for option in PROBLEM if option.name == "--set"),
+    PROBLEM[2]._replace(help="Bounds of parameters: a=0:5, b=:2 (only above), w=0:1 (each element)."),
+    Option(
+        "--loss",
+        "squared, absolute, huber, logistic or poisson.",
+        "squared",
+        "LOSS",
+        one_of(*LOSSES),
+        group="Problem",
+    ),
+    Option(
+        "--huber-delta",
+        "Where Huber's loss turns from squared to absolute.",
+        "1",
+        "NUMBER",
+        positive,
+        group="Problem",
+    ),
+    Option(
+        "--columns",
+        "Many columns under one name, for X @ w: X=x* or X=age|height|x*.",
+        "none",
+        "NAME=PATTERN",
+        many=True,
+        group="Problem",
+    ),
+    Option(
+        "--weights",
+        "A column of weights of rows; the variance of a row is a common one over its weight.",
+        "1",
+        "COLUMN",
+        group="Problem",
+    ),
+    Option(
+        "--sigma",
+        "A column of known standard deviations; gives chi-square and its p-value.",
+        "unknown",
+        "COLUMN",
+        group="Problem",
+    ),
+    Option(
+        "--scale-sigma",
+        "Take --sigma for known up to a factor, and find that from the residuals.",
+        "off",
+        group="Problem",
+    ),
+    MAXIMIZE._replace(help="Maximize: the expression of a row is its log-likelihood, say."),
+    Option(
+        "--missing",
+        "A missing or bad cell is an error, or its row is skipped.",
+        "error",
+        "error|skip",
+        one_of("error", "skip"),
+        group="Data",
+    ),
+    Option(
+        "--spool",
+        "The folder for temporary files of data that do not fit into memory.",
+        "the system's",
+        "FOLDER",
+        group="Data",
+    ),
+    PROBLEM[3],
+)
+FIT_METHOD = tuple(
+    option._replace(
+        help={
+            "--method": "How to search; by epochs sgd, momentum, nesterov, adagrad, rmsprop or adam; see 'gd methods'.",
+            "--lr": "Learning rate, the factor of the mean gradient of a row in each step.",
+        }.get(option.name, option.help)
+    )
+    for option in METHOD
+    if option.name in ("--method", "--lr", "--step-rule", "--step-sizes")
+)
+EPOCHS = (
+    Option(
+        "--batch-size",
+        "Rows a step: 1 (stochastic), 32 (mini-batch), all.",
+        "a batch solve",
+        "N|all",
+        batch_size,
+        group="Stochastic",
+    ),
+    Option("--epochs", "Passes over the data.", "20; book's own stop", "N", stride, group="Stochastic"),
+    Option(
+        "--schedule",
+        "constant, decay (lr/(1+k) in epoch k, from 0), book (0.9 times after each epoch without improvement).",
+        "constant",
+        "NAME",
+        one_of(*SCHEDULES),
+        group="Stochastic",
+    ),
+    Option(
+        "--shuffle",
+        "The order of rows: blocks of 256 at random, full (each row), none.",
+        "blocks",
+        "ORDER",
+        one_of(*SHUFFLES),
+        group="Stochastic",
+    ),
+    Option(
+        "--validate",
+        "Hold back this part of the rows, and stop when their loss rises.",
+        "none",
+        "PART",
+        part,
+        group="Stochastic",
+    ),
+    Option("--polish", "End with a batch solve.", "off", group="Stochastic"),
+)
+FIT_OUTPUT = (
+    *(option for option in OUTPUT if option.name == "--format"),
+    OUTPUT[1]._replace(
+        help="Print only these, tab separated: a,b,value; a.se, a.t, a.low, a.high are a's error, t and interval."
+    ),
+    *(option for option in OUTPUT if option.name in ("--every", "--timing", "--output")),
+    Option(
+        "--predict",
+        "Write the rows as they came with a column 'fitted' more: what the model says of the left side. "
+        "- writes them to standard output, in place of the answer.",
+        "none",
+        "FILE",
+        group="Output",
+    ),
+    Option(
+        "--residuals",
+        "The same with the columns 'fitted' and 'residual', the left side less what is fitted.",
+        "none",
+        "FILE",
+        group="Output",
+    ),
+    _PLOT._replace(
+        help="Draw rows, curve and residuals into this file (.png, .svg, .pdf), or - in the terminal."
+    ),
 )
 
 

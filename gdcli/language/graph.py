@@ -230,17 +230,31 @@ class Graph:
 
     def total(self, vector: int, length: int) -> int:
         """Return the sum of a vector (or a broadcast scalar) of ``length``, scalar factors pulled out."""
-        if self.lengths[vector] is None:
-            return self.mul(self.number(float(length)), vector)
-        key = self.keys[vector]
+        factor, inner = self._apart(vector)
+        total = self.number(float(length)) if inner is None else self.node("sum", inner)
+        return total if factor is None else self.mul(factor, total)
+
+    def _apart(self, i: int) -> tuple[int | None, int | None]:
+        """Return a scalar factor of a product and what is left of it, a vector; None where there is no such part."""
+        if self.lengths[i] is None:
+            return i, None
+        key = self.keys[i]
         if key[0] == "neg":
-            return self.neg(self.total(key[1], length))
-        if key[0] in ("mul", "div") and self.lengths[key[2]] is None:
-            outside = self.mul if key[0] == "mul" else self.div
-            return outside(self.total(key[1], length), key[2])
-        if key[0] == "mul" and self.lengths[key[1]] is None:
-            return self.mul(key[1], self.total(key[2], length))
-        return self.node("sum", vector)
+            factor, inner = self._apart(key[1])
+            return (self.number(-1.0) if factor is None else self.neg(factor)), inner
+        if key[0] not in ("mul", "div"):
+            return None, i
+        (f, a), (g, b) = self._apart(key[1]), self._apart(key[2])
+        if f is None and g is None:
+            return None, i
+        combine = self.mul if key[0] == "mul" else self.div
+        one = self.number(1.0)
+        factor = combine(one if f is None else f, one if g is None else g)
+        if b is None:
+            return factor, a
+        if a is None and key[0] == "mul":
+            return factor, b
+        return factor, combine(one if a is None else a, b)
 
     # -- looking at the graph ------------------------------------------------------------------------------
 

@@ -59,20 +59,18 @@ def _limit(text: str, start: int, end: int, option: str) -> Limit:
 
 
 def boxes(
-    limits: Sequence[Limit], lengths: Mapping[str, int | None]
+    limits: Sequence[Limit], lengths: Mapping[str, int | None], what: str = "variable of the expression"
 ) -> dict[str, tuple[float | list[float], float | list[float]]]:
     """Return (lower, upper) by name for the bounded variables: numbers, or lists for a vector.
 
-    A later bound of the same variable or element takes the place of an earlier one. Raises UsageError for unknown
-    names, an index of a number, and an index beyond the vector.
+    ``what`` is what the names are. A later bound of the same variable or element takes the place of an earlier one.
+    Raises UsageError for unknown names, an index of a number, and an index beyond the vector.
     """
     found: dict[str, tuple[float | list[float], float | list[float]]] = {}
     for limit in limits:
         if limit.name not in lengths:
-            hint = did_you_mean(limit.name, lengths, f"the variables are {', '.join(list(lengths)[:8])}")
-            raise UsageError(
-                f"--bounds gives {limit.name}, which is not a variable of the expression", hint, limit.span
-            )
+            hint = did_you_mean(limit.name, lengths, f"there are {', '.join(list(lengths)[:8])}")
+            raise UsageError(f"--bounds gives {limit.name}, which is not a {what}", hint, limit.span)
         length = lengths[limit.name]
         if length is None:
             if limit.element is not None:

@@ -51,11 +51,10 @@ def _huber(graph: Graph, y: int, f: int, delta: float) -> int:
 
 
 def _logistic(graph: Graph, y: int, f: int, delta: float) -> int:
-    """``softplus(-s*f)`` with the label as a sign s; 0 and -1 are the same label."""
-    zero = graph.number(0.0)
-    return graph.node(
-        "where", ">", y, zero, graph.node("softplus", graph.node("neg", f)), graph.node("softplus", f)
-    )
+    """``softplus(s*f)`` with s = 1 - 2*max(y, 0), 1 or -1, from the label: 0 and -1 are the same label."""
+    label = graph.node("max", y, graph.number(0.0))
+    side = graph.node("sub", graph.number(1.0), graph.node("mul", graph.number(2.0), label))
+    return graph.node("softplus", graph.node("mul", side, f))
 
 
 def _poisson(graph: Graph, y: int, f: int, delta: float) -> int:

@@ -9,12 +9,14 @@ and compiled when first needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from operator import itemgetter
 from typing import Any
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives, NotDifferentiableError
 from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.codegen.chunks import Output
-from gdcli.codegen.runners import ScalarFunction, numpy, vector_function
+from gdcli.codegen.runners import ARITHMETIC, Program, ScalarFunction, numpy, vector_function
 from gdcli.language.form import Form
 from gdcli.language.graph import Key
 from gdcli.objective.space import Space
@@ -60,12 +62,13 @@ class ScalarObjective:
         self.has_product = True
         self._given = gradient
         self._derivatives = Derivatives(graph)
-        self._programs: dict[str, Callable[[Sequence[float]], Any]] = {}
+        self._programs: dict[str, Program] = {}
         self._gradient_nodes: list[int] | None = None
         self._smoothed: dict[float, ScalarObjective | None] = {}
-        self.value_program: Callable[[Sequence[float]], Any] = self._function(
-            [self.root], lambda texts: texts[0]
-        )
+        self._can_jump: bool | None = None
+        self._second: Program | None = None
+        self._rows: list[Callable[[Sequence[float]], tuple[float, ...]]] = []
+        self.value_program: Program = self._function([self.root], lambda texts: texts[0])
 
     def is_constant(self) -> bool:
         """Whether the value is plainly the same everywhere: every derivative is 0 and nothing jumps."""
@@ -75,7 +78,9 @@ class ScalarObjective:
     @property
     def has_jumps(self) -> bool:
         """Whether the value may jump somewhere: floor, ceil, sign or where are in use."""
-        return bool({"floor", "ceil", "sign", "where"} & set(self.form.kinks()))
+        if self._can_jump is None:
+            self._can_jump = not {"floor", "ceil", "sign", "where"}.isdisjoint(self.form.kinks())
+        return self._can_jump
 
     def smoothed(self, mu: float) -> ScalarObjective | None:
         """Return the objective with abs, max and min rounded off to about ``mu``; None where it has none."""
@@ -100,15 +105,16 @@ class ScalarObjective:
 
     def programs_in_use(self) -> dict[str, ScalarFunction]:
         """Return the CPython programs made so far: value, gradient, second (gradient and Hessian), product."""
-        programs = {"value": self.value_program, **self._programs}
+        programs = {"value": self.value_program, "second": self._second, **self._programs}
         return {name: program for name, program in programs.items() if isinstance(program, ScalarFunction)}
 
-    def replace_programs(self, programs: Mapping[str, Callable[[Sequence[float]], Any]]) -> None:
+    def replace_programs(self, programs: Mapping[str, Program]) -> None:
         """Use other programs in their place, which return the same."""
         self._programs.update(programs)
         self.value_program = self._programs.pop("value", self.value_program)
+        self._second = self._programs.pop("second", self._second)
 
-    def _program(self, name: str, make: Callable[[], ScalarFunction]) -> Callable[[Sequence[float]], Any]:
+    def _program(self, name: str, make: Callable[[], ScalarFunction]) -> Program:
         found = self._programs.get(name)
         if found is None:
             found = self._programs[name] = make()
@@ -136,13 +142,13 @@ class ScalarObjective:
         return self._function(self.gradient_nodes, _row)
 
     def _write_second(self) -> ScalarFunction:
+        """The gradient and the lower triangle of the Hessian."""
         n = self.size
-
-        def layout(texts: list[str]) -> str:
-            rows = [[texts[n + packed(i, j)] for j in range(n)] for i in range(n)]
-            return f"{_row(texts[:n])}, ({''.join(_row(r) + ', ' for r in rows)})"
-
-        return self._function([*self.gradient_nodes, *self._hessian_nodes()], layout)
+        self._rows = _row_readers(n)
+        return self._function(
+            [*self.gradient_nodes, *self._hessian_nodes()],
+            lambda texts: f"{_row(texts[:n])}, {_row(texts[n:])}",
+        )
 
     def _write_product(self) -> ScalarFunction:
         graph = self.form.graph
@@ -154,35 +160,44 @@ class ScalarObjective:
 
     def evaluate(self, x: Vec, order: int = 0) -> Evaluation:
         """Return the value at x, with derivatives up to ``order``; see `solvers.types.Objective`."""
-        value = self.value(x)
-        at = Evaluation(x, value)
+        at = Evaluation(x, self.value(x))
         return self.complete(at, order) if order else at
 
     def value(self, x: Sequence[float]) -> float:
         """Return the value at x, +inf where it is not a number."""
         self.counts.value += 1
-        value: float = self.value_program(x)
+        program = self.value_program
+        # The two lines of ScalarFunction's call, spelled out: this is called more often than anything else.
+        try:
+            value: float = program.bare(x)
+        except ARITHMETIC:
+            value = program.safe(x)
         return value if value == value else INF
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         """Return ``at`` with the gradient (order 1) and the Hessian (order 2) added."""
-        if not -INF < at.value < INF or (order < 2 and at.gradient is not None):
+        x, value, gradient, _, _, _ = at
+        if not -INF < value < INF or (order < 2 and gradient is not None):
             return at
-        if at.gradient is None:
+        if gradient is None:
             self.counts.gradient += 1
         if order < 2:
-            gradient = Vec(self._program("gradient", self._write_gradient)(at.x))
-            if is_finite(gradient):
-                return Evaluation(at.x, at.value, gradient)
-            return self._stand_in(at, order)
+            gradient = Vec(self._program("gradient", self._write_gradient)(x))
+            return Evaluation(x, value, gradient) if is_finite(gradient) else self._stand_in(at, order)
         self.counts.hessian += 1
-        first, second = self._program("second", self._write_second)(at.x)
-        gradient, rows = Vec(first), [Vec(row) for row in second]
-        if not is_finite(gradient):
+        program = self._second
+        if program is None:
+            program = self._second = self._write_second()
+        try:
+            first, second = program.bare(x)
+        except ARITHMETIC:
+            first, second = program.safe(x)
+        # One sum is cheaper than many questions, and in doubt only when finite numbers overflow together.
+        if not (isfinite(sum(first)) or all(map(isfinite, first))):
             return self._stand_in(at, order)
-        if not all(map(is_finite, rows)):
-            return Evaluation(at.x, at.value, gradient, None, NOTE_NONE)
-        return Evaluation(at.x, at.value, gradient, rows)
+        if not (isfinite(sum(second)) or all(map(isfinite, second))):
+            return Evaluation(x, value, Vec(first), None, NOTE_NONE)
+        return Evaluation(x, value, Vec(first), [Vec(read(second)) for read in self._rows])
 
     def _stand_in(self, at: Evaluation, order: int) -> Evaluation:
         """Central differences where the value is finite and the derivative is not, such as at a kink."""
@@ -209,11 +224,12 @@ def _row(texts: Sequence[str]) -> str:
     return f"({', '.join(texts)},)"
 
 
-def packed(i: int, j: int) -> int:
-    """The place of entry (i, j) of a symmetric matrix in its lower triangle, row by row."""
-    if i < j:
-        i, j = j, i
-    return i * (i + 1) // 2 + j
+def _row_readers(n: int) -> list[Callable[[Sequence[float]], tuple[float, ...]]]:
+    """What reads each row of a symmetric matrix from its lower triangle, which is stored row by row."""
+    if n == 1:
+        return [tuple]
+    places = [[max(i, j) * (max(i, j) + 1) // 2 + min(i, j) for j in range(n)] for i in range(n)]
+    return [itemgetter(*row) for row in places]
 
 
 def _leaves(space: Space) -> dict[Key, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from math import nextafter
 from typing import TYPE_CHECKING, Any
 
@@ -23,33 +23,35 @@ _WIDER = 1.0 + 1e-9
 _SMALLEST = 1e-290
 
 
-def program(library: Library, name: str, count: int, n: int) -> Callable[[Sequence[float]], Any]:
-    """Return a program of ``n`` numbers and ``count`` results as machine code, called like the CPython program."""
-    out = (ctypes.c_double * count)()
-    arguments = ctypes.c_double * n
-    call = library[name]
-    if name == "value":
+class NativeProgram:
+    """A program of ``n`` numbers and ``count`` results as machine code, with the calls of the CPython program.
+
+    ``second`` gives the gradient and the lower triangle of the Hessian apart. Nothing of it ever raises.
+    """
+
+    __slots__ = ("bare", "safe")
+
+    def __init__(self, library: Library, name: str, count: int, n: int) -> None:
+        out = (ctypes.c_double * count)()
+        arguments = ctypes.c_double * n
+        call = library[name]
 
         def value(x: Sequence[float]) -> Any:
             call(arguments(*x), out)
             return out[0]
 
-        return value
-    if name != "second":
-
         def row(x: Sequence[float]) -> Any:
             call(arguments(*x), out)
             return out[:]
 
-        return row
-    rows = [slice(n * i, n * (i + 1)) for i in range(1, n + 1)]
+        def second(x: Sequence[float]) -> Any:
+            call(arguments(*x), out)
+            return out[:n], out[n:]
 
-    def second(x: Sequence[float]) -> Any:
-        call(arguments(*x), out)
-        flat = out[:]
-        return flat[:n], [flat[part] for part in rows]
+        self.bare = self.safe = {"value": value, "second": second}.get(name, row)
 
-    return second
+    def __call__(self, x: Sequence[float]) -> Any:
+        return self.bare(x)
 
 
 class Loop:

@@ -31,8 +31,11 @@ class RowModel:
     """The graph of one row.
 
     ``loss`` is the node of the row's (weighted) loss, to be minimised. ``residual`` is the node whose square it is,
-    None for other losses than the squared one. ``fitted`` is what the model says of the row, on the scale of
-    ``response``, what was measured; both are None for a typed loss. ``columns`` are read from the data, in order.
+    None for other losses than the squared one; ``deviation`` is what was measured less what the model says, in units
+    of sigma where that is given, None where the loss does not depend on it alone. ``predictor`` is the typed formula,
+    ``fitted`` what it says of the row on the scale of ``response``, what was measured; these two are None for a typed
+    loss. ``weight`` is what the row counts (the inverse of a given variance too), None for 1. ``columns`` are read
+    from the data, in order.
     """
 
     model: Model
@@ -41,8 +44,11 @@ class RowModel:
     space: Space
     loss: int
     residual: int | None
+    deviation: int | None
+    predictor: int
     fitted: int | None
     response: int | None
+    weight: int | None
     columns: tuple[str, ...]
     constants: Mapping[str, Any]
 
@@ -66,6 +72,12 @@ class RowModel:
     def column_leaves(self) -> dict[Key, str]:
         """The leaf of each column in the order of ``columns``, with its name in program text: c0, c1, ..."""
         return {("scalar", name): f"c{i}" for i, name in enumerate(self.columns)}
+
+    def depends(self, root: int) -> bool:
+        """Tell whether a node depends on a parameter."""
+        return any(
+            key in self.parameter_leaves for key in map(self.graph.keys.__getitem__, self.graph.reach([root]))
+        )
 
 
 def node_of(graph: Graph, key: Key) -> int:
@@ -97,7 +109,7 @@ def build_row_model(
 
     right = node(model.right)
     left = None if model.left is None else node(model.left)
-    residual = None
+    residual = deviation = weight = None
     if left is None:
         value = right if sign > 0 else graph.node("neg", right)
     else:
@@ -105,10 +117,13 @@ def build_row_model(
         measured, said = left, right
         if weighting is not None and weighting.kind == "sigma":  # in units of each row's standard deviation
             deviation = graph.scalar(weighting.column)
+            weight = graph.node("div", graph.number(1.0), graph.node("mul", deviation, deviation))
             measured, said = (graph.node("div", side, deviation) for side in (left, right))
         value = row.node(graph, measured, said, delta)
+        if row.of_residual:
+            deviation = graph.node("sub", measured, said)
         if loss == "squared":
-            residual = graph.node("sub", measured, said)
+            residual = deviation
     if weighting is not None and weighting.kind == "weights":
         weight = graph.scalar(weighting.column)
         value = graph.node("mul", weight, value)
@@ -125,8 +140,11 @@ def build_row_model(
         Space(names.parameters),
         value,
         residual,
+        deviation,
+        right,
         None if left is None else fitted,
         left,
+        weight,
         tuple(columns),
         constants,
     )
@@ -149,6 +167,8 @@ def along_rows(row: RowModel, roots: Sequence[int], length: int) -> tuple[Graph,
             new[i] = _leaf(graph, row.graph, i, columns, length)
         elif key[0] == "where":
             new[i] = graph.node("where", key[1], *(new[a] for a in key[2:]))
+        elif key[0] in _UNFOLDED:
+            new[i] = _UNFOLDED[key[0]](graph, new[key[1]])
         else:
             new[i] = graph.node(key[0], *(new[a] for a in key[1:]))
     return graph, [graph.total(new[root], length) for root in roots]
@@ -163,3 +183,24 @@ def _leaf(graph: Graph, old: Graph, i: int, columns: set[str], length: int) -> i
     if key[0] == "scalar" and key[1] in columns:
         return graph.slice(key[1], 0, 1, length)
     return node_of(graph, key)
+
+
+def _decay(graph: Graph, u: int) -> int:
+    """``exp(-|u|)``, shared by both functions below and by those of -u."""
+    inner = graph.keys[u]
+    size = graph.node("abs", inner[1] if inner[0] == "neg" else u)
+    return graph.node("exp", graph.node("neg", size))
+
+
+def _softplus(graph: Graph, u: int) -> int:
+    positive = graph.node("max", u, graph.number(0.0))
+    return graph.node("add", positive, graph.node("log1p", _decay(graph, u)))
+
+
+def _sigmoid(graph: Graph, u: int) -> int:
+    above = graph.node("exp", graph.node("min", u, graph.number(0.0)))
+    return graph.node("div", above, graph.node("add", graph.number(1.0), _decay(graph, u)))
+
+
+# Written out with the same bits, so that their common part is computed once and each step has a buffer.
+_UNFOLDED = {"softplus": _softplus, "sigmoid": _sigmoid}

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives
+from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.codegen.runners import batch_function, numpy, rows_function
 from gdcli.language.graph import Key
 from gdcli.objective.row_model import RowModel, along_rows, node_of
+from gdcli.objective.waist import gradient_nodes
 from gdcli.solvers.types import Counts, Evaluation, Triangle
 from gdcli.solvers.vectors import Vec, is_finite
 
@@ -59,6 +62,7 @@ class RowObjective:
         self.space = row.space
         self.size = row.space.size
         self.counts = Counts()
+        self.scale = scale
         self.factor = scale / data.rows
         self.has_hessian = self.size <= HESSIAN_SIZE
         self.has_product = True
@@ -68,6 +72,17 @@ class RowObjective:
         self._sums: dict[tuple[str, int], Callable[..., tuple[float, ...]]] = {}
         self._pieces: dict[str, Callable[..., tuple[Any, ...]]] = {}
         self._nodes: dict[str, list[int]] = {}
+
+    def smoothed(self, mu: float) -> RowObjective | None:
+        """Return the objective with the kinks of abs, max and min rounded off; None where it has none.
+
+        Kinks of losses are in the unit of a loss, and so is ``mu`` times the mean loss of scale 1.
+        """
+        graph, columns = self.row.graph, {node_of(self.row.graph, key) for key in self.row.column_leaves}
+        if not can_smooth(graph, self.row.loss, columns):
+            return None
+        rounded = smooth(graph, self.row.loss, mu / self.scale, columns)
+        return RowObjective(replace(self.row, loss=rounded, residual=None), self.data, self.scale)
 
     # -- what the row's graph has to say -------------------------------------------------------------------
 
@@ -79,9 +94,7 @@ class RowObjective:
         return found
 
     def _by_parameter(self, root: int) -> list[int]:
-        adjoints = self._derivatives.gradient(root)
-        zero = self.row.graph.number(0.0)
-        return [adjoints.get(i, zero) for i in self.row.parameters]
+        return gradient_nodes(self._derivatives, root, self.row.parameters)
 
     def _value_nodes(self) -> list[int]:
         return [self.row.loss]
@@ -109,9 +122,30 @@ class RowObjective:
         first = self._derivatives.forward(jacobian[-1:], seeds)
         return [*jacobian[:-1], *self._derivatives.forward(first, seeds)]
 
-    def _scores_nodes(self) -> list[int]:
-        """The loss, and its derivatives."""
-        return [*self.nodes("gradient"), self.row.loss]
+    def _deviation_nodes(self) -> list[int]:
+        """The derivatives of the deviation, the deviation, and the weight."""
+        assert self.row.deviation is not None
+        weight = self.row.graph.number(1.0) if self.row.weight is None else self.row.weight
+        return [*self._by_parameter(self.row.deviation), self.row.deviation, weight]
+
+    def _response_nodes(self) -> list[int]:
+        return [self.row.predictor if self.row.response is None else self.row.response]
+
+    def _weighing_nodes(self) -> list[int]:
+        """What was measured, and what the row counts."""
+        one = self.row.graph.number(1.0)
+        return [*self._response_nodes(), one if self.row.weight is None else self.row.weight]
+
+    def _own_step_nodes(self) -> list[int]:
+        """The curvature of the loss along its gradient g, times g'g; and g'g."""
+        graph, gradient = self.row.graph, self.nodes("gradient")
+        seeds = dict(zip(self.row.parameters, gradient, strict=True))
+        bent = self._derivatives.forward(gradient, seeds)
+        bend = square = graph.number(0.0)
+        for slope, change in zip(gradient, bent, strict=True):
+            bend = graph.add(bend, graph.mul(slope, change))
+            square = graph.add(square, graph.mul(slope, slope))
+        return [bend, square]
 
     def _fitted_nodes(self) -> list[int]:
         row = self.row
@@ -222,6 +256,11 @@ class RowObjective:
         return Vec(map(float, flat)) if self.has_hessian else self.np.array(flat, dtype=float)
 
     # -- sums of squares -----------------------------------------------------------------------------------
+
+    @property
+    def has_residuals(self) -> bool:
+        """Whether the loss is the square of a residual, so that `linearise` and `second` have an answer."""
+        return self.row.residual is not None
 
     def linearise(self, at: Evaluation) -> Triangle | None:
         """Return the residuals' linear model at ``at.x``, reduced to a triangle; see `solvers.types.Triangle`."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gdcli.objective.compiled import packed
-
 if TYPE_CHECKING:
     from gdcli.codegen.loops import UpdateText
     from gdcli.language.graph import Key
@@ -61,7 +59,7 @@ class ScalarTier:
     def load(self, update: UpdateText | None) -> Loop | None:
         """Load what `worth_after` has looked at; the result takes steps of ``update``."""
         from gdcli.codegen import machine
-        from gdcli.objective.native import Loop, program
+        from gdcli.objective.native import Loop, NativeProgram
 
         if not machine.is_available():
             return None
@@ -78,7 +76,7 @@ class ScalarTier:
             return Loop(library, self.objective, update)
         self.objective.replace_programs(
             {
-                name: program(library, name, len(made.nodes), len(made.leaves))
+                name: NativeProgram(library, name, len(made.nodes), len(made.leaves))
                 for name, made in self._programs.items()
             }
         )
@@ -102,7 +100,7 @@ class ScalarTier:
             nodes = len(graph.reach(tuple(function.roots)))
             if least <= nodes and self._nodes + nodes <= MOST_NODES:
                 self._nodes += nodes
-                self._programs[name] = _Program(_flat(name, function.roots, objective.size), function.leaves)
+                self._programs[name] = _Program(function.roots, function.leaves)
         if self._programs:
             operations: set[str] = set()
             for program in self._programs.values():
@@ -115,10 +113,3 @@ class ScalarTier:
 class _Program(NamedTuple):
     nodes: Sequence[int]
     leaves: Mapping[Key, str]
-
-
-def _flat(name: str, roots: Sequence[int], n: int) -> Sequence[int]:
-    """The roots of a program in the order of its results; of a Hessian's lower triangle all entries, row by row."""
-    if name != "second":
-        return roots
-    return [*roots[:n], *(roots[n + packed(i, j)] for i in range(n) for j in range(n))]

@@ -7,10 +7,10 @@ is not finite is null in JSON and ``inf``, ``-inf`` or ``nan`` in CSV.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from json import dumps
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.report import records
@@ -67,28 +67,65 @@ class Thinned:
             self._show(self._held)
 
 
+_Get = Callable[[records.Record], Any]
+
+_FACTS: dict[str, _Get] = {
+    "value": lambda r: r["value"],
+    "gradient_norm": lambda r: r["gradient_norm"],
+    "status": lambda r: r["status"],
+    "reason": lambda r: r["reason"],
+    "method": lambda r: r["method"],
+    "kind": lambda r: r["certificate"]["kind"],
+    "estimated_gap": lambda r: r["certificate"]["estimated_gap"],
+    "iterations": lambda r: r["iterations"],
+    "evaluations": lambda r: sum(r["evaluations"].values()),
+    "seed": lambda r: r["seed"],
+}
+
+
+class Words(NamedTuple):
+    """What the machine formats say of one kind of run.
+
+    ``result`` makes the record of an outcome and ``iterate`` that of a point of the path; in a table the columns of
+    ``head`` have its ``cells``. ``facts`` are what --print knows of a record, and after ``x.`` the ``parts`` are what
+    it knows of a variable x: functions of the record to values by name.
+    """
+
+    result: Callable[[Any, bool], records.Record] = records.result
+    iterate: Callable[[Any, int, Space, bool], records.Record] = records.iterate
+    head: Sequence[str] = records.ITERATE_HEAD
+    cells: Callable[[Any, int], list[Any]] = records.iterate_cells
+    facts: Mapping[str, _Get] = _FACTS
+    parts: Mapping[str, _Get] = {}
+
+
+WORDS = Words()
+
+
 class Json:
     """One JSON object at the end."""
 
     thinning = (0, 0)
 
-    def __init__(self, stream: TextIO, timing: bool) -> None:
-        self._stream, self._timing = stream, timing
+    def __init__(self, stream: TextIO, timing: bool, words: Words = WORDS) -> None:
+        self._stream, self._timing, self._words = stream, timing, words
 
     def __call__(self, iterate: Iterate) -> None:
         """The result says all that this format tells."""
 
     def finish(self, outcome: Outcome) -> None:
         """Write the result."""
-        self._stream.write(json_block(records.result(outcome, self._timing)))
+        self._stream.write(json_block(self._words.result(outcome, self._timing)))
 
 
 class JsonLines:
     """One line per iterate, then one for the result."""
 
-    def __init__(self, stream: TextIO, sign: int, space: Space, every: int, timing: bool) -> None:
-        self._stream, self._timing = stream, timing
-        self._thinned = Thinned(every, lambda it: self._line(records.iterate(it, sign, space, timing)))
+    def __init__(
+        self, stream: TextIO, sign: int, space: Space, every: int, timing: bool, words: Words = WORDS
+    ) -> None:
+        self._stream, self._timing, self._words = stream, timing, words
+        self._thinned = Thinned(every, lambda it: self._line(words.iterate(it, sign, space, timing)))
         self.thinning = every, 1
 
     def _line(self, record: records.Record) -> None:
@@ -101,12 +138,12 @@ class JsonLines:
     def finish(self, outcome: Outcome) -> None:
         """Write the last iterate and the result."""
         self._thinned.finish()
-        self._line(records.result(outcome, self._timing))
+        self._line(self._words.result(outcome, self._timing))
 
 
 def csv_cell(value: Any) -> str:
     """Return one cell as RFC 4180 wants it."""
-    text = "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    text = _cell(value)
     if any(character in text for character in ',"\r\n'):
         text = '"' + text.replace('"', '""') + '"'
     return text
@@ -120,29 +157,21 @@ def csv_line(cells: Sequence[Any]) -> str:
 class Csv:
     """A header, then one row per iterate; vectors take a column per number."""
 
-    def __init__(self, stream: TextIO, sign: int, space: Space, every: int, timing: bool) -> None:
+    def __init__(
+        self, stream: TextIO, sign: int, space: Space, every: int, timing: bool, words: Words = WORDS
+    ) -> None:
         self._stream, self._sign, self._space, self._timing = stream, sign, space, timing
+        self._words = words
         self._thinned = Thinned(every, self._row)
         self.thinning = every, 1
         self._begun = False
 
-    def _header(self) -> list[str]:
-        counts = [f"evaluations_{what}" for what in ("value", "gradient", "hessian")]
-        head = ["iteration", "value", "gradient_norm", "step", *counts]
-        return head + (["seconds"] if self._timing else []) + list(labels(self._space))
-
     def _row(self, it: Iterate) -> None:
+        seconds = ["seconds"] if self._timing else []
         if not self._begun:
             self._begun = True
-            self._stream.write(csv_line(self._header()))
-        counts = [it.counts.value, it.counts.gradient, it.counts.hessian]
-        cells: list[Any] = [
-            it.iteration,
-            records.signed(self._sign, it.at.value),
-            it.gradient_norm,
-            it.step,
-            *counts,
-        ]
+            self._stream.write(csv_line([*self._words.head, *seconds, *labels(self._space)]))
+        cells = self._words.cells(it, self._sign)
         if self._timing:
             cells.append(it.seconds)
         self._stream.write(csv_line(cells + list(records.plain(it.at.x))))
@@ -166,38 +195,32 @@ def labels(space: Space) -> Iterator[str]:
                 yield f"{name}[{index}]"
 
 
-_FACTS: dict[str, Callable[[records.Record], Any]] = {
-    "value": lambda r: r["value"],
-    "gradient_norm": lambda r: r["gradient_norm"],
-    "status": lambda r: r["status"],
-    "reason": lambda r: r["reason"],
-    "method": lambda r: r["method"],
-    "kind": lambda r: r["certificate"]["kind"],
-    "estimated_gap": lambda r: r["certificate"]["estimated_gap"],
-    "iterations": lambda r: r["iterations"],
-    "evaluations": lambda r: sum(r["evaluations"].values()),
-    "seed": lambda r: r["seed"],
-}
-
-
 class Selected:
     """One line with the values asked for by name, tab separated.
 
-    A name is a variable, a component such as ``v[3]``, or a fact of the result (``value``, ``status``,
-    ...); a variable wins over a fact of the same name. A vector is its numbers with commas between them,
-    which is what ``--start`` takes inside brackets.
+    A name is a variable, a component such as ``v[3]``, a part of one such as ``a.se``, or a fact of the result
+    (``value``, ``status``, ...); a variable wins over a fact of the same name. A vector is its numbers with commas
+    between them, which is what ``--start`` takes inside brackets.
     """
 
     thinning = (0, 0)
 
-    def __init__(self, stream: TextIO, names: Sequence[str], problem: Problem) -> None:
-        self._stream, self._names = stream, names
-        known = [*problem.start, *_FACTS]
+    def __init__(self, stream: TextIO, names: Sequence[str], problem: Problem, words: Words = WORDS) -> None:
+        self._stream, self._names, self._words = stream, names, words
+        known = [*problem.start, *words.facts]
         for name in names:
-            if name not in known and not _is_component(name, problem):
+            base = _split(name, words)[0]
+            if (
+                name not in known
+                and not _is_component(base, problem)
+                and not (base != name and base in problem.start)
+            ):
+                more = "".join(f", x.{part}" for part in words.parts)
                 raise UsageError(
                     f"--print knows no '{shorten(name, 40)}'",
-                    did_you_mean(name, known, "it knows the variables and " + ", ".join(_FACTS)),
+                    did_you_mean(
+                        name, known, "it knows the variables" + more + " and " + ", ".join(words.facts)
+                    ),
                 )
 
     def __call__(self, iterate: Iterate) -> None:
@@ -205,8 +228,14 @@ class Selected:
 
     def finish(self, outcome: Outcome) -> None:
         """Write the line."""
-        record = records.result(outcome)
-        self._stream.write("\t".join(_selected(name, record) for name in self._names) + "\n")
+        record = self._words.result(outcome, False)
+        self._stream.write("\t".join(_selected(name, record, self._words) for name in self._names) + "\n")
+
+
+def _split(name: str, words: Words) -> tuple[str, str]:
+    """Return the variable and the part of it that a name asks for, empty where it is none."""
+    base, _, part = name.rpartition(".")
+    return (base, part) if base and part in words.parts else (name, "")
 
 
 def _component(name: str) -> tuple[str, int] | None:
@@ -222,15 +251,19 @@ def _is_component(name: str, problem: Problem) -> bool:
     return vector is not None and hasattr(vector, "__len__") and part[1] < len(vector)
 
 
-def _selected(name: str, record: records.Record) -> str:
-    point = record["point"]
-    part = _component(name)
-    if name in point:
-        value = point[name]
-    elif part is not None:
-        value = point[part[0]][part[1]]
+def _selected(name: str, record: records.Record, words: Words) -> str:
+    base, part = _split(name, words)
+    values = words.parts[part](record) or {} if part else record["point"]
+    component = _component(base)
+    if base in record["point"]:
+        value = values.get(base)
+    elif component is not None:
+        vector = values.get(component[0])
+        value = None if vector is None else vector[component[1]]
     else:
-        value = _FACTS[name](record)
-    if isinstance(value, list):
-        return ",".join(map(repr, value))
+        value = words.facts[name](record)
+    return ",".join(map(_cell, value)) if isinstance(value, list) else _cell(value)
+
+
+def _cell(value: Any) -> str:
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)

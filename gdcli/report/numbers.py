@@ -54,3 +54,21 @@ def seconds(time: float) -> str:
     if time < 1.0:
         return f"{short(time * 1000, 3)} ms"
     return f"{short(time, 3)} s" if time < 120 else f"{short(time / 60, 3)} min"
+
+
+def pointed(cells: Sequence[str]) -> list[str]:
+    """Return the cells of a column with their decimal points under each other, each padded at its right end."""
+    parts = [_at_point(cell) for cell in cells]
+    after = max((len(right) for _, right in parts), default=0)
+    return [
+        left + right.ljust(after) if cell else "" for cell, (left, right) in zip(cells, parts, strict=True)
+    ]
+
+
+def _at_point(cell: str) -> tuple[str, str]:
+    """What stands before and after the place of the decimal point."""
+    head, point, tail = cell.partition(".")
+    if not point:
+        head, mark, tail = cell.partition("e")
+        return head, mark + tail
+    return head, point + tail

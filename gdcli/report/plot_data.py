@@ -60,7 +60,8 @@ class Panel(NamedTuple):
     """One pair of axes; a limit of None is found from the data.
 
     ``whole`` numbers the axis with integers. ``floor`` is where a log axis shows what is 0. A ``note`` stands in for
-    what there is nothing to show of.
+    what there is nothing to show of. ``height`` is relative to the other panels; a panel of its ``own`` does not share
+    its horizontal axis with those above it.
     """
 
     series: Sequence[Series]
@@ -73,6 +74,8 @@ class Panel(NamedTuple):
     whole: bool = False
     floor: float | None = None
     note: str = ""
+    height: float = 1.0
+    own: bool = False
 
 
 # What a sparkline can show of a picture: numbers with a name.
@@ -80,7 +83,7 @@ Courses = Sequence[tuple[str, Sequence[float]]]
 
 
 class Chart(NamedTuple):
-    """Panels one above the other, which share the horizontal axis."""
+    """Panels one above the other, which share the horizontal axis, those of their own aside."""
 
     title: str
     panels: Sequence[Panel]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = ("png", "svg", "pdf")
 INSTALL = "pip install 'gdcli[plot]'"
-SIZE, TALL, DPI = (6.4, 4.8), (6.4, 5.6), 120
+SIZE, TALL, TALLEST, DPI = (6.4, 4.8), (6.4, 5.6), (6.4, 7.2), 120
 
 _METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
@@ -105,16 +105,27 @@ def _figure(picture: Picture) -> Figure:
         _contours(figure, axes, picture)
         series: Sequence[Series] = picture.series
     else:
-        figure = Figure(figsize=TALL if len(picture.panels) > 1 else SIZE)
-        rows = figure.subplots(len(picture.panels), sharex=True, squeeze=False)
-        for axes, panel in zip(rows[:, 0], picture.panels, strict=True):
-            _panel(axes, panel)
-        for axes in rows[:-1, 0]:
-            axes.set_xlabel("")
+        figure = Figure(figsize=(SIZE, TALL, TALLEST)[min(3, len(picture.panels)) - 1])
+        _panels(figure, picture.panels)
         series = [s for panel in picture.panels for s in panel.series]
     figure.suptitle(picture.title, parse_math=False, fontsize=11.0)
     _legend(figure, series)
     return figure
+
+
+def _panels(figure: Figure, panels: Sequence[Panel]) -> None:
+    """Draw panels below each other; those that share their axis have its numbers below the last of them."""
+    heights = {"height_ratios": [panel.height for panel in panels]}
+    rows = figure.subplots(len(panels), squeeze=False, gridspec_kw=heights)[:, 0]
+    for axes, panel in zip(rows[1:], panels[1:], strict=True):
+        if not panel.own:
+            axes.sharex(rows[0])
+    for axes, panel in zip(rows, panels, strict=True):
+        _panel(axes, panel)
+    for axes, below in zip(rows, panels[1:], strict=False):
+        if not below.own:
+            axes.set_xlabel("")
+            axes.tick_params(axis="x", which="both", labelbottom=False)
 
 
 def _size(picture: Contours) -> tuple[float, float]:
@@ -136,7 +147,7 @@ def _series(axes: Axes, s: Series, above: int) -> None:
         marks = {"marker": s.shape, "markersize": s.size, "markeredgecolor": s.ink if s.hollow else "white"}
         marks |= {
             "markerfacecolor": "none" if s.hollow else s.ink,
-            "markeredgewidth": 1.8 if s.hollow else 0.6,
+            "markeredgewidth": 1.8 if s.hollow else 0.6 if s.size > 3.0 else 0.0,
         }
         if s.shape in "x+":
             marks |= {"markeredgecolor": s.ink, "markeredgewidth": 1.6}

@@ -66,6 +66,20 @@ def iterate(it: Iterate, sign: int, space: Space, timing: bool = False) -> Recor
     return record
 
 
+# The columns of a table of iterates, before those of the point.
+ITERATE_HEAD = (
+    *("iteration", "value", "gradient_norm", "step"),
+    *("evaluations_value", "evaluations_gradient", "evaluations_hessian"),
+)
+
+
+def iterate_cells(it: Iterate, sign: int) -> list[Any]:
+    """Return what stands under `ITERATE_HEAD`."""
+    counts = it.counts
+    numbers = [signed(sign, it.at.value), it.gradient_norm, it.step]
+    return [it.iteration, *numbers, counts.value, counts.gradient, counts.hessian]
+
+
 def kind(certificate: Certificate, sign: int) -> str:
     """Return what kind of point the user's function has there."""
     return certificate.kind if sign > 0 else _OPPOSITE.get(certificate.kind, certificate.kind)

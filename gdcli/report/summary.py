@@ -6,7 +6,7 @@ rather than filled with dashes. Points are shortened here, never in the machine 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -26,19 +26,20 @@ _ROLES = {"converged": "good", "completed": "good", "limit": "warn", "stalled": 
 
 def page(outcome: Outcome, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
     """Return the whole answer, no line longer than ``width`` columns (a longer word aside)."""
-    blank: Line = []
-    lines = _question(outcome, width)
-    path = _path(outcome, trail, width, glyphs)
-    found = minima(outcome, width, glyphs) if outcome.minima else []
-    return [
-        *lines,
-        blank,
-        *path,
-        *([blank] if path else []),
-        *_answer(outcome, width, timing),
-        *([blank] if found else []),
-        *found,
-    ]
+    return apart(
+        _question(outcome, width),
+        path(outcome, trail, width, glyphs),
+        _answer(outcome, width, timing),
+        minima(outcome, width, glyphs) if outcome.minima else [],
+    )
+
+
+def apart(*parts: list[Line]) -> list[Line]:
+    """Return the parts of a page with a blank line between them; a part may be empty."""
+    lines: list[Line] = []
+    for part in filter(None, parts):
+        lines += [[], *part] if lines else part
+    return lines
 
 
 def point_text(values: Mapping[str, Any], digits: int = 10, most: int = 12) -> str:
@@ -65,9 +66,20 @@ def start_option(problem: Problem) -> str:
 
 
 def _question(outcome: Outcome, width: int) -> list[Line]:
-    problem = outcome.problem
-    expression = harmless(shorten(" ".join(problem.expression.split()), 5 * width))
-    lines = fact(problem.sense, expression, width, "title")
+    lines = title(outcome.problem.sense, outcome.problem, width) + setting(outcome, width)
+    for name, formula in (outcome.formulas or {}).items():
+        lines += fact(f"d/d{name}", harmless(shorten(formula, 10 * width)), width)
+    return lines
+
+
+def title(what: str, problem: Problem, width: int) -> list[Line]:
+    """Return the line that says what is done to which expression."""
+    return fact(what, harmless(shorten(" ".join(problem.expression.split()), 5 * width)), width, "title")
+
+
+def setting(outcome: Outcome, width: int) -> list[Line]:
+    """Return the lines on what was given beside the expression, and on the method."""
+    problem, lines = outcome.problem, list[Line]()
     if problem.constants:
         lines += fact("with", point_text(problem.constants), width)
     if problem.drawn:
@@ -80,19 +92,22 @@ def _question(outcome: Outcome, width: int) -> list[Line]:
         lines += fact("start", point_text(problem.start), width)
     if problem.bounds:
         lines += fact("bounds", ", ".join(_bound(*item) for item in list(problem.bounds.items())[:8]), width)
-    lines += fact("method", outcome.used + (f" ({outcome.why})" if outcome.why else ""), width)
-    for name, formula in (outcome.formulas or {}).items():
-        lines += fact(f"d/d{name}", harmless(shorten(formula, 10 * width)), width)
-    return lines
+    return lines + fact("method", outcome.used + (f" ({outcome.why})" if outcome.why else ""), width)
 
 
-def _path(outcome: Outcome, trail: Trail, width: int, glyphs: Glyphs) -> list[Line]:
+def path(outcome: Outcome, trail: Trail, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the table of the iterates; nothing where there are none."""
+    return thinned(trail, lambda rows: _columns(rows, outcome, width), glyphs)
+
+
+def thinned(trail: Trail, columns: Callable[[list[Any]], list[Column]], glyphs: Glyphs) -> list[Line]:
+    """Return the table of the rows that a trail has kept, and how they were thinned."""
     marked = trail.rows()
     rows = [row for row in marked if row is not None]
     if not rows:
         return []
     gaps = [index - order for order, index in enumerate(i for i, row in enumerate(marked) if row is None)]
-    lines = table(_columns(rows, outcome, width), glyphs, gaps)
+    lines = table(columns(rows), glyphs, gaps)
     if gaps:
         stride = f"{trail.stride}nd" if trail.stride == 2 else f"{trail.stride}th"
         note = f"first {ENDS}, last {ENDS}, every {stride} of {rows[-1].iteration}; --every N shows each Nth"
@@ -151,20 +166,30 @@ def _scientific(value: float | None) -> str:
 
 
 def _answer(outcome: Outcome, width: int, timing: bool) -> list[Line]:
-    certificate, run = outcome.certificate, outcome.run
+    lines = verdict(outcome, width)
+    lines += fact("point", point_text(outcome.point) + best_seen(outcome), width)
+    lines += fact("value", short(outcome.value, 12), width)
+    return lines + evidence(outcome, width, timing)
+
+
+def verdict(outcome: Outcome, width: int) -> list[Line]:
+    """Return how it ended, as a sentence that the status begins: "converged | to a local minimum"."""
     status = outcome.status.value
     role = _ROLES.get(status, "bad")
-    # The label begins the sentence: "converged | to a local minimum".
-    message = harmless(outcome.message)
-    told = message.removeprefix(status.capitalize() + " ")
-    lines = fact(status, told, width, role, label_role=role)
-    best = (
-        ""
-        if run.best.iteration == run.last.iteration
-        else f" (iteration {run.best.iteration}, the best seen)"
-    )
-    lines += fact("point", point_text(outcome.point) + best, width)
-    lines += fact("value", short(outcome.value, 12), width)
+    told = harmless(outcome.message).removeprefix(status.capitalize() + " ")
+    return fact(status, told, width, role, label_role=role)
+
+
+def best_seen(outcome: Outcome) -> str:
+    """Return which iterate is the answer, where it is not the last one."""
+    run = outcome.run
+    last = run.best.iteration == run.last.iteration
+    return "" if last else f" (iteration {run.best.iteration}, the best seen)"
+
+
+def evidence(outcome: Outcome, width: int, timing: bool) -> list[Line]:
+    """Return what speaks for the answer, what it cost, and what to try next."""
+    certificate, run, lines = outcome.certificate, outcome.run, list[Line]()
     if certificate.gradient_norm is not None:
         lines += fact("|gradient|", short(certificate.gradient_norm, 3), width)
     lines += fact("kind", _kind(outcome), width)
@@ -173,7 +198,7 @@ def _answer(outcome: Outcome, width: int, timing: bool) -> list[Line]:
     if certificate.gain is not None and (certificate.gain > 0.0 or certificate.kind in _ENDS):
         lines += fact("left to gain", _gain(certificate.gain, certificate.distance), width)
     lines += fact("work", _work(outcome), width)
-    if status != "diverged" and run.reason.sentence not in outcome.message.lower():
+    if outcome.status.value != "diverged" and run.reason.sentence not in outcome.message.lower():
         lines += fact("stopped", f"because {run.reason.sentence}", width)
     if timing:
         lines += fact("time", f"{seconds(run.seconds)}, engine {outcome.engine}", width)

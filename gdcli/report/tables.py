@@ -7,8 +7,8 @@ and in a file, the page is plain text of the same layout.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from gdcli.report.page import ASCII, UNICODE, Glyphs, Line, plain_text
 
@@ -73,16 +73,30 @@ def show(lines: Sequence[Line], stream: TextIO) -> None:
         console.print(text, soft_wrap=True)
 
 
+class Layout(NamedTuple):
+    """How a kind of run is laid out: ``page(outcome, trail, width, glyphs, timing)``, what makes its trail's rows."""
+
+    page: Callable[..., list[Line]]
+    row: Callable[..., Any]
+
+
 class Table:
     """The writer of ``table`` and ``plain``: collects the path, lays the answer out at the end."""
 
     def __init__(
-        self, stream: TextIO, sign: int, size: int, every: int | None, timing: bool, plain: bool = False
+        self,
+        stream: TextIO,
+        sign: int,
+        size: int,
+        every: int | None,
+        timing: bool,
+        plain: bool = False,
+        layout: Layout | None = None,
     ) -> None:
-        from gdcli.report.trail import Trail
+        from gdcli.report.trail import Trail, row_of
 
-        self._stream, self._timing, self._plain = stream, timing, plain
-        self._trail = Trail(sign, size, every)
+        self._stream, self._timing, self._plain, self._layout = stream, timing, plain, layout
+        self._trail = Trail(sign, size, every, row_of if layout is None else layout.row)
 
     @property
     def thinning(self) -> tuple[int, int]:
@@ -95,8 +109,11 @@ class Table:
     def finish(self, outcome: Outcome) -> None:
         """Write the page."""
         from gdcli.report.page import PLAIN
-        from gdcli.report.summary import page
 
+        if self._layout is None:
+            from gdcli.report.summary import page
+        else:
+            page = self._layout.page
         stream = self._stream
         if self._plain:
             stream.write(plain_text(page(outcome, self._trail, WIDTH, PLAIN, self._timing)))

@@ -9,7 +9,8 @@ such that each coarser choice is contained in the finer one.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from gdcli.solvers.types import Iterate
@@ -33,18 +34,39 @@ class Row(NamedTuple):
     kind: str
 
 
-class Trail:
-    """An observer that keeps about twenty rows, or with ``every`` each row whose number it divides."""
+def row_of(order: int, it: Iterate, sign: int, shown: int) -> Row:
+    """Return what is kept of an iterate, with its first ``shown`` coordinates."""
+    counts, x = it.counts, it.at.x
+    return Row(
+        order,
+        it.iteration,
+        sign * it.at.value + 0.0,
+        it.gradient_norm,
+        it.step,
+        it.moved,
+        counts.value + counts.gradient + counts.hessian + counts.product,
+        tuple(float(x[i]) for i in range(shown)),
+        it.kind,
+    )
 
-    def __init__(self, sign: int, size: int, every: int | None = None) -> None:
-        self._sign = sign
+
+class Trail:
+    """An observer that keeps about twenty rows, or with ``every`` each row whose number it divides.
+
+    ``make`` makes a row of an iterate; it has an ``order`` and an ``iteration``, and else what a table needs.
+    """
+
+    def __init__(
+        self, sign: int, size: int, every: int | None = None, make: Callable[..., Any] = row_of
+    ) -> None:
+        self._sign, self._make = sign, make
         self._shown = min(size, COORDINATES)
         self._every = every
         self._seen = 0
         self._iteration = 0
-        self._first: list[Row] = []
-        self._middle: list[Row] = []
-        self._last: deque[tuple[int, Iterate | Row]] = deque(maxlen=1 if every else ENDS)
+        self._first: list[Any] = []
+        self._middle: list[Any] = []
+        self._last: deque[tuple[int, Any]] = deque(maxlen=1 if every else ENDS)
         # Most iterates pass through the last ones and are never shown: a row of theirs would be in vain.
         # Of long vectors the row is built at once, so that the vectors can go.
         self._at_once = size > 1000
@@ -70,7 +92,7 @@ class Trail:
         elif len(self._last) == ENDS:
             oldest = self._last[0]
             if oldest[1].iteration % self.stride == 0:
-                self._keep(self._row(*oldest))
+                self._keep(self._shown_of(oldest))
         self._last.append((order, self._row(order, iterate) if self._at_once else iterate))
 
     def _keep(self, row: Row) -> None:
@@ -83,28 +105,19 @@ class Trail:
         self.stride *= 5 if str(self.stride)[0] == "2" else 2
         self._middle = [row for row in self._middle if row.iteration % self.stride == 0]
 
-    def _row(self, order: int, it: Iterate | Row) -> Row:
-        if isinstance(it, Row):
-            return it
-        counts, x = it.counts, it.at.x
-        return Row(
-            order,
-            it.iteration,
-            self._sign * it.at.value + 0.0,
-            it.gradient_norm,
-            it.step,
-            it.moved,
-            counts.value + counts.gradient + counts.hessian + counts.product,
-            tuple(float(x[i]) for i in range(self._shown)),
-            it.kind,
-        )
+    def _row(self, order: int, it: Iterate) -> Any:
+        return self._make(order, it, self._sign, self._shown)
 
-    def rows(self) -> list[Row | None]:
+    def _shown_of(self, entry: tuple[int, Any]) -> Any:
+        """Return the row of one of the last entries."""
+        return entry[1] if self._at_once else self._row(*entry)
+
+    def rows(self) -> list[Any]:
         """Return the rows in order, None where rows are left out between one row and the next."""
-        last = [self._row(*entry) for entry in self._last]
+        last = [self._shown_of(entry) for entry in self._last]
         kept = sorted({row.order: row for row in [*self._first, *self._middle, *last]}.items())
         bounds = (len(self._first), len(kept) - len(last)) if self._every is None else ()
-        rows: list[Row | None] = []
+        rows: list[Any] = []
         for index, (order, row) in enumerate(kept):
             if index and index in bounds and order > kept[index - 1][0] + 1:
                 rows.append(None)

@@ -71,6 +71,8 @@ class Bounded:
         self.counts: Counts = objective.counts
         self.has_hessian = objective.has_hessian
         self.has_product = objective.has_product
+        # The variables held at the point evaluated last: a vanishing slope looks the same as a held variable.
+        self._newest: tuple[Vector, Any] | None = None
 
     def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         """Return the value at the point of the box nearest to ``x``, with projected derivatives."""
@@ -88,8 +90,11 @@ class Bounded:
 
     def restricted(self, at: Evaluation, v: Vector) -> Vector:
         """Return ``v`` with the components of the variables held at ``at`` made zero."""
-        # The gradient of ``at`` is projected: a zero at a bound is a held variable, whatever the sign was.
-        return free_part(v, self._held_by_zero(at))
+        return free_part(v, self._held_at(at))
+
+    def all_held(self, at: Evaluation) -> bool:
+        """Tell whether every variable is held by its bound at ``at``."""
+        return all(self._held_at(at))
 
     def smoothed(self, mu: float) -> Bounded | None:
         """Return the smoothed objective within the same box, None where there is nothing to smooth."""
@@ -110,20 +115,21 @@ class Bounded:
             found.append(Held(i, side, abs(float(bare.gradient[i]))))
         return found
 
-    def _held_by_zero(self, at: Evaluation) -> Any:
-        x, box = at.x, self.box
-        g: Vector = at.gradient
-        if isinstance(x, list):
-            rows = zip(x, g, box.lower, box.upper, strict=True)
-            return [s == 0.0 and (a <= lo or a >= hi) for a, s, lo, hi in rows]
-        return (g == 0.0) & ((x <= box.lower) | (x >= box.upper))
+    def _held_at(self, at: Evaluation) -> Any:
+        """The variables held at ``at``, whose projected gradient does not tell; costs a gradient for an older point."""
+        if self._newest is None or self._newest[0] is not at.x:
+            bare = self.inner.complete(Evaluation(at.x, at.value), 1)
+            g = at.x * 0.0 if bare.gradient is None else bare.gradient
+            self._newest = at.x, self.box.held(at.x, g)
+        return self._newest[1]
 
     def project(self, at: Evaluation) -> Evaluation:
         """Return an evaluation of the inner objective as one of this."""
         if at.gradient is None:
             return at
         held = self.box.held(at.x, at.gradient)
-        if not any(held):
+        self._newest = at.x, held
+        if not (any(held) if isinstance(held, list) else held.any()):
             return at
         hessian = None if at.hessian is None else _of_the_free(at.hessian, held)
         return at._replace(gradient=free_part(at.gradient, held), hessian=hessian)
@@ -132,12 +138,12 @@ class Bounded:
 def _of_the_free(H: Matrix, held: Any) -> Matrix:
     """Return H with held rows and columns made zero, and on their diagonal a curvature that free ones have.
 
-    Any diagonal entry of the free block lies between its extreme eigenvalues, so that these stay what they
-    are.
+    The largest diagonal entry of the free block lies between its extreme eigenvalues, so that these stay what they
+    are. It is not taken where negative: the way down must not lead along a held variable.
     """
-    free = [i for i, h in enumerate(held) if not h]
-    filler = float(H[free[0]][free[0]]) if free else 1.0
     n = len(held)
+    free = [float(H[i][i]) for i in range(n) if not held[i]]
+    filler = max(0.0, *free) if free else 1.0
     if isinstance(H, list):
         return [
             Vec([filler if i == j and held[i] else 0.0 if held[i] or held[j] else H[i][j] for j in range(n)])

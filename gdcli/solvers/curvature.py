@@ -6,7 +6,7 @@ tells them apart is a second look: the curvature of the parabola is the same a l
 
 from __future__ import annotations
 
-from gdcli.solvers.dense import quadratic_form
+from gdcli.solvers.dense import eigen, eigenvalues, quadratic_form
 from gdcli.solvers.hessian import with_hessian
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.types import Evaluation, Objective, Vector
@@ -15,8 +15,9 @@ from gdcli.solvers.vectors import along, distance, dot, max_abs
 # The smallest curvature is doubted when it is this much less than the mean curvature on the way from the
 # start.
 _DOUBTFUL_PART = 1e-4
-# The gain, relative to max(1, |value|), below which the minimum counts as reached.
-_REACHED = 1e-10
+# The gain, relative to max(1, |value|), below which the minimum counts as reached by a run of Newton's method, which
+# has seen the curvature settle; and by any run: above that the inflection of ``x**3`` may be ahead as well.
+_REACHED, REACHED_BY_ANY = 1e-10, 1e-16
 # Curvature that changes by this part within the distance to the minimiser is no property of the minimum.
 _UNSTEADY = 0.3
 # Least length of the look aside, relative to max(1, |x|): far beyond the rounding of x, yet close.
@@ -28,23 +29,23 @@ def passing_direction(
     at: Evaluation,
     start: Evaluation | None,
     model: LocalModel,
-    lowest: float,
-    vector: Vector,
     source: str,
+    reached: float = _REACHED,
 ) -> Vector | None:
     """Return a direction in which the curvature of a positive definite Hessian is a passing one, or None.
 
-    ``lowest`` and ``vector`` are the smallest eigenvalue and its vector, ``model`` is strict. Two directions
-    are looked at, the one of the smallest curvature and that of the Newton step, if there is still some way
-    to go. A look costs a Hessian, so none is taken where the end is reached and the curvature is not small
-    beside the mean curvature on the way from ``start``.
+    ``model`` is strict. Two directions are looked at, the one of the smallest curvature and that of the Newton
+    step, if there is still some way to go. A look costs a Hessian, so none is taken where the end is reached and
+    the curvature is not small beside the mean curvature on the way from ``start``; ``reached`` is the gain that
+    counts as the end.
     """
     if source != "exact":
         return None
-    if start is not None and model.gain <= _REACHED * max(1.0, abs(at.value)):
+    if start is not None and model.gain <= reached * max(1.0, abs(at.value)):
         way = distance(start.x, at.x)
-        if lowest * way * way >= _DOUBTFUL_PART * (start.value - at.value):
+        if eigenvalues(model.hessian)[0] * way * way >= _DOUBTFUL_PART * (start.value - at.value):
             return None
+    vector = eigen(model.hessian)[1][0]
     least = _ASIDE * max(1.0, max_abs(at.x))
     aside = dot(model.newton, vector)
     if abs(aside) < least:

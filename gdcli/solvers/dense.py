@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from math import hypot, sqrt
+from math import copysign, hypot, inf, isfinite, sqrt
 from operator import mul
-from typing import Any
+from typing import Any, NamedTuple
 
-from gdcli.solvers.vectors import Vec, Vector, dot, is_finite, max_abs, roots
+from gdcli.solvers.vectors import Vec, Vector, is_finite, max_abs
 
 Matrix = Any
 
@@ -25,6 +25,9 @@ _JACOBI_LIMIT = 40
 _EIGH_SIZE = 8
 # Jacobi converges quadratically: six to ten sweeps are usual, thirty are never needed.
 _MAX_SWEEPS = 30
+# Eigenvalues with an error of rounding beside the largest one have ten digits down to this part of it.
+_RELIABLE = 1e-5
+_UNIT = 1.1e-16
 # A rotation that changes the diagonal by less than this fraction is below rounding.
 _NEGLIGIBLE = 1e-17
 
@@ -89,124 +92,91 @@ def congruent(A: Matrix, s: Vector) -> Matrix:
     return A / s[:, None] / s[None, :]
 
 
-def cholesky(A: Matrix, shift: float = 0.0) -> Matrix | None:
-    """Return the lower triangle L with ``L L' = A + shift * I``, or None when that is not
-    positive definite.
+class Solved(NamedTuple):
+    """``z = B b``, ``form = b'B b``, and the ``factors`` of B, the inverse of a positive definite matrix."""
+
+    z: Vector
+    form: float
+    factors: Any
+
+
+def positive_solve(A: Matrix, b: Vector, shift: float = 0.0, least_pivot: float = 0.0) -> Solved | None:
+    """Solve ``(A + shift I) z = b``; None unless that matrix is safely positive definite.
+
+    Safely: of the Cholesky factor of the matrix scaled to a unit diagonal, every squared pivot (at most 1)
+    exceeds ``least_pivot``. Elimination without square roots has the same pivots times the diagonal, so that
+    nothing need be scaled (Golub and Van Loan, section 4.1).
     """
     if not isinstance(A, list):
-        return _numpy_cholesky(A, shift)
-    L: list[list[float]] = []
+        return _numpy_solve(A, b, shift, least_pivot)
+    # For so few numbers plain loops are faster than sums of products, and plain lists than vectors.
+    lower: list[list[float]] = []
+    pivots: list[float] = []
+    half: list[float] = []  # the solution of the first triangle
+    form = 0.0
     for i, row in enumerate(A):
-        new: list[float] = []
+        parts: list[float] = []
+        products: list[float] = []
+        entry = pivot = row[i] + shift
+        y = b[i]
         for j in range(i):
-            other = L[j]
-            new.append((row[j] - sum(map(mul, new, other))) / other[j])
-        pivot = row[i] + shift - sum(map(mul, new, new))
-        if not 0.0 < pivot < 1e308:
+            value, other = row[j], lower[j]
+            for k in range(j):
+                value -= products[k] * other[k]
+            products.append(value)
+            part = value / pivots[j]
+            parts.append(part)
+            pivot -= part * value
+            y -= part * half[j]
+        if not least_pivot * entry < pivot < inf:
             return None
-        new.append(sqrt(pivot))
-        L.append(new)
-    return L
+        lower.append(parts)
+        pivots.append(pivot)
+        half.append(y)
+        form += y / pivot * y
+    z = [y / pivot for y, pivot in zip(half, pivots, strict=True)]
+    for i in range(len(z) - 1, 0, -1):
+        last, parts = z[i], lower[i]
+        for j in range(i):
+            z[j] -= parts[j] * last
+    return Solved(Vec(z), form, (pivots, lower))
 
 
-def _numpy_cholesky(A: Matrix, shift: float) -> Matrix | None:
+def inverse_form(factors: Any, v: Vector) -> float:
+    """Return ``v' B v`` with the inverse B whose ``factors`` :func:`positive_solve` returned."""
+    if not isinstance(v, list):
+        import numpy
+
+        s, L = factors
+        y = numpy.linalg.solve(L, v / s)
+        return float(y @ y)
+    form = 0.0
+    half: list[float] = []
+    for y, pivot, parts in zip(v, *factors, strict=True):
+        for part, known in zip(parts, half, strict=True):
+            y -= part * known
+        half.append(y)
+        form += y / pivot * y
+    return form
+
+
+def _numpy_solve(A: Matrix, b: Vector, shift: float, least_pivot: float) -> Solved | None:
     import numpy
 
+    if shift:
+        A = A + shift * numpy.eye(len(A))
+    d = A.diagonal()
+    if not d.min() > 0.0:
+        return None
+    s = numpy.sqrt(d)
     try:
-        L = numpy.linalg.cholesky(A + shift * numpy.eye(len(A)) if shift else A)
+        L = numpy.linalg.cholesky(congruent(A, s))
     except numpy.linalg.LinAlgError:
         return None
-    return L if is_finite(L) else None
-
-
-def scaled_cholesky(A: Matrix, least_pivot: float) -> tuple[Vector, Matrix] | None:
-    """Return ``(s, L)`` with ``A = S L L' S`` and ``S = diag(s)`` the roots of the diagonal.
-
-    None unless A is safely positive definite: every squared pivot of L (at most 1) must exceed
-    ``least_pivot``.
-    """
-    if len(A) == 2 and isinstance(A, list):
-        (top, side), (_, bottom) = A
-        if not (top > 0.0 and bottom > 0.0):
-            return None
-        s0, s1 = sqrt(top), sqrt(bottom)
-        corner = side / (s0 * s1)
-        pivot = 1.0 - corner * corner
-        return (Vec((s0, s1)), [[1.0], [corner, sqrt(pivot)]]) if pivot > least_pivot else None
-    d = diagonal(A)
-    if not min(d) > 0.0:
+    if not is_finite(L) or not L.diagonal().min() ** 2 > least_pivot:
         return None
-    s = roots(d)
-    if not isinstance(A, list):
-        factor = _numpy_cholesky(congruent(A, s), 0.0)
-        return (s, factor) if factor is not None and smallest_pivot(factor) ** 2 > least_pivot else None
-    L: list[list[float]] = []
-    for i, row in enumerate(A):
-        new: list[float] = []
-        for j in range(i):
-            other = L[j]
-            new.append((row[j] / (s[i] * s[j]) - sum(map(mul, new, other))) / other[j])
-        pivot = 1.0 - sum(map(mul, new, new))
-        if not pivot > least_pivot:
-            return None
-        new.append(sqrt(pivot))
-        L.append(new)
-    return s, L
-
-
-def forward_solve(L: Matrix, b: Vector) -> Vector:
-    """Return y with ``L y = b`` for a lower triangle L."""
-    if not isinstance(L, list):
-        import numpy
-
-        return numpy.linalg.solve(L, b)
-    if len(L) == 2:
-        first = b[0] / L[0][0]
-        return Vec((first, (b[1] - L[1][0] * first) / L[1][1]))
-    y: list[float] = []
-    for row, value in zip(L, b, strict=True):
-        # zip in map stops at the shorter one: only the known part of y takes part.
-        y.append((value - sum(map(mul, row, y))) / row[len(y)])
-    return Vec(y)
-
-
-def cholesky_solve(L: Matrix, b: Vector) -> Vector:
-    """Return z with ``L L' z = b`` for the lower triangle L of :func:`cholesky`."""
-    y = forward_solve(L, b)
-    if not isinstance(L, list):
-        import numpy
-
-        return numpy.linalg.solve(L.T, y)
-    if len(L) == 2:
-        (top,), (corner, bottom) = L
-        last = y[1] / bottom
-        return Vec(((y[0] - corner * last) / top, last))
-    for i in range(len(L) - 1, -1, -1):
-        row = L[i]
-        y[i] /= row[i]
-        value = y[i]
-        for k in range(i):
-            y[k] -= row[k] * value
-    return y
-
-
-def shifted_solve(A: Matrix, b: Vector, shift: float) -> tuple[Vector, float] | None:
-    """Return ``(z, z'Bz)`` with ``B = (A + shift I)^-1`` and ``z = B b``, or None when A + shift I is not
-    positive.
-
-    Both numbers that the search for a shift needs, from one factorisation.
-    """
-    L = cholesky(A, shift)
-    if L is None:
-        return None
-    z = cholesky_solve(L, b)
-    y = forward_solve(L, z)
-    return z, dot(y, y)
-
-
-def smallest_pivot(L: Matrix) -> float:
-    """Return the smallest diagonal entry of a Cholesky factor."""
-    return min([row[-1] for row in L]) if isinstance(L, list) else float(L.diagonal().min())
+    z = numpy.linalg.solve(L.T, numpy.linalg.solve(L, b / s)) / s
+    return Solved(z, float(b @ z), (s, L))
 
 
 def eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:
@@ -222,6 +192,97 @@ def eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:
 
 
 _last: tuple[Matrix, tuple[list[float], Sequence[Vector]]] = None, ([], [])
+
+
+def eigenvalues(A: Matrix) -> list[float]:
+    """Return the eigenvalues of a symmetric matrix in ascending order.
+
+    Without the vectors they cost a third. The matrix is made tridiagonal by reflections, then diagonal by the QL
+    iteration with implicit shifts (Golub and Van Loan, sections 8.3.1 and 8.3.5). Their error is rounding of the
+    largest one; where that is too much for the smallest, those of :func:`eigen` are returned. The last answer is
+    kept.
+    """
+    global _last_values
+    if _last_values[0] is not A:
+        _last_values = A, _eigenvalues(A)
+    return _last_values[1]
+
+
+_last_values: tuple[Matrix, list[float]] = None, []
+
+
+def _eigenvalues(A: Matrix) -> list[float]:
+    n = len(A)
+    if _last[0] is A or not isinstance(A, list) or n < 3 or n > _JACOBI_LIMIT:
+        return eigen(A)[0]
+    values = _values_of_tridiagonal(*_tridiagonal(A))
+    if values is None or not min(map(abs, values)) > _RELIABLE * max(-values[0], values[-1]):
+        return eigen(A)[0]
+    return values
+
+
+def _tridiagonal(A: list[Any]) -> tuple[list[float], list[float]]:
+    """Return the diagonal and the one beside it of a tridiagonal matrix with the eigenvalues of A."""
+    n = len(A)
+    rows = [list(row) for row in A]
+    for k in range(n - 2):
+        x = rows[k][k + 1 :]
+        size = hypot(*x)
+        if size == 0.0:
+            continue
+        rows[k][k + 1] = -copysign(size, x[0])
+        x = [a / size for a in x]
+        x[0] += copysign(1.0, x[0])
+        # The reflection I - v v'/h with v = x: A - v q' - q v', where q = p - (p'v / 2h) v and p = A v / h.
+        h = abs(x[0])
+        below = [row[k + 1 :] for row in rows[k + 1 :]]
+        p = [sum(map(mul, row, x)) / h for row in below]
+        part = sum(map(mul, p, x)) / (2.0 * h)
+        q = [a - part * v for a, v in zip(p, x, strict=True)]
+        for row, old, v, w in zip(rows[k + 1 :], below, x, q, strict=True):
+            row[k + 1 :] = [a - v * b - w * c for a, b, c in zip(old, q, x, strict=True)]
+    return [rows[i][i] for i in range(n)], [rows[i][i + 1] for i in range(n - 1)]
+
+
+def _values_of_tridiagonal(d: list[float], e: list[float]) -> list[float] | None:
+    """Return the ascending eigenvalues of the matrix with diagonal d and e beside it; None if they are not found."""
+    e.append(0.0)
+    last = len(d) - 1
+    for first in range(last):
+        for _ in range(_MAX_SWEEPS):
+            end = first
+            while end < last and abs(e[end]) > _UNIT * (abs(d[end]) + abs(d[end + 1])):
+                end += 1
+            if end == first:
+                break
+            _ql_sweep(d, e, first, end)
+        else:
+            return None
+    return sorted(d) if isfinite(sum(d)) else None
+
+
+def _ql_sweep(d: list[float], e: list[float], first: int, end: int) -> None:
+    """Chase the shift from the lower end of the block up to its top, which it makes an eigenvalue."""
+    ratio = (d[first + 1] - d[first]) / (2.0 * e[first])
+    g = d[end] - d[first] + e[first] / (ratio + copysign(hypot(1.0, ratio), ratio))
+    s = c = 1.0
+    moved = 0.0
+    for i in range(end - 1, first - 1, -1):
+        f, b = s * e[i], c * e[i]
+        e[i + 1] = r = hypot(f, g)
+        if r == 0.0:
+            d[i + 1] -= moved
+            e[end] = 0.0
+            return
+        s, c = f / r, g / r
+        g = d[i + 1] - moved
+        r = (d[i] - g) * s + 2.0 * c * b
+        moved = s * r
+        d[i + 1] = g + moved
+        g = c * r - b
+    d[first] -= moved
+    e[first] = g
+    e[end] = 0.0
 
 
 def _eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:
@@ -264,8 +325,8 @@ def _jacobi(A: list[Any]) -> tuple[list[float], list[Vec]]:
     Loan, section 8.5).
     """
     n = len(A)
-    # Each row of the matrix is followed by that of the rotations so far: both are turned alike.
-    rows = [[*row, *(1.0 if i == j else 0.0 for j in range(n))] for i, row in enumerate(A)]
+    rows = [list(row) for row in A]
+    vectors = [[1.0 if i == j else 0.0 for j in range(n)] for i in range(n)]
     for _ in range(_MAX_SWEEPS):
         rotated = False
         for p in range(n - 1):
@@ -273,31 +334,33 @@ def _jacobi(A: list[Any]) -> tuple[list[float], list[Vec]]:
                 a, c, d = rows[p][q], rows[p][p], rows[q][q]
                 if a == 0.0:
                     continue
-                if abs(a) <= _NEGLIGIBLE * (abs(c) + abs(d)) or a * a <= _NEGLIGIBLE**2 * abs(c * d):
+                if abs(a) <= _NEGLIGIBLE * (abs(c) + abs(d)):
                     rows[p][q] = rows[q][p] = 0.0
                     continue
                 rotated = True
-                _rotate(rows, p, q, n)
+                _rotate(rows, vectors, p, q)
         if not rotated:
             break
     order = sorted(range(n), key=lambda i: rows[i][i])
-    return [rows[i][i] for i in order], [Vec(rows[i][n:]) for i in order]
+    return [rows[i][i] for i in order], [Vec(vectors[i]) for i in order]
 
 
-def _rotate(rows: list[list[float]], p: int, q: int, n: int) -> None:
-    old_p, old_q = rows[p], rows[q]
-    a, c, d = old_p[q], old_p[p], old_q[q]
+def _rotate(rows: list[list[float]], vectors: list[list[float]], p: int, q: int) -> None:
+    row_p, row_q = rows[p], rows[q]
+    a, c, d = row_p[q], row_p[p], row_q[q]
     theta = (d - c) / (2.0 * a)
     t = (1.0 if theta >= 0 else -1.0) / (abs(theta) + sqrt(1.0 + theta * theta))
     co = 1.0 / sqrt(1.0 + t * t)
     si = t * co
-    new_p = [co * x - si * y for x, y in zip(old_p, old_q, strict=True)]
-    new_q = [si * x + co * y for x, y in zip(old_p, old_q, strict=True)]
-    # The matrix is symmetric: its columns are its rows.
-    for k in range(n):
-        row = rows[k]
-        row[p] = new_p[k]
-        row[q] = new_q[k]
-    new_p[p], new_q[q] = c - t * a, d + t * a
-    new_p[q] = new_q[p] = 0.0
-    rows[p], rows[q] = new_p, new_q
+    # The matrix is symmetric: its columns are its rows. Plain loops are faster than lists made anew.
+    for k, row in enumerate(rows):
+        x, y = row[p], row[q]
+        row_p[k] = row[p] = co * x - si * y
+        row_q[k] = row[q] = si * x + co * y
+    row_p[p], row_q[q] = c - t * a, d + t * a
+    row_p[q] = row_q[p] = 0.0
+    vector_p, vector_q = vectors[p], vectors[q]
+    for k, x in enumerate(vector_p):
+        y = vector_q[k]
+        vector_p[k] = co * x - si * y
+        vector_q[k] = si * x + co * y

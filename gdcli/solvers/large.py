@@ -11,13 +11,16 @@ end either, the run is ended: who wants to wait can say how long.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, sqrt
 
-from gdcli.solvers.newton_cg import CgState, NewtonCG
+from gdcli.solvers.newton_cg import CgState, NewtonCG, hessian_product
+from gdcli.solvers.projected import ProjectedLBFGS
 from gdcli.solvers.quasi_newton import LBFGS, Memory
+from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stopping import DEFAULT_MAX_ITER
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import along, as_like, distance, dot, max_abs, norm
+from gdcli.solvers.walk import FLIGHT, Outcome, follow
 
 # The pairs promise less than this part of the value, and of the fall so far: time for Newton.
 HANDOVER = 1e-6
@@ -41,11 +44,17 @@ class LargeState:
     """
 
     memory: Memory
-    start_value: float
+    start: Evaluation
     work: int
     value: float
+    horizon: float
     polish: CgState | None = None
     escapes: int = 0
+
+    @classmethod
+    def at(cls, objective: Objective, at: Evaluation, memory: Memory) -> LargeState:
+        """Return the state at the start."""
+        return cls(memory, at, _work(objective), at.value, FLIGHT * max(1.0, max_abs(at.x)))
 
     def is_slow(self, objective: Objective, value: float) -> bool:
         """Tell whether a window is over and brought hardly anything; begin the next one."""
@@ -54,7 +63,7 @@ class LargeState:
             return False
         foreseen = (self.value - value) * PATIENCE / spent
         left = inf if self.polish is None else self.polish.gain
-        slow = foreseen < min(SLOW_PART * abs(value), SLOW_FALL_PART * (self.start_value - value), left)
+        slow = foreseen < min(SLOW_PART * abs(value), SLOW_FALL_PART * (self.start.value - value), left)
         self.begin_window(objective, value)
         return slow
 
@@ -76,10 +85,14 @@ class QuasiThenNewton:
 
     def start(self, objective: Objective, at: Evaluation) -> LargeState:
         """Begin with L-BFGS."""
-        return LargeState(LBFGS().start(objective, at), at.value, _work(objective), at.value)
+        return LargeState.at(objective, at, LBFGS().start(objective, at))
 
     def step(self, objective: Objective, at: Evaluation, state: LargeState) -> Step:
-        """Return a step of the method whose turn it is."""
+        """Return a step of the method whose turn it is, or the end of a flight to infinity."""
+        step = self._step(objective, at, state)
+        return step if step.reason is not None else look_ahead(objective, step, state)
+
+    def _step(self, objective: Objective, at: Evaluation, state: LargeState) -> Step:
         newton = NewtonCG(self.tol)
         if state.polish is None:
             step = LBFGS().step(objective, at, state.memory)
@@ -101,14 +114,53 @@ class QuasiThenNewton:
 
     def _hand_over(self, newton: NewtonCG, objective: Objective, at: Evaluation, state: LargeState) -> None:
         state.polish = newton.start(objective, at)
-        state.polish.start_value = state.start_value
+        state.polish.start_value = state.start.value
         state.memory.pairs.clear()
         state.begin_window(objective, at.value)
 
 
 def _is_near(value: float, state: LargeState) -> bool:
-    fall = min(1.0, state.start_value - value)
+    fall = min(1.0, state.start.value - value)
     return len(state.memory.pairs) > 1 and state.memory.promise <= HANDOVER * max(abs(value), fall)
+
+
+def look_ahead(objective: Objective, step: Step, state: LargeState) -> Step:
+    """Return ``step``, or the end of a run that has fled: beyond the horizon the value is followed along the way."""
+    size = max_abs(step.at.x)
+    if not size > state.horizon:
+        return step
+    state.horizon = FLIGHT * size
+    found = follow(objective, step.at, step.at.x - state.start.x, unbounded_below(state.start.value))
+    if found.outcome is Outcome.UNBOUNDED and found.lowest is not None:
+        return Step(found.lowest, state, found.length, StopReason.UNBOUNDED, kind="escape")
+    return step._replace(reason=StopReason.AT_INFINITY) if found.outcome is Outcome.LIMIT else step
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectedThenEscape:
+    """Projected L-BFGS until the gradient is within ``tol`` as for lbfgs; saddles along the bounds are left."""
+
+    tol: float = 1e-8
+    order: int = 1
+
+    def start(self, objective: Objective, at: Evaluation) -> LargeState:
+        """Return the state at the start."""
+        return LargeState.at(objective, at, ProjectedLBFGS().start(objective, at))
+
+    def step(self, objective: Objective, at: Evaluation, state: LargeState) -> Step:
+        """Return a step of projected L-BFGS, or one off a saddle where that would end."""
+        if norm(at.gradient) <= self.tol * sqrt(max(1.0, abs(at.value))):
+            step = Step(at, state, 0.0, StopReason.GRADIENT, moved=False, passed=False)
+        else:
+            step = ProjectedLBFGS().step(objective, at, state.memory)._replace(state=state)
+        if step.reason is None:
+            return look_ahead(objective, step, state)
+        away = _escape(objective, at) if state.escapes < MAX_ESCAPES else None
+        if away is None:
+            return step
+        state.escapes += 1
+        state.memory = ProjectedLBFGS().start(objective, away)
+        return Step(away, state, distance(away.x, at.x), kind="escape")
 
 
 def _escape(objective: Objective, at: Evaluation) -> Evaluation | None:
@@ -152,7 +204,7 @@ def _power(objective: Objective, at: Evaluation, start: Vector, shift: float) ->
     v = start / norm(start)
     curvature = 0.0
     for _ in range(POWER_STEPS):
-        product = objective.product(at, v)
+        product = hessian_product(objective, at, v)
         if product is None:
             return None
         curvature = dot(v, product)

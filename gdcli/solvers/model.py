@@ -19,14 +19,13 @@ from typing import NamedTuple
 
 from gdcli.solvers.dense import (
     Matrix,
-    cholesky_solve,
     congruent,
     diagonal,
     eigen,
-    forward_solve,
+    inverse_form,
     largest_entry,
+    positive_solve,
     quadratic_form,
-    scaled_cholesky,
 )
 from gdcli.solvers.hessian import NOISE
 from gdcli.solvers.trust_region import boundary_step, norm_of, secular_step
@@ -69,7 +68,7 @@ class LocalModel:
     """
 
     __slots__ = (
-        "_along", "_basis", "_factored", "_values", "flat", "g", "gain", "hessian", "lowest", "negative",
+        "_along", "_basis", "_factors", "_values", "flat", "g", "gain", "hessian", "lowest", "negative",
         "newton", "newton_length", "null", "rise", "strict",
     )  # fmt: skip
 
@@ -80,15 +79,13 @@ class LocalModel:
         self.negative = self.flat = False
         self.rise = 0.0
         self.lowest = 1.0  # the smallest eigenvalue of the scaled Hessian as part of the largest
-        self._factored = factored = scaled_cholesky(H, max(LEAST_PIVOT, noise))
-        self.strict = factored is not None
-        if factored is not None:
-            s, L = factored
-            scaled = quotient(g, s)
-            z = cholesky_solve(L, scaled)
-            self.gain = 0.5 * dot(scaled, z)
-            self.newton = -quotient(z, s)
-            self.newton_length = norm(self.newton)
+        solved = positive_solve(H, g, 0.0, max(LEAST_PIVOT, noise))
+        self.strict = solved is not None
+        if solved is not None:
+            z, form, self._factors = solved
+            self.gain = 0.5 * form
+            self.newton = -z
+            self.newton_length = norm(z)
         else:
             self._look_closer(noise)
 
@@ -142,12 +139,11 @@ class LocalModel:
 
     def step(self, radius: float) -> ModelStep:
         """Return the lowest point of the model within ``radius``, nearly."""
-        if self._factored is not None:
+        if self.strict:
             if self.newton_length <= radius:
                 return ModelStep(self.newton, self.newton_length, self.gain, False, False)
-            s, L = self._factored
-            y = forward_solve(L, quotient(self.newton, s))
-            found = boundary_step(self.hessian, self.g, radius, self.newton, self.newton_length, dot(y, y))
+            bend = inverse_form(self._factors, self.newton)
+            found = boundary_step(self.hessian, self.g, radius, self.newton, self.newton_length, bend)
             return ModelStep(*found, True, False)
         w, q = self._values, self._along
         y, boundary, hard = secular_step(w, q, radius)

@@ -19,15 +19,15 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 
 from gdcli.solvers.curvature import passing_direction
-from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel, ModelStep
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
+from gdcli.solvers.valley import DEPTH, follow_floor
 from gdcli.solvers.vectors import dot, is_zero, norm, same
-from gdcli.solvers.walk import FLIGHT, Outcome, both_ways, follow, rises_all_around, walk_all
+from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
 ROUNDING = 2.2e-16
 
@@ -52,8 +52,9 @@ GAIN_TOL, PART_TOL = 1e-12, 1e-10
 WIDER = 10.0
 # A predicted fall of less than twenty units of rounding of the value cannot be told from none.
 FLOOR_UNITS = 20.0
-# At a pole that is not at x = 0, such as that of tan, rounding of x ends the fall long before UNBOUNDED_FALL.
-POLE_FALL = 1e8
+# Next to a pole that is not at x = 0, such as that of tan, rounding of x ends the fall long before UNBOUNDED_FALL: the
+# distance to the pole is at most this many times the smallest radius there, since refusals cut it to a tenth or more.
+SHORTEST = 20.0
 # Newton's method converges quadratically: the gain of one step before is more than a hundred times this
 # one's. Otherwise it is slow, as at a minimum like x**4, and its end point is looked at more closely, this
 # often.
@@ -62,6 +63,9 @@ MAX_WALKS = 4
 WALKED_DIRECTIONS = 4
 # A plateau where gradient and Hessian are exactly zero can be reached only by a step that is too long.
 MAX_PLATEAUS = 20
+# A run that takes so many steps has far to go, or is in a long valley: as often as that it looks ahead, and follows
+# the floor in doubling steps where that promises more than a trifle.
+VALLEY_PERIOD, VALLEY_FALL = 128, 1e-3
 # An extrapolation is tried only after a step that the model foretold at least roughly.
 STRETCH_QUALITY = 0.1
 
@@ -83,6 +87,7 @@ class NewtonState:
     walks: int = 0
     edges: int = 0
     plateaus: int = 0
+    taken: int = 0
 
 
 @dataclass(slots=True)
@@ -126,35 +131,77 @@ class TrustRegionNewton:
         model = state.model
         if model is None:
             return _stay(at, state, StopReason.NO_DESCENT)
-        if not model.negative and self.enough(model.gain, at.value, state):
+        x, value, gain = at.x, at.value, model.gain
+        # What is never enough is seen without the rule.
+        if gain <= self.tol * max(1.0, abs(value)) and not model.negative and self.enough(gain, value, state):
             return self._settle(objective, at, state, model)
         if state.radius > state.horizon:
             end = _look_ahead(objective, at, state)
             if end is not None:
                 return end
+        state.taken += 1
+        if state.taken % VALLEY_PERIOD == 0:
+            end = self._look_along(objective, at, state, model)
+            if end is not None:
+                return end
         left_domain, widest = False, state.radius
+        noise = FLOOR_UNITS * ROUNDING * max(abs(value), 1e-300)
         for refusals in range(MAX_REFUSALS):
             proposal = model.step(state.radius)
-            x = at.x + proposal.step
-            if not proposal.predicted > 0.0 or same(x, at.x) or not isfinite(proposal.length):
+            step, length, predicted, boundary, _ = proposal
+            goal = x + step
+            if not predicted > 0.0 or same(goal, x) or not isfinite(length):
                 return _stay(at, state, StopReason.FLOOR, passed=refusals > 0)
-            trial = _try(objective, at, state, model, proposal, x)
-            if trial.at.value < state.floor:
+            trial = _try(objective, at, state, model, proposal, goal)
+            reached = trial.at.value
+            if reached < state.floor:
                 return Step(trial.at, state, norm(trial.step), StopReason.UNBOUNDED)
-            if _is_noise(at.value, trial.at.value, proposal.predicted):
-                if proposal.boundary and state.radius >= widest:
+            if predicted <= noise and abs(value - reached) <= 4.0 * noise:
+                # Both the predicted and the actual change are within the rounding of the value.
+                if boundary and state.radius >= widest:
                     # Not the slope is lost in rounding, but a step as short as this.
                     state.radius = widest = WIDER * state.radius
                     continue
                 return _end_at_floor(objective, at, state, trial)
-            arrival = _arrive(objective, state, model, trial)
+            arrival = _arrive(objective, state, model, trial) if trial.ratio > ACCEPTABLE else None
             left_domain = left_domain or trial.ratio == -inf
-            _adapt_radius(state, model, proposal, trial, at.value)
+            _adapt_radius(state, model, length, trial, value)
             if arrival is not None:
                 return _accept(arrival, state, model, proposal, trial, left_domain)
-            if state.radius < SMALLEST_RADIUS * norm(at.x):
+            if state.radius < SMALLEST_RADIUS * norm(x):
                 break
         return _stay(at, state, StopReason.UNBOUNDED if _is_pole(at, state) else StopReason.NO_DESCENT)
+
+    def _look_along(
+        self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel
+    ) -> Step | None:
+        """Return a step far along the way that the run has come, or down its valley; None where neither pays."""
+        found = follow(objective, at, at.x - state.start.x, state.floor)
+        if found.outcome not in (Outcome.UNBOUNDED, Outcome.LIMIT):
+            enough = max(4.0 * model.gain, VALLEY_FALL * abs(at.value))
+            found = follow_floor(objective, at, enough, state.floor, state.source)
+        return self._move_on(objective, at, state, found, "step")
+
+    def _move_on(
+        self, objective: Objective, at: Evaluation, state: NewtonState, found: Walk, kind: str
+    ) -> Step | None:
+        """Return the step to the lower point that a walk ``found``, or the end that it tells of; None without one."""
+        lowest = found.lowest
+        if found.outcome is Outcome.UNBOUNDED and lowest is not None:
+            return Step(lowest, state, found.length, StopReason.UNBOUNDED, kind="escape")
+        if found.outcome is Outcome.LIMIT:
+            if lowest is None:
+                return _stay(at, state, StopReason.AT_INFINITY)
+            return Step(lowest, state, found.length, StopReason.AT_INFINITY, kind="escape")
+        if found.outcome is not Outcome.LOWER or lowest is None:
+            return None
+        arrival = with_hessian(objective, lowest, state.source)
+        if arrival.hessian is None:
+            return None
+        state.model = local_model(arrival.gradient, arrival.hessian, NOISE[state.source])
+        state.radius = max(state.radius, 0.25 * found.length)
+        state.series.last_step, state.last_gain = None, 0.0
+        return Step(arrival, state, found.length, kind=kind)
 
     def enough(self, gain: float, value: float, state: NewtonState) -> bool:
         """Tell whether so small a ``gain`` ends the run.
@@ -172,9 +219,7 @@ class TrustRegionNewton:
         """End the run here, unless convergence was doubtful and a walk finds a lower point."""
         doubtful = model.null[:WALKED_DIRECTIONS]
         if model.strict:
-            values, vectors = eigen(model.hessian)
-            args = (state.start, model, values[0], vectors[0], state.source)
-            passing = passing_direction(objective, at, *args)
+            passing = passing_direction(objective, at, state.start, model, state.source)
             doubtful = doubtful if passing is None else [passing]
         slow = bool(doubtful) or state.series.since <= 2 or model.gain > SLOW_RATIO * state.last_gain > 0.0
         if slow and state.walks < MAX_WALKS:
@@ -183,19 +228,13 @@ class TrustRegionNewton:
             steps += both_ways(doubtful, at.x)
             # Falls of the size of the gain are accounted for; only a clearly larger fall is news.
             scale = max(abs(at.value), min(1.0, state.start.value - at.value))
-            found, step = walk_all(objective, at, steps, 4.0 * (model.gain + GAIN_TOL * scale), state.floor)
-            if found.outcome is Outcome.UNBOUNDED and found.lowest is not None:
-                return Step(found.lowest, state, found.length, StopReason.UNBOUNDED, kind="escape")
-            if found.outcome is Outcome.LOWER and found.lowest is not None:
-                arrival = with_hessian(objective, found.lowest, state.source)
-                if arrival.hessian is not None:
-                    length = norm(step) * found.length
-                    state.model = local_model(arrival.gradient, arrival.hessian, NOISE[state.source])
-                    state.radius = max(state.radius, 0.25 * length)
-                    state.series.last_step, state.last_gain = None, 0.0
-                    return Step(arrival, state, length, kind="escape")
-            if found.outcome is Outcome.LIMIT:
-                return _stay(at, state, StopReason.AT_INFINITY)
+            enough = 4.0 * (model.gain + GAIN_TOL * scale)
+            found = walk_all(objective, at, steps, enough, state.floor)
+            if found.outcome in (Outcome.RISES, Outcome.LEVEL):
+                found = follow_floor(objective, at, enough, state.floor, state.source)
+            end = self._move_on(objective, at, state, found, "escape")
+            if end is not None:
+                return end
         if model.flat and not rises_all_around(objective, at):
             return _stay(at, state, StopReason.STATIONARY, passed=False)
         return _stay(at, state, StopReason.GAIN, passed=False)
@@ -206,11 +245,12 @@ def _stay(at: Evaluation, state: NewtonState, reason: StopReason, passed: bool =
 
 
 def _is_pole(at: Evaluation, state: NewtonState) -> bool:
-    """Tell whether the run ended at a pole: far down, where the rounding of x alone changes the value as
-    much.
+    """Tell whether the run ended at a pole: far down, where the shortest steps change the value by as much as it is.
+
+    The last radius was too long and the next, a tenth of it, too short: so near a pole can a run get.
     """
-    far_down = at.value < -POLE_FALL * max(1.0, abs(state.start.value))
-    return far_down and norm(at.gradient) * ROUNDING * norm(at.x) > 0.1 * abs(at.value)
+    far_down = at.value < -DEPTH * max(1.0, abs(state.start.value))
+    return far_down and norm(at.gradient) * SHORTEST * SMALLEST_RADIUS * norm(at.x) > abs(at.value)
 
 
 def _look_ahead(objective: Objective, at: Evaluation, state: NewtonState) -> Step | None:
@@ -220,8 +260,7 @@ def _look_ahead(objective: Objective, at: Evaluation, state: NewtonState) -> Ste
         return None
     found = follow(objective, at, state.last_move, state.floor)
     if found.outcome is Outcome.UNBOUNDED and found.lowest is not None:
-        length = found.length * norm(state.last_move)
-        return Step(found.lowest, state, length, StopReason.UNBOUNDED, kind="escape")
+        return Step(found.lowest, state, found.length, StopReason.UNBOUNDED, kind="escape")
     return _stay(at, state, StopReason.AT_INFINITY) if found.outcome is Outcome.LIMIT else None
 
 
@@ -234,31 +273,27 @@ def _try(
     x: Vector,
 ) -> _Trial:
     """Evaluate a proposed step, its mirror in the hard case, and its stretched version in a slow series."""
-    trial = _Trial(objective.evaluate(x, 0), proposal.step, -inf)
-    if proposal.hard:
+    step, length, predicted, boundary, hard = proposal
+    there = objective.evaluate(x, 0)
+    trial = _Trial(there, step, -inf)
+    if hard:
         trial.escaped = True
         mirrored = model.mirrored(proposal)
         other = objective.evaluate(at.x + mirrored, 0)
-        if other.value < trial.at.value:
-            trial.at, trial.step = other, other.x - at.x
-    predicted = proposal.predicted
-    if trial.at.x is not x and not trial.escaped:
+        if other.value < there.value:
+            trial.at = there = other
+            trial.step = other.x - at.x
+    elif there.x is not x:
         # Bounds have bent the step: it is judged by what the model says of the way really taken.
-        trial.step = trial.at.x - at.x
+        trial.step = there.x - at.x
         predicted = model.fall(trial.step)
-    if isfinite(trial.at.value):
-        trial.ratio = (at.value - trial.at.value) / predicted if predicted > 0.0 else -1.0
-    if trial.ratio > STRETCH_QUALITY and state.series.last_step is not None and not proposal.boundary:
-        further = state.series.extrapolate(objective, at, trial.at, trial.step, proposal.length)
+    if isfinite(there.value):
+        trial.ratio = (at.value - there.value) / predicted if predicted > 0.0 else -1.0
+    if not boundary and state.series.last_step is not None and trial.ratio > STRETCH_QUALITY:
+        further = state.series.extrapolate(objective, at, there, trial.step, length)
         if further is not None:
             trial.at, trial.stretched = further, True
     return trial
-
-
-def _is_noise(value: float, trial_value: float, predicted: float) -> bool:
-    """Tell whether both the predicted and the actual change are within the rounding of the value."""
-    noise = FLOOR_UNITS * ROUNDING * max(abs(value), 1e-300)
-    return predicted <= noise and abs(value - trial_value) <= 4.0 * noise
 
 
 def _end_at_floor(objective: Objective, at: Evaluation, state: NewtonState, trial: _Trial) -> Step:
@@ -273,8 +308,6 @@ def _arrive(objective: Objective, state: NewtonState, model: LocalModel, trial: 
     """Return the trial point with its derivatives, or None to refuse it (its ratio then says
     how it failed).
     """
-    if not trial.ratio > ACCEPTABLE:
-        return None
     arrival = with_hessian(objective, trial.at, state.source)
     if arrival.hessian is None:
         trial.ratio = -inf
@@ -293,10 +326,8 @@ def _arrive(objective: Objective, state: NewtonState, model: LocalModel, trial: 
     return arrival
 
 
-def _adapt_radius(
-    state: NewtonState, model: LocalModel, proposal: ModelStep, trial: _Trial, value: float
-) -> None:
-    length, ratio = proposal.length, trial.ratio
+def _adapt_radius(state: NewtonState, model: LocalModel, length: float, trial: _Trial, value: float) -> None:
+    ratio = trial.ratio
     if ratio < HOPELESS:
         state.radius = (0.1 if state.edges < EDGE_PATIENCE else 0.5) * length
     elif ratio < POOR:

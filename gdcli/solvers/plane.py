@@ -1,6 +1,6 @@
-"""The quadratic model of two variables, spelled out in plain floats.
+"""The quadratic models of one and two variables, spelled out in plain floats.
 
-Two variables are the commonest case, and there the lists and loops of the general model cost several times what
+They are the commonest cases, and there the lists and loops of the general model cost several times what
 the arithmetic does. The formulas and their order are those of :mod:`gdcli.solvers.model` and
 :mod:`gdcli.solvers.trust_region`; a matrix of two rows is solved by Cramer's rule, which is safe because the
 squared pivot of a strict model is at least 1e-8.
@@ -8,7 +8,7 @@ squared pivot of a strict model is at least 1e-8.
 
 from __future__ import annotations
 
-from math import hypot, inf, sqrt
+from math import hypot, inf
 
 from gdcli.solvers.dense import Matrix
 from gdcli.solvers.hessian import NOISE
@@ -32,15 +32,11 @@ class PlaneModel(LocalModel):
 
     def __init__(self, g: Vector, H: Matrix, noise: float = NOISE["exact"]) -> None:
         (a, b), (_, c) = H
-        pivot = 0.0
-        if a > 0.0 and c > 0.0:
-            s0, s1 = sqrt(a), sqrt(c)
-            corner = b / (s0 * s1)
-            pivot = 1.0 - corner * corner
-        self.strict = pivot > (LEAST_PIVOT if noise < LEAST_PIVOT else noise)
+        part = b / a if a > 0.0 else 0.0
+        pivot = c - part * b
+        self.strict = a > 0.0 and pivot > (LEAST_PIVOT if noise < LEAST_PIVOT else noise) * c
         self.g = g
         self.hessian = H
-        self._factored = None
         self.null = []
         self.negative = self.flat = False
         self.rise = 0.0
@@ -48,11 +44,11 @@ class PlaneModel(LocalModel):
         if not self.strict:
             self._look_closer(noise)
             return
-        h0, h1 = g[0] / s0, g[1] / s1
-        z1 = (h1 - corner * h0) / pivot
-        z0 = h0 - corner * z1
-        self.gain = 0.5 * (h0 * z0 + h1 * z1)
-        p0, p1 = -z0 / s0, -z1 / s1
+        g0, g1 = g
+        half = g1 - part * g0
+        p1 = -half / pivot
+        p0 = -g0 / a - part * p1
+        self.gain = 0.5 * (g0 / a * g0 - half * p1)
         self.newton = Vec((p0, p1))
         self.newton_length = hypot(p0, p1)
 
@@ -70,6 +66,9 @@ class PlaneModel(LocalModel):
         g0, g1 = self.g
         (p0, p1), length = self.newton, self.newton_length
         shift, det = 0.0, a * c - b * b
+        slope = hypot(g0, g1)
+        u0, u1 = g0 / slope, g1 / slope
+        least = slope / radius - (a * u0 * u0 + 2.0 * b * u0 * u1 + c * u1 * u1)
         for _ in range(MAX_FACTORS):
             if length <= LENGTH_SLACK * radius:
                 break
@@ -77,7 +76,7 @@ class PlaneModel(LocalModel):
             if not 0.0 < bend < inf:
                 found = boundary_step(self.hessian, self.g, radius, self.newton, self.newton_length, bend)
                 return ModelStep(*found, True, False)
-            more = length / bend * length * (length - radius) / radius
+            more = max(length / bend * length * (length - radius) / radius, least - shift)
             shift += more
             a += more
             c += more
@@ -95,8 +94,13 @@ class PlaneModel(LocalModel):
         if not abs(q0) > HARD * max(abs(w0), w1) * radius or (w0 > 0.0 and hypot(q0 / w0, q1 / w1) <= radius):
             return None
         low = max(0.0, -w0)
-        below, above = low, low + hypot(q0, q1) / radius
-        shift = max(above - (w1 + low), below + 1e-3 * (above - below))
+        slope = hypot(q0, q1)
+        mean = w0 + (q1 / slope) ** 2 * (w1 - w0)
+        below, above = (
+            max(low, slope / radius - mean, abs(q0) / radius - w0, abs(q1) / radius - w1),
+            low + slope / radius,
+        )
+        shift = below
         y0 = y1 = length = 0.0
         for _ in range(MAX_SECULAR):
             d0, d1 = w0 + shift, w1 + shift
@@ -116,8 +120,58 @@ class PlaneModel(LocalModel):
         return ModelStep(Vec((y0 * u0 + y1 * v0, y0 * u1 + y1 * v1)), length, predicted, True, False)
 
 
+class LineModel(LocalModel):
+    """The model of one variable; only what is done at every step is its own."""
+
+    __slots__ = ()
+
+    def __init__(self, g: Vector, H: Matrix, noise: float = NOISE["exact"]) -> None:
+        slope, bend = g[0], H[0][0]
+        self.strict = 0.0 < bend < inf
+        self.g = g
+        self.hessian = H
+        self.null = []
+        self.negative = self.flat = False
+        self.rise = 0.0
+        self.lowest = 1.0
+        if not self.strict:
+            self._look_closer(noise)
+            return
+        step = -slope / bend
+        self.gain = -0.5 * slope * step
+        self.newton = Vec((step,))
+        self.newton_length = abs(step)
+
+    def step(self, radius: float) -> ModelStep:
+        """Return the lowest point of the model within ``radius``."""
+        if self.strict and self.newton_length <= radius:
+            return ModelStep(self.newton, self.newton_length, self.gain, False, False)
+        slope, bend = self.g[0], self.hessian[0][0]
+        if not self.strict and not abs(slope) > HARD * abs(bend) * radius:
+            return super().step(radius)
+        step = -radius if slope > 0.0 else radius
+        return ModelStep(Vec((step,)), radius, -step * (slope + 0.5 * bend * step), True, False)
+
+
+_last: tuple[Vector, Matrix, float, LocalModel | None] = None, None, 0.0, None
+
+
 def local_model(g: Vector, H: Matrix, noise: float = NOISE["exact"]) -> LocalModel:
-    """Return the quadratic model with gradient ``g`` and Hessian ``H``."""
-    if len(g) == 2 and isinstance(g, list):
-        return PlaneModel(g, H, noise)
-    return LocalModel(g, H, noise)
+    """Return the quadratic model with gradient ``g`` and Hessian ``H``.
+
+    The last answer is kept: a certificate asks about the point at which the run ended.
+    """
+    global _last
+    last_g, last_H, last_noise, last = _last
+    if last is not None and last_g is g and last_H is H and last_noise == noise:
+        return last
+    few = len(g) if isinstance(g, list) else 0
+    made = (
+        PlaneModel(g, H, noise)
+        if few == 2
+        else LineModel(g, H, noise)
+        if few == 1
+        else LocalModel(g, H, noise)
+    )
+    _last = g, H, noise, made
+    return made

@@ -17,6 +17,8 @@ from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import dot, norm, same
 
 _SLOPE = 1e-4
+# Without pairs a step is tried so many times as long as the last.
+GROWTH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,25 @@ class ProjectedLBFGS:
             if not dot(direction, g) < 0.0:
                 state.pairs.clear()
                 direction = -g
-            found = _bent_search(objective, at, direction, 1.0 if state.pairs else first_size(at, direction))
+            found = _bent_search(objective, at, direction, _first(at, direction, state))
             if found is not None:
                 break
             if not state.pairs:
                 return Step(at, state, 0.0, StopReason.NO_DESCENT, moved=False)
             state.pairs.clear()
-            state.scale = 1.0
+            state.scale, state.reach = 1.0, 0.0
         new, size = found
+        state.reach = norm(new.x - at.x)
         if new.gradient is not None:
             state.learn(new.x - at.x, new.gradient - g, self.memory)
         return Step(new, state, size)
+
+
+def _first(at: Evaluation, direction: Vector, state: Memory) -> float:
+    """Return the first size tried; where no curvature is to be learnt the steps grow, as the way may be long."""
+    if state.pairs:
+        return 1.0
+    return max(first_size(at, direction), GROWTH * state.reach / norm(direction))
 
 
 def _zeros(g: Vector) -> object:

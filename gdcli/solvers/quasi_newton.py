@@ -9,11 +9,14 @@ it, so that its memory is 2m vectors, for any number of variables.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import mul
+from typing import Any, NamedTuple
 
 from gdcli.solvers.dense import Matrix, identity, matvec, outer, plus
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
-from gdcli.solvers.vectors import add_then_dot, dot, norm
+from gdcli.solvers.vectors import add_in_place, add_then_dot, as_like, dot, inner_products, norm
 from gdcli.solvers.wolfe import strong_wolfe
 
 # Length of the first step relative to max(1, |x|): before anything is known about curvature, stay close.
@@ -29,17 +32,88 @@ def first_size(at: Evaluation, direction: Vector) -> float:
 
 def _useful(s: Vector, y: Vector) -> tuple[float, float] | None:
     """Return the curvature ``s'y`` of a pair and ``|y|``, None where it is not clearly positive."""
-    curvature, change = dot(s, y), norm(y)
-    return (curvature, change) if curvature > _LEAST_CURVATURE * norm(s) * change else None
+    curvature, length, change = inner_products(s, y)
+    return (curvature, change) if curvature > _LEAST_CURVATURE * length * change else None
+
+
+class Pair(NamedTuple):
+    """A step s, the change y of the gradient along it, ``1/s'y``, and for long vectors its row in the block."""
+
+    s: Vector
+    y: Vector
+    rate: float
+    row: int = 0
+
+
+@dataclass(slots=True)
+class _Block:
+    """The pairs of long vectors as the rows of two matrices, with their inner products.
+
+    ``crossed[i][j]`` is ``s_i'y_j`` for j not older than i, ``changes[i][j]`` is ``y_i'y_j``.
+    """
+
+    steps: Any
+    changes_of_gradient: Any
+    crossed: list[list[float]]
+    changes: list[list[float]]
+
+    @classmethod
+    def for_vectors(cls, like: Vector, limit: int) -> _Block:
+        """Return a block of ``limit`` pairs as long as ``like``; memory is taken row by row, as they come."""
+        import numpy
+
+        rows = [numpy.zeros((limit, len(like))) for _ in range(2)]
+        tables = [[[0.0] * limit for _ in range(limit)] for _ in range(2)]
+        return cls(rows[0], rows[1], tables[0], tables[1])
+
+    def fits(self, like: Vector, limit: int) -> bool:
+        """Tell whether the block is for such vectors and as many pairs."""
+        return bool(self.steps.shape == (limit, len(like)))
+
+    def keep(self, row: int, count: int, s: Vector, y: Vector) -> tuple[Vector, Vector]:
+        """Copy a pair into ``row``, the newest of ``count``, and return where it now is."""
+        self.steps[row], self.changes_of_gradient[row] = s, y
+        steps, changes = self.steps[:count] @ y, self.changes_of_gradient[:count] @ y
+        for i, (product, change) in enumerate(zip(steps.tolist(), changes.tolist(), strict=True)):
+            self.crossed[i][row] = product
+            self.changes[i][row] = self.changes[row][i] = change
+        return self.steps[row], self.changes_of_gradient[row]
+
+    def direction(self, pairs: Sequence[Pair], scale: float, g: Vector) -> tuple[Vector, float]:
+        """Return ``-B g`` and ``g'Bg``: the two loops on coefficients instead of vectors.
+
+        The direction is a sum of g and the pairs, and its coefficients need inner products alone (Chen, Wang and
+        Zhou, Advances in Neural Information Processing Systems 27, 2014): two passes through memory, not four.
+        """
+        count = len(pairs)
+        steps, changes = self.steps[:count], self.changes_of_gradient[:count]
+        along_steps, along_changes = (steps @ g).tolist(), (changes @ g).tolist()
+        of_changes, of_steps = [0.0] * count, [0.0] * count
+        for _, _, rate, i in reversed(pairs):
+            of_changes[i] = rate * (along_steps[i] - sum(map(mul, self.crossed[i], of_changes)))
+        for _, _, rate, i in pairs:
+            rest = scale * (along_changes[i] - sum(map(mul, self.changes[i], of_changes)))
+            rest += sum([self.crossed[j][i] * part for j, part in enumerate(of_steps)])
+            of_steps[i] = of_changes[i] - rate * rest
+        fall = scale * (dot(g, g) - sum(map(mul, along_changes, of_changes)))
+        fall += sum(map(mul, along_steps, of_steps))
+        direction = as_like(g, of_changes) * scale @ changes
+        direction -= as_like(g, of_steps) @ steps
+        return add_in_place(direction, -scale, g), fall
 
 
 @dataclass(slots=True)
 class Memory:
-    """The last pairs (s, y, 1/s'y) of L-BFGS, and the two-loop recursion that applies their matrix."""
+    """The last pairs of L-BFGS, and the two-loop recursion that applies their matrix.
 
-    pairs: deque[tuple[Vector, Vector, float]] = field(default_factory=deque)
+    ``reach`` is the length of the last step, for a search that wants to know it.
+    """
+
+    pairs: deque[Pair] = field(default_factory=deque)
     scale: float = 1.0
     promise: float = float("inf")
+    reach: float = 0.0
+    block: _Block | None = None
 
     def learn(self, s: Vector, y: Vector, limit: int) -> None:
         """Take in a pair, and forget the oldest beyond ``limit``."""
@@ -47,9 +121,15 @@ class Memory:
         if useful is None:
             return
         curvature, change = useful
+        row = len(self.pairs)
         while len(self.pairs) >= limit:
-            self.pairs.popleft()
-        self.pairs.append((s, y, 1.0 / curvature))
+            row = self.pairs.popleft().row
+        if not isinstance(s, list):
+            if self.block is None or not self.block.fits(s, limit):
+                self.block, row = _Block.for_vectors(s, limit), 0
+                self.pairs.clear()
+            s, y = self.block.keep(row, len(self.pairs) + 1, s, y)
+        self.pairs.append(Pair(s, y, 1.0 / curvature, row))
         self.scale = curvature / change / change
 
     def direction(self, g: Vector) -> Vector:
@@ -57,19 +137,23 @@ class Memory:
 
         ``promise`` is then ``g'Bg / 2``, the fall that the model of the pairs expects. Each update of the
         vector is joined with the inner product that follows it, and the scaling between the two loops is
-        carried along as a factor: for long vectors the passes through memory are what costs.
+        carried along as a factor.
         """
+        if self.block is not None and self.pairs:
+            found, fall = self.block.direction(self.pairs, self.scale, g)
+            self.promise = 0.5 * fall
+            return found
         q, scale = g * 1.0, self.scale
         pairs = list(self.pairs)
         weights: list[float] = []
-        product = dot(pairs[-1][0] if pairs else g, q)
+        product = dot(pairs[-1].s if pairs else g, q)
         for i in range(len(pairs) - 1, -1, -1):
-            _, y, r = pairs[i]
-            weights.append(r * product)
-            product = add_then_dot(q, -weights[-1], y, pairs[i - 1][0] if i else pairs[0][1])
-        for i, (s, _, r) in enumerate(pairs):
-            part = weights.pop() / scale - r * product
-            product = add_then_dot(q, part, s, pairs[i + 1][1] if i + 1 < len(pairs) else g)
+            _, y, rate, _ = pairs[i]
+            weights.append(rate * product)
+            product = add_then_dot(q, -weights[-1], y, pairs[i - 1].s if i else pairs[0].y)
+        for i, (s, _, rate, _) in enumerate(pairs):
+            part = weights.pop() / scale - rate * product
+            product = add_then_dot(q, part, s, pairs[i + 1].y if i + 1 < len(pairs) else g)
         self.promise = 0.5 * scale * product
         return q * -scale
 

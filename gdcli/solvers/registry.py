@@ -7,11 +7,12 @@ reads and where its class stands. A setting that a method does not read is an er
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.solvers.bounds import Bounded
@@ -19,6 +20,10 @@ from gdcli.solvers.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, 
 from gdcli.solvers.steps import BOOK_STEP_SIZES, Fixed, FixedRate
 from gdcli.solvers.stopping import DEFAULT_TOL
 from gdcli.solvers.types import Method, Objective
+
+if TYPE_CHECKING:
+    from gdcli.solvers.kinks import SmoothingNewton
+    from gdcli.solvers.newton import TrustRegionNewton
 
 _HERE = "gdcli.solvers."
 PROJECTED = "projected L-BFGS"
@@ -31,7 +36,7 @@ class Entry:
 
     ``reads`` are the settings it takes beyond the stop rules. With ``own_rule`` it reads ``tol`` (and
     ``value_tol``) itself; ``default_tol`` is then its default. ``bounds`` tells that it can stay within
-    bounds. ``strict`` holds its claims to the rule of `auto`.
+    bounds. ``strict`` holds its claims to the rule of `auto`. ``residuals``: it is for sums of squares over rows.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Entry:
     default_tol: float = DEFAULT_TOL
     strict: bool = False
     bounds: bool = True
+    residuals: bool = False
 
 
 class Chosen(NamedTuple):
@@ -74,6 +80,9 @@ METHODS: Mapping[str, Entry] = {
         _entry("newton-cg", "Newton by conjugate gradients on Hessian-vector products", "products",
                "many variables, ill-conditioned", "newton_cg:NewtonCG", own_rule=True, strict=True,
                bounds=False),
+        _entry("lm", "Levenberg-Marquardt with geodesic acceleration, Newton's method for the last digits",
+               "residuals", "a sum of squares over rows of data", "least_squares:LevenbergMarquardt",
+               own_rule=True, strict=True, residuals=True),
         _entry("lbfgs", "limited-memory BFGS with a strong Wolfe search", "gradient", "many variables",
                "registry:make_lbfgs"),
         _entry("bfgs", "BFGS with a strong Wolfe search", "gradient", "few variables without a Hessian",
@@ -138,8 +147,9 @@ def choose(
         name = "gd"
     entry = find(name)
     given = {"lr": lr, "step_rule": step_rule, "step_sizes": step_sizes}
-    for setting, value in given.items():
-        if value is not None and setting not in entry.reads:
+    settings = {k: v for k, v in given.items() if v is not None}
+    for setting in settings:
+        if setting not in entry.reads:
             readers = ", ".join(m for m, e in METHODS.items() if setting in e.reads)
             raise UsageError(
                 f"the method {name} does not read {_OPTIONS[setting]}", f"it is for the methods {readers}"
@@ -153,25 +163,37 @@ def choose(
         raise UsageError(
             "--step-sizes must be a list of positive numbers", "for example --step-sizes 1,0.1,0.01"
         )
-    settings = {k: v for k, v in given.items() if v is not None}
     if entry.own_rule:
-        settings["tol"] = _first_given(value_tol if "batch" in entry.name else None, tol, entry.default_tol)
+        if tol is None:
+            tol = entry.default_tol
+        settings["tol"] = tol if value_tol is None or "batch" not in entry.name else value_tol
     if name == "newton" and hessian_source(objective) == "none":
         raise UsageError(
             f"the method newton needs a Hessian matrix, too large for {objective.size} variables",
             "use newton-cg or auto",
         )
-    module, factory = entry.target.split(":")
-    make = getattr(import_module(module), factory)
-    if factory == "make_auto":
+    base = objective.inner if isinstance(objective, Bounded) else objective
+    if entry.residuals and not getattr(base, "has_residuals", False):
+        raise UsageError(f"the method {name} is for sums of squares over rows of data", "use auto")
+    make = _maker(entry.target)
+    if make is make_auto:
         method, what, why = make(objective, **settings)
-        # Projected L-BFGS has no rule of its own, and is held to the claims of lbfgs.
-        return Chosen(method, what, why, METHODS["lbfgs"] if what == PROJECTED else entry)
-    if factory == "make_lbfgs":
+        # Projected L-BFGS is held to the claims of lbfgs.
+        projected = replace(METHODS["lbfgs"], own_rule=True)
+        return Chosen(method, what, why, projected if what == PROJECTED else entry)
+    if make is make_lbfgs:
         return Chosen(make(objective), name, "", entry)
     method = make(**settings)
     rule = getattr(method, "rule", None)
     return Chosen(method, name, "" if rule is None else rule.words, entry, _fixed_rate(method))
+
+
+@cache
+def _maker(target: str) -> Callable[..., Any]:
+    """Return what makes a method; its module is imported when it is first asked for."""
+    module, name = target.split(":")
+    made: Callable[..., Any] = getattr(import_module(module), name)
+    return made
 
 
 def _fixed_rate(method: Method) -> FixedRate | None:
@@ -181,10 +203,6 @@ def _fixed_rate(method: Method) -> FixedRate | None:
     if not isinstance(method, Descent) or not isinstance(method.rule, Fixed) or method.towards.stable is None:
         return None
     return FixedRate(method.rule.lr, method.towards.stable)
-
-
-def _first_given(*values: float | None) -> float:
-    return next(v for v in values if v is not None)
 
 
 def make_lbfgs(objective: Objective) -> Method:
@@ -198,12 +216,21 @@ def make_lbfgs(objective: Objective) -> Method:
     return LBFGS()
 
 
+_WHY = {
+    "exact": "the exact Hessian is cheap for {n} variable{s}",
+    "products": "{n} Hessian-vector products make an exact Hessian",
+    "differences": "differences of gradients make a Hessian of {n} variable{s}",
+}
+
+
 def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
     """Return the method that suits the objective, its name, and the reason in words."""
     n, source = objective.size, hessian_source(objective)
     if source == "none" and isinstance(objective, Bounded):
+        from gdcli.solvers.large import ProjectedThenEscape
+
         return (
-            make_lbfgs(objective),
+            ProjectedThenEscape(tol),
             PROJECTED,
             f"{n} variables within bounds are too many for a Hessian matrix",
         )
@@ -224,17 +251,20 @@ def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
             f"{n} variables are more than the {limit} of a Hessian matrix; the end is polished with"
             f" {products}",
         )
+    why = _WHY[source].format(n=n, s="" if n == 1 else "s")
+    plain, smoothing, has_kinks = _newtons()
+    if has_kinks(objective):
+        return smoothing(tol), "trust-region Newton", why + ", and kinks are smoothed where they jam it"
+    return plain(tol), "trust-region Newton", why
+
+
+@cache
+def _newtons() -> tuple[type[TrustRegionNewton], type[SmoothingNewton], Callable[[Objective], bool]]:
+    """Return the methods of auto for few variables, and what tells whether an objective has kinks to smooth."""
     from gdcli.solvers.kinks import LEVELS, SmoothingNewton, smoothed
     from gdcli.solvers.newton import TrustRegionNewton
 
-    why = {
-        "exact": "the exact Hessian is cheap for {n} variable{s}",
-        "products": "{n} Hessian-vector products make an exact Hessian",
-        "differences": "differences of gradients make a Hessian of {n} variable{s}",
-    }[source].format(n=n, s="" if n == 1 else "s")
-    if smoothed(objective, LEVELS[0]) is not None:
-        return SmoothingNewton(tol), "trust-region Newton", why + ", and kinks are smoothed where they jam it"
-    return TrustRegionNewton(tol), "trust-region Newton", why
+    return TrustRegionNewton, SmoothingNewton, lambda objective: smoothed(objective, LEVELS[0]) is not None
 
 
 def make_gd(

@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import DomainError, Terminated
 from gdcli.solvers.stopping import Progress, Rule
@@ -26,7 +26,6 @@ from gdcli.solvers.types import (
     Objective,
     Observer,
     RunResult,
-    Step,
     StopReason,
     Vector,
 )
@@ -105,22 +104,20 @@ def _loop(
     switch: Switch | None = None
     look = float("inf") if tier is None else tier.first_look
     while True:
-        if trace.last.seconds >= look:
+        if trace.last[-1] >= look:
             switch = switch or _switch(tier, method, rules, observers, floor)
             state = switch(trace, state)
             at, look = progress.at, switch.after
-        step = method.step(objective, at, state)
-        if step.passed:
+        there, state, size, reason, moved, kind, passed = method.step(objective, at, state)
+        if passed:
             progress.iteration += 1
-        fault = None
-        if step.moved:
-            at = step.at
+        if moved:
+            at = there
             fault = _fault(at, order, floor)
-            trace.move(step, fault is None)
+            trace.move(at, size, kind, fault is None)
             if observers:
                 trace.show(observers)
-        state = step.state
-        reason = step.reason or fault
+            reason = reason or fault
         if reason is not None:
             return reason
         for rule in rules:
@@ -137,10 +134,10 @@ def _switch(tier: Tier | None, *context: Any) -> Switch:
 
 def _fault(at: Evaluation, order: int, floor: float) -> StopReason | None:
     """Return why a point cannot be gone on from, None where it can."""
-    value = at.value
+    x, value, gradient, _, _, _ = at
     if value < floor:
         return StopReason.UNBOUNDED
-    if not isfinite(value) or (order and at.gradient is None) or not is_finite(at.x):
+    if not value < inf or (order and gradient is None) or not is_finite(x):
         return StopReason.NON_FINITE
     return None
 
@@ -152,32 +149,21 @@ def _first_met(rules: Sequence[Rule], progress: Progress) -> StopReason | None:
     return None
 
 
-class _Mark(NamedTuple):
-    """What is needed to write down one iterate later: most are never asked for, so none is
-    built in the loop.
-    """
-
-    iteration: int
-    at: Evaluation
-    before: Evaluation | None
-    size: float | None
-    kind: str
-    values: int
-    gradients: int
-    hessians: int
-    products: int
-    seconds: float
-
-    def iterate(self) -> Iterate:
-        moved = None if self.before is None else distance(self.at.x, self.before.x)
-        counts = Counts(self.values, self.gradients, self.hessians, self.products)
-        return Iterate(self.iteration, self.at, self.size, moved, counts, self.seconds, self.kind)
+# What is needed to write down an iterate later: iteration, evaluation, the one before, size, kind, the four
+# counts, seconds. Most are never asked for, so the loop keeps no more than this.
+_Mark = tuple[int, Evaluation, Evaluation | None, float | None, str, int, int, int, int, float]
 
 
 def _mark(p: Progress, size: float | None, kind: str) -> _Mark:
     c = p.counts
     spent = p.clock() - p.began
-    return _Mark(p.iteration, p.at, p.before, size, kind, c.value, c.gradient, c.hessian, c.product, spent)
+    return p.iteration, p.at, p.before, size, kind, c.value, c.gradient, c.hessian, c.product, spent
+
+
+def _iterate(mark: _Mark) -> Iterate:
+    iteration, at, before, size, kind, values, gradients, hessians, products, seconds = mark
+    moved = None if before is None else distance(at.x, before.x)
+    return Iterate(iteration, at, size, moved, Counts(values, gradients, hessians, products), seconds, kind)
 
 
 class _Trace:
@@ -190,34 +176,31 @@ class _Trace:
         self.start = self.best = self.last = _mark(progress, None, "start")
         self.lowest = progress.at.value
 
-    def move(self, step: Step, finite: bool) -> None:
+    def move(self, at: Evaluation, size: float, kind: str, finite: bool) -> None:
         progress = self.progress
-        progress.before, progress.at = progress.at, step.at
-        self.last = mark = _mark(progress, step.size, step.kind)
+        progress.before, progress.at = progress.at, at
+        self.last = mark = _mark(progress, size, kind)
         # Of two equal values the later one: at the floor of rounding it has the smaller gradient.
-        if step.at.value <= self.lowest and (finite or is_finite(step.at.x)):
-            self.best, self.lowest = mark, step.at.value
+        value = at.value
+        if (value <= self.lowest or kind == "polish") and (finite or is_finite(at.x)):
+            self.best, self.lowest = mark, value
 
     def show(self, observers: Sequence[Observer]) -> None:
-        iterate = self.last.iterate()
+        iterate = _iterate(self.last)
         for observer in observers:
             observer(iterate)
 
     def burst(self, burst: Burst, shown: Sequence[tuple[Observer, Arrival]]) -> None:
         """Take notice of many steps at once, and show some of them to observers."""
         progress = self.progress
-        now, iteration = _mark(progress, None, "step"), progress.iteration
+        iteration, _, _, _, kind, values, gradients, hessians, products, spent = _mark(progress, None, "step")
 
         def mark(arrival: Arrival) -> _Mark:
             left = burst.steps - arrival.number  # each of them costs a value and a gradient
-            return now._replace(
-                iteration=iteration + arrival.number,
-                at=arrival.at,
-                before=arrival.before,
-                size=arrival.size,
-                values=now.values - left,
-                gradients=now.gradients - left,
-            )
+            _, at, before, size = arrival
+            number = iteration + arrival.number
+            values_then, gradients_then = values - left, gradients - left
+            return number, at, before, size, kind, values_then, gradients_then, hessians, products, spent
 
         if burst.best is not None:
             self.best, self.lowest = mark(burst.best), burst.best.at.value
@@ -226,14 +209,15 @@ class _Trace:
         progress.iteration += burst.steps
         self.last = mark(last)
         for observer, arrival in shown:
-            observer(mark(arrival).iterate())
+            observer(_iterate(mark(arrival)))
 
     def result(self, reason: StopReason) -> RunResult:
         progress = self.progress
+        best = _iterate(self.best)
         return RunResult(
-            start=self.start.iterate(),
-            best=self.best.iterate(),
-            last=self.last.iterate(),
+            start=_iterate(self.start),
+            best=best,
+            last=best if self.last is self.best else _iterate(self.last),
             reason=reason,
             iterations=progress.iteration,
             counts=progress.counts.copy(),

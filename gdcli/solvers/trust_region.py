@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from math import hypot, inf, sqrt
 from operator import mul
 
-from gdcli.solvers.dense import Matrix, diagonal, quadratic_form, shifted_solve
+from gdcli.solvers.dense import Matrix, diagonal, inverse_form, positive_solve, quadratic_form
 from gdcli.solvers.vectors import Vector, dot, norm
 
 # A step may be longer than the radius by this factor: the radius itself is a guess, one more digit of it is
@@ -36,26 +36,29 @@ def boundary_step(
     """Return ``(step, length, predicted fall)`` for a positive definite H whose Newton step is too long.
 
     ``newton`` is that step, ``length`` its length and ``bend`` its square in the norm of the inverse of H.
-    This is Newton's method on ``1/radius - 1/|p(lambda)|`` from ``lambda = 0``, which converges
-    monotonically.
+    This is Newton's method on ``1/radius - 1/|p(lambda)|``, which converges monotonically from the left, and
+    begins at the larger of two bounds: its first iterate from ``lambda = 0``, and the one of Jensen in :func:`bracket`.
     """
     step, shift = newton, 0.0
+    slope = norm(g)
+    least = slope / radius - quadratic_form(H, g / slope)
     for _ in range(MAX_FACTORS):
         if length <= LENGTH_SLACK * radius:
             break
         # Of numbers near the ends of the floating-point range the squares are zero or infinite.
         if not 0.0 < bend < inf:
             return _steepest(H, g, radius)
-        shift += length / bend * length * (length - radius) / radius
-        solved = shifted_solve(H, g, shift)
+        shift = max(shift + length / bend * length * (length - radius) / radius, least)
+        solved = positive_solve(H, g, shift)
         if solved is None:
             # Only rounding can make the matrix fail: lift it by what is certain to count.
             shift = max(2.0 * shift, 1e-8 * max(diagonal(H)))
-            solved = shifted_solve(H, g, shift)
+            solved = positive_solve(H, g, shift)
             if solved is None:
                 return _steepest(H, g, radius)
-        step, bend = -solved[0], solved[1]
+        step = -solved.z
         length = norm(step)
+        bend = inverse_form(solved.factors, step) if length > LENGTH_SLACK * radius else inf
     # With p'(H + lambda I)p = -g'p the model needs no further product with H.
     return step, length, 0.5 * (shift * length * length - dot(g, step))
 
@@ -99,15 +102,15 @@ def norm_of(y: Sequence[float]) -> float:
 
 
 def _solve_secular(w: Sequence[float], q: Sequence[float], radius: float, low: float) -> list[float]:
-    """Return the boundary step: Newton on the reciprocal of the length, kept inside a shrinking bracket."""
-    below, above = low, low + norm_of(q) / radius
-    shift = above - (w[-1] + low)
-    if not below + 1e-3 * (above - below) < shift:
-        shift = below + 1e-3 * (above - below)
-    y: list[float] = [0.0] * len(w)
+    """Return the boundary step: Newton on the reciprocal of the length, kept inside a shrinking bracket.
+
+    From the lower end of the bracket it converges monotonically.
+    """
+    below, above = bracket(w, q, radius, low)
+    shift = below
     for _ in range(MAX_SECULAR):
         shifted = [t + shift for t in w]
-        if 0.0 in shifted:
+        if not shifted[0] > 0.0:
             below, shift = shift, 0.5 * (shift + above)
             continue
         y = [-a / b for a, b in zip(q, shifted, strict=True)]
@@ -121,6 +124,18 @@ def _solve_secular(w: Sequence[float], q: Sequence[float], radius: float, low: f
         bend = sum([a * a / b for a, b in zip(y, shifted, strict=True)])
         shift = next_shift(shift, length, radius, bend, low, below, above)
     return y
+
+
+def bracket(w: Sequence[float], q: Sequence[float], radius: float, low: float) -> tuple[float, float]:
+    """Return bounds of the shift that makes the step as long as ``radius``; it is at least ``low``.
+
+    No component may be longer than the radius, and neither may the step with the mean of the eigenvalues,
+    weighted by the squares of q, in place of them all (Jensen: ``1/(w + shift)**2`` is convex in w).
+    """
+    slope = norm_of(q)
+    mean = sum([(c / slope) ** 2 * t for c, t in zip(q, w, strict=True)])
+    below = max([low, slope / radius - mean, *[abs(c) / radius - t for c, t in zip(q, w, strict=True)]])
+    return below, low + slope / radius
 
 
 def next_shift(

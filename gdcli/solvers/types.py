@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from gdcli.solvers.vectors import norm
+
 # A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have
 # + - on each other, * and / with a float, @ for the dot product, len() and indexing; see solvers/vectors.py.
 Vector = Any
@@ -114,6 +116,8 @@ class StopReason(Enum):
     NO_DESCENT = "no-descent"
     SLOW = "slow-progress"
     STATIONARY = "stationary"
+    EPOCHS = "epochs-done"
+    PATIENCE = "no-improvement"
     UNBOUNDED = "unbounded"
     AT_INFINITY = "minimum-at-infinity"
     NON_FINITE = "non-finite"
@@ -140,6 +144,8 @@ _SENTENCES = {
     StopReason.NO_DESCENT: "no step along the search direction lowers the value",
     StopReason.SLOW: "at its pace the value would take tens of thousands of iterations to change much",
     StopReason.STATIONARY: "the gradient is exactly zero",
+    StopReason.EPOCHS: "the epochs asked for are done",
+    StopReason.PATIENCE: "too many epochs in a row brought no improvement",
     StopReason.UNBOUNDED: "the value falls without end",
     StopReason.AT_INFINITY: "the value falls ever more slowly as the variables grow: the infimum is far out",
     StopReason.NON_FINITE: "the iterates left the finite numbers",
@@ -153,8 +159,9 @@ class Step(NamedTuple):
     """One step of a method: the point it arrives at, its new state, the step size (or radius) it used.
 
     With a ``reason`` the method itself ends the run: at ``at`` when ``moved``, else where it stood (then
-    ``at`` is the old point and no new iterate). ``kind`` is ``step``, or ``escape`` off a saddle or maximum.
-    ``passed`` is False when the method ended the run by what it knew already: such a look is not counted as
+    ``at`` is the old point and no new iterate). ``kind`` is ``step``, ``escape`` off a saddle or maximum, or
+    ``polish``: a step that changes the value by no more than its rounding, to a point that the method knows to be
+    better. ``passed`` is False when the method ended the run by what it knew already: such a look is not counted as
     an iteration.
     """
 
@@ -214,8 +221,7 @@ class Method(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Iterate:
+class Iterate(NamedTuple):
     """One point of the path: number 0 is the start."""
 
     iteration: int
@@ -229,8 +235,6 @@ class Iterate:
     @property
     def gradient_norm(self) -> float | None:
         """The Euclidean norm of the gradient, None where there is no gradient."""
-        from gdcli.solvers.vectors import norm
-
         return None if self.at.gradient is None else norm(self.at.gradient)
 
 
@@ -242,11 +246,12 @@ class Observer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunResult:
     """How a run went: its first, best and last iterate, and why it ended.
 
-    ``iterations`` counts the passes of the method, one that ended the run without moving included.
+    ``iterations`` counts the passes of the method, one that ended the run without moving included. Nobody changes
+    a result or certificate; they are not frozen because that would make them cost several times as much.
     """
 
     start: Iterate
@@ -258,7 +263,7 @@ class RunResult:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Certificate:
     """The evidence about an end point, in terms of the minimised function.
 

@@ -158,16 +158,37 @@ def along(x: Vector, size: float, direction: Vector) -> Vector:
 
 def add_then_dot(q: Vector, factor: float, v: Vector, w: Vector) -> float:
     """Add ``factor * v`` to ``q`` in place, and return the inner product of ``w`` with the new ``q``."""
+    return dot(w, add_in_place(q, factor, v))
+
+
+def add_in_place(q: Vector, factor: float, v: Vector) -> Vector:
+    """Add ``factor * v`` to ``q`` in place, and return ``q``."""
     if isinstance(q, list):
         q[:] = [a + factor * b for a, b in zip(q, v, strict=True)]
-        return float(sum(map(mul, w, q)))
-    # Piece by piece: a piece of q and of the product stays in the cache between the steps.
-    total = 0.0
+        return q
+    # Piece by piece: the product stays in the cache, and takes no memory of its own.
     for begin in range(0, len(q), _PIECE):
         piece = q[begin : begin + _PIECE]
         piece += factor * v[begin : begin + _PIECE]
-        total += float(w[begin : begin + _PIECE] @ piece)
-    return total
+    return q
+
+
+def inner_products(u: Vector, v: Vector) -> tuple[float, float, float]:
+    """Return ``(u'v, |u|, |v|)``, of long vectors in one pass through memory."""
+    if isinstance(u, list) or len(u) <= _PIECE:
+        return dot(u, v), norm(u), norm(v)
+    import numpy
+
+    uv = uu = vv = 0.0
+    with numpy.errstate(all="ignore"):
+        for begin in range(0, len(u), _PIECE):
+            a, b = u[begin : begin + _PIECE], v[begin : begin + _PIECE]
+            uv += float(a @ b)
+            uu += float(a @ a)
+            vv += float(b @ b)
+    if _SQUARE_MIN < uu < _SQUARE_MAX and _SQUARE_MIN < vv < _SQUARE_MAX:
+        return uv, sqrt(uu), sqrt(vv)
+    return uv, norm(u), norm(v)
 
 
 def distance(u: Vector, v: Vector) -> float:

@@ -13,7 +13,7 @@ from math import inf
 from typing import NamedTuple
 
 from gdcli.solvers.types import Evaluation, Objective, Vector
-from gdcli.solvers.vectors import along, as_like, main_part, max_abs, unit_like
+from gdcli.solvers.vectors import along, as_like, main_part, max_abs, norm, unit_like
 
 # Two hundred doublings are sixty orders of magnitude: no scale of any problem is as large.
 _MAX_DOUBLINGS = 200
@@ -35,6 +35,8 @@ _NOISE = 4.4e-16
 # First length of a walk along a null direction, relative to the size of x: beyond the rounding of the value
 # for anything up to a fifth power, yet near.
 PROBE_LENGTH = 1e-3
+# A value that rises over so many doublings on end rises; noise does not.
+_RISES = 4
 
 
 class Outcome(Enum):
@@ -74,7 +76,7 @@ def walk(objective: Objective, at: Evaluation, step: Vector, enough: float, floo
     is UNBOUNDED, and so is a fall that goes on through all doublings without slackening.
     """
     lowest: Evaluation | None = None
-    value, t = at.value, 1.0
+    value, t, unit = at.value, 1.0, norm(step)
     noise = _NOISE * abs(value)
     limit = False
     marks: list[float] = []
@@ -91,7 +93,7 @@ def walk(objective: Objective, at: Evaluation, step: Vector, enough: float, floo
         value = min(value, trial.value)
         t *= 2.0
         if value < floor:
-            return Walk(Outcome.UNBOUNDED, lowest, t)
+            return Walk(Outcome.UNBOUNDED, lowest, t * unit)
         if k >= _LIMIT_DOUBLINGS and value > at.value - _LIMIT_FALL * max(1.0, abs(at.value)):
             limit = True
             break
@@ -99,12 +101,12 @@ def walk(objective: Objective, at: Evaluation, step: Vector, enough: float, floo
         limit = True
         early, late = marks[0] - marks[1], marks[1] - value
         if late > noise and late >= _ENDLESS_PART * early:
-            return Walk(Outcome.UNBOUNDED, lowest, t)
+            return Walk(Outcome.UNBOUNDED, lowest, t * unit)
     if lowest is None:
         return Walk(Outcome.RISES)
     if lowest.value < at.value - enough:
-        return Walk(Outcome.LOWER, lowest, t)
-    return Walk(Outcome.LIMIT if limit else Outcome.RISES, lowest, t)
+        return Walk(Outcome.LOWER, lowest, t * unit)
+    return Walk(Outcome.LIMIT if limit else Outcome.RISES, lowest, t * unit)
 
 
 def follow(objective: Objective, at: Evaluation, way: Vector, floor: float) -> Walk:
@@ -118,8 +120,8 @@ def follow(objective: Objective, at: Evaluation, way: Vector, floor: float) -> W
 
 def walk_all(
     objective: Objective, at: Evaluation, steps: Sequence[Vector], enough: float, floor: float
-) -> tuple[Walk, Vector | None]:
-    """Walk along each of ``steps`` until one finds a lower point; return it and its step.
+) -> Walk:
+    """Walk along each of ``steps`` until one finds a lower point; return that walk.
 
     Without one: a LIMIT if there was any, RISES if every walk rose, else LEVEL.
     """
@@ -127,19 +129,32 @@ def walk_all(
     for step in steps:
         found = walk(objective, at, step, enough, floor)
         if found.outcome in (Outcome.LOWER, Outcome.UNBOUNDED):
-            return found, step
+            return found
         outcomes.add(found.outcome)
     for outcome in (Outcome.LIMIT, Outcome.LEVEL):
         if outcome in outcomes:
-            return Walk(outcome), None
-    return Walk(Outcome.RISES), None
+            return Walk(outcome)
+    return Walk(Outcome.RISES)
 
 
 def rises_all_around(objective: Objective, at: Evaluation) -> bool:
-    """Tell whether the value is higher a little to either side along every axis."""
+    """Tell whether the value rises to either side along every axis, and goes on rising: noise goes up and down."""
     length = probe_length(at.x)
-    axes = (unit_like(at.x, i, size) for i in range(len(at.x)) for size in (length, -length))
-    return all(objective.evaluate(at.x + axis, 0).value > at.value for axis in axes)
+    sides = (unit_like(at.x, i, size) for i in range(len(at.x)) for size in (length, -length))
+    return all(_goes_on_rising(objective, at, side) for side in sides)
+
+
+def _goes_on_rising(objective: Objective, at: Evaluation, step: Vector) -> bool:
+    value, rises = at.value, 0
+    for k in range(_LEVEL_POINTS):
+        there = objective.evaluate(along(at.x, 2.0**k, step), 0).value
+        if not there >= value:
+            return False
+        rises = rises + 1 if there > value else 0
+        if rises == _RISES:
+            return True
+        value = there
+    return False
 
 
 def both_ways(directions: Sequence[Vector], x: Vector) -> list[Vector]:

@@ -1,0 +1,141 @@
+"""The 27 NIST nonlinear regression problems from both starts: right digits and passes over the data.
+
+Digits are the right digits of the worst parameter (11 are certified) and of the worst standard error. A pass is one
+evaluation of all residuals, or of all residuals and their Jacobian, Hessian or second derivative along a step. `gd` is
+the method lm; scipy's curve_fit runs with its defaults (difference quotients) and with the exact Jacobian and all
+tolerances at 1e-15, on the same compiled programs.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from measure import table
+from scipy.optimize import curve_fit
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+import nist  # the problems stand with the tests
+
+from gdcli.analysis.statistics import fit_statistics
+from gdcli.objective.rows import RowObjective
+from gdcli.solvers.least_squares import LevenbergMarquardt
+from gdcli.solvers.run import run
+from gdcli.solvers.stopping import MaxIterations
+
+WANTED, WANTED_ERRORS = 9.0, 6.0
+LANCZOS1_ERRORS = 3.0
+
+
+class Fit(NamedTuple):
+    """What a run gave: parameters and errors by name (None: it failed), and the passes of each kind."""
+
+    point: Mapping[str, float] | None
+    errors: Mapping[str, float] | None
+    values: int
+    derivatives: int
+
+
+def by_gd(made: RowObjective, start: Mapping[str, float]) -> Fit:
+    """Fit with the method lm."""
+    before = made.counts.copy()
+    result = run(made, LevenbergMarquardt(), nist.ordered(made, start), [MaxIterations(10_000)])
+    spent = made.counts.copy()
+    triangle = made.linearise(result.best.at)
+    assert triangle is not None
+    told = fit_statistics(triangle, result.best.at.x, made.space.names, made.data.rows)
+    errors = {n: e or 0.0 for n, e in zip(made.space.names, told.errors.standard_errors, strict=True)}
+    derivatives = spent.gradient + spent.product + spent.hessian
+    derivatives -= before.gradient + before.product + before.hessian
+    point = dict(zip(made.space.names, map(float, result.best.at.x), strict=True))
+    return Fit(point, errors, spent.value - before.value, derivatives)
+
+
+def by_scipy(tight: bool) -> Callable[[RowObjective, Mapping[str, float]], Fit]:
+    """Return a fit with curve_fit: its defaults, or the exact Jacobian and tolerances of 1e-15."""
+
+    def fit(made: RowObjective, start: Mapping[str, float]) -> Fit:
+        calls = {"value": 0, "jacobian": 0}
+
+        def residuals(_: Any, *x: float) -> Any:
+            calls["value"] += 1
+            return np.concatenate([np.array(values[-1]) for _, values in made.pieces("jacobian", x)])
+
+        def jacobian(_: Any, *x: float) -> Any:
+            calls["jacobian"] += 1
+            return np.vstack([np.stack(values[:-1], axis=1) for _, values in made.pieces("jacobian", x)])
+
+        options = (
+            {"jac": jacobian, "ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15, "maxfev": 10_000} if tight else {}
+        )
+        rows = made.data.rows
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                point, covariance = curve_fit(
+                    residuals, np.arange(rows), np.zeros(rows), nist.ordered(made, start), **options
+                )
+        except RuntimeError:
+            return Fit(None, None, calls["value"], calls["jacobian"])
+        names = made.space.names
+        with np.errstate(all="ignore"):
+            errors = np.sqrt(np.diag(covariance))
+        return Fit(
+            dict(zip(names, point, strict=True)), dict(zip(names, errors, strict=True)), *calls.values()
+        )
+
+    return fit
+
+
+def right(found: Mapping[str, float] | None, certified: Mapping[str, float]) -> float:
+    """Return the right digits of the worst number, 0 where there are none."""
+    if found is None or not all(np.isfinite(list(found.values()))):
+        return 0.0
+    return max(0.0, nist.digits([found[n] for n in certified], list(certified.values())))
+
+
+def main() -> None:
+    """Print a row per run, and the summary."""
+    ways = {"gd": by_gd, "scipy": by_scipy(False), "scipy tight": by_scipy(True)}
+    rows, scores = [], {name: [0, 0, 0, 0, 0] for name in ways}
+    for problem in nist.PROBLEMS:
+        made = nist.objective(problem)
+        for start in nist.STARTS:
+            row = [problem["name"], start[-1]]
+            for name, way in ways.items():
+                fit = way(made, problem[start])
+                digits = right(fit.point, problem["certified"])
+                errors = right(fit.errors, problem["certified_se"])
+                enough = LANCZOS1_ERRORS if problem["name"] == "Lanczos1" else WANTED_ERRORS
+                score = scores[name]
+                for k, reached in enumerate((digits >= 6.0, digits >= WANTED, errors >= enough)):
+                    score[k] += reached
+                score[3] += fit.values
+                score[4] += fit.derivatives
+                row += [f"{digits:.1f}", f"{errors:.1f}", f"{fit.values}+{fit.derivatives}"]
+            rows.append(row)
+    head = ["problem", "start"]
+    for name in ways:
+        head += [name, "errors", "passes"]
+    print(table(head, rows))
+    print()
+    head = [
+        f"{len(rows)} runs",
+        "6 digits",
+        "9 digits",
+        "6 digits of errors",
+        "value passes",
+        "derivative passes",
+    ]
+    print(table(head, [[name, *map(str, score)] for name, score in scores.items()]))
+    if scores["gd"][1] < len(rows) or scores["gd"][2] < len(rows):
+        raise SystemExit("missed: gd is to have 9 digits and 6 in the errors (Lanczos1: 3) on all runs")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""Which parameters of a fit cannot be told apart, in words.
+
+Where the columns of the Jacobian depend on each other, the parameters can be moved together without any change of the
+fit. A singular value that is zero finds that; what the words need is the *combination* that does matter. In ``a*c*x``
+it is ``a*c``: a step changes nothing where the relative changes of a and c cancel. In ``(a+c)*x`` it is ``a+c``, where
+the changes themselves do. Near one point the two can look the same (at a = c), so a guess is tried out: the parameters
+are moved far, the combination kept, and the value must stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from math import exp, isfinite
+from typing import Any, NamedTuple
+
+# Singular values of the Jacobian with columns of length 1, relative to the largest, below which directions count as
+# without effect. Rounding makes 1e-15 of a zero; the least of the NIST problems is 2e-5; at 1e-12 a standard error has
+# three digits.
+REDUNDANT = 1e-12
+# A component of a null vector below this part of its length is rounding.
+_PART = 1e-5
+# Coefficients of a combination are recognised as whole numbers up to this size, to this accuracy.
+_LARGEST, _ACCURACY = 6, 1e-4
+# The value is the same when it agrees to this part.
+_SAME = 1e-9
+# Rounding of the residuals relative to the largest effect of a parameter, with something to spare.
+_ROUNDING = 1e-12
+_SHIFT = 0.4
+
+Value = Callable[[Sequence[float]], float]
+
+
+class Spectrum(NamedTuple):
+    """The parameters' columns of a Jacobian J: their lengths (p), the singular values (r) of J with columns of length
+    1, and its right singular vectors V (r x p) in rows. A column without effect has no part in V.
+    """
+
+    columns: Any
+    S: Any
+    V: Any
+
+    @property
+    def kept(self) -> Any:
+        """Which singular values are not zero (bool)."""
+        least = REDUNDANT * (float(self.S.max()) if len(self.S) else 0.0)
+        return least < self.S
+
+
+class Redundancy(NamedTuple):
+    """What is redundant: the ``message``, the numbers of the parameters that it is about, how many of them to fix."""
+
+    message: str
+    parameters: tuple[int, ...]
+    surplus: int
+
+
+class _Trial(NamedTuple):
+    """Tries a guess out on the sum of squares, which is blurred by ``blur``."""
+
+    value: Value
+    x: Sequence[float]
+    blur: float
+
+    def holds(self, move: Any, group: Sequence[int]) -> bool:
+        """Tell whether the value stays when each two of the parameters move a long way that keeps the combination."""
+        before = self.value(self.x)
+        for i, j in combinations(range(len(group)), 2):
+            moved = [float(a) for a in self.x]
+            moved[group[i]], moved[group[j]] = move(i, j, _SHIFT)
+            if not abs(self.value(moved) - before) <= _SAME * abs(before) + self.blur:
+                return False
+        return True
+
+
+def redundancies(
+    spectrum: Spectrum, x: Sequence[float], names: Sequence[str], value: Value | None = None
+) -> list[Redundancy]:
+    """Return what is redundant among the parameters at ``x``; ``value`` gives the sum of squares, to try guesses."""
+    import numpy as np
+
+    without = [int(i) for i in np.flatnonzero(~effective(spectrum.columns, x))]
+    found = [
+        Redundancy(f"{names[i]} has no effect on the fit here: fix it with --set", (i,), 1) for i in without
+    ]
+    null = spectrum.V[~spectrum.kept]
+    if not len(null):
+        return found
+    P = null.T @ null
+    for group in _groups(abs(P) > _PART):
+        inside = np.ix_(group, group)
+        surplus = round(float(np.trace(P[inside])))
+        if surplus and not set(group) <= set(without):
+            effect = (np.eye(len(group)) - P[inside]) * spectrum.columns[group]
+            blur = (_ROUNDING * float((spectrum.columns * abs(np.array([*map(float, x)]))).max())) ** 2
+            message = _in_words(group, surplus, effect, x, names, value and _Trial(value, x, blur))
+            found.append(Redundancy(message, tuple(group), surplus))
+    return found
+
+
+def effective(columns: Any, x: Sequence[float]) -> Any:
+    """Tell of each parameter whether the fit depends on it by more than its rounding."""
+    import numpy as np
+
+    sizes = abs(np.array([float(a) for a in x]))
+    most = float((columns * sizes).max(initial=0.0)) or 1.0
+    # A parameter that is zero itself counts as one of size 1: nothing tells its unit.
+    return columns * np.maximum(sizes, 1.0) > REDUNDANT * most
+
+
+def _groups(linked: Any) -> list[list[int]]:
+    """Return the groups of indices that are linked to each other, each of two or more."""
+    left = {i for i in range(len(linked)) if linked[i].any()}
+    groups = []
+    while left:
+        group, new = set(), {min(left)}
+        while new:
+            group |= new
+            new = {j for i in new for j in left if linked[i][j]} - group
+        left -= group
+        groups.append(sorted(group))
+    return groups
+
+
+def _in_words(
+    group: Sequence[int],
+    surplus: int,
+    effect: Any,
+    x: Sequence[float],
+    names: Sequence[str],
+    trial: _Trial | None,
+) -> str:
+    """Name the one combination that matters, where there is one and it can be recognised."""
+    own = [names[i] for i in group]
+    if len(group) - surplus == 1:
+        # All rows of the effect are multiples of one: the derivative of the combination by the parameters.
+        slope = effect[int(abs(effect).sum(axis=1).argmax())]
+        at = [float(x[i]) for i in group]
+        guesses = [guess for guess in (_product(slope, at, own), _sum(slope, at, own)) if guess is not None]
+        for guess in sorted(guesses, key=lambda guess: guess.size):
+            if trial is None or trial.holds(guess.move, group):
+                return f"only {guess.text} matters: fix {_numeral(surplus)}"
+    listed = f"{', '.join(own[:-1])} and {own[-1]}"
+    return f"{listed} cannot be told apart here: fix {_numeral(surplus)} of them"
+
+
+class _Guess(NamedTuple):
+    """A combination of parameters: its text, the sum of its whole numbers, and how two of them move that keep it."""
+
+    text: str
+    size: int
+    move: Callable[[int, int, float], tuple[float, float]]
+
+
+def _product(slope: Any, at: Sequence[float], names: Sequence[str]) -> _Guess | None:
+    """The combination as a product of powers; None where it is none."""
+    powers = _whole([float(s) * a for s, a in zip(slope, at, strict=True)])
+    if powers is None:
+        return None
+    above = [_power(n, k) for n, k in zip(names, powers, strict=True) if k > 0]
+    below = [_power(n, -k) for n, k in zip(names, powers, strict=True) if k < 0]
+    under = below[0] if len(below) == 1 else f"({'*'.join(below)})"
+    text = "*".join(above) + (f"/{under}" if below else "")
+
+    def move(i: int, j: int, amount: float) -> tuple[float, float]:
+        return at[i] * exp(amount / powers[i]), at[j] * exp(-amount / powers[j])
+
+    return _Guess(text, sum(map(abs, powers)), move)
+
+
+def _sum(slope: Any, at: Sequence[float], names: Sequence[str]) -> _Guess | None:
+    """The combination as a sum of multiples; None where it is none."""
+    factors = _whole([float(s) for s in slope])
+    if factors is None:
+        return None
+    text = ""
+    for name, k in zip(names, factors, strict=True):
+        term = name if abs(k) == 1 else f"{abs(k)}*{name}"
+        text += (" - " if k < 0 else " + " if text else "") + term
+
+    def move(i: int, j: int, amount: float) -> tuple[float, float]:
+        step = amount * max(1.0, *map(abs, at))
+        return at[i] + step / factors[i], at[j] - step / factors[j]
+
+    return _Guess(text, sum(map(abs, factors)), move)
+
+
+def _power(name: str, k: int) -> str:
+    return name if k == 1 else f"{name}**{k}"
+
+
+def _whole(numbers: Sequence[float]) -> list[int] | None:
+    """Return the smallest whole numbers in the same proportion, the first one positive; None where there are none."""
+    least = min(map(abs, numbers))
+    if not (least > 0.0 and isfinite(max(map(abs, numbers)))):
+        return None
+    for times in range(1, _LARGEST + 1):
+        scaled = [times * v / least for v in numbers]
+        whole = [round(v) for v in scaled]
+        close = all(abs(v - k) <= _ACCURACY * abs(k) for v, k in zip(scaled, whole, strict=True))
+        if close and max(map(abs, whole)) <= _LARGEST:
+            return whole if whole[0] > 0 else [-k for k in whole]
+    return None
+
+
+def _numeral(count: int) -> str:
+    return {1: "one", 2: "two", 3: "three"}.get(count, str(count))

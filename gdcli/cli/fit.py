@@ -1,0 +1,106 @@
+"""`gd fit`: a model and data in, the parameters and what speaks for them out."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from dataclasses import fields
+from functools import partial
+from io import StringIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.cli.minimize import expression_text, on_sigterm, tell_warnings
+from gdcli.cli.options import settings as settings_of
+from gdcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from gdcli.cli.minimize import Writer
+    from gdcli.fitting.outcome import FitOutcome
+    from gdcli.fitting.prepare import Prepared
+    from gdcli.fitting.request import FitRequest, FitSettings
+
+
+def run(values: dict[str, Any]) -> int:
+    """Fit, and write the answer and the files that were asked for."""
+    if values["print"] and values["format"]:
+        raise UsageError(
+            "--print and --format exclude each other", "--print alone gives one tab-separated line"
+        )
+    request, settings = read(values)
+    from gdcli.cli.destination import Destination
+    from gdcli.cli.fit_files import Files
+    from gdcli.cli.fit_plot import FitPlot
+    from gdcli.cli.minimize import warned
+    from gdcli.cli.plotting import Canvas, text_stream
+    from gdcli.fitting.prepare import prepared
+    from gdcli.fitting.solve import solve
+    from gdcli.report.progress import Progress
+
+    on_sigterm()
+    with (
+        Files(values, request.model) as files,
+        Canvas(values["plot"], sys.stderr if files.takes_stdout else text_stream(values)) as canvas,
+        Progress(_progress_stream(values)) as progress,
+        ExitStack() as data,
+    ):
+        with Destination(values["output"]) as stream:
+            ready = data.enter_context(prepared(request, files.stdin, progress.reading))
+            plot = FitPlot(ready) if values["plot"] else None
+            shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
+            writer = writer_for(values, ready, settings, shown)
+            observers = [writer, *(plot.observers if plot else ())]
+            outcome = solve(ready, settings, [*observers, progress.iterate])
+            progress.clear()
+            writer.finish(outcome)
+        files.write(ready, outcome)
+        if plot is not None:
+            canvas.draw(partial(plot.picture, outcome))
+    tell_warnings(_told(outcome, shown is stream), seen=shown is stream and warned(values, stream))
+    return outcome.status.exit_code
+
+
+def _progress_stream(values: dict[str, Any]) -> TextIO | None:
+    """Where progress is told: not on a terminal through which rows of the answer run."""
+    from gdcli.report.tables import is_terminal
+
+    rows = values["format"] in ("jsonl", "csv") and not values["output"] and is_terminal(sys.stdout)
+    return None if rows else sys.stderr
+
+
+def _told(outcome: FitOutcome, answered: bool) -> tuple[str, ...]:
+    """What must be known of a fit; where there is no answer to read, also that it failed."""
+    failed = () if answered or not outcome.status.exit_code else (outcome.message,)
+    return (*failed, *outcome.warnings)
+
+
+def writer_for(values: dict[str, Any], ready: Prepared, settings: FitSettings, stream: TextIO) -> Writer:
+    """Return what shows the fit in the format that was asked for."""
+    from gdcli.cli.minimize import writer_for as any_writer
+    from gdcli.report import fit_page, fit_records
+    from gdcli.report.tables import Layout
+    from gdcli.report.trail import row_of
+
+    if settings.is_stochastic:
+        layout = Layout(fit_page.page, fit_page.epoch_row)
+        return any_writer(values, ready.problem, stream, layout, fit_records.EPOCHS)
+    return any_writer(values, ready.problem, stream, Layout(fit_page.page, row_of), fit_records.FIT)
+
+
+def read(values: dict[str, Any]) -> tuple[FitRequest, FitSettings]:
+    """Return what is asked for, from the values of the command line."""
+    text, source = expression_text(values["expression"])
+    if source == "standard input" and (not values["files"] or "-" in values["files"]):
+        raise UsageError("the model and the data cannot both come from standard input", "give one a file")
+    if not values["files"] and (sys.stdin is None or sys.stdin.isatty()):
+        raise UsageError("there are no data", "name a file after the model, or - for standard input")
+    from gdcli.fitting.request import FitRequest, FitSettings
+
+    names = {field.name for field in fields(FitRequest)}
+    asked: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names and v is not None
+    }
+    asked |= {"model": text, "source": source, "constants": tuple(values["set"])}
+    asked["files"] = tuple(values["files"]) or ("-",)
+    of_epochs = ("batch_size", "epochs", "schedule", "shuffle", "validate", "polish")
+    chosen = settings_of(values) | {name: values[name] for name in of_epochs if values[name] is not None}
+    return FitRequest(**asked), FitSettings(**chosen)

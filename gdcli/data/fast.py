@@ -1,0 +1,141 @@
+"""Blocks of plain text to arrays, quickly: by polars where it is installed, else by splitting.
+
+A block is *plain* when its delimiters, quotes, line ends and NUL bytes, everything else taken away, are exactly
+those of rows of k cells: one comparison of bytes proves that every line has k cells and that no cell is quoted.
+Then a cell is what stands between two delimiters for any reader. Quotes around cells that need none are
+dropped first.
+
+Polars reads decimal numbers correctly rounded, as float() does (fast_float; tested on random and on half-way
+numbers). It accepts no text that float() rejects, and gives null or a value that is not finite for whatever it
+does not accept; the rows where it does so are *doubtful*, and the csv reading decides about them alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from gdcli.data.cells import SPACES
+from gdcli.data.streams import LONGEST_LINE
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+_RUNS = re.compile(rb"[ \t]+")
+_EDGES = re.compile(rb"(?:^|(?<=\n))\t+|\t+(?=\r?\n)")
+
+
+class Plain(NamedTuple):
+    """A block of which every line is a row of ``cells`` cells without quotes."""
+
+    data: bytes
+    rows: int
+    cells: int
+    delimiter: str
+
+
+class Quick(NamedTuple):
+    """Arrays of the wanted columns, and the rows about which the csv reading must decide (sorted indices)."""
+
+    columns: list[ndarray]
+    doubtful: ndarray
+
+
+def has_polars() -> bool:
+    """Tell whether polars is installed, without importing it."""
+    from importlib.util import find_spec
+
+    return find_spec("polars") is not None
+
+
+def plain(block: bytes, delimiter: str, cells: int) -> Plain | None:
+    """Return the block (whole lines) as plain rows, None where it is not plain."""
+    data = block
+    if not data.isascii():
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+    if delimiter == SPACES:
+        if b'"' in data:
+            return None
+        data, delimiter = _EDGES.sub(b"", _RUNS.sub(b"\t", data)), "\t"
+    elif b'"' in data:
+        data = _quoted_cell(delimiter).sub(rb"\1", data)
+    mark = delimiter.encode()
+    rows = data.count(b"\n")
+    skeleton = data.translate(None, _not_structural(mark))
+    ending = b"\r\n" if skeleton[cells - 1 : cells] == b"\r" else b"\n"
+    if skeleton != (mark * (cells - 1) + ending) * rows or _has_long_line(data):
+        return None
+    if cells == 1 and (data.startswith(ending) or ending * 2 in data or b" " in data):
+        return None  # a blank line is no row
+    return Plain(data, rows, cells, delimiter)
+
+
+@lru_cache
+def _not_structural(mark: bytes) -> bytes:
+    return bytes(set(range(256)) - set(mark + b'"\r\n\0'))
+
+
+@lru_cache
+def _quoted_cell(delimiter: str) -> re.Pattern[bytes]:
+    """A whole cell in quotes that it does not need."""
+    mark = re.escape(delimiter.encode())
+    return re.compile(rb"(?:^|(?<=[\n" + mark + rb']))"([^"\r\n\0' + mark + rb']*)"(?=\r?\n|' + mark + rb")")
+
+
+def _has_long_line(data: bytes) -> bool:
+    """Tell whether a line may be longer than the longest allowed; a window without a line end tells."""
+    half = LONGEST_LINE // 2
+    return any(data.find(b"\n", at, at + half) < 0 for at in range(0, len(data) - half, half))
+
+
+def with_polars(block: Plain, wanted: Sequence[int]) -> Quick | None:
+    """Return the wanted columns as polars reads them, None where it refuses the block."""
+    import numpy as np
+    import polars as pl
+
+    indices = sorted(set(wanted))
+    schema = {f"c{i}": pl.Float64 if i in indices else pl.String for i in range(block.cells)}
+    try:
+        frame = pl.read_csv(
+            block.data,
+            has_header=False,
+            schema=schema,
+            columns=indices,
+            separator=block.delimiter,
+            quote_char=None,
+            ignore_errors=True,
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    if frame.height != block.rows:
+        return None
+    found = {i: frame[f"c{i}"].to_numpy() for i in indices}
+    sound = np.isfinite(found[indices[0]])
+    for i in indices[1:]:
+        sound &= np.isfinite(found[i])
+    return Quick([found[i] for i in wanted], np.flatnonzero(~sound))
+
+
+def with_split(block: Plain, wanted: Sequence[int]) -> Quick | None:
+    """Return the wanted columns read by float() itself, None where a cell is no finite number."""
+    import numpy as np
+
+    if b"_" in block.data:
+        return None
+    text = block.data.decode("utf-8").replace("\r\n", "\n").replace("\n", block.delimiter)
+    cells = text.split(block.delimiter)
+    cells.pop()
+    found = {}
+    try:
+        for i in set(wanted):
+            found[i] = np.array(list(map(float, cells[i :: block.cells])), dtype=np.float64)
+    except ValueError:
+        return None
+    if not all(np.isfinite(column).all() for column in found.values()):
+        return None
+    return Quick([found[i] for i in wanted], np.empty(0, dtype=np.int64))

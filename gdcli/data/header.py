@@ -1,0 +1,181 @@
+"""The first line of a table: which character parts the cells, and what the columns are called.
+
+A column is used in a model by its name. A title that is no name, such as ``Body mass (g)``, is spelled with one
+underscore for each run of other characters, ``Body_mass_g``, where no other column is spelled so. A column
+without a title, or whose title gives no name, can be in the file but not in a model. A header that leaves any
+doubt is an error: numbers in place of names, a name twice, the name of a function.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Container, Sequence
+from typing import NamedTuple
+
+from gdcli.data.cells import SPACES, Record, UnfinishedError, never_closed, number, places, records
+from gdcli.data.streams import COLUMNAR, Lines
+from gdcli.errors import DataError, Span
+
+_DELIMITERS = ("\t", ";", ",", "|")
+_FIRST = 1 << 16  # bytes looked at first
+_ONE_READ = 1 << 40  # more than there is: without patience, one read more than is there already
+_BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+class Header(NamedTuple):
+    """The header of a file of delimited text: its titles, the delimiter, its text, the number of its line."""
+
+    titles: tuple[str, ...]
+    delimiter: str
+    text: str
+    line: int
+
+
+def read_header(lines: Lines) -> Header:
+    """Read the header; ``lines`` then goes on with the first row.
+
+    Lines that are blank or begin with ``#`` may stand before it. Raises DataError for an empty or binary file.
+    """
+    block = _beginning(lines)
+    first = lines.line - block.count(b"\n")
+    if first == 1:
+        block = block.removeprefix(b"\xef\xbb\xbf")
+    text = block.decode("utf-8", "surrogateescape").split("\n")[:-1]
+    skipped = _before(text)
+    if skipped == len(text):
+        what = "has comments but no rows" if any(line.strip() for line in text) else "is empty"
+        raise DataError(f"{lines.name} {what}", "the first line names the columns, as in: x,y")
+    delimiter = find_delimiter(text[skipped:], lines.name)
+    try:
+        rows = records(text[skipped:], first + skipped, delimiter, lines.name)
+        header = next(rows)
+    except UnfinishedError as place:
+        at = skipped + place.line
+        raise never_closed(lines.name, first + at, text[at]) from None
+    used = header.line - first + header.text.count("\n") + 1
+    lines.give_back("".join(f"{line}\n" for line in text[used:]).encode("utf-8", "surrogateescape"))
+    titles = tuple(unicodedata.normalize("NFKC", cell.strip()) for cell in header.cells)
+    comment = text[skipped - 1].lstrip("# \t") if skipped and text[skipped - 1].startswith("#") else ""
+    _check_numbers(titles, header, delimiter, lines.name, comment)
+    return Header(titles, delimiter, header.text, header.line)
+
+
+def _beginning(lines: Lines) -> bytes:
+    """Return the first lines: two that are no comment, where there are as many, and no quote open at the end."""
+    while True:
+        block = lines.take(_ONE_READ, patience=0.0)
+        if block.startswith(COLUMNAR):
+            raise DataError(
+                f"{lines.name} is a Parquet or Arrow file",
+                "give it by its name, it cannot be read from a pipe",
+            )
+        if found := _BINARY.search(block[:_FIRST]):
+            raise DataError(
+                f"{lines.name} is binary, not text (byte {found.start()} is 0x{found.group()[0]:02x})"
+            )
+        rows = [
+            row
+            for row in block.split(b"\n")[:-1]
+            if row.strip() and not row.startswith((b"#", b"\xef\xbb\xbf#"))
+        ]
+        if lines.ended or (len(rows) >= 2 and block.count(b'"') % 2 == 0) or len(block) > 4 * _FIRST:
+            return block
+        lines.give_back(block)
+
+
+def _before(text: Sequence[str]) -> int:
+    """Return the number of lines before the header."""
+    for i, line in enumerate(text):
+        if line.strip() and not line.startswith("#"):
+            return i
+    return len(text)
+
+
+def find_delimiter(text: Sequence[str], name: str) -> str:
+    """Return the delimiter of a table from its first lines: tab, semicolon, comma, bar, or SPACES.
+
+    It is the one that cuts the header and the first row into equally many cells, the most where several do.
+    """
+    counts = {}
+    for delimiter in (*_DELIMITERS, SPACES):
+        found = []
+        try:
+            for record in records(text, 1, delimiter, name):
+                found.append(len(record.cells))
+                if len(found) == 2:
+                    break
+        except (UnfinishedError, DataError):
+            found = found or [1]
+        counts[delimiter] = found
+    equal = {d: found[0] for d, found in counts.items() if len(found) == 2 and found[0] == found[1] > 1}
+    marked = {d: n for d, n in equal.items() if d != SPACES}
+    if marked or equal:
+        best = marked or equal
+        return max(best, key=lambda d: best[d])
+    cut = {d: found[0] for d, found in counts.items() if found[0] > 1 and d != SPACES}
+    if cut:
+        return max(cut, key=lambda d: cut[d])
+    return SPACES if min(counts[SPACES]) > 1 else ","
+
+
+def _check_numbers(titles: Sequence[str], header: Record, delimiter: str, name: str, comment: str) -> None:
+    """Raise DataError where a number stands in place of a name: then the header is missing, most likely."""
+    for i, title in enumerate(titles):
+        if number(title) == number(title):
+            start, end = places(header.text, delimiter)[i]
+            letters = ",".join("xyzuvw"[: len(titles)]) if len(titles) <= 6 else "x1,x2,..."
+            mark = {",": ",", ";": ";", "|": "|", "\t": "\\t"}.get(delimiter, " ")
+            hint = f"put one in front: (printf '{letters.replace(',', mark)}\\n'; cat FILE) | gd fit ... -"
+            if comment and len(comment.split()) >= len(titles):
+                hint = f"does the comment above it name the columns? then take its # away: {comment.strip()}"
+            if not all(number(title) == number(title) for title in titles if title):
+                hint = "every column needs a name in the first line; a name is not a number"
+            raise DataError(
+                f"{name}:{header.line}:{start + 1}: a number where the name of a column should be: "
+                "the first line must be a header",
+                hint,
+                Span(header.text, start, end, f"{name}:{header.line}") if "\n" not in header.text else None,
+            )
+
+
+def spelling(title: str) -> str:
+    """Return the name that a column with this title has in a model; empty where there is none."""
+    if title.isidentifier() and not title.startswith("_") and not keyword.iskeyword(title):
+        return title
+    name = re.sub(r"\W+", "_", title).strip("_")
+    if not name.isidentifier():
+        return ""
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def names_of(titles: Sequence[str], reserved: Container[str], place: str, text: str = "") -> tuple[str, ...]:
+    """Return the names of the columns in a model, empty for a column that has none there.
+
+    Raises DataError, located at ``place`` (file and line), for a title twice and for a title in ``reserved``.
+    """
+
+    def fault(title: str, message: str, hint: str) -> DataError:
+        start = text.rfind(title)
+        span = Span(text, start, start + len(title), place) if start >= 0 and "\n" not in text else None
+        return DataError(f"{place}: {message}", hint, span)
+
+    if not any(titles):
+        raise DataError(f"{place}: no column has a name", "the first line names the columns, as in: x,y")
+    rename = "rename it in the file, or on its way: sed '1s/{0}/{0}_1/' FILE | gd fit ... -"
+    for i, title in enumerate(titles):
+        if title and title in titles[:i]:
+            raise fault(title, f"two columns are called {title}", "give each column a name of its own")
+        if title in reserved:
+            raise fault(
+                title, f"the column {title} has the name of a function or constant", rename.format(title)
+            )
+    spelled = [spelling(title) for title in titles]
+    return tuple(
+        name
+        if name
+        and (name == title or (spelled.count(name) == 1 and name not in titles and name not in reserved))
+        else ""
+        for name, title in zip(spelled, titles, strict=True)
+    )

@@ -1,0 +1,47 @@
+"""What every kind of source gives: parts of a table, row after row, with the line that each row stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+Skip = Callable[[int], None]  # called with the line of each row that is left out
+
+
+class Part(NamedTuple):
+    """Rows in a piece. ``columns`` has a float64 array (used rows,) per wanted column, in the order wanted.
+
+    ``lines`` is the line of the first used row where the others follow line by line, else an int64 array with
+    the line of each. Where the text was asked for, ``text`` has that of every row, used or not, and ``used`` a
+    truth value for each; None says that all are used.
+    """
+
+    columns: list[ndarray]
+    lines: int | ndarray
+    text: list[str] | None = None
+    used: list[bool] | None = None
+
+    @property
+    def rows(self) -> int:
+        """The number of used rows."""
+        return len(self.columns[0])
+
+
+class Source(Protocol):
+    """One file or pipe of a table: `text`, `objects` and `columnar` have one each."""
+
+    name: str
+    kind: str
+    titles: tuple[str, ...]
+    header: str
+
+    def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
+        """Read the columns with these indices from the first row on."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...

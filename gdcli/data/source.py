@@ -1,0 +1,245 @@
+"""A table: files, globs, a pipe, read as columns of numbers block by block.
+
+    with open_table(["runs/*.csv"], reserved=FUNCTIONS) as table:
+        for block in table.blocks(["y", "x"]):
+            ...
+
+Every cell that is wanted is checked: a missing or bad one is an error with its file, line and column, or, with
+``missing="skip"``, the row is left out and counted. Memory does not grow with the number of rows.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from bisect import bisect_right
+from collections.abc import Container, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from gdcli.data.header import names_of
+from gdcli.data.parts import Part, Skip, Source
+from gdcli.data.streams import Stream
+from gdcli.errors import DataError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+MISSING = ("error", "skip")
+_LINES_TOLD = 10  # skipped rows whose place is remembered
+_BREAKS = 1 << 18  # places where rows and lines lose step, remembered to find the line of a row
+
+
+class Place(NamedTuple):
+    """Where a row stands: the file as typed (``standard input`` for ``-``), and its line or row number, from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class Block(NamedTuple):
+    """Rows of a table: ``first`` is the number (from 0) of its first used row among all used rows.
+
+    ``columns`` has one float64 array (used rows,) per wanted column. With ``text=True``, ``text`` has every row
+    as it stands in the file, without its line end, and ``used`` whether it is among the used rows.
+    """
+
+    first: int
+    columns: list[ndarray]
+    text: list[str] | None = None
+    used: list[bool] | None = None
+
+
+class Table:
+    """A table over one or more sources with the same columns.
+
+    ``names`` has the names of the columns in a model, in the order of the file, "" for a column that has none;
+    ``titles`` what they are called in the file. ``rows``, ``skipped`` and ``skipped_lines`` (the first ten) tell
+    of the last reading, as far as it has come.
+    """
+
+    def __init__(self, sources: Sequence[Source], names: tuple[str, ...], missing: str) -> None:
+        self.sources = sources
+        self.names = names
+        self.titles = sources[0].titles
+        self.missing = missing
+        self._reset()
+
+    def _reset(self) -> None:
+        self.rows = 0
+        self.skipped = 0
+        self.skipped_lines: list[Place] = []
+        self._starts: list[int] = []  # rows from which on, until the next start, line = row + offset
+        self._offsets: list[tuple[int, int]] = []  # (source, offset)
+
+    def __enter__(self) -> Table:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the sources."""
+        for source in self.sources:
+            source.close()
+
+    @property
+    def kind(self) -> str:
+        """csv, jsonl or columnar."""
+        return self.sources[0].kind
+
+    def index(self, name: str) -> int:
+        """Return the index of a column; DataError for a name that no column has."""
+        if name and name in self.names:
+            return self.names.index(name)
+        known = [n for n in self.names if n]
+        raise DataError(
+            f"{self.sources[0].name} has no column {name}",
+            did_you_mean(name, known, f"it has {', '.join(known[:20])}"),
+        )
+
+    def blocks(self, columns: Sequence[str], text: bool = False) -> Iterator[Block]:
+        """Read the columns of these names from the first row to the last.
+
+        Regular files can be read any number of times, a pipe once. Raises DataError for the first bad cell or
+        row (unless rows are skipped), for text that is none, and where no row is left.
+        """
+        wanted = [self.index(name) for name in columns]
+        if not wanted:
+            raise ValueError("no columns are wanted")
+        self._reset()
+        for number, source in enumerate(self.sources):
+            for part in source.parts(wanted, self._skipper(source), text):
+                self._remember(number, part)
+                first = self.rows
+                self.rows += part.rows
+                used = part.used
+                if part.text is not None and used is None:
+                    used = [True] * len(part.text)
+                yield Block(first, part.columns, part.text, used)
+        if not self.rows:
+            raise self._no_rows()
+
+    def _skipper(self, source: Source) -> Skip | None:
+        if self.missing == "error":
+            return None
+
+        def skip(line: int) -> None:
+            self.skipped += 1
+            if len(self.skipped_lines) < _LINES_TOLD:
+                self.skipped_lines.append(Place(source.name, line))
+
+        return skip
+
+    def _no_rows(self) -> DataError:
+        name = self.sources[0].name if len(self.sources) == 1 else f"each of the {len(self.sources)} files"
+        if not self.skipped:
+            return DataError(f"{name} has a header but no rows")
+        places = ", ".join(map(str, self.skipped_lines[:3]))
+        return DataError(
+            f"no row is left: all {self.skipped} have a missing or bad cell ({places}, ...)",
+            "without --missing skip the first of them is shown",
+        )
+
+    def _remember(self, source: int, part: Part) -> None:
+        """Note on which lines the rows of a part stand."""
+        import numpy as np
+
+        if isinstance(part.lines, int):
+            starts, offsets = [self.rows], [part.lines - self.rows]
+        else:
+            steps = part.lines - np.arange(self.rows, self.rows + part.rows)
+            turns = np.flatnonzero(np.diff(steps, prepend=steps[:1] - 1))
+            starts, offsets = (turns + self.rows).tolist(), steps[turns].tolist()
+        for start, offset in zip(starts, offsets, strict=True):
+            if len(self._starts) >= _BREAKS:
+                return
+            if not self._offsets or self._offsets[-1] != (source, offset):
+                self._starts.append(start)
+                self._offsets.append((source, offset))
+
+    def place(self, row: int) -> Place:
+        """Return where the used row with this number (from 0) of the last reading stands."""
+        source, offset = self._offsets[bisect_right(self._starts, row) - 1]
+        return Place(self.sources[source].name, row + offset)
+
+
+def expand(paths: Sequence[str]) -> list[str]:
+    """Return the files that the paths name: a path that exists as it is, else those that match it, sorted."""
+    found: list[str] = []
+    for path in paths:
+        if path == "-" or os.path.lexists(path) or not glob.has_magic(path):
+            found.append(path)
+            continue
+        matches = sorted(glob.glob(path, recursive=True))
+        if not matches:
+            raise DataError(f"no file matches {path}")
+        found += matches
+    if found.count("-") > 1:
+        raise UsageError("standard input can be read only once", "give - once")
+    return found
+
+
+def open_table(
+    paths: Sequence[str],
+    *,
+    reserved: Container[str] = (),
+    missing: str = "error",
+    stdin: BinaryIO | None = None,
+    reader: str = "auto",
+) -> Table:
+    """Open files and patterns of files as one table; ``-`` is ``stdin``.
+
+    All must have the same columns in the same order. ``reserved`` has the names that no column may have. For
+    ``reader`` see `text.READERS`. Raises DataError for what is no table; nothing is read beyond the headers.
+    """
+    files = expand(paths)
+    if not files:
+        raise UsageError("no data file is given")
+    sources: list[Source] = []
+    try:
+        for path in files:
+            sources.append(_open(path, stdin, reader))
+            _check_same(sources[0], sources[-1])
+        first = sources[0]
+        names = names_of(
+            first.titles, reserved, f"{first.name}:{getattr(first, 'header_line', 1)}", first.header
+        )
+    except BaseException:
+        for source in sources:
+            source.close()
+        raise
+    return Table(sources, names, missing)
+
+
+def _open(path: str, stdin: BinaryIO | None, reader: str) -> Source:
+    from gdcli.data.text import Text
+
+    stream = Stream(path, stdin)
+    try:
+        return Text(path, stream, reader)
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _check_same(first: Source, other: Source) -> None:
+    if first.kind != other.kind:
+        raise DataError(f"{other.name} is {other.kind}, {first.name} is {first.kind}: give files of one kind")
+    if first.titles == other.titles:
+        return
+    for i, (a, b) in enumerate(zip(first.titles, other.titles, strict=False)):
+        if a != b:
+            raise DataError(
+                f"{other.name}: column {i + 1} is called {b or 'nothing'}, in {first.name} {a or 'nothing'}",
+                "several files must have the same columns in the same order",
+            )
+    raise DataError(
+        f"{other.name} has {len(other.titles)} columns, {first.name} {len(first.titles)}",
+        "several files must have the same columns in the same order",
+    )

@@ -1,0 +1,266 @@
+"""The wanted columns of a table, kept for any number of passes: in memory while they are small, else on disk.
+
+The first pass reads and checks; what it finds is kept as float64, a few columns of a few million rows in memory,
+more as one .npy file per column in a temporary folder. Later passes read those files into the same few
+buffers, so that memory does not grow with the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from gdcli.data.shuffle import Order
+from gdcli.data.source import Table
+from gdcli.data.temporary import Folder
+from gdcli.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+MEMORY = 64 << 20  # bytes of numbers that stay in memory
+CHUNK = 1 << 14  # rows
+_AHEAD = 32 << 20  # bytes read at a time where rows are scattered over the files
+_HEADER = 128  # bytes of the header of a .npy file
+_RUN = 16  # rows that follow each other, on average, from which on reading run by run pays
+
+
+class Columns:
+    """Columns of numbers of one length: ``names``, ``rows``, ``in_memory``. Use it in a ``with``, or close it.
+
+    What its methods give is valid until the next call; copy what must last.
+    """
+
+    in_memory = True
+
+    def __init__(self, names: Sequence[str], arrays: Sequence[ndarray]) -> None:
+        self.names = tuple(names)
+        self.rows = len(arrays[0])
+        self._arrays = list(arrays)
+
+    def __enter__(self) -> Columns:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the memory or the files."""
+        self._arrays = []
+
+    def take(self, start: int, stop: int) -> list[ndarray]:
+        """Return rows start..stop-1 of every column."""
+        return [array[start:stop] for array in self._arrays]
+
+    def pick(self, rows: ndarray) -> list[ndarray]:
+        """Return the rows with these numbers (int64), in this order, of every column."""
+        return [array[rows] for array in self._arrays]
+
+    def chunks(self, size: int = CHUNK, order: Order | None = None) -> Iterator[tuple[int, list[ndarray]]]:
+        """Go through all rows as they stand, or through those of ``order``, in pieces of ``size`` rows.
+
+        Yields (how many rows came before, one array per column); the last piece may be shorter.
+        """
+        if order is None:
+            for start in range(0, self.rows, size):
+                yield start, self.take(start, min(start + size, self.rows))
+            return
+        done = 0
+        for ahead in order.pieces(self._ahead(order, size)):
+            found = self.pick(ahead)
+            for start in range(0, len(ahead), size):
+                piece = [column[start : start + size] for column in found]
+                yield done, piece
+                done += len(piece[0])
+
+    def _ahead(self, order: Order, size: int) -> int:
+        """Return how many rows to pick at a time, a multiple of ``size``."""
+        return size
+
+
+class Spooled(Columns):
+    """Columns in .npy files of a folder, one per column, read into buffers that are used again and again."""
+
+    in_memory = False
+
+    def __init__(self, names: Sequence[str], rows: int, folder: Folder) -> None:
+        self.names = tuple(names)
+        self.rows = rows
+        self._folder = folder
+        self._files: list[BinaryIO] = []
+        self._buffers: list[ndarray] = []
+        for i in range(len(names)):
+            self._files.append(open(folder.path(_file(i)), "rb", buffering=0))  # noqa: SIM115
+
+    def close(self) -> None:
+        """Close and remove the files."""
+        for file in self._files:
+            file.close()
+        self._files = []
+        self._folder.remove()
+
+    def take(self, start: int, stop: int) -> list[ndarray]:
+        """Return rows start..stop-1 of every column."""
+        found = self._room(stop - start)
+        for file, array in zip(self._files, found, strict=True):
+            _read(file, start, array)
+        return found
+
+    def _room(self, rows: int) -> list[ndarray]:
+        import numpy as np
+
+        if not self._buffers or len(self._buffers[0]) < rows:
+            self._buffers = [np.empty(rows) for _ in self.names]
+        return [buffer[:rows] for buffer in self._buffers]
+
+    def pick(self, rows: ndarray) -> list[ndarray]:
+        """Return the rows with these numbers (int64), in this order, of every column."""
+        import numpy as np
+
+        starts = np.flatnonzero(np.diff(rows, prepend=rows[:1] - 2) != 1)
+        if len(starts) * _RUN > len(rows):
+            return self._scattered(rows)
+        found = self._room(len(rows))
+        stops = [*starts[1:].tolist(), len(rows)]
+        first = rows[starts].tolist()
+        for file, array in zip(self._files, found, strict=True):
+            for begin, end, row in zip(starts.tolist(), stops, first, strict=True):
+                _read(file, row, array[begin:end])
+        return found
+
+    def _scattered(self, rows: ndarray) -> list[ndarray]:
+        """Read the files once from the first to the last of the rows, and take the rows out on the way."""
+        import numpy as np
+
+        found = self._room(len(rows))
+        order = np.argsort(rows, kind="stable")
+        wanted = rows[order]
+        window = np.empty(_AHEAD // 32)
+        at = 0
+        while at < len(wanted):
+            start = int(wanted[at])
+            stop = min(self.rows, start + len(window))
+            end = int(np.searchsorted(wanted, stop))
+            inside = wanted[at:end] - start
+            for file, array in zip(self._files, found, strict=True):
+                _read(file, start, window[: stop - start])
+                array[order[at:end]] = window[inside]
+            at = end
+        return found
+
+    def _ahead(self, order: Order, size: int) -> int:
+        if not order.scattered:
+            return size
+        return max(size, _AHEAD // (8 * len(self.names)) // size * size)
+
+
+def _file(column: int) -> str:
+    return f"{column}.npy"
+
+
+def _read(file: Any, row: int, array: ndarray) -> None:
+    """Fill a contiguous array with the numbers of a file from a row on."""
+    view = array.data.cast("B")
+    file.seek(_HEADER + 8 * row)
+    got = file.readinto(view)
+    while got < len(view):
+        more = file.readinto(view[got:])
+        if not more:
+            raise DataError("the spool was cut off while it was in use")
+        got += more
+
+
+class _Writer:
+    """Writes columns of unknown length as .npy files."""
+
+    def __init__(self, columns: int, folder: Folder) -> None:
+        self.folder = folder
+        self.rows = 0
+        self._files: list[BinaryIO] = []
+        for i in range(columns):
+            self._files.append(open(folder.path(_file(i)), "wb"))  # noqa: SIM115
+            self._files[-1].write(bytes(_HEADER))
+
+    def add(self, arrays: Sequence[ndarray]) -> None:
+        import numpy as np
+
+        try:
+            for file, array in zip(self._files, arrays, strict=True):
+                file.write(np.ascontiguousarray(array, dtype=np.float64).data)
+        except OSError as fault:
+            raise self.folder.full(fault) from None
+        self.rows += len(arrays[0])
+
+    def finish(self) -> None:
+        """Write the headers (NumPy Enhancement Proposal 1, version 1.0), now that the length is known."""
+        import numpy as np
+
+        text = f"{{'descr': '{np.dtype(np.float64).str}', 'fortran_order': False, 'shape': ({self.rows},), }}"
+        header = b"\x93NUMPY\x01\x00" + (_HEADER - 10).to_bytes(2, "little")
+        header += text.ljust(_HEADER - 11).encode() + b"\n"
+        try:
+            for file in self._files:
+                file.seek(0)
+                file.write(header)
+                file.flush()
+        except OSError as fault:
+            raise self.folder.full(fault) from None
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        for file in self._files:
+            try:
+                file.close()
+            except OSError:  # a full disk, told by the write that came first
+                continue
+
+
+def gather(
+    table: Table,
+    columns: Sequence[str],
+    *,
+    spool: str | None = None,
+    memory: int = MEMORY,
+    watch: Callable[[Table], None] | None = None,
+) -> Columns:
+    """Read the columns of these names to the end and keep them.
+
+    More than ``memory`` bytes go to files in a new folder within ``spool`` (None: the system's place for
+    temporary files). ``watch`` is called with the table after each block. Errors as of `Table.blocks`; DataError
+    where the files cannot be written. Whatever ends this early, an interrupt too, leaves no files.
+    """
+    import numpy as np
+
+    folder = Folder(spool)
+    writer: _Writer | None = None
+    held: list[list[ndarray]] = []
+    size = 0
+    try:
+        for block in table.blocks(columns):
+            if writer is None:
+                held.append(block.columns)
+                size += 8 * len(columns) * len(block.columns[0])
+                if size > memory:
+                    writer = _Writer(len(columns), folder)
+                    for arrays in held:
+                        writer.add(arrays)
+                    held = []
+            else:
+                writer.add(block.columns)
+            if watch is not None:
+                watch(table)
+        if writer is None:
+            return Columns(
+                columns, [np.concatenate([arrays[i] for arrays in held]) for i in range(len(columns))]
+            )
+        writer.finish()
+        return Spooled(columns, writer.rows, folder)
+    except BaseException:
+        if writer is not None:
+            writer.close()
+        folder.remove()
+        raise

@@ -1,0 +1,235 @@
+"""Bytes as lines: a file, a pipe or a compressed one of either, cut into blocks that end at a line end.
+
+Compression is recognised by the first bytes, not by the name. A read that fails says why in one sentence. The
+first block is as short as what has arrived allows, so that a bad first line of an endless pipe is told at once;
+the blocks grow from there.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import time
+from collections.abc import Callable
+from typing import BinaryIO
+
+from gdcli.errors import DataError
+
+LONGEST_LINE = 1 << 22  # bytes; a text file with longer lines is none
+_READ = 1 << 20  # bytes asked for at a time
+_PATIENCE = 0.25  # seconds that a block waits to be filled by a slow pipe
+_MARK = 8  # bytes that tell what kind of file it is
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\x00": "lzma",
+}
+_FOREIGN = {
+    b"\xff\xfe": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8 {0} > utf8.csv"),
+    b"\xfe\xff": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8 {0} > utf8.csv"),
+    b"PK\x03\x04": (
+        "a zip archive or a spreadsheet",
+        "export it as CSV, or unpack it: unzip -p {0} | gd fit ... -",
+    ),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "zstd -dc {0} | gd fit ... -"),
+}
+COLUMNAR = (b"PAR1", b"ARROW1", b"FEA1")
+STDIN = "standard input"
+
+
+class Stream:
+    """The bytes of a file or a pipe from their beginning; close it when done.
+
+    ``name`` is what messages call it, ``again`` whether it can be opened once more (a regular file), ``start``
+    its first bytes.
+    """
+
+    def __init__(self, path: str, stdin: BinaryIO | None = None, name: str = "") -> None:
+        self.name = name or (STDIN if path == "-" else path)
+        self.start = b""
+        self.again = False
+        self._file = self._opened(path, stdin)
+        self._read: Callable[[int], bytes] = getattr(self._file, "read1", self._file.read)
+        self._owned: list[BinaryIO] = [] if path == "-" else [self._file]
+        try:
+            self._recognise()
+        except BaseException:
+            self.close()
+            raise
+
+    def _opened(self, path: str, stdin: BinaryIO | None) -> BinaryIO:
+        if path == "-":
+            if stdin is None:
+                raise DataError("standard input is closed")
+            return stdin
+        try:
+            file = open(path, "rb", buffering=0)  # noqa: SIM115
+        except OSError as fault:
+            hint = (
+                f"name its files: '{path.rstrip('/')}/*.csv'" if isinstance(fault, IsADirectoryError) else ""
+            )
+            raise DataError(f"cannot read {path}: {_why(fault)}", hint) from None
+        self.again = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        return file
+
+    def _recognise(self) -> None:
+        """Look at the first bytes: unpack what is compressed, refuse what is no text."""
+        self.start = self._first()
+        for magic, module in _COMPRESSED.items():
+            if self.start.startswith(magic):
+                self._unpack(module)
+                self.start = self._first()
+                break
+        for magic, (what, remedy) in _FOREIGN.items():
+            if self.start.startswith(magic):
+                raise DataError(
+                    f"{self.name} is {what}, not UTF-8 text",
+                    remedy.format("FILE" if self.name == STDIN else self.name),
+                )
+
+    def _first(self) -> bytes:
+        """Return as many of the first bytes as tell what this is, and put them back; no more, they may come slowly."""
+        found = b""
+        while any(len(found) < len(m) and m.startswith(found) for m in (*_COMPRESSED, *_FOREIGN, *COLUMNAR)):
+            more = self.read(_MARK - len(found))
+            if not more:
+                break
+            found += more
+        rest = self._read
+
+        def first_then_rest(asked: int) -> bytes:
+            nonlocal found
+            if not found:
+                return rest(asked)
+            piece, found = found[:asked], found[asked:]
+            return piece
+
+        self._read = first_then_rest
+        return found
+
+    def _unpack(self, module: str) -> None:
+        import importlib
+
+        library = importlib.import_module(module)
+        packed = io.BufferedReader(_Raw(self._read), 1 << 18)
+        file: BinaryIO = library.open(packed, "rb")
+        self._owned.append(file)
+        self._read = file.read1  # type: ignore[attr-defined]
+
+    def read(self, size: int) -> bytes:
+        """Return at most ``size`` bytes, as many as one read gives; none at the end."""
+        import zlib
+
+        try:
+            return self._read(size)
+        except EOFError:
+            raise DataError(f"{self.name} is cut off: its compressed data has no end") from None
+        except zlib.error as fault:
+            raise DataError(f"cannot read {self.name}: its compressed data is broken ({fault})") from None
+        except OSError as fault:
+            raise DataError(f"cannot read {self.name}: {_why(fault)}") from None
+        except Exception as fault:
+            if type(fault).__name__ == "LZMAError":
+                raise DataError(f"cannot read {self.name}: its compressed data is broken ({fault})") from None
+            raise
+
+    def idle(self, seconds: float) -> bool:
+        """Tell whether nothing comes for so long; a stream that cannot be asked is taken to be busy."""
+        import select
+
+        if self.again:
+            return False
+        try:
+            ready, _, _ = select.select([self._file.fileno()], [], [], seconds)
+        except (OSError, ValueError, AttributeError):
+            return False
+        return not ready
+
+    def close(self) -> None:
+        """Close what was opened here; standard input stays open."""
+        for file in reversed(self._owned):
+            file.close()
+
+
+class _Raw(io.RawIOBase):
+    """A function that reads, as the raw file that the decompressors want."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._source = read
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        piece = self._source(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def _why(fault: OSError) -> str:
+    return (fault.strerror or str(fault) or type(fault).__name__).lower()
+
+
+class Lines:
+    """The lines of a stream, taken in blocks that end with a line end.
+
+    ``line`` is the number, from 1, of the line that the next block begins with.
+    """
+
+    def __init__(self, stream: Stream, tee: BinaryIO | None = None) -> None:
+        self.stream = stream
+        self.name = stream.name
+        self.line = 1
+        self._rest = b""  # read, not yet given out
+        self._ended = False
+        self._tee = tee
+
+    def take(self, size: int, patience: float = _PATIENCE) -> bytes:
+        """Return a block of whole lines of about ``size`` bytes; nothing at the end.
+
+        A block is shorter where the stream is slow: after ``patience`` seconds it goes as it is. What has been
+        read already is not kept waiting. The last line gets a line end where it has none.
+        """
+        pieces, length = [self._rest], len(self._rest)
+        whole = b"\n" in self._rest
+        deadline = time.monotonic() + patience
+        while not self._ended and (length < size or not whole):
+            if whole and len(pieces) > 1:
+                left = deadline - time.monotonic()
+                if left <= 0 or self.stream.idle(left):
+                    break
+            piece = self.stream.read(min(_READ, max(size - length, 1 << 16)))
+            if self._tee is not None:
+                self._tee.write(piece)
+            self._ended = not piece
+            pieces.append(piece)
+            length += len(piece)
+            whole = whole or b"\n" in piece
+            if not whole and length > LONGEST_LINE:
+                raise self.too_long(self.line)
+        data = b"".join(pieces)
+        cut = len(data) if self._ended else data.rfind(b"\n") + 1
+        self._rest = data[cut:]
+        block = data[:cut]
+        if block and not block.endswith(b"\n"):
+            block += b"\n"
+        self.line += block.count(b"\n")
+        return block
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing follows the block that was taken last."""
+        return self._ended and not self._rest
+
+    def give_back(self, lines: bytes) -> None:
+        """Put whole lines, the last of those taken, back in front of what follows."""
+        self._rest = lines + self._rest
+        self.line -= lines.count(b"\n")
+
+    def too_long(self, line: int) -> DataError:
+        """Return the error for a line that has no end."""
+        return DataError(
+            f"{self.name}:{line}: a line of more than {LONGEST_LINE >> 20} MiB",
+            "is this a file of text with rows?",
+        )

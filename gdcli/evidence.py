@@ -1,0 +1,92 @@
+"""The evidence about the end of a run, and the bounds within which it took place.
+
+What every solved problem has in common: its bounds as a box, the start moved into it, the certificate of the best
+point, and the bounds that hold it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gdcli.outcome import ActiveBound
+from gdcli.problem import Problem, listed
+
+if TYPE_CHECKING:
+    from gdcli.objective.space import Space
+    from gdcli.solvers.bounds import Box
+    from gdcli.solvers.types import Certificate, Objective, RunResult
+
+
+class Named(Protocol):
+    """What names the components of the vectors that it works on."""
+
+    @property
+    def space(self) -> Space:
+        """The names."""
+        ...
+
+    def vector(self, flat: Sequence[float]) -> Any:
+        """Return flat numbers as the kind of vector it works on."""
+        ...
+
+
+def bounds_of(problem: Problem, exact: Named) -> Box:
+    """Return the bounds of all components of the flat vector; infinite where there is none."""
+    from gdcli.solvers.bounds import Box
+
+    ends: list[list[float]] = []
+    for side, none in ((0, -math.inf), (1, math.inf)):
+        values: dict[str, Any] = {
+            name: none if length is None else [none] * length for name, length in exact.space.lengths.items()
+        }
+        values.update({name: pair[side] for name, pair in problem.bounds.items()})
+        ends.append(exact.space.flatten(values))
+    return Box(exact.vector(ends[0]), exact.vector(ends[1]))
+
+
+def moved_inside(box: Box, x0: Any, space: Space) -> tuple[Any, list[str]]:
+    """Return the start, moved into the box, and a warning that names what was moved."""
+    inside = box.clip(x0)
+    if inside is x0:
+        return x0, []
+    moved = [space.label(i) for i, (a, b) in enumerate(zip(inside, x0, strict=True)) if a != b]
+    note = f"the start was outside the bounds and was moved inside: {listed(moved)}"
+    return inside, [note]
+
+
+def active_bounds(evidence: Objective, result: RunResult, space: Space) -> tuple[ActiveBound, ...]:
+    """Return the bounds that hold the answer, with their multipliers; those of the user's sense of up and down."""
+    from gdcli.solvers.bounds import Bounded
+
+    if not isinstance(evidence, Bounded):
+        return ()
+    held = evidence.multipliers(result.best.at)
+    x = result.best.at.x
+    return tuple(
+        ActiveBound(space.label(h.variable), h.side, float(x[h.variable]), h.multiplier) for h in held
+    )
+
+
+def certified(
+    exact: Objective, result: RunResult, tol: float, is_exact: bool
+) -> tuple[RunResult, Certificate]:
+    """Return the certificate of the best point, by exact derivatives even where the run had none (not ``is_exact``).
+
+    An interrupt meanwhile keeps the point and leaves out the certificate.
+    """
+    from gdcli.analysis.certificate import certify
+    from gdcli.errors import Terminated
+    from gdcli.solvers.types import Certificate, StopReason
+
+    ended = StopReason.INTERRUPTED
+    at = result.best.at if is_exact else result.best.at._replace(gradient=None, hessian=None)
+    try:
+        return result, certify(exact, at, result.start.at, tol, result.reason)
+    except KeyboardInterrupt:
+        pass
+    except Terminated:
+        ended = StopReason.TERMINATED
+    return replace(result, reason=ended), Certificate("unknown", result.best.gradient_norm)

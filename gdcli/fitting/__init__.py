@@ -1,0 +1,1 @@
+"""Models fitted to data: what is asked (request), made ready (prepare), solved (solve), what came of it (outcome)."""

@@ -1,0 +1,172 @@
+"""The end of a fit: its answer certified and judged, the errors of the parameters estimated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gdcli.evidence import active_bounds, bounds_of, certified
+from gdcli.fitting.errors import Errors, estimate_errors, without_errors
+from gdcli.fitting.outcome import FitOutcome
+from gdcli.fitting.units import scaled_certificate, scaled_run
+from gdcli.fitting.vertex import at_a_vertex
+from gdcli.objective.rows import RowObjective
+from gdcli.problem import listed, sign_of
+from gdcli.solvers.types import Certificate, Counts, Status
+
+if TYPE_CHECKING:
+    from gdcli.analysis.verdict import Verdict
+    from gdcli.fitting.prepare import Prepared
+    from gdcli.fitting.request import FitSettings
+    from gdcli.solvers.registry import Chosen
+    from gdcli.solvers.types import RunResult
+
+# Of a sum of squares below this part of the data's own, the digits are rounding.
+_ROUNDING = 1e-20
+
+
+def conclude(
+    prepared: Prepared,
+    settings: FitSettings,
+    choice: Chosen,
+    objective: RowObjective,
+    result: RunResult,
+    notes: Sequence[str] = (),
+) -> FitOutcome:
+    """Return the outcome of a run that looked at all rows, with its certificate, verdict and errors."""
+    from gdcli.analysis.verdict import judge
+
+    problem, sign = prepared.problem, sign_of(prepared.problem.sense)
+    judging = RowObjective(prepared.row, prepared.data, _scale(prepared, objective, result))
+    seen = _within(prepared, judging)
+    tol = settings.tol or choice.entry.default_tol
+    result, certificate = certified(seen, scaled_run(result, judging.factor / objective.factor), tol, True)
+    active = active_bounds(seen, result, prepared.row.space)
+    errors = estimate_errors(prepared, result.best.at.x, active)
+    certificate = _with_rank(certificate, errors, seen, result)
+    if problem.loss == "absolute" and certificate.kind != "kink" and not active:
+        certificate = at_a_vertex(prepared, judging, result.best.at.x) or certificate
+    largest = certificate.eigenvalue_max
+    rate_unit = objective.factor / judging.factor
+    verdict = judge(
+        result,
+        replace(certificate, eigenvalue_max=None if largest is None else largest * rate_unit),
+        strict=choice.entry.strict,
+        tol=tol,
+        sign=sign,
+        step_sizes="lr" in choice.entry.reads,
+        fixed=choice.fixed,
+        unit=1.0 / judging.factor,
+    )
+    verdict = _with_redundancy(verdict, errors)
+    statistics, reason = errors.found, errors.reason
+    if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
+        reason = "the fit did not end at a minimum"
+        statistics = without_errors(statistics, reason)
+    sums = 1.0 / judging.factor
+    counts = _added(objective.counts, judging.counts)
+    return FitOutcome(
+        problem=problem,
+        settings=settings,
+        space=prepared.row.space,
+        run=replace(scaled_run(result, sums), counts=counts),
+        certificate=scaled_certificate(certificate, sums),
+        status=verdict.status,
+        message=verdict.message,
+        advice=verdict.advice,
+        method=settings.method if settings.method == "auto" else choice.entry.name,
+        used=choice.name,
+        why=choice.why,
+        sign=sign,
+        engine=objective.engine,
+        warnings=(*notes, *_warnings(prepared), *certificate.notes),
+        active=tuple(held._replace(multiplier=held.multiplier * sums) for held in active),
+        rows=prepared.count,
+        statistics=statistics,
+        unknown_errors=reason,
+    )
+
+
+def _within(prepared: Prepared, objective: RowObjective) -> Any:
+    if not prepared.problem.bounds:
+        return objective
+    from gdcli.solvers.bounds import Bounded
+
+    return Bounded(objective, bounds_of(prepared.problem, objective))
+
+
+def _scale(prepared: Prepared, objective: RowObjective, result: RunResult) -> float:
+    """The scale that makes the mean loss at the answer 1, so that a gain is judged as a part of it.
+
+    What is left of a perfect fit is rounding, and no measure: a part of the sum of squares of the data is it then.
+    """
+    mean = result.best.at.value / (objective.factor * prepared.data.rows)
+    if not prepared.problem.loss or not math.isfinite(mean):
+        return 1.0
+    if prepared.row.residual is not None:
+        mean = max(mean, _ROUNDING * _mean_square(prepared, result.best.at.x))
+    return 1.0 / mean if mean > 0.0 and math.isfinite(1.0 / mean) else 1.0
+
+
+def _mean_square(prepared: Prepared, x: Any) -> float:
+    """The mean square of what is measured."""
+    objective = RowObjective(prepared.row, prepared.data)
+    total = 0.0
+    for _, values in objective.pieces("response", x):
+        total += float(values[0] @ values[0])
+    return total / prepared.data.rows
+
+
+def _with_rank(found: Certificate, errors: Errors, seen: Any, result: RunResult) -> Certificate:
+    """Where rounding blurs the Hessian, a Jacobian of full rank tells that a stationary point is a minimum.
+
+    The Hessian squares the condition of the Jacobian, whose factor still tells its rank. What a step can still gain is
+    then what the linear model of the residuals promises.
+    """
+    if found.kind not in ("degenerate", "unknown") or not errors.full_rank:
+        return found
+    inner = getattr(seen, "inner", seen)
+    triangle = inner.linearise(result.best.at)
+    if triangle is None:
+        return found
+    gain = float(triangle.target @ triangle.target)
+    return replace(found, kind="minimum", gain=gain, notes=(), how="jacobian")
+
+
+def _with_redundancy(verdict: Verdict, errors: Errors) -> Verdict:
+    """A minimum whose parameters cannot be told apart is no answer."""
+    if not errors.redundant or verdict.status not in (Status.CONVERGED, Status.STALLED):
+        return verdict
+    message = f"The data do not tell all parameters: {errors.redundant}."
+    return verdict._replace(
+        status=Status.WRONG_KIND,
+        message=message,
+        advice="give one of them a value with --set, or change the model",
+    )
+
+
+def _warnings(prepared: Prepared) -> list[str]:
+    row, found = prepared.row, []
+    used = {row.graph.keys[i] for i in row.graph.reach([row.loss])}
+    unused = [name for key, name in _labels(row).items() if key not in used]
+    if unused:
+        found.append(f"the loss does not depend on {listed(unused)}")
+    if prepared.count.skipped:
+        lines = ", ".join(prepared.count.lines)
+        found.append(f"{prepared.count.skipped} rows skipped for missing or bad cells, first at {lines}")
+    return found
+
+
+def _labels(row: Any) -> dict[Any, str]:
+    return {key: row.space.label(i) for i, key in enumerate(row.parameter_leaves)}
+
+
+def _added(one: Counts, other: Counts) -> Counts:
+    return Counts(
+        one.value + other.value,
+        one.gradient + other.gradient,
+        one.hessian + other.hessian,
+        one.product + other.product,
+    )

@@ -1,0 +1,179 @@
+"""How well the data tell each parameter: standard errors and what follows from them, or why there are none.
+
+For a sum of squares they come from the Jacobian of the residuals, for a likelihood from the Hessian of its negative
+logarithm, for other losses from both the Hessian and the spread of the rows' gradients. See
+:mod:`gdcli.analysis.statistics` for the formulas.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gdcli.language.losses import LOSSES
+from gdcli.objective.rows import RowObjective
+
+if TYPE_CHECKING:
+    from gdcli.analysis.statistics import FitStatistics, Uncertainty
+    from gdcli.fitting.prepare import Prepared
+    from gdcli.outcome import ActiveBound
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """The statistics ``found``, None where there are none for the ``reason``.
+
+    ``full_rank`` tells that the data tell all parameters that no bound holds; ``redundant`` says which they do not.
+    """
+
+    found: FitStatistics | None = None
+    reason: str = ""
+    full_rank: bool = False
+    redundant: str = ""
+
+
+class _Spread(NamedTuple):
+    """What was measured: rows that count, sum of squares about the mean, the logarithms of the weights added up."""
+
+    rows: int
+    about_mean: float
+    log_weights: float
+
+
+def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -> Errors:
+    """Return the errors of the parameters at the answer ``x``; ``active`` are the bounds that hold it."""
+    names = [prepared.row.space.label(i) for i in range(prepared.row.space.size)]
+    held = [name in {bound.name for bound in active} for name in names]
+    sums = RowObjective(prepared.row, prepared.data, float(prepared.data.rows))
+    if prepared.row.residual is not None:
+        found = _of_squares(prepared, sums, x, names, held)
+    else:
+        found = _of_loss(prepared, sums, x, names)
+    if found is None:
+        return Errors(reason="the derivatives are not finite at the answer")
+    errors = found.errors
+    rank = errors.rank >= len(names)
+    return Errors(found, errors.reason, rank, "; ".join(errors.redundant))
+
+
+def without_errors(found: FitStatistics | None, reason: str) -> FitStatistics | None:
+    """Return the statistics without what has a meaning only at a minimum."""
+    if found is None:
+        return None
+    return replace(found, errors=_none(found.errors, reason))
+
+
+def _of_squares(
+    prepared: Prepared, sums: RowObjective, x: Any, names: Sequence[str], held: Sequence[bool]
+) -> FitStatistics | None:
+    from gdcli.analysis.statistics import fit_statistics
+
+    problem = prepared.problem
+    triangle = sums.linearise(sums.evaluate(sums.vector(x)))
+    if triangle is None:
+        return None
+    kind = "weights" if problem.weights else "unweighted"
+    if problem.sigma:
+        kind = "scale_sigma" if problem.scale_sigma else "sigma"
+    spread = _spread(sums, x)
+    return fit_statistics(
+        triangle,
+        list(x),
+        names,
+        spread.rows,
+        kind,
+        spread.about_mean,
+        spread.log_weights,
+        held,
+        lambda other: sums.evaluate(sums.vector(other)).value,
+    )
+
+
+def _spread(sums: RowObjective, x: Any) -> _Spread:
+    """Two passes: the weighted mean, then what lies about it."""
+    np = sums.np
+    rows, total, mean, logs = 0, 0.0, 0.0, 0.0
+    for _, (measured, weight) in sums.pieces("weighing", x):
+        counts = weight > 0
+        rows += int(np.count_nonzero(counts))
+        logs += float(np.log(weight[counts]).sum())
+        total += float(weight.sum())
+        mean += float(weight @ measured)
+    mean = mean / total if total > 0.0 else 0.0
+    about = math.fsum(
+        float(weight @ (measured - mean) ** 2) for _, (measured, weight) in sums.pieces("weighing", x)
+    )
+    return _Spread(rows, about, logs)
+
+
+def _of_loss(prepared: Prepared, sums: RowObjective, x: Any, names: Sequence[str]) -> FitStatistics | None:
+    from gdcli.analysis.statistics import FitStatistics, information
+
+    problem, rows = prepared.problem, prepared.data.rows
+    at = sums.evaluate(sums.vector(x), 2)
+    likelihood = _log_likelihood(prepared, sums, at.value, x)
+    if at.hessian is None:
+        errors = None
+    elif likelihood is not None:
+        errors = information(at.hessian, list(x), names)
+    else:
+        errors = information(at.hessian, list(x), names, _scores(sums, x))
+    if problem.loss == "absolute" and errors is not None:
+        errors = replace(errors, rank=len(names))  # its curvature is all in the kinks, and tells nothing
+        errors = _none(errors, "the absolute loss has no curvature from which errors would follow")
+    if errors is None:
+        return None
+    k = len(names)
+    return FitStatistics(
+        rows=rows,
+        rss=None,
+        errors=errors,
+        residual_sd=None,
+        r_squared=None,
+        adjusted_r_squared=None,
+        log_likelihood=likelihood,
+        aic=None if likelihood is None else 2.0 * (k - likelihood),
+        bic=None if likelihood is None else k * math.log(rows) - 2.0 * likelihood,
+    )
+
+
+def _none(errors: Uncertainty, reason: str) -> Uncertainty:
+    none = (None,) * len(errors.standard_errors)
+    return replace(
+        errors,
+        standard_errors=none,
+        t_values=none,
+        p_values=none,
+        intervals=none,
+        correlation=(none,) * len(none),
+        tied=(),
+        redundant=(),
+        reason=reason,
+    )
+
+
+def _scores(sums: RowObjective, x: Any) -> Any:
+    """The sum over rows of the products of the rows' gradients, shape (p, p)."""
+    np = sums.np
+    total = np.zeros((sums.size, sums.size))
+    for _, values in sums.pieces("gradient", x):
+        block = np.stack(values, axis=0)
+        total += block @ block.T
+    return total
+
+
+def _log_likelihood(prepared: Prepared, sums: RowObjective, value: float, x: Any) -> float | None:
+    """The log-likelihood at the answer, None where the loss is none."""
+    problem = prepared.problem
+    if not problem.loss:
+        return -value if problem.sense == "maximize" else None
+    if not LOSSES[problem.loss].likelihood:
+        return None
+    if problem.loss == "logistic":
+        return -value
+    total = value
+    for _, (counts, weight) in sums.pieces("weighing", x):
+        total += math.fsum(w * math.lgamma(k + 1.0) for k, w in zip(counts, weight, strict=True))
+    return -total

@@ -1,0 +1,196 @@
+"""A fit made ready: the data opened and read, names told apart, the start known, everything checked.
+
+What can be wrong is found out here, in the order in which it is cheapest to find: the model's text, the options, the
+header of the data, then the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from gdcli.errors import DataError, UsageError, did_you_mean
+from gdcli.fitting.checks import check_count, check_rows, check_start
+from gdcli.fitting.outcome import RowCount
+from gdcli.fitting.request import AUTO, FitProblem, FitRequest, read_matrices
+from gdcli.fitting.starts import is_linear, start_values
+from gdcli.language.model import Model, Names, parse_model, reserved, sort_names
+from gdcli.objective.row_model import RowModel, Weighting, build_row_model
+
+if TYPE_CHECKING:
+    from gdcli.data.source import Table
+    from gdcli.data.spool import Columns
+    from gdcli.language.values import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A fit that can be solved, as long as its data are there."""
+
+    problem: FitProblem
+    row: RowModel
+    data: Columns
+    count: RowCount
+
+
+@contextmanager
+def prepared(
+    request: FitRequest, stdin: BinaryIO | None = None, watch: Callable[[Table], None] | None = None
+) -> Iterator[Prepared]:
+    """Make a fit ready, and remove what it left in temporary files at the end.
+
+    ``watch`` is called with the table after each block of it that was read.
+    Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no
+    finite loss.
+    """
+    request.check()
+    model = parse_model(request.model, request.source)
+    _check_sense(request, model)
+    from gdcli.language.values import read_values
+
+    searched = request.start == (AUTO,)
+    given = [] if searched else read_values(request.start, "--start", request.seed)
+    constants = _constants(request)
+    if request.data is not None:
+        with columns_of(request.data) as data:
+            yield _ready(request, model, data, given, constants, data.names, RowCount(data.rows), _number)
+        return
+    if not request.files:
+        raise UsageError("there are no data", "name a file after the model, or - for standard input")
+    from gdcli.data.source import open_table
+    from gdcli.data.spool import gather
+
+    with open_table(request.files, missing=request.missing, stdin=stdin) as table:
+        titles = [name for name in table.names if name]
+        _, wanted = _names(request, model, titles, given, constants)
+        with gather(table, wanted, spool=request.spool, watch=watch) as data:
+            count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
+            yield _ready(
+                request, model, data, given, constants, titles, count, lambda row: str(table.place(row))
+            )
+
+
+def _number(row: int) -> str:
+    return f"row {row + 1}"
+
+
+def columns_of(given: Mapping[str, Any]) -> Columns:
+    """Return columns at hand as the data of a fit. Raises DataError for what is no table of finite numbers."""
+    from gdcli.codegen.runners import numpy
+    from gdcli.data.spool import Columns
+
+    np = numpy()
+    arrays = [np.ascontiguousarray(column, dtype=float) for column in given.values()]
+    lengths = {array.shape for array in arrays}
+    if len(lengths) != 1 or arrays[0].ndim != 1 or not len(arrays[0]):
+        raise DataError("the columns are not arrays of one length")
+    for name, array in zip(given, arrays, strict=True):
+        finite = np.isfinite(array)
+        if not finite.all():
+            at = int(np.argmin(finite))
+            raise DataError(f"row {at + 1} has {name} = {array[at]:g}", "data are finite numbers")
+    return Columns(tuple(given), arrays)
+
+
+def _check_sense(request: FitRequest, model: Model) -> None:
+    if model.left is not None and request.maximize:
+        raise UsageError(
+            "--maximize is for a log-likelihood typed as the expression of a row",
+            "a model with ~ is fitted by making its loss small",
+        )
+    if model.left is None and request.loss is not None:
+        raise UsageError(
+            f"--loss {request.loss} is for a model with ~", f"write y ~ {' '.join(model.text.split())[:40]}"
+        )
+    if model.left is None and request.sigma:
+        raise UsageError("--sigma is for a model with ~", "use --weights")
+
+
+def _constants(request: FitRequest) -> dict[str, Any]:
+    from gdcli.language.values import read_values
+
+    entries = read_values(request.constants, "--set", request.seed)
+    for entry in entries:
+        if not entry.name:
+            raise UsageError("--set needs a name for each value", "for example --set a=3", entry.span)
+    return {entry.name: entry.value for entry in entries}
+
+
+def _names(
+    request: FitRequest,
+    model: Model,
+    columns: Sequence[str],
+    given: Sequence[Entry],
+    constants: Mapping[str, Any],
+) -> tuple[Names, tuple[str, ...]]:
+    """What the model's names are, and the columns that must be read."""
+    matrices = read_matrices(request.columns, columns)
+    lengths = {e.name: len(e.value) if hasattr(e.value, "__len__") else None for e in given if e.name}
+    for option, column in (("--weights", request.weights), ("--sigma", request.sigma)):
+        if column is not None and column not in columns:
+            hint = did_you_mean(column, columns, f"the columns are {', '.join(list(columns)[:8])}")
+            raise UsageError(f"{option}: there is no column {column}", hint)
+    usable = [name for name in columns if not reserved(name)]
+    names = sort_names(model, usable, matrices, constants, lengths)
+    wanted = [*names.columns, *(c for c in (request.weights, request.sigma) if c)]
+    if not wanted:
+        hint = f"the columns are {', '.join(list(columns)[:8])}"
+        raise UsageError("the model has no column of the data", hint)
+    return names, tuple(dict.fromkeys(wanted))
+
+
+def _ready(
+    request: FitRequest,
+    model: Model,
+    data: Columns,
+    given: Sequence[Entry],
+    constants: Mapping[str, Any],
+    columns: Sequence[str],
+    count: RowCount,
+    place: Callable[[int], str],
+) -> Prepared:
+    names, _ = _names(request, model, columns, given, constants)
+    loss = request.loss or "squared"
+    weighting = None
+    if request.weights or request.sigma:
+        weighting = Weighting(
+            request.weights or request.sigma or "", "weights" if request.weights else "sigma"
+        )
+    sign = -1 if request.maximize else 1
+    row = build_row_model(model, names, constants, loss, weighting, request.huber_delta or 1.0, sign)
+    linear = is_linear(row) and loss != "poisson"
+    searched = request.start == (AUTO,)
+    start = start_values(model, names, given, not linear and not searched, columns or data.names)
+    problem = FitProblem(
+        expression=model.text,
+        sense="maximize" if request.maximize else "minimize",
+        start=start,
+        constants=constants,
+        seed=request.seed,
+        source=request.source,
+        bounds=_bounds(request, names),
+        files=request.files,
+        loss="" if model.left is None else loss,
+        weights=request.weights,
+        sigma=request.sigma,
+        scale_sigma=request.scale_sigma,
+        huber_delta=request.huber_delta,
+        matrices=names.matrices,
+        linear=linear,
+    )
+    check_count(row, data)
+    check_rows(problem, row, data, place)
+    if searched and not linear:
+        raise NotImplementedError
+    check_start(problem, row, data, row.space.flatten(start), place)
+    return Prepared(problem, row, data, count)
+
+
+def _bounds(request: FitRequest, names: Names) -> dict[str, Any]:
+    if not request.bounds:
+        return {}
+    from gdcli.language.limits import boxes, read_limits
+
+    return boxes(read_limits(request.bounds), names.parameters, "parameter of the model")

@@ -1,0 +1,128 @@
+"""A fit solved: the method chosen and run, the answer certified, its errors estimated.
+
+Solvers see the mean loss divided by its size at the start, so that a tolerance means the same whatever the units of the
+data; where a learning rate is given they see the mean loss itself, so that the rate keeps its meaning. What is shown is
+always the sum over rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.errors import UsageError
+from gdcli.evidence import bounds_of, moved_inside
+from gdcli.fitting.conclude import conclude
+from gdcli.fitting.outcome import FitOutcome
+from gdcli.fitting.prepare import Prepared
+from gdcli.fitting.request import FitSettings
+from gdcli.fitting.units import in_sums
+from gdcli.objective.rows import RowObjective
+from gdcli.problem import sign_of
+from gdcli.solvers.types import Observer
+
+if TYPE_CHECKING:
+    from gdcli.solvers.registry import Chosen
+
+# Parameters of a fit are numbers to be written down: Newton's method is given the one step more that doubles their
+# digits.
+_LAST_DIGITS = 1e-14
+
+
+def solve(
+    prepared: Prepared, settings: FitSettings | None = None, observers: Sequence[Observer] = ()
+) -> FitOutcome:
+    """Solve a fit in one of the ways that look at all rows at a time.
+
+    Raises UsageError for a contradictory or unknown setting.
+    """
+    settings = settings or FitSettings()
+    if settings.is_stochastic:
+        from gdcli.fitting.stochastic import solve_stochastic
+
+        return solve_stochastic(prepared, settings, observers)
+    from gdcli.solvers.run import run
+
+    plain = settings.lr is not None
+    objective = _objective(prepared, 1.0 if plain else _scale_at_start(prepared))
+    seen, x0, notes = _within(prepared, objective)
+    choice = choose_method(prepared, settings, seen)
+    result = run(
+        seen,
+        choice.method,
+        x0,
+        _rules(prepared, settings, choice, objective),
+        [in_sums(o, objective) for o in observers],
+    )
+    return conclude(prepared, settings, choice, objective, result, notes)
+
+
+def _objective(prepared: Prepared, scale: float) -> RowObjective:
+    return RowObjective(prepared.row, prepared.data, scale)
+
+
+def _scale_at_start(prepared: Prepared) -> float:
+    """The scale that makes the mean loss at the start 1, where it is a size."""
+    plain = _objective(prepared, 1.0)
+    value = plain.evaluate(plain.vector(plain.space.flatten(prepared.problem.start))).value
+    sized = prepared.problem.loss and 0.0 < value < math.inf
+    return 1.0 / value if sized and math.isfinite(1.0 / value) else 1.0
+
+
+def _within(prepared: Prepared, objective: RowObjective) -> tuple[Any, Any, list[str]]:
+    """The objective within the bounds, the start moved inside, and a warning of that."""
+    x0 = objective.vector(objective.space.flatten(prepared.problem.start))
+    if not prepared.problem.bounds:
+        return objective, x0, []
+    from gdcli.solvers.bounds import Bounded
+
+    box = bounds_of(prepared.problem, objective)
+    x0, notes = moved_inside(box, x0, objective.space)
+    return Bounded(objective, box), x0, notes
+
+
+def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> Chosen:
+    """Return the method; ``auto`` is Levenberg-Marquardt where the loss is a sum of squares."""
+    from gdcli.solvers.registry import choose
+
+    if settings.gradient != "autodiff" or settings.h is not None:
+        raise UsageError("gd fit has exact gradients only", "leave out --gradient and --h")
+    name = settings.method
+    squares = prepared.row.residual is not None
+    if name == "lm" and not squares:
+        raise UsageError("the method lm is for sums of squares", "use --method auto")
+    auto = name == "auto" and settings.lr is None and settings.step_rule is None
+    by_squares = auto and squares
+    choice = choose(
+        "lm" if by_squares else name,
+        objective,
+        lr=settings.lr,
+        step_rule=settings.step_rule,
+        step_sizes=settings.step_sizes,
+        tol=_LAST_DIGITS if auto and settings.tol is None else settings.tol,
+        value_tol=settings.value_tol,
+    )
+    return (
+        choice._replace(name="Levenberg-Marquardt", why="the loss is a sum of squares")
+        if by_squares
+        else choice
+    )
+
+
+def _rules(prepared: Prepared, settings: FitSettings, choice: Chosen, objective: RowObjective) -> Any:
+    from gdcli.solvers.stopping import rules_from
+
+    sign = sign_of(prepared.problem.sense)
+    return rules_from(
+        tol=settings.tol,
+        gradient_tol=settings.gradient_tol,
+        step_tol=settings.step_tol,
+        value_tol=settings.value_tol,
+        max_iter=settings.max_iter,
+        max_evaluations=settings.max_evaluations,
+        max_time=settings.max_time,
+        target=None if settings.target is None else sign * settings.target * objective.factor,
+        own_rule=choice.entry.own_rule,
+        own_value_rule=choice.entry.name == "batch",
+    )

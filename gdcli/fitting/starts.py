@@ -1,0 +1,79 @@
+"""Where a fit starts: what was typed, or nothing for a model that is linear in its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gdcli.calculus.autodiff import Derivatives
+from gdcli.errors import UsageError
+from gdcli.language.form import all_nodes, subscripted
+from gdcli.language.model import Model, Names, place_of
+from gdcli.language.values import Entry
+from gdcli.objective.row_model import RowModel
+from gdcli.problem import example, listed, named_values
+
+
+def is_linear(row: RowModel) -> bool:
+    """Tell whether the model is linear in its parameters, so that any start will do.
+
+    What is measured must depend on no parameter then; of a typed loss nothing is known.
+    """
+    if row.response is None or row.depends(row.response):
+        return False
+    return len(linear_parameters(row)) == row.space.size
+
+
+def linear_parameters(row: RowModel) -> list[int]:
+    """Return the places of parameters in which the model is linear together, the others held.
+
+    They are gathered one by one: a parameter joins when the derivatives by those gathered, and its own, depend on
+    none of them.
+    """
+    adjoints = Derivatives(row.graph, frozenset(row.columns)).gradient(row.predictor)
+    graph, found = row.graph, list[int]()
+    leaves = row.parameters
+    below = [
+        frozenset(graph.reach([adjoints[leaf]])) if leaf in adjoints else frozenset[int]() for leaf in leaves
+    ]
+    for i, leaf in enumerate(leaves):
+        group = [*found, i]
+        if leaf in adjoints and not any(leaves[a] in below[b] for a in group for b in group):
+            found.append(i)
+    return found
+
+
+def start_values(
+    model: Model, names: Names, given: Sequence[Entry], needed: bool, columns: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the start of every parameter; where none is ``needed`` those that are missing are 0.
+
+    ``columns`` are those of the data, one of which may have been meant. Raises UsageError that names a parameter
+    without a start, and for lengths that do not fit.
+    """
+    parameters = list(names.parameters)
+    vectors = {n for n, length in names.parameters.items() if length is not None}
+    for tree in model.trees:
+        vectors |= subscripted(tree)
+    values = named_values(parameters, given, vectors, "parameter", "the model")
+    missing = [name for name in parameters if name not in values]
+    if missing and needed:
+        known = f"; the columns are {listed([c for c in columns if c])}" if columns else ""
+        raise UsageError(
+            f"--start leaves out {listed(missing)}",
+            f"add --start {example(missing, vectors)}, or --start auto to search for one, or fix it with --set{known}",
+            place_of(model, missing[0]),
+        )
+    for name in missing:
+        length = names.parameters[name]
+        if length is None and any(form_index(tree, name) for tree in model.trees):
+            raise UsageError(
+                f"{name} is a vector, and its length is not known", f"give it a start: {name}=zeros(3)"
+            )
+        values[name] = 0.0 if length is None else [0.0] * length
+    return {name: values[name] for name in parameters}
+
+
+def form_index(tree: Any, name: str) -> bool:
+    """Tell whether a name is indexed or sliced in a tree."""
+    return any(node.op in ("index", "slice") and node.value[0] == name for node in all_nodes(tree.root))

@@ -1,0 +1,219 @@
+"""A fit by epochs: single rows, batches, or all rows a step, in an order that the seed gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gdcli.analysis.epochs import judge_epochs
+from gdcli.codegen.per_sample import Box
+from gdcli.errors import UsageError
+from gdcli.evidence import bounds_of, moved_inside
+from gdcli.fitting.errors import estimate_errors, without_errors
+from gdcli.fitting.outcome import FitOutcome
+from gdcli.fitting.units import scaled_run
+from gdcli.objective.rows import RowObjective
+from gdcli.problem import sign_of
+from gdcli.solvers.stopping import rules_from
+from gdcli.solvers.types import Certificate, Observer, StopReason
+from gdcli.stochastic import StochasticRun, StochasticSettings, run_stochastic
+
+if TYPE_CHECKING:
+    from gdcli.data.shuffle import Rows as Chosen
+    from gdcli.data.spool import Columns
+    from gdcli.fitting.prepare import Prepared
+    from gdcli.fitting.request import FitSettings
+    from gdcli.solvers.stochastic import Epoch, ProgressHook
+
+
+class Visited:
+    """Some rows of a data set: as they stand for sums, in the order of an epoch for steps."""
+
+    def __init__(self, columns: Columns, chosen: Chosen, shuffle: str, seed: int) -> None:
+        self.columns, self.chosen = columns, chosen
+        self.shuffle, self.seed = shuffle, seed
+        self.names = columns.names
+        self.rows = chosen.size
+
+    @property
+    def together(self) -> int | None:
+        """How many neighbouring rows stay together when the order is drawn, None where it is fixed."""
+        return {"none": None, "full": 1}.get(self.shuffle, self.chosen.unit)
+
+    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
+        """Yield the rows as they stand; see `objective.rows.Rows`."""
+        from gdcli.data.shuffle import order
+
+        every = self.rows == self.columns.rows
+        yield from self.columns.chunks(size, None if every else order(self.chosen, "none", self.seed, 0))
+
+    def visit(self, epoch: int, size: int) -> Iterator[list[Any]]:
+        """Yield the rows in the order of an epoch; see `objective.passes.Visits`."""
+        from gdcli.data.shuffle import order
+
+        every = self.shuffle == "none" and self.rows == self.columns.rows
+        wanted = None if every else order(self.chosen, self.shuffle, self.seed, epoch)
+        for _, arrays in self.columns.chunks(size, wanted):
+            yield arrays
+
+
+def solve_stochastic(
+    prepared: Prepared,
+    settings: FitSettings,
+    observers: Sequence[Observer] = (),
+    progress: ProgressHook | None = None,
+) -> FitOutcome:
+    """Solve a fit by epochs, and with ``polish`` go on from there by a batch solve.
+
+    Raises UsageError for a contradictory or unknown setting.
+    """
+    _check(settings)
+    sign = sign_of(prepared.problem.sense)
+    learned, held_out = visited(prepared, settings)
+    box, start, notes = _box(prepared)
+    rules = rules_from(
+        tol=0.0,
+        max_iter=settings.max_iter,
+        max_evaluations=settings.max_evaluations,
+        max_time=settings.max_time,
+        target=None if settings.target is None else sign * settings.target / learned.rows,
+        own_rule=True,
+    )
+    seen = [_in_sums(observer, learned.rows) for observer in observers]
+    made = run_stochastic(
+        prepared.row,
+        learned,
+        start,
+        stochastic_settings(settings),
+        seen,
+        box=box,
+        held_out=held_out,
+        rules=rules,
+        progress=progress,
+    )
+    if settings.polish and made.run.reason not in (StopReason.INTERRUPTED, StopReason.TERMINATED):
+        return _polished(prepared, settings, made, observers, notes)
+    return _outcome(prepared, settings, made, learned, notes)
+
+
+def stochastic_settings(settings: FitSettings) -> StochasticSettings:
+    """Return the settings of a run by epochs; without a batch size single rows make a step."""
+    size = settings.batch_size
+    return StochasticSettings(
+        batch_size=1 if size is None else size or None,
+        method="sgd" if settings.method in ("auto", "gd") else settings.method,
+        lr=settings.lr,
+        schedule=settings.schedule or "constant",
+        epochs=settings.epochs,
+    )
+
+
+def visited(prepared: Prepared, settings: FitSettings) -> tuple[Visited, Visited | None]:
+    """Return the rows to learn from, and those held out."""
+    from gdcli.data.shuffle import all_rows, split
+
+    data, seed = prepared.data, prepared.problem.seed
+    shuffle = settings.shuffle or "blocks"
+    if settings.validate is None:
+        return Visited(data, all_rows(data.rows), shuffle, seed), None
+    learned, held = split(data.rows, settings.validate, seed)
+    return Visited(data, learned, shuffle, seed), Visited(data, held, "none", seed)
+
+
+def _check(settings: FitSettings) -> None:
+    for name in ("step_rule", "step_sizes", "gradient_tol", "step_tol", "value_tol", "tol"):
+        if getattr(settings, name) is not None:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"a run by epochs does not read {option}", "it ends with --epochs, or by its schedule"
+            )
+
+
+def _box(prepared: Prepared) -> tuple[Box | None, Any, list[str]]:
+    objective = RowObjective(prepared.row, prepared.data)
+    start = objective.vector(objective.space.flatten(prepared.problem.start))
+    if not prepared.problem.bounds:
+        return None, start, []
+    box = bounds_of(prepared.problem, objective)
+    start, notes = moved_inside(box, start, objective.space)
+    return Box(list(box.lower), list(box.upper)), start, notes
+
+
+def _in_sums(observer: Observer, rows: int) -> Callable[[Epoch], None]:
+    def seen(epoch: Epoch) -> None:
+        total = epoch.at._replace(value=epoch.at.value * rows)
+        observer(epoch._replace(at=total))  # type: ignore[arg-type]  # an iterate field by field, and more
+
+    return seen
+
+
+def _outcome(
+    prepared: Prepared, settings: FitSettings, made: StochasticRun, learned: Visited, notes: Sequence[str]
+) -> FitOutcome:
+    verdict = judge_epochs(made.run, made.stable, made.lr)
+    x = made.run.best.at.x
+    errors = estimate_errors(prepared, x, ())
+    reason = "errors are those of a minimum; --polish ends with a batch solve"
+    run = scaled_run(made.run, float(learned.rows))
+    whole = RowObjective(prepared.row, prepared.data, float(prepared.data.rows))
+    slope = whole.evaluate(whole.vector(x), 1).gradient
+    from gdcli.solvers.vectors import norm
+
+    rate = f", learning rate {made.lr:.4g}" + (f" ({made.chosen})" if made.chosen else "")
+    return FitOutcome(
+        problem=prepared.problem,
+        settings=settings,
+        space=prepared.row.space,
+        run=run,
+        certificate=Certificate("unknown", None if slope is None else norm(slope)),
+        status=verdict.status,
+        message=verdict.message,
+        advice=verdict.advice,
+        method=made.settings.method,
+        used=_words(made) + rate,
+        why="",
+        sign=sign_of(prepared.problem.sense),
+        engine=made.engine,
+        warnings=(*notes, *made.warnings),
+        rows=prepared.count,
+        statistics=without_errors(errors.found, reason),
+        unknown_errors=reason,
+        epochs=made.run.iterations,
+        history=made.epochs,
+    )
+
+
+def _words(made: StochasticRun) -> str:
+    name = {"sgd": "gradient descent"}.get(made.settings.method, made.settings.method)
+    if made.settings.batch_size is None:
+        return f"{name} on all rows"
+    return (
+        f"stochastic {name}" if made.batch_size == 1 else f"mini-batch {name}, {made.batch_size} rows a step"
+    )
+
+
+def _polished(
+    prepared: Prepared,
+    settings: FitSettings,
+    made: StochasticRun,
+    observers: Sequence[Observer],
+    notes: Sequence[str],
+) -> FitOutcome:
+    """The batch solve from the answer of a run by epochs."""
+    from gdcli.fitting.request import FitSettings
+    from gdcli.fitting.solve import solve
+
+    start = prepared.row.space.unflatten(made.run.best.at.x)
+    again = replace(prepared, problem=replace(prepared.problem, start=start))
+    found = solve(again, FitSettings(max_time=settings.max_time))
+    return replace(
+        found,
+        problem=prepared.problem,
+        settings=settings,
+        method=made.settings.method,
+        used=f"{_words(made)}, then {found.used}",
+        warnings=(*notes, *found.warnings),
+        epochs=made.run.iterations,
+        history=made.epochs,
+    )

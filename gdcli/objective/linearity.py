@@ -1,0 +1,42 @@
+"""In which parameters is a model linear? Read from the graph: in those that no slope depends on."""
+
+from __future__ import annotations
+
+from gdcli.calculus.autodiff import Derivatives
+from gdcli.language.graph import Graph
+from gdcli.objective.row_model import RowModel
+
+
+def linear_parameters(row: RowModel) -> list[int]:
+    """Return the numbers of parameters, in flat order, that the residual is jointly linear in; the more the better.
+
+    The residual is linear in a set of parameters when its derivatives by them depend on none of them: for
+    ``a*exp(-b*x) + c`` the set is a and c, for ``a*b*x`` it is one of the two. A parameter that a jump depends on is
+    not linear, whatever the derivative says. Parameters that go with the most others
+    are taken first. Empty where the loss is not a square.
+    """
+    if row.residual is None:
+        return []
+    graph, parameters = row.graph, row.parameters
+    adjoints = Derivatives(graph, frozenset(row.columns)).gradient(row.residual)
+    behind_jumps = graph.reach(tuple(_jumping(graph, row.residual)))
+    needs = [set(graph.reach((adjoints[i],))) if i in adjoints else set() for i in parameters]
+    able = [k for k, i in enumerate(parameters) if i in adjoints and i not in set(behind_jumps)]
+    bent = {k: {j for j in able if parameters[j] in needs[k] or parameters[k] in needs[j]} for k in able}
+    chosen: list[int] = []
+    for k in sorted(able, key=lambda k: len(bent[k])):
+        if not bent[k] & {k, *chosen}:
+            chosen.append(k)
+    return sorted(chosen)
+
+
+def _jumping(graph: Graph, root: int) -> list[int]:
+    """The nodes on whose value a jump depends: there a slope tells nothing of how the value changes."""
+    found: list[int] = []
+    for i in graph.reach((root,)):
+        key = graph.keys[i]
+        if key[0] == "where":
+            found += key[2:4]
+        elif key[0] in ("floor", "ceil", "sign"):
+            found.append(key[1])
+    return found

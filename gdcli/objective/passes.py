@@ -1,0 +1,197 @@
+"""Descent over the rows of a data set: epochs of single rows, of batches, or of all rows at once.
+
+Whatever the batch, a step uses the mean gradient of its rows, so that a rate keeps its meaning. Few rows in a batch run
+as program text of scalars, many as arrays; both see the rows in the order that the data object gives for the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+from gdcli.calculus.autodiff import Derivatives
+from gdcli.codegen.per_sample import Box, RowDescent, RowGradient
+from gdcli.codegen.runners import numpy
+from gdcli.codegen.updates import RULES, array_state, array_update
+from gdcli.objective.batches import batch_gradients, in_order
+from gdcli.objective.row_model import RowModel
+from gdcli.objective.rows import RowObjective, Rows
+from gdcli.objective.waist import gradient_nodes
+
+# From so many rows in a batch arrays are quicker than scalars in CPython.
+ARRAY_ROWS = 16
+# A text of scalars is written for up to so many operations and parameters.
+TEXT_NODES = 20_000
+# Rows done between two looks at the clock, about.
+PIECE = 8192
+
+Told = Callable[[int], None]
+
+
+class Visits(Rows, Protocol):
+    """Data that can be gone through in an order of its own in every epoch.
+
+    ``together`` is how many neighbouring rows stay together when the order is drawn (1: none do); None where the order
+    is fixed.
+    """
+
+    @property
+    def together(self) -> int | None: ...
+
+    def visit(self, epoch: int, size: int) -> Iterator[list[Any]]:
+        """Yield all rows once, in the order of ``epoch``, in pieces of ``size`` rows, the last one shorter.
+
+        A piece is a list of the columns' arrays, float64, which may be overwritten by the next piece.
+        """
+        ...
+
+
+class _Runner(Protocol):
+    """Does the steps over pieces of rows; ``x`` is the newest point after each piece."""
+
+    x: Any
+
+    def piece(self, columns: Sequence[Any], count: int, rate: float) -> None: ...
+
+
+class RowPasses:
+    """Passes over data that improve a point; fulfils `solvers.stochastic.Passes`.
+
+    ``batch`` is the number of rows in a batch (None: all), ``rule`` a name of `codegen.updates.RULES`. ``held_out``
+    are rows that are only looked at.
+    """
+
+    def __init__(
+        self,
+        row: RowModel,
+        data: Visits,
+        batch: int | None = 1,
+        rule: str = "sgd",
+        box: Box | None = None,
+        held_out: Rows | None = None,
+    ) -> None:
+        self.row = row
+        self.data = data
+        self.rows = data.rows
+        self.batch = data.rows if batch is None else min(batch, data.rows)
+        self.steps = -(-self.rows // self.batch)
+        self.rule = RULES[rule]
+        self.box = box
+        self.size = row.space.size
+        self.objective = RowObjective(row, data)
+        self.held_out = None if held_out is None else RowObjective(row, held_out)
+        self.engine = "numpy"
+        self._order = in_order(data.names, row)
+        self._runner: _Runner | None = None
+
+    # -- what the epoch loop asks for ----------------------------------------------------------------------
+
+    def start(self, x: Sequence[float]) -> None:
+        """Begin at ``x`` (flat) with a fresh state of the rule."""
+        self._runner = self._new_runner(x)
+
+    @property
+    def x(self) -> list[float]:
+        """The newest point."""
+        assert self._runner is not None
+        return [float(v) for v in self._runner.x]
+
+    def epoch(self, number: int, rate: float, told: Told) -> None:
+        """Go once through all rows with steps of ``rate``; ``told`` hears from time to time how many are done."""
+        runner = self._runner
+        assert runner is not None
+        if self.batch == self.rows:
+            runner.piece((), self.rows, rate)
+            told(self.rows)
+            return
+        done = 0
+        for columns, count in self._pieces(number):
+            runner.piece(columns, count, rate)
+            done += count
+            told(done)
+
+    def mean_loss(self, x: Sequence[float]) -> float:
+        """Return the mean loss over the rows that are learned from; inf where it is not a number."""
+        return self.objective.evaluate(x).value
+
+    def held_out_loss(self, x: Sequence[float]) -> float | None:
+        """Return the mean loss over the rows held out; None without such."""
+        return None if self.held_out is None else self.held_out.evaluate(x).value
+
+    # -- how it is done ------------------------------------------------------------------------------------
+
+    def _new_runner(self, x: Sequence[float]) -> _Runner:
+        if self.batch == self.rows:
+            return _Whole(self, x)
+        if self.batch < ARRAY_ROWS:
+            graph = self.row.graph
+            derivatives = Derivatives(graph, frozenset(self.row.columns))
+            nodes = gradient_nodes(derivatives, self.row.loss, self.row.parameters)
+            if len(graph.reach(tuple(nodes))) + self.size <= TEXT_NODES:
+                return _Scalars(self, x, nodes)
+        return _Arrays(self, x)
+
+    def _pieces(self, epoch: int) -> Iterator[tuple[list[Any], int]]:
+        """Yield pieces of whole batches, about PIECE rows each: the columns of the row model, and their length."""
+        wanted = self.batch * max(1, PIECE // self.batch)
+        for columns in self.data.visit(epoch, wanted):
+            yield [columns[k] for k in self._order], len(columns[0])
+
+
+class _Scalars:
+    """Steps by program text of scalars."""
+
+    def __init__(self, passes: RowPasses, x: Sequence[float], nodes: Sequence[int]) -> None:
+        row = passes.row
+        gradient = RowGradient(row.graph, nodes, list(row.parameter_leaves), list(row.column_leaves))
+        passes.engine = "python"
+        self.batch = passes.batch
+        self.descend = RowDescent(gradient, passes.rule, passes.box, self.batch > 1)
+        self.x = [float(v) for v in x]
+        self.state = passes.rule.state(len(self.x))
+
+    def piece(self, columns: Sequence[Any], count: int, rate: float) -> None:
+        lists = [column.tolist() for column in columns]
+        self.descend(lists, self.x, self.state, count, self.batch, rate)
+
+
+class _Arrays:
+    """Steps by arrays."""
+
+    def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:
+        self.np = np = numpy()
+        self.batch = passes.batch
+        self.gradients = batch_gradients(passes.row)
+        self.x = np.array(x, dtype=float)
+        self.state = array_state(passes.rule, len(self.x))
+        self.update = array_update(passes.rule, *_bounds(passes.box))
+
+    def piece(self, columns: Sequence[Any], count: int, rate: float) -> None:
+        x, state, update = self.x, self.state, self.update
+        with self.np.errstate(all="ignore"):
+            batch = self.gradients.piece(columns, count)
+            for lo in range(0, count, self.batch):
+                gradient = batch(lo, min(lo + self.batch, count))
+                x, state = update(x, gradient(x), rate, state)
+        self.x, self.state = x, state
+
+
+class _Whole:
+    """Steps by the mean gradient over all rows."""
+
+    def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:
+        self.np = np = numpy()
+        self.objective = passes.objective
+        self.x = np.array(x, dtype=float)
+        self.state = array_state(passes.rule, len(self.x))
+        self.update = array_update(passes.rule, *_bounds(passes.box))
+
+    def piece(self, columns: Sequence[Any], count: int, rate: float) -> None:
+        with self.np.errstate(all="ignore"):
+            gradient = self.np.array(self.objective.sums(("gradient",), self.x.tolist())) / count
+            self.x, self.state = self.update(self.x, gradient, rate, self.state)
+
+
+def _bounds(box: Box | None) -> tuple[Any, Any]:
+    np = numpy()
+    return (None, None) if box is None else (np.array(box.lower, float), np.array(box.upper, float))

@@ -1,0 +1,260 @@
+"""A fit as a page: what was fitted to which data, the path, the parameters with their errors, and the verdict.
+
+A parameter is shown to two digits more than its standard error, and the numbers of a column have their decimal points
+under each other. The rest of the page is that of every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gdcli.report import summary
+from gdcli.report.faults import harmless, shorten
+from gdcli.report.fit_records import epoch_cells
+from gdcli.report.numbers import amount, column, pointed, short
+from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
+
+if TYPE_CHECKING:
+    from gdcli.fitting.outcome import FitOutcome
+    from gdcli.report.trail import Trail
+
+MOST_PARAMETERS = 24
+_FIRST, _LAST = 18, 3  # of more parameters so many are shown
+MOST_TIED = 4
+_SUMS = {
+    "squared": "sum of squares",
+    "absolute": "sum of absolute values",
+    "huber": "sum of Huber's losses",
+    "logistic": "sum of logistic losses",
+    "poisson": "sum of Poisson losses",
+}
+
+
+def page(outcome: FitOutcome, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
+    """Return the whole answer, no line longer than ``width`` columns (a longer word aside)."""
+    return summary.apart(
+        _question(outcome, width),
+        _path(outcome, trail, width, glyphs, timing),
+        parameters(outcome, width, glyphs),
+        _sums(outcome, width),
+        summary.verdict(outcome, width) + summary.evidence(outcome, width, timing),
+    )
+
+
+def _question(outcome: FitOutcome, width: int) -> list[Line]:
+    problem, rows = outcome.problem, outcome.rows
+    lines = summary.title("fit", problem, width)
+    files = ", ".join("standard input" if f == "-" else f for f in problem.files[:4])
+    more = f", ... ({len(problem.files)} in all)" if len(problem.files) > 4 else ""
+    skipped = f", {rows.skipped} skipped" if rows.skipped else ""
+    source = f"{shorten(harmless(files + more), 2 * width)}: " if files else ""
+    lines += fact("data", f"{source}{amount(rows.used, 'row')}{' used' if skipped else ''}{skipped}", width)
+    for name, columns in problem.matrices.items():
+        shown = ", ".join(columns if len(columns) <= 6 else [*columns[:4], "...", columns[-1]])
+        lines += fact("columns", f"{name} = {harmless(shown)} ({amount(len(columns), 'column')})", width)
+    lines += fact("loss", _loss(outcome), width)
+    return lines + summary.setting(outcome, width)
+
+
+def _loss(outcome: FitOutcome) -> str:
+    """The loss of a row in words."""
+    problem = outcome.problem
+    if not problem.loss:
+        return "maximized: the expression of a row" if outcome.sign < 0 else "the expression of a row"
+    text = problem.loss
+    if text == "huber":
+        text += f", absolute beyond {short(problem.huber_delta or 1.0, 6)}"
+    if problem.weights:
+        text += f", weighted by {problem.weights}"
+    if problem.sigma:
+        known = "relative" if problem.scale_sigma else "known"
+        text += f", in units of {problem.sigma}, the {known} standard deviation of a row"
+    return text
+
+
+# -- the path ------------------------------------------------------------------------------------------------------
+
+
+class EpochRow(NamedTuple):
+    """What a table can show of one epoch, in the user's sign."""
+
+    order: int
+    iteration: int
+    value: float
+    mean: float | None
+    validation: float | None
+    rate: float | None
+    visits: int | None
+    seconds: float
+    kind: str
+
+
+def epoch_row(order: int, it: Any, sign: int, shown: int) -> EpochRow:
+    """Return what is kept of an epoch."""
+    number, value, mean, held_out, rate, visits = epoch_cells(it, sign)
+    return EpochRow(order, number, value, mean, held_out, rate, visits, it.seconds, it.kind)
+
+
+def _path(outcome: FitOutcome, trail: Trail, width: int, glyphs: Glyphs, timing: bool) -> list[Line]:
+    if not outcome.settings.is_stochastic:
+        return summary.path(outcome, trail, width, glyphs)
+    return summary.thinned(trail, lambda rows: _epochs(rows, timing), glyphs)
+
+
+def _epochs(rows: Sequence[EpochRow], timing: bool) -> list[Column]:
+    columns = [
+        Column("epoch", [str(row.iteration) for row in rows]),
+        Column("value", column([row.value for row in rows], 10)),
+        Column("mean loss", column([row.mean for row in rows], 7)),
+    ]
+    if any(row.validation is not None for row in rows):
+        columns.append(Column("validation", column([row.validation for row in rows], 7)))
+    columns.append(Column("rate", column([row.rate for row in rows], 3)))
+    if timing:
+        columns.append(Column("rows/s", [_pace(row) for row in rows]))
+    notes = [row.kind if row.kind not in ("start", "step") else "" for row in rows]
+    return [*columns, Column("", notes, left=True, roles=["warn"] * len(rows))] if any(notes) else columns
+
+
+def _pace(row: EpochRow) -> str:
+    """How many rows a second, on the average from the start."""
+    return f"{row.visits / row.seconds:.3g}" if row.visits and row.seconds > 0.0 else ""
+
+
+# -- the parameters ------------------------------------------------------------------------------------------------
+
+
+def parameters(outcome: FitOutcome, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the table of the parameters; of a long vector the first and last ones."""
+    size = outcome.space.size
+    shown = list(range(size))
+    if size > MOST_PARAMETERS:
+        shown = [*range(_FIRST), *range(size - _LAST, size)]
+    columns = _parameter_columns(outcome, shown, width)
+    lines = table(columns, glyphs, [_FIRST] if len(shown) < size else [])
+    if len(shown) < size:
+        note = f"{len(shown)} of {size} parameters; --format json has all of them"
+        lines.append([(note, "rule")])
+    return lines
+
+
+def _parameter_columns(outcome: FitOutcome, shown: Sequence[int], width: int) -> list[Column]:
+    """The columns that fit, first those that matter most."""
+    x = [float(outcome.run.best.at.x[i]) for i in shown]
+    names = Column("parameter", [harmless(outcome.space.label(i)) for i in shown], left=True)
+    found = outcome.statistics
+    if found is None or all(e is None for e in found.errors.standard_errors):
+        return [names, Column("value", pointed([short(v, 10) for v in x])), *_held(outcome, shown)]
+    errors = [found.errors.standard_errors[i] for i in shown]
+    intervals = [found.errors.intervals[i] for i in shown]
+    decimals = [_decimals(v, e) for v, e in zip(x, errors, strict=True)]
+    t = [found.errors.t_values[i] for i in shown]
+    relative = [100.0 * e / abs(v) if e is not None and v else None for v, e in zip(x, errors, strict=True)]
+
+    def numbers(values: Sequence[float | None]) -> list[str]:
+        return pointed([_to(v, d, s) for v, d, s in zip(values, decimals, x, strict=True)])
+
+    low, high = (numbers([None if pair is None else pair[k] for pair in intervals]) for k in (0, 1))
+    ends = [f"{a}  {b}" if a.strip() else "" for a, b in zip(low, high, strict=True)]
+    interval = Column(f"{100.0 * found.errors.level:g} % interval", ends)
+    error = Column("std. error", pointed([_to(e, d, s) for e, d, s in zip(errors, decimals, x, strict=True)]))
+    values = pointed(
+        [short(v, 10) if e is None else _to(v, d, v) for v, e, d in zip(x, errors, decimals, strict=True)]
+    )
+    columns = [names, Column("value", values), error]
+    tail = _held(outcome, shown)
+    percent = Column("error %", pointed(["" if r is None else _three(r) for r in relative]))
+    ratio = Column("t", pointed(["" if v is None else _three(v) for v in t]))
+    for extra in ([percent, ratio, interval], [ratio, interval], [interval]):
+        if fits([*columns, *extra, *tail], width):
+            return [*columns, *extra, *tail]
+    return [*columns, *tail]
+
+
+def _held(outcome: FitOutcome, shown: Sequence[int]) -> list[Column]:
+    """The column that tells which parameters are at a bound, where some are."""
+    sides = {
+        held.name: "fixed" if held.side == "fixed" else f"at its {held.side} bound" for held in outcome.active
+    }
+    notes = [sides.get(outcome.space.label(i), "") for i in shown]
+    return [Column("", notes, left=True, roles=["warn"] * len(notes))] if any(notes) else []
+
+
+_MOST_DIGITS = 12
+
+
+def _decimals(value: float, error: float | None) -> int:
+    """How many decimals show a value to two digits more than its error."""
+    if error is None or not error > 0.0 or not isfinite(error):
+        return _MOST_DIGITS - 3 - _power(value)
+    return min(2 - _power(error), _MOST_DIGITS - 1 - _power(value))
+
+
+def _power(value: float) -> int:
+    return floor(log10(abs(value))) if value and isfinite(value) else 0
+
+
+def _to(value: float | None, decimals: int, like: float) -> str:
+    """A number to so many decimals; with an exponent where ``like``, the parameter, is far from 1."""
+    if value is None or not isfinite(value):
+        return ""
+    if -4 <= _power(like) < 7 and decimals <= 10:
+        return f"{value + 0.0:.{max(0, decimals)}f}"
+    return f"{value + 0.0:.{max(0, min(16, decimals + _power(value)))}e}"
+
+
+def _three(value: float) -> str:
+    """Three significant digits or so, without an exponent where that is short."""
+    size = abs(value)
+    if size and not 1e-3 <= size < 1e6:
+        return f"{value:.1e}"
+    return f"{value:.{max(0, 2 - _power(value))}f}"
+
+
+# -- how good the fit is ----------------------------------------------------------------------------------------------
+
+
+def _sums(outcome: FitOutcome, width: int) -> list[Line]:
+    found, problem = outcome.statistics, outcome.problem
+    what = _SUMS.get(problem.loss, "sum over the rows")
+    if problem.weights:
+        what = f"weighted {what}"
+    mean = short(outcome.mean_loss, 6)
+    lines = fact(
+        "value", f"{short(outcome.value, 12)} ({what}; mean {mean}){summary.best_seen(outcome)}", width
+    )
+    if found is not None:
+        if found.residual_sd is not None:
+            free = amount(outcome.rows.used - found.errors.rank, "degree of freedom", "degrees of freedom")
+            lines += fact("residuals", f"standard deviation {short(found.residual_sd, 6)} ({free})", width)
+        if found.r_squared is not None:
+            lines += fact("R-squared", _near_one(found.r_squared), width)
+        if found.aic is not None and found.bic is not None:
+            lines += fact("AIC, BIC", f"{short(found.aic, 7)}, {short(found.bic, 7)}", width)
+        if found.chi_square is not None:
+            p = "" if found.chi_square_p is None else f", p = {short(found.chi_square_p, 3)}"
+            lines += fact("chi-square", f"{short(found.chi_square, 7)}{p}", width)
+        lines += _tied(outcome, width)
+    if outcome.unknown_errors:
+        some = found is not None and any(e is not None for e in found.errors.standard_errors)
+        label = "errors" if some else "no errors"
+        lines += fact(label, harmless(outcome.unknown_errors), width, "warn", label_role="warn")
+    return lines
+
+
+def _tied(outcome: FitOutcome, width: int) -> list[Line]:
+    assert outcome.statistics is not None
+    tied, label = outcome.statistics.errors.tied, outcome.space.label
+    if not tied:
+        return []
+    parts = [f"{label(t.first)} and {label(t.second)} ({_near_one(t.correlation)})" for t in tied[:MOST_TIED]]
+    more = f", and {amount(len(tied) - MOST_TIED, 'pair')} more" if len(tied) > MOST_TIED else ""
+    return fact("tied", f"{', '.join(parts)}{more}: one makes up for the other", width)
+
+
+def _near_one(r: float) -> str:
+    """A number that is 1 at best, to four decimals, or the first ones that tell it from 1."""
+    left = abs(1.0 - abs(r))
+    return f"{r + 0.0:.{max(4, 1 - _power(left)) if left > 1e-15 else 4}f}"

@@ -1,0 +1,109 @@
+"""The picture of a fit: the rows as points, what the model says, what is left over, and the way there by epochs.
+
+Over one column of the data the model is a curve. Of several columns there is no such picture; there what was measured
+is drawn against what the model says, and a good fit lies along the diagonal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import nan
+from typing import NamedTuple
+
+from gdcli.report.numbers import amount
+from gdcli.report.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, finite, padded
+from gdcli.report.scenes import positive
+
+FITTED = "fitted"
+FEW = 300
+
+
+class Rows(NamedTuple):
+    """Some of ``total`` rows: measured and fitted; over a ``column`` (None: there are several) at ``places``.
+
+    ``curve`` has places along the column and what the model says there. ``what`` is the left side of the model.
+    """
+
+    what: str
+    measured: Sequence[float]
+    fitted: Sequence[float]
+    total: int
+    column: str | None
+    places: Sequence[float]
+    curve: tuple[Sequence[float], Sequence[float]]
+
+
+class Epochs(NamedTuple):
+    """The mean loss after each epoch, and that of the rows held back (empty: there are none)."""
+
+    numbers: Sequence[int]
+    losses: Sequence[float]
+    held_out: Sequence[float | None]
+
+
+def picture(title: str, rows: Rows | None, epochs: Epochs | None) -> Chart:
+    """Return the picture of what there is to show; one of the two there must be."""
+    panels = [] if rows is None else [_points(rows), _residuals(rows)]
+    courses = [] if rows is None else [("residual", _left_over(rows))]
+    if epochs is not None:
+        panels.append(_epochs(epochs)._replace(own=rows is not None))
+        courses.append(("mean loss", finite(epochs.losses)))
+    return Chart(title, tuple(panels), courses)
+
+
+def _points(rows: Rows) -> Panel:
+    dots = Series(_places(rows), finite(rows.measured), _shown(rows), BLUE, "o", 0.0, _size(rows))
+    if rows.column is not None:
+        curve = Series(rows.curve[0], finite(rows.curve[1]), FITTED, VERMILLION, width=2.0)
+        return Panel(_stacked(dots, curve), rows.column, rows.what, height=2.0)
+    known = [v for v in (*finite(rows.fitted), *finite(rows.measured)) if v == v]
+    ends = (min(known, default=0.0), max(known, default=1.0))
+    line = Series(ends, ends, "measured = fitted", VERMILLION, width=1.6)
+    return Panel(_stacked(dots, line), FITTED, rows.what, height=2.0)
+
+
+def _stacked(dots: Series, line: Series) -> tuple[Series, Series]:
+    """Few dots lie on the line, which would hide them; many lie below it, as they would hide the line."""
+    return (line, dots) if len(dots.xs) <= FEW else (dots, line)
+
+
+def _residuals(rows: Rows) -> Panel:
+    places, left = _places(rows), _left_over(rows)
+    known = [p for p in places if p == p]
+    ends = padded(min(known, default=0.0), max(known, default=1.0))
+    zero = Series(ends, (0.0, 0.0), ink=GRAY, width=1.2, dashed=True)
+    dots = Series(places, left, ink=BLUE, shape="o", width=0.0, size=_size(rows))
+    return Panel((zero, dots), FITTED if rows.column is None else rows.column, "residual", xlim=ends)
+
+
+def _places(rows: Rows) -> list[float]:
+    return finite(rows.fitted if rows.column is None else rows.places)
+
+
+def _left_over(rows: Rows) -> list[float]:
+    return finite([m - f for m, f in zip(rows.measured, rows.fitted, strict=True)])
+
+
+def _shown(rows: Rows) -> str:
+    """How many rows are drawn."""
+    shown = len(rows.measured)
+    return amount(shown, "row") if shown == rows.total else f"{shown} of {rows.total} rows"
+
+
+def _size(rows: Rows) -> float:
+    """The size of a dot: many are small."""
+    return 5.0 if len(rows.measured) <= 100 else 3.5 if len(rows.measured) <= 600 else 2.2
+
+
+def _epochs(epochs: Epochs) -> Panel:
+    log = all(v is None or v > 0.0 for v in (*epochs.losses, *epochs.held_out))
+
+    def shown(values: Sequence[float | None]) -> list[float]:
+        return [positive(v) if log else nan if v is None else v for v in values]
+
+    dots = "o" if len(epochs.numbers) <= 60 else ""
+    series = [Series(epochs.numbers, shown(epochs.losses), "", ORANGE, dots, size=3.5)]
+    if any(v is not None for v in epochs.held_out):
+        series[0] = series[0]._replace(label="rows of the fit")
+        series.append(Series(epochs.numbers, shown(epochs.held_out), "rows held back", GRAY, dots, size=3.5))
+    return Panel(series, "epoch", "mean loss", ylog=log, whole=True)

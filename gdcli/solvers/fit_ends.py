@@ -1,0 +1,165 @@
+"""The end of a fit: the last digits, saddles, and parameters on their way to infinity.
+
+Where the residuals at the end are large or strongly curved, Gauss and Newton's linear model converges slowly, and the
+value is too blurred by rounding to judge a step: its own rounding hides half of the digits of the parameters. So the
+last steps are Newton's, with the exact Hessian written in the basis of the linear model, and they are judged by the
+*misfit*: the part of the residuals that a step can still take away. Beside the part that no step can take away it is
+the relative offset of Bates and Watts (Technometrics 23, 1981), which has no unit and does not depend on how the
+parameters are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from gdcli.solvers.bounds import Box
+from gdcli.solvers.hessian import EXACT_LIMIT
+from gdcli.solvers.residual_model import ResidualModel
+from gdcli.solvers.types import Evaluation, Objective
+from gdcli.solvers.vectors import as_like, max_abs
+from gdcli.solvers.walk import Outcome, follow
+
+ROUNDING = 2.2e-16
+# A predicted fall below this part of the value is the end game: the relative offset is 1e-5, and the value, good to
+# 1e-14 or so, can foretell the ratio of falls no longer.
+CLOSE = 1e-10
+# A polishing step must shorten the misfit by this factor; at its rounding it does not.
+BETTER = 0.5
+MAX_POLISH = 30
+MAX_ESCAPES = 4
+# Curvature below this part of the largest, in the scales of the parameters, has no sure sign.
+SURE = 1e-9
+# Entries of the Hessian in the basis of the linear model that are blurred more than this are left out.
+_BLUR = 0.01
+_ESCAPE_TRIALS = 24
+# A parameter in flight moves by this part of itself at least in a step.
+LONG = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A sum of squares, and the bounds of its parameters if there are any."""
+
+    inner: Any
+    box: Box | None
+
+    def free(self, at: Evaluation) -> Any:
+        """Return which parameters no bound holds at a point with its gradient (numpy, bool)."""
+        import numpy
+
+        if self.box is None:
+            return numpy.ones(len(at.x), dtype=bool)
+        return ~numpy.array(self.box.held(at.x, at.gradient), dtype=bool)
+
+
+@dataclass(slots=True)
+class Here:
+    """A point of the run with its linear model."""
+
+    objective: Objective
+    fit: Fit
+    at: Evaluation
+    model: ResidualModel
+    _curvature: Any = field(default=None)
+
+    @property
+    def factor(self) -> float:
+        """Value over sum of squares: 1, or less for a mean."""
+        total = self.model.misfit**2 + self.model.rest**2
+        return self.at.value / total if total > 0.0 else 1.0
+
+    def moved(self, step: Any) -> Any:
+        """Return the point a step away, within the bounds."""
+        x = as_like(self.at.x, self.model.np.array(self.at.x) + step)
+        return x if self.fit.box is None else self.fit.box.clip(x)
+
+    def is_rounding(self) -> bool:
+        """Tell whether what a step can take away is no more than what the rounding of the parameters makes."""
+        model = self.model
+        made = float((model.columns * abs(model.np.array(self.at.x))).sum())
+        return model.misfit <= ROUNDING * (made + model.rest)
+
+    def is_close(self) -> bool:
+        """Tell whether the value can no longer judge a step."""
+        model = self.model
+        return model.misfit**2 <= CLOSE * (model.misfit**2 + model.rest**2) or self.is_rounding()
+
+    def is_better(self, there: ResidualModel) -> bool:
+        """Tell whether the misfit of another point is clearly less."""
+        return there.misfit <= BETTER * self.model.misfit
+
+    def last_steps(self) -> Iterator[tuple[Evaluation, float]]:
+        """Go to the end of Newton's step, then of Gauss and Newton's, if the value does not clearly rise there."""
+        for step in (self.newton(), self.model.gauss_newton().step):
+            if step is not None:
+                there = self.objective.evaluate(self.moved(step), 0)
+                if there.value <= self.at.value * (1.0 + CLOSE):
+                    yield there, self.model.length(step)
+
+    def newton(self) -> Any:
+        """Return Newton's step with the exact Hessian (shape p); None where there is none, or it is not positive.
+
+        In the basis of the linear model half the Hessian is ``I + B``, where B is the curvature of the residuals
+        relative to their size (Bates and Watts, Nonlinear Regression Analysis, 1988, chapter 7).
+        """
+        model, K = self.model, self._half_hessian()
+        if K is None or model.rank == 0:
+            return None
+        np, k, scaled = model.np, model.rank, model.scale[model.index] / model.columns[model.index]
+        K = K[np.ix_(model.index, model.index)] * np.outer(scaled, scaled)
+        half = model.V[:k] / model.S[:k, None]
+        W = half @ K @ half.T
+        if not np.isfinite(W).all():
+            return None
+        blur = 4.0 * ROUNDING * abs(K).max() / np.outer(model.S[:k], model.S[:k])
+        B = np.where(blur > _BLUR, 0.0, W - np.eye(k))
+        values, vectors = np.linalg.eigh(np.eye(k) + 0.5 * (B + B.T))
+        if not values[0] > 0.0:
+            return None
+        return model.from_range(-(vectors @ ((vectors.T @ model.w) / values)))
+
+    def off_saddle(self) -> Evaluation | None:
+        """Return a lower point along the most negative curvature; None where there is none beyond doubt."""
+        K = self._half_hessian()
+        if K is None:
+            return None
+        np = self.model.np
+        free = np.flatnonzero(self.fit.free(self.at))
+        values, vectors = np.linalg.eigh(K[np.ix_(free, free)])
+        if not (len(values) and values[0] < -SURE * abs(values).max()):
+            return None
+        along = np.zeros(len(self.at.x))
+        along[free] = vectors[:, 0]
+        along = along / self.model.scale
+        length = max(1.0, max_abs(self.at.x)) / float(abs(along).max())
+        noise = 10.0 * ROUNDING * abs(self.at.value)
+        for _ in range(_ESCAPE_TRIALS):
+            length *= 0.25
+            for sign in (length, -length):
+                there = self.objective.evaluate(self.moved(sign * along), 0)
+                if there.value < self.at.value - noise:
+                    return there
+        return None
+
+    def flees(self, move: Any) -> bool:
+        """Tell whether the value falls all the way to infinity along the last move, or no longer changes there.
+
+        A level way tells of flight only where the move was a long one: any way is level for the first 1e-16 of it.
+        """
+        if move is None or not any(move):
+            return False
+        found = follow(self.objective, self.at, move, -1.0).outcome
+        long = max_abs(move) > LONG * max_abs(self.at.x)
+        return found is Outcome.LIMIT or (found is Outcome.LEVEL and long)
+
+    def _half_hessian(self) -> Any:
+        """Half the Hessian of the sum of squares in the scales of the parameters (p x p); None where it is not had."""
+        if self._curvature is None and self.fit.inner.has_hessian and len(self.at.x) <= EXACT_LIMIT:
+            H = self.fit.inner.complete(Evaluation(self.at.x, self.at.value), 2).hessian
+            if H is not None:
+                np, d = self.model.np, self.model.scale
+                K = np.array(H) / (2.0 * self.factor) / np.outer(d, d)
+                self._curvature = K if np.isfinite(K).all() else None
+        return self._curvature

@@ -1,0 +1,208 @@
+"""Stochastic and mini-batch descent on a model of data: what a run needs beyond the loop, chosen and told.
+
+`run_stochastic` puts the row model, the data and the loop together. Without a rate it chooses one from the curvature of
+the data, and whatever came of the run it can say up to which rate steps are stable, because it has computed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import inf, isfinite
+from typing import Any
+
+from gdcli.analysis.epochs import StableRate
+from gdcli.analysis.noise import Noise, Response, gap_to_minimum, noise_of_steps
+from gdcli.codegen.per_sample import Box
+from gdcli.codegen.updates import RULES
+from gdcli.errors import UsageError, did_you_mean
+from gdcli.objective.curvature import Curvatures, curvatures, spread_of_rows
+from gdcli.objective.passes import RowPasses, Visits
+from gdcli.objective.row_model import RowModel
+from gdcli.objective.rows import RowObjective, Rows
+from gdcli.solvers.adaptive import Adam
+from gdcli.solvers.momentum import Momentum, Nesterov
+from gdcli.solvers.registry import DEFAULT_LR
+from gdcli.solvers.stochastic import PATIENCE, Epoch, EpochObserver, EpochSettings, ProgressHook, run_epochs
+from gdcli.solvers.stopping import Rule
+from gdcli.solvers.types import RunResult
+from gdcli.solvers.vectors import as_like
+
+# Rates of rules that find the scale of their steps by themselves: for batches, and for all rows at once, where
+# they are those of gd methods.
+_OWN_SCALE = {"adagrad": (0.1, 0.5), "rmsprop": (0.001, 0.01), "adam": (0.001, 0.01)}
+# The part of the last step that is kept.
+_KEEP = {"momentum": Momentum().keep, "nesterov": Nesterov().keep}
+# The same rules as they answer a gradient, for the theory of their noise.
+_RESPONSES = {
+    "momentum": Response(Momentum().keep, 1.0, 1.0, 0.0),
+    "nesterov": Response(Nesterov().keep, 1.0, Nesterov().keep, 1.0),
+    "adam": Response(Adam().keep_first, 1.0 - Adam().keep_first, 1.0, 0.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StochasticSettings:
+    """How to descend: ``batch_size`` None is all rows, ``lr`` None one chosen from the data, ``epochs`` None 20
+    (or as many as the schedule ``book`` takes).
+    """
+
+    batch_size: int | None = 1
+    method: str = "sgd"
+    lr: float | None = None
+    schedule: str = "constant"
+    epochs: int | None = None
+    patience: int = PATIENCE
+
+
+@dataclass(frozen=True, slots=True)
+class StochasticRun:
+    """A run by epochs. ``run.best`` is its answer, see `solvers.stochastic.run_epochs`.
+
+    ``lr`` is the rate it began with and ``chosen`` how that was chosen ('' where it was given). ``batch_size`` is in
+    rows. ``stable`` is the rate below which steps are stable, None where the curvature does not tell. ``gap`` is how
+    far the mean loss of the answer is above its minimum by a Newton step, ``noise`` how far the noise of the steps
+    keeps it above; None where there is no minimum near, no Hessian, or no noise because the order is fixed.
+    """
+
+    run: RunResult
+    epochs: tuple[Epoch, ...]
+    settings: StochasticSettings
+    batch_size: int
+    lr: float
+    chosen: str
+    engine: str
+    stable: StableRate | None
+    gap: float | None = None
+    noise: Noise | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def visits(self) -> int:
+        """How many row gradients were taken."""
+        return self.epochs[-1].visits
+
+
+def run_stochastic(
+    row: RowModel,
+    data: Visits,
+    x0: Any,
+    settings: StochasticSettings,
+    observers: Sequence[EpochObserver] = (),
+    *,
+    box: Box | None = None,
+    held_out: Rows | None = None,
+    rules: Sequence[Rule] = (),
+    progress: ProgressHook | None = None,
+) -> StochasticRun:
+    """Descend on the mean loss of ``row`` over ``data`` from ``x0`` (a `Vec` or array, flat).
+
+    ``data`` are the rows to learn from and ``held_out`` those of ``--validate``. Raises UsageError for settings that
+    make no sense, DomainError where the start has no finite loss.
+    """
+    check(settings)
+    objective = RowObjective(row, data)
+    x0 = as_like(x0, x0 if box is None else [min(max(v, lo), hi) for v, lo, hi in zip(x0, *box, strict=True)])
+    size = data.rows if settings.batch_size is None else min(settings.batch_size, data.rows)
+    found = curvatures(objective, x0)
+    lr, chosen = settings.lr, ""
+    if lr is None:
+        lr, chosen = default_rate(settings.method, found, size, data.rows)
+    passes = RowPasses(row, data, settings.batch_size, settings.method, box, held_out)
+    how = EpochSettings(lr, settings.schedule, settings.epochs, settings.patience)
+    run, epochs = run_epochs(passes, x0, how, rules, observers, progress)
+    if run.best.iteration:
+        found = _larger(found, curvatures(objective, run.best.at.x))
+    made = StochasticRun(
+        run,
+        epochs,
+        replace(settings, lr=lr),
+        size,
+        lr,
+        chosen,
+        passes.engine,
+        stable_rate(settings.method, found, size, data.rows),
+    )
+    return with_noise(made, objective, data.together, box)
+
+
+def with_noise(
+    made: StochasticRun, objective: RowObjective, together: int | None, box: Box | None
+) -> StochasticRun:
+    """Return a run with its gap and its noise; ``together`` see `objective.passes.Visits`."""
+    best = made.run.best
+    if not best.iteration or not objective.has_hessian or not isfinite(best.at.value):
+        return made
+    x = list(best.at.x)
+    found = spread_of_rows(objective, x, together or 1)
+    slope = objective.evaluate(objective.vector(x), 1).gradient
+    if found is None or slope is None:
+        return made
+    free = [i for i in range(len(x)) if box is None or box.lower[i] < x[i] < box.upper[i]]
+    if not free:
+        return made
+    hessian, covariance = (matrix[free][:, free] for matrix in found[::-1])
+    gap = gap_to_minimum(hessian, [slope[i] for i in free])
+    noise = None
+    if together is not None and gap is not None:
+        rates = [e.step for e in made.epochs[1 : best.iteration + 1] if e.step is not None]
+        rows = objective.data.rows
+        scale = _scale(made.settings.method, covariance.diagonal() / made.batch_size, best.counts.gradient)
+        response = _RESPONSES.get(made.settings.method, Response())
+        noise = noise_of_steps(hessian, covariance, rates, made.batch_size, rows, response, scale)
+    return replace(made, gap=gap, noise=noise)
+
+
+def _scale(method: str, squares: Any, steps: int) -> Any:
+    """By how much a rule scales the rate of each parameter, with the mean squares that its batch gradients have."""
+    if method not in _OWN_SCALE:
+        return None
+    if not (squares > 0.0).all():
+        return [inf] * len(squares)  # not known
+    return (squares * (steps if method == "adagrad" else 1)) ** -0.5
+
+
+def check(settings: StochasticSettings) -> None:
+    """Raise UsageError for a method or a batch size that there is not."""
+    if settings.method not in RULES:
+        raise UsageError(
+            f"{settings.method} is no method for batches",
+            did_you_mean(settings.method, RULES, f"these are: {', '.join(RULES)}"),
+        )
+    if settings.batch_size is not None and settings.batch_size < 1:
+        raise UsageError(f"--batch-size must be at least 1, or all, not {settings.batch_size}")
+
+
+def default_rate(method: str, found: Curvatures, size: int, rows: int) -> tuple[float, str]:
+    """Return a rate that is safe for these data, and where it comes from in words.
+
+    Plain descent takes 1/L, half the limit of stable steps, with L the curvature for batches of this size; momentum
+    takes a tenth of it, since a gradient acts ten times with momentum 0.9.
+    """
+    if method in _OWN_SCALE:
+        return _OWN_SCALE[method][size == rows], f"the usual one of {method}"
+    largest = found.of_batches(size, rows)
+    if largest is None or not largest > 0.0 or not isfinite(1.0 / largest):
+        return DEFAULT_LR, "the curvature at the start does not tell a better one"
+    part = 1.0 - _KEEP.get(method, 0.0)
+    return part / largest, f"{'' if part == 1.0 else f'{part:.2g} times '}1/L for L = {largest:.4g}"
+
+
+def stable_rate(method: str, found: Curvatures, size: int, rows: int) -> StableRate | None:
+    """Return the rate below which steps are stable; None for rules with a scale of their own."""
+    largest = found.of_batches(size, rows)
+    if method in _OWN_SCALE or largest is None or not largest > 0.0:
+        return None
+    factor = 2.0
+    if size == rows:  # one matrix, one recursion: the limit is exact
+        factor = {"momentum": Momentum().stable, "nesterov": Nesterov().stable}.get(method, 2.0)
+    elif method in _KEEP:
+        factor = 2.0 * (1.0 - _KEEP[method])
+    limit = factor / largest
+    return StableRate(limit, factor, largest, size, rows) if 0.0 < limit < inf else None
+
+
+def _larger(a: Curvatures, b: Curvatures) -> Curvatures:
+    return Curvatures(
+        *(max((v for v in pair if v is not None), default=None) for pair in zip(a, b, strict=True))
+    )

@@ -1,0 +1,62 @@
+"""Small data sets for tests of descent over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gdcli.language.model import parse_model, sort_names
+from gdcli.objective.row_model import RowModel, build_row_model
+
+
+class Shuffled:
+    """Columns in memory, gone through in blocks of ``block`` rows in random order (0: in order)."""
+
+    def __init__(self, columns: dict[str, Any], seed: int = 0, block: int = 256) -> None:
+        self.columns = [np.asarray(c, dtype=float) for c in columns.values()]
+        self.names = tuple(columns)
+        self.rows = len(self.columns[0])
+        self.seed = seed
+        self.block = block
+        self.together = block or None
+
+    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
+        for lo in range(0, self.rows, size):
+            yield lo, [column[lo : lo + size] for column in self.columns]
+
+    def order(self, epoch: int) -> Any:
+        """Return the numbers of the rows in the order of an epoch."""
+        if not self.block:
+            return np.arange(self.rows)
+        blocks = np.random.default_rng([self.seed, epoch]).permutation(-(-self.rows // self.block))
+        order = (blocks[:, None] * self.block + np.arange(self.block)).reshape(-1)
+        return order[order < self.rows]
+
+    def visit(self, epoch: int, size: int) -> Iterator[list[Any]]:
+        order = self.order(epoch)
+        for lo in range(0, self.rows, size):
+            yield [column[order[lo : lo + size]] for column in self.columns]
+
+
+def row_model(text: str, names: tuple[str, ...], matrix: tuple[str, ...] = (), **options: Any) -> RowModel:
+    """Return the row model of a text over columns; ``matrix`` are the columns of X."""
+    model = parse_model(text)
+    found = sort_names(model, names, {"X": matrix} if matrix else {}, {}, {})
+    return build_row_model(model, found, {}, **options)
+
+
+def regression(
+    rows: int = 2000, features: int = 3, seed: int = 0, noise: float = 0.1, logistic: bool = False
+) -> dict[str, Any]:
+    """Return columns x0, x1, ..., y of a linear (or logistic) model with the slopes -1 ... 1 and intercept 0.3."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(features, rows))
+    eta = np.linspace(-1, 1, features) @ X + 0.3
+    y = (
+        (rng.random(rows) < 1 / (1 + np.exp(-eta))).astype(float)
+        if logistic
+        else eta + noise * rng.normal(size=rows)
+    )
+    return {**{f"x{i}": column for i, column in enumerate(X)}, "y": y}
