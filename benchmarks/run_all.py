@@ -20,6 +20,7 @@ SCRIPTS = {
     "whole_command.py": "A whole command: bars 0.7 (pipe) and 1.1 (rich table on a terminal) of octave-cli",
     "derivatives.py": "Derivative programs: bars 500 ms for any problem, 2 ms for the median",
     "vectors.py": "A million variables with numpy: bars 4 times faster than scipy's Rosenbrock, and 2 s each",
+    "native.py": "Machine code against C and CPython (extra `fast`, and gcc)",
     "solvers.py": "Methods on the 52 problems: bars for auto all solved, none false, medians 18 and 28, at most 700",
     "nist.py": "Models to data: bars 9 digits, 6 in the errors, on all 54 runs of the NIST problems",
     "stochastic.py": "An epoch of stochastic descent against C: bar 8 times for batches of 256 (logistic)",

@@ -59,7 +59,7 @@ def solve(
     contradictory or unknown setting and DomainError when the start has no finite value.
     """
     from gdcli.analysis.verdict import judge
-    from gdcli.objective.build import build_objective, with_gradient
+    from gdcli.objective.build import build_objective, tier_of, with_gradient
     from gdcli.solvers.bounds import Bounded
     from gdcli.solvers.registry import choose
     from gdcli.solvers.run import run
@@ -68,7 +68,8 @@ def solve(
     settings = settings or Settings()
     sign = sign_of(problem.sense)
     tree = parsed(problem.expression, problem.source)
-    exact = build_objective(tree, problem.lengths, problem.constants, sign)
+    engine, use_cache = settings.engine, not settings.no_cache
+    exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, use_cache)
     x0 = exact.vector(exact.space.flatten(problem.start))
     objective: Objective = with_gradient(exact, settings.gradient, settings.h, problem.constants, sign)
     evidence: Objective = exact
@@ -99,7 +100,8 @@ def solve(
         own_rule=choice.entry.own_rule,
         own_value_rule=choice.entry.name == "batch",
     )
-    result = run(objective, choice.method, x0, rules, observers)
+    tier = tier_of(exact, engine, use_cache, whole=objective is exact)
+    result = run(objective, choice.method, x0, rules, observers, tier=tier)
     # 0 switches the stop rule off; what may be called converged is still held to the default.
     tol = settings.tol or choice.entry.default_tol
     result, certificate = certified(evidence, result, tol, settings.gradient == "autodiff")
@@ -132,7 +134,7 @@ def solve(
         used=choice.name,
         why=choice.why,
         sign=sign,
-        engine=exact.engine,
+        engine=exact.engine if tier is None else tier.engine,
         warnings=(*notes, *_warnings(exact, result, constant), *edge, *certificate.notes),
         active=active,
         formulas=_formulas(tree, problem.lengths, problem.constants) if formulas else None,
@@ -316,20 +318,29 @@ class MethodRun:
     values: tuple[float, ...]
 
 
-def compare_learning_rates(problem: Problem, rates: Sequence[float] = (), steps: int = 100) -> RateComparison:
+def compare_learning_rates(
+    problem: Problem,
+    rates: Sequence[float] = (),
+    steps: int = 100,
+    engine: str = "auto",
+    no_cache: bool = False,
+) -> RateComparison:
     """Run plain gradient descent once per learning rate, and give each a verdict with its reason.
 
-    Without ``rates`` some around the stable limit are chosen. See :mod:`gdcli.analysis.learning_rates` for the rules.
+    Without ``rates`` some around the stable limit are chosen. See :mod:`gdcli.analysis.learning_rates` for the rules,
+    :class:`Settings` for the engine.
     Raises UsageError for a rate that is not a positive number, DomainError when the start has no finite value.
     """
     from gdcli.comparisons import learning_rates
-    from gdcli.objective.build import build_objective
+    from gdcli.objective.build import build_objective, tier_of
 
     tree = parsed(problem.expression, problem.source)
-    exact = build_objective(tree, problem.lengths, problem.constants, sign_of(problem.sense))
+    sign = sign_of(problem.sense)
+    exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, not no_cache)
     x0 = exact.vector(exact.space.flatten(problem.start))
     _check_start(problem, tree, exact, x0)
-    return learning_rates(problem, tree, exact, x0, rates, steps)
+    tier = tier_of(exact, engine, not no_cache)
+    return learning_rates(problem, tree, exact, x0, rates, steps, tier)
 
 
 def compare_methods(

@@ -18,6 +18,7 @@ from gdcli.problem import Problem, sign_of
 if TYPE_CHECKING:
     from gdcli.language.syntax import Tree
     from gdcli.objective.build import Exact
+    from gdcli.objective.tier import ScalarTier
 
 # Without a list: the methods that show how far one comes with a Hessian, with gradients and a memory, and with
 # gradients alone. A method that keeps a matrix is none for many variables.
@@ -67,9 +68,15 @@ def suited_to(problem: Problem) -> tuple[str, ...]:
 
 
 def learning_rates(
-    problem: Problem, tree: Tree, exact: Exact, x0: Any, rates: Sequence[float], steps: int = DEFAULT_STEPS
+    problem: Problem,
+    tree: Tree,
+    exact: Exact,
+    x0: Any,
+    rates: Sequence[float],
+    steps: int = DEFAULT_STEPS,
+    tier: ScalarTier | None = None,
 ) -> RateComparison:
-    """Compare ``rates`` (none: some around 2/L) from ``x0`` in at most ``steps`` steps each.
+    """Compare ``rates`` (none: some around 2/L) from ``x0`` in at most ``steps`` steps each, with ``tier`` standing by.
 
     Raises UsageError for a rate or a number of steps that makes no sense.
     """
@@ -83,14 +90,15 @@ def learning_rates(
         raise UsageError(f"at least one step is needed, not {steps}", "for example --steps 100")
     if problem.bounds:
         raise UsageError("learning rates are compared without bounds", "leave out the bounds")
-    found = compare(exact, x0, rates, steps, _explainer(problem, tree, exact))
+    found = compare(exact, x0, rates, steps, _explainer(problem, tree, exact), tier)
     warnings = []
     if exact.is_constant():
         names = ", ".join(exact.space.names)
         warnings.append(f"the expression does not depend on {names}: all rates are the same")
     elif found.curvature is None:
         warnings.append("the Hessian at the start is not finite: the curvature is not known")
-    return RateComparison(problem, found, sign_of(problem.sense), exact.engine, tuple(warnings))
+    engine = exact.engine if tier is None else tier.engine
+    return RateComparison(problem, found, sign_of(problem.sense), engine, tuple(warnings))
 
 
 def _explainer(problem: Problem, tree: Tree, exact: Exact) -> Callable[[Any], str]:

@@ -20,7 +20,8 @@ class Settings:
     """How it is to be solved. None means the method's own default; an option a method does not read is an error.
 
     ``h`` is the difference step of the numerical gradients. ``lr`` is the fixed step size (learning rate),
-    ``step_sizes`` the list tried by the method ``batch`` or the step rule ``best``.
+    ``step_sizes`` the list tried by the method ``batch`` or the step rule ``best``. ``engine`` is what computes: auto,
+    python, numpy or native (machine code, kept on disk unless ``no_cache``).
     """
 
     method: str = "auto"
@@ -37,6 +38,8 @@ class Settings:
     max_evaluations: int | None = None
     max_time: float | None = None
     target: float | None = None
+    engine: str = "auto"
+    no_cache: bool = False
 
 
 class ActiveBound(NamedTuple):

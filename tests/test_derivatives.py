@@ -550,11 +550,24 @@ LARGE: list[tuple[str, dict[str, Any], float, Any]] = [
 ]
 
 
+# Extremes and slices with a step are left to numpy.
+NUMPY_ALONE = ("log(sum(exp(v-max(v))))+max(v)", "sum(v[::2]*v[1::2])")
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
 @pytest.mark.parametrize(("text", "point", "value", "gradient"), LARGE, ids=[case[0] for case in LARGE])
-def test_a_million_variables(text: str, point: dict[str, Any], value: float, gradient: Any) -> None:
+def test_a_million_variables(
+    text: str, point: dict[str, Any], value: float, gradient: Any, engine: str
+) -> None:
     lengths = {name: len(v) if hasattr(v, "__len__") else None for name, v in point.items()}
-    made = build_objective(syntax.parse(text), lengths, {}, 1)
-    assert made.engine == "numpy"
+    if engine == "native":
+        pytest.importorskip("llvmlite")
+        if text in NUMPY_ALONE:
+            with pytest.raises(UsageError, match="no machine code"):
+                build_objective(syntax.parse(text), lengths, {}, 1, engine, use_cache=False)
+            return
+    made = build_objective(syntax.parse(text), lengths, {}, 1, engine, use_cache=False)
+    assert made.engine == engine
     flat = np.concatenate([np.atleast_1d(v) for v in point.values()])
     at = made.evaluate(flat, 1)
     assert at.value == pytest.approx(value, rel=1e-11)

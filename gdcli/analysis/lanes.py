@@ -5,16 +5,23 @@ lanes advance together, one step each at a time, so that an interrupt finds all 
 early when it has arrived (a step shorter than the tolerance of the book, 1e-7), when it has no finite value any
 more, or when its value has fallen beyond all bounds.
 
-A lane remembers the value and the length of the gradient at each step, which is all that a verdict needs, and a
-few points of its path: the first ones and then every one twice as far out as the last.
+A lane remembers the value at each step, the lengths of the gradient at the start and at the last steps, which is all
+that a verdict needs, and a few points of its path: the first ones and then every one twice as far out as the last.
+
+Lanes that take long go on in machine code, many steps at once, with the same bits; see :mod:`gdcli.solvers.bursts`.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from math import isfinite
 
+from gdcli.solvers.bursts import Bursts, Limits, Tier
+from gdcli.solvers.descent import Descent, Steepest
+from gdcli.solvers.elementwise import Elementwise, elementwise
 from gdcli.solvers.run import unbounded_below
+from gdcli.solvers.steps import Fixed
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import along, distance, dot, is_finite, norm
 
@@ -25,15 +32,17 @@ TOLERANCE = 1e-7
 _SHRUNK = 0.01
 _MOST_POINTS = {True: 12, False: 5}  # of a short vector, of a long one
 _LONG = 1000
+# So many lengths and turns are kept of many steps taken at once; verdicts look at fewer.
+_LAST = 16
 
 
 class Lane:
     """One run of plain gradient descent.
 
-    ``values`` has the value at each point, the start included; ``slopes`` the norm of the gradient there;
-    ``turns`` tells for each pair of steps whether the second goes against the first. ``arrived`` is the number of
-    the first step that was short enough. ``lost`` is the point where the finite numbers ended, ``fallen`` tells
-    that the value fell beyond all bounds.
+    ``values`` has the value at each point, the start included; ``slopes`` the norm of the gradient at the start and at
+    the last points; ``turns`` tells for each pair of the last steps whether the second goes against the first.
+    ``arrived`` is the number of the first step that was short enough. ``lost`` is the point where the finite numbers
+    ended, ``fallen`` tells that the value fell beyond all bounds.
     """
 
     __slots__ = (
@@ -93,6 +102,24 @@ class Lane:
             self._kept.append(new)
             self._next *= 2
 
+    def burst(self, bursts: Bursts, steps: int) -> None:
+        """Take up to ``steps`` steps at once, as long as nothing happens but steps."""
+        method = _steepest(self.lr)
+        steps = min(steps, bursts.rows)
+        if len(self._kept) < self._most:
+            steps = min(steps, self._next - self.taken)
+        states, limits = method.states((None, None)), Limits(self.floor, step=self.short)
+        done = bursts(self.at, states, method.constants, limits, self.values[-1], steps)
+        self.values += done.values(done.steps)
+        for arrival in done.last(min(done.steps, _LAST)):
+            at = arrival.at
+            self.slopes.append(norm(at.gradient))
+            self.turns.append(dot(at.gradient, arrival.before.gradient) < 0.0)
+            self.at = at
+        if done.steps and self.taken == self._next and len(self._kept) < self._most:
+            self._kept.append(self.at)
+            self._next *= 2
+
     def way(self) -> Iterator[Evaluation]:
         """Return some points of the path after the start, the last one always."""
         for at in self._kept:
@@ -102,12 +129,50 @@ class Lane:
             yield self.at
 
 
-def advance(objective: Objective, lanes: Sequence[Lane], steps: int) -> None:
-    """Advance all ``lanes`` together, until each has taken ``steps`` steps or has ended."""
+class Pace:
+    """Whether lanes go on in machine code by now: they do when they have lasted as long as its loading takes."""
+
+    def __init__(self, tier: Tier | None) -> None:
+        self._tier = tier
+        self._began = time.perf_counter()
+        self._after = float("inf") if tier is None else tier.first_look
+        self._looked = False
+
+    def bursts(self) -> Bursts | None:
+        """Return what takes many steps at once, None as long as there is none."""
+        seconds = time.perf_counter() - self._began
+        if self._tier is None or seconds < self._after:
+            return self._found
+        update = _steepest(1.0).update
+        if not self._looked:
+            self._looked, self._after = True, self._tier.worth_after(update)
+        if seconds >= self._after:
+            self._found, self._after = self._tier.load(update), float("inf")
+        return self._found
+
+    _found: Bursts | None = None
+
+
+def _steepest(lr: float) -> Elementwise:
+    found = elementwise(Descent(Steepest(), Fixed(lr)))
+    assert found is not None
+    return found
+
+
+def advance(objective: Objective, lanes: Sequence[Lane], steps: int, pace: Pace | None = None) -> None:
+    """Advance all ``lanes`` together, until each has taken ``steps`` steps or has ended.
+
+    With machine code (``pace``) "together" means that none is many steps ahead.
+    """
     running = [lane for lane in lanes if lane.running]
-    for _ in range(steps):
+    bursts: Bursts | None = None
+    for turn in range(steps):
         if not running:
             break
+        if pace is not None and turn % _LAST == 0:
+            bursts = pace.bursts()
         for lane in running:
+            if bursts is not None and lane.taken < steps - 1:
+                lane.burst(bursts, steps - 1 - lane.taken)
             lane.step(objective)
-        running = [lane for lane in running if lane.running]
+        running = [lane for lane in running if lane.running and lane.taken < steps]

@@ -29,10 +29,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import hypot, inf, isfinite
 
-from gdcli.analysis.lanes import TOLERANCE, Lane, advance
+from gdcli.analysis.lanes import TOLERANCE, Lane, Pace, advance
 from gdcli.analysis.path_curvature import Curvature, at_point, survey
 from gdcli.analysis.prediction import WINDOW, pace, parts_of, steps_at_pace, steps_by_parts
 from gdcli.errors import DomainError, Terminated
+from gdcli.solvers.bursts import Tier
 from gdcli.solvers.run import quiet
 from gdcli.solvers.types import Objective, StopReason, Vector
 from gdcli.solvers.vectors import distance, max_abs
@@ -90,22 +91,25 @@ def compare(
     rates: Sequence[float] = (),
     steps: int = DEFAULT_STEPS,
     explain: Callable[[Vector], str] = lambda x: "",
+    tier: Tier | None = None,
 ) -> Rates:
     """Run gradient descent from ``x0`` (shape n) once per rate, at most ``steps`` steps each, and judge.
 
     Without ``rates`` some around 2/L are chosen. ``explain`` says in words why there is no value at a point.
+    With a ``tier`` long runs go on in machine code, with the same bits.
     Raises DomainError when the value or the gradient at ``x0`` is not finite.
     """
     with quiet(x0):
         at = objective.evaluate(x0, 1)
         if not isfinite(at.value) or at.gradient is None:
             raise DomainError("the objective has no finite value and gradient at the start", at.note)
-        curvature, reference = survey(objective, at, steps)
+        pace = Pace(tier)
+        curvature, reference = survey(objective, at, steps, pace)
         chosen = tuple(rates) or around(curvature)
         lanes = [Lane(lr, at, 0.0 if curvature is None else curvature.scale) for lr in chosen]
         ended = None
         try:
-            advance(objective, lanes, steps)
+            advance(objective, lanes, steps, pace)
         except KeyboardInterrupt:
             ended = StopReason.INTERRUPTED
         except Terminated:

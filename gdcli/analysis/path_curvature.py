@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gdcli.analysis.krylov import lanczos
-from gdcli.analysis.lanes import Lane, advance
+from gdcli.analysis.lanes import Lane, Pace, advance
 from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.types import Evaluation, Objective
@@ -119,7 +119,9 @@ def _along(objective: Objective, lane: Lane, found: Curvature) -> Curvature:
     return found
 
 
-def survey(objective: Objective, at: Evaluation, steps: int) -> tuple[Curvature | None, Lane | None]:
+def survey(
+    objective: Objective, at: Evaluation, steps: int, pace: Pace | None = None
+) -> tuple[Curvature | None, Lane | None]:
     """Return the curvature along the way from ``at``, and the run at the best rate.
 
     ``steps`` is how long a path is followed. The run is None where there is no best rate: without any curvature
@@ -131,7 +133,7 @@ def survey(objective: Objective, at: Evaluation, steps: int) -> tuple[Curvature 
     found, rate = start, start.best or 1.0 / start.scale
     for _ in range(_ROUNDS):
         lane = Lane(rate, at, start.scale)
-        advance(objective, [lane], steps)
+        advance(objective, [lane], steps, pace)
         if lane.astray:
             rate /= _BACK_OFF
             continue
@@ -147,5 +149,5 @@ def survey(objective: Objective, at: Evaluation, steps: int) -> tuple[Curvature 
         return found, None
     if lane.lr != best:
         lane = Lane(best, at, start.scale)
-        advance(objective, [lane], steps)
+        advance(objective, [lane], steps, pace)
     return found, lane

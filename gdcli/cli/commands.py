@@ -121,6 +121,7 @@ COMMANDS: dict[str, Command] = {
                 *options.only(options.PROBLEM, "--start", "--set", "--seed"),
                 options.MAXIMIZE,
                 *options.RATES,
+                *options.ENGINE,
                 *options.only(options.OUTPUT, "--format", "--output"),
                 *options.PLOT_RATES,
             ),

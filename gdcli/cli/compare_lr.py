@@ -28,7 +28,8 @@ def run(values: dict[str, Any]) -> int:
         with Destination(values["output"]) as stream:
             on_sigterm()
             steps = 100 if values["steps"] is None else values["steps"]
-            found = api.compare_learning_rates(problem, values["lr"] or (), steps)
+            engine, no_cache = values["engine"] or "auto", values["no_cache"]
+            found = api.compare_learning_rates(problem, values["lr"] or (), steps, engine, no_cache)
             write(
                 stream,
                 form,

@@ -410,7 +410,18 @@ PLOT_GRADIENT = (
     ),
     Option("--range", "The range of --plot-estimate.", "-10:10", "LOW:HIGH", interval, group="Output"),
 )
-SOLVER = METHOD + STOPPING
+ENGINE = (
+    Option(
+        "--engine",
+        "What computes: python, numpy (vectors), native (machine code).",
+        "auto",
+        "NAME",
+        one_of("auto", "python", "numpy", "native"),
+        group="Computing",
+    ),
+    Option("--no-cache", "Keep no machine code on disk, and use none from there.", "off", group="Computing"),
+)
+SOLVER = METHOD + STOPPING + ENGINE
 GRADIENT = (
     Option(
         "--at",

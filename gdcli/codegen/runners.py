@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from gdcli.codegen.arrays import BatchWriter, VectorWriter
 from gdcli.codegen.chunks import Output
@@ -36,6 +36,15 @@ def compile_function(text: str, name: str, namespace: Mapping[str, Any]) -> Call
 
 
 _BUILTINS = {"float": float, "range": range, "min": min, "int": int}
+
+
+class Program(Protocol):
+    """A function of a flat sequence of floats: ``bare`` may raise `ARITHMETIC`, ``safe`` and a call never do."""
+
+    @property
+    def bare(self) -> Callable[[Sequence[float]], Any]: ...
+    def safe(self, x: Sequence[float]) -> Any: ...
+    def __call__(self, x: Sequence[float]) -> Any: ...
 
 
 class ScalarFunction:

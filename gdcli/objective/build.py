@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.language import form
 from gdcli.language.syntax import Tree
-from gdcli.objective.compiled import EXPAND_SIZE, ScalarObjective, VectorObjective
+from gdcli.objective.compiled import EXPAND_SIZE, HESSIAN_SIZE, ScalarObjective, VectorObjective
 from gdcli.objective.differences import DifferenceObjective
 from gdcli.objective.space import Space
 
 if TYPE_CHECKING:
     from gdcli.objective.complex import ComplexObjective
+    from gdcli.objective.tier import ScalarTier
 
+ENGINES = ("auto", "python", "numpy", "native")
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
 
 # A larger expanded program takes longer to write and compile than numpy to import.
 EXPAND_NODES = 3000
+# Machine code of a long vector saves about 2 ns an element and call, and takes 100 ms to load.
+NATIVE_SIZE = 300_000
 # A program that names more variables one by one (few elements of a long vector) is slower than an array.
 SCALAR_SIZE = 2000
 
@@ -26,19 +30,69 @@ Exact = ScalarObjective | VectorObjective
 
 
 def build_objective(
-    tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any], sign: int
+    tree: Tree,
+    lengths: Mapping[str, int | None],
+    constants: Mapping[str, Any],
+    sign: int,
+    engine: str = "auto",
+    use_cache: bool = True,
 ) -> Exact:
     """Return the objective with exact derivatives; long vectors stay vectors, short ones become scalars.
 
-    ``sign`` is -1 to minimise the negative. Raises UsageError for what does not fit together.
+    ``sign`` is -1 to minimise the negative. ``engine`` is one of `ENGINES`; ``auto`` takes machine code for very long
+    vectors. Raises UsageError for what does not fit together, NoMachineCodeError where machine code is asked for and
+    cannot be had.
     """
+    check_engine(engine)
     space = Space(lengths)
     compact = form.build(tree, lengths, constants)
+    if engine == "numpy":
+        if compact.is_scalar:
+            raise UsageError(
+                "the engine numpy is for vectors, and this expression has none", "leave out --engine"
+            )
+        return VectorObjective(compact, space, sign)
     if compact.is_scalar and space.size <= SCALAR_SIZE:
         return ScalarObjective(compact, space, sign)
-    if space.size <= EXPAND_SIZE and form.size_when_expanded(compact) <= EXPAND_NODES:
+    nodes = form.size_when_expanded(compact)
+    most = (HESSIAN_SIZE, 10 * EXPAND_NODES) if engine == "python" else (EXPAND_SIZE, EXPAND_NODES)
+    if space.size <= most[0] and nodes <= most[1]:
         return ScalarObjective(form.build(tree, lengths, constants, expand=True), space, sign)
-    return VectorObjective(compact, space, sign)
+    if engine == "python":
+        raise UsageError(
+            f"the engine python is for up to {most[0]} variables and short vectors", "use --engine numpy"
+        )
+    long = VectorObjective(compact, space, sign, engine == "native" or space.size >= NATIVE_SIZE, use_cache)
+    if engine == "native" and long.engine != "native":
+        raise UsageError(
+            "there is no machine code for products, extremes or every other element of long vectors",
+            "use --engine numpy",
+        )
+    return long
+
+
+def check_engine(engine: str) -> None:
+    """Raise UsageError for an unknown engine, NoMachineCodeError for machine code that cannot be had."""
+    if engine not in ENGINES:
+        raise UsageError(
+            f"unknown engine {engine}", did_you_mean(engine, ENGINES, f"one of {', '.join(ENGINES)}")
+        )
+    if engine == "native":
+        from gdcli.codegen import machine
+
+        machine.required()
+
+
+def tier_of(exact: Exact, engine: str, use_cache: bool, whole: bool = True) -> ScalarTier | None:
+    """Return the machine code that stands by for long runs on ``exact``, None where there is to be none.
+
+    ``whole`` tells that a run evaluates ``exact`` itself, not something around it.
+    """
+    if engine not in ("auto", "native") or not isinstance(exact, ScalarObjective):
+        return None
+    from gdcli.objective.tier import ScalarTier
+
+    return ScalarTier(exact, whole=whole, at_once=engine == "native", use_cache=use_cache)
 
 
 def with_gradient(

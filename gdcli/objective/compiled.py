@@ -16,7 +16,7 @@ from typing import Any
 from gdcli.calculus.autodiff import DIRECTION, Derivatives, NotDifferentiableError
 from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.codegen.chunks import Output
-from gdcli.codegen.runners import ARITHMETIC, ScalarFunction, numpy, vector_function
+from gdcli.codegen.runners import ARITHMETIC, Program, ScalarFunction, numpy, vector_function
 from gdcli.language.form import Form
 from gdcli.language.graph import Key
 from gdcli.objective.space import Space
@@ -62,13 +62,13 @@ class ScalarObjective:
         self.has_product = True
         self._given = gradient
         self._derivatives = Derivatives(graph)
-        self._programs: dict[str, ScalarFunction] = {}
+        self._programs: dict[str, Program] = {}
         self._gradient_nodes: list[int] | None = None
         self._smoothed: dict[float, ScalarObjective | None] = {}
         self._can_jump: bool | None = None
-        self._second: ScalarFunction | None = None
+        self._second: Program | None = None
         self._rows: list[Callable[[Sequence[float]], tuple[float, ...]]] = []
-        self.value_program = self._function([self.root], lambda texts: texts[0])
+        self.value_program: Program = self._function([self.root], lambda texts: texts[0])
 
     def is_constant(self) -> bool:
         """Whether the value is plainly the same everywhere: every derivative is 0 and nothing jumps."""
@@ -98,7 +98,18 @@ class ScalarObjective:
         leaves.update({key: f"d{i}" for i, key in enumerate(extra)})
         return ScalarFunction(self.form.graph, roots, leaves, layout)
 
-    def _program(self, name: str, make: Callable[[], ScalarFunction]) -> ScalarFunction:
+    def programs_in_use(self) -> dict[str, ScalarFunction]:
+        """Return the CPython programs made so far: value, gradient, second (gradient and Hessian), product."""
+        programs = {"value": self.value_program, "second": self._second, **self._programs}
+        return {name: program for name, program in programs.items() if isinstance(program, ScalarFunction)}
+
+    def replace_programs(self, programs: Mapping[str, Program]) -> None:
+        """Use other programs in their place, which return the same."""
+        self._programs.update(programs)
+        self.value_program = self._programs.pop("value", self.value_program)
+        self._second = self._programs.pop("second", self._second)
+
+    def _program(self, name: str, make: Callable[[], ScalarFunction]) -> Program:
         found = self._programs.get(name)
         if found is None:
             found = self._programs[name] = make()
@@ -237,12 +248,17 @@ def _leaves(space: Space) -> dict[Key, str]:
 
 
 class VectorObjective:
-    """The objective of a Form with long vectors, on flat numpy arrays."""
+    """The objective of a Form with long vectors, on flat numpy arrays.
 
-    engine = "numpy"
+    With ``native`` its programs are machine code as far as there is some, kept on disk if ``use_cache``; ``engine``
+    names what runs.
+    """
+
     has_hessian = False
 
-    def __init__(self, form: Form, space: Space, sign: int = 1) -> None:
+    def __init__(
+        self, form: Form, space: Space, sign: int = 1, native: bool = False, use_cache: bool = True
+    ) -> None:
         self.form = form
         self.space = space
         self.size = space.size
@@ -254,6 +270,10 @@ class VectorObjective:
         self.np = numpy()
         self._derivatives = Derivatives(graph, frozenset(form.data))
         self._programs: dict[str, Callable[..., tuple[float, ...]]] = {}
+        self.engine = "numpy"
+        self._use_cache = use_cache
+        if native and self._kernel([self.root], *self._request("gradient")) is not None:
+            self.engine = "native"
         self.has_product = True
         try:
             self._tangents()
@@ -306,19 +326,36 @@ class VectorObjective:
         tangents = self._derivatives.forward(list(adjoints.values()), seeds)
         return dict(zip(adjoints, tangents, strict=True))
 
+    def _request(self, name: str) -> tuple[list[Output], dict[str, int]]:
+        """The outputs of a program, and where the variables stand that it reads."""
+        offsets = dict(self.space.offsets)
+        if name == "gradient":
+            return self._outputs(self._derivatives.gradient(self.root)), offsets
+        if name == "product":  # x and the direction stand one after the other in one flat array
+            offsets |= {DIRECTION + k: v + self.size for k, v in self.space.offsets.items()}
+            return self._outputs(self._tangents()), offsets
+        return [], offsets
+
     def _program(self, name: str) -> Callable[..., tuple[float, ...]]:
         found = self._programs.get(name)
         if found is None:
-            offsets = dict(self.space.offsets)
-            roots, outputs = [self.root], []
-            if name == "gradient":
-                outputs = self._outputs(self._derivatives.gradient(self.root))
-            elif name == "product":  # x and the direction stand one after the other in one flat array
-                roots, outputs = [], self._outputs(self._tangents())
-                offsets |= {DIRECTION + k: v + self.size for k, v in self.space.offsets.items()}
-            found = vector_function(self.form.graph, roots, outputs, offsets, self.form.data)
+            outputs, offsets = self._request(name)
+            roots = [] if name == "product" else [self.root]
+            made = self._kernel(roots, outputs, offsets) if self.engine == "native" else None
+            found = made or vector_function(self.form.graph, roots, outputs, offsets, self.form.data)
             self._programs[name] = found
         return found
+
+    def _kernel(
+        self, roots: list[int], outputs: list[Output], offsets: dict[str, int]
+    ) -> Callable[..., tuple[float, ...]] | None:
+        """The program as machine code, None where there is none."""
+        if not roots and not outputs:
+            return None
+        from gdcli.codegen.kernels import vector_kernel
+
+        graph, lengths, data = self.form.graph, self.space.lengths, self.form.data
+        return vector_kernel(graph, roots, outputs, offsets, lengths, data, self._use_cache)
 
     # -- the solvers' protocol -----------------------------------------------------------------------------
 

@@ -105,6 +105,8 @@ WORDS = Words()
 class Json:
     """One JSON object at the end."""
 
+    thinning = (0, 0)
+
     def __init__(self, stream: TextIO, timing: bool, words: Words = WORDS) -> None:
         self._stream, self._timing, self._words = stream, timing, words
 
@@ -124,6 +126,7 @@ class JsonLines:
     ) -> None:
         self._stream, self._timing, self._words = stream, timing, words
         self._thinned = Thinned(every, lambda it: self._line(words.iterate(it, sign, space, timing)))
+        self.thinning = every, 1
 
     def _line(self, record: records.Record) -> None:
         self._stream.write(json_text(record) + "\n")
@@ -160,6 +163,7 @@ class Csv:
         self._stream, self._sign, self._space, self._timing = stream, sign, space, timing
         self._words = words
         self._thinned = Thinned(every, self._row)
+        self.thinning = every, 1
         self._begun = False
 
     def _row(self, it: Iterate) -> None:
@@ -198,6 +202,8 @@ class Selected:
     (``value``, ``status``, ...); a variable wins over a fact of the same name. A vector is its numbers with commas
     between them, which is what ``--start`` takes inside brackets.
     """
+
+    thinning = (0, 0)
 
     def __init__(self, stream: TextIO, names: Sequence[str], problem: Problem, words: Words = WORDS) -> None:
         self._stream, self._names, self._words = stream, names, words

@@ -98,6 +98,11 @@ class Table:
         self._stream, self._timing, self._plain, self._layout = stream, timing, plain, layout
         self._trail = Trail(sign, size, every, row_of if layout is None else layout.row)
 
+    @property
+    def thinning(self) -> tuple[int, int]:
+        """Which iterates it can do with."""
+        return self._trail.thinning
+
     def __call__(self, iterate: Iterate) -> None:
         self._trail(iterate)
 

@@ -63,6 +63,7 @@ class Trail:
         self._shown = min(size, COORDINATES)
         self._every = every
         self._seen = 0
+        self._iteration = 0
         self._first: list[Any] = []
         self._middle: list[Any] = []
         self._last: deque[tuple[int, Any]] = deque(maxlen=1 if every else ENDS)
@@ -71,8 +72,17 @@ class Trail:
         self._at_once = size > 1000
         self.stride = 1
 
+    @property
+    def thinning(self) -> tuple[int, int]:
+        """It needs each iterate whose number the first divides, and the last ones: so many."""
+        if self._every is not None:
+            return self._every, 1
+        return (1 if len(self._first) < ENDS else self.stride), ENDS
+
     def __call__(self, iterate: Iterate) -> None:
-        self._seen = order = self._seen + 1
+        # Iterates that were not shown count too.
+        self._seen = order = self._seen + max(1, iterate.iteration - self._iteration)
+        self._iteration = iterate.iteration
         if self._every is not None:
             if iterate.iteration % self._every == 0:
                 self._middle.append(self._row(order, iterate))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gdcli.solvers.elementwise import States, Update
 from gdcli.solvers.types import Evaluation, Vector
 from gdcli.solvers.vectors import quotient, raised, roots, times, zeros_like
 
@@ -24,6 +25,15 @@ class AdaGrad:
     """
 
     stable = None
+    update = Update(f"s = s + g * g\nd = -(g / (sqrt(s) + {_TINY!r}))", vectors=("s",))
+
+    def to_states(self, state: Vector) -> States:
+        """Return the state as its text has it."""
+        return States((), (state,))
+
+    def from_states(self, states: States) -> Vector:
+        """Return the state from the states of its text."""
+        return states.vectors[0]
 
     def start(self, at: Evaluation) -> Vector:
         """Return sums of zero."""
@@ -44,6 +54,19 @@ class RMSProp:
 
     keep: float = 0.9
     stable = None
+    update = Update(
+        f"v = keep * v + (1.0 - keep) * (g * g)\nd = -(g / (sqrt(v) + {_TINY!r}))",
+        vectors=("v",),
+        constants=("keep",),
+    )
+
+    def to_states(self, state: Vector) -> States:
+        """Return the state as its text has it."""
+        return States((), (state,))
+
+    def from_states(self, states: States) -> Vector:
+        """Return the state from the states of its text."""
+        return states.vectors[0]
 
     def start(self, at: Evaluation) -> Vector:
         """Return means of zero."""
@@ -73,6 +96,23 @@ class Adam:
     keep_first: float = 0.9
     keep_second: float = 0.999
     stable = None
+    update = Update(
+        "m = keep_first * m + (1.0 - keep_first) * g\n"
+        "v = keep_second * v + (1.0 - keep_second) * (g * g)\n"
+        f"d = -(m / a / (sqrt(v / b) + {_TINY!r}))",
+        "k = k + 1.0\na = 1.0 - power(keep_first, k)\nb = 1.0 - power(keep_second, k)",
+        vectors=("m", "v"),
+        scalars=("k",),
+        constants=("keep_first", "keep_second"),
+    )
+
+    def to_states(self, state: _Moments) -> States:
+        """Return the state as its text has it."""
+        return States((float(state.steps),), (state.first, state.second))
+
+    def from_states(self, states: States) -> _Moments:
+        """Return the state from the states of its text."""
+        return _Moments(int(states.scalars[0]), *states.vectors)
 
     def start(self, at: Evaluation) -> _Moments:
         """Return means of zero."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from gdcli.solvers.elementwise import States, Update
 from gdcli.solvers.steps import Best, StepRule
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import same
@@ -41,6 +42,14 @@ class Steepest:
     """The negative gradient (Cauchy 1847); along a curvature c its error is multiplied by ``1 - lr * c``."""
 
     stable = 2.0
+    update = Update("d = -g")
+
+    def to_states(self, state: None) -> States:
+        """Return the state as its text has it."""
+        return States((), ())
+
+    def from_states(self, states: States) -> None:
+        """Return the state from the states of its text."""
 
     def start(self, at: Evaluation) -> None:
         """There is nothing to remember."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gdcli.solvers.elementwise import States, Update
 from gdcli.solvers.types import Evaluation, Vector
 from gdcli.solvers.vectors import along, dot, zeros_like
 
@@ -20,6 +21,15 @@ class Momentum:
     """Heavy ball: ``d = keep * d - gradient`` (Polyak, USSR Comp. Math. and Math. Physics 4(5), 1964)."""
 
     keep: float = 0.9
+    update = Update("v = keep * v - g\nd = v", vectors=("v",), constants=("keep",))
+
+    def to_states(self, state: Vector) -> States:
+        """Return the state as its text has it."""
+        return States((), (state,))
+
+    def from_states(self, states: States) -> Vector:
+        """Return the state from the states of its text."""
+        return states.vectors[0]
 
     @property
     def stable(self) -> float:
@@ -45,6 +55,15 @@ class Nesterov:
     """
 
     keep: float = 0.9
+    update = Update("v = keep * v - g\nd = keep * v - g", vectors=("v",), constants=("keep",))
+
+    def to_states(self, state: Vector) -> States:
+        """Return the state as its text has it."""
+        return States((), (state,))
+
+    def from_states(self, states: States) -> Vector:
+        """Return the state from the states of its text."""
+        return states.vectors[0]
 
     @property
     def stable(self) -> float:

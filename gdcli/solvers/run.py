@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import DomainError, Terminated
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.stopping import Progress, Rule
 from gdcli.solvers.types import (
+    Arrival,
+    Burst,
     Counts,
     Evaluation,
     Iterate,
@@ -29,6 +31,9 @@ from gdcli.solvers.types import (
     Vector,
 )
 from gdcli.solvers.vectors import distance, is_finite
+
+if TYPE_CHECKING:
+    from gdcli.solvers.bursts import Switch, Tier
 
 # A value sixty orders of magnitude below anything met at the start is taken as evidence that it has no lower
 # bound; a deep but bounded function such as x**4 - 1e6*x**2 never gets near it.
@@ -56,10 +61,12 @@ def run(
     rules: Sequence[Rule] = (),
     observers: Sequence[Observer] = (),
     clock: Callable[[], float] = time.perf_counter,
+    tier: Tier | None = None,
 ) -> RunResult:
     """Run ``method`` on ``objective`` from ``x0`` (shape n) until a rule or the method itself ends it.
 
     Without rules only the method can end the run. What an observer raises is passed on, except an interrupt.
+    With a ``tier`` a long run goes on in machine code, with the same result (:mod:`gdcli.solvers.bursts`).
     Raises DomainError when the value at ``x0`` is not a number.
     """
     began = clock()
@@ -70,7 +77,7 @@ def run(
         trace = _Trace(Progress(at, objective.counts, clock, began))
         reason: StopReason | None = None
         try:
-            reason = _loop(objective, method, trace, rules, observers)
+            reason = _loop(objective, method, trace, rules, observers, tier)
         except KeyboardInterrupt:
             reason = StopReason.INTERRUPTED
         except Terminated:
@@ -79,7 +86,12 @@ def run(
 
 
 def _loop(
-    objective: Objective, method: Method, trace: _Trace, rules: Sequence[Rule], observers: Sequence[Observer]
+    objective: Objective,
+    method: Method,
+    trace: _Trace,
+    rules: Sequence[Rule],
+    observers: Sequence[Observer],
+    tier: Tier | None,
 ) -> StopReason:
     progress = trace.progress
     at = progress.at
@@ -90,7 +102,13 @@ def _loop(
     if reason is not None:
         return reason
     state, order = method.start(objective, at), method.order
+    switch: Switch | None = None
+    look = float("inf") if tier is None else tier.first_look
     while True:
+        if trace.last[-1] >= look:
+            switch = switch or _switch(tier, method, rules, observers, floor)
+            state = switch(trace, state)
+            at, look = progress.at, switch.after
         there, state, size, reason, moved, kind, passed = method.step(objective, at, state)
         if passed:
             progress.iteration += 1
@@ -116,6 +134,13 @@ def _loop(
 def _far_bound(objective: Objective, trace: _Trace, at: Evaluation, order: int) -> Evaluation | None:
     """Return the point on a far bound where a way that seems to have no end does end, None where it has none."""
     return objective.far_end(trace.start[1].x, at, order) if isinstance(objective, Bounded) else None
+
+
+def _switch(tier: Tier | None, *context: Any) -> Switch:
+    from gdcli.solvers.bursts import Switch
+
+    assert tier is not None
+    return Switch(tier, *context)
 
 
 def _fault(at: Evaluation, order: int, floor: float) -> StopReason | None:
@@ -175,6 +200,27 @@ class _Trace:
         iterate = _iterate(self.last)
         for observer in observers:
             observer(iterate)
+
+    def burst(self, burst: Burst, shown: Sequence[tuple[Observer, Arrival]]) -> None:
+        """Take notice of many steps at once, and show some of them to observers."""
+        progress = self.progress
+        iteration, _, _, _, kind, values, gradients, hessians, products, spent = _mark(progress, None, "step")
+
+        def mark(arrival: Arrival) -> _Mark:
+            left = burst.steps - arrival.number  # each of them costs a value and a gradient
+            _, at, before, size = arrival
+            number = iteration + arrival.number
+            values_then, gradients_then = values - left, gradients - left
+            return number, at, before, size, kind, values_then, gradients_then, hessians, products, spent
+
+        if burst.best is not None:
+            self.best, self.lowest = mark(burst.best), burst.best.at.value
+        (last,) = burst.last(1)
+        progress.before, progress.at = last.before, last.at
+        progress.iteration += burst.steps
+        self.last = mark(last)
+        for observer, arrival in shown:
+            observer(_iterate(mark(arrival)))
 
     def result(self, reason: StopReason) -> RunResult:
         progress = self.progress

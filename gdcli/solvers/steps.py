@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, NamedTuple, Protocol
 
+from gdcli.solvers.elementwise import Update
 from gdcli.solvers.types import Evaluation, Objective, StopReason, Vector
 from gdcli.solvers.vectors import along, dot, same
 
@@ -66,11 +67,19 @@ class Fixed:
     """The same step size (learning rate) always: ``x + lr * direction``."""
 
     lr: float
+    update = Update("", "size = lr", constants=("lr",))
 
     @property
     def words(self) -> str:
         """The rule in words."""
         return f"fixed step {self.lr:g}"
+
+    def to_scalars(self, state: None) -> tuple[float, ...]:
+        """Return the state as its text has it."""
+        return ()
+
+    def from_scalars(self, scalars: Sequence[float]) -> None:
+        """Return the state from the states of its text."""
 
     def start(self) -> None:
         """There is nothing to remember."""
@@ -93,6 +102,20 @@ class Decay:
 
     lr: float
     horizon: float = 100.0
+    update = Update(
+        "",
+        "size = lr / (1.0 + taken_sizes / horizon)\ntaken_sizes = taken_sizes + 1.0",
+        scalars=("taken_sizes",),
+        constants=("lr", "horizon"),
+    )
+
+    def to_scalars(self, state: int) -> tuple[float, ...]:
+        """Return the state as its text has it."""
+        return (float(state),)
+
+    def from_scalars(self, scalars: Sequence[float]) -> int:
+        """Return the state from the states of its text."""
+        return int(scalars[0])
 
     @property
     def words(self) -> str:

@@ -8,6 +8,7 @@ report turns the signs back.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
@@ -171,6 +172,31 @@ class Step(NamedTuple):
     moved: bool = True
     kind: str = "step"
     passed: bool = True
+
+
+class Arrival(NamedTuple):
+    """An iterate of a burst: the number of its step (from 1), the point, the one before, the step size."""
+
+    number: int
+    at: Evaluation
+    before: Evaluation
+    size: float
+
+
+class Burst(NamedTuple):
+    """What ``steps`` steps taken at once did.
+
+    ``last`` gives the last iterates in order, at most as many as asked for, ``values`` their values. ``best`` is the
+    iterate with the lowest value (the later of equals), None if the lowest before was lower. ``scalars`` and
+    ``vectors`` are the states of the update after the last step.
+    """
+
+    steps: int
+    last: Callable[[int], Iterator[Arrival]]
+    values: Callable[[int], list[float]]
+    best: Arrival | None
+    scalars: Sequence[float]
+    vectors: Sequence[Vector]
 
 
 class Method(Protocol):
