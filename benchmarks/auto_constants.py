@@ -19,15 +19,17 @@ from measure import problems, table
 
 CONSTANTS = {
     "newton": ("FIRST_RADIUS", "GROWTH", "GOOD", "POOR", "ACCEPTABLE", "HOPELESS", "MAX_REFUSALS", "EDGE_PATIENCE",
-               "EDGE_STEPS", "EDGE_RADIUS", "GAIN_TOL", "PART_TOL", "WIDER", "FLOOR_UNITS", "POLE_FALL", "SHORTEST",
-               "SLOW_RATIO", "MAX_WALKS", "WALKED_DIRECTIONS", "MAX_PLATEAUS", "STRETCH_QUALITY"),
+               "EDGE_STEPS", "EDGE_RADIUS", "GAIN_TOL", "PART_TOL", "WIDER", "FLOOR_UNITS", "SHORTEST", "VALLEY_PERIOD",
+               "VALLEY_FALL", "SLOW_RATIO", "MAX_WALKS", "WALKED_DIRECTIONS", "MAX_PLATEAUS", "STRETCH_QUALITY"),
     "stretch": ("_COSINE", "_FIRST", "_LEAST", "_SLOWEST"),
     "model": ("LEAST_PIVOT", "_LEAST_CURVATURE", "_LEAST_DIAGONAL"),
     "trust_region": ("LENGTH_SLACK", "LENGTH_ACCURACY", "HARD", "MAX_FACTORS"),
     "walk": ("PROBE_LENGTH", "_LEVEL_POINTS", "_LIMIT_DOUBLINGS", "_LIMIT_FALL", "_ENDLESS_PART", "FLIGHT"),
+    "valley": ("_FLOOR_CURVATURE", "_CORRECTIONS", "_REACH", "_SMALL_RISE", "_LEAST_PROMISE", "_LATEST", "_SLACK",
+               "_REACHED", "DEPTH"),
     "curvature": ("_DOUBTFUL_PART", "_REACHED", "_UNSTEADY", "_ASIDE"),
 }  # fmt: skip
-MODULES = ("newton", "stretch", "model", "plane", "trust_region", "walk", "curvature")
+MODULES = ("newton", "stretch", "model", "plane", "trust_region", "walk", "valley", "curvature")
 
 
 class Total(NamedTuple):

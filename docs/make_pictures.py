@@ -13,7 +13,9 @@ from pathlib import Path
 
 from gdcli.cli.app import run
 
+FOLDER = Path(__file__).parent
 COMMANDS = {
+    "fit.png": f"gd fit 'y ~ a*exp(-b*t) + c' '{FOLDER / 'decay.csv'}' --start a=1,b=1,c=0 --plot fit.png",
     "path.png": "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1 --plot path.png",
     "rates.png": "gd compare-lr 'x**2 + 10*y**2' --start x=-9,y=1.5 --lr 0.102,0.09,0.03,0.002 --plot rates.png",
     "errors.png": "gd gradient 'exp(x)*sin(x)' --at x=0.5 --errors --plot errors.png",
@@ -31,4 +33,4 @@ def make(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent)
+    make(Path(sys.argv[1]) if sys.argv[1:] else FOLDER)

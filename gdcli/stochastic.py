@@ -31,6 +31,8 @@ from gdcli.solvers.vectors import as_like
 # Rates of rules that find the scale of their steps by themselves: for batches, and for all rows at once, where
 # they are those of gd methods.
 _OWN_SCALE = {"adagrad": (0.1, 0.5), "rmsprop": (0.001, 0.01), "adam": (0.001, 0.01)}
+# The part of 1/L that steps by some of the rows take.
+_QUIET = 0.1
 # The part of the last step that is kept.
 _KEEP = {"momentum": Momentum().keep, "nesterov": Nesterov().keep}
 # The same rules as they answer a gradient, for the theory of their noise.
@@ -133,6 +135,14 @@ def with_noise(
     best = made.run.best
     if not best.iteration or not objective.has_hessian or not isfinite(best.at.value):
         return made
+    with objective.np.errstate(all="ignore"):  # far from a minimum numbers overflow, and nothing is told
+        return _with_noise(made, objective, together, box)
+
+
+def _with_noise(
+    made: StochasticRun, objective: RowObjective, together: int | None, box: Box | None
+) -> StochasticRun:
+    best = made.run.best
     x = list(best.at.x)
     found = spread_of_rows(objective, x, together or 1)
     slope = objective.evaluate(objective.vector(x), 1).gradient
@@ -176,16 +186,17 @@ def check(settings: StochasticSettings) -> None:
 def default_rate(method: str, found: Curvatures, size: int, rows: int) -> tuple[float, str]:
     """Return a rate that is safe for these data, and where it comes from in words.
 
-    Plain descent takes 1/L, half the limit of stable steps, with L the curvature for batches of this size; momentum
-    takes a tenth of it, since a gradient acts ten times with momentum 0.9.
+    On all rows plain descent takes 1/L, half the limit of stable steps, with L the curvature. Steps by some of the rows
+    take a tenth of that, with L for batches of this size: what the noise of the steps adds to the loss is proportional
+    to the rate. Momentum takes a tenth again, since a gradient acts ten times with momentum 0.9.
     """
     if method in _OWN_SCALE:
         return _OWN_SCALE[method][size == rows], f"the usual one of {method}"
     largest = found.of_batches(size, rows)
     if largest is None or not largest > 0.0 or not isfinite(1.0 / largest):
         return DEFAULT_LR, "the curvature at the start does not tell a better one"
-    part = 1.0 - _KEEP.get(method, 0.0)
-    return part / largest, f"{'' if part == 1.0 else f'{part:.2g} times '}1/L for L = {largest:.4g}"
+    part = (1.0 - _KEEP.get(method, 0.0)) * (1.0 if size == rows else _QUIET)
+    return part / largest, f"{part:.2g}/L for L = {largest:.4g}"
 
 
 def stable_rate(method: str, found: Curvatures, size: int, rows: int) -> StableRate | None:

@@ -176,3 +176,50 @@ def test_a_start_outside_the_domain_names_row_and_place(data: dict[str, Any]) ->
     span = caught.value.span
     assert span is not None
     assert span.text[span.start : span.end] == "sqrt(x - a)"
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("y ~ a*exp(-b*w)+c", {}),
+        ("y ~ a*exp(-b*w)+c", {"start": ("b=1", "auto")}),
+        ("y ~ a*exp(-b*w)+c", {"loss": "absolute"}),
+        ("y ~ a*exp(-b*w)+c", {"bounds": {"b": (0.1, 5.0)}}),
+        ("k ~ exp(a*x+b)", {"loss": "poisson"}),
+    ],
+)
+def test_a_start_is_searched_for(data: dict[str, Any], model: str, options: Any) -> None:
+    rng = np.random.default_rng(4)
+    curve = 2 * np.exp(-0.8 * data["w"]) + 0.5 + 0.01 * rng.normal(size=500)
+    columns = {**data, "y": curve}
+    if "start" in options:
+        fit = _fit_of_texts(model, columns, options["start"])
+    else:
+        fit = api.fit(model, columns, "auto", **options)
+    assert fit.status is Status.CONVERGED
+    assert fit.problem.searched > 0
+    if "y" in model:
+        assert list(fit.point.values()) == pytest.approx([2.0, 0.8, 0.5], rel=0.05)
+
+
+def _fit_of_texts(model: str, columns: dict[str, Any], start: tuple[str, ...]) -> Any:
+    from gdcli.fitting.prepare import prepared
+    from gdcli.fitting.request import FitRequest
+    from gdcli.fitting.solve import solve
+
+    with prepared(FitRequest(model, data=columns, start=start)) as ready:
+        return solve(ready)
+
+
+def test_a_typed_loss_is_not_searched(data: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--start auto"):
+        api.fit("(y-a*x)**2", data, "auto")
+
+
+def test_a_saddle_of_redundant_parameters_is_left() -> None:
+    x = np.linspace(0, 5, 30)
+    y = 5 - 2 * x + 0.1 * np.random.default_rng(0).normal(size=30)
+    fit = api.fit("y ~ a*c*x + b", {"x": x, "y": y}, {"a": 1, "b": 1, "c": 1})
+    assert fit.status is Status.WRONG_KIND
+    assert "only a*c matters" in fit.message
+    assert fit.point["a"] * fit.point["c"] == pytest.approx(-2, abs=0.05)

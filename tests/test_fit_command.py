@@ -27,6 +27,7 @@ DECAY = ROOT / "docs" / "decay.csv"
 MODEL = "y ~ a*exp(-b*t) + c"
 START = ["--start", "a=1,b=1,c=0"]
 LINE = "y ~ a + b*t"
+ROUNDING = 1e-9  # what is smaller in these fits is rounding
 
 
 @pytest.fixture
@@ -102,6 +103,7 @@ WRONG = [
     (["y ~ t", "decay.csv"], "the model has no parameter to be found"),
     (["q ~ a*r", "decay.csv"], "the model has no column of the data"),
     ([LINE, "decay.csv", "--loss", "square"], "--loss takes one of"),
+    ([LINE, "nofile.csv", "--method", "newtn"], "there is no method 'newtn'"),
     ([LINE, "decay.csv", "--weights", "w"], "there is no column w"),
     ([LINE, "decay.csv", "--huber-delta", "2"], "--huber-delta is for --loss huber"),
     ([LINE, "decay.csv", "--maximize"], "--maximize is for a log-likelihood"),
@@ -190,7 +192,7 @@ def test_kept_pages(
     assert fit(MODEL, "decay.csv", *START) == 0
     page = capsys.readouterr().out
     assert max(map(len, page.splitlines())) <= int(width)
-    kept(f"fit_{width}.txt", page)
+    kept(f"fit_{width}.txt", page, ROUNDING)
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl", "csv", "plain"])
@@ -199,7 +201,7 @@ def test_kept_formats(form: str, place: Path, capsys: pytest.CaptureFixture[str]
     text = capsys.readouterr().out
     if form in ("json", "jsonl"):
         json.loads(text if form == "json" else text.splitlines()[-1], parse_constant=pytest.fail)
-    kept(f"fit.{form}", text)
+    kept(f"fit.{form}", text, ROUNDING)
 
 
 def test_printed_values_are_those_of_the_record(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -438,3 +440,22 @@ def test_the_examples_of_the_help_work(example: str, place: Path) -> None:
 
 def test_epochs_have_columns_of_their_own() -> None:
     assert EPOCH_HEAD == ("epoch", "value", "mean_loss", "validation", "rate", "rows")
+
+
+def test_lines_of_json_get_keys() -> None:
+    from types import SimpleNamespace
+
+    from gdcli.fitting.copies import _JsonLines
+
+    made = _JsonLines(SimpleNamespace(titles=("t", "fitted")), ["fitted", "residual"])  # type: ignore[arg-type]
+    text = ['{"t": 1}', '  { "t" : [2] }  ', "{}", '{"t": null}', "broken"]
+    block = SimpleNamespace(text=text, used=[True, True, False, False, False])
+    assert made.header() == ""
+    lines = made.rows(block, [(0.5, float("nan")), (1e300, -1.0)]).splitlines()  # type: ignore[arg-type]
+    assert [json.loads(line) for line in lines[:4]] == [
+        {"t": 1, "fitted_1": 0.5, "residual": None},
+        {"t": [2], "fitted_1": 1e300, "residual": -1.0},
+        {"fitted_1": None, "residual": None},
+        {"t": None, "fitted_1": None, "residual": None},
+    ]
+    assert lines[4] == "broken"

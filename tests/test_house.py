@@ -89,6 +89,7 @@ ALLOWED = {
 NAMED = {
     "report": {
         "api",
+        "batch_sizes",
         "fitting",
         "outcome",
         "problem",

@@ -95,6 +95,25 @@ def test_every_loss_by_every_runner(loss: str, text: str, batch: int) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(y - a*x0 - b)**2",
+        "a*x0 + b*y",
+        "log(1 + exp(-y*(a*x0 + b)))",
+        "(a - 1)**2 + x0*b**2 + b*y",
+        "a**2 + b**2",
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 5, 40])
+def test_typed_losses_by_every_runner(text: str, batch: int) -> None:
+    data = Shuffled(regression(120, 1), block=11)
+    row = row_model(text, data.names)
+    expected = by_hand("sgd", data, row, [0.3, 0.2], batch, 0.01, 2)
+    found = descended(RowPasses(row, data, batch), [0.3, 0.2], 0.01, 2)
+    assert np.allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("batch", [1, 7, 32])
 def test_the_bits_do_not_depend_on_the_pieces(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     columns = regression(1000, 3, logistic=True)
@@ -235,6 +254,12 @@ def test_a_loss_that_rises_above_the_stable_rates_has_diverged_before_it_overflo
     made = ran(columns, batch_size=None, lr=1.3, epochs=3)
     assert made.run.reason is StopReason.EPOCHS
     assert judge_epochs(made.run, made.stable, made.lr).status is Status.DIVERGED
+
+
+def test_numbers_near_overflow_are_no_fault() -> None:
+    for epochs in (500, 550, 600, 650):
+        made = ran(regression(400, 1), batch_size=None, lr=1.3, epochs=epochs)
+        assert judge_epochs(made.run, made.stable, made.lr).status is Status.DIVERGED
 
 
 @pytest.mark.parametrize("rate", [0.98, 1.02])

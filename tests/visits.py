@@ -26,18 +26,30 @@ class Shuffled:
         for lo in range(0, self.rows, size):
             yield lo, [column[lo : lo + size] for column in self.columns]
 
-    def order(self, epoch: int) -> Any:
-        """Return the numbers of the rows in the order of an epoch."""
-        if not self.block:
-            return np.arange(self.rows)
-        blocks = np.random.default_rng([self.seed, epoch]).permutation(-(-self.rows // self.block))
-        order = (blocks[:, None] * self.block + np.arange(self.block)).reshape(-1)
-        return order[order < self.rows]
+    def order(self, epoch: int) -> Iterator[Any]:
+        """Yield the numbers of the rows in the order of an epoch, block by block."""
+        block = self.block or self.rows
+        blocks = np.arange(-(-self.rows // block))
+        if self.block:
+            blocks = np.random.default_rng([self.seed, epoch]).permutation(blocks)
+        if block == 1:
+            yield blocks
+            return
+        within = np.arange(block)
+        for k in blocks.tolist():
+            yield within[: self.rows - k * block] + k * block
 
     def visit(self, epoch: int, size: int) -> Iterator[list[Any]]:
-        order = self.order(epoch)
+        size = min(size, self.rows)
+        buffers = [np.empty(size) for _ in self.columns]
+        order = np.concatenate(list(self.order(epoch)))
         for lo in range(0, self.rows, size):
-            yield [column[order[lo : lo + size]] for column in self.columns]
+            yield self.taken(order[lo : lo + size], buffers)
+
+    def taken(self, rows: Any, buffers: list[Any]) -> list[Any]:
+        """Return some rows of every column, in buffers that the next call overwrites."""
+        pairs = zip(self.columns, buffers, strict=True)
+        return [np.take(column, rows, out=buffer[: len(rows)], mode="clip") for column, buffer in pairs]
 
 
 def row_model(text: str, names: tuple[str, ...], matrix: tuple[str, ...] = (), **options: Any) -> RowModel:

@@ -98,6 +98,14 @@ are visited epoch by epoch, with a step after each batch.
 The answer has the parameters with their standard errors, t (value over error) and 95 % intervals, and how good the
 fit is; docs/fit.md tells what each number means. The exit code is 6 where the data do not tell all parameters."""
 
+_BATCH_TEXT = """Descend on the same data once for each batch size, and compare what it cost and how far it came.
+
+An epoch visits every row once, so row visits are the common measure of work. Each step uses the mean gradient of its
+batch. Without --lr each batch size has a rate of its own, 1/L with L the largest curvature of its batches.
+
+gap is how far the mean loss ended above its minimum, by a Newton step; noise is how far runs with other seeds end
+above it, on the average."""
+
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
@@ -181,6 +189,29 @@ COMMANDS: dict[str, Command] = {
                 "gd fit 't ~ a*x + b' clicks.csv --loss logistic --batch-size 32 --epochs 5",
                 "zcat big.csv.gz | gd fit 'y ~ a*x + b' --predict - > fitted.csv",
             ),
+        ),
+        Command(
+            "compare-batch",
+            "gdcli.cli.compare_batch:run",
+            "Compare batch, mini-batch and stochastic descent on data.",
+            _BATCH_TEXT,
+            (
+                Argument("MODEL", "expression", "y ~ formula, or the loss of a row; see 'gd fit --help'."),
+                Argument(
+                    "DATA",
+                    "files",
+                    "Files or patterns, as for gd fit; '-' or none is standard input.",
+                    required=False,
+                    many=True,
+                ),
+            ),
+            (
+                *options.DATA,
+                *options.BATCHES,
+                *options.only(options.OUTPUT, "--format", "--timing", "--output"),
+                *options.PLOT_BATCHES,
+            ),
+            ("gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all",),
         ),
         Command(
             "run",

@@ -40,7 +40,7 @@ def run(values: dict[str, Any]) -> int:
     with (
         Files(values, request.model) as files,
         Canvas(values["plot"], sys.stderr if files.takes_stdout else text_stream(values)) as canvas,
-        Progress(_progress_stream(values)) as progress,
+        Progress(progress_stream(values)) as progress,
         ExitStack() as data,
     ):
         with Destination(values["output"]) as stream:
@@ -49,7 +49,7 @@ def run(values: dict[str, Any]) -> int:
             shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
             writer = writer_for(values, ready, settings, shown)
             observers = [writer, *(plot.observers if plot else ())]
-            outcome = solve(ready, settings, [*observers, progress.iterate])
+            outcome = solve(ready, settings, [*observers, progress.iterate], progress.epoch)
             progress.clear()
             writer.finish(outcome)
         files.write(ready, outcome)
@@ -59,7 +59,7 @@ def run(values: dict[str, Any]) -> int:
     return outcome.status.exit_code
 
 
-def _progress_stream(values: dict[str, Any]) -> TextIO | None:
+def progress_stream(values: dict[str, Any]) -> TextIO | None:
     """Where progress is told: not on a terminal through which rows of the answer run."""
     from gdcli.report.tables import is_terminal
 
@@ -88,19 +88,30 @@ def writer_for(values: dict[str, Any], ready: Prepared, settings: FitSettings, s
 
 def read(values: dict[str, Any]) -> tuple[FitRequest, FitSettings]:
     """Return what is asked for, from the values of the command line."""
+    request = request_of(values)
+    of_epochs = ("batch_size", "epochs", "schedule", "shuffle", "validate", "polish")
+    chosen = settings_of(values) | {name: values[name] for name in of_epochs if values[name] is not None}
+    from gdcli.fitting.request import FitSettings
+
+    return request, FitSettings(**chosen)
+
+
+def request_of(values: dict[str, Any]) -> FitRequest:
+    """Return which model is to be fitted to which data."""
     text, source = expression_text(values["expression"])
     if source == "standard input" and (not values["files"] or "-" in values["files"]):
         raise UsageError("the model and the data cannot both come from standard input", "give one a file")
     if not values["files"] and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
-    from gdcli.fitting.request import FitRequest, FitSettings
+    from gdcli.fitting.request import FitRequest
+    from gdcli.solvers.registry import find
 
+    if values["method"] not in (None, "sgd"):
+        find(values["method"])  # an unknown one is told before the data are read
     names = {field.name for field in fields(FitRequest)}
     asked: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names and v is not None
     }
     asked |= {"model": text, "source": source, "constants": tuple(values["set"])}
     asked["files"] = tuple(values["files"]) or ("-",)
-    of_epochs = ("batch_size", "epochs", "schedule", "shuffle", "validate", "polish")
-    chosen = settings_of(values) | {name: values[name] for name in of_epochs if values[name] is not None}
-    return FitRequest(**asked), FitSettings(**chosen)
+    return FitRequest(**asked)

@@ -45,12 +45,13 @@ class FitPlot:
 
     def _rows(self, outcome: FitOutcome) -> Any:
         from gdcli.fitting.looks import look
-        from gdcli.report.faults import harmless
+        from gdcli.report.faults import harmless, shorten
         from gdcli.report.fit_scenes import Rows
 
         seen = look(self._ready, outcome.run.best.at.x)
         what = harmless(" ".join(outcome.problem.expression.partition("~")[0].split()))
-        return Rows(what, seen.measured, seen.fitted, seen.rows, seen.column, seen.places, seen.curve)
+        over = None if seen.column is None else harmless(shorten(seen.column, 60))
+        return Rows(what, seen.measured, seen.fitted, seen.rows, over, seen.places, seen.curve)
 
 
 def _epochs(outcome: FitOutcome) -> Any:
@@ -59,6 +60,6 @@ def _epochs(outcome: FitOutcome) -> Any:
     sign, history = outcome.sign, outcome.history
     return Epochs(
         [epoch.iteration for epoch in history],
-        [sign * epoch.at.value / epoch.rows for epoch in history],
+        [sign * epoch.at.value for epoch in history],
         [None if epoch.held_out is None else sign * epoch.held_out for epoch in history],
     )

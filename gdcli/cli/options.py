@@ -248,6 +248,11 @@ def batch_size(value: str, name: str) -> int:
     return read
 
 
+def batch_sizes(value: str, name: str) -> tuple[int, ...]:
+    """Read a comma-separated list of batch sizes; 0 stands for all rows."""
+    return tuple(batch_size(part, name) for part, _ in _parts(value))
+
+
 FORMATS = ("table", "json", "jsonl", "csv", "plain")
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
 _OWN = "the method's own"
@@ -582,6 +587,34 @@ EPOCHS = (
     ),
     Option("--polish", "End with a batch solve.", "off", group="Stochastic"),
 )
+BATCHES = (
+    Option(
+        "--batch-size",
+        "The batch sizes, with commas: 1,32,all.",
+        "1,32,all",
+        "LIST",
+        batch_sizes,
+        group="Stochastic",
+    ),
+    Option(
+        "--method",
+        "sgd, momentum, nesterov, adagrad, rmsprop or adam.",
+        "sgd",
+        "NAME",
+        one_of("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"),
+        group="Stochastic",
+    ),
+    Option(
+        "--lr",
+        "One learning rate for all batch sizes.",
+        "for each from the data",
+        "NUMBER",
+        positive,
+        group="Stochastic",
+    ),
+    *(option for option in EPOCHS if option.name not in ("--batch-size", "--polish")),
+)
+PLOT_BATCHES = (_PLOT._replace(help=f"{_PLOT.help[:-1]}: the loss against the rows visited."),)
 FIT_OUTPUT = (
     *(option for option in OUTPUT if option.name == "--format"),
     OUTPUT[1]._replace(

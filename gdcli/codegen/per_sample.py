@@ -15,18 +15,27 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gdcli.codegen.runners import ARITHMETIC, compile_function
-from gdcli.codegen.source import Known, ScalarWriter, bare_namespace, safe_namespace
+from gdcli.codegen.source import Known, ScalarWriter, bare_namespace, number_text, safe_namespace
 from gdcli.codegen.updates import UpdateRule, clip_statements
 from gdcli.language.graph import LEAVES, Graph, Key, arguments
 
 
 class RowGradient(NamedTuple):
-    """The gradient of one row: ``nodes`` of ``graph``, one per parameter; the leaves of both kinds, in flat order."""
+    """The gradient of one row: ``nodes`` of ``graph``, one per parameter; the leaves of both kinds, in flat order.
+
+    With a ``factor`` the derivatives are its node times each of ``nodes``.
+    """
 
     graph: Graph
     nodes: Sequence[int]
     parameters: Sequence[Key]
     columns: Sequence[Key]
+    factor: int | None = None
+
+    @property
+    def roots(self) -> list[int]:
+        """All that is to be computed."""
+        return [*self.nodes] if self.factor is None else [self.factor, *self.nodes]
 
 
 class Box(NamedTuple):
@@ -44,39 +53,95 @@ def descent_text(
     It does the rows lo to hi (not included) in order, with a step of ``rate`` after each row, or with ``batches``
     after each ``size`` rows by their mean gradient (the last batch may be shorter).
     """
-    return _Descent(gradient, rule, box, safe).write(batches)
+    return Descent(gradient, rule, box, safe).write(batches)
 
 
-class _Descent:
-    """Writes the parts of the function."""
+def _number_and_rest(graph: Graph, i: int) -> tuple[float, int]:
+    """Return (a, j) with node i = a times node j; signs and number factors stand in front of products."""
+    number = 1.0
+    while True:
+        key = graph.keys[i]
+        if key[0] == "neg":
+            number, i = -number, key[1]
+            continue
+        factors = [(graph.value_of(a), b) for a, b in (key[1:], key[:0:-1])] if key[0] == "mul" else []
+        found = next(((value, rest) for value, rest in factors if value is not None), None)
+        if found is None:
+            return number, i
+        number, i = number * found[0], found[1]
 
-    def __init__(self, gradient: RowGradient, rule: UpdateRule, box: Box | None, safe: bool) -> None:
+
+class Descent:
+    """Writes the parts of a function that descends over rows."""
+
+    def __init__(
+        self, gradient: RowGradient, rule: UpdateRule, box: Box | None = None, safe: bool = False
+    ) -> None:
         self.gradient = gradient
         self.rule = rule
         self.box = box
         self.size = len(gradient.nodes)
+        self.factor = (
+            (1.0, -1) if gradient.factor is None else _number_and_rest(gradient.graph, gradient.factor)
+        )
         names = {key: f"x{i}" for i, key in enumerate(gradient.parameters)}
         names.update({key: f"c{i}[i]" for i, key in enumerate(gradient.columns)})
         self.names: dict[Key, str] = names
-        self.writer = ScalarWriter(gradient.graph, gradient.nodes, lambda key: self.names[key], safe)
+        self.writer = ScalarWriter(gradient.graph, gradient.roots, lambda key: self.names[key], safe)
 
     def write(self, batches: bool) -> str:
         columns = [f'c{i}: "float*"' for i in range(len(self.gradient.columns))]
         buffers = ['x: "float*"', 'state: "float*"', 'lo: "int"', 'hi: "int"', 'size: "int"', "rate"]
         lines = [f"def descend({', '.join(columns + buffers)}) -> None:"]
-        kept = [(f"x{i}", f"x[{i}]") for i in range(self.size)]
-        kept += [(name, f"state[{i}]") for i, name in enumerate(self.rule.names(self.size))]
+        kept = self.kept()
         lines += [f"    {name} = {place}" for name, place in kept]
         lines += self._batches() if batches else self._rows()
         lines += [f"    {place} = {name}" for name, place in kept]
         return "\n".join(lines) + "\n"
 
+    def kept(self) -> list[tuple[str, str]]:
+        """What is kept from step to step: its name, and its place in the buffers."""
+        kept = [(f"x{i}", f"x[{i}]") for i in range(self.size)]
+        return kept + [(name, f"state[{i}]") for i, name in enumerate(self.rule.names(self.size))]
+
     def _rows(self) -> list[str]:
-        self.writer.lines = lines = ["    for i in range(lo, hi):"]
-        known = self._columns(2)
-        self.writer.block(self.gradient.nodes, known, 2)
-        lines += [f"        g{k} = {known[node][0]}" for k, node in enumerate(self.gradient.nodes)]
-        return lines + self._step(2)
+        return [
+            *self.before(),
+            "    for i in range(lo, hi):",
+            *self.row(2),
+            *self.step(2, bool(self.rule.scaled)),
+        ]
+
+    def row(self, indent: int) -> list[str]:
+        """The statements that set g0, g1, ... to the gradient of row i."""
+        lines: list[str] = []
+        self.writer.lines = lines
+        known = self._columns(indent)
+        roots = self.gradient.roots
+        if self.gradient.factor is not None and self.rule.scaled:
+            roots[0] = self.factor[1]
+            self.writer.uses[roots[0]] += 1
+        self.writer.block(roots, known, indent)
+        space = "    " * indent
+        factor = self._factor(known, bool(self.rule.scaled), lines, space)
+        return lines + [f"{space}g{k} = {factor(node)}" for k, node in enumerate(self.gradient.nodes)]
+
+    def _factor(self, known: Known, scaled: bool, lines: list[str], space: str) -> Callable[[int], str]:
+        """Return what gives the text of a derivative from its node, multiplied by the rate where it is ``scaled``."""
+        factor = self.gradient.factor
+        if factor is None:
+            return lambda node: f"rate * {known[node][0]}" if scaled else known[node][0]
+        if scaled:
+            lines.append(f"{space}slope = step * {known[self.factor[1]][0]}")
+        else:
+            lines.append(f"{space}slope = {known[factor][0]}")
+        one = self.gradient.graph.number(1.0)
+        return lambda node: "slope" if node == one else f"slope * {known[node][0]}"
+
+    def before(self) -> list[str]:
+        """The statements before the first row."""
+        number = self.factor[0]
+        return [f"    step = rate * {number_text(number)}" if number != 1.0 else "    step = rate"]
 
     def _batches(self) -> list[str]:
         numbers = range(self.size)
@@ -87,6 +152,7 @@ class _Descent:
             *(f"        s{k} = 0.0" for k in numbers),
         ]
         known: Known = {}
+        roots = self.gradient.roots
         for i in self._of_parameters():  # once in a batch
             self.writer.block([i], known, 2)
             text, depth = known[i]
@@ -95,18 +161,19 @@ class _Descent:
                 known[i] = f"t{i}", 0
         lines.append("        for i in range(first, last):")
         known.update(self._columns(3))
-        self.writer.block(self.gradient.nodes, known, 3)
-        lines += [f"            s{k} = s{k} + {known[n][0]}" for k, n in enumerate(self.gradient.nodes)]
+        self.writer.block(roots, known, 3)
+        factor = self._factor(known, False, lines, "            ")
+        lines += [f"            s{k} = s{k} + {factor(n)}" for k, n in enumerate(self.gradient.nodes)]
         lines.append("        rows = float(last - first)")
         lines += [f"        g{k} = s{k} / rows" for k in numbers]
-        return [*lines, *self._step(2), "        first = last"]
+        return [*lines, *self.step(2, False), "        first = last"]
 
     def _columns(self, indent: int) -> Known:
         """Give a name to each column that is read more than once."""
         known: Known = {}
         graph = self.gradient.graph
         columns = {key: k for k, key in enumerate(self.gradient.columns)}
-        for i in self.writer.needed(self.gradient.nodes, {}, True):
+        for i in self.writer.needed(self.gradient.roots, {}, True):
             key = graph.keys[i]
             if key in columns and self.writer.uses[i] > 1:
                 name = f"r{columns[key]}"
@@ -118,19 +185,20 @@ class _Descent:
         """The operations that every row does alike, whatever its columns are."""
         graph = self.gradient.graph
         columns = set(self.gradient.columns)
-        needed = self.writer.needed(self.gradient.nodes, {}, True)
+        needed = self.writer.needed(self.gradient.roots, {}, True)
         varying: set[int] = set()
-        for i in graph.reach(tuple(self.gradient.nodes)):
+        for i in graph.reach(tuple(self.gradient.roots)):
             key = graph.keys[i]
             if key in columns or any(a in varying for a in arguments(key)):
                 varying.add(i)
         fixed = [i for i in needed if i not in varying and graph.keys[i][0] not in LEAVES]
         return [i for i in fixed if graph.keys[i][0] != "where"]
 
-    def _step(self, indent: int) -> list[str]:
+    def step(self, indent: int, scaled: bool) -> list[str]:
+        """The statements that take a step with the gradient g0, g1, ..., ``scaled``: it is multiplied by the rate."""
         space = "    " * indent
         clips = () if self.box is None else clip_statements(*self.box)
-        return [space + line for line in (*self.rule.statements(self.size), *clips)]
+        return [space + line for line in (*self.rule.statements(self.size, scaled), *clips)]
 
 
 Descend = Callable[..., None]
@@ -146,7 +214,7 @@ class RowDescent:
     def __init__(self, gradient: RowGradient, rule: UpdateRule, box: Box | None, batches: bool) -> None:
         self.gradient, self.rule, self.box, self.batches = gradient, rule, box, batches
         keys = gradient.graph.keys
-        self.operations = {keys[i][0] for i in gradient.graph.reach(tuple(gradient.nodes))}
+        self.operations = {keys[i][0] for i in gradient.graph.reach(tuple(gradient.roots))}
         self.bare = self._compile(False)
         self._safe: Descend | None = None
 

@@ -22,7 +22,7 @@ class UpdateRule:
 
     ``slots`` name the numbers kept for each parameter, all zero at first; ``common`` those kept once, with their first
     values. ``once`` are statements done once in a step, ``each`` those done for every parameter, ``#`` standing for
-    its number.
+    its number. ``scaled`` stand in for ``each`` where ``g`` comes multiplied by the rate; not every rule has them.
     """
 
     name: str
@@ -30,6 +30,7 @@ class UpdateRule:
     slots: tuple[str, ...] = ()
     common: tuple[tuple[str, float], ...] = ()
     once: tuple[str, ...] = ()
+    scaled: tuple[str, ...] = ()
 
     def state(self, size: int) -> list[float]:
         """Return the state before the first step, flat: the slots one after the other, then the common numbers."""
@@ -39,11 +40,11 @@ class UpdateRule:
         """Return the names of the numbers of the flat state."""
         return [f"{slot}{i}" for slot in self.slots for i in range(size)] + [name for name, _ in self.common]
 
-    def statements(self, size: int) -> Iterator[str]:
+    def statements(self, size: int, scaled: bool = False) -> Iterator[str]:
         """Yield the statements of a step for ``size`` scalars x0, x1, ... with gradients g0, g1, ..."""
         yield from self.once
         for i in range(size):
-            for text in self.each:
+            for text in self.scaled if scaled else self.each:
                 yield text.replace("#", str(i))
 
 
@@ -62,23 +63,23 @@ _ADAM_POWERS = tuple(
 RULES: Mapping[str, UpdateRule] = {
     rule.name: rule
     for rule in (
-        UpdateRule("sgd", ("x# = x# - rate * g#",)),
-        UpdateRule("momentum", (f"v# = {_KEEP} * v# - g#", "x# = x# + rate * v#"), ("v",)),
-        UpdateRule("nesterov", (f"v# = {_KEEP} * v# - g#", f"x# = x# + rate * ({_KEEP} * v# - g#)"), ("v",)),
-        UpdateRule("adagrad", ("v# = v# + g# * g#", f"x# = x# - rate * (g# / (sqrt(v#) + {_TINY}))"), ("v",)),
+        UpdateRule("sgd", ("x# = x# - rate * g#",), scaled=("x# = x# - g#",)),
+        UpdateRule("momentum", (f"m# = {_KEEP} * m# - g#", "x# = x# + rate * m#"), ("m",)),
+        UpdateRule("nesterov", (f"m# = {_KEEP} * m# - g#", f"x# = x# + rate * ({_KEEP} * m# - g#)"), ("m",)),
+        UpdateRule("adagrad", ("m# = m# + g# * g#", f"x# = x# - rate * (g# / (sqrt(m#) + {_TINY}))"), ("m",)),
         UpdateRule(
             "rmsprop",
-            (f"v# = {_fading(_KEEP, 'v#', '(g# * g#)')}", f"x# = x# - rate * (g# / (sqrt(v#) + {_TINY}))"),
-            ("v",),
+            (f"m# = {_fading(_KEEP, 'm#', '(g# * g#)')}", f"x# = x# - rate * (g# / (sqrt(m#) + {_TINY}))"),
+            ("m",),
         ),
         UpdateRule(
             "adam",
             (
                 f"u# = {_fading(_FIRST, 'u#', 'g#')}",
-                f"v# = {_fading(_SECOND, 'v#', '(g# * g#)')}",
-                f"x# = x# - rate * (u# / up / (sqrt(v# / vp) + {_TINY}))",
+                f"m# = {_fading(_SECOND, 'm#', '(g# * g#)')}",
+                f"x# = x# - rate * (u# / up / (sqrt(m# / vp) + {_TINY}))",
             ),
-            ("u", "v"),
+            ("u", "m"),
             (("p", 1.0), ("q", 1.0)),
             (*_ADAM_POWERS, "up = 1.0 - p", "vp = 1.0 - q"),
         ),

@@ -54,6 +54,8 @@ def plain(block: bytes, delimiter: str, cells: int) -> Plain | None:
     """Return the block (whole lines) as plain rows, None where it is not plain."""
     data = block
     if not data.isascii():
+        if data.startswith(b"\xef\xbb\xbf"):
+            return None  # within a file these bytes are a character, which polars would drop
         try:
             data.decode("utf-8")
         except UnicodeDecodeError:
@@ -65,10 +67,13 @@ def plain(block: bytes, delimiter: str, cells: int) -> Plain | None:
     elif b'"' in data:
         data = _quoted_cell(delimiter).sub(rb"\1", data)
     mark = delimiter.encode()
-    rows = data.count(b"\n")
     skeleton = data.translate(None, _not_structural(mark))
     ending = b"\r\n" if skeleton[cells - 1 : cells] == b"\r" else b"\n"
-    if skeleton != (mark * (cells - 1) + ending) * rows or _has_long_line(data):
+    row = mark * (cells - 1) + ending
+    rows = len(skeleton) // len(row)
+    if len(ending) == 2 and data.count(ending) != rows:
+        return None  # something stands between a carriage return and its line feed
+    if skeleton != row * rows or _has_long_line(data):
         return None
     if cells == 1 and (data.startswith(ending) or ending * 2 in data or b" " in data):
         return None  # a blank line is no row

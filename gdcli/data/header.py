@@ -19,9 +19,9 @@ from gdcli.data.streams import COLUMNAR, Lines
 from gdcli.errors import DataError, Span
 
 _DELIMITERS = ("\t", ";", ",", "|")
-_FIRST = 1 << 16  # bytes looked at first
-_ONE_READ = 1 << 40  # more than there is: without patience, one read more than is there already
-_BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_LONGEST = 1 << 18  # bytes looked at for the header, or the end of a quote in the first rows
+_BLANK = " \t\r"
+_BINARY = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 class Header(NamedTuple):
@@ -38,57 +38,59 @@ def read_header(lines: Lines) -> Header:
 
     Lines that are blank or begin with ``#`` may stand before it. Raises DataError for an empty or binary file.
     """
-    block = _beginning(lines)
-    first = lines.line - block.count(b"\n")
-    if first == 1:
-        block = block.removeprefix(b"\xef\xbb\xbf")
-    text = block.decode("utf-8", "surrogateescape").split("\n")[:-1]
+    text = _beginning(lines)
     skipped = _before(text)
     if skipped == len(text):
         what = "has comments but no rows" if any(line.strip() for line in text) else "is empty"
         raise DataError(f"{lines.name} {what}", "the first line names the columns, as in: x,y")
     delimiter = find_delimiter(text[skipped:], lines.name)
     try:
-        rows = records(text[skipped:], first + skipped, delimiter, lines.name)
-        header = next(rows)
+        header = next(records(text[skipped:], 1 + skipped, delimiter, lines.name))
     except UnfinishedError as place:
         at = skipped + place.line
-        raise never_closed(lines.name, first + at, text[at]) from None
-    used = header.line - first + header.text.count("\n") + 1
-    lines.give_back("".join(f"{line}\n" for line in text[used:]).encode("utf-8", "surrogateescape"))
+        raise never_closed(lines.name, 1 + at, text[at]) from None
+    used = header.line + header.text.count("\n")
+    rest = "".join(f"{line}\n" for line in text[used:])
+    lines.give_back(rest.encode("utf-8", "surrogateescape"), more=False)
     titles = tuple(unicodedata.normalize("NFKC", cell.strip()) for cell in header.cells)
     comment = text[skipped - 1].lstrip("# \t") if skipped and text[skipped - 1].startswith("#") else ""
     _check_numbers(titles, header, delimiter, lines.name, comment)
     return Header(titles, delimiter, header.text, header.line)
 
 
-def _beginning(lines: Lines) -> bytes:
-    """Return the first lines: two that are no comment, where there are as many, and no quote open at the end."""
+def _beginning(lines: Lines) -> list[str]:
+    """Return the first lines, two rows at least where there are as many, and no quote open after them."""
     while True:
-        block = lines.take(_ONE_READ, patience=0.0)
+        block = lines.take(1)
         if block.startswith(COLUMNAR):
             raise DataError(
                 f"{lines.name} is a Parquet or Arrow file",
                 "give it by its name, it cannot be read from a pipe",
             )
-        if found := _BINARY.search(block[:_FIRST]):
+        text = block.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
+        text.pop()
+        before = _before(text)
+        rows = [i for i in range(before, len(text)) if text[i].strip(_BLANK)]
+        _check_binary(text[: rows[1] + 1 if len(rows) > 1 else None], lines.name)
+        if lines.ended or (len(rows) >= 2 and (block.count(b'"') % 2 == 0 or len(block) > _LONGEST)):
+            return text
+        if before == len(text) and len(block) > _LONGEST:
+            raise DataError(f"{lines.name} has no header in its first {_LONGEST >> 10} KiB")
+        lines.give_back(block, more=True)
+
+
+def _check_binary(text: Sequence[str], name: str) -> None:
+    for i, line in enumerate(text):
+        if found := _BINARY.search(line):
             raise DataError(
-                f"{lines.name} is binary, not text (byte {found.start()} is 0x{found.group()[0]:02x})"
+                f"{name} is binary, not text (line {i + 1} has the byte 0x{ord(found.group()):02x})"
             )
-        rows = [
-            row
-            for row in block.split(b"\n")[:-1]
-            if row.strip() and not row.startswith((b"#", b"\xef\xbb\xbf#"))
-        ]
-        if lines.ended or (len(rows) >= 2 and block.count(b'"') % 2 == 0) or len(block) > 4 * _FIRST:
-            return block
-        lines.give_back(block)
 
 
 def _before(text: Sequence[str]) -> int:
     """Return the number of lines before the header."""
     for i, line in enumerate(text):
-        if line.strip() and not line.startswith("#"):
+        if line.strip(_BLANK) and not line.startswith("#"):
             return i
     return len(text)
 

@@ -36,7 +36,9 @@ class Source(Protocol):
     name: str
     kind: str
     titles: tuple[str, ...]
-    header: str
+    header: str  # the text that names the columns, empty where none does
+    header_line: int
+    delimiter: str  # of the cells in a row's text, empty where there are none
 
     def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
         """Read the columns with these indices from the first row on."""
@@ -45,3 +47,11 @@ class Source(Protocol):
     def close(self) -> None:
         """Close what is open."""
         ...
+
+
+def arrays(rows: list[list[float]], lines: list[int], columns: int) -> tuple[list[ndarray], ndarray]:
+    """Return rows of numbers as one array per column, and their lines as int64."""
+    import numpy as np
+
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), columns)
+    return [np.ascontiguousarray(table[:, i]) for i in range(columns)], np.array(lines, dtype=np.int64)

@@ -13,13 +13,14 @@ from __future__ import annotations
 import glob
 import os
 from bisect import bisect_right
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gdcli.data.header import names_of
 from gdcli.data.parts import Part, Skip, Source
-from gdcli.data.streams import Stream
+from gdcli.data.streams import COLUMNAR, Supply
+from gdcli.data.temporary import Folder
 from gdcli.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Table:
         self.sources = sources
         self.names = names
         self.titles = sources[0].titles
+        self.kind = sources[0].kind  # csv, jsonl or columnar
+        self.header, self.delimiter = sources[0].header, sources[0].delimiter
         self.missing = missing
         self._reset()
 
@@ -89,9 +92,11 @@ class Table:
             source.close()
 
     @property
-    def kind(self) -> str:
-        """csv, jsonl or columnar."""
-        return self.sources[0].kind
+    def progress(self) -> tuple[int, int]:
+        """How many bytes of the files are read so far, and how many there are; zeros where that is not known."""
+        found = [getattr(source, "progress", (0, 0)) for source in self.sources]
+        known = all(size for _, size in found)
+        return (sum(done for done, _ in found), sum(size for _, size in found)) if known else (0, 0)
 
     def index(self, name: str) -> int:
         """Return the index of a column; DataError for a name that no column has."""
@@ -192,11 +197,13 @@ def open_table(
     missing: str = "error",
     stdin: BinaryIO | None = None,
     reader: str = "auto",
+    copy: Folder | None = None,
 ) -> Table:
     """Open files and patterns of files as one table; ``-`` is ``stdin``.
 
     All must have the same columns in the same order. ``reserved`` has the names that no column may have. For
-    ``reader`` see `text.READERS`. Raises DataError for what is no table; nothing is read beyond the headers.
+    ``reader`` see `text.READERS`. With a folder as ``copy``, what comes through a pipe is written there too, so
+    that its rows can be read a second time. Raises DataError for what is no table; nothing is read beyond the headers.
     """
     files = expand(paths)
     if not files:
@@ -204,12 +211,12 @@ def open_table(
     sources: list[Source] = []
     try:
         for path in files:
-            sources.append(_open(path, stdin, reader))
+            number = len(sources)
+            kept = None if copy is None else lambda number=number: copy.create(f"rows-{number}")
+            sources.append(_open(path, stdin, reader, kept))
             _check_same(sources[0], sources[-1])
         first = sources[0]
-        names = names_of(
-            first.titles, reserved, f"{first.name}:{getattr(first, 'header_line', 1)}", first.header
-        )
+        names = names_of(first.titles, reserved, f"{first.name}:{first.header_line}", first.header)
     except BaseException:
         for source in sources:
             source.close()
@@ -217,14 +224,24 @@ def open_table(
     return Table(sources, names, missing)
 
 
-def _open(path: str, stdin: BinaryIO | None, reader: str) -> Source:
-    from gdcli.data.text import Text
-
-    stream = Stream(path, stdin)
+def _open(path: str, stdin: BinaryIO | None, reader: str, copy: Callable[[], BinaryIO] | None) -> Source:
+    """Open one source as what its first bytes say it is."""
+    supply = Supply(path, stdin, copy)
     try:
-        return Text(path, stream, reader)
+        if supply.start.startswith(COLUMNAR) and supply.again:
+            from gdcli.data.columnar import Columnar
+
+            supply.close()
+            return Columnar(path, supply.start)
+        if supply.start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
+            from gdcli.data.objects import Objects
+
+            return Objects(supply)
+        from gdcli.data.text import Text
+
+        return Text(supply, reader)
     except BaseException:
-        stream.close()
+        supply.close()
         raise
 
 

@@ -64,7 +64,7 @@ class Columns:
 
         Yields (how many rows came before, one array per column); the last piece may be shorter.
         """
-        if order is None:
+        if order is None or (order.shuffle == "none" and order.rows.units is None):
             for start in range(0, self.rows, size):
                 yield start, self.take(start, min(start + size, self.rows))
             return
@@ -181,7 +181,7 @@ class _Writer:
         self.rows = 0
         self._files: list[BinaryIO] = []
         for i in range(columns):
-            self._files.append(open(folder.path(_file(i)), "wb"))  # noqa: SIM115
+            self._files.append(folder.create(_file(i)))
             self._files[-1].write(bytes(_HEADER))
 
     def add(self, arrays: Sequence[ndarray]) -> None:

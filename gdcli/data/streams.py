@@ -73,6 +73,11 @@ class Stream:
         self.again = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         return file
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many bytes of a regular file are read and how many it has, packed as they are; else zeros."""
+        return (self._file.tell(), os.fstat(self._file.fileno()).st_size) if self.again else (0, 0)
+
     def _recognise(self) -> None:
         """Look at the first bytes: unpack what is compressed, refuse what is no text."""
         self.start = self._first()
@@ -174,26 +179,28 @@ def _why(fault: OSError) -> str:
 class Lines:
     """The lines of a stream, taken in blocks that end with a line end.
 
-    ``line`` is the number, from 1, of the line that the next block begins with.
+    ``first`` is the number, from 1, of the first line of the block taken last, ``line`` that of the line after it.
     """
 
     def __init__(self, stream: Stream, tee: BinaryIO | None = None) -> None:
         self.stream = stream
         self.name = stream.name
-        self.line = 1
+        self.first = self.line = 1
         self._rest = b""  # read, not yet given out
         self._ended = False
+        self._held = 0  # bytes at the beginning of the rest that are not enough by themselves
         self._tee = tee
 
-    def take(self, size: int, patience: float = _PATIENCE) -> bytes:
+    def take(self, size: int) -> bytes:
         """Return a block of whole lines of about ``size`` bytes; nothing at the end.
 
-        A block is shorter where the stream is slow: after ``patience`` seconds it goes as it is. What has been
-        read already is not kept waiting. The last line gets a line end where it has none.
+        A block is shorter where the stream is slow: after a moment it goes as it is, and what has been read
+        already is not kept waiting. The last line gets a line end where it has none.
         """
         pieces, length = [self._rest], len(self._rest)
-        whole = b"\n" in self._rest
-        deadline = time.monotonic() + patience
+        whole = self._rest.find(b"\n", self._held) >= 0
+        self._held = 0
+        deadline = time.monotonic() + _PATIENCE
         while not self._ended and (length < size or not whole):
             if whole and len(pieces) > 1:
                 left = deadline - time.monotonic()
@@ -214,7 +221,7 @@ class Lines:
         block = data[:cut]
         if block and not block.endswith(b"\n"):
             block += b"\n"
-        self.line += block.count(b"\n")
+        self.first, self.line = self.line, self.line + block.count(b"\n")
         return block
 
     @property
@@ -222,9 +229,13 @@ class Lines:
         """Whether nothing follows the block that was taken last."""
         return self._ended and not self._rest
 
-    def give_back(self, lines: bytes) -> None:
-        """Put whole lines, the last of those taken, back in front of what follows."""
+    def give_back(self, lines: bytes, more: bool) -> None:
+        """Put whole lines, the last of those taken, back in front of what follows.
+
+        With ``more`` the next block has at least one line beyond them.
+        """
         self._rest = lines + self._rest
+        self._held = len(lines) if more else 0
         self.line -= lines.count(b"\n")
 
     def too_long(self, line: int) -> DataError:
@@ -233,3 +244,50 @@ class Lines:
             f"{self.name}:{line}: a line of more than {LONGEST_LINE >> 20} MiB",
             "is this a file of text with rows?",
         )
+
+
+class Supply:
+    """The lines of one file or pipe, from their beginning, as often as they are wanted.
+
+    A regular file is opened anew each time. A pipe can be read once, unless ``copy`` names a file: then what
+    comes out of it is written there on the way, and read from there afterwards.
+    """
+
+    def __init__(
+        self, path: str, stdin: BinaryIO | None = None, copy: Callable[[], BinaryIO] | None = None
+    ) -> None:
+        self._path = path
+        self._copy = copy
+        self._file: BinaryIO | None = None
+        stream = Stream(path, stdin)
+        self.name, self.again = stream.name, stream.again
+        self.start = stream.start
+        if not self.again and copy is not None:
+            self._file = copy()
+        self._lines: Lines | None = Lines(stream, self._file)
+
+    def lines(self) -> tuple[Lines, bool]:
+        """Return the lines and whether they begin anew; not, where the header has been taken from them."""
+        if self._lines is not None:
+            return self._lines, False
+        if self.again:
+            self._lines = Lines(Stream(self._path))
+        elif self._file is not None:
+            self._file.flush()
+            self._lines = Lines(Stream(self._file.name, name=self.name))
+        else:
+            raise DataError(f"{self.name} can be read only once")
+        return self._lines, True
+
+    def rest(self) -> None:
+        """Close for now what can be opened again, a pipe stays open: there may be many files."""
+        if self.again:
+            self.close()
+
+    def close(self) -> None:
+        """Close the stream that is open; the copy of a pipe that was not read to its end is no use."""
+        if self._lines is not None:
+            if self._file is not None and not self.again and not self._lines.ended:
+                self._file = None
+            self._lines.stream.close()
+            self._lines = None

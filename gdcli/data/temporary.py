@@ -6,8 +6,10 @@ import atexit
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from gdcli.errors import DataError
 
@@ -25,6 +27,7 @@ class Folder:
     def __init__(self, where: str | None = None) -> None:
         self._where = where
         self._path: Path | None = None
+        self._files: list[BinaryIO] = []
 
     def path(self, name: str) -> Path:
         """Return the path of a file in the folder."""
@@ -41,6 +44,14 @@ class Folder:
             atexit.register(self.remove)
         return self._path / name
 
+    def create(self, name: str) -> BinaryIO:
+        """Return a new file of the folder, open for writing; it is closed with the folder at the latest."""
+        try:
+            self._files.append(open(self.path(name), "wb"))  # noqa: SIM115
+        except OSError as fault:
+            raise self.full(fault) from None
+        return self._files[-1]
+
     def full(self, fault: OSError) -> DataError:
         """Return the error for a write that failed."""
         return DataError(
@@ -51,6 +62,10 @@ class Folder:
     def remove(self) -> None:
         """Remove the folder and what is in it; a child process leaves that to the one that made it."""
         if self._path is not None and self._owner == os.getpid():
+            for file in self._files:
+                with suppress(OSError):  # a disk that was full, told by the write that came first
+                    file.close()
+            self._files = []
             shutil.rmtree(self._path, ignore_errors=True)
             atexit.unregister(self.remove)
             self._path = None

@@ -8,17 +8,13 @@ the same on every input, as they are tested to.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO
 
 from gdcli.data import fast
 from gdcli.data.cells import Numbers, UnfinishedError, never_closed, records
 from gdcli.data.header import read_header
-from gdcli.data.parts import Part, Skip
-from gdcli.data.streams import LONGEST_LINE, Lines, Stream
+from gdcli.data.parts import Part, Skip, arrays
+from gdcli.data.streams import LONGEST_LINE, Supply
 from gdcli.errors import DataError
-
-if TYPE_CHECKING:
-    from numpy import ndarray
 
 READERS = ("auto", "polars", "split", "csv")
 # Bytes of the second block: the first is what came with the header, each next one is four times as long, up to the
@@ -29,50 +25,45 @@ _MANY = 1 / 16  # more doubtful rows than this: the whole block goes to the csv 
 
 
 class Text:
-    """Delimited text with a header. ``stream`` is read once; a regular file is opened again for each reading."""
+    """Delimited text with a header.
+
+    ``progress`` is that of the stream at the last block.
+    """
 
     kind = "csv"
 
-    def __init__(self, path: str, stream: Stream, reader: str = "auto", tee: BinaryIO | None = None) -> None:
-        self.path, self.name = path, stream.name
-        self._lines: Lines | None = Lines(stream, tee)
-        found = read_header(self._lines)
-        self.titles, self.delimiter, self.header, self.header_line = found
+    def __init__(self, supply: Supply, reader: str = "auto") -> None:
+        self.name = supply.name
+        self._supply = supply
+        lines, _ = supply.lines()
+        self.progress = (0, lines.stream.progress[1])
+        self.titles, self.delimiter, self.header, self.header_line = read_header(lines)
         if reader == "auto":
             reader = "polars" if fast.has_polars() else "split"
         self.reader = reader
-        if stream.again:
-            self.close()
+        supply.rest()
 
     def close(self) -> None:
         """Close the stream."""
-        if self._lines is not None:
-            self._lines.stream.close()
-            self._lines = None
-
-    def _start(self) -> Lines:
-        """Return the lines from the first row on."""
-        if self._lines is None:
-            self._lines = Lines(Stream(self.path))
-            titles = read_header(self._lines).titles
-            if titles != self.titles:
-                raise DataError(f"{self.name} has changed while it was read")
-        return self._lines
+        self._supply.close()
 
     def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
         """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
-        lines = self._start()
+        lines, anew = self._supply.lines()
+        if anew and read_header(lines).titles != self.titles:
+            raise DataError(f"{self.name} has changed while it was read")
         numbers = Numbers(self.name, self.titles, wanted, self.delimiter, skip)
         size, largest = 1, _SIZES[self.reader]
         try:
             while block := lines.take(size):
-                first = lines.line - block.count(b"\n")
+                first = lines.first
+                self.progress = lines.stream.progress
                 size = min(max(4 * size, _SECOND), largest)
                 part = self._quick(block, first, numbers, lines.ended, text)
                 if part is None:
                     part, rest = self._slow(block, first, numbers, lines.ended, text)
-                    lines.give_back(rest)
-                    size = max(size, 2 * len(rest))
+                    if rest:
+                        lines.give_back(rest, more=True)
                 if part.rows or part.text:
                     yield part
         finally:
@@ -137,7 +128,7 @@ class Text:
             rest = "".join(f"{line}\n" for line in texts[place.line :]).encode("utf-8", "surrogateescape")
             if last or len(rest) > LONGEST_LINE:
                 raise never_closed(self.name, first + place.line, texts[place.line]) from None
-        columns, numbered = _arrays(rows, lines, len(numbers.wanted))
+        columns, numbered = arrays(rows, lines, len(numbers.wanted))
         return Part(columns, numbered, shown if text else None, used if text else None), rest
 
 
@@ -146,10 +137,3 @@ def _texts(block: bytes) -> list[str]:
     texts = block.decode("utf-8").replace("\r\n", "\n").split("\n")
     texts.pop()
     return texts
-
-
-def _arrays(rows: list[list[float]], lines: list[int], columns: int) -> tuple[list[ndarray], ndarray]:
-    import numpy as np
-
-    table = np.array(rows, dtype=np.float64).reshape(len(rows), columns)
-    return [np.ascontiguousarray(table[:, i]) for i in range(columns)], np.array(lines, dtype=np.int64)

@@ -139,7 +139,7 @@ def _with_redundancy(verdict: Verdict, errors: Errors) -> Verdict:
     """A minimum whose parameters cannot be told apart is no answer."""
     if not errors.redundant or verdict.status not in (Status.CONVERGED, Status.STALLED):
         return verdict
-    message = f"The data do not tell all parameters: {errors.redundant}."
+    message = f"The data do not tell all parameters ({errors.redundant})."
     return verdict._replace(
         status=Status.WRONG_KIND,
         message=message,

@@ -42,7 +42,7 @@ def fitted_and_measured(prepared: Prepared, objective: RowObjective, x: Any) -> 
 
 
 class Look(NamedTuple):
-    """Some rows of a fit: measured and fitted, and the column that the formula is drawn over (None: there are several).
+    """Some rows of a fit: measured and fitted, and the column (or logit) that a curve is drawn over, None for none.
 
     ``rows`` is how many rows there are. ``curve`` has the places along the column and what the model says there.
     """
@@ -77,8 +77,25 @@ def look(prepared: Prepared, x: Any) -> Look:
             column = arrays[tuple(data.names).index(over)]
             places += column[here].tolist()
             ends = np.array([min(ends[0], column.min()), max(ends[1], column.max())])
-    curve = ([], []) if over is None else _curve(prepared, x, over, *map(float, ends))
+    if over is not None:
+        curve = _curve(prepared, x, over, *map(float, ends))
+    elif prepared.problem.loss == "logistic":
+        over, places, curve = _over_logit(prepared.problem.expression, np.array(fitted))
+    else:
+        curve = [], []
     return Look(measured, fitted, over, places, data.rows, curve)
+
+
+def _over_logit(model: str, chances: Any) -> tuple[str, list[float], tuple[list[float], list[float]]]:
+    """The logits of probabilities, called by the formula that they are, and the curve over them."""
+    import numpy as np
+
+    with np.errstate(divide="ignore"):
+        logits = np.log(chances) - np.log1p(-chances)
+    known = logits[np.isfinite(logits)]
+    places = np.linspace(known.min(initial=0.0), known.max(initial=0.0), CURVE)
+    curve = places.tolist(), (1.0 / (1.0 + np.exp(-places))).tolist()
+    return " ".join(model.partition("~")[2].split()), logits.tolist(), curve
 
 
 def drawn_over(prepared: Prepared) -> str | None:

@@ -20,6 +20,20 @@ class RowCount(NamedTuple):
     lines: tuple[str, ...] = ()
 
 
+class AnswerNoise(NamedTuple):
+    """What keeps the mean loss of the answer of a run by epochs above its minimum.
+
+    ``gap`` is how far it is above, by a Newton step; ``excess`` and ``deviation`` are mean and standard deviation of
+    that over runs with other seeds, ``standard_error`` their root mean square. None where it is not known.
+    """
+
+    gap: float | None
+    excess: float | None
+    deviation: float | None
+    standard_error: float | None
+    settled: bool | None
+
+
 _NO_ROWS = RowCount(0)
 
 
@@ -27,9 +41,10 @@ _NO_ROWS = RowCount(0)
 class FitOutcome(Outcome):
     """The answer of a fit.
 
-    ``value`` is the (weighted) sum of the losses of all rows, ``mean_loss`` that divided by the rows. ``statistics``
-    has the errors of the parameters, None where there are none, for the reason ``unknown_errors``. ``noise``,
-    ``epochs`` and ``history`` (a record per epoch) are those of a stochastic run.
+    ``value`` is the (weighted) sum of the losses of all rows (of those learned from, where some were held back),
+    ``mean_loss`` that divided by the rows. ``statistics`` has the errors of the parameters, None where there are none,
+    for the reason ``unknown_errors``. ``noise``, ``epochs`` and ``history`` (the point after each epoch, with the mean
+    loss as its value) are those of a stochastic run.
     """
 
     problem: FitProblem
@@ -38,10 +53,11 @@ class FitOutcome(Outcome):
     statistics: FitStatistics | None = None
     unknown_errors: str = ""
     epochs: int | None = None
-    noise: Any = None
+    noise: AnswerNoise | None = None
     history: tuple[Any, ...] = ()
 
     @property
     def mean_loss(self) -> float:
         """The mean loss of a row."""
-        return self.value / self.rows.used
+        learned = self.history and not self.settings.polish
+        return self.value / (self.history[-1].rows if learned else self.rows.used)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.errors import DataError, UsageError, did_you_mean
 from gdcli.fitting.checks import check_count, check_rows, check_start
 from gdcli.fitting.outcome import RowCount
 from gdcli.fitting.request import AUTO, FitProblem, FitRequest, read_matrices
+from gdcli.fitting.search import search_start
 from gdcli.fitting.starts import is_linear, start_values
 from gdcli.language.model import Model, Names, parse_model, reserved, sort_names
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
@@ -50,8 +51,7 @@ def prepared(
     _check_sense(request, model)
     from gdcli.language.values import read_values
 
-    searched = request.start == (AUTO,)
-    given = [] if searched else read_values(request.start, "--start", request.seed)
+    given = read_values([text for text in request.start if text != AUTO], "--start", request.seed)
     constants = _constants(request)
     if request.data is not None:
         with columns_of(request.data) as data:
@@ -161,7 +161,7 @@ def _ready(
     sign = -1 if request.maximize else 1
     row = build_row_model(model, names, constants, loss, weighting, request.huber_delta or 1.0, sign)
     linear = is_linear(row) and loss != "poisson"
-    searched = request.start == (AUTO,)
+    searched = AUTO in request.start and not linear
     start = start_values(model, names, given, not linear and not searched, columns or data.names)
     problem = FitProblem(
         expression=model.text,
@@ -182,8 +182,10 @@ def _ready(
     )
     check_count(row, data)
     check_rows(problem, row, data, place)
-    if searched and not linear:
-        raise NotImplementedError
+    if searched:
+        found = search_start(problem, row, data, {entry.name: entry.value for entry in given})
+        start = dict(found.start)
+        problem = replace(problem, start=start, searched=found.tried)
     check_start(problem, row, data, row.space.flatten(start), place)
     return Prepared(problem, row, data, count)
 

@@ -95,7 +95,8 @@ class FitSettings(Settings):
 class FitProblem(Problem):
     """A fit made ready: the expression is the model, the start has every parameter.
 
-    ``loss`` is empty for a typed loss. ``linear`` tells that the model is linear in its parameters.
+    ``loss`` is empty for a typed loss. ``linear`` tells that the model is linear in its parameters, ``searched`` how
+    many starts were tried for the one taken (0: it was given).
     """
 
     files: tuple[str, ...] = ()

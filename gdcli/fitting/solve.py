@@ -24,6 +24,7 @@ from gdcli.solvers.types import Observer
 
 if TYPE_CHECKING:
     from gdcli.solvers.registry import Chosen
+    from gdcli.solvers.stochastic import ProgressHook
 
 # Parameters of a fit are numbers to be written down: Newton's method is given the one step more that doubles their
 # digits.
@@ -31,17 +32,23 @@ _LAST_DIGITS = 1e-14
 
 
 def solve(
-    prepared: Prepared, settings: FitSettings | None = None, observers: Sequence[Observer] = ()
+    prepared: Prepared,
+    settings: FitSettings | None = None,
+    observers: Sequence[Observer] = (),
+    progress: ProgressHook | None = None,
 ) -> FitOutcome:
-    """Solve a fit in one of the ways that look at all rows at a time.
+    """Solve a fit, by epochs or in one of the ways that look at all rows at a time.
 
-    Raises UsageError for a contradictory or unknown setting.
+    ``observers`` see every iterate, or the point after every epoch, with sums over rows as values.
+
+    ``progress`` is told from time to time how far an epoch has come. Raises UsageError for a contradictory or unknown
+    setting.
     """
     settings = settings or FitSettings()
     if settings.is_stochastic:
         from gdcli.fitting.stochastic import solve_stochastic
 
-        return solve_stochastic(prepared, settings, observers)
+        return solve_stochastic(prepared, settings, observers, progress)
     from gdcli.solvers.run import run
 
     plain = settings.lr is not None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gdcli.calculus.autodiff import Derivatives
 from gdcli.errors import UsageError
 from gdcli.language.form import all_nodes, subscripted
 from gdcli.language.model import Model, Names, place_of
 from gdcli.language.values import Entry
+from gdcli.objective.linearity import linear_parameters
 from gdcli.objective.row_model import RowModel
 from gdcli.problem import example, listed, named_values
 
@@ -21,26 +21,7 @@ def is_linear(row: RowModel) -> bool:
     """
     if row.response is None or row.depends(row.response):
         return False
-    return len(linear_parameters(row)) == row.space.size
-
-
-def linear_parameters(row: RowModel) -> list[int]:
-    """Return the places of parameters in which the model is linear together, the others held.
-
-    They are gathered one by one: a parameter joins when the derivatives by those gathered, and its own, depend on
-    none of them.
-    """
-    adjoints = Derivatives(row.graph, frozenset(row.columns)).gradient(row.predictor)
-    graph, found = row.graph, list[int]()
-    leaves = row.parameters
-    below = [
-        frozenset(graph.reach([adjoints[leaf]])) if leaf in adjoints else frozenset[int]() for leaf in leaves
-    ]
-    for i, leaf in enumerate(leaves):
-        group = [*found, i]
-        if leaf in adjoints and not any(leaves[a] in below[b] for a in group for b in group):
-            found.append(i)
-    return found
+    return len(linear_parameters(row, row.predictor)) == row.space.size
 
 
 def start_values(

@@ -11,7 +11,7 @@ from gdcli.codegen.per_sample import Box
 from gdcli.errors import UsageError
 from gdcli.evidence import bounds_of, moved_inside
 from gdcli.fitting.errors import estimate_errors, without_errors
-from gdcli.fitting.outcome import FitOutcome
+from gdcli.fitting.outcome import AnswerNoise, FitOutcome
 from gdcli.fitting.units import scaled_run
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import sign_of
@@ -71,7 +71,7 @@ def solve_stochastic(
     _check(settings)
     sign = sign_of(prepared.problem.sense)
     learned, held_out = visited(prepared, settings)
-    box, start, notes = _box(prepared)
+    box, start, notes = box_and_start(prepared)
     rules = rules_from(
         tol=0.0,
         max_iter=settings.max_iter,
@@ -130,7 +130,8 @@ def _check(settings: FitSettings) -> None:
             )
 
 
-def _box(prepared: Prepared) -> tuple[Box | None, Any, list[str]]:
+def box_and_start(prepared: Prepared) -> tuple[Box | None, Any, list[str]]:
+    """Return the bounds, the start moved within them, and a warning of that."""
     objective = RowObjective(prepared.row, prepared.data)
     start = objective.vector(objective.space.flatten(prepared.problem.start))
     if not prepared.problem.bounds:
@@ -142,10 +143,23 @@ def _box(prepared: Prepared) -> tuple[Box | None, Any, list[str]]:
 
 def _in_sums(observer: Observer, rows: int) -> Callable[[Epoch], None]:
     def seen(epoch: Epoch) -> None:
-        total = epoch.at._replace(value=epoch.at.value * rows)
-        observer(epoch._replace(at=total))  # type: ignore[arg-type]  # an iterate field by field, and more
+        observer(_summed(epoch, rows))  # type: ignore[arg-type]  # an iterate field by field, and more
 
     return seen
+
+
+def _summed(epoch: Epoch, rows: int) -> Epoch:
+    """The same epoch with the sum over the rows as its value."""
+    return epoch._replace(at=epoch.at._replace(value=epoch.at.value * rows))
+
+
+def _noise(made: StochasticRun) -> AnswerNoise | None:
+    if made.gap is None:
+        return None
+    found = made.noise
+    if found is None:
+        return AnswerNoise(made.gap, None, None, None, None)
+    return AnswerNoise(made.gap, found.excess, found.deviation, found.error, found.explains(made.gap))
 
 
 def _outcome(
@@ -180,6 +194,7 @@ def _outcome(
         statistics=without_errors(errors.found, reason),
         unknown_errors=reason,
         epochs=made.run.iterations,
+        noise=_noise(made),
         history=made.epochs,
     )
 

@@ -284,12 +284,12 @@ _DEFINITIONS: dict[str, _Definition] = {
     "sigmoid": _Definition(
         ("x",),
         (("x >= 0.0", "1.0 / (1.0 + exp(-x))"), (None, "e = exp(x)\ne / (1.0 + e)")),
-        "e = exp(-fabs(x))\nnp.where(x >= 0.0, 1.0, e) / (1.0 + e)",
+        "exp(np.minimum(x, 0.0)) / (1.0 + exp(copysign(x, -1.0)))",
     ),
     "softplus": _Definition(
         ("x",),
         (("x > 0.0", "x + log1p(exp(-x))"), (None, "log1p(exp(x))")),
-        "np.maximum(x, 0.0) + log1p(exp(-fabs(x)))",
+        "np.maximum(x, 0.0) + log1p(exp(copysign(x, -1.0)))",
     ),
 }
 

@@ -77,20 +77,22 @@ class LinearWaist:
         places: dict[Key, int] = {key: i for i, key in enumerate(row.column_leaves)}
         graph = Graph()
         zeros = {node: graph.number(0.0) for node in row.parameters}
-        roots = [copy_into(graph, row.graph, node, zeros) for node in (*waist.partials, waist.node)]
+        roots = [copy_into(graph, row.graph, node, zeros, True) for node in (*waist.partials, waist.node)]
         self.features = batch_function(graph, roots, places)
         small = Graph()
         slope = copy_into(small, row.graph, waist.slope, {waist.node: small.scalar(WAIST)})
         data = data_nodes(small, slope, set(row.columns))
-        self.prepare = batch_function(small, data, places)
+        self.prepare = batch_function(small, data, places) if data else lambda columns: ()
         bare = Graph()
         names = {node: bare.scalar(f"{WAIST}{k}") for k, node in enumerate(data)}
         keys: dict[Key, int] = {("scalar", WAIST): 0}
         keys.update({("scalar", f"{WAIST}{k}"): k + 1 for k in range(len(data))})
-        self.slope = batch_function(bare, [copy_into(bare, small, slope, names)], keys)
+        root = copy_into(bare, small, slope, names)
+        self.is_number = bare.keys[root][0] == "number"  # the slope of a loss that is linear itself
+        self.slope = batch_function(bare, [root], keys)
 
     def piece(self, columns: Arrays, count: int) -> Callable[[int, int], Gradient]:
-        np, slope = self.np, self.slope
+        np, slope, is_number = self.np, self.slope, self.is_number
         *partials, offset = self.features(columns)
         features = np.empty((self.size, count))
         for k, partial in enumerate(partials):
@@ -109,7 +111,7 @@ class LinearWaist:
                 if shift is not None:
                     waist += shift[lo:hi]
                 along = slope((waist, *here))[0]
-                if np.ndim(along) == 0:  # a loss that is linear itself
+                if is_number:
                     return part.sum(axis=1) * (along / (hi - lo))
                 return part @ along / (hi - lo)
 

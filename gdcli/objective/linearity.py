@@ -7,19 +7,21 @@ from gdcli.language.graph import Graph
 from gdcli.objective.row_model import RowModel
 
 
-def linear_parameters(row: RowModel) -> list[int]:
+def linear_parameters(row: RowModel, root: int | None = None) -> list[int]:
     """Return the numbers of parameters, in flat order, that the residual is jointly linear in; the more the better.
 
     The residual is linear in a set of parameters when its derivatives by them depend on none of them: for
     ``a*exp(-b*x) + c`` the set is a and c, for ``a*b*x`` it is one of the two. A parameter that a jump depends on is
     not linear, whatever the derivative says. Parameters that go with the most others
-    are taken first. Empty where the loss is not a square.
+    are taken first. ``root`` is another node of the row to ask about; without it the answer is empty where the loss is
+    not a square.
     """
-    if row.residual is None:
+    root = row.residual if root is None else root
+    if root is None:
         return []
     graph, parameters = row.graph, row.parameters
-    adjoints = Derivatives(graph, frozenset(row.columns)).gradient(row.residual)
-    behind_jumps = graph.reach(tuple(_jumping(graph, row.residual)))
+    adjoints = Derivatives(graph, frozenset(row.columns)).gradient(root)
+    behind_jumps = graph.reach(tuple(_jumping(graph, root)))
     needs = [set(graph.reach((adjoints[i],))) if i in adjoints else set() for i in parameters]
     able = [k for k, i in enumerate(parameters) if i in adjoints and i not in set(behind_jumps)]
     bent = {k: {j for j in able if parameters[j] in needs[k] or parameters[k] in needs[j]} for k in able}

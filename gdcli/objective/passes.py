@@ -16,7 +16,7 @@ from gdcli.codegen.updates import RULES, array_state, array_update
 from gdcli.objective.batches import batch_gradients, in_order
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.rows import RowObjective, Rows
-from gdcli.objective.waist import gradient_nodes
+from gdcli.objective.waist import factored_gradient
 
 # From so many rows in a batch arrays are quicker than scalars in CPython.
 ARRAY_ROWS = 16
@@ -124,11 +124,9 @@ class RowPasses:
         if self.batch == self.rows:
             return _Whole(self, x)
         if self.batch < ARRAY_ROWS:
-            graph = self.row.graph
-            derivatives = Derivatives(graph, frozenset(self.row.columns))
-            nodes = gradient_nodes(derivatives, self.row.loss, self.row.parameters)
-            if len(graph.reach(tuple(nodes))) + self.size <= TEXT_NODES:
-                return _Scalars(self, x, nodes)
+            gradient = row_gradient(self.row)
+            if len(gradient.graph.reach(tuple(gradient.roots))) + self.size <= TEXT_NODES:
+                return _Scalars(self, x, gradient)
         return _Arrays(self, x)
 
     def _pieces(self, epoch: int) -> Iterator[tuple[list[Any], int]]:
@@ -138,12 +136,17 @@ class RowPasses:
             yield [columns[k] for k in self._order], len(columns[0])
 
 
+def row_gradient(row: RowModel) -> RowGradient:
+    """Return the gradient of one row as program texts want it."""
+    derivatives = Derivatives(row.graph, frozenset(row.columns))
+    factor, nodes = factored_gradient(derivatives, row.loss, row.parameters)
+    return RowGradient(row.graph, nodes, list(row.parameter_leaves), list(row.column_leaves), factor)
+
+
 class _Scalars:
     """Steps by program text of scalars."""
 
-    def __init__(self, passes: RowPasses, x: Sequence[float], nodes: Sequence[int]) -> None:
-        row = passes.row
-        gradient = RowGradient(row.graph, nodes, list(row.parameter_leaves), list(row.column_leaves))
+    def __init__(self, passes: RowPasses, x: Sequence[float], gradient: RowGradient) -> None:
         passes.engine = "python"
         self.batch = passes.batch
         self.descend = RowDescent(gradient, passes.rule, passes.box, self.batch > 1)

@@ -55,6 +55,39 @@ def find_waist(derivatives: Derivatives, loss: int, parameters: Sequence[int]) -
     return Waist(node, slope, partials, linear)
 
 
+def balanced(graph: Graph, root: int) -> int:
+    """Return a sum of many terms with its terms added in pairs: a processor can do those side by side."""
+    terms: list[int] = []
+    stack = [root]
+    while stack:
+        i = stack.pop()
+        if graph.keys[i][0] == "add":
+            stack.extend(graph.keys[i][1:])
+        else:
+            terms.append(i)
+    terms.sort()
+    while len(terms) > 1:
+        pairs = [graph.node("add", a, b) for a, b in zip(terms[::2], terms[1::2], strict=False)]
+        terms = pairs + terms[len(pairs) * 2 :]
+    return terms[0]
+
+
+def factored_gradient(
+    derivatives: Derivatives, loss: int, parameters: Sequence[int]
+) -> tuple[int | None, list[int]]:
+    """Return (factor, nodes): the derivative by each parameter is the factor times its node (None: the node alone).
+
+    It is the gradient as a single row's step wants it, with sums in pairs; its last digits may be others.
+    """
+    found = find_waist(derivatives, loss, parameters)
+    if found is None:
+        return None, gradient_nodes(derivatives, loss, parameters)
+    if not found.linear:
+        return found.slope, found.partials
+    graph = derivatives.graph
+    return copy_into(graph, graph, found.slope, {found.node: balanced(graph, found.node)}), found.partials
+
+
 def gradient_nodes(derivatives: Derivatives, loss: int, parameters: Sequence[int]) -> list[int]:
     """Return the derivative of the loss by each parameter, through the waist where there is one."""
     graph = derivatives.graph
@@ -66,8 +99,13 @@ def gradient_nodes(derivatives: Derivatives, loss: int, parameters: Sequence[int
     return [adjoints.get(i, zero) for i in parameters]
 
 
-def copy_into(target: Graph, graph: Graph, root: int, known: Mapping[int, int]) -> int:
-    """Write what ``root`` depends on into another graph, ``known`` nodes standing for what they stand for."""
+def copy_into(
+    target: Graph, graph: Graph, root: int, known: Mapping[int, int], simplify: bool = False
+) -> int:
+    """Write what ``root`` depends on into another graph, ``known`` nodes standing for what they stand for.
+
+    ``simplify`` takes out zeros and ones.
+    """
     new = dict(known)
     for i in _reach_above(graph, root, known):
         key = graph.keys[i]
@@ -81,6 +119,8 @@ def copy_into(target: Graph, graph: Graph, root: int, known: Mapping[int, int]) 
             new[i] = target.element(key[1], key[2])
         elif key[0] == "where":
             new[i] = target.node("where", key[1], *(new[a] for a in key[2:]))
+        elif simplify and key[0] in ("add", "sub", "mul", "div", "neg"):
+            new[i] = getattr(target, key[0])(*(new[a] for a in key[1:]))
         else:
             new[i] = target.node(key[0], *(new[a] for a in key[1:]))
     return new[root]

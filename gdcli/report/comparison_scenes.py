@@ -98,6 +98,44 @@ def rate_values(title: str, paths: Sequence[RatePath], sign: int, best: float) -
     return Chart(title, (panel,), [(line.label, line.ys) for line in lines])
 
 
+# -- batch sizes -------------------------------------------------------------------------------------------------
+
+
+class BatchPath(NamedTuple):
+    """One batch size by its name: the row visits and the (minimised) mean loss after each epoch."""
+
+    name: str
+    course: Sequence[tuple[int, float]]
+
+
+def batch_losses(title: str, paths: Sequence[BatchPath], sign: int, lowest: float | None) -> Chart:
+    """Return the mean loss against the rows visited, a curve for each batch size.
+
+    Where the minimum is known it is how far the loss is above it, on a logarithmic scale.
+    """
+    log = lowest is not None
+    series = []
+    for number, path in enumerate(paths):
+        losses = [loss for _, loss in path.course]
+        ys = (
+            [positive(loss - lowest) for loss in losses]
+            if lowest is not None
+            else finite([sign * v for v in losses])
+        )
+        label = f"batch size {path.name}"
+        line = Series([visits for visits, _ in path.course], ys, label, CYCLE[number % len(CYCLE)])
+        marks = SHAPES[number % len(SHAPES)] if len(ys) <= MARKED else ""
+        series.append(line._replace(shape=marks, size=3.5, dashed=number >= len(CYCLE)))
+    what = f"mean loss {'below its maximum' if sign < 0 else 'above its minimum'}" if log else "mean loss"
+    first = [positive(path.course[0][1] - lowest) for path in paths] if lowest is not None else []
+    shown = [y for line in series for y in line.ys if isfinite(y)]
+    ylim = None
+    if log and shown and first and isfinite(first[0]):  # not the whole way of a size that diverges
+        ylim = (max(min(shown), _GONE * first[0]) / 3.0, min(max(shown), _GROWN * first[0]) * 3.0)
+    panel = Panel(series, "rows visited", what, ylog=log and bool(shown), ylim=ylim, whole=True)
+    return Chart(title, (panel,), [(line.label, line.ys) for line in series])
+
+
 # -- gradients ---------------------------------------------------------------------------------------------------
 
 _QUOTIENTS = (

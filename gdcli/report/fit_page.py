@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gdcli.report import summary
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.fit_records import epoch_cells
-from gdcli.report.numbers import amount, column, pointed, short
+from gdcli.report.numbers import amount, column, pointed, short, thousands
 from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
 
 if TYPE_CHECKING:
@@ -39,8 +39,17 @@ def page(outcome: FitOutcome, trail: Trail, width: int, glyphs: Glyphs, timing: 
         _path(outcome, trail, width, glyphs, timing),
         parameters(outcome, width, glyphs),
         _sums(outcome, width),
-        summary.verdict(outcome, width) + summary.evidence(outcome, width, timing),
+        summary.verdict(outcome, width) + summary.evidence(outcome, width, timing, _work(outcome)),
     )
+
+
+def _work(outcome: FitOutcome) -> str:
+    """What a run by epochs cost; empty for a batch solve, and for one that ends with it."""
+    if not outcome.history or outcome.settings.polish:
+        return ""
+    counts = outcome.run.counts
+    visits = amount(outcome.history[-1].visits, "visit of a row", "visits of rows")
+    return f"{amount(outcome.run.iterations, 'epoch')}, {amount(counts.gradient, 'step')}, {visits}"
 
 
 def _question(outcome: FitOutcome, width: int) -> list[Line]:
@@ -120,7 +129,7 @@ def _epochs(rows: Sequence[EpochRow], timing: bool) -> list[Column]:
 
 def _pace(row: EpochRow) -> str:
     """How many rows a second, on the average from the start."""
-    return f"{row.visits / row.seconds:.3g}" if row.visits and row.seconds > 0.0 else ""
+    return thousands(row.visits / row.seconds) if row.visits and row.seconds > 0.0 else ""
 
 
 # -- the parameters ------------------------------------------------------------------------------------------------
@@ -222,9 +231,9 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
     if problem.weights:
         what = f"weighted {what}"
     mean = short(outcome.mean_loss, 6)
-    lines = fact(
-        "value", f"{short(outcome.value, 12)} ({what}; mean {mean}){summary.best_seen(outcome)}", width
-    )
+    best = summary.best_seen(outcome, "epoch" if _work(outcome) else "iteration")
+    lines = fact("value", f"{short(outcome.value, 12)} ({what}; mean {mean}){best}", width)
+    lines += _noise(outcome, width)
     if found is not None:
         if found.residual_sd is not None:
             free = amount(outcome.rows.used - found.errors.rank, "degree of freedom", "degrees of freedom")
@@ -237,11 +246,26 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
             p = "" if found.chi_square_p is None else f", p = {short(found.chi_square_p, 3)}"
             lines += fact("chi-square", f"{short(found.chi_square, 7)}{p}", width)
         lines += _tied(outcome, width)
-    if outcome.unknown_errors:
+    if outcome.unknown_errors and outcome.unknown_errors not in outcome.message:
         some = found is not None and any(e is not None for e in found.errors.standard_errors)
         label = "errors" if some else "no errors"
         lines += fact(label, harmless(outcome.unknown_errors), width, "warn", label_role="warn")
     return lines
+
+
+def _noise(outcome: FitOutcome, width: int) -> list[Line]:
+    """How far a run by epochs ended above the minimum, and how far runs with other seeds end above it."""
+    noise = outcome.noise
+    if noise is None or noise.gap is None:
+        return []
+    side = "below its maximum" if outcome.sign < 0 else "above its minimum"
+    lines = fact("gap", f"the mean loss is {short(noise.gap, 3)} {side}, by a Newton step", width)
+    if noise.excess is None or noise.deviation is None or outcome.settings.batch_size == 0:
+        return lines
+    told = f"with other seeds {short(noise.excess, 3)}, give or take {short(noise.deviation, 3)}"
+    if noise.settled:
+        return lines + fact("noise", told, width)
+    return lines + fact("noise", f"{told}: this run has not come so far yet", width, "warn")
 
 
 def _tied(outcome: FitOutcome, width: int) -> list[Line]:
@@ -257,4 +281,5 @@ def _tied(outcome: FitOutcome, width: int) -> list[Line]:
 def _near_one(r: float) -> str:
     """A number that is 1 at best, to four decimals, or the first ones that tell it from 1."""
     left = abs(1.0 - abs(r))
-    return f"{r + 0.0:.{max(4, 1 - _power(left)) if left > 1e-15 else 4}f}"
+    decimals = max(4, 1 - _power(left)) if left > 1e-15 else 4
+    return f"{round(r, decimals) + 0.0:.{decimals}f}"

@@ -133,11 +133,11 @@ def epoch(it: Any, sign: int, space: Space, timing: bool = False) -> Record:
 
 def epoch_cells(it: Any, sign: int) -> list[Any]:
     """Return what stands under `EPOCH_HEAD`."""
-    value = records.signed(sign, it.at.value)
+    signed = records.signed
     if not is_epoch(it):
-        return [it.iteration, value, None, None, None, None]
-    mean, held_out = records.signed(sign, it.at.value / it.rows), records.signed(sign, it.held_out)
-    return [it.iteration, value, mean, held_out, it.step, it.visits]
+        return [it.iteration, signed(sign, it.at.value), None, None, None, None]
+    losses = [signed(sign, loss) for loss in (it.at.value, it.at.value / it.rows, it.held_out)]
+    return [it.iteration, *losses, it.step, it.visits]
 
 
 def _interval(end: int) -> Any:

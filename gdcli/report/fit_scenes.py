@@ -1,13 +1,14 @@
 """The picture of a fit: the rows as points, what the model says, what is left over, and the way there by epochs.
 
-Over one column of the data the model is a curve. Of several columns there is no such picture; there what was measured
-is drawn against what the model says, and a good fit lies along the diagonal.
+Over one column of the data the model is a curve, and so are probabilities over the formula of their logit. Of several
+columns there is no such picture; there what was measured is drawn against what the model says, and a good fit lies
+along the diagonal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import nan
+from math import isfinite, nan
 from typing import NamedTuple
 
 from gdcli.report.numbers import amount
@@ -16,10 +17,11 @@ from gdcli.report.scenes import positive
 
 FITTED = "fitted"
 FEW = 300
+_DECADE = 10.0  # losses that differ by more are drawn on a logarithmic scale
 
 
 class Rows(NamedTuple):
-    """Some of ``total`` rows: measured and fitted; over a ``column`` (None: there are several) at ``places``.
+    """Some of ``total`` rows: measured and fitted; over a ``column`` (None: there is none for a curve) at ``places``.
 
     ``curve`` has places along the column and what the model says there. ``what`` is the left side of the model.
     """
@@ -96,10 +98,11 @@ def _size(rows: Rows) -> float:
 
 
 def _epochs(epochs: Epochs) -> Panel:
-    log = all(v is None or v > 0.0 for v in (*epochs.losses, *epochs.held_out))
+    known = [v for v in (*epochs.losses, *epochs.held_out) if v is not None and isfinite(v)]
+    log = bool(known) and min(known) > 0.0 and max(known) > _DECADE * min(known)
 
     def shown(values: Sequence[float | None]) -> list[float]:
-        return [positive(v) if log else nan if v is None else v for v in values]
+        return [positive(v) for v in values] if log else finite([nan if v is None else v for v in values])
 
     dots = "o" if len(epochs.numbers) <= 60 else ""
     series = [Series(epochs.numbers, shown(epochs.losses), "", ORANGE, dots, size=3.5)]

@@ -49,6 +49,14 @@ def amount(count: int, singular: str, plural: str = "") -> str:
     return f"{count} {singular if count == 1 else plural or singular + 's'}"
 
 
+def thousands(value: float) -> str:
+    """Return a large number in three digits: ``950``, ``22.1k``, ``1.23M``."""
+    for size, mark in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= 0.9995 * size:
+            return f"{value / size:.{max(0, 2 - floor(log10(value / size * 1.0005)))}f}{mark}"
+    return f"{value:.0f}"
+
+
 def seconds(time: float) -> str:
     """Return a time as one would say it: ``1.3 ms``, ``12 s``."""
     if time < 1.0:

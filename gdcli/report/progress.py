@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.report.numbers import seconds, short
+from gdcli.report.numbers import seconds, thousands
 from gdcli.report.tables import glyphs_of, width_of
 from gdcli.report.watch import PERIOD, can_watch
 
@@ -57,9 +57,11 @@ class Progress:
         pace = self._pace(table.rows, self._began)
         if size:
             left = (size - done) * (self._clock() - self._began) / max(done, 1)
-            self._show(f"reading  {self._bar(done / size)}  {table.rows} rows, {pace}, {seconds(left)} left")
+            self._show(
+                f"reading  {self._bar(done / size)}  {thousands(table.rows)} rows, {pace}, {seconds(left)} left"
+            )
         else:
-            self._show(f"reading  {table.rows} rows, {pace}")
+            self._show(f"reading  {thousands(table.rows)} rows, {pace}")
 
     def iterate(self, iterate: Iterate) -> None:
         """Tell the newest iterate."""
@@ -86,7 +88,7 @@ class Progress:
         return True
 
     def _pace(self, rows: int, since: float) -> str:
-        return f"{short(rows / max(self._clock() - since, 1e-9), 3)} rows/s"
+        return f"{thousands(rows / max(self._clock() - since, 1e-9))} rows/s"
 
     def _bar(self, part: float) -> str:
         assert self._stream is not None

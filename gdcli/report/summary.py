@@ -180,24 +180,28 @@ def verdict(outcome: Outcome, width: int) -> list[Line]:
     return fact(status, told, width, role, label_role=role)
 
 
-def best_seen(outcome: Outcome) -> str:
+def best_seen(outcome: Outcome, what: str = "iteration") -> str:
     """Return which iterate is the answer, where it is not the last one."""
     run = outcome.run
     last = run.best.iteration == run.last.iteration
-    return "" if last else f" (iteration {run.best.iteration}, the best seen)"
+    return "" if last else f" ({what} {run.best.iteration}, the best seen)"
 
 
-def evidence(outcome: Outcome, width: int, timing: bool) -> list[Line]:
-    """Return what speaks for the answer, what it cost, and what to try next."""
+def evidence(outcome: Outcome, width: int, timing: bool, work: str = "") -> list[Line]:
+    """Return what speaks for the answer, what it cost, and what to try next.
+
+    With ``work``, the cost in words, a kind that is unknown is none of its matters.
+    """
     certificate, run, lines = outcome.certificate, outcome.run, list[Line]()
     if certificate.gradient_norm is not None:
         lines += fact("|gradient|", short(certificate.gradient_norm, 3), width)
-    lines += fact("kind", _kind(outcome), width)
+    if certificate.kind != "unknown" or not work:
+        lines += fact("kind", _kind(outcome), width)
     if outcome.problem.bounds:
         lines += fact("held by", _held(outcome), width)
     if certificate.gain is not None and (certificate.gain > 0.0 or certificate.kind in _ENDS):
         lines += fact("left to gain", _gain(certificate.gain, certificate.distance), width)
-    lines += fact("work", _work(outcome), width)
+    lines += fact("work", work or _work(outcome), width)
     if outcome.status.value != "diverged" and run.reason.sentence not in outcome.message.lower():
         lines += fact("stopped", f"because {run.reason.sentence}", width)
     if timing:

@@ -127,7 +127,8 @@ class LevenbergMarquardt:
                 break
         if here.flees(state.last_move):
             return _stay(at, state, StopReason.AT_INFINITY)
-        return _stay(at, state, StopReason.EDGE if outside else StopReason.FLOOR)
+        escape = None if outside else self._escape(here, state)
+        return escape or _stay(at, state, StopReason.EDGE if outside else StopReason.FLOOR)
 
     def _finish(self, here: Here, state: FitState) -> Step:
         """Take one more step to the last digits, or leave a saddle, or end the run here."""
@@ -142,17 +143,24 @@ class LevenbergMarquardt:
                 if arrival is not None and here.is_better(arrival[1]):
                     state.polished += 1
                     return _accept(*arrival, at, state, length, kind="polish")
-        if state.escapes < fit_ends.MAX_ESCAPES:
-            lower = here.off_saddle()
-            arrival = None if lower is None else _arrive(state, lower)
-            if lower is not None and arrival is not None:
-                state.escapes += 1
-                state.radius = model.length(model.np.array(lower.x) - model.np.array(at.x))
-                return _accept(*arrival, at, state, state.radius, kind="escape")
+        escape = self._escape(here, state)
+        if escape is not None:
+            return escape
         if model.rank < len(model.index) and here.flees(state.last_move):
             return _stay(at, state, StopReason.AT_INFINITY)
         reason = StopReason.STATIONARY if model.misfit == 0.0 else StopReason.GAIN
         return _stay(at, state, reason, passed=False)
+
+    def _escape(self, here: Here, state: FitState) -> Step | None:
+        """Leave a saddle, if this is one and has not been left too often."""
+        lower = here.off_saddle() if state.escapes < fit_ends.MAX_ESCAPES else None
+        arrival = None if lower is None else _arrive(state, lower)
+        if lower is None or arrival is None:
+            return None
+        model = here.model
+        state.escapes += 1
+        state.radius = model.length(model.np.array(lower.x) - model.np.array(here.at.x))
+        return _accept(*arrival, here.at, state, state.radius, kind="escape")
 
 
 def _fit_of(objective: Any) -> Fit:

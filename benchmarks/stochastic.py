@@ -1,0 +1,152 @@
+"""One epoch of stochastic and mini-batch descent against C: 10 features and an intercept, linear and logistic.
+
+python benchmarks/stochastic.py
+
+The C is written out below, as a person would write it, over rows in memory one after the other, and compiled with
+gcc -O3 -march=native -ffast-math. It goes through the rows in order; `gd` goes through columns in blocks of 256 rows
+in random order, and once more in order. Only the steps are timed, not the loss over all rows after the epoch.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import ctypes
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from measure import alternate, table
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from visits import regression, row_model
+
+from gdcli.data.shuffle import all_rows
+from gdcli.data.spool import Columns
+from gdcli.fitting.stochastic import Visited
+from gdcli.objective.passes import RowPasses
+
+ROWS = 1_000_000
+FEATURES = 10
+RATE = 0.01
+# CPython does fewer rows one by one, and its time is scaled.
+FEW = 100_000
+
+C = """
+#include <math.h>
+#define P %(p)d
+static double eta(const double *r, const double *w) {
+    double s = w[P];
+    for (int j = 0; j < P; j++) s += w[j] * r[j];
+    return s;
+}
+static double slope_linear(double e, double y) { return 2.0 * (e - y); }
+static double slope_logistic(double e, double y) { return 1.0 / (1.0 + exp(-e)) - y; }
+#define EPOCH(NAME, SLOPE) \\
+void NAME(const double *rows, double *w, long n, long b, double rate) { \\
+    if (b == 1) { \\
+        for (long i = 0; i < n; i++) { \\
+            const double *r = rows + i * (P + 1); \\
+            double d = rate * SLOPE(eta(r, w), r[P]); \\
+            for (int j = 0; j < P; j++) w[j] -= d * r[j]; \\
+            w[P] -= d; \\
+        } \\
+        return; \\
+    } \\
+    for (long lo = 0; lo < n; lo += b) { \\
+        long hi = lo + b < n ? lo + b : n; \\
+        double g[P + 1] = {0}; \\
+        for (long i = lo; i < hi; i++) { \\
+            const double *r = rows + i * (P + 1); \\
+            double d = SLOPE(eta(r, w), r[P]); \\
+            for (int j = 0; j < P; j++) g[j] += d * r[j]; \\
+            g[P] += d; \\
+        } \\
+        for (int j = 0; j <= P; j++) w[j] -= rate * g[j] / (hi - lo); \\
+    } \\
+}
+EPOCH(linear, slope_linear)
+EPOCH(logistic, slope_logistic)
+"""
+
+
+def compiled(folder: str) -> ctypes.CDLL:
+    """Return the C functions."""
+    source, library = Path(folder) / "sgd.c", Path(folder) / "sgd.so"
+    source.write_text(C % {"p": FEATURES})
+    flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
+    subprocess.run(["gcc", *flags, str(source), "-o", str(library), "-lm"], check=True)
+    return ctypes.CDLL(str(library))
+
+
+def c_epoch(function, rows, batch):
+    """Return a call of one epoch in C, and where it leaves its weights."""
+    weights = np.zeros(FEATURES + 1)
+    pointer = ctypes.c_void_p
+    arguments = (
+        rows.ctypes.data_as(pointer),
+        weights.ctypes.data_as(pointer),
+        ctypes.c_long(len(rows)),
+        ctypes.c_long(batch),
+        ctypes.c_double(RATE),
+    )
+
+    def run() -> None:
+        weights[:] = 0.0
+        function(*arguments)
+
+    return run, weights
+
+
+def gd_epoch(columns, loss, batch, shuffle="blocks"):
+    """Return a call of one epoch by gd, and the passes."""
+    names = tuple(f"x{i}" for i in range(FEATURES))
+    data = Visited(Columns(tuple(columns), list(columns.values())), all_rows(len(columns["y"])), shuffle, 0)
+    passes = RowPasses(row_model("y ~ X @ w + b", data.names, names, loss=loss), data, batch)
+
+    def run() -> None:
+        passes.start([0.0] * (FEATURES + 1))
+        passes.epoch(0, RATE, lambda done: None)
+
+    return run, passes
+
+
+def main() -> None:
+    """Measure and print the table."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        library = compiled(folder)
+        for name, loss in (("linear", "squared"), ("logistic", "logistic")):
+            columns = regression(ROWS, FEATURES, logistic=loss == "logistic")
+            in_rows = np.ascontiguousarray(np.stack(list(columns.values()), axis=1))
+            for batch in (1, 32, 256):
+                c, _ = c_epoch(getattr(library, name), in_rows, batch)
+                few = {k: v[:FEW] for k, v in columns.items()} if batch == 1 else columns
+                call, passes = gd_epoch(few, loss, batch)
+                check, same = gd_epoch({k: v[:20_000] for k, v in columns.items()}, loss, batch, "none")
+                short, known = c_epoch(getattr(library, name), in_rows[:20_000], batch)
+                check(), short()
+                assert np.allclose(same.x, known, rtol=1e-9, atol=1e-12), "gd and C go different ways"
+                straight, _ = gd_epoch(few, loss, batch, "none")
+                medians = alternate({"c": c, "gd": call, "in order": straight}, 5 if batch > 1 else 3)
+                scale = ROWS / len(few["y"])
+                ours, plain = (medians[key] * scale for key in ("gd", "in order"))
+                rows.append(
+                    [
+                        f"{name}, {batch}",
+                        passes.engine,
+                        f"{medians['c'] * 1e3:.1f}",
+                        f"{ours * 1e3:.0f}",
+                        f"{ours / medians['c']:.1f}",
+                        f"{plain / medians['c']:.1f}",
+                    ]
+                )
+    print(table(["1e6 rows, rows in a batch", "engine", "C ms", "gd ms", "gd / C", "in order / C"], rows))
+
+
+if __name__ == "__main__":
+    main()

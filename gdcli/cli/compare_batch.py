@@ -1,0 +1,64 @@
+"""`gd compare-batch`: the book's comparison of batch, mini-batch and stochastic descent."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from dataclasses import fields
+from functools import partial
+from typing import Any
+
+from gdcli.cli.fit import progress_stream, request_of
+from gdcli.cli.minimize import on_sigterm, tell_warnings
+from gdcli.cli.options import ALL_ROWS
+
+STOPPED = {"interrupted": 130, "terminated": 143}
+
+
+def run(values: dict[str, Any]) -> int:
+    """Compare the batch sizes; 0 when it was done, whatever came of each."""
+    request = request_of(values)
+    from gdcli.cli.destination import Destination
+    from gdcli.cli.plotting import Canvas, text_stream
+    from gdcli.fitting.compare import compare_batches
+    from gdcli.fitting.prepare import prepared
+    from gdcli.fitting.request import FitSettings
+    from gdcli.report import batch_page
+    from gdcli.report.comparison import write
+    from gdcli.report.progress import Progress
+    from gdcli.report.tables import is_terminal
+
+    names = {field.name for field in fields(FitSettings)} - {"batch_size"}
+    settings = FitSettings(**{k: v for k, v in values.items() if k in names and v is not None})
+    sizes = [None if size == ALL_ROWS else size for size in values["batch_size"] or (1, 32, ALL_ROWS)]
+    form = values["format"] or "table"
+    on_sigterm()
+    with (
+        Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas,
+        Progress(progress_stream(values)) as progress,
+        ExitStack() as data,
+    ):
+        with Destination(values["output"]) as stream:
+            timing = values["timing"] or is_terminal(stream)
+            ready = data.enter_context(prepared(request, sys.stdin.buffer, progress.reading))
+            compared = compare_batches(ready, settings, sizes, progress.epoch)
+            progress.clear()
+            write(
+                stream,
+                form,
+                partial(_page, ready, compared, timing),
+                batch_page.record(ready, compared, timing),
+                "batches",
+                batch_page.cells(timing),
+            )
+        canvas.draw(partial(batch_page.picture, ready, compared))
+        seen = form in ("table", "plain") and is_terminal(stream)
+    tell_warnings(compared.warnings, seen)
+    stopped = compared.found.stopped
+    return 0 if stopped is None else STOPPED[stopped.value]
+
+
+def _page(ready: Any, compared: Any, timing: bool, width: int, glyphs: Any, bars: Any) -> Any:
+    from gdcli.report import batch_page
+
+    return batch_page.page(ready, compared, width, glyphs, bars, timing)

@@ -1,0 +1,108 @@
+"""Parquet and Arrow files, through polars, a slice of rows at a time.
+
+Numbers of any width become float64, true and false 1 and 0. A null or nan is missing. Other kinds of column
+(text, dates) can be in the file but not in a model. Places are row numbers, from 1. Of a Parquet file only
+the row groups and columns that are wanted are in memory; an Arrow file is mapped.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gdcli.data.cells import SKIP
+from gdcli.data.fast import has_polars
+from gdcli.data.parts import Part, Skip
+from gdcli.errors import DataError
+
+INSTALL = "pip install 'gdcli[fast]'"
+_ROWS = 1 << 18  # rows in a slice
+
+
+class Columnar:
+    """A Parquet file, or an Arrow (IPC, Feather) file."""
+
+    kind = "columnar"
+    header = ""
+    header_line = 1
+    delimiter = ","
+
+    def __init__(self, path: str, start: bytes) -> None:
+        self.name = path
+        self._parquet = start.startswith(b"PAR1")
+        what = "Parquet" if self._parquet else "Arrow"
+        if start.startswith(b"FEA1"):
+            raise DataError(
+                f"{path} is a file of the old Feather format", "write it as Feather 2 (Arrow) or Parquet"
+            )
+        if not has_polars():
+            raise DataError(f"{path} is a {what} file: polars is needed to read it", f"install it: {INSTALL}")
+        self._schema: dict[str, Any] = self._asked(lambda: dict(self._scan().collect_schema()))
+        self._columns = list(self._schema)
+        self.titles = tuple(unicodedata.normalize("NFKC", name.strip()) for name in self._columns)
+
+    def close(self) -> None:
+        """Nothing is open between slices."""
+
+    def _scan(self) -> Any:
+        import polars as pl
+
+        path = os.path.abspath(self.name)  # not an address of anything else
+        return (pl.scan_parquet if self._parquet else pl.scan_ipc)(path, glob=False)
+
+    def _asked(self, ask: Any) -> Any:
+        import polars as pl
+
+        try:
+            return ask()
+        except (pl.exceptions.PolarsError, OSError) as fault:
+            raise DataError(f"cannot read {self.name}: {str(fault).partition(chr(10))[0]}") from None
+
+    def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
+        """Yield the rows in slices. The text of a row is its wanted cells with commas between them."""
+        import numpy as np
+        import polars as pl
+
+        for i in wanted:
+            kind = self._schema[self._columns[i]]
+            if not (kind.is_numeric() or kind == pl.Boolean):
+                raise DataError(f"{self.name}: column {self.titles[i]} has {kind}, not numbers")
+        names = [self._columns[i] for i in wanted]
+        total = self._asked(lambda: self._scan().select(pl.len()).collect().item())
+        unique = list(dict.fromkeys(names))
+        chosen = self._scan().select(pl.col(name).cast(pl.Float64) for name in unique)
+        for start in range(0, total, _ROWS):
+            frame = self._asked(lambda start=start: chosen.slice(start, _ROWS).collect())
+            found = {name: frame[name].to_numpy() for name in unique}
+            sound = np.ones(frame.height, dtype=bool)
+            for column in found.values():
+                sound &= np.isfinite(column)
+            if not sound.all():
+                self._bad(found, np.flatnonzero(~sound), start, skip)
+            rows = np.flatnonzero(sound)
+            yield Part(
+                [found[name][sound] if len(rows) < frame.height else found[name] for name in names],
+                start + 1 if len(rows) == frame.height else start + 1 + rows,
+                _texts([found[name] for name in names]) if text else None,
+                sound.tolist() if text else None,
+            )
+
+    def _bad(self, found: dict[str, Any], rows: Any, start: int, skip: Skip | None) -> None:
+        for row in rows.tolist():
+            if skip is not None:
+                skip(start + row + 1)
+                continue
+            for name, column in found.items():
+                value = float(column[row])
+                if not math.isfinite(value):
+                    why = "the value is missing" if value != value else f"{value} is not finite"
+                    raise DataError(f"{self.name}: row {start + row + 1}: column {name}: {why}", SKIP)
+
+
+def _texts(columns: Sequence[Any]) -> list[str]:
+    """Return the rows as delimited text, a missing cell empty."""
+    shown = [["" if value != value else repr(value) for value in column.tolist()] for column in columns]
+    return [",".join(row) for row in zip(*shown, strict=True)]

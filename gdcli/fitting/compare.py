@@ -1,0 +1,49 @@
+"""Batch sizes compared on the data of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from gdcli.batch_sizes import BatchComparison, compare_batch_sizes
+from gdcli.fitting.stochastic import box_and_start, stochastic_settings, visited
+
+if TYPE_CHECKING:
+    from gdcli.fitting.prepare import Prepared
+    from gdcli.fitting.request import FitSettings
+    from gdcli.solvers.stochastic import ProgressHook
+
+
+class Compared(NamedTuple):
+    """What was compared and what is to be known of it; ``rows`` of the data, those held back included."""
+
+    found: BatchComparison
+    rows: int
+    warnings: tuple[str, ...]
+
+
+def compare_batches(
+    prepared: Prepared,
+    settings: FitSettings,
+    sizes: Sequence[int | None],
+    progress: ProgressHook | None = None,
+) -> Compared:
+    """Descend on the data of a fit with each of ``sizes`` (None: all rows). Raises UsageError for bad settings."""
+    learned, held_out = visited(prepared, settings)
+    box, start, notes = box_and_start(prepared)
+    hook = None if progress is None else lambda size: progress
+    found = compare_batch_sizes(
+        prepared.row,
+        learned,
+        start,
+        sizes,
+        stochastic_settings(settings),
+        box=box,
+        held_out=held_out,
+        progress=hook,
+    )
+    skipped = prepared.count.skipped
+    if skipped:
+        lines = ", ".join(prepared.count.lines)
+        notes.append(f"{skipped} rows skipped for missing or bad cells, first at {lines}")
+    return Compared(found, prepared.data.rows, tuple(notes))

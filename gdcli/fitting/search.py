@@ -1,0 +1,87 @@
+"""``--start auto``: a start found by trying many, on some of the rows where there are very many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gdcli.errors import DomainError, UsageError
+from gdcli.evidence import bounds_of
+from gdcli.fitting.request import FitProblem
+from gdcli.objective.linearity import linear_parameters
+from gdcli.objective.row_model import RowModel
+from gdcli.objective.rows import PIECE, RowObjective
+
+if TYPE_CHECKING:
+    from gdcli.data.spool import Columns
+
+# The search looks at no more rows than this, evenly spread.
+ROWS = 2000
+
+
+class Found(NamedTuple):
+    """The start by name, and how many were tried."""
+
+    start: Mapping[str, Any]
+    tried: int
+
+
+def search_start(problem: FitProblem, row: RowModel, data: Columns, known: Mapping[str, Any]) -> Found:
+    """Return a start for every parameter; those that are ``known`` keep theirs, unless the model is linear in them.
+
+    What is searched for is the least sum of squares of what the model says, whatever the loss is. Raises UsageError for
+    a typed loss, DomainError where no start tried has a finite loss.
+    """
+    from gdcli.solvers.fit_starts import range_of, search
+
+    if row.response is None or row.fitted is None:
+        raise UsageError(
+            "--start auto is for a model with ~", "give the parameters of a typed loss their starts"
+        )
+    some = _some(data)
+    squares = RowObjective(_by_squares(row), some)
+    order = {name: k for k, name in enumerate(some.names)}
+    _, arrays = next(iter(some.chunks(max(1, some.rows))))
+    predictors = [name for name in row.columns if name not in (problem.weights, problem.sigma)]
+    measured = {
+        row.graph.keys[i][1] for i in row.graph.reach([row.response]) if row.graph.keys[i][0] == "scalar"
+    }
+    ranges = [range_of(arrays[order[name]]) for name in predictors if name not in measured]
+    box = bounds_of(problem, squares) if problem.bounds else None
+    values: list[float | None] = []
+    for name, length in row.space.lengths.items():
+        given = known.get(name)
+        values += [None] * (length or 1) if given is None else [given] if length is None else list(given)
+    found = search(squares, linear_parameters(squares.row), ranges, box, problem.seed, values)
+    if found.at is None:
+        raise DomainError(
+            f"none of {found.drawn} starts has a finite loss", "give a start inside the domain with --start"
+        )
+    return Found(row.space.unflatten(found.at.x), found.drawn)
+
+
+def _by_squares(row: RowModel) -> RowModel:
+    """The same model with the squared loss, where it has another."""
+    if row.residual is not None:
+        return row
+    graph = row.graph
+    assert row.response is not None
+    assert row.fitted is not None
+    residual = graph.node("sub", row.response, row.fitted)
+    return replace(row, loss=graph.node("mul", residual, residual), residual=residual)
+
+
+def _some(data: Columns) -> Columns:
+    """Evenly spread rows of the data, not too many of them."""
+    from gdcli.codegen.runners import numpy
+    from gdcli.data.spool import Columns
+
+    stride = -(-data.rows // ROWS)
+    if stride == 1:
+        return data
+    np = numpy()
+    parts: list[list[Any]] = []
+    for first, arrays in data.chunks(PIECE):
+        parts.append([array[(-first) % stride :: stride].copy() for array in arrays])
+    return Columns(data.names, [np.concatenate(column) for column in zip(*parts, strict=True)])
