@@ -62,7 +62,7 @@ def without_errors(found: FitStatistics | None, reason: str) -> FitStatistics | 
     """Return the statistics without what has a meaning only at a minimum."""
     if found is None:
         return None
-    return replace(found, errors=_none(found.errors, reason))
+    return replace(found, errors=_none(found.errors, reason), log_likelihood=None, aic=None, bic=None)
 
 
 def _of_squares(

@@ -232,7 +232,8 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
         what = f"weighted {what}"
     mean = short(outcome.mean_loss, 6)
     best = summary.best_seen(outcome, "epoch" if _work(outcome) else "iteration")
-    lines = fact("value", f"{short(outcome.value, 12)} ({what}; mean {mean}){best}", width)
+    lines = fact("point", summary.point_text(outcome.point, 12), width)
+    lines += fact("value", f"{short(outcome.value, 12)} ({what}; mean {mean}){best}", width)
     lines += _noise(outcome, width)
     if found is not None:
         if found.residual_sd is not None:

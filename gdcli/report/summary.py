@@ -89,7 +89,9 @@ def setting(outcome: Outcome, width: int) -> list[Line]:
             width,
         )
     else:
-        lines += fact("start", point_text(problem.start), width)
+        searched = getattr(problem, "searched", 0)
+        found = f" (the best of {searched} that were tried)" if searched else ""
+        lines += fact("start", point_text(problem.start) + found, width)
     if problem.bounds:
         lines += fact("bounds", ", ".join(_bound(*item) for item in list(problem.bounds.items())[:8]), width)
     return lines + fact("method", outcome.used + (f" ({outcome.why})" if outcome.why else ""), width)
