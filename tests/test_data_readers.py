@@ -97,7 +97,7 @@ def files(draw: st.DrawFn, some: st.SearchStrategy[str] = cells) -> bytes:
     return body.encode("utf-8", "surrogatepass")
 
 
-same = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+same = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @same

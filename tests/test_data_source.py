@@ -389,3 +389,19 @@ def test_a_command_reads_a_pipe_without_stdin_of_its_own(tmp_path: Path) -> None
 def test_a_table_gathers_all_columns_in_the_order_wanted() -> None:
     with opened(b"a,b,c\n1,2,3\n4,5,6\n") as table, gather(table, ["c", "a", "c"]) as columns:
         assert [array.tolist() for array in columns.take(0, 2)] == [[3, 6], [1, 4], [3, 6]]
+
+
+def test_places_beyond_what_is_kept_name_the_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gdcli.data.source._BREAKS", 5)
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for path in paths:
+        path.write_text("y,x\n" + "1,2\n\n" * 10)
+    with open_table([str(path) for path in paths]) as table:
+        read(table)
+        assert [table.place(row).line for row in range(5)] == [2, 4, 6, 8, 10]
+        assert {table.place(row) for row in range(5, 10)} == {(str(paths[0]), None)}
+        assert {str(table.place(row)) for row in range(10, 20)} == {str(paths[1])}
+        with pytest.raises(IndexError):
+            table.place(20)

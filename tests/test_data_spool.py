@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from gdcli.data.shuffle import SHUFFLES, all_rows, order, split
 from gdcli.data.source import open_table
 from gdcli.data.spool import Columns, gather
+from gdcli.data.temporary import Folder
 from gdcli.errors import DataError
 
 ROWS = 40_123
@@ -91,6 +93,31 @@ def test_a_place_that_is_none(csv: bytes, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot make a folder") as caught:
         kept(csv, tmp_path / "nowhere", 0)
     assert "--spool" in caught.value.hint
+
+
+def test_a_full_disk(csv: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every write to /dev/full fails as on a full disk."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full")
+
+    def create(folder: Folder, name: str) -> BinaryIO:
+        folder.path(name).symlink_to(full)
+        return open(folder.path(name), "wb")
+
+    monkeypatch.setattr(Folder, "create", create)
+    with pytest.raises(DataError, match="no space left") as caught:
+        kept(csv, tmp_path, 0)
+    assert "--spool DIR" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_preadv(csv: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gdcli.data.spool._PREADV", False)
+    with kept(csv, tmp_path, 0) as columns:
+        found = [arrays[1].copy() for _, arrays in columns.chunks(1000, order(all_rows(ROWS), "blocks", 1))]
+        numbers = np.concatenate(list(order(all_rows(ROWS), "blocks", 1).pieces(1000)))
+        assert (np.concatenate(found) == data()[numbers, 0]).all()
 
 
 ENDLESS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,37 @@ def test_what_is_not_finite_is_outside() -> None:
     made = objective("y ~ log(a*x)", decay())
     assert made.evaluate(made.vector([-1.0])).value == float("inf")
     assert made.evaluate(made.vector([-1.0]), 1).gradient is None
+
+
+@pytest.mark.parametrize(
+    ("text", "loss"),
+    [("y ~ a*exp(-b*x)+c", "squared"), ("y ~ a*exp(-b*x)+c", "huber"), ("z ~ a*x+b*w+c", "logistic")],
+)
+def test_machine_code_sums_what_numpy_sums(text: str, loss: str) -> None:
+    pytest.importorskip("llvmlite")
+    data = decay(50_000)
+    data.columns.append((data.columns[1] > 1).astype(float))
+    data.names = (*data.names, "z")
+    plain = objective(text, data, loss=loss)
+    native = RowObjective(replace(plain.row, engine="native"), data)
+    assert (plain.engine, native.engine) == ("numpy", "native")
+    at = plain.vector([1.7, 1.1, 0.4])
+    one, other = plain.evaluate(at, 2), native.evaluate(at, 2)
+    assert other.value == pytest.approx(one.value, rel=1e-12)
+    assert np.allclose(other.gradient, one.gradient, rtol=1e-10, atol=1e-14)
+    assert np.allclose(other.hessian, one.hessian, rtol=1e-10, atol=1e-14)
+    direction = plain.vector([0.3, -1.0, 2.0])
+    assert np.allclose(native.product(other, direction), plain.product(one, direction), rtol=1e-10)
+    assert native.evaluate(at, 1)[1:3] == native.evaluate(at, 1)[1:3]
+
+
+def test_the_engine_follows_from_the_rows_and_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llvmlite")
+    monkeypatch.setattr(rows, "NATIVE_ROWS", 300)
+    row = replace(objective("y ~ a*x", decay(300)).row, engine="auto")
+    assert RowObjective(row, decay(300)).engine == "native"
+    assert RowObjective(row, decay(299)).engine == "numpy"
+    from gdcli.codegen import machine
+
+    monkeypatch.setattr(machine, "is_installed", lambda: False)
+    assert RowObjective(row, decay(300)).engine == "numpy"

@@ -32,13 +32,17 @@ _BREAKS = 1 << 18  # places where rows and lines lose step, remembered to find t
 
 
 class Place(NamedTuple):
-    """Where a row stands: the file as typed (``standard input`` for ``-``), and its line or row number, from 1."""
+    """Where a row stands: the file as typed (``standard input`` for ``-``), and its line, from 1.
+
+    In a Parquet or Arrow file the number of the row stands for the line. It is None where it was not kept: after
+    a quarter of a million places with left out rows or blank lines.
+    """
 
     file: str
-    line: int
+    line: int | None
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return self.file if self.line is None else f"{self.file}:{self.line}"
 
 
 class Block(NamedTuple):
@@ -76,7 +80,9 @@ class Table:
         self.skipped = 0
         self.skipped_lines: list[Place] = []
         self._starts: list[int] = []  # rows from which on, until the next start, line = row + offset
-        self._offsets: list[tuple[int, int]] = []  # (source, offset)
+        self._offsets: list[
+            tuple[int, int | None]
+        ] = []  # (source, offset; None where lines are no longer kept)
 
     def __enter__(self) -> Table:
         return self
@@ -162,16 +168,17 @@ class Table:
             turns = np.flatnonzero(np.diff(steps, prepend=steps[:1] - 1))
             starts, offsets = (turns + self.rows).tolist(), steps[turns].tolist()
         for start, offset in zip(starts, offsets, strict=True):
-            if len(self._starts) >= _BREAKS:
-                return
-            if not self._offsets or self._offsets[-1] != (source, offset):
+            here = (source, offset if len(self._starts) < _BREAKS else None)
+            if not self._offsets or self._offsets[-1] != here:
                 self._starts.append(start)
-                self._offsets.append((source, offset))
+                self._offsets.append(here)
 
     def place(self, row: int) -> Place:
         """Return where the used row with this number (from 0) of the last reading stands."""
+        if not 0 <= row < self.rows:
+            raise IndexError(f"row {row} of {self.rows}")
         source, offset = self._offsets[bisect_right(self._starts, row) - 1]
-        return Place(self.sources[source].name, row + offset)
+        return Place(self.sources[source].name, None if offset is None else row + offset)
 
 
 def expand(paths: Sequence[str]) -> list[str]:

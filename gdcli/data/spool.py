@@ -7,6 +7,7 @@ buffers, so that memory does not grow with the rows.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -23,6 +24,7 @@ MEMORY = 64 << 20  # bytes of numbers that stay in memory
 CHUNK = 1 << 14  # rows
 _AHEAD = 32 << 20  # bytes read at a time where rows are scattered over the files
 _HEADER = 128  # bytes of the header of a .npy file
+_PREADV = hasattr(os, "preadv")
 _RUN = 16  # rows that follow each other, on average, from which on reading run by run pays
 
 
@@ -124,11 +126,18 @@ class Spooled(Columns):
         if len(starts) * _RUN > len(rows):
             return self._scattered(rows)
         found = self._room(len(rows))
-        stops = [*starts[1:].tolist(), len(rows)]
-        first = rows[starts].tolist()
+        runs = list(
+            zip(
+                (8 * starts).tolist(),
+                [*(8 * starts[1:]).tolist(), 8 * len(rows)],
+                (_HEADER + 8 * rows[starts]).tolist(),
+                strict=True,
+            )
+        )
         for file, array in zip(self._files, found, strict=True):
-            for begin, end, row in zip(starts.tolist(), stops, first, strict=True):
-                _read(file, row, array[begin:end])
+            view = array.data.cast("B")
+            for begin, end, place in runs:
+                _fill(file, place, view[begin:end])
         return found
 
     def _scattered(self, rows: ndarray) -> list[ndarray]:
@@ -163,14 +172,20 @@ def _file(column: int) -> str:
 
 def _read(file: Any, row: int, array: ndarray) -> None:
     """Fill a contiguous array with the numbers of a file from a row on."""
-    view = array.data.cast("B")
-    file.seek(_HEADER + 8 * row)
-    got = file.readinto(view)
-    while got < len(view):
-        more = file.readinto(view[got:])
-        if not more:
+    _fill(file, _HEADER + 8 * row, array.data.cast("B"))
+
+
+def _fill(file: Any, place: int, view: memoryview) -> None:
+    """Fill a buffer with the bytes of a file from a place on."""
+    if _PREADV:  # one call of the system in place of two
+        got = os.preadv(file.fileno(), (view,), place)
+    else:
+        file.seek(place)
+        got = file.readinto(view)
+    if got < len(view):
+        if not got:
             raise DataError("the spool was cut off while it was in use")
-        got += more
+        _fill(file, place + got, view[got:])
 
 
 class _Writer:

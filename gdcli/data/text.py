@@ -21,7 +21,7 @@ READERS = ("auto", "polars", "split", "csv")
 # size of its reader.
 _SECOND = 1 << 16
 _SIZES = {"polars": 8 << 20, "split": 1 << 20, "csv": 1 << 20}
-_MANY = 1 / 16  # more doubtful rows than this: the whole block goes to the csv module
+_MANY = 1 / 2  # more doubtful rows than this: the whole block goes to the csv module
 
 
 class Text:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gdcli.batch_sizes import BatchComparison, compare_batch_sizes
+from gdcli.fitting.solve import with_engine
 from gdcli.fitting.stochastic import box_and_start, stochastic_settings, visited
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def compare_batches(
     progress: ProgressHook | None = None,
 ) -> Compared:
     """Descend on the data of a fit with each of ``sizes`` (None: all rows). Raises UsageError for bad settings."""
+    prepared = with_engine(prepared, settings)
     learned, held_out = visited(prepared, settings)
     box, start, notes = box_and_start(prepared)
     hook = None if progress is None else lambda size: progress

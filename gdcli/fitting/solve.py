@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import UsageError
@@ -18,6 +19,7 @@ from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.prepare import Prepared
 from gdcli.fitting.request import FitSettings
 from gdcli.fitting.units import in_sums
+from gdcli.objective.build import check_engine
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import sign_of
 from gdcli.solvers.types import Observer
@@ -45,6 +47,7 @@ def solve(
     setting.
     """
     settings = settings or FitSettings()
+    prepared = with_engine(prepared, settings)
     if settings.is_stochastic:
         from gdcli.fitting.stochastic import solve_stochastic
 
@@ -63,6 +66,17 @@ def solve(
         [in_sums(o, objective) for o in observers],
     )
     return conclude(prepared, settings, choice, objective, result, notes)
+
+
+def with_engine(prepared: Prepared, settings: FitSettings) -> Prepared:
+    """Return the fit with what computes it. Raises UsageError for an engine that cannot be had."""
+    check_engine(settings.engine)
+    if settings.engine == "python" and not settings.is_stochastic:
+        raise UsageError(
+            "the engine python is for steps by single rows", "use --engine numpy, or add --batch-size 1"
+        )
+    row = replace(prepared.row, engine=settings.engine, use_cache=not settings.no_cache)
+    return replace(prepared, row=row)
 
 
 def _objective(prepared: Prepared, scale: float) -> RowObjective:

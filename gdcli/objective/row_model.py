@@ -35,7 +35,8 @@ class RowModel:
     of sigma where that is given, None where the loss does not depend on it alone. ``predictor`` is the typed formula,
     ``fitted`` what it says of the row on the scale of ``response``, what was measured; these two are None for a typed
     loss. ``weight`` is what the row counts (the inverse of a given variance too), None for 1. ``columns`` are read
-    from the data, in order.
+    from the data, in order. ``engine`` is what computes sums over rows: numpy, native, or auto, which takes machine
+    code for very many rows; ``use_cache`` keeps that on disk.
     """
 
     model: Model
@@ -51,6 +52,8 @@ class RowModel:
     weight: int | None
     columns: tuple[str, ...]
     constants: Mapping[str, Any]
+    engine: str = "numpy"
+    use_cache: bool = True
 
     @property
     def parameter_leaves(self) -> dict[Key, str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives
 from gdcli.calculus.smoothing import can_smooth, smooth
@@ -23,10 +23,19 @@ from gdcli.objective.waist import gradient_nodes
 from gdcli.solvers.types import Counts, Evaluation, Triangle
 from gdcli.solvers.vectors import Vec, is_finite
 
+if TYPE_CHECKING:
+    from gdcli.codegen.kernels import RowsKernel
+
 INF = float("inf")
 
 # Rows in a pass of the summing programs, which work through them in chunks of their own.
 BLOCK = 262_144
+# Rows in a call of machine code, enough for several threads.
+NATIVE_BLOCK = 1 << 20
+# From so many rows on machine code repays the time in which it is loaded or compiled.
+NATIVE_ROWS = 500_000
+# Larger graphs are not compiled: for seconds nobody would hear an interrupt.
+MOST_NODES = 2500
 # Rows whose Jacobian is written out at a time.
 PIECE = 16_384
 # Up to this many parameters the Hessian is a matrix.
@@ -54,8 +63,6 @@ class RowObjective:
     Dividing by the number of rows keeps the meaning of a learning rate whatever the number of rows.
     """
 
-    engine = "numpy"
-
     def __init__(self, row: RowModel, data: Rows, scale: float = 1.0) -> None:
         self.row = row
         self.data = data
@@ -69,6 +76,8 @@ class RowObjective:
         self.np = numpy()
         self.order = [tuple(data.names).index(name) for name in row.columns]
         self._derivatives = Derivatives(row.graph, frozenset(row.columns))
+        self.engine = _engine(row, data.rows)
+        self._kernels: dict[tuple[str, ...], RowsKernel | None] = {}
         self._sums: dict[tuple[str, int], Callable[..., tuple[float, ...]]] = {}
         self._pieces: dict[str, Callable[..., tuple[Any, ...]]] = {}
         self._nodes: dict[str, list[int]] = {}
@@ -166,6 +175,9 @@ class RowObjective:
 
         The sums of blocks are added up exactly rounded, so that they do not depend on the order of the blocks.
         """
+        kernel = self._kernel(tuple(names)) if self.engine == "native" else None
+        if kernel is not None:
+            return self._summed(kernel, x)
         parts: list[tuple[float, ...]] = []
         with self.np.errstate(all="ignore"):
             for _, arrays in self.data.chunks(BLOCK):
@@ -174,6 +186,30 @@ class RowObjective:
         if len(parts) == 1:
             return list(parts[0])
         return [_total(column) for column in zip(*parts, strict=True)]
+
+    def _kernel(self, names: tuple[str, ...]) -> RowsKernel | None:
+        """The machine code of some sums, None for a graph that is too large for it."""
+        if names not in self._kernels:
+            from gdcli.codegen.kernels import rows_kernel
+
+            row = self.row
+            roots = [node for name in names for node in self.nodes(name)]
+            small = len(row.graph.reach(tuple(roots))) <= MOST_NODES
+            given: dict[Key, str] = {**row.parameter_leaves}
+            given.update({key: f"d{i}" for i, key in enumerate(self._direction_keys())})
+            made = rows_kernel(row.graph, roots, given, row.column_leaves, row.use_cache) if small else None
+            self._kernels[names] = made
+        return self._kernels[names]
+
+    def _summed(self, kernel: RowsKernel, x: Sequence[float]) -> list[float]:
+        from gdcli.codegen.kernels import processors
+
+        given = [*x, *([0.0] * (2 * self.size - len(x)))]
+        parts = [
+            kernel.sums(given, [arrays[k] for k in self.order], processors())
+            for _, arrays in self.data.chunks(NATIVE_BLOCK)
+        ]
+        return parts[0] if len(parts) == 1 else [_total(column) for column in zip(*parts, strict=True)]
 
     def _summing(self, names: tuple[str, ...], length: int) -> Callable[..., tuple[float, ...]]:
         key = "+".join(names), length
@@ -287,6 +323,15 @@ class RowObjective:
             total += [float(np.dot(column, bend)) for column in values[:-1]]
         total *= self.factor
         return total if np.isfinite(total).all() else None
+
+
+def _engine(row: RowModel, rows: int) -> str:
+    """Tell what computes the sums; it follows from the rows and what is installed, so that the bits do too."""
+    from gdcli.codegen import machine
+
+    if row.engine == "native" or (row.engine == "auto" and rows >= NATIVE_ROWS and machine.is_installed()):
+        return "native"
+    return "numpy"
 
 
 def _total(parts: Sequence[float]) -> float:
