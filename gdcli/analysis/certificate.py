@@ -16,10 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 
-from gdcli.analysis.corners import gain_at_a_corner
-from gdcli.analysis.krylov import CREST_SLOPE, certify_large, lanczos
 from gdcli.solvers.bounds import Bounded
-from gdcli.solvers.curvature import REACHED_BY_ANY, passing_direction
+from gdcli.solvers.curvature import CREST_SLOPE, REACHED_BY_ANY, passing_direction
 from gdcli.solvers.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import level, smoothed
@@ -87,6 +85,8 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
     with quiet(at.x):
         source = hessian_source(objective)
         if source == "none":
+            from gdcli.analysis.krylov import certify_large
+
             return _at_a_kink(objective, at, certify_large(objective, at, start, tol), start, tol)
         full = with_hessian(objective, at, source)
         if full.gradient is None:
@@ -248,6 +248,8 @@ def _at_a_corner(objective: Objective, at: Evaluation, plain: Certificate) -> Ce
     doubtful = at.estimated and plain.kind in ("minimum", "degenerate")
     if not doubtful and plain.kind != "not-stationary":
         return plain
+    from gdcli.analysis.corners import gain_at_a_corner
+
     gain = gain_at_a_corner(objective, at)
     if gain is None:
         return replace(plain, kind="unknown", gain=None) if doubtful else plain
@@ -274,6 +276,8 @@ def _sharpness(smooth: Objective, x: Vector) -> tuple[Evaluation, float]:
     source = hessian_source(smooth)
     if source == "none":
         at = smooth.evaluate(x, 1)
+        from gdcli.analysis.krylov import lanczos
+
         spectrum = None if at.gradient is None else lanczos(smooth, at)
         return at, 0.0 if spectrum is None else spectrum.high
     at = with_hessian(smooth, smooth.evaluate(x, 0), source)

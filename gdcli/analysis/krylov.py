@@ -16,6 +16,7 @@ from math import inf
 from typing import NamedTuple
 
 from gdcli.solvers.bounds import Bounded
+from gdcli.solvers.curvature import CREST_SLOPE
 from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE
 from gdcli.solvers.newton_cg import hessian_product, steihaug
@@ -27,8 +28,6 @@ CG_STEPS = 100
 _CG_ACCURACY = 1e-2
 # An estimated eigenvalue with a larger error, relative to itself, is worth a warning.
 _DOUBTFUL = 0.1
-# Newton's method squares the error: where it is of use at all, one step takes most of the slope away.
-CREST_SLOPE = 0.25
 # A bound on the gain this small needs no sharper estimate.
 _PLENTY = 1e-12
 

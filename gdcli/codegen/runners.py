@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from gdcli.codegen.arrays import BatchWriter, VectorWriter
-from gdcli.codegen.chunks import Output
 from gdcli.codegen.source import ScalarWriter, bare_namespace, function_text, safe_namespace
 from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key
+
+if TYPE_CHECKING:
+    from gdcli.codegen.chunks import Output
 
 # Elements worked on at a time: 128 KiB a buffer, so that the few buffers stay in the cache.
 CHUNK = 16_384
@@ -155,6 +156,8 @@ def _vector_program(
     data: Mapping[str, Any],
 ) -> tuple[Callable[..., tuple[float, ...]], dict[str, Any]]:
     """The compiled program, and the names that it sees."""
+    from gdcli.codegen.arrays import VectorWriter
+
     np = numpy()
     writer = VectorWriter(graph, roots, outputs, offsets)
     text = writer.write()
@@ -176,6 +179,8 @@ def batch_function(
     graph: Graph, roots: Sequence[int], rows: dict[Key, int]
 ) -> Callable[..., tuple[Any, ...]]:
     """Return ``batch(x)``: for x of shape (variables, points) each root's values, shape (points,)."""
+    from gdcli.codegen.arrays import BatchWriter
+
     return compile_function(
         BatchWriter(graph, roots, rows).write(),
         "batch",

@@ -9,11 +9,11 @@ from gdcli.errors import UsageError, did_you_mean
 from gdcli.language import form
 from gdcli.language.syntax import Tree
 from gdcli.objective.compiled import EXPAND_SIZE, HESSIAN_SIZE, ScalarObjective, VectorObjective
-from gdcli.objective.differences import DifferenceObjective
 from gdcli.objective.space import Space
 
 if TYPE_CHECKING:
     from gdcli.objective.complex import ComplexObjective
+    from gdcli.objective.differences import DifferenceObjective
     from gdcli.objective.tier import ScalarTier
 
 ENGINES = ("auto", "python", "numpy", "native")
@@ -122,6 +122,8 @@ def with_gradient(
         from gdcli.objective.complex import ComplexObjective
 
         return ComplexObjective(exact, constants, sign)
+    from gdcli.objective.differences import DifferenceObjective
+
     return DifferenceObjective(exact, gradient, h)
 
 

@@ -11,17 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives, NotDifferentiableError
 from gdcli.calculus.smoothing import can_smooth, smooth
-from gdcli.codegen.chunks import Output
 from gdcli.codegen.runners import ARITHMETIC, Program, ScalarFunction, numpy, vector_function
 from gdcli.language.form import Form
 from gdcli.language.graph import Key
 from gdcli.objective.space import Space
 from gdcli.solvers.types import Counts, Evaluation
 from gdcli.solvers.vectors import Vec, is_finite
+
+if TYPE_CHECKING:
+    from gdcli.codegen.chunks import Output
 
 INF = float("inf")
 
@@ -297,6 +299,8 @@ class VectorObjective:
 
     def _outputs(self, adjoints: Mapping[int, int]) -> list[Output]:
         """Where in the flat gradient the adjoint of each leaf belongs."""
+        from gdcli.codegen.chunks import Output
+
         outputs = []
         for leaf, node in adjoints.items():
             key = self.form.graph.keys[leaf]

@@ -162,10 +162,10 @@ class Switch:
         counts = progress.counts
         for rule in self.rules:
             if isinstance(rule, MaxIterations):
-                steps = min(steps, rule.count - progress.iteration - 1)
+                steps = min(steps, int(rule.limit) - progress.iteration - 1)
             elif isinstance(rule, MaxEvaluations):
                 used = counts.value + counts.gradient + counts.hessian + counts.product
-                steps = min(steps, (rule.count - used - 1) // 2)
+                steps = min(steps, (int(rule.limit) - used - 1) // 2)
             elif isinstance(rule, MaxTime) and rule(progress):
                 return 0
         assert self.bursts is not None
@@ -207,13 +207,13 @@ def limits_of(rules: Sequence[Rule], floor: float) -> Limits | None:
     limits = Limits(floor)
     for rule in rules:
         if isinstance(rule, GradientNorm):
-            limits = limits._replace(gradient=rule.tol, scaled=rule.scaled)
+            limits = limits._replace(gradient=rule.limit, scaled=rule.scaled)
         elif isinstance(rule, DistanceMoved):
-            limits = limits._replace(step=rule.tol)
+            limits = limits._replace(step=rule.limit)
         elif isinstance(rule, ValueChange):
-            limits = limits._replace(value=rule.tol)
+            limits = limits._replace(value=rule.limit)
         elif isinstance(rule, Target):
-            limits = limits._replace(target=rule.value)
+            limits = limits._replace(target=rule.limit)
         elif not isinstance(rule, MaxIterations | MaxEvaluations | MaxTime):
             return None
     return limits

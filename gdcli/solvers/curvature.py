@@ -22,6 +22,8 @@ _REACHED, REACHED_BY_ANY = 1e-10, 1e-16
 _UNSTEADY = 0.3
 # Least length of the look aside, relative to max(1, |x|): far beyond the rounding of x, yet close.
 _ASIDE = 1e-8
+# Newton's method squares the error: where it is of use at all, one step takes most of the slope away.
+CREST_SLOPE = 0.25
 
 
 def passing_direction(

@@ -14,7 +14,6 @@ relative accuracy should be, while the rounding of the gradient (which grows wit
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import isnan, sqrt
 from typing import Protocol
 
@@ -55,91 +54,96 @@ class Rule(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class GradientNorm:
-    """Stop when the Euclidean norm of the gradient is at most ``tol`` (``scaled``: times
+class _Limit:
+    """A rule with one number; plain classes, since every start of the program makes them."""
+
+    __slots__ = ("limit",)
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+
+
+class GradientNorm(_Limit):
+    """Stop when the Euclidean norm of the gradient is at most ``limit`` (``scaled``: times
     sqrt(max(1, |f|))).
     """
 
-    tol: float
-    scaled: bool = False
+    __slots__ = ("scaled",)
     reason = StopReason.GRADIENT
+
+    def __init__(self, limit: float, scaled: bool = False) -> None:
+        super().__init__(limit)
+        self.scaled = scaled
 
     def __call__(self, progress: Progress) -> bool:
         at = progress.at
         if at.gradient is None:
             return False
-        allowed = self.tol * sqrt(abs(at.value)) if self.scaled and abs(at.value) > 1.0 else self.tol
+        allowed = self.limit * sqrt(abs(at.value)) if self.scaled and abs(at.value) > 1.0 else self.limit
         return norm(at.gradient) <= allowed
 
 
-@dataclass(frozen=True, slots=True)
-class DistanceMoved:
-    """Stop when the last step was shorter than ``tol``, the book's first rule."""
+class DistanceMoved(_Limit):
+    """Stop when the last step was shorter than ``limit``, the book's first rule."""
 
-    tol: float
+    __slots__ = ()
     reason = StopReason.STEP
 
     def __call__(self, progress: Progress) -> bool:
         before = progress.before
-        return before is not None and distance(progress.at.x, before.x) < self.tol
+        return before is not None and distance(progress.at.x, before.x) < self.limit
 
 
-@dataclass(frozen=True, slots=True)
-class ValueChange:
-    """Stop when the last step changed the value by less than ``tol``."""
+class ValueChange(_Limit):
+    """Stop when the last step changed the value by less than ``limit``."""
 
-    tol: float
+    __slots__ = ()
     reason = StopReason.VALUE
 
     def __call__(self, progress: Progress) -> bool:
         before = progress.before
-        return before is not None and abs(progress.at.value - before.value) < self.tol
+        return before is not None and abs(progress.at.value - before.value) < self.limit
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Stop when the value is at or below ``value``."""
+class Target(_Limit):
+    """Stop when the value is at or below ``limit``."""
 
-    value: float
+    __slots__ = ()
     reason = StopReason.TARGET
 
     def __call__(self, progress: Progress) -> bool:
-        return progress.at.value <= self.value
+        return progress.at.value <= self.limit
 
 
-@dataclass(frozen=True, slots=True)
-class MaxIterations:
-    """Stop after ``count`` iterations; 0 only looks at the start."""
+class MaxIterations(_Limit):
+    """Stop after ``limit`` iterations; 0 only looks at the start."""
 
-    count: int
+    __slots__ = ()
     reason = StopReason.MAX_ITERATIONS
 
     def __call__(self, progress: Progress) -> bool:
-        return progress.iteration >= self.count
+        return progress.iteration >= self.limit
 
 
-@dataclass(frozen=True, slots=True)
-class MaxEvaluations:
-    """Stop when values, gradients, Hessians and products together reach ``count``."""
+class MaxEvaluations(_Limit):
+    """Stop when values, gradients, Hessians and products together reach ``limit``."""
 
-    count: int
+    __slots__ = ()
     reason = StopReason.MAX_EVALUATIONS
 
     def __call__(self, progress: Progress) -> bool:
         c = progress.counts
-        return c.value + c.gradient + c.hessian + c.product >= self.count
+        return c.value + c.gradient + c.hessian + c.product >= self.limit
 
 
-@dataclass(frozen=True, slots=True)
-class MaxTime:
-    """Stop when the run has lasted ``seconds``."""
+class MaxTime(_Limit):
+    """Stop when the run has lasted ``limit`` seconds."""
 
-    seconds: float
+    __slots__ = ()
     reason = StopReason.MAX_TIME
 
     def __call__(self, progress: Progress) -> bool:
-        return progress.clock() - progress.began >= self.seconds
+        return progress.clock() - progress.began >= self.limit
 
 
 def rules_from(
