@@ -55,11 +55,13 @@ def test_batches_over_runs(rule: str, size: int, monkeypatch: pytest.MonkeyPatch
     from gdcli.codegen import epochs
 
     row = row_model("y ~ X @ w + b", tuple(COLUMNS), ("x0", "x1"), loss="logistic")
-    passes = RowPasses(row, Shuffled({n: c[ORDER] for n, c in COLUMNS.items()}, block=0), size, rule)
+    data = Shuffled({n: c[ORDER] for n, c in COLUMNS.items()}, block=0)
+    passes = RowPasses(row, data, size, rule, engine="numpy")
     passes.start([0.1, 0.2, 0.3])
     for epoch in range(2):
         passes.epoch(epoch, 0.01, lambda done: None)
     whole = native(row, rule, size, [0.1, 0.2, 0.3], 0.01)
     assert np.allclose(whole, passes.x, rtol=1e-11)
-    monkeypatch.setattr(epochs, "MOST", 64)  # many calls, each from where the last one stopped
+    monkeypatch.setattr(epochs, "FIRST", 1000)  # many calls, each from where the last one stopped
+    monkeypatch.setattr(epochs, "_SHORT", 0.0)
     assert native(row, rule, size, [0.1, 0.2, 0.3], 0.01) == whole

@@ -11,6 +11,7 @@ Batches are summed in lanes (:mod:`gdcli.codegen.lanes`), their values differ in
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -21,8 +22,9 @@ from gdcli.codegen.runners import numpy
 from gdcli.codegen.strict import functions_of, operations_of
 from gdcli.codegen.updates import UpdateRule
 
-# Rows in one call: some 10 ms, so that progress is told and an interrupt heard.
-MOST = 1 << 18
+# Operations in the first call, about a millisecond; later ones take some 10 ms, so that an interrupt is heard.
+FIRST = 1 << 20
+_SHORT, _LONG = 0.004, 0.016
 
 _NEXT_RUN = (
     "if last == ends[k]:",
@@ -124,6 +126,11 @@ def _batch(gradient: RowGradient, descent: Descent) -> list[str]:
     ]
 
 
+def is_likely_kept(gradient: RowGradient, rule: UpdateRule, box: Box | None, use_cache: bool = True) -> bool:
+    """Tell whether the code of steps after single rows is probably on disk; llvmlite is not imported for it."""
+    return machine.is_likely_kept(epoch_text(gradient, rule, box, False), None, use_cache)
+
+
 class EpochKernel:
     """Epochs in machine code. Raises NoMachineCodeError without llvmlite."""
 
@@ -139,11 +146,17 @@ class EpochKernel:
         text = epoch_text(gradient, rule, box, size > 1)
         self._epoch = machine.load(text, flags("epoch") if size > 1 else None, use_cache)["epoch"]
         self.np = numpy()
+        nodes = len(gradient.graph.reach(tuple(gradient.roots)))
+        self._most = self._batches(FIRST // nodes)
+
+    def _batches(self, rows: int) -> int:
+        """Return the rows of about as many whole batches, at least one."""
+        return max(1, rows // self.size) * self.size
 
     def __call__(self, runs: Runs, x: Any, state: Any, rate: float, told: Callable[[int], None]) -> None:
-        """Go through the runs; ``x`` and ``state`` are float64 arrays, changed in place after about `MOST` rows each.
+        """Go through the runs in calls of some 10 ms; ``x`` and ``state`` are float64 arrays, changed in place by each.
 
-        ``told`` hears how many rows are done.
+        ``told`` hears after each call how many rows are done.
         """
         np = self.np
         columns = [np.ascontiguousarray(column, dtype=float) for column in runs.columns]
@@ -152,10 +165,15 @@ class EpochKernel:
             return
         marks = (ctypes.c_int64 * 2)(0, int(starts[0]))
         pointers = [a.ctypes.data for a in (starts, ends)]
-        most = max(1, MOST // self.size) * self.size
         rest = [a.ctypes.data for a in (x, state, *columns)]
         total, done = int((ends - starts).sum()), 0
         while marks[0] < len(starts):
+            began, most = time.perf_counter(), self._most
             self._epoch(marks, *pointers, len(starts), most, self.size, rate, *rest)
             done = min(done + most, total)
+            spent = time.perf_counter() - began
+            if spent > _LONG:
+                self._most = self._batches(most // 2)
+            elif spent < _SHORT and marks[0] < len(starts):
+                self._most = 2 * most
             told(done)

@@ -90,6 +90,22 @@ class FitSettings(Settings):
         given = (self.batch_size, self.epochs, self.schedule, self.shuffle, self.validate)
         return self.method == "sgd" or self.polish or any(value is not None for value in given)
 
+    def check(self) -> None:
+        """Raise UsageError for an engine that there is not, or that does not do what is asked."""
+        from gdcli.objective.build import check_engine
+
+        check_engine(self.engine)
+        if self.engine in ("python", "native") and not self.is_stochastic:
+            raise UsageError(
+                f"the engine {self.engine} is for fits by epochs, a batch solve computes with numpy",
+                "leave out --engine, or add --batch-size",
+            )
+        if self.engine in ("python", "native") and self.batch_size == 0:
+            raise UsageError(
+                f"the engine {self.engine} is for steps by some of the rows, all rows at once take numpy",
+                "leave out --engine, or give another --batch-size",
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class FitProblem(Problem):

@@ -45,6 +45,7 @@ def solve(
     setting.
     """
     settings = settings or FitSettings()
+    settings.check()
     if settings.is_stochastic:
         from gdcli.fitting.stochastic import solve_stochastic
 
