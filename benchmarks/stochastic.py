@@ -4,7 +4,9 @@ python benchmarks/stochastic.py
 
 The C is written out below, as a person would write it, over rows in memory one after the other, and compiled with
 gcc -O3 -march=native -ffast-math. It goes through the rows in order; `gd` goes through columns in blocks of 256 rows
-in random order, and once more in order. Only the steps are timed, not the loss over all rows after the epoch.
+in random order: by the engine that it takes for a long run (machine code where llvmlite is installed), by the same in
+order, and by the engine that runs without llvmlite. Only the steps are timed, not the loading of machine code (a fifth
+of a second, once) and not the loss over all rows after the epoch.
 """
 
 from __future__ import annotations
@@ -102,14 +104,15 @@ def c_epoch(function, rows, batch):
     return run, weights
 
 
-def gd_epoch(columns, loss, batch, shuffle="blocks"):
-    """Return a call of one epoch by gd, and the passes."""
+def gd_epoch(columns, loss, batch, shuffle="blocks", engine="auto"):
+    """Return a call of one epoch of many by gd, and the passes."""
     names = tuple(f"x{i}" for i in range(FEATURES))
     data = Visited(Columns(tuple(columns), list(columns.values())), all_rows(len(columns["y"])), shuffle, 0)
-    passes = RowPasses(row_model("y ~ X @ w + b", data.names, names, loss=loss), data, batch)
+    row = row_model("y ~ X @ w + b", data.names, names, loss=loss)
+    passes = RowPasses(row, data, batch, epochs=1000, engine=engine)
+    passes.start([0.0] * (FEATURES + 1))
 
     def run() -> None:
-        passes.start([0.0] * (FEATURES + 1))
         passes.epoch(0, RATE, lambda done: None)
 
     return run, passes
@@ -126,26 +129,38 @@ def main() -> None:
             for batch in (1, 32, 256):
                 c, _ = c_epoch(getattr(library, name), in_rows, batch)
                 few = {k: v[:FEW] for k, v in columns.items()} if batch == 1 else columns
-                call, passes = gd_epoch(few, loss, batch)
+                call, passes = gd_epoch(columns, loss, batch)
+                straight, _ = gd_epoch(columns, loss, batch, "none")
+                without, slow = gd_epoch(few, loss, batch, engine="python" if batch == 1 else "numpy")
                 check, same = gd_epoch({k: v[:20_000] for k, v in columns.items()}, loss, batch, "none")
                 short, known = c_epoch(getattr(library, name), in_rows[:20_000], batch)
                 check(), short()
                 assert np.allclose(same.x, known, rtol=1e-9, atol=1e-12), "gd and C go different ways"
-                straight, _ = gd_epoch(few, loss, batch, "none")
-                medians = alternate({"c": c, "gd": call, "in order": straight}, 5 if batch > 1 else 3)
-                scale = ROWS / len(few["y"])
-                ours, plain = (medians[key] * scale for key in ("gd", "in order"))
+                variants = {"c": c, "gd": call, "in order": straight, "without": without}
+                medians = alternate(variants, 9)
+                medians["without"] *= ROWS / len(few["y"])
                 rows.append(
                     [
                         f"{name}, {batch}",
                         passes.engine,
                         f"{medians['c'] * 1e3:.1f}",
-                        f"{ours * 1e3:.0f}",
-                        f"{ours / medians['c']:.1f}",
-                        f"{plain / medians['c']:.1f}",
+                        f"{medians['gd'] * 1e3:.1f}",
+                        *(f"{medians[key] / medians['c']:.2f}" for key in ("gd", "in order")),
+                        slow.engine,
+                        f"{medians['without'] / medians['c']:.1f}",
                     ]
                 )
-    print(table(["1e6 rows, rows in a batch", "engine", "C ms", "gd ms", "gd / C", "in order / C"], rows))
+    head = [
+        "1e6 rows, rows in a batch",
+        "engine",
+        "C ms",
+        "gd ms",
+        "gd / C",
+        "in order / C",
+        "else",
+        "else / C",
+    ]
+    print(table(head, rows))
 
 
 if __name__ == "__main__":

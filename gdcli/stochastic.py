@@ -16,6 +16,7 @@ from gdcli.analysis.noise import Noise, Response, gap_to_minimum, noise_of_steps
 from gdcli.codegen.per_sample import Box
 from gdcli.codegen.updates import RULES
 from gdcli.errors import UsageError, did_you_mean
+from gdcli.objective.build import check_engine
 from gdcli.objective.curvature import Curvatures, curvatures, spread_of_rows
 from gdcli.objective.passes import RowPasses, Visits
 from gdcli.objective.row_model import RowModel
@@ -46,7 +47,7 @@ _RESPONSES = {
 @dataclass(frozen=True, slots=True)
 class StochasticSettings:
     """How to descend: ``batch_size`` None is all rows, ``lr`` None one chosen from the data, ``epochs`` None 20
-    (or as many as the schedule ``book`` takes).
+    (or as many as the schedule ``book`` takes). ``engine`` and ``use_cache`` see `objective.passes.RowPasses`.
     """
 
     batch_size: int | None = 1
@@ -55,6 +56,8 @@ class StochasticSettings:
     schedule: str = "constant"
     epochs: int | None = None
     patience: int = PATIENCE
+    engine: str = "auto"
+    use_cache: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,18 @@ def run_stochastic(
     lr, chosen = settings.lr, ""
     if lr is None:
         lr, chosen = default_rate(settings.method, found, size, data.rows)
-    passes = RowPasses(row, data, settings.batch_size, settings.method, box, held_out)
     how = EpochSettings(lr, settings.schedule, settings.epochs, settings.patience)
+    passes = RowPasses(
+        row,
+        data,
+        settings.batch_size,
+        settings.method,
+        box,
+        held_out,
+        epochs=how.likely,
+        engine=settings.engine,
+        use_cache=settings.use_cache,
+    )
     run, epochs = run_epochs(passes, x0, how, rules, observers, progress)
     if run.best.iteration:
         found = _larger(found, curvatures(objective, run.best.at.x))
@@ -173,7 +186,8 @@ def _scale(method: str, squares: Any, steps: int) -> Any:
 
 
 def check(settings: StochasticSettings) -> None:
-    """Raise UsageError for a method or a batch size that there is not."""
+    """Raise UsageError for a method, a batch size or an engine that there is not."""
+    check_engine(settings.engine)
     if settings.method not in RULES:
         raise UsageError(
             f"{settings.method} is no method for batches",

@@ -32,6 +32,22 @@ def test_an_order_is_a_permutation_whatever_the_pieces(
 
 
 @settings(deadline=None, max_examples=60)
+@given(totals, st.sampled_from(SHUFFLES), st.integers(0, 5), st.floats(0.1, 0.9), st.booleans())
+def test_runs_are_the_same_order(total: int, shuffle: str, seed: int, part: float, whole: bool) -> None:
+    rows = all_rows(total) if whole or total < 2 else split(total, part, seed)[0]
+    of = order(rows, shuffle, seed, 1)
+    if shuffle == "full" and rows.unit > 1:
+        with pytest.raises(ValueError, match="no runs"):
+            of.runs()
+        return
+    starts, ends = of.runs()
+    assert starts.dtype == ends.dtype == np.int64
+    assert np.concatenate([np.arange(a, b) for a, b in zip(starts, ends, strict=True)]).tolist() == (
+        numbers(of).tolist()
+    )
+
+
+@settings(deadline=None, max_examples=60)
 @given(totals.filter(lambda total: total > 1), st.floats(0.001, 0.999), st.integers(0, 9))
 def test_a_split_has_every_row_once(total: int, fraction: float, seed: int) -> None:
     halves = split(total, fraction, seed)

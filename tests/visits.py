@@ -46,6 +46,12 @@ class Shuffled:
         for lo in range(0, self.rows, size):
             yield self.taken(order[lo : lo + size], buffers)
 
+    def runs(self, epoch: int) -> tuple[list[Any], Any, Any] | None:
+        if self.block == 1:
+            return None
+        blocks = list(self.order(epoch))
+        return self.columns, np.array([b[0] for b in blocks]), np.array([b[-1] + 1 for b in blocks])
+
     def taken(self, rows: Any, buffers: list[Any]) -> list[Any]:
         """Return some rows of every column, in buffers that the next call overwrites."""
         pairs = zip(self.columns, buffers, strict=True)

@@ -182,6 +182,7 @@ COMMANDS: dict[str, Command] = {
                 *options.FIT_METHOD,
                 *options.STOPPING,
                 *options.EPOCHS,
+                *options.FIT_ENGINE,
                 *options.FIT_OUTPUT,
             ),
             (

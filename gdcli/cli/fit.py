@@ -93,7 +93,9 @@ def read(values: dict[str, Any]) -> tuple[FitRequest, FitSettings]:
     chosen = settings_of(values) | {name: values[name] for name in of_epochs if values[name] is not None}
     from gdcli.fitting.request import FitSettings
 
-    return request, FitSettings(**chosen)
+    settings = FitSettings(**chosen)
+    settings.check()
+    return request, settings
 
 
 def request_of(values: dict[str, Any]) -> FitRequest:

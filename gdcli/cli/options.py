@@ -421,6 +421,10 @@ ENGINE = (
     ),
     Option("--no-cache", "Keep no machine code on disk, and use none from there.", "off", group="Computing"),
 )
+FIT_ENGINE = (
+    ENGINE[0]._replace(help="What computes a fit by epochs: python, numpy, native (machine code)."),
+    ENGINE[1],
+)
 SOLVER = METHOD + STOPPING + ENGINE
 GRADIENT = (
     Option(

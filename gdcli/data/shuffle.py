@@ -90,7 +90,7 @@ class Order(NamedTuple):
 
         held: list[ndarray] = []
         length = 0
-        for found in self._runs():
+        for found in self._numbers():
             held.append(found)
             length += len(found)
             if length >= size:
@@ -102,27 +102,49 @@ class Order(NamedTuple):
         if length:
             yield np.concatenate(held)
 
-    def _runs(self) -> Iterator[ndarray]:
-        """Yield the row numbers in pieces of any length."""
+    def runs(self) -> tuple[ndarray, ndarray]:
+        """Return the order as runs of neighbours: run k has the rows starts[k] to ends[k] - 1 (int64).
+
+        A run is a unit, or the whole table where it is gone through as it stands; a true permutation (``full``) of a
+        table in larger units has none and is a ValueError.
+        """
         import numpy as np
 
         total, unit, units = self.rows
+        if self.shuffle == "none" and units is None:
+            return np.zeros(1, np.int64), np.full(1, total, np.int64)
+        if self.shuffle == "full" and unit > 1:
+            raise ValueError("a permutation of rows has no runs")
+        starts = self._units(_generator(self.seed, _EPOCH, self.epoch)).astype(np.int64) * unit
+        return starts, np.minimum(starts + unit, total)
+
+    def _units(self, generator: Generator) -> ndarray:
+        """Return the numbers of the units in order."""
+        import numpy as np
+
+        total, unit, units = self.rows
+        order = np.arange(-(-total // unit)) if units is None else units
+        return order if self.shuffle == "none" else generator.permutation(order)
+
+    def _numbers(self) -> Iterator[ndarray]:
+        """Yield the row numbers in pieces of any length."""
+        import numpy as np
+
+        total, unit, _ = self.rows
         generator = _generator(self.seed, _EPOCH, self.epoch)
         if self.shuffle == "full" and unit > 1:
             # 4 bytes per row where that is enough: the one thing here that grows with the rows.
             kind = np.uint32 if total <= 1 << 32 else np.int64
             every = np.empty(self.rows.size, dtype=kind)
             at = 0
-            for found in self._replace(shuffle="none")._runs():
+            for found in self._replace(shuffle="none")._numbers():
                 every[at : at + len(found)] = found
                 at += len(found)
             generator.shuffle(every)
             for start in range(0, len(every), _EXPAND):
                 yield every[start : start + _EXPAND].astype(np.int64)
             return
-        order = np.arange(-(-total // unit)) if units is None else units
-        if self.shuffle != "none":
-            order = generator.permutation(order)
+        order = self._units(generator)
         at_once = max(1, _EXPAND // unit)
         within = np.arange(unit)
         for start in range(0, len(order), at_once):

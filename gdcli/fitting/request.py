@@ -90,6 +90,17 @@ class FitSettings(Settings):
         given = (self.batch_size, self.epochs, self.schedule, self.shuffle, self.validate)
         return self.method == "sgd" or self.polish or any(value is not None for value in given)
 
+    def check(self) -> None:
+        """Raise UsageError for an engine that there is not, or that does not do what is asked."""
+        from gdcli.objective.build import check_engine
+
+        check_engine(self.engine)
+        if self.engine == "python" and (not self.is_stochastic or self.batch_size == 0):
+            raise UsageError(
+                "the engine python is for steps by some of the rows",
+                "leave out --engine, or add --batch-size 1",
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class FitProblem(Problem):

@@ -19,7 +19,6 @@ from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.prepare import Prepared
 from gdcli.fitting.request import FitSettings
 from gdcli.fitting.units import in_sums
-from gdcli.objective.build import check_engine
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import sign_of
 from gdcli.solvers.types import Observer
@@ -70,12 +69,11 @@ def solve(
 
 def with_engine(prepared: Prepared, settings: FitSettings) -> Prepared:
     """Return the fit with what computes it. Raises UsageError for an engine that cannot be had."""
-    check_engine(settings.engine)
-    if settings.engine == "python" and not settings.is_stochastic:
-        raise UsageError(
-            "the engine python is for steps by single rows", "use --engine numpy, or add --batch-size 1"
-        )
-    row = replace(prepared.row, engine=settings.engine, use_cache=not settings.no_cache)
+    settings.check()
+    engine = settings.engine
+    if engine in ("python", "native") and settings.is_stochastic and settings.batch_size != 0:
+        engine = "auto"  # it is for the steps, which have the same bits in both; sums over all rows are none of them
+    row = replace(prepared.row, engine=engine, use_cache=not settings.no_cache)
     return replace(prepared, row=row)
 
 

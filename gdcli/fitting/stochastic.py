@@ -57,6 +57,15 @@ class Visited:
         for _, arrays in self.columns.chunks(size, wanted):
             yield arrays
 
+    def runs(self, epoch: int) -> tuple[list[Any], Any, Any] | None:
+        """Return the order of an epoch without moving a row; see `objective.passes.Visits`."""
+        from gdcli.data.shuffle import order
+
+        wanted = order(self.chosen, self.shuffle, self.seed, epoch)
+        if wanted.scattered or not self.columns.in_memory:
+            return None
+        return self.columns.take(0, self.columns.rows), *wanted.runs()
+
 
 def solve_stochastic(
     prepared: Prepared,
@@ -106,6 +115,8 @@ def stochastic_settings(settings: FitSettings) -> StochasticSettings:
         lr=settings.lr,
         schedule=settings.schedule or "constant",
         epochs=settings.epochs,
+        engine=settings.engine,
+        use_cache=not settings.no_cache,
     )
 
 

@@ -1,22 +1,28 @@
 """Descent over the rows of a data set: epochs of single rows, of batches, or of all rows at once.
 
 Whatever the batch, a step uses the mean gradient of its rows, so that a rate keeps its meaning. Few rows in a batch run
-as program text of scalars, many as arrays; both see the rows in the order that the data object gives for the epoch.
+as program text of scalars, many as arrays, long runs of both as machine code (:mod:`gdcli.objective.native_passes`);
+all see the rows in the order that the data object gives for the epoch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.codegen.per_sample import Box, RowDescent, RowGradient
 from gdcli.codegen.runners import numpy
 from gdcli.codegen.updates import RULES, array_state, array_update
+from gdcli.errors import UsageError
 from gdcli.objective.batches import batch_gradients, in_order
+from gdcli.objective.native_passes import NativeRunner, Work, native_kernel, one_run
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.rows import RowObjective, Rows
 from gdcli.objective.waist import factored_gradient
+
+if TYPE_CHECKING:
+    from gdcli.codegen.epochs import Runs
 
 # From so many rows in a batch arrays are quicker than scalars in CPython.
 ARRAY_ROWS = 16
@@ -24,6 +30,8 @@ ARRAY_ROWS = 16
 TEXT_NODES = 20_000
 # Rows done between two looks at the clock, about.
 PIECE = 8192
+# The same for machine code, which does four times as many in that time, and more.
+NATIVE_PIECE = 4 * PIECE
 
 Told = Callable[[int], None]
 
@@ -45,6 +53,14 @@ class Visits(Rows, Protocol):
         """
         ...
 
+    def runs(self, epoch: int) -> tuple[list[Any], Any, Any] | None:
+        """Return (columns, starts, ends): arrays in memory, and the order of ``epoch`` as runs of neighbours.
+
+        Run k has the rows starts[k] to ends[k] - 1, int64. None where rows are not in memory, or neighbours in the
+        order are not neighbours there: then `visit` brings them together.
+        """
+        ...
+
 
 class _Runner(Protocol):
     """Does the steps over pieces of rows; ``x`` is the newest point after each piece."""
@@ -58,7 +74,9 @@ class RowPasses:
     """Passes over data that improve a point; fulfils `solvers.stochastic.Passes`.
 
     ``batch`` is the number of rows in a batch (None: all), ``rule`` a name of `codegen.updates.RULES`. ``held_out``
-    are rows that are only looked at.
+    are rows that are only looked at. ``epochs`` is how many there will be, by which ``engine`` auto chooses among
+    python, numpy and native (machine code, kept on disk if ``use_cache``). Raises UsageError for an engine that cannot
+    do it.
     """
 
     def __init__(
@@ -69,6 +87,10 @@ class RowPasses:
         rule: str = "sgd",
         box: Box | None = None,
         held_out: Rows | None = None,
+        *,
+        epochs: int = 1,
+        engine: str = "auto",
+        use_cache: bool = True,
     ) -> None:
         self.row = row
         self.data = data
@@ -80,9 +102,10 @@ class RowPasses:
         self.size = row.space.size
         self.objective = RowObjective(row, data)
         self.held_out = None if held_out is None else RowObjective(row, held_out)
+        self.asked, self.epochs, self.use_cache = engine, epochs, use_cache
         self.engine = "numpy"
         self._order = in_order(data.names, row)
-        self._runner: _Runner | None = None
+        self._runner: _Runner | NativeRunner | None = None
 
     # -- what the epoch loop asks for ----------------------------------------------------------------------
 
@@ -100,12 +123,15 @@ class RowPasses:
         """Go once through all rows with steps of ``rate``; ``told`` hears from time to time how many are done."""
         runner = self._runner
         assert runner is not None
+        if isinstance(runner, NativeRunner):
+            runner.epoch(self._runs(number), rate, told)
+            return
         if self.batch == self.rows:
             runner.piece((), self.rows, rate)
             told(self.rows)
             return
         done = 0
-        for columns, count in self._pieces(number):
+        for columns, count in self._pieces(number, PIECE):
             runner.piece(columns, count, rate)
             done += count
             told(done)
@@ -120,18 +146,41 @@ class RowPasses:
 
     # -- how it is done ------------------------------------------------------------------------------------
 
-    def _new_runner(self, x: Sequence[float]) -> _Runner:
+    def _new_runner(self, x: Sequence[float]) -> _Runner | NativeRunner:
         if self.batch == self.rows:
+            if self.asked == "python":
+                raise UsageError("the engine python is for steps by some of the rows", "leave out --engine")
+            self.engine = self.objective.engine
             return _Whole(self, x)
-        if self.batch < ARRAY_ROWS:
-            gradient = row_gradient(self.row)
-            if len(gradient.graph.reach(tuple(gradient.roots))) + self.size <= TEXT_NODES:
-                return _Scalars(self, x, gradient)
-        return _Arrays(self, x)
+        if self.asked == "numpy":
+            return _Arrays(self, x)
+        gradient = row_gradient(self.row)
+        fits = len(gradient.graph.reach(tuple(gradient.roots))) + self.size <= TEXT_NODES
+        if self.asked == "python" and not fits:
+            raise UsageError("a row has too many operations for the engine python", "use --engine numpy")
+        scalars = fits and (self.batch < ARRAY_ROWS or self.asked == "python")
+        work = Work(gradient, self.rule, self.box, self.batch, self.rows * self.epochs, scalars)
+        kernel = native_kernel(work, self.asked, self.use_cache)
+        if kernel is not None:
+            self.engine = "native"
+            return NativeRunner(kernel, x, self.rule.state(len(x)))
+        return _Scalars(self, x, gradient) if scalars else _Arrays(self, x)
 
-    def _pieces(self, epoch: int) -> Iterator[tuple[list[Any], int]]:
-        """Yield pieces of whole batches, about PIECE rows each: the columns of the row model, and their length."""
-        wanted = self.batch * max(1, PIECE // self.batch)
+    def _runs(self, epoch: int) -> Iterator[Runs]:
+        """Yield the rows for machine code: all where they stand, or pieces brought together."""
+        found = self.data.runs(epoch)
+        if found is None:
+            for columns, count in self._pieces(epoch, NATIVE_PIECE):
+                yield one_run(columns, count)
+            return
+        from gdcli.codegen.epochs import Runs
+
+        columns, starts, ends = found
+        yield Runs([columns[k] for k in self._order], starts, ends)
+
+    def _pieces(self, epoch: int, rows: int) -> Iterator[tuple[list[Any], int]]:
+        """Yield pieces of whole batches, about ``rows`` each: the columns of the row model, and their length."""
+        wanted = self.batch * max(1, rows // self.batch)
         for columns in self.data.visit(epoch, wanted):
             yield [columns[k] for k in self._order], len(columns[0])
 

@@ -181,6 +181,11 @@ class EpochSettings:
         return BOOK_EPOCHS if self.schedule == "book" else DEFAULT_EPOCHS
 
     @property
+    def likely(self) -> int:
+        """The number of epochs that a run is sure to have if nothing ends it early."""
+        return min(self.most, BOOK_PATIENCE) if self.schedule == "book" else self.most
+
+    @property
     def reason_at_end(self) -> StopReason:
         """Why a run ends that has done them all: nobody asked for the cap on the book's schedule."""
         capped = self.epochs is None and self.schedule == "book"

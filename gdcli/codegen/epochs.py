@@ -1,0 +1,179 @@
+"""Epochs of descent as machine code: steps after single rows, or after batches of rows, over columns in memory.
+
+`epoch_text` writes ``epoch(marks, starts, ends, runs, most, size, rate, x, state, c0, c1, ...)``. The order of the rows
+is given as *runs* of neighbours: run k has the rows starts[k] to ends[k] - 1, and nothing is copied. A call does about
+``most`` rows, whole batches of ``size``, from where ``marks`` (the run, the row) stands, and moves the marks on.
+
+A step after each row has the operations of :mod:`gdcli.codegen.per_sample` in the same order, so it has the same bits.
+Batches are summed in lanes (:mod:`gdcli.codegen.lanes`), their values differ in the last digits.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from gdcli.codegen import machine
+from gdcli.codegen.lanes import WIDTH, LaneWriter, flags, helpers, piece, scalar_statements, varying_nodes
+from gdcli.codegen.per_sample import Box, Descent, RowGradient
+from gdcli.codegen.runners import numpy
+from gdcli.codegen.strict import functions_of, operations_of
+from gdcli.codegen.updates import UpdateRule
+
+# Operations in the first call, about a millisecond; later ones take some 10 ms, so that an interrupt is heard.
+FIRST = 1 << 20
+_SHORT, _LONG = 0.004, 0.016
+
+_NEXT_RUN = (
+    "if last == ends[k]:",
+    "    k = k + 1",
+    "    if k < runs:",
+    "        here = starts[k]",
+)
+
+
+class Runs(NamedTuple):
+    """Rows in the order of an epoch: whole columns in memory, and the runs of neighbours, int64 arrays."""
+
+    columns: Sequence[Any]
+    starts: Any
+    ends: Any
+
+
+def epoch_text(gradient: RowGradient, rule: UpdateRule, box: Box | None, batches: bool) -> str:
+    """Return the text of ``epoch`` with the helpers it calls; see the module's text."""
+    descent = Descent(gradient, rule, box)
+    ints = [f'{name}: "int*"' for name in ("marks", "starts", "ends")]
+    ints += [f'{name}: "int"' for name in ("runs", "most", "size")]
+    columns = [f'c{i}: "float*"' for i in range(len(gradient.columns))]
+    buffers = ["rate", 'x: "float*"', 'state: "float*"']
+    kept = descent.kept()
+    operations = operations_of(gradient.graph, gradient.roots)
+    lines = [
+        f"def epoch({', '.join([*ints, *buffers, *columns])}) -> None:",
+        *(f"    {name} = {place}" for name, place in kept),
+        *([] if batches else descent.before()),
+        "    k = marks[0]",
+        "    here = marks[1]",
+        "    left = most",
+        "    while k < runs and left > 0:",
+        *(_batch(gradient, descent) if batches else _rows(descent)),
+        "    marks[0] = k",
+        "    marks[1] = here",
+        *(f"    {place} = {name}" for name, place in kept),
+    ]
+    return (helpers if batches else functions_of)(operations) + "\n".join(lines) + "\n"
+
+
+def _rows(descent: Descent) -> list[str]:
+    """A run, or what of it may still be done: a step after each row."""
+    return [
+        "        last = min(ends[k], here + left)",
+        "        for i in range(here, last):",
+        *descent.row(3),
+        *descent.step(3, bool(descent.rule.scaled)),
+        "        left = left - (last - here)",
+        "        here = last",
+        *("        " + line for line in _NEXT_RUN),
+    ]
+
+
+def _batch(gradient: RowGradient, descent: Descent) -> list[str]:
+    """A batch, from as many runs as it takes, and the step after it."""
+    graph, roots = gradient.graph, gradient.roots
+    numbers = range(len(gradient.nodes))
+    names = {key: f"x{i}" for i, key in enumerate(gradient.parameters)}
+    columns = {key: f"c{i}" for i, key in enumerate(gradient.columns)}
+    leaves = {i for i in graph.reach(tuple(roots)) if graph.keys[i] in columns}
+    varying = varying_nodes(graph, roots, leaves)
+    before, scalars = scalar_statements(graph, roots, varying, names)
+
+    def rows(width: int) -> list[str]:
+        writer = LaneWriter(
+            graph,
+            varying,
+            scalars,
+            lambda i: piece(columns[graph.keys[i]], "i", width),
+            "" if width > 1 else "_1",
+        )
+        writer.write(roots)
+        s = "s" if width > 1 else "r"
+        by = "" if gradient.factor is None else f" * {writer.name(gradient.factor)}"
+        sums = [f"{s}{k} = {s}{k} + {writer.name(n)}{by}" for k, n in enumerate(gradient.nodes)]
+        return ["                " + line for line in (*writer.lines, *sums)]
+
+    return [
+        "        done = 0",
+        *("    " + line for line in before),
+        *(f"        s{k} = lanes(0.0, {WIDTH})" for k in numbers),
+        *(f"        r{k} = 0.0" for k in numbers),
+        "        while k < runs and done < size:",
+        "            last = min(ends[k], here + (size - done))",
+        f"            whole = here + (last - here) // {WIDTH} * {WIDTH}",
+        f"            for i in range(here, whole, {WIDTH}):",
+        *rows(WIDTH),
+        "            for i in range(whole, last):",
+        *rows(1),
+        "            done = done + (last - here)",
+        "            here = last",
+        *("            " + line for line in _NEXT_RUN),
+        "        rows = float(done)",
+        *(f"        g{k} = (total(s{k}) + r{k}) / rows" for k in numbers),
+        *descent.step(2, False),
+        "        left = left - done",
+    ]
+
+
+def is_likely_kept(gradient: RowGradient, rule: UpdateRule, box: Box | None, use_cache: bool = True) -> bool:
+    """Tell whether the code of steps after single rows is probably on disk; llvmlite is not imported for it."""
+    return machine.is_likely_kept(epoch_text(gradient, rule, box, False), None, use_cache)
+
+
+class EpochKernel:
+    """Epochs in machine code. Raises NoMachineCodeError without llvmlite."""
+
+    def __init__(
+        self,
+        gradient: RowGradient,
+        rule: UpdateRule,
+        box: Box | None,
+        size: int,
+        use_cache: bool = True,
+    ) -> None:
+        self.size = size
+        text = epoch_text(gradient, rule, box, size > 1)
+        self._epoch = machine.load(text, flags("epoch") if size > 1 else None, use_cache)["epoch"]
+        self.np = numpy()
+        nodes = len(gradient.graph.reach(tuple(gradient.roots)))
+        self._most = self._batches(FIRST // nodes)
+
+    def _batches(self, rows: int) -> int:
+        """Return the rows of about as many whole batches, at least one."""
+        return max(1, rows // self.size) * self.size
+
+    def __call__(self, runs: Runs, x: Any, state: Any, rate: float, told: Callable[[int], None]) -> None:
+        """Go through the runs in calls of some 10 ms; ``x`` and ``state`` are float64 arrays, changed in place by each.
+
+        ``told`` hears after each call how many rows are done.
+        """
+        np = self.np
+        columns = [np.ascontiguousarray(column, dtype=float) for column in runs.columns]
+        starts, ends = (np.ascontiguousarray(a, dtype=np.int64) for a in (runs.starts, runs.ends))
+        if not len(starts):
+            return
+        marks = (ctypes.c_int64 * 2)(0, int(starts[0]))
+        pointers = [a.ctypes.data for a in (starts, ends)]
+        rest = [a.ctypes.data for a in (x, state, *columns)]
+        total, done = int((ends - starts).sum()), 0
+        while marks[0] < len(starts):
+            began, most = time.perf_counter(), self._most
+            self._epoch(marks, *pointers, len(starts), most, self.size, rate, *rest)
+            done = min(done + most, total)
+            spent = time.perf_counter() - began
+            if spent > _LONG:
+                self._most = self._batches(most // 2)
+            elif spent < _SHORT and marks[0] < len(starts):
+                self._most = 2 * most
+            told(done)
