@@ -265,6 +265,13 @@ def examine(problem: Problem, wanted: Wanted) -> Examination:
     return examination.examine(problem, objective, wanted)
 
 
+def shared_objectives() -> Build:
+    """Return what makes objectives for :func:`solve` and compiles an expression that many problems share once."""
+    from gdcli.objective.shared import SharedObjectives
+
+    return SharedObjectives()
+
+
 def sampler(problem: Problem) -> Sampler:
     """Return what evaluates the typed expression at many places, as a picture of it needs."""
     from gdcli.objective.build import build_objective

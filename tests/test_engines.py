@@ -147,5 +147,7 @@ def test_an_endless_run_hears_an_interrupt(engine: str) -> None:
     answer = json.loads(out)
     assert answer["reason"] == "interrupted"
     assert answer["iterations"] > 100_000
-    looks = answer["evaluations"]["value"] - answer["iterations"] - 1  # those of the certificate, a step cut short
+    looks = (
+        answer["evaluations"]["value"] - answer["iterations"] - 1
+    )  # those of the certificate, a step cut short
     assert 0 <= looks <= 10

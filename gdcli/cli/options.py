@@ -374,6 +374,14 @@ OUTPUT = (
         group="Output",
     ),
 )
+JOBS = (
+    Option("--jobs", "Worker processes.", "1", "N", stride, group="Work"),
+    Option("--unordered", "Write answers as they come, not in the order of the input.", "off", group="Work"),
+)
+RUN_OUTPUT = (
+    OUTPUT[0]._replace(default="table; of a stream jsonl"),
+    *(option for option in OUTPUT if option.name in ("--timing", "--output")),
+)
 _PLOT = Option(
     "--plot",
     "Draw a picture into this file (.png, .svg, .pdf), or - in the terminal.",
