@@ -284,6 +284,8 @@ class _Table:
         """Return a table of starts or constants as texts after ``--start``; plain text is one already."""
         value = self.content.get(key, {})
         if isinstance(value, str):
+            if value.strip() == "@-":
+                raise self.wrong(key, "standard input is not for the values of a problem", "name a file")
             return (value,) if value else ()
         return tuple(f"{name}={self.value(f'{key}.{name}', v)}" for name, v in self.table(key).items())
 

@@ -260,7 +260,7 @@ _OWN = "the method's own"
 PROBLEM = (
     Option(
         "--start",
-        "Where to start: x=1,y=2, v=[1,2], v=zeros(9), plain 1,2 in order, or @file.json.",
+        "Where to start: x=1,y=2, v=[1,2], v=zeros(9), plain 1,2 in order, @result.json, or @- (standard input).",
         "random, from the seed",
         "START",
         many=True,
@@ -362,6 +362,14 @@ OUTPUT = (
     ),
     Option(
         "--print", "Print only these, tab separated: x,y,value.", "everything", "NAMES", names, group="Output"
+    ),
+    Option(
+        "--emit",
+        "Print a program instead: the objective with its gradient in python or c, its formula in latex.",
+        "none",
+        "LANGUAGE",
+        one_of("python", "c", "latex", "sql", "awk"),
+        group="Output",
     ),
     Option("--every", "Show every Nth iteration.", "about 20 rows", "N", stride, group="Output"),
     Option("--show-gradient", "Show the formulas of the gradient.", "off", group="Output"),
@@ -638,6 +646,9 @@ FIT_OUTPUT = (
     *(option for option in OUTPUT if option.name == "--format"),
     OUTPUT[1]._replace(
         help="Print only these, tab separated: a,b,value; a.se, a.t, a.low, a.high are a's error, t and interval."
+    ),
+    OUTPUT[2]._replace(
+        help="Print the fitted formula with its numbers as a program instead: python, c, latex, sql or awk."
     ),
     *(option for option in OUTPUT if option.name in ("--every", "--timing", "--output")),
     Option(

@@ -54,7 +54,7 @@ class ScalarObjective:
         self.sign = sign
         graph = form.graph
         self.root = form.root if sign > 0 else graph.node("neg", form.root)
-        self.leaves = _leaves(space)
+        self.leaves = leaves_of(space)
         self.nodes = [
             graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.leaves
         ]
@@ -242,8 +242,8 @@ def row_readers(n: int) -> list[Callable[[Sequence[float]], tuple[float, ...]]]:
     return [itemgetter(*row) for row in places]
 
 
-def _leaves(space: Space) -> dict[Key, str]:
-    """The leaves of all variables in flat order, each with its name in program text."""
+def leaves_of(space: Space) -> dict[Key, str]:
+    """Return the leaves of all variables in flat order, each with its name in program text."""
     leaves: dict[Key, str] = {}
     for name, length in space.lengths.items():
         keys: list[Key] = (
