@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 
+from gdcli.cli.destination import check_standard_output
 from gdcli.cli.run_solver import MAX_LINE, Task
 from gdcli.errors import UsageError
 from gdcli.problems import Entry
@@ -111,6 +112,8 @@ def open_problems(path: str, names: Sequence[str]) -> tuple[str, Tables | Lines]
     file = "standard input" if path == "-" else path
     if path.endswith(".toml"):
         return file, Tables(problems.select(problems.read(path, OPTIONS), names, file))
+    if path != "-":
+        check_standard_output(path)
     lines = Lines(*_opened(path))
     try:
         if not path.endswith(LINES) and not _is_lines(lines):
