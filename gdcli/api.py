@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gdcli.examination import Examination, Wanted
     from gdcli.fitting.outcome import FitOutcome
     from gdcli.language.syntax import Tree
-    from gdcli.objective.build import Exact
+    from gdcli.objective.build import Build, Exact
     from gdcli.objective.sampling import Sampler
     from gdcli.solvers.types import Objective, Observer, RunResult
 
@@ -52,10 +52,12 @@ def solve(
     settings: Settings | None = None,
     observers: Sequence[Observer] = (),
     formulas: bool = False,
+    build: Build | None = None,
 ) -> Outcome:
     """Solve ``problem`` and return the answer with its certificate.
 
-    ``observers`` see every iterate; ``formulas`` asks for the gradient as text. Raises UsageError for a
+    ``observers`` see every iterate; ``formulas`` asks for the gradient as text; ``build`` makes the objective, and may
+    be a `gdcli.objective.shared.SharedObjectives` that serves many problems. Raises UsageError for a
     contradictory or unknown setting and DomainError when the start has no finite value.
     """
     from gdcli.analysis.verdict import judge
@@ -69,7 +71,10 @@ def solve(
     sign = sign_of(problem.sense)
     tree = parsed(problem.expression, problem.source)
     engine, use_cache = settings.engine, not settings.no_cache
-    exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, use_cache)
+    if build is not None and engine == "auto":
+        exact = build(tree, problem.lengths, problem.constants, sign)
+    else:
+        exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, use_cache)
     x0 = exact.vector(exact.space.flatten(problem.start))
     objective: Objective = with_gradient(exact, settings.gradient, settings.h, problem.constants, sign)
     evidence: Objective = exact
@@ -201,7 +206,7 @@ def _edge(problem: Problem, tree: Tree, exact: Exact, result: RunResult) -> list
 def _warnings(exact: Exact, result: RunResult, constant: bool) -> list[str]:
     """What a user should know beside the answer."""
     found = []
-    unused = [name for name in exact.space.names if name not in exact.form.variables_in_use()]
+    unused = exact.unused
     if constant:
         found.append(f"the expression does not depend on {listed(exact.space.names)}")
     elif unused:
@@ -258,6 +263,13 @@ def examine(problem: Problem, wanted: Wanted) -> Examination:
     x = objective.vector(objective.space.flatten(problem.start))
     _check_start(problem, tree, objective, x, "point")
     return examination.examine(problem, objective, wanted)
+
+
+def shared_objectives() -> Build:
+    """Return what makes objectives for :func:`solve` and compiles an expression that many problems share once."""
+    from gdcli.objective.shared import SharedObjectives
+
+    return SharedObjectives()
 
 
 def sampler(problem: Problem) -> Sampler:

@@ -53,6 +53,24 @@ def parsed(expression: str, source: str) -> Tree:
     return syntax.parse(expression, source)
 
 
+@lru_cache(maxsize=64)
+def _names(
+    expression: str, source: str, constants: tuple[str, ...], started: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the variables of an expression; remembered, for a stream has thousands of problems with one."""
+    from gdcli.language import form
+
+    return tuple(form.variables(parsed(expression, source), dict.fromkeys(constants, 0.0), started))
+
+
+@lru_cache(maxsize=64)
+def _vectors(expression: str, source: str) -> frozenset[str]:
+    """Return the names of an expression that must be vectors."""
+    from gdcli.language import form
+
+    return frozenset(form.subscripted(parsed(expression, source)))
+
+
 def read_problem(
     expression: str,
     sense: str,
@@ -86,11 +104,12 @@ def read_problem(
     return problem if start else _drawn(problem, tree, names)
 
 
-def _variables(tree: Tree, constants: Mapping[str, Any], given: Sequence[Entry]) -> list[str]:
+def _variables(tree: Tree, constants: Mapping[str, Any], given: Sequence[Entry]) -> Sequence[str]:
     """The variables of an expression; an error when there are none."""
     from gdcli.language import form
 
-    names = form.variables(tree, constants, [entry.name for entry in given if entry.name])
+    started = tuple(entry.name for entry in given if entry.name)
+    names = _names(tree.text, tree.source, tuple(constants), started)
     if not names:
         form.build(tree, {}, constants)  # what else is wrong with it comes first
         raise tree.error(
@@ -103,7 +122,7 @@ def _named(tree: Tree, names: Sequence[str], given: Sequence[Entry]) -> dict[str
     """The start values by name, in order of first appearance; all of them."""
     from gdcli.language import form
 
-    vectors = form.subscripted(tree)
+    vectors = _vectors(tree.text, tree.source)
     values = named_values(names, given, vectors, "variable", "the expression")
     missing = [name for name in names if name not in values]
     if missing:

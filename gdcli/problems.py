@@ -1,8 +1,9 @@
-"""Problem files: named problems with their starts, options and known answers, in TOML.
+"""Problem files: problems with their starts, options and known answers, a TOML table or a line of JSON each.
 
     [rosenbrock]
+    command = "minimize"                    # the default; or "maximize", "fit" (with data = "file.csv")
     expression = "100*(y-x**2)**2 + (1-x)**2"
-    sense = "minimize"                      # the default; or "maximize"
+    sense = "minimize"                      # another way to say so
     start = {x = -1.2, y = 1}               # numbers, lists, or text as after --start: "zeros(10)"
     set = {}                                # constants, in the same forms
     method = "auto"                         # this and every other option of the solver by its long name
@@ -11,7 +12,8 @@
 ``expect`` says what is known: a ``value``, right within ``tolerance*max(1, |value|)`` (default 1e-8); a
 ``point``, right within ``sqrt(tolerance)*max(1, |x|)`` in each component, since near a minimum the value is
 off by the square of the distance; a ``status`` where the honest end is not ``converged``. ``about`` is a
-note.
+note. The data of a fit are files or columns at hand: ``data = {x = [0, 1], y = [1, 3]}``. A line of JSON has the same
+keys, and may have a ``name``.
 
 This module reads the file and says what is wrong with it: the file, the table, the key. The mathematics is
 read by `gdcli.api.read_problem`, the options by whoever knows them.
@@ -19,20 +21,31 @@ read by `gdcli.api.read_problem`, the options by whoever knows them.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from math import isfinite, sqrt
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gdcli.errors import GdError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
 
-KEYS = ("about", "expression", "sense", "start", "set", "bounds", "expect")
+KEYS = ("about", "command", "expression", "sense", "start", "set", "bounds", "expect")
 SENSES = ("minimize", "maximize")
+COMMANDS = (*SENSES, "fit")
 _EXPECTED = ("value", "tolerance", "point", "status")
 TOLERANCE = 1e-8
+
+
+class Known(Protocol):
+    """An option of the command line: a flag has no ``metavar``."""
+
+    @property
+    def metavar(self) -> str: ...
+
+
+# The options known, by command and name.
+Options = Mapping[str, Mapping[str, Known]]
 
 
 class Expectation(NamedTuple):
@@ -72,9 +85,12 @@ def _distance(found: Any, wanted: Any) -> float:
 
 
 class Entry(NamedTuple):
-    """One problem of a file. ``options`` has the texts of the options given, as after ``--name``."""
+    """One problem of a file, at ``place``. ``options`` has the texts of the options given, as after ``--name``.
 
-    file: str
+    ``data`` are the files of a fit, or its columns by name.
+    """
+
+    place: str
     name: str
     expression: str
     sense: str
@@ -83,6 +99,8 @@ class Entry(NamedTuple):
     bounds: tuple[str, ...]
     options: Mapping[str, str]
     expect: Expectation | None
+    command: str = "minimize"
+    data: tuple[str, ...] | Mapping[str, list[float]] = ()
 
     def problem(self, seed: int = 0) -> Problem:
         """Return the problem with its text read; errors name the file, the table and the key."""
@@ -96,41 +114,82 @@ class Entry(NamedTuple):
             raise self.located(error) from None
 
     def located(self, error: GdError) -> GdError:
-        """Return ``error`` with the file, the table and, where it is known, the key in its message."""
+        """Return ``error`` with the place and, where it is known, the key in its message."""
+        if error.message.startswith(self.place):
+            return error
         span, key = error.span, ""
         if span is not None:
             key = span.source.removeprefix("--") or "expression"
             span = span._replace(source="")
-        where = f"{self.file}: [{self.name}]" + (f" {key}" if key else "")
+        where = f"{self.place} {key}" if key else self.place.removesuffix(":")
         return type(error)(f"{where}: {error.message}", error.hint, span)
 
 
-def read(path: str, options: Collection[str]) -> list[Entry]:
-    """Return the problems of a file, ``-`` for standard input; ``options`` are the option names known.
+def read(path: str, options: Options) -> list[Entry]:
+    """Return the problems of a TOML file; ``options`` are the options known, by command.
 
     Raises UsageError naming the file and the line and column, or the table and the key, at fault.
     """
-    import tomllib
-
-    file = "standard input" if path == "-" else path
-    if path == "-" and sys.stdin is None:
-        raise UsageError("standard input is closed")
     try:
-        if path == "-":
-            text = sys.stdin.buffer.read().decode("utf-8")
-        else:
-            with open(path, "rb") as stream:
-                text = stream.read().decode("utf-8")
-        content = tomllib.loads(text)
+        with open(path, "rb") as stream:
+            return read_tables(stream.read(), path, options)
     except OSError as fault:
         raise UsageError(f"cannot read {path}: {fault.strerror}", "", None) from None
+
+
+def read_tables(content: bytes, file: str, options: Options) -> list[Entry]:
+    """Return the problems of a TOML text; as `read`."""
+    import tomllib
+
+    text = ""
+    try:
+        text = content.decode("utf-8")
+        tables = tomllib.loads(text)
     except UnicodeDecodeError as fault:
         raise UsageError(f"{file}: not UTF-8 text (byte {fault.start})") from None
     except tomllib.TOMLDecodeError as fault:
         raise _syntax(file, text, str(fault)) from None
     except RecursionError:
         raise UsageError(f"{file}: nested too deeply") from None
-    return [_entry(file, name, table, options) for name, table in content.items()]
+    return [_named_entry(file, name, table, options) for name, table in tables.items()]
+
+
+def read_line(line: bytes, file: str, number: int, options: Options) -> Entry:
+    """Return the problem of one line of JSON. Raises UsageError naming the file, the line and what is at fault."""
+    import json
+
+    place = f"{file}:{number}"
+    try:
+        content = json.loads(line.decode("utf-8"), object_pairs_hook=_without_twins)
+    except UnicodeDecodeError as fault:
+        raise UsageError(f"{place}: not UTF-8 text (byte {fault.start})") from None
+    except json.JSONDecodeError as fault:
+        text = fault.doc.rstrip("\r\n")
+        at = min(fault.colno - 1, len(text))
+        hint = 'a problem is one line: {"expression": "(x-3)**2", "start": {"x": 0}}'
+        raise UsageError(f"{place}:{at + 1}: {fault.msg}", hint, Span(text, at, at + 1)) from None
+    except _TwiceError as fault:
+        raise UsageError(f"{place}: {fault} is given twice") from None
+    except (RecursionError, ValueError):
+        raise UsageError(f"{place}: nested too deeply, or a number with too many digits") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{place}: a problem is a JSON object", 'for example {"expression": "x**2"}')
+    name = content.pop("name", "")
+    if not isinstance(name, str):
+        raise UsageError(f"{place} name: must be text")
+    return _entry(f"{place}:", name, content, options)
+
+
+class _TwiceError(Exception):
+    """A key stands in an object twice."""
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return found
 
 
 def select(entries: Sequence[Entry], names: Sequence[str], file: str) -> list[Entry]:
@@ -163,11 +222,11 @@ def _syntax(file: str, text: str, message: str) -> UsageError:
 class _Table:
     """One table while it is read: knows how to say where something is wrong."""
 
-    def __init__(self, file: str, name: str, content: Mapping[str, Any]) -> None:
-        self.file, self.name, self.content = file, name, content
+    def __init__(self, place: str, content: Mapping[str, Any]) -> None:
+        self.place, self.content = place, content
 
     def wrong(self, key: str, message: str, hint: str = "") -> UsageError:
-        return UsageError(f"{self.file}: [{self.name}] {key}: {message}", hint)
+        return UsageError(f"{self.place} {key}: {message}", hint)
 
     def check_keys(self, key: str, table: Mapping[str, Any], known: Collection[str]) -> None:
         for name in table:
@@ -183,6 +242,38 @@ class _Table:
             raise self.wrong(key, "must be text in quotes")
         return value
 
+    def word(self, key: str, words: Sequence[str]) -> str:
+        value = self.text(key, words[0])
+        if value not in words:
+            hint = did_you_mean(value, words)
+            raise self.wrong(key, f"'{value}' is not one of {', '.join(words)}", hint)
+        return value
+
+    def option(self, key: str, value: Any, flag: bool) -> str:
+        if flag or isinstance(value, bool):
+            if not (flag and isinstance(value, bool)):
+                raise self.wrong(key, "must be true or false" if flag else "must be a number or text")
+            return str(value).lower()
+        if isinstance(value, list):
+            return ",".join(str(v) for v in value)
+        if isinstance(value, dict):
+            return ",".join(f"{name}={self.value(key, v)}" for name, v in value.items())
+        if not isinstance(value, (str, int, float)):
+            raise self.wrong(key, "must be a number or text")
+        return str(value)
+
+    def data(self) -> tuple[str, ...] | dict[str, list[float]]:
+        value = self.content.get("data")
+        if isinstance(value, dict):
+            columns = {name: self.numbers(f"data.{name}", column) for name, column in value.items()}
+            return {name: v if isinstance(v, list) else [v] for name, v in columns.items()}
+        files = value if isinstance(value, list) else [value]
+        if not files or not all(isinstance(file, str) for file in files):
+            raise self.wrong("data", "must be a file, a list of files, or columns {x = [1, 2], y = [3, 4]}")
+        if "-" in files:
+            raise self.wrong("data", "standard input is not for the data of a problem", "name a file")
+        return tuple(files)
+
     def table(self, key: str) -> Mapping[str, Any]:
         value = self.content.get(key, {})
         if not isinstance(value, dict):
@@ -193,6 +284,8 @@ class _Table:
         """Return a table of starts or constants as texts after ``--start``; plain text is one already."""
         value = self.content.get(key, {})
         if isinstance(value, str):
+            if value.strip() == "@-":
+                raise self.wrong(key, "standard input is not for the values of a problem", "name a file")
             return (value,) if value else ()
         return tuple(f"{name}={self.value(f'{key}.{name}', v)}" for name, v in self.table(key).items())
 
@@ -233,40 +326,46 @@ def _is_finite(value: float) -> bool:
         return False
 
 
-def _entry(file: str, name: str, content: Any, options: Collection[str]) -> Entry:
+def _named_entry(file: str, name: str, content: Any, options: Options) -> Entry:
     if not isinstance(content, dict):
         raise UsageError(
             f"{file}: '{name}' stands outside a table", f"a problem begins with its name: [{name}]"
         )
-    table = _Table(file, name, content)
-    names = [option.removeprefix("--") for option in options]
+    return _entry(f"{file}: [{name}]", name, content, options)
+
+
+def _entry(place: str, name: str, content: Mapping[str, Any], options: Options) -> Entry:
+    table = _Table(place, content)
+    command = table.word("command", COMMANDS)
+    known = options[command]
+    keys = KEYS if command != "fit" else (*(key for key in KEYS if key != "sense"), "data")
     # max_iter is as good as max-iter: TOML allows both, and nobody should have to remember which.
-    known = [*KEYS, *names]
-    table.check_keys("", {key if key in KEYS else key.replace("_", "-"): None for key in content}, known)
-    sense = table.text("sense", "minimize")
-    if sense not in SENSES:
-        raise table.wrong("sense", f"'{sense}' is neither minimize nor maximize", did_you_mean(sense, SENSES))
+    given = {key.replace("_", "-"): value for key, value in content.items() if key not in keys}
+    for key in given:
+        if f"--{key}" not in known:
+            names = [*keys, *(option.removeprefix("--") for option in known)]
+            hint = did_you_mean(key, names, "known keys: " + ", ".join(names[:12]))
+            raise table.wrong(key, "unknown key", hint)
+    sense = table.word("sense", SENSES) if "sense" in content else ""
+    if sense and command != sense and "command" in content:
+        raise table.wrong("sense", f"'{sense}' contradicts the command {command}")
     table.text("about", "")
-    given = {key.replace("_", "-"): value for key, value in content.items() if key not in KEYS}
     return Entry(
-        file,
+        place,
         name,
         table.text("expression"),
-        sense,
+        "maximize" if "maximize" in (command, sense) else "minimize",
         table.assignments("start"),
         table.assignments("set"),
         table.bounds(),
-        {f"--{key}": _option(table, key, value) for key, value in given.items()},
+        {
+            f"--{key}": table.option(key, value, flag=not known[f"--{key}"].metavar)
+            for key, value in given.items()
+        },
         _expectation(table) if "expect" in content else None,
+        command,
+        table.data() if command == "fit" else (),
     )
-
-
-def _option(table: _Table, key: str, value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(str(v) for v in value)
-    if isinstance(value, (bool, dict)) or not isinstance(value, (str, int, float)):
-        raise table.wrong(key, "must be a number or text")
-    return str(value)
 
 
 def _expectation(table: _Table) -> Expectation:

@@ -263,12 +263,91 @@ def test_a_closed_pipe_is_quiet(arguments: list[str]) -> None:
 
 def test_closed_standard_streams() -> None:
     line = " ".join(f"'{part}'" for part in command("minimize", "x**2", "--start", "x=1"))
-    for closed in (">&-", "2>&-", ">&- 2>&- <&-"):
+    told = b"error: cannot write the answer: standard output is closed\n"
+    for closed, code, text in (
+        (">&-", 1, told),
+        ("2>&-", 0, b""),
+        (">&- 2>&- <&-", 1, b""),
+        (">&- --output /dev/null", 0, b""),
+        (">&- --format jsonl", 1, told),
+    ):
         done = subprocess.run(
             ["sh", "-c", f"{line} {closed}"], capture_output=True, env=environment(), check=False
         )
-        assert done.returncode == 0
-        assert done.stderr == b""
+        assert (done.returncode, done.stderr) == (code, text), closed
+
+
+def test_help_on_a_closed_output_is_an_error_too() -> None:
+    for words in ("--help", "minimize --help", "--version", "methods", "run examples.toml booth"):
+        line = " ".join(f"'{part}'" for part in command(*words.split()))
+        done = subprocess.run(
+            ["sh", "-c", f"{line} >&-"], capture_output=True, env=environment(), cwd=ROOT, check=False
+        )
+        assert done.returncode == 1
+        assert b"standard output is closed" in done.stderr
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    start, text, stream, table = (tmp_path / name for name in ("s.json", "e.txt", "p.jsonl", "d.csv"))
+    start.write_text('{"x": 1}')
+    text.write_text("x**2")
+    stream.write_text('{"expression": "x**2", "start": {"x": 1}}\n')
+    table.write_text("x,y\n1,2\n2,4\n3,6\n")
+    (tmp_path / "link").symlink_to(start)
+    before = {path: path.read_text() for path in (start, text, stream, table)}
+    for words in (
+        ("minimize", "x**2", "--start", f"@{start}", f"--output={start}"),
+        ("minimize", "x**2", "--start", f"@{start}", f"--output={tmp_path / 'link'}"),
+        ("minimize", f"@{text}", "--start", "x=1", f"--output={text}"),
+        ("gradient", "x**2", "--at", f"@{start}", f"--output={start}"),
+        ("compare-lr", "x**2", "--start", f"@{start}", f"--output={start}"),
+        ("compare-methods", "x**2", "--start", f"@{start}", f"--output={start}"),
+        ("run", str(stream), f"--output={stream}"),
+        ("fit", "y ~ a*x", str(table), f"--output={table}"),
+        ("fit", "y ~ a*x", f"{tmp_path}/*.csv", f"--predict={table}"),
+        ("compare-batch", "y ~ a*x", str(table), f"--output={table}"),
+    ):
+        done = gd(*words)
+        assert (done.returncode, done.stdout, "would overwrite" in done.stderr) == (2, "", True), words
+    with open(stream, "a") as appended:
+        done = subprocess.run(
+            command("run", str(stream)),
+            stdout=appended,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            check=False,
+        )
+    assert (done.returncode, b"is read and written" in done.stderr) == (2, True)
+    assert before == {path: path.read_text() for path in before}
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_stream_onto_a_full_disk_is_an_error(jobs: str) -> None:
+    lines = b'{"expression": "x**2", "start": {"x": 1}}\n' * 50
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command("run", "-", "--jobs", jobs),
+            input=lines, stdout=full, stderr=subprocess.PIPE, env=environment(), check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.decode() == "error: cannot write the answer: No space left on device\n"
+
+
+def test_a_stream_that_is_cut_off_leaves_no_half_file(tmp_path: Path) -> None:
+    file = tmp_path / "out.jsonl"
+    with subprocess.Popen(
+        command("run", "-", "--output", str(file)), stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=environment(),
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        process.stdin.write(b'{"expression": "x**2", "start": {"x": 1}}\n')
+        process.stdin.flush()
+        time.sleep(1.5)
+        assert [p.suffix for p in tmp_path.iterdir()] == [".tmp"]
+        process.kill()
+        process.stdin.close()
+    assert not file.exists()
 
 
 def interrupted(number: int, *arguments: str) -> tuple[int, str, str]:

@@ -66,6 +66,8 @@ ALLOWED = {
     "batch_sizes": {"stochastic", "objective", "codegen", "solvers", "analysis"},
     # What is asked: read from the texts of a command, before anything is solved.
     "problem": {"language", "objective.space", "objective.build"},
+    # Programs of other languages from what was solved.
+    "emission": {"problem", "language", "calculus", "codegen", "objective.compiled"},
     # Runs of the api from many starts.
     "multi_start": {"api", "evidence", "problem", "objective.build", "objective.batch", "solvers.types"},
     "problems": {"language", "api", "problem", "solvers.types"},
@@ -75,6 +77,7 @@ ALLOWED = {
         "report",
         "problems",
         "multi_start",
+        "emission",
         "examination",
         "fitting",
         "objective.space",
@@ -108,6 +111,7 @@ NAMED = {
     "outcome": {"objective.space", "problem", "solvers.types"},
     "evidence": {"objective.space"},
     "multi_start": {"solvers.types"},
+    "emission": {"fitting", "objective.space", "outcome"},
 }
 MODULES = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in PACKAGE.rglob("*.py")

@@ -12,11 +12,11 @@ import pytest
 from keep import kept
 
 from gdcli import problems
-from gdcli.cli.run import OPTIONS
+from gdcli.cli.run_solver import OPTIONS
 from gdcli.errors import DomainError, Span, UsageError
 from gdcli.problems import Expectation
 from gdcli.report.page import UNICODE, plain_text
-from gdcli.report.verdicts import Checked, Records, exit_code, page, record
+from gdcli.report.verdicts import Checked, Shown, Whole, exit_code, page, record
 
 EXAMPLES = Path(__file__).parent.parent / "examples.toml"
 
@@ -182,10 +182,14 @@ def test_exit_codes() -> None:
 def test_records_of_a_run() -> None:
     stream = io.StringIO(newline="")
     for form in ("json", "jsonl", "csv"):
-        report = Records(stream, False, form)
-        for checked in some():
-            report(checked)
-        report.finish(some(), "f.toml")
+        shown = Shown(form, False, lines=False)
+        whole_text = Whole(stream, shown, False)
+        stream.write(shown.head())
+        for number, checked in enumerate(some(), 1):
+            stream.write(shown(checked, number))
+            whole_text(checked, number)
+        if form == "json":
+            whole_text.finish("f.toml")
     text = stream.getvalue()
     whole = json.loads(text[: text.index("\n}\n") + 3])
     assert whole["missed"] == ["a_rather_long_name_for_a_problem", "broken"]

@@ -11,10 +11,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from gdcli import __version__
-from gdcli.cli import argv
+from gdcli.cli import argv, standard
 from gdcli.cli.commands import COMMANDS, Command
 from gdcli.errors import GdError, Terminated, UsageError, did_you_mean
 
@@ -29,14 +28,14 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run ``arguments`` and return the exit code."""
-    _prepare_streams()
+    standard.prepare()
     try:
         return _answer(arguments)
     except BrokenPipeError:
-        _drop_output()
+        standard.drop_output()
         return CLOSED
     except OSError as fault:  # what was still in the buffer did not fit on the disk
-        _drop_output()
+        standard.drop_output()
         _complain(GdError(f"cannot write the answer: {fault.strerror}"))
         return 1
     except KeyboardInterrupt:
@@ -90,6 +89,10 @@ def _dispatch(arguments: Sequence[str]) -> int:
         sys.stdout.write(_help(command))
         return 0
     values = argv.convert(argv.read(arranged, command), command)
+    if "output" in values:
+        from gdcli.cli import destination
+
+        destination.check(values)
     code: int = command.load()(values)
     return code
 
@@ -147,23 +150,3 @@ def internal(fault: Exception) -> GdError:
         traceback.print_exception(fault)
     told = f"internal error: {type(fault).__name__}" + (f": {fault}" if str(fault) else "")
     return GdError(told, f"this is a fault of gd, please report it; {DEBUG}=1 shows the traceback")
-
-
-def _prepare_streams() -> None:
-    """Make standard streams that never raise for a character, and exist."""
-    for name in ("stdout", "stderr"):
-        stream: Any = getattr(sys, name)
-        if stream is None:  # closed by the caller, as in `gd ... >&-`
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
-        elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _drop_output() -> None:
-    """Send what standard output still holds nowhere, so that the interpreter ends quietly."""
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    except (OSError, ValueError):
-        pass

@@ -86,6 +86,17 @@ L and m are the largest and the smallest curvature (eigenvalue of the Hessian) a
 --maximize, of the negative of the expression. Above 2/L steps overshoot; the best fixed rate is 2/(L+m)."""
 
 
+_RUN_TEXT = """Solve the problems of a TOML file, all or those named, or of a stream, and check what each expects.
+
+In TOML a problem is a table with its name: [p] expression='x**2' start={x=1} expect={value=0}; in a stream of JSON it
+is a line: {"expression": "(x-a)**2", "start": {"x": 1}, "set": {"a": 3}}. Its other keys are command (minimize,
+maximize or fit, which has data), bounds, and the long names of the options of that command.
+
+A stream is read while answers are written, a JSON line each, in the order of the input; a bad line has an error as its
+answer. Problems that differ in start and constants alone are compiled once.
+
+The exit code is 0 if every problem succeeded, else that of the first that did not."""
+
 _FIT_TEXT = """Fit a model to data: find the parameters with which it says best what was measured.
 
 MODEL is 'measured ~ formula', as in 'y ~ a*x + b'. Names that are columns of the data are read from each row, the
@@ -218,18 +229,20 @@ COMMANDS: dict[str, Command] = {
         Command(
             "run",
             "gdcli.cli.run:run",
-            "Solve the problems of a file and check the answers.",
-            "Solve the problems of a TOML file, all or those named, and check each against what it expects. "
-            "A problem is a table with its name: [p] expression='x**2' start={x=1} expect={value=0}; "
-            "its other keys are sense, set, and the long names of the options of minimize.",
+            "Solve many problems of a file or stream, and check them.",
+            _RUN_TEXT,
             (
                 Argument("FILE", "file", "A problem file; '-' reads it from standard input."),
                 Argument(
                     "NAME", "names", "The problems to solve; without a name, all.", required=False, many=True
                 ),
             ),
-            options.only(options.OUTPUT, "--format", "--timing", "--output"),
-            ("gd run examples.toml", "gd run examples.toml rosenbrock --format json"),
+            (*options.JOBS, *options.RUN_OUTPUT),
+            (
+                "gd run examples.toml",
+                "gd run examples.toml rosenbrock --format json",
+                "gd run problems.jsonl --jobs 2 > answers.jsonl",
+            ),
         ),
         Command(
             "methods",

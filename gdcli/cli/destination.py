@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 from gdcli.errors import GdError, Span, UsageError
 
@@ -82,3 +83,56 @@ class Destination:
         if self._passing:
             with suppress(OSError):
                 os.unlink(self._passing)
+
+
+# Options that name a file to be written.
+OUTPUTS = ("output", "plot", "plot_estimate", "predict", "residuals")
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Raise UsageError where a command line would write over a file that it reads."""
+    for field in OUTPUTS:
+        path = values.get(field)
+        if not path or path == "-":
+            continue
+        for what, taken in _inputs(values):
+            if same_file(path, taken):
+                option = f"--{field.replace('_', '-')}"
+                raise UsageError(
+                    f"{option} would overwrite {what}",
+                    "give it another name",
+                    Span(path, 0, len(path), option),
+                )
+
+
+def check_standard_output(path: str) -> None:
+    """Raise UsageError where standard output is appended to the file that is read: there would be no end."""
+    with suppress(OSError, ValueError):
+        out, read = os.fstat(sys.stdout.fileno()), os.stat(path)
+        if stat.S_ISREG(out.st_mode) and os.path.samestat(out, read):
+            raise UsageError(f"{path} is read and written", "write the answers to another file")
+
+
+def _inputs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the files that a command line reads, each with what it is."""
+    if values.get("files"):
+        from gdcli.fitting.copies import input_files
+
+        yield from (("the data", path) for path in input_files(values["files"]) if path != "-")
+    if values.get("file"):
+        yield "the file that is read", values["file"]
+    texts = [
+        values.get("expression") or "",
+        *(t for name in ("start", "at", "set") for t in values.get(name) or ()),
+    ]
+    yield from (("a file that is read", text[1:]) for text in texts if text.startswith("@"))
+
+
+def same_file(one: str, other: str) -> bool:
+    """Tell whether two paths lead to the same regular file, there already or not yet."""
+    try:
+        if os.path.samefile(one, other):
+            return stat.S_ISREG(os.stat(one).st_mode)
+    except (OSError, ValueError):
+        pass
+    return os.path.realpath(one) == os.path.realpath(other) and not os.path.exists(one)

@@ -9,6 +9,8 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
+from gdcli.cli.emit import Emitted
+from gdcli.cli.emit import check as check_emit
 from gdcli.cli.minimize import expression_text, on_sigterm, tell_warnings
 from gdcli.cli.options import settings as settings_of
 from gdcli.errors import UsageError
@@ -26,6 +28,7 @@ def run(values: dict[str, Any]) -> int:
         raise UsageError(
             "--print and --format exclude each other", "--print alone gives one tab-separated line"
         )
+    check_emit(values, is_fit=True)
     request, settings = read(values)
     from gdcli.cli.destination import Destination
     from gdcli.cli.fit_files import Files
@@ -80,6 +83,10 @@ def writer_for(values: dict[str, Any], ready: Prepared, settings: FitSettings, s
     from gdcli.report.tables import Layout
     from gdcli.report.trail import row_of
 
+    if values["emit"]:
+        from gdcli import emission
+
+        return Emitted(stream, partial(emission.fitted, ready, language=values["emit"]))
     if settings.is_stochastic:
         layout = Layout(fit_page.page, fit_page.epoch_row)
         return any_writer(values, ready.problem, stream, layout, fit_records.EPOCHS)

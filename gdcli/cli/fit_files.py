@@ -6,15 +6,12 @@ input too, two answers in one file.
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.destination import Destination
-from gdcli.errors import Span, UsageError
+from gdcli.cli.destination import Destination, same_file
+from gdcli.errors import UsageError
 
 if TYPE_CHECKING:
     from gdcli.fitting.outcome import FitOutcome
@@ -98,26 +95,3 @@ def _check_outputs(values: dict[str, Any]) -> None:
         for other, taken in files[:k]:
             if same_file(path, taken):
                 raise UsageError(f"{other} and {option} name the same file", "give each a name of its own")
-        for data in _inputs(values["files"]):
-            if same_file(path, data):
-                raise UsageError(
-                    f"{option} would overwrite the data",
-                    "give it another name",
-                    Span(path, 0, len(path), option),
-                )
-
-
-def _inputs(paths: Sequence[str]) -> list[str]:
-    from gdcli.fitting.copies import input_files
-
-    return [path for path in input_files(paths) if path != STANDARD]
-
-
-def same_file(one: str, other: str) -> bool:
-    """Tell whether two paths lead to the same regular file, there already or not yet."""
-    try:
-        if os.path.samefile(one, other):
-            return stat.S_ISREG(os.stat(one).st_mode)
-    except OSError:
-        pass
-    return os.path.realpath(one) == os.path.realpath(other) and not os.path.exists(one)

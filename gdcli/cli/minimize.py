@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from gdcli.cli.emit import Emitted
+from gdcli.cli.emit import check as check_emit
 from gdcli.cli.options import settings as settings_of
 from gdcli.errors import Span, UsageError
 
@@ -51,6 +53,7 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
         raise UsageError(
             "--print and --format exclude each other", "--print alone gives one tab-separated line"
         )
+    check_emit(values, is_fit=False)
     text, source = expression_text(values["expression"])
     from gdcli import api
     from gdcli.cli.destination import Destination
@@ -62,7 +65,7 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
     with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
         with Destination(values["output"]) as stream:
-            writer = writer_for(values, problem, stream)
+            writer = emitter(values, stream) or writer_for(values, problem, stream)
             on_sigterm()
             observers = [writer] if plot is None else [writer, plot.recorder]
             with watched(values, problem) as watch:
@@ -86,6 +89,15 @@ def _solve(
     from gdcli.multi_start import solve_from_many
 
     return solve_from_many(problem, settings, starts, observers, formulas)
+
+
+def emitter(values: dict[str, Any], stream: TextIO) -> Writer | None:
+    """Return what writes a program in the place of the answer, None where none is asked for."""
+    if not values["emit"]:
+        return None
+    from gdcli import emission
+
+    return Emitted(stream, partial(emission.objective, language=values["emit"]))
 
 
 def expression_text(typed: str) -> tuple[str, str]:
@@ -156,7 +168,7 @@ def warned(values: dict[str, Any], stream: TextIO) -> bool:
     """
     from gdcli.report.tables import is_terminal
 
-    table = not values["print"] and values["format"] in (None, "table", "plain")
+    table = not (values["print"] or values.get("emit")) and values["format"] in (None, "table", "plain")
     return table and is_terminal(stream) and is_terminal(sys.stderr)
 
 

@@ -260,7 +260,7 @@ _OWN = "the method's own"
 PROBLEM = (
     Option(
         "--start",
-        "Where to start: x=1,y=2, v=[1,2], v=zeros(9), plain 1,2 in order, or @file.json.",
+        "Where to start: x=1,y=2, v=[1,2], v=zeros(9), plain 1,2 in order, @result.json, or @- (standard input).",
         "random, from the seed",
         "START",
         many=True,
@@ -363,6 +363,14 @@ OUTPUT = (
     Option(
         "--print", "Print only these, tab separated: x,y,value.", "everything", "NAMES", names, group="Output"
     ),
+    Option(
+        "--emit",
+        "Print a program instead: the objective with its gradient in python or c, its formula in latex.",
+        "none",
+        "LANGUAGE",
+        one_of("python", "c", "latex", "sql", "awk"),
+        group="Output",
+    ),
     Option("--every", "Show every Nth iteration.", "about 20 rows", "N", stride, group="Output"),
     Option("--show-gradient", "Show the formulas of the gradient.", "off", group="Output"),
     Option("--timing", "Show times and engine.", "only on a terminal", group="Output"),
@@ -373,6 +381,14 @@ OUTPUT = (
         "FILE",
         group="Output",
     ),
+)
+JOBS = (
+    Option("--jobs", "Worker processes.", "1", "N", stride, group="Work"),
+    Option("--unordered", "Write answers as they come, not in the order of the input.", "off", group="Work"),
+)
+RUN_OUTPUT = (
+    OUTPUT[0]._replace(default="table; of a stream jsonl"),
+    *(option for option in OUTPUT if option.name in ("--timing", "--output")),
 )
 _PLOT = Option(
     "--plot",
@@ -634,6 +650,9 @@ FIT_OUTPUT = (
     *(option for option in OUTPUT if option.name == "--format"),
     OUTPUT[1]._replace(
         help="Print only these, tab separated: a,b,value; a.se, a.t, a.low, a.high are a's error, t and interval."
+    ),
+    OUTPUT[2]._replace(
+        help="Print the fitted formula with its numbers as a program instead: python, c, latex, sql or awk."
     ),
     *(option for option in OUTPUT if option.name in ("--every", "--timing", "--output")),
     Option(

@@ -1,61 +1,92 @@
-"""`gd run`: the problems of a file, solved one after the other and held against what they expect."""
+"""`gd run`: many problems, tables of a file or lines of a stream, solved and held against what they expect."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.app import internal
 from gdcli.cli.minimize import on_sigterm, tell_warnings
-from gdcli.cli.options import PROBLEM, SOLVER, only
-from gdcli.cli.options import settings as settings_of
-from gdcli.errors import GdError
-from gdcli.report.verdicts import Checked, Pages, Records, exit_code
+from gdcli.cli.run_solver import Answer, Solver
+from gdcli.report.verdicts import Shown, Tally, Whole
 
 if TYPE_CHECKING:
-    from gdcli.problems import Entry
-
-# What a problem may set besides its own keys: the options of the solver, and the seed of a random start.
-OPTIONS = {option.name: option for option in (*SOLVER, *only(PROBLEM, "--seed"))}
+    from gdcli.cli.run_input import Lines, Tables
 
 
 def run(values: dict[str, Any]) -> int:
     """Solve the problems asked for; return the code of the first that is not as expected."""
-    from gdcli import problems
     from gdcli.cli.destination import Destination
+    from gdcli.cli.run_input import Lines, open_problems
     from gdcli.report.tables import is_terminal
 
-    entries = problems.read(values["file"], OPTIONS)
-    entries = problems.select(entries, values["names"] or (), values["file"])
-    form = values["format"] or "table"
-    with Destination(values["output"]) as stream:
+    file, source = open_problems(values["file"], values["names"] or ())
+    lines = isinstance(source, Lines)
+    form = values["format"] or ("jsonl" if lines else "table")
+    on_sigterm()
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        stream = stack.enter_context(Destination(values["output"]))
         timing = values["timing"] or is_terminal(stream)
-        if form in ("table", "plain"):
-            report: Pages | Records = Pages(stream, timing, plain=form == "plain")
-        else:
-            report = Records(stream, timing, form)
-        done: list[Checked] = []
-        on_sigterm()
-        code = _solve_all(entries, report, done)
-        report.finish(done, values["file"])
-    return code or exit_code(done)
+        shown = Shown(form, timing, lines)
+        whole = Whole(stream, shown, timing)
+        tally = Tally()
+        stream.write(shown.head())
+        answers = stack.enter_context(_Answers(values, file, source, shown))
+        code = _write_all(answers, stream, whole, tally)
+        if form not in ("jsonl", "csv"):
+            whole.finish(file)
+    if lines or form in ("jsonl", "csv", "json"):
+        _tell(tally)
+    return code or tally.exit_code
 
 
-def _solve_all(entries: Sequence[Entry], report: Pages | Records, done: list[Checked]) -> int:
-    """Solve and report all; return the code of an interrupt, else 0. ``done`` takes what is finished."""
+class _Answers:
+    """The answers of this process, or of several at work; a context, for workers must not outlive it."""
+
+    def __init__(self, values: dict[str, Any], file: str, source: Tables | Lines, shown: Shown) -> None:
+        self._jobs, self._ordered = values["jobs"] or 1, not values["unordered"]
+        self._file, self._source, self._shown = file, source, shown
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Iterator[Answer]:
+        if self._jobs == 1:
+            return _one_by_one(self._source, Solver(self._file, self._shown))
+        from gdcli.cli.run_jobs import Workers
+
+        workers = self._stack.enter_context(Workers(self._jobs, self._file, self._shown))
+        return workers.answers(self._source, self._ordered)
+
+    def __exit__(self, *ended: Any) -> None:
+        self._stack.__exit__(*ended)
+
+
+def _one_by_one(source: Tables | Lines, solve: Callable[[Any], Answer]) -> Iterator[Answer]:
+    while True:
+        while source.pending:
+            yield solve(source.pending.popleft())
+        if source.ended:
+            return
+        source.fill()
+
+
+def _write_all(answers: Iterator[Answer], stream: TextIO, whole: Whole, tally: Tally) -> int:
+    """Write each answer as it comes; return the code of an interrupt, else 0."""
     from gdcli.errors import Terminated
     from gdcli.solvers.types import Status
 
     try:
-        for entry in entries:
-            checked = check(entry)
-            done.append(checked)
-            report(checked)
-            if checked.outcome is not None:
-                named = tuple(f"{entry.name}: {warning}" for warning in checked.outcome.warnings)
-                tell_warnings(named, seen=False)
-                if checked.outcome.status in (Status.INTERRUPTED, Status.TERMINATED):
-                    return checked.outcome.status.exit_code
+        for answer in answers:
+            tally.count(answer.number, answer.status, answer.exit_code)
+            if answer.checked is not None:
+                whole(answer.checked, answer.number)
+            else:
+                stream.write(answer.text)
+                stream.flush()
+            tell_warnings(answer.warnings, seen=False)
+            if answer.stop:
+                return answer.stop
     except KeyboardInterrupt:
         return Status.INTERRUPTED.exit_code
     except Terminated:
@@ -63,31 +94,7 @@ def _solve_all(entries: Sequence[Entry], report: Pages | Records, done: list[Che
     return 0
 
 
-def check(entry: Entry) -> Checked:
-    """Solve one problem and compare it with its expectation; an error of the user's is part of the answer."""
-    from gdcli import api
+def _tell(tally: Tally) -> None:
+    from gdcli.cli.app import warn
 
-    try:
-        values = _options(entry)
-        outcome = api.solve(entry.problem(values.pop("seed", 0)), api.Settings(**settings_of(values)))
-    except GdError as error:
-        return Checked(entry.name, entry.expect, None, _located(entry, error), error.message)
-    except Exception as fault:  # ours, and no reason to leave the other problems unsolved
-        told = internal(fault)
-        return Checked(entry.name, entry.expect, None, entry.located(told), told.message)
-    if entry.expect is None:
-        miss = f"status {outcome.status.value}" if outcome.status.exit_code else ""
-    else:
-        miss = entry.expect.misses(
-            outcome.status.value, outcome.status.exit_code, outcome.value, outcome.point
-        )
-    return Checked(entry.name, entry.expect, outcome, None, miss)
-
-
-def _options(entry: Entry) -> dict[str, Any]:
-    """Return the values of the options that the problem sets, read as on the command line."""
-    return {OPTIONS[name].field: OPTIONS[name].read(text, name) for name, text in entry.options.items()}
-
-
-def _located(entry: Entry, error: GdError) -> GdError:
-    return error if error.message.startswith(entry.file + ":") else entry.located(error)
+    warn(tally.text(time.perf_counter()) + "\n")

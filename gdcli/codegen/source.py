@@ -36,11 +36,20 @@ Known = dict[int, tuple[str, int]]
 class ScalarWriter:
     """Writes the body of one function of scalars: statements that compute some root nodes."""
 
-    def __init__(self, graph: Graph, roots: Sequence[int], read: Reader, safe: bool = False) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        roots: Sequence[int],
+        read: Reader,
+        safe: bool = False,
+        numbers: Mapping[int, str] | None = None,
+    ) -> None:
+        """``numbers`` are those number leaves that are read by a name instead of written out."""
         self.graph = graph
         self.roots = roots
         self.read = read
         self.safe = safe
+        self.numbers = numbers or {}
         self.lines: list[str] = []
         self.uses = self._count_uses()
 
@@ -106,7 +115,7 @@ class ScalarWriter:
         """The text of an operation on known texts, and how deep it is nested."""
         op = key[0]
         if op == "number":
-            return number_text(self.graph.value_of(i)), 0
+            return self.numbers.get(i) or number_text(self.graph.value_of(i)), 0
         if op in ("scalar", "element"):
             return self.read(key), 0
         args = [known[a][0] for a in arguments(key)]
@@ -142,11 +151,17 @@ def number_text(value: float | None) -> str:
     return repr(value) if math.copysign(1.0, value) > 0 else f"({value!r})"
 
 
-def function_text(name: str, names: Sequence[str], lines: Sequence[str], result: str) -> str:
-    """Return a function of one flat sequence x whose elements are called ``names``."""
+def function_text(
+    name: str, names: Sequence[str], lines: Sequence[str], result: str, defaults: Sequence[str] = ()
+) -> str:
+    """Return a function of one flat sequence x whose elements are called ``names``.
+
+    ``defaults`` are names of numbers that the function carries along as the defaults of further arguments.
+    """
     unpack = f"    {', '.join(names)}{',' if len(names) == 1 else ''} = x\n" if names else ""
     body = "".join(line + "\n" for line in lines)
-    return f"def {name}(x):\n{unpack}{body}    return {result}\n"
+    head = ", ".join(["x", *(f"{number}=0.0" for number in defaults)])
+    return f"def {name}({head}):\n{unpack}{body}    return {result}\n"
 
 
 def bare_namespace(operations: Iterable[str]) -> dict[str, Any]:

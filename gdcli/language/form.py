@@ -162,16 +162,20 @@ def subscripted(tree: Tree) -> set[str]:
 
 
 def build(
-    tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Constant], expand: bool = False
+    tree: Tree,
+    lengths: Mapping[str, int | None],
+    constants: Mapping[str, Constant],
+    expand: bool = False,
+    graph: Graph | None = None,
 ) -> Form:
-    """Build the Form of a checked tree.
+    """Build the Form of a checked tree, in a new ``graph`` unless an empty one is given.
 
     ``lengths`` has the variables (None: scalar), ``constants`` numbers or sequences of numbers. Raises
     UsageError with the place in the text for unknown names, wrong numbers of arguments and vectors that do
     not fit.
     """
     data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
-    builder = _Builder(tree, dict(lengths), constants, data, expand)
+    builder = _Builder(tree, dict(lengths), constants, data, expand, graph)
     root = builder.build(tree.root)
     if builder.length(root) is not None:
         raise tree.error(
@@ -225,7 +229,7 @@ class _Builder:
         self.constants = constants
         self.data = data
         self.expand = expand
-        self.graph = graph or Graph()
+        self.graph = Graph() if graph is None else graph
         self.matrices = matrices or {}
         for name, length in lengths.items():  # variables first: the order of the program's arguments
             if length is None:
@@ -286,7 +290,7 @@ class _Builder:
         if name in self.constants:
             value = self.constants[name]
             assert isinstance(value, float | int)
-            return self.graph.number(float(value))
+            return self.graph.constant(float(value), name)
         if name in CONSTANTS:
             return self.graph.number(CONSTANTS[name])
         if name in CALLABLE:
@@ -302,7 +306,7 @@ class _Builder:
 
     def element(self, name: str, index: int) -> int:
         if name in self.data:
-            return self.graph.number(float(self.data[name][index]))
+            return self.graph.constant(float(self.data[name][index]), name, index)
         return self.graph.element(name, index)
 
     def vector_length(self, node: Node, name: str) -> int:

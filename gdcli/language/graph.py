@@ -66,6 +66,10 @@ class Graph:
             return self._intern(("number", "nan"), None)
         return self._intern(("number", value, math.copysign(1.0, value)), None)
 
+    def constant(self, value: float, name: str, index: int | None = None) -> int:
+        """Return the leaf of a named constant, or of one element of it: here the number that it is."""
+        return self.number(value)
+
     def scalar(self, name: str) -> int:
         """Return the leaf of a scalar variable."""
         return self._intern(("scalar", name), None)
@@ -152,10 +156,8 @@ class Graph:
             return int(key[1])
         if key[0] == "sub":
             return self.node("sub", key[2], key[1])
-        if key[0] == "mul":
-            factor = self.value_of(key[1])
-            if factor is not None:
-                return self.mul(self.number(-factor), key[2])
+        if key[0] == "mul" and self.value_of(key[1]) is not None:
+            return self.mul(self.node("neg", key[1]), key[2])
         return self.node("neg", a)
 
     def mul(self, a: int, b: int) -> int:

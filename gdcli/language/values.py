@@ -2,7 +2,7 @@
 
 x=1,y=pi/2      v=[10,20,4,5]      v=zeros(1000)  ones(n)  full(n,a)  linspace(a,b,n)  random(n)
 3,4             (numbers alone: in order of first appearance)
-@result.json    ({name: value}, or any result of gd)
+@result.json    ({name: value}, or any result of gd; @- reads it from standard input)
 """
 
 from __future__ import annotations
@@ -234,12 +234,20 @@ def _check_constant(tree: Tree) -> None:
 
 
 def _read_file(path: str, option: str) -> Iterator[Entry]:
-    """Read ``{name: value}`` or a result of gd from a JSON file; of several lines the last result counts."""
+    """Read ``{name: value}`` or a result of gd from a JSON file, ``-`` for standard input.
+
+    Of several lines the last result counts.
+    """
     import json
+    import sys
 
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read()
+        if path == "-":
+            path = "standard input"
+            text = sys.stdin.buffer.read().decode("utf-8-sig") if sys.stdin is not None else ""
+        else:
+            with open(path, encoding="utf-8-sig") as file:
+                text = file.read()
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path that none can be
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
         raise UsageError(f"{option}: cannot read {path}: {reason}") from None

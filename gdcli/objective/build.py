@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.language import form
+from gdcli.language.form import Form
 from gdcli.language.syntax import Tree
 from gdcli.objective.compiled import EXPAND_SIZE, HESSIAN_SIZE, ScalarObjective, VectorObjective
 from gdcli.objective.space import Space
@@ -27,6 +28,8 @@ NATIVE_SIZE = 300_000
 SCALAR_SIZE = 2000
 
 Exact = ScalarObjective | VectorObjective
+# What makes an objective: ``build_objective``, or what stands in for it.
+Build = Callable[[Tree, Mapping[str, int | None], Mapping[str, Any], int], Exact]
 
 
 def build_objective(
@@ -52,11 +55,10 @@ def build_objective(
                 "the engine numpy is for vectors, and this expression has none", "leave out --engine"
             )
         return VectorObjective(compact, space, sign)
-    if compact.is_scalar and space.size <= SCALAR_SIZE:
+    if is_scalar(compact, space):
         return ScalarObjective(compact, space, sign)
-    nodes = form.size_when_expanded(compact)
     most = (HESSIAN_SIZE, 10 * EXPAND_NODES) if engine == "python" else (EXPAND_SIZE, EXPAND_NODES)
-    if space.size <= most[0] and nodes <= most[1]:
+    if is_expanded(compact, space, *most):
         return ScalarObjective(form.build(tree, lengths, constants, expand=True), space, sign)
     if engine == "python":
         raise UsageError(
@@ -93,6 +95,16 @@ def tier_of(exact: Exact, engine: str, use_cache: bool, whole: bool = True) -> S
     from gdcli.objective.tier import ScalarTier
 
     return ScalarTier(exact, whole=whole, at_once=engine == "native", use_cache=use_cache)
+
+
+def is_scalar(compact: Form, space: Space) -> bool:
+    """Tell whether the objective is a program of scalars as its Form stands."""
+    return compact.is_scalar and space.size <= SCALAR_SIZE
+
+
+def is_expanded(compact: Form, space: Space, size: int = EXPAND_SIZE, nodes: int = EXPAND_NODES) -> bool:
+    """Tell whether its vectors become scalars, being short enough."""
+    return space.size <= size and form.size_when_expanded(compact) <= nodes
 
 
 def with_gradient(

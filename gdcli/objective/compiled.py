@@ -56,7 +56,7 @@ class ScalarObjective:
         self.sign = sign
         graph = form.graph
         self.root = form.root if sign > 0 else graph.node("neg", form.root)
-        self.leaves = _leaves(space)
+        self.leaves = leaves_of(space)
         self.nodes = [
             graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.leaves
         ]
@@ -76,6 +76,11 @@ class ScalarObjective:
         """Whether the value is plainly the same everywhere: every derivative is 0 and nothing jumps."""
         zero = self.form.graph.number(0.0)
         return all(node == zero for node in self.gradient_nodes) and not self.form.kinks()
+
+    @property
+    def unused(self) -> list[str]:
+        """The names of the variables that the value does not depend on."""
+        return _unused(self.form)
 
     @property
     def has_jumps(self) -> bool:
@@ -136,22 +141,23 @@ class ScalarObjective:
         return [columns[j][i - j] for i in range(self.size) for j in range(i + 1)]
 
     def _write_gradient(self) -> ScalarFunction:
-        return self._function(self.gradient_nodes, _row)
+        return self._function(self.gradient_nodes, row)
 
     def _write_second(self) -> ScalarFunction:
         """The gradient and the lower triangle of the Hessian."""
+        self._rows = row_readers(self.size)
+        return self._function(*self.second_order())
+
+    def second_order(self) -> tuple[list[int], Callable[[list[str]], str]]:
+        """The nodes of the gradient and of the lower triangle of the Hessian, and how a program returns them."""
         n = self.size
-        self._rows = _row_readers(n)
-        return self._function(
-            [*self.gradient_nodes, *self._hessian_nodes()],
-            lambda texts: f"{_row(texts[:n])}, {_row(texts[n:])}",
-        )
+        return [*self.gradient_nodes, *self._hessian_nodes()], lambda t: f"{row(t[:n])}, {row(t[n:])}"
 
     def _write_product(self) -> ScalarFunction:
         graph = self.form.graph
         keys: list[Key] = [("scalar", f"{DIRECTION}{i}") for i in range(self.size)]
         seeds = {node: graph.scalar(str(key[1])) for node, key in zip(self.nodes, keys, strict=True)}
-        return self._function(self._derivatives.forward(self.gradient_nodes, seeds), _row, keys)
+        return self._function(self._derivatives.forward(self.gradient_nodes, seeds), row, keys)
 
     # -- the solvers' protocol -----------------------------------------------------------------------------
 
@@ -225,11 +231,12 @@ def _rounded(form: Form, mu: float) -> Form | None:
     return Form(form.tree, form.graph, root, form.lengths, form.data, form.expanded)
 
 
-def _row(texts: Sequence[str]) -> str:
+def row(texts: Sequence[str]) -> str:
+    """Return the text of a tuple."""
     return f"({', '.join(texts)},)"
 
 
-def _row_readers(n: int) -> list[Callable[[Sequence[float]], tuple[float, ...]]]:
+def row_readers(n: int) -> list[Callable[[Sequence[float]], tuple[float, ...]]]:
     """What reads each row of a symmetric matrix from its lower triangle, which is stored row by row."""
     if n == 1:
         return [tuple]
@@ -237,8 +244,8 @@ def _row_readers(n: int) -> list[Callable[[Sequence[float]], tuple[float, ...]]]
     return [itemgetter(*row) for row in places]
 
 
-def _leaves(space: Space) -> dict[Key, str]:
-    """The leaves of all variables in flat order, each with its name in program text."""
+def leaves_of(space: Space) -> dict[Key, str]:
+    """Return the leaves of all variables in flat order, each with its name in program text."""
     leaves: dict[Key, str] = {}
     for name, length in space.lengths.items():
         keys: list[Key] = (
@@ -247,6 +254,11 @@ def _leaves(space: Space) -> dict[Key, str]:
         for key in keys:
             leaves[key] = f"x{len(leaves)}"
     return leaves
+
+
+def _unused(form: Form) -> list[str]:
+    used = form.variables_in_use()
+    return [name for name in form.lengths if name not in used]
 
 
 class VectorObjective:
@@ -294,6 +306,11 @@ class VectorObjective:
             rounded = _rounded(self.form, mu)
             self._smoothed[mu] = None if rounded is None else VectorObjective(rounded, self.space, self.sign)
         return self._smoothed[mu]
+
+    @property
+    def unused(self) -> list[str]:
+        """The names of the variables that the value does not depend on."""
+        return _unused(self.form)
 
     # -- programs ------------------------------------------------------------------------------------------
 

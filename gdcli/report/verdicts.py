@@ -7,6 +7,7 @@ solved at all. A problem that nothing is expected of is judged by its status alo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from gdcli.report import records
@@ -71,11 +72,7 @@ class Checked(NamedTuple):
 
 def record(checked: Checked, timing: bool) -> records.Record:
     """Return the result, or the error, with its name and verdict."""
-    if checked.fault is not None:
-        plain = records.error(checked.fault)
-    else:
-        assert checked.outcome is not None
-        plain = records.result(checked.outcome, timing)
+    plain = _plain_record(checked, timing)
     expect = checked.expect
     wanted: Any = None
     if expect is not None:
@@ -83,6 +80,28 @@ def record(checked: Checked, timing: bool) -> records.Record:
         wanted["point"] = dict(expect.point)
     head = {"schema": plain.pop("schema"), "type": plain.pop("type"), "name": checked.name}
     return head | {"verdict": checked.verdict, "miss": checked.miss, "expected": wanted} | plain
+
+
+def line_record(checked: Checked, number: int, timing: bool) -> records.Record:
+    """Return the result, or the error, of a line of a stream; a verdict only where something is expected."""
+    plain = _plain_record(checked, timing) if checked.expect is None else record(checked, timing)
+    head = {"schema": plain.pop("schema"), "type": plain.pop("type"), "line": number}
+    if checked.name:
+        head["name"] = checked.name
+    else:
+        plain.pop("name", None)
+    return head | plain
+
+
+def _plain_record(checked: Checked, timing: bool) -> records.Record:
+    from gdcli.report import fit_records
+
+    if checked.fault is not None:
+        return records.error(checked.fault)
+    assert checked.outcome is not None
+    if hasattr(checked.outcome, "statistics"):
+        return fit_records.result(checked.outcome, timing)  # type: ignore[arg-type]
+    return records.result(checked.outcome, timing)
 
 
 def exit_code(all_checked: Iterable[Checked]) -> int:
@@ -140,62 +159,120 @@ def _columns(all_checked: Sequence[Checked], digits: int, timing: bool) -> list[
     return [*columns, Column("", ["MISSED" if c.miss else "ok" for c in all_checked], left=True, roles=roles)]
 
 
-class Pages:
-    """Shows the table at the end."""
+CSV_HEAD = ("name", "status", "value", "expected", "error", "iterations", "evaluations", "verdict")
 
-    def __init__(self, stream: TextIO, timing: bool, plain: bool) -> None:
-        self._stream, self._timing, self._plain = stream, timing, plain
 
-    def __call__(self, checked: Checked) -> None:
-        """A table is laid out when all its rows are known."""
+def cells(checked: Checked) -> list[Any]:
+    """Return what stands under `CSV_HEAD`."""
+    c, outcome = checked, checked.outcome
+    wanted = None if c.expect is None else c.expect.value
+    value = None if outcome is None else outcome.value + 0.0
+    iterations = None if outcome is None else outcome.run.iterations
+    return [c.name, c.status, value, wanted, c.error, iterations, c.evaluations, c.verdict]
 
-    def finish(self, all_checked: Sequence[Checked], file: str) -> None:
-        """Write the table."""
+
+class Shown:
+    """What a format says of each problem as soon as it is done: JSON lines or CSV rows; "" in other formats.
+
+    ``lines`` tells that problems are lines of a stream, known by their numbers.
+    """
+
+    def __init__(self, form: str, timing: bool, lines: bool) -> None:
+        self.form, self._timing, self._lines = form, timing, lines
+
+    def head(self) -> str:
+        """Return what stands before all problems."""
+        from gdcli.report.machine import csv_line
+
+        return csv_line([*(["line"] if self._lines else []), *CSV_HEAD]) if self.form == "csv" else ""
+
+    def __call__(self, checked: Checked, number: int) -> str:
+        """Return the text of one problem, the ``number``-th, or on this line."""
+        from gdcli.report.machine import csv_line, json_text
+
+        if self.form == "jsonl":
+            return json_text(self.record(checked, number)) + "\n"
+        if self.form == "csv":
+            return csv_line([*([number] if self._lines else []), *cells(checked)])
+        return ""
+
+    def record(self, checked: Checked, number: int) -> records.Record:
+        """Return what json and jsonl say of one problem."""
+        return line_record(checked, number, self._timing) if self._lines else record(checked, self._timing)
+
+
+class Whole:
+    """What can be written only when all problems are done: the table, or one JSON object.
+
+    ``missed`` and ``results`` grow with every problem: for a stream that never ends there are jsonl and csv.
+    """
+
+    def __init__(self, stream: TextIO, shown: Shown, timing: bool) -> None:
+        self._stream, self._shown, self._timing = stream, shown, timing
+        self._kept: list[tuple[Checked, int]] = []
+
+    def __call__(self, checked: Checked, number: int) -> None:
+        """Keep one problem."""
+        self._kept.append((checked, number))
+
+    def finish(self, file: str) -> None:
+        """Write all."""
+        if self._shown.form == "json":
+            self._write_json(file)
+            return
         from gdcli.report.page import PLAIN, plain_text
         from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
 
-        if self._plain:
-            self._stream.write(plain_text(page(all_checked, WIDTH, PLAIN, self._timing)))
+        stream, all_checked = self._stream, [named(c, number) for c, number in self._kept]
+        if self._shown.form == "plain":
+            stream.write(plain_text(page(all_checked, WIDTH, PLAIN, self._timing)))
         else:
-            stream = self._stream
             show(page(all_checked, width_of(stream), glyphs_of(stream), self._timing), stream)
 
-
-class Records:
-    """JSON lines (or CSV rows) as the problems are done, or one JSON object at the end."""
-
-    def __init__(self, stream: TextIO, timing: bool, form: str) -> None:
-        self._stream, self._timing, self._form = stream, timing, form
-        if form == "csv":
-            self._write_row(
-                ["name", "status", "value", "expected", "error", "iterations", "evaluations", "verdict"]
-            )
-
-    def _write_row(self, cells: Sequence[Any]) -> None:
-        from gdcli.report.machine import csv_line
-
-        self._stream.write(csv_line(cells))
-        self._stream.flush()
-
-    def __call__(self, checked: Checked) -> None:
-        from gdcli.report.machine import json_text
-
-        if self._form == "jsonl":
-            self._stream.write(json_text(record(checked, self._timing)) + "\n")
-            self._stream.flush()
-        elif self._form == "csv":
-            c, outcome = checked, checked.outcome
-            wanted = None if c.expect is None else c.expect.value
-            value = None if outcome is None else outcome.value + 0.0
-            iterations = None if outcome is None else outcome.run.iterations
-            self._write_row([c.name, c.status, value, wanted, c.error, iterations, c.evaluations, c.verdict])
-
-    def finish(self, all_checked: Sequence[Checked], file: str) -> None:
-        """Write the object that has all results."""
+    def _write_json(self, file: str) -> None:
         from gdcli.report.machine import json_block
 
-        if self._form == "json":
-            missed = [c.name for c in all_checked if c.miss]
-            whole: records.Record = {"schema": records.SCHEMA, "type": "run", "file": file, "missed": missed}
-            whole["results"] = [record(c, self._timing) for c in all_checked]
-            self._stream.write(json_block(whole))
+        missed = [named(c, number).name for c, number in self._kept if c.miss]
+        whole: records.Record = {"schema": records.SCHEMA, "type": "run", "file": file, "missed": missed}
+        whole["results"] = [self._shown.record(c, number) for c, number in self._kept]
+        self._stream.write(json_block(whole))
+
+
+class Tally:
+    """How many problems ended how: constant memory, however many there are."""
+
+    def __init__(self) -> None:
+        self._began = perf_counter()
+        self._counts: dict[str, int] = {}
+        self._first: tuple[int, int] | None = (
+            None  # the first problem, in the order of the input, that failed
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """0 if no problem failed, else the code of the first that did."""
+        return 0 if self._first is None else self._first[1]
+
+    def count(self, number: int, status: str, exit_code: int) -> None:
+        """Count one problem."""
+        self._counts[status] = self._counts.get(status, 0) + 1
+        if exit_code and (self._first is None or number < self._first[0]):
+            self._first = number, exit_code
+
+    def text(self, now: float) -> str:
+        """Return one line that sums up."""
+        total = sum(self._counts.values())
+        spent = max(now - self._began, 1e-9)
+        parts = [f"{count} {word}" for word, count in sorted(self._counts.items(), key=_by_rank)]
+        return f"{amount(total, 'problem')} in {seconds(spent)}, {short(total / spent, 3)} a second: " + (
+            ", ".join(parts) or "nothing to solve"
+        )
+
+
+def _by_rank(item: tuple[str, int]) -> tuple[bool, int, str]:
+    return item[0] != "converged", -item[1], item[0]
+
+
+def named(checked: Checked, number: int) -> Checked:
+    """Return a problem with a name; without one it is that of its line."""
+    return checked if checked.name else checked._replace(name=f"line {number}")

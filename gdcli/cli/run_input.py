@@ -1,0 +1,156 @@
+"""Where the problems of `gd run` come from: tables of a file, or lines as they arrive.
+
+Lines are read with `os.read` and cut here, because whoever reads must also be able to wait for something else
+meanwhile: `Lines.fileno` is ready when `Lines.fill` will not block.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Sequence
+
+from gdcli.cli.destination import check_standard_output
+from gdcli.cli.run_solver import MAX_LINE, Task
+from gdcli.errors import UsageError
+from gdcli.problems import Entry
+
+_BLOCK = 1 << 16
+LINES = (".jsonl", ".ndjson", ".json")
+
+
+class Tables:
+    """Problems that are all there."""
+
+    ended = True
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.pending = deque(Task(number, entry) for number, entry in enumerate(entries, 1))
+
+    def fileno(self) -> int:
+        """Never asked for: it has ended."""
+        raise ValueError
+
+    def fill(self) -> None:
+        """There is nothing more."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class Lines:
+    """Problems line by line: ``pending`` has those read, and ``ended`` tells that no more will come."""
+
+    def __init__(self, handle: int, owned: bool) -> None:
+        self._handle, self._owned = handle, owned
+        self._begun = bytearray()  # of a line whose end was not read yet
+        self._too_long = False
+        self._number = 0
+        self.pending: deque[Task] = deque()
+        self.ended = False
+
+    def fileno(self) -> int:
+        """The file descriptor that is read."""
+        return self._handle
+
+    def fill(self) -> None:
+        """Read what is there, waiting for it if need be."""
+        block = os.read(self._handle, _BLOCK)
+        self.ended = not block
+        first, *rest = block.split(b"\n")
+        self._begun += first
+        if rest or (self.ended and self._begun):
+            self._line(bytes(self._begun))
+            for line in rest[:-1]:
+                self._line(line)
+            self._begun = bytearray(rest[-1] if rest else b"")
+            self._too_long = False
+        if len(self._begun) > MAX_LINE:
+            self._too_long = True
+            self._begun.clear()
+
+    def _line(self, line: bytes) -> None:
+        self._number += 1
+        if self._too_long:
+            self.pending.append(Task(self._number, None))
+            self._too_long = False
+        elif not line.isspace() and line:
+            self.pending.append(Task(self._number, line))
+
+    def begun(self) -> bytes:
+        """Return the beginning of the text, as far as it was read, without spaces before it."""
+        text = bytes(self._begun)
+        if self.pending:
+            text = self.pending[0].problem if isinstance(self.pending[0].problem, bytes) else b"?"
+        return text.lstrip()
+
+    def whole(self) -> bytes:
+        """Return the whole text, read to its end."""
+        while not self.ended:
+            self.fill()
+        text = [b"\n"] * self._number
+        for task in self.pending:
+            text[task.number - 1] = (task.problem if isinstance(task.problem, bytes) else b"?") + b"\n"
+        return b"".join(text)
+
+    def close(self) -> None:
+        """Close the file, unless it is standard input."""
+        if self._owned:
+            os.close(self._handle)
+
+
+def open_problems(path: str, names: Sequence[str]) -> tuple[str, Tables | Lines]:
+    """Return what the input is called, and its problems.
+
+    A name that ends in .toml, or text that does not begin with ``{``, is TOML; else each line is a problem. Raises
+    UsageError for what cannot be read, and for names of tables that there are not.
+    """
+    from gdcli import problems
+    from gdcli.cli.run_solver import OPTIONS
+
+    file = "standard input" if path == "-" else path
+    if path.endswith(".toml"):
+        return file, Tables(problems.select(problems.read(path, OPTIONS), names, file))
+    if path != "-":
+        check_standard_output(path)
+    lines = Lines(*_opened(path))
+    try:
+        if not path.endswith(LINES) and not _is_lines(lines):
+            return file, Tables(problems.select(_tables(lines, file), names, file))
+        if names:
+            hint = "grep and jq choose lines; a TOML file has problems with names"
+            raise UsageError(f"{file} has problems by the line, and a name chooses none", hint)
+    except OSError as fault:
+        raise UsageError(f"cannot read {path}: {fault.strerror}") from None
+    return file, lines
+
+
+def _opened(path: str) -> tuple[int, bool]:
+    if path == "-":
+        if sys.stdin is None:
+            raise UsageError("standard input is closed")
+        return sys.stdin.fileno(), False
+    try:
+        return os.open(path, os.O_RDONLY), True
+    except (OSError, ValueError) as fault:
+        why = getattr(fault, "strerror", None) or str(fault)
+        raise UsageError(f"cannot read {path}: {why}") from None
+
+
+def _is_lines(lines: Lines) -> bool:
+    """Tell whether the text begins with ``{``, after reading as much of it as that takes."""
+    while True:
+        begun = lines.begun()
+        if begun or lines.ended:
+            return begun.startswith(b"{")
+        lines.fill()
+
+
+def _tables(lines: Lines, file: str) -> list[Entry]:
+    from gdcli import problems
+    from gdcli.cli.run_solver import OPTIONS
+
+    content = lines.whole()
+    lines.close()
+    return problems.read_tables(content, file, OPTIONS)

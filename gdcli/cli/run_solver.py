@@ -1,0 +1,167 @@
+"""One problem of `gd run`: from a table or a line to an answer, in this process or in a worker.
+
+What is wrong with a problem is its answer, so that the others go on. One `Solver` solves many problems and compiles
+an expression that they share once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+from gdcli import problems
+from gdcli.cli.app import internal
+from gdcli.cli.commands import COMMANDS
+from gdcli.cli.options import Option
+from gdcli.cli.options import settings as settings_of
+from gdcli.errors import GdError, UsageError
+from gdcli.problems import Entry
+from gdcli.report.verdicts import Checked, Shown
+
+MAX_LINE = 16 * 1024 * 1024  # bytes of one problem
+
+_OWN_KEYS = ("--start", "--set", "--bounds")  # with forms of their own in a problem file
+# What a problem may set besides its own keys, by command; where the answer goes is not a problem's to say.
+OPTIONS: dict[str, dict[str, Option]] = {
+    command: {o.name: o for o in COMMANDS[command].options if o.group != "Output" and o.name not in _OWN_KEYS}
+    for command in problems.COMMANDS
+}
+
+
+class Task(NamedTuple):
+    """A problem to solve: a table that was read, or the bytes of a line (None: it was too long)."""
+
+    number: int
+    problem: Entry | bytes | None
+
+
+class Answer(NamedTuple):
+    """What came of a problem: how it counts, and the text (or, where all are needed together, the whole of it)."""
+
+    number: int
+    status: str
+    exit_code: int
+    text: str
+    checked: Checked | None
+    warnings: tuple[str, ...]
+    stop: int = 0  # the code of an interrupt
+
+
+class Solver:
+    """Solves problems one after the other; ``file`` names where lines come from."""
+
+    def __init__(self, file: str, shown: Shown) -> None:
+        self._file, self._shown = file, shown
+        self._build: Any = None
+
+    def __call__(self, task: Task) -> Answer:
+        """Return the answer to one problem; an error of the user's is an answer."""
+        checked = self._checked(task)
+        keep = self._shown.form not in ("jsonl", "csv")
+        text = "" if keep else self._shown(checked, task.number)
+        outcome = checked.outcome
+        warnings: tuple[str, ...] = ()
+        stop = 0
+        if outcome is not None:
+            if self._shown.form != "jsonl" or not isinstance(task.problem, bytes):
+                name = checked.name or f"line {task.number}"
+                warnings = tuple(f"{name}: {warning}" for warning in outcome.warnings)
+            if outcome.status.value in ("interrupted", "terminated"):
+                stop = outcome.status.exit_code
+        return Answer(
+            task.number, checked.status, checked.exit_code, text, checked if keep else None, warnings, stop
+        )
+
+    def _checked(self, task: Task) -> Checked:
+        try:
+            entry = self._entry(task)
+        except UsageError as error:
+            return Checked("", None, None, error, error.message)
+        return self.check(entry)
+
+    def _entry(self, task: Task) -> Entry:
+        if task.problem is None:
+            raise UsageError(f"{self._file}:{task.number}: the line is longer than {MAX_LINE // 2**20} MB")
+        if isinstance(task.problem, bytes):
+            return problems.read_line(task.problem, self._file, task.number, OPTIONS)
+        return task.problem
+
+    def check(self, entry: Entry) -> Checked:
+        """Solve one problem and compare it with its expectation."""
+        try:
+            outcome = self._solved(entry)
+        except GdError as error:
+            located = entry.located(error)
+            return Checked(entry.name, entry.expect, None, located, located.message)
+        except Exception as fault:  # ours, and no reason to leave the other problems unsolved
+            told = entry.located(internal(fault))
+            return Checked(entry.name, entry.expect, None, told, told.message)
+        if entry.expect is None:
+            miss = f"status {outcome.status.value}" if outcome.status.exit_code else ""
+        else:
+            miss = entry.expect.misses(
+                outcome.status.value, outcome.status.exit_code, outcome.value, outcome.point
+            )
+        return Checked(entry.name, entry.expect, outcome, None, miss)
+
+    def _solved(self, entry: Entry) -> Any:
+        from gdcli import api
+
+        values = _values(entry)
+        if entry.command == "fit":
+            return _fitted(entry, values)
+        if self._build is None:
+            self._build = api.shared_objectives()
+        problem = entry.problem(values.pop("seed", 0))
+        starts = values.pop("multi_start", None)
+        settings = api.Settings(**settings_of(values))
+        if starts is None:
+            shared = settings.gradient == "autodiff"
+            return api.solve(problem, settings, build=self._build if shared else None)
+        from gdcli.multi_start import solve_from_many
+
+        return solve_from_many(problem, settings, starts)
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    """Return the values of the options that the problem sets, read as on the command line."""
+    known = OPTIONS[entry.command]
+    found: dict[str, Any] = {}
+    for name, text in entry.options.items():
+        option = known[name]
+        if not option.metavar:
+            found[option.field] = text == "true"
+        elif option.many:
+            found[option.field] = tuple(text.split(","))
+        else:
+            found[option.field] = option.read(text, name)
+    return found
+
+
+def _fitted(entry: Entry, values: dict[str, Any]) -> Any:
+    """Fit as `gd fit` does."""
+    from gdcli.fitting.prepare import prepared
+    from gdcli.fitting.request import FitRequest, FitSettings
+    from gdcli.fitting.solve import solve
+
+    names = {field.name for field in fields(FitRequest)}
+    asked: dict[str, Any] = {k: v for k, v in values.items() if k in names}
+    asked |= {"start": entry.start, "constants": entry.constants, "bounds": entry.bounds}
+    asked["data" if isinstance(entry.data, dict) else "files"] = entry.data
+    request = FitRequest(entry.expression, **asked)
+    settings = FitSettings(**{k: v for k, v in values.items() if k not in names})
+    with prepared(request) as ready:
+        return solve(ready, settings)
+
+
+def lost(task: Task, file: str, shown: Shown, why: str) -> Answer:
+    """Return the answer to a problem whose worker process died."""
+    place = f"{file}:{task.number}"
+    name = ""
+    if isinstance(task.problem, Entry):
+        place, name = task.problem.place, task.problem.name
+    error = GdError(f"{place}: {why}", "it may have taken too much memory", None)
+    checked = Checked(name, None, None, error, error.message)
+    keep = shown.form not in ("jsonl", "csv")
+    text = shown(checked, task.number)
+    return Answer(task.number, checked.status, checked.exit_code, text, checked if keep else None, ())

@@ -1,0 +1,60 @@
+"""The standard streams, whatever state the caller left them in."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any
+
+
+class ClosedOutput(io.RawIOBase):
+    """Stands for a standard output that the caller closed (``gd ... >&-``): writing to it fails, once."""
+
+    failed = False
+
+    def writable(self) -> bool:
+        """Tell that something can be written, so that a buffer tries it."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Raise OSError; after that, in the clearing up at the end, do nothing."""
+        if not self.failed:
+            self.failed = True
+            import errno
+
+            raise OSError(errno.EBADF, "standard output is closed")
+        return len(data)
+
+
+def prepare() -> None:
+    """Make standard streams that never raise for a character, and exist."""
+    for name in ("stdout", "stderr"):
+        stream: Any = getattr(sys, name)
+        if stream is None:
+            _occupy_handles()
+            setattr(sys, name, _closed() if name == "stdout" else open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _occupy_handles() -> None:
+    """Open nothing in the places of closed streams, so that no file of ours comes to stand there."""
+    handle = os.open(os.devnull, os.O_RDWR)
+    while handle < 3:
+        handle = os.open(os.devnull, os.O_RDWR)
+    os.close(handle)
+
+
+def _closed() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedWriter(ClosedOutput()), encoding="utf-8", errors="backslashreplace")
+
+
+def drop_output() -> None:
+    """Send what standard output still holds nowhere, so that the interpreter ends quietly."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        pass
