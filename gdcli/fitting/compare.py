@@ -44,8 +44,6 @@ def compare_batches(
         held_out=held_out,
         progress=hook,
     )
-    skipped = prepared.count.skipped
-    if skipped:
-        lines = ", ".join(prepared.count.lines)
-        notes.append(f"{skipped} rows skipped for missing or bad cells, first at {lines}")
+    if prepared.count.skipped:
+        notes.append(prepared.count.told)
     return Compared(found, prepared.data.rows, tuple(notes))

@@ -154,8 +154,7 @@ def _warnings(prepared: Prepared) -> list[str]:
     if unused:
         found.append(f"the loss does not depend on {listed(unused)}")
     if prepared.count.skipped:
-        lines = ", ".join(prepared.count.lines)
-        found.append(f"{prepared.count.skipped} rows skipped for missing or bad cells, first at {lines}")
+        found.append(prepared.count.told)
     return found
 
 

@@ -19,6 +19,12 @@ class RowCount(NamedTuple):
     skipped: int = 0
     lines: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """The skipped rows in words."""
+        rows = "1 row" if self.skipped == 1 else f"{self.skipped} rows"
+        return f"{rows} skipped for missing or bad cells, first at {', '.join(self.lines)}"
+
 
 class AnswerNoise(NamedTuple):
     """What keeps the mean loss of the answer of a run by epochs above its minimum.
