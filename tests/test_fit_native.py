@@ -28,7 +28,7 @@ COLUMNS = regression(ROWS, 2)
 COLUMNS["n"] = np.floor(np.exp(0.3 * COLUMNS["y"]) + 0.5)
 COLUMNS["t"] = (COLUMNS["y"] > 0.0).astype(float)
 MODEL, START = "a*x0 + b*x1 + c", {"a": 0.1, "b": 0.2, "c": 0.3}
-needs_llvmlite = pytest.mark.skipif(not machine.is_installed(), reason="needs llvmlite")
+needs_llvmlite = pytest.mark.skipif(not machine.is_available(), reason="needs llvmlite")
 
 
 def fitted(engine: str, data: Any = COLUMNS, model: str = f"y ~ {MODEL}", **options: Any) -> Any:

@@ -137,6 +137,13 @@ def test_vectors_are_element_by_element() -> None:
     assert library["added"](doubles(x)) == halves[0]
 
 
+def test_prefetching_far_outside_an_array_does_nothing() -> None:
+    text = "def f(x: 'float*', i: 'int'):\n    prefetch(x, i)\n    return x[1]\n"
+    call = machine.load(text, use_cache=False)["f"]
+    numbers = (ctypes.c_double * 2)(1.0, 2.0)
+    assert [call(ctypes.addressof(numbers), i) for i in (0, 10**12, -(10**12))] == [2.0] * 3
+
+
 @pytest.mark.parametrize(
     ("text", "line", "told"),
     [
@@ -162,6 +169,7 @@ def test_vectors_are_element_by_element() -> None:
         ("def f(x: 'float*'):\n    return x[0:4]", 2, "a slice is"),
         ("def f(x: 'float*'):\n    return total(x[0:0 + 4] + x[0:0 + 8])", 2, "do not go together"),
         ("def f(a: 'float'):\n    return sqrt(a, a)", 2, "takes 1"),
+        ("def f(a: 'float'):\n    prefetch(a, 0)\n    return a", 2, "begins with a pointer"),
     ],
 )
 def test_what_the_language_lacks_is_an_error_with_its_place(text: str, line: int, told: str) -> None:

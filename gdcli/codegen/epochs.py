@@ -26,6 +26,11 @@ from gdcli.codegen.updates import UpdateRule
 FIRST = 1 << 20
 _SHORT, _LONG = 0.004, 0.016
 
+# Numbers in a line of the cache.
+LINE = 8
+
+# How far away the next run is: its rows are fetched while those of this one are worked on.
+_AHEAD = "ahead = starts[min(k + 1, runs - 1)] - starts[k]"
 _NEXT_RUN = (
     "if last == ends[k]:",
     "    k = k + 1",
@@ -67,13 +72,22 @@ def epoch_text(gradient: RowGradient, rule: UpdateRule, box: Box | None, batches
     return (helpers if batches else functions_of)(operations) + "\n".join(lines) + "\n"
 
 
+def _prefetched(gradient: RowGradient, first: str, rows: int) -> list[str]:
+    """Have the rows fetched that stand in the next run where ``rows`` from ``first`` on stand in this one."""
+    columns = range(len(gradient.columns))
+    return [f"prefetch(c{k}, {first} + ahead + {line})" for k in columns for line in range(0, rows, LINE)]
+
+
 def _rows(descent: Descent) -> list[str]:
     """A run, or what of it may still be done: a step after each row."""
     return [
         "        last = min(ends[k], here + left)",
-        "        for i in range(here, last):",
-        *descent.row(3),
-        *descent.step(3, bool(descent.rule.scaled)),
+        "        " + _AHEAD,
+        f"        for first in range(here, last, {LINE}):",
+        *("            " + line for line in _prefetched(descent.gradient, "first", LINE)),
+        f"            for i in range(first, min(first + {LINE}, last)):",
+        *descent.row(4),
+        *descent.step(4, bool(descent.rule.scaled)),
         "        left = left - (last - here)",
         "        here = last",
         *("        " + line for line in _NEXT_RUN),
@@ -112,7 +126,9 @@ def _batch(gradient: RowGradient, descent: Descent) -> list[str]:
         "        while k < runs and done < size:",
         "            last = min(ends[k], here + (size - done))",
         f"            whole = here + (last - here) // {WIDTH} * {WIDTH}",
+        "            " + _AHEAD,
         f"            for i in range(here, whole, {WIDTH}):",
+        *("                " + line for line in _prefetched(gradient, "i", WIDTH)),
         *rows(WIDTH),
         "            for i in range(whole, last):",
         *rows(1),

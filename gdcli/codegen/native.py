@@ -23,7 +23,7 @@ and vectors of a fixed width; a comparison is a condition and cannot be kept in 
 - Functions: those of `math` in `LIBM` and `INTRINSICS`, ``power`` (C's pow, as math.pow without exceptions), ``whole``
   (math.floor: never -0.0), ``float``, ``int`` (towards zero), ``abs``, ``min`` and ``max`` of two (as Python has them),
   ``bits`` (the integer with the bits of a float) and ``from_bits``, ``total`` (the sum of a vector, by halves),
-  ``lanes(a, 16)`` (a vector of equal elements).
+  ``lanes(a, 16)`` (a vector of equal elements). The statement ``prefetch(p, i)`` only says that p[i] will be read soon.
 
 A variable has the type of its first assignment. Integers wrap around at 64 bits. Where CPython raises there is no
 exception: division by zero has its IEEE 754 result, and reading outside an array is the writer's fault.

@@ -140,6 +140,18 @@ class Calls(Values):
         whole = self.coerced(value, self.m.shaped(self.m.int, self.width(value)), node)
         return self.b.bitcast(whole, self.m.shaped(self.m.float, self.width(value)))
 
+    def call_prefetch(self, node: ast.AST, pointer: Value, index: Value) -> Value:
+        """Tell the processor that p[i] will be read soon; i may lie outside."""
+        ir = self.m.ir
+        if not isinstance(pointer.type, ir.PointerType):
+            raise NotRestrictedError("prefetch(p, i) begins with a pointer", node)
+        place = self.b.gep(pointer, [self.coerced(index, self.m.int, node)])
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        # Without a suffix for the kind of pointer, which LLVM then supplies: it differs between its versions.
+        function = self.m.external("llvm.prefetch", self.m.void, [byte, word, word, word], False)
+        reading, near, data = (ir.Constant(word, n) for n in (0, 3, 1))
+        return self.b.call(function, [self.b.bitcast(place, byte), reading, near, data])
+
     def call_lanes(self, node: ast.AST, value: Value, width: Value) -> Value:
         """A number as a vector of so many equal elements."""
         if not isinstance(width, self.m.ir.Constant) or not 1 <= width.constant <= WIDEST:
