@@ -15,6 +15,7 @@ from pathlib import Path
 
 KEPT = Path(__file__).with_name("kept")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])")
+_MACHINE = re.compile(r'"(python|numpy|machine)": "[^"]*"')
 _RULE = re.compile(r"[─-]{4,}")
 
 
@@ -46,8 +47,14 @@ def _unit(number: str) -> float:
     return 10.0 ** (int(exponent or 0) - decimals) if decimals or exponent else 0.0
 
 
+def masked(text: str) -> str:
+    """Return a text without what a receipt says of this machine."""
+    return _MACHINE.sub(lambda found: f'"{found[1]}": "..."', text)
+
+
 def kept(name: str, now: str, floor: float = 0.0) -> None:
     """Assert that ``now`` is what was kept as ``name``; with GDCLI_KEEP=1 keep it and print the changes."""
+    now = masked(now)
     file = KEPT / name
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     if os.environ.get("GDCLI_KEEP") == "1":

@@ -40,7 +40,8 @@ def test_the_same_command_prints_the_same_bytes_by_every_engine(format: str, tmp
         for engine in ("python", "native", "auto")
     ]
     assert ran[0].stdout
-    assert {r.stdout for r in ran} == {ran[0].stdout}
+    # Only the receipt, which has the options as typed, tells the engines apart.
+    assert len({r.stdout.partition('"receipt"')[0] for r in ran}) == 1
     assert {r.returncode for r in ran} == {3}
 
 

@@ -66,6 +66,8 @@ ALLOWED = {
     "batch_sizes": {"stochastic", "objective", "codegen", "solvers", "analysis"},
     # What is asked: read from the texts of a command, before anything is solved.
     "problem": {"language", "objective.space", "objective.build"},
+    # An answer from its record.
+    "restored": {"problem", "outcome", "objective.space", "solvers.types", "solvers.vectors"},
     # Programs of other languages from what was solved.
     "emission": {"problem", "language", "calculus", "codegen", "objective.compiled"},
     # Runs of the api from many starts.
@@ -73,10 +75,12 @@ ALLOWED = {
     "problems": {"language", "api", "problem", "solvers.types"},
     # Besides the floors right below it the names of variables (space), and the words of an outcome.
     "cli": {
+        "data.digest",
         "api",
         "report",
         "problems",
         "multi_start",
+        "restored",
         "emission",
         "examination",
         "fitting",

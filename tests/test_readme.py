@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from keep import same
+from keep import masked, same
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -36,7 +36,7 @@ def run(line: str) -> str:
         env=environment,
         check=False,
     )
-    return ran.stdout + ran.stderr
+    return masked(ran.stdout + ran.stderr)
 
 
 def renewed(block: str) -> str:

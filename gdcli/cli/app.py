@@ -88,7 +88,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if arranged == ["--help"]:
         sys.stdout.write(_help(command))
         return 0
-    values = argv.convert(argv.read(arranged, command), command)
+    typed = argv.read(arranged, command)
+    values = argv.convert(dict(typed), command) | {"command": command.name, "typed": typed}
     if "output" in values:
         from gdcli.cli import destination
 

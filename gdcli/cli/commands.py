@@ -57,6 +57,9 @@ _EXPRESSION = Argument(
 )
 
 
+_STORED = Argument("FILE", "file", "A stored result; '-' reads it from standard input.")
+
+
 def _extremum(name: str, example: str) -> Command:
     adjective = name.removesuffix("imize")
     return Command(
@@ -242,6 +245,53 @@ COMMANDS: dict[str, Command] = {
                 "gd run examples.toml",
                 "gd run examples.toml rosenbrock --format json",
                 "gd run problems.jsonl --jobs 2 > answers.jsonl",
+            ),
+        ),
+        Command(
+            "show",
+            "gdcli.cli.show:run",
+            "Show a stored answer as its own run would have.",
+            "Show a stored result (--format json) or trace (jsonl) of minimize or maximize as the table that its run "
+            "showed, with the path where it is a trace; --plot draws that.",
+            (_STORED,),
+            (
+                options.only(options.OUTPUT, "--format")[0]._replace(
+                    help="table or plain.", read=options.one_of("table", "plain")
+                ),
+                *options.only(options.OUTPUT, "--every", "--timing", "--output"),
+                *options.only(options.PLOT, "--plot", "--plane"),
+            ),
+            (
+                "gd minimize 'x**2 + y**4' --start x=1,y=2 --format jsonl --output trace.jsonl",
+                "gd show trace.jsonl",
+            ),
+        ),
+        Command(
+            "rerun",
+            "gdcli.cli.rerun:run",
+            "Repeat a stored answer, and tell if it is the same.",
+            "Solve again what the receipt of a stored result (--format json or jsonl) says, and compare the answers: "
+            "bit for bit where gd, Python, numpy and the machine are the same, else to 1e-6. The exit code is 0 if the "
+            "answer is the same, 9 if not.",
+            (_STORED,),
+            options.only(options.OUTPUT, "--output"),
+            (
+                "gd minimize 'x**2 + y**4' --start x=1,y=2 --format json --output answer.json",
+                "gd rerun answer.json",
+            ),
+        ),
+        Command(
+            "diff",
+            "gdcli.cli.rerun:diff",
+            "Compare two stored answers, or traces.",
+            "Compare two stored results (--format json), or traces (jsonl): what was asked differently, the first "
+            "iteration at which the paths part, and how they ended. The exit code is 0 if all is the same, 9 if not.",
+            (_STORED, Argument("OTHER", "other", "Another one.")),
+            options.only(options.OUTPUT, "--output"),
+            (
+                "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.02 --format jsonl --output a.jsonl --max-iter 50",
+                "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.03 --format jsonl --output b.jsonl --max-iter 50",
+                "gd diff a.jsonl b.jsonl",
             ),
         ),
         Command(

@@ -154,6 +154,10 @@ def writer_for(
     from gdcli.report import machine
 
     words = words or machine.WORDS
+    if format in ("json", "jsonl"):
+        from gdcli.cli.receipts import stamped
+
+        words = stamped(words, values)
     if values["print"]:
         return machine.Selected(stream, values["print"], problem, words)
     if format == "json":

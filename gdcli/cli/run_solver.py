@@ -102,7 +102,23 @@ class Solver:
             miss = entry.expect.misses(
                 outcome.status.value, outcome.status.exit_code, outcome.value, outcome.point
             )
-        return Checked(entry.name, entry.expect, outcome, None, miss)
+        return Checked(entry.name, entry.expect, outcome, None, miss, self._receipt(entry, outcome))
+
+    def _receipt(self, entry: Entry, outcome: Any) -> dict[str, Any] | None:
+        """What json and jsonl say of how to repeat it."""
+        if self._shown.form not in ("json", "jsonl"):
+            return None
+        from gdcli.cli.receipts import data_of
+        from gdcli.report.receipts import receipt
+
+        command = entry.sense if entry.command != "fit" else "fit"
+        options: dict[str, Any] = {name[2:]: text for name, text in entry.options.items()}
+        if entry.bounds:
+            options = {"bounds": list(entry.bounds)} | options
+        if entry.start == ("auto",):
+            options["start"] = ["auto"]
+        files = None if entry.command != "fit" or isinstance(entry.data, dict) else entry.data
+        return receipt(command, options, outcome, data_of(files))
 
     def _solved(self, entry: Entry) -> Any:
         from gdcli import api

@@ -31,6 +31,7 @@ class Checked(NamedTuple):
     outcome: Outcome | None
     fault: GdError | None
     miss: str
+    receipt: records.Record | None = None
 
     @property
     def exit_code(self) -> int:
@@ -99,9 +100,9 @@ def _plain_record(checked: Checked, timing: bool) -> records.Record:
     if checked.fault is not None:
         return records.error(checked.fault)
     assert checked.outcome is not None
-    if hasattr(checked.outcome, "statistics"):
-        return fit_records.result(checked.outcome, timing)  # type: ignore[arg-type]
-    return records.result(checked.outcome, timing)
+    outcome: Any = checked.outcome
+    made = fit_records.result if hasattr(outcome, "statistics") else records.result
+    return made(outcome, timing) | ({} if checked.receipt is None else {"receipt": checked.receipt})
 
 
 def exit_code(all_checked: Iterable[Checked]) -> int:

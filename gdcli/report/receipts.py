@@ -1,0 +1,49 @@
+"""Receipts: what is needed to repeat an answer, and to show it as its own run did.
+
+The problem, the method and the version of `gd` stand in every result; a receipt adds the options as they were typed,
+what else decides over bits (Python, numpy, the machine), the data's digests, and the few words of a page that are no
+numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gdcli.report.records import Record
+
+if TYPE_CHECKING:
+    from gdcli.api import Outcome
+
+# Up to this many variables plain floats are enough; above it numpy has its part in the bits.
+_PLAIN = 32
+
+Options = Mapping[str, str | Sequence[str] | bool]
+
+
+def receipt(command: str, options: Options, outcome: Outcome, data: Mapping[str, str | None]) -> Record:
+    """Return the receipt of an outcome of ``command`` with these ``options``; ``data`` has digests by file."""
+    record: Record = {"command": command, "options": {k: v for k, v in options.items() if v}}
+    record["python"] = ".".join(map(str, sys.version_info[:3]))
+    if data or outcome.space.size > _PLAIN:
+        import numpy
+
+        record["numpy"] = numpy.__version__
+    record["machine"] = os.uname().machine if hasattr(os, "uname") else sys.platform
+    if data:
+        record["data"] = dict(data)
+    return record | {"page": _page(outcome)}
+
+
+def _page(outcome: Outcome) -> Record:
+    """What a page of this answer says beside its numbers."""
+    run, certificate = outcome.run, outcome.certificate
+    page: Record = {"method": outcome.used, "why": outcome.why, "advice": outcome.advice}
+    page |= {"evidence": certificate.how, "distance": certificate.distance}
+    if run.best.iteration != run.last.iteration:
+        page |= {"best": run.best.iteration, "last": run.last.iteration}
+    if outcome.problem.drawn:
+        page["drawn"] = True
+    return {key: value for key, value in page.items() if value not in (None, "")}
