@@ -34,6 +34,7 @@ COMMANDS = (
 BY_NAME = dict.fromkeys(
     [
         *("start", "constants", "bounds", "point", "standard_errors", "t", "confidence", "formulas"),
+        *("options", "data"),
         *("columns", "gradient", "formula", "components", "latex", "local", "forward", "step_rules"),
     ],
     1,

@@ -307,5 +307,27 @@ COMMANDS: dict[str, Command] = {
             ),
             ("gd methods",),
         ),
+        Command(
+            "completion",
+            "gdcli.cli.completion:run",
+            "Print the completion script of a shell.",
+            "Print the script that completes commands, options, their values, problems of a file and columns of a "
+            "table: source <(gd completion bash), source <(gd completion zsh), or gd completion fish | source.",
+            (
+                Argument("SHELL", "shell", "bash, zsh or fish."),
+                Argument("WORD", "words", "For the scripts themselves.", required=False, many=True),
+            ),
+            (),
+            ("gd completion bash",),
+        ),
+        Command(
+            "man",
+            "gdcli.cli.man:run",
+            "Print the manual page.",
+            "Print the manual page of gd, or of one command, for man: gd man | man -l -",
+            (Argument("COMMAND", "command_name", "One command; without it, all.", required=False),),
+            (),
+            ("gd man", "gd man minimize"),
+        ),
     )
 }

@@ -14,7 +14,7 @@ from io import StringIO
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from gdcli.cli.commands import COMMANDS, Command
 
@@ -47,6 +47,25 @@ class _Grouped(TyperCommand):
             with formatter.section("Examples"):
                 for line in self.epilog.splitlines():
                     formatter.write(f"  {line}\n")
+
+
+# What most people want, by example.
+FIRST = (
+    "gd minimize '(x-3)**2 + (y-2)**2' --start x=0,y=0",
+    "gd fit 'y ~ a*exp(-b*t) + c' decay.csv --start a=1,b=1,c=0",
+    "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5",
+    "gd compare-lr 'x**2 + 10*y**2' --start x=-9,y=1.5",
+    "gd run examples.toml",
+)
+
+
+class _Overview(TyperGroup):
+    """`gd` itself, whose help ends with examples line by line."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Most people want"):
+            for line in (self.epilog or "").splitlines():
+                formatter.write(f"  {line}\n")
 
 
 def _function(command: Command) -> Callable[..., dict[str, Any]]:
@@ -131,7 +150,7 @@ def _overview() -> typer.Typer:
     def gd(version: bool = typer.Option(False, "--version", help="Show the version.")) -> None:
         """Type mathematics, get the optimum and the evidence for it."""
 
-    app.callback(epilog="Example:  gd minimize '(x-3)**2 + (y-2)**2' --start x=0,y=0")(gd)
+    app.callback(cls=_Overview, epilog="\n".join(FIRST))(gd)
     for command in COMMANDS.values():
         app.command(command.name, help=command.summary)(_function(command._replace(options=())))
     return app

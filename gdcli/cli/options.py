@@ -187,6 +187,7 @@ def one_of(*words: str) -> Read:
             return value
         raise wrong(value, name, "one of " + ", ".join(words), did_you_mean(value, words))
 
+    read.__dict__["words"] = words  # for completion
     return read
 
 

@@ -1,0 +1,92 @@
+"""`gd man`: the manual page, written from the same table as the help.
+
+It is roff for the ``man`` macros: ``gd man | man -l -``, or ``gd man > ~/.local/share/man/man1/gd.1``.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from gdcli import __version__
+from gdcli.cli.commands import COMMANDS, Command
+from gdcli.errors import UsageError, did_you_mean
+
+_CODES = (
+    ("0", "converged, or completed"),
+    ("1", "an error of gd, or the answer cannot be written"),
+    ("2", "usage: the expression, an option, the start or a problem file is wrong"),
+    ("3", "a limit was reached: iterations, evaluations, time"),
+    ("4", "diverged: there is no minimum, or it is at infinity"),
+    ("5", "stalled: no progress, yet not at a stationary point"),
+    ("6", "the wrong kind of point: a saddle, or parameters that the data do not tell"),
+    ("7", "domain: no finite value at the start"),
+    ("8", "data: a file cannot be read as asked"),
+    ("9", "an answer that differs: from what was expected, from another way, from a stored one"),
+    ("130, 143, 141", "interrupted, terminated, standard output closed by its reader"),
+)
+
+
+def run(values: dict[str, Any]) -> int:
+    """Print the manual page of `gd`, or of one command."""
+    name = values["command_name"]
+    if name is not None and name not in COMMANDS:
+        raise UsageError(
+            f"unknown command '{name[:40]}'", did_you_mean(name, COMMANDS, "'gd --help' lists them")
+        )
+    sys.stdout.write(page() if name is None else page(COMMANDS[name]))
+    return 0
+
+
+def page(command: Command | None = None) -> str:
+    """Return the page of one command, or of all."""
+    title = "gd" if command is None else f"gd-{command.name}"
+    summary = (
+        "type mathematics, get the optimum and the evidence for it" if command is None else command.summary
+    )
+    lines = [
+        f'.TH {title.upper()} 1 "" "gd {__version__}"',
+        ".SH NAME",
+        f"{_text(title)} \\- {_text(summary)}",
+    ]
+    lines.append(".SH SYNOPSIS")
+    if command is None:
+        lines += [".B gd", ".I COMMAND", "[ARGUMENTS] [OPTIONS]"]
+        lines.append(".SH COMMANDS")
+        for one in COMMANDS.values():
+            lines += [f".SS {one.name}", *_body(one)]
+    else:
+        lines += [_text(command.usage), ".SH DESCRIPTION", *_body(command)]
+    lines.append(".SH EXIT STATUS")
+    for code, meaning in _CODES:
+        lines += [".TP", f".B {code}", _text(meaning)]
+    return "\n".join(lines) + "\n"
+
+
+def _body(command: Command) -> list[str]:
+    lines: list[str] = []
+    for paragraph in command.text.split("\n\n"):
+        lines += [".PP", _text(" ".join(paragraph.split()))]
+    lines += [".PP", f"Usage: {_text(command.usage)}"]
+    for argument in command.arguments:
+        lines += [".TP", f".I {_text(argument.metavar)}", _text(argument.help)]
+    group = ""
+    for option in sorted(command.options, key=lambda o: [p.group for p in command.options].index(o.group)):
+        if option.group != group:
+            group = option.group
+            lines += [".PP", f"{_text(group)}:"]
+        metavar = f" \\fI{_text(option.metavar)}\\fR" if option.metavar else ""
+        default = f" (default: {_text(option.default)})" if option.default else ""
+        lines += [".TP", f"\\fB{_text(option.name)}\\fR{metavar}", _text(option.help) + default]
+    if command.examples:
+        lines += [".PP", "Examples:", ".nf"]
+        lines += [f"    {_text(example)}" for example in command.examples]
+        lines.append(".fi")
+    return lines
+
+
+def _text(text: str) -> str:
+    """Return a line of text that roff takes as it is."""
+    plain = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("^", "\\(ha")
+    plain = plain.replace("~", "\\(ti").replace("`", "\\(ga")
+    return f"\\&{plain}" if plain.startswith((".", "'")) else plain
