@@ -36,6 +36,7 @@ BY_NAME = dict.fromkeys(
         *("start", "constants", "bounds", "point", "standard_errors", "t", "confidence", "formulas"),
         *("options", "data"),
         *("columns", "gradient", "formula", "components", "latex", "local", "forward", "step_rules"),
+        *("options", "data"),
     ],
     1,
 ) | {"correlation": 2}
