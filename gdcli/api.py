@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import DomainError, GdError, UsageError, did_you_mean
-from gdcli.evidence import active_bounds, bounds_of, certified, moved_inside
+from gdcli.evidence import active_bounds, bounds_of, certified, moved_inside, stop_rules
 from gdcli.outcome import Minimum, Outcome, Settings
 from gdcli.problem import Number, Problem, listed, make_problem, parsed, read_problem, sign_of
 
@@ -65,7 +65,6 @@ def solve(
     from gdcli.solvers.bounds import Bounded
     from gdcli.solvers.registry import choose
     from gdcli.solvers.run import run
-    from gdcli.solvers.stopping import rules_from
 
     settings = settings or Settings()
     sign = sign_of(problem.sense)
@@ -93,18 +92,7 @@ def solve(
         tol=settings.tol,
         value_tol=settings.value_tol,
     )
-    rules = rules_from(
-        tol=settings.tol,
-        gradient_tol=settings.gradient_tol,
-        step_tol=settings.step_tol,
-        value_tol=settings.value_tol,
-        max_iter=settings.max_iter,
-        max_evaluations=settings.max_evaluations,
-        max_time=settings.max_time,
-        target=None if settings.target is None else sign * settings.target,
-        own_rule=choice.entry.own_rule,
-        own_value_rule=choice.entry.name == "batch",
-    )
+    rules = stop_rules(settings, choice.entry, sign)
     tier = tier_of(exact, engine, use_cache, whole=objective is exact)
     result = run(objective, choice.method, x0, rules, observers, tier=tier)
     # 0 switches the stop rule off; what may be called converged is still held to the default.

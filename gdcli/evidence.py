@@ -1,7 +1,7 @@
 """The evidence about the end of a run, and the bounds within which it took place.
 
-What every solved problem has in common: its bounds as a box, the start moved into it, the certificate of the best
-point, and the bounds that hold it.
+What every solved problem has in common: its stop rules, its bounds as a box, the start moved into it, the certificate
+of the best point, and the bounds that hold it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from gdcli.problem import Problem, listed
 
 if TYPE_CHECKING:
     from gdcli.objective.space import Space
+    from gdcli.outcome import Settings
     from gdcli.solvers.bounds import Box
+    from gdcli.solvers.registry import Entry
+    from gdcli.solvers.stopping import Rule
     from gdcli.solvers.types import Certificate, Objective, RunResult
 
 
@@ -45,6 +48,27 @@ def bounds_of(problem: Problem, exact: Named) -> Box:
         values.update({name: pair[side] for name, pair in problem.bounds.items()})
         ends.append(exact.space.flatten(values))
     return Box(exact.vector(ends[0]), exact.vector(ends[1]))
+
+
+def stop_rules(settings: Settings, entry: Entry, unit: float) -> list[Rule]:
+    """Return the stop rules of a run by the method of ``entry``.
+
+    ``unit`` is what a value of 1 of the user's is in the run: -1 for a maximisation.
+    """
+    from gdcli.solvers.stopping import rules_from
+
+    return rules_from(
+        tol=settings.tol,
+        gradient_tol=settings.gradient_tol,
+        step_tol=settings.step_tol,
+        value_tol=settings.value_tol,
+        max_iter=settings.max_iter,
+        max_evaluations=settings.max_evaluations,
+        max_time=settings.max_time,
+        target=None if settings.target is None else unit * settings.target,
+        own_rule=entry.own_rule,
+        own_value_rule=entry.name == "batch",
+    )
 
 
 def moved_inside(box: Box, x0: Any, space: Space) -> tuple[Any, list[str]]:

@@ -184,29 +184,7 @@ _SQL: dict[str, str] = {
     "softplus": "(CASE WHEN {0} > 0.0 THEN {0} ELSE 0.0 END + ln(1.0 + exp(-abs({0}))))",
     "max": "(CASE WHEN {0} >= {1} THEN {0} ELSE {1} END)",
     "min": "(CASE WHEN {0} <= {1} THEN {0} ELSE {1} END)",
-    **{
-        name: f"{name}({{0}})"
-        for name in [
-            "exp",
-            "sqrt",
-            "sin",
-            "cos",
-            "tan",
-            "asin",
-            "acos",
-            "atan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "asinh",
-            "acosh",
-            "atanh",
-            "abs",
-            "sign",
-            "floor",
-            "ceil",
-        ]
-    },
+    **{name: f"{name}({{0}})" for name in _SAME},
     "atan2": "atan2({0}, {1})",
 }
 

@@ -7,7 +7,6 @@ the value and the gradient of a function of long vectors.
 from __future__ import annotations
 
 import ctypes
-import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from gdcli.codegen import machine
 from gdcli.codegen.chunks import Output
 from gdcli.codegen.gather import GatherWriter, Unsupported
 from gdcli.codegen.rows import BLOCK, RowsText
-from gdcli.codegen.runners import numpy
+from gdcli.codegen.runners import numpy, total
 from gdcli.language.graph import Graph, Key
 
 # Blocks in one call: a fraction of 50 ms, so that an interrupt is heard.
@@ -151,11 +150,3 @@ class RowsKernel:
 
     def _arrays(self, columns: Sequence[Any]) -> list[Any]:
         return [self.np.ascontiguousarray(column, dtype=float) for column in columns]
-
-
-def total(parts: Sequence[float]) -> float:
-    """Return the exactly rounded sum; an infinity or nan among the parts is passed on."""
-    try:
-        return math.fsum(parts)
-    except (OverflowError, ValueError):
-        return sum(parts)

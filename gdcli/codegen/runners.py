@@ -186,3 +186,11 @@ def batch_function(
         "batch",
         array_namespace(graph.keys[i][0] for i in graph.reach(tuple(roots))),
     )
+
+
+def total(parts: Sequence[float]) -> float:
+    """Return the exactly rounded sum; an infinity or nan among the parts is passed on."""
+    try:
+        return math.fsum(parts)
+    except (OverflowError, ValueError):
+        return sum(parts)

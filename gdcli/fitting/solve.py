@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import UsageError
-from gdcli.evidence import bounds_of, moved_inside
+from gdcli.evidence import bounds_of, moved_inside, stop_rules
 from gdcli.fitting.conclude import conclude
 from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.prepare import Prepared
@@ -61,7 +61,7 @@ def solve(
         seen,
         choice.method,
         x0,
-        _rules(prepared, settings, choice, objective),
+        stop_rules(settings, choice.entry, sign_of(prepared.problem.sense) * objective.factor),
         [in_sums(o, objective) for o in observers],
     )
     return conclude(prepared, settings, choice, objective, result, notes)
@@ -126,22 +126,4 @@ def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> 
         choice._replace(name="Levenberg-Marquardt", why="the loss is a sum of squares")
         if by_squares
         else choice
-    )
-
-
-def _rules(prepared: Prepared, settings: FitSettings, choice: Chosen, objective: RowObjective) -> Any:
-    from gdcli.solvers.stopping import rules_from
-
-    sign = sign_of(prepared.problem.sense)
-    return rules_from(
-        tol=settings.tol,
-        gradient_tol=settings.gradient_tol,
-        step_tol=settings.step_tol,
-        value_tol=settings.value_tol,
-        max_iter=settings.max_iter,
-        max_evaluations=settings.max_evaluations,
-        max_time=settings.max_time,
-        target=None if settings.target is None else sign * settings.target * objective.factor,
-        own_rule=choice.entry.own_rule,
-        own_value_rule=choice.entry.name == "batch",
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives
 from gdcli.calculus.smoothing import can_smooth, smooth
-from gdcli.codegen.runners import batch_function, numpy, rows_function
+from gdcli.codegen.runners import batch_function, numpy, rows_function, total
 from gdcli.language.graph import Key
 from gdcli.objective.row_model import RowModel, along_rows, node_of
 from gdcli.objective.waist import gradient_nodes
@@ -185,7 +185,7 @@ class RowObjective:
                 parts.append(program(x, [arrays[k] for k in self.order]))
         if len(parts) == 1:
             return list(parts[0])
-        return [_total(column) for column in zip(*parts, strict=True)]
+        return [total(column) for column in zip(*parts, strict=True)]
 
     def _kernel(self, names: tuple[str, ...]) -> RowsKernel | None:
         """The machine code of some sums, None for a graph that is too large for it."""
@@ -209,7 +209,7 @@ class RowObjective:
             kernel.sums(given, [arrays[k] for k in self.order], processors())
             for _, arrays in self.data.chunks(NATIVE_BLOCK)
         ]
-        return parts[0] if len(parts) == 1 else [_total(column) for column in zip(*parts, strict=True)]
+        return parts[0] if len(parts) == 1 else [total(column) for column in zip(*parts, strict=True)]
 
     def _summing(self, names: tuple[str, ...], length: int) -> Callable[..., tuple[float, ...]]:
         key = "+".join(names), length
@@ -332,14 +332,6 @@ def _engine(row: RowModel, rows: int) -> str:
     if row.engine == "native" or (row.engine == "auto" and rows >= NATIVE_ROWS and machine.is_installed()):
         return "native"
     return "numpy"
-
-
-def _total(parts: Sequence[float]) -> float:
-    """The exactly rounded sum; an infinity or nan among the parts is passed on."""
-    try:
-        return math.fsum(parts)
-    except (OverflowError, ValueError):
-        return sum(parts)
 
 
 def _symmetric(lower: Sequence[float], size: int) -> list[Vec]:
