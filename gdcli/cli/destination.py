@@ -86,7 +86,7 @@ class Destination:
 
 
 # Options that name a file to be written.
-OUTPUTS = ("output", "plot", "plot_estimate", "predict", "residuals")
+OUTPUTS = ("output", "plot", "plot_estimate", "predict", "residuals", "checkpoint")
 
 
 def check(values: Mapping[str, Any]) -> None:
