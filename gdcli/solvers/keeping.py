@@ -86,15 +86,12 @@ class Keeper:
         self._objective = objective
         return None if self._store is None else self._store.load(self._number, objective)
 
-    def begin(self, snapshot: Callable[[], Any], at_once: bool) -> None:
-        """From now on the run listens, and ``snapshot`` makes what is to be kept of it, ``at_once`` once."""
+    def begin(self, snapshot: Callable[[], Any]) -> None:
+        """From now on the run listens, and ``snapshot`` makes what is to be kept of it."""
         self._snapshot = snapshot
         self.listening = True
         if self._store is not None:
-            if at_once:
-                self.save()
-            else:
-                self._due = self._clock() + self._every
+            self._due = self._clock() + self._every
 
     def save(self) -> None:
         """Keep the run as it is now."""

@@ -168,7 +168,7 @@ def _loop(
         return reason
     state = progress.state = method.start(objective, at) if begins else progress.state
     if keeper is not None:
-        keeper.begin(trace.snapshot, begins)
+        keeper.begin(trace.snapshot)
     switch: Switch | None = None
     look = float("inf") if tier is None else tier.first_look
     while True:

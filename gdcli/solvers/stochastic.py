@@ -347,7 +347,7 @@ class _Loop:
             self._show(self.epochs[0])
         keeper, rules = self.keeper, self.rules
         if keeper is not None:
-            keeper.begin(self.snapshot, self.begins)
+            keeper.begin(self.snapshot)
             rules = (*rules, keeper)
         reason = self._run(rules)
         if keeper is not None:
