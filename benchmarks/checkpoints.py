@@ -79,10 +79,8 @@ def main() -> None:
                 lasted = json.loads(archive.read("checkpoint.json"))["progress"]["seconds"]
             ratio = statistics.median(b / a for a, b in zip(without, with_it, strict=True))
             size = path.stat().st_size / 1e6
-            rows.append(
-                [name, f"{statistics.median(without):.2f}", f"{statistics.median(with_it):.2f}", f"{ratio:.3f}"]
-                + [f"{lasted:.1f}", f"{size:.2f}"]
-            )
+            took = [f"{statistics.median(seconds):.2f}" for seconds in (without, with_it)]
+            rows.append([name, *took, f"{ratio:.3f}", f"{lasted:.1f}", f"{size:.2f}"])
     print(table(["run", "s", "s with", "ratio", "s of the run", "MB of the file"], rows))
 
 

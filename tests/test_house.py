@@ -118,7 +118,7 @@ NAMED = {
     "problem": {"objective"},
     "outcome": {"objective.space", "problem", "solvers.types"},
     "evidence": {"objective.space"},
-    "multi_start": {"solvers.types"},
+    "multi_start": {"solvers.keeping", "solvers.types"},
     "emission": {"fitting", "objective.space", "outcome"},
 }
 MODULES = sorted(
