@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gdcli.language.syntax import Tree
     from gdcli.objective.build import Build, Exact
     from gdcli.objective.sampling import Sampler
+    from gdcli.solvers.keeping import Keeper
     from gdcli.solvers.types import Objective, Observer, RunResult
 
 # Up to this many variables the sub-expression at the edge of the domain is looked for: that walks the tree, a second.
@@ -53,12 +54,14 @@ def solve(
     observers: Sequence[Observer] = (),
     formulas: bool = False,
     build: Build | None = None,
+    keeper: Keeper | None = None,
 ) -> Outcome:
     """Solve ``problem`` and return the answer with its certificate.
 
     ``observers`` see every iterate; ``formulas`` asks for the gradient as text; ``build`` makes the objective, and may
-    be a `gdcli.objective.shared.SharedObjectives` that serves many problems. Raises UsageError for a
-    contradictory or unknown setting and DomainError when the start has no finite value.
+    be a `gdcli.objective.shared.SharedObjectives` that serves many problems; a ``keeper`` may end the run, and lets it
+    go on later. Raises UsageError for a contradictory or unknown setting and DomainError when the start has no finite
+    value.
     """
     from gdcli.analysis.verdict import judge
     from gdcli.objective.build import build_objective, tier_of, with_gradient
@@ -94,7 +97,7 @@ def solve(
     )
     rules = stop_rules(settings, choice.entry, sign)
     tier = tier_of(exact, engine, use_cache, whole=objective is exact)
-    result = run(objective, choice.method, x0, rules, observers, tier=tier)
+    result = run(objective, choice.method, x0, rules, observers, tier=tier, keeper=keeper)
     # 0 switches the stop rule off; what may be called converged is still held to the default.
     tol = settings.tol or choice.entry.default_tol
     result, certificate = certified(evidence, result, tol, settings.gradient == "autodiff")

@@ -59,6 +59,14 @@ class Terminated(BaseException):
     """SIGTERM arrived. Like KeyboardInterrupt it passes every ``except Exception``; a run ends with its best point."""
 
 
+class Abandoned(BaseException):
+    """A second signal arrived while a run was about to end: the program is to end at once, without an answer."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like ``name``, or None when none is close."""
     # Imported here: only a mistake pays for it. Cut to a length no name has, so that hostile text stays cheap.

@@ -20,6 +20,7 @@ from gdcli.solvers.types import Status
 
 if TYPE_CHECKING:
     from gdcli.objective.build import Exact
+    from gdcli.solvers.keeping import Keeper
     from gdcli.solvers.types import Observer
 
 # Two ends are one minimum when they are this near, relative to max(1, |x|), and their values agree likewise.
@@ -36,11 +37,12 @@ def solve_from_many(
     starts: int = 10,
     observers: Sequence[Observer] = (),
     formulas: bool = False,
+    keeper: Keeper | None = None,
 ) -> api.Outcome:
     """Solve from the given start and ``starts - 1`` random ones; the outcome is the best, with all ``minima``.
 
-    ``observers`` see the run that led to the best minimum. An interrupt ends with the best found so far. Raises as
-    `api.solve`.
+    ``observers`` see the run that led to the best minimum. An interrupt ends with the best found so far. A ``keeper``
+    keeps one run after the other. Raises as `api.solve`.
     """
     if not 1 <= starts <= MAX_STARTS:
         raise UsageError(f"--multi-start takes a number from 1 to {MAX_STARTS}, not {starts}")
@@ -50,7 +52,7 @@ def solve_from_many(
     ended: Status | None = None
     try:
         for start in _starts(problem, starts):
-            outcome = api.solve(replace(problem, start=start), settings)
+            outcome = api.solve(replace(problem, start=start), settings, keeper=keeper)
             endings[outcome.status.value] = endings.get(outcome.status.value, 0) + 1
             outcomes = [_best([*outcomes, outcome])]
             if outcome.status.exit_code > 128:
@@ -67,7 +69,8 @@ def solve_from_many(
     winner = outcomes[0]
     if winner.status.exit_code > 128:  # interrupted before anything else was found
         return winner
-    answer = api.solve(winner.problem, settings, observers, formulas)
+    last = keeper if ended is None else None  # one that was asked to end would end this run too
+    answer = api.solve(winner.problem, settings, observers, formulas, keeper=last)
     found.sort(key=lambda m: m.value * answer.sign)
     done = sum(endings.values())
     answer = replace(answer, minima=tuple(found), starts=done, warnings=(*answer.warnings, *_told(endings)))

@@ -22,6 +22,7 @@ from gdcli.objective.passes import RowPasses, Visits
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.rows import RowObjective, Rows
 from gdcli.solvers.adaptive import Adam
+from gdcli.solvers.keeping import Keeper
 from gdcli.solvers.momentum import Momentum, Nesterov
 from gdcli.solvers.registry import DEFAULT_LR
 from gdcli.solvers.stochastic import PATIENCE, Epoch, EpochObserver, EpochSettings, ProgressHook, run_epochs
@@ -99,11 +100,12 @@ def run_stochastic(
     held_out: Rows | None = None,
     rules: Sequence[Rule] = (),
     progress: ProgressHook | None = None,
+    keeper: Keeper | None = None,
 ) -> StochasticRun:
     """Descend on the mean loss of ``row`` over ``data`` from ``x0`` (a `Vec` or array, flat).
 
-    ``data`` are the rows to learn from and ``held_out`` those of ``--validate``. Raises UsageError for settings that
-    make no sense, DomainError where the start has no finite loss.
+    ``data`` are the rows to learn from and ``held_out`` those of ``--validate``; ``keeper`` see `run_epochs`.
+    Raises UsageError for settings that make no sense, DomainError where the start has no finite loss.
     """
     check(settings)
     objective = RowObjective(row, data)
@@ -125,7 +127,7 @@ def run_stochastic(
         engine=settings.engine,
         use_cache=settings.use_cache,
     )
-    run, epochs = run_epochs(passes, x0, how, rules, observers, progress)
+    run, epochs = run_epochs(passes, x0, how, rules, observers, progress, keeper=keeper)
     if run.best.iteration:
         found = _larger(found, curvatures(objective, run.best.at.x))
     made = StochasticRun(

@@ -107,10 +107,10 @@ def test_an_interrupt_still_prints_what_there_is(
 
     epoch = RowPasses.epoch
 
-    def stopping(self: RowPasses, number: int, rate: float, told: Any) -> None:
+    def stopping(self: RowPasses, number: int, rate: float, told: Any, done: int = 0) -> None:
         if self.batch == 32:
             raise KeyboardInterrupt
-        epoch(self, number, rate, told)
+        epoch(self, number, rate, told, done)
 
     monkeypatch.setattr(RowPasses, "epoch", stopping)
     assert run(["compare-batch", MODEL, LINE, "--epochs", "2"]) == 130

@@ -76,11 +76,11 @@ def test_an_interrupt_between_two_starts_keeps_the_best(monkeypatch: pytest.Monk
 
     real, calls = api.solve, []
 
-    def solve(*args: Any) -> api.Outcome:
+    def solve(*args: Any, **more: Any) -> api.Outcome:
         calls.append(args)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(*args)
+        return real(*args, **more)
 
     monkeypatch.setattr(api, "solve", solve)
     problem = api.make_problem("(x**2-1)**2", start={"x": 0.3})

@@ -23,6 +23,8 @@ ALLOWED = {
     "objective": {"language", "calculus", "codegen", "data", "solvers.types", "solvers.vectors"},
     "analysis": {"solvers"},
     "report": {"solvers.types"},
+    # The states of runs on disk. What else it makes of them (rows of a table, problems) is named in one table there.
+    "checkpoints": {"solvers"},
     # A gradient at a point, in every way there is.
     "examination": {"calculus", "objective", "solvers"},
     # What the public functions, the reports and the command line share.
@@ -77,6 +79,8 @@ ALLOWED = {
     "cli": {
         "data.digest",
         "api",
+        "checkpoints",
+        "solvers.keeping",
         "report",
         "problems",
         "multi_start",
@@ -114,7 +118,7 @@ NAMED = {
     "problem": {"objective"},
     "outcome": {"objective.space", "problem", "solvers.types"},
     "evidence": {"objective.space"},
-    "multi_start": {"solvers.types"},
+    "multi_start": {"solvers.keeping", "solvers.types"},
     "emission": {"fitting", "objective.space", "outcome"},
 }
 MODULES = sorted(

@@ -77,11 +77,11 @@ def test_observers_see_the_winning_run_alone() -> None:
 def test_an_interrupt_keeps_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
     real, calls = api.solve, []
 
-    def solve(problem: api.Problem, *rest: Any) -> api.Outcome:
+    def solve(problem: api.Problem, *rest: Any, **more: Any) -> api.Outcome:
         from dataclasses import replace
 
         calls.append(problem)
-        outcome = real(problem, *rest)
+        outcome = real(problem, *rest, **more)
         return replace(outcome, status=Status.INTERRUPTED) if len(calls) == 4 else outcome
 
     monkeypatch.setattr(api, "solve", solve)

@@ -24,7 +24,7 @@ from gdcli.solvers.kinks import level, smoothed
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.newton import TrustRegionNewton
 from gdcli.solvers.plane import local_model
-from gdcli.solvers.run import quiet, run, unbounded_below
+from gdcli.solvers.run import pass_on, quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Certificate, Evaluation, Method, Objective, StopReason, Vector
 from gdcli.solvers.valley import floor_rises, follow_floor
@@ -233,7 +233,9 @@ def _at_a_kink(
         from gdcli.solvers.large import large_method
 
         method = large_method(tol, isinstance(smooth, Bounded))
-    lowest = run(smooth, method, at.x, [MaxIterations(_KINK_LOOK)]).best.at
+    found = run(smooth, method, at.x, [MaxIterations(_KINK_LOOK)])
+    pass_on(found.reason)
+    lowest = found.best.at
     gain = max(here.value - lowest.value, at.value - objective.evaluate(lowest.x, 0).value)
     # What is less than the error of the rounding cannot be seen that way: at a cusp that is much.
     if gain <= allowed_gain(at.value, tol) < gain + abs(here.value - at.value):

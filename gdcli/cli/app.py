@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from gdcli import __version__
 from gdcli.cli import argv, standard
 from gdcli.cli.commands import COMMANDS, Command
-from gdcli.errors import GdError, Terminated, UsageError, did_you_mean
+from gdcli.errors import Abandoned, GdError, Terminated, UsageError, did_you_mean
 
 DEBUG = "GDCLI_DEBUG"
 INTERRUPTED, TERMINATED, CLOSED = 130, 143, 141
@@ -42,6 +42,8 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except Terminated:
         return TERMINATED
+    except Abandoned as twice:
+        return twice.exit_code
 
 
 def _answer(arguments: Sequence[str]) -> int:

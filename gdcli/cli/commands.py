@@ -68,7 +68,14 @@ def _extremum(name: str, example: str) -> Command:
         f"Find a {adjective}imum of an expression.",
         f"Find a {adjective}imum of an expression and show the evidence for it.",
         (_EXPRESSION._replace(help=_EXPRESSION.help.format(name)),),
-        (*options.PROBLEM, options.MULTI_START, *options.SOLVER, *options.OUTPUT, *options.PLOT),
+        (
+            *options.PROBLEM,
+            options.MULTI_START,
+            *options.SOLVER,
+            *options.CHECKPOINT,
+            *options.OUTPUT,
+            *options.PLOT,
+        ),
         (
             example,
             f"gd {name} 'sum(a*v**2)' --set a={'' if name == 'minimize' else '-'}2 --start 'v=[10,20,4,5]'",
@@ -119,6 +126,15 @@ batch. Without --lr each batch size has a rate of its own, 1/L with L the larges
 
 gap is how far the mean loss ended above its minimum, by a Newton step; noise is how far runs with other seeds end
 above it, on the average."""
+
+_RESUME_TEXT = """Go on with a run of minimize, maximize or fit that was started with --checkpoint FILE.
+
+It goes on from its last checkpoint, bit for bit as if it had never stopped, with the options that it was started with;
+those given here take their place. Caps count from the beginning of the run. FILE is kept up to date. The data of a fit
+must be there as they were; what came through a pipe is piped in again.
+
+A run that had its end already shows its answer again. Of the points of the path jsonl and csv write those after the
+checkpoint."""
 
 COMMANDS: dict[str, Command] = {
     command.name: command
@@ -197,6 +213,7 @@ COMMANDS: dict[str, Command] = {
                 *options.STOPPING,
                 *options.EPOCHS,
                 *options.FIT_ENGINE,
+                *options.CHECKPOINT,
                 *options.FIT_OUTPUT,
             ),
             (
@@ -245,6 +262,24 @@ COMMANDS: dict[str, Command] = {
                 "gd run examples.toml",
                 "gd run examples.toml rosenbrock --format json",
                 "gd run problems.jsonl --jobs 2 > answers.jsonl",
+            ),
+        ),
+        Command(
+            "resume",
+            "gdcli.cli.checkpoint:resume",
+            "Go on with a run that was stopped.",
+            _RESUME_TEXT,
+            (Argument("FILE", "file", "A checkpoint, written by --checkpoint."),),
+            (
+                *options.only(options.STOPPING, "--max-iter", "--max-evaluations", "--max-time", "--target"),
+                *options.only(options.EPOCHS, "--epochs"),
+                *options.only(options.CHECKPOINT, "--checkpoint-every"),
+                *options.only(options.OUTPUT, "--format", "--print", "--every", "--timing", "--output"),
+            ),
+            (
+                "gd minimize 'sum(100*(v[1:]-v[:-1]**2)**2+(1-v[:-1])**2)' --start 'v=zeros(50)' --max-iter 5 "
+                "--checkpoint run.ckpt",
+                "gd resume run.ckpt --max-iter 10000",
             ),
         ),
         Command(

@@ -86,11 +86,12 @@ class Destination:
 
 
 # Options that name a file to be written.
-OUTPUTS = ("output", "plot", "plot_estimate", "predict", "residuals")
+OUTPUTS = ("output", "plot", "plot_estimate", "predict", "residuals", "checkpoint")
 
 
 def check(values: Mapping[str, Any]) -> None:
-    """Raise UsageError where a command line would write over a file that it reads."""
+    """Raise UsageError where a command line would write over a file that it reads, or write one twice."""
+    _check_pairs(values)
     for field in OUTPUTS:
         path = values.get(field)
         if not path or path == "-":
@@ -103,6 +104,15 @@ def check(values: Mapping[str, Any]) -> None:
                     "give it another name",
                     Span(path, 0, len(path), option),
                 )
+
+
+def _check_pairs(values: Mapping[str, Any]) -> None:
+    named = [(f"--{field.replace('_', '-')}", values.get(field)) for field in OUTPUTS]
+    files = [(option, path) for option, path in named if path and path != "-"]
+    for k, (option, path) in enumerate(files):
+        for other, taken in files[:k]:
+            if same_file(path, taken):
+                raise UsageError(f"{other} and {option} name the same file", "give each a name of its own")
 
 
 def check_standard_output(path: str) -> None:

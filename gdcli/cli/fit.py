@@ -9,9 +9,10 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
+from gdcli.cli.checkpoint import job_of, session
 from gdcli.cli.emit import Emitted
 from gdcli.cli.emit import check as check_emit
-from gdcli.cli.minimize import expression_text, on_sigterm, tell_warnings
+from gdcli.cli.minimize import expression_text, tell_warnings
 from gdcli.cli.options import settings as settings_of
 from gdcli.errors import UsageError
 
@@ -39,8 +40,8 @@ def run(values: dict[str, Any]) -> int:
     from gdcli.fitting.solve import solve
     from gdcli.report.progress import Progress
 
-    on_sigterm()
     with (
+        session(values, request) as kept,
         Files(values, request.model) as files,
         Canvas(values["plot"], sys.stderr if files.takes_stdout else text_stream(values)) as canvas,
         Progress(progress_stream(values)) as progress,
@@ -52,8 +53,11 @@ def run(values: dict[str, Any]) -> int:
             shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
             writer = writer_for(values, ready, settings, shown)
             observers = [writer, *(plot.observers if plot else ())]
-            outcome = solve(ready, settings, [*observers, progress.iterate], progress.epoch)
+            kept.watch(observers)
+            kept.check_data(ready)
+            outcome = solve(ready, settings, [*observers, progress.iterate], progress.epoch, kept.keeper)
             progress.clear()
+            kept.finish(outcome)
             writer.finish(outcome)
         files.write(ready, outcome)
         if plot is not None:
@@ -95,7 +99,7 @@ def writer_for(values: dict[str, Any], ready: Prepared, settings: FitSettings, s
 
 def read(values: dict[str, Any]) -> tuple[FitRequest, FitSettings]:
     """Return what is asked for, from the values of the command line."""
-    request = request_of(values)
+    request = job_of(values) or request_of(values)
     of_epochs = ("batch_size", "epochs", "schedule", "shuffle", "validate", "polish")
     chosen = settings_of(values) | {name: values[name] for name in of_epochs if values[name] is not None}
     from gdcli.fitting.request import FitSettings

@@ -10,7 +10,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.destination import Destination, same_file
+from gdcli.cli.destination import Destination
 from gdcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Files:
 
 
 def _check_outputs(values: dict[str, Any]) -> None:
-    """Raise UsageError where two outputs meet, or an output and an input."""
+    """Raise UsageError where two outputs meet on standard output."""
     named = [(f"--{name}", values[name]) for name in OUTPUTS if values[name]]
     standard = [
         option for option, path in named if path == STANDARD and option in ("--predict", "--residuals")
@@ -90,8 +90,3 @@ def _check_outputs(values: dict[str, Any]) -> None:
             f"{standard[0]} - takes standard output, and so does the answer",
             "give one of them a file: --output FILE",
         )
-    files = [(option, path) for option, path in named if path != STANDARD]
-    for k, (option, path) in enumerate(files):
-        for other, taken in files[:k]:
-            if same_file(path, taken):
-                raise UsageError(f"{other} and {option} name the same file", "give each a name of its own")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
     from gdcli.report.machine import Words
     from gdcli.report.tables import Layout
+    from gdcli.solvers.keeping import Keeper
     from gdcli.solvers.types import Iterate, Observer
 
 TEXT_LIMIT = 1_000_001  # one more than the language takes: enough to be told that it is too long
@@ -54,22 +55,22 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
             "--print and --format exclude each other", "--print alone gives one tab-separated line"
         )
     check_emit(values, is_fit=False)
-    text, source = expression_text(values["expression"])
     from gdcli import api
+    from gdcli.cli.checkpoint import job_of, session
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import Canvas, RunPlot, text_stream, watched
 
-    seed = values["seed"] or 0
-    problem = api.read_problem(text, sense, values["start"], values["set"], seed, source, values["bounds"])
+    problem = job_of(values) or _read(values, sense)
     settings = api.Settings(**settings_of(values))
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
     with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
         with Destination(values["output"]) as stream:
             writer = emitter(values, stream) or writer_for(values, problem, stream)
-            on_sigterm()
             observers = [writer] if plot is None else [writer, plot.recorder]
-            with watched(values, problem) as watch:
-                outcome = _solve(values, problem, settings, [*observers, *watch])
+            with session(values, problem) as kept, watched(values, problem) as watch:
+                kept.watch(observers)
+                outcome = _solve(values, problem, settings, [*observers, *watch], kept.keeper)
+                kept.finish(outcome)
             writer.finish(outcome)
         if plot is not None:
             canvas.draw(partial(plot.picture, outcome))
@@ -77,18 +78,30 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     return outcome.status.exit_code
 
 
+def _read(values: dict[str, Any], sense: str) -> Problem:
+    text, source = expression_text(values["expression"])
+    from gdcli import api
+
+    seed = values["seed"] or 0
+    return api.read_problem(text, sense, values["start"], values["set"], seed, source, values["bounds"])
+
+
 def _solve(
-    values: dict[str, Any], problem: Problem, settings: Settings, observers: Sequence[Observer]
+    values: dict[str, Any],
+    problem: Problem,
+    settings: Settings,
+    observers: Sequence[Observer],
+    keeper: Keeper,
 ) -> Outcome:
     """One run, or one from each of many starts."""
     formulas, starts = values["show_gradient"], values["multi_start"]
     if starts is None:
         from gdcli.api import solve
 
-        return solve(problem, settings, observers, formulas)
+        return solve(problem, settings, observers, formulas, keeper=keeper)
     from gdcli.multi_start import solve_from_many
 
-    return solve_from_many(problem, settings, starts, observers, formulas)
+    return solve_from_many(problem, settings, starts, observers, formulas, keeper)
 
 
 def emitter(values: dict[str, Any], stream: TextIO) -> Writer | None:

@@ -125,6 +125,14 @@ def duration(value: str, name: str) -> float | None:
     return seconds * factor or None
 
 
+def period(value: str, name: str) -> float:
+    """Read a time above 0."""
+    read = duration(value, name)
+    if read is None:
+        raise wrong(value, name, "a time above 0", "for example 30s or 5m")
+    return read
+
+
 def step_sizes(value: str, name: str) -> tuple[float, ...]:
     """Read a comma-separated list of positive numbers."""
     sizes = tuple(_float(part) for part in value.strip("[] ").split(","))
@@ -383,6 +391,25 @@ OUTPUT = (
         group="Output",
     ),
 )
+CHECKPOINT = (
+    Option(
+        "--checkpoint",
+        "Keep the run in this file; 'gd resume FILE' goes on with it, whatever ended it.",
+        "none",
+        "FILE",
+        group="Checkpoint",
+    ),
+    Option(
+        "--checkpoint-every",
+        "How often: 30s, 5m; less often where writing takes long, so that it costs at most 2 % of the time.",
+        "30s",
+        "TIME",
+        period,
+        group="Checkpoint",
+    ),
+)
+# What belongs to one command line alone: where its answer goes, and what it leaves behind.
+OWN_GROUPS = ("Output", "Checkpoint")
 JOBS = (
     Option("--jobs", "Worker processes.", "1", "N", stride, group="Work"),
     Option("--unordered", "Write answers as they come, not in the order of the input.", "off", group="Work"),

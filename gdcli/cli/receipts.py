@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.commands import COMMANDS
+from gdcli.cli.options import OWN_GROUPS
 
 if TYPE_CHECKING:
     from gdcli.report.machine import Words
@@ -19,7 +20,7 @@ def options_of(command: str, typed: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for option in COMMANDS[command].options:
         text = typed.get(option.field)
-        if text and option.group != "Output" and option.field not in _IN_PROBLEM:
+        if text and option.group not in OWN_GROUPS and option.field not in _IN_PROBLEM:
             found[option.name[2:]] = text
     if command == "fit" and typed.get("start") == ["auto"]:
         found["start"] = ["auto"]

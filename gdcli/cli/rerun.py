@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from gdcli import __version__
 from gdcli.cli import stored
 from gdcli.cli.commands import COMMANDS
+from gdcli.cli.options import OWN_GROUPS
 from gdcli.cli.stored import Record, Stored
 from gdcli.errors import DataError
 from gdcli.report.page import LABEL
@@ -63,7 +64,7 @@ def arguments(first: Stored) -> list[str]:
     receipt, problem = first.receipt, first.result["problem"]
     words = [str(receipt.get("command"))]
     options = dict(receipt["options"])
-    known = {o.name[2:] for o in COMMANDS[words[0]].options if o.group != "Output"}
+    known = {o.name[2:] for o in COMMANDS[words[0]].options if o.group not in OWN_GROUPS}
     for name in options:
         if name not in known:
             raise DataError(f"{first.name}: a receipt has no option {name}")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gdcli import problems
 from gdcli.cli.app import internal
 from gdcli.cli.commands import COMMANDS
-from gdcli.cli.options import Option
+from gdcli.cli.options import OWN_GROUPS, Option
 from gdcli.cli.options import settings as settings_of
 from gdcli.errors import GdError, UsageError
 from gdcli.problems import Entry
@@ -23,7 +23,9 @@ MAX_LINE = 16 * 1024 * 1024  # bytes of one problem
 _OWN_KEYS = ("--start", "--set", "--bounds")  # with forms of their own in a problem file
 # What a problem may set besides its own keys, by command; where the answer goes is not a problem's to say.
 OPTIONS: dict[str, dict[str, Option]] = {
-    command: {o.name: o for o in COMMANDS[command].options if o.group != "Output" and o.name not in _OWN_KEYS}
+    command: {
+        o.name: o for o in COMMANDS[command].options if o.group not in OWN_GROUPS and o.name not in _OWN_KEYS
+    }
     for command in problems.COMMANDS
 }
 

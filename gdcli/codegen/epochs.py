@@ -169,20 +169,22 @@ class EpochKernel:
         """Return the rows of about as many whole batches, at least one."""
         return max(1, rows // self.size) * self.size
 
-    def __call__(self, runs: Runs, x: Any, state: Any, rate: float, told: Callable[[int], None]) -> None:
+    def __call__(
+        self, runs: Runs, x: Any, state: Any, rate: float, told: Callable[[int], None], skip: int = 0
+    ) -> None:
         """Go through the runs in calls of some 10 ms; ``x`` and ``state`` are float64 arrays, changed in place by each.
 
-        ``told`` hears after each call how many rows are done.
+        ``told`` hears after each call how many rows are done. The first ``skip`` rows are passed over.
         """
         np = self.np
         columns = [np.ascontiguousarray(column, dtype=float) for column in runs.columns]
         starts, ends = (np.ascontiguousarray(a, dtype=np.int64) for a in (runs.starts, runs.ends))
         if not len(starts):
             return
-        marks = (ctypes.c_int64 * 2)(0, int(starts[0]))
+        marks = (ctypes.c_int64 * 2)(*self._place(starts, ends, skip))
         pointers = [a.ctypes.data for a in (starts, ends)]
         rest = [a.ctypes.data for a in (x, state, *columns)]
-        total, done = int((ends - starts).sum()), 0
+        total, done = int((ends - starts).sum()), skip
         while marks[0] < len(starts):
             began, most = time.perf_counter(), self._most
             self._epoch(marks, *pointers, len(starts), most, self.size, rate, *rest)
@@ -193,3 +195,13 @@ class EpochKernel:
             elif spent < _SHORT and marks[0] < len(starts):
                 self._most = 2 * most
             told(done)
+
+    def _place(self, starts: Any, ends: Any, skip: int) -> tuple[int, int]:
+        """Return (run, row): where the rows begin that come after the first ``skip``."""
+        if not skip:
+            return 0, int(starts[0])
+        reached = self.np.cumsum(ends - starts)
+        run = int(self.np.searchsorted(reached, skip, side="right"))
+        if run == len(starts):
+            return run, 0
+        return run, int(ends[run] - (reached[run] - skip))

@@ -24,6 +24,7 @@ from gdcli.problem import sign_of
 from gdcli.solvers.types import Observer
 
 if TYPE_CHECKING:
+    from gdcli.solvers.keeping import Keeper
     from gdcli.solvers.registry import Chosen
     from gdcli.solvers.stochastic import ProgressHook
 
@@ -37,20 +38,21 @@ def solve(
     settings: FitSettings | None = None,
     observers: Sequence[Observer] = (),
     progress: ProgressHook | None = None,
+    keeper: Keeper | None = None,
 ) -> FitOutcome:
     """Solve a fit, by epochs or in one of the ways that look at all rows at a time.
 
     ``observers`` see every iterate, or the point after every epoch, with sums over rows as values.
 
-    ``progress`` is told from time to time how far an epoch has come. Raises UsageError for a contradictory or unknown
-    setting.
+    ``progress`` is told from time to time how far an epoch has come. A ``keeper`` may end the run, and lets it go on
+    later. Raises UsageError for a contradictory or unknown setting.
     """
     settings = settings or FitSettings()
     prepared = with_engine(prepared, settings)
     if settings.is_stochastic:
         from gdcli.fitting.stochastic import solve_stochastic
 
-        return solve_stochastic(prepared, settings, observers, progress)
+        return solve_stochastic(prepared, settings, observers, progress, keeper)
     from gdcli.solvers.run import run
 
     plain = settings.lr is not None
@@ -63,6 +65,7 @@ def solve(
         x0,
         stop_rules(settings, choice.entry, sign_of(prepared.problem.sense) * objective.factor),
         [in_sums(o, objective) for o in observers],
+        keeper=keeper,
     )
     return conclude(prepared, settings, choice, objective, result, notes)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gdcli.data.spool import Columns
     from gdcli.fitting.prepare import Prepared
     from gdcli.fitting.request import FitSettings
+    from gdcli.solvers.keeping import Keeper
     from gdcli.solvers.stochastic import Epoch, ProgressHook
 
 
@@ -72,6 +73,7 @@ def solve_stochastic(
     settings: FitSettings,
     observers: Sequence[Observer] = (),
     progress: ProgressHook | None = None,
+    keeper: Keeper | None = None,
 ) -> FitOutcome:
     """Solve a fit by epochs, and with ``polish`` go on from there by a batch solve.
 
@@ -100,9 +102,10 @@ def solve_stochastic(
         held_out=held_out,
         rules=rules,
         progress=progress,
+        keeper=keeper,
     )
     if settings.polish and made.run.reason not in (StopReason.INTERRUPTED, StopReason.TERMINATED):
-        return _polished(prepared, settings, made, observers, notes)
+        return _polished(prepared, settings, made, notes, keeper)
     return _outcome(prepared, settings, made, learned, notes)
 
 
@@ -223,8 +226,8 @@ def _polished(
     prepared: Prepared,
     settings: FitSettings,
     made: StochasticRun,
-    observers: Sequence[Observer],
     notes: Sequence[str],
+    keeper: Keeper | None,
 ) -> FitOutcome:
     """The batch solve from the answer of a run by epochs."""
     from gdcli.fitting.request import FitSettings
@@ -232,7 +235,7 @@ def _polished(
 
     start = prepared.row.space.unflatten(made.run.best.at.x)
     again = replace(prepared, problem=replace(prepared.problem, start=start))
-    found = solve(again, FitSettings(max_time=settings.max_time))
+    found = solve(again, FitSettings(max_time=settings.max_time), keeper=keeper)
     return replace(
         found,
         problem=prepared.problem,

@@ -97,29 +97,28 @@ def _kernel(work: Work, use_cache: bool) -> EpochKernel:
 class NativeRunner:
     """Steps in machine code; ``x`` is the newest point whenever Python has a say."""
 
+    kind = "native"
+
     def __init__(self, kernel: EpochKernel, x: Sequence[float], state: Sequence[float]) -> None:
         self.kernel = kernel
         self.x = kernel.np.array(x, dtype=float)
         # One number more, so that there is an address where a rule keeps nothing.
         self.state = kernel.np.array([*state, 0.0], dtype=float)
 
-    def epoch(self, pieces: Iterable[Runs], rate: float, told: Callable[[int], None]) -> None:
-        """Go through ``pieces``, each of whole batches but the last; ``told`` hears how many rows are done."""
+    def epoch(self, pieces: Iterable[Runs], rate: float, told: Callable[[int], None], done: int = 0) -> None:
+        """Go through ``pieces``, each of whole batches but the last; ``told`` hears how many rows are done.
+
+        The first ``done`` rows, whole batches of them, are passed over.
+        """
         before = 0
         for runs in pieces:
-            done = self._piece(runs, rate, before, told)
-            before += done
+            rows = int((self.kernel.np.subtract(runs.ends, runs.starts)).sum())
+            if before + rows > done:
+                self._piece(runs, rate, before, told, max(0, done - before))
+            before += rows
 
-    def _piece(self, runs: Runs, rate: float, before: int, told: Callable[[int], None]) -> int:
-        done = 0
-
-        def add(rows: int) -> None:
-            nonlocal done
-            done = rows
-            told(before + rows)
-
-        self.kernel(runs, self.x, self.state, rate, add)
-        return done
+    def _piece(self, runs: Runs, rate: float, before: int, told: Callable[[int], None], skip: int) -> None:
+        self.kernel(runs, self.x, self.state, rate, lambda rows: told(before + rows), skip)
 
 
 def one_run(columns: Sequence[Any], count: int) -> Runs:

@@ -63,9 +63,11 @@ class Visits(Rows, Protocol):
 
 
 class _Runner(Protocol):
-    """Does the steps over pieces of rows; ``x`` is the newest point after each piece."""
+    """Does the steps over pieces of rows; ``x`` is the newest point after each piece, ``state`` that of the rule."""
 
+    kind: str
     x: Any
+    state: Any
 
     def piece(self, columns: Sequence[Any], count: int, rate: float) -> None: ...
 
@@ -119,22 +121,41 @@ class RowPasses:
         assert self._runner is not None
         return [float(v) for v in self._runner.x]
 
-    def epoch(self, number: int, rate: float, told: Told) -> None:
-        """Go once through all rows with steps of ``rate``; ``told`` hears from time to time how many are done."""
+    def epoch(self, number: int, rate: float, told: Told, done: int = 0) -> None:
+        """Go once through all rows with steps of ``rate``, but for the first ``done``.
+
+        ``told`` hears from time to time how many are done.
+        """
         runner = self._runner
         assert runner is not None
         if isinstance(runner, NativeRunner):
-            runner.epoch(self._runs(number), rate, told)
+            runner.epoch(self._runs(number), rate, told, done)
             return
         if self.batch == self.rows:
-            runner.piece((), self.rows, rate)
+            if done < self.rows:
+                runner.piece((), self.rows, rate)
             told(self.rows)
             return
-        done = 0
+        passed = 0
         for columns, count in self._pieces(number, PIECE):
-            runner.piece(columns, count, rate)
-            done += count
-            told(done)
+            passed += count
+            if passed > done:
+                runner.piece(columns, count, rate)
+                told(passed)
+
+    def keep(self) -> Any:
+        """Return the kind of runner, its point and the state of its rule."""
+        runner = self._runner
+        assert runner is not None
+        return {"runner": runner.kind, "x": list(map(float, runner.x)), "state": _numbers(runner.state)}
+
+    def restore(self, kept: Any) -> None:
+        """Go on from what was kept, with the same kind of runner, for another could have other bits.
+
+        Raises UsageError where that needs machine code and there is none.
+        """
+        self._runner = runner = self._new_runner(kept["x"], kept["runner"])
+        runner.state = _like(runner.state, kept["state"])
 
     def mean_loss(self, x: Sequence[float]) -> float:
         """Return the mean loss over the rows that are learned from; inf where it is not a number."""
@@ -146,21 +167,23 @@ class RowPasses:
 
     # -- how it is done ------------------------------------------------------------------------------------
 
-    def _new_runner(self, x: Sequence[float]) -> _Runner | NativeRunner:
+    def _new_runner(self, x: Sequence[float], kind: str = "") -> _Runner | NativeRunner:
+        """Return what goes through the rows, of a ``kind`` where that is settled already."""
+        asked = {"scalars": "python", "arrays": "numpy", "native": "native"}.get(kind, self.asked)
         if self.batch == self.rows:
             if self.asked == "python":
                 raise UsageError("the engine python is for steps by some of the rows", "leave out --engine")
             self.engine = self.objective.engine
             return _Whole(self, x)
-        if self.asked == "numpy":
+        if asked == "numpy":
             return _Arrays(self, x)
         gradient = row_gradient(self.row)
         fits = len(gradient.graph.reach(tuple(gradient.roots))) + self.size <= TEXT_NODES
-        if self.asked == "python" and not fits:
+        if asked == "python" and not fits:
             raise UsageError("a row has too many operations for the engine python", "use --engine numpy")
-        scalars = fits and (self.batch < ARRAY_ROWS or self.asked == "python")
+        scalars = fits and (self.batch < ARRAY_ROWS or asked == "python")
         work = Work(gradient, self.rule, self.box, self.batch, self.rows * self.epochs, scalars)
-        kernel = native_kernel(work, self.asked, self.use_cache)
+        kernel = native_kernel(work, asked, self.use_cache)
         if kernel is not None:
             self.engine = "native"
             return NativeRunner(kernel, x, self.rule.state(len(x)))
@@ -195,6 +218,8 @@ def row_gradient(row: RowModel) -> RowGradient:
 class _Scalars:
     """Steps by program text of scalars."""
 
+    kind = "scalars"
+
     def __init__(self, passes: RowPasses, x: Sequence[float], gradient: RowGradient) -> None:
         passes.engine = "python"
         self.batch = passes.batch
@@ -209,6 +234,8 @@ class _Scalars:
 
 class _Arrays:
     """Steps by arrays."""
+
+    kind = "arrays"
 
     def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:
         self.np = np = numpy()
@@ -231,6 +258,8 @@ class _Arrays:
 class _Whole:
     """Steps by the mean gradient over all rows."""
 
+    kind = "whole"
+
     def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:
         self.np = np = numpy()
         self.objective = passes.objective
@@ -242,6 +271,23 @@ class _Whole:
         with self.np.errstate(all="ignore"):
             gradient = self.np.array(self.objective.sums(("gradient",), self.x.tolist())) / count
             self.x, self.state = self.update(self.x, gradient, rate, self.state)
+
+
+def _numbers(state: Any) -> Any:
+    """The state of a rule in plain numbers: lists of them for what are vectors."""
+    return [v.tolist() if hasattr(v, "tolist") else v for v in state]
+
+
+def _like(state: Any, kept: Any) -> Any:
+    """What `_numbers` made, in the form that ``state`` has."""
+    np = numpy()
+    if isinstance(state, np.ndarray):
+        return np.array(kept, dtype=float)
+    parts = [
+        np.array(k, dtype=float) if isinstance(old, np.ndarray) else k
+        for old, k in zip(state, kept, strict=True)
+    ]
+    return type(state)(parts)
 
 
 def _bounds(box: Box | None) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import floor, hypot, inf, isfinite, log10, nan
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from gdcli.solvers.types import Iterate
@@ -162,6 +162,14 @@ class Recorder:
             tuple(float(at.x[i]) for i in which),
             None if at.gradient is None or not which else sign * float(at.gradient[which[0]]),
         )
+
+    def keep(self) -> Any:
+        """Return the path so far."""
+        return self._seen, self.stride, list(self._first), list(self._later), self._last
+
+    def restore(self, kept: Any) -> None:
+        """Go on from a path."""
+        self._seen, self.stride, self._first, self._later, self._last = kept
 
     def points(self) -> list[Point]:
         """Return the path in order, its end included."""

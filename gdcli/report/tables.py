@@ -106,6 +106,14 @@ class Table:
     def __call__(self, iterate: Iterate) -> None:
         self._trail(iterate)
 
+    def keep(self) -> Any:
+        """Return the path so far."""
+        return self._trail.keep()
+
+    def restore(self, kept: Any) -> None:
+        """Go on from a path."""
+        self._trail.restore(kept)
+
     def finish(self, outcome: Outcome) -> None:
         """Write the page."""
         from gdcli.report.page import PLAIN

@@ -112,6 +112,16 @@ class Trail:
         """Return the row of one of the last entries."""
         return entry[1] if self._at_once else self._row(*entry)
 
+    def keep(self) -> Any:
+        """Return what is remembered of the run so far."""
+        state = self._seen, self._iteration, self.stride
+        return state, list(self._first), list(self._middle), list(self._last)
+
+    def restore(self, kept: Any) -> None:
+        """Go on from what was remembered."""
+        (self._seen, self._iteration, self.stride), self._first, self._middle, last = kept
+        self._last.extend(last)
+
     def rows(self) -> list[Any]:
         """Return the rows in order, None where rows are left out between one row and the next."""
         last = [self._shown_of(entry) for entry in self._last]

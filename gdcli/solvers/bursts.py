@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from gdcli.solvers.elementwise import States, Update, elementwise
+from gdcli.solvers.keeping import Keeper
 from gdcli.solvers.stopping import (
     DistanceMoved,
     GradientNorm,
@@ -138,6 +139,7 @@ class Switch:
         assert bursts is not None
         assert found is not None
         progress = trace.progress
+        progress.state = state
         wanted = self.allowed(progress)
         if wanted < 1:
             return state, False
@@ -166,7 +168,7 @@ class Switch:
             elif isinstance(rule, MaxEvaluations):
                 used = counts.value + counts.gradient + counts.hessian + counts.product
                 steps = min(steps, (int(rule.limit) - used - 1) // 2)
-            elif isinstance(rule, MaxTime) and rule(progress):
+            elif isinstance(rule, MaxTime | Keeper) and rule(progress):
                 return 0
         assert self.bursts is not None
         for observer in self.observers:
@@ -214,6 +216,6 @@ def limits_of(rules: Sequence[Rule], floor: float) -> Limits | None:
             limits = limits._replace(value=rule.limit)
         elif isinstance(rule, Target):
             limits = limits._replace(target=rule.limit)
-        elif not isinstance(rule, MaxIterations | MaxEvaluations | MaxTime):
+        elif not isinstance(rule, MaxIterations | MaxEvaluations | MaxTime | Keeper):
             return None
     return limits

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gdcli.solvers.bounds import Box
+from gdcli.solvers.bounds import Bounded, Box
 from gdcli.solvers.hessian import EXACT_LIMIT
 from gdcli.solvers.residual_model import ResidualModel
 from gdcli.solvers.types import Evaluation, Objective
@@ -52,6 +52,11 @@ class Fit:
         if self.box is None:
             return numpy.ones(len(at.x), dtype=bool)
         return ~numpy.array(self.box.held(at.x, at.gradient), dtype=bool)
+
+
+def fit_of(objective: Any) -> Fit:
+    """Return the sum of squares that a run is on, and its bounds."""
+    return Fit(objective.inner, objective.box) if isinstance(objective, Bounded) else Fit(objective, None)
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from gdcli.solvers.bounds import Bounded, Box
 from gdcli.solvers.least_squares import LevenbergMarquardt
 from gdcli.solvers.residual_model import ResidualModel, column_lengths
-from gdcli.solvers.run import run
+from gdcli.solvers.run import pass_on, run
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Evaluation, StopReason, Vector
 
@@ -219,6 +219,7 @@ class _Search:
             if not isfinite(self.objective.evaluate(start, 0).value):
                 continue
             found = run(target, LevenbergMarquardt(), start, [MaxIterations(STEPS)])
+            pass_on(found.reason)
             fled = found.reason in (StopReason.AT_INFINITY, StopReason.EDGE)
             ends.append((fled, found.best.at.value, found.best.at))
         if not ends:

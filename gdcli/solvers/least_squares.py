@@ -18,8 +18,8 @@ from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from gdcli.solvers import fit_ends
-from gdcli.solvers.bounds import Bounded, Box
-from gdcli.solvers.fit_ends import ROUNDING, Fit, Here
+from gdcli.solvers.bounds import Box
+from gdcli.solvers.fit_ends import ROUNDING, Fit, Here, fit_of
 from gdcli.solvers.residual_model import Proposal, ResidualModel, column_lengths
 from gdcli.solvers.types import Evaluation, LeastSquaresObjective, Objective, Step, StopReason, Triangle
 from gdcli.solvers.vectors import as_like, same
@@ -82,7 +82,7 @@ class LevenbergMarquardt:
         """Return the state at the start; its model is None where the Jacobian is not finite."""
         import numpy
 
-        fit = _fit_of(objective)
+        fit = fit_of(objective)
         triangle = fit.inner.linearise(at)
         if triangle is None:
             return FitState(fit, None, None, 0.0, inf)
@@ -161,10 +161,6 @@ class LevenbergMarquardt:
         state.escapes += 1
         state.radius = model.length(model.np.array(lower.x) - model.np.array(here.at.x))
         return _accept(*arrival, here.at, state, state.radius, kind="escape")
-
-
-def _fit_of(objective: Any) -> Fit:
-    return Fit(objective.inner, objective.box) if isinstance(objective, Bounded) else Fit(objective, None)
 
 
 def _stay(at: Evaluation, state: FitState, reason: StopReason, passed: bool = True) -> Step:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli.errors import DomainError, Terminated
 from gdcli.solvers.bounds import Bounded
@@ -34,6 +34,7 @@ from gdcli.solvers.vectors import distance, is_finite
 
 if TYPE_CHECKING:
     from gdcli.solvers.bursts import Switch, Tier
+    from gdcli.solvers.keeping import Keeper
 
 # A value sixty orders of magnitude below anything met at the start is taken as evidence that it has no lower
 # bound; a deep but bounded function such as x**4 - 1e6*x**2 never gets near it.
@@ -54,6 +55,27 @@ def quiet(x: Vector) -> AbstractContextManager[Any]:
     return numpy.errstate(all="ignore")
 
 
+class Snapshot(NamedTuple):
+    """A run between two steps: all that is needed to go on, bit for bit as if it had never stopped.
+
+    ``iteration``, ``at`` and ``before`` are its progress, ``start``, ``best`` and ``last`` iterates as a trace has
+    them, ``lowest`` the value of the best, ``floor`` the value below which it is unbounded, ``state`` that of the
+    method, ``seconds`` what the run took so far.
+    """
+
+    iteration: int
+    at: Evaluation
+    before: Evaluation | None
+    counts: Counts
+    start: _Mark
+    best: _Mark
+    last: _Mark
+    lowest: float
+    floor: float
+    state: Any
+    seconds: float
+
+
 def run(
     objective: Objective,
     method: Method,
@@ -62,27 +84,68 @@ def run(
     observers: Sequence[Observer] = (),
     clock: Callable[[], float] = time.perf_counter,
     tier: Tier | None = None,
+    keeper: Keeper | None = None,
 ) -> RunResult:
     """Run ``method`` on ``objective`` from ``x0`` (shape n) until a rule or the method itself ends it.
 
     Without rules only the method can end the run. What an observer raises is passed on, except an interrupt.
-    With a ``tier`` a long run goes on in machine code, with the same result (:mod:`gdcli.solvers.bursts`).
+    With a ``tier`` a long run goes on in machine code, with the same result (:mod:`gdcli.solvers.bursts`). A
+    ``keeper`` may end the run, and what it kept of this run before takes the place of the start.
     Raises DomainError when the value at ``x0`` is not a number.
     """
     began = clock()
+    kept = None if keeper is None else keeper.next(objective)
+    if isinstance(kept, RunResult):
+        _set_counts(objective.counts, kept.counts)
+        return kept
     with quiet(x0):
-        at = objective.evaluate(x0, method.order)
-        if not at.value < float("inf"):
-            raise DomainError("the objective has no finite value at the start", at.note)
-        trace = _Trace(Progress(at, objective.counts, clock, began))
+        if kept is None:
+            at = objective.evaluate(x0, method.order)
+            if not at.value < float("inf"):
+                raise DomainError("the objective has no finite value at the start", at.note)
+            trace = _Trace(Progress(at, objective.counts, clock, began))
+        else:
+            _set_counts(objective.counts, kept.counts)
+            trace = _Trace.restored(kept, objective.counts, clock, began)
+        if keeper is not None:
+            rules = (*rules, keeper)
         reason: StopReason | None = None
+        clean = False  # between two steps, where a run can be gone on with
         try:
-            reason = _loop(objective, method, trace, rules, observers, tier)
+            reason = _loop(objective, method, trace, rules, observers, tier, keeper)
+            clean = True
         except KeyboardInterrupt:
             reason = StopReason.INTERRUPTED
         except Terminated:
             reason = StopReason.TERMINATED
-        return trace.result(reason)
+        result = trace.result(reason)
+        if keeper is not None:
+            _end(keeper, result, clean and trace.progress.state is not None)
+        return result
+
+
+def pass_on(reason: StopReason) -> None:
+    """Raise again what ended a run that is a part of another task, if it was an interrupt: that ends the whole."""
+    if reason is StopReason.INTERRUPTED:
+        raise KeyboardInterrupt
+    if reason is StopReason.TERMINATED:
+        raise Terminated
+
+
+def _end(keeper: Keeper, result: RunResult, clean: bool) -> None:
+    from gdcli.solvers.keeping import RESUMABLE
+
+    if result.reason not in RESUMABLE:
+        keeper.end(result)
+    elif clean:
+        keeper.end(None)
+    else:
+        keeper.listening = False
+
+
+def _set_counts(counts: Counts, kept: Counts) -> None:
+    counts.value, counts.gradient = kept.value, kept.gradient
+    counts.hessian, counts.product = kept.hessian, kept.product
 
 
 def _loop(
@@ -92,21 +155,25 @@ def _loop(
     rules: Sequence[Rule],
     observers: Sequence[Observer],
     tier: Tier | None,
+    keeper: Keeper | None,
 ) -> StopReason:
     progress = trace.progress
     at = progress.at
-    floor = unbounded_below(at.value)
-    if observers:
+    order = method.order
+    begins = progress.state is None
+    if begins and observers:
         trace.show(observers)
-    reason = _fault(at, method.order, floor) or _first_met(rules, progress)
+    reason = _fault(at, order, trace.floor) or _first_met(rules, progress)
     if reason is not None:
         return reason
-    state, order = method.start(objective, at), method.order
+    state = progress.state = method.start(objective, at) if begins else progress.state
+    if keeper is not None:
+        keeper.begin(trace.snapshot)
     switch: Switch | None = None
     look = float("inf") if tier is None else tier.first_look
     while True:
         if trace.last[-1] >= look:
-            switch = switch or _switch(tier, method, rules, observers, floor)
+            switch = switch or _switch(tier, method, rules, observers, trace.floor)
             state = switch(trace, state)
             at, look = progress.at, switch.after
         there, state, size, reason, moved, kind, passed = method.step(objective, at, state)
@@ -114,7 +181,7 @@ def _loop(
             progress.iteration += 1
         if moved:
             at = there
-            fault = _fault(at, order, floor)
+            fault = _fault(at, order, trace.floor)
             trace.move(at, size, kind, fault is None)
             if observers:
                 trace.show(observers)
@@ -124,8 +191,9 @@ def _loop(
             if end is None:
                 return reason
             trace.move(end, distance(end.x, at.x), "step", True)
-            at, floor = end, unbounded_below(end.value)
+            at, trace.floor = end, unbounded_below(end.value)
             state = method.start(objective, at)
+        progress.state = state
         for rule in rules:
             if rule(progress):
                 return rule.reason
@@ -178,14 +246,35 @@ def _iterate(mark: _Mark) -> Iterate:
 
 
 class _Trace:
-    """The first, best and last iterate of a run as it goes on."""
+    """The first, best and last iterate of a run as it goes on; below ``floor`` it is unbounded."""
 
-    __slots__ = ("best", "last", "lowest", "progress", "start")
+    __slots__ = ("best", "floor", "last", "lowest", "progress", "start")
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.start = self.best = self.last = _mark(progress, None, "start")
         self.lowest = progress.at.value
+        self.floor = unbounded_below(self.lowest)
+
+    @classmethod
+    def restored(cls, kept: Snapshot, counts: Counts, clock: Callable[[], float], now: float) -> _Trace:
+        """Return the trace of a run that goes on; its time goes on too."""
+        progress = Progress(kept.at, counts, clock, now - kept.seconds)
+        progress.iteration, progress.before, progress.state = kept.iteration, kept.before, kept.state
+        trace = cls(progress)
+        trace.start, trace.best, trace.last = kept.start, kept.best, kept.last
+        trace.lowest, trace.floor = kept.lowest, kept.floor
+        return trace
+
+    def snapshot(self) -> Snapshot:
+        """Return how the run stands now."""
+        p = self.progress
+        seconds = p.clock() - p.began
+        marks = self.start, self.best, self.last
+        counts = p.counts.copy()
+        return Snapshot(
+            p.iteration, p.at, p.before, counts, *marks, self.lowest, self.floor, p.state, seconds
+        )
 
     def move(self, at: Evaluation, size: float, kind: str, finite: bool) -> None:
         progress = self.progress

@@ -14,13 +14,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gdcli.errors import DomainError, Terminated, UsageError
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stopping import Progress, Rule
 from gdcli.solvers.types import Counts, Evaluation, Iterate, RunResult, StopReason, Vector
 from gdcli.solvers.vectors import as_like, distance, is_finite
+
+if TYPE_CHECKING:
+    from gdcli.solvers.keeping import Keeper
 
 DEFAULT_EPOCHS = 20
 # The book's schedule ends by itself; this is only so that no run is without end.
@@ -48,8 +51,19 @@ class Passes(Protocol):
         """Begin at ``x`` with a fresh state of the update rule."""
         ...
 
-    def epoch(self, number: int, rate: float, told: Callable[[int], None]) -> None:
-        """Go once through all rows in the order of epoch ``number`` (from 0)."""
+    def epoch(self, number: int, rate: float, told: Callable[[int], None], done: int = 0) -> None:
+        """Go once through all rows in the order of epoch ``number`` (from 0), but for the first ``done``.
+
+        ``told`` hears now and then how many rows are done; at those places an epoch can be gone on with.
+        """
+        ...
+
+    def keep(self) -> Any:
+        """Return the newest point and the state of the update rule, to be restored in another process."""
+        ...
+
+    def restore(self, kept: Any) -> None:
+        """Go on from what was kept, in the place of `start`. Raises DataError where that is not possible."""
         ...
 
     def mean_loss(self, x: Sequence[float]) -> float:
@@ -192,6 +206,38 @@ class EpochSettings:
         return StopReason.MAX_ITERATIONS if capped else StopReason.EPOCHS
 
 
+class EpochSnapshot(NamedTuple):
+    """A run by epochs as it stands: all that is needed to go on, bit for bit as if it had never stopped.
+
+    ``epochs`` are the points so far and ``best`` which of them is the best; ``before`` is the point of the epoch before
+    the last. Of the next epoch ``done`` rows are done, with steps of ``rate`` (None: it was not begun); ``improved``
+    and ``vain`` tell how the last ones went. ``passes`` is the newest point with the state of the update rule.
+    """
+
+    epochs: list[Epoch]
+    best: int
+    before: Evaluation | None
+    counts: Counts
+    visits: int
+    schedule: Any
+    improved: bool
+    vain: int
+    done: int
+    rate: float | None
+    passes: Any
+    seconds: float
+
+    @property
+    def iteration(self) -> int:
+        """The number of whole epochs."""
+        return self.epochs[-1].iteration
+
+    @property
+    def at(self) -> Evaluation:
+        """The point after the last whole epoch."""
+        return self.epochs[-1].at
+
+
 # What sees the point after each epoch.
 EpochObserver = Callable[[Epoch], None]
 # Called now and then within an epoch with its number (from 1), the rows done and the rows of an epoch.
@@ -206,21 +252,26 @@ def run_epochs(
     observers: Sequence[EpochObserver] = (),
     progress: ProgressHook | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    keeper: Keeper | None = None,
 ) -> tuple[RunResult, tuple[Epoch, ...]]:
     """Descend from ``x0`` by epochs, and return how it went and the points after each epoch, the start first.
 
     The run's ``best`` is its answer: with rows held out the point with the lowest loss there, with the schedule
     ``book`` the one with the lowest loss, else where the last epoch ended; of a run that was cut short or blew up the
-    point with the lowest loss. Raises UsageError for bad settings, DomainError where the start has no finite loss.
+    point with the lowest loss. A ``keeper`` may end the run, and what it kept of this run before takes the place of the
+    start. Raises UsageError for bad settings, DomainError where the start has no finite loss.
     """
     settings.check()
-    loop = _Loop(passes, x0, settings, rules, observers, progress, clock)
+    kept: EpochSnapshot | None = None if keeper is None else keeper.next(None)
+    loop = _Loop(passes, x0, settings, rules, observers, progress, clock, keeper, kept)
     reason: StopReason | None = None
     try:
         reason = loop.run()
     except (KeyboardInterrupt, Terminated) as stop:
         reason = StopReason.TERMINATED if isinstance(stop, Terminated) else StopReason.INTERRUPTED
         loop.keep_what_is_there()
+    if keeper is not None:
+        keeper.listening = False
     return loop.result(reason)
 
 
@@ -236,48 +287,104 @@ class _Loop:
         observers: Sequence[EpochObserver],
         progress: ProgressHook | None,
         clock: Callable[[], float],
+        keeper: Keeper | None,
+        kept: EpochSnapshot | None,
     ) -> None:
         self.passes, self.settings, self.rules, self.observers = passes, settings, rules, observers
+        self.hook, self.clock, self.keeper, self.began = progress, clock, keeper, clock()
+        self.improved, self.vain, self.done = True, 0, 0
+        self.rate: float | None = None
+        self.begins = kept is None
+        if kept is None:
+            self._start(x0)
+        else:
+            self._restore(kept)
+
+    def _start(self, x0: Vector) -> None:
+        settings = self.settings
         self.schedule: Schedule = SCHEDULES[settings.schedule](settings.rate)
-        self.hook, self.clock, self.began = progress, clock, clock()
         self.counts = Counts()
         self.visits = 0
         at = self._evaluated(x0)
         if not at.value < inf:
             raise DomainError("the loss has no finite mean at the start")
-        self.progress = Progress(at, self.counts, clock, self.began)
-        self.floor = unbounded_below(at.value)
-        passes.start(x0)
-        self.epochs = [self._epoch(at, None, passes.held_out_loss(x0), "start")]
+        self.progress = Progress(at, self.counts, self.clock, self.began)
+        self.passes.start(x0)
+        self.epochs = [self._epoch(at, None, self.passes.held_out_loss(x0), "start")]
         self.best = self.epochs[0]
+
+    def _restore(self, kept: EpochSnapshot) -> None:
+        self.began -= kept.seconds
+        self.schedule, self.counts, self.visits = kept.schedule, kept.counts.copy(), kept.visits
+        self.epochs = list(kept.epochs)
+        self.best = self.epochs[kept.best]
+        self.progress = Progress(kept.at, self.counts, self.clock, self.began)
+        self.progress.iteration, self.progress.before = kept.iteration, kept.before
+        self.improved, self.vain, self.done, self.rate = kept.improved, kept.vain, kept.done, kept.rate
+        self.passes.restore(kept.passes)
+
+    def snapshot(self) -> EpochSnapshot:
+        """Return how the run stands now."""
+        best = next(k for k, epoch in enumerate(self.epochs) if epoch is self.best)
+        return EpochSnapshot(
+            list(self.epochs),
+            best,
+            self.progress.before,
+            self.counts.copy(),
+            self.visits,
+            self.schedule,
+            self.improved,
+            self.vain,
+            self.done,
+            self.rate,
+            self.passes.keep(),
+            self.clock() - self.began,
+        )
 
     def run(self) -> StopReason:
         """Go on until something ends the run; return what."""
-        self._show(self.epochs[0])
-        improved = True
-        vain = 0
+        if self.begins:
+            self._show(self.epochs[0])
+        keeper, rules = self.keeper, self.rules
+        if keeper is not None:
+            keeper.begin(self.snapshot)
+            rules = (*rules, keeper)
+        reason = self._run(rules)
+        if keeper is not None:
+            keeper.end(None)
+        return reason
+
+    def _run(self, rules: Sequence[Rule]) -> StopReason:
         most = self.settings.most
+        floor = unbounded_below(self.epochs[0].at.value)
         patient = self.best.held_out is not None and self.settings.schedule != "book"
         while True:
-            number = self.progress.iteration
-            for rule in self.rules:
-                if rule(self.progress):
-                    return rule.reason
-            rate = self.schedule.rate(number, improved)
-            if rate is None:
-                return StopReason.PATIENCE
-            if number >= most:
-                return self.settings.reason_at_end
-            self.passes.epoch(number, rate, self._told(number + 1))
-            improved = self._after_epoch(rate)
-            at = self.progress.at
-            if at.value < self.floor:
+            at, number = self.progress.at, self.progress.iteration
+            if at.value < floor:
                 return StopReason.UNBOUNDED
             if not isfinite(at.value):
                 return StopReason.NON_FINITE
-            vain = 0 if improved else vain + 1
-            if patient and vain >= self.settings.patience:
+            if patient and self.vain >= self.settings.patience:
                 return StopReason.PATIENCE
+            if self.rate is None:
+                end = self._met(rules)
+                if end is not None:
+                    return end
+                self.rate = self.schedule.rate(number, self.improved)
+                if self.rate is None:
+                    return StopReason.PATIENCE
+            if number >= most:
+                return self.settings.reason_at_end
+            self.passes.epoch(number, self.rate, self._told(number + 1), self.done)
+            self.improved = self._after_epoch(self.rate)
+            self.vain = 0 if self.improved else self.vain + 1
+            self.done, self.rate = 0, None
+
+    def _met(self, rules: Sequence[Rule]) -> StopReason | None:
+        for rule in rules:
+            if rule(self.progress):
+                return rule.reason
+        return None
 
     def _after_epoch(self, rate: float) -> bool:
         """Write down the point after an epoch; tell whether none was better."""
@@ -323,18 +430,21 @@ class _Loop:
         return Epoch(number, at, rate, moved, counts, spent, kind, self.passes.rows, self.visits, held_out)
 
     def _told(self, number: int) -> Callable[[int], None]:
-        """What an epoch tells the number of rows done: the hook hears it, but not too often."""
-        hook = self.hook
-        if hook is None:
-            return lambda done: None
+        """What an epoch tells the number of rows done: the hook hears it, but not too often, and the keeper."""
+        hook, keeper, progress = self.hook, self.keeper, self.progress
         last = self.clock()
 
         def told(done: int) -> None:
             nonlocal last
-            now = self.clock()
-            if now - last >= TELL_EVERY:
-                last = now
-                hook(number, done, self.passes.rows)
+            self.done = done
+            if keeper is not None and keeper(progress):
+                keeper.save()
+                raise Terminated if keeper.reason is StopReason.TERMINATED else KeyboardInterrupt
+            if hook is not None:
+                now = self.clock()
+                if now - last >= TELL_EVERY:
+                    last = now
+                    hook(number, done, self.passes.rows)
 
         return told
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isnan, sqrt
-from typing import Protocol
+from typing import Any, Protocol
 
 from gdcli.errors import UsageError
 from gdcli.solvers.types import Counts, Evaluation, StopReason
@@ -27,10 +27,10 @@ DEFAULT_MAX_ITER = 10_000
 
 class Progress:
     """What a rule can see: the newest point, the one before (None at the start), how much
-    was spent so far.
+    was spent so far. ``state`` is that of the method after the last step, for who wants to go on from there.
     """
 
-    __slots__ = ("at", "before", "began", "clock", "counts", "iteration")
+    __slots__ = ("at", "before", "began", "clock", "counts", "iteration", "state")
 
     def __init__(self, at: Evaluation, counts: Counts, clock: Callable[[], float], began: float) -> None:
         self.iteration = 0
@@ -39,6 +39,7 @@ class Progress:
         self.counts = counts
         self.clock = clock
         self.began = began
+        self.state: Any = None
 
 
 class Rule(Protocol):

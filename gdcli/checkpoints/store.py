@@ -1,0 +1,106 @@
+"""The runs of one command in one checkpoint: where a keeper puts them, and finds them again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from gdcli.checkpoints import file
+from gdcli.checkpoints.codec import Decoder, Encoder
+from gdcli.checkpoints.file import Content, Part
+from gdcli.solvers.types import RunResult
+
+
+class Keepable(Protocol):
+    """An observer whose memory of a run goes on with the run."""
+
+    def keep(self) -> Any:
+        """Return what it remembers."""
+        ...
+
+    def restore(self, kept: Any) -> None:
+        """Remember that."""
+        ...
+
+
+class Checkpoint:
+    """A checkpoint in the file ``path``; fulfils `solvers.keeping.Store`.
+
+    ``content`` is what is in it so far: its part ``job`` says what is to be solved. ``observers`` are kept together
+    with the runs. A write that fails is told by ``warn``, and tried again when the next one is due.
+    """
+
+    def __init__(self, path: str, content: Content, warn: Callable[[str], None]) -> None:
+        self.path = path
+        self._head, self._parts = dict(content.head), dict(content.parts)
+        self._warn = warn
+        self._observers: dict[str, Keepable] = {}
+        self._told = ""
+
+    def watch(self, observers: Sequence[Any]) -> None:
+        """Keep these observers too, those that can be, and restore what was kept of their like."""
+        self._observers = {
+            type(o).__name__: o for o in observers if hasattr(o, "keep") and hasattr(o, "restore")
+        }
+        kept = self._parts.get("observers")
+        if kept is not None:
+            for name, memory in Decoder(kept.arrays)(kept.value).items():
+                if name in self._observers:
+                    self._observers[name].restore(memory)
+
+    def mark(self, key: str, text: str) -> str:
+        """Write ``text`` under ``key`` from now on; return what was there before, or ``text``."""
+        return str(self._head.setdefault(key, text))
+
+    def load(self, number: int, objective: Any) -> Any:
+        """Return what was kept of a run, None where it has not begun."""
+        part = self._parts.get(f"runs/{number}")
+        return None if part is None else Decoder(part.arrays, objective)(part.value)
+
+    def put(self, number: int, kept: Any, objective: Any) -> None:
+        """Keep a run, and write that with whatever is written next."""
+        encoder = Encoder(objective)
+        self._parts[f"runs/{number}"] = Part(encoder(kept), encoder.arrays)
+        self._head["progress"] = _progress(number, kept)
+
+    def save(self, number: int, kept: Any, objective: Any) -> None:
+        """Keep a run, and write all."""
+        self.put(number, kept, objective)
+        self.write()
+
+    def finish(self) -> None:
+        """Write that all is done."""
+        self._head["finished"] = True
+        self.write()
+
+    def write(self) -> None:
+        """Write the file; what was there stays if that fails."""
+        if self._observers:
+            encoder = Encoder()
+            memories = {name: observer.keep() for name, observer in self._observers.items()}
+            self._parts["observers"] = Part(encoder(memories), encoder.arrays)
+        try:
+            file.write(self.path, Content(self._head, self._parts))
+            self._told = ""
+        except OSError as fault:
+            why = f"the checkpoint could not be written: {(fault.strerror or str(fault)).lower()}"
+            if why != self._told:
+                self._told = why
+                self._warn(f"{why}; the one before is still there")
+
+
+def _progress(number: int, kept: Any) -> dict[str, Any]:
+    """How far a run has come, for people who look into the file."""
+    if isinstance(kept, RunResult):
+        at, iteration, state = kept.last.at, kept.iterations, kept.reason.value
+    else:
+        at, iteration, state = kept.at, kept.iteration, "running"
+    value = float(at.value)
+    shown = value if value - value == 0.0 else repr(value)
+    return {
+        "run": number,
+        "state": state,
+        "iteration": iteration,
+        "minimised": shown,
+        "seconds": kept.seconds,
+    }

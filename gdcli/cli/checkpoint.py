@@ -1,0 +1,230 @@
+"""``--checkpoint`` and `gd resume`: a run in a file, and on from there in another process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from gdcli import __version__
+from gdcli.errors import DataError, GdError, Span, UsageError
+
+if TYPE_CHECKING:
+    from gdcli.checkpoints.file import Content
+    from gdcli.checkpoints.store import Checkpoint
+    from gdcli.fitting.prepare import Prepared
+    from gdcli.solvers.keeping import Keeper
+
+EVERY = 30.0  # seconds
+# With these a run can be gone on with, but is as long as it was to be.
+_ENDED = ("epochs-done", "no-improvement", "target")
+
+
+def job_of(values: Mapping[str, Any]) -> Any:
+    """Return what is to be solved where the command is `gd resume`, else None."""
+    content: Content | None = values.get("resumed")
+    if content is None:
+        return None
+    from gdcli.checkpoints.codec import Decoder
+
+    job = content.parts["job"]
+    return Decoder(job.arrays)(job.value)
+
+
+class Session:
+    """One command that may be stopped: its ``keeper``, and with --checkpoint its ``checkpoint``."""
+
+    def __init__(self, keeper: Keeper, checkpoint: Checkpoint | None) -> None:
+        self.keeper, self.checkpoint = keeper, checkpoint
+
+    def watch(self, observers: Sequence[Any]) -> None:
+        """Keep what these observers remember, too."""
+        if self.checkpoint is not None:
+            self.checkpoint.watch(observers)
+
+    def check_data(self, ready: Prepared) -> None:
+        """Raise DataError where the data of a fit are not those that it began with."""
+        if self.checkpoint is None:
+            return
+        from gdcli.fitting.digest import digest
+
+        now = digest(ready)
+        if self.checkpoint.mark("data", now) != now:
+            raise DataError(
+                "the data, or the start, are not those that the run began with",
+                "it cannot go on with others; give it what it had, or begin anew",
+            )
+
+    def finish(self, outcome: Any) -> None:
+        """The answer is there: tell so in the file, or how to go on."""
+        if self.checkpoint is None:
+            return
+        from gdcli.solvers.keeping import RESUMABLE
+
+        if outcome.run.reason in RESUMABLE and outcome.run.reason.value not in _ENDED:
+            from gdcli.cli.app import warn
+
+            warn(f"'gd resume {self.checkpoint.path}' goes on with this run\n")
+        else:
+            self.checkpoint.finish()
+
+
+@contextmanager
+def session(values: Mapping[str, Any], job: Any) -> Iterator[Session]:
+    """Give what a command that solves ``job`` (a problem or a fit) listens and keeps its run with.
+
+    Raises UsageError for a file that cannot be written, or must not be written over.
+    """
+    from gdcli.cli.signals import heard_by
+    from gdcli.solvers.keeping import Keeper
+
+    path = values["checkpoint"]
+    if not path:
+        if values["checkpoint_every"] is not None:
+            raise UsageError("--checkpoint-every is for --checkpoint", "add --checkpoint FILE")
+        with heard_by(Keeper()) as keeper:
+            yield Session(keeper, None)
+        return
+    checkpoint = _opened(path, values, job)
+    with heard_by(Keeper(checkpoint, values["checkpoint_every"] or EVERY)) as keeper:
+        yield Session(keeper, checkpoint)
+
+
+def _opened(path: str, values: Mapping[str, Any], job: Any) -> Checkpoint:
+    from gdcli.checkpoints import file
+    from gdcli.checkpoints.codec import Encoder
+    from gdcli.checkpoints.store import Checkpoint
+
+    file.clean(path)
+    content = values.get("resumed")
+    if content is not None:
+        # Options given to go on with are those of the run from now on.
+        content = content._replace(head={**content.head, "options": dict(values["typed"]), "finished": False})
+        return Checkpoint(path, content, _warned)
+    _check_free(path)
+    encoder = Encoder()
+    part = file.Part(encoder(job), encoder.arrays)
+    content = file.Content(_head(values), {"job": part})
+    try:
+        # Written before the data are read: what cannot be written is known before the hours are spent.
+        file.write(path, content)
+    except OSError as fault:
+        why = f"cannot write the checkpoint: {fault.strerror}"
+        raise UsageError(why, "", Span(path, 0, len(path), "--checkpoint")) from None
+    return Checkpoint(path, content, _warned)
+
+
+def _warned(text: str) -> None:
+    from gdcli.cli.app import warn
+
+    warn(f"warning: {text}\n")
+
+
+def _check_free(path: str) -> None:
+    """Raise UsageError for a file that holds something of value."""
+    from gdcli.checkpoints import file
+
+    span = Span(path, 0, len(path), "--checkpoint")
+    if os.path.isdir(path):
+        raise UsageError("cannot write the checkpoint: it is a directory", "", span)
+    if not os.path.lexists(path):
+        return
+    try:
+        head = file.read(path).head
+    except GdError:
+        raise UsageError(
+            "the file is there already, and is no checkpoint", "give another name", span
+        ) from None
+    if not head.get("finished"):
+        done = head.get("progress", {}).get("iteration", 0)
+        raise UsageError(
+            f"the file has a run that is not finished (iteration {done})",
+            f"'gd resume {path}' goes on with it; remove the file to begin anew",
+            span,
+        )
+
+
+def _head(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint tells of the command, and of all that decides over bits."""
+    ground = _ground()
+    return {
+        **ground,
+        "command": values["command"],
+        "options": dict(values["typed"]),
+        "folder": os.getcwd(),
+        "finished": False,
+    }
+
+
+def _ground() -> dict[str, str]:
+    import numpy
+
+    machine = os.uname().machine if hasattr(os, "uname") else sys.platform
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {"gd": __version__, "python": python, "numpy": numpy.__version__, "machine": machine}
+
+
+# -- gd resume ---------------------------------------------------------------------------------------------------------
+
+
+def resume(values: dict[str, Any]) -> int:
+    """Run ``gd resume``: go on with the run in a checkpoint, with the options that it was started with."""
+    from gdcli.checkpoints import file
+    from gdcli.cli.commands import COMMANDS
+
+    path = values["file"]
+    content = file.read(path)
+    head = content.head
+    _check_ground(path, head)
+    try:
+        command = COMMANDS[head["command"]]
+        typed = dict(head["options"])
+        known = {o.field for o in command.options} | {a.field for a in command.arguments}
+        if set(typed) != known or "job" not in content.parts:
+            raise KeyError("options")
+    except (KeyError, TypeError, ValueError):
+        raise DataError(f"{path} is no whole checkpoint of gd") from None
+    _check_folder(head, typed)
+    typed |= {field: text for field, text in values["typed"].items() if field != "file" and text}
+    typed["checkpoint"] = path
+    again = _converted(typed, command) | {"command": command.name, "typed": typed, "resumed": content}
+    from gdcli.cli import destination
+
+    destination.check(again)
+    run: Callable[[dict[str, Any]], int] = command.load()
+    return run(again)
+
+
+def _converted(typed: Mapping[str, Any], command: Any) -> dict[str, Any]:
+    from gdcli.cli import argv
+
+    for option in command.options:
+        text = typed[option.field]
+        if not isinstance(text, list if option.many else str | None if option.metavar else bool):
+            raise DataError(f"the checkpoint has no {option.name} of that kind")
+    return argv.convert(dict(typed), command)
+
+
+def _check_ground(path: str, head: Mapping[str, Any]) -> None:
+    """Refuse a run of another version; tell what else may change the last bits."""
+    now = _ground()
+    if head.get("gd") != now["gd"]:
+        raise DataError(
+            f"{path} was written by gd {head.get('gd')}, and this is gd {now['gd']}",
+            "a run goes on with the version that it began with",
+        )
+    others = [f"{k} {head.get(k)} then, {v} now" for k, v in now.items() if head.get(k) != v]
+    if others:
+        _warned(f"{', '.join(others)}: the last bits may differ")
+
+
+def _check_folder(head: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
+    """Tell where the data are looked for, where they are not here."""
+    from glob import glob
+
+    missing = [name for name in typed.get("files") or () if name != "-" and not glob(name)]
+    missing = [name for name in missing if not os.path.exists(name)]
+    if missing and head.get("folder") != os.getcwd():
+        raise UsageError(f"there is no {missing[0]} here", f"the run was started in {head.get('folder')}")
