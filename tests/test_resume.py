@@ -245,6 +245,8 @@ def test_a_run_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture
     assert gd([*arguments, str(tmp_path / "notes")]) == 2
     assert "is no checkpoint" in capsys.readouterr().err
     assert gd([*arguments, str(tmp_path)]) == 2
+    assert gd([*arguments, "/dev/null"]) == 2
+    assert gd([*arguments, "-"]) == 2
     assert gd([*arguments, str(tmp_path / "none" / "x")]) == 2
     assert gd([*arguments, str(tmp_path / "o")]) == 2
 

@@ -127,10 +127,13 @@ def _check_free(path: str) -> None:
     from gdcli.checkpoints import file
 
     span = Span(path, 0, len(path), "--checkpoint")
-    if os.path.isdir(path):
-        raise UsageError("cannot write the checkpoint: it is a directory", "", span)
     if not os.path.lexists(path):
+        if path == "-":
+            raise UsageError("--checkpoint takes a file, standard output is none", "give it a name", span)
         return
+    if not os.path.isfile(path):  # nothing that could be renamed, or read without waiting
+        what = "a directory" if os.path.isdir(path) else "no regular file"
+        raise UsageError(f"cannot write the checkpoint: it is {what}", "", span)
     try:
         head = file.read(path).head
     except GdError:
