@@ -10,7 +10,7 @@ from gdcli.solvers.dense import eigen, eigenvalues, quadratic_form
 from gdcli.solvers.hessian import with_hessian
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.types import Evaluation, Objective, Vector
-from gdcli.solvers.vectors import along, distance, dot, max_abs
+from gdcli.solvers.vectors import along, distance, dot, max_abs, norm
 
 # The smallest curvature is doubted when it is this much less than the mean curvature on the way from the
 # start.
@@ -18,10 +18,15 @@ _DOUBTFUL_PART = 1e-4
 # The gain, relative to max(1, |value|), below which the minimum counts as reached by a run of Newton's method, which
 # has seen the curvature settle; and by any run: above that the inflection of ``x**3`` may be ahead as well.
 _REACHED, REACHED_BY_ANY = 1e-10, 1e-16
+# A quadratic minimum is that near, as part of the way from the start, when its gain has become as small.
+_NEAR = 1e-4
 # Curvature that changes by this part within the distance to the minimiser is no property of the minimum.
 _UNSTEADY = 0.3
 # Least length of the look aside, relative to max(1, |x|): far beyond the rounding of x, yet close.
 _ASIDE = 1e-8
+# Newton's steps shrink on the way to a minimum, to 18/19 each at that of ``x**20``. Those of a slope that flattens out
+# without end do not; steps shorter than a part of the size of x are not asked.
+_RECEDING, _SHORT = 0.95, 1e-4
 # Newton's method squares the error: where it is of use at all, one step takes most of the slope away.
 CREST_SLOPE = 0.25
 
@@ -45,7 +50,8 @@ def passing_direction(
         return None
     if start is not None and model.gain <= reached * max(1.0, abs(at.value)):
         way = distance(start.x, at.x)
-        if eigenvalues(model.hessian)[0] * way * way >= _DOUBTFUL_PART * (start.value - at.value):
+        steep = eigenvalues(model.hessian)[0] * way * way >= _DOUBTFUL_PART * (start.value - at.value)
+        if steep and model.newton_length <= _NEAR * way:
             return None
     vector = eigen(model.hessian)[1][0]
     least = _ASIDE * max(1.0, max_abs(at.x))
@@ -70,3 +76,23 @@ def _changes(
         return False
     here = quadratic_form(model.hessian, v)
     return abs(quadratic_form(beside.hessian, v) - here) > _UNSTEADY * abs(here)
+
+
+def recedes(objective: Objective, at: Evaluation, step: Vector) -> bool:
+    """Tell whether the minimum that Newton's ``step`` from ``at`` aims at recedes as it is approached.
+
+    The slope along the step shrinks by a ratio from each step to the next: by less and less on the way to infinity, as
+    down ``1/x``, by a constant one down ``exp(-x)``, and by more and more on the way to a minimum.
+    """
+    if not norm(step) > _SHORT * max(1.0, norm(at.x)):
+        return False
+    slopes = [dot(at.gradient, step)]
+    for steps in (1.0, 2.0):
+        there = objective.evaluate(along(at.x, steps, step), 1)
+        if there.gradient is None:
+            return False
+        slopes.append(dot(there.gradient, step))
+    first, second, third = slopes
+    if not (first < 0.0 and second < 0.0 and third < 0.0):
+        return False
+    return third / second >= _RECEDING * (second / first)
