@@ -7,7 +7,6 @@ the value and the gradient of a function of long vectors.
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -78,12 +77,6 @@ def vector_kernel(
     return program
 
 
-def processors() -> int:
-    """Return how many processors this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
 class RowsKernel:
     """Sums and values of nodes over rows; see `rows_kernel`. Raises NoMachineCodeError without llvmlite."""
 
@@ -135,6 +128,8 @@ class RowsKernel:
         finally:
             for thread in others:
                 thread.join()
+        if blocks == 1:
+            return list((out[0] + 0.0).tolist())
         return [total(column) for column in out.T.tolist()]
 
     def values(self, x: Sequence[float], columns: Sequence[Any]) -> list[Any]:

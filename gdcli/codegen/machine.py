@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache as once
 from hashlib import sha256
@@ -52,6 +53,12 @@ def is_available() -> bool:
     except Exception:  # missing, or broken in whatever way: then there is no machine code
         return False
     return True
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def required() -> None:
@@ -126,7 +133,7 @@ def _signatures(text: str) -> dict[str, tuple[Any, Sequence[Any]]]:
     import ast
 
     found: dict[str, tuple[Any, Sequence[Any]]] = {}
-    for node in ast.parse(text).body:
+    for node in ast.parse(_heads(text)).body:
         if not isinstance(node, ast.FunctionDef) or not is_entry(node):
             continue
         words = [None if a.annotation is None else ast.literal_eval(a.annotation) for a in node.args.args]
@@ -136,6 +143,17 @@ def _signatures(text: str) -> dict[str, tuple[Any, Sequence[Any]]]:
             result = None if word is None else _KINDS[word]
         found[node.name] = result, [_KINDS[word or "float"] for word in words]
     return found
+
+
+def _heads(text: str) -> str:
+    """The functions of a text without what is in them."""
+    lines: list[str] = []
+    inside = True
+    for line in text.splitlines():
+        if line.startswith("def ") or not inside:
+            inside = line.rstrip().endswith(":")
+            lines.append(f"{line} pass" if inside else line)
+    return "\n".join(lines)
 
 
 class _Target:

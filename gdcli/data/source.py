@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gdcli.data.header import names_of
-from gdcli.data.parts import Part, Skip, Source
+from gdcli.data.parts import Part, Room, Skip, Source
 from gdcli.data.streams import COLUMNAR, Supply
 from gdcli.data.temporary import Folder
 from gdcli.errors import DataError, UsageError, did_you_mean
@@ -114,10 +114,11 @@ class Table:
             did_you_mean(name, known, f"it has {', '.join(known[:20])}"),
         )
 
-    def blocks(self, columns: Sequence[str], text: bool = False) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], text: bool = False, room: Room | None = None) -> Iterator[Block]:
         """Read the columns of these names from the first row to the last.
 
-        Regular files can be read any number of times, a pipe once. Raises DataError for the first bad cell or
+        Regular files can be read any number of times, a pipe once. The arrays may stand in memory that ``room``
+        gives (see `parts.Room`); then they follow each other there. Raises DataError for the first bad cell or
         row (unless rows are skipped), for text that is none, and where no row is left.
         """
         wanted = [self.index(name) for name in columns]
@@ -125,7 +126,7 @@ class Table:
             raise ValueError("no columns are wanted")
         self._reset()
         for number, source in enumerate(self.sources):
-            for part in source.parts(wanted, self._skipper(source), text):
+            for part in source.parts(wanted, self._skipper(source), text, room):
                 self._remember(number, part)
                 first = self.rows
                 self.rows += part.rows
@@ -205,12 +206,14 @@ def open_table(
     stdin: BinaryIO | None = None,
     reader: str = "auto",
     copy: Folder | None = None,
+    use_cache: bool = True,
 ) -> Table:
     """Open files and patterns of files as one table; ``-`` is ``stdin``.
 
     All must have the same columns in the same order. ``reserved`` has the names that no column may have. For
-    ``reader`` see `text.READERS`. With a folder as ``copy``, what comes through a pipe is written there too, so
-    that its rows can be read a second time. Raises DataError for what is no table; nothing is read beyond the headers.
+    ``reader`` see `quick.READERS`; machine code is kept on disk if ``use_cache``. With a folder as ``copy``, what
+    comes through a pipe is written there too, so that its rows can be read a second time. Raises DataError for what
+    is no table; nothing is read beyond the headers.
     """
     files = expand(paths)
     if not files:
@@ -220,7 +223,7 @@ def open_table(
         for path in files:
             number = len(sources)
             kept = None if copy is None else lambda number=number: copy.create(f"rows-{number}")
-            sources.append(_open(path, stdin, reader, kept))
+            sources.append(_open(path, stdin, reader, kept, use_cache))
             _check_same(sources[0], sources[-1])
         first = sources[0]
         names = names_of(first.titles, reserved, f"{first.name}:{first.header_line}", first.header)
@@ -231,7 +234,9 @@ def open_table(
     return Table(sources, names, missing)
 
 
-def _open(path: str, stdin: BinaryIO | None, reader: str, copy: Callable[[], BinaryIO] | None) -> Source:
+def _open(
+    path: str, stdin: BinaryIO | None, reader: str, copy: Callable[[], BinaryIO] | None, use_cache: bool
+) -> Source:
     """Open one source as what its first bytes say it is."""
     supply = Supply(path, stdin, copy)
     try:
@@ -246,7 +251,7 @@ def _open(path: str, stdin: BinaryIO | None, reader: str, copy: Callable[[], Bin
             return Objects(supply)
         from gdcli.data.text import Text
 
-        return Text(supply, reader)
+        return Text(supply, reader, use_cache)
     except BaseException:
         supply.close()
         raise

@@ -51,6 +51,7 @@ class Stream:
         self.again = False
         self._file = self._opened(path, stdin)
         self._read: Callable[[int], bytes] = getattr(self._file, "read1", self._file.read)
+        self._begun = False  # the first bytes are no longer put back
         self._owned: list[BinaryIO] = [] if path == "-" else [self._file]
         try:
             self._recognise()
@@ -139,6 +140,18 @@ class Stream:
                 raise DataError(f"cannot read {self.name}: its compressed data is broken ({fault})") from None
             raise
 
+    def fill(self, buffer: memoryview) -> int:
+        """Put bytes into a buffer, as many as one read gives, and return how many; 0 at the end."""
+        if self._begun and self.again and self._owned == [self._file]:  # a file as it is
+            try:
+                return int(self._file.readinto(buffer))  # type: ignore[attr-defined]
+            except OSError as fault:
+                raise DataError(f"cannot read {self.name}: {_why(fault)}") from None
+        self._begun = len(buffer) > _MARK
+        piece = self.read(min(_READ, len(buffer)))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
     def idle(self, seconds: float) -> bool:
         """Tell whether nothing comes for so long; a stream that cannot be asked is taken to be busy."""
         import select
@@ -179,13 +192,16 @@ def _why(fault: OSError) -> str:
 class Lines:
     """The lines of a stream, taken in blocks that end with a line end.
 
-    ``first`` is the number, from 1, of the first line of the block taken last, ``line`` that of the line after it.
+    ``first`` is the number, from 1, of the first line of the block taken last, ``line`` that of the line after it,
+    which is counted when it is asked for, unless it is told before (`counted`).
     """
 
     def __init__(self, stream: Stream, tee: BinaryIO | None = None) -> None:
         self.stream = stream
         self.name = stream.name
-        self.first = self.line = 1
+        self.first = self._line = 1
+        self._uncounted = memoryview(b"")  # the block taken last, as long as its lines are not counted
+        self._buffer = bytearray()
         self._rest = b""  # read, not yet given out
         self._ended = False
         self._held = 0  # bytes at the beginning of the rest that are not enough by themselves
@@ -197,32 +213,69 @@ class Lines:
         A block is shorter where the stream is slow: after a moment it goes as it is, and what has been read
         already is not kept waiting. The last line gets a line end where it has none.
         """
-        pieces, length = [self._rest], len(self._rest)
-        whole = self._rest.find(b"\n", self._held) >= 0
-        self._held = 0
+        return bytes(self.view(size))
+
+    def view(self, size: int) -> memoryview:
+        """Return what `take` does in memory that the next block is put into."""
+        self.first = self.line
+        length, whole = len(self._rest), self._rest.find(b"\n", self._held) >= 0
+        self._reserve(0, max(size, length))
+        self._buffer[:length] = self._rest
+        self._held, waited = 0, False
         deadline = time.monotonic() + _PATIENCE
         while not self._ended and (length < size or not whole):
-            if whole and len(pieces) > 1:
+            if whole and waited:
                 left = deadline - time.monotonic()
                 if left <= 0 or self.stream.idle(left):
                     break
-            piece = self.stream.read(min(_READ, max(size - length, 1 << 16)))
-            if self._tee is not None:
-                self._tee.write(piece)
-            self._ended = not piece
-            pieces.append(piece)
-            length += len(piece)
-            whole = whole or b"\n" in piece
+            got = self._more(length, max(size - length, 1 << 16))
+            waited = True
+            whole = whole or self._buffer.find(b"\n", length, length + got) >= 0
+            length += got
             if not whole and length > LONGEST_LINE:
                 raise self.too_long(self.line)
-        data = b"".join(pieces)
-        cut = len(data) if self._ended else data.rfind(b"\n") + 1
-        self._rest = data[cut:]
-        block = data[:cut]
-        if block and not block.endswith(b"\n"):
-            block += b"\n"
-        self.first, self.line = self.line, self.line + block.count(b"\n")
-        return block
+        self._uncounted = self._whole_lines(length)
+        return self._uncounted
+
+    def _reserve(self, used: int, more: int) -> None:
+        """Have room for so many bytes more in the buffer, and for a line end. A block given out keeps the old one."""
+        if len(self._buffer) <= used + more:
+            before = self._buffer
+            self._buffer = bytearray(used + more + 1)
+            self._buffer[:used] = before[:used]
+
+    def _more(self, used: int, asked: int) -> int:
+        """Read so many bytes, or fewer, behind those in the buffer."""
+        self._reserve(used, asked)
+        space = memoryview(self._buffer)[used : used + asked]
+        got = self.stream.fill(space)
+        if self._tee is not None:
+            self._tee.write(space[:got])
+        self._ended = not got
+        return got
+
+    def _whole_lines(self, length: int) -> memoryview:
+        """Return the whole lines of the buffer, and keep the rest of its bytes for the next block."""
+        cut = length
+        if not self._ended:
+            cut = self._buffer.rfind(b"\n", 0, length) + 1
+        elif length and self._buffer[length - 1] != 10:
+            self._buffer[length] = 10
+            cut += 1
+        self._rest = bytes(self._buffer[cut:length])
+        return memoryview(self._buffer)[:cut]
+
+    @property
+    def line(self) -> int:
+        """The number, from 1, of the line that comes next."""
+        self.counted(bytes(self._uncounted).count(b"\n"))
+        return self._line
+
+    def counted(self, lines: int) -> None:
+        """Be told how many lines the block has that was taken last."""
+        if self._uncounted:
+            self._line += lines
+            self._uncounted = memoryview(b"")
 
     @property
     def ended(self) -> bool:
@@ -236,7 +289,7 @@ class Lines:
         """
         self._rest = lines + self._rest
         self._held = len(lines) if more else 0
-        self.line -= lines.count(b"\n")
+        self._line = self.line - lines.count(b"\n")
 
     def too_long(self, line: int) -> DataError:
         """Return the error for a line that has no end."""
