@@ -29,6 +29,7 @@ SCRIPTS = {
     "speed_small.py": "In process against scipy's BFGS: bars 5 times faster at n = 2, 3 times up to n = 5",
     "reading.py": "Reading data, imports included: bars 5 times faster epochs, twice the rows within 20 MB",
     "pipes.py": "Streams of problems: bars 1500 a second and core, 20 times a shell loop, --jobs 2 at 1.7 times one",
+    "groups.py": "Many small fits, `gd fit --by` against a loop over scipy's curve_fit: bar 10 times faster",
     "auto_constants.py": "The constants of auto, each varied by 2 either way",
 }
 
