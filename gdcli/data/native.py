@@ -56,4 +56,4 @@ def with_native(
     )
     if found is None:
         return None
-    return Quick([found.columns[unique.index(i)] for i in wanted], found.doubtful)
+    return Quick([found.columns[unique.index(i)] for i in wanted], found.doubtful, [])

@@ -40,15 +40,20 @@ class QuickWays:
         return _SIZES[self._second(length) if self._machine_code(length) is None else "native"]
 
     def read(
-        self, block: bytes | memoryview, wanted: Sequence[int], length: int, room: Room | None = None
+        self,
+        block: bytes | memoryview,
+        wanted: Sequence[int],
+        length: int,
+        labels: Sequence[int] = (),
+        room: Room | None = None,
     ) -> fast.Quick | None:
-        """Return the wanted columns of a block of whole lines, None where it is for the csv module to read.
+        """Return the wanted columns and the labels of a block of whole lines, None where the csv module is to read it.
 
         They stand in what ``room`` gives where that spares a copy.
         """
         if self.reader == "csv":
             return None
-        machine_code = self._machine_code(length)
+        machine_code = None if labels else self._machine_code(length)  # which reads numbers alone
         if machine_code is not None:
             found = native.with_native(machine_code, block, self.delimiter, self.cells, wanted, room)
             if _is_clear(found):
@@ -56,7 +61,8 @@ class QuickWays:
         plain = fast.plain(bytes(block), self.delimiter, self.cells)
         if plain is None:
             return None
-        found = (fast.with_polars if self._second(length) == "polars" else fast.with_split)(plain, wanted)
+        read = fast.with_polars if self._second(length) == "polars" else fast.with_split
+        found = read(plain, wanted, labels)
         return found if _is_clear(found) else None
 
     def _machine_code(self, length: int) -> RowsReader | None:

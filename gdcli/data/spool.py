@@ -20,6 +20,8 @@ from gdcli.errors import DataError
 if TYPE_CHECKING:
     from numpy import ndarray
 
+    from gdcli.data.groups import Groups
+
 MEMORY = 96 << 20  # bytes of numbers that stay in memory
 CHUNK = 1 << 14  # rows
 _AHEAD = 32 << 20  # bytes read at a time where rows are scattered over the files
@@ -278,30 +280,35 @@ def gather(
     spool: str | None = None,
     memory: int = MEMORY,
     watch: Callable[[Table], None] | None = None,
+    by: Groups | None = None,
 ) -> Columns:
-    """Read the columns of these names to the end and keep them.
+    """Read the columns of these names to the end and keep them; ``by`` adds a column, with no name, of group numbers.
 
     More than ``memory`` bytes go to files in a new folder within ``spool`` (None: the system's place for
     temporary files). ``watch`` is called with the table after each block. Errors as of `Table.blocks`; DataError
     where the files cannot be written. Whatever ends this early, an interrupt too, leaves no files.
     """
     folder = Folder(spool)
-    held = _Held(len(columns), memory)
+    names = (*columns, "") if by is not None else tuple(columns)
+    held = _Held(len(names), memory)
     writer: _Writer | None = None
     try:
-        for block in table.blocks(columns, room=held.room):
-            if writer is None and not held.add(block.columns):
-                writer = _Writer(len(columns), folder)
+        for block in table.blocks(columns, by=by, room=None if by is not None else held.room):
+            found = block.columns
+            if block.groups is not None:
+                found = [*found, block.groups.astype("float64")]
+            if writer is None and not held.add(found):
+                writer = _Writer(len(names), folder)
                 writer.add(held.columns)
                 held.close()
             if writer is not None:
-                writer.add(block.columns)
+                writer.add(found)
             if watch is not None:
                 watch(table)
         if writer is None:
-            return Columns(columns, held.columns)
+            return Columns(names, held.columns)
         writer.finish()
-        return Spooled(columns, writer.rows, folder)
+        return Spooled(names, writer.rows, folder)
     except BaseException:
         if writer is not None:
             writer.close()

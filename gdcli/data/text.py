@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from gdcli.data.cells import Numbers, UnfinishedError, never_closed, records
 from gdcli.data.fast import Quick
 from gdcli.data.header import read_header
-from gdcli.data.parts import Part, Room, Skip, arrays
+from gdcli.data.parts import Label, Labels, Part, Room, Skip, arrays, columns_of_labels
 from gdcli.data.quick import QuickWays
 from gdcli.data.streams import LONGEST_LINE, Lines, Supply
 from gdcli.errors import DataError
@@ -44,13 +44,18 @@ class Text:
         self._supply.close()
 
     def parts(
-        self, wanted: Sequence[int], skip: Skip | None, text: bool, room: Room | None = None
+        self,
+        wanted: Sequence[int],
+        skip: Skip | None,
+        text: bool,
+        labels: Sequence[int] = (),
+        room: Room | None = None,
     ) -> Iterator[Part]:
         """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, anew = self._supply.lines()
         if anew and read_header(lines).titles != self.titles:
             raise DataError(f"{self.name} has changed while it was read")
-        numbers = Numbers(self.name, self.titles, wanted, self.delimiter, skip)
+        numbers = Numbers(self.name, self.titles, wanted, self.delimiter, skip, labels)
         size, seen = 1, 0
         try:
             while block := lines.view(size):
@@ -75,13 +80,14 @@ class Text:
         rows: bytes | memoryview = block
         if lines.ended and bytes(block[-3:]).endswith((b"\n\n", b"\n\r\n")):  # blank lines at the end
             rows = bytes(block).rstrip(b"\r\n") + b"\n"
-        quick = self._quickly.read(rows, numbers.wanted, length, room)
+        quick = self._quickly.read(rows, numbers.wanted, length, numbers.labels, room)
         if quick is None:
             return None
         if rows is block:
             lines.counted(len(quick.columns[0]))  # of a plain block each line is a row
         if not len(quick.doubtful):
-            return Part(quick.columns, lines.first, _texts(bytes(rows)) if text else None)
+            texts = _texts(bytes(rows)) if text else None
+            return Part(quick.columns, lines.first, texts, None, quick.labels)
         return self._decided(bytes(rows), lines.first, numbers, quick, text)
 
     def _decided(self, block: bytes, first: int, numbers: Numbers, quick: Quick, text: bool) -> Part:
@@ -93,16 +99,16 @@ class Text:
         columns = [np.array(column) for column in quick.columns]
         for row in quick.doubtful.tolist():
             record = next(records([texts[row]], first + row, self.delimiter, self.name))
-            values = numbers.of(record)
-            used[row] = values is not None
-            for column, value in zip(columns, values or (), strict=False):
+            kept = numbers.of(record)
+            used[row] = kept is not None
+            for column, value in zip(columns, kept.values if kept else (), strict=False):
                 column[row] = value
         if used.all():
-            return Part(columns, first, texts if text else None)
+            return Part(columns, first, texts if text else None, None, quick.labels)
         lines = first + np.flatnonzero(used)
-        return Part(
-            [c[used] for c in columns], lines, texts if text else None, used.tolist() if text else None
-        )
+        labels = [Labels(column.values, column.codes[used]) for column in quick.labels]
+        shown = texts if text else None
+        return Part([c[used] for c in columns], lines, shown, used.tolist() if text else None, labels)
 
     def _slow(self, block: bytes, first: int, numbers: Numbers, last: bool, text: bool) -> tuple[Part, bytes]:
         """Return the rows of a block as the csv module reads them, and the lines of a row that goes on after it."""
@@ -110,24 +116,27 @@ class Text:
         texts.pop()
         rows: list[list[float]] = []
         lines: list[int] = []
+        keys: list[list[Label]] = []
         shown: list[str] = []
         used: list[bool] = []
         rest = b""
         try:
             for record in records(texts, first, self.delimiter, self.name):
-                values = numbers.of(record)
-                if values is not None:
-                    rows.append(values)
+                kept = numbers.of(record)
+                if kept is not None:
+                    rows.append(kept.values)
+                    keys.append(kept.labels)
                     lines.append(record.line)
                 if text:
                     shown.append(record.text)
-                    used.append(values is not None)
+                    used.append(kept is not None)
         except UnfinishedError as place:
             rest = "".join(f"{line}\n" for line in texts[place.line :]).encode("utf-8", "surrogateescape")
             if last or len(rest) > LONGEST_LINE:
                 raise never_closed(self.name, first + place.line, texts[place.line]) from None
         columns, numbered = arrays(rows, lines, len(numbers.wanted))
-        return Part(columns, numbered, shown if text else None, used if text else None), rest
+        labels = columns_of_labels(keys, len(numbers.labels))
+        return Part(columns, numbered, shown if text else None, used if text else None, labels), rest
 
 
 def _texts(block: bytes) -> list[str]:

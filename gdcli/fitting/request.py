@@ -25,6 +25,7 @@ class FitRequest:
 
     ``files`` are paths, globs, or ``-`` for standard input; ``data`` has columns at hand instead, arrays by name.
     With ``no_cache`` the machine code that reads files is not kept on disk.
+    ``by`` are the columns whose labels make groups, each with a fit of its own.
     """
 
     model: str
@@ -45,6 +46,7 @@ class FitRequest:
     source: str = ""
     no_cache: bool = False
     data: Mapping[str, Any] | None = None
+    by: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raise UsageError for options that exclude each other or make no sense together."""
@@ -161,6 +163,8 @@ def request_from(
     for name in ("constants", "bounds", "columns"):
         if name in texts:
             texts[name] = _texts(texts[name])
+    if isinstance(texts.get("by"), str):
+        texts["by"] = (texts["by"],)
     if start is not None:
         texts["start"] = (start,) if isinstance(start, str) else _texts(start)
     if isinstance(data, Mapping):
