@@ -69,7 +69,23 @@ ALLOWED = {
     # What is asked: read from the texts of a command, before anything is solved.
     "problem": {"language", "objective.space", "objective.build"},
     # An answer from its record.
-    "restored": {"problem", "outcome", "objective.space", "solvers.types", "solvers.vectors"},
+    "restored": {
+        "api",
+        "batch_sizes",
+        "comparisons",
+        "examination",
+        "fitting",
+        "outcome",
+        "problem",
+        "problems",
+        "stochastic",
+        "analysis",
+        "calculus",
+        "language.syntax",
+        "objective.audited",
+        "objective.space",
+        "solvers",
+    },
     # Programs of other languages from what was solved.
     "emission": {"problem", "language", "calculus", "codegen", "objective.compiled"},
     # Runs of the api from many starts.
@@ -114,7 +130,7 @@ NAMED = {
     },
     "problems": {"api"},
     "examination": {"problem"},
-    "cli": {"problem"},
+    "cli": {"comparisons", "problem"},
     "problem": {"objective"},
     "outcome": {"objective.space", "problem", "solvers.types"},
     "evidence": {"objective.space"},

@@ -286,8 +286,9 @@ COMMANDS: dict[str, Command] = {
             "show",
             "gdcli.cli.show:run",
             "Show a stored answer as its own run would have.",
-            "Show a stored result (--format json) or trace (jsonl) of minimize or maximize as the table that its run "
-            "showed, with the path where it is a trace; --plot draws that.",
+            "Show what any command has stored (--format json or jsonl) as the table that its run showed, with the path "
+            "where there are lines of it; of the answers of gd run their table. --plot draws the picture of the run, "
+            "for which functions are evaluated and the data of a fit are read again.",
             (_STORED,),
             (
                 options.only(options.OUTPUT, "--format")[0]._replace(
