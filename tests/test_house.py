@@ -94,6 +94,7 @@ ALLOWED = {
     # Besides the floors right below it the names of variables (space), and the words of an outcome.
     "cli": {
         "data.digest",
+        "data.source",
         "api",
         "checkpoints",
         "solvers.keeping",
