@@ -241,6 +241,7 @@ COMMANDS: dict[str, Command] = {
             (
                 *options.DATA,
                 *options.BATCHES,
+                *options.BATCH_ENGINE,
                 *options.only(options.OUTPUT, "--format", "--timing", "--output"),
                 *options.PLOT_BATCHES,
             ),

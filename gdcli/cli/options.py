@@ -469,6 +469,12 @@ FIT_ENGINE = (
     ENGINE[0]._replace(help="What computes a fit by epochs: python, numpy, native (machine code)."),
     ENGINE[1],
 )
+BATCH_ENGINE = (
+    ENGINE[0]._replace(
+        help="What computes: python (not for all rows at once), numpy, native (machine code)."
+    ),
+    ENGINE[1],
+)
 SOLVER = METHOD + STOPPING + ENGINE
 GRADIENT = (
     Option(
