@@ -301,3 +301,33 @@ def test_the_code_is_that_of_the_first_in_the_order_of_the_input() -> None:
     assert tally.exit_code == 7
     assert ": 1 converged, 3 error" in tally.text(1e9)
     assert Tally().exit_code == 0
+
+
+@pytest.mark.parametrize("more", [(), ("--jobs", "2")])
+def test_a_name_goes_into_every_answer(more: tuple[str, ...]) -> None:
+    bad: list[dict[str, Any]] = [
+        {"expression": "x**2", "strat": {"x": 3}},
+        {"expression": "x**2", "bounds": 7},
+        {"expression": "sine(x)"},
+        {"expression": "log(x)", "start": {"x": -1}},
+        {"expression": "x**2", "tol": "small"},
+        {"command": "fit", "expression": "y ~ a*t", "data": "none.csv"},
+        {"command": "dance"},
+        {"expression": "-x**2"},
+        {"expression": "x**2"},
+    ]
+    named = [problem | {"name": f"number {i}"} for i, problem in enumerate(bad)]
+    _, answers, _ = run(text(named), *more)
+    assert [answer["name"] for answer in answers] == [problem["name"] for problem in named]
+    table = gd("run", "-", "--format", "table", *more, stdin=text(named)).stdout
+    assert all(table.count(f"{problem['name']}") >= 1 for problem in named)
+    # A name that is none, or is not to be read, leaves the number of the line.
+    for line in (
+        b'{"name": 5, "expression": "x"}',
+        b'{"name": "a", "expression"',
+        b"[]",
+        b'{"name": "a", "name": "b"}',
+    ):
+        _, answers, _ = run(line + b"\n", *more)
+        assert "name" not in answers[0]
+        assert answers[0]["line"] == 1
