@@ -144,7 +144,7 @@ def read_tables(content: bytes, file: str, options: Options) -> list[Entry]:
 
     text = ""
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
         tables = tomllib.loads(text)
     except UnicodeDecodeError as fault:
         raise UsageError(f"{file}: not UTF-8 text (byte {fault.start})") from None

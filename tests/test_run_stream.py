@@ -325,9 +325,26 @@ def test_a_name_goes_into_every_answer(more: tuple[str, ...]) -> None:
     for line in (
         b'{"name": 5, "expression": "x"}',
         b'{"name": "a", "expression"',
-        b"[]",
         b'{"name": "a", "name": "b"}',
     ):
         _, answers, _ = run(line + b"\n", *more)
         assert "name" not in answers[0]
         assert answers[0]["line"] == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_the_problems(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    line = json.dumps({"expression": "x**2", "start": {"x": 1}}).encode()
+    code, answers, _ = run(mark + line + b"\r\n" + line)
+    assert (code, [answer["status"] for answer in answers]) == (0, ["converged"] * 2)
+    table = b"[p]\nexpression = 'x**2'\nstart = {x = 1}\n"
+    assert gd("run", "-", stdin=mark + table).returncode == 0
+    (tmp_path / "p.toml").write_bytes(mark + table)
+    assert gd("run", str(tmp_path / "p.toml")).returncode == 0
+
+
+@pytest.mark.parametrize("nothing", [b"", b"\n \n"])
+def test_no_problems_have_no_answers(nothing: bytes) -> None:
+    """An empty stream is no table: what reads the answers would stumble over one."""
+    code, answers, told = run(nothing)
+    assert (code, answers, "nothing to solve" in told) == (0, [], True)
