@@ -267,6 +267,23 @@ def test_answers_of_a_stream_are_shown_as_its_table(
         assert called(["show", answers], capsys) == (0, live, "")
 
 
+def test_answers_put_together_are_shown_as_one_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = ""
+    for words in (["minimize", "x**2", "--start", "x=1"], ["minimize", "sine(x)"], ["maximize", "-x**2"]):
+        for form in ("json", "jsonl"):
+            text += called([*words, "--format", form], capsys)[1]
+    (tmp_path / "a").write_text(text)
+    code, out, err = called(["show", str(tmp_path / "a")], capsys)
+    assert (code, err) == (0, "")
+    assert out.endswith("6 problems: 4 ok, 2 missed\n")
+    assert "MISSED        answer 3: unknown function sine\n" in out
+    (tmp_path / "a").write_text(text + "{broken")
+    number = text.count("\n") + 1
+    assert f"a:{number}: not JSON" in called(["show", str(tmp_path / "a")], capsys)[2]
+
+
 def test_one_answer_of_a_stream_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, one = tmp_path / "p.jsonl", tmp_path / "one"
     file.write_text("\n".join(PROBLEMS) + "\n")

@@ -1,7 +1,7 @@
 """Stored answers: results and traces as `gd` wrote them, read back.
 
-A file is one JSON object (``--format json``) or lines (``jsonl``: the points of the path, then the result). What is no
-result of `gd` is refused with the reason.
+A file is one JSON object (``--format json``), or many: lines (``jsonl``: the points of the path, then the result), or
+answers put one after the other. What is no result of `gd` is refused with the reason.
 """
 
 from __future__ import annotations
@@ -64,11 +64,12 @@ def one_result(name: str, records: Sequence[Record]) -> Stored:
 
 def no_result(name: str, records: Sequence[Record]) -> DataError:
     """Return the error of a file without a result."""
-    kinds = sorted({str(record.get("type")) for record in records})
+    kinds = sorted({str(record["type"]) for record in records if "type" in record})
     if kinds == ["iterate"]:
         hint = "its run was ended before it could write one"
         return DataError(f"{name} holds a path without its result", hint)
-    told = f"{name} holds no result" + (f" ({', '.join(kinds)})" if records else ", it is empty")
+    what = f" ({', '.join(kinds)})" if kinds else " of gd" if records else ", it is empty"
+    told = f"{name} holds no result{what}"
     return DataError(told, "it must be what gd --format json or jsonl wrote")
 
 
@@ -110,18 +111,23 @@ def _text(path: str, name: str) -> str:
 
 
 def _records(text: str, name: str) -> list[Record]:
-    try:
-        found = [json.loads(text)]
-    except (ValueError, RecursionError):
-        found = []
-        for number, line in enumerate(text.splitlines(), 1):
-            try:
-                found += [json.loads(line)] if line.strip() else []
-            except (ValueError, RecursionError) as fault:
-                raise DataError(f"{name}:{number}: not JSON: {fault}") from None
-    for record in found:
+    """The objects of a text, one after the other, each on a line or on many."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        try:
+            record, at = decoder.raw_decode(text, at)
+        except json.JSONDecodeError as fault:
+            raise DataError(f"{name}:{fault.lineno}: not JSON: {fault.msg}") from None
+        except (ValueError, RecursionError):
+            line = text.count("\n", 0, at) + 1
+            told = "nested too deeply, or a number with too many digits"
+            raise DataError(f"{name}:{line}: not JSON: {told}") from None
         if not isinstance(record, dict):
             raise DataError(
                 f"{name} holds no result of gd", "it must be what gd --format json or jsonl wrote"
             )
+        found.append(record)
     return found

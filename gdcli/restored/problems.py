@@ -40,7 +40,8 @@ class Answered(NamedTuple):
 
 def answered(record: Record, number: int) -> Answered:
     """Return the answer to a problem, the ``number``-th of its file. Raises as `fault`."""
-    name = str(record.get("name") or f"line {record.get('line', number)}")
+    place = f"line {record['line']}" if "line" in record else f"answer {number}"
+    name = str(record.get("name") or place)
     wanted: Any = record.get("expected")
     expect = None
     if wanted is not None:
