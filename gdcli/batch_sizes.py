@@ -95,7 +95,9 @@ def compare_batch_sizes(
         watch = () if observers is None else observers(size)
         hook = None if progress is None else progress(size)
         try:
-            made = run_stochastic(row, data, x0, told, watch, box=box, held_out=held_out, progress=hook)
+            # Steps on all rows are sums over them, which have an engine of their own.
+            summed = replace(row, engine=told.engine) if size is None else row
+            made = run_stochastic(summed, data, x0, told, watch, box=box, held_out=held_out, progress=hook)
         except UsageError:
             raise
         except GdError as fault:

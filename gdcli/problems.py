@@ -22,6 +22,7 @@ read by `gdcli.api.read_problem`, the options by whoever knows them.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -143,7 +144,7 @@ def read_tables(content: bytes, file: str, options: Options) -> list[Entry]:
 
     text = ""
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
         tables = tomllib.loads(text)
     except UnicodeDecodeError as fault:
         raise UsageError(f"{file}: not UTF-8 text (byte {fault.start})") from None
@@ -178,6 +179,17 @@ def read_line(line: bytes, file: str, number: int, options: Options) -> Entry:
     if not isinstance(name, str):
         raise UsageError(f"{place} name: must be text")
     return _entry(f"{place}:", name, content, options)
+
+
+def name_of_line(line: bytes) -> str:
+    """Return the name of a problem of which something else is wrong; empty where it cannot be read."""
+    import json
+
+    with suppress(ValueError, RecursionError, _TwiceError):
+        content = json.loads(line.decode("utf-8"), object_pairs_hook=_without_twins)
+        if isinstance(content, dict) and isinstance(content.get("name"), str):
+            return str(content["name"])
+    return ""
 
 
 class _TwiceError(Exception):

@@ -222,3 +222,9 @@ def test_the_gradients_offered_are_those_there_are() -> None:
     from gdcli.objective import build
 
     assert options.GRADIENTS == build.GRADIENTS
+
+
+def test_options_after_two_dashes_are_told_where_to_go() -> None:
+    with pytest.raises(UsageError) as error:
+        arrange(["--", "-x**2", "--start", "x=1"], COMMANDS["minimize"])
+    assert error.value.hint == "nothing after -- is an option: put the options before it"

@@ -135,3 +135,24 @@ def test_the_picture_has_a_curve_for_each(tmp_path: Path, capsys: pytest.Capture
     path = tmp_path / "batches.svg"
     assert run(["compare-batch", MODEL, LINE, "--epochs", "2", "--plot", str(path)]) == 0
     assert path.read_text(encoding="utf-8").lstrip().startswith("<?xml")
+
+
+def test_the_engine_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    def engines(*words: str) -> list[str]:
+        found = told(capsys, MODEL, LINE, "--epochs", "2", "--timing", "--no-cache", *words)
+        return [one["engine"] for one in found["batches"]]
+
+    assert engines("--engine", "python", "--batch-size", "1,5") == ["python", "python"]
+    assert engines("--engine", "numpy") == ["numpy"] * 3
+    assert run(["compare-batch", MODEL, LINE, "--engine", "python"]) == 2
+    assert "'all' is among the batch sizes" in capsys.readouterr().err
+    assert run(["compare-batch", MODEL, LINE, "--engine", "nativ"]) == 2
+    pytest.importorskip("llvmlite")
+    assert engines("--engine", "native") == ["native"] * 3
+
+
+def test_engines_with_the_same_steps_have_the_same_bits(capsys: pytest.CaptureFixture[str]) -> None:
+    words = (MODEL, LINE, "--epochs", "3", "--batch-size", "1", "--engine")
+    python = told(capsys, *words, "python")
+    pytest.importorskip("llvmlite")
+    assert told(capsys, *words, "native")["batches"] == python["batches"]

@@ -70,7 +70,23 @@ ALLOWED = {
     # What is asked: read from the texts of a command, before anything is solved.
     "problem": {"language", "objective.space", "objective.build"},
     # An answer from its record.
-    "restored": {"problem", "outcome", "objective.space", "solvers.types", "solvers.vectors"},
+    "restored": {
+        "api",
+        "batch_sizes",
+        "comparisons",
+        "examination",
+        "fitting",
+        "outcome",
+        "problem",
+        "problems",
+        "stochastic",
+        "analysis",
+        "calculus",
+        "language.syntax",
+        "objective.audited",
+        "objective.space",
+        "solvers",
+    },
     # Programs of other languages from what was solved.
     "emission": {"problem", "language", "calculus", "codegen", "objective.compiled"},
     # Runs of the api from many starts.
@@ -79,6 +95,7 @@ ALLOWED = {
     # Besides the floors right below it the names of variables (space), and the words of an outcome.
     "cli": {
         "data.digest",
+        "data.source",
         "api",
         "checkpoints",
         "solvers.keeping",
@@ -115,7 +132,7 @@ NAMED = {
     },
     "problems": {"api"},
     "examination": {"problem"},
-    "cli": {"problem"},
+    "cli": {"comparisons", "problem"},
     "problem": {"objective"},
     "outcome": {"objective.space", "problem", "solvers.types"},
     "evidence": {"objective.space"},

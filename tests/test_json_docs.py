@@ -26,6 +26,9 @@ COMMANDS = (
     "minimize 'x + sine(x)' --start x=1",
     "compare-lr 'x**2' --start x=1 --lr 0.1,2",
     "compare-methods 'x**2' --start x=1 --method gd,bfgs",
+    "compare-batch 'y ~ a*x + b' docs/line.csv --epochs 2 --validate 0.2 --timing",
+    "minimize '-exp(exp(x))' --start x=1",
+    "fit 'y ~ a*exp(b*t)' docs/decay.csv --start auto",
     "run examples.toml rosenbrock",
     "gradient 'x**2*y' --at x=1,y=2 --hessian --errors --latex",
     "gradient 'x**2*y' --at x=1,y=2 --trace",
@@ -37,7 +40,7 @@ BY_NAME = dict.fromkeys(
         *("start", "constants", "bounds", "point", "standard_errors", "t", "confidence", "formulas"),
         *("options", "data", "group"),
         *("columns", "gradient", "formula", "components", "latex", "local", "forward", "step_rules"),
-        *("options", "data"),
+        *("options", "data", "sums"),
     ],
     1,
 ) | {"correlation": 2}
@@ -70,4 +73,8 @@ def test_every_key_is_documented(
     found = {key for record in records for key in keys_of(record)}
     assert len(found) > 3
     assert found <= documented
-    assert {record["type"] for record in records} <= documented | {"compare-lr", "compare-methods"}
+    assert {record["type"] for record in records} <= documented | {
+        "compare-lr",
+        "compare-methods",
+        "compare-batch",
+    }

@@ -198,9 +198,6 @@ def test_a_stored_result_is_shown_without_the_path(tmp_path: Path) -> None:
     result = stored(tmp_path, *words)
     live = gd(*words).stdout.split("\n\n")
     assert gd("show", str(result)).stdout.split("\n\n") == [live[0], live[2]]
-    done = gd("show", str(result), "--plot", str(tmp_path / "p.png"))
-    assert (done.returncode, "this is a result alone" in done.stderr) == (2, True)
-    assert gd("show", str(stored(tmp_path, *COMMANDS[7], name="f.json"))).returncode == 8
     broken = edited(result, certificate__kind=None, reason="because")
     assert (gd("show", str(broken)).returncode, gd("show", str(broken)).stdout) == (8, "")
 

@@ -301,3 +301,50 @@ def test_the_code_is_that_of_the_first_in_the_order_of_the_input() -> None:
     assert tally.exit_code == 7
     assert ": 1 converged, 3 error" in tally.text(1e9)
     assert Tally().exit_code == 0
+
+
+@pytest.mark.parametrize("more", [(), ("--jobs", "2")])
+def test_a_name_goes_into_every_answer(more: tuple[str, ...]) -> None:
+    bad: list[dict[str, Any]] = [
+        {"expression": "x**2", "strat": {"x": 3}},
+        {"expression": "x**2", "bounds": 7},
+        {"expression": "sine(x)"},
+        {"expression": "log(x)", "start": {"x": -1}},
+        {"expression": "x**2", "tol": "small"},
+        {"command": "fit", "expression": "y ~ a*t", "data": "none.csv"},
+        {"command": "dance"},
+        {"expression": "-x**2"},
+        {"expression": "x**2"},
+    ]
+    named = [problem | {"name": f"number {i}"} for i, problem in enumerate(bad)]
+    _, answers, _ = run(text(named), *more)
+    assert [answer["name"] for answer in answers] == [problem["name"] for problem in named]
+    table = gd("run", "-", "--format", "table", *more, stdin=text(named)).stdout
+    assert all(table.count(f"{problem['name']}") >= 1 for problem in named)
+    # A name that is none, or is not to be read, leaves the number of the line.
+    for line in (
+        b'{"name": 5, "expression": "x"}',
+        b'{"name": "a", "expression"',
+        b'{"name": "a", "name": "b"}',
+    ):
+        _, answers, _ = run(line + b"\n", *more)
+        assert "name" not in answers[0]
+        assert answers[0]["line"] == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_the_problems(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    line = json.dumps({"expression": "x**2", "start": {"x": 1}}).encode()
+    code, answers, _ = run(mark + line + b"\r\n" + line)
+    assert (code, [answer["status"] for answer in answers]) == (0, ["converged"] * 2)
+    table = b"[p]\nexpression = 'x**2'\nstart = {x = 1}\n"
+    assert gd("run", "-", stdin=mark + table).returncode == 0
+    (tmp_path / "p.toml").write_bytes(mark + table)
+    assert gd("run", str(tmp_path / "p.toml")).returncode == 0
+
+
+@pytest.mark.parametrize("nothing", [b"", b"\n \n"])
+def test_no_problems_have_no_answers(nothing: bytes) -> None:
+    """An empty stream is no table: what reads the answers would stumble over one."""
+    code, answers, told = run(nothing)
+    assert (code, answers, "nothing to solve" in told) == (0, [], True)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import select
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from test_cli_process import MAIN, ROOT, environment, gd
 
 from gdcli.cli.commands import COMMANDS
-from gdcli.cli.completion import SCRIPTS, offered
+from gdcli.cli.completion import NOTHING, SCRIPTS, offered, offered_in_bash
 from gdcli.cli.help import FIRST
 from gdcli.cli.man import page
 from gdcli.solvers.registry import METHODS
@@ -27,20 +30,33 @@ from gdcli.solvers.registry import METHODS
         ("gd minimize --max-i", ["--max-iter"]),
         ("gd minimize x**2 --format js", ["json", "jsonl"]),
         ("gd minimize x**2 --format=js", ["--format=json", "--format=jsonl"]),
-        ("gd minimize x**2 --format = js", ["json", "jsonl"]),
         ("gd minimize --method newton-", ["newton-cg"]),
         ("gd compare-methods --method gd,bf", ["gd,bfgs"]),
         ("gd minimize --step-rule arm", ["armijo"]),
         ("gd minimize --emit py", ["python"]),
         ("gd completion z", ["zsh"]),
         ("gd man comp", ["compare-lr", "compare-methods", "compare-batch", "completion"]),
-        ("gd minimize --start x", []),
+        ("gd minimize --start x", [NOTHING]),
+        ("gd minimize x --lr ", [NOTHING]),
+        ("gd minimize x --output ", []),
+        ("gd minimize x --plot=a", []),
+        ("gd minimize ", []),
+        ("gd minimize x ", [NOTHING]),
+        ("gd show ", []),
+        ("gd methods ", [NOTHING]),
+        (f"gd minimize @{ROOT}/examples.to", [f"@{ROOT}/examples.toml"]),
+        (f"gd minimize x --start=@{ROOT}/doc", [f"--start=@{ROOT}/docs/"]),
+        (f"gd run --jobs 2 {ROOT}/examples.toml rosen", ["rosenbrock"]),
+        (f"gd run --output a.toml '{ROOT}/examples.toml' rosen", ["rosenbrock"]),
+        (f"gd fit --weights t --predict a.csv m {ROOT}/docs/decay.csv --sigma=", ["--sigma=t", "--sigma=y"]),
+        (f"gd fit m {ROOT}/docs/decay.csv --columns X=t|", ["X=t|t", "X=t|y"]),
+        (f"gd fit m {ROOT}/docs/decay.csv --columns X", [NOTHING]),
         ("gd nonsense --f", []),
         ("gd minimize --nonsense=a", []),
         (f"gd run {ROOT}/examples.toml rosen", ["rosenbrock"]),
-        ("gd run none.toml a", []),
+        ("gd run none.toml a", [NOTHING]),
         (f"gd fit m {ROOT}/docs/decay.csv --weights ", ["t", "y"]),
-        ("gd fit m none.csv --weights ", []),
+        ("gd fit m none.csv --weights ", [NOTHING]),
     ],
 )
 def test_what_is_offered(typed: str, wanted: list[str]) -> None:
@@ -84,6 +100,7 @@ def place(tmp_path: Path) -> Path:
         (tmp_path / name).write_text(table)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "one.csv").write_text(table)
+    (tmp_path / "odd data.csv").write_text("Body mass (g),b c\n1,2\n2,3\n")
     with gzip.open(tmp_path / "big.csv.gz", "wt") as file:
         file.write(table)
     (tmp_path / "problems.jsonl").write_text('{"expression": "x**2", "start": {"x": 1}}\n')
@@ -97,19 +114,102 @@ def shell(line: str, place: Path, name: str = "sh") -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
-def test_bash_completes(place: Path) -> None:
-    for typed, wanted in (
-        ("gd mini", "minimize"),
-        ("gd minimize 'x**2' --metho", "--method"),
-        ("gd run examples.toml rosen", "rosenbrock"),
-    ):
-        words = typed.replace("'", "").split()
-        line = (
-            f"source <(gd completion bash); COMP_WORDS=({' '.join(repr(w) for w in words)}); "
-            f'COMP_CWORD={len(words) - 1}; _gd; printf "%s\\n" "${{COMPREPLY[@]}}"'
-        )
-        assert shell(line, place, "bash").stdout.splitlines()[0] == wanted
+BREAKS = " \t\n\"'@><=;|&(:"
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("gd minimize 'x**2' --format js", ["json", "jsonl"]),
+        ("gd minimize 'x**2' --format=js", ["json", "jsonl"]),
+        ("gd minimize 'x**2' --start=@exam", ["@examples.toml"]),
+        ("gd fit 'y ~ a' 'odd data.csv' --columns X=", ["Body_mass_g", "b_c"]),
+        ("gd fit 'y ~ a' odd\\ data.csv --sigma ", ["Body_mass_g", "b_c"]),
+        ("gd fit 'y ~ a' none.csv --sigma ", [NOTHING]),
+        ("gd minimize 'x", []),
+        ("gd ", [*COMMANDS, "--help", "--version"]),
+        ("", [*COMMANDS, "--help", "--version"]),
+    ],
+)
+def test_what_is_offered_in_bash(
+    line: str, wanted: list[str], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    assert offered_in_bash(line, BREAKS) == wanted
+
+
+# What is typed, and what stands there after a tabulator.
+COMPLETED = (
+    ("gd mini", "gd minimize"),
+    ("gd minimize 'x**2' --metho", "gd minimize x**2 --method"),
+    (
+        "gd minimize 'x**2' --format=jsonl --method newton-",
+        "gd minimize x**2 --format=jsonl --method newton-cg",
+    ),
+    ("gd compare-methods 'x' --method gd,bf", "gd compare-methods x --method gd,bfgs"),
+    ("gd run --jobs 2 examples.toml rosen", "gd run --jobs 2 examples.toml rosenbrock"),
+    ("gd fit m 'odd data.csv' --weights b", "gd fit m odd data.csv --weights b_c"),
+    ("gd fit m odd\\ data.csv --sigma=B", "gd fit m odd data.csv --sigma=Body_mass_g"),
+    ("gd fit m dec", "gd fit m decay.csv"),
+    ("gd minimize @exam", "gd minimize @examples.toml"),
+    ("gd minimize x --start=@exam", "gd minimize x --start=@examples.toml"),
+    ("gd minimize x --output=exam", "gd minimize x --output=examples.toml"),
+    ("gd minimize x --lr ", "gd minimize x --lr"),
+)
+
+
+def typed_in(name: str, keys: str, place: Path) -> str:
+    """What becomes of keys and a tabulator in an interactive shell: the words of the line as the shell takes them."""
+    import pty
+
+    start = {"bash": ["bash", "--norc", "-i"], "zsh": ["zsh", "-f", "-i"]}[name]
+    path = f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    env = environment(PATH=path, TERM="xterm", HOME=str(place), PS1="$ ")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        start, cwd=place, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    try:
+        define = "told() { printf '<%s|%s>\\n' told \"$*\"; }"
+        os.write(ours, f"{define}; source <(gd completion {name}); told ready\n".encode())
+        _seen(ours, rb"<told\|(ready)>")
+        # Control-A goes to the beginning of the line, where the command that prints it is put.
+        os.write(ours, keys.encode() + b"\t\x01told \n")
+        return _seen(ours, rb"<told\|(gd[^>]*)>")
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def _seen(terminal: int, wanted: bytes) -> str:
+    """Read a terminal until this is there, and return its group."""
+    text, end = b"", time.monotonic() + 60
+    while time.monotonic() < end:
+        if select.select([terminal], [], [], 1.0)[0]:
+            text += os.read(terminal, 65536)
+            found = re.search(wanted, text)
+            if found:
+                return found[1].decode()
+    raise AssertionError(text)
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh"])
+def test_a_shell_completes(name: str, place: Path) -> None:
+    if shutil.which(name) is None:
+        pytest.skip(f"no {name}")
+    for keys, wanted in COMPLETED:
+        assert typed_in(name, keys, place) == wanted
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish")
+def test_fish_completes(place: Path) -> None:
+    for keys, wanted in COMPLETED:
+        line = f"gd completion fish | source; complete -C {shlex.quote(keys)}"
+        found = [text.partition("\t")[0] for text in shell(line, place, "fish").stdout.splitlines()]
+        word = wanted.rpartition(" ")[2]
+        assert found[:1] == ([] if word == "--lr" else [word]), keys
 
 
 def needed(example: str) -> set[int]:

@@ -109,6 +109,8 @@ def _check_positional(positional: list[str], command: Command) -> None:
     extra = positional[len(command.arguments)]
     shown = extra if len(extra) <= 40 else extra[:37] + "..."
     hint = "put the expression in quotes, so that the shell leaves it whole"
-    if len(extra) == 2 and extra[0] == "-" and extra[1].isalpha():
+    if extra.startswith("--"):
+        hint = "nothing after -- is an option: put the options before it"
+    elif len(extra) == 2 and extra[0] == "-" and extra[1].isalpha():
         hint = f"options have long names: 'gd {command.name} --help' lists them"
     raise UsageError(f"one {command.arguments[0].metavar} is expected, and '{shown}' is one more", hint)

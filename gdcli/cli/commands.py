@@ -57,7 +57,7 @@ _EXPRESSION = Argument(
 )
 
 
-_STORED = Argument("FILE", "file", "A stored result; '-' reads it from standard input.")
+_STORED = Argument("FILE", "file", "A stored answer; '-' reads it from standard input.")
 
 
 def _extremum(name: str, example: str) -> Command:
@@ -125,7 +125,7 @@ An epoch visits every row once, so row visits are the common measure of work. Ea
 batch. Without --lr each batch size has a rate of its own, 1/L with L the largest curvature of its batches.
 
 gap is how far the mean loss ended above its minimum, by a Newton step; noise is how far runs with other seeds end
-above it, on the average."""
+above it, on average."""
 
 _RESUME_TEXT = """Go on with a run of minimize, maximize or fit that was started with --checkpoint FILE.
 
@@ -144,7 +144,7 @@ COMMANDS: dict[str, Command] = {
         Command(
             "compare-lr",
             "gdcli.cli.compare_lr:run",
-            "Compare learning rates of gradient descent, with a verdict on each.",
+            "Compare learning rates of gradient descent.",
             _RATE_RULES,
             (_EXPRESSION._replace(help=_EXPRESSION.help.format("minimize")),),
             (
@@ -243,6 +243,7 @@ COMMANDS: dict[str, Command] = {
             (
                 *options.DATA,
                 *options.BATCHES,
+                *options.BATCH_ENGINE,
                 *options.only(options.OUTPUT, "--format", "--timing", "--output"),
                 *options.PLOT_BATCHES,
             ),
@@ -288,8 +289,9 @@ COMMANDS: dict[str, Command] = {
             "show",
             "gdcli.cli.show:run",
             "Show a stored answer as its own run would have.",
-            "Show a stored result (--format json) or trace (jsonl) of minimize or maximize as the table that its run "
-            "showed, with the path where it is a trace; --plot draws that.",
+            "Show what any command has stored (--format json or jsonl) as the table that its run showed, with the path "
+            "where there are lines of it; of the answers of gd run their table. --plot draws the picture of the run, "
+            "for which functions are evaluated and the data of a fit are read again.",
             (_STORED,),
             (
                 options.only(options.OUTPUT, "--format")[0]._replace(
@@ -323,7 +325,7 @@ COMMANDS: dict[str, Command] = {
             "Compare two stored answers, or traces.",
             "Compare two stored results (--format json), or traces (jsonl): what was asked differently, the first "
             "iteration at which the paths part, and how they ended. The exit code is 0 if all is the same, 9 if not.",
-            (_STORED, Argument("OTHER", "other", "Another one.")),
+            (_STORED, Argument("OTHER", "other", "The one to compare it with.")),
             options.only(options.OUTPUT, "--output"),
             (
                 "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.02 --format jsonl --output a.jsonl --max-iter 50",

@@ -20,6 +20,7 @@ def run(values: dict[str, Any]) -> int:
     request = request_of(values)
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import Canvas, text_stream
+    from gdcli.cli.receipts import of_comparison
     from gdcli.fitting.compare import compare_batches
     from gdcli.fitting.prepare import prepared
     from gdcli.fitting.request import FitSettings
@@ -47,7 +48,7 @@ def run(values: dict[str, Any]) -> int:
                 stream,
                 form,
                 partial(_page, ready, compared, timing),
-                batch_page.record(ready, compared, timing),
+                batch_page.record(ready, compared, timing) | of_comparison(values, ready.problem),
                 "batches",
                 batch_page.cells(timing),
             )

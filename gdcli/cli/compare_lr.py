@@ -16,6 +16,7 @@ def run(values: dict[str, Any]) -> int:
     from gdcli import api
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import Canvas, rates_picture, text_stream
+    from gdcli.cli.receipts import of_comparison
     from gdcli.report import rate_page
     from gdcli.report.comparison import write
     from gdcli.report.comparison_scenes import RatePath
@@ -34,7 +35,7 @@ def run(values: dict[str, Any]) -> int:
                 stream,
                 form,
                 lambda width, glyphs, bars: rate_page.page(found, width, glyphs, bars),
-                rate_page.record(found),
+                rate_page.record(found) | of_comparison(values, problem),
                 "rates",
                 rate_page.CELLS,
             )

@@ -13,6 +13,7 @@ def run(values: dict[str, Any]) -> int:
     text, source = expression_text(values["expression"])
     from gdcli import api
     from gdcli.cli.destination import Destination
+    from gdcli.cli.receipts import of_comparison
     from gdcli.report import method_page
     from gdcli.report.comparison import write
     from gdcli.report.tables import is_terminal
@@ -32,7 +33,7 @@ def run(values: dict[str, Any]) -> int:
             stream,
             form,
             lambda width, glyphs, bars: method_page.page(problem, runs, width, glyphs, bars, timing),
-            method_page.record(problem, runs, timing),
+            method_page.record(problem, runs, timing) | of_comparison(values, problem),
             "methods",
             method_page.cells(timing),
         )

@@ -36,7 +36,7 @@ def run(values: dict[str, Any]) -> int:
                 problem,
                 Wanted(**{name: values[name] for name in ("h", "hessian", "errors", "latex", "trace")}),
             )
-            _write(found, values, stream)
+            write(found, values["format"] or "table", stream)
         canvas.draw(partial(errors_picture, found))
     return int(found.exit_code)
 
@@ -79,8 +79,8 @@ def _problem(values: dict[str, Any], text: str, source: str) -> Problem:
         raise UsageError(message, hint, span) from None
 
 
-def _write(found: Examination, values: dict[str, Any], stream: TextIO) -> None:
-    form = values["format"] or "table"
+def write(found: Examination, form: str, stream: TextIO) -> None:
+    """Write what was found in one of the formats."""
     if form in ("json", "csv"):
         from gdcli.report import gradient_records
 

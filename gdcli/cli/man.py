@@ -27,6 +27,20 @@ _CODES = (
 )
 
 
+_ENVIRONMENT = (
+    ("COLUMNS", "the width of tables, where it is set"),
+    ("NO_COLOR", "no colours on a terminal, where it is set"),
+    ("GDCLI_CACHE_DIR", "the folder in which machine code is kept, in place of ~/.cache/gdcli"),
+    ("GDCLI_DEBUG", "the traceback of an error that is a fault of gd, where it is set"),
+)
+_ABOUT = """An expression is typed as Python writes arithmetic, in quotes. gd finds its minimum, fits it to data,
+or examines its gradient, and shows the answer with what speaks for it: 'converged' is a claim about the point, not
+about the loop. The answer goes to standard output, warnings and errors to standard error; the exit code tells how it
+ended. With --format json or jsonl the answer is one for programs, and can be shown, repeated and compared later."""
+# Commands that differ in a word.
+_SAME = {"maximize": "minimize"}
+
+
 def run(values: dict[str, Any]) -> int:
     """Print the manual page of `gd`, or of one command."""
     name = values["command_name"]
@@ -46,42 +60,66 @@ def page(command: Command | None = None) -> str:
     )
     lines = [
         f'.TH {title.upper()} 1 "" "gd {__version__}"',
+        # Words and gaps as they are typed: examples and options would be torn apart else.
+        ".nh",
+        ".ad l",
         ".SH NAME",
         f"{_text(title)} \\- {_text(summary)}",
     ]
     lines.append(".SH SYNOPSIS")
     if command is None:
         lines += [".B gd", ".I COMMAND", "[ARGUMENTS] [OPTIONS]"]
-        lines.append(".SH COMMANDS")
+        lines += [".SH DESCRIPTION", *_overview(), ".SH COMMANDS"]
         for one in COMMANDS.values():
-            lines += [f".SS {one.name}", *_body(one)]
+            lines += [f".SS {one.name}", *_body(one, _SAME.get(one.name, ""))]
     else:
         lines += [_text(command.usage), ".SH DESCRIPTION", *_body(command)]
     lines.append(".SH EXIT STATUS")
     for code, meaning in _CODES:
         lines += [".TP", f".B {code}", _text(meaning)]
+    lines.append(".SH ENVIRONMENT")
+    for name, meaning in _ENVIRONMENT:
+        lines += [".TP", f".B {name}", _text(meaning)]
     return "\n".join(lines) + "\n"
 
 
-def _body(command: Command) -> list[str]:
+def _overview() -> list[str]:
+    """What there is, and the examples that most people want."""
+    from gdcli.cli.help import FIRST
+
+    lines = [_text(" ".join(_ABOUT.split())), ".PP", "Most people want:", ".PP", ".nf"]
+    lines += [f"    {_text(example)}" for example in FIRST]
+    return [*lines, ".fi"]
+
+
+def _body(command: Command, same: str = "") -> list[str]:
+    """The text of a command, its arguments and options; ``same`` is a command before it that has the same ones."""
     lines: list[str] = []
     for paragraph in command.text.split("\n\n"):
         lines += [".PP", _text(" ".join(paragraph.split()))]
     lines += [".PP", f"Usage: {_text(command.usage)}"]
     for argument in command.arguments:
         lines += [".TP", f".I {_text(argument.metavar)}", _text(argument.help)]
+    lines += [".PP", f"Its options are those of {same}."] if same else _options(command)
+    if command.examples:
+        lines += [".PP", "Examples:", ".PP", ".nf"]
+        lines += [f"    {_text(example)}" for example in command.examples]
+        lines.append(".fi")
+    return lines
+
+
+def _options(command: Command) -> list[str]:
+    lines: list[str] = []
     group = ""
     for option in sorted(command.options, key=lambda o: [p.group for p in command.options].index(o.group)):
         if option.group != group:
             group = option.group
             lines += [".PP", f"{_text(group)}:"]
         metavar = f" \\fI{_text(option.metavar)}\\fR" if option.metavar else ""
-        default = f" (default: {_text(option.default)})" if option.default else ""
+        # That a flag is off without being given goes without saying.
+        said = option.default and (option.metavar or option.default != "off")
+        default = f" (default: {_text(option.default)})" if said else ""
         lines += [".TP", f"\\fB{_text(option.name)}\\fR{metavar}", _text(option.help) + default]
-    if command.examples:
-        lines += [".PP", "Examples:", ".nf"]
-        lines += [f"    {_text(example)}" for example in command.examples]
-        lines.append(".fi")
     return lines
 
 

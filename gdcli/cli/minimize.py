@@ -148,10 +148,12 @@ def writer_for(
     stream: TextIO,
     layout: Layout | None = None,
     words: Words | None = None,
+    timing: bool | None = None,
 ) -> Writer:
     """Return what shows the run in the format that was asked for.
 
-    ``layout`` and ``words`` are those of its kind of run (None: of a minimisation).
+    ``layout`` and ``words`` are those of its kind of run (None: of a minimisation). ``timing`` tells whether times are
+    shown (None: where they are asked for, and on a terminal).
     """
     from gdcli.objective.space import Space
     from gdcli.report.tables import Table, is_terminal
@@ -159,7 +161,7 @@ def writer_for(
     lengths = {name: len(v) if hasattr(v, "__len__") else None for name, v in problem.start.items()}
     space = Space(lengths)
     sign = -1 if problem.sense == "maximize" else 1
-    timing = values["timing"] or is_terminal(stream)
+    timing = values["timing"] or is_terminal(stream) if timing is None else timing
     every = values["every"]
     format = values["format"] or "table"
     if format in ("table", "plain") and not values["print"]:

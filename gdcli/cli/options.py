@@ -333,7 +333,7 @@ METHOD = (
 STOPPING = (
     Option(
         "--tol",
-        "Accuracy asked for; as below, 0 switches the rule off.",
+        "Accuracy asked for; 0 switches it off, as it does each of the rules below.",
         "1e-8; batch 1e-6",
         "NUMBER",
         tolerance,
@@ -467,6 +467,12 @@ ENGINE = (
 )
 FIT_ENGINE = (
     ENGINE[0]._replace(help="What computes a fit by epochs: python, numpy, native (machine code)."),
+    ENGINE[1],
+)
+BATCH_ENGINE = (
+    ENGINE[0]._replace(
+        help="What computes: python (not for all rows at once), numpy, native (machine code)."
+    ),
     ENGINE[1],
 )
 SOLVER = METHOD + STOPPING + ENGINE
@@ -693,8 +699,8 @@ FIT_OUTPUT = (
     *(option for option in OUTPUT if option.name in ("--every", "--timing", "--output")),
     Option(
         "--predict",
-        "Write the rows as they came with a column 'fitted' more: what the model says of the left side. "
-        "- writes them to standard output, in place of the answer.",
+        "Write the rows as they came with one more column, 'fitted': what the model says of the left side. "
+        "With - they go to standard output, in place of the answer.",
         "none",
         "FILE",
         group="Output",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gdcli.examination import Examination
     from gdcli.objective.space import Space
     from gdcli.report.comparison_scenes import RatePath
-    from gdcli.report.plot_data import Picture, Recorder, Values
+    from gdcli.report.plot_data import Picture, Point, Recorder, Values
     from gdcli.report.watch import Watch
 
 RESOLUTION = (48, 201)  # points along each side of a contour plot: at least, at most
@@ -205,10 +205,7 @@ class RunPlot:
         from gdcli.report import scenes
 
         best = outcome.run.best.at.x
-        # Of many starts an interrupted one was not observed.
-        points = self.recorder.points() or [
-            self.recorder.point(i) for i in (outcome.run.start, outcome.run.best)
-        ]
+        points = self._points(outcome)
         # Without an end: the value fell below all bounds, or it was never better than at the start.
         moved = outcome.run.last.iteration > outcome.run.best.iteration == 0
         extremum = "minimum" if outcome.sign > 0 else "maximum"
@@ -223,6 +220,7 @@ class RunPlot:
             sign=outcome.sign,
             gap=outcome.certificate.gain or 0.0,
             bounds=_bounds_of(outcome.problem, self._space, self._which),
+            followed=bool(self.recorder.points()),
         )
         if not self._which:
             return scenes.progress(run)
@@ -230,6 +228,11 @@ class RunPlot:
         if len(self._which) == 1:
             return scenes.curve(run, sample)
         return scenes.contours(run, sample, resolution(self._space.size))
+
+    def _points(self, outcome: Outcome) -> list[Point]:
+        # Of many starts an interrupted one was not observed.
+        ends = (outcome.run.start, outcome.run.best)
+        return self.recorder.points() or [self.recorder.point(i) for i in ends]
 
 
 def _bounds_of(problem: Problem, space: Space, which: Sequence[int]) -> tuple[tuple[float, float], ...]:

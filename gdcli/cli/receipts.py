@@ -10,6 +10,7 @@ from gdcli.cli.commands import COMMANDS
 from gdcli.cli.options import OWN_GROUPS
 
 if TYPE_CHECKING:
+    from gdcli.problem import Problem
     from gdcli.report.machine import Words
 
 # In the record of the problem as numbers; what was typed may have named a file.
@@ -44,6 +45,17 @@ def stamped(words: Words, values: Mapping[str, Any]) -> Words:
         return words.result(outcome, timing) | {"receipt": made}
 
     return words._replace(result=result)
+
+
+def of_comparison(values: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
+    """Return the receipt of a comparison on a problem, as an entry of its record."""
+    from gdcli.objective.space import Space
+    from gdcli.report.receipts import ground
+
+    command, page = str(values["command"]), {"drawn": True} if problem.drawn else {}
+    options = options_of(command, values["typed"])
+    size, data = Space(problem.lengths).size, data_of(values.get("files"))
+    return {"receipt": ground(command, options, size, data) | {"page": page}}
 
 
 def data_of(files: Any) -> dict[str, str | None]:

@@ -26,7 +26,7 @@ def run(values: dict[str, Any]) -> int:
     from gdcli.cli.destination import Destination
 
     first = stored.read(values["file"])
-    told = _changed_data(first)
+    told = changed_data(first)
     with Destination(values["output"]) as stream:
         second = Stored("now", (), _repeated(first))
         same_bits = _same_ground(first, second)
@@ -41,8 +41,8 @@ def run(values: dict[str, Any]) -> int:
     return DIFFERENT
 
 
-def _changed_data(first: Stored) -> list[tuple[str, str]]:
-    """What is known to have changed in the data. Raises DataError where they came through a pipe."""
+def changed_data(first: Stored) -> list[tuple[str, str]]:
+    """Return what is known to have changed in the data. Raises DataError where they came through a pipe."""
     from gdcli.data.digest import digest
 
     found = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Sequence
 
@@ -72,6 +73,8 @@ class Lines:
 
     def _line(self, line: bytes) -> None:
         self._number += 1
+        if self._number == 1:
+            line = line.removeprefix(BOM_UTF8)
         if self._too_long:
             self.pending.append(Task(self._number, None))
             self._too_long = False
@@ -83,7 +86,7 @@ class Lines:
         text = bytes(self._begun)
         if self.pending:
             text = self.pending[0].problem if isinstance(self.pending[0].problem, bytes) else b"?"
-        return text.lstrip()
+        return text.removeprefix(BOM_UTF8).lstrip()
 
     def whole(self) -> bytes:
         """Return the whole text, read to its end."""
@@ -103,7 +106,7 @@ class Lines:
 def open_problems(path: str, names: Sequence[str]) -> tuple[str, Tables | Lines]:
     """Return what the input is called, and its problems.
 
-    A name that ends in .toml, or text that does not begin with ``{``, is TOML; else each line is a problem. Raises
+    A name that ends in .toml, or text that begins with anything but ``{``, is TOML; else each line is a problem. Raises
     UsageError for what cannot be read, and for names of tables that there are not.
     """
     from gdcli import problems
@@ -139,11 +142,11 @@ def _opened(path: str) -> tuple[int, bool]:
 
 
 def _is_lines(lines: Lines) -> bool:
-    """Tell whether the text begins with ``{``, after reading as much of it as that takes."""
+    """Tell whether the text begins with ``{``, or is empty, after reading as much of it as that takes."""
     while True:
         begun = lines.begun()
         if begun or lines.ended:
-            return begun.startswith(b"{")
+            return not begun or begun.startswith(b"{")
         lines.fill()
 
 

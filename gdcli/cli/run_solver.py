@@ -78,7 +78,8 @@ class Solver:
         try:
             entry = self._entry(task)
         except UsageError as error:
-            return Checked("", None, None, error, error.message)
+            name = problems.name_of_line(task.problem) if isinstance(task.problem, bytes) else ""
+            return Checked(name, None, None, error, error.message)
         return self.check(entry)
 
     def _entry(self, task: Task) -> Entry:

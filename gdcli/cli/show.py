@@ -1,52 +1,91 @@
-"""`gd show`: a stored answer as the page, and the picture, that its own run would have shown."""
+"""`gd show`: a stored answer as the page, and the picture, that its own run would have shown.
+
+What a file holds decides what is shown: a result or the path of one, a comparison, a gradient, the answers of many
+problems, an error. Each kind is an `Exhibit`; what the page needs is read back by :mod:`gdcli.restored`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from gdcli.cli import stored
-from gdcli.errors import DataError, UsageError
+from gdcli.cli.stored import Record
+from gdcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from gdcli.api import Outcome, Problem
-    from gdcli.solvers.types import Iterate
+    from gdcli.report.plot_data import Picture
+
+Values = dict[str, Any]
 
 
-def run(values: dict[str, Any]) -> int:
+class Exhibit(NamedTuple):
+    """What is shown of a stored answer: ``write`` writes the page.
+
+    ``picture`` makes the picture, None where there is none because of what is ``missing``. ``path`` tells that there
+    are points which --every can thin, ``planes`` that --plane is read, ``timed`` that the times of the run were stored.
+    """
+
+    write: Callable[[TextIO], None]
+    picture: Callable[[], Picture] | None = None
+    missing: str = ""
+    path: bool = False
+    planes: bool = False
+    timed: bool = False
+
+
+def run(values: Values) -> int:
     """Show a stored answer; the exit code is 0, whatever the answer was."""
     from gdcli.cli.destination import Destination
-    from gdcli.cli.minimize import writer_for
-    from gdcli.cli.plotting import Canvas, RunPlot
+    from gdcli.cli.plotting import Canvas
 
-    problem, outcome, path = _restored(stored.read(values["file"]))
-    if values["plot"] and not path:
-        raise UsageError("--plot draws a path, and this is a result alone", "store a trace: --format jsonl")
-    plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
+    name, records = stored.all_of(values["file"])
+    shown = exhibit(values, name, records)
+    _check(values, shown)
     with Canvas(values["plot"], taken=values["output"]) as canvas:
-        with Destination(values["output"]) as stream:
-            writer = writer_for(values | {"print": None}, problem, stream)
-            for iterate in path:
-                writer(iterate)
-                if plot is not None:
-                    plot.recorder(iterate)
-            writer.finish(outcome)
-        if plot is not None:
-            canvas.draw(partial(plot.picture, outcome))
+        with Destination(values["output"]) as stream, stored.whole(name):
+            shown.write(stream)
+        if shown.picture is not None:
+            canvas.draw(shown.picture)
     return 0
 
 
-def _restored(answer: stored.Stored) -> tuple[Problem, Outcome, list[Iterate]]:
-    """Return what a stored answer tells. Raises DataError where parts of it are missing or of the wrong kind."""
-    from gdcli import restored
+def _check(values: Values, shown: Exhibit) -> None:
+    """Raise UsageError for options that have nothing to work on."""
+    if values["plot"] and shown.picture is None:
+        raise UsageError(f"--plot has nothing to draw: {shown.missing}", "leave it out")
+    if values["plane"] and not shown.planes:
+        raise UsageError("--plane is for runs of minimize and maximize", "leave it out")
+    if values["every"] is not None and not shown.path:
+        raise UsageError("--every thins a path, and there is none", "store one: --format jsonl")
+    if values["timing"] and not shown.timed:
+        raise UsageError("--timing: no times were stored", "store them: --format json --timing")
 
+
+def exhibit(values: Values, name: str, records: Sequence[Record]) -> Exhibit:
+    """Return what is shown of the records of a file. Raises DataError where they are no answer of `gd`."""
+    from gdcli.cli import show_runs, show_tables
+
+    # A comparison has its parts on lines before it, as a result has its path.
+    by_type = {str(record.get("type")): record for record in records}
+    with stored.whole(name):
+        for kind, make in show_tables.KINDS.items():
+            if kind in by_type:
+                return make(values, by_type[kind])
+        answers = [record for record in records if record.get("type") in ("result", "error")]
+        if len(answers) > 1:
+            return show_tables.many(values, answers)
+    if answers and answers[0]["type"] == "error" and answers[0].get("schema") == stored.SCHEMA:
+        return Exhibit(partial(_complaint, answers[0]), None, "this is an error")
+    answer = stored.one_result(name, records)
     if "standard_errors" in answer.result:
-        raise DataError(
-            f"{answer.name} holds a fit, and only minimize and maximize are shown", "gd rerun repeats it"
-        )
-    try:
-        problem = restored.problem(answer.result)
-        path = list(restored.path(answer.path, problem))
-        return problem, restored.outcome(answer.result, problem), path
-    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as fault:
-        raise DataError(f"{answer.name} holds no whole result: {fault!r}") from None
+        return show_runs.fit(values, answer)
+    return show_runs.extremum(values, answer)
+
+
+def _complaint(record: Record, stream: TextIO) -> None:
+    from gdcli.report.faults import fault_text
+    from gdcli.restored.problems import fault
+
+    stream.write(fault_text(fault(record)))

@@ -1,18 +1,21 @@
 """Stored answers: results and traces as `gd` wrote them, read back.
 
-A file is one JSON object (``--format json``) or lines (``jsonl``: the points of the path, then the result). What is no
-result of `gd` is refused with the reason.
+A file is one JSON object (``--format json``), or many: lines (``jsonl``: the points of the path, then the result), or
+answers put one after the other. What is no result of `gd` is refused with the reason.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from gdcli.errors import DataError, UsageError
 
 Record = dict[str, Any]
+SCHEMA = "gd.result/1"
 
 
 class Stored(NamedTuple):
@@ -36,19 +39,49 @@ def read(path: str) -> Stored:
 
     Raises UsageError for a file that cannot be read, DataError for one that holds no result of `gd`.
     """
+    name, records = all_of(path)
+    return one_result(name, records)
+
+
+def all_of(path: str) -> tuple[str, list[Record]]:
+    """Return what a file is called and all its records. Raises as `read`."""
     name = "standard input" if path == "-" else path
-    records = _records(_text(path, name), name)
+    return name, _records(_text(path, name), name)
+
+
+def one_result(name: str, records: Sequence[Record]) -> Stored:
+    """Return the one result among records, with the points of its path. Raises DataError where there is not one."""
     results = [record for record in records if record.get("type") == "result"]
     if not results:
-        kinds = sorted({str(record.get("type")) for record in records})
-        told = f"{name} holds no result" + (f" ({', '.join(kinds)})" if records else ", it is empty")
-        raise DataError(told, "it must be what gd --format json or jsonl wrote")
+        raise no_result(name, records)
     if len(results) > 1:
         raise DataError(f"{name} holds {len(results)} results", "one at a time: head -n 1 takes the first")
     result = results[0]
-    if result.get("schema") != "gd.result/1" or not _is_whole(result):
+    if result.get("schema") != SCHEMA or not _is_whole(result):
         raise DataError(f"{name} holds no result of gd", "it must be what gd --format json or jsonl wrote")
     return Stored(name, tuple(r for r in records if r.get("type") == "iterate"), result)
+
+
+def no_result(name: str, records: Sequence[Record]) -> DataError:
+    """Return the error of a file without a result."""
+    kinds = sorted({str(record["type"]) for record in records if "type" in record})
+    if kinds == ["iterate"]:
+        hint = "its run was ended before it could write one"
+        return DataError(f"{name} holds a path without its result", hint)
+    what = f" ({', '.join(kinds)})" if kinds else " of gd" if records else ", it is empty"
+    told = f"{name} holds no result{what}"
+    return DataError(told, "it must be what gd --format json or jsonl wrote")
+
+
+@contextmanager
+def whole(name: str) -> Iterator[None]:
+    """Within it, what is missing in a record or of the wrong kind is a DataError."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, UsageError) as fault:
+        told = fault.message if isinstance(fault, UsageError) else repr(fault)
+        hint = "another version of gd may have written it"
+        raise DataError(f"{name} holds no whole result: {told}", hint) from None
 
 
 def _is_whole(result: Record) -> bool:
@@ -78,18 +111,23 @@ def _text(path: str, name: str) -> str:
 
 
 def _records(text: str, name: str) -> list[Record]:
-    try:
-        found = [json.loads(text)]
-    except (ValueError, RecursionError):
-        found = []
-        for number, line in enumerate(text.splitlines(), 1):
-            try:
-                found += [json.loads(line)] if line.strip() else []
-            except (ValueError, RecursionError) as fault:
-                raise DataError(f"{name}:{number}: not JSON: {fault}") from None
-    for record in found:
+    """The objects of a text, one after the other, each on a line or on many."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        try:
+            record, at = decoder.raw_decode(text, at)
+        except json.JSONDecodeError as fault:
+            raise DataError(f"{name}:{fault.lineno}: not JSON: {fault.msg}") from None
+        except (ValueError, RecursionError):
+            line = text.count("\n", 0, at) + 1
+            told = "nested too deeply, or a number with too many digits"
+            raise DataError(f"{name}:{line}: not JSON: {told}") from None
         if not isinstance(record, dict):
             raise DataError(
                 f"{name} holds no result of gd", "it must be what gd --format json or jsonl wrote"
             )
+        found.append(record)
     return found

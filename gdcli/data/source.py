@@ -13,14 +13,13 @@ from __future__ import annotations
 import glob
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gdcli.data.header import names_of
 from gdcli.data.parts import Part, Room, Skip, Source
 from gdcli.data.streams import COLUMNAR, Supply
-from gdcli.data.temporary import Folder
 from gdcli.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -233,15 +232,13 @@ def open_table(
     missing: str = "error",
     stdin: BinaryIO | None = None,
     reader: str = "auto",
-    copy: Folder | None = None,
     use_cache: bool = True,
 ) -> Table:
     """Open files and patterns of files as one table; ``-`` is ``stdin``.
 
     All must have the same columns in the same order. ``reserved`` has the names that no column may have. For
-    ``reader`` see `quick.READERS`; machine code is kept on disk if ``use_cache``. With a folder as ``copy``, what
-    comes through a pipe is written there too, so that its rows can be read a second time. Raises DataError for what
-    is no table; nothing is read beyond the headers.
+    ``reader`` see `quick.READERS`; machine code is kept on disk if ``use_cache``. Raises DataError for what is no
+    table; nothing is read beyond the headers.
     """
     files = expand(paths)
     if not files:
@@ -249,9 +246,7 @@ def open_table(
     sources: list[Source] = []
     try:
         for path in files:
-            number = len(sources)
-            kept = None if copy is None else lambda number=number: copy.create(f"rows-{number}")
-            sources.append(_open(path, stdin, reader, kept, use_cache))
+            sources.append(_open(path, stdin, reader, use_cache))
             _check_same(sources[0], sources[-1])
         first = sources[0]
         names = names_of(first.titles, reserved, f"{first.name}:{first.header_line}", first.header)
@@ -262,11 +257,9 @@ def open_table(
     return Table(sources, names, missing)
 
 
-def _open(
-    path: str, stdin: BinaryIO | None, reader: str, copy: Callable[[], BinaryIO] | None, use_cache: bool
-) -> Source:
+def _open(path: str, stdin: BinaryIO | None, reader: str, use_cache: bool) -> Source:
     """Open one source as what its first bytes say it is."""
-    supply = Supply(path, stdin, copy)
+    supply = Supply(path, stdin)
     try:
         if supply.start.startswith(COLUMNAR) and supply.again:
             from gdcli.data.columnar import Columnar

@@ -45,8 +45,8 @@ class Stream:
     its first bytes.
     """
 
-    def __init__(self, path: str, stdin: BinaryIO | None = None, name: str = "") -> None:
-        self.name = name or (STDIN if path == "-" else path)
+    def __init__(self, path: str, stdin: BinaryIO | None = None) -> None:
+        self.name = STDIN if path == "-" else path
         self.start = b""
         self.again = False
         self._file = self._opened(path, stdin)
@@ -196,7 +196,7 @@ class Lines:
     which is counted when it is asked for, unless it is told before (`counted`).
     """
 
-    def __init__(self, stream: Stream, tee: BinaryIO | None = None) -> None:
+    def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.name = stream.name
         self.first = self._line = 1
@@ -205,7 +205,6 @@ class Lines:
         self._rest = b""  # read, not yet given out
         self._ended = False
         self._held = 0  # bytes at the beginning of the rest that are not enough by themselves
-        self._tee = tee
 
     def take(self, size: int) -> bytes:
         """Return a block of whole lines of about ``size`` bytes; nothing at the end.
@@ -249,8 +248,6 @@ class Lines:
         self._reserve(used, asked)
         space = memoryview(self._buffer)[used : used + asked]
         got = self.stream.fill(space)
-        if self._tee is not None:
-            self._tee.write(space[:got])
         self._ended = not got
         return got
 
@@ -300,36 +297,22 @@ class Lines:
 
 
 class Supply:
-    """The lines of one file or pipe, from their beginning, as often as they are wanted.
+    """The lines of one file or pipe, from their beginning: of a regular file as often as wanted, of a pipe once."""
 
-    A regular file is opened anew each time. A pipe can be read once, unless ``copy`` names a file: then what
-    comes out of it is written there on the way, and read from there afterwards.
-    """
-
-    def __init__(
-        self, path: str, stdin: BinaryIO | None = None, copy: Callable[[], BinaryIO] | None = None
-    ) -> None:
+    def __init__(self, path: str, stdin: BinaryIO | None = None) -> None:
         self._path = path
-        self._copy = copy
-        self._file: BinaryIO | None = None
         stream = Stream(path, stdin)
         self.name, self.again = stream.name, stream.again
         self.start = stream.start
-        if not self.again and copy is not None:
-            self._file = copy()
-        self._lines: Lines | None = Lines(stream, self._file)
+        self._lines: Lines | None = Lines(stream)
 
     def lines(self) -> tuple[Lines, bool]:
         """Return the lines and whether they begin anew; not, where the header has been taken from them."""
         if self._lines is not None:
             return self._lines, False
-        if self.again:
-            self._lines = Lines(Stream(self._path))
-        elif self._file is not None:
-            self._file.flush()
-            self._lines = Lines(Stream(self._file.name, name=self.name))
-        else:
+        if not self.again:
             raise DataError(f"{self.name} can be read only once")
+        self._lines = Lines(Stream(self._path))
         return self._lines, True
 
     def rest(self) -> None:
@@ -338,9 +321,7 @@ class Supply:
             self.close()
 
     def close(self) -> None:
-        """Close the stream that is open; the copy of a pipe that was not read to its end is no use."""
+        """Close the stream that is open."""
         if self._lines is not None:
-            if self._file is not None and not self.again and not self._lines.ended:
-                self._file = None
             self._lines.stream.close()
             self._lines = None

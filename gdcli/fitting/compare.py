@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from gdcli.batch_sizes import BatchComparison, compare_batch_sizes
+from gdcli.errors import UsageError
 from gdcli.fitting.solve import with_engine
 from gdcli.fitting.stochastic import box_and_start, stochastic_settings, visited
 
@@ -30,7 +32,13 @@ def compare_batches(
     progress: ProgressHook | None = None,
 ) -> Compared:
     """Descend on the data of a fit with each of ``sizes`` (None: all rows). Raises UsageError for bad settings."""
-    prepared = with_engine(prepared, settings)
+    if settings.engine == "python" and None in sizes:
+        raise UsageError(
+            "the engine python is for steps by some of the rows, and 'all' is among the batch sizes",
+            "leave it out: --batch-size 1,32",
+        )
+    # Each run is one by epochs, also where no option of the settings says so.
+    prepared = with_engine(prepared, replace(settings, batch_size=1))
     learned, held_out = visited(prepared, settings)
     box, start, notes = box_and_start(prepared)
     hook = None if progress is None else lambda size: progress

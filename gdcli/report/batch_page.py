@@ -33,6 +33,7 @@ def record(ready: Prepared, compared: Compared, timing: bool) -> records.Record:
     return (
         head("compare-batch", problem)
         | {"problem": problem_record(problem), "rows": found.rows}
+        | {"held_back": compared.rows - found.rows}
         | {"lowest": records.signed(_sign(ready), found.lowest)}
         | {"batches": [_run(ready, run, found.rows, timing) for run in found.runs]}
         | tail(problem, compared.warnings)

@@ -13,7 +13,7 @@ from gdcli import __version__
 from gdcli.report import records
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.page import Glyphs, Line, fact
-from gdcli.report.sparkline import LETTERS, Bars, bars_of
+from gdcli.report.sparkline import LETTERS, Bars, bars_of, course, sparkline
 from gdcli.report.summary import point_text, start_option
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Page = Callable[[int, Glyphs, Bars], list[Line]]
 # A sparkline is at least this wide, and at most that.
 NARROW, WIDE = 8, 32
+_ONE = {"rates": "rate", "methods": "method", "batches": "batch"}
 
 
 def question(problem: Problem, width: int) -> list[Line]:
@@ -44,6 +45,16 @@ def aligned(texts: Iterable[str]) -> list[str]:
     parts = [text.partition(".") for text in texts]
     after = max((len(point + fraction) for _, point, fraction in parts), default=0)
     return [head + (point + fraction).ljust(after) for head, point, fraction in parts]
+
+
+def drawn(values: Sequence[float], width: int, bars: Bars) -> str:
+    """Return the course of a run in at most ``width`` characters, drawn from what the record has of it."""
+    return sparkline([value for _, value in course(values)], width, bars)
+
+
+def told_course(values: Sequence[float]) -> list[list[float]]:
+    """Return the course of a run for its record: pairs of iteration and value."""
+    return [[number, value + 0.0] for number, value in course(values)]
 
 
 def head(kind: str, problem: Problem) -> records.Record:
@@ -75,14 +86,14 @@ def write(
         stream.write(machine.json_block(record))
     elif form == "jsonl":
         for part in record[parts]:
-            stream.write(machine.json_text({"type": parts.removesuffix("s")} | part) + "\n")
+            stream.write(machine.json_text({"type": _ONE[parts]} | part) + "\n")
         stream.write(machine.json_text(record) + "\n")
     elif form == "csv":
         stream.write(machine.csv_line(cells))
         for part in record[parts]:
             stream.write(machine.csv_line([_cell(part, name) for name in cells]))
     else:
-        _write_page(stream, form, page)
+        write_page(stream, form, page)
 
 
 def _cell(part: records.Record, name: str) -> Any:
@@ -92,7 +103,8 @@ def _cell(part: records.Record, name: str) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _write_page(stream: TextIO, form: str, page: Page) -> None:
+def write_page(stream: TextIO, form: str, page: Page) -> None:
+    """Write a comparison as ``table`` or ``plain``."""
     from gdcli.report.page import PLAIN, plain_text
     from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
 

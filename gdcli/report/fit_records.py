@@ -72,6 +72,7 @@ def statistics(outcome: FitOutcome) -> Record:
         "t": named(errors.t_values if errors else nothing, space),
         "confidence": named(intervals, space),
         "correlation": correlations(outcome),
+        "rank": found and found.errors.rank,
         "residual_sd": found and found.residual_sd,
         "r_squared": found and found.r_squared,
         "aic": found and found.aic,
@@ -80,11 +81,16 @@ def statistics(outcome: FitOutcome) -> Record:
     if outcome.problem.sigma:
         record |= {"chi_square": found and found.chi_square, "p_value": found and found.chi_square_p}
     return record | {
-        "rows": {"used": rows.used, "skipped": rows.skipped},
+        "rows": {"used": rows.used, "skipped": rows.skipped} | _visited(outcome),
         "epochs": outcome.epochs,
         "noise": None if outcome.noise is None else dict(_plain(outcome.noise)),
         "unknown_errors": outcome.unknown_errors or None,
     }
+
+
+def _visited(outcome: FitOutcome) -> Record:
+    """How many rows a run by epochs has visited."""
+    return {"visited": outcome.history[-1].visits} if outcome.history else {}
 
 
 def _plain(found: Any) -> Record:
@@ -123,6 +129,7 @@ def epoch(it: Any, sign: int, space: Space, timing: bool = False) -> Record:
     if not is_epoch(it):
         return records.iterate(it, sign, space, timing)
     record: Record = {"type": "iterate"} | dict(zip(EPOCH_HEAD, epoch_cells(it, sign), strict=True))
+    record |= records.valued(record["value"])
     record["point"] = records.point(space.unflatten(it.at.x))
     if it.kind not in ("start", "step"):
         record["kind"] = it.kind

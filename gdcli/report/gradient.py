@@ -10,6 +10,7 @@ from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
 from gdcli.report.faults import harmless, shorten
+from gdcli.report.gradient_records import mostly
 from gdcli.report.numbers import column, short
 from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
 from gdcli.report.summary import point_text
@@ -79,7 +80,7 @@ def _few(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
         Column("value", values, roles=roles),
         Column("error", [_error(way.error) for _, _, way in rows]),
         Column("explained", [_error(_explained(way)) for _, _, way in rows]),
-        Column("mostly", [_mostly(way) for _, _, way in rows], left=True),
+        Column("mostly", [mostly(way) for _, _, way in rows], left=True),
         Column("evals", [str(way.evaluations) if way.value is not None else "" for _, _, way in rows]),
     ]
     return table(columns, glyphs)
@@ -109,15 +110,6 @@ def _error(value: float | None) -> str:
 
 def _explained(way: Any) -> float | None:
     return None if way.value is None or way.error is None else abs(way.truncation) + way.rounding
-
-
-def _mostly(way: Any) -> str:
-    """What an error mostly consists of."""
-    if way.value is None or way.error is None or not way.error:
-        return ""
-    if not way.agrees:
-        return "unexplained"
-    return "truncation" if abs(way.truncation) > 0.5 * abs(way.error) else "rounding"
 
 
 def _not_applicable(found: Examination, width: int) -> list[Line]:
@@ -179,7 +171,7 @@ def _error_cell(way: Any) -> str:
         return "-  "
     if way.error == 0.0:
         return "0  "
-    return f"{abs(way.error):.1e} {_mostly(way)[0] if way.agrees else '!'}"
+    return f"{abs(way.error):.1e} {mostly(way)[0] if way.agrees else '!'}"
 
 
 def _wrapped(text: str, width: int) -> Sequence[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli import __version__
 from gdcli.report.machine import csv_line, json_block
-from gdcli.report.records import SCHEMA, Record, point, signed
+from gdcli.report.records import SCHEMA, Record, point, signed, valued
 
 if TYPE_CHECKING:
     from gdcli.examination import Examination
@@ -23,7 +23,7 @@ def record(found: Examination) -> Record:
         "type": "gradient" if found.trace is None else "trace",
         "problem": {"expression": problem.expression, "constants": point(problem.constants)},
         "point": point(problem.start),
-        "value": signed(1, found.value),
+        **valued(signed(1, found.value)),
     }
     head |= _steps(found) if found.trace is not None else _audit(found)
     return head | {"version": __version__}
@@ -46,6 +46,7 @@ def _audit(found: Examination) -> Record:
                     "agrees": way.agrees,
                     "note": way.note,
                 }
+                | _not_finite(way.value)
                 for name, way in c.ways.items()
             },
         }
@@ -65,11 +66,17 @@ def _audit(found: Examination) -> Record:
         body["hessian"] = {"rows": found.hessian.rows, "eigenvalues": found.hessian.eigenvalues}
     if found.rows:
         body["errors"] = [
-            {"h": row.h} | {name: error_of(row, name) for name in QUOTIENTS} for row in found.rows
+            {"h": row.h} | {name: error_of(row, name) for name in QUOTIENTS} | {"mostly": _mostly(row)}
+            for row in found.rows
         ]
         best = found.best or {}
         body["best"] = {name: {"h": b.h, "error": b.error, "why": b.why} for name, b in best.items()}
     return body
+
+
+def _not_finite(value: float | None) -> Record:
+    """What a value is that JSON has no number for; nothing where it has one."""
+    return {key: word for key, word in valued(value).items() if key == "value_is"}
 
 
 def _worst(found: Examination) -> Record | None:
@@ -87,10 +94,25 @@ def _worst(found: Examination) -> Record | None:
     }
 
 
+def mostly(way: Any) -> str:
+    """Return what an error mostly consists of: truncation, rounding, or what neither explains."""
+    if way.value is None or way.error is None or not way.error:
+        return ""
+    if not way.agrees:
+        return "unexplained"
+    return "truncation" if abs(way.truncation) > 0.5 * abs(way.error) else "rounding"
+
+
 def error_of(row: Any, name: str) -> float | None:
     """Return the size of the error of one quotient in a row of errors."""
     way = getattr(row, name)
     return None if way is None else abs(way.error)
+
+
+def _mostly(row: Any) -> Record:
+    """What each error in a row of errors mostly is, where it is not 0."""
+    ways = {name: way for name in QUOTIENTS if (way := getattr(row, name)) is not None}
+    return {name: told for name, way in ways.items() if (told := mostly(way))}
 
 
 def _steps(found: Examination) -> Record:
@@ -102,7 +124,7 @@ def _steps(found: Examination) -> Record:
             "step": step.name,
             "formula": step.formula,
             "expression": step.source,
-            "value": step.value,
+            **valued(step.value),
             "local": {
                 local.operand.text: {"formula": local.formula, "value": local.value} for local in step.locals
             },
@@ -113,7 +135,8 @@ def _steps(found: Examination) -> Record:
         }
         for step in trace.steps
     ]
-    return {"gradient": dict(zip(labels, trace.gradient, strict=True)), "steps": steps}
+    sums = dict(zip(labels, trace.sums, strict=True))
+    return {"gradient": dict(zip(labels, trace.gradient, strict=True)), "steps": steps, "sums": sums}
 
 
 def json(found: Examination) -> str:

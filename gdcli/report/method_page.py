@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdcli.report import records
-from gdcli.report.comparison import NARROW, WIDE, head, question, tail
+from gdcli.report.comparison import NARROW, WIDE, drawn, head, question, tail, told_course
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.numbers import amount, column, seconds
 from gdcli.report.page import Column, Glyphs, Line, fact, table
-from gdcli.report.sparkline import Bars, sparkline
+from gdcli.report.sparkline import Bars
 
 if TYPE_CHECKING:
     from gdcli.api import MethodRun, Outcome, Problem
@@ -37,7 +37,8 @@ def record(problem: Problem, runs: Sequence[MethodRun], timing: bool) -> records
 
 
 def _run(run: MethodRun, timing: bool) -> records.Record:
-    keys = ["status", "message", "reason", "value", "gradient_norm", "iterations", "evaluations", "point"]
+    keys = ["status", "message", "reason", "value", "value_is", "gradient_norm", "iterations"]
+    keys += ["evaluations", "point"]
     if timing:
         keys.append("seconds")
     if run.outcome is not None:
@@ -45,7 +46,8 @@ def _run(run: MethodRun, timing: bool) -> records.Record:
     else:
         message = "" if run.fault is None else shorten(run.fault.message)
         whole = dict.fromkeys(keys) | {"status": _status(run), "message": message}
-    return {"method": run.method} | {key: whole[key] for key in keys}
+    chosen = {key: whole[key] for key in keys if key in whole and (key != "value_is" or whole[key])}
+    return {"method": run.method} | chosen | {"course": told_course(run.values)}
 
 
 def shared_warnings(runs: Sequence[MethodRun]) -> tuple[str, ...]:
@@ -91,7 +93,7 @@ def _columns(runs: Sequence[MethodRun], width: int, bars: Bars, timing: bool) ->
         columns.append(Column("time", ["-" if o is None else seconds(o.run.seconds) for o in outcomes]))
     room = width - sum(c.width + 2 for c in columns)
     if room >= NARROW:
-        lines = [sparkline(run.values, min(WIDE, room), bars) for run in runs]
+        lines = [drawn(run.values, min(WIDE, room), bars) for run in runs]
         columns.append(Column("course", lines, left=True))
     return columns
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdcli.report import records
-from gdcli.report.comparison import NARROW, WIDE, aligned, head, question, tail
+from gdcli.report.comparison import NARROW, WIDE, aligned, drawn, head, question, tail, told_course
 from gdcli.report.faults import harmless
 from gdcli.report.numbers import amount, column, short
 from gdcli.report.page import Column, Glyphs, Line, fact, table
-from gdcli.report.sparkline import Bars, sparkline
+from gdcli.report.sparkline import Bars
 
 if TYPE_CHECKING:
     from gdcli.analysis.learning_rates import Rate
@@ -47,13 +47,19 @@ def record(comparison: RateComparison) -> records.Record:
             "curvature": {
                 "largest": None if c is None else c.largest,
                 "smallest": None if c is None else c.smallest,
+                "at_end": None if c is None else c.at_end,
+                "how": None if c is None else c.how,
+                "points": None if c is None else c.points,
             },
             "limit": None if c is None else c.limit,
             "best_lr": None if c is None else c.best,
             "best_steps": None if best is None else best.steps,
+            "best_predicted": None if best is None else best.predicted,
+            "best_verdict": None if best is None else best.verdict,
             "condition": None if c is None else c.condition,
             "rates": [_rate(comparison, rate) for rate in found.rates],
         }
+        | ({} if found.ended is None else {"ended": found.ended.value})
         | tail(comparison.problem, comparison.warnings)
     )
 
@@ -64,10 +70,11 @@ def _rate(comparison: RateComparison, rate: Rate) -> records.Record:
         "verdict": rate.verdict,
         "steps": rate.steps,
         "predicted": rate.predicted,
-        "value": comparison.value(rate.value),
+        **records.valued(comparison.value(rate.value)),
         "gradient_norm": rate.gradient_norm,
         "lr_times_curvature": rate.lr_times_curvature,
         "note": rate.note,
+        "course": told_course(comparison.values(rate)),
     }
 
 
@@ -106,7 +113,7 @@ def _columns(comparison: RateComparison, width: int, bars: Bars) -> list[Column]
     ]
     room = width - sum(c.width + 2 for c in columns)
     if room >= NARROW:
-        lines = [sparkline(comparison.values(rate), min(WIDE, room), bars) for rate in rates]
+        lines = [drawn(comparison.values(rate), min(WIDE, room), bars) for rate in rates]
         columns.append(Column("course", lines, left=True))
     return columns
 

@@ -25,16 +25,21 @@ Options = Mapping[str, str | Sequence[str] | bool]
 
 def receipt(command: str, options: Options, outcome: Outcome, data: Mapping[str, str | None]) -> Record:
     """Return the receipt of an outcome of ``command`` with these ``options``; ``data`` has digests by file."""
+    return ground(command, options, outcome.space.size, data) | {"page": _page(outcome)}
+
+
+def ground(command: str, options: Options, size: int, data: Mapping[str, str | None]) -> Record:
+    """Return what repeats an answer with ``size`` variables, without the words of its page."""
     record: Record = {"command": command, "options": {k: v for k, v in options.items() if v}}
     record["python"] = ".".join(map(str, sys.version_info[:3]))
-    if data or outcome.space.size > _PLAIN:
+    if data or size > _PLAIN:
         import numpy
 
         record["numpy"] = numpy.__version__
     record["machine"] = os.uname().machine if hasattr(os, "uname") else sys.platform
     if data:
         record["data"] = dict(data)
-    return record | {"page": _page(outcome)}
+    return record
 
 
 def _page(outcome: Outcome) -> Record:
@@ -46,4 +51,5 @@ def _page(outcome: Outcome) -> Record:
         page |= {"best": run.best.iteration, "last": run.last.iteration}
     if outcome.problem.drawn:
         page["drawn"] = True
+    page["searched"] = getattr(outcome.problem, "searched", 0) or None
     return {key: value for key, value in page.items() if value not in (None, "")}

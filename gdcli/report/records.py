@@ -8,6 +8,7 @@ eigenvalues change sign, the smallest eigenvalue becomes the largest, a minimum 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from gdcli import __version__
@@ -28,6 +29,12 @@ Record = dict[str, Any]
 def signed(sign: int, value: float | None) -> float | None:
     """Return ``value`` with the user's sign; never -0.0."""
     return None if value is None else sign * value + 0.0
+
+
+def valued(value: float | None) -> Record:
+    """Return the entry of a value; JSON has no number for one that is not finite, so a word says what it is."""
+    entry: Record = {"value": value}
+    return entry if value is None or isfinite(value) else entry | {"value_is": repr(value)}
 
 
 def plain(value: Any) -> Any:
@@ -53,7 +60,7 @@ def iterate(it: Iterate, sign: int, space: Space, timing: bool = False) -> Recor
     record: Record = {
         "type": "iterate",
         "iteration": it.iteration,
-        "value": signed(sign, it.at.value),
+        **valued(signed(sign, it.at.value)),
         "gradient_norm": it.gradient_norm,
         "step": it.step,
         "evaluations": evaluations(it.counts),
@@ -120,7 +127,7 @@ def result(outcome: Outcome, timing: bool = False) -> Record:
         "reason": run.reason.value,
         "message": outcome.message,
         "point": point(outcome.point),
-        "value": signed(1, outcome.value),
+        **valued(signed(1, outcome.value)),
         "gradient_norm": certificate.gradient_norm,
         "certificate": {
             "kind": kind(certificate, sign),

@@ -48,6 +48,7 @@ class Run(NamedTuple):
     """A path with its answer: the place (None: it runs off without end), the value, a word for it (``minimum``).
 
     ``gap`` is how much the value may still fall, ``bounds`` has (lower, upper) of each coordinate where there are any.
+    ``followed`` tells that the points are its path, and not its ends alone.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Run(NamedTuple):
     sign: int
     gap: float = 0.0
     bounds: tuple[tuple[float, float], ...] = ()
+    followed: bool = True
 
 
 def title(expression: str, more: str = "") -> str:
@@ -141,7 +143,8 @@ def joined(pieces: Sequence[tuple[float, float]]) -> Series:
 
 
 def _iterations(run: Run) -> str:
-    return amount(run.points[-1].iteration, "iteration")
+    """How long the path is, where that is known."""
+    return amount(run.points[-1].iteration, "iteration") if run.followed else ""
 
 
 def _ends(

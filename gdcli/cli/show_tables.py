@@ -1,0 +1,139 @@
+"""What `gd show` shows of comparisons, gradients, the methods, and the answers of many problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.cli.show import Exhibit, Values
+from gdcli.cli.stored import Record
+
+if TYPE_CHECKING:
+    from gdcli.comparisons import RateComparison
+    from gdcli.report.comparison import Page
+    from gdcli.report.plot_data import Picture
+
+
+def _form(values: Values) -> str:
+    return values["format"] or "table"
+
+
+def _paged(values: Values, page: Page) -> Callable[[TextIO], None]:
+    from gdcli.report.comparison import write_page
+
+    return lambda stream: write_page(stream, _form(values), page)
+
+
+def _timed(parts: Sequence[Record]) -> bool:
+    """Tell whether the times of runs were stored."""
+    return any("seconds" in part for part in parts)
+
+
+def _timing(values: Values, parts: Sequence[Record], stream: TextIO) -> bool:
+    """Tell whether times are shown: where they are asked for, or on a terminal, and there are any."""
+    from gdcli.report.tables import is_terminal
+
+    return _timed(parts) and bool(values["timing"] or is_terminal(stream))
+
+
+def _rates(values: Values, record: Record) -> Exhibit:
+    from gdcli.report import rate_page
+    from gdcli.restored.comparisons import rates
+
+    found = rates(record)
+    return Exhibit(_paged(values, partial(rate_page.page, found)), partial(_rates_picture, found))
+
+
+def _rates_picture(found: RateComparison) -> Picture:
+    """A comparison keeps some of the values on its way, and no places: its steps are taken again."""
+    from gdcli import api
+    from gdcli.cli.plotting import rates_picture
+    from gdcli.report.comparison_scenes import RatePath
+
+    rates = found.found.rates
+    again = api.compare_learning_rates(found.problem, [rate.lr for rate in rates], found.found.steps)
+    pairs = zip(rates, again.found.rates, strict=True)
+    paths = [RatePath(rate.lr, rate.verdict, again.values(walked)) for rate, walked in pairs]
+    return rates_picture(found.problem, paths)
+
+
+def _methods(values: Values, record: Record) -> Exhibit:
+    from gdcli.report import method_page
+    from gdcli.restored.comparisons import methods
+
+    problem, runs = methods(record)
+
+    def write(stream: TextIO) -> None:
+        timing = _timing(values, record["methods"], stream)
+        _paged(
+            values, lambda width, glyphs, bars: method_page.page(problem, runs, width, glyphs, bars, timing)
+        )(stream)
+
+    return Exhibit(write, None, "a comparison of methods has no picture", timed=_timed(record["methods"]))
+
+
+def _batches(values: Values, record: Record) -> Exhibit:
+    from gdcli.report import batch_page
+    from gdcli.restored.comparisons import batches
+
+    asked, compared = batches(record)
+    ready: Any = asked
+
+    def write(stream: TextIO) -> None:
+        timing = _timing(values, record["batches"], stream)
+        _paged(
+            values, lambda width, glyphs, bars: batch_page.page(ready, compared, width, glyphs, bars, timing)
+        )(stream)
+
+    picture = partial(batch_page.picture, ready, compared)
+    return Exhibit(write, picture, timed=_timed(record["batches"]))
+
+
+def _gradient(values: Values, record: Record) -> Exhibit:
+    from gdcli.cli.gradient import write
+    from gdcli.cli.plotting import errors_picture
+    from gdcli.restored.gradients import examination
+
+    found = examination(record)
+    picture = partial(errors_picture, found) if found.rows else None
+    missing = "a gradient has one with --errors, and this is without"
+    return Exhibit(lambda stream: write(found, _form(values), stream), picture, missing)
+
+
+def _list(values: Values, record: Record) -> Exhibit:
+    from gdcli.cli.methods import page
+
+    return Exhibit(
+        _paged(values, lambda width, *_: page(record, width)), None, "the list of methods has no picture"
+    )
+
+
+def _run(values: Values, record: Record) -> Exhibit:
+    return many(values, record["results"])
+
+
+def many(values: Values, answers: Sequence[Record]) -> Exhibit:
+    """Return the table of the answers of many problems."""
+    from gdcli.report.verdicts import Checked, page
+    from gdcli.restored.problems import answered
+
+    checked = [Checked(*answered(record, number)) for number, record in enumerate(answers, 1)]
+
+    def write(stream: TextIO) -> None:
+        timing = _timing(values, answers, stream)
+        _paged(values, lambda width, glyphs, _: page(checked, width, glyphs, timing))(stream)
+
+    missing = "a picture is of one run, and these are many"
+    return Exhibit(write, None, missing, timed=_timed(answers))
+
+
+KINDS: dict[str, Callable[[Values, Record], Exhibit]] = {
+    "compare-lr": _rates,
+    "compare-methods": _methods,
+    "compare-batch": _batches,
+    "gradient": _gradient,
+    "trace": _gradient,
+    "methods": _list,
+    "run": _run,
+}
