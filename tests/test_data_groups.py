@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gdcli.data import text
+from gdcli.data import quick, text
 from gdcli.data.cells import label
 from gdcli.data.groups import Groups
 from gdcli.data.objects import as_label
@@ -166,7 +166,7 @@ cells = st.sampled_from(
 def test_the_ways_to_read_agree(rows: Any, missing: str, by: list[str], end: str) -> None:
     data = "".join(",".join(row) + end for row in [("g", "h", "y"), *rows]).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "_SIZES", {"polars": 60, "split": 40, "csv": 25})
+        patch.setattr(quick, "_SIZES", {"native": 50, "polars": 60, "split": 40, "csv": 25})
         patch.setattr(text, "_SECOND", 10)
         wanted = read(data, by, ["y"], missing, reader="csv")
         for reader in QUICK:
