@@ -12,6 +12,7 @@ from typing import Any
 
 from gdcli.analysis.epochs import judge_epochs
 from gdcli.analysis.verdict import Verdict
+from gdcli.budget import Spent, no_answer
 from gdcli.codegen.per_sample import Box
 from gdcli.errors import GdError, UsageError
 from gdcli.objective.passes import Visits
@@ -100,6 +101,9 @@ def compare_batch_sizes(
             raise
         except GdError as fault:
             runs.append(BatchRun(size, None, None, fault))
+            continue
+        except Spent as spent:  # nothing of it is there; what came before is told
+            runs.append(BatchRun(size, None, None, no_answer(spent.reason)))
             continue
         runs.append(BatchRun(size, made, judge_epochs(made.run, made.stable, made.lr)))
         if runs[-1].verdict is not None and runs[-1].verdict.status in _STOPPED:

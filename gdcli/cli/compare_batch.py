@@ -8,6 +8,7 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
+from gdcli.budget import limited
 from gdcli.cli.fit import progress_stream, request_of
 from gdcli.cli.minimize import on_sigterm, tell_warnings
 from gdcli.cli.options import ALL_ROWS
@@ -40,8 +41,9 @@ def run(values: dict[str, Any]) -> int:
     ):
         with Destination(values["output"]) as stream:
             timing = values["timing"] or is_terminal(stream)
-            ready = data.enter_context(prepared(request, sys.stdin.buffer, progress.reading))
-            compared = compare_batches(ready, settings, sizes, progress.epoch)
+            with limited(settings):
+                ready = data.enter_context(prepared(request, sys.stdin.buffer, progress.reading))
+                compared = compare_batches(ready, settings, sizes, progress.epoch)
             progress.clear()
             write(
                 stream,

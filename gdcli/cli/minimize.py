@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from gdcli.budget import limited
 from gdcli.cli.emit import Emitted
 from gdcli.cli.emit import check as check_emit
 from gdcli.cli.options import settings as settings_of
@@ -59,9 +60,11 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import Canvas, RunPlot, text_stream, watched
 
-    seed = values["seed"] or 0
-    problem = api.read_problem(text, sense, values["start"], values["set"], seed, source, values["bounds"])
     settings = api.Settings(**settings_of(values))
+    with limited(settings):
+        seed = values["seed"] or 0
+        starts, constants = values["start"], values["set"]
+        problem = api.read_problem(text, sense, starts, constants, seed, source, values["bounds"])
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
     with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
         with Destination(values["output"]) as stream:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from gdcli import budget
 from gdcli.data.header import names_of
 from gdcli.data.parts import Part, Skip, Source
 from gdcli.data.streams import COLUMNAR, Supply
@@ -126,6 +127,7 @@ class Table:
         self._reset()
         for number, source in enumerate(self.sources):
             for part in source.parts(wanted, self._skipper(source), text):
+                budget.check()
                 self._remember(number, part)
                 first = self.rows
                 self.rows += part.rows

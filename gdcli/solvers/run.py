@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from gdcli.budget import Spent, searching
 from gdcli.errors import DomainError, Terminated
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.stopping import Progress, Rule
@@ -77,7 +78,12 @@ def run(
         trace = _Trace(Progress(at, objective.counts, clock, began))
         reason: StopReason | None = None
         try:
-            reason = _loop(objective, method, trace, rules, observers, tier)
+            with searching(objective.counts.total):
+                reason = _loop(objective, method, trace, rules, observers, tier)
+        except Spent as spent:
+            reason = StopReason(spent.reason)
+        except MemoryError:
+            reason = StopReason.MAX_MEMORY
         except KeyboardInterrupt:
             reason = StopReason.INTERRUPTED
         except Terminated:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import NamedTuple, Protocol
 
+from gdcli.budget import Spent, check, searching
 from gdcli.errors import DomainError, Terminated, UsageError
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stopping import Progress, Rule
@@ -217,7 +218,11 @@ def run_epochs(
     loop = _Loop(passes, x0, settings, rules, observers, progress, clock)
     reason: StopReason | None = None
     try:
-        reason = loop.run()
+        with searching(loop.counts.total):
+            reason = loop.run()
+    except (Spent, MemoryError) as cap:
+        reason = StopReason(cap.reason) if isinstance(cap, Spent) else StopReason.MAX_MEMORY
+        loop.keep_what_is_there()
     except (KeyboardInterrupt, Terminated) as stop:
         reason = StopReason.TERMINATED if isinstance(stop, Terminated) else StopReason.INTERRUPTED
         loop.keep_what_is_there()
@@ -307,7 +312,7 @@ class _Loop:
         try:
             if is_finite(as_like(self.progress.at.x, x)) and list(self.progress.at.x) != x:
                 self._arrive(x, self.epochs[-1].step, "interrupted")
-        except (KeyboardInterrupt, Terminated):
+        except (KeyboardInterrupt, Terminated, Spent, MemoryError):
             return
 
     def _evaluated(self, x: Vector) -> Evaluation:
@@ -326,11 +331,12 @@ class _Loop:
         """What an epoch tells the number of rows done: the hook hears it, but not too often."""
         hook = self.hook
         if hook is None:
-            return lambda done: None
+            return lambda done: check()
         last = self.clock()
 
         def told(done: int) -> None:
             nonlocal last
+            check()
             now = self.clock()
             if now - last >= TELL_EVERY:
                 last = now
