@@ -126,6 +126,7 @@ def _solve(
     )
     failed = verdict.status.exit_code != 0
     edge = budget.if_in_time(lambda: _edge(problem, tree, exact, result), []) if failed else []
+    shown = _formulas_in_time(tree, problem, notes) if formulas else None
     return Outcome(
         problem=problem,
         settings=settings,
@@ -142,8 +143,16 @@ def _solve(
         engine=exact.engine if tier is None else tier.engine,
         warnings=(*notes, *_warnings(exact, result, constant), *edge, *certificate.notes),
         active=active,
-        formulas=_formulas(tree, problem.lengths, problem.constants) if formulas else None,
+        formulas=shown,
     )
+
+
+def _formulas_in_time(tree: Tree, problem: Problem, notes: list[str]) -> Mapping[str, str] | None:
+    """Return the formulas of the gradient, or note that there was no time for them."""
+    found = budget.if_in_time(lambda: _formulas(tree, problem.lengths, problem.constants), None)
+    if found is None:
+        notes.append("there was no time for the formulas of the gradient")
+    return found
 
 
 def _check_memory(problem: Problem) -> None:

@@ -147,7 +147,7 @@ COMMANDS: dict[str, Command] = {
             "gdcli.cli.compare_methods:run",
             "Compare methods on one problem.",
             "Solve one problem by several methods, and compare how far each came and what it cost. "
-            "A method that fails is a row that says so; an --lr goes to the methods that read one. Caps are for each method.",
+            "A method that fails is a row that says so; --lr goes to the methods that read one. Caps are on each.",
             (_EXPRESSION._replace(help=_EXPRESSION.help.format("minimize")),),
             (
                 *options.PROBLEM,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -71,13 +71,22 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
             writer = emitter(values, stream) or writer_for(values, problem, stream)
             on_sigterm()
             observers = [writer] if plot is None else [writer, plot.recorder]
-            with watched(values, problem) as watch:
+            with watched(values, problem) as watch, _kept_in_time(values, settings):
                 outcome = _solve(values, problem, settings, [*observers, *watch])
             writer.finish(outcome)
         if plot is not None:
             canvas.draw(partial(plot.picture, outcome))
     tell_warnings(outcome.warnings, seen=warned(values, stream))
     return outcome.status.exit_code
+
+
+def _kept_in_time(values: dict[str, Any], settings: Settings) -> AbstractContextManager[object]:
+    """What keeps the time where formulas are asked for, which come from algebra that may take long."""
+    if not settings.max_time or not (values["show_gradient"] or settings.gradient == "symbolic"):
+        return nullcontext()
+    from gdcli.cli.caps import interrupted
+
+    return interrupted(settings, late=True)
 
 
 def _solve(
