@@ -9,7 +9,8 @@ The search has to be over in time. What comes before and after it (reading, the 
 least half a second; where it takes longer, the evidence is left out.
 
 Memory is the resident set of the process, as the system counts it: what is really in use, the program itself included.
-It is looked at every hundredth of a second; `require` refuses beforehand what cannot fit.
+It is looked at every hundredth of a second; `require` refuses beforehand what cannot fit. The system's own limits (of
+addresses or data) are no help: libraries that are refused memory end the process.
 """
 
 from __future__ import annotations
@@ -32,8 +33,6 @@ EVALUATIONS, TIME, MEMORY = "max-evaluations", "max-time", "max-memory"
 # What may be taken beyond the time of the search, as a part of it and in seconds.
 LATE, LEAST_LATE = 0.1, 0.5
 _LOOK = 0.01  # seconds between two looks at the memory
-# Bytes beyond the cap at which the system itself refuses more: threads and libraries reserve what they never use.
-_RESERVE = 1 << 29
 
 
 class Spent(BaseException):
@@ -70,6 +69,7 @@ class Budget:
         self.began = clock()
         self.seconds = seconds or inf
         self.memory = memory or inf
+        self.reserve = 0.0
         self.used = 0
         self.searching = False
         self._looked = -inf
@@ -95,7 +95,7 @@ class Budget:
             raise Spent(TIME)
         if self.memory < inf and now - self._looked >= _LOOK:
             self._looked = now
-            if resident() > self.memory:
+            if resident() + self.reserve > self.memory:
                 raise Spent(MEMORY)
 
 
@@ -135,8 +135,7 @@ def _limited(asked: Asked) -> Iterator[None]:
         _check_memory(asked.max_memory)
     mark = _CURRENT.set(budget)
     try:
-        with _system_limit(budget.memory) if outer is None else nullcontext():
-            yield
+        yield
     except Spent as spent:
         if outer is not None:
             raise
@@ -232,11 +231,24 @@ def require(size: float, what: str, span: Span | None = None) -> None:
     if budget is None or size + resident() <= budget.memory:
         return
     raise LimitError(
-        f"{what} take{'' if what.endswith('s') else 's'} {size_text(size)}, "
-        f"and --max-memory allows {size_text(budget.memory)} in all",
+        f"{what} takes {size_text(size)}, and --max-memory allows {size_text(budget.memory)} in all",
         "allow more with --max-memory",
         span,
     )
+
+
+def make_room(size: float) -> None:
+    """Raise Spent where ``size`` bytes more are certain to be beyond the cap: a search ends with its best point."""
+    budget = _CURRENT.get()
+    if budget is not None and budget.memory < inf and size + resident() > budget.memory:
+        raise Spent(MEMORY)
+
+
+def keep_free(size: float) -> None:
+    """Stop a search already where less than ``size`` bytes are left: a step takes some before it asks again."""
+    budget = _CURRENT.get()
+    if budget is not None:
+        budget.reserve = size
 
 
 def memory_left() -> float:
@@ -274,35 +286,3 @@ def _check_memory(size: int) -> None:
             f"--max-memory allows {size_text(size)}, and gd alone has {size_text(used)} in use",
             "for example --max-memory 500MB",
         )
-
-
-@contextmanager
-def _system_limit(memory: float) -> Iterator[None]:
-    """Have the system refuse what is far beyond the cap, so that one large request does not end in a full machine."""
-    try:
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    except (ImportError, AttributeError, OSError):
-        memory = inf
-    if memory == inf:
-        yield
-        return
-    most = int(memory) + _private() - resident() + _RESERVE
-    if soft != resource.RLIM_INFINITY:
-        most = min(most, soft)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
-def _private() -> int:
-    """Return the bytes that count for the system's limit now, the resident ones at least."""
-    try:
-        with open("/proc/self/statm", "rb", buffering=0) as file:
-            pages = file.read(200).split()
-        return max(int(pages[5]), int(pages[1])) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return resident()

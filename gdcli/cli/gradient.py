@@ -26,9 +26,8 @@ def run(values: dict[str, Any]) -> int:
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import Canvas, errors_picture, estimate, text_stream
     from gdcli.examination import Wanted
-    from gdcli.outcome import Settings
 
-    caps = Settings(max_time=values["max_time"], max_memory=values["max_memory"])
+    caps = api.Settings(max_time=values["max_time"], max_memory=values["max_memory"])
     if values["plot_estimate"]:
         with interrupted(caps):
             estimate(values, text, source)
