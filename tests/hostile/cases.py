@@ -313,7 +313,7 @@ PROBLEMS = (
     problems(
         "TOML with a key twice", "twice.toml", "[p]\nexpression='x**2'\nexpression='x'", USAGE, "twice.toml:3"
     ),
-    problems("TOML that is binary", "binary.toml", bytes(rangeANSWERED) * 1000, USAGE, "not UTF-8"),
+    problems("TOML that is binary", "binary.toml", bytes(range(256)) * 1000, USAGE, "not UTF-8"),
     problems(
         "TOML with a key of 1 MB",
         "key.toml",
