@@ -191,3 +191,27 @@ def test_numbers_are_those_of_float_to_the_last_bit(reader: str, monkeypatch: py
     with open_table(["-"], stdin=io.BytesIO(data), reader=reader) as table:
         found = np.concatenate([block.columns[0] for block in table.blocks(["y"])])
     assert found.tobytes() == np.array([float(number) for number in written]).tobytes()
+
+
+@pytest.mark.parametrize(
+    "data", [b'\n \n{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n', b'\xef\xbb\xbf{"x": 1, "y": 2}\n']
+)
+def test_lines_of_json_are_known_as_such_however_slowly_they_come(data: bytes) -> None:
+    for step in (1, 2, 1000):
+        with open_table(["-"], stdin=Slow(data, step)) as table:  # type: ignore[arg-type]
+            assert table.kind == "jsonl"
+            assert table.names == ("x", "y")
+
+
+@pytest.mark.parametrize("data", [b'x,y\n"`\n",2\n', b'x,y\n1,2,"a\nb"\n'])
+def test_the_place_of_a_fault_ends_within_its_line(data: bytes) -> None:
+    _, _, span = outcome(data, "csv", "error", None, 1000)
+    assert 0 <= span.start < span.end <= len(span.text)
+
+
+def test_what_is_taken_for_a_quote_does_not_depend_on_how_the_bytes_come() -> None:
+    data = (
+        b'21e4""-3.5z- 1"+1,"11+1\n\n122NAx,y\nx,y\nx,y\n\nx\n\n1e400x\ty\nx,y\n"a""b""a""b"x,y\nx,y\n1xinf'
+    )
+    for step in (1, 7, 50, 1000):
+        assert outcome(data, "csv", "error", None, step) == outcome(data, "csv", "error", None, 10_000)

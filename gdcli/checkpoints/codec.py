@@ -220,7 +220,7 @@ def _to_residual_model(of: Decoder, content: Any) -> Any:
 
 def _from_phase(to: Encoder, phase: Any) -> Any:
     """The smoothed function is made again from what the run is on, and has its counts."""
-    counts = None if phase.objective.counts is to.objective.counts else to(phase.objective.counts)
+    counts = None if phase.objective.counts is to.objective.counts else to(phase.objective.counts.copy())
     parts = {name: to(getattr(phase, name)) for name in ("level", "at", "inner", "path")}
     return parts | {"counts": counts}
 
@@ -234,8 +234,7 @@ def _to_phase(of: Decoder, content: Any) -> Any:
         raise ValueError("the function has no kinks")
     counts = of(content["counts"])
     if counts is not None:
-        for name in ("value", "gradient", "hessian", "product"):
-            setattr(smooth.counts, name, getattr(counts, name))
+        smooth.counts.take_over(counts.since(smooth.counts))
     return _Phase(number, smooth, of(content["at"]), of(content["inner"]), of(content["path"]))
 
 

@@ -9,8 +9,10 @@ doubt is an error: numbers in place of names, a name twice, the name of a functi
 from __future__ import annotations
 
 import keyword
+import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Container, Sequence
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ from gdcli.errors import DataError, Span
 _DELIMITERS = ("\t", ";", ",", "|")
 _LONGEST = 1 << 18  # bytes looked at for the header, or the end of a quote in the first rows
 _BLANK = " \t\r"
+MAX_COLUMNS = 100_000
 _BINARY = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -38,7 +41,7 @@ def read_header(lines: Lines) -> Header:
 
     Lines that are blank or begin with ``#`` may stand before it. Raises DataError for an empty or binary file.
     """
-    text = _beginning(lines)
+    text, after = _beginning(lines)
     skipped = _before(text)
     if skipped == len(text):
         what = "has comments but no rows" if any(line.strip() for line in text) else "is empty"
@@ -49,8 +52,9 @@ def read_header(lines: Lines) -> Header:
     except UnfinishedError as place:
         at = skipped + place.line
         raise never_closed(lines.name, 1 + at, text[at]) from None
+    check_columns(len(header.cells), f"{lines.name}:{header.line}")
     used = header.line + header.text.count("\n")
-    rest = "".join(f"{line}\n" for line in text[used:])
+    rest = "".join(f"{line}\n" for line in (*text[used:], *after))
     lines.give_back(rest.encode("utf-8", "surrogateescape"), more=False)
     titles = tuple(unicodedata.normalize("NFKC", cell.strip()) for cell in header.cells)
     comment = text[skipped - 1].lstrip("# \t") if skipped and text[skipped - 1].startswith("#") else ""
@@ -58,8 +62,20 @@ def read_header(lines: Lines) -> Header:
     return Header(titles, delimiter, header.text, header.line)
 
 
-def _beginning(lines: Lines) -> list[str]:
-    """Return the first lines, two rows at least where there are as many, and no quote open after them."""
+def check_columns(count: int, place: str) -> None:
+    """Raise DataError for more columns than a table has."""
+    if count > MAX_COLUMNS:
+        raise DataError(
+            f"{place}: {count} columns, and at most {MAX_COLUMNS} are read",
+            "is a row of this table a line? cut chooses columns: cut -d, -f1-100 FILE | gd fit ... -",
+        )
+
+
+def _beginning(lines: Lines) -> tuple[list[str], list[str]]:
+    """Return the first lines, those that decide what kind of table this is, and what else was read.
+
+    Which lines decide follows from the text alone, so that a file and a slow pipe are taken for the same.
+    """
     while True:
         block = lines.take(1)
         if block.startswith(COLUMNAR):
@@ -70,13 +86,28 @@ def _beginning(lines: Lines) -> list[str]:
         text = block.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
         text.pop()
         before = _before(text)
+        if sum(len(line) + 1 for line in text[:before]) > _LONGEST:
+            raise DataError(f"{lines.name} has no header in its first {_LONGEST >> 10} KiB")
         rows = [i for i in range(before, len(text)) if text[i].strip(_BLANK)]
         _check_binary(text[: rows[1] + 1 if len(rows) > 1 else None], lines.name)
-        if lines.ended or (len(rows) >= 2 and (block.count(b'"') % 2 == 0 or len(block) > _LONGEST)):
-            return text
-        if before == len(text) and len(block) > _LONGEST:
-            raise DataError(f"{lines.name} has no header in its first {_LONGEST >> 10} KiB")
+        enough = _deciding(text, before)
+        if enough or lines.ended:
+            enough = enough or len(text)
+            return text[:enough], text[enough:]
         lines.give_back(block, more=True)
+
+
+def _deciding(text: Sequence[str], before: int) -> int:
+    """Return how many lines have the first two rows and no quote open after them; 0 where there are too few."""
+    rows = quotes = length = 0
+    for i in range(before, len(text)):
+        line = text[i]
+        rows += bool(line.strip(_BLANK))
+        quotes += line.count('"')
+        length += len(line) + 1
+        if rows >= 2 and (quotes % 2 == 0 or length > _LONGEST):
+            return i + 1
+    return 0
 
 
 def _check_binary(text: Sequence[str], name: str) -> None:
@@ -125,7 +156,9 @@ def find_delimiter(text: Sequence[str], name: str) -> str:
 def _check_numbers(titles: Sequence[str], header: Record, delimiter: str, name: str, comment: str) -> None:
     """Raise DataError where a number stands in place of a name: then the header is missing, most likely."""
     for i, title in enumerate(titles):
-        if number(title) == number(title):
+        if (
+            title and not title[0].isalpha() and math.isfinite(number(title))
+        ):  # a finite number begins with no letter
             start, end = places(header.text, delimiter)[i]
             letters = ",".join("xyzuvw"[: len(titles)]) if len(titles) <= 6 else "x1,x2,..."
             mark = {",": ",", ";": ";", "|": "|", "\t": "\\t"}.get(delimiter, " ")
@@ -166,18 +199,20 @@ def names_of(titles: Sequence[str], reserved: Container[str], place: str, text: 
     if not any(titles):
         raise DataError(f"{place}: no column has a name", "the first line names the columns, as in: x,y")
     rename = "rename it in the file, or on its way: sed '1s/{0}/{0}_1/' FILE | gd fit ... -"
-    for i, title in enumerate(titles):
-        if title and title in titles[:i]:
+    known: set[str] = set()
+    for title in titles:
+        if title and title in known:
             raise fault(title, f"two columns are called {title}", "give each column a name of its own")
         if title in reserved:
             raise fault(
                 title, f"the column {title} has the name of a function or constant", rename.format(title)
             )
+        known.add(title)
     spelled = [spelling(title) for title in titles]
+    times = Counter(spelled)
     return tuple(
         name
-        if name
-        and (name == title or (spelled.count(name) == 1 and name not in titles and name not in reserved))
+        if name and (name == title or (times[name] == 1 and name not in known and name not in reserved))
         else ""
         for name, title in zip(spelled, titles, strict=True)
     )

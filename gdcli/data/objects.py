@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gdcli.data.cells import EXACT, SKIP, Kept, is_missing
+from gdcli.data.header import check_columns
 from gdcli.data.parts import Label, Part, Room, Skip, arrays, columns_of_labels
 from gdcli.data.streams import LONGEST_LINE, Supply
 from gdcli.errors import DataError, Span
@@ -50,6 +51,7 @@ class Objects:
         at = next((i for i, line in enumerate(text) if line.strip()), 0)
         self.header_line = lines.line + at
         self._keys = tuple(self._object(text[at], self.header_line))
+        check_columns(len(self._keys), f"{self.name}:{self.header_line}")
         self.titles = tuple(unicodedata.normalize("NFKC", key.strip()) for key in self._keys)
         supply.rest()
 

@@ -18,7 +18,7 @@ from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.codegen.runners import numpy, total
 from gdcli.objective.row_model import RowModel, node_of
 from gdcli.objective.row_programs import programs_of
-from gdcli.solvers.types import Counts, Evaluation, Triangle
+from gdcli.solvers.types import Evaluation, Triangle, new_counts
 from gdcli.solvers.vectors import Vec, is_finite
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class RowObjective:
         self.data = data
         self.space = row.space
         self.size = row.space.size
-        self.counts = Counts()
+        self.counts = new_counts()
         self.scale = scale
         self.factor = scale / data.rows
         self.has_hessian = self.size <= HESSIAN_SIZE

@@ -20,11 +20,14 @@ from gdcli.solvers.types import RunResult, StopReason
 
 # Writing takes at most one part in so many of the time, however often it is asked for.
 SHARE = 50
+# To have a snapshot at hand, not written yet, takes at most one part in so many.
+AT_HAND = 200
 # After these a run can go on: with another limit, or because nothing but a person ended it.
 RESUMABLE = (
     StopReason.MAX_ITERATIONS,
     StopReason.MAX_EVALUATIONS,
     StopReason.MAX_TIME,
+    StopReason.MAX_MEMORY,
     StopReason.TARGET,
     StopReason.EPOCHS,
     StopReason.PATIENCE,
@@ -44,8 +47,12 @@ class Store(Protocol):
         """Keep a snapshot in the place of what was kept of this run before."""
         ...
 
-    def put(self, number: int, result: RunResult, objective: Any) -> None:
-        """Keep a result, but not before the next snapshot is kept: until then the last one will do."""
+    def put(self, number: int, kept: Any, objective: Any) -> None:
+        """Keep a snapshot or result, but only when anything else is: until then the last one will do."""
+        ...
+
+    def write(self) -> None:
+        """Keep what was put."""
         ...
 
 
@@ -63,7 +70,8 @@ class Keeper:
         self.listening = False
         self._store, self._every, self._clock = store, every, clock
         self._number = -1
-        self._due = inf
+        self._due = self._fresh = inf
+        self._at_hand = False  # something was put and not written
         self._objective: Any = None
         self._snapshot: Callable[[], Any] | None = None
 
@@ -76,9 +84,21 @@ class Keeper:
         """Tell whether the run is to end here; keep it when the time has come."""
         if self.asked is not None:
             return True
-        if self._store is not None and self._clock() >= self._due:
-            self.save()
+        if self._store is not None:
+            now = self._clock()
+            if now >= self._due:
+                self.save()
+            elif now >= self._fresh:
+                self._put(now)
         return False
+
+    def _put(self, began: float) -> None:
+        """Have a snapshot at hand: a step that is broken off leaves a state that nobody can go on from."""
+        if self._store is not None and self._snapshot is not None:
+            self._store.put(self._number, self._snapshot(), self._objective)
+            self._at_hand = True
+            ended = self._clock()
+            self._fresh = ended + (AT_HAND - 1) * (ended - began)
 
     def next(self, objective: Any) -> Any:
         """Return what was kept of the next run, which is on ``objective``; None for one that is to begin."""
@@ -92,6 +112,7 @@ class Keeper:
         self.listening = True
         if self._store is not None:
             self._due = self._clock() + self._every
+            self._fresh = self._clock()
 
     def save(self) -> None:
         """Keep the run as it is now."""
@@ -100,6 +121,7 @@ class Keeper:
         began = self._clock()
         self._store.save(self._number, self._snapshot(), self._objective)
         ended = self._clock()
+        self._at_hand = False
         self._due = ended + max(self._every, (SHARE - 1) * (ended - began))
 
     def end(self, result: RunResult | None) -> None:
@@ -110,5 +132,14 @@ class Keeper:
             self.save()
         elif self._store is not None:
             self._store.put(self._number, result, self._objective)
-        self._due = inf
+            self._at_hand = False
+        self.break_off()
+
+    def break_off(self) -> None:
+        """The run is over, and does not stand between two steps: keep the snapshot that is at hand."""
+        self.listening = False
+        if self._store is not None and self._at_hand:
+            self._store.write()
+        self._due = self._fresh = inf
+        self._at_hand = False
         self._snapshot = None

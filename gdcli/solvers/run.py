@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gdcli.budget import Spent, searching
 from gdcli.errors import DomainError, Terminated
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.stopping import Progress, Rule
@@ -96,7 +97,7 @@ def run(
     began = clock()
     kept = None if keeper is None else keeper.next(objective)
     if isinstance(kept, RunResult):
-        _set_counts(objective.counts, kept.counts)
+        _go_on_counting(objective.counts, kept.counts)
         return kept
     with quiet(x0):
         if kept is None:
@@ -105,15 +106,20 @@ def run(
                 raise DomainError("the objective has no finite value at the start", at.note)
             trace = _Trace(Progress(at, objective.counts, clock, began))
         else:
-            _set_counts(objective.counts, kept.counts)
+            _go_on_counting(objective.counts, kept.counts)
             trace = _Trace.restored(kept, objective.counts, clock, began)
         if keeper is not None:
             rules = (*rules, keeper)
         reason: StopReason | None = None
         clean = False  # between two steps, where a run can be gone on with
         try:
-            reason = _loop(objective, method, trace, rules, observers, tier, keeper)
+            with searching(objective.counts.total):
+                reason = _loop(objective, method, trace, rules, observers, tier, keeper)
             clean = True
+        except Spent as spent:
+            reason = StopReason(spent.reason)
+        except MemoryError:
+            reason = StopReason.MAX_MEMORY
         except KeyboardInterrupt:
             reason = StopReason.INTERRUPTED
         except Terminated:
@@ -140,12 +146,12 @@ def _end(keeper: Keeper, result: RunResult, clean: bool) -> None:
     elif clean:
         keeper.end(None)
     else:
-        keeper.listening = False
+        keeper.break_off()
 
 
-def _set_counts(counts: Counts, kept: Counts) -> None:
-    counts.value, counts.gradient = kept.value, kept.gradient
-    counts.hessian, counts.product = kept.hessian, kept.product
+def _go_on_counting(counts: Counts, kept: Counts) -> None:
+    """Have ``counts`` go on from those that were kept."""
+    counts.take_over(kept.since(counts))
 
 
 def _loop(

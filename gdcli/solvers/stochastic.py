@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from gdcli.budget import Spent, check, searching
 from gdcli.errors import DomainError, Terminated, UsageError
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stopping import Progress, Rule
@@ -266,12 +267,16 @@ def run_epochs(
     loop = _Loop(passes, x0, settings, rules, observers, progress, clock, keeper, kept)
     reason: StopReason | None = None
     try:
-        reason = loop.run()
+        with searching(loop.counts.total):
+            reason = loop.run()
+    except (Spent, MemoryError) as cap:
+        reason = StopReason(cap.reason) if isinstance(cap, Spent) else StopReason.MAX_MEMORY
+        loop.keep_what_is_there()
     except (KeyboardInterrupt, Terminated) as stop:
         reason = StopReason.TERMINATED if isinstance(stop, Terminated) else StopReason.INTERRUPTED
         loop.keep_what_is_there()
     if keeper is not None:
-        keeper.listening = False
+        keeper.break_off()
     return loop.result(reason)
 
 
@@ -414,7 +419,7 @@ class _Loop:
         try:
             if is_finite(as_like(self.progress.at.x, x)) and list(self.progress.at.x) != x:
                 self._arrive(x, self.epochs[-1].step, "interrupted")
-        except (KeyboardInterrupt, Terminated):
+        except (KeyboardInterrupt, Terminated, Spent, MemoryError):
             return
 
     def _evaluated(self, x: Vector) -> Evaluation:
@@ -430,7 +435,7 @@ class _Loop:
         return Epoch(number, at, rate, moved, counts, spent, kind, self.passes.rows, self.visits, held_out)
 
     def _told(self, number: int) -> Callable[[int], None]:
-        """What an epoch tells the number of rows done: the hook hears it, but not too often, and the keeper."""
+        """What an epoch tells the number of rows done: the budget, the keeper and, not too often, the hook hear it."""
         hook, keeper, progress = self.hook, self.keeper, self.progress
         last = self.clock()
 
@@ -440,6 +445,12 @@ class _Loop:
             if keeper is not None and keeper(progress):
                 keeper.save()
                 raise Terminated if keeper.reason is StopReason.TERMINATED else KeyboardInterrupt
+            try:
+                check()
+            except Spent:
+                if keeper is not None:
+                    keeper.save()
+                raise
             if hook is not None:
                 now = self.clock()
                 if now - last >= TELL_EVERY:
