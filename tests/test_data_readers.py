@@ -187,3 +187,13 @@ def test_numbers_are_those_of_float_to_the_last_bit(reader: str, monkeypatch: py
     with open_table(["-"], stdin=io.BytesIO(data), reader=reader) as table:
         found = np.concatenate([block.columns[0] for block in table.blocks(["y"])])
     assert found.tobytes() == np.array([float(number) for number in written]).tobytes()
+
+
+@pytest.mark.parametrize(
+    "data", [b'\n \n{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n', b'\xef\xbb\xbf{"x": 1, "y": 2}\n']
+)
+def test_lines_of_json_are_known_as_such_however_slowly_they_come(data: bytes) -> None:
+    for step in (1, 2, 1000):
+        with open_table(["-"], stdin=Slow(data, step)) as table:  # type: ignore[arg-type]
+            assert table.kind == "jsonl"
+            assert table.names == ("x", "y")

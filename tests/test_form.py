@@ -98,6 +98,7 @@ WRONG = [
     ("arctan(x)", {"x": None}, "arctan", "unknown function", "write atan"),
     ("digamma(x)", {"x": None}, "digamma", "unknown function digamma", ""),
     ("Sin(x)", {"x": None}, "Sin", "unknown function Sin", "did you mean sin?"),
+    ("ﬁﬁcos(x)", {"x": None}, "ﬁﬁcos", "unknown function fificos", ""),
     ("x(2)", {"x": None}, "x", "x is a variable, not a function", "x*(...)"),
     ("sin(x, 2)", {"x": None}, "sin(x, 2)", "sin takes 1 argument, not 2", ""),
     ("log(x, 2)", {"x": None}, "log(x, 2)", "log takes 1 argument, not 2", "log(x)/log(b)"),

@@ -20,6 +20,8 @@ LONGEST_LINE = 1 << 22  # bytes; a text file with longer lines is none
 _READ = 1 << 20  # bytes asked for at a time
 _PATIENCE = 0.25  # seconds that a block waits to be filled by a slow pipe
 _MARK = 8  # bytes that tell what kind of file it is
+_BOM = b"\xef\xbb\xbf"
+_BLANKS = 1 << 18  # bytes of blank lines after which the kind of text is no longer looked for
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bz2",
@@ -96,8 +98,8 @@ class Stream:
     def _first(self) -> bytes:
         """Return as many of the first bytes as tell what this is, and put them back; no more, they may come slowly."""
         found = b""
-        while any(len(found) < len(m) and m.startswith(found) for m in (*_COMPRESSED, *_FOREIGN, *COLUMNAR)):
-            more = self.read(_MARK - len(found))
+        while _may_be_more(found) or (not found.removeprefix(_BOM).strip() and len(found) < _BLANKS):
+            more = self.read(_MARK - len(found) if len(found) < _MARK else 1 << 12)
             if not more:
                 break
             found += more
@@ -155,6 +157,12 @@ class Stream:
         """Close what was opened here; standard input stays open."""
         for file in reversed(self._owned):
             file.close()
+
+
+def _may_be_more(found: bytes) -> bool:
+    """Tell whether the next bytes may make a mark of these."""
+    marks = (*_COMPRESSED, *_FOREIGN, *COLUMNAR, _BOM)
+    return any(len(found) < len(mark) and mark.startswith(found) for mark in marks)
 
 
 class _Raw(io.RawIOBase):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, TypeVar
 
 from gdcli.errors import GdError, UsageError, did_you_mean
+from gdcli.language import syntax
 from gdcli.language.functions import CALLABLE, CONSTANTS, FUNCTIONS, INTERNAL, REDUCTIONS
 from gdcli.language.graph import REDUCTIONS as REDUCING
 from gdcli.language.graph import Graph
@@ -90,7 +91,7 @@ _ALIASES = {
 def unknown_function(tree: Tree, node: Node, names: Container[str]) -> UsageError:
     """Return the error for a call of what is no function; ``names`` are variables and constants."""
     name = str(node.value)
-    place = tree.span(node)._replace(end=node.start + len(name))
+    place = tree.span(node)._replace(end=syntax.end_of_token(tree.text, node.start))
     if name in names:
         return UsageError(f"{name} is a variable, not a function", f"write {name}*(...) to multiply", place)
     hint = f"write {_ALIASES[name]}" if name in _ALIASES else did_you_mean(name, CALLABLE)

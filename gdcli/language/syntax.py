@@ -62,6 +62,12 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFKC", name)
 
 
+def end_of_token(text: str, start: int) -> int:
+    """Return where the token that begins at ``start`` ends; a name's letters, as typed, may be fewer than as read."""
+    match = _TOKEN.match(text, start)
+    return start if match is None else match.end()
+
+
 class Token(NamedTuple):
     """A token: its kind (number, name, op), its text, its place in the text as typed."""
 

@@ -1,0 +1,31 @@
+"""Problem files (TOML, lines of JSON) as bytes: an entry or a `GdError`, and the expectations of an entry are checked."""
+
+from __future__ import annotations
+
+from fuzz.inputs import check_error
+
+from gdcli import problems
+from gdcli.cli.run_solver import OPTIONS, _values
+from gdcli.errors import GdError
+from gdcli.problems import Entry
+
+
+def problem_files(content: bytes) -> None:
+    """Read bytes as a TOML file and as lines of JSON, and every entry as far as the run of it."""
+    entries: list[Entry] = []
+    try:
+        entries += problems.read_tables(content, "p.toml", OPTIONS)
+    except GdError as error:
+        check_error(error)
+    for number, line in enumerate(content.split(b"\n")[:20], 1):
+        try:
+            entries.append(problems.read_line(line, "p.jsonl", number, OPTIONS))
+        except GdError as error:
+            check_error(error)
+    for entry in entries[:20]:
+        try:
+            _values(entry)
+            if entry.command != "fit" and not any("@" in text for text in entry.start + entry.constants):
+                entry.problem()
+        except GdError as error:
+            check_error(error)
