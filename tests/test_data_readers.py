@@ -197,3 +197,9 @@ def test_lines_of_json_are_known_as_such_however_slowly_they_come(data: bytes) -
         with open_table(["-"], stdin=Slow(data, step)) as table:  # type: ignore[arg-type]
             assert table.kind == "jsonl"
             assert table.names == ("x", "y")
+
+
+@pytest.mark.parametrize("data", [b'x,y\n"`\n",2\n', b'x,y\n1,2,"a\nb"\n'])
+def test_the_place_of_a_fault_ends_within_its_line(data: bytes) -> None:
+    _, _, span = outcome(data, "csv", "error", None, 1000)
+    assert 0 <= span.start < span.end <= len(span.text)

@@ -192,7 +192,8 @@ def _span(text: str, line: int, start: int, end: int, name: str) -> Span:
     """Return the span of a piece of a row's text, within the line that it begins in."""
     begin = text.rfind("\n", 0, start) + 1
     shown = text[begin:].partition("\n")[0]
-    return Span(shown, start - begin, end - begin, f"{name}:{line + text.count(chr(10), 0, start)}")
+    end = min(end - begin, max(len(shown), start - begin + 1))  # a cell in quotes may go on in the next line
+    return Span(shown, start - begin, end, f"{name}:{line + text.count(chr(10), 0, start)}")
 
 
 def places(text: str, delimiter: str) -> list[tuple[int, int]]:

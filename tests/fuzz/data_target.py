@@ -201,6 +201,8 @@ def tables(stored: bytes, missing: str, step: int, plain: bytes | None) -> None:
             assert found == expected, (plain or stored, reader, expected, found)
     if not stored.startswith((b"PAR1", b"ARROW1")):
         through = reading("-", missing, READERS[-1], cast(BinaryIO, Pipe(stored, step)))
+        if plain is None:  # of two faults the one of the packing may be met first or last
+            through, expected = through[0], expected[0]
         assert through == expected, (plain or stored, "pipe", expected, through)
     if plain is not None and plain.lstrip()[:1] == b"{" and expected[0] == "table":
         assert expected[2] == parsed(plain, missing), (plain, expected)

@@ -17,14 +17,13 @@ from zlib import crc32
 
 from fuzz.inputs import Bytes, as_typed, check_error, in_time, words
 
-from gdcli.cli import argv, options
+from gdcli.cli import argv
 from gdcli.cli.commands import COMMANDS
 from gdcli.codegen import emit, machine
 from gdcli.codegen.strict import functions_of, operations_of, program_text
 from gdcli.errors import GdError
 from gdcli.language import form, limits, syntax, values, walk
 from gdcli.language.functions import CALLABLE
-from gdcli.language.graph import Graph
 from gdcli.language.syntax import Node, Tree
 from gdcli.objective.build import build_objective
 from gdcli.objective.compiled import ScalarObjective, VectorObjective
@@ -279,8 +278,9 @@ def _round_trip(tree: Tree) -> None:
     try:
         again = syntax.parse(text)
     except GdError as error:
-        assert "nested" in error.message, (tree.text, text, error.message)
-        return  # brackets around everything are deeper than what was typed
+        if "nested" in error.message:  # brackets around everything are deeper than what was typed
+            return
+        raise AssertionError(tree.text, text, error.message) from error
     assert shown(again.root) == text, (tree.text, text)
     assert again.names == tree.names, (tree.text, text)
 
@@ -317,6 +317,3 @@ def _only_errors(read: Callable[..., Any], *arguments: Any) -> None:
 def quiet_limits() -> None:
     """Make long vectors short, so that thousands of inputs a second need no gigabytes."""
     values.MAX_LENGTH = 20_000
-
-
-__all__ = ["Graph", "language", "quiet_limits"]

@@ -1,4 +1,4 @@
-"""Problem files (TOML, lines of JSON) as bytes: an entry or a `GdError`, and the expectations of an entry are checked."""
+"""Problem files (TOML, lines of JSON) as bytes: entries that can be read on as far as the run, or a `GdError`."""
 
 from __future__ import annotations
 
