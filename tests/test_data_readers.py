@@ -203,3 +203,9 @@ def test_lines_of_json_are_known_as_such_however_slowly_they_come(data: bytes) -
 def test_the_place_of_a_fault_ends_within_its_line(data: bytes) -> None:
     _, _, span = outcome(data, "csv", "error", None, 1000)
     assert 0 <= span.start < span.end <= len(span.text)
+
+
+def test_what_is_taken_for_a_quote_does_not_depend_on_how_the_bytes_come() -> None:
+    data = b'1"+1,"12\n\n\n122,y\nx,y\nx,y\n\n\nx\n\n1x\ty\nx,y\n' + b"x,y\n" * 9 + b"1x"
+    for step in (1, 7, 50, 1000):
+        assert outcome(data, "csv", "error", None, step) == outcome(data, "csv", "error", None, 10_000)

@@ -38,7 +38,7 @@ def read_header(lines: Lines) -> Header:
 
     Lines that are blank or begin with ``#`` may stand before it. Raises DataError for an empty or binary file.
     """
-    text = _beginning(lines)
+    text, after = _beginning(lines)
     skipped = _before(text)
     if skipped == len(text):
         what = "has comments but no rows" if any(line.strip() for line in text) else "is empty"
@@ -50,7 +50,7 @@ def read_header(lines: Lines) -> Header:
         at = skipped + place.line
         raise never_closed(lines.name, 1 + at, text[at]) from None
     used = header.line + header.text.count("\n")
-    rest = "".join(f"{line}\n" for line in text[used:])
+    rest = "".join(f"{line}\n" for line in (*text[used:], *after))
     lines.give_back(rest.encode("utf-8", "surrogateescape"), more=False)
     titles = tuple(unicodedata.normalize("NFKC", cell.strip()) for cell in header.cells)
     comment = text[skipped - 1].lstrip("# \t") if skipped and text[skipped - 1].startswith("#") else ""
@@ -58,8 +58,11 @@ def read_header(lines: Lines) -> Header:
     return Header(titles, delimiter, header.text, header.line)
 
 
-def _beginning(lines: Lines) -> list[str]:
-    """Return the first lines, two rows at least where there are as many, and no quote open after them."""
+def _beginning(lines: Lines) -> tuple[list[str], list[str]]:
+    """Return the first lines, those that decide what kind of table this is, and what else was read.
+
+    Which lines decide follows from the text alone, so that a file and a slow pipe are taken for the same.
+    """
     while True:
         block = lines.take(1)
         if block.startswith(COLUMNAR):
@@ -70,13 +73,28 @@ def _beginning(lines: Lines) -> list[str]:
         text = block.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
         text.pop()
         before = _before(text)
+        if sum(len(line) + 1 for line in text[:before]) > _LONGEST:
+            raise DataError(f"{lines.name} has no header in its first {_LONGEST >> 10} KiB")
         rows = [i for i in range(before, len(text)) if text[i].strip(_BLANK)]
         _check_binary(text[: rows[1] + 1 if len(rows) > 1 else None], lines.name)
-        if lines.ended or (len(rows) >= 2 and (block.count(b'"') % 2 == 0 or len(block) > _LONGEST)):
-            return text
-        if before == len(text) and len(block) > _LONGEST:
-            raise DataError(f"{lines.name} has no header in its first {_LONGEST >> 10} KiB")
+        enough = _deciding(text, before)
+        if enough or lines.ended:
+            enough = enough or len(text)
+            return text[:enough], text[enough:]
         lines.give_back(block, more=True)
+
+
+def _deciding(text: Sequence[str], before: int) -> int:
+    """Return how many lines have the first two rows and no quote open after them; 0 where there are too few."""
+    rows = quotes = length = 0
+    for i in range(before, len(text)):
+        line = text[i]
+        rows += bool(line.strip(_BLANK))
+        quotes += line.count('"')
+        length += len(line) + 1
+        if rows >= 2 and (quotes % 2 == 0 or length > _LONGEST):
+            return i + 1
+    return 0
 
 
 def _check_binary(text: Sequence[str], name: str) -> None:
