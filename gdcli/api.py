@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from gdcli import budget
 from gdcli.errors import DomainError, GdError, UsageError, did_you_mean
 from gdcli.evidence import active_bounds, bounds_of, certified, moved_inside, stop_rules
 from gdcli.outcome import Minimum, Outcome, Settings
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 
 # Up to this many variables the sub-expression at the edge of the domain is looked for: that walks the tree, a second.
 EDGE_SIZE = 200_000
+# What every run takes beside its start, in vectors: eleven for points and gradients of a step and what is made of
+# them, five for the answer as a list of numbers. This is what gradient descent needs.
+VECTORS = 16
+# The vectors that are made between two looks at the memory, and afterwards.
+STEP = 6
 
 __all__ = [
     "Minimum",
@@ -63,14 +69,27 @@ def solve(
     go on later. Raises UsageError for a contradictory or unknown setting and DomainError when the start has no finite
     value.
     """
+    settings = settings or Settings()
+    with budget.limited(settings):
+        return _solve(problem, settings, observers, formulas, build, keeper)
+
+
+def _solve(
+    problem: Problem,
+    settings: Settings,
+    observers: Sequence[Observer],
+    formulas: bool,
+    build: Build | None,
+    keeper: Keeper | None,
+) -> Outcome:
     from gdcli.analysis.verdict import judge
     from gdcli.objective.build import build_objective, tier_of, with_gradient
     from gdcli.solvers.bounds import Bounded
     from gdcli.solvers.registry import choose
     from gdcli.solvers.run import run
 
-    settings = settings or Settings()
     sign = sign_of(problem.sense)
+    _check_memory(problem)
     tree = parsed(problem.expression, problem.source)
     engine, use_cache = settings.engine, not settings.no_cache
     if build is not None and engine == "auto":
@@ -103,7 +122,7 @@ def solve(
     result, certificate = certified(evidence, result, tol, settings.gradient == "autodiff")
     result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
     constant = exact.is_constant()
-    active = active_bounds(evidence, result, exact.space)
+    active = budget.if_in_time(lambda: active_bounds(evidence, result, exact.space), ())
     if len(active) == exact.size:  # no variable is free: there is no curvature to speak of
         certificate = replace(certificate, eigenvalue_min=None, eigenvalue_max=None, condition=None)
     verdict = judge(
@@ -116,7 +135,9 @@ def solve(
         step_sizes="lr" in choice.entry.reads,
         fixed=choice.fixed,
     )
-    edge = [] if verdict.status.exit_code == 0 else _edge(problem, tree, exact, result)
+    failed = verdict.status.exit_code != 0
+    edge = budget.if_in_time(lambda: _edge(problem, tree, exact, result), []) if failed else []
+    shown = _formulas_in_time(tree, problem, notes) if formulas else None
     return Outcome(
         problem=problem,
         settings=settings,
@@ -133,8 +154,23 @@ def solve(
         engine=exact.engine if tier is None else tier.engine,
         warnings=(*notes, *_warnings(exact, result, constant), *edge, *certificate.notes),
         active=active,
-        formulas=_formulas(tree, problem.lengths, problem.constants) if formulas else None,
+        formulas=shown,
     )
+
+
+def _formulas_in_time(tree: Tree, problem: Problem, notes: list[str]) -> Mapping[str, str] | None:
+    """Return the formulas of the gradient, or note that there was no time for them."""
+    found = budget.if_in_time(lambda: _formulas(tree, problem.lengths, problem.constants), None)
+    if found is None:
+        notes.append("there was no time for the formulas of the gradient")
+    return found
+
+
+def _check_memory(problem: Problem) -> None:
+    """Raise LimitError where the vectors that every method keeps cannot fit."""
+    size = sum(length or 1 for length in problem.lengths.values())
+    budget.keep_free(8.0 * size * STEP)
+    budget.require(8.0 * size * VECTORS, f"a run with {size} numbers")
 
 
 def _check_start(problem: Problem, tree: Tree, exact: Exact, x0: Any, place: str = "start") -> None:
@@ -307,7 +343,7 @@ def fit(
     from gdcli.fitting.solve import solve as solve_fit
 
     request, settings = request_from(model, data, start, options)
-    with prepared(request) as ready:
+    with budget.limited(settings), prepared(request) as ready:
         return solve_fit(ready, settings)
 
 
@@ -327,11 +363,13 @@ def compare_learning_rates(
     steps: int = 100,
     engine: str = "auto",
     no_cache: bool = False,
+    max_time: float | None = None,
+    max_memory: int | None = None,
 ) -> RateComparison:
     """Run plain gradient descent once per learning rate, and give each a verdict with its reason.
 
     Without ``rates`` some around the stable limit are chosen. See :mod:`gdcli.analysis.learning_rates` for the rules,
-    :class:`Settings` for the engine.
+    :class:`Settings` for the engine and the caps, which are on all the rates together.
     Raises UsageError for a rate that is not a positive number, DomainError when the start has no finite value.
     """
     from gdcli.comparisons import learning_rates
@@ -339,11 +377,13 @@ def compare_learning_rates(
 
     tree = parsed(problem.expression, problem.source)
     sign = sign_of(problem.sense)
-    exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, not no_cache)
-    x0 = exact.vector(exact.space.flatten(problem.start))
-    _check_start(problem, tree, exact, x0)
-    tier = tier_of(exact, engine, not no_cache)
-    return learning_rates(problem, tree, exact, x0, rates, steps, tier)
+    with budget.limited(Settings(max_time=max_time, max_memory=max_memory)):
+        _check_memory(problem)
+        exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, not no_cache)
+        x0 = exact.vector(exact.space.flatten(problem.start))
+        _check_start(problem, tree, exact, x0)
+        tier = tier_of(exact, engine, not no_cache)
+        return learning_rates(problem, tree, exact, x0, rates, steps, tier)
 
 
 def compare_methods(

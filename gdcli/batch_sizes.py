@@ -12,13 +12,14 @@ from typing import Any
 
 from gdcli.analysis.epochs import judge_epochs
 from gdcli.analysis.verdict import Verdict
+from gdcli.budget import Spent, no_answer
 from gdcli.codegen.per_sample import Box
-from gdcli.errors import GdError, UsageError
+from gdcli.errors import GdError, LimitError, UsageError
 from gdcli.objective.passes import Visits
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.rows import Rows
 from gdcli.solvers.stochastic import EpochObserver, ProgressHook
-from gdcli.solvers.types import Status
+from gdcli.solvers.types import Status, StopReason
 from gdcli.stochastic import StochasticRun, StochasticSettings, run_stochastic
 
 # Without a list: single rows, a mini-batch, all rows.
@@ -61,6 +62,14 @@ class BatchComparison:
         return None if nearest is None or nearest.gap is None else nearest.run.best.at.value - nearest.gap
 
     @property
+    def capped(self) -> bool:
+        """Whether a cap on the time or the memory of the comparison ended one of the runs."""
+        caps = (StopReason.MAX_TIME, StopReason.MAX_MEMORY)
+        return any(
+            isinstance(r.fault, LimitError) or (r.made and r.made.run.reason in caps) for r in self.runs
+        )
+
+    @property
     def stopped(self) -> Status | None:
         """The status of an interrupt that ended the comparison early, None if it came to its end."""
         verdict = self.runs[-1].verdict if self.runs else None
@@ -100,6 +109,9 @@ def compare_batch_sizes(
             raise
         except GdError as fault:
             runs.append(BatchRun(size, None, None, fault))
+            continue
+        except Spent as spent:  # nothing of it is there; what came before is told
+            runs.append(BatchRun(size, None, None, no_answer(spent.reason)))
             continue
         runs.append(BatchRun(size, made, judge_epochs(made.run, made.stable, made.lr)))
         if runs[-1].verdict is not None and runs[-1].verdict.status in _STOPPED:

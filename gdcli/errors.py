@@ -55,6 +55,13 @@ class DataError(GdError):
     exit_code = 8
 
 
+class LimitError(GdError):
+    """A cap on time, memory or evaluations was reached before there was anything to answer."""
+
+    status = "limit"
+    exit_code = 3
+
+
 class Terminated(BaseException):
     """SIGTERM arrived. Like KeyboardInterrupt it passes every ``except Exception``; a run ends with its best point."""
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gdcli.budget import Spent, current
 from gdcli.outcome import ActiveBound
 from gdcli.problem import Problem, listed
 
@@ -64,11 +65,17 @@ def stop_rules(settings: Settings, entry: Entry, unit: float) -> list[Rule]:
         value_tol=settings.value_tol,
         max_iter=settings.max_iter,
         max_evaluations=settings.max_evaluations,
-        max_time=settings.max_time,
+        max_time=time_left(settings.max_time),
         target=None if settings.target is None else unit * settings.target,
         own_rule=entry.own_rule,
         own_value_rule=entry.name == "batch",
     )
+
+
+def time_left(max_time: float | None) -> float | None:
+    """Return the seconds that a run may last: what the open budget has left."""
+    budget = current()
+    return max_time if max_time is None or budget is None else max(1e-9, min(max_time, budget.left))
 
 
 def moved_inside(box: Box, x0: Any, space: Space) -> tuple[Any, list[str]]:
@@ -109,6 +116,9 @@ def certified(
     at = result.best.at if is_exact else result.best.at._replace(gradient=None, hessian=None)
     try:
         return result, certify(exact, at, result.start.at, tol, result.reason)
+    except (Spent, MemoryError):
+        note = "there is no certificate: the time or the memory allowed did not suffice for one"
+        return result, Certificate("unknown", result.best.gradient_norm, notes=(note,))
     except KeyboardInterrupt:
         pass
     except Terminated:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gdcli import api
+from gdcli import api, budget
 from gdcli.errors import Terminated, UsageError
 from gdcli.evidence import bounds_of
 from gdcli.problem import Problem, parsed, sign_of
@@ -46,10 +46,23 @@ def solve_from_many(
     """
     if not 1 <= starts <= MAX_STARTS:
         raise UsageError(f"--multi-start takes a number from 1 to {MAX_STARTS}, not {starts}")
+    with budget.limited(settings or api.Settings()):
+        return _from_many(problem, settings, starts, observers, formulas, keeper)
+
+
+def _from_many(
+    problem: Problem,
+    settings: api.Settings | None,
+    starts: int,
+    observers: Sequence[Observer],
+    formulas: bool,
+    keeper: Keeper | None,
+) -> api.Outcome:
     found: list[api.Minimum] = []
     outcomes: list[api.Outcome] = []
     endings: dict[str, int] = {}
     ended: Status | None = None
+    cap = budget.TIME
     try:
         for start in _starts(problem, starts):
             outcome = api.solve(replace(problem, start=start), settings, keeper=keeper)
@@ -60,24 +73,45 @@ def solve_from_many(
                 break
             if outcome.status.value == "converged":
                 _add(found, outcome)
+            if _time_is_over(outcomes[0]):
+                ended = Status.LIMIT
+                break
     except KeyboardInterrupt:  # between two runs
         ended = Status.INTERRUPTED
     except Terminated:
         ended = Status.TERMINATED
+    except budget.Spent as spent:
+        if not outcomes:
+            raise
+        ended, cap = Status.LIMIT, spent.reason
     if not outcomes:  # nothing was found yet that could be told
         raise KeyboardInterrupt if ended is Status.INTERRUPTED else Terminated
     winner = outcomes[0]
-    if winner.status.exit_code > 128:  # interrupted before anything else was found
-        return winner
+    if winner.status.exit_code > 128 or winner.run.reason.value in (budget.TIME, budget.MEMORY):
+        return winner  # ended before anything else was found
     last = keeper if ended is None else None  # one that was asked to end would end this run too
-    answer = api.solve(winner.problem, settings, observers, formulas, keeper=last)
+    with budget.unlimited():  # it has been done within the limits, and time is kept for it
+        answer = api.solve(winner.problem, _uncapped(settings), observers, formulas, keeper=last)
     found.sort(key=lambda m: m.value * answer.sign)
     done = sum(endings.values())
     answer = replace(answer, minima=tuple(found), starts=done, warnings=(*answer.warnings, *_told(endings)))
+    if ended is Status.LIMIT:
+        message = f"Stopped by --{cap} after {done} of {starts} starts: this is the best so far."
+        return replace(answer, message=message, advice=f"allow more with --{cap}", status=ended)
     if ended is not None:
         message = f"{ended.value.capitalize()} after {done} of {starts} starts: this is the best so far."
         return replace(answer, status=ended, message=message)
     return answer
+
+
+def _time_is_over(winner: api.Outcome) -> bool:
+    """Tell whether no more time is left than it takes to go the best way once more, for those who watch."""
+    open_budget = budget.current()
+    return open_budget is not None and open_budget.left <= 1.2 * winner.run.seconds
+
+
+def _uncapped(settings: api.Settings | None) -> api.Settings:
+    return replace(settings or api.Settings(), max_time=None, max_memory=None)
 
 
 def _best(outcomes: Sequence[api.Outcome]) -> api.Outcome:

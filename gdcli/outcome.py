@@ -21,7 +21,8 @@ class Settings:
 
     ``h`` is the difference step of the numerical gradients. ``lr`` is the fixed step size (learning rate),
     ``step_sizes`` the list tried by the method ``batch`` or the step rule ``best``. ``engine`` is what computes: auto,
-    python, numpy or native (machine code, kept on disk unless ``no_cache``).
+    python, numpy or native (machine code, kept on disk unless ``no_cache``). ``max_time`` is in seconds, ``max_memory``
+    in bytes; see `gdcli.budget`.
     """
 
     method: str = "auto"
@@ -37,6 +38,7 @@ class Settings:
     max_iter: int = 10_000
     max_evaluations: int | None = None
     max_time: float | None = None
+    max_memory: int | None = None
     target: float | None = None
     engine: str = "auto"
     no_cache: bool = False

@@ -22,12 +22,15 @@ read by `gdcli.api.read_problem`, the options by whoever knows them.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gdcli.errors import GdError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from re import Pattern
+
     from gdcli.api import Problem
 
 KEYS = ("about", "command", "expression", "sense", "start", "set", "bounds", "expect")
@@ -144,13 +147,15 @@ def read_tables(content: bytes, file: str, options: Options) -> list[Entry]:
     text = ""
     try:
         text = content.decode("utf-8")
+        if _many_dots().search(text):  # the time that the parser takes grows with the square of their number
+            raise UsageError(f"{file}: nested too deeply")
         tables = tomllib.loads(text)
     except UnicodeDecodeError as fault:
         raise UsageError(f"{file}: not UTF-8 text (byte {fault.start})") from None
     except tomllib.TOMLDecodeError as fault:
         raise _syntax(file, text, str(fault)) from None
-    except RecursionError:
-        raise UsageError(f"{file}: nested too deeply") from None
+    except (RecursionError, ValueError):
+        raise UsageError(f"{file}: nested too deeply, or a number with too many digits") from None
     return [_named_entry(file, name, table, options) for name, table in tables.items()]
 
 
@@ -178,6 +183,15 @@ def read_line(line: bytes, file: str, number: int, options: Options) -> Entry:
     if not isinstance(name, str):
         raise UsageError(f"{place} name: must be text")
     return _entry(f"{place}:", name, content, options)
+
+
+@cache
+def _many_dots() -> Pattern[str]:
+    """A key of TOML with a hundred parts and more."""
+    import re
+
+    part = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
+    return re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{part}){{100}}", re.MULTILINE)
 
 
 class _TwiceError(Exception):

@@ -13,6 +13,7 @@ from typing import Any
 
 from gdcli.analysis.epochs import StableRate
 from gdcli.analysis.noise import Noise, Response, gap_to_minimum, noise_of_steps
+from gdcli.budget import if_in_time
 from gdcli.codegen.per_sample import Box
 from gdcli.codegen.updates import RULES
 from gdcli.errors import UsageError, did_you_mean
@@ -129,7 +130,7 @@ def run_stochastic(
     )
     run, epochs = run_epochs(passes, x0, how, rules, observers, progress, keeper=keeper)
     if run.best.iteration:
-        found = _larger(found, curvatures(objective, run.best.at.x))
+        found = _larger(found, if_in_time(lambda: curvatures(objective, run.best.at.x), found))
     made = StochasticRun(
         run,
         epochs,
@@ -140,7 +141,7 @@ def run_stochastic(
         passes.engine,
         stable_rate(settings.method, found, size, data.rows),
     )
-    return with_noise(made, objective, data.together, box)
+    return if_in_time(lambda: with_noise(made, objective, data.together, box), made)
 
 
 def with_noise(

@@ -206,6 +206,8 @@ def test_the_place_of_a_fault_ends_within_its_line(data: bytes) -> None:
 
 
 def test_what_is_taken_for_a_quote_does_not_depend_on_how_the_bytes_come() -> None:
-    data = b'21e4""-3.5z-\xe2\x80\xa8 1"+1,"11+1\n\n122NAx,y\nx,y\nx,y\n\nx\n\n1e400x\ty\nx,y\n"a""b""a""b"x,y\nx,y\n1xinf'
+    data = (
+        b'21e4""-3.5z- 1"+1,"11+1\n\n122NAx,y\nx,y\nx,y\n\nx\n\n1e400x\ty\nx,y\n"a""b""a""b"x,y\nx,y\n1xinf'
+    )
     for step in (1, 7, 50, 1000):
         assert outcome(data, "csv", "error", None, step) == outcome(data, "csv", "error", None, 10_000)

@@ -47,6 +47,7 @@ _CAPS = {
     StopReason.MAX_ITERATIONS: "--epochs",
     StopReason.MAX_EVALUATIONS: "--max-evaluations",
     StopReason.MAX_TIME: "--max-time",
+    StopReason.MAX_MEMORY: "--max-memory",
 }
 
 

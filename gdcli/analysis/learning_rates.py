@@ -32,6 +32,7 @@ from math import hypot, inf, isfinite
 from gdcli.analysis.lanes import TOLERANCE, Lane, Pace, advance
 from gdcli.analysis.path_curvature import Curvature, at_point, survey
 from gdcli.analysis.prediction import WINDOW, pace, parts_of, steps_at_pace, steps_by_parts
+from gdcli.budget import Spent, searching
 from gdcli.errors import DomainError, Terminated
 from gdcli.solvers.bursts import Tier
 from gdcli.solvers.run import quiet
@@ -75,7 +76,8 @@ class Rate:
 class Rates:
     """All rates, with the curvature that explains them.
 
-    ``best`` is the run at the best fixed rate, None where there is none. ``ended`` is the reason of an interrupt.
+    ``best`` is the run at the best fixed rate, None where there is none. ``ended`` is the reason of an interrupt
+    or the cap that ended the runs.
     """
 
     curvature: Curvature | None
@@ -109,7 +111,10 @@ def compare(
         lanes = [Lane(lr, at, 0.0 if curvature is None else curvature.scale) for lr in chosen]
         ended = None
         try:
-            advance(objective, lanes, steps, pace)
+            with searching(objective.counts.total):
+                advance(objective, lanes, steps, pace)
+        except Spent as spent:
+            ended = StopReason(spent.reason)
         except KeyboardInterrupt:
             ended = StopReason.INTERRUPTED
         except Terminated:

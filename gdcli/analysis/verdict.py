@@ -25,12 +25,13 @@ _ROUNDING = 80 * 2.2e-16
 # Numbers so large are met only on the way to infinity.
 _FAR_OUT = 1e20
 
-_CAPS = (StopReason.MAX_ITERATIONS, StopReason.MAX_EVALUATIONS, StopReason.MAX_TIME)
 _CAP_OPTIONS = {
     StopReason.MAX_ITERATIONS: "--max-iter",
     StopReason.MAX_EVALUATIONS: "--max-evaluations",
     StopReason.MAX_TIME: "--max-time",
+    StopReason.MAX_MEMORY: "--max-memory",
 }
+_CAPS = tuple(_CAP_OPTIONS)
 _NO_STEP_LEFT = (StopReason.FLOOR, StopReason.NO_DESCENT, StopReason.STEP, StopReason.GAIN)
 
 
@@ -231,7 +232,8 @@ def _of_a_cap(run: RunResult, certificate: Certificate, words: _Words, other: st
         return None
     option = _CAP_OPTIONS[run.reason]
     if run.iterations == 0:
-        return Verdict(Status.LIMIT, f"No step was taken ({option}): the start is not a {words.minimum}.",
+        known = "" if certificate.kind == "unknown" else f": the start is not a {words.minimum}"
+        return Verdict(Status.LIMIT, f"No step was taken ({option}){known}.",
                        f"allow more with {option}")  # fmt: skip
     left = _left(certificate, words, run.best.at.value)
     return Verdict(

@@ -151,5 +151,9 @@ def internal(fault: Exception) -> GdError:
         import traceback
 
         traceback.print_exception(fault)
+    if isinstance(fault, MemoryError):
+        from gdcli.budget import out_of_memory
+
+        return out_of_memory()
     told = f"internal error: {type(fault).__name__}" + (f": {fault}" if str(fault) else "")
     return GdError(told, f"this is a fault of gd, please report it; {DEBUG}=1 shows the traceback")

@@ -151,6 +151,7 @@ COMMANDS: dict[str, Command] = {
                 *options.only(options.PROBLEM, "--start", "--set", "--seed"),
                 options.MAXIMIZE,
                 *options.RATES,
+                *options.CAPS,
                 *options.ENGINE,
                 *options.only(options.OUTPUT, "--format", "--output"),
                 *options.PLOT_RATES,
@@ -162,7 +163,7 @@ COMMANDS: dict[str, Command] = {
             "gdcli.cli.compare_methods:run",
             "Compare methods on one problem.",
             "Solve one problem by several methods, and compare how far each came and what it cost. "
-            "A method that fails is a row that says so; an --lr goes to the methods that read one.",
+            "A method that fails is a row that says so; --lr goes to the methods that read one. Caps are on each.",
             (_EXPRESSION._replace(help=_EXPRESSION.help.format("minimize")),),
             (
                 *options.PROBLEM,
@@ -182,7 +183,7 @@ COMMANDS: dict[str, Command] = {
             "and complex steps, with the error of each. The exit code is 9 where they differ by more than rounding "
             "and truncation explain.",
             (_EXPRESSION._replace(help=_EXPRESSION.help.format("differentiate")),),
-            (*options.GRADIENT, *options.PLOT_GRADIENT),
+            (*options.GRADIENT, *options.CAPS, *options.PLOT_GRADIENT),
             (
                 "gd gradient 'x**2 + y' --at x=2,y=2",
                 "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5 --trace",
@@ -241,6 +242,7 @@ COMMANDS: dict[str, Command] = {
             (
                 *options.DATA,
                 *options.BATCHES,
+                *options.CAPS,
                 *options.only(options.OUTPUT, "--format", "--timing", "--output"),
                 *options.PLOT_BATCHES,
             ),

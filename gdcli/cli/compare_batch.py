@@ -8,9 +8,11 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
+from gdcli.budget import limited
 from gdcli.cli.fit import progress_stream, request_of
 from gdcli.cli.minimize import on_sigterm, tell_warnings
 from gdcli.cli.options import ALL_ROWS
+from gdcli.errors import LimitError
 
 STOPPED = {"interrupted": 130, "terminated": 143}
 
@@ -40,8 +42,9 @@ def run(values: dict[str, Any]) -> int:
     ):
         with Destination(values["output"]) as stream:
             timing = values["timing"] or is_terminal(stream)
-            ready = data.enter_context(prepared(request, sys.stdin.buffer, progress.reading))
-            compared = compare_batches(ready, settings, sizes, progress.epoch)
+            with limited(settings):
+                ready = data.enter_context(prepared(request, sys.stdin.buffer, progress.reading))
+                compared = compare_batches(ready, settings, sizes, progress.epoch)
             progress.clear()
             write(
                 stream,
@@ -55,7 +58,9 @@ def run(values: dict[str, Any]) -> int:
         seen = form in ("table", "plain") and is_terminal(stream)
     tell_warnings(compared.warnings, seen)
     stopped = compared.found.stopped
-    return 0 if stopped is None else STOPPED[stopped.value]
+    if stopped is not None:
+        return STOPPED[stopped.value]
+    return LimitError.exit_code if compared.found.capped else 0
 
 
 def _page(ready: Any, compared: Any, timing: bool, width: int, glyphs: Any, bars: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gdcli.cli.minimize import expression_text, on_sigterm, tell_warnings
 
-INTERRUPTED = {"interrupted": 130, "terminated": 143}
+ENDED = {"interrupted": 130, "terminated": 143, "max-time": 3, "max-memory": 3}
 
 
 def run(values: dict[str, Any]) -> int:
@@ -29,7 +29,8 @@ def run(values: dict[str, Any]) -> int:
             on_sigterm()
             steps = 100 if values["steps"] is None else values["steps"]
             engine, no_cache = values["engine"] or "auto", values["no_cache"]
-            found = api.compare_learning_rates(problem, values["lr"] or (), steps, engine, no_cache)
+            caps = values["max_time"], values["max_memory"]
+            found = api.compare_learning_rates(problem, values["lr"] or (), steps, engine, no_cache, *caps)
             write(
                 stream,
                 form,
@@ -43,4 +44,4 @@ def run(values: dict[str, Any]) -> int:
         seen = form in ("table", "plain") and is_terminal(stream)
     tell_warnings(found.warnings, seen)
     ended = found.found.ended
-    return 0 if ended is None else INTERRUPTED[ended.value]
+    return 0 if ended is None else ENDED[ended.value]

@@ -9,6 +9,7 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
+from gdcli.budget import limited
 from gdcli.cli.checkpoint import job_of, session
 from gdcli.cli.emit import Emitted
 from gdcli.cli.emit import check as check_emit
@@ -48,14 +49,15 @@ def run(values: dict[str, Any]) -> int:
         ExitStack() as data,
     ):
         with Destination(values["output"]) as stream:
-            ready = data.enter_context(prepared(request, files.stdin, progress.reading))
-            plot = FitPlot(ready) if values["plot"] else None
-            shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
-            writer = writer_for(values, ready, settings, shown)
-            observers = [writer, *(plot.observers if plot else ())]
-            kept.watch(observers)
-            kept.check_data(ready)
-            outcome = solve(ready, settings, [*observers, progress.iterate], progress.epoch, kept.keeper)
+            with limited(settings):
+                ready = data.enter_context(prepared(request, files.stdin, progress.reading))
+                plot = FitPlot(ready) if values["plot"] else None
+                shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
+                writer = writer_for(values, ready, settings, shown)
+                observers = [writer, *(plot.observers if plot else ())]
+                kept.watch(observers)
+                kept.check_data(ready)
+                outcome = solve(ready, settings, [*observers, progress.iterate], progress.epoch, kept.keeper)
             progress.clear()
             kept.finish(outcome)
             writer.finish(outcome)

@@ -21,21 +21,25 @@ def run(values: dict[str, Any]) -> int:
     _check(values)
     text, source = expression_text(values["expression"])
     from gdcli import api
+    from gdcli.budget import limited
+    from gdcli.cli.caps import interrupted
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import Canvas, errors_picture, estimate, text_stream
     from gdcli.examination import Wanted
 
+    caps = api.Settings(max_time=values["max_time"], max_memory=values["max_memory"])
     if values["plot_estimate"]:
-        estimate(values, text, source)
+        with interrupted(caps):
+            estimate(values, text, source)
         return 0
-    problem = _problem(values, text, source)
+    with limited(caps):
+        problem = _problem(values, text, source)
     with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
         with Destination(values["output"]) as stream:
             on_sigterm()
-            found = api.examine(
-                problem,
-                Wanted(**{name: values[name] for name in ("h", "hessian", "errors", "latex", "trace")}),
-            )
+            wanted = Wanted(**{name: values[name] for name in ("h", "hessian", "errors", "latex", "trace")})
+            with interrupted(caps):
+                found = api.examine(problem, wanted)
             _write(found, values, stream)
         canvas.draw(partial(errors_picture, found))
     return int(found.exit_code)

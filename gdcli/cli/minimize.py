@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from gdcli.budget import limited
 from gdcli.cli.emit import Emitted
 from gdcli.cli.emit import check as check_emit
 from gdcli.cli.options import settings as settings_of
@@ -60,8 +61,9 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import Canvas, RunPlot, text_stream, watched
 
-    problem = job_of(values) or _read(values, sense)
     settings = api.Settings(**settings_of(values))
+    with limited(settings):
+        problem = job_of(values) or _read(values, sense)
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
     with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
         with Destination(values["output"]) as stream:
@@ -69,7 +71,8 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
             observers = [writer] if plot is None else [writer, plot.recorder]
             with session(values, problem) as kept, watched(values, problem) as watch:
                 kept.watch(observers)
-                outcome = _solve(values, problem, settings, [*observers, *watch], kept.keeper)
+                with _kept_in_time(values, settings):
+                    outcome = _solve(values, problem, settings, [*observers, *watch], kept.keeper)
                 kept.finish(outcome)
             writer.finish(outcome)
         if plot is not None:
@@ -84,6 +87,15 @@ def _read(values: dict[str, Any], sense: str) -> Problem:
 
     seed = values["seed"] or 0
     return api.read_problem(text, sense, values["start"], values["set"], seed, source, values["bounds"])
+
+
+def _kept_in_time(values: dict[str, Any], settings: Settings) -> AbstractContextManager[object]:
+    """What keeps the time where formulas are asked for, which come from algebra that may take long."""
+    if not settings.max_time or not (values["show_gradient"] or settings.gradient == "symbolic"):
+        return nullcontext()
+    from gdcli.cli.caps import interrupted
+
+    return interrupted(settings, late=True)
 
 
 def _solve(

@@ -133,6 +133,24 @@ def period(value: str, name: str) -> float:
     return read
 
 
+_SIZES = {
+    "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+    "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40,
+    "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+}  # fmt: skip
+
+
+def memory(value: str, name: str) -> int | None:
+    """Read an amount of memory, in bytes or with a unit (``500MB``, ``2GiB``; ``2G`` is 2GiB); 0 takes the cap away."""
+    plain = value.strip()
+    digits = plain.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+    amount = _float(digits)
+    factor = _SIZES.get(plain[len(digits) :].strip().lower())
+    if amount is None or amount < 0 or factor is None or amount * factor > 2**62:
+        raise wrong(value, name, "an amount of memory", "for example 500MB, 2GiB, or bytes alone: 1e9")
+    return int(amount * factor) or None
+
+
 def step_sizes(value: str, name: str) -> tuple[float, ...]:
     """Read a comma-separated list of positive numbers."""
     sizes = tuple(_float(part) for part in value.strip("[] ").split(","))
@@ -361,9 +379,43 @@ STOPPING = (
     Option(
         "--max-iter", "Cap on iterations; 0 only certifies the start.", "10000", "N", count, group="Stopping"
     ),
-    Option("--max-evaluations", "Cap on evaluations.", "no cap", "N", cap, group="Stopping"),
-    Option("--max-time", "Cap on the time: 30s, 2m, 1h.", "no cap", "TIME", duration, group="Stopping"),
+    Option(
+        "--max-evaluations",
+        "Cap on evaluations of the search, each value, gradient, Hessian and product; the certificate takes some more.",
+        "no cap",
+        "N",
+        cap,
+        group="Stopping",
+    ),
+    Option(
+        "--max-time",
+        "Cap on the time: 30s, 2m, 1h. The certificate may take a tenth more, at least half a second.",
+        "no cap",
+        "TIME",
+        duration,
+        group="Stopping",
+    ),
+    Option(
+        "--max-memory",
+        "Cap on the memory in use (the resident set of the process, gd itself included): 500MB, 2GiB.",
+        "no cap",
+        "SIZE",
+        memory,
+        group="Stopping",
+    ),
     Option("--target", "Stop at this value.", "none", "NUMBER", number, group="Stopping"),
+)
+# The caps of a command that compares or examines.
+CAPS = (
+    Option(
+        "--max-time",
+        "Cap on the time of the whole command: 30s, 2m.",
+        "no cap",
+        "TIME",
+        duration,
+        group="Stopping",
+    ),
+    *(option for option in STOPPING if option.name == "--max-memory"),
 )
 OUTPUT = (
     Option(

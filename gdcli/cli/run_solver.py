@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import Any, NamedTuple
 
 from gdcli import problems
+from gdcli.budget import limited
 from gdcli.cli.app import internal
 from gdcli.cli.commands import COMMANDS
 from gdcli.cli.options import OWN_GROUPS, Option
@@ -130,9 +131,10 @@ class Solver:
             return _fitted(entry, values)
         if self._build is None:
             self._build = api.shared_objectives()
-        problem = entry.problem(values.pop("seed", 0))
-        starts = values.pop("multi_start", None)
+        seed, starts = values.pop("seed", 0), values.pop("multi_start", None)
         settings = api.Settings(**settings_of(values))
+        with limited(settings):
+            problem = entry.problem(seed)
         if starts is None:
             shared = settings.gradient == "autodiff"
             return api.solve(problem, settings, build=self._build if shared else None)
@@ -168,7 +170,7 @@ def _fitted(entry: Entry, values: dict[str, Any]) -> Any:
     asked["data" if isinstance(entry.data, dict) else "files"] = entry.data
     request = FitRequest(entry.expression, **asked)
     settings = FitSettings(**{k: v for k, v in values.items() if k not in names})
-    with prepared(request) as ready:
+    with limited(settings), prepared(request) as ready:
         return solve(ready, settings)
 
 

@@ -11,6 +11,7 @@ import math
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gdcli.data.cells import SKIP
@@ -57,9 +58,14 @@ class Columnar:
         import polars as pl
 
         try:
-            return ask()
+            with _without_panics():
+                return ask()
         except (pl.exceptions.PolarsError, OSError) as fault:
             raise DataError(f"cannot read {self.name}: {str(fault).partition(chr(10))[0]}") from None
+        except pl.exceptions.PanicException:  # no Exception: some files that are broken end the reader
+            raise DataError(
+                f"cannot read {self.name}: it is broken, or has what polars cannot read"
+            ) from None
 
     def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
         """Yield the rows in slices. The text of a row is its wanted cells with commas between them."""
@@ -100,6 +106,23 @@ class Columnar:
                 if not math.isfinite(value):
                     why = "the value is missing" if value != value else f"{value} is not finite"
                     raise DataError(f"{self.name}: row {start + row + 1}: column {name}: {why}", SKIP)
+
+
+@contextmanager
+def _without_panics() -> Iterator[None]:
+    """Keep from standard error what the threads of polars write there when a broken file ends them."""
+    try:
+        kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # standard error is closed
+        yield
+        return
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
 
 
 def _texts(columns: Sequence[Any]) -> list[str]:

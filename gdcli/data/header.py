@@ -9,8 +9,10 @@ doubt is an error: numbers in place of names, a name twice, the name of a functi
 from __future__ import annotations
 
 import keyword
+import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Container, Sequence
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ from gdcli.errors import DataError, Span
 _DELIMITERS = ("\t", ";", ",", "|")
 _LONGEST = 1 << 18  # bytes looked at for the header, or the end of a quote in the first rows
 _BLANK = " \t\r"
+MAX_COLUMNS = 100_000
 _BINARY = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -49,6 +52,7 @@ def read_header(lines: Lines) -> Header:
     except UnfinishedError as place:
         at = skipped + place.line
         raise never_closed(lines.name, 1 + at, text[at]) from None
+    check_columns(len(header.cells), f"{lines.name}:{header.line}")
     used = header.line + header.text.count("\n")
     rest = "".join(f"{line}\n" for line in (*text[used:], *after))
     lines.give_back(rest.encode("utf-8", "surrogateescape"), more=False)
@@ -56,6 +60,15 @@ def read_header(lines: Lines) -> Header:
     comment = text[skipped - 1].lstrip("# \t") if skipped and text[skipped - 1].startswith("#") else ""
     _check_numbers(titles, header, delimiter, lines.name, comment)
     return Header(titles, delimiter, header.text, header.line)
+
+
+def check_columns(count: int, place: str) -> None:
+    """Raise DataError for more columns than a table has."""
+    if count > MAX_COLUMNS:
+        raise DataError(
+            f"{place}: {count} columns, and at most {MAX_COLUMNS} are read",
+            "is a row of this table a line? cut chooses columns: cut -d, -f1-100 FILE | gd fit ... -",
+        )
 
 
 def _beginning(lines: Lines) -> tuple[list[str], list[str]]:
@@ -143,7 +156,9 @@ def find_delimiter(text: Sequence[str], name: str) -> str:
 def _check_numbers(titles: Sequence[str], header: Record, delimiter: str, name: str, comment: str) -> None:
     """Raise DataError where a number stands in place of a name: then the header is missing, most likely."""
     for i, title in enumerate(titles):
-        if number(title) == number(title):
+        if (
+            title and not title[0].isalpha() and math.isfinite(number(title))
+        ):  # a finite number begins with no letter
             start, end = places(header.text, delimiter)[i]
             letters = ",".join("xyzuvw"[: len(titles)]) if len(titles) <= 6 else "x1,x2,..."
             mark = {",": ",", ";": ";", "|": "|", "\t": "\\t"}.get(delimiter, " ")
@@ -184,18 +199,20 @@ def names_of(titles: Sequence[str], reserved: Container[str], place: str, text: 
     if not any(titles):
         raise DataError(f"{place}: no column has a name", "the first line names the columns, as in: x,y")
     rename = "rename it in the file, or on its way: sed '1s/{0}/{0}_1/' FILE | gd fit ... -"
-    for i, title in enumerate(titles):
-        if title and title in titles[:i]:
+    known: set[str] = set()
+    for title in titles:
+        if title and title in known:
             raise fault(title, f"two columns are called {title}", "give each column a name of its own")
         if title in reserved:
             raise fault(
                 title, f"the column {title} has the name of a function or constant", rename.format(title)
             )
+        known.add(title)
     spelled = [spelling(title) for title in titles]
+    times = Counter(spelled)
     return tuple(
         name
-        if name
-        and (name == title or (spelled.count(name) == 1 and name not in titles and name not in reserved))
+        if name and (name == title or (times[name] == 1 and name not in known and name not in reserved))
         else ""
         for name, title in zip(spelled, titles, strict=True)
     )

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gdcli.data.cells import SKIP, is_missing
+from gdcli.data.header import check_columns
 from gdcli.data.parts import Part, Skip, arrays
 from gdcli.data.streams import LONGEST_LINE, Supply
 from gdcli.errors import DataError, Span
@@ -42,6 +43,7 @@ class Objects:
         at = next((i for i, line in enumerate(text) if line.strip()), 0)
         self.header_line = lines.line + at
         self._keys = tuple(self._object(text[at], self.header_line))
+        check_columns(len(self._keys), f"{self.name}:{self.header_line}")
         self.titles = tuple(unicodedata.normalize("NFKC", key.strip()) for key in self._keys)
         supply.rest()
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from gdcli import budget
 from gdcli.data.header import names_of
 from gdcli.data.parts import Part, Skip, Source
 from gdcli.data.streams import COLUMNAR, Supply
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
 MISSING = ("error", "skip")
+_LONGEST_PATTERN = 1000  # characters
 _LINES_TOLD = 10  # skipped rows whose place is remembered
 _BREAKS = 1 << 18  # places where rows and lines lose step, remembered to find the line of a row
 
@@ -126,6 +128,7 @@ class Table:
         self._reset()
         for number, source in enumerate(self.sources):
             for part in source.parts(wanted, self._skipper(source), text):
+                budget.check()
                 self._remember(number, part)
                 first = self.rows
                 self.rows += part.rows
@@ -188,6 +191,8 @@ def expand(paths: Sequence[str]) -> list[str]:
         if path == "-" or os.path.lexists(path) or not glob.has_magic(path):
             found.append(path)
             continue
+        if len(path) > _LONGEST_PATTERN:  # the time that is taken to read it grows with its square
+            raise DataError(f"a pattern of {len(path)} characters; at most {_LONGEST_PATTERN} are read")
         matches = sorted(glob.glob(path, recursive=True))
         if not matches:
             raise DataError(f"no file matches {path}")

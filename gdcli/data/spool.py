@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from gdcli import budget
 from gdcli.data.shuffle import Order
 from gdcli.data.source import Table
 from gdcli.data.temporary import Folder
@@ -68,10 +69,12 @@ class Columns:
         """
         if order is None or (order.shuffle == "none" and order.rows.units is None):
             for start in range(0, self.rows, size):
+                budget.check()
                 yield start, self.take(start, min(start + size, self.rows))
             return
         done = 0
         for ahead in order.pieces(self._ahead(order, size)):
+            budget.check()
             found = self.pick(ahead)
             for start in range(0, len(ahead), size):
                 piece = [column[start : start + size] for column in found]
@@ -239,17 +242,20 @@ def gather(
     columns: Sequence[str],
     *,
     spool: str | None = None,
-    memory: int = MEMORY,
+    memory: int | None = None,
     watch: Callable[[Table], None] | None = None,
 ) -> Columns:
     """Read the columns of these names to the end and keep them.
 
-    More than ``memory`` bytes go to files in a new folder within ``spool`` (None: the system's place for
-    temporary files). ``watch`` is called with the table after each block. Errors as of `Table.blocks`; DataError
-    where the files cannot be written. Whatever ends this early, an interrupt too, leaves no files.
+    More than ``memory`` bytes (None: `MEMORY`, or a quarter of what the open budget has left) go to files in a new
+    folder within ``spool`` (None: the system's place for temporary files). ``watch`` is called with the table after
+    each block. Errors as of `Table.blocks`; DataError where the files cannot be written. Whatever ends this early, an
+    interrupt too, leaves no files.
     """
     import numpy as np
 
+    if memory is None:
+        memory = int(min(MEMORY, budget.memory_left() / 4))
     folder = Folder(spool)
     writer: _Writer | None = None
     held: list[list[ndarray]] = []

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gdcli.budget import if_in_time
 from gdcli.evidence import active_bounds, bounds_of, certified
-from gdcli.fitting.errors import Errors, estimate_errors, without_errors
+from gdcli.fitting.errors import Errors, errors_in_time, without_errors
 from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.units import scaled_certificate, scaled_run
 from gdcli.fitting.vertex import at_a_vertex
@@ -43,11 +44,13 @@ def conclude(
     seen = _within(prepared, judging)
     tol = settings.tol or choice.entry.default_tol
     result, certificate = certified(seen, scaled_run(result, judging.factor / objective.factor), tol, True)
-    active = active_bounds(seen, result, prepared.row.space)
-    errors = estimate_errors(prepared, result.best.at.x, active)
-    certificate = _with_rank(certificate, errors, seen, result)
+    active = if_in_time(lambda: active_bounds(seen, result, prepared.row.space), ())
+    errors = errors_in_time(prepared, result.best.at.x, active)
+    bare = certificate
+    certificate = if_in_time(lambda: _with_rank(bare, errors, seen, result), bare)
     if problem.loss == "absolute" and certificate.kind != "kink" and not active:
-        certificate = at_a_vertex(prepared, judging, result.best.at.x) or certificate
+        found = if_in_time(lambda: at_a_vertex(prepared, judging, result.best.at.x), None)
+        certificate = found or certificate
     largest = certificate.eigenvalue_max
     rate_unit = objective.factor / judging.factor
     verdict = judge(
@@ -106,7 +109,8 @@ def _scale(prepared: Prepared, objective: RowObjective, result: RunResult) -> fl
     if not prepared.problem.loss or not math.isfinite(mean):
         return 1.0
     if prepared.row.residual is not None:
-        mean = max(mean, _ROUNDING * _mean_square(prepared, result.best.at.x))
+        measured = if_in_time(lambda: _mean_square(prepared, result.best.at.x), 0.0)
+        mean = max(mean, _ROUNDING * measured)
     return 1.0 / mean if mean > 0.0 and math.isfinite(1.0 / mean) else 1.0
 
 

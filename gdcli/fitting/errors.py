@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gdcli.budget import if_in_time
 from gdcli.language.losses import LOSSES
 from gdcli.objective.rows import RowObjective
 
@@ -56,6 +57,12 @@ def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -
     errors = found.errors
     rank = errors.rank >= len(names)
     return Errors(found, errors.reason, rank, "; ".join(errors.redundant))
+
+
+def errors_in_time(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -> Errors:
+    """Return the same, or say that the limits of the run leave no room for it."""
+    late = Errors(reason="the time or the memory allowed did not suffice for the errors")
+    return if_in_time(lambda: estimate_errors(prepared, x, active), late)
 
 
 def without_errors(found: FitStatistics | None, reason: str) -> FitStatistics | None:

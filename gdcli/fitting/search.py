@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gdcli import budget
 from gdcli.errors import DomainError, UsageError
 from gdcli.evidence import bounds_of
 from gdcli.fitting.request import FitProblem
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # The search looks at no more rows than this, evenly spread.
 ROWS = 2000
+# The share of the time allowed that the search may take.
+_SHARE = 0.5
 
 
 class Found(NamedTuple):
@@ -33,13 +36,18 @@ def search_start(problem: FitProblem, row: RowModel, data: Columns, known: Mappi
     What is searched for is the least sum of squares of what the model says, whatever the loss is. Raises UsageError for
     a typed loss, DomainError where no start tried has a finite loss.
     """
-    from gdcli.solvers.fit_starts import range_of, search
-
     if row.response is None or row.fitted is None:
         raise UsageError(
             "--start auto is for a model with ~", "give the parameters of a typed loss their starts"
         )
-    some = _some(data)
+    with budget.part(_SHARE):
+        return _search(problem, row, _some(data), known)
+
+
+def _search(problem: FitProblem, row: RowModel, some: Columns, known: Mapping[str, Any]) -> Found:
+    from gdcli.solvers.fit_starts import range_of, search
+
+    assert row.response is not None
     squares = RowObjective(_by_squares(row), some)
     order = {name: k for k, name in enumerate(some.names)}
     _, arrays = next(iter(some.chunks(max(1, some.rows))))

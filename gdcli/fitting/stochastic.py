@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdcli.analysis.epochs import judge_epochs
+from gdcli.budget import if_in_time
 from gdcli.codegen.per_sample import Box
 from gdcli.errors import UsageError
-from gdcli.evidence import bounds_of, moved_inside
-from gdcli.fitting.errors import estimate_errors, without_errors
+from gdcli.evidence import bounds_of, moved_inside, time_left
+from gdcli.fitting.errors import errors_in_time, without_errors
 from gdcli.fitting.outcome import AnswerNoise, FitOutcome
 from gdcli.fitting.units import scaled_run
 from gdcli.objective.rows import RowObjective
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from gdcli.fitting.request import FitSettings
     from gdcli.solvers.keeping import Keeper
     from gdcli.solvers.stochastic import Epoch, ProgressHook
+
+
+# What leaves nothing for a batch solve.
+_ENDED = (StopReason.INTERRUPTED, StopReason.TERMINATED, StopReason.MAX_TIME, StopReason.MAX_MEMORY)
 
 
 class Visited:
@@ -87,7 +92,7 @@ def solve_stochastic(
         tol=0.0,
         max_iter=settings.max_iter,
         max_evaluations=settings.max_evaluations,
-        max_time=settings.max_time,
+        max_time=time_left(settings.max_time),
         target=None if settings.target is None else sign * settings.target / learned.rows,
         own_rule=True,
     )
@@ -104,7 +109,7 @@ def solve_stochastic(
         progress=progress,
         keeper=keeper,
     )
-    if settings.polish and made.run.reason not in (StopReason.INTERRUPTED, StopReason.TERMINATED):
+    if settings.polish and made.run.reason not in _ENDED:
         return _polished(prepared, settings, made, notes, keeper)
     return _outcome(prepared, settings, made, learned, notes)
 
@@ -181,11 +186,11 @@ def _outcome(
 ) -> FitOutcome:
     verdict = judge_epochs(made.run, made.stable, made.lr)
     x = made.run.best.at.x
-    errors = estimate_errors(prepared, x, ())
+    errors = errors_in_time(prepared, x, ())
     reason = "errors are those of a minimum; --polish ends with a batch solve"
     run = scaled_run(made.run, float(learned.rows))
     whole = RowObjective(prepared.row, prepared.data, float(prepared.data.rows))
-    slope = whole.evaluate(whole.vector(x), 1).gradient
+    slope = if_in_time(lambda: whole.evaluate(whole.vector(x), 1).gradient, None)
     from gdcli.solvers.vectors import norm
 
     rate = f", learning rate {made.lr:.4g}" + (f" ({made.chosen})" if made.chosen else "")
@@ -235,7 +240,8 @@ def _polished(
 
     start = prepared.row.space.unflatten(made.run.best.at.x)
     again = replace(prepared, problem=replace(prepared.problem, start=start))
-    found = solve(again, FitSettings(max_time=settings.max_time), keeper=keeper)
+    capped = FitSettings(max_time=settings.max_time, max_memory=settings.max_memory)
+    found = solve(again, capped, keeper=keeper)
     return replace(
         found,
         problem=prepared.problem,

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import Any, NamedTuple, NoReturn
 
+from gdcli import budget
 from gdcli.errors import Span, UsageError, did_you_mean
 from gdcli.language import syntax, walk
 from gdcli.language.functions import CONSTANTS
@@ -27,6 +28,7 @@ GENERATORS = {
 }
 # Longer vectors are numpy arrays from the beginning.
 LIST_SIZE = 1000
+_PIECE = 1 << 16  # random numbers drawn between two looks at the budget
 
 Value = Any  # float, list[float] or a numpy array
 
@@ -186,29 +188,44 @@ class _Reader(ConstantReader):
         length = numbers[wanted.index("n")]
         if length != int(length) or not 1 <= length <= MAX_LENGTH:
             self.fail(start, end, f"{length:g} is not a length from 1 to {MAX_LENGTH}")
+        what = " ".join(self.text[start:end].split())
+        budget.require(8.0 * length, what, Span(self.text, start, end, self.option))
         return _generated(name, numbers, int(length), self.draws)
 
 
 def _generated(name: str, numbers: list[float], n: int, draws: Iterator[float]) -> Value:
-    values: list[float]
+    if n > LIST_SIZE:
+        return _long(name, numbers, n, draws)
     if name == "random":
-        values = list(islice(draws, n))
-    elif name == "linspace":
+        return list(islice(draws, n))
+    if name == "linspace":
         first, last = numbers[0], numbers[1]
         step = (last - first) / (n - 1) if n > 1 else 0.0
-        values = [first + step * i for i in range(n - 1)] + [last if n > 1 else first]
-    else:
-        fill = {"zeros": 0.0, "ones": 1.0}.get(name, numbers[-1])
-        if n > LIST_SIZE:
-            import numpy
+        return [first + step * i for i in range(n - 1)] + [last if n > 1 else first]
+    return [_fill(name, numbers)] * n
 
-            return numpy.full(n, fill)
-        return [fill] * n
-    if n > LIST_SIZE:
-        import numpy
 
-        return numpy.array(values)
-    return values
+def _fill(name: str, numbers: list[float]) -> float:
+    return {"zeros": 0.0, "ones": 1.0}.get(name, numbers[-1])
+
+
+def _long(name: str, numbers: list[float], n: int, draws: Iterator[float]) -> Any:
+    """The same numbers as an array, without a list of them on the way."""
+    import numpy
+
+    if name == "linspace":
+        first, last = numbers[0], numbers[1]
+        made = first + (last - first) / (n - 1) * numpy.arange(n)
+        made[-1] = last
+        return made
+    if name != "random":
+        return numpy.full(n, _fill(name, numbers))
+    made = numpy.empty(n)
+    for start in range(0, n, _PIECE):
+        budget.check()
+        stop = min(start + _PIECE, n)
+        made[start:stop] = list(islice(draws, stop - start))
+    return made
 
 
 def normals(seed: int, n: int | None = None) -> Iterator[float]:

@@ -19,7 +19,7 @@ from gdcli.codegen.runners import ARITHMETIC, Program, ScalarFunction, numpy, ve
 from gdcli.language.form import Form
 from gdcli.language.graph import Key
 from gdcli.objective.space import Space
-from gdcli.solvers.types import Counts, Evaluation
+from gdcli.solvers.types import Evaluation, new_counts
 from gdcli.solvers.vectors import Vec, is_finite
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ScalarObjective:
         self.form = form
         self.space = space
         self.size = space.size
-        self.counts = Counts()
+        self.counts = new_counts()
         self.sign = sign
         graph = form.graph
         self.root = form.root if sign > 0 else graph.node("neg", form.root)
@@ -276,7 +276,7 @@ class VectorObjective:
         self.form = form
         self.space = space
         self.size = space.size
-        self.counts = Counts()
+        self.counts = new_counts()
         self.sign = sign
         graph = form.graph
         self.root = form.root if sign > 0 else graph.node("neg", form.root)

@@ -8,7 +8,7 @@ from math import nextafter
 from typing import TYPE_CHECKING, Any
 
 from gdcli.codegen.loops import HISTORY, LIMITS, ROOM, Layout
-from gdcli.solvers.types import Arrival, Burst, Evaluation
+from gdcli.solvers.types import Arrival, Burst, Counts, Evaluation
 from gdcli.solvers.vectors import Vec
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ class Loop:
         self._limits[:] = [*_widened(limits), *constants]
         self._best[row + n] = lowest
         taken = self._advance(self._rows, self._best, self._state, self._limits, self._marks, steps)
-        self.objective.counts.value += taken
-        self.objective.counts.gradient += taken
+        self.objective.counts.add(Counts(taken, taken))
         best = None
         if self._marks[1]:
             before = Evaluation(Vec(self._best[row : row + n]), INF)

@@ -20,7 +20,7 @@ from gdcli.codegen.runners import batch_function, numpy, rows_function, total
 from gdcli.language.graph import Key
 from gdcli.objective.row_model import RowModel, along_rows, node_of
 from gdcli.objective.waist import gradient_nodes
-from gdcli.solvers.types import Counts, Evaluation, Triangle
+from gdcli.solvers.types import Evaluation, Triangle, new_counts
 from gdcli.solvers.vectors import Vec, is_finite
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class RowObjective:
         self.data = data
         self.space = row.space
         self.size = row.space.size
-        self.counts = Counts()
+        self.counts = new_counts()
         self.scale = scale
         self.factor = scale / data.rows
         self.has_hessian = self.size <= HESSIAN_SIZE

@@ -24,7 +24,7 @@ from gdcli.language.template import TemplateGraph
 from gdcli.objective.build import Exact, build_objective, is_expanded, is_scalar
 from gdcli.objective.compiled import ScalarObjective, row, row_readers
 from gdcli.objective.space import Space
-from gdcli.solvers.types import Counts
+from gdcli.solvers.types import new_counts
 
 # Expressions remembered, and shapes of each: an endless stream must not fill the memory.
 MOST_EXPRESSIONS = 64
@@ -118,7 +118,7 @@ class SharedObjective(ScalarObjective):
         plain = template.plain
         self.space, self.size, self.sign = plain.space, plain.size, plain.sign
         self.has_hessian, self.has_product = plain.has_hessian, True
-        self.counts = Counts()
+        self.counts = new_counts()
         self.value_program = template.value.bound(numbers)
         self._programs = {"gradient": template.gradient.bound(numbers)}
         self._second = None

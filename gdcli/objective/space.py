@@ -23,15 +23,21 @@ class Space:
             position += 1 if length is None else length
         self.size = position
 
-    def flatten(self, values: Mapping[str, float | Sequence[float]]) -> list[float]:
-        """Return the numbers of ``values`` (one entry per name) as one flat list of ``size`` floats."""
+    def flatten(self, values: Mapping[str, float | Sequence[float]]) -> Any:
+        """Return the numbers of ``values`` (one entry per name) as one flat list of ``size`` floats.
+
+        Where a value is an array it is a flat array: a list takes four times the memory.
+        """
+        if any(hasattr(values[name], "tolist") for name in self.lengths):
+            import numpy
+
+            parts = [numpy.ravel(numpy.asarray(values[name], dtype=float)) for name in self.lengths]
+            return numpy.concatenate(parts)
         flat: list[float] = []
         for name, length in self.lengths.items():
             value: Any = values[name]
             if length is None:
                 flat.append(float(value))
-            elif hasattr(value, "tolist"):
-                flat.extend(value.tolist())
             else:
                 flat.extend(float(v) for v in value)
         return flat

@@ -15,6 +15,7 @@ from math import copysign, hypot, inf, isfinite, sqrt
 from operator import mul
 from typing import Any, NamedTuple
 
+from gdcli.budget import make_room
 from gdcli.solvers.vectors import Vec, Vector, is_finite, max_abs
 
 Matrix = Any
@@ -30,6 +31,8 @@ _RELIABLE = 1e-5
 _UNIT = 1.1e-16
 # A rotation that changes the diagonal by less than this fraction is below rounding.
 _NEGLIGIBLE = 1e-17
+# The matrices that an update of a large one takes at a time.
+_MATRICES = 3
 
 
 def identity(like: Vector, factor: float = 1.0) -> Matrix:
@@ -39,6 +42,7 @@ def identity(like: Vector, factor: float = 1.0) -> Matrix:
         return [Vec([factor if i == j else 0.0 for j in range(n)]) for i in range(n)]
     import numpy
 
+    make_room(_MATRICES * 8.0 * n * n)
     return factor * numpy.eye(n)
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from math import exp, inf, isfinite, log
 from typing import Any, NamedTuple
 
+from gdcli.budget import Spent
 from gdcli.solvers.bounds import Bounded, Box
 from gdcli.solvers.least_squares import LevenbergMarquardt
 from gdcli.solvers.residual_model import ResidualModel, column_lengths
@@ -113,16 +114,26 @@ class _Search:
         self.bent = [i for i in range(objective.size) if i not in set(linear)]
         self.open = [i for i in self.bent if self.known[i] is None]
         self.drawn = 0
+        self.lowest: _Point | None = None  # what there is when the time is over
 
     def result(self) -> FoundStart:
         """Run the search."""
         import numpy
 
         with numpy.errstate(all="ignore"):
-            if not self.open:
-                return self._followed([p for p in (self._solve(self._draw()),) if p is not None])
-            islands = 1 + len(self.open) // PER_ISLAND
-            return self._followed([point for _ in range(islands) for point in self._island()[:FOLLOWED]])
+            try:
+                return self._searched()
+            except Spent:
+                if self.lowest is None:
+                    raise
+                at = Evaluation(self._vector(self.lowest.x), self.lowest.value)
+                return FoundStart(at, self.drawn, 0, 0)
+
+    def _searched(self) -> FoundStart:
+        if not self.open:
+            return self._followed([p for p in (self._solve(self._draw()),) if p is not None])
+        islands = 1 + len(self.open) // PER_ISLAND
+        return self._followed([point for _ in range(islands) for point in self._island()[:FOLLOWED]])
 
     def _island(self) -> list[_Point]:
         """The best points of a first round and those that come from them."""
@@ -193,7 +204,12 @@ class _Search:
             if list(map(float, inside)) != moved:
                 value = self.objective.evaluate(inside, 0).value
                 moved = list(map(float, inside))
-        return _Point(value, tuple(moved)) if isfinite(value) and all(map(isfinite, moved)) else None
+        if not (isfinite(value) and all(map(isfinite, moved))):
+            return None
+        point = _Point(value, tuple(moved))
+        if self.lowest is None or value < self.lowest.value:
+            self.lowest = point
+        return point
 
     def _vector(self, x: Sequence[float]) -> Vector:
         made = self.objective.vector(x)

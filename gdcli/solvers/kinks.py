@@ -12,6 +12,8 @@ The smoothed functions are made by the objective: one that has kinks has a metho
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Protocol
@@ -119,9 +121,8 @@ class Smoothing:
                 return step._replace(state=state)
         while True:
             phase = state.phase
-            before = phase.objective.counts.copy()
-            step = self.method.step(phase.objective, phase.at, phase.inner)
-            _add_counts(objective.counts, phase.objective.counts, before)
+            with _counted(objective.counts, phase.objective.counts):
+                step = self.method.step(phase.objective, phase.at, phase.inner)
             if step.moved:
                 phase.at = step.at
                 # The end of a level is noticed at the next step, which will not move.
@@ -158,16 +159,15 @@ class Smoothing:
         smooth = smoothed(objective, radius)
         if smooth is None:
             return None
-        before = smooth.counts.copy()
-        at = smooth.evaluate(x, 0)
-        if len(path) > 1:
-            there = smooth.evaluate(_foreseen(path, radius), 0)
-            at = there if there.value < at.value else at
-        here = smooth.complete(at, self.order)
-        if not isfinite(here.value) or here.gradient is None:
-            return None
-        inner = self.method.start(smooth, here)
-        _add_counts(objective.counts, smooth.counts, before)
+        with _counted(objective.counts, smooth.counts):
+            at = smooth.evaluate(x, 0)
+            if len(path) > 1:
+                there = smooth.evaluate(_foreseen(path, radius), 0)
+                at = there if there.value < at.value else at
+            here = smooth.complete(at, self.order)
+            if not isfinite(here.value) or here.gradient is None:
+                return None
+            inner = self.method.start(smooth, here)
         return _Phase(number, smooth, here, inner, path)
 
 
@@ -195,10 +195,12 @@ def _exact(objective: Objective, at: Evaluation) -> Evaluation:
     return found
 
 
-def _add_counts(total: Counts, now: Counts, before: Counts) -> None:
-    if total is now:
-        return
-    total.value += now.value - before.value
-    total.gradient += now.gradient - before.gradient
-    total.hessian += now.hessian - before.hessian
-    total.product += now.product - before.product
+@contextmanager
+def _counted(total: Counts, phase: Counts) -> Iterator[None]:
+    """What is evaluated in a phase counts in the run, also where it ends early."""
+    before = phase.copy()
+    try:
+        yield
+    finally:
+        if total is not phase:
+            total.take_over(phase.since(before))

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gdcli.budget import Spent, searching
 from gdcli.errors import DomainError, Terminated
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.stopping import Progress, Rule
@@ -112,8 +113,13 @@ def run(
         reason: StopReason | None = None
         clean = False  # between two steps, where a run can be gone on with
         try:
-            reason = _loop(objective, method, trace, rules, observers, tier, keeper)
+            with searching(objective.counts.total):
+                reason = _loop(objective, method, trace, rules, observers, tier, keeper)
             clean = True
+        except Spent as spent:
+            reason = StopReason(spent.reason)
+        except MemoryError:
+            reason = StopReason.MAX_MEMORY
         except KeyboardInterrupt:
             reason = StopReason.INTERRUPTED
         except Terminated:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from gdcli.budget import Spent, check, searching
 from gdcli.errors import DomainError, Terminated, UsageError
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stopping import Progress, Rule
@@ -266,7 +267,11 @@ def run_epochs(
     loop = _Loop(passes, x0, settings, rules, observers, progress, clock, keeper, kept)
     reason: StopReason | None = None
     try:
-        reason = loop.run()
+        with searching(loop.counts.total):
+            reason = loop.run()
+    except (Spent, MemoryError) as cap:
+        reason = StopReason(cap.reason) if isinstance(cap, Spent) else StopReason.MAX_MEMORY
+        loop.keep_what_is_there()
     except (KeyboardInterrupt, Terminated) as stop:
         reason = StopReason.TERMINATED if isinstance(stop, Terminated) else StopReason.INTERRUPTED
         loop.keep_what_is_there()
@@ -414,7 +419,7 @@ class _Loop:
         try:
             if is_finite(as_like(self.progress.at.x, x)) and list(self.progress.at.x) != x:
                 self._arrive(x, self.epochs[-1].step, "interrupted")
-        except (KeyboardInterrupt, Terminated):
+        except (KeyboardInterrupt, Terminated, Spent, MemoryError):
             return
 
     def _evaluated(self, x: Vector) -> Evaluation:
@@ -437,6 +442,7 @@ class _Loop:
         def told(done: int) -> None:
             nonlocal last
             self.done = done
+            check()
             if keeper is not None and keeper(progress):
                 keeper.save()
                 raise Terminated if keeper.reason is StopReason.TERMINATED else KeyboardInterrupt

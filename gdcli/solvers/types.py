@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from gdcli.budget import Budget, current
 from gdcli.solvers.vectors import norm
 
 # A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have
@@ -51,6 +52,69 @@ class Counts:
     def copy(self) -> Counts:
         """Return the counts as they are now."""
         return Counts(self.value, self.gradient, self.hessian, self.product)
+
+    @property
+    def total(self) -> int:
+        """All of them together, as a cap on evaluations counts them."""
+        return self.value + self.gradient + self.hessian + self.product
+
+    def add(self, more: Counts) -> None:
+        """Take notice of evaluations that were made and are not counted yet."""
+        self.value += more.value
+        self.gradient += more.gradient
+        self.hessian += more.hessian
+        self.product += more.product
+
+    def take_over(self, more: Counts) -> None:
+        """Take notice of evaluations that another objective of the same run has counted."""
+        self.add(more)
+
+    def since(self, before: Counts) -> Counts:
+        """Return what was counted since these counts were copied."""
+        return Counts(
+            self.value - before.value,
+            self.gradient - before.gradient,
+            self.hessian - before.hessian,
+            self.product - before.product,
+        )
+
+
+class CappedCounts(Counts):
+    """Counts that ask a budget before each evaluation, which counts itself before it is made."""
+
+    __slots__ = ("_budget",)
+    _budget: Any
+
+    def __init__(self, budget: Budget) -> None:
+        object.__setattr__(self, "_budget", None)
+        super().__init__()
+        object.__setattr__(self, "_budget", budget)
+
+    def __setattr__(self, name: str, number: int) -> None:
+        budget = self._budget
+        if budget is not None:
+            more = number - getattr(self, name)
+            if more > 0:
+                budget.spend(more)
+        object.__setattr__(self, name, number)
+
+    def add(self, more: Counts) -> None:
+        """Take notice of evaluations that were made: nobody can be asked any more."""
+        self.take_over(more)
+        self._budget.used += more.total
+
+    def take_over(self, more: Counts) -> None:
+        """Take notice of evaluations that the budget knows of."""
+        budget = self._budget
+        object.__setattr__(self, "_budget", None)
+        super().add(more)
+        object.__setattr__(self, "_budget", budget)
+
+
+def new_counts() -> Counts:
+    """Return the counts of a new objective; those of an open budget where there is one."""
+    budget = current()
+    return Counts() if budget is None else CappedCounts(budget)
 
 
 class Objective(Protocol):
@@ -113,6 +177,7 @@ class StopReason(Enum):
     MAX_ITERATIONS = "max-iterations"
     MAX_EVALUATIONS = "max-evaluations"
     MAX_TIME = "max-time"
+    MAX_MEMORY = "max-memory"
     NO_DESCENT = "no-descent"
     SLOW = "slow-progress"
     STATIONARY = "stationary"
@@ -141,6 +206,7 @@ _SENTENCES = {
     StopReason.MAX_ITERATIONS: "the cap on iterations was reached",
     StopReason.MAX_EVALUATIONS: "the cap on evaluations was reached",
     StopReason.MAX_TIME: "the time allowed ran out",
+    StopReason.MAX_MEMORY: "the memory allowed was used up",
     StopReason.NO_DESCENT: "no step along the search direction lowers the value",
     StopReason.SLOW: "at its pace the value would take tens of thousands of iterations to change much",
     StopReason.STATIONARY: "the gradient is exactly zero",

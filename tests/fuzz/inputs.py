@@ -72,4 +72,6 @@ def check_error(error: GdError) -> None:
         text, start, end, _ = error.span
         assert 0 <= start <= end <= len(text) + 1, (error.message, start, end, len(text))
     shown = fault_text(error)
-    assert all(c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") for c in shown), ascii(shown)
+    assert all(c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") for c in shown), (
+        ascii(shown)
+    )

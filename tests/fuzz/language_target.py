@@ -12,6 +12,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from random import Random
 from typing import Any
 from zlib import crc32
 
@@ -219,7 +220,7 @@ def _numpy(tree: Tree, made: ScalarObjective, x: list[float], expected: float) -
     long = VectorObjective(compact, Space(lengths))
     at = long.evaluate(long.vector(x), 1)
     point = made.space.unflatten(x)
-    spread = [_Shaken(tree, point, sign).run(tree.root) for sign in (1.0, -1.0, 0.0)]
+    spread = [_Shaken(tree, point, seed).run(tree.root) for seed in range(6)]
     if not all(math.isfinite(v) for v in (expected, at.value, *spread)):
         return
     room = 64 * max(abs(v - expected) for v in spread) + 1e-300
@@ -230,20 +231,20 @@ def _numpy(tree: Tree, made: ScalarObjective, x: list[float], expected: float) -
 class _Shaken(walk._Walk):
     """The walk with every result off by a few units in the last place: how far rounding can get."""
 
-    def __init__(self, tree: Tree, point: Mapping[str, Any], sign: float) -> None:
+    def __init__(self, tree: Tree, point: Mapping[str, Any], seed: int) -> None:
         super().__init__(tree, point, False, ())
-        self.sign, self.count = sign, 0
+        self.random = Random(seed)
 
     def one(self, node: Node, args: list[Any]) -> Any:
+        # A sum of products may be rounded term by term, or not at all before the end.
+        args = [[self.shaken(v) for v in a] if isinstance(a, list) and node.op == "call" else a for a in args]
         result = super().one(node, args)
         if node.op in ("number", "name", "index", "slice", "where"):
             return result
         return [self.shaken(v) for v in result] if isinstance(result, list) else self.shaken(result)
 
     def shaken(self, value: float) -> float:
-        self.count += 1
-        sign = self.sign or (1.0 if self.count * 2654435761 & 0x400 else -1.0)
-        return value * (1.0 + sign * 2.0**-50)
+        return value * (1.0 + self.random.uniform(-1.0, 1.0) * 2.0**-50)
 
 
 # -- printing ------------------------------------------------------------------------------------------------------
