@@ -276,7 +276,7 @@ COMMANDS: dict[str, Command] = {
             _RESUME_TEXT,
             (Argument("FILE", "file", "A checkpoint, written by --checkpoint."),),
             (
-                *options.only(options.STOPPING, "--max-iter", "--max-evaluations", "--max-time", "--target"),
+                *(option for option in options.STOPPING if not option.name.endswith("tol")),
                 *options.only(options.EPOCHS, "--epochs"),
                 *options.only(options.CHECKPOINT, "--checkpoint-every"),
                 *options.only(options.OUTPUT, "--format", "--print", "--every", "--timing", "--output"),

@@ -75,7 +75,8 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
                 _kept_in_time(values, settings),
             ):
                 kept.watch(observers)
-                outcome = _solve(values, problem, settings, [*observers, *watch], kept.keeper)
+                with _kept_in_time(values, settings):
+                    outcome = _solve(values, problem, settings, [*observers, *watch], kept.keeper)
                 kept.finish(outcome)
             writer.finish(outcome)
         if plot is not None:

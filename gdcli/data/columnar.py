@@ -11,6 +11,7 @@ import math
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gdcli.data.cells import SKIP
@@ -58,9 +59,14 @@ class Columnar:
         import polars as pl
 
         try:
-            return ask()
+            with _without_panics():
+                return ask()
         except (pl.exceptions.PolarsError, OSError) as fault:
             raise DataError(f"cannot read {self.name}: {str(fault).partition(chr(10))[0]}") from None
+        except pl.exceptions.PanicException:  # no Exception: some files that are broken end the reader
+            raise DataError(
+                f"cannot read {self.name}: it is broken, or has what polars cannot read"
+            ) from None
 
     def parts(
         self,
@@ -151,6 +157,23 @@ def _labels_of(column: Any) -> Labels:
     runs = column.rle().struct
     found = coded(as_label(value) for value in runs.field("value").to_list())
     return Labels(found.values, np.repeat(found.codes, runs.field("len").to_numpy()))
+
+
+@contextmanager
+def _without_panics() -> Iterator[None]:
+    """Keep from standard error what the threads of polars write there when a broken file ends them."""
+    try:
+        kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # standard error is closed
+        yield
+        return
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
 
 
 def _texts(columns: Sequence[Any]) -> list[str]:

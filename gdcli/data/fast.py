@@ -139,7 +139,7 @@ def with_polars(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ())
             quote_char=None,
             ignore_errors=True,
         )
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
     if frame.height != block.rows:
         return None

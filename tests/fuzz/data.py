@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Fuzz the readers of data.
 
     pip install -e '.[fuzz,fast]'

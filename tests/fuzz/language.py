@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Fuzz the language and the texts of options.
 
     pip install -e '.[fuzz]'
