@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
+from typing import NamedTuple
 
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.curvature import CREST_SLOPE, REACHED_BY_ANY, passing_direction
@@ -27,9 +28,19 @@ from gdcli.solvers.plane import local_model
 from gdcli.solvers.run import pass_on, quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Certificate, Evaluation, Method, Objective, StopReason, Vector
-from gdcli.solvers.valley import floor_rises, follow_floor
-from gdcli.solvers.vectors import dot, is_zero, max_abs, norm, same, unit_like
-from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
+from gdcli.solvers.valley import follow_floor, sides_of_floor
+from gdcli.solvers.vectors import is_zero, norm, same, unit_like
+from gdcli.solvers.walk import (
+    FLIGHT,
+    Outcome,
+    Walk,
+    both_ways,
+    fades,
+    follow,
+    main_way,
+    rises_all_around,
+    walk,
+)
 
 # A point is called stationary, and a claim of success is allowed, when no more than this many times the
 # tolerance of the run is left to gain, relative to max(1, |value|).
@@ -39,14 +50,13 @@ _CREDIBLE = 10.0
 _WALKED_DIRECTIONS = 4
 # Newton steps on the smoothed function to see whether a kink is the bottom: it starts there, or very near.
 _KINK_LOOK = 50
-_EPSILON = 2.0**-52
 _WITHOUT_END = {StopReason.UNBOUNDED: "unbounded", StopReason.AT_INFINITY: "at-infinity"}
 _ENDS = ("minimum", "degenerate", "kink")
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
 _DOUBTFUL_SIGN = 1e-6
-# A slope so many times the one that the rounding of x makes is a slope.
-_SLOPED = 1e3
+# A point so many times the size of the start away from it is far out.
+_AFAR = 1e3
 # At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
 _SHARPER = 3.0
 _WALK_NEWS = 4e-12
@@ -139,15 +149,9 @@ def _certify_dense(
     elif settled:
         kind, steps = "minimum", model.newton_length
     elif model.flat:
-        kind = _kind_of_flat(objective, at)
+        kind = _kind_of_flat(objective, at, start)
     else:
-        doubtful = doubtful or [eigen(at.hessian)[1][0]]
-        if not model.strict and not is_zero(ahead := model.stationary_step()):
-            # Beside a null direction, the curvature along the rest of the way may be a passing one too.
-            doubtful = [ahead, *doubtful]
-        kind = kind_by_walking(objective, at, doubtful, model.gain)
-        if kind == "degenerate":
-            kind = _kind_of_floor(objective, at, start, model.gain, source)
+        kind = _kind_of_level(objective, at, start, model, doubtful, source)
         gain = gain if kind == "degenerate" else None
     if kind in ("minimum", "degenerate") and start is not None:
         kind = _kind_from_afar(objective, at, start, kind, source)
@@ -164,13 +168,38 @@ def _certify_dense(
     )
 
 
+def _kind_of_level(
+    objective: Objective,
+    at: Evaluation,
+    start: Evaluation | None,
+    model: LocalModel,
+    doubtful: Sequence[Vector],
+    source: str,
+) -> str:
+    """Return the kind of a stationary point without negative curvature, where ``doubtful`` directions have none."""
+    if not model.strict and not is_zero(ahead := model.stationary_step()):
+        # Beside a null direction, the curvature along the rest of the way may be a passing one too.
+        kind = kind_by_walking(objective, at, [ahead], model.gain)
+        if kind != "degenerate":
+            return kind
+    look = _look_both_ways(objective, at, doubtful or [eigen(at.hessian)[1][0]], model.gain)
+    if look.ending != "degenerate" or look.level:
+        return look.ending
+    return _kind_of_floor(objective, at, start, model.gain, source)
+
+
 def _kind_of_floor(
     objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, source: str
 ) -> str:
     """Return the kind of a point on the level floor of a valley: does the floor fall on, around a bend?"""
     enough = 4.0 * gain + _floor_news(at, start)
     found = follow_floor(objective, at, enough, unbounded_below(at.value), source)
-    return "not-stationary" if found.outcome is Outcome.LOWER else _KINDS[found.outcome]
+    if found.outcome is Outcome.LOWER:
+        return "at-infinity" if found.endless else "not-stationary"
+    if found.outcome is not Outcome.RISES or start is None or not _is_smooth(objective):
+        return _KINDS[found.outcome]
+    fading = sides_of_floor(objective, at, start, _floor_news(at, start), source).fades
+    return "at-infinity" if fading else "degenerate"
 
 
 def _floor_news(at: Evaluation, start: Evaluation | None) -> float:
@@ -184,13 +213,26 @@ def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kin
     Out there the rounding of the variables alone makes curvature, and a small gradient beside a large value. So the
     floor of a valley must be seen to rise: without that the kind is unknown.
     """
-    way = at.x - start.x
-    if not at.value < start.value or not norm(way) > FLIGHT * max(1.0, norm(start.x)):
+    way, size = at.x - start.x, max(1.0, norm(start.x))
+    if not at.value < start.value or not norm(way) > _AFAR * size:
         return kind
     found = follow(objective, at, way, unbounded_below(at.value))
     if found.outcome in (Outcome.UNBOUNDED, Outcome.LIMIT):
         return _KINDS[found.outcome]
-    return kind if floor_rises(objective, at, _floor_news(at, start), source) else "unknown"
+    smooth = _is_smooth(objective)
+    if smooth and found.outcome is Outcome.LEVEL and fades(objective, at, main_way(way)):
+        return "at-infinity"
+    sides = sides_of_floor(objective, at, start, _floor_news(at, start), source)
+    if smooth and sides.fades:
+        return "at-infinity"
+    doubtful = not sides.rises if norm(way) > FLIGHT * size else kind == "degenerate" and sides.lost
+    return "unknown" if doubtful else kind
+
+
+def _is_smooth(objective: Objective) -> bool:
+    """Tell whether the function has neither kinks nor jumps, so that it is level nowhere unless everywhere."""
+    jumps = getattr(getattr(objective, "inner", objective), "has_jumps", False)
+    return not jumps and smoothed(objective, level(objective, -1)) is None
 
 
 def _is_crest(objective: Objective, at: Evaluation, model: LocalModel) -> bool:
@@ -302,37 +344,61 @@ def _beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol
     return found
 
 
-def _kind_of_flat(objective: Objective, at: Evaluation) -> str:
+def _kind_of_flat(objective: Objective, at: Evaluation, start: Evaluation | None) -> str:
     """Return the kind of a point where gradient and Hessian vanish altogether."""
     if rises_all_around(objective, at):
         return "degenerate"
-    axes = eigen(at.hessian)[1]
-    found = _walk_both_ways(objective, at, axes, 0.0)
-    # A rise that does not go on is noise.
-    return "flat" if found.outcome in (Outcome.LEVEL, Outcome.RISES) else _KINDS[found.outcome]
+    found = _look_both_ways(objective, at, eigen(at.hessian)[1], 0.0)
+    if found.kind == "degenerate":
+        # A rise that does not go on is noise; a start that was never left may be where the slope underflows.
+        return "at-infinity" if found.fades and start is not None and at.value < start.value else "flat"
+    return found.kind
 
 
 def kind_by_walking(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> str:
     """Return the kind of a stationary point with no negative curvature, by walking along
     doubtful directions.
     """
-    outcome = _walk_both_ways(objective, at, directions, gain).outcome
-    if outcome is Outcome.LEVEL and any(_is_sloped(at, v) for v in directions[:_WALKED_DIRECTIONS]):
-        return "unknown"  # a slope that the value is too coarse to show: far out erf(-x) is level as well
-    return _KINDS[outcome]
+    return _look_both_ways(objective, at, directions, gain).ending
 
 
-def _is_sloped(at: Evaluation, v: Vector) -> bool:
-    if at.hessian is None:
-        return False
-    rounding = _EPSILON * largest_entry(at.hessian) * max_abs(at.x)
-    return abs(dot(at.gradient, v)) > _SLOPED * rounding * norm(v)
+class _Look(NamedTuple):
+    """The kind that walks tell; ``fades``: the value rises along one side of a direction, and never along the other.
+
+    ``level``: it is level along both sides of each.
+    """
+
+    kind: str
+    fades: bool = False
+    level: bool = False
+
+    @property
+    def ending(self) -> str:
+        """The kind, with a fading value taken as one that falls towards infinity."""
+        return "at-infinity" if self.fades else self.kind
 
 
-def _walk_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> Walk:
-    steps = both_ways(directions[:_WALKED_DIRECTIONS], at.x)
+def _look_both_ways(
+    objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float
+) -> _Look:
     enough = 4.0 * gain + _WALK_NEWS * abs(at.value)
-    return walk_all(objective, at, steps, enough, unbounded_below(at.value))
+    floor = unbounded_below(at.value)
+    steps = both_ways(directions[:_WALKED_DIRECTIONS], at.x)
+    walks: list[Walk] = []
+    for step in steps:
+        found = walk(objective, at, step, enough, floor)
+        if found.outcome in (Outcome.LOWER, Outcome.UNBOUNDED):
+            return _Look("at-infinity" if found.endless else _KINDS[found.outcome])
+        walks.append(found)
+    if any(w.outcome is Outcome.LIMIT for w in walks):
+        return _Look("at-infinity")
+    one_sided = (
+        step if here.outcome is Outcome.LEVEL else -step
+        for step, here, there in zip(steps[::2], walks[::2], walks[1::2], strict=True)
+        if {here.outcome, there.outcome} == {Outcome.RISES, Outcome.LEVEL}
+    )
+    fading = _is_smooth(objective) and any(fades(objective, at, side) for side in one_sided)
+    return _Look("degenerate", fading, all(w.outcome is Outcome.LEVEL for w in walks))
 
 
 _KINDS = {

@@ -18,6 +18,8 @@ _DOUBTFUL_PART = 1e-4
 # The gain, relative to max(1, |value|), below which the minimum counts as reached by a run of Newton's method, which
 # has seen the curvature settle; and by any run: above that the inflection of ``x**3`` may be ahead as well.
 _REACHED, REACHED_BY_ANY = 1e-10, 1e-16
+# A quadratic minimum is that near, as part of the way from the start, when its gain has become as small.
+_NEAR = 1e-4
 # Curvature that changes by this part within the distance to the minimiser is no property of the minimum.
 _UNSTEADY = 0.3
 # Least length of the look aside, relative to max(1, |x|): far beyond the rounding of x, yet close.
@@ -45,7 +47,8 @@ def passing_direction(
         return None
     if start is not None and model.gain <= reached * max(1.0, abs(at.value)):
         way = distance(start.x, at.x)
-        if eigenvalues(model.hessian)[0] * way * way >= _DOUBTFUL_PART * (start.value - at.value):
+        steep = eigenvalues(model.hessian)[0] * way * way >= _DOUBTFUL_PART * (start.value - at.value)
+        if steep and model.newton_length <= _NEAR * way:
             return None
     vector = eigen(model.hessian)[1][0]
     least = _ASIDE * max(1.0, max_abs(at.x))

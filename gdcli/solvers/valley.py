@@ -16,7 +16,7 @@ from gdcli.solvers.dense import congruent, diagonal, eigen
 from gdcli.solvers.hessian import with_hessian
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import as_like, dot, max_abs, norm, quotient, times, zeros_like
-from gdcli.solvers.walk import FLIGHT, Outcome, Walk, probe_length
+from gdcli.solvers.walk import FLIGHT, Outcome, Walk, is_rounding, probe_length
 
 # Curvature of the Hessian, scaled to a unit diagonal, below this part of the largest is that of the floor.
 _FLOOR_CURVATURE = 1e-4
@@ -31,12 +31,17 @@ _NOISE, _SMALL_RISE = 1e-14, 1e-4
 _LEAST_PROMISE = 1e-3
 # So many doublings are sixty orders of magnitude.
 _DOUBLINGS = 200
-# A rise is looked for over so many, a thousand times the size of the point.
-_SEEN = 20
+# A rise is looked for over so many, a thousand times the size of the point; lost beyond a part of that, it is level.
+_SEEN, _FAR = 25, 10.0
+# So many directions of the floor are looked along.
+_LOOKED = 4
+# A step too long for the bend is shortened so many times on end, by this.
+_RETRIES, _SHORTER = 3, 0.25
 # The falls over so many doublings are compared with those over as many before, as in a straight walk.
 _LATEST, _SLACK = 6, 0.9
-# The floor is reached where the walls promise no more than this part of the height above it.
-_REACHED = 0.1
+# The floor is reached where the walls promise no more than this part of the height above it; it is known to be higher
+# there where they promise no more than this part.
+_REACHED, _SURELY = 0.1, 1e-3
 # A fall so many times the size of the value is far down.
 DEPTH = 1e8
 _SMALLEST = 1e-300
@@ -90,36 +95,73 @@ def follow_floor(objective: Objective, at: Evaluation, enough: float, floor: flo
     far_down = lowest.value < -DEPTH * max(1.0, abs(at.value))
     if not rises and far_down and max_abs(lowest.x) > FLIGHT * size and not _slackens(falls):
         return Walk(Outcome.UNBOUNDED, lowest, length)
-    return Walk(Outcome.LOWER, lowest, length) if lowest.value < at.value - enough else Walk(Outcome.RISES)
+    if not lowest.value < at.value - enough:
+        return Walk(Outcome.RISES)
+    faded = not rises and max_abs(lowest.x) > _FAR * size and _slackens(falls)
+    return Walk(Outcome.LOWER, lowest, length, faded)
 
 
-def floor_rises(objective: Objective, at: Evaluation, enough: float, source: str) -> bool:
-    """Tell whether the floor of the valley that ``at`` lies in is seen to rise both ways, in each of its directions.
+class Sides(NamedTuple):
+    """How the floor of a valley goes on in its directions: it ``rises`` both ways in each.
+
+    ``fades``: in one of them it rises on one side only, and is level on the other, far out. ``lost``: it bends too much
+    to be followed.
+    """
+
+    rises: bool = True
+    fades: bool = False
+    lost: bool = False
+
+
+def sides_of_floor(
+    objective: Objective, at: Evaluation, start: Evaluation, enough: float, source: str
+) -> Sides:
+    """Return how the floor of the valley that ``at`` lies in goes on: along the way from ``start``, downhill, and in
+    each of its directions; where the way that the run came is level, that is all.
 
     A rise by less than ``enough`` is none; nor is one that rounding hides. Without any floor there is nothing to see:
-    True.
+    it counts as rising.
     """
     frame = _frame(objective, at, source)
     if frame is None:
-        return False
+        return Sides(False, lost=True)
     floors = [v for value, v in zip(frame.values, frame.vectors, strict=True) if value <= frame.cut]
-    return all(
-        _rises_along(objective, frame, side * v, enough, source) for v in floors for side in (1.0, -1.0)
-    )
+    came, downhill = times(at.x - start.x, frame.scale), -quotient(frame.at.gradient, frame.scale)
+    rises, lost = True, False
+    for way in (came, downhill, *floors[:_LOOKED]) if floors else ():
+        ahead = _side(objective, frame, way, enough, source)
+        behind = None if ahead is None else _side(objective, frame, -way, enough, source)
+        if {ahead, behind} == {Outcome.RISES, Outcome.LEVEL}:
+            return Sides(False, fades=True)
+        rises = rises and ahead is behind is Outcome.RISES
+        lost = lost or None in (ahead, behind)
+        if way is came and ahead is behind is Outcome.LEVEL:
+            break
+    return Sides(rises, lost=lost)
 
 
-def _rises_along(objective: Objective, frame: _Frame, way: Vector, enough: float, source: str) -> bool:
-    allowed = frame.at.value + enough
-    length = probe_length(frame.at.x)
+def _side(objective: Objective, frame: _Frame, way: Vector, enough: float, source: str) -> Outcome | None:
+    """Tell whether the floor RISES along ``way`` or is LEVEL far out; None where it is lost before."""
+    allowed, first = frame.at.value + enough, frame.at.x
+    length = probe_length(first)
+    horizon = _FAR * max(1.0, max_abs(first))
+    refused = 0
     for _ in range(_SEEN):
         step = _tangent(frame, way, length)
         if step is None:
-            return False
+            return None
         arrival, rises = _down_to_floor(objective, frame.at.x + step, _REACH * length, allowed, source)
         if arrival is None:
-            return rises
+            refused += 1
+            if rises:
+                return Outcome.RISES
+            if refused > _RETRIES:
+                break
+            length *= _SHORTER
+            continue
+        refused = 0
         way, frame, length = times(arrival.at.x - frame.at.x, arrival.scale), arrival, 2.0 * length
-    return False
+    return Outcome.LEVEL if max_abs(frame.at.x - first) > horizon else None
 
 
 def _slackens(falls: list[float]) -> bool:
@@ -152,11 +194,12 @@ def _tangent(frame: _Frame, way: Vector, length: float) -> Vector | None:
 def _down_to_floor(
     objective: Objective, x: Vector, reach: float, allowed: float, source: str
 ) -> tuple[_Frame | None, bool]:
-    """Return a point on the floor, within ``reach`` of ``x``, that is no higher than ``allowed``.
+    """Return a point on the floor, within ``reach`` of ``x``, that is no higher than ``allowed`` but for rounding.
 
     Without one, tell whether the floor was reached, and is higher there.
     """
     low_enough: _Frame | None = None
+    frame, height, left = None, 0.0, 0.0
     for _ in range(_CORRECTIONS + 1):
         at = objective.evaluate(x, 0)
         frame = None if at.value > allowed and low_enough else _frame(objective, at, source)
@@ -169,14 +212,17 @@ def _down_to_floor(
                 component = dot(scaled, vector)
                 back = back - (component / value) * vector
                 left += 0.5 * component * component / value
-        on_floor = left <= _REACHED * abs(at.value - allowed)
-        if at.value <= allowed:
+        height = at.value - allowed
+        if height <= 0.0:
             low_enough = frame
-            if on_floor:
+            if left <= _REACHED * -height:
                 break
         back = quotient(back, frame.scale)
         reach -= norm(back)
         if not reach > 0.0:
             return low_enough, False
         x = x + back
-    return low_enough, low_enough is None and on_floor
+    if low_enough is not None or frame is None or frame.values[0] < -frame.cut:
+        return low_enough, False  # where the curvature is negative it is a crest that Newton's method has come to
+    on_floor = left <= _SURELY * height
+    return (frame, False) if on_floor and is_rounding(objective, at, height) else (None, on_floor)

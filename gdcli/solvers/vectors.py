@@ -156,6 +156,15 @@ def along(x: Vector, size: float, direction: Vector) -> Vector:
     return x + size * direction
 
 
+def alternating(v: Vector) -> Vector:
+    """Return ``v`` with the sign of every second component turned."""
+    if isinstance(v, list):
+        return Vec([-a if i % 2 else a for i, a in enumerate(v)])
+    turned = v.copy()
+    turned[1::2] *= -1.0
+    return turned
+
+
 def add_then_dot(q: Vector, factor: float, v: Vector, w: Vector) -> float:
     """Add ``factor * v`` to ``q`` in place, and return the inner product of ``w`` with the new ``q``."""
     return dot(w, add_in_place(q, factor, v))

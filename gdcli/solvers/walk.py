@@ -3,6 +3,9 @@
 Where the curvature is zero, or convergence was slow, derivatives cannot tell a minimum (``x**4``) from an
 inflection (``x**3``), a ridge (``x**2 - y**4``) or a slope that flattens out without end (``exp(-x)``).
 Values can: walk along the doubtful direction in steps that double, and see whether the value rises.
+
+Where terms cancel, as in ``sqrt(1+x**2) - x`` far out, the value goes up and down by rounding. So a rise counts only
+if it exceeds what the value changes by when the variables move by no more than their own rounding.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from math import inf
 from typing import NamedTuple
 
 from gdcli.solvers.types import Evaluation, Objective, Vector
-from gdcli.solvers.vectors import along, as_like, main_part, max_abs, norm, unit_like
+from gdcli.solvers.vectors import along, alternating, as_like, main_part, max_abs, norm, same, unit_like
 
 # Two hundred doublings are sixty orders of magnitude: no scale of any problem is as large.
 _MAX_DOUBLINGS = 200
@@ -23,7 +26,7 @@ _MAX_DOUBLINGS = 200
 # shrink as K doubles. This much smaller they may be: the first doubling is not the first of the series.
 _ENDLESS_PART = 0.9
 # After sixty doublings (eighteen orders of magnitude) a fall this small is an approach to a limit.
-_LIMIT_DOUBLINGS = 60
+LIMIT_DOUBLINGS = 60
 _LIMIT_FALL = 1e-3
 # When a point is so many times the size of the start away from it, the run may be on its way to infinity.
 FLIGHT = 1e8
@@ -32,6 +35,11 @@ _FLEEING_PART = 1e-4
 _LEVEL_POINTS = 11
 # A rise by two units in the last place is the rounding of the value; a real one doubles many times over.
 _NOISE = 4.4e-16
+# Variables moved so far, as part of themselves, all the same way or every second one the other way, show the rounding of
+# the value (in steps, where terms cancel: so not by one unit alone); a rise must exceed it so many times.
+_EPSILON = 2.0**-52
+_TOGETHER, _APART = (_EPSILON, -3.0 * _EPSILON, 2e3 * _EPSILON), (_EPSILON, -1e3 * _EPSILON)
+_CLEARLY = 4.0
 # First length of a walk along a null direction, relative to the size of x: beyond the rounding of the value
 # for anything up to a fifth power, yet near.
 PROBE_LENGTH = 1e-3
@@ -50,13 +58,15 @@ class Outcome(Enum):
 
 
 class Walk(NamedTuple):
-    """The outcome of a walk, the lowest point met (None when none was lower) and the length
-    of the last step.
+    """The outcome of a walk, the lowest point met (None when none was lower) and the length of the last step.
+
+    ``endless``: no rise was met on the whole way.
     """
 
     outcome: Outcome
     lowest: Evaluation | None = None
     length: float = 0.0
+    endless: bool = False
 
 
 def probe_length(x: Vector) -> float:
@@ -69,32 +79,65 @@ def scaled_to(direction: Vector, length: float) -> Vector:
     return direction * (length / max_abs(direction))
 
 
-def walk(objective: Objective, at: Evaluation, step: Vector, enough: float, floor: float) -> Walk:
+def is_rounding(objective: Objective, at: Evaluation, rise: float) -> bool:
+    """Tell whether a ``rise`` of the value up to ``at`` is no more than the rounding of the variables makes there."""
+    if not rise < inf:
+        return False
+    return not _CLEARLY * rounding_of(objective, at) < rise
+
+
+def rounding_of(objective: Objective, at: Evaluation) -> float:
+    """Return what the value at ``at`` changes by when the variables move by some units of their rounding."""
+    moved = [along(at.x, size, at.x) for size in _TOGETHER]
+    if len(at.x) > 1:
+        turned = alternating(at.x)
+        moved += [along(at.x, size, turned) for size in _APART]
+    return max([abs(objective.evaluate(x, 0).value - at.value) for x in moved])
+
+
+def walk(
+    objective: Objective,
+    at: Evaluation,
+    step: Vector,
+    enough: float,
+    floor: float,
+    patience: int = _LEVEL_POINTS,
+) -> Walk:
     """Walk from ``at`` along ``step`` times 1, 2, 4, ... for as long as the value does not rise.
 
     ``enough``: a fall by more than this is LOWER; a smaller one counts as none. ``floor``: a value below it
-    is UNBOUNDED, and so is a fall that goes on through all doublings without slackening.
+    is UNBOUNDED, and so is a fall that goes on through all doublings without slackening. A value that has not changed
+    over ``patience`` doublings is LEVEL. The walk ends at a bound as it does at a rise.
     """
     lowest: Evaluation | None = None
     value, t, unit = at.value, 1.0, norm(step)
     noise = _NOISE * abs(value)
-    limit = False
+    limit, last = False, at.x
     marks: list[float] = []
     for k in range(_MAX_DOUBLINGS):
         if k in (_MAX_DOUBLINGS // 4, _MAX_DOUBLINGS // 2):
             marks.append(value)
-        trial = objective.evaluate(along(at.x, t, step), 0)
-        if not trial.value <= value + noise:
+        x = along(at.x, t, step)
+        trial = objective.evaluate(x, 0)
+        if trial.x is not x and same(trial.x, last):
             break
+        if not trial.value <= value + noise:
+            if lowest is None and k >= _LEVEL_POINTS and not trial.value < inf:
+                return Walk(Outcome.LEVEL)  # where numbers end, after a level way
+            if not is_rounding(objective, trial, trial.value - value):
+                break
+        last = trial.x
+        if lowest is None and trial.value < value - noise:
+            noise = max(noise, _CLEARLY * max(rounding_of(objective, e) for e in (at, trial)))
         if trial.value < value - noise:
             lowest = trial
-        elif lowest is None and k >= _LEVEL_POINTS - 1:
+        elif lowest is None and k >= patience - 1:
             return Walk(Outcome.LEVEL)
         value = min(value, trial.value)
         t *= 2.0
         if value < floor:
             return Walk(Outcome.UNBOUNDED, lowest, t * unit)
-        if k >= _LIMIT_DOUBLINGS and value > at.value - _LIMIT_FALL * max(1.0, abs(at.value)):
+        if k >= LIMIT_DOUBLINGS and value > at.value - _LIMIT_FALL * max(1.0, abs(at.value)):
             limit = True
             break
     else:
@@ -105,8 +148,14 @@ def walk(objective: Objective, at: Evaluation, step: Vector, enough: float, floo
     if lowest is None:
         return Walk(Outcome.RISES)
     if lowest.value < at.value - enough:
-        return Walk(Outcome.LOWER, lowest, t * unit)
-    return Walk(Outcome.LIMIT if limit else Outcome.RISES, lowest, t * unit)
+        return Walk(Outcome.LOWER, lowest, t * unit, limit)
+    return Walk(Outcome.LIMIT if limit else Outcome.RISES, lowest, t * unit, limit)
+
+
+def fades(objective: Objective, at: Evaluation, step: Vector) -> bool:
+    """Tell whether the value, level at first along ``step``, is not seen to rise on the whole way to infinity."""
+    found = walk(objective, at, step, inf, -inf, LIMIT_DOUBLINGS)
+    return found.outcome in (Outcome.LEVEL, Outcome.LIMIT)
 
 
 def follow(objective: Objective, at: Evaluation, way: Vector, floor: float) -> Walk:
@@ -115,7 +164,12 @@ def follow(objective: Objective, at: Evaluation, way: Vector, floor: float) -> W
     UNBOUNDED and LIMIT tell that the value falls all the way to infinity. Variables that hardly moved beside the
     others do not flee; going on with them would end at some other wall.
     """
-    return walk(objective, at, main_part(way, _FLEEING_PART), inf, floor)
+    return walk(objective, at, main_way(way), inf, floor)
+
+
+def main_way(way: Vector) -> Vector:
+    """Return ``way`` without the variables that hardly moved."""
+    return main_part(way, _FLEEING_PART)
 
 
 def walk_all(
@@ -147,13 +201,13 @@ def rises_all_around(objective: Objective, at: Evaluation) -> bool:
 def _goes_on_rising(objective: Objective, at: Evaluation, step: Vector) -> bool:
     value, rises = at.value, 0
     for k in range(_LEVEL_POINTS):
-        there = objective.evaluate(along(at.x, 2.0**k, step), 0).value
-        if not there >= value:
+        there = objective.evaluate(along(at.x, 2.0**k, step), 0)
+        if not there.value >= value:
             return False
-        rises = rises + 1 if there > value else 0
+        rises = rises + 1 if there.value > value else 0
         if rises == _RISES:
-            return True
-        value = there
+            return not is_rounding(objective, there, there.value - at.value)
+        value = there.value
     return False
 
 
