@@ -18,13 +18,14 @@ from math import isfinite
 from typing import NamedTuple
 
 from gdcli.solvers.bounds import Bounded
-from gdcli.solvers.curvature import CREST_SLOPE, REACHED_BY_ANY, passing_direction
+from gdcli.solvers.curvature import CREST_SLOPE, REACHED_BY_ANY, passing_direction, recedes
 from gdcli.solvers.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import level, smoothed
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.newton import TrustRegionNewton
 from gdcli.solvers.plane import local_model
+from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.run import pass_on, quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Certificate, Evaluation, Method, Objective, StopReason, Vector
@@ -50,6 +51,8 @@ _CREDIBLE = 10.0
 _WALKED_DIRECTIONS = 4
 # Newton steps on the smoothed function to see whether a kink is the bottom: it starts there, or very near.
 _KINK_LOOK = 50
+# And Newton steps on from a degenerate point with more left to gain than `auto` leaves: each takes a good part of it.
+_FURTHER_LOOK = 50
 _WITHOUT_END = {StopReason.UNBOUNDED: "unbounded", StopReason.AT_INFINITY: "at-infinity"}
 _ENDS = ("minimum", "degenerate", "kink")
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
@@ -78,6 +81,11 @@ def certify(
     stationary. ``reason`` is why the run ended: when it was on its way to infinity, no gain is estimated.
     """
     found = _examine(objective, at, start, tol)
+    if found.kind in ("not-stationary", "unknown") and isfinite(at.value):
+        with quiet(at.x):
+            bare = objective.complete(Evaluation(at.x, at.value), 1)
+            if is_beside_pole(objective, bare):
+                found = replace(found, kind="unbounded", gain=None)
     if reason in _WITHOUT_END and found.kind not in ("not-stationary", "kink"):
         found = replace(found, kind=_WITHOUT_END[reason])
     no_end = reason is StopReason.NON_FINITE or reason in _WITHOUT_END
@@ -155,6 +163,8 @@ def _certify_dense(
         gain = gain if kind == "degenerate" else None
     if kind in ("minimum", "degenerate") and start is not None:
         kind = _kind_from_afar(objective, at, start, kind, source)
+    if kind == "degenerate" and model.gain > _floor_news(at, start):
+        kind = _kind_further_on(objective, at, start, tol)
     return Certificate(
         kind=kind,
         gradient_norm=norm(at.gradient),
@@ -185,6 +195,8 @@ def _kind_of_level(
     look = _look_both_ways(objective, at, doubtful or [eigen(at.hessian)[1][0]], model.gain)
     if look.ending != "degenerate" or look.level:
         return look.ending
+    if model.strict and recedes(objective, at, model.newton):
+        return "unknown"
     return _kind_of_floor(objective, at, start, model.gain, source)
 
 
@@ -227,6 +239,21 @@ def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kin
         return "at-infinity"
     doubtful = not sides.rises if norm(way) > FLIGHT * size else kind == "degenerate" and sides.lost
     return "unknown" if doubtful else kind
+
+
+def _kind_further_on(objective: Objective, at: Evaluation, start: Evaluation | None, tol: float) -> str:
+    """Return the kind of a point with something left to gain, by going on to where Newton's method gets from there."""
+    further = run(objective, TrustRegionNewton(tol), at.x, [MaxIterations(_FURTHER_LOOK)])
+    if further.reason in _WITHOUT_END:
+        return _WITHOUT_END[further.reason]
+    if further.reason is StopReason.MAX_ITERATIONS:
+        return "unknown"
+    full = with_hessian(objective, further.best.at, hessian_source(objective))
+    model = None if full.hessian is None else local_model(full.gradient, full.hessian)
+    if model is None or model.gain > _floor_news(full, start):
+        return "degenerate"
+    kind = _certify_dense(objective, full, start, tol, hessian_source(objective)).kind
+    return kind if kind in ("at-infinity", "unbounded") else "degenerate"
 
 
 def _is_smooth(objective: Objective) -> bool:
@@ -378,9 +405,7 @@ class _Look(NamedTuple):
         return "at-infinity" if self.fades else self.kind
 
 
-def _look_both_ways(
-    objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float
-) -> _Look:
+def _look_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> _Look:
     enough = 4.0 * gain + _WALK_NEWS * abs(at.value)
     floor = unbounded_below(at.value)
     steps = both_ways(directions[:_WALKED_DIRECTIONS], at.x)

@@ -16,7 +16,7 @@ from math import inf
 from typing import NamedTuple
 
 from gdcli.solvers.bounds import Bounded
-from gdcli.solvers.curvature import CREST_SLOPE
+from gdcli.solvers.curvature import CREST_SLOPE, recedes
 from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE
 from gdcli.solvers.newton_cg import hessian_product, steihaug
@@ -25,6 +25,9 @@ from gdcli.solvers.vectors import Vec, along, as_like, dot, norm, zeros_like
 
 LANCZOS_STEPS = 40
 CG_STEPS = 100
+# Of so many variables all eigenvalues can be looked for where the smallest is in doubt; with more than so many an
+# estimate has to do for the gain.
+_FEW, _MANY = 500, 20_000
 _CG_ACCURACY = 1e-2
 # An estimated eigenvalue with a larger error, relative to itself, is worth a warning.
 _DOUBTFUL = 0.1
@@ -66,13 +69,17 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
     error = NOISE["products" if objective.has_product else "differences"] * max(
         abs(spectrum.low), abs(spectrum.high)
     )
+    if spectrum.low > error and spectrum.low_error > _DOUBTFUL * spectrum.low and objective.size <= _FEW:
+        spectrum = lanczos(objective, at, 2 * objective.size) or spectrum
+    sure = spectrum.low_error <= _DOUBTFUL * abs(spectrum.low)
     notes: list[str] = []
     if spectrum.low_error > max(error, _DOUBTFUL * abs(spectrum.low)):
         notes.append(
             f"the smallest eigenvalue is an estimate: there is one within {spectrum.low_error:.1g} of it"
             " (Lanczos)"
         )
-    gain, way = _left(objective, at, slope, spectrum.low if spectrum.low > error else 0.0, notes)
+    gain, ahead = _left(objective, at, slope, spectrum.low if spectrum.low > error else 0.0, sure, notes)
+    way = None if ahead is None else norm(ahead)
     allowed = allowed_gain(at.value, tol)
     kind = "unknown"
     if spectrum.low < -max(error, spectrum.low_error):
@@ -90,8 +97,10 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
         kind = kind_by_walking(objective, at, [ritz_vector(objective, at, spectrum)], gain)
     if kind in ("minimum", "degenerate") and gain is not None:
         # Curvature that fades along the way is no property of a minimum: look on where the run came from, and downhill.
-        ahead = [-at.gradient] if start is None else [at.x - start.x, -at.gradient]
-        seen = kind_by_walking(objective, at, ahead, gain)
+        ways = [-at.gradient] if start is None else [at.x - start.x, -at.gradient]
+        seen = kind_by_walking(objective, at, ways if ahead is None else [ahead, *ways], gain)
+        if seen == "degenerate" and ahead is not None and recedes(objective, at, ahead):
+            seen = "unknown"
         if seen != "degenerate":
             kind, gain, way = seen, None, None
     return Certificate(
@@ -121,34 +130,39 @@ def _is_crest(objective: Objective, at: Evaluation, lowest: float) -> bool:
 
 
 def _left(
-    objective: Objective, at: Evaluation, slope: float, curvature: float, notes: list[str]
-) -> tuple[float | None, float | None]:
-    """Return what is left to gain and the distance to the minimiser; ``curvature`` is 0 where it is not
-    positive.
+    objective: Objective, at: Evaluation, slope: float, curvature: float, sure: bool, notes: list[str]
+) -> tuple[float | None, Vector | None]:
+    """Return what is left to gain and the way to the minimiser; ``curvature`` is 0 where it is not
+    positive. ``sure``: it is known well enough to take a bound by it for the gain.
     """
+    g: Vector = at.gradient
     if slope == 0.0:
-        return 0.0, 0.0
-    if curvature > 0.0:
+        return 0.0, zeros_like(g)
+    if curvature > 0.0 and (sure or len(g) > _MANY):
         bound = 0.5 * slope * slope / curvature
         if bound <= _PLENTY * max(1.0, abs(at.value)):
-            return bound, slope / curvature
-    inner = steihaug(objective, at, inf, _CG_ACCURACY, CG_STEPS)
+            return bound, -1.0 / curvature * g
+    few = 2 * len(g) if len(g) <= _FEW else 0
+    inner = steihaug(objective, at, inf, _CG_ACCURACY, max(CG_STEPS, few))
     if inner is None or inner.negative:
         return None, None
     if inner.solved:
-        return inner.predicted, norm(inner.step)
+        return inner.predicted, inner.step
     if curvature > 0.0:
         notes.append("the remaining gain is a bound by gradient and smallest eigenvalue")
-        return 0.5 * slope * slope / curvature, slope / curvature
+        return 0.5 * slope * slope / curvature, -1.0 / curvature * g
     return None, None
 
 
-def lanczos(objective: Objective, at: Evaluation, steps: int = LANCZOS_STEPS) -> Spectrum | None:
-    """Return the extreme eigenvalues of the Hessian at ``at``; None where a product is not finite."""
+def lanczos(objective: Objective, at: Evaluation, steps: int = 0) -> Spectrum | None:
+    """Return the extreme eigenvalues of the Hessian at ``at``; None where a product is not finite.
+
+    ``steps``: 40, or the number of variables if that is less; more than that make up for lost orthogonality.
+    """
     alphas: list[float] = []
     betas: list[float] = []
     scale = 0.0
-    for alpha, beta, _ in _recurrence(objective, at, min(steps, len(at.x))):
+    for alpha, beta, _ in _recurrence(objective, at, steps or min(LANCZOS_STEPS, len(at.x))):
         if alpha is None:
             return None
         alphas.append(alpha)

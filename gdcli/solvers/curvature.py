@@ -10,7 +10,7 @@ from gdcli.solvers.dense import eigen, eigenvalues, quadratic_form
 from gdcli.solvers.hessian import with_hessian
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.types import Evaluation, Objective, Vector
-from gdcli.solvers.vectors import along, distance, dot, max_abs
+from gdcli.solvers.vectors import along, distance, dot, max_abs, norm
 
 # The smallest curvature is doubted when it is this much less than the mean curvature on the way from the
 # start.
@@ -24,6 +24,9 @@ _NEAR = 1e-4
 _UNSTEADY = 0.3
 # Least length of the look aside, relative to max(1, |x|): far beyond the rounding of x, yet close.
 _ASIDE = 1e-8
+# Newton's steps shrink on the way to a minimum, to 18/19 each at that of ``x**20``. Those of a slope that flattens out
+# without end do not; steps shorter than a part of the size of x are not asked.
+_RECEDING, _SHORT = 0.95, 1e-4
 # Newton's method squares the error: where it is of use at all, one step takes most of the slope away.
 CREST_SLOPE = 0.25
 
@@ -73,3 +76,23 @@ def _changes(
         return False
     here = quadratic_form(model.hessian, v)
     return abs(quadratic_form(beside.hessian, v) - here) > _UNSTEADY * abs(here)
+
+
+def recedes(objective: Objective, at: Evaluation, step: Vector) -> bool:
+    """Tell whether the minimum that Newton's ``step`` from ``at`` aims at recedes as it is approached.
+
+    The slope along the step shrinks by a ratio from each step to the next: by less and less on the way to infinity, as
+    down ``1/x``, by a constant one down ``exp(-x)``, and by more and more on the way to a minimum.
+    """
+    if not norm(step) > _SHORT * max(1.0, norm(at.x)):
+        return False
+    slopes = [dot(at.gradient, step)]
+    for steps in (1.0, 2.0):
+        there = objective.evaluate(along(at.x, steps, step), 1)
+        if there.gradient is None:
+            return False
+        slopes.append(dot(there.gradient, step))
+    first, second, third = slopes
+    if not (first < 0.0 and second < 0.0 and third < 0.0):
+        return False
+    return third / second >= _RECEDING * (second / first)

@@ -222,7 +222,8 @@ def _down_to_floor(
         if not reach > 0.0:
             return low_enough, False
         x = x + back
+    # Where the curvature is negative it is a crest that Newton's method has come to.
     if low_enough is not None or frame is None or frame.values[0] < -frame.cut:
-        return low_enough, False  # where the curvature is negative it is a crest that Newton's method has come to
+        return low_enough, False
     on_floor = left <= _SURELY * height
     return (frame, False) if on_floor and is_rounding(objective, at, height) else (None, on_floor)

@@ -35,8 +35,8 @@ _FLEEING_PART = 1e-4
 _LEVEL_POINTS = 11
 # A rise by two units in the last place is the rounding of the value; a real one doubles many times over.
 _NOISE = 4.4e-16
-# Variables moved so far, as part of themselves, all the same way or every second one the other way, show the rounding of
-# the value (in steps, where terms cancel: so not by one unit alone); a rise must exceed it so many times.
+# Variables moved so far, as part of themselves, all the same way or every second one the other way, show the rounding
+# of the value (in steps, where terms cancel: so not by one unit alone); a rise must exceed it so many times.
 _EPSILON = 2.0**-52
 _TOGETHER, _APART = (_EPSILON, -3.0 * _EPSILON, 2e3 * _EPSILON), (_EPSILON, -1e3 * _EPSILON)
 _CLEARLY = 4.0
