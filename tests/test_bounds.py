@@ -151,3 +151,34 @@ def test_a_random_start_lies_within() -> None:
     assert 10 <= problem.start["x"] <= 11
     assert problem.start["y"] >= 5
     assert problem.start["z"] <= -5
+
+
+@pytest.mark.parametrize(
+    ("expression", "bounds", "value"),
+    [
+        ("sqrt(x)", (0.0, 5.0), 0.0),
+        ("x**0.3+x", (0.0, 5.0), 0.0),
+        ("sqrt(x-1)+7", (1.0, 5.0), 7.0),
+        ("sqrt(5-x)", (0.0, 5.0), 0.0),
+        ("acos(x)", (-1.0, 1.0), 0.0),
+        ("cbrt(x)", (0.0, 3.0), 0.0),
+    ],
+)
+@pytest.mark.parametrize("part", [0.4, 0.95])
+def test_an_infinite_slope_holds_its_variable(
+    expression: str, bounds: tuple[float, float], value: float, part: float
+) -> None:
+    low, high = bounds
+    outcome = api.minimize(expression, {"x": low + part * (high - low)}, bounds={"x": bounds})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(value, abs=1e-10)
+    assert outcome.active[0].multiplier == float("inf")
+    assert any("slope is infinite" in warning for warning in outcome.warnings)
+
+
+def test_beside_an_infinite_slope_the_free_variables_go_on() -> None:
+    start, bounds = {"x": 1.0, "y": 3.0}, {"x": (0.0, 5.0)}
+    outcome = api.minimize("sqrt(x)+(x-y)**2+(y-1)**4", start, bounds=bounds)
+    assert outcome.status is Status.CONVERGED
+    assert outcome.point["x"] == 0.0
+    assert outcome.point["y"] == pytest.approx(0.41024, abs=1e-4)  # 2 y + 4 (y-1)**3 = 0

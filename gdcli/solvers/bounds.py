@@ -7,12 +7,16 @@ outside the box is moved to the nearest inside before it is evaluated, the gradi
 (the *projected* gradient), and so are their rows and columns of the Hessian, but for a diagonal entry that
 keeps Newton's step at zero there. So the methods for free variables, their stop rules and the certificate
 hold for bounded ones as they stand.
+
+A slope may be infinite at a bound, as that of ``sqrt(x)`` at 0, and hold its variable there all the more. Then the
+derivatives are taken right beside the bound.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite, nextafter
 from typing import Any, NamedTuple
 
 from gdcli.solvers.types import Counts, Evaluation, Matrix, Objective, Vector
@@ -20,6 +24,13 @@ from gdcli.solvers.vectors import Vec, as_like, clipped, is_finite, main_part, s
 
 # Variables that moved less than this part of the others do not flee.
 _FLEEING_PART = 1e-4
+# So close to a bound at 0 slopes like that of a root, and their own slopes, are still numbers.
+_BESIDE_ZERO = 1e-100
+
+# A slope beside a bound that counts as infinite at it.
+_INFINITE = 1e6
+
+NOTE_INFINITE = "the slope is infinite at a bound; the derivatives are those right beside it"
 
 
 class Held(NamedTuple):
@@ -80,12 +91,32 @@ class Bounded:
 
     def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         """Return the value at the point of the box nearest to ``x``, with projected derivatives."""
-        return self.project(self.inner.evaluate(self.box.clip(x), order))
+        at = self.inner.evaluate(self.box.clip(x), order)
+        return self.project(self.beside(at, lambda e: self.inner.complete(e, order)) if order else at)
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         """Return ``at`` with projected derivatives up to ``order`` added."""
-        bare = Evaluation(at.x, at.value, note=at.note)
-        return self.project(self.inner.complete(bare, order))
+        return self.project(self._complete(Evaluation(at.x, at.value, note=at.note), order))
+
+    def _complete(self, bare: Evaluation, order: int) -> Evaluation:
+        """Return ``bare`` with the derivatives of the inner objective, beside the bounds where they are infinite."""
+        return self.beside(self.inner.complete(bare, order), lambda e: self.inner.complete(e, order))
+
+    def beside(self, at: Evaluation, derive: Callable[[Evaluation], Evaluation]) -> Evaluation:
+        """Return ``at``, an evaluation of the inner objective, with the derivatives that ``derive`` finds right beside
+        the bounds that it lies on, where it has none of its own and the bounds hold all those variables.
+        """
+        if (at.gradient is not None and not at.estimated) or not isfinite(at.value):
+            return at
+        rows = zip(at.x, self.box.lower, self.box.upper, strict=True)
+        inside = as_like(at.x, [_moved_inside(a, lo, hi) for a, lo, hi in rows])
+        there = derive(Evaluation(inside, at.value))
+        if same(inside, at.x) or there.gradient is None or there.estimated:
+            return at
+        held = self.box.held(at.x, there.gradient)
+        if not all(h or a == b for h, a, b in zip(held, at.x, inside, strict=True)):
+            return at
+        return Evaluation(at.x, at.value, there.gradient, there.hessian, NOTE_INFINITE)
 
     def product(self, at: Evaluation, direction: Vector) -> Vector | None:
         """Return the Hessian of the free variables times ``direction``."""
@@ -121,7 +152,7 @@ class Bounded:
 
     def multipliers(self, at: Evaluation) -> list[Held]:
         """Return the variables held at ``at``, with their multipliers; costs a gradient."""
-        bare = self.inner.complete(Evaluation(at.x, at.value), 1)
+        bare = self._complete(Evaluation(at.x, at.value), 1)
         if bare.gradient is None:
             return []
         held = self.box.held(at.x, bare.gradient)
@@ -129,13 +160,14 @@ class Bounded:
         for i in (i for i, h in enumerate(held) if h):
             fixed = self.box.lower[i] == self.box.upper[i]
             side = "fixed" if fixed else "lower" if at.x[i] <= self.box.lower[i] else "upper"
-            found.append(Held(i, side, abs(float(bare.gradient[i]))))
+            multiplier = abs(float(bare.gradient[i]))
+            found.append(Held(i, side, inf if multiplier > _INFINITE and bare.note else multiplier))
         return found
 
     def _held_at(self, at: Evaluation) -> Any:
         """The variables held at ``at``, whose projected gradient does not tell; costs a gradient for an older point."""
         if self._newest is None or self._newest[0] is not at.x:
-            bare = self.inner.complete(Evaluation(at.x, at.value), 1)
+            bare = self._complete(Evaluation(at.x, at.value), 1)
             g = at.x * 0.0 if bare.gradient is None else bare.gradient
             self._newest = at.x, self.box.held(at.x, g)
         return self._newest[1]
@@ -150,6 +182,15 @@ class Bounded:
             return at
         hessian = None if at.hessian is None else _of_the_free(at.hessian, held)
         return at._replace(gradient=free_part(at.gradient, held), hessian=hessian)
+
+
+def _moved_inside(a: float, lower: float, upper: float) -> float:
+    """Return the number right beside a bound that ``a`` lies on, else ``a``."""
+    if a == lower < upper:
+        return _BESIDE_ZERO if a == 0.0 else nextafter(a, inf)
+    if a == upper > lower:
+        return -_BESIDE_ZERO if a == 0.0 else nextafter(a, -inf)
+    return a
 
 
 def _of_the_free(H: Matrix, held: Any) -> Matrix:

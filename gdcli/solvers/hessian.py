@@ -46,7 +46,9 @@ def with_hessian(objective: Objective, at: Evaluation, source: str) -> Evaluatio
     if isinstance(objective, Bounded):
         # Differences may look a little beyond the bounds; clipped there, they would see no curvature.
         bare = Evaluation(at.x, at.value, note=at.note)
-        return objective.project(with_hessian(objective.inner, bare, source))
+        inner = objective.inner
+        found = objective.beside(with_hessian(inner, bare, source), lambda e: with_hessian(inner, e, source))
+        return objective.project(found)
     if source == "exact":
         full = objective.complete(at, 2)
     else:

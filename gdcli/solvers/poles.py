@@ -26,11 +26,12 @@ _EQUAL = 0.02
 
 def is_beside_pole(objective: Objective, at: Evaluation) -> bool:
     """Tell whether the value at ``at`` (with its gradient) is that of a point beside a pole where it is -inf."""
-    slope = norm(at.gradient) if at.gradient is not None and not at.estimated else 0.0
+    g: Vector = at.gradient
+    slope = norm(g) if g is not None and not at.estimated else 0.0
     if not 0.0 < slope < inf:
         # So close to a pole at 0 that the slope is beyond the numbers: the distance is that from 0.
         return at.value < inf and any(at.x) and _is_logarithmic(objective, at, at.x)
-    back = at.gradient / slope / slope
+    back = g / slope / slope
     if at.value < 0.0 and _rises(objective, at, -at.value * back, 0.0, _SLACKENING):
         return True
     return _is_logarithmic(objective, at, back)
