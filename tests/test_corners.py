@@ -87,3 +87,13 @@ def test_the_shortest_vector_of_a_hull_makes_no_obtuse_angle_with_it(points: lis
     shortest = shortest_in_hull(vectors)
     scale = max(norm(v) for v in vectors)
     assert all(dot(shortest, v) >= dot(shortest, shortest) - 1e-6 * scale * scale for v in vectors)
+
+
+@pytest.mark.parametrize("count", [31, 60, 150])
+@pytest.mark.parametrize(
+    "expression", ["sum(sqrt(abs(v)))", "sum(sqrt(abs(v-0.3)))", "sum(hypot(v[1:],v[:-1]))"]
+)
+def test_cusps_of_many_variables_are_minima(expression: str, count: int) -> None:
+    outcome = api.minimize(expression, {"v": [0.3 * ((i * 7) % 5) - 0.55 for i in range(count)]})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(0.0, abs=1e-9)

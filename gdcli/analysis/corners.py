@@ -17,8 +17,8 @@ from gdcli.solvers.dense import positive_solve
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import Vec, along, as_like, dot, max_abs, norm, unit_like
 
-# Random directions say little in more dimensions.
-_MOST = 30
+# The looks around cost the square of the number of variables.
+_MOST = 200
 # Lengths of the looks around, relative to max(1, |x|); the first is the one that the shape is judged by.
 _LOOKS = (1e-4, 1e-6, 1e-9, 1e-12)
 # Beside a pole such as that of log(x**2) at 0 the value rises as much over a thousandth of the way as over all of it.
@@ -85,7 +85,7 @@ def _left_along(objective: Objective, at: Evaluation, i: int) -> float:
 
     The bottom is within that length, and hardly deeper than the steeper side is high. 0 where that is the next number.
     """
-    least = max(4.0 * _EPSILON * abs(at.x[i]), _LEAST_STEP)
+    least = max(_EPSILON * abs(at.x[i]), _LEAST_STEP)
     if min(_rises(objective, at, i, least)) > 0.0:
         return 0.0
     low, high = log(least), log(_LOOKS[0] * max(1.0, abs(at.x[i])))
