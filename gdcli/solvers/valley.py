@@ -31,7 +31,7 @@ _NOISE, _SMALL_RISE = 1e-14, 1e-4
 _LEAST_PROMISE = 1e-3
 # So many doublings are sixty orders of magnitude.
 _DOUBLINGS = 200
-# A rise is looked for over so many, a thousand times the size of the point; lost beyond a part of that, it is level.
+# A rise is looked for over so many, or so many times the size of the point.
 _SEEN, _FAR = 25, 10.0
 # So many directions of the floor are looked along.
 _LOOKED = 4
@@ -161,7 +161,9 @@ def _side(objective: Objective, frame: _Frame, way: Vector, enough: float, sourc
             continue
         refused = 0
         way, frame, length = times(arrival.at.x - frame.at.x, arrival.scale), arrival, 2.0 * length
-    return Outcome.LEVEL if max_abs(frame.at.x - first) > horizon else None
+        if max_abs(frame.at.x - first) > horizon:
+            return Outcome.LEVEL
+    return None
 
 
 def _slackens(falls: list[float]) -> bool:
