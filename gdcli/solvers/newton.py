@@ -66,6 +66,7 @@ MAX_PLATEAUS = 20
 VALLEY_PERIOD, VALLEY_FALL = 128, 1e-3
 # An extrapolation is tried only after a step that the model foretold at least roughly.
 STRETCH_QUALITY = 0.1
+_STRETCHED = "stretched"
 
 
 @dataclass(slots=True)
@@ -86,17 +87,6 @@ class NewtonState:
     edges: int = 0
     plateaus: int = 0
     taken: int = 0
-
-
-@dataclass(slots=True)
-class _Trial:
-    """One trial of a step: where it led, how it compares with the model."""
-
-    at: Evaluation
-    step: Vector
-    ratio: float
-    escaped: bool = False
-    stretched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +140,31 @@ class TrustRegionNewton:
             goal = x + step
             if not predicted > 0.0 or same(goal, x) or not isfinite(length):
                 return _stay(at, state, StopReason.FLOOR, passed=refusals > 0)
-            trial = _try(objective, at, state, model, proposal, goal)
-            reached = trial.at.value
+            there, taken, ratio, kind = _try(objective, at, state, model, proposal, goal)
+            reached = there.value
             if reached < state.floor:
-                return Step(trial.at, state, norm(trial.step), StopReason.UNBOUNDED)
+                return Step(there, state, norm(taken), StopReason.UNBOUNDED)
             if predicted <= noise and abs(value - reached) <= 4.0 * noise:
                 # Both the predicted and the actual change are within the rounding of the value.
                 if boundary and state.radius >= widest:
                     # Not the slope is lost in rounding, but a step as short as this.
                     state.radius = widest = WIDER * state.radius
                     continue
-                return _end_at_floor(objective, at, state, trial)
-            arrival = _arrive(objective, state, model, trial) if trial.ratio > ACCEPTABLE else None
-            left_domain = left_domain or trial.ratio == -inf
-            _adapt_radius(state, model, length, trial, value)
+                return _end_at_floor(objective, at, state, there, taken)
+            arrival = None
+            if ratio > ACCEPTABLE:
+                arrival = with_hessian(objective, there, state.source)
+                if arrival.hessian is None or (
+                    ratio < 0.9 and _is_plateau(arrival, state, model, kind is _STRETCHED)
+                ):
+                    arrival, ratio = None, -inf
+            if ratio > GOOD:
+                state.radius = max(state.radius, GROWTH * length)
+            elif ratio < POOR:
+                _shrink_radius(state, model, length, taken, reached - value, ratio)
+                left_domain = left_domain or ratio == -inf
             if arrival is not None:
-                return _accept(arrival, state, model, proposal, trial, left_domain)
+                return _accept(arrival, state, model, length, boundary, taken, kind, left_domain)
             if state.radius < SMALLEST_RADIUS * norm(x):
                 break
         pole = is_beside_pole(objective, at)
@@ -261,91 +260,83 @@ def _try(
     model: LocalModel,
     proposal: ModelStep,
     x: Vector,
-) -> _Trial:
-    """Evaluate a proposed step, its mirror in the hard case, and its stretched version in a slow series."""
+) -> tuple[Evaluation, Vector, float, str]:
+    """Evaluate a proposed step, its mirror in the hard case, and its stretched version in a slow series.
+
+    Return the point, the step taken, the fall as part of the one foretold (-inf outside the domain), and the kind.
+    """
     step, length, predicted, boundary, hard = proposal
-    there = objective.evaluate(x, 0)
-    trial = _Trial(there, step, -inf)
+    there, kind = objective.evaluate(x, 0), "step"
     if hard:
-        trial.escaped = True
-        mirrored = model.mirrored(proposal)
-        other = objective.evaluate(at.x + mirrored, 0)
+        kind = "escape"
+        other = objective.evaluate(at.x + model.mirrored(proposal), 0)
         if other.value < there.value:
-            trial.at = there = other
-            trial.step = other.x - at.x
+            there, step = other, other.x - at.x
     elif there.x is not x:
         # Bounds have bent the step: it is judged by what the model says of the way really taken.
-        trial.step = there.x - at.x
-        predicted = model.fall(trial.step)
+        step = there.x - at.x
+        predicted = model.fall(step)
+    ratio = -inf
     if isfinite(there.value):
-        trial.ratio = (at.value - there.value) / predicted if predicted > 0.0 else -1.0
-    if not boundary and state.series.last_step is not None and trial.ratio > STRETCH_QUALITY:
-        further = state.series.extrapolate(objective, at, there, trial.step, length)
-        if further is not None:
-            trial.at, trial.stretched = further, True
-    return trial
+        ratio = (at.value - there.value) / predicted if predicted > 0.0 else -1.0
+        if not boundary and state.series.last_step is not None and ratio > STRETCH_QUALITY:
+            further = state.series.extrapolate(objective, at, there, step, length)
+            if further is not None:
+                there, kind = further, _STRETCHED
+    return there, step, ratio, kind
 
 
-def _end_at_floor(objective: Objective, at: Evaluation, state: NewtonState, trial: _Trial) -> Step:
-    if trial.at.value < at.value:
-        arrival = with_hessian(objective, trial.at, state.source)
+def _end_at_floor(
+    objective: Objective, at: Evaluation, state: NewtonState, there: Evaluation, taken: Vector
+) -> Step:
+    if there.value < at.value:
+        arrival = with_hessian(objective, there, state.source)
         if arrival.hessian is not None:
-            return Step(arrival, state, norm(trial.step), StopReason.FLOOR)
+            return Step(arrival, state, norm(taken), StopReason.FLOOR)
     return _stay(at, state, StopReason.FLOOR)
 
 
-def _arrive(objective: Objective, state: NewtonState, model: LocalModel, trial: _Trial) -> Evaluation | None:
-    """Return the trial point with its derivatives, or None to refuse it (its ratio then says
-    how it failed).
-    """
-    arrival = with_hessian(objective, trial.at, state.source)
-    if arrival.hessian is None:
-        trial.ratio = -inf
-        return None
-    if (
-        trial.ratio < 0.9
-        and not trial.stretched
-        and state.plateaus < MAX_PLATEAUS
-        and is_zero(arrival.gradient)
-    ):
-        nothing_left = not any(any(row) for row in arrival.hessian)
-        if nothing_left and not model.flat:
-            state.plateaus += 1
-            trial.ratio = -inf
-            return None
-    return arrival
+def _is_plateau(arrival: Evaluation, state: NewtonState, model: LocalModel, stretched: bool) -> bool:
+    """Tell whether a step that fell short has come to where the function is level, which it was not before."""
+    if stretched or state.plateaus >= MAX_PLATEAUS or model.flat or not is_zero(arrival.gradient):
+        return False
+    if any(any(row) for row in arrival.hessian or ()):
+        return False
+    state.plateaus += 1
+    return True
 
 
-def _adapt_radius(state: NewtonState, model: LocalModel, length: float, trial: _Trial, value: float) -> None:
-    ratio = trial.ratio
+def _shrink_radius(
+    state: NewtonState, model: LocalModel, length: float, taken: Vector, rise: float, ratio: float
+) -> None:
     if ratio < HOPELESS:
         state.radius = (0.1 if state.edges < EDGE_PATIENCE else 0.5) * length
-    elif ratio < POOR:
-        # The lowest point of the parabola through both values with the slope here.
-        slope = dot(model.g, trial.step)
-        bend = 2.0 * (trial.at.value - value - slope)
-        part = -slope / bend if bend > 0.0 and slope < 0.0 else 0.25
-        state.radius = min(0.5, max(0.1, part)) * length
-    elif ratio > GOOD:
-        state.radius = max(state.radius, GROWTH * length)
+        return
+    # The lowest point of the parabola through both values with the slope here.
+    slope = dot(model.g, taken)
+    bend = 2.0 * (rise - slope)
+    part = -slope / bend if bend > 0.0 and slope < 0.0 else 0.25
+    state.radius = min(0.5, max(0.1, part)) * length
 
 
 def _accept(
     arrival: Evaluation,
     state: NewtonState,
     model: LocalModel,
-    proposal: ModelStep,
-    trial: _Trial,
+    length: float,
+    boundary: bool,
+    taken: Vector,
+    kind: str,
     left_domain: bool,
 ) -> Step:
     if left_domain:
         state.edges += 1
-    elif not proposal.boundary:
+    elif not boundary:
         state.edges = 0
     if state.edges >= EDGE_STEPS and state.radius <= EDGE_RADIUS * state.size:
-        return Step(arrival, state, proposal.length, StopReason.EDGE)
-    state.series.took(None if proposal.boundary else trial.step, trial.stretched)
-    state.last_move = trial.step
+        return Step(arrival, state, length, StopReason.EDGE)
+    state.series.took(None if boundary else taken, kind is _STRETCHED)
+    state.last_move = taken
     state.last_gain = model.gain
     state.model = local_model(arrival.gradient, arrival.hessian, NOISE[state.source])
-    return Step(arrival, state, proposal.length, kind="escape" if trial.escaped else "step")
+    return Step(arrival, state, length, kind="escape" if kind == "escape" else "step")

@@ -179,9 +179,9 @@ def choose(
     make = _maker(entry.target)
     if make is make_auto:
         method, what, why = make(objective, **settings)
-        # Projected L-BFGS is held to the claims of lbfgs.
-        projected = replace(METHODS["lbfgs"], own_rule=True)
-        return Chosen(method, what, why, projected if what == PROJECTED else entry)
+        if what == PROJECTED:  # it is held to the claims of lbfgs
+            entry = replace(METHODS["lbfgs"], own_rule=True)
+        return Chosen(method, what, why, entry)
     if make is make_lbfgs:
         return Chosen(make(objective), name, "", entry)
     method = make(**settings)
