@@ -286,7 +286,8 @@ def _at_a_kink(
     method on the smoothed function tells what is left: rounding raises the value by at most mu a kink.
     """
     radius = level(objective, -1)
-    smooth, coarser = smoothed(objective, radius), smoothed(objective, 10.0 * radius)
+    smooth = smoothed(objective, radius)
+    coarser = None if smooth is None else smoothed(objective, 10.0 * radius)
     if smooth is None or coarser is None:
         return _at_a_corner(objective, at, plain)
     if plain.kind == "flat" and start is not None and at.value < start.value:

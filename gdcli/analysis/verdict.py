@@ -79,7 +79,9 @@ def judge(
     ``fixed``: its step size never changed; then the verdict also tells which sizes are stable. ``unit`` is what a value
     of 1 in the run is to the user, where the run was on a scaled function.
     """
-    words = (_MINIMISE if sign > 0 else _MAXIMISE)._replace(unit=unit)
+    words = _MINIMISE if sign > 0 else _MAXIMISE
+    if unit != 1.0:
+        words = words._replace(unit=unit)
     other = "" if strict else ", or --method auto"
     found = (
         _of_the_end(run, words)

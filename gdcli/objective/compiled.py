@@ -69,7 +69,7 @@ class ScalarObjective:
         self._smoothed: dict[float, ScalarObjective | None] = {}
         self._can_jump: bool | None = None
         self._second: Program | None = None
-        self._rows: list[Callable[[Sequence[float]], tuple[float, ...]]] = []
+        self._matrix = matrix_reader(self.size)
         self.value_program: Program = self._function([self.root], lambda texts: texts[0])
 
     def is_constant(self) -> bool:
@@ -145,7 +145,6 @@ class ScalarObjective:
 
     def _write_second(self) -> ScalarFunction:
         """The gradient and the lower triangle of the Hessian."""
-        self._rows = row_readers(self.size)
         return self._function(*self.second_order())
 
     def second_order(self) -> tuple[list[int], Callable[[list[str]], str]]:
@@ -200,7 +199,7 @@ class ScalarObjective:
             return self._stand_in(at, order)
         if not (isfinite(sum(second)) or all(map(isfinite, second))):
             return Evaluation(x, value, Vec(first), None, NOTE_NONE)
-        return Evaluation(x, value, Vec(first), [Vec(read(second)) for read in self._rows])
+        return Evaluation(x, value, Vec(first), self._matrix(second))
 
     def _stand_in(self, at: Evaluation, order: int) -> Evaluation:
         """Central differences where the value is finite and the derivative is not, such as at a kink."""
@@ -236,12 +235,20 @@ def row(texts: Sequence[str]) -> str:
     return f"({', '.join(texts)},)"
 
 
-def row_readers(n: int) -> list[Callable[[Sequence[float]], tuple[float, ...]]]:
-    """What reads each row of a symmetric matrix from its lower triangle, which is stored row by row."""
+def matrix_reader(n: int) -> Callable[[Sequence[float]], list[Vec]]:
+    """Return what makes a symmetric matrix from its lower triangle, which is stored row by row."""
     if n == 1:
-        return [tuple]
+        return lambda triangle: [Vec(triangle)]
+    if n == 2:
+        return _matrix_of_two
     places = [[max(i, j) * (max(i, j) + 1) // 2 + min(i, j) for j in range(n)] for i in range(n)]
-    return [itemgetter(*row) for row in places]
+    rows = [itemgetter(*row) for row in places]
+    return lambda triangle: [Vec(read(triangle)) for read in rows]
+
+
+def _matrix_of_two(triangle: Sequence[float]) -> list[Vec]:
+    a, b, c = triangle
+    return [Vec((a, b)), Vec((b, c))]
 
 
 def leaves_of(space: Space) -> dict[Key, str]:

@@ -22,7 +22,7 @@ from gdcli.language.graph import Key
 from gdcli.language.syntax import Tree
 from gdcli.language.template import TemplateGraph
 from gdcli.objective.build import Exact, build_objective, is_expanded, is_scalar
-from gdcli.objective.compiled import ScalarObjective, row, row_readers
+from gdcli.objective.compiled import ScalarObjective, matrix_reader, row
 from gdcli.objective.space import Space
 from gdcli.solvers.types import Counts
 
@@ -80,7 +80,7 @@ class _Template:
         self.second = (
             None if second is None else SharedFunction(graph, second[0], plain.leaves, second[1], slots)
         )
-        self.rows = row_readers(space.size)
+        self.matrix = matrix_reader(space.size)
         self.is_constant = plain.is_constant()
         self.has_jumps = plain.has_jumps
         self.can_smooth = can_smooth(built.graph, built.root)
@@ -122,7 +122,7 @@ class SharedObjective(ScalarObjective):
         self.value_program = template.value.bound(numbers)
         self._programs = {"gradient": template.gradient.bound(numbers)}
         self._second = None
-        self._rows = template.rows
+        self._matrix = template.matrix
         self._numbers = numbers
         self._template = template
         self._constants = constants
