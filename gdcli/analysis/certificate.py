@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import isfinite
 from typing import NamedTuple
 
@@ -28,10 +29,11 @@ from gdcli.solvers.plane import local_model
 from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.run import pass_on, quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
-from gdcli.solvers.types import Certificate, Evaluation, Method, Objective, StopReason, Vector
+from gdcli.solvers.types import Certificate, Evaluation, Iterate, Method, Objective, StopReason, Vector
 from gdcli.solvers.valley import follow_floor, sides_of_floor
-from gdcli.solvers.vectors import is_zero, norm, same, unit_like
+from gdcli.solvers.vectors import distance, is_zero, norm, same, unit_like
 from gdcli.solvers.walk import (
+    CLEARLY,
     FLIGHT,
     Outcome,
     Walk,
@@ -40,6 +42,7 @@ from gdcli.solvers.walk import (
     follow,
     main_way,
     rises_all_around,
+    rounding_of,
     walk,
 )
 
@@ -51,8 +54,8 @@ _CREDIBLE = 10.0
 _WALKED_DIRECTIONS = 4
 # Newton steps on the smoothed function to see whether a kink is the bottom: it starts there, or very near.
 _KINK_LOOK = 50
-# And Newton steps on from a degenerate point with more left to gain than `auto` leaves: each takes a good part of it.
-_FURTHER_LOOK = 50
+# Newton steps on from a degenerate point; a minimum is no farther off than so many times the longest of the first.
+_FURTHER_LOOK, _RECEDING, _FIRST_STEPS = 30, 25.0, 3
 _WITHOUT_END = {StopReason.UNBOUNDED: "unbounded", StopReason.AT_INFINITY: "at-infinity"}
 _ENDS = ("minimum", "degenerate", "kink")
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
@@ -140,7 +143,7 @@ def _certify_dense(
         notes.append("the derivatives are difference quotients: the exact ones do not exist here")
     doubtful = model.null
     stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
-    settled = False
+    settled = level_all = False
     if model.strict and stationary:
         passing = passing_direction(objective, at, start, model, source, REACHED_BY_ANY)
         settled = passing is None
@@ -159,12 +162,12 @@ def _certify_dense(
     elif model.flat:
         kind = _kind_of_flat(objective, at, start)
     else:
-        kind = _kind_of_level(objective, at, start, model, doubtful, source)
+        kind, level_all = _kind_of_level(objective, at, start, model, doubtful, source)
         gain = gain if kind == "degenerate" else None
     if kind in ("minimum", "degenerate") and start is not None:
         kind = _kind_from_afar(objective, at, start, kind, source)
-    if kind == "degenerate" and model.gain > _floor_news(at, start):
-        kind = _kind_further_on(objective, at, start, tol)
+    if kind == "degenerate" and not level_all:
+        kind = _kind_further_on(objective, at, start, model.gain, tol)
     return Certificate(
         kind=kind,
         gradient_norm=norm(at.gradient),
@@ -185,19 +188,21 @@ def _kind_of_level(
     model: LocalModel,
     doubtful: Sequence[Vector],
     source: str,
-) -> str:
-    """Return the kind of a stationary point without negative curvature, where ``doubtful`` directions have none."""
+) -> tuple[str, bool]:
+    """Return the kind of a stationary point without negative curvature, where ``doubtful`` directions have none, and
+    whether the value is level along all of them.
+    """
     if not model.strict and not is_zero(ahead := model.stationary_step()):
         # Beside a null direction, the curvature along the rest of the way may be a passing one too.
         kind = kind_by_walking(objective, at, [ahead], model.gain)
         if kind != "degenerate":
-            return kind
+            return kind, False
     look = _look_both_ways(objective, at, doubtful or [eigen(at.hessian)[1][0]], model.gain)
     if look.ending != "degenerate" or look.level:
-        return look.ending
+        return look.ending, look.level
     if model.strict and recedes(objective, at, model.newton):
-        return "unknown"
-    return _kind_of_floor(objective, at, start, model.gain, source)
+        return "unknown", False
+    return _kind_of_floor(objective, at, start, model.gain, source), False
 
 
 def _kind_of_floor(
@@ -241,24 +246,46 @@ def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kin
     return "unknown" if doubtful else kind
 
 
-def _kind_further_on(objective: Objective, at: Evaluation, start: Evaluation | None, tol: float) -> str:
-    """Return the kind of a point with something left to gain, by going on to where Newton's method gets from there."""
-    further = run(objective, TrustRegionNewton(tol), at.x, [MaxIterations(_FURTHER_LOOK)])
+def _kind_further_on(
+    objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, tol: float
+) -> str:
+    """Return the kind of a point without much curvature, by going on to where Newton's method gets from there.
+
+    Towards a minimum its steps along the floor of a valley shrink, to a sum of 19 first ones at ``x**20``; towards
+    infinity they do not. The very first may be down to the floor.
+    """
+    path: list[Vector] = []
+
+    def seen(iterate: Iterate) -> None:
+        path.append(iterate.at.x)
+
+    further = run(objective, TrustRegionNewton(0.0), at.x, [MaxIterations(_FURTHER_LOOK)], [seen])
     if further.reason in _WITHOUT_END:
         return _WITHOUT_END[further.reason]
-    if further.reason is StopReason.MAX_ITERATIONS:
+    end = further.best.at
+    first = max([distance(x, y) for x, y in pairwise(path[: _FIRST_STEPS + 1])], default=0.0)
+    far = distance(end.x, at.x) > _RECEDING * first
+    if far and at.value - end.value > CLEARLY * rounding_of(objective, at):
         return "unknown"
-    full = with_hessian(objective, further.best.at, hessian_source(objective))
-    model = None if full.hessian is None else local_model(full.gradient, full.hessian)
-    if model is None or model.gain > _floor_news(full, start):
+    source = hessian_source(objective)
+    full = with_hessian(objective, end, source)
+    if not gain > _floor_news(at, start) or full.hessian is None:
         return "degenerate"
-    kind = _certify_dense(objective, full, start, tol, hessian_source(objective)).kind
+    if local_model(full.gradient, full.hessian).gain > _floor_news(full, start):
+        return "degenerate"
+    kind = _certify_dense(objective, full, start, tol, source).kind
     return kind if kind in ("at-infinity", "unbounded") else "degenerate"
 
 
 def _is_smooth(objective: Objective) -> bool:
-    """Tell whether the function has neither kinks nor jumps, so that it is level nowhere unless everywhere."""
-    jumps = getattr(getattr(objective, "inner", objective), "has_jumps", False)
+    """Tell whether nothing in the function is level somewhere and not elsewhere: a kink or a jump makes plateaus, but
+    for that of a norm.
+    """
+    base = getattr(objective, "inner", objective)
+    form = getattr(base, "form", None)
+    if form is not None:
+        return {"hypot", "norm"}.issuperset(form.kinks())
+    jumps = getattr(base, "has_jumps", False)
     return not jumps and smoothed(objective, level(objective, -1)) is None
 
 

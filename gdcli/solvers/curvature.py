@@ -6,6 +6,8 @@ tells them apart is a second look: the curvature of the parabola is the same a l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gdcli.solvers.dense import eigen, eigenvalues, quadratic_form
 from gdcli.solvers.hessian import with_hessian
 from gdcli.solvers.model import LocalModel
@@ -58,24 +60,34 @@ def passing_direction(
     aside = dot(model.newton, vector)
     if abs(aside) < least:
         aside = least if aside >= 0.0 else -least
-    if _changes(objective, at, model, aside, vector, source):
+    if _changes(objective, at, model, along(at.x, aside, vector), (vector,), source):
         return vector
-    if model.newton_length > least:
+    if model.newton_length > 0.0:
+        # Off the floor of a valley the slope across it makes a curvature along it, which is gone on the floor.
         ahead = model.newton / model.newton_length
-        if _changes(objective, at, model, model.newton_length, ahead, source):
-            return ahead
+        ways = (vector, ahead) if model.newton_length > least else (vector,)
+        if _changes(objective, at, model, at.x + model.newton, ways, source):
+            return ways[-1]
     return None
 
 
 def _changes(
-    objective: Objective, at: Evaluation, model: LocalModel, aside: float, v: Vector, source: str
+    objective: Objective,
+    at: Evaluation,
+    model: LocalModel,
+    there: Vector,
+    ways: Sequence[Vector],
+    source: str,
 ) -> bool:
-    """Tell whether the curvature along the unit vector ``v`` is another one ``aside`` from here."""
-    beside = with_hessian(objective, objective.evaluate(along(at.x, aside, v), 0), source)
+    """Tell whether the curvature along one of the unit vectors ``ways`` is another one at ``there``."""
+    beside = with_hessian(objective, objective.evaluate(there, 0), source)
     if beside.hessian is None:
         return False
-    here = quadratic_form(model.hessian, v)
-    return abs(quadratic_form(beside.hessian, v) - here) > _UNSTEADY * abs(here)
+    for v in ways:
+        here = quadratic_form(model.hessian, v)
+        if abs(quadratic_form(beside.hessian, v) - here) > _UNSTEADY * abs(here):
+            return True
+    return False
 
 
 def recedes(objective: Objective, at: Evaluation, step: Vector) -> bool:

@@ -9,13 +9,13 @@ and a corrector, as in Allgower and Georg, Numerical Continuation Methods, 1990,
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
 from typing import NamedTuple
 
 from gdcli.solvers.dense import congruent, diagonal, eigen
 from gdcli.solvers.hessian import with_hessian
 from gdcli.solvers.types import Evaluation, Objective, Vector
-from gdcli.solvers.vectors import as_like, dot, max_abs, norm, quotient, times, zeros_like
+from gdcli.solvers.vectors import as_like, distance, dot, max_abs, norm, quotient, times, zeros_like
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, is_rounding, probe_length
 
 # Curvature of the Hessian, scaled to a unit diagonal, below this part of the largest is that of the floor.
@@ -32,11 +32,15 @@ _LEAST_PROMISE = 1e-3
 # So many doublings are sixty orders of magnitude.
 _DOUBLINGS = 200
 # A rise is looked for over so many, or so many times the size of the point.
-_SEEN, _FAR = 25, 10.0
+_SEEN, _FAR = 22, 10.0
+# A floor that is followed so many times farther to one side than to where it rises on the other is one-sided.
+_ONE_SIDED = 4.0
+# Neither way of the one that the run came rises over so much of it.
+_SEEN_LEVEL = 1.0
 # So many directions of the floor are looked along.
 _LOOKED = 4
-# A step too long for the bend is shortened so many times on end, by this.
-_RETRIES, _SHORTER = 3, 0.25
+# A step too long for the bend is shortened so many times on end, by this; what was too long grows again by this.
+_RETRIES, _SHORTER, _RECOVERY = 3, 0.5, 1.2
 # The falls over so many doublings are compared with those over as many before, as in a straight walk.
 _LATEST, _SLACK = 6, 0.9
 # The floor is reached where the walls promise no more than this part of the height above it; it is known to be higher
@@ -129,41 +133,52 @@ def sides_of_floor(
     came, downhill = times(at.x - start.x, frame.scale), -quotient(frame.at.gradient, frame.scale)
     rises, lost = True, False
     for way in (came, downhill, *floors[:_LOOKED]) if floors else ():
-        ahead = _side(objective, frame, way, enough, source)
-        behind = None if ahead is None else _side(objective, frame, -way, enough, source)
-        if {ahead, behind} == {Outcome.RISES, Outcome.LEVEL}:
+        ahead, far = _side(objective, frame, way, enough, source)
+        behind, near = _side(objective, frame, -way, enough, source)
+        if behind is not Outcome.RISES:
+            ahead, behind, far, near = behind, ahead, near, far
+        if behind is Outcome.RISES and (
+            ahead is Outcome.LEVEL or (ahead is None and far > _ONE_SIDED * near)
+        ):
             return Sides(False, fades=True)
         rises = rises and ahead is behind is Outcome.RISES
         lost = lost or None in (ahead, behind)
-        if way is came and ahead is behind is Outcome.LEVEL:
+        if (
+            way is came
+            and behind is not Outcome.RISES
+            and min(near, far) > _SEEN_LEVEL * norm(start.x - at.x)
+        ):
             break
     return Sides(rises, lost=lost)
 
 
-def _side(objective: Objective, frame: _Frame, way: Vector, enough: float, source: str) -> Outcome | None:
-    """Tell whether the floor RISES along ``way`` or is LEVEL far out; None where it is lost before."""
+def _side(
+    objective: Objective, frame: _Frame, way: Vector, enough: float, source: str
+) -> tuple[Outcome | None, float]:
+    """Tell whether the floor RISES along ``way`` or is LEVEL far out (None: it is lost before), and how far away."""
     allowed, first = frame.at.value + enough, frame.at.x
     length = probe_length(first)
     horizon = _FAR * max(1.0, max_abs(first))
-    refused = 0
+    refused, most = 0, inf
     for _ in range(_SEEN):
         step = _tangent(frame, way, length)
         if step is None:
-            return None
-        arrival, rises = _down_to_floor(objective, frame.at.x + step, _REACH * length, allowed, source)
+            break
+        goal = frame.at.x + step
+        arrival, rises = _down_to_floor(objective, goal, _REACH * length, allowed, source)
         if arrival is None:
             refused += 1
             if rises:
-                return Outcome.RISES
+                return Outcome.RISES, distance(goal, first)
             if refused > _RETRIES:
                 break
-            length *= _SHORTER
+            most = length = _SHORTER * length
             continue
-        refused = 0
-        way, frame, length = times(arrival.at.x - frame.at.x, arrival.scale), arrival, 2.0 * length
+        refused, way, frame = 0, times(arrival.at.x - frame.at.x, arrival.scale), arrival
+        length, most = min(2.0 * length, most), _RECOVERY * most
         if max_abs(frame.at.x - first) > horizon:
-            return Outcome.LEVEL
-    return None
+            return Outcome.LEVEL, distance(frame.at.x, first)
+    return None, distance(frame.at.x, first)
 
 
 def _slackens(falls: list[float]) -> bool:

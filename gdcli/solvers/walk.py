@@ -39,7 +39,7 @@ _NOISE = 4.4e-16
 # of the value (in steps, where terms cancel: so not by one unit alone); a rise must exceed it so many times.
 _EPSILON = 2.0**-52
 _TOGETHER, _APART = (_EPSILON, -3.0 * _EPSILON, 2e3 * _EPSILON), (_EPSILON, -1e3 * _EPSILON)
-_CLEARLY = 4.0
+CLEARLY = 4.0
 # First length of a walk along a null direction, relative to the size of x: beyond the rounding of the value
 # for anything up to a fifth power, yet near.
 PROBE_LENGTH = 1e-3
@@ -83,7 +83,7 @@ def is_rounding(objective: Objective, at: Evaluation, rise: float) -> bool:
     """Tell whether a ``rise`` of the value up to ``at`` is no more than the rounding of the variables makes there."""
     if not rise < inf:
         return False
-    return not _CLEARLY * rounding_of(objective, at) < rise
+    return not CLEARLY * rounding_of(objective, at) < rise
 
 
 def rounding_of(objective: Objective, at: Evaluation) -> float:
@@ -128,7 +128,7 @@ def walk(
                 break
         last = trial.x
         if lowest is None and trial.value < value - noise:
-            noise = max(noise, _CLEARLY * max(rounding_of(objective, e) for e in (at, trial)))
+            noise = max(noise, CLEARLY * max(rounding_of(objective, e) for e in (at, trial)))
         if trial.value < value - noise:
             lowest = trial
         elif lowest is None and k >= patience - 1:
