@@ -260,6 +260,7 @@ def _kind_further_on(
         path.append(iterate.at.x)
 
     further = run(objective, TrustRegionNewton(0.0), at.x, [MaxIterations(_FURTHER_LOOK)], [seen])
+    pass_on(further.reason)
     if further.reason in _WITHOUT_END:
         return _WITHOUT_END[further.reason]
     end = further.best.at
