@@ -300,7 +300,11 @@ COMMANDS: dict[str, Command] = {
                     help="table or plain.", read=options.one_of("table", "plain")
                 ),
                 *options.only(options.OUTPUT, "--every", "--timing", "--output"),
-                *options.only(options.PLOT, "--plot", "--plane"),
+                options.PLOT[0]._replace(
+                    help="Draw the picture of the run into this file (.png, .svg, .pdf), or - in the terminal; of a "
+                    "result without its path start and answer."
+                ),
+                *options.only(options.PLOT, "--plane"),
             ),
             (
                 "gd minimize 'x**2 + y**4' --start x=1,y=2 --format jsonl --output trace.jsonl",
