@@ -1,4 +1,4 @@
-"""Three ways to read text (polars, splitting, the csv module alone) give the same on every input, bit for bit."""
+"""All ways to read text (machine code, polars, splitting, the csv module) give the same on every input, bit for bit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gdcli.data import text
+from gdcli.data import quick, text
 from gdcli.data.source import open_table
 from gdcli.errors import DataError
 
-QUICK = ["split", *(["polars"] if find_spec("polars") else [])]
+QUICK = [
+    "split",
+    *(["polars"] if find_spec("polars") else []),
+    *(["native"] if find_spec("llvmlite") else []),
+]
 
 
 class Slow(io.RawIOBase):
@@ -52,7 +56,7 @@ def outcome(data: bytes, reader: str, missing: str, columns: list[str] | None, s
 def small_blocks() -> Iterator[None]:
     """Blocks of a few lines, so that small files are cut in many places."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "_SIZES", {"polars": 60, "split": 40, "csv": 25})
+        patch.setattr(quick, "_SIZES", {"native": 50, "polars": 60, "split": 40, "csv": 25})
         patch.setattr(text, "_SECOND", 10)
         yield
 
@@ -181,7 +185,7 @@ def halfway(count: int) -> list[str]:
 
 @pytest.mark.parametrize("reader", QUICK)
 def test_numbers_are_those_of_float_to_the_last_bit(reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "_SIZES", {"polars": 1 << 23, "split": 1 << 20})
+    monkeypatch.setattr(quick, "_SIZES", dict.fromkeys(QUICK, 1 << 20))
     written = random_decimals(30_000) + halfway(2000)
     data = ("y\n" + "\n".join(written)).encode()
     with open_table(["-"], stdin=io.BytesIO(data), reader=reader) as table:

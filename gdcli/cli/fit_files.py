@@ -68,10 +68,10 @@ class Files:
             return
         from gdcli.fitting.copies import FITTED, RESIDUAL, annotated
 
-        missing = self._values["missing"] or "error"
+        missing, use_cache = self._values["missing"] or "error", not self._values["no_cache"]
         for name, stream in self._streams.items():
             wanted = (FITTED,) if name == "predict" else (FITTED, RESIDUAL)
-            for text in annotated(ready, outcome.run.best.at.x, wanted, self._paths, missing):
+            for text in annotated(ready, outcome.run.best.at.x, wanted, self._paths, missing, use_cache):
                 stream.write(text)
 
 

@@ -7,7 +7,6 @@ the value and the gradient of a function of long vectors.
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -76,12 +75,6 @@ def vector_kernel(
         return tuple(results[:count])
 
     return program
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 class RowsKernel:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache as once
 from hashlib import sha256
@@ -52,6 +53,12 @@ def is_available() -> bool:
     except Exception:  # missing, or broken in whatever way: then there is no machine code
         return False
     return True
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def required() -> None:

@@ -120,7 +120,7 @@ class Module:
 def is_entry(node: ast.FunctionDef) -> bool:
     """Tell whether a function can be called from outside its text."""
     annotated = any(a.annotation is not None for a in node.args.args)
-    return annotated or isinstance(node.returns, ast.Constant)
+    return not node.name.startswith("_") and (annotated or isinstance(node.returns, ast.Constant))
 
 
 class Function(Expressions):

@@ -140,6 +140,34 @@ class Calls(Values):
         whole = self.coerced(value, self.m.shaped(self.m.int, self.width(value)), node)
         return self.b.bitcast(whole, self.m.shaped(self.m.float, self.width(value)))
 
+    def call_high(self, node: ast.AST, left: Value, right: Value) -> Value:
+        """The upper half of the product of two integers taken as unsigned, 128 bits long."""
+        wide = self.m.ir.IntType(128)
+        left, right = (self.coerced(value, self.m.int, node) for value in (left, right))
+        product = self.b.mul(self.b.zext(left, wide), self.b.zext(right, wide))
+        return self.b.trunc(self.b.lshr(product, self.constant(wide, 64)), self.m.int)
+
+    def call_leading_zeros(self, node: ast.AST, value: Value) -> Value:
+        """How many of the 64 bits of an integer stand above the highest 1."""
+        return self.zeros("ctlz", node, value)
+
+    def call_trailing_zeros(self, node: ast.AST, value: Value) -> Value:
+        """How many of the 64 bits of an integer stand below the lowest 1."""
+        return self.zeros("cttz", node, value)
+
+    def zeros(self, name: str, node: ast.AST, value: Value) -> Value:
+        value = self.coerced(value, self.m.int, node)
+        function = self.m.external(f"llvm.{name}.i64", self.m.int, [self.m.int, self.m.bool], False)
+        return self.b.call(function, [value, self.m.ir.Constant(self.m.bool, 0)])
+
+    def call_word(self, node: ast.AST, pointer: Value, index: Value) -> Value:
+        """The eight bytes from p[i] on as an integer, in the order of the processor."""
+        ir = self.m.ir
+        if pointer.type != ir.IntType(8).as_pointer():
+            raise NotRestrictedError("word(p, i) begins with a pointer to bytes", node)
+        place = self.b.gep(pointer, [self.coerced(index, self.m.int, node)], inbounds=True)
+        return self.b.load(self.b.bitcast(place, self.m.int.as_pointer()), align=1)
+
     def call_prefetch(self, node: ast.AST, pointer: Value, index: Value) -> Value:
         """Tell the processor that p[i] will be read soon; i may lie outside."""
         ir = self.m.ir

@@ -205,12 +205,14 @@ def open_table(
     stdin: BinaryIO | None = None,
     reader: str = "auto",
     copy: Folder | None = None,
+    use_cache: bool = True,
 ) -> Table:
     """Open files and patterns of files as one table; ``-`` is ``stdin``.
 
     All must have the same columns in the same order. ``reserved`` has the names that no column may have. For
-    ``reader`` see `text.READERS`. With a folder as ``copy``, what comes through a pipe is written there too, so
-    that its rows can be read a second time. Raises DataError for what is no table; nothing is read beyond the headers.
+    ``reader`` see `quick.READERS`; machine code is kept on disk if ``use_cache``. With a folder as ``copy``, what
+    comes through a pipe is written there too, so that its rows can be read a second time. Raises DataError for what
+    is no table; nothing is read beyond the headers.
     """
     files = expand(paths)
     if not files:
@@ -220,7 +222,7 @@ def open_table(
         for path in files:
             number = len(sources)
             kept = None if copy is None else lambda number=number: copy.create(f"rows-{number}")
-            sources.append(_open(path, stdin, reader, kept))
+            sources.append(_open(path, stdin, reader, kept, use_cache))
             _check_same(sources[0], sources[-1])
         first = sources[0]
         names = names_of(first.titles, reserved, f"{first.name}:{first.header_line}", first.header)
@@ -231,7 +233,9 @@ def open_table(
     return Table(sources, names, missing)
 
 
-def _open(path: str, stdin: BinaryIO | None, reader: str, copy: Callable[[], BinaryIO] | None) -> Source:
+def _open(
+    path: str, stdin: BinaryIO | None, reader: str, copy: Callable[[], BinaryIO] | None, use_cache: bool
+) -> Source:
     """Open one source as what its first bytes say it is."""
     supply = Supply(path, stdin, copy)
     try:
@@ -246,7 +250,7 @@ def _open(path: str, stdin: BinaryIO | None, reader: str, copy: Callable[[], Bin
             return Objects(supply)
         from gdcli.data.text import Text
 
-        return Text(supply, reader)
+        return Text(supply, reader, use_cache)
     except BaseException:
         supply.close()
         raise

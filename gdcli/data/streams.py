@@ -11,13 +11,14 @@ import io
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from gdcli.errors import DataError
 
 LONGEST_LINE = 1 << 22  # bytes; a text file with longer lines is none
 _READ = 1 << 20  # bytes asked for at a time
+_READ_FILE = 1 << 23  # the same of a file that stands there as it is: they come without waiting
 _PATIENCE = 0.25  # seconds that a block waits to be filled by a slow pipe
 _MARK = 8  # bytes that tell what kind of file it is
 _COMPRESSED = {
@@ -72,6 +73,11 @@ class Stream:
             raise DataError(f"cannot read {path}: {_why(fault)}", hint) from None
         self.again = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         return file
+
+    @property
+    def most(self) -> int:
+        """How many bytes are asked for at a time."""
+        return _READ_FILE if self.again and self._owned == [self._file] else _READ
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -179,13 +185,15 @@ def _why(fault: OSError) -> str:
 class Lines:
     """The lines of a stream, taken in blocks that end with a line end.
 
-    ``first`` is the number, from 1, of the first line of the block taken last, ``line`` that of the line after it.
+    ``first`` is the number, from 1, of the first line of the block taken last, ``line`` that of the line after it,
+    which is counted when it is asked for, unless it is told before (`counted`).
     """
 
     def __init__(self, stream: Stream, tee: BinaryIO | None = None) -> None:
         self.stream = stream
         self.name = stream.name
-        self.first = self.line = 1
+        self.first = self._line = 1
+        self._uncounted = b""  # the block taken last, from the line on
         self._rest = b""  # read, not yet given out
         self._ended = False
         self._held = 0  # bytes at the beginning of the rest that are not enough by themselves
@@ -197,6 +205,7 @@ class Lines:
         A block is shorter where the stream is slow: after a moment it goes as it is, and what has been read
         already is not kept waiting. The last line gets a line end where it has none.
         """
+        self.first = self.line
         pieces, length = [self._rest], len(self._rest)
         whole = self._rest.find(b"\n", self._held) >= 0
         self._held = 0
@@ -206,7 +215,7 @@ class Lines:
                 left = deadline - time.monotonic()
                 if left <= 0 or self.stream.idle(left):
                     break
-            piece = self.stream.read(min(_READ, max(size - length, 1 << 16)))
+            piece = self.stream.read(min(self.stream.most, max(size - length, 1 << 16)))
             if self._tee is not None:
                 self._tee.write(piece)
             self._ended = not piece
@@ -215,14 +224,32 @@ class Lines:
             whole = whole or b"\n" in piece
             if not whole and length > LONGEST_LINE:
                 raise self.too_long(self.line)
-        data = b"".join(pieces)
-        cut = len(data) if self._ended else data.rfind(b"\n") + 1
-        self._rest = data[cut:]
-        block = data[:cut]
-        if block and not block.endswith(b"\n"):
-            block += b"\n"
-        self.first, self.line = self.line, self.line + block.count(b"\n")
+        block = self._whole_lines(pieces)
+        self._uncounted = block
         return block
+
+    def _whole_lines(self, pieces: Sequence[bytes]) -> bytes:
+        """Return all pieces but what stands after their last line end, which is kept for the next block."""
+        if self._ended:
+            self._rest = b""
+            block = b"".join(pieces)
+            return block if not block or block.endswith(b"\n") else block + b"\n"
+        last = max(i for i, piece in enumerate(pieces) if b"\n" in piece)
+        cut = pieces[last].rfind(b"\n") + 1
+        self._rest = b"".join([pieces[last][cut:], *pieces[last + 1 :]])
+        return b"".join([*pieces[:last], memoryview(pieces[last])[:cut]])
+
+    @property
+    def line(self) -> int:
+        """The number, from 1, of the line that comes next."""
+        self.counted(self._uncounted.count(b"\n"))
+        return self._line
+
+    def counted(self, lines: int) -> None:
+        """Be told how many lines the block has that was taken last."""
+        if self._uncounted:
+            self._line += lines
+            self._uncounted = b""
 
     @property
     def ended(self) -> bool:
@@ -236,7 +263,7 @@ class Lines:
         """
         self._rest = lines + self._rest
         self._held = len(lines) if more else 0
-        self.line -= lines.count(b"\n")
+        self._line = self.line - lines.count(b"\n")
 
     def too_long(self, line: int) -> DataError:
         """Return the error for a line that has no end."""

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gdcli.data import fast
 from gdcli.data.cells import Numbers, UnfinishedError, never_closed, records
+from gdcli.data.fast import Quick
 from gdcli.data.header import read_header
 from gdcli.data.parts import Part, Skip, arrays
-from gdcli.data.streams import LONGEST_LINE, Supply
+from gdcli.data.quick import QuickWays
+from gdcli.data.streams import LONGEST_LINE, Lines, Supply
 from gdcli.errors import DataError
 
-READERS = ("auto", "polars", "split", "csv")
 # Bytes of the second block: the first is what came with the header, each next one is four times as long, up to the
-# size of its reader.
+# size of its way.
 _SECOND = 1 << 16
-_SIZES = {"polars": 8 << 20, "split": 1 << 20, "csv": 1 << 20}
-_MANY = 1 / 2  # more doubtful rows than this: the whole block goes to the csv module
 
 
 class Text:
@@ -32,15 +30,13 @@ class Text:
 
     kind = "csv"
 
-    def __init__(self, supply: Supply, reader: str = "auto") -> None:
+    def __init__(self, supply: Supply, reader: str = "auto", use_cache: bool = True) -> None:
         self.name = supply.name
         self._supply = supply
         lines, _ = supply.lines()
         self.progress = (0, lines.stream.progress[1])
         self.titles, self.delimiter, self.header, self.header_line = read_header(lines)
-        if reader == "auto":
-            reader = "polars" if fast.has_polars() else "split"
-        self.reader = reader
+        self._quickly = QuickWays(reader, self.delimiter, len(self.titles), use_cache)
         supply.rest()
 
     def close(self) -> None:
@@ -53,40 +49,38 @@ class Text:
         if anew and read_header(lines).titles != self.titles:
             raise DataError(f"{self.name} has changed while it was read")
         numbers = Numbers(self.name, self.titles, wanted, self.delimiter, skip)
-        size, largest = 1, _SIZES[self.reader]
+        size, seen = 1, 0
         try:
             while block := lines.take(size):
-                first = lines.first
                 self.progress = lines.stream.progress
-                size = min(max(4 * size, _SECOND), largest)
-                part = self._quick(block, first, numbers, lines.ended, text)
+                seen += len(block)
+                length = max(seen, self.progress[1])
+                part = self._quick(block, lines, numbers, length, text)
                 if part is None:
-                    part, rest = self._slow(block, first, numbers, lines.ended, text)
+                    part, rest = self._slow(block, lines.first, numbers, lines.ended, text)
                     if rest:
                         lines.give_back(rest, more=True)
                 if part.rows or part.text:
                     yield part
+                size = min(max(4 * size, _SECOND), self._quickly.size(length))
         finally:
             self.close()
 
-    def _quick(self, block: bytes, first: int, numbers: Numbers, last: bool, text: bool) -> Part | None:
+    def _quick(self, block: bytes, lines: Lines, numbers: Numbers, length: int, text: bool) -> Part | None:
         """Return the rows of a plain block, None where it is not plain."""
-        if self.reader == "csv":
+        rows = block
+        if lines.ended and block.endswith((b"\n\n", b"\n\r\n")):  # blank lines at the end
+            rows = block.rstrip(b"\r\n") + b"\n"
+        quick = self._quickly.read(rows, numbers.wanted, length)
+        if quick is None:
             return None
-        if last:
-            block = block.rstrip(b"\r\n") + b"\n"  # blank lines at the end
-        plain = fast.plain(block, self.delimiter, len(self.titles))
-        if plain is None:
-            return None
-        read = fast.with_polars if self.reader == "polars" else fast.with_split
-        quick = read(plain, numbers.wanted)
-        if quick is None or len(quick.doubtful) > max(10, _MANY * plain.rows):
-            return None
+        if rows is block:
+            lines.counted(len(quick.columns[0]))  # of a plain block each line is a row
         if not len(quick.doubtful):
-            return Part(quick.columns, first, _texts(block) if text else None)
-        return self._decided(block, first, numbers, quick, text)
+            return Part(quick.columns, lines.first, _texts(rows) if text else None)
+        return self._decided(rows, lines.first, numbers, quick, text)
 
-    def _decided(self, block: bytes, first: int, numbers: Numbers, quick: fast.Quick, text: bool) -> Part:
+    def _decided(self, block: bytes, first: int, numbers: Numbers, quick: Quick, text: bool) -> Part:
         """Return the rows of a block of which the csv module decides the doubtful ones."""
         import numpy as np
 

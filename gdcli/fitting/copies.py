@@ -70,17 +70,22 @@ class _Tee:
 
 
 def annotated(
-    prepared: Prepared, x: Any, wanted: Sequence[str], files: Sequence[str], missing: str
+    prepared: Prepared,
+    x: Any,
+    wanted: Sequence[str],
+    files: Sequence[str],
+    missing: str,
+    use_cache: bool = True,
 ) -> Iterator[str]:
     """Yield the text of the files, header and rows, with the columns ``wanted`` (`FITTED`, `RESIDUAL`) at the end.
 
     ``x`` is the flat vector of the parameters. Cells of rows that the fit has skipped are empty. Where the data have
-    no text, the columns that the model uses stand for them.
+    no text, the columns that the model uses stand for them. For ``use_cache`` see `open_table`.
     """
     from gdcli.data.source import open_table
 
     row = prepared.row
-    with open_table(files, missing=missing) as table:
+    with open_table(files, missing=missing, use_cache=use_cache) as table:
         held = Held(row.columns)
         objective = RowObjective(row, held)
         form = _JsonLines(table, wanted) if table.kind == "jsonl" else _Delimited(table, wanted, row.columns)

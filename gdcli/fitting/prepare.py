@@ -62,7 +62,8 @@ def prepared(
     from gdcli.data.source import open_table
     from gdcli.data.spool import gather
 
-    with open_table(request.files, missing=request.missing, stdin=stdin) as table:
+    use_cache = not request.no_cache
+    with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
         titles = [name for name in table.names if name]
         _, wanted = _names(request, model, titles, given, constants)
         with gather(table, wanted, spool=request.spool, watch=watch) as data:

@@ -24,6 +24,7 @@ class FitRequest:
     """A fit as asked for; the texts are those after the options of the same names.
 
     ``files`` are paths, globs, or ``-`` for standard input; ``data`` has columns at hand instead, arrays by name.
+    With ``no_cache`` the machine code that reads files is not kept on disk.
     """
 
     model: str
@@ -42,6 +43,7 @@ class FitRequest:
     spool: str | None = None
     seed: int = 0
     source: str = ""
+    no_cache: bool = False
     data: Mapping[str, Any] | None = None
 
     def check(self) -> None:

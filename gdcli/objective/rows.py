@@ -202,7 +202,7 @@ class RowObjective:
         return self._kernels[names]
 
     def _summed(self, kernel: RowsKernel, x: Sequence[float]) -> list[float]:
-        from gdcli.codegen.kernels import processors
+        from gdcli.codegen.machine import processors
 
         given = [*x, *([0.0] * (2 * self.size - len(x)))]
         parts = [
