@@ -20,7 +20,7 @@ from gdcli.errors import DataError
 if TYPE_CHECKING:
     from numpy import ndarray
 
-MEMORY = 64 << 20  # bytes of numbers that stay in memory
+MEMORY = 96 << 20  # bytes of numbers that stay in memory
 CHUNK = 1 << 14  # rows
 _AHEAD = 32 << 20  # bytes read at a time where rows are scattered over the files
 _HEADER = 128  # bytes of the header of a .npy file
@@ -188,6 +188,32 @@ def _fill(file: Any, place: int, view: memoryview) -> None:
         _fill(file, place + got, view[got:])
 
 
+class _Held:
+    """Columns of unknown length in memory. Its room is taken at once, so that they are never moved; the system gives
+    real memory to what is used of it."""
+
+    def __init__(self, columns: int, memory: int) -> None:
+        import numpy as np
+
+        self.rows = 0
+        self._arrays = np.empty((columns, memory // (8 * columns)))
+
+    def add(self, arrays: Sequence[ndarray]) -> bool:
+        """Add rows, or return False where there is no room for them."""
+        end = self.rows + len(arrays[0])
+        if end > self._arrays.shape[1]:
+            return False
+        for column, array in zip(self._arrays, arrays, strict=True):
+            column[self.rows : end] = array
+        self.rows = end
+        return True
+
+    @property
+    def columns(self) -> list[ndarray]:
+        """The columns so far, contiguous arrays."""
+        return [column[: self.rows] for column in self._arrays]
+
+
 class _Writer:
     """Writes columns of unknown length as .npy files."""
 
@@ -248,30 +274,22 @@ def gather(
     temporary files). ``watch`` is called with the table after each block. Errors as of `Table.blocks`; DataError
     where the files cannot be written. Whatever ends this early, an interrupt too, leaves no files.
     """
-    import numpy as np
-
     folder = Folder(spool)
+    held: _Held | None = _Held(len(columns), memory)
     writer: _Writer | None = None
-    held: list[list[ndarray]] = []
-    size = 0
     try:
         for block in table.blocks(columns):
-            if writer is None:
-                held.append(block.columns)
-                size += 8 * len(columns) * len(block.columns[0])
-                if size > memory:
-                    writer = _Writer(len(columns), folder)
-                    for arrays in held:
-                        writer.add(arrays)
-                    held = []
-            else:
+            if held is not None and not held.add(block.columns):
+                writer = _Writer(len(columns), folder)
+                writer.add(held.columns)
+                held = None
+            if writer is not None:
                 writer.add(block.columns)
             if watch is not None:
                 watch(table)
-        if writer is None:
-            return Columns(
-                columns, [np.concatenate([arrays[i] for arrays in held]) for i in range(len(columns))]
-            )
+        if held is not None:
+            return Columns(columns, held.columns)
+        assert writer is not None
         writer.finish()
         return Spooled(columns, writer.rows, folder)
     except BaseException:
