@@ -133,7 +133,7 @@ def _signatures(text: str) -> dict[str, tuple[Any, Sequence[Any]]]:
     import ast
 
     found: dict[str, tuple[Any, Sequence[Any]]] = {}
-    for node in ast.parse(text).body:
+    for node in ast.parse(_heads(text)).body:
         if not isinstance(node, ast.FunctionDef) or not is_entry(node):
             continue
         words = [None if a.annotation is None else ast.literal_eval(a.annotation) for a in node.args.args]
@@ -143,6 +143,17 @@ def _signatures(text: str) -> dict[str, tuple[Any, Sequence[Any]]]:
             result = None if word is None else _KINDS[word]
         found[node.name] = result, [_KINDS[word or "float"] for word in words]
     return found
+
+
+def _heads(text: str) -> str:
+    """The functions of a text without what is in them."""
+    lines: list[str] = []
+    inside = True
+    for line in text.splitlines():
+        if line.startswith("def ") or not inside:
+            inside = line.rstrip().endswith(":")
+            lines.append(f"{line} pass" if inside else line)
+    return "\n".join(lines)
 
 
 class _Target:

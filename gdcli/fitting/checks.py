@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gdcli.errors import DataError, DomainError
@@ -65,6 +66,9 @@ def _check_response(problem: FitProblem, row: RowModel, data: Rows, place: Place
                     "counts are the whole numbers 0, 1, 2, ...",
                 )
             continue
+        if any(seen <= labels and _only(response, labels) for labels in _LABELS):
+            seen |= {float(v) for v in (response.min(), response.max())}
+            continue
         new = {float(v) for v in np.unique(response)[:4]}
         if not any(seen | new <= labels for labels in _LABELS):
             wrong = next((v for v in new if v not in (-1.0, 0.0, 1.0)), None)
@@ -77,10 +81,16 @@ def _check_response(problem: FitProblem, row: RowModel, data: Rows, place: Place
         seen |= new
 
 
+def _only(values: Any, labels: set[float]) -> bool:
+    """Tell whether there are no other numbers than two labels."""
+    one, other = labels
+    return bool(((values == one) | (values == other)).all())
+
+
 def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Any, place: Place) -> None:
     """Raise DomainError, naming the first row and the sub-expression at fault, where the start has no finite loss."""
     np = _numpy()
-    made = RowObjective(row, data)
+    made = RowObjective(replace(row, engine="auto"), data)
     if np.isfinite(made.evaluate(made.vector(x)).value):
         return
     for first, values in made.pieces("value", x):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gdcli.objective.rows import RowObjective, Rows
@@ -49,7 +50,7 @@ def curvatures(objective: RowObjective, x: Sequence[float]) -> Curvatures:
 def _row_curvature(objective: RowObjective, x: Sequence[float]) -> float | None:
     np = objective.np
     largest = 0.0
-    for _, (bend, square) in objective.pieces("own_step", x):
+    for _, (bend, square) in objective.quick_pieces("own_step", x):
         with np.errstate(all="ignore"):
             ratio = np.abs(bend / square)[square > 0.0]
         if len(ratio):
@@ -62,7 +63,7 @@ def _row_curvature(objective: RowObjective, x: Sequence[float]) -> float | None:
 
 def _mean_curvature(objective: RowObjective, x: Any) -> float | None:
     np = objective.np
-    objective = RowObjective(objective.row, Thinned(objective.data))
+    objective = _thinned(objective)
     at = objective.evaluate(x, 2)
     if at.hessian is not None:
         return max(0.0, float(np.abs(np.linalg.eigvalsh(np.array(at.hessian))).max()))
@@ -103,14 +104,14 @@ def spread_of_rows(objective: RowObjective, x: Sequence[float], together: int) -
     is that of the means of blocks, times their length. Of many rows a part is looked at, evenly taken.
     """
     np, size = objective.np, objective.size
-    part = RowObjective(objective.row, Thinned(objective.data))
+    part = _thinned(objective)
     rows = part.data.rows
     hessian = part.evaluate(part.vector(x), 2).hessian
     if hessian is None:
         return None
     total, squares = np.zeros(size), np.zeros((size, size))
     sums: list[Any] = []
-    for _, values in part.pieces("gradient", x):
+    for _, values in part.quick_pieces("gradient", x):
         gradients = np.stack(values)
         total += gradients.sum(axis=1)
         squares += gradients @ gradients.T
@@ -126,6 +127,11 @@ def spread_of_rows(objective: RowObjective, x: Sequence[float], together: int) -
         if np.trace(of_blocks) > ALIKE * np.trace(covariance):
             covariance = of_blocks
     return Spread(covariance, np.array(hessian))
+
+
+def _thinned(objective: RowObjective) -> RowObjective:
+    """The objective over a part of its rows, computed by the same engine, whose programs are there already."""
+    return RowObjective(replace(objective.row, engine=objective.engine), Thinned(objective.data))
 
 
 class Thinned:

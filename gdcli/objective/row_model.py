@@ -7,7 +7,7 @@ Rows are an axis like any other. The graph here is that of a single row: paramet
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gdcli.errors import UsageError, did_you_mean
@@ -36,7 +36,8 @@ class RowModel:
     ``fitted`` what it says of the row on the scale of ``response``, what was measured; these two are None for a typed
     loss. ``weight`` is what the row counts (the inverse of a given variance too), None for 1. ``columns`` are read
     from the data, in order. ``engine`` is what computes sums over rows: numpy, native, or auto, which takes machine
-    code for very many rows; ``use_cache`` keeps that on disk.
+    code for very many rows; ``use_cache`` keeps that on disk. ``programs`` has what was written for nodes of the graph,
+    which stays the same: all objectives of this row share it.
     """
 
     model: Model
@@ -54,6 +55,7 @@ class RowModel:
     constants: Mapping[str, Any]
     engine: str = "numpy"
     use_cache: bool = True
+    programs: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def parameter_leaves(self) -> dict[Key, str]:

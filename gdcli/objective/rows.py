@@ -75,12 +75,18 @@ class RowObjective:
         self.has_product = True
         self.np = numpy()
         self.order = [tuple(data.names).index(name) for name in row.columns]
-        self._derivatives = Derivatives(row.graph, frozenset(row.columns))
         self.engine = _engine(row, data.rows)
-        self._kernels: dict[tuple[str, ...], RowsKernel | None] = {}
-        self._sums: dict[tuple[str, int], Callable[..., tuple[float, ...]]] = {}
-        self._pieces: dict[str, Callable[..., tuple[Any, ...]]] = {}
+        self._derivatives: Derivatives = self._made(
+            ("derivatives",), lambda: Derivatives(row.graph, frozenset(row.columns))
+        )
         self._nodes: dict[str, list[int]] = {}
+
+    def _made(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What was made for this row under a key that tells all it depends on beside the row's graph."""
+        programs = self.row.programs
+        if key not in programs:
+            programs[key] = make()
+        return programs[key]
 
     def smoothed(self, mu: float) -> RowObjective | None:
         """Return the objective with the kinks of abs, max and min rounded off; None where it has none.
@@ -99,7 +105,9 @@ class RowObjective:
         """The nodes of the row's graph whose sums (or values) are asked for under a name."""
         found = self._nodes.get(name)
         if found is None:
-            found = self._nodes[name] = getattr(self, f"_{name}_nodes")()
+            row = self.row
+            of = (row.loss, row.residual, row.deviation, row.predictor, row.fitted, row.response, row.weight)
+            found = self._nodes[name] = self._made(("nodes", name, *of), getattr(self, f"_{name}_nodes"))
         return found
 
     def _by_parameter(self, root: int) -> list[int]:
@@ -189,38 +197,49 @@ class RowObjective:
 
     def _kernel(self, names: tuple[str, ...]) -> RowsKernel | None:
         """The machine code of some sums, None for a graph that is too large for it."""
-        if names not in self._kernels:
-            from gdcli.codegen.kernels import rows_kernel
+        from gdcli.codegen.kernels import rows_kernel
 
-            row = self.row
-            roots = [node for name in names for node in self.nodes(name)]
-            small = len(row.graph.reach(tuple(roots))) <= MOST_NODES
+        row = self.row
+        roots = self._roots(names)
+
+        def make() -> RowsKernel | None:
+            if len(row.graph.reach(roots)) > MOST_NODES:
+                return None
             given: dict[Key, str] = {**row.parameter_leaves}
             given.update({key: f"d{i}" for i, key in enumerate(self._direction_keys())})
-            made = rows_kernel(row.graph, roots, given, row.column_leaves, row.use_cache) if small else None
-            self._kernels[names] = made
-        return self._kernels[names]
+            return rows_kernel(row.graph, roots, given, row.column_leaves, row.use_cache)
+
+        kernel: RowsKernel | None = self._made(("kernel", roots), make)
+        return kernel
+
+    def _roots(self, names: Sequence[str]) -> tuple[int, ...]:
+        return tuple(node for name in names for node in self.nodes(name))
 
     def _summed(self, kernel: RowsKernel, x: Sequence[float]) -> list[float]:
         from gdcli.codegen.machine import processors
 
-        given = [*x, *([0.0] * (2 * self.size - len(x)))]
+        given = self._with_direction(x)
         parts = [
             kernel.sums(given, [arrays[k] for k in self.order], processors())
             for _, arrays in self.data.chunks(NATIVE_BLOCK)
         ]
         return parts[0] if len(parts) == 1 else [total(column) for column in zip(*parts, strict=True)]
 
+    def _with_direction(self, x: Sequence[float]) -> list[float]:
+        """The numbers that machine code wants: the point and a direction, which may not be given."""
+        return [*x, *([0.0] * (2 * self.size - len(x)))]
+
     def _summing(self, names: tuple[str, ...], length: int) -> Callable[..., tuple[float, ...]]:
-        key = "+".join(names), length
-        found = self._sums.get(key)
-        if found is None:
-            roots = [node for name in names for node in self.nodes(name)]
+        roots = self._roots(names)
+
+        def make() -> Callable[..., tuple[float, ...]]:
             graph, totals = along_rows(self.row, roots, length)
             offsets = dict(self.space.offsets)
             offsets.update({str(k[1]): self.size + i for i, k in enumerate(self._direction_keys())})
-            found = self._sums[key] = rows_function(graph, totals, offsets, self.row.columns)
-        return found
+            return rows_function(graph, totals, offsets, self.row.columns)
+
+        program: Callable[..., tuple[float, ...]] = self._made(("sums", roots, length), make)
+        return program
 
     def pieces(self, name: str, x: Sequence[float]) -> Iterator[tuple[int, list[Any]]]:
         """Yield for each piece of rows the number of the first and the values, shape (rows,), of the nodes."""
@@ -231,16 +250,29 @@ class RowObjective:
                 values = program([*x, *(arrays[k] for k in self.order)])
                 yield first, [self.np.broadcast_to(v, length) for v in values]
 
+    def quick_pieces(self, name: str, x: Sequence[float]) -> Iterator[tuple[int, list[Any]]]:
+        """The same as `pieces`, up to the last digits, by machine code where that makes the sums."""
+        kernel = self._kernel((name,)) if self.engine == "native" else None
+        if kernel is None:
+            yield from self.pieces(name, x)
+            return
+        given = self._with_direction(x)
+        for first, arrays in self.data.chunks(PIECE):
+            yield first, kernel.values(given, [arrays[k] for k in self.order])
+
     def _by_row(self, name: str) -> Callable[..., tuple[Any, ...]]:
-        found = self._pieces.get(name)
-        if found is None:
+        roots = self._roots((name,))
+        directed = name in ("second", "product")
+
+        def make() -> Callable[..., tuple[Any, ...]]:
             keys = [*self.row.parameter_leaves]
-            if name in ("second", "product"):
+            if directed:
                 keys += self._direction_keys()
             keys += self.row.column_leaves
-            rows = {key: i for i, key in enumerate(keys)}
-            found = self._pieces[name] = batch_function(self.row.graph, self.nodes(name), rows)
-        return found
+            return batch_function(self.row.graph, roots, {key: i for i, key in enumerate(keys)})
+
+        program: Callable[..., tuple[Any, ...]] = self._made(("pieces", roots, directed), make)
+        return program
 
     # -- the solvers' protocol -----------------------------------------------------------------------------
 
