@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from gdcli.codegen import machine
@@ -135,9 +135,9 @@ def _number(
 # Rows: wanted[k] is the column of the output for cell k, or -1. With the mark " " cells stand apart by spaces and tabs.
 # Returned is how many rows there were, or -1; marks has the doubtful ones, and in front how many they are.
 _ROWS = """
-def _after_text(text: "byte*", at: "int", mark: "int", other: "int", highest: "int") -> "int":
+def _after_text(text: "byte*", at: "int", mark: "int", other: "int") -> "int":
     c = text[at]
-    while c != mark and (c > 34 and c <= highest or c < 34 and c > 0 and c != 10 and c != 13 and c != other):
+    while c != mark and (c > 34 or c < 34 and c > 0 and c != 10 and c != 13 and c != other):
         at = at + 1
         c = text[at]
     return at
@@ -148,7 +148,7 @@ def _after_blanks(text: "byte*", at: "int", blank: "int") -> "int":
     return at
 
 def rows(
-    text: "byte*", at: "int", end: "int", mark: "int", cells: "int", wanted: "int*", highest: "int", longest: "int",
+    text: "byte*", at: "int", end: "int", mark: "int", cells: "int", wanted: "int*", longest: "int",
     tens: "int*", powers: "float*", fives: "int*", out: "float*", stride: "int", row: "int", marks: "int*"
 ) -> "int":
     spaced = 1 if mark == 32 else 0
@@ -175,7 +175,7 @@ def rows(
                 if plain == 0 or out[place] != out[place]:
                     doubtful = 1
             if plain == 0:
-                at = _after_text(text, at, mark, other, highest)
+                at = _after_text(text, at, mark, other)
             if spaced:
                 at = _after_blanks(text, at, blank)
             if k < cells - 1:
@@ -196,9 +196,11 @@ def rows(
 
 def lines(text: "byte*", at: "int", end: "int") -> "int":
     found = 0
+    seen = 0
     for i in range(at, end):
         found = found + (1 if text[i] == 10 else 0)
-    return found
+        seen = seen | text[i]
+    return found if seen < 128 else -1 - found
 """
 TEXT = _DIGITS + _NEAREST + _NUMBER + _ROWS
 
@@ -223,60 +225,80 @@ class RowsReader:
         self._powers = np.array([float(10**k) for k in range(23)])
         self._fives = np.array(_powers_of_five(), dtype=np.uint64)
 
-    def lines(self, data: bytes) -> int:
-        """Return the number of line feeds."""
-        return int(self._lines(data, 0, len(data)))
-
     def read(
         self,
-        data: bytes,
+        data: bytes | memoryview,
         delimiter: str,
         cells: int,
         wanted: Sequence[int],
         *,
-        highest: int = 127,
         longest: int = 1 << 21,
         threads: int = 1,
+        room: Callable[[int], Any] | None = None,
     ) -> Read | None:
         """Return the numbers of the ``wanted`` cells of rows of so many ``cells``, None where they are not plain.
 
-        ``data`` ends with a line feed; ``delimiter`` " " stands for any number of spaces and tabs. Bytes above
-        ``highest`` and lines longer than ``longest`` are not plain.
+        ``data`` ends with a line feed; ``delimiter`` " " stands for any number of spaces and tabs. What is not UTF-8
+        and lines longer than ``longest`` are not plain. ``room`` is asked for memory for a number of rows, float64 of
+        shape (columns, rows) with contiguous rows, and may give None.
         """
         np = self.np
+        bytes_of = np.frombuffer(data, dtype=np.uint8)
+        text = bytes_of.ctypes.data
         threads = max(1, min(threads, len(data) // _LEAST))
-        ends = [
-            0,
-            *(data.rfind(b"\n", 0, len(data) * k // threads) + 1 for k in range(1, threads)),
-            len(data),
-        ]
-        counts = [self._lines(data, *ends[k : k + 2]) for k in range(threads)]
-        total = sum(counts)
+        ends = [0, *(_line_end(data, len(data) * k // threads) for k in range(1, threads)), len(data)]
+        counts = [self._lines(text, *ends[k : k + 2]) for k in range(threads)]
+        if min(counts) < 0:
+            if not _is_utf8(data):
+                return None
+            counts = [count if count >= 0 else -1 - count for count in counts]
+        out = None if room is None else room(sum(counts))
+        if out is None:
+            out = np.empty((len(wanted), sum(counts)))
         where = np.full(cells, -1, dtype=np.int64)
         where[list(wanted)] = np.arange(len(wanted))
-        out = np.empty((len(wanted), total))
         marks = [np.empty(1 + count, dtype=np.int64) for count in counts]
-        given = [a.ctypes.data for a in (self._tens, self._powers, self._fives, out)]
+        how = (ord(delimiter), cells, where.ctypes.data, longest)
+        tables = [a.ctypes.data for a in (self._tens, self._powers, self._fives, out)]
         found = [0] * threads
 
         def part(k: int) -> None:
-            rest = (*given, total, sum(counts[:k]), marks[k].ctypes.data)
-            mark = ord(delimiter)
-            found[k] = self._rows(
-                data, *ends[k : k + 2], mark, cells, where.ctypes.data, highest, longest, *rest
-            )
+            place = out.strides[0] // 8, sum(counts[:k]), marks[k].ctypes.data
+            found[k] = self._rows(text, *ends[k : k + 2], *how, *tables, *place)
 
-        others = [threading.Thread(target=part, args=(k,)) for k in range(1, threads)]
+        _at_once(part, threads)
+        return Read(out, np.concatenate([m[1 : 1 + m[0]] for m in marks])) if found == counts else None
+
+
+def _at_once(part: Callable[[int], None], threads: int) -> None:
+    """Call with 0, 1, ..., each in a thread of its own, the first in this one."""
+    others = [threading.Thread(target=part, args=(k,)) for k in range(1, threads)]
+    for thread in others:
+        thread.start()
+    try:
+        part(0)
+    finally:
         for thread in others:
-            thread.start()
-        try:
-            part(0)
-        finally:
-            for thread in others:
-                thread.join()
-        if found != counts:
-            return None
-        return Read(out, np.concatenate([m[1 : 1 + m[0]] for m in marks]))
+            thread.join()
+
+
+def _line_end(data: bytes | memoryview, before: int) -> int:
+    """Return the place after the last line feed of the first bytes, 0 where they have none."""
+    window = 1 << 12
+    while True:
+        begin = max(0, before - window)
+        found = bytes(data[begin:before]).rfind(b"\n")
+        if found >= 0 or not begin:
+            return begin + found + 1
+        window *= 16
+
+
+def _is_utf8(data: bytes | memoryview) -> bool:
+    try:
+        str(data, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _powers_of_five() -> list[int]:

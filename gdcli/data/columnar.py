@@ -15,7 +15,7 @@ from typing import Any
 
 from gdcli.data.cells import SKIP
 from gdcli.data.fast import has_polars
-from gdcli.data.parts import Part, Skip
+from gdcli.data.parts import Part, Room, Skip
 from gdcli.errors import DataError
 
 INSTALL = "pip install 'gdcli[fast]'"
@@ -61,7 +61,9 @@ class Columnar:
         except (pl.exceptions.PolarsError, OSError) as fault:
             raise DataError(f"cannot read {self.name}: {str(fault).partition(chr(10))[0]}") from None
 
-    def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
+    def parts(
+        self, wanted: Sequence[int], skip: Skip | None, text: bool, room: Room | None = None
+    ) -> Iterator[Part]:
         """Yield the rows in slices. The text of a row is its wanted cells with commas between them."""
         import numpy as np
         import polars as pl

@@ -15,6 +15,7 @@ from gdcli.data.streams import LONGEST_LINE
 
 if TYPE_CHECKING:
     from gdcli.codegen.delimited import RowsReader
+    from gdcli.data.parts import Room
 
 
 @lru_cache
@@ -33,27 +34,25 @@ def rows_reader(use_cache: bool = True) -> RowsReader | None:
 
 
 def with_native(
-    reader: RowsReader, block: bytes, delimiter: str, cells: int, wanted: Sequence[int]
+    reader: RowsReader,
+    block: bytes | memoryview,
+    delimiter: str,
+    cells: int,
+    wanted: Sequence[int],
+    room: Room | None = None,
 ) -> Quick | None:
-    """Return the wanted columns of a block of whole lines, None where it is not plain."""
+    """Return the wanted columns of a block of whole lines, None where it is not plain; for ``room`` see `parts`."""
     from gdcli.codegen.machine import processors
 
-    highest = 127
-    if not block.isascii():
-        highest = 255
-        try:
-            block.decode("utf-8")
-        except UnicodeDecodeError:
-            return None
-    unique = sorted(set(wanted))
+    unique = list(dict.fromkeys(wanted))
     found = reader.read(
         block,
         delimiter,
         cells,
         unique,
-        highest=highest,
         longest=LONGEST_LINE // 2,
         threads=processors(),
+        room=room if len(unique) == len(wanted) else None,
     )
     if found is None:
         return None

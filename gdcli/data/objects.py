@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gdcli.data.cells import SKIP, is_missing
-from gdcli.data.parts import Part, Skip, arrays
+from gdcli.data.parts import Part, Room, Skip, arrays
 from gdcli.data.streams import LONGEST_LINE, Supply
 from gdcli.errors import DataError, Span
 
@@ -49,7 +49,9 @@ class Objects:
         """Close the stream."""
         self._supply.close()
 
-    def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
+    def parts(
+        self, wanted: Sequence[int], skip: Skip | None, text: bool, room: Room | None = None
+    ) -> Iterator[Part]:
         """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, _ = self._supply.lines()
         size = 1

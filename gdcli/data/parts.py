@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
 Skip = Callable[[int], None]  # called with the line of each row that is left out
+# Called with a number of rows, gives memory for so many more, float64 of shape (columns, rows), or None.
+Room = Callable[[int], "ndarray | None"]
 
 
 class Part(NamedTuple):
@@ -40,8 +42,10 @@ class Source(Protocol):
     header_line: int
     delimiter: str  # of the cells in a row's text, empty where there are none
 
-    def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
-        """Read the columns with these indices from the first row on."""
+    def parts(
+        self, wanted: Sequence[int], skip: Skip | None, text: bool, room: Room | None = None
+    ) -> Iterator[Part]:
+        """Read the columns with these indices from the first row on; ``room`` is asked where that spares a copy."""
         ...
 
     def close(self) -> None:

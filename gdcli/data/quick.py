@@ -13,6 +13,7 @@ from gdcli.data import fast, native
 
 if TYPE_CHECKING:
     from gdcli.codegen.delimited import RowsReader
+    from gdcli.data.parts import Room
 
 READERS = ("auto", "native", "polars", "split", "csv")
 # Bytes of a block.
@@ -38,16 +39,21 @@ class QuickWays:
             return _SIZES["csv"]
         return _SIZES[self._second(length) if self._machine_code(length) is None else "native"]
 
-    def read(self, block: bytes, wanted: Sequence[int], length: int) -> fast.Quick | None:
-        """Return the wanted columns of a block of whole lines, None where it is for the csv module to read."""
+    def read(
+        self, block: bytes | memoryview, wanted: Sequence[int], length: int, room: Room | None = None
+    ) -> fast.Quick | None:
+        """Return the wanted columns of a block of whole lines, None where it is for the csv module to read.
+
+        They stand in what ``room`` gives where that spares a copy.
+        """
         if self.reader == "csv":
             return None
         machine_code = self._machine_code(length)
         if machine_code is not None:
-            found = native.with_native(machine_code, block, self.delimiter, self.cells, wanted)
+            found = native.with_native(machine_code, block, self.delimiter, self.cells, wanted, room)
             if _is_clear(found):
                 return found
-        plain = fast.plain(block, self.delimiter, self.cells)
+        plain = fast.plain(bytes(block), self.delimiter, self.cells)
         if plain is None:
             return None
         found = (fast.with_polars if self._second(length) == "polars" else fast.with_split)(plain, wanted)

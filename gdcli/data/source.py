@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gdcli.data.header import names_of
-from gdcli.data.parts import Part, Skip, Source
+from gdcli.data.parts import Part, Room, Skip, Source
 from gdcli.data.streams import COLUMNAR, Supply
 from gdcli.data.temporary import Folder
 from gdcli.errors import DataError, UsageError, did_you_mean
@@ -114,10 +114,11 @@ class Table:
             did_you_mean(name, known, f"it has {', '.join(known[:20])}"),
         )
 
-    def blocks(self, columns: Sequence[str], text: bool = False) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], text: bool = False, room: Room | None = None) -> Iterator[Block]:
         """Read the columns of these names from the first row to the last.
 
-        Regular files can be read any number of times, a pipe once. Raises DataError for the first bad cell or
+        Regular files can be read any number of times, a pipe once. The arrays may stand in memory that ``room``
+        gives (see `parts.Room`); then they follow each other there. Raises DataError for the first bad cell or
         row (unless rows are skipped), for text that is none, and where no row is left.
         """
         wanted = [self.index(name) for name in columns]
@@ -125,7 +126,7 @@ class Table:
             raise ValueError("no columns are wanted")
         self._reset()
         for number, source in enumerate(self.sources):
-            for part in source.parts(wanted, self._skipper(source), text):
+            for part in source.parts(wanted, self._skipper(source), text, room):
                 self._remember(number, part)
                 first = self.rows
                 self.rows += part.rows

@@ -198,15 +198,26 @@ class _Held:
         self.rows = 0
         self._arrays = np.empty((columns, memory // (8 * columns)))
 
+    def room(self, rows: int) -> ndarray | None:
+        """Return memory for so many rows more, or None."""
+        end = self.rows + rows
+        return self._arrays[:, self.rows : end] if end <= self._arrays.shape[1] else None
+
     def add(self, arrays: Sequence[ndarray]) -> bool:
-        """Add rows, or return False where there is no room for them."""
+        """Add rows, which may stand in their room already; return False where there is none for them."""
         end = self.rows + len(arrays[0])
         if end > self._arrays.shape[1]:
             return False
         for column, array in zip(self._arrays, arrays, strict=True):
-            column[self.rows : end] = array
+            if array.base is not self._arrays:
+                column[self.rows : end] = array
         self.rows = end
         return True
+
+    def close(self) -> None:
+        """Give up the memory; there is no room any more."""
+        self.rows = 0
+        self._arrays = self._arrays[:, :0].copy()
 
     @property
     def columns(self) -> list[ndarray]:
@@ -275,21 +286,20 @@ def gather(
     where the files cannot be written. Whatever ends this early, an interrupt too, leaves no files.
     """
     folder = Folder(spool)
-    held: _Held | None = _Held(len(columns), memory)
+    held = _Held(len(columns), memory)
     writer: _Writer | None = None
     try:
-        for block in table.blocks(columns):
-            if held is not None and not held.add(block.columns):
+        for block in table.blocks(columns, room=held.room):
+            if writer is None and not held.add(block.columns):
                 writer = _Writer(len(columns), folder)
                 writer.add(held.columns)
-                held = None
+                held.close()
             if writer is not None:
                 writer.add(block.columns)
             if watch is not None:
                 watch(table)
-        if held is not None:
+        if writer is None:
             return Columns(columns, held.columns)
-        assert writer is not None
         writer.finish()
         return Spooled(columns, writer.rows, folder)
     except BaseException:

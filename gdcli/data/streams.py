@@ -11,14 +11,13 @@ import io
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import BinaryIO
 
 from gdcli.errors import DataError
 
 LONGEST_LINE = 1 << 22  # bytes; a text file with longer lines is none
 _READ = 1 << 20  # bytes asked for at a time
-_READ_FILE = 1 << 23  # the same of a file that stands there as it is: they come without waiting
 _PATIENCE = 0.25  # seconds that a block waits to be filled by a slow pipe
 _MARK = 8  # bytes that tell what kind of file it is
 _COMPRESSED = {
@@ -52,6 +51,7 @@ class Stream:
         self.again = False
         self._file = self._opened(path, stdin)
         self._read: Callable[[int], bytes] = getattr(self._file, "read1", self._file.read)
+        self._begun = False  # the first bytes are no longer put back
         self._owned: list[BinaryIO] = [] if path == "-" else [self._file]
         try:
             self._recognise()
@@ -73,11 +73,6 @@ class Stream:
             raise DataError(f"cannot read {path}: {_why(fault)}", hint) from None
         self.again = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         return file
-
-    @property
-    def most(self) -> int:
-        """How many bytes are asked for at a time."""
-        return _READ_FILE if self.again and self._owned == [self._file] else _READ
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -145,6 +140,18 @@ class Stream:
                 raise DataError(f"cannot read {self.name}: its compressed data is broken ({fault})") from None
             raise
 
+    def fill(self, buffer: memoryview) -> int:
+        """Put bytes into a buffer, as many as one read gives, and return how many; 0 at the end."""
+        if self._begun and self.again and self._owned == [self._file]:  # a file as it is
+            try:
+                return int(self._file.readinto(buffer))  # type: ignore[attr-defined]
+            except OSError as fault:
+                raise DataError(f"cannot read {self.name}: {_why(fault)}") from None
+        self._begun = len(buffer) > _MARK
+        piece = self.read(min(_READ, len(buffer)))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
     def idle(self, seconds: float) -> bool:
         """Tell whether nothing comes for so long; a stream that cannot be asked is taken to be busy."""
         import select
@@ -193,7 +200,8 @@ class Lines:
         self.stream = stream
         self.name = stream.name
         self.first = self._line = 1
-        self._uncounted = b""  # the block taken last, from the line on
+        self._uncounted = memoryview(b"")  # the block taken last, as long as its lines are not counted
+        self._buffer = bytearray()
         self._rest = b""  # read, not yet given out
         self._ended = False
         self._held = 0  # bytes at the beginning of the rest that are not enough by themselves
@@ -205,51 +213,69 @@ class Lines:
         A block is shorter where the stream is slow: after a moment it goes as it is, and what has been read
         already is not kept waiting. The last line gets a line end where it has none.
         """
+        return bytes(self.view(size))
+
+    def view(self, size: int) -> memoryview:
+        """Return what `take` does in memory that the next block is put into."""
         self.first = self.line
-        pieces, length = [self._rest], len(self._rest)
-        whole = self._rest.find(b"\n", self._held) >= 0
-        self._held = 0
+        length, whole = len(self._rest), self._rest.find(b"\n", self._held) >= 0
+        self._reserve(0, max(size, length))
+        self._buffer[:length] = self._rest
+        self._held, waited = 0, False
         deadline = time.monotonic() + _PATIENCE
         while not self._ended and (length < size or not whole):
-            if whole and len(pieces) > 1:
+            if whole and waited:
                 left = deadline - time.monotonic()
                 if left <= 0 or self.stream.idle(left):
                     break
-            piece = self.stream.read(min(self.stream.most, max(size - length, 1 << 16)))
-            if self._tee is not None:
-                self._tee.write(piece)
-            self._ended = not piece
-            pieces.append(piece)
-            length += len(piece)
-            whole = whole or b"\n" in piece
+            got = self._more(length, max(size - length, 1 << 16))
+            waited = True
+            whole = whole or self._buffer.find(b"\n", length, length + got) >= 0
+            length += got
             if not whole and length > LONGEST_LINE:
                 raise self.too_long(self.line)
-        block = self._whole_lines(pieces)
-        self._uncounted = block
-        return block
+        self._uncounted = self._whole_lines(length)
+        return self._uncounted
 
-    def _whole_lines(self, pieces: Sequence[bytes]) -> bytes:
-        """Return all pieces but what stands after their last line end, which is kept for the next block."""
-        if self._ended:
-            self._rest = b""
-            block = b"".join(pieces)
-            return block if not block or block.endswith(b"\n") else block + b"\n"
-        last = max(i for i, piece in enumerate(pieces) if b"\n" in piece)
-        cut = pieces[last].rfind(b"\n") + 1
-        self._rest = b"".join([pieces[last][cut:], *pieces[last + 1 :]])
-        return b"".join([*pieces[:last], memoryview(pieces[last])[:cut]])
+    def _reserve(self, used: int, more: int) -> None:
+        """Have room for so many bytes more in the buffer, and for a line end. A block given out keeps the old one."""
+        if len(self._buffer) <= used + more:
+            before = self._buffer
+            self._buffer = bytearray(used + more + 1)
+            self._buffer[:used] = before[:used]
+
+    def _more(self, used: int, asked: int) -> int:
+        """Read so many bytes, or fewer, behind those in the buffer."""
+        self._reserve(used, asked)
+        space = memoryview(self._buffer)[used : used + asked]
+        got = self.stream.fill(space)
+        if self._tee is not None:
+            self._tee.write(space[:got])
+        self._ended = not got
+        return got
+
+    def _whole_lines(self, length: int) -> memoryview:
+        """Return the whole lines of the buffer, and keep the rest of its bytes for the next block."""
+        cut = length
+        if not self._ended:
+            cut = self._buffer.rfind(b"\n", 0, length) + 1
+        elif length and self._buffer[length - 1] != 10:
+            self._buffer[length] = 10
+            cut += 1
+        self._rest = bytes(self._buffer[cut:length])
+        return memoryview(self._buffer)[:cut]
 
     @property
     def line(self) -> int:
         """The number, from 1, of the line that comes next."""
-        self.counted(self._uncounted.count(b"\n"))
+        self.counted(bytes(self._uncounted).count(b"\n"))
         return self._line
 
     def counted(self, lines: int) -> None:
         """Be told how many lines the block has that was taken last."""
         if self._uncounted:
             self._line += lines
-            self._uncounted = b""
+            self._uncounted = memoryview(b"")
 
     @property
     def ended(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from gdcli.data.cells import Numbers, UnfinishedError, never_closed, records
 from gdcli.data.fast import Quick
 from gdcli.data.header import read_header
-from gdcli.data.parts import Part, Skip, arrays
+from gdcli.data.parts import Part, Room, Skip, arrays
 from gdcli.data.quick import QuickWays
 from gdcli.data.streams import LONGEST_LINE, Lines, Supply
 from gdcli.errors import DataError
@@ -43,7 +43,9 @@ class Text:
         """Close the stream."""
         self._supply.close()
 
-    def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
+    def parts(
+        self, wanted: Sequence[int], skip: Skip | None, text: bool, room: Room | None = None
+    ) -> Iterator[Part]:
         """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, anew = self._supply.lines()
         if anew and read_header(lines).titles != self.titles:
@@ -51,13 +53,13 @@ class Text:
         numbers = Numbers(self.name, self.titles, wanted, self.delimiter, skip)
         size, seen = 1, 0
         try:
-            while block := lines.take(size):
+            while block := lines.view(size):
                 self.progress = lines.stream.progress
                 seen += len(block)
                 length = max(seen, self.progress[1])
-                part = self._quick(block, lines, numbers, length, text)
+                part = self._quick(block, lines, numbers, length, text, room)
                 if part is None:
-                    part, rest = self._slow(block, lines.first, numbers, lines.ended, text)
+                    part, rest = self._slow(bytes(block), lines.first, numbers, lines.ended, text)
                     if rest:
                         lines.give_back(rest, more=True)
                 if part.rows or part.text:
@@ -66,19 +68,21 @@ class Text:
         finally:
             self.close()
 
-    def _quick(self, block: bytes, lines: Lines, numbers: Numbers, length: int, text: bool) -> Part | None:
+    def _quick(
+        self, block: memoryview, lines: Lines, numbers: Numbers, length: int, text: bool, room: Room | None
+    ) -> Part | None:
         """Return the rows of a plain block, None where it is not plain."""
-        rows = block
-        if lines.ended and block.endswith((b"\n\n", b"\n\r\n")):  # blank lines at the end
-            rows = block.rstrip(b"\r\n") + b"\n"
-        quick = self._quickly.read(rows, numbers.wanted, length)
+        rows: bytes | memoryview = block
+        if lines.ended and bytes(block[-3:]).endswith((b"\n\n", b"\n\r\n")):  # blank lines at the end
+            rows = bytes(block).rstrip(b"\r\n") + b"\n"
+        quick = self._quickly.read(rows, numbers.wanted, length, room)
         if quick is None:
             return None
         if rows is block:
             lines.counted(len(quick.columns[0]))  # of a plain block each line is a row
         if not len(quick.doubtful):
-            return Part(quick.columns, lines.first, _texts(rows) if text else None)
-        return self._decided(rows, lines.first, numbers, quick, text)
+            return Part(quick.columns, lines.first, _texts(bytes(rows)) if text else None)
+        return self._decided(bytes(rows), lines.first, numbers, quick, text)
 
     def _decided(self, block: bytes, first: int, numbers: Numbers, quick: Quick, text: bool) -> Part:
         """Return the rows of a block of which the csv module decides the doubtful ones."""
