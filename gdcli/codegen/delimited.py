@@ -143,7 +143,7 @@ def _after_text(text: "byte*", at: "int", mark: "int", other: "int") -> "int":
     return at
 
 def _after_blanks(text: "byte*", at: "int", blank: "int") -> "int":
-    while text[at] == 32 or text[at] == blank:
+    while text[at] <= 32 and (text[at] == 32 or text[at] == blank):
         at = at + 1
     return at
 
