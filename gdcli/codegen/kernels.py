@@ -128,6 +128,8 @@ class RowsKernel:
         finally:
             for thread in others:
                 thread.join()
+        if blocks == 1:
+            return list((out[0] + 0.0).tolist())
         return [total(column) for column in out.T.tolist()]
 
     def values(self, x: Sequence[float], columns: Sequence[Any]) -> list[Any]:

@@ -131,7 +131,11 @@ def spread_of_rows(objective: RowObjective, x: Sequence[float], together: int) -
 
 def _thinned(objective: RowObjective) -> RowObjective:
     """The objective over a part of its rows, computed by the same engine, whose programs are there already."""
-    return RowObjective(replace(objective.row, engine=objective.engine), Thinned(objective.data))
+    found = objective.of_some_rows
+    if found is None:
+        row = replace(objective.row, engine=objective.engine)
+        found = objective.of_some_rows = RowObjective(row, Thinned(objective.data))
+    return found
 
 
 class Thinned:

@@ -80,6 +80,8 @@ class RowObjective:
             ("derivatives",), lambda: Derivatives(row.graph, frozenset(row.columns))
         )
         self._nodes: dict[str, list[int]] = {}
+        self._last: tuple[Any, list[float]] = None, []  # what was asked for last, and the answer
+        self.of_some_rows: RowObjective | None = None  # see `curvature`
 
     def _made(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         """What was made for this row under a key that tells all it depends on beside the row's graph."""
@@ -183,13 +185,19 @@ class RowObjective:
 
         The sums of blocks are added up exactly rounded, so that they do not depend on the order of the blocks.
         """
-        kernel = self._kernel(tuple(names)) if self.engine == "native" else None
+        asked = tuple(names), tuple(x)
+        if self._last[0] != asked:
+            self._last = asked, self._sums_of(*asked)
+        return [*self._last[1]]
+
+    def _sums_of(self, names: tuple[str, ...], x: Sequence[float]) -> list[float]:
+        kernel = self._kernel(names) if self.engine == "native" else None
         if kernel is not None:
             return self._summed(kernel, x)
         parts: list[tuple[float, ...]] = []
         with self.np.errstate(all="ignore"):
             for _, arrays in self.data.chunks(BLOCK):
-                program = self._summing(tuple(names), len(arrays[0]))
+                program = self._summing(names, len(arrays[0]))
                 parts.append(program(x, [arrays[k] for k in self.order]))
         if len(parts) == 1:
             return list(parts[0])
