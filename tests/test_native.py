@@ -137,6 +137,45 @@ def test_vectors_are_element_by_element() -> None:
     assert library["added"](doubles(x)) == halves[0]
 
 
+BITS = """
+def high_of(a: "int", b: "int") -> "int":
+    return high(a, b)
+
+def above(a: "int") -> "int":
+    return leading_zeros(a)
+
+def below(a: "int") -> "int":
+    return trailing_zeros(a)
+
+def ahead(p: "byte*", i: "int") -> "int":
+    return _word(p, i)
+
+def _word(p: "byte*", i: "int") -> "int":
+    return word(p, i)
+"""
+INTEGERS = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0, 1, -1, 2**62, -(2**63)])
+
+
+@given(a=INTEGERS, b=INTEGERS, at=st.integers(0, 8), text=st.binary(min_size=16, max_size=16))
+def test_bits_and_bytes(bits: machine.Library, a: int, b: int, at: int, text: bytes) -> None:
+    mask = 2**64 - 1
+    assert bits["high_of"](a, b) & mask == (a & mask) * (b & mask) >> 64
+    written = f"{a & mask:064b}"
+    assert bits["above"](a) == len(written) - len(written.lstrip("0"))
+    assert bits["below"](a) == len(written) - len(written.rstrip("0"))
+    assert bits["ahead"](text, at) == int.from_bytes(text[at : at + 8], sys.byteorder, signed=True)
+
+
+@pytest.fixture(scope="module")
+def bits() -> machine.Library:
+    return machine.load(BITS, use_cache=False)
+
+
+def test_a_name_with_an_underscore_is_for_the_text_alone(bits: machine.Library) -> None:
+    with pytest.raises(KeyError):
+        bits["_word"]
+
+
 def test_prefetching_far_outside_an_array_does_nothing() -> None:
     text = "def f(x: 'float*', i: 'int'):\n    prefetch(x, i)\n    return x[1]\n"
     call = machine.load(text, use_cache=False)["f"]
@@ -170,6 +209,7 @@ def test_prefetching_far_outside_an_array_does_nothing() -> None:
         ("def f(x: 'float*'):\n    return total(x[0:0 + 4] + x[0:0 + 8])", 2, "do not go together"),
         ("def f(a: 'float'):\n    return sqrt(a, a)", 2, "takes 1"),
         ("def f(a: 'float'):\n    prefetch(a, 0)\n    return a", 2, "begins with a pointer"),
+        ("def f(a: 'float*') -> 'int':\n    return word(a, 0)", 2, "begins with a pointer to bytes"),
     ],
 )
 def test_what_the_language_lacks_is_an_error_with_its_place(text: str, line: int, told: str) -> None:

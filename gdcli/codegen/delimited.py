@@ -9,9 +9,8 @@ Digits are gathered in an integer w, so that the cell is w * 10**q. Where w and 
 one multiplication or division rounds once and is right (W. D. Clinger, How to read floating point numbers accurately,
 PLDI 1990). Otherwise w, shifted up, is multiplied by the first 64 and if need be 128 bits of the power of five, which
 is enough to round (D. Lemire, Number parsing at a gigabyte per second, Software: Practice and Experience 51, 2021;
-N. Mushtak and D. Lemire, Fast number parsing without fallback, ibid. 53, 2023). Results that are not normal numbers
-are left as doubtful. Up to eight digits after the point are taken at once from a word of eight bytes (Lemire, section
-on parsing of digits).
+N. Mushtak and D. Lemire, Fast number parsing without fallback, ibid. 53, 2023). What is not a normal number below
+2**1023 is left as doubtful. Up to eight digits after the point are taken at once, from a word of eight bytes (Lemire).
 """
 
 from __future__ import annotations
