@@ -11,8 +11,8 @@ and vectors of a fixed width; a comparison is a condition and cannot be kept in 
 - Parameters are floats unless annotated with ``"int"``, ``"float*"``, ``"int*"`` or ``"byte*"`` (quoted, so that
   CPython does not look at it); ``-> "int"`` and ``-> None`` say what is returned, a float otherwise. A function that
   has an annotated parameter, or ``-> None``, can be called from outside; the others, and those whose names begin with
-  an underscore, are helpers of the text, inlined where LLVM finds that good. A call may stand before the ``def``; recursion is an error. What pointers point to never
-  overlaps.
+  an underscore, are helpers of the text, inlined where LLVM finds that good. A call may stand before the ``def``;
+  recursion is an error. What pointers point to never overlaps.
 - Statements: assignment (also of tuples, and ``+=``), ``if``/``elif``/``else``, ``while``, ``for i in range(...)``
   with a literal step, ``break``, ``continue``, ``return``, ``pass``, a call, a docstring.
 - Expressions: numbers, names, ``inf``, ``nan``, ``+ - * /``, on integers also ``<< >> & | ^`` and ``// %`` by a
@@ -24,7 +24,8 @@ and vectors of a fixed width; a comparison is a condition and cannot be kept in 
   (math.floor: never -0.0), ``float``, ``int`` (towards zero), ``abs``, ``min`` and ``max`` of two (as Python has them),
   ``bits`` (the integer with the bits of a float) and ``from_bits``, ``total`` (the sum of a vector, by halves),
   ``lanes(a, 16)`` (a vector of equal elements). Of integers, ``high(a, b)`` is the upper half of the unsigned product,
-  ``leading_zeros`` and ``trailing_zeros`` count bits; ``word(p, i)`` has eight bytes from p[i] on. The statement ``prefetch(p, i)`` only says that p[i] will be read soon.
+  ``leading_zeros`` and ``trailing_zeros`` count bits; ``word(p, i)`` has eight bytes from p[i] on. The statement
+  ``prefetch(p, i)`` only says that p[i] will be read soon.
 
 A variable has the type of its first assignment. Integers wrap around at 64 bits. Where CPython raises there is no
 exception: division by zero has its IEEE 754 result, and reading outside an array is the writer's fault.
