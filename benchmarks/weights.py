@@ -3,14 +3,17 @@
 python benchmarks/weights.py [ROWS]
 
 Against Vowpal Wabbit, which reads its own text format, and a script with pandas and scikit-learn, as far as these are
-installed for the Python that runs this (vowpalwabbit, pandas, scikit-learn: no dependencies of the project). Then the
-epoch alone against scikit-learn's, which goes in order or shuffles every row, where gd shuffles blocks.
+installed for the Python that runs this (vowpalwabbit, pandas, scikit-learn: no dependencies of the project). The time
+of processors tells more where others use them too. Then the epoch alone against scikit-learn's, which goes in order or
+shuffles every row, where gd shuffles blocks.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -69,9 +72,32 @@ def whole_processes(folder: Path) -> None:
     if find_spec("sklearn") and find_spec("pandas"):
         script = SCRIPT.format(rate=RATE, names=NAMES)
         runs["pandas + scikit-learn"] = command([sys.executable, "-c", script, data])
-    medians = alternate(runs, 5)
-    rows = [[name, f"{s:.2f}", f"{s / medians['gd fit']:.1f}"] for name, s in medians.items()]
-    print(table(["whole process, CSV to weights", "s", "of gd's"], rows))
+    spent: dict[str, list[float]] = {name: [] for name in runs}
+    medians = alternate({name: _watched(run, spent[name]) for name, run in runs.items()}, 7)
+    cpu = {name: statistics.median(seconds[1:]) for name, seconds in spent.items()}
+    rows = [
+        [
+            name,
+            f"{s:.2f}",
+            f"{s / medians['gd fit']:.2f}",
+            f"{cpu[name]:.2f}",
+            f"{cpu[name] / cpu['gd fit']:.2f}",
+        ]
+        for name, s in medians.items()
+    ]
+    print(table(["whole process, CSV to weights", "s", "of gd's", "processor s", "of gd's"], rows))
+
+
+def _watched(run: Callable[[], None], spent: list[float]) -> Callable[[], None]:
+    """A call that also writes down what time of processors its process took, in user and system mode."""
+
+    def call() -> None:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+
+    return call
 
 
 def epochs_alone(X: np.ndarray, t: np.ndarray) -> None:
