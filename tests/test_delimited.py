@@ -21,6 +21,8 @@ from gdcli.codegen.delimited import RowsReader
 from gdcli.data import native, quick
 from gdcli.data.source import open_table
 from gdcli.data.spool import gather
+from gdcli.fitting.prepare import prepared
+from gdcli.fitting.request import FitRequest
 
 READER = RowsReader(use_cache=False)
 
@@ -261,6 +263,19 @@ def test_without_machine_code_the_other_ways_read_the_same(
     expected = gathered(path, 10**9, "native", tmp_path)
     monkeypatch.setattr(native, "rows_reader", lambda use_cache: None)
     assert gathered(path, 10**9, "native", tmp_path) == expected
+
+
+@pytest.mark.parametrize("no_cache", [False, True])
+def test_the_machine_code_is_kept_on_disk_or_not(
+    no_cache: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GDCLI_CACHE_DIR", str(tmp_path / "kept"))
+    path = file_of(tmp_path / "data.csv", 120_000)
+    native.rows_reader.cache_clear()
+    with prepared(FitRequest("y ~ a*x + b", files=(str(path),), no_cache=no_cache)) as ready:
+        assert ready.row.use_cache is not no_cache
+    assert (tmp_path / "kept").exists() is not no_cache
+    native.rows_reader.cache_clear()
 
 
 @pytest.mark.parametrize("broken", [False, True])

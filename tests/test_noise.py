@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -176,3 +177,33 @@ def test_the_three_ways_agree() -> None:
         assert excess <= allowed
         assert made.noise.explains(excess) or batch is None
         assert np.allclose(made.run.best.at.x, closed, atol=5 * np.sqrt(max(allowed, 1e-12)))
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_machine_code_sees_the_same_curvatures_and_spread(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llvmlite")
+    monkeypatch.setattr(curvature, "SAMPLE", 20_000)
+    data = Shuffled(regression(50_000, 3, seed=8, noise=0.5, logistic=loss == "logistic"), block=16)
+    plain = row_model("y ~ X @ w + b", data.names, ("x0", "x1", "x2"), loss=loss)
+    x = Vec([0.3, -0.2, 0.5, 0.1])
+    found = []
+    for engine in ("numpy", "native"):
+        objective = RowObjective(replace(plain, engine=engine, use_cache=False), data)
+        assert objective.engine == engine
+        spread = spread_of_rows(objective, x, 16)
+        assert spread is not None
+        found.append([*curvatures(objective, x), *spread.covariance.flat, *spread.hessian.flat])
+    assert found[1] == pytest.approx(found[0], rel=1e-10)
+
+
+def test_objectives_of_one_row_share_what_was_written_for_it() -> None:
+    data = Shuffled(regression(500, 3, seed=3, noise=0.5, logistic=False), block=1)
+    row = row_model("y ~ X @ w + b", data.names, ("x0", "x1", "x2"))
+    objective = RowObjective(row, data)
+    objective.evaluate(objective.vector([0.0] * 4), 2)
+    written = dict(row.programs)
+    other = RowObjective(replace(row, use_cache=False), data, 2.0)
+    assert other.evaluate(other.vector([0.0] * 4), 2).value == 2 * objective.evaluate([0.0] * 4).value
+    sharing = {key: program for key, program in row.programs.items() if key in written}
+    assert all(program is written[key] for key, program in sharing.items())
+    assert len(sharing) == len(written) > 0

@@ -161,6 +161,7 @@ def _ready(
         )
     sign = -1 if request.maximize else 1
     row = build_row_model(model, names, constants, loss, weighting, request.huber_delta or 1.0, sign)
+    row = replace(row, use_cache=not request.no_cache)
     linear = is_linear(row) and loss != "poisson"
     searched = AUTO in request.start and not linear
     start = start_values(model, names, given, not linear and not searched, columns or data.names)
