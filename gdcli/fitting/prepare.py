@@ -59,6 +59,7 @@ def prepared(
         return
     if not request.files:
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
+    from gdcli.codegen.runners import numpy
     from gdcli.data.source import open_table
     from gdcli.data.spool import gather
 
@@ -66,6 +67,7 @@ def prepared(
     with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
         titles = [name for name in table.names if name]
         _, wanted = _names(request, model, titles, given, constants)
+        numpy()  # before the readers import it, so that its matrix library starts no threads
         with gather(table, wanted, spool=request.spool, watch=watch) as data:
             count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
             yield _ready(
