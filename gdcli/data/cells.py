@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from gdcli.data.parts import Label, Skip
 from gdcli.data.streams import LONGEST_LINE
 from gdcli.errors import DataError, Span
 
@@ -23,6 +24,8 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _RUN = re.compile("[ \t]+")
+EXACT = 2.0**53  # from here on a double does not tell whole numbers apart
+_LEADING_ZERO = re.compile(r"[+-]?0\d")
 _SHOWN = 40  # characters of a cell in a message
 
 
@@ -53,6 +56,20 @@ def number(text: str) -> float:
 def is_missing(text: str) -> bool:
     """Tell whether a cell says that there is no value: empty, NA, nan, N/A, null or none."""
     return text.strip().lower() in _MISSING
+
+
+def label(text: str) -> Label | None:
+    """Return what a cell says as the name of a group: a number, a text without the spaces around it, None if missing.
+
+    Numbers are compared as numbers, so ``1`` and ``1.0`` are the same; ``007`` is a text, and so is a number with more
+    digits than a double has.
+    """
+    cell = text.strip()
+    if cell.lower() in _MISSING:
+        return None
+    value = number(cell)
+    is_text = value != value or abs(value) >= EXACT or _LEADING_ZERO.match(cell)
+    return cell if is_text else value + 0.0
 
 
 def why_not(text: str) -> str:
@@ -241,10 +258,18 @@ def ragged_fault(record: Record, name: str, wanted: int, delimiter: str) -> Data
     )
 
 
+class Kept(NamedTuple):
+    """A row that is used: its numbers and its labels, in the order wanted."""
+
+    values: list[float]
+    labels: list[Label]
+
+
 class Numbers:
     """The numbers of the wanted columns of the rows given to it, or what is wrong with the first bad one.
 
-    ``skip`` is called with the line of each row that is left out; without it such a row is an error.
+    ``labels`` are the columns of labels. ``skip`` is called for each row that is left out; without it such a row is an
+    error.
     """
 
     def __init__(
@@ -253,24 +278,30 @@ class Numbers:
         titles: Sequence[str],
         wanted: Sequence[int],
         delimiter: str,
-        skip: Callable[[int], None] | None,
+        skip: Skip | None,
+        labels: Sequence[int] = (),
     ) -> None:
         self.name, self.titles, self.wanted, self.delimiter, self.skip = name, titles, wanted, delimiter, skip
-        self._in_order = sorted(set(wanted))
+        self.labels = labels
 
-    def of(self, record: Record) -> list[float] | None:
-        """Return the numbers of a row in the order wanted; None for a row that is left out."""
+    def of(self, record: Record) -> Kept | None:
+        """Return what is wanted of a row; None for a row that is left out."""
+        found: list[Label] | None = None
         if len(record.cells) == len(self.titles):
             values = [number(record.cells[i]) for i in self.wanted]
-            if all(value == value for value in values):
-                return values
+            keys = [label(record.cells[i]) for i in self.labels]
+            known = [key for key in keys if key is not None]
+            found = known if len(known) == len(keys) else None
+            if found is not None and all(value == value for value in values):
+                return Kept(values, found)
         if self.skip is None:
             raise self._fault(record)
-        self.skip(record.line)
+        self.skip(record.line, found, lambda: self._fault(record))
         return None
 
     def _fault(self, record: Record) -> DataError:
         if len(record.cells) != len(self.titles):
             return ragged_fault(record, self.name, len(self.titles), self.delimiter)
-        bad = next(i for i in self._in_order if math.isnan(number(record.cells[i])))
-        return cell_fault(record, self.name, self.titles[bad], bad, self.delimiter)
+        bad = [i for i in self.wanted if math.isnan(number(record.cells[i]))]
+        bad += [i for i in self.labels if label(record.cells[i]) is None]
+        return cell_fault(record, self.name, self.titles[min(bad)], min(bad), self.delimiter)

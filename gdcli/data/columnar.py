@@ -15,7 +15,8 @@ from typing import Any
 
 from gdcli.data.cells import SKIP
 from gdcli.data.fast import has_polars
-from gdcli.data.parts import Part, Skip
+from gdcli.data.objects import as_label
+from gdcli.data.parts import Labels, Part, Skip, coded
 from gdcli.errors import DataError
 
 INSTALL = "pip install 'gdcli[fast]'"
@@ -61,7 +62,9 @@ class Columnar:
         except (pl.exceptions.PolarsError, OSError) as fault:
             raise DataError(f"cannot read {self.name}: {str(fault).partition(chr(10))[0]}") from None
 
-    def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
+    def parts(
+        self, wanted: Sequence[int], skip: Skip | None, text: bool, labels: Sequence[int] = ()
+    ) -> Iterator[Part]:
         """Yield the rows in slices. The text of a row is its wanted cells with commas between them."""
         import numpy as np
         import polars as pl
@@ -73,33 +76,76 @@ class Columnar:
         names = [self._columns[i] for i in wanted]
         total = self._asked(lambda: self._scan().select(pl.len()).collect().item())
         unique = list(dict.fromkeys(names))
-        chosen = self._scan().select(pl.col(name).cast(pl.Float64) for name in unique)
+        picked = [pl.col(name).cast(pl.Float64) for name in unique]
+        picked += [self._label(i).alias(f"label {k}") for k, i in enumerate(labels)]
+        chosen = self._scan().select(picked)
         for start in range(0, total, _ROWS):
             frame = self._asked(lambda start=start: chosen.slice(start, _ROWS).collect())
             found = {name: frame[name].to_numpy() for name in unique}
             sound = np.ones(frame.height, dtype=bool)
             for column in found.values():
                 sound &= np.isfinite(column)
+            keys = [_labels_of(frame[f"label {k}"]) for k in range(len(labels))]
+            for key in keys:
+                sound &= key.codes != (key.values.index(None) if None in key.values else -1)
             if not sound.all():
-                self._bad(found, np.flatnonzero(~sound), start, skip)
+                titles = [self.titles[i] for i in labels]
+                self._bad(found, dict(zip(titles, keys, strict=True)), np.flatnonzero(~sound), start, skip)
             rows = np.flatnonzero(sound)
             yield Part(
                 [found[name][sound] if len(rows) < frame.height else found[name] for name in names],
                 start + 1 if len(rows) == frame.height else start + 1 + rows,
                 _texts([found[name] for name in names]) if text else None,
                 sound.tolist() if text else None,
+                [Labels(key.values, key.codes[sound]) for key in keys],
             )
 
-    def _bad(self, found: dict[str, Any], rows: Any, start: int, skip: Skip | None) -> None:
+    def _label(self, index: int) -> Any:
+        """The column of labels as text, or as numbers where it has numbers."""
+        import polars as pl
+
+        name = self._columns[index]
+        kind = self._schema[name]
+        if kind.is_nested() or kind == pl.Binary:
+            raise DataError(f"{self.name}: column {self.titles[index]} has {kind}, which names no group")
+        return (
+            pl.col(name)
+            if kind.is_integer()
+            else pl.col(name).cast(pl.Float64 if kind.is_numeric() else pl.String)
+        )
+
+    def _bad(
+        self, found: dict[str, Any], keys: dict[str, Labels], rows: Any, start: int, skip: Skip | None
+    ) -> None:
         for row in rows.tolist():
-            if skip is not None:
-                skip(start + row + 1)
-                continue
-            for name, column in found.items():
-                value = float(column[row])
-                if not math.isfinite(value):
-                    why = "the value is missing" if value != value else f"{value} is not finite"
-                    raise DataError(f"{self.name}: row {start + row + 1}: column {name}: {why}", SKIP)
+            here = [key.values[int(key.codes[row])] for key in keys.values()]
+            known = [value for value in here if value is not None]
+
+            def fault(row: int = row) -> DataError:
+                return self._fault(found, keys, row, start)
+
+            if skip is None:
+                raise fault()
+            skip(start + row + 1, known if len(known) == len(here) else None, fault)
+
+    def _fault(self, found: dict[str, Any], keys: dict[str, Labels], row: int, start: int) -> DataError:
+        place = f"{self.name}: row {start + row + 1}: column"
+        for name, column in found.items():
+            value = float(column[row])
+            if not math.isfinite(value):
+                why = "the value is missing" if value != value else f"{value} is not finite"
+                return DataError(f"{place} {name}: {why}", SKIP)
+        nameless = next(name for name, key in keys.items() if key.values[int(key.codes[row])] is None)
+        return DataError(f"{place} {nameless}: the value is missing", SKIP)
+
+
+def _labels_of(column: Any) -> Labels:
+    """Return a polars column of labels, looked at run by run; what says that a value is missing is None."""
+    import numpy as np
+
+    runs = column.rle().struct
+    found = coded(as_label(value) for value in runs.field("value").to_list())
+    return Labels(found.values, np.repeat(found.codes, runs.field("len").to_numpy()))
 
 
 def _texts(columns: Sequence[Any]) -> list[str]:

@@ -15,9 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gdcli.data.cells import SPACES
+from gdcli.data.cells import SPACES, label
+from gdcli.data.parts import Labels, coded
 from gdcli.data.streams import LONGEST_LINE
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ class Plain(NamedTuple):
 
 
 class Quick(NamedTuple):
-    """Arrays of the wanted columns, and the rows about which the csv reading must decide (sorted indices)."""
+    """Arrays of the wanted columns, the rows about which the csv reading must decide (sorted indices), and labels."""
 
     columns: list[ndarray]
     doubtful: ndarray
+    labels: list[Labels]
 
 
 def has_polars() -> bool:
@@ -98,11 +100,33 @@ def _has_long_line(data: bytes) -> bool:
     return any(data.find(b"\n", at, at + half) < 0 for at in range(0, len(data) - half, half))
 
 
-def with_polars(block: Plain, wanted: Sequence[int]) -> Quick | None:
+def _labelled(texts: Labels) -> Labels:
+    """Return the labels that cells say; a missing one is None."""
+    import numpy as np
+
+    found = coded(None if text is None else label(str(text)) for text in texts.values)
+    codes = found.codes[texts.codes] if len(found.codes) else np.zeros(0, dtype=np.int64)
+    return Labels(found.values, codes)
+
+
+def _missing(labels: Sequence[Labels], rows: int) -> ndarray:
+    """Return which rows lack a label (bool)."""
+    import numpy as np
+
+    found = np.zeros(rows, dtype=bool)
+    for column in labels:
+        if None in column.values:
+            found |= column.codes == column.values.index(None)
+    return found
+
+
+def with_polars(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ()) -> Quick | None:
     """Return the wanted columns as polars reads them, None where it refuses the block."""
     import numpy as np
     import polars as pl
 
+    if set(wanted) & set(labels):  # a column has one type here
+        return with_split(block, wanted, labels)
     indices = sorted(set(wanted))
     schema = {f"c{i}": pl.Float64 if i in indices else pl.String for i in range(block.cells)}
     try:
@@ -110,7 +134,7 @@ def with_polars(block: Plain, wanted: Sequence[int]) -> Quick | None:
             block.data,
             has_header=False,
             schema=schema,
-            columns=indices,
+            columns=sorted({*indices, *labels}),
             separator=block.delimiter,
             quote_char=None,
             ignore_errors=True,
@@ -123,14 +147,25 @@ def with_polars(block: Plain, wanted: Sequence[int]) -> Quick | None:
     sound = np.isfinite(found[indices[0]])
     for i in indices[1:]:
         sound &= np.isfinite(found[i])
-    return Quick([found[i] for i in wanted], np.flatnonzero(~sound))
+    keys = [_labelled(_runs(frame[f"c{i}"])) for i in labels]
+    sound &= ~_missing(keys, block.rows)
+    return Quick([found[i] for i in wanted], np.flatnonzero(~sound), keys)
 
 
-def with_split(block: Plain, wanted: Sequence[int]) -> Quick | None:
+def _runs(column: Any) -> Labels:
+    """Return a polars column of text; rows of a group often stand together, so it is looked at run by run."""
+    import numpy as np
+
+    runs = column.rle().struct
+    found = coded(runs.field("value").to_list())
+    return Labels(found.values, np.repeat(found.codes, runs.field("len").to_numpy()))
+
+
+def with_split(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ()) -> Quick | None:
     """Return the wanted columns read by float() itself, None where a cell is no finite number."""
     import numpy as np
 
-    if b"_" in block.data:
+    if b"_" in block.data and not labels:
         return None
     text = block.data.decode("utf-8").replace("\r\n", "\n").replace("\n", block.delimiter)
     cells = text.split(block.delimiter)
@@ -138,9 +173,12 @@ def with_split(block: Plain, wanted: Sequence[int]) -> Quick | None:
     found = {}
     try:
         for i in set(wanted):
+            if labels and any("_" in cell for cell in cells[i :: block.cells]):
+                return None
             found[i] = np.array(list(map(float, cells[i :: block.cells])), dtype=np.float64)
     except ValueError:
         return None
     if not all(np.isfinite(column).all() for column in found.values()):
         return None
-    return Quick([found[i] for i in wanted], np.empty(0, dtype=np.int64))
+    keys = [_labelled(coded(cells[i :: block.cells])) for i in labels]
+    return Quick([found[i] for i in wanted], np.flatnonzero(_missing(keys, block.rows)), keys)

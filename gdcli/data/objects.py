@@ -11,16 +11,24 @@ import json
 import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from gdcli.data.cells import SKIP, is_missing
-from gdcli.data.parts import Part, Skip, arrays
+from gdcli.data.cells import EXACT, SKIP, Kept, is_missing
+from gdcli.data.parts import Label, Part, Skip, arrays, columns_of_labels
 from gdcli.data.streams import LONGEST_LINE, Supply
 from gdcli.errors import DataError, Span
 
 _SIZE = 1 << 20  # bytes of a block
 _SECOND = 1 << 16
 _ARRAY = "one object per line is read: jq -c '.[]' FILE | gd fit ... -"
+
+
+class _Wanted(NamedTuple):
+    """The columns of numbers and of labels, and what is called for a row that is left out."""
+
+    numbers: Sequence[int]
+    labels: Sequence[int]
+    skip: Skip | None
 
 
 class Objects:
@@ -49,7 +57,9 @@ class Objects:
         """Close the stream."""
         self._supply.close()
 
-    def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
+    def parts(
+        self, wanted: Sequence[int], skip: Skip | None, text: bool, labels: Sequence[int] = ()
+    ) -> Iterator[Part]:
         """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, _ = self._supply.lines()
         size = 1
@@ -58,29 +68,32 @@ class Objects:
                 size = min(max(4 * size, _SECOND), _SIZE)
                 if lines.first == 1:
                     block = block.removeprefix(b"\xef\xbb\xbf")
-                part = self._part(block, lines.first, wanted, skip, text)
+                part = self._part(block, lines.first, _Wanted(wanted, labels, skip), text)
                 if part.rows or part.text:
                     yield part
         finally:
             self.close()
 
-    def _part(self, block: bytes, first: int, wanted: Sequence[int], skip: Skip | None, text: bool) -> Part:
+    def _part(self, block: bytes, first: int, wanted: _Wanted, text: bool) -> Part:
         rows: list[list[float]] = []
+        keys: list[list[Label]] = []
         numbers: list[int] = []
         shown: list[str] = []
         used: list[bool] = []
         for line, row in enumerate(block.decode("utf-8", "surrogateescape").split("\n"), first):
             if not row.strip():
                 continue
-            values = self._values(self._object(row, line), row, line, wanted, skip)
-            if values is not None:
-                rows.append(values)
+            kept = self._kept(self._object(row, line), row, line, wanted)
+            if kept is not None:
+                rows.append(kept.values)
+                keys.append(kept.labels)
                 numbers.append(line)
             if text:
                 shown.append(row.strip())
-                used.append(values is not None)
-        columns, lines = arrays(rows, numbers, len(wanted))
-        return Part(columns, lines, shown if text else None, used if text else None)
+                used.append(kept is not None)
+        columns, lines = arrays(rows, numbers, len(wanted.numbers))
+        labels = columns_of_labels(keys, len(wanted.labels))
+        return Part(columns, lines, shown if text else None, used if text else None, labels)
 
     def _object(self, row: str, line: int) -> Mapping[str, Any]:
         """Return the object of a line; DataError where there is none."""
@@ -113,19 +126,28 @@ class Objects:
             )
         return found
 
-    def _values(
-        self, row: Mapping[str, Any], text: str, line: int, wanted: Sequence[int], skip: Skip | None
-    ) -> list[float] | None:
-        values = [as_number(row.get(self._keys[i])) for i in wanted]
-        if any(value != value for value in values):
-            if skip is None:
-                bad = self._keys[min(i for i in wanted if math.isnan(as_number(row.get(self._keys[i]))))]
-                raise self._fault(row, text, line, bad)
-            skip(line)
-            return None
-        return values
+    def _kept(self, row: Mapping[str, Any], text: str, line: int, wanted: _Wanted) -> Kept | None:
+        values = [as_number(row.get(self._keys[i])) for i in wanted.numbers]
+        keys = [as_label(row.get(self._keys[i])) for i in wanted.labels]
+        known = [key for key in keys if key is not None]
+        whole = len(known) == len(keys)
+        if whole and all(value == value for value in values):
+            return Kept(values, known)
 
-    def _fault(self, row: Mapping[str, Any], text: str, line: int, key: str) -> DataError:
+        def fault() -> DataError:
+            bad = [i for i in wanted.numbers if math.isnan(as_number(row.get(self._keys[i])))]
+            nameless = [i for i in wanted.labels if as_label(row.get(self._keys[i])) is None]
+            first = min([*bad, *nameless])
+            return self._fault(row, text, line, self._keys[first], first not in bad)
+
+        if wanted.skip is None:
+            raise fault()
+        wanted.skip(line, known if whole else None, fault)
+        return None
+
+    def _fault(
+        self, row: Mapping[str, Any], text: str, line: int, key: str, is_label: bool = False
+    ) -> DataError:
         where = f"{self.name}:{line}"
         if key not in row:
             return DataError(
@@ -136,6 +158,8 @@ class Objects:
         shown = text[start:end] if end - start <= 40 else f"{text[start : start + 37]}..."
         if found is None or (isinstance(found, str) and is_missing(found)) or found != found:
             why = f"{shown}: the value is missing"
+        elif is_label:
+            why = f"{shown} is neither a text nor a number"
         elif isinstance(found, int | float):
             why = f"{shown} is too large for a double" if shown[-1:].isdigit() else f"{shown} is not finite"
         else:
@@ -152,6 +176,18 @@ def as_number(value: Any) -> float:
     except OverflowError:
         return math.nan
     return number if math.isfinite(number) else math.nan
+
+
+def as_label(value: Any) -> Label | None:
+    """Return the name of a group that a JSON value is, None where it is missing or none."""
+    if isinstance(value, str):
+        return None if is_missing(value) else value.strip()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    number = as_number(value)
+    if number != number:
+        return None
+    return str(value) if abs(number) >= EXACT else number + 0.0
 
 
 def _place(text: str, key: str) -> tuple[int, int]:

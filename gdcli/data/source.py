@@ -26,6 +26,9 @@ from gdcli.errors import DataError, UsageError, did_you_mean
 if TYPE_CHECKING:
     from numpy import ndarray
 
+    from gdcli.data.groups import Groups
+    from gdcli.data.parts import Label
+
 MISSING = ("error", "skip")
 _LINES_TOLD = 10  # skipped rows whose place is remembered
 _BREAKS = 1 << 18  # places where rows and lines lose step, remembered to find the line of a row
@@ -49,13 +52,15 @@ class Block(NamedTuple):
     """Rows of a table: ``first`` is the number (from 0) of its first used row among all used rows.
 
     ``columns`` has one float64 array (used rows,) per wanted column. With ``text=True``, ``text`` has every row
-    as it stands in the file, without its line end, and ``used`` whether it is among the used rows.
+    as it stands in the file, without its line end, and ``used`` whether it is among the used rows. ``groups`` has the
+    number of each row's group (int64) where rows are grouped.
     """
 
     first: int
     columns: list[ndarray]
     text: list[str] | None = None
     used: list[bool] | None = None
+    groups: ndarray | None = None
 
 
 class Table:
@@ -114,36 +119,53 @@ class Table:
             did_you_mean(name, known, f"it has {', '.join(known[:20])}"),
         )
 
-    def blocks(self, columns: Sequence[str], text: bool = False) -> Iterator[Block]:
-        """Read the columns of these names from the first row to the last.
+    def label_index(self, name: str) -> int:
+        """Return the index of a column by its name or its title; DataError for a name that no column has."""
+        return self.titles.index(name) if name in self.titles else self.index(name)
+
+    def blocks(self, columns: Sequence[str], text: bool = False, by: Groups | None = None) -> Iterator[Block]:
+        """Read the columns of these names from the first row to the last; ``by`` collects the groups of rows.
 
         Regular files can be read any number of times, a pipe once. Raises DataError for the first bad cell or
-        row (unless rows are skipped), for text that is none, and where no row is left.
+        row (unless rows are skipped, or it is known to which group the row belongs), for text that is none, and where
+        no row is left.
         """
         wanted = [self.index(name) for name in columns]
+        labels = [self.label_index(name) for name in by.columns] if by else []
         if not wanted:
             raise ValueError("no columns are wanted")
         self._reset()
         for number, source in enumerate(self.sources):
-            for part in source.parts(wanted, self._skipper(source), text):
+            for part in source.parts(wanted, self._skipper(number, by), text, labels):
                 self._remember(number, part)
                 first = self.rows
                 self.rows += part.rows
                 used = part.used
                 if part.text is not None and used is None:
                     used = [True] * len(part.text)
-                yield Block(first, part.columns, part.text, used)
-        if not self.rows:
+                groups = None if by is None else by.of(part.labels, number, part.line)
+                yield Block(first, part.columns, part.text, used, groups)
+        if not self.rows and not (by and by.keys):
             raise self._no_rows()
 
-    def _skipper(self, source: Source) -> Skip | None:
-        if self.missing == "error":
+    def _skipper(self, number: int, by: Groups | None) -> Skip | None:
+        if self.missing == "error" and by is None:
             return None
+        source = self.sources[number]
 
-        def skip(line: int) -> None:
+        def skip(line: int, labels: Sequence[Label] | None, fault: Callable[[], DataError]) -> None:
+            key = None if labels is None else tuple(labels)
+            if self.missing == "error":
+                if by is None or key is None:
+                    raise fault()
+                by.spoil(key, (number, line), fault)
+                return
             self.skipped += 1
+            place = Place(source.name, line)
             if len(self.skipped_lines) < _LINES_TOLD:
-                self.skipped_lines.append(Place(source.name, line))
+                self.skipped_lines.append(place)
+            if by is not None and key is not None:
+                by.skip(key, (number, line), str(place))
 
         return skip
 

@@ -20,6 +20,8 @@ from gdcli.errors import DataError
 if TYPE_CHECKING:
     from numpy import ndarray
 
+    from gdcli.data.groups import Groups
+
 MEMORY = 64 << 20  # bytes of numbers that stay in memory
 CHUNK = 1 << 14  # rows
 _AHEAD = 32 << 20  # bytes read at a time where rows are scattered over the files
@@ -241,8 +243,9 @@ def gather(
     spool: str | None = None,
     memory: int = MEMORY,
     watch: Callable[[Table], None] | None = None,
+    by: Groups | None = None,
 ) -> Columns:
-    """Read the columns of these names to the end and keep them.
+    """Read the columns of these names to the end and keep them; ``by`` adds a column, with no name, of group numbers.
 
     More than ``memory`` bytes go to files in a new folder within ``spool`` (None: the system's place for
     temporary files). ``watch`` is called with the table after each block. Errors as of `Table.blocks`; DataError
@@ -255,25 +258,30 @@ def gather(
     held: list[list[ndarray]] = []
     size = 0
     try:
-        for block in table.blocks(columns):
+        names = (*columns, "") if by is not None else tuple(columns)
+        for block in table.blocks(columns, by=by):
+            found = block.columns
+            if block.groups is not None:
+                found = [*found, block.groups.astype(np.float64)]
             if writer is None:
-                held.append(block.columns)
-                size += 8 * len(columns) * len(block.columns[0])
+                held.append(found)
+                size += 8 * len(names) * len(found[0])
                 if size > memory:
-                    writer = _Writer(len(columns), folder)
+                    writer = _Writer(len(names), folder)
                     for arrays in held:
                         writer.add(arrays)
                     held = []
             else:
-                writer.add(block.columns)
+                writer.add(found)
             if watch is not None:
                 watch(table)
         if writer is None:
+            none = np.zeros(0)
             return Columns(
-                columns, [np.concatenate([arrays[i] for arrays in held]) for i in range(len(columns))]
+                names, [np.concatenate([none, *(arrays[i] for arrays in held)]) for i in range(len(names))]
             )
         writer.finish()
-        return Spooled(columns, writer.rows, folder)
+        return Spooled(names, writer.rows, folder)
     except BaseException:
         if writer is not None:
             writer.close()

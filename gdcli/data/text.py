@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from gdcli.data import fast
 from gdcli.data.cells import Numbers, UnfinishedError, never_closed, records
 from gdcli.data.header import read_header
-from gdcli.data.parts import Part, Skip, arrays
+from gdcli.data.parts import Label, Labels, Part, Skip, arrays, columns_of_labels
 from gdcli.data.streams import LONGEST_LINE, Supply
 from gdcli.errors import DataError
 
@@ -47,12 +47,14 @@ class Text:
         """Close the stream."""
         self._supply.close()
 
-    def parts(self, wanted: Sequence[int], skip: Skip | None, text: bool) -> Iterator[Part]:
+    def parts(
+        self, wanted: Sequence[int], skip: Skip | None, text: bool, labels: Sequence[int] = ()
+    ) -> Iterator[Part]:
         """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, anew = self._supply.lines()
         if anew and read_header(lines).titles != self.titles:
             raise DataError(f"{self.name} has changed while it was read")
-        numbers = Numbers(self.name, self.titles, wanted, self.delimiter, skip)
+        numbers = Numbers(self.name, self.titles, wanted, self.delimiter, skip, labels)
         size, largest = 1, _SIZES[self.reader]
         try:
             while block := lines.take(size):
@@ -79,11 +81,11 @@ class Text:
         if plain is None:
             return None
         read = fast.with_polars if self.reader == "polars" else fast.with_split
-        quick = read(plain, numbers.wanted)
+        quick = read(plain, numbers.wanted, numbers.labels)
         if quick is None or len(quick.doubtful) > max(10, _MANY * plain.rows):
             return None
         if not len(quick.doubtful):
-            return Part(quick.columns, first, _texts(block) if text else None)
+            return Part(quick.columns, first, _texts(block) if text else None, None, quick.labels)
         return self._decided(block, first, numbers, quick, text)
 
     def _decided(self, block: bytes, first: int, numbers: Numbers, quick: fast.Quick, text: bool) -> Part:
@@ -95,16 +97,16 @@ class Text:
         columns = [np.array(column) for column in quick.columns]
         for row in quick.doubtful.tolist():
             record = next(records([texts[row]], first + row, self.delimiter, self.name))
-            values = numbers.of(record)
-            used[row] = values is not None
-            for column, value in zip(columns, values or (), strict=False):
+            kept = numbers.of(record)
+            used[row] = kept is not None
+            for column, value in zip(columns, kept.values if kept else (), strict=False):
                 column[row] = value
         if used.all():
-            return Part(columns, first, texts if text else None)
+            return Part(columns, first, texts if text else None, None, quick.labels)
         lines = first + np.flatnonzero(used)
-        return Part(
-            [c[used] for c in columns], lines, texts if text else None, used.tolist() if text else None
-        )
+        labels = [Labels(column.values, column.codes[used]) for column in quick.labels]
+        shown = texts if text else None
+        return Part([c[used] for c in columns], lines, shown, used.tolist() if text else None, labels)
 
     def _slow(self, block: bytes, first: int, numbers: Numbers, last: bool, text: bool) -> tuple[Part, bytes]:
         """Return the rows of a block as the csv module reads them, and the lines of a row that goes on after it."""
@@ -112,24 +114,27 @@ class Text:
         texts.pop()
         rows: list[list[float]] = []
         lines: list[int] = []
+        keys: list[list[Label]] = []
         shown: list[str] = []
         used: list[bool] = []
         rest = b""
         try:
             for record in records(texts, first, self.delimiter, self.name):
-                values = numbers.of(record)
-                if values is not None:
-                    rows.append(values)
+                kept = numbers.of(record)
+                if kept is not None:
+                    rows.append(kept.values)
+                    keys.append(kept.labels)
                     lines.append(record.line)
                 if text:
                     shown.append(record.text)
-                    used.append(values is not None)
+                    used.append(kept is not None)
         except UnfinishedError as place:
             rest = "".join(f"{line}\n" for line in texts[place.line :]).encode("utf-8", "surrogateescape")
             if last or len(rest) > LONGEST_LINE:
                 raise never_closed(self.name, first + place.line, texts[place.line]) from None
         columns, numbered = arrays(rows, lines, len(numbers.wanted))
-        return Part(columns, numbered, shown if text else None, used if text else None), rest
+        labels = columns_of_labels(keys, len(numbers.labels))
+        return Part(columns, numbered, shown if text else None, used if text else None, labels), rest
 
 
 def _texts(block: bytes) -> list[str]:
