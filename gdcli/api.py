@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from gdcli.problem import Number, Problem, listed, make_problem, parsed, read_pr
 if TYPE_CHECKING:
     from gdcli.comparisons import RateComparison
     from gdcli.examination import Examination, Wanted
+    from gdcli.fitting.groups import GroupFit
     from gdcli.fitting.outcome import FitOutcome
     from gdcli.language.syntax import Tree
     from gdcli.objective.build import Build, Exact
@@ -40,6 +41,7 @@ __all__ = [
     "compare_learning_rates",
     "compare_methods",
     "fit",
+    "fit_groups",
     "make_problem",
     "maximize",
     "minimize",
@@ -309,6 +311,28 @@ def fit(
     request, settings = request_from(model, data, start, options)
     with prepared(request) as ready:
         return solve_fit(ready, settings)
+
+
+def fit_groups(
+    model: str,
+    data: Mapping[str, Any] | str | Sequence[str],
+    by: str | Sequence[str],
+    start: Mapping[str, Number] | str | None = None,
+    **options: Any,
+) -> Iterator[GroupFit]:
+    """Fit ``model`` to each group of rows of ``data`` that have the same labels in the columns ``by``, as `fit` would.
+
+    Yields the fits in the order in which the groups appear. Raises what is wrong with all of them; what is wrong with
+    one is its ``fault``.
+    """
+    from gdcli.fitting.grouping import grouped
+    from gdcli.fitting.groups import fit_groups as fits_of
+    from gdcli.fitting.request import request_from
+
+    request, settings = request_from(model, data, start, {**options, "by": by})
+    with grouped(request) as found:
+        for some in fits_of(found, settings):
+            yield from some
 
 
 @dataclass(frozen=True, slots=True)

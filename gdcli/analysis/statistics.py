@@ -245,7 +245,7 @@ def _uncertainty(
             for a, e in zip(x, errors, strict=True)
         ),
         correlation=tuple(correlation),
-        tied=_ties(correlation),
+        tied=ties(correlation),
         redundant=tuple(r.message for r in found),
         reason="; ".join(reasons),
     )
@@ -264,7 +264,8 @@ def _relative_covariance(spectrum: Spectrum, middle: Any) -> Any:
     return inverse @ (middle / np.outer(safe, safe)) @ inverse
 
 
-def _ties(correlation: Sequence[Sequence[float | None]]) -> tuple[Tie, ...]:
+def ties(correlation: Sequence[Sequence[float | None]]) -> tuple[Tie, ...]:
+    """Return the pairs of parameters whose estimates are correlated above 0.95 in size, the strongest first."""
     found = [
         Tie(j, i, c)
         for i, row in enumerate(correlation)

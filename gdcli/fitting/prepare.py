@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from gdcli.errors import DataError, UsageError, did_you_mean
 from gdcli.fitting.checks import check_count, check_rows, check_start
@@ -36,6 +36,50 @@ class Prepared:
     count: RowCount
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a fit is before its rows are looked at: its ``problem`` and ``row`` model.
+
+    ``given`` is what was typed of the start; ``searched`` tells that it is to be searched for in the data.
+    """
+
+    problem: FitProblem
+    row: RowModel
+    given: Sequence[Entry]
+    searched: bool
+
+
+class Asked(NamedTuple):
+    """What is asked of a fit, read from its texts."""
+
+    request: FitRequest
+    model: Model
+    given: Sequence[Entry]
+    constants: Mapping[str, Any]
+
+    def plan(self, columns: Sequence[str]) -> Plan:
+        """Return the plan of a fit to data with these columns. Raises UsageError for what does not fit together."""
+        return _plan(*self, columns)
+
+    def wanted(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns that must be read, of those that there are."""
+        return _names(self.request, self.model, columns, self.given, self.constants)[1]
+
+
+def read_request(request: FitRequest) -> Asked:
+    """Return what a request asks for. Raises UsageError for the model and the options."""
+    request.check()
+    model = parse_model(request.model, request.source)
+    _check_sense(request, model)
+    from gdcli.language.values import read_values
+
+    given = read_values([text for text in request.start if text != AUTO], "--start", request.seed)
+    asked = Asked(request, model, given, _constants(request))
+    if request.data is None and not request.files:
+        raise UsageError("there are no data", "name a file after the model, or - for standard input")
+    return asked
+
+
 @contextmanager
 def prepared(
     request: FitRequest, stdin: BinaryIO | None = None, watch: Callable[[Table], None] | None = None
@@ -46,33 +90,27 @@ def prepared(
     Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no
     finite loss.
     """
-    request.check()
-    model = parse_model(request.model, request.source)
-    _check_sense(request, model)
-    from gdcli.language.values import read_values
-
-    given = read_values([text for text in request.start if text != AUTO], "--start", request.seed)
-    constants = _constants(request)
+    if request.by:
+        raise UsageError(
+            "--by has an answer for each group, and here there is one answer", "use gd fit, or leave out --by"
+        )
+    asked = read_request(request)
     if request.data is not None:
         with columns_of(request.data) as data:
-            yield _ready(request, model, data, given, constants, data.names, RowCount(data.rows), _number)
+            yield ready(asked.plan(data.names), data, RowCount(data.rows), number_of)
         return
-    if not request.files:
-        raise UsageError("there are no data", "name a file after the model, or - for standard input")
     from gdcli.data.source import open_table
     from gdcli.data.spool import gather
 
     with open_table(request.files, missing=request.missing, stdin=stdin) as table:
         titles = [name for name in table.names if name]
-        _, wanted = _names(request, model, titles, given, constants)
-        with gather(table, wanted, spool=request.spool, watch=watch) as data:
+        with gather(table, asked.wanted(titles), spool=request.spool, watch=watch) as data:
             count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
-            yield _ready(
-                request, model, data, given, constants, titles, count, lambda row: str(table.place(row))
-            )
+            yield ready(asked.plan(titles), data, count, lambda row: str(table.place(row)))
 
 
-def _number(row: int) -> str:
+def number_of(row: int) -> str:
+    """Return in words which row it is; rows count from 0."""
     return f"row {row + 1}"
 
 
@@ -141,16 +179,13 @@ def _names(
     return names, tuple(dict.fromkeys(wanted))
 
 
-def _ready(
+def _plan(
     request: FitRequest,
     model: Model,
-    data: Columns,
     given: Sequence[Entry],
     constants: Mapping[str, Any],
     columns: Sequence[str],
-    count: RowCount,
-    place: Callable[[int], str],
-) -> Prepared:
+) -> Plan:
     names, _ = _names(request, model, columns, given, constants)
     loss = request.loss or "squared"
     weighting = None
@@ -162,7 +197,7 @@ def _ready(
     row = build_row_model(model, names, constants, loss, weighting, request.huber_delta or 1.0, sign)
     linear = is_linear(row) and loss != "poisson"
     searched = AUTO in request.start and not linear
-    start = start_values(model, names, given, not linear and not searched, columns or data.names)
+    start = start_values(model, names, given, not linear and not searched, columns)
     problem = FitProblem(
         expression=model.text,
         sense="maximize" if request.maximize else "minimize",
@@ -180,13 +215,21 @@ def _ready(
         matrices=names.matrices,
         linear=linear,
     )
+    return Plan(problem, row, given, searched)
+
+
+def ready(plan: Plan, data: Columns, count: RowCount, place: Callable[[int], str]) -> Prepared:
+    """Return the fit of a plan to these rows, all checked.
+
+    Raises DataError for rows that make no sense, DomainError where the start has no finite loss.
+    """
+    problem, row = plan.problem, plan.row
     check_count(row, data)
     check_rows(problem, row, data, place)
-    if searched:
-        found = search_start(problem, row, data, {entry.name: entry.value for entry in given})
-        start = dict(found.start)
-        problem = replace(problem, start=start, searched=found.tried)
-    check_start(problem, row, data, row.space.flatten(start), place)
+    if plan.searched:
+        found = search_start(problem, row, data, {entry.name: entry.value for entry in plan.given})
+        problem = replace(problem, start=dict(found.start), searched=found.tried)
+    check_start(problem, row, data, row.space.flatten(problem.start), place)
     return Prepared(problem, row, data, count)
 
 

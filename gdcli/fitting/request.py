@@ -24,6 +24,7 @@ class FitRequest:
     """A fit as asked for; the texts are those after the options of the same names.
 
     ``files`` are paths, globs, or ``-`` for standard input; ``data`` has columns at hand instead, arrays by name.
+    ``by`` are the columns whose labels make groups, each with a fit of its own.
     """
 
     model: str
@@ -43,6 +44,7 @@ class FitRequest:
     seed: int = 0
     source: str = ""
     data: Mapping[str, Any] | None = None
+    by: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raise UsageError for options that exclude each other or make no sense together."""
@@ -159,6 +161,8 @@ def request_from(
     for name in ("constants", "bounds", "columns"):
         if name in texts:
             texts[name] = _texts(texts[name])
+    if isinstance(texts.get("by"), str):
+        texts["by"] = (texts["by"],)
     if start is not None:
         texts["start"] = (start,) if isinstance(start, str) else _texts(start)
     if isinstance(data, Mapping):

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 # Parameters of a fit are numbers to be written down: Newton's method is given the one step more that doubles their
 # digits.
-_LAST_DIGITS = 1e-14
+LAST_DIGITS = 1e-14
+# What ``auto`` takes for a sum of squares, in words, and why.
+BY_SQUARES = "Levenberg-Marquardt", "the loss is a sum of squares"
 
 
 def solve(
@@ -122,11 +124,7 @@ def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> 
         lr=settings.lr,
         step_rule=settings.step_rule,
         step_sizes=settings.step_sizes,
-        tol=_LAST_DIGITS if auto and settings.tol is None else settings.tol,
+        tol=LAST_DIGITS if auto and settings.tol is None else settings.tol,
         value_tol=settings.value_tol,
     )
-    return (
-        choice._replace(name="Levenberg-Marquardt", why="the loss is a sum of squares")
-        if by_squares
-        else choice
-    )
+    return choice._replace(name=BY_SQUARES[0], why=BY_SQUARES[1]) if by_squares else choice

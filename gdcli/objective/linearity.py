@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gdcli.calculus.autodiff import Derivatives
+from gdcli.calculus.smoothing import can_smooth
 from gdcli.language.graph import Graph
-from gdcli.objective.row_model import RowModel
+from gdcli.objective.row_model import RowModel, node_of
 
 
 def linear_parameters(row: RowModel, root: int | None = None) -> list[int]:
@@ -30,6 +31,14 @@ def linear_parameters(row: RowModel, root: int | None = None) -> list[int]:
         if not bent[k] & {k, *chosen}:
             chosen.append(k)
     return sorted(chosen)
+
+
+def is_smooth(row: RowModel) -> bool:
+    """Tell whether the loss has no kink and no jump, as far as can be seen, that is met when the parameters change."""
+    graph, columns = row.graph, {node_of(row.graph, key) for key in row.column_leaves}
+    if can_smooth(graph, row.loss, columns):
+        return False
+    return not any(row.depends(i) for i in _jumping(graph, row.loss))
 
 
 def _jumping(graph: Graph, root: int) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.language import form
@@ -16,6 +16,9 @@ from gdcli.language.graph import LEAVES, Graph, Key
 from gdcli.language.losses import LOSSES
 from gdcli.language.model import Model, Names
 from gdcli.objective.space import Space
+
+if TYPE_CHECKING:
+    from gdcli.objective.row_programs import RowPrograms
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class RowModel:
     ``fitted`` what it says of the row on the scale of ``response``, what was measured; these two are None for a typed
     loss. ``weight`` is what the row counts (the inverse of a given variance too), None for 1. ``columns`` are read
     from the data, in order. ``engine`` is what computes sums over rows: numpy, native, or auto, which takes machine
-    code for very many rows; ``use_cache`` keeps that on disk.
+    code for very many rows; ``use_cache`` keeps that on disk. ``programs`` are shared by objectives on many data sets.
     """
 
     model: Model
@@ -54,6 +57,7 @@ class RowModel:
     constants: Mapping[str, Any]
     engine: str = "numpy"
     use_cache: bool = True
+    programs: RowPrograms | None = None
 
     @property
     def parameter_leaves(self) -> dict[Key, str]:

@@ -10,16 +10,15 @@ condition number as the normal equations do.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gdcli.calculus.autodiff import DIRECTION, Derivatives
 from gdcli.calculus.smoothing import can_smooth, smooth
-from gdcli.codegen.runners import batch_function, numpy, rows_function, total
+from gdcli.codegen.runners import numpy, total
 from gdcli.language.graph import Key
-from gdcli.objective.row_model import RowModel, along_rows, node_of
-from gdcli.objective.waist import gradient_nodes
+from gdcli.objective.row_model import RowModel, node_of
+from gdcli.objective.row_programs import RowPrograms
 from gdcli.solvers.types import Counts, Evaluation, Triangle
 from gdcli.solvers.vectors import Vec, is_finite
 
@@ -75,12 +74,10 @@ class RowObjective:
         self.has_product = True
         self.np = numpy()
         self.order = [tuple(data.names).index(name) for name in row.columns]
-        self._derivatives = Derivatives(row.graph, frozenset(row.columns))
+        shared = row.programs
+        self.programs = shared if shared is not None and shared.serves(row) else RowPrograms(row)
         self.engine = _engine(row, data.rows)
         self._kernels: dict[tuple[str, ...], RowsKernel | None] = {}
-        self._sums: dict[tuple[str, int], Callable[..., tuple[float, ...]]] = {}
-        self._pieces: dict[str, Callable[..., tuple[Any, ...]]] = {}
-        self._nodes: dict[str, list[int]] = {}
 
     def smoothed(self, mu: float) -> RowObjective | None:
         """Return the objective with the kinks of abs, max and min rounded off; None where it has none.
@@ -93,80 +90,9 @@ class RowObjective:
         rounded = smooth(graph, self.row.loss, mu / self.scale, columns)
         return RowObjective(replace(self.row, loss=rounded, residual=None), self.data, self.scale)
 
-    # -- what the row's graph has to say -------------------------------------------------------------------
-
     def nodes(self, name: str) -> list[int]:
         """The nodes of the row's graph whose sums (or values) are asked for under a name."""
-        found = self._nodes.get(name)
-        if found is None:
-            found = self._nodes[name] = getattr(self, f"_{name}_nodes")()
-        return found
-
-    def _by_parameter(self, root: int) -> list[int]:
-        return gradient_nodes(self._derivatives, root, self.row.parameters)
-
-    def _value_nodes(self) -> list[int]:
-        return [self.row.loss]
-
-    def _gradient_nodes(self) -> list[int]:
-        return self._by_parameter(self.row.loss)
-
-    def _hessian_nodes(self) -> list[int]:
-        """The lower triangle, column by column."""
-        columns = self._derivatives.hessian(self.nodes("gradient"), self.row.parameters)
-        return [node for column in columns for node in column]
-
-    def _product_nodes(self) -> list[int]:
-        return self._derivatives.forward(self.nodes("gradient"), self._seeds())
-
-    def _jacobian_nodes(self) -> list[int]:
-        """The derivatives of the residual, and the residual."""
-        assert self.row.residual is not None
-        return [*self._by_parameter(self.row.residual), self.row.residual]
-
-    def _second_nodes(self) -> list[int]:
-        """The derivatives of the residual, and its second derivative along a direction."""
-        jacobian = self.nodes("jacobian")
-        seeds = self._seeds()
-        first = self._derivatives.forward(jacobian[-1:], seeds)
-        return [*jacobian[:-1], *self._derivatives.forward(first, seeds)]
-
-    def _deviation_nodes(self) -> list[int]:
-        """The derivatives of the deviation, the deviation, and the weight."""
-        assert self.row.deviation is not None
-        weight = self.row.graph.number(1.0) if self.row.weight is None else self.row.weight
-        return [*self._by_parameter(self.row.deviation), self.row.deviation, weight]
-
-    def _response_nodes(self) -> list[int]:
-        return [self.row.predictor if self.row.response is None else self.row.response]
-
-    def _weighing_nodes(self) -> list[int]:
-        """What was measured, and what the row counts."""
-        one = self.row.graph.number(1.0)
-        return [*self._response_nodes(), one if self.row.weight is None else self.row.weight]
-
-    def _own_step_nodes(self) -> list[int]:
-        """The curvature of the loss along its gradient g, times g'g; and g'g."""
-        graph, gradient = self.row.graph, self.nodes("gradient")
-        seeds = dict(zip(self.row.parameters, gradient, strict=True))
-        bent = self._derivatives.forward(gradient, seeds)
-        bend = square = graph.number(0.0)
-        for slope, change in zip(gradient, bent, strict=True):
-            bend = graph.add(bend, graph.mul(slope, change))
-            square = graph.add(square, graph.mul(slope, slope))
-        return [bend, square]
-
-    def _fitted_nodes(self) -> list[int]:
-        row = self.row
-        return [i for i in (row.fitted, row.response, row.loss) if i is not None]
-
-    def _direction_keys(self) -> list[Key]:
-        return [("scalar", f"{DIRECTION}{i}") for i in range(self.size)]
-
-    def _seeds(self) -> dict[int, int]:
-        graph = self.row.graph
-        keys = self._direction_keys()
-        return {leaf: node_of(graph, key) for leaf, key in zip(self.row.parameters, keys, strict=True)}
+        return self.programs.nodes(name)
 
     # -- passes over the data ------------------------------------------------------------------------------
 
@@ -181,7 +107,7 @@ class RowObjective:
         parts: list[tuple[float, ...]] = []
         with self.np.errstate(all="ignore"):
             for _, arrays in self.data.chunks(BLOCK):
-                program = self._summing(tuple(names), len(arrays[0]))
+                program = self.programs.summing(tuple(names), len(arrays[0]))
                 parts.append(program(x, [arrays[k] for k in self.order]))
         if len(parts) == 1:
             return list(parts[0])
@@ -196,7 +122,7 @@ class RowObjective:
             roots = [node for name in names for node in self.nodes(name)]
             small = len(row.graph.reach(tuple(roots))) <= MOST_NODES
             given: dict[Key, str] = {**row.parameter_leaves}
-            given.update({key: f"d{i}" for i, key in enumerate(self._direction_keys())})
+            given.update({key: f"d{i}" for i, key in enumerate(self.programs.direction_keys())})
             made = rows_kernel(row.graph, roots, given, row.column_leaves, row.use_cache) if small else None
             self._kernels[names] = made
         return self._kernels[names]
@@ -211,36 +137,14 @@ class RowObjective:
         ]
         return parts[0] if len(parts) == 1 else [total(column) for column in zip(*parts, strict=True)]
 
-    def _summing(self, names: tuple[str, ...], length: int) -> Callable[..., tuple[float, ...]]:
-        key = "+".join(names), length
-        found = self._sums.get(key)
-        if found is None:
-            roots = [node for name in names for node in self.nodes(name)]
-            graph, totals = along_rows(self.row, roots, length)
-            offsets = dict(self.space.offsets)
-            offsets.update({str(k[1]): self.size + i for i, k in enumerate(self._direction_keys())})
-            found = self._sums[key] = rows_function(graph, totals, offsets, self.row.columns)
-        return found
-
     def pieces(self, name: str, x: Sequence[float]) -> Iterator[tuple[int, list[Any]]]:
         """Yield for each piece of rows the number of the first and the values, shape (rows,), of the nodes."""
         with self.np.errstate(all="ignore"):
-            program = self._by_row(name)
+            program = self.programs.by_row(name)
             for first, arrays in self.data.chunks(PIECE):
                 length = len(arrays[0])
                 values = program([*x, *(arrays[k] for k in self.order)])
                 yield first, [self.np.broadcast_to(v, length) for v in values]
-
-    def _by_row(self, name: str) -> Callable[..., tuple[Any, ...]]:
-        found = self._pieces.get(name)
-        if found is None:
-            keys = [*self.row.parameter_leaves]
-            if name in ("second", "product"):
-                keys += self._direction_keys()
-            keys += self.row.column_leaves
-            rows = {key: i for i, key in enumerate(keys)}
-            found = self._pieces[name] = batch_function(self.row.graph, self.nodes(name), rows)
-        return found
 
     # -- the solvers' protocol -----------------------------------------------------------------------------
 

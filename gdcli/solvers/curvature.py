@@ -14,12 +14,12 @@ from gdcli.solvers.vectors import along, distance, dot, max_abs
 
 # The smallest curvature is doubted when it is this much less than the mean curvature on the way from the
 # start.
-_DOUBTFUL_PART = 1e-4
+DOUBTFUL_PART = 1e-4
 # The gain, relative to max(1, |value|), below which the minimum counts as reached by a run of Newton's method, which
 # has seen the curvature settle; and by any run: above that the inflection of ``x**3`` may be ahead as well.
 _REACHED, REACHED_BY_ANY = 1e-10, 1e-16
 # Curvature that changes by this part within the distance to the minimiser is no property of the minimum.
-_UNSTEADY = 0.3
+UNSTEADY = 0.3
 # Least length of the look aside, relative to max(1, |x|): far beyond the rounding of x, yet close.
 _ASIDE = 1e-8
 # Newton's method squares the error: where it is of use at all, one step takes most of the slope away.
@@ -45,7 +45,7 @@ def passing_direction(
         return None
     if start is not None and model.gain <= reached * max(1.0, abs(at.value)):
         way = distance(start.x, at.x)
-        if eigenvalues(model.hessian)[0] * way * way >= _DOUBTFUL_PART * (start.value - at.value):
+        if eigenvalues(model.hessian)[0] * way * way >= DOUBTFUL_PART * (start.value - at.value):
             return None
     vector = eigen(model.hessian)[1][0]
     least = _ASIDE * max(1.0, max_abs(at.x))
@@ -69,4 +69,4 @@ def _changes(
     if beside.hessian is None:
         return False
     here = quadratic_form(model.hessian, v)
-    return abs(quadratic_form(beside.hessian, v) - here) > _UNSTEADY * abs(here)
+    return abs(quadratic_form(beside.hessian, v) - here) > UNSTEADY * abs(here)

@@ -1,0 +1,163 @@
+"""A fit to groups of rows made ready: the data read once, the rows of each group found, each with its own faults.
+
+All groups share the model, the options and the start; what they do not share is told group by group: a bad cell, too
+few rows, a start without a finite loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from gdcli.data.groups import Groups, LeftOut
+from gdcli.errors import DataError, UsageError, did_you_mean
+from gdcli.fitting.outcome import RowCount
+from gdcli.fitting.prepare import Plan, Prepared, columns_of, number_of, read_request, ready
+from gdcli.fitting.request import FitRequest
+
+if TYPE_CHECKING:
+    from gdcli.data.parts import Label
+    from gdcli.data.source import Table
+    from gdcli.data.spool import Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Rows in groups, numbered from 0 in the order in which the groups appear in the data.
+
+    ``columns`` name what groups rows, ``keys`` has the labels of each group. ``starts`` (groups + 1) tells which places
+    in ``order`` have the numbers of its rows; without ``order`` these are the rows themselves.
+    """
+
+    plan: Plan
+    columns: tuple[str, ...]
+    keys: Sequence[tuple[Label, ...]]
+    left_out: Sequence[LeftOut]
+    data: Columns
+    starts: Any
+    order: Any
+    place: Callable[[int], str]
+
+    def rows(self, first: int, last: int) -> tuple[list[Any], Any]:
+        """Return the columns' arrays of the groups from ``first`` to before ``last``, group by group, and row numbers.
+
+        They are valid until the next call.
+        """
+        import numpy as np
+
+        low, high = int(self.starts[first]), int(self.starts[last])
+        if self.order is None:
+            return self.data.take(low, high)[:-1], np.arange(low, high)
+        numbers = self.order[low:high].astype(np.int64)
+        return self.data.pick(numbers)[:-1], numbers
+
+    def count(self, group: int) -> RowCount:
+        """Return how many rows of a group are used and skipped."""
+        left = self.left_out[group]
+        return RowCount(int(self.starts[group + 1] - self.starts[group]), left.skipped, left.places)
+
+    def prepared(self, group: int) -> Prepared:
+        """Return the fit of one group, as if its rows were all. Raises what is wrong with them."""
+        from gdcli.data.spool import Columns
+
+        count, left = self.count(group), self.left_out[group]
+        if left.fault is not None:
+            raise left.fault
+        if not count.used:
+            raise DataError(
+                f"no row is left: all {count.skipped} have a missing or bad cell ({', '.join(count.lines[:3])}, ...)",
+                "without --missing skip the first of them is shown",
+            )
+        arrays, numbers = self.rows(group, group + 1)
+        own = Columns(self.data.names[:-1], [array.copy() for array in arrays])
+        return ready(self.plan, own, count, lambda row: self.place(int(numbers[row])))
+
+
+@contextmanager
+def grouped(
+    request: FitRequest, stdin: BinaryIO | None = None, watch: Callable[[Table], None] | None = None
+) -> Iterator[Grouped]:
+    """Make a fit to groups ready, and remove what it left in temporary files at the end; as `prepare.prepared`.
+
+    Raises DataError for what belongs to no group: no table, a row with too many cells, a missing label.
+    """
+    from gdcli.objective.row_programs import RowPrograms
+
+    asked = read_request(request)
+    groups = Groups(request.by)
+
+    def shared(columns: Sequence[str]) -> Plan:
+        plan = asked.plan(columns)
+        return replace(plan, row=replace(plan.row, programs=RowPrograms(plan.row)))
+
+    if request.data is not None:
+        _check_columns(request.by, list(request.data), ())
+        own = {name: column for name, column in request.data.items() if name not in request.by}
+        numbers = _numbered(groups, request.data)
+        wanted = asked.wanted([*own, *request.by])
+        numeric = own | {name: request.data[name] for name in wanted if name in request.by}
+        with columns_of(numeric | {"": numbers}) as data:
+            yield _sorted(shared([name for name in numeric if name]), groups, data, number_of)
+        return
+    from gdcli.data.source import open_table
+    from gdcli.data.spool import gather
+
+    with open_table(request.files, missing=request.missing, stdin=stdin) as table:
+        titles = [name for name in table.names if name]
+        _check_columns(request.by, titles, table.titles)
+        wanted = asked.wanted(titles)
+        plan = shared(titles)
+        with gather(table, wanted, spool=request.spool, watch=watch, by=groups) as data:
+            yield _sorted(plan, groups, data, lambda row: str(table.place(row)))
+
+
+def _check_columns(by: Sequence[str], names: Sequence[str], titles: Sequence[str]) -> None:
+    for k, column in enumerate(by):
+        if column not in names and column not in titles:
+            hint = did_you_mean(column, names, f"the columns are {', '.join(names[:8])}")
+            raise UsageError(f"--by: there is no column {column}", hint)
+        if column in by[:k]:
+            raise UsageError(f"--by names {column} twice", "once is enough")
+
+
+def _numbered(groups: Groups, given: Mapping[str, Any]) -> Any:
+    """Return the number of the group of each row of columns at hand."""
+    from gdcli.data.objects import as_label
+    from gdcli.data.parts import coded
+
+    labels = []
+    for name in groups.columns:
+        column = given[name]
+        values = column.tolist() if hasattr(column, "tolist") else list(column)
+        labels.append(coded(map(as_label, values)))
+        if None in labels[-1].values:
+            at = labels[-1].codes.tolist().index(labels[-1].values.index(None))
+            raise DataError(f"row {at + 1} has no {name}", "each row must say to which group it belongs")
+    if len({len(column.codes) for column in labels}) > 1:
+        raise DataError("the columns are not arrays of one length")
+    return groups.of(labels, 0, lambda row: row)
+
+
+def _sorted(plan: Plan, groups: Groups, data: Columns, place: Callable[[int], str]) -> Grouped:
+    """Find the rows of each group."""
+    import numpy as np
+
+    ranked = groups.ranked()
+    ranks = np.empty(len(ranked), dtype=np.int32)
+    ranks[ranked] = np.arange(len(ranked), dtype=np.int32)
+    members = [ranks[arrays[-1].astype(np.int64)] for _, arrays in data.chunks()]
+    number = np.concatenate(members) if members else np.zeros(0, dtype=np.int32)
+    starts = np.concatenate(([0], np.cumsum(np.bincount(number, minlength=len(ranked)))))
+    order = None if (np.diff(number) >= 0).all() else np.argsort(number, kind="stable")
+    return Grouped(
+        plan,
+        groups.columns,
+        [groups.keys[k] for k in ranked],
+        [groups.left_out.get(k, LeftOut()) for k in ranked],
+        data,
+        starts,
+        order,
+        place,
+    )

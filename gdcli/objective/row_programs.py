@@ -1,0 +1,153 @@
+"""The programs of a row's graph: what a sum over rows is asked for, as nodes, and the numpy programs of these.
+
+An objective has its own; objectives of many data sets with one model may share one `RowPrograms`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from gdcli.calculus.autodiff import DIRECTION, Derivatives
+from gdcli.codegen.runners import batch_function, rows_function
+from gdcli.language.graph import Key
+from gdcli.objective.row_model import RowModel, along_rows, node_of
+from gdcli.objective.waist import gradient_nodes
+
+# Lengths of data for which summing programs are remembered: thousands of groups may have as many lengths.
+MOST_LENGTHS = 64
+
+
+class RowPrograms:
+    """The nodes and programs of ``row``, made when they are first asked for."""
+
+    def __init__(self, row: RowModel) -> None:
+        self.row = row
+        self._derivatives = Derivatives(row.graph, frozenset(row.columns))
+        self._nodes: dict[str, list[int]] = {}
+        self._sums: OrderedDict[tuple[str, int], Callable[..., tuple[float, ...]]] = OrderedDict()
+        self._pieces: dict[str, Callable[..., tuple[Any, ...]]] = {}
+
+    def serves(self, row: RowModel) -> bool:
+        """Tell whether the programs are those of another row model too."""
+        mine = self.row
+        return row.graph is mine.graph and (row.loss, row.residual, row.weight, row.deviation) == (
+            mine.loss,
+            mine.residual,
+            mine.weight,
+            mine.deviation,
+        )
+
+    # -- what the row's graph has to say -------------------------------------------------------------------
+
+    def nodes(self, name: str) -> list[int]:
+        """The nodes of the row's graph whose sums (or values) are asked for under a name."""
+        found = self._nodes.get(name)
+        if found is None:
+            found = self._nodes[name] = getattr(self, f"_{name}_nodes")()
+        return found
+
+    def _by_parameter(self, root: int) -> list[int]:
+        return gradient_nodes(self._derivatives, root, self.row.parameters)
+
+    def _value_nodes(self) -> list[int]:
+        return [self.row.loss]
+
+    def _gradient_nodes(self) -> list[int]:
+        return self._by_parameter(self.row.loss)
+
+    def _hessian_nodes(self) -> list[int]:
+        """The lower triangle, column by column."""
+        columns = self._derivatives.hessian(self.nodes("gradient"), self.row.parameters)
+        return [node for column in columns for node in column]
+
+    def _product_nodes(self) -> list[int]:
+        return self._derivatives.forward(self.nodes("gradient"), self._seeds())
+
+    def _jacobian_nodes(self) -> list[int]:
+        """The derivatives of the residual, and the residual."""
+        assert self.row.residual is not None
+        return [*self._by_parameter(self.row.residual), self.row.residual]
+
+    def _second_nodes(self) -> list[int]:
+        """The derivatives of the residual, and its second derivative along a direction."""
+        jacobian = self.nodes("jacobian")
+        seeds = self._seeds()
+        first = self._derivatives.forward(jacobian[-1:], seeds)
+        return [*jacobian[:-1], *self._derivatives.forward(first, seeds)]
+
+    def _bend_nodes(self) -> list[int]:
+        """The second derivative of the residual along a direction."""
+        return self.nodes("second")[-1:]
+
+    def _deviation_nodes(self) -> list[int]:
+        """The derivatives of the deviation, the deviation, and the weight."""
+        assert self.row.deviation is not None
+        weight = self.row.graph.number(1.0) if self.row.weight is None else self.row.weight
+        return [*self._by_parameter(self.row.deviation), self.row.deviation, weight]
+
+    def _response_nodes(self) -> list[int]:
+        return [self.row.predictor if self.row.response is None else self.row.response]
+
+    def _weighing_nodes(self) -> list[int]:
+        """What was measured, and what the row counts."""
+        one = self.row.graph.number(1.0)
+        return [*self._response_nodes(), one if self.row.weight is None else self.row.weight]
+
+    def _own_step_nodes(self) -> list[int]:
+        """The curvature of the loss along its gradient g, times g'g; and g'g."""
+        graph, gradient = self.row.graph, self.nodes("gradient")
+        seeds = dict(zip(self.row.parameters, gradient, strict=True))
+        bent = self._derivatives.forward(gradient, seeds)
+        bend = square = graph.number(0.0)
+        for slope, change in zip(gradient, bent, strict=True):
+            bend = graph.add(bend, graph.mul(slope, change))
+            square = graph.add(square, graph.mul(slope, slope))
+        return [bend, square]
+
+    def _fitted_nodes(self) -> list[int]:
+        row = self.row
+        return [i for i in (row.fitted, row.response, row.loss) if i is not None]
+
+    def direction_keys(self) -> list[Key]:
+        """The leaves of the components of a direction."""
+        return [("scalar", f"{DIRECTION}{i}") for i in range(self.row.space.size)]
+
+    def _seeds(self) -> dict[int, int]:
+        graph = self.row.graph
+        keys = self.direction_keys()
+        return {leaf: node_of(graph, key) for leaf, key in zip(self.row.parameters, keys, strict=True)}
+
+    # -- programs ------------------------------------------------------------------------------------------
+
+    def summing(self, names: tuple[str, ...], length: int) -> Callable[..., tuple[float, ...]]:
+        """Return ``program(x, arrays)``: the sums of what is under ``names`` over so many rows."""
+        key = "+".join(names), length
+        found = self._sums.pop(key, None)
+        if found is None:
+            roots = [node for name in names for node in self.nodes(name)]
+            graph, totals = along_rows(self.row, roots, length)
+            offsets = dict(self.row.space.offsets)
+            size = self.row.space.size
+            offsets.update({str(k[1]): size + i for i, k in enumerate(self.direction_keys())})
+            found = rows_function(graph, totals, offsets, self.row.columns)
+        self._sums[key] = found
+        if len(self._sums) > MOST_LENGTHS:
+            self._sums.popitem(last=False)
+        return found
+
+    def by_row(self, name: str) -> Callable[..., tuple[Any, ...]]:
+        """Return ``program(x)``: the values of what is under a name for parameters and columns of any shape.
+
+        ``x`` has the parameters, for ``second`` and ``product`` then a direction, then the columns.
+        """
+        found = self._pieces.get(name)
+        if found is None:
+            keys = [*self.row.parameter_leaves]
+            if name in ("second", "bend", "product"):
+                keys += self.direction_keys()
+            keys += self.row.column_leaves
+            rows = {key: i for i, key in enumerate(keys)}
+            found = self._pieces[name] = batch_function(self.row.graph, self.nodes(name), rows)
+        return found
