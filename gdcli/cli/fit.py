@@ -29,6 +29,10 @@ def run(values: dict[str, Any]) -> int:
         raise UsageError(
             "--print and --format exclude each other", "--print alone gives one tab-separated line"
         )
+    if values["by"]:
+        from gdcli.cli.fit_groups import run as run_groups
+
+        return run_groups(values)
     check_emit(values, is_fit=True)
     request, settings = read(values)
     from gdcli.cli.destination import Destination

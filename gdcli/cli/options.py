@@ -600,6 +600,14 @@ DATA = (
     ),
     PROBLEM[3],
 )
+BY = Option(
+    "--by",
+    "One fit for each group of rows with the same labels (texts or numbers) in these columns.",
+    "one fit to all rows",
+    "COLUMN[,COLUMN]",
+    names,
+    group="Data",
+)
 FIT_METHOD = tuple(
     option._replace(
         help={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.commands import COMMANDS
@@ -34,8 +35,12 @@ def stamped(words: Words, values: Mapping[str, Any]) -> Words:
         return words
     from gdcli.report.receipts import receipt
 
+    @cache
+    def data() -> dict[str, str | None]:
+        return data_of(values.get("files"))
+
     def result(outcome: Any, timing: bool) -> dict[str, Any]:
-        made = receipt(command, options_of(command, typed), outcome, data_of(values.get("files")))
+        made = receipt(command, options_of(command, typed), outcome, data())
         return words.result(outcome, timing) | {"receipt": made}
 
     return words._replace(result=result)

@@ -17,7 +17,8 @@ from gdcli.report.numbers import amount, column, pointed, short, thousands
 from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
 
 if TYPE_CHECKING:
-    from gdcli.fitting.outcome import FitOutcome
+    from gdcli.fitting.outcome import FitOutcome, RowCount
+    from gdcli.fitting.request import FitProblem
     from gdcli.report.trail import Trail
 
 MOST_PARAMETERS = 24
@@ -55,23 +56,29 @@ def _work(outcome: FitOutcome) -> str:
 def _question(outcome: FitOutcome, width: int) -> list[Line]:
     problem, rows = outcome.problem, outcome.rows
     lines = summary.title("fit", problem, width)
+    lines += fact("data", data_text(problem, rows, width), width)
+    for name, columns in problem.matrices.items():
+        shown = ", ".join(columns if len(columns) <= 6 else [*columns[:4], "...", columns[-1]])
+        lines += fact("columns", f"{name} = {harmless(shown)} ({amount(len(columns), 'column')})", width)
+    lines += fact("loss", loss_text(problem), width)
+    return lines + summary.setting(outcome, width)
+
+
+def data_text(problem: FitProblem, rows: RowCount, width: int) -> str:
+    """Return where the rows come from, and how many there are."""
     files = ", ".join("standard input" if f == "-" else f for f in problem.files[:4])
     more = f", ... ({len(problem.files)} in all)" if len(problem.files) > 4 else ""
     skipped = f", {rows.skipped} skipped" if rows.skipped else ""
     source = f"{shorten(harmless(files + more), 2 * width)}: " if files else ""
-    lines += fact("data", f"{source}{amount(rows.used, 'row')}{' used' if skipped else ''}{skipped}", width)
-    for name, columns in problem.matrices.items():
-        shown = ", ".join(columns if len(columns) <= 6 else [*columns[:4], "...", columns[-1]])
-        lines += fact("columns", f"{name} = {harmless(shown)} ({amount(len(columns), 'column')})", width)
-    lines += fact("loss", _loss(outcome), width)
-    return lines + summary.setting(outcome, width)
+    return f"{source}{amount(rows.used, 'row')}{' used' if skipped else ''}{skipped}"
 
 
-def _loss(outcome: FitOutcome) -> str:
-    """The loss of a row in words."""
-    problem = outcome.problem
+def loss_text(problem: FitProblem) -> str:
+    """Return the loss of a row in words."""
     if not problem.loss:
-        return "maximized: the expression of a row" if outcome.sign < 0 else "the expression of a row"
+        return (
+            "maximized: the expression of a row" if problem.sense == "maximize" else "the expression of a row"
+        )
     text = problem.loss
     if text == "huber":
         text += f", absolute beyond {short(problem.huber_delta or 1.0, 6)}"

@@ -195,6 +195,23 @@ def labels(space: Space) -> Iterator[str]:
                 yield f"{name}[{index}]"
 
 
+def check_names(names: Sequence[str], problem: Problem, words: Words) -> None:
+    """Raise UsageError for a name that --print does not know."""
+    known = [*problem.start, *words.facts]
+    for name in names:
+        base = _split(name, words)[0]
+        if (
+            name not in known
+            and not _is_component(base, problem)
+            and not (base != name and base in problem.start)
+        ):
+            more = "".join(f", x.{part}" for part in words.parts)
+            raise UsageError(
+                f"--print knows no '{shorten(name, 40)}'",
+                did_you_mean(name, known, "it knows the variables" + more + " and " + ", ".join(words.facts)),
+            )
+
+
 class Selected:
     """One line with the values asked for by name, tab separated.
 
@@ -207,21 +224,7 @@ class Selected:
 
     def __init__(self, stream: TextIO, names: Sequence[str], problem: Problem, words: Words = WORDS) -> None:
         self._stream, self._names, self._words = stream, names, words
-        known = [*problem.start, *words.facts]
-        for name in names:
-            base = _split(name, words)[0]
-            if (
-                name not in known
-                and not _is_component(base, problem)
-                and not (base != name and base in problem.start)
-            ):
-                more = "".join(f", x.{part}" for part in words.parts)
-                raise UsageError(
-                    f"--print knows no '{shorten(name, 40)}'",
-                    did_you_mean(
-                        name, known, "it knows the variables" + more + " and " + ", ".join(words.facts)
-                    ),
-                )
+        check_names(names, problem, words)
 
     def __call__(self, iterate: Iterate) -> None:
         """Only the end is printed."""
@@ -229,7 +232,7 @@ class Selected:
     def finish(self, outcome: Outcome) -> None:
         """Write the line."""
         record = self._words.result(outcome, False)
-        self._stream.write("\t".join(_selected(name, record, self._words) for name in self._names) + "\n")
+        self._stream.write("\t".join(selected(name, record, self._words) for name in self._names) + "\n")
 
 
 def _split(name: str, words: Words) -> tuple[str, str]:
@@ -251,7 +254,8 @@ def _is_component(name: str, problem: Problem) -> bool:
     return vector is not None and hasattr(vector, "__len__") and part[1] < len(vector)
 
 
-def _selected(name: str, record: records.Record, words: Words) -> str:
+def selected(name: str, record: records.Record, words: Words) -> str:
+    """Return the text of what --print calls ``name`` in a record; empty where there is nothing."""
     base, part = _split(name, words)
     values = words.parts[part](record) or {} if part else record["point"]
     component = _component(base)

@@ -240,9 +240,10 @@ class Whole:
 
 
 class Tally:
-    """How many problems ended how: constant memory, however many there are."""
+    """How many problems (or what else they are called) ended how: constant memory, however many there are."""
 
-    def __init__(self) -> None:
+    def __init__(self, noun: str = "problem") -> None:
+        self._noun = noun
         self._began = perf_counter()
         self._counts: dict[str, int] = {}
         self._first: tuple[int, int] | None = (
@@ -265,7 +266,7 @@ class Tally:
         total = sum(self._counts.values())
         spent = max(now - self._began, 1e-9)
         parts = [f"{count} {word}" for word, count in sorted(self._counts.items(), key=_by_rank)]
-        return f"{amount(total, 'problem')} in {seconds(spent)}, {short(total / spent, 3)} a second: " + (
+        return f"{amount(total, self._noun)} in {seconds(spent)}, {short(total / spent, 3)} a second: " + (
             ", ".join(parts) or "nothing to solve"
         )
 

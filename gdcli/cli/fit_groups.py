@@ -1,0 +1,142 @@
+"""`gd fit --by`: one fit per group of rows, an answer per group."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.cli.minimize import on_sigterm, tell_warnings
+from gdcli.errors import Terminated, UsageError
+
+if TYPE_CHECKING:
+    from gdcli.fitting.grouping import Grouped
+    from gdcli.fitting.groups import GroupFit
+    from gdcli.fitting.outcome import RowCount
+
+# Options that speak of one fit, and why.
+_REFUSED = {
+    "plot": "a picture shows one fit",
+    "predict": "a copy of the rows is made for one fit",
+    "residuals": "a copy of the rows is made for one fit",
+    "emit": "a program has the numbers of one fit",
+    "every": "the path of each fit is not shown",
+}
+
+
+def run(values: dict[str, Any]) -> int:
+    """Fit every group, write the answers as they come; the code is that of the first group that failed."""
+    for option, why in _REFUSED.items():
+        if values[option]:
+            raise UsageError(
+                f"--{option} does not go with --by: {why}", "choose one group's rows, and leave out --by"
+            )
+    from gdcli.cli.destination import Destination
+    from gdcli.cli.fit import progress_stream, read
+    from gdcli.fitting.grouping import grouped
+    from gdcli.fitting.groups import fit_groups
+    from gdcli.report.progress import Progress
+    from gdcli.report.verdicts import Tally
+
+    request, settings = read(values)
+    on_sigterm()
+    tally, stop = Tally("group"), 0
+    stdin = None if sys.stdin is None else sys.stdin.buffer
+    with (
+        Destination(values["output"]) as stream,
+        Progress(progress_stream(values)) as progress,
+        grouped(request, stdin, progress.reading) as found,
+    ):
+        progress.clear()
+        writer = _writer(values, found, stream)
+        ended: Counter[str] = Counter()
+        try:
+            for some in fit_groups(found, settings):
+                for fit in some:
+                    tally.count(fit.number, fit.status, fit.exit_code)
+                    ended[fit.status] += 1
+                writer(some)
+                _warn(values, some)
+                stop = next((f.exit_code for f in some if f.status in ("interrupted", "terminated")), 0)
+                if stop:
+                    break
+        except KeyboardInterrupt:
+            stop = 130
+        except Terminated:
+            stop = 143
+        writer.finish(ended)
+    _tell(tally, found)
+    return stop or tally.exit_code
+
+
+def _writer(values: dict[str, Any], found: Grouped, stream: TextIO) -> Any:
+    """Return what shows the answers in the format that was asked for."""
+    from gdcli.cli.receipts import stamped
+    from gdcli.report import group_records
+    from gdcli.report.fit_records import FIT
+    from gdcli.report.machine import check_names, labels
+    from gdcli.report.tables import is_terminal
+
+    form, problem, space = values["format"] or "table", found.plan.problem, found.plan.row.space
+    words = stamped(FIT, values) if form in ("json", "jsonl") else FIT
+    of_outcome = partial(_record, words.result, values["timing"] or is_terminal(stream))
+    if values["print"]:
+        check_names(values["print"], problem, words)
+        return group_records.Selected(stream, of_outcome, values["print"], words)
+    if form == "jsonl":
+        return group_records.Lines(stream, of_outcome)
+    if form == "json":
+        return group_records.Whole(stream, of_outcome, found.columns)
+    if form == "csv":
+        return group_records.Csv(stream, of_outcome, found.columns, list(labels(space)), words)
+    from gdcli.report.group_table import Asked, Table
+    from gdcli.report.page import PLAIN, plain_text
+    from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
+
+    asked = Asked(problem, space, found.columns, len(found.keys), _rows(found))
+    if form == "plain":
+        return Table(asked, lambda lines: _write(stream, plain_text(lines)), WIDTH, PLAIN, of_outcome, words)
+    shown, glyphs = partial(show, stream=stream), glyphs_of(stream)
+    return Table(asked, shown, width_of(stream), glyphs, of_outcome, words)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text)
+
+
+def _record(result: Any, timing: bool, outcome: Any) -> dict[str, Any]:
+    found: dict[str, Any] = result(outcome, timing)
+    return found
+
+
+def _rows(found: Grouped) -> RowCount:
+    """All rows that are used, and those skipped with the places of the first."""
+    from gdcli.fitting.outcome import RowCount
+
+    skipped = sum(left.skipped for left in found.left_out)
+    lines = tuple(place for left in found.left_out for place in left.places)[:10]
+    return RowCount(int(found.starts[-1]), skipped, lines)
+
+
+def _warn(values: dict[str, Any], some: list[GroupFit]) -> None:
+    """Tell the warnings of fits that were solved alone, where the answer does not have them."""
+    if values["format"] in ("json", "jsonl"):
+        return
+    told = []
+    for fit in some:
+        if fit.alone is not None:
+            name = ", ".join(map(str, fit.group.values()))
+            told += [f"{name}: {w}" for w in fit.alone.warnings if w != fit.rows.told]
+    tell_warnings(tuple(told), seen=False)
+
+
+def _tell(tally: Any, found: Grouped) -> None:
+    """Say on standard error how many groups ended how, and what was skipped."""
+    from gdcli.cli.app import warn
+
+    rows = _rows(found)
+    if rows.skipped:
+        tell_warnings((rows.told,), seen=False)
+    warn(tally.text(time.perf_counter()) + "\n")

@@ -1,0 +1,222 @@
+"""Fits to groups as a table: a row per group, written some thousand rows at a time, so that it never has to be whole.
+
+A parameter is shown as ``value ± error``, the error to two digits. The columns that fit are chosen by the first rows,
+and the page says which were left out; later rows keep them, and a column grows where it must.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gdcli.report import summary
+from gdcli.report.faults import columns as columns_of
+from gdcli.report.faults import harmless, shorten
+from gdcli.report.fit_page import data_text, loss_text
+from gdcli.report.group_records import cells, group_of, reason
+from gdcli.report.machine import Words, labels
+from gdcli.report.numbers import amount, short
+from gdcli.report.page import Column, Glyphs, Line, fact, fits, pad
+
+if TYPE_CHECKING:
+    from gdcli.fitting.groups import GroupFit
+    from gdcli.fitting.outcome import RowCount
+    from gdcli.fitting.request import FitProblem
+    from gdcli.objective.space import Space
+
+_LONGEST_LABEL = 20
+_MOST_DIGITS = 9
+_ERROR_DIGITS = 2
+
+
+class Asked(NamedTuple):
+    """What was asked of all groups, for the head of the page."""
+
+    problem: FitProblem
+    space: Space
+    by: Sequence[str]
+    groups: int
+    rows: RowCount
+
+
+class Table:
+    """Writes the head, the rows as they come, and at the end what failed and how many.
+
+    ``show(lines)`` writes lines of a page.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        show: Callable[[list[Line]], None],
+        width: int,
+        glyphs: Glyphs,
+        of_outcome: Any,
+        words: Words,
+    ) -> None:
+        self._asked, self._show, self._width, self._glyphs = asked, show, width, glyphs
+        self._of_outcome, self._words = of_outcome, words
+        self._names = list(labels(asked.space))
+        self._plus = "±" if glyphs.rule == "─" else "+-"
+        self._kept: list[str] = []
+        self._left_out: list[str] = []
+        self._widths: list[int] = []
+        self._failed: list[tuple[str, str]] = []
+
+    def __call__(self, some: Sequence[GroupFit]) -> None:
+        """Write some groups."""
+        columns = self._columns(some)
+        lines: list[Line] = []
+        if not self._kept:
+            self._choose(columns)
+            lines = self._head()
+        chosen = [columns[key] for key in self._kept]
+        known = self._widths or [0] * len(chosen)
+        self._widths = [max(w, column.width) for w, column in zip(known, chosen, strict=True)]
+        if lines:
+            lines += self._titles(chosen)
+        roles = ["good" if fit.exit_code == 0 else "bad" for fit in some]
+        left = [column.left for column in chosen]
+        for row, role in zip(zip(*(column.cells for column in chosen), strict=True), roles, strict=True):
+            *first, last = (
+                pad(cell, w, is_left) for cell, w, is_left in zip(row, self._widths, left, strict=True)
+            )
+            lines.append([("  ".join(first) + "  ", ""), (last, role)])
+        self._show(lines)
+        for fit in some:
+            if fit.exit_code:
+                self._failed.append((self._name(fit), reason(fit)))
+
+    def finish(self, tally: Counter[str]) -> None:
+        """Write what failed, and how many did not."""
+        lines: list[Line] = [[]]
+        for name, why in self._failed:
+            lines += fact("FAILED", harmless(f"{name}: {shorten(why)}"), self._width, label_role="bad")
+        total = sum(tally.values())
+        good = tally["converged"] + tally["completed"]
+        text = f"{amount(total, 'group')}: {good} fitted"
+        if total > good:
+            text += f", {total - good} failed"
+        lines.append([(text, "bad" if total > good else "good")])
+        self._show(lines)
+
+    def _name(self, fit: GroupFit) -> str:
+        return ", ".join(f"{column} = {value}" for column, value in group_of(fit).items())
+
+    # -- what is shown -------------------------------------------------------------------------------------
+
+    def _head(self) -> list[Line]:
+        asked, width = self._asked, self._width
+        lines = summary.title("fit", asked.problem, width)
+        lines += fact("data", data_text(asked.problem, asked.rows, width), width)
+        by = harmless(", ".join(asked.by))
+        lines += fact("groups", f"{asked.groups}, by {by}", width)
+        lines += fact("loss", loss_text(asked.problem), width)
+        if asked.problem.start:
+            lines += fact("start", summary.point_text(asked.problem.start), width)
+        if self._left_out:
+            text = f"{', '.join(self._left_out)}; --format csv or jsonl has all"
+            lines += fact("not shown", text, width)
+        return [*lines, []]
+
+    def _titles(self, chosen: Sequence[Column]) -> list[Line]:
+        titles = [pad(column.title, w, column.left) for column, w in zip(chosen, self._widths, strict=True)]
+        lines: list[Line] = [[("  ".join(titles), "title")]]
+        if self._glyphs.rule:
+            total = sum(self._widths) + 2 * (len(self._widths) - 1)
+            lines.append([(self._glyphs.rule * total, "rule")])
+        return lines
+
+    def _choose(self, columns: dict[str, Column]) -> None:
+        """Choose the columns: what does not fit is left out, how good the fit is first, then the last parameters."""
+        kept = dict(columns)
+        for key in ("residual_sd", "r_squared", *reversed(self._names[1:])):
+            if fits(kept.values(), self._width):
+                break
+            if key in kept:
+                del kept[key]
+                self._left_out.insert(0, columns[key].title)
+        self._kept = list(kept)
+
+    def _columns(self, some: Sequence[GroupFit]) -> dict[str, Column]:
+        """All columns by name: labels, rows, parameters, how good the fit is, status."""
+        wanted = [part for name in self._names for part in (name, f"{name}.se")]
+        found = list(cells(some, [*wanted, "residual_sd", "r_squared"], self._of_outcome, self._words))
+        by_column = [[_number(row[k]) for row in found] for k in range(len(wanted) + 2)]
+        columns: dict[str, Column] = {}
+        for column in self._asked.by:
+            values = [group_of(fit)[column] for fit in some]
+            is_text = any(isinstance(value, str) for value in values)
+            texts = [_cut(v) if isinstance(v, str) else short(v, 12) for v in values]
+            columns[f"by {column}"] = Column(_cut(column), texts, left=is_text)
+        columns["n"] = Column("rows", [str(fit.rows.used) for fit in some])
+        for k, name in enumerate(self._names):
+            texts = _with_errors(by_column[2 * k], by_column[2 * k + 1], self._plus)
+            columns[name] = Column(f"{name} {self._plus} error", texts)
+        for key, title, values in (
+            ("residual_sd", "resid. sd", by_column[-2]),
+            ("r_squared", "R²" if self._plus == "±" else "R2", by_column[-1]),
+        ):
+            if any(value is not None for value in values):
+                columns[key] = Column(title, [_few(value, key) for value in values])
+        columns["status"] = Column("status", [fit.status for fit in some], left=True)
+        return columns
+
+
+def _cut(text: str) -> str:
+    shown = harmless(text)
+    while columns_of(shown) > _LONGEST_LABEL:
+        shown = shown[: len(shown) - 4] + "..." if not shown.endswith("...") else shown[:-4] + "..."
+    return shown
+
+
+def _number(value: Any) -> float | None:
+    """A cell as a number; None where it is empty."""
+    if isinstance(value, str):
+        return float(value) if value else None
+    return None if value is None else float(value)
+
+
+def _few(value: float | None, key: str) -> str:
+    """How good a fit is, in four digits."""
+    if value is None:
+        return ""
+    if key == "residual_sd":
+        return short(value, 4)
+    return f"{value:.4f}" if abs(value) < 1000.0 else f"{value:.3g}"
+
+
+def _with_errors(values: Sequence[float | None], errors: Sequence[float | None], plus: str) -> list[str]:
+    """The cells of a parameter: as many decimals for all as the smaller errors need."""
+    sizes = sorted(e for e in errors if e is not None and isfinite(e) and e > 0.0)
+    decimals = _decimals(sizes[len(sizes) // 4]) if sizes else 0
+    form = f"{{:.{decimals}f}} {plus} {{:.{decimals}f}}"
+    least, most = 10.0 ** (_ERROR_DIGITS - 1 - decimals), 10.0 ** (_MOST_DIGITS - decimals)
+    found = []
+    for value, error in zip(values, errors, strict=True):
+        if value is None:
+            found.append("")
+        elif error is None or not isfinite(error):
+            found.append(short(value, 6))
+        elif 0 <= decimals <= 6 and least <= error < most and abs(value) < most:
+            found.append(form.format(value + 0.0, error))
+        else:
+            found.append(_alone(value, error, plus))
+    return found
+
+
+def _alone(value: float, error: float, plus: str) -> str:
+    """A value and its error with decimals of their own."""
+    decimals = _decimals(error) if error > 0.0 else 6
+    size = max(abs(value), error)
+    if 0 <= decimals <= 6 and size < 1e6:
+        return f"{value + 0.0:.{decimals}f} {plus} {error:.{decimals}f}"
+    digits = min(_MOST_DIGITS, max(1, decimals + (floor(log10(abs(value))) if value else 0)))
+    return f"{value + 0.0:.{digits}e} {plus} {error:.{_ERROR_DIGITS - 1}e}"
+
+
+def _decimals(error: float) -> int:
+    """How many decimals show two digits of an error."""
+    return _ERROR_DIGITS - 1 - floor(log10(error))
