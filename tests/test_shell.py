@@ -76,7 +76,8 @@ def place(tmp_path: Path) -> Path:
     caller.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{MAIN}" "$@"\n')
     caller.chmod(0o755)
     shutil.copy(ROOT / "examples.toml", tmp_path)
-    shutil.copy(ROOT / "docs" / "decay.csv", tmp_path)
+    for name in ("decay.csv", "sites.csv"):
+        shutil.copy(ROOT / "docs" / name, tmp_path)
     rows = [(0.1 * k, 2.0 - 0.3 * k + 0.05 * (k % 3), k % 4, int(k % 5 < 2)) for k in range(40)]
     table = "x,y,x2,t\n" + "".join(f"{a!r},{b!r},{c},{d}\n" for a, b, c, d in rows)
     for name in ("clicks.csv", "data.csv"):

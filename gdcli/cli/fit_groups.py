@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gdcli.fitting.grouping import Grouped
     from gdcli.fitting.groups import GroupFit
     from gdcli.fitting.outcome import RowCount
+    from gdcli.report.page import Line
 
 # Options that speak of one fit, and why.
 _REFUSED = {
@@ -67,7 +68,7 @@ def run(values: dict[str, Any]) -> int:
         except Terminated:
             stop = 143
         writer.finish(ended)
-    _tell(tally, found)
+    _tell(values, tally, found)
     return stop or tally.exit_code
 
 
@@ -81,7 +82,8 @@ def _writer(values: dict[str, Any], found: Grouped, stream: TextIO) -> Any:
 
     form, problem, space = values["format"] or "table", found.plan.problem, found.plan.row.space
     words = stamped(FIT, values) if form in ("json", "jsonl") else FIT
-    of_outcome = partial(_record, words.result, values["timing"] or is_terminal(stream))
+    timing = values["timing"] or is_terminal(stream)
+    of_outcome = partial(_record, words.result, timing)
     if values["print"]:
         check_names(values["print"], problem, words)
         return group_records.Selected(stream, of_outcome, values["print"], words)
@@ -90,20 +92,21 @@ def _writer(values: dict[str, Any], found: Grouped, stream: TextIO) -> Any:
     if form == "json":
         return group_records.Whole(stream, of_outcome, found.columns)
     if form == "csv":
-        return group_records.Csv(stream, of_outcome, found.columns, list(labels(space)), words)
+        return group_records.Csv(stream, of_outcome, found.columns, list(labels(space)), words, timing)
     from gdcli.report.group_table import Asked, Table
     from gdcli.report.page import PLAIN, plain_text
     from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
 
     asked = Asked(problem, space, found.columns, len(found.keys), _rows(found))
     if form == "plain":
-        return Table(asked, lambda lines: _write(stream, plain_text(lines)), WIDTH, PLAIN, of_outcome, words)
+
+        def write(lines: list[Line]) -> None:
+            stream.write(plain_text(lines))
+            stream.flush()
+
+        return Table(asked, write, WIDTH, PLAIN, of_outcome, words, timing)
     shown, glyphs = partial(show, stream=stream), glyphs_of(stream)
-    return Table(asked, shown, width_of(stream), glyphs, of_outcome, words)
-
-
-def _write(stream: TextIO, text: str) -> None:
-    stream.write(text)
+    return Table(asked, shown, width_of(stream), glyphs, of_outcome, words, timing)
 
 
 def _record(result: Any, timing: bool, outcome: Any) -> dict[str, Any]:
@@ -132,11 +135,12 @@ def _warn(values: dict[str, Any], some: list[GroupFit]) -> None:
     tell_warnings(tuple(told), seen=False)
 
 
-def _tell(tally: Any, found: Grouped) -> None:
-    """Say on standard error how many groups ended how, and what was skipped."""
+def _tell(values: dict[str, Any], tally: Any, found: Grouped) -> None:
+    """Say on standard error what was skipped and, where the answer does not say it, how many groups ended how."""
     from gdcli.cli.app import warn
 
     rows = _rows(found)
     if rows.skipped:
         tell_warnings((rows.told,), seen=False)
-    warn(tally.text(time.perf_counter()) + "\n")
+    if values["print"] or values["format"] not in (None, "table", "plain"):
+        warn(tally.text(time.perf_counter()) + "\n")

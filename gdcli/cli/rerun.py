@@ -79,7 +79,8 @@ def arguments(first: Stored) -> list[str]:
         words += [
             f"--{name}" if one in (True, "true") else f"--{name}={one}" for one in texts if one != "false"
         ]
-    return [*words, "--format=json", "--", problem["expression"], *(receipt.get("data") or {})]
+    form = "jsonl" if "by" in options else "json"
+    return [*words, f"--format={form}", "--", problem["expression"], *(receipt.get("data") or {})]
 
 
 def _assignments(values: Mapping[str, Any]) -> str:
@@ -100,7 +101,15 @@ def _repeated(first: Stored) -> Record:
         raise DataError(f"{first.name}: a receipt of '{command}' cannot be repeated")
     with _captured() as out:
         run_gd(arguments(first))
-    result: Record = json.loads(out.getvalue() or "{}")
+    found: list[Record] = [{}]
+    if "group" in first.result:  # all groups are fitted again, one of them was meant
+        lines = map(json.loads, out.getvalue().splitlines())
+        found = [record for record in lines if record.get("group", None) in (first.result["group"], None)]
+        if not found:
+            raise DataError(f"{first.name} cannot be repeated: the data have no such group any more")
+    elif out.getvalue():
+        found = [json.loads(out.getvalue())]
+    result = found[-1]
     if result.get("type") != "result":
         raise DataError(f"{first.name} cannot be repeated: {result.get('message', 'no answer')}")
     return result

@@ -29,6 +29,8 @@ BLOCK, BLOCK_GROUPS = 80_000, 4096
 _LIKE = 1.25
 # Larger groups keep numpy busy alone; more parameters make the loops over them long.
 LARGEST, MOST_PARAMETERS = 4000, 10
+# Seconds after which answers that are there are given.
+PATIENCE = 0.5
 # A group that takes more iterations is looked at alone.
 MOST_ITERATIONS = 200
 
@@ -69,7 +71,7 @@ class GroupFit(NamedTuple):
 
 
 def fit_groups(found: Grouped, settings: FitSettings | None = None) -> Iterator[list[GroupFit]]:
-    """Yield the fits of all groups in their order, some thousands at a time.
+    """Yield the fits of all groups in their order, some at a time: thousands, or as many as half a second takes.
 
     Raises UsageError for a contradictory or unknown setting.
     """
@@ -80,7 +82,7 @@ def fit_groups(found: Grouped, settings: FitSettings | None = None) -> Iterator[
         stop = min(last, first + WINDOW)
         while stop > first + 1 and found.starts[stop] - found.starts[first] > WINDOW_ROWS:
             stop = first + (stop - first) // 2
-        yield _window(found, settings, first, stop, at_once)
+        yield from _window(found, settings, first, stop, at_once)
         first = stop
 
 
@@ -101,16 +103,23 @@ def _is_plain(found: Grouped, settings: FitSettings) -> bool:
     )
 
 
-def _window(found: Grouped, settings: FitSettings, first: int, stop: int, at_once: bool) -> list[GroupFit]:
+def _window(
+    found: Grouped, settings: FitSettings, first: int, stop: int, at_once: bool
+) -> Iterator[list[GroupFit]]:
     answers: dict[int, GroupFit] = {}
     if at_once:
         for solved, groups in _at_once(found, settings, first, stop):
             for at, group in enumerate(groups):
                 answers[group] = _answer(found, group)._replace(solved=solved, at=at)
+    some: list[GroupFit] = []
+    began = time.monotonic()
     for group in range(first, stop):
-        if group not in answers:
-            answers[group] = _alone(found, settings, group)
-    return [answers[group] for group in range(first, stop)]
+        some.append(answers.pop(group) if group in answers else _alone(found, settings, group))
+        if time.monotonic() - began > PATIENCE:
+            yield some
+            some, began = [], time.monotonic()
+    if some:
+        yield some
 
 
 def _answer(found: Grouped, group: int) -> GroupFit:

@@ -187,6 +187,7 @@ def numbers_of(solved: Solved) -> dict[str, Any]:
         "estimated_gap": solved.evidence.gain,
         "evaluations": sum(_counts(solved)),
         "rows": solved.sizes,
+        "seconds": [solved.seconds] * len(solved.sizes),
     }
     if problem.sigma:
         numbers["chi_square"] = ends.value
@@ -222,13 +223,15 @@ def cells(
 
 
 _OWN = object()
-_OF_GROUP = ("status", "skipped", "message")
+_OF_GROUP = ("status", "skipped", "message", "seconds")
 
 
 def _own(fit: GroupFit, name: str) -> Any:
     """What is known of a group beside its numbers."""
     if name == "message":
         return "" if fit.status == "converged" else reason(fit)
+    if name == "seconds":
+        return None if fit.alone is None else fit.alone.run.seconds
     return {"status": fit.status, "rows": fit.rows.used, "skipped": fit.rows.skipped}.get(name)
 
 
@@ -296,12 +299,18 @@ class Csv:
     """A header, then a row per group: labels, rows, parameters with their errors, how good the fit is, the status."""
 
     def __init__(
-        self, stream: Any, of_outcome: Recorder, by: Sequence[str], names: Sequence[str], words: Words
-    ):
+        self,
+        stream: Any,
+        of_outcome: Recorder,
+        by: Sequence[str],
+        names: Sequence[str],
+        words: Words,
+        timing: bool,
+    ) -> None:
         self._stream, self._of_outcome, self._words = stream, of_outcome, words
         parameters = [part for name in names for part in (name, f"{name}.se")]
         tail = ("value", "residual_sd", "r_squared", "iterations", "status", "message")
-        self._names = ["rows", "skipped", *parameters, *tail]
+        self._names = ["rows", "skipped", *parameters, *tail, *(["seconds"] if timing else [])]
         stream.write(csv_line([*by, *self._names]))
 
     def __call__(self, fits: Sequence[GroupFit]) -> None:

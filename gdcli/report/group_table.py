@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from math import floor, isfinite, log10
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli.report import summary
@@ -17,7 +18,7 @@ from gdcli.report.faults import harmless, shorten
 from gdcli.report.fit_page import data_text, loss_text
 from gdcli.report.group_records import cells, group_of, reason
 from gdcli.report.machine import Words, labels
-from gdcli.report.numbers import amount, short
+from gdcli.report.numbers import amount, seconds, short
 from gdcli.report.page import Column, Glyphs, Line, fact, fits, pad
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _LONGEST_LABEL = 20
 _MOST_DIGITS = 9
 _ERROR_DIGITS = 2
+# Of a parameter with its error: -2.001 ± 0.027.
+_USUAL_WIDTH = 14
 
 
 class Asked(NamedTuple):
@@ -55,14 +58,17 @@ class Table:
         glyphs: Glyphs,
         of_outcome: Any,
         words: Words,
+        timing: bool = False,
     ) -> None:
         self._asked, self._show, self._width, self._glyphs = asked, show, width, glyphs
         self._of_outcome, self._words = of_outcome, words
+        self._began = perf_counter() if timing else None
         self._names = list(labels(asked.space))
         self._plus = "±" if glyphs.rule == "─" else "+-"
         self._kept: list[str] = []
         self._left_out: list[str] = []
         self._widths: list[int] = []
+        self._decimals: dict[str, int] = {}  # of each parameter, as the first groups need them
         self._failed: list[tuple[str, str]] = []
 
     def __call__(self, some: Sequence[GroupFit]) -> None:
@@ -72,9 +78,7 @@ class Table:
         if not self._kept:
             self._choose(columns)
             lines = self._head()
-        chosen = [columns[key] for key in self._kept]
-        known = self._widths or [0] * len(chosen)
-        self._widths = [max(w, column.width) for w, column in zip(known, chosen, strict=True)]
+        chosen = [self._fitted(k, columns[key]) for k, key in enumerate(self._kept)]
         if lines:
             lines += self._titles(chosen)
         roles = ["good" if fit.exit_code == 0 else "bad" for fit in some]
@@ -99,6 +103,8 @@ class Table:
         text = f"{amount(total, 'group')}: {good} fitted"
         if total > good:
             text += f", {total - good} failed"
+        if self._began is not None:
+            text += f" in {seconds(perf_counter() - self._began)}"
         lines.append([(text, "bad" if total > good else "good")])
         self._show(lines)
 
@@ -121,6 +127,22 @@ class Table:
             lines += fact("not shown", text, width)
         return [*lines, []]
 
+    def _fitted(self, k: int, column: Column) -> Column:
+        """Return a column whose cells fit the page: it grows while there is room, then cells lose digits."""
+        room = self._width - sum(self._widths) - 2 * (len(self._widths) - 1)
+        grown = min(column.width, max(self._widths[k], self._widths[k] + room))
+        self._widths[k] = max(self._widths[k], grown)
+        most = self._widths[k]
+        if column.width <= most:
+            return column
+        return column._replace(
+            cells=[c if columns_of(c) <= most else self._less(c, most) for c in column.cells]
+        )
+
+    def _less(self, cell: str, most: int) -> str:
+        value, mark, _ = cell.partition(f" {self._plus} ")
+        return f"{float(value):.3g}" if mark else f"{cell[: most - 3]}..."
+
     def _titles(self, chosen: Sequence[Column]) -> list[Line]:
         titles = [pad(column.title, w, column.left) for column, w in zip(chosen, self._widths, strict=True)]
         lines: list[Line] = [[("  ".join(titles), "title")]]
@@ -131,7 +153,7 @@ class Table:
 
     def _choose(self, columns: dict[str, Column]) -> None:
         """Choose the columns: what does not fit is left out, how good the fit is first, then the last parameters."""
-        kept = dict(columns)
+        kept = {key: _wide(column) if key in self._names else column for key, column in columns.items()}
         for key in ("residual_sd", "r_squared", *reversed(self._names[1:])):
             if fits(kept.values(), self._width):
                 break
@@ -139,6 +161,7 @@ class Table:
                 del kept[key]
                 self._left_out.insert(0, columns[key].title)
         self._kept = list(kept)
+        self._widths = [column.width for column in kept.values()]
 
     def _columns(self, some: Sequence[GroupFit]) -> dict[str, Column]:
         """All columns by name: labels, rows, parameters, how good the fit is, status."""
@@ -153,7 +176,10 @@ class Table:
             columns[f"by {column}"] = Column(_cut(column), texts, left=is_text)
         columns["n"] = Column("rows", [str(fit.rows.used) for fit in some])
         for k, name in enumerate(self._names):
-            texts = _with_errors(by_column[2 * k], by_column[2 * k + 1], self._plus)
+            values, errors = by_column[2 * k], by_column[2 * k + 1]
+            if name not in self._decimals:
+                self._decimals[name] = _usual(errors)
+            texts = _with_errors(values, errors, self._decimals[name], self._plus)
             columns[name] = Column(f"{name} {self._plus} error", texts)
         for key, title, values in (
             ("residual_sd", "resid. sd", by_column[-2]),
@@ -161,8 +187,13 @@ class Table:
         ):
             if any(value is not None for value in values):
                 columns[key] = Column(title, [_few(value, key) for value in values])
-        columns["status"] = Column("status", [fit.status for fit in some], left=True)
+        columns["status"] = Column(pad("status", 10, left=True), [fit.status for fit in some], left=True)
         return columns
+
+
+def _wide(column: Column) -> Column:
+    """A column of a parameter as wide as later groups may need it."""
+    return column._replace(title=pad(column.title, _USUAL_WIDTH))
 
 
 def _cut(text: str) -> str:
@@ -188,10 +219,16 @@ def _few(value: float | None, key: str) -> str:
     return f"{value:.4f}" if abs(value) < 1000.0 else f"{value:.3g}"
 
 
-def _with_errors(values: Sequence[float | None], errors: Sequence[float | None], plus: str) -> list[str]:
-    """The cells of a parameter: as many decimals for all as the smaller errors need."""
+def _usual(errors: Sequence[float | None]) -> int:
+    """As many decimals as the smaller errors need."""
     sizes = sorted(e for e in errors if e is not None and isfinite(e) and e > 0.0)
-    decimals = _decimals(sizes[len(sizes) // 4]) if sizes else 0
+    return _decimals(sizes[len(sizes) // 20]) if sizes else 0
+
+
+def _with_errors(
+    values: Sequence[float | None], errors: Sequence[float | None], decimals: int, plus: str
+) -> list[str]:
+    """The cells of a parameter, with so many decimals where these show enough."""
     form = f"{{:.{decimals}f}} {plus} {{:.{decimals}f}}"
     least, most = 10.0 ** (_ERROR_DIGITS - 1 - decimals), 10.0 ** (_MOST_DIGITS - decimals)
     found = []
