@@ -30,6 +30,7 @@ SCRIPTS = {
     "reading.py": "Reading data, imports included: bars 5 times faster epochs, twice the rows within 20 MB",
     "pipes.py": "Streams of problems: bars 1500 a second and core, 20 times a shell loop, --jobs 2 at 1.7 times one",
     "checkpoints.py": "A checkpoint every second: bar 2 % of a run",
+    "groups.py": "Many small fits, `gd fit --by` against a loop over scipy's curve_fit: bar 10 times faster",
     "auto_constants.py": "The constants of auto, each varied by 2 either way",
 }
 

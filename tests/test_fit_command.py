@@ -420,6 +420,7 @@ def test_the_examples_of_the_help_work(example: str, place: Path) -> None:
         pytest.importorskip("gdcli.fitting.stochastic")
     decay = (place / "decay.csv").read_text().replace("t,", "x,", 1)
     (place / "decay.csv").write_text(decay)
+    shutil.copy(ROOT / "docs" / "sites.csv", place)
     (place / "runs").mkdir()
     for k in (1, 2):
         rows = "".join(

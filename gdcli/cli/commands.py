@@ -222,7 +222,7 @@ COMMANDS: dict[str, Command] = {
                 "gd fit 'y ~ X @ w + b' 'runs/*.csv' --columns 'X=x*' --print w,w.se",
                 "gd fit 't ~ a*x + b' clicks.csv --loss logistic --batch-size 32 --epochs 5",
                 "zcat big.csv.gz | gd fit 'y ~ a*x + b' --predict - > fitted.csv",
-                "gd fit 'y ~ a + b*t' sites.csv --by site,year --format jsonl",
+                "gd fit 'y ~ a + b*t' sites.csv --by site,year",
             ),
         ),
         Command(
