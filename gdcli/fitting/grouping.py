@@ -18,7 +18,7 @@ from gdcli.fitting.prepare import Plan, Prepared, columns_of, number_of, read_re
 from gdcli.fitting.request import FitRequest
 
 if TYPE_CHECKING:
-    from gdcli.data.parts import Label
+    from gdcli.data.parts import Label, Labels
     from gdcli.data.source import Table
     from gdcli.data.spool import Columns
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class Grouped:
     """Rows in groups, numbered from 0 in the order in which the groups appear in the data.
 
-    ``columns`` name what groups rows, ``keys`` has the labels of each group. ``starts`` (groups + 1) tells which places
-    in ``order`` have the numbers of its rows; without ``order`` these are the rows themselves.
+    ``columns`` name what groups rows, ``keys`` has the labels of each group, ``sizes`` how many rows. ``starts`` tells
+    which places in ``order`` have the numbers of its rows; without ``order`` these are the rows themselves.
     """
 
     plan: Plan
@@ -37,6 +37,7 @@ class Grouped:
     left_out: Sequence[LeftOut]
     data: Columns
     starts: Any
+    sizes: Sequence[int]
     order: Any
     place: Callable[[int], str]
 
@@ -55,8 +56,8 @@ class Grouped:
 
     def count(self, group: int) -> RowCount:
         """Return how many rows of a group are used and skipped."""
-        left = self.left_out[group]
-        return RowCount(int(self.starts[group + 1] - self.starts[group]), left.skipped, left.places)
+        left, used = self.left_out[group], self.sizes[group]
+        return RowCount(used, left.skipped, left.places)
 
     def prepared(self, group: int) -> Prepared:
         """Return the fit of one group, as if its rows were all. Raises what is wrong with them."""
@@ -124,20 +125,30 @@ def _check_columns(by: Sequence[str], names: Sequence[str], titles: Sequence[str
 
 def _numbered(groups: Groups, given: Mapping[str, Any]) -> Any:
     """Return the number of the group of each row of columns at hand."""
-    from gdcli.data.objects import as_label
-    from gdcli.data.parts import coded
-
     labels = []
     for name in groups.columns:
         column = given[name]
-        values = column.tolist() if hasattr(column, "tolist") else list(column)
-        labels.append(coded(map(as_label, values)))
+        labels.append(_labels(column))
         if None in labels[-1].values:
             at = labels[-1].codes.tolist().index(labels[-1].values.index(None))
             raise DataError(f"row {at + 1} has no {name}", "each row must say to which group it belongs")
     if len({len(column.codes) for column in labels}) > 1:
         raise DataError("the columns are not arrays of one length")
     return groups.of(labels, 0, lambda row: row)
+
+
+def _labels(column: Any) -> Labels:
+    """Return the labels of a column at hand."""
+    import numpy as np
+
+    from gdcli.data.objects import as_label
+    from gdcli.data.parts import Labels, coded
+
+    if not isinstance(column, np.ndarray):
+        return coded(map(as_label, column))
+    distinct, first, inverse = np.unique(column, return_index=True, return_inverse=True)
+    found = coded(map(as_label, distinct[np.argsort(first)].tolist()))
+    return Labels(found.values, found.codes[np.argsort(np.argsort(first))][inverse.reshape(-1)])
 
 
 def _sorted(plan: Plan, groups: Groups, data: Columns, place: Callable[[int], str]) -> Grouped:
@@ -158,6 +169,7 @@ def _sorted(plan: Plan, groups: Groups, data: Columns, place: Callable[[int], st
         [groups.left_out.get(k, LeftOut()) for k in ranked],
         data,
         starts,
+        np.diff(starts).tolist(),
         order,
         place,
     )

@@ -36,19 +36,25 @@ MOST_ITERATIONS = 200
 
 
 class GroupFit(NamedTuple):
-    """The fit of one group: ``group`` has its labels by column, ``number`` counts from 0 in the order of the data.
+    """The fit of one group: ``key`` has its labels in ``columns``, ``number`` counts from 0 in the order of the data.
 
     There is an ``outcome`` or the ``fault`` in its way. An outcome that was solved with many others is at place ``at``
     of ``solved``, and made when it is asked for.
     """
 
     number: int
-    group: dict[str, Label]
+    columns: tuple[str, ...]
+    key: tuple[Label, ...]
     rows: RowCount
     fault: GdError | None = None
     alone: FitOutcome | None = None
     solved: Solved | None = None
     at: int = 0
+
+    @property
+    def group(self) -> dict[str, Label]:
+        """The labels by column."""
+        return dict(zip(self.columns, self.key, strict=True))
 
     @property
     def outcome(self) -> FitOutcome | None:
@@ -110,11 +116,14 @@ def _window(
     if at_once:
         for solved, groups in _at_once(found, settings, first, stop):
             for at, group in enumerate(groups):
-                answers[group] = _answer(found, group)._replace(solved=solved, at=at)
+                answers[group] = GroupFit(*_known(found, group), None, None, solved, at)
+    if len(answers) == stop - first:
+        yield [answers[group] for group in range(first, stop)]
+        return
     some: list[GroupFit] = []
     began = time.monotonic()
     for group in range(first, stop):
-        some.append(answers.pop(group) if group in answers else _alone(found, settings, group))
+        some.append(answers[group] if group in answers else _alone(found, settings, group))
         if time.monotonic() - began > PATIENCE:
             yield some
             some, began = [], time.monotonic()
@@ -122,14 +131,14 @@ def _window(
         yield some
 
 
-def _answer(found: Grouped, group: int) -> GroupFit:
-    labels = dict(zip(found.columns, found.keys[group], strict=True))
-    return GroupFit(group, labels, found.count(group))
+def _known(found: Grouped, group: int) -> tuple[int, tuple[str, ...], tuple[Label, ...], RowCount]:
+    """What is known of a group before it is fitted."""
+    return group, found.columns, found.keys[group], found.count(group)
 
 
 def _alone(found: Grouped, settings: FitSettings, group: int) -> GroupFit:
     """Solve one group by itself; what is wrong with it is its answer."""
-    answer = _answer(found, group)
+    answer = GroupFit(*_known(found, group))
     try:
         return answer._replace(alone=solve(found.prepared(group), settings))
     except GdError as fault:

@@ -123,10 +123,10 @@ def _varying(
                 own[0] if length is None else ["[" + ", ".join(v) + "]" for v in zip(*own, strict=True)],
             )
     for i in range(space.size):
-        for j in range(space.size):
-            if i != j:
-                path = ("correlation", space.label(i), space.label(j))
-                yield path, _texts(statistics.correlation[i, j], at)
+        for j in range(i):
+            both = _texts(statistics.correlation[i, j], at)
+            for a, b in ((i, j), (j, i)):
+                yield ("correlation", space.label(a), space.label(b)), both
     yield ("rows", "used"), [str(fit.rows.used) for fit in fits]
     yield ("rows", "skipped"), [str(fit.rows.skipped) for fit in fits]
     yield ("warnings",), [dumps([fit.rows.told] if fit.rows.skipped else []) for fit in fits]

@@ -143,6 +143,8 @@ class JsonLines:
 
 def csv_cell(value: Any) -> str:
     """Return one cell as RFC 4180 wants it."""
+    if isinstance(value, float):
+        return repr(value)
     text = _cell(value)
     if any(character in text for character in ',"\r\n'):
         text = '"' + text.replace('"', '""') + '"'

@@ -6,15 +6,15 @@ method with the exact Hessian, judged by the misfit. Each problem has its own ra
 and ends by itself; only the arithmetic is done for all of them together. So a problem goes the way that it would go
 alone, and ends where it would end, up to rounding.
 
-What is not plain here is not decided here: a problem whose Jacobian is nearly singular, whose step is refused down to
-rounding, that flees to infinity or whose Hessian is not positive at the end is *given up*, and whoever asked solves it
-alone.
+A run ends at a relative offset of 1e-13: the parameters are off by that part of their standard errors. What is not
+plain here is not decided here: a problem whose Jacobian is nearly singular, whose step is refused down to rounding,
+that flees to infinity or whose Hessian is not positive at the end is *given up*, and whoever asked solves it alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gdcli.solvers.fit_ends import BETTER, CLOSE, MAX_POLISH, ROUNDING
 from gdcli.solvers.least_squares import (
@@ -44,7 +44,12 @@ from gdcli.solvers.trust_region import LENGTH_ACCURACY
 from gdcli.solvers.walk import FLIGHT
 
 # A problem with a column of the Jacobian that is, but for this part of its length, made up of the others is given up.
-INDEPENDENT = 1e-6
+# On its way a damped step may pass such a place; the end is held to more.
+INDEPENDENT = 1e-9
+# The relative offset at which a problem is at its end; the rounding of the residuals is about 1e-16.
+END = 1e-13
+# So many of the problems must be over before the others are gathered: to gather costs about as much as to take along.
+_GATHERED = 1 / 8
 
 
 class ManyResiduals(Protocol):
@@ -96,11 +101,15 @@ class Ends:
 
 @dataclass(slots=True)
 class _State:
-    """Problems under way; the last axis of every array counts them. ``tries`` counts last steps that did not help."""
+    """Problems under way; the last axis of every array counts them.
+
+    ``Q`` are the orthogonal columns of the Jacobian, J = Q R. ``tries`` counts last steps that did not help. A Hessian
+    is ``known`` from a point that was close, and ``fresh`` where that is the present one.
+    """
 
     index: Any
     x: Any
-    J: Any
+    Q: Any
     R: Any
     target: Any
     rest: Any
@@ -111,6 +120,7 @@ class _State:
     horizon: Any
     hessian: Any
     known: Any
+    fresh: Any
     iterations: Any
     refusals: Any
     tries: Any
@@ -147,12 +157,12 @@ def solve_many(residuals: ManyResiduals, x0: Any, most: int, tol: float) -> Ends
         state = _start(residuals, x0)
         ends = _nowhere(residuals.size, residuals.groups)
         while len(state.index):
-            over = _over(state, most, OFFSET_TOL * tol)
-            if over.any():
+            over = _over(state, most, max(END, OFFSET_TOL * tol))
+            if over.sum() > _GATHERED * len(over) or over.all():
                 _record(ends, residuals, state, over)
                 state, residuals = state.take(~over), residuals.take(~over)
                 continue
-            _pass(residuals, state)
+            _pass(residuals, state, over)
     return ends
 
 
@@ -189,7 +199,7 @@ def _start(residuals: ManyResiduals, x0: Any) -> _State:
     x = np.array(x0, dtype=float)
     J, r = residuals.linear(x)
     value = dots(r, r)
-    R, target, rest = triangles(J.copy(), r)
+    R, target, rest = triangles(J, r)
     scale = np.sqrt((R**2).sum(axis=0))
     size = np.sqrt(((scale * x) ** 2).sum(axis=0))
     newton = np.sqrt(((scale * solve_upper(R, -target)) ** 2).sum(axis=0))
@@ -201,7 +211,7 @@ def _start(residuals: ManyResiduals, x0: Any) -> _State:
     return _State(
         index=np.arange(g),
         x=x,
-        J=J,
+        Q=J,
         R=R,
         target=target,
         rest=rest,
@@ -212,6 +222,7 @@ def _start(residuals: ManyResiduals, x0: Any) -> _State:
         horizon=FLIGHT * radius,
         hessian=np.zeros((p, p, g)),
         known=np.zeros(g, dtype=bool),
+        fresh=np.zeros(g, dtype=bool),
         iterations=zeros(),
         refusals=zeros(),
         tries=zeros(),
@@ -259,7 +270,7 @@ def _record(ends: Ends, residuals: ManyResiduals, state: _State, over: Any) -> N
     there = np.flatnonzero(over & ~state.given_up)
     if not len(there):
         return
-    _know_hessians(residuals, state, there)
+    _know_hessians(residuals, state, there[~state.fresh[there]])
     index = state.index[there]
     ends.solved[index] = True
     for name in ("x", "R", "target", "rest", "value", "start_value", "hessian", "iterations"):
@@ -272,15 +283,17 @@ def _record(ends: Ends, residuals: ManyResiduals, state: _State, over: Any) -> N
 
 def _know_hessians(residuals: ManyResiduals, state: _State, which: Any) -> None:
     """Have the Hessians of some problems at their points."""
-    new = which[~state.known[which]]
-    if len(new):
-        state.hessian[..., new] = residuals.take(new).hessians(state.x[:, new])
-        state.known[new] = True
-        state.hessians[new] += 1
+    if len(which):
+        state.hessian[..., which] = residuals.take(which).hessians(state.x[:, which])
+        state.known[which] = state.fresh[which] = True
+        state.hessians[which] += 1
 
 
-def _pass(residuals: ManyResiduals, state: _State) -> None:
-    """Try one step of every problem."""
+def _pass(residuals: ManyResiduals, state: _State, over: Any) -> None:
+    """Try one step of every problem that is not over.
+
+    Once a problem is close its Hessian hardly changes, so that of the first close point serves for all last steps.
+    """
     import numpy as np
 
     misfit = state.misfit
@@ -288,44 +301,45 @@ def _pass(residuals: ManyResiduals, state: _State) -> None:
     step = solve_upper(state.R, -state.target)  # Gauss and Newton's
     length = np.sqrt(((state.scale * step) ** 2).sum(axis=0))
     predicted = np.zeros(len(state.index))
-    far = np.flatnonzero(~close)
+    far = np.flatnonzero(~close & ~over)
     if len(far):
         _propose(residuals, state, far, step, length, predicted)
-    ending = np.flatnonzero(close & (state.tries == 0))
+    ending = np.flatnonzero(close & ~over & (state.tries == 0))
     if len(ending):
-        _know_hessians(residuals, state, ending)
+        _know_hessians(residuals, state, ending[~state.known[ending]])
         step[:, ending] = _newton(state, ending)
     x = state.x + step
     J, r = residuals.linear(x)
     value = dots(r, r)
-    kept = J.copy()
     R, target, rest = triangles(J, r)
-    state.trials += 1
+    state.trials += ~over
     finite = np.isfinite(R).all(axis=(0, 1)) & np.isfinite(value)
     ratio = np.where(finite & (predicted > 0.0), (state.value - value) / predicted, -np.inf)
     better = (value <= state.value * (1.0 + CLOSE)) & (np.sqrt((target**2).sum(axis=0)) <= BETTER * misfit)
-    accepted = finite & np.where(close, better, ratio > ACCEPTABLE)
-    _adapt(state, close, ratio, length)
+    accepted = finite & ~over & np.where(close, better, ratio > ACCEPTABLE)
+    _adapt(state, close | over, ratio, length)
     stuck = (x == state.x).all(axis=0) | (predicted <= 4.0 * ROUNDING * state.value)
-    state.given_up |= ~close & ~accepted & stuck
+    state.given_up |= ~close & ~over & ~accepted & stuck
     state.given_up |= accepted & _is_doubtful(R, np.sqrt((R**2).sum(axis=0)))
-    state.refusals = np.where(accepted, 0, state.refusals + ~close)
-    state.tries = np.where(accepted, 0, state.tries + close)
+    state.refusals = np.where(accepted, 0, state.refusals + (~close & ~over))
+    state.tries = np.where(accepted, 0, state.tries + (close & ~over))
     state.polished += accepted & close
     state.iterations += accepted
-    state.known &= ~accepted
-    _arrive(state, accepted, {"x": x, "J": kept, "R": R, "target": target, "rest": rest, "value": value})
+    state.known &= ~(accepted & ~close)
+    state.fresh &= ~accepted
+    _arrive(state, accepted, {"x": x, "Q": J, "R": R, "target": target, "rest": rest, "value": value})
 
 
 def _arrive(state: _State, accepted: Any, there: dict[str, Any]) -> None:
     """Go on from where the accepted steps led."""
     import numpy as np
 
+    whole = accepted.all()
     for name, new in there.items():
-        if accepted.all():
+        if whole:
             setattr(state, name, new)
         else:
-            getattr(state, name)[..., accepted] = new[..., accepted]
+            np.copyto(getattr(state, name), new, where=accepted)
     state.scale = np.where(accepted, np.maximum(state.scale, state.columns), state.scale)
 
 
@@ -335,17 +349,17 @@ def _propose(
     """Put in place the steps, their lengths and the falls that they promise of problems that are not close."""
     import numpy as np
 
-    here = state if len(far) == len(state.index) else state.take(far)
-    some = residuals if len(far) == len(state.index) else residuals.take(far)
+    whole = len(far) == len(state.index)
+    here = _Here.of(state, slice(None) if whole else far)
+    some = residuals if whole else residuals.take(far)
     mine, size = step[:, far], length[far]
     out = np.flatnonzero(~(size <= here.radius))
     basis = None
     if len(out):
-        w, V, shift = _to_the_boundary(state, here, far, out, mine, size)
-        basis = w, V, shift
+        basis = _to_the_boundary(here, out, mine, size)
     change = product(here.R, mine)
     predicted[far] = -(change * (2.0 * here.target + change)).sum(axis=0)
-    bend = (here.J * some.bends(here.x, mine)).sum(axis=1)
+    bend = transposed_product(here.R, np.einsum("png,ng->pg", here.Q, some.bends(here.x, mine)))
     state.products[far] += 1
     aside = -0.5 * _damped(here, bend, out, basis)
     small = np.sqrt(((here.scale * aside) ** 2).sum(axis=0)) <= BEND * size
@@ -353,7 +367,22 @@ def _propose(
     length[far] = size
 
 
-def _to_the_boundary(state: _State, here: _State, far: Any, out: Any, step: Any, length: Any) -> Any:
+class _Here(NamedTuple):
+    """What a step is made of."""
+
+    x: Any
+    Q: Any
+    R: Any
+    target: Any
+    scale: Any
+    radius: Any
+
+    @classmethod
+    def of(cls, state: _State, which: Any) -> _Here:
+        return cls(*(getattr(state, name)[..., which] for name in cls._fields))
+
+
+def _to_the_boundary(here: _Here, out: Any, step: Any, length: Any) -> Any:
     """Replace the steps that are too long; return the eigenvalues, eigenvectors and shifts of their damping."""
     import numpy as np
 
@@ -361,15 +390,14 @@ def _to_the_boundary(state: _State, here: _State, far: Any, out: Any, step: Any,
     A = R / scale
     w, V = eigen(np.einsum("kig,kjg->ijg", A, A))
     q = np.einsum("ijg,ig->jg", V, transposed_product(A, here.target[:, out]))
-    state.given_up[far[out[~(w[0] > 1e-14 * w[-1])]]] = True
-    y, shift = secular_shifts(np.maximum(w, 1e-300), q, here.radius[out], LENGTH_ACCURACY)
+    y, shift = secular_shifts(np.maximum(w, 0.0), q, here.radius[out], LENGTH_ACCURACY)
     moved = np.einsum("ijg,jg->ig", V, y)
     step[:, out] = moved / scale
     length[out] = np.sqrt((moved**2).sum(axis=0))
     return w, V, shift
 
 
-def _damped(here: _State, g: Any, out: Any, basis: Any) -> Any:
+def _damped(here: _Here, g: Any, out: Any, basis: Any) -> Any:
     """Return z with ``(J'J + shift D**2) z = g``."""
     import numpy as np
 

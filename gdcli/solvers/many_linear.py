@@ -12,6 +12,9 @@ from typing import Any
 # Up to this size eigenvalues come from Jacobi's rotations, above from LAPACK.
 _ROTATED = 4
 _SWEEPS = 12
+# An entry off the diagonal below this part of its neighbours on it turns the eigenvectors no further, and changes the
+# eigenvalues by its square.
+_TURNED = 1e-13
 _MAX_SECULAR = 80
 
 
@@ -25,8 +28,8 @@ def dots(a: Any, b: Any) -> Any:
 def triangles(J: Any, r: Any) -> tuple[Any, Any, Any]:
     """Return ``R`` (p, p, g), ``target`` (p, g) and ``rest`` (g,) with ``|r + J d|**2 = |R d + target|**2 + rest**2``.
 
-    ``J`` has shape (p, n, g) and ``r`` (n, g); both are overwritten. Modified Gram-Schmidt with the residuals as one
-    more column, which is as accurate as Householder's reflections (Bjorck, BIT 7, 1967).
+    ``J`` has shape (p, n, g) and ``r`` (n, g); both are overwritten, J by the orthogonal columns. Modified Gram-Schmidt
+    with the residuals as one more column, which is as accurate as Householder's reflections (Bjorck, BIT 7, 1967).
     """
     import numpy as np
 
@@ -131,13 +134,14 @@ def _rotated(A: Any) -> tuple[Any, Any]:
     V = np.zeros_like(A)
     V[range(p), range(p)] = 1.0
     for _ in range(_SWEEPS):
-        size = max((abs(A[i, j]).max(initial=0.0) for i in range(p) for j in range(i)), default=0.0)
-        if not size > 0.0:
-            break
+        turned = False
         for i in range(p):
             for j in range(i + 1, p):
                 off = A[i, j].copy()
-                tiny = abs(off) <= 1e-17 * np.sqrt(abs(A[i, i] * A[j, j]))
+                tiny = abs(off) <= _TURNED * np.sqrt(abs(A[i, i] * A[j, j]))
+                if tiny.all():
+                    continue
+                turned = True
                 safe = np.where(tiny, 1.0, off)
                 tau = (A[j, j] - A[i, i]) / (2.0 * safe)
                 t = np.where(tau >= 0.0, 1.0, -1.0) / (abs(tau) + np.sqrt(1.0 + tau * tau))
@@ -146,7 +150,7 @@ def _rotated(A: Any) -> tuple[Any, Any]:
                 s = t * c
                 A[i, i] -= t * off
                 A[j, j] += t * off
-                A[i, j] = A[j, i] = 0.0
+                A[i, j] = A[j, i] = np.where(tiny, off, 0.0)
                 for k in range(p):
                     if k not in (i, j):
                         a, b = A[i, k].copy(), A[j, k].copy()
@@ -154,6 +158,8 @@ def _rotated(A: Any) -> tuple[Any, Any]:
                         A[j, k] = A[k, j] = s * a + c * b
                     a, b = V[k, i].copy(), V[k, j].copy()
                     V[k, i], V[k, j] = c * a - s * b, s * a + c * b
+        if not turned:
+            break
     return np.stack([A[i, i] for i in range(p)]), V
 
 
