@@ -11,6 +11,7 @@ import unicodedata
 
 from gdcli.errors import GdError, Span
 
+_FIRST_MARK = "\u0300"  # characters before it take one column each
 LONGEST = 1000  # characters of a message; also of a span's text in machine output
 
 
@@ -31,7 +32,9 @@ def _visible(character: str) -> str:
 
 def columns(text: str) -> int:
     """Return how many terminal columns a harmless ``text`` takes."""
-    return len(text) if text.isascii() else sum(_columns(character) for character in text)
+    if text.isascii() or max(text) < _FIRST_MARK:
+        return len(text)
+    return sum(_columns(character) for character in text)
 
 
 def _columns(character: str) -> int:

@@ -7,6 +7,7 @@ is not finite is null in JSON and ``inf``, ``-inf`` or ``nan`` in CSV.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from json import dumps
 from math import isfinite
@@ -141,12 +142,15 @@ class JsonLines:
         self._line(self._words.result(outcome, self._timing))
 
 
+_QUOTED = re.compile('[,"\\r\\n]')
+
+
 def csv_cell(value: Any) -> str:
     """Return one cell as RFC 4180 wants it."""
     if isinstance(value, float):
         return repr(value)
     text = _cell(value)
-    if any(character in text for character in ',"\r\n'):
+    if _QUOTED.search(text):
         text = '"' + text.replace('"', '""') + '"'
     return text
 
