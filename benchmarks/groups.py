@@ -2,10 +2,10 @@
 
     python benchmarks/groups.py [groups]
 
-10 000 groups of 20 rows of ``a*exp(-b*x) + c`` with noise, all from the start (1, 1, 0). In process both get arrays that
-are in memory; the whole command reads a CSV file and writes a line per group, and so does a script with the loop (polars
-reads its file, and its groups stand together). Times are those of the processor, so that they mean the same on a crowded
-machine. Bar: 10 times faster than the loop.
+10 000 groups of 20 rows of ``a*exp(-b*x) + c`` with noise, all from the start (1, 1, 0). In process both get arrays
+that are in memory; the whole command reads a CSV file and writes a line per group, and so does a script with the loop
+(polars reads its file). Times are those of the processor, so that they mean the same on a crowded machine. Bar: 10
+times faster than the loop.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -212,6 +213,22 @@ def test_a_pipe(place: Path) -> None:
     assert done.returncode == 8
     assert "data          standard input: 15 rows" in done.stdout
     assert "C d: standard input:10:7: column t: the cell is empty" in done.stdout
+
+
+def test_an_interrupt_keeps_what_is_done(place: Path) -> None:
+    """Ctrl-C ends the stream after whole lines, with code 130."""
+    words = [MODEL, "decays.csv", "--start", "auto", "--by", "g", "--format", "jsonl"]
+    command = [sys.executable, "-c", "from gdcli.cli.app import main; main()", "fit", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert 1 <= len(answers(first + rest)) < 40
+    assert "groups in " in told or "group in " in told
 
 
 # -- codes and refusals --------------------------------------------------------------------------------------------

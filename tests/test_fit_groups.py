@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gdcli import api
+from gdcli.data import spool
 from gdcli.errors import DataError, GdError, UsageError
 from gdcli.fitting import groups as grouped_fits
 from gdcli.fitting.groups import GroupFit
@@ -34,7 +36,7 @@ def numbers(seed: int, sizes: list[int], noise: float = 0.05) -> dict[str, Any]:
     mixed = [rows[i] for i in order]
     return {
         "g": [row[0] for row in mixed],
-        **{name: np.array([row[k] for row in mixed]) for k, name in enumerate(("x", "y", "w"), 1)},
+        **{name: np.array([float(row[k]) for row in mixed]) for k, name in enumerate(("x", "y", "w"), 1)},
     }
 
 
@@ -263,3 +265,24 @@ def test_columns_may_group_and_be_in_the_model() -> None:
     assert [fit.status for fit in found] == ["converged", "converged"]
     assert found[0].outcome is not None
     assert found[0].outcome.point["a"] == pytest.approx(1.0)
+
+
+def test_data_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = numbers(6, [15, 9, 20, 12])
+    file = tmp_path / "rows.csv"
+    names = list(data)
+    rows = zip(*(data[name] for name in names), strict=True)
+    file.write_text(
+        ",".join(names)
+        + "\n"
+        + "".join(f"{g},{float(x)!r},{float(y)!r},{float(w)!r}\n" for g, x, y, w in rows)
+    )
+    at_hand = fits(data, start="a=1,b=1,c=0")
+    monkeypatch.setitem(spool.gather.__kwdefaults__, "memory", 100)
+    on_disk = list(api.fit_groups(DECAY, str(file), "g", "a=1,b=1,c=0", spool=str(tmp_path)))
+    assert [fit.key for fit in on_disk] == [fit.key for fit in at_hand]
+    for one, other in zip(on_disk, at_hand, strict=True):
+        assert one.outcome is not None
+        assert other.outcome is not None
+        assert_same(one.outcome, other.outcome)
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]

@@ -95,12 +95,10 @@ def grouped(
 
     if request.data is not None:
         _check_columns(request.by, list(request.data), ())
-        own = {name: column for name, column in request.data.items() if name not in request.by}
-        numbers = _numbered(groups, request.data)
-        wanted = asked.wanted([*own, *request.by])
-        numeric = own | {name: request.data[name] for name in wanted if name in request.by}
-        with columns_of(numeric | {"": numbers}) as data:
-            yield _sorted(shared([name for name in numeric if name]), groups, data, number_of)
+        plan = shared(list(request.data))
+        used = {name: request.data[name] for name in asked.wanted(list(request.data))}
+        with columns_of(used | {"": _numbered(groups, request.data)}) as data:
+            yield _sorted(plan, groups, data, number_of)
         return
     from gdcli.data.source import open_table
     from gdcli.data.spool import gather
