@@ -100,7 +100,7 @@ def stages(file: Path) -> list[list[str]]:
     from gdcli.fitting.grouping import grouped
     from gdcli.fitting.groups import fit_groups
     from gdcli.fitting.request import request_from
-    from gdcli.report import group_records
+    from gdcli.report import group_writers
     from gdcli.report.fit_records import FIT
 
     request, settings = request_from(MODEL, str(file), START, {"by": "g"})
@@ -117,9 +117,9 @@ def stages(file: Path) -> list[list[str]]:
             began = note("reading and grouping", began)
             fits = [fit for some in fit_groups(found, settings) for fit in some]
             began = note("fitting, certificates, errors", began)
-        group_records.Lines(io.StringIO(), lambda outcome: FIT.result(outcome, False))(fits)
+        group_writers.Lines(io.StringIO(), lambda outcome: FIT.result(outcome, False))(fits)
         began = note("writing JSON lines", began)
-        group_records.Csv(
+        group_writers.Csv(
             io.StringIO(), lambda outcome: FIT.result(outcome, False), ["g"], ["a", "b", "c"], FIT, False
         )(fits)
         note("writing csv", began)

@@ -75,7 +75,7 @@ def run(values: dict[str, Any]) -> int:
 def _writer(values: dict[str, Any], found: Grouped, stream: TextIO) -> Any:
     """Return what shows the answers in the format that was asked for."""
     from gdcli.cli.receipts import stamped
-    from gdcli.report import group_records
+    from gdcli.report import group_writers
     from gdcli.report.fit_records import FIT
     from gdcli.report.machine import check_names, labels
     from gdcli.report.tables import is_terminal
@@ -86,13 +86,13 @@ def _writer(values: dict[str, Any], found: Grouped, stream: TextIO) -> Any:
     of_outcome = partial(_record, words.result, timing)
     if values["print"]:
         check_names(values["print"], problem, words)
-        return group_records.Selected(stream, of_outcome, values["print"], words)
+        return group_writers.Selected(stream, of_outcome, values["print"], words)
     if form == "jsonl":
-        return group_records.Lines(stream, of_outcome)
+        return group_writers.Lines(stream, of_outcome)
     if form == "json":
-        return group_records.Whole(stream, of_outcome, found.columns)
+        return group_writers.Whole(stream, of_outcome, found.columns)
     if form == "csv":
-        return group_records.Csv(stream, of_outcome, found.columns, list(labels(space)), words, timing)
+        return group_writers.Csv(stream, of_outcome, found.columns, list(labels(space)), words, timing)
     from gdcli.report.group_table import Asked, Table
     from gdcli.report.page import PLAIN, plain_text
     from gdcli.report.tables import WIDTH, glyphs_of, show, width_of

@@ -13,13 +13,12 @@ that flees to infinity or whose Hessian is not positive at the end is *given up*
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from gdcli.solvers.fit_ends import BETTER, CLOSE, MAX_POLISH, ROUNDING
 from gdcli.solvers.least_squares import (
     ACCEPTABLE,
-    BEND,
     FIRST_RADIUS,
     GOOD,
     GROWTH,
@@ -29,18 +28,8 @@ from gdcli.solvers.least_squares import (
     POOR,
     SHORTER,
 )
-from gdcli.solvers.many_linear import (
-    cholesky,
-    dots,
-    eigen,
-    product,
-    secular_shifts,
-    solve_transposed,
-    solve_upper,
-    transposed_product,
-    triangles,
-)
-from gdcli.solvers.trust_region import LENGTH_ACCURACY
+from gdcli.solvers.many_linear import dots, solve_upper, triangles
+from gdcli.solvers.many_steps import ManyResiduals, State, know_hessians, newton, propose
 from gdcli.solvers.walk import FLIGHT
 
 # A problem with a column of the Jacobian that is, but for this part of its length, made up of the others is given up.
@@ -50,29 +39,6 @@ INDEPENDENT = 1e-9
 END = 1e-13
 # So many of the problems must be over before the others are gathered: to gather costs about as much as to take along.
 _GATHERED = 1 / 8
-
-
-class ManyResiduals(Protocol):
-    """The residuals of g problems of n rows and p parameters. Points have shape (p, g)."""
-
-    size: int
-    groups: int
-
-    def linear(self, x: Any) -> tuple[Any, Any]:
-        """Return the Jacobians (p, n, g) and the residuals (n, g), new arrays; rows that do not count are zero."""
-        ...
-
-    def bends(self, x: Any, v: Any) -> Any:
-        """Return the second derivatives of the residuals along directions, (n, g)."""
-        ...
-
-    def hessians(self, x: Any) -> Any:
-        """Return the Hessians of the sums of squares, (p, p, g)."""
-        ...
-
-    def take(self, which: Any) -> ManyResiduals:
-        """Return some of the problems."""
-        ...
 
 
 @dataclass(slots=True)
@@ -97,53 +63,6 @@ class Ends:
     gradients: Any
     hessians: Any
     products: Any
-
-
-@dataclass(slots=True)
-class _State:
-    """Problems under way; the last axis of every array counts them.
-
-    ``Q`` are the orthogonal columns of the Jacobian, J = Q R. ``tries`` counts last steps that did not help. A Hessian
-    is ``known`` from a point that was close, and ``fresh`` where that is the present one.
-    """
-
-    index: Any
-    x: Any
-    Q: Any
-    R: Any
-    target: Any
-    rest: Any
-    value: Any
-    start_value: Any
-    scale: Any
-    radius: Any
-    horizon: Any
-    hessian: Any
-    known: Any
-    fresh: Any
-    iterations: Any
-    refusals: Any
-    tries: Any
-    polished: Any
-    hessians: Any
-    products: Any
-    trials: Any
-    given_up: Any
-
-    def take(self, which: Any) -> _State:
-        return _State(*(getattr(self, field.name)[..., which] for field in fields(self)))
-
-    @property
-    def misfit(self) -> Any:
-        import numpy as np
-
-        return np.sqrt((self.target**2).sum(axis=0))
-
-    @property
-    def columns(self) -> Any:
-        import numpy as np
-
-        return np.sqrt((self.R**2).sum(axis=0))
 
 
 def solve_many(residuals: ManyResiduals, x0: Any, most: int, tol: float) -> Ends:
@@ -192,7 +111,7 @@ def _nowhere(p: int, g: int) -> Ends:
     )
 
 
-def _start(residuals: ManyResiduals, x0: Any) -> _State:
+def _start(residuals: ManyResiduals, x0: Any) -> State:
     import numpy as np
 
     g, p = residuals.groups, residuals.size
@@ -202,13 +121,13 @@ def _start(residuals: ManyResiduals, x0: Any) -> _State:
     R, target, rest = triangles(J, r)
     scale = np.sqrt((R**2).sum(axis=0))
     size = np.sqrt(((scale * x) ** 2).sum(axis=0))
-    newton = np.sqrt(((scale * solve_upper(R, -target)) ** 2).sum(axis=0))
-    radius = np.where(size > 0.0, FIRST_RADIUS * size, np.where(newton > 0.0, newton, 1.0))
+    free = np.sqrt(((scale * solve_upper(R, -target)) ** 2).sum(axis=0))
+    radius = np.where(size > 0.0, FIRST_RADIUS * size, np.where(free > 0.0, free, 1.0))
 
     def zeros() -> Any:
         return np.zeros(g, dtype=np.int64)
 
-    return _State(
+    return State(
         index=np.arange(g),
         x=x,
         Q=J,
@@ -242,16 +161,16 @@ def _is_doubtful(R: Any, columns: Any) -> Any:
     return ~(np.isfinite(R).all(axis=(0, 1)) & (diagonal > INDEPENDENT * columns).all(axis=0))
 
 
-def _is_rounding(state: _State, misfit: Any) -> Any:
+def _is_rounding(state: State, misfit: Any) -> Any:
     made = (state.columns * abs(state.x)).sum(axis=0)
     return misfit <= ROUNDING * (made + state.rest)
 
 
-def _is_close(state: _State, misfit: Any) -> Any:
+def _is_close(state: State, misfit: Any) -> Any:
     return misfit**2 <= CLOSE * (misfit**2 + state.rest**2)
 
 
-def _over(state: _State, most: int, offset: float) -> Any:
+def _over(state: State, most: int, offset: float) -> Any:
     """Tell which problems are at an end, or given up; at a relative ``offset`` there is nothing left to do."""
     misfit = state.misfit
     rounding = _is_rounding(state, misfit)
@@ -263,14 +182,14 @@ def _over(state: _State, most: int, offset: float) -> Any:
     return ended | state.given_up
 
 
-def _record(ends: Ends, residuals: ManyResiduals, state: _State, over: Any) -> None:
+def _record(ends: Ends, residuals: ManyResiduals, state: State, over: Any) -> None:
     """Write down the problems that are at an end."""
     import numpy as np
 
     there = np.flatnonzero(over & ~state.given_up)
     if not len(there):
         return
-    _know_hessians(residuals, state, there[~state.fresh[there]])
+    know_hessians(residuals, state, there[~state.fresh[there]])
     index = state.index[there]
     ends.solved[index] = True
     for name in ("x", "R", "target", "rest", "value", "start_value", "hessian", "iterations"):
@@ -281,15 +200,7 @@ def _record(ends: Ends, residuals: ManyResiduals, state: _State, over: Any) -> N
     ends.products[index] = state.products[there]
 
 
-def _know_hessians(residuals: ManyResiduals, state: _State, which: Any) -> None:
-    """Have the Hessians of some problems at their points."""
-    if len(which):
-        state.hessian[..., which] = residuals.take(which).hessians(state.x[:, which])
-        state.known[which] = state.fresh[which] = True
-        state.hessians[which] += 1
-
-
-def _pass(residuals: ManyResiduals, state: _State, over: Any) -> None:
+def _pass(residuals: ManyResiduals, state: State, over: Any) -> None:
     """Try one step of every problem that is not over.
 
     Once a problem is close its Hessian hardly changes, so that of the first close point serves for all last steps.
@@ -303,11 +214,11 @@ def _pass(residuals: ManyResiduals, state: _State, over: Any) -> None:
     predicted = np.zeros(len(state.index))
     far = np.flatnonzero(~close & ~over)
     if len(far):
-        _propose(residuals, state, far, step, length, predicted)
+        propose(residuals, state, far, step, length, predicted)
     ending = np.flatnonzero(close & ~over & (state.tries == 0))
     if len(ending):
-        _know_hessians(residuals, state, ending[~state.known[ending]])
-        step[:, ending] = _newton(state, ending)
+        know_hessians(residuals, state, ending[~state.known[ending]])
+        step[:, ending] = newton(state, ending)
     x = state.x + step
     J, r = residuals.linear(x)
     value = dots(r, r)
@@ -330,7 +241,7 @@ def _pass(residuals: ManyResiduals, state: _State, over: Any) -> None:
     _arrive(state, accepted, {"x": x, "Q": J, "R": R, "target": target, "rest": rest, "value": value})
 
 
-def _arrive(state: _State, accepted: Any, there: dict[str, Any]) -> None:
+def _arrive(state: State, accepted: Any, there: dict[str, Any]) -> None:
     """Go on from where the accepted steps led."""
     import numpy as np
 
@@ -343,89 +254,10 @@ def _arrive(state: _State, accepted: Any, there: dict[str, Any]) -> None:
     state.scale = np.where(accepted, np.maximum(state.scale, state.columns), state.scale)
 
 
-def _propose(
-    residuals: ManyResiduals, state: _State, far: Any, step: Any, length: Any, predicted: Any
-) -> None:
-    """Put in place the steps, their lengths and the falls that they promise of problems that are not close."""
-    import numpy as np
-
-    whole = len(far) == len(state.index)
-    here = _Here.of(state, slice(None) if whole else far)
-    some = residuals if whole else residuals.take(far)
-    mine, size = step[:, far], length[far]
-    out = np.flatnonzero(~(size <= here.radius))
-    basis = None
-    if len(out):
-        basis = _to_the_boundary(here, out, mine, size)
-    change = product(here.R, mine)
-    predicted[far] = -(change * (2.0 * here.target + change)).sum(axis=0)
-    bend = transposed_product(here.R, np.einsum("png,ng->pg", here.Q, some.bends(here.x, mine)))
-    state.products[far] += 1
-    aside = -0.5 * _damped(here, bend, out, basis)
-    small = np.sqrt(((here.scale * aside) ** 2).sum(axis=0)) <= BEND * size
-    step[:, far] = np.where(small, mine + aside, mine)
-    length[far] = size
-
-
-class _Here(NamedTuple):
-    """What a step is made of."""
-
-    x: Any
-    Q: Any
-    R: Any
-    target: Any
-    scale: Any
-    radius: Any
-
-    @classmethod
-    def of(cls, state: _State, which: Any) -> _Here:
-        return cls(*(getattr(state, name)[..., which] for name in cls._fields))
-
-
-def _to_the_boundary(here: _Here, out: Any, step: Any, length: Any) -> Any:
-    """Replace the steps that are too long; return the eigenvalues, eigenvectors and shifts of their damping."""
-    import numpy as np
-
-    R, scale = here.R[..., out], here.scale[:, out]
-    A = R / scale
-    w, V = eigen(np.einsum("kig,kjg->ijg", A, A))
-    q = np.einsum("ijg,ig->jg", V, transposed_product(A, here.target[:, out]))
-    y, shift = secular_shifts(np.maximum(w, 0.0), q, here.radius[out], LENGTH_ACCURACY)
-    moved = np.einsum("ijg,jg->ig", V, y)
-    step[:, out] = moved / scale
-    length[out] = np.sqrt((moved**2).sum(axis=0))
-    return w, V, shift
-
-
-def _damped(here: _Here, g: Any, out: Any, basis: Any) -> Any:
-    """Return z with ``(J'J + shift D**2) z = g``."""
-    import numpy as np
-
-    z = solve_upper(here.R, solve_transposed(here.R, g))
-    if basis is not None:
-        w, V, shift = basis
-        scale = here.scale[:, out]
-        inner = np.einsum("ijg,ig->jg", V, g[:, out] / scale) / (w + shift)
-        z[:, out] = np.einsum("ijg,jg->ig", V, inner) / scale
-    return z
-
-
-def _adapt(state: _State, close: Any, ratio: Any, length: Any) -> None:
+def _adapt(state: State, close: Any, ratio: Any, length: Any) -> None:
     import numpy as np
 
     new = np.where(ratio > GOOD, np.maximum(state.radius, GROWTH * length), state.radius)
     new = np.where(ratio < POOR, SHORTER * length, new)
     new = np.where(ratio == -np.inf, MUCH_SHORTER * length, new)
     state.radius = np.where(close, state.radius, new)
-
-
-def _newton(state: _State, which: Any) -> Any:
-    """Return Newton's steps; a problem whose Hessian is not positive is given up."""
-    import numpy as np
-
-    half = 0.5 * state.hessian[..., which]
-    slope = transposed_product(state.R[..., which], state.target[:, which])
-    U, least = cholesky(half)
-    state.given_up[which[~(least > 0.0)]] = True
-    step = -solve_upper(U, solve_transposed(U, slope))
-    return np.where(np.isfinite(step), step, 0.0)

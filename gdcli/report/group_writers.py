@@ -1,0 +1,96 @@
+"""The machine formats of fits to groups: a line, a row or chosen values per group, written as they come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.report import group_records, records
+from gdcli.report.group_records import Recorder, cells, group_of
+from gdcli.report.machine import Words, csv_line, json_text
+
+if TYPE_CHECKING:
+    from gdcli.fitting.groups import GroupFit
+
+
+class Lines:
+    """A line of JSON per group."""
+
+    def __init__(self, stream: Any, of_outcome: Recorder) -> None:
+        self._stream, self._of_outcome = stream, of_outcome
+
+    def __call__(self, fits: Sequence[GroupFit]) -> None:
+        """Write some groups."""
+        self._stream.write("".join(f"{line}\n" for line in group_records.lines(fits, self._of_outcome)))
+        self._stream.flush()
+
+    def finish(self, tally: Counter[str]) -> None:
+        """All is written."""
+
+
+class Whole(Lines):
+    """One JSON object with the results of all groups, written as they come."""
+
+    def __init__(self, stream: Any, of_outcome: Recorder, by: Sequence[str]) -> None:
+        super().__init__(stream, of_outcome)
+        head = {"schema": records.SCHEMA, "type": "groups", "by": list(by)}
+        self._before = json_text(head)[:-1] + ', "results": [\n'
+
+    def __call__(self, fits: Sequence[GroupFit]) -> None:
+        """Write some groups."""
+        for line in group_records.lines(fits, self._of_outcome):
+            self._stream.write(self._before + line)
+            self._before = ",\n"
+
+    def finish(self, tally: Counter[str]) -> None:
+        """Write the end."""
+        self._stream.write("\n]}\n" if self._before == ",\n" else self._before + "]}\n")
+
+
+class Csv:
+    """A header, then a row per group: labels, rows, parameters with their errors, how good the fit is, the status."""
+
+    def __init__(
+        self,
+        stream: Any,
+        of_outcome: Recorder,
+        by: Sequence[str],
+        names: Sequence[str],
+        words: Words,
+        timing: bool,
+    ) -> None:
+        self._stream, self._of_outcome, self._words = stream, of_outcome, words
+        parameters = [part for name in names for part in (name, f"{name}.se")]
+        tail = ("value", "residual_sd", "r_squared", "iterations", "status", "message")
+        self._names = ["rows", "skipped", *parameters, *tail, *(["seconds"] if timing else [])]
+        stream.write(csv_line([*by, *self._names]))
+
+    def __call__(self, fits: Sequence[GroupFit]) -> None:
+        """Write some groups."""
+        found = cells(fits, self._names, self._of_outcome, self._words)
+        rows = zip(fits, found, strict=True)
+        self._stream.write("".join(csv_line([*group_of(fit).values(), *row]) for fit, row in rows))
+        self._stream.flush()
+
+    def finish(self, tally: Counter[str]) -> None:
+        """All is written."""
+
+
+class Selected:
+    """Per group one line of its labels and the values asked for, tab separated; what is not known is empty."""
+
+    def __init__(self, stream: Any, of_outcome: Recorder, names: Sequence[str], words: Words) -> None:
+        self._stream, self._of_outcome, self._names, self._words = stream, of_outcome, list(names), words
+
+    def __call__(self, fits: Sequence[GroupFit]) -> None:
+        """Write some groups."""
+        found = cells(fits, self._names, self._of_outcome, self._words)
+        for fit, row in zip(fits, found, strict=True):
+            texts = ["" if v is None else repr(v) if isinstance(v, float) else str(v) for v in row]
+            labels_of = [str(v).replace("\t", " ") for v in group_of(fit).values()]
+            self._stream.write("\t".join([*labels_of, *texts]) + "\n")
+        self._stream.flush()
+
+    def finish(self, tally: Counter[str]) -> None:
+        """All is written."""
