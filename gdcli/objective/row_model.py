@@ -17,9 +17,6 @@ from gdcli.language.losses import LOSSES
 from gdcli.language.model import Model, Names
 from gdcli.objective.space import Space
 
-if TYPE_CHECKING:
-    from gdcli.objective.row_programs import RowPrograms
-
 
 @dataclass(frozen=True, slots=True)
 class Weighting:
