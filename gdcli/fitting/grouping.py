@@ -93,6 +93,7 @@ def grouped(
         with columns_of(used | {"": _numbered(groups, request.data)}) as data:
             yield _sorted(plan, groups, data, number_of)
         return
+    from gdcli.codegen.runners import numpy
     from gdcli.data.source import open_table
     from gdcli.data.spool import gather
 
@@ -102,6 +103,7 @@ def grouped(
         _check_columns(request.by, titles, table.titles)
         wanted = asked.wanted(titles)
         plan = asked.plan(titles)
+        numpy()  # as in `prepare.prepared`
         with gather(table, wanted, spool=request.spool, watch=watch, by=groups) as data:
             yield _sorted(plan, groups, data, lambda row: str(table.place(row)))
 
