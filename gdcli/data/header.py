@@ -81,7 +81,7 @@ def _beginning(lines: Lines) -> tuple[list[str], list[str]]:
         if block.startswith(COLUMNAR):
             raise DataError(
                 f"{lines.name} is a Parquet or Arrow file",
-                "give it by its name, it cannot be read from a pipe",
+                "give it by its name and unpacked, it cannot be read from a pipe",
             )
         text = block.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
         text.pop()

@@ -266,7 +266,7 @@ def _open(path: str, stdin: BinaryIO | None, reader: str, use_cache: bool) -> So
     """Open one source as what its first bytes say it is."""
     supply = Supply(path, stdin)
     try:
-        if supply.start.startswith(COLUMNAR) and supply.again:
+        if supply.start.startswith(COLUMNAR) and supply.again and not supply.packed:
             from gdcli.data.columnar import Columnar
 
             supply.close()

@@ -44,13 +44,13 @@ class Stream:
     """The bytes of a file or a pipe from their beginning; close it when done.
 
     ``name`` is what messages call it, ``again`` whether it can be opened once more (a regular file), ``start``
-    its first bytes.
+    its first bytes, those of what is ``packed`` when unpacked.
     """
 
     def __init__(self, path: str, stdin: BinaryIO | None = None) -> None:
         self.name = STDIN if path == "-" else path
         self.start = b""
-        self.again = False
+        self.again = self.packed = False
         self._file = self._opened(path, stdin)
         self._read: Callable[[int], bytes] = getattr(self._file, "read1", self._file.read)
         self._begun = False  # the first bytes are no longer put back
@@ -87,6 +87,7 @@ class Stream:
         for magic, module in _COMPRESSED.items():
             if self.start.startswith(magic):
                 self._unpack(module)
+                self.packed = True
                 self.start = self._first()
                 break
         for magic, (what, remedy) in _FOREIGN.items():
@@ -310,7 +311,7 @@ class Supply:
     def __init__(self, path: str, stdin: BinaryIO | None = None) -> None:
         self._path = path
         stream = Stream(path, stdin)
-        self.name, self.again = stream.name, stream.again
+        self.name, self.again, self.packed = stream.name, stream.again, stream.packed
         self.start = stream.start
         self._lines: Lines | None = Lines(stream)
 

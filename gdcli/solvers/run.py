@@ -127,6 +127,7 @@ def run(
         result = trace.result(reason)
         if keeper is not None:
             _end(keeper, result, clean and trace.progress.state is not None)
+        trace.progress.state = None  # whoever still has the progress need not keep the memory of a method
         return result
 
 

@@ -447,6 +447,12 @@ TABLES = (
         lambda: gzip.compress(_rows(1000))[:-8] + bytes(8),
         "cannot read",
     ),
+    table(
+        "Parquet within gzip",
+        "packed.gz",
+        lambda: gzip.compress(b"PAR1" + bytes(90)),
+        "is a Parquet or Arrow",
+    ),
     table("UTF-16", "wide.csv", lambda: "x,y\n1,2\n".encode("utf-16"), "UTF-16"),
     table("a zip archive", "archive.csv", lambda: b"PK\x03\x04" + bytes(1000), "zip archive"),
     table("Parquet that is none", "torn.parquet", lambda: b"PAR1" + bytes(1000) + b"PAR1", ""),
