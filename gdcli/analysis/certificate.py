@@ -31,7 +31,7 @@ from gdcli.solvers.run import pass_on, quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Certificate, Evaluation, Iterate, Method, Objective, StopReason, Vector
 from gdcli.solvers.valley import follow_floor, sides_of_floor
-from gdcli.solvers.vectors import distance, is_zero, norm, same, unit_like
+from gdcli.solvers.vectors import distance, is_zero, max_abs, norm, same, unit_like
 from gdcli.solvers.walk import (
     CLEARLY,
     FLIGHT,
@@ -61,6 +61,8 @@ _ENDS = ("minimum", "degenerate", "kink")
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
 _DOUBTFUL_SIGN = 1e-6
+# Beside a pole the value changes by as much over a millionth of the size of the point, at least.
+_STEEP = 1e6
 # A point so many times the size of the start away from it is far out.
 _AFAR = 1e3
 # At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
@@ -84,7 +86,7 @@ def certify(
     stationary. ``reason`` is why the run ended: when it was on its way to infinity, no gain is estimated.
     """
     found = _examine(objective, at, start, tol)
-    if found.kind in ("not-stationary", "unknown") and isfinite(at.value):
+    if found.kind in ("not-stationary", "unknown") and isfinite(at.value) and _is_steep(at, found):
         with quiet(at.x):
             bare = objective.complete(Evaluation(at.x, at.value), 1)
             if is_beside_pole(objective, bare):
@@ -97,6 +99,12 @@ def certify(
     if no_end or not found.gain <= _CREDIBLE * max(1.0, abs(at.value)):
         return replace(found, gain=None, distance=None)
     return found
+
+
+def _is_steep(at: Evaluation, found: Certificate) -> bool:
+    """Tell whether the slope, as far as it is known, may be that beside a pole."""
+    slope = found.gradient_norm
+    return at.estimated or slope is None or slope * max(1.0, max_abs(at.x)) > _STEEP
 
 
 def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol: float) -> Certificate:
