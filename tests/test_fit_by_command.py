@@ -252,6 +252,8 @@ def test_the_code_is_that_of_the_first_group_that_failed(
         (["--predict", "a.csv"], "--predict does not go with --by"),
         (["--residuals", "a.csv"], "--residuals does not go with --by"),
         (["--emit", "c"], "--emit does not go with --by"),
+        (["--checkpoint", "run.ckpt"], "--checkpoint does not go with --by"),
+        (["--checkpoint-every", "3s"], "--checkpoint-every does not go with --by"),
         (["--every", "2"], "--every does not go with --by"),
         (["--by", "sites"], "--by: there is no column sites"),
         (["--by", "site,site"], "--by names site twice"),

@@ -23,6 +23,8 @@ _REFUSED = {
     "predict": "a copy of the rows is made for one fit",
     "residuals": "a copy of the rows is made for one fit",
     "emit": "a program has the numbers of one fit",
+    "checkpoint": "a checkpoint keeps one run",
+    "checkpoint_every": "a checkpoint keeps one run",
     "every": "the path of each fit is not shown",
 }
 
@@ -32,7 +34,8 @@ def run(values: dict[str, Any]) -> int:
     for option, why in _REFUSED.items():
         if values[option]:
             raise UsageError(
-                f"--{option} does not go with --by: {why}", "choose one group's rows, and leave out --by"
+                f"--{option.replace('_', '-')} does not go with --by: {why}",
+                "choose one group's rows, and leave out --by",
             )
     from gdcli.cli.destination import Destination
     from gdcli.cli.fit import progress_stream, read
