@@ -267,6 +267,20 @@ def test_answers_of_a_stream_are_shown_as_its_table(
         assert called(["show", answers], capsys) == (0, live, "")
 
 
+@pytest.mark.parametrize("more", ["", "--start a=1,b=1 --loss huber", "--bounds a=0:1"])
+def test_fits_to_groups_are_shown_as_their_table(
+    more: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (ROOT / "docs" / "sites.csv").read_text() + "east,2020,1,2\n"  # too few for errors
+    (tmp_path / "d.csv").write_text(rows)
+    words = ["fit", "y ~ a + b*t", str(tmp_path / "d.csv"), "--by", "site,year", *shlex.split(more)]
+    for look in ([], ["--format", "plain"]):
+        live = called([*words, *look], capsys)[1]
+        for form in ("json", "jsonl"):
+            (tmp_path / "a").write_text(called([*words, "--format", form], capsys)[1])
+            assert called(["show", str(tmp_path / "a"), *look], capsys) == (0, live, "")
+
+
 def test_answers_put_together_are_shown_as_one_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,6 +74,8 @@ def exhibit(values: Values, name: str, records: Sequence[Record]) -> Exhibit:
             if kind in by_type:
                 return make(values, by_type[kind])
         answers = [record for record in records if record.get("type") in ("result", "error")]
+        if len(answers) > 1 and all("group" in answer for answer in answers):
+            return show_tables.groups(values, answers)
         if len(answers) > 1:
             return show_tables.many(values, answers)
     if answers and answers[0]["type"] == "error" and answers[0].get("schema") == stored.SCHEMA:

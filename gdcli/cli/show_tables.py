@@ -12,6 +12,7 @@ from gdcli.cli.stored import Record
 if TYPE_CHECKING:
     from gdcli.comparisons import RateComparison
     from gdcli.report.comparison import Page
+    from gdcli.report.page import Line
     from gdcli.report.plot_data import Picture
 
 
@@ -113,6 +114,43 @@ def _run(values: Values, record: Record) -> Exhibit:
     return many(values, record["results"])
 
 
+def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
+    """Return the table of fits to groups of rows."""
+    from collections import Counter
+
+    from gdcli.fitting.outcome import RowCount
+    from gdcli.report.fit_records import FIT
+    from gdcli.report.group_table import Asked, Table
+    from gdcli.report.page import PLAIN, plain_text
+    from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
+    from gdcli.restored.groups import groups as restored
+
+    found = restored(answers)
+    first = next((fit.alone for fit in found if fit.alone is not None), None)
+    if first is None:  # nothing is known of what was asked
+        return many(values, answers)
+    used, skipped = (sum(getattr(fit.rows, name) for fit in found) for name in ("used", "skipped"))
+    asked = Asked(first.problem, first.space, found[0].columns, len(found), RowCount(used, skipped))
+
+    def write(stream: TextIO) -> None:
+        plain = _form(values) == "plain"
+        width, glyphs = (WIDTH, PLAIN) if plain else (width_of(stream), glyphs_of(stream))
+        pages: list[Line] = []
+        table = Table(asked, pages.extend, width, glyphs, lambda outcome: FIT.result(outcome, False), FIT)
+        table(found)
+        table.finish(Counter(fit.status for fit in found))
+        if plain:
+            stream.write(plain_text(pages))
+        else:
+            show(pages, stream)
+
+    return Exhibit(write, None, "a picture is of one fit, and these are many")
+
+
+def _groups(values: Values, record: Record) -> Exhibit:
+    return groups(values, record["results"])
+
+
 def many(values: Values, answers: Sequence[Record]) -> Exhibit:
     """Return the table of the answers of many problems."""
     from gdcli.report.verdicts import Checked, page
@@ -136,4 +174,5 @@ KINDS: dict[str, Callable[[Values, Record], Exhibit]] = {
     "trace": _gradient,
     "methods": _list,
     "run": _run,
+    "groups": _groups,
 }

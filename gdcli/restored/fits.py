@@ -129,7 +129,7 @@ def _statistics(record: Record, space: Space) -> FitStatistics | None:
         t_values=tuple(flattened(record["t"], space)),
         p_values=(None,) * space.size,
         intervals=tuple(None if pair is None else (pair[0], pair[1]) for pair in intervals),
-        correlation=(),
+        correlation=_correlation(record["correlation"], space),
         tied=_ties(record["correlation"], space),
     )
     return FitStatistics(
@@ -145,6 +145,14 @@ def _statistics(record: Record, space: Space) -> FitStatistics | None:
         chi_square=record.get("chi_square"),
         chi_square_p=record.get("p_value"),
     )
+
+
+def _correlation(told: Record, space: Space) -> tuple[tuple[float | None, ...], ...]:
+    """The correlations of few parameters; of many only tied pairs were stored, and they are no table."""
+    labels = [space.label(i) for i in range(space.size)]
+    if any(len(told.get(a, {})) < space.size for a in labels):
+        return ()
+    return tuple(tuple(told[a][b] for b in labels) for a in labels)
 
 
 def _ties(correlation: Record, space: Space) -> tuple[Tie, ...]:
