@@ -10,7 +10,7 @@ from fuzz.data_target import OBJECTS, TEXT, data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gdcli.data import text
+from gdcli.data import quick, text
 
 CORPUS = sorted((Path(__file__).parent / "fuzz" / "corpus" / "data").iterdir())
 FUZZ = settings(
@@ -22,7 +22,7 @@ FUZZ = settings(
 def small_blocks() -> Iterator[None]:
     """Blocks of a few lines, so that small files are cut in many places."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "_SIZES", {"polars": 60, "split": 40, "csv": 25})
+        patch.setattr(quick, "_SIZES", {"native": 50, "polars": 60, "split": 40, "csv": 25})
         patch.setattr(text, "_SECOND", 10)
         yield
 

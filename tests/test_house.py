@@ -26,7 +26,7 @@ ALLOWED = {
     "analysis": {"solvers"},
     "report": {"solvers.types"},
     # The states of runs on disk. What else it makes of them (rows of a table, problems) is named in one table there.
-    "checkpoints": {"solvers"},
+    "checkpoints": {"solvers", "codegen.runners"},
     # A gradient at a point, in every way there is.
     "examination": {"calculus", "objective", "solvers"},
     # What the public functions, the reports and the command line share.

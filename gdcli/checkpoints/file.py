@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple
 
+from gdcli.codegen.runners import numpy
 from gdcli.errors import DataError, UsageError
 
 FORMAT, VERSION = "gd checkpoint", 1
@@ -119,10 +120,9 @@ def _text(document: Mapping[str, Any]) -> str:
 
 
 def _write_array(archive: zipfile.ZipFile, name: str, array: Any) -> None:
-    import numpy
-
+    np = numpy()
     with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
-        numpy.lib.format.write_array(member, numpy.asanyarray(array), allow_pickle=False)
+        np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 def read(path: str) -> Content:
@@ -174,10 +174,9 @@ def _document(archive: zipfile.ZipFile, path: str) -> dict[str, Any]:
 
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> Any:
-    import numpy
-
+    np = numpy()
     with archive.open(info) as member:
-        array = numpy.lib.format.read_array(member, allow_pickle=False)
+        array = np.lib.format.read_array(member, allow_pickle=False)
         if member.read(1):  # reading on to the end checks the sum
             raise DataError(f"{path} is no checkpoint of gd: {info.filename[:40]} is too long")
     return array

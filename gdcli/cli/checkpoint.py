@@ -162,11 +162,11 @@ def _head(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ground() -> dict[str, str]:
-    import numpy
+    from importlib.metadata import version
 
     machine = os.uname().machine if hasattr(os, "uname") else sys.platform
     python = ".".join(map(str, sys.version_info[:3]))
-    return {"gd": __version__, "python": python, "numpy": numpy.__version__, "machine": machine}
+    return {"gd": __version__, "python": python, "numpy": version("numpy"), "machine": machine}
 
 
 # -- gd resume ---------------------------------------------------------------------------------------------------------

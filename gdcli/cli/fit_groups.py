@@ -8,8 +8,9 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.minimize import on_sigterm, tell_warnings
-from gdcli.errors import Terminated, UsageError
+from gdcli.cli.minimize import tell_warnings
+from gdcli.errors import UsageError
+from gdcli.solvers.types import StopReason
 
 if TYPE_CHECKING:
     from gdcli.fitting.grouping import Grouped
@@ -28,6 +29,8 @@ _REFUSED = {
     "every": "the path of each fit is not shown",
 }
 
+_STOPPED = {StopReason.INTERRUPTED: 130, StopReason.TERMINATED: 143}
+
 
 def run(values: dict[str, Any]) -> int:
     """Fit every group, write the answers as they come; the code is that of the first group that failed."""
@@ -39,13 +42,14 @@ def run(values: dict[str, Any]) -> int:
             )
     from gdcli.cli.destination import Destination
     from gdcli.cli.fit import progress_stream, read
+    from gdcli.cli.signals import heard_by
     from gdcli.fitting.grouping import grouped
     from gdcli.fitting.groups import fit_groups
     from gdcli.report.progress import Progress
     from gdcli.report.verdicts import Tally
+    from gdcli.solvers.keeping import Keeper
 
     request, settings = read(values)
-    on_sigterm()
     tally, stop = Tally("group"), 0
     stdin = None if sys.stdin is None else sys.stdin.buffer
     with (
@@ -56,21 +60,18 @@ def run(values: dict[str, Any]) -> int:
         progress.clear()
         writer = _writer(values, found, stream)
         ended: Counter[str] = Counter()
-        try:
+        with heard_by(Keeper()) as keeper:
+            keeper.listening = True  # a signal is heard between two answers, so that these are whole
             for some in fit_groups(found, settings):
                 for fit in some:
                     tally.count(fit.number, fit.status, fit.exit_code)
                     ended[fit.status] += 1
                 writer(some)
                 _warn(values, some)
-                stop = next((f.exit_code for f in some if f.status in ("interrupted", "terminated")), 0)
-                if stop:
+                if keeper.asked is not None:
+                    stop = _STOPPED[keeper.asked]
                     break
-        except KeyboardInterrupt:
-            stop = 130
-        except Terminated:
-            stop = 143
-        writer.finish(ended)
+            writer.finish(ended)
     _tell(values, tally, found)
     return stop or tally.exit_code
 

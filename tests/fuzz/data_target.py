@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from fuzz.inputs import Bytes, check_error, in_time, words
 
-from gdcli.data import text
+from gdcli.data import quick, text
 from gdcli.data.objects import as_number
 from gdcli.data.source import Table, open_table
 from gdcli.errors import GdError
@@ -284,5 +284,5 @@ def _memory() -> str | None:
 
 def small_blocks() -> None:
     """Read blocks of a few lines, so that small files are cut in many places."""
-    text._SIZES.update(polars=60, split=40, csv=25)
+    quick._SIZES.update(native=50, polars=60, split=40, csv=25)
     text._SECOND = 10
