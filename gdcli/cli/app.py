@@ -29,7 +29,7 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run ``arguments`` and return the exit code."""
     standard.prepare()
-    # Numpy's matrix library counts its threads when it is loaded, whoever does that: with several, sums have other bits.
+    # Numpy's matrix library counts its threads when it is loaded, by whom ever: with several, sums have other bits.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         return _answer(arguments)
