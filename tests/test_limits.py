@@ -282,7 +282,6 @@ def test_a_search_that_the_system_refuses_memory_ends_with_its_best_point(
 
 
 def test_a_long_vector_keeps_within_the_memory(tmp_path: Path) -> None:
-    most = 260_000_000
     asked = [
         "minimize",
         "sum((v-1)**4) + sum(v**2)",
@@ -291,9 +290,9 @@ def test_a_long_vector_keeps_within_the_memory(tmp_path: Path) -> None:
         "--print=value,reason",
     ]
     free = _peak([*asked], tmp_path)
-    kept = _peak([*asked, f"--max-memory={most}"], tmp_path)
     assert free[0] == 0
-    assert free[1] > most
+    most = int(0.93 * free[1])  # more than is refused beforehand, less than it takes
+    kept = _peak([*asked, f"--max-memory={most}"], tmp_path)
     assert (kept[0], kept[2].split()[-1]) == (3, "max-memory")
     assert kept[1] < most
     refused = _peak([*asked, "--max-memory=100MB"], tmp_path)
