@@ -27,14 +27,14 @@ ROWS = 500_000
 RUNS = {
     "two variables, adam, CPython": [
         *("minimize", "(x-3)**4 + (y+1)**2 + sin(x*y)/9", "--start", "x=0,y=0", "--method", "adam"),
-        *("--lr", "1e-5", "--engine", "python", "--max-iter", "400000", "--tol", "1e-14"),
+        *("--lr", "1e-5", "--engine", "python", "--max-iter", "1000000", "--tol", "1e-14"),
     ],
     "200 000 variables, L-BFGS": [
         *("minimize", "sum(100*(v[1:]-v[:-1]**2)**2 + (1-v[:-1])**2)", "--start", "v=zeros(200000)"),
-        *("--method", "lbfgs", "--max-iter", "600"),
+        *("--method", "lbfgs", "--max-iter", "800"),
     ],
     "500 000 rows, single rows a step": [
-        *("fit", "y ~ a*x + b*z + c", "rows.csv", "--batch-size", "1", "--lr", "1e-4", "--epochs", "200"),
+        *("fit", "y ~ a*x + b*z + c", "rows.csv", "--batch-size", "1", "--lr", "1e-4", "--epochs", "1500"),
     ],
 }
 

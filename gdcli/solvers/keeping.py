@@ -19,9 +19,11 @@ from gdcli.solvers.stopping import Progress
 from gdcli.solvers.types import RunResult, StopReason
 
 # Writing takes at most one part in so many of the time, however often it is asked for.
-SHARE = 50
+SHARE = 100
+# Seconds between two looks at the clock, about, and the steps between them at most.
+LOOK, _LONGEST = 0.001, 1024
 # To have a snapshot at hand, not written yet, takes at most one part in so many.
-AT_HAND = 200
+AT_HAND = 400
 # After these a run can go on: with another limit, or because nothing but a person ended it.
 RESUMABLE = (
     StopReason.MAX_ITERATIONS,
@@ -72,6 +74,7 @@ class Keeper:
         self._number = -1
         self._due = self._fresh = inf
         self._at_hand = False  # something was put and not written
+        self._stride, self._wait, self._looked = 1, 0, -inf
         self._objective: Any = None
         self._snapshot: Callable[[], Any] | None = None
 
@@ -85,12 +88,23 @@ class Keeper:
         if self.asked is not None:
             return True
         if self._store is not None:
-            now = self._clock()
-            if now >= self._due:
-                self.save()
-            elif now >= self._fresh:
-                self._put(now)
+            self._wait -= 1
+            if self._wait <= 0:
+                self._look()
         return False
+
+    def _look(self) -> None:
+        """Keep the run if it is time; of short steps many are let pass before the next look at the clock."""
+        now = self._clock()
+        if now >= self._due:
+            self.save()
+        elif now >= self._fresh:
+            self._put(now)
+        if now - self._looked > LOOK or not self._every:
+            self._stride = max(1, self._stride // 2)
+        elif self._stride < _LONGEST:
+            self._stride *= 2
+        self._wait, self._looked = self._stride, now
 
     def _put(self, began: float) -> None:
         """Have a snapshot at hand: a step that is broken off leaves a state that nobody can go on from."""
