@@ -276,8 +276,11 @@ COMMANDS: dict[str, Command] = {
             _RESUME_TEXT,
             (Argument("FILE", "file", "A checkpoint, written by --checkpoint."),),
             (
-                *(option for option in options.STOPPING if not option.name.endswith("tol")),
-                *options.only(options.EPOCHS, "--epochs"),
+                *(
+                    option._replace(default="as before")
+                    for option in (*options.STOPPING, *options.EPOCHS)
+                    if option.name.startswith("--max") or option.name in ("--target", "--epochs")
+                ),
                 *options.only(options.CHECKPOINT, "--checkpoint-every"),
                 *options.only(options.OUTPUT, "--format", "--print", "--every", "--timing", "--output"),
             ),

@@ -27,7 +27,8 @@ from gdcli.data.objects import as_number
 from gdcli.data.source import Table, open_table
 from gdcli.errors import GdError
 
-READERS = ("csv", "split", *(["polars"] if find_spec("polars") else []))
+OPTIONAL = {"native": "llvmlite", "polars": "polars"}
+READERS = ("csv", "split", *(way for way, library in OPTIONAL.items() if find_spec(library)))
 EVERY_FIT = 7
 
 _NUMBERS = (
