@@ -23,6 +23,12 @@ class Keepable(Protocol):
         ...
 
 
+def part_of(value: Any, objective: Any = None) -> Part:
+    """Return a value as a file has it; ``objective`` is what a run is on."""
+    encoder = Encoder(objective)
+    return Part(encoder(value), encoder.arrays)
+
+
 class Checkpoint:
     """A checkpoint in the file ``path``; fulfils `solvers.keeping.Store`.
 
@@ -59,8 +65,10 @@ class Checkpoint:
 
     def put(self, number: int, kept: Any, objective: Any) -> None:
         """Keep a run, and write that with whatever is written next."""
-        encoder = Encoder(objective)
-        self._parts[f"runs/{number}"] = Part(encoder(kept), encoder.arrays)
+        self._parts[f"runs/{number}"] = part_of(kept, objective)
+        if self._observers:  # as they are at this step: the file may be written after another one
+            memories = {name: observer.keep() for name, observer in self._observers.items()}
+            self._parts["observers"] = part_of(memories)
         self._head["progress"] = _progress(number, kept)
 
     def save(self, number: int, kept: Any, objective: Any) -> None:
@@ -75,10 +83,6 @@ class Checkpoint:
 
     def write(self) -> None:
         """Write the file; what was there stays if that fails."""
-        if self._observers:
-            encoder = Encoder()
-            memories = {name: observer.keep() for name, observer in self._observers.items()}
-            self._parts["observers"] = Part(encoder(memories), encoder.arrays)
         try:
             file.write(self.path, Content(self._head, self._parts))
             self._told = ""

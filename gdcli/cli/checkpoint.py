@@ -94,8 +94,7 @@ def session(values: Mapping[str, Any], job: Any) -> Iterator[Session]:
 
 def _opened(path: str, values: Mapping[str, Any], job: Any) -> Checkpoint:
     from gdcli.checkpoints import file
-    from gdcli.checkpoints.codec import Encoder
-    from gdcli.checkpoints.store import Checkpoint
+    from gdcli.checkpoints.store import Checkpoint, part_of
 
     file.clean(path)
     content = values.get("resumed")
@@ -104,9 +103,7 @@ def _opened(path: str, values: Mapping[str, Any], job: Any) -> Checkpoint:
         content = content._replace(head={**content.head, "options": dict(values["typed"]), "finished": False})
         return Checkpoint(path, content, _warned)
     _check_free(path)
-    encoder = Encoder()
-    part = file.Part(encoder(job), encoder.arrays)
-    content = file.Content(_head(values), {"job": part})
+    content = file.Content(_head(values), {"job": part_of(job)})
     try:
         # Written before the data are read: what cannot be written is known before the hours are spent.
         file.write(path, content)
