@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from gdcli import budget
-from gdcli.errors import DomainError, GdError, UsageError, did_you_mean
+from gdcli.errors import DomainError, GdError, UsageError, did_you_mean, internal
 from gdcli.evidence import active_bounds, bounds_of, certified, moved_inside, stop_rules
 from gdcli.outcome import Minimum, Outcome, Settings
 from gdcli.problem import Number, Problem, listed, make_problem, parsed, read_problem, sign_of
@@ -448,6 +448,5 @@ def _run_of(problem: Problem, settings: Settings) -> MethodRun:
     except GdError as fault:
         return MethodRun(settings.method, None, fault, tuple(values))
     except Exception as fault:  # a fault of this method is no reason to keep the others back
-        told = GdError(f"internal error: {type(fault).__name__}: {fault}")
-        return MethodRun(settings.method, None, told, tuple(values))
+        return MethodRun(settings.method, None, internal(fault), tuple(values))
     return MethodRun(settings.method, outcome, None, tuple(values))

@@ -5,8 +5,11 @@ Every floor of the house raises these; only :mod:`gdcli.cli.app` prints them and
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
+
+DEBUG = "GDCLI_DEBUG"
 
 
 class Span(NamedTuple):
@@ -72,6 +75,20 @@ class Abandoned(BaseException):
     def __init__(self, exit_code: int) -> None:
         super().__init__(exit_code)
         self.exit_code = exit_code
+
+
+def internal(fault: Exception) -> GdError:
+    """Return the error that stands for a fault of the program; its traceback is shown where asked for."""
+    if os.environ.get(DEBUG):
+        import traceback
+
+        traceback.print_exception(fault)
+    if isinstance(fault, MemoryError):
+        from gdcli.budget import out_of_memory
+
+        return out_of_memory()
+    told = f"internal error: {type(fault).__name__}" + (f": {fault}" if str(fault) else "")
+    return GdError(told, f"this is a fault of gd, please report it; {DEBUG}=1 shows the traceback")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -223,3 +223,12 @@ def test_a_saddle_of_redundant_parameters_is_left() -> None:
     assert fit.status is Status.WRONG_KIND
     assert "only a*c matters" in fit.message
     assert fit.point["a"] * fit.point["c"] == pytest.approx(-2, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "y", [[1.0, 3, 4, 8], [1.0, 3, 4], [2.0] * 4, [2.0], [1.0, 1, 2, 2], [0.0, 0, 5, 5, 5, 9]]
+)
+def test_a_median_is_any_least_sum_of_absolute_deviations(y: list[float]) -> None:
+    fit = api.fit("y ~ a", {"y": np.array(y)}, loss="absolute")
+    assert fit.status is Status.CONVERGED, fit.message
+    assert fit.value == pytest.approx(np.abs(np.array(y) - np.median(y)).sum(), rel=1e-14)

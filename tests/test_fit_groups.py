@@ -286,3 +286,21 @@ def test_data_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert other.outcome is not None
         assert_same(one.outcome, other.outcome)
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_a_fault_of_the_program_in_a_group_is_the_answer_of_that_group(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No group's fit ends the fits of the others, whatever is raised in it."""
+
+    def solve(prepared: Any, settings: Any) -> Any:
+        if prepared.data.rows == 3:
+            raise ZeroDivisionError("oh")
+        return proper(prepared, settings)
+
+    proper = grouped_fits.solve
+    monkeypatch.setattr(grouped_fits, "solve", solve)
+    data = {"g": np.repeat([1.0, 2, 3], [4, 3, 4]), "y": np.array([1.0, 3, 4, 8, 1, 2, 3, 5, 7, 7, 7])}
+    found = fits(data, "y ~ a", loss="huber")
+    assert [fit.status for fit in found] == ["converged", "error", "converged"]
+    assert str(found[1].fault) == "internal error: ZeroDivisionError: oh"

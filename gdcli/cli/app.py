@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from gdcli import __version__
 from gdcli.cli import argv, standard
 from gdcli.cli.commands import COMMANDS, Command
-from gdcli.errors import Abandoned, GdError, Terminated, UsageError, did_you_mean
+from gdcli.errors import Abandoned, GdError, Terminated, UsageError, did_you_mean, internal
 
-DEBUG = "GDCLI_DEBUG"
 INTERRUPTED, TERMINATED, CLOSED = 130, 143, 141
 
 
@@ -145,17 +144,3 @@ def warn(text: str) -> None:
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass
-
-
-def internal(fault: Exception) -> GdError:
-    """Return the error that stands for a fault of the program; its traceback is shown where asked for."""
-    if os.environ.get(DEBUG):
-        import traceback
-
-        traceback.print_exception(fault)
-    if isinstance(fault, MemoryError):
-        from gdcli.budget import out_of_memory
-
-        return out_of_memory()
-    told = f"internal error: {type(fault).__name__}" + (f": {fault}" if str(fault) else "")
-    return GdError(told, f"this is a fault of gd, please report it; {DEBUG}=1 shows the traceback")

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 
 from gdcli import problems
 from gdcli.budget import limited
-from gdcli.cli.app import internal
 from gdcli.cli.commands import COMMANDS
 from gdcli.cli.options import OWN_GROUPS, Option
 from gdcli.cli.options import settings as settings_of
-from gdcli.errors import GdError, UsageError
+from gdcli.errors import GdError, UsageError, internal
 from gdcli.problems import Entry
 from gdcli.report.verdicts import Checked, Shown
 

@@ -129,9 +129,9 @@ def _with_rank(found: Certificate, errors: Errors, seen: Any, result: RunResult)
     The Hessian squares the condition of the Jacobian, whose factor still tells its rank. What a step can still gain is
     then what the linear model of the residuals promises.
     """
-    if found.kind not in ("degenerate", "unknown") or not errors.full_rank:
-        return found
     inner = getattr(seen, "inner", seen)
+    if found.kind not in ("degenerate", "unknown") or not (errors.full_rank and inner.has_residuals):
+        return found
     triangle = inner.linearise(result.best.at)
     if triangle is None:
         return found

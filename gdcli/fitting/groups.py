@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gdcli.errors import GdError
+from gdcli.errors import GdError, internal
 from gdcli.fitting.grouping import Grouped
 from gdcli.fitting.outcome import FitOutcome, RowCount
 from gdcli.fitting.request import FitSettings
@@ -145,6 +145,8 @@ def _alone(found: Grouped, settings: FitSettings, group: int) -> GroupFit:
         if fault.exit_code == 2:  # the same for all
             raise
         return answer._replace(fault=fault)
+    except Exception as fault:  # of one group: the others have their answers all the same
+        return answer._replace(fault=internal(fault))
 
 
 def _at_once(
