@@ -132,6 +132,16 @@ def test_all_held_and_fixed_variables() -> None:
     ]
 
 
+def test_what_is_held_at_a_point_costs_the_same_whatever_was_evaluated_before() -> None:
+    objective = boxed(sum_of_squares(2, [5.0, 5.0]), [0, 1], [2, 9])
+    at = objective.evaluate(Vec([2.0, 3.0]), 1)
+    assert objective.restricted(at, Vec([1.0, 1.0])) == [0.0, 1.0]
+    objective.evaluate(Vec([1.0, 1.0]), 1)
+    before = objective.counts.copy()
+    assert objective.restricted(at, Vec([1.0, 1.0])) == [0.0, 1.0]
+    assert objective.counts == before
+
+
 def test_unbounded_functions_become_bounded() -> None:
     line = scalar(lambda x: -x, lambda x: -1.0, lambda x: 0.0)
     hill = scalar(lambda x: -x * x, lambda x: -2 * x, lambda x: -2.0)

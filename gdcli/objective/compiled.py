@@ -178,7 +178,7 @@ class ScalarObjective:
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         """Return ``at`` with the gradient (order 1) and the Hessian (order 2) added."""
-        x, value, gradient, _, _, _ = at
+        x, value, gradient = at[:3]
         if not -INF < value < INF or (order < 2 and gradient is not None):
             return at
         if gradient is None:

@@ -86,8 +86,6 @@ class Bounded:
         self.counts: Counts = objective.counts
         self.has_hessian = objective.has_hessian
         self.has_product = objective.has_product
-        # The variables held at the point evaluated last: a vanishing slope looks the same as a held variable.
-        self._newest: tuple[Vector, Any] | None = None
 
     def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         """Return the value at the point of the box nearest to ``x``, with projected derivatives."""
@@ -165,23 +163,22 @@ class Bounded:
         return found
 
     def _held_at(self, at: Evaluation) -> Any:
-        """The variables held at ``at``, whose projected gradient does not tell; costs a gradient for an older point."""
-        if self._newest is None or self._newest[0] is not at.x:
-            bare = self._complete(Evaluation(at.x, at.value), 1)
-            g = at.x * 0.0 if bare.gradient is None else bare.gradient
-            self._newest = at.x, self.box.held(at.x, g)
-        return self._newest[1]
+        """The variables held at ``at``; costs a gradient where ``at`` has none. Nothing is remembered here: a run that
+        is gone on with must not have less to compute than one that was never stopped.
+        """
+        if at.held is None:
+            at = self.complete(at, 1)
+        return self.box.held(at.x, at.x * 0.0) if at.held is None else at.held
 
     def project(self, at: Evaluation) -> Evaluation:
         """Return an evaluation of the inner objective as one of this."""
         if at.gradient is None:
             return at
         held = self.box.held(at.x, at.gradient)
-        self._newest = at.x, held
         if not (any(held) if isinstance(held, list) else held.any()):
-            return at
+            return at._replace(held=held)
         hessian = None if at.hessian is None else _of_the_free(at.hessian, held)
-        return at._replace(gradient=free_part(at.gradient, held), hessian=hessian)
+        return at._replace(gradient=free_part(at.gradient, held), hessian=hessian, held=held)
 
 
 def _moved_inside(a: float, lower: float, upper: float) -> float:

@@ -58,7 +58,7 @@ def with_hessian(objective: Objective, at: Evaluation, source: str) -> Evaluatio
     hessian = _from_products(objective, full) if source == "products" else None
     if hessian is None and objective.size <= DIFFERENCE_LIMIT:
         hessian = _from_differences(objective, full)
-    return Evaluation(full.x, full.value, full.gradient, hessian, full.note, full.estimated)
+    return full._replace(hessian=hessian)
 
 
 def _from_products(objective: Objective, at: Evaluation) -> Any:

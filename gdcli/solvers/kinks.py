@@ -191,7 +191,7 @@ def _exact(objective: Objective, at: Evaluation) -> Evaluation:
     """Return the function itself at the point of a smoothed one, whose gradient stands in where it has none."""
     found = objective.evaluate(at.x, 1)
     if found.gradient is None and isfinite(found.value):
-        return found._replace(gradient=at.gradient, estimated=True)
+        return found._replace(gradient=at.gradient, estimated=True, held=at.held)
     return found
 
 

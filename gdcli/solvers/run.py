@@ -220,7 +220,7 @@ def _switch(tier: Tier | None, *context: Any) -> Switch:
 
 def _fault(at: Evaluation, order: int, floor: float) -> StopReason | None:
     """Return why a point cannot be gone on from, None where it can."""
-    x, value, gradient, _, _, _ = at
+    x, value, gradient = at[:3]
     if value < floor:
         return StopReason.UNBOUNDED
     if not value < inf or (order and gradient is None) or not is_finite(x):

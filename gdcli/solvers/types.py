@@ -29,7 +29,8 @@ class Evaluation(NamedTuple):
     ``value`` is +inf where the function is undefined or not a number, -inf where it is unbounded.
     ``gradient`` (shape n) and ``hessian`` (shape n x n) are None where they were not asked for, or where they
     are not finite; then ``note`` says why. ``estimated`` tells that the derivatives are difference quotients
-    standing in for exact ones which do not exist at this point.
+    standing in for exact ones which do not exist at this point. ``held`` (shape n, bool) tells, where there are
+    bounds and a gradient, which variables a bound holds: in the projected gradient a slope of 0 looks the same.
     """
 
     x: Vector
@@ -38,6 +39,7 @@ class Evaluation(NamedTuple):
     hessian: Matrix | None = None
     note: str = ""
     estimated: bool = False
+    held: Any = None
 
 
 @dataclass(slots=True)
