@@ -101,7 +101,7 @@ WRONG = [
     (["y ~ a*exp(-z*t)", "decay.csv"], "--start leaves out a, z"),
     ([MODEL, "decay.csv", "--start", "a=1"], "--start leaves out b, c"),
     (["y ~ t", "decay.csv"], "the model has no parameter to be found"),
-    (["q ~ a*r", "decay.csv"], "the model has no column of the data"),
+    (["1 ~ a*r", "decay.csv"], "the model has no column of the data"),
     ([LINE, "decay.csv", "--loss", "square"], "--loss takes one of"),
     ([LINE, "nofile.csv", "--method", "newtn"], "there is no method 'newtn'"),
     ([LINE, "decay.csv", "--weights", "w"], "there is no column w"),

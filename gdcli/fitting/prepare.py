@@ -17,7 +17,7 @@ from gdcli.fitting.outcome import RowCount
 from gdcli.fitting.request import AUTO, FitProblem, FitRequest, read_matrices
 from gdcli.fitting.search import search_start
 from gdcli.fitting.starts import is_linear, start_values
-from gdcli.language.model import Model, Names, parse_model, reserved, sort_names
+from gdcli.language.model import Model, Names, parse_model, sort_names
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 
 if TYPE_CHECKING:
@@ -173,8 +173,7 @@ def _names(
         if column is not None and column not in columns:
             hint = did_you_mean(column, columns, f"the columns are {', '.join(list(columns)[:8])}")
             raise UsageError(f"{option}: there is no column {column}", hint)
-    usable = [name for name in columns if not reserved(name)]
-    names = sort_names(model, usable, matrices, constants, lengths)
+    names = sort_names(model, columns, matrices, constants, lengths)
     wanted = [*names.columns, *(c for c in (request.weights, request.sigma) if c)]
     if not wanted:
         hint = f"the columns are {', '.join(list(columns)[:8])}"

@@ -126,6 +126,13 @@ def variables(tree: Tree, constants: Mapping[str, Constant], started: Sequence[s
     found = [name for name in known if name not in constants]
     callable_names = set(CALLABLE)
     for name in found:
+        constant = name.lower()
+        if (
+            len(name) > 1 and constant in CONSTANTS and name not in started
+        ):  # E is a usual variable, PI is none
+            node = next(n for n in all_nodes(tree.root) if name_of(n) == name)
+            hint = f"write {constant}; a variable {name} needs a start"
+            raise tree.error(node, f"{name} is no constant, but {constant} is", hint)
         if name in callable_names and not (
             name == "gamma" and "gamma" in started and not _calls(tree, "gamma")
         ):
@@ -198,11 +205,14 @@ def build_row(
     """Return the node in ``graph`` of an expression that is a number for every row of a data set.
 
     ``lengths`` has the parameters and, as scalars, the data columns; ``matrices`` the columns of each data matrix,
-    which stands only before an ``@``. Vectors are expanded into their elements. Raises UsageError as :func:`build`.
+    which stands only before an ``@`` unless it is a single column by another name. Vectors are expanded into their
+    elements. Raises UsageError as :func:`build`.
     """
     multiplied = {id(node.args[0]) for node in all_nodes(tree.root) if node.op == "matmul"}
     for node in all_nodes(tree.root):
-        if name_of(node) in matrices and not (node.op == "name" and id(node) in multiplied):
+        if len(matrices.get(name_of(node) or "", ".")) != 1 and not (
+            node.op == "name" and id(node) in multiplied
+        ):
             raise tree.error(node, f"{name_of(node)} is a data matrix", f"write {name_of(node)} @ w")
     data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
     builder = _Builder(tree, dict(lengths), constants, data, True, graph, matrices)
@@ -282,7 +292,8 @@ class _Builder:
 
     def name(self, node: Node, name: str) -> Value:
         if name in self.matrices:
-            return []  # a matrix has no value by itself; see matmul
+            columns = self.matrices[name]  # more than one have no value by themselves; see matmul
+            return self.graph.scalar(columns[0]) if len(columns) == 1 else []
         if name in self.lengths:
             length = self.lengths[name]
             return self.graph.scalar(name) if length is None else self.atom(name, 0, 1, length)

@@ -162,6 +162,8 @@ FUNCTIONS = {row.name: row for row in _ROWS}
 INTERNAL = frozenset({"digamma", "trigamma"})
 REDUCTIONS = ("sum", "mean", "prod", "dot", "norm")
 CONSTANTS = {"pi": math.pi, "e": math.e}
+# Letters that are names of constants wherever they stand alone.
+LETTERS = {"π": "pi"}
 
 # Every name that can be called, as typed.
 CALLABLE = (*(name for name in FUNCTIONS if name not in INTERNAL), "relu", "where", *REDUCTIONS)

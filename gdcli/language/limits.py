@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gdcli.errors import Span, UsageError, did_you_mean
+from gdcli.language import syntax
 from gdcli.language.values import ConstantReader, split
 
 _NAME = re.compile(r"\s*(\w+)\s*(?:\[\s*(-?\d+)\s*\])?\s*")
@@ -55,7 +56,7 @@ def _limit(text: str, start: int, end: int, option: str) -> Limit:
     if math.isinf(lower) and math.isinf(upper):
         raise UsageError(f"the bounds of {name.strip()} have no ends", HINT, span)
     index = None if match.group(2) is None else int(match.group(2))
-    return Limit(match.group(1), index, lower, upper, span)
+    return Limit(syntax.normal(match.group(1)), index, lower, upper, span)
 
 
 def boxes(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from gdcli.errors import Span, UsageError, did_you_mean
 from gdcli.language import form
-from gdcli.language.functions import CALLABLE, CONSTANTS
+from gdcli.language.functions import CONSTANTS
 from gdcli.language.syntax import Node, Tree, parse
 
 # What parts a model from its comments, where a tilde says nothing.
@@ -91,9 +91,11 @@ def sort_names(
     """Tell columns, matrices and parameters apart.
 
     ``columns`` are those of the data, ``constants`` what ``--set`` gives, ``lengths`` the lengths of the parameters
-    that have a start. A vector without one has the length of the matrix that multiplies it. Raises UsageError for
-    a constant that the model lacks or that is a column, and for a model without parameters.
+    that have a start. A vector without one has the length of the matrix that multiplies it. A column has the name of
+    a function where that is not called. Raises UsageError for a constant that the model lacks or that is a column, for
+    a name that may be a constant or a column, for one that is nearly a column's, and for a model without parameters.
     """
+    _check_columns(model, columns, {*matrices, *constants, *lengths})
     for name in matrices:
         if name not in model.names:
             raise UsageError(
@@ -125,6 +127,43 @@ def sort_names(
     return Names(parameters, tuple(found), used)
 
 
+def _check_columns(model: Model, columns: Collection[str], given: Collection[str]) -> None:
+    """Raise UsageError for names that may be meant for columns; ``given`` are names that are something else."""
+    by_case = {name.lower(): name for name in columns}
+    matrices = {
+        form.name_of(node.args[0])
+        for tree in model.trees
+        for node in form.all_nodes(tree.root)
+        if node.op == "matmul"
+    }
+    for name in model.names:
+        if name in matrices:
+            continue
+        if name in columns and name in CONSTANTS:
+            number = {"e": "exp(1)", "pi": "acos(-1)"}[name]
+            raise UsageError(
+                f"{name} is a column of the data and the constant {CONSTANTS[name]:.6g}",
+                f"for the column write c and add --columns c={name}; for the number write {number}",
+                place_of(model, name),
+            )
+        close = by_case.get(name.lower())
+        if close is not None and name not in columns and name not in given and name not in CONSTANTS:
+            raise UsageError(
+                f"{name} is not a column of the data, but {close} is",
+                f"write {close} for the column; for a parameter add --start {name}=1",
+                place_of(model, name),
+            )
+    measured = () if model.left is None else model.left.names
+    unknown = [name for name in measured if name not in given and name not in CONSTANTS]
+    if unknown and not any(name in columns or name in given for name in measured):
+        titles = [name for name in columns if name]
+        raise UsageError(
+            f"{unknown[0]} is not a column of the data",
+            did_you_mean(unknown[0], titles, f"the columns are {', '.join(titles[:8])}"),
+            place_of(model, unknown[0]),
+        )
+
+
 def model_columns(model: Model, name: str, matrices: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the columns of a data matrix; an error when it has none."""
     if not matrices[name]:
@@ -150,8 +189,3 @@ def place_of(model: Model, name: str) -> Span | None:
         if node is not None:
             return tree.span(node)
     return None
-
-
-def reserved(name: str) -> bool:
-    """Tell whether a name means something in the language, so that no column can be called by it."""
-    return name in CONSTANTS or name in CALLABLE

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from gdcli.errors import Span, UsageError
+from gdcli.language.functions import LETTERS
 
 T = TypeVar("T")
 
@@ -54,12 +55,13 @@ _LOOKALIKES = {
 
 
 def normal(name: str) -> str:
-    """Return a name as Python's parser reads it: letters that only look different are one (NFKC)."""
+    """Return what a name is called: letters that only look different are one (NFKC), and π is pi."""
     if name.isascii():
         return name
     import unicodedata
 
-    return unicodedata.normalize("NFKC", name)
+    plain = unicodedata.normalize("NFKC", name)
+    return LETTERS.get(plain, plain)
 
 
 def end_of_token(text: str, start: int) -> int:
@@ -457,8 +459,9 @@ class _Reader:
         return Node("number", number, (), *self.place(node))
 
     def read_name(self, node: Any) -> Node:
-        self.names.setdefault(node.id)
-        return Node("name", node.id, (), *self.place(node))
+        name = normal(node.id)
+        self.names.setdefault(name)
+        return Node("name", name, (), *self.place(node))
 
     def read_unaryop(self, node: Any) -> Node:
         op = type(node.op).__name__
@@ -506,7 +509,7 @@ class _Reader:
     def read_subscript(self, node: Any) -> Node:
         if type(node.value).__name__ != "Name":
             self.fail(node, "only a vector's name can be followed by [...]")
-        name = node.value.id
+        name = normal(node.value.id)
         self.names.setdefault(name)
         inner = node.slice
         if type(inner).__name__ == "Slice":
