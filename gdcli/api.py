@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from gdcli import budget
+from gdcli.dataclass import dataclass, fields, replace
 from gdcli.errors import DomainError, GdError, UsageError, did_you_mean, internal
 from gdcli.evidence import active_bounds, bounds_of, certified, moved_inside, stop_rules
 from gdcli.outcome import Minimum, Outcome, Settings

@@ -7,13 +7,13 @@ take many rough steps for them and are soon near the minimum, where they wander;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from gdcli.analysis.epochs import judge_epochs
 from gdcli.analysis.verdict import Verdict
 from gdcli.budget import Spent, no_answer
 from gdcli.codegen.per_sample import Box
+from gdcli.dataclass import dataclass, replace
 from gdcli.errors import GdError, LimitError, UsageError
 from gdcli.objective.passes import Visits
 from gdcli.objective.row_model import RowModel

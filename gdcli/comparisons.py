@@ -7,11 +7,11 @@ computed is in :mod:`gdcli.analysis.learning_rates`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from gdcli.analysis.learning_rates import DEFAULT_STEPS, Rate, Rates, compare
+from gdcli.dataclass import dataclass
 from gdcli.errors import Span, UsageError
 from gdcli.problem import Problem, sign_of
 

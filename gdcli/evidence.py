@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.budget import Spent, current
+from gdcli.dataclass import replace
 from gdcli.outcome import ActiveBound
 from gdcli.problem import Problem, listed
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from gdcli.dataclass import dataclass
 
 if TYPE_CHECKING:
     from gdcli.calculus.audit import Component

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdcli import api, budget
+from gdcli.dataclass import replace
 from gdcli.errors import Terminated, UsageError
 from gdcli.evidence import bounds_of
 from gdcli.problem import Problem, parsed, sign_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Mapping, Sequence, Sized
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from gdcli.dataclass import dataclass, field, replace
 from gdcli.errors import DomainError, UsageError, did_you_mean
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ the data, and whatever came of the run it can say up to which rate steps are sta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from math import inf, isfinite
 from typing import Any
 
@@ -16,6 +15,7 @@ from gdcli.analysis.noise import Noise, Response, gap_to_minimum, noise_of_steps
 from gdcli.budget import if_in_time
 from gdcli.codegen.per_sample import Box
 from gdcli.codegen.updates import RULES
+from gdcli.dataclass import dataclass, field, replace
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.objective.build import check_engine
 from gdcli.objective.curvature import Curvatures, curvatures, spread_of_rows

@@ -13,11 +13,11 @@ For many variables the same questions are answered from Hessian-vector products 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from math import isfinite
 from typing import NamedTuple
 
+from gdcli.dataclass import replace
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.curvature import CREST_SLOPE, REACHED_BY_ANY, passing_direction, recedes
 from gdcli.solvers.dense import eigen, eigenvalues, largest_entry, matrix_is_finite

@@ -25,7 +25,6 @@ Nocedal and Wright, Numerical Optimization, section 3.3.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import hypot, inf, isfinite
 
@@ -33,6 +32,7 @@ from gdcli.analysis.lanes import TOLERANCE, Lane, Pace, advance
 from gdcli.analysis.path_curvature import Curvature, at_point, survey
 from gdcli.analysis.prediction import WINDOW, pace, parts_of, steps_at_pace, steps_by_parts
 from gdcli.budget import Spent, searching
+from gdcli.dataclass import dataclass
 from gdcli.errors import DomainError, Terminated
 from gdcli.solvers.bursts import Tier
 from gdcli.solvers.run import quiet

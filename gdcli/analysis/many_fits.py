@@ -8,13 +8,13 @@ are more than rounding. What is not such a case is told, and left to be examined
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf, log, pi
 from typing import Any
 
 from gdcli.analysis.distributions import chi_square_tail, student_t_quantile
 from gdcli.analysis.redundancy import REDUNDANT
 from gdcli.analysis.statistics import LEVEL
+from gdcli.dataclass import dataclass
 from gdcli.solvers.curvature import DOUBTFUL_PART, REACHED_BY_ANY, UNSTEADY
 from gdcli.solvers.many_fits import Ends
 from gdcli.solvers.many_linear import cholesky, eigen, inverse_upper, solve_transposed, solve_upper

@@ -23,10 +23,11 @@ for that, whose scale is itself a matter of chance (tests/test_noise.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from math import isfinite, sqrt
 from typing import Any, NamedTuple
+
+from gdcli.dataclass import dataclass
 
 # Eigenvalues so small beside the largest are rounding.
 _NEGLIGIBLE = 1e-12

@@ -17,12 +17,12 @@ better the fit is than a constant, and is negative where it is worse.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf, log, pi, sqrt
 from typing import Any
 
 from gdcli.analysis.distributions import chi_square_tail, student_t_quantile, student_t_two_sided
 from gdcli.analysis.redundancy import Spectrum, Value, effective, redundancies
+from gdcli.dataclass import dataclass
 from gdcli.solvers.types import Triangle
 
 ERROR_KINDS = ("unweighted", "weights", "sigma", "scale_sigma")

@@ -15,7 +15,6 @@ gives some number and none is right: that is a disagreement too, and `Component.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import inf, isfinite, isnan
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.complex_step import NotAnalyticError, step_at
 from gdcli.calculus.numerical import CENTRAL_STEP, FORWARD_STEP
 from gdcli.calculus.reference import TINY, UNIT, Limit, Precise, arithmetic, as_float, limits
+from gdcli.dataclass import dataclass
 from gdcli.language.graph import Graph
 
 SAFETY = 4.0

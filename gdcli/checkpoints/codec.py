@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from importlib import import_module
 from math import isfinite
 from typing import Any
 
+from gdcli.dataclass import fields, is_dataclass
 from gdcli.errors import DataError
 from gdcli.solvers.vectors import Vec
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ from gdcli.budget import limited
 from gdcli.cli.fit import progress_stream, request_of
 from gdcli.cli.minimize import on_sigterm, tell_warnings
 from gdcli.cli.options import ALL_ROWS
+from gdcli.dataclass import fields
 from gdcli.errors import LimitError
 
 STOPPED = {"interrupted": 130, "terminated": 143}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import fields
 from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
@@ -15,6 +14,7 @@ from gdcli.cli.emit import Emitted
 from gdcli.cli.emit import check as check_emit
 from gdcli.cli.minimize import expression_text, tell_warnings
 from gdcli.cli.options import settings as settings_of
+from gdcli.dataclass import fields
 from gdcli.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ an expression that they share once.
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, NamedTuple
 
 from gdcli import problems
@@ -14,6 +13,7 @@ from gdcli.budget import limited
 from gdcli.cli.commands import COMMANDS
 from gdcli.cli.options import OWN_GROUPS, Option
 from gdcli.cli.options import settings as settings_of
+from gdcli.dataclass import fields
 from gdcli.errors import GdError, UsageError, internal
 from gdcli.problems import Entry
 from gdcli.report.verdicts import Checked, Shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -11,6 +10,7 @@ from gdcli.cli import stored
 from gdcli.cli.plotting import RunPlot
 from gdcli.cli.show import Exhibit, Values
 from gdcli.cli.stored import Stored
+from gdcli.dataclass import replace
 from gdcli.errors import DataError
 
 if TYPE_CHECKING:

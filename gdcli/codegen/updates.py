@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gdcli.codegen.source import number_text
+from gdcli.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

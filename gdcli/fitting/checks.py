@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+from gdcli.dataclass import replace
 from gdcli.errors import DataError, DomainError
 from gdcli.fitting.request import FitProblem
 from gdcli.language.walk import find_culprit

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdcli.budget import if_in_time
+from gdcli.dataclass import replace
 from gdcli.evidence import active_bounds, bounds_of, certified
 from gdcli.fitting.errors import Errors, errors_in_time, without_errors
 from gdcli.fitting.outcome import FitOutcome

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli.budget import if_in_time
+from gdcli.dataclass import dataclass, replace
 from gdcli.language.losses import LOSSES
 from gdcli.objective.rows import RowObjective
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.data.groups import Groups, LeftOut
+from gdcli.dataclass import dataclass
 from gdcli.errors import DataError, UsageError, did_you_mean
 from gdcli.fitting.outcome import RowCount
 from gdcli.fitting.prepare import Plan, Prepared, columns_of, number_of, read_request, ready

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gdcli.dataclass import dataclass
 from gdcli.outcome import Outcome
 
 if TYPE_CHECKING:

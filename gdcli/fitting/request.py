@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import Any
 
+from gdcli.dataclass import dataclass, field, fields
 from gdcli.errors import Span, UsageError, did_you_mean
 from gdcli.language.losses import LOSSES
 from gdcli.outcome import Settings

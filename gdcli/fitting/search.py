@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli import budget
+from gdcli.dataclass import replace
 from gdcli.errors import DomainError, UsageError
 from gdcli.evidence import bounds_of
 from gdcli.fitting.request import FitProblem

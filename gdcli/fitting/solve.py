@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gdcli.dataclass import replace
 from gdcli.errors import UsageError
 from gdcli.evidence import bounds_of, moved_inside, stop_rules
 from gdcli.fitting.conclude import conclude

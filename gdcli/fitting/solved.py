@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from gdcli.analysis.many_fits import Evidence, Statistics, examine, statistics
+from gdcli.dataclass import dataclass, fields
 from gdcli.fitting.outcome import FitOutcome, RowCount
 from gdcli.fitting.prepare import Plan
 from gdcli.fitting.request import FitSettings

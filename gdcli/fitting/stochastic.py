@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdcli.analysis.epochs import judge_epochs
 from gdcli.budget import if_in_time
 from gdcli.codegen.per_sample import Box
+from gdcli.dataclass import replace
 from gdcli.errors import UsageError
 from gdcli.evidence import bounds_of, moved_inside, time_left
 from gdcli.fitting.errors import errors_in_time, without_errors

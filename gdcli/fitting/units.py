@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from gdcli.dataclass import replace
 from gdcli.objective.rows import RowObjective
 from gdcli.solvers.types import Certificate, Evaluation, Iterate, Observer, RunResult
 

@@ -35,9 +35,9 @@ others at their functions. The coefficients are in `special_tables.py`.
 
 import math
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
+from gdcli.dataclass import dataclass
 from gdcli.language import special_tables as tables
 
 MATH_NAMES: Final = ("copysign", "exp", "fabs", "floor", "inf", "log", "log1p", "nan", "sqrt")

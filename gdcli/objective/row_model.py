@@ -7,9 +7,9 @@ Rows are an axis like any other. The graph here is that of a single row: paramet
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from gdcli.dataclass import dataclass, field
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.language import form
 from gdcli.language.graph import LEAVES, Graph, Key

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.codegen.runners import numpy, total
+from gdcli.dataclass import replace
 from gdcli.objective.row_model import RowModel, node_of
 from gdcli.objective.row_programs import programs_of
 from gdcli.solvers.types import Evaluation, Triangle, new_counts

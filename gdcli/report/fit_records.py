@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gdcli.dataclass import fields, is_dataclass
 from gdcli.report import records
 from gdcli.report.machine import WORDS, Words
 from gdcli.report.records import Record
@@ -95,12 +96,12 @@ def _visited(outcome: FitOutcome) -> Record:
 
 def _plain(found: Any) -> Record:
     """Return a named tuple or dataclass of numbers as a record."""
-    from dataclasses import asdict, is_dataclass
-
-    fields = asdict(found) if is_dataclass(found) and not isinstance(found, type) else found._asdict()
+    known = (
+        {f.name: getattr(found, f.name) for f in fields(found)} if is_dataclass(found) else found._asdict()
+    )
     return {
         k: records.plain(v) if hasattr(v, "__len__") and not isinstance(v, str) else v
-        for k, v in fields.items()
+        for k, v in known.items()
     }
 
 

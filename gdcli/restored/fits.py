@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import Any
 
 from gdcli.analysis.statistics import LEVEL, TIED, FitStatistics, Tie, Uncertainty
+from gdcli.dataclass import dataclass, fields
 from gdcli.fitting.outcome import AnswerNoise, FitOutcome, RowCount
 from gdcli.fitting.request import FitProblem, FitSettings
 from gdcli.objective.space import Space

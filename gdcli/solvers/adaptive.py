@@ -7,9 +7,9 @@ made for noisy gradients; on a smooth function they are sturdy, but end only as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers.elementwise import States, Update
 from gdcli.solvers.types import Evaluation, Vector
 from gdcli.solvers.vectors import quotient, raised, roots, times, zeros_like

@@ -9,10 +9,10 @@ SIAM J. Optim. 7, 1997).
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers.steps import MAX_HALVINGS, Choice
 from gdcli.solvers.types import Evaluation, Objective, StopReason, Vector
 from gdcli.solvers.vectors import along, dot, norm, same

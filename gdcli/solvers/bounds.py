@@ -15,10 +15,10 @@ derivatives are taken right beside the bound.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf, isfinite, nextafter
 from typing import Any, NamedTuple
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers.types import Counts, Evaluation, Matrix, Objective, Vector
 from gdcli.solvers.vectors import Vec, as_like, clipped, is_finite, main_part, same
 

@@ -7,9 +7,9 @@ book's ``minimize_batch``: steepest descent that tries a whole list of step size
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from gdcli.dataclass import dataclass, field
 from gdcli.solvers.elementwise import States, Update
 from gdcli.solvers.steps import Best, StepRule
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector

@@ -11,9 +11,9 @@ parameters are written.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
+from gdcli.dataclass import dataclass, field
 from gdcli.solvers.bounds import Bounded, Box
 from gdcli.solvers.hessian import EXACT_LIMIT
 from gdcli.solvers.residual_model import ResidualModel

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp, inf, isfinite, log
 from typing import Any, NamedTuple
 
 from gdcli.budget import Spent
+from gdcli.dataclass import dataclass
 from gdcli.solvers.bounds import Bounded, Box
 from gdcli.solvers.least_squares import LevenbergMarquardt
 from gdcli.solvers.residual_model import ResidualModel, column_lengths

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Protocol
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers.newton import TrustRegionNewton
 from gdcli.solvers.types import Counts, Evaluation, Method, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import along, distance

@@ -10,9 +10,9 @@ end either, the run is ended: who wants to wait can say how long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, sqrt
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers.newton_cg import CgState, NewtonCG, hessian_product
 from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.projected import ProjectedLBFGS

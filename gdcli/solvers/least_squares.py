@@ -13,10 +13,10 @@ its own rounding to judge a step, and :mod:`gdcli.solvers.fit_ends` takes over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any, NamedTuple
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers import fit_ends
 from gdcli.solvers.bounds import Box
 from gdcli.solvers.fit_ends import ROUNDING, Fit, Here, fit_of

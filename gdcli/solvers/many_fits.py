@@ -13,9 +13,9 @@ that flees to infinity or whose Hessian is not positive at the end is *given up*
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers.fit_ends import BETTER, CLOSE, MAX_POLISH, ROUNDING
 from gdcli.solvers.least_squares import (
     ACCEPTABLE,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol
 
+from gdcli.dataclass import dataclass, fields
 from gdcli.solvers.least_squares import BEND
 from gdcli.solvers.many_linear import (
     cholesky,

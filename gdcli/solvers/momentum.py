@@ -8,9 +8,9 @@ variables.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers.elementwise import States, Update
 from gdcli.solvers.types import Evaluation, Vector
 from gdcli.solvers.vectors import along, dot, zeros_like

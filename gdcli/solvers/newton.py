@@ -15,9 +15,9 @@ none at 40.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import inf, isfinite
 
+from gdcli.dataclass import dataclass, field
 from gdcli.solvers.curvature import passing_direction
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel, ModelStep

@@ -10,10 +10,10 @@ linearly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, isfinite, sqrt
 from typing import NamedTuple
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import along, dot, max_abs, norm, same, zeros_like

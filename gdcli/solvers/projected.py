@@ -8,8 +8,7 @@ the step is halved until the value falls enough along that path (Bertsekas, SIAM
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from gdcli.dataclass import dataclass
 from gdcli.solvers.bounds import free_part
 from gdcli.solvers.quasi_newton import Memory, first_size
 from gdcli.solvers.steps import MAX_HALVINGS

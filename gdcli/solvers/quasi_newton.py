@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from operator import mul
 from typing import Any, NamedTuple
 
+from gdcli.dataclass import dataclass, field
 from gdcli.solvers.dense import Matrix, identity, matvec, outer, plus
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import add_in_place, add_then_dot, as_like, dot, inner_products, norm

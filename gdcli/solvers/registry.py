@@ -8,12 +8,12 @@ reads and where its class stands. A setting that a method does not read is an er
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gdcli.dataclass import dataclass, replace
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source

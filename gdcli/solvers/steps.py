@@ -8,10 +8,10 @@ the value +inf and is never chosen by a rule that compares, so such a rule stays
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
 from typing import Any, NamedTuple, Protocol
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers.elementwise import Update
 from gdcli.solvers.types import Evaluation, Objective, StopReason, Vector
 from gdcli.solvers.vectors import along, dot, same

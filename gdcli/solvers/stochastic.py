@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gdcli.budget import Spent, check, searching
+from gdcli.dataclass import dataclass, field
 from gdcli.errors import DomainError, Terminated, UsageError
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stopping import Progress, Rule

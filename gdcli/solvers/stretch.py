@@ -7,8 +7,7 @@ terms (Aitken's extrapolation), and one value tells whether it is lower.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from gdcli.dataclass import dataclass
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import along, dot, norm
 

@@ -9,11 +9,11 @@ report turns the signs back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 from gdcli.budget import Budget, current
+from gdcli.dataclass import dataclass, field
 from gdcli.solvers.vectors import norm
 
 # A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have

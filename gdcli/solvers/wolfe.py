@@ -11,10 +11,10 @@ There the approximate Wolfe conditions of Hager and Zhang (SIAM J. Optim. 16, 20
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, isfinite, sqrt
 from typing import Any
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers.steps import Choice
 from gdcli.solvers.types import Evaluation, Objective, StopReason, Vector
 from gdcli.solvers.vectors import along, dot

@@ -1,0 +1,208 @@
+"""Dataclasses that cost little to define.
+
+The standard library writes, compiles and runs six functions for every dataclass at the moment it is defined, and
+imports ``inspect`` for it: a third of the time of a small run, for classes that mostly are never made. Here the
+comparison, the hash and the representation are shared functions that read the names of the fields, and a class
+compiles its ``__init__`` when the first object is made. What ``dataclasses`` can do with a dataclass (``fields``,
+``replace``, ``asdict``, ``is_dataclass``) it can do with these, and type checkers see the standard library's own.
+
+Supported is what is used: ``frozen``, ``slots``, ``field(default, default_factory, init, repr, compare)``,
+``__post_init__`` and inheritance.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as dataclass
+    from dataclasses import field as field
+    from dataclasses import fields as fields
+    from dataclasses import is_dataclass as is_dataclass
+    from dataclasses import replace as replace
+else:
+    _MISSING = object()
+
+    class _Field:
+        """What is known of one field; ``type`` is the annotation as written."""
+
+        __slots__ = ("compare", "default", "default_factory", "init", "name", "repr", "type")
+
+        def __init__(self, default, default_factory, init, repr, compare):
+            self.default, self.default_factory = default, default_factory
+            self.init, self.repr, self.compare = init, repr, compare
+
+        @property
+        def is_required(self):
+            """Whether an object cannot be made without it."""
+            return self.default is _MISSING and self.default_factory is _MISSING
+
+    def field(*, default=_MISSING, default_factory=_MISSING, init=True, repr=True, compare=True):
+        """Return the description of a field, as `dataclasses.field` does."""
+        return _Field(default, default_factory, init, repr, compare)
+
+    def fields(item):
+        """Return the fields of a dataclass or of an object of one, in the order of their definition."""
+        return tuple(item.__fields__.values())
+
+    def is_dataclass(item):
+        """Tell whether ``item`` is a dataclass or an object of one."""
+        return hasattr(item, "__fields__")
+
+    def replace(item, /, **changes):
+        """Return a copy of ``item`` with some fields changed. Raises TypeError for a name that is no field."""
+        for name, one in item.__fields__.items():
+            if one.init and name not in changes:
+                changes[name] = getattr(item, name)
+        return type(item)(**changes)
+
+    def dataclass(cls=None, *, frozen=False, slots=False):
+        """Make a class with annotated fields a dataclass, as `dataclasses.dataclass` does."""
+        if cls is None:
+            return lambda one: dataclass(one, frozen=frozen, slots=slots)
+        known = {}
+        for base in reversed(cls.__mro__[1:]):
+            known.update(getattr(base, "__fields__", {}))
+        own = _own_fields(cls)
+        known.update(own)
+        if slots:
+            cls = _with_slots(cls, own)
+        cls.__fields__ = known
+        cls.__match_args__ = tuple(name for name, one in known.items() if one.init)
+        cls.__init__ = _first_init(cls, frozen)
+        cls.__dataclass_fields__, cls.__signature__ = _STANDARD_FIELDS, _SIGNATURE
+        for name, method in (("__repr__", _repr), ("__eq__", _eq)):
+            if name not in cls.__dict__:
+                setattr(cls, name, method)
+        if frozen:
+            cls.__setattr__, cls.__delattr__ = _refuse_set, _refuse_delete
+            cls.__getstate__, cls.__setstate__ = _getstate, _setstate
+        if "__hash__" not in cls.__dict__ or cls.__dict__["__hash__"] is None:
+            cls.__hash__ = _hash if frozen else None
+        return cls
+
+    def _own_fields(cls):
+        found = {}
+        for name, annotation in cls.__annotations__.items():
+            if annotation.startswith("ClassVar"):
+                continue
+            one = cls.__dict__.get(name, _MISSING)
+            if not isinstance(one, _Field):
+                one = _Field(one, _MISSING, True, True, True)
+            elif one.default is _MISSING:
+                delattr(cls, name)
+            if one.default is not _MISSING:
+                setattr(cls, name, one.default)
+            one.name, one.type = name, annotation
+            found[name] = one
+        return found
+
+    def _with_slots(cls, own):
+        """The class anew: slots can be given only when a class is made, and a default would stand in their way."""
+        inside = {
+            k: v for k, v in cls.__dict__.items() if k not in own and k not in ("__dict__", "__weakref__")
+        }
+        inside["__slots__"] = tuple(own)
+        made = type(cls)(cls.__name__, cls.__bases__, inside)
+        made.__qualname__ = cls.__qualname__
+        return made
+
+    def _first_init(cls, frozen):
+        def __init__(self, *args, **kwargs):  # noqa: N807
+            cls.__init__ = _compiled_init(cls, frozen)
+            cls.__init__(self, *args, **kwargs)
+
+        return __init__
+
+    def _compiled_init(cls, frozen):
+        inside = {"_missing": _MISSING}
+        parameters, lines = ["self"], []
+        for name, one in cls.__fields__.items():
+            value = name
+            if one.default_factory is not _MISSING:
+                inside[f"_make_{name}"] = one.default_factory
+                value = f"_make_{name}() if {name} is _missing else {name}" if one.init else f"_make_{name}()"
+            if one.init:
+                inside[f"_default_{name}"] = one.default
+                parameters.append(name if one.is_required else f"{name}=_default_{name}")
+            elif one.is_required:
+                continue
+            elif one.default is not _MISSING:
+                inside[f"_default_{name}"] = one.default
+                value = f"_default_{name}"
+            if frozen:
+                slot = getattr(cls, name, None)
+                direct = hasattr(slot, "__set__")
+                inside[f"_set_{name}"] = slot.__set__ if direct else object.__setattr__
+                lines.append(
+                    f"_set_{name}(self, {value})" if direct else f"_set_{name}(self, {name!r}, {value})"
+                )
+            else:
+                lines.append(f"self.{name} = {value}")
+        if hasattr(cls, "__post_init__"):
+            lines.append("self.__post_init__()")
+        body = "\n    ".join(lines) or "pass"
+        exec(f"def __init__({', '.join(parameters)}):\n    {body}", inside)
+        made = inside["__init__"]
+        made.__qualname__ = f"{cls.__qualname__}.__init__"
+        return made
+
+    def _values(item):
+        return tuple(getattr(item, name) for name, one in item.__fields__.items() if one.compare)
+
+    def _eq(self, other):
+        return _values(self) == _values(other) if other.__class__ is self.__class__ else NotImplemented
+
+    def _hash(self):
+        return hash(_values(self))
+
+    def _repr(self):
+        shown = (f"{name}={getattr(self, name)!r}" for name, one in self.__fields__.items() if one.repr)
+        return f"{type(self).__qualname__}({', '.join(shown)})"
+
+    def _refuse_set(self, name, value):
+        raise AttributeError(f"cannot assign to {name!r} of a frozen {type(self).__name__}")
+
+    def _refuse_delete(self, name):
+        raise AttributeError(f"cannot delete {name!r} of a frozen {type(self).__name__}")
+
+    def _getstate(self):
+        return [getattr(self, name) for name in self.__fields__]
+
+    def _setstate(self, state):
+        for name, value in zip(self.__fields__, state, strict=True):
+            object.__setattr__(self, name, value)
+
+    class _OnDemand:
+        """An attribute of a class that is computed when somebody asks for it."""
+
+        def __init__(self, compute):
+            self.compute = compute
+
+        def __get__(self, item, owner):
+            return self.compute(owner)
+
+    def _standard_fields(cls):
+        """The fields as `dataclasses` describes them: those of a standard dataclass with the same annotations."""
+        import dataclasses
+
+        def described(one):
+            given = {
+                k: getattr(one, k) for k in ("default", "default_factory") if getattr(one, k) is not _MISSING
+            }
+            return dataclasses.field(init=one.init, repr=one.repr, compare=one.compare, **given)
+
+        listed = [(name, one.type, described(one)) for name, one in cls.__fields__.items()]
+        return dataclasses.make_dataclass(cls.__name__, listed).__dataclass_fields__
+
+    def _signature(cls):
+        import inspect
+
+        def parameter(name, one):
+            kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            default = inspect.Parameter.empty if one.is_required else one.default
+            return inspect.Parameter(name, kind, default=default, annotation=one.type)
+
+        return inspect.Signature([parameter(n, one) for n, one in cls.__fields__.items() if one.init])
+
+    _STANDARD_FIELDS, _SIGNATURE = _OnDemand(_standard_fields), _OnDemand(_signature)
