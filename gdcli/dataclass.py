@@ -84,7 +84,7 @@ else:
     def _own_fields(cls):
         found = {}
         for name, annotation in cls.__annotations__.items():
-            if annotation.startswith("ClassVar"):
+            if "ClassVar" in str(annotation).partition("[")[0]:
                 continue
             one = cls.__dict__.get(name, _MISSING)
             if not isinstance(one, _Field):
