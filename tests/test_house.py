@@ -27,7 +27,8 @@ ALLOWED = {
     # It fulfils the Protocol that the solvers state: their words (types) and vectors, none of their methods.
     "objective": {"language", "calculus", "codegen", "data", "solvers.types", "solvers.vectors"},
     "analysis": {"solvers"},
-    "report": {"solvers.types"},
+    # Titles are set as mathematics.
+    "report": {"solvers.types", "language.latex"},
     # The states of runs on disk. What else it makes of them (rows of a table, problems) is named in one table there.
     "checkpoints": {"solvers", "codegen.runners"},
     # A gradient at a point, in every way there is.

@@ -18,9 +18,9 @@ from gdcli.cli import plotting
 from gdcli.cli.app import run
 from gdcli.errors import DomainError, UsageError
 from gdcli.objective.space import Space
-from gdcli.report import comparison_scenes, plot_data, plots, scenes, text_plots
+from gdcli.report import comparison_scenes, lettering, plot_data, plots, scenes, text_plots
 from gdcli.report.comparison_scenes import RatePath
-from gdcli.report.plot_data import Chart, Contours, Picture, Recorder, Series
+from gdcli.report.plot_data import Chart, Contours, Picture, Recorder, Series, Title, Typed
 from gdcli.report.sparkline import BLOCKS, LETTERS
 from gdcli.solvers.types import Counts, Evaluation, Iterate
 from gdcli.solvers.vectors import Vec
@@ -140,7 +140,7 @@ def test_levels_are_evenly_spread_around_a_round_minimum_and_outline_a_valley() 
     axis = plot_data.spaced(-1.0, 1.0, 101)
     bowl = [x * x + y * y for x in axis for y in axis if hypot(x, y) <= 1.0]
     radii = [level**0.5 for level in plot_data.levels(bowl)]
-    assert radii == pytest.approx([k / 12 for k in range(1, 12)], abs=0.02)
+    assert radii == pytest.approx([k / 12 for k in range(1, 12)], abs=0.5 / 12)
     valley = [100 * (y - x * x) ** 2 + (1 - x) ** 2 for x in axis for y in axis]
     low, *_, high = plot_data.levels(valley)
     assert low < 0.01 * high
@@ -149,6 +149,34 @@ def test_levels_are_evenly_spread_around_a_round_minimum_and_outline_a_valley() 
     assert plot_data.levels([nan, inf]) == []
     assert plot_data.levels([2.0] * 9) == [2.0]
     assert plot_data.levels([nan, 1.0, inf, 1.0]) == [1.0]
+
+
+@pytest.mark.parametrize("scale", [1e-300, 3.7e-5, 1.0, 42.0, 1e12, 1e300])
+@pytest.mark.parametrize(("shift", "digits"), [(0.0, 2), (-1.0, 4), (1000.0, 8)])
+def test_levels_are_round_numbers(scale: float, shift: float, digits: int) -> None:
+    """The lowest of 11 levels is about the 5000th part of the range."""
+    values = [scale * (shift + (k / 500) ** 2) for k in range(500)]
+    levels = plot_data.levels(values)
+    assert len(levels) == 11
+    assert values[0] < levels[0] < levels[-1] < values[-1]
+    assert max(len(digits_of(level)) for level in levels) <= digits
+
+
+def digits_of(number: float) -> str:
+    """The digits of a number as printed, without the zeros at their ends."""
+    return repr(number).partition("e")[0].replace(".", "").strip("-0")
+
+
+def test_the_bar_beside_contours_has_round_numbers_only() -> None:
+    pytest.importorskip("matplotlib")
+    picture = SCENES["path"]()
+    with plots._plain_matplotlib():
+        figure = plots._figure(picture)
+        bar = next(axes for axes in figure.axes[0].child_axes if axes.get_ylabel() == "value")
+        shown = [tick.get_text() for tick in bar.get_yticklabels()]
+    assert 4 <= len(shown) <= 7
+    assert {float(text) for text in shown} <= set(picture.levels)
+    assert max(len(digits_of(float(text))) for text in shown) <= 2
 
 
 def test_contours_show_the_path_over_the_function() -> None:
@@ -314,9 +342,56 @@ def test_the_estimate_of_the_book() -> None:
 
 
 def test_titles_are_short_and_harmless() -> None:
-    assert scenes.title("x**2\n + \x1b[2Jy") == "x**2 + \ufffd[2Jy"
-    assert len(scenes.title("+".join(["x"] * 500), " at x = 1")) <= scenes.TITLE
-    assert scenes.title("x", " at x = 1") == "x at x = 1"
+    assert scenes.title("x**2\n + \x1b[2Jy").text == "x**2 + \ufffd[2Jy"
+    assert len(scenes.title("+".join(["x"] * 500), " at x = 1").text) <= scenes.TITLE
+    assert scenes.title("x", " at x = 1").text == "x at x = 1"
+
+
+def test_titles_in_files_are_mathematics() -> None:
+    pytest.importorskip("matplotlib")
+
+    def shown(text: str, more: str = "") -> str:
+        return lettering.title(scenes.title(text, more), 440.0)[0]
+
+    assert shown("(1-x)**2 + 100*y**2") == "$(1 - x)^{2} + 100y^{2}$"
+    assert shown("y ~ a*exp(-b*t)") == r"$y \sim a\,\exp(-b\,t)$"
+    assert shown("exp(x)", " at x = -1e-07") == "$\\exp(x)$ at $x$ = $-10^{-7}$"
+    # Broken between terms, then set smaller, then cut.
+    terms = "x1**2 - 3*x2/x3 + " * 30 + "1"
+    assert shown(" + ".join(f"x{k}**2" for k in range(18))).count("\n") == 1
+    assert shown(terms).endswith(r"+ \ldots$")
+    assert shown(terms).count("\n") == 1
+    # One term that is too long, a script without letters of mathematics: as typed.
+    long = "sum((" + "+".join(f"alpha*v{k}" for k in range(40)) + ")**2)"
+    assert shown(long).startswith("sum((alpha*v0+")
+    assert shown("温度**2") == "温度**2"
+    assert shown("+".join(["x"] * 5000)).startswith("x+x+x+")
+
+
+def test_labels_are_mathematics_where_they_are_names() -> None:
+    pytest.importorskip("matplotlib")
+    assert [lettering.label(text) for text in ("x", "alpha", "v[3]", "beta_1", "log(y)", "iteration")] == [
+        "$x$",
+        r"$\alpha$",
+        "$v_{3}$",
+        r"$\beta_{1}$",
+        r"$\log(y)$",
+        "iteration",
+    ]
+    assert lettering.label("cost ($)") == r"cost (\$)"
+    assert lettering.legend("start alpha = -1.5e-07") == r"start $\alpha$ = $-1.5 \times 10^{-7}$"
+    assert lettering.legend("minimum (-1, x-2, 10)") == "minimum (\N{MINUS SIGN}1, x-2, 10)"
+
+
+def test_words_that_were_given_may_have_mathematics_in_them() -> None:
+    pytest.importorskip("matplotlib")
+    assert lettering.label(Typed(r"$T_0$ in K")) == r"$T_0$ in K"
+    assert lettering.label(Typed(r"$\nonsense{$")) == r"\$\nonsense{\$"
+    assert lettering.label(Typed("5 $ a piece")) == r"5 \$ a piece"
+    text, _ = lettering.title(Title(Typed("word " * 60)), 440.0)
+    assert text.count("\n") == 1
+    assert text.endswith(" …")
+    assert lettering.title(Title(Typed("")), 440.0)[0] == ""
 
 
 def test_planes() -> None:
@@ -360,8 +435,10 @@ SCENES: dict[str, Callable[[], Picture]] = {
     "long": lambda: picture_of("(x-1e-7)**2 + (1234567*y)**2" + "+0*x" * 40, "x=123456.789,y=1", max_iter=5),
     "tall": lambda: picture_of("100*x**2 + y**2", "1,9", method="gd", lr=0.009),
     "domain": lambda: picture_of("x*log(x)+y*log(y)-log(1-x-y)", "x=0.1,y=0.7"),
+    "long formula": lambda: picture_of(" + ".join(f"(x - {k})**2/{k + 1}" for k in range(30)), "x=3"),
+    "long word": lambda: picture_of("exp(" + "+".join(["x**2/30"] * 60) + ")", "x=3"),
     "top": lambda: picture_of("exp(-(x-1)**2-2*(y+x)**2)", "0.2,0.1", sense="maximize"),
-    "dollars": lambda: picture_of("x**2 + 0*x", "x=3")._replace(title="$x_1$ and \\alpha $"),
+    "dollars": lambda: picture_of("x**2 + 0*x", "x=3")._replace(title=Title("$x_1$ and \\alpha $")),
     "curve": lambda: picture_of("x-log(x)", "x=5", method="gd", lr=0.3),
     "bounded": lambda: picture_of(ROSENBROCK, "x=-1.2,y=1", bounds=["x=-1.5:0.5"]),
     "progress": lambda: picture_of("sum((v-3)**2)", "v=zeros(5)", method="gd", lr=0.1),
@@ -427,6 +504,17 @@ def test_the_same_picture_is_the_same_bytes(suffix: str, magic: bytes) -> None:
         assert matplotlib.rcParams["font.size"] == 30.0
     for word in (b"Date", b"dc:date", matplotlib.__version__.encode()):
         assert word not in first
+
+
+def test_text_in_files_is_text() -> None:
+    """As letters of a font, which can be found, copied and edited, not as outlines (type 3 in PDF, paths in SVG)."""
+    pytest.importorskip("matplotlib")
+    picture = picture_of("x**2 + y**2", "1,2")
+    pdf = plots.draw(picture, "pdf")
+    assert b"/Type3" not in pdf
+    assert b"/FontFile2" in pdf
+    svg = plots.draw(picture, "svg").decode()
+    assert ">minimum (" in svg
 
 
 def test_pictures_are_of_a_sensible_size() -> None:
@@ -586,7 +674,7 @@ def test_pictures_in_text_fit(name: str, width: int) -> None:
     picture = SCENES[name]()
     text = text_plots.draw(picture, width, colour=False)
     title, *lines = text.splitlines()
-    assert title.strip() == picture.title
+    assert title.strip() == picture.title.text
     assert len(lines) > (18 if name != "nothing" else 0)
     assert all(len(line) <= width for line in lines)
     assert "\x1b" not in text

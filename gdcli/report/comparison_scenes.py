@@ -18,6 +18,7 @@ from gdcli.report.plot_data import (
     Contours,
     Panel,
     Series,
+    Title,
     Values,
     apart,
     common_scale,
@@ -44,7 +45,12 @@ class RatePath(NamedTuple):
 
 
 def rate_contours(
-    title: str, names: tuple[str, ...], paths: Sequence[RatePath], sign: int, values: Values, resolution: int
+    title: Title,
+    names: tuple[str, ...],
+    paths: Sequence[RatePath],
+    sign: int,
+    values: Values,
+    resolution: int,
 ) -> Contours:
     """Return the contours with the path of each rate; the ranges are those of the rates that do not diverge."""
     start = paths[0].places[0]
@@ -77,7 +83,7 @@ def _styled(series: Series, number: int, path: RatePath) -> Series:
 _GROWN, _GONE = 1e3, 1e-16  # a gap this many times that of the start is out of the picture
 
 
-def rate_values(title: str, paths: Sequence[RatePath], sign: int, best: float) -> Chart:
+def rate_values(title: Title, paths: Sequence[RatePath], sign: int, best: float) -> Chart:
     """Return the value above the best (of the minimised function) against the step, a curve for each rate."""
     best = min([best, *(sign * v for p in paths for v in p.values if isfinite(v))])
     lines = []
@@ -108,7 +114,7 @@ class BatchPath(NamedTuple):
     course: Sequence[tuple[int, float]]
 
 
-def batch_losses(title: str, paths: Sequence[BatchPath], sign: int, lowest: float | None) -> Chart:
+def batch_losses(title: Title, paths: Sequence[BatchPath], sign: int, lowest: float | None) -> Chart:
     """Return the mean loss against the rows visited, a curve for each batch size.
 
     Where the minimum is known it is how far the loss is above it, on a logarithmic scale.
@@ -145,7 +151,7 @@ _QUOTIENTS = (
 )
 
 
-def errors(title: str, rows: Sequence[ErrorRow], best: dict[str, Best]) -> Chart:
+def errors(title: Title, rows: Sequence[ErrorRow], best: dict[str, Best]) -> Chart:
     """Return the error of each difference quotient against h, on logarithmic scales, the best h marked.
 
     An error of exactly 0 lies at the floor of the picture, which is marked so.
@@ -177,7 +183,7 @@ def _errors(rows: Sequence[ErrorRow], name: str) -> list[tuple[float, float]]:
 
 
 def estimate(
-    title: str, name: str, xs: Sequence[float], actual: Sequence[float], guess: Sequence[float], h: float
+    title: Title, name: str, xs: Sequence[float], actual: Sequence[float], guess: Sequence[float], h: float
 ) -> Chart:
     """Return the picture of the book: the actual derivative as x, its estimate by a forward quotient as +."""
     quotient = f"estimate, (f({name}+h) - f({name}))/h with h = {short(h, 4)}"

@@ -12,7 +12,7 @@ from math import isfinite, nan
 from typing import NamedTuple
 
 from gdcli.report.numbers import amount
-from gdcli.report.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, finite, padded
+from gdcli.report.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, Title, finite, padded
 from gdcli.report.scenes import positive
 
 FITTED = "fitted"
@@ -43,7 +43,7 @@ class Epochs(NamedTuple):
     held_out: Sequence[float | None]
 
 
-def picture(title: str, rows: Rows | None, epochs: Epochs | None) -> Chart:
+def picture(title: Title, rows: Rows | None, epochs: Epochs | None) -> Chart:
     """Return the picture of what there is to show; one of the two there must be."""
     panels = [] if rows is None else [_points(rows), _residuals(rows)]
     courses = [] if rows is None else [("residual", _left_over(rows))]

@@ -13,7 +13,7 @@ colour vision can tell apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import floor, hypot, inf, isfinite, log10, nan
+from math import ceil, floor, hypot, inf, isfinite, log10, nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -82,10 +82,24 @@ class Panel(NamedTuple):
 Courses = Sequence[tuple[str, Sequence[float]]]
 
 
+class Typed(str):
+    """Words that were given for a picture: between two ``$`` they are mathematics."""
+
+    __slots__ = ()
+
+
+class Title(NamedTuple):
+    """A title as one short line of ``text``; behind it the whole ``formula``, as far as it is one, and a ``remark``."""
+
+    text: str
+    formula: str = ""
+    remark: str = ""
+
+
 class Chart(NamedTuple):
     """Panels one above the other, which share the horizontal axis, those of their own aside."""
 
-    title: str
+    title: Title
     panels: Sequence[Panel]
     courses: Courses = ()
 
@@ -96,7 +110,7 @@ class Contours(NamedTuple):
     ``sign`` is -1 where high values are the good ones. ``equal`` asks for the same scale on both axes.
     """
 
-    title: str
+    title: Title
     xlabel: str
     ylabel: str
     xs: Sequence[float]
@@ -236,16 +250,38 @@ def finite(values: Sequence[float]) -> list[float]:
 def levels(values: Sequence[float], sign: int = 1, count: int = 12) -> list[float]:
     """Return heights in ascending order such that a valley shows (with ``sign`` -1 a ridge), whatever the scale.
 
-    They are quantiles: below the k-th of n lies (k/n)**2 of the area. Around a round minimum that gives circles at
-    equal distances; a narrow valley in steep walls is outlined by the lowest levels, where equal steps of the value
-    would all lie on the walls.
+    They are round numbers near quantiles: below the k-th of n lies (k/n)**2 of the area. Around a round minimum that
+    gives circles at equal distances; a narrow valley in steep walls is outlined by the lowest levels, where equal steps
+    of the value would all lie on the walls.
     """
     heights = sorted(sign * v for v in values if isfinite(v))
     if not heights:
         return []
     last = len(heights) - 1
-    chosen = {sign * heights[min(last, round(last * (k / count) ** 2))] for k in range(1, count)}
-    return sorted(chosen)
+    below = [heights[min(last, round(last * (k / count) ** 2))] for k in range(count + 1)]
+    chosen = {_roundest(*below[k - 1 : k + 2]) for k in range(1, count)}
+    return sorted(sign * level + 0.0 for level in chosen)
+
+
+def _roundest(before: float, level: float, after: float) -> float:
+    """Return the number of fewest digits (steps of 1, 2 or 5 times a power of ten) nearer to ``level`` than others."""
+    low, high = (before + level) / 2.0, (level + after) / 2.0
+    if not low < level < high:
+        return level
+    if low <= 0.0 <= high:
+        return 0.0
+    for exponent in range(floor(log10(high - low)) + 1, floor(log10(high - low)) - 2, -1):
+        for k in (5, 2, 1):
+            step = k * 10.0**exponent
+            count = min(max(round(level / step), floor(low / step) + 1), ceil(high / step) - 1)
+            if low < (rounded := _multiple(count * k, exponent)) < high:
+                return rounded
+    return level
+
+
+def _multiple(count: int, exponent: int) -> float:
+    """Return count * 10**exponent as the float nearest to it, which prints with its few digits."""
+    return float(f"{count}e{exponent}")
 
 
 def cut(xs: Sequence[float], ys: Sequence[float], x: Range, y: Range) -> list[Place]:

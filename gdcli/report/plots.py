@@ -15,6 +15,7 @@ from math import isfinite, isnan, log10
 from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import UsageError
+from gdcli.report import lettering
 from gdcli.report.plot_data import Contours, Panel, Picture, Series
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = ("png", "svg", "pdf")
 INSTALL = "pip install 'gdcli[plot]'"
+_TITLE_ROOM = 0.94  # of the width
 SIZE, TALL, TALLEST, DPI = (6.4, 4.8), (6.4, 5.6), (6.4, 7.2), 120
 
 _METADATA: dict[str, dict[str, None]] = {
@@ -32,6 +34,9 @@ _METADATA: dict[str, dict[str, None]] = {
 }
 _STYLE = {
     "svg.hashsalt": "gd",
+    # Text stays text: TrueType in a PDF, which publishers ask for, and characters in an SVG, not outlines.
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
     # The first has all but the scripts of East Asia; of the others what is there is used, character by character.
     "font.family": [
         "DejaVu Sans",
@@ -46,6 +51,7 @@ _STYLE = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.unicode_minus": True,
+    "axes.formatter.use_mathtext": True,  # what the ticks are in units of: ×10⁹, not 1e9
     "grid.color": "#E3E3E3",
     "grid.linewidth": 0.7,
     "legend.frameon": False,
@@ -108,7 +114,8 @@ def _figure(picture: Picture) -> Figure:
         figure = Figure(figsize=(SIZE, TALL, TALLEST)[min(3, len(picture.panels)) - 1])
         _panels(figure, picture.panels)
         series = [s for panel in picture.panels for s in panel.series]
-    figure.suptitle(picture.title, parse_math=False, fontsize=11.0)
+    words, size = lettering.title(picture.title, _TITLE_ROOM * 72.0 * figure.get_figwidth())
+    figure.suptitle(words, fontsize=size)
     _legend(figure, series)
     return figure
 
@@ -175,8 +182,8 @@ def _panel(axes: Axes, panel: Panel) -> None:
         from matplotlib.ticker import MaxNLocator
 
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel(panel.xlabel, parse_math=False)
-    axes.set_ylabel(panel.ylabel, parse_math=False)
+    axes.set_xlabel(lettering.label(panel.xlabel))
+    axes.set_ylabel(lettering.label(panel.ylabel))
     axes.grid(True)
     if panel.note:
         axes.text(0.5, 0.5, panel.note, transform=axes.transAxes, ha="center", va="center", parse_math=False)
@@ -211,9 +218,8 @@ def _legend(figure: Figure, series: Sequence[Series]) -> None:
     longest = max(map(len, labels))
     room = max(1, min(4, 84 // (longest + 6)))
     rows = -(-len(labels) // room)
-    legend = figure.legend(handles, labels, loc="outside lower center", ncols=-(-len(labels) // rows))
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    written = list(map(lettering.legend, labels))
+    figure.legend(handles, written, loc="outside lower center", ncols=-(-len(labels) // rows))
 
 
 def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
@@ -233,8 +239,13 @@ def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
             axes.contour(picture.xs, picture.ys, heights, levels=picture.levels, **lines)
             # Beside the axes and as high as they are, whatever their shape.
             bar = figure.colorbar(filled, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)), spacing="uniform")
-            shown = bounds[:: max(1, len(bounds) // 6)]
-            bar.set_ticks(shown, labels=[format(v + 0.0, ".3g") for v in shown])
+            shown = (
+                picture.levels[(len(picture.levels) - 1) % 2 :: 2]
+                if len(picture.levels) > 7
+                else picture.levels
+            )
+            bar.set_ticks(shown, labels=[lettering.numbers(format(v, ".10g")) for v in shown])
+            bar.ax.minorticks_off()
             bar.set_label("value")
             bar.outline.set_visible(False)
     for above, s in enumerate(picture.series):
@@ -245,6 +256,6 @@ def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
         axes.set_aspect("equal")
         if _shape(picture) > 1.1:
             axes.locator_params(axis="x", nbins=4)
-    axes.set_xlabel(picture.xlabel, parse_math=False)
-    axes.set_ylabel(picture.ylabel, parse_math=False)
+    axes.set_xlabel(lettering.label(picture.xlabel))
+    axes.set_ylabel(lettering.label(picture.ylabel))
     axes.set_facecolor("#EEEEEE" if any(isnan(v) for row in picture.values for v in row) else "white")

@@ -24,6 +24,7 @@ from gdcli.report.plot_data import (
     Panel,
     Point,
     Series,
+    Title,
     Values,
     apart,
     common_scale,
@@ -51,7 +52,7 @@ class Run(NamedTuple):
     ``followed`` tells that the points are its path, and not its ends alone.
     """
 
-    title: str
+    title: Title
     names: tuple[str, ...]
     points: Sequence[Point]
     answer: tuple[float, ...] | None
@@ -63,13 +64,14 @@ class Run(NamedTuple):
     followed: bool = True
 
 
-def title(expression: str, more: str = "") -> str:
-    """Return an expression as the title of a picture: on one line, not too long, without control characters."""
+def title(expression: str, more: str = "") -> Title:
+    """Return an expression as the title of a picture, its text on one line, not too long, no control characters."""
+    formula, more = harmless(" ".join(expression.split())), harmless(more)
     room = max(20, TITLE - columns(more))
-    text = shorten(harmless(" ".join(expression.split())), room)
+    text = shorten(formula, room)
     while columns(text) > room:
         text = shorten(text, len(text) - 2)
-    return text + harmless(more)
+    return Title(text + more, formula, more)
 
 
 # -- one variable ----------------------------------------------------------------------------------------------
@@ -213,7 +215,7 @@ def _walls(
 
 
 def height_map(
-    title: str,
+    title: Title,
     names: Sequence[str],
     x: tuple[float, float],
     y: tuple[float, float],

@@ -56,7 +56,7 @@ def draw(picture: Picture, width: int, colour: bool, bars: Bars = BLOCKS) -> str
         return _sparklines(picture, width, bars)
     width = min(width, _WIDEST)
     unicode = bars is BLOCKS
-    parts = [_centred(picture.title, width)]
+    parts = [_centred(picture.title.text, width)]
     if isinstance(picture, Contours):
         panel = Panel(
             picture.series,
@@ -78,7 +78,7 @@ def _centred(text: str, width: int) -> str:
 
 def _sparklines(picture: Picture, width: int, bars: Bars) -> str:
     label = max((columns_of(name) for name, _ in picture.courses), default=0)
-    lines = [picture.title]
+    lines = [picture.title.text]
     for name, values in picture.courses:
         known = [v for v in values if not isnan(v)]
         lines.append(f"{name.ljust(label)}  {sparkline(known, max(8, min(60, width - label - 2)), bars)}")
