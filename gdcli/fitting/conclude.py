@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.budget import if_in_time
 from gdcli.dataclass import replace
 from gdcli.evidence import active_bounds, bounds_of, certified
+from gdcli.fitting.doubts import NO_DOUBTS, doubts_about
 from gdcli.fitting.errors import Errors, errors_in_time, without_errors
 from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.units import scaled_certificate, scaled_run
@@ -69,6 +70,7 @@ def conclude(
         reason = "the fit did not end at a minimum"
         statistics = without_errors(statistics, reason)
     sums = 1.0 / judging.factor
+    doubts = if_in_time(lambda: doubts_about(prepared, judging, result.best.at.x, statistics), NO_DOUBTS)
     counts = _added(objective.counts, judging.counts)
     return FitOutcome(
         problem=problem,
@@ -78,13 +80,13 @@ def conclude(
         certificate=scaled_certificate(certificate, sums),
         status=verdict.status,
         message=verdict.message,
-        advice=verdict.advice,
+        advice=verdict.advice or doubts.advice,
         method=settings.method if settings.method == "auto" else choice.entry.name,
         used=choice.name,
         why=choice.why,
         sign=sign,
         engine=objective.engine,
-        warnings=(*notes, *_warnings(prepared), *certificate.notes),
+        warnings=(*notes, *_warnings(prepared), *certificate.notes, *doubts.warnings),
         active=tuple(held._replace(multiplier=held.multiplier * sums) for held in active),
         rows=prepared.count,
         statistics=statistics,

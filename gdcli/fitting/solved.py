@@ -59,7 +59,7 @@ class Solved:
             known = plan.problem.sigma is not None and not plan.problem.scale_sigma
             found = statistics(ends, counted, about, logs, known)
             evidence = examine(ends, start, square, lambda which, x: residuals.take(which).hessians(x))
-            certain = evidence.certain & found.sound
+            certain = evidence.certain & found.sound & (found.r_squared >= 0.0) & ~residuals.has_pole(ends.x)
             if plan.problem.sigma is not None:
                 at = plan.row.columns.index(plan.problem.sigma)
                 certain &= (residuals.columns[at] > 0.0).all(axis=0)

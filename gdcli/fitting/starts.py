@@ -39,10 +39,11 @@ def start_values(
     values = named_values(parameters, given, vectors, "parameter", "the model")
     missing = [name for name in parameters if name not in values]
     if missing and needed:
+        search = "" if model.left is None else "--start auto searches for one; or "
         known = f"; the columns are {listed([c for c in columns if c])}" if columns else ""
         raise UsageError(
             f"--start leaves out {listed(missing)}",
-            f"add --start {example(missing, vectors)}, or --start auto to search for one, or fix it with --set{known}",
+            f"{search}give your own, --start {example(missing, vectors)}, or fix it with --set{known}",
             place_of(model, missing[0]),
         )
     for name in missing:

@@ -51,6 +51,26 @@ class GroupedResiduals:
         found = np.broadcast_to(found, (self.rows, self.groups))
         return found if self.counts is None else found * self.counts
 
+    def crosses_pole(self, x: Any, y: Any) -> Any:
+        """Tell for which groups a divisor has another sign at y than at x, both (p, g), in some row; shape (g,)."""
+        import numpy as np
+
+        crossed = np.zeros(self.groups, dtype=bool)
+        if self.programs.nodes("divisors"):
+            for here, there in zip(self.values("divisors", x), self.values("divisors", y), strict=True):
+                crossed |= (np.sign(here) * np.sign(there) < 0.0).any(axis=0)
+        return crossed
+
+    def has_pole(self, x: Any) -> Any:
+        """Tell which groups have a pole among their rows at x (p, g), shape (g,)."""
+        import numpy as np
+
+        found = np.zeros(self.groups, dtype=bool)
+        if self.programs.nodes("divisors"):
+            for values in self.values("divisors", x):
+                found |= (values.min(axis=0) < 0.0) & (values.max(axis=0) > 0.0)
+        return found
+
     def hessians(self, x: Any) -> Any:
         """Return the Hessians of the sums of the losses, (p, p, g)."""
         import numpy as np

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.calculus.autodiff import DIRECTION, Derivatives
 from gdcli.codegen.runners import batch_function, rows_function
 from gdcli.language.graph import Key
+from gdcli.objective.divisors import divisors
 from gdcli.objective.row_model import RowModel, along_rows, node_of
 from gdcli.objective.waist import gradient_nodes
 
@@ -99,6 +100,10 @@ class RowPrograms:
         """What was measured, and what the row counts."""
         one = self.row.graph.number(1.0)
         return [*self._response_nodes(), one if self.row.weight is None else self.row.weight]
+
+    def _divisors_nodes(self) -> list[int]:
+        """What the loss divides by."""
+        return divisors(self.row)
 
     def _own_step_nodes(self) -> list[int]:
         """The curvature of the loss along its gradient g, times g'g; and g'g."""

@@ -199,7 +199,8 @@ def _try(here: Here, proposal: Proposal) -> _Trial:
     there = here.objective.evaluate(here.moved(step), 0)
     predicted = here.factor * model.fall(proposal.step)
     ratio = -inf
-    if isfinite(there.value) and predicted > 0.0:
+    crosses = isfinite(there.value) and here.fit.inner.crosses_pole(here.at.x, there.x)
+    if isfinite(there.value) and predicted > 0.0 and not crosses:
         ratio = (here.at.value - there.value) / predicted
     return _Trial(there, predicted, ratio)
 

@@ -8,7 +8,8 @@ alone, and ends where it would end, up to rounding.
 
 A run ends at a relative offset of 1e-13: the parameters are off by that part of their standard errors. What is not
 plain here is not decided here: a problem whose Jacobian is nearly singular, whose step is refused down to rounding,
-that flees to infinity or whose Hessian is not positive at the end is *given up*, and whoever asked solves it alone.
+that flees to infinity or across a pole, or whose Hessian is not positive at the end is *given up*, and whoever asked
+solves it alone.
 """
 
 from __future__ import annotations
@@ -231,6 +232,7 @@ def _pass(residuals: ManyResiduals, state: State, over: Any) -> None:
     _adapt(state, close | over, ratio, length)
     stuck = (x == state.x).all(axis=0) | (predicted <= 4.0 * ROUNDING * state.value)
     state.given_up |= ~close & ~over & ~accepted & stuck
+    state.given_up |= accepted & residuals.crosses_pole(state.x, x)
     state.given_up |= accepted & _is_doubtful(R, np.sqrt((R**2).sum(axis=0)))
     state.refusals = np.where(accepted, 0, state.refusals + (~close & ~over))
     state.tries = np.where(accepted, 0, state.tries + (close & ~over))

@@ -32,6 +32,10 @@ class ManyResiduals(Protocol):
         """Return the second derivatives of the residuals along directions, (n, g)."""
         ...
 
+    def crosses_pole(self, x: Any, y: Any) -> Any:
+        """Tell for which problems some residual is infinite on the way from x to y (g,)."""
+        ...
+
     def hessians(self, x: Any) -> Any:
         """Return the Hessians of the sums of squares, (p, p, g)."""
         ...

@@ -1,0 +1,49 @@
+"""Is the end of a fit the one that was meant? A minimum can be one and yet no description of the data.
+
+Two things tell: a fit that is worse than a constant, the mean of what was measured, and a pole among the rows, which
+splits them into rows before and behind it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gdcli.objective.divisors import pole_among
+from gdcli.objective.rows import RowObjective
+
+if TYPE_CHECKING:
+    from gdcli.analysis.statistics import FitStatistics
+    from gdcli.fitting.prepare import Prepared
+
+
+class Doubts(NamedTuple):
+    """What speaks against an end, and what to try next; empty where nothing does."""
+
+    warnings: tuple[str, ...] = ()
+    advice: str = ""
+
+
+NO_DOUBTS = Doubts()
+
+
+def doubts_about(
+    prepared: Prepared, objective: RowObjective, x: Any, statistics: FitStatistics | None
+) -> Doubts:
+    """Return what speaks against an end at ``x``."""
+    problem, found = prepared.problem, []
+    squares = None if statistics is None else statistics.r_squared
+    if squares is not None and squares < 0.0 and problem.loss == "squared":
+        times = 1.0 - squares
+        found.append(
+            f"the fit is worse than a constant: its sum of squares is {times:.3g} times that about the mean"
+        )
+    pole = pole_among(objective, x)
+    if pole:
+        found.append(f"the model has a pole among the rows: its divisor {pole}")
+    if not found:
+        return NO_DOUBTS
+    if problem.linear:
+        return Doubts(tuple(found), "another model: add a constant to it, for example")
+    if problem.searched:
+        return Doubts(tuple(found), "another model, or a start of your own")
+    return Doubts(tuple(found), "--start auto searches for a better start")

@@ -1,0 +1,101 @@
+"""Poles among the rows of a fit: no step crosses one, and an end beyond one is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nist
+import numpy as np
+import pytest
+from test_fit_groups import assert_same
+from test_rows import Arrays
+
+from gdcli import api
+from gdcli.errors import UsageError
+from gdcli.objective.divisors import divisors, pole_among
+from gdcli.solvers.types import Status
+
+# Rates of a reaction treated with puromycin (Treloar 1974; Bates and Watts, Nonlinear Regression Analysis, 1988, A.1).
+S = np.repeat([0.02, 0.06, 0.11, 0.22, 0.56, 1.10], 2)
+V = np.array([76, 47, 97, 107, 123, 139, 159, 152, 191, 201, 207, 200], dtype=float)
+PUROMYCIN = {"S": S, "v": V}
+MENTEN = "v ~ Vmax*S/(Km+S)"
+BEST = {"Vmax": 212.68374, "Km": 0.06412128}
+
+
+@pytest.mark.parametrize(
+    ("side", "count"),
+    [
+        ("a*x/(b+x)", 1),
+        ("a/((b+x)*(c-x))", 2),
+        ("a/(x-b)**2", 1),
+        ("a*(x-b)**-2", 1),
+        ("a/(1/(b+x))", 1),
+        ("a*exp(-b*x) + x/3 + a/x", 0),
+        ("where(x > b, a/(x-b), a)", 0),
+        ("a/((x-b)**2 + c**2)", 1),
+    ],
+)
+def test_what_a_model_divides_by(side: str, count: int) -> None:
+    made = nist.objective_of(f"y ~ {side}", Arrays(x=S, y=V))
+    assert len(divisors(made.row)) == count
+
+
+def test_a_way_crosses_a_pole_where_a_divisor_changes_its_sign_in_a_row() -> None:
+    made = nist.objective_of(MENTEN, Arrays(**PUROMYCIN))
+    here, near, beyond = (nist.ordered(made, {"Vmax": 1.0, "Km": k}) for k in (1.0, -0.01, -0.5))
+    assert not made.crosses_pole(here, near)
+    assert made.crosses_pole(here, beyond)
+    assert pole_among(made, near) == ""
+    assert pole_among(made, beyond) == "Km+S goes from -0.48 to 0.6"
+
+
+@pytest.mark.parametrize("start", [{"Vmax": 1, "Km": 1}, {"Vmax": 100, "Km": 20}, {"Vmax": 1, "Km": 0.01}])
+def test_the_start_of_the_hint_leads_to_the_answer(start: dict[str, float]) -> None:
+    found = api.fit(MENTEN, PUROMYCIN, start)
+    assert found.status is Status.CONVERGED
+    assert found.point == pytest.approx(BEST, rel=1e-6)
+    assert found.warnings == ()
+    assert found.advice == ""
+
+
+def test_an_end_beyond_a_pole_and_worse_than_the_mean_is_told() -> None:
+    found = api.fit(MENTEN, PUROMYCIN, {"Vmax": 1, "Km": -0.5})
+    worse, pole = found.warnings
+    assert worse.startswith("the fit is worse than a constant: its sum of squares is 5.87 times that about")
+    assert pole == "the model has a pole among the rows: its divisor Km+S goes from -0.4695 to 0.6105"
+    assert found.advice == "--start auto searches for a better start"
+
+
+@pytest.mark.parametrize(
+    ("model", "start", "advice"),
+    [
+        ("v ~ a*S", None, "another model: add a constant to it, for example"),
+        ("v ~ exp(a)*S", "auto", "another model, or a start of your own"),
+    ],
+)
+def test_what_helps_a_fit_that_is_worse_than_the_mean(model: str, start: Any, advice: str) -> None:
+    found = api.fit(model, PUROMYCIN, start)
+    assert found.statistics.r_squared < 0.0
+    assert len(found.warnings) == 1
+    assert found.advice == advice
+
+
+def test_groups_are_told_what_they_would_be_told_alone() -> None:
+    two = {name: np.concatenate((column, column)) for name, column in PUROMYCIN.items()}
+    two["g"] = np.repeat([1.0, 2.0], len(S))
+    for start in ({"Vmax": 1, "Km": 1}, {"Vmax": 1, "Km": -0.5}):
+        alone = api.fit(MENTEN, PUROMYCIN, start)
+        for group in api.fit_groups(MENTEN, two, "g", start):
+            assert_same(group.outcome, alone)
+
+
+def test_the_hint_of_a_missing_start_names_the_search_first() -> None:
+    with pytest.raises(UsageError) as caught:
+        api.fit(MENTEN, PUROMYCIN)
+    assert caught.value.hint.startswith(
+        "--start auto searches for one; or give your own, --start Vmax=1,Km=1, "
+    )
+    with pytest.raises(UsageError) as caught:
+        api.fit("(v - Vmax*S/(Km+S))**2", PUROMYCIN)
+    assert caught.value.hint.startswith("give your own, --start Vmax=1,Km=1, ")
