@@ -50,7 +50,12 @@ def parsed(expression: str, source: str) -> Tree:
     """Return the checked tree of an expression; the last ones are remembered. Raises UsageError."""
     from gdcli.language import syntax
 
-    return syntax.parse(expression, source)
+    try:
+        return syntax.parse(expression, source)
+    except UsageError as error:
+        from gdcli.language.notation import told
+
+        raise told(error) from None
 
 
 @lru_cache(maxsize=64)

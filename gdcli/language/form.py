@@ -77,15 +77,11 @@ class Form:
         return tuple(sorted({{"largest": "max", "smallest": "min"}.get(name, name) for name in kinked}))
 
 
-_ALIASES = {
-    "ln": "log",
-    "arcsin": "asin",
-    "arccos": "acos",
-    "arctan": "atan",
-    "pow": "**",
-    "Abs": "abs",
-    "sgn": "sign",
-}
+def _told(error: UsageError) -> UsageError:
+    """The error with a proposal, where the expression is written as elsewhere."""
+    from gdcli.language.notation import told  # only an error needs it
+
+    return told(error)
 
 
 def unknown_function(tree: Tree, node: Node, names: Container[str]) -> UsageError:
@@ -93,9 +89,11 @@ def unknown_function(tree: Tree, node: Node, names: Container[str]) -> UsageErro
     name = str(node.value)
     place = tree.span(node)._replace(end=syntax.end_of_token(tree.text, node.start))
     if name in names:
-        return UsageError(f"{name} is a variable, not a function", f"write {name}*(...) to multiply", place)
-    hint = f"write {_ALIASES[name]}" if name in _ALIASES else did_you_mean(name, CALLABLE)
-    return UsageError(f"unknown function {name}", hint, place)
+        return _told(
+            UsageError(f"{name} is a variable, not a function", f"write {name}*(...) to multiply", place)
+        )
+    hint = did_you_mean(name, CALLABLE, "'gd functions' lists what there is")
+    return _told(UsageError(f"unknown function {name}", hint, place))
 
 
 def check_calls(tree: Tree, names: Container[str]) -> None:
@@ -138,7 +136,7 @@ def variables(tree: Tree, constants: Mapping[str, Constant], started: Sequence[s
         ):
             node = next(n for n in all_nodes(tree.root) if name_of(n) == name)
             hint = f"write {name}(...), or give the variable another name"
-            raise tree.error(node, f"{name} is a function", hint)
+            raise _told(tree.error(node, f"{name} is a function", hint))
     return found
 
 
@@ -416,7 +414,7 @@ class _Builder:
         if wanted != given:
             plural = "" if wanted == 1 else "s"
             hint = "the logarithm to base b of x is log(x)/log(b)" if name == "log" and given == 2 else ""
-            raise self.tree.error(node, f"{name} takes {wanted} argument{plural}, not {given}", hint)
+            raise _told(self.tree.error(node, f"{name} takes {wanted} argument{plural}, not {given}", hint))
 
     # -- reductions ----------------------------------------------------------------------------------------
 

@@ -39,7 +39,16 @@ class Model(NamedTuple):
 
 
 def parse_model(text: str, source: str = "") -> Model:
-    """Return the checked model. Raises UsageError, with the place in the text as typed."""
+    """Return the checked model. Raises UsageError, with the place in the text as typed and what to write."""
+    try:
+        return _parse_model(text, source)
+    except UsageError as error:
+        from gdcli.language.notation import told  # only an error needs it
+
+        raise told(error, "model") from None
+
+
+def _parse_model(text: str, source: str) -> Model:
     tildes = [found.start() for found in _TILDE.finditer(text) if found.group() == "~"]
     if len(tildes) > 1:
         raise UsageError(

@@ -31,27 +31,30 @@ MAX_COMPARISONS = 10
 OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow", "^": "pow"}
 COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
 
+# Characters of paper and of word processors that can mean nothing else.
+LOOKALIKES = {
+    **dict.fromkeys("−–—‐‑﹣－", "-"),
+    **dict.fromkeys("×·∙⋅∗✕", "*"),
+    **dict.fromkeys("÷∕⁄", "/"),
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+}
+# A power written small: x² is x**2, and x⁻¹ is x**-1.
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+
 _TOKEN = re.compile(
-    r"""(?P<space>\s+|\#[^\n]*)
+    rf"""(?P<space>\s+|\#[^\n]*)
     |(?P<number>(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)
-    |(?P<name>[^\W\d]\w*)
+    |(?P<name>[^\W\d{_RAISED}][^\W{_RAISED}]*)
     |(?P<op>\*\*|<=|>=|==|!=|//|[-+*/^@<>()\[\],:])
+    |(?P<raised>[⁺⁻]?[{_RAISED}]+)
+    |(?P<like>[{"".join(LOOKALIKES)}])
     |(?P<bad>.)""",
     re.VERBOSE | re.DOTALL,
 )
 _UNDERSCORES_BETWEEN_DIGITS = re.compile(r"(?:[^_]|(?<=\d)_(?=\d))*")
-_LOOKALIKES = {
-    **dict.fromkeys("−–—‐‑﹣－", "-"),
-    **dict.fromkeys("×·∙⋅∗✕", "*"),
-    **dict.fromkeys("÷∕⁄", "/"),
-    **dict.fromkeys("²", "**2"),
-    **dict.fromkeys("³", "**3"),
-    "√": "sqrt(...)",
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
-    "∑": "sum(...)",
-}
 
 
 def normal(name: str) -> str:
@@ -62,6 +65,16 @@ def normal(name: str) -> str:
 
     plain = unicodedata.normalize("NFKC", name)
     return LETTERS.get(plain, plain)
+
+
+def raised_letter(name: str) -> str:
+    """Return ``x**n`` for ``xⁿ``, which would be read as the name xn; nothing for other names."""
+    if name.isascii():
+        return ""
+    import unicodedata
+
+    mark = unicodedata.decomposition(name[-1]).partition(" ")[0]
+    return f"{name[:-1]}**{normal(name[-1])}" if mark == "<super>" and len(name) > 1 else ""
 
 
 def end_of_token(text: str, start: int) -> int:
@@ -173,13 +186,30 @@ def tokenize(text: str, source: str = "") -> list[Token]:
             _bad_character(text, match.start(), source)
         if (
             kind == "name" and not match.group().isidentifier()
-        ):  # superscripts count as letters for the pattern
+        ):  # small digits below the line count as letters for the pattern
             _bad_character(text, _end_of_name(text, match.start(), match.end()), source)
+        if kind == "like":
+            tokens.append(Token("op", LOOKALIKES[match.group()], match.start(), match.end()))
+            continue
+        if kind == "raised":
+            tokens += _power(match)
+            continue
         if len(tokens) == MAX_TOKENS:
             span = Span(text, match.start(), match.end(), source)
             raise UsageError(f"the expression is too long: more than {MAX_TOKENS} tokens", span=span)
         tokens.append(Token(kind, match.group(), match.start(), match.end()))
     return tokens
+
+
+def _power(match: re.Match[str]) -> Iterator[Token]:
+    """Yield the tokens of a power written small, ``²`` or ``⁻¹``."""
+    start, end = match.span()
+    digits = match.group().translate(SUPERSCRIPTS)
+    yield Token("op", "**", start, end)
+    if not digits.isdecimal():
+        yield Token("op", digits[0], start, start + 1)
+        start, digits = start + 1, digits[1:]
+    yield Token("number", digits, start, end)
 
 
 def _end_of_name(text: str, start: int, end: int) -> int:
@@ -198,22 +228,14 @@ def _bad_character(text: str, at: int, source: str) -> NoReturn:
     char = text[at]
     span = Span(text, at, at + 1, source)
     hint = ""
-    if char in _LOOKALIKES:
-        hint = f"write {_LOOKALIKES[char]}"
-    elif char in "'\"":
+    if char in "'\"":
         raise UsageError(
             "text in quotes has no place in an expression", "names are written without quotes", span
         )
-    elif char == "=":
+    if char == "=":
         hint = "give values with --start or --set; comparisons are ==, <, <=, >, >= inside where(...)"
     elif char == ".":
         raise UsageError("a dot has no place here: attributes are not part of the language", "", span)
-    elif char == "%":
-        hint = "the remainder is x - m*floor(x/m)"
-    elif char == "!":
-        hint = "the factorial of n is gamma(n+1)"
-    elif char in "{}":
-        hint = "write ( and )"
     shown = char if char.isprintable() else f"U+{ord(char):04X}"
     raise UsageError(f"the character {shown} has no place in an expression", hint, span)
 
@@ -293,6 +315,8 @@ class _TokenCheck:
             )
         elif len(token.text) > MAX_DIGITS:
             self.fail(token, f"a name of {len(token.text)} characters; at most {MAX_DIGITS} are read")
+        elif raised := raised_letter(token.text):
+            self.fail(token, "a letter above the line stands here", f"write {raised}")
         elif token.text.startswith("_"):
             self.fail(token, f"the name {token.text} begins with an underscore", "names begin with a letter")
 

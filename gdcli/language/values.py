@@ -120,6 +120,9 @@ class ConstantReader:
             _check_constant(tree)
             return walk.value(tree, {})
         except UsageError as error:
+            from gdcli.language.notation import told  # only an error needs it
+
+            error = told(error, "number")
             span = error.span or Span(piece, 0, len(piece))
             message = f"{piece.strip()[:40]} is not a number: {error.message}"
             self.fail(start + span.start, start + span.end, message, error.hint)

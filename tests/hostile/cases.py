@@ -226,7 +226,7 @@ EXPRESSIONS = (
     by_stdin("control characters", "x\x1b[31m**2", USAGE, "U+001B"),
     expression("text that runs from right to left", "x\u202e**2", USAGE, "U+202E"),
     expression("an invisible space", "x\u200b+y", USAGE, "U+200B"),
-    expression("a minus that is none", "x \u2212 1", USAGE, "write -"),
+    expression("a minus that is none", "(x \u2212 1)**2", 0, "x = 1"),
     expression("letters that look alike", "p\u0430 + pa", USAGE, "", "--start=pa=1"),
     expression("digits that look alike", "x + \u0661", USAGE, "digits of numbers"),
     expression("letters of many widths", "\uff53\uff49\uff4e(x)", ANSWERED, "", "--start=x=1"),

@@ -1,0 +1,129 @@
+"""Other ways to write mathematics, and how each is written here.
+
+People bring `2x`, `sin x`, `|x|`, `np.sin(x)`, `x!`, `y = x**2`, and what their own language has. Where a text cannot
+be read, it is translated by the rules of two tables: those of :mod:`gdcli.language.paper` make of it what Python would
+read, token by token, those of :mod:`gdcli.language.constructs` make of that what is part of the language. If the
+outcome can be read, the error shows it, with the caret where the first rule was needed. Nothing is taken for what was
+not typed: it is a proposal. The rules cost nothing where there is no error, and long texts are left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gdcli.errors import UsageError
+from gdcli.language import syntax
+from gdcli.language.constructs import rewritten
+from gdcli.language.functions import CALLABLE
+from gdcli.language.paper import RULES
+from gdcli.language.pieces import Change, Piece, Pieces, cut, depth_at, is_function
+
+# Longer texts are written by programs.
+MAX_TEXT, MAX_PIECES = 2000, 400
+
+# What some write before an expression.
+_BEFORE = frozenset(
+    ("return", "min", "max", "minimize", "maximize", "minimise", "maximise", "argmin", "argmax")
+)
+
+
+def told(error: UsageError, what: str = "expression") -> UsageError:
+    """Return an error about an ``expression``, a ``model`` or a ``number`` that proposes what to write instead.
+
+    It is the same error where no proposal can be made. Its span has the whole text.
+    """
+    span = error.span
+    if span is None or len(span.text) > MAX_TEXT:
+        return error
+    try:
+        changes, corrected = _translated(span.text, what)
+    except (RecursionError, MemoryError):
+        return error
+    if not changes or not _is_readable(corrected):
+        return error
+    first = min(changes, key=lambda change: change.start)
+    corrected = " ".join(corrected.split())
+    place = span._replace(start=first.start, end=max(first.end, first.start + 1))
+    return UsageError(first.message, f"write {corrected}", place)
+
+
+def _translated(text: str, what: str) -> tuple[list[Change], str]:
+    """Return what the rules found in a text, and the text that they make of it."""
+    changes: list[Change] = []
+    pieces = cut(text)
+    if len(pieces) > MAX_PIECES:
+        return [], text
+    pieces = _frame(pieces, what, changes)
+    sides: list[Pieces] = [[]]
+    for piece in pieces:
+        if piece.text == "~":
+            sides.append([])
+        else:
+            sides[-1].append(piece)
+    made = []
+    for side in sides:
+        for rule in RULES:
+            side = rule(side, changes)
+        made.append(rewritten(side, changes).strip())
+    return changes, " ~ ".join(made)
+
+
+def _is_readable(text: str) -> bool:
+    try:
+        trees = [syntax.parse(side) for side in text.split("~")]
+    except UsageError:
+        return False
+    known = set(CALLABLE)
+    return all(name in known for tree in trees for name in _called(tree.root))
+
+
+def _called(root: syntax.Node) -> list[str]:
+    found, stack = [], [root]
+    while stack:
+        node = stack.pop()
+        stack.extend(node.args)
+        if node.op == "call":
+            found.append(str(node.value))
+    return found
+
+
+# -- what surrounds an expression ---------------------------------------------------------------------------------
+
+
+def _frame(pieces: Pieces, what: str, changes: list[Change]) -> Pieces:
+    """Take away what makes a statement of an expression: quotes, ``y =``, ``f(x) =``, ``return``, ``;``."""
+    while pieces and pieces[-1].text in (";", "."):
+        changes.append(Change(f"{pieces[-1].text} has no place after an expression", *pieces[-1][2:4]))
+        pieces = pieces[:-1]
+    if len(pieces) > 2 and pieces[0].text in "'\"`“”‘’" and pieces[-1].text in "'\"`“”‘’":
+        changes.append(Change("the expression is in quotes twice", *pieces[0][2:4]))
+        pieces = pieces[1:-1]
+    if len(pieces) > 1 and pieces[0].text in _BEFORE and pieces[1].text != "(":
+        changes.append(Change(f"an expression is written without {pieces[0].text}", *pieces[0][2:4]))
+        pieces = [pieces[1]._replace(lead=""), *pieces[2:]]
+    signs = {"expression": ("=", ":="), "model": ("=", ":=", "=="), "number": ()}[what]
+    at = next((i for i, p in enumerate(pieces) if p.text in signs and depth_at(pieces, i) == 0), None)
+    if at is None or any(piece.text == "~" for piece in pieces):
+        return pieces
+    equals = pieces[at]
+    if what == "model":
+        changes.append(
+            Change(f"a model has ~ between its sides, not {equals.text}", equals.start, equals.end)
+        )
+        left = pieces[:at] if not _is_head(pieces[:at]) else [Piece("name", "y", 0, 1)]
+        return [*left, equals._replace(text="~"), *pieces[at + 1 :]]
+    if (at == 1 or _is_head(pieces[:at])) and any(piece.kind == "name" for piece in pieces[at:]):
+        name = "".join(piece.text for piece in pieces[:at])[:40]
+        changes.append(
+            Change(f"an expression stands alone, without {name} {equals.text}", pieces[0].start, equals.end)
+        )
+        return pieces[at + 1 :]
+    return [*pieces[:at], equals._replace(text="=="), *pieces[at + 1 :]]
+
+
+def _is_head(pieces: Sequence[Piece]) -> bool:
+    """Whether pieces are ``f(x, y)``."""
+    if len(pieces) < 4 or pieces[0].kind != "name" or is_function(pieces[0]):
+        return False
+    inside = [piece.text for piece in pieces[2:-1]]
+    return pieces[1].text == "(" and pieces[-1].text == ")" and not {"(", ")"} & set(inside)
