@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_left_out_and_told(place: Path, capsys: pytest.Capt
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     (line,) = (line for line in out.splitlines() if line.startswith("not shown"))
-    assert "f ± error, R²" in line
+    assert line.endswith("f ± error, resid. sd, R²; --format csv or jsonl has all")
     assert len([line for line in out.splitlines() if line.startswith("s%")]) == 40
 
 

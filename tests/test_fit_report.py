@@ -134,7 +134,7 @@ def test_many_parameters_are_thinned() -> None:
     columns = {f"x{i}": rng.normal(size=200) for i in range(40)} | {"y": rng.normal(size=200)}
     outcome = api.fit("y ~ X @ w + b", columns, columns={"X": "x*"})
     page = page_of(outcome)
-    assert "21 of 41 parameters; --format json has all of them" in page
+    assert "21 of 41 parameters; --format csv has all" in page
     assert "columns       X = x0, x1, x2, x3, ..., x39 (40 columns)" in page
     names = [row[0] for row in parameter_rows(page)]
     assert [*names[:2], names[17], *names[-5:]] == ["w[0]", "w[1]", "w[17]", "⋮", "w[38]", "w[39]", "b", "21"]

@@ -74,6 +74,7 @@ def _extremum(name: str, example: str) -> Command:
             *options.SOLVER,
             *options.CHECKPOINT,
             *options.OUTPUT,
+            options.TRACE,
             *options.PLOT,
         ),
         (
@@ -133,8 +134,8 @@ It goes on from its last checkpoint, bit for bit as if it had never stopped, wit
 those given here take their place. Caps count from the beginning of the run. FILE is kept up to date. The data of a fit
 must be there as they were; what came through a pipe is piped in again.
 
-A run that had its end already shows its answer again. Of the points of the path jsonl and csv write those after the
-checkpoint."""
+A run that had its end already shows its answer again. Of the points of the path jsonl, csv and --trace write those
+after the checkpoint."""
 
 COMMANDS: dict[str, Command] = {
     command.name: command
@@ -283,6 +284,7 @@ COMMANDS: dict[str, Command] = {
                 ),
                 *options.only(options.CHECKPOINT, "--checkpoint-every"),
                 *options.only(options.OUTPUT, "--format", "--print", "--every", "--timing", "--output"),
+                options.TRACE,
             ),
             (
                 "gd minimize 'sum(100*(v[1:]-v[:-1]**2)**2+(1-v[:-1])**2)' --start 'v=zeros(50)' --max-iter 5 "

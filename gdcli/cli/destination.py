@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -86,19 +86,16 @@ class Destination:
 
 
 # Options that name a file to be written.
-OUTPUTS = ("output", "plot", "plot_estimate", "predict", "residuals", "checkpoint")
+OUTPUTS = ("output", "trace", "plot", "plot_estimate", "predict", "residuals", "checkpoint")
 
 
 def check(values: Mapping[str, Any]) -> None:
     """Raise UsageError where a command line would write over a file that it reads, or write one twice."""
-    _check_pairs(values)
-    for field in OUTPUTS:
-        path = values.get(field)
-        if not path or path == "-":
-            continue
+    named = _named(values)
+    _check_pairs(named)
+    for option, path in named:
         for what, taken in _inputs(values):
             if same_file(path, taken):
-                option = f"--{field.replace('_', '-')}"
                 raise UsageError(
                     f"{option} would overwrite {what}",
                     "give it another name",
@@ -106,11 +103,15 @@ def check(values: Mapping[str, Any]) -> None:
                 )
 
 
-def _check_pairs(values: Mapping[str, Any]) -> None:
-    named = [(f"--{field.replace('_', '-')}", values.get(field)) for field in OUTPUTS]
-    files = [(option, path) for option, path in named if path and path != "-"]
-    for k, (option, path) in enumerate(files):
-        for other, taken in files[:k]:
+def _named(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The files that are to be written, each with its option; --trace of gd gradient is a flag, and no file."""
+    named = ((f"--{field.replace('_', '-')}", values.get(field)) for field in OUTPUTS)
+    return [(option, path) for option, path in named if isinstance(path, str) and path not in ("", "-")]
+
+
+def _check_pairs(named: Sequence[tuple[str, str]]) -> None:
+    for k, (option, path) in enumerate(named):
+        for other, taken in named[:k]:
             if same_file(path, taken):
                 raise UsageError(f"{other} and {option} name the same file", "give each a name of its own")
 

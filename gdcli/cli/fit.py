@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gdcli.fitting.outcome import FitOutcome
     from gdcli.fitting.prepare import Prepared
     from gdcli.fitting.request import FitRequest, FitSettings
+    from gdcli.report.machine import Words
 
 
 def run(values: dict[str, Any]) -> int:
@@ -41,6 +42,7 @@ def run(values: dict[str, Any]) -> int:
     from gdcli.cli.fit_plot import FitPlot
     from gdcli.cli.minimize import warned
     from gdcli.cli.plotting import Canvas, text_stream
+    from gdcli.cli.tracing import Tracing
     from gdcli.fitting.prepare import prepared
     from gdcli.fitting.solve import solve
     from gdcli.report.progress import Progress
@@ -48,6 +50,7 @@ def run(values: dict[str, Any]) -> int:
     with (
         session(values, request) as kept,
         Files(values, request.model) as files,
+        Tracing(values) as tracing,
         Canvas(values["plot"], sys.stderr if files.takes_stdout else text_stream(values)) as canvas,
         Progress(progress_stream(values)) as progress,
         ExitStack() as data,
@@ -58,7 +61,8 @@ def run(values: dict[str, Any]) -> int:
                 plot = FitPlot(ready) if values["plot"] else None
                 shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
                 writer = writer_for(values, ready, settings, shown)
-                observers = [writer, *(plot.observers if plot else ())]
+                traced = tracing.observers(ready.problem, _words(settings))
+                observers = [writer, *traced, *(plot.observers if plot else ())]
                 kept.watch(observers)
                 kept.check_data(ready)
                 outcome = solve(ready, settings, [*observers, progress.iterate], progress.epoch, kept.keeper)
@@ -97,10 +101,17 @@ def writer_for(values: dict[str, Any], ready: Prepared, settings: FitSettings, s
         from gdcli import emission
 
         return Emitted(stream, partial(emission.fitted, ready, language=values["emit"]))
-    if settings.is_stochastic:
-        layout = Layout(fit_page.page, fit_page.epoch_row)
-        return any_writer(values, ready.problem, stream, layout, fit_records.EPOCHS)
-    return any_writer(values, ready.problem, stream, Layout(fit_page.page, row_of), fit_records.FIT)
+    if values["format"] == "csv":
+        return fit_records.Parameters(stream)
+    row = fit_page.epoch_row if settings.is_stochastic else row_of
+    return any_writer(values, ready.problem, stream, Layout(fit_page.page, row), _words(settings))
+
+
+def _words(settings: FitSettings) -> Words:
+    """What machine formats say of such a fit."""
+    from gdcli.report import fit_records
+
+    return fit_records.EPOCHS if settings.is_stochastic else fit_records.FIT
 
 
 def read(values: dict[str, Any]) -> tuple[FitRequest, FitSettings]:

@@ -23,6 +23,7 @@ _REFUSED = {
     "plot": "a picture shows one fit",
     "predict": "a copy of the rows is made for one fit",
     "residuals": "a copy of the rows is made for one fit",
+    "trace": "a file has the path of one fit",
     "emit": "a program has the numbers of one fit",
     "checkpoint": "a checkpoint keeps one run",
     "checkpoint_every": "a checkpoint keeps one run",

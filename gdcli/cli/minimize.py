@@ -60,15 +60,18 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     from gdcli.cli.checkpoint import job_of, session
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import Canvas, RunPlot, text_stream, watched
+    from gdcli.cli.tracing import Tracing
 
     settings = api.Settings(**settings_of(values))
     with limited(settings):
         problem = job_of(values) or _read(values, sense)
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
     with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
-        with Destination(values["output"]) as stream:
+        with Destination(values["output"]) as stream, Tracing(values) as tracing:
             writer = emitter(values, stream) or writer_for(values, problem, stream)
-            observers = [writer] if plot is None else [writer, plot.recorder]
+            observers: list[Observer] = [writer, *tracing.observers(problem)]
+            if plot is not None:
+                observers.append(plot.recorder)
             with (
                 session(values, problem) as kept,
                 watched(values, problem) as watch,

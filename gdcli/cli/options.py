@@ -443,6 +443,13 @@ OUTPUT = (
         group="Output",
     ),
 )
+TRACE = Option(
+    "--trace",
+    "Write the path into this file beside the answer: CSV, or JSON lines where it ends in .jsonl.",
+    "none",
+    "FILE",
+    group="Output",
+)
 CHECKPOINT = (
     Option(
         "--checkpoint",
@@ -741,7 +748,7 @@ BATCHES = (
 )
 PLOT_BATCHES = (_PLOT._replace(help=f"{_PLOT.help[:-1]}: the loss against the rows visited."),)
 FIT_OUTPUT = (
-    *(option for option in OUTPUT if option.name == "--format"),
+    OUTPUT[0]._replace(help="table, json, jsonl (with the path), csv (the parameters) or plain."),
     OUTPUT[1]._replace(
         help="Print only these, tab separated: a,b,value; a.se, a.t, a.low, a.high are a's error, t and interval."
     ),
@@ -749,6 +756,7 @@ FIT_OUTPUT = (
         help="Print the fitted formula with its numbers as a program instead: python, c, latex, sql or awk."
     ),
     *(option for option in OUTPUT if option.name in ("--every", "--timing", "--output")),
+    TRACE,
     Option(
         "--predict",
         "Write the rows as they came with one more column, 'fitted': what the model says of the left side. "

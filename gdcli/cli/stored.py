@@ -66,7 +66,7 @@ def no_result(name: str, records: Sequence[Record]) -> DataError:
     """Return the error of a file without a result."""
     kinds = sorted({str(record["type"]) for record in records if "type" in record})
     if kinds == ["iterate"]:
-        hint = "its run was ended before it could write one"
+        hint = "its run was ended before it could write one, or --trace wrote it: --format jsonl has both"
         return DataError(f"{name} holds a path without its result", hint)
     what = f" ({', '.join(kinds)})" if kinds else " of gd" if records else ", it is empty"
     told = f"{name} holds no result{what}"

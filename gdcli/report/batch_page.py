@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gdcli.report import records
-from gdcli.report.comparison import NARROW, WIDE, head, question, tail
+from gdcli.report.comparison import head, question, tail, with_course
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.fit_records import named, problem_record
 from gdcli.report.numbers import amount, column, seconds, short
-from gdcli.report.page import Column, Glyphs, Line, fact, table
+from gdcli.report.page import Column, Glyphs, Line, fact, laid_out
 from gdcli.report.sparkline import Bars, sparkline
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def page(
     runs = compared.found.runs
     lines = question(ready.problem, width)
     lines += fact("data", _data(ready, compared), width)
-    lines += [[], *table(_columns(ready, runs, width, bars, timing), glyphs), []]
+    columns = _columns(ready, runs, width, bars, timing)
+    lines += [[], *laid_out(columns, width, glyphs, all_in="--format json"), []]
     for run in runs:
         if run.fault is not None or _status(run) != "completed":
             told = harmless(f"{run.name}: {shorten(_message(run), 4 * width)}")
@@ -116,19 +117,16 @@ def _columns(ready: Prepared, runs: Any, width: int, bars: Bars, timing: bool) -
         Column("batch", [run.name for run in runs]),
         Column("status", statuses, left=True, roles=[_ROLES.get(s, "bad") for s in statuses]),
         Column("mean loss", column([None if m is None else sign * m.run.best.at.value for m in made], 7)),
-        Column("gap", [_small(None if m is None else m.gap) for m in near]),
-        Column("noise", [_small(noise) for noise in noises]),
-        Column("visits", ["" if m is None else str(m.visits) for m in made]),
-        Column("steps", ["" if m is None else str(m.run.counts.gradient) for m in made]),
-        Column("rate", ["" if m is None else short(m.lr, 3) for m in made]),
+        Column("gap", [_small(None if m is None else m.gap) for m in near], spare=1),
+        Column("noise", [_small(noise) for noise in noises], spare=3),
+        Column("visits", ["" if m is None else str(m.visits) for m in made], spare=2),
+        Column("steps", ["" if m is None else str(m.run.counts.gradient) for m in made], spare=4),
+        Column("rate", ["" if m is None else short(m.lr, 3) for m in made], spare=2),
     ]
     if timing:
-        columns.append(Column("time", ["" if m is None else seconds(m.run.seconds) for m in made]))
-    room = width - sum(c.width + 2 for c in columns)
-    if room >= NARROW:
-        courses = [sparkline([loss for _, loss in run.course], min(WIDE, room), bars) for run in runs]
-        columns.append(Column("course", courses, left=True))
-    return columns
+        columns.append(Column("time", ["" if m is None else seconds(m.run.seconds) for m in made], spare=3))
+    courses = [[loss for _, loss in run.course] for run in runs]
+    return with_course(columns, width, lambda room: [sparkline(losses, room, bars) for losses in courses])
 
 
 def _small(value: float | None) -> str:

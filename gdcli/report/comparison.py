@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gdcli import __version__
 from gdcli.report import records
 from gdcli.report.faults import harmless, shorten
-from gdcli.report.page import Glyphs, Line, fact
+from gdcli.report.page import Column, Glyphs, Line, fact
 from gdcli.report.sparkline import LETTERS, Bars, bars_of, course, sparkline
 from gdcli.report.summary import point_text, start_option
 
@@ -50,6 +50,13 @@ def aligned(texts: Iterable[str]) -> list[str]:
 def drawn(values: Sequence[float], width: int, bars: Bars) -> str:
     """Return the course of a run in at most ``width`` characters, drawn from what the record has of it."""
     return sparkline([value for _, value in course(values)], width, bars)
+
+
+def with_course(columns: list[Column], width: int, draw: Callable[[int], Sequence[str]]) -> list[Column]:
+    """Return the columns and the courses of the runs, as ``draw`` draws them in the columns that are left."""
+    room = width - sum(c.width + 2 for c in columns)
+    cells = draw(max(NARROW, min(WIDE, room)))
+    return [*columns, Column("course", cells, left=True, spare=9)]
 
 
 def told_course(values: Sequence[float]) -> list[list[float]]:

@@ -14,7 +14,7 @@ from gdcli.report import summary
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.fit_records import epoch_cells
 from gdcli.report.numbers import amount, column, pointed, short, thousands
-from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
+from gdcli.report.page import Column, Glyphs, Line, fact, laid_out
 
 if TYPE_CHECKING:
     from gdcli.fitting.outcome import FitOutcome, RowCount
@@ -115,21 +115,21 @@ def epoch_row(order: int, it: Any, sign: int, shown: int) -> EpochRow:
 
 def _path(outcome: FitOutcome, trail: Trail, width: int, glyphs: Glyphs, timing: bool) -> list[Line]:
     if not outcome.settings.is_stochastic:
-        return summary.path(outcome, trail, width, glyphs)
-    return summary.thinned(trail, lambda rows: _epochs(rows, timing), glyphs)
+        return summary.path(outcome, trail, width, glyphs, "--format jsonl")
+    return summary.thinned(trail, lambda rows: _epochs(rows, timing), width, glyphs)
 
 
 def _epochs(rows: Sequence[EpochRow], timing: bool) -> list[Column]:
     columns = [
         Column("epoch", [str(row.iteration) for row in rows]),
         Column("value", column([row.value for row in rows], 10)),
-        Column("mean loss", column([row.mean for row in rows], 7)),
+        Column("mean loss", column([row.mean for row in rows], 7), spare=1),
     ]
     if any(row.validation is not None for row in rows):
         columns.append(Column("validation", column([row.validation for row in rows], 7)))
-    columns.append(Column("rate", column([row.rate for row in rows], 3)))
+    columns.append(Column("rate", column([row.rate for row in rows], 3), spare=2))
     if timing:
-        columns.append(Column("rows/s", [_pace(row) for row in rows]))
+        columns.append(Column("rows/s", [_pace(row) for row in rows], spare=3))
     notes = [row.kind if row.kind not in ("start", "step") else "" for row in rows]
     return [*columns, Column("", notes, left=True, roles=["warn"] * len(rows))] if any(notes) else columns
 
@@ -148,16 +148,16 @@ def parameters(outcome: FitOutcome, width: int, glyphs: Glyphs) -> list[Line]:
     shown = list(range(size))
     if size > MOST_PARAMETERS:
         shown = [*range(_FIRST), *range(size - _LAST, size)]
-    columns = _parameter_columns(outcome, shown, width)
-    lines = table(columns, glyphs, [_FIRST] if len(shown) < size else [])
+    columns = _parameter_columns(outcome, shown)
+    lines = laid_out(columns, width, glyphs, [_FIRST] if len(shown) < size else [])
     if len(shown) < size:
-        note = f"{len(shown)} of {size} parameters; --format json has all of them"
+        note = f"{len(shown)} of {size} parameters; --format csv has all"
         lines.append([(note, "rule")])
     return lines
 
 
-def _parameter_columns(outcome: FitOutcome, shown: Sequence[int], width: int) -> list[Column]:
-    """The columns that fit, first those that matter most."""
+def _parameter_columns(outcome: FitOutcome, shown: Sequence[int]) -> list[Column]:
+    """All columns: of what follows from value and error, t can be spared most, and the interval least."""
     x = [float(outcome.run.best.at.x[i]) for i in shown]
     names = Column("parameter", [harmless(outcome.space.label(i)) for i in shown], left=True)
     found = outcome.statistics
@@ -174,19 +174,14 @@ def _parameter_columns(outcome: FitOutcome, shown: Sequence[int], width: int) ->
 
     low, high = (numbers([None if pair is None else pair[k] for pair in intervals]) for k in (0, 1))
     ends = [f"{a}  {b}" if a.strip() else "" for a, b in zip(low, high, strict=True)]
-    interval = Column(f"{100.0 * found.errors.level:g} % interval", ends)
+    interval = Column(f"{100.0 * found.errors.level:g} % interval", ends, spare=1)
     error = Column("std. error", pointed([_to(e, d, s) for e, d, s in zip(errors, decimals, x, strict=True)]))
     values = pointed(
         [short(v, 10) if e is None else _to(v, d, v) for v, e, d in zip(x, errors, decimals, strict=True)]
     )
-    columns = [names, Column("value", values), error]
-    tail = _held(outcome, shown)
-    percent = Column("error %", pointed(["" if r is None else _three(r) for r in relative]))
-    ratio = Column("t", pointed(["" if v is None else _three(v) for v in t]))
-    for extra in ([percent, ratio, interval], [ratio, interval], [interval]):
-        if fits([*columns, *extra, *tail], width):
-            return [*columns, *extra, *tail]
-    return [*columns, *tail]
+    percent = Column("error %", pointed(["" if r is None else _three(r) for r in relative]), spare=2)
+    ratio = Column("t", pointed(["" if v is None else _three(v) for v in t]), spare=3)
+    return [names, Column("value", values), error, percent, ratio, interval, *_held(outcome, shown)]
 
 
 def _held(outcome: FitOutcome, shown: Sequence[int]) -> list[Column]:

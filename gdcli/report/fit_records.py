@@ -7,11 +7,11 @@ the keys.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.dataclass import fields, is_dataclass
 from gdcli.report import records
-from gdcli.report.machine import WORDS, Words
+from gdcli.report.machine import WORDS, Words, csv_line
 from gdcli.report.records import Record
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Of more parameters only the strongly tied pairs are told: the whole table would be their square.
 MOST_CORRELATED = 50
 
+PARAMETER_HEAD = ("parameter", "value", "standard_error", "t", "low", "high")
 EPOCH_HEAD = ("epoch", "value", "mean_loss", "validation", "rate", "rows")
 
 
@@ -87,6 +88,30 @@ def statistics(outcome: FitOutcome) -> Record:
         "noise": None if outcome.noise is None else dict(_plain(outcome.noise)),
         "unknown_errors": outcome.unknown_errors or None,
     }
+
+
+class Parameters:
+    """The writer of ``csv``: a row per parameter at the end, empty cells where nothing is known."""
+
+    thinning = (0, 0)
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, iterate: Any) -> None:
+        """The path is told by other formats."""
+
+    def finish(self, outcome: Any) -> None:
+        """Write the rows of a `FitOutcome`."""
+        found, space, x = outcome.statistics, outcome.space, outcome.run.best.at.x
+        self._stream.write(csv_line(PARAMETER_HEAD))
+        for i in range(space.size):
+            told: list[float | None] = [None] * 4
+            if found is not None:
+                errors = found.errors
+                ends = errors.intervals[i] or (None, None)
+                told = [errors.standard_errors[i], errors.t_values[i], *ends]
+            self._stream.write(csv_line([space.label(i), float(x[i]), *told]))
 
 
 def _visited(outcome: FitOutcome) -> Record:

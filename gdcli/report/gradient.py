@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.gradient_records import mostly
 from gdcli.report.numbers import column, short
-from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
+from gdcli.report.page import Column, Glyphs, Line, fact, fits, laid_out, table
 from gdcli.report.summary import point_text
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ def _few(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
         Column("way", [WAYS[name] for _, name, _ in rows], left=True),
         Column("value", values, roles=roles),
         Column("error", [_error(way.error) for _, _, way in rows]),
-        Column("explained", [_error(_explained(way)) for _, _, way in rows]),
-        Column("mostly", [mostly(way) for _, _, way in rows], left=True),
-        Column("evals", [str(way.evaluations) if way.value is not None else "" for _, _, way in rows]),
+        Column("explained", [_error(_explained(way)) for _, _, way in rows], spare=1),
+        Column("mostly", [mostly(way) for _, _, way in rows], left=True, spare=2),
+        Column("evals", [str(w.evaluations) if w.value is not None else "" for _, _, w in rows], spare=3),
     ]
-    return table(columns, glyphs)
+    return laid_out(columns, width, glyphs, all_in="--format json")
 
 
 def _many(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
@@ -92,10 +92,11 @@ def _many(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
     for digits in (10, 8, 6, 5, 4):
         columns = [Column("by", [c.name for c in found.components], left=True, roles=roles)]
         for name, title in WAYS.items():
-            columns.append(Column(title, [_value(c.ways[name].value, digits) for c in found.components]))
+            values = [_value(c.ways[name].value, digits) for c in found.components]
+            columns.append(Column(title, values, spare=1))
         if fits(columns, width):
             break
-    return table(columns, glyphs)
+    return laid_out(columns, width, glyphs)
 
 
 def _value(value: float | None, digits: int) -> str:
@@ -132,17 +133,11 @@ def _hessian(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
     if hessian.rows is None or hessian.eigenvalues is None:
         return fact("Hessian", "the second derivatives are not finite here", width, "warn")
     names = [c.name for c in found.components]
-    columns = [Column("Hessian", names, left=True)]
-    for j, name in enumerate(names):
-        one_more = Column(name, column([row[j] for row in hessian.rows], 7))
-        if not fits([*columns, one_more], width):
-            break
-        columns.append(one_more)
-    lines = table(columns, glyphs)
-    if len(columns) <= len(names):
-        lines += fact(
-            "", f"the first {len(columns) - 1} of {len(names)} columns; all with --format json", width
-        )
+    columns = [
+        Column("Hessian", names, left=True),
+        *(Column(name, column([row[j] for row in hessian.rows], 7), spare=1) for j, name in enumerate(names)),
+    ]
+    lines = laid_out(columns, width, glyphs, all_in="--format json")
     text = ", ".join(short(v, 8) for v in hessian.eigenvalues[:12])
     return lines + fact("eigenvalues", text + (", ..." if len(hessian.eigenvalues) > 12 else ""), width)
 

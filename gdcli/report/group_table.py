@@ -19,7 +19,7 @@ from gdcli.report.fit_page import data_text, loss_text
 from gdcli.report.group_records import cells, group_of, reason
 from gdcli.report.machine import Words, labels
 from gdcli.report.numbers import amount, seconds, short
-from gdcli.report.page import Column, Glyphs, Line, fact, fits, pad
+from gdcli.report.page import Column, Glyphs, Line, chosen, fact, named, pad
 
 if TYPE_CHECKING:
     from gdcli.fitting.groups import GroupFit
@@ -123,7 +123,7 @@ class Table:
         if asked.problem.start:
             lines += fact("start", summary.point_text(asked.problem.start), width)
         if self._left_out:
-            text = f"{', '.join(self._left_out)}; --format csv or jsonl has all"
+            text = f"{named(self._left_out)}; --format csv or jsonl has all"
             lines += fact("not shown", text, width)
         return [*lines, []]
 
@@ -152,16 +152,12 @@ class Table:
         return lines
 
     def _choose(self, columns: dict[str, Column]) -> None:
-        """Choose the columns: what does not fit is left out, how good the fit is first, then the last parameters."""
-        kept = {key: _wide(column) if key in self._names else column for key, column in columns.items()}
-        for key in ("residual_sd", "r_squared", *reversed(self._names[1:])):
-            if fits(kept.values(), self._width):
-                break
-            if key in kept:
-                del kept[key]
-                self._left_out.insert(0, columns[key].title)
-        self._kept = list(kept)
-        self._widths = [column.width for column in kept.values()]
+        """Choose the columns that later rows have too."""
+        wide = {key: _wide(column) if key in self._names else column for key, column in columns.items()}
+        kept, left_out = chosen(list(wide.values()), self._width)
+        self._kept = [key for key, column in wide.items() if column in kept]
+        self._left_out = [column.title.strip() for column in left_out]
+        self._widths = [column.width for column in kept]
 
     def _columns(self, some: Sequence[GroupFit]) -> dict[str, Column]:
         """All columns by name: labels, rows, parameters, how good the fit is, status."""
@@ -180,13 +176,13 @@ class Table:
             if name not in self._decimals:
                 self._decimals[name] = _usual(errors)
             texts = _with_errors(values, errors, self._decimals[name], self._plus)
-            columns[name] = Column(f"{name} {self._plus} error", texts)
-        for key, title, values in (
-            ("residual_sd", "resid. sd", by_column[-2]),
-            ("r_squared", "R²" if self._plus == "±" else "R2", by_column[-1]),
+            columns[name] = Column(f"{name} {self._plus} error", texts, spare=1 if k else 0)
+        for key, title, values, spare in (
+            ("residual_sd", "resid. sd", by_column[-2], 3),
+            ("r_squared", "R²" if self._plus == "±" else "R2", by_column[-1], 2),
         ):
             if any(value is not None for value in values):
-                columns[key] = Column(title, [_few(value, key) for value in values])
+                columns[key] = Column(title, [_few(value, key) for value in values], spare=spare)
         columns["status"] = Column(pad("status", 10, left=True), [fit.status for fit in some], left=True)
         return columns
 

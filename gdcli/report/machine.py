@@ -119,26 +119,52 @@ class Json:
         self._stream.write(json_block(self._words.result(outcome, self._timing)))
 
 
-class JsonLines:
-    """One line per iterate, then one for the result."""
+class Path:
+    """An observer that writes a row for each iterate, every Nth and the last one."""
 
     def __init__(
         self, stream: TextIO, sign: int, space: Space, every: int, timing: bool, words: Words = WORDS
     ) -> None:
-        self._stream, self._timing, self._words = stream, timing, words
-        self._thinned = Thinned(every, lambda it: self._line(words.iterate(it, sign, space, timing)))
+        self._stream, self._sign, self._space, self._timing = stream, sign, space, timing
+        self._words = words
+        self._thinned = Thinned(every, self._row)
         self.thinning = every, 1
 
-    def _line(self, record: records.Record) -> None:
-        self._stream.write(json_text(record) + "\n")
+    def _row(self, it: Iterate) -> None:
+        raise NotImplementedError
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line)
         self._stream.flush()
 
     def __call__(self, iterate: Iterate) -> None:
         self._thinned(iterate)
 
+    def end(self) -> None:
+        """Write the last iterate, if it was held back."""
+        self._thinned.finish()
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write what is left."""
+        self.end()
+
+
+class PathLines(Path):
+    """One JSON line per iterate."""
+
+    def _row(self, it: Iterate) -> None:
+        self._line(self._words.iterate(it, self._sign, self._space, self._timing))
+
+    def _line(self, record: records.Record) -> None:
+        self._write(json_text(record) + "\n")
+
+
+class JsonLines(PathLines):
+    """One line per iterate, then one for the result."""
+
     def finish(self, outcome: Outcome) -> None:
         """Write the last iterate and the result."""
-        self._thinned.finish()
+        self.end()
         self._line(self._words.result(outcome, self._timing))
 
 
@@ -160,17 +186,10 @@ def csv_line(cells: Sequence[Any]) -> str:
     return ",".join(map(csv_cell, cells)) + "\r\n"
 
 
-class Csv:
+class Csv(Path):
     """A header, then one row per iterate; vectors take a column per number."""
 
-    def __init__(
-        self, stream: TextIO, sign: int, space: Space, every: int, timing: bool, words: Words = WORDS
-    ) -> None:
-        self._stream, self._sign, self._space, self._timing = stream, sign, space, timing
-        self._words = words
-        self._thinned = Thinned(every, self._row)
-        self.thinning = every, 1
-        self._begun = False
+    _begun = False
 
     def _row(self, it: Iterate) -> None:
         seconds = ["seconds"] if self._timing else []
@@ -180,15 +199,7 @@ class Csv:
         cells = self._words.cells(it, self._sign)
         if self._timing:
             cells.append(it.seconds)
-        self._stream.write(csv_line(cells + list(records.plain(it.at.x))))
-        self._stream.flush()
-
-    def __call__(self, iterate: Iterate) -> None:
-        self._thinned(iterate)
-
-    def finish(self, outcome: Outcome) -> None:
-        """Write the last iterate."""
-        self._thinned.finish()
+        self._write(csv_line(cells + list(records.plain(it.at.x))))
 
 
 def labels(space: Space) -> Iterator[str]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdcli.report import records
-from gdcli.report.comparison import NARROW, WIDE, drawn, head, question, tail, told_course
+from gdcli.report.comparison import drawn, head, question, tail, told_course, with_course
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.numbers import amount, column, seconds
-from gdcli.report.page import Column, Glyphs, Line, fact, table
+from gdcli.report.page import Column, Glyphs, Line, fact, laid_out
 from gdcli.report.sparkline import Bars
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def page(
     problem: Problem, runs: Sequence[MethodRun], width: int, glyphs: Glyphs, bars: Bars, timing: bool
 ) -> list[Line]:
     """Return the whole comparison, no line longer than ``width`` columns (a longer word aside)."""
-    lines = [*question(problem, width), [], *table(_columns(runs, width, bars, timing), glyphs), []]
+    columns = _columns(runs, width, bars, timing)
+    lines = [*question(problem, width), [], *laid_out(columns, width, glyphs, all_in="--format json"), []]
     for run in runs:
         if run.fault is not None:
             told = harmless(f"{run.method}: {shorten(run.fault.message)}")
@@ -86,16 +87,13 @@ def _columns(runs: Sequence[MethodRun], width: int, bars: Bars, timing: bool) ->
         Column("method", [run.method for run in runs], left=True),
         Column("status", statuses, left=True, roles=[_ROLES.get(s, "bad") for s in statuses]),
         Column("value", [c or "-" for c in column([None if o is None else o.value for o in outcomes], 6)]),
-        Column("iter", ["-" if o is None else str(o.run.iterations) for o in outcomes]),
+        Column("iter", ["-" if o is None else str(o.run.iterations) for o in outcomes], spare=1),
         Column("evals", ["-" if o is None else str(_work(o)) for o in outcomes]),
     ]
     if timing:
-        columns.append(Column("time", ["-" if o is None else seconds(o.run.seconds) for o in outcomes]))
-    room = width - sum(c.width + 2 for c in columns)
-    if room >= NARROW:
-        lines = [drawn(run.values, min(WIDE, room), bars) for run in runs]
-        columns.append(Column("course", lines, left=True))
-    return columns
+        times = ["-" if o is None else seconds(o.run.seconds) for o in outcomes]
+        columns.append(Column("time", times, spare=2))
+    return with_course(columns, width, lambda room: [drawn(run.values, room, bars) for run in runs])
 
 
 def _summary(problem: Problem, runs: Sequence[MethodRun], width: int) -> list[Line]:

@@ -15,6 +15,7 @@ from gdcli.report.faults import columns as width_of
 Line = list[tuple[str, str]]  # pieces: (text, role)
 
 LABEL = 14  # columns of the label before a fact
+MOST_NAMED = 8  # of columns that are not shown
 
 
 class Glyphs(NamedTuple):
@@ -30,12 +31,16 @@ PLAIN = Glyphs("", ":")
 
 
 class Column(NamedTuple):
-    """A column of a table: its title and one cell per row; ``left`` aligns it left."""
+    """A column of a table: its title and one cell per row; ``left`` aligns it left.
+
+    Where the room is short columns are left out, those with the largest ``spare`` first; with 0 one stays.
+    """
 
     title: str
     cells: Sequence[str]
     left: bool = False
     roles: Sequence[str] = ()
+    spare: int = 0
 
     @property
     def width(self) -> int:
@@ -52,6 +57,50 @@ def pad(text: str, width: int, left: bool = False) -> str:
 def fits(columns: Iterable[Column], width: int) -> bool:
     """Return whether these columns, with gaps of two spaces, fit ``width``."""
     return sum(column.width + 2 for column in columns) - 2 <= width
+
+
+def chosen(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
+    """Return the columns that ``width`` has room for, and those left out; of equally spare ones the last goes first."""
+    kept = list(enumerate(columns))
+    left_out = []
+    while not fits((c for _, c in kept), width):
+        last = max(kept, key=lambda item: (item[1].spare, item[0]))
+        if not last[1].spare:
+            break
+        kept.remove(last)
+        left_out.append(last)
+    return [c for _, c in kept], [c for _, c in sorted(left_out, key=lambda item: item[0])]
+
+
+def named(titles: Sequence[str], total: int = 0) -> str:
+    """Return titles with commas between them, the first of many; ``total`` counts also those not given."""
+    total = max(total, len(titles))
+    if total <= MOST_NAMED:
+        return ", ".join(titles)
+    return f"{', '.join(titles[: MOST_NAMED - 2])}, ... ({total} in all)"
+
+
+def laid_out(
+    columns: Sequence[Column],
+    width: int,
+    glyphs: Glyphs,
+    omitted: Iterable[int] = (),
+    all_in: str = "--format csv",
+    unseen: tuple[Sequence[str], int] = ((), 0),
+) -> list[Line]:
+    """Return a table in ``width`` columns, and below it what is not shown.
+
+    ``all_in`` says what shows all. Of columns that no width has room for ``unseen`` gives the first titles and how many
+    there are.
+    """
+    kept, left_out = chosen(columns, width)
+    names, more = unseen
+    gone = [c.title.strip() for c in left_out]
+    lines = table(kept, glyphs, omitted)
+    if gone or more:
+        told = f"not shown: {named([*gone, *names], len(gone) + more)}; {all_in} has all"
+        lines += [[(line, "rule")] for line in wrap(told, width)]
+    return lines
 
 
 def table(columns: Sequence[Column], glyphs: Glyphs, omitted: Iterable[int] = ()) -> list[Line]:

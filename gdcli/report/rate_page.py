@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdcli.report import records
-from gdcli.report.comparison import NARROW, WIDE, aligned, drawn, head, question, tail, told_course
+from gdcli.report.comparison import aligned, drawn, head, question, tail, told_course, with_course
 from gdcli.report.faults import harmless
 from gdcli.report.numbers import amount, column, short
-from gdcli.report.page import Column, Glyphs, Line, fact, table
+from gdcli.report.page import Column, Glyphs, Line, fact, laid_out
 from gdcli.report.sparkline import Bars
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def page(comparison: RateComparison, width: int, glyphs: Glyphs, bars: Bars) -> 
     lines = question(comparison.problem, width)
     told = f"gradient descent, at most {amount(found.steps, 'step')}; arrived when one moves < 1e-7"
     lines += fact("method", told, width)
-    lines += [[], *table(_columns(comparison, width, bars), glyphs)]
+    lines += [[], *laid_out(_columns(comparison, width, bars), width, glyphs, all_in="--format json")]
     if any(rate.predicted for rate in found.rates):
         lines.append([("~ predicted from the contraction of the last steps", "rule")])
     lines.append([])
@@ -103,19 +103,18 @@ def page(comparison: RateComparison, width: int, glyphs: Glyphs, bars: Bars) -> 
 
 def _columns(comparison: RateComparison, width: int, bars: Bars) -> list[Column]:
     rates = comparison.found.rates
+    slopes = [rate.gradient_norm for rate in rates]
     columns = [
         Column("rate", aligned(short(rate.lr, 6) for rate in rates)),
         Column("verdict", [r.verdict for r in rates], left=True, roles=[_ROLES[r.verdict] for r in rates]),
-        Column("lr*L", aligned(short(rate.lr_times_curvature, 4) for rate in rates)),
+        Column("lr*L", aligned(short(rate.lr_times_curvature, 4) for rate in rates), spare=1),
         Column("steps", [steps_text(rate.steps, rate.predicted) for rate in rates]),
         Column("value", column([comparison.value(rate.value) for rate in rates], 6)),
-        Column("|gradient|", ["-" if r.gradient_norm is None else f"{r.gradient_norm:.2e}" for r in rates]),
+        Column("|gradient|", ["-" if g is None else f"{g:.2e}" for g in slopes], spare=2),
     ]
-    room = width - sum(c.width + 2 for c in columns)
-    if room >= NARROW:
-        lines = [drawn(comparison.values(rate), min(WIDE, room), bars) for rate in rates]
-        columns.append(Column("course", lines, left=True))
-    return columns
+    return with_course(
+        columns, width, lambda room: [drawn(comparison.values(rate), room, bars) for rate in rates]
+    )
 
 
 def steps_text(steps: int | None, predicted: bool) -> str:

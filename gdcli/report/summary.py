@@ -6,15 +6,15 @@ rather than filled with dashes. Points are shortened here, never in the machine 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gdcli.report import records
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.numbers import amount, column, listing, seconds, short
-from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
-from gdcli.report.trail import ENDS, Row, Trail
+from gdcli.report.page import MOST_NAMED, Column, Glyphs, Line, fact, laid_out
+from gdcli.report.trail import COORDINATES, ENDS, Row, Trail
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem
@@ -97,19 +97,35 @@ def setting(outcome: Outcome, width: int) -> list[Line]:
     return lines + fact("method", outcome.used + (f" ({outcome.why})" if outcome.why else ""), width)
 
 
-def path(outcome: Outcome, trail: Trail, width: int, glyphs: Glyphs) -> list[Line]:
+def path(
+    outcome: Outcome, trail: Trail, width: int, glyphs: Glyphs, all_in: str = "--format csv"
+) -> list[Line]:
     """Return the table of the iterates; nothing where there are none."""
-    return thinned(trail, lambda rows: _columns(rows, outcome, width), glyphs)
+    unseen = _beyond(outcome, COORDINATES)
+    return thinned(trail, lambda rows: _columns(rows, outcome, width), width, glyphs, all_in, unseen)
 
 
-def thinned(trail: Trail, columns: Callable[[list[Any]], list[Column]], glyphs: Glyphs) -> list[Line]:
-    """Return the table of the rows that a trail has kept, and how they were thinned."""
+def _beyond(outcome: Outcome, most: int) -> tuple[list[str], int]:
+    """The first names of the variables after so many, and how many there are."""
+    size, label = outcome.space.size, outcome.space.label
+    return [label(i) for i in range(most, min(size, most + MOST_NAMED))], max(0, size - most)
+
+
+def thinned(
+    trail: Trail,
+    columns: Callable[[list[Any]], list[Column]],
+    width: int,
+    glyphs: Glyphs,
+    all_in: str = "--format jsonl",
+    unseen: tuple[Sequence[str], int] = ((), 0),
+) -> list[Line]:
+    """Return the table of the rows that a trail has kept, and how they were thinned; the rest is as for `laid_out`."""
     marked = trail.rows()
     rows = [row for row in marked if row is not None]
     if not rows:
         return []
     gaps = [index - order for order, index in enumerate(i for i, row in enumerate(marked) if row is None)]
-    lines = table(columns(rows), glyphs, gaps)
+    lines = laid_out(columns(rows), width, glyphs, gaps, all_in, unseen)
     if gaps:
         stride = f"{trail.stride}nd" if trail.stride == 2 else f"{trail.stride}th"
         note = f"first {ENDS}, last {ENDS}, every {stride} of {rows[-1].iteration}; --every N shows each Nth"
@@ -118,27 +134,30 @@ def thinned(trail: Trail, columns: Callable[[list[Any]], list[Column]], glyphs: 
 
 
 def _columns(rows: list[Row], outcome: Outcome, width: int) -> list[Column]:
-    """Return the columns that fit: first what every run has, then coordinates, then the distance moved."""
+    """Return all columns: what every run has can be spared least, then coordinates, then the distance moved."""
     columns = [
         Column("iter", [str(row.iteration) for row in rows]),
         Column("value", column([row.value for row in rows], 10)),
-        Column("|gradient|", [_scientific(row.gradient_norm) for row in rows]),
-        Column("step", column([row.step for row in rows], 3)),
-        Column("evals", [str(row.evaluations) for row in rows]),
+        Column("|gradient|", [_scientific(row.gradient_norm) for row in rows], spare=1),
+        Column("step", column([row.step for row in rows], 3), spare=3),
+        *_moved(rows, width),
+        Column("evals", [str(row.evaluations) for row in rows], spare=2),
     ]
     notes = [row.kind if row.kind not in ("start", "step") else "" for row in rows]
     tail = [Column("", notes, left=True, roles=["warn"] * len(rows))] if any(notes) else []
-    shown = len(rows[0].coordinates)
-    for index in range(shown):
-        cells = column([row.coordinates[index] for row in rows], 8)
-        one_more = Column(outcome.space.label(index), cells)
-        if not fits([*columns, one_more, *tail], width):
-            return columns + tail
-        columns.append(one_more)
-    moved = Column("moved", column([row.moved for row in rows], 3))
-    if shown == outcome.space.size and width >= 100 and fits([*columns, moved, *tail], width):
-        columns.insert(4, moved)
-    return columns + tail
+    points = zip(*(row.coordinates for row in rows), strict=True)
+    return [*columns, *_coordinates(outcome, points), *tail]
+
+
+def _moved(rows: list[Row], width: int) -> list[Column]:
+    """The distance moved, which the points tell too: on wide pages."""
+    return [Column("moved", column([row.moved for row in rows], 3), spare=5)] if width >= 100 else []
+
+
+def _coordinates(outcome: Outcome, points: Iterable[Sequence[float]]) -> list[Column]:
+    """A column for each variable, the last of them the first to go."""
+    label = outcome.space.label
+    return [Column(label(i), column(values, 8), spare=4) for i, values in enumerate(points)]
 
 
 def minima(outcome: Outcome, width: int, glyphs: Glyphs) -> list[Line]:
@@ -150,16 +169,15 @@ def minima(outcome: Outcome, width: int, glyphs: Glyphs) -> list[Line]:
         Column("value", column([m.value for m in shown], 10)),
         Column("kind", kinds, left=True),
     ]
-    for index in range(outcome.space.size):
-        one_more = Column(outcome.space.label(index), column([m.x[index] for m in shown], 8))
-        if not fits([*columns, one_more], width):
-            break
-        columns.append(one_more)
+    most = min(outcome.space.size, COORDINATES)
+    columns += _coordinates(outcome, ([m.x[i] for m in shown] for i in range(most)))
     what = "minimum" if outcome.sign > 0 else "maximum"
     total = amount(len(outcome.minima), f"distinct {what}").replace("mums", "ma")
     text = f"{total} from {amount(outcome.starts, 'start')}"
     more = len(outcome.minima) - len(shown)
-    lines = [*fact("found", text, width, "title"), [], *table(columns, glyphs)]
+    lines = fact("found", text, width, "title")
+    unseen = _beyond(outcome, most)
+    lines += [[], *laid_out(columns, width, glyphs, all_in="--format json", unseen=unseen)]
     return [*lines, [(f"and {more} more; --format json has them all", "rule")]] if more else lines
 
 

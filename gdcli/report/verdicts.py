@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 from gdcli.report import records
 from gdcli.report.faults import excerpt, harmless, shorten
 from gdcli.report.numbers import amount, seconds, short
-from gdcli.report.page import LABEL, Column, Glyphs, Line, fact, fits, table
+from gdcli.report.page import LABEL, Column, Glyphs, Line, fact, fits, laid_out
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome
@@ -112,13 +112,11 @@ def exit_code(all_checked: Iterable[Checked]) -> int:
 
 def page(all_checked: Sequence[Checked], width: int, glyphs: Glyphs, timing: bool) -> list[Line]:
     """Return one table with a row per problem, what was missed, and a line that sums up."""
-    columns = next(
-        (tried for digits in (9, 7, 6, 5) if fits(tried := _columns(all_checked, digits, timing), width)),
-        None,
-    )
-    if columns is None:  # the expected value can be told from the error
-        columns = [c for c in _columns(all_checked, 5, timing) if c.title != "expected"]
-    lines = table(columns, glyphs)
+    for digits in (9, 7, 6, 5):  # before a column goes its numbers are shortened
+        columns = _columns(all_checked, digits, timing)
+        if fits(columns, width):
+            break
+    lines = laid_out(columns, width, glyphs)
     missed = [c for c in all_checked if c.miss]
     lines.append([])
     for c in missed:
@@ -147,15 +145,14 @@ def _columns(all_checked: Sequence[Checked], digits: int, timing: bool) -> list[
         Column("problem", [harmless(shorten(c.name, 24)) for c in all_checked], left=True),
         Column("status", [c.status for c in all_checked], left=True),
         Column("value", cells(values)),
-        Column("expected", cells(expected)),
+        Column("expected", cells(expected), spare=4),  # it can be told from the error
         Column("error", [short(c.error, 2) for c in all_checked]),
-        Column("iter", cells(c.outcome and c.outcome.run.iterations for c in all_checked)),
-        Column("evals", cells(c.evaluations for c in all_checked)),
+        Column("iter", cells(c.outcome and c.outcome.run.iterations for c in all_checked), spare=2),
+        Column("evals", cells(c.evaluations for c in all_checked), spare=3),
     ]
     if timing:
-        columns.append(
-            Column("time", cells(c.outcome and seconds(c.outcome.run.seconds) for c in all_checked))
-        )
+        times = cells(c.outcome and seconds(c.outcome.run.seconds) for c in all_checked)
+        columns.append(Column("time", times, spare=1))
     roles = ["bad" if c.miss else "good" for c in all_checked]
     return [*columns, Column("", ["MISSED" if c.miss else "ok" for c in all_checked], left=True, roles=roles)]
 
