@@ -246,9 +246,10 @@ def _warnings(exact: Exact, result: RunResult, constant: bool) -> list[str]:
 
 
 def _formulas(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any]) -> dict[str, str]:
-    from gdcli.calculus.symbolic import Formula
+    from gdcli.calculus.formula_text import text
+    from gdcli.calculus.formulas import gradient
 
-    return Formula(tree, lengths, constants).texts()
+    return {name: text(slope) for name, slope in gradient(tree, lengths, constants).items()}
 
 
 def minimize(expression: str, start: Mapping[str, Number] | None = None, **options: Any) -> Outcome:

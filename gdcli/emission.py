@@ -46,13 +46,13 @@ def objective(outcome: Outcome, language: str) -> str:
     _check_size(space.size)
     about = _about(outcome)
     if language == "latex":
-        from gdcli.calculus.symbolic import Formula, latex
+        from gdcli.calculus.elements import components
+        from gdcli.calculus.formula_text import latex, latex_of
+        from gdcli.calculus.formulas import formula
 
-        formula = Formula(tree, problem.lengths, problem.constants).expression
-        names = ", ".join(
-            latex(symbol) for symbol in Formula(tree, problem.lengths, problem.constants).symbols
-        )
-        return _comment(about, "%") + f"f({names}) = {latex(formula)}\n"
+        names = ", ".join(map(latex_of, components(problem.lengths)))
+        value = latex(formula(tree, problem.lengths, problem.constants))
+        return _comment(about, "%") + f"f({names}) = {value}\n"
     built = form.build(tree, problem.lengths, problem.constants, expand=True)
     leaves = leaves_of(space)
     adjoints = Derivatives(built.graph).gradient(built.root)
@@ -196,13 +196,14 @@ def _latex(
     matrices: Mapping[str, Sequence[str]],
     left: str,
 ) -> str:
-    from gdcli.calculus.symbolic import Formula, latex
+    from gdcli.calculus.formula_text import latex
+    from gdcli.calculus.formulas import formula
 
     if any(name in right.names for name in matrices):
         raise UsageError("--emit latex has no data matrices", "--emit python or c")
     left = f"\\mathrm{{{left}}}".replace("_", r"\_").replace("^", r"\hat{}")
-    formula = Formula(right, dict.fromkeys(used), constants).expression
-    return f"\\widehat{{{left}}} = {latex(formula)}\n"
+    value = latex(formula(right, dict.fromkeys(used), constants))
+    return f"\\widehat{{{left}}} = {value}\n"
 
 
 def _quoted(name: str) -> str:

@@ -261,24 +261,15 @@ SYMBOLIC = [
 
 
 @pytest.mark.parametrize("text", SYMBOLIC)
-def test_formulas_run_and_are_typed_as_the_language_has_them(text: str) -> None:
-    """The symbolic gradient's program agrees with the graph's, and its shown text is the language again."""
+def test_the_gradient_by_sympy_runs(text: str) -> None:
     tree, lengths = syntax.parse(text), dict.fromkeys("xy")
     made = build_objective(tree, lengths, {}, 1)
     symbolic = with_gradient(made, "symbolic", None, {}, 1)
-    shown = Formula(tree, lengths, {}).texts()
-    assert list(shown) == ["x", "y"]
     for x in ([0.7, 1.3], [-1.2, 0.4], [2.0, -0.5], [1.0, 1.0 + 1e-9]):
         at, other = made.evaluate(Vec(x), 1), symbolic.evaluate(Vec(x), 1)
         if at.gradient is None or at.estimated:
             continue
         assert other.gradient == pytest.approx(at.gradient, rel=1e-9, abs=1e-12)
-        for name, wanted in zip("xy", at.gradient, strict=True):
-            if "digamma" in shown[name]:
-                continue  # of the derivatives only, not offered to the user
-            built = form.build(syntax.parse(shown[name]), lengths, {})
-            value = ScalarObjective(built, Space(lengths)).value_program(x)
-            assert value == pytest.approx(wanted, rel=1e-8, abs=1e-10), shown[name]
 
 
 def test_formulas_of_vectors() -> None:

@@ -165,5 +165,45 @@ CONSTANTS = {"pi": math.pi, "e": math.e}
 # Letters that are names of constants wherever they stand alone.
 LETTERS = {"π": "pi"}
 
+# The partial derivatives as one writes them on paper, of f(x) or f(x, y): for formulas that are shown. The rules above
+# are arranged for their rounding. max and min are chosen from, like where.
+SLOPES: dict[str, tuple[str, ...]] = {
+    "exp": ("exp(x)",),
+    "log": ("1/x",),
+    "log2": ("1/(x*log(2))",),
+    "log10": ("1/(x*log(10))",),
+    "log1p": ("1/(1 + x)",),
+    "expm1": ("exp(x)",),
+    "sqrt": ("1/(2*sqrt(x))",),
+    "sin": ("cos(x)",),
+    "cos": ("-sin(x)",),
+    "tan": ("1 + tan(x)**2",),
+    "asin": ("1/sqrt(1 - x**2)",),
+    "acos": ("-1/sqrt(1 - x**2)",),
+    "atan": ("1/(1 + x**2)",),
+    "atan2": ("y/(x**2 + y**2)", "-x/(x**2 + y**2)"),
+    "sinh": ("cosh(x)",),
+    "cosh": ("sinh(x)",),
+    "tanh": ("1 - tanh(x)**2",),
+    "asinh": ("1/sqrt(1 + x**2)",),
+    "acosh": ("1/(sqrt(x - 1)*sqrt(x + 1))",),
+    "atanh": ("1/(1 - x**2)",),
+    "cbrt": ("1/(3*cbrt(x)**2)",),
+    "erf": ("2*exp(-x**2)/sqrt(pi)",),
+    "gamma": ("gamma(x)*digamma(x)",),
+    "lgamma": ("digamma(x)",),
+    "digamma": ("trigamma(x)",),
+    "sigmoid": ("sigmoid(x)*sigmoid(-x)",),
+    "softplus": ("sigmoid(x)",),
+    "hypot": ("x/hypot(x, y)", "y/hypot(x, y)"),
+    "abs": ("sign(x)",),
+    "sign": ("0",),
+    "floor": ("0",),
+    "ceil": ("0",),
+    "relu": ("where(x > 0, 1, 0)",),
+    "max": ("where(x >= y, 1, 0)", "where(x >= y, 0, 1)"),
+    "min": ("where(x <= y, 1, 0)", "where(x <= y, 0, 1)"),
+}
+
 # Every name that can be called, as typed.
 CALLABLE = (*(name for name in FUNCTIONS if name not in INTERNAL), "relu", "where", *REDUCTIONS)

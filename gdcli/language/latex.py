@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 from gdcli.errors import UsageError
-from gdcli.language.functions import CALLABLE
+from gdcli.language.functions import CALLABLE, FUNCTIONS
 from gdcli.language.model import parse_model
 from gdcli.language.syntax import Node, Tree, fold
 
@@ -210,7 +210,7 @@ class _Writer:
 
     def call(self, node: Node, args: list[_Piece]) -> _Piece:
         function = node.value
-        if function not in CALLABLE:
+        if function not in CALLABLE and function not in FUNCTIONS:
             raise _Unwritable
         if function == "dot":
             texts = [

@@ -65,27 +65,18 @@ def programs(
 
 
 def _formulas(
-    objective: ScalarObjective, constants: Mapping[str, Any], latex: bool
-) -> tuple[list[int | None], Formulas]:
+    objective: ScalarObjective, constants: Mapping[str, Any], with_latex: bool
+) -> tuple[list[int], Formulas]:
     """The formulas as nodes of the objective's graph, and as text."""
-    from gdcli.calculus import symbolic
+    from gdcli.calculus.formula_text import Nodes, latex, text
+    from gdcli.calculus.formulas import gradient
 
-    space = objective.space
     try:
-        formula = symbolic.Formula(objective.form.tree, space.lengths, constants)
+        derivatives = gradient(objective.form.tree, objective.space.lengths, constants)
     except UsageError as error:
         return [], Formulas({}, {}, error.message)
-    derivatives = formula.gradient()
-    leaves = {str(symbol): node for symbol, node in zip(formula.symbols, objective.nodes, strict=True)}
-    nodes: list[int | None] = []
-    reason = ""
-    for derivative in derivatives:
-        try:
-            nodes.append(symbolic.to_graph(derivative, objective.form.graph, leaves))
-        except UsageError as error:
-            nodes.append(None)
-            reason = error.message
-    names = [str(symbol) for symbol in formula.symbols]
-    texts = dict(zip(names, map(symbolic.text, derivatives), strict=True))
-    written = dict(zip(names, map(symbolic.latex, derivatives), strict=True)) if latex else {}
-    return nodes, Formulas(texts, written, reason)
+    writer = Nodes(objective.form.graph, dict(zip(derivatives, objective.nodes, strict=True)))
+    return [writer.write(slope) for slope in derivatives.values()], Formulas(
+        {name: text(slope) for name, slope in derivatives.items()},
+        {name: latex(slope) for name, slope in derivatives.items()} if with_latex else {},
+    )

@@ -1,0 +1,127 @@
+"""An expression element by element in some algebra: the tree is folded, vectors are lists of scalars.
+
+The algebra may be sympy's (:mod:`gdcli.calculus.symbolic`) or the small one of :mod:`gdcli.calculus.formulas`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from gdcli.errors import UsageError
+from gdcli.language.functions import CONSTANTS
+from gdcli.language.syntax import Node, Tree, fold
+
+# More than this many variables are not written out as formulas: nobody reads them.
+MAX_VARIABLES = 30
+
+
+class Elementary(Protocol):
+    """What an algebra can do with scalars of its own kind."""
+
+    def symbol(self, name: str) -> Any: ...
+    def number(self, value: float) -> Any: ...
+    def constant(self, name: str) -> Any: ...
+    def operation(self, op: str, args: Sequence[Any]) -> Any: ...
+    def call(self, name: str, args: Sequence[Any]) -> Any: ...
+    def where(self, relation: str, a: Any, b: Any, yes: Any, no: Any) -> Any: ...
+
+
+def components(lengths: Mapping[str, int | None]) -> list[str]:
+    """Return the names of all components of some variables: x, v[0], v[1], ...
+
+    Raises UsageError for more than `MAX_VARIABLES`.
+    """
+    size = sum(1 if length is None else length for length in lengths.values())
+    if size > MAX_VARIABLES:
+        raise UsageError(
+            f"formulas are written for up to {MAX_VARIABLES} variables, and this has {size}",
+            "--gradient autodiff is exact for any number of variables",
+        )
+    found = []
+    for name, length in lengths.items():
+        found += [name] if length is None else [f"{name}[{i}]" for i in range(length)]
+    return found
+
+
+def variables(algebra: Elementary, lengths: Mapping[str, int | None]) -> dict[str, Any]:
+    """Return the value of each variable, its symbol or a list of those. Raises UsageError as `components` does."""
+    components(lengths)
+    return {
+        name: algebra.symbol(name) if n is None else [algebra.symbol(f"{name}[{i}]") for i in range(n)]
+        for name, n in lengths.items()
+    }
+
+
+def numbers(algebra: Elementary, constants: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of each constant, a number or a list of those."""
+    return {
+        name: [algebra.number(v) for v in value] if hasattr(value, "__len__") else algebra.number(value)
+        for name, value in constants.items()
+    }
+
+
+class Elements:
+    """Expressions of names that have ``values``: scalars of the algebra, or lists of them for vectors."""
+
+    def __init__(self, algebra: Elementary, values: Mapping[str, Any]) -> None:
+        self.algebra, self.values = algebra, values
+
+    def value(self, tree: Tree) -> Any:
+        """Return the value of an expression."""
+        return self._build(tree.root)
+
+    def _build(self, root: Node) -> Any:
+        return fold(root, self._one)
+
+    def _one(self, node: Node, args: list[Any]) -> Any:
+        op, value = node.op, node.value
+        if op == "number":
+            return self.algebra.number(value)
+        if op == "name":
+            return self.algebra.constant(value) if value in CONSTANTS else self.values[value]
+        if op == "index":
+            return self.values[value[0]][value[1]]
+        if op == "slice":
+            return self.values[value[0]][slice(*value[1:])]
+        if op == "where":
+            parts = [self._build(part) for part in node.args]
+            return _elementwise(lambda *each: self.algebra.where(value, *each), parts)
+        if op == "call":
+            return self._call(value, args)
+        return _elementwise(lambda *each: self.algebra.operation(op, each), args)
+
+    def _call(self, name: str, args: list[Any]) -> Any:
+        operation, call = self.algebra.operation, self.algebra.call
+        if name == "dot":
+            return self._sum([operation("mul", pair) for pair in zip(*args, strict=True)])
+        if name == "norm":
+            return call("sqrt", [self._sum([operation("mul", (a, a)) for a in args[0]])])
+        if name in ("sum", "mean"):
+            total = self._sum(args[0])
+            return total if name == "sum" else operation("div", (total, self.algebra.number(len(args[0]))))
+        if name == "prod":
+            return self._folded("mul", args[0])
+        if name in ("max", "min"):
+            values = args[0] if len(args) == 1 else args
+            result = values[0]
+            for other in values[1:]:
+                result = _elementwise(lambda *pair: call(name, pair), [result, other])
+            return result
+        return _elementwise(lambda *each: call(name, each), args)
+
+    def _sum(self, values: Sequence[Any]) -> Any:
+        return self._folded("add", values)
+
+    def _folded(self, op: str, values: Sequence[Any]) -> Any:
+        result = values[0]
+        for value in values[1:]:
+            result = self.algebra.operation(op, (result, value))
+        return result
+
+
+def _elementwise(operation: Callable[..., Any], args: Sequence[Any]) -> Any:
+    length = next((len(a) for a in args if isinstance(a, list)), None)
+    if length is None:
+        return operation(*args)
+    return [operation(*(a[i] if isinstance(a, list) else a for a in args)) for i in range(length)]

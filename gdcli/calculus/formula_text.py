@@ -1,0 +1,214 @@
+"""Formulas written out: in the language of gd, in LaTeX, and as nodes of an expression graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import NamedTuple
+
+from gdcli.calculus.formulas import (
+    E_ATOM,
+    ONE,
+    Atom,
+    Monomial,
+    Number,
+    Sum,
+    factors_in_order,
+    in_order,
+    neg,
+    number,
+)
+from gdcli.calculus.shorten import shortest
+from gdcli.language.functions import CONSTANTS
+from gdcli.language.graph import Graph
+from gdcli.language.latex import terms as latex_terms
+
+# How tightly the outermost operation of a text binds.
+SUM, PRODUCT, POWER, ATOM = range(4)
+Text = tuple[str, int]
+
+
+class Term(NamedTuple):
+    """One term: its sign, a number with factors above the line and a number with factors below it."""
+
+    is_negative: bool
+    above: Number
+    factors: list[tuple[Atom, Sum]]
+    below: Number
+    divisors: list[tuple[Atom, Sum]]
+
+
+def parts(monomial: Monomial, coefficient: Number) -> Term:
+    """Return a term with negative powers below the line."""
+    above: list[tuple[Atom, Sum]] = []
+    below: list[tuple[Atom, Sum]] = []
+    for base, exponent in factors_in_order(monomial):
+        n = exponent.number
+        if n is not None and n < 0 and base != E_ATOM:
+            below.append((base, number(-n)))
+        else:
+            above.append((base, exponent))
+    one = Fraction(1)
+    size: Number = -coefficient if coefficient < 0 else coefficient
+    if isinstance(size, Fraction):
+        return Term(coefficient < 0, one * size.numerator, above, one * size.denominator, below)
+    return Term(coefficient < 0, size, above, one, below)
+
+
+def terms(a: Sum) -> list[Term]:
+    """Return the terms in the order to write them, a positive one first if there is one."""
+    found = [parts(monomial, coefficient) for monomial, coefficient in in_order(a)]
+    first = next((k for k, term in enumerate(found) if not term.is_negative), 0)
+    return [_positive(found[first]), *found[:first], *found[first + 1 :]] if found else []
+
+
+def _positive(term: Term) -> Term:
+    """The term with its sign in a sum that is a factor of it, where there is one."""
+    sums = [base for base, exponent in term.factors if base.kind == "sum" and exponent == ONE]
+    if not term.is_negative or not sums:
+        return term
+    turned = Atom("sum", None, (neg(sums[0].args[0]),))
+    return term._replace(
+        is_negative=False, factors=[(turned if base is sums[0] else base, n) for base, n in term.factors]
+    )
+
+
+def text(a: Sum) -> str:
+    """Return a formula as the user could type it, in its shortest form."""
+    return _write(shortest(a))[0]
+
+
+def latex(a: Sum) -> str:
+    """Return a formula in LaTeX, in its shortest form."""
+    return latex_of(text(a))
+
+
+def latex_of(typed: str) -> str:
+    """Return the LaTeX of what could be typed; as text where its names have letters that LaTeX lacks."""
+    found = latex_terms(typed)
+    return rf"\text{{{typed}}}" if found is None else " ".join(found)
+
+
+def _write(a: Sum) -> Text:
+    found = terms(a)
+    if not found:
+        return "0", ATOM
+    first = found[0]
+    result, level = _term(first)
+    if first.is_negative:
+        result, level = f"-{result}", SUM
+    for term in found[1:]:
+        result += (" - " if term.is_negative else " + ") + _term(term)[0]
+    return result, level if len(found) == 1 else SUM
+
+
+def _term(term: Term) -> Text:
+    """A term without its sign."""
+    above = _product(term.above, term.factors)
+    if not term.divisors and term.below == 1:
+        return above
+    below = _product(term.below, term.divisors)
+    return f"{_within(above, PRODUCT)}/{_within(below, POWER)}", PRODUCT
+
+
+def _product(value: Number, factors: list[tuple[Atom, Sum]]) -> Text:
+    written = [_power(base, exponent) for base, exponent in factors]
+    if value != 1 or not written:
+        written.insert(0, (str(value) if isinstance(value, Fraction) else repr(value), ATOM))
+    if len(written) == 1:
+        return written[0]
+    return "*".join(_within(one, POWER) for one in written), PRODUCT
+
+
+def _within(written: Text, level: int) -> str:
+    """A text in parentheses where it binds less tightly than ``level``."""
+    return written[0] if written[1] >= level else f"({written[0]})"
+
+
+def _power(base: Atom, exponent: Sum) -> Text:
+    if base == E_ATOM and exponent != ONE:
+        return f"exp({_write(exponent)[0]})", ATOM
+    if exponent == ONE:
+        return _atom(base)
+    if exponent.number == Fraction(1, 2):
+        return f"sqrt({_atom(base)[0]})", ATOM
+    return f"{_within(_atom(base), ATOM)}**{_within(_write(exponent), ATOM)}", POWER
+
+
+def _atom(base: Atom) -> Text:
+    if base.kind == "sum":
+        return _write(base.args[0])
+    if base.kind == "number":
+        return _number(base.label)
+    if base.kind in ("name", "constant"):
+        return base.label, ATOM
+    args = [_write(arg)[0] for arg in base.args]
+    if base.kind == "where":
+        a, b, yes, no = args
+        return f"where({a} {base.label} {b}, {yes}, {no})", ATOM
+    return f"{base.label}({', '.join(args)})", ATOM
+
+
+def _number(value: Number) -> Text:
+    """A number that is no coefficient; those that are not finite as the quotients that they are."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return ("0/0" if value != value else "1/0" if value > 0 else "-1/0"), SUM
+    return _write(Sum({frozenset(): value}))
+
+
+class Nodes:
+    """Writes nodes of a graph; ``leaves`` has the node of each name."""
+
+    def __init__(self, graph: Graph, leaves: Mapping[str, int]) -> None:
+        self.graph, self.leaves = graph, leaves
+        self._known: dict[Atom, int] = {}
+
+    def write(self, a: Sum) -> int:
+        """Return the node of a formula."""
+        g = self.graph
+        result = g.number(0.0)
+        for term in terms(a):
+            node = self._product(term.above, term.factors)
+            if term.divisors or term.below != 1:
+                node = g.div(node, self._product(term.below, term.divisors))
+            result = g.sub(result, node) if term.is_negative else g.add(result, node)
+        return result
+
+    def _product(self, value: Number, factors: list[tuple[Atom, Sum]]) -> int:
+        result = self.graph.number(float(value))
+        for base, exponent in factors:
+            result = self.graph.mul(result, self._power(base, exponent))
+        return result
+
+    def _power(self, base: Atom, exponent: Sum) -> int:
+        g = self.graph
+        if base == E_ATOM:
+            return g.call("exp", self.write(exponent))
+        if exponent.number == Fraction(1, 2):
+            return g.call("sqrt", self._atom(base))
+        return g.pow(self._atom(base), self.write(exponent))
+
+    def _atom(self, base: Atom) -> int:
+        found = self._known.get(base)
+        if found is None:
+            found = self._known[base] = self._new(base)
+        return found
+
+    def _new(self, base: Atom) -> int:
+        g = self.graph
+        if base.kind == "name":
+            return self.leaves[base.label]
+        if base.kind == "constant":
+            return g.number(CONSTANTS[base.label])
+        if base.kind == "number":
+            return g.number(float(base.label))
+        args = [self.write(arg) for arg in base.args]
+        if base.kind == "sum":
+            return args[0]
+        if base.kind == "where":
+            return g.where(base.label, *args)
+        if base.label == "relu":
+            zero = g.number(0.0)
+            return g.where("<=", args[0], zero, zero, args[0])
+        return g.call(base.label, *args)
