@@ -73,7 +73,7 @@ def test_help_wins(arguments: list[str]) -> None:
     ("arguments", "message", "hint"),
     [
         (["x", "--strat", "x=1"], "unknown option --strat", "did you mean --start?"),
-        (["--maxiter=5", "x"], "unknown option --maxiter", "did you mean --max-iter?"),
+        (["--maxiter=5", "x"], "unknown option --maxiter", "--maxiter is --max-iter here"),
         (["--qqqqq", "x"], "unknown option --qqqqq", "'gd minimize --help' lists the options"),
         (["x", "--hlep"], "unknown option --hlep", "did you mean --help?"),
         (["x", "--start"], "--start needs a value: START", "Where to start"),

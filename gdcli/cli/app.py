@@ -113,8 +113,13 @@ def _unknown_command(word: str) -> UsageError:
         options = ["--help", "--version"]
         hint = did_you_mean(word, options, "options come after the command: gd COMMAND ... OPTIONS")
         return UsageError(f"unknown option {shown}", hint)
-    hint = did_you_mean(word, COMMANDS, "'gd --help' lists the commands")
-    if any(character in word for character in "+-*/^()= "):
+    from gdcli.cli import synonyms  # only an error needs them
+
+    meant = synonyms.command(word)
+    hint = f"write gd {meant}" if meant else did_you_mean(word, COMMANDS, "'gd --help' lists the commands")
+    if "~" in word:
+        hint = f"to fit a model to data: gd fit '{shown}' data.csv"
+    elif not meant and any(character in word for character in "+-*/^()= "):
         hint = f"to minimize an expression: gd minimize '{shown}'"
     return UsageError(f"unknown command '{shown}'", hint)
 

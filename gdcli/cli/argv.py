@@ -10,13 +10,19 @@ there is no second list.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from gdcli.cli.commands import Command
-from gdcli.errors import UsageError, did_you_mean
+from gdcli.cli.options import Option
+from gdcli.errors import Span, UsageError, did_you_mean
 
 HELP = ("-h", "--help")
+# What follows an option and can only be another value of it: y=2, v=[1,2], x=0:5; and a number after a name.
+_ASSIGNMENT = re.compile(r"\w+(?:\[-?\d+\])?=(?:[-+.\d:]*(?:e-?\d+)?|\[.*\]|\w+\([\d.,-]*\))$")
+_NUMBER = re.compile(r"[-+]?[.\d]+(?:e[-+]?\d+)?$")
 
 
 def arrange(arguments: Sequence[str], command: Command) -> list[str]:
@@ -27,6 +33,8 @@ def arrange(arguments: Sequence[str], command: Command) -> list[str]:
     known = {option.name: option for option in command.options}
     found: list[str] = []
     positional: list[str] = []
+    given: tuple[Option, list[str]] | None = None  # the option just read, and the words after it
+    after: list[tuple[Option, list[str]]] = []
     rest = list(reversed(arguments))
     while rest:
         argument = rest.pop()
@@ -37,7 +45,10 @@ def arrange(arguments: Sequence[str], command: Command) -> list[str]:
             break
         if not argument.startswith("--"):
             positional.append(argument)
+            if given is not None:
+                given[1].append(argument)
             continue
+        given = None
         name, equals, value = argument.partition("=")
         option = known.get(name)
         if option is None:
@@ -52,6 +63,10 @@ def arrange(arguments: Sequence[str], command: Command) -> list[str]:
                 raise UsageError(f"{name} needs a value: {option.metavar}", option.help)
             value = rest.pop()
         found.append(f"{name}={value}")
+        if option.many:
+            given = option, [value]
+            after.append(given)
+    _check_words(positional, after, command)
     _check_positional(positional, command)
     return [*found, "--", *positional]
 
@@ -91,10 +106,44 @@ def convert(values: dict[str, Any], command: Command) -> dict[str, Any]:
 
 
 def _unknown(name: str, command: Command) -> UsageError:
+    from gdcli.cli import synonyms  # only an error needs them
+
     names = [option.name for option in command.options] + ["--help"]
     shown = name if len(name) <= 40 else name[:37] + "..."
-    hint = did_you_mean(name, names, f"'gd {command.name} --help' lists the options")
+    hint = synonyms.option(name, command)
+    hint = hint or did_you_mean(name, names, f"'gd {command.name} --help' lists the options")
     return UsageError(f"unknown option {shown}", hint)
+
+
+def _check_words(positional: list[str], after: list[tuple[Option, list[str]]], command: Command) -> None:
+    """Raise UsageError where values of one option are parted by spaces, or a model stands behind its data."""
+    if len(positional) <= sum(argument.required for argument in command.arguments):
+        return
+    for option, (value, *words) in after:
+        values = [value]
+        for word in words:
+            if not (
+                _ASSIGNMENT.match(word) or (value.isidentifier() and _NUMBER.match(word))
+            ) or os.path.exists(word):
+                break
+            values.append(word)
+        if len(values) > 1:
+            typed = " ".join(values)
+            # --set a 3, --bounds x 0 5; else --start x=1 y=2
+            meant = f"{value}={':'.join(values[1:])}" if value.isidentifier() else ",".join(values)
+            raise UsageError(
+                f"the value of {option.name} has no spaces",
+                f"write {option.name} {meant}",
+                Span(typed, len(value), len(typed), option.name),
+            )
+    first, *others = positional
+    model = next((word for word in others if "~" in word), None)
+    if command.arguments[-1].many and model is not None and "~" not in first:
+        files = " ".join([first, *(word for word in others if word != model)])
+        raise UsageError(
+            f"the {command.arguments[0].metavar} comes first, then the {command.arguments[-1].metavar}",
+            f"write gd {command.name} '{model}' {files}",
+        )
 
 
 def _check_positional(positional: list[str], command: Command) -> None:
@@ -109,8 +158,14 @@ def _check_positional(positional: list[str], command: Command) -> None:
     extra = positional[len(command.arguments)]
     shown = extra if len(extra) <= 40 else extra[:37] + "..."
     hint = "put the expression in quotes, so that the shell leaves it whole"
+    whole = " ".join(positional)
+    if command.arguments[0].field == "expression" and len(whole) <= 60 and "'" not in whole:
+        hint += f": gd {command.name} '{whole}'"
     if extra.startswith("--"):
         hint = "nothing after -- is an option: put the options before it"
     elif len(extra) == 2 and extra[0] == "-" and extra[1].isalpha():
-        hint = f"options have long names: 'gd {command.name} --help' lists them"
+        from gdcli.cli import synonyms  # only an error needs them
+
+        listed = f"'gd {command.name} --help' lists them"
+        hint = f"options have long names: {synonyms.option(extra, command) or listed}"
     raise UsageError(f"one {command.arguments[0].metavar} is expected, and '{shown}' is one more", hint)

@@ -192,17 +192,38 @@ def rates(value: str, name: str) -> tuple[float, ...]:
     return tuple(read)
 
 
+def method(value: str, name: str) -> str:
+    """Read the name of a method, in whatever case; whether there is one is asked when it is sought."""
+    return value.strip().lower()
+
+
+def one_method(*words: str) -> Read:
+    """Return the reader of one method out of several."""
+    read_one = one_of(*words)
+
+    def read(value: str, name: str) -> str:
+        if method(value, name) in words:
+            return method(value, name)
+        from gdcli.solvers.registry import meant
+
+        raise wrong(value, name, "one of " + ", ".join(words), meant(value, words, ""))
+
+    read.__dict__.update(read_one.__dict__)  # for completion
+    return read
+
+
 def methods(value: str, name: str) -> tuple[str, ...]:
     """Read a comma-separated list of methods; the error points at the one that there is not."""
-    from gdcli.solvers.registry import METHODS
+    from gdcli.solvers.registry import METHODS, meant
 
-    for part, place in _parts(value):
+    parts = [(part.lower(), place) for part, place in _parts(value)]
+    for part, place in parts:
         if part not in METHODS:
             shown = part if len(part) <= 40 else part[:37] + "..."
-            hint = did_you_mean(part, METHODS, "'gd methods' lists the names")
+            hint = meant(part, METHODS, "'gd methods' lists the names")
             span = Span(value, place, place + max(1, len(part)), name)
             raise UsageError(f"{name} takes methods, and there is no '{shown}'", hint, span)
-    return tuple(part for part, _ in _parts(value))
+    return tuple(part for part, _ in parts)
 
 
 def one_of(*words: str) -> Read:
@@ -320,7 +341,9 @@ MULTI_START = Option(
     group="Problem",
 )
 METHOD = (
-    Option("--method", "How to search; 'gd methods' lists the names.", "auto", "NAME", group="Method"),
+    Option(
+        "--method", "How to search; 'gd methods' lists the names.", "auto", "NAME", method, group="Method"
+    ),
     Option(
         "--gradient",
         "autodiff (exact), symbolic (by formula), forward or central (difference quotients), complex (step).",
@@ -733,7 +756,7 @@ BATCHES = (
         "sgd, momentum, nesterov, adagrad, rmsprop or adam.",
         "sgd",
         "NAME",
-        one_of("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"),
+        one_method("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"),
         group="Stochastic",
     ),
     Option(

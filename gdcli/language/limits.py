@@ -1,6 +1,6 @@
 """Bounds as typed after ``--bounds``: ``x=0:5``, ``y=:2`` (only above), ``v=0:1`` (each element), ``v[0]=0:1``.
 
-Equal ends fix a variable. Ends may be constant expressions such as ``pi/2``; a missing end is no bound.
+Equal ends fix a variable. Ends may be constant expressions such as ``pi/2``; a missing or infinite end is no bound.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from gdcli.language import syntax
 from gdcli.language.values import ConstantReader, split
 
 _NAME = re.compile(r"\s*(\w+)\s*(?:\[\s*(-?\d+)\s*\])?\s*")
+_INFINITE = ("inf", "infinity", "oo", "∞")
 HINT = "for example --bounds x=0:5,y=:2"
 
 
@@ -33,7 +34,16 @@ def read_limits(texts: Sequence[str], option: str = "--bounds") -> list[Limit]:
 
     Raises UsageError, with the place in the text, for what is no bound and for reversed ends.
     """
-    return [_limit(text, start, end, option) for text in texts for start, end in split(text, option)]
+    return [limit for text in texts for limit in _read(text, option)]
+
+
+def _read(text: str, option: str) -> list[Limit]:
+    try:
+        return [_limit(text, start, end, option) for start, end in split(text, option)]
+    except UsageError as error:
+        from gdcli.language.value_notation import BOUNDS, proposed  # only an error needs it
+
+        raise proposed(error, text, option, BOUNDS, lambda meant: _read(meant, option)) from None
 
 
 def _limit(text: str, start: int, end: int, option: str) -> Limit:
@@ -44,19 +54,37 @@ def _limit(text: str, start: int, end: int, option: str) -> Limit:
     if not match or not equals or not match.group(1).isidentifier():
         raise UsageError("a bound needs a name and =", HINT, span)
     if not colon or ":" in high:
-        raise UsageError("a bound has two ends with a colon between them", HINT, span)
+        one = (
+            f"write {name.strip()}={ends}: for at least {ends}, :{ends} for at most"
+            if _is_short(ends)
+            else HINT
+        )
+        raise UsageError("a bound has two ends with a colon between them", one, span)
     reader = ConstantReader(text, option)
     first = end - len(ends)
-    lower = reader.number(first, first + len(low)) if low.strip() else -math.inf
-    upper = reader.number(first + len(low) + 1, end) if high.strip() else math.inf
+    lower = -math.inf if _is_open(low, "-") else reader.number(first, first + len(low))
+    upper = math.inf if _is_open(high, "+") else reader.number(first + len(low) + 1, end)
     if lower > upper:
+        hint = (
+            f"write {option} {name.strip()}={high.strip()}:{low.strip()}" if _is_short(high + low) else HINT
+        )
         raise UsageError(
-            f"the bounds of {name.strip()} are reversed: {lower:g} is above {upper:g}", HINT, span
+            f"the bounds of {name.strip()} are reversed: {lower:g} is above {upper:g}", hint, span
         )
     if math.isinf(lower) and math.isinf(upper):
         raise UsageError(f"the bounds of {name.strip()} have no ends", HINT, span)
     index = None if match.group(2) is None else int(match.group(2))
     return Limit(syntax.normal(match.group(1)), index, lower, upper, span)
+
+
+def _is_short(ends: str) -> bool:
+    return 0 < len(ends) < 20 and not set(ends) & set(":[](){}")
+
+
+def _is_open(end: str, sign: str) -> bool:
+    """Whether an end is none: left out, or infinite with this sign."""
+    plain = end.strip().lower()
+    return plain in ("", *(sign + word for word in _INFINITE)) or (sign == "+" and plain in _INFINITE)
 
 
 def boxes(

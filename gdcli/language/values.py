@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import count, islice
 from typing import Any, NamedTuple, NoReturn
 
@@ -51,13 +52,30 @@ def read_values(texts: Sequence[str], option: str, seed: int = 0) -> list[Entry]
     names: set[str] = set()
     draws = normals(seed)  # one stream for all: vectors drawn in one command differ
     for text in texts:
-        found = _read_file(text[1:], option) if text.startswith("@") else _read_text(text, option, draws)
-        for entry in found:
+        for entry in _read_file(text[1:], option) if text.startswith("@") else _typed(text, option, draws):
             if entry.name and entry.name in names:
                 raise UsageError(f"{option} gives {entry.name} twice", "", entry.span)
             names.add(entry.name)
             entries.append(entry)
     return entries
+
+
+def _typed(text: str, option: str, draws: Iterator[float]) -> list[Entry]:
+    """The entries of a text; an error proposes what was meant, where that is known."""
+    try:
+        found = list(_read_text(text, option, draws))
+    except UsageError as error:
+        from gdcli.language.value_notation import VALUES, proposed  # only an error needs it
+
+        read = partial(_read_text, option=option, draws=normals(0))
+        raise proposed(error, text, option, VALUES, lambda meant: list(read(meant))) from None
+    nameless = next((entry for entry in found if not entry.name), None)
+    if nameless is not None and any(entry.name for entry in found):
+        from gdcli.language.value_notation import decimal
+
+        message = f"some values of {option} have names and this one has none"
+        raise UsageError(message, decimal(text, option), nameless.span)
+    return found
 
 
 def _read_text(text: str, option: str, draws: Iterator[float]) -> Iterator[Entry]:

@@ -7,7 +7,7 @@ reads and where its class stands. A setting that a method does not read is an er
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from math import isfinite
@@ -121,11 +121,22 @@ STEP_RULES: Mapping[str, str] = {
 DEFAULT_LR = 0.01
 
 
+def meant(name: str, names: Iterable[str], otherwise: str) -> str:
+    """Return the hint for a method that is none of ``names``: what it is called here, or the nearest name."""
+    from gdcli.solvers.synonyms import known_as  # only an error needs it
+
+    plain = name.strip().lower().replace("_", "-").replace(" ", "-")
+    found = known_as(plain)
+    if found in METHODS:
+        return f"{name[:40]} is {found} here" if found in names else otherwise
+    return found or did_you_mean(plain, names, otherwise)
+
+
 def find(name: str) -> Entry:
     """Return the entry of a method. Raises UsageError for an unknown name."""
     entry = METHODS.get(name)
     if entry is None:
-        raise UsageError(f"there is no method {name!r}", did_you_mean(name, METHODS, "see gd methods"))
+        raise UsageError(f"there is no method {name!r}", meant(name, METHODS, "'gd methods' lists them"))
     return entry
 
 
