@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from gdcli import api
 from gdcli.cli.fit_plot import FitPlot
 from gdcli.fitting.prepare import prepared
-from gdcli.fitting.request import request_from
+from gdcli.fitting.request import Searched, request_from
 from gdcli.fitting.solve import solve
 from gdcli.objective.space import Space
-from gdcli.report import fit_page, fit_records, machine, plots, text_plots
+from gdcli.report import fit_page, fit_records, machine, plots, summary, text_plots
 from gdcli.report.numbers import pointed, thousands
 from gdcli.report.page import PLAIN, UNICODE, plain_text
 from gdcli.report.progress import Progress
@@ -327,6 +327,8 @@ def test_progress_is_told_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) ->
             progress.epoch(1, 0, 1000)
             clock.now = 4.0
             progress.epoch(1, 500, 1000)
+            clock.now = 6.0
+            progress.searching(0.25)
         if not speaks or stream is None:
             assert stream is None or stream.getvalue() == ""
             continue
@@ -335,6 +337,7 @@ def test_progress_is_told_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) ->
             "",
             "reading  █████░░░░░░░░░░░░░░░  25 %  2.00M rows, 1.00M rows/s, 6 s left",
             "epoch 1  ██████████░░░░░░░░░░  50 %  250 rows/s, 2 s left",
+            "searching a start  █████░░░░░░░░░░░░░░░  25 %",
             "",
         ]
 
@@ -349,3 +352,20 @@ def test_reading_of_unknown_length_tells_the_rows(monkeypatch: pytest.MonkeyPatc
     progress.clear()
     progress.clear()
     assert stream.getvalue().count("\r\x1b[K") == 2
+
+
+NEXT = "; the next best end has a sum of squares "
+
+
+@pytest.mark.parametrize(
+    ("searched", "text"),
+    [
+        ((4000, 40, 7, 1.1234), "7 of 40 starts ended here (4000 points tried)" + NEXT + "12 % larger"),
+        ((4000, 40, 1, 3.5239), "1 of 40 starts ended here (4000 points tried)" + NEXT + "3.52 times as large"),
+        ((4000, 40, 40, None), "40 of 40 starts ended here (4000 points tried)"),
+        ((1, 1, 1, None), "the linear parameters were solved for"),
+        ((300, 0, 0, None), "the best of 300 points that were tried until the time was over"),
+    ],
+)  # fmt: skip
+def test_what_a_search_did_is_told(searched: tuple[int, int, int, float | None], text: str) -> None:
+    assert summary.search_text(Searched(*searched)) == text

@@ -71,6 +71,7 @@ def judge(
     step_sizes: bool = False,
     fixed: FixedRate | None = None,
     unit: float = 1.0,
+    searched: bool = False,
 ) -> Verdict:
     """Return the verdict on a run and the certificate of its best point.
 
@@ -78,7 +79,8 @@ def judge(
     of a hundred times it. ``sign`` is -1 when the user maximises. ``constant``: the expression does not
     depend on any variable. ``step_sizes``: the method was given its step size (then advice speaks of it).
     ``fixed``: its step size never changed; then the verdict also tells which sizes are stable. ``unit`` is what a value
-    of 1 in the run is to the user, where the run was on a scaled function.
+    of 1 in the run is to the user, where the run was on a scaled function. ``searched``: the start is the end of a
+    search.
     """
     words = _MINIMISE if sign > 0 else _MAXIMISE
     if unit != 1.0:
@@ -87,7 +89,7 @@ def judge(
     found = (
         _of_the_end(run, words)
         or _of_no_minimum(run, certificate, words, step_sizes, other, sign)
-        or _of_the_point(run, certificate, strict, tol or DEFAULT_TOL, words, constant)
+        or _of_the_point(run, certificate, strict, tol or DEFAULT_TOL, words, constant, searched)
         or _of_a_cap(run, certificate, words, other)
         or _of_a_stall(run, certificate, words, strict, step_sizes)
     )
@@ -180,7 +182,13 @@ _ENDS = {
 
 
 def _of_the_point(
-    run: RunResult, certificate: Certificate, strict: bool, tol: float, words: _Words, constant: bool
+    run: RunResult,
+    certificate: Certificate,
+    strict: bool,
+    tol: float,
+    words: _Words,
+    constant: bool,
+    searched: bool,
 ) -> Verdict | None:
     """Converged or of the wrong kind, where the certificate can tell."""
     w, kind = words, certificate.kind
@@ -201,6 +209,8 @@ def _of_the_point(
     if not _claimable(run, kind, certificate.gain, strict, tol):
         return None
     what = _ENDS[kind].format(w.minimum)
+    if run.iterations == 0 and searched:
+        return Verdict(Status.CONVERGED, f"Converged to a {what} in the search for a start.", "")
     if run.iterations == 0:
         return Verdict(Status.CONVERGED, f"The start is a {what} already.", "")
     return Verdict(Status.CONVERGED, f"Converged to a {what} after {_count(run.iterations)}.", "")

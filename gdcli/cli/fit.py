@@ -57,7 +57,9 @@ def run(values: dict[str, Any]) -> int:
     ):
         with Destination(values["output"]) as stream:
             with limited(settings):
-                ready = data.enter_context(prepared(request, files.stdin, progress.reading))
+                ready = data.enter_context(
+                    prepared(request, files.stdin, progress.reading, progress.searching)
+                )
                 plot = FitPlot(ready) if values["plot"] else None
                 shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
                 writer = writer_for(values, ready, settings, shown)

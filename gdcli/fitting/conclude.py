@@ -63,6 +63,7 @@ def conclude(
         step_sizes="lr" in choice.entry.reads,
         fixed=choice.fixed,
         unit=1.0 / judging.factor,
+        searched=problem.searched is not None,
     )
     verdict = _with_redundancy(verdict, errors)
     statistics, reason = errors.found, errors.reason

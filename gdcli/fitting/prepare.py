@@ -82,11 +82,15 @@ def read_request(request: FitRequest) -> Asked:
 
 @contextmanager
 def prepared(
-    request: FitRequest, stdin: BinaryIO | None = None, watch: Callable[[Table], None] | None = None
+    request: FitRequest,
+    stdin: BinaryIO | None = None,
+    watch: Callable[[Table], None] | None = None,
+    searching: Callable[[float], None] = lambda part: None,
 ) -> Iterator[Prepared]:
     """Make a fit ready, and remove what it left in temporary files at the end.
 
-    ``watch`` is called with the table after each block of it that was read.
+    ``watch`` is called with the table after each block of it that was read, ``searching`` with the part of a search for
+    a start that is done.
     Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no
     finite loss.
     """
@@ -97,7 +101,7 @@ def prepared(
     asked = read_request(request)
     if request.data is not None:
         with columns_of(request.data) as data:
-            yield ready(asked.plan(data.names), data, RowCount(data.rows), number_of)
+            yield ready(asked.plan(data.names), data, RowCount(data.rows), number_of, searching)
         return
     from gdcli.codegen.runners import numpy
     from gdcli.data.source import open_table
@@ -109,7 +113,7 @@ def prepared(
         numpy()  # before the readers import it, so that its matrix library starts no threads
         with gather(table, asked.wanted(titles), spool=request.spool, watch=watch) as data:
             count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
-            yield ready(asked.plan(titles), data, count, lambda row: str(table.place(row)))
+            yield ready(asked.plan(titles), data, count, lambda row: str(table.place(row)), searching)
 
 
 def number_of(row: int) -> str:
@@ -221,7 +225,13 @@ def _plan(
     return Plan(problem, row, given, searched)
 
 
-def ready(plan: Plan, data: Columns, count: RowCount, place: Callable[[int], str]) -> Prepared:
+def ready(
+    plan: Plan,
+    data: Columns,
+    count: RowCount,
+    place: Callable[[int], str],
+    searching: Callable[[float], None] = lambda part: None,
+) -> Prepared:
     """Return the fit of a plan to these rows, all checked.
 
     Raises DataError for rows that make no sense, DomainError where the start has no finite loss.
@@ -230,8 +240,9 @@ def ready(plan: Plan, data: Columns, count: RowCount, place: Callable[[int], str
     check_count(row, data)
     check_rows(problem, row, data, place)
     if plan.searched:
-        found = search_start(problem, row, data, {entry.name: entry.value for entry in plan.given})
-        problem = replace(problem, start=dict(found.start), searched=found.tried)
+        known = {entry.name: entry.value for entry in plan.given}
+        found = search_start(problem, row, data, known, searching)
+        problem = replace(problem, start=dict(found.start), searched=found.searched)
     check_start(problem, row, data, row.space.flatten(problem.start), place)
     return Prepared(problem, row, data, count)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from gdcli.dataclass import dataclass, field, fields
 from gdcli.errors import Span, UsageError, did_you_mean
@@ -106,12 +106,24 @@ class FitSettings(Settings):
             )
 
 
+class Searched(NamedTuple):
+    """How a start was found: points ``tried`` for how many ``starts``, and how many of these ended at the best end.
+
+    ``next_best`` is the sum of squares of the next best end over that of the best, None where there is no other.
+    """
+
+    tried: int
+    starts: int
+    agreeing: int
+    next_best: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class FitProblem(Problem):
     """A fit made ready: the expression is the model, the start has every parameter.
 
     ``loss`` is empty for a typed loss. ``linear`` tells that the model is linear in its parameters, ``searched`` how
-    many starts were tried for the one taken (0: it was given).
+    the start was found (None: it was given).
     """
 
     files: tuple[str, ...] = ()
@@ -122,7 +134,7 @@ class FitProblem(Problem):
     huber_delta: float | None = None
     matrices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     linear: bool = False
-    searched: int = 0
+    searched: Searched | None = None
 
 
 def read_matrices(texts: Sequence[str], names: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli import budget
 from gdcli.dataclass import replace
 from gdcli.errors import DomainError, UsageError
 from gdcli.evidence import bounds_of
-from gdcli.fitting.request import FitProblem
+from gdcli.fitting.request import FitProblem, Searched
 from gdcli.objective.linearity import linear_parameters
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.rows import PIECE, RowObjective
@@ -24,14 +24,22 @@ _SHARE = 0.5
 
 
 class Found(NamedTuple):
-    """The start by name, and how many were tried."""
+    """The start by name, and how it was found."""
 
     start: Mapping[str, Any]
-    tried: int
+    searched: Searched
 
 
-def search_start(problem: FitProblem, row: RowModel, data: Columns, known: Mapping[str, Any]) -> Found:
+def search_start(
+    problem: FitProblem,
+    row: RowModel,
+    data: Columns,
+    known: Mapping[str, Any],
+    told: Callable[[float], None] = lambda part: None,
+) -> Found:
     """Return a start for every parameter; those that are ``known`` keep theirs, unless the model is linear in them.
+
+    ``told`` is called with the part of the work that is done.
 
     What is searched for is the least sum of squares of what the model says, whatever the loss is. Raises UsageError for
     a typed loss, DomainError where no start tried has a finite loss.
@@ -41,32 +49,36 @@ def search_start(problem: FitProblem, row: RowModel, data: Columns, known: Mappi
             "--start auto is for a model with ~", "give the parameters of a typed loss their starts"
         )
     with budget.part(_SHARE):
-        return _search(problem, row, _some(data), known)
+        return _search(problem, row, _some(data), known, told)
 
 
-def _search(problem: FitProblem, row: RowModel, some: Columns, known: Mapping[str, Any]) -> Found:
-    from gdcli.solvers.fit_starts import range_of, search
+def _search(
+    problem: FitProblem, row: RowModel, some: Columns, known: Mapping[str, Any], told: Callable[[float], None]
+) -> Found:
+    from gdcli.codegen.runners import numpy
+    from gdcli.objective.guesses import Guesses
+    from gdcli.objective.separable import SeparableResiduals
+    from gdcli.solvers.fit_starts import search
 
-    assert row.response is not None
     squares = RowObjective(_by_squares(row), some)
-    order = {name: k for k, name in enumerate(some.names)}
+    np, order = numpy(), list(some.names)
     _, arrays = next(iter(some.chunks(max(1, some.rows))))
-    predictors = [name for name in row.columns if name not in (problem.weights, problem.sigma)]
-    measured = {
-        row.graph.keys[i][1] for i in row.graph.reach([row.response]) if row.graph.keys[i][0] == "scalar"
-    }
-    ranges = [range_of(arrays[order[name]]) for name in predictors if name not in measured]
+    columns = [arrays[order.index(name)] for name in row.columns]
     box = bounds_of(problem, squares) if problem.bounds else None
+    ends = [] if box is None else [np.array(end, dtype=float) for end in (box.lower, box.upper)]
+    many = SeparableResiduals(squares.row, columns, linear_parameters(squares.row), *ends)
+    guesses = Guesses(squares.row, columns, many.bent, *ends)
     values: list[float | None] = []
     for name, length in row.space.lengths.items():
         given = known.get(name)
         values += [None] * (length or 1) if given is None else [given] if length is None else list(given)
-    found = search(squares, linear_parameters(squares.row), ranges, box, problem.seed, values)
+    found = search(squares, many, guesses, box, problem.seed, values, told)
     if found.at is None:
         raise DomainError(
-            f"none of {found.drawn} starts has a finite loss", "give a start inside the domain with --start"
+            f"none of {found.tried} starts has a finite loss", "give a start inside the domain with --start"
         )
-    return Found(row.space.unflatten(found.at.x), found.drawn)
+    how = Searched(found.tried, found.starts, found.agreeing, found.next_best)
+    return Found(row.space.unflatten(found.at.x), how)
 
 
 def _by_squares(row: RowModel) -> RowModel:

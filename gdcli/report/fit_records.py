@@ -39,6 +39,8 @@ def problem_record(problem: FitProblem) -> Record:
     """Return what was asked."""
     record = records.problem_record(problem)
     record |= {"files": list(problem.files), "loss": problem.loss or None, "linear": problem.linear}
+    if problem.searched is not None:
+        record["search"] = problem.searched._asdict()
     if problem.huber_delta is not None:
         record["huber_delta"] = problem.huber_delta
     if problem.weights:

@@ -23,7 +23,8 @@ _CELLS = 20  # of a bar
 
 
 class Progress:
-    """``with Progress(stream) as progress:`` read with `reading`, run with `iterate` and `epoch` as observers.
+    """``with Progress(stream) as progress:`` read with `reading`, search a start with `searching`, run with `iterate`
+    and `epoch` as observers.
 
     Without a ``stream``, and where it is no terminal, it does nothing.
     """
@@ -62,6 +63,11 @@ class Progress:
             )
         else:
             self._show(f"reading  {thousands(table.rows)} rows, {pace}")
+
+    def searching(self, part: float) -> None:
+        """Tell which part of the search for a start is done."""
+        if self._due():
+            self._show(f"searching a start  {self._bar(part)}")
 
     def iterate(self, iterate: Iterate) -> None:
         """Tell the newest iterate."""

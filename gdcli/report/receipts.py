@@ -51,5 +51,4 @@ def _page(outcome: Outcome) -> Record:
         page |= {"best": run.best.iteration, "last": run.last.iteration}
     if outcome.problem.drawn:
         page["drawn"] = True
-    page["searched"] = getattr(outcome.problem, "searched", 0) or None
     return {key: value for key, value in page.items() if value not in (None, "")}

@@ -18,6 +18,7 @@ from gdcli.report.trail import COORDINATES, ENDS, Row, Trail
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem
+    from gdcli.fitting.request import Searched
 
 MOST_MINIMA = 25
 _ENDS = ("minimum", "degenerate", "kink")  # where nothing left to gain is something to say
@@ -89,12 +90,30 @@ def setting(outcome: Outcome, width: int) -> list[Line]:
             width,
         )
     else:
-        searched = getattr(problem, "searched", 0)
-        found = f" (the best of {searched} that were tried)" if searched else ""
-        lines += fact("start", point_text(problem.start) + found, width)
+        lines += fact("start", point_text(problem.start), width)
+        searched = getattr(problem, "searched", None)
+        if searched is not None:
+            lines += fact("search", search_text(searched), width)
     if problem.bounds:
         lines += fact("bounds", ", ".join(_bound(*item) for item in list(problem.bounds.items())[:8]), width)
     return lines + fact("method", outcome.used + (f" ({outcome.why})" if outcome.why else ""), width)
+
+
+def search_text(searched: Searched) -> str:
+    """Return in words what a search for a start did, and how sure its answer is."""
+    tried, starts, agreeing, ratio = searched
+    points = amount(tried, "point")
+    if not starts:
+        return f"the best of {points} that were tried until the time was over"
+    if tried == 1:
+        return "the linear parameters were solved for"
+    text = f"{agreeing} of {amount(starts, 'start')} ended here ({points} tried)"
+    if ratio is None:
+        return text
+    more = (
+        f"{short(100.0 * (ratio - 1.0), 2)} % larger" if ratio < 2.0 else f"{short(ratio, 3)} times as large"
+    )
+    return f"{text}; the next best end has a sum of squares {more}"
 
 
 def path(

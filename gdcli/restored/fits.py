@@ -8,7 +8,7 @@ from typing import Any
 from gdcli.analysis.statistics import LEVEL, TIED, FitStatistics, Tie, Uncertainty
 from gdcli.dataclass import dataclass, fields
 from gdcli.fitting.outcome import AnswerNoise, FitOutcome, RowCount
-from gdcli.fitting.request import FitProblem, FitSettings
+from gdcli.fitting.request import FitProblem, FitSettings, Searched
 from gdcli.objective.space import Space
 from gdcli.problem import Problem, sign_of
 from gdcli.restored import runs
@@ -32,7 +32,7 @@ class StoredFit(FitOutcome):
 def problem(record: Record) -> FitProblem:
     """Return the problem of a fit. Raises KeyError, TypeError or ValueError for what is no such record."""
     common = runs.problem(record)
-    asked, page = record["problem"], record.get("receipt", {}).get("page", {})
+    asked = record["problem"]
     return FitProblem(
         **{field.name: getattr(common, field.name) for field in fields(Problem)},
         files=tuple(map(str, asked.get("files", []))),
@@ -43,7 +43,7 @@ def problem(record: Record) -> FitProblem:
         huber_delta=asked.get("huber_delta"),
         matrices={name: tuple(map(str, columns)) for name, columns in asked.get("columns", {}).items()},
         linear=bool(asked.get("linear")),
-        searched=int(page.get("searched", 0)),
+        searched=Searched(**asked["search"]) if "search" in asked else None,
     )
 
 

@@ -1,245 +1,304 @@
-"""Starts for a fit that has none: many are drawn, the linear parameters solved for, the best followed to their ends.
+"""Starts for a fit that has none: many are drawn, the best of them followed to their ends all at once.
 
-A model function is often linear in some of its parameters, as ``a*exp(-b*x) + c`` is in a and c. For given values of
-the others these are the answer of a linear problem, so they need no start (variable projection: Golub and Pereyra, SIAM
-J. Numer. Anal. 10, 1973), and the sum of squares that is left comes with the triangle of one pass over the data.
+The linear parameters of a model need no start, see :mod:`gdcli.solvers.many_starts`. The others fall into *blocks*: in
+a sum of peaks each peak has its own, and a block is drawn for itself, each time the one taken that leaves the least of
+what the blocks before it have left (matching pursuit: Mallat and Zhang, IEEE Transactions on Signal Processing 41,
+1993). A second round draws each block once more beside the others, also around the one that it has.
 
-The others are drawn at random, each from a scale that the data suggest: a place is within the range of a column, a rate
-is one over its spread, a power is a number of the size of 1. Later draws come from the best so far, each parameter from
-one of them, a little changed. The best few are ends of short runs, and the lowest end is the start.
+Each start is the best of draws of its own, so how many starts end at one place tells how sure that place is.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from math import exp, inf, isfinite, log
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Protocol
 
+from gdcli import budget
 from gdcli.budget import Spent
-from gdcli.dataclass import dataclass
 from gdcli.solvers.bounds import Bounded, Box
 from gdcli.solvers.least_squares import LevenbergMarquardt
-from gdcli.solvers.residual_model import ResidualModel, column_lengths
+from gdcli.solvers.many_starts import ManyPoints, follow
 from gdcli.solvers.run import pass_on, run
 from gdcli.solvers.stopping import MaxIterations
-from gdcli.solvers.types import Evaluation, StopReason, Vector
+from gdcli.solvers.types import Evaluation, StopReason
 
-# Draws of the first round for each parameter that is not linear, and of each later round.
-FIRST, LATER = 120, 40
-POOL = 20
-FOLLOWED = 12
-# Populations that know nothing of each other, one more for each two parameters: each may gather around another end.
-PER_ISLAND = 2
-STEPS = 60
+STARTS = 40
+# Draws for each parameter of a block, for each start and round.
+DRAWS = 40
+# What the signs of parameters are learnt from: so many draws, at least so many of them with a value.
+LEARN, LEARNT = 400, 16
+# Draws look at no more rows than this, taken at random: even ones may hide a frequency.
+ROWS = 256
+# Numbers that are worked on at a time: few enough to stay in the cache.
+_CELLS = 1 << 16
 # Two ends are one when their values agree to this part.
 SAME = 1e-6
-# Magnitudes are drawn evenly on a logarithmic scale up to this factor either way.
-_SPREAD = 30.0
-_ROUGHER = (0.5, 0.3, 0.15, 0.08)
+# Of ends that differ so many are looked at for one that does not flee to infinity, by runs of so many steps.
+_LOOKED, _STEPS = 4, 60
+# Children of a draw differ from it by factors up to exp of this.
+_NEAR = 0.5
+
+Told = Callable[[float], None]
 
 
-class Range(NamedTuple):
-    """What a column of the data suggests: its lowest and highest number, and their typical size."""
+class Points(ManyPoints, Protocol):
+    """What is searched; see `gdcli.objective.separable.SeparableResiduals`."""
 
-    low: float
-    high: float
-    size: float
+    size: int
+    rows: int
+    linear: list[int]
+    needs: dict[int, set[int]]
+
+    def solved(self, x: Any, used: Sequence[int] | None = None) -> tuple[Any, Any]:
+        """Return the points with the best of the linear parameters in use, and their values."""
+        ...
+
+    def offset(self, x: Any) -> Any:
+        """Return the residuals (n, g) at points whose linear parameters are 0."""
+        ...
+
+    def some(self, rows: Any) -> Points:
+        """Return the same on some of the rows."""
+        ...
+
+
+class Drawing(Protocol):
+    """Draws of the bent parameters; see `gdcli.objective.guesses.Guesses`."""
+
+    def draw(self, rng: Any, count: int, signs: Any) -> Any:
+        """Return draws (q, count) with the signs (q,) that are known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class FoundStart:
-    """The best start: how many were ``drawn``, how many ``followed``, how many of these ended here (``agreeing``).
+    """The best start, after so many points ``tried`` for so many ``starts``, of which ``agreeing`` ended here.
 
-    ``at`` is the end of a short run (None where no drawn point had a finite value).
+    ``at`` is the end of a short run (None where no point tried had a finite value). ``next_best`` is the sum of squares
+    of the next end over that of this one, None where all that ended ended here.
     """
 
     at: Evaluation | None
-    drawn: int
-    followed: int
+    tried: int
+    starts: int
     agreeing: int
-
-
-def range_of(column: Any) -> Range:
-    """Return what a column (numpy) suggests."""
-    import numpy as np
-
-    finite = column[np.isfinite(column)]
-    if not len(finite):
-        return Range(0.0, 1.0, 1.0)
-    sizes = abs(finite[finite != 0.0])
-    return Range(float(finite.min()), float(finite.max()), float(np.median(sizes)) if len(sizes) else 1.0)
+    next_best: float | None = None
 
 
 def search(
     objective: Any,
-    linear: Sequence[int],
-    columns: Sequence[Range],
+    many: Points,
+    drawing: Drawing,
     box: Box | None = None,
     seed: int = 0,
     known: Sequence[float | None] | None = None,
+    told: Told = lambda part: None,
 ) -> FoundStart:
     """Return the best start found for a sum of squares.
 
-    ``objective`` is a `LeastSquaresObjective` that makes vectors (``vector``), ``linear`` the numbers of the parameters
-    that the residuals are jointly linear in, ``columns`` the ranges of the predictors. Points stay within ``box``.
-    ``known`` has the parameters that do have a start, None for the others: each draw keeps them, but for linear ones.
+    ``objective`` is a `LeastSquaresObjective` that makes vectors (``vector``), ``many`` the same at many points,
+    ``drawing`` tells where to look. Points stay within ``box``. ``known`` has the parameters that do have a start, None
+    for the others: each draw keeps them, but for linear ones. ``told`` is called with the part of the work done.
     """
-    return _Search(
-        objective, list(linear), list(columns) or [Range(0.0, 1.0, 1.0)], box, seed, known
-    ).result()
-
-
-class _Point(NamedTuple):
-    value: float
-    x: tuple[float, ...]
+    return _Search(objective, many, drawing, box, seed, known, told).result()
 
 
 class _Search:
     def __init__(
         self,
         objective: Any,
-        linear: list[int],
-        columns: list[Range],
+        many: Points,
+        drawing: Drawing,
         box: Box | None,
         seed: int,
         known: Sequence[float | None] | None,
+        told: Told,
     ) -> None:
-        self.objective = objective
-        self.linear = linear
-        self.columns = columns
-        self.box = box
-        self.random = random.Random(seed)
-        self.known = list(known) if known is not None else [None] * objective.size
-        self.bent = [i for i in range(objective.size) if i not in set(linear)]
-        self.open = [i for i in self.bent if self.known[i] is None]
-        self.drawn = 0
-        self.lowest: _Point | None = None  # what there is when the time is over
+        import numpy
+
+        self.np = np = numpy
+        self.objective, self.many, self.drawing, self.box, self.told = objective, many, drawing, box, told
+        self.rng = np.random.default_rng(seed)
+        self.bent = many.bent
+        given = known if known is not None else [None] * many.size
+        self.kept = {k: given[i] for k, i in enumerate(self.bent) if given[i] is not None}
+        self.few = many
+        if many.rows > ROWS:
+            self.few = many.some(np.sort(self.rng.choice(many.rows, ROWS, replace=False)))
+        self.signs = np.zeros(len(self.bent))
+        self.tried = 0
+        self.lowest: tuple[float, Any] | None = None  # what there is when the time is over
 
     def result(self) -> FoundStart:
         """Run the search."""
-        import numpy
-
-        with numpy.errstate(all="ignore"):
+        with self.np.errstate(all="ignore"):
             try:
                 return self._searched()
             except Spent:
                 if self.lowest is None:
                     raise
-                at = Evaluation(self._vector(self.lowest.x), self.lowest.value)
-                return FoundStart(at, self.drawn, 0, 0)
+                value, x = self.lowest
+                at = Evaluation(self.objective.vector(x.tolist()), value)
+                return FoundStart(at, self.tried, 0, 0)
 
     def _searched(self) -> FoundStart:
-        if not self.open:
-            return self._followed([p for p in (self._solve(self._draw()),) if p is not None])
-        islands = 1 + len(self.open) // PER_ISLAND
-        return self._followed([point for _ in range(islands) for point in self._island()[:FOLLOWED]])
+        np = self.np
+        if len(self.kept) == len(self.bent):
+            x, value = self._solved(self._whole(np.zeros((len(self.bent), 1))), self.many)
+        else:
+            x, value = follow(self.many, self._drawn(), self.signs, lambda part: self.told(0.5 + 0.5 * part))
+        self._note(x, value)
+        return self._best(x, value)
 
-    def _island(self) -> list[_Point]:
-        """The best points of a first round and those that come from them."""
-        size = len(self.open)
-        pool = self._best([self._solve(self._draw()) for _ in range(FIRST * size)])
-        for rough in _ROUGHER if pool else ():
-            children = [self._child(pool, rough) for _ in range(LATER * size)]
-            pool = self._best(pool + [self._solve(child) for child in children])
-        return pool
+    # -- points --------------------------------------------------------------------------------------------
+
+    def _whole(self, bent: Any) -> Any:
+        """Points (p, g) from their bent parameters (q, g), those that are known kept."""
+        x = self.np.zeros((self.many.size, bent.shape[1]))
+        x[self.bent] = bent
+        for k, value in self.kept.items():
+            x[self.bent[k]] = value
+        return x
+
+    def _solved(self, x: Any, many: Points, used: Sequence[int] | None = None) -> tuple[Any, Any]:
+        """Solve for the linear parameters, as many points at a time as stay in the cache."""
+        np, stride = self.np, max(1, _CELLS // many.rows)
+        values = np.empty(x.shape[1])
+        for first in range(0, x.shape[1], stride):
+            budget.check()
+            part = slice(first, first + stride)
+            x[:, part], values[part] = many.solved(x[:, part], used)
+        self.tried += x.shape[1]
+        return x, values
+
+    def _note(self, x: Any, value: Any) -> None:
+        at = int(self.np.argmin(value))
+        if isfinite(value[at]) and (self.lowest is None or value[at] < self.lowest[0]):
+            self.lowest = float(value[at]), x[:, at]
 
     # -- drawing -------------------------------------------------------------------------------------------
 
-    def _draw(self) -> list[float]:
-        """A point: drawn where nothing is known, zero where a parameter is linear."""
-        x = [0.0 if a is None else a for a in self.known]
-        for i in self.open:
-            x[i] = self._drawn(i)
+    def _drawn(self) -> Any:
+        """The starts (p, STARTS): the first is all ones, each other the best of draws of its own, block by block."""
+        np, blocks = self.np, self._blocks()
+        self._learn_signs()
+        x = self._whole(self.drawing.draw(self.rng, STARTS, self.signs))
+        used = [i for i in self.many.linear if not self.many.needs[i]]
+        rounds = [(block, False) for block in blocks] + [(block, True) for block in blocks]
+        for k, (block, again) in enumerate(rounds):
+            if not again:
+                used = sorted(
+                    {*used, *(i for i in self.many.linear if self.many.needs[i] & self._numbers(block))}
+                )
+            x = self._redrawn(x, block, used, again)
+            self.told(0.5 * (k + 1) / len(rounds))
+        ones = np.where(self.signs < 0.0, -1.0, 1.0)
+        x[:, 0] = self._whole(ones[:, None])[:, 0]
         return x
 
-    def _drawn(self, i: int) -> float:
-        low, high = (-inf, inf) if self.box is None else (float(self.box.lower[i]), float(self.box.upper[i]))
-        if isfinite(low) and isfinite(high):
-            return self.random.uniform(low, high)
-        column = self.random.choice(self.columns)
-        kind = self.random.random()
-        if kind < 0.25:
-            return min(max(self.random.uniform(column.low, column.high), low), high)
-        spread = (column.high - column.low) or column.size
-        base = (1.0 / spread, 1.0, spread, 1.0 / column.size, 1.0 / column.size**2, 1.0 / column.size**3)
-        weights = (6, 4, 3, 3, 2, 1)
-        size = self.random.choices(base, weights)[0] * exp(self.random.uniform(-1.0, 1.0) * log(_SPREAD))
-        sign = -1.0 if self.random.random() < 0.3 else 1.0
-        return min(max(sign * size, low), high)
+    def _numbers(self, block: Sequence[int]) -> set[int]:
+        return {self.bent[k] for k in block}
 
-    def _child(self, pool: Sequence[_Point], rough: float) -> list[float]:
-        """A point whose parameters come from two of the best, each a little changed."""
-        one, other = self.random.choice(pool), self.random.choice(pool)
-        x = list(one.x)
-        for i in self.linear:
-            x[i] = 0.0
-        for i in self.open:
-            if self.random.random() < 0.3:
-                x[i] = other.x[i]
-            x[i] *= exp(rough * self.random.gauss(0.0, 1.0))
-            if self.random.random() < 0.05:
-                x[i] = self._drawn(i)
-        return x
+    def _redrawn(self, x: Any, block: Sequence[int], used: Sequence[int], again: bool) -> Any:
+        """Return the starts with the parameters of a block drawn anew wherever a draw is better."""
+        np, g = self.np, x.shape[1]
+        rows = [self.bent[k] for k in block]
+        count = DRAWS * len(block)
+        trial = np.repeat(x, count + again, axis=1)
+        drawn = self.drawing.draw(self.rng, trial.shape[1], self.signs)
+        if again:  # half of the draws are near what there is, and that itself is among them
+            near = trial[self.bent] * np.exp(_NEAR * self.rng.standard_normal(drawn.shape))
+            drawn = np.where(self.rng.random(trial.shape[1]) < 0.5, near, drawn)
+            drawn[:, :: count + 1] = x[self.bent]
+        trial[rows] = drawn[block]
+        trial, value = self._solved(trial, self.few, used)
+        best = value.reshape(g, -1).argmin(axis=1) + np.arange(g) * (count + again)
+        if self.few is self.many and len(used) == len(self.many.linear):
+            self._note(trial, value)
+        return trial[:, best]
 
-    # -- linear parameters ---------------------------------------------------------------------------------
+    def _blocks(self) -> list[list[int]]:
+        """The places of the open bent parameters, those together that one part of a sum depends on."""
+        open_ = [k for k in range(len(self.bent)) if k not in self.kept]
+        groups = [{self.bent.index(i) for i in needed} for needed in self.many.needs.values()]
+        groups.append(set(self._of_offset()))
+        blocks: list[set[int]] = [{k} for k in open_]
+        for group in groups:
+            joined = [block for block in blocks if block & group]
+            if joined:
+                blocks = [block for block in blocks if not block & group] + [set().union(*joined)]
+        return [sorted(block) for block in sorted(blocks, key=min)]
 
-    def _solve(self, x: list[float]) -> _Point | None:
-        """The point with the linear parameters solved for, and its sum of squares; None where it is not finite."""
-        self.drawn += 1
-        at = Evaluation(self._vector(x), 0.0)
-        triangle = self.objective.linearise(at)
-        if triangle is None:
-            return None
-        import numpy as np
+    def _of_offset(self) -> list[int]:
+        """The places of bent parameters on which what is not linear depends, as far as some points can tell."""
+        np, q = self.np, len(self.bent)
+        x = self._whole(self.drawing.draw(self.rng, 8, self.signs))
+        found = set()
+        for k in range(q):
+            other = x.copy()
+            other[self.bent[k]] = self._whole(self.drawing.draw(self.rng, 8, self.signs))[self.bent[k]]
+            a, b = self.few.offset(x), self.few.offset(other)
+            if not (np.isfinite(a) & np.isfinite(b) & (a == b) | (np.isnan(a) & np.isnan(b))).all():
+                found.add(k)
+        return sorted(found)
 
-        free = np.zeros(len(x), dtype=bool)
-        free[self.linear] = True
-        model = ResidualModel(triangle, column_lengths(triangle.factor), free)
-        step = model.gauss_newton().step
-        value = model.rest**2
-        moved = [a + float(d) for a, d in zip(at.x, step, strict=True)]
-        if self.box is not None:
-            inside = self.box.clip(self._vector(moved))
-            if list(map(float, inside)) != moved:
-                value = self.objective.evaluate(inside, 0).value
-                moved = list(map(float, inside))
-        if not (isfinite(value) and all(map(isfinite, moved))):
-            return None
-        point = _Point(value, tuple(moved))
-        if self.lowest is None or value < self.lowest.value:
-            self.lowest = point
-        return point
+    def _learn_signs(self) -> None:
+        """A parameter has a sign where no point drawn with the other one has a value, or where it means nothing."""
+        np = self.np
+        free = self.np.zeros(len(self.bent))
+        bent = self.drawing.draw(self.rng, LEARN, free)
+        bent *= np.where(self.rng.random(bent.shape) < 0.5, -1.0, 1.0)
+        x, value = self._solved(self._whole(bent), self.few)
+        finite = np.flatnonzero(np.isfinite(value))
+        if len(finite) < LEARNT:
+            return
+        for k, i in enumerate(self.bent):
+            lower, upper = (-np.inf, np.inf) if self.box is None else (self.box.lower[i], self.box.upper[i])
+            positive, negative = bool((x[i, finite] > 0.0).all()), bool((x[i, finite] < 0.0).all())
+            if (
+                positive
+                or (lower >= 0.0)
+                or (not negative and lower == -np.inf and self._is_even(x[:, finite[:8]], i))
+            ):
+                self.signs[k] = 1.0
+            elif negative or upper <= 0.0:
+                self.signs[k] = -1.0
 
-    def _vector(self, x: Sequence[float]) -> Vector:
-        made = self.objective.vector(x)
-        return made if self.box is None else self.box.clip(made)
+    def _is_even(self, x: Any, i: int) -> bool:
+        """Tell whether the other sign of a parameter makes no difference."""
+        other = x.copy()
+        other[i] = -other[i]
+        (_, a), (_, b) = self.few.solved(x), self.few.solved(other)
+        return bool((abs(a - b) <= 1e-9 * a).all())
 
-    def _best(self, points: Sequence[_Point | None]) -> list[_Point]:
-        """The best points, each a little apart in value from the one before."""
-        kept: list[_Point] = []
-        for point in sorted((p for p in points if p is not None), key=lambda p: p.value):
-            if not kept or point.value > kept[-1].value * (1.0 + 1e-9):
-                kept.append(point)
-            if len(kept) == POOL:
-                break
-        return kept
+    # -- the end -------------------------------------------------------------------------------------------
 
-    # -- following -----------------------------------------------------------------------------------------
-
-    def _followed(self, points: Sequence[_Point]) -> FoundStart:
+    def _best(self, x: Any, value: Any) -> FoundStart:
+        """The best of the ends that do not flee, as the end of a run of its own."""
+        np = self.np
         target = self.objective if self.box is None else Bounded(self.objective, self.box)
+        order = np.argsort(value, kind="stable")
+        order = order[np.isfinite(value[order])]
+        distinct = [k for j, k in enumerate(order) if not j or value[k] > value[order[j - 1]] * (1.0 + SAME)]
         ends = []
-        for point in points:
-            start = self._vector(point.x)
+        for k in distinct[:_LOOKED]:
+            start = self.objective.vector(x[:, k].tolist())
+            if self.box is not None:
+                start = self.box.clip(start)
             if not isfinite(self.objective.evaluate(start, 0).value):
                 continue
-            found = run(target, LevenbergMarquardt(), start, [MaxIterations(STEPS)])
+            found = run(target, LevenbergMarquardt(), start, [MaxIterations(_STEPS)])
             pass_on(found.reason)
             fled = found.reason in (StopReason.AT_INFINITY, StopReason.EDGE)
-            ends.append((fled, found.best.at.value, found.best.at))
+            ends.append((fled, k, found.best.at))
+            if not fled:
+                break
         if not ends:
-            return FoundStart(None, self.drawn, 0, 0)
-        _, value, at = min(ends, key=lambda end: end[:2])
-        agreeing = sum(abs(v - value) <= SAME * abs(value) for _, v, _ in ends)
-        return FoundStart(at, self.drawn, len(ends), agreeing)
+            return FoundStart(None, self.tried, len(value), 0)
+        _, at, end = min(ends, key=lambda one: one[0])
+        same = abs(value - value[at]) <= SAME * value[at]
+        others = value[np.isfinite(value) & ~same & (value > value[at])]
+        ratio = float(others.min() / value[at]) if len(others) and value[at] > 0.0 else None
+        return FoundStart(end, self.tried, len(value), int(same.sum()), ratio)
