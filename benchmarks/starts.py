@@ -231,8 +231,7 @@ def tried(case: Case, seed: int = 0) -> Try:
     spent = time.process_time() - begin
     best = case.best
     if best is None:
-        from_truth = api.fit(case.model, case.columns, dict(case.start))
-        best = min(from_truth.value, value) if from_truth.status.value == "converged" else value
+        best = min(api.fit(case.model, case.columns, dict(case.start)).value, value)
     size = float(np.sum(np.square(case.columns["y"])))
     reached = status == "converged" and value <= best * (1.0 + SAME) + EXACT * size
     return Try(reached, value / best if best > 0.0 else 1.0, spent, status)

@@ -25,8 +25,8 @@ from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Evaluation, StopReason
 
 STARTS = 40
-# Draws for each parameter of a block, for each start and round.
-DRAWS = 40
+# Draws for each parameter of a block, for each start and round, and at most so many: more dimensions no draws fill.
+DRAWS, MOST_DRAWS = 40, 400
 # What the signs of parameters are learnt from: so many draws, at least so many of them with a value.
 LEARN, LEARNT = 400, 16
 # Draws look at no more rows than this, taken at random: even ones may hide a frequency.
@@ -205,7 +205,7 @@ class _Search:
         """Return the starts with the parameters of a block drawn anew wherever a draw is better."""
         np, g = self.np, x.shape[1]
         rows = [self.bent[k] for k in block]
-        count = DRAWS * len(block)
+        count = min(DRAWS * len(block), MOST_DRAWS)
         trial = np.repeat(x, count + again, axis=1)
         drawn = self.drawing.draw(self.rng, trial.shape[1], self.signs)
         if again:  # half of the draws are near what there is, and that itself is among them
@@ -273,6 +273,10 @@ class _Search:
         (_, a), (_, b) = self.few.solved(x), self.few.solved(other)
         return bool((abs(a - b) <= 1e-9 * a).all())
 
+    def _plainest(self, x: Any, same: Any) -> int:
+        """Of points that say the same, as both signs of a width do, return that with the fewest negative parameters."""
+        return int(same[(x[:, same] < 0.0).sum(axis=0).argmin()])
+
     # -- the end -------------------------------------------------------------------------------------------
 
     def _best(self, x: Any, value: Any) -> FoundStart:
@@ -282,6 +286,9 @@ class _Search:
         order = np.argsort(value, kind="stable")
         order = order[np.isfinite(value[order])]
         distinct = [k for j, k in enumerate(order) if not j or value[k] > value[order[j - 1]] * (1.0 + SAME)]
+        distinct = [
+            self._plainest(x, np.flatnonzero(abs(value - value[k]) <= SAME * value[k])) for k in distinct
+        ]
         ends = []
         for k in distinct[:_LOOKED]:
             start = self.objective.vector(x[:, k].tolist())
