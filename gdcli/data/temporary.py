@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from gdcli.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PREFIX = "gd-spool-"
 
@@ -32,6 +32,9 @@ class Folder:
     def path(self, name: str) -> Path:
         """Return the path of a file in the folder."""
         if self._path is None:
+            import tempfile
+            from pathlib import Path
+
             try:
                 self._path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._where))
             except OSError as fault:
@@ -66,6 +69,8 @@ class Folder:
                 with suppress(OSError):  # a disk that was full, told by the write that came first
                     file.close()
             self._files = []
+            import shutil
+
             shutil.rmtree(self._path, ignore_errors=True)
             atexit.unregister(self.remove)
             self._path = None

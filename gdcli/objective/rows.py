@@ -253,11 +253,11 @@ class RowObjective:
 
 def _engine(row: RowModel, rows: int) -> str:
     """Tell what computes the sums; it follows from the rows and what is installed, so that the bits do too."""
-    from gdcli.codegen import machine
+    if row.engine == "auto" and rows >= NATIVE_ROWS:
+        from gdcli.codegen.machine import is_installed
 
-    if row.engine == "native" or (row.engine == "auto" and rows >= NATIVE_ROWS and machine.is_installed()):
-        return "native"
-    return "numpy"
+        return "native" if is_installed() else "numpy"
+    return "native" if row.engine == "native" else "numpy"
 
 
 def _symmetric(lower: Sequence[float], size: int) -> list[Vec]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from json import dumps
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -35,6 +34,8 @@ def _finite(value: Any) -> Any:
 
 def json_text(value: Any) -> str:
     """Return ``value`` as JSON on one line, with null for what is not finite."""
+    from json import dumps  # tables need none
+
     try:
         return dumps(value, allow_nan=False)
     except ValueError:  # rare, so the walk through all numbers is made only then
@@ -43,7 +44,7 @@ def json_text(value: Any) -> str:
 
 def json_block(record: records.Record) -> str:
     """Return a record as JSON with one line per key: readable, and quick for long vectors."""
-    lines = (f"  {dumps(key)}: {json_text(value)}" for key, value in record.items())
+    lines = (f"  {json_text(key)}: {json_text(value)}" for key, value in record.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
