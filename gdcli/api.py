@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli import budget
 from gdcli.dataclass import dataclass, fields, replace
 from gdcli.errors import DomainError, GdError, UsageError, did_you_mean, internal
-from gdcli.evidence import active_bounds, bounds_of, certified, moved_inside, stop_rules
+from gdcli.evidence import active_bounds, bounds_of, certified, moved_inside, stop_rules, trend_in_time
 from gdcli.outcome import Minimum, Outcome, Settings
 from gdcli.problem import Number, Problem, listed, make_problem, parsed, read_problem, sign_of
 
@@ -89,6 +89,7 @@ def _solve(
     from gdcli.solvers.bounds import Bounded
     from gdcli.solvers.registry import choose
     from gdcli.solvers.run import run
+    from gdcli.solvers.types import StopReason
 
     sign = sign_of(problem.sense)
     _check_memory(problem)
@@ -122,6 +123,7 @@ def _solve(
     # 0 switches the stop rule off; what may be called converged is still held to the default.
     tol = settings.tol or choice.entry.default_tol
     result, certificate = certified(evidence, result, tol, settings.gradient == "autodiff")
+    leads = trend_in_time(objective, choice, result, certificate)
     result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
     constant = exact.is_constant()
     active = budget.if_in_time(lambda: active_bounds(evidence, result, exact.space), ())
@@ -136,7 +138,10 @@ def _solve(
         constant=constant,
         step_sizes="lr" in choice.entry.reads,
         fixed=choice.fixed,
+        trend=leads,
     )
+    if result.reason is StopReason.GAIN and not certificate.rounded:
+        result = replace(result, reason=StopReason.LITTLE)
     failed = verdict.status.exit_code != 0
     edge = budget.if_in_time(lambda: _edge(problem, tree, exact, result), []) if failed else []
     shown = _formulas_in_time(tree, problem, notes) if formulas else None

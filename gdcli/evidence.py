@@ -10,16 +10,17 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gdcli.budget import Spent, current
+from gdcli.budget import Spent, current, if_in_time
 from gdcli.dataclass import replace
 from gdcli.outcome import ActiveBound
 from gdcli.problem import Problem, listed
 
 if TYPE_CHECKING:
+    from gdcli.analysis.stability import Trend
     from gdcli.objective.space import Space
     from gdcli.outcome import Settings
     from gdcli.solvers.bounds import Box
-    from gdcli.solvers.registry import Entry
+    from gdcli.solvers.registry import Chosen, Entry
     from gdcli.solvers.stopping import Rule
     from gdcli.solvers.types import Certificate, Objective, RunResult
 
@@ -124,3 +125,15 @@ def certified(
     except Terminated:
         ended = StopReason.TERMINATED
     return replace(result, reason=ended), Certificate("unknown", result.best.gradient_norm)
+
+
+def trend_in_time(
+    objective: Objective, choice: Chosen, result: RunResult, certificate: Certificate
+) -> Trend | None:
+    """Return where the steps of a fixed size were leading when a cap ended the run; None without such a size."""
+    fixed = choice.fixed
+    if fixed is None:
+        return None
+    from gdcli.analysis.stability import trend
+
+    return if_in_time(lambda: trend(objective, choice.method, fixed, result, certificate), None)

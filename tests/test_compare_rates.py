@@ -18,6 +18,9 @@ from gdcli.analysis.prediction import Part, pace, steps_by_parts
 from gdcli.cli.app import run
 from gdcli.comparisons import RateComparison
 from gdcli.errors import DomainError, UsageError
+from gdcli.report.page import PLAIN, plain_text
+from gdcli.report.rate_page import page, record
+from gdcli.report.sparkline import LETTERS
 
 BOOK = (10.0, 1.1, 1.0, 0.1, 0.01)
 ROSENBROCK = "100*(y-x**2)**2 + (1-x)**2"
@@ -65,6 +68,22 @@ def test_the_book() -> None:
     assert (c.largest, c.smallest, c.limit, c.best, c.condition) == (2.0, 2.0, 1.0, 0.5, 1.0)
     assert found.found.best is not None
     assert found.found.best.steps == 2
+
+
+def test_the_fastest_of_the_table_is_named_beside_the_best_by_curvature() -> None:
+    found = rates("log(cosh(x))", {"x": 3}, 2.5, 1.0, 0.1)
+    best, fastest = found.found.best, found.found.fastest
+    assert best is not None
+    assert fastest is not None
+    assert (fastest.lr, fastest.steps, fastest.predicted) == (1.0, 6, False)
+    assert best.steps is not None
+    assert best.steps > 100 * 6
+    text = plain_text(page(found, 80, PLAIN, LETTERS))
+    assert "by the curvature along the way" in text
+    assert "rate 1 arrives first, after 6 steps" in text
+    told = record(found)
+    assert (told["fastest_lr"], told["fastest_steps"]) == (1.0, 6)
+    assert rates("x**3", {"x": -1}, 0.1, 0.2).found.fastest is None
 
 
 SPECTRA = [[3.0], [2.0, 2.0], [1.0, 7.0], [1.0, 100.0], [1.0, 2.0, 5.0, 9.0, 40.0], [1e-3, 1.0, 1e3]]

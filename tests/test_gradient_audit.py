@@ -214,6 +214,8 @@ def test_the_errors_against_the_step() -> None:
     assert found.best is not None
     for name, step in (("forward", 1e-8), ("central", 1e-5), ("complex_step", 1e-8)):
         assert step / 11 < found.best[name].h < step * 11
+        errors = {row.h: abs(getattr(row, name).error) for row in found.rows}
+        assert found.best[name].least_error == min(errors.values()) == errors[found.best[name].least_h]
     assert "grows as h)" in found.best["forward"].why
     assert "grows as h**2)" in found.best["central"].why
     first = found.rows[0].forward

@@ -185,7 +185,7 @@ def test_contours_show_the_path_over_the_function() -> None:
     for i, j in ((0, 0), (150, 20), (77, 200)):
         x, y = picture.xs[i], picture.ys[j]
         assert picture.values[j][i] == pytest.approx(100 * (y - x * x) ** 2 + (1 - x) ** 2, rel=1e-12)
-    path = named(picture, "20 iterations")
+    path = named(picture, "21 iterations")
     assert (path.xs[0], path.ys[0]) == (-1.2, 1.0)
     assert (path.xs[-1], path.ys[-1]) == pytest.approx((1.0, 1.0), abs=1e-6)
     assert named(picture, "start").label == "start (-1.2, 1)"
@@ -315,6 +315,9 @@ def test_errors_have_their_best_step_marked() -> None:
     assert (ring.xs[0], ring.ys[0]) == found.best["forward"][:2]
     assert pairs[ring.xs[0]] == ring.ys[0]
     assert forward.label == f"forward, best h = {ring.xs[0]:g}"
+    cross = panel.series[panel.series.index(forward) + 2]
+    assert cross.shape == "X"
+    assert cross.ys[0] == pairs[cross.xs[0]] == min(forward.ys)
 
 
 def test_an_error_of_nothing_lies_on_the_floor() -> None:
@@ -692,7 +695,7 @@ def test_text_shows_start_end_and_path() -> None:
     assert start.index("S") < 20
     assert end.index("E") > 60
     assert sum(line.count("•") for line in canvas) > 40
-    assert text.endswith("• 20 iterations   S start (-1.2, 1)   E minimum (1, 1)\n")
+    assert text.endswith("• 21 iterations   S start (-1.2, 1)   E minimum (1, 1)\n")
     assert "\x1b[38;5;166m" in text_plots.draw(SCENES["path"](), 80, colour=True)
 
 

@@ -36,7 +36,7 @@ def test_auto_solves_all_and_says_so_at_a_fair_price() -> None:
         counts = outcome.run.counts
         first_order.append(counts.value + counts.gradient)
         all_orders.append(first_order[-1] + counts.hessian)
-    assert median(first_order) <= 18
+    assert median(first_order) <= 19  # three of them for the last digits
     assert median(all_orders) <= 28
     assert max(all_orders) <= 700
 

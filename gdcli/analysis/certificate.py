@@ -27,6 +27,7 @@ from gdcli.solvers.model import LocalModel
 from gdcli.solvers.newton import TrustRegionNewton
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.poles import is_beside_pole
+from gdcli.solvers.polish import errors_of, is_known, is_rounding
 from gdcli.solvers.run import pass_on, quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Certificate, Evaluation, Iterate, Method, Objective, StopReason, Vector
@@ -49,11 +50,11 @@ from gdcli.solvers.walk import (
 # A point is called stationary, and a claim of success is allowed, when no more than this many times the
 # tolerance of the run is left to gain, relative to max(1, |value|).
 CLAIM_FACTOR = 100.0
-# A larger estimate of the gain is no estimate: the model it comes from is all but flat.
-_CREDIBLE = 10.0
 _WALKED_DIRECTIONS = 4
 # Newton steps on the smoothed function to see whether a kink is the bottom: it starts there, or very near.
 _KINK_LOOK = 50
+# Towards a degenerate minimum a Newton step leads only a part of the way, a ninth at that of ``x**10``.
+_SLOW_STEPS = 9.0
 # Newton steps on from a degenerate point; a minimum is no farther off than so many times the longest of the first.
 _FURTHER_LOOK, _RECEDING, _FIRST_STEPS = 30, 25.0, 3
 _WITHOUT_END = {StopReason.UNBOUNDED: "unbounded", StopReason.AT_INFINITY: "at-infinity"}
@@ -93,11 +94,8 @@ def certify(
                 found = replace(found, kind="unbounded", gain=None)
     if reason in _WITHOUT_END and found.kind not in ("not-stationary", "kink"):
         found = replace(found, kind=_WITHOUT_END[reason])
-    no_end = reason is StopReason.NON_FINITE or reason in _WITHOUT_END
-    if found.gain is None:
-        return found
-    if no_end or not found.gain <= _CREDIBLE * max(1.0, abs(at.value)):
-        return replace(found, gain=None, distance=None)
+    if reason is StopReason.NON_FINITE or reason in _WITHOUT_END:
+        return replace(found, gain=None, distance=None, errors=None)
     return found
 
 
@@ -142,8 +140,7 @@ def _certify_dense(
     values = eigenvalues(at.hessian)
     low, high = values[0], values[-1]
     error = noise * max(abs(low), abs(high))
-    gain: float | None = model.gain
-    steps = None
+    gain: float | None = model.gain if isfinite(model.gain) else None
     notes: list[str] = []
     if source == "differences":
         notes.append("the Hessian was computed by differences of gradients")
@@ -166,7 +163,7 @@ def _certify_dense(
         if not _is_crest(objective, at, model):
             kind = "not-stationary"
     elif settled:
-        kind, steps = "minimum", model.newton_length
+        kind = "minimum"
     elif model.flat:
         kind = _kind_of_flat(objective, at, start)
     else:
@@ -176,6 +173,10 @@ def _certify_dense(
         kind = _kind_from_afar(objective, at, start, kind, source)
     if kind == "degenerate" and not level_all:
         kind = _kind_further_on(objective, at, start, model.gain, tol)
+    rounded = model.strict and is_rounding(at, start or at, model)
+    known = rounded
+    if kind in ("minimum", "not-stationary"):
+        known = gain is not None and is_known(objective, at, start, model, source)
     return Certificate(
         kind=kind,
         gradient_norm=norm(at.gradient),
@@ -183,10 +184,22 @@ def _certify_dense(
         eigenvalue_max=high,
         condition=high / low if low > error or (model.strict and low > 0.0) else None,
         gain=gain,
-        distance=steps,
+        distance=model.newton_length if known else None,
         how=source,
         notes=tuple(notes),
+        known=known,
+        rounded=rounded,
+        errors=_errors(at, model, kind, known),
     )
+
+
+def _errors(at: Evaluation, model: LocalModel, kind: str, known: bool) -> tuple[float, ...] | None:
+    """Return about how far each variable is from the minimiser; None where that is not known."""
+    if known:
+        return errors_of(at.x, model)
+    if kind != "degenerate" or not model.strict:
+        return None
+    return tuple(_SLOW_STEPS * e for e in errors_of(at.x, model))
 
 
 def _kind_of_level(
@@ -374,6 +387,9 @@ def _kink(plain: Certificate, kind: str, gain: float) -> Certificate:
         condition=None,
         gain=gain if isfinite(gain) else None,
         distance=None,
+        known=True,
+        rounded=False,
+        errors=None,
         notes=(*plain.notes, f"the {what} is at a kink, where the gradient jumps"),
     )
 
@@ -401,8 +417,9 @@ def _beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol
                 there = objective.evaluate(at.x + unit_like(at.x, i, side * max(1.0, abs(a))), 0).value
                 if at.value - there > allowed_gain(at.value, tol):
                     note = "the value jumps down right beside the answer"
+                    notes = (*found.notes, note)
                     return replace(
-                        found, kind="not-stationary", gain=at.value - there, notes=(*found.notes, note)
+                        found, kind="not-stationary", gain=None, distance=None, errors=None, notes=notes
                     )
     return found
 

@@ -20,6 +20,7 @@ from gdcli.solvers.curvature import CREST_SLOPE, recedes
 from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE
 from gdcli.solvers.newton_cg import hessian_product, steihaug
+from gdcli.solvers.polish import is_known_of_many
 from gdcli.solvers.types import Certificate, Evaluation, Objective, Vector
 from gdcli.solvers.vectors import Vec, along, as_like, dot, norm, zeros_like
 
@@ -103,6 +104,7 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
             seen = "unknown"
         if seen != "degenerate":
             kind, gain, way = seen, None, None
+    known = gain is None or (ahead is not None and is_known_of_many(objective, at, gain, ahead))
     return Certificate(
         kind=kind,
         gradient_norm=slope,
@@ -110,7 +112,8 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
         eigenvalue_max=spectrum.high,
         condition=spectrum.high / spectrum.low if spectrum.low > error else None,
         gain=gain,
-        distance=way,
+        distance=way if known else None,
+        known=known,
         how="lanczos",
         notes=tuple(notes),
     )

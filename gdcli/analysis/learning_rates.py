@@ -76,7 +76,8 @@ class Rate:
 class Rates:
     """All rates, with the curvature that explains them.
 
-    ``best`` is the run at the best fixed rate, None where there is none. ``ended`` is the reason of an interrupt
+    ``best`` is the run at the best fixed rate by the curvature along the way, None where there is
+    none. ``ended`` is the reason of an interrupt
     or the cap that ended the runs.
     """
 
@@ -85,6 +86,12 @@ class Rates:
     rates: tuple[Rate, ...]
     steps: int
     ended: StopReason | None = None
+
+    @property
+    def fastest(self) -> Rate | None:
+        """The rate among ``rates`` that arrives after the fewest steps, None where none does."""
+        arriving = [(r.steps, r.predicted, -r.lr, r) for r in self.rates if r.steps is not None]
+        return min(arriving, key=lambda row: row[:3])[-1] if arriving else None
 
 
 def compare(
@@ -159,17 +166,20 @@ def _steps_of(objective: Objective, lane: Lane) -> tuple[int | None, bool]:
     return (lane.taken + 1 + int(left), True) if left < inf else (None, False)
 
 
-def _grows(lane: Lane) -> bool:
-    """Whether the value has risen with each of the last steps, above where it began, by ever longer steps."""
-    last = lane.values[-WINDOW - 1 :]
+def grows(values: Sequence[float], slopes: Sequence[float]) -> bool:
+    """Tell whether the value has risen with each of the last steps, above where it began, by ever longer steps.
+
+    ``values`` and ``slopes``, the gradient norms, are those of a run at a fixed rate.
+    """
+    last = values[-WINDOW - 1 :]
     rising = all(a < b for a, b in pairwise(last))
-    return rising and last[-1] > lane.values[0] and pace(lane.slopes) > 1.0 + _ROUNDING
+    return rising and last[-1] > values[0] and pace(slopes) > 1.0 + _ROUNDING
 
 
-def _oscillates(lane: Lane) -> bool:
-    """Whether each of the last steps goes against the one before, and hardly shrinks."""
-    turns = lane.turns[-WINDOW:]
-    return bool(turns) and all(turns) and pace(lane.slopes) > _HARDLY * (1.0 + _ROUNDING)
+def goes_to_and_fro(turns: Sequence[bool], slopes: Sequence[float]) -> bool:
+    """Tell whether each of the last steps goes against the one before (``turns``), and hardly shrinks."""
+    last = turns[-WINDOW:]
+    return bool(last) and all(last) and pace(slopes) > _HARDLY * (1.0 + _ROUNDING)
 
 
 class _Judge:
@@ -184,8 +194,8 @@ class _Judge:
         """Return the verdict on one lane; ``best_steps`` is N*."""
         without_end = lane.fallen or self._falls(lane)
         undefined = not isfinite(lane.values[-1]) and not lane.fallen
-        astray = without_end or undefined or (lane.running and _grows(lane))
-        oscillating = _oscillates(lane)
+        astray = without_end or undefined or (lane.running and grows(lane.values, lane.slopes))
+        oscillating = goes_to_and_fro(lane.turns, lane.slopes)
         steps, predicted = (None, False) if astray else _steps_of(self.objective, lane)
         told = verdict(astray=astray, oscillating=oscillating, steps=steps, best_steps=best_steps)
         L = None if self.curvature is None else self.curvature.largest

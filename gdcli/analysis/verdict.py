@@ -8,7 +8,7 @@ name what is there instead. The words are for the user's problem: of a maximisat
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gdcli.analysis.certificate import CLAIM_FACTOR
 from gdcli.solvers.run import unbounded_below
@@ -17,11 +17,18 @@ from gdcli.solvers.stopping import DEFAULT_TOL
 from gdcli.solvers.types import Certificate, RunResult, Status, StopReason
 from gdcli.solvers.vectors import max_abs
 
+if TYPE_CHECKING:
+    from gdcli.analysis.stability import Trend
+
 # What `auto` demands of its own claims, as part of the tolerance: 1e-10 for the default 1e-8.
 STRICT_FACTOR = 1e-2
 # A gain below this many units of rounding of the value cannot be realised.
 _ROUNDING = 80 * 2.2e-16
 
+# A step size above this part of its stable limit overshoots by so much that each step is hardly shorter.
+_NEAR_LIMIT = 0.9
+# Steps whose lengths differ by no more than this part are as long as each other.
+_CYCLE = 1e-6
 # Numbers so large are met only on the way to infinity.
 _FAR_OUT = 1e20
 
@@ -70,6 +77,7 @@ def judge(
     constant: bool = False,
     step_sizes: bool = False,
     fixed: FixedRate | None = None,
+    trend: Trend | None = None,
     unit: float = 1.0,
     searched: bool = False,
 ) -> Verdict:
@@ -78,9 +86,9 @@ def judge(
     ``strict``: the run was by `auto`, whose claims are held to a hundredth of ``tol`` (default 1e-8) instead
     of a hundred times it. ``sign`` is -1 when the user maximises. ``constant``: the expression does not
     depend on any variable. ``step_sizes``: the method was given its step size (then advice speaks of it).
-    ``fixed``: its step size never changed; then the verdict also tells which sizes are stable. ``unit`` is what a value
-    of 1 in the run is to the user, where the run was on a scaled function. ``searched``: the start is the end of a
-    search.
+    ``fixed``: its step size never changed; then the verdict also tells which sizes are stable, and ``trend`` where its
+    steps were leading. ``unit`` is what a value of 1 in the run is to the user, where the run was on a scaled function.
+    ``searched``: the start is the end of a search.
     """
     words = _MINIMISE if sign > 0 else _MAXIMISE
     if unit != 1.0:
@@ -88,32 +96,70 @@ def judge(
     other = "" if strict else ", or --method auto"
     found = (
         _of_the_end(run, words)
+        or _of_steps_too_long(run, fixed, trend, words, sign)
         or _of_no_minimum(run, certificate, words, step_sizes, other, sign)
         or _of_the_point(run, certificate, strict, tol or DEFAULT_TOL, words, constant, searched)
         or _of_a_cap(run, certificate, words, other)
         or _of_a_stall(run, certificate, words, strict, step_sizes)
     )
-    if fixed is None or certificate.eigenvalue_max is None or not certificate.eigenvalue_max > 0.0:
+    curvature = certificate.eigenvalue_max if trend is None else trend.curvature
+    if fixed is None or curvature is None or not curvature > 0.0:
         return found
-    return _with_stable_rates(found, fixed, certificate.eigenvalue_max, run)
+    return _with_stable_rates(found, fixed, curvature, run, trend)
 
 
-def _with_stable_rates(found: Verdict, fixed: FixedRate, curvature: float, run: RunResult) -> Verdict:
+def _of_steps_too_long(
+    run: RunResult, fixed: FixedRate | None, trend: Trend | None, words: _Words, sign: int
+) -> Verdict | None:
+    """A fixed step size at or beyond its stable limit, where a cap ended the run."""
+    if fixed is None or trend is None:
+        return None
+    first, last = (sign * at.value * words.unit for at in (run.start.at, run.last.at))
+    if trend.diverges:
+        went = f"the value went from {first:.4g} to {last:.4g}"
+        return Verdict(
+            Status.DIVERGED,
+            f"The steps of size {fixed.lr:g} diverge: {went} in {_count(run.iterations)}, and goes on away from the"
+            f" {words.minimum}.",
+            "try a smaller step size, or --method auto",
+        )
+    if run.reason not in _CAPS:
+        return None
+    shorter = 1.0 - trend.pace
+    how = f"each is only {100 * shorter:.2g} % shorter" if shorter > _CYCLE else "none is shorter"
+    return Verdict(
+        Status.LIMIT,
+        f"Stopped by {_CAP_OPTIONS[run.reason]} after {_count(run.iterations)}: the steps go to and fro, and {how}"
+        " than the one before.",
+        "try a smaller step size, or --method auto",
+    )
+
+
+def _with_stable_rates(
+    found: Verdict, fixed: FixedRate, curvature: float, run: RunResult, trend: Trend | None
+) -> Verdict:
     """Return the verdict with the range of stable step sizes, and advice that names one where it can help.
 
-    ``curvature`` is the largest one at the best point.
+    ``curvature`` is the largest one along the way where the steps diverge, or else at the best point.
     """
+    along = trend is not None and trend.diverges and trend.curvature is not None
     limit = fixed.factor / curvature
     if not 0.0 < limit < inf:
         return found
     law = f"{fixed.factor:.3g}/L = {limit:.4g}"
-    where = "here" if found.status is Status.CONVERGED else "at the best point"
-    message = f"{found.message[:-1]}; {where} steps are stable below {law}."
+    where = "along the way" if along else "here" if found.status is Status.CONVERGED else "at the best point"
+    unsettled = found.status in (Status.STALLED, Status.LIMIT)
+    near = unsettled and trend is None and _NEAR_LIMIT * limit <= fixed.lr < limit
+    close = f", and at {fixed.lr:g} they go to and fro" if near else ""
+    message = f"{found.message[:-1]}; {where} steps are stable below {law}{close}."
     advice = found.advice
     blown_up = found.status is Status.DIVERGED and run.reason is StopReason.NON_FINITE
-    if blown_up or (found.status in (Status.STALLED, Status.LIMIT) and fixed.lr >= limit):
+    if blown_up or (unsettled and fixed.lr >= limit and trend is None):
+        # Elsewhere on the way the curvature may be larger than at the best point.
         advice = f"try a smaller step size, --lr {min(0.5 * limit, 0.1 * fixed.lr):.2g} say, or --method auto"
-    elif found.status in (Status.STALLED, Status.LIMIT) and fixed.lr < 0.25 * limit:
+    elif along or near or (unsettled and fixed.lr >= limit):
+        advice = f"try a smaller step size, --lr {0.5 * limit:.2g} say, or --method auto"
+    elif unsettled and fixed.lr < 0.25 * limit:
         advice = f"try a larger step size, --lr {0.5 * limit:.2g} say, or --method auto"
     return Verdict(found.status, message, advice)
 
@@ -287,7 +333,7 @@ def _of_a_stall(
 
 
 def _left(certificate: Certificate, words: _Words, value: float) -> str:
-    gain, slope = certificate.gain, certificate.gradient_norm
+    gain, slope = certificate.gap, certificate.gradient_norm
     if gain is not None and gain > 0.0 and slope is not None:
         left = f"the value can still get about {gain * words.unit:.2g} {words.lower}"
         return f" (gradient norm {slope * words.unit:.2g}, {left})"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isnan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gdcli.calculus.audit import Auditor, Way
 
@@ -55,11 +55,16 @@ def _largest(ways: Sequence[Way]) -> Way | None:
 
 
 class Best(NamedTuple):
-    """The step with the smallest error to be expected, the error there, and why it is there."""
+    """The step with the smallest error to be expected, the error there, and why it is there.
+
+    ``least_h`` is the step of the smallest error seen, ``least_error``: where rounding happens to cancel it is another.
+    """
 
     h: float
     error: float
     why: str
+    least_h: float
+    least_error: float
 
 
 def best_step(rows: Sequence[ErrorRow], name: str) -> Best | None:
@@ -71,21 +76,27 @@ def best_step(rows: Sequence[ErrorRow], name: str) -> Best | None:
     # that are equally good, the largest: nothing is gained by going on.
     h, way = min(known, key=lambda pair: (abs(pair[1].truncation) + pair[1].rounding, -pair[0]))
     error, expected = abs(way.error), abs(way.truncation) + way.rounding
+    seen, least = min(known, key=lambda pair: (abs(pair[1].error), -pair[0]))
+    return Best(h, error, _why(known, name, h, error, expected), seen, abs(least.error))
+
+
+def _why(known: Sequence[tuple[float, Any]], name: str, h: float, error: float, expected: float) -> str:
+    """Return why ``h`` has the smallest error to be expected."""
     larger = [w for k, w in known if k > h]
     smaller = [w for k, w in known if k < h]
     before = max((abs(w.truncation) for w in larger), default=0.0)
     after = max((w.rounding for w in smaller), default=0.0)
     if name == "complex_step":
-        return Best(h, error, _why_complex(error, smaller))
+        return _why_complex(error, smaller)
     if before <= expected and after <= expected:
-        return Best(h, error, "neither truncation nor rounding changes it")
+        return "neither truncation nor rounding changes it"
     order = "h" if name == "forward" else "h**2"
     parts = []
     if before > expected:
         parts.append(f"a larger h truncates more (the error grows as {order})")
     if after > expected:
         parts.append("a smaller h magnifies the rounding of the values (it grows as 1/h)")
-    return Best(h, error, "; ".join(parts))
+    return "; ".join(parts)
 
 
 def _why_complex(error: float, smaller: Sequence[Way]) -> str:

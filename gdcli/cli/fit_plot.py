@@ -39,7 +39,7 @@ class FitPlot:
             outcome.value,
             "end",
             outcome.sign,
-            outcome.certificate.gain or 0.0,
+            outcome.certificate.gap or 0.0,
         )
         return scenes.progress(run)
 

@@ -218,7 +218,7 @@ class RunPlot:
             value=outcome.value,
             word=extremum if outcome.status.value == "converged" else "end",
             sign=outcome.sign,
-            gap=outcome.certificate.gain or 0.0,
+            gap=outcome.certificate.gap or 0.0,
             bounds=_bounds_of(outcome.problem, self._space, self._which),
             followed=bool(self.recorder.points()),
         )
@@ -278,7 +278,7 @@ def _lowest(problem: Problem) -> float:
 
     outcome = api.solve(problem, api.Settings(max_iter=1000, max_time=5.0))
     value = outcome.sign * outcome.value
-    return value - (outcome.certificate.gain or 0.0) if outcome.status.value == "converged" else math.inf
+    return value - (outcome.certificate.gap or 0.0) if outcome.status.value == "converged" else math.inf
 
 
 def _path(problem: Problem, sign: int, rate: RatePath, which: Sequence[int]) -> RatePath:

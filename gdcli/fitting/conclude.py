@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.budget import if_in_time
 from gdcli.dataclass import replace
-from gdcli.evidence import active_bounds, bounds_of, certified
+from gdcli.evidence import active_bounds, bounds_of, certified, trend_in_time
 from gdcli.fitting.doubts import NO_DOUBTS, doubts_about
 from gdcli.fitting.errors import Errors, errors_in_time, without_errors
 from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.units import scaled_certificate, scaled_run
-from gdcli.fitting.vertex import Ranges, prove, told
+from gdcli.fitting.vertex import at_a_vertex
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import listed, sign_of
-from gdcli.solvers.rounding import EPSILON
 from gdcli.solvers.types import Certificate, Counts, Status
 
 if TYPE_CHECKING:
     from gdcli.analysis.verdict import Verdict
     from gdcli.fitting.prepare import Prepared
     from gdcli.fitting.request import FitSettings
-    from gdcli.objective.space import Space
     from gdcli.solvers.registry import Chosen
     from gdcli.solvers.types import RunResult
 
@@ -46,30 +44,31 @@ def conclude(
     judging = RowObjective(prepared.row, prepared.data, _scale(prepared, objective, result))
     seen = _within(prepared, judging)
     tol = settings.tol or choice.entry.default_tol
+    taken = result
     result, certificate = certified(seen, scaled_run(result, judging.factor / objective.factor), tol, True)
     active = if_in_time(lambda: active_bounds(seen, result, prepared.row.space), ())
     errors = errors_in_time(prepared, result.best.at.x, active)
-    certificate = _by_residuals(certificate, errors, problem.linear, judging.factor)
-    proof = None
-    if problem.loss == "absolute" and not active:
-        slope = certificate.gradient_norm
-        proof = if_in_time(lambda: prove(prepared, judging, result.best.at.x, slope, tol), None)
-        certificate = proof.certificate if proof else certificate
-    ranges = proof.ranges if proof and not problem.bounds else None
+    bare = certificate
+    certificate = if_in_time(lambda: _with_rank(bare, errors, seen, result), bare)
+    if problem.loss == "absolute" and certificate.kind != "kink" and not active:
+        found = if_in_time(lambda: at_a_vertex(prepared, judging, result.best.at.x), None)
+        certificate = found or certificate
     largest = certificate.eigenvalue_max
     rate_unit = objective.factor / judging.factor
+    judged = replace(certificate, eigenvalue_max=None if largest is None else largest * rate_unit)
     verdict = judge(
         result,
-        replace(certificate, eigenvalue_max=None if largest is None else largest * rate_unit),
+        judged,
         strict=choice.entry.strict,
         tol=tol,
         sign=sign,
         step_sizes="lr" in choice.entry.reads,
         fixed=choice.fixed,
+        trend=trend_in_time(objective, choice, taken, judged),
         unit=1.0 / judging.factor,
         searched=problem.searched is not None,
     )
-    verdict = _with_ranges(_with_redundancy(verdict, errors), ranges, prepared.row.space)
+    verdict = _with_redundancy(verdict, errors)
     statistics, reason = errors.found, errors.reason
     if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
         reason = "the fit did not end at a minimum"
@@ -96,7 +95,6 @@ def conclude(
         rows=prepared.count,
         statistics=statistics,
         unknown_errors=reason,
-        minimizers=None if ranges is None else tuple(ranges),
     )
 
 
@@ -131,25 +129,20 @@ def _mean_square(prepared: Prepared, x: Any) -> float:
     return total / prepared.data.rows
 
 
-def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float) -> Certificate:
-    """Return what the linear model of the residuals tells beyond the Hessian; ``unit`` is what a unit of the sum is.
+def _with_rank(found: Certificate, errors: Errors, seen: Any, result: RunResult) -> Certificate:
+    """Where rounding blurs the Hessian, a Jacobian of full rank tells that a stationary point is a minimum.
 
-    Where rounding blurs the Hessian, a Jacobian of full rank tells that a stationary point is a minimum: the Hessian
-    squares the condition of the Jacobian, whose factor still tells its rank. What a step can still gain is then what
-    the linear model promises, and nothing where that is no more than rounding.
+    The Hessian squares the condition of the Jacobian, whose factor still tells its rank. What a step can still gain is
+    then what the linear model of the residuals promises.
     """
-    left, doubtful = errors.left, found.kind in ("degenerate", "unknown")
-    if left is None or not errors.full_rank:
+    inner = getattr(seen, "inner", seen)
+    if found.kind not in ("degenerate", "unknown") or not (errors.full_rank and inner.has_residuals):
         return found
-    if found.kind == "minimum" and found.gain is not None and found.gain <= EPSILON * left.total * unit:
-        return found  # the value itself is blurred by more
-    bowl = linear or left.is_rounding or (found.eigenvalue_min or 0.0) > 0.0
-    if left.misfit <= left.floor and bowl and (doubtful or found.kind in ("minimum", "not-stationary")):
-        how = "jacobian" if doubtful else found.how
-        return replace(found, kind="minimum", gain=0.0, distance=None, notes=(), how=how)
-    if doubtful:
-        return replace(found, kind="minimum", gain=left.misfit * unit, notes=(), how="jacobian")
-    return found
+    triangle = inner.linearise(result.best.at)
+    if triangle is None:
+        return found
+    gain = float(triangle.target @ triangle.target)
+    return replace(found, kind="minimum", gain=gain, notes=(), how="jacobian")
 
 
 def _with_redundancy(verdict: Verdict, errors: Errors) -> Verdict:
@@ -162,14 +155,6 @@ def _with_redundancy(verdict: Verdict, errors: Errors) -> Verdict:
         message=message,
         advice="give one of them a value with --set, or change the model",
     )
-
-
-def _with_ranges(verdict: Verdict, ranges: Ranges | None, space: Space) -> Verdict:
-    """A minimum that is not unique is an answer, with all that are as good."""
-    others = told(ranges or (), space)
-    if verdict.status is not Status.CONVERGED or not others:
-        return verdict
-    return verdict._replace(message=f"Converged to a minimum that is not unique: {others}.")
 
 
 def _warnings(prepared: Prepared) -> list[str]:

@@ -36,6 +36,7 @@ def scaled_certificate(found: Certificate, k: float) -> Certificate:
         eigenvalue_min=times(found.eigenvalue_min),
         eigenvalue_max=times(found.eigenvalue_max),
         gain=times(found.gain),
+        errors=None,  # a fit has its statistics for that
     )
 
 

@@ -154,6 +154,8 @@ _QUOTIENTS = (
 def errors(title: Title, rows: Sequence[ErrorRow], best: dict[str, Best]) -> Chart:
     """Return the error of each difference quotient against h, on logarithmic scales, the best h marked.
 
+    A ring marks the one to be expected, a cross that of the least error seen.
+
     An error of exactly 0 lies at the floor of the picture, which is marked so.
     """
     found = {name: _errors(rows, name) for name, *_ in _QUOTIENTS}
@@ -169,11 +171,14 @@ def errors(title: Title, rows: Sequence[ErrorRow], best: dict[str, Best]) -> Cha
         if name in best:
             at = (best[name].h, max(best[name].error, floor))
             series.append(Series([at[0]], [at[1]], ink=ink, shape="o", width=0.0, size=14.0, hollow=True))
+            seen = (best[name].least_h, max(best[name].least_error, floor))
+            told = f"{label}, least error seen"
+            series.append(Series([seen[0]], [seen[1]], told, ink, "X", width=0.0, size=9.0))
     exact = any(error == 0.0 for pairs in found.values() for _, error in pairs)
     panel = Panel(series, "step h", "largest error", xlog=True, ylog=True, floor=floor if exact else None)
     if not series:
         panel = Panel((), "step h", "largest error", note="there is no derivative here to compare with")
-    return Chart(title, (panel,), [(s.label, s.ys) for s in series if s.label])
+    return Chart(title, (panel,), [(s.label, s.ys) for s in series if s.label and s.width])
 
 
 def _errors(rows: Sequence[ErrorRow], name: str) -> list[tuple[float, float]]:

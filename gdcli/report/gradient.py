@@ -16,6 +16,7 @@ from gdcli.report.page import Column, Glyphs, Line, fact, fits, laid_out, table
 from gdcli.report.summary import point_text
 
 if TYPE_CHECKING:
+    from gdcli.calculus.step_errors import Best
     from gdcli.examination import Examination
 
 FEW = 6  # components that are shown with all their ways one under the other
@@ -143,22 +144,32 @@ def _hessian(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _errors(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
-    """The error of each quotient against h, the best one marked."""
+    """The error of each quotient against h, the best one marked, by what is to be expected and by what is seen."""
     best = found.best or {}
     columns = [Column("h", [f"{row.h:.0e}" for row in found.rows])]
     for name in ("forward", "central", "complex_step"):
         ways = [getattr(row, name) for row in found.rows]
-        marks = ["*" if name in best and best[name].h == row.h else " " for row in found.rows]
+        marks = [_marks(best.get(name), row.h) for row in found.rows]
         cells = [f"{_error_cell(way)} {mark}" for way, mark in zip(ways, marks, strict=True)]
-        roles = ["good" if mark == "*" else "" for mark in marks]
-        columns.append(Column(f"{WAYS[name]}  ", cells, roles=roles))
+        roles = ["good" if mark.strip() else "" for mark in marks]
+        columns.append(Column(f"{WAYS[name]}   ", cells, roles=roles))
     lines = table(columns, glyphs)
     largest = " (the largest over the components)" if len(found.components) > 1 else ""
-    legend = f"errors{largest}; t: mostly truncation, r: mostly rounding, *: the best h"
+    stars = "*: the best h to expect, +: the least error seen"
+    legend = f"errors{largest}; t: mostly truncation, r: mostly rounding, {stars}"
     lines += [[(piece, "rule")] for piece in _wrapped(legend, width)]
     for name, b in best.items():
-        lines += fact(WAYS[name], f"best h = {b.h:.0e}, error {_error(b.error)}: {b.why}", width)
+        seen = (
+            "" if b.least_h == b.h else f"; least error seen {_error(b.least_error)}, at h = {b.least_h:.0e}"
+        )
+        lines += fact(WAYS[name], f"best h = {b.h:.0e}, error {_error(b.error)}: {b.why}{seen}", width)
     return lines
+
+
+def _marks(best: Best | None, h: float) -> str:
+    """Return the marks of a step: ``*`` where the least error is to be expected, ``+`` where it is seen."""
+    here = [] if best is None else [m for m, at in (("*", best.h), ("+", best.least_h)) if at == h]
+    return "".join(here).ljust(2)
 
 
 def _error_cell(way: Any) -> str:

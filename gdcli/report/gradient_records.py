@@ -70,7 +70,7 @@ def _audit(found: Examination) -> Record:
             for row in found.rows
         ]
         best = found.best or {}
-        body["best"] = {name: {"h": b.h, "error": b.error, "why": b.why} for name, b in best.items()}
+        body["best"] = {name: b._asdict() for name, b in best.items()}
     return body
 
 

@@ -6,7 +6,7 @@ Machine output never comes through here; it has the shortest digits that give th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import floor, isfinite, log10
+from math import ceil, floor, isfinite, log10
 
 
 def short(value: float | None, digits: int = 10) -> str:
@@ -15,6 +15,24 @@ def short(value: float | None, digits: int = 10) -> str:
         return "-"
     # Adding 0.0 turns -0.0 into 0.0, which no reader would want to see told apart.
     return format(value + 0.0, f".{digits}g")
+
+
+def known(value: float, error: float | None, digits: int = 10) -> str:
+    """Return ``value`` as `short` does, without the digits that an ``error`` of about this size leaves unknown.
+
+    The last one shown may be off by one: the error is at most half its unit, and so is the rounding. Zeros stand where
+    they are known, ``1.00``.
+    """
+    if not error or not isfinite(value) or not isfinite(error):
+        return short(value, digits)
+    place = ceil(log10(2.0 * error))
+    rounded = round(value, -place) + 0.0
+    size = place if rounded == 0.0 else floor(log10(abs(rounded)))
+    if size - place + 1 >= digits:
+        return short(value, digits)
+    if -5 <= size < digits:
+        return format(rounded, f".{max(0, -place)}f") if -place < digits else short(rounded, digits)
+    return format(rounded, f".{max(0, size - place)}e") if rounded else "0"
 
 
 def column(values: Iterable[float | None], digits: int) -> list[str]:
@@ -36,12 +54,25 @@ def column(values: Iterable[float | None], digits: int) -> list[str]:
     return ["" if v is None else format(v + 0.0, form) for v in values]
 
 
-def listing(values: Sequence[float], digits: int = 10, most: int = 8) -> str:
-    """Return ``[1, 2, 3]``; of more than ``most`` the first ones, the last, and how many there are."""
+def listing(
+    values: Sequence[float],
+    digits: int = 10,
+    most: int = 8,
+    errors: Sequence[float] | None = None,
+    error: float | None = None,
+) -> str:
+    """Return ``[1, 2, 3]``; of more than ``most`` the first ones, the last, and how many there are.
+
+    ``errors`` are those of the values, or ``error`` that of each, for `known`.
+    """
+
+    def text(index: int) -> str:
+        return known(float(values[index]), error if errors is None else errors[index], digits)
+
     if len(values) <= most:
-        return "[" + ", ".join(short(float(v), digits) for v in values) + "]"
-    head = ", ".join(short(float(v), digits) for v in values[: most - 3])
-    return f"[{head}, ..., {short(float(values[-1]), digits)}] ({len(values)} numbers)"
+        return "[" + ", ".join(map(text, range(len(values)))) + "]"
+    head = ", ".join(map(text, range(most - 3)))
+    return f"[{head}, ..., {text(-1)}] ({len(values)} numbers)"
 
 
 def amount(count: int, singular: str, plural: str = "") -> str:

@@ -95,7 +95,7 @@ def laid_out(
     """
     kept, left_out = chosen(columns, width)
     names, more = unseen
-    gone = [c.title.strip() for c in left_out]
+    gone = [title for c in left_out if (title := c.title.strip())]
     lines = table(kept, glyphs, omitted)
     if gone or more:
         told = f"not shown: {named([*gone, *names], len(gone) + more)}; {all_in} has all"

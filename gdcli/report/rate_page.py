@@ -56,6 +56,8 @@ def record(comparison: RateComparison) -> records.Record:
             "best_steps": None if best is None else best.steps,
             "best_predicted": None if best is None else best.predicted,
             "best_verdict": None if best is None else best.verdict,
+            "fastest_lr": None if found.fastest is None else found.fastest.lr,
+            "fastest_steps": None if found.fastest is None else found.fastest.steps,
             "condition": None if c is None else c.condition,
             "rates": [_rate(comparison, rate) for rate in found.rates],
         }
@@ -93,7 +95,7 @@ def page(comparison: RateComparison, width: int, glyphs: Glyphs, bars: Bars) -> 
             lines += fact(
                 "note", harmless(f"rate {short(rate.lr, 6)}: {rate.note}"), width, label_role="warn"
             )
-    lines += _reason(comparison, width)
+    lines += _reason(comparison, width) + _fastest(comparison, width)
     for warning in comparison.warnings:
         lines += fact("warning", harmless(warning), width, "warn", label_role="warn")
     if found.ended is not None:
@@ -157,9 +159,18 @@ def _curvature(c: Curvature) -> str:
     return f"L = {short(c.largest, 6)} at most, m = {short(c.smallest, 6)} at least along the way {where}"
 
 
+def _fastest(comparison: RateComparison, width: int) -> list[Line]:
+    """Return which rate of the table needs the fewest steps: a look at each, where the curvature only foretells."""
+    fastest = comparison.found.fastest
+    if fastest is None or len(comparison.found.rates) < 2:
+        return []
+    taken = f"{steps_text(fastest.steps, fastest.predicted)} step{'s' * (fastest.steps != 1)}"
+    return fact("of these", f"rate {short(fastest.lr, 6)} arrives first, after {taken}", width)
+
+
 def _best(c: Curvature, best: Rate | None) -> str:
     name = "1/L" if c.singular else "2/(L+m)"
-    text = f"{name} = {short(c.best, 6)}"
+    text = f"{name} = {short(c.best, 6)} by the curvature along the way"
     if best is None or best.steps is None:
         needs = "its steps do not shrink within those asked for"
     else:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gdcli.report.numbers import known, short
 from gdcli.report.records import Record
 
 if TYPE_CHECKING:
@@ -42,11 +43,20 @@ def ground(command: str, options: Options, size: int, data: Mapping[str, str | N
     return record
 
 
+def _errors(outcome: Outcome) -> list[float] | None:
+    """The errors of the variables where they leave digits of the page unknown."""
+    errors, x = outcome.certificate.errors, outcome.run.best.at.x
+    if errors is None or all(known(float(a), e) == short(float(a)) for a, e in zip(x, errors, strict=True)):
+        return None
+    return list(errors)
+
+
 def _page(outcome: Outcome) -> Record:
     """What a page of this answer says beside its numbers."""
     run, certificate = outcome.run, outcome.certificate
     page: Record = {"method": outcome.used, "why": outcome.why, "advice": outcome.advice}
     page |= {"evidence": certificate.how, "distance": certificate.distance}
+    page |= {"rounded": certificate.rounded or None, "errors": _errors(outcome)}
     if run.best.iteration != run.last.iteration:
         page |= {"best": run.best.iteration, "last": run.last.iteration}
     if outcome.problem.drawn:

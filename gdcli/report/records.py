@@ -134,7 +134,7 @@ def result(outcome: Outcome, timing: bool = False) -> Record:
             "eigenvalue_min": low,
             "eigenvalue_max": high,
             "condition": certificate.condition,
-            "estimated_gap": certificate.gain,
+            "estimated_gap": certificate.gap,
         },
         "iterations": run.iterations,
         "evaluations": evaluations(run.counts),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.report import records
 from gdcli.report.faults import harmless, shorten
-from gdcli.report.numbers import amount, column, listing, seconds, short
+from gdcli.report.numbers import amount, column, known, listing, seconds, short
 from gdcli.report.page import MOST_NAMED, Column, Glyphs, Line, fact, laid_out
 from gdcli.report.trail import COORDINATES, ENDS, Row, Trail
 
@@ -43,12 +43,28 @@ def apart(*parts: list[Line]) -> list[Line]:
     return lines
 
 
-def point_text(values: Mapping[str, Any], digits: int = 10, most: int = 12) -> str:
-    """Return a point as ``x = 1, v = [1, 2, ..., 9] (99 numbers)``, the first ``most`` names of it."""
-    parts = []
+def point_text(
+    values: Mapping[str, Any],
+    digits: int = 10,
+    most: int = 12,
+    errors: Sequence[float] | None = None,
+    error: float | None = None,
+) -> str:
+    """Return a point as ``x = 1, v = [1, 2, ..., 9] (99 numbers)``, the first ``most`` names of it.
+
+    ``errors`` are those of all its numbers in order, or else ``error`` that of each; digits that they leave unknown are
+    not shown.
+    """
+    parts, first = [], 0
     for name, value in islice(values.items(), most):
         # Not made plain first: of a million numbers eight are shown.
-        shown = listing(value, digits) if hasattr(value, "__len__") else short(float(value), digits)
+        count = len(value) if hasattr(value, "__len__") else 1
+        own = None if errors is None else errors[first : first + count]
+        first += count
+        if hasattr(value, "__len__"):
+            shown = listing(value, digits, errors=own, error=error)
+        else:
+            shown = known(float(value), error if own is None else own[0], digits)
         parts.append(f"{name} = {shown}")
     if len(values) > most:
         parts.append(f"... ({len(values)} variables)")
@@ -163,7 +179,9 @@ def _columns(rows: list[Row], outcome: Outcome, width: int) -> list[Column]:
         Column("evals", [str(row.evaluations) for row in rows], spare=2),
     ]
     notes = [row.kind if row.kind not in ("start", "step") else "" for row in rows]
-    tail = [Column("", notes, left=True, roles=["warn"] * len(rows))] if any(notes) else []
+    # That the last steps are those for the last digits is told where there is room.
+    spare = 6 if {"", "polish"}.issuperset(notes) else 0
+    tail = [Column("", notes, left=True, roles=["warn"] * len(rows), spare=spare)] if any(notes) else []
     points = zip(*(row.coordinates for row in rows), strict=True)
     return [*columns, *_coordinates(outcome, points), *tail]
 
@@ -206,7 +224,10 @@ def _scientific(value: float | None) -> str:
 
 def _answer(outcome: Outcome, width: int, timing: bool) -> list[Line]:
     lines = verdict(outcome, width)
-    lines += fact("point", point_text(outcome.point) + best_seen(outcome), width)
+    found = outcome.certificate
+    errors, error = (found.errors, found.distance) if found.kind in _ENDS else (None, None)
+    point = point_text(outcome.point, errors=errors, error=error)
+    lines += fact("point", point + best_seen(outcome), width)
     lines += fact("value", short(outcome.value, 12), width)
     return lines + evidence(outcome, width, timing)
 
@@ -238,8 +259,8 @@ def evidence(outcome: Outcome, width: int, timing: bool, work: str = "") -> list
         lines += fact("kind", _kind(outcome), width)
     if outcome.problem.bounds:
         lines += fact("held by", _held(outcome), width)
-    if certificate.gain is not None and (certificate.gain > 0.0 or certificate.kind in _ENDS):
-        lines += fact("left to gain", _gain(certificate.gain, certificate.distance), width)
+    if left := _left(outcome):
+        lines += fact("left to gain", left, width)
     lines += fact("work", work or _work(outcome), width)
     if outcome.status.value != "diverged" and run.reason.sentence not in outcome.message.lower():
         lines += fact("stopped", f"because {run.reason.sentence}", width)
@@ -299,9 +320,25 @@ def _held(outcome: Outcome) -> str:
     return ", ".join(parts) + (f" and {more} more" if more else "")
 
 
-def _gain(gain: float, distance: float | None) -> str:
-    text = "nothing" if gain == 0.0 else f"about {short(gain, 2)}"
-    return text if distance is None else f"{text}, at a distance of about {short(distance, 2)}"
+def _left(outcome: Outcome) -> str:
+    """What is left to gain, and how far away; nothing where there is no minimum to go to."""
+    certificate = outcome.certificate
+    gap, distance, is_end = certificate.gap, certificate.distance, certificate.kind in _ENDS
+    if gap is None:
+        nothing_near = outcome.status.value in ("diverged", "wrong-kind")
+        if nothing_near or not (is_end or certificate.kind == "not-stationary"):
+            return ""
+        if outcome.status.value == "converged" and certificate.kind != "degenerate":
+            return "less than the tolerance"
+        level = certificate.kind == "degenerate"
+        why = "the curvature vanishes" if level else "no quadratic model holds around this point"
+        return f"not known: {why}"
+    if gap == 0.0 and not is_end:
+        return ""
+    if certificate.rounded:
+        return "no more than rounding"
+    text = "nothing" if gap == 0.0 else f"about {short(gap, 2)}"
+    return text if not distance else f"{text}, at a distance of about {short(distance, 2)}"
 
 
 def _work(outcome: Outcome) -> str:

@@ -41,7 +41,13 @@ def examination(record: Record) -> Examination:
         None if hessian is None else Hessian(hessian["rows"], hessian["eigenvalues"]),
         tuple(_error_row(row) for row in record.get("errors", [])),
         {
-            name: Best(b["h"], numbers(b["error"]), str(b["why"]))
+            name: Best(
+                b["h"],
+                numbers(b["error"]),
+                str(b["why"]),
+                b.get("least_h", b["h"]),
+                numbers(b.get("least_error", b["error"])),
+            )
             for name, b in record.get("best", {}).items()
         },
     )

@@ -168,6 +168,8 @@ def _certificate(record: Record, sign: int, gradient_norm: Any, page: Record) ->
         record.get("estimated_gap"),
         page.get("distance"),
         str(page.get("evidence", "none")),
+        rounded=bool(page.get("rounded")),
+        errors=None if page.get("errors") is None else tuple(map(float, page["errors"])),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from gdcli.solvers.dense import eigen, eigenvalues, quadratic_form
 from gdcli.solvers.hessian import with_hessian
 from gdcli.solvers.model import LocalModel
+from gdcli.solvers.polish import is_rounding
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import along, distance, dot, max_abs, norm
 
@@ -62,7 +63,7 @@ def passing_direction(
         aside = least if aside >= 0.0 else -least
     if _changes(objective, at, model, along(at.x, aside, vector), (vector,), source):
         return vector
-    if model.newton_length > 0.0:
+    if not is_rounding(at, start or at, model):
         # Off the floor of a valley the slope across it makes a curvature along it, which is gone on the floor.
         ahead = model.newton / model.newton_length
         ways = (vector, ahead) if model.newton_length > least else (vector,)

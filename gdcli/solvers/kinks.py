@@ -96,9 +96,17 @@ class Smoothing:
 
     @property
     def method(self) -> Method:
-        """The method on the function itself and on the smoothed ones."""
+        """The method on the function itself."""
+        return self._method(polishes=True)
+
+    @property
+    def smooth_method(self) -> Method:
+        """The method on the smoothed functions, whose last digits are not those of the function."""
+        return self._method(polishes=False)
+
+    def _method(self, polishes: bool) -> Method:
         if not self.large:
-            return TrustRegionNewton(self.tol)
+            return TrustRegionNewton(self.tol, polishes)
         from gdcli.solvers.large import large_method  # the common case does without
 
         return large_method(self.tol, self.bounded)
@@ -122,7 +130,7 @@ class Smoothing:
         while True:
             phase = state.phase
             with _counted(objective.counts, phase.objective.counts):
-                step = self.method.step(phase.objective, phase.at, phase.inner)
+                step = self.smooth_method.step(phase.objective, phase.at, phase.inner)
             if step.moved:
                 phase.at = step.at
                 # The end of a level is noticed at the next step, which will not move.
@@ -167,7 +175,7 @@ class Smoothing:
             here = smooth.complete(at, self.order)
             if not isfinite(here.value) or here.gradient is None:
                 return None
-            inner = self.method.start(smooth, here)
+            inner = self.smooth_method.start(smooth, here)
         return _Phase(number, smooth, here, inner, path)
 
 

@@ -23,14 +23,15 @@ from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel, ModelStep
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.poles import is_beside_pole
+from gdcli.solvers.polish import SLOW_RATIO, polish
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.valley import follow_floor
-from gdcli.solvers.vectors import dot, is_zero, norm, same
+from gdcli.solvers.vectors import EPSILON, dot, is_zero, norm, same
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
-ROUNDING = 2.2e-16
+ROUNDING = EPSILON
 
 # The first trust radius relative to max(1, |x|). Measured: at 0.3 and above runs leave the basin of their
 # start on a few per cent of the problems, at 0.05 they need more evaluations.
@@ -53,10 +54,7 @@ GAIN_TOL, PART_TOL = 1e-12, 1e-10
 WIDER = 10.0
 # A predicted fall of less than twenty units of rounding of the value cannot be told from none.
 FLOOR_UNITS = 20.0
-# Newton's method converges quadratically: the gain of one step before is more than a hundred times this
-# one's. Otherwise it is slow, as at a minimum like x**4, and its end point is looked at more closely, this
-# often.
-SLOW_RATIO = 1e-2
+# The end point of a run that converges slowly is looked at more closely, this often.
 MAX_WALKS = 4
 WALKED_DIRECTIONS = 4
 # A plateau where gradient and Hessian are exactly zero can be reached only by a step that is too long.
@@ -94,10 +92,12 @@ class TrustRegionNewton:
     """Trust-region Newton. ``tol`` (default 1e-8) scales its stop rule; 0 means to go on to the floor of
     rounding.
 
-    Without an exact Hessian it takes products or differences of gradients (:mod:`gdcli.solvers.hessian`).
+    Without an exact Hessian it takes products or differences of gradients (:mod:`gdcli.solvers.hessian`). Where it
+    ``polishes``, a few more steps that the gradient judges end the run.
     """
 
     tol: float = 1e-8
+    polishes: bool = True
     order: int = 2
 
     def start(self, objective: Objective, at: Evaluation) -> NewtonState:
@@ -150,7 +150,7 @@ class TrustRegionNewton:
                     # Not the slope is lost in rounding, but a step as short as this.
                     state.radius = widest = WIDER * state.radius
                     continue
-                return _end_at_floor(objective, at, state, there, taken)
+                return self._end_at_floor(objective, at, state, model, there, taken)
             arrival = None
             if ratio > ACCEPTABLE:
                 arrival = with_hessian(objective, there, state.source)
@@ -167,8 +167,9 @@ class TrustRegionNewton:
                 return _accept(arrival, state, model, length, boundary, taken, kind, left_domain)
             if state.radius < SMALLEST_RADIUS * norm(x):
                 break
-        pole = is_beside_pole(objective, at)
-        return _stay(at, state, StopReason.UNBOUNDED if pole else StopReason.NO_DESCENT)
+        if is_beside_pole(objective, at):
+            return _stay(at, state, StopReason.UNBOUNDED)
+        return self._finish(objective, at, state, model, _stay(at, state, StopReason.NO_DESCENT))
 
     def _look_along(
         self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel
@@ -235,7 +236,36 @@ class TrustRegionNewton:
                 return end
         if model.flat and not rises_all_around(objective, at):
             return _stay(at, state, StopReason.STATIONARY, passed=False)
-        return _stay(at, state, StopReason.GAIN, passed=False)
+        end = _stay(at, state, StopReason.GAIN, passed=False)
+        return end if doubtful else self._finish(objective, at, state, model, end)
+
+    def _end_at_floor(
+        self,
+        objective: Objective,
+        at: Evaluation,
+        state: NewtonState,
+        model: LocalModel,
+        there: Evaluation,
+        taken: Vector,
+    ) -> Step:
+        end = _stay(at, state, StopReason.FLOOR)
+        if model.strict and self.polishes:
+            return self._finish(objective, at, state, model, end)
+        if there.value < at.value:
+            arrival = with_hessian(objective, there, state.source)
+            if arrival.hessian is not None:
+                return Step(arrival, state, norm(taken), StopReason.FLOOR)
+        return end
+
+    def _finish(
+        self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel, end: Step
+    ) -> Step:
+        """Return the ``end`` of a run at ``at``, moved to where a few more Newton steps give x its last digits."""
+        found = polish(objective, at, state.start, model, state.source) if self.polishes else None
+        if found is None:
+            return end
+        state.model = found.model
+        return Step(found.at, state, norm(found.step), end.reason, kind="polish")
 
 
 def _stay(at: Evaluation, state: NewtonState, reason: StopReason, passed: bool = True) -> Step:
@@ -284,16 +314,6 @@ def _try(
             if further is not None:
                 there, kind = further, _STRETCHED
     return there, step, ratio, kind
-
-
-def _end_at_floor(
-    objective: Objective, at: Evaluation, state: NewtonState, there: Evaluation, taken: Vector
-) -> Step:
-    if there.value < at.value:
-        arrival = with_hessian(objective, there, state.source)
-        if arrival.hessian is not None:
-            return Step(arrival, state, norm(taken), StopReason.FLOOR)
-    return _stay(at, state, StopReason.FLOOR)
 
 
 def _is_plateau(arrival: Evaluation, state: NewtonState, model: LocalModel, stretched: bool) -> bool:

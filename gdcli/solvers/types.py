@@ -178,6 +178,7 @@ class StopReason(Enum):
     STEP = "step-tolerance"
     VALUE = "value-tolerance"
     GAIN = "gain-tolerance"
+    LITTLE = "little-gain"
     FLOOR = "rounding-floor"
     TARGET = "target"
     MAX_ITERATIONS = "max-iterations"
@@ -207,6 +208,7 @@ _SENTENCES = {
     StopReason.STEP: "the distance moved fell below its tolerance",
     StopReason.VALUE: "the change of the value fell below its tolerance",
     StopReason.GAIN: "no more than rounding is left to gain",
+    StopReason.LITTLE: "what is left to gain is below the tolerance",
     StopReason.FLOOR: "no step changes the value by more than its rounding",
     StopReason.TARGET: "the target value was reached",
     StopReason.MAX_ITERATIONS: "the cap on iterations was reached",
@@ -341,10 +343,11 @@ class Certificate:
 
     ``kind``: minimum, maximum, saddle, degenerate (a singular Hessian, and no descent along its null
     vectors), kink, flat (the value does not change at all nearby), unbounded, at-infinity (the value falls to
-    a limit along a direction without end), not-stationary or unknown. ``gain`` estimates how much lower the
-    value can still get nearby (None: not known), ``distance`` how far the minimiser is. Eigenvalues are those
-    of the Hessian, None where it could not be had; ``how`` says where it came from: exact, products,
-    differences, lanczos, or none.
+    a limit along a direction without end), not-stationary or unknown. ``gain`` is how much lower the model says
+    that the value can still get (None: nothing), ``distance`` how far it says that the minimiser is; ``known`` tells
+    that the model was seen to hold, ``rounded`` that the minimiser is within the rounding of x. ``errors`` is
+    about how far each variable is from the minimiser, where that is known. Eigenvalues are those of the Hessian,
+    None where it could not be had; ``how`` says where it came from: exact, products, differences, lanczos, or none.
     """
 
     kind: str
@@ -356,6 +359,14 @@ class Certificate:
     distance: float | None = None
     how: str = "none"
     notes: tuple[str, ...] = field(default=())
+    known: bool = True
+    rounded: bool = False
+    errors: tuple[float, ...] | None = None
+
+    @property
+    def gap(self) -> float | None:
+        """How much lower the value can still get nearby, where that is known."""
+        return self.gain if self.known else None
 
 
 class Status(Enum):
