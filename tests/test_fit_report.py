@@ -227,7 +227,8 @@ def test_over_one_column_the_fit_is_a_curve() -> None:
     assert list(dots.ys) == columns["y"].tolist()
     assert curve.ys == pytest.approx(a * np.exp(-b * np.array(curve.xs)) + c, rel=1e-12)
     assert (min(curve.xs), max(curve.xs)) == (columns["x"].min(), columns["x"].max())
-    assert bottom.series[1].ys == pytest.approx(columns["y"] - (a * np.exp(-b * columns["x"]) + c))
+    assert bottom.signed
+    assert bottom.series[0].ys == pytest.approx(columns["y"] - (a * np.exp(-b * columns["x"]) + c))
 
 
 def test_over_several_columns_what_was_measured_stands_against_what_is_fitted() -> None:

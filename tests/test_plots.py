@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from gdcli import api
-from gdcli.cli import plotting
+from gdcli.cli import options, plotting
 from gdcli.cli.app import run
 from gdcli.errors import DomainError, UsageError
 from gdcli.objective.space import Space
 from gdcli.report import comparison_scenes, lettering, plot_data, plots, scenes, text_plots
+from gdcli.report.appearance import Appearance
 from gdcli.report.comparison_scenes import RatePath
 from gdcli.report.plot_data import Chart, Contours, Picture, Recorder, Series, Title, Typed
 from gdcli.report.sparkline import BLOCKS, LETTERS
@@ -34,18 +35,21 @@ def picture_of(
     sense: str = "minimize",
     plane: Any = None,
     bounds: Any = (),
+    log: str | None = None,
     **settings: Any,
 ) -> Any:
     problem = api.read_problem(expression, sense, start, bounds=bounds)
-    plot = plotting.RunPlot({"plot": "-", "plane": plane}, problem)
+    plot = plotting.RunPlot({"plot": "-", "plane": plane, "log": log}, problem)
     return plot.picture(api.solve(problem, api.Settings(**settings), [plot.recorder]))
 
 
-def rates_of(expression: str, *start: str, rates: Sequence[float], sense: str = "minimize") -> Any:
+def rates_of(
+    expression: str, *start: str, rates: Sequence[float], sense: str = "minimize", log: str = ""
+) -> Any:
     problem = api.read_problem(expression, sense, start)
     found = api.compare_learning_rates(problem, rates)
     paths = [RatePath(rate.lr, rate.verdict, found.values(rate)) for rate in found.found.rates]
-    return plotting.rates_picture(problem, paths)
+    return plotting.rates_picture(problem, paths, log)
 
 
 def errors_of(expression: str, **at: float) -> Any:
@@ -430,6 +434,82 @@ def test_long_vectors_are_sampled_with_fewer_points() -> None:
     assert picture.values[9][3] == pytest.approx((x - 1) ** 2 + (y - 1) ** 2, rel=1e-6)
 
 
+# -- what was asked of the looks -----------------------------------------------------------------------------------
+
+
+def test_words_of_a_picture_can_be_given() -> None:
+    look = Appearance(title="The valley", xlabel="$x$ in m", ylabel="height")
+    picture, warnings = look.of(picture_of(ROSENBROCK, "x=-1.2,y=1"))
+    assert (picture.title.text, picture.xlabel, picture.ylabel) == ("The valley", "$x$ in m", "height")
+    assert warnings == []
+    many, _ = look.of(picture_of("sum((v-3)**2)", "v=zeros(5)", method="gd", lr=0.1))
+    assert isinstance(many, Chart)
+    assert [(p.xlabel, p.ylabel) for p in many.panels] == [
+        ("$x$ in m", "height"),
+        ("$x$ in m", "gradient norm"),
+    ]
+
+
+def test_axes_can_be_logarithmic_or_not() -> None:
+    picture = picture_of("sum((v-3)**2)", "v=zeros(5)", method="gd", lr=0.1)
+    linear, warnings = Appearance(log="").of(picture)
+    assert isinstance(linear, Chart)
+    assert [(p.xlog, p.ylog) for p in linear.panels] == [(False, False)] * 2
+    assert warnings == []
+    both, warnings = Appearance(log="xy").of(picture)
+    assert isinstance(both, Chart)
+    assert [(p.xlog, p.ylog) for p in both.panels] == [(True, True)] * 2
+    steps = len(picture.panels[0].series[0].xs)
+    assert warnings == [f"--log xy: 1 of {steps} points are not above 0, and are not drawn"]  # iteration 0
+    with pytest.raises(UsageError, match="--log y: none of the 42 points is above 0"):
+        Appearance(log="y").of(estimate_of("-exp(x)", 0.0, 1.0))
+
+
+def test_a_logarithmic_plane_is_sampled_as_it_is_drawn() -> None:
+    picture = picture_of("log(x)**2 + (log(y) - 5)**2", "x=1e-3,y=1", log="xy")
+    assert (picture.xlog, picture.ylog, picture.equal) == (True, True, False)
+    assert 0.0 < picture.xs[0] < 1e-3 < 1.0 < picture.xs[-1]
+    ratios = [b / a for a, b in pairwise(picture.xs)]
+    assert ratios == pytest.approx([ratios[0]] * len(ratios))
+    assert (named(picture, "start").xs[0], named(picture, "start").ys[0]) == pytest.approx((1e-3, 1.0))
+    curve = picture_of("log(x)**2", "x=1e-3", log="x")
+    ratios = [b / a for a, b in pairwise(curve.panels[0].series[0].xs)]
+    assert ratios == pytest.approx([ratios[0]] * len(ratios))
+    with pytest.raises(UsageError, match="--log y needs numbers above 0, and y = -1 is on the path"):
+        picture_of("x**2 + y**2", "x=1,y=-1", log="y")
+    rates = rates_of("log(x)**2 + (log(y) - 1)**2", "x=2,y=1", rates=(0.1, 0.01), log="x")
+    assert (rates.xlog, rates.ylog) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("typed", "size"),
+    [
+        ("6.4x4.8", (6.4, 4.8)),
+        ("16x12cm", (16 / 2.54, 12 / 2.54)),
+        ("85x60mm", (85 / 25.4, 60 / 25.4)),
+        (" 7\N{MULTIPLICATION SIGN}5 in", (7.0, 5.0)),
+    ],
+)
+def test_sizes_have_a_unit(typed: str, size: tuple[float, float]) -> None:
+    assert options.plot_size(typed, "--plot-size") == pytest.approx(size)
+
+
+def test_size_and_dots_of_a_file(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "a.png"
+    look = ["--plot-size", "5x4", "--dpi", "50", "--title", "a $\\beta$", "--log", "none"]
+    assert run(["minimize", "x**2", "--start", "3", "--plot", str(file), *look]) == 0
+    data = file.read_bytes()
+    assert [int.from_bytes(data[k : k + 4], "big") for k in (16, 20)] == [250, 200]
+
+
+def test_points_that_are_left_out_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    command = ["gradient", "x**2", "--plot-estimate", str(tmp_path / "a.png"), "--log", "x"]
+    assert run(command) == 0
+    assert capsys.readouterr().err == "warning: --log x: 22 of 42 points are not above 0, and are not drawn\n"
+
+
 # -- files ---------------------------------------------------------------------------------------------------------
 
 MANY = (0.3, 0.2, 0.15, 0.1, 0.09, 0.05, 0.01, 0.001)
@@ -454,6 +534,8 @@ SCENES: dict[str, Callable[[], Picture]] = {
     "jump": lambda: errors_of("floor(x)", x=0.5),
     "nothing": lambda: errors_of("abs(x)", x=0.0),
     "estimate": lambda: estimate_of("x**2", -10.0, 10.0),
+    "logarithmic": lambda: picture_of("log(x)**2 + (log(y) - 5)**2", "x=1e-3,y=1", log="xy"),
+    "linear rates": lambda: Appearance(log="").of(rates_of("x**2 + y**2 + z**4", "-9,1,1", rates=MANY))[0],
 }
 
 
@@ -599,6 +681,27 @@ def test_the_picture_of_the_book_from_the_command_line(
         (["gradient", "x*y", "--plot-estimate", "a.png"], "one variable", "--set"),
         (["gradient", "x", "--plot-estimate", "a.gif"], "--plot-estimate takes a file", ""),
         (["compare-lr", "x**2", "--start", "1", "--plot", "a.bmp"], "--plot takes a file", ""),
+        (["minimize", "x**2", "--title", "t"], "--title is about the picture of --plot", "add --plot"),
+        (["compare-lr", "x**2", "--start", "1", "--log", "x"], "there is none", "add --plot"),
+        (["fit", "y ~ a", "d.csv", "--by", "g", "--dpi", "100"], "--dpi is about the picture", "add --plot"),
+        (["compare-batch", "y ~ a", "d.csv", "--plot-size", "5x5"], "--plot-size is about", ""),
+        (["gradient", "x", "--at", "x=1", "--xlabel", "x"], "--xlabel is about", ""),
+        (["show", "a.json", "--ylabel", "x"], "--ylabel is about", ""),
+        (
+            ["minimize", "x**2", "--plot", "-", "--dpi", "100"],
+            "--plot - draws in the terminal",
+            "name a file",
+        ),
+        (["minimize", "x**2", "--plot", "a.pdf", "--dpi", "100"], "--dpi is for .png", "leave it out"),
+        (["minimize", "x**2", "--plot", "a.png", "--dpi", "10"], "from 20 to 2400", ""),
+        (["minimize", "x**2", "--plot", "a.png", "--plot-size", "5"], "a width and a height", "16x12cm"),
+        (["minimize", "x**2", "--plot", "a.png", "--plot-size", "5x1cm"], "from 2 to 50 inches", ""),
+        (
+            ["minimize", "x**2", "--plot", "a.png", "--plot-size", "50x50", "--dpi", "2400"],
+            "more than 200 million dots",
+            "fewer",
+        ),
+        (["minimize", "x**2", "--plot", "a.png", "--log", "z"], "--log takes one of x, y, xy, none", ""),
     ],
 )
 def test_what_is_wrong_is_found_before_the_run(

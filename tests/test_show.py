@@ -140,7 +140,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The pictures that are drawn, as they are before a library draws them."""
     pictures: list[Any] = []
 
-    def draw(picture: Any, kind: str) -> bytes:
+    def draw(picture: Any, *how: object) -> bytes:
         pictures.append(picture)
         return b"picture"
 

@@ -97,6 +97,10 @@ def _dispatch(arguments: Sequence[str]) -> int:
         from gdcli.cli import destination
 
         destination.check(values)
+    if "plot" in values:
+        from gdcli.cli import plotting
+
+        plotting.check_look(values)
     code: int = command.load()(values)
     return code
 

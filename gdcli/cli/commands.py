@@ -75,6 +75,7 @@ def _extremum(name: str, example: str) -> Command:
             *options.CHECKPOINT,
             *options.OUTPUT,
             options.TRACE,
+            options.WATCH,
             *options.PLOT,
         ),
         (
@@ -305,11 +306,7 @@ COMMANDS: dict[str, Command] = {
                     help="table or plain.", read=options.one_of("table", "plain")
                 ),
                 *options.only(options.OUTPUT, "--every", "--timing", "--output"),
-                options.PLOT[0]._replace(
-                    help="Draw the picture of the run into this file (.png, .svg, .pdf), or - in the terminal; of a "
-                    "result without its path start and answer."
-                ),
-                *options.only(options.PLOT, "--plane"),
+                *options.PLOT_SHOWN,
             ),
             (
                 "gd minimize 'x**2 + y**4' --start x=1,y=2 --format jsonl --output trace.jsonl",

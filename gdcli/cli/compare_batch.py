@@ -37,7 +37,7 @@ def run(values: dict[str, Any]) -> int:
     form = values["format"] or "table"
     on_sigterm()
     with (
-        Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas,
+        Canvas(values, text_stream(values)) as canvas,
         Progress(progress_stream(values)) as progress,
         ExitStack() as data,
     ):

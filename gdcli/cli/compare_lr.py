@@ -15,7 +15,7 @@ def run(values: dict[str, Any]) -> int:
     text, source = expression_text(values["expression"])
     from gdcli import api
     from gdcli.cli.destination import Destination
-    from gdcli.cli.plotting import Canvas, rates_picture, text_stream
+    from gdcli.cli.plotting import Canvas, log_axes, rates_picture, text_stream
     from gdcli.cli.receipts import of_comparison
     from gdcli.report import rate_page
     from gdcli.report.comparison import write
@@ -25,7 +25,7 @@ def run(values: dict[str, Any]) -> int:
     sense = "maximize" if values["maximize"] else "minimize"
     problem = api.read_problem(text, sense, values["start"], values["set"], values["seed"] or 0, source)
     form = values["format"] or "table"
-    with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
+    with Canvas(values, text_stream(values)) as canvas:
         with Destination(values["output"]) as stream:
             on_sigterm()
             steps = 100 if values["steps"] is None else values["steps"]
@@ -41,7 +41,7 @@ def run(values: dict[str, Any]) -> int:
                 rate_page.CELLS,
             )
         paths = [RatePath(rate.lr, rate.verdict, found.values(rate)) for rate in found.found.rates]
-        canvas.draw(partial(rates_picture, problem, paths))
+        canvas.draw(partial(rates_picture, problem, paths, log_axes(values)))
         seen = form in ("table", "plain") and is_terminal(stream)
     tell_warnings(found.warnings, seen)
     ended = found.found.ended

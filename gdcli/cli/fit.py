@@ -51,7 +51,7 @@ def run(values: dict[str, Any]) -> int:
         session(values, request) as kept,
         Files(values, request.model) as files,
         Tracing(values) as tracing,
-        Canvas(values["plot"], sys.stderr if files.takes_stdout else text_stream(values)) as canvas,
+        Canvas(values, sys.stderr if files.takes_stdout else text_stream(values)) as canvas,
         Progress(progress_stream(values)) as progress,
         ExitStack() as data,
     ):

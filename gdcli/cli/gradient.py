@@ -34,7 +34,7 @@ def run(values: dict[str, Any]) -> int:
         return 0
     with limited(caps):
         problem = _problem(values, text, source)
-    with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
+    with Canvas(values, text_stream(values)) as canvas:
         with Destination(values["output"]) as stream:
             on_sigterm()
             wanted = Wanted(**{name: values[name] for name in ("h", "hessian", "errors", "latex", "trace")})

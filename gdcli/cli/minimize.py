@@ -66,7 +66,7 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     with limited(settings):
         problem = job_of(values) or _read(values, sense)
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
-    with Canvas(values["plot"], text_stream(values), taken=values["output"]) as canvas:
+    with Canvas(values, text_stream(values)) as canvas:
         with Destination(values["output"]) as stream, Tracing(values) as tracing:
             writer = emitter(values, stream) or writer_for(values, problem, stream)
             observers: list[Observer] = [writer, *tracing.observers(problem)]

@@ -258,6 +258,34 @@ def picture(value: str, name: str) -> str:
     )
 
 
+_INCHES = {"": 1.0, "in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4}
+_SIDES = (2.0, 50.0)  # inches: below that no words fit beside the axes
+
+
+def plot_size(value: str, name: str) -> tuple[float, float]:
+    """Read a width and a height, ``6.4x4.8`` in inches or ``16x12cm``; in inches."""
+    plain = value.strip().lower().replace("\N{MULTIPLICATION SIGN}", "x")
+    digits = plain.rstrip("incm")
+    width, _, height = digits.partition("x")
+    factor = _INCHES.get(plain[len(digits) :])
+    sides = _float(width), _float(height)
+    example = "for example 6.4x4.8 in inches, 16x12cm or 85x60mm"
+    if factor is None or sides[0] is None or sides[1] is None:
+        raise wrong(value, name, "a width and a height", example)
+    size = sides[0] * factor, sides[1] * factor
+    if not all(_SIDES[0] <= side <= _SIDES[1] for side in size):
+        raise wrong(value, name, "sides from {:g} to {:g} inches (5 to 127 cm)".format(*_SIDES), example)
+    return size
+
+
+def dpi(value: str, name: str) -> int:
+    """Read how many dots an inch has."""
+    read = _whole(value, 20)
+    if read is None or read > 2400:
+        raise wrong(value, name, "a whole number from 20 to 2400", "for example 300 for print")
+    return read
+
+
 def plane(value: str, name: str) -> tuple[str, ...]:
     """Read two names."""
     parts = names(value, name)
@@ -491,7 +519,7 @@ CHECKPOINT = (
     ),
 )
 # What belongs to one command line alone: where its answer goes, and what it leaves behind.
-OWN_GROUPS = ("Output", "Checkpoint")
+OWN_GROUPS = ("Output", "Picture", "Checkpoint")
 JOBS = (
     Option("--jobs", "Worker processes.", "1", "N", stride, group="Work"),
     Option("--unordered", "Write answers as they come, not in the order of the input.", "off", group="Work"),
@@ -500,41 +528,67 @@ RUN_OUTPUT = (
     OUTPUT[0]._replace(default="table; of a stream jsonl"),
     *(option for option in OUTPUT if option.name in ("--timing", "--output")),
 )
-_PLOT = Option(
-    "--plot",
-    "Draw a picture into this file (.png, .svg, .pdf), or - in the terminal.",
-    "none",
-    "FILE",
-    picture,
-    group="Output",
-)
-PLOT = (
-    _PLOT._replace(
-        help="Draw the path into this file (.png, .svg, .pdf), or - in the terminal: on the curve of one "
-        "variable, on contours of two, else value and gradient against the iteration."
-    ),
+LOOK = (
     Option(
-        "--plane",
-        "Of more variables draw the plane of these two, the others held at the answer.",
-        "none",
-        "NAME,NAME",
-        plane,
-        group="Output",
+        "--plot-size",
+        "Width and height in inches, or with a unit: 6.4x4.8, 16x12cm, 85x60mm.",
+        "6.4 wide",
+        "WxH",
+        plot_size,
+        group="Picture",
     ),
-    Option("--watch", "Show the run while it goes on; only on a terminal.", "off", group="Output"),
+    Option("--dpi", "Dots an inch of a .png.", "120", "N", dpi, group="Picture"),
+    Option("--title", "The title; between two $ it is mathematics.", "the formula", "TEXT", group="Picture"),
+    Option("--xlabel", "The label of the horizontal axis.", "its name", "TEXT", group="Picture"),
+    Option("--ylabel", "The label of the vertical axis.", "its name", "TEXT", group="Picture"),
+    Option(
+        "--log",
+        "The axes that are logarithmic: x, y, xy or none.",
+        "where numbers span decades",
+        "AXES",
+        one_of("x", "y", "xy", "none"),
+        group="Picture",
+    ),
 )
-PLOT_RATES = (_PLOT._replace(help=f"{_PLOT.help[:-1]}: each rate in its own colour."),)
-PLOT_GRADIENT = (
-    _PLOT._replace(help="With --errors: draw the errors against h into this file, or - in the terminal."),
+
+
+def _plot(help: str, *more: Option) -> tuple[Option, ...]:
+    """The options of a picture, with what it shows."""
+    return (Option("--plot", help, "none", "FILE", picture, group="Picture"), *more, *LOOK)
+
+
+_DRAW = "Draw a picture into this file (.png, .svg, .pdf), or - in the terminal"
+PLANE = Option(
+    "--plane",
+    "Of more variables draw the plane of these two, the others held at the answer.",
+    "none",
+    "NAME,NAME",
+    plane,
+    group="Picture",
+)
+PLOT = _plot(
+    "Draw the path into this file (.png, .svg, .pdf), or - in the terminal: on the curve of one "
+    "variable, on contours of two, else value and gradient against the iteration.",
+    PLANE,
+)
+WATCH = Option("--watch", "Show the run while it goes on; only on a terminal.", "off", group="Output")
+PLOT_SHOWN = _plot(
+    "Draw the picture of the run into this file (.png, .svg, .pdf), or - in the terminal; of a "
+    "result without its path start and answer.",
+    PLANE,
+)
+PLOT_RATES = _plot(f"{_DRAW}: each rate in its own colour.")
+PLOT_GRADIENT = _plot(
+    "With --errors: draw the errors against h into this file, or - in the terminal.",
     Option(
         "--plot-estimate",
         "Draw the derivative and its forward quotient (step --h, here 1) over --range instead.",
         "none",
         "FILE",
         picture,
-        group="Output",
+        group="Picture",
     ),
-    Option("--range", "The range of --plot-estimate.", "-10:10", "LOW:HIGH", interval, group="Output"),
+    Option("--range", "The range of --plot-estimate.", "-10:10", "LOW:HIGH", interval, group="Picture"),
 )
 ENGINE = (
     Option(
@@ -769,7 +823,7 @@ BATCHES = (
     ),
     *(option for option in EPOCHS if option.name not in ("--batch-size", "--polish")),
 )
-PLOT_BATCHES = (_PLOT._replace(help=f"{_PLOT.help[:-1]}: the loss against the rows visited."),)
+PLOT_BATCHES = _plot(f"{_DRAW}: the loss against the rows visited.")
 FIT_OUTPUT = (
     OUTPUT[0]._replace(help="table, json, jsonl (with the path), csv (the parameters) or plain."),
     OUTPUT[1]._replace(
@@ -795,9 +849,7 @@ FIT_OUTPUT = (
         "FILE",
         group="Output",
     ),
-    _PLOT._replace(
-        help="Draw rows, curve and residuals into this file (.png, .svg, .pdf), or - in the terminal."
-    ),
+    *_plot("Draw rows, curve and residuals into this file (.png, .svg, .pdf), or - in the terminal."),
 )
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.destination import Destination
+from gdcli.cli.options import LOOK
 from gdcli.errors import DomainError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem
     from gdcli.examination import Examination
     from gdcli.objective.space import Space
+    from gdcli.report.appearance import Appearance
     from gdcli.report.comparison_scenes import RatePath
     from gdcli.report.plot_data import Picture, Point, Recorder, Values
     from gdcli.report.watch import Watch
@@ -29,12 +31,15 @@ RESOLUTION = (48, 201)  # points along each side of a contour plot: at least, at
 EFFORT = 40_000_000  # numbers that the points of a contour plot may have together
 ESTIMATES = 21  # points of the picture of an estimated derivative, as in the book
 TERMINAL = "-"
+MOST_DOTS = 200_000_000  # of a picture: each takes four bytes while it is drawn
 
 
 class _File(Destination):
     """A picture's file: whole or not at all; what is wrong with it is said of its own option."""
 
-    option = "--plot"
+    def __init__(self, path: str, option: str) -> None:
+        super().__init__(path)
+        self.option = option
 
     def _unwritable(self, why: str) -> UsageError:
         span = Span(self._typed, 0, len(self._typed), self.option)
@@ -47,25 +52,21 @@ def _folder_hint(path: str) -> str:
 
 
 class Canvas:
-    """``with Canvas(path) as canvas:`` run, then ``canvas.draw(picture)``; without a path nothing is drawn.
+    """``with Canvas(values) as canvas:`` run, then ``canvas.draw(picture)``; without a path nothing is drawn.
 
-    The path ``-`` draws in text on ``stream`` (None: standard output).
+    The path stands in ``field`` of the values; ``-`` draws in text on ``stream`` (None: standard output).
     """
 
-    def __init__(
-        self, path: str | None, stream: TextIO | None = None, option: str = "--plot", taken: str | None = None
-    ) -> None:
-        if path and taken and path != TERMINAL and os.path.realpath(path) == os.path.realpath(taken):
-            raise UsageError(f"{option} and --output name the same file", "give each a name of its own")
-        self._path = path
+    def __init__(self, values: dict[str, Any], stream: TextIO | None = None, field: str = "plot") -> None:
+        self._path = values[field]
+        self._values = values
         self._stream = stream
         self._file: _File | None = None
-        if path and path != TERMINAL:
+        if self._path and self._path != TERMINAL:
             from gdcli.report import plots
 
             plots.check()
-            self._file = _File(path)
-            self._file.option = option
+            self._file = _File(self._path, f"--{field.replace('_', '-')}")
         self._handle: Any = None
 
     def __enter__(self) -> Canvas:
@@ -81,12 +82,64 @@ class Canvas:
         """Draw the picture that ``make`` returns, if one was asked for."""
         if not self._path:
             return
-        if self._file is None:
-            _in_text(make(), self._stream or sys.stdout)
-            return
-        from gdcli.report import plots
+        from gdcli.cli.minimize import tell_warnings
 
-        self._handle.buffer.write(plots.draw(make(), self._path.rpartition(".")[2].lower()))
+        look = _appearance(self._values)
+        picture, warnings = look.of(make())
+        if self._file is None:
+            _in_text(picture, self._stream or sys.stdout)
+        else:
+            from gdcli.report import plots
+
+            suffix = self._path.rpartition(".")[2].lower()
+            self._handle.buffer.write(plots.draw(picture, suffix, look.size, look.dpi))
+        tell_warnings(tuple(warnings), seen=False)
+
+
+def _appearance(values: dict[str, Any]) -> Appearance:
+    from gdcli.report.appearance import Appearance
+
+    return Appearance(
+        values["plot_size"],
+        values["dpi"],
+        values["title"],
+        values["xlabel"],
+        values["ylabel"],
+        log_axes(values),
+    )
+
+
+def log_axes(values: dict[str, Any]) -> str | None:
+    """Return the letters of the axes that are to be logarithmic; None: it was not said."""
+    log: str | None = values["log"]
+    return "" if log == "none" else log
+
+
+def check_look(values: Mapping[str, Any]) -> None:
+    """Raise UsageError for options of a picture where there is none, or none of that kind."""
+    given = [option.name for option in LOOK if values.get(option.field) is not None]
+    path = values.get("plot") or values.get("plot_estimate")
+    if not given:
+        return
+    if not path:
+        raise UsageError(
+            f"{given[0]} is about the picture of --plot, and there is none", "add --plot picture.png"
+        )
+    of_files = [name for name in given if name in ("--plot-size", "--dpi")]
+    if path == TERMINAL and of_files:
+        raise UsageError(
+            f"{of_files[0]} is for pictures in files, and --plot - draws in the terminal", "name a file"
+        )
+    if values["dpi"] is None:
+        return
+    if not path.lower().endswith(".png"):
+        raise UsageError("--dpi is for .png: lines and letters of .svg and .pdf have no dots", "leave it out")
+    wide, high = values["plot_size"] or (10.0, 10.0)
+    if wide * high * values["dpi"] ** 2 > MOST_DOTS:
+        raise UsageError(
+            f"--dpi {values['dpi']} makes more than {MOST_DOTS // 10**6} million dots of this picture",
+            "choose fewer dots, or a smaller --plot-size",
+        )
 
 
 def _in_text(picture: Picture, stream: TextIO) -> None:
@@ -199,6 +252,7 @@ class RunPlot:
         self._which = components(values["plane"], values["plot"], self._space)
         sign = -1 if problem.sense == "maximize" else 1
         self.recorder: Recorder = Recorder(sign, self._which)
+        self._log = log_axes(values) or ""
 
     def picture(self, outcome: Outcome) -> Picture:
         """Return the picture."""
@@ -221,6 +275,7 @@ class RunPlot:
             gap=outcome.certificate.gap or 0.0,
             bounds=_bounds_of(outcome.problem, self._space, self._which),
             followed=bool(self.recorder.points()),
+            log=self._log,
         )
         if not self._which:
             return scenes.progress(run)
@@ -256,8 +311,11 @@ def _sampled(problem: Problem, which: Sequence[int], base: Any = None) -> Values
     return lambda places: sampler.values(which, places, base)
 
 
-def rates_picture(problem: Problem, rates: Sequence[RatePath]) -> Picture:
-    """Return the picture of compared rates: paths in the plane of two variables, else values against the step."""
+def rates_picture(problem: Problem, rates: Sequence[RatePath], log: str | None = None) -> Picture:
+    """Return the picture of compared rates: paths in the plane of two variables, else values against the step.
+
+    ``log`` has the letters of the axes that are asked to be logarithmic.
+    """
     from gdcli.objective.space import Space
     from gdcli.report import comparison_scenes, scenes
 
@@ -269,7 +327,7 @@ def rates_picture(problem: Problem, rates: Sequence[RatePath]) -> Picture:
     names = tuple(space.label(i) for i in which)
     paths = [_path(problem, sign, rate, which) for rate in rates]
     sample = _sampled(problem, which)
-    return comparison_scenes.rate_contours(title, names, paths, sign, sample, resolution(2))
+    return comparison_scenes.rate_contours(title, names, paths, sign, sample, resolution(2), log or "")
 
 
 def _lowest(problem: Problem) -> float:
@@ -333,5 +391,5 @@ def estimate(values: dict[str, Any], text: str, source: str) -> None:
             "--plot-estimate draws a function of one variable, and this has more",
             "give the others a value: --set y=1",
         ) from None
-    with Canvas(values["plot_estimate"], option="--plot-estimate") as canvas:
+    with Canvas(values, field="plot_estimate") as canvas:
         canvas.draw(partial(estimate_picture, problem, ends, values["h"]))

@@ -43,7 +43,7 @@ def run(values: Values) -> int:
     name, records = stored.all_of(values["file"])
     shown = exhibit(values, name, records)
     _check(values, shown)
-    with Canvas(values["plot"], taken=values["output"]) as canvas:
+    with Canvas(values) as canvas:
         with Destination(values["output"]) as stream, stored.whole(name):
             shown.write(stream)
         if shown.picture is not None:

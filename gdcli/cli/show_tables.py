@@ -43,20 +43,20 @@ def _rates(values: Values, record: Record) -> Exhibit:
     from gdcli.restored.comparisons import rates
 
     found = rates(record)
-    return Exhibit(_paged(values, partial(rate_page.page, found)), partial(_rates_picture, found))
+    return Exhibit(_paged(values, partial(rate_page.page, found)), partial(_rates_picture, found, values))
 
 
-def _rates_picture(found: RateComparison) -> Picture:
+def _rates_picture(found: RateComparison, values: Values) -> Picture:
     """A comparison keeps some of the values on its way, and no places: its steps are taken again."""
     from gdcli import api
-    from gdcli.cli.plotting import rates_picture
+    from gdcli.cli.plotting import log_axes, rates_picture
     from gdcli.report.comparison_scenes import RatePath
 
     rates = found.found.rates
     again = api.compare_learning_rates(found.problem, [rate.lr for rate in rates], found.found.steps)
     pairs = zip(rates, again.found.rates, strict=True)
     paths = [RatePath(rate.lr, rate.verdict, again.values(walked)) for rate, walked in pairs]
-    return rates_picture(found.problem, paths)
+    return rates_picture(found.problem, paths, log_axes(values))
 
 
 def _methods(values: Values, record: Record) -> Exhibit:

@@ -23,10 +23,11 @@ from gdcli.report.plot_data import (
     apart,
     common_scale,
     cut,
+    decades,
     finite,
     window,
 )
-from gdcli.report.scenes import MARKED, NEAR, above, gaps, height_map, joined, place_text, positive
+from gdcli.report.scenes import MARKED, NEAR, above, gaps, height_map, joined, place_text, positive, scales_of
 
 if TYPE_CHECKING:
     from gdcli.calculus.step_errors import Best, ErrorRow
@@ -51,24 +52,33 @@ def rate_contours(
     sign: int,
     values: Values,
     resolution: int,
+    log: str = "",
 ) -> Contours:
-    """Return the contours with the path of each rate; the ranges are those of the rates that do not diverge."""
-    start = paths[0].places[0]
-    calm = [p for p in paths if p.verdict != "diverges"] or list(paths)
+    """Return the contours with the path of each rate; the ranges are those of the rates that do not diverge.
+
+    ``log`` has the letters of the axes that are asked to be logarithmic; a path ends where it leaves them.
+    """
+    first = paths[0].places[0]
+    scales = scales_of(log, names, [first])
+    places_of = [[(scales[0].to(a), scales[1].to(b)) for a, b in p.places] for p in paths]
+    start = places_of[0][0]
+    calm = [places for p, places in zip(paths, places_of, strict=True) if p.verdict != "diverges"]
     # Not the whole way of a rate that diverges: the others would be a dot.
-    places = [place for p in calm for place in p.places]
-    ends = start if calm[0].verdict != "diverges" else (None, None)
-    x, y, equal = common_scale(*(window(c, e) for c, e in zip(zip(*places, strict=True), ends, strict=True)))
+    shown_places = [place for places in calm or places_of for place in places]
+    ends = start if calm else (None, None)
+    x, y, equal = common_scale(
+        *(window(c, e) for c, e in zip(zip(*shown_places, strict=True), ends, strict=True))
+    )
     lines = []
-    for number, p in enumerate(paths):
-        shown = cut([a for a, _ in p.places], [b for _, b in p.places], x, y)
+    for number, (p, places) in enumerate(zip(paths, places_of, strict=True)):
+        shown = cut([a for a, _ in places], [b for _, b in places], x, y)
         # Paths that lie on each other: the first is the broadest, so that all can be seen.
         width = 1.4 + 0.5 * min(4, len(paths) - 1 - number)
         line = _styled(joined(shown), number, p)._replace(width=width, shape=SHAPES[number % len(SHAPES)])
         lines.append(line._replace(size=4.0 + width, marked=apart(shown, x, y, 2.0 * NEAR)))
-    first = place_text(names, start)
-    lines.append(Series([start[0]], [start[1]], f"start {first}", BLACK, "o", 0.0, 11.0, hollow=True))
-    drawn = height_map(title, names, x, y, equal, lines, sign, values, resolution)
+    told = f"start {place_text(names, first)}"
+    lines.append(Series([start[0]], [start[1]], told, BLACK, "o", 0.0, 11.0, hollow=True))
+    drawn = height_map(title, names, x, y, equal, lines, sign, values, resolution, scales)
     return drawn._replace(courses=[(_told(p), p.values) for p in paths])
 
 
@@ -96,7 +106,7 @@ def rate_values(title: Title, paths: Sequence[RatePath], sign: int, best: float)
     ylim = None
     if shown and isfinite(first):
         low, high = max(min(shown), _GONE * first), min(max(shown), _GROWN * first)
-        ylim = (low / 3.0, high * 3.0)
+        ylim = decades(low, high)
     log = bool(shown)
     if not log:
         lines = [line._replace(ys=finite(p.values)) for line, p in zip(lines, paths, strict=True)]
@@ -137,7 +147,7 @@ def batch_losses(title: Title, paths: Sequence[BatchPath], sign: int, lowest: fl
     shown = [y for line in series for y in line.ys if isfinite(y)]
     ylim = None
     if log and shown and first and isfinite(first[0]):  # not the whole way of a size that diverges
-        ylim = (max(min(shown), _GONE * first[0]) / 3.0, min(max(shown), _GROWN * first[0]) * 3.0)
+        ylim = decades(max(min(shown), _GONE * first[0]), min(max(shown), _GROWN * first[0]))
     panel = Panel(series, "rows visited", what, ylog=log and bool(shown), ylim=ylim, whole=True)
     return Chart(title, (panel,), [(line.label, line.ys) for line in series])
 

@@ -12,7 +12,7 @@ from math import isfinite, nan
 from typing import NamedTuple
 
 from gdcli.report.numbers import amount
-from gdcli.report.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, Title, finite, padded
+from gdcli.report.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, Title, finite
 from gdcli.report.scenes import positive
 
 FITTED = "fitted"
@@ -70,12 +70,8 @@ def _stacked(dots: Series, line: Series) -> tuple[Series, Series]:
 
 
 def _residuals(rows: Rows) -> Panel:
-    places, left = _places(rows), _left_over(rows)
-    known = [p for p in places if p == p]
-    ends = padded(min(known, default=0.0), max(known, default=1.0))
-    zero = Series(ends, (0.0, 0.0), ink=GRAY, width=1.2, dashed=True)
-    dots = Series(places, left, ink=BLUE, shape="o", width=0.0, size=_size(rows))
-    return Panel((zero, dots), FITTED if rows.column is None else rows.column, "residual", xlim=ends)
+    dots = Series(_places(rows), _left_over(rows), ink=BLUE, shape="o", width=0.0, size=_size(rows))
+    return Panel((dots,), FITTED if rows.column is None else rows.column, "residual", signed=True)
 
 
 def _places(rows: Rows) -> list[float]:

@@ -61,7 +61,7 @@ class Panel(NamedTuple):
 
     ``whole`` numbers the axis with integers. ``floor`` is where a log axis shows what is 0. A ``note`` stands in for
     what there is nothing to show of. ``height`` is relative to the other panels; a panel of its ``own`` does not share
-    its horizontal axis with those above it.
+    its horizontal axis with those above it. ``signed`` values lie around 0, which is marked by a line.
     """
 
     series: Sequence[Series]
@@ -76,6 +76,7 @@ class Panel(NamedTuple):
     note: str = ""
     height: float = 1.0
     own: bool = False
+    signed: bool = False
 
 
 # What a sparkline can show of a picture: numbers with a name.
@@ -121,6 +122,8 @@ class Contours(NamedTuple):
     courses: Courses = ()
     sign: int = 1
     equal: bool = True
+    xlog: bool = False
+    ylog: bool = False
 
 
 Picture = Chart | Contours
@@ -220,6 +223,28 @@ def padded(low: float, high: float) -> Range:
     if high - low <= 1e-9 * max(abs(low), abs(high)) or not room:
         room = max(1.0, abs(low)) if high == low else max(room, 1e-6 * max(abs(low), abs(high)))
     return low - room, high + room
+
+
+_ROOM = 3.0  # at the ends of a logarithmic axis, as a factor
+
+
+def decades(low: float, high: float, way: int = 1) -> Range:
+    """Return a range with room for a logarithmic axis; with ``way`` -1 without it."""
+    return low / _ROOM**way, high * _ROOM**way
+
+
+class Scale(NamedTuple):
+    """From a coordinate to where it lies on an axis, and back: the logarithm of base 10, or the number itself."""
+
+    log: bool
+
+    def to(self, value: float) -> float:
+        if not self.log:
+            return value
+        return log10(value) if 0.0 < value < inf else -inf if value <= 0.0 else value
+
+    def back(self, value: float) -> float:
+        return 10.0**value if self.log else value
 
 
 def common_scale(x: Range, y: Range) -> tuple[Range, Range, bool]:

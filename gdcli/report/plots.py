@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import UsageError
 from gdcli.report import lettering
-from gdcli.report.plot_data import Contours, Panel, Picture, Series
+from gdcli.report.plot_data import GRAY, Contours, Panel, Picture, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SUFFIXES = ("png", "svg", "pdf")
 INSTALL = "pip install 'gdcli[plot]'"
 _TITLE_ROOM = 0.94  # of the width
+_CHARACTERS = 13.0  # of a legend, on an inch
 SIZE, TALL, TALLEST, DPI = (6.4, 4.8), (6.4, 5.6), (6.4, 7.2), 120
 
 _METADATA: dict[str, dict[str, None]] = {
@@ -78,12 +79,17 @@ def missing(what: str, library: str) -> UsageError:
     return UsageError(f"{what} needs {library}, which is not installed", f"install it: {INSTALL}")
 
 
-def draw(picture: Picture, suffix: str) -> bytes:
-    """Return the picture as the bytes of a file of the kind ``suffix``: png, svg or pdf."""
+def draw(
+    picture: Picture, suffix: str, size: tuple[float, float] | None = None, dpi: int | None = None
+) -> bytes:
+    """Return the picture as the bytes of a file of the kind ``suffix``: png, svg or pdf.
+
+    ``size`` is in inches (None: what suits the picture), ``dpi`` the dots of an inch.
+    """
     with _plain_matplotlib():
-        figure = _figure(picture)
+        figure = _figure(picture, size)
         file = BytesIO()
-        figure.savefig(file, format=suffix, dpi=DPI, metadata=_METADATA[suffix])
+        figure.savefig(file, format=suffix, dpi=dpi or DPI, metadata=_METADATA[suffix])
     return file.getvalue()
 
 
@@ -102,20 +108,20 @@ def _plain_matplotlib() -> Iterator[None]:
         yield
 
 
-def _figure(picture: Picture) -> Figure:
+def _figure(picture: Picture, size: tuple[float, float] | None = None) -> Figure:
     from matplotlib.figure import Figure
 
     if isinstance(picture, Contours):
-        figure = Figure(figsize=_size(picture))
+        figure = Figure(figsize=size or _size(picture))
         axes = figure.add_subplot()
         _contours(figure, axes, picture)
         series: Sequence[Series] = picture.series
     else:
-        figure = Figure(figsize=(SIZE, TALL, TALLEST)[min(3, len(picture.panels)) - 1])
+        figure = Figure(figsize=size or (SIZE, TALL, TALLEST)[min(3, len(picture.panels)) - 1])
         _panels(figure, picture.panels)
         series = [s for panel in picture.panels for s in panel.series]
-    words, size = lettering.title(picture.title, _TITLE_ROOM * 72.0 * figure.get_figwidth())
-    figure.suptitle(words, fontsize=size)
+    words, points = lettering.title(picture.title, _TITLE_ROOM * 72.0 * figure.get_figwidth())
+    figure.suptitle(words, fontsize=points)
     _legend(figure, series)
     return figure
 
@@ -178,7 +184,9 @@ def _panel(axes: Axes, panel: Panel) -> None:
         axes.set_xlim(panel.xlim)
     if panel.ylim is not None:
         axes.set_ylim(panel.ylim)
-    if panel.whole:
+    if panel.signed:
+        axes.axhline(0.0, color=GRAY, linewidth=1.2, linestyle="--", zorder=2.5)
+    if panel.whole and not panel.xlog:
         from matplotlib.ticker import MaxNLocator
 
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -203,7 +211,7 @@ def _mark_floor(axes: Axes, floor: float) -> None:
     labels = ["0", *(f"$10^{{{power}}}$" for power in shown[1:])]
     axes.set_yticks([10.0**power for power in shown], labels)
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.axhline(10.0 ** (low + 0.5), color="#7F7F7F", linewidth=0.9, linestyle=(0, (1, 3)))
+    axes.axhline(10.0 ** (low + 0.5), color=GRAY, linewidth=0.9, linestyle=(0, (1, 3)))
 
 
 def _legend(figure: Figure, series: Sequence[Series]) -> None:
@@ -216,7 +224,7 @@ def _legend(figure: Figure, series: Sequence[Series]) -> None:
     if not labels:
         return
     longest = max(map(len, labels))
-    room = max(1, min(4, 84 // (longest + 6)))
+    room = max(1, min(4, int(_CHARACTERS * figure.get_figwidth()) // (longest + 6)))
     rows = -(-len(labels) // room)
     written = list(map(lettering.legend, labels))
     figure.legend(handles, written, loc="outside lower center", ncols=-(-len(labels) // rows))
@@ -250,6 +258,10 @@ def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
             bar.outline.set_visible(False)
     for above, s in enumerate(picture.series):
         _series(axes, s, above)
+    if picture.xlog:
+        axes.set_xscale("log")
+    if picture.ylog:
+        axes.set_yscale("log")
     axes.set_xlim(picture.xs[0], picture.xs[-1])
     axes.set_ylim(picture.ys[0], picture.ys[-1])
     if picture.equal:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from math import hypot, inf, isfinite, nan
 from typing import NamedTuple
 
+from gdcli.errors import UsageError
 from gdcli.report.faults import columns, harmless, shorten
 from gdcli.report.numbers import amount, short
 from gdcli.report.plot_data import (
@@ -23,6 +24,7 @@ from gdcli.report.plot_data import (
     Courses,
     Panel,
     Point,
+    Scale,
     Series,
     Title,
     Values,
@@ -49,7 +51,8 @@ class Run(NamedTuple):
     """A path with its answer: the place (None: it runs off without end), the value, a word for it (``minimum``).
 
     ``gap`` is how much the value may still fall, ``bounds`` has (lower, upper) of each coordinate where there are any.
-    ``followed`` tells that the points are its path, and not its ends alone.
+    ``followed`` tells that the points are its path, and not its ends alone. ``log`` has the letters of the axes that
+    are asked to be logarithmic.
     """
 
     title: Title
@@ -62,6 +65,7 @@ class Run(NamedTuple):
     gap: float = 0.0
     bounds: tuple[tuple[float, float], ...] = ()
     followed: bool = True
+    log: str = ""
 
 
 def title(expression: str, more: str = "") -> Title:
@@ -78,10 +82,13 @@ def title(expression: str, more: str = "") -> Title:
 
 
 def curve(run: Run, values: Values) -> Chart:
-    """Return the curve around the path, the iterates on it, and tangents at some of them."""
+    """Return the curve around the path, the iterates on it, and tangents at some of them where they are straight."""
     end = None if run.answer is None else run.answer[0]
-    low, high = padded(*window([p.place[0] for p in run.points], end))
-    xs = spaced(low, high, CURVE_POINTS)
+    (scale,) = _scales(run)
+    places = [scale.to(p.place[0]) for p in run.points]
+    ends = padded(*window(places, None if end is None else scale.to(end)))
+    xs = [scale.back(x) for x in spaced(*ends, CURVE_POINTS)]
+    low, high = xs[0], xs[-1]
     ys = finite(values([(x,) for x in xs]))
     on_path = [p for p in run.points if low <= p.place[0] <= high and isfinite(p.value)]
     bottom, top = _heights([y for y in ys if isfinite(y)], [p.value for p in on_path])
@@ -90,7 +97,7 @@ def curve(run: Run, values: Values) -> Chart:
     if run.bounds:
         walls = [w for w in run.bounds[0] if low <= w <= high]
         series.append(_bounds([(w, y) for w in walls for y in (bottom, top, nan)]))
-    tangents = _tangents(on_path, high - low, top - bottom)
+    tangents = [] if run.log else _tangents(on_path, high - low, top - bottom)
     if tangents:
         label = "tangent" if len(tangents) == 3 else "tangents"
         series.append(joined(tangents)._replace(label=label, ink=ORANGE, width=1.5, detail=True))
@@ -110,6 +117,24 @@ def curve(run: Run, values: Values) -> Chart:
     )
     panel = Panel(series, name, "value", xlim=(low, high), ylim=(bottom, top))
     return Chart(run.title, (panel,), _course(run))
+
+
+def _scales(run: Run) -> list[Scale]:
+    ends = [] if run.answer is None else [run.answer]
+    return scales_of(run.log, run.names, [*(p.place for p in run.points), *ends])
+
+
+def scales_of(log: str, names: Sequence[str], places: Sequence[Sequence[float]]) -> list[Scale]:
+    """Return a scale for each coordinate. Raises UsageError where these places have none on a logarithmic axis."""
+    scales = [Scale(letter in log) for letter in "xy"[: len(names)]]
+    for i, (letter, name, scale) in enumerate(zip("xy", names, scales, strict=False)):
+        outside = [place[i] for place in places if not place[i] > 0.0]
+        if scale.log and outside:
+            raise UsageError(
+                f"--log {letter} needs numbers above 0, and {name} = {short(outside[0], 4)} is on the path",
+                f"leave {letter} out",
+            )
+    return scales
 
 
 def _course(run: Run) -> Courses:
@@ -180,19 +205,25 @@ def _bounds(walls: Sequence[tuple[float, float]]) -> Series:
 
 def contours(run: Run, values: Values, resolution: int) -> Contours:
     """Return the contours around the path; what runs off to infinity is cut at the edge of the picture."""
-    columns_of = list(zip(*(p.place for p in run.points), strict=True))
-    ends = (None, None) if run.answer is None else run.answer
+    scales = _scales(run)
+    columns_of = [
+        list(map(scale.to, column))
+        for scale, column in zip(scales, zip(*(p.place for p in run.points), strict=True), strict=True)
+    ]
+    ends = [None, None] if run.answer is None else [s.to(v) for s, v in zip(scales, run.answer, strict=True)]
     x, y, equal = common_scale(*(window(c, end) for c, end in zip(columns_of, ends, strict=True)))
     path = cut(columns_of[0], columns_of[1], x, y)
     line = joined(path)._replace(
         label=_iterations(run), ink=VERMILLION, shape="o", size=4.0, width=1.5, marked=apart(path, x, y, NEAR)
     )
-    walls = [_bounds(_walls(run.bounds, x, y))] if run.bounds else []
-    start = run.points[0].place
-    end = None if run.answer is None else (run.answer[0], run.answer[1])
-    marks = _ends(run, (start[0], start[1]), end, [x[1] - x[0], y[1] - y[0]])
+    bounds = [(scale.to(low), scale.to(high)) for scale, (low, high) in zip(scales, run.bounds, strict=False)]
+    walls = [_bounds(_walls(bounds, x, y))] if bounds else []
+    start = columns_of[0][0], columns_of[1][0]
+    end = None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
+    spans = [scale.back(high) - scale.back(low) for scale, (low, high) in zip(scales, (x, y), strict=True)]
+    marks = _ends(run, start, end, spans)
     drawn = height_map(
-        run.title, run.names, x, y, equal, [*walls, line, *marks], run.sign, values, resolution
+        run.title, run.names, x, y, equal, [*walls, line, *marks], run.sign, values, resolution, scales
     )
     return drawn._replace(courses=_course(run))
 
@@ -224,11 +255,22 @@ def height_map(
     sign: int,
     values: Values,
     resolution: int,
+    scales: Sequence[Scale] = (Scale(False), Scale(False)),
 ) -> Contours:
-    xs, ys = spaced(*x, resolution), spaced(*y, resolution)
+    """Return the contours over these ranges; ranges and series are given on ``scales``, one scale an axis."""
+    xs, ys = (
+        list(map(scale.back, spaced(*ends, resolution))) for scale, ends in zip(scales, (x, y), strict=True)
+    )
     flat = finite(values([(a, b) for b in ys for a in xs]))
     rows = [flat[j * resolution : (j + 1) * resolution] for j in range(resolution)]
-    return Contours(title, names[0], names[1], xs, ys, rows, levels(flat, sign), series, (), sign, equal)
+    logs = [scale.log for scale in scales]
+    placed = [
+        s._replace(xs=list(map(scales[0].back, s.xs)), ys=list(map(scales[1].back, s.ys))) for s in series
+    ]
+    heights = levels(flat, sign)
+    return Contours(
+        title, names[0], names[1], xs, ys, rows, heights, placed, (), sign, equal and not any(logs), *logs
+    )
 
 
 # -- more variables ----------------------------------------------------------------------------------------------

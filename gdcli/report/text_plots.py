@@ -30,6 +30,7 @@ from gdcli.report.plot_data import (
     Place,
     Series,
     padded,
+    spaced,
 )
 from gdcli.report.sparkline import BLOCKS, Bars, sparkline
 
@@ -62,6 +63,8 @@ def draw(picture: Picture, width: int, colour: bool, bars: Bars = BLOCKS) -> str
             picture.series,
             picture.xlabel,
             picture.ylabel,
+            picture.xlog,
+            picture.ylog,
             xlim=(picture.xs[0], picture.xs[-1]),
             ylim=(picture.ys[0], picture.ys[-1]),
         )
@@ -103,6 +106,10 @@ def _panel(
     known = [dot for dots, *_ in layers for dot in dots]
     xlim = _limits([x for x, _ in known], panel.xlim, panel.xlog)
     ylim = _limits([y for _, y in known], panel.ylim, panel.ylog)
+    if panel.signed:
+        layers.insert(
+            0, ([(x, 0.0) for x in spaced(*xlim, 2 * width)], "braille" if unicode else "-", GRAY, "")
+        )
     inside = [
         ([(x, y) for x, y in dots if xlim[0] <= x <= xlim[1] and ylim[0] <= y <= ylim[1]], mark, ink)
         for dots, mark, ink, _ in layers
@@ -217,7 +224,7 @@ def _outlines(picture: Contours) -> Dots:
             if not (isnan(here) or isnan(row[i + 1]) or isnan(above[i])) and (
                 here != row[i + 1] or here != above[i]
             ):
-                dots.append((picture.xs[i], picture.ys[j]))
+                dots.append((_scaled(picture.xs[i], picture.xlog), _scaled(picture.ys[j], picture.ylog)))
     return dots
 
 
