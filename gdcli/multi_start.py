@@ -64,7 +64,7 @@ def _from_many(
     ended: Status | None = None
     cap = budget.TIME
     try:
-        for start in _starts(problem, starts):
+        for start in starts_of(problem, starts):
             outcome = api.solve(replace(problem, start=start), settings, keeper=keeper)
             endings[outcome.status.value] = endings.get(outcome.status.value, 0) + 1
             outcomes = [_best([*outcomes, outcome])]
@@ -152,8 +152,11 @@ def _is_same(x: Sequence[float], value: float, minimum: api.Minimum) -> bool:
     return max(abs(a - b) for a, b in zip(x, minimum.x, strict=True)) <= SAME_POINT * scale + 2.0 * blur
 
 
-def _starts(problem: Problem, count: int) -> Iterator[dict[str, Any]]:
-    """The start of the problem, then random ones with a finite value; all values are found together."""
+def starts_of(problem: Problem, count: int) -> Iterator[dict[str, Any]]:
+    """Yield the start of the problem, then random ones with a finite value, the same ones each time.
+
+    All values are found together.
+    """
     from gdcli.objective.batch import Batch
     from gdcli.objective.build import build_objective
 

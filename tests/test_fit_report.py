@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from itertools import pairwise
 from math import floor, log10
 from typing import Any
 
@@ -19,7 +20,7 @@ from gdcli.fitting.prepare import prepared
 from gdcli.fitting.request import Searched, request_from
 from gdcli.fitting.solve import solve
 from gdcli.objective.space import Space
-from gdcli.report import fit_page, fit_records, machine, plots, summary, text_plots
+from gdcli.report import fit_page, fit_records, fit_scenes, machine, plots, summary, text_plots
 from gdcli.report.numbers import pointed, thousands
 from gdcli.report.page import PLAIN, UNICODE, plain_text
 from gdcli.report.progress import Progress
@@ -220,7 +221,7 @@ def test_over_one_column_the_fit_is_a_curve() -> None:
     columns = decay()
     picture, outcome = picture_of(MODEL, columns, {"a": 1, "b": 1, "c": 0})
     top, bottom = picture.panels
-    curve, dots = top.series
+    dots, curve = top.series
     a, b, c = outcome.point.values()
     assert (top.xlabel, top.ylabel, dots.label) == ("x", "y", "200 rows")
     assert list(dots.xs) == columns["x"].tolist()
@@ -231,10 +232,40 @@ def test_over_one_column_the_fit_is_a_curve() -> None:
     assert bottom.series[0].ys == pytest.approx(columns["y"] - (a * np.exp(-b * columns["x"]) + c))
 
 
+def test_known_deviations_are_bars() -> None:
+    columns = decay() | {"s": np.linspace(0.01, 0.2, 200)}
+    picture, _ = picture_of(MODEL, columns, {"a": 1, "b": 1, "c": 0}, sigma="s")
+    for panel in picture.panels:
+        (dots,) = [s for s in panel.series if s.shape]
+        assert dots.spread == columns["s"].tolist()
+    assert not any(s.spread for panel in picture_of("y ~ a*x + b", decay())[0].panels for s in panel.series)
+    text = text_plots.draw(picture, 80, False)
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_the_curve_lies_over_many_rows_and_below_few() -> None:
+    for rows, order in ((40, ["fitted", "40 rows"]), (200, ["200 rows", "fitted"])):
+        picture, _ = picture_of("y ~ a*x + b", decay(rows))
+        assert [s.label for s in picture.panels[0].series] == order
+
+
+def test_a_column_that_spans_decades_has_a_logarithmic_axis() -> None:
+    wide = 10.0 ** np.linspace(-3, 4, 60)
+    picture, _ = picture_of("y ~ a*x/(b + x)", {"x": wide, "y": 5 * wide / (3 + wide)}, {"a": 1, "b": 1})
+    assert [panel.xlog for panel in picture.panels] == [True, True]
+    curve = next(s for s in picture.panels[0].series if s.label == "fitted")
+    assert (
+        max(b / a for a, b in pairwise(curve.xs)) < 1.1
+    )  # dense everywhere on that axis, and on a linear one
+    assert max(b - a for a, b in pairwise(curve.xs)) < 1e4 / 500
+    for even in (np.linspace(1, 1000, 60), np.append(wide, 0.0), -wide, 1.7e9 + wide):
+        assert not fit_scenes.spans_decades(even.tolist())
+
+
 def test_over_several_columns_what_was_measured_stands_against_what_is_fitted() -> None:
     columns = decay() | {"z": np.linspace(0, 1, 200)}
     picture, outcome = picture_of("y ~ a*x + b*z + c", columns)
-    line, dots = picture.panels[0].series
+    dots, line = picture.panels[0].series
     a, b, c = outcome.point.values()
     assert list(line.xs) == list(line.ys)
     assert dots.xs == pytest.approx(a * columns["x"] + b * columns["z"] + c)
@@ -255,7 +286,7 @@ def test_of_many_rows_some_are_drawn_and_counted() -> None:
 def test_labels_are_drawn_at_zero_and_one() -> None:
     columns = decay() | {"t": np.where(np.arange(200) % 3 > 0, 1.0, -1.0)}
     picture, _ = picture_of("t ~ a*x + b", columns, loss="logistic")
-    curve, dots = picture.panels[0].series
+    dots, curve = picture.panels[0].series
     assert set(dots.ys) == {0.0, 1.0}
     assert all(0 < y < 1 for y in curve.ys)
 
@@ -263,7 +294,7 @@ def test_labels_are_drawn_at_zero_and_one() -> None:
 def test_probabilities_of_several_columns_are_a_curve_over_their_logit() -> None:
     columns = decay() | {"z": np.linspace(0, 1, 200), "t": (np.arange(200) % 3 > 0) * 1.0}
     picture, outcome = picture_of("t ~ a*x + b*z + c", columns, loss="logistic")
-    curve, dots = picture.panels[0].series
+    dots, curve = picture.panels[0].series
     a, b, c = outcome.point.values()
     assert picture.panels[0].xlabel == "a*x + b*z + c"
     assert dots.xs == pytest.approx(a * columns["x"] + b * columns["z"] + c)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import exp, hypot, inf, isfinite, nan
+from math import exp, hypot, inf, isfinite, nan, sin
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from gdcli import api
 from gdcli.cli import options, plotting
 from gdcli.cli.app import run
 from gdcli.errors import DomainError, UsageError
+from gdcli.multi_start import solve_from_many
 from gdcli.objective.space import Space
 from gdcli.report import comparison_scenes, lettering, plot_data, plots, scenes, text_plots
 from gdcli.report.appearance import Appearance
 from gdcli.report.comparison_scenes import RatePath
+from gdcli.report.faults import shorten
 from gdcli.report.plot_data import Chart, Contours, Picture, Recorder, Series, Title, Typed
 from gdcli.report.sparkline import BLOCKS, LETTERS
 from gdcli.solvers.types import Counts, Evaluation, Iterate
@@ -281,7 +283,68 @@ def test_a_run_that_does_not_move_has_a_picture_too() -> None:
     assert named(picture_of("x**2+y**2", "0,0"), "0 iterations").xs == [0.0]
 
 
+def many_starts(expression: str, start: str, count: int, **more: Any) -> tuple[Any, Any]:
+    problem = api.read_problem(expression, "minimize", [start])
+    plot = plotting.RunPlot({"plot": "-", "plane": None, "log": None, "multi_start": count}, problem)
+    outcome = solve_from_many(problem, api.Settings(**more), count, [plot.recorder])
+    return plot.picture(outcome), outcome
+
+
+def test_many_starts_and_the_minima_found_are_drawn() -> None:
+    picture, outcome = many_starts("x**4+y**4-5*x**2-4*y**2+x*y+x", "1,1", 20)
+    starts, others = named(picture, "20 starts"), named(picture, "other minima")
+    assert (starts.xs[0], starts.ys[0]) == (1.0, 1.0)
+    assert len(set(starts.xs)) == 20
+    found = {tuple(m.x) for m in outcome.minima}
+    best = named(picture, "minimum")
+    assert set(zip(others.xs, others.ys, strict=True)) | {(best.xs[0], best.ys[0])} == found
+    for series in (starts, others):
+        assert all(picture.xs[0] < x < picture.xs[-1] for x in series.xs)
+        assert all(picture.ys[0] < y < picture.ys[-1] for y in series.ys)
+
+
+def test_starts_of_one_variable_lie_on_the_curve() -> None:
+    picture, outcome = many_starts("sin(3*x)+0.1*x**2", "1", 12)
+    starts, others = named(picture, "12 starts"), named(picture, "other minima")
+    for series in (starts, others):
+        assert series.ys == pytest.approx([sin(3 * x) + 0.1 * x**2 for x in series.xs])
+    assert len(others.xs) == len(outcome.minima) - 1
+
+
+def test_the_minima_of_more_variables_are_steps() -> None:
+    picture, outcome = many_starts("sum(v**4-5*v**2+v)", "v=ones(3)", 30)
+    steps = picture.panels[-1]
+    assert (steps.ylabel, steps.own) == ("minimum reached", True)
+    assert steps.series[0].ys == sorted(m.value for m in outcome.minima for _ in range(m.starts))
+
+
 # -- comparisons ---------------------------------------------------------------------------------------------------
+
+
+def test_rates_on_one_line_stand_side_by_side() -> None:
+    lines = [s for s in rates_of("x**2 + y**2", "-1,1", rates=(10.0, 1.1, 1.0, 0.1, 0.01)).series if s.width]
+    shifts = [s.shift for s in lines]
+    assert len(set(shifts)) == 5
+    assert all(x == pytest.approx(y) for x, y in shifts)  # across the diagonal
+    assert sum(x for x, _ in shifts) == pytest.approx(0.0)
+    crooked = rates_of("x**2 + 10*y**2", "-9,1.5", rates=(0.09, 0.03))
+    assert not any(any(s.shift) for s in crooked.series)
+
+
+def test_what_diverges_does_not_set_the_range() -> None:
+    (panel,) = rates_of("x**4", "2", rates=(0.1, 0.3)).panels
+    assert panel.ylim[1] < 100.0  # the start is at 16
+    losses = lambda wild: comparison_scenes.batch_losses(  # noqa: E731
+        Title("t"),
+        [
+            comparison_scenes.BatchPath("1", [(0, 5.0), (9, 1e9)], wild),
+            comparison_scenes.BatchPath("all", [(0, 5.0), (9, 2.0)]),
+        ],
+        1,
+        None,
+    )
+    assert losses(True).panels[0].ylim[1] < 6.0
+    assert losses(False).panels[0].ylim is None
 
 
 def test_each_rate_has_its_path_and_its_colour() -> None:
@@ -535,6 +598,8 @@ SCENES: dict[str, Callable[[], Picture]] = {
     "nothing": lambda: errors_of("abs(x)", x=0.0),
     "estimate": lambda: estimate_of("x**2", -10.0, 10.0),
     "logarithmic": lambda: picture_of("log(x)**2 + (log(y) - 5)**2", "x=1e-3,y=1", log="xy"),
+    "many starts": lambda: many_starts("x**4+y**4-5*x**2-4*y**2+x*y+x", "1,1", 20)[0],
+    "steps": lambda: many_starts("sum(v**4-5*v**2+v)", "v=ones(3)", 30)[0],
     "linear rates": lambda: Appearance(log="").of(rates_of("x**2 + y**2 + z**4", "-9,1,1", rates=MANY))[0],
 }
 
@@ -780,13 +845,41 @@ def test_pictures_in_text_fit(name: str, width: int) -> None:
     picture = SCENES[name]()
     text = text_plots.draw(picture, width, colour=False)
     title, *lines = text.splitlines()
-    assert title.strip() == picture.title.text
+    assert title.strip() == shorten(picture.title.text, width)
     assert len(lines) > (18 if name != "nothing" else 0)
     assert all(len(line) <= width for line in lines)
     assert "\x1b" not in text
     assert text_plots.draw(picture, width, colour=False) == text
     letters = text_plots.draw(picture, width, False, LETTERS)
     assert letters.isascii()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_axes_in_text_have_three_ticks_at_least(width: int) -> None:
+    pytest.importorskip("plotext")
+    for name, make in SCENES.items():
+        picture = make()
+        if name == "nothing":
+            continue
+        text = text_plots.draw(picture, width, colour=False, lines=24)
+        assert text.count("\n") <= 24 or len(getattr(picture, "panels", ())) > 1, name
+        frames = [line for line in text.splitlines() if "└" in line]
+        assert all(line.count("┬") >= 3 for line in frames), (name, text)
+        for box in text.split("┌")[1:]:
+            assert box.partition("└")[0].count("┤") >= 3, (name, text)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_ticks_are_round_and_three_at_least(log: bool) -> None:
+    for low, high in ((0.0, 5.0), (-3.1, 3.9), (2.0, 2.2), (1e5, 1.0001e5), (-300.0, 300.0), (0.1, 0.9)):
+        if log and high > 400:
+            continue
+        places, labels = text_plots._ticks(low, high, log, 3, 8)
+        assert 3 <= len(places) <= 8, (low, high, log)
+        assert all(low <= place <= high for place in places)
+        for place, label in zip(places, labels, strict=True):
+            assert float(label) == pytest.approx(10.0**place if log else place, rel=1e-5, abs=1e-12)
+    assert text_plots._ticks(1.0, 1.0, False, 3, 8) == ([1.0], ["1"])
 
 
 def test_text_shows_start_end_and_path() -> None:

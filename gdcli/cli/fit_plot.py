@@ -51,7 +51,7 @@ class FitPlot:
         seen = look(self._ready, outcome.run.best.at.x)
         what = harmless(" ".join(outcome.problem.expression.partition("~")[0].split()))
         over = None if seen.column is None else harmless(shorten(seen.column, 60))
-        return Rows(what, seen.measured, seen.fitted, seen.rows, over, seen.places, seen.curve)
+        return Rows(what, seen.measured, seen.fitted, seen.rows, over, seen.places, seen.curve, seen.sigma)
 
 
 def _epochs(outcome: FitOutcome) -> Any:

@@ -145,10 +145,12 @@ def check_look(values: Mapping[str, Any]) -> None:
 def _in_text(picture: Picture, stream: TextIO) -> None:
     from gdcli.report import text_plots
     from gdcli.report.sparkline import bars_of
-    from gdcli.report.tables import is_terminal, width_of
+    from gdcli.report.tables import is_terminal, lines_of, width_of
 
     colour = is_terminal(stream) and not os.environ.get("NO_COLOR")
-    stream.write("\n" + text_plots.draw(picture, width_of(stream), colour, bars_of(stream)))
+    high = lines_of(stream)
+    lines = high - 2 if high else text_plots.LINES  # one is empty, and the next has the prompt
+    stream.write("\n" + text_plots.draw(picture, width_of(stream), colour, bars_of(stream), lines))
 
 
 def text_stream(values: dict[str, Any]) -> TextIO:
@@ -253,6 +255,7 @@ class RunPlot:
         sign = -1 if problem.sense == "maximize" else 1
         self.recorder: Recorder = Recorder(sign, self._which)
         self._log = log_axes(values) or ""
+        self._problem, self._many = problem, bool(values.get("multi_start"))
 
     def picture(self, outcome: Outcome) -> Picture:
         """Return the picture."""
@@ -276,6 +279,7 @@ class RunPlot:
             bounds=_bounds_of(outcome.problem, self._space, self._which),
             followed=bool(self.recorder.points()),
             log=self._log,
+            **self._searched(outcome),
         )
         if not self._which:
             return scenes.progress(run)
@@ -283,6 +287,26 @@ class RunPlot:
         if len(self._which) == 1:
             return scenes.curve(run, sample)
         return scenes.contours(run, sample, resolution(self._space.size))
+
+    def _searched(self, outcome: Outcome) -> dict[str, Any]:
+        """The starts and the minima of a search from many, where the picture has a place for them.
+
+        In a plane of more variables it has none: they lie in other planes.
+        """
+        from gdcli.report.scenes import Found
+
+        if not outcome.minima or 0 < len(self._which) < self._space.size:
+            return {}
+        found = [Found(tuple(m.x[i] for i in self._which), m.value, m.starts) for m in outcome.minima]
+        if not self._which:
+            return {"minima": found}
+        starts: list[tuple[float, ...]] = []
+        if self._many:  # of a stored answer they are not known
+            from gdcli.multi_start import starts_of
+
+            flat = (self._space.flatten(start) for start in starts_of(self._problem, outcome.starts))
+            starts = [tuple(float(x[i]) for i in self._which) for x in flat]
+        return {"minima": found[1:], "starts": starts}
 
     def _points(self, outcome: Outcome) -> list[Point]:
         # Of many starts an interrupted one was not observed.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 MOST = 3000  # points of a picture
 CURVE = 601  # places along its curve
+_DECADE = 10.0
 
 
 class Held:
@@ -44,7 +45,8 @@ def fitted_and_measured(prepared: Prepared, objective: RowObjective, x: Any) -> 
 class Look(NamedTuple):
     """Some rows of a fit: measured and fitted, and the column (or logit) that a curve is drawn over, None for none.
 
-    ``rows`` is how many rows there are. ``curve`` has the places along the column and what the model says there.
+    ``rows`` is how many rows there are. ``curve`` has the places along the column and what the model says there,
+    ``sigma`` the standard deviation of each of the rows (empty: not known).
     """
 
     measured: list[float]
@@ -53,6 +55,7 @@ class Look(NamedTuple):
     places: list[float]
     rows: int
     curve: tuple[list[float], list[float]]
+    sigma: list[float]
 
 
 def look(prepared: Prepared, x: Any) -> Look:
@@ -66,13 +69,15 @@ def look(prepared: Prepared, x: Any) -> Look:
         chosen = np.sort(random.choice(data.rows, MOST, replace=False, shuffle=False))
     over = drawn_over(prepared)
     objective = RowObjective(row, data)
-    measured, fitted, places = [], [], []
+    measured, fitted, places, sigma = [], [], [], []
     ends = np.array([np.inf, -np.inf])
     looks = zip(data.chunks(PIECE), fitted_and_measured(prepared, objective, x), strict=True)
     for (first, arrays), (says, seen) in looks:
         here = chosen[np.searchsorted(chosen, first) : np.searchsorted(chosen, first + len(seen))] - first
         fitted += says[here].tolist()
         measured += seen[here].tolist()
+        if prepared.problem.sigma is not None:
+            sigma += arrays[tuple(data.names).index(prepared.problem.sigma)][here].tolist()
         if over is not None:
             column = arrays[tuple(data.names).index(over)]
             places += column[here].tolist()
@@ -83,7 +88,7 @@ def look(prepared: Prepared, x: Any) -> Look:
         over, places, curve = _over_logit(prepared.problem.expression, np.array(fitted))
     else:
         curve = [], []
-    return Look(measured, fitted, over, places, data.rows, curve)
+    return Look(measured, fitted, over, places, data.rows, curve, sigma)
 
 
 def _over_logit(model: str, chances: Any) -> tuple[str, list[float], tuple[list[float], list[float]]]:
@@ -112,7 +117,9 @@ def _curve(prepared: Prepared, x: Any, over: str, low: float, high: float) -> tu
     import numpy as np
 
     places = np.linspace(low, high, CURVE)
+    if low > 0.0 and high > _DECADE * low:  # dense enough on a logarithmic axis, too
+        places = np.unique(np.concatenate([places, np.geomspace(low, high, CURVE)]).clip(low, high))
     held = Held(prepared.row.columns)
-    held.put([places if name == over else np.ones(CURVE) for name in held.names])
+    held.put([places if name == over else np.ones(len(places)) for name in held.names])
     pieces = RowObjective(prepared.row, held).pieces("fitted", x)
     return places.tolist(), [v for _, values in pieces for v in values[0].tolist()]

@@ -151,5 +151,9 @@ def picture(ready: Prepared, compared: Compared) -> Chart:
     from gdcli.report.comparison_scenes import BatchPath, batch_losses
 
     sign, lowest = _sign(ready), compared.found.lowest
-    paths = [BatchPath(run.name, run.course) for run in compared.found.runs if run.course]
+    paths = [
+        BatchPath(run.name, run.course, _status(run) == "diverged")
+        for run in compared.found.runs
+        if run.course
+    ]
     return batch_losses(scenes.title(ready.problem.expression), paths, sign, lowest)

@@ -17,6 +17,7 @@ from gdcli.report.plot_data import (
     Chart,
     Contours,
     Panel,
+    Range,
     Series,
     Title,
     Values,
@@ -25,6 +26,8 @@ from gdcli.report.plot_data import (
     cut,
     decades,
     finite,
+    padded,
+    side_by_side,
     window,
 )
 from gdcli.report.scenes import MARKED, NEAR, above, gaps, height_map, joined, place_text, positive, scales_of
@@ -69,13 +72,15 @@ def rate_contours(
     x, y, equal = common_scale(
         *(window(c, e) for c, e in zip(zip(*shown_places, strict=True), ends, strict=True))
     )
+    ways = [cut([a for a, _ in places], [b for _, b in places], x, y) for places in places_of]
     lines = []
-    for number, (p, places) in enumerate(zip(paths, places_of, strict=True)):
-        shown = cut([a for a, _ in places], [b for _, b in places], x, y)
+    shifts = side_by_side(ways, x, y)
+    for number, (p, way, shift) in enumerate(zip(paths, ways, shifts, strict=True)):
         # Paths that lie on each other: the first is the broadest, so that all can be seen.
-        width = 1.4 + 0.5 * min(4, len(paths) - 1 - number)
-        line = _styled(joined(shown), number, p)._replace(width=width, shape=SHAPES[number % len(SHAPES)])
-        lines.append(line._replace(size=4.0 + width, marked=apart(shown, x, y, 2.0 * NEAR)))
+        width = 1.6 if any(map(any, shifts)) else 1.4 + 0.5 * min(4, len(paths) - 1 - number)
+        line = _styled(joined(way), number, p)._replace(width=width, shape=SHAPES[number % len(SHAPES)])
+        marked = apart(way, x, y, 2.0 * NEAR)
+        lines.append(line._replace(size=4.0 + width, marked=marked, shift=shift))
     told = f"start {place_text(names, first)}"
     lines.append(Series([start[0]], [start[1]], told, BLACK, "o", 0.0, 11.0, hollow=True))
     drawn = height_map(title, names, x, y, equal, lines, sign, values, resolution, scales)
@@ -93,6 +98,19 @@ def _styled(series: Series, number: int, path: RatePath) -> Series:
 _GROWN, _GONE = 1e3, 1e-16  # a gap this many times that of the start is out of the picture
 
 
+def _heights(curves: Sequence[Sequence[float]], wild: Sequence[bool], first: float) -> Range | None:
+    """Return the range of a logarithmic axis for these gaps; None: there is no way to tell.
+
+    The ``wild`` ones, which diverge, are shown as far as the others reach, and where there are no others for a while.
+    """
+    known = [[gap for gap in curve if isfinite(gap)] for curve in curves]
+    calm = [gap for gaps, is_wild in zip(known, wild, strict=True) if not is_wild for gap in gaps]
+    shown = calm or [gap for gaps in known for gap in gaps]
+    if not shown or not isfinite(first):
+        return None
+    return decades(max(min(shown), _GONE * first), min(max(*shown, first), _GROWN * first))
+
+
 def rate_values(title: Title, paths: Sequence[RatePath], sign: int, best: float) -> Chart:
     """Return the value above the best (of the minimised function) against the step, a curve for each rate."""
     best = min([best, *(sign * v for p in paths for v in p.values if isfinite(v))])
@@ -101,13 +119,9 @@ def rate_values(title: Title, paths: Sequence[RatePath], sign: int, best: float)
         ys = gaps(p.values, sign, best)
         marks = SHAPES[number % len(SHAPES)] if len(ys) <= MARKED else ""
         lines.append(_styled(Series(range(len(ys)), ys, shape=marks, size=3.5), number, p))
-    shown = [gap for line in lines for gap in line.ys if isfinite(gap)]
     first = positive(sign * paths[0].values[0] - best)
-    ylim = None
-    if shown and isfinite(first):
-        low, high = max(min(shown), _GONE * first), min(max(shown), _GROWN * first)
-        ylim = decades(low, high)
-    log = bool(shown)
+    ylim = _heights([line.ys for line in lines], [p.verdict == "diverges" for p in paths], first)
+    log = any(isfinite(gap) for line in lines for gap in line.ys)
     if not log:
         lines = [line._replace(ys=finite(p.values)) for line, p in zip(lines, paths, strict=True)]
     panel = Panel(lines, "step", above(sign) if log else "value", ylog=log, ylim=ylim, whole=True)
@@ -122,6 +136,7 @@ class BatchPath(NamedTuple):
 
     name: str
     course: Sequence[tuple[int, float]]
+    diverged: bool = False
 
 
 def batch_losses(title: Title, paths: Sequence[BatchPath], sign: int, lowest: float | None) -> Chart:
@@ -143,12 +158,16 @@ def batch_losses(title: Title, paths: Sequence[BatchPath], sign: int, lowest: fl
         marks = SHAPES[number % len(SHAPES)] if len(ys) <= MARKED else ""
         series.append(line._replace(shape=marks, size=3.5, dashed=number >= len(CYCLE)))
     what = f"mean loss {'below its maximum' if sign < 0 else 'above its minimum'}" if log else "mean loss"
-    first = [positive(path.course[0][1] - lowest) for path in paths] if lowest is not None else []
-    shown = [y for line in series for y in line.ys if isfinite(y)]
-    ylim = None
-    if log and shown and first and isfinite(first[0]):  # not the whole way of a size that diverges
-        ylim = decades(max(min(shown), _GONE * first[0]), min(max(shown), _GROWN * first[0]))
-    panel = Panel(series, "rows visited", what, ylog=log and bool(shown), ylim=ylim, whole=True)
+    wild = [path.diverged for path in paths]
+    if lowest is not None:
+        ylim = _heights([line.ys for line in series], wild, positive(paths[0].course[0][1] - lowest))
+    else:
+        calm = [
+            y for line, is_wild in zip(series, wild, strict=True) if not is_wild for y in line.ys if y == y
+        ]
+        ylim = padded(min(calm), max(calm)) if calm and any(wild) else None
+    log = log and any(isfinite(y) for line in series for y in line.ys)
+    panel = Panel(series, "rows visited", what, ylog=log, ylim=ylim, whole=True)
     return Chart(title, (panel,), [(line.label, line.ys) for line in series])
 
 

@@ -16,14 +16,17 @@ from gdcli.report.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel,
 from gdcli.report.scenes import positive
 
 FITTED = "fitted"
-FEW = 300
+FEW = 60  # dots that find room beside each other
+_DECADES = 100.0  # two decades at least
+_TOGETHER = 0.05  # of the axis; numbers that are even on a logarithmic axis stand so from 2.6 decades on
 _DECADE = 10.0  # losses that differ by more are drawn on a logarithmic scale
 
 
 class Rows(NamedTuple):
     """Some of ``total`` rows: measured and fitted; over a ``column`` (None: there is none for a curve) at ``places``.
 
-    ``curve`` has places along the column and what the model says there. ``what`` is the left side of the model.
+    ``curve`` has places along the column and what the model says there. ``what`` is the left side of the model,
+    ``sigma`` the standard deviation of each row (empty: not known).
     """
 
     what: str
@@ -33,6 +36,7 @@ class Rows(NamedTuple):
     column: str | None
     places: Sequence[float]
     curve: tuple[Sequence[float], Sequence[float]]
+    sigma: Sequence[float] = ()
 
 
 class Epochs(NamedTuple):
@@ -46,6 +50,8 @@ class Epochs(NamedTuple):
 def picture(title: Title, rows: Rows | None, epochs: Epochs | None) -> Chart:
     """Return the picture of what there is to show; one of the two there must be."""
     panels = [] if rows is None else [_points(rows), _residuals(rows)]
+    if rows is not None and rows.column is not None and spans_decades(rows.places):
+        panels = [panel._replace(xlog=True) for panel in panels]
     courses = [] if rows is None else [("residual", _left_over(rows))]
     if epochs is not None:
         panels.append(_epochs(epochs)._replace(own=rows is not None))
@@ -54,7 +60,7 @@ def picture(title: Title, rows: Rows | None, epochs: Epochs | None) -> Chart:
 
 
 def _points(rows: Rows) -> Panel:
-    dots = Series(_places(rows), finite(rows.measured), _shown(rows), BLUE, "o", 0.0, _size(rows))
+    dots = _dots(rows, finite(rows.measured))._replace(label=_shown(rows))
     if rows.column is not None:
         curve = Series(rows.curve[0], finite(rows.curve[1]), FITTED, VERMILLION, width=2.0)
         return Panel(_stacked(dots, curve), rows.column, rows.what, height=2.0)
@@ -64,14 +70,34 @@ def _points(rows: Rows) -> Panel:
     return Panel(_stacked(dots, line), FITTED, rows.what, height=2.0)
 
 
+def _dots(rows: Rows, heights: Sequence[float]) -> Series:
+    """The rows at these heights: the more there are, the smaller and paler."""
+    count = len(rows.measured)
+    size, alpha = (5.0, 1.0) if count <= 100 else (3.5, 1.0) if count <= 600 else (2.2, 0.5)
+    dots = Series(_places(rows), heights, ink=BLUE, shape="o", width=0.0, size=size, alpha=alpha)
+    return dots._replace(spread=rows.sigma or None)
+
+
+def spans_decades(places: Sequence[float]) -> bool:
+    """Tell whether positive numbers span decades so that half of them would stand together on a linear axis."""
+    known = sorted(filter(isfinite, places))
+    if len(known) < 2 or not 0.0 < known[0] <= known[-1] / _DECADES:
+        return False
+    return known[len(known) // 2] - known[0] < _TOGETHER * (known[-1] - known[0])
+
+
 def _stacked(dots: Series, line: Series) -> tuple[Series, Series]:
     """Few dots lie on the line, which would hide them; many lie below it, as they would hide the line."""
     return (line, dots) if len(dots.xs) <= FEW else (dots, line)
 
 
 def _residuals(rows: Rows) -> Panel:
-    dots = Series(_places(rows), _left_over(rows), ink=BLUE, shape="o", width=0.0, size=_size(rows))
-    return Panel((dots,), FITTED if rows.column is None else rows.column, "residual", signed=True)
+    return Panel(
+        (_dots(rows, _left_over(rows)),),
+        FITTED if rows.column is None else rows.column,
+        "residual",
+        signed=True,
+    )
 
 
 def _places(rows: Rows) -> list[float]:
@@ -86,11 +112,6 @@ def _shown(rows: Rows) -> str:
     """How many rows are drawn."""
     shown = len(rows.measured)
     return amount(shown, "row") if shown == rows.total else f"{shown} of {rows.total} rows"
-
-
-def _size(rows: Rows) -> float:
-    """The size of a dot: many are small."""
-    return 5.0 if len(rows.measured) <= 100 else 3.5 if len(rows.measured) <= 600 else 2.2
 
 
 def _epochs(epochs: Epochs) -> Panel:

@@ -40,7 +40,8 @@ class Series(NamedTuple):
     """Points, joined by a line unless ``width`` is 0, each with a ``shape`` (a letter of matplotlib, or none).
 
     A point that is not finite is a gap. ``label`` names it in the legend, ``marked`` the points that have a shape
-    (None: all). A ``detail`` is too fine for a picture in text.
+    (None: all). A ``detail`` is too fine for a picture in text. ``spread`` is half the length of a bar at each point.
+    In a file the whole is moved by ``shift``, to the right and up, in points.
     """
 
     xs: Sequence[float]
@@ -54,6 +55,9 @@ class Series(NamedTuple):
     hollow: bool = False
     marked: Sequence[int] | None = None
     detail: bool = False
+    alpha: float = 1.0
+    spread: Sequence[float] | None = None
+    shift: tuple[float, float] = (0.0, 0.0)
 
 
 class Panel(NamedTuple):
@@ -341,6 +345,36 @@ def apart(path: Sequence[Place], x: Range, y: Range, least: float) -> list[int]:
         if not marked or hypot((a - c) / wide, (b - d) / high) >= least:
             marked.append(i)
     return marked
+
+
+_ON = 0.01  # of the width of the picture: what is nearer to a line lies on it
+_SHIFT = 2.6  # points between the middles of paths side by side
+
+
+def side_by_side(paths: Sequence[Sequence[Place]], x: Range, y: Range) -> list[Place]:
+    """Return how far to shift each path, in points, so that those on one straight line do not hide each other.
+
+    All begin at the same place. Descent leaves a line only where the curvature varies, so on round valleys and along
+    axes all rates go to and fro on the same one.
+    """
+    wide, high = (x[1] - x[0]) or 1.0, (y[1] - y[0]) or 1.0
+    a, b = paths[0][0]
+    ways = [[((p - a) / wide, (q - b) / high) for p, q in path] for path in paths]
+    u, v = max((place for way in ways for place in way), key=lambda place: hypot(*place))
+    length = hypot(u, v)
+    if not length:
+        return [(0.0, 0.0)] * len(paths)
+    off = -v / length, u / length
+    straight = [
+        k
+        for k, way in enumerate(ways)
+        if all(abs(p * off[0] + q * off[1]) < _ON for p, q in way) and len(way) > 1
+    ]
+    shifts = [(0.0, 0.0)] * len(paths)
+    for order, k in enumerate(straight):
+        far = _SHIFT * (order - (len(straight) - 1) / 2.0)
+        shifts[k] = far * off[0], far * off[1]
+    return shifts
 
 
 def rounded(value: float, span: float, digits: int = 4) -> float:

@@ -134,7 +134,7 @@ def _panels(figure: Figure, panels: Sequence[Panel]) -> None:
         if not panel.own:
             axes.sharex(rows[0])
     for axes, panel in zip(rows, panels, strict=True):
-        _panel(axes, panel)
+        _panel(figure, axes, panel)
     for axes, below in zip(rows, panels[1:], strict=False):
         if not below.own:
             axes.set_xlabel("")
@@ -153,7 +153,7 @@ def _shape(picture: Contours) -> float:
     return (picture.ys[-1] - picture.ys[0]) / (picture.xs[-1] - picture.xs[0])
 
 
-def _series(axes: Axes, s: Series, above: int) -> None:
+def _series(figure: Figure, axes: Axes, s: Series, above: int) -> None:
     """Draw one series; later ones lie above earlier ones."""
     marks: dict[str, Any] = {}
     if s.shape:
@@ -166,16 +166,32 @@ def _series(axes: Axes, s: Series, above: int) -> None:
             marks |= {"markeredgecolor": s.ink, "markeredgewidth": 1.6}
     if s.marked is not None:
         marks["markevery"] = list(s.marked)
+    if s.spread is not None:
+        axes.errorbar(
+            s.xs, s.ys, s.spread, fmt="none", ecolor=s.ink, elinewidth=0.9, alpha=0.6 * s.alpha, zorder=2.9
+        )
     line = "none" if not s.width else "--" if s.dashed else "-"
     (drawn,) = axes.plot(
-        s.xs, s.ys, color=s.ink, linestyle=line, linewidth=s.width, zorder=3 + 0.01 * above, **marks
+        s.xs,
+        s.ys,
+        color=s.ink,
+        alpha=s.alpha,
+        linestyle=line,
+        linewidth=s.width,
+        zorder=3 + 0.01 * above,
+        **marks,
     )
     drawn.set_label(s.label or "_")
+    if any(s.shift):
+        from matplotlib.transforms import offset_copy
+
+        right, up = s.shift
+        drawn.set_transform(offset_copy(axes.transData, figure, right, up, units="points"))
 
 
-def _panel(axes: Axes, panel: Panel) -> None:
+def _panel(figure: Figure, axes: Axes, panel: Panel) -> None:
     for above, s in enumerate(panel.series):
-        _series(axes, s, above)
+        _series(figure, axes, s, above)
     if panel.xlog:
         axes.set_xscale("log")
     if panel.ylog:
@@ -257,7 +273,7 @@ def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
             bar.set_label("value")
             bar.outline.set_visible(False)
     for above, s in enumerate(picture.series):
-        _series(axes, s, above)
+        _series(figure, axes, s, above)
     if picture.xlog:
         axes.set_xscale("log")
     if picture.ylog:

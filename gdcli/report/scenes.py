@@ -17,6 +17,7 @@ from gdcli.report.plot_data import (
     BLACK,
     BLUE,
     GRAY,
+    GREEN,
     ORANGE,
     VERMILLION,
     Chart,
@@ -42,9 +43,18 @@ from gdcli.report.plot_data import (
 TITLE = 62  # characters of a title
 CURVE_POINTS = 601
 MOST_TANGENTS = 4
+MOST_STARTS = 500  # marks of starts in a picture
 MARKED = 60  # a path of more points has no dots on it
 NEAR = 0.015  # dots of a path are at least so far apart, as a part of the picture's width
 _TANGENT = 0.15  # half the length of a tangent, as a part of the picture's width
+
+
+class Found(NamedTuple):
+    """A minimum (or maximum) that was found from so many ``starts``."""
+
+    place: tuple[float, ...]
+    value: float
+    starts: int
 
 
 class Run(NamedTuple):
@@ -52,7 +62,8 @@ class Run(NamedTuple):
 
     ``gap`` is how much the value may still fall, ``bounds`` has (lower, upper) of each coordinate where there are any.
     ``followed`` tells that the points are its path, and not its ends alone. ``log`` has the letters of the axes that
-    are asked to be logarithmic.
+    are asked to be logarithmic. ``starts`` and ``minima`` are the places of a search from many, with the values there
+    and how many starts led to each minimum; the best one, which is the answer, aside.
     """
 
     title: Title
@@ -66,6 +77,8 @@ class Run(NamedTuple):
     bounds: tuple[tuple[float, float], ...] = ()
     followed: bool = True
     log: str = ""
+    starts: Sequence[tuple[float, ...]] = ()
+    minima: Sequence[Found] = ()
 
 
 def title(expression: str, more: str = "") -> Title:
@@ -85,13 +98,15 @@ def curve(run: Run, values: Values) -> Chart:
     """Return the curve around the path, the iterates on it, and tangents at some of them where they are straight."""
     end = None if run.answer is None else run.answer[0]
     (scale,) = _scales(run)
-    places = [scale.to(p.place[0]) for p in run.points]
+    others = _others(run)
+    places = [scale.to(place[0]) for place in (*(p.place for p in run.points), *others)]
     ends = padded(*window(places, None if end is None else scale.to(end)))
     xs = [scale.back(x) for x in spaced(*ends, CURVE_POINTS)]
     low, high = xs[0], xs[-1]
     ys = finite(values([(x,) for x in xs]))
     on_path = [p for p in run.points if low <= p.place[0] <= high and isfinite(p.value)]
     bottom, top = _heights([y for y in ys if isfinite(y)], [p.value for p in on_path])
+    searched = _searched(run, others, list(map(float, values(others))) if others else [])
     name = run.names[0]
     series = [Series(xs, ys, ink=BLUE, width=2.0)]
     if run.bounds:
@@ -112,6 +127,7 @@ def curve(run: Run, values: Values) -> Chart:
         )
     )
     first = run.points[0]
+    series += searched
     series += _ends(
         run, (first.place[0], first.value), None if end is None else (end, run.value), [high - low]
     )
@@ -119,9 +135,37 @@ def curve(run: Run, values: Values) -> Chart:
     return Chart(run.title, (panel,), _course(run))
 
 
+def _others(run: Run) -> list[tuple[float, ...]]:
+    """The places of a search from many starts beside the path: the starts, some of very many, and the other minima."""
+    stride = -(-len(run.starts) // MOST_STARTS) or 1
+    return [*run.starts[::stride], *(found.place for found in run.minima)]
+
+
+def _searched(run: Run, others: Sequence[tuple[float, ...]], heights: Sequence[float]) -> list[Series]:
+    """The marks of starts and other minima: over one variable at their values, over two where they are."""
+    columns_of = list(zip(*others, strict=True)) or [(), ()]
+    xs, ys = columns_of[0], columns_of[1] if len(columns_of) > 1 else heights
+    number = len(xs) - len(run.minima)
+    shown = f"{number} of {amount(len(run.starts), 'start')}" if number < len(run.starts) else ""
+    marks = [
+        Series(xs[:number], ys[:number], shown or amount(number, "start"), GRAY, "o", 0.0, 4.5, hollow=True),
+        Series(
+            xs[number:],
+            ys[number:],
+            f"other {'minima' if run.sign > 0 else 'maxima'}",
+            BLACK,
+            "*",
+            0.0,
+            10.0,
+            hollow=True,
+        ),
+    ]
+    return [series for series in marks if series.xs]
+
+
 def _scales(run: Run) -> list[Scale]:
     ends = [] if run.answer is None else [run.answer]
-    return scales_of(run.log, run.names, [*(p.place for p in run.points), *ends])
+    return scales_of(run.log, run.names, [*(p.place for p in run.points), *ends, *_others(run)])
 
 
 def scales_of(log: str, names: Sequence[str], places: Sequence[Sequence[float]]) -> list[Scale]:
@@ -206,12 +250,12 @@ def _bounds(walls: Sequence[tuple[float, float]]) -> Series:
 def contours(run: Run, values: Values, resolution: int) -> Contours:
     """Return the contours around the path; what runs off to infinity is cut at the edge of the picture."""
     scales = _scales(run)
-    columns_of = [
-        list(map(scale.to, column))
-        for scale, column in zip(scales, zip(*(p.place for p in run.points), strict=True), strict=True)
-    ]
+    walked = zip(*(p.place for p in run.points), strict=True)
+    columns_of = [list(map(scale.to, column)) for scale, column in zip(scales, walked, strict=True)]
+    others = [(scales[0].to(a), scales[1].to(b)) for a, b in _others(run)]
+    shown = [[*column, *(place[i] for place in others)] for i, column in enumerate(columns_of)]
     ends = [None, None] if run.answer is None else [s.to(v) for s, v in zip(scales, run.answer, strict=True)]
-    x, y, equal = common_scale(*(window(c, end) for c, end in zip(columns_of, ends, strict=True)))
+    x, y, equal = common_scale(*(window(c, end) for c, end in zip(shown, ends, strict=True)))
     path = cut(columns_of[0], columns_of[1], x, y)
     line = joined(path)._replace(
         label=_iterations(run), ink=VERMILLION, shape="o", size=4.0, width=1.5, marked=apart(path, x, y, NEAR)
@@ -223,7 +267,16 @@ def contours(run: Run, values: Values, resolution: int) -> Contours:
     spans = [scale.back(high) - scale.back(low) for scale, (low, high) in zip(scales, (x, y), strict=True)]
     marks = _ends(run, start, end, spans)
     drawn = height_map(
-        run.title, run.names, x, y, equal, [*walls, line, *marks], run.sign, values, resolution, scales
+        run.title,
+        run.names,
+        x,
+        y,
+        equal,
+        [*walls, *_searched(run, others, ()), line, *marks],
+        run.sign,
+        values,
+        resolution,
+        scales,
     )
     return drawn._replace(courses=_course(run))
 
@@ -291,7 +344,19 @@ def progress(run: Run) -> Chart:
     if any(map(isfinite, norms)):
         series = [Series(steps, norms, ink=BLUE, shape=shape, size=3.5)]
         panels.append(Panel(series, "iteration", "gradient norm", ylog=True, whole=True))
-    return Chart(run.title, tuple(panels), [(panel.ylabel, panel.series[0].ys) for panel in panels])
+    courses = [(panel.ylabel, panel.series[0].ys) for panel in panels]
+    if run.minima:
+        panels.append(_waterfall(run))
+    return Chart(run.title, tuple(panels), courses)
+
+
+def _waterfall(run: Run) -> Panel:
+    """The value that each start led to, the best first: steps are minima, and as wide as they are easily found."""
+    values = [found.value for found in run.minima for _ in range(found.starts)]
+    stride = -(-len(values) // MOST_STARTS)
+    xs = list(range(1, len(values) + 1))[::stride]
+    series = Series(xs, values[::stride], ink=GREEN, shape="o", width=1.0, size=3.5)
+    return Panel((series,), "start, the best first", f"{run.word} reached", whole=True, own=True)
 
 
 def above(sign: int) -> str:

@@ -47,6 +47,14 @@ def width_of(stream: TextIO) -> int:
     return max(40, width) if width else WIDTH
 
 
+def lines_of(stream: TextIO) -> int:
+    """Return the lines of a terminal, never under 24; 0 where there is none."""
+    try:
+        return max(24, os.get_terminal_size(stream.fileno()).lines) if is_terminal(stream) else 0
+    except (OSError, ValueError):
+        return 0
+
+
 def glyphs_of(stream: TextIO) -> Glyphs:
     """Return the richest characters that the stream's encoding can carry."""
     try:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from math import ceil, floor, inf, isfinite, isnan, log10, nan
-from typing import Any
+from typing import Any, NamedTuple
 
 from gdcli.report import plots
 from gdcli.report.faults import columns as columns_of
+from gdcli.report.faults import shorten
 from gdcli.report.page import wrap
 from gdcli.report.plot_data import (
     BLACK,
@@ -34,9 +35,11 @@ from gdcli.report.plot_data import (
 )
 from gdcli.report.sparkline import BLOCKS, Bars, sparkline
 
-ROWS = 20  # of a picture; each of two panels has fewer
-_ROWS_OF_TWO = 12
+LINES = 26  # of a picture where nobody said how high the terminal is
+_LEAST, _MOST = 8, 32  # rows of a panel with its frame and numbers
+_DECADES = 30  # of an axis on which there is room for nothing but powers
 _WIDEST = 120
+_BAR = 25  # dots of a bar: the height of a whole panel has no more than some 70
 # The nearest colours among the 256 of a terminal; black is whatever the terminal writes in.
 _COLOURS = {VERMILLION: 166, BLUE: 33, GREEN: 36, ORANGE: 214, PURPLE: 175, SKY: 74, GRAY: 244, BLACK: None}
 _MARKS = "•x+o*#@%"
@@ -44,10 +47,13 @@ _ASCII_MARKS = "ox+*#@%&"
 _PLAIN = str.maketrans("┌┐└┘─│┤├┬┴┼", "++++-|||+++")
 
 Dots = list[Place]
+Layers = Sequence[tuple[Dots, str, str]]
+Limits = tuple[tuple[float, float], tuple[float, float]]
+Ticks = tuple[tuple[list[float], list[str]], tuple[list[float], list[str]]]
 
 
-def draw(picture: Picture, width: int, colour: bool, bars: Bars = BLOCKS) -> str:
-    """Return the picture as lines of at most ``width`` columns, in ``colour`` or without.
+def draw(picture: Picture, width: int, colour: bool, bars: Bars = BLOCKS, lines: int = LINES) -> str:
+    """Return the picture as lines of at most ``width`` columns, in ``colour`` or without; some ``lines`` if possible.
 
     ``bars`` tells which characters the stream can carry. Without plotext: sparklines, and how to install it.
     """
@@ -57,22 +63,39 @@ def draw(picture: Picture, width: int, colour: bool, bars: Bars = BLOCKS) -> str
         return _sparklines(picture, width, bars)
     width = min(width, _WIDEST)
     unicode = bars is BLOCKS
-    parts = [_centred(picture.title.text, width)]
+    outlines: Sequence[Place] = ()
+    panels: Sequence[Panel] = ()
     if isinstance(picture, Contours):
-        panel = Panel(
-            picture.series,
-            picture.xlabel,
-            picture.ylabel,
-            picture.xlog,
-            picture.ylog,
-            xlim=(picture.xs[0], picture.xs[-1]),
-            ylim=(picture.ys[0], picture.ys[-1]),
-        )
-        parts.append(_panel(plotext, panel, width, ROWS, colour, unicode, _outlines(picture)))
+        limits = (picture.xs[0], picture.xs[-1]), (picture.ys[0], picture.ys[-1])
+        words = picture.xlabel, picture.ylabel, picture.xlog, picture.ylog
+        panels = (Panel(picture.series, *words, *limits),)
+        outlines = _outlines(picture)
     else:
-        rows = ROWS if len(picture.panels) == 1 else _ROWS_OF_TWO
-        parts += [_panel(plotext, panel, width, rows, colour, unicode) for panel in picture.panels]
+        panels = picture.panels
+    boxes = [_box(panel, width, unicode, outlines) for panel in panels]
+    heights = _heights(panels, boxes, lines)
+    upright = [
+        _ticks(*box.ylim, box.panel.ylog, rows // 4, rows - 3)
+        for box, rows in zip(boxes, heights, strict=True)
+    ]
+    margin = max((len(label) for _, labels in upright for label in labels), default=0)
+    parts = [_centred(shorten(picture.title.text, width), width)]
+    for k, (box, rows, (places, labels)) in enumerate(zip(boxes, heights, upright, strict=True)):
+        shared = k + 1 < len(boxes) and not panels[k + 1].own
+        ticks = places, [label.rjust(margin) for label in labels]
+        parts.append(_drawn(plotext, box, (width, rows), ticks, colour, unicode, shared))
     return "".join(parts)
+
+
+def _heights(panels: Sequence[Panel], boxes: Sequence[_Box], lines: int) -> list[int]:
+    """Return how many rows each panel has, frame and numbers included, such that all fill so many lines."""
+    words = 1 + sum(2 + box.legend.count("\n") for box in boxes)
+    room = max(lines - words, _LEAST * len(boxes))
+    total = sum(panel.height for panel in panels)
+    heights = [max(_LEAST, min(_MOST, int(room * panel.height / total))) for panel in panels]
+    while sum(heights) > room and max(heights) > _LEAST:
+        heights[heights.index(max(heights))] -= 1
+    return heights
 
 
 def _centred(text: str, width: int) -> str:
@@ -89,17 +112,17 @@ def _sparklines(picture: Picture, width: int, bars: Bars) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _panel(
-    plotext: Any,
-    panel: Panel,
-    width: int,
-    rows: int,
-    colour: bool,
-    unicode: bool,
-    outlines: Sequence[Place] = (),
-) -> str:
-    if panel.note:
-        return "".join(line + "\n" for line in wrap(panel.note, width))
+class _Box(NamedTuple):
+    """A panel ready to be drawn: its dots layer by layer, the ranges on its axes, the names of its marks."""
+
+    panel: Panel
+    layers: Layers
+    xlim: Place
+    ylim: Place
+    legend: str
+
+
+def _box(panel: Panel, width: int, unicode: bool, outlines: Sequence[Place]) -> _Box:
     layers = list(_layers(panel, unicode))
     if outlines:
         layers.insert(0, (list(outlines), "braille" if unicode else ".", GRAY, ""))
@@ -107,23 +130,40 @@ def _panel(
     xlim = _limits([x for x, _ in known], panel.xlim, panel.xlog)
     ylim = _limits([y for _, y in known], panel.ylim, panel.ylog)
     if panel.signed:
-        layers.insert(
-            0, ([(x, 0.0) for x in spaced(*xlim, 2 * width)], "braille" if unicode else "-", GRAY, "")
-        )
+        zero = [(x, 0.0) for x in spaced(*xlim, 2 * width)]
+        layers.insert(0, (zero, "braille" if unicode else "-", GRAY, ""))
     inside = [
         ([(x, y) for x, y in dots if xlim[0] <= x <= xlim[1] and ylim[0] <= y <= ylim[1]], mark, ink)
         for dots, mark, ink, _ in layers
     ]
-    ticks = _ticks(*xlim, panel.xlog, max(2, width // 16)), _ticks(*ylim, panel.ylog, max(2, rows // 4))
+    legend = _legend([f"{mark} {label}" for _, mark, _, label in layers if label], width)
+    return _Box(panel, [layer for layer in inside if layer[0]], xlim, ylim, legend)
+
+
+def _drawn(
+    plotext: Any,
+    box: _Box,
+    size: tuple[int, int],
+    upright: tuple[list[float], list[str]],
+    colour: bool,
+    unicode: bool,
+    shared: bool,
+) -> str:
+    """Return the lines of one panel; where its horizontal axis is ``shared`` with the next, that one names it."""
+    panel, width = box.panel, size[0]
+    if panel.note:
+        return "".join(line + "\n" for line in wrap(panel.note, width))
+    ticks = _ticks(*box.xlim, panel.xlog, width // 16, width // 10), upright
     frame = _version_6 if hasattr(plotext, "figure") else _version_5
-    text = frame(plotext, [layer for layer in inside if layer[0]], (xlim, ylim), ticks, (width, rows))
+    text = frame(plotext, box.layers, (box.xlim, box.ylim), ticks, size)
     if not colour:
         text = plotext.uncolorize(text)
-    text = "".join(line.rstrip() + "\n" for line in text.splitlines())
+    rows = text.splitlines()
+    text = "".join(line.rstrip() + "\n" for line in (rows[:-1] if shared else rows))
     if not unicode:
         text = text.translate(_PLAIN)
-    legend = _legend([f"{mark} {label}" for _, mark, _, label in layers if label], width)
-    return f"{panel.ylabel}\n{text}{_centred(panel.xlabel, width)}{legend}"
+    below = "" if shared else _centred(panel.xlabel, width)
+    return f"{panel.ylabel}\n{text}{below}{box.legend}"
 
 
 def _legend(entries: Sequence[str], width: int) -> str:
@@ -145,6 +185,8 @@ def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]
         if s.detail:
             continue
         dots = list(_dots(s, panel, width))
+        if s.spread is not None:
+            yield list(_bars(s, panel)), "braille" if unicode else ":", s.ink, ""
         if s.hollow and s.ink == BLACK:
             mark = "S"
         elif s.shape == "*":
@@ -152,7 +194,8 @@ def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]
         elif s.hollow:
             mark = "O"
         elif not s.label:
-            mark = "braille" if unicode else "."
+            few = s.shape and not s.width and len(s.xs) <= _WIDEST
+            mark = "x" if few else "braille" if unicode else "."
         else:
             mark = s.shape if s.shape in ("x", "+") else next(marks)
         yield dots, mark, s.ink, s.label
@@ -177,6 +220,16 @@ def _dots(s: Series, panel: Panel, limits: Any) -> Iterator[tuple[float, float]]
         before = here
 
 
+def _bars(s: Series, panel: Panel) -> Iterator[Place]:
+    """The dots of the bars at the points of a series."""
+    for x, y, half in zip(s.xs, s.ys, s.spread or (), strict=True):
+        if isfinite(y):
+            for height in spaced(y - half, y + half, _BAR):
+                place = _scaled(x, panel.xlog), _scaled(height, panel.ylog)
+                if isfinite(sum(place)):
+                    yield place
+
+
 def _pieces(a: tuple[float, float], b: tuple[float, float], limits: Any) -> int:
     """Into how many pieces a line is cut, so that no cell on its way is left out."""
     parts = [
@@ -199,17 +252,49 @@ def _limits(values: Sequence[float], given: tuple[float, float] | None, log: boo
     return padded(min(values), max(values)) if values else (0.0, 1.0)
 
 
-def _ticks(low: float, high: float, log: bool, most: int) -> tuple[list[float], list[str]]:
-    """Return at most so many round numbers in a range, with their labels; powers of ten on a logarithmic axis."""
-    raw = (high - low) / most
-    if not 0.0 < raw < inf:
-        return [low], [format(low, ".4g")]
-    power = 10.0 ** floor(log10(raw))
-    stride = next(power * k for k in (1.0, 2.0, 5.0, 10.0) if power * k >= raw * (1.0 - 1e-9))
+def _ticks(low: float, high: float, log: bool, enough: int, most: int) -> tuple[list[float], list[str]]:
+    """Return round numbers in a range, with their labels: three at least, more while there are not ``enough``.
+
+    On a logarithmic axis the range and the places are powers of ten. There are never more than ``most``.
+    """
+    if not 0.0 < high - low < inf:
+        return [low], [format(10.0**low if log else low, ".4g")]
+    best: list[float] = []
+    for steps in (_ROUND, _LESS_ROUND):
+        for marks in _rulers(low, high, log, steps):
+            inside = [mark for mark in marks if low <= (log10(mark) if log else mark) <= high]
+            if len(inside) > max(most, 3) or (len(best) >= 3 and len(inside) > enough):
+                break
+            best = inside if len(inside) > len(best) else best
+        if len(best) >= 3:
+            break
+    labels = [f"1e{round(log10(m)):+03d}" if log and _is_power(m) else format(m + 0.0, ".6g") for m in best]
+    return [log10(mark) if log else mark for mark in best], labels
+
+
+def _is_power(value: float) -> bool:
+    return value == 10.0 ** round(log10(value))
+
+
+_ROUND, _LESS_ROUND = (5, 2, 1), (4, 3)
+
+
+def _rulers(low: float, high: float, log: bool, steps: Sequence[int]) -> Iterator[list[float]]:
+    """Yield round numbers around a range, from few to many: multiples of ``steps`` times a power of ten."""
     if log:
-        stride = max(1.0, float(round(stride)))
-    places = [stride * k for k in range(ceil(low / stride - 1e-9), floor(high / stride + 1e-9) + 1)]
-    return places, [f"1e{round(p):+03d}" if log else format(p + 0.0, ".6g") for p in places]
+        first, last = max(floor(low), -300), min(ceil(high), 300)
+        for stride in (factor * step for factor in (100, 10, 1) for step in steps):
+            yield [10.0**k for k in range(first, last + 1) if k % stride == 0]
+        if last - first > _DECADES:
+            return
+        for digits in ((1, 3), (1, 2, 5)):
+            yield [digit * 10.0**k for k in range(first, last + 1) for digit in digits]
+        low, high = 10.0**low, 10.0**high
+    power = floor(log10(high - low))
+    for exponent in (power, power - 1):
+        for step in steps:
+            unit = float(f"{step}e{exponent}")
+            yield [unit * n for n in range(ceil(low / unit), floor(high / unit) + 1)]
 
 
 def _outlines(picture: Contours) -> Dots:
@@ -226,11 +311,6 @@ def _outlines(picture: Contours) -> Dots:
             ):
                 dots.append((_scaled(picture.xs[i], picture.xlog), _scaled(picture.ys[j], picture.ylog)))
     return dots
-
-
-Layers = Sequence[tuple[Dots, str, str]]
-Limits = tuple[tuple[float, float], tuple[float, float]]
-Ticks = tuple[tuple[list[float], list[str]], tuple[list[float], list[str]]]
 
 
 def _version_6(plotext: Any, layers: Layers, limits: Limits, ticks: Ticks, size: tuple[int, int]) -> str:
