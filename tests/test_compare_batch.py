@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from keep import kept
+from test_cli_process import command, environment
 from visits import regression
 
 from gdcli.cli.app import run
@@ -156,3 +159,13 @@ def test_engines_with_the_same_steps_have_the_same_bits(capsys: pytest.CaptureFi
     python = told(capsys, *words, "python")
     pytest.importorskip("llvmlite")
     assert told(capsys, *words, "native")["batches"] == python["batches"]
+
+
+def test_standard_input_may_be_closed(tmp_path: Path) -> None:
+    file = tmp_path / "line.csv"
+    file.write_text("x,y\n0,1\n1,3\n2,5\n3,7\n")
+    gd = shlex.join(command("compare-batch", "y ~ a*x + b", str(file), "--epochs", "1"))
+    done = subprocess.run(
+        ["sh", "-c", f"{gd} <&-"], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -35,6 +35,7 @@ def run(values: dict[str, Any]) -> int:
     settings = FitSettings(**{k: v for k, v in values.items() if k in names and v is not None})
     sizes = [None if size == ALL_ROWS else size for size in values["batch_size"] or (1, 32, ALL_ROWS)]
     form = values["format"] or "table"
+    stdin = None if sys.stdin is None else sys.stdin.buffer
     on_sigterm()
     with (
         Canvas(values, text_stream(values)) as canvas,
@@ -44,7 +45,7 @@ def run(values: dict[str, Any]) -> int:
         with Destination(values["output"]) as stream:
             timing = values["timing"] or is_terminal(stream)
             with limited(settings):
-                ready = data.enter_context(prepared(request, sys.stdin.buffer, progress.reading))
+                ready = data.enter_context(prepared(request, stdin, progress.reading))
                 compared = compare_batches(ready, settings, sizes, progress.epoch)
             progress.clear()
             write(

@@ -72,11 +72,7 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
             observers: list[Observer] = [writer, *tracing.observers(problem)]
             if plot is not None:
                 observers.append(plot.recorder)
-            with (
-                session(values, problem) as kept,
-                watched(values, problem) as watch,
-                _kept_in_time(values, settings),
-            ):
+            with session(values, problem) as kept, watched(values, problem) as watch:
                 kept.watch(observers)
                 with _kept_in_time(values, settings):
                     outcome = _solve(values, problem, settings, [*observers, *watch], kept.keeper)

@@ -21,7 +21,6 @@ INTRINSICS: Mapping[str, int] = {"sqrt": 1, "fabs": 1, "floor": 1, "ceil": 1, "c
 # pow(x, 2.0) by x*x, which is not the same to the last bit.
 SYMBOL = "gdcli_"
 WIDEST = 64  # elements of a vector
-WIDEST = 64
 
 
 class Calls(Values):

@@ -442,7 +442,6 @@ class _Loop:
         def told(done: int) -> None:
             nonlocal last
             self.done = done
-            check()
             if keeper is not None and keeper(progress):
                 keeper.save()
                 raise Terminated if keeper.reason is StopReason.TERMINATED else KeyboardInterrupt
