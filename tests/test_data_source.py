@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gdcli import installing
 from gdcli.data import fast
 from gdcli.data.source import Table, open_table
 from gdcli.data.spool import gather
@@ -343,7 +344,7 @@ def test_parquet_and_arrow(suffix: str, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("gdcli.data.columnar.has_polars", lambda: False)
     with pytest.raises(DataError, match="polars is needed") as caught:
         open_table([path])
-    assert "pip install 'gdcli[fast]'" in caught.value.hint
+    assert caught.value.hint == f"install it: {installing.command('fast')}"
 
 
 def test_without_polars_text_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gdcli import installing
 from gdcli.api import Settings, compare_learning_rates, make_problem, minimize, solve
 from gdcli.errors import UsageError
 
@@ -92,7 +93,7 @@ def test_missing_llvmlite_is_named_with_the_command_that_installs_it(monkeypatch
     monkeypatch.setattr(machine, "is_installed", lambda: False)
     with pytest.raises(UsageError, match="llvmlite, which is not installed") as caught:
         minimize("x**2", {"x": 1.0}, engine="native")
-    assert caught.value.hint == "pip install 'gdcli[fast]'"
+    assert caught.value.hint == f"install it: {installing.command('fast')}"
     assert minimize("x**2", {"x": 1.0}).engine == "python"
 
 

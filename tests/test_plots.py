@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gdcli import api
+from gdcli import api, installing
 from gdcli.cli import options, plotting
 from gdcli.cli.app import run
 from gdcli.errors import DomainError, UsageError
@@ -831,7 +831,7 @@ def test_without_matplotlib_nothing_runs(tmp_path: Path) -> None:
         done = without("matplotlib", *arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert "needs matplotlib, which is not installed" in done.stderr
-        assert "pip install 'gdcli[plot]'" in done.stderr
+        assert installing.command("plot") in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -913,7 +913,7 @@ def test_without_plotext_there_is_a_sparkline() -> None:
     line, hint = done.stdout.splitlines()[-2:]
     assert line.startswith("value  █")
     assert line.endswith("▁")
-    assert hint == "a picture in the terminal needs plotext: pip install 'gdcli[plot]'"
+    assert hint == f"a picture in the terminal needs plotext: {installing.command('plot')}"
 
 
 def test_charts_and_contours_tell_their_courses() -> None:

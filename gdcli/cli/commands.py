@@ -119,7 +119,7 @@ All rows are looked at in each step, a sum of squares by Levenberg-Marquardt. Wi
 are visited epoch by epoch, with a step after each batch.
 
 The answer has the parameters with their standard errors, t (value over error) and 95 % intervals, and how good the
-fit is; docs/fit.md tells what each number means. The exit code is 6 where the data do not tell all parameters."""
+fit is; 'gd man fit' tells what each number means. The exit code is 6 where the data do not tell all parameters."""
 
 _BATCH_TEXT = """Descend on the same data once for each batch size, and compare what it cost and how far it came.
 
@@ -355,6 +355,30 @@ COMMANDS: dict[str, Command] = {
             ("gd methods",),
         ),
         Command(
+            "functions",
+            "gdcli.cli.functions:run",
+            "List the functions: meaning, domain, derivative.",
+            "List what an expression can have: every function with its meaning, where it is defined (everywhere, where "
+            "nothing is said) and its derivative; constants and operators. plain has a line for each function, tab "
+            "separated.",
+            (),
+            (
+                options.only(options.OUTPUT, "--format")[0]._replace(
+                    help="table, json or plain.", read=options.one_of("table", "json", "plain")
+                ),
+            ),
+            ("gd functions", "gd functions --format plain"),
+        ),
+        Command(
+            "help",
+            "gdcli.cli.help:run",
+            "Show the help of a command.",
+            "Show the help of gd, or of one command, as 'gd COMMAND --help' does.",
+            (Argument("COMMAND", "command_name", "One command; without it, gd itself.", required=False),),
+            (),
+            ("gd help", "gd help minimize"),
+        ),
+        Command(
             "completion",
             "gdcli.cli.completion:run",
             "Print the completion script of a shell.",
@@ -371,10 +395,19 @@ COMMANDS: dict[str, Command] = {
             "man",
             "gdcli.cli.man:run",
             "Print the manual page.",
-            "Print the manual page of gd, or of one command, for man: gd man | man -l -",
-            (Argument("COMMAND", "command_name", "One command; without it, all.", required=False),),
+            "Print the manual page of gd, or of one command, for man: gd man | man -l -. That of fit tells what each "
+            "number of its answer means. 'gd man json' is about the machine formats, 'gd man lessons' teaches gradient "
+            "descent by example.",
+            (
+                Argument(
+                    "COMMAND",
+                    "command_name",
+                    "One command, or json or lessons; without it, all.",
+                    required=False,
+                ),
+            ),
             (),
-            ("gd man", "gd man minimize"),
+            ("gd man", "gd man minimize", "gd man json"),
         ),
     )
 }

@@ -222,8 +222,10 @@ def _columns(typed: Sequence[str]) -> list[str]:
 def _arguments(command: Command, word: str, typed: Sequence[str]) -> list[str]:
     if command.name == "completion":
         return _beginning(word, SCRIPTS) or [NOTHING]
-    if command.name == "man":
-        return _beginning(word, COMMANDS) or [NOTHING]
+    if command.name in ("man", "help"):
+        from gdcli.cli.man import texts
+
+        return _beginning(word, [*COMMANDS, *(texts() if command.name == "man" else ())]) or [NOTHING]
     if command.name == "run" and typed:
         return _beginning(word, _names(typed[0]) if typed[0].endswith(".toml") else ()) or [NOTHING]
     if len(typed) >= len(command.arguments) and not (command.arguments and command.arguments[-1].many):

@@ -8,6 +8,7 @@ inspects are made from that table; they hand back the values they were called wi
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
@@ -17,6 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gdcli.cli.commands import COMMANDS, Command
+from gdcli.errors import UsageError, did_you_mean
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
@@ -131,6 +133,19 @@ def read(arranged: Sequence[str], command: Command) -> dict[str, Any]:
     values = _typer_command(command)(list(arranged), prog_name=f"gd {command.name}", standalone_mode=False)
     assert isinstance(values, dict)
     return values
+
+
+def run(values: dict[str, Any]) -> int:
+    """Print the help of `gd`, or of the command that is named."""
+    name = values["command_name"]
+    if name is not None and name not in COMMANDS:
+        from gdcli.cli import synonyms
+
+        meant = synonyms.command(name)
+        hint = f"write gd help {meant}" if meant else did_you_mean(name, COMMANDS, "'gd help' lists them")
+        raise UsageError(f"unknown command '{name[:40]}'", hint)
+    sys.stdout.write(text(None if name is None else COMMANDS[name]))
+    return 0
 
 
 def text(command: Command | None) -> str:

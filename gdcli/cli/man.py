@@ -6,6 +6,7 @@ It is roff for the ``man`` macros: ``gd man | man -l -``, or ``gd man > ~/.local
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from gdcli import __version__
@@ -44,12 +45,26 @@ _SAME = {"maximize": "minimize"}
 def run(values: dict[str, Any]) -> int:
     """Print the manual page of `gd`, or of one command."""
     name = values["command_name"]
-    if name is not None and name not in COMMANDS:
-        raise UsageError(
-            f"unknown command '{name[:40]}'", did_you_mean(name, COMMANDS, "'gd --help' lists them")
-        )
-    sys.stdout.write(page() if name is None else page(COMMANDS[name]))
+    if name is None or name in COMMANDS:
+        sys.stdout.write(page(None if name is None else COMMANDS[name]))
+        return 0
+    found = texts()
+    if name not in found:
+        known = [*COMMANDS, *found]
+        hint = did_you_mean(name, known, f"'gd --help' lists the commands; there are also {', '.join(found)}")
+        raise UsageError(f"there is no page about '{name[:40]}'", hint)
+    sys.stdout.write(found[name].read_text(encoding="utf-8"))
     return 0
+
+
+def texts() -> dict[str, Path]:
+    """Return the files of the longer texts by name: in the package where it is installed, else in the checkout."""
+    package = Path(__file__).parent.parent
+    for folder in (package / "docs", package.parent / "docs"):
+        found = {path.stem: path for path in sorted(folder.glob("*.md"))}
+        if found:
+            return found
+    return {}
 
 
 def page(command: Command | None = None) -> str:
@@ -74,6 +89,9 @@ def page(command: Command | None = None) -> str:
             lines += [f".SS {one.name}", *_body(one, _SAME.get(one.name, ""))]
     else:
         lines += [_text(command.usage), ".SH DESCRIPTION", *_body(command)]
+        guide = texts().get(command.name)
+        if guide is not None:
+            lines += _guide(guide.read_text(encoding="utf-8"))
     lines.append(".SH EXIT STATUS")
     for code, meaning in _CODES:
         lines += [".TP", f".B {code}", _text(meaning)]
@@ -120,6 +138,27 @@ def _options(command: Command) -> list[str]:
         said = option.default and (option.metavar or option.default != "off")
         default = f" (default: {_text(option.default)})" if said else ""
         lines += [".TP", f"\\fB{_text(option.name)}\\fR{metavar}", _text(option.help) + default]
+    return lines
+
+
+def _guide(text: str) -> list[str]:
+    """A text in Markdown: headings, paragraphs, and as they are lists, tables and what stands in a fence."""
+    lines: list[str] = []
+    fenced = False
+    for line in text.splitlines():
+        if line.startswith("```"):
+            lines += [".fi"] if fenced else [".PP", ".nf"]
+            fenced = not fenced
+        elif fenced:
+            lines.append(_text(f"    {line}"))
+        elif line.startswith("#"):
+            lines.append((".SH " if line.startswith("# ") else ".SS ") + _text(line.lstrip("# ")))
+        elif not line.strip():
+            lines.append(".PP")
+        elif line.startswith(("|", "- ", "* ", "!")):
+            lines += [".br", _text(line)]
+        else:
+            lines.append(_text(line))
     return lines
 
 

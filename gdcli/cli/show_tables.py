@@ -103,7 +103,9 @@ def _gradient(values: Values, record: Record) -> Exhibit:
 
 
 def _list(values: Values, record: Record) -> Exhibit:
-    from gdcli.cli.methods import page
+    from importlib import import_module
+
+    page = import_module(f"gdcli.cli.{record['type']}").page
 
     return Exhibit(
         _paged(values, lambda width, *_: page(record, width)), None, "the list of methods has no picture"
@@ -173,6 +175,7 @@ KINDS: dict[str, Callable[[Values, Record], Exhibit]] = {
     "gradient": _gradient,
     "trace": _gradient,
     "methods": _list,
+    "functions": _list,
     "run": _run,
     "groups": _groups,
 }

@@ -23,7 +23,6 @@ from gdcli.errors import UsageError
 
 # Code of another version of the compiler is other code.
 VERSION = 1
-INSTALL = "pip install 'gdcli[fast]'"
 
 _KINDS: Mapping[str, Any] = {
     "float": ctypes.c_double,
@@ -66,7 +65,10 @@ def required() -> None:
     if is_available():
         return
     if not is_installed():
-        raise NoMachineCodeError("machine code needs llvmlite, which is not installed", INSTALL)
+        from gdcli import installing
+
+        hint = f"install it: {installing.command('fast')}"
+        raise NoMachineCodeError("machine code needs llvmlite, which is not installed", hint)
     raise NoMachineCodeError(
         "llvmlite cannot make machine code on this platform", "leave out --engine native"
     )

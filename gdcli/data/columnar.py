@@ -20,7 +20,6 @@ from gdcli.data.objects import as_label
 from gdcli.data.parts import Labels, Part, Room, Skip, coded
 from gdcli.errors import DataError
 
-INSTALL = "pip install 'gdcli[fast]'"
 _ROWS = 1 << 18  # rows in a slice
 
 
@@ -41,7 +40,10 @@ class Columnar:
                 f"{path} is a file of the old Feather format", "write it as Feather 2 (Arrow) or Parquet"
             )
         if not has_polars():
-            raise DataError(f"{path} is a {what} file: polars is needed to read it", f"install it: {INSTALL}")
+            from gdcli import installing
+
+            hint = f"install it: {installing.command('fast')}"
+            raise DataError(f"{path} is a {what} file: polars is needed to read it", hint)
         self._schema: dict[str, Any] = self._asked(lambda: dict(self._scan().collect_schema()))
         self._columns = list(self._schema)
         self.titles = tuple(unicodedata.normalize("NFKC", name.strip()) for name in self._columns)

@@ -34,7 +34,8 @@ class Function(NamedTuple):
     of the function itself. ``python`` and ``numpy`` are the texts of the callable for each runner. ``domain``
     says in words where the function is defined ("" for everywhere), ``kink`` that its derivative jumps (or is
     zero by convention), ``special`` that its text is in :mod:`gdcli.language.special`. ``sympy`` is sympy's
-    name for it; where that is empty, :mod:`gdcli.calculus.symbolic` has a formula.
+    name for it; where that is empty, :mod:`gdcli.calculus.symbolic` has a formula. ``meaning`` and ``letters``,
+    the names of the arguments, are for people; ``slope`` says what the derivative is where ``rule`` does not.
     """
 
     name: str
@@ -46,6 +47,9 @@ class Function(NamedTuple):
     domain: str = ""
     kink: bool = False
     special: bool = False
+    meaning: str = ""
+    letters: str = "x"
+    slope: str = ""
 
 
 def _one(rule: Callable[[Algebra, int, int], int]) -> Rule:
@@ -94,66 +98,173 @@ def _no_rule(a: Algebra, y: int, args: tuple[int, ...]) -> tuple[int, ...]:
     raise NotImplementedError("a third derivative of gamma or lgamma is never asked for")
 
 
-def _plain(name: str, rule: Rule, numpy: str = "", sympy: str = "", domain: str = "") -> Function:
+def _plain(
+    name: str, meaning: str, rule: Rule, numpy: str = "", sympy: str = "", domain: str = ""
+) -> Function:
     """A function of one argument that `math` and numpy both have."""
-    return Function(name, 1, name, f"np.{numpy or name}", sympy or name, rule, domain)
+    return Function(name, 1, name, f"np.{numpy or name}", sympy or name, rule, domain, meaning=meaning)
 
 
-def _special(name: str, arity: int, sympy: str, rule: Rule, domain: str = "") -> Function:
+def _special(
+    name: str, meaning: str, arity: int, sympy: str, rule: Rule, domain: str = "", letters: str = "x"
+) -> Function:
     """A function written once in :mod:`gdcli.language.special` for all runners."""
-    return Function(name, arity, name, f"array_{name}", sympy, rule, domain, special=True)
+    return Function(
+        name,
+        arity,
+        name,
+        f"array_{name}",
+        sympy,
+        rule,
+        domain,
+        special=True,
+        meaning=meaning,
+        letters=letters,
+    )
 
 
 _ROWS = (
-    _plain("exp", _one(lambda a, y, x: y)),
-    _plain("log", _one(lambda a, y, x: _inverse(a, x)), domain="x > 0"),
-    _plain("log2", _log_base(2.0), domain="x > 0"),
-    _plain("log10", _log_base(10.0), domain="x > 0"),
-    _plain("log1p", _one(lambda a, y, x: _inverse(a, a.add(a.number(1.0), x))), domain="x > -1"),
-    _plain("expm1", _one(lambda a, y, x: a.call("exp", x))),
-    _plain("sqrt", _one(lambda a, y, x: a.div(a.number(0.5), y)), domain="x >= 0"),
-    _plain("sin", _one(lambda a, y, x: a.call("cos", x))),
-    _plain("cos", _one(lambda a, y, x: a.neg(a.call("sin", x)))),
-    _plain("tan", _one(lambda a, y, x: a.add(a.number(1.0), _square(a, y)))),
+    _plain("exp", "e to the power x", _one(lambda a, y, x: y)),
+    _plain("log", "natural logarithm", _one(lambda a, y, x: _inverse(a, x)), domain="x > 0"),
+    _plain("log2", "logarithm to base 2", _log_base(2.0), domain="x > 0"),
+    _plain("log10", "logarithm to base 10", _log_base(10.0), domain="x > 0"),
+    _plain(
+        "log1p",
+        "log(1+x), accurate near 0",
+        _one(lambda a, y, x: _inverse(a, a.add(a.number(1.0), x))),
+        domain="x > -1",
+    ),
+    _plain("expm1", "exp(x)-1, accurate near 0", _one(lambda a, y, x: a.call("exp", x))),
+    _plain("sqrt", "square root", _one(lambda a, y, x: a.div(a.number(0.5), y)), domain="x >= 0"),
+    _plain("sin", "sine, x in radians", _one(lambda a, y, x: a.call("cos", x))),
+    _plain("cos", "cosine, x in radians", _one(lambda a, y, x: a.neg(a.call("sin", x)))),
+    _plain("tan", "tangent, x in radians", _one(lambda a, y, x: a.add(a.number(1.0), _square(a, y)))),
     _plain(
         "asin",
+        "inverse sine",
         _one(lambda a, y, x: _inverse(a, a.call("sqrt", _one_minus_square(a, x)))),
         "arcsin",
         domain="|x| <= 1",
     ),
     _plain(
         "acos",
+        "inverse cosine",
         _one(lambda a, y, x: a.neg(_inverse(a, a.call("sqrt", _one_minus_square(a, x))))),
         "arccos",
         domain="|x| <= 1",
     ),
-    _plain("atan", _one(lambda a, y, x: _inverse(a, a.add(a.number(1.0), _square(a, x)))), "arctan"),
-    Function("atan2", 2, "atan2", "np.arctan2", "atan2", _atan2),
-    _plain("sinh", _one(lambda a, y, x: a.call("cosh", x))),
-    _plain("cosh", _one(lambda a, y, x: a.call("sinh", x))),
-    _plain("tanh", _one(lambda a, y, x: _inverse(a, _square(a, a.call("cosh", x))))),
-    _plain("asinh", _one(lambda a, y, x: _inverse(a, a.call("hypot", a.number(1.0), x))), "arcsinh"),
-    _plain("acosh", _one(_acosh), "arccosh", domain="x >= 1"),
-    _plain("atanh", _one(lambda a, y, x: _inverse(a, _one_minus_square(a, x))), "arctanh", domain="|x| < 1"),
-    _special("cbrt", 1, "", _one(lambda a, y, x: _inverse(a, a.mul(a.number(3.0), _square(a, y))))),
-    _special("erf", 1, "erf", _one(_erf)),
-    _special(
-        "gamma", 1, "gamma", _one(lambda a, y, x: a.mul(y, a.call("digamma", x))), "x is not 0, -1, -2, ..."
+    _plain(
+        "atan",
+        "inverse tangent",
+        _one(lambda a, y, x: _inverse(a, a.add(a.number(1.0), _square(a, x)))),
+        "arctan",
     ),
-    _special("lgamma", 1, "", _one(lambda a, y, x: a.call("digamma", x)), "x is not 0, -1, -2, ..."),
-    _special("digamma", 1, "digamma", _one(lambda a, y, x: a.call("trigamma", x)), "x is not 0, -1, -2, ..."),
-    _special("trigamma", 1, "", _no_rule, "x is not 0, -1, -2, ..."),
-    _special("sigmoid", 1, "", _one(lambda a, y, x: a.mul(y, a.call("sigmoid", a.neg(x))))),
-    _special("softplus", 1, "", _one(lambda a, y, x: a.call("sigmoid", x))),
-    _special("hypot", 2, "", lambda a, y, args: (a.div(args[0], y), a.div(args[1], y))),
-    Function("abs", 1, "fabs", "np.abs", "Abs", _one(lambda a, y, x: a.call("sign", x)), kink=True),
-    Function("sign", 1, "sign", "np.sign", "sign", _zero, kink=True),
-    Function("floor", 1, "floor", "np.floor", "floor", _zero, kink=True),
-    Function("ceil", 1, "ceil", "np.ceil", "ceiling", _zero, kink=True),
+    Function(
+        "atan2", 2, "atan2", "np.arctan2", "atan2", _atan2, meaning="angle of the point (x, y)", letters="yx"
+    ),
+    _plain("sinh", "hyperbolic sine", _one(lambda a, y, x: a.call("cosh", x))),
+    _plain("cosh", "hyperbolic cosine", _one(lambda a, y, x: a.call("sinh", x))),
+    _plain("tanh", "hyperbolic tangent", _one(lambda a, y, x: _inverse(a, _square(a, a.call("cosh", x))))),
+    _plain(
+        "asinh",
+        "inverse hyperbolic sine",
+        _one(lambda a, y, x: _inverse(a, a.call("hypot", a.number(1.0), x))),
+        "arcsinh",
+    ),
+    _plain("acosh", "inverse hyperbolic cosine", _one(_acosh), "arccosh", domain="x >= 1"),
+    _plain(
+        "atanh",
+        "inverse hyperbolic tangent",
+        _one(lambda a, y, x: _inverse(a, _one_minus_square(a, x))),
+        "arctanh",
+        domain="|x| < 1",
+    ),
+    _special(
+        "cbrt",
+        "real cube root",
+        1,
+        "",
+        _one(lambda a, y, x: _inverse(a, a.mul(a.number(3.0), _square(a, y)))),
+    ),
+    _special("erf", "error function", 1, "erf", _one(_erf)),
+    _special(
+        "gamma",
+        "gamma function; the factorial of n is gamma(n+1)",
+        1,
+        "gamma",
+        _one(lambda a, y, x: a.mul(y, a.call("digamma", x))),
+        "x is not 0, -1, -2, ...",
+    ),
+    _special(
+        "lgamma",
+        "logarithm of |gamma(x)|",
+        1,
+        "",
+        _one(lambda a, y, x: a.call("digamma", x)),
+        "x is not 0, -1, -2, ...",
+    ),
+    _special(
+        "digamma",
+        "derivative of lgamma",
+        1,
+        "digamma",
+        _one(lambda a, y, x: a.call("trigamma", x)),
+        "x is not 0, -1, -2, ...",
+    ),
+    _special("trigamma", "derivative of digamma", 1, "", _no_rule, "x is not 0, -1, -2, ..."),
+    _special("sigmoid", "1/(1+exp(-x))", 1, "", _one(lambda a, y, x: a.mul(y, a.call("sigmoid", a.neg(x))))),
+    _special("softplus", "log(1+exp(x))", 1, "", _one(lambda a, y, x: a.call("sigmoid", x))),
+    _special(
+        "hypot",
+        "length of a hypotenuse",
+        2,
+        "",
+        lambda a, y, args: (a.div(args[0], y), a.div(args[1], y)),
+        letters="xy",
+    ),
+    Function(
+        "abs",
+        1,
+        "fabs",
+        "np.abs",
+        "Abs",
+        _one(lambda a, y, x: a.call("sign", x)),
+        kink=True,
+        meaning="absolute value",
+    ),
+    Function("sign", 1, "sign", "np.sign", "sign", _zero, kink=True, meaning="-1, 0 or 1"),
+    Function(
+        "floor", 1, "floor", "np.floor", "floor", _zero, kink=True, meaning="largest integer not above x"
+    ),
+    Function(
+        "ceil", 1, "ceil", "np.ceil", "ceiling", _zero, kink=True, meaning="smallest integer not below x"
+    ),
     # max and min of two; their derivatives, which must not touch the side not taken, are in
     # calculus/autodiff.py
-    Function("max", 2, "maximum", "np.maximum", "Max", _zero, kink=True),
-    Function("min", 2, "minimum", "np.minimum", "Min", _zero, kink=True),
+    Function(
+        "max",
+        2,
+        "maximum",
+        "np.maximum",
+        "Max",
+        _zero,
+        kink=True,
+        meaning="the largest of several, element by element, or of one vector",
+        letters="ab",
+        slope="1 by the larger, else 0",
+    ),
+    Function(
+        "min",
+        2,
+        "minimum",
+        "np.minimum",
+        "Min",
+        _zero,
+        kink=True,
+        meaning="the smallest of several, element by element, or of one vector",
+        letters="ab",
+        slope="1 by the smaller, else 0",
+    ),
 )
 
 FUNCTIONS = {row.name: row for row in _ROWS}
@@ -161,7 +272,26 @@ FUNCTIONS = {row.name: row for row in _ROWS}
 # Needed by derivatives, but not offered to the user.
 INTERNAL = frozenset({"digamma", "trigamma"})
 REDUCTIONS = ("sum", "mean", "prod", "dot", "norm")
+# What is no function of numbers: the call, what it means, its derivative.
+OTHERS = (
+    ("relu", "relu(x)", "x where it is above 0, else 0", "1 for x > 0, else 0"),
+    ("where", "where(a < b, p, q)", "p where the comparison holds, else q", "that of p, or that of q"),
+    ("sum", "sum(v)", "sum of a vector", "1 by each element"),
+    ("mean", "mean(v)", "mean of a vector of n elements", "1/n by each element"),
+    ("prod", "prod(v)", "product of a vector", "the product of the other elements"),
+    ("dot", "dot(v, w)", "sum of v*w", "w by v; v by w"),
+    ("norm", "norm(v)", "Euclidean length of a vector", "v/norm(v)"),
+)
 CONSTANTS = {"pi": math.pi, "e": math.e}
+# What else an expression may have.
+OPERATORS = (
+    ("+ - * /", "arithmetic; a vector and a number go element by element"),
+    ("** or ^", "power; -x**2 is -(x**2)"),
+    ("X @ w", "in gd fit: a data matrix (--columns 'X=x*') times a vector"),
+    ("v[0] v[-1] v[1:] v[::2]", "elements and slices of a vector; counted from 0"),
+    ("< <= > >= == !=", "comparisons, in the first place of where"),
+    ("# ...", "a comment, to the end of the line"),
+)
 # Letters that are names of constants wherever they stand alone.
 LETTERS = {"π": "pi"}
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = ("png", "svg", "pdf")
-INSTALL = "pip install 'gdcli[plot]'"
 _TITLE_ROOM = 0.94  # of the width
 _CHARACTERS = 13.0  # of a legend, on an inch
 SIZE, TALL, TALLEST, DPI = (6.4, 4.8), (6.4, 5.6), (6.4, 7.2), 120
@@ -76,7 +75,10 @@ def check() -> None:
 
 def missing(what: str, library: str) -> UsageError:
     """Return the error for a library that is not there."""
-    return UsageError(f"{what} needs {library}, which is not installed", f"install it: {INSTALL}")
+    from gdcli import installing
+
+    hint = f"install it: {installing.command('plot')}"
+    return UsageError(f"{what} needs {library}, which is not installed", hint)
 
 
 def draw(

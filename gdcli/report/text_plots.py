@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from math import ceil, floor, inf, isfinite, isnan, log10, nan
 from typing import Any, NamedTuple
 
-from gdcli.report import plots
 from gdcli.report.faults import columns as columns_of
 from gdcli.report.faults import shorten
 from gdcli.report.page import wrap
@@ -108,7 +107,9 @@ def _sparklines(picture: Picture, width: int, bars: Bars) -> str:
     for name, values in picture.courses:
         known = [v for v in values if not isnan(v)]
         lines.append(f"{name.ljust(label)}  {sparkline(known, max(8, min(60, width - label - 2)), bars)}")
-    lines.append(f"a picture in the terminal needs plotext: {plots.INSTALL}")
+    from gdcli import installing
+
+    lines.append(f"a picture in the terminal needs plotext: {installing.command('plot')}")
     return "".join(line + "\n" for line in lines)
 
 

@@ -1,0 +1,63 @@
+"""`gd functions`: the language, each function with what it means, where it is defined, and its derivative."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gdcli.report.page import Line
+
+
+def run(values: dict[str, Any]) -> int:
+    """Print the functions, constants and operators."""
+    from gdcli.report.tables import show, width_of
+
+    told = record()
+    if values["format"] == "json":
+        from gdcli.report.machine import json_block
+
+        sys.stdout.write(json_block(told))
+    elif values["format"] == "plain":
+        for row in told["functions"]:
+            print(row["call"], row["meaning"], row["domain"], row["derivative"], sep="\t")
+    else:
+        show(page(told, width_of(sys.stdout)), sys.stdout)
+    return 0
+
+
+def record() -> dict[str, Any]:
+    """Return the language as a record."""
+    from gdcli.language.listing import language
+    from gdcli.report.records import SCHEMA
+
+    return {"schema": SCHEMA, "type": "functions", **language()}
+
+
+def page(told: Mapping[str, Any], width: int) -> list[Line]:
+    """Return the lines that show such a record."""
+    from gdcli.report.page import fact
+
+    lines: list[Line] = [[("functions (x a number or, element by element, a vector)", "title")]]
+    for row in told["functions"]:
+        notes = [note for note in (row["domain"], "has a kink" if row["kink"] else "") if note]
+        text = row["meaning"] + f" ({'; '.join(notes)})" * bool(notes)
+        lines += _labelled(row["call"], text, width)
+        lines += fact("", f"derivative {row['derivative']}", width)
+    lines += [[], [("constants", "title")]]
+    for row in told["constants"]:
+        lines += fact(row["name"], f"{row['value']:.16g}", width)
+    lines += [[], [("what else stands in an expression", "title")]]
+    for row in told["operators"]:
+        lines += _labelled(row["text"], row["meaning"], width)
+    return lines
+
+
+def _labelled(label: str, text: str, width: int) -> list[Line]:
+    """A fact whose label has a line of its own where it is long."""
+    from gdcli.report.page import LABEL, fact
+
+    if len(label) < LABEL:
+        return fact(label, text, width, label_role="title")
+    return [[(label, "title")], *fact("", text, width)]
