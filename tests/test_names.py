@@ -124,3 +124,13 @@ def test_a_function_that_is_not_called_is_the_column(place: Path, capsys: pytest
     found = answer(capsys, "fit", "gamma ~ a*x**2 + b*sum + c*gamma(4)", "data.csv")
     assert found["point"]["a"] == pytest.approx(1.0)
     assert found["point"]["b"] == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"), [("y ~ x", "y ~ a + b*x"), ("y ~ 1 + x + gamma", "y ~ a + b*x + c*gamma")]
+)
+def test_parameters_are_written_out(
+    model: str, hint: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["fit", model, "data.csv"]) == 2
+    assert f"hint: parameters are written out: {hint}\n" in capsys.readouterr().err

@@ -125,10 +125,26 @@ def test_the_tables_name_what_there_is() -> None:
         (["fit", "data.csv", "y ~ a*x"], "write gd fit 'y ~ a*x' data.csv"),
         (["fit", "a.csv", "b.csv", "y ~ a*x"], "write gd fit 'y ~ a*x' a.csv b.csv"),
         (["compare-batch", "data.csv", "y ~ a*x"], "write gd compare-batch 'y ~ a*x' data.csv"),
+        (["fit", "test_here.csv"], "write gd fit 'y ~ a*x + b' test_here.csv"),
+        (["gradient", "x**2", "x=1"], "write --at x=1"),
+        (["minimize", "x**2", "x=1"], "write --start x=1"),
+        (["compare-lr", "x**2", "--start", "1", "--lr", "0.1", "0.2"], "write --lr 0.1,0.2"),
+        (["compare-methods", "x**2", "--method", "gd", "adam"], "write --method gd,adam"),
+        (["version"], "write gd --version"),
+        (["y ~ a*x", "data.csv"], "gd fit 'y ~ a*x' data.csv"),
+        (["help", "curve-fit"], "write gd help fit"),
         (["minimize", "x^2", "+", "3*x"], "gd minimize 'x^2 + 3*x'"),
     ],
 )
-def test_words_in_another_order(words: list[str], hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_words_in_another_order(
+    words: list[str],
+    hint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("test_here.csv").write_text("x,y\n1,2\n")
     assert hint in said(capsys, *words)
 
 

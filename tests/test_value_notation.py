@@ -117,3 +117,10 @@ def test_whatever_is_proposed_can_be_read(text: str, are_bounds: bool) -> None:
     proposed(error, text, "--start", BOUNDS if are_bounds else VALUES, lambda meant: read([meant]))
     if error.hint:
         assert read([error.hint.removeprefix("write --start ").strip("'")])
+
+
+def test_a_name_without_a_value() -> None:
+    with pytest.raises(UsageError) as caught:
+        read_values(["a=1,b"], "--start")
+    assert caught.value.message == "b has no value"
+    assert caught.value.hint == "for example b=1"

@@ -121,7 +121,9 @@ def _unknown_command(word: str) -> UsageError:
 
     meant = synonyms.command(word)
     hint = f"write gd {meant}" if meant else did_you_mean(word, COMMANDS, "'gd --help' lists the commands")
-    if "~" in word:
+    if word.strip("-").lower() in ("version", "v"):
+        hint = "write gd --version"
+    elif "~" in word:
         hint = f"to fit a model to data: gd fit '{shown}' data.csv"
     elif not meant and any(character in word for character in "+-*/^()= "):
         hint = f"to minimize an expression: gd minimize '{shown}'"

@@ -22,6 +22,8 @@ from gdcli.errors import Span, UsageError, did_you_mean
 HELP = ("-h", "--help")
 # What follows an option and can only be another value of it: y=2, v=[1,2], x=0:5; and a number after a name.
 _ASSIGNMENT = re.compile(r"\w+(?:\[-?\d+\])?=(?:[-+.\d:]*(?:e-?\d+)?|\[.*\]|\w+\([\d.,-]*\))$")
+# The metavars of options that take several values with commas between them.
+_LISTS = re.compile("LIST|NAMES|,")
 _NUMBER = re.compile(r"[-+]?[.\d]+(?:e[-+]?\d+)?$")
 
 
@@ -63,7 +65,7 @@ def arrange(arguments: Sequence[str], command: Command) -> list[str]:
                 raise UsageError(f"{name} needs a value: {option.metavar}", option.help)
             value = rest.pop()
         found.append(f"{name}={value}")
-        if option.many:
+        if option.many or _LISTS.search(option.metavar):
             given = option, [value]
             after.append(given)
     _check_words(positional, after, command)
@@ -115,27 +117,45 @@ def _unknown(name: str, command: Command) -> UsageError:
     return UsageError(f"unknown option {shown}", hint)
 
 
+def _goes_on(option: Option, value: str, word: str) -> bool:
+    """Whether a word can only be more of the value of an option."""
+    if not option.many:
+        return bool(_NUMBER.match(word) or word.isidentifier())
+    return bool(_ASSIGNMENT.match(word) or (value.isidentifier() and _NUMBER.match(word)))
+
+
 def _check_words(positional: list[str], after: list[tuple[Option, list[str]]], command: Command) -> None:
     """Raise UsageError where values of one option are parted by spaces, or a model stands behind its data."""
     if len(positional) <= sum(argument.required for argument in command.arguments):
+        if positional and command.arguments[-1].many and command.arguments[0].field == "expression":
+            name = positional[0]
+            if os.path.isfile(name):
+                raise UsageError(
+                    f"{command.arguments[0].metavar} is missing, and {name} is a file",
+                    f"write gd {command.name} 'y ~ a*x + b' {name}",
+                )
         return
     for option, (value, *words) in after:
         values = [value]
         for word in words:
-            if not (
-                _ASSIGNMENT.match(word) or (value.isidentifier() and _NUMBER.match(word))
-            ) or os.path.exists(word):
+            if not _goes_on(option, value, word) or os.path.exists(word):
                 break
             values.append(word)
         if len(values) > 1:
             typed = " ".join(values)
             # --set a 3, --bounds x 0 5; else --start x=1 y=2
-            meant = f"{value}={':'.join(values[1:])}" if value.isidentifier() else ",".join(values)
+            named = option.many and value.isidentifier()
+            meant = f"{value}={':'.join(values[1:])}" if named else ",".join(values)
             raise UsageError(
                 f"the value of {option.name} has no spaces",
                 f"write {option.name} {meant}",
                 Span(typed, len(value), len(typed), option.name),
             )
+    _check_order(positional, command)
+
+
+def _check_order(positional: list[str], command: Command) -> None:
+    """Raise UsageError where the files of data stand before the model, or alone."""
     first, *others = positional
     model = next((word for word in others if "~" in word), None)
     if command.arguments[-1].many and model is not None and "~" not in first:
@@ -158,6 +178,10 @@ def _check_positional(positional: list[str], command: Command) -> None:
     extra = positional[len(command.arguments)]
     shown = extra if len(extra) <= 40 else extra[:37] + "..."
     hint = "put the expression in quotes, so that the shell leaves it whole"
+    start = next((option.name for option in command.options if option.name in ("--start", "--at")), None)
+    if start and _ASSIGNMENT.match(extra):
+        hint = f"write {start} {extra}"
+        raise UsageError(f"one {command.arguments[0].metavar} is expected, and '{shown}' is one more", hint)
     whole = " ".join(positional)
     if command.arguments[0].field == "expression" and len(whole) <= 60 and "'" not in whole:
         hint += f": gd {command.name} '{whole}'"

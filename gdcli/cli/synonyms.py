@@ -31,7 +31,7 @@ OPTIONS: tuple[tuple[str, str], ...] = (
     ("--max-time", "timeout time time-limit max-seconds"),
     ("--max-memory", "memory mem memory-limit"),
     ("--multi-start", "restarts n-restarts starts nstarts n-starts multistart global tries"),
-    ("--seed", "random-seed random-state rng random s"),
+    ("--seed", "random-seed random-state rng random"),
     ("--format json", "json as-json"),
     ("--format jsonl", "jsonl ndjson"),
     ("--format csv", "csv"),

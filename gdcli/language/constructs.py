@@ -20,6 +20,14 @@ from gdcli.language.synonyms import FUNCTIONS, LIBRARIES
 _ATOM = re.compile(r"[\w.]+|\w*\([^()]*\)|\w+\[[^\[\]]*\]")
 
 
+# Of longer proposals nobody could make use.
+MAX_MADE = 1000
+
+
+class TooLongError(Exception):
+    """What the rules make of a text is too long to be a proposal."""
+
+
 def rewritten(pieces: Sequence[Piece], changes: list[Change]) -> str:
     """Return the text of some pieces, with what Python alone has written as the language has it."""
     writer = _Writer(pieces, changes)
@@ -108,6 +116,8 @@ class _Writer:
         rule = _RULES.get(type(node))
         made = rule(self, node) if rule is not None else None
         if made is not None:
+            if len(made) > MAX_MADE:  # a part that stands twice doubles at each level
+                raise TooLongError
             return made
         first, last = self.range_of(node)
         found, at = "", first
@@ -137,6 +147,8 @@ class _Writer:
         if not isinstance(root, ast.Compare) or len(root.ops) != 1 or not isinstance(root.ops[0], ast.Eq):
             return None
         self.say(root, "an equation is no expression; the square of its difference is least where it holds")
+        if self.text(root.comparators[0]) == "0":
+            return f"{self.atom(root.left)}**2"
         return f"({self.text(root.left)} - {self.atom(root.comparators[0])})**2"
 
     def chosen(self, test: Any, yes: str, no: str) -> str | None:
@@ -246,7 +258,9 @@ def _call(writer: _Writer, node: Any) -> str | None:
         name = function.id
     else:
         return None
-    if name == "where" and len(arguments) == 3 and not isinstance(arguments[0], ast.Compare):
+    if name == "where" and not (len(arguments) == 3 and isinstance(arguments[0], ast.Compare)):
+        if len(arguments) != 3:
+            return None
         made = writer.chosen(arguments[0], writer.text(arguments[1]), writer.text(arguments[2]))
         if made is not None:
             writer.say(arguments[0], "where takes one comparison; several are a where inside a where")
@@ -262,11 +276,17 @@ def _call(writer: _Writer, node: Any) -> str | None:
         writer.say(arguments[0], "a list has no place in an expression")
         parts = [writer.text(part) for part in arguments[0].elts]
         return f"({' + '.join(parts)})" if name == "sum" else f"{name}({', '.join(parts)})"
+    if name in ("sum", "Sum") and len(arguments) > 2 and isinstance(arguments[1], ast.Name):
+        index = arguments[1].id
+        if all(getattr(n, "id", "") != index for n in _outside_subscripts(arguments[0])):
+            writer.renamed[f"[{index}]"] = ""
+            writer.say(node, "sums of a vector are written without an index: sum(v**2)")
+            return f"sum({writer.text(arguments[0])})"
     known = _known(writer, function, name, len(arguments))
     if "{" not in known:
         if name == "where":
-            first = writer.comparison(arguments[0]) if arguments else ""
-            return f"where({', '.join([first, *map(writer.text, arguments[1:])])})"
+            first, *others = arguments
+            return f"where({', '.join([writer.comparison(first), *map(writer.text, others)])})"
         return f"{known}({', '.join(map(writer.text, arguments))})"
     if known.startswith("where({0},"):
         return writer.chosen(arguments[0], *map(writer.text, arguments[1:])) if len(arguments) == 3 else None

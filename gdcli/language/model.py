@@ -130,10 +130,19 @@ def sort_names(
             if name in parameters and parameters[name] is None:
                 parameters[name] = length
     if not parameters:
-        hint = f"its names {', '.join(model.names)} are all columns or constants" if model.names else ""
+        hint = _written_out(model, plain) if model.left is not None else ""
         raise UsageError("the model has no parameter to be found", hint, Span(model.text, 0, 0, model.source))
     found = dict.fromkeys([*plain, *(column for name in used for column in used[name])])
     return Names(parameters, tuple(found), used)
+
+
+def _written_out(model: Model, columns: Sequence[str]) -> str:
+    """The hint for a model without parameters: one with a parameter for each column, as R means it."""
+    assert model.left is not None
+    free = (letter for letter in "abcdfghkmnpqrstuvw" if letter not in columns)
+    terms = [next(free), *(f"{next(free)}*{name}" for name in columns[:8] if name in model.right.names)]
+    at = model.text.index("~")
+    return f"parameters are written out: {model.text[:at].strip()} ~ {' + '.join(terms)}"
 
 
 def _check_columns(model: Model, columns: Collection[str], given: Collection[str]) -> None:

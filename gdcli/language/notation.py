@@ -9,14 +9,16 @@ not typed: it is a proposal. The rules cost nothing where there is no error, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from gdcli.errors import UsageError
+from gdcli.errors import Span, UsageError
 from gdcli.language import syntax
-from gdcli.language.constructs import rewritten
+from gdcli.language.constructs import TooLongError, rewritten
 from gdcli.language.functions import CALLABLE
 from gdcli.language.paper import RULES
-from gdcli.language.pieces import Change, Piece, Pieces, cut, depth_at, is_function
+from gdcli.language.pieces import Change, Piece, Pieces, cut, depths_of, is_function
+from gdcli.language.synonyms import CALLS, WORDS
 
 # Longer texts are written by programs.
 MAX_TEXT, MAX_PIECES = 2000, 400
@@ -37,14 +39,25 @@ def told(error: UsageError, what: str = "expression") -> UsageError:
         return error
     try:
         changes, corrected = _translated(span.text, what)
-    except (RecursionError, MemoryError):
+    except (RecursionError, MemoryError, TooLongError):
         return error
     if not changes or not _is_readable(corrected):
+        error.hint = _note(span) or error.hint
         return error
     first = min(changes, key=lambda change: change.start)
     corrected = " ".join(corrected.split())
     place = span._replace(start=first.start, end=max(first.end, first.start + 1))
     return UsageError(first.message, f"write {corrected}", place)
+
+
+def _note(span: Span) -> str:
+    """What there is to say of a word at the place at fault."""
+    for found in re.finditer(r"s\.t|\w+", span.text):
+        if found.end() >= span.start and found.start() <= span.end:
+            table = CALLS if span.text[found.end() :].lstrip().startswith("(") else WORDS
+            if found.group() in table:
+                return table[found.group()]
+    return ""
 
 
 def _translated(text: str, what: str) -> tuple[list[Change], str]:
@@ -98,12 +111,22 @@ def _frame(pieces: Pieces, what: str, changes: list[Change]) -> Pieces:
     if len(pieces) > 2 and pieces[0].text in "'\"`“”‘’" and pieces[-1].text in "'\"`“”‘’":
         changes.append(Change("the expression is in quotes twice", *pieces[0][2:4]))
         pieces = pieces[1:-1]
+    arrow = _outside(pieces, ("=>", "->", "↦"))
+    if arrow and all(p.kind == "name" or p.text in "(,)" for p in pieces[:arrow]):
+        changes.append(
+            Change("an expression stands alone, without its arguments", pieces[0].start, pieces[arrow].end)
+        )
+        pieces = pieces[arrow + 1 :]
+    if pieces and pieces[0].text == "def":
+        begin = next((i for i, piece in enumerate(pieces) if piece.text == "return"), 0)
+        changes.append(Change("an expression stands alone, without def", pieces[0].start, pieces[begin].end))
+        pieces = pieces[begin + 1 :]
     if len(pieces) > 1 and pieces[0].text in _BEFORE and pieces[1].text != "(":
         changes.append(Change(f"an expression is written without {pieces[0].text}", *pieces[0][2:4]))
         pieces = [pieces[1]._replace(lead=""), *pieces[2:]]
     signs = {"expression": ("=", ":="), "model": ("=", ":=", "=="), "number": ()}[what]
-    at = next((i for i, p in enumerate(pieces) if p.text in signs and depth_at(pieces, i) == 0), None)
-    if at is None or any(piece.text == "~" for piece in pieces):
+    at = _outside(pieces, signs)
+    if not at or any(piece.text == "~" for piece in pieces):
         return pieces
     equals = pieces[at]
     if what == "model":
@@ -119,6 +142,12 @@ def _frame(pieces: Pieces, what: str, changes: list[Change]) -> Pieces:
         )
         return pieces[at + 1 :]
     return [*pieces[:at], equals._replace(text="=="), *pieces[at + 1 :]]
+
+
+def _outside(pieces: Sequence[Piece], signs: Sequence[str]) -> int:
+    """Return the place of the first of some signs outside brackets; 0 where there is none."""
+    depths = depths_of(pieces)
+    return next((i for i, piece in enumerate(pieces) if piece.text in signs and not depths[i]), 0)
 
 
 def _is_head(pieces: Sequence[Piece]) -> bool:

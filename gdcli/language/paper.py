@@ -17,7 +17,7 @@ from gdcli.language.pieces import (
     begins,
     close,
     cut,
-    depth_at,
+    depths_of,
     ends,
     is_function,
     joined,
@@ -68,11 +68,13 @@ def _choices(pieces: Pieces, changes: list[Change]) -> Pieces:
     at = next((i for i in range(len(pieces) - 1, -1, -1) if pieces[i].text == "?"), None)
     if at is None:
         return pieces
-    depths = [depth_at(pieces, i) for i in range(len(pieces) + 1)]
+    depths = depths_of(pieces)
     depth, start, stop = depths[at], at, len(pieces)
     while start and not (pieces[start - 1].text in ("(", ",", "?", ":") and depths[start] == depth):
         start -= 1
     colon = next((i for i in range(at, stop) if pieces[i].text == ":" and depths[i] == depth), stop)
+    if colon == stop:
+        return pieces
     stop = next((i for i in range(colon, stop) if depths[i + 1] < depth), stop)
     parts = pieces[at + 1 : colon], pieces[start:at], pieces[colon + 1 : stop]
     chosen = joined("(", parts[0], " if ", parts[1], " else ", parts[2], ")")

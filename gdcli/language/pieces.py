@@ -14,7 +14,7 @@ _PIECE = re.compile(
     r"""(?P<space>(?:\s|\#[^\n]*)+)
     |(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
     |(?P<name>[^\W\d⁰¹²³⁴⁵⁶⁷⁸⁹](?:[^\W⁰¹²³⁴⁵⁶⁷⁸⁹])*)
-    |(?P<op>\*\*|<=|>=|==|!=|//|:=|&&|<>|=>|=<|\\[a-zA-Z]+|.)""",
+    |(?P<op>\*\*|<=|>=|==|!=|//|:=|&&|<>|=>|->|=<|\\[a-zA-Z]+|.)""",
     re.VERBOSE | re.DOTALL,
 )
 # What stands between operands and is none.
@@ -75,9 +75,12 @@ def joined(*parts: str | Sequence[Piece]) -> Pieces:
 _CLOSING = {"(": ")", "[": "]"}
 
 
-def depth_at(pieces: Sequence[Piece], stop: int) -> int:
-    texts = [piece.text for piece in pieces[:stop]]
-    return sum(text in ("(", "[") for text in texts) - sum(text in (")", "]") for text in texts)
+def depths_of(pieces: Sequence[Piece]) -> list[int]:
+    """Return in how many brackets each piece stands, and at the end how many are open."""
+    depths = [0]
+    for piece in pieces:
+        depths.append(depths[-1] + (piece.text in ("(", "[")) - (piece.text in (")", "]")))
+    return depths
 
 
 def close(pieces: Sequence[Piece], at: int) -> int:

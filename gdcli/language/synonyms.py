@@ -97,6 +97,9 @@ FUNCTIONS: dict[str, str] = {
     "rad2deg": "{0}*180/pi",
     "degrees": "{0}*180/pi",
     "float": "{0}",
+    "var": "mean(({0} - mean({0}))**2)",
+    "std": "sqrt(mean(({0} - mean({0}))**2))",
+    "sumsq": "sum({0}**2)",
 }
 # What stands before the dot of a function of a library.
 LIBRARIES = frozenset(
@@ -157,3 +160,32 @@ LATEX = {
 }
 # Operators of other languages, as Python has them.
 OPERATORS = {"&&": "and", "||": "or", "<>": "!=", "=>": ">=", "=<": "<=", "∧": "and", "∨": "or"}
+# What there is to say where no text can be proposed: of words between operands, and of what is called.
+_RANGE = "where(x > 0, a, b) chooses between two values; --bounds x=0: keeps a variable in a range"
+_ALONE = "write what the function returns, alone: x**2"
+_MAKER = "vectors are made in --start and --set: --start 'v=zeros(3)'"
+_SLOPE = "gd gradient shows derivatives: gd gradient 'x**2' --at x=1"
+_WHOLE = "integrals, limits and the like are not part of the language"
+_ALGEBRA = "of matrices there is only X @ w, with the columns of data, in gd fit"
+WORDS: dict[str, str] = {
+    **dict.fromkeys(("for", "in"), "functions of a vector are written without for: sum(v**2)"),
+    **dict.fromkeys(("def", "return", "lambda", "function"), _ALONE),
+    **dict.fromkeys(
+        ("and", "or", "not"), "one where stands inside another: where(a < b, where(c < d, p, q), q)"
+    ),
+    **dict.fromkeys(("if", "else", "where", "given", "st", "s.t", "such", "subject", "with"), _RANGE),
+}
+CALLS: dict[str, str] = {
+    **dict.fromkeys(
+        ("zeros", "ones", "full", "linspace", "random", "rand", "randn", "arange", "range"), _MAKER
+    ),
+    **dict.fromkeys(("diff", "derivative", "deriv", "grad", "gradient"), _SLOPE),
+    **dict.fromkeys(("integral", "integrate", "int", "quad", "limit", "lim", "solve"), _WHOLE),
+    **dict.fromkeys(("det", "inv", "transpose", "matmul", "matrix", "trace", "eig", "outer"), _ALGEBRA),
+    **dict.fromkeys(("polyfit", "poly", "polynomial", "polyval"), "write it out: a + b*x + c*x**2"),
+    **dict.fromkeys(
+        ("len", "size", "length"), "the length of a vector is that of its start; its mean is mean(v)"
+    ),
+    **dict.fromkeys(("piecewise", "cases", "Piecewise"), _RANGE),
+    "argmax": "gd maximize looks for a maximum: gd maximize '-x**2' --start x=1",
+}

@@ -166,6 +166,9 @@ class _Reader(ConstantReader):
             self.fail(
                 start, max(end, start + 1), "a value is missing here", "for example x=1,y=2 or v=[1,2,3]"
             )
+        alone = piece.strip()
+        if not name and alone.isidentifier() and syntax.normal(alone) not in CONSTANTS:
+            self.fail(start, end, f"{alone} has no value", f"for example {alone}=1")
         return Entry(name, self.value(value_start, end), Span(self.text, start, end, self.option))
 
     def name(self, start: int, end: int) -> str:
