@@ -105,6 +105,19 @@ def test_the_formats(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, table.splitlines())) <= 80
 
 
+def test_some_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = called(capsys, "functions", "sqrt", "gamma").splitlines()
+    assert lines[0].split() == ["sqrt(x)", "square", "root", "(x", ">=", "0)"]
+    assert len(lines) == 5
+    for name, hint in (
+        ("ln", "ln is written log here"),
+        ("sinn", "did you mean sin?"),
+        ("integral", "not part"),
+    ):
+        assert run(["functions", name]) == 2
+        assert hint in capsys.readouterr().err
+
+
 def test_it_is_shown_as_any_stored_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = called(capsys, "functions")
     (tmp_path / "f.json").write_text(called(capsys, "functions", "--format", "json"))

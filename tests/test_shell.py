@@ -35,6 +35,8 @@ from gdcli.solvers.registry import METHODS
         ("gd minimize --step-rule arm", ["armijo"]),
         ("gd minimize --emit py", ["python"]),
         ("gd completion z", ["zsh"]),
+        ("gd functions sin", ["sin", "sinh"]),
+        ("gd man les", ["lessons"]),
         ("gd man comp", ["compare-lr", "compare-methods", "compare-batch", "completion"]),
         ("gd minimize --start x", [NOTHING]),
         ("gd minimize x --lr ", [NOTHING]),

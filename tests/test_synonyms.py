@@ -148,6 +148,13 @@ def test_words_in_another_order(
     assert hint in said(capsys, *words)
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_too_many_words_are_no_fault_of_the_program(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["no-such-file.csv", "no-such-file-either", "y ~ a*x", "x=1"]
+    assert run([name, *words]) in (2, 8)
+    assert "internal" not in capsys.readouterr().err
+
+
 def test_a_file_is_a_file_whatever_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

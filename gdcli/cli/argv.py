@@ -126,6 +126,8 @@ def _goes_on(option: Option, value: str, word: str) -> bool:
 
 def _check_words(positional: list[str], after: list[tuple[Option, list[str]]], command: Command) -> None:
     """Raise UsageError where values of one option are parted by spaces, or a model stands behind its data."""
+    if not command.arguments:
+        return
     if len(positional) <= sum(argument.required for argument in command.arguments):
         if positional and command.arguments[-1].many and command.arguments[0].field == "expression":
             name = positional[0]

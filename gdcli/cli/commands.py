@@ -361,13 +361,13 @@ COMMANDS: dict[str, Command] = {
             "List what an expression can have: every function with its meaning, where it is defined (everywhere, where "
             "nothing is said) and its derivative; constants and operators. plain has a line for each function, tab "
             "separated.",
-            (),
+            (Argument("NAME", "names", "Only these functions.", required=False, many=True),),
             (
                 options.only(options.OUTPUT, "--format")[0]._replace(
                     help="table, json or plain.", read=options.one_of("table", "json", "plain")
                 ),
             ),
-            ("gd functions", "gd functions --format plain"),
+            ("gd functions", "gd functions gamma lgamma", "gd functions --format plain"),
         ),
         Command(
             "help",

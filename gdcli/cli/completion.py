@@ -226,6 +226,10 @@ def _arguments(command: Command, word: str, typed: Sequence[str]) -> list[str]:
         from gdcli.cli.man import texts
 
         return _beginning(word, [*COMMANDS, *(texts() if command.name == "man" else ())]) or [NOTHING]
+    if command.name == "functions":
+        from gdcli.language.listing import functions
+
+        return _beginning(word, [row["name"] for row in functions()]) or [NOTHING]
     if command.name == "run" and typed:
         return _beginning(word, _names(typed[0]) if typed[0].endswith(".toml") else ()) or [NOTHING]
     if len(typed) >= len(command.arguments) and not (command.arguments and command.arguments[-1].many):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from gdcli.errors import UsageError
 
 if TYPE_CHECKING:
     from gdcli.report.page import Line
@@ -14,7 +16,7 @@ def run(values: dict[str, Any]) -> int:
     """Print the functions, constants and operators."""
     from gdcli.report.tables import show, width_of
 
-    told = record()
+    told = record(values["names"])
     if values["format"] == "json":
         from gdcli.report.machine import json_block
 
@@ -27,24 +29,39 @@ def run(values: dict[str, Any]) -> int:
     return 0
 
 
-def record() -> dict[str, Any]:
-    """Return the language as a record."""
-    from gdcli.language.listing import language
+def record(names: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the language as a record, or of it the functions named. Raises UsageError for one that there is not."""
+    from gdcli.language.listing import functions, language, meant
     from gdcli.report.records import SCHEMA
 
-    return {"schema": SCHEMA, "type": "functions", **language()}
+    head = {"schema": SCHEMA, "type": "functions"}
+    if not names:
+        return head | language()
+    rows = {row["name"]: row for row in functions()}
+    for name in names:
+        if name not in rows:
+            raise UsageError(f"there is no function '{name[:40]}'", meant(name))
+    return head | {
+        "functions": [rows[name] for name in dict.fromkeys(names)],
+        "constants": [],
+        "operators": [],
+    }
 
 
 def page(told: Mapping[str, Any], width: int) -> list[Line]:
     """Return the lines that show such a record."""
     from gdcli.report.page import fact
 
-    lines: list[Line] = [[("functions (x a number or, element by element, a vector)", "title")]]
+    lines: list[Line] = []
+    if told["operators"]:
+        lines.append([("functions (x a number or, element by element, a vector)", "title")])
     for row in told["functions"]:
         notes = [note for note in (row["domain"], "has a kink" if row["kink"] else "") if note]
         text = row["meaning"] + f" ({'; '.join(notes)})" * bool(notes)
         lines += _labelled(row["call"], text, width)
         lines += fact("", f"derivative {row['derivative']}", width)
+    if not told["operators"]:
+        return lines
     lines += [[], [("constants", "title")]]
     for row in told["constants"]:
         lines += fact(row["name"], f"{row['value']:.16g}", width)

@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from gdcli.errors import did_you_mean
+from gdcli.language import synonyms
 from gdcli.language.functions import CALLABLE, CONSTANTS, FUNCTIONS, OPERATORS, OTHERS, Function
 
 # Numbers of the rules, as one would write them.
@@ -94,3 +96,11 @@ def language() -> dict[str, Any]:
     constants = [{"name": name, "value": value} for name, value in CONSTANTS.items()]
     operators = [{"text": text, "meaning": meaning} for text, meaning in OPERATORS]
     return {"functions": list(functions()), "constants": constants, "operators": operators}
+
+
+def meant(name: str) -> str:
+    """Return the hint for what is no function: how it is written here, or the nearest name."""
+    known = synonyms.FUNCTIONS.get(name) or synonyms.FUNCTIONS.get(name.lower())
+    if known:
+        return f"{name} is written {known.format('x', 'y', 'z')} here"
+    return synonyms.CALLS.get(name) or did_you_mean(name, CALLABLE, "'gd functions' lists them")
