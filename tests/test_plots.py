@@ -19,7 +19,7 @@ from gdcli.cli.app import run
 from gdcli.errors import DomainError, UsageError
 from gdcli.multi_start import solve_from_many
 from gdcli.objective.space import Space
-from gdcli.report import comparison_scenes, lettering, plot_data, plots, scenes, text_plots
+from gdcli.report import comparison_scenes, lettering, method_page, plot_data, plots, scenes, text_plots
 from gdcli.report.appearance import Appearance
 from gdcli.report.comparison_scenes import RatePath
 from gdcli.report.faults import shorten
@@ -369,6 +369,36 @@ def test_rates_in_more_variables_are_curves_above_the_minimum() -> None:
     assert panel.ylim[1] < 1e6
 
 
+def test_methods_are_curves_above_the_best_value() -> None:
+    problem = api.read_problem("x**2 + y**2 + 7", "minimize", ["1,2"])
+    runs = api.compare_methods(problem, ["gd", "newton"], api.Settings(lr=0.25, max_iter=20))
+    ways = [list(enumerate(run.values)) for run in runs]
+    (panel,) = method_page.picture(problem, runs, ways).panels
+    assert [line.label.partition(":")[0] for line in panel.series] == ["gd", "newton"]
+    assert (panel.ylog, panel.xlabel) == (True, "iteration")
+    slow = panel.series[0].ys
+    assert slow[0] == pytest.approx(5.0)
+    assert slow[5] / slow[4] == pytest.approx(0.25, rel=1e-6)
+    assert method_page.picture(problem, (), ()).panels[0].note
+    long = [ways[0][:2], [(step, 9.0 - step / 1000) for step in range(1000)]]
+    (panel,) = method_page.picture(problem, runs, long).panels
+    assert (panel.xlog, panel.xlabel) == (True, "iteration + 1")
+    assert panel.series[1].xs[:3] == [1, 2, 3]
+
+
+def test_small_pictures_have_small_letters() -> None:
+    pytest.importorskip("matplotlib")
+    for size in ((3.0, 2.5), (3.35, 2.8), (12.0, 9.0)):
+        for name in ("path", "curve", "progress"):
+            with plots._plain_matplotlib(plots._scale(size)):
+                figure = plots._figure(SCENES[name](), size)
+                texts = boxes(figure)
+                width, height = figure.bbox.size
+            for text, box in texts:
+                assert -1 <= box.x0 < box.x1 <= width + 1, (name, text)
+                assert -1 <= box.y0 < box.y1 <= height + 1, (name, text)
+
+
 def test_errors_have_their_best_step_marked() -> None:
     found = api.gradient("exp(x)", {"x": 1.0}, errors=True)
     (panel,) = plotting.errors_picture(found).panels
@@ -696,6 +726,7 @@ def test_a_picture_comes_with_the_answer(
         ["compare-lr", "x**2+y**2", "--start=-1,1", "--lr", "1.1,0.1"],
         ["compare-lr", "x**2+y**2+z**2", "--start=-1,1,1", "--steps", "5"],
         ["gradient", "exp(x)", "--at", "x=1", "--errors"],
+        ["compare-methods", "x**2+y**4", "--start", "1,1", "--method", "bfgs,gd"],
         ["maximize", "-x**2", "--start", "x=3"],
         ["minimize", "x**2+y**2", "--start", "3,4", "--multi-start", "3"],
     ],

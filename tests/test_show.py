@@ -153,7 +153,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     "command",
     [
         *(c for c in RUNS if "--multi-start" not in c),
-        *(c for c in WHOLE if c.startswith(("compare-lr", "compare-batch")) or "--errors" in c),
+        *(c for c in WHOLE if c.startswith("compare-") or "--errors" in c),
         "minimize 'y**2 + (x-1)**2 + z**4' --start y=1,x=2,z=3 --plane z,x",
         "maximize '-(x-1)**4' --start x=3 --bounds x=0:4",
     ],
@@ -198,7 +198,6 @@ def test_a_result_alone_has_start_and_answer_drawn(
     ("command", "form", "told"),
     [
         ("minimize 'sum(v**2)' --start 'v=ones(3)'", "json", "a result without its path"),
-        ("compare-methods 'x**2' --start x=1", "json", "a comparison of methods has no picture"),
         ("gradient 'x**2' --at x=1", "json", "a gradient has one with --errors"),
         ("gradient 'x**2' --at x=1 --trace", "json", "a gradient has one with --errors"),
         ("run examples.toml", "json", "these are many"),

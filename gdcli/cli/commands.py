@@ -174,6 +174,7 @@ COMMANDS: dict[str, Command] = {
                 *options.only(options.METHOD, "--gradient", "--h", "--lr"),
                 *options.STOPPING,
                 *options.only(options.OUTPUT, "--format", "--timing", "--output"),
+                *options.PLOT_METHODS,
             ),
             ("gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1",),
         ),

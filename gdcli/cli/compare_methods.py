@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from gdcli.cli.minimize import expression_text, on_sigterm, tell_warnings
@@ -13,9 +14,11 @@ def run(values: dict[str, Any]) -> int:
     text, source = expression_text(values["expression"])
     from gdcli import api
     from gdcli.cli.destination import Destination
+    from gdcli.cli.plotting import Canvas, text_stream
     from gdcli.cli.receipts import of_comparison
     from gdcli.report import method_page
     from gdcli.report.comparison import write
+    from gdcli.report.sparkline import course
     from gdcli.report.tables import is_terminal
 
     sense = "maximize" if values["maximize"] else "minimize"
@@ -25,18 +28,20 @@ def run(values: dict[str, Any]) -> int:
     methods = values["method"] or ()
     settings = api.Settings(**settings_of(values | {"method": None}))
     form = values["format"] or "table"
-    with Destination(values["output"]) as stream:
-        timing = values["timing"] or is_terminal(stream)
-        on_sigterm()
-        runs = api.compare_methods(problem, methods, settings)
-        write(
-            stream,
-            form,
-            lambda width, glyphs, bars: method_page.page(problem, runs, width, glyphs, bars, timing),
-            method_page.record(problem, runs, timing) | of_comparison(values, problem),
-            "methods",
-            method_page.cells(timing),
-        )
+    with Canvas(values, text_stream(values)) as canvas:
+        with Destination(values["output"]) as stream:
+            timing = values["timing"] or is_terminal(stream)
+            on_sigterm()
+            runs = api.compare_methods(problem, methods, settings)
+            write(
+                stream,
+                form,
+                lambda width, glyphs, bars: method_page.page(problem, runs, width, glyphs, bars, timing),
+                method_page.record(problem, runs, timing) | of_comparison(values, problem),
+                "methods",
+                method_page.cells(timing),
+            )
+        canvas.draw(partial(method_page.picture, problem, runs, [course(run.values) for run in runs]))
         seen = form in ("table", "plain") and is_terminal(stream)
     tell_warnings(method_page.shared_warnings(runs), seen)
     last = runs[-1].outcome

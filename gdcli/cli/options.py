@@ -578,6 +578,7 @@ PLOT_SHOWN = _plot(
     PLANE,
 )
 PLOT_RATES = _plot(f"{_DRAW}: each rate in its own colour.")
+PLOT_METHODS = _plot(f"{_DRAW}: the value above the best against the iteration.")
 PLOT_GRADIENT = _plot(
     "With --errors: draw the errors against h into this file, or - in the terminal.",
     Option(

@@ -62,6 +62,7 @@ def _rates_picture(found: RateComparison, values: Values) -> Picture:
 def _methods(values: Values, record: Record) -> Exhibit:
     from gdcli.report import method_page
     from gdcli.restored.comparisons import methods
+    from gdcli.restored.runs import numbers
 
     problem, runs = methods(record)
 
@@ -71,7 +72,9 @@ def _methods(values: Values, record: Record) -> Exhibit:
             values, lambda width, glyphs, bars: method_page.page(problem, runs, width, glyphs, bars, timing)
         )(stream)
 
-    return Exhibit(write, None, "a comparison of methods has no picture", timed=_timed(record["methods"]))
+    courses = [[(int(step), numbers(value)) for step, value in run["course"]] for run in record["methods"]]
+    picture = partial(method_page.picture, problem, runs, courses)
+    return Exhibit(write, picture, timed=_timed(record["methods"]))
 
 
 def _batches(values: Values, record: Record) -> Exhibit:

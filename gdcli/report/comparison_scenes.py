@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, isfinite, log10
+from math import inf, isfinite, log10, nan
 from typing import TYPE_CHECKING, NamedTuple
 
 from gdcli.report.numbers import short
@@ -78,7 +78,8 @@ def rate_contours(
     for number, (p, way, shift) in enumerate(zip(paths, ways, shifts, strict=True)):
         # Paths that lie on each other: the first is the broadest, so that all can be seen.
         width = 1.6 if any(map(any, shifts)) else 1.4 + 0.5 * min(4, len(paths) - 1 - number)
-        line = _styled(joined(way), number, p)._replace(width=width, shape=SHAPES[number % len(SHAPES)])
+        shape = SHAPES[number % len(SHAPES)]
+        line = _coloured(joined(way), number)._replace(label=_told(p), width=width, shape=shape)
         marked = apart(way, x, y, 2.0 * NEAR)
         lines.append(line._replace(size=4.0 + width, marked=marked, shift=shift))
     told = f"start {place_text(names, first)}"
@@ -91,8 +92,8 @@ def _told(path: RatePath) -> str:
     return f"{short(path.lr, 4)}: {path.verdict}"
 
 
-def _styled(series: Series, number: int, path: RatePath) -> Series:
-    return series._replace(label=_told(path), ink=CYCLE[number % len(CYCLE)], dashed=number >= len(CYCLE))
+def _coloured(series: Series, number: int) -> Series:
+    return series._replace(ink=CYCLE[number % len(CYCLE)], dashed=number >= len(CYCLE))
 
 
 _GROWN, _GONE = 1e3, 1e-16  # a gap this many times that of the start is out of the picture
@@ -111,20 +112,38 @@ def _heights(curves: Sequence[Sequence[float]], wild: Sequence[bool], first: flo
     return decades(max(min(shown), _GONE * first), min(max(*shown, first), _GROWN * first))
 
 
+class Course(NamedTuple):
+    """The values (user's sign) on the way of a run, by the number of the step; a ``wild`` one diverges."""
+
+    label: str
+    wild: bool
+    points: Sequence[tuple[int, float]]
+
+
 def rate_values(title: Title, paths: Sequence[RatePath], sign: int, best: float) -> Chart:
     """Return the value above the best (of the minimised function) against the step, a curve for each rate."""
-    best = min([best, *(sign * v for p in paths for v in p.values if isfinite(v))])
+    found = [Course(_told(p), p.verdict == "diverges", list(enumerate(p.values))) for p in paths]
+    return courses(title, found, sign, best, "step")
+
+
+def courses(title: Title, runs: Sequence[Course], sign: int, best: float, xlabel: str) -> Chart:
+    """Return the value above the best of all, and of ``best``, on a logarithmic axis; a curve for each run.
+
+    ``best`` is a value of the minimised function. Where nothing is above it the values themselves are shown.
+    """
+    best = min([best, *(sign * v for run in runs for _, v in run.points if isfinite(v))])
+    above_best = [gaps([v for _, v in run.points], sign, best) for run in runs]
+    log = any(isfinite(gap) for curve in above_best for gap in curve)
+    first = next((gap for curve in above_best for gap in curve[:1]), nan)
+    ylim = _heights(above_best, [run.wild for run in runs], first)
     lines = []
-    for number, p in enumerate(paths):
-        ys = gaps(p.values, sign, best)
+    for number, (run, curve) in enumerate(zip(runs, above_best, strict=True)):
+        ys = curve if log else finite([v for _, v in run.points])
         marks = SHAPES[number % len(SHAPES)] if len(ys) <= MARKED else ""
-        lines.append(_styled(Series(range(len(ys)), ys, shape=marks, size=3.5), number, p))
-    first = positive(sign * paths[0].values[0] - best)
-    ylim = _heights([line.ys for line in lines], [p.verdict == "diverges" for p in paths], first)
-    log = any(isfinite(gap) for line in lines for gap in line.ys)
-    if not log:
-        lines = [line._replace(ys=finite(p.values)) for line, p in zip(lines, paths, strict=True)]
-    panel = Panel(lines, "step", above(sign) if log else "value", ylog=log, ylim=ylim, whole=True)
+        line = Series([step for step, _ in run.points], ys, run.label, shape=marks, size=3.5)
+        lines.append(_coloured(line, number))
+    note = "" if lines else "none of them made a step"
+    panel = Panel(lines, xlabel, above(sign) if log else "value", ylog=log, ylim=ylim, whole=True, note=note)
     return Chart(title, (panel,), [(line.label, line.ys) for line in lines])
 
 
@@ -154,9 +173,9 @@ def batch_losses(title: Title, paths: Sequence[BatchPath], sign: int, lowest: fl
             else finite([sign * v for v in losses])
         )
         label = f"batch size {path.name}"
-        line = Series([visits for visits, _ in path.course], ys, label, CYCLE[number % len(CYCLE)])
         marks = SHAPES[number % len(SHAPES)] if len(ys) <= MARKED else ""
-        series.append(line._replace(shape=marks, size=3.5, dashed=number >= len(CYCLE)))
+        line = Series([visits for visits, _ in path.course], ys, label, shape=marks, size=3.5)
+        series.append(_coloured(line, number))
     what = f"mean loss {'below its maximum' if sign < 0 else 'above its minimum'}" if log else "mean loss"
     wild = [path.diverged for path in paths]
     if lowest is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import TYPE_CHECKING
 
 from gdcli.report import records
@@ -14,10 +15,13 @@ from gdcli.report.sparkline import Bars
 
 if TYPE_CHECKING:
     from gdcli.api import MethodRun, Outcome, Problem
+    from gdcli.report.plot_data import Chart
 
 _ROLES = {"converged": "good", "completed": "good", "limit": "warn", "stalled": "warn"}
 # Values that differ by no more than this, relative to max(1, |value|), are the same answer.
 _SAME = 1e-8
+# A run that is this many times as long as another is not drawn beside it on a linear axis.
+_LONGER = 100
 
 
 def cells(timing: bool) -> tuple[str, ...]:
@@ -114,3 +118,28 @@ def _summary(problem: Problem, runs: Sequence[MethodRun], width: int) -> list[Li
     else:
         told += f": {name}, with {amount(_work(outcome), 'evaluation')}"
     return fact("best", told, width, "good")
+
+
+def picture(
+    problem: Problem, runs: Sequence[MethodRun], courses: Sequence[Sequence[tuple[int, float]]]
+) -> Chart:
+    """Return the picture of the value above the best against the iteration, a curve for each method.
+
+    ``courses`` has the iterations and values of each run.
+    """
+    from gdcli.report import comparison_scenes, scenes
+
+    sign = -1 if problem.sense == "maximize" else 1
+    found = [
+        comparison_scenes.Course(f"{run.method}: {_status(run)}", _status(run) == "diverged", course)
+        for run, course in zip(runs, courses, strict=True)
+        if course
+    ]
+    title = scenes.title(problem.expression)
+    chart = comparison_scenes.courses(title, found, sign, inf, "iteration")
+    ends = [max(1, run.points[-1][0]) for run in found if not run.wild]
+    if not ends or max(ends) < _LONGER * min(ends):
+        return chart
+    (panel,) = chart.panels  # a logarithmic axis has no place for iteration 0, the start
+    lines = [line._replace(xs=[step + 1 for step in line.xs]) for line in panel.series]
+    return chart._replace(panels=(panel._replace(series=lines, xlabel="iteration + 1", xlog=True),))

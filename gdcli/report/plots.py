@@ -88,7 +88,7 @@ def draw(
 
     ``size`` is in inches (None: what suits the picture), ``dpi`` the dots of an inch.
     """
-    with _plain_matplotlib():
+    with _plain_matplotlib(_scale(size)):
         figure = _figure(picture, size)
         file = BytesIO()
         figure.savefig(file, format=suffix, dpi=dpi or DPI, metadata=_METADATA[suffix])
@@ -96,8 +96,11 @@ def draw(
 
 
 @contextmanager
-def _plain_matplotlib() -> Iterator[None]:
-    """matplotlib as it comes, with our style; characters that its font does not have are boxes, not warnings."""
+def _plain_matplotlib(scale: float = 1.0) -> Iterator[None]:
+    """matplotlib as it comes, with our style; characters that its font does not have are boxes, not warnings.
+
+    Letters are ``scale`` times as large as usual.
+    """
     import logging
 
     import matplotlib
@@ -107,6 +110,8 @@ def _plain_matplotlib() -> Iterator[None]:
         warnings.simplefilter("ignore")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
+        for name in ("font.size", "legend.fontsize"):
+            matplotlib.rcParams[name] *= scale
         yield
 
 
@@ -117,15 +122,19 @@ def _figure(picture: Picture, size: tuple[float, float] | None = None) -> Figure
         figure = Figure(figsize=size or _size(picture))
         axes = figure.add_subplot()
         _contours(figure, axes, picture)
-        series: Sequence[Series] = picture.series
     else:
         figure = Figure(figsize=size or (SIZE, TALL, TALLEST)[min(3, len(picture.panels)) - 1])
         _panels(figure, picture.panels)
-        series = [s for panel in picture.panels for s in panel.series]
-    words, points = lettering.title(picture.title, _TITLE_ROOM * 72.0 * figure.get_figwidth())
-    figure.suptitle(words, fontsize=points)
-    _legend(figure, series)
+    scale = _scale(size)
+    words, points = lettering.title(picture.title, _TITLE_ROOM * 72.0 * figure.get_figwidth() / scale)
+    figure.suptitle(words, fontsize=points * scale)
+    _legend(figure, _CHARACTERS * figure.get_figwidth() / scale)
     return figure
+
+
+def _scale(size: tuple[float, float] | None) -> float:
+    """How large letters are: smaller in a small picture, as far as they can be read."""
+    return 1.0 if size is None else max(0.7, min(1.0, size[0] / 5.0, size[1] / 3.8))
 
 
 def _panels(figure: Figure, panels: Sequence[Panel]) -> None:
@@ -232,8 +241,8 @@ def _mark_floor(axes: Axes, floor: float) -> None:
     axes.axhline(10.0 ** (low + 0.5), color=GRAY, linewidth=0.9, linestyle=(0, (1, 3)))
 
 
-def _legend(figure: Figure, series: Sequence[Series]) -> None:
-    """Put the legend below the axes, where it covers nothing."""
+def _legend(figure: Figure, columns: float) -> None:
+    """Put the legend below the axes, where it covers nothing; so many letters stand beside each other."""
     handles, labels = [], []
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -242,7 +251,7 @@ def _legend(figure: Figure, series: Sequence[Series]) -> None:
     if not labels:
         return
     longest = max(map(len, labels))
-    room = max(1, min(4, int(_CHARACTERS * figure.get_figwidth()) // (longest + 6)))
+    room = max(1, min(4, int(columns) // (longest + 6)))
     rows = -(-len(labels) // room)
     written = list(map(lettering.legend, labels))
     figure.legend(handles, written, loc="outside lower center", ncols=-(-len(labels) // rows))
