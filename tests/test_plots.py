@@ -926,6 +926,22 @@ def test_text_shows_start_end_and_path() -> None:
     assert "\x1b[38;5;166m" in text_plots.draw(SCENES["path"](), 80, colour=True)
 
 
+def test_rates_on_one_line_take_turns_in_text() -> None:
+    pytest.importorskip("plotext")
+    rates = (10.0, 1.1, 1.0, 0.1, 0.01)
+    text = text_plots.draw(rates_of("x**2 + y**2", "-1,1", rates=rates), 80, colour=False)
+    canvas = "".join(line for line in text.splitlines() if line.endswith("│"))
+    for mark in text_plots._MARKS[: len(rates)]:
+        assert canvas.count(mark) >= 3, mark
+
+
+def test_other_minima_are_told_from_starts_in_text() -> None:
+    pytest.importorskip("plotext")
+    text = text_plots.draw(SCENES["many starts"](), 80, colour=False)
+    assert "O 20 starts   M other minima" in text
+    assert text.count("S") == 2  # on the canvas, and its name
+
+
 def test_a_picture_in_text_stands_beside_what_a_program_reads(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("plotext")
     assert run(["minimize", "x**2", "--start", "3", "--plot", "-"]) == 0

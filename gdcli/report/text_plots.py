@@ -38,6 +38,7 @@ LINES = 26  # of a picture where nobody said how high the terminal is
 _LEAST, _MOST = 8, 32  # rows of a panel with its frame and numbers
 _DECADES = 30  # of an axis on which there is room for nothing but powers
 _WIDEST = 120
+_CELLS = 40  # along a path
 _BAR = 25  # dots of a bar: the height of a whole panel has no more than some 70
 # The nearest colours among the 256 of a terminal; black is whatever the terminal writes in.
 _COLOURS = {VERMILLION: 166, BLUE: 33, GREEN: 36, ORANGE: 214, PURPLE: 175, SKY: 74, GRAY: 244, BLACK: None}
@@ -182,16 +183,19 @@ def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]
     """The series as dots with a character each: braille for a curve without a name, a mark for what has one."""
     marks = iter((_MARKS if unicode else _ASCII_MARKS) * len(panel.series))
     width = panel.xlim, panel.ylim
+    shifted = [s for s in panel.series if s.width and s.label and any(any(t.shift) for t in panel.series)]
     for s in panel.series:
         if s.detail:
             continue
         dots = list(_dots(s, panel, width))
+        if s in shifted:
+            dots = _every_other(dots, len(shifted), shifted.index(s))
         if s.spread is not None:
             yield list(_bars(s, panel)), "braille" if unicode else ":", s.ink, ""
-        if s.hollow and s.ink == BLACK:
+        if s.shape == "*":
+            mark = "M" if s.hollow else "E"
+        elif s.hollow and s.ink == BLACK:
             mark = "S"
-        elif s.shape == "*":
-            mark = "E"
         elif s.hollow:
             mark = "O"
         elif not s.label:
@@ -200,6 +204,17 @@ def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]
         else:
             mark = s.shape if s.shape in ("x", "+") else next(marks)
         yield dots, mark, s.ink, s.label
+
+
+def _every_other(dots: Dots, count: int, number: int) -> Dots:
+    """Return every so many cells of a path, such that ``count`` paths on one line take turns, and all are seen."""
+    runs = (
+        max(x for x, _ in dots) - min(x for x, _ in dots),
+        max(y for _, y in dots) - min(y for _, y in dots),
+    )
+    axis = 0 if runs[0] >= runs[1] else 1
+    cell = (max(runs) or 1.0) / _CELLS
+    return [dot for dot in dots if floor(dot[axis] / cell) % count == number]
 
 
 def _dots(s: Series, panel: Panel, limits: Any) -> Iterator[tuple[float, float]]:
