@@ -13,7 +13,7 @@ from gdcli.fitting.doubts import NO_DOUBTS, doubts_about
 from gdcli.fitting.errors import Errors, errors_in_time, without_errors
 from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.units import scaled_certificate, scaled_run
-from gdcli.fitting.vertex import at_a_vertex
+from gdcli.fitting.vertex import Ranges, prove, told
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import listed, sign_of
 from gdcli.solvers.types import Certificate, Counts, Status
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gdcli.analysis.verdict import Verdict
     from gdcli.fitting.prepare import Prepared
     from gdcli.fitting.request import FitSettings
+    from gdcli.objective.space import Space
     from gdcli.solvers.registry import Chosen
     from gdcli.solvers.types import RunResult
 
@@ -50,9 +51,12 @@ def conclude(
     errors = errors_in_time(prepared, result.best.at.x, active)
     bare = certificate
     certificate = if_in_time(lambda: _with_rank(bare, errors, seen, result), bare)
-    if problem.loss == "absolute" and certificate.kind != "kink" and not active:
-        found = if_in_time(lambda: at_a_vertex(prepared, judging, result.best.at.x), None)
-        certificate = found or certificate
+    proof = None
+    if problem.loss == "absolute" and not active:
+        slope = certificate.gradient_norm
+        proof = if_in_time(lambda: prove(prepared, judging, result.best.at.x, slope, tol), None)
+        certificate = proof.certificate if proof else certificate
+    ranges = proof.ranges if proof and not problem.bounds else None
     largest = certificate.eigenvalue_max
     rate_unit = objective.factor / judging.factor
     judged = replace(certificate, eigenvalue_max=None if largest is None else largest * rate_unit)
@@ -68,7 +72,7 @@ def conclude(
         unit=1.0 / judging.factor,
         searched=problem.searched is not None,
     )
-    verdict = _with_redundancy(verdict, errors)
+    verdict = _with_ranges(_with_redundancy(verdict, errors), ranges, prepared.row.space)
     statistics, reason = errors.found, errors.reason
     if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
         reason = "the fit did not end at a minimum"
@@ -95,6 +99,7 @@ def conclude(
         rows=prepared.count,
         statistics=statistics,
         unknown_errors=reason,
+        minimizers=None if ranges is None else tuple(ranges),
     )
 
 
@@ -155,6 +160,14 @@ def _with_redundancy(verdict: Verdict, errors: Errors) -> Verdict:
         message=message,
         advice="give one of them a value with --set, or change the model",
     )
+
+
+def _with_ranges(verdict: Verdict, ranges: Ranges | None, space: Space) -> Verdict:
+    """A minimum that is not unique is an answer, with all that are as good."""
+    others = told(ranges or (), space)
+    if verdict.status is not Status.CONVERGED or not others:
+        return verdict
+    return verdict._replace(message=f"Converged to a minimum that is not unique: {others}.")
 
 
 def _warnings(prepared: Prepared) -> list[str]:

@@ -50,7 +50,8 @@ class FitOutcome(Outcome):
     ``value`` is the (weighted) sum of the losses of all rows (of those learned from, where some were held back),
     ``mean_loss`` that divided by the rows. ``statistics`` has the errors of the parameters, None where there are none,
     for the reason ``unknown_errors``. ``noise``, ``epochs`` and ``history`` (the point after each epoch, with the mean
-    loss as its value) are those of a stochastic run.
+    loss as its value) are those of a stochastic run. ``minimizers`` are the ranges (low, high) of the parameters, in
+    flat order, over all points with the least sum of absolute deviations, where they are known.
     """
 
     problem: FitProblem
@@ -61,6 +62,7 @@ class FitOutcome(Outcome):
     epochs: int | None = None
     noise: AnswerNoise | None = None
     history: tuple[Any, ...] = ()
+    minimizers: tuple[tuple[float, float], ...] | None = None
 
     @property
     def mean_loss(self) -> float:

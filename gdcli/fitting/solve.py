@@ -19,6 +19,7 @@ from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.prepare import Prepared
 from gdcli.fitting.request import FitSettings
 from gdcli.fitting.units import in_sums
+from gdcli.fitting.vertex import polyhedron_of
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import sign_of
 from gdcli.solvers.types import Observer
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 LAST_DIGITS = 1e-14
 # What ``auto`` takes for a sum of squares, in words, and why.
 BY_SQUARES = "Levenberg-Marquardt", "the loss is a sum of squares"
+# The same for a sum of absolute deviations of a linear model.
+BY_EDGES = "simplex along edges", "the loss is a sum of absolute values of linear functions"
 
 
 def solve(
@@ -107,7 +110,7 @@ def _within(prepared: Prepared, objective: RowObjective) -> tuple[Any, Any, list
 
 
 def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> Chosen:
-    """Return the method; ``auto`` is Levenberg-Marquardt where the loss is a sum of squares."""
+    """Return the method; ``auto`` is the best known one for the loss where that is a special sum."""
     from gdcli.solvers.registry import choose
 
     if settings.gradient != "autodiff" or settings.h is not None:
@@ -127,4 +130,11 @@ def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> 
         tol=LAST_DIGITS if auto and settings.tol is None else settings.tol,
         value_tol=settings.value_tol,
     )
-    return choice._replace(name=BY_SQUARES[0], why=BY_SQUARES[1]) if by_squares else choice
+    if by_squares:
+        return choice._replace(name=BY_SQUARES[0], why=BY_SQUARES[1])
+    polyhedron = None if not auto or prepared.problem.bounds else polyhedron_of(prepared)
+    if polyhedron is None:
+        return choice
+    from gdcli.solvers.absolute import EdgeDescent
+
+    return choice._replace(method=EdgeDescent(polyhedron), name=BY_EDGES[0], why=BY_EDGES[1])

@@ -22,14 +22,13 @@ from gdcli.language.graph import Graph
 class Loss(NamedTuple):
     """One loss: its name, its help in a line, what it makes of nodes, and what makes labels fit.
 
-    ``node(graph, y, f, delta)`` is the loss; ``of_residual`` tells that it depends on y - f alone, ``likelihood``
-    that it is a negative log-likelihood up to what no parameter changes.
+    ``node(graph, y, f, delta)`` is the loss; ``likelihood`` tells that it is a negative log-likelihood up to what no
+    parameter changes.
     """
 
     name: str
     help: str
     node: Callable[[Graph, int, int, float], int]
-    of_residual: bool = False
     likelihood: bool = False
 
 
@@ -63,9 +62,9 @@ def _poisson(graph: Graph, y: int, f: int, delta: float) -> int:
 
 
 _ROWS = (
-    Loss("squared", "the square of what is left over", _squared, of_residual=True),
-    Loss("absolute", "its absolute value: outliers count less", _absolute, of_residual=True),
-    Loss("huber", "squared near, absolute far from the model", _huber, of_residual=True),
+    Loss("squared", "the square of what is left over", _squared),
+    Loss("absolute", "its absolute value: outliers count less", _absolute),
+    Loss("huber", "squared near, absolute far from the model", _huber),
     Loss("logistic", "labels 0/1 or -1/1, the model is the logit", _logistic, likelihood=True),
     Loss("poisson", "counts, the model is their mean", _poisson, likelihood=True),
 )

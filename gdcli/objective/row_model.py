@@ -31,8 +31,7 @@ class RowModel:
     """The graph of one row.
 
     ``loss`` is the node of the row's (weighted) loss, to be minimised. ``residual`` is the node whose square it is,
-    None for other losses than the squared one; ``deviation`` is what was measured less what the model says, in units
-    of sigma where that is given, None where the loss does not depend on it alone. ``predictor`` is the typed formula,
+    ``deviation`` the node whose absolute value it is, None for other losses. ``predictor`` is the typed formula,
     ``fitted`` what it says of the row on the scale of ``response``, what was measured; these two are None for a typed
     loss. ``weight`` is what the row counts (the inverse of a given variance too), None for 1. ``columns`` are read
     from the data, in order. ``engine`` is what computes sums over rows: numpy, native, or auto, which takes machine
@@ -121,19 +120,21 @@ def build_row_model(
         row = LOSSES[loss]
         measured, said = left, right
         if weighting is not None and weighting.kind == "sigma":  # in units of each row's standard deviation
-            deviation = graph.scalar(weighting.column)
-            weight = graph.node("div", graph.number(1.0), graph.node("mul", deviation, deviation))
-            measured, said = (graph.node("div", side, deviation) for side in (left, right))
+            sigma = graph.scalar(weighting.column)
+            weight = graph.node("div", graph.number(1.0), graph.node("mul", sigma, sigma))
+            measured, said = (graph.node("div", side, sigma) for side in (left, right))
         value = row.node(graph, measured, said, delta)
-        if row.of_residual:
-            deviation = graph.node("sub", measured, said)
         if loss == "squared":
-            residual = deviation
+            residual = graph.node("sub", measured, said)
+        if loss == "absolute":
+            deviation = graph.node("sub", measured, said)
     if weighting is not None and weighting.kind == "weights":
         weight = graph.scalar(weighting.column)
         value = graph.node("mul", weight, value)
         if residual is not None:
             residual = graph.node("mul", graph.node("sqrt", weight), residual)
+        if deviation is not None:
+            deviation = graph.node("mul", weight, deviation)
     columns = list(names.columns)
     if weighting is not None and weighting.column not in columns:
         columns.append(weighting.column)

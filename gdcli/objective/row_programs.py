@@ -88,10 +88,9 @@ class RowPrograms:
         return self.nodes("second")[-1:]
 
     def _deviation_nodes(self) -> list[int]:
-        """The derivatives of the deviation, the deviation, and the weight."""
+        """The derivatives of the deviation, and the deviation."""
         assert self.row.deviation is not None
-        weight = self.row.graph.number(1.0) if self.row.weight is None else self.row.weight
-        return [*self._by_parameter(self.row.deviation), self.row.deviation, weight]
+        return [*self._by_parameter(self.row.deviation), self.row.deviation]
 
     def _response_nodes(self) -> list[int]:
         return [self.row.predictor if self.row.response is None else self.row.response]

@@ -239,6 +239,12 @@ class RowObjective:
             for a, b in zip(here, there, strict=True)
         )
 
+    def deviations(self) -> tuple[Any, Any]:
+        """Return the slopes (p, rows) and, at the origin, the values (rows,) of what has the loss as absolute value."""
+        pieces = [self.np.stack(values) for _, values in self.pieces("deviation", [0.0] * self.size)]
+        whole = self.np.concatenate(pieces, axis=1)
+        return whole[:-1], whole[-1]
+
     def second(self, at: Evaluation, direction: Any) -> Any:
         """Return J' r_vv, the residuals' second derivative along a direction seen by the Jacobian, shape (p,)."""
         self.counts.product += 1

@@ -82,6 +82,8 @@ def statistics(outcome: FitOutcome) -> Record:
         "aic": found and found.aic,
         "bic": found and found.bic,
     }
+    if outcome.minimizers is not None:
+        record["minimizers"] = named([list(ends) for ends in outcome.minimizers], space)
     if outcome.problem.sigma:
         record |= {"chi_square": found and found.chi_square, "p_value": found and found.chi_square_p}
     return record | {
