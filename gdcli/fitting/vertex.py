@@ -68,8 +68,8 @@ def prove(prepared: Prepared, judging: RowObjective, x: Any, slope: float | None
     lowest = least(polyhedron, judging.np.array(x, dtype=float))
     if lowest is None:
         return None
-    value = polyhedron.value(judging.np.array(x, dtype=float))
-    gain = max(0.0, value - lowest.value) * judging.factor
+    value, doubt = polyhedron.value(judging.np.array(x, dtype=float))
+    gain = max(0.0, value - lowest.value - doubt) * judging.factor
     ranges = list(zip(lowest.low.tolist(), lowest.high.tolist(), strict=True))
     kind = "kink" if lowest.unique else "degenerate"
     if gain > allowed_gain(value * judging.factor, tol):

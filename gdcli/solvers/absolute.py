@@ -85,10 +85,10 @@ class Polyhedron:
             self.rows, self.triangle = directions.T, triangle * scale
             self.determined = bool((np.abs(np.diag(triangle)) > blur(4 * len(scale))).all())
 
-    def value(self, x: Any) -> float:
-        """Return f at x."""
+    def value(self, x: Any) -> tuple[float, float]:
+        """Return f at x, and how much of it may be rounding."""
         r, doubt = self._residuals(x)
-        return self.constant + float(self.np.where(self.np.abs(r) > doubt, self.np.abs(r), 0.0).sum())
+        return self.constant + float(self.np.abs(r).sum()), float(doubt.sum())
 
     def _residuals(self, x: Any) -> tuple[Any, Any]:
         """Return r at x, and how much of it may be rounding."""
@@ -121,6 +121,9 @@ class Polyhedron:
         edges = np.linalg.inv(self.rows[:, basis].T)
         x = 0.0 - np.linalg.solve(self.slopes[:, basis].T, self.offset[basis])
         r, doubt = self._residuals(x)
+        doubt = doubt + np.abs(self.rows).T @ (
+            np.abs(edges) @ doubt[basis]
+        )  # x is off by what the basis is off
         r = np.where(np.abs(r) > doubt, r, 0.0)
         tilt = self.tilt - self.rows.T @ (edges @ self.tilt[basis])
         r[basis] = tilt[basis] = 0.0
@@ -196,7 +199,7 @@ class Polyhedron:
         same = high - low <= blur(p * p) * (np.abs(low) + np.abs(high))
         low, high = np.where(same, at.x, low), np.where(same, at.x, high)
         x = at.x if same.all() else np.where(same, at.x, np.mean(ends[1:], axis=0))
-        return Minimizers(self.value(x), x, low, high)
+        return Minimizers(self.value(x)[0], x, low, high)
 
 
 def least(polyhedron: Polyhedron, x: Any) -> Minimizers | None:
