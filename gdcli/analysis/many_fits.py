@@ -19,6 +19,7 @@ from gdcli.solvers.curvature import DOUBTFUL_PART, REACHED_BY_ANY, UNSTEADY
 from gdcli.solvers.many_fits import Ends
 from gdcli.solvers.many_linear import cholesky, eigen, inverse_upper, solve_transposed, solve_upper
 from gdcli.solvers.model import LEAST_PIVOT
+from gdcli.solvers.rounding import residual_floor
 from gdcli.solvers.walk import FLIGHT
 
 # What is near the border of a case is doubtful too.
@@ -27,8 +28,6 @@ _MARGIN = 10.0
 _CONDITION = 1e6
 # A look aside goes at least so far, relative to max(1, |x|).
 _ASIDE = 1e-8
-# Of a sum of squares below this part of the data's own, the digits are rounding.
-_ROUNDING = 1e-20
 
 
 @dataclass(slots=True)
@@ -49,8 +48,8 @@ class Evidence:
 def examine(ends: Ends, start: Any, measured: Any, hessians: Callable[[Any, Any], Any]) -> Evidence:
     """Return the evidence about ends whose runs began at ``start`` (p, g).
 
-    ``measured`` is the sum of squares of the measured values (g,); ``hessians(which, x)`` gives the Hessians of some of
-    the problems at x.
+    ``measured`` is the (weighted) sum of squares of the measured values (g,); ``hessians(which, x)`` gives the Hessians
+    of some of the problems at x.
     """
     import numpy as np
 
@@ -64,7 +63,8 @@ def examine(ends: Ends, start: Any, measured: Any, hessians: Callable[[Any, Any]
         distance = _length(newton)
         certain = ends.solved & (least > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
         certain &= (gain <= REACHED_BY_ANY * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
-        certain &= ends.value > _MARGIN * _ROUNDING * measured
+        columns = np.sqrt((ends.R**2).sum(axis=0))
+        certain &= ends.value > _MARGIN * residual_floor(np.sqrt(measured), columns, ends.x) ** 2
         way = ends.x - start
         certain &= _length(way) <= FLIGHT * np.maximum(1.0, _length(start))
         small = values[0] * (way * way).sum(axis=0) < DOUBTFUL_PART * (ends.start_value - ends.value)

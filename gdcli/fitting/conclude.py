@@ -49,8 +49,7 @@ def conclude(
     result, certificate = certified(seen, scaled_run(result, judging.factor / objective.factor), tol, True)
     active = if_in_time(lambda: active_bounds(seen, result, prepared.row.space), ())
     errors = errors_in_time(prepared, result.best.at.x, active)
-    bare = certificate
-    certificate = if_in_time(lambda: _with_rank(bare, errors, seen, result), bare)
+    certificate = _by_residuals(certificate, errors, problem.linear, judging.factor)
     proof = None
     if problem.loss == "absolute" and not active:
         slope = certificate.gradient_norm
@@ -134,20 +133,23 @@ def _mean_square(prepared: Prepared, x: Any) -> float:
     return total / prepared.data.rows
 
 
-def _with_rank(found: Certificate, errors: Errors, seen: Any, result: RunResult) -> Certificate:
-    """Where rounding blurs the Hessian, a Jacobian of full rank tells that a stationary point is a minimum.
+def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float) -> Certificate:
+    """Return what the linear model of the residuals tells beyond the Hessian; ``unit`` is what a unit of the sum is.
 
-    The Hessian squares the condition of the Jacobian, whose factor still tells its rank. What a step can still gain is
-    then what the linear model of the residuals promises.
+    Where rounding blurs the Hessian, a Jacobian of full rank tells that a stationary point is a minimum: the Hessian
+    squares the condition of the Jacobian, whose factor still tells its rank. What a step can still gain is then what
+    the linear model promises, and nothing where that is no more than rounding.
     """
-    inner = getattr(seen, "inner", seen)
-    if found.kind not in ("degenerate", "unknown") or not (errors.full_rank and inner.has_residuals):
+    left, doubtful = errors.left, found.kind in ("degenerate", "unknown")
+    if left is None or not errors.full_rank:
         return found
-    triangle = inner.linearise(result.best.at)
-    if triangle is None:
-        return found
-    gain = float(triangle.target @ triangle.target)
-    return replace(found, kind="minimum", gain=gain, notes=(), how="jacobian")
+    bowl = linear or left.is_rounding or (found.eigenvalue_min or 0.0) > 0.0
+    if left.misfit <= left.floor and bowl and (doubtful or found.kind in ("minimum", "not-stationary")):
+        how = "jacobian" if doubtful else found.how
+        return replace(found, kind="minimum", gain=0.0, distance=None, notes=(), how=how)
+    if doubtful:
+        return replace(found, kind="minimum", gain=left.misfit * unit, notes=(), how="jacobian")
+    return found
 
 
 def _with_redundancy(verdict: Verdict, errors: Errors) -> Verdict:

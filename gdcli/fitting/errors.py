@@ -14,12 +14,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gdcli.budget import if_in_time
 from gdcli.dataclass import dataclass, replace
 from gdcli.language.losses import LOSSES
+from gdcli.objective.row_model import by_squares
 from gdcli.objective.rows import RowObjective
 
 if TYPE_CHECKING:
     from gdcli.analysis.statistics import FitStatistics, Uncertainty
     from gdcli.fitting.prepare import Prepared
     from gdcli.outcome import ActiveBound
+    from gdcli.solvers.types import Triangle
+
+
+class Left(NamedTuple):
+    """What is left of the measured values: sums of squares.
+
+    Of all residuals, of the part of them that a step can take away, and of what may be rounding.
+    """
+
+    total: float
+    misfit: float
+    floor: float
+
+    @property
+    def is_rounding(self) -> bool:
+        """Whether the model says all that was measured, but for rounding."""
+        return self.total <= self.floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +45,29 @@ class Errors:
     """The statistics ``found``, None where there are none for the ``reason``.
 
     ``full_rank`` tells that the data tell all parameters that no bound holds; ``redundant`` says which they do not.
+    ``left`` is known where the loss is a square, or is one near the measured values.
     """
 
     found: FitStatistics | None = None
     reason: str = ""
     full_rank: bool = False
     redundant: str = ""
+    left: Left | None = None
 
 
 class _Spread(NamedTuple):
-    """What was measured: rows that count, sum of squares about the mean, the logarithms of the weights added up."""
+    """What was measured: rows that count, the logarithms of the weights added up, and two sums of squares.
+
+    ``about_mean`` are those about the mean, ``about_zero`` those about zero.
+    """
 
     rows: int
     about_mean: float
+    about_zero: float
     log_weights: float
+
+
+_EXACT = "zero but for rounding: the model says all that was measured"
 
 
 def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -> Errors:
@@ -48,15 +75,20 @@ def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -
     names = [prepared.row.space.label(i) for i in range(prepared.row.space.size)]
     held = [name in {bound.name for bound in active} for name in names]
     sums = RowObjective(prepared.row, prepared.data, float(prepared.data.rows))
+    left = None
     if prepared.row.residual is not None:
-        found = _of_squares(prepared, sums, x, names, held)
+        found, left = _of_squares(prepared, sums, x, names, held)
     else:
         found = _of_loss(prepared, sums, x, names)
+        if prepared.problem.loss == "huber":
+            left = _left_of_squares(prepared, x)
     if found is None:
         return Errors(reason="the derivatives are not finite at the answer")
+    if left is not None and left.is_rounding and prepared.problem.sigma is None:
+        found = replace(found, errors=_zero(found.errors, x), log_likelihood=None, aic=None, bic=None)
     errors = found.errors
     rank = errors.rank >= len(names)
-    return Errors(found, errors.reason, rank, "; ".join(errors.redundant))
+    return Errors(found, errors.reason, rank, "; ".join(errors.redundant), left)
 
 
 def errors_in_time(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -> Errors:
@@ -74,18 +106,18 @@ def without_errors(found: FitStatistics | None, reason: str) -> FitStatistics | 
 
 def _of_squares(
     prepared: Prepared, sums: RowObjective, x: Any, names: Sequence[str], held: Sequence[bool]
-) -> FitStatistics | None:
+) -> tuple[FitStatistics | None, Left | None]:
     from gdcli.analysis.statistics import fit_statistics
 
     problem = prepared.problem
     triangle = sums.linearise(sums.evaluate(sums.vector(x)))
     if triangle is None:
-        return None
+        return None, None
     kind = "weights" if problem.weights else "unweighted"
     if problem.sigma:
         kind = "scale_sigma" if problem.scale_sigma else "sigma"
     spread = _spread(sums, x)
-    return fit_statistics(
+    found = fit_statistics(
         triangle,
         list(x),
         names,
@@ -96,23 +128,46 @@ def _of_squares(
         held,
         lambda other: sums.evaluate(sums.vector(other)).value,
     )
+    return found, _left(triangle, spread, x)
 
 
-def _spread(sums: RowObjective, x: Any) -> _Spread:
+def _left(triangle: Triangle, spread: _Spread, x: Any) -> Left:
+    import numpy as np
+
+    from gdcli.solvers.residual_model import column_lengths
+    from gdcli.solvers.rounding import residual_floor
+
+    misfit = float(triangle.target @ triangle.target)
+    floor = residual_floor(
+        math.sqrt(spread.about_zero), column_lengths(triangle.factor), np.array([*map(float, x)])
+    )
+    return Left(misfit + triangle.rest**2, misfit, float(floor) ** 2)
+
+
+def _left_of_squares(prepared: Prepared, x: Any) -> Left | None:
+    """The same as if the loss were a square in units of what is measured, whatever it is."""
+    sums = RowObjective(by_squares(prepared.row), prepared.data, float(prepared.data.rows))
+    triangle = sums.linearise(sums.evaluate(sums.vector(x)))
+    return None if triangle is None else _left(triangle, _spread(sums, x, weighted=False), x)
+
+
+def _spread(sums: RowObjective, x: Any, weighted: bool = True) -> _Spread:
     """Two passes: the weighted mean, then what lies about it."""
     np = sums.np
-    rows, total, mean, logs = 0, 0.0, 0.0, 0.0
+    rows, total, mean, zero, logs = 0, 0.0, 0.0, 0.0, 0.0
     for _, (measured, weight) in sums.pieces("weighing", x):
+        weight = weight if weighted else np.ones(len(weight))
         counts = weight > 0
         rows += int(np.count_nonzero(counts))
         logs += float(np.log(weight[counts]).sum())
         total += float(weight.sum())
         mean += float(weight @ measured)
+        zero += float(weight @ (measured * measured))
     mean = mean / total if total > 0.0 else 0.0
     about = math.fsum(
         float(weight @ (measured - mean) ** 2) for _, (measured, weight) in sums.pieces("weighing", x)
     )
-    return _Spread(rows, about, logs)
+    return _Spread(rows, about, zero, logs)
 
 
 def _of_loss(prepared: Prepared, sums: RowObjective, x: Any, names: Sequence[str]) -> FitStatistics | None:
@@ -158,6 +213,19 @@ def _none(errors: Uncertainty, reason: str) -> Uncertainty:
         tied=(),
         redundant=(),
         reason=reason,
+    )
+
+
+def _zero(errors: Uncertainty, x: Any) -> Uncertainty:
+    """The errors of a model that says all that was measured: those that are known are zero, but for rounding."""
+    known = [e is not None for e in errors.standard_errors]
+    return replace(
+        errors,
+        standard_errors=tuple(0.0 if k else None for k in known),
+        t_values=(None,) * len(known),
+        p_values=(None,) * len(known),
+        intervals=tuple((float(a), float(a)) if k else None for a, k in zip(x, known, strict=True)),
+        reason=errors.reason or _EXACT,
     )
 
 

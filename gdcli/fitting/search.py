@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli import budget
-from gdcli.dataclass import replace
 from gdcli.errors import DomainError, UsageError
 from gdcli.evidence import bounds_of
 from gdcli.fitting.request import FitProblem, Searched
 from gdcli.objective.linearity import linear_parameters
-from gdcli.objective.row_model import RowModel
+from gdcli.objective.row_model import RowModel, by_squares
 from gdcli.objective.rows import PIECE, RowObjective
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def _search(
     from gdcli.objective.separable import SeparableResiduals
     from gdcli.solvers.fit_starts import search
 
-    squares = RowObjective(_by_squares(row), some)
+    squares = RowObjective(by_squares(row), some)
     np, order = numpy(), list(some.names)
     _, arrays = next(iter(some.chunks(max(1, some.rows))))
     columns = [arrays[order.index(name)] for name in row.columns]
@@ -79,17 +78,6 @@ def _search(
         )
     how = Searched(found.tried, found.starts, found.agreeing, found.next_best)
     return Found(row.space.unflatten(found.at.x), how)
-
-
-def _by_squares(row: RowModel) -> RowModel:
-    """The same model with the squared loss, where it has another."""
-    if row.residual is not None:
-        return row
-    graph = row.graph
-    assert row.response is not None
-    assert row.fitted is not None
-    residual = graph.node("sub", row.response, row.fitted)
-    return replace(row, loss=graph.node("mul", residual, residual), residual=residual)
 
 
 def _some(data: Columns) -> Columns:

@@ -50,7 +50,7 @@ class Solved:
 
         with np.errstate(all="ignore"):
             measured, weight = residuals.values("weighing", ends.x)
-            square = residuals.total(measured * measured)
+            square = residuals.total(weight * measured * measured)
             weights = residuals.total(weight)
             mean = residuals.total(weight * measured) / weights
             about = residuals.total(weight * (measured - mean) ** 2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gdcli.dataclass import dataclass, field
+from gdcli.dataclass import dataclass, field, replace
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.language import form
 from gdcli.language.graph import LEAVES, Graph, Key
@@ -154,6 +154,15 @@ def build_row_model(
         tuple(columns),
         constants,
     )
+
+
+def by_squares(row: RowModel) -> RowModel:
+    """Return the same model with the squared loss, where it has another; what is measured and said must be known."""
+    if row.residual is not None or row.response is None:
+        return row
+    assert row.fitted is not None
+    residual = row.graph.node("sub", row.response, row.fitted)
+    return replace(row, loss=row.graph.node("mul", residual, residual), residual=residual)
 
 
 def along_rows(row: RowModel, roots: Sequence[int], length: int) -> tuple[Graph, list[int]]:

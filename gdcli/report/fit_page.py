@@ -161,7 +161,7 @@ def _parameter_columns(outcome: FitOutcome, shown: Sequence[int]) -> list[Column
     x = [float(outcome.run.best.at.x[i]) for i in shown]
     names = Column("parameter", [harmless(outcome.space.label(i)) for i in shown], left=True)
     found = outcome.statistics
-    if found is None or all(e is None for e in found.errors.standard_errors):
+    if found is None or not any(found.errors.standard_errors):  # none, or all zero
         return [names, Column("value", pointed([short(v, 10) for v in x])), *_held(outcome, shown)]
     errors = [found.errors.standard_errors[i] for i in shown]
     intervals = [found.errors.intervals[i] for i in shown]

@@ -8,9 +8,22 @@ tells nothing: with the terms moved by their rounding it may be zero.
 
 from __future__ import annotations
 
+from typing import Any
+
 EPSILON = 2.0**-52
 
 
 def blur(operations: int) -> float:
     """Return the part of the sizes of terms that may be rounding in a sum after so many operations on each."""
     return operations * EPSILON
+
+
+def residual_floor(measured: Any, columns: Any, x: Any) -> Any:
+    """Return the length of residuals ``y - f(x)`` that may be nothing but rounding.
+
+    ``measured`` is the length of y, ``columns`` (p,) are those of the columns of the Jacobian of f at x (p,). What is
+    measured is off by its own rounding, and the parameters by theirs, which moves f by ``|J| |x|``; so residuals of
+    that length are there however well the model fits, and a step that takes away no more takes away nothing. With more
+    axes than one, arrays of many fits at once.
+    """
+    return blur(len(x) + 2) * (measured + (columns * abs(x)).sum(axis=0))
