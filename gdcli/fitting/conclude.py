@@ -16,6 +16,7 @@ from gdcli.fitting.units import scaled_certificate, scaled_run
 from gdcli.fitting.vertex import Ranges, prove, told
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import listed, sign_of
+from gdcli.solvers.rounding import EPSILON
 from gdcli.solvers.types import Certificate, Counts, Status
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
     left, doubtful = errors.left, found.kind in ("degenerate", "unknown")
     if left is None or not errors.full_rank:
         return found
+    if found.kind == "minimum" and found.gain is not None and found.gain <= EPSILON * left.total * unit:
+        return found  # the value itself is blurred by more
     bowl = linear or left.is_rounding or (found.eigenvalue_min or 0.0) > 0.0
     if left.misfit <= left.floor and bowl and (doubtful or found.kind in ("minimum", "not-stationary")):
         how = "jacobian" if doubtful else found.how
