@@ -27,7 +27,8 @@ class Problem:
 
     ``start`` has every variable, in order of first appearance: a number, or a sequence for a vector. ``drawn`` tells
     that no start was given and a random one was drawn with ``seed``. ``source`` is where the expression stands.
-    ``bounds`` has (lower, upper) of the bounded variables by name, lists for a vector.
+    ``bounds`` has (lower, upper) of the bounded variables by name, lists for a vector; those with equal ends are
+    constants, and ``fixed`` has their names.
     """
 
     expression: str
@@ -38,6 +39,7 @@ class Problem:
     drawn: bool = False
     source: str = ""
     bounds: Mapping[str, tuple[Number, Number]] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
 
     @property
     def lengths(self) -> dict[str, int | None]:
@@ -91,22 +93,52 @@ def read_problem(
     """
     from gdcli.language.values import read_values
 
-    tree = parsed(expression, source)
+    parsed(expression, source)  # what is wrong with it comes first
     given = read_values(start, "--start", seed)
     fixed = read_values(constants, "--set", seed)
     for entry in fixed:
         if not entry.name:
             raise UsageError("--set needs a name for each value", "for example --set a=3", entry.span)
     known = {entry.name: entry.value for entry in fixed}
-    names = _variables(tree, known, given)
-    values = _named(tree, names, given) if start else {}
-    problem = Problem(expression, sense, values, known, seed, not start, source)
-    if bounds:
-        from gdcli.language.limits import boxes, read_limits
+    return _problem(expression, source, sense, known, given, seed, bounds, "--bounds")
 
-        lengths = problem.lengths if start else dict.fromkeys(names)
-        problem = replace(problem, bounds=boxes(read_limits(bounds), lengths))
-    return problem if start else _drawn(problem, tree, names)
+
+def _problem(
+    expression: str,
+    source: str,
+    sense: str,
+    known: Mapping[str, Any],
+    given: Sequence[Entry],
+    seed: int,
+    bounds: Sequence[str],
+    option: str,
+) -> Problem:
+    """Return the problem with the constants that are ``known`` and the start that is ``given``; without one, drawn."""
+    tree = parsed(expression, source)
+    names = _variables(tree, known, given)
+    ends: dict[str, Any] = {}
+    fixed: dict[str, Any] = {}
+    if bounds:
+        from gdcli.language.limits import boxes, read_limits, split_fixed
+
+        given = with_names(given, names)
+        lengths = dict.fromkeys(names) | {
+            e.name: len(e.value) for e in given if hasattr(e.value, "__len__") and e.name in names
+        }
+        fixed, ends = split_fixed(boxes(read_limits(bounds, option), lengths), names)
+        known = {**known, **fixed}
+        names = [name for name in names if name not in fixed]
+        given = [entry for entry in given if entry.name not in fixed]
+    values = _named(tree, names, given) if given else {}
+    problem = Problem(expression, sense, values, known, seed, not given, source, ends, tuple(fixed))
+    return problem if given else _drawn(problem, tree, names)
+
+
+def with_names(given: Sequence[Entry], names: Sequence[str]) -> Sequence[Entry]:
+    """Return a start with the names of its values, where all values came without one and there are as many."""
+    if len(given) != len(names) or any(entry.name for entry in given):
+        return given
+    return [entry._replace(name=name) for entry, name in zip(given, names, strict=True)]
 
 
 def _variables(tree: Tree, constants: Mapping[str, Any], given: Sequence[Entry]) -> Sequence[str]:
@@ -236,21 +268,13 @@ def make_problem(
     from gdcli.language.values import Entry
 
     sign_of(sense)
-    tree = parsed(expression, source)
+    parsed(expression, source)  # what is wrong with it comes first
     known = {name: _checked(name, value) for name, value in (constants or {}).items()}
     entries = [
         Entry(name, _checked(name, v), Span(name, 0, len(name), "start")) for name, v in (start or {}).items()
     ]
-    names = _variables(tree, known, entries)
-    values = _named(tree, names, entries) if entries else {}
-    problem = Problem(expression, sense, values, known, seed, not entries, source)
-    if bounds:
-        from gdcli.language.limits import boxes, read_limits
-
-        lengths = problem.lengths if entries else dict.fromkeys(names)
-        texts = [_typed(*item) for item in bounds.items()] if isinstance(bounds, Mapping) else bounds
-        problem = replace(problem, bounds=boxes(read_limits(texts, "bounds"), lengths))
-    return problem if entries else _drawn(problem, tree, names)
+    texts = [_typed(*item) for item in bounds.items()] if isinstance(bounds, Mapping) else bounds
+    return _problem(expression, source, sense, known, entries, seed, texts, "bounds")
 
 
 def _typed(name: str, ends: tuple[float | None, float | None]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 
+import numpy as np
 import pytest
 
 from gdcli import api
@@ -120,9 +121,59 @@ def test_a_start_outside_is_moved_inside_and_told() -> None:
 
 def test_equal_ends_fix() -> None:
     outcome = api.minimize(ROSENBROCK, {"x": 0, "y": 0}, bounds={"x": (0.5, 0.5)})
-    assert outcome.point["x"] == 0.5
-    assert outcome.point["y"] == pytest.approx(0.25)
+    assert outcome.problem.constants == {"x": 0.5}
+    assert outcome.problem.fixed == ("x",)
+    assert outcome.point == pytest.approx({"y": 0.25})
+    same = api.minimize(ROSENBROCK, {"y": 0}, constants={"x": 0.5})
+    assert (outcome.value, outcome.point, outcome.active) == (same.value, same.point, ())
+
+
+def test_equal_ends_need_no_start_and_leave_a_vector_and_elements_as_they_are() -> None:
+    given = {"v": [0.0, 0.0], "w": [1.0, 2.0]}
+    outcome = api.minimize("sum((v-w)**2)", given, bounds={"w": (3, 3), "v[0]": (1, 1)})
+    assert outcome.problem.constants == {"w": [3.0, 3.0]}
+    assert outcome.point["v"] == pytest.approx([1.0, 3.0])
     assert outcome.active[0].side == "fixed"
+    drawn = api.minimize("(x-a)**2", bounds={"a": (2, 2)})
+    assert drawn.point == pytest.approx({"x": 2.0})
+
+
+def test_with_nothing_but_equal_ends_the_only_point_is_the_answer() -> None:
+    outcome = api.minimize("x**2", {"x": 0}, bounds={"x": (2, 2)})
+    assert (outcome.point, outcome.value, outcome.status) == ({"x": 2.0}, 4.0, Status.CONVERGED)
+
+
+def test_equal_ends_cost_no_degree_of_freedom() -> None:
+    """A fit with a parameter between equal bounds is the fit with it set, errors and all."""
+    x = np.arange(4.0)
+    data = {"x": x, "y": 2 * x + np.array([0.1, -0.2, 0.2, -0.1])}
+    held = api.fit("y ~ a*x + b", data, bounds={"b": (0.0, 0.0)})
+    given = api.fit("y ~ a*x + b", data, constants={"b": 0.0})
+    assert held.statistics == given.statistics
+    assert held.point == given.point
+    elements = api.fit("y ~ w[0]*x + w[1]", data, {"w": [1.0, 1.0]}, bounds=["w[1]=0:0"])
+    assert elements.statistics is not None
+    assert given.statistics is not None
+    assert elements.statistics.residual_sd == pytest.approx(given.statistics.residual_sd)
+    assert elements.statistics.aic == pytest.approx(given.statistics.aic)
+    errors, other = elements.statistics.errors, given.statistics.errors
+    assert errors.standard_errors[0] == pytest.approx(other.standard_errors[0])
+    assert (errors.dof, errors.standard_errors[1]) == (other.dof, None)
+
+
+def test_equal_ends_in_groups_and_from_an_unnamed_start() -> None:
+    x = np.arange(4.0)
+    data = {
+        "g": np.repeat([1.0, 2.0], 4),
+        "x": np.tile(x, 2),
+        "y": np.concatenate((2 * x, 3 * x)) + np.tile(x % 2, 2),
+    }
+    held = list(api.fit_groups("y ~ a*x + b", data, "g", "1,5", bounds=["b=0:0"]))
+    given = list(api.fit_groups("y ~ a*x + b", data, "g", "a=1", constants={"b": 0.0}))
+    assert [fit.outcome and fit.outcome.statistics for fit in held] == [
+        fit.outcome and fit.outcome.statistics for fit in given
+    ]
+    assert all(fit.solved is not None for fit in held)
 
 
 def test_plain_descent_stays_inside() -> None:

@@ -91,13 +91,15 @@ def fit_statistics(
     held: Sequence[bool] | None = None,
     value: Value | None = None,
     level: float = LEVEL,
+    constant: int = 0,
 ) -> FitStatistics:
     """Return the statistics of a least-squares fit that ended at ``x`` (p numbers, called ``names``).
 
     ``triangle`` is that of the (weighted) residuals at x, unscaled: its sum of squares is RSS. ``rows`` counts those
     of positive weight. ``errors`` is one of ERROR_KINDS. ``tss`` is the (weighted) sum of squares of the response about
     its (weighted) mean, ``log_weights`` the sum of the logarithms of the weights (1/sigma**2 for sigma). ``held`` tells
-    which parameters a bound holds: they count as estimated, have no error, and the others are as if these were fixed.
+    which parameters a bound holds: they count as estimated, have no error, and the others are as if these were fixed;
+    ``constant`` of them are constants (between equal bounds) and do not count.
     ``value`` gives RSS at other parameters, to make sure of what is redundant.
     """
     import numpy as np
@@ -107,12 +109,12 @@ def fit_statistics(
     rss = float(triangle.target @ triangle.target) + triangle.rest**2
     free = ~np.array(held, dtype=bool) if held is not None else np.ones(len(x), dtype=bool)
     spectrum = _of_triangle(triangle, x, free)
-    rank = int(spectrum.kept.sum()) + int((~free).sum())
+    rank = int(spectrum.kept.sum()) + int((~free).sum()) - constant
     dof, known = rows - rank, errors == "sigma"
     sd = sqrt(rss / dof) if dof > 0 else None
     scale = 1.0 if known else sd
-    short = scale is None or rows < len(x)
-    reason = f"no degrees of freedom: {rows} rows for {len(x)} parameters" if short else ""
+    short = scale is None or rows < len(x) - constant
+    reason = f"no degrees of freedom: {rows} rows for {len(x) - constant} parameters" if short else ""
     uncertainty = _uncertainty(
         spectrum, x, names, free, scale, inf if known else float(dof), rank, level, reason, value
     )

@@ -74,10 +74,11 @@ def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -
     """Return the errors of the parameters at the answer ``x``; ``active`` are the bounds that hold it."""
     names = [prepared.row.space.label(i) for i in range(prepared.row.space.size)]
     held = [name in {bound.name for bound in active} for name in names]
+    constant = sum(bound.side == "fixed" for bound in active)
     sums = RowObjective(prepared.row, prepared.data, float(prepared.data.rows))
     left = None
     if prepared.row.residual is not None:
-        found, left = _of_squares(prepared, sums, x, names, held)
+        found, left = _of_squares(prepared, sums, x, names, held, constant)
     else:
         found = _of_loss(prepared, sums, x, names)
         if prepared.problem.loss == "huber":
@@ -87,7 +88,7 @@ def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -
     if left is not None and left.is_rounding and prepared.problem.sigma is None:
         found = replace(found, errors=_zero(found.errors, x), log_likelihood=None, aic=None, bic=None)
     errors = found.errors
-    rank = errors.rank >= len(names)
+    rank = errors.rank + constant >= len(names)
     return Errors(found, errors.reason, rank, "; ".join(errors.redundant), left)
 
 
@@ -105,7 +106,12 @@ def without_errors(found: FitStatistics | None, reason: str) -> FitStatistics | 
 
 
 def _of_squares(
-    prepared: Prepared, sums: RowObjective, x: Any, names: Sequence[str], held: Sequence[bool]
+    prepared: Prepared,
+    sums: RowObjective,
+    x: Any,
+    names: Sequence[str],
+    held: Sequence[bool],
+    constant: int,
 ) -> tuple[FitStatistics | None, Left | None]:
     from gdcli.analysis.statistics import fit_statistics
 
@@ -127,6 +133,7 @@ def _of_squares(
         spread.log_weights,
         held,
         lambda other: sums.evaluate(sums.vector(other)).value,
+        constant=constant,
     )
     return found, _left(triangle, spread, x)
 

@@ -19,6 +19,7 @@ from gdcli.fitting.search import search_start
 from gdcli.fitting.starts import is_linear, start_values
 from gdcli.language.model import Model, Names, parse_model, sort_names
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
+from gdcli.problem import with_names
 
 if TYPE_CHECKING:
     from gdcli.data.source import Table
@@ -193,6 +194,12 @@ def _plan(
     columns: Sequence[str],
 ) -> Plan:
     names, _ = _names(request, model, columns, given, constants)
+    given = with_names(given, list(names.parameters))
+    fixed, bounds = _bounds(request, names)
+    if fixed:
+        constants = {**constants, **fixed}
+        given = [entry for entry in given if entry.name not in fixed]
+        names, _ = _names(request, model, columns, given, constants)
     loss = request.loss or "squared"
     weighting = None
     if request.weights or request.sigma:
@@ -212,7 +219,8 @@ def _plan(
         constants=constants,
         seed=request.seed,
         source=request.source,
-        bounds=_bounds(request, names),
+        bounds=bounds,
+        fixed=tuple(fixed),
         files=request.files,
         loss="" if model.left is None else loss,
         weights=request.weights,
@@ -247,9 +255,11 @@ def ready(
     return Prepared(problem, row, data, count)
 
 
-def _bounds(request: FitRequest, names: Names) -> dict[str, Any]:
+def _bounds(request: FitRequest, names: Names) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters that equal bounds make constants, and the bounds of others."""
     if not request.bounds:
-        return {}
-    from gdcli.language.limits import boxes, read_limits
+        return {}, {}
+    from gdcli.language.limits import boxes, read_limits, split_fixed
 
-    return boxes(read_limits(request.bounds), names.parameters, "parameter of the model")
+    ends = boxes(read_limits(request.bounds), names.parameters, "parameter of the model")
+    return split_fixed(ends, names.parameters)

@@ -1,13 +1,14 @@
 """Bounds as typed after ``--bounds``: ``x=0:5``, ``y=:2`` (only above), ``v=0:1`` (each element), ``v[0]=0:1``.
 
-Equal ends fix a variable. Ends may be constant expressions such as ``pi/2``; a missing or infinite end is no bound.
+Equal ends make a variable a constant, as --set does. Ends may be constant expressions such as ``pi/2``; a missing or
+infinite end is no bound.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from gdcli.errors import Span, UsageError, did_you_mean
@@ -17,6 +18,8 @@ from gdcli.language.values import ConstantReader, split
 _NAME = re.compile(r"\s*(\w+)\s*(?:\[\s*(-?\d+)\s*\])?\s*")
 _INFINITE = ("inf", "infinity", "oo", "∞")
 HINT = "for example --bounds x=0:5,y=:2"
+# The bounds (lower, upper) of names: numbers, or lists for a vector.
+Ends = dict[str, tuple[float | list[float], float | list[float]]]
 
 
 class Limit(NamedTuple):
@@ -89,13 +92,13 @@ def _is_open(end: str, sign: str) -> bool:
 
 def boxes(
     limits: Sequence[Limit], lengths: Mapping[str, int | None], what: str = "variable of the expression"
-) -> dict[str, tuple[float | list[float], float | list[float]]]:
+) -> Ends:
     """Return (lower, upper) by name for the bounded variables: numbers, or lists for a vector.
 
     ``what`` is what the names are. A later bound of the same variable or element takes the place of an earlier one.
     Raises UsageError for unknown names, an index of a number, and an index beyond the vector.
     """
-    found: dict[str, tuple[float | list[float], float | list[float]]] = {}
+    found: Ends = {}
     for limit in limits:
         if limit.name not in lengths:
             hint = did_you_mean(limit.name, lengths, f"there are {', '.join(list(lengths)[:8])}")
@@ -117,3 +120,15 @@ def boxes(
             lower[i], upper[i] = limit.lower, limit.upper
         found[limit.name] = (lower, upper)
     return found
+
+
+def split_fixed(ends: Ends, names: Collection[str]) -> tuple[dict[str, float | list[float]], Ends]:
+    """Return those of ``names`` whose bounds have equal ends, which are constants, with their values; and other bounds.
+
+    A vector is a constant where all of its elements have equal ends. Where every name is, none is taken for a constant,
+    so that there is something left to ask for.
+    """
+    fixed = {name: low for name, (low, high) in ends.items() if low == high}
+    if len(fixed) == len(names):
+        return {}, ends
+    return fixed, {name: pair for name, pair in ends.items() if name not in fixed}

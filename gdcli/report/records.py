@@ -110,6 +110,8 @@ def problem_record(problem: Problem) -> Record:
             name: list(point({"lower": pair[0], "upper": pair[1]}).values())
             for name, pair in problem.bounds.items()
         }
+    if problem.fixed:
+        record["fixed"] = list(problem.fixed)
     return record
 
 

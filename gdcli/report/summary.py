@@ -98,7 +98,8 @@ def setting(outcome: Outcome, width: int) -> list[Line]:
     """Return the lines on what was given beside the expression, and on the method."""
     problem, lines = outcome.problem, list[Line]()
     if problem.constants:
-        lines += fact("with", point_text(problem.constants), width)
+        fixed = f" ({', '.join(problem.fixed)} by equal bounds)" if problem.fixed else ""
+        lines += fact("with", point_text(problem.constants) + harmless(fixed), width)
     if problem.drawn:
         lines += fact(
             "start",

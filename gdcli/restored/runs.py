@@ -39,6 +39,7 @@ def problem(record: Record) -> Problem:
         bool(page.get("drawn")),
         "",
         bounds,
+        tuple(map(str, asked.get("fixed", []))),
     )
 
 
