@@ -434,7 +434,9 @@ def test_the_examples_of_the_help_work(example: str, place: Path) -> None:
     code = f"{shlex.quote(sys.executable)} -c 'from gdcli.cli.app import main; main()' fit"
     line = example.replace("gd fit", code, 1)
     done = subprocess.run(line, shell=True, capture_output=True, encoding="utf-8", check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    few = "warning: this is not the minimum yet"  # five epochs are few for so few rows
+    assert done.stderr.startswith(few) if "--epochs" in example else done.stderr == ""
     if example.endswith("fitted.csv"):
         assert (place / "fitted.csv").read_text().startswith("x,y,fitted\n0.0,")
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from visits import regression
 
+from gdcli import api
 from gdcli.fitting.prepare import prepared
 from gdcli.fitting.request import FitRequest, FitSettings
 from gdcli.fitting.solve import solve
+from gdcli.fitting.stochastic import visited
 from gdcli.report import fit_page, fit_records
 from gdcli.report.page import PLAIN, plain_text
 from gdcli.report.trail import Trail
@@ -71,3 +73,57 @@ def test_the_page_tells_gap_and_noise() -> None:
     assert "has not come so far" in page(fitted(batch_size=1, epochs=1, lr=1e-5))
     assert "with other seeds" not in page(fitted(batch_size=0, epochs=4))
     assert "with other seeds" not in page(fitted(batch_size=1, epochs=4, shuffle="none"))
+
+
+def test_a_run_far_above_the_minimum_says_how_far_and_what_to_try() -> None:
+    outcome = fitted(batch_size=1, epochs=1, lr=1e-5)
+    times = outcome.mean_loss / LOWEST
+    assert times > 2.0
+    (warning,) = (text for text in outcome.warnings if "not the minimum" in text)
+    assert f"{times:.3g} times the least one, {LOWEST:.4g}" in warning
+    assert "--polish" in outcome.advice
+    assert "--epochs 10" in outcome.advice
+    assert "--lr" in outcome.advice
+    text = page(outcome)
+    assert warning in text
+    assert "try next --polish" in text
+    assert warning in fit_records.result(outcome)["warnings"]
+    for near in (fitted(batch_size=1, epochs=4), fitted(batch_size=0, epochs=200)):
+        assert not any("not the minimum" in text for text in near.warnings)
+        assert not near.advice
+
+
+def of_rows(part: Any) -> Any:
+    """The rows of a part of the data as columns by name."""
+    pieces = [[column.copy() for column in columns] for _, columns in part.chunks(999)]
+    return {name: np.concatenate([p[k] for p in pieces]) for k, name in enumerate(part.names)}
+
+
+def test_all_that_is_told_rests_on_the_rows_learned_from() -> None:
+    """Also with --polish: the rows held back are nowhere in the answer but in the loss of validation."""
+    with prepared(FitRequest("y ~ a*x0 + b*x1 + c", data=COLUMNS)) as ready:
+        learned, held = map(of_rows, visited(ready, FitSettings(validate=0.2)))
+        outcome = solve(ready, FitSettings(batch_size=32, epochs=3, validate=0.2))
+        polished = solve(ready, FitSettings(batch_size=32, epochs=3, validate=0.2, polish=True))
+    assert (outcome.rows.used, outcome.rows.held_back, len(learned["y"])) == (3000, 600, 2400)
+
+    def squares(rows: Any, point: Any) -> Any:
+        return (rows["y"] - point["a"] * rows["x0"] - point["b"] * rows["x1"] - point["c"]) ** 2
+
+    for found in (outcome, polished):
+        left = squares(learned, found.point)
+        assert found.value == pytest.approx(left.sum(), rel=1e-12)
+        assert found.mean_loss == pytest.approx(left.mean(), rel=1e-12)
+        assert found.validation == pytest.approx(squares(held, found.point).mean(), rel=1e-12)
+        assert found.statistics.residual_sd == pytest.approx(np.sqrt(left.sum() / 2397), rel=1e-12)
+        about = ((learned["y"] - learned["y"].mean()) ** 2).sum()
+        assert found.statistics.r_squared == pytest.approx(1.0 - left.sum() / about, rel=1e-12)
+        assert "3000 rows, 600 held back" in page(found)
+        assert "of the 600 rows held back" in page(found)
+        assert "(2397 degrees of freedom)" in page(found)
+        assert fit_records.result(found)["rows"]["held_back"] == 600
+    alone = api.fit("y ~ a*x0 + b*x1 + c", learned)
+    assert polished.point == pytest.approx(alone.point, rel=1e-10)
+    assert polished.statistics.errors.standard_errors == pytest.approx(
+        alone.statistics.errors.standard_errors
+    )

@@ -84,6 +84,45 @@ def judge_epochs(run: RunResult, stable: StableRate | None, lr: float) -> Verdic
     return Verdict(Status.COMPLETED, f"Completed {_epochs(run.iterations)}.", "")
 
 
+class Above(NamedTuple):
+    """How far above its minimum a run has ended, in words, and what to try."""
+
+    told: str
+    advice: str
+
+
+def far_above(
+    run: RunResult, stable: StableRate | None, lr: float, gap: float, settled: bool | None, share: float
+) -> Above | None:
+    """Return what is to be said of a run whose mean loss is ``gap`` above its minimum; None where that is near enough.
+
+    It is where the noise of the steps explains the gap (``settled``), or where it is below the ``share`` of the minimum
+    that p parameters take of n rows, p/n: then the answer is within the errors of the parameters.
+    """
+    value = run.best.at.value
+    lowest = value - gap
+    if settled or not gap > share * abs(lowest):
+        return None
+    if lowest > 0.0 and gap >= lowest:
+        told = f"{value / lowest:.3g} times the least one, {lowest:.4g}"
+    elif lowest > 0.0:
+        told = f"{100.0 * gap / lowest:.2g} % above the least one, {lowest:.4g}"
+    else:
+        told = f"about {gap:.3g} from the best one"
+    tries = ["--polish, which goes on to the minimum", f"more epochs (--epochs {10 * run.iterations})"]
+    if stable is None:
+        tries.append("another rate (--lr)")
+    elif lr < 0.25 * stable.limit:
+        tries.append(
+            f"a larger rate (--lr {0.5 * stable.limit:.2g}; steps are stable below {stable.limit:.2g})"
+        )
+    else:
+        tries.append("a rate that falls (--schedule decay)")
+    return Above(
+        f"this is not the minimum yet: the mean loss is {told}", f"{', '.join(tries[:-1])}, or {tries[-1]}"
+    )
+
+
 def _diverged(run: RunResult, stable: StableRate | None, lr: float, told: str) -> Verdict:
     if stable is None:
         return Verdict(Status.DIVERGED, f"{told}: the rate {lr:g} is too large.", f"try --lr {0.1 * lr:.2g}")

@@ -13,11 +13,20 @@ if TYPE_CHECKING:
 
 
 class RowCount(NamedTuple):
-    """How many rows were used and how many skipped; ``lines`` tells where the first skipped ones stand."""
+    """How many rows were used and how many skipped; ``lines`` tells where the first skipped ones stand.
+
+    ``held_back`` of those used are for validation alone: nothing is learned from them.
+    """
 
     used: int
     skipped: int = 0
     lines: tuple[str, ...] = ()
+    held_back: int = 0
+
+    @property
+    def learned(self) -> int:
+        """The rows that the answer is fitted to, on which all that is told of the fit rests."""
+        return self.used - self.held_back
 
     @property
     def told(self) -> str:
@@ -47,11 +56,12 @@ _NO_ROWS = RowCount(0)
 class FitOutcome(Outcome):
     """The answer of a fit.
 
-    ``value`` is the (weighted) sum of the losses of all rows (of those learned from, where some were held back),
-    ``mean_loss`` that divided by the rows. ``statistics`` has the errors of the parameters, None where there are none,
-    for the reason ``unknown_errors``. ``noise``, ``epochs`` and ``history`` (the point after each epoch, with the mean
-    loss as its value) are those of a stochastic run. ``minimizers`` are the ranges (low, high) of the parameters, in
-    flat order, over all points with the least sum of absolute deviations, where they are known.
+    ``value`` is the (weighted) sum of the losses of all rows (as all that is told, of those learned from where some
+    were held back), ``mean_loss`` that divided by the rows. ``statistics`` has the errors of the parameters, None where
+    there are none, for the reason ``unknown_errors``. ``noise``, ``epochs`` and ``history`` (the point after each
+    epoch, with the mean loss as its value) are those of a stochastic run, ``validation`` is the mean loss of the rows
+    held back. ``minimizers`` are the ranges (low, high) of the parameters, in flat order, over all points with the
+    least sum of absolute deviations, where they are known.
     """
 
     problem: FitProblem
@@ -63,9 +73,9 @@ class FitOutcome(Outcome):
     noise: AnswerNoise | None = None
     history: tuple[Any, ...] = ()
     minimizers: tuple[tuple[float, float], ...] | None = None
+    validation: float | None = None
 
     @property
     def mean_loss(self) -> float:
         """The mean loss of a row."""
-        learned = self.history and not self.settings.polish
-        return self.value / (self.history[-1].rows if learned else self.rows.used)
+        return self.value / self.rows.learned

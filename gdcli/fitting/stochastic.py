@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.analysis.epochs import judge_epochs
+from gdcli.analysis.epochs import far_above, judge_epochs
 from gdcli.budget import if_in_time
 from gdcli.codegen.per_sample import Box
 from gdcli.dataclass import replace
@@ -17,7 +17,7 @@ from gdcli.fitting.units import scaled_run
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import sign_of
 from gdcli.solvers.stopping import rules_from
-from gdcli.solvers.types import Certificate, Observer, StopReason
+from gdcli.solvers.types import Certificate, Observer, Status, StopReason
 from gdcli.stochastic import StochasticRun, StochasticSettings, run_stochastic
 
 if TYPE_CHECKING:
@@ -109,9 +109,14 @@ def solve_stochastic(
         progress=progress,
         keeper=keeper,
     )
+    # All that follows is about the rows learned from: nothing may rest on those held back.
+    count = prepared.count._replace(held_back=prepared.data.rows - learned.rows)
+    again = replace(prepared, data=learned, count=count)  # type: ignore[arg-type]  # of which sums are asked
     if settings.polish and made.run.reason not in _ENDED:
-        return _polished(prepared, settings, made, notes, keeper)
-    return _outcome(prepared, settings, made, learned, notes)
+        found = _polished(again, settings, made, notes, keeper)
+    else:
+        found = _outcome(again, settings, made, notes)
+    return found if held_out is None else replace(found, validation=_validated(prepared, held_out, found))
 
 
 def stochastic_settings(settings: FitSettings) -> StochasticSettings:
@@ -181,15 +186,26 @@ def _noise(made: StochasticRun) -> AnswerNoise | None:
     return AnswerNoise(made.gap, found.excess, found.deviation, found.error, found.explains(made.gap))
 
 
+def _validated(prepared: Prepared, held_out: Visited, found: FitOutcome) -> float | None:
+    """The mean loss of the rows held back, in the sign of the user; None where the time does not suffice."""
+    objective = RowObjective(prepared.row, held_out)
+    return if_in_time(lambda: found.sign * objective.evaluate(found.run.best.at.x).value, None)
+
+
 def _outcome(
-    prepared: Prepared, settings: FitSettings, made: StochasticRun, learned: Visited, notes: Sequence[str]
+    prepared: Prepared, settings: FitSettings, made: StochasticRun, notes: Sequence[str]
 ) -> FitOutcome:
-    verdict = judge_epochs(made.run, made.stable, made.lr)
+    verdict, noise = judge_epochs(made.run, made.stable, made.lr), _noise(made)
+    rows = prepared.data.rows
+    above = None
+    if noise is not None and noise.gap is not None and verdict.status in (Status.COMPLETED, Status.LIMIT):
+        share = prepared.row.space.size / rows
+        above = far_above(made.run, made.stable, made.lr, noise.gap, noise.settled, share)
     x = made.run.best.at.x
     errors = errors_in_time(prepared, x, ())
     reason = "errors are those of a minimum; --polish ends with a batch solve"
-    run = scaled_run(made.run, float(learned.rows))
-    whole = RowObjective(prepared.row, prepared.data, float(prepared.data.rows))
+    run = scaled_run(made.run, float(rows))
+    whole = RowObjective(prepared.row, prepared.data, float(rows))
     slope = if_in_time(lambda: whole.evaluate(whole.vector(x), 1).gradient, None)
     from gdcli.solvers.vectors import norm
 
@@ -202,18 +218,18 @@ def _outcome(
         certificate=Certificate("unknown", None if slope is None else norm(slope)),
         status=verdict.status,
         message=verdict.message,
-        advice=verdict.advice,
+        advice=above.advice if above else verdict.advice,
         method=made.settings.method,
         used=_words(made) + rate,
         why="",
         sign=sign_of(prepared.problem.sense),
         engine=made.engine,
-        warnings=(*notes, *made.warnings),
+        warnings=(*notes, *made.warnings, *([above.told] if above else [])),
         rows=prepared.count,
         statistics=without_errors(errors.found, reason),
         unknown_errors=reason,
         epochs=made.run.iterations,
-        noise=_noise(made),
+        noise=noise,
         history=made.epochs,
     )
 

@@ -70,7 +70,8 @@ def data_text(problem: FitProblem, rows: RowCount, width: int) -> str:
     more = f", ... ({len(problem.files)} in all)" if len(problem.files) > 4 else ""
     skipped = f", {rows.skipped} skipped" if rows.skipped else ""
     source = f"{shorten(harmless(files + more), 2 * width)}: " if files else ""
-    return f"{source}{amount(rows.used, 'row')}{' used' if skipped else ''}{skipped}"
+    held = f", {rows.held_back} held back" if rows.held_back else ""
+    return f"{source}{amount(rows.used, 'row')}{' used' if skipped else ''}{skipped}{held}"
 
 
 def loss_text(problem: FitProblem) -> str:
@@ -232,14 +233,21 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
     what = _SUMS.get(problem.loss, "sum over the rows")
     if problem.weights:
         what = f"weighted {what}"
-    mean = short(outcome.mean_loss, 6)
+    mean, rows = short(outcome.mean_loss, 6), outcome.rows
+    if rows.held_back:
+        mean += f" of the {amount(rows.learned, 'row')} learned from"
     best = summary.best_seen(outcome, "epoch" if _work(outcome) else "iteration")
     lines = fact("point", summary.point_text(outcome.point, 12), width)
     lines += fact("value", f"{short(outcome.value, 12)} ({what}; mean {mean}){best}", width)
+    if outcome.validation is not None:
+        held = amount(rows.held_back, "row")
+        lines += fact(
+            "validation", f"mean loss {short(outcome.validation, 6)} of the {held} held back", width
+        )
     lines += _noise(outcome, width)
     if found is not None:
         if found.residual_sd is not None:
-            free = amount(outcome.rows.used - found.errors.rank, "degree of freedom", "degrees of freedom")
+            free = amount(outcome.rows.learned - found.errors.rank, "degree of freedom", "degrees of freedom")
             lines += fact("residuals", f"standard deviation {short(found.residual_sd, 6)} ({free})", width)
         if found.r_squared is not None:
             lines += fact("R-squared", _near_one(found.r_squared), width)

@@ -89,6 +89,7 @@ def statistics(outcome: FitOutcome) -> Record:
     return record | {
         "rows": {"used": rows.used, "skipped": rows.skipped} | _visited(outcome),
         "epochs": outcome.epochs,
+        **({} if outcome.validation is None else {"validation": outcome.validation}),
         "noise": None if outcome.noise is None else dict(_plain(outcome.noise)),
         "unknown_errors": outcome.unknown_errors or None,
     }
@@ -119,8 +120,9 @@ class Parameters:
 
 
 def _visited(outcome: FitOutcome) -> Record:
-    """How many rows a run by epochs has visited."""
-    return {"visited": outcome.history[-1].visits} if outcome.history else {}
+    """How many rows a run by epochs has visited, and how many it has held back."""
+    visited = {"visited": outcome.history[-1].visits} if outcome.history else {}
+    return visited | ({"held_back": outcome.rows.held_back} if outcome.rows.held_back else {})
 
 
 def _plain(found: Any) -> Record:

@@ -84,7 +84,10 @@ def outcome(
         **common
         | {
             "settings": settings,
-            "rows": RowCount(int(rows["used"]), int(rows.get("skipped", 0))),
+            "rows": RowCount(
+                int(rows["used"]), int(rows.get("skipped", 0)), (), int(rows.get("held_back", 0))
+            ),
+            "validation": record.get("validation"),
             "statistics": _statistics(record, common["space"]),
             "unknown_errors": str(record.get("unknown_errors") or ""),
             "epochs": record.get("epochs"),
@@ -133,7 +136,7 @@ def _statistics(record: Record, space: Space) -> FitStatistics | None:
         tied=_ties(record["correlation"], space),
     )
     return FitStatistics(
-        rows=int(record["rows"]["used"]),
+        rows=int(record["rows"]["used"]) - int(record["rows"].get("held_back", 0)),
         rss=None,
         errors=errors,
         residual_sd=record.get("residual_sd"),
