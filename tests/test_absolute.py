@@ -123,3 +123,14 @@ def test_large_offsets_leave_all_digits() -> None:
         assert fit.status is Status.CONVERGED, fit.message
         assert fit.point["a"] == pytest.approx(2.0, rel=1e-16 * max(10.0, origin))
         assert fit.value == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("loss", ["absolute", "huber"])
+@pytest.mark.parametrize(
+    ("model", "what"), [("y ~ a*x + b", "only a + b matters"), ("y ~ a + b*(x - x) + c*x", "b has no effect")]
+)
+def test_what_the_data_do_not_tell_is_told_for_every_loss(loss: str, model: str, what: str) -> None:
+    x = np.ones(4) if "c" not in model else np.arange(4.0)
+    fit = api.fit(model, {"x": x, "y": np.array([7.0, 8, 9, 9])}, loss=loss)
+    assert fit.status is Status.WRONG_KIND, fit.message
+    assert what in fit.message

@@ -114,7 +114,7 @@ def fit_statistics(
     sd = sqrt(rss / dof) if dof > 0 else None
     scale = 1.0 if known else sd
     short = scale is None or rows < len(x) - constant
-    reason = f"no degrees of freedom: {rows} rows for {len(x) - constant} parameters" if short else ""
+    reason = f"no degrees of freedom: {_as_many(rows, len(x) - constant)}" if short else ""
     uncertainty = _uncertainty(
         spectrum, x, names, free, scale, inf if known else float(dof), rank, level, reason, value
     )
@@ -136,6 +136,10 @@ def fit_statistics(
         chi_square=rss if errors in ("sigma", "scale_sigma") else None,
         chi_square_p=chi_square_tail(rss, dof) if known and dof > 0 else None,
     )
+
+
+def _as_many(rows: int, parameters: int) -> str:
+    return f"{rows} row{'s' * (rows != 1)} for {parameters} parameter{'s' * (parameters != 1)}"
 
 
 def information(

@@ -67,6 +67,8 @@ class _Spread(NamedTuple):
     log_weights: float
 
 
+# Losses of y - f(x) alone that are no square: what the data tell is seen by the Jacobian of f all the same.
+_NEAR_SQUARES = ("absolute", "huber")
 _EXACT = "zero but for rounding: the model says all that was measured"
 
 
@@ -81,8 +83,9 @@ def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -
         found, left = _of_squares(prepared, sums, x, names, held, constant)
     else:
         found = _of_loss(prepared, sums, x, names)
-        if prepared.problem.loss == "huber":
-            left = _left_of_squares(prepared, x)
+        squares = _as_squares(prepared, x, names, held) if prepared.problem.loss in _NEAR_SQUARES else None
+        if found is not None and squares is not None:
+            found, left = _identified(found, *squares)
     if found is None:
         return Errors(reason="the derivatives are not finite at the answer")
     if left is not None and left.is_rounding and prepared.problem.sigma is None:
@@ -151,11 +154,33 @@ def _left(triangle: Triangle, spread: _Spread, x: Any) -> Left:
     return Left(misfit + triangle.rest**2, misfit, float(floor) ** 2)
 
 
-def _left_of_squares(prepared: Prepared, x: Any) -> Left | None:
-    """The same as if the loss were a square in units of what is measured, whatever it is."""
+def _as_squares(
+    prepared: Prepared, x: Any, names: Sequence[str], held: Sequence[bool]
+) -> tuple[Uncertainty, Left] | None:
+    """What the Jacobian tells of the parameters, and what is left, as if the loss were a square."""
+    from gdcli.analysis.statistics import fit_statistics
+
     sums = RowObjective(by_squares(prepared.row), prepared.data, float(prepared.data.rows))
     triangle = sums.linearise(sums.evaluate(sums.vector(x)))
-    return None if triangle is None else _left(triangle, _spread(sums, x, weighted=False), x)
+    if triangle is None:
+        return None
+
+    def value(other: Any) -> float:
+        return sums.evaluate(sums.vector(other)).value
+
+    found = fit_statistics(triangle, list(x), names, prepared.data.rows, held=held, value=value)
+    return found.errors, _left(triangle, _spread(sums, x, weighted=False), x)
+
+
+def _identified(found: FitStatistics, squares: Uncertainty, left: Left) -> tuple[FitStatistics, Left]:
+    """Have the Jacobian tell which parameters the data tell: second derivatives of kinks tell nothing of it."""
+    errors = found.errors
+    if squares.rank > errors.rank:
+        errors = _none(errors, "the curvature of the loss is lost in rounding, or in its kinks")
+    reason = "; ".join(squares.redundant) or errors.reason
+    return replace(
+        found, errors=replace(errors, rank=squares.rank, redundant=squares.redundant, reason=reason)
+    ), left
 
 
 def _spread(sums: RowObjective, x: Any, weighted: bool = True) -> _Spread:
@@ -190,7 +215,6 @@ def _of_loss(prepared: Prepared, sums: RowObjective, x: Any, names: Sequence[str
     else:
         errors = information(at.hessian, list(x), names, _scores(sums, x))
     if problem.loss == "absolute" and errors is not None:
-        errors = replace(errors, rank=len(names))  # its curvature is all in the kinks, and tells nothing
         errors = _none(errors, "the absolute loss has no curvature from which errors would follow")
     if errors is None:
         return None
