@@ -113,6 +113,25 @@ def test_an_end_that_is_no_minimum_is_told_by_how_much() -> None:
     assert fit.certificate.gain == pytest.approx(fit.value - best.value)
 
 
+def test_bounds_that_cut_nothing_off_change_nothing() -> None:
+    y = [1.0, 3, 4, 8]
+    assert "a may lie anywhere from 3 to 4" in absolute(y, bounds={"a": (0, 9)}).message
+    cut = absolute(y, bounds={"a": (3.5, 9)})
+    assert (cut.status, cut.minimizers, cut.value) == (Status.CONVERGED, None, 8.0)
+    held = absolute(y, bounds={"a": (5, 9)})
+    assert (held.status, held.point) == (Status.CONVERGED, {"a": 5.0})
+
+
+@pytest.mark.parametrize(
+    "asked", [("y ~ exp(a)", {"loss": "absolute"}), ("abs(y - a)", {}), ("y ~ a", {"loss": "absolute"})]
+)
+def test_level_minima_of_other_models_and_typed_losses(asked: tuple[str, dict[str, Any]]) -> None:
+    model, options = asked
+    fit = api.fit(model, {"y": np.array([1.0, 3, 4, 8])}, {"a": 0.0}, **options)
+    assert fit.status is Status.CONVERGED, fit.message
+    assert fit.value == pytest.approx(8.0)
+
+
 def test_large_offsets_leave_all_digits() -> None:
     """Years, and seconds since 1970: a line through most of the points is found as if the origin were near."""
     i = np.arange(11.0)

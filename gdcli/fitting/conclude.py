@@ -56,7 +56,7 @@ def conclude(
         slope = certificate.gradient_norm
         proof = if_in_time(lambda: prove(prepared, judging, result.best.at.x, slope, tol), None)
         certificate = proof.certificate if proof else certificate
-    ranges = proof.ranges if proof and not problem.bounds else None
+    ranges = proof.ranges if proof and _are_inside(proof.ranges or (), seen) else None
     largest = certificate.eigenvalue_max
     rate_unit = objective.factor / judging.factor
     judged = replace(certificate, eigenvalue_max=None if largest is None else largest * rate_unit)
@@ -165,6 +165,15 @@ def _with_redundancy(verdict: Verdict, errors: Errors) -> Verdict:
         message=message,
         advice="give one of them a value with --set, or change the model",
     )
+
+
+def _are_inside(ranges: Ranges, seen: Any) -> bool:
+    """Tell whether no bound cuts off a part of the ranges."""
+    box = getattr(seen, "box", None)
+    if box is None:
+        return True
+    ends = zip(ranges, box.lower, box.upper, strict=True)
+    return all(lower <= low and high <= upper for (low, high), lower, upper in ends)
 
 
 def _with_ranges(verdict: Verdict, ranges: Ranges | None, space: Space) -> Verdict:

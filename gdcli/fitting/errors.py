@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gdcli.budget import if_in_time
 from gdcli.dataclass import dataclass, replace
 from gdcli.language.losses import LOSSES
+from gdcli.objective.linearity import is_smooth
 from gdcli.objective.row_model import by_squares
 from gdcli.objective.rows import RowObjective
 
@@ -69,6 +70,7 @@ class _Spread(NamedTuple):
 
 # Losses of y - f(x) alone that are no square: what the data tell is seen by the Jacobian of f all the same.
 _NEAR_SQUARES = ("absolute", "huber")
+_LOST = "the curvature of the loss is lost in its kinks, or in rounding"
 _EXACT = "zero but for rounding: the model says all that was measured"
 
 
@@ -85,7 +87,8 @@ def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -
         found = _of_loss(prepared, sums, x, names)
         squares = _as_squares(prepared, x, names, held) if prepared.problem.loss in _NEAR_SQUARES else None
         if found is not None and squares is not None:
-            found, left = _identified(found, *squares)
+            found = _identified(found, squares[0])
+            left = squares[1] if prepared.problem.loss == "huber" else None
     if found is None:
         return Errors(reason="the derivatives are not finite at the answer")
     if left is not None and left.is_rounding and prepared.problem.sigma is None:
@@ -172,15 +175,15 @@ def _as_squares(
     return found.errors, _left(triangle, _spread(sums, x, weighted=False), x)
 
 
-def _identified(found: FitStatistics, squares: Uncertainty, left: Left) -> tuple[FitStatistics, Left]:
+def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:
     """Have the Jacobian tell which parameters the data tell: second derivatives of kinks tell nothing of it."""
     errors = found.errors
-    if squares.rank > errors.rank:
-        errors = _none(errors, "the curvature of the loss is lost in rounding, or in its kinks")
+    if squares.rank > errors.rank and not errors.reason:
+        errors = _none(errors, _LOST)
     reason = "; ".join(squares.redundant) or errors.reason
     return replace(
         found, errors=replace(errors, rank=squares.rank, redundant=squares.redundant, reason=reason)
-    ), left
+    )
 
 
 def _spread(sums: RowObjective, x: Any, weighted: bool = True) -> _Spread:
@@ -214,6 +217,8 @@ def _of_loss(prepared: Prepared, sums: RowObjective, x: Any, names: Sequence[str
         errors = information(at.hessian, list(x), names)
     else:
         errors = information(at.hessian, list(x), names, _scores(sums, x))
+    if not problem.loss and errors is not None and errors.rank < len(names) and not is_smooth(prepared.row):
+        errors = replace(_none(errors, _LOST), rank=len(names))
     if problem.loss == "absolute" and errors is not None:
         errors = _none(errors, "the absolute loss has no curvature from which errors would follow")
     if errors is None:
