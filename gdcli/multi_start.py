@@ -16,7 +16,7 @@ from gdcli.dataclass import replace
 from gdcli.errors import Terminated, UsageError
 from gdcli.evidence import bounds_of
 from gdcli.problem import Problem, parsed, sign_of
-from gdcli.solvers.types import Status
+from gdcli.solvers.types import KEEP_RUNS, Status
 
 if TYPE_CHECKING:
     from gdcli.objective.build import Exact
@@ -100,7 +100,7 @@ def _from_many(
         return replace(answer, message=message, advice=f"allow more with --{cap}", status=ended)
     if ended is not None:
         message = f"{ended.value.capitalize()} after {done} of {starts} starts: this is the best so far."
-        return replace(answer, status=ended, message=message)
+        return replace(answer, status=ended, message=message, advice=KEEP_RUNS)
     return answer
 
 

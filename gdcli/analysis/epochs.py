@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gdcli.analysis.verdict import Verdict
+from gdcli.analysis.verdict import Verdict, of_stopped
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.types import RunResult, Status, StopReason
 
@@ -53,10 +53,9 @@ _CAPS = {
 
 def judge_epochs(run: RunResult, stable: StableRate | None, lr: float) -> Verdict:
     """Return the verdict on a run by epochs that began with the rate ``lr``."""
-    if run.reason in (StopReason.INTERRUPTED, StopReason.TERMINATED):
-        word = "Interrupted" if run.reason is StopReason.INTERRUPTED else "Terminated"
-        status = Status.INTERRUPTED if run.reason is StopReason.INTERRUPTED else Status.TERMINATED
-        return Verdict(status, f"{word}: this is the best point so far.", "run it again to go on")
+    stopped = of_stopped(run)
+    if stopped is not None:
+        return stopped
     if run.reason is StopReason.UNBOUNDED or run.best.at.value < unbounded_below(run.start.at.value):
         return Verdict(
             Status.DIVERGED, "There is no minimum: the loss falls without end.",

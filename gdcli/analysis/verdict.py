@@ -14,7 +14,7 @@ from gdcli.analysis.certificate import CLAIM_FACTOR
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.steps import FixedRate
 from gdcli.solvers.stopping import DEFAULT_TOL
-from gdcli.solvers.types import Certificate, RunResult, Status, StopReason
+from gdcli.solvers.types import KEEP_RUNS, Certificate, RunResult, Status, StopReason
 from gdcli.solvers.vectors import max_abs
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _CAP_OPTIONS = {
     StopReason.MAX_MEMORY: "--max-memory",
 }
 _CAPS = tuple(_CAP_OPTIONS)
+_STOPPED = {StopReason.INTERRUPTED: Status.INTERRUPTED, StopReason.TERMINATED: Status.TERMINATED}
 _NO_STEP_LEFT = (StopReason.FLOOR, StopReason.NO_DESCENT, StopReason.STEP, StopReason.GAIN)
 
 
@@ -95,7 +96,7 @@ def judge(
         words = words._replace(unit=unit)
     other = "" if strict else ", or --method auto"
     found = (
-        _of_the_end(run, words)
+        of_stopped(run)
         or _of_steps_too_long(run, fixed, trend, words, sign)
         or _of_no_minimum(run, certificate, words, step_sizes, other, sign)
         or _of_the_point(run, certificate, strict, tol or DEFAULT_TOL, words, constant, searched)
@@ -164,16 +165,12 @@ def _with_stable_rates(
     return Verdict(found.status, message, advice)
 
 
-def _of_the_end(run: RunResult, words: _Words) -> Verdict | None:
-    if run.reason is StopReason.INTERRUPTED:
-        return Verdict(
-            Status.INTERRUPTED, "Interrupted: this is the best point so far.", "run it again to go on"
-        )
-    if run.reason is StopReason.TERMINATED:
-        return Verdict(
-            Status.TERMINATED, "Terminated: this is the best point so far.", "run it again to go on"
-        )
-    return None
+def of_stopped(run: RunResult) -> Verdict | None:
+    """Return the verdict on a run that a person, or the system, has stopped; None where it was not."""
+    status = _STOPPED.get(run.reason)
+    if status is None:
+        return None
+    return Verdict(status, f"{status.value.capitalize()}: this is the best point so far.", KEEP_RUNS)
 
 
 def _of_no_minimum(

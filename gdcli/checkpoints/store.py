@@ -95,16 +95,23 @@ class Checkpoint:
 
 def _progress(number: int, kept: Any) -> dict[str, Any]:
     """How far a run has come, for people who look into the file."""
+    by_epochs = hasattr(kept, "epochs")
     if isinstance(kept, RunResult):
-        at, iteration, state = kept.last.at, kept.iterations, kept.reason.value
+        at, iteration, state, best = kept.last.at, kept.iterations, kept.reason.value, kept.best.at.value
     else:
         at, iteration, state = kept.at, kept.iteration, "running"
-    value = float(at.value)
-    shown = value if value - value == 0.0 else repr(value)
+        best = kept.epochs[kept.best].at.value if by_epochs else kept.lowest
     return {
         "run": number,
         "state": state,
         "iteration": iteration,
-        "minimised": shown,
+        "minimised": _number(at.value),
+        "best": _number(best),
         "seconds": kept.seconds,
-    }
+    } | ({"epochs": True} if by_epochs else {})
+
+
+def _number(value: Any) -> float | str:
+    """A number as JSON has it; a text where it has none."""
+    number = float(value)
+    return number if number - number == 0.0 else repr(number)

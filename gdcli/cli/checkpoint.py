@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from shlex import quote
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gdcli import __version__
+from gdcli.cli.options import is_page
 from gdcli.errors import DataError, GdError, Span, UsageError
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from gdcli.checkpoints.store import Checkpoint
     from gdcli.fitting.prepare import Prepared
     from gdcli.solvers.keeping import Keeper
+
+Answer = TypeVar("Answer", bound=Any)
 
 EVERY = 30.0  # seconds
 # With these a run can be gone on with, but is as long as it was to be.
@@ -34,10 +38,13 @@ def job_of(values: Mapping[str, Any]) -> Any:
 
 
 class Session:
-    """One command that may be stopped: its ``keeper``, and with --checkpoint its ``checkpoint``."""
+    """One command that may be stopped: its ``keeper``, and with --checkpoint its ``checkpoint``.
 
-    def __init__(self, keeper: Keeper, checkpoint: Checkpoint | None) -> None:
-        self.keeper, self.checkpoint = keeper, checkpoint
+    ``read`` tells that somebody reads the advice of the answer: it is a page, and on standard output.
+    """
+
+    def __init__(self, keeper: Keeper, checkpoint: Checkpoint | None, read: bool = False) -> None:
+        self.keeper, self.checkpoint, self._read = keeper, checkpoint, read
 
     def watch(self, observers: Sequence[Any]) -> None:
         """Keep what these observers remember, too."""
@@ -57,18 +64,35 @@ class Session:
                 "it cannot go on with others; give it what it had, or begin anew",
             )
 
-    def finish(self, outcome: Any) -> None:
-        """The answer is there: tell so in the file, or how to go on."""
+    def finish(self, outcome: Answer) -> Answer:
+        """The answer is there: tell so in the file, or how to go on; return it with that as its advice."""
         if self.checkpoint is None:
-            return
-        from gdcli.solvers.keeping import RESUMABLE
+            return outcome
+        if not _can_go_on(outcome):
+            self.checkpoint.finish()
+            return outcome
+        from gdcli.dataclass import replace
 
-        if outcome.run.reason in RESUMABLE and outcome.run.reason.value not in _ENDED:
+        command = f"gd resume {quote(self.checkpoint.path)}"
+        told = (f'"{command}"' if "'" in command else f"'{command}'") + " goes on with this run"
+        if not self._read:
             from gdcli.cli.app import warn
 
-            warn(f"'gd resume {self.checkpoint.path}' goes on with this run\n")
-        else:
-            self.checkpoint.finish()
+            warn(f"{told}\n")
+        stopped = outcome.status.exit_code > 128 or not outcome.advice
+        return replace(outcome, advice=told if stopped else f"{outcome.advice}; {told}")
+
+
+def _can_go_on(outcome: Any) -> bool:
+    """Tell whether there is more to do than was done; of many starts the last run was not the one that was stopped."""
+    from gdcli.solvers.keeping import RESUMABLE
+
+    reason = outcome.run.reason
+    return (
+        outcome.status.exit_code > 128
+        or outcome.status.value == "limit"
+        or (reason in RESUMABLE and reason.value not in _ENDED)
+    )
 
 
 @contextmanager
@@ -89,7 +113,7 @@ def session(values: Mapping[str, Any], job: Any) -> Iterator[Session]:
         return
     checkpoint = _opened(path, values, job)
     with heard_by(Keeper(checkpoint, values["checkpoint_every"] or EVERY)) as keeper:
-        yield Session(keeper, checkpoint)
+        yield Session(keeper, checkpoint, is_page(values) and not values["output"])
 
 
 def _opened(path: str, values: Mapping[str, Any], job: Any) -> Checkpoint:

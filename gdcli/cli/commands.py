@@ -330,7 +330,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "diff",
-            "gdcli.cli.rerun:diff",
+            "gdcli.cli.diff:run",
             "Compare two stored answers, or traces.",
             "Compare two stored results (--format json), or traces (jsonl): what was asked differently, the first "
             "iteration at which the paths part, and how they ended. The exit code is 0 if all is the same, 9 if not.",

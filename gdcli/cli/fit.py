@@ -69,7 +69,7 @@ def run(values: dict[str, Any]) -> int:
                 kept.check_data(ready)
                 outcome = solve(ready, settings, [*observers, progress.iterate], progress.epoch, kept.keeper)
             progress.clear()
-            kept.finish(outcome)
+            outcome = kept.finish(outcome)
             writer.finish(outcome)
         files.write(ready, outcome)
         if plot is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from gdcli.budget import limited
 from gdcli.cli.emit import Emitted
 from gdcli.cli.emit import check as check_emit
+from gdcli.cli.options import is_page
 from gdcli.cli.options import settings as settings_of
 from gdcli.errors import Span, UsageError
 
@@ -76,7 +77,7 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
                 kept.watch(observers)
                 with _kept_in_time(values, settings):
                     outcome = _solve(values, problem, settings, [*observers, *watch], kept.keeper)
-                kept.finish(outcome)
+                outcome = kept.finish(outcome)
             writer.finish(outcome)
         if plot is not None:
             canvas.draw(partial(plot.picture, outcome))
@@ -202,8 +203,7 @@ def warned(values: dict[str, Any], stream: TextIO) -> bool:
     """
     from gdcli.report.tables import is_terminal
 
-    table = not (values["print"] or values.get("emit")) and values["format"] in (None, "table", "plain")
-    return table and is_terminal(stream) and is_terminal(sys.stderr)
+    return is_page(values) and is_terminal(stream) and is_terminal(sys.stderr)
 
 
 def tell_warnings(warnings: tuple[str, ...], seen: bool) -> None:

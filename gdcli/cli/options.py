@@ -11,7 +11,7 @@ that text. Nothing here knows what a solver does with the value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from gdcli.errors import Span, UsageError, did_you_mean
@@ -857,6 +857,16 @@ FIT_OUTPUT = (
 def settings(values: dict[str, Any]) -> dict[str, Any]:
     """Return those of ``values`` which are fields of `gdcli.api.Settings` and were given."""
     return {o.field: values[o.field] for o in SOLVER if values.get(o.field) is not None}
+
+
+def is_page(values: Mapping[str, Any]) -> bool:
+    """Tell whether the answer is a page for a person, with warnings and advice, and not for a program."""
+    rows = "-" in (values.get("predict"), values.get("residuals"))
+    return not (values["print"] or values.get("emit") or rows) and values["format"] in (
+        None,
+        "table",
+        "plain",
+    )
 
 
 def only(options: Iterable[Option], *wanted: str) -> tuple[Option, ...]:

@@ -1,7 +1,8 @@
 """`gd show`: a stored answer as the page, and the picture, that its own run would have shown.
 
 What a file holds decides what is shown: a result or the path of one, a comparison, a gradient, the answers of many
-problems, an error. Each kind is an `Exhibit`; what the page needs is read back by :mod:`gdcli.restored`.
+problems, an error, a run that is kept. Each kind is an `Exhibit`; what the page needs is read back by
+:mod:`gdcli.restored`.
 """
 
 from __future__ import annotations
@@ -40,8 +41,14 @@ def run(values: Values) -> int:
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import Canvas
 
-    name, records = stored.all_of(values["file"])
-    shown = exhibit(values, name, records)
+    name = values["file"]
+    if stored.is_kept_run(name):
+        from gdcli.cli.show_kept import kept_run
+
+        shown = kept_run(values, name)
+    else:
+        name, records = stored.all_of(name)
+        shown = exhibit(values, name, records)
     _check(values, shown)
     with Canvas(values) as canvas:
         with Destination(values["output"]) as stream, stored.whole(name):

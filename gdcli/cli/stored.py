@@ -7,8 +7,9 @@ answers put one after the other. What is no result of `gd` is refused with the r
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from gdcli.errors import DataError, UsageError
 
 Record = dict[str, Any]
 SCHEMA = "gd.result/1"
+_ARCHIVE = b"PK\x03\x04"
 
 
 class Stored(NamedTuple):
@@ -32,6 +34,24 @@ class Stored(NamedTuple):
         if not isinstance(found, dict) or not isinstance(found.get("options"), dict):
             raise DataError(f"{self.name} has no receipt", "results of an earlier version cannot be repeated")
         return found
+
+    @property
+    def folder(self) -> str:
+        """The folder that it came from; empty for the present one, and for standard input."""
+        return os.path.dirname(self.name)
+
+    @property
+    def data(self) -> dict[str, tuple[str, str | None]]:
+        """Each file of data as it was named, with its place now and its digest then (None: it was no file).
+
+        A file that is not found from the present folder is looked for from that of the answer.
+        """
+        named: Mapping[str, str | None] = self.receipt.get("data") or {}
+        return {path: (self._place(path), digest) for path, digest in named.items()}
+
+    def _place(self, path: str) -> str:
+        beside = os.path.join(self.folder, path)
+        return beside if not os.path.exists(path) and os.path.exists(beside) else path
 
 
 def read(path: str) -> Stored:
@@ -84,6 +104,15 @@ def whole(name: str) -> Iterator[None]:
         raise DataError(f"{name} holds no whole result: {told}", hint) from None
 
 
+def is_kept_run(path: str) -> bool:
+    """Tell a checkpoint, which is an archive, from the texts that answers are."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_ARCHIVE)) == _ARCHIVE
+    except (OSError, ValueError):
+        return False
+
+
 def _is_whole(result: Record) -> bool:
     kinds: dict[str, type] = {"problem": dict, "point": dict, "certificate": dict, "evaluations": dict}
     kinds |= {"status": str, "reason": str, "message": str, "iterations": int, "warnings": list}
@@ -99,6 +128,8 @@ def _is_whole(result: Record) -> bool:
 def _text(path: str, name: str) -> str:
     if path == "-" and sys.stdin is None:
         raise UsageError("standard input is closed")
+    if is_kept_run(path):
+        raise DataError(f"{name} is a run that is kept, and no answer", f"gd show {path} says how to go on")
     try:
         if path == "-":
             return sys.stdin.buffer.read().decode("utf-8-sig")

@@ -19,7 +19,7 @@ from gdcli.report.fit_page import data_text, loss_text
 from gdcli.report.group_records import cells, group_of, reason
 from gdcli.report.machine import Words, labels
 from gdcli.report.numbers import amount, seconds, short
-from gdcli.report.page import Column, Glyphs, Line, chosen, fact, named, pad
+from gdcli.report.page import Column, Glyphs, Line, chosen, cut, fact, named, pad
 
 if TYPE_CHECKING:
     from gdcli.fitting.groups import GroupFit
@@ -168,8 +168,8 @@ class Table:
         for column in self._asked.by:
             values = [group_of(fit)[column] for fit in some]
             is_text = any(isinstance(value, str) for value in values)
-            texts = [_cut(v) if isinstance(v, str) else short(v, 12) for v in values]
-            columns[f"by {column}"] = Column(_cut(column), texts, left=is_text)
+            texts = [cut(v, _LONGEST_LABEL) if isinstance(v, str) else short(v, 12) for v in values]
+            columns[f"by {column}"] = Column(cut(column, _LONGEST_LABEL), texts, left=is_text)
         columns["n"] = Column("rows", [str(fit.rows.used) for fit in some])
         for k, name in enumerate(self._names):
             values, errors = by_column[2 * k], by_column[2 * k + 1]
@@ -190,13 +190,6 @@ class Table:
 def _wide(column: Column) -> Column:
     """A column of a parameter as wide as later groups may need it."""
     return column._replace(title=pad(column.title, _USUAL_WIDTH))
-
-
-def _cut(text: str) -> str:
-    shown = harmless(text)
-    while columns_of(shown) > _LONGEST_LABEL:
-        shown = shown[: len(shown) - 4] + "..." if not shown.endswith("...") else shown[:-4] + "..."
-    return shown
 
 
 def _number(value: Any) -> float | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gdcli.report.faults import columns as width_of
+from gdcli.report.faults import harmless
 
 Line = list[tuple[str, str]]  # pieces: (text, role)
 
@@ -52,6 +53,17 @@ def pad(text: str, width: int, left: bool = False) -> str:
     """Return ``text`` filled with spaces to ``width`` columns."""
     fill = " " * max(0, width - width_of(text))
     return text + fill if left else fill + text
+
+
+def cut(text: str, width: int, from_end: bool = False) -> str:
+    """Return a text, made harmless, in at most ``width`` columns: its beginning, or its end."""
+    text = harmless(text)
+    if width_of(text) <= width:
+        return text
+    left = len(text)
+    while left and width_of(text[-left:] if from_end else text[:left]) > width - 3:
+        left -= 1
+    return "..." + text[-left:] if from_end else text[:left] + "..."
 
 
 def fits(columns: Iterable[Column], width: int) -> bool:

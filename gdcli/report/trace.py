@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdcli.report.faults import columns as columns_of
-from gdcli.report.faults import harmless
 from gdcli.report.gradient import head
 from gdcli.report.numbers import short
-from gdcli.report.page import Column, Glyphs, Line, fact, fits, table
+from gdcli.report.page import Column, Glyphs, Line, cut, fact, fits, table
 
 if TYPE_CHECKING:
     from gdcli.calculus.trace import Step, Trace
@@ -30,17 +29,6 @@ def page(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
     for label, value in zip(trace.labels, trace.gradient, strict=True):
         lines += fact(f"d/d{label}", short(value, 12), width, "good")
     return lines
-
-
-def _cut(text: str, room: int) -> str:
-    """A text in at most ``room`` columns."""
-    text = harmless(text)
-    if columns_of(text) <= room:
-        return text
-    cut = len(text)
-    while columns_of(text[:cut]) > room - 3:
-        cut -= 1
-    return text[:cut] + "..."
 
 
 def _steps(trace: Trace, width: int, glyphs: Glyphs) -> list[Line]:
@@ -65,11 +53,11 @@ def _steps(trace: Trace, width: int, glyphs: Glyphs) -> list[Line]:
     left = max(room - widest, room // 2) if widest < room else room // 2
     columns = [
         Column("step", names, left=True),
-        Column("formula", [_cut(text, left) for text in formulas], left=True),
+        Column("formula", [cut(text, left) for text in formulas], left=True),
         Column("value", values),
         Column(
             "local derivative",
-            [_cut(text, room - min(left, _widest(formulas))) for text in slopes],
+            [cut(text, room - min(left, _widest(formulas))) for text in slopes],
             left=True,
         ),
         Column("", numbers),
@@ -94,7 +82,7 @@ def _forward(trace: Trace, width: int, glyphs: Glyphs) -> list[Line]:
     ]
     names = Column("step", [f"{s.name}." for s in trace.steps], left=True)
     room = max(20, width - names.width - 4 - max((c.width for c in numbers), default=0))
-    first = [names, Column("from", [_cut(rule, room) for rule in rules], left=True)]
+    first = [names, Column("from", [cut(rule, room) for rule in rules], left=True)]
     columns = list(first)
     for number in numbers:
         if not fits([*columns, number], width):
@@ -129,7 +117,7 @@ def _reverse(trace: Trace, width: int, glyphs: Glyphs) -> list[Line]:
     room = max(20, width - max(map(columns_of, names)) - max(map(len, values)) - 4)
     columns = [
         Column("adjoint", names, left=True),
-        Column("from", [_cut(text.replace("+ -", "- "), room) for text in texts], left=True),
+        Column("from", [cut(text.replace("+ -", "- "), room) for text in texts], left=True),
         Column("value", values),
     ]
     title = "reverse: z' is the derivative of the result by z, handed back from the last step"

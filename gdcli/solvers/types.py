@@ -229,6 +229,10 @@ _SENTENCES = {
 }
 
 
+# What helps the next time, where a run was stopped that nobody kept.
+KEEP_RUNS = "--checkpoint FILE keeps a run, and 'gd resume FILE' goes on with it"
+
+
 class Step(NamedTuple):
     """One step of a method: the point it arrives at, its new state, the step size (or radius) it used.
 
