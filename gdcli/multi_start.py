@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli import api, budget
 from gdcli.dataclass import replace
@@ -21,7 +21,7 @@ from gdcli.solvers.types import KEEP_RUNS, Status
 if TYPE_CHECKING:
     from gdcli.objective.build import Exact
     from gdcli.solvers.keeping import Keeper
-    from gdcli.solvers.types import Observer
+    from gdcli.solvers.types import Iterate, Observer
 
 # Two ends are one minimum when they are this near, relative to max(1, |x|), and their values agree likewise.
 SAME_POINT = 1e-4
@@ -31,6 +31,18 @@ DRAWS = 20
 MAX_STARTS = 100_000
 
 
+class Teller(Protocol):
+    """An observer of all runs that is told of each that begins: a word for it, its number, how many there are."""
+
+    def __call__(self, iterate: Iterate) -> None:
+        """See one iterate."""
+        ...
+
+    def begin(self, noun: str, number: int, total: int | None) -> None:
+        """Take notice of a run."""
+        ...
+
+
 def solve_from_many(
     problem: Problem,
     settings: api.Settings | None = None,
@@ -38,16 +50,17 @@ def solve_from_many(
     observers: Sequence[Observer] = (),
     formulas: bool = False,
     keeper: Keeper | None = None,
+    teller: Teller | None = None,
 ) -> api.Outcome:
     """Solve from the given start and ``starts - 1`` random ones; the outcome is the best, with all ``minima``.
 
     ``observers`` see the run that led to the best minimum. An interrupt ends with the best found so far. A ``keeper``
-    keeps one run after the other. Raises as `api.solve`.
+    keeps one run after the other, a ``teller`` is told of each. Raises as `api.solve`.
     """
     if not 1 <= starts <= MAX_STARTS:
         raise UsageError(f"--multi-start takes a number from 1 to {MAX_STARTS}, not {starts}")
     with budget.limited(settings or api.Settings()):
-        return _from_many(problem, settings, starts, observers, formulas, keeper)
+        return _from_many(problem, settings, starts, observers, formulas, keeper, teller)
 
 
 def _from_many(
@@ -57,6 +70,7 @@ def _from_many(
     observers: Sequence[Observer],
     formulas: bool,
     keeper: Keeper | None,
+    teller: Teller | None,
 ) -> api.Outcome:
     found: list[api.Minimum] = []
     outcomes: list[api.Outcome] = []
@@ -64,8 +78,11 @@ def _from_many(
     ended: Status | None = None
     cap = budget.TIME
     try:
-        for start in starts_of(problem, starts):
-            outcome = api.solve(replace(problem, start=start), settings, keeper=keeper)
+        for number, start in enumerate(starts_of(problem, starts), 1):
+            if teller is not None:
+                teller.begin("start", number, starts)
+            told = [] if teller is None else [teller]
+            outcome = api.solve(replace(problem, start=start), settings, told, keeper=keeper)
             endings[outcome.status.value] = endings.get(outcome.status.value, 0) + 1
             outcomes = [_best([*outcomes, outcome])]
             if outcome.status.exit_code > 128:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from gdcli.budget import limited
-from gdcli.cli.fit import progress_stream, request_of
-from gdcli.cli.minimize import on_sigterm, tell_warnings
+from gdcli.cli.fit import request_of
+from gdcli.cli.minimize import free_terminal, on_sigterm, tell_warnings
 from gdcli.cli.options import ALL_ROWS
 from gdcli.dataclass import fields
 from gdcli.errors import LimitError
@@ -39,7 +39,7 @@ def run(values: dict[str, Any]) -> int:
     on_sigterm()
     with (
         Canvas(values, text_stream(values)) as canvas,
-        Progress(progress_stream(values)) as progress,
+        Progress(free_terminal(values)) as progress,
         ExitStack() as data,
     ):
         with Destination(values["output"]) as stream:

@@ -12,7 +12,7 @@ from gdcli.budget import limited
 from gdcli.cli.checkpoint import job_of, session
 from gdcli.cli.emit import Emitted
 from gdcli.cli.emit import check as check_emit
-from gdcli.cli.minimize import expression_text, tell_warnings
+from gdcli.cli.minimize import caps_of, expression_text, free_terminal, tell_warnings
 from gdcli.cli.options import settings as settings_of
 from gdcli.dataclass import fields
 from gdcli.errors import UsageError
@@ -52,7 +52,9 @@ def run(values: dict[str, Any]) -> int:
         Files(values, request.model) as files,
         Tracing(values) as tracing,
         Canvas(values, sys.stderr if files.takes_stdout else text_stream(values)) as canvas,
-        Progress(progress_stream(values)) as progress,
+        Progress(
+            free_terminal(values), sign=-1 if values["maximize"] else 1, caps=caps_of(settings)
+        ) as progress,
         ExitStack() as data,
     ):
         with Destination(values["output"]) as stream:
@@ -76,14 +78,6 @@ def run(values: dict[str, Any]) -> int:
             canvas.draw(partial(plot.picture, outcome))
     tell_warnings(_told(outcome, shown is stream), seen=shown is stream and warned(values, stream))
     return outcome.status.exit_code
-
-
-def progress_stream(values: dict[str, Any]) -> TextIO | None:
-    """Where progress is told: not on a terminal through which rows of the answer run."""
-    from gdcli.report.tables import is_terminal
-
-    rows = values["format"] in ("jsonl", "csv") and not values["output"] and is_terminal(sys.stdout)
-    return None if rows else sys.stderr
 
 
 def _told(outcome: FitOutcome, answered: bool) -> tuple[str, ...]:

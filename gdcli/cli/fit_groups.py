@@ -8,7 +8,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.minimize import tell_warnings
+from gdcli.cli.minimize import free_terminal, tell_warnings
 from gdcli.errors import UsageError
 from gdcli.solvers.types import StopReason
 
@@ -42,7 +42,7 @@ def run(values: dict[str, Any]) -> int:
                 "choose one group's rows, and leave out --by",
             )
     from gdcli.cli.destination import Destination
-    from gdcli.cli.fit import progress_stream, read
+    from gdcli.cli.fit import read
     from gdcli.cli.signals import heard_by
     from gdcli.fitting.grouping import grouped
     from gdcli.fitting.groups import fit_groups
@@ -55,7 +55,7 @@ def run(values: dict[str, Any]) -> int:
     stdin = None if sys.stdin is None else sys.stdin.buffer
     with (
         Destination(values["output"]) as stream,
-        Progress(progress_stream(values)) as progress,
+        Progress(free_terminal(values)) as progress,
         grouped(request, stdin, progress.reading) as found,
     ):
         progress.clear()

@@ -7,7 +7,7 @@ write), then the run begins.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
@@ -22,7 +22,7 @@ from gdcli.errors import Span, UsageError
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
     from gdcli.report.machine import Words
-    from gdcli.report.tables import Layout
+    from gdcli.report.tables import Layout, Waiting
     from gdcli.solvers.keeping import Keeper
     from gdcli.solvers.types import Iterate, Observer
 
@@ -73,10 +73,14 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
             observers: list[Observer] = [writer, *tracing.observers(problem)]
             if plot is not None:
                 observers.append(plot.recorder)
-            with session(values, problem) as kept, watched(values, problem) as watch:
+            with (
+                session(values, problem) as kept,
+                watched(values, problem) as watch,
+                _waiting(values, problem, settings, bool(watch)) as waiting,
+            ):
                 kept.watch(observers)
                 with _kept_in_time(values, settings):
-                    outcome = _solve(values, problem, settings, [*observers, *watch], kept.keeper)
+                    outcome = _solve(values, problem, settings, [*observers, *watch], kept.keeper, waiting)
                 outcome = kept.finish(outcome)
             writer.finish(outcome)
         if plot is not None:
@@ -108,16 +112,43 @@ def _solve(
     settings: Settings,
     observers: Sequence[Observer],
     keeper: Keeper,
+    waiting: Waiting | None,
 ) -> Outcome:
     """One run, or one from each of many starts."""
     formulas, starts = values["show_gradient"], values["multi_start"]
     if starts is None:
         from gdcli.api import solve
 
-        return solve(problem, settings, observers, formulas, keeper=keeper)
+        told = [] if waiting is None else [waiting]
+        return solve(problem, settings, [*observers, *told], formulas, keeper=keeper)
     from gdcli.multi_start import solve_from_many
 
-    return solve_from_many(problem, settings, starts, observers, formulas, keeper)
+    return solve_from_many(problem, settings, starts, observers, formulas, keeper, waiting)
+
+
+def free_terminal(values: Mapping[str, Any]) -> TextIO | None:
+    """Return where it is told how far a run has come: not on a terminal through which rows of the answer run."""
+    from gdcli.report.tables import is_terminal
+
+    rows = values["format"] in ("jsonl", "csv") and not values["output"] and is_terminal(sys.stdout)
+    return None if rows or not is_terminal(sys.stderr) else sys.stderr
+
+
+def caps_of(settings: Any) -> tuple[float | None, float | None, float | None]:
+    """Return what ends a run at the latest: iterations, evaluations, seconds."""
+    return settings.max_iter, settings.max_evaluations, settings.max_time
+
+
+def _waiting(
+    values: Mapping[str, Any], problem: Problem, settings: Settings, watched: bool
+) -> AbstractContextManager[Waiting | None]:
+    """What tells on a terminal how far a long run has come, where nothing else does."""
+    stream = None if watched else free_terminal(values)
+    if stream is None:
+        return nullcontext()
+    from gdcli.report.tables import Waiting
+
+    return Waiting(stream, -1 if problem.sense == "maximize" else 1, caps_of(settings))
 
 
 def emitter(values: dict[str, Any], stream: TextIO) -> Writer | None:

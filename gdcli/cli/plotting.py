@@ -166,13 +166,14 @@ def text_stream(values: dict[str, Any]) -> TextIO:
 def watched(values: dict[str, Any], problem: Problem) -> Iterator[list[Watch]]:
     """Give the observer of ``--watch``, or none: without a terminal, and where rows of the answer run through it."""
     if values["watch"]:
-        from gdcli.report.tables import is_terminal
-        from gdcli.report.watch import Watch, can_watch
+        from gdcli.cli.minimize import free_terminal
+        from gdcli.report.tables import can_redraw
+        from gdcli.report.watch import Watch
 
-        rows = values["format"] in ("jsonl", "csv") and not values["output"] and is_terminal(sys.stdout)
-        if can_watch(sys.stderr) and not rows:
+        stream = free_terminal(values)
+        if stream is not None and can_redraw(stream):
             sign = -1 if problem.sense == "maximize" else 1
-            with Watch(sys.stderr, problem.sense, problem.expression, sign) as watch:
+            with Watch(stream, problem.sense, problem.expression, sign) as watch:
                 yield [watch]
             return
     yield []

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.minimize import on_sigterm, tell_warnings
+from gdcli.cli.minimize import free_terminal, on_sigterm, tell_warnings
 from gdcli.cli.run_solver import Answer, Solver
 from gdcli.report.verdicts import Shown, Tally, Whole
 
 if TYPE_CHECKING:
     from gdcli.cli.run_input import Lines, Tables
+    from gdcli.report.tables import Waiting
 
 
 def run(values: dict[str, Any]) -> int:
@@ -33,8 +34,11 @@ def run(values: dict[str, Any]) -> int:
         whole = Whole(stream, shown, timing)
         tally = Tally()
         stream.write(shown.head())
-        answers = stack.enter_context(_Answers(values, file, source, shown))
-        code = _write_all(answers, stream, whole, tally)
+        waiting = _waiting(values | {"format": form}, stack)
+        answers = stack.enter_context(_Answers(values, file, source, shown, waiting))
+        told = _Told(waiting, tally, "line" if lines else "problem", None if lines else len(source.pending))
+        code = _write_all(answers, stream, whole, tally, told)
+        told.clear()
         if form not in ("jsonl", "csv"):
             whole.finish(file)
     if lines or form in ("jsonl", "csv", "json"):
@@ -45,14 +49,22 @@ def run(values: dict[str, Any]) -> int:
 class _Answers:
     """The answers of this process, or of several at work; a context, for workers must not outlive it."""
 
-    def __init__(self, values: dict[str, Any], file: str, source: Tables | Lines, shown: Shown) -> None:
+    def __init__(
+        self,
+        values: dict[str, Any],
+        file: str,
+        source: Tables | Lines,
+        shown: Shown,
+        waiting: Waiting | None,
+    ) -> None:
         self._jobs, self._ordered = values["jobs"] or 1, not values["unordered"]
+        self._observers = [] if waiting is None else [waiting]
         self._file, self._source, self._shown = file, source, shown
         self._stack = ExitStack()
 
     def __enter__(self) -> Iterator[Answer]:
         if self._jobs == 1:
-            return _one_by_one(self._source, Solver(self._file, self._shown))
+            return _one_by_one(self._source, Solver(self._file, self._shown, self._observers))
         from gdcli.cli.run_jobs import Workers
 
         workers = self._stack.enter_context(Workers(self._jobs, self._file, self._shown))
@@ -71,7 +83,37 @@ def _one_by_one(source: Tables | Lines, solve: Callable[[Any], Answer]) -> Itera
         source.fill()
 
 
-def _write_all(answers: Iterator[Answer], stream: TextIO, whole: Whole, tally: Tally) -> int:
+def _waiting(values: dict[str, Any], stack: ExitStack) -> Waiting | None:
+    """What tells on a terminal how far the problems have come; values of different problems are not told."""
+    stream = free_terminal(values)
+    if stream is None:
+        return None
+    from gdcli.report.tables import Waiting
+
+    return stack.enter_context(Waiting(stream, None, None))
+
+
+class _Told:
+    """Tells ``waiting`` which problem comes next: the number of those done, and one."""
+
+    def __init__(self, waiting: Waiting | None, tally: Tally, noun: str, total: int | None) -> None:
+        self._waiting, self._tally, self._noun, self._total = waiting, tally, noun, total
+        self.next()
+
+    def next(self) -> None:
+        """Tell it."""
+        done = self._tally.total
+        if self._waiting is not None and (self._total is None or done < self._total):
+            failed = f"{self._tally.failed} failed" if self._tally.failed else ""
+            self._waiting.begin(self._noun, done + 1, self._total, failed)
+
+    def clear(self) -> None:
+        """Leave the terminal to others."""
+        if self._waiting is not None:
+            self._waiting.clear()
+
+
+def _write_all(answers: Iterator[Answer], stream: TextIO, whole: Whole, tally: Tally, told: _Told) -> int:
     """Write each answer as it comes; return the code of an interrupt, else 0."""
     from gdcli.errors import Terminated
     from gdcli.solvers.types import Status
@@ -84,9 +126,12 @@ def _write_all(answers: Iterator[Answer], stream: TextIO, whole: Whole, tally: T
             else:
                 stream.write(answer.text)
                 stream.flush()
-            tell_warnings(answer.warnings, seen=False)
+            if answer.warnings:
+                told.clear()
+                tell_warnings(answer.warnings, seen=False)
             if answer.stop:
                 return answer.stop
+            told.next()
     except KeyboardInterrupt:
         return Status.INTERRUPTED.exit_code
     except Terminated:

@@ -6,7 +6,8 @@ an expression that they share once.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli import problems
 from gdcli.budget import limited
@@ -17,6 +18,9 @@ from gdcli.dataclass import fields
 from gdcli.errors import GdError, UsageError, internal
 from gdcli.problems import Entry
 from gdcli.report.verdicts import Checked, Shown
+
+if TYPE_CHECKING:
+    from gdcli.solvers.types import Observer
 
 MAX_LINE = 16 * 1024 * 1024  # bytes of one problem
 
@@ -50,10 +54,10 @@ class Answer(NamedTuple):
 
 
 class Solver:
-    """Solves problems one after the other; ``file`` names where lines come from."""
+    """Solves problems one after the other; ``file`` names where lines come from, ``observers`` see all iterates."""
 
-    def __init__(self, file: str, shown: Shown) -> None:
-        self._file, self._shown = file, shown
+    def __init__(self, file: str, shown: Shown, observers: Sequence[Observer] = ()) -> None:
+        self._file, self._shown, self._observers = file, shown, observers
         self._build: Any = None
 
     def __call__(self, task: Task) -> Answer:
@@ -128,7 +132,7 @@ class Solver:
 
         values = _values(entry)
         if entry.command == "fit":
-            return _fitted(entry, values)
+            return _fitted(entry, values, self._observers)
         if self._build is None:
             self._build = api.shared_objectives()
         seed, starts = values.pop("seed", 0), values.pop("multi_start", None)
@@ -137,10 +141,10 @@ class Solver:
             problem = entry.problem(seed)
         if starts is None:
             shared = settings.gradient == "autodiff"
-            return api.solve(problem, settings, build=self._build if shared else None)
+            return api.solve(problem, settings, self._observers, build=self._build if shared else None)
         from gdcli.multi_start import solve_from_many
 
-        return solve_from_many(problem, settings, starts)
+        return solve_from_many(problem, settings, starts, self._observers)
 
 
 def _values(entry: Entry) -> dict[str, Any]:
@@ -158,7 +162,7 @@ def _values(entry: Entry) -> dict[str, Any]:
     return found
 
 
-def _fitted(entry: Entry, values: dict[str, Any]) -> Any:
+def _fitted(entry: Entry, values: dict[str, Any], observers: Sequence[Observer]) -> Any:
     """Fit as `gd fit` does."""
     from gdcli.fitting.prepare import prepared
     from gdcli.fitting.request import FitRequest, FitSettings
@@ -171,7 +175,7 @@ def _fitted(entry: Entry, values: dict[str, Any]) -> Any:
     request = FitRequest(entry.expression, **asked)
     settings = FitSettings(**{k: v for k, v in values.items() if k not in names})
     with limited(settings), prepared(request) as ready:
-        return solve(ready, settings)
+        return solve(ready, settings, observers)
 
 
 def lost(task: Task, file: str, shown: Shown, why: str) -> Answer:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from gdcli.report.page import ASCII, UNICODE, Glyphs, Line, plain_text
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from gdcli.solvers.types import Iterate
 
 WIDTH = 80
+PATIENCE = (
+    1.0  # seconds before it is told how far a run has come: what is quicker shows nothing but its answer
+)
+PERIOD = 0.1  # seconds between two pictures of what changes, at least
 _STYLES = {
     "title": "bold",
     "label": "cyan",
@@ -33,6 +39,11 @@ def is_terminal(stream: TextIO) -> bool:
         return stream.isatty()
     except ValueError:
         return False
+
+
+def can_redraw(stream: TextIO) -> bool:
+    """Return whether ``stream`` is a terminal that can redraw what it shows."""
+    return is_terminal(stream) and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def width_of(stream: TextIO) -> int:
@@ -79,6 +90,56 @@ def show(lines: Sequence[Line], stream: TextIO) -> None:
             text.append(piece, _STYLES.get(role))
         text.rstrip()
         console.print(text, soft_wrap=True)
+
+
+class Waiting:
+    """An observer with a line of :mod:`gdcli.report.progress`, which is imported when `PATIENCE` is over.
+
+    ``with Waiting(stream, sign, caps) as waiting:`` run; arguments and `begin` are as there.
+    """
+
+    thinning = (0, 1)  # the last iterate of a burst of steps will do
+
+    def __init__(
+        self, stream: TextIO | None, sign: int | None, caps: Any, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._made: Any = None
+        self._asked = stream, clock, sign, caps
+        self._clock, self._began, self._best = clock, clock(), inf
+        self._part: tuple[str, int, int | None, str] | None = None
+        looked_at = stream is not None and can_redraw(stream)
+        self._due = self._began + PATIENCE if looked_at else inf
+
+    def __enter__(self) -> Waiting:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._made is not None:
+            self._made.clear()
+
+    def __call__(self, iterate: Iterate) -> None:
+        if iterate.at.value < self._best:
+            self._best = iterate.at.value
+        if self._clock() >= self._due:
+            self._line().iterate(iterate)
+
+    def begin(self, noun: str, number: int, total: int | None = None, note: str = "") -> None:
+        """Tell that a part of the work begins."""
+        self._part = noun, number, total, note
+        if self._clock() >= self._due:
+            self._line().begin(*self._part)
+
+    def _line(self) -> Any:
+        if self._made is None:
+            from gdcli.report.progress import Progress
+
+            self._made = Progress(*self._asked)
+            self._made.since(self._began, self._best, self._part)
+        return self._made
 
 
 class Layout(NamedTuple):

@@ -243,6 +243,7 @@ class Tally:
         self._noun = noun
         self._began = perf_counter()
         self._counts: dict[str, int] = {}
+        self.total = self.failed = 0
         self._first: tuple[int, int] | None = (
             None  # the first problem, in the order of the input, that failed
         )
@@ -255,12 +256,14 @@ class Tally:
     def count(self, number: int, status: str, exit_code: int) -> None:
         """Count one problem."""
         self._counts[status] = self._counts.get(status, 0) + 1
+        self.total += 1
+        self.failed += bool(exit_code)
         if exit_code and (self._first is None or number < self._first[0]):
             self._first = number, exit_code
 
     def text(self, now: float) -> str:
         """Return one line that sums up."""
-        total = sum(self._counts.values())
+        total = self.total
         spent = max(now - self._began, 1e-9)
         parts = [f"{count} {word}" for word, count in sorted(self._counts.items(), key=_by_rank)]
         return f"{amount(total, self._noun)} in {seconds(spent)}, {short(total / spent, 3)} a second: " + (

@@ -7,7 +7,6 @@ sparkline. When the run ends the display disappears, and the usual table takes i
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,18 +17,12 @@ from gdcli.report.numbers import amount, column, seconds
 from gdcli.report.page import Column, Glyphs, Line, fact, table
 from gdcli.report.plot_data import Recorder
 from gdcli.report.sparkline import Bars, bars_of, sparkline
-from gdcli.report.tables import _STYLES, glyphs_of, is_terminal, width_of
+from gdcli.report.tables import _STYLES, PERIOD, glyphs_of, width_of
 
 if TYPE_CHECKING:
     from gdcli.solvers.types import Iterate
 
-PERIOD = 0.1  # seconds between two refreshes, at least
 ROWS = 10  # with the lines around them less than the 24 of a terminal
-
-
-def can_watch(stream: TextIO) -> bool:
-    """Return whether ``stream`` is a terminal that can redraw what it shows."""
-    return is_terminal(stream) and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 class _Row:
