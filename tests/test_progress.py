@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from test_watch import recorded
 
 from gdcli import api
+from gdcli.cli.app import run
+from gdcli.fitting import groups
 from gdcli.multi_start import solve_from_many
 from gdcli.report import progress as lines
 from gdcli.report import tables
@@ -168,6 +171,19 @@ def test_a_file_of_problems_on_a_terminal(tmp_path: Any) -> None:
     assert texts[0].startswith("problem 1 of 2, iteration ")
     assert re.match(r"problem 2 of 2, 1 failed, iteration \d+, [\d.]+ s, about [\d.]+ m?s left", texts[-1])
     assert "best" not in texts[-1]
+
+
+def test_groups_tell_how_many_are_done(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, stream = tmp_path / "some.csv", Terminal()
+    file.write_text("g,t,y\n" + "".join(f"{g},{t},{g * t + t % 2}\n" for g in range(9) for t in range(5)))
+    monkeypatch.setattr(lines, "PATIENCE", 0.0)
+    monkeypatch.setattr(lines, "PERIOD", 0.0)
+    monkeypatch.setattr(groups, "WINDOW", 3)
+    monkeypatch.setattr(sys, "stderr", stream)
+    words = ["fit", "y ~ a*t", str(file), "--by", "g", "--output", str(tmp_path / "out.txt")]
+    assert run([*words, "--format", "csv"]) == 0
+    parts = [text.partition(",")[0] for text in told(stream) if text.startswith("group ")]
+    assert parts == ["group 4 of 9", "group 7 of 9"]
 
 
 def test_a_short_run_imports_nothing_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

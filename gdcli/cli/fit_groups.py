@@ -67,11 +67,15 @@ def run(values: dict[str, Any]) -> int:
                 for fit in some:
                     tally.count(fit.number, fit.status, fit.exit_code)
                     ended[fit.status] += 1
+                progress.clear()
                 writer(some)
                 _warn(values, some)
                 if keeper.asked is not None:
                     stop = _STOPPED[keeper.asked]
                     break
+                if tally.total < len(found.keys):
+                    progress.begin("group", tally.total + 1, len(found.keys))
+            progress.clear()
             writer.finish(ended)
     _tell(values, tally, found)
     return stop or tally.exit_code

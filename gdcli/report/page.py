@@ -7,7 +7,7 @@ terminal and forgets them elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gdcli.report.faults import columns as width_of
@@ -138,11 +138,14 @@ def table(columns: Sequence[Column], glyphs: Glyphs, omitted: Iterable[int] = ()
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Return ``text`` broken at spaces into lines of at most ``width`` columns; a longer word is cut."""
+    """Return ``text`` broken at spaces into lines of at most ``width`` columns.
+
+    A longer word is broken after operators and commas, and cut where there are none.
+    """
     lines: list[str] = []
     line = ""
-    for word in text.split(" "):
-        joined = f"{line} {word}" if line else word
+    for space, word in _pieces(text, width):
+        joined = line + space + word if line else word
         if width_of(joined) <= width:
             line = joined
             continue
@@ -157,6 +160,20 @@ def wrap(text: str, width: int) -> list[str]:
             word = word[cut:]
         line = word
     return [*lines, line] if line or not lines else lines
+
+
+def _pieces(text: str, width: int) -> Iterator[tuple[str, str]]:
+    """The words of a text, and the parts of those that are long, each with what stands before it in a line."""
+    for word in text.split(" "):
+        if width_of(word) <= width:
+            yield " ", word
+            continue
+        import re
+
+        first, *rest = re.split(r"(?<=[+\-*/,])(?![+\-*/,])(?<![\d.][eE][+-])", word)
+        yield " ", first
+        for part in rest:
+            yield "", part
 
 
 def fact(label: str, text: str, width: int, role: str = "", label_role: str = "label") -> list[Line]:
