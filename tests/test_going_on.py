@@ -69,7 +69,9 @@ def test_ctrl_c_names_the_file_that_the_run_is_kept_in(
 ) -> None:
     interrupted(monkeypatch)
     assert run(SLOW) == 130
-    assert "try next      --checkpoint FILE keeps a run, and 'gd resume FILE' goes" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "interrupted   this is the best point so far" in out
+    assert "try next      --checkpoint FILE keeps a run, and 'gd resume FILE' goes" in out
     assert run([*SLOW, "--checkpoint", "run.ck"]) == 130
     told = capsys.readouterr()
     assert "try next      'gd resume run.ck' goes on with this run\n" in told.out

@@ -237,7 +237,7 @@ def verdict(outcome: Outcome, width: int) -> list[Line]:
     """Return how it ended, as a sentence that the status begins: "converged | to a local minimum"."""
     status = outcome.status.value
     role = _ROLES.get(status, "bad")
-    told = harmless(outcome.message).removeprefix(status.capitalize() + " ")
+    told = harmless(outcome.message).removeprefix(status.capitalize()).lstrip(": ")
     return fact(status, told, width, role, label_role=role)
 
 
