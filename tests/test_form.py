@@ -108,7 +108,7 @@ WRONG = [
     ("sin + 1", {}, "sin", "sin is a function", "sin(...)"),
     ("x + 9**9**9**9", {"x": None}, "9**9**9", "too large", ""),
     ("x + 10**400", {"x": None}, "10**400", "too large", ""),
-    ("v @ v", V, "v @ v", "data matrix", "dot(a, b)"),
+    ("v @ v", V, "v @ v", "data matrix", "dot(v, v)"),
 ]
 
 

@@ -140,6 +140,7 @@ WRONG = [
     ("f(x)[0]", "f(x)[0]", "only a vector's name", ""),
     ("sum((x, y))", "(x, y)", "list of values", ""),
     ("1e999", "1e999", "too large", ""),
+    ("x + 1.5.2", "1.5.2", "1.5.2 is not a number", "one decimal point"),
     ("7__0", "7__0", "not a number", ""),
     ("x + 007", "007", "begins with zero", "7"),
     ("x + 1_.5", "1_.5", "not a number", ""),

@@ -78,7 +78,7 @@ NOTES: dict[str, str] = {
 }
 _COMMANDS: tuple[tuple[str, str], ...] = (
     ("minimize", "min minimise minimum argmin optimize optimise opt optim solve solver descent gd sgd fmin least find "
-                 "search"),
+                 "root roots search"),
     ("maximize", "max maximise maximum argmax"),
     ("fit", "curve-fit curvefit regress regression linear-regression lm ols least-squares leastsq lstsq train model "
             "estimate learn"),
@@ -90,7 +90,7 @@ _COMMANDS: tuple[tuple[str, str], ...] = (
     ("methods", "solvers algorithms list-methods optimizers"),
     ("functions", "language syntax list-functions operators constants function"),
     ("resume", "continue restart go-on"),
-    ("show", "view print display cat plot"),
+    ("show", "view print display cat"),
     ("rerun", "repeat replay reproduce"),
     ("man", "manual doc docs documentation"),
     ("help", "usage commands ?"),

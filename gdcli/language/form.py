@@ -274,7 +274,7 @@ class _Builder:
         """A row of a data matrix times a vector: the sum of its columns, each times one element."""
         columns = self.matrices.get(name_of(node.args[0]) or "")
         if columns is None:
-            hint = "for two vectors write dot(a, b)"
+            hint = f"for two vectors write dot({', '.join(map(self.tree.piece, node.args))})"
             raise self.tree.error(node, "@ multiplies a data matrix and a vector", hint)
         if not isinstance(vector, list) or len(vector) != len(columns):
             has = f"{len(vector)} elements" if isinstance(vector, list) else "none"

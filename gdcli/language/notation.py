@@ -9,6 +9,7 @@ not typed: it is a proposal. The rules cost nothing where there is no error, and
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Sequence
 
@@ -51,12 +52,17 @@ def told(error: UsageError, what: str = "expression") -> UsageError:
 
 
 def _note(span: Span) -> str:
-    """What there is to say of a word at the place at fault."""
+    """What there is to say of a word at the place at fault: of a call, a reserved word, or one after an operand."""
     for found in re.finditer(r"s\.t|\w+", span.text):
-        if found.end() >= span.start and found.start() <= span.end:
-            table = CALLS if span.text[found.end() :].lstrip().startswith("(") else WORDS
-            if found.group() in table:
-                return table[found.group()]
+        if found.end() < span.start or found.start() > span.end:
+            continue
+        word, before = found.group(), span.text[: found.start()].rstrip()
+        if span.text[found.end() :].lstrip().startswith("("):
+            note = CALLS.get(word)
+        else:
+            note = WORDS.get(word) if keyword.iskeyword(word) or re.search(r"[\w)\]]$", before) else None
+        if note is not None:
+            return note
     return ""
 
 
@@ -111,6 +117,9 @@ def _frame(pieces: Pieces, what: str, changes: list[Change]) -> Pieces:
     if len(pieces) > 2 and pieces[0].text in "'\"`“”‘’" and pieces[-1].text in "'\"`“”‘’":
         changes.append(Change("the expression is in quotes twice", *pieces[0][2:4]))
         pieces = pieces[1:-1]
+    if len(pieces) > 1 and pieces[0].text == "=":
+        changes.append(Change("an expression stands alone, without =", *pieces[0][2:4]))
+        pieces = [pieces[1]._replace(lead=""), *pieces[2:]]
     arrow = _outside(pieces, ("=>", "->", "↦"))
     if arrow and all(p.kind == "name" or p.text in "(,)" for p in pieces[:arrow]):
         changes.append(

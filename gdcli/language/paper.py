@@ -52,6 +52,25 @@ def _characters(pieces: Pieces, changes: list[Change]) -> Pieces:
     return found
 
 
+def _brackets(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``Sin[x]``, and ``x_{2}`` whose braces are brackets by now."""
+    for i in range(len(pieces) - 1):
+        piece, after = pieces[i], pieces[i + 1]
+        stop = close(pieces, i + 1)
+        if is_function(piece) and after.text == "[" and pieces[stop - 1].text == "]":
+            changes.append(Change("arguments stand in round brackets", after.start, pieces[stop - 1].end))
+            inside = [
+                after._replace(text="("),
+                *pieces[i + 2 : stop - 1],
+                pieces[stop - 1]._replace(text=")"),
+            ]
+            pieces = [*pieces[: i + 1], *inside, *pieces[stop:]]
+        elif piece.kind == "name" and piece.text.endswith("_") and after.text == "(" and stop == i + 4:
+            name = piece._replace(text=piece.text + pieces[i + 2].text, end=pieces[stop - 1].end)
+            return _brackets([*pieces[:i], name, *pieces[stop:]], changes)
+    return pieces
+
+
 def _fractions(pieces: Pieces, changes: list[Change]) -> Pieces:
     """``\\frac{a}{b}``, whose braces are brackets by now."""
     for i, piece in enumerate(pieces):
@@ -217,6 +236,7 @@ def _products(pieces: Pieces, changes: list[Change]) -> Pieces:
 
 RULES: tuple[Rule, ...] = (
     _characters,
+    _brackets,
     _fractions,
     _choices,
     _bars,

@@ -14,7 +14,7 @@ _PIECE = re.compile(
     r"""(?P<space>(?:\s|\#[^\n]*)+)
     |(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
     |(?P<name>[^\W\d⁰¹²³⁴⁵⁶⁷⁸⁹](?:[^\W⁰¹²³⁴⁵⁶⁷⁸⁹])*)
-    |(?P<op>\*\*|<=|>=|==|!=|//|:=|&&|<>|=>|->|=<|\\[a-zA-Z]+|.)""",
+    |(?P<op>\*\*|<=|>=|==|!=|//|:=|\.[*/^]|&&|<>|=>|->|=<|\\[a-zA-Z]+|.)""",
     re.VERBOSE | re.DOTALL,
 )
 # What stands between operands and is none.

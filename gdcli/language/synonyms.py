@@ -159,7 +159,18 @@ LATEX = {
     "$": "",
 }
 # Operators of other languages, as Python has them.
-OPERATORS = {"&&": "and", "||": "or", "<>": "!=", "=>": ">=", "=<": "<=", "∧": "and", "∨": "or"}
+OPERATORS = {
+    ".^": "^",
+    ".*": "*",
+    "./": "/",
+    "&&": "and",
+    "||": "or",
+    "<>": "!=",
+    "=>": ">=",
+    "=<": "<=",
+    "∧": "and",
+    "∨": "or",
+}
 # What there is to say where no text can be proposed: of words between operands, and of what is called.
 _RANGE = "where(x > 0, a, b) chooses between two values; --bounds x=0: keeps a variable in a range"
 _ALONE = "write what the function returns, alone: x**2"

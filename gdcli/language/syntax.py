@@ -298,6 +298,10 @@ class _TokenCheck:
         for word in (before, token):
             if word.kind != "op":
                 self.check_word(word)
+        if before.kind == token.kind == "number" and token.start == before.end:
+            text = before.text + token.text
+            place = Span(self.text, before.start, token.end, self.source)
+            raise UsageError(f"{text[:40]} is not a number", "a number has one decimal point", place)
         left = "(...)" if before.text in ")]" else before.text
         right = "(...)" if token.text == "(" else token.text
         place = Span(self.text, before.start, token.end, self.source)

@@ -267,7 +267,8 @@ def _check_constant(tree: Tree) -> None:
 
     for name in tree.names:
         if name not in CONSTANTS:
-            raise UsageError(f"unknown name {name}", did_you_mean(name, CONSTANTS))
+            hint = did_you_mean(name, CONSTANTS, "a value is a number, such as 2 or pi/2")
+            raise UsageError(f"unknown name {name}", hint)
     for node in postorder(tree.root):
         if node.op in ("index", "slice"):
             raise tree.error(node, "indices have no place here")
