@@ -101,6 +101,14 @@ def test_residuals_above_rounding_are_no_rounding() -> None:
     assert fit.statistics.residual_sd == pytest.approx(1e-9, rel=0.5)
 
 
+@pytest.mark.parametrize("kind", ["years", "kelvin", "quadratic", "level", "tiny"])
+def test_rows_that_a_model_goes_through_are_no_kink_of_huber(kind: str) -> None:
+    model, data, exact = rows(kind, 10)
+    fit = api.fit(model, data, loss="huber")
+    assert fit.status is Status.CONVERGED, fit.message
+    assert list(fit.point.values()) == pytest.approx(list(exact.values()), rel=1e-4, abs=1e-9)
+
+
 def test_machine_code(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("llvmlite")
     monkeypatch.setenv("GDCLI_CACHE_DIR", str(tmp_path))

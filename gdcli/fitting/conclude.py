@@ -146,8 +146,9 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
         return found
     if found.kind == "minimum" and found.gain is not None and found.gain <= EPSILON * left.total * unit:
         return found  # the value itself is blurred by more
-    bowl = linear or left.is_rounding or (found.eigenvalue_min or 0.0) > 0.0
-    if left.misfit <= left.floor and bowl and (doubtful or found.kind in ("minimum", "not-stationary")):
+    bowl = linear or (found.eigenvalue_min or 0.0) > 0.0
+    level = bowl and (doubtful or found.kind in ("minimum", "not-stationary"))
+    if left.is_rounding or (left.misfit <= left.floor and level):
         how = "jacobian" if doubtful else found.how
         return replace(found, kind="minimum", gain=0.0, distance=None, notes=(), how=how)
     if doubtful:

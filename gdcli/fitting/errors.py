@@ -178,7 +178,7 @@ def _as_squares(
 def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:
     """Have the Jacobian tell which parameters the data tell: second derivatives of kinks tell nothing of it."""
     errors = found.errors
-    if squares.rank > errors.rank and not errors.reason:
+    if squares.rank > errors.rank and (errors.redundant or not errors.reason):
         errors = _none(errors, _LOST)
     reason = "; ".join(squares.redundant) or errors.reason
     return replace(
