@@ -369,7 +369,7 @@ def test_progress_is_told_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) ->
             "",
             "reading  █████░░░░░░░░░░░░░░░  25 %  2.00M rows, 1.00M rows/s, 6 s left",
             "epoch 1  ██████████░░░░░░░░░░  50 %  250 rows/s, 2 s left",
-            "searching a start  █████░░░░░░░░░░░░░░░  25 %",
+            "searching for a start  █████░░░░░░░░░░░░░░░  25 %",
             "",
         ]
 

@@ -63,6 +63,7 @@ def solve(
     plain = settings.lr is not None
     objective = _objective(prepared, 1.0 if plain else _scale_at_start(prepared))
     seen, x0, notes = _within(prepared, objective)
+    objective.between_poles(x0)
     choice = choose_method(prepared, settings, seen)
     result = run(
         seen,

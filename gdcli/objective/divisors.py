@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def divisors(row: RowModel) -> list[int]:
-    """Return the nodes that the loss of a row divides by and that depend on parameters, products as their factors.
+    """Return the nodes that the loss of a row divides by and whose sign parameters can change; of products the factors.
 
     What only one branch of a choice divides by is left out: elsewhere its sign means nothing.
     """
@@ -27,9 +27,25 @@ def divisors(row: RowModel) -> list[int]:
     found: dict[int, None] = {}
     for i in _always(graph, row.loss):
         for factor in _factors(graph, _divisor(graph, i)):
-            if row.depends(factor):
+            if row.depends(factor) and not _is_positive(graph, factor):
                 found[factor] = None
     return list(found)
+
+
+def _is_positive(graph: Graph, i: int) -> bool:
+    """Tell whether a node is plainly never below zero."""
+    key, value = graph.keys[i], graph.value_of(i)
+    if value is not None:
+        return value >= 0.0
+    if key[0] == "mul" and key[1] == key[2]:
+        return True
+    if key[0] == "pow":
+        return (graph.value_of(key[2]) or 1.0) % 2.0 == 0.0 or _is_positive(graph, key[1])
+    if key[0] in ("add", "mul", "div", "min"):
+        return all(_is_positive(graph, a) for a in key[1:])
+    if key[0] == "max":
+        return any(_is_positive(graph, a) for a in key[1:])
+    return key[0] in ("exp", "abs", "sqrt", "cosh", "softplus", "sigmoid", "hypot")
 
 
 def _divisor(graph: Graph, i: int) -> int | None:
@@ -67,17 +83,55 @@ def _always(graph: Graph, root: int) -> list[int]:
     return sorted(seen)
 
 
-def pole_among(objective: RowObjective, x: Any) -> str:
-    """Say which divisor changes its sign between the rows at ``x``, and from what to what; "" where none does."""
-    row = objective.row
+class Sides:
+    """On which side of zero each divisor is in each row: the part of the parameters that the poles fence in around x.
+
+    A divisor that has one sign in all rows has its sign here, another has None, and is compared row by row.
+    """
+
+    def __init__(self, objective: RowObjective, x: Any, signs: list[float | None]) -> None:
+        self.objective, self.x, self.signs = objective, x, signs
+
+    @classmethod
+    def at(cls, objective: RowObjective, x: Any) -> Sides | None:
+        """Return the sides at x; None where nothing is divided by that can change its sign."""
+        if not objective.nodes("divisors"):
+            return None
+        ends = _ends(objective, x)
+        return cls(objective, x, [1.0 if low > 0.0 else -1.0 if high < 0.0 else None for low, high in ends])
+
+    def has(self, x: Any) -> bool:
+        """Tell whether every divisor has the same sign at x, where it is not zero."""
+        for sign, (low, high) in zip(self.signs, _ends(self.objective, x), strict=True):
+            if (sign == 1.0 and low < 0.0) or (sign == -1.0 and high > 0.0):
+                return False
+        return None not in self.signs or self._has_rows(x)
+
+    def _has_rows(self, x: Any) -> bool:
+        pieces = [self.objective.pieces("divisors", at) for at in (self.x, x)]
+        return not any(
+            bool((here * there < 0.0).any())
+            for (_, one), (_, other) in zip(*pieces, strict=True)
+            for here, there in zip(one, other, strict=True)
+        )
+
+
+def _ends(objective: RowObjective, x: Any) -> list[tuple[float, float]]:
+    """The least and the largest value of each divisor in any row."""
     nodes = objective.nodes("divisors")
     low, high = [float("inf")] * len(nodes), [-float("inf")] * len(nodes)
-    for _, values in objective.pieces("divisors", x) if nodes else ():
+    for _, values in objective.pieces("divisors", x):
         low = [min(a, float(v.min())) for a, v in zip(low, values, strict=True)]
         high = [max(a, float(v.max())) for a, v in zip(high, values, strict=True)]
-    for node, a, b in zip(nodes, low, high, strict=True):
-        if a < 0.0 < b:
-            return f"{_text_of(row, node)} goes from {a:.4g} to {b:.4g}"
+    return list(zip(low, high, strict=True))
+
+
+def pole_among(objective: RowObjective, x: Any) -> str:
+    """Say which divisor changes its sign between the rows at ``x``, and from what to what; "" where none does."""
+    nodes = objective.nodes("divisors")
+    for node, (low, high) in zip(nodes, _ends(objective, x) if nodes else (), strict=True):
+        if low < 0.0 < high:
+            return f"{_text_of(objective.row, node)} goes from {low:.4g} to {high:.4g}"
     return ""
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.codegen.runners import numpy, total
 from gdcli.dataclass import replace
+from gdcli.objective.divisors import Sides
 from gdcli.objective.row_model import RowModel, node_of
 from gdcli.objective.row_programs import programs_of
 from gdcli.solvers.types import Evaluation, Triangle, new_counts
@@ -75,6 +76,12 @@ class RowObjective:
         self.programs = programs_of(row)
         self._last: tuple[Any, list[float]] = None, []  # what was asked for last, and the answer
         self.of_some_rows: RowObjective | None = None  # see `curvature`
+        self.sides: Sides | None = None
+
+    def between_poles(self, x: Any) -> RowObjective:
+        """Return this objective, from now on infinite beyond the poles around x, which no descent crosses."""
+        self.sides = Sides.at(self, x)
+        return self
 
     def smoothed(self, mu: float) -> RowObjective | None:
         """Return the objective with the kinks of abs, max and min rounded off; None where it has none.
@@ -85,7 +92,9 @@ class RowObjective:
         if not can_smooth(graph, self.row.loss, columns):
             return None
         rounded = smooth(graph, self.row.loss, mu / self.scale, columns)
-        return RowObjective(replace(self.row, loss=rounded, residual=None), self.data, self.scale)
+        found = RowObjective(replace(self.row, loss=rounded, residual=None), self.data, self.scale)
+        found.sides = self.sides
+        return found
 
     def nodes(self, name: str) -> list[int]:
         """The nodes of the row's graph whose sums (or values) are asked for under a name."""
@@ -158,6 +167,8 @@ class RowObjective:
     def evaluate(self, x: Any, order: int = 0) -> Evaluation:
         """Return the value at x, with derivatives up to ``order``; see `solvers.types.Objective`."""
         self.counts.value += 1
+        if self.sides is not None and not self.sides.has(x):
+            return Evaluation(x, INF)
         if order == 0:
             return Evaluation(x, self._mean(self.sums(("value",), x)[0]))
         return self._derive(Evaluation(x, INF), order, True)

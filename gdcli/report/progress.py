@@ -34,8 +34,8 @@ def left(it: Iterate, caps: Caps) -> float | None:
 
 
 class Progress:
-    """``with Progress(stream) as progress:`` read with `reading`, search a start with `searching`, run with `iterate`
-    and `epoch` as observers.
+    """``with Progress(stream) as progress:`` read with `reading`, search with `searching`, run with `iterate` and
+    `epoch` as observers.
 
     ``sign`` is that of the user's values (None: they are not told), ``caps`` are those of a run. Work in parts of which
     each has runs of its own tells with `begin` which part it is at. Without a ``stream``, and where it is no terminal,
@@ -92,7 +92,7 @@ class Progress:
     def searching(self, part: float) -> None:
         """Tell which part of the search for a start is done."""
         if self._due():
-            self._show(f"searching a start  {self._bar(part)}")
+            self._show(f"searching for a start  {self._bar(part)}")
 
     def begin(self, noun: str, number: int, total: int | None = None, note: str = "") -> None:
         """Tell that a part begins: the ``number``-th of ``total``, where that is known."""

@@ -199,8 +199,7 @@ def _try(here: Here, proposal: Proposal) -> _Trial:
     there = here.objective.evaluate(here.moved(step), 0)
     predicted = here.factor * model.fall(proposal.step)
     ratio = -inf
-    crosses = isfinite(there.value) and here.fit.inner.crosses_pole(here.at.x, there.x)
-    if isfinite(there.value) and predicted > 0.0 and not crosses:
+    if isfinite(there.value) and predicted > 0.0:
         ratio = (here.at.value - there.value) / predicted
     return _Trial(there, predicted, ratio)
 

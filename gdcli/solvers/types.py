@@ -159,10 +159,6 @@ class LeastSquaresObjective(Objective, Protocol):
         """Return the linear model of the residuals at ``at.x``, None where it is not finite."""
         ...
 
-    def crosses_pole(self, x: Vector, y: Vector) -> bool:
-        """Tell whether some residual is infinite on the way from x to y, as far as can be seen from its ends."""
-        ...
-
     def second(self, at: Evaluation, direction: Vector) -> Any:
         """Return J' r_vv, shape (p,), with r_vv the second derivative of the residuals along ``direction``.
 
