@@ -248,6 +248,23 @@ def test_the_search_tells_how_many_starts_agreed() -> None:
     assert found.message == "Converged to a local minimum in the search for a start."
 
 
+@pytest.mark.parametrize("bounds", [{"a": (0.0, 1.5)}, {"a": (0.0, 1.5), "c": (0.6, 1.0)}, {"b": (0.0, 0.3)}])
+def test_bounds_of_linear_parameters_are_no_other_ends(bounds: dict[str, tuple[float, float]]) -> None:
+    found = api.fit("y ~ a*exp(-b*x) + c", {"x": X, "y": Y + NOISE}, "auto", bounds=bounds)
+    given = api.fit(
+        "y ~ a*exp(-b*x) + c", {"x": X, "y": Y + NOISE}, {"a": 1, "b": 0.2, "c": 0.7}, bounds=bounds
+    )
+    assert found.status is Status.CONVERGED
+    assert found.value == pytest.approx(given.value, rel=1e-9)
+    assert found.problem.searched.agreeing == STARTS
+
+
+def test_ends_of_an_exact_fit_are_one() -> None:
+    found = api.fit("y ~ a*exp(-b*x) + c", {"x": X, "y": 2.0 * np.exp(-0.7 * X) + 0.5}, "auto")
+    assert found.point == pytest.approx({"a": 2.0, "b": 0.7, "c": 0.5})
+    assert found.problem.searched[2:] == (STARTS, None)
+
+
 def test_how_far_the_search_has_come_is_told() -> None:
     made = nist.objective_of("y ~ a*exp(-b*x) + c", Arrays(x=X, y=Y + NOISE))
     parts: list[float] = []

@@ -106,6 +106,12 @@ def test_what_helps_a_fit_that_is_worse_than_the_mean(model: str, start: Any, ad
     assert found.advice == advice
 
 
+def test_a_fit_that_is_the_mean_is_not_worse_than_it() -> None:
+    found = api.fit("v ~ exp(a) + 0*S", PUROMYCIN, "auto")
+    assert found.statistics.r_squared == pytest.approx(0.0, abs=1e-9)
+    assert found.warnings == ()
+
+
 def test_groups_are_told_what_they_would_be_told_alone() -> None:
     two = {name: np.concatenate((column, column)) for name, column in PUROMYCIN.items()}
     two["g"] = np.repeat([1.0, 2.0], len(S))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from gdcli.fitting.prepare import Prepared
 
 
+# A sum of squares that is larger than another one by no more than this part of it may be so by rounding.
+_MORE = 1e-6
+
+
 class Doubts(NamedTuple):
     """What speaks against an end, and what to try next; empty where nothing does."""
 
@@ -32,7 +36,7 @@ def doubts_about(
     """Return what speaks against an end at ``x``."""
     problem, found = prepared.problem, []
     squares = None if statistics is None else statistics.r_squared
-    if squares is not None and squares < 0.0 and problem.loss == "squared":
+    if squares is not None and squares < -_MORE and problem.loss == "squared":
         times = 1.0 - squares
         found.append(
             f"the fit is worse than a constant: its sum of squares is {times:.3g} times that about the mean"

@@ -86,15 +86,30 @@ class SeparableResiduals:
         *basis, r = self._values(self._basis, x)
         places = [k for k, i in enumerate(self.linear) if used is None or i in used]
         with np.errstate(all="ignore"):
-            columns = [np.array(basis[k]) for k in places]
-            coefficients = _least_squares(columns, r.copy())
-            for k, c in zip(places, coefficients, strict=True):
-                x[self.linear[k]] = c
-            x = self.clipped(x)
+            x = self._with_linear(x, r, basis, places)
             for k in places:
                 r = r + basis[k] * x[self.linear[k]]
             value = np.einsum("ng,ng->g", r, r)
         return x, np.where(np.isfinite(value) & np.isfinite(x).all(axis=0), value, np.inf)
+
+    def _with_linear(self, x: Any, r: Any, basis: Sequence[Any], places: Sequence[int]) -> Any:
+        """Points with the linear parameters that leave the least of r; once more where bounds hold some of them."""
+        np = self.np
+        free = {k: np.ones(x.shape[1]) for k in places}
+        for _ in range(1 if self.lower is None else 1 + len(places)):
+            left = r.copy()
+            for k in places:
+                left += basis[k] * ((1.0 - free[k]) * x[self.linear[k]])
+            found = _least_squares([basis[k] * free[k] for k in places], left)
+            for k, c in zip(places, found, strict=True):
+                x[self.linear[k]] = np.where(free[k] > 0.0, c, x[self.linear[k]])
+            inside = self.clipped(x)
+            same = (inside == x)[self.linear]
+            x = inside
+            if same[places].all():
+                break
+            free = {k: free[k] * same[k] for k in places}
+        return x
 
     def linearised(self, x: Any) -> tuple[Any, Any]:
         """Return the Jacobian by the bent parameters (q, n, g) without what the linear ones make up, and the residuals.
@@ -110,11 +125,27 @@ class SeparableResiduals:
             for k, i in enumerate(self.linear):
                 r = r + basis[k] * x[i]
             done: list[Any] = []
-            for column in basis:
-                q = _made_orthogonal(np.array(column), done)[0]
+            for column, i in zip(basis, self.linear, strict=True):
+                q = _made_orthogonal(column * self._is_free(x, i), done)[0]
                 done.append(q)
                 slopes -= q * np.einsum("ng,qng->qg", q, slopes)[:, None, :]
         return slopes, r
+
+    def _is_free(self, x: Any, i: int) -> Any:
+        """Tell for which points no bound holds a parameter."""
+        np = self.np
+        if self.lower is None:
+            return np.ones(x.shape[1])
+        return ((x[i] > self.lower[i]) & (x[i] < self.upper[i])) * 1.0
+
+    @property
+    def measured(self) -> float:
+        """The sum of squares of what was measured."""
+        np, row = self.np, self.row
+        places = {key: k for k, key in enumerate([*row.parameter_leaves, *row.column_leaves])}
+        program = batch_function(row.graph, [i for i in (row.response,) if i is not None], places)
+        (values,) = self._values(program, np.zeros((self.size, 1)))
+        return float(np.nansum(values * values))
 
     def crosses_pole(self, x: Any, y: Any) -> Any:
         """Tell for which points a divisor has another sign at y than at x, both (p, g), in some row; shape (g,)."""

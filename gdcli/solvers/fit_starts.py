@@ -33,8 +33,8 @@ LEARN, LEARNT = 400, 16
 ROWS = 256
 # Numbers that are worked on at a time: few enough to stay in the cache.
 _CELLS = 1 << 16
-# Two ends are one when their values agree to this part.
-SAME = 1e-6
+# Two ends are one when their values agree to this part; of an exact fit to this part of the sum of squares of the data.
+SAME, EXACT = 1e-6, 1e-20
 # Of ends that differ so many are looked at for one that does not flee to infinity, by runs of so many steps.
 _LOOKED, _STEPS = 4, 60
 # Children of a draw differ from it by factors up to exp of this.
@@ -50,6 +50,11 @@ class Points(ManyPoints, Protocol):
     rows: int
     linear: list[int]
     needs: dict[int, set[int]]
+
+    @property
+    def measured(self) -> float:
+        """The sum of squares of what was measured."""
+        ...
 
     def solved(self, x: Any, used: Sequence[int] | None = None) -> tuple[Any, Any]:
         """Return the points with the best of the linear parameters in use, and their values."""
@@ -273,6 +278,18 @@ class _Search:
         (_, a), (_, b) = self.few.solved(x), self.few.solved(other)
         return bool((abs(a - b) <= 1e-9 * a).all())
 
+    def _ends(self, value: Any) -> list[Any]:
+        """The places of the starts with a value by their ends, the best first: between two ends there is a gap."""
+        np, ends = self.np, list[list[int]]()
+        least = EXACT * self.many.measured
+        order = np.argsort(value, kind="stable")
+        for k in order[np.isfinite(value[order])].tolist():
+            if ends and value[k] <= value[ends[-1][-1]] * (1.0 + SAME) + least:
+                ends[-1].append(k)
+            else:
+                ends.append([k])
+        return [np.array(end) for end in ends]
+
     def _plainest(self, x: Any, same: Any) -> int:
         """Of points that say the same, as both signs of a width do, return that with the fewest negative parameters."""
         return int(same[(x[:, same] < 0.0).sum(axis=0).argmin()])
@@ -281,16 +298,10 @@ class _Search:
 
     def _best(self, x: Any, value: Any) -> FoundStart:
         """The best of the ends that do not flee, as the end of a run of its own."""
-        np = self.np
         target = self.objective if self.box is None else Bounded(self.objective, self.box)
-        order = np.argsort(value, kind="stable")
-        order = order[np.isfinite(value[order])]
-        distinct = [k for j, k in enumerate(order) if not j or value[k] > value[order[j - 1]] * (1.0 + SAME)]
-        distinct = [
-            self._plainest(x, np.flatnonzero(abs(value - value[k]) <= SAME * value[k])) for k in distinct
-        ]
-        ends = []
-        for k in distinct[:_LOOKED]:
+        groups, ends = self._ends(value), []
+        for place, group in enumerate(groups[:_LOOKED]):
+            k = self._plainest(x, group)
             start = self.objective.vector(x[:, k].tolist())
             if self.box is not None:
                 start = self.box.clip(start)
@@ -299,13 +310,12 @@ class _Search:
             found = run(target, LevenbergMarquardt(), start, [MaxIterations(_STEPS)])
             pass_on(found.reason)
             fled = found.reason in (StopReason.AT_INFINITY, StopReason.EDGE)
-            ends.append((fled, k, found.best.at))
+            ends.append((fled, place, found.best.at))
             if not fled:
                 break
         if not ends:
             return FoundStart(None, self.tried, len(value), 0)
         _, at, end = min(ends, key=lambda one: one[0])
-        same = abs(value - value[at]) <= SAME * value[at]
-        others = value[np.isfinite(value) & ~same & (value > value[at])]
-        ratio = float(others.min() / value[at]) if len(others) and value[at] > 0.0 else None
-        return FoundStart(end, self.tried, len(value), int(same.sum()), ratio)
+        best = value[groups[at][0]]
+        ratio = float(value[groups[at + 1][0]] / best) if at + 1 < len(groups) and best > 0.0 else None
+        return FoundStart(end, self.tried, len(value), len(groups[at]), ratio)
