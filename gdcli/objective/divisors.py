@@ -120,7 +120,7 @@ def _ends(objective: RowObjective, x: Any) -> list[tuple[float, float]]:
     """The least and the largest value of each divisor in any row."""
     nodes = objective.nodes("divisors")
     low, high = [float("inf")] * len(nodes), [-float("inf")] * len(nodes)
-    for _, values in objective.pieces("divisors", x):
+    for _, values in objective.quick_pieces("divisors", x):
         low = [min(a, float(v.min())) for a, v in zip(low, values, strict=True)]
         high = [max(a, float(v.max())) for a, v in zip(high, values, strict=True)]
     return list(zip(low, high, strict=True))
