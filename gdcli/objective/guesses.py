@@ -13,11 +13,11 @@ as often as there are pairs of rows, so frequencies are drawn evenly up to that.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import isfinite, log, pi
 from typing import Any, NamedTuple
 
 from gdcli.codegen.runners import batch_function, numpy
+from gdcli.dataclass import dataclass, field
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import LEAVES, arguments
 from gdcli.objective.row_model import RowModel

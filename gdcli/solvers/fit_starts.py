@@ -11,12 +11,12 @@ Each start is the best of draws of its own, so how many starts end at one place 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Protocol
 
 from gdcli import budget
 from gdcli.budget import Spent
+from gdcli.dataclass import dataclass
 from gdcli.solvers.bounds import Bounded, Box
 from gdcli.solvers.least_squares import LevenbergMarquardt
 from gdcli.solvers.many_starts import ManyPoints, follow
