@@ -21,6 +21,7 @@ from gdcli.errors import Span, UsageError
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
+    from gdcli.cli.tracing import Tracing
     from gdcli.report.machine import Words
     from gdcli.report.tables import Layout, Waiting
     from gdcli.solvers.keeping import Keeper
@@ -61,16 +62,17 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     from gdcli.cli.checkpoint import job_of, session
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import Canvas, RunPlot, text_stream, watched
-    from gdcli.cli.tracing import Tracing
 
     settings = api.Settings(**settings_of(values))
     with limited(settings):
         problem = job_of(values) or _read(values, sense)
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
     with Canvas(values, text_stream(values)) as canvas:
-        with Destination(values["output"]) as stream, Tracing(values) as tracing:
+        with Destination(values["output"]) as stream, _traced(values) as tracing:
             writer = emitter(values, stream) or writer_for(values, problem, stream)
-            observers: list[Observer] = [writer, *tracing.observers(problem)]
+            observers: list[Observer] = [writer]
+            if tracing is not None:
+                observers += tracing.observers(problem)
             if plot is not None:
                 observers.append(plot.recorder)
             with (
@@ -87,6 +89,15 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
             canvas.draw(partial(plot.picture, outcome))
     tell_warnings(outcome.warnings, seen=warned(values, stream))
     return outcome.status.exit_code
+
+
+def _traced(values: dict[str, Any]) -> AbstractContextManager[Tracing | None]:
+    """What writes --trace, where it is asked for."""
+    if not values["trace"]:
+        return nullcontext()
+    from gdcli.cli.tracing import Tracing
+
+    return Tracing(values)
 
 
 def _read(values: dict[str, Any], sense: str) -> Problem:
