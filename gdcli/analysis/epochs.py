@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gdcli.analysis.verdict import Verdict, of_stopped
+from gdcli.solvers.rounding import EPSILON
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.types import RunResult, Status, StopReason
 
@@ -102,24 +103,25 @@ def far_above(
     lowest = value - gap
     if settled or not gap > share * abs(lowest):
         return None
-    if lowest > 0.0 and gap >= lowest:
-        told = f"{value / lowest:.3g} times the least one, {lowest:.4g}"
-    elif lowest > 0.0:
-        told = f"{100.0 * gap / lowest:.2g} % above the least one, {lowest:.4g}"
-    else:
+    if lowest <= EPSILON * (value + gap):  # all of the loss, but for rounding
         told = f"about {gap:.3g} from the best one"
+    elif gap >= lowest:
+        times = value / lowest
+        told = f"{times:.3g}" if times < 1000.0 else f"{times:.0f}"
+        told += f" times the least one, {lowest:.4g}"
+    else:
+        told = f"{100.0 * gap / lowest:.2g} % above the least one, {lowest:.4g}"
     tries = ["--polish, which goes on to the minimum", f"more epochs (--epochs {10 * run.iterations})"]
-    if stable is None:
-        tries.append("another rate (--lr)")
-    elif lr < 0.25 * stable.limit:
+    if stable is not None and lr < 0.25 * stable.limit:
         tries.append(
             f"a larger rate (--lr {0.5 * stable.limit:.2g}; steps are stable below {stable.limit:.2g})"
         )
-    else:
+    elif stable is not None and stable.size < stable.rows:
         tries.append("a rate that falls (--schedule decay)")
-    return Above(
-        f"this is not the minimum yet: the mean loss is {told}", f"{', '.join(tries[:-1])}, or {tries[-1]}"
-    )
+    else:
+        tries.append("another rate (--lr)")
+    told = f"this is not the minimum yet: by a Newton step the mean loss is {told}"
+    return Above(told, f"{', '.join(tries[:-1])}, or {tries[-1]}")
 
 
 def _diverged(run: RunResult, stable: StableRate | None, lr: float, told: str) -> Verdict:
