@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from gdcli import api
+from gdcli.report import fit_page
+from gdcli.report.page import PLAIN, plain_text
+from gdcli.report.trail import Trail
 from gdcli.solvers.types import Status
 
 
@@ -61,6 +64,10 @@ def test_exact_rows_are_fitted_to_all_digits(kind: str, n: int, options: dict[st
         assert fit.statistics.errors.standard_errors == (0.0,) * len(exact)
         assert fit.statistics.errors.reason.startswith("zero but for rounding")
         assert fit.statistics.aic is None
+        assert fit.statistics.exact
+        told = plain_text(fit_page.page(fit, Trail(1, len(exact), None), 100, PLAIN))
+        assert "value         zero but for rounding (sum of squares)" in told
+        assert "residuals     zero but for rounding (" in told
 
 
 def test_groups_are_judged_as_alone() -> None:

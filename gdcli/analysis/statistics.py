@@ -65,7 +65,10 @@ class Uncertainty:
 
 @dataclass(frozen=True, slots=True)
 class FitStatistics:
-    """How good a least-squares fit is, and the errors of its parameters; numbers that do not exist are None."""
+    """How good a least-squares fit is, and the errors of its parameters; numbers that do not exist are None.
+
+    ``exact`` tells that the model says all that was measured, but for rounding.
+    """
 
     rows: int
     rss: float | None
@@ -78,6 +81,7 @@ class FitStatistics:
     bic: float | None
     chi_square: float | None = None
     chi_square_p: float | None = None
+    exact: bool = False
 
 
 def fit_statistics(

@@ -92,7 +92,9 @@ def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -
     if found is None:
         return Errors(reason="the derivatives are not finite at the answer")
     if left is not None and left.is_rounding and prepared.problem.sigma is None:
-        found = replace(found, errors=_zero(found.errors, x), log_likelihood=None, aic=None, bic=None)
+        found = replace(
+            found, errors=_zero(found.errors, x), log_likelihood=None, aic=None, bic=None, exact=True
+        )
     errors = found.errors
     rank = errors.rank + constant >= len(names)
     return Errors(found, errors.reason, rank, "; ".join(errors.redundant), left)

@@ -238,7 +238,11 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
         mean += f" of the {amount(rows.learned, 'row')} learned from"
     best = summary.best_seen(outcome, "epoch" if _work(outcome) else "iteration")
     lines = fact("point", summary.point_text(outcome.point, 12), width)
-    lines += fact("value", f"{short(outcome.value, 12)} ({what}; mean {mean}){best}", width)
+    exact = found is not None and found.exact  # then digits are those of rounding, and nobody's
+    value = (
+        f"zero but for rounding ({what})" if exact else f"{short(outcome.value, 12)} ({what}; mean {mean})"
+    )
+    lines += fact("value", f"{value}{best}", width)
     if outcome.validation is not None:
         held = amount(rows.held_back, "row")
         lines += fact(
@@ -248,7 +252,8 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
     if found is not None:
         if found.residual_sd is not None:
             free = amount(outcome.rows.learned - found.errors.rank, "degree of freedom", "degrees of freedom")
-            lines += fact("residuals", f"standard deviation {short(found.residual_sd, 6)} ({free})", width)
+            size = "zero but for rounding" if exact else f"standard deviation {short(found.residual_sd, 6)}"
+            lines += fact("residuals", f"{size} ({free})", width)
         if found.r_squared is not None:
             lines += fact("R-squared", _near_one(found.r_squared), width)
         if found.aic is not None and found.bic is not None:

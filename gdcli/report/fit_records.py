@@ -82,6 +82,8 @@ def statistics(outcome: FitOutcome) -> Record:
         "aic": found and found.aic,
         "bic": found and found.bic,
     }
+    if found is not None and found.exact:
+        record["exact"] = True
     if outcome.minimizers is not None:
         record["minimizers"] = named([list(ends) for ends in outcome.minimizers], space)
     if outcome.problem.sigma:

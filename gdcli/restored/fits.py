@@ -147,6 +147,7 @@ def _statistics(record: Record, space: Space) -> FitStatistics | None:
         bic=record.get("bic"),
         chi_square=record.get("chi_square"),
         chi_square_p=record.get("p_value"),
+        exact=bool(record.get("exact")),
     )
 
 
