@@ -150,9 +150,9 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
     level = bowl and (doubtful or found.kind in ("minimum", "not-stationary"))
     if left.is_rounding or (left.misfit <= left.floor and level):
         how = "jacobian" if doubtful else found.how
-        return replace(found, kind="minimum", gain=0.0, distance=None, notes=(), how=how)
+        return replace(found, kind="minimum", gain=0.0, distance=None, known=True, notes=(), how=how)
     if doubtful:
-        return replace(found, kind="minimum", gain=left.misfit * unit, notes=(), how="jacobian")
+        return replace(found, kind="minimum", gain=left.misfit * unit, known=True, notes=(), how="jacobian")
     return found
 
 

@@ -24,11 +24,12 @@ from gdcli.solvers.model import LocalModel, ModelStep
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.polish import SLOW_RATIO, polish
+from gdcli.solvers.rounding import EPSILON
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.valley import follow_floor
-from gdcli.solvers.vectors import EPSILON, dot, is_zero, norm, same
+from gdcli.solvers.vectors import dot, is_zero, norm, same
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
 ROUNDING = EPSILON

@@ -17,8 +17,9 @@ from gdcli.solvers.dense import Matrix, diagonal, positive_solve
 from gdcli.solvers.hessian import NOISE, with_hessian
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.plane import local_model
+from gdcli.solvers.rounding import EPSILON
 from gdcli.solvers.types import Evaluation, Objective, Vector
-from gdcli.solvers.vectors import EPSILON, alternating, as_like, norm, to_list
+from gdcli.solvers.vectors import alternating, as_like, norm, to_list
 from gdcli.solvers.walk import CLEARLY, rounding_of
 
 # Newton's method converges quadratically: the gain of one step before is more than a hundred times this

@@ -14,8 +14,6 @@ from typing import Any
 
 Vector = Any
 
-EPSILON = 2.0**-52  # the distance of 1 to the next number
-
 # Squares of numbers outside this range overflow or lose digits to underflow; then a norm is computed scaled.
 _SQUARE_MIN, _SQUARE_MAX = 1e-280, 1e280
 
