@@ -36,6 +36,12 @@ def test_a_number_where_it_does() -> None:
     assert top.certificate.gap == pytest.approx(1.0)
 
 
+def test_nothing_is_left_where_there_is_no_slope_at_all() -> None:
+    level = api.minimize("(x-1)**2 + (y-2)**4", {"x": 1.0, "y": 2.0})
+    assert level.certificate.kind == "degenerate"
+    assert level.certificate.gap == 0.0
+
+
 def test_bounds_bend_the_step_and_then_nothing_is_known() -> None:
     def at(x: float, bounds: str) -> api.Outcome:
         settings = api.Settings(max_iter=0)

@@ -173,8 +173,9 @@ def _certify_dense(
         kind = _kind_from_afar(objective, at, start, kind, source)
     if kind == "degenerate" and not level_all:
         kind = _kind_further_on(objective, at, start, model.gain, tol)
-    rounded = model.strict and is_rounding(at, start or at, model)
-    known = rounded
+    exact = model.strict and is_rounding(at, start or at, model)
+    # Where a degenerate minimum has no slope at all, nothing is left.
+    known = rounded = exact or (kind == "degenerate" and gain == 0.0)
     if kind in ("minimum", "not-stationary"):
         known = gain is not None and is_known(objective, at, start, model, source)
     return Certificate(
@@ -184,12 +185,12 @@ def _certify_dense(
         eigenvalue_max=high,
         condition=high / low if low > error or (model.strict and low > 0.0) else None,
         gain=gain,
-        distance=model.newton_length if known else None,
+        distance=model.newton_length if known and model.strict else None,
         how=source,
         notes=tuple(notes),
         known=known,
         rounded=rounded,
-        errors=_errors(at, model, kind, known),
+        errors=_errors(at, model, kind, known) if model.strict else None,
     )
 
 
@@ -197,7 +198,7 @@ def _errors(at: Evaluation, model: LocalModel, kind: str, known: bool) -> tuple[
     """Return about how far each variable is from the minimiser; None where that is not known."""
     if known:
         return errors_of(at.x, model)
-    if kind != "degenerate" or not model.strict:
+    if kind != "degenerate":
         return None
     return tuple(_SLOW_STEPS * e for e in errors_of(at.x, model))
 
