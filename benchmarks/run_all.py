@@ -23,7 +23,6 @@ SCRIPTS = {
     "native.py": "Machine code against C and CPython (extra `fast`, and gcc)",
     "solvers.py": "Methods on the 52 problems: bars for auto all solved, none false, medians 18 and 28, at most 700",
     "nist.py": "Models to data: bars 9 digits, 6 in the errors, on all 54 runs of the NIST problems",
-    "starts.py": "Fits without a start, by --start auto: bars the best known optimum of all, 3 s at most",
     "rows.py": "All rows of a data set with numpy alone: bar 7 times faster than sympy's lambdify",
     "weights.py": "From CSV to weights: bars 1.5 (Vowpal Wabbit), 3 (pandas, scikit-learn), 2.2 and 8 (an epoch)",
     "stochastic.py": "An epoch of descent against C: bars 1.4 (single rows) and 0.6 (batches, logistic)",
@@ -32,6 +31,7 @@ SCRIPTS = {
     "pipes.py": "Streams of problems: bars 1500 a second and core, 20 times a shell loop, --jobs 2 at 1.7 times one",
     "checkpoints.py": "A checkpoint every second: bar 2 % of a run",
     "groups.py": "Many small fits, `gd fit --by` against a loop over scipy's curve_fit: bar 10 times faster",
+    "starts.py": "Fits without a start, by --start auto: bars the best known optimum of all, 3 s at most",
     "auto_constants.py": "The constants of auto, each varied by 2 either way",
 }
 

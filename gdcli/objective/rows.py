@@ -235,21 +235,6 @@ class RowObjective:
         factor = factor * math.sqrt(self.factor)
         return Triangle(factor[:size, :size], factor[:size, size], abs(float(factor[size, size])))
 
-    def crosses_pole(self, x: Any, y: Any) -> bool:
-        """Tell whether what the model divides by has another sign at y than at x in some row.
-
-        On the way from one to the other the model is infinite there.
-        """
-        if not self.nodes("divisors"):
-            return False
-        np = self.np
-        ways = zip(self.pieces("divisors", x), self.pieces("divisors", y), strict=True)
-        return any(
-            bool((np.sign(a) * np.sign(b) < 0.0).any())
-            for (_, here), (_, there) in ways
-            for a, b in zip(here, there, strict=True)
-        )
-
     def deviations(self) -> tuple[Any, Any]:
         """Return the slopes (p, rows) and, at the origin, the values (rows,) of what has the loss as absolute value."""
         pieces = [self.np.stack(values) for _, values in self.pieces("deviation", [0.0] * self.size)]
