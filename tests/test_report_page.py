@@ -122,6 +122,7 @@ def test_wrap_never_exceeds() -> None:
     assert wrap("a" * 25, 10) == ["a" * 10, "a" * 10, "a" * 5]
     assert wrap("字" * 9, 6) == ["字字字"] * 3
     assert wrap("", 10) == [""]
+    assert wrap("at x = 1, y = 2", 10) == ["at x = 1,", "y = 2"]
     # A formula without spaces is broken after its operators, and fills the line that it begins in.
     assert wrap("y ~ a*exp(-b*x)+1e-12*x**2", 12) == ["y ~ a*exp(-", "b*x)+1e-12*", "x**2"]
     assert plain_text(fact("label", "", 80)) == "label\n"

@@ -163,8 +163,12 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def _pieces(text: str, width: int) -> Iterator[tuple[str, str]]:
-    """The words of a text, and the parts of those that are long, each with what stands before it in a line."""
-    for word in text.split(" "):
+    """The words of a text, and the parts of those that are long, each with what stands before it in a line.
+
+    A name and its value, ``x = 1``, are one word.
+    """
+    for tied in text.replace(" = ", "\0=\0").split(" "):
+        word = tied.replace("\0", " ")
         if width_of(word) <= width:
             yield " ", word
             continue
