@@ -1,4 +1,6 @@
-"""A whole command, from the shell's view: `gd minimize` of two variables against Octave's fminunc on the same function.
+"""A whole command, from the shell's view: `gd minimize` of two variables against Octave's fminunc on the same.
+
+And what a learner types first, against `gd minimize`: a fit of 40 rows, a gradient in five ways, formulas.
 
     python benchmarks/whole_command.py [rounds]
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 
 from measure import alternate, command, table
 
@@ -27,6 +30,7 @@ def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     gd = os.path.join(os.path.dirname(sys.executable), "gd")
     typed = [gd, "minimize", EXPRESSION, "--start", "x=-1.2,y=1"]
+    data = str(Path(__file__).resolve().parent.parent / "docs" / "decay.csv")
     quoted = " ".join(f"'{word}'" for word in typed)
     variants = {
         "octave-cli fminunc": command(["octave-cli", "-q", "--eval", OCTAVE]),
@@ -34,13 +38,20 @@ def main() -> None:
         "gd, json to a pipe": command([*typed, "--format", "json"]),
         "gd, rich table on a terminal": command(["script", "-qec", quoted, "/dev/null"]),
         "python -c pass": command([sys.executable, "-c", "pass"]),
+        "gd fit docs/decay.csv": command([gd, "fit", "y ~ a*exp(-b*t) + c", data, "--start", "a=1,b=1,c=0"]),
+        "gd gradient": command([gd, "gradient", "x**2*sin(y)", "--at", "x=1,y=2"]),
+        "gd minimize --show-gradient": command([*typed, "--show-gradient"]),
+        "gd minimize --emit latex": command([*typed, "--emit", "latex"]),
     }
     if not shutil.which("octave-cli"):
         sys.exit("octave-cli is not installed")
     medians = alternate(variants, rounds)
-    base = medians["octave-cli fminunc"]
-    rows = [[name, f"{seconds * 1e3:.0f}", f"{seconds / base:.2f}"] for name, seconds in medians.items()]
-    print(table(["whole process", "ms", "x octave"], rows))
+    octave, plain = medians["octave-cli fminunc"], medians["gd, table to a pipe"]
+    rows = [
+        [name, f"{seconds * 1e3:.0f}", f"{seconds / octave:.2f}", f"{seconds / plain:.2f}"]
+        for name, seconds in medians.items()
+    ]
+    print(table(["whole process", "ms", "x octave", "x gd minimize"], rows))
 
 
 if __name__ == "__main__":
