@@ -9,7 +9,9 @@ from perturbed ones (refuted by a lower point nearby). The cost is the median of
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import sys
 from statistics import median
 from typing import Any, NamedTuple
@@ -17,18 +19,6 @@ from typing import Any, NamedTuple
 from bench_runs import compiled, is_refuted, solve, starts
 from measure import problems, table
 
-CONSTANTS = {
-    "newton": ("FIRST_RADIUS", "GROWTH", "GOOD", "POOR", "ACCEPTABLE", "HOPELESS", "MAX_REFUSALS", "EDGE_PATIENCE",
-               "EDGE_STEPS", "EDGE_RADIUS", "GAIN_TOL", "PART_TOL", "WIDER", "FLOOR_UNITS", "SHORTEST", "VALLEY_PERIOD",
-               "VALLEY_FALL", "SLOW_RATIO", "MAX_WALKS", "WALKED_DIRECTIONS", "MAX_PLATEAUS", "STRETCH_QUALITY"),
-    "stretch": ("_COSINE", "_FIRST", "_LEAST", "_SLOWEST"),
-    "model": ("LEAST_PIVOT", "_LEAST_CURVATURE", "_LEAST_DIAGONAL"),
-    "trust_region": ("LENGTH_SLACK", "LENGTH_ACCURACY", "HARD", "MAX_FACTORS"),
-    "walk": ("PROBE_LENGTH", "_LEVEL_POINTS", "_LIMIT_DOUBLINGS", "_LIMIT_FALL", "_ENDLESS_PART", "FLIGHT"),
-    "valley": ("_FLOOR_CURVATURE", "_CORRECTIONS", "_REACH", "_SMALL_RISE", "_LEAST_PROMISE", "_LATEST", "_SLACK",
-               "_REACHED", "DEPTH"),
-    "curvature": ("_DOUBTFUL_PART", "_REACHED", "_UNSTEADY", "_ASIDE"),
-}  # fmt: skip
 MODULES = ("newton", "stretch", "model", "plane", "trust_region", "walk", "valley", "curvature")
 
 
@@ -59,6 +49,19 @@ def score(copies: int) -> Total:
     )
 
 
+def constants(module: Any) -> list[str]:
+    """Return the names of the numbers that stand as constants at the top of a module."""
+    tree = ast.parse(inspect.getsource(module))
+    names = [
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id.isupper()
+    ]
+    return [name for name in names if isinstance(getattr(module, name), (int, float))]
+
+
 def varied(value: Any, factor: float) -> Any:
     """Return ``value`` times ``factor``; see the module text for values near 1."""
     if isinstance(value, int):
@@ -87,9 +90,9 @@ def main() -> None:
     header = ["constant", "value", "unsolved", "shy", "false", "perturbed: no claim", "median", "max"]
     base = score(copies)
     rows = [["as they are", "", *map(str, base)]]
-    for module, names in CONSTANTS.items():
+    for module in MODULES:
         home = importlib.import_module(f"gdcli.solvers.{module}")
-        for name in names:
+        for name in constants(home):
             old = getattr(home, name)
             for factor in (0.5, 2.0):
                 new = varied(old, factor)
