@@ -133,7 +133,7 @@ def test_sigma_divides_the_residual() -> None:
 @pytest.mark.parametrize("text", ["y ~ X + a", "y ~ X*a", "y ~ a @ X", "y ~ X[0]*a", "y ~ X @ (a+1)"])
 def test_a_matrix_stands_only_before_the_at(text: str) -> None:
     with pytest.raises(UsageError):
-        objective(text, Arrays(y=[1.0], x1=[1.0]), {"X": ("x1",)})
+        objective(text, Arrays(y=[1.0], x1=[1.0], x2=[2.0]), {"X": ("x1", "x2")})
 
 
 def test_what_is_not_finite_is_outside() -> None:
