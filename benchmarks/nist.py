@@ -46,7 +46,7 @@ def by_gd(made: RowObjective, start: Mapping[str, float]) -> Fit:
     before = made.counts.copy()
     result = run(made, LevenbergMarquardt(), nist.ordered(made, start), [MaxIterations(10_000)])
     spent = made.counts.copy()
-    triangle = made.linearise(result.best.at)
+    triangle = made.linearise(result.best.at, made.has_wide)
     assert triangle is not None
     told = fit_statistics(triangle, result.best.at.x, made.space.names, made.data.rows)
     errors = {n: e or 0.0 for n, e in zip(made.space.names, told.errors.standard_errors, strict=True)}

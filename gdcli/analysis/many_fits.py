@@ -2,7 +2,8 @@
 
 The formulas are those of :mod:`gdcli.analysis.certificate` and :mod:`gdcli.analysis.statistics`, for the case without
 any doubt: a safely positive Hessian, nothing left to gain beyond rounding, a Jacobian of full rank, and residuals that
-are more than rounding. What is not such a case is told, and left to be examined alone.
+are so much more than rounding that the sum of their squares could judge the last steps. What is not such a case is
+told, and left to be examined alone.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from gdcli.analysis.redundancy import REDUNDANT
 from gdcli.analysis.statistics import LEVEL
 from gdcli.dataclass import dataclass
 from gdcli.solvers.curvature import DOUBTFUL_PART, REACHED_BY_ANY, UNSTEADY
+from gdcli.solvers.fit_ends import CLOSE
 from gdcli.solvers.many_fits import Ends
 from gdcli.solvers.many_linear import cholesky, eigen, inverse_upper, solve_transposed, solve_upper
 from gdcli.solvers.model import LEAST_PIVOT
-from gdcli.solvers.rounding import residual_floor
+from gdcli.solvers.rounding import residual_floor, rounding_of_squares
 from gdcli.solvers.walk import FLIGHT
 
 # What is near the border of a case is doubtful too.
@@ -63,8 +65,8 @@ def examine(ends: Ends, start: Any, measured: Any, hessians: Callable[[Any, Any]
         distance = _length(newton)
         certain = ends.solved & (least > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
         certain &= (gain <= REACHED_BY_ANY * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
-        columns = np.sqrt((ends.R**2).sum(axis=0))
-        certain &= ends.value > _MARGIN * residual_floor(np.sqrt(measured), columns, ends.x) ** 2
+        floor = residual_floor(np.sqrt(measured), np.sqrt((ends.R**2).sum(axis=0)), ends.x)
+        certain &= rounding_of_squares(ends.value, floor) <= CLOSE * ends.value
         way = ends.x - start
         certain &= _length(way) <= FLIGHT * np.maximum(1.0, _length(start))
         small = values[0] * (way * way).sum(axis=0) < DOUBTFUL_PART * (ends.start_value - ends.value)

@@ -124,7 +124,7 @@ def _of_squares(
     from gdcli.analysis.statistics import fit_statistics
 
     problem = prepared.problem
-    triangle = sums.linearise(sums.evaluate(sums.vector(x)))
+    triangle = sums.linearise(sums.evaluate(sums.vector(x)), sums.has_wide)
     if triangle is None:
         return None, None
     kind = "weights" if problem.weights else "unweighted"

@@ -76,6 +76,13 @@ class RowPrograms:
         assert self.row.residual is not None
         return [*self._by_parameter(self.row.residual), self.row.residual]
 
+    def _linear_nodes(self) -> list[int]:
+        """The derivatives of the residual, the residual, and what was measured in its unit."""
+        graph, (measured,) = self.row.graph, self.nodes("response")
+        if self.row.weight is not None:
+            measured = graph.mul(graph.call("sqrt", self.row.weight), measured)
+        return [*self.nodes("jacobian"), measured]
+
     def _second_nodes(self) -> list[int]:
         """The derivatives of the residual, and its second derivative along a direction."""
         jacobian = self.nodes("jacobian")

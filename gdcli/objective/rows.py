@@ -20,7 +20,7 @@ from gdcli.objective.divisors import Sides
 from gdcli.objective.row_model import RowModel, node_of
 from gdcli.objective.row_programs import programs_of
 from gdcli.solvers.types import Evaluation, Triangle, new_counts
-from gdcli.solvers.vectors import Vec, is_finite
+from gdcli.solvers.vectors import Vec, is_finite, norm
 
 if TYPE_CHECKING:
     from gdcli.codegen.kernels import RowsKernel
@@ -35,6 +35,9 @@ NATIVE_BLOCK = 1 << 20
 NATIVE_ROWS = 500_000
 # Rows whose Jacobian is written out at a time.
 PIECE = 16_384
+# Up to so many rows residuals are worth more digits than a double has. These take some five times as long, and the
+# roundings of many rows make up for each other.
+FEW_ROWS = PIECE
 # Up to this many parameters the Hessian is a matrix.
 HESSIAN_SIZE = 200
 
@@ -143,14 +146,19 @@ class RowObjective:
         """The numbers that machine code wants: the point and a direction, which may not be given."""
         return [*x, *([0.0] * (2 * self.size - len(x)))]
 
-    def pieces(self, name: str, x: Sequence[float]) -> Iterator[tuple[int, list[Any]]]:
-        """Yield for each piece of rows the number of the first and the values, shape (rows,), of the nodes."""
-        with self.np.errstate(all="ignore"):
+    def pieces(self, name: str, x: Sequence[float], wide: bool = False) -> Iterator[tuple[int, list[Any]]]:
+        """Yield for each piece of rows the number of the first and the values, shape (rows,), of the nodes.
+
+        ``wide`` computes them with the longest floats there are, of 64 bits of precision or more on most machines.
+        """
+        np, kind = self.np, self.np.longdouble if wide else float
+        with np.errstate(all="ignore"):
             program = self.programs.by_row(name)
+            given = [kind(a) for a in x]
             for first, arrays in self.data.chunks(PIECE):
                 length = len(arrays[0])
-                values = program([*x, *(arrays[k] for k in self.order)])
-                yield first, [self.np.broadcast_to(v, length) for v in values]
+                values = program([*given, *(arrays[k].astype(kind, copy=False) for k in self.order)])
+                yield first, [np.broadcast_to(v, length) for v in values]
 
     def quick_pieces(self, name: str, x: Sequence[float]) -> Iterator[tuple[int, list[Any]]]:
         """The same as `pieces`, up to the last digits, by machine code where that makes the sums."""
@@ -220,20 +228,30 @@ class RowObjective:
         """Whether the loss is the square of a residual, so that `linearise` and `second` have an answer."""
         return self.row.residual is not None
 
-    def linearise(self, at: Evaluation) -> Triangle | None:
+    @property
+    def has_wide(self) -> bool:
+        """Whether `linearise` should be asked for wide residuals: not where there are very many."""
+        return self.data.rows <= FEW_ROWS
+
+    def linearise(self, at: Evaluation, wide: bool = False) -> Triangle | None:
         """Return the residuals' linear model at ``at.x``, reduced to a triangle; see `solvers.types.Triangle`."""
         self.counts.gradient += 1
         np, size = self.np, self.size
-        factor = np.zeros((0, size + 1))
-        for _, values in self.pieces("jacobian", at.x):
-            block = np.stack(values, axis=1)
+        factor, length, slope = np.zeros((0, size + 1)), 0.0, np.zeros(size)
+        for _, values in self.pieces("linear", at.x, wide):
+            block = np.stack(values[:-1], axis=1).astype(float)
             if not np.isfinite(block).all():
                 return None
             factor = np.linalg.qr(np.vstack((factor, block)), mode="r")
+            length = math.hypot(length, norm(values[-1].astype(float)))
+            if wide:
+                slope = slope + [(column * values[-2]).sum() for column in values[:-2]]
         if len(factor) < size + 1:
             factor = np.vstack((factor, np.zeros((size + 1 - len(factor), size + 1))))
         factor = factor * math.sqrt(self.factor)
-        return Triangle(factor[:size, :size], factor[:size, size], abs(float(factor[size, size])))
+        triangle = Triangle(factor[:size, :size], factor[:size, size], abs(float(factor[size, size])))
+        sharp = (self.factor * slope).astype(float) if wide else None
+        return triangle._replace(measured=length * math.sqrt(self.factor), slope=sharp)
 
     def deviations(self) -> tuple[Any, Any]:
         """Return the slopes (p, rows) and, at the origin, the values (rows,) of what has the loss as absolute value."""

@@ -17,6 +17,7 @@ from gdcli.dataclass import dataclass, field
 from gdcli.solvers.bounds import Bounded, Box
 from gdcli.solvers.hessian import EXACT_LIMIT
 from gdcli.solvers.residual_model import ResidualModel
+from gdcli.solvers.rounding import residual_floor, rounding_of_squares
 from gdcli.solvers.types import Evaluation, Objective
 from gdcli.solvers.vectors import as_like, max_abs
 from gdcli.solvers.walk import Outcome, follow
@@ -80,16 +81,25 @@ class Here:
         x = as_like(self.at.x, self.model.np.array(self.at.x) + step)
         return x if self.fit.box is None else self.fit.box.clip(x)
 
-    def is_rounding(self) -> bool:
-        """Tell whether what a step can take away is no more than what the rounding of the parameters makes."""
+    @property
+    def rounding(self) -> float:
+        """The misfit that the rounding of the parameters makes."""
         model = self.model
         made = float((model.columns * abs(model.np.array(self.at.x))).sum())
-        return model.misfit <= ROUNDING * (made + model.rest)
+        return ROUNDING * (made + model.rest)
+
+    @property
+    def blur(self) -> float:
+        """What rounding may make of the value."""
+        model, triangle = self.model, self.model.triangle
+        floor = residual_floor(triangle.measured, model.columns, model.np.array(self.at.x))
+        return float(self.factor * rounding_of_squares(model.misfit**2 + model.rest**2, floor))
 
     def is_close(self) -> bool:
         """Tell whether the value can no longer judge a step."""
-        model = self.model
-        return model.misfit**2 <= CLOSE * (model.misfit**2 + model.rest**2) or self.is_rounding()
+        misfit, rounding = self.model.misfit, self.rounding
+        fall = self.factor * misfit**2
+        return fall <= max(CLOSE * abs(self.at.value), self.blur) or misfit <= rounding
 
     def is_better(self, there: ResidualModel) -> bool:
         """Tell whether the misfit of another point is clearly less."""
@@ -100,7 +110,7 @@ class Here:
         for step in (self.newton(), self.model.gauss_newton().step):
             if step is not None:
                 there = self.objective.evaluate(self.moved(step), 0)
-                if there.value <= self.at.value * (1.0 + CLOSE):
+                if there.value <= self.at.value * (1.0 + CLOSE) + self.blur:
                     yield there, self.model.length(step)
 
     def newton(self) -> Any:

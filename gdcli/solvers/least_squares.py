@@ -46,7 +46,8 @@ _LEAST_SIZE = 1.0
 class FitState:
     """What the method remembers: the linear model of the current point, the scales and the radius.
 
-    ``escapes`` and ``polished`` count what may not go on for ever.
+    ``escapes`` and ``polished`` count what may not go on for ever. ``wide``: the run is close, and the residuals have
+    more digits than doubles from here on; ``last`` tells that the last step has been taken.
     """
 
     fit: Fit
@@ -57,6 +58,8 @@ class FitState:
     last_move: Any = None
     polished: int = 0
     escapes: int = 0
+    wide: bool = False
+    last: bool = False
 
 
 class _Trial(NamedTuple):
@@ -107,7 +110,7 @@ class LevenbergMarquardt:
             return _stay(at, state, StopReason.NON_FINITE)
         here = Here(objective, state.fit, at, model)
         if here.is_close():
-            return self._finish(here, state)
+            return self._finish(_widened(here, state), state)
         if state.radius > state.horizon:
             state.horizon = FLIGHT * state.radius
             if here.flees(state.last_move):
@@ -133,16 +136,9 @@ class LevenbergMarquardt:
     def _finish(self, here: Here, state: FitState) -> Step:
         """Take one more step to the last digits, or leave a saddle, or end the run here."""
         at, model = here.at, here.model
-        if (
-            state.polished < fit_ends.MAX_POLISH
-            and not here.is_rounding()
-            and model.offset > OFFSET_TOL * self.tol
-        ):
-            for there, length in here.last_steps():
-                arrival = _arrive(state, there)
-                if arrival is not None and here.is_better(arrival[1]):
-                    state.polished += 1
-                    return _accept(*arrival, at, state, length, kind="polish")
+        polish = self._polish(here, state)
+        if polish is not None:
+            return polish
         escape = self._escape(here, state)
         if escape is not None:
             return escape
@@ -150,6 +146,27 @@ class LevenbergMarquardt:
             return _stay(at, state, StopReason.AT_INFINITY)
         reason = StopReason.STATIONARY if model.misfit == 0.0 else StopReason.GAIN
         return _stay(at, state, reason, passed=False)
+
+    def _polish(self, here: Here, state: FitState) -> Step | None:
+        """Take a step that clearly shortens the misfit; when that is rounding, the very last one.
+
+        Where parameters make up for each other, rounding leaves much room to them. The last step, of wide residuals,
+        ends at the nearest numbers to the exact answer, from wherever in that room it begins.
+        """
+        if state.polished == fit_ends.MAX_POLISH or here.model.offset <= OFFSET_TOL * self.tol or state.last:
+            return None
+        rounding = here.model.misfit <= here.rounding
+        if rounding and not state.wide:
+            return None
+        for there, length in here.last_steps():
+            arrival = _arrive(state, there)
+            if arrival is not None and (
+                here.is_better(arrival[1]) or (rounding and arrival[1].misfit <= here.rounding)
+            ):
+                state.polished += 1
+                state.last = rounding
+                return _accept(*arrival, here.at, state, length, kind="polish")
+        return None
 
     def _escape(self, here: Here, state: FitState) -> Step | None:
         """Leave a saddle, if this is one and has not been left too often."""
@@ -165,6 +182,18 @@ class LevenbergMarquardt:
 
 def _stay(at: Evaluation, state: FitState, reason: StopReason, passed: bool = True) -> Step:
     return Step(at, state, state.radius, reason, moved=False, passed=passed)
+
+
+def _widened(here: Here, state: FitState) -> Here:
+    """Return the same point with wide residuals, where they are to be had, and go on with them."""
+    if state.wide or not state.fit.inner.has_wide:
+        return here
+    triangle = state.fit.inner.linearise(here.at, wide=True)
+    if triangle is None:
+        return here
+    state.wide = True
+    state.model = here.model.with_triangle(triangle)
+    return Here(here.objective, state.fit, here.at, state.model)
 
 
 def _within(box: Box | None, at: Evaluation, model: ResidualModel, radius: float) -> Proposal:
@@ -217,7 +246,7 @@ def _arrive(state: FitState, there: Evaluation) -> tuple[Evaluation, ResidualMod
     """Return the point with its gradient, and its linear model; None where that is not finite."""
     import numpy
 
-    triangle = state.fit.inner.linearise(there)
+    triangle = state.fit.inner.linearise(there, state.wide)
     if triangle is None:
         return None
     total = float(triangle.target @ triangle.target) + triangle.rest**2

@@ -39,6 +39,7 @@ class ResidualModel:
 
         self.np = numpy
         self.triangle = triangle
+        self.free = free
         self.scale = scale
         self.size = len(scale)
         self.columns = column_lengths(triangle.factor)
@@ -47,6 +48,11 @@ class ResidualModel:
         self.U, self.S, self.V = singular(unit)
         self.rank = independent(self.S)
         self.w = (self.U.T @ triangle.target)[: self.rank]
+        if (
+            triangle.slope is not None
+        ):  # the rounding of the factorisation, relative to all of r, is not in it
+            slope = triangle.slope[self.index] / self.columns[self.index]
+            self.w = (self.V[: self.rank] @ slope) / self.S[: self.rank]
         self.misfit = float(numpy.linalg.norm(self.w))
         gone = triangle.target - self.U[:, : self.rank] @ self.w
         self.rest = float(numpy.hypot(triangle.rest, numpy.linalg.norm(gone)))
@@ -59,6 +65,10 @@ class ResidualModel:
         It is the distance to the end in units of (about) the standard errors of the parameters, over sqrt(n - p).
         """
         return self.misfit / self.rest if self.rest > 0.0 else float("inf") if self.misfit > 0.0 else 0.0
+
+    def with_triangle(self, triangle: Triangle) -> ResidualModel:
+        """Return the model with another triangle of the same residuals."""
+        return ResidualModel(triangle, self.scale, self.free)
 
     def whole(self, part: Any) -> Any:
         """Return a step of all p parameters from the components of those that can move."""
@@ -83,7 +93,7 @@ class ResidualModel:
     def moved(self, step: Any) -> Triangle:
         """Return the triangle as it is seen after ``step``, in the model."""
         triangle = self.triangle
-        return triangle._replace(target=triangle.target + triangle.factor @ step)
+        return triangle._replace(target=triangle.target + triangle.factor @ step, slope=None)
 
     def gauss_newton(self) -> Proposal:
         """Return the step to the least sum of squares of the model; of many the shortest."""

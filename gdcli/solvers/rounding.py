@@ -27,3 +27,11 @@ def residual_floor(measured: Any, columns: Any, x: Any) -> Any:
     axes than one, arrays of many fits at once.
     """
     return blur(len(x) + 2) * (measured + (columns * abs(x)).sum(axis=0))
+
+
+def rounding_of_squares(total: Any, floor: Any) -> Any:
+    """Return what rounding may make of a sum of squares, ``total``, of residuals that are off by the length ``floor``.
+
+    Where residuals are far smaller than what they are differences of, that is far more than the rounding of the sum.
+    """
+    return floor * (2.0 * total**0.5 + floor)

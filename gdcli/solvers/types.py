@@ -144,19 +144,29 @@ class Triangle(NamedTuple):
     """A linear model of residuals, r(x + d) = r + J d, reduced by a QR factorisation.
 
     |r + J d|**2 = |factor d + target|**2 + rest**2 for every d. Two numpy arrays: ``factor`` is upper triangular,
-    shape (p, p), ``target`` has shape (p,).
+    shape (p, p), ``target`` has shape (p,). ``measured`` is the length of what was measured, in the unit of the
+    residuals: these are differences of such numbers, and have their rounding. ``slope`` is ``J'r``, shape (p,), where
+    it is known with more digits than ``factor' target`` has.
     """
 
     factor: Any
     target: Any
     rest: float
+    measured: float = 0.0
+    slope: Any = None
 
 
 class LeastSquaresObjective(Objective, Protocol):
     """An objective whose value is the sum of the squares of residuals."""
 
-    def linearise(self, at: Evaluation) -> Triangle | None:
-        """Return the linear model of the residuals at ``at.x``, None where it is not finite."""
+    has_wide: bool
+
+    def linearise(self, at: Evaluation, wide: bool = False) -> Triangle | None:
+        """Return the linear model of the residuals at ``at.x``, None where it is not finite.
+
+        ``wide`` computes with more digits than doubles have, where the machine has longer floats: a residual is a
+        difference of numbers that may be far larger, and their rounding is all that is left of it then.
+        """
         ...
 
     def second(self, at: Evaluation, direction: Vector) -> Any:
