@@ -1,6 +1,46 @@
-"""What all tests share: random tests draw the same examples every time, so that a run can be repeated."""
+"""What all tests share: how thorough they are, and which of them rounding could change.
 
+Random tests draw the same examples every time, so that a run can be repeated. By default the tests take some minutes:
+of those that go through all combinations every few-th runs, and random ones draw fewer examples (`effort`). With the
+environment variable ``GDCLI_TESTS=whole`` all run, as ``.ci/run`` does.
+
+``@pytest.mark.every(k)``: of the cases of this test every k-th is enough. ``numerical`` is the mark of the modules
+whose numbers go through sums and functions that other processors round otherwise.
+"""
+
+import pytest
+from effort import WHOLE
 from hypothesis import settings
+
+NUMERICAL = {
+    "bounds", "certificate", "checkpoints", "fit", "fit_groups", "fit_report", "honest_ends", "least_squares",
+    "many_fits", "methods_problems", "receipts", "rows", "solvers", "solvers_bounds", "solvers_problems", "statistics",
+    "stochastic", "vectors", "verdict",
+}  # fmt: skip
 
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "every(k): run every k-th case, unless GDCLI_TESTS=whole")
+    config.addinivalue_line(
+        "markers", "numerical: rounding could change it; run with the kernels of other processors"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seen: dict[str, int] = {}
+    kept, left = [], []
+    for item in items:
+        if item.path.stem.removeprefix("test_") in NUMERICAL:
+            item.add_marker("numerical")
+        every = item.get_closest_marker("every")
+        name = item.nodeid.partition("[")[0]
+        number = seen[name] = seen.get(name, -1) + 1
+        skipped = every is not None and not WHOLE and number % every.args[0]
+        (left if skipped else kept).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept

@@ -15,7 +15,7 @@ from pathlib import Path
 
 KEPT = Path(__file__).with_name("kept")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])")
-_MACHINE = re.compile(r'"(python|numpy|machine)": "[^"]*"')
+_MACHINE = re.compile(r'"(python|numpy|machine|kernels)": (?:"[^"]*"|\{[^}]*\})')
 _RULE = re.compile(r"[─-]{4,}")
 
 

@@ -68,6 +68,7 @@ def solved(name: str, way: dict[str, Any], keeper: Keeper | None) -> Any:
     return api.solve(problem, api.Settings(max_iter=40, **way), keeper=keeper)
 
 
+@pytest.mark.every(7)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: " ".join(map(str, way.values())))
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_a_killed_run_ends_as_one_that_was_not(name: str, way: dict[str, Any]) -> None:
@@ -114,6 +115,7 @@ def test_levenberg_marquardt_goes_on(bounds: Any) -> None:
     assert kill > 3
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("engine", ["auto", "python", "numpy", "native"])
 @pytest.mark.parametrize("block", [1, 256])
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,7 +128,7 @@ def command_lines(draw: st.DrawFn) -> tuple[Command, list[str]]:
 
 
 @given(command_lines())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_typer_reads_the_same(line: tuple[Command, list[str]]) -> None:
     command, arguments = line
     arranged = arrange(arguments, command)

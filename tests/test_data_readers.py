@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -101,7 +102,7 @@ def files(draw: st.DrawFn, some: st.SearchStrategy[str] = cells) -> bytes:
     return body.encode("utf-8", "surrogatepass")
 
 
-same = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+same = settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @same

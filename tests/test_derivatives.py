@@ -10,6 +10,7 @@ import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import sympy as sp
+from effort import examples
 from expressions import SMOOTH_ONE, STABLE, scalars, with_vectors
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -180,7 +181,7 @@ def slope(made: ScalarObjective, x: Vec, j: int) -> float:
     return math.nan if gradient is None else float(gradient[j])
 
 
-@settings(STABLE, max_examples=120)
+@settings(STABLE, max_examples=examples(120))
 @given(scalars(SMOOTH_ONE, ["atan2", "hypot"], choices=False, leaves=8), POINTS)
 def test_gradient_and_hessian_against_differences(text: str, x: tuple[float, ...]) -> None:
     made = made_of(text)
@@ -443,7 +444,7 @@ def test_ties_go_to_the_first(monkeypatch: pytest.MonkeyPatch, chunk: int) -> No
         assert list(made.evaluate(made.vector([0.0, 1.0]), 1).gradient) == [0, 1]
 
 
-@settings(STABLE, max_examples=120)
+@settings(STABLE, max_examples=examples(120))
 @given(with_vectors(), st.lists(st.floats(-1.7, 1.7).map(lambda a: round(a, 5)), min_size=9, max_size=9))
 def test_random_vector_expressions(text: str, x: list[float]) -> None:
     lengths: dict[str, int | None] = {"u": 4, "v": 4, "x": None}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from effort import examples
 from fuzz.data_target import OBJECTS, TEXT, data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,11 @@ from gdcli.data import quick, text
 
 CORPUS = sorted((Path(__file__).parent / "fuzz" / "corpus" / "data").iterdir())
 FUZZ = settings(
-    derandomize=True, deadline=None, max_examples=100, suppress_health_check=list(HealthCheck), database=None
+    derandomize=True,
+    deadline=None,
+    max_examples=examples(100),
+    suppress_health_check=list(HealthCheck),
+    database=None,
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from effort import examples
 from expressions import scalars, with_vectors
 from fuzz import inputs
 from fuzz.inputs import SlowError, as_typed, check_error, in_time
@@ -17,7 +18,11 @@ from gdcli.language import values
 
 CORPUS = sorted((Path(__file__).parent / "fuzz" / "corpus" / "language").iterdir())
 FUZZ = settings(
-    derandomize=True, deadline=None, max_examples=150, suppress_health_check=list(HealthCheck), database=None
+    derandomize=True,
+    deadline=None,
+    max_examples=examples(150),
+    suppress_health_check=list(HealthCheck),
+    database=None,
 )
 _POINT = st.binary(min_size=12, max_size=12)
 

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from effort import examples
 from expressions import SMOOTH_ONE, STABLE, scalars
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -148,7 +149,7 @@ def test_too_many_variables_for_formulas() -> None:
         api.gradient("sum(v**2)", {"v": [1.0] * (MAX_COMPONENTS + 1)})
 
 
-@settings(STABLE, max_examples=150)
+@settings(STABLE, max_examples=examples(150))
 @given(
     scalars(
         [n for n in SMOOTH_ONE if n not in ("gamma", "lgamma")], ["atan2", "hypot"], choices=False, leaves=6

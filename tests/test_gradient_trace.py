@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+from effort import examples
 from expressions import STABLE, scalars, with_vectors
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -121,13 +122,13 @@ def _forward(found: Trace) -> list[float]:
     return [found.steps[-1].forward.get(i, 0.0) for i in range(len(found.labels))]
 
 
-@settings(STABLE, max_examples=200)
+@settings(STABLE, max_examples=examples(200))
 @given(scalars(leaves=8), st.tuples(*[st.floats(0.4, 1.9)] * 3))
 def test_scalars_agree_with_the_graph(expression: str, point: tuple[float, float, float]) -> None:
     agrees(expression, dict(zip("xyz", point, strict=True)), {})
 
 
-@settings(STABLE, max_examples=100)
+@settings(STABLE, max_examples=examples(100))
 @given(with_vectors(5), st.lists(st.floats(0.4, 1.9), min_size=9, max_size=9))
 def test_vectors_agree_with_the_graph(expression: str, x: list[float]) -> None:
     agrees(expression, {"u": x[:4], "v": x[4:8], "x": x[8]}, {"c": [0.5, 1.5, 0.7, 1.1]})

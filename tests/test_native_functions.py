@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,7 +104,7 @@ def test_special_arguments_give_the_same_bits(table: dict[str, Pair]) -> None:
     assert not found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(a=NUMBERS, b=NUMBERS)
 def test_any_arguments_give_the_same_bits(table: dict[str, Pair], a: float, b: float) -> None:
     found = [f"{op} at {told}" for op, pair in table.items() if (told := disagreement(pair, [a, b]))]

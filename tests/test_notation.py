@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_syntax import HOSTILE, shown
@@ -243,7 +244,7 @@ WORDS = (
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=examples(300))
 @given(st.lists(st.sampled_from(WORDS), max_size=14), st.booleans())
 def test_whatever_is_proposed_can_be_read(words: list[str], is_model: bool) -> None:
     text = "".join(words)

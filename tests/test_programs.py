@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from effort import examples
 from expressions import STABLE, scalars, with_vectors
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -66,7 +67,7 @@ def run(text: str, point: Mapping[str, float | Sequence[float]], **more: Any) ->
     return made.value_program(made.space.flatten(point))  # type: ignore[no-any-return]
 
 
-@settings(STABLE, max_examples=600)
+@settings(STABLE, max_examples=examples(600))
 @given(scalars(), st.tuples(NUMBERS, NUMBERS, NUMBERS))
 def test_programs_are_the_tree_bit_for_bit(text: str, numbers: tuple[float, float, float]) -> None:
     point = dict(zip("xyz", numbers, strict=True))
@@ -85,7 +86,7 @@ def test_programs_are_the_tree_bit_for_bit(text: str, numbers: tuple[float, floa
     made.product(at, made.vector([1.0, -1.0, 0.5]))
 
 
-@settings(STABLE, max_examples=250)
+@settings(STABLE, max_examples=examples(250))
 @given(with_vectors(), st.lists(st.one_of(st.floats(-3, 3), NUMBERS), min_size=10, max_size=10))
 def test_expanded_vectors_are_the_tree_bit_for_bit(text: str, numbers: list[float]) -> None:
     tree = syntax.parse(text)
@@ -100,7 +101,7 @@ def test_expanded_vectors_are_the_tree_bit_for_bit(text: str, numbers: list[floa
     made.evaluate(made.vector(x), 1)
 
 
-@settings(STABLE, max_examples=150)
+@settings(STABLE, max_examples=examples(150))
 @given(with_vectors(), st.lists(st.floats(-3, 3), min_size=10, max_size=10))
 def test_the_numpy_program_computes_the_same(text: str, numbers: list[float]) -> None:
     lengths = {"u": 4, "v": 4, "x": None}

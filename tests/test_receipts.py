@@ -75,6 +75,7 @@ def test_what_a_receipt_has(tmp_path: Path) -> None:
     assert receipt["options"] == {"method": "bfgs", "max-iter": "9"}
     assert receipt["python"] == platform.python_version()
     assert "numpy" not in receipt
+    assert list(receipt["kernels"]) == ["math"]
     fitted = json.loads(stored(tmp_path, *COMMANDS[7]).read_text())["receipt"]
     assert list(fitted["data"]) == [DECAY]
     assert fitted["data"][DECAY].startswith("sha256:")
@@ -111,6 +112,9 @@ def test_another_answer_is_told(tmp_path: Path) -> None:
     elsewhere = edited(file, receipt__python="2.7.18", point__x=3.0000000000000004, iterations=99)
     done = gd("rerun", str(elsewhere))
     assert (done.returncode, "within 1e-06, for python 2.7.18 then" in done.stdout) == (0, True)
+    others = edited(file, receipt__kernels={"math": "0"}, point__x=3.0000000000000004, iterations=99)
+    done = gd("rerun", str(others))
+    assert (done.returncode, "within 1e-06, for kernels of math 0 then" in done.stdout) == (0, True)
     done = gd("rerun", str(edited(file, receipt__machine="abacus", point__x=3.1)))
     assert (done.returncode, done.stdout.splitlines()[-1].split()) == (9, ["x", "3.1", "3", "-0.1", "0.9677"])
 

@@ -6,6 +6,7 @@ import re
 from random import Random
 
 import pytest
+from effort import examples
 from expressions import SMOOTH_ONE, STABLE, scalars
 from hypothesis import given, settings
 
@@ -17,7 +18,7 @@ SMOOTH = scalars(one=SMOOTH_ONE, two=[], choices=False, leaves=8)
 
 @pytest.mark.parametrize("method", ["auto", "lbfgs"])
 def test_any_smooth_expression(method: str) -> None:
-    @settings(STABLE, max_examples=120)
+    @settings(STABLE, max_examples=examples(120))
     @given(SMOOTH)
     def check(expression: str) -> None:
         names = [n for n in "xyz" if re.search(rf"\b{n}\b", expression)]

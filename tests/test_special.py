@@ -8,6 +8,7 @@ from typing import Any
 import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -251,7 +252,7 @@ FINITE_OR_NOT = st.floats(allow_nan=True, allow_infinity=True, allow_subnormal=T
 ARGUMENTS = st.one_of(FINITE_OR_NOT, st.floats(-200, 200), st.integers(-200, 200).map(float))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(ARGUMENTS, ARGUMENTS)
 def test_never_raises_and_array_agrees(x: float, y: float) -> None:
     for name in special.NAMES:

@@ -7,6 +7,7 @@ import time
 import unicodedata
 
 import pytest
+from effort import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from gdcli.errors import UsageError
 from gdcli.language import form
 from gdcli.language.syntax import MAX_TOKENS, Node, parse
 
-STABLE = settings(derandomize=True, deadline=None, max_examples=300)
+STABLE = settings(derandomize=True, deadline=None, max_examples=examples(300))
 
 
 def fails(text: str) -> UsageError:

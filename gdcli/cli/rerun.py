@@ -16,7 +16,7 @@ from gdcli.cli.stored import Record, Stored
 from gdcli.errors import DataError
 from gdcli.report.page import LABEL
 
-# Where versions or machines differ: relative, and for what is near 0 absolute.
+# Where versions, machines or kernels differ: relative, and for what is near 0 absolute.
 TOLERANCE = 1e-6
 
 
@@ -132,13 +132,21 @@ def _captured() -> Iterator[StringIO]:
 def _ground(first: Stored, second: Stored) -> str:
     """What decides over bits and differs, in words."""
     parts = []
-    for what in ("python", "numpy", "machine"):
-        a, b = first.receipt.get(what), second.receipt.get(what)
+    then, now = _deciding(first), _deciding(second)
+    for what in dict.fromkeys((*then, *now)):
+        a, b = then.get(what), now.get(what)
         if a != b:
             parts.append(f"{what} {a} then, {b} now")
     if first.result.get("version") != __version__:
         parts.append(f"gd {first.result.get('version')} then, {__version__} now")
     return ", ".join(parts)
+
+
+def _deciding(one: Stored) -> Record:
+    """What decides over bits, by its name."""
+    found = {what: one.receipt.get(what) for what in ("python", "numpy", "machine")}
+    kernels = one.receipt.get("kernels")
+    return found | {f"kernels of {k}": v for k, v in (kernels if isinstance(kernels, dict) else {}).items()}
 
 
 def _same_ground(first: Stored, second: Stored) -> bool:

@@ -1,8 +1,8 @@
 """Receipts: what is needed to repeat an answer, and to show it as its own run did.
 
 The problem, the method and the version of `gd` stand in every result; a receipt adds the options as they were typed,
-what else decides over bits (Python, numpy, the machine), the data's digests, and the few words of a page that are no
-numbers.
+what else decides over bits (Python, numpy, the machine and its kernels), the data's digests, and the few words of a
+page that are no numbers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gdcli.report.kernels import kernels
 from gdcli.report.numbers import known, short
 from gdcli.report.records import Record
 
@@ -33,11 +34,13 @@ def ground(command: str, options: Options, size: int, data: Mapping[str, str | N
     """Return what repeats an answer with ``size`` variables, without the words of its page."""
     record: Record = {"command": command, "options": {k: v for k, v in options.items() if v}}
     record["python"] = ".".join(map(str, sys.version_info[:3]))
-    if data or size > _PLAIN:
+    with_numpy = bool(data) or size > _PLAIN
+    if with_numpy:
         import numpy
 
         record["numpy"] = numpy.__version__
     record["machine"] = os.uname().machine if hasattr(os, "uname") else sys.platform
+    record["kernels"] = kernels(with_numpy)
     if data:
         record["data"] = dict(data)
     return record

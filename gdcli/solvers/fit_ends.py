@@ -88,6 +88,10 @@ class Here:
         made = float((model.columns * abs(model.np.array(self.at.x))).sum())
         return ROUNDING * (made + model.rest)
 
+    def is_rounding(self) -> bool:
+        """Tell whether what a step can take away is no more than what the rounding of the parameters makes."""
+        return self.model.misfit <= self.rounding
+
     @property
     def blur(self) -> float:
         """What rounding may make of the value."""
@@ -97,9 +101,8 @@ class Here:
 
     def is_close(self) -> bool:
         """Tell whether the value can no longer judge a step."""
-        misfit, rounding = self.model.misfit, self.rounding
-        fall = self.factor * misfit**2
-        return fall <= max(CLOSE * abs(self.at.value), self.blur) or misfit <= rounding
+        fall = self.factor * self.model.misfit**2
+        return fall <= max(CLOSE * abs(self.at.value), self.blur) or self.is_rounding()
 
     def is_better(self, there: ResidualModel) -> bool:
         """Tell whether the misfit of another point is clearly less."""

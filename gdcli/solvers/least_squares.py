@@ -47,7 +47,7 @@ class FitState:
     """What the method remembers: the linear model of the current point, the scales and the radius.
 
     ``escapes`` and ``polished`` count what may not go on for ever. ``wide``: the run is close, and the residuals have
-    more digits than doubles from here on; ``last`` tells that the last step has been taken.
+    more digits than doubles from here on.
     """
 
     fit: Fit
@@ -59,7 +59,6 @@ class FitState:
     polished: int = 0
     escapes: int = 0
     wide: bool = False
-    last: bool = False
 
 
 class _Trial(NamedTuple):
@@ -102,7 +101,8 @@ class LevenbergMarquardt:
         import numpy
 
         with numpy.errstate(all="ignore"):
-            return self._step(objective, at, state)
+            step = self._step(objective, at, state)
+            return self._rounded(objective, step, state) if step.moved and step.reason is None else step
 
     def _step(self, objective: Objective, at: Evaluation, state: FitState) -> Step:
         model = state.model
@@ -148,25 +148,37 @@ class LevenbergMarquardt:
         return _stay(at, state, reason, passed=False)
 
     def _polish(self, here: Here, state: FitState) -> Step | None:
-        """Take a step that clearly shortens the misfit; when that is rounding, the very last one.
-
-        Where parameters make up for each other, rounding leaves much room to them. The last step, of wide residuals,
-        ends at the nearest numbers to the exact answer, from wherever in that room it begins.
-        """
-        if state.polished == fit_ends.MAX_POLISH or here.model.offset <= OFFSET_TOL * self.tol or state.last:
-            return None
-        rounding = here.model.misfit <= here.rounding
-        if rounding and not state.wide:
-            return None
-        for there, length in here.last_steps():
-            arrival = _arrive(state, there)
-            if arrival is not None and (
-                here.is_better(arrival[1]) or (rounding and arrival[1].misfit <= here.rounding)
-            ):
-                state.polished += 1
-                state.last = rounding
-                return _accept(*arrival, here.at, state, length, kind="polish")
+        """Take a step that clearly shortens the misfit, if there is one."""
+        if state.polished < fit_ends.MAX_POLISH and not self._is_done(here):
+            for there, length in here.last_steps():
+                arrival = _arrive(state, there)
+                if arrival is not None and here.is_better(arrival[1]):
+                    state.polished += 1
+                    return _accept(*arrival, here.at, state, length, kind="polish")
         return None
+
+    def _is_done(self, here: Here) -> bool:
+        return here.is_rounding() or here.model.offset <= OFFSET_TOL * self.tol
+
+    def _rounded(self, objective: Objective, step: Step, state: FitState) -> Step:
+        """Return a step that led to where only rounding is left, ended at the nearest numbers to the exact answer.
+
+        Where parameters make up for each other, rounding leaves much room to them. A correction by wide residuals leads
+        to the same numbers from wherever in that room.
+        """
+        assert state.model is not None
+        here = Here(objective, state.fit, step.at, state.model)
+        if not here.is_close():
+            return step
+        here = _widened(here, state)
+        if not state.wide or not here.is_rounding():
+            return step
+        for there, _ in here.last_steps():
+            arrival = _arrive(state, there)
+            if arrival is not None and arrival[1].misfit <= here.rounding:
+                state.model = arrival[1]
+                return step._replace(at=arrival[0])
+        return step
 
     def _escape(self, here: Here, state: FitState) -> Step | None:
         """Leave a saddle, if this is one and has not been left too often."""
