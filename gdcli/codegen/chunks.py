@@ -288,7 +288,7 @@ class ChunkWriter:
 
     def term(self, term: _Term) -> str:
         operands = [self.operand(node) for node in term.factors]
-        total = f"np.add.reduce({operands[0]})" if len(operands) == 1 else f"np.dot({', '.join(operands)})"
+        total = f"np.add.reduce({operands[0]})" if len(operands) == 1 else f"dot({', '.join(operands)})"
         return f"float({total})" if term.factor == 1.0 else f"{term.factor!r} * float({total})"
 
     def collect(self, i: int) -> None:

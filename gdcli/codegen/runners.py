@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gdcli import sums
 from gdcli.codegen.source import ScalarWriter, bare_namespace, function_text, safe_namespace
 from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS
@@ -167,6 +168,7 @@ def _vector_program(
         **array_namespace(operations),
         "maximum": ieee.maximum,
         "minimum": ieee.minimum,
+        "dot": sums.dot,
         "others": _others,
         "CHUNK": CHUNK,
         "buffers": [np.empty(CHUNK) for _ in range(writer.buffers)],

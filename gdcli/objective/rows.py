@@ -20,7 +20,7 @@ from gdcli.objective.divisors import Sides
 from gdcli.objective.row_model import RowModel, node_of
 from gdcli.objective.row_programs import programs_of
 from gdcli.solvers.types import Evaluation, Triangle, new_counts
-from gdcli.solvers.vectors import Vec, is_finite, norm
+from gdcli.solvers.vectors import Vec, dot, is_finite, norm
 
 if TYPE_CHECKING:
     from gdcli.codegen.kernels import RowsKernel
@@ -266,7 +266,7 @@ class RowObjective:
         total = np.zeros(self.size)
         for _, values in self.pieces("second", [*at.x, *direction]):
             bend = values[-1]
-            total += [float(np.dot(column, bend)) for column in values[:-1]]
+            total += [dot(column, bend) for column in values[:-1]]
         total *= self.factor
         return total if np.isfinite(total).all() else None
 

@@ -16,7 +16,8 @@ from operator import mul
 from typing import Any, NamedTuple
 
 from gdcli.budget import make_room
-from gdcli.solvers.vectors import Vec, Vector, is_finite, max_abs
+from gdcli.solvers.vectors import Vec, Vector, dot, is_finite, max_abs
+from gdcli.sums import times_vector
 
 Matrix = Any
 
@@ -60,14 +61,14 @@ def plus(A: Matrix, B: Matrix, factor: float = 1.0) -> Matrix:
 
 def matvec(A: Matrix, v: Vector) -> Vector:
     """Return the product of a matrix with a vector."""
-    return Vec([sum(map(mul, row, v)) for row in A]) if isinstance(A, list) else A @ v
+    return Vec([sum(map(mul, row, v)) for row in A]) if isinstance(A, list) else times_vector(A, v)
 
 
 def quadratic_form(A: Matrix, v: Vector) -> float:
     """Return ``v' A v``."""
     if isinstance(A, list):
         return float(sum([a * sum(map(mul, row, v)) for a, row in zip(v, A, strict=True)]))
-    return float(v @ (A @ v))
+    return dot(v, times_vector(A, v))
 
 
 def diagonal(A: Matrix) -> Vector:
@@ -153,7 +154,7 @@ def inverse_form(factors: Any, v: Vector) -> float:
 
         s, L = factors
         y = numpy.linalg.solve(L, v / s)
-        return float(y @ y)
+        return dot(y, y)
     form = 0.0
     half: list[float] = []
     for y, pivot, parts in zip(v, *factors, strict=True):
@@ -180,7 +181,7 @@ def _numpy_solve(A: Matrix, b: Vector, shift: float, least_pivot: float) -> Solv
     if not is_finite(L) or not L.diagonal().min() ** 2 > least_pivot:
         return None
     z = numpy.linalg.solve(L.T, numpy.linalg.solve(L, b / s)) / s
-    return Solved(z, float(b @ z), (s, L))
+    return Solved(z, dot(b, z), (s, L))
 
 
 def eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:

@@ -18,6 +18,7 @@ from gdcli.solvers.dense import Matrix, identity, matvec, outer, plus
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import add_in_place, add_then_dot, as_like, dot, inner_products, norm
 from gdcli.solvers.wolfe import strong_wolfe
+from gdcli.sums import combined, times_vector
 
 # Length of the first step relative to max(1, |x|): before anything is known about curvature, stay close.
 FIRST_LENGTH = 0.1
@@ -73,7 +74,7 @@ class _Block:
     def keep(self, row: int, count: int, s: Vector, y: Vector) -> tuple[Vector, Vector]:
         """Copy a pair into ``row``, the newest of ``count``, and return where it now is."""
         self.steps[row], self.changes_of_gradient[row] = s, y
-        steps, changes = self.steps[:count] @ y, self.changes_of_gradient[:count] @ y
+        steps, changes = (times_vector(block[:count], y) for block in (self.steps, self.changes_of_gradient))
         for i, (product, change) in enumerate(zip(steps.tolist(), changes.tolist(), strict=True)):
             self.crossed[i][row] = product
             self.changes[i][row] = self.changes[row][i] = change
@@ -87,7 +88,7 @@ class _Block:
         """
         count = len(pairs)
         steps, changes = self.steps[:count], self.changes_of_gradient[:count]
-        along_steps, along_changes = (steps @ g).tolist(), (changes @ g).tolist()
+        along_steps, along_changes = (times_vector(block, g).tolist() for block in (steps, changes))
         of_changes, of_steps = [0.0] * count, [0.0] * count
         for _, _, rate, i in reversed(pairs):
             of_changes[i] = rate * (along_steps[i] - sum(map(mul, self.crossed[i], of_changes)))
@@ -97,8 +98,8 @@ class _Block:
             of_steps[i] = of_changes[i] - rate * rest
         fall = scale * (dot(g, g) - sum(map(mul, along_changes, of_changes)))
         fall += sum(map(mul, along_steps, of_steps))
-        direction = as_like(g, of_changes) * scale @ changes
-        direction -= as_like(g, of_steps) @ steps
+        direction = combined(as_like(g, of_changes) * scale, changes)
+        direction -= combined(as_like(g, of_steps), steps)
         return add_in_place(direction, -scale, g), fall
 
 

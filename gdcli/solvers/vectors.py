@@ -12,6 +12,8 @@ from math import hypot, inf, isfinite, sqrt
 from operator import add, mul, sub, truediv
 from typing import Any
 
+from gdcli import sums
+
 Vector = Any
 
 # Squares of numbers outside this range overflow or lose digits to underflow; then a norm is computed scaled.
@@ -95,7 +97,7 @@ def dot(u: Vector, v: Vector) -> float:
     if isinstance(u, list):
         return float(sum(map(mul, u, v)))
     if len(u) <= _PIECE:
-        return float(u @ v)
+        return sums.dot(u, v)
     pieces = range(0, len(u), _PIECE)
     return float(sum([u[i : i + _PIECE] @ v[i : i + _PIECE] for i in pieces]))
 
