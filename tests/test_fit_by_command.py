@@ -84,7 +84,12 @@ def test_the_table(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_does_not_fit_is_left_out_and_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = "y ~ a*exp(-b*x) + c + d*x + f*x**2"
-    assert fit(model, "decays.csv", "--by", "g", "--start", "a=1,b=1,c=0,d=0,f=0") in (0, 5, 6)
+    assert fit(model, "decays.csv", "--by", "g", "--start", "a=1,b=1,c=0,d=0,f=0", "--max-iter", "5") in (
+        0,
+        3,
+        5,
+        6,
+    )
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     (line,) = (line for line in out.splitlines() if line.startswith("not shown"))

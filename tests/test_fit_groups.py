@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,7 @@ MODELS: dict[str, Any] = {
 }
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("model", MODELS)
 def test_groups_of_one_size(model: str) -> None:
     data = numbers(1, [20] * 30)
@@ -139,7 +141,7 @@ def test_groups_of_one_size(model: str) -> None:
     assert_as_alone(data, found, model, **MODELS[model])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 2**32),
     sizes=st.lists(st.integers(1, 25), min_size=1, max_size=5),

@@ -66,6 +66,7 @@ def test_linear_parameters(side: str, names: str) -> None:
     assert "".join(sorted(made.space.names[i] for i in linear_parameters(made.row))) == names
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("problem", nist.PROBLEMS, ids=lambda p: p["name"])
 def test_the_nist_problems_without_a_start(problem: dict[str, Any]) -> None:
     made = nist.objective(problem)

@@ -15,6 +15,7 @@ def test_the_names_tell_the_cases_apart() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_hostile_input_is_refused_or_answered(case: Case, tmp_path: Path) -> None:
     done = run(case, tmp_path, GUARD)

@@ -112,6 +112,7 @@ class Path0:
         self.seen.append((iterate.iteration, bits(iterate.at.x), bits([iterate.at.value]), iterate.counts))
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_400_successive_iterates_have_the_same_bits(expression: str, direction: str) -> None:

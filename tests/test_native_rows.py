@@ -82,6 +82,7 @@ def one_by_one(graph: Graph, roots: list[int], columns: list[Any]) -> list[list[
     return [list(program([*POINT, float(x), float(y)])) for x, y in zip(*columns, strict=True)]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("count", [1, 15, 16, 17, 1000])
 def test_values_are_those_of_cpython_to_a_few_units(name: str, count: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ def agree(got: Any, expected: Any, tolerance: float = 1e-12) -> None:
     np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * scale)
 
 
+@pytest.mark.every(5)
 @pytest.mark.parametrize("n", [5, 16, 63, 70, 500, 20_000])
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_value_gradient_and_products_are_those_of_numpy(expression: str, n: int) -> None:
@@ -73,7 +75,7 @@ def test_value_gradient_and_products_are_those_of_numpy(expression: str, n: int)
     agree(native.product(got, direction), numpy.product(expected, direction), 1e-11)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(n=st.integers(4, 300), seed=st.integers(0, 1000))
 def test_any_length(n: int, seed: int) -> None:
     numpy, native, x = both(EXPRESSIONS[9], n, seed)

@@ -656,6 +656,7 @@ def boxes(figure: Any) -> list[tuple[str, Any]]:
     return shown
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", SCENES)
 def test_no_text_overlaps_and_none_is_cut_off(name: str) -> None:
     pytest.importorskip("matplotlib")

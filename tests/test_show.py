@@ -83,6 +83,7 @@ def ids(command: str) -> str:
     return command[:70]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("command", WHOLE, ids=ids)
 @pytest.mark.parametrize("form", ["table", "plain"])
 def test_an_answer_is_shown_as_its_run_was(

@@ -41,6 +41,7 @@ def test_auto_solves_all_and_says_so_at_a_fair_price() -> None:
     assert max(all_orders) <= 700
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p["name"])
 def test_claims_hold_from_perturbed_starts(problem: dict[str, Any]) -> None:
     random = Random(problem["name"])
