@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gdcli import sums
 from gdcli.solvers import dense, vectors
 from gdcli.solvers.quasi_newton import Memory
 from gdcli.solvers.vectors import Vec
@@ -234,3 +235,25 @@ def test_memory_of_long_vectors_is_that_of_short_ones() -> None:
         assert len(long.pairs) == len(short.pairs) == min(limit, count + 1 if count < 8 else count - 7)
     long.learn(np.ones(7), np.ones(7), limit)  # vectors of another length begin anew
     _close(long.direction(np.ones(7)), -np.ones(7))
+
+
+def test_eigenvectors_of_equal_eigenvalues_are_not_chosen_by_rounding() -> None:
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(4):
+        noise = 1e-16 * rng.standard_normal((40, 40))
+        _, basis = dense.eigen(3.0 * np.eye(40) + 2.0 + noise + noise.T)
+        found.append(np.array(basis))
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], atol=1e-12)
+
+
+def test_few_numbers_are_added_up_as_on_every_processor() -> None:
+    rng = np.random.default_rng(1)
+    for n in (1, 7, 300, sums.FEW):
+        u, v, A = rng.standard_normal(n), rng.standard_normal(n), rng.standard_normal((5, n))
+        assert sums.dot(u, v) == float(np.add.reduce(u * v))
+        assert sums.times_vector(A, v).tolist() == [sums.dot(row, v) for row in A]
+        _close(sums.combined(u[:5], A[: len(u[:5])]), u[:5] @ A[: len(u[:5])])
+    long = rng.standard_normal(sums.FEW + 1)
+    assert sums.dot(long, long) == pytest.approx(float(long @ long), rel=1e-14)

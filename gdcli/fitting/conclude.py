@@ -84,7 +84,7 @@ def conclude(
         problem=problem,
         settings=settings,
         space=prepared.row.space,
-        run=replace(scaled_run(result, sums), counts=counts),
+        run=replace(_with_value(scaled_run(result, sums), errors, judging.has_wide), counts=counts),
         certificate=scaled_certificate(certificate, sums),
         status=verdict.status,
         message=verdict.message,
@@ -101,6 +101,15 @@ def conclude(
         unknown_errors=reason,
         minimizers=None if ranges is None else tuple(ranges),
     )
+
+
+def _with_value(run: RunResult, errors: Errors, wide: bool) -> RunResult:
+    """Return a run whose best value is the sum of squares with the digits that wide residuals give it."""
+    exact = errors.found.rss if wide and errors.found is not None else None
+    if exact is None:
+        return run
+    best = run.best._replace(at=run.best.at._replace(value=exact))
+    return replace(run, best=best, last=best if run.last is run.best else run.last)
 
 
 def _within(prepared: Prepared, objective: RowObjective) -> Any:

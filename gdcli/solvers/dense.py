@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from math import copysign, hypot, inf, isfinite, sqrt
 from operator import mul
 from typing import Any, NamedTuple
@@ -302,8 +303,30 @@ def _eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:
     import numpy
 
     values, vectors = numpy.linalg.eigh(numpy.array(A))
-    rows = list(vectors.T)
+    rows = list(_settled(values, vectors).T)
     return values.tolist(), [Vec(row.tolist()) for row in rows] if isinstance(A, list) else rows
+
+
+def _settled(values: Any, vectors: Any) -> Any:
+    """Return the eigenvectors, columns, in a basis that rounding has not chosen.
+
+    Of equal eigenvalues any basis of their space will do, and of one eigenvalue either sign: which of them comes out is
+    up to the last bits. Down from a symmetric saddle they lead to different minima. Here the first vector of a space is
+    the projection of a fixed one, and so on.
+    """
+    import numpy
+
+    n = len(values)
+    equal = values[1:] - values[:-1] <= n * numpy.finfo(float).eps * abs(values).max()
+    borders = [0, *(numpy.flatnonzero(~equal) + 1).tolist(), n]
+    fixed = numpy.random.default_rng(0).standard_normal((n, max(b - a for a, b in pairwise(borders))))
+    settled = vectors * numpy.where((vectors * fixed[:, :1]).sum(axis=0) < 0.0, -1.0, 1.0)
+    for a, b in pairwise(borders):
+        if b - a > 1:
+            space = vectors[:, a:b]
+            basis, triangle = numpy.linalg.qr(space @ (space.T @ fixed[:, : b - a]))
+            settled[:, a:b] = basis * numpy.where(triangle.diagonal() < 0.0, -1.0, 1.0)
+    return settled
 
 
 def _eigen_of_two(A: list[Any]) -> tuple[list[float], list[Vec]]:
