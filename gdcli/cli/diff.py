@@ -84,7 +84,8 @@ def _question(one: Stored) -> Record:
     receipt = result.get("receipt") or {}
     asked |= {f"--{name}": text for name, text in receipt.get("options", {}).items() if name not in asked}
     asked |= {"seed": result.get("seed"), "version": result.get("version")}
-    return asked | {key: receipt.get(key) for key in ("python", "numpy", "machine", "data") if key in receipt}
+    deciding = ("python", "numpy", "machine", "kernels", "data")
+    return asked | {key: receipt[key] for key in deciding if key in receipt}
 
 
 def _parting(first: Stored, second: Stored) -> tuple[str, list[Difference]]:
