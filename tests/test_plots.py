@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -19,7 +20,16 @@ from gdcli.cli.app import run
 from gdcli.errors import DomainError, UsageError
 from gdcli.multi_start import solve_from_many
 from gdcli.objective.space import Space
-from gdcli.report import comparison_scenes, lettering, method_page, plot_data, plots, scenes, text_plots
+from gdcli.report import (
+    comparison_scenes,
+    lettering,
+    method_page,
+    plot_data,
+    plots,
+    scenes,
+    text_plots,
+    ticks,
+)
 from gdcli.report.appearance import Appearance
 from gdcli.report.comparison_scenes import RatePath
 from gdcli.report.faults import shorten
@@ -813,7 +823,7 @@ def test_what_is_wrong_is_found_before_the_run(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "shut.png").write_bytes(b"old")
-    real = plotting.os.access
+    real = os.access
     monkeypatch.setattr("os.access", lambda path, mode: "shut" not in str(path) and real(path, mode))
     for name in ("solve", "examine", "compare_learning_rates"):
         monkeypatch.setattr(api, name, lambda *a, **k: pytest.fail("it ran"))
@@ -906,12 +916,12 @@ def test_ticks_are_round_and_three_at_least(log: bool) -> None:
     for low, high in ((0.0, 5.0), (-3.1, 3.9), (2.0, 2.2), (1e5, 1.0001e5), (-300.0, 300.0), (0.1, 0.9)):
         if log and high > 400:
             continue
-        places, labels = text_plots._ticks(low, high, log, 3, 8)
+        places, labels = ticks.ticks_of(low, high, log, 3, 8)
         assert 3 <= len(places) <= 8, (low, high, log)
         assert all(low <= place <= high for place in places)
         for place, label in zip(places, labels, strict=True):
             assert float(label) == pytest.approx(10.0**place if log else place, rel=1e-5, abs=1e-12)
-    assert text_plots._ticks(1.0, 1.0, False, 3, 8) == ([1.0], ["1"])
+    assert ticks.ticks_of(1.0, 1.0, False, 3, 8) == ([1.0], ["1"])
 
 
 def test_text_shows_start_end_and_path() -> None:

@@ -98,9 +98,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
         destination.check(values)
     if "plot" in values:
-        from gdcli.cli import plotting
+        from gdcli.cli import canvas
 
-        plotting.check_look(values)
+        canvas.check_look(values)
     code: int = command.load()(values)
     return code
 

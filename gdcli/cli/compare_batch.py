@@ -20,8 +20,8 @@ STOPPED = {"interrupted": 130, "terminated": 143}
 def run(values: dict[str, Any]) -> int:
     """Compare the batch sizes; 0 when it was done, whatever came of each."""
     request = request_of(values)
+    from gdcli.cli.canvas import Canvas, text_stream
     from gdcli.cli.destination import Destination
-    from gdcli.cli.plotting import Canvas, text_stream
     from gdcli.cli.receipts import of_comparison
     from gdcli.fitting.compare import compare_batches
     from gdcli.fitting.prepare import prepared

@@ -14,8 +14,9 @@ def run(values: dict[str, Any]) -> int:
     """Compare the rates; 0 when it was done, whatever the verdicts."""
     text, source = expression_text(values["expression"])
     from gdcli import api
+    from gdcli.cli.canvas import Canvas, log_axes, text_stream
     from gdcli.cli.destination import Destination
-    from gdcli.cli.plotting import Canvas, log_axes, rates_picture, text_stream
+    from gdcli.cli.plotting import rates_picture
     from gdcli.cli.receipts import of_comparison
     from gdcli.report import rate_page
     from gdcli.report.comparison import write

@@ -13,8 +13,8 @@ def run(values: dict[str, Any]) -> int:
     """Solve by each method; 0 when all had their turn, whatever came of it."""
     text, source = expression_text(values["expression"])
     from gdcli import api
+    from gdcli.cli.canvas import Canvas, text_stream
     from gdcli.cli.destination import Destination
-    from gdcli.cli.plotting import Canvas, text_stream
     from gdcli.cli.receipts import of_comparison
     from gdcli.report import method_page
     from gdcli.report.comparison import write

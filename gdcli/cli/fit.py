@@ -37,11 +37,11 @@ def run(values: dict[str, Any]) -> int:
         return run_groups(values)
     check_emit(values, is_fit=True)
     request, settings = read(values)
+    from gdcli.cli.canvas import Canvas, text_stream
     from gdcli.cli.destination import Destination
     from gdcli.cli.fit_files import Files
     from gdcli.cli.fit_plot import FitPlot
     from gdcli.cli.minimize import warned
-    from gdcli.cli.plotting import Canvas, text_stream
     from gdcli.cli.tracing import Tracing
     from gdcli.fitting.prepare import prepared
     from gdcli.fitting.solve import solve

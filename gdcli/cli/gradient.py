@@ -22,9 +22,10 @@ def run(values: dict[str, Any]) -> int:
     text, source = expression_text(values["expression"])
     from gdcli import api
     from gdcli.budget import limited
+    from gdcli.cli.canvas import Canvas, text_stream
     from gdcli.cli.caps import interrupted
     from gdcli.cli.destination import Destination
-    from gdcli.cli.plotting import Canvas, errors_picture, estimate, text_stream
+    from gdcli.cli.plotting import errors_picture, estimate
     from gdcli.examination import Wanted
 
     caps = api.Settings(max_time=values["max_time"], max_memory=values["max_memory"])

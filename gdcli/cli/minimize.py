@@ -59,9 +59,10 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
         )
     check_emit(values, is_fit=False)
     from gdcli import api
+    from gdcli.cli.canvas import Canvas, text_stream
     from gdcli.cli.checkpoint import job_of, session
     from gdcli.cli.destination import Destination
-    from gdcli.cli.plotting import Canvas, RunPlot, text_stream, watched
+    from gdcli.cli.plotting import RunPlot, watched
 
     settings = api.Settings(**settings_of(values))
     with limited(settings):

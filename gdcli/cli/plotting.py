@@ -1,4 +1,4 @@
-"""``--plot``: from what a command found to a picture in a file, or in the terminal.
+"""``--plot``: from what a command found to the picture of it.
 
 Everything that can be wrong with a picture is found out before the run: the suffix, the folder, the library, the
 names of ``--plane``. The file is made before the run as well, and appears under its name only when it is whole.
@@ -7,22 +7,18 @@ names of ``--plane``. The file is made before the run as well, and appears under
 from __future__ import annotations
 
 import math
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from gdcli.cli.destination import Destination
-from gdcli.cli.options import LOOK
+from gdcli.cli.canvas import Canvas, log_axes
 from gdcli.errors import DomainError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem
     from gdcli.examination import Examination
     from gdcli.objective.space import Space
-    from gdcli.report.appearance import Appearance
     from gdcli.report.comparison_scenes import RatePath
     from gdcli.report.plot_data import Picture, Point, Recorder, Values
     from gdcli.report.watch import Watch
@@ -30,136 +26,6 @@ if TYPE_CHECKING:
 RESOLUTION = (48, 201)  # points along each side of a contour plot: at least, at most
 EFFORT = 40_000_000  # numbers that the points of a contour plot may have together
 ESTIMATES = 21  # points of the picture of an estimated derivative, as in the book
-TERMINAL = "-"
-MOST_DOTS = 200_000_000  # of a picture: each takes four bytes while it is drawn
-
-
-class _File(Destination):
-    """A picture's file: whole or not at all; what is wrong with it is said of its own option."""
-
-    def __init__(self, path: str, option: str) -> None:
-        super().__init__(path)
-        self.option = option
-
-    def _unwritable(self, why: str) -> UsageError:
-        span = Span(self._typed, 0, len(self._typed), self.option)
-        return UsageError(f"cannot write the picture: {why}", _folder_hint(self._path), span)
-
-
-def _folder_hint(path: str) -> str:
-    folder = os.path.dirname(path)
-    return "" if os.path.isdir(folder) else f"there is no folder {folder}"
-
-
-class Canvas:
-    """``with Canvas(values) as canvas:`` run, then ``canvas.draw(picture)``; without a path nothing is drawn.
-
-    The path stands in ``field`` of the values; ``-`` draws in text on ``stream`` (None: standard output).
-    """
-
-    def __init__(self, values: dict[str, Any], stream: TextIO | None = None, field: str = "plot") -> None:
-        self._path = values[field]
-        self._values = values
-        self._stream = stream
-        self._file: _File | None = None
-        if self._path and self._path != TERMINAL:
-            from gdcli.report import plots
-
-            plots.check()
-            self._file = _File(self._path, f"--{field.replace('_', '-')}")
-        self._handle: Any = None
-
-    def __enter__(self) -> Canvas:
-        if self._file is not None:
-            self._handle = self._file.__enter__()
-        return self
-
-    def __exit__(self, *ended: Any) -> None:
-        if self._file is not None:
-            self._file.__exit__(*ended)
-
-    def draw(self, make: Callable[[], Picture]) -> None:
-        """Draw the picture that ``make`` returns, if one was asked for."""
-        if not self._path:
-            return
-        from gdcli.cli.minimize import tell_warnings
-
-        look = _appearance(self._values)
-        picture, warnings = look.of(make())
-        if self._file is None:
-            _in_text(picture, self._stream or sys.stdout)
-        else:
-            from gdcli.report import plots
-
-            suffix = self._path.rpartition(".")[2].lower()
-            self._handle.buffer.write(plots.draw(picture, suffix, look.size, look.dpi))
-        tell_warnings(tuple(warnings), seen=False)
-
-
-def _appearance(values: dict[str, Any]) -> Appearance:
-    from gdcli.report.appearance import Appearance
-
-    return Appearance(
-        values["plot_size"],
-        values["dpi"],
-        values["title"],
-        values["xlabel"],
-        values["ylabel"],
-        log_axes(values),
-    )
-
-
-def log_axes(values: dict[str, Any]) -> str | None:
-    """Return the letters of the axes that are to be logarithmic; None: it was not said."""
-    log: str | None = values["log"]
-    return "" if log == "none" else log
-
-
-def check_look(values: Mapping[str, Any]) -> None:
-    """Raise UsageError for options of a picture where there is none, or none of that kind."""
-    given = [option.name for option in LOOK if values.get(option.field) is not None]
-    path = values.get("plot") or values.get("plot_estimate")
-    if not given:
-        return
-    if not path:
-        raise UsageError(
-            f"{given[0]} is about the picture of --plot, and there is none", "add --plot picture.png"
-        )
-    of_files = [name for name in given if name in ("--plot-size", "--dpi")]
-    if path == TERMINAL and of_files:
-        raise UsageError(
-            f"{of_files[0]} is for pictures in files, and --plot - draws in the terminal", "name a file"
-        )
-    if values["dpi"] is None:
-        return
-    if not path.lower().endswith(".png"):
-        raise UsageError("--dpi is for .png: lines and letters of .svg and .pdf have no dots", "leave it out")
-    wide, high = values["plot_size"] or (10.0, 10.0)
-    if wide * high * values["dpi"] ** 2 > MOST_DOTS:
-        raise UsageError(
-            f"--dpi {values['dpi']} makes more than {MOST_DOTS // 10**6} million dots of this picture",
-            "choose fewer dots, or a smaller --plot-size",
-        )
-
-
-def _in_text(picture: Picture, stream: TextIO) -> None:
-    from gdcli.report import text_plots
-    from gdcli.report.sparkline import bars_of
-    from gdcli.report.tables import is_terminal, lines_of, width_of
-
-    colour = is_terminal(stream) and not os.environ.get("NO_COLOR")
-    high = lines_of(stream)
-    lines = high - 2 if high else text_plots.LINES  # one is empty, and the next has the prompt
-    stream.write("\n" + text_plots.draw(picture, width_of(stream), colour, bars_of(stream), lines))
-
-
-def text_stream(values: dict[str, Any]) -> TextIO:
-    """Return where a picture in text goes: below a table, and beside an answer that a program reads."""
-    return (
-        sys.stdout
-        if values.get("format") in (None, "table", "plain") and not values.get("print")
-        else sys.stderr
-    )
 
 
 @contextmanager

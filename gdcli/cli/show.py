@@ -38,8 +38,8 @@ class Exhibit(NamedTuple):
 
 def run(values: Values) -> int:
     """Show a stored answer; the exit code is 0, whatever the answer was."""
+    from gdcli.cli.canvas import Canvas
     from gdcli.cli.destination import Destination
-    from gdcli.cli.plotting import Canvas
 
     name = values["file"]
     if stored.is_kept_run(name):

@@ -49,7 +49,8 @@ def _rates(values: Values, record: Record) -> Exhibit:
 def _rates_picture(found: RateComparison, values: Values) -> Picture:
     """A comparison keeps some of the values on its way, and no places: its steps are taken again."""
     from gdcli import api
-    from gdcli.cli.plotting import log_axes, rates_picture
+    from gdcli.cli.canvas import log_axes
+    from gdcli.cli.plotting import rates_picture
     from gdcli.report.comparison_scenes import RatePath
 
     rates = found.found.rates
