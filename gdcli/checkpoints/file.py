@@ -174,9 +174,15 @@ def _document(archive: zipfile.ZipFile, path: str) -> dict[str, Any]:
 
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> Any:
+    from tokenize import TokenError
+
     np = numpy()
     with archive.open(info) as member:
-        array = np.lib.format.read_array(member, allow_pickle=False)
+        try:
+            array = np.lib.format.read_array(member, allow_pickle=False)
+        except (SyntaxError, TokenError):  # its header is read as Python, before the sum can be checked
+            told = f"{path} is torn: {info.filename[:40]} has no header that can be read"
+            raise DataError(told, "it is not whole, or was changed") from None
         if member.read(1):  # reading on to the end checks the sum
             raise DataError(f"{path} is no checkpoint of gd: {info.filename[:40]} is too long")
     return array
