@@ -29,7 +29,7 @@ def gain(text: str, **at: float) -> float | None:
         ("cbrt(x)**2", {"x": 1.0}, 0.0),
         ("cbrt(x)**2", {"x": 0.0}, 0.0),
         ("sqrt(abs(x-1))+(y-2)**2", {"x": 3.0, "y": 5.0}, 0.0),
-        ("sqrt(hypot(x,y))", {"x": 1.0, "y": 2.0}, 0.0),
+        ("sqrt(hypot(x,y))", {"x": -2.0, "y": 0.5}, 0.0),
         ("sqrt(abs(x))+sqrt(abs(y))", {"x": 1.0, "y": 2.0}, 0.0),
         ("where(x>0,sqrt(x),-x)", {"x": 1.0}, 0.0),
         ("3-exp(-sqrt(abs(x)))", {"x": 1.0}, 2.0),

@@ -43,7 +43,7 @@ def test_digits_from_random_starts(expression: str, box: dict, answer: dict[str,
             outcome = api.solve(api.make_problem(text, sense, start))
             assert outcome.status.value == "converged"
             for name, value in answer.items():
-                assert outcome.point[name] == pytest.approx(value, rel=2e-14, abs=1e-16), start
+                assert outcome.point[name] == pytest.approx(value, rel=2e-14, abs=1e-15), start
             facts = shown(outcome)
             assert facts["stopped"] == f"because {ROUNDED}"
 

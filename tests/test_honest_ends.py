@@ -57,7 +57,7 @@ def test_a_hessian_beyond_the_numbers_proves_nothing() -> None:
 
 
 def test_rounding_in_an_eigenvalue_is_no_saddle() -> None:
-    outcome = api.minimize("x**2*y**4+y**2*x**4-3*x**2*y**2+1", {"x": 0.1, "y": 2.0})
+    outcome = api.minimize("x**2*y**4+y**2*x**4-3*x**2*y**2+1", {"x": 0.0, "y": 2.0})
     assert outcome.certificate.kind == "degenerate"
 
 
@@ -221,7 +221,7 @@ def test_deep_but_bounded_in_many_variables(expression: str) -> None:
         ("1/(y-1)+(x-3)**2", {"x": 0.0, "y": 0.0}),
         ("1/(y-1)+abs(x)", {"x": 1.0, "y": 0.0}),
         ("1/(y-1)+(x-y)**2", {"x": 0.0, "y": 0.0}),
-        ("1/(x*y)+x+y+exp(-x)", {"x": 11.3, "y": 2.0}),
+        ("1/(x*y)+x+y+exp(-x)", {"x": -1.0, "y": 1.0}),
         ("1e-6/(x-1e6)", {"x": -1.0}),
         ("tan(x)", {"x": 1.0}),
         ("-1/abs(x-y)**0.25", {"x": 1.0, "y": 3.0}),

@@ -31,6 +31,7 @@ from gdcli.solvers.polish import errors_of, is_known, is_rounding
 from gdcli.solvers.run import pass_on, quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Certificate, Evaluation, Iterate, Method, Objective, StopReason, Vector
+from gdcli.solvers.units import inward, length_typed, outward, rescaled, units_at, units_away, units_of
 from gdcli.solvers.valley import follow_floor, sides_of_floor
 from gdcli.solvers.vectors import distance, is_zero, max_abs, norm, same, unit_like
 from gdcli.solvers.walk import (
@@ -86,17 +87,59 @@ def certify(
     tolerance of the run: with more than ``100 * tol * max(1, |value|)`` left to gain the point is not
     stationary. ``reason`` is why the run ended: when it was on its way to infinity, no gain is estimated.
     """
-    found = _examine(objective, at, start, tol)
-    if found.kind in ("not-stationary", "unknown") and isfinite(at.value) and _is_steep(at, found):
+    found, seen, there = _examine_in_own_units(objective, at, start, tol)
+    if found.kind in ("not-stationary", "unknown") and isfinite(at.value) and _is_steep(there, found):
         with quiet(at.x):
-            bare = objective.complete(Evaluation(at.x, at.value), 1)
-            if is_beside_pole(objective, bare):
+            bare = seen.complete(Evaluation(there.x, at.value), 1)
+            if is_beside_pole(seen, bare):
                 found = replace(found, kind="unbounded", gain=None)
+    found = _as_typed(found, seen, there)
     if reason in _WITHOUT_END and found.kind not in ("not-stationary", "kink"):
         found = replace(found, kind=_WITHOUT_END[reason])
     if reason is StopReason.NON_FINITE or reason in _WITHOUT_END:
         return replace(found, gain=None, distance=None, errors=None)
     return found
+
+
+def _examine_in_own_units(
+    objective: Objective, at: Evaluation, start: Evaluation | None, tol: float
+) -> tuple[Certificate, Objective, Evaluation]:
+    """Return the certificate, and the objective and the point in the units in which they were looked at."""
+    if not isfinite(at.value):
+        return _examine(objective, at, start, tol), objective, at
+    with quiet(at.x):
+        source = hessian_source(objective)
+        if source != "none":
+            at = with_hessian(objective, at, source)
+        units = units_at(objective, at, start)
+        seen, there = rescaled(objective, units), inward(at, units)
+        found = _examine(seen, there, None if start is None else inward(start, units), tol)
+    return found, seen, there
+
+
+def _as_typed(found: Certificate, seen: Objective, at: Evaluation) -> Certificate:
+    """Return a certificate of what was ``seen`` in other units with the slope and the curvatures as typed."""
+    units = units_of(seen)
+    if found.gradient_norm is None or units is None:
+        return found
+    if isinstance(units, float):
+        low, high = found.eigenvalue_min, found.eigenvalue_max
+        square = units * units
+        return replace(
+            found,
+            gradient_norm=found.gradient_norm / units,
+            eigenvalue_min=None if low is None else low / square,
+            eigenvalue_max=None if high is None else high / square,
+        )
+    typed = outward(at, units)
+    errors = None if found.errors is None else tuple(e * u for e, u in zip(found.errors, units, strict=True))
+    found = replace(found, gradient_norm=norm(typed.gradient), errors=errors)
+    if found.eigenvalue_min is None or typed.hessian is None:
+        return found
+    values = eigenvalues(typed.hessian)
+    low, high = values[0], values[-1]
+    is_known = found.condition is not None and low > 0.0
+    return replace(found, eigenvalue_min=low, eigenvalue_max=high, condition=high / low if is_known else None)
 
 
 def _is_steep(at: Evaluation, found: Certificate) -> bool:
@@ -185,7 +228,7 @@ def _certify_dense(
         eigenvalue_max=high,
         condition=high / low if low > error or (model.strict and low > 0.0) else None,
         gain=gain,
-        distance=model.newton_length if known and model.strict else None,
+        distance=length_typed(objective, model.newton) if known and model.strict else None,
         how=source,
         notes=tuple(notes),
         known=known,
@@ -252,8 +295,8 @@ def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kin
     Out there the rounding of the variables alone makes curvature, and a small gradient beside a large value. So the
     floor of a valley must be seen to rise: without that the kind is unknown.
     """
-    way, size = at.x - start.x, max(1.0, norm(start.x))
-    if not at.value < start.value or not norm(way) > _AFAR * size:
+    way, away = at.x - start.x, units_away(objective, at, start)
+    if not at.value < start.value or not away > _AFAR:
         return kind
     found = follow(objective, at, way, unbounded_below(at.value))
     if found.outcome in (Outcome.UNBOUNDED, Outcome.LIMIT):
@@ -264,7 +307,7 @@ def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kin
     sides = sides_of_floor(objective, at, start, _floor_news(at, start), source)
     if smooth and sides.fades:
         return "at-infinity"
-    doubtful = not sides.rises if norm(way) > FLIGHT * size else kind == "degenerate" and sides.lost
+    doubtful = not sides.rises if away > FLIGHT else kind == "degenerate" and sides.lost
     return "unknown" if doubtful else kind
 
 

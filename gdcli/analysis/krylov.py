@@ -22,6 +22,7 @@ from gdcli.solvers.hessian import NOISE
 from gdcli.solvers.newton_cg import hessian_product, steihaug
 from gdcli.solvers.polish import is_known_of_many
 from gdcli.solvers.types import Certificate, Evaluation, Objective, Vector
+from gdcli.solvers.units import length_typed
 from gdcli.solvers.vectors import Vec, along, as_like, dot, norm, zeros_like
 
 LANCZOS_STEPS = 40
@@ -80,7 +81,7 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
             " (Lanczos)"
         )
     gain, ahead = _left(objective, at, slope, spectrum.low if spectrum.low > error else 0.0, sure, notes)
-    way = None if ahead is None else norm(ahead)
+    way = None if ahead is None else length_typed(objective, ahead)
     allowed = allowed_gain(at.value, tol)
     kind = "unknown"
     if spectrum.low < -max(error, spectrum.low_error):

@@ -238,7 +238,21 @@ def _to_phase(of: Decoder, content: Any) -> Any:
     return _Phase(number, smooth, of(content["at"]), of(content["inner"]), of(content["path"]))
 
 
+def _from_units(to: Encoder, state: Any) -> Any:
+    return {name: to(getattr(state, name)) for name in ("units", "axes", "inner")}
+
+
+def _to_units(of: Decoder, content: Any) -> Any:
+    """The state of the method is one on the function in those units."""
+    from gdcli.solvers.units import UnitsState, rescaled
+
+    units, axes = of(content["units"]), of(content["axes"])
+    inner = Decoder(of.arrays, rescaled(of.objective, units, axes))
+    return UnitsState(units, axes, inner(content["inner"]))
+
+
 _OWN: dict[str, tuple[Callable[[Encoder, Any], Any], Callable[[Decoder, Any], Any]]] = {
+    "UnitsState": (_from_units, _to_units),
     "Fit": (_from_fit, _to_fit),
     "ResidualModel": (_from_residual_model, _to_residual_model),
     "_Phase": (_from_phase, _to_phase),

@@ -177,7 +177,7 @@ class Bounded:
         held = self.box.held(at.x, at.gradient)
         if not (any(held) if isinstance(held, list) else held.any()):
             return at._replace(held=held)
-        hessian = None if at.hessian is None else _of_the_free(at.hessian, held)
+        hessian = None if at.hessian is None else of_the_free(at.hessian, held)
         return at._replace(gradient=free_part(at.gradient, held), hessian=hessian, held=held)
 
 
@@ -190,7 +190,7 @@ def _moved_inside(a: float, lower: float, upper: float) -> float:
     return a
 
 
-def _of_the_free(H: Matrix, held: Any) -> Matrix:
+def of_the_free(H: Matrix, held: Any) -> Matrix:
     """Return H with held rows and columns made zero, and on their diagonal a curvature that free ones have.
 
     The largest diagonal entry of the free block lies between its extreme eigenvalues, so that these stay what they

@@ -15,7 +15,8 @@ none at 40.
 
 from __future__ import annotations
 
-from math import inf, isfinite
+from itertools import count
+from math import inf, isfinite, sqrt
 
 from gdcli.dataclass import dataclass, field
 from gdcli.solvers.curvature import passing_direction
@@ -28,22 +29,22 @@ from gdcli.solvers.rounding import EPSILON
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
+from gdcli.solvers.units import axes_of, congruent_to
 from gdcli.solvers.valley import follow_floor
-from gdcli.solvers.vectors import dot, is_zero, norm, same
+from gdcli.solvers.vectors import dot, is_zero, norm, quotient, same, times
 from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
 
 ROUNDING = EPSILON
 
-# The first trust radius relative to max(1, |x|). Measured: at 0.3 and above runs leave the basin of their
-# start on a few per cent of the problems, at 0.05 they need more evaluations.
-FIRST_RADIUS = 0.1
+# The first trust radius, as part of the natural length of every variable. Measured: at 0.3 and above runs leave the
+# basin of their start on a few per cent of the problems, below 0.1 they need more evaluations.
+FIRST_RADIUS = 0.15
 # The radius at least doubles after a step that the model foretold to a quarter.
 GROWTH = 2.0
 GOOD, POOR, ACCEPTABLE = 0.75, 0.25, 1e-4
 # The value rose a thousand times more than it should have fallen: the model says nothing about such a length.
 HOPELESS = -1e3
-# Twenty-five refusals in a row shrink the radius by eight orders of magnitude at least.
-MAX_REFUSALS = 25
+# No step is found where the radius is lost in the rounding of the variables.
 SMALLEST_RADIUS = 1e-15
 # After a trial outside the domain the radius is cut to a tenth, and to a half when that keeps happening.
 # A path that leaves the domain again and again, never ends inside its radius meanwhile, and has come as close
@@ -75,6 +76,7 @@ class NewtonState:
     source: str
     start: Evaluation
     model: LocalModel | None
+    axes: Vector
     radius: float
     floor: float
     size: float
@@ -105,15 +107,13 @@ class TrustRegionNewton:
         """Return the state at the start; its model is None where there is no finite Hessian."""
         source = hessian_source(objective)
         full = with_hessian(objective, at, source)
-        model = (
-            None
-            if full.hessian is None
-            else local_model(full.gradient, full.hessian, NOISE.get(source, 1e-6))
+        axes = axes_of(objective, at.x)
+        size = sqrt(len(axes))
+        state = NewtonState(
+            source, at, None, axes, FIRST_RADIUS * size, unbounded_below(at.value), size, FLIGHT * size
         )
-        size = max(1.0, norm(at.x))
-        return NewtonState(
-            source, at, model, FIRST_RADIUS * size, unbounded_below(at.value), size, FLIGHT * size
-        )
+        state.model = None if full.hessian is None else _model(full, state)
+        return state
 
     def step(self, objective: Objective, at: Evaluation, state: NewtonState) -> Step:
         """Return the next accepted point, or why there is none."""
@@ -135,10 +135,10 @@ class TrustRegionNewton:
                 return end
         left_domain, widest = False, state.radius
         noise = FLOOR_UNITS * ROUNDING * max(abs(value), 1e-300)
-        for refusals in range(MAX_REFUSALS):
+        for refusals in count():
             proposal = model.step(state.radius)
             step, length, predicted, boundary, _ = proposal
-            goal = x + step
+            goal = x + times(step, state.axes)
             if not predicted > 0.0 or same(goal, x) or not isfinite(length):
                 return _stay(at, state, StopReason.FLOOR, passed=refusals > 0)
             there, taken, ratio, kind = _try(objective, at, state, model, proposal, goal)
@@ -162,15 +162,17 @@ class TrustRegionNewton:
             if ratio > GOOD:
                 state.radius = max(state.radius, GROWTH * length)
             elif ratio < POOR:
-                _shrink_radius(state, model, length, taken, reached - value, ratio)
+                _shrink_radius(state, length, dot(at.gradient, taken), reached - value, ratio)
                 left_domain = left_domain or ratio == -inf
             if arrival is not None:
                 return _accept(arrival, state, model, length, boundary, taken, kind, left_domain)
-            if state.radius < SMALLEST_RADIUS * norm(x):
+            if state.radius < SMALLEST_RADIUS * norm(quotient(x, state.axes)):
                 break
         if is_beside_pole(objective, at):
             return _stay(at, state, StopReason.UNBOUNDED)
-        return self._finish(objective, at, state, model, _stay(at, state, StopReason.NO_DESCENT))
+        # A step across a valley may be lost in rounding where one along its floor is not.
+        end = self._look_along(objective, at, state, model)
+        return end or self._finish(objective, at, state, _stay(at, state, StopReason.NO_DESCENT))
 
     def _look_along(
         self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel
@@ -198,8 +200,8 @@ class TrustRegionNewton:
         arrival = with_hessian(objective, lowest, state.source)
         if arrival.hessian is None:
             return None
-        state.model = local_model(arrival.gradient, arrival.hessian, NOISE[state.source])
-        state.radius = max(state.radius, 0.25 * found.length)
+        state.model = _model(arrival, state)
+        state.radius = max(state.radius, 0.25 * norm(quotient(lowest.x - at.x, state.axes)))
         state.series.last_step, state.last_gain = None, 0.0
         return Step(arrival, state, found.length, kind=kind)
 
@@ -217,9 +219,10 @@ class TrustRegionNewton:
 
     def _settle(self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel) -> Step:
         """End the run here, unless convergence was doubtful and a walk finds a lower point."""
-        doubtful = model.null[:WALKED_DIRECTIONS]
-        if model.strict:
-            passing = passing_direction(objective, at, state.start, model, state.source)
+        doubtful = [times(v, state.axes) for v in model.null[:WALKED_DIRECTIONS]]
+        plain = _plain_model(objective, at, state) if model.strict else None
+        if plain is not None and plain.strict:
+            passing = passing_direction(objective, at, state.start, plain, state.source)
             doubtful = doubtful if passing is None else [passing]
         slow = bool(doubtful) or state.series.since <= 2 or model.gain > SLOW_RATIO * state.last_gain > 0.0
         if slow and state.walks < MAX_WALKS:
@@ -238,7 +241,7 @@ class TrustRegionNewton:
         if model.flat and not rises_all_around(objective, at):
             return _stay(at, state, StopReason.STATIONARY, passed=False)
         end = _stay(at, state, StopReason.GAIN, passed=False)
-        return end if doubtful else self._finish(objective, at, state, model, end)
+        return end if doubtful else self._finish(objective, at, state, end)
 
     def _end_at_floor(
         self,
@@ -251,21 +254,22 @@ class TrustRegionNewton:
     ) -> Step:
         end = _stay(at, state, StopReason.FLOOR)
         if model.strict and self.polishes:
-            return self._finish(objective, at, state, model, end)
+            return self._finish(objective, at, state, end)
         if there.value < at.value:
             arrival = with_hessian(objective, there, state.source)
             if arrival.hessian is not None:
                 return Step(arrival, state, norm(taken), StopReason.FLOOR)
         return end
 
-    def _finish(
-        self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel, end: Step
-    ) -> Step:
+    def _finish(self, objective: Objective, at: Evaluation, state: NewtonState, end: Step) -> Step:
         """Return the ``end`` of a run at ``at``, moved to where a few more Newton steps give x its last digits."""
-        found = polish(objective, at, state.start, model, state.source) if self.polishes else None
+        if not self.polishes:
+            return end
+        plain = _plain_model(objective, at, state)
+        found = None if plain is None else polish(objective, at, state.start, plain, state.source)
         if found is None:
             return end
-        state.model = found.model
+        state.model = _model(found.at, state)
         return Step(found.at, state, norm(found.step), end.reason, kind="polish")
 
 
@@ -296,22 +300,23 @@ def _try(
 
     Return the point, the step taken, the fall as part of the one foretold (-inf outside the domain), and the kind.
     """
-    step, length, predicted, boundary, hard = proposal
+    step, _, predicted, boundary, hard = proposal
+    step = times(step, state.axes)
     there, kind = objective.evaluate(x, 0), "step"
     if hard:
         kind = "escape"
-        other = objective.evaluate(at.x + model.mirrored(proposal), 0)
+        other = objective.evaluate(at.x + times(model.mirrored(proposal), state.axes), 0)
         if other.value < there.value:
             there, step = other, other.x - at.x
     elif there.x is not x:
         # Bounds have bent the step: it is judged by what the model says of the way really taken.
         step = there.x - at.x
-        predicted = model.fall(step)
+        predicted = model.fall(quotient(step, state.axes))
     ratio = -inf
     if isfinite(there.value):
         ratio = (at.value - there.value) / predicted if predicted > 0.0 else -1.0
         if not boundary and state.series.last_step is not None and ratio > STRETCH_QUALITY:
-            further = state.series.extrapolate(objective, at, there, step, length)
+            further = state.series.extrapolate(objective, at, there, step, norm(step))
             if further is not None:
                 there, kind = further, _STRETCHED
     return there, step, ratio, kind
@@ -327,14 +332,23 @@ def _is_plateau(arrival: Evaluation, state: NewtonState, model: LocalModel, stre
     return True
 
 
-def _shrink_radius(
-    state: NewtonState, model: LocalModel, length: float, taken: Vector, rise: float, ratio: float
-) -> None:
+def _model(at: Evaluation, state: NewtonState) -> LocalModel:
+    """Return the model of the variables divided by the half axes of the trust region, where that is a ball."""
+    gradient, hessian = times(at.gradient, state.axes), congruent_to(at.hessian, state.axes)
+    return local_model(gradient, hessian, NOISE.get(state.source, 1e-6))
+
+
+def _plain_model(objective: Objective, at: Evaluation, state: NewtonState) -> LocalModel | None:
+    """Return the model of the variables themselves."""
+    full = with_hessian(objective, at, state.source)
+    return None if full.hessian is None else local_model(full.gradient, full.hessian, NOISE[state.source])
+
+
+def _shrink_radius(state: NewtonState, length: float, slope: float, rise: float, ratio: float) -> None:
     if ratio < HOPELESS:
         state.radius = (0.1 if state.edges < EDGE_PATIENCE else 0.5) * length
         return
     # The lowest point of the parabola through both values with the slope here.
-    slope = dot(model.g, taken)
     bend = 2.0 * (rise - slope)
     part = -slope / bend if bend > 0.0 and slope < 0.0 else 0.25
     state.radius = min(0.5, max(0.1, part)) * length
@@ -359,5 +373,5 @@ def _accept(
     state.series.took(None if boundary else taken, kind is _STRETCHED)
     state.last_move = taken
     state.last_gain = model.gain
-    state.model = local_model(arrival.gradient, arrival.hessian, NOISE[state.source])
+    state.model = _model(arrival, state)
     return Step(arrival, state, length, kind="escape" if kind == "escape" else "step")

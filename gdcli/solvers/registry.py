@@ -76,7 +76,7 @@ METHODS: Mapping[str, Entry] = {
         _entry("auto", "trust-region Newton, or L-BFGS and Newton-CG for many variables", "gradient, Hessian",
                "always; it ends at a certified minimum or says why not", "registry:make_auto", own_rule=True,
                strict=True),
-        _entry("newton", "Newton with a trust region", "Hessian", "few variables", "newton:TrustRegionNewton",
+        _entry("newton", "Newton with a trust region", "Hessian", "few variables", "registry:make_newton",
                own_rule=True, strict=True),
         _entry("newton-cg", "Newton by conjugate gradients on Hessian-vector products", "products",
                "many variables, ill-conditioned", "newton_cg:NewtonCG", own_rule=True, strict=True,
@@ -228,6 +228,14 @@ def make_lbfgs(objective: Objective) -> Method:
     return LBFGS()
 
 
+def make_newton(tol: float) -> Method:
+    """Return trust-region Newton in units of its own."""
+    from gdcli.solvers.newton import TrustRegionNewton
+    from gdcli.solvers.units import OwnUnits
+
+    return OwnUnits(TrustRegionNewton(tol))
+
+
 _WHY = {
     "exact": "the exact Hessian is cheap for {n} variable{s}",
     "products": "{n} Hessian-vector products make an exact Hessian",
@@ -237,6 +245,8 @@ _WHY = {
 
 def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
     """Return the method that suits the objective, its name, and the reason in words."""
+    from gdcli.solvers.units import OwnUnits
+
     n, source = objective.size, hessian_source(objective)
     plain, smoothing, has_kinks = _newtons()
     if source == "none":
@@ -245,12 +255,11 @@ def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
         bounded = isinstance(objective, Bounded)
         what, why = _of_many(objective, bounded)
         if has_kinks(objective):
-            return smoothing(tol, True, bounded), what, why + KINKS
-        return large_method(tol, bounded), what, why
+            return OwnUnits(smoothing(tol, True, bounded)), what, why + KINKS
+        return OwnUnits(large_method(tol, bounded)), what, why
     why = _WHY[source].format(n=n, s="" if n == 1 else "s")
-    if has_kinks(objective):
-        return smoothing(tol), "trust-region Newton", why + KINKS
-    return plain(tol), "trust-region Newton", why
+    method = smoothing(tol) if has_kinks(objective) else plain(tol)
+    return OwnUnits(method), "trust-region Newton", why + KINKS if has_kinks(objective) else why
 
 
 @cache

@@ -1,0 +1,262 @@
+"""Measuring each variable in a unit of its own, so that no answer depends on the unit in which it was typed.
+
+A trust radius, the length of a probe, "far away" and "close by" are lengths, and a length means something only beside
+another one. That is not 1: written in metres or in nanometres a problem is the same, and its variables are not. So
+`auto` and the certificate look at every problem through `Scaled`, where each variable is of the order 1, and may take
+1 for the natural length of them all (Dennis and Schnabel, Numerical Methods for Unconstrained Optimization and
+Nonlinear Equations, 1983, section 7.1).
+
+The unit of a variable is the size that it has at the start. Where it starts at 0, it is the length over which the value
+changes as much, by slope and curvature, as it does over the units of the other variables; where these are not known
+either, the length of Newton's step along its axis. Only a variable about which nothing is known is measured by 1. The
+units are powers of two: nothing is rounded, and the points evaluated are those of the function as typed, bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import frexp, hypot, inf, ldexp, sqrt
+from typing import Any
+
+from gdcli.solvers.bounds import Bounded, Box, of_the_free
+from gdcli.solvers.dense import diagonal
+from gdcli.solvers.hessian import hessian_source, with_hessian
+from gdcli.solvers.types import Evaluation, Matrix, Method, Objective, Step, Vector
+from gdcli.solvers.vectors import as_like, distance, max_abs, norm, times
+
+# One for all variables, or one for each.
+Units = Any
+# The squares of a unit and of its inverse are to be numbers: curvatures are multiplied by them.
+_MOST = 500
+
+
+class Scaled:
+    """``inner`` as a function of the variables divided by their ``units``, powers of two.
+
+    ``axes`` (None: all 1) is what is left of the natural lengths, between 1 and 2: the shape of a trust region.
+    """
+
+    def __init__(self, inner: Objective, units: Units, axes: Vector | None = None) -> None:
+        self.inner = inner
+        self.units = units
+        self.axes = axes
+        self.inverse = _inverse(units)
+        self.size = inner.size
+        self.counts = inner.counts
+        self.has_hessian = inner.has_hessian
+        self.has_product = inner.has_product
+
+    def __getattr__(self, name: str) -> Any:
+        # What else there is to know about a function does not depend on the units.
+        return getattr(self.inner, name)
+
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
+        """Return the value at ``x``, with derivatives up to ``order`` for these variables."""
+        return converted(self.inner.evaluate(_by(x, self.units), order), x, self.units)
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with the derivatives up to ``order`` added."""
+        typed = converted(at, _by(at.x, self.units), self.inverse)
+        return converted(self.inner.complete(typed, order), at.x, self.units)
+
+    def product(self, at: Evaluation, direction: Vector) -> Vector | None:
+        """Return the Hessian at ``at.x`` times ``direction``, or None where it is not finite."""
+        typed = Evaluation(_by(at.x, self.units), at.value)
+        found = self.inner.product(typed, _by(direction, self.units))
+        return None if found is None else _by(found, self.units)
+
+    def smoothed(self, mu: float) -> Scaled | None:
+        """Return the smoothed objective in the same units, None where there is nothing to smooth."""
+        make = getattr(self.inner, "smoothed", None)
+        made = make(mu) if make is not None else None
+        return None if made is None else Scaled(made, self.units, self.axes)
+
+
+def rescaled(objective: Objective, units: Units, axes: Vector | None = None) -> Any:
+    """Return ``objective`` in ``units``, a bounded one with its bounds."""
+    if isinstance(objective, Bounded):
+        inverse, box = _inverse(units), objective.box
+        inside = Box(_by(box.lower, inverse), _by(box.upper, inverse))
+        return Bounded(Scaled(objective.inner, units, axes), inside)
+    return Scaled(objective, units, axes)
+
+
+def axes_of(objective: Objective, like: Vector) -> Vector:
+    """Return the half axes of a trust region of the size 1."""
+    base = objective.inner if isinstance(objective, Bounded) else objective
+    axes = base.axes if isinstance(base, Scaled) else None
+    return as_like(like, [1.0] * len(like)) if axes is None else axes
+
+
+def units_of(objective: Objective) -> Units | None:
+    """Return the units of an objective, bounded or not; None where it is the one that was typed."""
+    base = objective.inner if isinstance(objective, Bounded) else objective
+    return base.units if isinstance(base, Scaled) else None
+
+
+def length_typed(objective: Objective, step: Vector) -> float:
+    """Return how long a step of ``objective`` is in the units that were typed."""
+    units = units_of(objective)
+    return norm(step if units is None else _by(step, units))
+
+
+def inward(at: Evaluation, units: Units) -> Evaluation:
+    """Return an evaluation of the function as typed as one in ``units``."""
+    return converted(at, _by(at.x, _inverse(units)), units)
+
+
+def outward(at: Evaluation, units: Units) -> Evaluation:
+    """Return an evaluation in ``units`` as one of the function as typed."""
+    return converted(at, _by(at.x, units), _inverse(units))
+
+
+def converted(at: Evaluation, x: Vector, factors: Units) -> Evaluation:
+    """Return ``at`` as the evaluation at ``x``, with its derivatives multiplied by ``factors``."""
+    _, value, gradient, hessian, note, estimated, held = at
+    if gradient is not None:
+        gradient = _by(gradient, factors)
+    if hessian is not None:
+        hessian = congruent_to(hessian, factors)
+        if held is not None and any(held):
+            hessian = of_the_free(hessian, held)
+    return Evaluation(x, value, gradient, hessian, note, estimated, held)
+
+
+def _by(v: Vector, factors: Units) -> Vector:
+    return v * factors if isinstance(factors, float) else times(v, factors)
+
+
+def _inverse(units: Units) -> Units:
+    return 1.0 / units if isinstance(units, float) else as_like(units, [1.0 / u for u in units])
+
+
+def congruent_to(H: Any, factors: Units) -> Matrix:
+    """Return the Hessian H for variables multiplied by ``factors``."""
+    if isinstance(factors, float):
+        return [row * factors * factors for row in H] if isinstance(H, list) else H * factors * factors
+    if isinstance(H, list):
+        return [times(row, factors) * f for row, f in zip(H, factors, strict=True)]
+    return H * factors * factors[:, None]
+
+
+def power_of_two(size: float) -> float:
+    """Return the largest power of two that is not above ``size``, or the nearest whose inverse is a number, too."""
+    return ldexp(1.0, min(max(frexp(size)[1] - 1, -_MOST), _MOST))
+
+
+def first_units(objective: Objective, at: Evaluation) -> Units:
+    """Return the units for a run that starts at ``at``: one for each variable where that has a Hessian, else one."""
+    return _units(at.x, _sizes(objective, at))
+
+
+def _units(x: Vector, sizes: list[float] | float) -> Units:
+    return power_of_two(sizes) if isinstance(sizes, float) else as_like(x, [power_of_two(s) for s in sizes])
+
+
+def _sizes(objective: Objective, at: Evaluation) -> list[float] | float:
+    """Return the natural lengths of the variables at the start of a run, as the module text tells.
+
+    Only a variable that starts at 0 costs a Hessian, if there is none yet. Many variables have one length.
+    """
+    source = hessian_source(objective)
+    if source == "none":
+        largest = max_abs(at.x)
+        return largest if 0.0 < largest < inf else 1.0
+    sizes = [abs(float(a)) for a in at.x]
+    if 0.0 in sizes:
+        sizes = _filled(sizes, with_hessian(objective, at, source))
+    if isinstance(objective, Bounded):
+        widths = zip(sizes, objective.box.lower, objective.box.upper, strict=True)
+        sizes = [min(s, hi - lo) if hi > lo else s for s, lo, hi in widths]
+    return sizes
+
+
+def _filled(sizes: list[float], at: Evaluation) -> list[float]:
+    """Return ``sizes`` with the natural lengths of those that are 0."""
+    if at.gradient is None or at.hessian is None:
+        return [s or 1.0 for s in sizes]
+    slopes, bends = [abs(float(a)) for a in at.gradient], [abs(float(a)) for a in diagonal(at.hessian)]
+    rows = list(zip(sizes, slopes, bends, strict=True))
+    changes = [c for c in (s * (g + 0.5 * h * s) for s, g, h in rows) if 0.0 < c < inf]
+    return [s or _length(g, h, min(changes, default=0.0)) for s, g, h in rows]
+
+
+def _length(slope: float, bend: float, change: float) -> float:
+    """Return the length over which the value changes by ``change`` (0: not known); 1 where nothing tells."""
+    if 0.0 < change < inf:
+        length = (
+            2.0 * change / (slope + hypot(slope, sqrt(2.0 * bend) * sqrt(change))) if slope or bend else 0.0
+        )
+    else:
+        length = slope / bend if slope and bend else 0.0
+    return length if 0.0 < length < inf else 1.0
+
+
+@dataclass(slots=True)
+class UnitsState:
+    """The units of a run, what is left of the lengths, and the state of the method in these units."""
+
+    units: Units
+    axes: Vector | None
+    inner: Any
+
+
+@dataclass(frozen=True, slots=True)
+class OwnUnits:
+    """``method`` on the function in units of its own."""
+
+    method: Method
+
+    @property
+    def order(self) -> int:
+        """The order of derivatives needed at each iterate."""
+        return self.method.order
+
+    def start(self, objective: Objective, at: Evaluation) -> UnitsState:
+        """Choose the units, and begin."""
+        sizes = _sizes(objective, at)
+        units, axes = _units(at.x, sizes), None
+        if not isinstance(sizes, float):
+            axes = as_like(at.x, [s / u for s, u in zip(sizes, units, strict=True)])
+        seen = rescaled(objective, units, axes)
+        return UnitsState(units, axes, self.method.start(seen, inward(at, units)))
+
+    def step(self, objective: Objective, at: Evaluation, state: UnitsState) -> Step:
+        """Return the step of the method, told in the units of the user."""
+        units = state.units
+        step = self.method.step(rescaled(objective, units, state.axes), inward(at, units), state.inner)
+        state.inner = step.state
+        there = outward(step.at, units) if step.moved else at
+        size = distance(there.x, at.x) if step.moved else step.size
+        return step._replace(at=there, state=state, size=size)
+
+
+def units_at(objective: Objective, at: Evaluation, start: Evaluation | None) -> Units:
+    """Return the units to look around ``at`` in, where a run from ``start`` ended: the sizes at the start, or the one
+    that a variable has now, where that is more.
+    """
+    if start is None:
+        return first_units(objective, at)
+    sizes = _sizes_at_start(objective, at, start)
+    if isinstance(sizes, float):
+        return power_of_two(max(sizes, max_abs(at.x)))
+    return _units(at.x, [max(s, abs(float(a))) for s, a in zip(sizes, at.x, strict=True)])
+
+
+def units_away(objective: Objective, at: Evaluation, start: Evaluation) -> float:
+    """Return how far ``at`` is from ``start``, in the sizes of the variables there."""
+    return norm(_by(at.x - start.x, _inverse(_units(at.x, _sizes_at_start(objective, at, start)))))
+
+
+def _sizes_at_start(objective: Objective, at: Evaluation, start: Evaluation) -> list[float] | float:
+    """Return the sizes of the variables at ``start``. One that was 0 there has the length over which its curvature at
+    the end, ``at``, makes a change as large as the fall of the value was; without any it has the size 1.
+    """
+    if hessian_source(objective) == "none":
+        return _sizes(objective, start)
+    sizes = [abs(float(a)) for a in start.x]
+    if 0.0 not in sizes or at.hessian is None:
+        return [s or 1.0 for s in sizes]
+    fall = max(0.0, start.value - at.value)
+    rows = zip(sizes, diagonal(at.hessian), strict=True)
+    return [s or _length(0.0, abs(float(h)), fall) for s, h in rows]

@@ -1,0 +1,88 @@
+"""No answer depends on the units in which variables and values are measured, nor on the names of the variables."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from gdcli import api
+from gdcli.solvers.types import Status
+
+PROBLEMS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "problems.json").read_text())[
+    "problems"
+]
+SMALL = [
+    ("1/x+x", {"x": 3.0}),
+    ("-exp(-x**2)", {"x": 1.0}),
+    ("x**3", {"x": 1.0}),
+    ("exp(-x)", {"x": 1.0}),
+    ("x**2-y**2+y**4", {"x": 1.0, "y": 0.0}),
+    ("x**2-y**4", {"x": 1.0, "y": 0.0}),
+    ("abs(x-3)+abs(y)", {"x": 1.0, "y": 2.0}),
+    ("(x*y-1)**2+x**2", {"x": 1.0, "y": 1.0}),
+    ("exp(x)-5*x", {"x": 0.0}),
+    ("(x-1)**2+(y-2)**2", {"x": 0.0, "y": 0.0}),
+    ("-x**2", {"x": 1.0}),
+    ("log(x**2)+y**2", {"x": 1.0, "y": 1.0}),
+]
+CASES = [(p["expr"], p["start"]) for p in PROBLEMS] + SMALL
+
+
+def in_units(expression: str, start: Mapping[str, float], units: Mapping[str, float]) -> api.Outcome:
+    """Solve the problem with every variable measured in its unit."""
+    pattern = r"(?<![\w.])(" + "|".join(sorted(start, key=len, reverse=True)) + r")(?!\w)(?!\s*\()"
+    text = re.sub(pattern, lambda m: f"({units[m[1]]!r}*{m[1]})", expression)
+    return api.minimize(text, {name: value / units[name] for name, value in start.items()})
+
+
+def told(outcome: api.Outcome) -> tuple[Status, str]:
+    """The verdict without its numbers."""
+    return outcome.status, re.sub(r"-?\d[\d.e+-]*( iterations?)?", "#", outcome.message)
+
+
+@pytest.mark.parametrize("way", ["1e8", "1e-8", "each"])
+@pytest.mark.parametrize(("expression", "start"), CASES, ids=[e[:30] for e, _ in CASES])
+def test_the_units_of_the_variables_do_not_matter(expression: str, start: dict[str, float], way: str) -> None:
+    random = Random(expression)
+    units = {name: 10.0 ** random.randint(-8, 8) if way == "each" else float(way) for name in start}
+    as_it_was, now = api.minimize(expression, start), in_units(expression, start, units)
+    assert told(now) == told(as_it_was)
+    if as_it_was.status is Status.CONVERGED:
+        assert now.value == pytest.approx(as_it_was.value, rel=1e-8, abs=1e-8)
+
+
+@pytest.mark.parametrize(("expression", "start"), CASES, ids=[e[:30] for e, _ in CASES])
+def test_the_order_of_the_names_does_not_matter(expression: str, start: dict[str, float]) -> None:
+    as_it_was, now = api.minimize(expression, start), api.minimize(expression, dict(reversed(start.items())))
+    assert told(now) == told(as_it_was)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e-10, 1e10])
+def test_bounds_are_measured_like_their_variable(unit: float) -> None:
+    outcome = api.minimize(
+        f"(x/{unit!r}-2)**2+(y-3)**2", {"x": 0.5 * unit, "y": 0.0}, bounds={"x": (0.0, unit)}
+    )
+    assert outcome.status is Status.CONVERGED
+    assert outcome.point == {"x": unit, "y": pytest.approx(3.0)}
+    assert [a.side for a in outcome.active] == ["upper"]
+
+
+def test_what_is_told_is_measured_as_typed() -> None:
+    outcome = api.minimize("(x/1e-6-2)**2 + 1e-6*(y-3)**2", {"x": 5e-6, "y": 1e3})
+    assert outcome.certificate.eigenvalue_max == pytest.approx(2e12)
+    assert outcome.certificate.eigenvalue_min == pytest.approx(2e-6)
+    far = api.minimize("(x/1e-6-2)**4", {"x": 5e-6}, max_iter=2)
+    slope = 4.0 * (far.point["x"] / 1e-6 - 2.0) ** 3 / 1e-6
+    assert far.certificate.gradient_norm == pytest.approx(abs(slope))
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1e8])
+def test_units_of_many_variables(unit: float) -> None:
+    start = {"v": [2.0 / unit + 0.1 * i / unit for i in range(300)]}
+    assert api.minimize(f"sum(exp({unit!r}*v)-5*({unit!r}*v))", start).status is Status.CONVERGED
