@@ -70,6 +70,27 @@ def test_exact_rows_are_fitted_to_all_digits(kind: str, n: int, options: dict[st
         assert "residuals     zero but for rounding (" in told
 
 
+@pytest.mark.parametrize("kind", ["years", "kelvin", "seconds", "quadratic", "level", "tiny"])
+def test_digits_that_rounding_leaves_open_are_not_shown(kind: str) -> None:
+    model, data, exact = rows(kind, 10)
+    fit = api.fit(model, data)
+    errors = fit.certificate.errors
+    assert errors is not None
+    table = plain_text(fit_page.parameters(fit, 80, PLAIN))
+    for error, (name, value) in zip(errors, exact.items(), strict=True):
+        assert abs(fit.point[name] - value) <= 4 * error
+        shown = next(line.split()[1] for line in table.splitlines() if line.split()[:1] == [name])
+        assert float(shown) == pytest.approx(value, rel=1e-9, abs=10 * error)
+        assert len(shown) <= 12
+
+
+def test_a_parameter_held_by_its_bound_has_no_blur() -> None:
+    model, data, _ = rows("level", 10)
+    fit = api.fit(model, data, bounds={"a": (0.0, 1.0)})
+    assert fit.certificate.errors is not None
+    assert " 0\n" in plain_text(fit_page.parameters(fit, 80, PLAIN))
+
+
 def test_groups_are_judged_as_alone() -> None:
     model, data, exact = rows("years", 10)
     noise = np.random.default_rng(1).standard_normal(10)

@@ -230,6 +230,14 @@ def test_vectors_are_lists_everywhere(place: Path, capsys: pytest.CaptureFixture
     assert [float(v) for v in printed] == [*record["point"]["w"], *2 * record["standard_errors"]["w"], low]
 
 
+def test_a_level_valley_is_no_fall_to_infinity(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rounding that looks like a rise at one point of one side of the valley makes no minimum at infinity."""
+    (place / "ray.csv").write_text("x,y\n1,3\n2,5\n3,7.1\n4,9\n5,11.2\n")
+    for start in ("a=1,b=1", "a=2,b=1", "a=10,b=7", "a=-1,b=-2", "a=0.3,b=0.1"):
+        assert fit("y ~ a*x/b", "ray.csv", "--start", start) == 6
+        assert "only a/b matters: fix one" in " ".join(capsys.readouterr().out.split())
+
+
 def test_redundant_parameters_have_no_errors(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["y ~ a + b + c*t", "decay.csv"]
     assert fit(*words) == 6

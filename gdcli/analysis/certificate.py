@@ -44,6 +44,7 @@ from gdcli.solvers.walk import (
     follow,
     main_way,
     rises_all_around,
+    rises_on,
     rounding_of,
     walk,
 )
@@ -519,7 +520,9 @@ def _look_both_ways(objective: Objective, at: Evaluation, directions: Sequence[V
         for step, here, there in zip(steps[::2], walks[::2], walks[1::2], strict=True)
         if {here.outcome, there.outcome} == {Outcome.RISES, Outcome.LEVEL}
     )
-    fading = _is_smooth(objective) and any(fades(objective, at, side) for side in one_sided)
+    fading = _is_smooth(objective) and any(
+        fades(objective, at, side) and rises_on(objective, at, -side) for side in one_sided
+    )
     return _Look("degenerate", fading, all(w.outcome is Outcome.LEVEL for w in walks))
 
 

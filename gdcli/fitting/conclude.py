@@ -85,7 +85,7 @@ def conclude(
         settings=settings,
         space=prepared.row.space,
         run=replace(_with_value(scaled_run(result, sums), errors, judging.has_wide), counts=counts),
-        certificate=scaled_certificate(certificate, sums),
+        certificate=replace(scaled_certificate(certificate, sums), errors=_unknown_digits(errors)),
         status=verdict.status,
         message=verdict.message,
         advice=verdict.advice or doubts.advice,
@@ -101,6 +101,12 @@ def conclude(
         unknown_errors=reason,
         minimizers=None if ranges is None else tuple(ranges),
     )
+
+
+def _unknown_digits(errors: Errors) -> tuple[float, ...] | None:
+    """What rounding leaves open of the parameters of a model that says all that was measured; else errors tell more."""
+    exact = errors.found is not None and errors.found.exact
+    return errors.left.blur if exact and errors.left is not None else None
 
 
 def _with_value(run: RunResult, errors: Errors, wide: bool) -> RunResult:

@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 class Left(NamedTuple):
     """What is left of the measured values: sums of squares.
 
-    Of all residuals, of the part of them that a step can take away, and of what may be rounding.
+    Of all residuals, of the part of them that a step can take away, and of what may be rounding. ``blur`` are the
+    standard errors of the parameters that such rounding alone makes, None where the data do not tell all of them.
     """
 
     total: float
     misfit: float
     floor: float
+    blur: tuple[float, ...] | None = None
 
     @property
     def is_rounding(self) -> bool:
@@ -143,20 +145,33 @@ def _of_squares(
         lambda other: sums.evaluate(sums.vector(other)).value,
         constant=constant,
     )
-    return found, _left(triangle, spread, x)
+    return found, _left(triangle, spread, x, held)
 
 
-def _left(triangle: Triangle, spread: _Spread, x: Any) -> Left:
+def _left(triangle: Triangle, spread: _Spread, x: Any, held: Sequence[bool]) -> Left:
     import numpy as np
 
     from gdcli.solvers.residual_model import column_lengths
     from gdcli.solvers.rounding import residual_floor
 
     misfit = float(triangle.target @ triangle.target)
-    floor = residual_floor(
-        math.sqrt(spread.about_zero), column_lengths(triangle.factor), np.array([*map(float, x)])
-    )
-    return Left(misfit + triangle.rest**2, misfit, float(floor) ** 2)
+    lengths = column_lengths(triangle.factor)
+    floor = float(residual_floor(math.sqrt(spread.about_zero), lengths, np.array([*map(float, x)])))
+    each = floor / math.sqrt(max(1, spread.rows))
+    return Left(misfit + triangle.rest**2, misfit, floor**2, _blur(triangle.factor, lengths, each, held))
+
+
+def _blur(factor: Any, lengths: Any, each: float, held: Sequence[bool]) -> tuple[float, ...] | None:
+    """The standard errors of the parameters for residuals of standard deviation ``each``; zero for one that is held."""
+    import numpy as np
+
+    free = np.flatnonzero(~np.array(held, dtype=bool))
+    columns = factor[:, free] / np.where(lengths > 0.0, lengths, 1.0)[free]
+    if not np.isfinite(columns).all() or np.linalg.matrix_rank(columns) < len(free):
+        return None
+    found = np.zeros(len(held))
+    found[free] = each * np.linalg.norm(np.linalg.pinv(columns), axis=1) / lengths[free]
+    return tuple(found.tolist())
 
 
 def _as_squares(
@@ -174,7 +189,7 @@ def _as_squares(
         return sums.evaluate(sums.vector(other)).value
 
     found = fit_statistics(triangle, list(x), names, prepared.data.rows, held=held, value=value)
-    return found.errors, _left(triangle, _spread(sums, x, weighted=False), x)
+    return found.errors, _left(triangle, _spread(sums, x, weighted=False), x, held)
 
 
 def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gdcli.report import summary
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.fit_records import epoch_cells
-from gdcli.report.numbers import amount, column, pointed, short, thousands
+from gdcli.report.numbers import amount, column, known, pointed, short, thousands
 from gdcli.report.page import Column, Glyphs, Line, fact, laid_out
 
 if TYPE_CHECKING:
@@ -163,7 +163,9 @@ def _parameter_columns(outcome: FitOutcome, shown: Sequence[int]) -> list[Column
     names = Column("parameter", [harmless(outcome.space.label(i)) for i in shown], left=True)
     found = outcome.statistics
     if found is None or not any(found.errors.standard_errors):  # none, or all zero
-        return [names, Column("value", pointed([short(v, 10) for v in x])), *_held(outcome, shown)]
+        blur = outcome.certificate.errors or [None] * outcome.space.size
+        digits = [known(v, blur[i]) for v, i in zip(x, shown, strict=True)]
+        return [names, Column("value", pointed(digits)), *_held(outcome, shown)]
     errors = [found.errors.standard_errors[i] for i in shown]
     intervals = [found.errors.intervals[i] for i in shown]
     decimals = [_decimals(v, e) for v, e in zip(x, errors, strict=True)]
@@ -237,7 +239,7 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
     if rows.held_back:
         mean += f" of the {amount(rows.learned, 'row')} learned from"
     best = summary.best_seen(outcome, "epoch" if _work(outcome) else "iteration")
-    lines = fact("point", summary.point_text(outcome.point, 12), width)
+    lines = fact("point", summary.point_text(outcome.point, 12, errors=outcome.certificate.errors), width)
     exact = found is not None and found.exact  # then digits are those of rounding, and nobody's
     value = (
         f"zero but for rounding ({what})" if exact else f"{short(outcome.value, 12)} ({what}; mean {mean})"

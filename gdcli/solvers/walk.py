@@ -191,6 +191,19 @@ def walk_all(
     return Walk(Outcome.RISES)
 
 
+def rises_on(objective: Objective, at: Evaluation, step: Vector) -> bool:
+    """Tell whether a rise along ``step`` goes on to the next doubling: one point alone may be noise."""
+    before = False
+    for k in range(_MAX_DOUBLINGS):
+        there = objective.evaluate(along(at.x, 2.0**k, step), 0)
+        rise = there.value - at.value
+        rises = not (rise <= _NOISE * abs(at.value) or is_rounding(objective, there, rise))
+        if before and rises:
+            return True
+        before = rises
+    return False
+
+
 def rises_all_around(objective: Objective, at: Evaluation) -> bool:
     """Tell whether the value rises to either side along every axis, and goes on rising: noise goes up and down."""
     length = probe_length(at.x)
