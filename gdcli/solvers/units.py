@@ -14,10 +14,10 @@ units are powers of two: nothing is rounded, and the points evaluated are those 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import frexp, hypot, inf, ldexp, sqrt
 from typing import Any
 
+from gdcli.dataclass import dataclass
 from gdcli.solvers.bounds import Bounded, Box, of_the_free
 from gdcli.solvers.dense import diagonal
 from gdcli.solvers.hessian import hessian_source, with_hessian
@@ -28,6 +28,9 @@ from gdcli.solvers.vectors import as_like, distance, max_abs, norm, times
 Units = Any
 # The squares of a unit and of its inverse are to be numbers: curvatures are multiplied by them.
 _MOST = 500
+# The one unit of many variables is a rough measure, in steps of 2**8: at usual sizes it is 1, and long vectors need not
+# be copied.
+_COARSE = 8
 
 
 class Scaled:
@@ -73,7 +76,9 @@ class Scaled:
 
 
 def rescaled(objective: Objective, units: Units, axes: Vector | None = None) -> Any:
-    """Return ``objective`` in ``units``, a bounded one with its bounds."""
+    """Return ``objective`` in ``units``, a bounded one with its bounds; itself where they are 1."""
+    if _is_one(units) and axes is None:
+        return objective
     if isinstance(objective, Bounded):
         inverse, box = _inverse(units), objective.box
         inside = Box(_by(box.lower, inverse), _by(box.upper, inverse))
@@ -112,6 +117,8 @@ def outward(at: Evaluation, units: Units) -> Evaluation:
 
 def converted(at: Evaluation, x: Vector, factors: Units) -> Evaluation:
     """Return ``at`` as the evaluation at ``x``, with its derivatives multiplied by ``factors``."""
+    if _is_one(factors):
+        return at
     _, value, gradient, hessian, note, estimated, held = at
     if gradient is not None:
         gradient = _by(gradient, factors)
@@ -122,7 +129,13 @@ def converted(at: Evaluation, x: Vector, factors: Units) -> Evaluation:
     return Evaluation(x, value, gradient, hessian, note, estimated, held)
 
 
+def _is_one(units: Units) -> bool:
+    return isinstance(units, float) and units == 1.0
+
+
 def _by(v: Vector, factors: Units) -> Vector:
+    if _is_one(factors):
+        return v
     return v * factors if isinstance(factors, float) else times(v, factors)
 
 
@@ -144,13 +157,19 @@ def power_of_two(size: float) -> float:
     return ldexp(1.0, min(max(frexp(size)[1] - 1, -_MOST), _MOST))
 
 
+def _of_many(size: float) -> float:
+    """Return the one unit of many variables, the largest of which has this size."""
+    exponent = _COARSE * round(frexp(size)[1] / _COARSE)
+    return ldexp(1.0, min(max(exponent, -_MOST), _MOST))
+
+
 def first_units(objective: Objective, at: Evaluation) -> Units:
     """Return the units for a run that starts at ``at``: one for each variable where that has a Hessian, else one."""
     return _units(at.x, _sizes(objective, at))
 
 
 def _units(x: Vector, sizes: list[float] | float) -> Units:
-    return power_of_two(sizes) if isinstance(sizes, float) else as_like(x, [power_of_two(s) for s in sizes])
+    return _of_many(sizes) if isinstance(sizes, float) else as_like(x, [power_of_two(s) for s in sizes])
 
 
 def _sizes(objective: Objective, at: Evaluation) -> list[float] | float:
@@ -239,7 +258,7 @@ def units_at(objective: Objective, at: Evaluation, start: Evaluation | None) -> 
         return first_units(objective, at)
     sizes = _sizes_at_start(objective, at, start)
     if isinstance(sizes, float):
-        return power_of_two(max(sizes, max_abs(at.x)))
+        return _of_many(max(sizes, max_abs(at.x)))
     return _units(at.x, [max(s, abs(float(a))) for s, a in zip(sizes, at.x, strict=True)])
 
 
