@@ -61,7 +61,8 @@ def solve(problem: dict[str, Any], method: str, x0: Any, max_iter: int = 10_000)
     chosen = choose(method, objective)
     entry = chosen.entry
     try:
-        result = run(objective, chosen.method, x0, rules_from(own_rule=entry.own_rule, max_iter=max_iter))
+        rules = rules_from(own_rule=entry.own_rule, max_iter=max_iter)
+        result = run(objective, chosen.method, x0, rules, polishes=entry.polishes)
     except DomainError:
         return Score(False, False, x0, float("inf"), 0, 0)
     tol = entry.default_tol

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from gdcli import budget
 from gdcli.dataclass import dataclass, fields, replace
 from gdcli.errors import DomainError, GdError, UsageError, did_you_mean, internal
-from gdcli.evidence import active_bounds, bounds_of, certified, moved_inside, stop_rules, trend_in_time
+from gdcli.evidence import (
+    active_bounds,
+    bounds_of,
+    certified,
+    ends_polished,
+    moved_inside,
+    stop_rules,
+    trend_in_time,
+)
 from gdcli.outcome import Minimum, Outcome, Settings
 from gdcli.problem import Number, Problem, listed, make_problem, parsed, read_problem, sign_of
 
@@ -119,7 +127,16 @@ def _solve(
     )
     rules = stop_rules(settings, choice.entry, sign)
     tier = tier_of(exact, engine, use_cache, whole=objective is exact)
-    result = run(objective, choice.method, x0, rules, observers, tier=tier, keeper=keeper)
+    result = run(
+        objective,
+        choice.method,
+        x0,
+        rules,
+        observers,
+        tier=tier,
+        keeper=keeper,
+        polishes=ends_polished(settings, choice.entry),
+    )
     # 0 switches the stop rule off; what may be called converged is still held to the default.
     tol = settings.tol or choice.entry.default_tol
     result, certificate = certified(evidence, result, tol, settings.gradient == "autodiff")

@@ -73,6 +73,11 @@ def stop_rules(settings: Settings, entry: Entry, unit: float) -> list[Rule]:
     )
 
 
+def ends_polished(settings: Settings, entry: Entry) -> bool:
+    """Tell whether a run by the method of ``entry`` gets its last digits; not where its user says when to stop."""
+    return entry.polishes and settings.gradient_tol is None
+
+
 def time_left(max_time: float | None) -> float | None:
     """Return the seconds that a run may last: what the open budget has left."""
     budget = current()

@@ -178,16 +178,24 @@ def test_many_starts_go_on_with_the_one_that_was_killed() -> None:
         assert found.starts == 5
 
 
-def test_more_iterations_go_on_as_if_there_had_been_no_cap() -> None:
+@pytest.mark.parametrize("method", ["bfgs", "cg", "newton-cg", "lbfgs"])
+def test_more_iterations_go_on_as_if_there_had_been_no_cap(method: str) -> None:
+    """Wherever the cap was: on the way, just before the end, and at it."""
     problem = api.make_problem(ROSENBROCK, "minimize", {"x": -1.2, "y": 1.0})
     from killed import Memory
 
-    first = Memory()
-    api.solve(problem, api.Settings(method="bfgs", max_iter=7), keeper=Keeper(first, every=1e9))
-    assert first.saves == 1
-    second = Memory(found=first.kept)
-    found = api.solve(problem, api.Settings(method="bfgs"), keeper=Keeper(second, every=1e9))
-    assert bits(found) == bits(api.solve(problem, api.Settings(method="bfgs")))
+    whole = api.solve(problem, api.Settings(method=method))
+    assert whole.run.last.kind == "polish"
+    for cap in (7, *(whole.run.iterations - k for k in (3, 2, 1, 0))):
+        first = Memory()
+        capped = api.solve(
+            problem, api.Settings(method=method, max_iter=cap), keeper=Keeper(first, every=1e9)
+        )
+        assert capped.run.iterations <= cap
+        assert first.saves == (cap < whole.run.iterations)
+        second = Memory(found=first.kept)
+        found = api.solve(problem, api.Settings(method=method), keeper=Keeper(second, every=1e9))
+        assert bits(found) == bits(whole), cap
 
 
 def test_a_run_with_an_end_gives_its_result_again() -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from random import Random
+from typing import Any
 
 import pytest
 
 from gdcli import api
+from gdcli.outcome import Settings
 from gdcli.report.numbers import known
 from gdcli.report.page import PLAIN, plain_text
 from gdcli.report.summary import page
 from gdcli.report.trail import Trail
+from gdcli.solvers.registry import METHODS
+from gdcli.solvers.types import Iterate
 
 ROUNDED = "no more than rounding is left to gain"
 CASES = [
@@ -70,6 +74,56 @@ def test_noise_leaves_no_false_digits(gradient: str) -> None:
         unit = 10.0 ** -len(digits.partition(".")[2])
         assert abs(float(digits) - answer) <= unit
         assert (facts["stopped"] == f"because {ROUNDED}") <= (abs(outcome.point["x"] - answer) < 1e-14)
+
+
+@pytest.mark.parametrize("method", [name for name, entry in METHODS.items() if entry.polishes])
+@pytest.mark.parametrize(("expression", "box", "answer"), CASES, ids=[c[0] for c in CASES])
+def test_digits_of_methods_that_have_no_hessian(
+    method: str, expression: str, box: dict, answer: dict[str, float]
+) -> None:
+    random = Random(expression)
+    for _ in range(3):
+        start = {name: random.uniform(*ends) for name, ends in box.items()}
+        outcome = api.minimize(expression, start, method=method)
+        assert outcome.status.value == "converged", start
+        for name, value in answer.items():  # of an even function either minimum will do
+            assert abs(outcome.point[name]) == pytest.approx(abs(value), rel=2e-14, abs=1e-15), start
+        loose = api.minimize(expression, start, method=method, tol=1e-4)
+        assert loose.value == pytest.approx(outcome.value, rel=1e-14), start
+
+
+def test_digits_of_a_fit_by_a_method_without_a_hessian() -> None:
+    x = [i / 8 for i in range(16)]
+    data = {"x": x, "y": [2.0 * math.exp(-0.7 * t) + (-1) ** i / 50 for i, t in enumerate(x)]}
+    start = {"a": 1.0, "b": 1.0}
+    best = api.fit("y ~ a*exp(-b*x)", data, start)
+    for method in ("bfgs", "lbfgs"):
+        found = api.fit("y ~ a*exp(-b*x)", data, start, method=method)
+        assert found.point == pytest.approx(best.point, rel=1e-14)
+
+
+def test_who_says_when_to_stop_or_learns_sees_the_plain_end() -> None:
+    start = {"x": 0.3}
+
+    def kinds(**settings: Any) -> list[str]:
+        path: list[Iterate] = []
+        api.solve(api.make_problem("-x*exp(-x)", "minimize", start), Settings(**settings), [path.append])
+        return [iterate.kind for iterate in path]
+
+    whole = kinds(method="bfgs")
+    assert whole[1:] == ["step"] * (len(whole) - 2) + ["polish"]
+    capped = len(whole) - 2
+    assert kinds(method="bfgs", max_iter=capped) == whole[:-1]
+    assert "polish" not in kinds(method="bfgs", gradient_tol=1e-6)
+    assert "polish" not in kinds(method="bfgs", step_tol=1e-3)
+    assert "polish" not in kinds(method="bfgs", gradient="central")
+    for teaching in ("gd", "batch", "adam"):
+        assert "polish" not in kinds(method=teaching)
+
+
+def test_a_kink_has_no_last_digits() -> None:
+    at_kink = api.minimize("abs(x-1) + (y-2)**2", {"x": 0.3, "y": 1.0}, method="bfgs")
+    assert at_kink.run.last.kind == "step"
 
 
 @pytest.mark.parametrize("method", ["gd", "batch", "momentum", "adam", "bb", "lbfgs", "bfgs", "cg"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.dataclass import replace
 from gdcli.errors import UsageError
-from gdcli.evidence import bounds_of, moved_inside, stop_rules
+from gdcli.evidence import bounds_of, ends_polished, moved_inside, stop_rules
 from gdcli.fitting.conclude import conclude
 from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.prepare import Prepared
@@ -72,6 +72,7 @@ def solve(
         stop_rules(settings, choice.entry, sign_of(prepared.problem.sense) * objective.factor),
         [in_sums(o, objective) for o in observers],
         keeper=keeper,
+        polishes=ends_polished(settings, choice.entry),
     )
     return conclude(prepared, settings, choice, objective, result, notes)
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gdcli.solvers.dense import Matrix, diagonal, positive_solve
-from gdcli.solvers.hessian import NOISE, with_hessian
+from gdcli.solvers.hessian import NOISE, PRODUCT_LIMIT, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.rounding import EPSILON
 from gdcli.solvers.types import Evaluation, Objective, Vector
+from gdcli.solvers.units import inward, outward, rescaled, units_at
 from gdcli.solvers.vectors import alternating, as_like, norm, to_list
 from gdcli.solvers.walk import CLEARLY, rounding_of
 
@@ -36,6 +37,8 @@ _LAST_PLACE = 4.0 * EPSILON
 _MAY_BE_ROUNDING = 1e-8
 # Each step doubles the digits: four lead from one of them to all.
 _MOST_STEPS = 4
+# Up to so many variables a method without a Hessian gets one for its last digits: it costs little beside the run.
+_MOST_VARIABLES = PRODUCT_LIMIT
 
 
 class Polished(NamedTuple):
@@ -96,6 +99,24 @@ def polish(
             break
         at, model = arrival, found
     return best
+
+
+def polished(objective: Objective, at: Evaluation, start: Evaluation) -> Evaluation | None:
+    """Return the point that Newton steps from ``at``, where a run without a Hessian ended, lead to.
+
+    None where they do not help, where there is no exact Hessian, and where there are too many variables for one.
+    """
+    source = hessian_source(objective)
+    if objective.size > _MOST_VARIABLES or source not in ("exact", "products") or at.estimated:
+        return None
+    full = with_hessian(objective, at, source)
+    if full.hessian is None:
+        return None
+    units = units_at(objective, full, start)
+    here = inward(full, units)
+    model = local_model(here.gradient, here.hessian, NOISE[source])
+    found = polish(rescaled(objective, units), here, inward(start, units), model, source)
+    return None if found is None else outward(found.at, units)
 
 
 def is_known(

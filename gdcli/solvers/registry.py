@@ -38,6 +38,8 @@ class Entry:
     ``reads`` are the settings it takes beyond the stop rules. With ``own_rule`` it reads ``tol`` (and
     ``value_tol``) itself; ``default_tol`` is then its default. ``bounds`` tells that it can stay within
     bounds. ``strict`` holds its claims to the rule of `auto`. ``residuals``: it is for sums of squares over rows.
+    ``polishes``: it is to find answers, not to learn, so that its end gets its last digits by Newton steps; `auto`,
+    newton and lm take these themselves.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Entry:
     strict: bool = False
     bounds: bool = True
     residuals: bool = False
+    polishes: bool = False
 
 
 class Chosen(NamedTuple):
@@ -80,18 +83,18 @@ METHODS: Mapping[str, Entry] = {
                own_rule=True, strict=True),
         _entry("newton-cg", "Newton by conjugate gradients on Hessian-vector products", "products",
                "many variables, ill-conditioned", "newton_cg:NewtonCG", own_rule=True, strict=True,
-               bounds=False),
+               bounds=False, polishes=True),
         _entry("lm", "Levenberg-Marquardt with geodesic acceleration, Newton's method for the last digits",
                "residuals", "a sum of squares over rows of data", "least_squares:LevenbergMarquardt",
                own_rule=True, strict=True, residuals=True),
         _entry("lbfgs", "limited-memory BFGS with a strong Wolfe search", "gradient", "many variables",
-               "registry:make_lbfgs"),
+               "registry:make_lbfgs", polishes=True),
         _entry("bfgs", "BFGS with a strong Wolfe search", "gradient", "few variables without a Hessian",
-               "quasi_newton:BFGS", bounds=False),
+               "quasi_newton:BFGS", bounds=False, polishes=True),
         _entry("cg", "nonlinear conjugate gradients (Polak-Ribiere)", "gradient",
-               "many variables and little memory", "registry:make_cg", bounds=False),
+               "many variables and little memory", "registry:make_cg", bounds=False, polishes=True),
         _entry("bb", "gradient descent with Barzilai-Borwein step sizes", "gradient",
-               "many variables, cheap steps", "registry:make_bb"),
+               "many variables, cheap steps", "registry:make_bb", polishes=True),
         _entry("gd", "gradient descent with a step rule", "gradient",
                "to learn, and to see what a step size does", "registry:make_gd", "lr step_rule step_sizes"),
         _entry("batch", "the book's minimize_batch: the best of a list of step sizes", "gradient",

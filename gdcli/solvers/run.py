@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 # A value sixty orders of magnitude below anything met at the start is taken as evidence that it has no lower
 # bound; a deep but bounded function such as x**4 - 1e6*x**2 never gets near it.
 UNBOUNDED_FALL = 1e60
+# Ends at a point that nothing but its last digits can make better, and caps that leave no room for one more step.
+_ARRIVED = (StopReason.GRADIENT, StopReason.GAIN, StopReason.FLOOR, StopReason.NO_DESCENT)
+_CAPS = (StopReason.MAX_ITERATIONS, StopReason.MAX_EVALUATIONS, StopReason.MAX_TIME)
 
 
 def unbounded_below(start_value: float) -> float:
@@ -86,12 +89,14 @@ def run(
     clock: Callable[[], float] = time.perf_counter,
     tier: Tier | None = None,
     keeper: Keeper | None = None,
+    polishes: bool = False,
 ) -> RunResult:
     """Run ``method`` on ``objective`` from ``x0`` (shape n) until a rule or the method itself ends it.
 
     Without rules only the method can end the run. What an observer raises is passed on, except an interrupt.
     With a ``tier`` a long run goes on in machine code, with the same result (:mod:`gdcli.solvers.bursts`). A
-    ``keeper`` may end the run, and what it kept of this run before takes the place of the start.
+    ``keeper`` may end the run, and what it kept of this run before takes the place of the start. A run that
+    ``polishes`` and has arrived ends with a few Newton steps, if they help (:mod:`gdcli.solvers.polish`).
     Raises DomainError when the value at ``x0`` is not a number.
     """
     began = clock()
@@ -108,13 +113,17 @@ def run(
         else:
             _go_on_counting(objective.counts, kept.counts)
             trace = _Trace.restored(kept, objective.counts, clock, began)
+        caps = [rule for rule in rules if rule.reason in _CAPS]
         if keeper is not None:
             rules = (*rules, keeper)
         reason: StopReason | None = None
         clean = False  # between two steps, where a run can be gone on with
+        capped = False  # before its last steps
         try:
             with searching(objective.counts.total):
                 reason = _loop(objective, method, trace, rules, observers, tier, keeper)
+                if polishes and reason in _ARRIVED:
+                    capped = _polish(objective, trace, observers, caps)
             clean = True
         except Spent as spent:
             reason = StopReason(spent.reason)
@@ -126,7 +135,7 @@ def run(
             reason = StopReason.TERMINATED
         result = trace.result(reason)
         if keeper is not None:
-            _end(keeper, result, clean and trace.progress.state is not None)
+            _end(keeper, result, clean and trace.progress.state is not None, capped)
         trace.progress.state = None  # whoever still has the progress need not keep the memory of a method
         return result
 
@@ -139,10 +148,10 @@ def pass_on(reason: StopReason) -> None:
         raise Terminated
 
 
-def _end(keeper: Keeper, result: RunResult, clean: bool) -> None:
+def _end(keeper: Keeper, result: RunResult, clean: bool, capped: bool) -> None:
     from gdcli.solvers.keeping import RESUMABLE
 
-    if result.reason not in RESUMABLE:
+    if result.reason not in RESUMABLE and not (capped and clean and result.reason is StopReason.GRADIENT):
         keeper.end(result)
     elif clean:
         keeper.end(None)
@@ -204,6 +213,30 @@ def _loop(
         for rule in rules:
             if rule(progress):
                 return rule.reason
+
+
+def _polish(objective: Objective, trace: _Trace, observers: Sequence[Observer], caps: Sequence[Rule]) -> bool:
+    """Move on to where a few Newton steps lead, and tell whether a cap on iterations has left no room for them.
+
+    A pass that ended the run without moving is the one in which they are taken. Without evaluations left for them the
+    run has ended all the same.
+    """
+    from gdcli.solvers.polish import polished
+
+    progress, best = trace.progress, trace.best[1]
+    further = int(progress.iteration == trace.last[0])
+    if further and _first_met(caps, progress):
+        return True
+    try:
+        end = polished(objective, best, trace.start[1])
+    except Spent:
+        return False
+    if end is not None:
+        progress.iteration += further
+        trace.move(end, distance(end.x, best.x), "polish", True)
+        if observers:
+            trace.show(observers)
+    return False
 
 
 def _far_bound(objective: Objective, trace: _Trace, at: Evaluation, order: int) -> Evaluation | None:

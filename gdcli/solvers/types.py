@@ -244,7 +244,7 @@ class Step(NamedTuple):
 
     With a ``reason`` the method itself ends the run: at ``at`` when ``moved``, else where it stood (then
     ``at`` is the old point and no new iterate). ``kind`` is ``step``, ``escape`` off a saddle or maximum, or
-    ``polish``: a step that changes the value by no more than its rounding, to a point that the method knows to be
+    ``polish``: the last steps, which may change the value by no more than its rounding, to a point that is known to be
     better. ``passed`` is False when the method ended the run by what it knew already: such a look is not counted as
     an iteration.
     """
