@@ -230,6 +230,13 @@ def test_vectors_are_lists_everywhere(place: Path, capsys: pytest.CaptureFixture
     assert [float(v) for v in printed] == [*record["point"]["w"], *2 * record["standard_errors"]["w"], low]
 
 
+def test_a_model_without_its_column_is_told_how_to_name_it(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit("a*t + b", "decay.csv") == 2
+    assert "to fit a column write y ~ a*t + b; " in capsys.readouterr().err
+
+
 def test_a_level_valley_is_no_fall_to_infinity(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Rounding that looks like a rise at one point of one side of the valley makes no minimum at infinity."""
     (place / "ray.csv").write_text("x,y\n1,3\n2,5\n3,7.1\n4,9\n5,11.2\n")

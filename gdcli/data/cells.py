@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ SKIP = "--missing skip leaves out the rows with missing or bad cells, and counts
 _MISSING = frozenset(("", "na", "nan", "+nan", "-nan", "n/a", "null", "none"))
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
+_DATE = re.compile(r"\d{4}-\d\d?-\d\d?\b.*|\d\d?([./])\d\d?\1\d{2,4}\b.*")
+_WORDS = re.compile(r"[^\W\d_][^\W_]*(?:[\W_]+[^\W_]+)*")
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _RUN = re.compile("[ \t]+")
 EXACT = 2.0**53  # from here on a double does not tell whole numbers apart
@@ -91,13 +94,17 @@ def why_not(text: str) -> str:
     return f"{shown} is not a number"
 
 
-def remedy(text: str, delimiter: str) -> str:
-    """Return what to do about a cell that is no finite number."""
+def remedy(text: str, delimiter: str, title: str = "") -> str:
+    """Return what to do about a cell, of the column ``title``, that is no finite number."""
     cell = text.strip()
     if delimiter != "," and _DECIMAL_COMMA.fullmatch(cell):
         return "a decimal comma? write a point: tr , . < FILE | gd fit ... -"
     if _THOUSANDS.fullmatch(cell):
         return "write numbers without commas between the thousands"
+    if _DATE.fullmatch(cell):
+        return "a date? only numbers are read: write days or seconds from some day on"
+    if title and _WORDS.fullmatch(cell) and why_not(cell).endswith("is not a number"):
+        return f"{SKIP}; a column of words can only make groups: --by {shlex.quote(title)}"
     return SKIP
 
 
@@ -237,7 +244,7 @@ def cell_fault(record: Record, name: str, title: str, index: int, delimiter: str
         start, end = end - len(piece.lstrip()), start + len(piece.rstrip())
     return DataError(
         f"{_where(record.text, record.line, start, name)}: column {title}: {why_not(record.cells[index])}",
-        remedy(record.cells[index], delimiter),
+        remedy(record.cells[index], delimiter, title),
         _span(record.text, record.line, start, max(end, start + 1), name),
     )
 

@@ -1,9 +1,10 @@
 """The first line of a table: which character parts the cells, and what the columns are called.
 
 A column is used in a model by its name. A title that is no name, such as ``Body mass (g)``, is spelled with one
-underscore for each run of other characters, ``Body_mass_g``, where no other column is spelled so. A column
-without a title, or whose title gives no name, can be in the file but not in a model. A header that leaves any
-doubt is an error: numbers in place of names, a name twice, the name of a function.
+underscore for each run of other characters, ``Body_mass_g``, and with an x before a digit, ``x1st``. Titles that are
+spelled alike are numbered, ``T (s)`` and ``T [s]`` as ``T_s_1`` and ``T_s_2``. A column without a title, or with one of
+marks alone, can be in the file but not in a model. A header that leaves any doubt is an error: numbers in place of
+names, a name twice, the name of a function.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Container, Sequence
+from itertools import count
 from typing import NamedTuple
 
 from gdcli.data.cells import SPACES, Record, UnfinishedError, never_closed, number, places, records
@@ -24,6 +26,9 @@ _DELIMITERS = ("\t", ";", ",", "|")
 _LONGEST = 1 << 18  # bytes looked at for the header, or the end of a quote in the first rows
 _BLANK = " \t\r"
 MAX_COLUMNS = 100_000
+_EXCEL = re.compile(
+    r'"?sep=[;,|\t]"?\s*', re.IGNORECASE
+)  # a line of Excel's that tells itself what parts the cells
 _BINARY = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -39,7 +44,8 @@ class Header(NamedTuple):
 def read_header(lines: Lines) -> Header:
     """Read the header; ``lines`` then goes on with the first row.
 
-    Lines that are blank or begin with ``#`` may stand before it. Raises DataError for an empty or binary file.
+    Lines that are blank or begin with ``#``, and Excel's ``sep=;``, may stand before it. Raises DataError for an
+    empty or binary file.
     """
     text, after = _beginning(lines)
     skipped = _before(text)
@@ -121,7 +127,7 @@ def _check_binary(text: Sequence[str], name: str) -> None:
 def _before(text: Sequence[str]) -> int:
     """Return the number of lines before the header."""
     for i, line in enumerate(text):
-        if line.strip(_BLANK) and not line.startswith("#"):
+        if line.strip(_BLANK) and not line.startswith("#") and not _EXCEL.fullmatch(line):
             return i
     return len(text)
 
@@ -180,6 +186,8 @@ def spelling(title: str) -> str:
     if title.isidentifier() and not title.startswith("_") and not keyword.iskeyword(title):
         return title
     name = re.sub(r"\W+", "_", title).strip("_")
+    if name and not name.isidentifier():
+        name = f"x{name}"
     if not name.isidentifier():
         return ""
     return f"{name}_" if keyword.iskeyword(name) else name
@@ -210,9 +218,12 @@ def names_of(titles: Sequence[str], reserved: Container[str], place: str, text: 
         known.add(title)
     spelled = [spelling(title) for title in titles]
     times = Counter(spelled)
-    return tuple(
-        name
-        if name and (name == title or (times[name] == 1 and name not in known and name not in reserved))
-        else ""
-        for name, title in zip(spelled, titles, strict=True)
-    )
+    found: list[str] = []
+    for name, title in zip(spelled, titles, strict=True):
+        clear = name == title or (times[name] == 1 and name not in known and name not in reserved)
+        if name and not clear:
+            free = (f"{name}_{k}" for k in count(1))
+            name = next(other for other in free if other not in known and other not in spelled)
+            known.add(name)
+        found.append(name)
+    return tuple(found)

@@ -39,11 +39,16 @@ def start_values(
     values = named_values(parameters, given, vectors, "parameter", "the model")
     missing = [name for name in parameters if name not in values]
     if missing and needed:
-        search = "" if model.left is None else "--start auto searches for one; or "
+        advice = "--start auto searches for one; or give your own"
+        if model.left is None:
+            column = next((c for c in columns if c and c not in model.names), "y")
+            advice = (
+                f"to fit a column write {column} ~ {model.text.strip()}; a loss of your own needs a start"
+            )
         known = f"; the columns are {listed([c for c in columns if c])}" if columns else ""
         raise UsageError(
             f"--start leaves out {listed(missing)}",
-            f"{search}give your own, --start {example(missing, vectors)}, or fix it with --set{known}",
+            f"{advice}, --start {example(missing, vectors)}, or fix it with --set{known}",
             place_of(model, missing[0]),
         )
     for name in missing:
