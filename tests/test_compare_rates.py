@@ -83,6 +83,11 @@ def test_the_fastest_of_the_table_is_named_beside_the_best_by_curvature() -> Non
     assert "rate 1 arrives first, after 6 steps" in text
     told = record(found)
     assert (told["fastest_lr"], told["fastest_steps"]) == (1.0, 6)
+    # A pace is held against the best that is known, which here is not that of the rate by the curvature.
+    slow = rates("log(cosh(x))", {"x": 3}, 1.0, 0.1, 0.02)
+    assert verdicts(slow) == ["good pace", "converges", "too slow"]
+    assert slow.found.rates[2].steps < 3 * slow.found.best.steps
+    assert verdicts(rates("log(cosh(x))", {"x": 3}, 0.02)) == ["good pace"]
     assert rates("x**3", {"x": -1}, 0.1, 0.2).found.fastest is None
 
 

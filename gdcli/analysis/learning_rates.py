@@ -4,8 +4,9 @@ The book's experiment: "if the learning rate is too large the steps diverge, if 
 slow". Here the words have exact meanings. One run per rate takes the step ``x - lr * gradient`` again and again.
 N is the number of the first step that moves x by less than 1e-7 (the book's stop rule). Where the steps asked for
 end before, N is predicted from the contraction of the last ten (:mod:`gdcli.analysis.prediction`). N* is the same
-for the best fixed rate (:mod:`gdcli.analysis.path_curvature`), run from the same start. The verdict is the first of
-these that holds:
+for the best fixed rate (:mod:`gdcli.analysis.path_curvature`), run from the same start, or for a rate of the table
+that came as far down and needs fewer steps: where the curvature changes along the way, the best fixed rate by
+curvature need not be the fastest. The verdict is the first of these that holds:
 
 - *diverges*: the value grows without end: it has left the finite numbers, or at the end of the steps it has grown
   with each of the last steps, above where it began, while the steps became longer. A value that falls without end
@@ -32,7 +33,7 @@ from gdcli.analysis.lanes import TOLERANCE, Lane, Pace, advance
 from gdcli.analysis.path_curvature import Curvature, at_point, survey
 from gdcli.analysis.prediction import WINDOW, pace, parts_of, steps_at_pace, steps_by_parts
 from gdcli.budget import Spent, searching
-from gdcli.dataclass import dataclass
+from gdcli.dataclass import dataclass, replace
 from gdcli.errors import DomainError, Terminated
 from gdcli.solvers.bursts import Tier
 from gdcli.solvers.run import quiet
@@ -49,7 +50,7 @@ _ROUNDING = 1e-9
 _BOOK_RATES = (10.0, 1.1, 1.0, 0.1, 0.01)
 # A walk that doubles its step two hundred times comes far enough from here to see that a value has no bound.
 _WALK = 16.0
-# The minimum is still far when its distance is this part of the way gone.
+# The minimum is still far when its distance, or the value above it, is this part of the way gone.
 _FAR = 0.01
 
 
@@ -127,9 +128,10 @@ def compare(
         except Terminated:
             ended = StopReason.TERMINATED
         judge = _Judge(objective, x0, curvature, explain)
-        best = None if reference is None else judge(reference, _steps_of(objective, reference)[0])
-        most = None if best is None else best.steps
-        return Rates(curvature, best, tuple(judge(lane, most) for lane in lanes), steps, ended)
+        best = None if reference is None else judge(reference)
+        seen = [judge(lane) for lane in lanes]
+        paced = tuple(_paced(rate, best, seen) for rate in seen)
+        return Rates(curvature, None if best is None else _paced(best, best, seen), paced, steps, ended)
 
 
 def around(curvature: Curvature | None) -> tuple[float, ...]:
@@ -154,6 +156,20 @@ def verdict(*, astray: bool, oscillating: bool, steps: int | None, best_steps: i
         if steps <= max(least, times * (best_steps or 0)):
             return name
     return "too slow"
+
+
+def _paced(rate: Rate, best: Rate | None, seen: Sequence[Rate]) -> Rate:
+    """Return ``rate`` with its pace held against the ``best`` rate by curvature, or a faster one that was seen."""
+    if rate.verdict not in VERDICTS[2:]:
+        return rate
+    known = None if best is None else best.steps
+    if known is not None:
+        down = (1.0 - _FAR) * (rate.values[0] - rate.value)
+        known = min(
+            [known, *(r.steps for r in seen if r.steps is not None and r.values[0] - r.value >= down)]
+        )
+    told = verdict(astray=False, oscillating=False, steps=rate.steps, best_steps=known)
+    return replace(rate, verdict=told)
 
 
 def _steps_of(objective: Objective, lane: Lane) -> tuple[int | None, bool]:
@@ -190,14 +206,14 @@ class _Judge:
     ) -> None:
         self.objective, self.x0, self.curvature, self.explain = objective, x0, curvature, explain
 
-    def __call__(self, lane: Lane, best_steps: int | None) -> Rate:
-        """Return the verdict on one lane; ``best_steps`` is N*."""
+    def __call__(self, lane: Lane) -> Rate:
+        """Return what one lane did; how good its pace is, is said where all are known."""
         without_end = lane.fallen or self._falls(lane)
         undefined = not isfinite(lane.values[-1]) and not lane.fallen
         astray = without_end or undefined or (lane.running and grows(lane.values, lane.slopes))
         oscillating = goes_to_and_fro(lane.turns, lane.slopes)
         steps, predicted = (None, False) if astray else _steps_of(self.objective, lane)
-        told = verdict(astray=astray, oscillating=oscillating, steps=steps, best_steps=best_steps)
+        told = verdict(astray=astray, oscillating=oscillating, steps=steps, best_steps=None)
         L = None if self.curvature is None else self.curvature.largest
         return Rate(
             lr=lane.lr,
