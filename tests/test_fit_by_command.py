@@ -82,6 +82,18 @@ def test_the_table(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "site" in capsys.readouterr().out
 
 
+def test_answers_that_are_not_unique_are_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Medians of even counts: four are told in words, the others counted; and no errors are promised."""
+    rows = [f"g{k},{value}" for k in range(6) for value in (1, 2, 4, 9)] + ["odd,5", "odd,6", "odd,7"]
+    (place / "medians.csv").write_text("\n".join(["g,y", *rows]))
+    assert run(["fit", "y ~ m", "medians.csv", "--by", "g", "--loss", "absolute"]) == 0
+    page = capsys.readouterr().out
+    assert "not unique    g = g0: m may lie anywhere from 2 to 4, with the same sum.\n" in page
+    assert page.count("not unique") == 4
+    assert "and 2 groups more; --format jsonl has all" in page
+    assert "error" not in page
+
+
 def test_what_does_not_fit_is_left_out_and_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = "y ~ a*exp(-b*x) + c + d*x + f*x**2"
     assert fit(model, "decays.csv", "--by", "g", "--start", "a=1,b=1,c=0,d=0,f=0", "--max-iter", "5") in (

@@ -75,6 +75,13 @@ def test_the_page_tells_gap_and_noise() -> None:
     assert "with other seeds" not in page(fitted(batch_size=1, epochs=4, shuffle="none"))
 
 
+def test_the_page_tells_by_which_rows_an_epoch_was_chosen() -> None:
+    held_back = fitted(batch_size=1, epochs=6, validate=0.3)
+    assert held_back.run.best.iteration < 6
+    assert f"(epoch {held_back.run.best.iteration}, the least loss of the rows held back)" in page(held_back)
+    assert "held back" not in page(fitted(batch_size=1, epochs=6))
+
+
 def test_a_run_far_above_the_minimum_says_how_far_and_what_to_try() -> None:
     outcome = fitted(batch_size=1, epochs=1, lr=1e-5)
     times = outcome.mean_loss / LOWEST

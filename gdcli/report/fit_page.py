@@ -238,7 +238,8 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
     mean, rows = short(outcome.mean_loss, 6), outcome.rows
     if rows.held_back:
         mean += f" of the {amount(rows.learned, 'row')} learned from"
-    best = summary.best_seen(outcome, "epoch" if _work(outcome) else "iteration")
+    why = "the best seen" if outcome.validation is None else "the least loss of the rows held back"
+    best = summary.best_seen(outcome, "epoch" if _work(outcome) else "iteration", why)
     lines = fact("point", summary.point_text(outcome.point, 12, errors=outcome.certificate.errors), width)
     exact = found is not None and found.exact  # then digits are those of rounding, and nobody's
     value = (
@@ -280,10 +281,13 @@ def _noise(outcome: FitOutcome, width: int) -> list[Line]:
     lines = fact("gap", f"the mean loss is {short(noise.gap, 3)} {side}, by a Newton step", width)
     if noise.excess is None or noise.deviation is None or outcome.settings.batch_size == 0:
         return lines
-    told = f"with other seeds {short(noise.excess, 3)}, give or take {short(noise.deviation, 3)}"
+    told = (
+        f"the noise of the steps keeps runs {short(noise.excess, 3)} {'below' if outcome.sign < 0 else 'above'} it,"
+        f" with other seeds give or take {short(noise.deviation, 3)}"
+    )
     if noise.settled:
         return lines + fact("noise", told, width)
-    return lines + fact("noise", f"{told}: this run has not come so far yet", width, "warn")
+    return lines + fact("noise", f"{told}; this run has not come so far yet", width, "warn")
 
 
 def _tied(outcome: FitOutcome, width: int) -> list[Line]:

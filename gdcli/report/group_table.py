@@ -32,6 +32,8 @@ _MOST_DIGITS = 9
 _ERROR_DIGITS = 2
 # Of a parameter with its error: -2.001 ± 0.027.
 _USUAL_WIDTH = 14
+# Of groups whose answer is not unique so many are told in words: of even numbers of rows each may be one.
+_MOST_WIDE = 4
 
 
 class Asked(NamedTuple):
@@ -70,6 +72,7 @@ class Table:
         self._widths: list[int] = []
         self._decimals: dict[str, int] = {}  # of each parameter, as the first groups need them
         self._failed: list[tuple[str, str]] = []
+        self._wide: list[tuple[str, str]] = []
 
     def __call__(self, some: Sequence[GroupFit]) -> None:
         """Write some groups."""
@@ -92,12 +95,20 @@ class Table:
         for fit in some:
             if fit.exit_code:
                 self._failed.append((self._name(fit), reason(fit)))
+            elif fit.alone is not None and any(low < high for low, high in fit.alone.minimizers or ()):
+                self._wide.append((self._name(fit), reason(fit).partition(": ")[2]))
 
     def finish(self, tally: Counter[str]) -> None:
         """Write what failed, and how many did not."""
         lines: list[Line] = [[]]
         for name, why in self._failed:
             lines += fact("FAILED", harmless(f"{name}: {shorten(why)}"), self._width, label_role="bad")
+        for name, others in self._wide[:_MOST_WIDE]:
+            lines += fact(
+                "not unique", harmless(f"{name}: {shorten(others)}"), self._width, label_role="warn"
+            )
+        if (more := len(self._wide) - _MOST_WIDE) > 0:
+            lines += fact("", f"and {amount(more, 'group')} more; --format jsonl has all", self._width)
         total = sum(tally.values())
         good = tally["converged"] + tally["completed"]
         text = f"{amount(total, 'group')}: {good} fitted"
@@ -176,7 +187,9 @@ class Table:
             if name not in self._decimals:
                 self._decimals[name] = _usual(errors)
             texts = _with_errors(values, errors, self._decimals[name], self._plus)
-            columns[name] = Column(f"{name} {self._plus} error", texts, spare=1 if k else 0)
+            # Sums of absolute values have no errors.
+            title = name if self._asked.problem.loss == "absolute" else f"{name} {self._plus} error"
+            columns[name] = Column(title, texts, spare=1 if k else 0)
         for key, title, values, spare in (
             ("residual_sd", "resid. sd", by_column[-2], 3),
             ("r_squared", "R²" if self._plus == "±" else "R2", by_column[-1], 2),

@@ -241,11 +241,11 @@ def verdict(outcome: Outcome, width: int) -> list[Line]:
     return fact(status, told, width, role, label_role=role)
 
 
-def best_seen(outcome: Outcome, what: str = "iteration") -> str:
-    """Return which iterate is the answer, where it is not the last one."""
+def best_seen(outcome: Outcome, what: str = "iteration", why: str = "the best seen") -> str:
+    """Return which iterate is the answer and ``why``, where it is not the last one."""
     run = outcome.run
     last = run.best.iteration == run.last.iteration
-    return "" if last else f" ({what} {run.best.iteration}, the best seen)"
+    return "" if last else f" ({what} {run.best.iteration}, {why})"
 
 
 def evidence(outcome: Outcome, width: int, timing: bool, work: str = "") -> list[Line]:
