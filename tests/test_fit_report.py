@@ -239,6 +239,7 @@ def test_known_deviations_are_bars() -> None:
         (dots,) = [s for s in panel.series if s.shape]
         assert dots.spread == columns["s"].tolist()
     assert not any(s.spread for panel in picture_of("y ~ a*x + b", decay())[0].panels for s in panel.series)
+    pytest.importorskip("plotext")
     text = text_plots.draw(picture, 80, False)
     assert all(len(line) <= 80 for line in text.splitlines())
 
