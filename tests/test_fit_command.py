@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pty
+import re
 import shlex
 import shutil
 import subprocess
@@ -235,6 +236,30 @@ def test_a_model_without_its_column_is_told_how_to_name_it(
 ) -> None:
     assert fit("a*t + b", "decay.csv") == 2
     assert "to fit a column write y ~ a*t + b; " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["y ~ a*t + b", "decay.csv", "--set", "a=2,b=1"], "--set gives all of them a value"),
+        (["y ~ lambda*t", "decay.csv"], "for a parameter write lam or lambda_"),
+        (["`y [V]` ~ a*t", "decay.csv"], "spelled with underscores"),
+        (["y ~ a*t", "decay.csv", "--epochs", "0"], "for example 10\n"),
+    ],
+)
+def test_hints_speak_of_what_was_meant(
+    place: Path, capsys: pytest.CaptureFixture[str], words: list[str], hint: str
+) -> None:
+    assert fit(*words) == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_the_unit_of_the_residuals_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "known.csv").write_text("x,y,s\n1,3,1\n2,5,1\n3,7.1,2\n4,9,1\n")
+    assert fit("y ~ a*x + b", "known.csv", "--sigma", "s") == 0
+    assert re.search(r"standard deviation \S+ times s \(2 degrees", capsys.readouterr().out)
+    assert fit("y ~ a*x + b", "known.csv", "--weights", "s") == 0
+    assert "of a row with s = 1 (2 degrees" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_level_valley_is_no_fall_to_infinity(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

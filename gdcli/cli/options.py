@@ -107,7 +107,7 @@ def stride(value: str, name: str) -> int:
     """Read a whole number of at least 1."""
     read = _whole(value, 1)
     if read is None:
-        raise wrong(value, name, "a whole number of at least 1", "for example 10: every tenth iteration")
+        raise wrong(value, name, "a whole number of at least 1", "for example 10")
     return read
 
 

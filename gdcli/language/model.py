@@ -131,6 +131,8 @@ def sort_names(
                 parameters[name] = length
     if not parameters:
         hint = _written_out(model, plain) if model.left is not None else ""
+        if constants:
+            hint = "--set gives all of them a value: leave one out, or begin there, with --start"
         raise UsageError("the model has no parameter to be found", hint, Span(model.text, 0, 0, model.source))
     found = dict.fromkeys([*plain, *(column for name in used for column in used[name])])
     return Names(parameters, tuple(found), used)

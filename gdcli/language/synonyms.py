@@ -180,7 +180,8 @@ _WHOLE = "integrals, limits and the like are not part of the language"
 _ALGEBRA = "of matrices there is only X @ w, with the columns of data, in gd fit"
 WORDS: dict[str, str] = {
     **dict.fromkeys(("for", "in"), "functions of a vector are written without for: sum(v**2)"),
-    **dict.fromkeys(("def", "return", "lambda", "function"), _ALONE),
+    **dict.fromkeys(("def", "return", "function"), _ALONE),
+    "lambda": f"for a parameter write lam or lambda_; for a function {_ALONE}",
     **dict.fromkeys(
         ("and", "or", "not"), "one where stands inside another: where(a < b, where(c < d, p, q), q)"
     ),

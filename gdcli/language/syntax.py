@@ -234,6 +234,8 @@ def _bad_character(text: str, at: int, source: str) -> NoReturn:
         )
     if char == "=":
         hint = "give values with --start or --set; comparisons are ==, <, <=, >, >= inside where(...)"
+    elif char == "`":
+        hint = "the title of a column is spelled with underscores, without marks: Body_mass_g"
     elif char == ".":
         raise UsageError("a dot has no place here: attributes are not part of the language", "", span)
     shown = char if char.isprintable() else f"U+{ord(char):04X}"

@@ -256,6 +256,10 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
         if found.residual_sd is not None:
             free = amount(outcome.rows.learned - found.errors.rank, "degree of freedom", "degrees of freedom")
             size = "zero but for rounding" if exact else f"standard deviation {short(found.residual_sd, 6)}"
+            if not exact and (problem.sigma or problem.weights):
+                size += (
+                    f" times {problem.sigma}" if problem.sigma else f" of a row with {problem.weights} = 1"
+                )
             lines += fact("residuals", f"{size} ({free})", width)
         if found.r_squared is not None:
             lines += fact("R-squared", _near_one(found.r_squared), width)
