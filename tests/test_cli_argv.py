@@ -83,7 +83,8 @@ def test_help_wins(arguments: list[str]) -> None:
         (["x", "--timing=yes"], "--timing takes no value", "write --timing alone"),
         ([], "EXPR is missing", "usage: gd minimize EXPR [OPTIONS]"),
         (["x", "+", "1"], "one EXPR is expected, and '+' is one more", "put the expression in quotes"),
-        (["x", "-v"], "one EXPR is expected, and '-v' is one more", "options have long names"),
+        (["x", "x=1", "y=2"], "one EXPR is expected, and 'x=1' is one more", "write --start x=1,y=2"),
+        (["x", "-v"], "unknown option -v", "options have long names"),
         (["--" + "y" * 10**5, "x"], "unknown option --yyy", "'gd minimize --help'"),
     ],
 )

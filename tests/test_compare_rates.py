@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,10 +85,10 @@ def test_the_fastest_of_the_table_is_named_beside_the_best_by_curvature() -> Non
     told = record(found)
     assert (told["fastest_lr"], told["fastest_steps"]) == (1.0, 6)
     # A pace is held against the best that is known, which here is not that of the rate by the curvature.
-    slow = rates("log(cosh(x))", {"x": 3}, 1.0, 0.1, 0.02)
+    slow = rates("log(cosh(x))", {"x": 3}, 1.0, 0.1, 0.02, steps=200)
     assert verdicts(slow) == ["good pace", "converges", "too slow"]
     assert slow.found.rates[2].steps < 3 * slow.found.best.steps
-    assert verdicts(rates("log(cosh(x))", {"x": 3}, 0.02)) == ["good pace"]
+    assert verdicts(rates("log(cosh(x))", {"x": 3}, 0.02, steps=200)) == ["good pace"]
     assert rates("x**3", {"x": -1}, 0.1, 0.2).found.fastest is None
 
 
@@ -135,6 +136,37 @@ def test_at_the_limit_it_oscillates_and_a_prediction_is_what_a_longer_run_measur
         assert told.predicted
         assert not seen.predicted
         assert told.steps == seen.steps
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "lr"),
+    [
+        ("(1-x)**2+100*(y-x**2)**2", {"x": -1.2, "y": 1}, 1.3277e-05),
+        ("x**4", {"x": 1}, 1 / 6),
+        ("x**6+y**6", {"x": 1, "y": 2}, 1e-3),
+        ("sum(v**4)", {"v": [1.0] * 3000}, 0.1),
+    ],
+)
+def test_where_no_quadratic_model_holds_to_the_minimum_nothing_is_predicted(
+    expression: str, start: dict[str, Any], lr: float
+) -> None:
+    found = rates(expression, start, lr)
+    assert [(r.steps, r.predicted, r.verdict) for r in found.found.rates] == [(None, False, "too slow")]
+    assert found.found.fastest is None
+
+
+@pytest.mark.parametrize(("start", "lr"), [(2.0, 0.003), (2.0, 0.03), (3.0, 0.01)])
+def test_a_prediction_knows_the_curvature_at_the_minimum(start: float, lr: float) -> None:
+    short, long = (rates("exp(x)+exp(-x)", {"x": start}, lr, steps=n).found.rates[0] for n in (100, 10_000))
+    assert short.predicted
+    assert not long.predicted
+    assert short.steps == pytest.approx(long.steps, rel=0.1)
+
+
+def test_a_prediction_needs_no_curvature_where_there_is_no_slope() -> None:
+    short, long = (rates("(x+y-1)**2", {"x": 3, "y": 1}, 1e-3, steps=n) for n in (100, 10_000))
+    assert short.found.rates[0].predicted
+    assert short.found.rates[0].steps == long.found.rates[0].steps
 
 
 @pytest.mark.parametrize(

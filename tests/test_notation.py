@@ -50,6 +50,8 @@ def test_what_can_mean_nothing_else_is_read(text: str, same: str) -> None:
 PROPOSED = [
     ("2x", "2x", "2*x"),
     ("2(x+1)", "2(", "2*(x+1)"),
+    ("cos(2πx)", "2π", "cos(2*pi*x)"),
+    ("2πr²", "2π", "2*pi*r²"),
     ("(x)(y)", ")(", "(x)*(y)"),
     ("x y", "x y", "x*y"),
     ("x(x+1)", "x(", "x*(x+1)"),
@@ -261,6 +263,9 @@ def test_whatever_is_proposed_can_be_read(words: list[str], is_model: bool) -> N
     [
         ("x^2 where x>0", "--bounds"),
         ("x^2 s.t. x>0", "--bounds"),
+        ("x^2 subject to x>0", "--bounds"),
+        ("(x-1)^2 such that x > 0", "--bounds"),
+        ("x^2 given x", "--bounds"),
         ("(x-1)^2 for x in range(3)", "sum(v**2)"),
         ("integral(x^2, 0, 1)", "not part of the language"),
         ("diff(x^2, x)", "gd gradient"),

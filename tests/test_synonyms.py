@@ -41,6 +41,8 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("minimize x**2 --maxiter 5", "--maxiter is --max-iter here"),
         ("minimize x**2 --iterations 5", "--iterations is --max-iter here"),
         ("compare-lr x**2 --iterations 5", "--iterations is --steps here"),
+        ("minimize x**2 --epochs 5", "--epochs is --max-iter here"),
+        ("compare-lr x**2 --epochs 5", "--epochs is --steps here"),
         ("minimize x**2 --constraint x>0", "--bounds x=0:5"),
         ("minimize x**2 --timeout 5", "--timeout is --max-time here"),
         ("minimize x**2 -o file", "-o is --output here"),

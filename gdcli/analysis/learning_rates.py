@@ -3,7 +3,8 @@
 The book's experiment: "if the learning rate is too large the steps diverge, if it is too small they are too
 slow". Here the words have exact meanings. One run per rate takes the step ``x - lr * gradient`` again and again.
 N is the number of the first step that moves x by less than 1e-7 (the book's stop rule). Where the steps asked for
-end before, N is predicted from the contraction of the last ten (:mod:`gdcli.analysis.prediction`). N* is the same
+end before, N is predicted from the contraction of the last ten where a quadratic model holds from there to the minimum
+(:mod:`gdcli.analysis.prediction`), and is not known elsewhere. N* is the same
 for the best fixed rate (:mod:`gdcli.analysis.path_curvature`), run from the same start, or for a rate of the table
 that came as far down and needs fewer steps: where the curvature changes along the way, the best fixed rate by
 curvature need not be the fastest. The verdict is the first of these that holds:
@@ -31,7 +32,7 @@ from math import hypot, inf, isfinite
 
 from gdcli.analysis.lanes import TOLERANCE, Lane, Pace, advance
 from gdcli.analysis.path_curvature import Curvature, at_point, survey
-from gdcli.analysis.prediction import WINDOW, pace, parts_of, steps_at_pace, steps_by_parts
+from gdcli.analysis.prediction import WINDOW, pace, parts_of, steps_left
 from gdcli.budget import Spent, searching
 from gdcli.dataclass import dataclass, replace
 from gdcli.errors import DomainError, Terminated
@@ -176,10 +177,8 @@ def _steps_of(objective: Objective, lane: Lane) -> tuple[int | None, bool]:
     """Return N, and whether it is a prediction."""
     if lane.arrived is not None or not lane.running:
         return lane.arrived, False
-    left = steps_at_pace(lane.lr * lane.slopes[-1], lane.short, pace(lane.slopes))
-    by_parts = steps_by_parts(lane.lr, parts_of(objective, lane.at), lane.short)
-    left = left if by_parts is None else max(left, by_parts)
-    return (lane.taken + 1 + int(left), True) if left < inf else (None, False)
+    left = steps_left(objective, lane.at, lane.lr, lane.short, lane.slopes)
+    return (None, False) if left is None or left == inf else (lane.taken + 1 + int(left), True)
 
 
 def grows(values: Sequence[float], slopes: Sequence[float]) -> bool:

@@ -5,7 +5,8 @@ what shrinks slowly: in a narrow valley the steps across it are long and soon go
 stay, and only when they are left is the true pace seen. The curvature knows them apart. Where the function is
 quadratic, with Hessian eigenvalues c_i, a step at rate lr multiplies the part of the gradient along each
 eigenvector by ``1 - lr*c_i``. So the gradient at the last point, split into these parts, tells the length of every
-step to come (Nocedal and Wright, Numerical Optimization, section 3.3). The larger of both predictions holds.
+step to come (Nocedal and Wright, Numerical Optimization, section 3.3). The larger of both predictions holds. Where no
+quadratic model holds from here to the minimum the pace of the last steps will not last, and nothing is predicted.
 
 For many variables the split comes from Lanczos' method started with the gradient itself: its eigenvalues and
 weights are the Gauss quadrature of exactly this sum (Golub and Meurant, Matrices, Moments and Quadrature, 2010).
@@ -19,13 +20,17 @@ from typing import NamedTuple
 
 from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
-from gdcli.solvers.newton_cg import hessian_product
+from gdcli.solvers.newton_cg import hessian_product, steihaug
+from gdcli.solvers.polish import AGREES, LEFT
 from gdcli.solvers.types import Evaluation, Objective
 from gdcli.solvers.vectors import Vec, along, dot, norm, zeros_like
+from gdcli.solvers.walk import CLEARLY, rounding_of
 
 # The last steps, from which the pace is told.
 WINDOW = 10
 _LANCZOS_STEPS = 60
+# Where Newton's step leads need be known to this part of the slope only.
+_CG_ACCURACY = 1e-2
 # Nobody waits for more steps than this.
 _NEVER = 2**60
 
@@ -56,6 +61,45 @@ def steps_at_pace(length: float, short: float, factor: float) -> float:
         return 1
     # A factor this close to 1 is rounding.
     return 1 + floor(log(length / short) / -log(factor)) if factor < 1.0 - 1e-13 else inf
+
+
+def steps_left(
+    objective: Objective, at: Evaluation, lr: float, short: float, slopes: Sequence[float]
+) -> float | None:
+    """Return after how many more steps one is shorter than ``short``; inf: never, None: not known.
+
+    ``slopes`` are the lengths of the gradients so far; the last is that at ``at``.
+    """
+    at_pace = steps_at_pace(lr * slopes[-1], short, pace(slopes))
+    if at_pace in (0, inf):
+        return at_pace
+    goal = _goal(objective, at)
+    if goal is None:
+        return None
+    # The curvature at the end of the way decides in the end; a gradient of the length here is split by it.
+    split = (parts_of(objective, at), parts_of(objective, goal))
+    told = [steps_by_parts(lr, parts, short) for parts in split]
+    return max([at_pace, *(t for t in told if t is not None)])
+
+
+def _goal(objective: Objective, at: Evaluation) -> Evaluation | None:
+    """Return the minimiser to which Newton's step leads from ``at``, with the gradient of ``at``; None where no
+    quadratic model holds up to there.
+    """
+    here = steihaug(objective, at, inf, _CG_ACCURACY, _LANCZOS_STEPS)
+    if here is None or here.negative:
+        return None
+    there = objective.evaluate(at.x + here.step, 1)
+    if there.gradient is None:
+        return None
+    # By the gain: the slope across a valley hides that along it.
+    ahead = steihaug(objective, there, inf, _CG_ACCURACY, _LANCZOS_STEPS)
+    if ahead is None or ahead.negative:
+        return None
+    noise = CLEARLY * rounding_of(objective, at)
+    surprise = abs(at.value - there.value - here.predicted)
+    holds = ahead.predicted <= LEFT * here.predicted + noise and surprise <= AGREES * here.predicted + noise
+    return Evaluation(there.x, there.value, at.gradient) if holds else None
 
 
 def parts_of(objective: Objective, at: Evaluation) -> list[Part]:

@@ -187,14 +187,11 @@ def _of_no_minimum(
             f"check the sign of the expression, {'maximize' if sign > 0 else 'minimize'} it, or add bounds",
         )
     if run.reason is StopReason.AT_INFINITY or certificate.kind == "at-infinity":
-        limit = sign * run.best.at.value * w.unit
-        # Only where hardly anything is left to gain does the value tell the limit.
-        near = certificate.kind in ("at-infinity", "degenerate", "flat")
-        towards = "towards" if near else f"{w.below}"
+        reached = sign * run.best.at.value * w.unit
         return Verdict(
             Status.DIVERGED,
-            f"There is no {w.minimum}: the value keeps {w.falling} {towards} about {limit:.6g} as the variables"
-            f" grow, its {w.infimum} is at infinity.",
+            f"There is no {w.minimum}: the value keeps {w.falling} {w.below} {reached:.6g} as the variables grow in"
+            f" size, its {w.infimum} is at infinity.",
             "add bounds, or a term that holds the variables back",
         )
     if run.reason is StopReason.NON_FINITE:

@@ -182,7 +182,8 @@ def _check_positional(positional: list[str], command: Command) -> None:
     hint = "put the expression in quotes, so that the shell leaves it whole"
     start = next((option.name for option in command.options if option.name in ("--start", "--at")), None)
     if start and _ASSIGNMENT.match(extra):
-        hint = f"write {start} {extra}"
+        rest = positional[len(command.arguments) :]
+        hint = f"write {start} {','.join(word for word in rest if _ASSIGNMENT.match(word))}"
         raise UsageError(f"one {command.arguments[0].metavar} is expected, and '{shown}' is one more", hint)
     whole = " ".join(positional)
     if command.arguments[0].field == "expression" and len(whole) <= 60 and "'" not in whole:
@@ -194,4 +195,5 @@ def _check_positional(positional: list[str], command: Command) -> None:
 
         listed = f"'gd {command.name} --help' lists them"
         hint = f"options have long names: {synonyms.option(extra, command) or listed}"
+        raise UsageError(f"unknown option {extra}", hint)
     raise UsageError(f"one {command.arguments[0].metavar} is expected, and '{shown}' is one more", hint)

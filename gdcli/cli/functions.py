@@ -56,7 +56,7 @@ def page(told: Mapping[str, Any], width: int) -> list[Line]:
     if told["operators"]:
         lines.append([("functions (x a number or, element by element, a vector)", "title")])
     for row in told["functions"]:
-        notes = [note for note in (row["domain"], "has a kink" if row["kink"] else "") if note]
+        notes = [note for note in (row["domain"], "not smooth" if row["kink"] else "") if note]
         text = row["meaning"] + f" ({'; '.join(notes)})" * bool(notes)
         lines += _labelled(row["call"], text, width)
         lines += fact("", f"derivative {row['derivative']}", width)

@@ -42,13 +42,18 @@ def told(error: UsageError, what: str = "expression") -> UsageError:
         changes, corrected = _translated(span.text, what)
     except (RecursionError, MemoryError, TooLongError):
         return error
-    if not changes or not _is_readable(corrected):
+    if not changes or not _is_readable(corrected) or _has_joining_word(corrected):
         error.hint = _note(span) or error.hint
         return error
     first = min(changes, key=lambda change: change.start)
     corrected = " ".join(corrected.split())
     place = span._replace(start=first.start, end=max(first.end, first.start + 1))
     return UsageError(first.message, f"write {corrected}", place)
+
+
+def _has_joining_word(corrected: str) -> bool:
+    """Whether one of `WORDS` would become a factor: ``x**2 subject to x>0`` is no product."""
+    return any(f"*{word}*" in corrected for word in WORDS)
 
 
 def _note(span: Span) -> str:

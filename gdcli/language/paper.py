@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from gdcli.language import syntax
-from gdcli.language.functions import CALLABLE, CONSTANTS
+from gdcli.language.functions import CALLABLE, CONSTANTS, LETTERS
 from gdcli.language.pieces import (
     Change,
     Piece,
@@ -38,6 +38,12 @@ def _characters(pieces: Pieces, changes: list[Change]) -> Pieces:
             changes.append(Change("LaTeX is not read", piece.start, piece.end))
             new = LATEX.get(piece.text, piece.text[1:])
             found += [p._replace(start=piece.start, end=piece.end, lead=piece.lead) for p in cut(new)]
+            continue
+        if piece.kind == "name" and piece.text[0] in LETTERS and len(piece.text) > 1:  # the factors of πx
+            letter, rest = LETTERS[piece.text[0]], piece.text[1:]
+            changes.append(Change("an operator is missing", piece.start, piece.end))
+            found.append(piece._replace(text=letter, end=piece.start + 1))
+            found += [p._replace(start=piece.start + 1, end=piece.end) for p in cut(rest)]
             continue
         letters = "".join(CHARACTERS.get(c, c) for c in piece.text)
         letters = syntax.raised_letter(letters) or letters

@@ -133,9 +133,7 @@ def _reason(comparison: RateComparison, width: int) -> list[Line]:
         return []
     lines = fact("curvature", _curvature(c), width)
     if c.limit is None or c.best is None:
-        none = (
-            "none: nothing is curved upwards along the way, so no rate is too large and none finds a minimum"
-        )
+        none = "none: nothing is curved upwards along the way, so the curvature says nothing of rates"
         return lines + fact("limit", none, width)
     steady = abs(c.at_end - c.largest) <= _STEADY * c.largest
     told = "a larger rate overshoots farther with each step"
@@ -172,7 +170,7 @@ def _best(c: Curvature, best: Rate | None) -> str:
     name = "1/L" if c.singular else "2/(L+m)"
     text = f"{name} = {short(c.best, 6)} by the curvature along the way"
     if best is None or best.steps is None:
-        needs = "its steps do not shrink within those asked for"
+        needs = "it does not arrive within the steps asked for, and when it would is not known"
     else:
         needs = f"needs {steps_text(best.steps, best.predicted)} step{'s' * (best.steps != 1)}"
         if best.verdict == "oscillates":

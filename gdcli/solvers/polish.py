@@ -28,9 +28,9 @@ from gdcli.solvers.walk import CLEARLY, rounding_of
 SLOW_RATIO = 1e-2
 # Where the model holds, this part of the gain is left after the step at most: down ``x**3``, which has no minimum, an
 # eighth is left, and at that of ``x**4`` a fifth.
-_LEFT = 1.0 / 16.0
+LEFT = 1.0 / 16.0
 # The value falls by what the model promises, but for this part of it.
-_AGREES = 0.25
+AGREES = 0.25
 # A step of a few units in the last place of x is none.
 _LAST_PLACE = 4.0 * EPSILON
 # Where terms cancel, the rounding of a value is up to this part of it, or of the fall so far.
@@ -138,12 +138,12 @@ def is_known(
     if not ahead.strict:
         return False
     surprise = abs(at.value - there.value - model.gain)
-    if ahead.gain <= _LEFT * model.gain and surprise <= _AGREES * model.gain:
+    if ahead.gain <= LEFT * model.gain and surprise <= AGREES * model.gain:
         return True
     if not model.gain <= _MAY_BE_ROUNDING * max(abs(at.value), (start or at).value - at.value):
         return False
     noise = CLEARLY * rounding_of(objective, at)
-    return ahead.gain <= max(_LEFT * model.gain, noise) and surprise <= _AGREES * model.gain + noise
+    return ahead.gain <= max(LEFT * model.gain, noise) and surprise <= AGREES * model.gain + noise
 
 
 def is_known_of_many(objective: Objective, at: Evaluation, gain: float, step: Vector) -> bool:
@@ -154,8 +154,8 @@ def is_known_of_many(objective: Objective, at: Evaluation, gain: float, step: Ve
     there = objective.evaluate(goal, 1)
     if there.x is not goal or there.gradient is None:
         return False
-    left = norm(there.gradient) ** 2 <= _LEFT * norm(at.gradient) ** 2
-    return left and abs(at.value - there.value - gain) <= _AGREES * gain
+    left = norm(there.gradient) ** 2 <= LEFT * norm(at.gradient) ** 2
+    return left and abs(at.value - there.value - gain) <= AGREES * gain
 
 
 def errors_of(x: Vector, model: LocalModel) -> tuple[float, ...]:
