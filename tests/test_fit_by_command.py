@@ -82,6 +82,18 @@ def test_the_table(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "site" in capsys.readouterr().out
 
 
+def test_exact_groups_show_no_digits_of_rounding(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = (
+        [f"a,{i},{2 * i + 1}" for i in range(1, 6)] + [f"c,{i},7" for i in range(1, 4)] + ["d,1,.1", "d,2,.2"]
+    )
+    noisy = [f"n,{i},{y}" for i, y in enumerate((1, 3.1, 4.9, 7.05))]
+    (place / "exact.csv").write_text("\n".join(["g,x,y", *rows, "d,3,.3", *noisy]))
+    assert run(["fit", "y ~ a*x + b", "exact.csv", "--by", "g"]) == 0
+    page = capsys.readouterr().out
+    for group, a, b in (("a", "2", "1"), ("c", "0", "7"), ("d", "0.1", "0")):
+        assert re.search(rf"^{group} +\d +{a} \+- 0 +{b} \+- 0 ", page.replace("±", "+-"), re.MULTILINE)
+
+
 def test_answers_that_are_not_unique_are_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Medians of even counts: four are told in words, the others counted; and no errors are promised."""
     rows = [f"g{k},{value}" for k in range(6) for value in (1, 2, 4, 9)] + ["odd,5", "odd,6", "odd,7"]

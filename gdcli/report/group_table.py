@@ -18,7 +18,7 @@ from gdcli.report.faults import harmless, shorten
 from gdcli.report.fit_page import data_text, loss_text
 from gdcli.report.group_records import cells, group_of, reason
 from gdcli.report.machine import Words, labels
-from gdcli.report.numbers import amount, seconds, short
+from gdcli.report.numbers import amount, known, seconds, short
 from gdcli.report.page import Column, Glyphs, Line, chosen, cut, fact, named, pad
 
 if TYPE_CHECKING:
@@ -186,12 +186,14 @@ class Table:
             values, errors = by_column[2 * k], by_column[2 * k + 1]
             if name not in self._decimals:
                 self._decimals[name] = _usual(errors)
-            texts = _with_errors(values, errors, self._decimals[name], self._plus)
+            blurs = [_blur(fit, k) for fit in some]
+            texts = _with_errors(values, errors, blurs, self._decimals[name], self._plus)
             # Sums of absolute values have no errors.
             title = name if self._asked.problem.loss == "absolute" else f"{name} {self._plus} error"
             columns[name] = Column(title, texts, spare=1 if k else 0)
+        left = [0.0 if _is_exact(fit) else sd for fit, sd in zip(some, by_column[-2], strict=True)]
         for key, title, values, spare in (
-            ("residual_sd", "resid. sd", by_column[-2], 3),
+            ("residual_sd", "resid. sd", left, 3),
             ("r_squared", "R²" if self._plus == "±" else "R2", by_column[-1], 2),
         ):
             if any(value is not None for value in values):
@@ -227,16 +229,33 @@ def _usual(errors: Sequence[float | None]) -> int:
     return _decimals(sizes[len(sizes) // 20]) if sizes else 0
 
 
+def _is_exact(fit: GroupFit) -> bool:
+    found = None if fit.alone is None else fit.alone.statistics
+    return found is not None and found.exact
+
+
+def _blur(fit: GroupFit, k: int) -> float | None:
+    """What rounding leaves open of a parameter of a group that the model says exactly; these are solved alone."""
+    errors = None if fit.alone is None else fit.alone.certificate.errors
+    return None if errors is None else errors[k]
+
+
 def _with_errors(
-    values: Sequence[float | None], errors: Sequence[float | None], decimals: int, plus: str
+    values: Sequence[float | None],
+    errors: Sequence[float | None],
+    blurs: Sequence[float | None],
+    decimals: int,
+    plus: str,
 ) -> list[str]:
     """The cells of a parameter, with so many decimals where these show enough."""
     form = f"{{:.{decimals}f}} {plus} {{:.{decimals}f}}"
     least, most = 10.0 ** (_ERROR_DIGITS - 1 - decimals), 10.0 ** (_MOST_DIGITS - decimals)
     found = []
-    for value, error in zip(values, errors, strict=True):
+    for value, error, blur in zip(values, errors, blurs, strict=True):
         if value is None:
             found.append("")
+        elif error == 0.0:
+            found.append(f"{known(value, blur, 6)} {plus} 0")
         elif error is None or not isfinite(error):
             found.append(short(value, 6))
         elif 0 <= decimals <= 6 and least <= error < most and abs(value) < most:
