@@ -36,7 +36,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("minimize --expr x**2", "it is an argument: gd minimize EXPR [OPTIONS]"),
         ("minimize x**2 --json", "--json is --format json here"),
         ("minimize x**2 --csv", "--csv is --format csv here"),
-        ("minimize x**2 --quiet", "--quiet is --print here"),
+        ("minimize x**2 --quiet", "--quiet is --print value here"),
         ("minimize x**2 --verbose", "--verbose is --every 1 here"),
         ("minimize x**2 --maxiter 5", "--maxiter is --max-iter here"),
         ("minimize x**2 --iterations 5", "--iterations is --max-iter here"),
