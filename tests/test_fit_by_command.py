@@ -91,7 +91,7 @@ def test_exact_groups_show_no_digits_of_rounding(place: Path, capsys: pytest.Cap
     assert run(["fit", "y ~ a*x + b", "exact.csv", "--by", "g"]) == 0
     page = capsys.readouterr().out
     for group, a, b in (("a", "2", "1"), ("c", "0", "7"), ("d", "0.1", "0")):
-        assert re.search(rf"^{group} +\d +{a} \+- 0 +{b} \+- 0 ", page.replace("±", "+-"), re.MULTILINE)
+        assert re.search(rf"^{group} +\d +{a} \+- 0 +{b} \+- 0 +0 ", page.replace("±", "+-"), re.MULTILINE)
 
 
 def test_answers_that_are_not_unique_are_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
