@@ -63,6 +63,31 @@ def test_the_order_of_the_names_does_not_matter(expression: str, start: dict[str
     assert told(now) == told(as_it_was)
 
 
+@pytest.mark.parametrize("way", ["1048576*({})", "({})/1048576", "1e6*({})", "1e-6*({})", "({})+1"])
+@pytest.mark.parametrize(("expression", "start"), CASES, ids=[e[:30] for e, _ in CASES])
+def test_the_unit_of_the_value_does_not_matter(expression: str, start: dict[str, float], way: str) -> None:
+    as_it_was, now = api.minimize(expression, start), api.minimize(way.format(expression), start)
+    assert told(now) == told(as_it_was)
+
+
+@pytest.mark.parametrize("number", [2.0**20, 2.0**-20])
+@pytest.mark.parametrize(
+    "expression",
+    ["100*(y-x**2)**2+(1-x)**2", "(x*y-1)**2+x**2", "(x-2)**4+(y+1)**2", "exp(x)+exp(-x-y)+y**2"],
+)
+def test_a_value_in_a_unit_that_rounds_nothing_changes_no_step(expression: str, number: float) -> None:
+    start = {"x": -1.2, "y": 1.0}
+    as_it_was, now = api.minimize(expression, start), api.minimize(f"{number!r}*({expression})", start)
+    assert (now.run.iterations, now.point) == (as_it_was.run.iterations, as_it_was.point)
+    assert now.value == number * as_it_was.value
+
+
+@pytest.mark.parametrize("number", [1e-6, 1e6])
+def test_a_pole_of_a_logarithm_is_seen_in_any_unit_of_the_value(number: float) -> None:
+    found = api.minimize(f"{number!r}*(log(x**2)+y**2)", {"x": 1.0, "y": 1.0})
+    assert found.certificate.kind == "unbounded"
+
+
 @pytest.mark.parametrize("unit", [1e-6, 1e-10, 1e10])
 def test_bounds_are_measured_like_their_variable(unit: float) -> None:
     outcome = api.minimize(

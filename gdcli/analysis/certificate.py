@@ -24,14 +24,23 @@ from gdcli.solvers.dense import eigen, eigenvalues, largest_entry, matrix_is_fin
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import level, smoothed
 from gdcli.solvers.model import LocalModel
-from gdcli.solvers.newton import TrustRegionNewton
+from gdcli.solvers.newton import GAIN_TOL, TrustRegionNewton
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.polish import errors_of, is_known, is_rounding
 from gdcli.solvers.run import pass_on, quiet, run, unbounded_below
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import Certificate, Evaluation, Iterate, Method, Objective, StopReason, Vector
-from gdcli.solvers.units import inward, length_typed, outward, rescaled, units_at, units_away, units_of
+from gdcli.solvers.units import (
+    inward,
+    length_typed,
+    outward,
+    rescaled,
+    units_at,
+    units_away,
+    units_of,
+    value_scale,
+)
 from gdcli.solvers.valley import follow_floor, sides_of_floor
 from gdcli.solvers.vectors import distance, is_zero, max_abs, norm, same, unit_like
 from gdcli.solvers.walk import (
@@ -64,15 +73,13 @@ _ENDS = ("minimum", "degenerate", "kink")
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
 _DOUBTFUL_SIGN = 1e-6
-# Beside a pole the value changes by as much over a millionth of the size of the point, at least.
-_STEEP = 1e6
+# Beside a pole the value changes by its scale over a thousandth of the size of the point, at least.
+_STEEP = 1e3
 # A point so many times the size of the start away from it is far out.
 _AFAR = 1e3
 # At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
 _SHARPER = 3.0
 _WALK_NEWS = 4e-12
-# Down the floor of a valley a fall by this part of the scale of the value is news, as in the run itself.
-_FLOOR_NEWS = 4e-12
 
 
 def certify(
@@ -89,7 +96,7 @@ def certify(
     stationary. ``reason`` is why the run ended: when it was on its way to infinity, no gain is estimated.
     """
     found, seen, there = _examine_in_own_units(objective, at, start, tol)
-    if found.kind in ("not-stationary", "unknown") and isfinite(at.value) and _is_steep(there, found):
+    if found.kind in ("not-stationary", "unknown") and isfinite(at.value) and _is_steep(there, found, start):
         with quiet(at.x):
             bare = seen.complete(Evaluation(there.x, at.value), 1)
             if is_beside_pole(seen, bare):
@@ -143,10 +150,14 @@ def _as_typed(found: Certificate, seen: Objective, at: Evaluation) -> Certificat
     return replace(found, eigenvalue_min=low, eigenvalue_max=high, condition=high / low if is_known else None)
 
 
-def _is_steep(at: Evaluation, found: Certificate) -> bool:
+def _is_steep(at: Evaluation, found: Certificate, start: Evaluation | None) -> bool:
     """Tell whether the slope, as far as it is known, may be that beside a pole."""
-    slope = found.gradient_norm
-    return at.estimated or slope is None or slope * max(1.0, max_abs(at.x)) > _STEEP
+    slope, fall = found.gradient_norm, 0.0 if start is None else start.value - at.value
+    return (
+        at.estimated
+        or slope is None
+        or slope * max(1.0, max_abs(at.x)) > _STEEP * value_scale(at.value, fall)
+    )
 
 
 def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol: float) -> Certificate:
@@ -286,8 +297,8 @@ def _kind_of_floor(
 
 
 def _floor_news(at: Evaluation, start: Evaluation | None) -> float:
-    fall = 1.0 if start is None else start.value - at.value
-    return _FLOOR_NEWS * max(abs(at.value), min(1.0, fall))
+    """Return the fall down the floor of a valley that is news, as in the run itself."""
+    return 4.0 * GAIN_TOL * value_scale(at.value, 0.0 if start is None else start.value - at.value)
 
 
 def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kind: str, source: str) -> str:

@@ -15,6 +15,7 @@ from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.steps import FixedRate
 from gdcli.solvers.stopping import DEFAULT_TOL
 from gdcli.solvers.types import KEEP_RUNS, Certificate, RunResult, Status, StopReason
+from gdcli.solvers.units import value_scale
 from gdcli.solvers.vectors import max_abs
 
 if TYPE_CHECKING:
@@ -258,8 +259,10 @@ def _of_the_point(
 
 def _claimable(run: RunResult, kind: str, gain: float, strict: bool, tol: float) -> bool:
     value = run.best.at.value
-    scale = max(1.0, abs(value))
-    if gain > (STRICT_FACTOR if strict else CLAIM_FACTOR) * tol * scale:
+    fall = run.start.at.value - value
+    if strict and gain > STRICT_FACTOR * tol * value_scale(value, fall):
+        return False
+    if not strict and gain > CLAIM_FACTOR * tol * max(1.0, abs(value)):
         return False
     if (
         gain <= _ROUNDING * abs(value) or kind == "kink"
@@ -269,7 +272,6 @@ def _claimable(run: RunResult, kind: str, gain: float, strict: bool, tol: float)
         # A start that was never left is a minimum by proof only: a value of 1e-20 may be all that there is to
         # gain.
         return strict and run.reason in (StopReason.FLOOR, StopReason.NO_DESCENT)
-    fall = run.start.at.value - value
     return not strict or gain <= STRICT_FACTOR * tol * fall or run.reason in _NO_STEP_LEFT
 
 

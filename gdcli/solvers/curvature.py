@@ -13,13 +13,14 @@ from gdcli.solvers.hessian import with_hessian
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.polish import is_rounding
 from gdcli.solvers.types import Evaluation, Objective, Vector
+from gdcli.solvers.units import value_scale
 from gdcli.solvers.vectors import along, distance, dot, max_abs, norm
 
 # The smallest curvature is doubted when it is this much less than the mean curvature on the way from the
 # start.
 DOUBTFUL_PART = 1e-4
-# The gain, relative to max(1, |value|), below which the minimum counts as reached by a run of Newton's method, which
-# has seen the curvature settle; and by any run: above that the inflection of ``x**3`` may be ahead as well.
+# The gain, relative to the scale of the value, below which the minimum counts as reached by a run of Newton's method,
+# which has seen the curvature settle; and by any run: above that the inflection of ``x**3`` may be ahead as well.
 _REACHED, REACHED_BY_ANY = 1e-10, 1e-16
 # A quadratic minimum is that near, as part of the way from the start, when its gain has become as small.
 _NEAR = 1e-4
@@ -51,7 +52,7 @@ def passing_direction(
     """
     if source != "exact":
         return None
-    if start is not None and model.gain <= reached * max(1.0, abs(at.value)):
+    if start is not None and model.gain <= reached * value_scale(at.value, start.value - at.value):
         way = distance(start.x, at.x)
         steep = eigenvalues(model.hessian)[0] * way * way >= DOUBTFUL_PART * (start.value - at.value)
         if steep and model.newton_length <= _NEAR * way:

@@ -153,7 +153,7 @@ class Smoothing:
             return False
         if self.large or state.plain.model is None:
             return True
-        return not TrustRegionNewton(self.tol).enough(state.plain.model.gain, at.value, state.plain)
+        return not TrustRegionNewton(self.tol).enough(at, state.plain.model, state.plain)
 
     def _enter(
         self, objective: Objective, x: Vector, number: int, path: list[tuple[float, Vector]]

@@ -24,15 +24,23 @@ from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel, ModelStep
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.poles import is_beside_pole
-from gdcli.solvers.polish import SLOW_RATIO, polish
+from gdcli.solvers.polish import SLOW_RATIO, polish, rounding_of_variables
 from gdcli.solvers.rounding import EPSILON
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
-from gdcli.solvers.units import axes_of, congruent_to
+from gdcli.solvers.units import axes_of, congruent_to, value_scale
 from gdcli.solvers.valley import follow_floor
 from gdcli.solvers.vectors import dot, is_zero, norm, quotient, same, times
-from gdcli.solvers.walk import FLIGHT, Outcome, Walk, both_ways, follow, rises_all_around, walk_all
+from gdcli.solvers.walk import (
+    FLIGHT,
+    Outcome,
+    Walk,
+    both_ways,
+    follow,
+    rises_all_around,
+    walk_all,
+)
 
 ROUNDING = EPSILON
 
@@ -50,8 +58,11 @@ SMALLEST_RADIUS = 1e-15
 # A path that leaves the domain again and again, never ends inside its radius meanwhile, and has come as close
 # to the edge as numbers of the size of the start can be, converges to the edge.
 EDGE_PATIENCE, EDGE_STEPS, EDGE_RADIUS = 3, 12, 1e-15
-# The gain, as part of the scale of the value, at which the run ends; and as part of what was gained so far.
+# The gain, as part of the value, at which the run ends; and as part of what was gained so far.
 GAIN_TOL, PART_TOL = 1e-12, 1e-10
+# Of a value that tends to 0 this part of its fall is left, one more step of quadratic convergence; and never more
+# than GAIN_TOL, which is what a user is promised.
+LEAST_PART = 1e-20
 # A step within the radius that is lost in rounding calls for a larger radius, as long as no trial failed.
 WIDER = 10.0
 # A predicted fall of less than twenty units of rounding of the value cannot be told from none.
@@ -120,9 +131,8 @@ class TrustRegionNewton:
         model = state.model
         if model is None:
             return _stay(at, state, StopReason.NO_DESCENT)
-        x, value, gain = at.x, at.value, model.gain
-        # What is never enough is seen without the rule.
-        if gain <= self.tol * max(1.0, abs(value)) and not model.negative and self.enough(gain, value, state):
+        x, value = at.x, at.value
+        if not model.negative and self.enough(at, model, state):
             return self._settle(objective, at, state, model)
         if state.radius > state.horizon:
             end = _look_ahead(objective, at, state)
@@ -205,17 +215,21 @@ class TrustRegionNewton:
         state.series.last_step, state.last_gain = None, 0.0
         return Step(arrival, state, found.length, kind=kind)
 
-    def enough(self, gain: float, value: float, state: NewtonState) -> bool:
-        """Tell whether so small a ``gain`` ends the run.
+    def enough(self, at: Evaluation, model: LocalModel, state: NewtonState) -> bool:
+        """Tell whether the gain that is left by the ``model`` is small enough to end the run.
 
-        It must be small beside the value (beside the fall so far, where that and the value are below 1), and
-        small beside the fall so far unless it is lost in the rounding of the value.
+        It must be small beside the value, and small beside the fall so far unless it is lost in the rounding of the
+        value. Where the value tends to 0 as well it is compared with the fall alone: far more is asked then, which
+        quadratic convergence gives. Where some curvature vanishes there is none, and rounding may end the run before.
         """
-        loosened = self.tol / 1e-8
+        loosened, gain, value = self.tol / 1e-8, model.gain, at.value
         fall = state.start.value - value
-        if not gain <= GAIN_TOL * loosened * max(abs(value), min(1.0, fall)):
-            return False
-        return gain <= PART_TOL * loosened * fall or gain <= ROUNDING * abs(value)
+        if gain <= loosened * GAIN_TOL * abs(value):
+            return gain <= PART_TOL * loosened * fall or gain <= ROUNDING * abs(value)
+        if gain <= loosened * min(GAIN_TOL, LEAST_PART * fall):
+            return True
+        lost = not model.strict and gain <= loosened * GAIN_TOL * fall
+        return lost and gain <= rounding_of_variables(at)
 
     def _settle(self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel) -> Step:
         """End the run here, unless convergence was doubtful and a walk finds a lower point."""
@@ -230,8 +244,7 @@ class TrustRegionNewton:
             steps = [] if state.series.last_step is None else [state.series.last_step]
             steps += both_ways(doubtful, at.x)
             # Falls of the size of the gain are accounted for; only a clearly larger fall is news.
-            scale = max(abs(at.value), min(1.0, state.start.value - at.value))
-            enough = 4.0 * (model.gain + GAIN_TOL * scale)
+            enough = 4.0 * (model.gain + GAIN_TOL * value_scale(at.value, state.start.value - at.value))
             found = walk_all(objective, at, steps, enough, state.floor)
             if found.outcome in (Outcome.RISES, Outcome.LEVEL):
                 found = follow_floor(objective, at, enough, state.floor, state.source)

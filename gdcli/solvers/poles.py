@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from math import inf
 
+from gdcli.solvers.dense import quadratic_form
+from gdcli.solvers.hessian import hessian_source, with_hessian
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import along, norm
 
@@ -31,10 +33,21 @@ def is_beside_pole(objective: Objective, at: Evaluation) -> bool:
     if not 0.0 < slope < inf:
         # So close to a pole at 0 that the slope is beyond the numbers: the distance is that from 0.
         return at.value < inf and any(at.x) and _is_logarithmic(objective, at, at.x)
-    back = g / slope / slope
-    if at.value < 0.0 and _rises(objective, at, -at.value * back, 0.0, _SLACKENING):
+    back = g / slope
+    if at.value < 0.0 and _rises(objective, at, -at.value / slope * back, 0.0, _SLACKENING):
         return True
-    return _is_logarithmic(objective, at, back)
+    return _is_logarithmic(objective, at, _distance_from_logarithm(objective, at, slope, back) * back)
+
+
+def _distance_from_logarithm(objective: Objective, at: Evaluation, slope: float, back: Vector) -> float:
+    """Return how far a pole of ``c*log`` is: its slope is c by the distance, its curvature c by the distance squared.
+
+    Where the curvature cannot be had, c counts as 1.
+    """
+    source = hessian_source(objective)
+    hessian = with_hessian(objective, at, source).hessian if source == "exact" else None
+    bend = 0.0 if hessian is None else abs(quadratic_form(hessian, back))
+    return slope / bend if 0.0 < bend < inf else 1.0 / slope
 
 
 def _is_logarithmic(objective: Objective, at: Evaluation, back: Vector) -> bool:

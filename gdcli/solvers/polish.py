@@ -181,6 +181,16 @@ def _of_rounding(x: Vector, H: Matrix) -> list[float]:
     return [max(column) for column in zip(*found, strict=True)]
 
 
+def rounding_of_variables(at: Evaluation) -> float:
+    """Return how much the value may change, by slope and curvature, when the variables move by their rounding."""
+    if at.gradient is None or at.hessian is None:
+        return 0.0
+    size = [EPSILON * abs(a) for a in to_list(at.x)]
+    slopes, rows = to_list(at.gradient), at.hessian
+    bends = [sum([abs(float(h)) * s for h, s in zip(row, size, strict=True)]) for row in rows]
+    return float(sum([s * (abs(g) + 0.5 * b) for s, g, b in zip(size, slopes, bends, strict=True)]))
+
+
 def _units(at: Evaluation) -> float:
     """What a few units in the last place of the value are."""
     return 20.0 * EPSILON * abs(at.value)

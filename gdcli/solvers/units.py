@@ -163,6 +163,13 @@ def _of_many(size: float) -> float:
     return ldexp(1.0, min(max(exponent, -_MOST), _MOST))
 
 
+def value_scale(value: float, fall: float) -> float:
+    """Return the size that changes of the value are to be compared with: its own, or that of its ``fall`` from the
+    start, whichever is more. A value that has not fallen is compared with 1, for want of anything else.
+    """
+    return max(abs(value), fall if fall > 0.0 else 1.0)
+
+
 def first_units(objective: Objective, at: Evaluation) -> Units:
     """Return the units for a run that starts at ``at``: one for each variable where that has a Hessian, else one."""
     return _units(at.x, _sizes(objective, at))

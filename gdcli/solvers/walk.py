@@ -25,7 +25,8 @@ _MAX_DOUBLINGS = 200
 # finite one. Cauchy's condensation test: the sum is infinite when the falls of the doublings K to 2K do not
 # shrink as K doubles. This much smaller they may be: the first doubling is not the first of the series.
 _ENDLESS_PART = 0.9
-# After sixty doublings (eighteen orders of magnitude) a fall this small is an approach to a limit.
+# After sixty doublings (eighteen orders of magnitude) a last fall by no more than this part of the fall on the whole
+# way is an approach to a limit; equal ones, as of a logarithm, are a sixtieth.
 LIMIT_DOUBLINGS = 60
 _LIMIT_FALL = 1e-3
 # When a point is so many times the size of the start away from it, the run may be on its way to infinity.
@@ -133,11 +134,11 @@ def walk(
             lowest = trial
         elif lowest is None and k >= patience - 1:
             return Walk(Outcome.LEVEL)
-        value = min(value, trial.value)
+        before, value = value, min(value, trial.value)
         t *= 2.0
         if value < floor:
             return Walk(Outcome.UNBOUNDED, lowest, t * unit)
-        if k >= LIMIT_DOUBLINGS and value > at.value - _LIMIT_FALL * max(1.0, abs(at.value)):
+        if k >= LIMIT_DOUBLINGS and before - value <= _LIMIT_FALL * (at.value - value):
             limit = True
             break
     else:
