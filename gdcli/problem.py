@@ -180,9 +180,17 @@ def named_values(
     if given and not any(entry.name for entry in given):
         if len(given) != len(names):
             counted = f"{len(given)} value{'s' * (len(given) != 1)}"
+            meant = example(names, vectors)
+            listing = given[0].value
+            if (
+                len(given) == 1 and isinstance(listing, list) and len(listing) == len(names)
+            ):  # [1,2] for x and y
+                meant = ",".join(
+                    f"{name}={value!r}".removesuffix(".0") for name, value in zip(names, listing, strict=True)
+                )
             raise UsageError(
                 f"--start has {counted} for {len(names)} {what}{'s' * (len(names) != 1)}: {listed(names)}",
-                f"give each a value: --start {example(names, vectors)}",
+                f"give each a value: --start {meant}",
                 given[-1].span,
             )
         return {name: entry.value for name, entry in zip(names, given, strict=True)}

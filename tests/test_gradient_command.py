@@ -110,6 +110,7 @@ def test_csv(more: list[str]) -> None:
         (["x+y", "--at", "x=1"], 2, "--at leaves out y"),
         (["x", "--at", "z=1"], 2, "--at gives z, which is not a variable"),
         (["x+y", "--at", "1"], 2, "--at has 1 value for 2 variables"),
+        (["x+y", "--at", "[1,2.5]"], 2, "give each a value: --at x=1,y=2.5"),
         (["x", "--at", "x=abc"], 2, "abc is not a number"),
         (["x", "--at", "x=1", "--h", "0"], 2, "--h takes a number above 0"),
         (["x", "--at", "x=1", "--h", "nan"], 2, "--h takes a number above 0"),
