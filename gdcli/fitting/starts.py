@@ -41,10 +41,12 @@ def start_values(
     if missing and needed:
         advice = "--start auto searches for one; or give your own"
         if model.left is None:
-            column = next((c for c in columns if c and c not in model.names), "y")
-            advice = (
-                f"to fit a column write {column} ~ {model.text.strip()}; a loss of your own needs a start"
-            )
+            advice = "give your own"
+            column = next((c for c in columns if c and c not in model.names), None)
+            if column is not None:  # a loss of a row has all that was measured in it
+                advice = (
+                    f"to fit a column write {column} ~ {model.text.strip()}; a loss of your own needs a start"
+                )
         known = f"; the columns are {listed([c for c in columns if c])}" if columns else ""
         raise UsageError(
             f"--start leaves out {listed(missing)}",
