@@ -8,7 +8,7 @@ deviation of max(1, |x0|) in each variable (Rinnooy Kan & Timmer, Mathematical P
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli import api, budget
@@ -23,9 +23,16 @@ if TYPE_CHECKING:
     from gdcli.solvers.keeping import Keeper
     from gdcli.solvers.types import Iterate, Observer
 
-# Two ends are one minimum when they are this near, relative to max(1, |x|), and their values agree likewise.
+Values = Callable[[list[list[float]]], Sequence[float]]
+
+# Two ends are one minimum when they are this near, relative to their size, and their values agree likewise. Ends that
+# are near only beside 1 are one where the value does not rise between them.
 SAME_POINT = 1e-4
 SAME_VALUE = 1e-6
+# Places between two ends, in golden sections, so that they do not keep step with a period.
+BETWEEN = tuple(math.fmod(k * 0.6180339887498949, 1.0) for k in range(1, 8))
+# A rise is one where it is more than rounding, and more than what is left to gain at the ends, by far.
+RISE, FAR_MORE = 1e-9, 1e3
 # A start is redrawn until the value there is finite: so many draws for each start asked for, at most.
 DRAWS = 20
 MAX_STARTS = 100_000
@@ -73,6 +80,7 @@ def _from_many(
     teller: Teller | None,
 ) -> api.Outcome:
     found: list[api.Minimum] = []
+    values = _values(problem)
     outcomes: list[api.Outcome] = []
     endings: dict[str, int] = {}
     ended: Status | None = None
@@ -89,7 +97,7 @@ def _from_many(
                 ended = outcome.status
                 break
             if outcome.status.value == "converged":
-                _add(found, outcome)
+                _add(found, outcome, values)
             if _time_is_over(outcomes[0]):
                 ended = Status.LIMIT
                 break
@@ -142,11 +150,11 @@ def _told(endings: Mapping[str, int]) -> list[str]:
     return [f"of {sum(endings.values())} starts {', '.join(others)}"] if others else []
 
 
-def _add(found: list[api.Minimum], outcome: api.Outcome) -> None:
+def _add(found: list[api.Minimum], outcome: api.Outcome, values: Values) -> None:
     """Count the end of a run with the minimum it is, or as a new one."""
     x = list(outcome.run.best.at.x)
     for i, minimum in enumerate(found):
-        if _is_same(x, outcome.value, minimum):
+        if _is_same(x, outcome, minimum, values):
             better = outcome.sign * outcome.value < outcome.sign * minimum.value
             found[i] = (
                 _minimum(outcome, x, minimum.starts + 1)
@@ -161,12 +169,37 @@ def _minimum(outcome: api.Outcome, x: Sequence[float], starts: int) -> api.Minim
     return api.Minimum(outcome.value, outcome.point, outcome.certificate, starts, tuple(x))
 
 
-def _is_same(x: Sequence[float], value: float, minimum: api.Minimum) -> bool:
-    if abs(value - minimum.value) > SAME_VALUE * max(1.0, abs(value)):
+def _is_same(x: Sequence[float], end: api.Outcome, minimum: api.Minimum, values: Values) -> bool:
+    if abs(end.value - minimum.value) > SAME_VALUE * max(1.0, abs(end.value)):
         return False
     blur = minimum.certificate.distance or 0.0
-    scale = max(1.0, max(map(abs, x)))
-    return max(abs(a - b) for a, b in zip(x, minimum.x, strict=True)) <= SAME_POINT * scale + 2.0 * blur
+    apart = max(abs(a - b) for a, b in zip(x, minimum.x, strict=True)) - 2.0 * blur
+    size = max(map(abs, [*x, *minimum.x]))
+    if apart <= SAME_POINT * size:
+        return True
+    return apart <= SAME_POINT * max(1.0, size) and not _rises_between(x, end, minimum, values)
+
+
+def _rises_between(x: Sequence[float], end: api.Outcome, minimum: api.Minimum, values: Values) -> bool:
+    """Tell whether the value is seen to rise on the straight line from one end to another."""
+    line = [[a + t * (b - a) for a, b in zip(x, minimum.x, strict=True)] for t in BETWEEN]
+    ends = [end.sign * end.value, end.sign * minimum.value]
+    left = sum(c.gain or 0.0 for c in (end.certificate, minimum.certificate))
+    return max(values(line)) > max(ends) + RISE * max(map(abs, ends)) + FAR_MORE * left
+
+
+def _values(problem: Problem) -> Values:
+    """Return what computes the minimised function at some points, all together."""
+    from gdcli.objective.batch import Batch
+
+    return Batch(_exact(problem)).values
+
+
+def _exact(problem: Problem) -> Exact:
+    from gdcli.objective.build import build_objective
+
+    tree = parsed(problem.expression, problem.source)
+    return build_objective(tree, problem.lengths, problem.constants, sign_of(problem.sense))
 
 
 def starts_of(problem: Problem, count: int) -> Iterator[dict[str, Any]]:
@@ -175,15 +208,11 @@ def starts_of(problem: Problem, count: int) -> Iterator[dict[str, Any]]:
     All values are found together.
     """
     from gdcli.objective.batch import Batch
-    from gdcli.objective.build import build_objective
 
     yield dict(problem.start)
     if count == 1:
         return
-    sign = sign_of(problem.sense)
-    exact = build_objective(
-        parsed(problem.expression, problem.source), problem.lengths, problem.constants, sign
-    )
+    exact = _exact(problem)
     batch = Batch(exact)
     points = _draws(problem, exact)
     left = count - 1

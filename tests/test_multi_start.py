@@ -96,3 +96,13 @@ def test_an_interrupt_keeps_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_senseless_number_of_starts(starts: int) -> None:
     with pytest.raises(UsageError, match="multi-start"):
         many(HIMMELBLAU, starts)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-10, 1e10])
+def test_minima_are_told_apart_in_every_unit(unit: float) -> None:
+    problem = api.read_problem(f"((x/{unit!r})**2 - 1)**2", "minimize", [f"x={0.5 * unit!r}"], [])
+    found = solve_from_many(problem, starts=8)
+    assert sorted(round(m.x[0] / unit, 9) for m in found.minima) == [-1.0, 1.0]
+    assert sum(m.starts for m in found.minima) == 8
+    level = api.read_problem(f"(x/{unit!r})**4", "minimize", [f"x={0.5 * unit!r}"], [])
+    assert len(solve_from_many(level, starts=8).minima) == 1
