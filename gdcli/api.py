@@ -268,8 +268,8 @@ def _warnings(exact: Exact, result: RunResult, constant: bool) -> list[str]:
 
 
 def _formulas(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any]) -> dict[str, str]:
+    from gdcli.calculus.formula_gradient import gradient
     from gdcli.calculus.formula_text import text
-    from gdcli.calculus.formulas import gradient
 
     return {name: text(slope) for name, slope in gradient(tree, lengths, constants).items()}
 

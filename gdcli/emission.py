@@ -47,8 +47,8 @@ def objective(outcome: Outcome, language: str) -> str:
     about = _about(outcome)
     if language == "latex":
         from gdcli.calculus.elements import components
+        from gdcli.calculus.formula_gradient import formula
         from gdcli.calculus.formula_text import latex, latex_of
-        from gdcli.calculus.formulas import formula
 
         names = ", ".join(map(latex_of, components(problem.lengths)))
         value = latex(formula(tree, problem.lengths, problem.constants))
@@ -196,8 +196,8 @@ def _latex(
     matrices: Mapping[str, Sequence[str]],
     left: str,
 ) -> str:
+    from gdcli.calculus.formula_gradient import formula
     from gdcli.calculus.formula_text import latex
-    from gdcli.calculus.formulas import formula
 
     if any(name in right.names for name in matrices):
         raise UsageError("--emit latex has no data matrices", "--emit python or c")

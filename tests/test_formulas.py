@@ -11,8 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_derivatives import SYMBOLIC
 
+from gdcli.calculus.formula_gradient import gradient
 from gdcli.calculus.formula_text import Nodes, latex, text
-from gdcli.calculus.formulas import gradient
 from gdcli.calculus.symbolic import Formula
 from gdcli.errors import UsageError
 from gdcli.language import form, syntax

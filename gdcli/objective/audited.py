@@ -68,8 +68,8 @@ def _formulas(
     objective: ScalarObjective, constants: Mapping[str, Any], with_latex: bool
 ) -> tuple[list[int], Formulas]:
     """The formulas as nodes of the objective's graph, and as text."""
+    from gdcli.calculus.formula_gradient import gradient
     from gdcli.calculus.formula_text import Nodes, latex, text
-    from gdcli.calculus.formulas import gradient
 
     try:
         derivatives = gradient(objective.form.tree, objective.space.lengths, constants)
