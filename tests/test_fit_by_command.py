@@ -255,7 +255,8 @@ def test_an_interrupt_keeps_what_is_done(place: Path) -> None:
         process.send_signal(signal.SIGINT)
         rest, told = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert 1 <= len(answers((first + rest).decode())) < 40
+    # The signal may come after the last line, before the command has ended.
+    assert 1 <= len(answers((first + rest).decode())) <= 40
     assert b"groups in " in told or b"group in " in told
 
 
