@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from keep import kept
+from test_cli_process import environment
 
 from gdcli.cli.app import run
 from gdcli.fitting import groups as grouped_fits
@@ -249,7 +250,10 @@ def test_an_interrupt_keeps_what_is_done(place: Path) -> None:
     words = [MODEL, "decays.csv", "--start", "auto", "--by", "g", "--format", "jsonl"]
     command = [sys.executable, "-c", "from gdcli.cli.app import main; main()", "fit", *words]
     # Without a buffer, for what a buffer holds would be lost to communicate.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
+    # Python's own output without a buffer (PYTHONUNBUFFERED) loses what a signal cuts off from a write.
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=environment()
+    ) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
