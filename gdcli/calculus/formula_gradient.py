@@ -17,6 +17,7 @@ from gdcli.calculus.formulas import (
     Monomial,
     Sum,
     add,
+    factor,
     log_of,
     mul,
     neg,
@@ -54,8 +55,8 @@ class Derivative:
             if not slope.terms and not growth.terms:
                 continue
             rest = Sum({monomial - {(base, exponent)}: Fraction(1)})
-            whole = Sum({frozenset([(base, exponent)]): Fraction(1)})
-            itself = Sum({frozenset([(base, ONE)]): Fraction(1)})
+            whole = factor(base, exponent)
+            itself = factor(base)
             if slope.terms:
                 lower = power_of_atom(base, add(exponent, neg(ONE)))
                 yield mul(rest, mul(exponent, mul(lower, slope)))

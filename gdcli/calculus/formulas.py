@@ -113,7 +113,7 @@ def typed(value: float) -> Sum:
     """Return a number as it was typed: integers and short decimals exactly."""
     value = float(value)
     if not math.isfinite(value):
-        return Sum({frozenset([(Atom("number", value), ONE)]): Fraction(1)})
+        return factor(Atom("number", value))
     exact = Fraction(repr(value))
     short = exact.denominator <= LARGEST_DENOMINATOR and abs(value) < LARGEST_EXACT
     return number(exact if short else value)
@@ -123,9 +123,14 @@ ZERO, ONE = Sum({}), number(Fraction(1))
 HALF = number(Fraction(1, 2))
 
 
+def factor(base: Atom, exponent: Sum = ONE) -> Sum:
+    """Return one factor as an expression, as it stands."""
+    return Sum({frozenset([(base, exponent)]): Fraction(1)})
+
+
 def atom(kind: str, label: Any, *args: Sum) -> Sum:
     """Return an atom as an expression."""
-    return Sum({frozenset([(Atom(kind, label, args), ONE)]): Fraction(1)})
+    return factor(Atom(kind, label, args))
 
 
 E_ATOM = Atom("constant", "e")
@@ -256,7 +261,7 @@ def power(a: Sum, exponent: Sum) -> Sum:
             found = _number_power(base_number, n)
             if found is not None:
                 return number(found)
-        return Sum({frozenset([(Atom("number", base_number), exponent)]): Fraction(1)})
+        return factor(Atom("number", base_number), exponent)
     if isinstance(n, Fraction) and _is_integer(n):
         coefficient, factors = _factors(a)
         out = _number_power(coefficient, n)
@@ -272,7 +277,7 @@ def power(a: Sum, exponent: Sum) -> Sum:
                 return _product(Fraction(1), {base: exponent})
             if _is_positive(base) or _is_root(inner):
                 return _product(Fraction(1), {base: mul(inner, exponent)})
-    return Sum({frozenset([(Atom("sum", None, (a,)), exponent)]): Fraction(1)})
+    return factor(Atom("sum", None, (a,)), exponent)
 
 
 def _is_positive(base: Atom) -> bool:
@@ -350,7 +355,7 @@ ALGEBRA = Formulas()
 
 
 def _exp(x: Sum) -> Sum:
-    return ONE if not x.terms else Sum({frozenset([(E_ATOM, x)]): Fraction(1)})
+    return ONE if not x.terms else factor(E_ATOM, x)
 
 
 def log_of(x: Sum) -> Sum:

@@ -6,7 +6,20 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import reduce
 
-from gdcli.calculus.formulas import ONE, ZERO, Atom, Monomial, Number, Sum, add, mul, number, power, scale
+from gdcli.calculus.formulas import (
+    ONE,
+    ZERO,
+    Atom,
+    Monomial,
+    Number,
+    Sum,
+    add,
+    factor,
+    mul,
+    number,
+    power,
+    scale,
+)
 
 # Products of sums are multiplied out up to this many terms, to see whether that is shorter.
 MOST_TERMS = 12
@@ -40,7 +53,7 @@ class _Shortest:
         if base.kind == "sum":
             return self.of(base.args[0])
         args = tuple(self.of(arg) for arg in base.args)
-        return Sum({frozenset([(Atom(base.kind, base.label, args), ONE)]): Fraction(1)})
+        return factor(Atom(base.kind, base.label, args))
 
     def _choose(self, a: Sum) -> Sum:
         out = multiplied_out(a)
@@ -57,7 +70,7 @@ def multiplied_out(a: Sum) -> Sum:
         product = number(coefficient)
         for base, exponent in monomial:
             times = _small(exponent) if base.kind == "sum" else None
-            parts = [base.args[0]] * times if times else [power(_as_sum(base), exponent)]
+            parts = [base.args[0]] * times if times else [power(factor(base), exponent)]
             for part in parts:
                 product = add(*_each_times_each(product, part))
                 if len(product.terms) > MOST_TERMS:
@@ -69,10 +82,6 @@ def multiplied_out(a: Sum) -> Sum:
 def _small(exponent: Sum) -> int | None:
     n = exponent.number
     return int(n) if n in (1, 2, 3) else None
-
-
-def _as_sum(base: Atom) -> Sum:
-    return Sum({frozenset([(base, ONE)]): Fraction(1)})
 
 
 def _each_times_each(a: Sum, b: Sum) -> Iterator[Sum]:
@@ -89,9 +98,9 @@ def factored(a: Sum) -> Iterator[Sum]:
         common = _common(a, is_over_one)
         if not common:
             continue
-        inverse = reduce(mul, (power(_as_sum(b), scale(n, Fraction(-1))) for b, n in common.items()), ONE)
+        inverse = reduce(mul, (power(factor(b), scale(n, Fraction(-1))) for b, n in common.items()), ONE)
         inner = add(*_each_times_each(a, inverse))
-        outer = reduce(mul, (power(_as_sum(b), n) for b, n in common.items()), ONE)
+        outer = reduce(mul, (power(factor(b), n) for b, n in common.items()), ONE)
         for rest in (inner, multiplied_out(inner)):
             yield mul(outer, rest)
 
