@@ -1,6 +1,6 @@
 """What each constant of `auto` is worth: the score with it twice as large and half as large.
 
-    python benchmarks/auto_constants.py [perturbed starts per problem]
+    python benchmarks/auto_constants.py [perturbed starts per problem] [problems] [constants]
 
 A constant between 1/2 and 1 that must stay below 1 has its distance from 1 varied, and one just above 1 that distance
 too. Lost: problems no longer solved, those solved yet not claimed, and false claims, from the starts as they stand and
@@ -12,12 +12,11 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import sys
 from statistics import median
 from typing import Any, NamedTuple
 
 from bench_runs import compiled, is_refuted, solve, starts
-from measure import problems, table
+from measure import problems, sizes, table
 
 MODULES = ("newton", "stretch", "model", "plane", "trust_region", "walk", "valley", "curvature")
 
@@ -33,10 +32,10 @@ class Total(NamedTuple):
     most: int
 
 
-def score(copies: int) -> Total:
+def score(copies: int, most: int) -> Total:
     """Return the score of the constants as they are now."""
-    own = [(p, solve(p, "auto", compiled(p["name"])[1], 2000)) for p in problems()]
-    near = [(p, solve(p, "auto", x0, 2000)) for p in problems() for x0 in starts(p, copies)]
+    own = [(p, solve(p, "auto", compiled(p["name"])[1], 2000)) for p in problems(most)]
+    near = [(p, solve(p, "auto", x0, 2000)) for p in problems(most) for x0 in starts(p, copies)]
     false = sum(s.claimed and not s.solved for _, s in own)
     refuted = sum(s.claimed and not s.solved and is_refuted(p, s.x, s.value) for p, s in near)
     return Total(
@@ -71,14 +70,14 @@ def varied(value: Any, factor: float) -> Any:
     return 1.0 + (value - 1.0) * factor if 1.0 < value < 1.5 else value * factor
 
 
-def with_constant(name: str, old: Any, new: Any, copies: int) -> Total:
+def with_constant(name: str, old: Any, new: Any, copies: int, most: int) -> Total:
     """Return the score with a constant changed wherever it is used."""
     modules = [importlib.import_module(f"gdcli.solvers.{m}") for m in MODULES]
     holders = [m for m in modules if getattr(m, name, None) == old]
     for module in holders:
         setattr(module, name, new)
     try:
-        return score(copies)
+        return score(copies, most)
     finally:
         for module in holders:
             setattr(module, name, old)
@@ -86,18 +85,19 @@ def with_constant(name: str, old: Any, new: Any, copies: int) -> Total:
 
 def main() -> None:
     """Vary one constant after the other and print the table."""
-    copies = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    copies, most, few = sizes(1, len(problems()), 1000)
     header = ["constant", "value", "unsolved", "shy", "false", "perturbed: no claim", "median", "max"]
-    base = score(copies)
+    base = score(copies, most)
     rows = [["as they are", "", *map(str, base)]]
-    for module in MODULES:
-        home = importlib.import_module(f"gdcli.solvers.{module}")
-        for name in constants(home):
-            old = getattr(home, name)
-            for factor in (0.5, 2.0):
-                new = varied(old, factor)
-                found = with_constant(name, old, new, copies)
-                rows.append([f"{module}.{name.lstrip('_')}", f"{old:g} -> {new:g}", *map(str, found)])
+    homes = [importlib.import_module(f"gdcli.solvers.{module}") for module in MODULES]
+    named = [(home, name) for home in homes for name in constants(home)]
+    for home, name in named[:few]:
+        old = getattr(home, name)
+        for factor in (0.5, 2.0):
+            new = varied(old, factor)
+            found = with_constant(name, old, new, copies, most)
+            where = f"{home.__name__.rpartition('.')[2]}.{name.lstrip('_')}"
+            rows.append([where, f"{old:g} -> {new:g}", *map(str, found)])
     print(table(header, rows))
 
 

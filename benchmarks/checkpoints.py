@@ -1,6 +1,6 @@
 """What a checkpoint every second costs: the same runs with and without, by turns.
 
-    python benchmarks/checkpoints.py [rounds]
+    python benchmarks/checkpoints.py [rounds] [runs shorter by this factor]
 
 Seconds are those of the processor, of the whole command with its start-up, so that a crowded machine changes them
 little; the wait for the disk is told beside them, by the clock of the writes themselves.
@@ -15,15 +15,15 @@ import random
 import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from measure import table
+from measure import GD, sizes, table
 
 ROWS = 500_000
+COUNTS = ("--max-iter", "--epochs")
 RUNS = {
     "two variables, adam, CPython": [
         *("minimize", "(x-3)**4 + (y+1)**2 + sin(x*y)/9", "--start", "x=0,y=0", "--method", "adam"),
@@ -39,22 +39,29 @@ RUNS = {
 }
 
 
-def write_rows(file: Path) -> None:
+def shorter(words: Sequence[str], parts: int) -> list[str]:
+    """Return a command whose run is shorter by a factor."""
+    return [
+        str(max(1, int(word) // parts)) if before in COUNTS else word
+        for before, word in zip(["", *words], words, strict=False)
+    ]
+
+
+def write_rows(file: Path, rows: int) -> None:
     """Write a table with three columns."""
     draw = random.Random(0).gauss
     with file.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["x", "z", "y"])
-        for _ in range(ROWS):
+        for _ in range(rows):
             x, z = draw(0.0, 1.0), draw(0.0, 1.0)
             writer.writerow([f"{x:.6f}", f"{z:.6f}", f"{2 * x - z + 0.5 + draw(0.0, 0.1):.6f}"])
 
 
 def spent(words: Sequence[str], folder: str) -> float:
     """Return the seconds of the processor that a command takes."""
-    gd = os.path.join(os.path.dirname(sys.executable), "gd")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([gd, *words], capture_output=True, stdin=subprocess.DEVNULL, cwd=folder)
+    subprocess.run([*GD, *words], capture_output=True, stdin=subprocess.DEVNULL, cwd=folder)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -62,11 +69,12 @@ def spent(words: Sequence[str], folder: str) -> float:
 def main() -> None:
     """Measure and print the table."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    rounds, parts = sizes(5, 1)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        write_rows(Path(folder) / "rows.csv")
-        for name, words in RUNS.items():
+        write_rows(Path(folder) / "rows.csv", ROWS // parts)
+        for name, whole in RUNS.items():
+            words = shorter(whole, parts)
             path = Path(folder) / "run.ck"
             kept = [*words, "--checkpoint", str(path), "--checkpoint-every", "1s"]
             spent(words, folder)

@@ -1,6 +1,6 @@
 """From text to running derivative programs (value, gradient, Hessian), for each problem with a known answer.
 
-python benchmarks/derivatives.py
+python benchmarks/derivatives.py [PROBLEMS]
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 
-from measure import problems, table
+from measure import problems, sizes, table
 
 from gdcli.api import make_problem
 from gdcli.language.syntax import parse
@@ -26,7 +26,8 @@ def seconds_to_derivatives(problem: dict) -> float:
 
 def main() -> None:
     """Measure (the best of three, for each problem) and print the slowest and the median."""
-    times = {p["name"]: min(seconds_to_derivatives(p) for _ in range(3)) for p in problems()}
+    (most,) = sizes(len(problems()))
+    times = {p["name"]: min(seconds_to_derivatives(p) for _ in range(3)) for p in problems(most)}
     slowest = sorted(times.items(), key=lambda item: -item[1])[:4]
     rows = [[name, f"{t * 1e3:.1f}"] for name, t in slowest]
     rows.append(["median of all", f"{statistics.median(times.values()) * 1e3:.2f}"])

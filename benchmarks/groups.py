@@ -1,6 +1,6 @@
 """Many small fits: `gd fit --by` against a Python loop over scipy's curve_fit.
 
-    python benchmarks/groups.py [groups]
+    python benchmarks/groups.py [groups] [rounds]
 
 10 000 groups of 20 rows of ``a*exp(-b*x) + c`` with noise, all from the start (1, 1, 0). In process both get arrays
 that are in memory; the whole command reads a CSV file and writes a line per group, and so does a script with the loop
@@ -24,10 +24,10 @@ from typing import Any
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
-from measure import table
+from measure import GD, sizes, table
 
 MODEL, START = "y ~ a*exp(-b*x) + c", "a=1,b=1,c=0"
-ROWS, ROUNDS = 20, 3
+ROWS = 20
 SCRIPT = """
 import sys
 import numpy as np, polars as pl
@@ -74,20 +74,20 @@ def loop(x: Any, y: Any) -> tuple[Any, Any]:
     return np.array(found), np.array(errors)
 
 
-def spent(call: Callable[[], Any]) -> tuple[float, Any]:
+def spent(call: Callable[[], Any], rounds: int) -> tuple[float, Any]:
     """Return the processor's seconds of a call, the least of some rounds, and what it gives."""
     best, result = float("inf"), None
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         began = time.process_time()
         result = call()
         best = min(best, time.process_time() - began)
     return best, result
 
 
-def whole(*words: str) -> float:
+def whole(rounds: int, *words: str) -> float:
     """Return the processor's seconds of a command."""
     best = float("inf")
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -95,7 +95,7 @@ def whole(*words: str) -> float:
     return best
 
 
-def stages(file: Path) -> list[list[str]]:
+def stages(file: Path, rounds: int) -> list[list[str]]:
     """Return how long `gd` reads, fits and writes, in process."""
     from gdcli.fitting.grouping import grouped
     from gdcli.fitting.groups import fit_groups
@@ -111,7 +111,7 @@ def stages(file: Path) -> list[list[str]]:
         parts[name] = min(parts.get(name, float("inf")), now - since)
         return time.process_time()
 
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         began = time.process_time()
         with grouped(request) as found:
             began = note("reading and grouping", began)
@@ -129,23 +129,23 @@ def stages(file: Path) -> list[list[str]]:
 def main() -> None:
     """Measure and print the tables."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    groups = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    groups, rounds = sizes(10_000, 3)
     from gdcli import api
 
     x, y = rows_of(groups)
     data = {"g": np.repeat(np.arange(groups), ROWS), "x": x.ravel(), "y": y.ravel()}
-    theirs, (point, errors) = spent(lambda: loop(x, y))
-    ours, fits = spent(lambda: list(api.fit_groups(MODEL, data, "g", START)))
+    theirs, (point, errors) = spent(lambda: loop(x, y), rounds)
+    ours, fits = spent(lambda: list(api.fit_groups(MODEL, data, "g", START)), rounds)
     rows = [["fits in process", f"{theirs:.2f}", f"{ours:.2f}", f"{theirs / ours:.1f}"]]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "groups.csv"
         write(file, x, y)
-        script = whole(sys.executable, "-c", SCRIPT, str(file))
-        gd = [os.path.join(os.path.dirname(sys.executable), "gd"), "fit", MODEL, str(file), "--by", "g"]
+        script = whole(rounds, sys.executable, "-c", SCRIPT, str(file))
+        gd = [*GD, "fit", MODEL, str(file), "--by", "g"]
         for form in ("csv", "jsonl", "table"):
-            own = whole(*gd, "--start", START, "--format", form)
+            own = whole(rounds, *gd, "--start", START, "--format", form)
             rows.append([f"whole command, {form}", f"{script:.2f}", f"{own:.2f}", f"{script / own:.1f}"])
-        parts = stages(file)
+        parts = stages(file, rounds)
     print(f"{groups} groups of {ROWS} rows, seconds of the processor.\n")
     print(table(["", "curve_fit", "gd", "times faster"], rows))
     print()

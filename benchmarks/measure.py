@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,20 @@ from typing import Any
 PROBLEMS = Path(__file__).resolve().parent.parent / "tests" / "data" / "problems.json"
 
 
-def problems() -> list[dict[str, Any]]:
-    """Return the problems with known answers: name, expr, start, fmin, accept."""
+# `gd` of the package that is imported, installed or not.
+GD = (sys.executable, "-c", "from gdcli.cli.app import main; main()")
+
+
+def problems(most: int | None = None) -> list[dict[str, Any]]:
+    """Return the problems with known answers, or the first ``most`` of them: name, expr, start, fmin, accept."""
     found: list[dict[str, Any]] = json.loads(PROBLEMS.read_text())["problems"]
-    return found
+    return found[:most]
+
+
+def sizes(*usual: int) -> tuple[int, ...]:
+    """Return the sizes given on the command line, the usual ones in the place of those that are not."""
+    given = [int(float(word)) for word in sys.argv[1:]]
+    return (*given, *usual[len(given) :])
 
 
 def is_solved(problem: Mapping[str, Any], value: float) -> bool:

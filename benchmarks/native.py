@@ -1,6 +1,6 @@
 """Machine code against C programs that this script writes, compiled by gcc -O3 -march=native, and against CPython.
 
-python benchmarks/native.py
+python benchmarks/native.py [STEPS] [VARIABLES] [ROWS] [TURNS]
 
 "C strict" is compiled with -ffp-contract=off, "C fast" with -ffast-math and the vector functions of libmvec. All
 variants of a row take turns; a ratio is the median of the ratios of the turns. Times are processor times, but for the
@@ -26,12 +26,13 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from measure import table
+from measure import sizes, table
 
 from gdcli.api import make_problem
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.codegen.kernels import RowsKernel, processors
+from gdcli.codegen.kernels import RowsKernel
 from gdcli.codegen.loops import HISTORY, ROOM, Layout, loop_text
+from gdcli.codegen.machine import processors
 from gdcli.codegen.runners import compile_function
 from gdcli.language.graph import Graph
 from gdcli.objective.build import build_objective
@@ -47,9 +48,6 @@ from gdcli.solvers.run import run
 from gdcli.solvers.steps import Fixed
 from gdcli.solvers.stopping import rules_from
 
-ROWS = 10_000_000
-N = 1_000_000
-STEPS = 400_000
 ROSENBROCK = "(1-x)**2 + 100*(y-x**2)**2"
 CHAIN = "sum(100*(v[1:]-v[:-1]**2)**2+(1-v[:-1])**2)"
 
@@ -132,7 +130,7 @@ def ratio(times: dict[str, list[float]], above: str, below: str) -> float:
     return statistics.median(a / b for a, b in zip(times[above], times[below], strict=True))
 
 
-def loops(rows: list[list[str]]) -> None:
+def loops(rows: list[list[str]], steps: int, rounds: int) -> None:
     """Fixed-step gradient descent, momentum and Adam on Rosenbrock's function."""
     library = compiled(STRICT, "-ffp-contract=off")
     problem = make_problem(ROSENBROCK, "minimize", {"x": -1.2, "y": 1.0})
@@ -149,14 +147,14 @@ def loops(rows: list[list[str]]) -> None:
         states = found.states(method.start(objective, at))
         call = library[name]
         call.argtypes, call.restype = [ctypes.c_void_p, ctypes.c_double, ctypes.c_long], ctypes.c_long
-        few = STEPS // 40
+        few = steps // 40
 
         def native(bursts=bursts, states=states, found=found) -> None:
             limits = Limits(-1e60, 1e-12, True)
-            assert bursts(at, states, found.constants, limits, at.value, STEPS).steps == STEPS
+            assert bursts(at, states, found.constants, limits, at.value, steps).steps == steps
 
         def c(call=call, lr=lr) -> None:
-            assert call((ctypes.c_double * 8)(-1.2, 1.0), lr, STEPS) == STEPS
+            assert call((ctypes.c_double * 8)(-1.2, 1.0), lr, steps) == steps
 
         def python(method=method, few=few) -> None:
             run(objective, method, x0, rules_from(max_iter=few, tol=0.0))
@@ -170,17 +168,17 @@ def loops(rows: list[list[str]]) -> None:
         bare.argtypes, bare.restype = call.argtypes, call.restype
 
         def plain(lr=lr, bare=bare) -> None:
-            bare((ctypes.c_double * 8)(-1.2, 1.0), lr, STEPS)
+            bare((ctypes.c_double * 8)(-1.2, 1.0), lr, steps)
 
         variants = {"native": native, "c": c, "text": text, "python": python, "plain": plain}
-        times = turns(variants, 9)
+        times = turns(variants, rounds)
         bar = {"steepest": ("<= 1.2", ">= 35")}.get(name, ("", ""))
         rows.append([f"{name}, native / C strict", f"{ratio(times, 'native', 'c'):.2f}", bar[0]])
         if name == "steepest":
             above = f"{ratio(times, 'native', 'plain'):.2f}"
             rows.append(["steepest, native / C strict without stop rules, value, best point", above, ""])
         for variant, what in (("text", "the same text in CPython"), ("python", "gd's loop in CPython")):
-            faster = ratio(times, variant, "native") * STEPS / few
+            faster = ratio(times, variant, "native") * steps / few
             rows.append([f"{name}, times faster than {what}", f"{faster:.0f}", bar[1]])
             bar = ("", "")
 
@@ -224,12 +222,12 @@ def models() -> dict[str, tuple[Graph, int, list[str], list[str]]]:
     return found
 
 
-def batches(rows: list[list[str]]) -> None:
+def batches(rows: list[list[str]], size: int, rounds: int) -> None:
     """Value and gradient over all rows."""
     library = compiled(FAST, "-ffast-math")
     random = np.random.default_rng(0)
     for name, (graph, loss, parameters, columns) in models().items():
-        data = [random.normal(size=ROWS) for _ in columns]
+        data = [random.normal(size=size) for _ in columns]
         data[-1] = np.sign(data[-1]) if name == "logistic" else data[-1]
         data[0] = np.abs(data[0]) if name == "exponential" else data[0]
         adjoints = Derivatives(graph, frozenset(columns)).gradient(loss)
@@ -247,14 +245,14 @@ def batches(rows: list[list[str]]) -> None:
 
         def one(c=c, count=count) -> list[float]:
             out = (ctypes.c_double * count)()
-            c(0, ROWS, out)
+            c(0, size, out)
             return list(out)
 
         def two(c=c, count=count) -> None:
             outs = [(ctypes.c_double * count)() for _ in range(2)]
-            half = threading.Thread(target=c, args=(ROWS // 2, ROWS, outs[1]))
+            half = threading.Thread(target=c, args=(size // 2, size, outs[1]))
             half.start()
-            c(0, ROWS // 2, outs[0])
+            c(0, size // 2, outs[0])
             half.join()
 
         np.testing.assert_allclose(kernel.sums(point, data), one(), rtol=1e-9)
@@ -262,11 +260,11 @@ def batches(rows: list[list[str]]) -> None:
             "native": lambda kernel=kernel, point=point, data=data: kernel.sums(point, data),
             "c": one,
         }
-        times = turns(variants, 9)
+        times = turns(variants, rounds)
         variants["native 2"] = lambda kernel=kernel, point=point, data=data: kernel.sums(point, data, 2)
         variants["c 2"] = two
-        real = turns(variants, 9, time.perf_counter)
-        what = f"{name}, 1e7 rows"
+        real = turns(variants, rounds, time.perf_counter)
+        what = f"{name}, {size:.0e} rows"
         rows.append([f"{what}, native / C fast, 1 thread", f"{ratio(times, 'native', 'c'):.2f}", "<= 1.0"])
         rows.append(
             [f"{what}, native 2 threads over 1", f"{ratio(real, 'native', 'native 2'):.2f}", ">= 1.7"]
@@ -280,24 +278,24 @@ def batches(rows: list[list[str]]) -> None:
         )
 
 
-def vectors(rows: list[list[str]]) -> None:
-    """Chain Rosenbrock with a million variables."""
+def vectors(rows: list[list[str]], n: int, rounds: int) -> None:
+    """Chain Rosenbrock with many variables."""
     library = compiled(FAST, "-ffast-math")
     library.chain.restype = ctypes.c_double
-    x = np.random.default_rng(0).normal(size=N)
+    x = np.random.default_rng(0).normal(size=n)
     problem = make_problem(CHAIN, "minimize", {"v": x})
     made = {e: build_objective(parsed(CHAIN, ""), problem.lengths, {}, 1, e) for e in ("native", "numpy")}
-    gradient = np.empty(N)
+    gradient = np.empty(n)
 
     def c() -> None:
-        library.chain(ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(gradient.ctypes.data), ctypes.c_long(N))
+        library.chain(ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(gradient.ctypes.data), ctypes.c_long(n))
 
     programs = {e: made[e]._program("gradient") for e in made}
-    out = np.empty(N)
+    out = np.empty(n)
     variants = {e: (lambda p=p: p(x, out)) for e, p in programs.items()}
-    times = turns({**variants, "c": c}, 51)
+    times = turns({**variants, "c": c}, 6 * rounds)
     rows.append(
-        ["chain Rosenbrock, n = 1e6, native / C fast", f"{ratio(times, 'native', 'c'):.2f}", "<= 1.2"]
+        [f"chain Rosenbrock, n = {n:.0e}, native / C fast", f"{ratio(times, 'native', 'c'):.2f}", "<= 1.2"]
     )
     rows.append(["same, times faster than numpy", f"{ratio(times, 'numpy', 'native'):.1f}", ""])
 
@@ -308,8 +306,10 @@ def main() -> None:
         print("There is no gcc here to compare with.")
         sys.exit()
     rows: list[list[str]] = []
-    for part in (loops, vectors, batches):
-        part(rows)
+    steps, variables, size, rounds = sizes(400_000, 1_000_000, 10_000_000, 9)
+    loops(rows, steps, rounds)
+    vectors(rows, variables, rounds)
+    batches(rows, size, rounds)
     print(table(["what", "ratio", "bar"], rows))
     print(f"\n{processors()} processors; load at the end {os.getloadavg()[0]:.1f}.")
 

@@ -1,6 +1,6 @@
 """Streams of problems: `gd run` on lines with one expression, against a shell loop of `gd minimize`.
 
-    python benchmarks/pipes.py [problems]
+    python benchmarks/pipes.py [problems] [rounds]
 
 Problems a second and core are counted by the processor time of all processes, start-up included, so that they mean the
 same on a crowded machine; what two workers gain is a matter of the clock, and needs two cores that are free.
@@ -13,20 +13,18 @@ import os
 import random
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from measure import table
+from measure import GD, sizes, table
 
 STREAMS = {
     "(x-a)**2 + b*(y-x)**2 + exp(-x*y/9)": ((-2.0, 2.0), (1.0, 3.0), (1.0, 5.0)),
     "(1-x)**2 + a*(y-x**2)**2 + b*x**4": ((-2.0, 2.0), (1.0, 10.0), (0.1, 0.5)),
 }
 LOOP = 10  # problems of the shell loop
-ROUNDS = 3
 
 
 def write(file: Path, expression: str, how_many: int) -> list[list[str]]:
@@ -55,10 +53,9 @@ def write(file: Path, expression: str, how_many: int) -> list[list[str]]:
 
 def timed(*commands: Sequence[str]) -> tuple[float, float]:
     """Return the clock's and the processor's seconds of some commands, one after the other."""
-    gd = os.path.join(os.path.dirname(sys.executable), "gd")
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     for words in commands:
-        subprocess.run([gd, *words], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+        subprocess.run([*GD, *words], check=True, capture_output=True, stdin=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return time.perf_counter() - began, spent
@@ -67,14 +64,14 @@ def timed(*commands: Sequence[str]) -> tuple[float, float]:
 def main() -> None:
     """Measure and print the table."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    how_many = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
+    how_many, rounds = sizes(5000, 3)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "stream.jsonl"
         for expression in STREAMS:
             loop = write(file, expression, how_many)
             one, two, alone = [], [], []
-            for _ in range(ROUNDS):
+            for _ in range(rounds):
                 one.append(timed(["run", str(file)]))
                 two.append(timed(["run", str(file), "--jobs", "2"]))
                 alone.append(timed(*loop))

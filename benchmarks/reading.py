@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from make_csv import make
-from measure import table
+from measure import sizes, table
 
 ONE = """
 import json, resource, sys, time
@@ -131,7 +131,7 @@ def spooled(folder: Path, rows: int) -> str:
 
 def main() -> None:
     """Measure and print the tables."""
-    rows = int(float(sys.argv[1])) if len(sys.argv) > 1 else 10_000_000
+    (rows,) = sizes(10_000_000)
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="gd-reading-") as name:
         print(readers(Path(name), rows), flush=True)

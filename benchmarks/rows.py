@@ -6,13 +6,12 @@ python benchmarks/rows.py [ROWS]
 from __future__ import annotations
 
 import os
-import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import sympy as sp
-from measure import alternate, table
+from measure import alternate, sizes, table
 
 from gdcli.language.model import parse_model, sort_names
 from gdcli.objective.row_model import build_row_model
@@ -43,7 +42,7 @@ class Columns:
 
 def main() -> None:
     """Measure and print the table."""
-    rows = int(float(sys.argv[1])) if len(sys.argv) > 1 else 10_000_000
+    (rows,) = sizes(10_000_000)
     random = np.random.default_rng(0)
     found = []
     for name, (model_text, loss_text, loss) in MODELS.items():

@@ -1,6 +1,6 @@
 """How many of the problems with known answers each method solves, what it claims, and what that costs.
 
-    python benchmarks/solvers.py [perturbed starts per problem]
+    python benchmarks/solvers.py [perturbed starts per problem] [problems]
 
 Solved: within 1e-8 * max(1, |f|) of a known minimum. False: claimed (status `converged`, scipy's `success`), not
 solved. Shy: solved, not claimed. Evaluations count values, gradients and Hessian products (f+g) and Hessians (+H),
@@ -14,7 +14,6 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import sys
 import warnings
 from collections.abc import Callable
 from statistics import median
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from bench_runs import Score, compiled, is_refuted, solve, starts
-from measure import is_solved, problems, table
+from measure import is_solved, problems, sizes, table
 from scipy.optimize import minimize
 
 from gdcli.solvers.registry import METHODS
@@ -84,24 +83,26 @@ def by_scipy(name: str) -> Solver:
     return call
 
 
-def from_the_starts(solver: Solver) -> list[str]:
+def from_the_starts(solver: Solver, most: int) -> list[str]:
     """Return the row of a solver on the problems as they stand."""
-    scores = [solver(p, compiled(p["name"])[1]) for p in problems()]
+    scores = [solver(p, compiled(p["name"])[1]) for p in problems(most)]
     solved = [s for s in scores if s.solved]
     return [
         str(len(solved)),
         str(sum(s.claimed for s in scores)),
         str(sum(s.claimed and not s.solved for s in scores)),
         str(sum(s.solved and not s.claimed for s in scores)),
-        f"{median(s.first for s in solved):.0f}",
-        f"{median(s.all for s in solved):.0f}",
-        str(max(s.all for s in solved)),
+        *(
+            f"{median(numbers):.0f}" if solved else ""
+            for numbers in ([s.first for s in solved], [s.all for s in solved])
+        ),
+        str(max((s.all for s in solved), default="")),
     ]
 
 
-def from_perturbed_starts(solver: Solver, copies: int) -> list[str]:
+def from_perturbed_starts(solver: Solver, most: int, copies: int) -> list[str]:
     """Return the row of a solver from starts nearby."""
-    scores = [(p, solver(p, x0)) for p in problems() for x0 in starts(p, copies)]
+    scores = [(p, solver(p, x0)) for p in problems(most) for x0 in starts(p, copies)]
     refuted = sum(s.claimed and not s.solved and is_refuted(p, s.x, s.value) for p, s in scores)
     return [
         str(len(scores)),
@@ -115,17 +116,16 @@ def from_perturbed_starts(solver: Solver, copies: int) -> list[str]:
 
 def main() -> None:
     """Run everything and print both tables."""
-    copies = int(sys.argv[1]) if len(sys.argv) > 1 else 4
+    copies, most = sizes(4, len(problems()))
     solvers = {f"gd {m}": by_gd(m) for m in METHODS if not METHODS[m].residuals} | {
         f"scipy {m}": by_scipy(m) for m in SCIPY
     }
-    count = len(problems())
-    head = [f"{count} problems", "solved", "claimed", "false", "shy", "median f+g", "median f+g+H", "max"]
-    print(table(head, [[name, *from_the_starts(solver)] for name, solver in solvers.items()]))
+    head = [f"{most} problems", "solved", "claimed", "false", "shy", "median f+g", "median f+g+H", "max"]
+    print(table(head, [[name, *from_the_starts(solver, most)] for name, solver in solvers.items()]))
     print()
     head = ["perturbed starts", "runs", "solved", "claimed", "refuted", "shy", "median f+g+H"]
     some = {name: s for name, s in solvers.items() if name.startswith("scipy") or name[3:] in QUICK}
-    print(table(head, [[name, *from_perturbed_starts(s, copies)] for name, s in some.items()]))
+    print(table(head, [[name, *from_perturbed_starts(s, most, copies)] for name, s in some.items()]))
 
 
 QUICK = ("auto", "newton-cg", "lbfgs", "bfgs", "cg", "bb")

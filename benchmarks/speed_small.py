@@ -1,6 +1,6 @@
 """Few variables, in process: `auto` with its certificate against scipy's BFGS with the same compiled functions.
 
-    python benchmarks/speed_small.py [rounds]
+    python benchmarks/speed_small.py [rounds] [problems] [many]
 
 The second table is for many variables: an L-BFGS iteration without the objective against 40 `y += a*x`.
 """
@@ -11,14 +11,13 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
 import numpy as np
-from measure import alternate, problems, table
+from measure import alternate, problems, sizes, table
 from scipy.optimize import minimize
 
 from gdcli.analysis.certificate import certify
@@ -31,7 +30,7 @@ from gdcli.solvers.registry import choose
 from gdcli.solvers.run import run
 from gdcli.solvers.stopping import rules_from
 
-MANY, PAIRS = 1_000_000, 10
+PAIRS = 10
 
 
 def runs(problem: dict[str, Any]) -> dict[str, Callable[[], Any]]:
@@ -56,11 +55,11 @@ def runs(problem: dict[str, Any]) -> dict[str, Callable[[], Any]]:
     return {"gd": gd, "scipy": scipy}
 
 
-def small(rounds: int) -> str:
+def small(rounds: int, most: int) -> str:
     """Return the table of few variables: medians of the ratios over the problems of each size."""
     ratios: dict[int, list[float]] = {}
     rows = []
-    for problem in problems():
+    for problem in problems(most):
         with np.errstate(all="ignore"):
             times = alternate(runs(problem), rounds)
         ratios.setdefault(problem["n"], []).append(times["scipy"] / times["gd"])
@@ -75,14 +74,14 @@ def small(rounds: int) -> str:
     return table(["problems", "how many", "times faster (median)", "us"], rows)
 
 
-def many(rounds: int) -> str:
+def many(rounds: int, size: int) -> str:
     """Return the table of many variables: the vector work of an L-BFGS iteration."""
     random = np.random.default_rng(0)
     memory = Memory()
-    points = [random.standard_normal(MANY) for _ in range(PAIRS + 1)]
+    points = [random.standard_normal(size) for _ in range(PAIRS + 1)]
     for a, b in pairwise(points):
         memory.learn(b - a, 2.0 * (b - a), PAIRS)
-    x, g, y, old = (random.standard_normal(MANY) for _ in range(4))
+    x, g, y, old = (random.standard_normal(size) for _ in range(4))
 
     def iteration() -> None:
         step = memory.direction(g)
@@ -97,15 +96,15 @@ def many(rounds: int) -> str:
     times = alternate({"L-BFGS iteration": iteration, "40 y += a*x": axpy}, rounds)
     base = times["40 y += a*x"]
     rows = [[name, f"{t * 1e3:.0f}", f"{t / base:.2f}"] for name, t in times.items()]
-    return table([f"n = {MANY:.0e}, m = {PAIRS}", "ms", "of 40 y += a*x"], rows)
+    return table([f"n = {size:.0e}, m = {PAIRS}", "ms", "of 40 y += a*x"], rows)
 
 
 def main() -> None:
     """Measure and print both tables."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    print(small(rounds))
+    rounds, most, size = sizes(15, len(problems()), 1_000_000)
+    print(small(rounds, most))
     print()
-    print(many(min(rounds, 9)))
+    print(many(min(rounds, 9), size))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """One epoch of stochastic and mini-batch descent against C: 10 features and an intercept, linear and logistic.
 
-python benchmarks/stochastic.py
+python benchmarks/stochastic.py [ROWS] [ROUNDS]
 
 The C is written out below, as a person would write it, over rows in memory one after the other, and compiled with
 gcc -O3 -march=native -ffast-math. It goes through the rows in order; `gd` goes through columns in blocks of 256 rows
@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from measure import alternate, table
+from measure import alternate, sizes, table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from visits import regression, row_model
@@ -32,7 +32,6 @@ from gdcli.data.spool import Columns
 from gdcli.fitting.stochastic import Visited
 from gdcli.objective.passes import RowPasses
 
-ROWS = 1_000_000
 FEATURES = 10
 RATE = 0.01
 # CPython does fewer rows one by one, and its time is scaled.
@@ -120,11 +119,12 @@ def gd_epoch(columns, loss, batch, shuffle="blocks", engine="auto"):
 
 def main() -> None:
     """Measure and print the table."""
+    size, rounds = sizes(1_000_000, 9)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         library = compiled(folder)
         for name, loss in (("linear", "squared"), ("logistic", "logistic")):
-            columns = regression(ROWS, FEATURES, logistic=loss == "logistic")
+            columns = regression(size, FEATURES, logistic=loss == "logistic")
             in_rows = np.ascontiguousarray(np.stack(list(columns.values()), axis=1))
             for batch in (1, 32, 256):
                 c, _ = c_epoch(getattr(library, name), in_rows, batch)
@@ -137,8 +137,8 @@ def main() -> None:
                 check(), short()
                 assert np.allclose(same.x, known, rtol=1e-9, atol=1e-12), "gd and C go different ways"
                 variants = {"c": c, "gd": call, "in order": straight, "without": without}
-                medians = alternate(variants, 9)
-                medians["without"] *= ROWS / len(few["y"])
+                medians = alternate(variants, rounds)
+                medians["without"] *= size / len(few["y"])
                 rows.append(
                     [
                         f"{name}, {batch}",
@@ -151,7 +151,7 @@ def main() -> None:
                     ]
                 )
     head = [
-        "1e6 rows, rows in a batch",
+        f"{size:.0e} rows, rows in a batch",
         "engine",
         "C ms",
         "gd ms",

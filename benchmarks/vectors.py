@@ -1,6 +1,6 @@
 """Value and gradient of functions of a million variables with the numpy runner, against scipy's written by hand.
 
-python benchmarks/vectors.py
+python benchmarks/vectors.py [VARIABLES]
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from measure import alternate, table
+from measure import alternate, sizes, table
 from scipy.optimize import rosen, rosen_der
 
 from gdcli.api import make_problem
 from gdcli.language.syntax import parse
 from gdcli.objective.build import build_objective
 
-N = 1_000_000
 CHAIN = "sum(100*(x[1:]-x[:-1]**2)**2+(1-x[:-1])**2)"
 OTHERS = (
     "norm(v)",
@@ -43,11 +42,12 @@ def evaluator(expression: str, values: dict):
 
 def main() -> None:
     """Measure and print both tables."""
+    (n,) = sizes(1_000_000)
     random = np.random.default_rng(0)
     values = {
-        "x": random.normal(size=N),
-        "v": random.normal(size=N),
-        "u": random.normal(size=N),
+        "x": random.normal(size=n),
+        "v": random.normal(size=n),
+        "u": random.normal(size=n),
         "a": 0.7,
         "b": -0.3,
     }
@@ -55,10 +55,12 @@ def main() -> None:
     scipy = "scipy rosen + rosen_der"
     medians = alternate({scipy: lambda: (rosen(x), rosen_der(x)), "gd": evaluator(CHAIN, values)}, 21)
     rows = [[name, f"{t * 1e3:.2f}", f"{medians[scipy] / t:.1f}"] for name, t in medians.items()]
-    print(table(["chain Rosenbrock, n = 1e6", "ms", "times faster"], rows))
+    print(table([f"chain Rosenbrock, n = {n:.0e}", "ms", "times faster"], rows))
     print()
     medians = alternate({e: evaluator(e, values) for e in OTHERS}, 5)
-    print(table(["value and gradient, n = 1e6", "ms"], [[e, f"{t * 1e3:.2f}"] for e, t in medians.items()]))
+    print(
+        table([f"value and gradient, n = {n:.0e}", "ms"], [[e, f"{t * 1e3:.2f}"] for e, t in medians.items()])
+    )
 
 
 if __name__ == "__main__":

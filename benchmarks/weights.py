@@ -1,6 +1,6 @@
 """From a CSV file to weights: one epoch of logistic regression by single rows, as whole processes.
 
-python benchmarks/weights.py [ROWS]
+python benchmarks/weights.py [ROWS] [ROUNDS]
 
 Against Vowpal Wabbit, which reads its own text format, and a script with pandas and scikit-learn, as far as these are
 installed for the Python that runs this (vowpalwabbit, pandas, scikit-learn: no dependencies of the project). The time
@@ -10,11 +10,8 @@ shuffles every row, where gd shuffles blocks.
 
 from __future__ import annotations
 
-import os
 import resource
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from measure import alternate, command, table
+from measure import GD, alternate, command, sizes, table
 
 FEATURES = 10
 RATE = 0.01
@@ -57,11 +54,21 @@ def write(folder: Path, rows: int) -> tuple[np.ndarray, np.ndarray]:
     return X, t
 
 
-def whole_processes(folder: Path) -> None:
+def whole_processes(folder: Path, rounds: int) -> None:
     """Print the table of whole processes."""
     data = str(folder / "data.csv")
-    gd = shutil.which("gd", path=os.path.dirname(sys.executable)) or "gd"
-    words = [gd, "fit", "t ~ X @ w + b", data, "--columns", "X=x*", "--loss", "logistic", "--batch-size", "1"]
+    words = [
+        *GD,
+        "fit",
+        "t ~ X @ w + b",
+        data,
+        "--columns",
+        "X=x*",
+        "--loss",
+        "logistic",
+        "--batch-size",
+        "1",
+    ]
     words += ["--epochs", "1", "--lr", str(RATE), "--shuffle", "none", "--print", "value"]
     runs: dict[str, Callable[[], None]] = {"gd fit": command(words)}
     if find_spec("vowpalwabbit"):
@@ -73,7 +80,7 @@ def whole_processes(folder: Path) -> None:
         script = SCRIPT.format(rate=RATE, names=NAMES)
         runs["pandas + scikit-learn"] = command([sys.executable, "-c", script, data])
     spent: dict[str, list[float]] = {name: [] for name in runs}
-    medians = alternate({name: _watched(run, spent[name]) for name, run in runs.items()}, 7)
+    medians = alternate({name: _watched(run, spent[name]) for name, run in runs.items()}, rounds)
     cpu = {name: statistics.median(seconds[1:]) for name, seconds in spent.items()}
     rows = [
         [
@@ -145,18 +152,15 @@ def epochs_alone(X: np.ndarray, t: np.ndarray) -> None:
 
 def main() -> None:
     """Measure and print."""
-    count = int(float(sys.argv[1])) if len(sys.argv) > 1 else 1_000_000
+    count, rounds = sizes(1_000_000, 7)
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         X, t = write(Path(folder), count)
         print(f"{count} rows written in {time.perf_counter() - began:.0f} s", file=sys.stderr)
-        whole_processes(Path(folder))
+        whole_processes(Path(folder), rounds)
     if find_spec("sklearn"):
         epochs_alone(X, t)
 
 
 if __name__ == "__main__":
-    if not subprocess.run([sys.executable, "-c", "import gdcli"], capture_output=True).returncode:
-        main()
-    else:
-        sys.exit("gdcli is not installed for this Python")
+    main()

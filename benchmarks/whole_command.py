@@ -10,11 +10,12 @@ Needs `octave-cli` (package octave) and, for the terminal, `script` (util-linux)
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
 
-from measure import alternate, command, table
+from measure import GD, alternate, command, sizes, table
 
 EXPRESSION = "100*(y-x**2)**2 + (1-x)**2"
 OCTAVE = (
@@ -25,21 +26,20 @@ OCTAVE = (
 
 def main() -> None:
     """Measure and print the table."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    (rounds,) = sizes(15)
     # Without compiled modules every start would compile all imports anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    gd = os.path.join(os.path.dirname(sys.executable), "gd")
-    typed = [gd, "minimize", EXPRESSION, "--start", "x=-1.2,y=1"]
+    typed = [*GD, "minimize", EXPRESSION, "--start", "x=-1.2,y=1"]
     data = str(Path(__file__).resolve().parent.parent / "docs" / "decay.csv")
-    quoted = " ".join(f"'{word}'" for word in typed)
+    quoted = shlex.join(typed)
     variants = {
         "octave-cli fminunc": command(["octave-cli", "-q", "--eval", OCTAVE]),
         "gd, table to a pipe": command(typed),
         "gd, json to a pipe": command([*typed, "--format", "json"]),
         "gd, rich table on a terminal": command(["script", "-qec", quoted, "/dev/null"]),
         "python -c pass": command([sys.executable, "-c", "pass"]),
-        "gd fit docs/decay.csv": command([gd, "fit", "y ~ a*exp(-b*t) + c", data, "--start", "a=1,b=1,c=0"]),
-        "gd gradient": command([gd, "gradient", "x**2*sin(y)", "--at", "x=1,y=2"]),
+        "gd fit docs/decay.csv": command([*GD, "fit", "y ~ a*exp(-b*t) + c", data, "--start", "a=1,b=1,c=0"]),
+        "gd gradient": command([*GD, "gradient", "x**2*sin(y)", "--at", "x=1,y=2"]),
         "gd minimize --show-gradient": command([*typed, "--show-gradient"]),
         "gd minimize --emit latex": command([*typed, "--emit", "latex"]),
     }

@@ -226,7 +226,7 @@ def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
     if floor != "cli":
         assert not {"typer", "click"} & used
     assert "click" not in used
-    assert not {"matplotlib", "plotext", "llvmlite", "polars", "dask", "distributed"} & loaded
+    assert not {"matplotlib", "plotext", "llvmlite", "polars"} & loaded
     if floor in (
         "solvers",
         "analysis",
