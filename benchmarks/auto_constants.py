@@ -18,7 +18,13 @@ from typing import Any, NamedTuple
 from bench_runs import compiled, is_refuted, solve, starts
 from measure import problems, sizes, table
 
-MODULES = ("newton", "stretch", "model", "plane", "trust_region", "walk", "valley", "curvature")
+MODULES = (
+    "numerics",
+    *(
+        f"solvers.{name}"
+        for name in ("newton", "stretch", "model", "plane", "trust_region", "walk", "valley", "curvature")
+    ),
+)
 
 
 class Total(NamedTuple):
@@ -72,7 +78,7 @@ def varied(value: Any, factor: float) -> Any:
 
 def with_constant(name: str, old: Any, new: Any, copies: int, most: int) -> Total:
     """Return the score with a constant changed wherever it is used."""
-    modules = [importlib.import_module(f"gdcli.solvers.{m}") for m in MODULES]
+    modules = [importlib.import_module(f"gdcli.{m}") for m in MODULES]
     holders = [m for m in modules if getattr(m, name, None) == old]
     for module in holders:
         setattr(module, name, new)
@@ -89,7 +95,7 @@ def main() -> None:
     header = ["constant", "value", "unsolved", "shy", "false", "perturbed: no claim", "median", "max"]
     base = score(copies, most)
     rows = [["as they are", "", *map(str, base)]]
-    homes = [importlib.import_module(f"gdcli.solvers.{module}") for module in MODULES]
+    homes = [importlib.import_module(f"gdcli.{module}") for module in MODULES]
     named = [(home, name) for home in homes for name in constants(home)]
     for home, name in named[:few]:
         old = getattr(home, name)

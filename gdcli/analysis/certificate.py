@@ -18,13 +18,14 @@ from math import isfinite
 from typing import NamedTuple
 
 from gdcli.dataclass import replace
+from gdcli.numerics import CLEARLY, NEWS
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.curvature import CREST_SLOPE, REACHED_BY_ANY, passing_direction, recedes
 from gdcli.solvers.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import level, smoothed
 from gdcli.solvers.model import LocalModel
-from gdcli.solvers.newton import GAIN_TOL, TrustRegionNewton
+from gdcli.solvers.newton import TrustRegionNewton
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.polish import errors_of, is_known, is_rounding
@@ -44,7 +45,6 @@ from gdcli.solvers.units import (
 from gdcli.solvers.valley import follow_floor, sides_of_floor
 from gdcli.solvers.vectors import distance, is_zero, max_abs, norm, same, unit_like
 from gdcli.solvers.walk import (
-    CLEARLY,
     FLIGHT,
     Outcome,
     Walk,
@@ -79,7 +79,6 @@ _STEEP = 1e3
 _AFAR = 1e3
 # At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
 _SHARPER = 3.0
-_WALK_NEWS = 4e-12
 
 
 def certify(
@@ -298,7 +297,7 @@ def _kind_of_floor(
 
 def _floor_news(at: Evaluation, start: Evaluation | None) -> float:
     """Return the fall down the floor of a valley that is news, as in the run itself."""
-    return 4.0 * GAIN_TOL * value_scale(at.value, 0.0 if start is None else start.value - at.value)
+    return NEWS * value_scale(at.value, 0.0 if start is None else start.value - at.value)
 
 
 def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kind: str, source: str) -> str:
@@ -515,7 +514,7 @@ class _Look(NamedTuple):
 
 
 def _look_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> _Look:
-    enough = 4.0 * gain + _WALK_NEWS * abs(at.value)
+    enough = 4.0 * gain + NEWS * abs(at.value)
     floor = unbounded_below(at.value)
     steps = both_ways(directions[:_WALKED_DIRECTIONS], at.x)
     walks: list[Walk] = []

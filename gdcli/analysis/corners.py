@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from math import exp, isfinite, log
 from random import Random
 
+from gdcli.numerics import EPS, GAIN_TOL, TINY
 from gdcli.solvers.dense import positive_solve
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import Vec, along, as_like, dot, max_abs, norm, unit_like
@@ -24,11 +25,6 @@ _LOOKS = (1e-4, 1e-6, 1e-9, 1e-12)
 # Beside a pole such as that of log(x**2) at 0 the value rises as much over a thousandth of the way as over all of it.
 # As far over it rises in proportion at a corner, and a thousand times less at a smooth minimum.
 _NEAR, _POLE_PART, _CORNER_PART = 1e-3, 0.25, 1e-4
-# Falls below this part of max(1, |value|) are none.
-_NEWS = 1e-12
-_EPSILON = 2.0**-52
-# Beside 0 a step of this length is still a normal number.
-_LEAST_STEP = 1e-300
 _BISECTIONS = 12
 # Gradients are taken so far around the point; the ways down are tried over these lengths, relative to max(1, |x|).
 _AROUND, _WAYS = 1e-7, (1e-6, 1e-4, 1e-2)
@@ -44,7 +40,7 @@ def gain_at_a_corner(objective: Objective, at: Evaluation) -> float | None:
     """
     if objective.size > _MOST:
         return None
-    news = _NEWS * max(1.0, abs(at.value))
+    news = GAIN_TOL * max(1.0, abs(at.value))
     shapes: list[bool] = []
     for i in range(len(at.x)):
         shape = _shape_along(objective, at, i, news)
@@ -85,7 +81,7 @@ def _left_along(objective: Objective, at: Evaluation, i: int) -> float:
 
     The bottom is within that length, and hardly deeper than the steeper side is high. 0 where that is the next number.
     """
-    least = max(_EPSILON * abs(at.x[i]), _LEAST_STEP)
+    least = max(EPS * abs(at.x[i]), TINY)
     if min(_rises(objective, at, i, least)) > 0.0:
         return 0.0
     low, high = log(least), log(_LOOKS[0] * max(1.0, abs(at.x[i])))

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import erfc, exp, inf, isinf, lgamma, log, log1p, pi, sqrt
 
+from gdcli.numerics import UNIT_ROUNDOFF
+
 _TINY = 1e-300
-_EPSILON = 1e-16
 _MAX_TERMS = 1_000_000
 # From here on the asymptotic series of the gamma function's logarithm have all digits.
 _LARGE = 25.0
@@ -67,7 +68,7 @@ def chi_square_tail(x: float, dof: float) -> float:
     if x < a + 1.0:  # the series of the lower part
         total = term = 1.0 / a
         k = a
-        while term > _EPSILON * total:
+        while term > UNIT_ROUNDOFF * total:
             k += 1.0
             term *= x / k
             total += term
@@ -105,7 +106,7 @@ def _lentz(first: float, terms: Iterator[tuple[float, float]]) -> float:
         c = b + a / c or _TINY
         d = 1.0 / d
         f *= c * d
-        if abs(c * d - 1.0) <= _EPSILON:
+        if abs(c * d - 1.0) <= UNIT_ROUNDOFF:
             break
     return f
 

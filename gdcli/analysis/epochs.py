@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gdcli.analysis.verdict import Verdict, of_stopped
-from gdcli.solvers.rounding import EPSILON
+from gdcli.numerics import EPS
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.types import RunResult, Status, StopReason
 
@@ -103,7 +103,7 @@ def far_above(
     lowest = value - gap
     if settled or not gap > share * abs(lowest):
         return None
-    if lowest <= EPSILON * (value + gap):  # all of the loss, but for rounding
+    if lowest <= EPS * (value + gap):  # all of the loss, but for rounding
         told = f"about {gap:.3g} from the best one"
     elif gap >= lowest:
         times = value / lowest

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import NamedTuple
 
+from gdcli.numerics import GAIN_TOL, TINY
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.curvature import CREST_SLOPE, recedes
 from gdcli.solvers.dense import eigen
@@ -33,8 +34,6 @@ _FEW, _MANY = 500, 20_000
 _CG_ACCURACY = 1e-2
 # An estimated eigenvalue with a larger error, relative to itself, is worth a warning.
 _DOUBTFUL = 0.1
-# A bound on the gain this small needs no sharper estimate.
-_PLENTY = 1e-12
 
 
 class Spectrum(NamedTuple):
@@ -144,7 +143,7 @@ def _left(
         return 0.0, zeros_like(g)
     if curvature > 0.0 and (sure or len(g) > _MANY):
         bound = 0.5 * slope * slope / curvature
-        if bound <= _PLENTY * max(1.0, abs(at.value)):
+        if bound <= GAIN_TOL * max(1.0, abs(at.value)):
             return bound, -1.0 / curvature * g
     few = 2 * len(g) if len(g) <= _FEW else 0
     inner = steihaug(objective, at, inf, _CG_ACCURACY, max(CG_STEPS, few))
@@ -199,7 +198,7 @@ def _recurrence(
     v = _random(at.x)
     if isinstance(objective, Bounded):
         v = objective.restricted(at, v)
-    v = v / max(norm(v), 1e-300)
+    v = v / max(norm(v), TINY)
     before, beta = zeros_like(v), 0.0
     for _ in range(steps):
         w = hessian_product(objective, at, v)

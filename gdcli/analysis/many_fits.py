@@ -13,14 +13,13 @@ from math import inf, log, pi
 from typing import Any
 
 from gdcli.analysis.distributions import chi_square_tail, student_t_quantile
-from gdcli.analysis.redundancy import REDUNDANT
 from gdcli.analysis.statistics import LEVEL
 from gdcli.dataclass import dataclass
+from gdcli.numerics import LEAST_PIVOT, REDUNDANT
 from gdcli.solvers.curvature import DOUBTFUL_PART, REACHED_BY_ANY, UNSTEADY
 from gdcli.solvers.fit_ends import CLOSE
 from gdcli.solvers.many_fits import Ends
 from gdcli.solvers.many_linear import cholesky, eigen, inverse_upper, solve_transposed, solve_upper
-from gdcli.solvers.model import LEAST_PIVOT
 from gdcli.solvers.rounding import residual_floor, rounding_of_squares
 from gdcli.solvers.walk import FLIGHT
 

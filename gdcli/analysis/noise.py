@@ -28,9 +28,8 @@ from math import isfinite, sqrt
 from typing import Any, NamedTuple
 
 from gdcli.dataclass import dataclass
+from gdcli.numerics import NEGLIGIBLE_VARIANCE
 
-# Eigenvalues so small beside the largest are rounding.
-_NEGLIGIBLE = 1e-12
 # The answer is in the cloud of the noise when its gap is at most so many deviations above the mean of the cloud.
 _SETTLED = 4.0
 # What happened more epochs ago is taken as forgotten.
@@ -91,7 +90,7 @@ def noise_of_steps(
     largest = float(np.abs(values).max(initial=0.0))
     if not largest > 0.0 or values.min() < -1e-6 * largest:
         return None
-    kept = values > _NEGLIGIBLE * largest
+    kept = values > NEGLIGIBLE_VARIANCE * largest
     values, basis = values[kept], basis[:, kept]
     per_row = basis.T @ (root[:, None] * S * root) @ basis
     C = _covariance(per_row, values, rates, batch, rows, response)
@@ -117,7 +116,7 @@ def gap_to_minimum(hessian: Any, gradient: Any) -> float | None:
     largest = float(np.abs(values).max(initial=0.0))
     if not largest > 0.0 or values.min() < -1e-6 * largest:
         return None
-    kept = values > _NEGLIGIBLE * largest
+    kept = values > NEGLIGIBLE_VARIANCE * largest
     along = basis[:, kept].T @ g
     return 0.5 * float(np.sum(along**2 / values[kept]))
 

@@ -18,13 +18,14 @@ from collections.abc import Sequence
 from math import exp, floor, inf, log, log1p, sqrt
 from typing import NamedTuple
 
+from gdcli.numerics import CLEARLY
 from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.newton_cg import hessian_product, steihaug
 from gdcli.solvers.polish import AGREES, LEFT
 from gdcli.solvers.types import Evaluation, Objective
 from gdcli.solvers.vectors import Vec, along, dot, norm, zeros_like
-from gdcli.solvers.walk import CLEARLY, rounding_of
+from gdcli.solvers.walk import rounding_of
 
 # The last steps, from which the pace is told.
 WINDOW = 10

@@ -14,10 +14,8 @@ from itertools import combinations
 from math import exp, isfinite
 from typing import Any, NamedTuple
 
-# Singular values of the Jacobian with columns of length 1, relative to the largest, below which directions count as
-# without effect. Rounding makes 1e-15 of a zero; the least of the NIST problems is 2e-5; at 1e-12 a standard error has
-# three digits.
-REDUNDANT = 1e-12
+from gdcli.numerics import REDUNDANT
+
 # A component of a null vector below this part of its length is rounding.
 _PART = 1e-5
 # Coefficients of a combination are recognised as whole numbers up to this size, to this accuracy.

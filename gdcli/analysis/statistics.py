@@ -23,13 +23,12 @@ from typing import Any
 from gdcli.analysis.distributions import chi_square_tail, student_t_quantile, student_t_two_sided
 from gdcli.analysis.redundancy import Spectrum, Value, effective, redundancies
 from gdcli.dataclass import dataclass
+from gdcli.numerics import NULL_EIGENVALUE
 from gdcli.solvers.types import Triangle
 
 ERROR_KINDS = ("unweighted", "weights", "sigma", "scale_sigma")
 LEVEL = 0.95
 TIED = 0.95
-# Eigenvalues of a Hessian with unit diagonal are squares of singular values, and blurred by its rounding.
-_NULL_EIGENVALUE = 1e-11
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +199,7 @@ def _of_hessian(H: Any) -> tuple[Spectrum, bool]:
         return Spectrum(columns, np.zeros(0), V), not diagonal.any()
     eigenvalues, vectors = np.linalg.eigh(H[np.ix_(used, used)] / np.outer(columns[used], columns[used]))
     V[:, used] = vectors.T
-    least = _NULL_EIGENVALUE * eigenvalues[-1]
+    least = NULL_EIGENVALUE * eigenvalues[-1]
     S = np.sqrt(np.where(eigenvalues > least, eigenvalues, 0.0))
     return Spectrum(columns, S, V), bool(eigenvalues[0] > -least and (diagonal >= 0.0).all())
 

@@ -11,6 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from gdcli.analysis.certificate import CLAIM_FACTOR
+from gdcli.numerics import CLAIM_FLOOR
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.steps import FixedRate
 from gdcli.solvers.stopping import DEFAULT_TOL
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 # What `auto` demands of its own claims, as part of the tolerance: 1e-10 for the default 1e-8.
 STRICT_FACTOR = 1e-2
-# A gain below this many units of rounding of the value cannot be realised.
-_ROUNDING = 80 * 2.2e-16
 
 # A step size above this part of its stable limit overshoots by so much that each step is hardly shorter.
 _NEAR_LIMIT = 0.9
@@ -265,7 +264,7 @@ def _claimable(run: RunResult, kind: str, gain: float, strict: bool, tol: float)
     if not strict and gain > CLAIM_FACTOR * tol * max(1.0, abs(value)):
         return False
     if (
-        gain <= _ROUNDING * abs(value) or kind == "kink"
+        gain <= CLAIM_FLOOR * abs(value) or kind == "kink"
     ):  # at a kink the gain is a bound, proved by a look around
         return True
     if run.best.iteration == 0:

@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.complex_step import NotAnalyticError, step_at
-from gdcli.calculus.numerical import CENTRAL_STEP, FORWARD_STEP
-from gdcli.calculus.reference import TINY, UNIT, Limit, Precise, arithmetic, as_float, limits
+from gdcli.calculus.numerical import FORWARD_STEP
+from gdcli.calculus.reference import Limit, Precise, arithmetic, as_float, limits
 from gdcli.dataclass import dataclass
 from gdcli.language.graph import Graph
+from gdcli.numerics import CENTRAL_STEP, SMALLEST, UNIT_ROUNDOFF
 
 SAFETY = 4.0
 WAYS = ("symbolic", "autodiff", "forward", "central", "complex_step")
@@ -166,12 +167,13 @@ class Auditor:
         except NotAnalyticError as obstacle:
             return Way(None, note=str(obstacle))
         bound = self.at.tangent_bound(self.p.root, self.p.leaves[i]) + self.at.bound(self.nodes[i])
-        bound += TINY / (step_at(self.x[i]) if h is None else h)  # what the imaginary part loses by underflow
+        # What the imaginary part loses by underflow.
+        bound += SMALLEST / (step_at(self.x[i]) if h is None else h)
         return self._exactly(found, limit, bound, 1)
 
     def _exactly(self, value: float, limit: Limit, bound: Any, work: int) -> Way:
         # Whatever is computed ends as a double, the nearest at best.
-        rounding = SAFETY * as_float(bound) + (UNIT * abs(value) if isfinite(value) else 0.0)
+        rounding = SAFETY * as_float(bound) + (UNIT_ROUNDOFF * abs(value) if isfinite(value) else 0.0)
         if limit.value is None:
             return Way(value, None, 0.0, rounding, work, agrees=isfinite(value))
         if not isfinite(value):
@@ -229,7 +231,7 @@ class Auditor:
             return Way(value, None, 0.0, inf, work)
         noise = sum(p.bound(self.p.root) for p in precise) / abs(mp.mpf(span))
         # The step really taken is not h; subtraction and division round.
-        noise += abs(exact) * (abs(moved / mp.mpf(span) - 1) + 4 * UNIT)
+        noise += abs(exact) * (abs(moved / mp.mpf(span) - 1) + 4 * UNIT_ROUNDOFF)
         rounding = SAFETY * as_float(noise)
         fine = abs(as_float(mp.mpf(value) - exact)) <= rounding if isfinite(value) else False
         if limit.value is None:

@@ -8,9 +8,10 @@ from typing import Any
 from gdcli.calculus.trace import Step, trace
 from gdcli.errors import UsageError
 from gdcli.language.syntax import Tree
+from gdcli.numerics import EPS
 
 # Two numbers that rounding could have made different are on the border.
-_NEAR = 8 * 2.0**-52
+_NEAR = 8 * EPS
 _AT_ZERO = ("sqrt", "cbrt", "log", "log2", "log10", "hypot", "norm")
 _AT_ONE = ("asin", "acos", "atanh")
 

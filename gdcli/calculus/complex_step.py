@@ -16,10 +16,10 @@ import math
 from collections.abc import Callable
 
 from gdcli.language import ieee
+from gdcli.numerics import SMALLEST
 
 # A power of two, so that dividing by it is exact.
 STEP = 2.0**-565
-_SMALLEST = 2.0**-1074
 
 Complex = Callable[..., complex]
 
@@ -36,7 +36,7 @@ def step_at(x: float) -> float:
     exponent = math.frexp(x)[1]
     if abs(x) > 1.0:
         return math.ldexp(STEP, exponent)
-    return STEP if x == 0.0 or exponent > -490 else max(2.0 ** (exponent - 70), _SMALLEST)
+    return STEP if x == 0.0 or exponent > -490 else max(2.0 ** (exponent - 70), SMALLEST)
 
 
 def quotient(program: Callable[[list[complex]], complex], x: list[float], index: int, h: float) -> float:

@@ -11,13 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from math import isfinite, nan
 
+from gdcli.numerics import CENTRAL_STEP, SECOND_STEP
 from gdcli.solvers.vectors import Vec, Vector
 
 FORWARD_STEP = 1e-5  # the step of the book's difference quotient
-EPSILON = 2.0**-52
-# The steps that balance the two errors for a function of size 1: the cube root and the fourth root of eps.
-CENTRAL_STEP = EPSILON ** (1 / 3)
-SECOND_STEP = EPSILON**0.25
 # So many components are perturbed at a time.
 BLOCK = 512
 

@@ -21,11 +21,9 @@ from typing import Any, NamedTuple
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, arguments, compare
+from gdcli.numerics import LARGEST, SMALLEST, SMALLEST_NORMAL, UNIT_ROUNDOFF
 
 DIGITS = 220
-UNIT = 2.0**-53
-TINY = 2.0**-1074  # the smallest double: what underflow can take away
-LARGEST, SMALLEST = 1.7976931348623157e308, 2.2250738585072014e-308
 # Units that the last operation may be wrong by: arithmetic is rounded right, functions nearly.
 FUNCTION_UNITS, SPECIAL_UNITS = 3, 10
 
@@ -147,7 +145,7 @@ class Precise:
         size = abs(here)
         if key[0] == "number":
             whole = not self.mp.isfinite(size) or size == int(size)
-            return self.mp.zero if whole else UNIT * size  # a formula may have it exactly
+            return self.mp.zero if whole else UNIT_ROUNDOFF * size  # a formula may have it exactly
         if key[0] == "where":
             return self.bounds[self.taken(i)]
         if key[0] in ("max", "min"):
@@ -158,7 +156,7 @@ class Precise:
         units = 1 if row is None else SPECIAL_UNITS if row.special else FUNCTION_UNITS
         if key[0] in ("lgamma", "digamma"):
             size = max(size, self.mp.one)
-        own = units * UNIT * size + TINY
+        own = units * UNIT_ROUNDOFF * size + SMALLEST
         errors = [self.bounds[a] for a in arguments(key)]
         if not any(errors):
             return own
@@ -204,7 +202,7 @@ class Precise:
                     above, before = reach[a]
                     slope, own = abs(self.value(partial)), self.bound(partial)
                     size += slope * above
-                    error += slope * before + above * (own + SPECIAL_UNITS * UNIT * slope)
+                    error += slope * before + above * (own + SPECIAL_UNITS * UNIT_ROUNDOFF * slope)
             reach[i] = size, error
         return reach.get(root, (mp.zero, mp.zero))[1]
 
@@ -213,7 +211,7 @@ class Precise:
         sizes = [abs(v) for v in self.known.values() if not self.mp.isnan(v) and v != 0]
         if any(size > LARGEST for size in sizes):
             return "overflow"
-        return "underflow" if any(size < SMALLEST for size in sizes) else ""
+        return "underflow" if any(size < SMALLEST_NORMAL for size in sizes) else ""
 
 
 @lru_cache(maxsize=1)

@@ -14,9 +14,9 @@ from gdcli.fitting.errors import Errors, errors_in_time, without_errors
 from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.units import scaled_certificate, scaled_run
 from gdcli.fitting.vertex import Ranges, prove, told
+from gdcli.numerics import EPS
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import listed, sign_of
-from gdcli.solvers.rounding import EPSILON
 from gdcli.solvers.types import Certificate, Counts, Status
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
     left, doubtful = errors.left, found.kind in ("degenerate", "unknown")
     if left is None or not errors.full_rank:
         return found
-    if found.kind == "minimum" and found.gain is not None and found.gain <= EPSILON * left.total * unit:
+    if found.kind == "minimum" and found.gain is not None and found.gain <= EPS * left.total * unit:
         return found  # the value itself is blurred by more
     bowl = linear or (found.eigenvalue_min or 0.0) > 0.0
     level = bowl and (doubtful or found.kind in ("minimum", "not-stationary"))

@@ -17,12 +17,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gdcli.language.graph import REDUCTIONS, Graph, compare, evaluate
+from gdcli.numerics import SMALLEST
 
 # Numbers that the construction of graphs asks for; see Graph.add, mul, div, pow, power.
 _SPECIAL = frozenset({0.0, 1.0, -1.0, 2.0, 3.0, 4.0})
-
-# Stands for 0.0 in sets of numbers, so that -0.0 is another: a number that no program has by chance.
-_ZERO = 5e-324
 
 # How a number is made: ("constant", name, index) or (operation, node, ...).
 _Recipe = tuple[Any, ...]
@@ -110,7 +108,8 @@ class TemplateGraph(Graph):
             if (value in _SPECIAL or built in _SPECIAL or node in self._fixed) and not _same(value, built):
                 return False
         literals = self._written_out()
-        leaves = {value or math.copysign(_ZERO, value) for value in known.values()}
+        # The smallest number stands for 0.0, so that -0.0 is another: no program has it by chance.
+        leaves = {value or math.copysign(SMALLEST, value) for value in known.values()}
         if len(leaves) < len(known) or not leaves.isdisjoint(literals):
             return False
         return all(
@@ -123,7 +122,7 @@ class TemplateGraph(Graph):
         size, found = self._literals
         if size != len(self.keys):
             found = frozenset(
-                key[1] or key[2] * _ZERO
+                key[1] or key[2] * SMALLEST
                 for i, key in enumerate(self.keys)
                 if key[0] == "number" and i not in self._place and key[1] != "nan"
             )

@@ -17,6 +17,7 @@ from operator import mul
 from typing import Any, NamedTuple
 
 from gdcli.budget import make_room
+from gdcli.numerics import EPS, NEGLIGIBLE_ROTATION, UNIT_ROUNDOFF
 from gdcli.solvers.vectors import Vec, Vector, dot, is_finite, max_abs
 from gdcli.sums import times_vector
 
@@ -30,9 +31,6 @@ _EIGH_SIZE = 8
 _MAX_SWEEPS = 30
 # Eigenvalues with an error of rounding beside the largest one have ten digits down to this part of it.
 _RELIABLE = 1e-5
-_UNIT = 1.1e-16
-# A rotation that changes the diagonal by less than this fraction is below rounding.
-_NEGLIGIBLE = 1e-17
 # The matrices that an update of a large one takes at a time.
 _MATRICES = 3
 
@@ -257,7 +255,7 @@ def _values_of_tridiagonal(d: list[float], e: list[float]) -> list[float] | None
     for first in range(last):
         for _ in range(_MAX_SWEEPS):
             end = first
-            while end < last and abs(e[end]) > _UNIT * (abs(d[end]) + abs(d[end + 1])):
+            while end < last and abs(e[end]) > UNIT_ROUNDOFF * (abs(d[end]) + abs(d[end + 1])):
                 end += 1
             if end == first:
                 break
@@ -317,7 +315,7 @@ def _settled(values: Any, vectors: Any) -> Any:
     import numpy
 
     n = len(values)
-    equal = values[1:] - values[:-1] <= n * numpy.finfo(float).eps * abs(values).max()
+    equal = values[1:] - values[:-1] <= n * EPS * abs(values).max()
     borders = [0, *(numpy.flatnonzero(~equal) + 1).tolist(), n]
     fixed = numpy.random.default_rng(0).standard_normal((n, max(b - a for a, b in pairwise(borders))))
     settled = vectors * numpy.where((vectors * fixed[:, :1]).sum(axis=0) < 0.0, -1.0, 1.0)
@@ -362,7 +360,7 @@ def _jacobi(A: list[Any]) -> tuple[list[float], list[Vec]]:
                 a, c, d = rows[p][q], rows[p][p], rows[q][q]
                 if a == 0.0:
                     continue
-                if abs(a) <= _NEGLIGIBLE * (abs(c) + abs(d)):
+                if abs(a) <= NEGLIGIBLE_ROTATION * (abs(c) + abs(d)):
                     rows[p][q] = rows[q][p] = 0.0
                     continue
                 rotated = True

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gdcli.dataclass import dataclass, field
+from gdcli.numerics import EPS
 from gdcli.solvers.bounds import Bounded, Box
 from gdcli.solvers.hessian import EXACT_LIMIT
 from gdcli.solvers.residual_model import ResidualModel
@@ -22,7 +23,6 @@ from gdcli.solvers.types import Evaluation, Objective
 from gdcli.solvers.vectors import as_like, max_abs
 from gdcli.solvers.walk import Outcome, follow
 
-ROUNDING = 2.2e-16
 # A predicted fall below this part of the value is the end game: the relative offset is 1e-5, and the value, good to
 # 1e-14 or so, can foretell the ratio of falls no longer.
 CLOSE = 1e-10
@@ -86,7 +86,7 @@ class Here:
         """The misfit that the rounding of the parameters makes."""
         model = self.model
         made = float((model.columns * abs(model.np.array(self.at.x))).sum())
-        return ROUNDING * (made + model.rest)
+        return EPS * (made + model.rest)
 
     def is_rounding(self) -> bool:
         """Tell whether what a step can take away is no more than what the rounding of the parameters makes."""
@@ -131,7 +131,7 @@ class Here:
         W = half @ K @ half.T
         if not np.isfinite(W).all():
             return None
-        blur = 4.0 * ROUNDING * abs(K).max() / np.outer(model.S[:k], model.S[:k])
+        blur = 4.0 * EPS * abs(K).max() / np.outer(model.S[:k], model.S[:k])
         B = np.where(blur > _BLUR, 0.0, W - np.eye(k))
         values, vectors = np.linalg.eigh(np.eye(k) + 0.5 * (B + B.T))
         if not values[0] > 0.0:
@@ -152,7 +152,7 @@ class Here:
         along[free] = vectors[:, 0]
         along = along / self.model.scale
         length = max(1.0, max_abs(self.at.x)) / float(abs(along).max())
-        noise = 10.0 * ROUNDING * abs(self.at.value)
+        noise = 10.0 * EPS * abs(self.at.value)
         for _ in range(_ESCAPE_TRIALS):
             length *= 0.25
             for sign in (length, -length):

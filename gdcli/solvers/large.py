@@ -13,6 +13,7 @@ from __future__ import annotations
 from math import inf, sqrt
 
 from gdcli.dataclass import dataclass
+from gdcli.numerics import GAIN_TOL
 from gdcli.solvers.newton_cg import CgState, NewtonCG, hessian_product
 from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.projected import ProjectedLBFGS
@@ -31,8 +32,6 @@ WINDOW = 200
 # value by less than this part of itself, and of the fall so far, and would not exhaust what there is to gain.
 PATIENCE = DEFAULT_MAX_ITER
 SLOW_PART, SLOW_FALL_PART = 1e-2, 0.5
-# Neither is a run worth going on with that would not even bring this part of the fall so far.
-NOTHING = 1e-12
 # Where a run would end, negative curvature is looked for, so often, by so many products, of at least this part of the
 # largest curvature; the first step off a saddle is this part of the largest variable.
 MAX_ESCAPES, POWER_STEPS, ESCAPE_CURVATURE, ESCAPE_STEP = 4, 30, 1e-6, 1e-3
@@ -67,7 +66,7 @@ class LargeState:
         foreseen = (self.value - value) * PATIENCE / spent
         left = inf if self.polish is None else self.polish.gain
         fall = self.start.value - value
-        slow = foreseen < max(min(SLOW_PART * abs(value), SLOW_FALL_PART * fall, left), NOTHING * fall)
+        slow = foreseen < max(min(SLOW_PART * abs(value), SLOW_FALL_PART * fall, left), GAIN_TOL * fall)
         self.begin_window(objective, value)
         return slow
 

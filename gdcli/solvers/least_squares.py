@@ -17,10 +17,12 @@ from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from gdcli.dataclass import dataclass
+from gdcli.numerics import EPS
 from gdcli.solvers import fit_ends
 from gdcli.solvers.bounds import Box
-from gdcli.solvers.fit_ends import ROUNDING, Fit, Here, fit_of
+from gdcli.solvers.fit_ends import Fit, Here, fit_of
 from gdcli.solvers.residual_model import Proposal, ResidualModel, column_lengths
+from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solvers.types import Evaluation, LeastSquaresObjective, Objective, Step, StopReason, Triangle
 from gdcli.solvers.vectors import as_like, same
 from gdcli.solvers.walk import FLIGHT
@@ -30,7 +32,6 @@ __all__ = ["LeastSquaresObjective", "LevenbergMarquardt", "Triangle"]
 # The first radius relative to the scaled length of the start. Measured on the NIST problems from 324 starts: with 10,
 # fewer runs end at the certified minimum, with 0.1 as many, but in more steps.
 FIRST_RADIUS = 1.0
-ACCEPTABLE, POOR, GOOD = 1e-4, 0.25, 0.75
 SHORTER, MUCH_SHORTER, GROWTH = 0.25, 0.1, 2.0
 MAX_REFUSALS = 60
 # The step is bent where that moves its end by at most a twentieth of its length. Transtrum and Sethna bend more, and
@@ -126,7 +127,7 @@ class LevenbergMarquardt:
             _adapt(state, proposal, trial)
             if arrival is not None:
                 return _accept(*arrival, at, state, proposal.length)
-            if same(trial.at.x, at.x) or trial.predicted <= 4.0 * ROUNDING * abs(at.value):
+            if same(trial.at.x, at.x) or trial.predicted <= 4.0 * EPS * abs(at.value):
                 break
         if here.flees(state.last_move):
             return _stay(at, state, StopReason.AT_INFINITY)

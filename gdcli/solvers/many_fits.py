@@ -17,25 +17,21 @@ from __future__ import annotations
 from typing import Any
 
 from gdcli.dataclass import dataclass
-from gdcli.solvers.fit_ends import BETTER, CLOSE, MAX_POLISH, ROUNDING
+from gdcli.numerics import EPS, INDEPENDENT
+from gdcli.solvers.fit_ends import BETTER, CLOSE, MAX_POLISH
 from gdcli.solvers.least_squares import (
-    ACCEPTABLE,
     FIRST_RADIUS,
-    GOOD,
     GROWTH,
     MAX_REFUSALS,
     MUCH_SHORTER,
     OFFSET_TOL,
-    POOR,
     SHORTER,
 )
 from gdcli.solvers.many_linear import dots, solve_upper, triangles
 from gdcli.solvers.many_steps import ManyResiduals, State, know_hessians, newton, propose
+from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solvers.walk import FLIGHT
 
-# A problem with a column of the Jacobian that is, but for this part of its length, made up of the others is given up.
-# On its way a damped step may pass such a place; the end is held to more.
-INDEPENDENT = 1e-9
 # The relative offset at which a problem is at its end; the rounding of the residuals is about 1e-16.
 END = 1e-13
 # So many of the problems must be over before the others are gathered: to gather costs about as much as to take along.
@@ -164,7 +160,7 @@ def _is_doubtful(R: Any, columns: Any) -> Any:
 
 def _is_rounding(state: State, misfit: Any) -> Any:
     made = (state.columns * abs(state.x)).sum(axis=0)
-    return misfit <= ROUNDING * (made + state.rest)
+    return misfit <= EPS * (made + state.rest)
 
 
 def _is_close(state: State, misfit: Any) -> Any:
@@ -230,7 +226,7 @@ def _pass(residuals: ManyResiduals, state: State, over: Any) -> None:
     better = (value <= state.value * (1.0 + CLOSE)) & (np.sqrt((target**2).sum(axis=0)) <= BETTER * misfit)
     accepted = finite & ~over & np.where(close, better, ratio > ACCEPTABLE)
     _adapt(state, close | over, ratio, length)
-    stuck = (x == state.x).all(axis=0) | (predicted <= 4.0 * ROUNDING * state.value)
+    stuck = (x == state.x).all(axis=0) | (predicted <= 4.0 * EPS * state.value)
     state.given_up |= ~close & ~over & ~accepted & stuck
     state.given_up |= accepted & residuals.crosses_pole(state.x, x)
     state.given_up |= accepted & _is_doubtful(R, np.sqrt((R**2).sum(axis=0)))

@@ -17,6 +17,7 @@ from __future__ import annotations
 from math import inf, sqrt
 from typing import NamedTuple
 
+from gdcli.numerics import EIGENVALUE_ROUNDING, LEAST_DIAGONAL, LEAST_PIVOT, SMALLEST_NORMAL
 from gdcli.solvers.dense import (
     Matrix,
     congruent,
@@ -31,18 +32,8 @@ from gdcli.solvers.hessian import NOISE
 from gdcli.solvers.trust_region import boundary_step, norm_of, secular_step
 from gdcli.solvers.vectors import Vector, as_like, dot, is_zero, norm, quotient, zeros_like
 
-# The model is called strictly convex when every squared pivot of the scaled Cholesky factor exceeds this: the
-# condition number of the scaled matrix is then below about 1e8 and half the digits of the Newton step are
-# good.
-LEAST_PIVOT = 1e-8
 # The sign of a curvature is trusted down to the error assumed for it, its size six digits further.
 _LEAST_CURVATURE = 1e-6
-# A diagonal entry below this part of the largest entry is rounding; it is not scaled up any further.
-_LEAST_DIAGONAL = 1e-16
-# Eigenvalues are computed to about this part of the largest one.
-_ROUNDING = 1e-15
-# No divisor is smaller: the least number with all its digits.
-_SMALLEST = 2.3e-308
 
 
 class ModelStep(NamedTuple):
@@ -96,7 +87,7 @@ class LocalModel:
         q = [dot(v, g) for v in Q]
         top = max(abs(w[0]), abs(w[-1]))
         # Of a singular matrix the computed eigenvalues are rounding, of either sign.
-        w = [0.0 if abs(b) <= _ROUNDING * top else b for b in w]
+        w = [0.0 if abs(b) <= EIGENVALUE_ROUNDING * top else b for b in w]
         self._values, self._basis, self._along = w, Q, q
         if top == 0.0:
             self.flat = True
@@ -108,22 +99,22 @@ class LocalModel:
             self.negative = True
             self.lowest = w[0] / top
             pairs = list(zip(q, w, strict=True))
-            self.gain = sum([0.5 * a * a / max(b, cut, _SMALLEST) for a, b in pairs if b >= -cut])
+            self.gain = sum([0.5 * a * a / max(b, cut, SMALLEST_NORMAL) for a, b in pairs if b >= -cut])
             self.rise = sum([-0.5 * a * a / b for a, b in pairs if b < -cut])
             return
         self._read_scaled(noise)
 
     def _read_scaled(self, noise: float) -> None:
         H = self.hessian
-        least = max(_LEAST_DIAGONAL * largest_entry(H), _SMALLEST)
+        least = max(LEAST_DIAGONAL * largest_entry(H), SMALLEST_NORMAL)
         s = as_like(self.g, [sqrt(max(abs(d), least)) for d in diagonal(H)])
         w, Q = eigen(congruent(H, s))
-        top = max(abs(w[0]), abs(w[-1]), _SMALLEST)
+        top = max(abs(w[0]), abs(w[-1]), SMALLEST_NORMAL)
         cut = noise * top
         scaled = quotient(self.g, s)
         # A gradient that is only rounding promises no more than rounding even over the smallest curvature; a
         # real one along a valley floor promises much, and dividing by the cut instead would hide that.
-        gain, least_divisor = 0.0, max(_LEAST_CURVATURE * cut, _SMALLEST)
+        gain, least_divisor = 0.0, max(_LEAST_CURVATURE * cut, SMALLEST_NORMAL)
         for value, vector in zip(w, Q, strict=True):
             component = dot(vector, scaled)
             if abs(value) <= cut:

@@ -19,15 +19,16 @@ from itertools import count
 from math import inf, isfinite, sqrt
 
 from gdcli.dataclass import dataclass, field
+from gdcli.numerics import EPS, FLOOR, GAIN_TOL, LEAST_PART, PART_TOL, SMALLEST_RADIUS, TINY
 from gdcli.solvers.curvature import passing_direction
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel, ModelStep
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.polish import SLOW_RATIO, polish, rounding_of_variables
-from gdcli.solvers.rounding import EPSILON
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
+from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.units import axes_of, congruent_to, value_scale
 from gdcli.solvers.valley import follow_floor
@@ -42,31 +43,19 @@ from gdcli.solvers.walk import (
     walk_all,
 )
 
-ROUNDING = EPSILON
-
 # The first trust radius, as part of the natural length of every variable. Measured: at 0.3 and above runs leave the
 # basin of their start on a few per cent of the problems, below 0.1 they need more evaluations.
 FIRST_RADIUS = 0.15
 # The radius at least doubles after a step that the model foretold to a quarter.
 GROWTH = 2.0
-GOOD, POOR, ACCEPTABLE = 0.75, 0.25, 1e-4
 # The value rose a thousand times more than it should have fallen: the model says nothing about such a length.
 HOPELESS = -1e3
-# No step is found where the radius is lost in the rounding of the variables.
-SMALLEST_RADIUS = 1e-15
 # After a trial outside the domain the radius is cut to a tenth, and to a half when that keeps happening.
 # A path that leaves the domain again and again, never ends inside its radius meanwhile, and has come as close
 # to the edge as numbers of the size of the start can be, converges to the edge.
-EDGE_PATIENCE, EDGE_STEPS, EDGE_RADIUS = 3, 12, 1e-15
-# The gain, as part of the value, at which the run ends; and as part of what was gained so far.
-GAIN_TOL, PART_TOL = 1e-12, 1e-10
-# Of a value that tends to 0 this part of its fall is left, one more step of quadratic convergence; and never more
-# than GAIN_TOL, which is what a user is promised.
-LEAST_PART = 1e-20
+EDGE_PATIENCE, EDGE_STEPS = 3, 12
 # A step within the radius that is lost in rounding calls for a larger radius, as long as no trial failed.
 WIDER = 10.0
-# A predicted fall of less than twenty units of rounding of the value cannot be told from none.
-FLOOR_UNITS = 20.0
 # The end point of a run that converges slowly is looked at more closely, this often.
 MAX_WALKS = 4
 WALKED_DIRECTIONS = 4
@@ -144,7 +133,7 @@ class TrustRegionNewton:
             if end is not None:
                 return end
         left_domain, widest = False, state.radius
-        noise = FLOOR_UNITS * ROUNDING * max(abs(value), 1e-300)
+        noise = FLOOR * max(abs(value), TINY)
         for refusals in count():
             proposal = model.step(state.radius)
             step, length, predicted, boundary, _ = proposal
@@ -225,7 +214,7 @@ class TrustRegionNewton:
         loosened, gain, value = self.tol / 1e-8, model.gain, at.value
         fall = state.start.value - value
         if gain <= loosened * GAIN_TOL * abs(value):
-            return gain <= PART_TOL * loosened * fall or gain <= ROUNDING * abs(value)
+            return gain <= PART_TOL * loosened * fall or gain <= EPS * abs(value)
         if gain <= loosened * min(GAIN_TOL, LEAST_PART * fall):
             return True
         lost = not model.strict and gain <= loosened * GAIN_TOL * fall
@@ -381,7 +370,7 @@ def _accept(
         state.edges += 1
     elif not boundary:
         state.edges = 0
-    if state.edges >= EDGE_STEPS and state.radius <= EDGE_RADIUS * state.size:
+    if state.edges >= EDGE_STEPS and state.radius <= SMALLEST_RADIUS * state.size:
         return Step(arrival, state, length, StopReason.EDGE)
     state.series.took(None if boundary else taken, kind is _STRETCHED)
     state.last_move = taken

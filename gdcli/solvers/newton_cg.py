@@ -14,17 +14,15 @@ from math import inf, isfinite, sqrt
 from typing import NamedTuple
 
 from gdcli.dataclass import dataclass
+from gdcli.numerics import EPS, FLOOR, PRODUCT_STEP
 from gdcli.solvers.bounds import Bounded
+from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import along, dot, max_abs, norm, same, zeros_like
 
 MAX_INNER = 200
 MAX_REFUSALS = 25
-GOOD, POOR, ACCEPTABLE = 0.75, 0.25, 1e-4
 FIRST_RADIUS = 0.1
-_ROUNDING = 2.2e-16
-_FLOOR_UNITS = 20.0
-_DIFFERENCE = 1.5e-8
 
 
 class Inner(NamedTuple):
@@ -50,7 +48,7 @@ def hessian_product(objective: Objective, at: Evaluation, v: Vector) -> Vector |
     length = norm(v)
     if length == 0.0:
         return zeros_like(v)
-    h = _DIFFERENCE * max(1.0, max_abs(at.x)) * sqrt(len(v)) / length
+    h = PRODUCT_STEP * max(1.0, max_abs(at.x)) * sqrt(len(v)) / length
     ahead, behind = objective.evaluate(along(at.x, h, v), 1), objective.evaluate(along(at.x, -h, v), 1)
     if ahead.gradient is None or behind.gradient is None:
         return None
@@ -138,7 +136,7 @@ class NewtonCG:
             if not inner.predicted > 0.0 or same(x, at.x):
                 return Step(at, state, state.radius, StopReason.FLOOR, moved=False)
             trial = objective.evaluate(x, 0)
-            noise = _FLOOR_UNITS * _ROUNDING * abs(at.value)
+            noise = FLOOR * abs(at.value)
             if inner.predicted <= noise and abs(trial.value - at.value) <= 4.0 * noise:
                 return self._end_at_floor(objective, at, trial, state)
             ratio = (at.value - trial.value) / inner.predicted if isfinite(trial.value) else -inf
@@ -157,7 +155,7 @@ class NewtonCG:
 
     def _enough(self, gain: float, value: float, state: CgState) -> bool:
         part = 1e-2 * self.tol
-        if gain <= _ROUNDING * abs(value):
+        if gain <= EPS * abs(value):
             return True
         return gain <= part * max(1.0, abs(value)) and gain <= part * (state.start_value - value)
 

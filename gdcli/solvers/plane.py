@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from math import hypot, inf
 
+from gdcli.numerics import LEAST_PIVOT
 from gdcli.solvers.dense import Matrix
 from gdcli.solvers.hessian import NOISE
-from gdcli.solvers.model import LEAST_PIVOT, LocalModel, ModelStep
+from gdcli.solvers.model import LocalModel, ModelStep
 from gdcli.solvers.trust_region import (
     HARD,
     LENGTH_ACCURACY,

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from gdcli.numerics import CLEARLY, EPS, FLOOR
 from gdcli.solvers.dense import Matrix, diagonal, positive_solve
 from gdcli.solvers.hessian import NOISE, PRODUCT_LIMIT, hessian_source, with_hessian
 from gdcli.solvers.model import LocalModel
 from gdcli.solvers.plane import local_model
-from gdcli.solvers.rounding import EPSILON
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.units import inward, outward, rescaled, units_at
 from gdcli.solvers.vectors import alternating, as_like, norm, to_list
-from gdcli.solvers.walk import CLEARLY, rounding_of
+from gdcli.solvers.walk import rounding_of
 
 # Newton's method converges quadratically: the gain of one step before is more than a hundred times this
 # one's. Otherwise it is slow, as at a minimum like x**4.
@@ -32,7 +32,7 @@ LEFT = 1.0 / 16.0
 # The value falls by what the model promises, but for this part of it.
 AGREES = 0.25
 # A step of a few units in the last place of x is none.
-_LAST_PLACE = 4.0 * EPSILON
+_LAST_PLACE = 4.0 * EPS
 # Where terms cancel, the rounding of a value is up to this part of it, or of the fall so far.
 _MAY_BE_ROUNDING = 1e-8
 # Each step doubles the digits: four lead from one of them to all.
@@ -56,7 +56,7 @@ def is_exact(at: Evaluation, start: Evaluation, model: LocalModel) -> bool:
     other. One that has neither, beside the others, is judged by its part of the gain, beside the fall so far.
     """
     scales = [max(abs(a), abs(a - b)) for a, b in zip(at.x, start.x, strict=True)]
-    least = EPSILON * max(scales)
+    least = EPS * max(scales)
     enough = 2.0 * _LAST_PLACE * _LAST_PLACE * (start.value - at.value)
     rows = zip(model.newton, scales, diagonal(model.hessian), strict=True)
     return all(abs(p) <= _LAST_PLACE * s or (s <= least and h * p * p <= enough) for p, s, h in rows)
@@ -125,7 +125,7 @@ def is_known(
     """Tell whether the gain and the Newton step of ``model`` are good estimates of what is left from ``at``."""
     if not model.strict:
         return False
-    if model.gain <= EPSILON * abs(at.value) or is_rounding(at, start or at, model):
+    if model.gain <= EPS * abs(at.value) or is_rounding(at, start or at, model):
         return True
     goal = at.x + model.newton
     there = objective.evaluate(goal, 0)
@@ -148,7 +148,7 @@ def is_known(
 
 def is_known_of_many(objective: Objective, at: Evaluation, gain: float, step: Vector) -> bool:
     """Tell the same without a matrix: by the value and the length of the gradient at the end of the Newton ``step``."""
-    if gain <= EPSILON * abs(at.value):
+    if gain <= EPS * abs(at.value):
         return True
     goal = at.x + step
     there = objective.evaluate(goal, 1)
@@ -171,7 +171,7 @@ def _of_rounding(x: Vector, H: Matrix) -> list[float]:
     Because of it the gradient has errors of about ``eps |H| |x|``, which the curvature turns into errors of x (Higham,
     Accuracy and Stability of Numerical Algorithms, section 7.2). Two patterns of their signs stand for all.
     """
-    size = [EPSILON * abs(a) for a in to_list(x)]
+    size = [EPS * abs(a) for a in to_list(x)]
     slopes = as_like(x, [sum([abs(h) * a for h, a in zip(row, size, strict=True)]) for row in H])
     found = [size]
     for signs in (slopes, alternating(slopes)) if len(size) > 1 else ():
@@ -185,7 +185,7 @@ def rounding_of_variables(at: Evaluation) -> float:
     """Return how much the value may change, by slope and curvature, when the variables move by their rounding."""
     if at.gradient is None or at.hessian is None:
         return 0.0
-    size = [EPSILON * abs(a) for a in to_list(at.x)]
+    size = [EPS * abs(a) for a in to_list(at.x)]
     slopes, rows = to_list(at.gradient), at.hessian
     bends = [sum([abs(float(h)) * s for h, s in zip(row, size, strict=True)]) for row in rows]
     return float(sum([s * (abs(g) + 0.5 * b) for s, g, b in zip(size, slopes, bends, strict=True)]))
@@ -193,4 +193,4 @@ def rounding_of_variables(at: Evaluation) -> float:
 
 def _units(at: Evaluation) -> float:
     """What a few units in the last place of the value are."""
-    return 20.0 * EPSILON * abs(at.value)
+    return FLOOR * abs(at.value)

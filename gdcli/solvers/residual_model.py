@@ -10,12 +10,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from gdcli.numerics import RANK_TOL
 from gdcli.solvers.trust_region import secular_step
 from gdcli.solvers.types import Triangle
-
-# Singular values of the Jacobian with columns of length 1 count as zero below this part of the largest, times the
-# number of columns: the rounding of the columns themselves.
-RANK_TOL = 2.0**-50
 
 
 class Proposal(NamedTuple):

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-EPSILON = 2.0**-52
+from gdcli.numerics import EPS
 
 
 def blur(operations: int) -> float:
     """Return the part of the sizes of terms that may be rounding in a sum after so many operations on each."""
-    return operations * EPSILON
+    return operations * EPS
 
 
 def residual_floor(measured: Any, columns: Any, x: Any) -> Any:

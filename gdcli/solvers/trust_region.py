@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from math import hypot, inf, sqrt
 from operator import mul
 
+from gdcli.numerics import EQUAL_EIGENVALUES
 from gdcli.solvers.dense import Matrix, diagonal, inverse_form, positive_solve, quadratic_form
 from gdcli.solvers.vectors import Vector, dot, norm
 
@@ -27,7 +28,9 @@ MAX_SECULAR = 80
 # case.
 HARD = 1e-10
 _LEVEL = 1e-14
-_EQUAL_EIGENVALUES = 1e-12
+# How well the model must have foretold the fall: for a longer radius, not for a shorter one, and to accept the step at
+# all (Conn, Gould and Toint, section 6.1; Nocedal and Wright, algorithm 4.1).
+GOOD, POOR, ACCEPTABLE = 0.75, 0.25, 1e-4
 
 
 def boundary_step(
@@ -81,7 +84,7 @@ def secular_step(w: Sequence[float], q: Sequence[float], radius: float) -> tuple
             return y, False, False
     low = max(0.0, -w[0])
     top = max(abs(w[0]), abs(w[-1]))
-    cut = w[0] + _EQUAL_EIGENVALUES * top
+    cut = w[0] + EQUAL_EIGENVALUES * top
     if w[0] <= 0.0:
         in_lowest = norm_of([a for a, b in zip(q, w, strict=True) if b <= cut])
         # Along a level direction any slope counts that is more than the rounding of the gradient.

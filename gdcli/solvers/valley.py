@@ -12,6 +12,7 @@ from __future__ import annotations
 from math import inf, sqrt
 from typing import NamedTuple
 
+from gdcli.numerics import TINY
 from gdcli.solvers.dense import congruent, diagonal, eigen
 from gdcli.solvers.hessian import with_hessian
 from gdcli.solvers.types import Evaluation, Objective, Vector
@@ -48,7 +49,6 @@ _LATEST, _SLACK = 6, 0.9
 _REACHED, _SURELY = 0.1, 1e-3
 # A fall so many times the size of the value is far down.
 DEPTH = 1e8
-_SMALLEST = 1e-300
 
 
 class _Frame(NamedTuple):
@@ -190,7 +190,7 @@ def _frame(objective: Objective, at: Evaluation, source: str) -> _Frame | None:
     full = with_hessian(objective, at, source)
     if full.gradient is None or full.hessian is None:
         return None
-    least = max(_SMALLEST, 1e-32 * max_abs(diagonal(full.hessian)))
+    least = max(TINY, 1e-32 * max_abs(diagonal(full.hessian)))
     scale = as_like(at.x, [sqrt(max(abs(d), least)) for d in diagonal(full.hessian)])
     values, vectors = eigen(congruent(full.hessian, scale))
     return _Frame(full, scale, values, list(vectors))

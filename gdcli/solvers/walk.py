@@ -15,6 +15,7 @@ from enum import Enum
 from math import inf
 from typing import NamedTuple
 
+from gdcli.numerics import CLEARLY, EPS, VALUE_NOISE
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import along, alternating, as_like, main_part, max_abs, norm, same, unit_like
 
@@ -34,13 +35,9 @@ FLIGHT = 1e8
 _FLEEING_PART = 1e-4
 # Without any change up to a length of the order of x itself the direction is taken to be level.
 _LEVEL_POINTS = 11
-# A rise by two units in the last place is the rounding of the value; a real one doubles many times over.
-_NOISE = 4.4e-16
 # Variables moved so far, as part of themselves, all the same way or every second one the other way, show the rounding
-# of the value (in steps, where terms cancel: so not by one unit alone); a rise must exceed it so many times.
-_EPSILON = 2.0**-52
-_TOGETHER, _APART = (_EPSILON, -3.0 * _EPSILON, 2e3 * _EPSILON), (_EPSILON, -1e3 * _EPSILON)
-CLEARLY = 4.0
+# of the value (in steps, where terms cancel: so not by one unit alone).
+_TOGETHER, _APART = (EPS, -3.0 * EPS, 2e3 * EPS), (EPS, -1e3 * EPS)
 # First length of a walk along a null direction, relative to the size of x: beyond the rounding of the value
 # for anything up to a fifth power, yet near.
 PROBE_LENGTH = 1e-3
@@ -112,7 +109,7 @@ def walk(
     """
     lowest: Evaluation | None = None
     value, t, unit = at.value, 1.0, norm(step)
-    noise = _NOISE * abs(value)
+    noise = VALUE_NOISE * abs(value)
     limit, last = False, at.x
     marks: list[float] = []
     for k in range(_MAX_DOUBLINGS):
@@ -198,7 +195,7 @@ def rises_on(objective: Objective, at: Evaluation, step: Vector) -> bool:
     for k in range(_MAX_DOUBLINGS):
         there = objective.evaluate(along(at.x, 2.0**k, step), 0)
         rise = there.value - at.value
-        rises = not (rise <= _NOISE * abs(at.value) or is_rounding(objective, there, rise))
+        rises = not (rise <= VALUE_NOISE * abs(at.value) or is_rounding(objective, there, rise))
         if before and rises:
             return True
         before = rises

@@ -15,13 +15,13 @@ from math import inf, isfinite, sqrt
 from typing import Any
 
 from gdcli.dataclass import dataclass
+from gdcli.numerics import FLOOR
 from gdcli.solvers.steps import Choice
 from gdcli.solvers.types import Evaluation, Objective, StopReason, Vector
 from gdcli.solvers.vectors import along, dot
 
 # Enough for an interval to shrink, or a step to grow, by any factor that floats can tell apart.
 MAX_TRIALS = 50
-_ROUNDING_UNITS = 20 * 2.2e-16
 # A new trial keeps this part of the interval away from either end.
 _MARGIN = 0.1
 _GROWTH = 4.0
@@ -59,7 +59,7 @@ def strong_wolfe(
     if not slope0 < 0.0:
         return None
     low, high = _End(0.0, at.value, slope0), None
-    noise = _ROUNDING_UNITS * abs(at.value)
+    noise = FLOOR * abs(at.value)
     size = first
     for _ in range(MAX_TRIALS):
         trial = objective.evaluate(along(at.x, size, direction), order)
