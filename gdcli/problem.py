@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.dataclass import dataclass, field, replace
 from gdcli.errors import DomainError, UsageError, did_you_mean
+from gdcli.stored import stored
 
 if TYPE_CHECKING:
     from gdcli.language.syntax import Tree
@@ -21,6 +22,7 @@ MAX_DRAWS = 1000
 Number = float | Sequence[float]
 
 
+@stored()
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What is asked: an expression, its sense, where to start, and the constants.

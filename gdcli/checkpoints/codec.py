@@ -2,49 +2,22 @@
 
 Numbers, texts, lists and dicts of texts stand for themselves. Everything else is an object with one key that names its
 kind: ``{"Vec": [1.0, 2.0]}``, ``{"array": 3}`` (the fourth of the arrays), ``{"Pair": {...}}``. Only the kinds of the
-tables below are written, and only they are read: a file makes no object that this module does not know.
+table below and the classes that are marked in `gdcli.stored` are written, and only they are read.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from enum import Enum
-from importlib import import_module
 from math import isfinite
 from typing import Any
 
 from gdcli.dataclass import fields, is_dataclass
 from gdcli.errors import DataError
 from gdcli.solvers.vectors import Vec
+from gdcli.stored import CLASSES, TAGS
 
-# Where the classes of states are, by their names; most are those of one method.
-KINDS: Mapping[str, str] = {
-    name: module
-    for module, names in {
-        "solvers.types": "Evaluation Counts Iterate RunResult StopReason Triangle",
-        "solvers.run": "Snapshot",
-        "solvers.stochastic": "EpochSnapshot Epoch Constant Decay Book",
-        "solvers.newton": "NewtonState",
-        "solvers.stretch": "Series",
-        "solvers.model": "LocalModel",
-        "solvers.plane": "PlaneModel LineModel",
-        "solvers.dense": "Solved",
-        "solvers.newton_cg": "CgState",
-        "solvers.large": "LargeState",
-        "solvers.quasi_newton": "Memory Pair _Block _Inverse",
-        "solvers.least_squares": "FitState",
-        "solvers.kinks": "KinkState",
-        "solvers.momentum": "_Last",
-        "solvers.adaptive": "_Moments",
-        "report.trail": "Row",
-        "report.fit_page": "EpochRow",
-        "report.plot_data": "Point",
-        "problem": "Problem",
-        "fitting.request": "FitRequest FitProblem",
-    }.items()
-    for name in names.split()
-} | {"barzilai_borwein._Last": "solvers.barzilai_borwein"}
 _NOT_FINITE = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}
 
 
@@ -57,7 +30,7 @@ class Encoder:
         self._places = {id(array): place for place, array in enumerate(self.arrays)}
 
     def __call__(self, value: Any) -> Any:
-        """Return ``value`` as a JSON value. Raises TypeError for a kind that is not in the tables."""
+        """Return ``value`` as a JSON value. Raises TypeError for a class that is not stored."""
         if value is None or isinstance(value, bool | str):
             return value
         if isinstance(value, int):
@@ -70,9 +43,6 @@ class Encoder:
             return plain(self, value)
         if hasattr(value, "dtype"):
             return self._array(value)
-        own = _own(type(value))
-        if own is not None:
-            return {type(value).__name__: own[0](self, value)}
         return self._object(value)
 
     def _array(self, value: Any) -> Any:
@@ -92,9 +62,11 @@ class Encoder:
 
     def _object(self, value: Any) -> Any:
         kind = type(value)
-        name = _name(kind)
+        name = TAGS.get(kind)
         if name is None:
             raise TypeError(f"a {kind.__name__} cannot be kept")
+        if hasattr(kind, "to_store"):
+            return {name: value.to_store(self)}
         if isinstance(value, Enum):
             return {name: value.value}
         return {
@@ -109,6 +81,10 @@ class Decoder:
         self.arrays = arrays
         self.objective = objective
 
+    def on(self, objective: Any) -> Decoder:
+        """Return a decoder of states of runs on another objective."""
+        return Decoder(self.arrays, objective)
+
     def __call__(self, value: Any) -> Any:
         """Return the value."""
         if isinstance(value, list):
@@ -122,16 +98,24 @@ class Decoder:
         try:
             if made is not None:
                 return made(self, content)
-            if kind in _OWN:
-                return _OWN[kind][1](self, content)
             return self._object(kind, content)
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as fault:
             raise DataError(f"the checkpoint has a {kind[:40]} that is none: {fault}") from None
 
+    def entries(self, value: Any, names: Container[str]) -> Iterator[tuple[str, Any]]:
+        """Yield those entries of a dict that have one of ``names``; of the others nobody here may know the kind."""
+        try:
+            found = [(name, item) for name, item in value["dict"] if name in names]
+        except (TypeError, ValueError, KeyError) as fault:
+            raise DataError(f"the checkpoint has a dict that is none: {fault}") from None
+        yield from ((name, self(item)) for name, item in found)
+
     def _object(self, kind: str, content: Any) -> Any:
-        if kind not in KINDS:
+        of: Any = CLASSES.get(kind)
+        if of is None:
             raise DataError(f"the checkpoint has a value of an unknown kind, {kind[:40]}")
-        of: Any = getattr(import_module(f"gdcli.{KINDS[kind]}"), kind.rpartition(".")[2])
+        if hasattr(of, "from_store"):
+            return of.from_store(content, self)
         if issubclass(of, Enum):
             return of(content)
         known = _fields(of)
@@ -145,15 +129,6 @@ class Decoder:
         for name, part in parts.items():
             object.__setattr__(made, name, part)  # some are frozen
         return made
-
-
-def _name(kind: type) -> str | None:
-    """Return the name of a class in the table, None where it is not there."""
-    module = kind.__module__.removeprefix("gdcli.")
-    for name in (kind.__name__, f"{module.rpartition('.')[2]}.{kind.__name__}"):
-        if KINDS.get(name) == module:
-            return name
-    return None
 
 
 def _fields(kind: type) -> list[str]:
@@ -180,80 +155,4 @@ _MAKE: dict[str, Callable[[Decoder, Any], Any]] = {
     "dict": lambda of, v: {of(key): of(item) for key, item in v},
     "array": lambda of, v: of.arrays[v],
     "row": lambda of, v: of.arrays[v[0]][v[1]],
-}
-
-
-# -- states that refer to what the run is on -------------------------------------------------------------------------
-
-
-def _own(kind: type) -> Any:
-    found = _OWN.get(kind.__name__)
-    return found if found is not None and kind.__module__.startswith("gdcli.") else None
-
-
-def _from_fit(to: Encoder, fit: Any) -> Any:
-    """The sum of squares and its bounds are what the run is on."""
-    return None
-
-
-def _to_fit(of: Decoder, content: Any) -> Any:
-    from gdcli.solvers.fit_ends import fit_of
-
-    return fit_of(of.objective)
-
-
-def _from_residual_model(to: Encoder, model: Any) -> Any:
-    """What the model is made of; the factors that it computed are computed again."""
-    return {"triangle": to(model.triangle), "scale": to(model.scale), "free": [int(i) for i in model.index]}
-
-
-def _to_residual_model(of: Decoder, content: Any) -> Any:
-    import numpy
-
-    from gdcli.solvers.residual_model import ResidualModel
-
-    scale = of(content["scale"])
-    free = numpy.zeros(len(scale), dtype=bool)
-    free[content["free"]] = True
-    return ResidualModel(of(content["triangle"]), scale, free)
-
-
-def _from_phase(to: Encoder, phase: Any) -> Any:
-    """The smoothed function is made again from what the run is on, and has its counts."""
-    counts = None if phase.objective.counts is to.objective.counts else to(phase.objective.counts.copy())
-    parts = {name: to(getattr(phase, name)) for name in ("level", "at", "inner", "path")}
-    return parts | {"counts": counts}
-
-
-def _to_phase(of: Decoder, content: Any) -> Any:
-    from gdcli.solvers.kinks import _Phase, level, smoothed
-
-    number = content["level"]
-    smooth = smoothed(of.objective, level(of.objective, number))
-    if smooth is None:
-        raise ValueError("the function has no kinks")
-    counts = of(content["counts"])
-    if counts is not None:
-        smooth.counts.take_over(counts.since(smooth.counts))
-    return _Phase(number, smooth, of(content["at"]), of(content["inner"]), of(content["path"]))
-
-
-def _from_units(to: Encoder, state: Any) -> Any:
-    return {name: to(getattr(state, name)) for name in ("units", "axes", "inner")}
-
-
-def _to_units(of: Decoder, content: Any) -> Any:
-    """The state of the method is one on the function in those units."""
-    from gdcli.solvers.units import UnitsState, rescaled
-
-    units, axes = of(content["units"]), of(content["axes"])
-    inner = Decoder(of.arrays, rescaled(of.objective, units, axes))
-    return UnitsState(units, axes, inner(content["inner"]))
-
-
-_OWN: dict[str, tuple[Callable[[Encoder, Any], Any], Callable[[Decoder, Any], Any]]] = {
-    "UnitsState": (_from_units, _to_units),
-    "Fit": (_from_fit, _to_fit),
-    "ResidualModel": (_from_residual_model, _to_residual_model),
-    "_Phase": (_from_phase, _to_phase),
 }

@@ -50,9 +50,8 @@ class Checkpoint:
         }
         kept = self._parts.get("observers")
         if kept is not None:
-            for name, memory in Decoder(kept.arrays)(kept.value).items():
-                if name in self._observers:
-                    self._observers[name].restore(memory)
+            for name, memory in Decoder(kept.arrays).entries(kept.value, self._observers):
+                self._observers[name].restore(memory)
 
     def mark(self, key: str, text: str) -> str:
         """Write ``text`` under ``key`` from now on; return what was there before, or ``text``."""

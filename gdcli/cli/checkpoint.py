@@ -32,6 +32,7 @@ def job_of(values: Mapping[str, Any]) -> Any:
     if content is None:
         return None
     from gdcli.checkpoints.codec import Decoder
+    from gdcli.fitting import request  # noqa: F401  (what is to be solved is a problem or a fit)
 
     job = content.parts["job"]
     return Decoder(job.arrays)(job.value)

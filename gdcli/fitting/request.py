@@ -11,6 +11,7 @@ from gdcli.errors import Span, UsageError, did_you_mean
 from gdcli.language.losses import LOSSES
 from gdcli.outcome import Settings
 from gdcli.problem import Problem
+from gdcli.stored import stored
 
 MISSING = ("error", "skip")
 SCHEDULES = ("constant", "decay", "book")
@@ -19,6 +20,7 @@ SHUFFLES = ("blocks", "full", "none")
 AUTO = "auto"
 
 
+@stored()
 @dataclass(frozen=True, slots=True)
 class FitRequest:
     """A fit as asked for; the texts are those after the options of the same names.
@@ -118,6 +120,7 @@ class Searched(NamedTuple):
     next_best: float | None = None
 
 
+@stored()
 @dataclass(frozen=True, slots=True)
 class FitProblem(Problem):
     """A fit made ready: the expression is the model, the start has every parameter.

@@ -15,6 +15,7 @@ from gdcli.report.faults import harmless, shorten
 from gdcli.report.fit_records import epoch_cells
 from gdcli.report.numbers import amount, column, known, pointed, short, thousands
 from gdcli.report.page import Column, Glyphs, Line, fact, laid_out
+from gdcli.stored import stored
 
 if TYPE_CHECKING:
     from gdcli.fitting.outcome import FitOutcome, RowCount
@@ -94,6 +95,7 @@ def loss_text(problem: FitProblem) -> str:
 # -- the path ------------------------------------------------------------------------------------------------------
 
 
+@stored()
 class EpochRow(NamedTuple):
     """What a table can show of one epoch, in the user's sign."""
 

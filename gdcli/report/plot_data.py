@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from math import ceil, floor, hypot, inf, isfinite, log10, nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gdcli.stored import stored
+
 if TYPE_CHECKING:
     from gdcli.solvers.types import Iterate
 
@@ -133,6 +135,7 @@ class Contours(NamedTuple):
 Picture = Chart | Contours
 
 
+@stored()
 class Point(NamedTuple):
     """What a picture may show of one iterate, in the user's sign.
 

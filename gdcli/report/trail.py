@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gdcli.stored import stored
+
 if TYPE_CHECKING:
     from gdcli.solvers.types import Iterate
 
@@ -20,6 +22,7 @@ MIDDLE = 10  # rows kept at most in between
 COORDINATES = 10  # numbers of a point that the widest table could show
 
 
+@stored()
 class Row(NamedTuple):
     """What a table can show of one iterate, in the user's sign; ``order`` counts the iterates themselves."""
 

@@ -13,6 +13,7 @@ from gdcli.dataclass import dataclass
 from gdcli.solvers.elementwise import States, Update
 from gdcli.solvers.types import Evaluation, Vector
 from gdcli.solvers.vectors import quotient, raised, roots, times, zeros_like
+from gdcli.stored import stored
 
 # Keeps a component that has always been zero from being divided by zero.
 _TINY = 1e-8
@@ -79,6 +80,7 @@ class RMSProp:
         return -quotient(g, raised(roots(means), _TINY)), means
 
 
+@stored()
 class _Moments(NamedTuple):
     """The number of steps, the fading means of the gradient and of its squares."""
 

@@ -16,12 +16,14 @@ from gdcli.dataclass import dataclass
 from gdcli.solvers.steps import MAX_HALVINGS, Choice
 from gdcli.solvers.types import Evaluation, Objective, StopReason, Vector
 from gdcli.solvers.vectors import along, dot, norm, same
+from gdcli.stored import stored
 
 _REMEMBERED = 10
 _SLOPE = 1e-4
 _FIRST_LENGTH = 0.1
 
 
+@stored("barzilai_borwein._Last")
 @dataclass(slots=True)
 class _Last:
     """The point before, its direction, and the values of the last points."""

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from gdcli.budget import make_room
 from gdcli.numerics import EPS, NEGLIGIBLE_ROTATION, UNIT_ROUNDOFF
 from gdcli.solvers.vectors import Vec, Vector, dot, is_finite, max_abs
+from gdcli.stored import stored
 from gdcli.sums import times_vector
 
 Matrix = Any
@@ -96,6 +97,7 @@ def congruent(A: Matrix, s: Vector) -> Matrix:
     return A / s[:, None] / s[None, :]
 
 
+@stored()
 class Solved(NamedTuple):
     """``z = B b``, ``form = b'B b``, and the ``factors`` of B, the inverse of a positive definite matrix."""
 

@@ -22,6 +22,7 @@ from gdcli.solvers.rounding import residual_floor, rounding_of_squares
 from gdcli.solvers.types import Evaluation, Objective
 from gdcli.solvers.vectors import as_like, max_abs
 from gdcli.solvers.walk import Outcome, follow
+from gdcli.stored import Reader, Writer, stored
 
 # A predicted fall below this part of the value is the end game: the relative offset is 1e-5, and the value, good to
 # 1e-14 or so, can foretell the ratio of falls no longer.
@@ -39,12 +40,21 @@ _ESCAPE_TRIALS = 24
 LONG = 1e-3
 
 
+@stored()
 @dataclass(frozen=True, slots=True)
 class Fit:
     """A sum of squares, and the bounds of its parameters if there are any."""
 
     inner: Any
     box: Box | None
+
+    def to_store(self, write: Writer) -> None:
+        """Store nothing: the sum of squares and its bounds are what the run is on."""
+
+    @classmethod
+    def from_store(cls, content: None, read: Reader) -> Fit:
+        """Return the fit that the run is on."""
+        return fit_of(read.objective)
 
     def free(self, at: Evaluation) -> Any:
         """Return which parameters no bound holds at a point with its gradient (numpy, bool)."""

@@ -21,6 +21,7 @@ from gdcli.dataclass import dataclass
 from gdcli.solvers.newton import TrustRegionNewton
 from gdcli.solvers.types import Counts, Evaluation, Method, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import along, distance
+from gdcli.stored import Reader, Writer, stored
 
 # Three orders of magnitude at first, two later: each run starts within the reach of Newton's method.
 LEVELS = (1e-1, 1e-3, 1e-5, 1e-7, 1e-9, 1e-11)
@@ -54,6 +55,7 @@ def smoothed(objective: Any, mu: float) -> Objective | None:
     return made
 
 
+@stored()
 @dataclass(slots=True)
 class _Phase:
     """One level of smoothing: the smoothed objective, its value here, and the state of the method on it.
@@ -67,7 +69,26 @@ class _Phase:
     inner: Any
     path: list[tuple[float, Vector]]
 
+    def to_store(self, write: Writer) -> Any:
+        """Return the parts as JSON values; of the smoothed function the counts alone."""
+        counts = self.objective.counts
+        parts = {name: write(getattr(self, name)) for name in ("level", "at", "inner", "path")}
+        return parts | {"counts": None if counts is write.objective.counts else write(counts.copy())}
 
+    @classmethod
+    def from_store(cls, content: Any, read: Reader) -> _Phase:
+        """Return the phase; the smoothed function is made again from what the run is on, and has its counts."""
+        number = content["level"]
+        smooth = smoothed(read.objective, level(read.objective, number))
+        if smooth is None:
+            raise ValueError("the function has no kinks")
+        counts = read(content["counts"])
+        if counts is not None:
+            smooth.counts.take_over(counts.since(smooth.counts))
+        return cls(number, smooth, *(read(content[name]) for name in ("at", "inner", "path")))
+
+
+@stored()
 @dataclass(slots=True)
 class KinkState:
     """The state of the method on the function itself, then the phase of smoothing (None before)."""

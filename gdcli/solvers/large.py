@@ -23,6 +23,7 @@ from gdcli.solvers.stopping import DEFAULT_MAX_ITER
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import along, as_like, distance, dot, max_abs, norm
 from gdcli.solvers.walk import FLIGHT, Outcome, follow
+from gdcli.stored import stored
 
 # The pairs promise less than this part of the value, and of the fall so far: time for Newton.
 HANDOVER = 1e-6
@@ -38,6 +39,7 @@ MAX_ESCAPES, POWER_STEPS, ESCAPE_CURVATURE, ESCAPE_STEP = 4, 30, 1e-6, 1e-3
 _STANDING = (StopReason.GAIN, StopReason.STATIONARY, StopReason.FLOOR, StopReason.NO_DESCENT)
 
 
+@stored()
 @dataclass(slots=True)
 class LargeState:
     """The states of both methods (``polish`` is None before its turn), and the pace of the run.

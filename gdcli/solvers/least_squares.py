@@ -26,6 +26,7 @@ from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solvers.types import Evaluation, LeastSquaresObjective, Objective, Step, StopReason, Triangle
 from gdcli.solvers.vectors import as_like, same
 from gdcli.solvers.walk import FLIGHT
+from gdcli.stored import stored
 
 __all__ = ["LeastSquaresObjective", "LevenbergMarquardt", "Triangle"]
 
@@ -43,6 +44,7 @@ OFFSET_TOL = 1e-7
 _LEAST_SIZE = 1.0
 
 
+@stored()
 @dataclass(slots=True)
 class FitState:
     """What the method remembers: the linear model of the current point, the scales and the radius.

@@ -31,6 +31,7 @@ from gdcli.solvers.dense import (
 from gdcli.solvers.hessian import NOISE
 from gdcli.solvers.trust_region import boundary_step, norm_of, secular_step
 from gdcli.solvers.vectors import Vector, as_like, dot, is_zero, norm, quotient, zeros_like
+from gdcli.stored import stored
 
 # The sign of a curvature is trusted down to the error assumed for it, its size six digits further.
 _LEAST_CURVATURE = 1e-6
@@ -48,6 +49,7 @@ class ModelStep(NamedTuple):
     hard: bool
 
 
+@stored()
 class LocalModel:
     """The quadratic model with gradient ``g`` and Hessian ``H``.
 

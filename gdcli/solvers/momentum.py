@@ -14,6 +14,7 @@ from gdcli.dataclass import dataclass
 from gdcli.solvers.elementwise import States, Update
 from gdcli.solvers.types import Evaluation, Vector
 from gdcli.solvers.vectors import along, dot, zeros_like
+from gdcli.stored import stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Nesterov:
         return self.keep * velocity - at.gradient, velocity
 
 
+@stored()
 class _Last(NamedTuple):
     """The gradient and the direction of the step before."""
 

@@ -42,6 +42,7 @@ from gdcli.solvers.walk import (
     rises_all_around,
     walk_all,
 )
+from gdcli.stored import stored
 
 # The first trust radius, as part of the natural length of every variable. Measured: at 0.3 and above runs leave the
 # basin of their start on a few per cent of the problems, below 0.1 they need more evaluations.
@@ -69,6 +70,7 @@ STRETCH_QUALITY = 0.1
 _STRETCHED = "stretched"
 
 
+@stored()
 @dataclass(slots=True)
 class NewtonState:
     """What the method remembers: the model of the current point, the trust radius, and how it went lately."""

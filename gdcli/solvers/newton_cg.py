@@ -19,6 +19,7 @@ from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import along, dot, max_abs, norm, same, zeros_like
+from gdcli.stored import stored
 
 MAX_INNER = 200
 MAX_REFUSALS = 25
@@ -96,6 +97,7 @@ def steihaug(
     return Inner(p, fall, False, False, False, quotient)
 
 
+@stored()
 @dataclass(slots=True)
 class CgState:
     """The trust radius, the value at the start, and the best guess of what is left to gain."""

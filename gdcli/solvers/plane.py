@@ -24,8 +24,10 @@ from gdcli.solvers.trust_region import (
     next_shift,
 )
 from gdcli.solvers.vectors import Vec, Vector
+from gdcli.stored import stored
 
 
+@stored()
 class PlaneModel(LocalModel):
     """The model of two variables; only what is done at every step is its own."""
 
@@ -121,6 +123,7 @@ class PlaneModel(LocalModel):
         return ModelStep(Vec((y0 * u0 + y1 * v0, y0 * u1 + y1 * v1)), length, predicted, True, False)
 
 
+@stored()
 class LineModel(LocalModel):
     """The model of one variable; only what is done at every step is its own."""
 

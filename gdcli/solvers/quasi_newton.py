@@ -18,6 +18,7 @@ from gdcli.solvers.dense import Matrix, identity, matvec, outer, plus
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import add_in_place, add_then_dot, as_like, dot, inner_products, norm
 from gdcli.solvers.wolfe import strong_wolfe
+from gdcli.stored import stored
 from gdcli.sums import combined, times_vector
 
 # Length of the first step relative to max(1, |x|): before anything is known about curvature, stay close.
@@ -37,6 +38,7 @@ def _useful(s: Vector, y: Vector) -> tuple[float, float] | None:
     return (curvature, change) if curvature > _LEAST_CURVATURE * length * change else None
 
 
+@stored()
 class Pair(NamedTuple):
     """A step s, the change y of the gradient along it, ``1/s'y``, and for long vectors its row in the block."""
 
@@ -46,6 +48,7 @@ class Pair(NamedTuple):
     row: int = 0
 
 
+@stored()
 @dataclass(slots=True)
 class _Block:
     """The pairs of long vectors as the rows of two matrices, with their inner products.
@@ -103,6 +106,7 @@ class _Block:
         return add_in_place(direction, -scale, g), fall
 
 
+@stored()
 @dataclass(slots=True)
 class Memory:
     """The last pairs of L-BFGS, and the two-loop recursion that applies their matrix.
@@ -189,6 +193,7 @@ class LBFGS:
         return Step(new, state, size)
 
 
+@stored()
 @dataclass(slots=True)
 class _Inverse:
     """The inverse Hessian of BFGS, None before the first step."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from gdcli.numerics import RANK_TOL
 from gdcli.solvers.trust_region import secular_step
 from gdcli.solvers.types import Triangle
+from gdcli.stored import Reader, Writer, stored
 
 
 class Proposal(NamedTuple):
@@ -23,6 +24,7 @@ class Proposal(NamedTuple):
     shift: float
 
 
+@stored()
 class ResidualModel:
     """``|r + J d|**2`` for steps d of the parameters that are ``free`` (shape p, bool), the others stay.
 
@@ -54,6 +56,24 @@ class ResidualModel:
         gone = triangle.target - self.U[:, : self.rank] @ self.w
         self.rest = float(numpy.hypot(triangle.rest, numpy.linalg.norm(gone)))
         self._scaled: Any = None
+
+    def to_store(self, write: Writer) -> Any:
+        """Return what the model is made of; the factors that it computed are computed again."""
+        return {
+            "triangle": write(self.triangle),
+            "scale": write(self.scale),
+            "free": [int(i) for i in self.index],
+        }
+
+    @classmethod
+    def from_store(cls, content: Any, read: Reader) -> ResidualModel:
+        """Return the model, its factors computed again."""
+        import numpy
+
+        scale = read(content["scale"])
+        free = numpy.zeros(len(scale), dtype=bool)
+        free[content["free"]] = True
+        return cls(read(content["triangle"]), scale, free)
 
     @property
     def offset(self) -> float:

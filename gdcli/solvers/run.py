@@ -32,6 +32,7 @@ from gdcli.solvers.types import (
     Vector,
 )
 from gdcli.solvers.vectors import distance, is_finite
+from gdcli.stored import stored
 
 if TYPE_CHECKING:
     from gdcli.solvers.bursts import Switch, Tier
@@ -59,6 +60,7 @@ def quiet(x: Vector) -> AbstractContextManager[Any]:
     return numpy.errstate(all="ignore")
 
 
+@stored()
 class Snapshot(NamedTuple):
     """A run between two steps: all that is needed to go on, bit for bit as if it had never stopped.
 

@@ -22,6 +22,7 @@ from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stopping import Progress, Rule
 from gdcli.solvers.types import Counts, Evaluation, Iterate, RunResult, StopReason, Vector
 from gdcli.solvers.vectors import as_like, distance, is_finite
+from gdcli.stored import stored
 
 if TYPE_CHECKING:
     from gdcli.solvers.keeping import Keeper
@@ -76,6 +77,7 @@ class Passes(Protocol):
         ...
 
 
+@stored()
 class Epoch(NamedTuple):
     """The point after an epoch: an `Iterate`, field by field, whose value is the mean loss and whose step is the rate.
 
@@ -118,6 +120,7 @@ class Schedule(Protocol):
         ...
 
 
+@stored()
 @dataclass(frozen=True, slots=True)
 class Constant:
     """The same rate always."""
@@ -129,6 +132,7 @@ class Constant:
         return self.first
 
 
+@stored()
 @dataclass(frozen=True, slots=True)
 class Decay:
     """``rate / (1 + epoch)``: it fulfils the conditions of Robbins and Monro (Annals of Math. Statistics 22, 1951)."""
@@ -140,6 +144,7 @@ class Decay:
         return self.first / (1.0 + epoch)
 
 
+@stored()
 @dataclass(slots=True)
 class Book:
     """The book's minimize_stochastic: back to the first rate after a better epoch, else 0.9 times the last one.
@@ -207,6 +212,7 @@ class EpochSettings:
         return StopReason.MAX_ITERATIONS if capped else StopReason.EPOCHS
 
 
+@stored()
 class EpochSnapshot(NamedTuple):
     """A run by epochs as it stands: all that is needed to go on, bit for bit as if it had never stopped.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from gdcli.dataclass import dataclass
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import along, dot, norm
+from gdcli.stored import stored
 
 # The steps are a series when they shorten by a ratio between these, in about one direction.
 _RATIOS, _COSINE = (0.4, 1.05), 0.9
@@ -18,6 +19,7 @@ _RATIOS, _COSINE = (0.4, 1.05), 0.9
 _FIRST, _LEAST, _SLOWEST = 8.0, 4.0, 0.95
 
 
+@stored()
 @dataclass(slots=True)
 class Series:
     """The last step inside the trust region, if it was one, and how far the series was trusted lately.

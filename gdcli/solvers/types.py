@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from gdcli.budget import Budget, current
 from gdcli.dataclass import dataclass, field
 from gdcli.solvers.vectors import norm
+from gdcli.stored import stored
 
 # A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have
 # + - on each other, * and / with a float, @ for the dot product, len() and indexing; see solvers/vectors.py.
@@ -23,6 +24,7 @@ Vector = Any
 Matrix = Any
 
 
+@stored()
 class Evaluation(NamedTuple):
     """What is known about the objective at ``x`` (a tuple: a run makes thousands, and they never change).
 
@@ -42,6 +44,7 @@ class Evaluation(NamedTuple):
     held: Any = None
 
 
+@stored()
 @dataclass(slots=True)
 class Counts:
     """How often the objective was evaluated, by kind; each gradient, Hessian or product counts as one."""
@@ -140,6 +143,7 @@ class Objective(Protocol):
         ...
 
 
+@stored()
 class Triangle(NamedTuple):
     """A linear model of residuals, r(x + d) = r + J d, reduced by a QR factorisation.
 
@@ -177,6 +181,7 @@ class LeastSquaresObjective(Objective, Protocol):
         ...
 
 
+@stored()
 class StopReason(Enum):
     """Why a run ended; the value is the word in machine output, ``sentence`` what a person reads."""
 
@@ -305,6 +310,7 @@ class Method(Protocol):
         ...
 
 
+@stored()
 class Iterate(NamedTuple):
     """One point of the path: number 0 is the start."""
 
@@ -330,6 +336,7 @@ class Observer(Protocol):
         ...
 
 
+@stored()
 @dataclass(slots=True)
 class RunResult:
     """How a run went: its first, best and last iterate, and why it ended.

@@ -23,6 +23,7 @@ from gdcli.solvers.dense import diagonal
 from gdcli.solvers.hessian import hessian_source, with_hessian
 from gdcli.solvers.types import Evaluation, Matrix, Method, Objective, Step, Vector
 from gdcli.solvers.vectors import as_like, distance, max_abs, norm, times
+from gdcli.stored import Reader, Writer, stored
 
 # One for all variables, or one for each.
 Units = Any
@@ -218,6 +219,7 @@ def _length(slope: float, bend: float, change: float) -> float:
     return length if 0.0 < length < inf else 1.0
 
 
+@stored()
 @dataclass(slots=True)
 class UnitsState:
     """The units of a run, what is left of the lengths, and the state of the method in these units."""
@@ -225,6 +227,16 @@ class UnitsState:
     units: Units
     axes: Vector | None
     inner: Any
+
+    def to_store(self, write: Writer) -> Any:
+        """Return the parts as JSON values."""
+        return {name: write(getattr(self, name)) for name in ("units", "axes", "inner")}
+
+    @classmethod
+    def from_store(cls, content: Any, read: Reader) -> UnitsState:
+        """Return the state; that of the method is one on the function in those units."""
+        units, axes = read(content["units"]), read(content["axes"])
+        return cls(units, axes, read.on(rescaled(read.objective, units, axes))(content["inner"]))
 
 
 @dataclass(frozen=True, slots=True)
