@@ -30,6 +30,7 @@ RUNS = {
     "starts.py": ("diode", "| everyday models | 4 of 4"),
     "auto_constants.py": ("1 2 2", "as they are"),
     "hostile.py": ("nested lists", "exit 2"),
+    "house.py": ("", "lines in gdcli/"),
 }
 NEEDS = {
     "whole_command.py": ["octave-cli", "script"],
