@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 from keep import kept
-from test_cli_process import environment
 
 from gdcli.cli.app import run
 from gdcli.fitting import groups as grouped_fits
@@ -250,10 +249,7 @@ def test_an_interrupt_keeps_what_is_done(place: Path) -> None:
     words = [MODEL, "decays.csv", "--start", "auto", "--by", "g", "--format", "jsonl"]
     command = [sys.executable, "-c", "from gdcli.cli.app import main; main()", "fit", *words]
     # Without a buffer, for what a buffer holds would be lost to communicate.
-    # Python's own output without a buffer (PYTHONUNBUFFERED) loses what a signal cuts off from a write.
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=environment()
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)

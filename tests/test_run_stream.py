@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
 import signal
 import subprocess
+import sys
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -232,6 +235,30 @@ def test_an_interrupt_ends_all_workers(sent: signal.Signals) -> None:
         assert process.wait(30) == 128 + sent
     assert workers
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="the size of a pipe cannot be set")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_no_line_is_torn_by_an_interrupt(unbuffered: str, tmp_path: Path) -> None:
+    """The lines are longer than the pipe, so that the signal comes within the first of them."""
+    problem = {"expression": "sum((v-a)**2)", "start": {"v": [0.5] * 1000}, "set": {"a": 1 / 3}}
+    (tmp_path / "problems.jsonl").write_bytes(text([problem] * 3))
+    with subprocess.Popen(
+        command("run", str(tmp_path / "problems.jsonl"), "--format", "jsonl"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=environment(PYTHONUNBUFFERED=unbuffered),
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        size = fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        waiting = bytearray(4)
+        while int.from_bytes(waiting, sys.byteorder) < size and process.poll() is None:
+            time.sleep(0.02)
+            fcntl.ioctl(process.stdout, termios.FIONREAD, waiting)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        written, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert written.endswith(b"}\n")
+    assert all(len(json.loads(line)["point"]["v"]) == 1000 for line in written.splitlines())
 
 
 def test_a_closed_pipe_is_quiet() -> None:

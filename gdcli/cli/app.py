@@ -22,6 +22,8 @@ INTERRUPTED, TERMINATED, CLOSED = 130, 143, 141
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    standard.prepare()
+    standard.hold_lines()
     sys.exit(run(sys.argv[1:]))
 
 

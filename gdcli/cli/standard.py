@@ -7,6 +7,9 @@ import os
 import sys
 from typing import Any
 
+# Lines up to this many bytes are never torn; memory that is not written to costs nothing.
+_WHOLE = 1 << 22
+
 
 class ClosedOutput(io.RawIOBase):
     """Stands for a standard output that the caller closed (``gd ... >&-``): writing to it fails, once."""
@@ -36,6 +39,22 @@ def prepare() -> None:
             setattr(sys, name, _closed() if name == "stdout" else open(os.devnull, "w"))  # noqa: SIM115
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def hold_lines() -> None:
+    """Give standard output, where it is no terminal, a buffer that goes on where an interrupt cut it off.
+
+    A signal ends a write to a full pipe in the midst of a line. Python's buffer keeps the rest of what it holds, but
+    has 8 KB, and with PYTHONUNBUFFERED there is none; it asks for each line at once, and so it is here too.
+    """
+    stream: Any = sys.stdout
+    buffer = getattr(stream, "buffer", None)
+    if not isinstance(getattr(buffer, "raw", buffer), io.FileIO) or stream.isatty():
+        return
+    stream.flush()
+    held = io.BufferedWriter(io.FileIO(stream.fileno(), "wb", closefd=False), _WHOLE)
+    at_once = isinstance(buffer, io.FileIO)
+    sys.stdout = io.TextIOWrapper(held, stream.encoding, stream.errors, line_buffering=at_once)
 
 
 def _occupy_handles() -> None:
