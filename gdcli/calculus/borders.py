@@ -7,13 +7,12 @@ from typing import Any
 
 from gdcli.calculus.trace import Step, trace
 from gdcli.errors import UsageError
+from gdcli.language.functions import FUNCTIONS
 from gdcli.language.syntax import Tree
 from gdcli.numerics import EPS
 
 # Two numbers that rounding could have made different are on the border.
 _NEAR = 8 * EPS
-_AT_ZERO = ("sqrt", "cbrt", "log", "log2", "log10", "hypot", "norm")
-_AT_ONE = ("asin", "acos", "atanh")
 
 
 def border(tree: Tree, point: Mapping[str, Any], constants: Mapping[str, Any], kind: str) -> str:
@@ -56,10 +55,9 @@ def _size(step: Step, steps: list[Step]) -> float:
 
 def _is_edge(step: Step, steps: list[Step]) -> bool:
     values = [a.value for a in step.args]
-    if step.op in _AT_ZERO:
+    if step.op == "norm":
         return not any(values)
-    if step.op in _AT_ONE:
-        return abs(values[0]) == 1.0
     if step.op == "pow":
         return values[0] == 0.0 and values[1] != int(values[1])
-    return (step.op == "acosh" and values[0] == 1.0) or (step.op == "log1p" and values[0] == -1.0)
+    edges = FUNCTIONS[step.op].edges if step.op in FUNCTIONS else ()
+    return any(all(value == edge for value in values) for edge in edges)

@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from gdcli.calculus.elements import by_formula
 from gdcli.language import ieee
+from gdcli.language.functions import FUNCTIONS
 from gdcli.numerics import SMALLEST
 
 # A power of two, so that dividing by it is exact.
 STEP = 2.0**-565
 
 Complex = Callable[..., complex]
-
-# Functions of the language that have no complex version here.
-UNSUPPORTED = ("abs", "sign", "floor", "ceil", "erf", "gamma", "lgamma", "digamma", "trigamma")
 
 
 class NotAnalyticError(Exception):
@@ -64,14 +63,7 @@ def function(name: str) -> Complex:
     """Return one function; where no argument has an imaginary part it is the real one."""
     if name in _CHOICES:
         return _CHOICES[name]
-    if name in UNSUPPORTED:
-        reason = f"{name} is not analytic" if name in UNSUPPORTED[:4] else f"{name} has no complex version"
-
-        def complex_version(*args: complex) -> complex:
-            raise NotAnalyticError(reason)
-    else:
-        complex_version = _FUNCTIONS[name]
-    real = ieee.function(name)
+    complex_version, real = version(name), ieee.function(name)
 
     def either(*args: complex) -> complex:
         if any(complex(a).imag != 0.0 for a in args):
@@ -81,17 +73,42 @@ def function(name: str) -> Complex:
     return either
 
 
+def version(name: str) -> Complex:
+    """Return a function for arguments of which one has an imaginary part."""
+    if name in UNSUPPORTED:
+        what = "is not analytic" if FUNCTIONS[name].kink else "has no complex version"
+
+        def refuse(*args: complex) -> complex:
+            raise NotAnalyticError(f"{name} {what}")
+
+        return refuse
+    own = _OWN.get(name) or getattr(cmath, name, None)
+    if own is None:
+        return lambda *args: complex(by_formula(name, args, complex, _operation, _call))
+    edges = FUNCTIONS[name].edges if name in FUNCTIONS else ()
+    return _inside(name, own, edges) if edges and name not in _OWN_EDGES else own
+
+
+def _operation(op: str, args: Sequence[complex]) -> complex:
+    return complex(_OPERATIONS[op](*args))
+
+
+def _call(name: str, args: Sequence[complex]) -> complex:
+    return function(name)(*args)
+
+
 def _branch_point(name: str) -> NotAnalyticError:
     return NotAnalyticError(f"{name} is not analytic at the edge of its domain")
 
 
-def _inside(name: str, compute: Complex, inside: Callable[[float], bool], edge: tuple[float, ...]) -> Complex:
+def _inside(name: str, compute: Complex, edges: tuple[float, ...]) -> Complex:
     """A function with an edge: nan outside as in the reals, not analytic on it."""
+    real = ieee.function(name)
 
     def guarded(z: complex) -> complex:
-        if z.real in edge:
+        if z.real in edges:
             raise _branch_point(name)
-        return compute(z) if inside(z.real) else complex(math.nan, math.nan)
+        return complex(math.nan, math.nan) if math.isnan(real(z.real)) else compute(z)
 
     return guarded
 
@@ -166,27 +183,26 @@ def _power_positive(base: complex, exponent: complex) -> complex:
     return math.pow(a, c) * cmath.exp(exponent * turn + complex(0.0, exponent.imag * math.log(a)))
 
 
-_FUNCTIONS: dict[str, Complex] = {
+# Versions that cmath does not have, or has with more rounding; the last three know their edges.
+_OWN: dict[str, Complex] = {
     "div": lambda a, b: a / b,
     "power": _power,
-    **{name: getattr(cmath, name) for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    "atan": cmath.atan,
-    "asinh": cmath.asinh,
-    "log": _inside("log", cmath.log, lambda a: a > 0.0, (0.0,)),
-    "log2": _inside("log2", lambda z: cmath.log(z) / math.log(2.0), lambda a: a > 0.0, (0.0,)),
-    "log10": _inside("log10", cmath.log10, lambda a: a > 0.0, (0.0,)),
-    "sqrt": _inside("sqrt", cmath.sqrt, lambda a: a > 0.0, (0.0,)),
-    "log1p": _inside("log1p", _log1p, lambda a: a > -1.0, (-1.0,)),
-    "asin": _inside("asin", cmath.asin, lambda a: abs(a) < 1.0, (1.0, -1.0)),
-    "acos": _inside("acos", cmath.acos, lambda a: abs(a) < 1.0, (1.0, -1.0)),
-    "atanh": _inside("atanh", cmath.atanh, lambda a: abs(a) < 1.0, (1.0, -1.0)),
-    "acosh": _inside("acosh", cmath.acosh, lambda a: a > 1.0, (1.0,)),
+    "log1p": _log1p,
     "expm1": _expm1,
     "sigmoid": _sigmoid,
     "softplus": _softplus,
     "cbrt": _cbrt,
     "hypot": _hypot,
     "atan2": _atan2,
+}
+_OWN_EDGES = ("cbrt", "hypot", "atan2")
+_OPERATIONS: dict[str, Complex] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "pow": _power,
+    "neg": lambda a: -a,
 }
 
 
@@ -222,3 +238,10 @@ _CHOICES: dict[str, Callable[..., complex]] = {
     "equal": _compare(lambda a, b: a == b),
     "unequal": _compare(lambda a, b: a != b),
 }
+
+# Functions of the language that have no complex version here.
+UNSUPPORTED = tuple(
+    row.name
+    for row in FUNCTIONS.values()
+    if not (row.formula or row.name in _OWN or row.name in _CHOICES or hasattr(cmath, row.name))
+)

@@ -6,14 +6,17 @@ The algebra may be sympy's (:mod:`gdcli.calculus.symbolic`) or the small one of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 from gdcli.errors import UsageError
-from gdcli.language.functions import CONSTANTS
-from gdcli.language.syntax import Node, Tree, fold
+from gdcli.language.functions import CONSTANTS, FUNCTIONS
+from gdcli.language.syntax import Node, Tree, fold, parse
 
 # More than this many variables are not written out as formulas: nobody reads them.
 MAX_VARIABLES = 30
+
+Operation = Callable[[str, Sequence[Any]], Any]
 
 
 class Elementary(Protocol):
@@ -118,6 +121,38 @@ class Elements:
         for value in values[1:]:
             result = self.algebra.operation(op, (result, value))
         return result
+
+
+class _Formulas:
+    """The algebra of the formulas in the table of functions: numbers, arithmetic and calls."""
+
+    def __init__(self, number: Callable[[float], Any], operation: Operation, call: Operation) -> None:
+        self.number, self.operation, self.call = number, operation, call
+
+    def symbol(self, name: str) -> Any:
+        raise KeyError(name)
+
+    def constant(self, name: str) -> Any:
+        return self.number(CONSTANTS[name])
+
+    def where(self, relation: str, a: Any, b: Any, yes: Any, no: Any) -> Any:
+        raise NotImplementedError(relation)
+
+
+def by_formula(
+    name: str, args: Sequence[Any], number: Callable[[float], Any], operation: Operation, call: Operation
+) -> Any:
+    """Return the value of a function that an algebra does not have, by others that it has.
+
+    ``number(value)``, ``operation(op, args)`` and ``call(name, args)`` are those of the algebra.
+    """
+    values = dict(zip(FUNCTIONS[name].letters, args, strict=True))
+    return Elements(_Formulas(number, operation, call), values).value(_formula(name))
+
+
+@cache
+def _formula(name: str) -> Tree:
+    return parse(FUNCTIONS[name].formula)
 
 
 def _elementwise(operation: Callable[..., Any], args: Sequence[Any]) -> Any:

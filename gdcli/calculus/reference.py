@@ -14,11 +14,12 @@ with sympy and is imported only where an audit is made.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gdcli.calculus.autodiff import Derivatives
+from gdcli.calculus.elements import by_formula
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, arguments, compare
 from gdcli.numerics import LARGEST, SMALLEST, SMALLEST_NORMAL, UNIT_ROUNDOFF
@@ -224,10 +225,7 @@ def _operations() -> dict[str, Callable[..., Any]]:
             return mp.inf
         return a**b
 
-    plain = ("exp", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh",
-             "asinh", "acosh", "atanh", "erf", "gamma", "hypot", "floor", "ceil", "sign", "expm1", "log1p")  # fmt: skip
-    return {
-        **{name: getattr(mp, name) for name in plain},
+    operations: dict[str, Callable[..., Any]] = {
         "add": lambda a, b: a + b,
         "sub": lambda a, b: a - b,
         "mul": lambda a, b: a * b,
@@ -237,16 +235,20 @@ def _operations() -> dict[str, Callable[..., Any]]:
         "abs": abs,
         "max": max,
         "min": min,
-        "log": mp.ln,
-        "log2": lambda a: mp.ln(a) / mp.ln(2),
-        "log10": mp.log10,
         "lgamma": lambda a: mp.loggamma(a) if a > 0 else mp.ln(abs(mp.gamma(a))),
-        "digamma": mp.digamma,
         "trigamma": lambda a: mp.psi(1, a),
-        "sigmoid": lambda a: 1 / (1 + mp.exp(-a)),
-        "softplus": lambda a: mp.ln(1 + mp.exp(a)),
         "cbrt": lambda a: mp.sign(a) * mp.cbrt(abs(a)),
     }
+
+    def operation(op: str, args: Sequence[Any]) -> Any:
+        return operations[op](*args)
+
+    def written(name: str) -> Callable[..., Any]:
+        return lambda *args: by_formula(name, args, mp.mpf, operation, operation)
+
+    for name in FUNCTIONS:
+        operations[name] = operations.get(name) or getattr(mp, name, None) or written(name)
+    return operations
 
 
 def limits(graph: Graph, root: int, leaves: Mapping[int, float]) -> list[Limit]:

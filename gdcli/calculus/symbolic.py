@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import sympy as sp
 
-from gdcli.calculus.elements import Elements, components, numbers, variables
+from gdcli.calculus.elements import Elements, by_formula, components, numbers, variables
 from gdcli.errors import UsageError
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph
@@ -64,15 +64,8 @@ class abs_(sp.Function):  # type: ignore[misc]  # noqa: N801
         return sign(self.args[0])
 
 
-_FORMULAS: dict[str, Callable[..., Any]] = {
-    "log2": lambda x: sp.log(x) / sp.log(2),
-    "log10": lambda x: sp.log(x) / sp.log(10),
-    "log1p": lambda x: sp.log(1 + x),
-    "expm1": lambda x: sp.exp(x) - 1,
-    "sigmoid": lambda x: 1 / (1 + sp.exp(-x)),
-    "softplus": lambda x: sp.log(1 + sp.exp(x)),
-    "hypot": lambda x, y: sp.sqrt(x**2 + y**2),
-    "lgamma": sp.loggamma,
+# What sympy has under its name would not turn back into nodes, or have other derivatives.
+_OWN: dict[str, Callable[..., Any]] = {
     "digamma": lambda x: sp.polygamma(0, x),
     "trigamma": lambda x: sp.polygamma(1, x),
     "cbrt": cbrt,
@@ -88,11 +81,15 @@ _FORMULAS: dict[str, Callable[..., Any]] = {
 
 def function(name: str) -> Callable[..., Any]:
     """Return sympy's counterpart of a function of the table."""
-    found = _FORMULAS.get(name)
-    if found is None:
-        found = getattr(sp, FUNCTIONS[name].sympy)
-    assert found is not None
-    return found
+    found = _OWN.get(name)
+    if found is not None:
+        return found
+    row = FUNCTIONS[name]
+    if row.formula:
+        algebra = _Sympy()
+        return lambda *args: by_formula(name, args, algebra.number, algebra.operation, algebra.call)
+    named: Callable[..., Any] = getattr(sp, row.sympy)
+    return named
 
 
 class _Sympy:

@@ -63,10 +63,6 @@ class _Term(NamedTuple):
     factors: tuple[int, ...]
 
 
-# Functions that are nowhere negative.
-_NONNEGATIVE = frozenset({"abs", "exp", "sqrt", "cosh", "hypot", "sigmoid", "softplus"})
-
-
 def is_nonnegative(graph: Graph, i: int, depth: int = 30) -> bool:
     """Tell whether a node is plainly nowhere negative: a square, a sum of squares, an absolute value, ...
 
@@ -80,7 +76,7 @@ def is_nonnegative(graph: Graph, i: int, depth: int = 30) -> bool:
     if key[0] in ("add", "mul"):
         square = key[0] == "mul" and key[1] == key[2]
         return square or all(is_nonnegative(graph, a, depth - 1) for a in key[1:])
-    return key[0] in _NONNEGATIVE
+    return key[0] in FUNCTIONS and FUNCTIONS[key[0]].nonnegative
 
 
 def nonnegative_terms(graph: Graph, i: int) -> list[tuple[float, int]]:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
+from gdcli.calculus.elements import by_formula
 from gdcli.codegen.source import ScalarWriter
 from gdcli.codegen.strict import functions_of, operations_of
 from gdcli.codegen.translate import AWK, C, translate
@@ -44,22 +47,6 @@ def function(
 
 # -- Python ----------------------------------------------------------------------------------------------------------
 
-_SAFE = {
-    "log1p": ("_log_like", "_log_like(math.log1p, -1.0)"),
-    **{name: ("_log_like", f"_log_like(math.{name}, 0.0)") for name in ("log", "log2", "log10")},
-    **{
-        name: ("_nan_outside", f"_nan_outside(math.{name})")
-        for name in ("sqrt", "asin", "acos", "acosh", "sin", "cos", "tan")
-    },
-    **{name: ("_overflowing", f"_overflowing(math.{name}, odd=False)") for name in ("exp", "cosh", "expm1")},
-    "sinh": ("_overflowing", "_overflowing(math.sinh, odd=True)"),
-    **{name: ("", f"math.{name}") for name in ("atan", "asinh", "tanh", "atan2")},
-    "abs": ("", "math.fabs"),
-    "atanh": ("_atanh", "_atanh"),
-    "max": ("maximum", "maximum"),
-    "min": ("minimum", "minimum"),
-}
-
 
 def python_functions(graph: Graph, roots: Sequence[int]) -> str:
     """Return what safe programs of these operations call, which never raises."""
@@ -71,17 +58,18 @@ def python_functions(graph: Graph, roots: Sequence[int]) -> str:
             f"from math import {', '.join(n for n in special.MATH_NAMES if n not in ('inf', 'nan'))}\n"
         )
         wanted |= {"floor"} if "floor(" in functions_of(wanted) else set()
-    for op in ("div", "pow", "sign", "floor", "ceil"):
+    for op, helper in (("div", "div"), ("pow", "power")):
         if op in wanted:
-            helpers[op] = inspect.getsource(ieee.power if op == "pow" else getattr(ieee, op))
+            helpers[helper] = inspect.getsource(getattr(ieee, helper))
     bindings = []
-    for op, (helper, text) in _SAFE.items():
-        if op in wanted:
-            if helper:
-                helpers[helper] = (
-                    inspect.getsource(getattr(ieee, helper)).replace(": Real", "").replace(" -> Real", "")
-                )
-            bindings.append(f"{op} = {text}\n")
+    for op, row in FUNCTIONS.items():
+        if op in wanted and not row.special:
+            helper = row.safe.partition("(")[0]
+            if not helper.startswith("math."):
+                text = inspect.getsource(getattr(ieee, helper))
+                helpers[helper] = text.replace(": Real", "").replace(" -> Real", "")
+            if row.safe != op:
+                bindings.append(f"{op} = {row.safe}\n")
     names = dict.fromkeys(
         n
         for op in FUNCTIONS
@@ -94,32 +82,25 @@ def python_functions(graph: Graph, roots: Sequence[int]) -> str:
 
 # -- C and awk -------------------------------------------------------------------------------------------------------
 
-# What awk lacks, by what it has: exp, log, sqrt, sin, cos, atan2, int.
 _AWK = {
     "power": "function power(a, b) { return a ^ b }\n",
-    "fabs": "function fabs(x) { return x < 0 ? -x : x }\n",
     "copysign": "function copysign(x, y) { return (x < 0) == (y < 0) ? x : -x }\n",
-    "floor": "function floor(x,    k) { k = int(x); return k > x ? k - 1 : k }\n",
-    "ceil": "function ceil(x,    k) { k = int(x); return k < x ? k + 1 : k }\n",
-    "log2": "function log2(x) { return log(x) / log(2) }\n",
-    "log10": "function log10(x) { return log(x) / log(10) }\n",
-    "log1p": "function log1p(x,    u) { u = 1 + x; return u == 1 ? x : log(u) * x / (u - 1) }\n",
-    "expm1": "function expm1(x,    u) {\n    u = exp(x); if (u == 1) return x\n"
-    "    return u - 1 == -1 ? -1 : (u - 1) * x / log(u)\n}\n",
-    "tan": "function tan(x) { return sin(x) / cos(x) }\n",
-    "asin": "function asin(x) { return atan2(x, sqrt((1 - x) * (1 + x))) }\n",
-    "acos": "function acos(x) { return atan2(sqrt((1 - x) * (1 + x)), x) }\n",
-    "atan": "function atan(x) { return atan2(x, 1) }\n",
-    "sinh": "function sinh(x,    u) { u = expm1(x); return (u + u / (u + 1)) / 2 }\n",
-    "cosh": "function cosh(x) { return (exp(x) + exp(-x)) / 2 }\n",
-    "tanh": "function tanh(x,    u) {\n    if (x > 22) return 1\n    if (x < -22) return -1\n"
-    "    u = expm1(2 * x); return u / (u + 2)\n}\n",
-    "asinh": "function asinh(x,    a) { a = fabs(x); a = log1p(a + a * a / (1 + sqrt(a * a + 1))); "
-    "return x < 0 ? -a : a }\n",
-    "acosh": "function acosh(x) { return log(x + sqrt((x - 1) * (x + 1))) }\n",
-    "atanh": "function atanh(x) { return log1p(2 * x / (1 - x)) / 2 }\n",
 }
-_AWK_NEEDS = {"sinh": ("expm1",), "tanh": ("expm1",), "asinh": ("fabs", "log1p"), "atanh": ("log1p",)}
+
+
+@cache
+def _awk() -> dict[str, str]:
+    """Return what awk lacks, by what it has: exp, log, sqrt, sin, cos, atan2, int."""
+    found = dict(_AWK)
+    for row in FUNCTIONS.values():
+        name, letters = row.python, ", ".join(row.letters)
+        if row.awk:
+            found[name] = f"function {name}({letters},    u) {{\n    {row.awk}\n}}\n"
+        elif row.formula and not row.special:
+            found[name] = (
+                translate(f"def {name}({letters}):\n    return {row.formula}\n", AWK).rstrip() + "\n"
+            )
+    return found
 
 
 def c_functions(graph: Graph, roots: Sequence[int]) -> str:
@@ -130,9 +111,12 @@ def c_functions(graph: Graph, roots: Sequence[int]) -> str:
 def awk_functions(text: str, graph: Graph, roots: Sequence[int]) -> str:
     """Return what the program ``text`` calls beyond the mathematics of awk."""
     own = translate(functions_of(operations_of(graph, roots)), AWK)
-    wanted = [name for name in _AWK if f"{name}(" in text + own]
-    needed = dict.fromkeys(n for name in wanted for n in (*_AWK_NEEDS.get(name, ()), name))
-    return "".join(_AWK[name] for name in needed) + own
+    found, needed, pending = _awk(), dict[str, str](), [text + own]
+    while pending:
+        called = {name for name in re.findall(r"\w+(?=\()", pending.pop()) if name in found} - set(needed)
+        needed |= {name: found[name] for name in sorted(called)}
+        pending += [found[name] for name in called]
+    return "".join(needed.values()) + own
 
 
 def in_c(text: str) -> str:
@@ -147,46 +131,33 @@ def in_awk(text: str) -> str:
 
 # -- SQL -------------------------------------------------------------------------------------------------------------
 
-_SAME = (
-    *(
-        "exp",
-        "sqrt",
-        "sin",
-        "cos",
-        "tan",
-        "asin",
-        "acos",
-        "atan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "asinh",
-        "acosh",
-        "atanh",
-    ),
-    *("abs", "sign", "floor", "ceil"),
-)
-_SQL: dict[str, str] = {
+_OPERATIONS = {
     "add": "({0} + {1})",
     "sub": "({0} - {1})",
     "mul": "({0} * {1})",
     "div": "({0} / {1})",
     "neg": "(-{0})",
     "pow": "power({0}, {1})",
-    "log": "ln({0})",
-    "log2": "(ln({0}) / 0.6931471805599453)",
-    "log10": "(ln({0}) / 2.302585092994046)",
-    "log1p": "ln(1.0 + {0})",
-    "expm1": "(exp({0}) - 1.0)",
-    "cbrt": "(sign({0}) * power(abs({0}), 0.3333333333333333))",
-    "hypot": "sqrt({0} * {0} + {1} * {1})",
-    "sigmoid": "(1.0 / (1.0 + exp(-{0})))",
-    "softplus": "(CASE WHEN {0} > 0.0 THEN {0} ELSE 0.0 END + ln(1.0 + exp(-abs({0}))))",
-    "max": "(CASE WHEN {0} >= {1} THEN {0} ELSE {1} END)",
-    "min": "(CASE WHEN {0} <= {1} THEN {0} ELSE {1} END)",
-    **{name: f"{name}({{0}})" for name in _SAME},
-    "atan2": "atan2({0}, {1})",
 }
+
+
+def _sql_number(value: float) -> str:
+    if not math.isfinite(value):
+        raise UsageError(f"SQL has no number {value}", "another language has: --emit python")
+    return repr(value) if value >= 0 else f"({value!r})"
+
+
+def _sql_operation(op: str, args: Sequence[str]) -> str:
+    return _OPERATIONS[op].format(*args)
+
+
+def _sql_call(name: str, args: Sequence[str]) -> str:
+    row = FUNCTIONS.get(name)
+    if row is not None and row.sql:
+        return row.sql.format(*args)
+    if row is None or not row.formula:
+        raise UsageError(f"SQL has no function {name}", "another language has: --emit python or c")
+    return str(by_formula(name, args, _sql_number, _sql_operation, _sql_call))
 
 
 def sql(graph: Graph, root: int, leaves: Leaves) -> str:
@@ -201,26 +172,21 @@ def sql(graph: Graph, root: int, leaves: Leaves) -> str:
         if key[0] == "number":
             value = graph.value_of(i)
             assert value is not None
-            if not math.isfinite(value):
-                raise UsageError(f"SQL has no number {value}", "another language has: --emit python")
-            known[i] = repr(value) if value >= 0 else f"({value!r})"
+            known[i] = _sql_number(value)
         elif key[0] in ("scalar", "element"):
             known[i] = leaves[key]
         else:
-            known[i] = _sql_operation(key, [known[a] for a in arguments(key)])
+            known[i] = _sql_node(key, [known[a] for a in arguments(key)])
         if len(known[i]) > LONGEST_SQL:
             raise UsageError("the formula is too long for one expression of SQL", "--emit python or c")
     return known[root]
 
 
-def _sql_operation(key: Key, args: Sequence[str]) -> str:
+def _sql_node(key: Key, args: Sequence[str]) -> str:
     if key[0] == "where":
         relation = {"==": "=", "!=": "<>"}.get(key[1], key[1])
         return f"(CASE WHEN {args[0]} {relation} {args[1]} THEN {args[2]} ELSE {args[3]} END)"
-    form = _SQL.get(key[0])
-    if form is None:
-        raise UsageError(f"SQL has no function {key[0]}", "another language has: --emit python or c")
-    return form.format(*args)
+    return _sql_operation(key[0], args) if key[0] in _OPERATIONS else _sql_call(key[0], args)
 
 
 def comment(lines: Iterable[str], mark: str) -> str:

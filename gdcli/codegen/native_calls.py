@@ -6,17 +6,16 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 
 from gdcli.codegen.native_values import NotRestrictedError, Type, Value, Values
+from gdcli.language.functions import FUNCTIONS
 
 # Functions of the C library, by the names of `math`; power is C's pow.
-LIBM: Mapping[str, int] = {
-    **dict.fromkeys(
-        ("exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
-         "tanh", "asinh", "acosh", "atanh"), 1),
-    "atan2": 2,
-    "power": 2,
-}  # fmt: skip
+LIBM: Mapping[str, int] = {row.python: row.arity for row in FUNCTIONS.values() if row.native == "libm"} | {
+    "power": 2
+}
 # Operations of the processor, exact as IEEE 754 has them.
-INTRINSICS: Mapping[str, int] = {"sqrt": 1, "fabs": 1, "floor": 1, "ceil": 1, "copysign": 2}
+INTRINSICS: Mapping[str, int] = {
+    row.python: row.arity for row in FUNCTIONS.values() if row.native == "intrinsic"
+} | {"copysign": 2}
 # The library's functions have names of their own in machine code: LLVM must not know them, it would replace
 # pow(x, 2.0) by x*x, which is not the same to the last bit.
 SYMBOL = "gdcli_"

@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable
 from math import copysign, inf, isnan, nan
 
+from gdcli.language.functions import FUNCTIONS
+
 Real = Callable[..., float]
 
 
@@ -105,10 +107,18 @@ def _atanh(a: float) -> float:
 
 def function(name: str) -> Real:
     """Return one scalar function of the language (or ``div``, ``power``); it never raises for floats."""
-    table = functions()
-    if name not in table:
-        table[name] = _special_function(name)
-    return table[name]
+    found = _functions.get(name)
+    if found is None:
+        row = FUNCTIONS[name]
+        found = _functions[name] = _special_function(name) if row.special else _made(row.safe)
+    return found
+
+
+def _made(text: str) -> Real:
+    """Return what a text of the table of functions stands for."""
+    space: dict[str, object] = {}
+    exec(f"made = {text}", globals(), space)
+    return space["made"]  # type: ignore[return-value]
 
 
 def _special_function(name: str) -> Real:
@@ -121,32 +131,4 @@ def _special_function(name: str) -> Real:
     return space[name]  # type: ignore[return-value]
 
 
-def functions() -> dict[str, Real]:
-    """Return the scalar functions that `math` has, by name, made safe; see `function` for all."""
-    global _functions
-    if _functions is None:
-        _functions = {
-            "div": div,
-            "power": power,
-            "sign": sign,
-            "max": maximum,
-            "min": minimum,
-            "floor": floor,
-            "ceil": ceil,
-            "abs": math.fabs,
-            "atan": math.atan,
-            "asinh": math.asinh,
-            "tanh": math.tanh,
-            "atan2": math.atan2,
-            "atanh": _atanh,
-            "log1p": _log_like(math.log1p, -1.0),
-            **{name: _log_like(getattr(math, name), 0.0) for name in ("log", "log2", "log10")},
-            **{name: _nan_outside(getattr(math, name)) for name in ("sqrt", "asin", "acos", "acosh")},
-            **{name: _nan_outside(getattr(math, name)) for name in ("sin", "cos", "tan")},
-            **{name: _overflowing(getattr(math, name), odd=False) for name in ("exp", "cosh", "expm1")},
-            "sinh": _overflowing(math.sinh, odd=True),
-        }
-    return _functions
-
-
-_functions: dict[str, Real] | None = None
+_functions: dict[str, Real] = {"div": div, "power": power}

@@ -27,32 +27,8 @@ GREEK = frozenset({
 # How strongly a text holds together: what is looser than its place asks for is put in parentheses.
 _CHOICE, _SUM, _PRODUCT, _POWER, _ATOM = range(5)
 
-_NAMED = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min"})
-_OTHER_NAMES = {
-    "asin": r"\arcsin",
-    "acos": r"\arccos",
-    "atan": r"\arctan",
-    "asinh": r"\mathrm{arsinh}",
-    "acosh": r"\mathrm{arcosh}",
-    "atanh": r"\mathrm{artanh}",
-    "log2": r"\log_{2}",
-    "log10": r"\log_{10}",
-    "gamma": r"\Gamma",
-    "lgamma": r"\log\Gamma",
-    "digamma": r"\psi",
-    "trigamma": r"\psi_{1}",
-    "sign": r"\mathrm{sgn}",
-    "sum": r"\sum",
-    "prod": r"\prod",
-}
-_AROUND = {
-    "sqrt": (r"\sqrt{", "}"),
-    "cbrt": (r"\sqrt[3]{", "}"),
-    "abs": (r"\left|", r"\right|"),
-    "norm": (r"\left\Vert ", r"\right\Vert "),
-    "floor": (r"\left\lfloor ", r"\right\rfloor "),
-    "ceil": (r"\left\lceil ", r"\right\rceil "),
-}
+# The reductions; functions have theirs in their table, with ``#`` for what stands inside.
+_REDUCTIONS = {"sum": r"\sum", "prod": r"\prod", "norm": r"\left\Vert #\right\Vert "}
 # Functions whose whole powers are written behind the name: sin^2(x).
 _RAISED = frozenset({"sin", "cos", "tan", "sinh", "cosh", "tanh", "log"})
 _RELATIONS = {"<": "<", ">": ">", "<=": r"\leq ", ">=": r"\geq ", "==": "=", "!=": r"\neq "}
@@ -222,10 +198,8 @@ class _Writer:
         texts = []
         for small in (False, True):
             inside = ", ".join(arg.at(_SUM, small) for arg in args)
-            if function in _AROUND:
-                texts.append(inside.join(_AROUND[function]))
-            else:
-                texts.append(_function(function) + _bracketed(inside))
+            sign = _sign(function)
+            texts.append(sign.replace("#", inside) if "#" in sign else sign + _bracketed(inside))
         return _Piece(texts[0], _ATOM, texts[1], _ATOM)
 
     def _near(self, function: str, x: _Piece) -> _Piece:
@@ -236,10 +210,11 @@ class _Writer:
         return _Piece(texts[0], _SUM, texts[1], _SUM)
 
 
-def _function(function: str) -> str:
-    if function in _NAMED:
-        return rf"\{function}"
-    return _OTHER_NAMES.get(function) or rf"\mathrm{{{function}}}"
+def _sign(function: str) -> str:
+    """Return how a function is written, with ``#`` for its arguments where they do not stand behind it in brackets."""
+    row = FUNCTIONS.get(function)
+    found = row.latex if row is not None else _REDUCTIONS.get(function)
+    return found or rf"\mathrm{{{function}}}"
 
 
 def _before(node: Node) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gdcli.language.form import all_nodes, build_row
+from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, arguments
 from gdcli.objective.row_model import RowModel
 
@@ -45,7 +46,7 @@ def _is_positive(graph: Graph, i: int) -> bool:
         return all(_is_positive(graph, a) for a in key[1:])
     if key[0] == "max":
         return any(_is_positive(graph, a) for a in key[1:])
-    return key[0] in ("exp", "abs", "sqrt", "cosh", "softplus", "sigmoid", "hypot")
+    return key[0] in FUNCTIONS and FUNCTIONS[key[0]].nonnegative
 
 
 def _divisor(graph: Graph, i: int) -> int | None:
