@@ -47,10 +47,11 @@ def every_function(graph: Graph) -> int:
             terms.append(graph.node(name, above, graph.node("add", inside, a)))
         else:
             terms.append(
-                graph.node(name, above if name in ("acosh",) or "log" in name or "gam" in name else inside)
+                graph.node(
+                    name, above if name in ("acosh", "sqrt") or "log" in name or "gam" in name else inside
+                )
             )
     terms.append(graph.node("pow", above, inside))
-    terms[6] = graph.node("sqrt", above)
     result = terms[0]
     for k, term in enumerate(terms[1:]):
         result = graph.node("add", result, graph.node("mul", graph.number(0.1 * k), term))

@@ -36,7 +36,7 @@ class _Texts:
         return text if binding >= least else f"({text})"
 
     def number(self, value: float) -> int:
-        text = _NUMBERS.get(value, f"{value:g}")
+        text = _NUMBERS.get(value, f"{value:.10g}")
         return self.node(text, _PRODUCT if "/" in text else _ATOM)
 
     def add(self, a: int, b: int) -> int:
