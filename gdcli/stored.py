@@ -20,7 +20,7 @@ class Writer(Protocol):
 
     objective: Any
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: object) -> Any:
         """Return ``value`` as a JSON value. Raises TypeError where it cannot be stored."""
         ...
 
@@ -30,11 +30,11 @@ class Reader(Protocol):
 
     objective: Any
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: object) -> Any:
         """Return the value."""
         ...
 
-    def on(self, objective: Any) -> Reader:
+    def on(self, objective: object) -> Reader:
         """Return a reader of states of runs on another objective."""
         ...
 

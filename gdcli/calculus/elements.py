@@ -135,7 +135,7 @@ class _Formulas:
     def constant(self, name: str) -> Any:
         return self.number(CONSTANTS[name])
 
-    def where(self, relation: str, a: Any, b: Any, yes: Any, no: Any) -> Any:
+    def where(self, relation: str, a: object, b: object, yes: object, no: object) -> Any:
         raise NotImplementedError(relation)
 
 

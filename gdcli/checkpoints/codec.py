@@ -81,7 +81,7 @@ class Decoder:
         self.arrays = arrays
         self.objective = objective
 
-    def on(self, objective: Any) -> Decoder:
+    def on(self, objective: object) -> Decoder:
         """Return a decoder of states of runs on another objective."""
         return Decoder(self.arrays, objective)
 

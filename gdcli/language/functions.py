@@ -127,7 +127,7 @@ def _special(name: str, meaning: str, rule: Rule, *slopes: str, arity: int = 1, 
 
 
 def _own(name: str, meaning: str, python: str, numpy: str, rule: Rule, *slopes: str, **more: Any) -> Function:
-    """A function that runners call otherwise, or make themselves."""
+    """A function that runners call by other names, or make themselves; it has as many arguments as letters."""
     arity = len(more.get("letters", "x"))
     return Function(name, arity, python, f"np.{numpy}", rule, slopes, meaning, **more)
 

@@ -115,7 +115,6 @@ def function(name: str) -> Real:
 
 
 def _made(text: str) -> Real:
-    """Return what a text of the table of functions stands for."""
     space: dict[str, object] = {}
     exec(f"made = {text}", globals(), space)
     return space["made"]  # type: ignore[return-value]
