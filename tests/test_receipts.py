@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import mpmath
 import pytest
-from test_cli_process import ROOT, gd
+from test_cli_process import ROOT, environment, gd
+
+from gdcli.report.kernels import HARD, POWER
 
 DECAY = str(ROOT / "docs" / "decay.csv")
 COMMANDS = [
@@ -80,6 +86,36 @@ def test_what_a_receipt_has(tmp_path: Path) -> None:
     assert list(fitted["data"]) == [DECAY]
     assert fitted["data"][DECAY].startswith("sha256:")
     assert "numpy" in fitted
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_kernels_are_probed_where_rounding_is_hard(name: str) -> None:
+    """Between two numbers, nearly in the middle, so that another kernel rounds every other one to the other side."""
+    exact = (lambda x: x ** mpmath.mpf(POWER)) if name == "pow" else getattr(mpmath, name)
+    with mpmath.workprec(140):
+        for place in HARD[name]:
+            value = exact(mpmath.mpf(place) / 1024)
+            unit = math.ulp(float(value))
+            assert abs(abs(float((value - float(value)) / unit)) - 0.5) < 1e-3
+
+
+@pytest.mark.parametrize("without", ["", "-FMA,-FMA4", "-AVX2,-AVX512F"])
+def test_other_kernels_have_another_number(without: str) -> None:
+    """Compared with the bits at twenty thousand places, whichever kernels the C library can be made to take."""
+    code = (
+        "import math; from gdcli.report.kernels import kernels; names = 'sin cos tan log tanh atan exp'.split();"
+        "bits = [getattr(math, n)(0.1 + k / 1003) for n in names for k in range(20000)];"
+        "print(kernels(False)['math'], hash(tuple(bits)))"
+    )
+
+    def told(**changes: str) -> list[str]:
+        words = [sys.executable, "-c", code]
+        return subprocess.run(
+            words, env=environment(**changes), capture_output=True, text=True, check=True
+        ).stdout.split()
+
+    (number, bits), (other, other_bits) = told(), told(GLIBC_TUNABLES=f"glibc.cpu.hwcaps={without}")
+    assert (number == other) == (bits == other_bits)
 
 
 def test_lines_of_a_stream_can_be_repeated(tmp_path: Path) -> None:

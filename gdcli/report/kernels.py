@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import math
 from binascii import crc32
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 # Kernels of the C library have no names: they are told apart by the bits of what they compute. They are good to half a
-# unit and a little, so that two differ in one of some thousand numbers.
-_FUNCTIONS: tuple[Callable[[float], float], ...] = (
-    math.sin,
-    math.cos,
-    math.tan,
-    math.log,
-    math.tanh,
-    math.atan,
-)
-_PROBES = [0.1 + 0.37 * k for k in range(2000)]
+# unit and a little, so that two differ in one of some thousand numbers; but every other time at these, whose values lie
+# within a thousandth of a unit of the middle between two numbers. Each is to be divided by 1024.
+HARD: dict[str, tuple[int, ...]] = {
+    "sin": (1768, 4765, 4987, 4995, 5811, 7011, 9326, 9763, 10565, 11295, 11648, 12077, 13936, 15902, 16672, 17054),
+    "cos": (250, 258, 1284, 3489, 3900, 5950, 6800, 10281, 11964, 13469, 15512, 16036, 16852, 17589, 17783, 17997),
+    "tan": (725, 5239, 6518, 9182, 9392, 9651, 11928, 13979, 14410, 15808, 15950, 16361, 16951, 17117, 19092, 19168),
+    "log": (3027, 4166, 6604, 6622, 8803, 13056, 13729, 14199, 15060, 16106, 16586, 16604, 18231, 18985, 19246, 19671),
+    "tanh": (2133, 3564, 3567, 3688, 3752, 6397, 8214, 9098, 10491, 11810, 13049, 13267, 14829, 17295, 18695, 19519),
+    "atan": (438, 781, 1419, 3402, 4292, 4463, 6296, 8109, 8631, 9026, 9193, 10073, 11948, 12904, 15878, 19625),
+    "exp": (667, 1199, 2289, 3037, 3412, 3712, 4189, 5814, 5976, 6789, 7069, 8687, 9806, 13652, 15098, 18416),
+    "pow": (1497, 2654, 2682, 2705, 3801, 5256, 7278, 7786, 8098, 8942, 9002, 9097, 11315, 12514, 18380, 18721),
+}  # fmt: skip
+POWER = 1.3
 # What numpy's wheels, and OpenBLAS elsewhere, call the function that names its kernels.
 _NAMES = ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "openblas_get_corename")
 
@@ -39,14 +41,14 @@ def kernels(with_numpy: bool) -> dict[str, str]:
     return found
 
 
-@cache
 def _of_math() -> str:
-    """A number for the kernels of the C library: equal numbers, equal bits at all the probes."""
+    """A number for the kernels of the C library: equal numbers, equal bits."""
     from array import array
 
-    numbers = array("d", [x for f in _FUNCTIONS for x in map(f, _PROBES)])
-    numbers.extend([math.exp(x / 20.0) for x in _PROBES])
-    numbers.extend([x**1.3 for x in _PROBES])
+    numbers = array("d")
+    for name, places in HARD.items():
+        function = POWER.__rpow__ if name == "pow" else getattr(math, name)
+        numbers.extend([function(place / 1024.0) for place in places])
     return f"{crc32(numbers.tobytes()):08x}"
 
 
