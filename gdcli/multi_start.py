@@ -19,6 +19,7 @@ from gdcli.problem import Problem, parsed, sign_of
 from gdcli.solvers.types import KEEP_RUNS, Status
 
 if TYPE_CHECKING:
+    from gdcli.objective.batch import Batch
     from gdcli.objective.build import Exact
     from gdcli.solvers.keeping import Keeper
     from gdcli.solvers.types import Iterate, Observer
@@ -80,13 +81,13 @@ def _from_many(
     teller: Teller | None,
 ) -> api.Outcome:
     found: list[api.Minimum] = []
-    values = _values(problem)
+    batch = _batch(problem)
     outcomes: list[api.Outcome] = []
     endings: dict[str, int] = {}
     ended: Status | None = None
     cap = budget.TIME
     try:
-        for number, start in enumerate(starts_of(problem, starts), 1):
+        for number, start in enumerate(starts_of(problem, starts, batch), 1):
             if teller is not None:
                 teller.begin("start", number, starts)
             told = [] if teller is None else [teller]
@@ -97,7 +98,7 @@ def _from_many(
                 ended = outcome.status
                 break
             if outcome.status.value == "converged":
-                _add(found, outcome, values)
+                _add(found, outcome, batch.values)
             if _time_is_over(outcomes[0]):
                 ended = Status.LIMIT
                 break
@@ -188,32 +189,25 @@ def _rises_between(x: Sequence[float], end: api.Outcome, minimum: api.Minimum, v
     return max(values(line)) > max(ends) + RISE * max(map(abs, ends)) + FAR_MORE * left
 
 
-def _values(problem: Problem) -> Values:
+def _batch(problem: Problem) -> Batch:
     """Return what computes the minimised function at some points, all together."""
     from gdcli.objective.batch import Batch
-
-    return Batch(_exact(problem)).values
-
-
-def _exact(problem: Problem) -> Exact:
     from gdcli.objective.build import build_objective
 
     tree = parsed(problem.expression, problem.source)
-    return build_objective(tree, problem.lengths, problem.constants, sign_of(problem.sense))
+    return Batch(build_objective(tree, problem.lengths, problem.constants, sign_of(problem.sense)))
 
 
-def starts_of(problem: Problem, count: int) -> Iterator[dict[str, Any]]:
+def starts_of(problem: Problem, count: int, batch: Batch | None = None) -> Iterator[dict[str, Any]]:
     """Yield the start of the problem, then random ones with a finite value, the same ones each time.
 
-    All values are found together.
+    All values are found together, by ``batch`` where there is one.
     """
-    from gdcli.objective.batch import Batch
-
     yield dict(problem.start)
     if count == 1:
         return
-    exact = _exact(problem)
-    batch = Batch(exact)
+    batch = batch or _batch(problem)
+    exact = batch.base
     points = _draws(problem, exact)
     left = count - 1
     for _ in range(DRAWS):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gdcli import api
+from gdcli import api, multi_start
 from gdcli.errors import UsageError
 from gdcli.multi_start import solve_from_many
 from gdcli.solvers.types import Iterate, Status
@@ -44,6 +44,13 @@ def test_the_same_seed_gives_the_same_answer() -> None:
     first, second, other = (many(HIMMELBLAU, 12, seed) for seed in (3, 3, 4))
     assert first.minima == second.minima
     assert [m.x for m in first.minima] != [m.x for m in other.minima]
+
+
+def test_the_values_of_starts_and_between_ends_have_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, batch = [], multi_start._batch
+    monkeypatch.setattr(multi_start, "_batch", lambda problem: made.append(problem) or batch(problem))
+    assert len(many(HIMMELBLAU, 12).minima) > 1
+    assert len(made) == 1
 
 
 def test_starts_that_fail_are_told() -> None:
