@@ -125,7 +125,7 @@ def _solve(
         tol=settings.tol,
         value_tol=settings.value_tol,
     )
-    rules = stop_rules(settings, choice.entry, sign)
+    rules = stop_rules(settings, choice, sign, x0)
     tier = tier_of(exact, engine, use_cache, whole=objective is exact)
     result = run(
         objective,

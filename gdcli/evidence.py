@@ -52,13 +52,15 @@ def bounds_of(problem: Problem, exact: Named) -> Box:
     return Box(exact.vector(ends[0]), exact.vector(ends[1]))
 
 
-def stop_rules(settings: Settings, entry: Entry, unit: float) -> list[Rule]:
-    """Return the stop rules of a run by the method of ``entry``.
+def stop_rules(settings: Settings, choice: Chosen, unit: float, x0: Any) -> list[Rule]:
+    """Return the stop rules of a run by the chosen method from ``x0``.
 
     ``unit`` is what a value of 1 of the user's is in the run: -1 for a maximisation.
     """
     from gdcli.solvers.stopping import rules_from
+    from gdcli.solvers.vectors import max_abs
 
+    entry = choice.entry
     return rules_from(
         tol=settings.tol,
         gradient_tol=settings.gradient_tol,
@@ -70,6 +72,7 @@ def stop_rules(settings: Settings, entry: Entry, unit: float) -> list[Rule]:
         target=None if settings.target is None else unit * settings.target,
         own_rule=entry.own_rule,
         own_value_rule=entry.name == "batch",
+        size=max_abs(x0) if choice.in_units else None,
     )
 
 

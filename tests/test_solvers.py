@@ -291,7 +291,7 @@ def test_registry_chooses() -> None:
         ("gd", {"step_rule": "exact"}, "exact line search, first step 1"),
         ("batch", {}, "best of 8 steps"),
         ("momentum", {}, "fixed step 0.001"),
-        ("cg", {}, "strong Wolfe search, first step 1"),
+        ("cg", {}, "strong Wolfe search"),
         ("bfgs", {}, ""),
     ],
 )

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gdcli import api
+from gdcli.solvers.registry import METHODS
 from gdcli.solvers.types import Status
 
 PROBLEMS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "problems.json").read_text())[
@@ -34,11 +35,13 @@ SMALL = [
 CASES = [(p["expr"], p["start"]) for p in PROBLEMS] + SMALL
 
 
-def in_units(expression: str, start: Mapping[str, float], units: Mapping[str, float]) -> api.Outcome:
+def in_units(
+    expression: str, start: Mapping[str, float], units: Mapping[str, float], **options: Any
+) -> api.Outcome:
     """Solve the problem with every variable measured in its unit."""
     pattern = r"(?<![\w.])(" + "|".join(sorted(start, key=len, reverse=True)) + r")(?!\w)(?!\s*\()"
     text = re.sub(pattern, lambda m: f"({units[m[1]]!r}*{m[1]})", expression)
-    return api.minimize(text, {name: value / units[name] for name, value in start.items()})
+    return api.minimize(text, {name: value / units[name] for name, value in start.items()}, **options)
 
 
 def told(outcome: api.Outcome) -> tuple[Status, str]:
@@ -111,3 +114,45 @@ def test_what_is_told_is_measured_as_typed() -> None:
 def test_units_of_many_variables(unit: float) -> None:
     start = {"v": [2.0 / unit + 0.1 * i / unit for i in range(300)]}
     assert api.minimize(f"sum(exp({unit!r}*v)-5*({unit!r}*v))", start).status is Status.CONVERGED
+
+
+# A method that is given a rate, or takes its steps from a list of them, is by nature not free of units: a rate has one.
+# The method lm is for rows of data.
+RATE_FREE = [name for name, entry in METHODS.items() if not entry.reads and not entry.residuals]
+SHORT = [
+    ("100*(y-x**2)**2+(1-x)**2", {"x": -1.2, "y": 1.0}),
+    ("(1.5-x+x*y)**2+(2.25-x+x*y**2)**2+(2.625-x+x*y**3)**2", {"x": 1.0, "y": 1.0}),
+    ("(x-3)**4+(y+2)**2", {"x": 1.0, "y": 1.0}),
+    ("cosh(x-1)+y**2+0.5*sin(x*y)", {"x": 4.0, "y": 1.0}),
+    ("1e3*x**2+y**2+x*y-3*x", {"x": 20.0, "y": 50.0}),
+    ("(x-1)**2+(y-2)**2", {"x": 0.0, "y": 0.0}),
+    ("exp(x)-5*x", {"x": 0.0}),
+    ("1/x+x", {"x": 3.0}),
+    ("-exp(-x**2)", {"x": 1.0}),
+    ("exp(-x)", {"x": 1.0}),
+    ("x**3", {"x": 1.0}),
+    ("-x**2", {"x": 1.0}),
+    ("x**2-y**4", {"x": 1.0, "y": 0.0}),
+    ("x-log(x)+y**2+x*y", {"x": 0.01, "y": 0.3}),
+]
+
+
+@pytest.mark.parametrize("method", RATE_FREE)
+@pytest.mark.parametrize(("expression", "start"), SHORT, ids=[e[:30] for e, _ in SHORT])
+def test_no_method_without_a_rate_depends_on_the_unit_of_the_variables(
+    expression: str, start: dict[str, float], method: str
+) -> None:
+    as_it_was = api.minimize(expression, start, method=method)
+    for unit in (1e8, 1e-8):
+        now = in_units(expression, start, dict.fromkeys(start, unit), method=method)
+        assert told(now) == told(as_it_was)
+        if as_it_was.status is Status.CONVERGED and as_it_was.certificate.kind == "minimum":
+            for name, value in as_it_was.point.items():
+                assert unit * now.point[name] == pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", RATE_FREE)
+def test_a_start_that_is_nearly_0_is_no_unit_to_stop_by(method: str) -> None:
+    found = api.minimize("(x-1)**2+(y-2)**4", {"x": 1e-30, "y": 1e-20}, method=method)
+    assert found.status is Status.CONVERGED
+    assert found.point == {"x": pytest.approx(1.0, abs=1e-4), "y": pytest.approx(2.0, abs=1e-2)}

@@ -69,7 +69,7 @@ def solve(
         seen,
         choice.method,
         x0,
-        stop_rules(settings, choice.entry, sign_of(prepared.problem.sense) * objective.factor),
+        stop_rules(settings, choice, sign_of(prepared.problem.sense) * objective.factor, x0),
         [in_sums(o, objective) for o in observers],
         keeper=keeper,
         polishes=ends_polished(settings, choice.entry),

@@ -13,14 +13,13 @@ from math import inf
 from typing import Any
 
 from gdcli.dataclass import dataclass
-from gdcli.solvers.steps import MAX_HALVINGS, Choice
+from gdcli.solvers.steps import FIRST_LENGTH, MAX_HALVINGS, Choice
 from gdcli.solvers.types import Evaluation, Objective, StopReason, Vector
 from gdcli.solvers.vectors import along, dot, norm, same
 from gdcli.stored import stored
 
 _REMEMBERED = 10
 _SLOPE = 1e-4
-_FIRST_LENGTH = 0.1
 
 
 @stored("barzilai_borwein._Last")
@@ -73,4 +72,4 @@ def _size(at: Evaluation, direction: Vector, before: Evaluation | None) -> float
         curvature = dot(s, y)
         if curvature > 0.0:
             return dot(s, s) / curvature
-    return _FIRST_LENGTH * max(1.0, norm(at.x)) / norm(direction)
+    return FIRST_LENGTH * max(1.0, norm(at.x)) / norm(direction)

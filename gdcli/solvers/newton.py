@@ -28,7 +28,7 @@ from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.polish import SLOW_RATIO, polish, rounding_of_variables
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stretch import Series
-from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR
+from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR, WIDER
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.units import axes_of, congruent_to, value_scale
 from gdcli.solvers.valley import follow_floor
@@ -55,8 +55,6 @@ HOPELESS = -1e3
 # A path that leaves the domain again and again, never ends inside its radius meanwhile, and has come as close
 # to the edge as numbers of the size of the start can be, converges to the edge.
 EDGE_PATIENCE, EDGE_STEPS = 3, 12
-# A step within the radius that is lost in rounding calls for a larger radius, as long as no trial failed.
-WIDER = 10.0
 # The end point of a run that converges slowly is looked at more closely, this often.
 MAX_WALKS = 4
 WALKED_DIRECTIONS = 4

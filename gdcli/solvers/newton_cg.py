@@ -16,7 +16,7 @@ from typing import NamedTuple
 from gdcli.dataclass import dataclass
 from gdcli.numerics import EPS, FLOOR, PRODUCT_STEP
 from gdcli.solvers.bounds import Bounded
-from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR
+from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR, WIDER
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import along, dot, max_abs, norm, same, zeros_like
 from gdcli.stored import stored
@@ -127,6 +127,7 @@ class NewtonCG:
             return Step(at, state, 0.0, StopReason.STATIONARY, moved=False, passed=False)
         # Quadratic convergence in the end needs an accuracy proportional to the gradient itself.
         accuracy = min(0.1, sqrt(slope / max(1.0, abs(at.value))))
+        widest = state.radius
         for _ in range(MAX_REFUSALS):
             inner = steihaug(objective, at, state.radius, accuracy)
             if inner is None:
@@ -140,6 +141,9 @@ class NewtonCG:
             trial = objective.evaluate(x, 0)
             noise = FLOOR * abs(at.value)
             if inner.predicted <= noise and abs(trial.value - at.value) <= 4.0 * noise:
+                if inner.boundary and state.radius >= widest:
+                    state.radius = widest = WIDER * state.radius
+                    continue
                 return self._end_at_floor(objective, at, trial, state)
             ratio = (at.value - trial.value) / inner.predicted if isfinite(trial.value) else -inf
             if trial.value == -inf:

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from gdcli.dataclass import dataclass
 from gdcli.solvers.bounds import free_part
-from gdcli.solvers.quasi_newton import Memory, first_size
+from gdcli.solvers.quasi_newton import Memory
 from gdcli.solvers.steps import MAX_HALVINGS
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import dot, norm, same
 
 _SLOPE = 1e-4
-# Without pairs a step is tried so many times as long as the last.
-GROWTH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class ProjectedLBFGS:
             if not dot(direction, g) < 0.0:
                 state.pairs.clear()
                 direction = -g
-            found = _bent_search(objective, at, direction, _first(at, direction, state))
+            found = _bent_search(objective, at, direction, state.first(at, direction))
             if found is not None:
                 break
             if not state.pairs:
@@ -54,13 +52,6 @@ class ProjectedLBFGS:
         if new.gradient is not None:
             state.learn(new.x - at.x, new.gradient - g, self.memory)
         return Step(new, state, size)
-
-
-def _first(at: Evaluation, direction: Vector, state: Memory) -> float:
-    """Return the first size tried; where no curvature is to be learnt the steps grow, as the way may be long."""
-    if state.pairs:
-        return 1.0
-    return max(first_size(at, direction), GROWTH * state.reach / norm(direction))
 
 
 def _zeros(g: Vector) -> object:

@@ -15,21 +15,23 @@ from typing import Any, NamedTuple
 
 from gdcli.dataclass import dataclass, field
 from gdcli.solvers.dense import Matrix, identity, matvec, outer, plus
+from gdcli.solvers.steps import first_size
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
-from gdcli.solvers.vectors import add_in_place, add_then_dot, as_like, dot, inner_products, norm
+from gdcli.solvers.vectors import add_in_place, add_then_dot, as_like, distance, dot, inner_products, norm
 from gdcli.solvers.wolfe import strong_wolfe
 from gdcli.stored import stored
 from gdcli.sums import combined, times_vector
 
-# Length of the first step relative to max(1, |x|): before anything is known about curvature, stay close.
-FIRST_LENGTH = 0.1
+# Where no curvature is learnt the first size tried grows, as the way may be long: so many times the last step.
+_GROWTH = 2.0
 # A pair whose curvature is this small beside its lengths is rounding, and would spoil the matrix.
 _LEAST_CURVATURE = 1e-14
 
 
-def first_size(at: Evaluation, direction: Vector) -> float:
-    """Return a size for the first trial along ``direction``, when nothing is known about curvature."""
-    return min(1.0, FIRST_LENGTH * max(1.0, norm(at.x)) / norm(direction))
+def _first_size(at: Evaluation, direction: Vector, reach: float) -> float:
+    """Return the first size tried where no curvature is known, after a step as long as ``reach``."""
+    length = norm(direction)
+    return max(first_size(at, direction), _GROWTH * reach / length) if length else 1.0
 
 
 def _useful(s: Vector, y: Vector) -> tuple[float, float] | None:
@@ -137,6 +139,10 @@ class Memory:
         self.pairs.append(Pair(s, y, 1.0 / curvature, row))
         self.scale = curvature / change / change
 
+    def first(self, at: Evaluation, direction: Vector) -> float:
+        """Return the first size to try along the direction."""
+        return 1.0 if self.pairs else _first_size(at, direction, self.reach)
+
     def direction(self, g: Vector) -> Vector:
         """Return ``-B g`` where B approximates the inverse Hessian (Nocedal and Wright, algorithm 7.4).
 
@@ -178,16 +184,16 @@ class LBFGS:
         """Return the point found along the direction of the pairs; without one they are forgotten once."""
         while True:
             direction = state.direction(at.gradient)
-            first = 1.0 if state.pairs else first_size(at, direction) if state.promise else 1.0
-            found = strong_wolfe(objective, at, direction, first)
+            found = strong_wolfe(objective, at, direction, state.first(at, direction))
             if found is not None:
                 break
             if not state.pairs:
                 reason = StopReason.STATIONARY if state.promise == 0.0 else StopReason.NO_DESCENT
                 return Step(at, state, 0.0, reason, moved=False)
             state.pairs.clear()
-            state.scale = 1.0
+            state.scale, state.reach = 1.0, 0.0
         new, size = found
+        state.reach = distance(new.x, at.x)
         if new.gradient is not None:
             state.learn(new.x - at.x, new.gradient - at.gradient, self.memory)
         return Step(new, state, size)
@@ -196,9 +202,10 @@ class LBFGS:
 @stored()
 @dataclass(slots=True)
 class _Inverse:
-    """The inverse Hessian of BFGS, None before the first step."""
+    """The inverse Hessian of BFGS, None before the first step, and the length of the last step."""
 
     matrix: Matrix | None = None
+    reach: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +229,13 @@ class BFGS:
         if state.matrix is not None:
             found = strong_wolfe(objective, at, -matvec(state.matrix, g), 1.0)
         if found is None:
-            state.matrix = None
-            found = strong_wolfe(objective, at, -g, first_size(at, g))
+            if state.matrix is not None:
+                state.matrix, state.reach = None, 0.0
+            found = strong_wolfe(objective, at, -g, _first_size(at, g, state.reach))
         if found is None:
             return Step(at, state, 0.0, StopReason.NO_DESCENT, moved=False)
         new, size = found
+        state.reach = distance(new.x, at.x)
         if new.gradient is not None:
             state.matrix = _updated(state.matrix, new.x - at.x, new.gradient - g)
         return Step(new, state, size)

@@ -20,6 +20,7 @@ from gdcli.solvers.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, 
 from gdcli.solvers.steps import BOOK_STEP_SIZES, Fixed, FixedRate
 from gdcli.solvers.stopping import DEFAULT_TOL
 from gdcli.solvers.types import Method, Objective
+from gdcli.solvers.units import OneUnit, OwnUnits
 
 if TYPE_CHECKING:
     from gdcli.solvers.kinks import Smoothing
@@ -59,7 +60,8 @@ class Entry:
 class Chosen(NamedTuple):
     """A method ready to run, what it is called, and why it was chosen (`auto`) or which steps it takes.
 
-    ``fixed`` is its step size, if that never changes and has a stable range.
+    ``fixed`` is its step size, if that never changes and has a stable range. ``in_units``: it measures the variables
+    in a unit of its own, and so does its stop rule.
     """
 
     method: Method
@@ -67,6 +69,7 @@ class Chosen(NamedTuple):
     why: str
     entry: Entry
     fixed: FixedRate | None = None
+    in_units: bool = False
 
 
 def _entry(name: str, help: str, needs: str, use: str, target: str, reads: str = "", **more: Any) -> Entry:
@@ -82,7 +85,7 @@ METHODS: Mapping[str, Entry] = {
         _entry("newton", "Newton with a trust region", "Hessian", "few variables", "registry:make_newton",
                own_rule=True, strict=True),
         _entry("newton-cg", "Newton by conjugate gradients on Hessian-vector products", "products",
-               "many variables, ill-conditioned", "newton_cg:NewtonCG", own_rule=True, strict=True,
+               "many variables, ill-conditioned", "registry:make_newton_cg", own_rule=True, strict=True,
                bounds=False, polishes=True),
         _entry("lm", "Levenberg-Marquardt with geodesic acceleration, Newton's method for the last digits",
                "residuals", "a sum of squares over rows of data", "least_squares:LevenbergMarquardt",
@@ -90,7 +93,7 @@ METHODS: Mapping[str, Entry] = {
         _entry("lbfgs", "limited-memory BFGS with a strong Wolfe search", "gradient", "many variables",
                "registry:make_lbfgs", polishes=True),
         _entry("bfgs", "BFGS with a strong Wolfe search", "gradient", "few variables without a Hessian",
-               "quasi_newton:BFGS", bounds=False, polishes=True),
+               "registry:make_bfgs", bounds=False, polishes=True),
         _entry("cg", "nonlinear conjugate gradients (Polak-Ribiere)", "gradient",
                "many variables and little memory", "registry:make_cg", bounds=False, polishes=True),
         _entry("bb", "gradient descent with Barzilai-Borwein step sizes", "gradient",
@@ -197,10 +200,11 @@ def choose(
             entry = replace(METHODS["lbfgs"], own_rule=True)
         return Chosen(method, what, why, entry)
     if make is make_lbfgs:
-        return Chosen(make(objective), name, "", entry)
+        return Chosen(make(objective), name, "", entry, in_units=True)
     method = make(**settings)
-    rule = getattr(method, "rule", None)
-    return Chosen(method, name, "" if rule is None else rule.words, entry, _fixed_rate(method))
+    in_units = isinstance(method, OneUnit)
+    rule = getattr(method.method if in_units else method, "rule", None)
+    return Chosen(method, name, "" if rule is None else rule.words, entry, _fixed_rate(method), in_units)
 
 
 @cache
@@ -225,16 +229,29 @@ def make_lbfgs(objective: Objective) -> Method:
     if isinstance(objective, Bounded):
         from gdcli.solvers.projected import ProjectedLBFGS
 
-        return ProjectedLBFGS()
+        return OneUnit(ProjectedLBFGS(), 0)
     from gdcli.solvers.quasi_newton import LBFGS
 
-    return LBFGS()
+    return OneUnit(LBFGS(), 0)
+
+
+def make_bfgs() -> Method:
+    """Return BFGS."""
+    from gdcli.solvers.quasi_newton import BFGS
+
+    return OneUnit(BFGS(), 0)
+
+
+def make_newton_cg(tol: float) -> Method:
+    """Return Newton's method by conjugate gradients."""
+    from gdcli.solvers.newton_cg import NewtonCG
+
+    return OneUnit(NewtonCG(tol), 1)
 
 
 def make_newton(tol: float) -> Method:
     """Return trust-region Newton in units of its own."""
     from gdcli.solvers.newton import TrustRegionNewton
-    from gdcli.solvers.units import OwnUnits
 
     return OwnUnits(TrustRegionNewton(tol))
 
@@ -248,8 +265,6 @@ _WHY = {
 
 def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
     """Return the method that suits the objective, its name, and the reason in words."""
-    from gdcli.solvers.units import OwnUnits
-
     n, source = objective.size, hessian_source(objective)
     plain, smoothing, has_kinks = _newtons()
     if source == "none":
@@ -295,7 +310,8 @@ def make_gd(
     """
     from gdcli.solvers.descent import Descent, Steepest
 
-    return Descent(Steepest(), make_step_rule(lr, step_rule, step_sizes))
+    method = Descent(Steepest(), make_step_rule(lr, step_rule, step_sizes))
+    return OneUnit(method, 2) if step_rule == "bb" else method
 
 
 def make_step_rule(lr: float | None, step_rule: str | None, step_sizes: tuple[float, ...] | None) -> Any:
@@ -343,7 +359,7 @@ def make_cg() -> Method:
     from gdcli.solvers.momentum import Conjugate
     from gdcli.solvers.wolfe import Wolfe
 
-    return Descent(Conjugate(), Wolfe(flatten=0.1))
+    return OneUnit(Descent(Conjugate(), Wolfe(None, flatten=0.1)), 2)
 
 
 def make_bb() -> Method:

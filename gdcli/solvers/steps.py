@@ -14,12 +14,20 @@ from typing import Any, NamedTuple, Protocol
 from gdcli.dataclass import dataclass
 from gdcli.solvers.elementwise import Update
 from gdcli.solvers.types import Evaluation, Objective, StopReason, Vector
-from gdcli.solvers.vectors import along, dot, same
+from gdcli.solvers.vectors import along, dot, norm, same
 
 # The list of the book's minimize_batch.
 BOOK_STEP_SIZES = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001)
 # Halving sixty times spans eighteen orders of magnitude: no longer step is representable beside x.
 MAX_HALVINGS = 60
+# Length of the first step relative to max(1, |x|): before anything is known about curvature, stay close. A method that
+# has no rate runs in a unit of its own, which is the 1 here.
+FIRST_LENGTH = 0.1
+
+
+def first_size(at: Evaluation, direction: Vector) -> float:
+    """Return a size for the first trial along ``direction``, when nothing is known about curvature."""
+    return min(1.0, FIRST_LENGTH * max(1.0, norm(at.x)) / norm(direction))
 
 
 class Choice(NamedTuple):

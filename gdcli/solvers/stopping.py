@@ -6,7 +6,8 @@ value), one whether the value is good enough (target), three whether the allowan
 evaluations, seconds). None of them claims that a minimum was found: that is for the certificate to say.
 
 What ``--tol`` means depends on the method. For the descent methods it is a bound on the gradient norm,
-``|g| <= tol * sqrt(max(1, |f|))``. Near a minimum with smallest curvature m the value can still fall by
+``|g| <= tol * sqrt(max(1, |f|))``, where the slopes of a method that measures the variables in a unit of its own are
+those in this unit. Near a minimum with smallest curvature m the value can still fall by
 ``|g|**2 / (2 m)``; the square root makes that allowance proportional to ``|f|`` where ``|f|`` is large, as a
 relative accuracy should be, while the rounding of the gradient (which grows with ``|f|``) stays below it.
 """
@@ -19,7 +20,7 @@ from typing import Any, Protocol
 
 from gdcli.errors import UsageError
 from gdcli.solvers.types import Counts, Evaluation, StopReason
-from gdcli.solvers.vectors import distance, norm
+from gdcli.solvers.vectors import distance, dot, max_abs, norm
 
 DEFAULT_TOL = 1e-8
 DEFAULT_MAX_ITER = 10_000
@@ -82,6 +83,39 @@ class GradientNorm(_Limit):
             return False
         allowed = self.limit * sqrt(abs(at.value)) if self.scaled and abs(at.value) > 1.0 else self.limit
         return norm(at.gradient) <= allowed
+
+
+class OwnGradientNorm(_Limit):
+    """Stop when the norm of the gradient is at most ``limit * sqrt(max(1, |f|))``, whatever the unit of the variables:
+    as the slope over their size, that of the largest at the start (``size``) or now.
+
+    A start that is nearly 0 is no size to go by. What is left to gain is then told by the curvature along the last
+    step, and before there is one by the slope as it is.
+    """
+
+    __slots__ = ("size",)
+    reason = StopReason.GRADIENT
+
+    def __init__(self, limit: float, size: float) -> None:
+        super().__init__(limit)
+        self.size = size
+
+    def __call__(self, progress: Progress) -> bool:
+        at = progress.at
+        if at.gradient is None:
+            return False
+        slope, height = norm(at.gradient), max(1.0, abs(at.value))
+        allowed = self.limit * sqrt(height)
+        if slope * self.size > allowed or slope * max_abs(at.x) > allowed:
+            return False
+        if slope <= allowed:
+            return True
+        before = progress.before
+        if before is None or before.gradient is None:
+            return False
+        step, change = at.x - before.x, at.gradient - before.gradient
+        bend = dot(step, change)
+        return bend > 0.0 and 0.5 * slope * slope * (dot(step, step) / bend) <= self.limit * height
 
 
 class DistanceMoved(_Limit):
@@ -159,13 +193,15 @@ def rules_from(
     target: float | None = None,
     own_rule: bool = False,
     own_value_rule: bool = False,
+    size: float | None = None,
 ) -> list[Rule]:
     """Return the rules that the settings ask for; None is the default, 0 switches a rule off (but
     ``max_iter``).
 
     ``tol`` is the scaled gradient rule of the module text, default 1e-8; an explicit ``gradient_tol`` (not
     scaled) takes its place. With ``own_rule`` the method reads ``tol`` itself, with ``own_value_rule`` also
-    ``value_tol``, see :mod:`gdcli.solvers.registry`. ``target`` is a value of the minimised function. Raises
+    ``value_tol``, see :mod:`gdcli.solvers.registry`. With ``size``, that of the largest variable at the start, it
+    measures slopes in a unit of its own. ``target`` is a value of the minimised function. Raises
     UsageError for a negative number or nan.
     """
     for option, number in (
@@ -188,7 +224,8 @@ def rules_from(
         if gradient_tol:
             rules.append(GradientNorm(gradient_tol))
     elif not own_rule and tol != 0:
-        rules.append(GradientNorm(DEFAULT_TOL if tol is None else tol, scaled=True))
+        limit = DEFAULT_TOL if tol is None else tol
+        rules.append(GradientNorm(limit, scaled=True) if size is None else OwnGradientNorm(limit, size))
     if step_tol:
         rules.append(DistanceMoved(step_tol))
     if value_tol and not own_value_rule:

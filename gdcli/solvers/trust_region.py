@@ -31,6 +31,8 @@ _LEVEL = 1e-14
 # How well the model must have foretold the fall: for a longer radius, not for a shorter one, and to accept the step at
 # all (Conn, Gould and Toint, section 6.1; Nocedal and Wright, algorithm 4.1).
 GOOD, POOR, ACCEPTABLE = 0.75, 0.25, 1e-4
+# A step as long as the radius that is lost in rounding calls for a larger radius, as long as no trial failed.
+WIDER = 10.0
 
 
 def boundary_step(

@@ -269,6 +269,46 @@ class OwnUnits:
         return step._replace(at=there, state=state, size=size)
 
 
+@dataclass(frozen=True, slots=True)
+class OneUnit:
+    """``method`` on the function in one unit for all variables: the way of a textbook method in any unit.
+
+    The slopes of the variables keep their proportions, which are the method's direction. A size of a step in the units
+    of the user is that of the method times the unit to the ``power``: 2 for a multiple of the gradient, 1 for a length,
+    0 for a multiple of a Newton step.
+    """
+
+    method: Method
+    power: int
+
+    @property
+    def order(self) -> int:
+        """The order of derivatives needed at each iterate."""
+        return self.method.order
+
+    def start(self, objective: Objective, at: Evaluation) -> UnitsState:
+        """Choose the unit, and begin."""
+        unit = _one_unit(objective, at)
+        return UnitsState(unit, None, self.method.start(rescaled(objective, unit), inward(at, unit)))
+
+    def step(self, objective: Objective, at: Evaluation, state: UnitsState) -> Step:
+        """Return the step of the method, told in the units of the user."""
+        unit = state.units
+        step = self.method.step(rescaled(objective, unit), inward(at, unit), state.inner)
+        state.inner = step.state
+        there = outward(step.at, unit) if step.moved else at
+        return step._replace(at=there, state=state, size=step.size * unit**self.power)
+
+
+def _one_unit(objective: Objective, at: Evaluation) -> float:
+    """Return the size of the largest variable at the start as a unit; where all are 0 the largest that is known."""
+    largest = max_abs(at.x)
+    if not 0.0 < largest < inf or isinstance(objective, Bounded):
+        sizes = _sizes(objective, at)
+        largest = sizes if isinstance(sizes, float) else max(sizes)
+    return _of_many(largest) if hessian_source(objective) == "none" else power_of_two(largest)
+
+
 def units_at(objective: Objective, at: Evaluation, start: Evaluation | None) -> Units:
     """Return the units to look around ``at`` in, where a run from ``start`` ended: the sizes at the start, or the one
     that a variable has now, where that is more.

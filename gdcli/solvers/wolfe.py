@@ -16,9 +16,9 @@ from typing import Any
 
 from gdcli.dataclass import dataclass
 from gdcli.numerics import FLOOR
-from gdcli.solvers.steps import Choice
+from gdcli.solvers.steps import Choice, first_size
 from gdcli.solvers.types import Evaluation, Objective, StopReason, Vector
-from gdcli.solvers.vectors import along, dot
+from gdcli.solvers.vectors import along, dot, norm
 
 # Enough for an interval to shrink, or a step to grow, by any factor that floats can tell apart.
 MAX_TRIALS = 50
@@ -119,19 +119,24 @@ def _cubic_minimiser(low: _End, high: _End) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Wolfe:
-    """The strong Wolfe search as a step rule of the descent methods; its first trial is
-    twice the last size.
+    """The strong Wolfe search as a step rule of the descent methods; its first trial is twice the last size.
+
+    The very first one is ``first``, or (None) one that stays close.
     """
 
-    first: float = 1.0
+    first: float | None = 1.0
     flatten: float = 0.9
 
     @property
     def words(self) -> str:
         """The rule in words."""
-        return f"strong Wolfe search, first step {self.first:g}"
+        return "strong Wolfe search" + self._first_step
 
-    def start(self) -> float:
+    @property
+    def _first_step(self) -> str:
+        return "" if self.first is None else f", first step {self.first:g}"
+
+    def start(self) -> float | None:
         """Return the size of the first trial."""
         return self.first
 
@@ -139,9 +144,11 @@ class Wolfe:
         self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
     ) -> Choice:
         """Return a point that fulfils the conditions; none when there is none."""
+        if state is None and norm(direction) > 0.0:
+            state = first_size(at, direction)
         found = strong_wolfe(objective, at, direction, state, order=order, flatten=self.flatten)
         if found is None:
-            return Choice(None, state, state, StopReason.NO_DESCENT)
+            return Choice(None, state or 0.0, state, StopReason.NO_DESCENT)
         return Choice(found[0], found[1], 2.0 * found[1])
 
 
@@ -156,4 +163,4 @@ class Exact(Wolfe):
     @property
     def words(self) -> str:
         """The rule in words."""
-        return f"exact line search, first step {self.first:g}"
+        return "exact line search" + self._first_step
