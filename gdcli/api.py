@@ -368,7 +368,7 @@ def fit(
     from gdcli.fitting.solve import solve as solve_fit
 
     request, settings = request_from(model, data, start, options)
-    with budget.limited(settings), prepared(request) as ready:
+    with budget.limited(settings), prepared(request, validate=settings.validate) as ready:
         return solve_fit(ready, settings)
 
 
@@ -389,7 +389,7 @@ def fit_groups(
     from gdcli.fitting.request import request_from
 
     request, settings = request_from(model, data, start, {**options, "by": by})
-    with grouped(request) as found:
+    with grouped(request, validate=settings.validate) as found:
         for some in fits_of(found, settings):
             yield from some
 

@@ -69,6 +69,13 @@ def answers(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
+def test_how_many_rows_are_held_back_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(LINE, "sites.csv", "--by", "site", "--missing", "skip", "--validate", "0.25")
+    assert " held back" in next(
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("data")
+    )
+
+
 # -- formats -------------------------------------------------------------------------------------------------------
 
 

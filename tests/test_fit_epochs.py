@@ -100,6 +100,59 @@ def test_a_run_far_above_the_minimum_says_how_far_and_what_to_try() -> None:
         assert not near.advice
 
 
+YEARS = {"x": 2000.0 + np.arange(10), "y": 2.0 * np.arange(10) + 1.0}
+
+
+def test_a_column_of_years_hides_no_gap() -> None:
+    found = api.fit("y ~ a*x + b", YEARS, method="sgd")
+    assert found.noise.gap == pytest.approx(found.mean_loss, rel=1e-6)
+    assert any("not the minimum yet" in text for text in found.warnings)
+    assert any("worse than a constant" in text for text in found.warnings)
+    assert "--polish" in found.advice
+
+
+def test_noise_that_keeps_a_run_above_the_mean_is_no_excuse() -> None:
+    found = api.fit("y ~ a*x + b", YEARS, {"a": 1, "b": 1}, method="adam", lr=0.1, epochs=3, batch_size=4)
+    assert found.noise.settled
+    (warning,) = found.warnings
+    assert "worse than a constant" in warning
+    assert "--polish" in found.advice
+    assert "--schedule decay" in found.advice
+
+
+def test_an_exact_end_is_not_called_far_from_the_minimum() -> None:
+    data = {"x": np.array([1.0, 1, 2, 2, 3, 3]), "y": np.array([3.0, 3, 5, 5, 7, 7])}
+    found = api.fit("y ~ a*x + b", data, validate=0.9)
+    assert 0.0 < found.value < 1e-25
+    assert not found.warnings
+
+
+def test_a_ratio_without_bounds_is_written_short() -> None:
+    data = {"x": np.array([1.0, 1, 2, 2, 3, 3]), "y": np.array([3.0, 3, 5, 5, 7, 7])}
+    found = api.fit("y ~ a*x + b", data, {"a": 1, "b": 1}, method="sgd", lr=10.0, epochs=20, batch_size=2)
+    assert found.statistics.r_squared < -1e200
+    assert max(map(len, page(found).split())) < 60
+
+
+def test_a_start_that_is_searched_for_knows_no_row_held_back() -> None:
+    x = np.linspace(0.0, 10.0, 40)
+    y = 1000.0 * np.exp(-0.3 * x) + 20.0 + np.random.default_rng(3).standard_normal(40)
+    with prepared(
+        FitRequest("y ~ a*exp(-b*x) + c", data={"x": x, "y": y}, start=("auto",)), validate=0.25
+    ) as ready:
+        learned = of_rows(visited(ready.data, 0.25, "none", 0)[0])
+        start = ready.problem.start
+    assert len(learned["x"]) == 30
+    assert start == pytest.approx(api.fit("y ~ a*exp(-b*x) + c", learned, "auto").point, rel=1e-6)
+    (group,) = (
+        fit
+        for fit in api.fit_groups(
+            "y ~ a*exp(-b*x) + c", {"x": x, "y": y, "g": ["A"] * 40}, "g", "auto", validate=0.25
+        )
+    )
+    assert dict(group.outcome.problem.start) == start
+
+
 def of_rows(part: Any) -> Any:
     """The rows of a part of the data as columns by name."""
     pieces = [[column.copy() for column in columns] for _, columns in part.chunks(999)]
@@ -109,7 +162,7 @@ def of_rows(part: Any) -> Any:
 def test_all_that_is_told_rests_on_the_rows_learned_from() -> None:
     """Also with --polish: the rows held back are nowhere in the answer but in the loss of validation."""
     with prepared(FitRequest("y ~ a*x0 + b*x1 + c", data=COLUMNS)) as ready:
-        learned, held = map(of_rows, visited(ready, FitSettings(validate=0.2)))
+        learned, held = map(of_rows, visited(ready.data, 0.2, "blocks", ready.problem.seed))
         outcome = solve(ready, FitSettings(batch_size=32, epochs=3, validate=0.2))
         polished = solve(ready, FitSettings(batch_size=32, epochs=3, validate=0.2, polish=True))
     assert (outcome.rows.used, outcome.rows.held_back, len(learned["y"])) == (3000, 600, 2400)

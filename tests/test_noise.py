@@ -108,6 +108,13 @@ def test_a_full_batch_has_no_noise_and_a_saddle_no_minimum() -> None:
     assert gap_to_minimum(np.diag([2.0, 0.0]), [1.0, 0.0]) == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e-8, 1e8])
+def test_the_gap_does_not_depend_on_the_units_of_a_parameter(unit: float) -> None:
+    D = np.diag([unit, 1.0])
+    H, g = np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([1.0, -2.0])
+    assert gap_to_minimum(D @ H @ D, D @ g) == pytest.approx(0.5 * g @ np.linalg.solve(H, g), rel=1e-12)
+
+
 def test_neighbours_that_are_alike_are_noisier_in_blocks() -> None:
     columns = regression(25_600, 1, noise=0.5)
     drift = np.repeat(np.random.default_rng(1).normal(size=100), 256)

@@ -92,16 +92,23 @@ class Above(NamedTuple):
 
 
 def far_above(
-    run: RunResult, stable: StableRate | None, lr: float, gap: float, settled: bool | None, share: float
+    run: RunResult,
+    stable: StableRate | None,
+    lr: float,
+    gap: float,
+    settled: bool | None,
+    share: float,
+    rounding: float,
 ) -> Above | None:
     """Return what is to be said of a run whose mean loss is ``gap`` above its minimum; None where that is near enough.
 
     It is where the noise of the steps explains the gap (``settled``), or where it is below the ``share`` of the minimum
-    that p parameters take of n rows, p/n: then the answer is within the errors of the parameters.
+    that p parameters take of n rows, p/n: then the answer is within the errors of the parameters. A mean loss of
+    ``rounding`` is none.
     """
     value = run.best.at.value
     lowest = value - gap
-    if settled or not gap > share * abs(lowest):
+    if settled or not gap > max(share * abs(lowest), rounding):
         return None
     if lowest <= EPS * (value + gap):  # all of the loss, but for rounding
         told = f"about {gap:.3g} from the best one"
@@ -111,8 +118,18 @@ def far_above(
         told += f" times the least one, {lowest:.4g}"
     else:
         told = f"{100.0 * gap / lowest:.2g} % above the least one, {lowest:.4g}"
-    tries = ["--polish, which goes on to the minimum", f"more epochs (--epochs {10 * run.iterations})"]
-    if stable is not None and lr < 0.25 * stable.limit:
+    told = f"this is not the minimum yet: by a Newton step the mean loss is {told}"
+    return Above(told, what_to_try(run, stable, lr, settled))
+
+
+def what_to_try(run: RunResult, stable: StableRate | None, lr: float, settled: bool | None) -> str:
+    """Return what makes the end of a run by epochs better; more epochs do not where noise has ``settled`` it."""
+    tries = ["--polish, which goes on to the minimum"]
+    if not settled:
+        tries.append(f"more epochs (--epochs {10 * run.iterations})")
+    if settled:
+        tries.append("a rate that falls (--schedule decay)")
+    elif stable is not None and lr < 0.25 * stable.limit:
         tries.append(
             f"a larger rate (--lr {0.5 * stable.limit:.2g}; steps are stable below {stable.limit:.2g})"
         )
@@ -120,8 +137,7 @@ def far_above(
         tries.append("a rate that falls (--schedule decay)")
     else:
         tries.append("another rate (--lr)")
-    told = f"this is not the minimum yet: by a Newton step the mean loss is {told}"
-    return Above(told, f"{', '.join(tries[:-1])}, or {tries[-1]}")
+    return f"{', '.join(tries[:-1])}, or {tries[-1]}"
 
 
 def _diverged(run: RunResult, stable: StableRate | None, lr: float, told: str) -> Verdict:

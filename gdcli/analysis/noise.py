@@ -105,13 +105,17 @@ def noise_of_steps(
 def gap_to_minimum(hessian: Any, gradient: Any) -> float | None:
     """Return how far the loss is above its minimum by half the squared Newton decrement, g' H**-1 g / 2.
 
-    None where the Hessian is not that of a minimum. Directions without curvature are left out.
+    None where the Hessian is not that of a minimum. Directions without curvature are left out, in units in which each
+    parameter has the curvature 1: else one in large numbers, as years are, would hide the others.
     """
     import numpy as np
 
     H, g = np.array(hessian), np.array(gradient)
     if not (np.isfinite(H).all() and np.isfinite(g).all()):
         return None
+    curved = np.diag(H) > 0.0
+    unit = np.sqrt(np.where(curved, np.diag(H), 1.0))
+    H, g = H / np.outer(unit, unit), g / unit
     values, basis = np.linalg.eigh(H)
     largest = float(np.abs(values).max(initial=0.0))
     if not largest > 0.0 or values.min() < -1e-6 * largest:

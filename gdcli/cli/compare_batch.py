@@ -45,7 +45,8 @@ def run(values: dict[str, Any]) -> int:
         with Destination(values["output"]) as stream:
             timing = values["timing"] or is_terminal(stream)
             with limited(settings):
-                ready = data.enter_context(prepared(request, stdin, progress.reading, progress.searching))
+                made = prepared(request, stdin, progress.reading, progress.searching, settings.validate)
+                ready = data.enter_context(made)
                 compared = compare_batches(ready, settings, sizes, progress.epoch)
             progress.clear()
             write(

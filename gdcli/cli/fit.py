@@ -60,7 +60,7 @@ def run(values: dict[str, Any]) -> int:
         with Destination(values["output"]) as stream:
             with limited(settings):
                 ready = data.enter_context(
-                    prepared(request, files.stdin, progress.reading, progress.searching)
+                    prepared(request, files.stdin, progress.reading, progress.searching, settings.validate)
                 )
                 plot = FitPlot(ready) if values["plot"] else None
                 shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream

@@ -56,7 +56,7 @@ def run(values: dict[str, Any]) -> int:
     with (
         Destination(values["output"]) as stream,
         Progress(free_terminal(values)) as progress,
-        grouped(request, stdin, progress.reading) as found,
+        grouped(request, stdin, progress.reading, settings.validate) as found,
     ):
         progress.clear()
         writer = _writer(values, found, stream)
@@ -129,7 +129,7 @@ def _rows(found: Grouped) -> RowCount:
 
     skipped = sum(left.skipped for left in found.left_out)
     lines = tuple(place for left in found.left_out for place in left.places)[:10]
-    return RowCount(int(found.starts[-1]), skipped, lines)
+    return RowCount(int(found.starts[-1]), skipped, lines, found.held_back)
 
 
 def _warn(values: dict[str, Any], some: list[GroupFit]) -> None:

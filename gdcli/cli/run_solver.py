@@ -174,7 +174,7 @@ def _fitted(entry: Entry, values: dict[str, Any], observers: Sequence[Observer])
     asked["data" if isinstance(entry.data, dict) else "files"] = entry.data
     request = FitRequest(entry.expression, **asked)
     settings = FitSettings(**{k: v for k, v in values.items() if k not in names})
-    with limited(settings), prepared(request) as ready:
+    with limited(settings), prepared(request, validate=settings.validate) as ready:
         return solve(ready, settings, observers)
 
 

@@ -39,7 +39,9 @@ def compare_batches(
         )
     # Each run is one by epochs, also where no option of the settings says so.
     prepared = with_engine(prepared, replace(settings, batch_size=1))
-    learned, held_out = visited(prepared, settings)
+    learned, held_out = visited(
+        prepared.data, settings.validate, settings.shuffle or "blocks", prepared.problem.seed
+    )
     box, start, notes = box_and_start(prepared)
     hook = None if progress is None else lambda size: progress
     found = compare_batch_sizes(

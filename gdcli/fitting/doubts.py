@@ -38,9 +38,8 @@ def doubts_about(
     squares = None if statistics is None else statistics.r_squared
     if squares is not None and squares < -_MORE and problem.loss == "squared":
         times = 1.0 - squares
-        found.append(
-            f"the fit is worse than a constant: its sum of squares is {times:.3g} times that about the mean"
-        )
+        told = f"{times:.3g} times" if times > 1.1 else f"{-100.0 * squares:.2g} % more than"
+        found.append(f"the fit is worse than a constant: its sum of squares is {told} that about the mean")
     pole = pole_among(objective, x)
     if pole:
         found.append(f"the model has a pole among the rows: its divisor {pole}")

@@ -54,6 +54,14 @@ class Grouped:
         numbers = self.order[low:high].astype(np.int64)
         return self.data.pick(numbers)[:-1], numbers
 
+    @property
+    def held_back(self) -> int:
+        """How many rows of all groups are for validation alone; a group of one row has none to give."""
+        from gdcli.data.shuffle import split
+
+        part, seed = self.plan.validate, self.plan.problem.seed
+        return 0 if part is None else sum(split(n, part, seed)[1].size for n in self.sizes if n > 1)
+
     def count(self, group: int) -> RowCount:
         """Return how many rows of a group are used and skipped."""
         left, used = self.left_out[group], self.sizes[group]
@@ -78,13 +86,16 @@ class Grouped:
 
 @contextmanager
 def grouped(
-    request: FitRequest, stdin: BinaryIO | None = None, watch: Callable[[Table], None] | None = None
+    request: FitRequest,
+    stdin: BinaryIO | None = None,
+    watch: Callable[[Table], None] | None = None,
+    validate: float | None = None,
 ) -> Iterator[Grouped]:
     """Make a fit to groups ready, and remove what it left in temporary files at the end; as `prepare.prepared`.
 
     Raises DataError for what belongs to no group: no table, a row with too many cells, a missing label.
     """
-    asked = read_request(request)
+    asked = read_request(request, validate)
     groups = Groups(request.by)
     if request.data is not None:
         _check_columns(request.by, list(request.data), ())

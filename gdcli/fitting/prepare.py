@@ -24,6 +24,7 @@ from gdcli.problem import with_names
 if TYPE_CHECKING:
     from gdcli.data.source import Table
     from gdcli.data.spool import Columns
+    from gdcli.fitting.stochastic import Visited
     from gdcli.language.values import Entry
 
 
@@ -41,13 +42,15 @@ class Prepared:
 class Plan:
     """What a fit is before its rows are looked at: its ``problem`` and ``row`` model.
 
-    ``given`` is what was typed of the start; ``searched`` tells that it is to be searched for in the data.
+    ``given`` is what was typed of the start; ``searched`` tells that it is to be searched for in the data, but for the
+    part ``validate`` of the rows, which is held back from all that learns.
     """
 
     problem: FitProblem
     row: RowModel
     given: Sequence[Entry]
     searched: bool
+    validate: float | None = None
 
 
 class Asked(NamedTuple):
@@ -57,25 +60,29 @@ class Asked(NamedTuple):
     model: Model
     given: Sequence[Entry]
     constants: Mapping[str, Any]
+    validate: float | None
 
     def plan(self, columns: Sequence[str]) -> Plan:
         """Return the plan of a fit to data with these columns. Raises UsageError for what does not fit together."""
-        return _plan(*self, columns)
+        return replace(_plan(*self[:-1], columns), validate=self.validate)
 
     def wanted(self, columns: Sequence[str]) -> tuple[str, ...]:
         """Return the columns that must be read, of those that there are."""
         return _names(self.request, self.model, columns, self.given, self.constants)[1]
 
 
-def read_request(request: FitRequest) -> Asked:
-    """Return what a request asks for. Raises UsageError for the model and the options."""
+def read_request(request: FitRequest, validate: float | None = None) -> Asked:
+    """Return what a request asks for; ``validate`` is the part of the rows held back.
+
+    Raises UsageError for the model and the options.
+    """
     request.check()
     model = parse_model(request.model, request.source)
     _check_sense(request, model)
     from gdcli.language.values import read_values
 
     given = read_values([text for text in request.start if text != AUTO], "--start", request.seed)
-    asked = Asked(request, model, given, _constants(request))
+    asked = Asked(request, model, given, _constants(request), validate)
     if request.data is None and not request.files:
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
     return asked
@@ -87,11 +94,12 @@ def prepared(
     stdin: BinaryIO | None = None,
     watch: Callable[[Table], None] | None = None,
     searching: Callable[[float], None] = lambda part: None,
+    validate: float | None = None,
 ) -> Iterator[Prepared]:
     """Make a fit ready, and remove what it left in temporary files at the end.
 
     ``watch`` is called with the table after each block of it that was read, ``searching`` with the part of a search for
-    a start that is done.
+    a start that is done. It looks at no row of the part ``validate``, which is held back.
     Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no
     finite loss.
     """
@@ -99,7 +107,7 @@ def prepared(
         raise UsageError(
             "--by has an answer for each group, and here there is one answer", "use gd fit, or leave out --by"
         )
-    asked = read_request(request)
+    asked = read_request(request, validate)
     if request.data is not None:
         with columns_of(request.data) as data:
             yield ready(asked.plan(data.names), data, RowCount(data.rows), number_of, searching)
@@ -249,10 +257,19 @@ def ready(
     check_rows(problem, row, data, place)
     if plan.searched:
         known = {entry.name: entry.value for entry in plan.given}
-        found = search_start(problem, row, data, known, searching)
+        found = search_start(problem, row, _learned(data, plan.validate, problem.seed), known, searching)
         problem = replace(problem, start=dict(found.start), searched=found.searched)
     check_start(problem, row, data, row.space.flatten(problem.start), place)
     return Prepared(problem, row, data, count)
+
+
+def _learned(data: Columns, validate: float | None, seed: int) -> Columns | Visited:
+    """The rows to learn from."""
+    if validate is None:
+        return data
+    from gdcli.fitting.stochastic import visited
+
+    return visited(data, validate, "none", seed)[0]
 
 
 def _bounds(request: FitRequest, names: Names) -> tuple[dict[str, Any], dict[str, Any]]:

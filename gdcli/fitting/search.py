@@ -15,6 +15,7 @@ from gdcli.objective.rows import PIECE, RowObjective
 
 if TYPE_CHECKING:
     from gdcli.data.spool import Columns
+    from gdcli.fitting.stochastic import Visited
 
 # The search looks at no more rows than this, evenly spread.
 ROWS = 2000
@@ -32,7 +33,7 @@ class Found(NamedTuple):
 def search_start(
     problem: FitProblem,
     row: RowModel,
-    data: Columns,
+    data: Columns | Visited,
     known: Mapping[str, Any],
     told: Callable[[float], None] = lambda part: None,
 ) -> Found:
@@ -80,14 +81,12 @@ def _search(
     return Found(row.space.unflatten(found.at.x), how)
 
 
-def _some(data: Columns) -> Columns:
+def _some(data: Columns | Visited) -> Columns:
     """Evenly spread rows of the data, not too many of them."""
     from gdcli.codegen.runners import numpy
     from gdcli.data.spool import Columns
 
     stride = -(-data.rows // ROWS)
-    if stride == 1:
-        return data
     np = numpy()
     parts: list[list[Any]] = []
     for first, arrays in data.chunks(PIECE):

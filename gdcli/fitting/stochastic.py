@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.analysis.epochs import far_above, judge_epochs
+from gdcli.analysis.epochs import far_above, judge_epochs, what_to_try
 from gdcli.budget import if_in_time
 from gdcli.codegen.per_sample import Box
 from gdcli.dataclass import replace
 from gdcli.errors import UsageError
 from gdcli.evidence import bounds_of, moved_inside, time_left
+from gdcli.fitting.doubts import NO_DOUBTS, doubts_about
 from gdcli.fitting.errors import errors_in_time, without_errors
 from gdcli.fitting.outcome import AnswerNoise, FitOutcome
 from gdcli.fitting.units import scaled_run
@@ -86,7 +87,8 @@ def solve_stochastic(
     """
     _check(settings)
     sign = sign_of(prepared.problem.sense)
-    learned, held_out = visited(prepared, settings)
+    seed, shuffle = prepared.problem.seed, settings.shuffle or "blocks"
+    learned, held_out = visited(prepared.data, settings.validate, shuffle, seed)
     box, start, notes = box_and_start(prepared)
     rules = rules_from(
         tol=0.0,
@@ -133,15 +135,13 @@ def stochastic_settings(settings: FitSettings) -> StochasticSettings:
     )
 
 
-def visited(prepared: Prepared, settings: FitSettings) -> tuple[Visited, Visited | None]:
-    """Return the rows to learn from, and those held out."""
+def visited(data: Columns, validate: float | None, shuffle: str, seed: int) -> tuple[Visited, Visited | None]:
+    """Return the rows to learn from, and the part ``validate`` of all that is held out."""
     from gdcli.data.shuffle import all_rows, split
 
-    data, seed = prepared.data, prepared.problem.seed
-    shuffle = settings.shuffle or "blocks"
-    if settings.validate is None:
+    if validate is None:
         return Visited(data, all_rows(data.rows), shuffle, seed), None
-    learned, held = split(data.rows, settings.validate, seed)
+    learned, held = split(data.rows, validate, seed)
     return Visited(data, learned, shuffle, seed), Visited(data, held, "none", seed)
 
 
@@ -198,14 +198,20 @@ def _outcome(
     verdict, noise = judge_epochs(made.run, made.stable, made.lr), _noise(made)
     rows = prepared.data.rows
     above = None
-    if noise is not None and noise.gap is not None and verdict.status in (Status.COMPLETED, Status.LIMIT):
-        share = prepared.row.space.size / rows
-        above = far_above(made.run, made.stable, made.lr, noise.gap, noise.settled, share)
     x = made.run.best.at.x
     errors = errors_in_time(prepared, x, ())
+    settled = noise is not None and noise.settled
+    if noise is not None and noise.gap is not None and verdict.status in (Status.COMPLETED, Status.LIMIT):
+        share = prepared.row.space.size / rows
+        rounding = errors.left.floor / rows if errors.left is not None else 0.0
+        above = far_above(made.run, made.stable, made.lr, noise.gap, settled, share, rounding)
     reason = "errors are those of a minimum; --polish ends with a batch solve"
     run = scaled_run(made.run, float(rows))
     whole = RowObjective(prepared.row, prepared.data, float(rows))
+    doubts = if_in_time(lambda: doubts_about(prepared, whole, x, errors.found), NO_DOUBTS)
+    advice = verdict.advice
+    if doubts.warnings and verdict.status is Status.COMPLETED:
+        advice = what_to_try(made.run, made.stable, made.lr, settled)
     slope = if_in_time(lambda: whole.evaluate(whole.vector(x), 1).gradient, None)
     from gdcli.solvers.vectors import norm
 
@@ -218,13 +224,13 @@ def _outcome(
         certificate=Certificate("unknown", None if slope is None else norm(slope)),
         status=verdict.status,
         message=verdict.message,
-        advice=above.advice if above else verdict.advice,
+        advice=above.advice if above else advice,
         method=made.settings.method,
         used=_words(made) + rate,
         why="",
         sign=sign_of(prepared.problem.sense),
         engine=made.engine,
-        warnings=(*notes, *made.warnings, *([above.told] if above else [])),
+        warnings=(*notes, *made.warnings, *([above.told] if above else []), *doubts.warnings),
         rows=prepared.count,
         statistics=without_errors(errors.found, reason),
         unknown_errors=reason,

@@ -309,5 +309,7 @@ def _tied(outcome: FitOutcome, width: int) -> list[Line]:
 def _near_one(r: float) -> str:
     """A number that is 1 at best, to four decimals, or the first ones that tell it from 1."""
     left = abs(1.0 - abs(r))
+    if left > 1e4:
+        return short(r, 6)
     decimals = max(4, 1 - _power(left)) if left > 1e-15 else 4
     return f"{round(r, decimals) + 0.0:.{decimals}f}"
