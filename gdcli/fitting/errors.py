@@ -90,13 +90,13 @@ def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -
         squares = _as_squares(prepared, x, names, held) if prepared.problem.loss in _NEAR_SQUARES else None
         if found is not None and squares is not None:
             found = _identified(found, squares[0])
-            left = squares[1] if prepared.problem.loss == "huber" else None
+            left = squares[1] if prepared.problem.loss == "huber" or squares[1].is_rounding else None
     if found is None:
         return Errors(reason="the derivatives are not finite at the answer")
-    if left is not None and left.is_rounding and prepared.problem.sigma is None:
-        found = replace(
-            found, errors=_zero(found.errors, x), log_likelihood=None, aic=None, bic=None, exact=True
-        )
+    if left is not None and left.is_rounding:
+        found = replace(found, exact=True)
+        if prepared.problem.sigma is None or prepared.problem.scale_sigma:  # else errors are those of sigma
+            found = replace(found, errors=_zero(found.errors, x), log_likelihood=None, aic=None, bic=None)
     errors = found.errors
     rank = errors.rank + constant >= len(names)
     return Errors(found, errors.reason, rank, "; ".join(errors.redundant), left)

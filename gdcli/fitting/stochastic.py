@@ -208,7 +208,9 @@ def _outcome(
     reason = "errors are those of a minimum; --polish ends with a batch solve"
     run = scaled_run(made.run, float(rows))
     whole = RowObjective(prepared.row, prepared.data, float(rows))
-    doubts = if_in_time(lambda: doubts_about(prepared, whole, x, errors.found), NO_DOUBTS)
+    doubts = NO_DOUBTS
+    if verdict.status is not Status.DIVERGED:  # that alone says enough
+        doubts = if_in_time(lambda: doubts_about(prepared, whole, x, errors.found), NO_DOUBTS)
     advice = verdict.advice
     if doubts.warnings and verdict.status is Status.COMPLETED:
         advice = what_to_try(made.run, made.stable, made.lr, settled)

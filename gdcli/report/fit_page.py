@@ -269,7 +269,8 @@ def _sums(outcome: FitOutcome, width: int) -> list[Line]:
             lines += fact("AIC, BIC", f"{short(found.aic, 7)}, {short(found.bic, 7)}", width)
         if found.chi_square is not None:
             p = "" if found.chi_square_p is None else f", p = {short(found.chi_square_p, 3)}"
-            lines += fact("chi-square", f"{short(found.chi_square, 7)}{p}", width)
+            size = "zero but for rounding" if exact else short(found.chi_square, 7)
+            lines += fact("chi-square", f"{size}{p}", width)
         lines += _tied(outcome, width)
     if outcome.unknown_errors and outcome.unknown_errors not in outcome.message:
         some = found is not None and any(e is not None for e in found.errors.standard_errors)
