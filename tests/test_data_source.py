@@ -97,7 +97,7 @@ BAD = [
     (b"", "standard input is empty", ""),
     (b"\n\n", "standard input is empty", ""),
     (b"# only\n", "has comments but no rows", ""),
-    (b"y,x\n", "standard input has a header but no rows", ""),
+    (b"y,x\n", "standard input has a header but no rows", "each line is a row"),
     (b"y,x\n\n\n", "standard input has a header but no rows", ""),
     (b"1,2\n3,4\n", "standard input:1:1: a number where the name of a column should be", "put one in front"),
     (b"# y x\n1 2\n3 4\n", ":2:1: a number where the name", "take its # away: y x"),
@@ -125,6 +125,13 @@ BAD = [
     (b"y,x\n1,2\n1e400,4\n", "'1e400' is too large for a double", "--missing skip"),
     (b"y,x\n1,2\n1_000,4\n", "'1_000' is not a number", "--missing skip"),
     (b"y;x\n1,5;2\n", "standard input:2:1: column y: '1,5' is not a number", "tr , . < FILE"),
+    (b"y;x\n1.234,5;2\n", "'1.234,5' is not a number", "sed 's/[.]//g; y/,/./' < FILE"),
+    (b"y,x\n20%,2\n", "'20%' is not a number", "write the number alone, 20, and the unit into the title"),
+    (b"y,x\n$ 1.5,2\n", "'$ 1.5' is not a number", "write the number alone, 1.5,"),
+    (b"y,x\n5 mg/l,2\n", "'5 mg/l' is not a number", "write the number alone, 5,"),
+    (b"y,x\n<0.1,2\n", "'<0.1' is not a number", "write the number alone, 0.1,"),
+    ("y,x\n\N{MINUS SIGN}4,2\n".encode(), "'\N{MINUS SIGN}4' is not a number", "a minus is written -: sed"),
+    (b"y,x\n-,2\n", "'-' is not a number", "--missing skip"),
     (b'y,x\n"1,500",2\n', "standard input:2:1: column y: '1,500' is not a number", "without commas"),
     (
         b'y,x\n1,2\n3,"4\n5,6\n',
@@ -181,6 +188,14 @@ def test_skipping_counts_and_remembers(reader: str) -> None:
     # Only the wanted columns are judged.
     with opened(("y,x\n" + "\n".join(rows)).encode(), reader=reader) as table:
         assert sum(len(b.columns[0]) for b in table.blocks(["y"])) == 1000
+
+
+def test_the_remedy_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my data.csv").write_text("x;y\n1,5;2,7\n2,5;3,7\n")
+    with open_table(["my data.csv"]) as table, pytest.raises(DataError) as caught:
+        read(table)
+    assert caught.value.hint == "a decimal comma? write a point: tr , . < 'my data.csv' | gd fit ... -"
 
 
 def test_all_rows_bad() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -22,11 +23,16 @@ SPACES = " "  # the delimiter of a file whose cells stand apart by spaces or tab
 SKIP = "--missing skip leaves out the rows with missing or bad cells, and counts them"
 _MISSING = frozenset(("", "na", "nan", "+nan", "-nan", "n/a", "null", "none"))
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+_THOUSANDS_POINTS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+,\d+")
+_UNIT = re.compile(
+    r"(?P<before>[^\w\s.+-]*)\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))\s*(?P<after>[^\d\s,.][^\d,;]*)?"
+)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?\b.*|\d\d?([./])\d\d?\1\d{2,4}\b.*")
 _WORDS = re.compile(r"[^\W\d_][^\W_]*(?:[\W_]+[^\W_]+)*")
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _RUN = re.compile("[ \t]+")
+MINUS = "\N{MINUS SIGN}"
 EXACT = 2.0**53  # from here on a double does not tell whole numbers apart
 _LEADING_ZERO = re.compile(r"[+-]?0\d")
 _SHOWN = 40  # characters of a cell in a message
@@ -94,15 +100,31 @@ def why_not(text: str) -> str:
     return f"{shown} is not a number"
 
 
-def remedy(text: str, delimiter: str, title: str = "") -> str:
-    """Return what to do about a cell, of the column ``title``, that is no finite number."""
+def named(name: str) -> str:
+    """Return how a shell is told of a file; ``FILE`` for what is no plain file of text."""
+    return shlex.quote(name) if os.path.isfile(name) and not name.endswith(".gz") else "FILE"
+
+
+def piped(command: str, name: str) -> str:
+    """Return the line that gives `gd fit` a file as a command writes it."""
+    return f"{command} < {named(name)} | gd fit ... -"
+
+
+def remedy(text: str, delimiter: str, name: str, title: str = "") -> str:
+    """Return what to do about a cell of the file ``name``, of the column ``title``, that is no finite number."""
     cell = text.strip()
     if delimiter != "," and _DECIMAL_COMMA.fullmatch(cell):
-        return "a decimal comma? write a point: tr , . < FILE | gd fit ... -"
+        return f"a decimal comma? write a point: {piped('tr , .', name)}"
+    if delimiter != "," and _THOUSANDS_POINTS.fullmatch(cell):
+        return "a decimal comma? write a point, and none before it: " + piped("sed 's/[.]//g; y/,/./'", name)
+    if cell.startswith(MINUS):
+        return "a minus is written -: " + piped(f"sed s/{MINUS}/-/g", name)
     if _THOUSANDS.fullmatch(cell):
         return "write numbers without commas between the thousands"
     if _DATE.fullmatch(cell):
         return "a date? only numbers are read: write days or seconds from some day on"
+    if (unit := _UNIT.fullmatch(cell)) and (unit["before"] or unit["after"]):
+        return f"write the number alone, {unit['number']}, and the unit into the title; or {SKIP}"
     if title and _WORDS.fullmatch(cell) and why_not(cell).endswith("is not a number"):
         return f"{SKIP}; a column of words can only make groups: --by {shlex.quote(title)}"
     return SKIP
@@ -190,7 +212,7 @@ def _check(text: str, line: int, name: str, quoted: bool = False) -> None:
         byte = ord(found.group()) - 0xDC00
         raise DataError(
             f"{_where(text, line, found.start(), name)}: not UTF-8 text (byte 0x{byte:02x})",
-            "if it is Latin-1: iconv -f LATIN1 -t UTF-8 FILE | gd fit ... -",
+            f"if it is Latin-1: {piped('iconv -f LATIN1 -t UTF-8', name)}",
         )
     if "\0" in text:
         raise DataError(
@@ -203,7 +225,7 @@ def _check(text: str, line: int, name: str, quoted: bool = False) -> None:
 def _carriage_return(text: str, line: int, at: int, name: str) -> DataError:
     return DataError(
         f"{_where(text, line, at, name)}: a carriage return within the line",
-        "lines that end with a carriage return alone: tr '\\r' '\\n' < FILE | gd fit ... -",
+        "lines that end with a carriage return alone: " + piped(r"tr '\r' '\n'", name),
     )
 
 
@@ -244,7 +266,7 @@ def cell_fault(record: Record, name: str, title: str, index: int, delimiter: str
         start, end = end - len(piece.lstrip()), start + len(piece.rstrip())
     return DataError(
         f"{_where(record.text, record.line, start, name)}: column {title}: {why_not(record.cells[index])}",
-        remedy(record.cells[index], delimiter, title),
+        remedy(record.cells[index], delimiter, name, title),
         _span(record.text, record.line, start, max(end, start + 1), name),
     )
 
@@ -257,7 +279,7 @@ def ragged_fault(record: Record, name: str, wanted: int, delimiter: str) -> Data
         start, end = places(record.text, delimiter)[wanted]
     hint = SKIP
     if delimiter == "," and found > wanted:
-        hint = "with decimal commas, separate the cells by ; instead"
+        hint = "every column needs a title; a cell with a comma stands in quotes; with decimal commas, part cells by ;"
     cells = "1 cell" if found == 1 else f"{found} cells"
     return DataError(
         f"{_where(record.text, record.line, start, name)}: the row has {cells}, the header {wanted}",

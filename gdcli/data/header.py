@@ -18,7 +18,7 @@ from collections.abc import Container, Sequence
 from itertools import count
 from typing import NamedTuple
 
-from gdcli.data.cells import SPACES, Record, UnfinishedError, never_closed, number, places, records
+from gdcli.data.cells import SPACES, Record, UnfinishedError, named, never_closed, number, places, records
 from gdcli.data.streams import COLUMNAR, Lines
 from gdcli.errors import DataError, Span
 
@@ -168,7 +168,7 @@ def _check_numbers(titles: Sequence[str], header: Record, delimiter: str, name: 
             start, end = places(header.text, delimiter)[i]
             letters = ",".join("xyzuvw"[: len(titles)]) if len(titles) <= 6 else "x1,x2,..."
             mark = {",": ",", ";": ";", "|": "|", "\t": "\\t"}.get(delimiter, " ")
-            hint = f"put one in front: (printf '{letters.replace(',', mark)}\\n'; cat FILE) | gd fit ... -"
+            hint = f"put one in front: (printf '{letters.replace(',', mark)}\\n'; cat {named(name)}) | gd fit ... -"
             if comment and len(comment.split()) >= len(titles):
                 hint = f"does the comment above it name the columns? then take its # away: {comment.strip()}"
             if not all(number(title) == number(title) for title in titles if title):

@@ -181,7 +181,9 @@ class Table:
     def _no_rows(self) -> DataError:
         name = self.sources[0].name if len(self.sources) == 1 else f"each of the {len(self.sources)} files"
         if not self.skipped:
-            return DataError(f"{name} has a header but no rows")
+            return DataError(
+                f"{name} has a header but no rows", "below the header each line is a row of numbers"
+            )
         places = ", ".join(map(str, self.skipped_lines[:3]))
         return DataError(
             f"no row is left: all {self.skipped} have a missing or bad cell ({places}, ...)",

@@ -16,6 +16,7 @@ from gdcli.errors import DataError, UsageError, did_you_mean
 from gdcli.fitting.outcome import RowCount
 from gdcli.fitting.prepare import Plan, Prepared, columns_of, number_of, read_request, ready
 from gdcli.fitting.request import FitRequest
+from gdcli.language.model import columns_told
 
 if TYPE_CHECKING:
     from gdcli.data.parts import Label, Labels
@@ -122,7 +123,7 @@ def grouped(
 def _check_columns(by: Sequence[str], names: Sequence[str], titles: Sequence[str]) -> None:
     for k, column in enumerate(by):
         if column not in names and column not in titles:
-            hint = did_you_mean(column, names, f"the columns are {', '.join(names[:8])}")
+            hint = did_you_mean(column, names, columns_told(names))
             raise UsageError(f"--by: there is no column {column}", hint)
         if column in by[:k]:
             raise UsageError(f"--by names {column} twice", "once is enough")

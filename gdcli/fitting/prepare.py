@@ -17,7 +17,7 @@ from gdcli.fitting.outcome import RowCount
 from gdcli.fitting.request import AUTO, FitProblem, FitRequest, read_matrices
 from gdcli.fitting.search import search_start
 from gdcli.fitting.starts import is_linear, start_values
-from gdcli.language.model import Model, Names, parse_model, sort_names
+from gdcli.language.model import Model, Names, columns_told, parse_model, sort_names
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.problem import with_names
 
@@ -184,13 +184,12 @@ def _names(
     lengths = {e.name: len(e.value) if hasattr(e.value, "__len__") else None for e in given if e.name}
     for option, column in (("--weights", request.weights), ("--sigma", request.sigma)):
         if column is not None and column not in columns:
-            hint = did_you_mean(column, columns, f"the columns are {', '.join(list(columns)[:8])}")
+            hint = did_you_mean(column, columns, columns_told(columns))
             raise UsageError(f"{option}: there is no column {column}", hint)
     names = sort_names(model, columns, matrices, constants, lengths)
     wanted = [*names.columns, *(c for c in (request.weights, request.sigma) if c)]
     if not wanted:
-        hint = f"the columns are {', '.join(list(columns)[:8])}"
-        raise UsageError("the model has no column of the data", hint)
+        raise UsageError("the model has no column of the data", columns_told(columns))
     return names, tuple(dict.fromkeys(wanted))
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from gdcli.dataclass import dataclass, field, fields
 from gdcli.errors import Span, UsageError, did_you_mean
 from gdcli.language.losses import LOSSES
+from gdcli.language.model import columns_told
 from gdcli.outcome import Settings
 from gdcli.problem import Problem
 from gdcli.stored import stored
@@ -159,7 +160,7 @@ def read_matrices(texts: Sequence[str], names: Sequence[str]) -> dict[str, tuple
         chosen = [n for n in names if any(fnmatchcase(n, pattern) for pattern in wanted)]
         empty = next((p for p in wanted if not any(fnmatchcase(n, p) for n in names)), None)
         if empty is not None:
-            hint = did_you_mean(empty, names, f"the columns are {', '.join(list(names)[:8])}")
+            hint = did_you_mean(empty, names, columns_told(names))
             raise UsageError(f"no column is called {empty}", hint, span)
         found[name] = tuple(chosen)
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 from gdcli.errors import UsageError
 from gdcli.language.form import all_nodes, subscripted
-from gdcli.language.model import Model, Names, place_of
+from gdcli.language.model import Model, Names, columns_told, place_of
 from gdcli.language.values import Entry
 from gdcli.objective.linearity import linear_parameters
 from gdcli.objective.row_model import RowModel
@@ -47,7 +47,7 @@ def start_values(
                 advice = (
                     f"to fit a column write {column} ~ {model.text.strip()}; a loss of your own needs a start"
                 )
-        known = f"; the columns are {listed([c for c in columns if c])}" if columns else ""
+        known = f"; {columns_told(columns)}" if columns else ""
         raise UsageError(
             f"--start leaves out {listed(missing)}",
             f"{advice}, --start {example(missing, vectors)}, or fix it with --set{known}",

@@ -179,9 +179,16 @@ def _check_columns(model: Model, columns: Collection[str], given: Collection[str
         titles = [name for name in columns if name]
         raise UsageError(
             f"{unknown[0]} is not a column of the data",
-            did_you_mean(unknown[0], titles, f"the columns are {', '.join(titles[:8])}"),
+            did_you_mean(unknown[0], titles, columns_told(columns)),
             place_of(model, unknown[0]),
         )
+
+
+def columns_told(columns: Collection[str]) -> str:
+    """Return which columns there are, without those that have no name."""
+    names = [name for name in columns if name]
+    more = f", ... ({len(names)} in all)" if len(names) > 8 else ""
+    return f"the columns are {', '.join(names[:8])}{more}"
 
 
 def model_columns(model: Model, name: str, matrices: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
