@@ -7,11 +7,9 @@ lines. Blank lines are no rows.
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,19 +20,17 @@ from gdcli.errors import DataError, Span
 SPACES = " "  # the delimiter of a file whose cells stand apart by spaces or tabs, any number of them
 SKIP = "--missing skip leaves out the rows with missing or bad cells, and counts them"
 _MISSING = frozenset(("", "na", "nan", "+nan", "-nan", "n/a", "null", "none"))
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
-_THOUSANDS_POINTS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+,\d+")
-_UNIT = re.compile(
-    r"(?P<before>[^\w\s.+-]*)\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))\s*(?P<after>[^\d\s,.][^\d,;]*)?"
-)
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
-_DATE = re.compile(r"\d{4}-\d\d?-\d\d?\b.*|\d\d?([./])\d\d?\1\d{2,4}\b.*")
-_WORDS = re.compile(r"[^\W\d_][^\W_]*(?:[\W_]+[^\W_]+)*")
-_UNDECODED = re.compile("[\udc80-\udcff]")
-_RUN = re.compile("[ \t]+")
+# Patterns are compiled when they are first needed: most tables need none of them.
+_DECIMAL_COMMA = r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?"
+_THOUSANDS_POINTS = r"[+-]?\d{1,3}(?:\.\d{3})+,\d+"
+_UNIT = r"(?P<before>[^\w\s.+-]*)\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))\s*(?P<after>[^\d\s,.][^\d,;]*)?"
+_THOUSANDS = r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?"
+_DATE = r"\d{4}-\d\d?-\d\d?\b.*|\d\d?([./])\d\d?\1\d{2,4}\b.*"
+_WORDS = r"[^\W\d_][^\W_]*(?:[\W_]+[^\W_]+)*"
+_UNDECODED = "[\udc80-\udcff]"
 MINUS = "\N{MINUS SIGN}"
 EXACT = 2.0**53  # from here on a double does not tell whole numbers apart
-_LEADING_ZERO = re.compile(r"[+-]?0\d")
+_LEADING_ZERO = r"[+-]?0\d"
 _SHOWN = 40  # characters of a cell in a message
 
 
@@ -77,7 +73,7 @@ def label(text: str) -> Label | None:
     if cell.lower() in _MISSING:
         return None
     value = number(cell)
-    is_text = value != value or abs(value) >= EXACT or _LEADING_ZERO.match(cell)
+    is_text = value != value or abs(value) >= EXACT or re.match(_LEADING_ZERO, cell)
     return cell if is_text else value + 0.0
 
 
@@ -102,6 +98,8 @@ def why_not(text: str) -> str:
 
 def named(name: str) -> str:
     """Return how a shell is told of a file; ``FILE`` for what is no plain file of text."""
+    import shlex
+
     return shlex.quote(name) if os.path.isfile(name) and not name.endswith(".gz") else "FILE"
 
 
@@ -113,19 +111,21 @@ def piped(command: str, name: str) -> str:
 def remedy(text: str, delimiter: str, name: str, title: str = "") -> str:
     """Return what to do about a cell of the file ``name``, of the column ``title``, that is no finite number."""
     cell = text.strip()
-    if delimiter != "," and _DECIMAL_COMMA.fullmatch(cell):
+    if delimiter != "," and re.fullmatch(_DECIMAL_COMMA, cell):
         return f"a decimal comma? write a point: {piped('tr , .', name)}"
-    if delimiter != "," and _THOUSANDS_POINTS.fullmatch(cell):
+    if delimiter != "," and re.fullmatch(_THOUSANDS_POINTS, cell):
         return "a decimal comma? write a point, and none before it: " + piped("sed 's/[.]//g; y/,/./'", name)
     if cell.startswith(MINUS):
         return "a minus is written -: " + piped(f"sed s/{MINUS}/-/g", name)
-    if _THOUSANDS.fullmatch(cell):
+    if re.fullmatch(_THOUSANDS, cell):
         return "write numbers without commas between the thousands"
-    if _DATE.fullmatch(cell):
+    if re.fullmatch(_DATE, cell):
         return "a date? only numbers are read: write days or seconds from some day on"
-    if (unit := _UNIT.fullmatch(cell)) and (unit["before"] or unit["after"]):
+    if (unit := re.fullmatch(_UNIT, cell)) and (unit["before"] or unit["after"]):
         return f"write the number alone, {unit['number']}, and the unit into the title; or {SKIP}"
-    if title and _WORDS.fullmatch(cell) and why_not(cell).endswith("is not a number"):
+    if title and re.fullmatch(_WORDS, cell) and why_not(cell).endswith("is not a number"):
+        import shlex
+
         return f"{SKIP}; a column of words can only make groups: --by {shlex.quote(title)}"
     return SKIP
 
@@ -152,12 +152,18 @@ def records(lines: Sequence[str], first: int, delimiter: str, name: str) -> Iter
         bare = line.strip(" \t" if delimiter == SPACES else " ")
         if bare:
             _check(line, first + at - 1, name)
-            cells = _RUN.split(bare) if delimiter == SPACES else line.split(delimiter)
-            yield Record(first + at - 1, line, cells)
+            yield Record(first + at - 1, line, _words(bare) if delimiter == SPACES else line.split(delimiter))
+
+
+def _words(text: str) -> list[str]:
+    """What stands between spaces or tabs."""
+    return [word for word in text.replace("\t", SPACES).split(SPACES) if word]
 
 
 def _quoted(lines: Sequence[str], at: int, first: int, delimiter: str, name: str) -> tuple[list[str], int]:
     """Return the cells of the row that begins at index ``at``, and the index of the line after it."""
+    import csv
+
     ran_out = False
 
     def feed() -> Iterator[str]:
@@ -208,7 +214,7 @@ def _check(text: str, line: int, name: str, quoted: bool = False) -> None:
         raise too_long(name, line)
     if text.isascii() and text.isprintable():
         return
-    if not text.isascii() and (found := _UNDECODED.search(text)):
+    if not text.isascii() and (found := re.search(_UNDECODED, text)):
         byte = ord(found.group()) - 0xDC00
         raise DataError(
             f"{_where(text, line, found.start(), name)}: not UTF-8 text (byte 0x{byte:02x})",

@@ -24,8 +24,8 @@ from gdcli.data.streams import LONGEST_LINE
 if TYPE_CHECKING:
     from numpy import ndarray
 
-_RUNS = re.compile(rb"[ \t]+")
-_EDGES = re.compile(rb"(?:^|(?<=\n))\t+|\t+(?=\r?\n)")
+_RUNS = rb"[ \t]+"
+_EDGES = rb"(?:^|(?<=\n))\t+|\t+(?=\r?\n)"
 
 
 class Plain(NamedTuple):
@@ -65,7 +65,7 @@ def plain(block: bytes, delimiter: str, cells: int) -> Plain | None:
     if delimiter == SPACES:
         if b'"' in data:
             return None
-        data, delimiter = _EDGES.sub(b"", _RUNS.sub(b"\t", data)), "\t"
+        data, delimiter = re.sub(_EDGES, b"", re.sub(_RUNS, b"\t", data)), "\t"
     elif b'"' in data:
         data = _quoted_cell(delimiter).sub(rb"\1", data)
     mark = delimiter.encode()

@@ -26,10 +26,8 @@ _DELIMITERS = ("\t", ";", ",", "|")
 _LONGEST = 1 << 18  # bytes looked at for the header, or the end of a quote in the first rows
 _BLANK = " \t\r"
 MAX_COLUMNS = 100_000
-_EXCEL = re.compile(
-    r'"?sep=[;,|\t]"?\s*', re.IGNORECASE
-)  # a line of Excel's that tells itself what parts the cells
-_BINARY = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_EXCEL = r'"?(?i:sep)=[;,|\t]"?\s*'  # a line of Excel's that tells itself what parts the cells
+_BINARY = r"[\0-\x08\x0e-\x1a\x1c-\x1f]"
 
 
 class Header(NamedTuple):
@@ -118,7 +116,7 @@ def _deciding(text: Sequence[str], before: int) -> int:
 
 def _check_binary(text: Sequence[str], name: str) -> None:
     for i, line in enumerate(text):
-        if found := _BINARY.search(line):
+        if not line.isprintable() and (found := re.search(_BINARY, line)):
             raise DataError(
                 f"{name} is binary, not text (line {i + 1} has the byte 0x{ord(found.group()):02x})"
             )
@@ -127,7 +125,11 @@ def _check_binary(text: Sequence[str], name: str) -> None:
 def _before(text: Sequence[str]) -> int:
     """Return the number of lines before the header."""
     for i, line in enumerate(text):
-        if line.strip(_BLANK) and not line.startswith("#") and not _EXCEL.fullmatch(line):
+        if (
+            line.strip(_BLANK)
+            and not line.startswith("#")
+            and not ("=" in line and re.fullmatch(_EXCEL, line))
+        ):
             return i
     return len(text)
 

@@ -10,9 +10,7 @@ Every cell that is wanted is checked: a missing or bad one is an error with its 
 
 from __future__ import annotations
 
-import glob
 import os
-from bisect import bisect_right
 from collections.abc import Callable, Container, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -208,6 +206,8 @@ class Table:
 
     def place(self, row: int) -> Place:
         """Return where the used row with this number (from 0) of the last reading stands."""
+        from bisect import bisect_right
+
         if not 0 <= row < self.rows:
             raise IndexError(f"row {row} of {self.rows}")
         source, offset = self._offsets[bisect_right(self._starts, row) - 1]
@@ -218,11 +218,13 @@ def expand(paths: Sequence[str]) -> list[str]:
     """Return the files that the paths name: a path that exists as it is, else those that match it, sorted."""
     found: list[str] = []
     for path in paths:
-        if path == "-" or os.path.lexists(path) or not glob.has_magic(path):
+        if path == "-" or os.path.lexists(path) or not any(mark in path for mark in "*?["):
             found.append(path)
             continue
         if len(path) > _LONGEST_PATTERN:  # the time that is taken to read it grows with its square
             raise DataError(f"a pattern of {len(path)} characters; at most {_LONGEST_PATTERN} are read")
+        import glob
+
         matches = sorted(glob.glob(path, recursive=True))
         if not matches:
             raise DataError(f"no file matches {path}")

@@ -13,15 +13,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli import budget
-from gdcli.data.shuffle import Order
-from gdcli.data.source import Table
-from gdcli.data.temporary import Folder
 from gdcli.errors import DataError
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
     from gdcli.data.groups import Groups
+    from gdcli.data.shuffle import Order
+    from gdcli.data.source import Table
+    from gdcli.data.temporary import Folder
 
 MEMORY = 96 << 20  # bytes of numbers that stay in memory
 CHUNK = 1 << 14  # rows
@@ -294,9 +294,9 @@ def gather(
     """
     if memory is None:
         memory = int(min(MEMORY, budget.memory_left() / 4))
-    folder = Folder(spool)
     names = (*columns, "") if by is not None else tuple(columns)
     held = _Held(len(names), memory)
+    folder: Folder | None = None
     writer: _Writer | None = None
     try:
         for block in table.blocks(columns, by=by, room=None if by is not None else held.room):
@@ -304,6 +304,9 @@ def gather(
             if block.groups is not None:
                 found = [*found, block.groups.astype("float64")]
             if writer is None and not held.add(found):
+                from gdcli.data.temporary import Folder
+
+                folder = Folder(spool)
                 writer = _Writer(len(names), folder)
                 writer.add(held.columns)
                 held.close()
@@ -311,12 +314,13 @@ def gather(
                 writer.add(found)
             if watch is not None:
                 watch(table)
-        if writer is None:
+        if writer is None or folder is None:
             return Columns(names, held.columns)
         writer.finish()
         return Spooled(names, writer.rows, folder)
     except BaseException:
         if writer is not None:
             writer.close()
-        folder.remove()
+        if folder is not None:
+            folder.remove()
         raise

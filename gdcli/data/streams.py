@@ -128,18 +128,14 @@ class Stream:
 
     def read(self, size: int) -> bytes:
         """Return at most ``size`` bytes, as many as one read gives; none at the end."""
-        import zlib
-
         try:
             return self._read(size)
         except EOFError:
             raise DataError(f"{self.name} is cut off: its compressed data has no end") from None
-        except zlib.error as fault:
-            raise DataError(f"cannot read {self.name}: its compressed data is broken ({fault})") from None
         except OSError as fault:
             raise DataError(f"cannot read {self.name}: {_why(fault)}") from None
         except Exception as fault:
-            if type(fault).__name__ == "LZMAError":
+            if type(fault).__module__ in ("zlib", "_lzma"):  # their own errors
                 raise DataError(f"cannot read {self.name}: its compressed data is broken ({fault})") from None
             raise
 

@@ -13,7 +13,6 @@ from gdcli.fitting.doubts import NO_DOUBTS, doubts_about
 from gdcli.fitting.errors import Errors, errors_in_time, without_errors
 from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.units import scaled_certificate, scaled_run
-from gdcli.fitting.vertex import Ranges, prove, told
 from gdcli.numerics import EPS
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import listed, sign_of
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from gdcli.analysis.verdict import Verdict
     from gdcli.fitting.prepare import Prepared
     from gdcli.fitting.request import FitSettings
+    from gdcli.fitting.vertex import Ranges
     from gdcli.objective.space import Space
     from gdcli.solvers.registry import Chosen
     from gdcli.solvers.types import RunResult
@@ -53,6 +53,8 @@ def conclude(
     certificate = _by_residuals(certificate, errors, problem.linear, judging.factor)
     proof = None
     if problem.loss == "absolute" and not active:
+        from gdcli.fitting.vertex import prove
+
         slope = certificate.gradient_norm
         proof = if_in_time(lambda: prove(prepared, judging, result.best.at.x, slope, tol), None)
         certificate = proof.certificate if proof else certificate
@@ -194,8 +196,12 @@ def _are_inside(ranges: Ranges, seen: Any) -> bool:
 
 def _with_ranges(verdict: Verdict, ranges: Ranges | None, space: Space) -> Verdict:
     """A minimum that is not unique is an answer, with all that are as good."""
-    others = told(ranges or (), space)
-    if verdict.status is not Status.CONVERGED or not others:
+    if verdict.status is not Status.CONVERGED or not ranges:
+        return verdict
+    from gdcli.fitting.vertex import told
+
+    others = told(ranges, space)
+    if not others:
         return verdict
     return verdict._replace(message=f"Converged to a minimum that is not unique: {others}.")
 

@@ -15,7 +15,6 @@ from gdcli.errors import DataError, UsageError, did_you_mean
 from gdcli.fitting.checks import check_count, check_rows, check_start
 from gdcli.fitting.outcome import RowCount
 from gdcli.fitting.request import AUTO, FitProblem, FitRequest, read_matrices
-from gdcli.fitting.search import search_start
 from gdcli.fitting.starts import is_linear, start_values
 from gdcli.language.model import Model, Names, columns_told, parse_model, sort_names
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
@@ -255,6 +254,8 @@ def ready(
     check_count(row, data)
     check_rows(problem, row, data, place)
     if plan.searched:
+        from gdcli.fitting.search import search_start
+
         known = {entry.name: entry.value for entry in plan.given}
         found = search_start(problem, row, _learned(data, plan.validate, problem.seed), known, searching)
         problem = replace(problem, start=dict(found.start), searched=found.searched)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from gdcli.dataclass import dataclass, field, fields
@@ -156,6 +155,8 @@ def read_matrices(texts: Sequence[str], names: Sequence[str]) -> dict[str, tuple
             raise UsageError(f"{name} is a column of the data already", "give the matrix another name", span)
         if name in found:
             raise UsageError(f"--columns gives {name} twice", 'join the patterns: "X=x*|z*"', span)
+        from fnmatch import fnmatchcase
+
         wanted = [pattern.strip() for pattern in patterns.split("|")]
         chosen = [n for n in names if any(fnmatchcase(n, pattern) for pattern in wanted)]
         empty = next((p for p in wanted if not any(fnmatchcase(n, p) for n in names)), None)

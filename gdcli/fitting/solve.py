@@ -19,7 +19,6 @@ from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.prepare import Prepared
 from gdcli.fitting.request import FitSettings
 from gdcli.fitting.units import in_sums
-from gdcli.fitting.vertex import polyhedron_of
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import sign_of
 from gdcli.solvers.types import Observer
@@ -134,7 +133,11 @@ def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> 
     )
     if by_squares:
         return choice._replace(name=BY_SQUARES[0], why=BY_SQUARES[1])
-    polyhedron = None if not auto or prepared.problem.bounds else polyhedron_of(prepared)
+    if not auto or prepared.problem.bounds or prepared.row.deviation is None:
+        return choice
+    from gdcli.fitting.vertex import polyhedron_of
+
+    polyhedron = polyhedron_of(prepared)
     if polyhedron is None:
         return choice
     from gdcli.solvers.absolute import EdgeDescent

@@ -6,7 +6,6 @@ many columns under one name and stands before an ``@``; what remains are the par
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +15,6 @@ from gdcli.language.functions import CONSTANTS
 from gdcli.language.syntax import Node, Tree, parse
 
 # What parts a model from its comments, where a tilde says nothing.
-_TILDE = re.compile(r"#[^\n]*|~")
 
 
 class Model(NamedTuple):
@@ -49,7 +47,8 @@ def parse_model(text: str, source: str = "") -> Model:
 
 
 def _parse_model(text: str, source: str) -> Model:
-    tildes = [found.start() for found in _TILDE.finditer(text) if found.group() == "~"]
+    code = _without_comments(text)
+    tildes = [i for i, c in enumerate(code) if c == "~"]
     if len(tildes) > 1:
         raise UsageError(
             "a model has one ~",
@@ -59,13 +58,25 @@ def _parse_model(text: str, source: str) -> Model:
     if not tildes:
         return Model(text, None, parse(text, source), source)
     at = tildes[0]
-    for side, hint in ((text[:at], "y ~ a*x + b"), (text[at + 1 :], f"{text[:at].strip() or 'y'} ~ a*x + b")):
-        if not re.sub(r"#[^\n]*", "", side).strip():
-            which = "left" if side == text[:at] else "right"
+    left = text[:at].strip() or "y"
+    for which, side, hint in (
+        ("left", code[:at], "y ~ a*x + b"),
+        ("right", code[at + 1 :], f"{left} ~ a*x + b"),
+    ):
+        if not side.strip():
             raise UsageError(
                 f"nothing stands {which} of the ~", f"for example {hint}", Span(text, at, at + 1, source)
             )
     return Model(text, _side(text, 0, at, source), _side(text, at + 1, len(text), source), source)
+
+
+def _without_comments(text: str) -> str:
+    """The text with its comments blanked out, so that its places stay what they are."""
+    lines = []
+    for line in text.split("\n"):
+        code = line.partition("#")[0]
+        lines.append(code + " " * (len(line) - len(code)))
+    return "\n".join(lines)
 
 
 def _side(text: str, start: int, end: int, source: str) -> Tree:

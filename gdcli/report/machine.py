@@ -169,7 +169,7 @@ class JsonLines(PathLines):
         self._line(self._words.result(outcome, self._timing))
 
 
-_QUOTED = re.compile('[,"\\r\\n]')
+_QUOTED = '[,"\\r\\n]'
 
 
 def csv_cell(value: Any) -> str:
@@ -177,7 +177,7 @@ def csv_cell(value: Any) -> str:
     if isinstance(value, float):
         return repr(value)
     text = _cell(value)
-    if _QUOTED.search(text):
+    if re.search(_QUOTED, text):
         text = '"' + text.replace('"', '""') + '"'
     return text
 
