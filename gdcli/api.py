@@ -98,6 +98,7 @@ def _solve(
     from gdcli.solvers.registry import choose
     from gdcli.solvers.run import run
     from gdcli.solvers.types import StopReason
+    from gdcli.solvers.units import start_sizes
 
     sign = sign_of(problem.sense)
     _check_memory(problem)
@@ -108,13 +109,16 @@ def _solve(
     else:
         exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, use_cache)
     x0 = exact.vector(exact.space.flatten(problem.start))
-    objective: Objective = with_gradient(exact, settings.gradient, settings.h, problem.constants, sign)
-    evidence: Objective = exact
     notes: list[str] = []
-    if problem.bounds:
-        box = bounds_of(problem, exact)
-        objective, evidence = Bounded(objective, box), Bounded(exact, box)
+    box = bounds_of(problem, exact) if problem.bounds else None
+    if box is not None:
         x0, notes = moved_inside(box, x0, exact.space)
+    objective: Objective = with_gradient(
+        exact, settings.gradient, settings.h, problem.constants, sign, lambda: start_sizes(x0, box)
+    )
+    evidence: Objective = exact
+    if box is not None:
+        objective, evidence = Bounded(objective, box), Bounded(exact, box)
     _check_start(problem, tree, exact, x0)
     choice = choose(
         settings.method,

@@ -1,8 +1,9 @@
 """Many starts, every minimum: a local method started from random points finds the minima of their basins.
 
 Which of them is the lowest nobody can promise; but each is certified, how many starts led to it is told, and the same
-seed gives the same answer. The starts lie evenly within finite bounds, else normally around the start with a standard
-deviation of max(1, |x0|) in each variable (Rinnooy Kan & Timmer, Mathematical Programming 39, 1987, on multi-start).
+seed gives the same answer. The starts lie evenly within finite bounds, else normally around the start with the size
+that each variable has there as standard deviation (Rinnooy Kan & Timmer, Mathematical Programming 39, 1987, on
+multi-start).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gdcli.errors import Terminated, UsageError
 from gdcli.evidence import bounds_of
 from gdcli.problem import Problem, parsed, sign_of
 from gdcli.solvers.types import KEEP_RUNS, Status
+from gdcli.solvers.units import start_sizes
 
 if TYPE_CHECKING:
     from gdcli.objective.batch import Batch
@@ -228,12 +230,13 @@ def _draws(problem: Problem, exact: Exact) -> Iterator[list[float]]:
     center = exact.space.flatten(problem.start)
     box = bounds_of(problem, exact)
     lower, upper = ([float(v) for v in end] for end in (box.lower, box.upper))
+    sizes = start_sizes(center, box)
     while True:
-        yield [_draw(generator, *of) for of in zip(center, lower, upper, strict=True)]
+        yield [_draw(generator, *of) for of in zip(center, sizes, lower, upper, strict=True)]
 
 
-def _draw(generator: Any, center: float, lower: float, upper: float) -> float:
+def _draw(generator: Any, center: float, size: float, lower: float, upper: float) -> float:
     if math.isfinite(lower) and math.isfinite(upper):
         return lower + float(generator.random()) * (upper - lower)
-    drawn = center + max(1.0, abs(center)) * float(generator.gauss(0.0, 1.0))
+    drawn = center + size * float(generator.gauss(0.0, 1.0))
     return min(max(drawn, lower), upper)

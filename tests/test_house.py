@@ -99,7 +99,15 @@ ALLOWED = {
     # Programs of other languages from what was solved.
     "emission": {"problem", "language", "calculus", "codegen", "objective.compiled"},
     # Runs of the api from many starts.
-    "multi_start": {"api", "evidence", "problem", "objective.build", "objective.batch", "solvers.types"},
+    "multi_start": {
+        "api",
+        "evidence",
+        "problem",
+        "objective.build",
+        "objective.batch",
+        "solvers.types",
+        "solvers.units",
+    },
     "problems": {"language", "api", "problem", "solvers.types"},
     # Besides the floors right below it the names of variables (space), and the words of an outcome.
     "cli": {

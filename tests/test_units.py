@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 
 from gdcli import api
+from gdcli.multi_start import solve_from_many
+from gdcli.objective.build import build_objective, with_gradient
+from gdcli.problem import make_problem, parsed
+from gdcli.solvers.bounds import Box
 from gdcli.solvers.registry import METHODS
 from gdcli.solvers.types import Status
+from gdcli.solvers.units import start_sizes
 
 PROBLEMS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "problems.json").read_text())[
     "problems"
@@ -39,9 +44,15 @@ def in_units(
     expression: str, start: Mapping[str, float], units: Mapping[str, float], **options: Any
 ) -> api.Outcome:
     """Solve the problem with every variable measured in its unit."""
-    pattern = r"(?<![\w.])(" + "|".join(sorted(start, key=len, reverse=True)) + r")(?!\w)(?!\s*\()"
-    text = re.sub(pattern, lambda m: f"({units[m[1]]!r}*{m[1]})", expression)
-    return api.minimize(text, {name: value / units[name] for name, value in start.items()}, **options)
+    return api.minimize(
+        written_in(expression, units), {name: value / units[name] for name, value in start.items()}, **options
+    )
+
+
+def written_in(expression: str, units: Mapping[str, float]) -> str:
+    """Write the expression for variables that are measured in these units."""
+    pattern = r"(?<![\w.])(" + "|".join(sorted(units, key=len, reverse=True)) + r")(?!\w)(?!\s*\()"
+    return re.sub(pattern, lambda m: f"({units[m[1]]!r}*{m[1]})", expression)
 
 
 def told(outcome: api.Outcome) -> tuple[Status, str]:
@@ -156,3 +167,76 @@ def test_a_start_that_is_nearly_0_is_no_unit_to_stop_by(method: str) -> None:
     found = api.minimize("(x-1)**2+(y-2)**4", {"x": 1e-30, "y": 1e-20}, method=method)
     assert found.status is Status.CONVERGED
     assert found.point == {"x": pytest.approx(1.0, abs=1e-4), "y": pytest.approx(2.0, abs=1e-2)}
+
+
+def test_sizes_of_a_start() -> None:
+    assert start_sizes([]) == []
+    assert start_sizes([0.0, 0.0]) == [1.0, 1.0]
+    assert start_sizes([-3e8, 0.0, 2e-8]) == [3e8, 2e-8, 2e-8]
+    inf = float("inf")
+    assert start_sizes([0.0, 5.0, 0.0], Box([0.0, 4.0, 1.0], [1e-6, inf, 1.0])) == [1e-6, 5.0, 1e-6]
+
+
+@pytest.mark.parametrize("unit", [1e8, 1e-8])
+@pytest.mark.parametrize("kind", ["forward", "central"])
+@pytest.mark.parametrize(("expression", "start"), SHORT, ids=[e[:30] for e, _ in SHORT])
+def test_difference_quotients_are_as_good_in_any_unit(
+    expression: str, start: dict[str, float], kind: str, unit: float
+) -> None:
+    if not any(start.values()):  # nothing but the bounds can tell
+        pytest.skip("a start at 0 has no unit")
+    errors = []
+    for u in (1.0, unit):
+        text = written_in(expression, dict.fromkeys(start, u))
+        exact = build_objective(parsed(text, ""), dict.fromkeys(start), {}, 1)
+        x = [a / u for a in start.values()]
+        made = with_gradient(exact, kind, None, {}, 1, lambda x=x: start_sizes(x))
+        true, found = (o.evaluate(o.vector(x), 1).gradient for o in (exact, made))
+        errors.append(max(abs(a - b) for a, b in zip(true, found, strict=True)) / max(map(abs, true)))
+    assert errors[1] <= 4.0 * errors[0] + 1e-10
+    assert errors[1] <= {"forward": 1e-2, "central": 1e-7}[kind]
+
+
+@pytest.mark.parametrize("gradient", ["forward", "central"])
+@pytest.mark.parametrize("unit", [1e8, 1e-8])
+@pytest.mark.parametrize(
+    ("expression", "start", "bounds"),
+    [
+        ("100*(y-x**2)**2+(1-x)**2", {"x": -1.2, "y": 1.0}, {}),
+        ("exp(x)-5*x+(y-1)**2", {"x": 0.0, "y": 0.5}, {}),
+        ("exp(x)-5*x", {"x": 0.0}, {"x": (0.0, 2.0)}),
+    ],
+)
+def test_runs_with_difference_quotients_do_not_depend_on_the_unit(
+    expression: str, start: dict[str, float], bounds: dict[str, Any], unit: float, gradient: str
+) -> None:
+    as_it_was = api.minimize(expression, start, gradient=gradient, bounds=bounds)
+    within = {name: (lo / unit, hi / unit) for name, (lo, hi) in bounds.items()}
+    now = in_units(expression, start, dict.fromkeys(start, unit), gradient=gradient, bounds=within)
+    assert now.status is as_it_was.status
+    for name, value in as_it_was.point.items():
+        assert unit * now.point[name] == pytest.approx(value, rel=5e-3 if gradient == "forward" else 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "count"),
+    [
+        ("sin(x)+0.01*x**2", {"x": 10.0}, 5),
+        ("(x**2-4)**2+(y**2-1)**2", {"x": 2.5, "y": 0.8}, 4),
+    ],
+)
+def test_many_starts_find_the_same_minima_in_any_unit(
+    expression: str, start: dict[str, float], count: int
+) -> None:
+    found = []
+    for unit in (1.0, 1e8, 1e-8):
+        problem = make_problem(
+            written_in(expression, dict.fromkeys(start, unit)),
+            "minimize",
+            {name: value / unit for name, value in start.items()},
+        )
+        minima = solve_from_many(problem, starts=60).minima
+        found.append([(m.starts, *(round(unit * v, 6) for v in m.point.values())) for m in minima])
+    assert len(found[0]) >= count
+    assert found[1] == found[0]
+    assert found[2] == found[0]

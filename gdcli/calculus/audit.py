@@ -140,7 +140,7 @@ class Auditor:
         return FORWARD_STEP if self.h is None else self.h
 
     def central_step(self, i: int) -> float:
-        """Return the step of the central quotient."""
+        """Return the step of the central quotient; a point alone, without a start, tells no other unit than 1."""
         return CENTRAL_STEP * max(1.0, abs(self.x[i])) if self.h is None else self.h
 
     # -- exact ways ----------------------------------------------------------------------------------------

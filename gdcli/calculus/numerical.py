@@ -29,28 +29,43 @@ def perturbed(x: Vector, index: int, step: float) -> Vector:
     return moved
 
 
-def forward_gradient(values: Values, x: Vector, value: float, h: float = FORWARD_STEP) -> Vec | None:
-    """Return the n forward quotients at x with step h, None where one is not finite.
+def forward_gradient(
+    values: Values, x: Vector, value: float, h: float | Sequence[float] = FORWARD_STEP
+) -> Vec | None:
+    """Return the n forward quotients at x with step h (one for all, or shape n), None where one is not finite.
 
     ``values`` evaluates many points at once; n new points are evaluated.
     """
+    hs = [h] * len(x) if isinstance(h, float) else h
     quotients = []
     for block in _blocks(len(x)):
-        moved = values([perturbed(x, i, h) for i in block])
+        moved = values([perturbed(x, i, hs[i]) for i in block])
         quotients += [
-            (there - value) / h if x[i] + h != x[i] else nan for i, there in zip(block, moved, strict=True)
+            (there - value) / hs[i] if x[i] + hs[i] != x[i] else nan
+            for i, there in zip(block, moved, strict=True)
         ]
     return _finite(quotients)
 
 
-def central_quotients(values: Values, x: Vector, h: float | None = None) -> Vec | None:
+def steps_of(part: float, x: Vector, sizes: Sequence[float]) -> list[float]:
+    """Return the steps (shape n) that are this part of each variable's size, which is ``sizes`` or that at x."""
+    return [part * max(s, abs(float(a))) for a, s in zip(x, sizes, strict=True)]
+
+
+def central_quotients(
+    values: Values, x: Vector, h: float | None = None, sizes: Sequence[float] | None = None
+) -> Vec | None:
     """Return the n central quotients at x, None where one is not finite; 2n points are evaluated.
 
-    Without ``h`` each step is ``CENTRAL_STEP * max(1, |x_i|)``.
+    Without ``h`` each step is ``CENTRAL_STEP * max(size, |x_i|)`` with the ``sizes`` of the variables, 1 where they are
+    not known: a point alone does not tell whether it is near 0.
     """
     quotients = []
     for block in _blocks(len(x)):
-        steps = [h if h is not None else CENTRAL_STEP * max(1.0, abs(x[i])) for i in block]
+        steps = [
+            h if h is not None else CENTRAL_STEP * max(1.0 if sizes is None else sizes[i], abs(x[i]))
+            for i in block
+        ]
         points = [perturbed(x, i, s) for i, step in zip(block, steps, strict=True) for s in (step, -step)]
         moved = values(points)
         # The distance really moved: x+h and x-h are rounded, and h itself is not what lies between them.
@@ -78,7 +93,7 @@ def central_gradient(value: Value, x: Vector, h: float | None = None) -> Vec | N
 def central_hessian(value: Value, x: Vector, here: float) -> list[Vec] | None:
     """Return second central differences at x as rows, None where one is not finite; about 2n**2 points."""
     n = len(x)
-    steps = [SECOND_STEP * max(1.0, abs(a)) for a in x]
+    steps = steps_of(SECOND_STEP, x, [1.0] * n)
     rows = [Vec([0.0] * n) for _ in range(n)]
     for i in range(n):
         up, down = value(perturbed(x, i, steps[i])), value(perturbed(x, i, -steps[i]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.errors import UsageError, did_you_mean
@@ -108,10 +108,16 @@ def is_expanded(compact: Form, space: Space, size: int = EXPAND_SIZE, nodes: int
 
 
 def with_gradient(
-    exact: Exact, gradient: str, h: float | None, constants: Mapping[str, Any], sign: int
+    exact: Exact,
+    gradient: str,
+    h: float | None,
+    constants: Mapping[str, Any],
+    sign: int,
+    sizes: Callable[[], Sequence[float]] | None = None,
 ) -> Exact | DifferenceObjective | ComplexObjective:
     """Return an objective with the gradient that was asked for; ``exact`` itself for ``autodiff``.
 
+    ``sizes`` gives those of the variables, for the steps of difference quotients.
     Raises UsageError for an unknown gradient, and for ``h`` where no difference is taken.
     """
     if gradient not in GRADIENTS:
@@ -136,7 +142,7 @@ def with_gradient(
         return ComplexObjective(exact, constants, sign)
     from gdcli.objective.differences import DifferenceObjective
 
-    return DifferenceObjective(exact, gradient, h)
+    return DifferenceObjective(exact, gradient, h, None if sizes is None else sizes())
 
 
 def _symbolic(exact: Exact, constants: Mapping[str, Any], sign: int) -> ScalarObjective:

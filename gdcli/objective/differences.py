@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gdcli.calculus.numerical import FORWARD_STEP, central_quotients, forward_gradient
+from gdcli.calculus.numerical import FORWARD_STEP, central_quotients, forward_gradient, steps_of
 from gdcli.errors import UsageError
 from gdcli.objective.batch import Batch
 from gdcli.objective.compiled import NOTE_NONE, ScalarObjective, VectorObjective
@@ -19,14 +19,21 @@ MAX_SIZE = 5000
 class DifferenceObjective:
     """Wraps an objective: the same values, but difference quotients as gradients and no Hessians.
 
-    Each perturbed point is counted as an evaluation of the value. ``h`` is the step of the quotients; None is
-    1e-5 for the forward one, and for the central one the cube root of eps times max(1, |x_i|).
+    Each perturbed point is counted as an evaluation of the value. ``h`` is the step of the quotients. None: 1e-5
+    for the forward one and the cube root of eps for the central one, times the size of each variable, that at the start
+    (``sizes``, shape n; None: 1 for all) or now, whichever is more.
     """
 
     has_hessian = False
     has_product = False
 
-    def __init__(self, base: ScalarObjective | VectorObjective, kind: str, h: float | None = None) -> None:
+    def __init__(
+        self,
+        base: ScalarObjective | VectorObjective,
+        kind: str,
+        h: float | None = None,
+        sizes: Sequence[float] | None = None,
+    ) -> None:
         if base.size > MAX_SIZE:
             raise UsageError(
                 f"--gradient {kind} takes {base.size} evaluations for each gradient of {base.size} variables",
@@ -35,6 +42,7 @@ class DifferenceObjective:
         self.base = base
         self.kind = kind
         self.h = h
+        self.sizes = [1.0] * base.size if sizes is None else sizes
         self.size = base.size
         self.counts = base.counts
         self.engine = base.engine
@@ -51,11 +59,10 @@ class DifferenceObjective:
             return at
         self.counts.gradient += 1
         if self.kind == "forward":
-            quotients = forward_gradient(
-                self.values, at.x, at.value, FORWARD_STEP if self.h is None else self.h
-            )
+            steps = steps_of(FORWARD_STEP, at.x, self.sizes) if self.h is None else self.h
+            quotients = forward_gradient(self.values, at.x, at.value, steps)
         else:
-            quotients = central_quotients(self.values, at.x, self.h)
+            quotients = central_quotients(self.values, at.x, self.h, self.sizes)
         if quotients is None:
             return Evaluation(at.x, at.value, None, None, NOTE_NONE)
         return Evaluation(at.x, at.value, as_like(at.x, quotients))

@@ -14,6 +14,7 @@ units are powers of two: nothing is rounded, and the points evaluated are those 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import frexp, hypot, inf, ldexp, sqrt
 from typing import Any
 
@@ -217,6 +218,21 @@ def _length(slope: float, bend: float, change: float) -> float:
     else:
         length = slope / bend if slope and bend else 0.0
     return length if 0.0 < length < inf else 1.0
+
+
+def start_sizes(x0: Sequence[float], box: Box | None = None) -> list[float]:
+    """Return the sizes of the variables (shape n) as the start alone tells them, where no value is to be computed.
+
+    One that starts at 0 is measured by its bounds, else by the smallest of the others: a length that is too short costs
+    digits, one that is too long all of them.
+    """
+    n = len(x0)
+    widths = (
+        [inf] * n if box is None else [float(hi - lo) for lo, hi in zip(box.lower, box.upper, strict=True)]
+    )
+    sizes = [min(abs(float(a)) or inf, w or inf) for a, w in zip(x0, widths, strict=True)]
+    otherwise = min(sizes, default=inf)
+    return [s if s < inf else otherwise if otherwise < inf else 1.0 for s in sizes]
 
 
 @stored()
