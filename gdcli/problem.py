@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence, Sized
+from collections.abc import Collection, Container, Mapping, Sequence, Sized
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -166,9 +166,18 @@ def _named(tree: Tree, names: Sequence[str], given: Sequence[Entry]) -> dict[str
     missing = [name for name in names if name not in values]
     if missing:
         hint = f"add {example(missing, vectors)} to --start, or give constants with --set"
+        hint = _one_name(missing, values) or hint
         node = next(n for n in form.all_nodes(tree.root) if form.name_of(n) == missing[0])
         raise tree.error(node, f"--start leaves out {listed(missing)}", hint)
     return {name: values[name] for name in names}
+
+
+def _one_name(names: Sequence[str], known: Collection[str]) -> str:
+    """Say which of some names is meant for a product, or for a call, of ``known`` ones; "" where none is."""
+    from gdcli.language.notation import as_product  # only an error needs it
+
+    meant = {name: as_product(name, known) for name in names}
+    return next((f"{name} is one name: write {product}" for name, product in meant.items() if product), "")
 
 
 def named_values(
@@ -197,6 +206,7 @@ def named_values(
             )
         return {name: entry.value for name, entry in zip(names, given, strict=True)}
     values: dict[str, Any] = {}
+    started = [entry.name for entry in given if entry.name]
     for entry in given:
         if not entry.name:
             raise UsageError(
@@ -207,7 +217,8 @@ def named_values(
         if entry.name not in names:
             raise UsageError(
                 f"--start gives {entry.name}, which is not a {what} of {of}",
-                did_you_mean(entry.name, names, f"its {what}s are {listed(names)}"),
+                _one_name([n for n in names if n not in started], started)
+                or did_you_mean(entry.name, names, f"its {what}s are {listed(names)}"),
                 entry.span,
             )
         values[entry.name] = entry.value

@@ -134,3 +134,30 @@ def test_parameters_are_written_out(
 ) -> None:
     assert run(["fit", model, "data.csv"]) == 2
     assert f"hint: parameters are written out: {hint}\n" in capsys.readouterr().err
+
+
+# -- products that are written as one name ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["minimize", "x**2 + 4*xy + y**2", "--start", "x=1,y=1"], "xy is one name: write x*y"),
+        (["minimize", "sinx", "--start", "x=1"], "sinx is one name: write sin(x)"),
+        (["fit", "y ~ ax + b", "data.csv"], "write a*x; for a parameter add --start ax=1"),
+        (
+            ["fit", "y ~ a*cosx", "data.csv", "--start", "a=1"],
+            "write cos(x); for a parameter add --start cosx=1",
+        ),
+    ],
+)
+def test_a_name_that_is_meant_for_a_product(
+    words: list[str], hint: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert f"hint: {hint}\n" in capsys.readouterr().err
+
+
+def test_a_name_like_a_product_can_be_had(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "fit", "y ~ ax + b*x", "data.csv")["point"] == pytest.approx({"ax": 1, "b": 2})
+    assert answer(capsys, "fit", "y ~ ax", "data.csv", "--start", "ax=1")["point"]["ax"] == pytest.approx(8)

@@ -12,7 +12,7 @@ from gdcli.errors import Span, UsageError
 from gdcli.language import form
 from gdcli.language.constructs import MAX_MADE
 from gdcli.language.model import parse_model
-from gdcli.language.notation import MAX_TEXT, told
+from gdcli.language.notation import MAX_TEXT, as_product, told
 from gdcli.language.syntax import parse
 from gdcli.language.values import read_values
 from gdcli.problem import parsed
@@ -40,6 +40,9 @@ def fails(text: str) -> UsageError:
         ("x − 1", "x - 1"),
         ("2×x·y÷z", "2*x*y/z"),
         ("where(x≤1, x, π)", "where(x<=1, x, pi)"),
+        ("10⁻³·x² – 2", "10**-3*x**2 - 2"),
+        ("（x＋1）＊2／y", "(x+1)*2/y"),
+        ("π_0 + π1", "π_0 + π1"),
     ],
 )
 def test_what_can_mean_nothing_else_is_read(text: str, same: str) -> None:
@@ -52,6 +55,11 @@ PROPOSED = [
     ("2(x+1)", "2(", "2*(x+1)"),
     ("cos(2πx)", "2π", "cos(2*pi*x)"),
     ("2πr²", "2π", "2*pi*r²"),
+    ("cos(πx)", "πx", "cos(pi*x)"),
+    ("πr²h", "πr", "pi*r²*h"),
+    ("x²y²", "²y", "x²*y²"),
+    ("10⁻³x²", "³x", "10⁻³*x²"),
+    ("2ˣ + e⁻ˣ + eˣ", "ˣ", "2**x + e**-x + e**x"),
     ("(x)(y)", ")(", "(x)*(y)"),
     ("x y", "x y", "x*y"),
     ("x(x+1)", "x(", "x*(x+1)"),
@@ -259,6 +267,25 @@ def test_whatever_is_proposed_can_be_read(words: list[str], is_model: bool) -> N
 
 
 @pytest.mark.parametrize(
+    ("name", "known", "product"),
+    [
+        ("xy", ["x", "y"], "x*y"),
+        ("sinx", ["x"], "sin(x)"),
+        ("expax", ["x"], "exp(a*x)"),
+        ("ax", ["x"], "a*x"),
+        ("atime", ["time"], "a*time"),
+        ("rate", ["x"], ""),
+        ("rate", ["t"], ""),
+        ("sinx", ["y"], ""),
+        ("x1", ["x"], ""),
+        ("tax", ["x"], ""),
+    ],
+)
+def test_what_one_name_may_be_meant_for(name: str, known: list[str], product: str) -> None:
+    assert as_product(name, known) == product
+
+
+@pytest.mark.parametrize(
     ("text", "hint"),
     [
         ("x^2 where x>0", "--bounds"),
@@ -272,6 +299,12 @@ def test_whatever_is_proposed_can_be_read(words: list[str], is_model: bool) -> N
         ("sum(zeros(3))", "--start 'v=zeros(3)'"),
         ("polyfit(x, 2)", "a + b*x"),
         ("frobnicate(x)", "'gd functions'"),
+        ("x + ∞", "x=0: for at least 0"),
+        ("x ∈ [0, 1]", "--bounds"),
+        ("x^2, x ≥ 0", "--bounds"),
+        ("∂f/∂x", "gd gradient"),
+        ("‖v‖", "norm(v)"),
+        ("⌊x⌋", "floor(x)"),
         ("where(x, 1, 2)", "for example where(x > 0, x, 0)"),
     ],
 )

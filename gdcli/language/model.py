@@ -185,6 +185,18 @@ def _check_columns(model: Model, columns: Collection[str], given: Collection[str
                 place_of(model, name),
             )
     measured = () if model.left is None else model.left.names
+    unused = [column for column in columns if column and column not in model.names]
+    for name in model.names:
+        if name not in (*given, *columns, *measured) and name.endswith(tuple(unused)):
+            from gdcli.language.notation import as_product
+
+            product = as_product(name, unused)
+            if product:
+                raise UsageError(
+                    f"{name} is one name, and no column of the data",
+                    f"write {product}; for a parameter add --start {name}=1",
+                    place_of(model, name),
+                )
     unknown = [name for name in measured if name not in given and name not in CONSTANTS]
     if unknown and not any(name in columns or name in given for name in measured):
         titles = [name for name in columns if name]

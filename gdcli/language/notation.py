@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gdcli.errors import Span, UsageError
 from gdcli.language import syntax
 from gdcli.language.constructs import TooLongError, rewritten
-from gdcli.language.functions import CALLABLE
+from gdcli.language.functions import CALLABLE, CONSTANTS
 from gdcli.language.paper import RULES
 from gdcli.language.pieces import Change, Piece, Pieces, cut, depths_of, is_function
-from gdcli.language.synonyms import CALLS, WORDS
+from gdcli.language.synonyms import CALLS, SYMBOLS, WORDS
 
 # Longer texts are written by programs.
 MAX_TEXT, MAX_PIECES = 2000, 400
+# A longer name is no product of letters.
+MAX_WORD = 12
 
 # What some write before an expression.
 _BEFORE = frozenset(
@@ -57,7 +59,9 @@ def _has_joining_word(corrected: str) -> bool:
 
 
 def _note(span: Span) -> str:
-    """What there is to say of a word at the place at fault: of a call, a reserved word, or one after an operand."""
+    """What there is to say of the place at fault: of a character, a call, a reserved word, a word after an operand."""
+    if symbol := SYMBOLS.get(span.text[span.start : span.start + 1]):
+        return symbol
     for found in re.finditer(r"s\.t|\w+", span.text):
         if found.end() < span.start or found.start() > span.end:
             continue
@@ -69,6 +73,29 @@ def _note(span: Span) -> str:
         if note is not None:
             return note
     return ""
+
+
+def as_product(name: str, known: Collection[str]) -> str:
+    """Return ``x*y`` for the name xy where ``known`` has x and y, ``sin(x)`` for sinx; nothing for other names.
+
+    A name is cut into known ones, constants, functions and one letter more.
+    """
+    factors = _factors(name, frozenset(known)) if len(name) <= MAX_WORD else []
+    plain = set(re.findall(r"\w+", "*".join(factors))) - set(CALLABLE)
+    more = plain - set(known) - set(CONSTANTS)
+    return "*".join(factors) if len(more) <= 1 and not plain.isdisjoint(known) else ""
+
+
+def _factors(name: str, known: frozenset[str]) -> list[str]:
+    if name in known or name in CONSTANTS or (len(name) == 1 and name.isalpha()):
+        return [name]
+    for end in range(len(name) - 1, 0, -1):
+        head, rest = name[:end], name[end:]
+        if head in CALLABLE and (inside := _factors(rest, known)):
+            return [f"{head}({'*'.join(inside)})"]
+        if (head in known or head in CONSTANTS or end == 1) and (others := _factors(rest, known)):
+            return [head, *others]
+    return []
 
 
 def _translated(text: str, what: str) -> tuple[list[Change], str]:

@@ -58,6 +58,19 @@ def _characters(pieces: Pieces, changes: list[Change]) -> Pieces:
     return found
 
 
+def _raised(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``2ˣ`` and ``e⁻ˣ``; ``eˣ`` is cut as one name, and is left to the rule of characters."""
+    for i in range(1, len(pieces)):
+        signed = pieces[i].text == "⁻" and i + 1 < len(pieces)
+        letter = pieces[i + signed]
+        if not ends(pieces, i - 1) or letter.kind != "name" or not syntax.raised_letter(f"x{letter.text}"):
+            continue
+        changes.append(Change("a letter above the line stands here", pieces[i].start, letter.end))
+        shown = joined("**-" if signed else "**", syntax.normal(letter.text))
+        return _raised([*pieces[:i], *shown, *pieces[i + 1 + signed :]], changes)
+    return pieces
+
+
 def _brackets(pieces: Pieces, changes: list[Change]) -> Pieces:
     """``Sin[x]``, and ``x_{2}`` whose braces are brackets by now."""
     for i in range(len(pieces) - 1):
@@ -241,6 +254,7 @@ def _products(pieces: Pieces, changes: list[Change]) -> Pieces:
 
 
 RULES: tuple[Rule, ...] = (
+    _raised,
     _characters,
     _brackets,
     _fractions,

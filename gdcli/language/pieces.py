@@ -111,7 +111,7 @@ def ends(pieces: Sequence[Piece], at: int) -> bool:
     """Whether an operand ends at a piece."""
     piece = pieces[at]
     called = piece.kind == "name" and not (at and pieces[at - 1].text == ".") and is_function(piece)
-    return (piece.kind in ("number", "name") and not called) or piece.text in (")", "]", "!")
+    return (piece.kind in ("number", "name") and not called) or piece.text in (")", "]", "!", *syntax.RAISED)
 
 
 def begins(piece: Piece) -> bool:

@@ -187,6 +187,24 @@ WORDS: dict[str, str] = {
     ),
     **dict.fromkeys(("if", "else", "where", "given", "st", "s.t", "such", "subject", "with"), _RANGE),
 }
+# And of characters.
+SYMBOLS: dict[str, str] = {
+    "∞": "a bound that is not there is left out: --bounds x=0: for at least 0, x=:5 for at most 5",
+    **dict.fromkeys("∈≤≥", "bounds are an option: --bounds x=0:5"),
+    **dict.fromkeys("∂∇′", _SLOPE),
+    "∫": _WHOLE,
+    "→": _WHOLE,
+    "‖": "the length of a vector is norm(v)",
+    **dict.fromkeys("⌊⌋", "the whole number below is floor(x)"),
+    **dict.fromkeys("⌈⌉", "the whole number above is ceil(x)"),
+    **dict.fromkeys("±∓", "write out both: one expression with +, one with -"),
+    **dict.fromkeys("≈≃≡", "the square of a difference is least where both sides are equal: (a - b)**2"),
+    "‰": "write 0.001*x for x per mille",
+    "%": "write 0.01*x for x per cent",
+    **dict.fromkeys(
+        ("\N{COMBINING MACRON}", "\N{COMBINING CIRCUMFLEX ACCENT}"), "give the name letters alone: x_mean"
+    ),
+}
 CALLS: dict[str, str] = {
     **dict.fromkeys(
         ("zeros", "ones", "full", "linspace", "random", "rand", "randn", "arange", "range"), _MAKER

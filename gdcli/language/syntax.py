@@ -39,17 +39,18 @@ LOOKALIKES = {
     "≤": "<=",
     "≥": ">=",
     "≠": "!=",
+    **dict(zip("（）［］，＋＊／＾", "()[],+*/^", strict=True)),  # of keyboards for Chinese and Japanese
 }
 # A power written small: x² is x**2, and x⁻¹ is x**-1.
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
-_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 _TOKEN = re.compile(
     rf"""(?P<space>\s+|\#[^\n]*)
     |(?P<number>(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)
-    |(?P<name>[^\W\d{_RAISED}][^\W{_RAISED}]*)
+    |(?P<name>[^\W\d{RAISED}][^\W{RAISED}]*)
     |(?P<op>\*\*|<=|>=|==|!=|//|[-+*/^@<>()\[\],:])
-    |(?P<raised>[⁺⁻]?[{_RAISED}]+)
+    |(?P<raised>[⁺⁻]?[{RAISED}]+)
     |(?P<like>[{"".join(LOOKALIKES)}])
     |(?P<bad>.)""",
     re.VERBOSE | re.DOTALL,
@@ -321,6 +322,8 @@ class _TokenCheck:
             )
         elif len(token.text) > MAX_DIGITS:
             self.fail(token, f"a name of {len(token.text)} characters; at most {MAX_DIGITS} are read")
+        elif token.text[0] in LETTERS and token.text[1:].isalpha():
+            self.fail(token, "an operator is missing", f"write {LETTERS[token.text[0]]}*{token.text[1:]}")
         elif raised := raised_letter(token.text):
             self.fail(token, "a letter above the line stands here", f"write {raised}")
         elif token.text.startswith("_"):
@@ -386,7 +389,8 @@ class _TokenCheck:
                 )
                 self.fail(token, f"something is missing {where}")
         if token.text == "," and not self.open:
-            self.fail(token, "a comma outside brackets", "numbers have a decimal point: 0.5")
+            hint = "numbers have a decimal point: 0.5; bounds are an option: --bounds x=0:5"
+            self.fail(token, "a comma outside brackets", hint)
         if token.text == ":" and (not self.open or self.open[-1].text != "["):
             self.fail(token, "a colon belongs into a slice such as v[1:]")
         if token.text in ("**", "^"):
