@@ -6,7 +6,7 @@ comparison, the hash and the representation are shared functions that read the n
 compiles its ``__init__`` when the first object is made. What ``dataclasses`` can do with a dataclass (``fields``,
 ``replace``, ``asdict``, ``is_dataclass``) it can do with these, and type checkers see the standard library's own.
 
-Supported is what is used: ``frozen``, ``slots``, ``field(default, default_factory, init, repr, compare)``,
+Supported is what is used: ``frozen``, ``slots``, ``kw_only``, ``field(default, default_factory, init, repr, compare)``,
 ``__post_init__`` and inheritance.
 """
 
@@ -15,13 +15,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dataclasses import MISSING as MISSING
     from dataclasses import dataclass as dataclass
     from dataclasses import field as field
     from dataclasses import fields as fields
     from dataclasses import is_dataclass as is_dataclass
     from dataclasses import replace as replace
 else:
-    _MISSING = object()
+    MISSING = object()
 
     class _Field:
         """What is known of one field; ``type`` is the annotation as written."""
@@ -35,9 +36,9 @@ else:
         @property
         def is_required(self):
             """Whether an object cannot be made without it."""
-            return self.default is _MISSING and self.default_factory is _MISSING
+            return self.default is MISSING and self.default_factory is MISSING
 
-    def field(*, default=_MISSING, default_factory=_MISSING, init=True, repr=True, compare=True):
+    def field(*, default=MISSING, default_factory=MISSING, init=True, repr=True, compare=True):
         """Return the description of a field, as `dataclasses.field` does."""
         return _Field(default, default_factory, init, repr, compare)
 
@@ -56,10 +57,13 @@ else:
                 changes[name] = getattr(item, name)
         return type(item)(**changes)
 
-    def dataclass(cls=None, *, frozen=False, slots=False):
-        """Make a class with annotated fields a dataclass, as `dataclasses.dataclass` does."""
+    def dataclass(cls=None, *, frozen=False, slots=False, kw_only=False):
+        """Make a class with annotated fields a dataclass, as `dataclasses.dataclass` does.
+
+        With ``kw_only`` all fields are, those of its bases too.
+        """
         if cls is None:
-            return lambda one: dataclass(one, frozen=frozen, slots=slots)
+            return lambda one: dataclass(one, frozen=frozen, slots=slots, kw_only=kw_only)
         known = {}
         for base in reversed(cls.__mro__[1:]):
             known.update(getattr(base, "__fields__", {}))
@@ -68,8 +72,8 @@ else:
         if slots:
             cls = _with_slots(cls, own)
         cls.__fields__ = known
-        cls.__match_args__ = tuple(name for name, one in known.items() if one.init)
-        cls.__init__ = _first_init(cls, frozen)
+        cls.__match_args__ = () if kw_only else tuple(name for name, one in known.items() if one.init)
+        cls.__init__ = _first_init(cls, frozen, kw_only)
         cls.__dataclass_fields__, cls.__signature__ = _STANDARD_FIELDS, _SIGNATURE
         for name, method in (("__repr__", _repr), ("__eq__", _eq)):
             if name not in cls.__dict__:
@@ -86,12 +90,12 @@ else:
         for name, annotation in cls.__annotations__.items():
             if "ClassVar" in str(annotation).partition("[")[0]:
                 continue
-            one = cls.__dict__.get(name, _MISSING)
+            one = cls.__dict__.get(name, MISSING)
             if not isinstance(one, _Field):
-                one = _Field(one, _MISSING, True, True, True)
-            elif one.default is _MISSING:
+                one = _Field(one, MISSING, True, True, True)
+            elif one.default is MISSING:
                 delattr(cls, name)
-            if one.default is not _MISSING:
+            if one.default is not MISSING:
                 setattr(cls, name, one.default)
             one.name, one.type = name, annotation
             found[name] = one
@@ -107,19 +111,19 @@ else:
         made.__qualname__ = cls.__qualname__
         return made
 
-    def _first_init(cls, frozen):
+    def _first_init(cls, frozen, kw_only):
         def __init__(self, *args, **kwargs):  # noqa: N807
-            cls.__init__ = _compiled_init(cls, frozen)
+            cls.__init__ = _compiled_init(cls, frozen, kw_only)
             cls.__init__(self, *args, **kwargs)
 
         return __init__
 
-    def _compiled_init(cls, frozen):
-        inside = {"_missing": _MISSING}
-        parameters, lines = ["self"], []
+    def _compiled_init(cls, frozen, kw_only):
+        inside = {"_missing": MISSING}
+        parameters, lines = ["self", *("*" for _ in range(kw_only and bool(cls.__fields__)))], []
         for name, one in cls.__fields__.items():
             value = name
-            if one.default_factory is not _MISSING:
+            if one.default_factory is not MISSING:
                 inside[f"_make_{name}"] = one.default_factory
                 value = f"_make_{name}() if {name} is _missing else {name}" if one.init else f"_make_{name}()"
             if one.init:
@@ -127,7 +131,7 @@ else:
                 parameters.append(name if one.is_required else f"{name}=_default_{name}")
             elif one.is_required:
                 continue
-            elif one.default is not _MISSING:
+            elif one.default is not MISSING:
                 inside[f"_default_{name}"] = one.default
                 value = f"_default_{name}"
             if frozen:
@@ -188,18 +192,24 @@ else:
 
         def described(one):
             given = {
-                k: getattr(one, k) for k in ("default", "default_factory") if getattr(one, k) is not _MISSING
+                k: getattr(one, k) for k in ("default", "default_factory") if getattr(one, k) is not MISSING
             }
             return dataclasses.field(init=one.init, repr=one.repr, compare=one.compare, **given)
 
         listed = [(name, one.type, described(one)) for name, one in cls.__fields__.items()]
-        return dataclasses.make_dataclass(cls.__name__, listed).__dataclass_fields__
+        return dataclasses.make_dataclass(
+            cls.__name__, listed, kw_only=not cls.__match_args__
+        ).__dataclass_fields__
 
     def _signature(cls):
         import inspect
 
         def parameter(name, one):
-            kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            kind = (
+                inspect.Parameter.POSITIONAL_OR_KEYWORD
+                if cls.__match_args__
+                else inspect.Parameter.KEYWORD_ONLY
+            )
             default = inspect.Parameter.empty if one.is_required else one.default
             return inspect.Parameter(name, kind, default=default, annotation=one.type)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gdcli import api
+from gdcli.record.fits import fit_record
 from gdcli.report import fit_page
 from gdcli.report.page import PLAIN, plain_text
 from gdcli.report.trail import Trail
@@ -65,7 +66,7 @@ def test_exact_rows_are_fitted_to_all_digits(kind: str, n: int, options: dict[st
         assert fit.statistics.errors.reason.startswith("zero but for rounding")
         assert fit.statistics.aic is None
         assert fit.statistics.exact
-        told = plain_text(fit_page.page(fit, Trail(1, len(exact), None), 100, PLAIN))
+        told = plain_text(fit_page.page(fit_record(fit), Trail(1, len(exact), None), 100, PLAIN))
         assert "value         zero but for rounding (sum of squares)" in told
         assert "residuals     zero but for rounding (" in told
 
@@ -76,7 +77,7 @@ def test_digits_that_rounding_leaves_open_are_not_shown(kind: str) -> None:
     fit = api.fit(model, data)
     errors = fit.certificate.errors
     assert errors is not None
-    table = plain_text(fit_page.parameters(fit, 80, PLAIN))
+    table = plain_text(fit_page.parameters(fit_record(fit), 80, PLAIN))
     for error, (name, value) in zip(errors, exact.items(), strict=True):
         assert abs(fit.point[name] - value) <= 4 * error
         shown = next(line.split()[1] for line in table.splitlines() if line.split()[:1] == [name])
@@ -99,7 +100,7 @@ def test_a_parameter_held_by_its_bound_has_no_blur() -> None:
     model, data, _ = rows("level", 10)
     fit = api.fit(model, data, bounds={"a": (0.0, 1.0)})
     assert fit.certificate.errors is not None
-    assert " 0\n" in plain_text(fit_page.parameters(fit, 80, PLAIN))
+    assert " 0\n" in plain_text(fit_page.parameters(fit_record(fit), 80, PLAIN))
 
 
 def test_groups_are_judged_as_alone() -> None:

@@ -21,7 +21,7 @@ from keep import kept
 
 from gdcli.cli.app import run
 from gdcli.cli.commands import COMMANDS
-from gdcli.report.fit_records import EPOCH_HEAD
+from gdcli.record.fits import EPOCH_HEAD
 
 ROOT = Path(__file__).parent.parent
 DECAY = ROOT / "docs" / "decay.csv"

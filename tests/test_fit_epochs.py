@@ -13,7 +13,8 @@ from gdcli.fitting.prepare import prepared
 from gdcli.fitting.request import FitRequest, FitSettings
 from gdcli.fitting.solve import solve
 from gdcli.fitting.stochastic import visited
-from gdcli.report import fit_page, fit_records
+from gdcli.record.fits import fit_record
+from gdcli.report import fit_page
 from gdcli.report.page import PLAIN, plain_text
 from gdcli.report.trail import Trail
 
@@ -28,16 +29,14 @@ def fitted(**settings: Any) -> Any:
 
 
 def page(outcome: Any) -> str:
-    return " ".join(
-        plain_text(fit_page.page(outcome, Trail(1, 3, None, fit_page.epoch_row), 120, PLAIN)).split()
-    )
+    return " ".join(plain_text(fit_page.page(fit_record(outcome), Trail(1, 3, None), 120, PLAIN)).split())
 
 
 @pytest.mark.parametrize("batch", [1, 32, 0])
 def test_the_gap_is_that_to_the_closed_form(batch: int) -> None:
     outcome = fitted(batch_size=batch, epochs=4)
     assert outcome.noise.gap == pytest.approx(outcome.mean_loss - LOWEST, rel=1e-6, abs=1e-14)
-    told = fit_records.result(outcome)["noise"]
+    told = fit_record(outcome).to_json()["noise"]
     assert set(told) == {"gap", "excess", "deviation", "standard_error", "settled"}
     if batch:
         assert outcome.noise.settled
@@ -94,7 +93,7 @@ def test_a_run_far_above_the_minimum_says_how_far_and_what_to_try() -> None:
     text = page(outcome)
     assert warning in text
     assert "try next --polish" in text
-    assert warning in fit_records.result(outcome)["warnings"]
+    assert warning in fit_record(outcome).warnings
     for near in (fitted(batch_size=1, epochs=4), fitted(batch_size=0, epochs=200)):
         assert not any("not the minimum" in text for text in near.warnings)
         assert not near.advice
@@ -181,7 +180,7 @@ def test_all_that_is_told_rests_on_the_rows_learned_from() -> None:
         assert "3000 rows, 600 held back" in page(found)
         assert "of the 600 rows held back" in page(found)
         assert "(2397 degrees of freedom)" in page(found)
-        assert fit_records.result(found)["rows"]["held_back"] == 600
+        assert fit_record(found).rows.held_back == 600
     alone = api.fit("y ~ a*x0 + b*x1 + c", learned)
     assert polished.point == pytest.approx(alone.point, rel=1e-10)
     assert polished.statistics.errors.standard_errors == pytest.approx(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import partial
 from itertools import pairwise
 from math import floor, log10
 from typing import Any
@@ -15,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdcli import api
-from gdcli.cli.fit_plot import FitPlot
+from gdcli.cli.fit_plot import FitPlot, epochs_of
 from gdcli.fitting.prepare import prepared
-from gdcli.fitting.request import Searched, request_from
+from gdcli.fitting.request import request_from
 from gdcli.fitting.solve import solve
 from gdcli.objective.space import Space
+from gdcli.record.fits import EPOCH_HEAD, SearchRecord, fit_record
 from gdcli.report import fit_page, fit_records, fit_scenes, machine, plots, summary, text_plots
 from gdcli.report.numbers import pointed, thousands
 from gdcli.report.page import PLAIN, UNICODE, plain_text
@@ -37,19 +39,21 @@ def decay(rows: int = 200) -> dict[str, Any]:
 
 
 def page_of(outcome: Any, width: int = 80, trail: Trail | None = None) -> str:
-    return plain_text(fit_page.page(outcome, trail or Trail(1, outcome.space.size), width, UNICODE, False))
+    return plain_text(
+        fit_page.page(fit_record(outcome), trail or Trail(1, outcome.space.size), width, UNICODE, False)
+    )
 
 
 def by_epochs(rows: int = 2000, epochs: int = 30, **more: Any) -> tuple[Any, Trail, str, Any]:
     """A run by epochs: its outcome, trail, lines of JSON, and picture."""
-    trail = Trail(1, 3, None, fit_page.epoch_row)
+    trail = Trail(1, 3, None, partial(fit_page.epoch_row, SPACE))
     stream = io.StringIO(newline="")
     lines = machine.JsonLines(stream, 1, SPACE, 1, False, fit_records.EPOCHS)
     options = {"batch_size": 16, "lr": 0.1, "epochs": epochs} | more
     request, settings = request_from(MODEL, decay(rows), {"a": 1, "b": 1, "c": 0}, options)
     with prepared(request) as ready:
         outcome = solve(ready, settings, [trail, lines])
-        picture = FitPlot(ready).picture(outcome)
+        picture = FitPlot(ready).picture(fit_record(outcome), epochs_of(outcome))
     return outcome, trail, stream.getvalue(), picture
 
 
@@ -104,7 +108,7 @@ def parameter_rows(page: str) -> list[list[str]]:
 @pytest.mark.parametrize("width", [65, 80, 120])
 def test_the_table_shows_what_the_record_says(width: int) -> None:
     outcome = api.fit(MODEL, decay(), {"a": 1, "b": 1, "c": 0})
-    record = fit_records.result(outcome)
+    record = fit_record(outcome).to_json()
     page = page_of(outcome, width)
     assert all(len(line) <= width for line in page.splitlines())
     rows = parameter_rows(page)
@@ -139,7 +143,7 @@ def test_many_parameters_are_thinned() -> None:
     assert "columns       X = x0, x1, x2, x3, ..., x39 (40 columns)" in page
     names = [row[0] for row in parameter_rows(page)]
     assert [*names[:2], names[17], *names[-5:]] == ["w[0]", "w[1]", "w[17]", "⋮", "w[38]", "w[39]", "b", "21"]
-    assert len(fit_records.result(outcome)["standard_errors"]["w"]) == 40
+    assert len(fit_record(outcome).to_json()["standard_errors"]["w"]) == 40
 
 
 def test_tied_parameters_are_named() -> None:
@@ -154,7 +158,7 @@ def test_a_maximised_log_likelihood_has_the_users_sign() -> None:
     columns = {"x": np.array([1.0, 2.0, 4.0])}
     outcome = api.fit("-(x - m)**2", columns, {"m": 0.0}, maximize=True)
     page = page_of(outcome)
-    record = fit_records.result(outcome)
+    record = fit_record(outcome).to_json()
     assert record["value"] == pytest.approx(-14 / 3)
     assert record["mean_loss"] == pytest.approx(-14 / 9)
     assert "loss          maximized: the expression of a row" in page
@@ -163,7 +167,7 @@ def test_a_maximised_log_likelihood_has_the_users_sign() -> None:
 
 def test_plain_pages_are_ascii() -> None:
     outcome = api.fit(MODEL, decay(), {"a": 1, "b": 1, "c": 0})
-    assert plain_text(fit_page.page(outcome, Trail(1, 3), 80, PLAIN, True)).isascii()
+    assert plain_text(fit_page.page(fit_record(outcome), Trail(1, 3), 80, PLAIN, True)).isascii()
 
 
 # -- epochs ----------------------------------------------------------------------------------------------------------
@@ -180,14 +184,14 @@ def test_a_run_by_epochs_has_a_row_per_epoch() -> None:
         [0, outcome.history[0].total, outcome.history[0].at.value], rel=1e-5
     )
     assert "first 6, last 6" in page
-    timed = plain_text(fit_page.page(outcome, trail, 80, UNICODE, True))
+    timed = plain_text(fit_page.page(fit_record(outcome), trail, 80, UNICODE, True))
     assert "rows/s" in timed
 
 
 def test_epochs_as_records() -> None:
     outcome, _, text, _ = by_epochs(epochs=3, validate=0.2)
     records = [json.loads(line) for line in text.splitlines()]
-    assert [list(r) for r in records] == [["type", *fit_records.EPOCH_HEAD, "point"]] * 4
+    assert [list(r) for r in records] == [["type", *EPOCH_HEAD, "point"]] * 4
     for record, epoch in zip(records, outcome.history, strict=True):
         assert record["value"] == epoch.at.value * 1600
         assert record["mean_loss"] == pytest.approx(epoch.at.value, rel=1e-15)
@@ -198,10 +202,10 @@ def test_epochs_as_records() -> None:
     for epoch in outcome.history:
         writer(epoch._replace(at=epoch.at._replace(value=epoch.total)))
     rows = list(csv.DictReader(io.StringIO(stream.getvalue())))
-    assert list(rows[0]) == [*fit_records.EPOCH_HEAD, "a", "b", "c"]
+    assert list(rows[0]) == [*EPOCH_HEAD, "a", "b", "c"]
     means = [e.at.value for e in outcome.history]
     assert [float(row["mean_loss"]) for row in rows] == pytest.approx(means, rel=1e-15)
-    result = fit_records.result(outcome)
+    result = fit_record(outcome).to_json()
     assert result["epochs"] == 3
     assert result["mean_loss"] in means
 
@@ -214,7 +218,7 @@ def picture_of(model: str, columns: dict[str, Any], start: Any = None, **options
     with prepared(request) as ready:
         plot = FitPlot(ready)
         outcome = solve(ready, settings, plot.observers)
-        return plot.picture(outcome), outcome
+        return plot.picture(fit_record(outcome), epochs_of(outcome)), outcome
 
 
 def test_over_one_column_the_fit_is_a_curve() -> None:
@@ -401,4 +405,6 @@ NEXT = "; the next best end has a sum of squares "
     ],
 )  # fmt: skip
 def test_what_a_search_did_is_told(searched: tuple[int, int, int, float | None], text: str) -> None:
-    assert summary.search_text(Searched(*searched)) == text
+    tried, starts, agreeing, ratio = searched
+    search = SearchRecord(tried=tried, starts=starts, agreeing=agreeing, next_best=ratio)
+    assert summary.search_text(search) == text

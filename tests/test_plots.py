@@ -20,6 +20,7 @@ from gdcli.cli.app import run
 from gdcli.errors import DomainError, UsageError
 from gdcli.multi_start import solve_from_many
 from gdcli.objective.space import Space
+from gdcli.record.runs import run_record
 from gdcli.report import (
     comparison_scenes,
     lettering,
@@ -52,7 +53,7 @@ def picture_of(
 ) -> Any:
     problem = api.read_problem(expression, sense, start, bounds=bounds)
     plot = plotting.RunPlot({"plot": "-", "plane": plane, "log": log}, problem)
-    return plot.picture(api.solve(problem, api.Settings(**settings), [plot.recorder]))
+    return plot.picture(run_record(api.solve(problem, api.Settings(**settings), [plot.recorder])))
 
 
 def rates_of(
@@ -297,7 +298,7 @@ def many_starts(expression: str, start: str, count: int, **more: Any) -> tuple[A
     problem = api.read_problem(expression, "minimize", [start])
     plot = plotting.RunPlot({"plot": "-", "plane": None, "log": None, "multi_start": count}, problem)
     outcome = solve_from_many(problem, api.Settings(**more), count, [plot.recorder])
-    return plot.picture(outcome), outcome
+    return plot.picture(run_record(outcome)), outcome
 
 
 def test_many_starts_and_the_minima_found_are_drawn() -> None:

@@ -15,6 +15,7 @@ from gdcli import problems
 from gdcli.cli.run_solver import OPTIONS
 from gdcli.errors import DomainError, Span, UsageError
 from gdcli.problems import Expectation
+from gdcli.record.runs import run_record
 from gdcli.report.page import UNICODE, plain_text
 from gdcli.report.verdicts import Checked, Shown, Whole, exit_code, page, record
 
@@ -149,7 +150,7 @@ def test_expectations(expect: Expectation, end: tuple[str, int, float, dict[str,
 
 
 def some() -> list[Checked]:
-    good = fakes.no_time(fakes.outcome(most=0))
+    good = run_record(fakes.no_time(fakes.outcome(most=0)))
     expect = Expectation(24.2, 1e-8, {}, None)
     return [
         Checked("first", expect, good, None, ""),
@@ -175,7 +176,7 @@ def test_exit_codes() -> None:
     assert exit_code([first, free]) == 0
     assert exit_code([first, missed, broken]) == 3  # the run ended at a cap
     assert exit_code([broken, missed]) == 2
-    converged = missed._replace(outcome=fakes.outcome(fakes.problem(start={"x": 1.0, "y": 1.0})))
+    converged = missed._replace(found=run_record(fakes.outcome(fakes.problem(start={"x": 1.0, "y": 1.0}))))
     assert exit_code([converged]) == 9
 
 

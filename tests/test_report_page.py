@@ -10,6 +10,7 @@ import pytest
 from keep import kept
 from toy import sum_of_squares
 
+from gdcli.record.runs import run_record
 from gdcli.report.page import ASCII, PLAIN, UNICODE, Column, fact, plain_text, table, wrap
 from gdcli.report.summary import page, start_option
 from gdcli.report.tables import glyphs_of, show, width_of
@@ -22,7 +23,7 @@ def answer(width: int, glyphs=UNICODE, most: int = 10, every: int | None = None,
     trail = Trail(-1 if asked.sense == "maximize" else 1, size, every)
     toy = changes.pop("toy", None)
     outcome = fakes.no_time(fakes.outcome(asked, [trail], most, toy, **changes))
-    return page(outcome, trail, width, glyphs, timing=True)
+    return page(run_record(outcome), trail, width, glyphs, timing=True)
 
 
 class Terminal(io.StringIO):
@@ -114,7 +115,7 @@ def test_drawn_start_is_ready_to_be_typed() -> None:
     assert "seed 3; the same again: --start x=0.1257,y=-0.1321" in " ".join(
         plain_text(answer(80, asked=asked)).split()
     )
-    assert start_option(fakes.problem(start={"v": [1.0, 2.5], "a": 1})) == "--start v=[1.0,2.5],a=1.0"
+    assert start_option({"v": [1.0, 2.5], "a": 1.0}) == "--start v=[1.0,2.5],a=1.0"
 
 
 def test_wrap_never_exceeds() -> None:

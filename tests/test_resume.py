@@ -73,9 +73,10 @@ def goes_beyond(path: Path, reached: Any, process: subprocess.Popen[str]) -> boo
 
 
 def answer(text: str) -> dict[str, Any]:
-    """What a result says, but for how it was asked."""
+    """What a result says, but for how it was asked, and how one can go on with it."""
     found: dict[str, Any] = json.loads(text)
     del found["receipt"]
+    found.pop("advice", None)
     return found
 
 

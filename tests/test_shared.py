@@ -14,8 +14,8 @@ from gdcli.language.template import TemplateGraph
 from gdcli.objective.build import build_objective
 from gdcli.objective.shared import MOST_EXPRESSIONS, MOST_SHAPES, SharedObjective, SharedObjectives
 from gdcli.problem import parsed
-from gdcli.report import records
-from gdcli.report.machine import json_text
+from gdcli.record.runs import run_record
+from gdcli.report.machine import json_text, told
 from gdcli.solvers.vectors import Vec
 
 # Each has constants in places where their values matter to the shape of a graph or to a rounding.
@@ -85,7 +85,7 @@ def test_whole_answers_have_the_same_bits(
         for build in (None, shared):
             try:
                 problem = api.make_problem(expression, "minimize", {"x": x, "y": y}, constants)
-                found.append(json_text(records.result(api.solve(problem, settings, build=build))))
+                found.append(json_text(told(run_record(api.solve(problem, settings, build=build)), False)))
             except api.GdError as error:
                 found.append(error.message)
         assert found[0] == found[1]
@@ -106,7 +106,7 @@ def test_vectors_of_constants(expression: str, start: Any, constants: Any) -> No
         }
         problem = api.make_problem(expression, "minimize", start, moved)
         one, two = api.solve(problem), api.solve(problem, build=shared)
-        assert json_text(records.result(one)) == json_text(records.result(two))
+        assert json_text(told(run_record(one), False)) == json_text(told(run_record(two), False))
 
 
 def test_one_compilation_serves_a_stream_and_memory_is_bounded() -> None:

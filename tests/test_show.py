@@ -15,6 +15,8 @@ from gdcli.report import plots
 
 ROOT = Path(__file__).parent.parent
 DECAY, LINE = "docs/decay.csv", "docs/line.csv"
+# Stored by an earlier version, each with the page that it was shown as.
+ANSWERS = Path(__file__).parent / "data" / "answers"
 # Answers without a path: the stored result is all there is.
 WHOLE = (
     "compare-lr 'x**2+10*y**2' --start x=-9,y=1.5",
@@ -98,6 +100,13 @@ def test_an_answer_is_shown_as_its_run_was(
         run([*words, "--format", stored, "--output", str(file)])
         capsys.readouterr()
         assert called(["show", str(file), "--format", form], capsys) == (0, live, "")
+
+
+@pytest.mark.parametrize("answer", sorted(ANSWERS.glob("*.json*")), ids=lambda file: file.stem)
+def test_what_earlier_versions_wrote_is_shown(answer: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The words of a page stood in an annex of the receipt."""
+    page = answer.with_suffix(".txt").read_text(encoding="utf-8")
+    assert called(["show", str(answer)], capsys) == (0, page, "")
 
 
 @pytest.mark.parametrize("command", RUNS, ids=ids)

@@ -40,11 +40,13 @@ def run(values: dict[str, Any]) -> int:
     from gdcli.cli.canvas import Canvas, text_stream
     from gdcli.cli.destination import Destination
     from gdcli.cli.fit_files import Files
-    from gdcli.cli.fit_plot import FitPlot
+    from gdcli.cli.fit_plot import FitPlot, epochs_of
     from gdcli.cli.minimize import warned
+    from gdcli.cli.receipts import stamped
     from gdcli.cli.tracing import Tracing
     from gdcli.fitting.prepare import prepared
     from gdcli.fitting.solve import solve
+    from gdcli.record.fits import fit_record
     from gdcli.report.progress import Progress
 
     with (
@@ -64,7 +66,8 @@ def run(values: dict[str, Any]) -> int:
                 )
                 plot = FitPlot(ready) if values["plot"] else None
                 shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
-                writer = writer_for(values, ready, settings, shown)
+                emitted = emitter(values, ready, shown)
+                writer = emitted or writer_for(values, ready, settings, shown)
                 traced = tracing.observers(ready.problem, _words(settings))
                 observers = [writer, *traced, *(plot.observers if plot else ())]
                 kept.watch(observers)
@@ -72,10 +75,11 @@ def run(values: dict[str, Any]) -> int:
                 outcome = solve(ready, settings, [*observers, progress.iterate], progress.epoch, kept.keeper)
             progress.clear()
             outcome = kept.finish(outcome)
-            writer.finish(outcome)
+            found = stamped(fit_record(outcome), values)
+            writer.finish(outcome if emitted else found)
         files.write(ready, outcome)
         if plot is not None:
-            canvas.draw(partial(plot.picture, outcome))
+            canvas.draw(partial(plot.picture, found, epochs_of(outcome)))
     tell_warnings(_told(outcome, shown is stream), seen=shown is stream and warned(values, stream))
     return outcome.status.exit_code
 
@@ -86,6 +90,15 @@ def _told(outcome: FitOutcome, answered: bool) -> tuple[str, ...]:
     return (*failed, *outcome.warnings)
 
 
+def emitter(values: dict[str, Any], ready: Prepared, stream: TextIO) -> Writer | None:
+    """Return what writes a program in the place of the answer, None where none is asked for."""
+    if not values["emit"]:
+        return None
+    from gdcli import emission
+
+    return Emitted(stream, partial(emission.fitted, ready, language=values["emit"]))
+
+
 def writer_for(values: dict[str, Any], ready: Prepared, settings: FitSettings, stream: TextIO) -> Writer:
     """Return what shows the fit in the format that was asked for."""
     from gdcli.cli.minimize import writer_for as any_writer
@@ -93,13 +106,9 @@ def writer_for(values: dict[str, Any], ready: Prepared, settings: FitSettings, s
     from gdcli.report.tables import Layout
     from gdcli.report.trail import row_of
 
-    if values["emit"]:
-        from gdcli import emission
-
-        return Emitted(stream, partial(emission.fitted, ready, language=values["emit"]))
     if values["format"] == "csv":
         return fit_records.Parameters(stream)
-    row = fit_page.epoch_row if settings.is_stochastic else row_of
+    row = partial(fit_page.epoch_row, ready.row.space) if settings.is_stochastic else row_of
     return any_writer(values, ready.problem, stream, Layout(fit_page.page, row), _words(settings))
 
 

@@ -9,13 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.minimize import free_terminal, tell_warnings
+from gdcli.dataclass import replace
 from gdcli.errors import UsageError
 from gdcli.solvers.types import StopReason
 
 if TYPE_CHECKING:
     from gdcli.fitting.grouping import Grouped
     from gdcli.fitting.groups import GroupFit
-    from gdcli.fitting.outcome import RowCount
+    from gdcli.fitting.outcome import FitOutcome, RowCount
+    from gdcli.record.schema import Json
     from gdcli.report.page import Line
 
 # Options that speak of one fit, and why.
@@ -83,16 +85,20 @@ def run(values: dict[str, Any]) -> int:
 
 def _writer(values: dict[str, Any], found: Grouped, stream: TextIO) -> Any:
     """Return what shows the answers in the format that was asked for."""
-    from gdcli.cli.receipts import stamped
+    from gdcli.cli.receipts import receipt_of
+    from gdcli.record.fits import RowsRecord, fit_record, problem_record
     from gdcli.report import group_writers
     from gdcli.report.fit_records import FIT
-    from gdcli.report.machine import check_names, labels
+    from gdcli.report.machine import check_names, labels, told
     from gdcli.report.tables import is_terminal
 
     form, problem, space = values["format"] or "table", found.plan.problem, found.plan.row.space
-    words = stamped(FIT, values) if form in ("json", "jsonl") else FIT
+    words, receipt = FIT, receipt_of(values, space.size)
     timing = values["timing"] or is_terminal(stream)
-    of_outcome = partial(_record, words.result, timing)
+
+    def of_outcome(outcome: FitOutcome) -> Json:
+        return told(replace(fit_record(outcome), receipt=receipt), timing)
+
     if values["print"]:
         check_names(values["print"], problem, words)
         return group_writers.Selected(stream, of_outcome, values["print"], words)
@@ -106,7 +112,9 @@ def _writer(values: dict[str, Any], found: Grouped, stream: TextIO) -> Any:
     from gdcli.report.page import PLAIN, plain_text
     from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
 
-    asked = Asked(problem, space, found.columns, len(found.keys), _rows(found))
+    rows = _rows(found)
+    counted = RowsRecord(used=rows.used, skipped=rows.skipped)
+    asked = Asked(problem_record(problem), space, found.columns, len(found.keys), counted)
     if form == "plain":
 
         def write(lines: list[Line]) -> None:
@@ -116,11 +124,6 @@ def _writer(values: dict[str, Any], found: Grouped, stream: TextIO) -> Any:
         return Table(asked, write, WIDTH, PLAIN, of_outcome, words, timing)
     shown, glyphs = partial(show, stream=stream), glyphs_of(stream)
     return Table(asked, shown, width_of(stream), glyphs, of_outcome, words, timing)
-
-
-def _record(result: Any, timing: bool, outcome: Any) -> dict[str, Any]:
-    found: dict[str, Any] = result(outcome, timing)
-    return found
 
 
 def _rows(found: Grouped) -> RowCount:

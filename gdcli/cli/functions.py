@@ -32,7 +32,7 @@ def run(values: dict[str, Any]) -> int:
 def record(names: Sequence[str] = ()) -> dict[str, Any]:
     """Return the language as a record, or of it the functions named. Raises UsageError for one that there is not."""
     from gdcli.language.listing import functions, language, meant
-    from gdcli.report.records import SCHEMA
+    from gdcli.record.schema import SCHEMA
 
     head = {"schema": SCHEMA, "type": "functions"}
     if not names:

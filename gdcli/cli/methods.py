@@ -25,7 +25,7 @@ def run(values: dict[str, Any]) -> int:
 
 def record() -> dict[str, Any]:
     """Return the methods and the step rules as a record."""
-    from gdcli.report.records import SCHEMA
+    from gdcli.record.schema import SCHEMA
     from gdcli.solvers.registry import METHODS, STEP_RULES
 
     methods = [

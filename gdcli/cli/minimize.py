@@ -37,8 +37,8 @@ class Writer(Protocol):
         """See one iterate."""
         ...
 
-    def finish(self, outcome: Outcome) -> None:
-        """Write what is left to write."""
+    def finish(self, found: Any) -> None:
+        """Write what is left to write, of the record of the answer (a program: of the outcome)."""
         ...
 
 
@@ -63,6 +63,8 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     from gdcli.cli.checkpoint import job_of, session
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import RunPlot, watched
+    from gdcli.cli.receipts import stamped
+    from gdcli.record.runs import run_record
 
     settings = api.Settings(**settings_of(values))
     with limited(settings):
@@ -70,7 +72,8 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
     with Canvas(values, text_stream(values)) as canvas:
         with Destination(values["output"]) as stream, _traced(values) as tracing:
-            writer = emitter(values, stream) or writer_for(values, problem, stream)
+            emitted = emitter(values, stream)
+            writer = emitted or writer_for(values, problem, stream)
             observers: list[Observer] = [writer]
             if tracing is not None:
                 observers += tracing.observers(problem)
@@ -85,9 +88,10 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
                 with _kept_in_time(values, settings):
                     outcome = _solve(values, problem, settings, [*observers, *watch], kept.keeper, waiting)
                 outcome = kept.finish(outcome)
-            writer.finish(outcome)
+            found = stamped(run_record(outcome), values)
+            writer.finish(outcome if emitted else found)
         if plot is not None:
-            canvas.draw(partial(plot.picture, outcome))
+            canvas.draw(partial(plot.picture, found))
     tell_warnings(outcome.warnings, seen=warned(values, stream))
     return outcome.status.exit_code
 
@@ -228,14 +232,10 @@ def writer_for(
     from gdcli.report import machine
 
     words = words or machine.WORDS
-    if format in ("json", "jsonl"):
-        from gdcli.cli.receipts import stamped
-
-        words = stamped(words, values)
     if values["print"]:
         return machine.Selected(stream, values["print"], problem, words)
     if format == "json":
-        return machine.Json(stream, timing, words)
+        return machine.Json(stream, timing)
     lines = machine.JsonLines if format == "jsonl" else machine.Csv
     return lines(stream, sign, space, every or 1, timing, words)
 

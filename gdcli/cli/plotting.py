@@ -16,9 +16,10 @@ from gdcli.cli.canvas import Canvas, log_axes
 from gdcli.errors import DomainError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from gdcli.api import Outcome, Problem
+    from gdcli.api import Problem
     from gdcli.examination import Examination
     from gdcli.objective.space import Space
+    from gdcli.record.runs import RunRecord
     from gdcli.report.comparison_scenes import RatePath
     from gdcli.report.plot_data import Picture, Point, Recorder, Values
     from gdcli.report.watch import Watch
@@ -111,74 +112,89 @@ def resolution(size: int) -> int:
 
 
 class RunPlot:
-    """The picture of one run: its `recorder` observes the run, `picture` is made of the outcome."""
+    """The picture of one run: its `recorder` observes the run, `picture` is made of the answer."""
 
     def __init__(self, values: dict[str, Any], problem: Problem) -> None:
         from gdcli.objective.space import Space
         from gdcli.report.plot_data import Recorder
 
         self._space = Space(problem.lengths)
-        self._which = components(values["plane"], values["plot"], self._space)
+        self.which = components(values["plane"], values["plot"], self._space)
         sign = -1 if problem.sense == "maximize" else 1
-        self.recorder: Recorder = Recorder(sign, self._which)
+        self.recorder: Recorder = Recorder(sign, self.which)
         self._log = log_axes(values) or ""
         self._problem, self._many = problem, bool(values.get("multi_start"))
 
-    def picture(self, outcome: Outcome) -> Picture:
+    def picture(self, found: RunRecord) -> Picture:
         """Return the picture."""
         from gdcli.report import scenes
 
-        best = outcome.run.best.at.x
-        points = self._points(outcome)
+        best = found.x
+        points = self._points()
         # Without an end: the value fell below all bounds, or it was never better than at the start.
-        moved = outcome.run.last.iteration > outcome.run.best.iteration == 0
-        extremum = "minimum" if outcome.sign > 0 else "maximum"
-        diverged = outcome.status.value == "diverged" or moved
+        diverged = found.status == "diverged" or found.best_iteration == 0
         run = scenes.Run(
-            title=scenes.title(outcome.problem.expression),
-            names=tuple(self._space.label(i) for i in self._which),
+            title=scenes.title(found.problem.expression),
+            names=tuple(self._space.label(i) for i in self.which),
             points=points,
-            answer=None if diverged else tuple(float(best[i]) for i in self._which),
-            value=outcome.value,
-            word=extremum if outcome.status.value == "converged" else "end",
-            sign=outcome.sign,
-            gap=outcome.certificate.gap or 0.0,
-            bounds=_bounds_of(outcome.problem, self._space, self._which),
+            answer=None if diverged else tuple(float(best[i]) for i in self.which),
+            value=found.value,
+            word=found.extremum if found.status == "converged" else "end",
+            sign=found.problem.sign,
+            gap=found.certificate.estimated_gap or 0.0,
+            bounds=_bounds_of(self._problem, self._space, self.which),
             followed=bool(self.recorder.points()),
             log=self._log,
-            **self._searched(outcome),
+            **self._searched(found),
         )
-        if not self._which:
+        if not self.which:
             return scenes.progress(run)
-        sample = _sampled(outcome.problem, self._which, best)
-        if len(self._which) == 1:
+        sample = _sampled(self._problem, self.which, best)
+        if len(self.which) == 1:
             return scenes.curve(run, sample)
         return scenes.contours(run, sample, resolution(self._space.size))
 
-    def _searched(self, outcome: Outcome) -> dict[str, Any]:
+    def _searched(self, found: RunRecord) -> dict[str, Any]:
         """The starts and the minima of a search from many, where the picture has a place for them.
 
         In a plane of more variables it has none: they lie in other planes.
         """
         from gdcli.report.scenes import Found
 
-        if not outcome.minima or 0 < len(self._which) < self._space.size:
+        if not found.minima or 0 < len(self.which) < self._space.size:
             return {}
-        found = [Found(tuple(m.x[i] for i in self._which), m.value, m.starts) for m in outcome.minima]
-        if not self._which:
-            return {"minima": found}
+        places = [self._space.flatten(m.point) for m in found.minima]
+        minima = [
+            Found(tuple(x[i] for i in self.which), m.value, m.starts)
+            for x, m in zip(places, found.minima, strict=True)
+        ]
+        if not self.which:
+            return {"minima": minima}
         starts: list[tuple[float, ...]] = []
         if self._many:  # of a stored answer they are not known
             from gdcli.multi_start import starts_of
 
-            flat = (self._space.flatten(start) for start in starts_of(self._problem, outcome.starts))
-            starts = [tuple(float(x[i]) for i in self._which) for x in flat]
-        return {"minima": found[1:], "starts": starts}
+            flat = (self._space.flatten(start) for start in starts_of(self._problem, found.starts or 1))
+            starts = [tuple(float(x[i]) for i in self.which) for x in flat]
+        return {"minima": minima[1:], "starts": starts}
 
-    def _points(self, outcome: Outcome) -> list[Point]:
-        # Of many starts an interrupted one was not observed.
-        ends = (outcome.run.start, outcome.run.best)
-        return self.recorder.points() or [self.recorder.point(i) for i in ends]
+    def _points(self) -> list[Point]:
+        """The path; of a run that was not observed its start. Slopes that it does not have are computed."""
+        from gdcli import api
+        from gdcli.report.plot_data import Point
+
+        points = self.recorder.points()
+        if points and (len(self.which) != 1 or any(point.slope is not None for point in points)):
+            return points
+        sampler = api.sampler(self._problem)
+        if not points:
+            start = self._space.flatten(self._problem.start)
+            place = tuple(float(start[i]) for i in self.which)
+            points = [Point(0, sampler.values((), [()])[0], None, place, None)]
+        if len(self.which) != 1:
+            return points
+        slopes = sampler.slopes(0, [point.place[0] for point in points])
+        return [point._replace(slope=slope) for point, slope in zip(points, slopes, strict=True)]
 
 
 def _bounds_of(problem: Problem, space: Space, which: Sequence[int]) -> tuple[tuple[float, float], ...]:

@@ -1,18 +1,29 @@
-"""Receipts from what was typed: every JSON result of a single problem carries one."""
+"""Receipts: what is needed to repeat an answer; every JSON result of a single problem carries one.
+
+The problem, the method and the version of `gd` stand in every result; a receipt adds the options as they were typed and
+what else decides over bits: Python, numpy, the machine and its kernels, the data's digests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gdcli.cli.commands import COMMANDS
 from gdcli.cli.options import OWN_GROUPS
+from gdcli.dataclass import replace
 
 if TYPE_CHECKING:
     from gdcli.problem import Problem
-    from gdcli.report.machine import Words
+    from gdcli.record.runs import Receipt, RunRecord
 
+Answer = TypeVar("Answer", bound="RunRecord")
+Options = Mapping[str, str | Sequence[str] | bool]
+
+# Up to this many variables plain floats are enough; above it numpy has its part in the bits.
+_PLAIN = 32
 # In the record of the problem as numbers; what was typed may have named a file.
 _IN_PROBLEM = ("start", "set")
 
@@ -29,33 +40,46 @@ def options_of(command: str, typed: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def stamped(words: Words, values: Mapping[str, Any]) -> Words:
-    """Return ``words`` with a receipt in the record of a result."""
+def stamped(found: Answer, values: Mapping[str, Any]) -> Answer:
+    """Return the record with a receipt, in the formats that are stored."""
+    return replace(found, receipt=receipt_of(values, found.problem.space.size))
+
+
+def receipt_of(values: Mapping[str, Any], size: int) -> Receipt | None:
+    """Return the receipt of an answer with ``size`` variables, None in formats that are not stored."""
     command, typed = values.get("command"), values.get("typed")
-    if command is None or typed is None:
-        return words
-    from gdcli.report.receipts import receipt
-
-    @cache
-    def data() -> dict[str, str | None]:
-        return data_of(values.get("files"))
-
-    def result(outcome: Any, timing: bool) -> dict[str, Any]:
-        made = receipt(command, options_of(command, typed), outcome, data())
-        return words.result(outcome, timing) | {"receipt": made}
-
-    return words._replace(result=result)
+    if values["format"] not in ("json", "jsonl") or command is None or typed is None:
+        return None
+    return receipt(command, options_of(command, typed), size, data_of(values.get("files")))
 
 
 def of_comparison(values: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
     """Return the receipt of a comparison on a problem, as an entry of its record."""
     from gdcli.objective.space import Space
-    from gdcli.report.receipts import ground
 
-    command, page = str(values["command"]), {"drawn": True} if problem.drawn else {}
-    options = options_of(command, values["typed"])
-    size, data = Space(problem.lengths).size, data_of(values.get("files"))
-    return {"receipt": ground(command, options, size, data) | {"page": page}}
+    made = receipt_of(values, Space(problem.lengths).size)
+    return {} if made is None else {"receipt": made.to_json()}
+
+
+def receipt(command: str, options: Options, size: int, data: Mapping[str, str | None]) -> Receipt:
+    """Return the receipt of an answer of ``command`` with ``size`` variables; ``data`` has digests by file."""
+    from gdcli.record.runs import Receipt
+    from gdcli.report.kernels import kernels
+
+    with_numpy, version = bool(data) or size > _PLAIN, None
+    if with_numpy:
+        import numpy
+
+        version = numpy.__version__
+    return Receipt(
+        command=command,
+        options={k: v for k, v in options.items() if v},
+        python=".".join(map(str, sys.version_info[:3])),
+        numpy=version,
+        machine=os.uname().machine if hasattr(os, "uname") else sys.platform,
+        kernels=kernels(with_numpy),
+        data=dict(data) or None,
+    )
 
 
 def data_of(files: Any) -> dict[str, str | None]:

@@ -14,12 +14,14 @@ from gdcli.budget import limited
 from gdcli.cli.commands import COMMANDS
 from gdcli.cli.options import OWN_GROUPS, Option
 from gdcli.cli.options import settings as settings_of
-from gdcli.dataclass import fields
+from gdcli.dataclass import fields, replace
 from gdcli.errors import GdError, UsageError, internal
 from gdcli.problems import Entry
+from gdcli.record.fits import record_of
 from gdcli.report.verdicts import Checked, Shown
 
 if TYPE_CHECKING:
+    from gdcli.record.runs import RunRecord
     from gdcli.solvers.types import Observer
 
 MAX_LINE = 16 * 1024 * 1024  # bytes of one problem
@@ -65,15 +67,15 @@ class Solver:
         checked = self._checked(task)
         keep = self._shown.form not in ("jsonl", "csv")
         text = "" if keep else self._shown(checked, task.number)
-        outcome = checked.outcome
+        found = checked.found
         warnings: tuple[str, ...] = ()
         stop = 0
-        if outcome is not None:
+        if found is not None:
             if self._shown.form != "jsonl" or not isinstance(task.problem, bytes):
                 name = checked.name or f"line {task.number}"
-                warnings = tuple(f"{name}: {warning}" for warning in outcome.warnings)
-            if outcome.status.value in ("interrupted", "terminated"):
-                stop = outcome.status.exit_code
+                warnings = tuple(f"{name}: {warning}" for warning in found.warnings)
+            if found.status in ("interrupted", "terminated"):
+                stop = found.exit_code
         return Answer(
             task.number, checked.status, checked.exit_code, text, checked if keep else None, warnings, stop
         )
@@ -109,14 +111,13 @@ class Solver:
             miss = entry.expect.misses(
                 outcome.status.value, outcome.status.exit_code, outcome.value, outcome.point
             )
-        return Checked(entry.name, entry.expect, outcome, None, miss, self._receipt(entry, outcome))
+        return Checked(entry.name, entry.expect, self._stamped(entry, record_of(outcome)), None, miss)
 
-    def _receipt(self, entry: Entry, outcome: Any) -> dict[str, Any] | None:
-        """What json and jsonl say of how to repeat it."""
+    def _stamped(self, entry: Entry, found: RunRecord) -> RunRecord:
+        """The record with what json and jsonl say of how to repeat it."""
         if self._shown.form not in ("json", "jsonl"):
-            return None
-        from gdcli.cli.receipts import data_of
-        from gdcli.report.receipts import receipt
+            return found
+        from gdcli.cli.receipts import data_of, receipt
 
         command = entry.sense if entry.command != "fit" else "fit"
         options: dict[str, Any] = {name[2:]: text for name, text in entry.options.items()}
@@ -125,7 +126,8 @@ class Solver:
         if entry.start == ("auto",):
             options["start"] = ["auto"]
         files = None if entry.command != "fit" or isinstance(entry.data, dict) else entry.data
-        return receipt(command, options, outcome, data_of(files))
+        made = receipt(command, options, found.problem.space.size, data_of(files))
+        return replace(found, receipt=made)
 
     def _solved(self, entry: Entry) -> Any:
         from gdcli import api

@@ -124,7 +124,7 @@ def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
     """Return the table of fits to groups of rows."""
     from collections import Counter
 
-    from gdcli.fitting.outcome import RowCount
+    from gdcli.record.fits import RowsRecord, fit_record, problem_record
     from gdcli.report.fit_records import FIT
     from gdcli.report.group_table import Asked, Table
     from gdcli.report.page import PLAIN, plain_text
@@ -136,13 +136,14 @@ def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
     if first is None:  # nothing is known of what was asked
         return many(values, answers)
     used, skipped = (sum(getattr(fit.rows, name) for fit in found) for name in ("used", "skipped"))
-    asked = Asked(first.problem, first.space, found[0].columns, len(found), RowCount(used, skipped))
+    rows = RowsRecord(used=used, skipped=skipped)
+    asked = Asked(problem_record(first.problem), first.space, found[0].columns, len(found), rows)
 
     def write(stream: TextIO) -> None:
         plain = _form(values) == "plain"
         width, glyphs = (WIDTH, PLAIN) if plain else (width_of(stream), glyphs_of(stream))
         pages: list[Line] = []
-        table = Table(asked, pages.extend, width, glyphs, lambda outcome: FIT.result(outcome, False), FIT)
+        table = Table(asked, pages.extend, width, glyphs, lambda outcome: fit_record(outcome).to_json(), FIT)
         table(found)
         table.finish(Counter(fit.status for fit in found))
         if plain:
@@ -159,10 +160,10 @@ def _groups(values: Values, record: Record) -> Exhibit:
 
 def many(values: Values, answers: Sequence[Record]) -> Exhibit:
     """Return the table of the answers of many problems."""
-    from gdcli.report.verdicts import Checked, page
+    from gdcli.report.verdicts import page
     from gdcli.restored.problems import answered
 
-    checked = [Checked(*answered(record, number)) for number, record in enumerate(answers, 1)]
+    checked = [answered(record, number) for number, record in enumerate(answers, 1)]
 
     def write(stream: TextIO) -> None:
         timing = _timing(values, answers, stream)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gdcli.report import records
+from gdcli.record.fits import named, problem_record
+from gdcli.record.schema import Json, plain, signed
 from gdcli.report.comparison import head, question, tail, with_course
 from gdcli.report.faults import harmless, shorten
-from gdcli.report.fit_records import named, problem_record
 from gdcli.report.numbers import amount, column, seconds, short
 from gdcli.report.page import Column, Glyphs, Line, fact, laid_out
 from gdcli.report.sparkline import Bars, sparkline
@@ -27,23 +27,23 @@ def cells(timing: bool) -> tuple[str, ...]:
     return ("batch_size", "status", "value", "mean_loss", "epochs", "row_visits", "steps", "lr", *ends)
 
 
-def record(ready: Prepared, compared: Compared, timing: bool) -> records.Record:
+def record(ready: Prepared, compared: Compared, timing: bool) -> Json:
     """Return the whole comparison; losses are in the sense of the user, gap and noise in terms of the mean loss."""
     problem, found = ready.problem, compared.found
     return (
         head("compare-batch", problem)
-        | {"problem": problem_record(problem), "rows": found.rows}
+        | {"problem": problem_record(problem).to_json(), "rows": found.rows}
         | {"held_back": compared.rows - found.rows}
-        | {"lowest": records.signed(_sign(ready), found.lowest)}
+        | {"lowest": signed(_sign(ready), found.lowest)}
         | {"batches": [_run(ready, run, found.rows, timing) for run in found.runs]}
         | tail(problem, compared.warnings)
     )
 
 
-def _run(ready: Prepared, run: BatchRun, rows: int, timing: bool) -> records.Record:
+def _run(ready: Prepared, run: BatchRun, rows: int, timing: bool) -> Json:
     sign, made = _sign(ready), run.made
     size = "all" if run.batch_size is None else run.batch_size
-    result: records.Record = {"batch_size": size, "status": _status(run), "message": _message(run)}
+    result: Json = {"batch_size": size, "status": _status(run), "message": _message(run)}
     keys = ("reason", "value", "mean_loss", "epochs", "row_visits", "steps", "lr", "gap", "noise", "point")
     if made is None:
         return result | dict.fromkeys((*keys, *(("seconds", "engine") if timing else ()), "course"))
@@ -51,20 +51,20 @@ def _run(ready: Prepared, run: BatchRun, rows: int, timing: bool) -> records.Rec
     told = None if noise is None else {"excess": noise.excess, "deviation": noise.deviation}
     numbers = (
         made.run.reason.value,
-        records.signed(sign, best.at.value * rows),
-        records.signed(sign, best.at.value),
+        signed(sign, best.at.value * rows),
+        signed(sign, best.at.value),
         made.run.iterations,
         made.visits,
         made.run.counts.gradient,
         made.lr,
         made.gap,
         told,
-        records.point(named([float(v) for v in best.at.x], ready.row.space)),
+        plain(named([float(v) for v in best.at.x], ready.row.space)),
     )
     result |= dict(zip(keys, numbers, strict=True))
     if timing:
         result |= {"seconds": made.run.seconds, "engine": made.engine}
-    return result | {"course": [[visits, records.signed(sign, loss)] for visits, loss in run.course]}
+    return result | {"course": [[visits, signed(sign, loss)] for visits, loss in run.course]}
 
 
 def page(

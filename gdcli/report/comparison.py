@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli import __version__
-from gdcli.report import records
+from gdcli.record.runs import problem_record
+from gdcli.record.schema import SCHEMA, Json
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.page import Column, Glyphs, Line, fact
 from gdcli.report.sparkline import LETTERS, Bars, bars_of, course, sparkline
@@ -32,7 +33,7 @@ def question(problem: Problem, width: int) -> list[Line]:
     if problem.constants:
         lines += fact("with", point_text(problem.constants), width)
     if problem.drawn:
-        told = f"drawn at random with seed {problem.seed}; the same again: {start_option(problem)}"
+        told = f"drawn at random with seed {problem.seed}; the same again: {start_option(problem.start)}"
         return lines + fact("start", told, width)
     return lines + fact("start", point_text(problem.start), width)
 
@@ -64,12 +65,12 @@ def told_course(values: Sequence[float]) -> list[list[float]]:
     return [[number, value + 0.0] for number, value in course(values)]
 
 
-def head(kind: str, problem: Problem) -> records.Record:
+def head(kind: str, problem: Problem) -> Json:
     """Return how the record of a comparison begins."""
-    return {"schema": records.SCHEMA, "type": kind, "problem": records.problem_record(problem)}
+    return {"schema": SCHEMA, "type": kind, "problem": problem_record(problem).to_json()}
 
 
-def tail(problem: Problem, warnings: Iterable[str]) -> records.Record:
+def tail(problem: Problem, warnings: Iterable[str]) -> Json:
     """Return how the record of a comparison ends."""
     return {"seed": problem.seed, "warnings": list(warnings), "version": __version__}
 
@@ -78,7 +79,7 @@ def write(
     stream: TextIO,
     form: str,
     page: Page,
-    record: records.Record,
+    record: Json,
     parts: str,
     cells: Sequence[str],
 ) -> None:
@@ -103,7 +104,7 @@ def write(
         write_page(stream, form, page)
 
 
-def _cell(part: records.Record, name: str) -> Any:
+def _cell(part: Json, name: str) -> Any:
     """Return the entry of a record, or an entry of one of its entries; booleans as JSON writes them."""
     outer, _, inner = name.partition("_")
     value = part[name] if name in part else (part[outer] or {}).get(inner, 0)

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gdcli.record.fits import EpochPoint, epoch_cells, epoch_point
+from gdcli.record.runs import PathPoint
 from gdcli.report import summary
 from gdcli.report.faults import harmless, shorten
-from gdcli.report.fit_records import epoch_cells
 from gdcli.report.numbers import amount, column, known, pointed, short, thousands
 from gdcli.report.page import Column, Glyphs, Line, fact, laid_out
 from gdcli.stored import stored
 
 if TYPE_CHECKING:
-    from gdcli.fitting.outcome import FitOutcome, RowCount
-    from gdcli.fitting.request import FitProblem
+    from gdcli.objective.space import Space
+    from gdcli.record.fits import FitProblemRecord, FitRecord, RowsRecord
     from gdcli.report.trail import Trail
 
 MOST_PARAMETERS = 24
@@ -34,38 +35,37 @@ _SUMS = {
 }
 
 
-def page(outcome: FitOutcome, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
+def page(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
     """Return the whole answer, no line longer than ``width`` columns (a longer word aside)."""
     return summary.apart(
-        _question(outcome, width),
-        _path(outcome, trail, width, glyphs, timing),
-        parameters(outcome, width, glyphs),
-        _sums(outcome, width),
-        summary.verdict(outcome, width) + summary.evidence(outcome, width, timing, _work(outcome)),
+        _question(found, width),
+        _path(found, trail, width, glyphs, timing),
+        parameters(found, width, glyphs),
+        _sums(found, width),
+        summary.verdict(found, width) + summary.evidence(found, width, timing, _work(found)),
     )
 
 
-def _work(outcome: FitOutcome) -> str:
+def _work(found: FitRecord) -> str:
     """What a run by epochs cost; empty for a batch solve, and for one that ends with it."""
-    if not outcome.history or outcome.settings.polish:
+    if found.epochs is None or found.polish:
         return ""
-    counts = outcome.run.counts
-    visits = amount(outcome.history[-1].visits, "visit of a row", "visits of rows")
-    return f"{amount(outcome.run.iterations, 'epoch')}, {amount(counts.gradient, 'step')}, {visits}"
+    visits = amount(found.rows.visited or 0, "visit of a row", "visits of rows")
+    return f"{amount(found.iterations, 'epoch')}, {amount(found.evaluations.gradient, 'step')}, {visits}"
 
 
-def _question(outcome: FitOutcome, width: int) -> list[Line]:
-    problem, rows = outcome.problem, outcome.rows
+def _question(found: FitRecord, width: int) -> list[Line]:
+    problem, rows = found.problem, found.rows
     lines = summary.title("fit", problem, width)
     lines += fact("data", data_text(problem, rows, width), width)
-    for name, columns in problem.matrices.items():
+    for name, columns in (problem.columns or {}).items():
         shown = ", ".join(columns if len(columns) <= 6 else [*columns[:4], "...", columns[-1]])
         lines += fact("columns", f"{name} = {harmless(shown)} ({amount(len(columns), 'column')})", width)
     lines += fact("loss", loss_text(problem), width)
-    return lines + summary.setting(outcome, width)
+    return lines + summary.setting(found, width, problem.search)
 
 
-def data_text(problem: FitProblem, rows: RowCount, width: int) -> str:
+def data_text(problem: FitProblemRecord, rows: RowsRecord, width: int) -> str:
     """Return where the rows come from, and how many there are."""
     files = ", ".join("standard input" if f == "-" else f for f in problem.files[:4])
     more = f", ... ({len(problem.files)} in all)" if len(problem.files) > 4 else ""
@@ -75,7 +75,7 @@ def data_text(problem: FitProblem, rows: RowCount, width: int) -> str:
     return f"{source}{amount(rows.used, 'row')}{' used' if skipped else ''}{skipped}{held}"
 
 
-def loss_text(problem: FitProblem) -> str:
+def loss_text(problem: FitProblemRecord) -> str:
     """Return the loss of a row in words."""
     if not problem.loss:
         return (
@@ -110,15 +110,16 @@ class EpochRow(NamedTuple):
     kind: str
 
 
-def epoch_row(order: int, it: Any, sign: int, shown: int) -> EpochRow:
-    """Return what is kept of an epoch."""
-    number, value, mean, held_out, rate, visits = epoch_cells(it, sign)
-    return EpochRow(order, number, value, mean, held_out, rate, visits, it.seconds, it.kind)
+def epoch_row(space: Space, order: int, it: Any, sign: int, shown: int) -> EpochRow:
+    """Return what is kept of an epoch, or of an iterate after the epochs; also of the record of one."""
+    point = it if isinstance(it, EpochPoint | PathPoint) else epoch_point(it, sign, space)
+    number, value, mean, held_out, rate, visits = epoch_cells(point)
+    return EpochRow(order, number, value, mean, held_out, rate, visits, point.seconds or 0.0, point.kind)
 
 
-def _path(outcome: FitOutcome, trail: Trail, width: int, glyphs: Glyphs, timing: bool) -> list[Line]:
-    if not outcome.settings.is_stochastic:
-        return summary.path(outcome, trail, width, glyphs, "--format jsonl")
+def _path(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool) -> list[Line]:
+    if found.epochs is None:
+        return summary.path(found, trail, width, glyphs, "--format jsonl")
     return summary.thinned(trail, lambda rows: _epochs(rows, timing), width, glyphs)
 
 
@@ -145,13 +146,13 @@ def _pace(row: EpochRow) -> str:
 # -- the parameters ------------------------------------------------------------------------------------------------
 
 
-def parameters(outcome: FitOutcome, width: int, glyphs: Glyphs) -> list[Line]:
+def parameters(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """Return the table of the parameters; of a long vector the first and last ones."""
-    size = outcome.space.size
+    size = found.problem.space.size
     shown = list(range(size))
     if size > MOST_PARAMETERS:
         shown = [*range(_FIRST), *range(size - _LAST, size)]
-    columns = _parameter_columns(outcome, shown)
+    columns = _parameter_columns(found, shown)
     lines = laid_out(columns, width, glyphs, [_FIRST] if len(shown) < size else [])
     if len(shown) < size:
         note = f"{len(shown)} of {size} parameters; --format csv has all"
@@ -159,19 +160,20 @@ def parameters(outcome: FitOutcome, width: int, glyphs: Glyphs) -> list[Line]:
     return lines
 
 
-def _parameter_columns(outcome: FitOutcome, shown: Sequence[int]) -> list[Column]:
+def _parameter_columns(found: FitRecord, shown: Sequence[int]) -> list[Column]:
     """All columns: of what follows from value and error, t can be spared most, and the interval least."""
-    x = [float(outcome.run.best.at.x[i]) for i in shown]
-    names = Column("parameter", [harmless(outcome.space.label(i)) for i in shown], left=True)
-    found = outcome.statistics
-    if found is None or not any(found.errors.standard_errors):  # none, or all zero
-        blur = outcome.certificate.errors or [None] * outcome.space.size
+    space, answer = found.problem.space, found.x
+    x = [answer[i] for i in shown]
+    names = Column("parameter", [harmless(space.label(i)) for i in shown], left=True)
+    all_errors = found.flat(found.standard_errors)
+    if not any(all_errors):  # none, or all zero
+        blur = found.certificate.errors or [None] * space.size
         digits = [known(v, blur[i]) for v, i in zip(x, shown, strict=True)]
-        return [names, Column("value", pointed(digits)), *_held(outcome, shown)]
-    errors = [found.errors.standard_errors[i] for i in shown]
-    intervals = [found.errors.intervals[i] for i in shown]
+        return [names, Column("value", pointed(digits)), *_held(found, shown)]
+    all_intervals, all_t = found.flat(found.confidence), found.flat(found.t)
+    errors, t = [all_errors[i] for i in shown], [all_t[i] for i in shown]
+    intervals = [all_intervals[i] for i in shown]
     decimals = [_decimals(v, e) for v, e in zip(x, errors, strict=True)]
-    t = [found.errors.t_values[i] for i in shown]
     relative = [100.0 * e / abs(v) if e is not None and v else None for v, e in zip(x, errors, strict=True)]
 
     def numbers(values: Sequence[float | None]) -> list[str]:
@@ -179,22 +181,21 @@ def _parameter_columns(outcome: FitOutcome, shown: Sequence[int]) -> list[Column
 
     low, high = (numbers([None if pair is None else pair[k] for pair in intervals]) for k in (0, 1))
     ends = [f"{a}  {b}" if a.strip() else "" for a, b in zip(low, high, strict=True)]
-    interval = Column(f"{100.0 * found.errors.level:g} % interval", ends, spare=1)
+    interval = Column(f"{100.0 * found.level:g} % interval", ends, spare=1)
     error = Column("std. error", pointed([_to(e, d, s) for e, d, s in zip(errors, decimals, x, strict=True)]))
     values = pointed(
         [short(v, 10) if e is None else _to(v, d, v) for v, e, d in zip(x, errors, decimals, strict=True)]
     )
     percent = Column("error %", pointed(["" if r is None else _three(r) for r in relative]), spare=2)
     ratio = Column("t", pointed(["" if v is None else _three(v) for v in t]), spare=3)
-    return [names, Column("value", values), error, percent, ratio, interval, *_held(outcome, shown)]
+    return [names, Column("value", values), error, percent, ratio, interval, *_held(found, shown)]
 
 
-def _held(outcome: FitOutcome, shown: Sequence[int]) -> list[Column]:
+def _held(found: FitRecord, shown: Sequence[int]) -> list[Column]:
     """The column that tells which parameters are at a bound, where some are."""
-    sides = {
-        held.name: "fixed" if held.side == "fixed" else f"at its {held.side} bound" for held in outcome.active
-    }
-    notes = [sides.get(outcome.space.label(i), "") for i in shown]
+    active, label = found.certificate.active_bounds or (), found.problem.space.label
+    sides = {one.name: "fixed" if one.side == "fixed" else f"at its {one.side} bound" for one in active}
+    notes = [sides.get(label(i), "") for i in shown]
     return [Column("", notes, left=True, roles=["warn"] * len(notes))] if any(notes) else []
 
 
@@ -232,64 +233,63 @@ def _three(value: float) -> str:
 # -- how good the fit is ----------------------------------------------------------------------------------------------
 
 
-def _sums(outcome: FitOutcome, width: int) -> list[Line]:
-    found, problem = outcome.statistics, outcome.problem
-    what = _SUMS.get(problem.loss, "sum over the rows")
-    if problem.weights:
+def _sums(found: FitRecord, width: int) -> list[Line]:
+    what = _SUMS.get(found.problem.loss or "", "sum over the rows")
+    if found.problem.weights:
         what = f"weighted {what}"
-    mean, rows = short(outcome.mean_loss, 6), outcome.rows
+    mean, rows = short(found.mean, 6), found.rows
     if rows.held_back:
         mean += f" of the {amount(rows.learned, 'row')} learned from"
-    why = "the best seen" if outcome.validation is None else "the least loss of the rows held back"
-    best = summary.best_seen(outcome, "epoch" if _work(outcome) else "iteration", why)
-    lines = fact("point", summary.point_text(outcome.point, 12, errors=outcome.certificate.errors), width)
-    exact = found is not None and found.exact  # then digits are those of rounding, and nobody's
-    value = (
-        f"zero but for rounding ({what})" if exact else f"{short(outcome.value, 12)} ({what}; mean {mean})"
-    )
-    lines += fact("value", f"{value}{best}", width)
-    if outcome.validation is not None:
+    why = "the best seen" if found.validation is None else "the least loss of the rows held back"
+    best = summary.best_seen(found, "epoch" if _work(found) else "iteration", why)
+    lines = fact("point", summary.point_text(found.point, 12, errors=found.certificate.errors), width)
+    # Digits that are those of rounding are nobody's.
+    told = f"{short(found.value, 12)} ({what}; mean {mean})"
+    lines += fact("value", f"zero but for rounding ({what}){best}" if found.exact else told + best, width)
+    if found.validation is not None:
         held = amount(rows.held_back, "row")
-        lines += fact(
-            "validation", f"mean loss {short(outcome.validation, 6)} of the {held} held back", width
-        )
-    lines += _noise(outcome, width)
-    if found is not None:
-        if found.residual_sd is not None:
-            free = amount(outcome.rows.learned - found.errors.rank, "degree of freedom", "degrees of freedom")
-            size = "zero but for rounding" if exact else f"standard deviation {short(found.residual_sd, 6)}"
-            if not exact and (problem.sigma or problem.weights):
-                size += (
-                    f" times {problem.sigma}" if problem.sigma else f" of a row with {problem.weights} = 1"
-                )
-            lines += fact("residuals", f"{size} ({free})", width)
-        if found.r_squared is not None:
-            lines += fact("R-squared", _near_one(found.r_squared), width)
-        if found.aic is not None and found.bic is not None:
-            lines += fact("AIC, BIC", f"{short(found.aic, 7)}, {short(found.bic, 7)}", width)
-        if found.chi_square is not None:
-            p = "" if found.chi_square_p is None else f", p = {short(found.chi_square_p, 3)}"
-            size = "zero but for rounding" if exact else short(found.chi_square, 7)
-            lines += fact("chi-square", f"{size}{p}", width)
-        lines += _tied(outcome, width)
-    if outcome.unknown_errors and outcome.unknown_errors not in outcome.message:
-        some = found is not None and any(e is not None for e in found.errors.standard_errors)
+        lines += fact("validation", f"mean loss {short(found.validation, 6)} of the {held} held back", width)
+    lines += _noise(found, width) + _quality(found, width) + _tied(found, width)
+    if found.unknown_errors and found.unknown_errors not in found.message:
+        some = any(error is not None for error in found.flat(found.standard_errors))
         label = "errors" if some else "no errors"
-        lines += fact(label, harmless(outcome.unknown_errors), width, "warn", label_role="warn")
+        lines += fact(label, harmless(found.unknown_errors), width, "warn", label_role="warn")
     return lines
 
 
-def _noise(outcome: FitOutcome, width: int) -> list[Line]:
+def _quality(found: FitRecord, width: int) -> list[Line]:
+    """The residuals, and how good the fit is by them."""
+    problem, lines = found.problem, list[Line]()
+    if found.residual_sd is not None:
+        left = found.rows.learned - (found.rank or 0)
+        free = amount(left, "degree of freedom", "degrees of freedom")
+        size = "zero but for rounding" if found.exact else f"standard deviation {short(found.residual_sd, 6)}"
+        if not found.exact and (problem.sigma or problem.weights):
+            size += f" times {problem.sigma}" if problem.sigma else f" of a row with {problem.weights} = 1"
+        lines += fact("residuals", f"{size} ({free})", width)
+    if found.r_squared is not None:
+        lines += fact("R-squared", _near_one(found.r_squared), width)
+    if found.aic is not None and found.bic is not None:
+        lines += fact("AIC, BIC", f"{short(found.aic, 7)}, {short(found.bic, 7)}", width)
+    if found.chi_square is not None:
+        p = "" if found.p_value is None else f", p = {short(found.p_value, 3)}"
+        size = "zero but for rounding" if found.exact else short(found.chi_square, 7)
+        lines += fact("chi-square", f"{size}{p}", width)
+    return lines
+
+
+def _noise(found: FitRecord, width: int) -> list[Line]:
     """How far a run by epochs ended above the minimum, and how far runs with other seeds end above it."""
-    noise = outcome.noise
+    noise = found.noise
     if noise is None or noise.gap is None:
         return []
-    side = "below its maximum" if outcome.sign < 0 else "above its minimum"
-    lines = fact("gap", f"the mean loss is {short(noise.gap, 3)} {side}, by a Newton step", width)
-    if noise.excess is None or noise.deviation is None or outcome.settings.batch_size == 0:
+    side = "above" if found.problem.sign > 0 else "below"
+    gap = f"the mean loss is {short(noise.gap, 3)} {side} its {found.extremum}, by a Newton step"
+    lines = fact("gap", gap, width)
+    if noise.excess is None or noise.deviation is None or found.batch_size == 0:
         return lines
     told = (
-        f"the noise of the steps keeps runs {short(noise.excess, 3)} {'below' if outcome.sign < 0 else 'above'} it,"
+        f"the noise of the steps keeps runs {short(noise.excess, 3)} {side} it,"
         f" with other seeds give or take {short(noise.deviation, 3)}"
     )
     if noise.settled:
@@ -297,12 +297,11 @@ def _noise(outcome: FitOutcome, width: int) -> list[Line]:
     return lines + fact("noise", f"{told}; this run has not come so far yet", width, "warn")
 
 
-def _tied(outcome: FitOutcome, width: int) -> list[Line]:
-    assert outcome.statistics is not None
-    tied, label = outcome.statistics.errors.tied, outcome.space.label
+def _tied(found: FitRecord, width: int) -> list[Line]:
+    tied = found.tied
     if not tied:
         return []
-    parts = [f"{label(t.first)} and {label(t.second)} ({_near_one(t.correlation)})" for t in tied[:MOST_TIED]]
+    parts = [f"{t.first} and {t.second} ({_near_one(t.correlation)})" for t in tied[:MOST_TIED]]
     more = f", and {amount(len(tied) - MOST_TIED, 'pair')} more" if len(tied) > MOST_TIED else ""
     return fact("tied", f"{', '.join(parts)}{more}: one makes up for the other", width)
 

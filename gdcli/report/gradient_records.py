@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli import __version__
+from gdcli.record.schema import SCHEMA, plain, signed, valued
+from gdcli.record.schema import Json as Record
 from gdcli.report.machine import csv_line, json_block
-from gdcli.report.records import SCHEMA, Record, point, signed, valued
 
 if TYPE_CHECKING:
     from gdcli.examination import Examination
@@ -21,8 +22,8 @@ def record(found: Examination) -> Record:
     head: Record = {
         "schema": SCHEMA,
         "type": "gradient" if found.trace is None else "trace",
-        "problem": {"expression": problem.expression, "constants": point(problem.constants)},
-        "point": point(problem.start),
+        "problem": {"expression": problem.expression, "constants": plain(problem.constants)},
+        "point": plain(problem.start),
         **valued(signed(1, found.value)),
     }
     head |= _steps(found) if found.trace is not None else _audit(found)

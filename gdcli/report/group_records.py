@@ -11,9 +11,9 @@ from json import dumps
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from gdcli.record.schema import Json as Record
 from gdcli.report import records
 from gdcli.report.machine import Words, json_text, labels, selected
-from gdcli.report.records import Record
 
 if TYPE_CHECKING:
     from gdcli.fitting.groups import GroupFit
@@ -129,7 +129,7 @@ def _varying(
     yield ("rows", "used"), [str(fit.rows.used) for fit in fits]
     yield ("rows", "skipped"), [str(fit.rows.skipped) for fit in fits]
     yield ("warnings",), [dumps([fit.rows.told] if fit.rows.skipped else []) for fit in fits]
-    yield ("receipt", "page", "distance"), _texts(evidence.distance, at)
+    yield ("certificate", "distance"), _texts(evidence.distance, at)
 
 
 def _messages(fits: Sequence[GroupFit], iterations: Any) -> list[str]:

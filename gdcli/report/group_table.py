@@ -23,9 +23,8 @@ from gdcli.report.page import Column, Glyphs, Line, chosen, cut, fact, named, pa
 
 if TYPE_CHECKING:
     from gdcli.fitting.groups import GroupFit
-    from gdcli.fitting.outcome import RowCount
-    from gdcli.fitting.request import FitProblem
     from gdcli.objective.space import Space
+    from gdcli.record.fits import FitProblemRecord, RowsRecord
 
 _LONGEST_LABEL = 20
 _MOST_DIGITS = 9
@@ -39,11 +38,11 @@ _MOST_WIDE = 4
 class Asked(NamedTuple):
     """What was asked of all groups, for the head of the page."""
 
-    problem: FitProblem
+    problem: FitProblemRecord
     space: Space
     by: Sequence[str]
     groups: int
-    rows: RowCount
+    rows: RowsRecord
 
 
 class Table:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.report import group_records, records
+from gdcli.record.schema import SCHEMA
+from gdcli.report import group_records
 from gdcli.report.group_records import Recorder, cells, group_of
 from gdcli.report.machine import Words, csv_line, json_text
 
@@ -34,7 +35,7 @@ class Whole(Lines):
 
     def __init__(self, stream: Any, of_outcome: Recorder, by: Sequence[str]) -> None:
         super().__init__(stream, of_outcome)
-        head = {"schema": records.SCHEMA, "type": "groups", "by": list(by)}
+        head = {"schema": SCHEMA, "type": "groups", "by": list(by)}
         self._before = json_text(head)[:-1] + ', "results": [\n'
 
     def __call__(self, fits: Sequence[GroupFit]) -> None:

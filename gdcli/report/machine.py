@@ -13,12 +13,15 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from gdcli.errors import UsageError, did_you_mean
-from gdcli.report import records
+from gdcli.record.runs import PATH_HEAD, path_cells, path_point
+from gdcli.record.schema import Json as Told
+from gdcli.record.schema import Record, plain
 from gdcli.report.faults import shorten
 
 if TYPE_CHECKING:
-    from gdcli.api import Outcome, Problem
+    from gdcli.api import Problem
     from gdcli.objective.space import Space
+    from gdcli.record.runs import RunRecord
     from gdcli.solvers.types import Iterate
 
 
@@ -42,7 +45,7 @@ def json_text(value: Any) -> str:
         return dumps(_finite(value), allow_nan=False)
 
 
-def json_block(record: records.Record) -> str:
+def json_block(record: Told) -> str:
     """Return a record as JSON with one line per key: readable, and quick for long vectors."""
     lines = (f"  {json_text(key)}: {json_text(value)}" for key, value in record.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
@@ -69,7 +72,7 @@ class Thinned:
             self._show(self._held)
 
 
-_Get = Callable[[records.Record], Any]
+_Get = Callable[[Told], Any]
 
 _FACTS: dict[str, _Get] = {
     "value": lambda r: r["value"],
@@ -85,18 +88,25 @@ _FACTS: dict[str, _Get] = {
 }
 
 
+def told(found: Record, timing: bool) -> Told:
+    """Return what is written of a record: times and engine, which differ from run to run, only where asked for."""
+    record = found.to_json()
+    for key in () if timing else ("seconds", "engine"):
+        record.pop(key, None)
+    return record
+
+
 class Words(NamedTuple):
     """What the machine formats say of one kind of run.
 
-    ``result`` makes the record of an outcome and ``iterate`` that of a point of the path; in a table the columns of
-    ``head`` have its ``cells``. ``facts`` are what --print knows of a record, and after ``x.`` the ``parts`` are what
-    it knows of a variable x: functions of the record to values by name.
+    ``point`` makes the record of a point of the path; in a table the columns of ``head`` have its ``cells``. ``facts``
+    are what --print knows of an answer, and after ``x.`` the ``parts`` are what it knows of a variable x: functions of
+    the record in JSON to values by name.
     """
 
-    result: Callable[[Any, bool], records.Record] = records.result
-    iterate: Callable[[Any, int, Space, bool], records.Record] = records.iterate
-    head: Sequence[str] = records.ITERATE_HEAD
-    cells: Callable[[Any, int], list[Any]] = records.iterate_cells
+    point: Callable[[Any, int, Space], Any] = path_point
+    head: Sequence[str] = PATH_HEAD
+    cells: Callable[[Any], list[Any]] = path_cells
     facts: Mapping[str, _Get] = _FACTS
     parts: Mapping[str, _Get] = {}
 
@@ -109,15 +119,15 @@ class Json:
 
     thinning = (0, 0)
 
-    def __init__(self, stream: TextIO, timing: bool, words: Words = WORDS) -> None:
-        self._stream, self._timing, self._words = stream, timing, words
+    def __init__(self, stream: TextIO, timing: bool) -> None:
+        self._stream, self._timing = stream, timing
 
     def __call__(self, iterate: Iterate) -> None:
         """The result says all that this format tells."""
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, found: RunRecord) -> None:
         """Write the result."""
-        self._stream.write(json_block(self._words.result(outcome, self._timing)))
+        self._stream.write(json_block(told(found, self._timing)))
 
 
 class Path:
@@ -145,7 +155,7 @@ class Path:
         """Write the last iterate, if it was held back."""
         self._thinned.finish()
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, found: RunRecord) -> None:
         """Write what is left."""
         self.end()
 
@@ -154,19 +164,19 @@ class PathLines(Path):
     """One JSON line per iterate."""
 
     def _row(self, it: Iterate) -> None:
-        self._line(self._words.iterate(it, self._sign, self._space, self._timing))
+        self._line(told(self._words.point(it, self._sign, self._space), self._timing))
 
-    def _line(self, record: records.Record) -> None:
+    def _line(self, record: Told) -> None:
         self._write(json_text(record) + "\n")
 
 
 class JsonLines(PathLines):
     """One line per iterate, then one for the result."""
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, found: RunRecord) -> None:
         """Write the last iterate and the result."""
         self.end()
-        self._line(self._words.result(outcome, self._timing))
+        self._line(told(found, self._timing))
 
 
 _QUOTED = '[,"\\r\\n]'
@@ -197,10 +207,10 @@ class Csv(Path):
         if not self._begun:
             self._begun = True
             self._stream.write(csv_line([*self._words.head, *seconds, *labels(self._space)]))
-        cells = self._words.cells(it, self._sign)
+        cells = self._words.cells(self._words.point(it, self._sign, self._space))
         if self._timing:
             cells.append(it.seconds)
-        self._write(csv_line(cells + list(records.plain(it.at.x))))
+        self._write(csv_line(cells + list(plain(it.at.x))))
 
 
 def labels(space: Space) -> Iterator[str]:
@@ -247,9 +257,9 @@ class Selected:
     def __call__(self, iterate: Iterate) -> None:
         """Only the end is printed."""
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, found: RunRecord) -> None:
         """Write the line."""
-        record = self._words.result(outcome, False)
+        record = found.to_json()
         self._stream.write("\t".join(selected(name, record, self._words) for name in self._names) + "\n")
 
 
@@ -272,7 +282,7 @@ def _is_component(name: str, problem: Problem) -> bool:
     return vector is not None and hasattr(vector, "__len__") and part[1] < len(vector)
 
 
-def selected(name: str, record: records.Record, words: Words) -> str:
+def selected(name: str, record: Told, words: Words) -> str:
     """Return the text of what --print calls ``name`` in a record; empty where there is nothing."""
     base, part = _split(name, words)
     values = words.parts[part](record) or {} if part else record["point"]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
-from gdcli.report import records
+from gdcli.record.runs import run_record
+from gdcli.record.schema import Json
 from gdcli.report.comparison import drawn, head, question, tail, told_course, with_course
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.numbers import amount, column, seconds
@@ -31,7 +32,7 @@ def cells(timing: bool) -> tuple[str, ...]:
     return ("method", "status", "value", "gradient_norm", "iterations", *counts, *seconds)
 
 
-def record(problem: Problem, runs: Sequence[MethodRun], timing: bool) -> records.Record:
+def record(problem: Problem, runs: Sequence[MethodRun], timing: bool) -> Json:
     """Return the whole comparison."""
     return (
         head("compare-methods", problem)
@@ -40,13 +41,13 @@ def record(problem: Problem, runs: Sequence[MethodRun], timing: bool) -> records
     )
 
 
-def _run(run: MethodRun, timing: bool) -> records.Record:
+def _run(run: MethodRun, timing: bool) -> Json:
     keys = ["status", "message", "reason", "value", "value_is", "gradient_norm", "iterations"]
     keys += ["evaluations", "point"]
     if timing:
         keys.append("seconds")
     if run.outcome is not None:
-        whole = records.result(run.outcome, timing)
+        whole = run_record(run.outcome).to_json()
     else:
         message = "" if run.fault is None else shorten(run.fault.message)
         whole = dict.fromkeys(keys) | {"status": _status(run), "message": message}
@@ -81,7 +82,7 @@ def _status(run: MethodRun) -> str:
 
 
 def _work(outcome: Outcome) -> int:
-    return sum(records.evaluations(outcome.run.counts).values())
+    return outcome.run.counts.total
 
 
 def _columns(runs: Sequence[MethodRun], width: int, bars: Bars, timing: bool) -> list[Column]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gdcli.stored import stored
 
 if TYPE_CHECKING:
+    from gdcli.objective.space import Space
     from gdcli.solvers.types import Iterate
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -159,11 +160,11 @@ class Recorder:
         self._sign, self._which, self._early, self._most = sign, tuple(which), first, most
         self._first: list[Point] = []
         self._later: list[tuple[int, Point]] = []
-        self._last: Iterate | None = None
+        self._last: Any = None
         self._seen = 0
         self.stride = 1
 
-    def __call__(self, iterate: Iterate) -> None:
+    def __call__(self, iterate: Any) -> None:
         order = self._seen
         self._seen = order + 1
         if order < self._early:
@@ -201,6 +202,20 @@ class Recorder:
         if self._last is not None and (not self._later or self._later[-1][0] != self._seen - 1):
             path.append(self.point(self._last))
         return path
+
+
+class StoredRecorder(Recorder):
+    """A recorder of a path that was stored: of its gradients only the length is known."""
+
+    def __init__(self, space: Space, which: Sequence[int]) -> None:
+        super().__init__(1, which)
+        self._space = space
+
+    def point(self, iterate: Any) -> Point:
+        """Return what is kept of a `PathPoint`."""
+        x = self._space.flatten(iterate.point) if self._which else ()
+        place = tuple(float(x[i]) for i in self._which)
+        return Point(iterate.iteration, iterate.value, iterate.gradient_norm, place, None)
 
 
 # -- what to show: the part of the line or the plane, and the heights ------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdcli.report import records
+from gdcli.record.schema import Json, valued
 from gdcli.report.comparison import aligned, drawn, head, question, tail, told_course, with_course
 from gdcli.report.faults import harmless
 from gdcli.report.numbers import amount, column, short
@@ -36,7 +36,7 @@ _ROUND, _NARROW = 1.5, 20.0
 CELLS = ("lr", "verdict", "steps", "predicted", "value", "gradient_norm", "lr_times_curvature")
 
 
-def record(comparison: RateComparison) -> records.Record:
+def record(comparison: RateComparison) -> Json:
     """Return the whole comparison; the curvature is that of the function that is minimised."""
     found, best = comparison.found, comparison.found.best
     c = found.curvature
@@ -66,13 +66,13 @@ def record(comparison: RateComparison) -> records.Record:
     )
 
 
-def _rate(comparison: RateComparison, rate: Rate) -> records.Record:
+def _rate(comparison: RateComparison, rate: Rate) -> Json:
     return {
         "lr": rate.lr,
         "verdict": rate.verdict,
         "steps": rate.steps,
         "predicted": rate.predicted,
-        **records.valued(comparison.value(rate.value)),
+        **valued(comparison.value(rate.value)),
         "gradient_norm": rate.gradient_norm,
         "lr_times_curvature": rate.lr_times_curvature,
         "note": rate.note,

@@ -8,30 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, Any
 
-from gdcli.report import records
+from gdcli.record.schema import plain
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.numbers import amount, column, known, listing, seconds, short
 from gdcli.report.page import MOST_NAMED, Column, Glyphs, Line, fact, laid_out
 from gdcli.report.trail import COORDINATES, ENDS, Row, Trail
+from gdcli.solvers.types import StopReason
 
 if TYPE_CHECKING:
-    from gdcli.api import Outcome, Problem
-    from gdcli.fitting.request import Searched
+    from gdcli.objective.space import Space
+    from gdcli.record.fits import SearchRecord
+    from gdcli.record.runs import End, ProblemRecord, RunRecord
 
 MOST_MINIMA = 25
-_ENDS = ("minimum", "degenerate", "kink")  # where nothing left to gain is something to say
 _ROLES = {"converged": "good", "completed": "good", "limit": "warn", "stalled": "warn"}
 
 
-def page(outcome: Outcome, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
+def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
     """Return the whole answer, no line longer than ``width`` columns (a longer word aside)."""
     return apart(
-        _question(outcome, width),
-        path(outcome, trail, width, glyphs),
-        _answer(outcome, width, timing),
-        minima(outcome, width, glyphs) if outcome.minima else [],
+        _question(found, width),
+        path(found, trail, width, glyphs),
+        _answer(found, width, timing),
+        minima(found, width, glyphs) if found.minima else [],
     )
 
 
@@ -71,54 +73,50 @@ def point_text(
     return ", ".join(parts)
 
 
-def start_option(problem: Problem) -> str:
+def start_option(start: Mapping[str, Any]) -> str:
     """Return the start as one would type it, with all its digits."""
-    parts = []
-    for name, value in problem.start.items():
-        plain = records.plain(value)
-        parts.append(
-            f"{name}=[{','.join(map(repr, plain))}]" if isinstance(plain, list) else f"{name}={plain!r}"
-        )
+    values = plain(start).items()
+    parts = (f"{k}=[{','.join(map(repr, v))}]" if isinstance(v, list) else f"{k}={v!r}" for k, v in values)
     return f"--start {','.join(parts)}"
 
 
-def _question(outcome: Outcome, width: int) -> list[Line]:
-    lines = title(outcome.problem.sense, outcome.problem, width) + setting(outcome, width)
-    for name, formula in (outcome.formulas or {}).items():
+def _question(found: RunRecord, width: int) -> list[Line]:
+    lines = title(found.problem.sense, found.problem, width) + setting(found, width)
+    for name, formula in (found.formulas or {}).items():
         lines += fact(f"d/d{name}", harmless(shorten(formula, 10 * width)), width)
     return lines
 
 
-def title(what: str, problem: Problem, width: int) -> list[Line]:
+def title(what: str, problem: ProblemRecord, width: int) -> list[Line]:
     """Return the line that says what is done to which expression."""
     return fact(what, harmless(shorten(" ".join(problem.expression.split()), 5 * width)), width, "title")
 
 
-def setting(outcome: Outcome, width: int) -> list[Line]:
+def setting(found: RunRecord, width: int, search: SearchRecord | None = None) -> list[Line]:
     """Return the lines on what was given beside the expression, and on the method."""
-    problem, lines = outcome.problem, list[Line]()
+    problem, lines = found.problem, list[Line]()
     if problem.constants:
         fixed = f" ({', '.join(problem.fixed)} by equal bounds)" if problem.fixed else ""
         lines += fact("with", point_text(problem.constants) + harmless(fixed), width)
     if problem.drawn:
         lines += fact(
             "start",
-            f"drawn at random with seed {problem.seed}; the same again: {start_option(problem)}",
+            f"drawn at random with seed {found.seed}; the same again: {start_option(problem.start)}",
             width,
         )
     else:
         lines += fact("start", point_text(problem.start), width)
-        searched = getattr(problem, "searched", None)
-        if searched is not None:
-            lines += fact("search", search_text(searched), width)
+        if search is not None:
+            lines += fact("search", search_text(search), width)
     if problem.bounds:
         lines += fact("bounds", ", ".join(_bound(*item) for item in list(problem.bounds.items())[:8]), width)
-    return lines + fact("method", outcome.used + (f" ({outcome.why})" if outcome.why else ""), width)
+    used = found.used or found.method
+    return lines + fact("method", used + (f" ({found.why})" if found.why else ""), width)
 
 
-def search_text(searched: Searched) -> str:
+def search_text(search: SearchRecord) -> str:
     """Return in words what a search for a start did, and how sure its answer is."""
-    tried, starts, agreeing, ratio = searched
+    tried, starts, agreeing, ratio = search.tried, search.starts, search.agreeing, search.next_best
     points = amount(tried, "point")
     if not starts:
         return f"the best of {points} that were tried until the time was over"
@@ -134,16 +132,17 @@ def search_text(searched: Searched) -> str:
 
 
 def path(
-    outcome: Outcome, trail: Trail, width: int, glyphs: Glyphs, all_in: str = "--format csv"
+    found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, all_in: str = "--format csv"
 ) -> list[Line]:
     """Return the table of the iterates; nothing where there are none."""
-    unseen = _beyond(outcome, COORDINATES)
-    return thinned(trail, lambda rows: _columns(rows, outcome, width), width, glyphs, all_in, unseen)
+    space = found.problem.space
+    unseen = _beyond(space, COORDINATES)
+    return thinned(trail, lambda rows: _columns(rows, space, width), width, glyphs, all_in, unseen)
 
 
-def _beyond(outcome: Outcome, most: int) -> tuple[list[str], int]:
+def _beyond(space: Space, most: int) -> tuple[list[str], int]:
     """The first names of the variables after so many, and how many there are."""
-    size, label = outcome.space.size, outcome.space.label
+    size, label = space.size, space.label
     return [label(i) for i in range(most, min(size, most + MOST_NAMED))], max(0, size - most)
 
 
@@ -169,7 +168,7 @@ def thinned(
     return lines
 
 
-def _columns(rows: list[Row], outcome: Outcome, width: int) -> list[Column]:
+def _columns(rows: list[Row], space: Space, width: int) -> list[Column]:
     """Return all columns: what every run has can be spared least, then coordinates, then the distance moved."""
     columns = [
         Column("iter", [str(row.iteration) for row in rows]),
@@ -184,7 +183,7 @@ def _columns(rows: list[Row], outcome: Outcome, width: int) -> list[Column]:
     spare = 6 if {"", "polish"}.issuperset(notes) else 0
     tail = [Column("", notes, left=True, roles=["warn"] * len(rows), spare=spare)] if any(notes) else []
     points = zip(*(row.coordinates for row in rows), strict=True)
-    return [*columns, *_coordinates(outcome, points), *tail]
+    return [*columns, *_coordinates(space, points), *tail]
 
 
 def _moved(rows: list[Row], width: int) -> list[Column]:
@@ -192,29 +191,27 @@ def _moved(rows: list[Row], width: int) -> list[Column]:
     return [Column("moved", column([row.moved for row in rows], 3), spare=5)] if width >= 100 else []
 
 
-def _coordinates(outcome: Outcome, points: Iterable[Sequence[float]]) -> list[Column]:
+def _coordinates(space: Space, points: Iterable[Sequence[float]]) -> list[Column]:
     """A column for each variable, the last of them the first to go."""
-    label = outcome.space.label
-    return [Column(label(i), column(values, 8), spare=4) for i, values in enumerate(points)]
+    return [Column(space.label(i), column(values, 8), spare=4) for i, values in enumerate(points)]
 
 
-def minima(outcome: Outcome, width: int, glyphs: Glyphs) -> list[Line]:
+def minima(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """Return the table of the minima found from many starts, the best first; the first ``MOST_MINIMA`` of them."""
-    shown = outcome.minima[:MOST_MINIMA]
-    kinds = [records.kind(m.certificate, outcome.sign) for m in shown]
+    shown = found.minima[:MOST_MINIMA]
     columns = [
         Column("starts", [str(m.starts) for m in shown]),
         Column("value", column([m.value for m in shown], 10)),
-        Column("kind", kinds, left=True),
+        Column("kind", [m.kind for m in shown], left=True),
     ]
-    most = min(outcome.space.size, COORDINATES)
-    columns += _coordinates(outcome, ([m.x[i] for m in shown] for i in range(most)))
-    what = "minimum" if outcome.sign > 0 else "maximum"
-    total = amount(len(outcome.minima), f"distinct {what}").replace("mums", "ma")
-    text = f"{total} from {amount(outcome.starts, 'start')}"
-    more = len(outcome.minima) - len(shown)
+    space = found.problem.space
+    most, places = min(space.size, COORDINATES), [space.flatten(m.point) for m in shown]
+    columns += _coordinates(space, ([place[i] for place in places] for i in range(most)))
+    total = amount(len(found.minima), f"distinct {found.extremum}").replace("mums", "ma")
+    text = f"{total} from {amount(found.starts or 1, 'start')}"
+    more = len(found.minima) - len(shown)
     lines = fact("found", text, width, "title")
-    unseen = _beyond(outcome, most)
+    unseen = _beyond(space, most)
     lines += [[], *laid_out(columns, width, glyphs, all_in="--format json", unseen=unseen)]
     return [*lines, [(f"and {more} more; --format json has them all", "rule")]] if more else lines
 
@@ -223,64 +220,62 @@ def _scientific(value: float | None) -> str:
     return "" if value is None else f"{value:.2e}"
 
 
-def _answer(outcome: Outcome, width: int, timing: bool) -> list[Line]:
-    lines = verdict(outcome, width)
-    found = outcome.certificate
-    errors, error = (found.errors, found.distance) if found.kind in _ENDS else (None, None)
-    point = point_text(outcome.point, errors=errors, error=error)
-    lines += fact("point", point + best_seen(outcome), width)
-    lines += fact("value", short(outcome.value, 12), width)
-    return lines + evidence(outcome, width, timing)
+def _answer(found: RunRecord, width: int, timing: bool) -> list[Line]:
+    lines, certificate = verdict(found, width), found.certificate
+    errors, error = (certificate.errors, certificate.distance) if found.is_end else (None, None)
+    point = point_text(found.point, errors=errors, error=error)
+    lines += fact("point", point + best_seen(found), width)
+    lines += fact("value", short(found.value, 12), width)
+    return lines + evidence(found, width, timing)
 
 
-def verdict(outcome: Outcome, width: int) -> list[Line]:
+def verdict(found: RunRecord, width: int) -> list[Line]:
     """Return how it ended, as a sentence that the status begins: "converged | to a local minimum"."""
-    status = outcome.status.value
+    status = found.status
     role = _ROLES.get(status, "bad")
-    told = harmless(outcome.message).removeprefix(status.capitalize()).lstrip(": ")
+    told = harmless(found.message).removeprefix(status.capitalize()).lstrip(": ")
     return fact(status, told, width, role, label_role=role)
 
 
-def best_seen(outcome: Outcome, what: str = "iteration", why: str = "the best seen") -> str:
+def best_seen(found: RunRecord, what: str = "iteration", why: str = "the best seen") -> str:
     """Return which iterate is the answer and ``why``, where it is not the last one."""
-    run = outcome.run
-    last = run.best.iteration == run.last.iteration
-    return "" if last else f" ({what} {run.best.iteration}, {why})"
+    return "" if found.best_iteration is None else f" ({what} {found.best_iteration}, {why})"
 
 
-def evidence(outcome: Outcome, width: int, timing: bool, work: str = "") -> list[Line]:
+def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list[Line]:
     """Return what speaks for the answer, what it cost, and what to try next.
 
     With ``work``, the cost in words, a kind that is unknown is none of its matters.
     """
-    certificate, run, lines = outcome.certificate, outcome.run, list[Line]()
-    if certificate.gradient_norm is not None:
-        lines += fact("|gradient|", short(certificate.gradient_norm, 3), width)
-    if certificate.kind != "unknown" or not work:
-        lines += fact("kind", _kind(outcome), width)
-    if outcome.problem.bounds:
-        lines += fact("held by", _held(outcome), width)
-    if left := _left(outcome):
+    lines = list[Line]()
+    if found.gradient_norm is not None:
+        lines += fact("|gradient|", short(found.gradient_norm, 3), width)
+    if found.certificate.kind != "unknown" or not work:
+        lines += fact("kind", _kind(found), width)
+    if found.problem.bounds:
+        lines += fact("held by", _held(found), width)
+    if left := _left(found):
         lines += fact("left to gain", left, width)
-    lines += fact("work", work or _work(outcome), width)
-    if outcome.status.value != "diverged" and run.reason.sentence not in outcome.message.lower():
-        lines += fact("stopped", f"because {run.reason.sentence}", width)
-    if timing:
-        lines += fact("time", f"{seconds(run.seconds)}, engine {outcome.engine}", width)
-    for warning in outcome.warnings:
+    lines += fact("work", work or _work(found), width)
+    why = StopReason(found.reason).sentence
+    if found.status != "diverged" and why not in found.message.lower():
+        lines += fact("stopped", f"because {why}", width)
+    if timing and found.seconds is not None:
+        lines += fact("time", f"{seconds(found.seconds)}, engine {found.engine}", width)
+    for warning in found.warnings:
         lines += fact("warning", harmless(warning), width, "warn", label_role="warn")
-    if outcome.advice:
-        lines += fact("try next", harmless(outcome.advice), width)
+    if found.advice:
+        lines += fact("try next", harmless(found.advice), width)
     return lines
 
 
-def _kind(outcome: Outcome) -> str:
-    certificate = outcome.certificate
-    name = records.kind(certificate, outcome.sign).replace("-", " ")
-    low, high = records.eigenvalues(certificate, outcome.sign)
+def _kind(found: RunRecord) -> str:
+    certificate = found.certificate
+    name = certificate.kind.replace("-", " ")
+    low, high = certificate.eigenvalue_min, certificate.eigenvalue_max
     if low is None or high is None:
         return name
-    if outcome.space.size == 1:
+    if found.problem.space.size == 1:
         evidence = f"second derivative {short(low, 4)}"
     else:
         evidence = f"Hessian eigenvalues {short(low, 4)} to {short(high, 4)}"
@@ -288,48 +283,51 @@ def _kind(outcome: Outcome) -> str:
             evidence += f", condition {short(certificate.condition, 3)}"
     how = (
         ""
-        if certificate.how in ("exact", "none")
-        else f" (by {certificate.how.replace('lanczos', 'Lanczos')})"
+        if certificate.evidence in ("exact", "none")
+        else f" (by {certificate.evidence.replace('lanczos', 'Lanczos')})"
     )
     return f"{name}; {evidence}{how}"
 
 
-def _bound(name: str, ends: tuple[Any, Any]) -> str:
+def _bound(name: str, ends: tuple[End, End]) -> str:
     """The bounds of one variable: 0 <= x <= 5; those of a vector in general."""
-    if hasattr(ends[0], "__len__"):
-        low, high = min(ends[0]), max(ends[1])
-        name = f"each {name}" if min(ends[1]) == high and max(ends[0]) == low else f"{name} within"
-    else:
-        low, high = ends
+    lows, highs = (
+        [none if end is None else end for end in (side if isinstance(side, list) else [side])]
+        for side, none in zip(ends, (-inf, inf), strict=True)
+    )
+    low, high = min(lows), max(highs)
+    if isinstance(ends[0], list):
+        name = f"each {name}" if min(highs) == high and max(lows) == low else f"{name} within"
     if low == high:
         return f"{name} = {short(low, 6)}"
-    left = "" if low == float("-inf") else f"{short(low, 6)} <= "
-    right = "" if high == float("inf") else f" <= {short(high, 6)}"
+    left = "" if low == -inf else f"{short(low, 6)} <= "
+    right = "" if high == inf else f" <= {short(high, 6)}"
     return f"{left}{name}{right}"
 
 
-def _held(outcome: Outcome) -> str:
+def _held(found: RunRecord) -> str:
     """The active bounds with their multipliers, not too many of them."""
-    if not outcome.active:
+    active = found.certificate.active_bounds or ()
+    if not active:
         return "no bound"
     parts = []
-    for held in outcome.active[:8]:
+    for held in active[:8]:
         slope = f"slope {short(held.multiplier, 3)}"
         at = "fixed" if held.side == "fixed" else f"{held.side} bound"
         parts.append(f"{held.name} at {short(held.bound, 6)} ({at}, {slope})")
-    more = len(outcome.active) - len(parts)
+    more = len(active) - len(parts)
     return ", ".join(parts) + (f" and {more} more" if more else "")
 
 
-def _left(outcome: Outcome) -> str:
+def _left(found: RunRecord) -> str:
     """What is left to gain, and how far away; nothing where there is no minimum to go to."""
-    certificate = outcome.certificate
-    gap, distance, is_end = certificate.gap, certificate.distance, certificate.kind in _ENDS
+    certificate = found.certificate
+    gap, distance, is_end = certificate.estimated_gap, certificate.distance, found.is_end
     if gap is None:
-        nothing_near = outcome.status.value in ("diverged", "wrong-kind")
+        nothing_near = found.status in ("diverged", "wrong-kind")
         if nothing_near or not (is_end or certificate.kind == "not-stationary"):
             return ""
-        if outcome.status.value == "converged" and certificate.kind != "degenerate":
+        if found.status == "converged" and certificate.kind != "degenerate":
             return "less than the tolerance"
         level = certificate.kind == "degenerate"
         why = "the curvature vanishes" if level else "no quadratic model holds around this point"
@@ -342,10 +340,10 @@ def _left(outcome: Outcome) -> str:
     return text if not distance else f"{text}, at a distance of about {short(distance, 2)}"
 
 
-def _work(outcome: Outcome) -> str:
-    counts = outcome.run.counts
+def _work(found: RunRecord) -> str:
+    counts = found.evaluations
     parts = [
-        amount(outcome.run.iterations, "iteration"),
+        amount(found.iterations, "iteration"),
         amount(counts.value, "value"),
         amount(counts.gradient, "gradient"),
     ]

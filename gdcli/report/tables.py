@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 from gdcli.report.page import ASCII, UNICODE, Glyphs, Line, plain_text
 
 if TYPE_CHECKING:
-    from gdcli.api import Outcome
+    from gdcli.record.runs import RunRecord
     from gdcli.solvers.types import Iterate
 
 WIDTH = 80
@@ -143,7 +143,7 @@ class Waiting:
 
 
 class Layout(NamedTuple):
-    """How a kind of run is laid out: ``page(outcome, trail, width, glyphs, timing)``, what makes its trail's rows."""
+    """How a kind of run is laid out: ``page(record, trail, width, glyphs, timing)``, what makes its trail's rows."""
 
     page: Callable[..., list[Line]]
     row: Callable[..., Any]
@@ -183,7 +183,7 @@ class Table:
         """Go on from a path."""
         self._trail.restore(kept)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, found: RunRecord) -> None:
         """Write the page."""
         from gdcli.report.page import PLAIN
 
@@ -193,6 +193,6 @@ class Table:
             page = self._layout.page
         stream = self._stream
         if self._plain:
-            stream.write(plain_text(page(outcome, self._trail, WIDTH, PLAIN, self._timing)))
+            stream.write(plain_text(page(found, self._trail, WIDTH, PLAIN, self._timing)))
         else:
-            show(page(outcome, self._trail, width_of(stream), glyphs_of(stream), self._timing), stream)
+            show(page(found, self._trail, width_of(stream), glyphs_of(stream), self._timing), stream)

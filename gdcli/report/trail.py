@@ -9,12 +9,15 @@ such that each coarser choice is contained in the finer one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from math import dist
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli.stored import stored
 
 if TYPE_CHECKING:
+    from gdcli.objective.space import Space
+    from gdcli.record.runs import PathPoint
     from gdcli.solvers.types import Iterate
 
 ENDS = 6  # rows kept at the beginning, and at the end
@@ -51,6 +54,27 @@ def row_of(order: int, it: Iterate, sign: int, shown: int) -> Row:
         tuple(float(x[i]) for i in range(shown)),
         it.kind,
     )
+
+
+def stored_rows(points: Iterable[PathPoint], space: Space) -> Iterator[Row]:
+    """Yield the rows of a path that was stored; how far a step moved is known where the point before it was too."""
+    before: list[float] = []
+    number = -2
+    for point in points:
+        x = space.flatten(point.point)
+        moved = dist(x, before) if point.iteration == number + 1 else None
+        yield Row(
+            0,
+            point.iteration,
+            point.value,
+            point.gradient_norm,
+            point.step,
+            moved,
+            point.evaluations.total,
+            tuple(x[:COORDINATES]),
+            point.kind,
+        )
+        before, number = x, point.iteration
 
 
 class Trail:

@@ -10,48 +10,42 @@ from collections.abc import Iterable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from gdcli.record.schema import SCHEMA, Json
 from gdcli.report import records
 from gdcli.report.faults import excerpt, harmless, shorten
 from gdcli.report.numbers import amount, seconds, short
 from gdcli.report.page import LABEL, Column, Glyphs, Line, fact, fits, laid_out
 
 if TYPE_CHECKING:
-    from gdcli.api import Outcome
     from gdcli.errors import GdError
     from gdcli.problems import Expectation
+    from gdcli.record.runs import RunRecord
 
 DISAGREEMENT = 9  # the exit code where a run went well and its answer is not the one expected
 
 
 class Checked(NamedTuple):
-    """One problem and how it went: an outcome or the error in its way; ``miss`` says what is wrong."""
+    """One problem and how it went: its answer or the error in its way; ``miss`` says what is wrong."""
 
     name: str
     expect: Expectation | None
-    outcome: Outcome | None
+    found: RunRecord | None
     fault: GdError | None
     miss: str
-    receipt: records.Record | None = None
 
     @property
     def exit_code(self) -> int:
         """0 where nothing is missed, else the code that tells what happened."""
         if self.fault is not None:
             return self.fault.exit_code
-        if not self.miss or self.outcome is None:
+        if not self.miss or self.found is None:
             return 0
-        return self.outcome.status.exit_code or DISAGREEMENT
+        return self.found.exit_code or DISAGREEMENT
 
     @property
     def status(self) -> str:
         """The status as a word."""
-        return (
-            self.fault.status
-            if self.fault is not None
-            else self.outcome.status.value
-            if self.outcome
-            else "-"
-        )
+        return self.fault.status if self.fault is not None else self.found.status if self.found else "-"
 
     @property
     def verdict(self) -> str:
@@ -61,17 +55,17 @@ class Checked(NamedTuple):
     @property
     def error(self) -> float | None:
         """The distance from the expected value."""
-        if self.outcome is None or self.expect is None or self.expect.value is None:
+        if self.found is None or self.expect is None or self.expect.value is None:
             return None
-        return self.expect.error(self.outcome.value)
+        return self.expect.error(self.found.value)
 
     @property
     def evaluations(self) -> int | None:
         """All evaluations, of whatever kind."""
-        return None if self.outcome is None else sum(records.evaluations(self.outcome.run.counts).values())
+        return None if self.found is None else self.found.evaluations.total
 
 
-def record(checked: Checked, timing: bool) -> records.Record:
+def record(checked: Checked, timing: bool) -> Json:
     """Return the result, or the error, with its name and verdict."""
     plain = _plain_record(checked, timing)
     expect = checked.expect
@@ -83,7 +77,7 @@ def record(checked: Checked, timing: bool) -> records.Record:
     return head | {"verdict": checked.verdict, "miss": checked.miss, "expected": wanted} | plain
 
 
-def line_record(checked: Checked, number: int, timing: bool) -> records.Record:
+def line_record(checked: Checked, number: int, timing: bool) -> Json:
     """Return the result, or the error, of a line of a stream; a verdict only where something is expected."""
     plain = _plain_record(checked, timing) if checked.expect is None else record(checked, timing)
     head = {"schema": plain.pop("schema"), "type": plain.pop("type"), "line": number}
@@ -94,15 +88,13 @@ def line_record(checked: Checked, number: int, timing: bool) -> records.Record:
     return head | plain
 
 
-def _plain_record(checked: Checked, timing: bool) -> records.Record:
-    from gdcli.report import fit_records
+def _plain_record(checked: Checked, timing: bool) -> Json:
+    from gdcli.report.machine import told
 
     if checked.fault is not None:
         return records.error(checked.fault)
-    assert checked.outcome is not None
-    outcome: Any = checked.outcome
-    made = fit_records.result if hasattr(outcome, "statistics") else records.result
-    return made(outcome, timing) | ({} if checked.receipt is None else {"receipt": checked.receipt})
+    assert checked.found is not None
+    return told(checked.found, timing)
 
 
 def exit_code(all_checked: Iterable[Checked]) -> int:
@@ -136,7 +128,7 @@ def _columns(all_checked: Sequence[Checked], digits: int, timing: bool) -> list[
     def cells(values: Iterable[Any]) -> list[str]:
         return ["-" if v is None else str(v) for v in values]
 
-    values = [None if c.outcome is None else short(c.outcome.value, digits) for c in all_checked]
+    values = [None if c.found is None else short(c.found.value, digits) for c in all_checked]
     expected = [
         None if c.expect is None or c.expect.value is None else short(c.expect.value, digits)
         for c in all_checked
@@ -147,11 +139,11 @@ def _columns(all_checked: Sequence[Checked], digits: int, timing: bool) -> list[
         Column("value", cells(values)),
         Column("expected", cells(expected), spare=4),  # it can be told from the error
         Column("error", [short(c.error, 2) for c in all_checked]),
-        Column("iter", cells(c.outcome and c.outcome.run.iterations for c in all_checked), spare=2),
+        Column("iter", cells(c.found and c.found.iterations for c in all_checked), spare=2),
         Column("evals", cells(c.evaluations for c in all_checked), spare=3),
     ]
     if timing:
-        times = cells(c.outcome and seconds(c.outcome.run.seconds) for c in all_checked)
+        times = cells(c.found and seconds(c.found.seconds or 0.0) for c in all_checked)
         columns.append(Column("time", times, spare=1))
     roles = ["bad" if c.miss else "good" for c in all_checked]
     return [*columns, Column("", ["MISSED" if c.miss else "ok" for c in all_checked], left=True, roles=roles)]
@@ -162,10 +154,10 @@ CSV_HEAD = ("name", "status", "value", "expected", "error", "iterations", "evalu
 
 def cells(checked: Checked) -> list[Any]:
     """Return what stands under `CSV_HEAD`."""
-    c, outcome = checked, checked.outcome
+    c, found = checked, checked.found
     wanted = None if c.expect is None else c.expect.value
-    value = None if outcome is None else outcome.value + 0.0
-    iterations = None if outcome is None else outcome.run.iterations
+    value = None if found is None else found.value
+    iterations = None if found is None else found.iterations
     return [c.name, c.status, value, wanted, c.error, iterations, c.evaluations, c.verdict]
 
 
@@ -194,7 +186,7 @@ class Shown:
             return csv_line([*([number] if self._lines else []), *cells(checked)])
         return ""
 
-    def record(self, checked: Checked, number: int) -> records.Record:
+    def record(self, checked: Checked, number: int) -> Json:
         """Return what json and jsonl say of one problem."""
         return line_record(checked, number, self._timing) if self._lines else record(checked, self._timing)
 
@@ -231,7 +223,7 @@ class Whole:
         from gdcli.report.machine import json_block
 
         missed = [named(c, number).name for c, number in self._kept if c.miss]
-        whole: records.Record = {"schema": records.SCHEMA, "type": "run", "file": file, "missed": missed}
+        whole: Json = {"schema": SCHEMA, "type": "run", "file": file, "missed": missed}
         whole["results"] = [self._shown.record(c, number) for c, number in self._kept]
         self._stream.write(json_block(whole))
 

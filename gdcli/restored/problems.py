@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from gdcli.errors import GdError, Span
-from gdcli.outcome import Outcome
 from gdcli.problems import Expectation
-from gdcli.restored import runs
-from gdcli.restored.runs import Record
+from gdcli.record.fits import FitRecord
+from gdcli.record.runs import RunRecord
+from gdcli.record.schema import Json
+from gdcli.record.upgrade import upgraded
+from gdcli.report.verdicts import Checked
 
 
 class StoredError(GdError):
@@ -19,7 +22,7 @@ class StoredError(GdError):
         self.status = status
 
 
-def fault(record: Record) -> StoredError:
+def fault(record: Mapping[str, Any]) -> StoredError:
     """Return the error of a record. Raises KeyError, TypeError or ValueError for what is no such record."""
     told: Any = record.get("span")
     span = None
@@ -28,17 +31,7 @@ def fault(record: Record) -> StoredError:
     return StoredError(str(record["status"]), str(record["message"]), str(record.get("hint", "")), span)
 
 
-class Answered(NamedTuple):
-    """One of many problems: its name (or that of its line), and how it went; ``miss`` says what is wrong."""
-
-    name: str
-    expect: Expectation | None
-    outcome: Outcome | None
-    fault: GdError | None
-    miss: str
-
-
-def answered(record: Record, number: int) -> Answered:
+def answered(record: Json, number: int) -> Checked:
     """Return the answer to a problem, the ``number``-th of its file. Raises as `fault`."""
     place = f"line {record['line']}" if "line" in record else f"answer {number}"
     name = str(record.get("name") or place)
@@ -49,7 +42,8 @@ def answered(record: Record, number: int) -> Answered:
         expect = Expectation(wanted["value"], float(wanted["tolerance"]), point, wanted["status"])
     if record["type"] == "error":
         told = fault(record)
-        return Answered(name, expect, None, told, str(record.get("miss", told.message)))
-    outcome = runs.outcome(record, runs.problem(record))
-    unexpected = f"status {outcome.status.value}" if outcome.status.exit_code else ""
-    return Answered(name, expect, outcome, None, str(record.get("miss", unexpected)))
+        return Checked(name, expect, None, told, str(record.get("miss", told.message)))
+    kind = FitRecord if "standard_errors" in record else RunRecord
+    found = kind.from_json(upgraded(record))
+    unexpected = f"status {found.status}" if found.exit_code else ""
+    return Checked(name, expect, found, None, str(record.get("miss", unexpected)))

@@ -36,7 +36,7 @@ def problem(record: Record) -> Problem:
         {name: numbers(v) for name, v in asked["start"].items()},
         {name: numbers(v) for name, v in asked.get("constants", {}).items()},
         int(record.get("seed", 0)),
-        bool(page.get("drawn")),
+        bool(page.get("drawn") or asked.get("drawn")),
         "",
         bounds,
         tuple(map(str, asked.get("fixed", []))),

@@ -1,0 +1,321 @@
+"""The record of a fit: what every run has, and what the data tell of the parameters.
+
+What belongs to a parameter is given by name, a list for a vector, None where it is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from gdcli.dataclass import dataclass
+from gdcli.record.runs import (
+    CertificateRecord,
+    PathPoint,
+    ProblemRecord,
+    RunRecord,
+    answer,
+    asked,
+    path_point,
+)
+from gdcli.record.schema import Record, Values
+
+if TYPE_CHECKING:
+    from gdcli.analysis.statistics import FitStatistics
+    from gdcli.fitting.outcome import FitOutcome, RowCount
+    from gdcli.fitting.request import FitProblem
+    from gdcli.objective.space import Space
+    from gdcli.outcome import Outcome
+
+# Of more parameters only the strongly tied pairs are told: the whole table would be their square.
+MOST_CORRELATED = 50
+
+Known = Mapping[str, float | list[float | None] | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRecord(Record):
+    """How a start was found; see `gdcli.fitting.request.Searched`."""
+
+    tried: int
+    starts: int
+    agreeing: int
+    next_best: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitProblemRecord(ProblemRecord):
+    """What was asked of a fit; ``loss`` is None where that of a row was typed, ``columns`` are those of matrices."""
+
+    files: tuple[str, ...]
+    loss: str | None
+    linear: bool
+    search: SearchRecord | None = None
+    huber_delta: float | None = None
+    weights: str | None = None
+    sigma: str | None = None
+    scale_sigma: bool | None = None
+    columns: Mapping[str, list[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsRecord(Record):
+    """How many rows were used and skipped; of a run by epochs how many were ``visited`` in all, and ``held_back``."""
+
+    used: int
+    skipped: int
+    visited: int | None = None
+    held_back: int = 0
+
+    @property
+    def learned(self) -> int:
+        """The rows that the answer is fitted to."""
+        return self.used - self.held_back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseRecord(Record):
+    """What keeps the mean loss of the answer above its minimum; see `gdcli.fitting.outcome.AnswerNoise`."""
+
+    gap: float | None
+    excess: float | None
+    deviation: float | None
+    standard_error: float | None
+    settled: bool | None
+
+
+class Tied(NamedTuple):
+    """Two parameters that one makes up for the other, and their correlation."""
+
+    first: str
+    second: str
+    correlation: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitRecord(RunRecord):
+    """The whole answer of a fit; the statistics have a ``rank`` where there are any.
+
+    ``batch_size`` (0: all rows) and ``polish`` are those of a run by epochs.
+    """
+
+    problem: FitProblemRecord
+    value: float
+    mean_loss: float
+    certificate: CertificateRecord
+    standard_errors: Known
+    t: Known
+    confidence: Mapping[str, Any]
+    correlation: Mapping[str, Mapping[str, float | None]]
+    rank: int | None
+    residual_sd: float | None
+    r_squared: float | None
+    aic: float | None
+    bic: float | None
+    exact: bool = False
+    minimizers: Mapping[str, Any] | None = None
+    chi_square: float | None = None
+    p_value: float | None = None
+    rows: RowsRecord
+    epochs: int | None
+    batch_size: int | None = None
+    polish: bool = False
+    validation: float | None = None
+    noise: NoiseRecord | None
+    unknown_errors: str | None
+
+    def always(self) -> Sequence[str]:
+        """With known deviations the misfit has a test."""
+        return ("chi_square", "p_value") if self.problem.sigma else ()
+
+    @property
+    def mean(self) -> float:
+        """The mean loss of a row; one that is not finite is what the sum is."""
+        return self.mean_loss if isfinite(self.value) else self.value
+
+    def flat(self, known: Mapping[str, Any]) -> list[Any]:
+        """Return what belongs to the parameters by name in the order of the flat vector."""
+        lengths = self.problem.space.lengths
+        return [v for name, n in lengths.items() for v in ([known[name]] if n is None else known[name])]
+
+    @property
+    def level(self) -> float:
+        """The level of the intervals."""
+        from gdcli.analysis.statistics import LEVEL
+
+        return LEVEL
+
+    @property
+    def tied(self) -> list[Tied]:
+        """The pairs of parameters with a correlation above `TIED` in size, the strongest first."""
+        from gdcli.analysis.statistics import TIED
+
+        space = self.problem.space
+        place = {space.label(i): i for i in range(space.size)} if self.correlation else {}
+        found = [
+            Tied(b, a, c)
+            for a, row in self.correlation.items()
+            for b, c in row.items()
+            if place[b] < place[a] and c is not None and abs(c) > TIED
+        ]
+        return sorted(found, key=lambda tie: (-abs(tie.correlation), place[tie.second], place[tie.first]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochPoint(Record):
+    """The point after an epoch: the sum and the mean of the losses, the rows visited so far."""
+
+    HEAD: ClassVar[Mapping[str, str]] = PathPoint.HEAD
+
+    epoch: int
+    value: float
+    mean_loss: float
+    validation: float | None
+    rate: float | None
+    rows: int
+    point: Values
+    kind: str = ""
+    seconds: float | None = None
+
+    @property
+    def iteration(self) -> int:
+        """The number of the epoch."""
+        return self.epoch
+
+    @property
+    def mean(self) -> float:
+        """The mean loss of a row; one that is not finite is what the sum is."""
+        return self.mean_loss if isfinite(self.value) else self.value
+
+
+# -- from what was computed --------------------------------------------------------------------------------------------
+
+
+def record_of(outcome: Outcome) -> RunRecord:
+    """Return the record of an answer of any kind."""
+    from gdcli.record.runs import run_record
+
+    made: Any = fit_record if hasattr(outcome, "statistics") else run_record
+    found: RunRecord = made(outcome)
+    return found
+
+
+def fit_record(outcome: FitOutcome) -> FitRecord:
+    """Return the record of the answer of a fit, without a receipt."""
+    settings, noise = outcome.settings, outcome.noise
+    return FitRecord(
+        problem=problem_record(outcome.problem),
+        **answer(outcome),
+        **_statistics(outcome.statistics, outcome.space),
+        mean_loss=outcome.mean_loss + 0.0,
+        minimizers=None
+        if outcome.minimizers is None
+        else named([list(ends) for ends in outcome.minimizers], outcome.space),
+        rows=_rows(outcome.rows, outcome.history),
+        epochs=outcome.epochs,
+        batch_size=settings.batch_size,
+        polish=settings.polish,
+        validation=outcome.validation,
+        noise=None if noise is None else NoiseRecord(**noise._asdict()),
+        unknown_errors=outcome.unknown_errors or None,
+    )
+
+
+def problem_record(problem: FitProblem) -> FitProblemRecord:
+    """Return the record of what was asked of a fit."""
+    searched = problem.searched
+    return FitProblemRecord(
+        **asked(problem),
+        files=problem.files,
+        loss=problem.loss or None,
+        linear=problem.linear,
+        search=None if searched is None else SearchRecord(**searched._asdict()),
+        huber_delta=problem.huber_delta,
+        weights=problem.weights or None,
+        sigma=problem.sigma or None,
+        scale_sigma=problem.scale_sigma if problem.sigma else None,
+        columns={name: list(columns) for name, columns in problem.matrices.items()} or None,
+    )
+
+
+def _rows(rows: RowCount, history: Sequence[Any]) -> RowsRecord:
+    visited = history[-1].visits if history else None
+    return RowsRecord(used=rows.used, skipped=rows.skipped, visited=visited, held_back=rows.held_back)
+
+
+def named(values: Sequence[Any], space: Space) -> dict[str, Any]:
+    """Return flat values by name: a list for a vector."""
+    found: dict[str, Any] = {}
+    for name, length in space.lengths.items():
+        at = space.offsets[name]
+        found[name] = values[at] if length is None else list(values[at : at + length])
+    return found
+
+
+def _statistics(found: FitStatistics | None, space: Space) -> dict[str, Any]:
+    """What the data tell of the parameters, and how good the fit is."""
+    if found is None:
+        nothing = named([None] * space.size, space)
+        numbers = dict.fromkeys(("rank", "residual_sd", "r_squared", "aic", "bic"))
+        return {"standard_errors": nothing, "t": nothing, "confidence": nothing, "correlation": {}, **numbers}
+    errors = found.errors
+    return {
+        "standard_errors": named(errors.standard_errors, space),
+        "t": named(errors.t_values, space),
+        "confidence": named([None if pair is None else list(pair) for pair in errors.intervals], space),
+        "correlation": _correlations(found, space),
+        "rank": errors.rank,
+        "residual_sd": found.residual_sd,
+        "r_squared": found.r_squared,
+        "aic": found.aic,
+        "bic": found.bic,
+        "exact": found.exact,
+        "chi_square": found.chi_square,
+        "p_value": found.chi_square_p,
+    }
+
+
+def _correlations(found: FitStatistics, space: Space) -> dict[str, dict[str, float | None]]:
+    """The correlations of the parameters, by the names of both; of many parameters those of tied pairs."""
+    errors, label, size = found.errors, space.label, space.size
+    if size <= MOST_CORRELATED:
+        return {label(i): {label(j): errors.correlation[i][j] for j in range(size)} for i in range(size)}
+    told: dict[str, dict[str, float | None]] = {}
+    for tie in errors.tied:
+        for a, b in ((tie.first, tie.second), (tie.second, tie.first)):
+            told.setdefault(label(a), {})[label(b)] = tie.correlation
+    return told
+
+
+def is_epoch(it: Any) -> bool:
+    """Tell the point after an epoch from an iterate of a batch solve, as --polish adds them."""
+    return hasattr(it, "visits")
+
+
+def epoch_point(it: Any, sign: int, space: Space) -> EpochPoint | PathPoint:
+    """Return the record of the point after an epoch, whose value is the sum over the rows."""
+    if not is_epoch(it):
+        return path_point(it, sign, space)
+    return EpochPoint(
+        epoch=it.iteration,
+        value=sign * it.at.value + 0.0,
+        mean_loss=sign * (it.at.value / it.rows) + 0.0,
+        validation=None if it.held_out is None else sign * it.held_out + 0.0,
+        rate=it.step,
+        rows=it.visits,
+        point=space.unflatten(it.at.x),
+        kind="" if it.kind in ("start", "step") else it.kind,
+        seconds=it.seconds,
+    )
+
+
+# The columns of a table of epochs, before those of the point.
+EPOCH_HEAD = ("epoch", "value", "mean_loss", "validation", "rate", "rows")
+
+
+def epoch_cells(point: EpochPoint | PathPoint) -> list[Any]:
+    """Return what stands under `EPOCH_HEAD`."""
+    if isinstance(point, PathPoint):
+        return [point.iteration, point.value, None, None, None, None]
+    return [point.epoch, point.value, point.mean, point.validation, point.rate, point.rows]

@@ -1,0 +1,341 @@
+"""The record of a run: what was asked, the answer with its evidence, and the points of its path.
+
+Solvers minimise, so a maximisation comes back with its signs turned; here the user's are restored: values and
+eigenvalues change sign, the smallest eigenvalue becomes the largest, a minimum a maximum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gdcli import __version__
+from gdcli.dataclass import dataclass
+from gdcli.objective.space import Space
+from gdcli.record.schema import SCHEMA, Record, Values, signed
+from gdcli.solvers.types import Status
+
+if TYPE_CHECKING:
+    from gdcli.outcome import Outcome
+    from gdcli.problem import Problem
+    from gdcli.solvers.types import Certificate, Counts, Iterate
+
+End = float | list[float | None] | None
+_OPPOSITE = {"minimum": "maximum", "maximum": "minimum"}
+# Errors of variables matter where they leave one of so many digits unknown: no page shows more.
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemRecord(Record):
+    """What was asked.
+
+    ``bounds`` are [lower, upper] by name, lists for a vector, None where there is none; ``fixed`` names what equal
+    bounds make a constant. A start that is ``drawn`` was not given.
+    """
+
+    expression: str
+    sense: str
+    start: Values
+    constants: Values
+    bounds: Mapping[str, tuple[End, End]] | None = None
+    fixed: tuple[str, ...] = ()
+    drawn: bool = False
+
+    @property
+    def sign(self) -> int:
+        """1 for a minimisation, -1 for a maximisation. Raises ValueError for what is neither."""
+        return 1 - 2 * ("minimize", "maximize").index(self.sense)
+
+    @property
+    def space(self) -> Space:
+        """The names of the variables, and where each stands in a flat vector."""
+        return Space({k: len(v) if hasattr(v, "__len__") else None for k, v in self.start.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationsRecord(Record):
+    """How often what was evaluated; a ``product`` is one of the Hessian with a vector."""
+
+    value: int
+    gradient: int
+    hessian: int
+    product: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them together."""
+        return self.value + self.gradient + self.hessian + self.product
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveBoundRecord(Record):
+    """A bound that holds the answer; see `gdcli.outcome.ActiveBound`."""
+
+    name: str
+    side: str
+    bound: float
+    multiplier: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRecord(Record):
+    """The evidence about the answer, in terms of the user's function; see `gdcli.solvers.types.Certificate`.
+
+    ``evidence`` tells where the eigenvalues came from. ``errors`` are those of the variables in flat order, where they
+    leave unknown some of the digits that a page could show.
+    """
+
+    kind: str
+    eigenvalue_min: float | None
+    eigenvalue_max: float | None
+    condition: float | None
+    estimated_gap: float | None
+    active_bounds: tuple[ActiveBoundRecord, ...] | None = None
+    evidence: str = "none"
+    distance: float | None = None
+    rounded: bool = False
+    errors: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinimumRecord(Record):
+    """One of the minima (maxima) found from many starts, and how many ``starts`` led to it."""
+
+    value: float
+    point: Values
+    kind: str
+    starts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt(Record):
+    """What it takes to repeat an answer: the options as typed, the data, and what else decides over bits."""
+
+    command: str
+    options: Mapping[str, Any]
+    python: str
+    numpy: str | None = None
+    machine: str
+    kernels: Mapping[str, str]
+    data: Mapping[str, str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord(Record):
+    """The whole answer.
+
+    ``used`` is the method in words where that says more than its name, ``why`` why it was chosen, ``advice`` what to
+    try next. ``best_iteration`` is given where the answer is not the last iterate.
+    """
+
+    HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "result"}
+
+    problem: ProblemRecord
+    method: str
+    used: str = ""
+    why: str = ""
+    gradient: str
+    status: str
+    reason: str
+    message: str
+    advice: str = ""
+    point: Values
+    value: float
+    gradient_norm: float | None
+    certificate: CertificateRecord
+    iterations: int
+    best_iteration: int | None = None
+    evaluations: EvaluationsRecord
+    seed: int
+    warnings: tuple[str, ...]
+    version: str
+    starts: int | None = None
+    minima: tuple[MinimumRecord, ...] = ()
+    formulas: Mapping[str, str] | None = None
+    seconds: float | None = None
+    engine: str | None = None
+    receipt: Receipt | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The process exit code that tells the status. Raises ValueError where that is none."""
+        return Status(self.status).exit_code
+
+    @property
+    def extremum(self) -> str:
+        """What is looked for: a minimum or a maximum."""
+        return "minimum" if self.problem.sign > 0 else "maximum"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing left to gain is something to say of such a point."""
+        return self.certificate.kind in (self.extremum, "degenerate", "kink")
+
+    @property
+    def x(self) -> list[float]:
+        """The answer as a flat vector."""
+        return list(self.problem.space.flatten(self.point))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathPoint(Record):
+    """A point of the path; ``kind`` tells where it is no ordinary step."""
+
+    HEAD: ClassVar[Mapping[str, str]] = {"type": "iterate"}
+
+    iteration: int
+    value: float
+    gradient_norm: float | None
+    step: float | None
+    evaluations: EvaluationsRecord
+    point: Values
+    kind: str = ""
+    seconds: float | None = None
+
+
+# -- from what was computed --------------------------------------------------------------------------------------------
+
+
+def run_record(outcome: Outcome) -> RunRecord:
+    """Return the record of an answer, without a receipt."""
+    return RunRecord(problem=problem_record(outcome.problem), **answer(outcome))
+
+
+def answer(outcome: Outcome) -> dict[str, Any]:
+    """Return all fields that every answer has, but the problem."""
+    run, sign = outcome.run, outcome.sign
+    found = CertificateRecord(
+        **curvature(outcome.certificate, sign),
+        active_bounds=tuple(ActiveBoundRecord(**bound._asdict()) for bound in outcome.active)
+        if outcome.problem.bounds
+        else None,
+        evidence=outcome.certificate.how,
+        distance=outcome.certificate.distance,
+        rounded=outcome.certificate.rounded,
+        errors=_errors(outcome),
+    )
+    minima = tuple(
+        MinimumRecord(value=m.value + 0.0, point=m.point, kind=kind(m.certificate, sign), starts=m.starts)
+        for m in outcome.minima
+    )
+    return {
+        "method": outcome.method,
+        "used": "" if outcome.used == outcome.method else outcome.used,
+        "why": outcome.why,
+        "gradient": outcome.settings.gradient,
+        "status": outcome.status.value,
+        "reason": run.reason.value,
+        "message": outcome.message,
+        "advice": outcome.advice,
+        "point": outcome.point,
+        "value": outcome.value + 0.0,
+        "gradient_norm": outcome.certificate.gradient_norm,
+        "certificate": found,
+        "iterations": run.iterations,
+        "best_iteration": None if run.best.iteration == run.last.iteration else run.best.iteration,
+        "evaluations": evaluations(run.counts),
+        "seed": outcome.problem.seed,
+        "warnings": tuple(outcome.warnings),
+        "version": __version__,
+        "starts": outcome.starts if minima else None,
+        "minima": minima,
+        "formulas": outcome.formulas,
+        "seconds": run.seconds,
+        "engine": outcome.engine,
+    }
+
+
+def problem_record(problem: Problem) -> ProblemRecord:
+    """Return the record of what was asked."""
+    return ProblemRecord(**asked(problem))
+
+
+def asked(problem: Problem) -> dict[str, Any]:
+    """Return all fields that every problem has."""
+    bounds = {name: (_end(low), _end(high)) for name, (low, high) in problem.bounds.items()}
+    return {
+        "expression": problem.expression,
+        "sense": problem.sense,
+        "start": problem.start,
+        "constants": problem.constants,
+        "bounds": bounds or None,
+        "fixed": problem.fixed,
+        "drawn": problem.drawn,
+    }
+
+
+def _end(value: Any) -> Any:
+    """An end of a range as it is written: None where there is none."""
+    if hasattr(value, "__len__"):
+        return [_end(v) for v in value]
+    return float(value) if math.isfinite(value) else None
+
+
+def curvature(certificate: Certificate, sign: int) -> dict[str, Any]:
+    """Return what a certificate says of the user's function."""
+    low, high = certificate.eigenvalue_min, certificate.eigenvalue_max
+    if sign < 0:
+        low, high = signed(sign, high), signed(sign, low)
+    return {
+        "kind": kind(certificate, sign),
+        "eigenvalue_min": low,
+        "eigenvalue_max": high,
+        "condition": certificate.condition,
+        "estimated_gap": certificate.gap,
+    }
+
+
+def kind(certificate: Certificate, sign: int) -> str:
+    """Return what kind of point the user's function has there."""
+    return certificate.kind if sign > 0 else _OPPOSITE.get(certificate.kind, certificate.kind)
+
+
+def _errors(outcome: Outcome) -> tuple[float, ...] | None:
+    errors, x = outcome.certificate.errors, outcome.run.best.at.x
+    if errors is None or not any(
+        error and math.isfinite(error) and _leaves_unknown(float(value), error)
+        for value, error in zip(x, errors, strict=True)
+    ):
+        return None
+    return tuple(map(float, errors))
+
+
+def _leaves_unknown(value: float, error: float) -> bool:
+    return 2.0 * error > 10.0**-_SHOWN * abs(value)
+
+
+def evaluations(counts: Counts) -> EvaluationsRecord:
+    """Return the record of counts."""
+    return EvaluationsRecord(
+        value=counts.value, gradient=counts.gradient, hessian=counts.hessian, product=counts.product
+    )
+
+
+def path_point(it: Iterate, sign: int, space: Space) -> PathPoint:
+    """Return the record of an iterate."""
+    return PathPoint(
+        iteration=it.iteration,
+        value=sign * it.at.value + 0.0,
+        gradient_norm=it.gradient_norm,
+        step=it.step,
+        evaluations=evaluations(it.counts),
+        point=space.unflatten(it.at.x),
+        kind="" if it.kind in ("start", "step") else it.kind,
+        seconds=it.seconds,
+    )
+
+
+# The columns of a table of iterates, before those of the point.
+PATH_HEAD = (
+    *("iteration", "value", "gradient_norm", "step"),
+    *("evaluations_value", "evaluations_gradient", "evaluations_hessian"),
+)
+
+
+def path_cells(point: PathPoint) -> list[Any]:
+    """Return what stands under `PATH_HEAD`."""
+    counts = point.evaluations
+    numbers = [point.iteration, point.value, point.gradient_norm, point.step]
+    return [*numbers, counts.value, counts.gradient, counts.hessian]

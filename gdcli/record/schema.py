@@ -1,0 +1,155 @@
+"""Records: what is told of an answer, as frozen dataclasses of plain numbers and texts.
+
+A page, a picture and every machine format are made from a record, and a stored answer is read into the same class: so
+what its page shows is what the page of its run showed. The names of the fields are those of JSON (docs/json.md). A
+field without a default is always written, one with a default where it differs from it; so a file that lacks a field
+which came later still reads.
+
+JSON has no numbers that are not finite. The field ``value`` tells with a word beside it (``value_is``) which one it
+was; elsewhere null stands for it, and is read as nan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite, nan
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gdcli.dataclass import MISSING, dataclass, fields
+
+if TYPE_CHECKING:
+    from typing import Self
+
+SCHEMA = "gd.result/1"
+
+Json = dict[str, Any]
+Number = float | list[float]
+Values = Mapping[str, Number]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What all records can do; ``HEAD`` stands before their fields in JSON.
+
+    A class that names a field of its base anew keeps its place, and the fields after it stand behind it.
+    """
+
+    HEAD: ClassVar[Mapping[str, str]] = {}
+
+    def always(self) -> Sequence[str]:
+        """Return the names of fields that are written also where they are at their default."""
+        return ()
+
+    def to_json(self) -> Json:
+        """Return the record as dictionaries and lists."""
+        found, always = dict[str, Any](self.HEAD), self.always()
+        for name, default in _written(type(self)):
+            value = getattr(self, name)
+            if default is not MISSING and value == default and name not in always:
+                continue
+            found |= valued(value) if name == "value" else {name: plain(value)}
+        return found
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        """Return the record that was written. Raises KeyError, TypeError or ValueError for what is no such record."""
+        from typing import get_type_hints
+
+        hints, found = get_type_hints(cls), dict[str, Any]()
+        for name, default in _written(cls):
+            value = told[name] if default is MISSING else told.get(name, default)
+            if value is None and "value_is" in told and name == "value":
+                value = float(told["value_is"])
+            found[name] = value if value is default else _read(value, hints[name])
+        return cls(**found)
+
+
+_ORDERS: dict[type, tuple[tuple[str, Any], ...]] = {}
+
+
+def _written(cls: type[Record]) -> tuple[tuple[str, Any], ...]:
+    """The names of the fields in the order of JSON, each with its default."""
+    if cls not in _ORDERS:
+        order: list[str] = []
+        for base in reversed(cls.__mro__[:-1]):
+            place = len(order)
+            for name in base.__annotations__:
+                if name in order:
+                    place = order.index(name) + 1
+                elif name != "HEAD":
+                    order.insert(place, name)
+                    place += 1
+        defaults = {one.name: one.default for one in fields(cls)}
+        _ORDERS[cls] = tuple((name, defaults[name]) for name in order)
+    return _ORDERS[cls]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: records as dictionaries, numbers and vectors of any kind as floats."""
+    if value is None or type(value) in (float, str, int, bool):
+        return value
+    if isinstance(value, Record):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        return float(value)
+    if set(map(type, value)) <= {float}:  # long vectors take no detour
+        return list(value)
+    return [plain(item) for item in value]
+
+
+def _read(value: Any, hint: Any) -> Any:
+    """Return what was written of a value of this type."""
+    from types import NoneType, UnionType
+    from typing import Union, get_args, get_origin
+
+    origin, parts = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (Union, UnionType):
+        if value is None and NoneType in parts:
+            return None
+        return _read_first(value, [part for part in parts if part is not NoneType])
+    if hint is float:
+        return nan if value is None else float(_of_kind(value, int | float))
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return hint.from_json(_of_kind(value, Mapping))
+    if origin in (list, tuple, Sequence):
+        items = _of_kind(value, list)
+        if origin is tuple and Ellipsis not in parts:
+            return tuple(_read(item, part) for item, part in zip(items, parts, strict=True))
+        return (tuple if origin is tuple else list)(_read(item, parts[0]) for item in items)
+    if origin in (Mapping, dict):
+        return {str(name): _read(item, parts[1]) for name, item in _of_kind(value, Mapping).items()}
+    return _of_kind(value, hint)
+
+
+def _read_first(value: Any, hints: Sequence[Any]) -> Any:
+    """Return a value as the first type that it can be."""
+    for hint in hints[:-1]:
+        try:
+            return _read(value, hint)
+        except (TypeError, ValueError, LookupError):
+            continue
+    return _read(value, hints[-1])
+
+
+def _of_kind(value: Any, kind: Any) -> Any:
+    """Return a value that is of this kind; true and false are no numbers."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"{str(value)[:40]!r} is not of the kind that is expected")
+    return value
+
+
+def signed(sign: int, value: float | None) -> float | None:
+    """Return ``value`` with the user's sign; never -0.0."""
+    return None if value is None else sign * value + 0.0
+
+
+def valued(value: float | None) -> Json:
+    """Return the entry of a value; JSON has no number for one that is not finite, so a word says what it is."""
+    entry: Json = {"value": value}
+    return entry if value is None or isfinite(value) else entry | {"value_is": repr(value)}
