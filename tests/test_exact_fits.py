@@ -90,7 +90,9 @@ def test_digits_that_rounding_leaves_open_are_not_shown(kind: str) -> None:
 def test_neither_loss_nor_sigma_shows_digits_of_rounding(kind: str, options: dict[str, Any]) -> None:
     model, data, exact = rows(kind, 10)
     fit = api.fit(model, data | {"s": np.linspace(1.0, 3.0, 10)}, **options)
-    told = " ".join(plain_text(fit_page.page(fit, Trail(1, len(exact), None), 100, PLAIN)).split())
+    told = " ".join(
+        plain_text(fit_page.page(fit_record(fit), Trail(1, len(exact), None), 100, PLAIN)).split()
+    )
     assert "value zero but for rounding (sum of" in told
     assert ("chi-square zero but for rounding, p = 1" in told) == ("sigma" in options)
     assert fit.value < 1e-7
