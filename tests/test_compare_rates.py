@@ -92,6 +92,19 @@ def test_the_fastest_of_the_table_is_named_beside_the_best_by_curvature() -> Non
     assert rates("x**3", {"x": -1}, 0.1, 0.2).found.fastest is None
 
 
+@pytest.mark.parametrize(("expression", "sign"), [("x**4", 1), ("-x**4", -1)])
+def test_where_no_rate_arrives_the_one_that_came_lowest_is_named(expression: str, sign: int) -> None:
+    """The best by the curvature of the way may be beaten by a rate of the table here too."""
+    sense = "minimize" if sign > 0 else "maximize"
+    found = rates(expression, {"x": 2}, 1.0, 0.1, 0.01, 0.001, sense=sense)
+    lowest = found.found.lowest
+    assert lowest is not None
+    assert found.found.fastest is None
+    assert lowest.lr == 0.1
+    side = "lowest" if sign > 0 else "highest"
+    assert f"none arrives; rate 0.1 comes {side} in 100 steps" in plain_text(page(found, 80, PLAIN, LETTERS))
+
+
 SPECTRA = [[3.0], [2.0, 2.0], [1.0, 7.0], [1.0, 100.0], [1.0, 2.0, 5.0, 9.0, 40.0], [1e-3, 1.0, 1e3]]
 
 

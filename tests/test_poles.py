@@ -89,7 +89,7 @@ def test_an_end_beyond_a_pole_and_worse_than_the_mean_is_told() -> None:
     worse, pole = found.warnings
     assert worse.startswith("the fit is worse than a constant: its sum of squares is 5.87 times that about")
     assert pole == "the model has a pole among the rows: its divisor Km+S goes from -0.4695 to 0.6105"
-    assert found.advice == "--start auto searches for a better start"
+    assert found.advice == "--start auto, which searches for a better start"
 
 
 @pytest.mark.parametrize(
@@ -130,3 +130,13 @@ def test_the_hint_of_a_missing_start_names_the_search_first() -> None:
     with pytest.raises(UsageError) as caught:
         api.fit("(v - Vmax*S/(Km+S))**2", PUROMYCIN)
     assert caught.value.hint.startswith("give your own, --start Vmax=1,Km=1, ")
+
+
+def test_an_end_far_from_the_data_names_the_search_for_a_start() -> None:
+    x = np.arange(40) * 0.5
+    y = 7 * np.exp(-((x - 12) ** 2) / 4.5) + 1
+    found = api.fit("y ~ a*exp(-(x-m)**2/(2*s**2)) + c", {"x": x, "y": y}, {"a": 1, "m": 1, "s": 1, "c": 1})
+    assert found.status is Status.WRONG_KIND
+    assert found.advice.endswith("--start auto, which searches for a better start")
+    best = api.fit("y ~ a*exp(-(x-m)**2/(2*s**2)) + c", {"x": x, "y": y}, "auto")
+    assert best.point == pytest.approx({"a": 7, "m": 12, "s": 1.5, "c": 1})

@@ -48,6 +48,11 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("minimize x**2 -o file", "-o is --output here"),
         ("minimize x**2 -m bfgs", "-m is --method here"),
         ("minimize x**2 --strat x=1", "did you mean --start?"),
+        ("fit y~a*x d.csv --loss L1", "L1 is absolute here"),
+        ("fit y~a*x d.csv --loss MSE", "MSE is squared here"),
+        ("fit y~a*x d.csv --loss cross_entropy", "cross_entropy is logistic here"),
+        ("fit y~a*x d.csv --loss Huber", "Huber is huber here"),
+        ("fit y~a*x d.csv --loss hubre", "did you mean huber?"),
     ],
 )
 def test_options(words: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,6 +62,7 @@ class _Words(NamedTuple):
     below: str
     infimum: str
     unit: float = 1.0
+    elsewhere: str = "start from another point"
 
 
 _MINIMISE = _Words("minimum", "maximum", "lower", "falls", "falling", "below", "infimum")
@@ -81,6 +82,7 @@ def judge(
     trend: Trend | None = None,
     unit: float = 1.0,
     searched: bool = False,
+    elsewhere: str = "",
 ) -> Verdict:
     """Return the verdict on a run and the certificate of its best point.
 
@@ -89,11 +91,13 @@ def judge(
     depend on any variable. ``step_sizes``: the method was given its step size (then advice speaks of it).
     ``fixed``: its step size never changed; then the verdict also tells which sizes are stable, and ``trend`` where its
     steps were leading. ``unit`` is what a value of 1 in the run is to the user, where the run was on a scaled function.
-    ``searched``: the start is the end of a search.
+    ``searched``: the start is the end of a search. ``elsewhere`` says in words how another start is had.
     """
     words = _MINIMISE if sign > 0 else _MAXIMISE
     if unit != 1.0:
         words = words._replace(unit=unit)
+    if elsewhere:
+        words = words._replace(elsewhere=elsewhere)
     other = "" if strict else ", or --method auto"
     found = (
         of_stopped(run)
@@ -196,9 +200,7 @@ def _of_no_minimum(
         )
     if run.reason is StopReason.NON_FINITE:
         if run.iterations == 0:
-            return Verdict(
-                Status.STALLED, "The derivatives are not finite at the start.", "start from another point"
-            )
+            return Verdict(Status.STALLED, "The derivatives are not finite at the start.", w.elsewhere)
         smaller = "a smaller step size (--lr)" if step_sizes else "another start"
         return Verdict(
             Status.DIVERGED,
@@ -209,7 +211,7 @@ def _of_no_minimum(
         return Verdict(
             Status.STALLED,
             f"The path ran into the edge of the domain, and the value still {w.falls} there.",
-            "add bounds that keep the variables inside the domain, or start from another point",
+            f"add bounds that keep the variables inside the domain, or {w.elsewhere}",
         )
     return None
 
@@ -241,8 +243,7 @@ def _of_the_point(
         return Verdict(
             Status.WRONG_KIND,
             f"The point is stationary, but {what}: {w.lower} values are next to it.",
-            "start from another point"
-            + ("" if strict else ", or use --method auto, which leaves such points"),
+            w.elsewhere + ("" if strict else ", or use --method auto, which leaves such points"),
         )
     if kind not in _ENDS or certificate.gain is None:
         return None
@@ -304,7 +305,7 @@ def _of_a_stall(
         return Verdict(
             Status.STALLED,
             "The value does not change around this point: there is no slope to follow.",
-            "start from another point",
+            w.elsewhere,
         )
     why = {
         StopReason.NO_DESCENT: f"no step in the search direction gives a {w.lower} value",
@@ -322,7 +323,7 @@ def _of_a_stall(
         go_on = "--method lbfgs --max-iter 1000000, from here (--output point.json, then --start @point.json)"
         return Verdict(Status.STALLED, message, f"go on with {go_on}, or start nearer to the {w.minimum}")
     if strict:
-        return Verdict(Status.STALLED, message, "start from another point")
+        return Verdict(Status.STALLED, message, w.elsewhere)
     smaller = "other step sizes, " if step_sizes else ""
     return Verdict(Status.STALLED, message, f"try {smaller}a smaller --tol, or --method auto")
 

@@ -226,13 +226,14 @@ def methods(value: str, name: str) -> tuple[str, ...]:
     return tuple(part for part, _ in parts)
 
 
-def one_of(*words: str) -> Read:
-    """Return the reader of one word out of several."""
+def one_of(*words: str, elsewhere: Callable[[str], str] | None = None) -> Read:
+    """Return the reader of one word out of several; ``elsewhere`` tells what a name that is none is here."""
 
     def read(value: str, name: str) -> str:
         if value in words:
             return value
-        raise wrong(value, name, "one of " + ", ".join(words), did_you_mean(value, words))
+        known = "" if elsewhere is None else elsewhere(value)
+        raise wrong(value, name, "one of " + ", ".join(words), known or did_you_mean(value, words))
 
     read.__dict__["words"] = words  # for completion
     return read
@@ -667,6 +668,12 @@ METHODS = Option(
 )
 
 
+def _loss_here(name: str) -> str:
+    from gdcli.fitting.synonyms import loss_here
+
+    return loss_here(name)
+
+
 LOSSES = ("squared", "absolute", "huber", "logistic", "poisson")
 SCHEDULES = ("constant", "decay", "book")
 SHUFFLES = ("blocks", "full", "none")
@@ -686,7 +693,7 @@ DATA = (
         "squared, absolute, huber, logistic or poisson.",
         "squared",
         "LOSS",
-        one_of(*LOSSES),
+        one_of(*LOSSES, elsewhere=_loss_here),
         group="Problem",
     ),
     Option(

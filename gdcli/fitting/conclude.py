@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.budget import if_in_time
 from gdcli.dataclass import replace
 from gdcli.evidence import active_bounds, bounds_of, certified, trend_in_time
-from gdcli.fitting.doubts import NO_DOUBTS, doubts_about
+from gdcli.fitting.doubts import NO_DOUBTS, SEARCH, can_be_searched, doubts_about
 from gdcli.fitting.errors import Errors, errors_in_time, without_errors
 from gdcli.fitting.outcome import FitOutcome
 from gdcli.fitting.units import scaled_certificate, scaled_run
@@ -62,6 +62,7 @@ def conclude(
     largest = certificate.eigenvalue_max
     rate_unit = objective.factor / judging.factor
     judged = replace(certificate, eigenvalue_max=None if largest is None else largest * rate_unit)
+    elsewhere = SEARCH if can_be_searched(prepared) else ""
     verdict = judge(
         result,
         judged,
@@ -73,8 +74,9 @@ def conclude(
         trend=trend_in_time(objective, choice, taken, judged),
         unit=1.0 / judging.factor,
         searched=problem.searched is not None,
+        elsewhere=elsewhere,
     )
-    verdict = _with_ranges(_with_redundancy(verdict, errors), ranges, prepared.row.space)
+    verdict = _with_ranges(_with_redundancy(verdict, errors, elsewhere), ranges, prepared.row.space)
     statistics, reason = errors.found, errors.reason
     if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
         reason = "the fit did not end at a minimum"
@@ -173,15 +175,16 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
     return found
 
 
-def _with_redundancy(verdict: Verdict, errors: Errors) -> Verdict:
+def _with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:
     """A minimum whose parameters cannot be told apart is no answer."""
     if not errors.redundant or verdict.status not in (Status.CONVERGED, Status.STALLED):
         return verdict
     message = f"The data do not tell all parameters ({errors.redundant})."
+    or_else = f", or {elsewhere}" if elsewhere else ""
     return verdict._replace(
         status=Status.WRONG_KIND,
         message=message,
-        advice="give one of them a value with --set, or change the model",
+        advice=f"give one of them a value with --set, or change the model{or_else}",
     )
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A sum of squares that is larger than another one by no more than this part of it may be so by rounding.
 _MORE = 1e-6
+# How a fit that has ended badly comes to another start.
+SEARCH = "--start auto, which searches for a better start"
 
 
 class Doubts(NamedTuple):
@@ -49,4 +51,10 @@ def doubts_about(
         return Doubts(tuple(found), "another model: add a constant to it, for example")
     if problem.searched:
         return Doubts(tuple(found), "another model, or a start of your own")
-    return Doubts(tuple(found), "--start auto searches for a better start")
+    return Doubts(tuple(found), SEARCH if can_be_searched(prepared) else "a start of your own")
+
+
+def can_be_searched(prepared: Prepared) -> bool:
+    """Tell whether --start auto may lead to another end."""
+    problem = prepared.problem
+    return prepared.row.response is not None and not problem.linear and not problem.searched

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from gdcli.dataclass import dataclass, field, fields
 from gdcli.errors import Span, UsageError, did_you_mean
+from gdcli.fitting.synonyms import loss_here
 from gdcli.language.losses import LOSSES
 from gdcli.language.model import columns_told
 from gdcli.outcome import Settings
@@ -53,7 +54,7 @@ class FitRequest:
     def check(self) -> None:
         """Raise UsageError for options that exclude each other or make no sense together."""
         if self.loss is not None and self.loss not in LOSSES:
-            hint = did_you_mean(self.loss, LOSSES, f"one of {', '.join(LOSSES)}")
+            hint = loss_here(self.loss) or did_you_mean(self.loss, LOSSES, f"one of {', '.join(LOSSES)}")
             raise UsageError(f"unknown loss {self.loss}", hint)
         if self.huber_delta is not None and self.loss != "huber":
             raise UsageError("--huber-delta is for --loss huber", "add --loss huber, or leave it out")

@@ -158,10 +158,18 @@ def _curvature(c: Curvature) -> str:
 
 
 def _fastest(comparison: RateComparison, width: int) -> list[Line]:
-    """Return which rate of the table needs the fewest steps: a look at each, where the curvature only foretells."""
-    fastest = comparison.found.fastest
-    if fastest is None or len(comparison.found.rates) < 2:
+    """Return which rate of the table needs the fewest steps: a look at each, where the curvature only foretells.
+
+    Where none arrives it is the one that came lowest.
+    """
+    found = comparison.found
+    fastest, lowest = found.fastest, found.lowest
+    if lowest is None or len(found.rates) < 2:
         return []
+    if fastest is None:
+        side = "highest" if comparison.sign < 0 else "lowest"
+        told = f"none arrives; rate {short(lowest.lr, 6)} comes {side} in {amount(found.steps, 'step')}"
+        return fact("of these", told, width)
     taken = f"{steps_text(fastest.steps, fastest.predicted)} step{'s' * (fastest.steps != 1)}"
     return fact("of these", f"rate {short(fastest.lr, 6)} arrives first, after {taken}", width)
 
