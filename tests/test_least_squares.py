@@ -16,12 +16,14 @@ from gdcli.analysis.statistics import fit_statistics
 from gdcli.errors import UsageError
 from gdcli.objective.rows import RowObjective
 from gdcli.solvers.bounds import Bounded, Box
+from gdcli.solvers.factors import column_lengths
 from gdcli.solvers.least_squares import LevenbergMarquardt
 from gdcli.solvers.registry import choose
-from gdcli.solvers.residual_model import ResidualModel, column_lengths
+from gdcli.solvers.residual_model import ResidualModel
 from gdcli.solvers.run import run
 from gdcli.solvers.stopping import MaxIterations
 from gdcli.solvers.types import RunResult, StopReason
+from gdcli.solvers.vectors import Vec, times
 
 X = np.linspace(0.1, 5.0, 30)
 NOISE = 0.05 * np.random.default_rng(0).normal(size=30)
@@ -142,19 +144,21 @@ def test_steps_within_a_radius(size: int, seed: int, radius: float) -> None:
     )
     triangle = made.linearise(made.evaluate(made.vector(rng.normal(size=size))))
     assert triangle is not None
-    scale = column_lengths(triangle.factor) * rng.uniform(1.0, 3.0, size)
-    model = ResidualModel(triangle, scale, np.ones(size, dtype=bool))
+    scale = times(column_lengths(triangle.factor), Vec(rng.uniform(1.0, 3.0, size).tolist()))
+    model = ResidualModel(triangle, scale, [True] * size)
     found = model.step(radius)
-    R, D = triangle.factor, np.diag(scale)
+    R, D = np.array(triangle.factor), np.diag(scale)
     stacked = np.vstack([R, np.sqrt(found.shift) * D])
-    best = np.linalg.lstsq(stacked, np.concatenate([-triangle.target, np.zeros(size)]), rcond=None)[0]
+    best = np.linalg.lstsq(stacked, np.concatenate([-np.array(triangle.target), np.zeros(size)]), rcond=None)[
+        0
+    ]
     assert found.step == pytest.approx(best, rel=1e-5, abs=1e-7 * float(abs(best).max()))
     assert found.length == pytest.approx(float(np.linalg.norm(D @ found.step)))
     assert found.length <= 1.02 * radius
     if found.shift > 0.0:
         assert found.length >= 0.98 * radius
     after = R @ found.step + triangle.target
-    assert model.fall(found.step) == pytest.approx(float(triangle.target @ triangle.target - after @ after))
+    assert model.fall(found.step) == pytest.approx(triangle.target @ triangle.target - float(after @ after))
     g = rng.normal(size=size)
     inverse = np.linalg.solve(R.T @ R + found.shift * D @ D, g)
     assert model.solve(g, found.shift) == pytest.approx(

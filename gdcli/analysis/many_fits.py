@@ -64,7 +64,7 @@ def examine(ends: Ends, start: Any, measured: Any, hessians: Callable[[Any, Any]
         distance = _length(newton)
         certain = ends.solved & (least > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
         certain &= (gain <= REACHED_BY_ANY * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
-        floor = residual_floor(np.sqrt(measured), np.sqrt((ends.R**2).sum(axis=0)), ends.x)
+        floor = residual_floor(np.sqrt(measured), np.sqrt((ends.R**2).sum(axis=0)) * abs(ends.x))
         certain &= rounding_of_squares(ends.value, floor) <= CLOSE * ends.value
         way = ends.x - start
         certain &= _length(way) <= FLIGHT * np.maximum(1.0, _length(start))

@@ -12,9 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import exp, isfinite
+from operator import mul
 from typing import Any, NamedTuple
 
 from gdcli.numerics import REDUNDANT
+from gdcli.solvers.factors import combined
+from gdcli.solvers.vectors import Vec
 
 # A component of a null vector below this part of its length is rounding.
 _PART = 1e-5
@@ -34,15 +37,15 @@ class Spectrum(NamedTuple):
     1, and its right singular vectors V (r x p) in rows. A column without effect has no part in V.
     """
 
-    columns: Any
-    S: Any
-    V: Any
+    columns: Vec
+    S: Sequence[float]
+    V: Sequence[Vec]
 
     @property
-    def kept(self) -> Any:
-        """Which singular values are not zero (bool)."""
-        least = REDUNDANT * (float(self.S.max()) if len(self.S) else 0.0)
-        return least < self.S
+    def kept(self) -> list[bool]:
+        """Which singular values are not zero."""
+        least = REDUNDANT * max(self.S, default=0.0)
+        return [least < s for s in self.S]
 
 
 class Redundancy(NamedTuple):
@@ -75,40 +78,39 @@ def redundancies(
     spectrum: Spectrum, x: Sequence[float], names: Sequence[str], value: Value | None = None
 ) -> list[Redundancy]:
     """Return what is redundant among the parameters at ``x``; ``value`` gives the sum of squares, to try guesses."""
-    import numpy as np
-
-    without = [int(i) for i in np.flatnonzero(~effective(spectrum.columns, x))]
+    without = [i for i, has in enumerate(effective(spectrum.columns, x)) if not has]
     found = [
         Redundancy(f"{names[i]} has no effect on the fit here: fix it with --set", (i,), 1) for i in without
     ]
-    null = spectrum.V[~spectrum.kept]
-    if not len(null):
+    null = [v for v, kept in zip(spectrum.V, spectrum.kept, strict=True) if not kept]
+    if not null:
         return found
-    P = null.T @ null
-    for group in _groups(abs(P) > _PART):
-        inside = np.ix_(group, group)
-        surplus = round(float(np.trace(P[inside])))
+    # The projection on the directions without effect.
+    P = [combined(part, null, len(x)) for part in zip(*null, strict=True)]
+    sizes = [length * abs(float(a)) for length, a in zip(spectrum.columns, x, strict=True)]
+    rounding = _ROUNDING * max(sizes)
+    for group in _groups([[abs(a) > _PART for a in row] for row in P]):
+        surplus = round(sum(P[i][i] for i in group))
         if surplus and not set(group) <= set(without):
-            effect = (np.eye(len(group)) - P[inside]) * spectrum.columns[group]
-            blur = (_ROUNDING * float((spectrum.columns * abs(np.array([*map(float, x)]))).max())) ** 2
-            message = _in_words(group, surplus, effect, x, names, value and _Trial(value, x, blur))
+            effect = [[((i == j) - P[i][j]) * spectrum.columns[j] for j in group] for i in group]
+            message = _in_words(
+                group, surplus, effect, x, names, value and _Trial(value, x, rounding * rounding)
+            )
             found.append(Redundancy(message, tuple(group), surplus))
     return found
 
 
-def effective(columns: Any, x: Sequence[float]) -> Any:
+def effective(columns: Vec, x: Sequence[float]) -> list[bool]:
     """Tell of each parameter whether the fit depends on it by more than its rounding."""
-    import numpy as np
-
-    sizes = abs(np.array([float(a) for a in x]))
-    most = float((columns * sizes).max(initial=0.0)) or 1.0
+    sizes = [abs(float(a)) for a in x]
+    most = max(map(mul, columns, sizes), default=0.0) or 1.0
     # A parameter that is zero itself counts as one of size 1: nothing tells its unit.
-    return columns * np.maximum(sizes, 1.0) > REDUNDANT * most
+    return [length * max(size, 1.0) > REDUNDANT * most for length, size in zip(columns, sizes, strict=True)]
 
 
-def _groups(linked: Any) -> list[list[int]]:
+def _groups(linked: Sequence[Sequence[bool]]) -> list[list[int]]:
     """Return the groups of indices that are linked to each other, each of two or more."""
-    left = {i for i in range(len(linked)) if linked[i].any()}
+    left = {i for i in range(len(linked)) if any(linked[i])}
     groups = []
     while left:
         group, new = set(), {min(left)}
@@ -123,7 +125,7 @@ def _groups(linked: Any) -> list[list[int]]:
 def _in_words(
     group: Sequence[int],
     surplus: int,
-    effect: Any,
+    effect: Sequence[Sequence[float]],
     x: Sequence[float],
     names: Sequence[str],
     trial: _Trial | None,
@@ -132,7 +134,7 @@ def _in_words(
     own = [names[i] for i in group]
     if len(group) - surplus == 1:
         # All rows of the effect are multiples of one: the derivative of the combination by the parameters.
-        slope = effect[int(abs(effect).sum(axis=1).argmax())]
+        slope = max(effect, key=lambda row: sum(map(abs, row)))
         at = [float(x[i]) for i in group]
         guesses = [guess for guess in (_product(slope, at, own), _sum(slope, at, own)) if guess is not None]
         for guess in sorted(guesses, key=lambda guess: guess.size):
@@ -150,7 +152,7 @@ class _Guess(NamedTuple):
     move: Callable[[int, int, float], tuple[float, float]]
 
 
-def _product(slope: Any, at: Sequence[float], names: Sequence[str]) -> _Guess | None:
+def _product(slope: Sequence[float], at: Sequence[float], names: Sequence[str]) -> _Guess | None:
     """The combination as a product of powers; None where it is none."""
     powers = _whole([float(s) * a for s, a in zip(slope, at, strict=True)])
     if powers is None:
@@ -166,7 +168,7 @@ def _product(slope: Any, at: Sequence[float], names: Sequence[str]) -> _Guess | 
     return _Guess(text, sum(map(abs, powers)), move)
 
 
-def _sum(slope: Any, at: Sequence[float], names: Sequence[str]) -> _Guess | None:
+def _sum(slope: Sequence[float], at: Sequence[float], names: Sequence[str]) -> _Guess | None:
     """The combination as a sum of multiples; None where it is none."""
     factors = _whole([float(s) for s in slope])
     if factors is None:

@@ -24,7 +24,10 @@ from gdcli.analysis.distributions import chi_square_tail, student_t_quantile, st
 from gdcli.analysis.redundancy import Spectrum, Value, effective, redundancies
 from gdcli.dataclass import dataclass
 from gdcli.numerics import NULL_EIGENVALUE
+from gdcli.solvers.dense import congruent, diagonal, eigen
+from gdcli.solvers.factors import column_lengths, combined, congruence, singular
 from gdcli.solvers.types import Triangle
+from gdcli.solvers.vectors import Vec, dot
 
 ERROR_KINDS = ("unweighted", "weights", "sigma", "scale_sigma")
 LEVEL = 0.95
@@ -105,14 +108,12 @@ def fit_statistics(
     ``constant`` of them are constants (between equal bounds) and do not count.
     ``value`` gives RSS at other parameters, to make sure of what is redundant.
     """
-    import numpy as np
-
     if errors not in ERROR_KINDS:
         raise ValueError(f"no such kind of errors: {errors}")
-    rss = float(triangle.target @ triangle.target) + triangle.rest**2
-    free = ~np.array(held, dtype=bool) if held is not None else np.ones(len(x), dtype=bool)
+    rss = dot(triangle.target, triangle.target) + triangle.rest * triangle.rest
+    free = [not stays for stays in held or [False] * len(x)]
     spectrum = _of_triangle(triangle, x, free)
-    rank = int(spectrum.kept.sum()) + int((~free).sum()) - constant
+    rank = sum(spectrum.kept) + free.count(False) - constant
     dof, known = rows - rank, errors == "sigma"
     sd = sqrt(rss / dof) if dof > 0 else None
     scale = 1.0 if known else sd
@@ -155,15 +156,12 @@ def information(
     huber, and for wrong models. H may have any scale then, if G has its square. Intervals are those of the normal
     distribution.
     """
-    import numpy as np
-
-    H = np.array(hessian, dtype=float)
+    H = [Vec(row) for row in hessian]
     spectrum, definite = _of_hessian(H)
     reason = "" if definite else "the Hessian is not positive: this is no minimum"
-    free = np.ones(len(x), dtype=bool)
-    rank = int(spectrum.kept.sum())
-    middle = None if scores is None else np.array(scores, dtype=float)
-    return _uncertainty(spectrum, x, names, free, 1.0, inf, rank, level, reason, None, middle)
+    middle = None if scores is None else [Vec(row) for row in scores]
+    free = [True] * len(x)
+    return _uncertainty(spectrum, x, names, free, 1.0, inf, sum(spectrum.kept), level, reason, None, middle)
 
 
 def sandwich(
@@ -173,56 +171,57 @@ def sandwich(
     return information(hessian, x, names, scores, level)
 
 
-def _of_triangle(triangle: Triangle, x: Sequence[float], free: Any) -> Spectrum:
-    import numpy as np
-
-    R = np.where(free, triangle.factor, 0.0)
-    largest = abs(R).max(axis=0, initial=0.0)
-    columns = largest * np.sqrt(((R / np.where(largest > 0.0, largest, 1.0)) ** 2).sum(axis=0))
-    used = np.flatnonzero(effective(columns, x) & (columns > 0.0))
-    V = np.zeros((len(used), len(columns)))
-    if not len(used):
-        return Spectrum(columns, np.zeros(0), V)
-    _, S, V[:, used] = np.linalg.svd(R[:, used] / columns[used], full_matrices=False)
-    return Spectrum(columns, S, V)
+def _of_triangle(triangle: Triangle, x: Sequence[float], free: Sequence[bool]) -> Spectrum:
+    lengths = column_lengths(triangle.factor)
+    columns = Vec([length if moves else 0.0 for length, moves in zip(lengths, free, strict=True)])
+    used = [i for i, has in enumerate(effective(columns, x)) if has and columns[i] > 0.0]
+    _, S, V = singular([Vec([row[i] / columns[i] for row in triangle.factor]) for i in used])
+    return Spectrum(columns, S, _spread_out(V, used, len(columns)))
 
 
-def _of_hessian(H: Any) -> tuple[Spectrum, bool]:
+def _of_hessian(H: Sequence[Vec]) -> tuple[Spectrum, bool]:
     """The spectrum of a root of H, and whether there is one: H has no eigenvalue below its rounding."""
-    import numpy as np
+    entries = diagonal(H)
+    columns = Vec([sqrt(max(a, 0.0)) for a in entries])
+    used = [i for i, length in enumerate(columns) if length > 0.0]
+    if not used:
+        return Spectrum(columns, [], []), not any(entries)
+    inside = [Vec([H[i][j] for j in used]) for i in used]
+    values, vectors = eigen(congruent(inside, Vec([columns[i] for i in used])))
+    least = NULL_EIGENVALUE * values[-1]
+    S = [sqrt(value) if value > least else 0.0 for value in values]
+    definite = values[0] > -least and min(entries) >= 0.0
+    return Spectrum(columns, S, _spread_out(vectors, used, len(columns))), definite
 
-    diagonal = np.diag(H)
-    columns = np.sqrt(np.maximum(diagonal, 0.0))
-    used = np.flatnonzero(columns > 0.0)
-    V = np.zeros((len(used), len(columns)))
-    if not len(used):
-        return Spectrum(columns, np.zeros(0), V), not diagonal.any()
-    eigenvalues, vectors = np.linalg.eigh(H[np.ix_(used, used)] / np.outer(columns[used], columns[used]))
-    V[:, used] = vectors.T
-    least = NULL_EIGENVALUE * eigenvalues[-1]
-    S = np.sqrt(np.where(eigenvalues > least, eigenvalues, 0.0))
-    return Spectrum(columns, S, V), bool(eigenvalues[0] > -least and (diagonal >= 0.0).all())
+
+def _spread_out(vectors: Sequence[Vec], places: Sequence[int], size: int) -> list[Vec]:
+    """Return vectors of ``size`` components that have those of ``vectors`` at some places, and zeros."""
+    found = []
+    for vector in vectors:
+        whole = Vec([0.0] * size)
+        for i, a in zip(places, vector, strict=True):
+            whole[i] = a
+        found.append(whole)
+    return found
 
 
 def _uncertainty(
     spectrum: Spectrum,
     x: Sequence[float],
     names: Sequence[str],
-    free: Any,
+    free: Sequence[bool],
     scale: float | None,
     dof: float,
     rank: int,
     level: float,
     reason: str,
     value: Value | None,
-    middle: Any = None,
+    middle: Sequence[Vec] | None = None,
 ) -> Uncertainty:
-    import numpy as np
-
     p = len(x)
     found = [] if reason else redundancies(spectrum, x, names, value)
-    found = [r for r in found if free[list(r.parameters)].any()]
-    lost = {i for r in found for i in r.parameters} | {int(i) for i in np.flatnonzero(~free)}
+    found = [r for r in found if any(free[i] for i in r.parameters)]
+    lost = {i for r in found for i in r.parameters} | {i for i in range(p) if not free[i]}
     reasons = [r for r in (reason, *(r.message for r in found)) if r]
     reasons += [f"{name} is held by its bound" for name, moves in zip(names, free, strict=True) if not moves]
     known = [i not in lost and not reason for i in range(p)]
@@ -230,13 +229,14 @@ def _uncertainty(
     correlation: list[tuple[float | None, ...]] = [(None,) * p] * p
     if scale is not None and any(known):
         covariance = _relative_covariance(spectrum, middle)
-        roots = np.sqrt(np.diag(covariance))
-        safe = np.where(spectrum.columns > 0.0, spectrum.columns, 1.0)
-        errors = [scale * float(roots[i] / safe[i]) if known[i] else None for i in range(p)]
-        ratios = covariance / np.outer(np.where(roots > 0.0, roots, 1.0), np.where(roots > 0.0, roots, 1.0))
+        roots = [sqrt(max(0.0, row[i])) for i, row in enumerate(covariance)]
+        errors = [scale * roots[i] / _safe(spectrum.columns[i]) if known[i] else None for i in range(p)]
         correlation = [
             tuple(
-                (1.0 if i == j else float(ratios[i, j])) if known[i] and known[j] else None for j in range(p)
+                (1.0 if i == j else covariance[i][j] / _safe(roots[i] * roots[j]))
+                if known[i] and known[j]
+                else None
+                for j in range(p)
             )
             for i in range(p)
         ]
@@ -260,17 +260,20 @@ def _uncertainty(
     )
 
 
-def _relative_covariance(spectrum: Spectrum, middle: Any) -> Any:
+def _relative_covariance(spectrum: Spectrum, middle: Sequence[Vec] | None) -> list[Vec]:
     """Return the covariance of the parameters times their columns' lengths, for rows of variance 1 (p x p)."""
-    import numpy as np
-
-    kept = spectrum.kept
-    half = spectrum.V[kept] / spectrum.S[kept, None]
-    inverse = half.T @ half
+    kept = zip(spectrum.V, spectrum.S, spectrum.kept, strict=True)
+    half = [v / s for v, s, is_kept in kept if is_kept]
+    size = len(spectrum.columns)
+    across = [Vec(part) for part in zip(*half, strict=True)] or [Vec()] * size
+    inverse = [combined(part, half, size) for part in across]
     if middle is None:
         return inverse
-    safe = np.where(spectrum.columns > 0.0, spectrum.columns, 1.0)
-    return inverse @ (middle / np.outer(safe, safe)) @ inverse
+    return congruence(inverse, congruent(middle, Vec(map(_safe, spectrum.columns))))
+
+
+def _safe(length: float) -> float:
+    return length if length > 0.0 else 1.0
 
 
 def ties(correlation: Sequence[Sequence[float | None]]) -> tuple[Tie, ...]:

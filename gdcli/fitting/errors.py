@@ -17,6 +17,7 @@ from gdcli.language.losses import LOSSES
 from gdcli.objective.linearity import is_smooth
 from gdcli.objective.row_model import by_squares
 from gdcli.objective.rows import RowObjective
+from gdcli.solvers.vectors import dot
 
 if TYPE_CHECKING:
     from gdcli.analysis.statistics import FitStatistics, Uncertainty
@@ -149,29 +150,17 @@ def _of_squares(
 
 
 def _left(triangle: Triangle, spread: _Spread, x: Any, held: Sequence[bool]) -> Left:
-    import numpy as np
-
-    from gdcli.solvers.residual_model import column_lengths
+    from gdcli.solvers.factors import column_lengths
+    from gdcli.solvers.residual_model import errors_of_rounding
     from gdcli.solvers.rounding import residual_floor
 
-    misfit = float(triangle.target @ triangle.target)
+    misfit = dot(triangle.target, triangle.target)
     lengths = column_lengths(triangle.factor)
-    floor = float(residual_floor(math.sqrt(spread.about_zero), lengths, np.array([*map(float, x)])))
+    moves = [length * abs(float(a)) for length, a in zip(lengths, x, strict=True)]
+    floor = residual_floor(math.sqrt(spread.about_zero), moves)
     each = floor / math.sqrt(max(1, spread.rows))
-    return Left(misfit + triangle.rest**2, misfit, floor**2, _blur(triangle.factor, lengths, each, held))
-
-
-def _blur(factor: Any, lengths: Any, each: float, held: Sequence[bool]) -> tuple[float, ...] | None:
-    """The standard errors of the parameters for residuals of standard deviation ``each``; zero for one that is held."""
-    import numpy as np
-
-    free = np.flatnonzero(~np.array(held, dtype=bool))
-    columns = factor[:, free] / np.where(lengths > 0.0, lengths, 1.0)[free]
-    if not np.isfinite(columns).all() or np.linalg.matrix_rank(columns) < len(free):
-        return None
-    found = np.zeros(len(held))
-    found[free] = each * np.linalg.norm(np.linalg.pinv(columns), axis=1) / lengths[free]
-    return tuple(found.tolist())
+    blur = errors_of_rounding(triangle.factor, lengths, each, held)
+    return Left(misfit + triangle.rest * triangle.rest, misfit, floor * floor, blur)
 
 
 def _as_squares(

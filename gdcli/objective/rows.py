@@ -248,10 +248,13 @@ class RowObjective:
                 slope = slope + [(column * values[-2]).sum() for column in values[:-2]]
         if len(factor) < size + 1:
             factor = np.vstack((factor, np.zeros((size + 1 - len(factor), size + 1))))
-        factor = factor * math.sqrt(self.factor)
-        triangle = Triangle(factor[:size, :size], factor[:size, size], abs(float(factor[size, size])))
-        sharp = (self.factor * slope).astype(float) if wide else None
-        return triangle._replace(measured=length * math.sqrt(self.factor), slope=sharp)
+        root = math.sqrt(self.factor)
+        *rows, last = [Vec(row) * root for row in factor.tolist()]
+        triangle = Triangle(
+            [Vec(row[:size]) for row in rows], Vec([row[size] for row in rows]), abs(last[size])
+        )
+        sharp = Vec((self.factor * slope).astype(float).tolist()) if wide else None
+        return triangle._replace(measured=length * root, slope=sharp)
 
     def deviations(self) -> tuple[Any, Any]:
         """Return the slopes (p, rows) and, at the origin, the values (rows,) of what has the loss as absolute value."""
@@ -267,8 +270,8 @@ class RowObjective:
         for _, values in self.pieces("second", [*at.x, *direction]):
             bend = values[-1]
             total += [dot(column, bend) for column in values[:-1]]
-        total *= self.factor
-        return total if np.isfinite(total).all() else None
+        found = Vec((total * self.factor).tolist())
+        return found if is_finite(found) else None
 
 
 def _engine(row: RowModel, rows: int) -> str:

@@ -16,11 +16,13 @@ from typing import Any
 from gdcli.dataclass import dataclass, field
 from gdcli.numerics import EPS
 from gdcli.solvers.bounds import Bounded, Box
+from gdcli.solvers.dense import congruent, eigen, largest_entry, matrix_is_finite
+from gdcli.solvers.factors import combined, congruence
 from gdcli.solvers.hessian import EXACT_LIMIT
 from gdcli.solvers.residual_model import ResidualModel
 from gdcli.solvers.rounding import residual_floor, rounding_of_squares
 from gdcli.solvers.types import Evaluation, Objective
-from gdcli.solvers.vectors import as_like, max_abs
+from gdcli.solvers.vectors import Vec, as_like, dot, max_abs, quotient
 from gdcli.solvers.walk import Outcome, follow
 from gdcli.stored import Reader, Writer, stored
 
@@ -56,13 +58,11 @@ class Fit:
         """Return the fit that the run is on."""
         return fit_of(read.objective)
 
-    def free(self, at: Evaluation) -> Any:
-        """Return which parameters no bound holds at a point with its gradient (numpy, bool)."""
-        import numpy
-
+    def free(self, at: Evaluation) -> list[bool]:
+        """Return which parameters no bound holds at a point with its gradient."""
         if self.box is None:
-            return numpy.ones(len(at.x), dtype=bool)
-        return ~numpy.array(self.box.held(at.x, at.gradient), dtype=bool)
+            return [True] * len(at.x)
+        return [not held for held in self.box.held(at.x, at.gradient)]
 
 
 def fit_of(objective: Any) -> Fit:
@@ -83,20 +83,22 @@ class Here:
     @property
     def factor(self) -> float:
         """Value over sum of squares: 1, or less for a mean."""
-        total = self.model.misfit**2 + self.model.rest**2
+        total = self.model.total
         return self.at.value / total if total > 0.0 else 1.0
 
-    def moved(self, step: Any) -> Any:
+    def moved(self, step: Vec) -> Any:
         """Return the point a step away, within the bounds."""
-        x = as_like(self.at.x, self.model.np.array(self.at.x) + step)
+        x = as_like(self.at.x, Vec(self.at.x) + step)
         return x if self.fit.box is None else self.fit.box.clip(x)
 
     @property
     def rounding(self) -> float:
         """The misfit that the rounding of the parameters makes."""
-        model = self.model
-        made = float((model.columns * abs(model.np.array(self.at.x))).sum())
-        return EPS * (made + model.rest)
+        return EPS * (sum(self._moves()) + self.model.rest)
+
+    def _moves(self) -> list[float]:
+        """By how much each parameter, as large as it is, moves the residuals."""
+        return [length * abs(float(a)) for length, a in zip(self.model.columns, self.at.x, strict=True)]
 
     def is_rounding(self) -> bool:
         """Tell whether what a step can take away is no more than what the rounding of the parameters makes."""
@@ -105,13 +107,12 @@ class Here:
     @property
     def blur(self) -> float:
         """What rounding may make of the value."""
-        model, triangle = self.model, self.model.triangle
-        floor = residual_floor(triangle.measured, model.columns, model.np.array(self.at.x))
-        return float(self.factor * rounding_of_squares(model.misfit**2 + model.rest**2, floor))
+        floor = residual_floor(self.model.triangle.measured, self._moves())
+        return float(self.factor * rounding_of_squares(self.model.total, floor))
 
     def is_close(self) -> bool:
         """Tell whether the value can no longer judge a step."""
-        fall = self.factor * self.model.misfit**2
+        fall = self.factor * self.model.misfit * self.model.misfit
         return fall <= max(CLOSE * abs(self.at.value), self.blur) or self.is_rounding()
 
     def is_better(self, there: ResidualModel) -> bool:
@@ -126,7 +127,7 @@ class Here:
                 if there.value <= self.at.value * (1.0 + CLOSE) + self.blur:
                     yield there, self.model.length(step)
 
-    def newton(self) -> Any:
+    def newton(self) -> Vec | None:
         """Return Newton's step with the exact Hessian (shape p); None where there is none, or it is not positive.
 
         In the basis of the linear model half the Hessian is ``I + B``, where B is the curvature of the residuals
@@ -135,38 +136,44 @@ class Here:
         model, K = self.model, self._half_hessian()
         if K is None or model.rank == 0:
             return None
-        np, k, scaled = model.np, model.rank, model.scale[model.index] / model.columns[model.index]
-        K = K[np.ix_(model.index, model.index)] * np.outer(scaled, scaled)
-        half = model.V[:k] / model.S[:k, None]
-        W = half @ K @ half.T
-        if not np.isfinite(W).all():
+        rank, index = model.rank, model.index
+        scaled = [model.columns[i] / model.scale[i] for i in index]
+        K = congruent([Vec([K[i][j] for j in index]) for i in index], scaled)
+        half = [v / s for v, s in zip(model.V[:rank], model.S, strict=False)]
+        W = congruence(half, K)
+        if not matrix_is_finite(W):
             return None
-        blur = 4.0 * EPS * abs(K).max() / np.outer(model.S[:k], model.S[:k])
-        B = np.where(blur > _BLUR, 0.0, W - np.eye(k))
-        values, vectors = np.linalg.eigh(np.eye(k) + 0.5 * (B + B.T))
+        blur = 4.0 * EPS * largest_entry(K)
+        B = [
+            [0.0 if blur > _BLUR * model.S[a] * model.S[b] else W[a][b] - (a == b) for b in range(rank)]
+            for a in range(rank)
+        ]
+        values, vectors = eigen(
+            [Vec([(a == b) + 0.5 * (B[a][b] + B[b][a]) for b in range(rank)]) for a in range(rank)]
+        )
         if not values[0] > 0.0:
             return None
-        return model.from_range(-(vectors @ ((vectors.T @ model.w) / values)))
+        weights = [-dot(vector, model.w) / value for value, vector in zip(values, vectors, strict=True)]
+        return model.from_range(combined(weights, vectors, rank))
 
     def off_saddle(self) -> Evaluation | None:
         """Return a lower point along the most negative curvature; None where there is none beyond doubt."""
         K = self._half_hessian()
         if K is None:
             return None
-        np = self.model.np
-        free = np.flatnonzero(self.fit.free(self.at))
-        values, vectors = np.linalg.eigh(K[np.ix_(free, free)])
-        if not (len(values) and values[0] < -SURE * abs(values).max()):
+        free = [i for i, moves in enumerate(self.fit.free(self.at)) if moves]
+        values, vectors = eigen([Vec([K[i][j] for j in free]) for i in free]) if free else ([], [])
+        if not (values and values[0] < -SURE * max(-values[0], values[-1])):
             return None
-        along = np.zeros(len(self.at.x))
-        along[free] = vectors[:, 0]
-        along = along / self.model.scale
-        length = max(1.0, max_abs(self.at.x)) / float(abs(along).max())
+        along = Vec([0.0] * len(self.at.x))
+        for i, a in zip(free, vectors[0], strict=True):
+            along[i] = a / self.model.scale[i]
+        length = max(1.0, max_abs(self.at.x)) / max_abs(along)
         noise = 10.0 * EPS * abs(self.at.value)
         for _ in range(_ESCAPE_TRIALS):
             length *= 0.25
             for sign in (length, -length):
-                there = self.objective.evaluate(self.moved(sign * along), 0)
+                there = self.objective.evaluate(self.moved(along * sign), 0)
                 if there.value < self.at.value - noise:
                     return there
         return None
@@ -186,8 +193,8 @@ class Here:
         """Half the Hessian of the sum of squares in the scales of the parameters (p x p); None where it is not had."""
         if self._curvature is None and self.fit.inner.has_hessian and len(self.at.x) <= EXACT_LIMIT:
             H = self.fit.inner.complete(Evaluation(self.at.x, self.at.value), 2).hessian
-            if H is not None:
-                np, d = self.model.np, self.model.scale
-                K = np.array(H) / (2.0 * self.factor) / np.outer(d, d)
-                self._curvature = K if np.isfinite(K).all() else None
+            if H is not None and self.factor > 0.0:
+                d, twice = self.model.scale, 2.0 * self.factor
+                K = [quotient(row / twice / a, d) for row, a in zip(H, d, strict=True)]
+                self._curvature = K if matrix_is_finite(K) else None
         return self._curvature

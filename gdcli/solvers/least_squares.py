@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 from gdcli.dataclass import dataclass
 from gdcli.numerics import EPS
 from gdcli.solvers import fit_ends
-from gdcli.solvers.bounds import Box
+from gdcli.solvers.bounds import Box, free_part
+from gdcli.solvers.factors import column_lengths, combined
 from gdcli.solvers.fit_ends import Fit, Here, fit_of
-from gdcli.solvers.residual_model import Proposal, ResidualModel, column_lengths
+from gdcli.solvers.residual_model import Proposal, ResidualModel
 from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solvers.types import Evaluation, LeastSquaresObjective, Objective, Step, StopReason, Triangle
-from gdcli.solvers.vectors import as_like, same
+from gdcli.solvers.vectors import Vec, as_like, clipped, dot, same
 from gdcli.solvers.walk import FLIGHT
 from gdcli.stored import stored
 
@@ -85,27 +86,21 @@ class LevenbergMarquardt:
 
     def start(self, objective: Objective, at: Evaluation) -> FitState:
         """Return the state at the start; its model is None where the Jacobian is not finite."""
-        import numpy
-
         fit = fit_of(objective)
         triangle = fit.inner.linearise(at)
         if triangle is None:
             return FitState(fit, None, None, 0.0, inf)
         columns = column_lengths(triangle.factor)
-        sizes = numpy.array([1.0 / max(abs(float(a)), _LEAST_SIZE) for a in at.x])
-        scale = numpy.where(columns > 0.0, columns, sizes)
+        sizes = [1.0 / max(abs(float(a)), _LEAST_SIZE) for a in at.x]
+        scale = Vec([length if length > 0.0 else size for length, size in zip(columns, sizes, strict=True)])
         model = ResidualModel(triangle, scale, fit.free(at))
-        size = float(numpy.linalg.norm(scale * numpy.array(at.x)))
-        radius = FIRST_RADIUS * size or model.gauss_newton().length or 1.0
+        radius = FIRST_RADIUS * model.length(Vec(at.x)) or model.gauss_newton().length or 1.0
         return FitState(fit, model, scale, radius, FLIGHT * radius)
 
     def step(self, objective: Objective, at: Evaluation, state: FitState) -> Step:
         """Return the next accepted point, or why there is none."""
-        import numpy
-
-        with numpy.errstate(all="ignore"):
-            step = self._step(objective, at, state)
-            return self._rounded(objective, step, state) if step.moved and step.reason is None else step
+        step = self._step(objective, at, state)
+        return self._rounded(objective, step, state) if step.moved and step.reason is None else step
 
     def _step(self, objective: Objective, at: Evaluation, state: FitState) -> Step:
         model = state.model
@@ -191,7 +186,7 @@ class LevenbergMarquardt:
             return None
         model = here.model
         state.escapes += 1
-        state.radius = model.length(model.np.array(lower.x) - model.np.array(here.at.x))
+        state.radius = model.length(Vec(lower.x) - Vec(here.at.x))
         return _accept(*arrival, here.at, state, state.radius, kind="escape")
 
 
@@ -216,17 +211,18 @@ def _within(box: Box | None, at: Evaluation, model: ResidualModel, radius: float
     proposal = model.step(radius)
     if box is None:
         return proposal
-    np = model.np
-    x, lower, upper = (np.array(v, dtype=float) for v in (at.x, box.lower, box.upper))
-    free, fixed = np.zeros(len(x), dtype=bool), np.zeros(len(x))
-    free[model.index] = True
+    x = Vec(at.x)
+    free, fixed = [i in model.index for i in range(len(x))], Vec([0.0] * len(x))
     for _ in range(len(x)):
         ahead = x + proposal.step
-        out = free & ((ahead < lower) | (ahead > upper))
-        if not out.any():
+        inside = clipped(ahead, box.lower, box.upper)
+        out = [moves and a != b for moves, a, b in zip(free, ahead, inside, strict=True)]
+        if not any(out):
             break
-        free &= ~out
-        fixed = np.where(out, np.clip(ahead, lower, upper) - x, fixed)
+        free = [moves and not leaves for moves, leaves in zip(free, out, strict=True)]
+        fixed = Vec(
+            [b - a if leaves else old for leaves, a, b, old in zip(out, x, inside, fixed, strict=True)]
+        )
         rest = ResidualModel(model.moved(fixed), model.scale, free).step(radius)
         proposal = Proposal(fixed + rest.step, model.length(fixed + rest.step), rest.shift)
     return proposal
@@ -237,7 +233,7 @@ def _try(here: Here, proposal: Proposal) -> _Trial:
     model, step = here.model, proposal.step
     bend = here.fit.inner.second(here.at, as_like(here.at.x, step))
     if bend is not None:
-        aside = -0.5 * model.solve(bend, proposal.shift)
+        aside = model.solve(bend, proposal.shift) * -0.5
         if model.length(aside) <= BEND * proposal.length:
             step = step + aside
     there = here.objective.evaluate(here.moved(step), 0)
@@ -259,18 +255,16 @@ def _adapt(state: FitState, proposal: Proposal, trial: _Trial) -> None:
 
 def _arrive(state: FitState, there: Evaluation) -> tuple[Evaluation, ResidualModel] | None:
     """Return the point with its gradient, and its linear model; None where that is not finite."""
-    import numpy
-
     triangle = state.fit.inner.linearise(there, state.wide)
     if triangle is None:
         return None
-    total = float(triangle.target @ triangle.target) + triangle.rest**2
+    total = dot(triangle.target, triangle.target) + triangle.rest * triangle.rest
     factor = there.value / total if total > 0.0 else 1.0
-    gradient = 2.0 * factor * (triangle.factor.T @ triangle.target)
+    gradient = combined(triangle.target, triangle.factor, len(triangle.target)) * (2.0 * factor)
     arrived = there._replace(gradient=as_like(there.x, gradient))
     free = state.fit.free(arrived)
-    arrived = there._replace(gradient=as_like(there.x, numpy.where(free, gradient, 0.0)))
-    scale = numpy.maximum(state.scale, column_lengths(triangle.factor))
+    arrived = there._replace(gradient=free_part(arrived.gradient, [not moves for moves in free]))
+    scale = Vec(map(max, state.scale, column_lengths(triangle.factor)))
     return arrived, ResidualModel(triangle, scale, free)
 
 

@@ -8,72 +8,65 @@ column divided by its scale: never by ``J'J``, whose rounding would cost half of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import hypot, inf
 from typing import Any, NamedTuple
 
 from gdcli.numerics import RANK_TOL
+from gdcli.solvers.dense import matvec
+from gdcli.solvers.factors import column_lengths, combined, singular
 from gdcli.solvers.trust_region import secular_step
 from gdcli.solvers.types import Triangle
+from gdcli.solvers.vectors import Vec, along, dot, norm, times
 from gdcli.stored import Reader, Writer, stored
 
 
 class Proposal(NamedTuple):
     """A step (shape p), its length in the metric of the radius, its shift lambda."""
 
-    step: Any
+    step: Vec
     length: float
     shift: float
 
 
 @stored()
 class ResidualModel:
-    """``|r + J d|**2`` for steps d of the parameters that are ``free`` (shape p, bool), the others stay.
+    """``|r + J d|**2`` for steps d of the parameters that are ``free`` (p truth values), the others stay.
 
     ``scale`` (shape p) is the diagonal of D. ``columns`` are the lengths of the columns of J. ``misfit`` is the length
     of the part of r that a step can take away, ``rest`` that of the other part. ``rank`` counts the independent free
     columns; a step has no part in directions beyond it.
     """
 
-    def __init__(self, triangle: Triangle, scale: Any, free: Any) -> None:
-        import numpy
-
-        self.np = numpy
+    def __init__(self, triangle: Triangle, scale: Vec, free: Sequence[bool]) -> None:
         self.triangle = triangle
         self.free = free
         self.scale = scale
         self.size = len(scale)
         self.columns = column_lengths(triangle.factor)
-        self.index = numpy.flatnonzero(free & (self.columns > 0.0))
-        unit = triangle.factor[:, self.index] / self.columns[self.index]
-        self.U, self.S, self.V = singular(unit)
+        self.index = [i for i in range(self.size) if free[i] and self.columns[i] > 0.0]
+        self.U, self.S, self.V = singular(self._divided_by(self.columns))
         self.rank = independent(self.S)
-        self.w = (self.U.T @ triangle.target)[: self.rank]
-        if (
-            triangle.slope is not None
-        ):  # the rounding of the factorisation, relative to all of r, is not in it
-            slope = triangle.slope[self.index] / self.columns[self.index]
-            self.w = (self.V[: self.rank] @ slope) / self.S[: self.rank]
-        self.misfit = float(numpy.linalg.norm(self.w))
-        gone = triangle.target - self.U[:, : self.rank] @ self.w
-        self.rest = float(numpy.hypot(triangle.rest, numpy.linalg.norm(gone)))
-        self._scaled: Any = None
+        w = [dot(u, triangle.target) for u in self.U[: self.rank]]
+        if triangle.slope is not None:
+            # The rounding of the factorisation, relative to all of r, is not in it.
+            slope = self._part(triangle.slope, self.columns)
+            w = [dot(v, slope) / s for v, s in zip(self.V[: self.rank], self.S, strict=False)]
+        self.w = Vec(w)
+        self.misfit = norm(self.w)
+        gone = triangle.target
+        for a, u in zip(self.w, self.U, strict=False):
+            gone = along(gone, -a, u)
+        self.rest = hypot(triangle.rest, norm(gone))
+        self._scaled: tuple[list[float], list[Vec], list[float]] | None = None
 
-    def to_store(self, write: Writer) -> Any:
-        """Return what the model is made of; the factors that it computed are computed again."""
-        return {
-            "triangle": write(self.triangle),
-            "scale": write(self.scale),
-            "free": [int(i) for i in self.index],
-        }
+    def _divided_by(self, lengths: Vec) -> list[Vec]:
+        """The columns of the parameters that can move, divided by lengths."""
+        return [Vec([row[i] / lengths[i] for row in self.triangle.factor]) for i in self.index]
 
-    @classmethod
-    def from_store(cls, content: Any, read: Reader) -> ResidualModel:
-        """Return the model, its factors computed again."""
-        import numpy
-
-        scale = read(content["scale"])
-        free = numpy.zeros(len(scale), dtype=bool)
-        free[content["free"]] = True
-        return cls(read(content["triangle"]), scale, free)
+    def _part(self, v: Sequence[float], lengths: Vec) -> Vec:
+        """The components of those that can move, divided by lengths."""
+        return Vec([v[i] / lengths[i] for i in self.index])
 
     @property
     def offset(self) -> float:
@@ -81,36 +74,57 @@ class ResidualModel:
 
         It is the distance to the end in units of (about) the standard errors of the parameters, over sqrt(n - p).
         """
-        return self.misfit / self.rest if self.rest > 0.0 else float("inf") if self.misfit > 0.0 else 0.0
+        return self.misfit / self.rest if self.rest > 0.0 else inf if self.misfit > 0.0 else 0.0
+
+    @property
+    def total(self) -> float:
+        """The sum of squares of the residuals."""
+        return self.misfit * self.misfit + self.rest * self.rest
+
+    def to_store(self, write: Writer) -> Any:
+        """Return what the model is made of; the factors that it computed are computed again."""
+        return {
+            "triangle": write(self.triangle),
+            "scale": write(self.scale),
+            "free": self.index,
+        }
+
+    @classmethod
+    def from_store(cls, content: Any, read: Reader) -> ResidualModel:
+        """Return the model, its factors computed again."""
+        scale = read(content["scale"])
+        free = [i in content["free"] for i in range(len(scale))]
+        return cls(read(content["triangle"]), scale, free)
 
     def with_triangle(self, triangle: Triangle) -> ResidualModel:
         """Return the model with another triangle of the same residuals."""
         return ResidualModel(triangle, self.scale, self.free)
 
-    def whole(self, part: Any) -> Any:
-        """Return a step of all p parameters from the components of those that can move."""
-        full = self.np.zeros(self.size)
-        full[self.index] = part
+    def whole(self, part: Sequence[float], lengths: Vec) -> Vec:
+        """Return a step of all p parameters from the components, divided by lengths, of those that can move."""
+        full = Vec([0.0] * self.size)
+        for i, a in zip(self.index, part, strict=True):
+            full[i] = a / lengths[i]
         return full
 
-    def length(self, step: Any) -> float:
+    def length(self, step: Vec) -> float:
         """Return the length of a step in the metric of the radius."""
-        return float(self.np.linalg.norm(self.scale * step))
+        return norm(times(self.scale, step))
 
-    def fall(self, step: Any) -> float:
+    def fall(self, step: Vec) -> float:
         """Return by how much the sum of squares falls with ``step``, in the model."""
-        change = self.triangle.factor @ step
-        return -float(change @ (2.0 * self.triangle.target + change))
+        change = matvec(self.triangle.factor, step)
+        return -dot(change, self.triangle.target * 2.0 + change)
 
-    def from_range(self, u: Any) -> Any:
+    def from_range(self, u: Vec) -> Vec:
         """Return the step (shape p) that changes the residuals by ``u`` (shape rank), in the basis of their range."""
-        k = self.rank
-        return self.whole((self.V[:k].T @ (u / self.S[:k])) / self.columns[self.index])
+        weights = [a / s for a, s in zip(u, self.S, strict=False)]
+        return self.whole(combined(weights, self.V[: self.rank], len(self.index)), self.columns)
 
-    def moved(self, step: Any) -> Triangle:
+    def moved(self, step: Vec) -> Triangle:
         """Return the triangle as it is seen after ``step``, in the model."""
         triangle = self.triangle
-        return triangle._replace(target=triangle.target + triangle.factor @ step, slope=None)
+        return triangle._replace(target=triangle.target + matvec(triangle.factor, step), slope=None)
 
     def gauss_newton(self) -> Proposal:
         """Return the step to the least sum of squares of the model; of many the shortest."""
@@ -123,52 +137,56 @@ class ResidualModel:
         if free.length <= radius:
             return free
         S, V, w = self._scaled_parts()
-        y, boundary, _ = secular_step((S * S)[::-1].tolist(), (S * w)[::-1].tolist(), radius)
-        along = self.np.array(y[::-1])
-        step = self.whole((V.T @ along) / self.scale[self.index])
+        y, boundary, _ = secular_step(
+            [s * s for s in S[::-1]], [s * a for s, a in zip(S[::-1], w[::-1], strict=True)], radius
+        )
+        y = y[::-1]
+        step = self.whole(combined(y, V, len(self.index)), self.scale)
         shift = 0.0
         if boundary:  # (S**2 + shift) y = -S w, best where y is largest
-            k = int(abs(along).argmax())
-            shift = max(0.0, float(-S[k] * w[k] / along[k] - S[k] * S[k])) if along[k] else 0.0
+            k = max(range(len(y)), key=lambda i: abs(y[i]))
+            shift = max(0.0, -S[k] * w[k] / y[k] - S[k] * S[k]) if y[k] else 0.0
         return Proposal(step, self.length(step), shift)
 
-    def solve(self, g: Any, shift: float) -> Any:
+    def solve(self, g: Sequence[float], shift: float) -> Vec:
         """Return z (shape p) with ``(J'J + shift D**2) z = g``, in the free directions that J can tell apart."""
         if shift == 0.0:
-            k, c = self.rank, self.columns[self.index]
-            inner = self.V[:k] @ (g[self.index] / c) / self.S[:k] ** 2
-            return self.whole(self.V[:k].T @ inner / c)
-        S, V, _ = self._scaled_parts()
-        d = self.scale[self.index]
-        return self.whole(V.T @ (V @ (g[self.index] / d) / (S * S + shift)) / d)
+            lengths, S, V = self.columns, self.S[: self.rank], self.V[: self.rank]
+        else:
+            lengths = self.scale
+            S, V, _ = self._scaled_parts()
+        part = self._part(g, lengths)
+        inner = [dot(v, part) / (s * s + shift) for v, s in zip(V, S, strict=True)]
+        return self.whole(combined(inner, V, len(self.index)), lengths)
 
-    def _scaled_parts(self) -> Any:
+    def _scaled_parts(self) -> tuple[list[float], list[Vec], list[float]]:
         if self._scaled is None:
-            U, S, V = singular(self.triangle.factor[:, self.index] / self.scale[self.index])
-            self._scaled = S, V, U.T @ self.triangle.target
+            U, S, V = singular(self._divided_by(self.scale))
+            self._scaled = S, V, [dot(u, self.triangle.target) for u in U]
         return self._scaled
 
 
-def column_lengths(R: Any) -> Any:
-    """Return the Euclidean lengths of the columns, without overflow."""
-    import numpy
-
-    largest = abs(R).max(axis=0)
-    safe = numpy.where(largest > 0.0, largest, 1.0)
-    return largest * numpy.sqrt(((R / safe) ** 2).sum(axis=0))
-
-
-def singular(A: Any) -> tuple[Any, Any, Any]:
-    """Return ``U, S, V'`` of a matrix that may have no columns."""
-    import numpy
-
-    if A.shape[1] == 0:
-        return numpy.zeros((len(A), 0)), numpy.zeros(0), numpy.zeros((0, 0))
-    found = numpy.linalg.svd(A, full_matrices=False)
-    return found[0], found[1], found[2]
-
-
-def independent(S: Any) -> int:
+def independent(S: Sequence[float]) -> int:
     """Return how many of the singular values, in falling order, of a matrix with unit columns are not zero."""
-    least = RANK_TOL * len(S) * S[0] if len(S) else 0.0
-    return int((least < S).sum())
+    least = RANK_TOL * len(S) * S[0] if S else 0.0
+    return sum(least < s for s in S)
+
+
+def errors_of_rounding(
+    factor: Sequence[Vec], lengths: Vec, each: float, held: Sequence[bool]
+) -> tuple[float, ...] | None:
+    """Return the standard errors of the parameters that residuals of standard deviation ``each`` make.
+
+    ``factor`` is the triangle of J, ``lengths`` are those of its columns. One that is ``held`` has none, 0; None where
+    J does not tell the others apart.
+    """
+    free = [i for i, stays in enumerate(held) if not stays]
+    if not all(lengths[i] > 0.0 for i in free):
+        return None
+    _, S, V = singular([Vec([row[i] / lengths[i] for row in factor]) for i in free])
+    if independent(S) < len(free):
+        return None
+    found = [0.0] * len(held)
+    for k, i in enumerate(free):
+        found[i] = each * hypot(*[v[k] / s for v, s in zip(V, S, strict=True)]) / lengths[i]
+    return tuple(found)

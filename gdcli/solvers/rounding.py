@@ -18,15 +18,15 @@ def blur(operations: int) -> float:
     return operations * EPS
 
 
-def residual_floor(measured: Any, columns: Any, x: Any) -> Any:
+def residual_floor(measured: Any, moves: Any) -> Any:
     """Return the length of residuals ``y - f(x)`` that may be nothing but rounding.
 
-    ``measured`` is the length of y, ``columns`` (p,) are those of the columns of the Jacobian of f at x (p,). What is
-    measured is off by its own rounding, and the parameters by theirs, which moves f by ``|J| |x|``; so residuals of
-    that length are there however well the model fits, and a step that takes away no more takes away nothing. With more
-    axes than one, arrays of many fits at once.
+    ``measured`` is the length of y, ``moves`` (p,) are the lengths of the columns of the Jacobian of f, each times the
+    size of its parameter. What is measured is off by its own rounding, and the parameters by theirs, which moves f by
+    ``|J| |x|``; so residuals of that length are there however well the model fits, and a step that takes away no more
+    takes away nothing. With arrays for numbers, that of many fits at once.
     """
-    return blur(len(x) + 2) * (measured + (columns * abs(x)).sum(axis=0))
+    return blur(len(moves) + 2) * (measured + sum(moves))
 
 
 def rounding_of_squares(total: Any, floor: Any) -> Any:

@@ -147,10 +147,10 @@ class Objective(Protocol):
 class Triangle(NamedTuple):
     """A linear model of residuals, r(x + d) = r + J d, reduced by a QR factorisation.
 
-    |r + J d|**2 = |factor d + target|**2 + rest**2 for every d. Two numpy arrays: ``factor`` is upper triangular,
-    shape (p, p), ``target`` has shape (p,). ``measured`` is the length of what was measured, in the unit of the
-    residuals: these are differences of such numbers, and have their rounding. ``slope`` is ``J'r``, shape (p,), where
-    it is known with more digits than ``factor' target`` has.
+    |r + J d|**2 = |factor d + target|**2 + rest**2 for every d. ``factor`` is upper triangular, a list of its p rows,
+    ``target`` has shape (p,); all are `Vec`, however many rows the data have. ``measured`` is the length of what was
+    measured, in the unit of the residuals: these are differences of such numbers, and have their rounding. ``slope``
+    is ``J'r``, shape (p,), where it is known with more digits than ``factor' target`` has.
     """
 
     factor: Any
