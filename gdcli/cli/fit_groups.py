@@ -113,7 +113,7 @@ def _writer(values: dict[str, Any], found: Grouped, stream: TextIO) -> Any:
     from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
 
     rows = _rows(found)
-    counted = RowsRecord(used=rows.used, skipped=rows.skipped)
+    counted = RowsRecord(used=rows.used, skipped=rows.skipped, held_back=rows.held_back)
     asked = Asked(problem_record(problem), space, found.columns, len(found.keys), counted)
     if form == "plain":
 

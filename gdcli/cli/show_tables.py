@@ -135,8 +135,8 @@ def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
     first = next((fit.alone for fit in found if fit.alone is not None), None)
     if first is None:  # nothing is known of what was asked
         return many(values, answers)
-    used, skipped = (sum(getattr(fit.rows, name) for fit in found) for name in ("used", "skipped"))
-    rows = RowsRecord(used=used, skipped=skipped)
+    of_rows = ("used", "skipped", "held_back")
+    rows = RowsRecord(**{name: sum(getattr(fit.rows, name) for fit in found) for name in of_rows})
     asked = Asked(problem_record(first.problem), first.space, found[0].columns, len(found), rows)
 
     def write(stream: TextIO) -> None:

@@ -17,7 +17,7 @@ def groups(records: Sequence[Record]) -> list[GroupFit]:
     found = []
     for number, record in enumerate(records):
         group, rows = record["group"], record["rows"]
-        count = RowCount(int(rows["used"]), int(rows.get("skipped", 0)))
+        count = RowCount(int(rows["used"]), int(rows.get("skipped", 0)), (), int(rows.get("held_back", 0)))
         one = GroupFit(number, tuple(group), tuple(group.values()), count)
         if record["type"] == "error":
             found.append(one._replace(fault=fault(record)))
