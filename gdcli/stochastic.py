@@ -11,10 +11,10 @@ from math import inf, isfinite
 from typing import Any
 
 from gdcli.analysis.epochs import StableRate
-from gdcli.analysis.noise import Noise, Response, gap_to_minimum, noise_of_steps
+from gdcli.analysis.noise import Noise, gap_to_minimum, noise_of_steps
 from gdcli.budget import if_in_time
 from gdcli.codegen.per_sample import Box
-from gdcli.codegen.updates import RULES
+from gdcli.codegen.updates import UpdateRule, update_rule
 from gdcli.dataclass import dataclass, field, replace
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.objective.build import check_engine
@@ -22,28 +22,15 @@ from gdcli.objective.curvature import Curvatures, curvatures, spread_of_rows
 from gdcli.objective.passes import RowPasses, Visits
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.rows import RowObjective, Rows
-from gdcli.solvers.adaptive import Adam
 from gdcli.solvers.keeping import Keeper
-from gdcli.solvers.momentum import Momentum, Nesterov
-from gdcli.solvers.registry import DEFAULT_LR
+from gdcli.solvers.registry import BY_EPOCHS, DEFAULT_LR, METHODS, direction
 from gdcli.solvers.stochastic import PATIENCE, Epoch, EpochObserver, EpochSettings, ProgressHook, run_epochs
 from gdcli.solvers.stopping import Rule
 from gdcli.solvers.types import RunResult
 from gdcli.solvers.vectors import as_like
 
-# Rates of rules that find the scale of their steps by themselves: for batches, and for all rows at once, where
-# they are those of gd methods.
-_OWN_SCALE = {"adagrad": (0.1, 0.5), "rmsprop": (0.001, 0.01), "adam": (0.001, 0.01)}
 # The part of 1/L that steps by some of the rows take.
 _QUIET = 0.1
-# The part of the last step that is kept.
-_KEEP = {"momentum": Momentum().keep, "nesterov": Nesterov().keep}
-# The same rules as they answer a gradient, for the theory of their noise.
-_RESPONSES = {
-    "momentum": Response(Momentum().keep, 1.0, 1.0, 0.0),
-    "nesterov": Response(Nesterov().keep, 1.0, Nesterov().keep, 1.0),
-    "adam": Response(Adam().keep_first, 1.0 - Adam().keep_first, 1.0, 0.0),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +108,7 @@ def run_stochastic(
         row,
         data,
         settings.batch_size,
-        settings.method,
+        rule_of(settings.method),
         box,
         held_out,
         epochs=how.likely,
@@ -174,27 +161,35 @@ def _with_noise(
         rates = [e.step for e in made.epochs[1 : best.iteration + 1] if e.step is not None]
         rows = objective.data.rows
         scale = _scale(made.settings.method, covariance.diagonal() / made.batch_size, best.counts.gradient)
-        response = _RESPONSES.get(made.settings.method, Response())
+        response = direction(made.settings.method).response
         noise = noise_of_steps(hessian, covariance, rates, made.batch_size, rows, response, scale)
     return replace(made, gap=gap, noise=noise)
 
 
 def _scale(method: str, squares: Any, steps: int) -> Any:
     """By how much a rule scales the rate of each parameter, with the mean squares that its batch gradients have."""
-    if method not in _OWN_SCALE:
+    rule = direction(method)
+    if rule.batch_rate is None:
         return None
     if not (squares > 0.0).all():
         return [inf] * len(squares)  # not known
-    return (squares * (steps if method == "adagrad" else 1)) ** -0.5
+    return (squares * (steps if rule.sums_squares else 1)) ** -0.5
+
+
+def rule_of(method: str) -> UpdateRule:
+    """Return what a step of a method does to the parameters, as program text."""
+    made = direction(method)
+    update = made.by_epochs
+    return update_rule(update, {name: getattr(made, name) for name in update.constants})
 
 
 def check(settings: StochasticSettings) -> None:
     """Raise UsageError for a method, a batch size or an engine that there is not."""
     check_engine(settings.engine)
-    if settings.method not in RULES:
+    if settings.method not in BY_EPOCHS:
         raise UsageError(
             f"{settings.method} is no method for batches",
-            did_you_mean(settings.method, RULES, f"these are: {', '.join(RULES)}"),
+            did_you_mean(settings.method, BY_EPOCHS, f"these are: {', '.join(BY_EPOCHS)}"),
         )
     if settings.batch_size is not None and settings.batch_size < 1:
         raise UsageError(f"--batch-size must be at least 1, or all, not {settings.batch_size}")
@@ -207,25 +202,25 @@ def default_rate(method: str, found: Curvatures, size: int, rows: int) -> tuple[
     take a tenth of that, with L for batches of this size: what the noise of the steps adds to the loss is proportional
     to the rate. Momentum takes a tenth again, since a gradient acts ten times with momentum 0.9.
     """
-    if method in _OWN_SCALE:
-        return _OWN_SCALE[method][size == rows], f"the usual one of {method}"
+    rule = direction(method)
+    if rule.batch_rate is not None:
+        of_all = METHODS[method].lr or DEFAULT_LR
+        return of_all if size == rows else rule.batch_rate, f"the usual one of {method}"
     largest = found.of_batches(size, rows)
     if largest is None or not largest > 0.0 or not isfinite(1.0 / largest):
         return DEFAULT_LR, "the curvature at the start does not tell a better one"
-    part = (1.0 - _KEEP.get(method, 0.0)) * (1.0 if size == rows else _QUIET)
+    part = (1.0 - rule.response.keep) * (1.0 if size == rows else _QUIET)
     return part / largest, f"{part:.2g}/L for L = {largest:.4g}"
 
 
 def stable_rate(method: str, found: Curvatures, size: int, rows: int) -> StableRate | None:
     """Return the rate below which steps are stable; None for rules with a scale of their own."""
     largest = found.of_batches(size, rows)
-    if method in _OWN_SCALE or largest is None or not largest > 0.0:
+    rule = direction(method)
+    if rule.stable is None or largest is None or not largest > 0.0:
         return None
-    factor = 2.0
-    if size == rows:  # one matrix, one recursion: the limit is exact
-        factor = {"momentum": Momentum().stable, "nesterov": Nesterov().stable}.get(method, 2.0)
-    elif method in _KEEP:
-        factor = 2.0 * (1.0 - _KEEP[method])
+    # Of all rows there is one matrix and one recursion: the limit is exact.
+    factor = rule.stable if size == rows else 2.0 * (1.0 - rule.response.keep)
     limit = factor / largest
     return StableRate(limit, factor, largest, size, rows) if 0.0 < limit < inf else None
 

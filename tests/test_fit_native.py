@@ -17,10 +17,10 @@ from visits import Shuffled, regression, row_model
 
 from gdcli import api
 from gdcli.codegen import machine
-from gdcli.codegen.updates import RULES
 from gdcli.data import spool
 from gdcli.errors import UsageError
 from gdcli.objective.passes import RowPasses, row_gradient
+from gdcli.solvers.registry import BY_EPOCHS
 
 # Above 16384 rows blocks of 256 are shuffled; the last one is short.
 ROWS = 20_011
@@ -50,7 +50,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @needs_llvmlite
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", BY_EPOCHS)
 @pytest.mark.parametrize(
     ("loss", "left"), [("squared", "y"), ("huber", "y"), ("logistic", "t"), ("poisson", "n")]
 )

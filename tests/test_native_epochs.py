@@ -9,9 +9,10 @@ import pytest
 from visits import Shuffled, regression, row_model
 
 from gdcli.codegen.per_sample import Box, RowDescent
-from gdcli.codegen.updates import RULES
 from gdcli.language.losses import LOSSES
 from gdcli.objective.passes import RowPasses, row_gradient
+from gdcli.solvers.registry import BY_EPOCHS
+from gdcli.stochastic import rule_of
 
 pytest.importorskip("llvmlite")
 
@@ -26,9 +27,9 @@ def native(
 ) -> list[float]:
     from gdcli.codegen.epochs import EpochKernel, Runs
 
-    kernel = EpochKernel(row_gradient(row), RULES[rule], box, size, use_cache=False)
+    kernel = EpochKernel(row_gradient(row), rule_of(rule), box, size, use_cache=False)
     columns = [COLUMNS[name] for name in row.columns]
-    x, state = np.array(start), np.array([*RULES[rule].state(len(start)), 0.0])
+    x, state = np.array(start), np.array([*rule_of(rule).state(len(start)), 0.0])
     told: list[int] = []
     for _ in range(2):
         kernel(Runs(columns, RUNS[:, 0], RUNS[:, 1]), x, state, rate, told.append)
@@ -36,13 +37,13 @@ def native(
     return [float(v) for v in x]
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", BY_EPOCHS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_single_rows_have_the_bits_of_cpython(rule: str, loss: str) -> None:
     row = row_model("y ~ exp(a*x0 + b*x1) + c", tuple(COLUMNS), loss=loss, delta=0.4)
     box = Box([-1.0, -np.inf, 0.01], [np.inf, 1.0, np.inf])
-    descend = RowDescent(row_gradient(row), RULES[rule], box, False)
-    x, state = [0.1, 0.2, 0.3], RULES[rule].state(3)
+    descend = RowDescent(row_gradient(row), rule_of(rule), box, False)
+    x, state = [0.1, 0.2, 0.3], rule_of(rule).state(3)
     columns = [COLUMNS[name][ORDER].tolist() for name in row.columns]
     for _ in range(2):
         descend(columns, x, state, 1000, 1, 1e-3)
@@ -56,7 +57,7 @@ def test_batches_over_runs(rule: str, size: int, monkeypatch: pytest.MonkeyPatch
 
     row = row_model("y ~ X @ w + b", tuple(COLUMNS), ("x0", "x1"), loss="logistic")
     data = Shuffled({n: c[ORDER] for n, c in COLUMNS.items()}, block=0)
-    passes = RowPasses(row, data, size, rule, engine="numpy")
+    passes = RowPasses(row, data, size, rule_of(rule), engine="numpy")
     passes.start([0.1, 0.2, 0.3])
     for epoch in range(2):
         passes.epoch(epoch, 0.01, lambda done: None)

@@ -10,12 +10,13 @@ import pytest
 from effort import WHOLE
 from visits import Shuffled, regression, row_model
 
-from gdcli.analysis.noise import Response, gap_to_minimum, noise_of_steps
+from gdcli.analysis.noise import gap_to_minimum, noise_of_steps
 from gdcli.objective import curvature
 from gdcli.objective.curvature import Thinned, curvatures, spread_of_rows
 from gdcli.objective.rows import RowObjective
+from gdcli.solvers.elementwise import Response
 from gdcli.solvers.vectors import Vec
-from gdcli.stochastic import StochasticSettings, run_stochastic
+from gdcli.stochastic import StochasticSettings, rule_of, run_stochastic
 
 SEEDS = 200
 
@@ -79,7 +80,7 @@ def ended(row: Any, data: Shuffled, start: Any, settings: StochasticSettings) ->
     from gdcli.solvers.stochastic import EpochSettings, run_epochs
 
     assert settings.lr is not None
-    passes = RowPasses(row, data, settings.batch_size, settings.method)
+    passes = RowPasses(row, data, settings.batch_size, rule_of(settings.method))
     run, _ = run_epochs(passes, start, EpochSettings(settings.lr, settings.schedule, settings.epochs))
     return run.best.at.value
 

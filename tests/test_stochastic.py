@@ -12,7 +12,6 @@ from visits import Shuffled, regression, row_model
 
 from gdcli.analysis.epochs import judge_epochs
 from gdcli.codegen.per_sample import Box
-from gdcli.codegen.updates import RULES
 from gdcli.errors import DomainError, Terminated, UsageError
 from gdcli.language.losses import LOSSES
 from gdcli.objective import passes as passes_module
@@ -20,11 +19,12 @@ from gdcli.objective.passes import RowPasses
 from gdcli.objective.rows import RowObjective
 from gdcli.solvers.adaptive import AdaGrad, Adam, RMSProp
 from gdcli.solvers.momentum import Momentum, Nesterov
+from gdcli.solvers.registry import BY_EPOCHS
 from gdcli.solvers.stochastic import Epoch, EpochSettings, run_epochs
 from gdcli.solvers.stopping import MaxTime, Target
 from gdcli.solvers.types import Evaluation, Status, StopReason
 from gdcli.solvers.vectors import Vec
-from gdcli.stochastic import StochasticRun, StochasticSettings, run_stochastic
+from gdcli.stochastic import StochasticRun, StochasticSettings, rule_of, run_stochastic
 
 DIRECTIONS: dict[str, Any] = {
     "momentum": Momentum(),
@@ -66,14 +66,14 @@ def descended(passes: RowPasses, x: Sequence[float], rate: float, epochs: int) -
     return passes.x
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", BY_EPOCHS)
 @pytest.mark.parametrize("batch", [1, 3, 20, 300, 301])
 def test_every_rule_does_what_the_method_of_its_name_does(rule: str, batch: int) -> None:
     data = Shuffled(regression(301, 2), block=7)
     row = row_model("y ~ a*x0 + b*x1 + c", data.names)
     rate = 0.01 if rule in DIRECTIONS else 0.05
     expected = by_hand(rule, data, row, [0.1, 0.2, 0.3], batch, rate, 2)
-    found = descended(RowPasses(row, data, batch, rule), [0.1, 0.2, 0.3], rate, 2)
+    found = descended(RowPasses(row, data, batch, rule_of(rule)), [0.1, 0.2, 0.3], rate, 2)
     assert np.allclose(found, expected, rtol=1e-9, atol=1e-12)
     assert not np.allclose(found, [0.1, 0.2, 0.3], atol=1e-3)
 
@@ -272,7 +272,7 @@ def test_the_limit_for_all_rows_is_sharp(rate: float) -> None:
         assert (made.run.last.at.value < made.run.start.at.value) == (rate < 1), method
 
 
-@pytest.mark.parametrize("method", RULES)
+@pytest.mark.parametrize("method", BY_EPOCHS)
 @pytest.mark.parametrize("batch", [1, 64, None])
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
 def test_rates_chosen_from_the_data_learn(method: str, batch: int | None, loss: str) -> None:

@@ -25,24 +25,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from math import isfinite, sqrt
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.dataclass import dataclass
 from gdcli.numerics import NEGLIGIBLE_VARIANCE
+from gdcli.solvers.elementwise import Response
 
 # The answer is in the cloud of the noise when its gap is at most so many deviations above the mean of the cloud.
 _SETTLED = 4.0
 # What happened more epochs ago is taken as forgotten.
 _REMEMBERED = 500
-
-
-class Response(NamedTuple):
-    """How a rule answers a gradient g: v <- keep v - gain g, then x <- x + lr (ahead v - direct g)."""
-
-    keep: float = 0.0
-    gain: float = 0.0
-    ahead: float = 0.0
-    direct: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,8 @@ def _beginning(word: str, candidates: Iterable[str]) -> list[str]:
 
 def _values(option: Option, begun: str, typed: Sequence[str]) -> list[str]:
     """The values of an option that there is a list of; in a list with commas that of the last piece."""
-    from gdcli.solvers.registry import METHODS, STEP_RULES
+    from gdcli.cli.options import method_by_epochs
+    from gdcli.solvers.registry import BY_EPOCHS, METHODS, STEP_RULES
 
     known: dict[str, Iterable[str]] = {"--method": METHODS, "--step-rule": STEP_RULES}
     if begun.startswith("@"):
@@ -189,7 +190,8 @@ def _values(option: Option, begun: str, typed: Sequence[str]) -> list[str]:
     if "COLUMN" in option.metavar or "PATTERN" in option.metavar:
         candidates: Iterable[str] = _columns(typed)
     else:
-        candidates = getattr(option.read, "words", None) or known.get(option.name, ())
+        by_epochs = BY_EPOCHS if option.read is method_by_epochs else None
+        candidates = by_epochs or getattr(option.read, "words", None) or known.get(option.name, ())
     return [head + cut + candidate for candidate in _beginning(last, candidates)] or [NOTHING]
 
 

@@ -29,7 +29,14 @@ def record() -> dict[str, Any]:
     from gdcli.solvers.registry import METHODS, STEP_RULES
 
     methods = [
-        {"name": m.name, "help": m.help, "needs": m.needs, "use": m.use, "options": _options(m.reads)}
+        {
+            "name": m.name,
+            "help": m.help,
+            "needs": m.needs,
+            "use": m.use,
+            "options": _options(m.reads),
+            "epochs": m.lr is not None,
+        }
         for m in METHODS.values()
     ]
     return {"schema": SCHEMA, "type": "methods", "methods": methods, "step_rules": dict(STEP_RULES)}
@@ -46,6 +53,8 @@ def page(told: Mapping[str, Any], width: int) -> list[Line]:
         lines += fact("", f"use: {method['use']}", width)
         if method["options"]:
             lines += fact("", f"reads: {', '.join(method['options'])}", width)
+        if method["epochs"]:
+            lines += fact("", "goes by epochs, too: gd fit --epochs", width)
     lines += [[], [("step rules (--step-rule)", "title")]]
     for name, what in told["step_rules"].items():
         lines += fact(f"  {name}", what, width)

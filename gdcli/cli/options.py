@@ -197,19 +197,13 @@ def method(value: str, name: str) -> str:
     return value.strip().lower()
 
 
-def one_method(*words: str) -> Read:
-    """Return the reader of one method out of several."""
-    read_one = one_of(*words)
+def method_by_epochs(value: str, name: str) -> str:
+    """Read a method that goes by rows or batches of them."""
+    from gdcli.solvers.registry import BY_EPOCHS, meant
 
-    def read(value: str, name: str) -> str:
-        if method(value, name) in words:
-            return method(value, name)
-        from gdcli.solvers.registry import meant
-
-        raise wrong(value, name, "one of " + ", ".join(words), meant(value, words, ""))
-
-    read.__dict__.update(read_one.__dict__)  # for completion
-    return read
+    if method(value, name) in BY_EPOCHS:
+        return method(value, name)
+    raise wrong(value, name, "one of " + ", ".join(BY_EPOCHS), meant(value, BY_EPOCHS, ""))
 
 
 def methods(value: str, name: str) -> tuple[str, ...]:
@@ -761,7 +755,7 @@ BY = Option(
 FIT_METHOD = tuple(
     option._replace(
         help={
-            "--method": "How to search; by epochs sgd, momentum, nesterov, adagrad, rmsprop or adam; see 'gd methods'.",
+            "--method": "How to search; 'gd methods' tells which methods go by epochs, besides sgd.",
             "--lr": "Learning rate, the factor of the mean gradient of a row in each step.",
         }.get(option.name, option.help)
     )
@@ -815,10 +809,10 @@ BATCHES = (
     ),
     Option(
         "--method",
-        "sgd, momentum, nesterov, adagrad, rmsprop or adam.",
+        "sgd, or a method that goes by epochs; see 'gd methods'.",
         "sgd",
         "NAME",
-        one_method("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"),
+        method_by_epochs,
         group="Stochastic",
     ),
     Option(

@@ -11,12 +11,13 @@ float64 for a compiler.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from gdcli.codegen.runners import ARITHMETIC, compile_function
 from gdcli.codegen.source import Known, ScalarWriter, bare_namespace, number_text, safe_namespace
 from gdcli.codegen.updates import UpdateRule, clip_statements
+from gdcli.language import ieee
 from gdcli.language.graph import LEAVES, Graph, Key, arguments
 
 
@@ -220,8 +221,11 @@ class RowDescent:
 
     def _compile(self, safe: bool) -> Descend:
         text = descent_text(self.gradient, self.rule, self.box, self.batches, safe)
-        space: Mapping[str, Any] = (safe_namespace if safe else bare_namespace)(self.operations | {"sqrt"})
-        return compile_function(text, "descend", space)
+        space = (safe_namespace if safe else bare_namespace)(self.operations | {"sqrt"})
+        of_rules = {
+            name: ieee.function(op) for name, op in (("fabs", "abs"), ("max", "max"), ("power", "power"))
+        }
+        return compile_function(text, "descend", of_rules | space)
 
     def __call__(
         self,

@@ -1,17 +1,18 @@
 """Update rules as program text: what one step does to the parameters, given a gradient.
 
-A rule is written once, per parameter, in the restricted Python of generated programs. With the number of a parameter
-behind each name it becomes statements of scalars (``x3 = x3 - rate * g3``), without numbers one statement for whole
-arrays (``x = x - rate * g``). The formulas and constants are those of :mod:`gdcli.solvers.momentum` and
-:mod:`gdcli.solvers.adaptive`, whose docstrings name their sources.
+A rule comes from the text of an update (see :mod:`gdcli.solvers.elementwise`), per parameter. With the number of a
+parameter behind each name it becomes statements of scalars (``x3 = x3 - rate * g3``), without numbers one statement for
+whole arrays (``x = x - rate * g``).
 """
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from gdcli.codegen.loops import UpdateText
 from gdcli.codegen.source import number_text
 from gdcli.dataclass import dataclass
 
@@ -25,7 +26,6 @@ class UpdateRule:
     its number. ``scaled`` stand in for ``each`` where ``g`` comes multiplied by the rate; not every rule has them.
     """
 
-    name: str
     each: tuple[str, ...]
     slots: tuple[str, ...] = ()
     common: tuple[tuple[str, float], ...] = ()
@@ -48,43 +48,52 @@ class UpdateRule:
                 yield text.replace("#", str(i))
 
 
-_KEEP, _FIRST, _SECOND, _TINY = 0.9, 0.9, 0.999, 1e-8
+# Plain descent.
+PLAIN = UpdateRule(("x# = x# - rate * g#",), scaled=("x# = x# - g#",))
 
 
-def _fading(kept: float, old: str, new: str) -> str:
-    return f"{number_text(kept)} * {old} + {number_text(1.0 - kept)} * {new}"
+class _Renamed(ast.NodeTransformer):
+    """Puts other names in the place of names, numbers in that of constants; names of functions stay."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = names
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        node.args = [self.visit(a) for a in node.args]
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(self.names[node.id], node.ctx)
 
 
-# The powers 0.9**k end at zero, not among the subnormal numbers, which processors are slow at.
-_ADAM_POWERS = tuple(
-    f"{p} = {number_text(kept)} * {p} if {p} > 1e-300 else 0.0" for p, kept in (("p", _FIRST), ("q", _SECOND))
-)
-
-RULES: Mapping[str, UpdateRule] = {
-    rule.name: rule
-    for rule in (
-        UpdateRule("sgd", ("x# = x# - rate * g#",), scaled=("x# = x# - g#",)),
-        UpdateRule("momentum", (f"m# = {_KEEP} * m# - g#", "x# = x# + rate * m#"), ("m",)),
-        UpdateRule("nesterov", (f"m# = {_KEEP} * m# - g#", f"x# = x# + rate * ({_KEEP} * m# - g#)"), ("m",)),
-        UpdateRule("adagrad", ("m# = m# + g# * g#", f"x# = x# - rate * (g# / (sqrt(m#) + {_TINY}))"), ("m",)),
-        UpdateRule(
-            "rmsprop",
-            (f"m# = {_fading(_KEEP, 'm#', '(g# * g#)')}", f"x# = x# - rate * (g# / (sqrt(m#) + {_TINY}))"),
-            ("m",),
+def update_rule(update: UpdateText, constants: Mapping[str, float]) -> UpdateRule:
+    """Return the rule of an update, whose last line sets the direction ``d``, with the values of its constants."""
+    shared, own = ast.parse(update.shared).body, ast.parse(update.component).body
+    names = {name: number_text(value) for name, value in constants.items()}
+    names |= {name: f"u_{name}" for name in (*update.scalars, *map(_assigned, shared))}
+    names |= {name: f"u_{name}#" for name in (*update.vectors, *map(_assigned, own))} | {"g": "g#"}
+    renamed = _Renamed(names)
+    once, each = ([ast.unparse(renamed.visit(line)) for line in lines] for lines in (shared, own[:-1]))
+    value = renamed.visit(own[-1].value)  # type: ignore[attr-defined]
+    is_against = isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub)
+    text = ast.unparse(value.operand if is_against else value)
+    step = text if text.isidentifier() or text == "g#" else f"({text})"
+    return UpdateRule(
+        (*each, f"x# = x# {'-' if is_against else '+'} rate * {step}"),
+        tuple(names[v].removesuffix("#") for v in update.vectors),
+        tuple(
+            zip([names[v] for v in update.scalars], update.first or [0.0] * len(update.scalars), strict=True)
         ),
-        UpdateRule(
-            "adam",
-            (
-                f"u# = {_fading(_FIRST, 'u#', 'g#')}",
-                f"m# = {_fading(_SECOND, 'm#', '(g# * g#)')}",
-                f"x# = x# - rate * (u# / up / (sqrt(m# / vp) + {_TINY}))",
-            ),
-            ("u", "m"),
-            (("p", 1.0), ("q", 1.0)),
-            (*_ADAM_POWERS, "up = 1.0 - p", "vp = 1.0 - q"),
-        ),
+        tuple(once),
+        ("x# = x# - g#",) if text == "g#" and is_against else (),
     )
-}
+
+
+def _assigned(line: ast.stmt) -> str:
+    """Return the name that a line sets."""
+    assert isinstance(line, ast.Assign)
+    assert isinstance(line.targets[0], ast.Name)
+    return line.targets[0].id
 
 
 def clip_statements(lower: Sequence[float], upper: Sequence[float]) -> Iterator[str]:
@@ -114,7 +123,16 @@ def array_update(rule: UpdateRule, lower: Any = None, upper: Any = None) -> Arra
         lines.append("x = minimum(maximum(x, lower), upper)")
     body = "".join(f"    {line}\n" for line in lines)
     text = f"def update(x, g, rate, state):\n{body}    return x, ({''.join(name + ', ' for name in kept)})\n"
-    space = {"sqrt": np.sqrt, "minimum": np.minimum, "maximum": np.maximum, "lower": lower, "upper": upper}
+    space = {
+        "sqrt": np.sqrt,
+        "fabs": np.abs,
+        "max": np.maximum,
+        "power": math.pow,
+        "minimum": np.minimum,
+        "maximum": np.maximum,
+        "lower": lower,
+        "upper": upper,
+    }
     return compile_function(text, "update", space)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.codegen.per_sample import Box, RowDescent, RowGradient
 from gdcli.codegen.runners import numpy
-from gdcli.codegen.updates import RULES, array_state, array_update
+from gdcli.codegen.updates import PLAIN, UpdateRule, array_state, array_update
 from gdcli.errors import UsageError
 from gdcli.objective.batches import batch_gradients, in_order
 from gdcli.objective.native_passes import NativeRunner, Work, native_kernel, one_run
@@ -75,7 +75,7 @@ class _Runner(Protocol):
 class RowPasses:
     """Passes over data that improve a point; fulfils `solvers.stochastic.Passes`.
 
-    ``batch`` is the number of rows in a batch (None: all), ``rule`` a name of `codegen.updates.RULES`. ``held_out``
+    ``batch`` is the number of rows in a batch (None: all), ``rule`` what a step does. ``held_out``
     are rows that are only looked at. ``epochs`` is how many there will be, by which ``engine`` auto chooses among
     python, numpy and native (machine code, kept on disk if ``use_cache``). Raises UsageError for an engine that cannot
     do it.
@@ -86,7 +86,7 @@ class RowPasses:
         row: RowModel,
         data: Visits,
         batch: int | None = 1,
-        rule: str = "sgd",
+        rule: UpdateRule = PLAIN,
         box: Box | None = None,
         held_out: Rows | None = None,
         *,
@@ -99,7 +99,7 @@ class RowPasses:
         self.rows = data.rows
         self.batch = data.rows if batch is None else min(batch, data.rows)
         self.steps = -(-self.rows // self.batch)
-        self.rule = RULES[rule]
+        self.rule = rule
         self.box = box
         self.size = row.space.size
         self.objective = RowObjective(row, data)

@@ -7,10 +7,10 @@ made for noisy gradients; on a smooth function they are sturdy, but end only as 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from gdcli.dataclass import dataclass
-from gdcli.solvers.elementwise import States, Update
+from gdcli.solvers.elementwise import Response, Rule, States, Update
 from gdcli.solvers.types import Evaluation, Vector
 from gdcli.solvers.vectors import quotient, raised, roots, times, zeros_like
 from gdcli.stored import stored
@@ -20,25 +20,14 @@ _TINY = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
-class AdaGrad:
+class AdaGrad(Rule):
     """Divide by the root of the sum of all squares (Duchi, Hazan and Singer, J. Machine Learning Res. 12,
     2011).
     """
 
-    stable = None
-    update = Update(f"s = s + g * g\nd = -(g / (sqrt(s) + {_TINY!r}))", vectors=("s",))
-
-    def to_states(self, state: Vector) -> States:
-        """Return the state as its text has it."""
-        return States((), (state,))
-
-    def from_states(self, states: States) -> Vector:
-        """Return the state from the states of its text."""
-        return states.vectors[0]
-
-    def start(self, at: Evaluation) -> Vector:
-        """Return sums of zero."""
-        return zeros_like(at.x)
+    batch_rate: ClassVar = 0.1
+    sums_squares: ClassVar = True
+    update: ClassVar = Update(f"s = s + g * g\nd = -(g / (sqrt(s) + {_TINY!r}))", vectors=("s",))
 
     def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
         """Return the scaled negative gradient and the new sums of squares."""
@@ -48,30 +37,18 @@ class AdaGrad:
 
 
 @dataclass(frozen=True, slots=True)
-class RMSProp:
+class RMSProp(Rule):
     """Divide by the root of a fading mean of the squares (Tieleman and Hinton, Coursera
     lecture 6.5, 2012).
     """
 
     keep: float = 0.9
-    stable = None
-    update = Update(
+    batch_rate: ClassVar = 0.001
+    update: ClassVar = Update(
         f"v = keep * v + (1.0 - keep) * (g * g)\nd = -(g / (sqrt(v) + {_TINY!r}))",
         vectors=("v",),
         constants=("keep",),
     )
-
-    def to_states(self, state: Vector) -> States:
-        """Return the state as its text has it."""
-        return States((), (state,))
-
-    def from_states(self, states: States) -> Vector:
-        """Return the state from the states of its text."""
-        return states.vectors[0]
-
-    def start(self, at: Evaluation) -> Vector:
-        """Return means of zero."""
-        return zeros_like(at.x)
 
     def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
         """Return the scaled negative gradient and the new means of the squares."""
@@ -90,15 +67,15 @@ class _Moments(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Adam:
+class Adam(Rule):
     """RMSProp with momentum, both means freed of their start at zero (Kingma and Ba, ICLR
     2015, algorithm 1).
     """
 
     keep_first: float = 0.9
     keep_second: float = 0.999
-    stable = None
-    update = Update(
+    batch_rate: ClassVar = 0.001
+    update: ClassVar = Update(
         "m = keep_first * m + (1.0 - keep_first) * g\n"
         "v = keep_second * v + (1.0 - keep_second) * (g * g)\n"
         f"d = -(m / a / (sqrt(v / b) + {_TINY!r}))",
@@ -107,6 +84,21 @@ class Adam:
         scalars=("k",),
         constants=("keep_first", "keep_second"),
     )
+
+    @property
+    def response(self) -> Response:
+        """The fading mean of the gradient is the step."""
+        return Response(self.keep_first, 1.0 - self.keep_first, 1.0, 0.0)
+
+    @property
+    def by_epochs(self) -> Update:
+        """The powers as products, which end at zero, not among the subnormal numbers, which processors are slow at."""
+        powers = "".join(
+            f"{p} = keep_{which} * {p} if {p} > 1e-300 else 0.0\n"
+            for p, which in (("p", "first"), ("q", "second"))
+        )
+        shared = powers + "a = 1.0 - p\nb = 1.0 - q"
+        return self.update._replace(shared=shared, scalars=("p", "q"), first=(1.0, 1.0))
 
     def to_states(self, state: _Moments) -> States:
         """Return the state as its text has it."""

@@ -7,10 +7,10 @@ book's ``minimize_batch``: steepest descent that tries a whole list of step size
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from gdcli.dataclass import dataclass, field
-from gdcli.solvers.elementwise import States, Update
+from gdcli.solvers.elementwise import Rule, States, Update
 from gdcli.solvers.steps import Best, StepRule
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import same
@@ -38,21 +38,21 @@ class Direction(Protocol):
         ...
 
 
-class Steepest:
+class Steepest(Rule):
     """The negative gradient (Cauchy 1847); along a curvature c its error is multiplied by ``1 - lr * c``."""
 
     stable = 2.0
-    update = Update("d = -g")
+    update: ClassVar = Update("d = -g")
 
     def to_states(self, state: None) -> States:
-        """Return the state as its text has it."""
+        """Return no states: there is nothing to remember."""
         return States((), ())
 
     def from_states(self, states: States) -> None:
-        """Return the state from the states of its text."""
+        """Return the state, which is none."""
 
     def start(self, at: Evaluation) -> None:
-        """There is nothing to remember."""
+        """Return the state, which is none."""
 
     def direction(self, at: Evaluation, state: Any) -> tuple[Vector, Any]:
         """Return the negative gradient."""

@@ -9,9 +9,10 @@ holds the two together, bit for bit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from gdcli.solvers.types import Method, Vector
+from gdcli.solvers.types import Evaluation, Method, Vector
+from gdcli.solvers.vectors import zeros_like
 
 
 class Update(NamedTuple):
@@ -20,8 +21,8 @@ class Update(NamedTuple):
     ``component`` is done for each variable: it reads the gradient's component ``g``, changes the states named in
     ``vectors`` (a number per variable) and sets ``d``, the component of the direction. ``shared`` is done once before,
     on the states named in ``scalars``, and may set more names for ``component``. ``constants`` name parameters.
-    Lines are assignments. The step is ``x + size * d``. ``value_rule`` tells that a stop rule looks at the change of
-    the value.
+    Lines are assignments; ``d`` is set last. The step is ``x + size * d``. ``value_rule`` tells that a stop rule looks
+    at the change of the value. The states are zero before the first step, or the scalars what ``first`` says.
     """
 
     component: str
@@ -30,6 +31,7 @@ class Update(NamedTuple):
     scalars: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
     value_rule: bool = False
+    first: tuple[float, ...] = ()
 
     def joined(self, rule: Update) -> Update:
         """Return this direction's update with the step rule's: what sets ``size``."""
@@ -47,6 +49,61 @@ class States(NamedTuple):
 
     scalars: Sequence[float]
     vectors: Sequence[Vector]
+
+
+class Response(NamedTuple):
+    """How a rule answers a gradient g: v <- keep v - gain g, then x <- x + lr (ahead v - direct g)."""
+
+    keep: float = 0.0
+    gain: float = 0.0
+    ahead: float = 0.0
+    direct: float = 1.0
+
+
+class Rule:
+    """A direction that treats every variable alike: its text, and what is known of its steps.
+
+    A subclass has at least ``update`` and ``direction``; its state, unless it says otherwise, is the one vector of its
+    text. What else it may say is what is chosen and told of descent by batches of rows.
+    """
+
+    __slots__ = ()
+    update: ClassVar[Update]
+    # The usual rate for steps by batches of a rule that finds the scale of its steps by itself, else None.
+    batch_rate: ClassVar[float | None] = None
+    # Whether that scale is the root of the sum of all squares (of the gradient's components), not of their mean.
+    sums_squares: ClassVar[bool] = False
+
+    @property
+    def stable(self) -> float | None:
+        """The factor of the stable range ``stable / L`` of a fixed step, None where there is no such range."""
+        return None
+
+    @property
+    def response(self) -> Response:
+        """How the rule answers a gradient, for the theory of its noise."""
+        return Response()
+
+    @property
+    def by_epochs(self) -> Update:
+        """The text for steps after rows or batches of them, of which there are many: no powers."""
+        return self.update
+
+    def start(self, at: Evaluation) -> Any:
+        """Return the state before the first step from ``at``."""
+        return zeros_like(at.x)
+
+    def direction(self, at: Evaluation, state: Any) -> tuple[Vector, Any]:
+        """Return the direction at ``at`` (evaluated to order 1) and the new state."""
+        raise NotImplementedError
+
+    def to_states(self, state: Any) -> States:
+        """Return the state as its text has it."""
+        return States((), (state,))
+
+    def from_states(self, states: States) -> Any:
+        """Return the state from the states of its text."""
+        return states.vectors[0]
 
 
 class Elementwise(NamedTuple):

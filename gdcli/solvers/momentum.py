@@ -8,38 +8,31 @@ variables.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from gdcli.dataclass import dataclass
-from gdcli.solvers.elementwise import States, Update
+from gdcli.solvers.elementwise import Response, Rule, Update
 from gdcli.solvers.types import Evaluation, Vector
-from gdcli.solvers.vectors import along, dot, zeros_like
+from gdcli.solvers.vectors import along, dot
 from gdcli.stored import stored
 
 
 @dataclass(frozen=True, slots=True)
-class Momentum:
+class Momentum(Rule):
     """Heavy ball: ``d = keep * d - gradient`` (Polyak, USSR Comp. Math. and Math. Physics 4(5), 1964)."""
 
     keep: float = 0.9
-    update = Update("v = keep * v - g\nd = v", vectors=("v",), constants=("keep",))
-
-    def to_states(self, state: Vector) -> States:
-        """Return the state as its text has it."""
-        return States((), (state,))
-
-    def from_states(self, states: States) -> Vector:
-        """Return the state from the states of its text."""
-        return states.vectors[0]
+    update: ClassVar = Update("v = keep * v - g\nd = v", vectors=("v",), constants=("keep",))
 
     @property
     def stable(self) -> float:
         """The error along a curvature c obeys ``e[k+1] = (1 + keep - lr c) e[k] - keep e[k-1]``."""
         return 2.0 * (1.0 + self.keep)
 
-    def start(self, at: Evaluation) -> Vector:
-        """Return a velocity of zero."""
-        return zeros_like(at.x)
+    @property
+    def response(self) -> Response:
+        """The velocity is the step."""
+        return Response(self.keep, 1.0, 1.0, 0.0)
 
     def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
         """Return the velocity, which is also the new state."""
@@ -48,7 +41,7 @@ class Momentum:
 
 
 @dataclass(frozen=True, slots=True)
-class Nesterov:
+class Nesterov(Rule):
     """Accelerated gradient: momentum that corrects itself at the point it is about to reach.
 
     Nesterov, Soviet Math. Doklady 27 (1983), in the form of Sutskever et al., ICML 2013, written for the
@@ -56,24 +49,17 @@ class Nesterov:
     """
 
     keep: float = 0.9
-    update = Update("v = keep * v - g\nd = keep * v - g", vectors=("v",), constants=("keep",))
-
-    def to_states(self, state: Vector) -> States:
-        """Return the state as its text has it."""
-        return States((), (state,))
-
-    def from_states(self, states: States) -> Vector:
-        """Return the state from the states of its text."""
-        return states.vectors[0]
+    update: ClassVar = Update("v = keep * v - g\nd = keep * v - g", vectors=("v",), constants=("keep",))
 
     @property
     def stable(self) -> float:
         """The error along a curvature c obeys ``e[k+1] = (1 - lr c) ((1 + keep) e[k] - keep e[k-1])``."""
         return 2.0 * (1.0 + self.keep) / (1.0 + 2.0 * self.keep)
 
-    def start(self, at: Evaluation) -> Vector:
-        """Return a velocity of zero."""
-        return zeros_like(at.x)
+    @property
+    def response(self) -> Response:
+        """The step is a part of the velocity, and the gradient."""
+        return Response(self.keep, 1.0, self.keep, 1.0)
 
     def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
         """Return the velocity looked ahead with, and the velocity."""

@@ -23,6 +23,7 @@ from gdcli.solvers.types import Method, Objective
 from gdcli.solvers.units import OneUnit, OwnUnits
 
 if TYPE_CHECKING:
+    from gdcli.solvers.elementwise import Rule
     from gdcli.solvers.kinks import Smoothing
     from gdcli.solvers.newton import TrustRegionNewton
 
@@ -40,7 +41,7 @@ class Entry:
     ``value_tol``) itself; ``default_tol`` is then its default. ``bounds`` tells that it can stay within
     bounds. ``strict`` holds its claims to the rule of `auto`. ``residuals``: it is for sums of squares over rows.
     ``polishes``: it is to find answers, not to learn, so that its end gets its last digits by Newton steps; `auto`,
-    newton and lm take these themselves.
+    newton and lm take these themselves. ``lr`` is the usual rate of a rule that goes by epochs, too.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Entry:
     bounds: bool = True
     residuals: bool = False
     polishes: bool = False
+    lr: float | None = None
 
 
 class Chosen(NamedTuple):
@@ -74,6 +76,12 @@ class Chosen(NamedTuple):
 
 def _entry(name: str, help: str, needs: str, use: str, target: str, reads: str = "", **more: Any) -> Entry:
     return Entry(name, help, needs, use, _HERE + target, frozenset(reads.split()), **more)
+
+
+def _rule(name: str, help: str, lr: float, use: str, target: str) -> Entry:
+    """A `solvers.elementwise.Rule` with its usual rate, for all rows and for batches of them."""
+    help = f"{help}, --lr {lr:g}"
+    return Entry(name, help, "gradient", use, _HERE + target, frozenset({"lr", "step_rule"}), lr=lr)
 
 
 METHODS: Mapping[str, Entry] = {
@@ -102,16 +110,14 @@ METHODS: Mapping[str, Entry] = {
                "to learn, and to see what a step size does", "registry:make_gd", "lr step_rule step_sizes"),
         _entry("batch", "the book's minimize_batch: the best of a list of step sizes", "gradient",
                "to follow the book", "registry:make_batch", "step_sizes", own_rule=True, default_tol=1e-6),
-        _entry("momentum", "gradient descent with momentum 0.9, --lr 0.001", "gradient",
-               "to learn; long valleys", "registry:make_momentum", "lr step_rule"),
-        _entry("nesterov", "Nesterov's accelerated gradient, momentum 0.9, --lr 0.001", "gradient",
-               "to learn; long valleys", "registry:make_nesterov", "lr step_rule"),
-        _entry("adagrad", "a step size per variable from all past gradients, --lr 0.5", "gradient",
-               "to learn; badly scaled variables", "registry:make_adagrad", "lr step_rule"),
-        _entry("rmsprop", "a step size per variable from recent gradients, --lr 0.01", "gradient",
-               "to learn; with --step-rule decay", "registry:make_rmsprop", "lr step_rule"),
-        _entry("adam", "RMSProp with momentum, --lr 0.01", "gradient", "to learn; noisy gradients",
-               "registry:make_adam", "lr step_rule"),
+        _rule("momentum", "gradient descent with momentum 0.9", 0.001, "to learn; long valleys", "momentum:Momentum"),
+        _rule("nesterov", "Nesterov's accelerated gradient, momentum 0.9", 0.001, "to learn; long valleys",
+              "momentum:Nesterov"),
+        _rule("adagrad", "a step size per variable from all past gradients", 0.5,
+              "to learn; badly scaled variables", "adaptive:AdaGrad"),
+        _rule("rmsprop", "a step size per variable from recent gradients", 0.01,
+              "to learn; with --step-rule decay", "adaptive:RMSProp"),
+        _rule("adam", "RMSProp with momentum", 0.01, "to learn; noisy gradients", "adaptive:Adam"),
     )
 }  # fmt: skip
 
@@ -125,6 +131,8 @@ STEP_RULES: Mapping[str, str] = {
     "bb": "Barzilai and Borwein's size, from the last step",
 }
 DEFAULT_LR = 0.01
+# The methods of descent by rows or batches of them; sgd is plain descent.
+BY_EPOCHS = ("sgd", *(entry.name for entry in METHODS.values() if entry.lr is not None))
 
 
 def meant(name: str, names: Iterable[str], otherwise: str) -> str:
@@ -201,7 +209,7 @@ def choose(
         return Chosen(method, what, why, entry)
     if make is make_lbfgs:
         return Chosen(make(objective), name, "", entry, in_units=True)
-    method = make(**settings)
+    method = make(**settings) if entry.lr is None else _first_order(entry, lr, step_rule)
     in_units = isinstance(method, OneUnit)
     rule = getattr(method.method if in_units else method, "rule", None)
     return Chosen(method, name, "" if rule is None else rule.words, entry, _fixed_rate(method), in_units)
@@ -367,39 +375,21 @@ def make_bb() -> Method:
     return make_gd(step_rule="bb")
 
 
-def _first_order(module: str, name: str, lr: float | None, step_rule: str | None, default: float) -> Method:
+def _first_order(entry: Entry, lr: float | None, step_rule: str | None) -> Method:
     """Return a direction that sets its own pace with a step size that does not look at the value."""
     from gdcli.solvers.descent import Descent
 
     if step_rule not in (None, "fixed", "decay"):
         raise UsageError(
-            f"the method {name.lower()} does not go with the step rule {step_rule}",
+            f"the method {entry.name} does not go with the step rule {step_rule}",
             "it goes with fixed or decay",
         )
-    direction = getattr(import_module(_HERE + module), name)()
-    return Descent(direction, make_step_rule(default if lr is None else lr, step_rule, None))
+    return Descent(direction(entry.name), make_step_rule(entry.lr if lr is None else lr, step_rule, None))
 
 
-def make_momentum(lr: float | None = None, step_rule: str | None = None) -> Method:
-    """Return gradient descent with momentum."""
-    return _first_order("momentum", "Momentum", lr, step_rule, 0.001)
+def direction(name: str) -> Rule:
+    """Return the rule of a method that goes by epochs."""
+    from gdcli.solvers.descent import Steepest
 
-
-def make_nesterov(lr: float | None = None, step_rule: str | None = None) -> Method:
-    """Return Nesterov's accelerated gradient."""
-    return _first_order("momentum", "Nesterov", lr, step_rule, 0.001)
-
-
-def make_adagrad(lr: float | None = None, step_rule: str | None = None) -> Method:
-    """Return AdaGrad."""
-    return _first_order("adaptive", "AdaGrad", lr, step_rule, 0.5)
-
-
-def make_rmsprop(lr: float | None = None, step_rule: str | None = None) -> Method:
-    """Return RMSProp."""
-    return _first_order("adaptive", "RMSProp", lr, step_rule, 0.01)
-
-
-def make_adam(lr: float | None = None, step_rule: str | None = None) -> Method:
-    """Return Adam."""
-    return _first_order("adaptive", "Adam", lr, step_rule, 0.01)
+    found: Rule = Steepest() if name == "sgd" else _maker(METHODS[name].target)()
+    return found
