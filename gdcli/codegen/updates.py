@@ -74,19 +74,23 @@ def update_rule(update: UpdateText, constants: Mapping[str, float]) -> UpdateRul
     names |= {name: f"u_{name}#" for name in (*update.vectors, *map(_assigned, own))} | {"g": "g#"}
     renamed = _Renamed(names)
     once, each = ([ast.unparse(renamed.visit(line)) for line in lines] for lines in (shared, own[:-1]))
-    value = renamed.visit(own[-1].value)  # type: ignore[attr-defined]
-    is_against = isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub)
-    text = ast.unparse(value.operand if is_against else value)
-    step = text if text.isidentifier() or text == "g#" else f"({text})"
+    against, text = _direction(renamed.visit(own[-1].value))  # type: ignore[attr-defined]
+    first = update.first or [0.0] * len(update.scalars)
     return UpdateRule(
-        (*each, f"x# = x# {'-' if is_against else '+'} rate * {step}"),
+        (*each, f"x# = x# {'-' if against else '+'} rate * {text}"),
         tuple(names[v].removesuffix("#") for v in update.vectors),
-        tuple(
-            zip([names[v] for v in update.scalars], update.first or [0.0] * len(update.scalars), strict=True)
-        ),
+        tuple(zip([names[v] for v in update.scalars], first, strict=True)),
         tuple(once),
-        ("x# = x# - g#",) if text == "g#" and is_against else (),
+        ("x# = x# - g#",) if against and text == "g#" else (),
     )
+
+
+def _direction(value: ast.expr) -> tuple[bool, str]:
+    """Return whether there is a minus before a direction, and the factor behind it, in brackets where it needs them."""
+    against = isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub)
+    inner = value.operand if isinstance(value, ast.UnaryOp) and against else value
+    text = ast.unparse(inner)
+    return against, text if isinstance(inner, ast.Name) else f"({text})"
 
 
 def _assigned(line: ast.stmt) -> str:

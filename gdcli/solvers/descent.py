@@ -54,7 +54,7 @@ class Steepest(Rule):
     def start(self, at: Evaluation) -> None:
         """Return the state, which is none."""
 
-    def direction(self, at: Evaluation, state: Any) -> tuple[Vector, Any]:
+    def direction(self, at: Evaluation, state: None) -> tuple[Vector, None]:
         """Return the negative gradient."""
         return -at.gradient, None  # type: ignore[operator]
 
@@ -98,7 +98,7 @@ class Batch:
     def start(self, objective: Objective, at: Evaluation) -> None:
         """There is nothing to remember."""
 
-    def step(self, objective: Objective, at: Evaluation, state: Any) -> Step:
+    def step(self, objective: Objective, at: Evaluation, state: None) -> Step:
         """Return the best trial along the negative gradient."""
         best, size = self.rule.trial(objective, at, -at.gradient)  # type: ignore[operator]
         reason = None
