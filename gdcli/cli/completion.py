@@ -176,10 +176,6 @@ def _beginning(word: str, candidates: Iterable[str]) -> list[str]:
 
 def _values(option: Option, begun: str, typed: Sequence[str]) -> list[str]:
     """The values of an option that there is a list of; in a list with commas that of the last piece."""
-    from gdcli.cli.options import method_by_epochs
-    from gdcli.solvers.registry import BY_EPOCHS, METHODS, STEP_RULES
-
-    known: dict[str, Iterable[str]] = {"--method": METHODS, "--step-rule": STEP_RULES}
     if begun.startswith("@"):
         return _files(begun)
     if "FILE" in option.metavar or "FOLDER" in option.metavar:
@@ -190,9 +186,20 @@ def _values(option: Option, begun: str, typed: Sequence[str]) -> list[str]:
     if "COLUMN" in option.metavar or "PATTERN" in option.metavar:
         candidates: Iterable[str] = _columns(typed)
     else:
-        by_epochs = BY_EPOCHS if option.read is method_by_epochs else None
-        candidates = by_epochs or getattr(option.read, "words", None) or known.get(option.name, ())
+        candidates = _listed(option)
     return [head + cut + candidate for candidate in _beginning(last, candidates)] or [NOTHING]
+
+
+def _listed(option: Option) -> Iterable[str]:
+    """Return the words that an option may have, where there is a list of them."""
+    from gdcli.cli.options import method_by_epochs
+    from gdcli.solvers.registry import BY_EPOCHS, METHODS, STEP_RULES
+
+    if option.read is method_by_epochs:
+        return BY_EPOCHS
+    known: dict[str, Iterable[str]] = {"--method": METHODS, "--step-rule": STEP_RULES}
+    words: Iterable[str] | None = getattr(option.read, "words", None)
+    return words or known.get(option.name, ())
 
 
 def _last_piece(text: str, separators: str) -> tuple[str, str, str]:

@@ -210,9 +210,10 @@ def choose(
     if make is make_lbfgs:
         return Chosen(make(objective), name, "", entry, in_units=True)
     method = make(**settings) if entry.lr is None else _first_order(entry, lr, step_rule)
-    in_units = isinstance(method, OneUnit)
-    rule = getattr(method.method if in_units else method, "rule", None)
-    return Chosen(method, name, "" if rule is None else rule.words, entry, _fixed_rate(method), in_units)
+    inner = method.method if isinstance(method, OneUnit) else method
+    rule = getattr(inner, "rule", None)
+    words = "" if rule is None else rule.words
+    return Chosen(method, name, words, entry, _fixed_rate(method), in_units=inner is not method)
 
 
 @cache
