@@ -17,15 +17,15 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
     "lines in gdcli/": 53_000,
     "files entered by a small minimize": 64,
-    "files entered by a plain fit": 113,
+    "files entered by a plain fit": 109,
     "circles of imports": 7,
     "file names that stand twice": 30,
     "functions over 50 lines": 16,
-    "functions of complexity over 12": 82,
+    "functions of complexity over 12": 85,
     "functions of more than 7 parameters": 13,
-    "parameters and variables that are Any": 682,
+    "parameters and variables that are Any": 683,
     "places that write machine epsilon": 2,
-    "docstrings of at most twelve words": 1050,
+    "docstrings of at most twelve words": 1047,
 }
 
 
