@@ -15,9 +15,9 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
-    "lines in gdcli/": 53_500,
-    "files entered by a small minimize": 64,
-    "files entered by a plain fit": 109,
+    "lines in gdcli/": 54_500,
+    "files entered by a small minimize": 66,
+    "files entered by a plain fit": 113,
     "circles of imports": 7,
     "file names that stand twice": 30,
     "functions over 50 lines": 16,
