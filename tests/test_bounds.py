@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gdcli import api
+from gdcli.cli.app import run
 from gdcli.errors import UsageError
 from gdcli.language.limits import boxes, read_limits
 from gdcli.solvers.types import Status
@@ -233,3 +234,9 @@ def test_beside_an_infinite_slope_the_free_variables_go_on() -> None:
     assert outcome.status is Status.CONVERGED
     assert outcome.point["x"] == 0.0
     assert outcome.point["y"] == pytest.approx(0.41024, abs=1e-4)  # 2 y + 4 (y-1)**3 = 0
+
+
+def test_a_variable_that_equal_bounds_fix_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["minimize", "(x-1)**2 + (y-2)**2 + x*y", "--start", "x=3,y=1", "--print", "x,y,value"]
+    assert run([*words, "--bounds", "y=3:3"]) == 0
+    assert capsys.readouterr().out == "-0.5\t3.0\t1.75\n"

@@ -982,3 +982,13 @@ def test_charts_and_contours_tell_their_courses() -> None:
         assert all(len(values) for _, values in picture.courses), name
     assert isinstance(SCENES["errors"](), Chart)
     assert comparison_scenes.errors("t", (), {}).panels[0].note
+
+
+def test_numbers_of_a_scale_have_one_notation() -> None:
+    from gdcli.report.lettering import scale
+
+    assert scale([0.02, 5.0, 200.0]) == ["0.02", "5", "200"]
+    assert scale([2e5, 2e7, 1e9, -5e10]) == [
+        r"$2 \times 10^{5}$", r"$2 \times 10^{7}$", r"$10^{9}$", r"$-5 \times 10^{10}$",
+    ]  # fmt: skip
+    assert scale([0.0, 10.0, 5e12]) == ["0", "10", r"$5 \times 10^{12}$"]

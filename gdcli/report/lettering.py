@@ -22,6 +22,7 @@ Measure = Callable[[str], float]
 
 SIZES = (12.0, 10.0)  # of a title in points, and of one that is too long for that
 _LINES = 2
+_LONG = 7  # characters of a number beside a scale; a longer one is written as a power of ten
 _MOST = 2000  # characters of a formula; a longer one is not read again for its title
 _NUMBER = re.compile(r"(?<![\w.)\]-])(-?)(\d+(?:\.\d+)?)(?:e([+-]?\d+))?(?![\w.])")
 _NAME = re.compile(r"[^\W\d]\w*(?:\[\d+\])?(?= = )")
@@ -63,6 +64,22 @@ def _name(found: re.Match[str]) -> str:
 def numbers(text: str) -> str:
     """Return the text with its numbers as they are written by hand."""
     return _NUMBER.sub(_number, text)
+
+
+def scale(values: Sequence[float]) -> list[str]:
+    """Return the numbers of a scale: where one is too long to be written out, those like it are powers of ten too."""
+    texts = [format(value, ".10g") for value in values]
+    if any("e" in text or len(text) > _LONG for text in texts):
+        texts = [
+            text if not value or 1e-3 <= abs(value) < 1e4 else _as_power(value)
+            for text, value in zip(texts, values, strict=True)
+        ]
+    return [numbers(text) for text in texts]
+
+
+def _as_power(value: float) -> str:
+    digits, _, exponent = f"{value:.9e}".partition("e")
+    return f"{float(digits):g}e{exponent}"
 
 
 def _number(found: re.Match[str]) -> str:

@@ -225,7 +225,7 @@ def labels(space: Space) -> Iterator[str]:
 
 def check_names(names: Sequence[str], problem: Problem, words: Words) -> None:
     """Raise UsageError for a name that --print does not know."""
-    known = [*problem.start, *words.facts]
+    known = [*problem.start, *problem.constants, *words.facts]
     for name in names:
         base = _split(name, words)[0]
         if (
@@ -243,9 +243,9 @@ def check_names(names: Sequence[str], problem: Problem, words: Words) -> None:
 class Selected:
     """One line with the values asked for by name, tab separated.
 
-    A name is a variable, a component such as ``v[3]``, a part of one such as ``a.se``, or a fact of the result
-    (``value``, ``status``, ...); a variable wins over a fact of the same name. A vector is its numbers with commas
-    between them, which is what ``--start`` takes inside brackets.
+    A name is a variable, a constant, a component such as ``v[3]``, a part of one such as ``a.se``, or a fact of the
+    result (``value``, ``status``, ...); a variable wins over a fact of the same name. A vector is its numbers with
+    commas between them, which is what ``--start`` takes inside brackets.
     """
 
     thinning = (0, 0)
@@ -285,9 +285,10 @@ def _is_component(name: str, problem: Problem) -> bool:
 def selected(name: str, record: Told, words: Words) -> str:
     """Return the text of what --print calls ``name`` in a record; empty where there is nothing."""
     base, part = _split(name, words)
-    values = words.parts[part](record) or {} if part else record["point"]
+    point = record["problem"]["constants"] | record["point"]
+    values = words.parts[part](record) or {} if part else point
     component = _component(base)
-    if base in record["point"]:
+    if base in point:
         value = values.get(base)
     elif component is not None:
         vector = values.get(component[0])

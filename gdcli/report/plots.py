@@ -279,7 +279,7 @@ def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
                 if len(picture.levels) > 7
                 else picture.levels
             )
-            bar.set_ticks(shown, labels=[lettering.numbers(format(v, ".10g")) for v in shown])
+            bar.set_ticks(shown, labels=lettering.scale(shown))
             bar.ax.minorticks_off()
             bar.set_label("value")
             bar.outline.set_visible(False)
