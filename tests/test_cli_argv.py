@@ -84,6 +84,9 @@ def test_help_wins(arguments: list[str]) -> None:
         ([], "EXPR is missing", "usage: gd minimize EXPR [OPTIONS]"),
         (["x", "+", "1"], "one EXPR is expected, and '+' is one more", "put the expression in quotes"),
         (["x", "x=1", "y=2"], "one EXPR is expected, and 'x=1' is one more", "write --start x=1,y=2"),
+        (["x", "--x=1"], "unknown option --x", "the start of a variable is given with --start x=1"),
+        (["x", "-start", "x=1"], "unknown option -start", "options have two dashes: --start"),
+        (["x", "-start=x=1", "y"], "unknown option -start=x=1", "options have two dashes: --start=x=1"),
         (["x", "-v"], "unknown option -v", "options have long names"),
         (["--" + "y" * 10**5, "x"], "unknown option --yyy", "'gd minimize --help'"),
     ],
@@ -94,6 +97,13 @@ def test_what_is_wrong(arguments: list[str], message: str, hint: str) -> None:
     assert caught.value.message.startswith(message)
     assert caught.value.hint.startswith(hint)
     assert len(caught.value.message) < 100
+
+
+def test_a_decimal_comma_in_an_option() -> None:
+    arranged = arrange(["x", "--lr", "0,1"], MINIMIZE)
+    with pytest.raises(UsageError) as caught:
+        convert(read(arranged, MINIMIZE), MINIMIZE)
+    assert caught.value.hint == "numbers have a decimal point: --lr 0.1"
 
 
 def test_every_command_has_what_it_needs() -> None:

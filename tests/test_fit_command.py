@@ -153,6 +153,15 @@ def test_a_name_that_is_neither_is_told_with_the_columns(
     assert "the columns are t, y" in told
 
 
+def test_a_model_without_its_sign_is_told_of_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit("a*t + b", "decay.csv", "--start", "a=1,b=1") == 4
+    page = " ".join(capsys.readouterr().out.split())
+    assert "loss the expression of a row: there is no ~" in page
+    assert "try next to fit a column, y say, write y ~ a*t + b: without ~" in page
+    assert fit("decay.csv", "y = a*t + b") == 2
+    assert "hint: write gd fit 'y = a*t + b' decay.csv\n" in capsys.readouterr().err
+
+
 def test_no_file_and_a_terminal_on_standard_input(place: Path) -> None:
     main, terminal = pty.openpty()
     done = process(LINE, stdin=terminal)

@@ -114,13 +114,15 @@ def _help(command: Command | None) -> str:
 
 
 def _unknown_command(word: str) -> UsageError:
+    from gdcli.cli import synonyms  # only an error needs them
+
     shown = word if len(word) <= 40 else word[:37] + "..."
     if word.startswith("--"):
         options = ["--help", "--version"]
         hint = did_you_mean(word, options, "options come after the command: gd COMMAND ... OPTIONS")
+        if meant := synonyms.command(word[2:]):
+            hint = f"commands have no dashes: gd {meant}"
         return UsageError(f"unknown option {shown}", hint)
-    from gdcli.cli import synonyms  # only an error needs them
-
     meant = synonyms.command(word)
     hint = f"write gd {meant}" if meant else did_you_mean(word, COMMANDS, "'gd --help' lists the commands")
     if word.strip("-").lower() in ("version", "v"):

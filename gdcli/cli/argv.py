@@ -54,7 +54,7 @@ def arrange(arguments: Sequence[str], command: Command) -> list[str]:
         name, equals, value = argument.partition("=")
         option = known.get(name)
         if option is None:
-            raise _unknown(name, command)
+            raise _unknown(name, command, value)
         if not option.metavar:
             if equals:
                 raise UsageError(f"{name} takes no value", f"write {name} alone")
@@ -107,12 +107,14 @@ def convert(values: dict[str, Any], command: Command) -> dict[str, Any]:
     return values
 
 
-def _unknown(name: str, command: Command) -> UsageError:
+def _unknown(name: str, command: Command, value: str = "") -> UsageError:
     from gdcli.cli import synonyms  # only an error needs them
 
     names = [option.name for option in command.options] + ["--help"]
     shown = name if len(name) <= 40 else name[:37] + "..."
     hint = synonyms.option(name, command)
+    if not hint and _NUMBER.match(value) and len(name) <= 4 and "--start" in names:  # --x=1
+        hint = f"the start of a variable is given with --start {name[2:]}={value}"
     hint = hint or did_you_mean(name, names, f"'gd {command.name} --help' lists the options")
     return UsageError(f"unknown option {shown}", hint)
 
@@ -160,6 +162,8 @@ def _check_order(positional: list[str], command: Command) -> None:
     """Raise UsageError where the files of data stand before the model, or alone."""
     first, *others = positional
     model = next((word for word in others if "~" in word), None)
+    if model is None and command.arguments[0].field == "expression" and os.path.isfile(first):
+        model = next((word for word in others if not os.path.exists(word)), None)
     if command.arguments[-1].many and model is not None and "~" not in first:
         files = " ".join([first, *(word for word in others if word != model)])
         raise UsageError(
@@ -177,6 +181,9 @@ def _check_positional(positional: list[str], command: Command) -> None:
         return
     if not command.arguments:
         raise UsageError(f"'gd {command.name}' takes no argument", f"usage: {command.usage}")
+    for word in positional:
+        if word[:1] == "-" and f"-{word.partition('=')[0]}" in {option.name for option in command.options}:
+            raise UsageError(f"unknown option {word}", f"options have two dashes: -{word}")
     extra = positional[len(command.arguments)]
     shown = extra if len(extra) <= 40 else extra[:37] + "..."
     hint = "put the expression in quotes, so that the shell leaves it whole"

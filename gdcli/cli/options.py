@@ -44,6 +44,8 @@ class Option(NamedTuple):
 def wrong(value: str, name: str, expected: str, hint: str = "") -> UsageError:
     """Return the error for an option whose value is not what is expected."""
     shown = value if len(value) <= 40 else value[:37] + "..."
+    if "number" in expected and value.count(",") == 1 and _float(value.replace(",", ".")) is not None:
+        hint = f"numbers have a decimal point: {name} {value.replace(',', '.')}"
     return UsageError(f"{name} takes {expected}, not '{shown}'", hint, Span(value, 0, len(value), name))
 
 

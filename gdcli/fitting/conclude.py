@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Of a sum of squares below this part of the data's own, the digits are rounding.
 _ROUNDING = 1e-20
+# What to do where the sum of a typed loss has no minimum: a model is taken for one.
+_TILDE = "to fit a column, y say, write y ~ {}: without ~ it is the loss of a row, whose sum is minimized"
 
 
 def conclude(
@@ -76,6 +78,8 @@ def conclude(
         searched=problem.searched is not None,
         elsewhere=elsewhere,
     )
+    if verdict.status is Status.DIVERGED and not problem.loss and sign > 0:
+        verdict = verdict._replace(advice=_TILDE.format(problem.expression.strip()))
     verdict = _with_ranges(_with_redundancy(verdict, errors, elsewhere), ranges, prepared.row.space)
     statistics, reason = errors.found, errors.reason
     if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):

@@ -57,11 +57,10 @@ def _limit(text: str, start: int, end: int, option: str) -> Limit:
     if not match or not equals or not match.group(1).isidentifier():
         raise UsageError("a bound needs a name and =", HINT, span)
     if not colon or ":" in high:
-        one = (
-            f"write {name.strip()}={ends}: for at least {ends}, :{ends} for at most"
-            if _is_short(ends)
-            else HINT
-        )
+        from gdcli.language.value_notation import NUMBER  # only an error needs it
+
+        one = f"write {name.strip()}={ends}: for at least {ends}, :{ends} for at most"
+        one = one if re.fullmatch(NUMBER, ends.strip()) else HINT
         raise UsageError("a bound has two ends with a colon between them", one, span)
     reader = ConstantReader(text, option)
     first = end - len(ends)

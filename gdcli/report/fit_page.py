@@ -78,8 +78,9 @@ def data_text(problem: FitProblemRecord, rows: RowsRecord, width: int) -> str:
 def loss_text(problem: FitProblemRecord) -> str:
     """Return the loss of a row in words."""
     if not problem.loss:
+        is_maximum = problem.sense == "maximize"
         return (
-            "maximized: the expression of a row" if problem.sense == "maximize" else "the expression of a row"
+            "maximized: the expression of a row" if is_maximum else "the expression of a row: there is no ~"
         )
     text = problem.loss
     if text == "huber":
