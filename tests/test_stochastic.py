@@ -17,22 +17,14 @@ from gdcli.language.losses import LOSSES
 from gdcli.objective import passes as passes_module
 from gdcli.objective.passes import RowPasses
 from gdcli.objective.rows import RowObjective
-from gdcli.solvers.adaptive import AdaGrad, Adam, RMSProp
-from gdcli.solvers.momentum import Momentum, Nesterov
-from gdcli.solvers.registry import BY_EPOCHS
+from gdcli.solvers.registry import BY_EPOCHS, direction
 from gdcli.solvers.stochastic import Epoch, EpochSettings, run_epochs
 from gdcli.solvers.stopping import MaxTime, Target
 from gdcli.solvers.types import Evaluation, Status, StopReason
 from gdcli.solvers.vectors import Vec
 from gdcli.stochastic import StochasticRun, StochasticSettings, rule_of, run_stochastic
 
-DIRECTIONS: dict[str, Any] = {
-    "momentum": Momentum(),
-    "nesterov": Nesterov(),
-    "adagrad": AdaGrad(),
-    "rmsprop": RMSProp(),
-    "adam": Adam(),
-}
+DIRECTIONS = {name: direction(name) for name in BY_EPOCHS if name != "sgd"}
 
 
 def nothing(done: int) -> None:
@@ -44,17 +36,17 @@ def by_hand(
 ) -> Vec:
     """The same descent in the words of the methods for one function, each batch an objective of its own."""
     at = Vec(x)
-    direction = DIRECTIONS.get(rule)
-    state = None if direction is None else direction.start(Evaluation(at, 0.0))
+    towards = DIRECTIONS.get(rule)
+    state = None if towards is None else towards.start(Evaluation(at, 0.0))
     for epoch in range(epochs):
         columns = next(data.visit(epoch, data.rows))
         for lo in range(0, data.rows, batch):
             part = {n: c[lo : lo + batch] for n, c in zip(data.names, columns, strict=True)}
             here = RowObjective(row, Shuffled(part)).evaluate(at, 1)
-            if direction is None:
+            if towards is None:
                 at = at - rate * here.gradient
             else:
-                step, state = direction.direction(here, state)
+                step, state = towards.direction(here, state)
                 at = at + rate * step
     return at
 
