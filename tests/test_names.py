@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from gdcli import api
 from gdcli.cli.app import run
+from gdcli.errors import UsageError
 from gdcli.language.limits import read_limits
 from gdcli.language.syntax import parse
 from gdcli.language.values import read_values
@@ -161,3 +163,13 @@ def test_a_name_that_is_meant_for_a_product(
 def test_a_name_like_a_product_can_be_had(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, "fit", "y ~ ax + b*x", "data.csv")["point"] == pytest.approx({"ax": 1, "b": 2})
     assert answer(capsys, "fit", "y ~ ax", "data.csv", "--start", "ax=1")["point"]["ax"] == pytest.approx(8)
+
+
+def test_a_constant_that_differs_from_a_column_by_case_alone_is_asked_about() -> None:
+    data = {"E": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.2, 6.1, 8.3]}
+    with pytest.raises(UsageError) as caught:
+        api.fit("y ~ a*e + b", data)
+    assert str(caught.value) == "e is not a column of the data, but E is"
+    assert caught.value.hint == "write E for the column; for the number write exp(1)"
+    assert api.fit("y ~ a*e*E + b", data).point["a"] > 0.0  # who names the column too means the number
+    assert api.fit("y ~ a*exp(1)**x + b", {**data, "x": [0.0, 1, 2, 3]}).point["a"] > 0.0

@@ -170,18 +170,20 @@ def _check_columns(model: Model, columns: Collection[str], given: Collection[str
     for name in model.names:
         if name in matrices:
             continue
+        number = {"e": "exp(1)", "pi": "acos(-1)"}.get(name)
         if name in columns and name in CONSTANTS:
-            number = {"e": "exp(1)", "pi": "acos(-1)"}[name]
             raise UsageError(
                 f"{name} is a column of the data and the constant {CONSTANTS[name]:.6g}",
                 f"for the column write c and add --columns c={name}; for the number write {number}",
                 place_of(model, name),
             )
         close = by_case.get(name.lower())
-        if close is not None and name not in columns and name not in given and name not in CONSTANTS:
+        elsewhere = name in CONSTANTS and close in model.names  # the column stands there as it is called
+        if close is not None and name not in columns and name not in given and not elsewhere:
+            other = f"the number write {number}" if number else f"a parameter add --start {name}=1"
             raise UsageError(
                 f"{name} is not a column of the data, but {close} is",
-                f"write {close} for the column; for a parameter add --start {name}=1",
+                f"write {close} for the column; for {other}",
                 place_of(model, name),
             )
     measured = () if model.left is None else model.left.names
