@@ -42,12 +42,15 @@ class Record:
 
     def to_json(self) -> Json:
         """Return the record as dictionaries and lists."""
-        found, always = dict[str, Any](self.HEAD), self.always()
-        for name, default in _written(type(self)):
+        found: Json = dict(self.HEAD)
+        always = self.always()
+        for name, default in _ORDERS.get(type(self)) or _written(type(self)):
             value = getattr(self, name)
-            if default is not MISSING and value == default and name not in always:
+            if value == default and name not in always:
                 continue
-            found |= valued(value) if name == "value" else {name: plain(value)}
+            found[name] = value if type(value) in _PLAIN else plain(value)
+            if name == "value" and value is not None and not isfinite(value):
+                found["value_is"] = repr(value)
         return found
 
     @classmethod
@@ -64,6 +67,8 @@ class Record:
         return cls(**found)
 
 
+# What JSON has as it is.
+_PLAIN = frozenset((type(None), bool, int, float, str))
 _ORDERS: dict[type, tuple[tuple[str, Any], ...]] = {}
 
 
@@ -86,7 +91,7 @@ def _written(cls: type[Record]) -> tuple[tuple[str, Any], ...]:
 
 def plain(value: Any) -> Any:
     """Return a value as JSON has it: records as dictionaries, numbers and vectors of any kind as floats."""
-    if value is None or type(value) in (float, str, int, bool):
+    if type(value) in _PLAIN:
         return value
     if isinstance(value, Record):
         return value.to_json()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -37,12 +38,17 @@ def _finite(value: Any) -> Any:
 
 def json_text(value: Any) -> str:
     """Return ``value`` as JSON on one line, with null for what is not finite."""
-    from json import dumps  # tables need none
-
     try:
-        return dumps(value, allow_nan=False)
+        return _encoder()(value)
     except ValueError:  # rare, so the walk through all numbers is made only then
-        return dumps(_finite(value), allow_nan=False)
+        return _encoder()(_finite(value))
+
+
+@cache
+def _encoder() -> Callable[[Any], str]:
+    from json import JSONEncoder  # tables need none
+
+    return JSONEncoder(allow_nan=False).encode
 
 
 def json_block(record: Told) -> str:
