@@ -103,11 +103,14 @@ def _at_a_vertex(prepared: Prepared, judging: RowObjective, x: Any) -> Certifica
         met.append(np.vstack((slopes[:, close], deviation[close])))
     rows = np.concatenate(met, axis=1)
     slopes, deviation = rows[:-1], rows[-1]
-    if not plain.size <= slopes.shape[1] <= _MOST or np.linalg.matrix_rank(slopes) < plain.size:
-        return None
-    multipliers = np.linalg.lstsq(slopes, -pull, rcond=None)[0]
-    left = slopes @ multipliers + pull
     size = np.abs(slopes).sum(axis=1)
+    if not plain.size <= slopes.shape[1] <= _MOST or not size.all():
+        return None
+    scaled = slopes / size[:, None]  # each parameter has a unit of its own
+    if np.linalg.matrix_rank(scaled) < plain.size:
+        return None
+    multipliers = np.linalg.lstsq(scaled, -pull / size, rcond=None)[0]
+    left = slopes @ multipliers + pull
     if np.abs(multipliers).max() > 1.0 + _SLACK or (np.abs(left) > 1e-9 * size).any():
         return None
     gain = float((np.abs(deviation) + np.abs(multipliers * deviation)).sum()) * judging.factor
