@@ -37,8 +37,10 @@ CLEARLY = 4.0
 GAIN_TOL = 1e-12
 # The same as a part of what was gained so far: a value far smaller than its fall is zero but for the fall's rounding.
 PART_TOL = 1e-10
-# Of a value that tends to 0 this part of its fall is left, one more step of quadratic convergence.
-LEAST_PART = 1e-20
+# Of a value that tends to 0 this part of its fall is left, one more step of quadratic convergence. Such a value has no
+# rounding that could tell where to end: it is a product or a square that is 0 at the minimum, and right to all its
+# digits however small. PART_TOL is what must be left before that step, which squares it.
+LEAST_PART = PART_TOL**2
 # A fall on a walk is news from four times the gain on that the model, a quarter off at most, knows of already.
 NEWS = 4.0 * GAIN_TOL
 

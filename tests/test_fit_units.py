@@ -140,6 +140,27 @@ def test_groups_in_other_units(name: str, of_x: float, of_y: float) -> None:
         assert now.outcome.point[n] / by[n] == pytest.approx(a, rel=1e-7)
 
 
+@pytest.mark.parametrize("of_x", [1.0, 1e8, 1e-8])
+def test_what_cannot_be_told_apart_is_named_in_any_unit(of_x: float) -> None:
+    x, y = CASES["decay"].x, [5 * exp(-0.7 * a) + 0.01 * (-1) ** k for k, a in enumerate(X)]
+    start = {"a": 4.0, "b": 0.2 / of_x, "c": 0.3 / of_x}
+    found = api.fit("y ~ a*exp(-(b+c)*x)", {"x": [of_x * a for a in x], "y": y}, start)
+    assert found.status.value == "wrong-kind"
+    assert found.statistics is not None
+    assert any("b + c" in text for text in found.statistics.errors.redundant)
+
+
+@pytest.mark.parametrize("of_y", [1.0, 1e8, 1e-8])
+@pytest.mark.parametrize("of_x", [1.0, 1e8, 1e-8])
+def test_a_saddle_between_equal_terms_is_left_in_any_unit(of_x: float, of_y: float) -> None:
+    y = [2 * exp(-1.3 * x) + exp(-0.2 * x) + 0.01 * (-1) ** k for k, x in enumerate(X)]
+    start = {"a": of_y, "b": 1 / of_x, "c": of_y, "d": 1 / of_x}
+    data = scaled({"x": X, "y": y}, of_x, of_y)
+    found = api.fit("y ~ a*exp(-b*x) + c*exp(-d*x)", data, start)
+    assert found.status.value == "converged"
+    assert sorted(found.point[n] * of_x for n in "bd") == pytest.approx([0.2, 1.3], rel=0.1)  # type: ignore[operator]
+
+
 @pytest.mark.parametrize(
     ("name", "moved"),
     [("line", {"b": ("a", -1.0)}), ("logistic", {"m": (None, 1.0)}), ("Gaussian", {"m": (None, 1.0)})],

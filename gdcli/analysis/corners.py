@@ -20,7 +20,8 @@ from gdcli.solvers.vectors import Vec, along, as_like, dot, max_abs, norm, unit_
 
 # The looks around cost the square of the number of variables.
 _MOST = 200
-# Lengths of the looks around, relative to max(1, |x|); the first is the one that the shape is judged by.
+# Lengths of the looks around, relative to max(1, |x|), where 1 is the unit of the certificate; the first is the one by
+# which the shape is judged.
 _LOOKS = (1e-4, 1e-6, 1e-9, 1e-12)
 # Beside a pole such as that of log(x**2) at 0 the value rises as much over a thousandth of the way as over all of it.
 # As far over it rises in proportion at a corner, and a thousand times less at a smooth minimum.

@@ -27,7 +27,7 @@ from gdcli.solvers.walk import FLIGHT
 _MARGIN = 10.0
 # The condition number of the Jacobian with columns of length 1 up to which the digits of the errors are all good.
 _CONDITION = 1e6
-# A look aside goes at least so far, relative to max(1, |x|).
+# A look aside goes at least so far, relative to |x|.
 _ASIDE = 1e-8
 
 
@@ -67,7 +67,7 @@ def examine(ends: Ends, start: Any, measured: Any, hessians: Callable[[Any, Any]
         floor = residual_floor(np.sqrt(measured), np.sqrt((ends.R**2).sum(axis=0)) * abs(ends.x))
         certain &= rounding_of_squares(ends.value, floor) <= CLOSE * ends.value
         way = ends.x - start
-        certain &= _length(way) <= FLIGHT * np.maximum(1.0, _length(start))
+        certain &= _length(way) <= FLIGHT * _or_one(_length(start))
         small = values[0] * (way * way).sum(axis=0) < DOUBTFUL_PART * (ends.start_value - ends.value)
         doubtful = np.flatnonzero(certain & small)
         if len(doubtful):
@@ -82,12 +82,19 @@ def _length(v: Any) -> Any:
     return np.sqrt((v * v).sum(axis=0))
 
 
+def _or_one(size: Any) -> Any:
+    """Return the sizes, and 1 where they are 0, for want of anything else."""
+    import numpy as np
+
+    return np.where(size > 0.0, size, 1.0)
+
+
 def _is_steady(ends: Ends, which: Any, v: Any, newton: Any, hessians: Callable[[Any, Any], Any]) -> Any:
     """Tell where the smallest curvature is the same a little further on; see `gdcli.solvers.curvature`."""
     import numpy as np
 
     x, H = ends.x[:, which], ends.hessian[..., which]
-    least = _ASIDE * np.maximum(1.0, abs(x).max(axis=0))
+    least = _ASIDE * _or_one(abs(x).max(axis=0))
     aside = (newton * v).sum(axis=0)
     aside = np.where(abs(aside) >= least, aside, np.where(aside >= 0.0, least, -least))
 

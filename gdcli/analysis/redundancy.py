@@ -179,7 +179,7 @@ def _sum(slope: Sequence[float], at: Sequence[float], names: Sequence[str]) -> _
         text += (" - " if k < 0 else " + " if text else "") + term
 
     def move(i: int, j: int, amount: float) -> tuple[float, float]:
-        step = amount * max(1.0, *map(abs, at))
+        step = amount * (max(map(abs, at)) or 1.0)
         return at[i] + step / factors[i], at[j] - step / factors[j]
 
     return _Guess(text, sum(map(abs, factors)), move)

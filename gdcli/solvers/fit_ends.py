@@ -11,6 +11,7 @@ parameters are written.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import sqrt
 from typing import Any
 
 from gdcli.dataclass import dataclass, field
@@ -168,7 +169,8 @@ class Here:
         along = Vec([0.0] * len(self.at.x))
         for i, a in zip(free, vectors[0], strict=True):
             along[i] = a / self.model.scale[i]
-        length = max(1.0, max_abs(self.at.x)) / max_abs(along)
+        # A parameter has no unit here but its size now, or the length over which the model changes by the residuals.
+        length = max(self.model.length(self.at.x), sqrt(self.at.value))
         noise = 10.0 * EPS * abs(self.at.value)
         for _ in range(_ESCAPE_TRIALS):
             length *= 0.25

@@ -73,6 +73,7 @@ def _from_products(objective: Objective, at: Evaluation) -> Any:
 
 def _from_differences(objective: Objective, at: Evaluation) -> Any:
     columns = []
+    # Who asks for a Hessian looks at the function in units of its own: 1 is the natural length of all variables.
     scale = _DIFFERENCE_STEP * max(1.0, max_abs(at.x))
     for i in range(objective.size):
         # Rounded so that x + h - x is h exactly: else the quotient has the error of the rounded x.
