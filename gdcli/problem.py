@@ -48,6 +48,11 @@ class Problem:
         """The length of each variable, None for a number."""
         return {name: len(value) if isinstance(value, Sized) else None for name, value in self.start.items()}
 
+    @property
+    def sign(self) -> int:
+        """What a value is multiplied by to be minimised: -1 where it is to be as large as possible."""
+        return sign_of(self.sense)
+
 
 @lru_cache(maxsize=64)
 def parsed(expression: str, source: str) -> Tree:

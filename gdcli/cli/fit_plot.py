@@ -20,7 +20,7 @@ class FitPlot:
         from gdcli.report.plot_data import Recorder
 
         self._ready = ready
-        self.recorder: Recorder = Recorder(-1 if ready.problem.sense == "maximize" else 1, ())
+        self.recorder: Recorder = Recorder(ready.problem.sign, ())
         self.observers: list[Observer] = [self.recorder]
 
     def picture(self, found: FitRecord, epochs: Epochs | None) -> Picture:

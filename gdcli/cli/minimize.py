@@ -164,7 +164,7 @@ def _waiting(
         return nullcontext()
     from gdcli.report.tables import Waiting
 
-    return Waiting(stream, -1 if problem.sense == "maximize" else 1, caps_of(settings))
+    return Waiting(stream, problem.sign, caps_of(settings))
 
 
 def emitter(values: dict[str, Any], stream: TextIO) -> Writer | None:
@@ -223,7 +223,7 @@ def writer_for(
 
     lengths = {name: len(v) if hasattr(v, "__len__") else None for name, v in problem.start.items()}
     space = Space(lengths)
-    sign = -1 if problem.sense == "maximize" else 1
+    sign = problem.sign
     timing = values["timing"] or is_terminal(stream) if timing is None else timing
     every = values["every"]
     format = values["format"] or "table"

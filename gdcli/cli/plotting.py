@@ -39,7 +39,7 @@ def watched(values: dict[str, Any], problem: Problem) -> Iterator[list[Watch]]:
 
         stream = free_terminal(values)
         if stream is not None and can_redraw(stream):
-            sign = -1 if problem.sense == "maximize" else 1
+            sign = problem.sign
             with Watch(stream, problem.sense, problem.expression, sign) as watch:
                 yield [watch]
             return
@@ -120,7 +120,7 @@ class RunPlot:
 
         self._space = Space(problem.lengths)
         self.which = components(values["plane"], values["plot"], self._space)
-        sign = -1 if problem.sense == "maximize" else 1
+        sign = problem.sign
         self.recorder: Recorder = Recorder(sign, self.which)
         self._log = log_axes(values) or ""
         self._problem, self._many = problem, bool(values.get("multi_start"))
@@ -227,7 +227,7 @@ def rates_picture(problem: Problem, rates: Sequence[RatePath], log: str | None =
     from gdcli.report import comparison_scenes, scenes
 
     title, space = scenes.title(problem.expression), Space(problem.lengths)
-    sign = -1 if problem.sense == "maximize" else 1
+    sign = problem.sign
     if space.size != 2:
         return comparison_scenes.rate_values(title, rates, sign, _lowest(problem))
     which = components(None, None, space)

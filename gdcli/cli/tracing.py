@@ -42,7 +42,7 @@ class Tracing:
         from gdcli.report import machine
 
         kind = machine.PathLines if self._name.lower().endswith((".jsonl", ".ndjson")) else machine.Csv
-        sign = -1 if problem.sense == "maximize" else 1
+        sign = problem.sign
         values, space = self._values, Space(problem.lengths)
         self._path = kind(
             self._stream, sign, space, values["every"] or 1, values["timing"], words or machine.WORDS

@@ -94,7 +94,7 @@ def _data(ready: Prepared, compared: Compared) -> str:
 
 
 def _sign(ready: Prepared) -> int:
-    return -1 if ready.problem.sense == "maximize" else 1
+    return ready.problem.sign
 
 
 def _status(run: BatchRun) -> str:

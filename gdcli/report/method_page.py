@@ -107,7 +107,7 @@ def _summary(problem: Problem, runs: Sequence[MethodRun], width: int) -> list[Li
     there = [(name, o) for name, o in done if o.status.value in ("converged", "completed")]
     if not there:
         return fact("best", "none of these methods converged", width, "warn")
-    sign = -1.0 if problem.sense == "maximize" else 1.0
+    sign = float(problem.sign)
     lowest = min(sign * o.value for _, o in there)
     same = _SAME * max(1.0, abs(lowest))
     best = [(name, o) for name, o in there if sign * o.value <= lowest + same]
@@ -130,7 +130,7 @@ def picture(
     """
     from gdcli.report import comparison_scenes, scenes
 
-    sign = -1 if problem.sense == "maximize" else 1
+    sign = problem.sign
     found = [
         comparison_scenes.Course(f"{run.method}: {_status(run)}", _status(run) == "diverged", course)
         for run, course in zip(runs, courses, strict=True)
