@@ -49,7 +49,8 @@ class Uncertainty:
 
     ``intervals`` are (low, high) at ``level``; ``dof`` is inf where the variance of a row is known. ``correlation`` has
     p rows. ``tied`` are the pairs with a correlation above 0.95 in size, the strongest first. ``redundant`` names what
-    cannot be told apart; ``rank`` is how many combinations of the parameters the data determine.
+    cannot be told apart; ``rank`` is how many combinations of the parameters the data determine, and ``weakest`` the
+    least singular value of the scaled Jacobian as a part of the largest.
     """
 
     level: float
@@ -63,6 +64,7 @@ class Uncertainty:
     tied: tuple[Tie, ...]
     redundant: tuple[str, ...] = ()
     reason: str = ""
+    weakest: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,13 @@ def _uncertainty(
         tied=ties(correlation),
         redundant=tuple(r.message for r in found),
         reason="; ".join(reasons),
+        weakest=_weakest(spectrum),
     )
+
+
+def _weakest(spectrum: Spectrum) -> float:
+    most = float(max(spectrum.S, default=0.0))
+    return float(min(spectrum.S)) / most if most > 0.0 else 1.0
 
 
 def _relative_covariance(spectrum: Spectrum, middle: Sequence[Vec] | None) -> list[Vec]:

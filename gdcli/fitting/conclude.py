@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 # Of a sum of squares below this part of the data's own, the digits are rounding.
 _ROUNDING = 1e-20
+# A combination of parameters is lost where its curvature, the square of its effect, is rounding beside the largest.
+_WEAK = math.sqrt(EPS)
+_NEARLY = (
+    "the data hardly tell the parameters apart here: take a model with fewer, give one a value with --set"
+)
 # What to do where the sum of a typed loss has no minimum: a model is taken for one.
 _TILDE = "to fit a column, y say, write y ~ {}: without ~ it is the loss of a row, whose sum is minimized"
 
@@ -180,7 +185,10 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
 
 
 def _with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:
-    """A minimum whose parameters cannot be told apart is no answer."""
+    """A minimum whose parameters cannot be told apart is no answer; where they nearly cannot, that is what to mend."""
+    weakest = 1.0 if errors.found is None else errors.found.errors.weakest
+    if not errors.redundant and verdict.status in (Status.LIMIT, Status.STALLED) and weakest < _WEAK:
+        return verdict._replace(advice=_NEARLY)
     if not errors.redundant or verdict.status not in (Status.CONVERGED, Status.STALLED):
         return verdict
     message = f"The data do not tell all parameters ({errors.redundant})."
