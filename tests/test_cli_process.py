@@ -18,6 +18,7 @@ from keep import kept
 
 ROOT = Path(__file__).parent.parent
 MAIN = "from gdcli.cli.app import main; main()"
+DECAY = str(ROOT / "docs" / "decay.csv")
 ROSENBROCK = "100*(y-x**2)**2 + (1-x)**2"
 # A run that takes a minute, and shows nothing before its end: the valley of Rosenbrock by short steps.
 ENDLESS = [ROSENBROCK, "--start", "x=-1.2,y=1", "--lr", "1e-7", "--max-iter", "1000000000"]
@@ -69,6 +70,11 @@ HEAVY = {"sympy", "numpy", "rich", "matplotlib", "llvmlite", "polars", "scipy", 
         ),
         (["maximize", "-x**2", "--start", "x=1", "--format", "json"], {"typer", "tomllib"}),
         (["methods"], {"typer", "json"}),
+        (
+            ["fit", "y ~ a*exp(-b*t) + c", DECAY, "--start", "a=1,b=1,c=0"],
+            {"typer", "json", "tomllib", "csv", "tempfile", "gdcli.codegen.arrays", "gdcli.codegen.machine"},
+        ),
+        (["fit", "y ~ a + b*t", DECAY, "--format", "json"], {"typer", "tomllib", "csv"}),
     ],
 )
 def test_nothing_is_loaded_that_is_not_needed(arguments: list[str], more: set[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mpmath
+import numpy as np
 import pytest
 from test_cli_process import ROOT, environment, gd
 
@@ -85,7 +86,10 @@ def test_what_a_receipt_has(tmp_path: Path) -> None:
     fitted = json.loads(stored(tmp_path, *COMMANDS[7]).read_text())["receipt"]
     assert list(fitted["data"]) == [DECAY]
     assert fitted["data"][DECAY].startswith("sha256:")
-    assert "numpy" in fitted
+    assert "numpy" not in fitted
+    assert list(fitted["kernels"]) == ["math"]
+    by_arrays = json.loads(stored(tmp_path, *COMMANDS[7], "--engine", "numpy").read_text())["receipt"]
+    assert by_arrays["numpy"] == np.__version__
 
 
 @pytest.mark.parametrize("name", HARD)

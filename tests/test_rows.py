@@ -22,6 +22,8 @@ from gdcli.objective.rows import RowObjective
 class Arrays:
     """Columns that are arrays."""
 
+    lists = None
+
     def __init__(self, **columns: Any) -> None:
         self.columns = [np.asarray(c, dtype=float) for c in columns.values()]
         self.names = tuple(columns)

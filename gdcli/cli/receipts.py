@@ -42,15 +42,15 @@ def options_of(command: str, typed: Mapping[str, Any]) -> dict[str, Any]:
 
 def stamped(found: Answer, values: Mapping[str, Any]) -> Answer:
     """Return the record with a receipt, in the formats that are stored."""
-    return replace(found, receipt=receipt_of(values, found.problem.space.size))
+    return replace(found, receipt=receipt_of(values, found.problem.space.size, found.engine))
 
 
-def receipt_of(values: Mapping[str, Any], size: int) -> Receipt | None:
-    """Return the receipt of an answer with ``size`` variables, None in formats that are not stored."""
+def receipt_of(values: Mapping[str, Any], size: int, engine: str | None = None) -> Receipt | None:
+    """Return the receipt of an answer with ``size`` variables by an ``engine``, None in formats that are not stored."""
     command, typed = values.get("command"), values.get("typed")
     if values["format"] not in ("json", "jsonl") or command is None or typed is None:
         return None
-    return receipt(command, options_of(command, typed), size, data_of(values.get("files")))
+    return receipt(command, options_of(command, typed), size, data_of(values.get("files")), engine)
 
 
 def of_comparison(values: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
@@ -61,12 +61,17 @@ def of_comparison(values: Mapping[str, Any], problem: Problem) -> dict[str, Any]
     return {} if made is None else {"receipt": made.to_json()}
 
 
-def receipt(command: str, options: Options, size: int, data: Mapping[str, str | None]) -> Receipt:
-    """Return the receipt of an answer of ``command`` with ``size`` variables; ``data`` has digests by file."""
+def receipt(
+    command: str, options: Options, size: int, data: Mapping[str, str | None], engine: str | None = None
+) -> Receipt:
+    """Return the receipt of an answer of ``command`` with ``size`` variables; ``data`` has digests by file.
+
+    Over rows of data numpy has taken part, but for those that the ``engine`` python was enough for.
+    """
     from gdcli.record.runs import Receipt
     from gdcli.report.kernels import kernels
 
-    with_numpy, version = bool(data) or size > _PLAIN, None
+    with_numpy, version = (bool(data) and engine != "python") or size > _PLAIN, None
     if with_numpy:
         import numpy
 

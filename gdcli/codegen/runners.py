@@ -82,9 +82,14 @@ class ScalarFunction:
         return self._safe(x)
 
 
-def numpy() -> Any:
-    """Return numpy, imported so that its matrix library does not start threads that only cost time here."""
+def one_thread() -> None:
+    """Have numpy, when it is imported, start no threads of its matrix library, which only cost time here."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def numpy() -> Any:
+    """Return numpy, imported without threads."""
+    one_thread()
     import numpy as np
 
     return np

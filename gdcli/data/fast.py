@@ -15,10 +15,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdcli.data.cells import SPACES, label
-from gdcli.data.parts import Labels, coded
+from gdcli.data.parts import LISTED, Labels, coded
 from gdcli.data.streams import LONGEST_LINE
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ class Plain(NamedTuple):
 
 
 class Quick(NamedTuple):
-    """Arrays of the wanted columns, the rows about which the csv reading must decide (sorted indices), and labels."""
+    """The wanted columns (see `parts.Part`), the rows about which the csv reading must decide (sorted), and labels."""
 
-    columns: list[ndarray]
-    doubtful: ndarray
+    columns: list[ndarray] | list[list[float]]
+    doubtful: Sequence[int] | ndarray
     labels: list[Labels]
 
 
@@ -163,21 +164,25 @@ def _runs(column: Any) -> Labels:
 
 def with_split(block: Plain, wanted: Sequence[int], labels: Sequence[int] = ()) -> Quick | None:
     """Return the wanted columns read by float() itself, None where a cell is no finite number."""
-    import numpy as np
-
     if b"_" in block.data and not labels:
         return None
     text = block.data.decode("utf-8").replace("\r\n", "\n").replace("\n", block.delimiter)
     cells = text.split(block.delimiter)
     cells.pop()
-    found = {}
+    read: dict[int, list[float]] = {}
     try:
         for i in set(wanted):
             if labels and any("_" in cell for cell in cells[i :: block.cells]):
                 return None
-            found[i] = np.array(list(map(float, cells[i :: block.cells])), dtype=np.float64)
+            read[i] = list(map(float, cells[i :: block.cells]))
     except ValueError:
         return None
+    if not labels and block.rows <= LISTED:
+        finite = all(isfinite(a) for column in read.values() for a in column)
+        return Quick([read[i] for i in wanted], (), []) if finite else None
+    import numpy as np
+
+    found = {i: np.array(column, dtype=np.float64) for i, column in read.items()}
     if not all(np.isfinite(column).all() for column in found.values()):
         return None
     keys = [_labelled(coded(cells[i :: block.cells])) for i in labels]

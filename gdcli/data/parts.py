@@ -32,15 +32,21 @@ class Labels(NamedTuple):
     codes: ndarray
 
 
+# Up to so many rows a column may be a list: numpy need not be imported for them.
+LISTED = 2000
+
+
 class Part(NamedTuple):
     """Rows in a piece. ``columns`` has a float64 array (used rows,) per wanted column, in the order wanted.
+
+    A part of few rows (`LISTED`) may have lists of floats in their place.
 
     ``lines`` is the line of the first used row where the others follow line by line, else an int64 array with
     the line of each. Where the text was asked for, ``text`` has that of every row, used or not, and ``used`` a
     truth value for each; None says that all are used. ``labels`` has a `Labels` for each column of labels.
     """
 
-    columns: list[ndarray]
+    columns: list[ndarray] | list[list[float]]
     lines: int | ndarray
     text: list[str] | None = None
     used: list[bool] | None = None

@@ -50,13 +50,13 @@ class Place(NamedTuple):
 class Block(NamedTuple):
     """Rows of a table: ``first`` is the number (from 0) of its first used row among all used rows.
 
-    ``columns`` has one float64 array (used rows,) per wanted column. With ``text=True``, ``text`` has every row
-    as it stands in the file, without its line end, and ``used`` whether it is among the used rows. ``groups`` has the
-    number of each row's group (int64) where rows are grouped.
+    ``columns`` has one float64 array (used rows,) per wanted column, or lists (see `parts.Part`). With ``text=True``,
+    ``text`` has every row as it stands in the file, without its line end, and ``used`` whether it is among the used
+    rows. ``groups`` has the number of each row's group (int64) where rows are grouped.
     """
 
     first: int
-    columns: list[ndarray]
+    columns: list[ndarray] | list[list[float]]
     text: list[str] | None = None
     used: list[bool] | None = None
     groups: ndarray | None = None
@@ -190,11 +190,11 @@ class Table:
 
     def _remember(self, source: int, part: Part) -> None:
         """Note on which lines the rows of a part stand."""
-        import numpy as np
-
         if isinstance(part.lines, int):
             starts, offsets = [self.rows], [part.lines - self.rows]
         else:
+            import numpy as np
+
             steps = part.lines - np.arange(self.rows, self.rows + part.rows)
             turns = np.flatnonzero(np.diff(steps, prepend=steps[:1] - 1))
             starts, offsets = (turns + self.rows).tolist(), steps[turns].tolist()

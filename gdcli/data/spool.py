@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli import budget
+from gdcli.data.parts import LISTED
 from gdcli.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,11 +39,15 @@ class Columns:
     """
 
     in_memory = True
+    lists: Sequence[list[float]] | None = None
 
-    def __init__(self, names: Sequence[str], arrays: Sequence[ndarray]) -> None:
+    def __init__(self, names: Sequence[str], columns: Sequence[ndarray] | Sequence[list[float]]) -> None:
+        """``columns`` are arrays, float64, or lists of floats, which are made arrays when somebody asks for these."""
         self.names = tuple(names)
-        self.rows = len(arrays[0])
-        self._arrays = list(arrays)
+        self.rows = len(columns[0])
+        self._columns: Sequence[Any] = list(columns)
+        if isinstance(columns[0], list):
+            self.lists = self._columns
 
     def __enter__(self) -> Columns:
         return self
@@ -54,7 +59,15 @@ class Columns:
 
     def close(self) -> None:
         """Give up the memory or the files."""
-        self._arrays = []
+        self._columns, self.lists = [], None
+
+    @property
+    def _arrays(self) -> list[ndarray]:
+        if self.lists is not None and self._columns is self.lists:
+            import numpy as np
+
+            self._columns = [np.array(column, dtype=np.float64) for column in self.lists]
+        return list(self._columns)
 
     def take(self, start: int, stop: int) -> list[ndarray]:
         """Return rows start..stop-1 of every column."""
@@ -194,39 +207,60 @@ def _fill(file: Any, place: int, view: memoryview) -> None:
 
 
 class _Held:
-    """Columns of unknown length in memory. Its room is taken at once, so that they are never moved; the system gives
-    real memory to what is used of it."""
+    """Columns of unknown length in memory, few rows of text as lists.
+
+    The room of arrays is taken at once, so that they are never moved; the system gives real memory to what is used of
+    it.
+    """
 
     def __init__(self, columns: int, memory: int) -> None:
-        import numpy as np
-
         self.rows = 0
-        self._arrays = np.empty((columns, memory // (8 * columns)))
+        self._shape = columns, memory // (8 * columns)
+        self._lists: list[list[float]] | None = [[] for _ in range(columns)]
+        self._made: ndarray | None = None
+
+    @property
+    def _arrays(self) -> ndarray:
+        if self._made is None:
+            import numpy as np
+
+            self._made = np.empty(self._shape)
+            for column, numbers in zip(self._made, self._lists or (), strict=False):
+                column[: self.rows] = numbers
+            self._lists = None
+        return self._made
 
     def room(self, rows: int) -> ndarray | None:
         """Return memory for so many rows more, or None."""
         end = self.rows + rows
-        return self._arrays[:, self.rows : end] if end <= self._arrays.shape[1] else None
+        return self._arrays[:, self.rows : end] if end <= self._shape[1] else None
 
-    def add(self, arrays: Sequence[ndarray]) -> bool:
+    def add(self, columns: Sequence[Any]) -> bool:
         """Add rows, which may stand in their room already; return False where there is none for them."""
-        end = self.rows + len(arrays[0])
-        if end > self._arrays.shape[1]:
+        end = self.rows + len(columns[0])
+        if end > self._shape[1]:
             return False
-        for column, array in zip(self._arrays, arrays, strict=True):
-            if array.base is not self._arrays:
-                column[self.rows : end] = array
+        if self._lists is not None and end <= LISTED and isinstance(columns[0], list):
+            for numbers, more in zip(self._lists, columns, strict=True):
+                numbers += more
+        else:
+            for column, array in zip(self._arrays, columns, strict=True):
+                if getattr(array, "base", None) is not self._arrays:
+                    column[self.rows : end] = array
         self.rows = end
         return True
 
     def close(self) -> None:
         """Give up the memory; there is no room any more."""
         self.rows = 0
-        self._arrays = self._arrays[:, :0].copy()
+        self._shape = self._shape[0], 0
+        self._lists = self._made = None
 
     @property
-    def columns(self) -> list[ndarray]:
-        """The columns so far, contiguous arrays."""
+    def columns(self) -> Sequence[ndarray] | Sequence[list[float]]:
+        """The columns so far: lists, or contiguous arrays."""
+        if self._lists is not None:
+            return self._lists
         return [column[: self.rows] for column in self._arrays]
 
 
@@ -241,7 +275,7 @@ class _Writer:
             self._files.append(folder.create(_file(i)))
             self._files[-1].write(bytes(_HEADER))
 
-    def add(self, arrays: Sequence[ndarray]) -> None:
+    def add(self, arrays: Sequence[ndarray] | Sequence[list[float]]) -> None:
         import numpy as np
 
         try:

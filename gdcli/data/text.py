@@ -97,7 +97,7 @@ class Text:
         texts = _texts(block)
         used = np.ones(len(texts), dtype=bool)
         columns = [np.array(column) for column in quick.columns]
-        for row in quick.doubtful.tolist():
+        for row in [int(row) for row in quick.doubtful]:
             record = next(records([texts[row]], first + row, self.delimiter, self.name))
             kept = numbers.of(record)
             used[row] = kept is not None

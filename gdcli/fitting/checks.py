@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 from gdcli.dataclass import replace
@@ -32,7 +33,6 @@ def check_count(row: RowModel, data: Rows) -> None:
 
 def check_rows(problem: FitProblem, row: RowModel, data: Rows, place: Place) -> None:
     """Raise DataError, naming the first row at fault, for weights and measured values that make no sense."""
-    np = _numpy()
     for column, least in ((problem.weights, "weight"), (problem.sigma, "standard deviation")):
         if column is None:
             continue
@@ -41,7 +41,7 @@ def check_rows(problem: FitProblem, row: RowModel, data: Rows, place: Place) -> 
             values = arrays[k]
             bad = values < 0 if least == "weight" else values <= 0
             if bad.any():
-                at = int(np.argmax(bad))
+                at = int(bad.argmax())
                 below = "0 or more" if least == "weight" else "above 0"
                 raise DataError(
                     f"{place(first + at)}: {column} = {values[at]:g}", f"a {least} is a number {below}"
@@ -89,10 +89,10 @@ def _only(values: Any, labels: set[float]) -> bool:
 
 def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Any, place: Place) -> None:
     """Raise DomainError, naming the first row and the sub-expression at fault, where the start has no finite loss."""
-    np = _numpy()
     made = RowObjective(replace(row, engine="auto"), data)
-    if np.isfinite(made.evaluate(made.vector(x)).value):
+    if isfinite(made.evaluate(made.vector(x)).value):
         return
+    np = _numpy()
     for first, values in made.pieces("value", x):
         bad = ~np.isfinite(values[0])
         if bad.any():

@@ -17,11 +17,12 @@ from gdcli.numerics import EPS
 from gdcli.objective.rows import RowObjective
 from gdcli.problem import listed, sign_of
 from gdcli.solvers.types import Certificate, Counts, Status
+from gdcli.solvers.vectors import dot
 
 if TYPE_CHECKING:
     from gdcli.analysis.verdict import Verdict
     from gdcli.fitting.prepare import Prepared
-    from gdcli.fitting.request import FitSettings
+    from gdcli.fitting.request import FitProblem, FitSettings
     from gdcli.fitting.vertex import Ranges
     from gdcli.objective.space import Space
     from gdcli.solvers.registry import Chosen
@@ -106,7 +107,7 @@ def conclude(
         used=choice.name,
         why=choice.why,
         sign=sign,
-        engine=objective.engine,
+        engine=_engine(problem, objective),
         warnings=(*notes, *_warnings(prepared), *certificate.notes, *doubts.warnings),
         active=tuple(held._replace(multiplier=held.multiplier * sums) for held in active),
         rows=prepared.count,
@@ -114,6 +115,11 @@ def conclude(
         unknown_errors=reason,
         minimizers=None if ranges is None else tuple(ranges),
     )
+
+
+def _engine(problem: FitProblem, objective: RowObjective) -> str:
+    """What computed the answer; a search for its start is made by arrays."""
+    return "numpy" if problem.searched and objective.engine == "python" else objective.engine
 
 
 def _unknown_digits(errors: Errors) -> tuple[float, ...] | None:
@@ -157,8 +163,8 @@ def _mean_square(prepared: Prepared, x: Any) -> float:
     """The mean square of what is measured."""
     objective = RowObjective(prepared.row, prepared.data)
     total = 0.0
-    for _, values in objective.pieces("response", x):
-        total += float(values[0] @ values[0])
+    for (response,) in objective.vectors("response", x):
+        total += dot(response, response)
     return total / prepared.data.rows
 
 

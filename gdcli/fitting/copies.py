@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gdcli.errors import UsageError
 from gdcli.fitting.looks import Held, fitted_and_measured
 from gdcli.objective.rows import RowObjective
+from gdcli.solvers.vectors import to_list
 
 if TYPE_CHECKING:
     from gdcli.data.source import Block, Table
@@ -123,7 +124,7 @@ class _Delimited:
     def rows(self, block: Block, values: Sequence[Sequence[float]]) -> str:
         mark = self.delimiter
         if block.text is None or not self.has_text:
-            own = zip(*(column.tolist() for column in block.columns), strict=True)
+            own = zip(*map(to_list, block.columns), strict=True)
             rows = [[*map(repr, cells), *map(repr, more)] for cells, more in zip(own, values, strict=True)]
             return "".join(mark.join(cells) + "\n" for cells in rows)
         lines, found = [], iter(values)

@@ -17,7 +17,7 @@ from gdcli.language.losses import LOSSES
 from gdcli.objective.linearity import is_smooth
 from gdcli.objective.row_model import by_squares
 from gdcli.objective.rows import RowObjective
-from gdcli.solvers.vectors import dot
+from gdcli.solvers.vectors import dot, ones_like, positive_logs, raised, times, total
 
 if TYPE_CHECKING:
     from gdcli.analysis.statistics import FitStatistics, Uncertainty
@@ -127,7 +127,10 @@ def _of_squares(
     from gdcli.analysis.statistics import fit_statistics
 
     problem = prepared.problem
-    triangle = sums.linearise(sums.evaluate(sums.vector(x)), sums.has_wide)
+    at = sums.evaluate(sums.vector(x))
+    triangle = sums.linearise(at, sums.has_wide and sums.few is None)
+    if triangle is not None and sums.few is not None and sums.needs_wide(triangle, x, [not h for h in held]):
+        triangle = sums.linearise(at, wide=True)
     if triangle is None:
         return None, None
     kind = "weights" if problem.weights else "unweighted"
@@ -151,8 +154,7 @@ def _of_squares(
 
 def _left(triangle: Triangle, spread: _Spread, x: Any, held: Sequence[bool]) -> Left:
     from gdcli.solvers.factors import column_lengths
-    from gdcli.solvers.residual_model import errors_of_rounding
-    from gdcli.solvers.rounding import residual_floor
+    from gdcli.solvers.rounding import errors_of_rounding, residual_floor
 
     misfit = dot(triangle.target, triangle.target)
     lengths = column_lengths(triangle.factor)
@@ -194,20 +196,20 @@ def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:
 
 def _spread(sums: RowObjective, x: Any, weighted: bool = True) -> _Spread:
     """Two passes: the weighted mean, then what lies about it."""
-    np = sums.np
-    rows, total, mean, zero, logs = 0, 0.0, 0.0, 0.0, 0.0
-    for _, (measured, weight) in sums.pieces("weighing", x):
-        weight = weight if weighted else np.ones(len(weight))
-        counts = weight > 0
-        rows += int(np.count_nonzero(counts))
-        logs += float(np.log(weight[counts]).sum())
-        total += float(weight.sum())
-        mean += float(weight @ measured)
-        zero += float(weight @ (measured * measured))
-    mean = mean / total if total > 0.0 else 0.0
-    about = math.fsum(
-        float(weight @ (measured - mean) ** 2) for _, (measured, weight) in sums.pieces("weighing", x)
-    )
+    rows, all_weights, mean, zero, logs = 0, 0.0, 0.0, 0.0, 0.0
+    for measured, weight in sums.vectors("weighing", x):
+        weight = weight if weighted else ones_like(weight)
+        counted, log_weights = positive_logs(weight)
+        rows += counted
+        logs += log_weights
+        all_weights += total(weight)
+        mean += dot(weight, measured)
+        zero += dot(weight, times(measured, measured))
+    mean = mean / all_weights if all_weights > 0.0 else 0.0
+    about = 0.0
+    for measured, weight in sums.vectors("weighing", x):
+        off = raised(measured, -mean)
+        about += dot(weight, times(off, off))
     return _Spread(rows, about, zero, logs)
 
 

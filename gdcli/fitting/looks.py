@@ -18,6 +18,8 @@ _DECADE = 10.0
 class Held:
     """Rows that are put in place piece by piece."""
 
+    lists = None
+
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self.arrays: list[Any] = []

@@ -111,14 +111,14 @@ def prepared(
         with columns_of(request.data) as data:
             yield ready(asked.plan(data.names), data, RowCount(data.rows), number_of, searching)
         return
-    from gdcli.codegen.runners import numpy
+    from gdcli.codegen.runners import one_thread
     from gdcli.data.source import open_table
     from gdcli.data.spool import gather
 
     use_cache = not request.no_cache
     with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
         titles = [name for name in table.names if name]
-        numpy()  # before the readers import it, so that its matrix library starts no threads
+        one_thread()  # before the readers import numpy
         with gather(table, asked.wanted(titles), spool=request.spool, watch=watch) as data:
             count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
             yield ready(asked.plan(titles), data, count, lambda row: str(table.place(row)), searching)

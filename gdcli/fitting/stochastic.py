@@ -37,6 +37,8 @@ _ENDED = (StopReason.INTERRUPTED, StopReason.TERMINATED, StopReason.MAX_TIME, St
 class Visited:
     """Some rows of a data set: as they stand for sums, in the order of an epoch for steps."""
 
+    lists = None
+
     def __init__(self, columns: Columns, chosen: Chosen, shuffle: str, seed: int) -> None:
         self.columns, self.chosen = columns, chosen
         self.shuffle, self.seed = shuffle, seed

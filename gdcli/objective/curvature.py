@@ -141,6 +141,8 @@ def _thinned(objective: RowObjective) -> RowObjective:
 class Thinned:
     """About ``SAMPLE`` rows of a large data set: runs of neighbouring rows, evenly taken; all rows of a small one."""
 
+    lists = None
+
     def __init__(self, data: Rows) -> None:
         self.data = data
         self.names = data.names

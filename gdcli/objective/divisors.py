@@ -14,6 +14,7 @@ from gdcli.language.form import all_nodes, build_row
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, arguments
 from gdcli.objective.row_model import RowModel
+from gdcli.solvers.vectors import any_negative, extremes, times
 
 if TYPE_CHECKING:
     from gdcli.objective.rows import RowObjective
@@ -109,10 +110,10 @@ class Sides:
         return None not in self.signs or self._has_rows(x)
 
     def _has_rows(self, x: Any) -> bool:
-        pieces = [self.objective.pieces("divisors", at) for at in (self.x, x)]
+        pieces = [self.objective.vectors("divisors", at) for at in (self.x, x)]
         return not any(
-            bool((here * there < 0.0).any())
-            for (_, one), (_, other) in zip(*pieces, strict=True)
+            any_negative(times(here, there))
+            for one, other in zip(*pieces, strict=True)
             for here, there in zip(one, other, strict=True)
         )
 
@@ -121,9 +122,10 @@ def _ends(objective: RowObjective, x: Any) -> list[tuple[float, float]]:
     """The least and the largest value of each divisor in any row."""
     nodes = objective.nodes("divisors")
     low, high = [float("inf")] * len(nodes), [-float("inf")] * len(nodes)
-    for _, values in objective.quick_pieces("divisors", x):
-        low = [min(a, float(v.min())) for a, v in zip(low, values, strict=True)]
-        high = [max(a, float(v.max())) for a, v in zip(high, values, strict=True)]
+    for values in objective.vectors("divisors", x, quick=True):
+        ends = list(map(extremes, values))
+        low = [min(a, least) for a, (least, _) in zip(low, ends, strict=True)]
+        high = [max(a, largest) for a, (_, largest) in zip(high, ends, strict=True)]
     return list(zip(low, high, strict=True))
 
 

@@ -34,9 +34,9 @@ class RowModel:
     ``deviation`` the node whose absolute value it is, None for other losses. ``predictor`` is the typed formula,
     ``fitted`` what it says of the row on the scale of ``response``, what was measured; these two are None for a typed
     loss. ``weight`` is what the row counts (the inverse of a given variance too), None for 1. ``columns`` are read
-    from the data, in order. ``engine`` is what computes sums over rows: numpy, native, or auto, which takes machine
-    code for very many rows; ``use_cache`` keeps that on disk. ``programs`` has what was written for nodes of the graph,
-    which stays the same: all objectives of this row share it.
+    from the data, in order. ``engine`` is what computes sums over rows: numpy, native, or auto, which takes plain
+    Python for few rows and machine code for very many; ``use_cache`` keeps that on disk. ``programs`` has what was
+    written for nodes of the graph, which stays the same: all objectives of this row share it.
     """
 
     model: Model

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives
-from gdcli.codegen.runners import batch_function, rows_function
+from gdcli.codegen.runners import ScalarFunction, batch_function, rows_function
 from gdcli.language.graph import Key
 from gdcli.objective.divisors import divisors
 from gdcli.objective.row_model import RowModel, along_rows, node_of
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Larger graphs are not compiled: for seconds nobody would hear an interrupt.
 MOST_NODES = 2500
+# What depends on a direction, too.
+DIRECTED = frozenset(("second", "bend", "product"))
 # Lengths of data for which summing programs are remembered: thousands of groups may have as many lengths.
 MOST_LENGTHS = 64
 
@@ -43,6 +45,7 @@ class RowPrograms:
         self._nodes: dict[str, list[int]] = {}
         self._sums: OrderedDict[tuple[str, int], Callable[..., tuple[float, ...]]] = OrderedDict()
         self._pieces: dict[str, Callable[..., tuple[Any, ...]]] = {}
+        self._rows: dict[tuple[str, ...], ScalarFunction] = {}
         self._kernels: dict[tuple[tuple[str, ...], bool], RowsKernel | None] = {}
 
     # -- what the row's graph has to say -------------------------------------------------------------------
@@ -153,15 +156,31 @@ class RowPrograms:
             self._sums.popitem(last=False)
         return found
 
+    def of_a_row(self, names: tuple[str, ...]) -> ScalarFunction:
+        """Return ``program(x)``: the values of what is under ``names`` in one row, a tuple of floats.
+
+        ``x`` has the parameters, for `DIRECTED` names then a direction, then the row's columns.
+        """
+        found = self._rows.get(names)
+        if found is None:
+            leaves: dict[Key, str] = {**self.row.parameter_leaves}
+            if not DIRECTED.isdisjoint(names):
+                leaves.update({key: f"d{i}" for i, key in enumerate(self.direction_keys())})
+            leaves.update(self.row.column_leaves)
+            nodes = [node for name in names for node in self.nodes(name)]
+            found = ScalarFunction(self.row.graph, nodes, leaves, lambda texts: f"({', '.join(texts)},)")
+            self._rows[names] = found
+        return found
+
     def by_row(self, name: str) -> Callable[..., tuple[Any, ...]]:
         """Return ``program(x)``: the values of what is under a name for parameters and columns of any shape.
 
-        ``x`` has the parameters, for ``second`` and ``product`` then a direction, then the columns.
+        ``x`` has the parameters, for `DIRECTED` names then a direction, then the columns.
         """
         found = self._pieces.get(name)
         if found is None:
             keys = [*self.row.parameter_leaves]
-            if name in ("second", "bend", "product"):
+            if name in DIRECTED:
                 keys += self.direction_keys()
             keys += self.row.column_leaves
             rows = {key: i for i, key in enumerate(keys)}

@@ -17,10 +17,13 @@ from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.codegen.runners import numpy, total
 from gdcli.dataclass import replace
 from gdcli.objective.divisors import Sides
+from gdcli.objective.few_rows import few_rows
 from gdcli.objective.row_model import RowModel, node_of
 from gdcli.objective.row_programs import programs_of
+from gdcli.solvers.factors import triangle
+from gdcli.solvers.rounding import rounding_shows
 from gdcli.solvers.types import Evaluation, Triangle, new_counts
-from gdcli.solvers.vectors import Vec, dot, is_finite, norm
+from gdcli.solvers.vectors import Vec, Vector, dot, is_finite, norm
 
 if TYPE_CHECKING:
     from gdcli.codegen.kernels import RowsKernel
@@ -47,13 +50,16 @@ NOTE_NONE = "the derivative is not finite here"
 class Rows(Protocol):
     """Columns of numbers: ``rows`` in all, seen in order in pieces of at most ``size`` rows.
 
-    A piece is the number of its first row and the columns' arrays, float64, in the order of ``names``.
+    A piece is the number of its first row and the columns' arrays, float64, in the order of ``names``. ``lists`` has
+    the columns of data that came as lists of floats.
     """
 
     @property
     def rows(self) -> int: ...
     @property
     def names(self) -> Sequence[str]: ...
+    @property
+    def lists(self) -> Sequence[list[float]] | None: ...
     def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]: ...
 
 
@@ -73,13 +79,18 @@ class RowObjective:
         self.factor = scale / data.rows
         self.has_hessian = self.size <= HESSIAN_SIZE
         self.has_product = True
-        self.np = numpy()
+        self.few = few_rows(row, data)
         self.order = [tuple(data.names).index(name) for name in row.columns]
-        self.engine = _engine(row, data.rows)
+        self.engine = _engine(row, data.rows) if self.few is None else "python"
         self.programs = programs_of(row)
         self._last: tuple[Any, list[float]] = None, []  # what was asked for last, and the answer
         self.of_some_rows: RowObjective | None = None  # see `curvature`
         self.sides: Sides | None = None
+
+    @property
+    def np(self) -> Any:
+        """numpy, which few rows do without."""
+        return numpy()
 
     def between_poles(self, x: Any) -> RowObjective:
         """Return this objective, from now on infinite beyond the poles around x, which no descent crosses."""
@@ -116,6 +127,8 @@ class RowObjective:
         return [*self._last[1]]
 
     def _sums_of(self, names: tuple[str, ...], x: Sequence[float]) -> list[float]:
+        if self.few is not None:
+            return self.few.sums(names, x)
         kernel = self._kernel(names) if self.engine == "native" else None
         if kernel is not None:
             return self._summed(kernel, x)
@@ -157,8 +170,16 @@ class RowObjective:
             given = [kind(a) for a in x]
             for first, arrays in self.data.chunks(PIECE):
                 length = len(arrays[0])
-                values = program([*given, *(arrays[k].astype(kind, copy=False) for k in self.order)])
+                values = program([*given, *(np.asarray(arrays[k], dtype=kind) for k in self.order)])
                 yield first, [np.broadcast_to(v, length) for v in values]
+
+    def vectors(self, name: str, x: Sequence[float], quick: bool = False) -> Iterator[list[Vector]]:
+        """Yield the values of `pieces`, or `quick_pieces`, for `solvers.vectors` to work on: lists for few rows."""
+        if self.few is not None:
+            yield self.few.vectors(name, x)
+            return
+        for _, values in self.quick_pieces(name, x) if quick else self.pieces(name, x):
+            yield values
 
     def quick_pieces(self, name: str, x: Sequence[float]) -> Iterator[tuple[int, list[Any]]]:
         """The same as `pieces`, up to the last digits, by machine code where that makes the sums."""
@@ -230,15 +251,44 @@ class RowObjective:
 
     @property
     def has_wide(self) -> bool:
-        """Whether `linearise` should be asked for wide residuals: not where there are very many."""
+        """Whether residuals are worth more digits than a double has: not where there are very many."""
         return self.data.rows <= FEW_ROWS
+
+    def needs_wide(self, triangle: Triangle, x: Any, free: Sequence[bool]) -> bool:
+        """Tell whether wide residuals would tell more than those that ``triangle`` is made of.
+
+        Few rows have no wide residuals of their own, and take them from numpy where their rounding would be seen.
+        """
+        if self.few is None or not self.has_wide:
+            return self.has_wide
+        return rounding_shows(triangle, [float(a) for a in x], self.data.rows, free)
 
     def linearise(self, at: Evaluation, wide: bool = False) -> Triangle | None:
         """Return the residuals' linear model at ``at.x``, reduced to a triangle; see `solvers.types.Triangle`."""
         self.counts.gradient += 1
+        size, root, sharp = self.size, math.sqrt(self.factor), None
+        if self.few is not None and not wide:
+            *columns, measured = self.few.vectors("linear", at.x)
+            if not all(map(is_finite, columns)):
+                return None
+            factor, length = triangle(columns), norm(measured)
+        else:
+            if self.few is not None:
+                self.engine = "numpy"  # it takes part from here on
+            found = self._reduced(at.x, wide)
+            if found is None:
+                return None
+            factor, length, slope = found
+            sharp = slope * self.factor if wide else None
+        *rows, last = [row * root for row in factor]
+        target = Vec([row[size] for row in rows])
+        return Triangle([Vec(row[:size]) for row in rows], target, abs(last[size]), length * root, sharp)
+
+    def _reduced(self, x: Any, wide: bool) -> tuple[list[Vec], float, Vec] | None:
+        """The triangle of [J r], the length of what was measured, and J'r; None where they are not finite."""
         np, size = self.np, self.size
         factor, length, slope = np.zeros((0, size + 1)), 0.0, np.zeros(size)
-        for _, values in self.pieces("linear", at.x, wide):
+        for _, values in self.pieces("linear", x, wide):
             block = np.stack(values[:-1], axis=1).astype(float)
             if not np.isfinite(block).all():
                 return None
@@ -248,13 +298,7 @@ class RowObjective:
                 slope = slope + [(column * values[-2]).sum() for column in values[:-2]]
         if len(factor) < size + 1:
             factor = np.vstack((factor, np.zeros((size + 1 - len(factor), size + 1))))
-        root = math.sqrt(self.factor)
-        *rows, last = [Vec(row) * root for row in factor.tolist()]
-        triangle = Triangle(
-            [Vec(row[:size]) for row in rows], Vec([row[size] for row in rows]), abs(last[size])
-        )
-        sharp = Vec((self.factor * slope).astype(float).tolist()) if wide else None
-        return triangle._replace(measured=length * root, slope=sharp)
+        return [Vec(row) for row in factor.tolist()], length, Vec(slope.astype(float).tolist())
 
     def deviations(self) -> tuple[Any, Any]:
         """Return the slopes (p, rows) and, at the origin, the values (rows,) of what has the loss as absolute value."""
@@ -265,12 +309,10 @@ class RowObjective:
     def second(self, at: Evaluation, direction: Any) -> Any:
         """Return J' r_vv, the residuals' second derivative along a direction seen by the Jacobian, shape (p,)."""
         self.counts.product += 1
-        np = self.np
-        total = np.zeros(self.size)
-        for _, values in self.pieces("second", [*at.x, *direction]):
-            bend = values[-1]
-            total += [dot(column, bend) for column in values[:-1]]
-        found = Vec((total * self.factor).tolist())
+        found = Vec([0.0] * self.size)
+        for *columns, bend in self.vectors("second", [*at.x, *direction]):
+            found += Vec([dot(column, bend) for column in columns])
+        found *= self.factor
         return found if is_finite(found) else None
 
 

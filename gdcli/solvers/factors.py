@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from math import copysign, hypot, sqrt
 from operator import mul
 
-from gdcli.numerics import EPS
+from gdcli.numerics import EPS, RANK_TOL
 from gdcli.solvers.dense import matvec
 from gdcli.solvers.vectors import Vec, Vector, along, norm
 
@@ -71,6 +71,12 @@ def singular(columns: Sequence[Vector]) -> tuple[list[Vec], list[float], list[Ve
     order = sorted(range(size), key=lambda i: -lengths[i])
     U = [sides[i] / lengths[i] if lengths[i] > 0.0 else sides[i] for i in order]
     return U, [lengths[i] for i in order], [turned[i] for i in order]
+
+
+def independent(S: Sequence[float]) -> int:
+    """Return how many of the singular values, in falling order, of a matrix with unit columns are not zero."""
+    least = RANK_TOL * len(S) * S[0] if S else 0.0
+    return sum(least < s for s in S)
 
 
 def _rotated(sides: list[Vec], turned: list[Vec], p: int, q: int, nothing: float) -> bool:

@@ -196,7 +196,8 @@ def _stay(at: Evaluation, state: FitState, reason: StopReason, passed: bool = Tr
 
 def _widened(here: Here, state: FitState) -> Here:
     """Return the same point with wide residuals, where they are to be had, and go on with them."""
-    if state.wide or not state.fit.inner.has_wide:
+    model = here.model
+    if state.wide or not state.fit.inner.needs_wide(model.triangle, here.at.x, model.free):
         return here
     triangle = state.fit.inner.linearise(here.at, wide=True)
     if triangle is None:

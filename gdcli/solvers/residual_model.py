@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from math import hypot, inf
 from typing import Any, NamedTuple
 
-from gdcli.numerics import RANK_TOL
 from gdcli.solvers.dense import matvec
-from gdcli.solvers.factors import column_lengths, combined, singular
+from gdcli.solvers.factors import column_lengths, combined, independent, singular
 from gdcli.solvers.trust_region import secular_step
 from gdcli.solvers.types import Triangle
 from gdcli.solvers.vectors import Vec, along, dot, norm, times
@@ -164,29 +163,3 @@ class ResidualModel:
             U, S, V = singular(self._divided_by(self.scale))
             self._scaled = S, V, [dot(u, self.triangle.target) for u in U]
         return self._scaled
-
-
-def independent(S: Sequence[float]) -> int:
-    """Return how many of the singular values, in falling order, of a matrix with unit columns are not zero."""
-    least = RANK_TOL * len(S) * S[0] if S else 0.0
-    return sum(least < s for s in S)
-
-
-def errors_of_rounding(
-    factor: Sequence[Vec], lengths: Vec, each: float, held: Sequence[bool]
-) -> tuple[float, ...] | None:
-    """Return the standard errors of the parameters that residuals of standard deviation ``each`` make.
-
-    ``factor`` is the triangle of J, ``lengths`` are those of its columns. One that is ``held`` has none, 0; None where
-    J does not tell the others apart.
-    """
-    free = [i for i, stays in enumerate(held) if not stays]
-    if not all(lengths[i] > 0.0 for i in free):
-        return None
-    _, S, V = singular([Vec([row[i] / lengths[i] for row in factor]) for i in free])
-    if independent(S) < len(free):
-        return None
-    found = [0.0] * len(held)
-    for k, i in enumerate(free):
-        found[i] = each * hypot(*[v[k] / s for v, s in zip(V, S, strict=True)]) / lengths[i]
-    return tuple(found)

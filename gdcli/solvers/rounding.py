@@ -8,9 +8,17 @@ tells nothing: with the terms moved by their rounding it may be zero.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import hypot, sqrt
 from typing import Any
 
 from gdcli.numerics import EPS
+from gdcli.solvers.factors import column_lengths, independent, singular
+from gdcli.solvers.types import Triangle
+from gdcli.solvers.vectors import Vec, norm
+
+# Twelve digits of a number are shown.
+SHOWN = 1e-12
 
 
 def blur(operations: int) -> float:
@@ -35,3 +43,34 @@ def rounding_of_squares(total: Any, floor: Any) -> Any:
     Where residuals are far smaller than what they are differences of, that is far more than the rounding of the sum.
     """
     return floor * (2.0 * total**0.5 + floor)
+
+
+def errors_of_rounding(
+    factor: Sequence[Vec], lengths: Vec, each: float, held: Sequence[bool]
+) -> tuple[float, ...] | None:
+    """Return the standard errors of the parameters that residuals of standard deviation ``each`` make.
+
+    ``factor`` is the triangle of J, ``lengths`` are those of its columns. One that is ``held`` has none, 0; None where
+    J does not tell the others apart.
+    """
+    free = [i for i, stays in enumerate(held) if not stays]
+    if not all(lengths[i] > 0.0 for i in free):
+        return None
+    _, S, V = singular([Vec([row[i] / lengths[i] for row in factor]) for i in free])
+    if independent(S) < len(free):
+        return None
+    found = [0.0] * len(held)
+    for k, i in enumerate(free):
+        found[i] = each * hypot(*[v[k] / s for v, s in zip(V, S, strict=True)]) / lengths[i]
+    return tuple(found)
+
+
+def rounding_shows(triangle: Triangle, x: Sequence[float], rows: int, free: Sequence[bool]) -> bool:
+    """Tell whether the rounding of so many residuals is seen in twelve digits of a free parameter or of their sum."""
+    lengths = column_lengths(triangle.factor)
+    floor = residual_floor(triangle.measured, [length * abs(a) for length, a in zip(lengths, x, strict=True)])
+    each = floor / sqrt(rows)
+    if 2.0 * each > SHOWN * hypot(triangle.rest, norm(triangle.target)):
+        return True
+    errors = errors_of_rounding(triangle.factor, lengths, each, [not moves for moves in free])
+    return errors is None or any(error > SHOWN * abs(a) for error, a in zip(errors, x, strict=True))

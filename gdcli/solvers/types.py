@@ -163,7 +163,9 @@ class Triangle(NamedTuple):
 class LeastSquaresObjective(Objective, Protocol):
     """An objective whose value is the sum of the squares of residuals."""
 
-    has_wide: bool
+    def needs_wide(self, triangle: Triangle, x: Vector, free: Sequence[bool]) -> bool:
+        """Tell whether ``linearise(at, wide=True)`` would tell more than this linear model at ``x``."""
+        ...
 
     def linearise(self, at: Evaluation, wide: bool = False) -> Triangle | None:
         """Return the linear model of the residuals at ``at.x``, None where it is not finite.

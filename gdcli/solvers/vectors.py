@@ -8,7 +8,7 @@ and numpy is imported only where a caller brings an array, which means that it i
 
 from __future__ import annotations
 
-from math import hypot, inf, isfinite, sqrt
+from math import fsum, hypot, inf, isfinite, log, nan, sqrt
 from operator import add, mul, sub, truediv
 from typing import Any
 
@@ -117,6 +117,39 @@ def norm(v: Vector) -> float:
         return largest
     w = v / largest
     return largest * sqrt(dot(w, w))
+
+
+def ones_like(v: Vector) -> Vector:
+    """Return a vector of ones of the kind and length of ``v``."""
+    return raised(zeros_like(v), 1.0)
+
+
+def total(v: Vector) -> float:
+    """Return the sum of the components."""
+    return fsum(v) if isinstance(v, list) else float(v.sum())
+
+
+def positive_logs(v: Vector) -> tuple[int, float]:
+    """Return how many components are positive, and the sum of their logarithms."""
+    if isinstance(v, list):
+        found = [log(a) for a in v if a > 0.0]
+        return len(found), fsum(found)
+    import numpy
+
+    positive = v[v > 0.0]
+    return len(positive), float(numpy.log(positive).sum())
+
+
+def extremes(v: Vector) -> tuple[float, float]:
+    """Return the least and the largest component of a vector that has some; nan twice where one is nan."""
+    if not isinstance(v, list):
+        return float(v.min()), float(v.max())
+    return (nan, nan) if any(a != a for a in v) else (min(v), max(v))
+
+
+def any_negative(v: Vector) -> bool:
+    """Tell whether a component is below zero."""
+    return any(a < 0.0 for a in v) if isinstance(v, list) else bool((v < 0.0).any())
 
 
 def max_abs(v: Vector) -> float:
