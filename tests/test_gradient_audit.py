@@ -19,6 +19,7 @@ from gdcli.calculus.audit import MAX_COMPONENTS, WAYS
 from gdcli.errors import DomainError, UsageError
 from gdcli.examination import Examination
 from gdcli.language.functions import FUNCTIONS
+from gdcli.record.gradients import gradient_record
 from gdcli.report.gradient import page
 from gdcli.report.page import PLAIN, UNICODE, plain_text
 
@@ -137,7 +138,7 @@ def test_what_does_not_exist_is_no_disagreement(expression: str, x: float, note:
     found = examined(expression, x=x)
     way = found.components[0].ways["complex_step"]
     assert (way.value, way.note, found.exit_code) == (None, note, 0)
-    text = plain_text(page(found, 80, UNICODE))
+    text = plain_text(page(gradient_record(found), 80, UNICODE))
     assert f"complex step is not applicable: {note}" in " ".join(text.split())
 
 
@@ -236,6 +237,6 @@ def test_the_step_is_used(h: float) -> None:
 def test_plain_pages_are_ascii_and_narrow() -> None:
     found = api.gradient(ROSENBROCK, {"x": -1.2, "y": 1}, errors=True, hessian=True, latex=True)
     for width, glyphs in ((80, PLAIN), (80, UNICODE), (120, UNICODE)):
-        text = plain_text(page(found, width, glyphs))
+        text = plain_text(page(gradient_record(found), width, glyphs))
         assert max(map(len, text.splitlines())) <= width
         assert text.isascii() == (glyphs is PLAIN)

@@ -164,7 +164,7 @@ NAMED = {
         "solvers.types",
     },
     "problems": {"api"},
-    "record": {"outcome", "problem", "fitting"},
+    "record": {"outcome", "problem", "fitting", "calculus", "examination"},
     "examination": {"problem"},
     "cli": {"comparisons", "problem"},
     "problem": {"objective"},

@@ -20,6 +20,7 @@ from gdcli.cli.app import run
 from gdcli.errors import DomainError, UsageError
 from gdcli.multi_start import solve_from_many
 from gdcli.objective.space import Space
+from gdcli.record.gradients import gradient_record
 from gdcli.record.runs import run_record
 from gdcli.report import (
     comparison_scenes,
@@ -66,7 +67,7 @@ def rates_of(
 
 
 def errors_of(expression: str, **at: float) -> Any:
-    return plotting.errors_picture(api.gradient(expression, at, errors=True))
+    return plotting.errors_picture(gradient_record(api.gradient(expression, at, errors=True)))
 
 
 def estimate_of(expression: str, low: float, high: float, h: float | None = None) -> Any:
@@ -412,7 +413,7 @@ def test_small_pictures_have_small_letters() -> None:
 
 def test_errors_have_their_best_step_marked() -> None:
     found = api.gradient("exp(x)", {"x": 1.0}, errors=True)
-    (panel,) = plotting.errors_picture(found).panels
+    (panel,) = plotting.errors_picture(gradient_record(found)).panels
     assert (panel.xlog, panel.ylog) == (True, True)
     forward = next(s for s in panel.series if s.label.startswith("forward"))
     pairs = dict(zip(forward.xs, forward.ys, strict=True))

@@ -9,8 +9,8 @@ from gdcli.cli.minimize import expression_text, on_sigterm
 from gdcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from gdcli.examination import Examination
     from gdcli.problem import Problem
+    from gdcli.record.gradients import GradientRecord, TraceRecord
 
 
 _PARTS = ("hessian", "errors", "latex", "trace")
@@ -27,6 +27,7 @@ def run(values: dict[str, Any]) -> int:
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import errors_picture, estimate
     from gdcli.examination import Wanted
+    from gdcli.record.gradients import gradient_record
 
     caps = api.Settings(max_time=values["max_time"], max_memory=values["max_memory"])
     if values["plot_estimate"]:
@@ -41,8 +42,9 @@ def run(values: dict[str, Any]) -> int:
             wanted = Wanted(**{name: values[name] for name in ("h", "hessian", "errors", "latex", "trace")})
             with interrupted(caps):
                 found = api.examine(problem, wanted)
-            write(found, values["format"] or "table", stream)
-        canvas.draw(partial(errors_picture, found))
+            record: Any = gradient_record(found)
+            write(record, values["format"] or "table", stream)
+        canvas.draw(partial(errors_picture, record))
     return int(found.exit_code)
 
 
@@ -84,18 +86,18 @@ def _problem(values: dict[str, Any], text: str, source: str) -> Problem:
         raise UsageError(message, hint, span) from None
 
 
-def write(found: Examination, form: str, stream: TextIO) -> None:
+def write(found: GradientRecord | TraceRecord, form: str, stream: TextIO) -> None:
     """Write what was found in one of the formats."""
     if form in ("json", "csv"):
-        from gdcli.report import gradient_records
+        from gdcli.report import gradient_records, machine
 
-        write = gradient_records.json if form == "json" else gradient_records.csv
-        stream.write(write(found))
+        stream.write(machine.json_block(found.to_json()) if form == "json" else gradient_records.csv(found))
         return
     from gdcli.report.page import PLAIN, plain_text
     from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
 
-    if found.trace is not None:
+    page: Any
+    if found.HEAD["type"] == "trace":
         from gdcli.report.trace import page
     else:
         from gdcli.report.gradient import page

@@ -17,8 +17,8 @@ from gdcli.errors import DomainError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
-    from gdcli.examination import Examination
     from gdcli.objective.space import Space
+    from gdcli.record.gradients import GradientRecord
     from gdcli.record.runs import RunRecord
     from gdcli.report.comparison_scenes import RatePath
     from gdcli.report.plot_data import Picture, Point, Recorder, Values
@@ -258,12 +258,12 @@ def _path(problem: Problem, sign: int, rate: RatePath, which: Sequence[int]) -> 
     return rate._replace(places=[p.place for p in recorder.points()])
 
 
-def errors_picture(found: Examination) -> Picture:
+def errors_picture(found: GradientRecord) -> Picture:
     """Return the picture of ``gd gradient --errors``."""
     from gdcli.report import comparison_scenes, scenes, summary
 
-    title = scenes.title(found.problem.expression, f" at {summary.point_text(found.problem.start, 4, 3)}")
-    return comparison_scenes.errors(title, found.rows, dict(found.best or {}))
+    title = scenes.title(found.problem.expression, f" at {summary.point_text(found.point, 4, 3)}")
+    return comparison_scenes.errors(title, found.errors or (), found.best or {})
 
 
 def estimate_picture(problem: Problem, ends: tuple[float, float], h: float | None) -> Picture:

@@ -98,10 +98,13 @@ def _batches(values: Values, record: Record) -> Exhibit:
 def _gradient(values: Values, record: Record) -> Exhibit:
     from gdcli.cli.gradient import write
     from gdcli.cli.plotting import errors_picture
-    from gdcli.restored.gradients import examination
+    from gdcli.record.gradients import GradientRecord, TraceRecord
+    from gdcli.record.upgrade import upgraded_gradient
 
-    found = examination(record)
-    picture = partial(errors_picture, found) if found.rows else None
+    found: Any = (TraceRecord if record["type"] == "trace" else GradientRecord).from_json(
+        upgraded_gradient(record)
+    )
+    picture = partial(errors_picture, found) if getattr(found, "errors", None) else None
     missing = "a gradient has one with --errors, and this is without"
     return Exhibit(lambda stream: write(found, _form(values), stream), picture, missing)
 

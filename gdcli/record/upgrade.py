@@ -31,3 +31,12 @@ def upgraded(record: Mapping[str, Any]) -> Json:
         found["batch_size"] = None if size is None else 0 if size == "all" else int(size)
         found["polish"] = bool(options.get("polish"))
     return found
+
+
+def upgraded_gradient(record: Mapping[str, Any]) -> Json:
+    """Return the record of a gradient with the fields of today: the least error seen came later."""
+    found = dict(record)
+    if record.get("best"):
+        seen = {name: {"least_h": b["h"], "least_error": b["error"]} for name, b in record["best"].items()}
+        found["best"] = {name: seen[name] | b for name, b in record["best"].items()}
+    return found

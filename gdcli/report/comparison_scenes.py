@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf, isfinite, log10, nan
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,7 +33,7 @@ from gdcli.report.plot_data import (
 from gdcli.report.scenes import MARKED, NEAR, above, gaps, height_map, joined, place_text, positive, scales_of
 
 if TYPE_CHECKING:
-    from gdcli.calculus.step_errors import Best, ErrorRow
+    from gdcli.record.gradients import BestStepRecord, StepErrorsRecord
 
 
 class RatePath(NamedTuple):
@@ -199,7 +199,7 @@ _QUOTIENTS = (
 )
 
 
-def errors(title: Title, rows: Sequence[ErrorRow], best: dict[str, Best]) -> Chart:
+def errors(title: Title, rows: Sequence[StepErrorsRecord], best: Mapping[str, BestStepRecord]) -> Chart:
     """Return the error of each difference quotient against h, on logarithmic scales, the best h marked.
 
     A ring marks the one to be expected, a cross that of the least error seen.
@@ -229,10 +229,10 @@ def errors(title: Title, rows: Sequence[ErrorRow], best: dict[str, Best]) -> Cha
     return Chart(title, (panel,), [(s.label, s.ys) for s in series if s.label and s.width])
 
 
-def _errors(rows: Sequence[ErrorRow], name: str) -> list[tuple[float, float]]:
+def _errors(rows: Sequence[StepErrorsRecord], name: str) -> list[tuple[float, float]]:
     """The pairs of h and the error of one kind of quotient, where there is one."""
-    ways = [(row.h, getattr(row, name)) for row in rows]
-    return [(h, abs(way.error)) for h, way in ways if way is not None and way.error is not None]
+    pairs = [(row.h, getattr(row, name)) for row in rows]
+    return [(h, error) for h, error in pairs if error is not None]
 
 
 def estimate(

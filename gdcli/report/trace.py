@@ -10,39 +10,35 @@ from gdcli.report.numbers import short
 from gdcli.report.page import Column, Glyphs, Line, cut, fact, fits, table
 
 if TYPE_CHECKING:
-    from gdcli.calculus.trace import Step, Trace
-    from gdcli.examination import Examination
+    from gdcli.record.gradients import StepRecord, TraceRecord
 
 DIGITS = 10
 
 
-def page(found: Examination, width: int, glyphs: Glyphs) -> list[Line]:
+def page(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """Return the whole page."""
-    trace = found.trace
-    assert trace is not None
-    lines = head(found, width, "trace")
+    lines = head(trace, width, "trace")
     if trace.steps:
         lines += [[], *_steps(trace, width, glyphs)]
         lines += [[], *_forward(trace, width, glyphs)]
         lines += [[], *_reverse(trace, width, glyphs)]
     lines.append([])
-    for label, value in zip(trace.labels, trace.gradient, strict=True):
+    for label, value in trace.gradient.items():
         lines += fact(f"d/d{label}", short(value, 12), width, "good")
     return lines
 
 
-def _steps(trace: Trace, width: int, glyphs: Glyphs) -> list[Line]:
+def _steps(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """Each step with a row for each local derivative."""
     names, formulas, values, slopes, numbers = [], [], [], [], []
     for step in trace.steps:
         told: list[tuple[str, str]] = [
-            (f"d/d{local.operand.text} = {local.formula}", short(local.value, DIGITS))
-            for local in step.locals
+            (f"d/d{text} = {local.formula}", short(local.value, DIGITS)) for text, local in step.local.items()
         ]
         if step.note or not told:
             told.append((step.note, ""))
         for k, (text, number) in enumerate(told):
-            names.append(step.name if k == 0 else "")
+            names.append(step.step if k == 0 else "")
             formulas.append(step.formula if k == 0 else "")
             values.append(short(step.value, DIGITS) if k == 0 else "")
             slopes.append(text)
@@ -69,18 +65,18 @@ def _widest(texts: list[str]) -> int:
     return max(map(columns_of, texts))
 
 
-def _forward(trace: Trace, width: int, glyphs: Glyphs) -> list[Line]:
+def _forward(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """The derivative of each step by each variable, the variables that do not fit in further tables."""
-    by = trace.labels[0] if len(trace.labels) == 1 else "each variable"
+    labels = list(trace.gradient)
+    by = labels[0] if len(labels) == 1 else "each variable"
     lines: list[Line] = [
         [(f"forward: z. is the derivative of z by {by}, from those of its arguments", "label")]
     ]
-    rules = [_rule(step) for step in trace.steps]
+    rules = [_rule(step, labels) for step in trace.steps]
     numbers = [
-        Column(f"d/d{label}", [short(s.forward.get(i, 0.0), DIGITS) for s in trace.steps])
-        for i, label in enumerate(trace.labels)
+        Column(f"d/d{label}", [short(s.forward[label], DIGITS) for s in trace.steps]) for label in labels
     ]
-    names = Column("step", [f"{s.name}." for s in trace.steps], left=True)
+    names = Column("step", [f"{s.step}." for s in trace.steps], left=True)
     room = max(20, width - names.width - 4 - max((c.width for c in numbers), default=0))
     first = [names, Column("from", [cut(rule, room) for rule in rules], left=True)]
     columns = list(first)
@@ -92,11 +88,11 @@ def _forward(trace: Trace, width: int, glyphs: Glyphs) -> list[Line]:
     return lines + table(columns, glyphs)
 
 
-def _rule(step: Step) -> str:
+def _rule(step: StepRecord, labels: list[str]) -> str:
     """The chain rule for one step: z2. = z2*z1."""
     parts = []
-    for local in step.locals:
-        inner = f"{local.operand.text}." if local.operand.step is not None else f"d{local.operand.text}"
+    for text, local in step.local.items():
+        inner = f"d{text}" if text in labels else f"{text}."
         if local.formula == "1":
             parts.append(inner)
         elif local.formula == "-1":
@@ -107,13 +103,14 @@ def _rule(step: Step) -> str:
     return " + ".join(parts).replace("+ -", "- ") or "0"
 
 
-def _reverse(trace: Trace, width: int, glyphs: Glyphs) -> list[Line]:
+def _reverse(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """The adjoints from the last step back, then the variables."""
-    steps = [step for step in reversed(trace.steps) if step.parts]
-    names = [f"{step.name}'" for step in steps] + [f"{label}'" for label in trace.labels]
-    texts = [" + ".join(step.parts) for step in steps]
-    texts += [" + ".join(reversed(parts)) or "0" for parts in trace.sums]
-    values = [short(step.adjoint, DIGITS) for step in steps] + [short(v, DIGITS) for v in trace.gradient]
+    steps = [step for step in reversed(trace.steps) if step.adjoint_formula]
+    names = [f"{step.step}'" for step in steps] + [f"{label}'" for label in trace.gradient]
+    texts = [step.adjoint_formula for step in steps]
+    texts += [" + ".join(reversed(trace.sums[label])) or "0" for label in trace.gradient]
+    numbers = [step.adjoint for step in steps] + list(trace.gradient.values())
+    values = [short(number, DIGITS) for number in numbers]
     room = max(20, width - max(map(columns_of, names)) - max(map(len, values)) - 4)
     columns = [
         Column("adjoint", names, left=True),

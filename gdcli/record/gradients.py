@@ -1,0 +1,274 @@
+"""The record of an examined gradient: each way to each component with its error; or the steps of a trace.
+
+Vectors are written out as v[0], v[1], ...; what does not exist is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import TYPE_CHECKING, ClassVar
+
+from gdcli import __version__
+from gdcli.dataclass import dataclass
+from gdcli.record.schema import SCHEMA, Record, Values, plain
+
+if TYPE_CHECKING:
+    from gdcli.calculus.audit import Component, Way
+    from gdcli.calculus.step_errors import ErrorRow
+    from gdcli.calculus.trace import Step
+    from gdcli.examination import Examination
+
+QUOTIENTS = ("forward", "central", "complex_step")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionRecord(Record):
+    """What is differentiated."""
+
+    expression: str
+    constants: Values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayRecord(Record):
+    """One way to one component; ``value_is`` tells which value it has that is not finite. See `calculus.audit.Way`."""
+
+    error: float | None
+    truncation: float
+    rounding: float
+    evaluations: int
+    applicable: bool
+    agrees: bool
+    note: str
+    value_is: str | None = None
+
+    @property
+    def explained(self) -> float | None:
+        """What the error may consist of."""
+        return None if not self.applicable or self.error is None else abs(self.truncation) + self.rounding
+
+    @property
+    def mostly(self) -> str:
+        """What the error mostly is: truncation, rounding, or what neither explains."""
+        if not self.applicable or not self.error:
+            return ""
+        if not self.agrees:
+            return "unexplained"
+        return "truncation" if abs(self.truncation) > 0.5 * abs(self.error) else "rounding"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentRecord(Record):
+    """One component: the limit, whether its ways agree and why not, and the ways."""
+
+    reference: float | None
+    agrees: bool
+    why: str
+    ways: Mapping[str, WayRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorstRecord(Record):
+    """The way that is furthest beyond what rounding and truncation explain."""
+
+    component: str
+    way: str
+    value: float | None
+    error: float | None
+    explained: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HessianRecord(Record):
+    """The exact second derivatives as rows, and their eigenvalues; None where they are not finite."""
+
+    rows: list[list[float]] | None
+    eigenvalues: list[float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepErrorsRecord(Record):
+    """The size of the error of each quotient for a step ``h``, and what it is ``mostly``."""
+
+    h: float
+    forward: float | None
+    central: float | None
+    complex_step: float | None
+    mostly: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestStepRecord(Record):
+    """The step with the least error to be expected, and that with the least error seen."""
+
+    h: float
+    error: float
+    why: str
+    least_h: float
+    least_error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientRecord(Record):
+    """The whole answer; ``gradient`` has the values by component and way."""
+
+    HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "gradient"}
+
+    problem: QuestionRecord
+    point: Values
+    value: float
+    gradient: Mapping[str, Mapping[str, float | None]]
+    formula: Mapping[str, str]
+    agrees: bool
+    worst: WorstRecord | None
+    components: Mapping[str, ComponentRecord]
+    latex: Mapping[str, str] | None = None
+    hessian: HessianRecord | None = None
+    errors: tuple[StepErrorsRecord, ...] | None = None
+    best: Mapping[str, BestStepRecord] | None = None
+    version: str
+
+    def value_of(self, component: str, way: str) -> float | None:
+        """Return the value of one way to one component, None where it does not apply."""
+        word = self.components[component].ways[way].value_is
+        return self.gradient[component][way] if word is None else float(word)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalRecord(Record):
+    """A local derivative: of a step by one of its arguments."""
+
+    formula: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord(Record):
+    """One elementary operation; see `calculus.trace.Step`."""
+
+    step: str
+    formula: str
+    expression: str
+    value: float
+    local: Mapping[str, LocalRecord]
+    forward: Mapping[str, float]
+    adjoint: float
+    adjoint_formula: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceRecord(Record):
+    """A gradient step by step; ``sums`` has the terms of each derivative."""
+
+    HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "trace"}
+
+    problem: QuestionRecord
+    point: Values
+    value: float
+    gradient: Mapping[str, float]
+    steps: tuple[StepRecord, ...]
+    sums: Mapping[str, list[str]]
+    version: str
+
+
+# -- from what was computed --------------------------------------------------------------------------------------------
+
+
+def gradient_record(found: Examination) -> GradientRecord | TraceRecord:
+    """Return the record of what was found."""
+    question = QuestionRecord(expression=found.problem.expression, constants=plain(found.problem.constants))
+    point, value = plain(found.problem.start), found.value + 0.0
+    if found.trace is not None:
+        labels = found.trace.labels
+        return TraceRecord(
+            problem=question,
+            point=point,
+            value=value,
+            gradient=dict(zip(labels, found.trace.gradient, strict=True)),
+            steps=tuple(_step(step, labels) for step in found.trace.steps),
+            sums=dict(zip(labels, found.trace.sums, strict=True)),
+            version=__version__,
+        )
+    formulas, hessian = found.formulas, found.hessian
+    best = {name: BestStepRecord(**b._asdict()) for name, b in (found.best or {}).items()}
+    return GradientRecord(
+        problem=question,
+        point=point,
+        value=value,
+        gradient={
+            c.name: {name: _finite(way.value) for name, way in c.ways.items()} for c in found.components
+        },
+        formula={} if formulas is None else formulas.text,
+        agrees=found.agrees,
+        worst=_worst(found),
+        components={c.name: _component(c) for c in found.components},
+        latex=None if formulas is None else formulas.latex or None,
+        hessian=None
+        if hessian is None
+        else HessianRecord(rows=hessian.rows, eigenvalues=hessian.eigenvalues),
+        errors=tuple(_errors(row) for row in found.rows) or None,
+        best=best if found.rows else None,
+        version=__version__,
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
+
+
+def _component(found: Component) -> ComponentRecord:
+    ways = {name: _way(way) for name, way in found.ways.items()}
+    return ComponentRecord(reference=found.reference, agrees=found.agrees, why=found.why, ways=ways)
+
+
+def _way(way: Way) -> WayRecord:
+    return WayRecord(
+        error=way.error,
+        truncation=way.truncation,
+        rounding=way.rounding,
+        evaluations=way.evaluations,
+        applicable=way.value is not None,
+        agrees=way.agrees,
+        note=way.note,
+        value_is=None if way.value is None or isfinite(way.value) else repr(way.value),
+    )
+
+
+def _worst(found: Examination) -> WorstRecord | None:
+    if found.worst is None:
+        return None
+    component, name = found.worst
+    way = component.ways[name]
+    return WorstRecord(
+        component=component.name,
+        way=name,
+        value=way.value,
+        error=way.error,
+        explained=abs(way.truncation) + way.rounding,
+        why=component.why,
+    )
+
+
+def _errors(row: ErrorRow) -> StepErrorsRecord:
+    """The errors of a row; what each mostly is is told where it is not 0."""
+    ways = {name: getattr(row, name) for name in QUOTIENTS}
+    mostly = {name: told for name, way in ways.items() if way is not None and (told := _way(way).mostly)}
+    sizes = {name: None if way is None else _finite(abs(way.error)) for name, way in ways.items()}
+    return StepErrorsRecord(h=row.h, **sizes, mostly=mostly)
+
+
+def _step(step: Step, labels: list[str]) -> StepRecord:
+    return StepRecord(
+        step=step.name,
+        formula=step.formula,
+        expression=step.source,
+        value=step.value,
+        local={one.operand.text: LocalRecord(formula=one.formula, value=one.value) for one in step.locals},
+        forward={label: step.forward.get(i, 0.0) for i, label in enumerate(labels)},
+        adjoint=step.adjoint,
+        adjoint_formula=" + ".join(step.parts),
+        note=step.note,
+    )
