@@ -28,8 +28,8 @@ ALLOWED = {
     # Difference quotients give a gradient, and a gradient is one of the solvers' vectors.
     "calculus": {"language", "solvers.vectors"},
     "codegen": {"language", "calculus"},
-    # It fulfils the Protocol that the solvers state: their words (types), vectors and small matrices, and what may be
-    # rounding, none of their methods.
+    # It fulfils the Protocol that the solvers state: their words (types), vectors and small matrices, none of their
+    # methods.
     "objective": {
         "language",
         "calculus",
@@ -38,7 +38,6 @@ ALLOWED = {
         "solvers.types",
         "solvers.vectors",
         "solvers.factors",
-        "solvers.rounding",
     },
     "analysis": {"solvers"},
     # What is told of an answer: names of variables, words of a verdict, and the levels of errors and ties.

@@ -25,7 +25,6 @@ from gdcli.solvers.dense import eigen, eigenvalues, largest_entry, matrix_is_fin
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.kinks import level, smoothed
 from gdcli.solvers.model import LocalModel
-from gdcli.solvers.newton import TrustRegionNewton
 from gdcli.solvers.plane import local_model
 from gdcli.solvers.poles import is_beside_pole
 from gdcli.solvers.polish import errors_of, is_known, is_rounding
@@ -42,7 +41,6 @@ from gdcli.solvers.units import (
     units_of,
     value_scale,
 )
-from gdcli.solvers.valley import follow_floor, sides_of_floor
 from gdcli.solvers.vectors import distance, is_zero, max_abs, norm, same, unit_like
 from gdcli.solvers.walk import (
     FLIGHT,
@@ -285,6 +283,8 @@ def _kind_of_floor(
     objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, source: str
 ) -> str:
     """Return the kind of a point on the level floor of a valley: does the floor fall on, around a bend?"""
+    from gdcli.solvers.valley import follow_floor, sides_of_floor
+
     enough = 4.0 * gain + _floor_news(at, start)
     found = follow_floor(objective, at, enough, unbounded_below(at.value), source)
     if found.outcome is Outcome.LOWER:
@@ -315,6 +315,8 @@ def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kin
     smooth = _is_smooth(objective)
     if smooth and found.outcome is Outcome.LEVEL and fades(objective, at, main_way(way)):
         return "at-infinity"
+    from gdcli.solvers.valley import sides_of_floor
+
     sides = sides_of_floor(objective, at, start, _floor_news(at, start), source)
     if smooth and sides.fades:
         return "at-infinity"
@@ -330,6 +332,8 @@ def _kind_further_on(
     Towards a minimum its steps along the floor of a valley shrink, to a sum of 19 first ones at ``x**20``; towards
     infinity they do not. The very first may be down to the floor.
     """
+    from gdcli.solvers.newton import TrustRegionNewton
+
     path: list[Vector] = []
 
     def seen(iterate: Iterate) -> None:
@@ -401,6 +405,8 @@ def _at_a_kink(
     here, sharp = _sharpness(smooth, at.x)
     if not sharp > max(0.0, _SHARPER * _sharpness(coarser, at.x)[1]):
         return _at_a_corner(objective, at, plain)
+    from gdcli.solvers.newton import TrustRegionNewton
+
     method: Method = TrustRegionNewton(tol)
     if hessian_source(smooth) == "none":
         from gdcli.solvers.large import large_method

@@ -12,12 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import exp, isfinite
-from operator import mul
 from typing import Any, NamedTuple
 
-from gdcli.numerics import REDUNDANT
+from gdcli.analysis.spectrum import Spectrum, effective
 from gdcli.solvers.factors import combined
-from gdcli.solvers.vectors import Vec
 
 # A component of a null vector below this part of its length is rounding.
 _PART = 1e-5
@@ -30,22 +28,6 @@ _ROUNDING = 1e-12
 _SHIFT = 0.4
 
 Value = Callable[[Sequence[float]], float]
-
-
-class Spectrum(NamedTuple):
-    """The parameters' columns of a Jacobian J: their lengths (p), the singular values (r) of J with columns of length
-    1, and its right singular vectors V (r x p) in rows. A column without effect has no part in V.
-    """
-
-    columns: Vec
-    S: Sequence[float]
-    V: Sequence[Vec]
-
-    @property
-    def kept(self) -> list[bool]:
-        """Which singular values are not zero."""
-        least = REDUNDANT * max(self.S, default=0.0)
-        return [least < s for s in self.S]
 
 
 class Redundancy(NamedTuple):
@@ -98,14 +80,6 @@ def redundancies(
             )
             found.append(Redundancy(message, tuple(group), surplus))
     return found
-
-
-def effective(columns: Vec, x: Sequence[float]) -> list[bool]:
-    """Tell of each parameter whether the fit depends on it by more than its rounding."""
-    sizes = [abs(float(a)) for a in x]
-    most = max(map(mul, columns, sizes), default=0.0) or 1.0
-    # A parameter that is zero itself counts as one of size 1: nothing tells its unit.
-    return [length * max(size, 1.0) > REDUNDANT * most for length, size in zip(columns, sizes, strict=True)]
 
 
 def _groups(linked: Sequence[Sequence[bool]]) -> list[list[int]]:

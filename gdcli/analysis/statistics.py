@@ -18,16 +18,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, log, pi, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.analysis.distributions import chi_square_tail, student_t_quantile, student_t_two_sided
-from gdcli.analysis.redundancy import Spectrum, Value, effective, redundancies
+from gdcli.analysis.spectrum import Spectrum, effective
 from gdcli.dataclass import dataclass
 from gdcli.numerics import NULL_EIGENVALUE
 from gdcli.solvers.dense import congruent, diagonal, eigen
 from gdcli.solvers.factors import column_lengths, combined, congruence, singular
 from gdcli.solvers.types import Triangle
 from gdcli.solvers.vectors import Vec, dot
+
+if TYPE_CHECKING:
+    from gdcli.analysis.redundancy import Redundancy, Value
 
 ERROR_KINDS = ("unweighted", "weights", "sigma", "scale_sigma")
 LEVEL = 0.95
@@ -221,8 +224,7 @@ def _uncertainty(
     middle: Sequence[Vec] | None = None,
 ) -> Uncertainty:
     p = len(x)
-    found = [] if reason else redundancies(spectrum, x, names, value)
-    found = [r for r in found if any(free[i] for i in r.parameters)]
+    found = [] if reason else _redundancies(spectrum, x, names, free, value)
     lost = {i for r in found for i in r.parameters} | {i for i in range(p) if not free[i]}
     reasons = [r for r in (reason, *(r.message for r in found)) if r]
     reasons += [f"{name} is held by its bound" for name, moves in zip(names, free, strict=True) if not moves]
@@ -266,6 +268,18 @@ def _uncertainty(
 def _weakest(spectrum: Spectrum) -> float:
     most = float(max(spectrum.S, default=0.0))
     return float(min(spectrum.S)) / most if most > 0.0 else 1.0
+
+
+def _redundancies(
+    spectrum: Spectrum, x: Sequence[float], names: Sequence[str], free: Sequence[bool], value: Value | None
+) -> list[Redundancy]:
+    """Return what is redundant among the parameters, some of them free."""
+    if all(spectrum.kept) and all(effective(spectrum.columns, x)):
+        return []
+    from gdcli.analysis.redundancy import redundancies
+
+    found = redundancies(spectrum, x, names, value)
+    return [r for r in found if any(free[i] for i in r.parameters)]
 
 
 def _relative_covariance(spectrum: Spectrum, middle: Sequence[Vec] | None) -> list[Vec]:

@@ -68,7 +68,7 @@ def run(values: dict[str, Any]) -> int:
                 shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
                 emitted = emitter(values, ready, shown)
                 writer = emitted or writer_for(values, ready, settings, shown)
-                traced = tracing.observers(ready.problem, _words(settings))
+                traced = tracing.observers(ready.problem, partial(_words, settings))
                 observers = [writer, *traced, *(plot.observers if plot else ())]
                 kept.watch(observers)
                 kept.check_data(ready)
@@ -102,14 +102,16 @@ def emitter(values: dict[str, Any], ready: Prepared, stream: TextIO) -> Writer |
 def writer_for(values: dict[str, Any], ready: Prepared, settings: FitSettings, stream: TextIO) -> Writer:
     """Return what shows the fit in the format that was asked for."""
     from gdcli.cli.minimize import writer_for as any_writer
-    from gdcli.report import fit_page, fit_records
+    from gdcli.report import fit_page
     from gdcli.report.tables import Layout
     from gdcli.report.trail import row_of
 
     if values["format"] == "csv":
+        from gdcli.report import fit_records
+
         return fit_records.Parameters(stream)
     row = partial(fit_page.epoch_row, ready.row.space) if settings.is_stochastic else row_of
-    return any_writer(values, ready.problem, stream, Layout(fit_page.page, row), _words(settings))
+    return any_writer(values, ready.problem, stream, Layout(fit_page.page, row), partial(_words, settings))
 
 
 def _words(settings: FitSettings) -> Words:

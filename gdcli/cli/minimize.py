@@ -20,6 +20,8 @@ from gdcli.cli.options import settings as settings_of
 from gdcli.errors import Span, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gdcli.api import Outcome, Problem, Settings
     from gdcli.cli.tracing import Tracing
     from gdcli.report.machine import Words
@@ -210,13 +212,13 @@ def writer_for(
     problem: Problem,
     stream: TextIO,
     layout: Layout | None = None,
-    words: Words | None = None,
+    words: Callable[[], Words] | None = None,
     timing: bool | None = None,
 ) -> Writer:
     """Return what shows the run in the format that was asked for.
 
-    ``layout`` and ``words`` are those of its kind of run (None: of a minimisation). ``timing`` tells whether times are
-    shown (None: where they are asked for, and on a terminal).
+    ``layout`` and what gives the ``words`` are those of its kind of run (None: of a minimisation). ``timing`` tells
+    whether times are shown (None: where they are asked for, and on a terminal).
     """
     from gdcli.objective.space import Space
     from gdcli.report.tables import Table, is_terminal
@@ -231,13 +233,13 @@ def writer_for(
         return Table(stream, sign, space.size, every, timing, format == "plain", layout)
     from gdcli.report import machine
 
-    words = words or machine.WORDS
+    named = machine.WORDS if words is None else words()
     if values["print"]:
-        return machine.Selected(stream, values["print"], problem, words)
+        return machine.Selected(stream, values["print"], problem, named)
     if format == "json":
         return machine.Json(stream, timing)
     lines = machine.JsonLines if format == "jsonl" else machine.Csv
-    return lines(stream, sign, space, every or 1, timing, words)
+    return lines(stream, sign, space, every or 1, timing, named)
 
 
 def warned(values: dict[str, Any], stream: TextIO) -> bool:

@@ -12,6 +12,8 @@ from gdcli.cli.destination import Destination
 from gdcli.errors import Span, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gdcli.api import Problem
     from gdcli.report.machine import Path, Words
 
@@ -34,8 +36,8 @@ class Tracing:
             self._stream = self._file.__enter__()
         return self
 
-    def observers(self, problem: Problem, words: Words | None = None) -> list[Path]:
-        """Return what writes the path of a run on ``problem``; ``words`` are those of its kind of run."""
+    def observers(self, problem: Problem, words: Callable[[], Words] | None = None) -> list[Path]:
+        """Return what writes the path of a run on ``problem``; ``words`` gives those of its kind of run."""
         if not self._name:
             return []
         from gdcli.objective.space import Space
@@ -44,9 +46,8 @@ class Tracing:
         kind = machine.PathLines if self._name.lower().endswith((".jsonl", ".ndjson")) else machine.Csv
         sign = problem.sign
         values, space = self._values, Space(problem.lengths)
-        self._path = kind(
-            self._stream, sign, space, values["every"] or 1, values["timing"], words or machine.WORDS
-        )
+        named = machine.WORDS if words is None else words()
+        self._path = kind(self._stream, sign, space, values["every"] or 1, values["timing"], named)
         return [self._path]
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:

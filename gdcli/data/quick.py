@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gdcli.data import fast, native
+from gdcli.data import fast
 
 if TYPE_CHECKING:
     from gdcli.codegen.delimited import RowsReader
@@ -55,6 +55,8 @@ class QuickWays:
             return None
         machine_code = None if labels else self._machine_code(length)  # which reads numbers alone
         if machine_code is not None:
+            from gdcli.data import native
+
             found = native.with_native(machine_code, block, self.delimiter, self.cells, wanted, room)
             if _is_clear(found):
                 return found
@@ -67,6 +69,8 @@ class QuickWays:
 
     def _machine_code(self, length: int) -> RowsReader | None:
         if self.reader == "native" or (self.reader == "auto" and length >= _REPAID["native"]):
+            from gdcli.data import native
+
             return native.rows_reader(self._use_cache)
         return None
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gdcli.analysis.statistics import FitStatistics, Uncertainty
     from gdcli.fitting.prepare import Prepared
     from gdcli.outcome import ActiveBound
-    from gdcli.solvers.types import Triangle
+    from gdcli.solvers.residual_model import ResidualModel
 
 
 class Left(NamedTuple):
@@ -127,18 +127,15 @@ def _of_squares(
     from gdcli.analysis.statistics import fit_statistics
 
     problem = prepared.problem
-    at = sums.evaluate(sums.vector(x))
-    triangle = sums.linearise(at, sums.has_wide and sums.few is None)
-    if triangle is not None and sums.few is not None and sums.needs_wide(triangle, x, [not h for h in held]):
-        triangle = sums.linearise(at, wide=True)
-    if triangle is None:
+    model = _linear_model(sums, x, held)
+    if model is None:
         return None, None
     kind = "weights" if problem.weights else "unweighted"
     if problem.sigma:
         kind = "scale_sigma" if problem.scale_sigma else "sigma"
     spread = _spread(sums, x)
     found = fit_statistics(
-        triangle,
+        model.triangle,
         list(x),
         names,
         spread.rows,
@@ -149,20 +146,37 @@ def _of_squares(
         lambda other: sums.evaluate(sums.vector(other)).value,
         constant=constant,
     )
-    return found, _left(triangle, spread, x, held)
+    return found, _left(model, spread, x)
 
 
-def _left(triangle: Triangle, spread: _Spread, x: Any, held: Sequence[bool]) -> Left:
-    from gdcli.solvers.factors import column_lengths
+def _left(model: ResidualModel, spread: _Spread, x: Any) -> Left:
     from gdcli.solvers.rounding import errors_of_rounding, residual_floor
 
+    triangle = model.triangle
     misfit = dot(triangle.target, triangle.target)
-    lengths = column_lengths(triangle.factor)
-    moves = [length * abs(float(a)) for length, a in zip(lengths, x, strict=True)]
+    moves = [length * abs(float(a)) for length, a in zip(model.columns, x, strict=True)]
     floor = residual_floor(math.sqrt(spread.about_zero), moves)
-    each = floor / math.sqrt(max(1, spread.rows))
-    blur = errors_of_rounding(triangle.factor, lengths, each, held)
+    blur = errors_of_rounding(model, floor / math.sqrt(max(1, spread.rows)))
     return Left(misfit + triangle.rest * triangle.rest, misfit, floor * floor, blur)
+
+
+def _linear_model(
+    sums: RowObjective, x: Any, held: Sequence[bool], wide: bool = True
+) -> ResidualModel | None:
+    """The linear model of the residuals at ``x``, ``wide`` where they have more digits that would be seen."""
+    from gdcli.solvers.factors import column_lengths
+    from gdcli.solvers.residual_model import ResidualModel
+    from gdcli.solvers.rounding import rounding_shows
+
+    at, wide = sums.evaluate(sums.vector(x)), wide and sums.has_wide
+    triangle = sums.linearise(at, wide and not sums.spares_wide)
+    if triangle is None:
+        return None
+    model = ResidualModel(triangle, column_lengths(triangle.factor), [not h for h in held])
+    if wide and sums.spares_wide and rounding_shows(model, x, sums.rows):
+        triangle = sums.linearise(at, wide=True)
+        return None if triangle is None else model.with_triangle(triangle)
+    return model
 
 
 def _as_squares(
@@ -172,15 +186,15 @@ def _as_squares(
     from gdcli.analysis.statistics import fit_statistics
 
     sums = RowObjective(by_squares(prepared.row), prepared.data, float(prepared.data.rows))
-    triangle = sums.linearise(sums.evaluate(sums.vector(x)))
-    if triangle is None:
+    model = _linear_model(sums, x, held, wide=False)
+    if model is None:
         return None
 
     def value(other: Any) -> float:
         return sums.evaluate(sums.vector(other)).value
 
-    found = fit_statistics(triangle, list(x), names, prepared.data.rows, held=held, value=value)
-    return found.errors, _left(triangle, _spread(sums, x, weighted=False), x, held)
+    found = fit_statistics(model.triangle, list(x), names, prepared.data.rows, held=held, value=value)
+    return found.errors, _left(model, _spread(sums, x, weighted=False), x)
 
 
 def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:

@@ -21,7 +21,6 @@ from gdcli.objective.few_rows import few_rows
 from gdcli.objective.row_model import RowModel, node_of
 from gdcli.objective.row_programs import programs_of
 from gdcli.solvers.factors import triangle
-from gdcli.solvers.rounding import rounding_shows
 from gdcli.solvers.types import Evaluation, Triangle, new_counts
 from gdcli.solvers.vectors import Vec, Vector, dot, is_finite, norm
 
@@ -76,6 +75,7 @@ class RowObjective:
         self.size = row.space.size
         self.counts = new_counts()
         self.scale = scale
+        self.rows = data.rows
         self.factor = scale / data.rows
         self.has_hessian = self.size <= HESSIAN_SIZE
         self.has_product = True
@@ -254,14 +254,10 @@ class RowObjective:
         """Whether residuals are worth more digits than a double has: not where there are very many."""
         return self.data.rows <= FEW_ROWS
 
-    def needs_wide(self, triangle: Triangle, x: Any, free: Sequence[bool]) -> bool:
-        """Tell whether wide residuals would tell more than those that ``triangle`` is made of.
-
-        Few rows have no wide residuals of their own, and take them from numpy where their rounding would be seen.
-        """
-        if self.few is None or not self.has_wide:
-            return self.has_wide
-        return rounding_shows(triangle, [float(a) for a in x], self.data.rows, free)
+    @property
+    def spares_wide(self) -> bool:
+        """Whether wide residuals are to be had from numpy alone, which few rows do without."""
+        return self.few is not None
 
     def linearise(self, at: Evaluation, wide: bool = False) -> Triangle | None:
         """Return the residuals' linear model at ``at.x``, reduced to a triangle; see `solvers.types.Triangle`."""

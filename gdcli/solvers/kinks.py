@@ -18,7 +18,6 @@ from math import isfinite
 from typing import Any, Protocol
 
 from gdcli.dataclass import dataclass
-from gdcli.solvers.newton import TrustRegionNewton
 from gdcli.solvers.types import Counts, Evaluation, Method, Objective, Step, StopReason, Vector
 from gdcli.solvers.vectors import along, distance
 from gdcli.stored import Reader, Writer, stored
@@ -127,6 +126,8 @@ class Smoothing:
 
     def _method(self, polishes: bool) -> Method:
         if not self.large:
+            from gdcli.solvers.newton import TrustRegionNewton
+
             return TrustRegionNewton(self.tol, polishes)
         from gdcli.solvers.large import large_method  # the common case does without
 
@@ -174,6 +175,8 @@ class Smoothing:
             return False
         if self.large or state.plain.model is None:
             return True
+        from gdcli.solvers.newton import TrustRegionNewton
+
         return not TrustRegionNewton(self.tol).enough(at, state.plain.model, state.plain)
 
     def _enter(

@@ -23,6 +23,7 @@ from gdcli.solvers.bounds import Box, free_part
 from gdcli.solvers.factors import column_lengths, combined
 from gdcli.solvers.fit_ends import Fit, Here, fit_of
 from gdcli.solvers.residual_model import Proposal, ResidualModel
+from gdcli.solvers.rounding import rounding_shows
 from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solvers.types import Evaluation, LeastSquaresObjective, Objective, Step, StopReason, Triangle
 from gdcli.solvers.vectors import Vec, as_like, clipped, dot, same
@@ -196,10 +197,12 @@ def _stay(at: Evaluation, state: FitState, reason: StopReason, passed: bool = Tr
 
 def _widened(here: Here, state: FitState) -> Here:
     """Return the same point with wide residuals, where they are to be had, and go on with them."""
-    model = here.model
-    if state.wide or not state.fit.inner.needs_wide(model.triangle, here.at.x, model.free):
+    inner = state.fit.inner
+    if state.wide or not inner.has_wide:
         return here
-    triangle = state.fit.inner.linearise(here.at, wide=True)
+    if inner.spares_wide and not rounding_shows(here.model, here.at.x, inner.rows):
+        return here
+    triangle = inner.linearise(here.at, wide=True)
     if triangle is None:
         return here
     state.wide = True

@@ -226,6 +226,8 @@ def _maker(target: str) -> Callable[..., Any]:
 
 def _fixed_rate(method: Method) -> FixedRate | None:
     """Return the fixed step size of a method and its stable range, None where it has none."""
+    if not isinstance(getattr(method, "rule", None), Fixed):
+        return None
     from gdcli.solvers.descent import Descent
 
     if not isinstance(method, Descent) or not isinstance(method.rule, Fixed) or method.towards.stable is None:

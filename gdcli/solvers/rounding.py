@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import hypot, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.numerics import EPS
-from gdcli.solvers.factors import column_lengths, independent, singular
-from gdcli.solvers.types import Triangle
-from gdcli.solvers.vectors import Vec, norm
+
+if TYPE_CHECKING:
+    from gdcli.solvers.residual_model import ResidualModel
 
 # Twelve digits of a number are shown.
 SHOWN = 1e-12
@@ -45,32 +45,24 @@ def rounding_of_squares(total: Any, floor: Any) -> Any:
     return floor * (2.0 * total**0.5 + floor)
 
 
-def errors_of_rounding(
-    factor: Sequence[Vec], lengths: Vec, each: float, held: Sequence[bool]
-) -> tuple[float, ...] | None:
+def errors_of_rounding(model: ResidualModel, each: float) -> tuple[float, ...] | None:
     """Return the standard errors of the parameters that residuals of standard deviation ``each`` make.
 
-    ``factor`` is the triangle of J, ``lengths`` are those of its columns. One that is ``held`` has none, 0; None where
-    J does not tell the others apart.
+    One that is held has none, 0; None where the linear model does not tell the free ones apart.
     """
-    free = [i for i, stays in enumerate(held) if not stays]
-    if not all(lengths[i] > 0.0 for i in free):
+    if model.rank < sum(model.free):
         return None
-    _, S, V = singular([Vec([row[i] / lengths[i] for row in factor]) for i in free])
-    if independent(S) < len(free):
-        return None
-    found = [0.0] * len(held)
-    for k, i in enumerate(free):
-        found[i] = each * hypot(*[v[k] / s for v, s in zip(V, S, strict=True)]) / lengths[i]
+    found = [0.0] * model.size
+    for k, i in enumerate(model.index):
+        found[i] = each * hypot(*[v[k] / s for v, s in zip(model.V, model.S, strict=True)]) / model.columns[i]
     return tuple(found)
 
 
-def rounding_shows(triangle: Triangle, x: Sequence[float], rows: int, free: Sequence[bool]) -> bool:
+def rounding_shows(model: ResidualModel, x: Sequence[float], rows: int) -> bool:
     """Tell whether the rounding of so many residuals is seen in twelve digits of a free parameter or of their sum."""
-    lengths = column_lengths(triangle.factor)
-    floor = residual_floor(triangle.measured, [length * abs(a) for length, a in zip(lengths, x, strict=True)])
-    each = floor / sqrt(rows)
-    if 2.0 * each > SHOWN * hypot(triangle.rest, norm(triangle.target)):
+    moves = [length * abs(a) for length, a in zip(model.columns, x, strict=True)]
+    each = residual_floor(model.triangle.measured, moves) / sqrt(rows)
+    if 2.0 * each > SHOWN * hypot(model.misfit, model.rest):
         return True
-    errors = errors_of_rounding(triangle.factor, lengths, each, [not moves for moves in free])
+    errors = errors_of_rounding(model, each)
     return errors is None or any(error > SHOWN * abs(a) for error, a in zip(errors, x, strict=True))

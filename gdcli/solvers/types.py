@@ -161,11 +161,15 @@ class Triangle(NamedTuple):
 
 
 class LeastSquaresObjective(Objective, Protocol):
-    """An objective whose value is the sum of the squares of residuals."""
+    """An objective whose value is the sum of the squares of residuals, one of each of so many ``rows``.
 
-    def needs_wide(self, triangle: Triangle, x: Vector, free: Sequence[bool]) -> bool:
-        """Tell whether ``linearise(at, wide=True)`` would tell more than this linear model at ``x``."""
-        ...
+    ``has_wide`` tells that `linearise` can be asked for wide residuals; with ``spares_wide`` it should be only where
+    the rounding of others would be seen.
+    """
+
+    has_wide: bool
+    spares_wide: bool
+    rows: int
 
     def linearise(self, at: Evaluation, wide: bool = False) -> Triangle | None:
         """Return the linear model of the residuals at ``at.x``, None where it is not finite.
