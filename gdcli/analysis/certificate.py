@@ -289,7 +289,7 @@ def _kind_of_floor(
     found = follow_floor(objective, at, enough, unbounded_below(at.value), source)
     if found.outcome is Outcome.LOWER:
         return "at-infinity" if found.endless else "not-stationary"
-    if found.outcome is not Outcome.RISES or start is None or not _is_smooth(objective):
+    if found.outcome not in (Outcome.RISES, Outcome.LEVEL) or start is None or not _is_smooth(objective):
         return _KINDS[found.outcome]
     fading = sides_of_floor(objective, at, start, _floor_news(at, start), source).fades
     return "at-infinity" if fading else "degenerate"
@@ -537,9 +537,16 @@ def _look_both_ways(objective: Objective, at: Evaluation, directions: Sequence[V
         if {here.outcome, there.outcome} == {Outcome.RISES, Outcome.LEVEL}
     )
     fading = _is_smooth(objective) and any(
-        fades(objective, at, side) and rises_on(objective, at, -side) for side in one_sided
+        fades(objective, at, side) and rises_on(objective, at, -side) and _is_one_sided(objective, at, side)
+        for side in one_sided
     )
     return _Look("degenerate", fading, all(w.outcome is Outcome.LEVEL for w in walks))
+
+
+def _is_one_sided(objective: Objective, at: Evaluation, side: Vector) -> bool:
+    from gdcli.solvers.valley import is_one_sided
+
+    return is_one_sided(objective, at, side, NEWS * abs(at.value), hessian_source(objective))
 
 
 _KINDS = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 from math import inf, sqrt
 from typing import NamedTuple
 
-from gdcli.numerics import TINY
+from gdcli.numerics import FLOOR, TINY
 from gdcli.solvers.dense import congruent, diagonal, eigen
 from gdcli.solvers.hessian import with_hessian
 from gdcli.solvers.types import Evaluation, Objective, Vector
@@ -44,6 +44,8 @@ _LOOKED = 4
 _RETRIES, _SHORTER, _RECOVERY = 3, 0.5, 1.2
 # The falls over so many doublings are compared with those over as many before, as in a straight walk.
 _LATEST, _SLACK = 6, 0.9
+# The falls from the third on are those of the floor: the first is that down to it, where the point was not on it.
+_TO_FLOOR = 2
 # The floor is reached where the walls promise no more than this part of the height above it; it is known to be higher
 # there where they promise no more than this part.
 _REACHED, _SURELY = 0.1, 1e-3
@@ -69,7 +71,9 @@ def follow_floor(objective: Objective, at: Evaluation, enough: float, floor: flo
 
     ``enough``: a fall by more than this is LOWER; what promises less is not followed. ``floor``: a value below it is
     UNBOUNDED. So is, far out (``FLIGHT`` times the size of the point) and far down, a fall that does not slacken up
-    to where rounding hides the floor; one that does is a LIMIT. Else RISES. With all but RISES comes the lowest point.
+    to where rounding hides the floor; one that does is a LIMIT, where the floor itself is seen to fall: the first step
+    may be down to it, and what is left of a level one is rounding. Else RISES. With LOWER, UNBOUNDED and LIMIT comes
+    the lowest point; a floor that is level far out is LEVEL.
     """
     frame = _frame(objective, at, source)
     if frame is None:
@@ -93,7 +97,9 @@ def follow_floor(objective: Objective, at: Evaluation, enough: float, floor: flo
         if lowest.value < floor:
             return Walk(Outcome.UNBOUNDED, lowest, length)
         if max_abs(arrival.at.x) > FLIGHT * size and _slackens(falls):
-            return Walk(Outcome.LIMIT, lowest, length)
+            fall = sum(falls[_TO_FLOOR:])
+            is_level = fall <= FLOOR * abs(at.value) or is_rounding(objective, at, fall)
+            return Walk(Outcome.LEVEL) if is_level else Walk(Outcome.LIMIT, lowest, length)
         way, frame, length = times(arrival.at.x - frame.at.x, arrival.scale), arrival, 2.0 * length
         step = _tangent(frame, way, length)
     far_down = lowest.value < -DEPTH * max(1.0, abs(at.value))
@@ -150,6 +156,19 @@ def sides_of_floor(
         ):
             break
     return Sides(rises, lost=lost)
+
+
+def is_one_sided(objective: Objective, at: Evaluation, way: Vector, enough: float, source: str) -> bool:
+    """Tell whether the floor that ``at`` lies on, followed around its bends, is level along ``way`` and rises on the
+    other side; so it is taken to be where there are no walls, and no floor between them.
+    """
+    frame = _frame(objective, at, source)
+    if frame is None or not frame.values[0] <= frame.cut < frame.values[-1]:
+        return True
+    ahead, behind = (
+        _side(objective, frame, times(side, frame.scale), enough, source)[0] for side in (way, -way)
+    )
+    return ahead is Outcome.LEVEL and behind is Outcome.RISES
 
 
 def _side(
