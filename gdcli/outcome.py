@@ -6,9 +6,9 @@ These are the words that the public functions, the reports and the command line 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from gdcli.dataclass import dataclass
+from gdcli.dataclass import NamedTuple, dataclass
 
 if TYPE_CHECKING:
     from gdcli.objective.space import Space

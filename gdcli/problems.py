@@ -25,8 +25,9 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from math import isfinite, sqrt
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import GdError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:

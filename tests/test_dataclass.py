@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import typing
 from typing import Any, ClassVar
 
 import pytest
@@ -132,3 +133,88 @@ def test_copies(replaced: Any) -> None:
     with pytest.raises(TypeError):
         replaced(one, wrong=2)
     assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == copy.copy(one) == one
+
+
+# -- named tuples ------------------------------------------------------------------------------------------------
+
+
+class Cheap(ours.NamedTuple):
+    """A place with a name."""
+
+    x: float
+    y: float = 2.0
+    name: str = "here"
+
+    @property
+    def sum(self) -> float:
+        """Both numbers."""
+        return self.x + self.y
+
+    @classmethod
+    def origin(cls) -> Cheap:
+        """The place where both are zero."""
+        return cls(0.0, 0.0)
+
+    def __str__(self) -> str:
+        return f"{self.name} of {__class__.__name__}"  # type: ignore[name-defined]
+
+
+class Costly(typing.NamedTuple):
+    """The same of the standard library."""
+
+    x: float
+    y: float = 2.0
+    name: str = "here"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda cls: tuple(cls(1.0)),
+        lambda cls: tuple(cls(1.0, name="a")),
+        lambda cls: cls(y=1.0, x=3.0).x,
+        lambda cls: repr(cls(1.0, 3.0)).partition("(")[2],
+        lambda cls: cls(1.0)._asdict(),
+        lambda cls: tuple(cls(1.0)._replace(y=7.0)),
+        lambda cls: tuple(cls._make((1.0, 2.0, "b"))),
+        lambda cls: (cls._fields, cls._field_defaults, cls.__match_args__),
+        lambda cls: (cls(1.0) == (1.0, 2.0, "here"), hash(cls(1.0)) == hash((1.0, 2.0, "here"))),
+        lambda cls: (isinstance(cls(1.0), tuple), type(cls), cls.__mro__[1:]),
+        lambda cls: pickle.loads(pickle.dumps(cls(1.0))) == cls(1.0),
+        lambda cls: (copy.copy(cls(1.0)) == cls(1.0), type(copy.deepcopy(cls(1.0))) is cls),
+        lambda cls: cls(1.0) < cls(2.0),
+        lambda cls: cls.__doc__ is not None,
+        lambda cls: hasattr(cls(1.0), "__dict__"),
+        lambda cls: typing.get_type_hints(cls),
+    ],
+)
+def test_a_named_tuple_is_as_the_standard_one(use: Any) -> None:
+    assert use(Cheap) == use(Costly)
+
+
+@pytest.mark.parametrize(
+    "misuse",
+    [
+        lambda cls: cls(),
+        lambda cls: cls(1.0, 2.0, "a", 4),
+        lambda cls: cls(1.0, z=2.0),
+        lambda cls: cls._make((1.0,)),
+        lambda cls: cls(1.0)._replace(z=2.0),
+        lambda cls: setattr(cls(1.0), "x", 2.0),
+        lambda cls: setattr(cls(1.0), "z", 2.0),
+    ],
+)
+def test_a_named_tuple_refuses_what_the_standard_one_does(misuse: Any) -> None:
+    with pytest.raises(Exception) as wanted:  # noqa: PT011
+        misuse(Costly)
+    with pytest.raises(wanted.type):
+        misuse(Cheap)
+
+
+def test_methods_of_a_named_tuple() -> None:
+    assert Cheap(1.0).sum == 3.0
+    assert Cheap.origin() == (0.0, 0.0, "here")
+    assert str(Cheap(1.0)) == "here of Cheap"
+    match Cheap(1.0, 5.0):
+        case Cheap(x, y):
+            assert (x, y) == (1.0, 5.0)

@@ -272,9 +272,16 @@ def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_dataclasses_are_those_that_cost_little(module: str) -> None:
+def test_dataclasses_and_named_tuples_are_those_that_cost_little(module: str) -> None:
     if module != "dataclass":
         assert "dataclasses" not in libraries(imports(tree_of(module)))
+        named = {
+            (node.module, alias.name)
+            for node in ast.walk(tree_of(module))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        assert ("typing", "NamedTuple") not in named
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -15,9 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import isfinite
-from typing import NamedTuple
 
-from gdcli.dataclass import replace
+from gdcli.dataclass import NamedTuple, replace
 from gdcli.numerics import CLEARLY, NEWS
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.curvature import CREST_SLOPE, REACHED_BY_ANY, passing_direction, recedes

@@ -7,9 +7,8 @@ began with a rate above the stable ones: then every further epoch would make it 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gdcli.analysis.verdict import Verdict, of_stopped
+from gdcli.dataclass import NamedTuple
 from gdcli.numerics import EPS
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.types import RunResult, Status, StopReason

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.numerics import GAIN_TOL, TINY
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.curvature import CREST_SLOPE, recedes

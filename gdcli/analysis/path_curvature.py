@@ -16,10 +16,9 @@ must not be taken for the landscape that a good one sees.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from gdcli.analysis.krylov import lanczos
 from gdcli.analysis.lanes import Lane, Pace, advance
+from gdcli.dataclass import NamedTuple
 from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solvers.types import Evaluation, Objective

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, floor, inf, log, log1p, sqrt
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.numerics import CLEARLY
 from gdcli.solvers.dense import eigen
 from gdcli.solvers.hessian import NOISE, hessian_source, with_hessian

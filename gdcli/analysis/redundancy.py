@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import exp, isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.analysis.spectrum import Spectrum, effective
+from gdcli.dataclass import NamedTuple
 from gdcli.solvers.factors import combined
 
 # A component of a null vector below this part of its length is rounding.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import mul
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.numerics import REDUNDANT
 from gdcli.solvers.vectors import Vec
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import isfinite
-from typing import NamedTuple
 
 from gdcli.analysis.learning_rates import goes_to_and_fro, grows
 from gdcli.analysis.path_curvature import survey
 from gdcli.analysis.prediction import WINDOW, pace
+from gdcli.dataclass import NamedTuple
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.run import quiet
 from gdcli.solvers.steps import FixedRate

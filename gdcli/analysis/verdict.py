@@ -8,9 +8,10 @@ name what is there instead. The words are for the user's problem: of a maximisat
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gdcli.analysis.certificate import CLAIM_FACTOR
+from gdcli.dataclass import NamedTuple
 from gdcli.numerics import CLAIM_FLOOR
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.steps import FixedRate

@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf, isfinite, isnan
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.complex_step import NotAnalyticError, step_at
 from gdcli.calculus.numerical import FORWARD_STEP
 from gdcli.calculus.reference import Limit, Precise, arithmetic, as_float, limits
-from gdcli.dataclass import dataclass
+from gdcli.dataclass import NamedTuple, dataclass
 from gdcli.language.graph import Graph
 from gdcli.numerics import CENTRAL_STEP, SMALLEST, UNIT_ROUNDOFF
 

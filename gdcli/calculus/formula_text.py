@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import NamedTuple
 
 from gdcli.calculus.formulas import (
     E_ATOM,
@@ -20,6 +19,7 @@ from gdcli.calculus.formulas import (
     number,
 )
 from gdcli.calculus.shorten import shortest
+from gdcli.dataclass import NamedTuple
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.graph import Graph
 from gdcli.language.latex import terms as latex_terms

@@ -16,10 +16,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.elements import by_formula
+from gdcli.dataclass import NamedTuple
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, arguments, compare
 from gdcli.numerics import LARGEST, SMALLEST, SMALLEST_NORMAL, UNIT_ROUNDOFF

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isnan
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.calculus.audit import Auditor, Way
+from gdcli.dataclass import NamedTuple
 
 STEPS = tuple(float(f"1e-{k}") for k in range(16))
 

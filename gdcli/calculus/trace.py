@@ -13,10 +13,10 @@ Vectors are written out element by element. Of a ``where`` only the branch that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.calculus.paper import local_derivatives
-from gdcli.dataclass import dataclass, field
+from gdcli.dataclass import NamedTuple, dataclass, field
 from gdcli.errors import UsageError
 from gdcli.language import ieee
 from gdcli.language.functions import CONSTANTS, REDUCTIONS

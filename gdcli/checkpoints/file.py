@@ -13,9 +13,10 @@ import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from gdcli.codegen.runners import numpy
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import DataError, UsageError
 
 FORMAT, VERSION = "gd checkpoint", 1

@@ -6,10 +6,11 @@ The module is imported when its command is asked for, so a new command costs the
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.cli import options
 from gdcli.cli.options import Option
+from gdcli.dataclass import NamedTuple
 
 
 class Argument(NamedTuple):

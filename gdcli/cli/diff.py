@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli import stored
 from gdcli.cli.stored import Record, Stored
+from gdcli.dataclass import NamedTuple
 
 if TYPE_CHECKING:
     from gdcli.report.page import Line

@@ -12,8 +12,9 @@ that text. Nothing here knows what a solver does with the value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import Span, UsageError, did_you_mean
 
 Read = Callable[[str, str], Any]

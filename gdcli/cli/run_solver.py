@@ -7,14 +7,14 @@ an expression that they share once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from gdcli import problems
 from gdcli.budget import limited
 from gdcli.cli.commands import COMMANDS
 from gdcli.cli.options import OWN_GROUPS, Option
 from gdcli.cli.options import settings as settings_of
-from gdcli.dataclass import fields, replace
+from gdcli.dataclass import NamedTuple, fields, replace
 from gdcli.errors import GdError, UsageError, internal
 from gdcli.problems import Entry
 from gdcli.record.fits import record_of

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli import stored
 from gdcli.cli.stored import Record
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import UsageError
 
 if TYPE_CHECKING:

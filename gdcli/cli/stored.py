@@ -11,8 +11,9 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import DataError, UsageError
 
 Record = dict[str, Any]

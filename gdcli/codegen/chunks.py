@@ -8,8 +8,9 @@ place where nothing was added there before.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from gdcli.dataclass import NamedTuple
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key, arguments
 

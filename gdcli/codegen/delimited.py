@@ -18,10 +18,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.codegen import machine
 from gdcli.codegen.runners import numpy
+from gdcli.dataclass import NamedTuple
 
 # The exponents of ten for which the bits of the power of five are there: outside, 19 digits are 0 or inf.
 _LOWEST, _HIGHEST = -342, 308

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.codegen import machine
 from gdcli.codegen.lanes import WIDTH, LaneWriter, flags, helpers, piece, scalar_statements, varying_nodes
@@ -21,6 +21,7 @@ from gdcli.codegen.per_sample import Box, Descent, RowGradient
 from gdcli.codegen.runners import numpy
 from gdcli.codegen.strict import functions_of, operations_of
 from gdcli.codegen.updates import UpdateRule
+from gdcli.dataclass import NamedTuple
 
 # Operations in the first call, about a millisecond; later ones take some 10 ms, so that an interrupt is heard.
 FIRST = 1 << 20

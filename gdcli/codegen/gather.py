@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
 
 from gdcli.codegen.arrays import VectorWriter
 from gdcli.codegen.chunks import Output
 from gdcli.codegen.lanes import WIDTH, LaneWriter, flags, helpers, piece
 from gdcli.codegen.source import ScalarWriter, number_text
+from gdcli.dataclass import NamedTuple
 from gdcli.language.graph import REDUCTIONS, WHOLE, Graph, Key
 
 # Places whose sums are made in the lanes before the lanes are added up.

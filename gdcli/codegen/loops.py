@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from gdcli.codegen.strict import functions_of, operations_of, statements
+from gdcli.dataclass import NamedTuple
 from gdcli.language.graph import Graph, Key
 
 # Rows kept from before when the rows begin anew; then as many as the room has.

@@ -12,11 +12,11 @@ float64 for a compiler.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from gdcli.codegen.runners import ARITHMETIC, compile_function
 from gdcli.codegen.source import Known, ScalarWriter, bare_namespace, number_text, safe_namespace
 from gdcli.codegen.updates import UpdateRule, clip_statements
+from gdcli.dataclass import NamedTuple
 from gdcli.language import ieee
 from gdcli.language.graph import LEAVES, Graph, Key, arguments
 

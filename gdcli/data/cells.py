@@ -11,10 +11,10 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from gdcli.data.parts import Label, Skip
 from gdcli.data.streams import LONGEST_LINE
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import DataError, Span
 
 SPACES = " "  # the delimiter of a file whose cells stand apart by spaces or tabs, any number of them

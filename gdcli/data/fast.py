@@ -16,11 +16,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from gdcli.data.cells import SPACES, label
 from gdcli.data.parts import LISTED, Labels, coded
 from gdcli.data.streams import LONGEST_LINE
+from gdcli.dataclass import NamedTuple
 
 if TYPE_CHECKING:
     from numpy import ndarray

@@ -10,8 +10,9 @@ remembered as faulty, and the others are read on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import DataError
 
 if TYPE_CHECKING:

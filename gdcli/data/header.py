@@ -16,10 +16,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Container, Sequence
 from itertools import count
-from typing import NamedTuple
 
 from gdcli.data.cells import SPACES, Record, UnfinishedError, named, never_closed, number, places, records
 from gdcli.data.streams import COLUMNAR, Lines
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import DataError, Span
 
 _DELIMITERS = ("\t", ";", ",", "|")

@@ -11,12 +11,13 @@ import json
 import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.data.cells import EXACT, SKIP, Kept, is_missing
 from gdcli.data.header import check_columns
 from gdcli.data.parts import Label, Part, Room, Skip, arrays, columns_of_labels
 from gdcli.data.streams import LONGEST_LINE, Supply
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import DataError, Span
 
 _SIZE = 1 << 20  # bytes of a block

@@ -9,8 +9,9 @@ seed gives the same rows in the same places, in whatever pieces they are taken.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import UsageError
 
 if TYPE_CHECKING:

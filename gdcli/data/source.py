@@ -13,12 +13,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Container, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 from gdcli import budget
 from gdcli.data.header import names_of
 from gdcli.data.parts import Part, Room, Skip, Source
 from gdcli.data.streams import COLUMNAR, Supply
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:

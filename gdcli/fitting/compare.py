@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gdcli.batch_sizes import BatchComparison, compare_batch_sizes
-from gdcli.dataclass import replace
+from gdcli.dataclass import NamedTuple, replace
 from gdcli.errors import UsageError
 from gdcli.fitting.solve import with_engine
 from gdcli.fitting.stochastic import box_and_start, stochastic_settings, visited

@@ -6,8 +6,9 @@ splits them into rows before and behind it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.objective.divisors import pole_among
 from gdcli.objective.rows import RowObjective
 

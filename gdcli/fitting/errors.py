@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from gdcli.budget import if_in_time
-from gdcli.dataclass import dataclass, replace
+from gdcli.dataclass import NamedTuple, dataclass, replace
 from gdcli.language.losses import LOSSES
 from gdcli.objective.linearity import is_smooth
 from gdcli.objective.row_model import by_squares

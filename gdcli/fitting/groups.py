@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import GdError, internal
 from gdcli.fitting.grouping import Grouped
 from gdcli.fitting.outcome import FitOutcome, RowCount

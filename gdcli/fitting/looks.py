@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.objective.rows import PIECE, RowObjective
 
 if TYPE_CHECKING:

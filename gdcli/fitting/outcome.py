@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from gdcli.dataclass import dataclass
+from gdcli.dataclass import NamedTuple, dataclass
 from gdcli.outcome import Outcome
 
 if TYPE_CHECKING:

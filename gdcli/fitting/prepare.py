@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from gdcli.dataclass import dataclass, replace
+from gdcli.dataclass import NamedTuple, dataclass, replace
 from gdcli.errors import DataError, UsageError, did_you_mean
 from gdcli.fitting.checks import check_count, check_rows, check_start
 from gdcli.fitting.outcome import RowCount

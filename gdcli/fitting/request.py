@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from gdcli.dataclass import dataclass, field, fields
+from gdcli.dataclass import NamedTuple, dataclass, field, fields
 from gdcli.errors import Span, UsageError, did_you_mean
 from gdcli.fitting.synonyms import loss_here
 from gdcli.language.losses import LOSSES

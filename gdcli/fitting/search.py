@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from gdcli import budget
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import DomainError, UsageError
 from gdcli.evidence import bounds_of
 from gdcli.fitting.request import FitProblem, Searched

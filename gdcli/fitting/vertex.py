@@ -11,8 +11,9 @@ lower nowhere near, and what is left to gain is no more than what the deviations
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.objective.rows import RowObjective
 from gdcli.solvers.types import Certificate
 

@@ -9,8 +9,8 @@ the same text can be drawn.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import UsageError
 from gdcli.language.functions import CALLABLE, FUNCTIONS
 from gdcli.language.model import parse_model

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import Span, UsageError, did_you_mean
 from gdcli.language import syntax
 from gdcli.language.values import ConstantReader, split

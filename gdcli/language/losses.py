@@ -14,8 +14,8 @@ With y what was measured and f what the model says:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.language.graph import Graph
 
 

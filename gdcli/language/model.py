@@ -7,8 +7,9 @@ many columns under one name and stands before an ``@``; what remains are the par
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import Span, UsageError, did_you_mean
 from gdcli.language import form
 from gdcli.language.functions import CONSTANTS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.language import syntax
 from gdcli.language.functions import CALLABLE
 from gdcli.language.synonyms import FUNCTIONS

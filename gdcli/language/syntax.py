@@ -13,8 +13,9 @@ import keyword
 import math
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import Span, UsageError
 from gdcli.language.functions import LETTERS
 

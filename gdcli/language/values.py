@@ -11,9 +11,10 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count, islice
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from gdcli import budget
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import Span, UsageError, did_you_mean
 from gdcli.language import syntax, walk
 from gdcli.language.functions import CONSTANTS

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.calculus.audit import MAX_COMPONENTS, Programs
 from gdcli.calculus.complex_step import quotient, step_at
 from gdcli.codegen.complex import ComplexFunction
 from gdcli.codegen.runners import ScalarFunction
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import UsageError
 from gdcli.language import form
 from gdcli.language.syntax import Tree

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from gdcli.dataclass import replace
+from gdcli.dataclass import NamedTuple, replace
 from gdcli.objective.rows import RowObjective, Rows
 
 # Steps of power iteration for the largest curvature of many parameters.

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite, log, pi
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.codegen.runners import batch_function, numpy
-from gdcli.dataclass import dataclass, field
+from gdcli.dataclass import NamedTuple, dataclass, field
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import LEAVES, arguments
 from gdcli.objective.row_model import RowModel

@@ -8,7 +8,9 @@ of the objective that are long enough to gain by it are replaced. The bits stay 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from gdcli.dataclass import NamedTuple
 
 if TYPE_CHECKING:
     from gdcli.codegen.loops import UpdateText

@@ -9,9 +9,9 @@ derivatives are plain data, and the sums over rows are products of a matrix and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from gdcli.calculus.autodiff import Derivatives
+from gdcli.dataclass import NamedTuple
 from gdcli.language.graph import LEAVES, Graph, arguments
 
 # The name of the waist where it stands as a leaf; names in models do not begin with an underscore.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite, nan
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import UsageError
 from gdcli.report.plot_data import Contours, Panel, Picture, Series, Title, Typed, decades, padded
 

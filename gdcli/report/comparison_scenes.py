@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite, log10, nan
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from gdcli.dataclass import NamedTuple
 from gdcli.report.numbers import short
 from gdcli.report.plot_data import (
     BLACK,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor, isfinite, log10
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.record.fits import EpochPoint, epoch_cells, epoch_point
 from gdcli.record.runs import PathPoint
 from gdcli.report import summary

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite, nan
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.report.numbers import amount
 from gdcli.report.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, Title, finite
 from gdcli.report.scenes import positive

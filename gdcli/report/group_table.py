@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from math import floor, isfinite, log10
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.report import summary
 from gdcli.report.faults import columns as columns_of
 from gdcli.report.faults import harmless, shorten

@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.record.runs import PATH_HEAD, path_cells, path_point
 from gdcli.record.schema import Json as Told

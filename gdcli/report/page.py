@@ -8,8 +8,8 @@ terminal and forgets them elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.report.faults import columns as width_of
 from gdcli.report.faults import harmless
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import hypot, inf, isfinite, nan
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import UsageError
 from gdcli.report.faults import columns, harmless, shorten
 from gdcli.report.numbers import amount, short

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite, log10
-from typing import NamedTuple, TextIO
+from typing import TextIO
+
+from gdcli.dataclass import NamedTuple
 
 
 class Bars(NamedTuple):

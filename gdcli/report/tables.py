@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable, Sequence
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from gdcli.dataclass import NamedTuple
 from gdcli.report.page import ASCII, UNICODE, Glyphs, Line, plain_text
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from math import ceil, floor, inf, isfinite, isnan, log10, nan
-from typing import Any, NamedTuple
+from typing import Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.report.faults import columns as columns_of
 from gdcli.report.faults import shorten
 from gdcli.report.page import wrap

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from gdcli.dataclass import NamedTuple
 from gdcli.record.schema import SCHEMA, Json
 from gdcli.report import records
 from gdcli.report.faults import excerpt, harmless, shorten

@@ -5,7 +5,7 @@ Of a run a comparison keeps some values on its way, and what its row says.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.analysis.learning_rates import Rate, Rates
 from gdcli.analysis.noise import Noise
@@ -14,6 +14,7 @@ from gdcli.analysis.verdict import Verdict
 from gdcli.api import MethodRun
 from gdcli.batch_sizes import BatchComparison, BatchRun
 from gdcli.comparisons import RateComparison
+from gdcli.dataclass import NamedTuple
 from gdcli.fitting.compare import Compared
 from gdcli.fitting.request import FitProblem
 from gdcli.objective.space import Space

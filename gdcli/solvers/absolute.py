@@ -19,9 +19,9 @@ dictionary (Charnes, Econometrica 20, 1952). The basis in which the steps end is
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from gdcli.dataclass import dataclass
+from gdcli.dataclass import NamedTuple, dataclass
 from gdcli.solvers.rounding import blur
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason
 from gdcli.solvers.vectors import as_like, distance

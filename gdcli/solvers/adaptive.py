@@ -7,9 +7,9 @@ made for noisy gradients; on a smooth function they are sturdy, but end only as 
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
-from gdcli.dataclass import dataclass
+from gdcli.dataclass import NamedTuple, dataclass
 from gdcli.solvers.elementwise import Response, Rule, States, Update
 from gdcli.solvers.types import Evaluation, Vector
 from gdcli.solvers.vectors import quotient, raised, roots, times, zeros_like

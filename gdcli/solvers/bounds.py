@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf, isfinite, nextafter
-from typing import Any, NamedTuple
+from typing import Any
 
-from gdcli.dataclass import dataclass
+from gdcli.dataclass import NamedTuple, dataclass
 from gdcli.solvers.types import Counts, Evaluation, Matrix, Objective, Vector
 from gdcli.solvers.vectors import Vec, as_like, clipped, is_finite, main_part, same
 

@@ -11,8 +11,9 @@ chance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from gdcli.dataclass import NamedTuple
 from gdcli.solvers.elementwise import States, Update, elementwise
 from gdcli.solvers.keeping import Keeper
 from gdcli.solvers.stopping import (

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import copysign, hypot, inf, isfinite, sqrt
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
 from gdcli.budget import make_room
+from gdcli.dataclass import NamedTuple
 from gdcli.numerics import EPS, NEGLIGIBLE_ROTATION, UNIT_ROUNDOFF
 from gdcli.solvers.vectors import Vec, Vector, dot, is_finite, max_abs
 from gdcli.stored import stored

@@ -9,8 +9,9 @@ holds the two together, bit for bit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
+from gdcli.dataclass import NamedTuple
 from gdcli.solvers.types import Evaluation, Method, Vector
 from gdcli.solvers.vectors import zeros_like
 

@@ -14,9 +14,9 @@ its own rounding to judge a step, and :mod:`gdcli.solvers.fit_ends` takes over.
 from __future__ import annotations
 
 from math import inf, isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
-from gdcli.dataclass import dataclass
+from gdcli.dataclass import NamedTuple, dataclass
 from gdcli.numerics import EPS
 from gdcli.solvers import fit_ends
 from gdcli.solvers.bounds import Box, free_part

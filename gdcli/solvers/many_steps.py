@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from gdcli.dataclass import dataclass, fields
+from gdcli.dataclass import NamedTuple, dataclass, fields
 from gdcli.solvers.least_squares import BEND
 from gdcli.solvers.many_linear import (
     cholesky,

@@ -15,8 +15,8 @@ axis.
 from __future__ import annotations
 
 from math import inf, sqrt
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.numerics import EIGENVALUE_ROUNDING, LEAST_DIAGONAL, LEAST_PIVOT, SMALLEST_NORMAL
 from gdcli.solvers.dense import (
     Matrix,

@@ -8,9 +8,9 @@ variables.
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
-from gdcli.dataclass import dataclass
+from gdcli.dataclass import NamedTuple, dataclass
 from gdcli.solvers.elementwise import Response, Rule, Update
 from gdcli.solvers.types import Evaluation, Vector
 from gdcli.solvers.vectors import along, dot

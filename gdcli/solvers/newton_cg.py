@@ -11,9 +11,8 @@ linearly.
 from __future__ import annotations
 
 from math import inf, isfinite, sqrt
-from typing import NamedTuple
 
-from gdcli.dataclass import dataclass
+from gdcli.dataclass import NamedTuple, dataclass
 from gdcli.numerics import EPS, FLOOR, PRODUCT_STEP
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.trust_region import ACCEPTABLE, GOOD, POOR, WIDER

@@ -11,8 +11,7 @@ gradient goes on to tell them apart, so that a few more Newton steps that it jud
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from gdcli.dataclass import NamedTuple
 from gdcli.numerics import CLEARLY, EPS, FLOOR
 from gdcli.solvers.dense import Matrix, diagonal, positive_solve
 from gdcli.solvers.hessian import NOISE, PRODUCT_LIMIT, hessian_source, with_hessian

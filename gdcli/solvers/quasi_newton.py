@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
-from gdcli.dataclass import dataclass, field
+from gdcli.dataclass import NamedTuple, dataclass, field
 from gdcli.solvers.dense import Matrix, identity, matvec, outer, plus
 from gdcli.solvers.steps import first_size
 from gdcli.solvers.types import Evaluation, Objective, Step, StopReason, Vector

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from gdcli.dataclass import dataclass, replace
+from gdcli.dataclass import NamedTuple, dataclass, replace
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import hypot, inf
-from typing import Any, NamedTuple
+from typing import Any
 
+from gdcli.dataclass import NamedTuple
 from gdcli.solvers.dense import matvec
 from gdcli.solvers.factors import column_lengths, combined, independent, singular
 from gdcli.solvers.trust_region import secular_step

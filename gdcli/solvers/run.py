@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from gdcli.budget import Spent, searching
+from gdcli.dataclass import NamedTuple
 from gdcli.errors import DomainError, Terminated
 from gdcli.solvers.bounds import Bounded
 from gdcli.solvers.stopping import Progress, Rule

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from gdcli.dataclass import dataclass
+from gdcli.dataclass import NamedTuple, dataclass
 from gdcli.solvers.elementwise import Update
 from gdcli.solvers.types import Evaluation, Objective, StopReason, Vector
 from gdcli.solvers.vectors import along, dot, norm, same

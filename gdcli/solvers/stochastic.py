@@ -13,10 +13,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.budget import Spent, check, searching
-from gdcli.dataclass import dataclass, field
+from gdcli.dataclass import NamedTuple, dataclass, field
 from gdcli.errors import DomainError, Terminated, UsageError
 from gdcli.solvers.run import unbounded_below
 from gdcli.solvers.stopping import Progress, Rule

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from gdcli.budget import Budget, current
-from gdcli.dataclass import dataclass, field
+from gdcli.dataclass import NamedTuple, dataclass, field
 from gdcli.solvers.vectors import norm
 from gdcli.stored import stored
 

@@ -10,8 +10,8 @@ and a corrector, as in Allgower and Georg, Numerical Continuation Methods, 1990,
 from __future__ import annotations
 
 from math import inf, sqrt
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.numerics import FLOOR, TINY
 from gdcli.solvers.dense import congruent, diagonal, eigen
 from gdcli.solvers.hessian import with_hessian

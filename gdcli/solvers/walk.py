@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from math import inf
-from typing import NamedTuple
 
+from gdcli.dataclass import NamedTuple
 from gdcli.numerics import CLEARLY, EPS, VALUE_NOISE
 from gdcli.solvers.types import Evaluation, Objective, Vector
 from gdcli.solvers.vectors import along, alternating, as_like, main_part, max_abs, norm, same, unit_like
