@@ -209,10 +209,8 @@ def _certify_dense(
     elif model.negative and (model.lowest > -_DOUBTFUL_SIGN or not low < -error):
         kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gain)
     elif model.negative:
-        gain = None
-        kind = "saddle" if high > error else "maximum"
-        if not _is_crest(objective, at, model):
-            kind = "not-stationary"
+        kind = _kind_of_crest(objective, at, start, model, tol, source)
+        gain = model.gain + model.rise if kind in _ENDS else None
     elif settled:
         kind = "minimum"
     elif model.flat:
@@ -368,18 +366,30 @@ def _is_smooth(objective: Objective) -> bool:
     return not jumps and smoothed(objective, level(objective, -1)) is None
 
 
-def _is_crest(objective: Objective, at: Evaluation, model: LocalModel) -> bool:
-    """Tell whether the stationary point that the model sees beside a concave point is really there.
+def _kind_of_crest(
+    objective: Objective, at: Evaluation, start: Evaluation | None, model: LocalModel, tol: float, source: str
+) -> str:
+    """Return the kind of a point with negative curvature: is the stationary point that the model sees really there, and
+    is the curvature negative there?
 
-    Close to its edge ``sqrt(x)`` is concave and hardly any higher nearby, but its slope is no smaller there.
+    Close to its edge ``sqrt(x)`` is concave and hardly any higher nearby, but its slope is no smaller there. Beside the
+    floor of a bent valley the curvature along it is negative, on the floor it is none.
     """
-    slope = norm(at.gradient)
-    if slope == 0.0:
-        return True
+    values, slope = eigenvalues(at.hessian), norm(at.gradient)
+    kind = "saddle" if values[-1] > NOISE[source] * max(abs(values[0]), abs(values[-1])) else "maximum"
     there = objective.evaluate(at.x + model.stationary_step(), 1)
-    if same(there.x, at.x):
-        return True
-    return there.gradient is not None and norm(there.gradient) <= CREST_SLOPE * slope
+    if slope == 0.0 or same(there.x, at.x):
+        return kind
+    if there.gradient is None or not norm(there.gradient) <= CREST_SLOPE * slope:
+        return "not-stationary"
+    there = with_hessian(objective, there, source)
+    if there.hessian is None or not matrix_is_finite(there.hessian):
+        return kind
+    ahead = local_model(there.gradient, there.hessian, NOISE[source])
+    if ahead.negative and ahead.lowest <= CREST_SLOPE * model.lowest:
+        return kind
+    found = _certify_dense(objective, there, start, tol, source).kind
+    return found if found in _ENDS else "not-stationary"
 
 
 def _at_a_kink(
