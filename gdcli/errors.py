@@ -107,3 +107,14 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return the hint ``did you mean ...?`` for a mistyped name, or ``otherwise``."""
     close = nearest(name, known)
     return f"did you mean {close}?" if close else otherwise
+
+
+LONGEST = 1000  # characters of a message; also of a span's text in machine output
+
+
+def shorten(text: str, limit: int = LONGEST) -> str:
+    """Return ``text`` with its middle left out where it is longer than ``limit``."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"

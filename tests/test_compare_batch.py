@@ -17,6 +17,7 @@ from gdcli.cli.app import run
 from gdcli.fitting.compare import compare_batches
 from gdcli.fitting.prepare import prepared
 from gdcli.fitting.request import FitRequest, FitSettings
+from gdcli.record.compared import batches_record
 from gdcli.report import batch_page
 from gdcli.report.comparison_scenes import BatchPath, batch_losses
 
@@ -126,7 +127,7 @@ def test_the_picture_has_a_curve_for_each(tmp_path: Path, capsys: pytest.Capture
     columns = regression(500, 1)
     with prepared(FitRequest("y ~ a*x0 + b", data=columns)) as ready:
         compared = compare_batches(ready, FitSettings(epochs=3), [1, None])
-        chart = batch_page.picture(ready, compared)
+        chart = batch_page.picture(batches_record(ready.problem, ready.row.space, compared))
     lines = chart.panels[0].series
     assert [line.label for line in lines] == ["batch size 1", "batch size all"]
     assert list(lines[0].xs) == [0, 500, 1000, 1500]

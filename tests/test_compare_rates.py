@@ -19,8 +19,9 @@ from gdcli.analysis.prediction import Part, pace, steps_by_parts
 from gdcli.cli.app import run
 from gdcli.comparisons import RateComparison
 from gdcli.errors import DomainError, UsageError
+from gdcli.record.compared import rates_record
 from gdcli.report.page import PLAIN, plain_text
-from gdcli.report.rate_page import page, record
+from gdcli.report.rate_page import page
 from gdcli.report.sparkline import LETTERS
 
 BOOK = (10.0, 1.1, 1.0, 0.1, 0.01)
@@ -79,10 +80,10 @@ def test_the_fastest_of_the_table_is_named_beside_the_best_by_curvature() -> Non
     assert (fastest.lr, fastest.steps, fastest.predicted) == (1.0, 6, False)
     assert best.steps is not None
     assert best.steps > 100 * 6
-    text = plain_text(page(found, 80, PLAIN, LETTERS))
+    text = plain_text(page(rates_record(found), 80, PLAIN, LETTERS))
     assert "by the curvature along the way" in text
     assert "rate 1 arrives first, after 6 steps" in text
-    told = record(found)
+    told = rates_record(found).to_json()
     assert (told["fastest_lr"], told["fastest_steps"]) == (1.0, 6)
     # A pace is held against the best that is known, which here is not that of the rate by the curvature.
     slow = rates("log(cosh(x))", {"x": 3}, 1.0, 0.1, 0.02, steps=200)
@@ -102,7 +103,9 @@ def test_where_no_rate_arrives_the_one_that_came_lowest_is_named(expression: str
     assert found.found.fastest is None
     assert lowest.lr == 0.1
     side = "lowest" if sign > 0 else "highest"
-    assert f"none arrives; rate 0.1 comes {side} in 100 steps" in plain_text(page(found, 80, PLAIN, LETTERS))
+    assert f"none arrives; rate 0.1 comes {side} in 100 steps" in plain_text(
+        page(rates_record(found), 80, PLAIN, LETTERS)
+    )
 
 
 SPECTRA = [[3.0], [2.0, 2.0], [1.0, 7.0], [1.0, 100.0], [1.0, 2.0, 5.0, 9.0, 40.0], [1e-3, 1.0, 1e3]]

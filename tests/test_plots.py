@@ -17,9 +17,11 @@ import pytest
 from gdcli import api, installing
 from gdcli.cli import options, plotting
 from gdcli.cli.app import run
+from gdcli.dataclass import replace
 from gdcli.errors import DomainError, UsageError
 from gdcli.multi_start import solve_from_many
 from gdcli.objective.space import Space
+from gdcli.record.compared import methods_record
 from gdcli.record.gradients import gradient_record
 from gdcli.record.runs import run_record
 from gdcli.report import (
@@ -384,16 +386,18 @@ def test_rates_in_more_variables_are_curves_above_the_minimum() -> None:
 def test_methods_are_curves_above_the_best_value() -> None:
     problem = api.read_problem("x**2 + y**2 + 7", "minimize", ["1,2"])
     runs = api.compare_methods(problem, ["gd", "newton"], api.Settings(lr=0.25, max_iter=20))
-    ways = [list(enumerate(run.values)) for run in runs]
-    (panel,) = method_page.picture(problem, runs, ways).panels
+    found = methods_record(problem, runs)
+    (panel,) = method_page.picture(found).panels
     assert [line.label.partition(":")[0] for line in panel.series] == ["gd", "newton"]
     assert (panel.ylog, panel.xlabel) == (True, "iteration")
     slow = panel.series[0].ys
     assert slow[0] == pytest.approx(5.0)
     assert slow[5] / slow[4] == pytest.approx(0.25, rel=1e-6)
-    assert method_page.picture(problem, (), ()).panels[0].note
-    long = [ways[0][:2], [(step, 9.0 - step / 1000) for step in range(1000)]]
-    (panel,) = method_page.picture(problem, runs, long).panels
+    assert method_page.picture(replace(found, methods=())).panels[0].note
+    gd, newton = found.methods
+    long = tuple((step, 9.0 - step / 1000) for step in range(1000))
+    longer = replace(found, methods=(replace(gd, course=gd.course[:2]), replace(newton, course=long)))
+    (panel,) = method_page.picture(longer).panels
     assert (panel.xlog, panel.xlabel) == (True, "iteration + 1")
     assert panel.series[1].xs[:3] == [1, 2, 3]
 

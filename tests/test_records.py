@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdcli.dataclass import MISSING, fields, replace
+from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
 from gdcli.record.fits import EpochPoint, FitRecord
 from gdcli.record.gradients import GradientRecord, TraceRecord
 from gdcli.record.runs import PathPoint, RunRecord, run_record
@@ -20,7 +21,17 @@ from gdcli.record.schema import Record
 from gdcli.record.upgrade import upgraded
 from gdcli.report.machine import json_text
 
-KINDS: tuple[type[Record], ...] = (RunRecord, FitRecord, PathPoint, EpochPoint, GradientRecord, TraceRecord)
+KINDS: tuple[type[Record], ...] = (
+    RunRecord,
+    FitRecord,
+    PathPoint,
+    EpochPoint,
+    GradientRecord,
+    TraceRecord,
+    RatesRecord,
+    MethodsRecord,
+    BatchesRecord,
+)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.text("abcxyz_", min_size=1, max_size=3)
 

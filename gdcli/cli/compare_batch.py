@@ -22,10 +22,11 @@ def run(values: dict[str, Any]) -> int:
     request = request_of(values)
     from gdcli.cli.canvas import Canvas, text_stream
     from gdcli.cli.destination import Destination
-    from gdcli.cli.receipts import of_comparison
+    from gdcli.cli.receipts import stamped
     from gdcli.fitting.compare import compare_batches
     from gdcli.fitting.prepare import prepared
     from gdcli.fitting.request import FitSettings
+    from gdcli.record.compared import batches_record
     from gdcli.report import batch_page
     from gdcli.report.comparison import write
     from gdcli.report.progress import Progress
@@ -49,24 +50,12 @@ def run(values: dict[str, Any]) -> int:
                 ready = data.enter_context(made)
                 compared = compare_batches(ready, settings, sizes, progress.epoch)
             progress.clear()
-            write(
-                stream,
-                form,
-                partial(_page, ready, compared, timing),
-                batch_page.record(ready, compared, timing) | of_comparison(values, ready.problem),
-                "batches",
-                batch_page.cells(timing),
-            )
-        canvas.draw(partial(batch_page.picture, ready, compared))
+            found = stamped(batches_record(ready.problem, ready.row.space, compared), values)
+            write(stream, form, found, batch_page.KIND, timing)
+        canvas.draw(partial(batch_page.picture, found))
         seen = form in ("table", "plain") and is_terminal(stream)
     tell_warnings(compared.warnings, seen)
     stopped = compared.found.stopped
     if stopped is not None:
         return STOPPED[stopped.value]
     return LimitError.exit_code if compared.found.capped else 0
-
-
-def _page(ready: Any, compared: Any, timing: bool, width: int, glyphs: Any, bars: Any) -> Any:
-    from gdcli.report import batch_page
-
-    return batch_page.page(ready, compared, width, glyphs, bars, timing)

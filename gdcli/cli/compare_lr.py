@@ -17,7 +17,8 @@ def run(values: dict[str, Any]) -> int:
     from gdcli.cli.canvas import Canvas, log_axes, text_stream
     from gdcli.cli.destination import Destination
     from gdcli.cli.plotting import rates_picture
-    from gdcli.cli.receipts import of_comparison
+    from gdcli.cli.receipts import stamped
+    from gdcli.record.compared import rates_record
     from gdcli.report import rate_page
     from gdcli.report.comparison import write
     from gdcli.report.comparison_scenes import RatePath
@@ -33,14 +34,7 @@ def run(values: dict[str, Any]) -> int:
             engine, no_cache = values["engine"] or "auto", values["no_cache"]
             caps = values["max_time"], values["max_memory"]
             found = api.compare_learning_rates(problem, values["lr"] or (), steps, engine, no_cache, *caps)
-            write(
-                stream,
-                form,
-                lambda width, glyphs, bars: rate_page.page(found, width, glyphs, bars),
-                rate_page.record(found) | of_comparison(values, problem),
-                "rates",
-                rate_page.CELLS,
-            )
+            write(stream, form, stamped(rates_record(found), values), rate_page.KIND, timing=False)
         paths = [RatePath(rate.lr, rate.verdict, found.values(rate)) for rate in found.found.rates]
         canvas.draw(partial(rates_picture, problem, paths, log_axes(values)))
         seen = form in ("table", "plain") and is_terminal(stream)

@@ -15,10 +15,10 @@ def run(values: dict[str, Any]) -> int:
     from gdcli import api
     from gdcli.cli.canvas import Canvas, text_stream
     from gdcli.cli.destination import Destination
-    from gdcli.cli.receipts import of_comparison
+    from gdcli.cli.receipts import stamped
+    from gdcli.record.compared import methods_record
     from gdcli.report import method_page
     from gdcli.report.comparison import write
-    from gdcli.report.sparkline import course
     from gdcli.report.tables import is_terminal
 
     sense = "maximize" if values["maximize"] else "minimize"
@@ -33,17 +33,11 @@ def run(values: dict[str, Any]) -> int:
             timing = values["timing"] or is_terminal(stream)
             on_sigterm()
             runs = api.compare_methods(problem, methods, settings)
-            write(
-                stream,
-                form,
-                lambda width, glyphs, bars: method_page.page(problem, runs, width, glyphs, bars, timing),
-                method_page.record(problem, runs, timing) | of_comparison(values, problem),
-                "methods",
-                method_page.cells(timing),
-            )
-        canvas.draw(partial(method_page.picture, problem, runs, [course(run.values) for run in runs]))
+            found = stamped(methods_record(problem, runs), values)
+            write(stream, form, found, method_page.KIND, timing)
+        canvas.draw(partial(method_page.picture, found))
         seen = form in ("table", "plain") and is_terminal(stream)
-    tell_warnings(method_page.shared_warnings(runs), seen)
+    tell_warnings(found.warnings, seen)
     last = runs[-1].outcome
     code = 0 if last is None else last.status.exit_code
     return code if code in (130, 143) else 0

@@ -16,10 +16,10 @@ from gdcli.cli.options import OWN_GROUPS
 from gdcli.dataclass import replace
 
 if TYPE_CHECKING:
-    from gdcli.problem import Problem
-    from gdcli.record.runs import Receipt, RunRecord
+    from gdcli.record.runs import Receipt
+    from gdcli.record.schema import Record
 
-Answer = TypeVar("Answer", bound="RunRecord")
+Answer = TypeVar("Answer", bound="Record")
 Options = Mapping[str, str | Sequence[str] | bool]
 
 # Up to this many variables plain floats are enough; above it numpy has its part in the bits.
@@ -42,7 +42,10 @@ def options_of(command: str, typed: Mapping[str, Any]) -> dict[str, Any]:
 
 def stamped(found: Answer, values: Mapping[str, Any]) -> Answer:
     """Return the record with a receipt, in the formats that are stored."""
-    return replace(found, receipt=receipt_of(values, found.problem.space.size, found.engine))
+    whole: Any = found
+    engine = getattr(found, "engine", None)  # a comparison has one for each of its runs
+    made: Answer = replace(whole, receipt=receipt_of(values, whole.problem.space.size, engine))
+    return made
 
 
 def receipt_of(values: Mapping[str, Any], size: int, engine: str | None = None) -> Receipt | None:
@@ -51,14 +54,6 @@ def receipt_of(values: Mapping[str, Any], size: int, engine: str | None = None) 
     if values["format"] not in ("json", "jsonl") or command is None or typed is None:
         return None
     return receipt(command, options_of(command, typed), size, data_of(values.get("files")), engine)
-
-
-def of_comparison(values: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
-    """Return the receipt of a comparison on a problem, as an entry of its record."""
-    from gdcli.objective.space import Space
-
-    made = receipt_of(values, Space(problem.lengths).size)
-    return {} if made is None else {"receipt": made.to_json()}
 
 
 def receipt(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.show import Exhibit, Values
 from gdcli.cli.stored import Record
+from gdcli.record.upgrade import upgraded
 
 if TYPE_CHECKING:
-    from gdcli.comparisons import RateComparison
+    from gdcli.record.compared import RatesRecord
     from gdcli.report.comparison import Page
     from gdcli.report.page import Line
     from gdcli.report.plot_data import Picture
@@ -39,60 +40,53 @@ def _timing(values: Values, parts: Sequence[Record], stream: TextIO) -> bool:
 
 
 def _rates(values: Values, record: Record) -> Exhibit:
+    from gdcli.record.compared import RatesRecord
     from gdcli.report import rate_page
-    from gdcli.restored.comparisons import rates
 
-    found = rates(record)
-    return Exhibit(_paged(values, partial(rate_page.page, found)), partial(_rates_picture, found, values))
+    found = RatesRecord.from_json(upgraded(record))
+    picture = partial(_rates_picture, found, values)
+    return Exhibit(_paged(values, partial(rate_page.page, found)), picture)
 
 
-def _rates_picture(found: RateComparison, values: Values) -> Picture:
+def _rates_picture(found: RatesRecord, values: Values) -> Picture:
     """A comparison keeps some of the values on its way, and no places: its steps are taken again."""
     from gdcli import api
     from gdcli.cli.canvas import log_axes
     from gdcli.cli.plotting import rates_picture
+    from gdcli.cli.show_runs import problem_of
     from gdcli.report.comparison_scenes import RatePath
 
-    rates = found.found.rates
-    again = api.compare_learning_rates(found.problem, [rate.lr for rate in rates], found.found.steps)
-    pairs = zip(rates, again.found.rates, strict=True)
+    problem = problem_of(found.problem, found.seed)
+    again = api.compare_learning_rates(problem, [rate.lr for rate in found.rates], found.max_steps)
+    pairs = zip(found.rates, again.found.rates, strict=True)
     paths = [RatePath(rate.lr, rate.verdict, again.values(walked)) for rate, walked in pairs]
-    return rates_picture(found.problem, paths, log_axes(values))
+    return rates_picture(problem, paths, log_axes(values))
 
 
 def _methods(values: Values, record: Record) -> Exhibit:
+    from gdcli.record.compared import MethodsRecord
     from gdcli.report import method_page
-    from gdcli.restored.comparisons import methods
-    from gdcli.restored.runs import numbers
 
-    problem, runs = methods(record)
-
-    def write(stream: TextIO) -> None:
-        timing = _timing(values, record["methods"], stream)
-        _paged(
-            values, lambda width, glyphs, bars: method_page.page(problem, runs, width, glyphs, bars, timing)
-        )(stream)
-
-    courses = [[(int(step), numbers(value)) for step, value in run["course"]] for run in record["methods"]]
-    picture = partial(method_page.picture, problem, runs, courses)
-    return Exhibit(write, picture, timed=_timed(record["methods"]))
+    found = MethodsRecord.from_json(upgraded(record))
+    return _compared(values, found, method_page, record["methods"])
 
 
 def _batches(values: Values, record: Record) -> Exhibit:
+    from gdcli.record.compared import BatchesRecord
     from gdcli.report import batch_page
-    from gdcli.restored.comparisons import batches
 
-    asked, compared = batches(record)
-    ready: Any = asked
+    found = BatchesRecord.from_json(upgraded(record))
+    return _compared(values, found, batch_page, record["batches"])
+
+
+def _compared(values: Values, found: Any, report: Any, parts: Sequence[Record]) -> Exhibit:
+    """The exhibit of a comparison whose runs may have times; ``report`` is the module that lays it out."""
 
     def write(stream: TextIO) -> None:
-        timing = _timing(values, record["batches"], stream)
-        _paged(
-            values, lambda width, glyphs, bars: batch_page.page(ready, compared, width, glyphs, bars, timing)
-        )(stream)
+        timing = _timing(values, parts, stream)
+        _paged(values, lambda *look: report.page(found, *look, timing))(stream)
 
-    picture = partial(batch_page.picture, ready, compared)
-    return Exhibit(write, picture, timed=_timed(record["batches"]))
+    return Exhibit(write, partial(report.picture, found), timed=_timed(parts))
 
 
 def _gradient(values: Values, record: Record) -> Exhibit:

@@ -7,33 +7,30 @@ the whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from gdcli import __version__
-from gdcli.record.runs import problem_record
-from gdcli.record.schema import SCHEMA, Json
+from gdcli.record.schema import Json, Record
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.page import Column, Glyphs, Line, fact
-from gdcli.report.sparkline import LETTERS, Bars, bars_of, course, sparkline
+from gdcli.report.sparkline import LETTERS, Bars, bars_of
 from gdcli.report.summary import point_text, start_option
 
 if TYPE_CHECKING:
-    from gdcli.api import Problem
+    from gdcli.record.runs import ProblemRecord
 
 Page = Callable[[int, Glyphs, Bars], list[Line]]
 # A sparkline is at least this wide, and at most that.
 NARROW, WIDE = 8, 32
-_ONE = {"rates": "rate", "methods": "method", "batches": "batch"}
 
 
-def question(problem: Problem, width: int) -> list[Line]:
+def question(problem: ProblemRecord, seed: int, width: int) -> list[Line]:
     """Return the lines that say what was asked."""
     expression = harmless(shorten(" ".join(problem.expression.split()), 5 * width))
     lines = fact(problem.sense, expression, width, "title")
     if problem.constants:
         lines += fact("with", point_text(problem.constants), width)
     if problem.drawn:
-        told = f"drawn at random with seed {problem.seed}; the same again: {start_option(problem.start)}"
+        told = f"drawn at random with seed {seed}; the same again: {start_option(problem.start)}"
         return lines + fact("start", told, width)
     return lines + fact("start", point_text(problem.start), width)
 
@@ -48,11 +45,6 @@ def aligned(texts: Iterable[str]) -> list[str]:
     return [head + (point + fraction).ljust(after) for head, point, fraction in parts]
 
 
-def drawn(values: Sequence[float], width: int, bars: Bars) -> str:
-    """Return the course of a run in at most ``width`` characters, drawn from what the record has of it."""
-    return sparkline([value for _, value in course(values)], width, bars)
-
-
 def with_course(columns: list[Column], width: int, draw: Callable[[int], Sequence[str]]) -> list[Column]:
     """Return the columns and the courses of the runs, as ``draw`` draws them in the columns that are left."""
     room = width - sum(c.width + 2 for c in columns)
@@ -60,54 +52,44 @@ def with_course(columns: list[Column], width: int, draw: Callable[[int], Sequenc
     return [*columns, Column("course", cells, left=True, spare=9)]
 
 
-def told_course(values: Sequence[float]) -> list[list[float]]:
-    """Return the course of a run for its record: pairs of iteration and value."""
-    return [[number, value + 0.0] for number, value in course(values)]
+class Kind(NamedTuple):
+    """A kind of comparison: what lays it out, the key of its runs and what one is called, the cells of a row of csv."""
+
+    page: Callable[[Any, int, Glyphs, Bars, bool], list[Line]]
+    parts: str
+    one: str
+    cells: Callable[[bool], Sequence[str]]
 
 
-def head(kind: str, problem: Problem) -> Json:
-    """Return how the record of a comparison begins."""
-    return {"schema": SCHEMA, "type": kind, "problem": problem_record(problem).to_json()}
+def write(stream: TextIO, form: str, found: Record, kind: Kind, timing: bool) -> None:
+    """Write a comparison in one of the formats.
 
-
-def tail(problem: Problem, warnings: Iterable[str]) -> Json:
-    """Return how the record of a comparison ends."""
-    return {"seed": problem.seed, "warnings": list(warnings), "version": __version__}
-
-
-def write(
-    stream: TextIO,
-    form: str,
-    page: Page,
-    record: Json,
-    parts: str,
-    cells: Sequence[str],
-) -> None:
-    """Write the comparison in one of the formats.
-
-    ``record`` is the whole of it, ``parts`` the key of its list: one JSON line or one CSV row each, with the
-    ``cells`` of these names (``evaluations_value`` is the entry ``value`` of ``evaluations``).
+    As lines each run has one, then the whole; as csv each has a row, in which ``evaluations_value`` is the entry
+    ``value`` of ``evaluations``.
     """
     from gdcli.report import machine
 
+    if form not in ("json", "jsonl", "csv"):
+        write_page(stream, form, lambda width, glyphs, bars: kind.page(found, width, glyphs, bars, timing))
+        return
+    record = machine.told(found, timing, kind.parts)
     if form == "json":
         stream.write(machine.json_block(record))
     elif form == "jsonl":
-        for part in record[parts]:
-            stream.write(machine.json_text({"type": _ONE[parts]} | part) + "\n")
+        for part in record[kind.parts]:
+            stream.write(machine.json_text({"type": kind.one} | part) + "\n")
         stream.write(machine.json_text(record) + "\n")
-    elif form == "csv":
-        stream.write(machine.csv_line(cells))
-        for part in record[parts]:
-            stream.write(machine.csv_line([_cell(part, name) for name in cells]))
     else:
-        write_page(stream, form, page)
+        cells = kind.cells(timing)
+        stream.write(machine.csv_line(cells))
+        for part in record[kind.parts]:
+            stream.write(machine.csv_line([_cell(part, name) for name in cells]))
 
 
 def _cell(part: Json, name: str) -> Any:
     """Return the entry of a record, or an entry of one of its entries; booleans as JSON writes them."""
     outer, _, inner = name.partition("_")
-    value = part[name] if name in part else (part[outer] or {}).get(inner, 0)
+    value = (part.get(outer) or {}).get(inner, 0) if inner and name not in part else part.get(name)
     return str(value).lower() if isinstance(value, bool) else value
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import unicodedata
 
+from gdcli.errors import LONGEST as LONGEST
 from gdcli.errors import GdError, Span
+from gdcli.errors import shorten as shorten
 
 _FIRST_MARK = "\u0300"  # characters before it take one column each
-LONGEST = 1000  # characters of a message; also of a span's text in machine output
 
 
 def harmless(text: str) -> str:
@@ -41,14 +42,6 @@ def _columns(character: str) -> int:
     if unicodedata.east_asian_width(character) in "WF":
         return 2
     return 0 if unicodedata.category(character) in ("Mn", "Me") else 1
-
-
-def shorten(text: str, limit: int = LONGEST) -> str:
-    """Return ``text`` with its middle left out where it is longer than ``limit``."""
-    if len(text) <= limit:
-        return text
-    half = (limit - 5) // 2
-    return f"{text[:half]} ... {text[-half:]}"
 
 
 def excerpt(span: Span, width: int = 80) -> list[str]:

@@ -95,11 +95,15 @@ _FACTS: dict[str, _Get] = {
 }
 
 
-def told(found: Record, timing: bool) -> Told:
-    """Return what is written of a record: times and engine, which differ from run to run, only where asked for."""
+def told(found: Record, timing: bool, parts: str = "") -> Told:
+    """Return what is written of a record, and of its ``parts``, a list of records.
+
+    Times and engine, which differ from run to run, are written only where they are asked for.
+    """
     record = found.to_json()
-    for key in () if timing else ("seconds", "engine"):
-        record.pop(key, None)
+    for one in () if timing else (record, *record.get(parts, ())):
+        one.pop("seconds", None)
+        one.pop("engine", None)
     return record
 
 

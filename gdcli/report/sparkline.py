@@ -24,7 +24,6 @@ class Bars(NamedTuple):
 
 BLOCKS = Bars("▁▂▃▄▅▆▇█", "×")
 LETTERS = Bars("_.-:=+*#", "x")
-MOST = 64  # values of a course: twice the widest sparkline
 _DECADES = 2.0  # from here on the scale is logarithmic
 
 
@@ -35,13 +34,6 @@ def bars_of(stream: TextIO) -> Bars:
     except (UnicodeError, LookupError):
         return LETTERS
     return BLOCKS
-
-
-def course(values: Sequence[float]) -> list[tuple[int, float]]:
-    """Return some of the values with their numbers from 0, at most `MOST`: the first, the last, and evenly between."""
-    last = len(values) - 1
-    numbers = range(last + 1) if last < MOST else [round(k * last / (MOST - 1)) for k in range(MOST)]
-    return [(number, values[number]) for number in numbers]
 
 
 def sparkline(values: Sequence[float], width: int, bars: Bars = BLOCKS) -> str:

@@ -1,0 +1,318 @@
+"""The records of comparisons: learning rates, methods, batch sizes; of each run its row, and its course in some points.
+
+Values and losses have the user's sign; the curvature is that of the function that is minimised, and gap and noise are
+those of the mean loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, ClassVar
+
+from gdcli import __version__
+from gdcli.dataclass import dataclass
+from gdcli.errors import shorten
+from gdcli.record import fits, runs
+from gdcli.record.fits import FitProblemRecord
+from gdcli.record.runs import EvaluationsRecord, ProblemRecord, Receipt
+from gdcli.record.schema import SCHEMA, Record, Values, signed
+
+if TYPE_CHECKING:
+    from gdcli.analysis.learning_rates import Rate
+    from gdcli.api import MethodRun
+    from gdcli.batch_sizes import BatchRun
+    from gdcli.comparisons import RateComparison
+    from gdcli.fitting.compare import Compared
+    from gdcli.fitting.request import FitProblem
+    from gdcli.objective.space import Space
+    from gdcli.problem import Problem
+
+MOST = 64  # points of a course: twice the widest sparkline
+
+Course = tuple[tuple[int, float], ...]
+
+
+# -- learning rates ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvatureRecord(Record):
+    """The curvature along the way; see `analysis.path_curvature.Curvature`. None where it is not known."""
+
+    largest: float | None
+    smallest: float | None
+    at_end: float | None
+    how: str | None
+    points: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateRecord(Record):
+    """How one rate fared; see `analysis.learning_rates.Rate`."""
+
+    lr: float
+    verdict: str
+    steps: int | None
+    predicted: bool
+    value: float
+    gradient_norm: float | None
+    lr_times_curvature: float | None
+    note: str
+    course: Course
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatesRecord(Record):
+    """Learning rates compared; ``best_lr`` is the best by the curvature, ``fastest_lr`` that of those compared."""
+
+    HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "compare-lr"}
+
+    problem: ProblemRecord
+    max_steps: int
+    curvature: CurvatureRecord
+    limit: float | None
+    best_lr: float | None
+    best_steps: int | None
+    best_predicted: bool | None
+    best_verdict: str | None
+    fastest_lr: float | None
+    fastest_steps: int | None
+    condition: float | None
+    rates: tuple[RateRecord, ...]
+    ended: str | None = None
+    seed: int
+    warnings: tuple[str, ...]
+    version: str
+    receipt: Receipt | None = None
+
+    @property
+    def fastest(self) -> RateRecord | None:
+        """The rate that arrives after the fewest steps, None where none does."""
+        return next((rate for rate in self.rates if rate.lr == self.fastest_lr), None)
+
+    @property
+    def lowest(self) -> RateRecord | None:
+        """The rate whose run ends with the best value, None where none ends with one."""
+        ended, sign = [rate for rate in self.rates if isfinite(rate.value)], self.problem.sign
+        return min(ended, key=lambda rate: sign * rate.value, default=None)
+
+
+def rates_record(comparison: RateComparison) -> RatesRecord:
+    """Return the record of learning rates compared, without a receipt."""
+    found, best, c = comparison.found, comparison.found.best, comparison.found.curvature
+    numbers = dict.fromkeys(("largest", "smallest", "at_end", "how", "points")) if c is None else c._asdict()
+    return RatesRecord(
+        problem=runs.problem_record(comparison.problem),
+        max_steps=found.steps,
+        curvature=CurvatureRecord(**numbers),
+        limit=None if c is None else c.limit,
+        best_lr=None if c is None else c.best,
+        best_steps=None if best is None else best.steps,
+        best_predicted=None if best is None else best.predicted,
+        best_verdict=None if best is None else best.verdict,
+        fastest_lr=None if found.fastest is None else found.fastest.lr,
+        fastest_steps=None if found.fastest is None else found.fastest.steps,
+        condition=None if c is None else c.condition,
+        rates=tuple(_rate(comparison, rate) for rate in found.rates),
+        ended=None if found.ended is None else found.ended.value,
+        seed=comparison.problem.seed,
+        warnings=tuple(comparison.warnings),
+        version=__version__,
+    )
+
+
+def _rate(comparison: RateComparison, rate: Rate) -> RateRecord:
+    return RateRecord(
+        lr=rate.lr,
+        verdict=rate.verdict,
+        steps=rate.steps,
+        predicted=rate.predicted,
+        value=comparison.value(rate.value),
+        gradient_norm=rate.gradient_norm,
+        lr_times_curvature=rate.lr_times_curvature,
+        note=rate.note,
+        course=course(comparison.values(rate)),
+    )
+
+
+# -- methods -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodRecord(Record):
+    """How one method fared; without a ``reason`` an error was in its way, and there are no numbers."""
+
+    method: str
+    status: str
+    message: str
+    reason: str | None
+    value: float | None
+    gradient_norm: float | None
+    iterations: int | None
+    evaluations: EvaluationsRecord | None
+    point: Values | None
+    seconds: float | None = None
+    course: Course
+
+    @property
+    def work(self) -> int:
+        """All evaluations, of whatever kind."""
+        return 0 if self.evaluations is None else self.evaluations.total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodsRecord(Record):
+    """Methods compared on one problem; the warnings are those that every run gave, so they are about the problem."""
+
+    HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "compare-methods"}
+
+    problem: ProblemRecord
+    methods: tuple[MethodRecord, ...]
+    seed: int
+    warnings: tuple[str, ...]
+    version: str
+    receipt: Receipt | None = None
+
+
+def methods_record(problem: Problem, found: Sequence[MethodRun]) -> MethodsRecord:
+    """Return the record of methods compared, without a receipt."""
+    lists = [run.outcome.warnings for run in found if run.outcome is not None]
+    shared = tuple(w for w in lists[0] if all(w in other for other in lists)) if lists else ()
+    return MethodsRecord(
+        problem=runs.problem_record(problem),
+        methods=tuple(map(_method, found)),
+        seed=problem.seed,
+        warnings=shared,
+        version=__version__,
+    )
+
+
+def _method(run: MethodRun) -> MethodRecord:
+    outcome = run.outcome
+    status, message = ("error", "") if run.fault is None else (run.fault.status, shorten(run.fault.message))
+    return MethodRecord(
+        method=run.method,
+        status=status if outcome is None else outcome.status.value,
+        message=message if outcome is None else outcome.message,
+        reason=None if outcome is None else outcome.run.reason.value,
+        value=None if outcome is None else outcome.value + 0.0,
+        gradient_norm=None if outcome is None else outcome.certificate.gradient_norm,
+        iterations=None if outcome is None else outcome.run.iterations,
+        evaluations=None if outcome is None else runs.evaluations(outcome.run.counts),
+        point=None if outcome is None else outcome.point,
+        seconds=None if outcome is None else outcome.run.seconds,
+        course=course(run.values),
+    )
+
+
+# -- batch sizes -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchNoiseRecord(Record):
+    """How far the noise of the steps keeps runs above the minimum: mean and standard deviation over seeds."""
+
+    excess: float | None
+    deviation: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRecord(Record):
+    """How one batch size fared; without a ``reason`` an error was in its way, and there are no numbers."""
+
+    batch_size: int | str
+    status: str
+    message: str
+    reason: str | None
+    value: float | None
+    mean_loss: float | None
+    epochs: int | None
+    row_visits: int | None
+    steps: int | None
+    lr: float | None
+    gap: float | None
+    noise: BatchNoiseRecord | None
+    point: Values | None
+    seconds: float | None = None
+    engine: str | None = None
+    course: Course | None
+
+    @property
+    def mean(self) -> float | None:
+        """The mean loss; one that is not finite is what the sum is."""
+        return self.mean_loss if self.value is None or isfinite(self.value) else self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchesRecord(Record):
+    """Batch sizes compared on the ``rows`` that are learned from; ``lowest`` is the least mean loss, where known."""
+
+    HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "compare-batch"}
+
+    problem: FitProblemRecord
+    rows: int
+    held_back: int
+    lowest: float | None
+    batches: tuple[BatchRecord, ...]
+    seed: int
+    warnings: tuple[str, ...]
+    version: str
+    receipt: Receipt | None = None
+
+
+def batches_record(problem: FitProblem, space: Space, compared: Compared) -> BatchesRecord:
+    """Return the record of batch sizes compared, without a receipt."""
+    found, asked = compared.found, fits.problem_record(problem)
+    return BatchesRecord(
+        problem=asked,
+        rows=found.rows,
+        held_back=compared.rows - found.rows,
+        lowest=signed(asked.sign, found.lowest),
+        batches=tuple(_batch(run, asked.sign, space, found.rows) for run in found.runs),
+        seed=problem.seed,
+        warnings=tuple(compared.warnings),
+        version=__version__,
+    )
+
+
+_NOTHING = (
+    *("reason", "value", "mean_loss", "epochs", "row_visits", "steps", "lr"),
+    *("gap", "noise", "point", "course"),
+)
+
+
+def _batch(run: BatchRun, sign: int, space: Space, rows: int) -> BatchRecord:
+    made, verdict, size = run.made, run.verdict, "all" if run.batch_size is None else run.batch_size
+    if made is None or verdict is None:
+        status, message = ("error", "") if run.fault is None else (run.fault.status, run.fault.message)
+        return BatchRecord(batch_size=size, status=status, message=message, **dict.fromkeys(_NOTHING))
+    best, noise = made.run.best, made.noise
+    return BatchRecord(
+        batch_size=size,
+        status=verdict.status.value,
+        message=verdict.message,
+        reason=made.run.reason.value,
+        value=signed(sign, best.at.value * rows),
+        mean_loss=signed(sign, best.at.value),
+        epochs=made.run.iterations,
+        row_visits=made.visits,
+        steps=made.run.counts.gradient,
+        lr=made.lr,
+        gap=made.gap,
+        noise=None if noise is None else BatchNoiseRecord(excess=noise.excess, deviation=noise.deviation),
+        point=space.unflatten(best.at.x),
+        seconds=made.run.seconds,
+        engine=made.engine,
+        course=tuple((visits, sign * loss + 0.0) for visits, loss in run.course),
+    )
+
+
+# -- what they share ---------------------------------------------------------------------------------------------------
+
+
+def course(values: Sequence[float]) -> Course:
+    """Return some of the values with their numbers from 0, at most `MOST`: the first, the last, and evenly between."""
+    last = len(values) - 1
+    numbers = range(last + 1) if last < MOST else [round(k * last / (MOST - 1)) for k in range(MOST)]
+    return tuple((number, values[number] + 0.0) for number in numbers)
