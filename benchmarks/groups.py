@@ -100,14 +100,11 @@ def stages(file: Path, rounds: int) -> list[list[str]]:
     from gdcli.fitting.grouping import grouped
     from gdcli.fitting.groups import fit_groups
     from gdcli.fitting.request import request_from
-    from gdcli.record.fits import fit_record
+    from gdcli.record.groups import Recorder
     from gdcli.report import group_writers
     from gdcli.report.fit_records import FIT
-    from gdcli.report.machine import told
 
-    def of_outcome(outcome: Any) -> dict[str, Any]:
-        return told(fit_record(outcome), timing=False)
-
+    recorder = Recorder()
     request, settings = request_from(MODEL, str(file), START, {"by": "g"})
     parts: dict[str, float] = {}
 
@@ -122,9 +119,10 @@ def stages(file: Path, rounds: int) -> list[list[str]]:
             began = note("reading and grouping", began)
             fits = [fit for some in fit_groups(found, settings) for fit in some]
             began = note("fitting, certificates, errors", began)
-        group_writers.Lines(io.StringIO(), of_outcome)(fits)
+        groups = list(map(recorder.group, fits))
+        group_writers.Lines(io.StringIO(), recorder)(groups)
         began = note("writing JSON lines", began)
-        group_writers.Csv(io.StringIO(), of_outcome, ["g"], ["a", "b", "c"], FIT, False)(fits)
+        group_writers.Csv(io.StringIO(), recorder, ["g"], ["a", "b", "c"], FIT, False)(groups)
         note("writing csv", began)
     return [[name, f"{seconds:.3f}"] for name, seconds in parts.items()]
 

@@ -164,7 +164,7 @@ def test_a_line_is_the_record_of_the_fit(
     monkeypatch.setattr(
         group_records,
         "lines",
-        lambda fits, of: (group_records.json_text(group_records.record(fit, of)) for fit in fits),
+        lambda fits, recorder: (group_records.json_text(recorder.to_json(fit)) for fit in fits),
     )
     assert fit(*command) == 0
     seconds = re.compile(r'"seconds": [^,]+')

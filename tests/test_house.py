@@ -89,26 +89,6 @@ ALLOWED = {
     "batch_sizes": {"stochastic", "objective", "codegen", "solvers", "analysis"},
     # What is asked: read from the texts of a command, before anything is solved.
     "problem": {"language", "objective.space", "objective.build"},
-    # An answer from its record.
-    "restored": {
-        "api",
-        "batch_sizes",
-        "comparisons",
-        "examination",
-        "fitting",
-        "outcome",
-        "problem",
-        "problems",
-        "record",
-        "report",
-        "stochastic",
-        "analysis",
-        "calculus",
-        "language.syntax",
-        "objective.audited",
-        "objective.space",
-        "solvers",
-    },
     # Programs of other languages from what was solved.
     "emission": {"problem", "language", "calculus", "codegen", "objective.compiled"},
     # Runs of the api from many starts.
@@ -133,7 +113,6 @@ ALLOWED = {
         "report",
         "problems",
         "multi_start",
-        "restored",
         "emission",
         "examination",
         "fitting",

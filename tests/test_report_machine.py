@@ -16,9 +16,9 @@ from toy import Toy, sum_of_squares
 
 from gdcli.errors import GdError, Span, UsageError
 from gdcli.objective.space import Space
+from gdcli.record.faults import error_record
 from gdcli.record.runs import run_record
 from gdcli.record.schema import plain
-from gdcli.report import records
 from gdcli.report.machine import Csv, Json, JsonLines, Selected, csv_line, json_block, json_text
 from gdcli.solvers.vectors import Vec
 
@@ -188,7 +188,7 @@ def test_print_suggests() -> None:
 
 
 def test_error_record() -> None:
-    record = records.error(UsageError("m", "h", Span("x+", 1, 2, "f.txt")))
+    record = error_record(UsageError("m", "h", Span("x+", 1, 2, "f.txt"))).to_json()
     assert record == {
         "schema": "gd.result/1",
         "type": "error",
@@ -197,7 +197,7 @@ def test_error_record() -> None:
         "hint": "h",
         "span": {"text": "x+", "start": 1, "end": 2, "source": "f.txt"},
     }
-    long = records.error(GdError("m" * 10**6, "", Span("x" * 10**6, 5, 6)))
+    long = error_record(GdError("m" * 10**6, "", Span("x" * 10**6, 5, 6))).to_json()
     assert long["span"] == {"start": 5, "end": 6, "source": ""}
     assert len(long["message"]) <= 1000
 

@@ -75,10 +75,10 @@ def _answer(arguments: Sequence[str]) -> int:
 def _report(error: GdError, arguments: Sequence[str]) -> int:
     _complain(error)
     if _wants_json(arguments):
+        from gdcli.record.faults import error_record
         from gdcli.report.machine import json_text
-        from gdcli.report.records import error as record
 
-        print(json_text(record(error)))
+        print(json_text(error_record(error).to_json()))
     return error.exit_code
 
 

@@ -9,15 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.minimize import free_terminal, tell_warnings
-from gdcli.dataclass import replace
 from gdcli.errors import UsageError
 from gdcli.solvers.types import StopReason
 
 if TYPE_CHECKING:
     from gdcli.fitting.grouping import Grouped
     from gdcli.fitting.groups import GroupFit
-    from gdcli.fitting.outcome import FitOutcome, RowCount
-    from gdcli.record.schema import Json
+    from gdcli.fitting.outcome import RowCount
+    from gdcli.record.groups import Recorder
     from gdcli.report.page import Line
 
 # Options that speak of one fit, and why.
@@ -61,7 +60,8 @@ def run(values: dict[str, Any]) -> int:
         grouped(request, stdin, progress.reading, settings.validate) as found,
     ):
         progress.clear()
-        writer = _writer(values, found, stream)
+        recorder = _recorder(values, found, stream)
+        writer = _writer(values, found, stream, recorder)
         ended: Counter[str] = Counter()
         with heard_by(Keeper()) as keeper:
             keeper.listening = True  # a signal is heard between two answers, so that these are whole
@@ -70,7 +70,7 @@ def run(values: dict[str, Any]) -> int:
                     tally.count(fit.number, fit.status, fit.exit_code)
                     ended[fit.status] += 1
                 progress.clear()
-                writer(some)
+                writer(list(map(recorder.group, some)))
                 _warn(values, some)
                 if keeper.asked is not None:
                     stop = _STOPPED[keeper.asked]
@@ -83,31 +83,33 @@ def run(values: dict[str, Any]) -> int:
     return stop or tally.exit_code
 
 
-def _writer(values: dict[str, Any], found: Grouped, stream: TextIO) -> Any:
-    """Return what shows the answers in the format that was asked for."""
+def _recorder(values: dict[str, Any], found: Grouped, stream: TextIO) -> Recorder:
+    """Return what makes the records of the answers."""
     from gdcli.cli.receipts import receipt_of
-    from gdcli.record.fits import RowsRecord, fit_record, problem_record
-    from gdcli.report import group_writers
-    from gdcli.report.fit_records import FIT
-    from gdcli.report.machine import check_names, labels, told
+    from gdcli.record.groups import Recorder
     from gdcli.report.tables import is_terminal
 
+    return Recorder(receipt_of(values, found.plan.row.space.size), values["timing"] or is_terminal(stream))
+
+
+def _writer(values: dict[str, Any], found: Grouped, stream: TextIO, recorder: Recorder) -> Any:
+    """Return what shows the answers in the format that was asked for."""
+    from gdcli.record.fits import RowsRecord, problem_record
+    from gdcli.report import group_writers
+    from gdcli.report.fit_records import FIT
+    from gdcli.report.machine import check_names, labels
+
     form, problem, space = values["format"] or "table", found.plan.problem, found.plan.row.space
-    words, receipt = FIT, receipt_of(values, space.size)
-    timing = values["timing"] or is_terminal(stream)
-
-    def of_outcome(outcome: FitOutcome) -> Json:
-        return told(replace(fit_record(outcome), receipt=receipt), timing)
-
+    timing = recorder.timing
     if values["print"]:
-        check_names(values["print"], problem, words)
-        return group_writers.Selected(stream, of_outcome, values["print"], words)
+        check_names(values["print"], problem, FIT)
+        return group_writers.Selected(stream, recorder, values["print"], FIT)
     if form == "jsonl":
-        return group_writers.Lines(stream, of_outcome)
+        return group_writers.Lines(stream, recorder)
     if form == "json":
-        return group_writers.Whole(stream, of_outcome, found.columns)
+        return group_writers.Whole(stream, recorder, found.columns)
     if form == "csv":
-        return group_writers.Csv(stream, of_outcome, found.columns, list(labels(space)), words, timing)
+        return group_writers.Csv(stream, recorder, found.columns, list(labels(space)), FIT, timing)
     from gdcli.report.group_table import Asked, Table
     from gdcli.report.page import PLAIN, plain_text
     from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
@@ -121,9 +123,9 @@ def _writer(values: dict[str, Any], found: Grouped, stream: TextIO) -> Any:
             stream.write(plain_text(lines))
             stream.flush()
 
-        return Table(asked, write, WIDTH, PLAIN, of_outcome, words, timing)
+        return Table(asked, write, WIDTH, PLAIN, recorder, FIT, timing)
     shown, glyphs = partial(show, stream=stream), glyphs_of(stream)
-    return Table(asked, shown, width_of(stream), glyphs, of_outcome, words, timing)
+    return Table(asked, shown, width_of(stream), glyphs, recorder, FIT, timing)
 
 
 def _rows(found: Grouped) -> RowCount:

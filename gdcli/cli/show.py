@@ -1,8 +1,8 @@
 """`gd show`: a stored answer as the page, and the picture, that its own run would have shown.
 
 What a file holds decides what is shown: a result or the path of one, a comparison, a gradient, the answers of many
-problems, an error, a run that is kept. Each kind is an `Exhibit`; what the page needs is read back by
-:mod:`gdcli.restored`.
+problems, an error, a run that is kept. Each kind is an `Exhibit`; its record
+is read back into the class that it was written from (:mod:`gdcli.record`).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def exhibit(values: Values, name: str, records: Sequence[Record]) -> Exhibit:
 
 
 def _complaint(record: Record, stream: TextIO) -> None:
+    from gdcli.record.faults import ErrorRecord
     from gdcli.report.faults import fault_text
-    from gdcli.restored.problems import fault
 
-    stream.write(fault_text(fault(record)))
+    stream.write(fault_text(ErrorRecord.from_json(record).fault))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gdcli.report.comparison import Page
     from gdcli.report.page import Line
     from gdcli.report.plot_data import Picture
+    from gdcli.report.verdicts import Checked
 
 
 def _form(values: Values) -> str:
@@ -121,26 +122,26 @@ def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
     """Return the table of fits to groups of rows."""
     from collections import Counter
 
-    from gdcli.record.fits import RowsRecord, fit_record, problem_record
+    from gdcli.record.fits import RowsRecord
+    from gdcli.record.groups import Recorder, stored_group
     from gdcli.report.fit_records import FIT
     from gdcli.report.group_table import Asked, Table
     from gdcli.report.page import PLAIN, plain_text
     from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
-    from gdcli.restored.groups import groups as restored
 
-    found = restored(answers)
-    first = next((fit.alone for fit in found if fit.alone is not None), None)
+    found = list(map(stored_group, answers))
+    first = next((fit.found for fit in found if fit.found is not None), None)
     if first is None:  # nothing is known of what was asked
         return many(values, answers)
     of_rows = ("used", "skipped", "held_back")
     rows = RowsRecord(**{name: sum(getattr(fit.rows, name) for fit in found) for name in of_rows})
-    asked = Asked(problem_record(first.problem), first.space, found[0].columns, len(found), rows)
+    asked = Asked(first.problem, first.problem.space, list(found[0].labels), len(found), rows)
 
     def write(stream: TextIO) -> None:
         plain = _form(values) == "plain"
         width, glyphs = (WIDTH, PLAIN) if plain else (width_of(stream), glyphs_of(stream))
         pages: list[Line] = []
-        table = Table(asked, pages.extend, width, glyphs, lambda outcome: fit_record(outcome).to_json(), FIT)
+        table = Table(asked, pages.extend, width, glyphs, Recorder(), FIT)
         table(found)
         table.finish(Counter(fit.status for fit in found))
         if plain:
@@ -158,9 +159,8 @@ def _groups(values: Values, record: Record) -> Exhibit:
 def many(values: Values, answers: Sequence[Record]) -> Exhibit:
     """Return the table of the answers of many problems."""
     from gdcli.report.verdicts import page
-    from gdcli.restored.problems import answered
 
-    checked = [answered(record, number) for number, record in enumerate(answers, 1)]
+    checked = [_answered(record, number) for number, record in enumerate(answers, 1)]
 
     def write(stream: TextIO) -> None:
         timing = _timing(values, answers, stream)
@@ -168,6 +168,28 @@ def many(values: Values, answers: Sequence[Record]) -> Exhibit:
 
     missing = "a picture is of one run, and these are many"
     return Exhibit(write, None, missing, timed=_timed(answers))
+
+
+def _answered(record: Record, number: int) -> Checked:
+    """Return the answer to a problem, the ``number``-th of its file."""
+    from gdcli.problems import Expectation
+    from gdcli.record.faults import ErrorRecord
+    from gdcli.record.fits import record_from
+    from gdcli.report.verdicts import Checked
+
+    place = f"line {record['line']}" if "line" in record else f"answer {number}"
+    name = str(record.get("name") or place)
+    wanted: Any = record.get("expected")
+    expect = None
+    if wanted is not None:
+        point = dict(wanted.get("point") or {})
+        expect = Expectation(wanted["value"], float(wanted["tolerance"]), point, wanted["status"])
+    if record["type"] == "error":
+        fault = ErrorRecord.from_json(record).fault
+        return Checked(name, expect, None, fault, str(record.get("miss", fault.message)))
+    found = record_from(record)
+    unexpected = f"status {found.status}" if found.exit_code else ""
+    return Checked(name, expect, found, None, str(record.get("miss", unexpected)))
 
 
 KINDS: dict[str, Callable[[Values, Record], Exhibit]] = {

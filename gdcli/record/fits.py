@@ -140,6 +140,11 @@ class FitRecord(RunRecord):
         return [v for name, n in lengths.items() for v in ([known[name]] if n is None else known[name])]
 
     @property
+    def has_others(self) -> bool:
+        """Whether other parameters are as good as the answer; see `FitOutcome.minimizers`."""
+        return self.minimizers is not None and any(low < high for low, high in self.flat(self.minimizers))
+
+    @property
     def level(self) -> float:
         """The level of the intervals."""
         from gdcli.analysis.statistics import LEVEL
@@ -199,6 +204,14 @@ def record_of(outcome: Outcome) -> RunRecord:
     made: Any = fit_record if hasattr(outcome, "statistics") else run_record
     found: RunRecord = made(outcome)
     return found
+
+
+def record_from(told: Mapping[str, Any]) -> RunRecord:
+    """Return the record of an answer of any kind that was written; raises as `Record.from_json`."""
+    from gdcli.record.upgrade import upgraded
+
+    kind = FitRecord if "standard_errors" in told else RunRecord
+    return kind.from_json(upgraded(told))
 
 
 def fit_record(outcome: FitOutcome) -> FitRecord:

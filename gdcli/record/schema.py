@@ -158,3 +158,15 @@ def valued(value: float | None) -> Json:
     """Return the entry of a value; JSON has no number for one that is not finite, so a word says what it is."""
     entry: Json = {"value": value}
     return entry if value is None or isfinite(value) else entry | {"value_is": repr(value)}
+
+
+def told(found: Record, timing: bool, parts: str = "") -> Json:
+    """Return what is written of a record, and of its ``parts``, a list of records.
+
+    Times and engine, which differ from run to run, are written only where they are asked for.
+    """
+    record = found.to_json()
+    for one in () if timing else (record, *record.get(parts, ())):
+        one.pop("seconds", None)
+        one.pop("engine", None)
+    return record

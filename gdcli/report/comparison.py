@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from gdcli.record.schema import Json, Record
+from gdcli.record.schema import Json, Record, told
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.page import Column, Glyphs, Line, fact
 from gdcli.report.sparkline import LETTERS, Bars, bars_of
@@ -72,7 +72,7 @@ def write(stream: TextIO, form: str, found: Record, kind: Kind, timing: bool) ->
     if form not in ("json", "jsonl", "csv"):
         write_page(stream, form, lambda width, glyphs, bars: kind.page(found, width, glyphs, bars, timing))
         return
-    record = machine.told(found, timing, kind.parts)
+    record = told(found, timing, kind.parts)
     if form == "json":
         stream.write(machine.json_block(record))
     elif form == "jsonl":

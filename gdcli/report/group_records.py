@@ -6,69 +6,44 @@ the whole record of the first of them; a test holds the lines against the record
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from json import dumps
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from gdcli.record.schema import Json as Record
-from gdcli.report import records
 from gdcli.report.machine import Words, json_text, labels, selected
 
 if TYPE_CHECKING:
-    from gdcli.fitting.groups import GroupFit
     from gdcli.fitting.solved import Solved
+    from gdcli.record.groups import Group, Recorder
 
-# What makes the record of an outcome.
-Recorder = Callable[[Any], Record]
 _GAP = "\x00gap\x00"
 
 
-def label(value: str | float) -> str | float | int:
-    """Return a label as it is written: a whole number without a point."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def group_of(fit: GroupFit) -> Record:
-    """Return the labels of a group by column."""
-    return {column: label(value) for column, value in fit.group.items()}
-
-
-def record(fit: GroupFit, of_outcome: Recorder) -> Record:
-    """Return the result, or the error, of one group."""
-    outcome = fit.outcome
-    if outcome is not None:
-        plain = of_outcome(outcome)
-    else:
-        assert fit.fault is not None
-        plain = records.error(fit.fault)
-        plain["rows"] = {"used": fit.rows.used, "skipped": fit.rows.skipped}
-    return {"schema": plain.pop("schema"), "type": plain.pop("type"), "group": group_of(fit)} | plain
-
-
-def lines(fits: Sequence[GroupFit], of_outcome: Recorder) -> Iterator[str]:
+def lines(fits: Sequence[Group], recorder: Recorder) -> Iterator[str]:
     """Yield the record of each group as a line of JSON, without its end."""
     written: dict[int, Iterator[str]] = {}
-    members: dict[int, list[GroupFit]] = {}
+    members: dict[int, list[Group]] = {}
     for fit in fits:
         if fit.solved is not None:
             members.setdefault(id(fit.solved), []).append(fit)
     for key, some in members.items():
-        written[key] = _filled(some, of_outcome)
+        written[key] = _filled(some, recorder)
     for fit in fits:
-        yield json_text(record(fit, of_outcome)) if fit.solved is None else next(written[id(fit.solved)])
+        yield json_text(recorder.to_json(fit)) if fit.solved is None else next(written[id(fit.solved)])
 
 
-def _filled(fits: Sequence[GroupFit], of_outcome: Recorder) -> Iterator[str]:
+def _filled(fits: Sequence[Group], recorder: Recorder) -> Iterator[str]:
     """Yield the records of fits that were solved together."""
     sample, solved = fits[0], fits[0].solved
     assert solved is not None
     at = [fit.at for fit in fits]
     counts = [int(n) for n in solved.ends.products[at]]
     if min(counts) == 0:  # rare, and a key less
-        yield from (json_text(record(fit, of_outcome)) for fit in fits)
+        yield from (json_text(recorder.to_json(fit)) for fit in fits)
         return
-    whole = record(sample, of_outcome)
+    whole = recorder.to_json(sample)
     gaps: list[list[str]] = []
 
     def leave(where: Record, key: str, texts: list[str]) -> None:
@@ -76,7 +51,7 @@ def _filled(fits: Sequence[GroupFit], of_outcome: Recorder) -> Iterator[str]:
             where[key] = f"{_GAP}{len(gaps)}."
             gaps.append(texts)
 
-    for path, texts in _varying(fits, solved, at, whole, of_outcome):
+    for path, texts in _varying(fits, solved, at, whole, recorder):
         where = whole
         for key in path[:-1]:
             where = where.get(key, {})
@@ -91,12 +66,12 @@ def _filled(fits: Sequence[GroupFit], of_outcome: Recorder) -> Iterator[str]:
 
 
 def _varying(
-    fits: Sequence[GroupFit], solved: Solved, at: Sequence[int], whole: Record, of_outcome: Recorder
+    fits: Sequence[Group], solved: Solved, at: Sequence[int], whole: Record, recorder: Recorder
 ) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """Yield where the records differ, and the JSON of what stands there."""
     numbers, space = numbers_of(solved), solved.plan.row.space
     ends, evidence, statistics = solved.ends, solved.evidence, solved.statistics
-    yield ("group",), [dumps(group_of(fit)) for fit in fits]
+    yield ("group",), [dumps(fit.labels) for fit in fits]
     yield ("message",), _messages(fits, ends.iterations[at])
     for key in (
         *("reason", "value", "mean_loss", "gradient_norm", "residual_sd", "r_squared", "aic", "bic"),
@@ -132,15 +107,14 @@ def _varying(
     yield ("certificate", "distance"), _texts(evidence.distance, at)
 
 
-def _messages(fits: Sequence[GroupFit], iterations: Any) -> list[str]:
+def _messages(fits: Sequence[Group], iterations: Any) -> list[str]:
     """The messages, which differ with the number of iterations alone."""
     known: dict[int, str] = {}
     found = []
     for fit, count in zip(fits, iterations.tolist(), strict=True):
         if count not in known:
-            outcome = fit.outcome
-            assert outcome is not None
-            known[count] = dumps(outcome.message)
+            assert fit.solved is not None
+            known[count] = dumps(fit.solved.outcome(fit.at, fit.rows).message)
         found.append(known[count])
     return found
 
@@ -200,7 +174,7 @@ def numbers_of(solved: Solved) -> dict[str, Any]:
 
 
 def cells(
-    fits: Sequence[GroupFit], names: Sequence[str], of_outcome: Recorder, words: Words
+    fits: Sequence[Group], names: Sequence[str], recorder: Recorder, words: Words
 ) -> Iterator[list[Any]]:
     """Yield what is under ``names`` of each group; None for what a group does not have."""
     known: dict[int, list[list[Any]] | None] = {}
@@ -216,7 +190,7 @@ def cells(
         if fit.fault is not None:
             yield [_own(fit, name) for name in names]
             continue
-        found = record(fit, of_outcome)
+        found = recorder.to_json(fit)
         own = [name for name in _OF_GROUP if name not in found["point"]]
         yield [_own(fit, n) if n in own else selected(n, found, words) for n in names]
 
@@ -225,21 +199,13 @@ _OWN = object()
 _OF_GROUP = ("status", "skipped", "message", "seconds")
 
 
-def _own(fit: GroupFit, name: str) -> Any:
+def _own(fit: Group, name: str) -> Any:
     """What is known of a group beside its numbers."""
     if name == "message":
-        return "" if fit.status == "converged" else reason(fit)
+        return "" if fit.status == "converged" else fit.message
     if name == "seconds":
-        return None if fit.alone is None else fit.alone.run.seconds
+        return None if fit.found is None else fit.found.seconds
     return {"status": fit.status, "rows": fit.rows.used, "skipped": fit.rows.skipped}.get(name)
-
-
-def reason(fit: GroupFit) -> str:
-    """Return in a sentence why a group has no good answer."""
-    if fit.fault is not None:
-        return fit.fault.message
-    assert fit.alone is not None
-    return fit.alone.message
 
 
 def _by_place(solved: Solved, names: Sequence[str]) -> list[list[Any]] | None:

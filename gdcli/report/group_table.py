@@ -17,15 +17,15 @@ from gdcli.report import summary
 from gdcli.report.faults import columns as columns_of
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.fit_page import data_text, loss_text
-from gdcli.report.group_records import cells, group_of, reason
+from gdcli.report.group_records import cells
 from gdcli.report.machine import Words, labels
 from gdcli.report.numbers import amount, known, seconds, short
 from gdcli.report.page import Column, Glyphs, Line, chosen, cut, fact, named, pad
 
 if TYPE_CHECKING:
-    from gdcli.fitting.groups import GroupFit
     from gdcli.objective.space import Space
     from gdcli.record.fits import FitProblemRecord, RowsRecord
+    from gdcli.record.groups import Group, Recorder
 
 _LONGEST_LABEL = 20
 _MOST_DIGITS = 9
@@ -58,12 +58,12 @@ class Table:
         show: Callable[[list[Line]], None],
         width: int,
         glyphs: Glyphs,
-        of_outcome: Any,
+        recorder: Recorder,
         words: Words,
         timing: bool = False,
     ) -> None:
         self._asked, self._show, self._width, self._glyphs = asked, show, width, glyphs
-        self._of_outcome, self._words = of_outcome, words
+        self._recorder, self._words = recorder, words
         self._began = perf_counter() if timing else None
         self._names = list(labels(asked.space))
         self._plus = "±" if glyphs.rule == "─" else "+-"
@@ -74,7 +74,7 @@ class Table:
         self._failed: list[tuple[str, str]] = []
         self._wide: list[tuple[str, str]] = []
 
-    def __call__(self, some: Sequence[GroupFit]) -> None:
+    def __call__(self, some: Sequence[Group]) -> None:
         """Write some groups."""
         columns = self._columns(some)
         lines: list[Line] = []
@@ -84,7 +84,7 @@ class Table:
         chosen = [self._fitted(k, columns[key]) for k, key in enumerate(self._kept)]
         if lines:
             lines += self._titles(chosen)
-        roles = ["good" if fit.exit_code == 0 else "bad" for fit in some]
+        roles = ["good" if fit.is_good else "bad" for fit in some]
         left = [column.left for column in chosen]
         for row, role in zip(zip(*(column.cells for column in chosen), strict=True), roles, strict=True):
             *first, last = (
@@ -93,10 +93,10 @@ class Table:
             lines.append([("  ".join(first) + "  ", ""), (last, role)])
         self._show(lines)
         for fit in some:
-            if fit.exit_code:
-                self._failed.append((self._name(fit), reason(fit)))
-            elif fit.alone is not None and any(low < high for low, high in fit.alone.minimizers or ()):
-                self._wide.append((self._name(fit), reason(fit).partition(": ")[2]))
+            if not fit.is_good:
+                self._failed.append((self._name(fit), fit.message))
+            elif fit.found is not None and fit.found.has_others:
+                self._wide.append((self._name(fit), fit.message.partition(": ")[2]))
 
     def finish(self, tally: Counter[str]) -> None:
         """Write what failed, and how many did not."""
@@ -119,8 +119,8 @@ class Table:
         lines.append([(text, "bad" if total > good else "good")])
         self._show(lines)
 
-    def _name(self, fit: GroupFit) -> str:
-        return ", ".join(f"{column} = {value}" for column, value in group_of(fit).items())
+    def _name(self, fit: Group) -> str:
+        return ", ".join(f"{column} = {value}" for column, value in fit.labels.items())
 
     # -- what is shown -------------------------------------------------------------------------------------
 
@@ -170,14 +170,14 @@ class Table:
         self._left_out = [column.title.strip() for column in left_out]
         self._widths = [column.width for column in kept]
 
-    def _columns(self, some: Sequence[GroupFit]) -> dict[str, Column]:
+    def _columns(self, some: Sequence[Group]) -> dict[str, Column]:
         """All columns by name: labels, rows, parameters, how good the fit is, status."""
         wanted = [part for name in self._names for part in (name, f"{name}.se")]
-        found = list(cells(some, [*wanted, "residual_sd", "r_squared"], self._of_outcome, self._words))
+        found = list(cells(some, [*wanted, "residual_sd", "r_squared"], self._recorder, self._words))
         by_column = [[_number(row[k]) for row in found] for k in range(len(wanted) + 2)]
         columns: dict[str, Column] = {}
         for column in self._asked.by:
-            values = [group_of(fit)[column] for fit in some]
+            values = [fit.labels[column] for fit in some]
             is_text = any(isinstance(value, str) for value in values)
             texts = [cut(v, _LONGEST_LABEL) if isinstance(v, str) else short(v, 12) for v in values]
             columns[f"by {column}"] = Column(cut(column, _LONGEST_LABEL), texts, left=is_text)
@@ -229,14 +229,13 @@ def _usual(errors: Sequence[float | None]) -> int:
     return _decimals(sizes[len(sizes) // 20]) if sizes else 0
 
 
-def _is_exact(fit: GroupFit) -> bool:
-    found = None if fit.alone is None else fit.alone.statistics
-    return found is not None and found.exact
+def _is_exact(fit: Group) -> bool:
+    return fit.found is not None and fit.found.exact
 
 
-def _blur(fit: GroupFit, k: int) -> float | None:
+def _blur(fit: Group, k: int) -> float | None:
     """What rounding leaves open of a parameter of a group that the model says exactly; these are solved alone."""
-    errors = None if fit.alone is None else fit.alone.certificate.errors
+    errors = None if fit.found is None else fit.found.certificate.errors
     return None if errors is None else errors[k]
 
 

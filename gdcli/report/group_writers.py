@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.record.schema import SCHEMA
 from gdcli.report import group_records
-from gdcli.report.group_records import Recorder, cells, group_of
+from gdcli.report.group_records import cells
 from gdcli.report.machine import Words, csv_line, json_text
 
 if TYPE_CHECKING:
-    from gdcli.fitting.groups import GroupFit
+    from gdcli.record.groups import Group, Recorder
 
 
 class Lines:
     """A line of JSON per group."""
 
-    def __init__(self, stream: Any, of_outcome: Recorder) -> None:
-        self._stream, self._of_outcome = stream, of_outcome
+    def __init__(self, stream: Any, recorder: Recorder) -> None:
+        self._stream, self._recorder = stream, recorder
 
-    def __call__(self, fits: Sequence[GroupFit]) -> None:
+    def __call__(self, fits: Sequence[Group]) -> None:
         """Write some groups."""
-        self._stream.write("".join(f"{line}\n" for line in group_records.lines(fits, self._of_outcome)))
+        self._stream.write("".join(f"{line}\n" for line in group_records.lines(fits, self._recorder)))
         self._stream.flush()
 
     def finish(self, tally: Counter[str]) -> None:
@@ -33,14 +33,14 @@ class Lines:
 class Whole(Lines):
     """One JSON object with the results of all groups, written as they come."""
 
-    def __init__(self, stream: Any, of_outcome: Recorder, by: Sequence[str]) -> None:
-        super().__init__(stream, of_outcome)
+    def __init__(self, stream: Any, recorder: Recorder, by: Sequence[str]) -> None:
+        super().__init__(stream, recorder)
         head = {"schema": SCHEMA, "type": "groups", "by": list(by)}
         self._before = json_text(head)[:-1] + ', "results": [\n'
 
-    def __call__(self, fits: Sequence[GroupFit]) -> None:
+    def __call__(self, fits: Sequence[Group]) -> None:
         """Write some groups."""
-        for line in group_records.lines(fits, self._of_outcome):
+        for line in group_records.lines(fits, self._recorder):
             self._stream.write(self._before + line)
             self._before = ",\n"
 
@@ -55,23 +55,23 @@ class Csv:
     def __init__(
         self,
         stream: Any,
-        of_outcome: Recorder,
+        recorder: Recorder,
         by: Sequence[str],
         names: Sequence[str],
         words: Words,
         timing: bool,
     ) -> None:
-        self._stream, self._of_outcome, self._words = stream, of_outcome, words
+        self._stream, self._recorder, self._words = stream, recorder, words
         parameters = [part for name in names for part in (name, f"{name}.se")]
         tail = ("value", "residual_sd", "r_squared", "iterations", "status", "message")
         self._names = ["rows", "skipped", *parameters, *tail, *(["seconds"] if timing else [])]
         stream.write(csv_line([*by, *self._names]))
 
-    def __call__(self, fits: Sequence[GroupFit]) -> None:
+    def __call__(self, fits: Sequence[Group]) -> None:
         """Write some groups."""
-        found = cells(fits, self._names, self._of_outcome, self._words)
+        found = cells(fits, self._names, self._recorder, self._words)
         rows = zip(fits, found, strict=True)
-        self._stream.write("".join(csv_line([*group_of(fit).values(), *row]) for fit, row in rows))
+        self._stream.write("".join(csv_line([*fit.labels.values(), *row]) for fit, row in rows))
         self._stream.flush()
 
     def finish(self, tally: Counter[str]) -> None:
@@ -81,15 +81,15 @@ class Csv:
 class Selected:
     """Per group one line of its labels and the values asked for, tab separated; what is not known is empty."""
 
-    def __init__(self, stream: Any, of_outcome: Recorder, names: Sequence[str], words: Words) -> None:
-        self._stream, self._of_outcome, self._names, self._words = stream, of_outcome, list(names), words
+    def __init__(self, stream: Any, recorder: Recorder, names: Sequence[str], words: Words) -> None:
+        self._stream, self._recorder, self._names, self._words = stream, recorder, list(names), words
 
-    def __call__(self, fits: Sequence[GroupFit]) -> None:
+    def __call__(self, fits: Sequence[Group]) -> None:
         """Write some groups."""
-        found = cells(fits, self._names, self._of_outcome, self._words)
+        found = cells(fits, self._names, self._recorder, self._words)
         for fit, row in zip(fits, found, strict=True):
             texts = ["" if v is None else repr(v) if isinstance(v, float) else str(v) for v in row]
-            labels_of = [str(v).replace("\t", " ") for v in group_of(fit).values()]
+            labels_of = [str(v).replace("\t", " ") for v in fit.labels.values()]
             self._stream.write("\t".join([*labels_of, *texts]) + "\n")
         self._stream.flush()
 

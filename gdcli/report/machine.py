@@ -17,7 +17,7 @@ from gdcli.dataclass import NamedTuple
 from gdcli.errors import UsageError, did_you_mean
 from gdcli.record.runs import PATH_HEAD, path_cells, path_point
 from gdcli.record.schema import Json as Told
-from gdcli.record.schema import Record, plain
+from gdcli.record.schema import plain, told
 from gdcli.report.faults import shorten
 
 if TYPE_CHECKING:
@@ -93,18 +93,6 @@ _FACTS: dict[str, _Get] = {
     "evaluations": lambda r: sum(r["evaluations"].values()),
     "seed": lambda r: r["seed"],
 }
-
-
-def told(found: Record, timing: bool, parts: str = "") -> Told:
-    """Return what is written of a record, and of its ``parts``, a list of records.
-
-    Times and engine, which differ from run to run, are written only where they are asked for.
-    """
-    record = found.to_json()
-    for one in () if timing else (record, *record.get(parts, ())):
-        one.pop("seconds", None)
-        one.pop("engine", None)
-    return record
 
 
 class Words(NamedTuple):

@@ -11,8 +11,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.dataclass import NamedTuple
-from gdcli.record.schema import SCHEMA, Json
-from gdcli.report import records
+from gdcli.record.faults import error_record
+from gdcli.record.schema import SCHEMA, Json, told
 from gdcli.report.faults import excerpt, harmless, shorten
 from gdcli.report.numbers import amount, seconds, short
 from gdcli.report.page import LABEL, Column, Glyphs, Line, fact, fits, laid_out
@@ -90,10 +90,8 @@ def line_record(checked: Checked, number: int, timing: bool) -> Json:
 
 
 def _plain_record(checked: Checked, timing: bool) -> Json:
-    from gdcli.report.machine import told
-
     if checked.fault is not None:
-        return records.error(checked.fault)
+        return error_record(checked.fault).to_json()
     assert checked.found is not None
     return told(checked.found, timing)
 
