@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from gdcli.dataclass import replace
+from gdcli.dataclass import NamedTuple, replace
 from gdcli.errors import GdError
 from gdcli.record.faults import ErrorRecord, error_record
 from gdcli.record.fits import FitRecord, RowsRecord, fit_record

@@ -7,8 +7,9 @@ the whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from gdcli.dataclass import NamedTuple
 from gdcli.record.schema import Json, Record, told
 from gdcli.report.faults import harmless, shorten
 from gdcli.report.page import Column, Glyphs, Line, fact
