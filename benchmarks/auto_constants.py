@@ -19,11 +19,15 @@ from bench_runs import compiled, is_refuted, solve, starts
 from measure import problems, sizes, table
 
 MODULES = (
-    "numerics",
-    *(
-        f"solvers.{name}"
-        for name in ("newton", "stretch", "model", "plane", "trust_region", "walk", "valley", "curvature")
-    ),
+    "kernel.numerics",
+    "solve.methods.newton",
+    "solve.probe.extrapolation",
+    "solve.algebra.quadratic_model",
+    "solve.algebra.small_model",
+    "solve.algebra.trust_region",
+    "solve.probe.line_probe",
+    "solve.probe.valley",
+    "solve.probe.null_curvature",
 )
 
 

@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 
 from measure import is_solved, problems
 
-from gdcli.analysis.certificate import certify
-from gdcli.analysis.verdict import judge
 from gdcli.api import make_problem
-from gdcli.errors import DomainError
+from gdcli.judge.certificate import certify
+from gdcli.judge.verdict import judge
+from gdcli.kernel.errors import DomainError
+from gdcli.kernel.status import Status
 from gdcli.language.syntax import parse
 from gdcli.objective.build import build_objective
-from gdcli.solvers.registry import choose
-from gdcli.solvers.run import run
-from gdcli.solvers.stopping import rules_from
-from gdcli.solvers.types import Counts, Status
+from gdcli.objective.protocol import Counts
+from gdcli.solve.registry import choose
+from gdcli.solve.run import run
+from gdcli.solve.stopping import rules_from
 
 
 class Score(NamedTuple):

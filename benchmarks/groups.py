@@ -97,12 +97,12 @@ def whole(rounds: int, *words: str) -> float:
 
 def stages(file: Path, rounds: int) -> list[list[str]]:
     """Return how long `gd` reads, fits and writes, in process."""
-    from gdcli.fitting.grouping import grouped
-    from gdcli.fitting.groups import fit_groups
-    from gdcli.fitting.request import request_from
+    from gdcli.record.fit_records import FIT
     from gdcli.record.groups import Recorder
-    from gdcli.report import group_writers
-    from gdcli.report.fit_records import FIT
+    from gdcli.render import group_writers
+    from gdcli.tasks.fit.fit_groups import fit_groups
+    from gdcli.tasks.fit.prepare_groups import grouped
+    from gdcli.tasks.fit.request import request_from
 
     recorder = Recorder()
     request, settings = request_from(MODEL, str(file), START, {"by": "g"})
@@ -120,9 +120,9 @@ def stages(file: Path, rounds: int) -> list[list[str]]:
             fits = [fit for some in fit_groups(found, settings) for fit in some]
             began = note("fitting, certificates, errors", began)
         groups = list(map(recorder.group, fits))
-        group_writers.Lines(io.StringIO(), recorder)(groups)
+        group_writers.GroupLines(io.StringIO(), recorder)(groups)
         began = note("writing JSON lines", began)
-        group_writers.Csv(io.StringIO(), recorder, ["g"], ["a", "b", "c"], FIT, False)(groups)
+        group_writers.GroupCsv(io.StringIO(), recorder, ["g"], ["a", "b", "c"], FIT, False)(groups)
         note("writing csv", began)
     return [[name, f"{seconds:.3f}"] for name, seconds in parts.items()]
 

@@ -30,23 +30,23 @@ from measure import sizes, table
 
 from gdcli.api import make_problem
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.codegen.kernels import RowsKernel
-from gdcli.codegen.loops import HISTORY, ROOM, Layout, loop_text
-from gdcli.codegen.machine import processors
-from gdcli.codegen.runners import compile_function
+from gdcli.compile.array_kernels import RowsKernel
+from gdcli.compile.descent_loops import HISTORY, ROOM, LoopLayout, loop_text
+from gdcli.compile.machine_code import processors
+from gdcli.compile.runners import compile_function
 from gdcli.language.graph import Graph
 from gdcli.objective.build import build_objective
-from gdcli.objective.compiled import ScalarObjective
-from gdcli.objective.tier import ScalarTier
-from gdcli.problem import parsed
-from gdcli.solvers.adaptive import Adam
-from gdcli.solvers.bursts import Limits
-from gdcli.solvers.descent import Descent, Steepest
-from gdcli.solvers.elementwise import Elementwise, elementwise
-from gdcli.solvers.momentum import Momentum
-from gdcli.solvers.run import run
-from gdcli.solvers.steps import Fixed
-from gdcli.solvers.stopping import rules_from
+from gdcli.objective.engine import ScalarTier
+from gdcli.objective.expression import ScalarObjective
+from gdcli.solve.methods.adaptive import Adam
+from gdcli.solve.methods.descent import Descent, Steepest
+from gdcli.solve.methods.elementwise import Elementwise, elementwise
+from gdcli.solve.methods.momentum import Momentum
+from gdcli.solve.native_steps import Limits
+from gdcli.solve.run import run
+from gdcli.solve.step_rules import Fixed
+from gdcli.solve.stopping import rules_from
+from gdcli.tasks.problem import parsed
 
 ROSENBROCK = "(1-x)**2 + 100*(y-x**2)**2"
 CHAIN = "sum(100*(v[1:]-v[:-1]**2)**2+(1-v[:-1])**2)"
@@ -189,7 +189,7 @@ def in_cpython(objective: ScalarObjective, found: Elementwise) -> Callable[[int]
     text = loop_text(objective.form.graph, *roots, objective.leaves, found.update)
     space = {"fabs": math.fabs, "sqrt": math.sqrt, "power": math.pow, "inf": math.inf}
     advance = compile_function(text, "advance", space)
-    layout = Layout(2)
+    layout = LoopLayout(2)
     at = objective.evaluate(objective.vector([-1.2, 1.0]), 1)
     count = len(found.update.scalars) + 2 * len(found.update.vectors)
 

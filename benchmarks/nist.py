@@ -30,12 +30,12 @@ import nist  # the problems stand with the tests
 from kernels import kernel_sets
 
 from gdcli import api
-from gdcli.analysis.statistics import fit_statistics
-from gdcli.objective.rows import RowObjective
-from gdcli.solvers.least_squares import LevenbergMarquardt
-from gdcli.solvers.run import run
-from gdcli.solvers.stopping import MaxIterations
-from gdcli.solvers.types import Status
+from gdcli.judge.statistics import fit_statistics
+from gdcli.kernel.status import Status
+from gdcli.objective.row_objective import RowObjective
+from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
+from gdcli.solve.run import run
+from gdcli.solve.stopping import MaxIterations
 
 WANTED, WANTED_ERRORS = 9.0, 6.0
 LANCZOS1_ERRORS = 3.0

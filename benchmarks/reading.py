@@ -24,9 +24,9 @@ from measure import sizes, table
 
 ONE = """
 import json, resource, sys, time
-from gdcli.data.shuffle import all_rows, order
-from gdcli.data.source import open_table
-from gdcli.data.spool import gather
+from gdcli.table.shuffle import all_rows, order
+from gdcli.table.source import open_table
+from gdcli.table.spool import gather
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

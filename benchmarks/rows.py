@@ -13,9 +13,9 @@ import numpy as np
 import sympy as sp
 from measure import alternate, sizes, table
 
-from gdcli.language.model import parse_model, sort_names
+from gdcli.language.model_text import parse_model, sort_names
 from gdcli.objective.row_model import build_row_model
-from gdcli.objective.rows import RowObjective
+from gdcli.objective.row_objective import RowObjective
 
 MODELS = {
     "a*exp(-b*x)+c": ("y ~ a*exp(-b*x)+c", "(a*exp(-b*x)+c-y)**2", "squared"),
@@ -29,6 +29,8 @@ MODELS = {
 
 class Columns:
     """Columns in memory."""
+
+    lists = None
 
     def __init__(self, columns: dict[str, np.ndarray]) -> None:
         self.names, self.arrays = tuple(columns), list(columns.values())

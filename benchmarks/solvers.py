@@ -24,8 +24,8 @@ from bench_runs import Score, compiled, is_refuted, solve, starts
 from measure import is_solved, problems, sizes, table
 from scipy.optimize import minimize
 
-from gdcli.solvers.registry import METHODS
-from gdcli.solvers.vectors import Vec
+from gdcli.kernel.vectors import Vec
+from gdcli.solve.registry import METHODS
 
 SCIPY = {
     "BFGS": ("BFGS", {}),

@@ -20,15 +20,15 @@ import numpy as np
 from measure import alternate, problems, sizes, table
 from scipy.optimize import minimize
 
-from gdcli.analysis.certificate import certify
-from gdcli.analysis.verdict import judge
 from gdcli.api import make_problem
+from gdcli.judge.certificate import certify
+from gdcli.judge.verdict import judge
 from gdcli.language.syntax import parse
 from gdcli.objective.build import build_objective
-from gdcli.solvers.quasi_newton import Memory
-from gdcli.solvers.registry import choose
-from gdcli.solvers.run import run
-from gdcli.solvers.stopping import rules_from
+from gdcli.solve.methods.quasi_newton import Memory
+from gdcli.solve.registry import choose
+from gdcli.solve.run import run
+from gdcli.solve.stopping import rules_from
 
 PAIRS = 10
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import nist  # the problems stand with the tests
 
 from gdcli import api
-from gdcli.errors import GdError
+from gdcli.kernel.errors import GdError
 
 SEEDS = 4
 # An end is the best one known when its sum of squares is, to this part; of exact data (Lanczos1) to this one.

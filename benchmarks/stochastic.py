@@ -27,10 +27,10 @@ from measure import alternate, sizes, table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from visits import regression, row_model
 
-from gdcli.data.shuffle import all_rows
-from gdcli.data.spool import Columns
-from gdcli.fitting.stochastic import Visited
-from gdcli.objective.passes import RowPasses
+from gdcli.objective.row_passes import RowPasses
+from gdcli.table.shuffle import all_rows
+from gdcli.table.spool import Columns
+from gdcli.table.visited_rows import Visited
 
 FEATURES = 10
 RATE = 0.01

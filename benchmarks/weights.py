@@ -111,12 +111,12 @@ def epochs_alone(X: np.ndarray, t: np.ndarray) -> None:
     """Print the table of one epoch in process, data in memory."""
     from sklearn.linear_model import SGDClassifier
 
-    from gdcli.data.shuffle import all_rows
-    from gdcli.data.spool import Columns
-    from gdcli.fitting.stochastic import Visited
-    from gdcli.language.model import parse_model, sort_names
-    from gdcli.objective.passes import RowPasses
+    from gdcli.language.model_text import parse_model, sort_names
     from gdcli.objective.row_model import build_row_model
+    from gdcli.objective.row_passes import RowPasses
+    from gdcli.table.shuffle import all_rows
+    from gdcli.table.spool import Columns
+    from gdcli.table.visited_rows import Visited
 
     model = parse_model("t ~ X @ w + b")
     names = sort_names(model, ["t", *NAMES], {"X": NAMES}, {}, {})

@@ -13,10 +13,13 @@ from typing import Any
 from toy import Toy, rosenbrock
 
 from gdcli.api import Outcome, Problem, Settings
-from gdcli.objective.space import Space
-from gdcli.solvers.run import run
-from gdcli.solvers.types import Certificate, Evaluation, Objective, Observer, Status, Step, StopReason
-from gdcli.solvers.vectors import Vec, norm
+from gdcli.judge.evidence import Certificate
+from gdcli.kernel.space import Space
+from gdcli.kernel.status import Status, StopReason
+from gdcli.kernel.vectors import Vec, norm
+from gdcli.objective.protocol import Evaluation, Objective
+from gdcli.solve.iteration import Observer, Step
+from gdcli.solve.run import run
 
 ROSENBROCK = "100*(y-x**2)**2 + (1-x)**2"
 

@@ -75,7 +75,7 @@ if __name__ == "__main__":
 
     os.environ["GDCLI_KEEP"] = "1"
     files = [
-        f for f in Path(__file__).parent.glob("test_*.py") if "keep import" in f.read_text(encoding="utf-8")
+        f for f in Path(__file__).parent.rglob("test_*.py") if "keep import" in f.read_text(encoding="utf-8")
     ]
     command = [sys.executable, "-m", "pytest", "-q", "-s", *map(str, sorted(files))]
     sys.exit(subprocess.call(command, cwd=Path(__file__).parent.parent))

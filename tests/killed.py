@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gdcli.checkpoints.codec import Decoder, Encoder
-from gdcli.solvers.keeping import Keeper
+from gdcli.record.codec import Decoder, Encoder
+from gdcli.solve.checkpointing import Checkpointer
 
 
 class KilledError(BaseException):
@@ -55,12 +55,12 @@ def texts(value: Any, objective: Any = None) -> tuple[str, list[bytes]]:
     return text, arrays
 
 
-def every_step(store: Memory) -> Keeper:
-    """Return a keeper that saves at every step: its clock stands still, so that writing takes no time."""
-    return Keeper(store, every=0.0, clock=lambda: 0.0)
+def every_step(store: Memory) -> Checkpointer:
+    """Return a checkpointer that saves at every step: its clock stands still, so that writing takes no time."""
+    return Checkpointer(store, every=0.0, clock=lambda: 0.0)
 
 
-def gone_on(run: Callable[[Keeper], Any], kill: int) -> tuple[Any, int]:
+def gone_on(run: Callable[[Checkpointer], Any], kill: int) -> tuple[Any, int]:
     """Return the result of ``run`` when it is killed at its save number ``kill`` and gone on with, and the saves.
 
     Every step is followed by a save. The result is None where there are fewer saves.

@@ -9,11 +9,11 @@ from math import log10
 from pathlib import Path
 from typing import Any
 
-from test_rows import Arrays
+from rows_in_memory import Arrays
 
-from gdcli.language.model import parse_model, sort_names
+from gdcli.language.model_text import parse_model, sort_names
 from gdcli.objective.row_model import build_row_model
-from gdcli.objective.rows import RowObjective
+from gdcli.objective.row_objective import RowObjective
 
 NIST = Path(__file__).parent / "data" / "nist"
 PROBLEMS: list[dict[str, Any]] = json.loads((NIST / "nist.json").read_text())["problems"]

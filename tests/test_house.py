@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,168 +12,68 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "gdcli"
 
-# What every floor stands on.
-GROUND = {"errors", "budget", "dataclass", "installing", "numerics", "stored", "sums", "__init__"}
-# What each floor may import from when it runs, besides.
-ALLOWED = {
-    "errors": set(),
-    "installing": set(),
-    "dataclass": set(),
-    "budget": set(),
-    "sums": set(),
-    "numerics": set(),
-    "stored": set(),
-    "language": set(),
-    "solvers": set(),
+# The rooms from the ground up; `api` is one file. A file may import from its own room, and from those named here.
+ROOMS: dict[str, set[str]] = {
+    # What all stand on: errors, statuses, the budget, vectors, tolerances.
+    "kernel": set(),
+    "language": {"kernel"},
+    "calculus": {"kernel", "language"},
+    "compile": {"kernel", "language", "calculus"},
     # Plain text is read by machine code.
-    "data": {"codegen.delimited", "codegen.machine"},
-    # Difference quotients give a gradient, and a gradient is one of the solvers' vectors.
-    "calculus": {"language", "solvers.vectors"},
-    "codegen": {"language", "calculus"},
-    # It fulfils the Protocol that the solvers state: their words (types), vectors and small matrices, none of their
-    # methods.
-    "objective": {
-        "language",
-        "calculus",
-        "codegen",
-        "data",
-        "solvers.types",
-        "solvers.vectors",
-        "solvers.factors",
-    },
-    "analysis": {"solvers"},
-    # What is told of an answer: names of variables, words of a verdict, and the levels of errors and ties.
-    "record": {"objective.space", "solvers.types", "analysis.statistics"},
-    # Titles are set as mathematics.
-    "report": {"record", "solvers.types", "language.latex"},
-    # The states of runs on disk.
-    "checkpoints": {"solvers", "codegen.runners"},
-    # A gradient at a point, in every way there is.
-    "examination": {"calculus", "objective", "solvers"},
-    # What the public functions, the reports and the command line share.
-    "outcome": set(),
-    "evidence": {"outcome", "problem", "analysis", "solvers"},
-    # A model and data: read, checked, solved, judged.
-    "fitting": {
-        "stochastic",
-        "batch_sizes",
-        "evidence",
-        "outcome",
-        "problem",
-        "language",
-        "calculus",
-        "codegen",
-        "objective",
-        "data",
-        "solvers",
-        "analysis",
-    },
-    "api": {
-        "comparisons",
-        "evidence",
-        "fitting",
-        "outcome",
-        "examination",
-        "problem",
-        "language",
-        "calculus",
-        "codegen",
-        "objective",
-        "data",
-        "solvers",
-        "analysis",
-    },
-    # Learning rates and methods side by side; what is asked is checked, what is found gets the user's signs.
-    "comparisons": {"problem", "language", "objective", "analysis", "solvers"},
-    # Descent on rows: the loop, the passes over data it runs on, and what the data say about rates.
-    "stochastic": {"objective", "codegen", "solvers", "analysis"},
-    # The same descent with several batch sizes.
-    "batch_sizes": {"stochastic", "objective", "codegen", "solvers", "analysis"},
-    # What is asked: read from the texts of a command, before anything is solved.
-    "problem": {"language", "objective.space", "objective.build"},
-    # Programs of other languages from what was solved.
-    "emission": {"problem", "language", "calculus", "codegen", "objective.compiled"},
-    # Runs of the api from many starts.
-    "multi_start": {
-        "api",
-        "evidence",
-        "problem",
-        "objective.build",
-        "objective.batch",
-        "solvers.types",
-        "solvers.units",
-    },
-    "problems": {"language", "api", "problem", "solvers.types"},
-    # Besides the floors right below it the names of variables (space), and the words of an outcome.
-    "cli": {
-        "data.digest",
-        "data.source",
-        "api",
-        "checkpoints",
-        "solvers.keeping",
-        "record",
-        "report",
-        "problems",
-        "multi_start",
-        "emission",
-        "examination",
-        "fitting",
-        "objective.space",
-        "solvers.types",
-        "solvers.registry",
-        "solvers.run",
-        "language.listing",
-        "language.values",
-    },
-    "__init__": {"api"},
+    "table": {"kernel", "compile"},
+    "objective": {"kernel", "language", "calculus", "compile"},
+    # Of objectives only what they are (`protocol`) and that they may have bounds (`bounded`).
+    "solve": {"kernel", "objective"},
+    "judge": {"kernel", "objective", "solve"},
+    "tasks": {"kernel", "language", "calculus", "compile", "table", "objective", "solve", "judge"},
+    "record": {"kernel", "calculus", "compile", "objective", "solve", "judge", "tasks"},
+    "render": {"kernel", "language", "solve", "tasks", "record"},
+    "api": {"kernel", "objective", "tasks"},
+    "cli": {"kernel", "language", "table", "solve", "tasks", "record", "render", "api"},
 }
-# What only type checkers read: results are written out by shape, and named here for people.
-NAMED = {
-    "report": {
-        "api",
-        "batch_sizes",
-        "fitting",
-        "outcome",
-        "problem",
-        "examination",
-        "calculus",
-        "problems",
-        "comparisons",
-        "analysis",
-        "objective.space",
-        "solvers.types",
+# Where only certain files of a room may be used, when the program runs.
+ONLY = {
+    ("solve", "objective"): {"objective.protocol", "objective.bounded"},
+    ("calculus", "kernel"): {
+        "kernel.errors",
+        "kernel.dataclass",
+        "kernel.numerics",
+        "kernel.sums",
+        "kernel.vectors",
     },
-    "problems": {"api"},
-    "record": {
-        "api",
-        "batch_sizes",
-        "comparisons",
-        "outcome",
-        "problem",
-        "fitting",
-        "analysis",
-        "calculus",
-        "examination",
-    },
-    "examination": {"problem"},
-    "cli": {"comparisons", "problem"},
-    "problem": {"objective"},
-    "outcome": {"objective.space", "problem", "solvers.types"},
-    "evidence": {"objective.space"},
-    "multi_start": {"solvers.keeping", "solvers.types"},
-    "emission": {"fitting", "objective.space", "outcome"},
+    ("table", "compile"): {"compile.delimited_rows", "compile.machine_code"},
+    # Titles are set as mathematics.
+    ("render", "language"): {"language.latex"},
+    # Pages are made from records; the objects that they are made from as well are named for type checkers.
+    ("render", "solve"): set(),
+    ("render", "tasks"): set(),
+    # The command line asks the api and the tasks. Of the rooms below: lists of what there is, and the digests of files.
+    ("cli", "language"): {"language.listing", "language.values"},
+    ("cli", "table"): {"table.file_digest", "table.source"},
+    ("cli", "solve"): {"solve.registry", "solve.checkpointing", "solve.run"},
 }
 MODULES = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in PACKAGE.rglob("*.py")
 )
+# A text that is the name of a module, as lazy imports give it: "gdcli.a.b", "gdcli.a.b:function".
+_NAME = re.compile(r"gdcli((?:\.\w+)+)(?::\w+)?\.?")
 
 
 def tree_of(module: str) -> ast.Module:
     return ast.parse((PACKAGE / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8"))
 
 
-def imports(tree: ast.Module, running: bool = True, inside_functions: bool = True) -> Iterator[str]:
-    """The full names of what a module imports: when run, or also for type checkers; in functions or not."""
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def imports(
+    tree: ast.Module, running: bool = True, inside_functions: bool = True, texts: bool = False
+) -> Iterator[str]:
+    """The full names of what a module imports: when run, or also for type checkers; in functions or not.
+
+    ``texts`` adds the names of modules that stand in texts: these are imported by name.
+    """
     pending: list[ast.AST] = list(tree.body)
     while pending:
         node = pending.pop()
@@ -184,6 +86,10 @@ def imports(tree: ast.Module, running: bool = True, inside_functions: bool = Tru
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             yield from (f"{node.module}.{name.name}" for name in node.names)
+        elif texts and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            named = _NAME.fullmatch(node.value)
+            if named is not None:
+                yield "gdcli" + named[1]
         pending.extend(ast.iter_child_nodes(node))
 
 
@@ -204,65 +110,77 @@ def own(names: Iterator[str]) -> Iterator[str]:
         yield found or "__init__"
 
 
-def test_every_floor_is_known() -> None:
-    assert {module.partition(".")[0] for module in MODULES} <= set(ALLOWED)
+def test_every_file_has_a_room() -> None:
+    assert {room_of(module) for module in MODULES} == {*ROOMS, "__init__"}
+    loose = {module for module in MODULES if "." not in module}
+    assert loose == {"__init__", "api"}
+
+
+def test_rooms_stand_on_those_below() -> None:
+    order = list(ROOMS)
+    for room, below in ROOMS.items():
+        assert all(order.index(other) < order.index(room) for other in below), room
+
+
+def test_every_arrow_between_rooms_is_used() -> None:
+    for room, below in ROOMS.items():
+        its = [module for module in MODULES if room_of(module) == room]
+        reached = {room_of(t) for m in its for t in own(imports(tree_of(m), running=False, texts=True))}
+        assert below == reached - {room, "__init__"}, room
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_go_down_only(module: str) -> None:
-    floor = module.partition(".")[0]
-    for running, allowed in ((True, ALLOWED[floor]), (False, ALLOWED[floor] | NAMED.get(floor, set()))):
-        for target in own(imports(tree_of(module), running)):
-            below = target.partition(".")[0]
-            assert {below, target} & {*allowed, floor, *GROUND}, f"{module} imports {target}"
+    """Also those in functions, those for type checkers, and those by name."""
+    tree, room = tree_of(module), room_of(module)
+    if room == "__init__":
+        assert set(own(imports(tree, False, texts=True))) == set()
+        return
+    for target in own(imports(tree, running=False, texts=True)):
+        # __init__ has the version, and imports nothing.
+        assert room_of(target) in {*ROOMS[room], room, "__init__"}, f"{module} imports {target}"
+    for target in own(imports(tree, texts=True)):
+        only = ONLY.get((room, room_of(target)))
+        assert only is None or target in only, f"{module} imports {target}"
 
 
-def test_the_allowed_edges_make_no_circle() -> None:
-    done: set[str] = set()
-    while len(done) < len(ALLOWED):
-        ready = {
-            f for f, below in ALLOWED.items() if {b.partition(".")[0] for b in below} - {f} <= done
-        } - done
-        assert ready, sorted(set(ALLOWED) - done)
-        done |= ready
+def test_no_two_files_import_each_other() -> None:
+    """Directly or through others, in functions or outside, when run or for type checkers."""
+    below = {m: set(own(imports(tree_of(m), running=False))) - {m} for m in MODULES}
+    left = dict(below)
+    while left:
+        free = [module for module, needs in left.items() if not needs & set(left)]
+        assert free, f"in circles: {sorted(left)}"
+        for module in free:
+            del left[module]
+
+
+def test_every_file_has_a_name_of_its_own() -> None:
+    names = Counter(module.rpartition(".")[2] for module in MODULES)
+    del names["__init__"]
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
     tree = tree_of(module)
-    floor = module.partition(".")[0]
+    room = room_of(module)
     used = libraries(imports(tree, running=False))
     loaded = libraries(imports(tree, inside_functions=False))
     if module != "calculus.symbolic":
         assert "sympy" not in used
-    if floor not in ("report", "cli"):
+    if room not in ("render", "cli"):
         assert "rich" not in used
-    if floor != "cli":
+    if room != "cli":
         assert not {"typer", "click"} & used
     assert "click" not in used
-    assert not {"matplotlib", "plotext", "llvmlite", "polars"} & loaded
-    if floor in (
-        "solvers",
-        "analysis",
-        "objective",
-        "language",
-        "calculus",
-        "codegen",
-        "record",
-        "report",
-        "cli",
-        "api",
-        "problems",
-        "fitting",
-        "data",
-    ):
-        assert "numpy" not in loaded
+    assert not {"matplotlib", "plotext", "llvmlite", "polars", "numpy"} & loaded
     assert "importlib.metadata" not in set(imports(tree, inside_functions=False))  # 18 ms at every start
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_dataclasses_and_named_tuples_are_those_that_cost_little(module: str) -> None:
-    if module != "dataclass":
+    if module != "kernel.dataclass":
         assert "dataclasses" not in libraries(imports(tree_of(module)))
         named = {
             (node.module, alias.name)
@@ -282,5 +200,5 @@ def test_nothing_typed_is_ever_executed(module: str) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)
     }
     assert not {"eval", "sympify", "parse_expr", "vectorize", "lambdify"} & called
-    if module not in ("dataclass", "codegen.runners", "language.ieee", "language.special"):
+    if module not in ("kernel.dataclass", "compile.runners", "language.ieee", "language.special"):
         assert "exec" not in called

@@ -84,8 +84,8 @@ def test_the_python_example_works(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_exit_code_is_told() -> None:
-    from gdcli.errors import DataError, DomainError, GdError, UsageError
-    from gdcli.solvers.types import Status
+    from gdcli.kernel.errors import DataError, DomainError, GdError, UsageError
+    from gdcli.kernel.status import Status
 
     text = README.read_text(encoding="utf-8")
     for status in Status:

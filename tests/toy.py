@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from math import inf, isfinite
 from typing import Any
 
-from gdcli.solvers.types import Counts, Evaluation, Vector
-from gdcli.solvers.vectors import Vec, as_like, is_finite
+from gdcli.kernel.vectors import Vec, as_like, is_finite
+from gdcli.objective.protocol import Counts, Evaluation, Vector
 
 _ARITHMETIC = (OverflowError, ValueError, ZeroDivisionError, TypeError)
 

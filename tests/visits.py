@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gdcli.language.model import parse_model, sort_names
+from gdcli.language.model_text import parse_model, sort_names
 from gdcli.objective.row_model import RowModel, build_row_model
 
 

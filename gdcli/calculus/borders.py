@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gdcli.calculus.trace import Step, trace
-from gdcli.errors import UsageError
+from gdcli.calculus.trace import TraceStep, trace
+from gdcli.kernel.errors import UsageError
+from gdcli.kernel.numerics import EPS
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.syntax import Tree
-from gdcli.numerics import EPS
 
 # Two numbers that rounding could have made different are on the border.
 _NEAR = 8 * EPS
@@ -31,7 +31,7 @@ def border(tree: Tree, point: Mapping[str, Any], constants: Mapping[str, Any], k
     return ""
 
 
-def _is_kink(step: Step, steps: list[Step]) -> bool:
+def _is_kink(step: TraceStep, steps: list[TraceStep]) -> bool:
     values = [a.value for a in step.args]
     if step.op in ("abs", "sign", "relu"):
         return abs(values[0]) <= _NEAR * _size(step, steps)
@@ -45,7 +45,7 @@ def _is_kink(step: Step, steps: list[Step]) -> bool:
     return False
 
 
-def _size(step: Step, steps: list[Step]) -> float:
+def _size(step: TraceStep, steps: list[TraceStep]) -> float:
     """The size of the terms that an argument is the sum of: what its rounding is relative to."""
     argument = step.args[0]
     if argument.step is not None and steps[argument.step].op in ("add", "sub"):
@@ -53,7 +53,7 @@ def _size(step: Step, steps: list[Step]) -> float:
     return abs(argument.value) if step.op in ("floor", "ceil") else 0.0
 
 
-def _is_edge(step: Step, steps: list[Step]) -> bool:
+def _is_edge(step: TraceStep, steps: list[TraceStep]) -> bool:
     values = [a.value for a in step.args]
     if step.op == "norm":
         return not any(values)

@@ -16,9 +16,9 @@ import math
 from collections.abc import Callable, Sequence
 
 from gdcli.calculus.elements import by_formula
+from gdcli.kernel.numerics import SMALLEST
 from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS
-from gdcli.numerics import SMALLEST
 
 # A power of two, so that dividing by it is exact.
 STEP = 2.0**-565

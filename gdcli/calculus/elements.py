@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
-from gdcli.errors import UsageError
+from gdcli.kernel.errors import UsageError
 from gdcli.language.functions import CONSTANTS, FUNCTIONS
 from gdcli.language.syntax import Node, Tree, fold, parse
 

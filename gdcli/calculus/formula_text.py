@@ -19,7 +19,7 @@ from gdcli.calculus.formulas import (
     number,
 )
 from gdcli.calculus.shorten import shortest
-from gdcli.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.graph import Graph
 from gdcli.language.latex import terms as latex_terms

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from math import isnan
 from typing import Any
 
-from gdcli.calculus.audit import Auditor, Way
-from gdcli.dataclass import NamedTuple
+from gdcli.calculus.gradient_audit import Auditor, Way
+from gdcli.kernel.dataclass import NamedTuple
 
 STEPS = tuple(float(f"1e-{k}") for k in range(16))
 
@@ -55,7 +55,7 @@ def _largest(ways: Sequence[Way]) -> Way | None:
     return largest._replace(rounding=max(way.rounding for way in ways))
 
 
-class Best(NamedTuple):
+class BestStep(NamedTuple):
     """The step with the smallest error to be expected, the error there, and why it is there.
 
     ``least_h`` is the step of the smallest error seen, ``least_error``: where rounding happens to cancel it is another.
@@ -68,7 +68,7 @@ class Best(NamedTuple):
     least_error: float
 
 
-def best_step(rows: Sequence[ErrorRow], name: str) -> Best | None:
+def best_step(rows: Sequence[ErrorRow], name: str) -> BestStep | None:
     """Return the best step of forward, central or complex_step; None where there is no error to compare."""
     known = [(row.h, way) for row in rows if (way := getattr(row, name)) is not None]
     if not known:
@@ -78,7 +78,7 @@ def best_step(rows: Sequence[ErrorRow], name: str) -> Best | None:
     h, way = min(known, key=lambda pair: (abs(pair[1].truncation) + pair[1].rounding, -pair[0]))
     error, expected = abs(way.error), abs(way.truncation) + way.rounding
     seen, least = min(known, key=lambda pair: (abs(pair[1].error), -pair[0]))
-    return Best(h, error, _why(known, name, h, error, expected), seen, abs(least.error))
+    return BestStep(h, error, _why(known, name, h, error, expected), seen, abs(least.error))
 
 
 def _why(known: Sequence[tuple[float, Any]], name: str, h: float, error: float, expected: float) -> str:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import sympy as sp
 
 from gdcli.calculus.elements import Elements, by_formula, components, numbers, variables
-from gdcli.errors import UsageError
+from gdcli.kernel.errors import UsageError
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph
 from gdcli.language.syntax import Tree

@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gdcli.calculus.paper import local_derivatives
-from gdcli.dataclass import NamedTuple, dataclass, field
-from gdcli.errors import UsageError
+from gdcli.calculus.derivation_text import local_derivatives
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field
+from gdcli.kernel.errors import UsageError
 from gdcli.language import ieee
 from gdcli.language.functions import CONSTANTS, REDUCTIONS
 from gdcli.language.graph import compare, evaluate
@@ -47,7 +47,7 @@ class Local(NamedTuple):
 
 
 @dataclass(slots=True)
-class Step:
+class TraceStep:
     """One elementary operation; ``forward`` has dz/dx by component, ``parts`` what the adjoint is the sum of.
 
     ``source`` is the typed text of the step.
@@ -71,7 +71,7 @@ class Step:
 class Trace:
     """All steps; ``labels`` name the components of the gradient, ``sums`` say where each comes from."""
 
-    steps: list[Step]
+    steps: list[TraceStep]
     labels: list[str]
     value: float
     gradient: list[float]
@@ -94,7 +94,7 @@ class _Tracer:
     ) -> None:
         self.tree = tree
         self.limit = limit
-        self.steps: list[Step] = []
+        self.steps: list[TraceStep] = []
         self.done: dict[tuple[int, int | None], Operand] = {}
         self.shapes: dict[int, int | None] = {}
         self.labels: list[str] = []
@@ -258,7 +258,7 @@ class _Tracer:
     ) -> Operand:
         if len(self.steps) == self.limit:
             raise self._too_long()
-        step = Step(f"z{len(self.steps) + 1}", formula, value, op, tuple(args), node, local, note)
+        step = TraceStep(f"z{len(self.steps) + 1}", formula, value, op, tuple(args), node, local, note)
         step.source = self.tree.piece(node)
         for operand, _, slope in local:
             known = self.steps[operand.step].forward if operand.step is not None else {operand.component: 1.0}

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Sequence
 
 from gdcli import __version__
-from gdcli.cli import argv, standard
+from gdcli.cli import argv, standard_streams
 from gdcli.cli.commands import COMMANDS, Command
-from gdcli.errors import Abandoned, GdError, Terminated, UsageError, did_you_mean, internal
+from gdcli.cli.standard_streams import warn
+from gdcli.kernel.errors import Abandoned, GdError, Terminated, UsageError, did_you_mean, internal
 
 INTERRUPTED, TERMINATED, CLOSED = 130, 143, 141
 
@@ -29,23 +30,23 @@ _OBJECTS = 50_000
 def main() -> None:
     """Run the command line and exit with its code."""
     gc.set_threshold(_OBJECTS)
-    standard.prepare()
-    standard.hold_lines()
+    standard_streams.prepare()
+    standard_streams.hold_lines()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run ``arguments`` and return the exit code."""
-    standard.prepare()
+    standard_streams.prepare()
     # Numpy's matrix library counts its threads when it is loaded, by whom ever: with several, sums have other bits.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         return _answer(arguments)
     except BrokenPipeError:
-        standard.drop_output()
+        standard_streams.drop_output()
         return CLOSED
     except OSError as fault:  # what was still in the buffer did not fit on the disk
-        standard.drop_output()
+        standard_streams.drop_output()
         _complain(GdError(f"cannot write the answer: {fault.strerror}"))
         return 1
     except KeyboardInterrupt:
@@ -76,7 +77,7 @@ def _report(error: GdError, arguments: Sequence[str]) -> int:
     _complain(error)
     if _wants_json(arguments):
         from gdcli.record.faults import error_record
-        from gdcli.report.machine import json_text
+        from gdcli.record.serialization import json_text
 
         print(json_text(error_record(error).to_json()))
     return error.exit_code
@@ -103,9 +104,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
     typed = argv.read(arranged, command)
     values = argv.convert(dict(typed), command) | {"command": command.name, "typed": typed}
     if "output" in values:
-        from gdcli.cli import destination
+        from gdcli.cli import output_file
 
-        destination.check(values)
+        output_file.check(values)
     if "plot" in values:
         from gdcli.cli import canvas
 
@@ -115,22 +116,22 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 
 def _help(command: Command | None) -> str:
-    from gdcli.cli import help as by_typer
+    from gdcli.cli import help_command as by_typer
 
     return by_typer.text(command)
 
 
 def _unknown_command(word: str) -> UsageError:
-    from gdcli.cli import synonyms  # only an error needs them
+    from gdcli.cli import option_synonyms  # only an error needs them
 
     shown = word if len(word) <= 40 else word[:37] + "..."
     if word.startswith("--"):
         options = ["--help", "--version"]
         hint = did_you_mean(word, options, "options come after the command: gd COMMAND ... OPTIONS")
-        if meant := synonyms.command(word[2:]):
+        if meant := option_synonyms.command(word[2:]):
             hint = f"commands have no dashes: gd {meant}"
         return UsageError(f"unknown option {shown}", hint)
-    meant = synonyms.command(word)
+    meant = option_synonyms.command(word)
     hint = f"write gd {meant}" if meant else did_you_mean(word, COMMANDS, "'gd --help' lists the commands")
     if word.strip("-").lower() in ("version", "v"):
         hint = "write gd --version"
@@ -153,16 +154,6 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _complain(error: GdError) -> None:
-    from gdcli.report.faults import fault_text
+    from gdcli.kernel.error_text import fault_text
 
     warn(fault_text(error))
-
-
-def warn(text: str) -> None:
-    """Write to standard error; one that is closed is no reason to fail."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        pass

@@ -17,7 +17,7 @@ from typing import Any
 
 from gdcli.cli.commands import Command
 from gdcli.cli.options import Option
-from gdcli.errors import Span, UsageError, did_you_mean
+from gdcli.kernel.errors import Span, UsageError, did_you_mean
 
 HELP = ("-h", "--help")
 # What follows an option and can only be another value of it: y=2, v=[1,2], x=0:5; and a number after a name.
@@ -108,11 +108,11 @@ def convert(values: dict[str, Any], command: Command) -> dict[str, Any]:
 
 
 def _unknown(name: str, command: Command, value: str = "") -> UsageError:
-    from gdcli.cli import synonyms  # only an error needs them
+    from gdcli.cli import option_synonyms  # only an error needs them
 
     names = [option.name for option in command.options] + ["--help"]
     shown = name if len(name) <= 40 else name[:37] + "..."
-    hint = synonyms.option(name, command)
+    hint = option_synonyms.option(name, command)
     if not hint and _NUMBER.match(value) and len(name) <= 4 and "--start" in names:  # --x=1
         hint = f"the start of a variable is given with --start {name[2:]}={value}"
     hint = hint or did_you_mean(name, names, f"'gd {command.name} --help' lists the options")
@@ -198,9 +198,9 @@ def _check_positional(positional: list[str], command: Command) -> None:
     if extra.startswith("--"):
         hint = "nothing after -- is an option: put the options before it"
     elif len(extra) == 2 and extra[0] == "-" and extra[1].isalpha():
-        from gdcli.cli import synonyms  # only an error needs them
+        from gdcli.cli import option_synonyms  # only an error needs them
 
         listed = f"'gd {command.name} --help' lists them"
-        hint = f"options have long names: {synonyms.option(extra, command) or listed}"
+        hint = f"options have long names: {option_synonyms.option(extra, command) or listed}"
         raise UsageError(f"unknown option {extra}", hint)
     raise UsageError(f"one {command.arguments[0].metavar} is expected, and '{shown}' is one more", hint)

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.destination import Destination
 from gdcli.cli.options import LOOK
-from gdcli.errors import Span, UsageError
+from gdcli.cli.output_file import Destination
+from gdcli.kernel.errors import Span, UsageError
 
 if TYPE_CHECKING:
-    from gdcli.report.appearance import Appearance
-    from gdcli.report.plot_data import Picture
+    from gdcli.render.appearance import Appearance
+    from gdcli.render.plot_data import Picture
 
 TERMINAL = "-"
 MOST_DOTS = 200_000_000  # of a picture: each takes four bytes while it is drawn
@@ -48,7 +48,7 @@ class Canvas:
         self._stream = stream
         self._file: _File | None = None
         if self._path and self._path != TERMINAL:
-            from gdcli.report import plots
+            from gdcli.render import plots
 
             plots.check()
             self._file = _File(self._path, f"--{field.replace('_', '-')}")
@@ -67,14 +67,14 @@ class Canvas:
         """Draw the picture that ``make`` returns, if one was asked for."""
         if not self._path:
             return
-        from gdcli.cli.minimize import tell_warnings
+        from gdcli.cli.standard_streams import tell_warnings
 
         look = _appearance(self._values)
         picture, warnings = look.of(make())
         if self._file is None:
             _in_text(picture, self._stream or sys.stdout)
         else:
-            from gdcli.report import plots
+            from gdcli.render import plots
 
             suffix = self._path.rpartition(".")[2].lower()
             self._handle.buffer.write(plots.draw(picture, suffix, look.size, look.dpi))
@@ -82,7 +82,7 @@ class Canvas:
 
 
 def _appearance(values: dict[str, Any]) -> Appearance:
-    from gdcli.report.appearance import Appearance
+    from gdcli.render.appearance import Appearance
 
     return Appearance(
         values["plot_size"],
@@ -128,9 +128,9 @@ def check_look(values: Mapping[str, Any]) -> None:
 
 
 def _in_text(picture: Picture, stream: TextIO) -> None:
-    from gdcli.report import text_plots
-    from gdcli.report.sparkline import bars_of
-    from gdcli.report.tables import is_terminal, lines_of, width_of
+    from gdcli.render import text_plots
+    from gdcli.render.sparkline import bars_of
+    from gdcli.render.tables import is_terminal, lines_of, width_of
 
     colour = is_terminal(stream) and not os.environ.get("NO_COLOR")
     high = lines_of(stream)

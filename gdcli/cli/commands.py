@@ -10,7 +10,7 @@ from typing import Any
 
 from gdcli.cli import options
 from gdcli.cli.options import Option
-from gdcli.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple
 
 
 class Argument(NamedTuple):
@@ -65,7 +65,7 @@ def _extremum(name: str, example: str) -> Command:
     adjective = name.removesuffix("imize")
     return Command(
         name,
-        f"gdcli.cli.minimize:{name}",
+        f"gdcli.cli.minimize_command:{name}",
         f"Find a {adjective}imum of an expression.",
         f"Find a {adjective}imum of an expression and show the evidence for it.",
         (_EXPRESSION._replace(help=_EXPRESSION.help.format(name)),),
@@ -147,7 +147,7 @@ COMMANDS: dict[str, Command] = {
         _extremum("maximize", "gd maximize '-x**2 + 3*x' --start x=0 --print x,value"),
         Command(
             "compare-lr",
-            "gdcli.cli.compare_lr:run",
+            "gdcli.cli.compare_lr_command:run",
             "Compare learning rates of gradient descent.",
             _RATE_RULES,
             (_EXPRESSION._replace(help=_EXPRESSION.help.format("minimize")),),
@@ -164,7 +164,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "compare-methods",
-            "gdcli.cli.compare_methods:run",
+            "gdcli.cli.compare_methods_command:run",
             "Compare methods on one problem.",
             "Solve one problem by several methods, and compare how far each came and what it cost. "
             "A method that fails is a row that says so; --lr goes to the methods that read one. Caps are on each.",
@@ -182,7 +182,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "gradient",
-            "gdcli.cli.gradient:run",
+            "gdcli.cli.gradient_command:run",
             "Compute a gradient in every way and compare them.",
             "Compute the gradient at a point by formula, automatic differentiation, forward and central differences "
             "and complex steps, with the error of each. The exit code is 9 where they differ by more than rounding "
@@ -196,7 +196,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "fit",
-            "gdcli.cli.fit:run",
+            "gdcli.cli.fit_command:run",
             "Fit a model to data.",
             _FIT_TEXT,
             (
@@ -233,7 +233,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "compare-batch",
-            "gdcli.cli.compare_batch:run",
+            "gdcli.cli.compare_batch_command:run",
             "Compare batch, mini-batch and stochastic descent on data.",
             _BATCH_TEXT,
             (
@@ -258,7 +258,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "run",
-            "gdcli.cli.run:run",
+            "gdcli.cli.run_command:run",
             "Solve many problems of a file or stream, and check them.",
             _RUN_TEXT,
             (
@@ -276,7 +276,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "resume",
-            "gdcli.cli.checkpoint:resume",
+            "gdcli.cli.checkpoint_option:resume",
             "Go on with a run that was stopped.",
             _RESUME_TEXT,
             (Argument("FILE", "file", "A checkpoint, written by --checkpoint."),),
@@ -298,7 +298,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "show",
-            "gdcli.cli.show:run",
+            "gdcli.cli.show_command:run",
             "Show a stored answer as its own run would have.",
             "Show what any command has stored (--format json or jsonl) as the table that its run showed, with the path "
             "where there are lines of it; of the answers of gd run their table. --plot draws the picture of the run, "
@@ -318,7 +318,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "rerun",
-            "gdcli.cli.rerun:run",
+            "gdcli.cli.rerun_command:run",
             "Repeat a stored answer, and tell if it is the same.",
             "Solve again what the receipt of a stored result (--format json or jsonl) says, and compare the answers: "
             "bit for bit where gd, Python, numpy and the machine are the same, else to 1e-6. The exit code is 0 if the "
@@ -332,7 +332,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "diff",
-            "gdcli.cli.diff:run",
+            "gdcli.cli.diff_command:run",
             "Compare two stored answers, or traces.",
             "Compare two stored results (--format json), or traces (jsonl): what was asked differently, the first "
             "iteration at which the paths part, and how they ended. The exit code is 0 if all is the same, 9 if not.",
@@ -346,7 +346,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "methods",
-            "gdcli.cli.methods:run",
+            "gdcli.cli.methods_command:run",
             "List the methods: what they need and when to use them.",
             "List the methods: what they need and when to use them.",
             (),
@@ -359,7 +359,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "functions",
-            "gdcli.cli.functions:run",
+            "gdcli.cli.functions_command:run",
             "List the functions: meaning, domain, derivative.",
             "List what an expression can have: every function with its meaning, where it is defined (everywhere, where "
             "nothing is said) and its derivative; constants and operators. plain has a line for each function, tab "
@@ -374,7 +374,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "help",
-            "gdcli.cli.help:run",
+            "gdcli.cli.help_command:run",
             "Show the help of a command.",
             "Show the help of gd, or of one command, as 'gd COMMAND --help' does.",
             (Argument("COMMAND", "command_name", "One command; without it, gd itself.", required=False),),
@@ -383,7 +383,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "completion",
-            "gdcli.cli.completion:run",
+            "gdcli.cli.completion_command:run",
             "Print the completion script of a shell.",
             "Print the script that completes commands, options, their values, problems of a file and columns of a "
             "table: source <(gd completion bash), source <(gd completion zsh), or gd completion fish | source.",
@@ -396,7 +396,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             "man",
-            "gdcli.cli.man:run",
+            "gdcli.cli.man_command:run",
             "Print the manual page.",
             "Print the manual page of gd, or of one command, for man: gd man | man -l -. That of fit tells what each "
             "number of its answer means. 'gd man json' is about the machine formats, 'gd man lessons' teaches gradient "

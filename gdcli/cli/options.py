@@ -1,9 +1,9 @@
 """The options of the command line, in one table.
 
-Every option is one `Option` row: its name, what it means, what happens without it, and how its text becomes a
-value. All else is derived from these rows: the reader of the command line (:mod:`gdcli.cli.argv`), the typer
-commands with their help (:mod:`gdcli.cli.help`), the keys of a problem file (:mod:`gdcli.cli.run`). The rows
-import nothing heavy, so that a mistyped option is answered at once.
+Every option is one `Option` row: its name, what it means, what happens without it, and how its text becomes a value.
+All else is derived from these rows: the reader of the command line (:mod:`gdcli.cli.argv`), the typer commands with
+their help (:mod:`gdcli.cli.help_command`), the keys of a problem file (:mod:`gdcli.cli.run_command`). The rows import
+nothing heavy, so that a mistyped option is answered at once.
 
 A value is read by a function of its text and the option's name, which raises a `UsageError` with a span into
 that text. Nothing here knows what a solver does with the value.
@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gdcli.dataclass import NamedTuple
-from gdcli.errors import Span, UsageError, did_you_mean
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import Span, UsageError, did_you_mean
 
 Read = Callable[[str, str], Any]
 
@@ -202,7 +202,7 @@ def method(value: str, name: str) -> str:
 
 def method_by_epochs(value: str, name: str) -> str:
     """Read a method that goes by rows or batches of them."""
-    from gdcli.solvers.registry import BY_EPOCHS, meant
+    from gdcli.solve.registry import BY_EPOCHS, meant
 
     if method(value, name) in BY_EPOCHS:
         return method(value, name)
@@ -211,7 +211,7 @@ def method_by_epochs(value: str, name: str) -> str:
 
 def methods(value: str, name: str) -> tuple[str, ...]:
     """Read a comma-separated list of methods; the error points at the one that there is not."""
-    from gdcli.solvers.registry import METHODS, meant
+    from gdcli.solve.registry import METHODS, meant
 
     parts = [(part.lower(), place) for part, place in _parts(value)]
     for part, place in parts:
@@ -666,7 +666,7 @@ METHODS = Option(
 
 
 def _loss_here(name: str) -> str:
-    from gdcli.fitting.synonyms import loss_here
+    from gdcli.tasks.fit.synonyms import loss_here
 
     return loss_here(name)
 

@@ -1,7 +1,7 @@
 """Where the problems of `gd run` come from: tables of a file, or lines as they arrive.
 
 Lines are read with `os.read` and cut here, because whoever reads must also be able to wait for something else
-meanwhile: `Lines.fileno` is ready when `Lines.fill` will not block.
+meanwhile: `ProblemLines.fileno` is ready when `ProblemLines.fill` will not block.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Sequence
 
-from gdcli.cli.destination import check_standard_output
+from gdcli.cli.output_file import check_standard_output
 from gdcli.cli.run_solver import MAX_LINE, Task
-from gdcli.errors import UsageError
-from gdcli.problems import Entry
+from gdcli.kernel.errors import UsageError
+from gdcli.tasks.problem_file import FileProblem
 
 _BLOCK = 1 << 16
 LINES = (".jsonl", ".ndjson", ".json")
@@ -26,7 +26,7 @@ class Tables:
 
     ended = True
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[FileProblem]) -> None:
         self.pending = deque(Task(number, entry) for number, entry in enumerate(entries, 1))
 
     def fileno(self) -> int:
@@ -40,7 +40,7 @@ class Tables:
         """There is nothing to close."""
 
 
-class Lines:
+class ProblemLines:
     """Problems line by line: ``pending`` has those read, and ``ended`` tells that no more will come."""
 
     def __init__(self, handle: int, owned: bool) -> None:
@@ -103,24 +103,24 @@ class Lines:
             os.close(self._handle)
 
 
-def open_problems(path: str, names: Sequence[str]) -> tuple[str, Tables | Lines]:
+def open_problems(path: str, names: Sequence[str]) -> tuple[str, Tables | ProblemLines]:
     """Return what the input is called, and its problems.
 
     A name that ends in .toml, or text that begins with anything but ``{``, is TOML; else each line is a problem. Raises
     UsageError for what cannot be read, and for names of tables that there are not.
     """
-    from gdcli import problems
     from gdcli.cli.run_solver import OPTIONS
+    from gdcli.tasks import problem_file
 
     file = "standard input" if path == "-" else path
     if path.endswith(".toml"):
-        return file, Tables(problems.select(problems.read(path, OPTIONS), names, file))
+        return file, Tables(problem_file.select(problem_file.read(path, OPTIONS), names, file))
     if path != "-":
         check_standard_output(path)
-    lines = Lines(*_opened(path))
+    lines = ProblemLines(*_opened(path))
     try:
         if not path.endswith(LINES) and not _is_lines(lines):
-            return file, Tables(problems.select(_tables(lines, file), names, file))
+            return file, Tables(problem_file.select(_tables(lines, file), names, file))
         if names:
             hint = "grep and jq choose lines; a TOML file has problems with names"
             raise UsageError(f"{file} has problems by the line, and a name chooses none", hint)
@@ -141,7 +141,7 @@ def _opened(path: str) -> tuple[int, bool]:
         raise UsageError(f"cannot read {path}: {why}") from None
 
 
-def _is_lines(lines: Lines) -> bool:
+def _is_lines(lines: ProblemLines) -> bool:
     """Tell whether the text begins with ``{``, or is empty, after reading as much of it as that takes."""
     while True:
         begun = lines.begun()
@@ -150,10 +150,10 @@ def _is_lines(lines: Lines) -> bool:
         lines.fill()
 
 
-def _tables(lines: Lines, file: str) -> list[Entry]:
-    from gdcli import problems
+def _tables(lines: ProblemLines, file: str) -> list[FileProblem]:
     from gdcli.cli.run_solver import OPTIONS
+    from gdcli.tasks import problem_file
 
     content = lines.whole()
     lines.close()
-    return problems.read_tables(content, file, OPTIONS)
+    return problem_file.read_tables(content, file, OPTIONS)

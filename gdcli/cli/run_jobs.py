@@ -20,9 +20,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from gdcli.cli.run_input import Lines, Tables
+from gdcli.cli.run_input import ProblemLines, Tables
 from gdcli.cli.run_solver import Answer, Solver, Task, lost
-from gdcli.report.verdicts import Shown
+from gdcli.render.verdicts import Shown
 
 BATCH_SECONDS = 0.02
 LARGEST_BATCH = 128
@@ -96,7 +96,7 @@ class Workers:
         for worker in self._workers:
             worker.end()
 
-    def answers(self, source: Tables | Lines, ordered: bool) -> Iterator[Answer]:
+    def answers(self, source: Tables | ProblemLines, ordered: bool) -> Iterator[Answer]:
         """Yield the answers, in the order of the problems or as they come."""
         early: dict[int, Answer] = {}
         waiting: deque[int] = deque()  # numbers of problems that are out, in order
@@ -143,7 +143,7 @@ class Workers:
         found: list[Answer] = answers
         return found
 
-    def _hand_out(self, source: Tables | Lines, waiting: deque[int], room: int) -> None:
+    def _hand_out(self, source: Tables | ProblemLines, waiting: deque[int], room: int) -> None:
         """Give problems to workers that are idle, or soon will be."""
         while (source.pending or self._again) and (room > 0 or self._again):
             if len(self._workers) < self._jobs and all(w.tasks for w in self._workers):
@@ -167,7 +167,7 @@ class Workers:
             return 1
         return max(1, min(LARGEST_BATCH, int(BATCH_SECONDS / self._pace)))
 
-    def _batch(self, source: Tables | Lines, waiting: deque[int], size: int, idle: bool) -> list[Task]:
+    def _batch(self, source: Tables | ProblemLines, waiting: deque[int], size: int, idle: bool) -> list[Task]:
         """Take problems that fit into one batch; a large one goes alone, to an ``idle`` worker."""
         batch: list[Task] = []
         held = 0

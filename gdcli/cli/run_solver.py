@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli import problems
-from gdcli.budget import limited
 from gdcli.cli.commands import COMMANDS
 from gdcli.cli.options import OWN_GROUPS, Option
 from gdcli.cli.options import settings as settings_of
-from gdcli.dataclass import NamedTuple, fields, replace
-from gdcli.errors import GdError, UsageError, internal
-from gdcli.problems import Entry
+from gdcli.kernel.budget import limited
+from gdcli.kernel.dataclass import NamedTuple, fields, replace
+from gdcli.kernel.errors import GdError, UsageError, internal
+from gdcli.record.checked import Checked
 from gdcli.record.fits import record_of
-from gdcli.report.verdicts import Checked, Shown
+from gdcli.render.verdicts import Shown
+from gdcli.tasks import problem_file
+from gdcli.tasks.problem_file import FileProblem
 
 if TYPE_CHECKING:
     from gdcli.record.runs import RunRecord
-    from gdcli.solvers.types import Observer
+    from gdcli.solve.iteration import Observer
 
 MAX_LINE = 16 * 1024 * 1024  # bytes of one problem
 
@@ -32,7 +33,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     command: {
         o.name: o for o in COMMANDS[command].options if o.group not in OWN_GROUPS and o.name not in _OWN_KEYS
     }
-    for command in problems.COMMANDS
+    for command in problem_file.COMMANDS
 }
 
 
@@ -40,7 +41,7 @@ class Task(NamedTuple):
     """A problem to solve: a table that was read, or the bytes of a line (None: it was too long)."""
 
     number: int
-    problem: Entry | bytes | None
+    problem: FileProblem | bytes | None
 
 
 class Answer(NamedTuple):
@@ -84,18 +85,18 @@ class Solver:
         try:
             entry = self._entry(task)
         except UsageError as error:
-            name = problems.name_of_line(task.problem) if isinstance(task.problem, bytes) else ""
+            name = problem_file.name_of_line(task.problem) if isinstance(task.problem, bytes) else ""
             return Checked(name, None, None, error, error.message)
         return self.check(entry)
 
-    def _entry(self, task: Task) -> Entry:
+    def _entry(self, task: Task) -> FileProblem:
         if task.problem is None:
             raise UsageError(f"{self._file}:{task.number}: the line is longer than {MAX_LINE // 2**20} MB")
         if isinstance(task.problem, bytes):
-            return problems.read_line(task.problem, self._file, task.number, OPTIONS)
+            return problem_file.read_line(task.problem, self._file, task.number, OPTIONS)
         return task.problem
 
-    def check(self, entry: Entry) -> Checked:
+    def check(self, entry: FileProblem) -> Checked:
         """Solve one problem and compare it with its expectation."""
         try:
             outcome = self._solved(entry)
@@ -113,11 +114,11 @@ class Solver:
             )
         return Checked(entry.name, entry.expect, self._stamped(entry, record_of(outcome)), None, miss)
 
-    def _stamped(self, entry: Entry, found: RunRecord) -> RunRecord:
+    def _stamped(self, entry: FileProblem, found: RunRecord) -> RunRecord:
         """The record with what json and jsonl say of how to repeat it."""
         if self._shown.form not in ("json", "jsonl"):
             return found
-        from gdcli.cli.receipts import data_of, receipt
+        from gdcli.cli.provenance import data_of, receipt
 
         command = entry.sense if entry.command != "fit" else "fit"
         options: dict[str, Any] = {name[2:]: text for name, text in entry.options.items()}
@@ -129,7 +130,7 @@ class Solver:
         made = receipt(command, options, found.problem.space.size, data_of(files))
         return replace(found, receipt=made)
 
-    def _solved(self, entry: Entry) -> Any:
+    def _solved(self, entry: FileProblem) -> Any:
         from gdcli import api
 
         values = _values(entry)
@@ -144,12 +145,12 @@ class Solver:
         if starts is None:
             shared = settings.gradient == "autodiff"
             return api.solve(problem, settings, self._observers, build=self._build if shared else None)
-        from gdcli.multi_start import solve_from_many
+        from gdcli.tasks.multi_start import solve_from_many
 
         return solve_from_many(problem, settings, starts, self._observers)
 
 
-def _values(entry: Entry) -> dict[str, Any]:
+def _values(entry: FileProblem) -> dict[str, Any]:
     """Return the values of the options that the problem sets, read as on the command line."""
     known = OPTIONS[entry.command]
     found: dict[str, Any] = {}
@@ -164,11 +165,11 @@ def _values(entry: Entry) -> dict[str, Any]:
     return found
 
 
-def _fitted(entry: Entry, values: dict[str, Any], observers: Sequence[Observer]) -> Any:
+def _fitted(entry: FileProblem, values: dict[str, Any], observers: Sequence[Observer]) -> Any:
     """Fit as `gd fit` does."""
-    from gdcli.fitting.prepare import prepared
-    from gdcli.fitting.request import FitRequest, FitSettings
-    from gdcli.fitting.solve import solve
+    from gdcli.tasks.fit.prepare import prepared
+    from gdcli.tasks.fit.request import FitRequest, FitSettings
+    from gdcli.tasks.fit.solve_fit import solve
 
     names = {field.name for field in fields(FitRequest)}
     asked: dict[str, Any] = {k: v for k, v in values.items() if k in names}
@@ -184,7 +185,7 @@ def lost(task: Task, file: str, shown: Shown, why: str) -> Answer:
     """Return the answer to a problem whose worker process died."""
     place = f"{file}:{task.number}"
     name = ""
-    if isinstance(task.problem, Entry):
+    if isinstance(task.problem, FileProblem):
         place, name = task.problem.place, task.problem.name
     error = GdError(f"{place}: {why}", "it may have taken too much memory", None)
     checked = Checked(name, None, None, error, error.message)

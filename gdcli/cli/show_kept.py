@@ -7,33 +7,33 @@ from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.show import Exhibit, Values
+from gdcli.cli.exhibit import Exhibit, Values
 
 if TYPE_CHECKING:
-    from gdcli.checkpoints.file import Content
-    from gdcli.report.page import Line
+    from gdcli.record.checkpoint_file import Content
+    from gdcli.render.page import Line
 
 # They are shown on lines of their own, or say where the file itself is.
 _ELSEWHERE = ("start", "set", "bounds", "checkpoint", "checkpoint_every")
 
 
 def kept_run(values: Values, path: str) -> Exhibit:
-    """Return the exhibit of a checkpoint. Raises as `checkpoints.file.read`."""
-    from gdcli.checkpoints import file
+    """Return the exhibit of a checkpoint. Raises as `record.checkpoint_file.read`."""
+    from gdcli.record import checkpoint_file
 
-    content = file.read(path)
+    content = checkpoint_file.read(path)
     return Exhibit(partial(_write, values, path, content), None, "a kept run has no answer yet")
 
 
 def _write(values: Values, path: str, content: Content, stream: TextIO) -> None:
-    from gdcli.report.comparison import write_page
+    from gdcli.render.comparison import write_page
 
     write_page(stream, values["format"] or "table", lambda width, *_: _page(path, content, width))
 
 
 def _page(path: str, content: Content, width: int) -> list[Line]:
-    from gdcli.report.faults import harmless
-    from gdcli.report.page import fact
+    from gdcli.kernel.error_text import harmless
+    from gdcli.render.page import fact
 
     head = content.head
     ended = "; it has ended" if head.get("finished") else ""
@@ -47,11 +47,12 @@ def _page(path: str, content: Content, width: int) -> list[Line]:
 
 def _asked(content: Content, width: int) -> list[Line]:
     """What is solved, and with which options."""
-    from gdcli.cli.checkpoint import job_of
+    from gdcli.cli.checkpoint_option import job_of
     from gdcli.cli.commands import COMMANDS
-    from gdcli.report.faults import harmless, shorten
-    from gdcli.report.page import fact
-    from gdcli.report.summary import point_text
+    from gdcli.kernel.error_text import harmless
+    from gdcli.kernel.errors import shorten
+    from gdcli.render.page import fact
+    from gdcli.render.summary import point_text
 
     head, job = content.head, job_of({"resumed": content})
     command, typed = COMMANDS[head["command"]], head["options"]
@@ -75,7 +76,7 @@ def _asked(content: Content, width: int) -> list[Line]:
 
 def _reached(head: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How far a run has come, and its best value."""
-    from gdcli.report.numbers import seconds, short
+    from gdcli.kernel.number_format import seconds, short
 
     progress = head.get("progress")
     if not progress:

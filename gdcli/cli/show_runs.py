@@ -7,35 +7,35 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli import stored
-from gdcli.cli.show import Exhibit, Values
-from gdcli.cli.stored import Stored
-from gdcli.dataclass import replace
-from gdcli.errors import DataError
+from gdcli.cli import record_file
+from gdcli.cli.exhibit import Exhibit, Values
+from gdcli.cli.record_file import Stored
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.errors import DataError
 from gdcli.record.runs import PathPoint, ProblemRecord, RunRecord
 from gdcli.record.upgrade import upgraded
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
-    from gdcli.cli.plotting import RunPlot
-    from gdcli.fitting.request import FitRequest
+    from gdcli.cli.plot_option import RunPlot
     from gdcli.record.fits import EpochPoint, FitRecord
-    from gdcli.report.fit_scenes import Epochs
-    from gdcli.report.plot_data import Picture
-    from gdcli.report.tables import Layout
+    from gdcli.render.fit_figures import Epochs
+    from gdcli.render.plot_data import Picture
+    from gdcli.render.tables import PageLayout
+    from gdcli.tasks.fit.request import FitRequest
 
 
 def extremum(values: Values, answer: Stored) -> Exhibit:
     """Return the exhibit of a minimisation or maximisation."""
-    from gdcli.report import summary
-    from gdcli.report.tables import Layout
-    from gdcli.report.trail import stored_rows
+    from gdcli.record.path_rows import stored_rows
+    from gdcli.render import summary
+    from gdcli.render.tables import PageLayout
 
-    with stored.whole(answer.name):
+    with record_file.whole(answer.name):
         found = RunRecord.from_json(upgraded(answer.result))
         path = [PathPoint.from_json(point) for point in answer.path]
         rows = list(stored_rows(path, found.problem.space))
-    shown = _run(values, found, rows, Layout(summary.page, _numbered))._replace(planes=True)
+    shown = _run(values, found, rows, PageLayout(summary.page, _numbered))._replace(planes=True)
     if not values["plot"] and not values["plane"]:
         return shown
     plot, missing = _plot(values, found, path), ""
@@ -52,9 +52,9 @@ def _numbered(order: int, row: Any, *_: int) -> Any:
     return row._replace(order=order)
 
 
-def _run(values: Values, found: RunRecord, rows: Sequence[Any], layout: Layout) -> Exhibit:
+def _run(values: Values, found: RunRecord, rows: Sequence[Any], layout: PageLayout) -> Exhibit:
     """The page of a run, which sees its path again."""
-    from gdcli.report.tables import Table, is_terminal
+    from gdcli.render.tables import Table, is_terminal
 
     timed = found.seconds is not None
 
@@ -96,8 +96,8 @@ def _end(value: Any, none: float) -> Any:
 
 def _plot(values: Values, found: RunRecord, path: Sequence[PathPoint]) -> RunPlot:
     """The picture of a stored run."""
-    from gdcli.cli.plotting import RunPlot
-    from gdcli.report.plot_data import StoredRecorder
+    from gdcli.cli.plot_option import RunPlot
+    from gdcli.render.plot_data import StoredRecorder
 
     plot = RunPlot(values, problem_of(found.problem, found.seed))
     plot.recorder = StoredRecorder(found.problem.space, plot.which)
@@ -112,18 +112,18 @@ def _plot(values: Values, found: RunRecord, path: Sequence[PathPoint]) -> RunPlo
 def fit(values: Values, answer: Stored) -> Exhibit:
     """Return the exhibit of a fit."""
     from gdcli.record.fits import EpochPoint, FitRecord
-    from gdcli.report import fit_page
-    from gdcli.report.tables import Layout
-    from gdcli.report.trail import stored_rows
+    from gdcli.record.path_rows import stored_rows
+    from gdcli.render import fit_page
+    from gdcli.render.tables import PageLayout
 
-    with stored.whole(answer.name):
+    with record_file.whole(answer.name):
         found = FitRecord.from_json(upgraded(answer.result))
         space, is_epochs = found.problem.space, found.epochs is not None
         path: list[Any] = [
             (EpochPoint if "epoch" in point else PathPoint).from_json(point) for point in answer.path
         ]
         rows = path if is_epochs else list(stored_rows(path, space))
-    layout = Layout(fit_page.page, partial(fit_page.epoch_row, space) if is_epochs else _numbered)
+    layout = PageLayout(fit_page.page, partial(fit_page.epoch_row, space) if is_epochs else _numbered)
     shown = _run(values, found, rows, layout)
     if "~" not in found.problem.expression and not path:
         missing = "a loss that was typed has its path drawn, and this is a result without (--format jsonl)"
@@ -135,8 +135,8 @@ def _asked(answer: Stored) -> FitRequest:
     """What was asked for, from a receipt."""
     from gdcli.cli import argv
     from gdcli.cli.commands import COMMANDS
-    from gdcli.cli.fit import read
-    from gdcli.cli.rerun import arguments
+    from gdcli.cli.fit_request import read
+    from gdcli.cli.rerun_command import arguments
 
     command = COMMANDS["fit"]
     _, *words = arguments(answer)
@@ -148,9 +148,9 @@ def _asked(answer: Stored) -> FitRequest:
 def _fit_picture(answer: Stored, found: FitRecord, path: Sequence[Any]) -> Picture:
     """Rows are not stored with a fit: they are read again."""
     from gdcli.cli.fit_plot import FitPlot
-    from gdcli.cli.rerun import arguments, changed_data
-    from gdcli.fitting.prepare import prepared
-    from gdcli.report.plot_data import StoredRecorder
+    from gdcli.cli.rerun_command import arguments, changed_data
+    from gdcli.render.plot_data import StoredRecorder
+    from gdcli.tasks.fit.prepare import prepared
 
     for _, told in changed_data(answer):
         raise DataError(f"--plot: {told}", "the picture would not be that of the stored fit")
@@ -173,7 +173,7 @@ def _epochs(found: FitRecord, path: Sequence[Any]) -> Epochs | None:
     """The epochs of a path; of a result alone what is known of the last."""
     if found.epochs is None:
         return None
-    from gdcli.report.fit_scenes import Epochs
+    from gdcli.render.fit_figures import Epochs
 
     epochs: list[EpochPoint] = [point for point in path if not isinstance(point, PathPoint)]
     if not epochs:

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.show import Exhibit, Values
-from gdcli.cli.stored import Record
+from gdcli.cli.exhibit import Exhibit, Values
+from gdcli.cli.record_file import Record
 from gdcli.record.upgrade import upgraded
 
 if TYPE_CHECKING:
+    from gdcli.record.checked import Checked
     from gdcli.record.compared import RatesRecord
-    from gdcli.report.comparison import Page
-    from gdcli.report.page import Line
-    from gdcli.report.plot_data import Picture
-    from gdcli.report.verdicts import Checked
+    from gdcli.render.comparison import Page
+    from gdcli.render.page import Line
+    from gdcli.render.plot_data import Picture
 
 
 def _form(values: Values) -> str:
@@ -23,7 +23,7 @@ def _form(values: Values) -> str:
 
 
 def _paged(values: Values, page: Page) -> Callable[[TextIO], None]:
-    from gdcli.report.comparison import write_page
+    from gdcli.render.comparison import write_page
 
     return lambda stream: write_page(stream, _form(values), page)
 
@@ -35,14 +35,14 @@ def _timed(parts: Sequence[Record]) -> bool:
 
 def _timing(values: Values, parts: Sequence[Record], stream: TextIO) -> bool:
     """Tell whether times are shown: where they are asked for, or on a terminal, and there are any."""
-    from gdcli.report.tables import is_terminal
+    from gdcli.render.tables import is_terminal
 
     return _timed(parts) and bool(values["timing"] or is_terminal(stream))
 
 
 def _rates(values: Values, record: Record) -> Exhibit:
     from gdcli.record.compared import RatesRecord
-    from gdcli.report import rate_page
+    from gdcli.render import rate_page
 
     found = RatesRecord.from_json(upgraded(record))
     picture = partial(_rates_picture, found, values)
@@ -53,9 +53,9 @@ def _rates_picture(found: RatesRecord, values: Values) -> Picture:
     """A comparison keeps some of the values on its way, and no places: its steps are taken again."""
     from gdcli import api
     from gdcli.cli.canvas import log_axes
-    from gdcli.cli.plotting import rates_picture
+    from gdcli.cli.plot_option import rates_picture
     from gdcli.cli.show_runs import problem_of
-    from gdcli.report.comparison_scenes import RatePath
+    from gdcli.render.comparison_figures import RatePath
 
     problem = problem_of(found.problem, found.seed)
     again = api.compare_learning_rates(problem, [rate.lr for rate in found.rates], found.max_steps)
@@ -66,7 +66,7 @@ def _rates_picture(found: RatesRecord, values: Values) -> Picture:
 
 def _methods(values: Values, record: Record) -> Exhibit:
     from gdcli.record.compared import MethodsRecord
-    from gdcli.report import method_page
+    from gdcli.render import method_page
 
     found = MethodsRecord.from_json(upgraded(record))
     return _compared(values, found, method_page, record["methods"])
@@ -74,7 +74,7 @@ def _methods(values: Values, record: Record) -> Exhibit:
 
 def _batches(values: Values, record: Record) -> Exhibit:
     from gdcli.record.compared import BatchesRecord
-    from gdcli.report import batch_page
+    from gdcli.render import batch_page
 
     found = BatchesRecord.from_json(upgraded(record))
     return _compared(values, found, batch_page, record["batches"])
@@ -91,8 +91,8 @@ def _compared(values: Values, found: Any, report: Any, parts: Sequence[Record]) 
 
 
 def _gradient(values: Values, record: Record) -> Exhibit:
-    from gdcli.cli.gradient import write
-    from gdcli.cli.plotting import errors_picture
+    from gdcli.cli.gradient_command import write
+    from gdcli.cli.plot_option import errors_picture
     from gdcli.record.gradients import GradientRecord, TraceRecord
     from gdcli.record.upgrade import upgraded_gradient
 
@@ -107,7 +107,7 @@ def _gradient(values: Values, record: Record) -> Exhibit:
 def _list(values: Values, record: Record) -> Exhibit:
     from importlib import import_module
 
-    page = import_module(f"gdcli.cli.{record['type']}").page
+    page = import_module(f"gdcli.cli.{record['type']}_command").page
 
     return Exhibit(
         _paged(values, lambda width, *_: page(record, width)), None, "the list of methods has no picture"
@@ -122,12 +122,12 @@ def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
     """Return the table of fits to groups of rows."""
     from collections import Counter
 
+    from gdcli.record.fit_records import FIT
     from gdcli.record.fits import RowsRecord
     from gdcli.record.groups import Recorder, stored_group
-    from gdcli.report.fit_records import FIT
-    from gdcli.report.group_table import Asked, Table
-    from gdcli.report.page import PLAIN, plain_text
-    from gdcli.report.tables import WIDTH, glyphs_of, show, width_of
+    from gdcli.render.group_table import GroupQuestion, GroupTable
+    from gdcli.render.page import PLAIN, plain_text
+    from gdcli.render.tables import WIDTH, glyphs_of, show, width_of
 
     found = list(map(stored_group, answers))
     first = next((fit.found for fit in found if fit.found is not None), None)
@@ -135,13 +135,13 @@ def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
         return many(values, answers)
     of_rows = ("used", "skipped", "held_back")
     rows = RowsRecord(**{name: sum(getattr(fit.rows, name) for fit in found) for name in of_rows})
-    asked = Asked(first.problem, first.problem.space, list(found[0].labels), len(found), rows)
+    asked = GroupQuestion(first.problem, first.problem.space, list(found[0].labels), len(found), rows)
 
     def write(stream: TextIO) -> None:
         plain = _form(values) == "plain"
         width, glyphs = (WIDTH, PLAIN) if plain else (width_of(stream), glyphs_of(stream))
         pages: list[Line] = []
-        table = Table(asked, pages.extend, width, glyphs, Recorder(), FIT)
+        table = GroupTable(asked, pages.extend, width, glyphs, Recorder(), FIT)
         table(found)
         table.finish(Counter(fit.status for fit in found))
         if plain:
@@ -158,7 +158,7 @@ def _groups(values: Values, record: Record) -> Exhibit:
 
 def many(values: Values, answers: Sequence[Record]) -> Exhibit:
     """Return the table of the answers of many problems."""
-    from gdcli.report.verdicts import page
+    from gdcli.render.verdicts import page
 
     checked = [_answered(record, number) for number, record in enumerate(answers, 1)]
 
@@ -172,10 +172,10 @@ def many(values: Values, answers: Sequence[Record]) -> Exhibit:
 
 def _answered(record: Record, number: int) -> Checked:
     """Return the answer to a problem, the ``number``-th of its file."""
-    from gdcli.problems import Expectation
+    from gdcli.record.checked import Checked
     from gdcli.record.faults import ErrorRecord
     from gdcli.record.fits import record_from
-    from gdcli.report.verdicts import Checked
+    from gdcli.tasks.problem_file import Expectation
 
     place = f"line {record['line']}" if "line" in record else f"answer {number}"
     name = str(record.get("name") or place)

@@ -11,24 +11,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gdcli.errors import Abandoned, Terminated
-from gdcli.solvers.types import StopReason
+from gdcli.kernel.errors import Abandoned, Terminated
+from gdcli.kernel.status import StopReason
 
 if TYPE_CHECKING:
-    from gdcli.solvers.keeping import Keeper
+    from gdcli.solve.checkpointing import Checkpointer
 
 _REASONS = {signal.SIGINT: StopReason.INTERRUPTED, signal.SIGTERM: StopReason.TERMINATED}
 
 
 @contextmanager
-def heard_by(keeper: Keeper) -> Iterator[Keeper]:
-    """Within this, signals ask ``keeper`` to end the run; in a thread, where none arrive, nothing changes."""
+def heard_by(checkpointer: Checkpointer) -> Iterator[Checkpointer]:
+    """Within this, signals ask ``checkpointer`` to end the run; in a thread, where none arrive, nothing changes."""
 
     def hear(number: int, frame: object) -> None:
-        if keeper.asked is not None:
+        if checkpointer.asked is not None:
             raise Abandoned(128 + number)
-        keeper.asked = _REASONS[signal.Signals(number)]
-        if not keeper.listening:
+        checkpointer.asked = _REASONS[signal.Signals(number)]
+        if not checkpointer.listening:
             raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
     before = {}
@@ -40,7 +40,7 @@ def heard_by(keeper: Keeper) -> Iterator[Keeper]:
     except ValueError:
         pass
     try:
-        yield keeper
+        yield checkpointer
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from gdcli.language.function_synonyms import FUNCTIONS, LIBRARIES
 from gdcli.language.functions import CALLABLE, CONSTANTS
 from gdcli.language.pieces import Change, Piece
-from gdcli.language.synonyms import FUNCTIONS, LIBRARIES
 
 _ATOM = re.compile(r"[\w.]+|\w*\([^()]*\)|\w+\[[^\[\]]*\]")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, TypeVar
 
-from gdcli.errors import GdError, UsageError, did_you_mean
+from gdcli.kernel.errors import GdError, UsageError, did_you_mean
 from gdcli.language import syntax
 from gdcli.language.functions import CALLABLE, CONSTANTS, FUNCTIONS, INTERNAL, REDUCTIONS
 from gdcli.language.graph import REDUCTIONS as REDUCING

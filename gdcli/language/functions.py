@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from gdcli.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple
 
 
 class Algebra(Protocol):

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 
-from gdcli.dataclass import NamedTuple
-from gdcli.errors import UsageError
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import UsageError
 from gdcli.language.functions import CALLABLE, FUNCTIONS
-from gdcli.language.model import parse_model
+from gdcli.language.model_text import parse_model
 from gdcli.language.syntax import Node, Tree, fold
 
 # fmt: off

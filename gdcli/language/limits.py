@@ -10,8 +10,8 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from gdcli.dataclass import NamedTuple
-from gdcli.errors import Span, UsageError, did_you_mean
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.language import syntax
 from gdcli.language.values import ConstantReader, split
 

@@ -9,8 +9,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from gdcli.errors import did_you_mean
-from gdcli.language import synonyms
+from gdcli.kernel.errors import did_you_mean
+from gdcli.language import function_synonyms
 from gdcli.language.functions import CALLABLE, CONSTANTS, FUNCTIONS, OPERATORS, OTHERS, Function
 
 # Numbers of the rules, as one would write them.
@@ -100,7 +100,7 @@ def language() -> dict[str, Any]:
 
 def meant(name: str) -> str:
     """Return the hint for what is no function: how it is written here, or the nearest name."""
-    known = synonyms.FUNCTIONS.get(name) or synonyms.FUNCTIONS.get(name.lower())
+    known = function_synonyms.FUNCTIONS.get(name) or function_synonyms.FUNCTIONS.get(name.lower())
     if known:
         return f"{name} is written {known.format('x', 'y', 'z')} here"
-    return synonyms.CALLS.get(name) or did_you_mean(name, CALLABLE, "'gd functions' lists them")
+    return function_synonyms.CALLS.get(name) or did_you_mean(name, CALLABLE, "'gd functions' lists them")

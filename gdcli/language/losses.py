@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gdcli.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language.graph import Graph
 
 

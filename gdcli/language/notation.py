@@ -1,10 +1,11 @@
 """Other ways to write mathematics, and how each is written here.
 
 People bring `2x`, `sin x`, `|x|`, `np.sin(x)`, `x!`, `y = x**2`, and what their own language has. Where a text cannot
-be read, it is translated by the rules of two tables: those of :mod:`gdcli.language.paper` make of it what Python would
-read, token by token, those of :mod:`gdcli.language.constructs` make of that what is part of the language. If the
-outcome can be read, the error shows it, with the caret where the first rule was needed. Nothing is taken for what was
-not typed: it is a proposal. The rules cost nothing where there is no error, and long texts are left as they are.
+be read, it is translated by the rules of two tables: those of :mod:`gdcli.language.paper_notation` make of it what
+Python would read, token by token, those of :mod:`gdcli.language.constructs` make of that what is part of the language.
+If the outcome can be read, the error shows it, with the caret where the first rule was needed. Nothing is taken for
+what was not typed: it is a proposal. The rules cost nothing where there is no error, and long texts are left as they
+are.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import keyword
 import re
 from collections.abc import Collection, Sequence
 
-from gdcli.errors import Span, UsageError
+from gdcli.kernel.errors import Span, UsageError
 from gdcli.language import syntax
 from gdcli.language.constructs import TooLongError, rewritten
+from gdcli.language.function_synonyms import CALLS, SYMBOLS, WORDS
 from gdcli.language.functions import CALLABLE, CONSTANTS
-from gdcli.language.paper import RULES
+from gdcli.language.paper_notation import RULES
 from gdcli.language.pieces import Change, Piece, Pieces, cut, depths_of, is_function
-from gdcli.language.synonyms import CALLS, SYMBOLS, WORDS
 
 # Longer texts are written by programs.
 MAX_TEXT, MAX_PIECES = 2000, 400

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gdcli.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language import syntax
+from gdcli.language.function_synonyms import FUNCTIONS
 from gdcli.language.functions import CALLABLE
-from gdcli.language.synonyms import FUNCTIONS
 
 _PIECE = re.compile(
     r"""(?P<space>(?:\s|\#[^\n]*)+)

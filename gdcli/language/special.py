@@ -37,7 +37,7 @@ import math
 import re
 from typing import Any, Final
 
-from gdcli.dataclass import dataclass
+from gdcli.kernel.dataclass import dataclass
 from gdcli.language import special_tables as tables
 
 MATH_NAMES: Final = ("copysign", "exp", "fabs", "floor", "inf", "log", "log1p", "nan", "sqrt")

@@ -15,8 +15,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeVar
 
-from gdcli.dataclass import NamedTuple
-from gdcli.errors import Span, UsageError
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import Span, UsageError
 from gdcli.language.functions import LETTERS
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from gdcli.kernel.numerics import SMALLEST
 from gdcli.language.graph import REDUCTIONS, Graph, compare, evaluate
-from gdcli.numerics import SMALLEST
 
 # Numbers that the construction of graphs asks for; see Graph.add, mul, div, pow, power.
 _SPECIAL = frozenset({0.0, 1.0, -1.0, 2.0, 3.0, 4.0})

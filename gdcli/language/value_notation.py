@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gdcli.errors import UsageError
+from gdcli.kernel.errors import UsageError
 
 Rules = Sequence[tuple[str, str]]
 

@@ -13,10 +13,10 @@ from functools import partial
 from itertools import count, islice
 from typing import Any, NoReturn
 
-from gdcli import budget
-from gdcli.dataclass import NamedTuple
-from gdcli.errors import Span, UsageError, did_you_mean
-from gdcli.language import syntax, walk
+from gdcli.kernel import budget
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import Span, UsageError, did_you_mean
+from gdcli.language import interpreter, syntax
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.syntax import Tree, postorder
 
@@ -35,7 +35,7 @@ _PIECE = 1 << 16  # random numbers drawn between two looks at the budget
 Value = Any  # float, list[float] or a numpy array
 
 
-class Entry(NamedTuple):
+class TypedValue(NamedTuple):
     """One value as typed: its name ("" for a value alone), the value, its place in the text."""
 
     name: str
@@ -43,13 +43,13 @@ class Entry(NamedTuple):
     span: Span
 
 
-def read_values(texts: Sequence[str], option: str, seed: int = 0) -> list[Entry]:
+def read_values(texts: Sequence[str], option: str, seed: int = 0) -> list[TypedValue]:
     """Return the entries of one or several option values, in order.
 
     Raises UsageError, with the place in the text, for whatever is not a finite number, a list or a generator,
     and for a name given twice.
     """
-    entries: list[Entry] = []
+    entries: list[TypedValue] = []
     names: set[str] = set()
     draws = normals(seed)  # one stream for all: vectors drawn in one command differ
     for text in texts:
@@ -61,7 +61,7 @@ def read_values(texts: Sequence[str], option: str, seed: int = 0) -> list[Entry]
     return entries
 
 
-def _typed(text: str, option: str, draws: Iterator[float]) -> list[Entry]:
+def _typed(text: str, option: str, draws: Iterator[float]) -> list[TypedValue]:
     """The entries of a text; an error proposes what was meant, where that is known."""
     try:
         found = list(_read_text(text, option, draws))
@@ -79,7 +79,7 @@ def _typed(text: str, option: str, draws: Iterator[float]) -> list[Entry]:
     return found
 
 
-def _read_text(text: str, option: str, draws: Iterator[float]) -> Iterator[Entry]:
+def _read_text(text: str, option: str, draws: Iterator[float]) -> Iterator[TypedValue]:
     if not text.strip():
         raise UsageError(f"{option} is empty", f"for example {option} x=1,y=2")
     for start, end in split(text, option):
@@ -137,7 +137,7 @@ class ConstantReader:
         try:
             tree = syntax.parse(piece)
             _check_constant(tree)
-            return walk.value(tree, {})
+            return interpreter.value(tree, {})
         except UsageError as error:
             from gdcli.language.notation import told  # only an error needs it
 
@@ -154,7 +154,7 @@ class _Reader(ConstantReader):
         super().__init__(text, option)
         self.draws = draws
 
-    def entry(self, start: int, end: int) -> Entry:
+    def entry(self, start: int, end: int) -> TypedValue:
         """Read ``name=value`` or a value alone."""
         piece = self.text[start:end]
         equals = piece.find("=")
@@ -170,7 +170,7 @@ class _Reader(ConstantReader):
         alone = piece.strip()
         if not name and alone.isidentifier() and syntax.normal(alone) not in CONSTANTS:
             self.fail(start, end, f"{alone} has no value", f"for example {alone}=1")
-        return Entry(name, self.value(value_start, end), Span(self.text, start, end, self.option))
+        return TypedValue(name, self.value(value_start, end), Span(self.text, start, end, self.option))
 
     def name(self, start: int, end: int) -> str:
         name = self.text[start:end].strip()
@@ -276,7 +276,7 @@ def _check_constant(tree: Tree) -> None:
     form.build(tree, {}, {})
 
 
-def _read_file(path: str, option: str) -> Iterator[Entry]:
+def _read_file(path: str, option: str) -> Iterator[TypedValue]:
     """Read ``{name: value}`` or a result of gd from a JSON file, ``-`` for standard input.
 
     Of several lines the last result counts.
@@ -311,7 +311,7 @@ def _read_file(path: str, option: str) -> Iterator[Entry]:
         numbers = value if isinstance(value, list) else [value]
         if not numbers or not all(_is_number(v) for v in numbers):
             raise UsageError(f"{option}: {path}: {name} is not a finite number or a list of them", "", span)
-        yield Entry(
+        yield TypedValue(
             syntax.normal(name), [float(v) for v in value] if isinstance(value, list) else float(value), span
         )
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.errors import UsageError, did_you_mean
+from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.kernel.space import Space
 from gdcli.language import form
 from gdcli.language.form import Form
 from gdcli.language.syntax import Tree
-from gdcli.objective.compiled import EXPAND_SIZE, HESSIAN_SIZE, ScalarObjective, VectorObjective
-from gdcli.objective.space import Space
+from gdcli.objective.expression import EXPAND_SIZE, HESSIAN_SIZE, ScalarObjective, VectorObjective
 
 if TYPE_CHECKING:
-    from gdcli.objective.complex import ComplexObjective
-    from gdcli.objective.differences import DifferenceObjective
-    from gdcli.objective.tier import ScalarTier
+    from gdcli.objective.complex_objective import ComplexObjective
+    from gdcli.objective.difference_objective import DifferenceObjective
+    from gdcli.objective.engine import ScalarTier
 
 ENGINES = ("auto", "python", "numpy", "native")
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
@@ -80,9 +80,9 @@ def check_engine(engine: str) -> None:
             f"unknown engine {engine}", did_you_mean(engine, ENGINES, f"one of {', '.join(ENGINES)}")
         )
     if engine == "native":
-        from gdcli.codegen import machine
+        from gdcli.compile import machine_code
 
-        machine.required()
+        machine_code.required()
 
 
 def tier_of(exact: Exact, engine: str, use_cache: bool, whole: bool = True) -> ScalarTier | None:
@@ -92,7 +92,7 @@ def tier_of(exact: Exact, engine: str, use_cache: bool, whole: bool = True) -> S
     """
     if engine not in ("auto", "native") or not isinstance(exact, ScalarObjective):
         return None
-    from gdcli.objective.tier import ScalarTier
+    from gdcli.objective.engine import ScalarTier
 
     return ScalarTier(exact, whole=whole, at_once=engine == "native", use_cache=use_cache)
 
@@ -137,10 +137,10 @@ def with_gradient(
     if gradient == "symbolic":
         return _symbolic(exact, constants, sign)
     if gradient == "complex":
-        from gdcli.objective.complex import ComplexObjective
+        from gdcli.objective.complex_objective import ComplexObjective
 
         return ComplexObjective(exact, constants, sign)
-    from gdcli.objective.differences import DifferenceObjective
+    from gdcli.objective.difference_objective import DifferenceObjective
 
     return DifferenceObjective(exact, gradient, h, None if sizes is None else sizes())
 

@@ -7,17 +7,14 @@ there is a point at which the model is infinite in that row: no descent leads ac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
+from gdcli.kernel.vectors import Vector, any_negative, extremes, times
 from gdcli.language.form import all_nodes, build_row
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, arguments
 from gdcli.objective.row_model import RowModel
-from gdcli.solvers.vectors import any_negative, extremes, times
-
-if TYPE_CHECKING:
-    from gdcli.objective.rows import RowObjective
 
 
 def divisors(row: RowModel) -> list[int]:
@@ -85,17 +82,26 @@ def _always(graph: Graph, root: int) -> list[int]:
     return sorted(seen)
 
 
-class Sides:
+class DividingRows(Protocol):
+    """An objective over rows, asked for what it divides by in each; see `objective.row_objective.RowObjective`."""
+
+    row: RowModel
+
+    def nodes(self, name: str) -> list[int]: ...
+    def vectors(self, name: str, x: Sequence[float], quick: bool = False) -> Iterator[list[Vector]]: ...
+
+
+class DivisorSigns:
     """On which side of zero each divisor is in each row: the part of the parameters that the poles fence in around x.
 
     A divisor that has one sign in all rows has its sign here, another has None, and is compared row by row.
     """
 
-    def __init__(self, objective: RowObjective, x: Any, signs: list[float | None]) -> None:
+    def __init__(self, objective: DividingRows, x: Any, signs: list[float | None]) -> None:
         self.objective, self.x, self.signs = objective, x, signs
 
     @classmethod
-    def at(cls, objective: RowObjective, x: Any) -> Sides | None:
+    def at(cls, objective: DividingRows, x: Any) -> DivisorSigns | None:
         """Return the sides at x; None where nothing is divided by that can change its sign."""
         if not objective.nodes("divisors"):
             return None
@@ -118,7 +124,7 @@ class Sides:
         )
 
 
-def _ends(objective: RowObjective, x: Any) -> list[tuple[float, float]]:
+def _ends(objective: DividingRows, x: Any) -> list[tuple[float, float]]:
     """The least and the largest value of each divisor in any row."""
     nodes = objective.nodes("divisors")
     low, high = [float("inf")] * len(nodes), [-float("inf")] * len(nodes)
@@ -129,7 +135,7 @@ def _ends(objective: RowObjective, x: Any) -> list[tuple[float, float]]:
     return list(zip(low, high, strict=True))
 
 
-def pole_among(objective: RowObjective, x: Any) -> str:
+def pole_among(objective: DividingRows, x: Any) -> str:
     """Say which divisor changes its sign between the rows at ``x``, and from what to what; "" where none does."""
     nodes = objective.nodes("divisors")
     for node, (low, high) in zip(nodes, _ends(objective, x) if nodes else (), strict=True):

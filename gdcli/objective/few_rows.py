@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gdcli import budget
-from gdcli.codegen.runners import ARITHMETIC, total
+from gdcli.compile.runners import ARITHMETIC, total
+from gdcli.kernel import budget
+from gdcli.kernel.factors import PLAIN_COLUMNS
+from gdcli.kernel.vectors import Vec
 from gdcli.objective.row_programs import RowPrograms, programs_of
-from gdcli.solvers.factors import PLAIN_COLUMNS
-from gdcli.solvers.vectors import Vec
 
 if TYPE_CHECKING:
-    from gdcli.objective.row_model import RowModel
-    from gdcli.objective.rows import Rows
+    from gdcli.objective.row_model import RowModel, Rows
 
 # A pass over rows with p parameters takes about 0.1 us for each of rows * (p + 1)**2 numbers, and a fit some fifty of
 # them: up to here that is less than numpy's import.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.dataclass import NamedTuple
-from gdcli.errors import UsageError
-from gdcli.objective.tier import A_NODE, COMPILED, KEPT, MOST_NODES
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import UsageError
+from gdcli.objective.engine import A_NODE, COMPILED, KEPT, MOST_NODES
 
 if TYPE_CHECKING:
-    from gdcli.codegen.epochs import EpochKernel, Runs
-    from gdcli.codegen.per_sample import Box, RowGradient
-    from gdcli.codegen.updates import UpdateRule
+    from gdcli.compile.native_epochs import EpochKernel, Runs
+    from gdcli.compile.per_sample import ParameterBox, RowGradient
+    from gdcli.compile.update_rules import UpdateRule
 
 # Seconds of CPython for one operation on one row; of numpy for one, and for the calls that every batch takes.
 SCALAR_NODE, ARRAY_NODE, ARRAY_BATCH = 2.5e-8, 1e-9, 8e-6
@@ -28,7 +28,7 @@ class Work(NamedTuple):
 
     gradient: RowGradient
     rule: UpdateRule
-    box: Box | None
+    box: ParameterBox | None
     batch: int
     visits: int
     scalars: bool
@@ -63,15 +63,20 @@ def native_kernel(work: Work, engine: str, use_cache: bool) -> EpochKernel | Non
     """
     if engine not in ("auto", "native"):
         return None
-    from gdcli.codegen import machine
+    from gdcli.compile import machine_code
 
     fault = work.fault()
     if engine == "native":
-        machine.required()
+        machine_code.required()
         if fault:
             raise UsageError(fault, "leave out --engine native")
         return _kernel(work, use_cache)
-    if fault or not machine.is_installed() or not _is_worth_it(work, use_cache) or not machine.is_available():
+    if (
+        fault
+        or not machine_code.is_installed()
+        or not _is_worth_it(work, use_cache)
+        or not machine_code.is_available()
+    ):
         return None
     try:
         return _kernel(work, use_cache)
@@ -84,13 +89,13 @@ def _is_worth_it(work: Work, use_cache: bool) -> bool:
         return False
     if work.seconds >= COMPILED + A_NODE * work.nodes:
         return True
-    from gdcli.codegen.epochs import is_likely_kept
+    from gdcli.compile.native_epochs import is_likely_kept
 
     return work.batch == 1 and is_likely_kept(work.gradient, work.rule, work.box, use_cache)
 
 
 def _kernel(work: Work, use_cache: bool) -> EpochKernel:
-    from gdcli.codegen.epochs import EpochKernel
+    from gdcli.compile.native_epochs import EpochKernel
 
     return EpochKernel(work.gradient, work.rule, work.box, work.batch, use_cache)
 
@@ -124,6 +129,6 @@ class NativeRunner:
 
 def one_run(columns: Sequence[Any], count: int) -> Runs:
     """Return the rows of a piece as they stand."""
-    from gdcli.codegen.epochs import Runs
+    from gdcli.compile.native_epochs import Runs
 
     return Runs(columns, [0], [count])

@@ -6,16 +6,16 @@ Rows are an axis like any other. The graph here is that of a single row: paramet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from gdcli.dataclass import dataclass, field, replace
-from gdcli.errors import UsageError, did_you_mean
+from gdcli.kernel.dataclass import dataclass, field, replace
+from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.kernel.space import Space
 from gdcli.language import form
 from gdcli.language.graph import LEAVES, Graph, Key
 from gdcli.language.losses import LOSSES
-from gdcli.language.model import Model, Names
-from gdcli.objective.space import Space
+from gdcli.language.model_text import Model, Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,3 +219,19 @@ def _sigmoid(graph: Graph, u: int) -> int:
 
 # Written out with the same bits, so that their common part is computed once and each step has a buffer.
 _UNFOLDED = {"softplus": _softplus, "sigmoid": _sigmoid}
+
+
+class Rows(Protocol):
+    """Columns of numbers: ``rows`` in all, seen in order in pieces of at most ``size`` rows.
+
+    A piece is the number of its first row and the columns' arrays, float64, in the order of ``names``. ``lists`` has
+    the columns of data that came as lists of floats.
+    """
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def lists(self) -> Sequence[list[float]] | None: ...
+    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]: ...

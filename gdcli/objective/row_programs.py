@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.autodiff import DIRECTION, Derivatives
-from gdcli.codegen.runners import ScalarFunction, batch_function, rows_function
+from gdcli.compile.runners import ScalarFunction, batch_function, rows_function
 from gdcli.language.graph import Key
 from gdcli.objective.divisors import divisors
+from gdcli.objective.linear_predictor import gradient_nodes
 from gdcli.objective.row_model import RowModel, along_rows, node_of
-from gdcli.objective.waist import gradient_nodes
 
 if TYPE_CHECKING:
-    from gdcli.codegen.kernels import RowsKernel
+    from gdcli.compile.array_kernels import RowsKernel
 
 # Larger graphs are not compiled: for seconds nobody would hear an interrupt.
 MOST_NODES = 2500
@@ -191,7 +191,7 @@ class RowPrograms:
         """Return the machine code of the sums under ``names``, None for a graph that is too large for it."""
         key = names, use_cache
         if key not in self._kernels:
-            from gdcli.codegen.kernels import rows_kernel
+            from gdcli.compile.array_kernels import rows_kernel
 
             row = self.row
             roots = tuple(node for name in names for node in self.nodes(name))

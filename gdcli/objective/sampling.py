@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from math import inf, isfinite, nan
 from typing import Any
 
-from gdcli.objective.batch import Batch
+from gdcli.kernel.space import Space
 from gdcli.objective.build import Exact
-from gdcli.objective.compiled import ScalarObjective
-from gdcli.objective.space import Space
+from gdcli.objective.expression import ScalarObjective
+from gdcli.objective.many_points import PointBatch
 
 # So many numbers are put together in one pass at most.
 BLOCK = 1_000_000
@@ -24,7 +24,7 @@ class Sampler:
 
     def __init__(self, exact: Exact, start: Mapping[str, Any]) -> None:
         self._exact = exact
-        self._batch = Batch(exact)
+        self._batch = PointBatch(exact)
         self._start = start
 
     @property

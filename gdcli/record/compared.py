@@ -11,22 +11,22 @@ from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
 from gdcli import __version__
-from gdcli.dataclass import dataclass
-from gdcli.errors import shorten
+from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.errors import shorten
 from gdcli.record import fits, runs
 from gdcli.record.fits import FitProblemRecord
 from gdcli.record.runs import EvaluationsRecord, ProblemRecord, Receipt
 from gdcli.record.schema import SCHEMA, Record, Values, signed
 
 if TYPE_CHECKING:
-    from gdcli.analysis.learning_rates import Rate
-    from gdcli.api import MethodRun
-    from gdcli.batch_sizes import BatchRun
-    from gdcli.comparisons import RateComparison
-    from gdcli.fitting.compare import Compared
-    from gdcli.fitting.request import FitProblem
-    from gdcli.objective.space import Space
-    from gdcli.problem import Problem
+    from gdcli.judge.learning_rates import Rate
+    from gdcli.kernel.space import Space
+    from gdcli.tasks.batch_sizes import BatchRun
+    from gdcli.tasks.compare import RateComparison
+    from gdcli.tasks.compare_methods import MethodRun
+    from gdcli.tasks.fit.compare_batches import Compared
+    from gdcli.tasks.fit.request import FitProblem
+    from gdcli.tasks.problem import Problem
 
 MOST = 64  # points of a course: twice the widest sparkline
 
@@ -38,7 +38,7 @@ Course = tuple[tuple[int, float], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvatureRecord(Record):
-    """The curvature along the way; see `analysis.path_curvature.Curvature`. None where it is not known."""
+    """The curvature along the way; see `judge.path_curvature.Curvature`. None where it is not known."""
 
     largest: float | None
     smallest: float | None
@@ -49,7 +49,7 @@ class CurvatureRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateRecord(Record):
-    """How one rate fared; see `analysis.learning_rates.Rate`."""
+    """How one rate fared; see `judge.learning_rates.Rate`."""
 
     lr: float
     verdict: str

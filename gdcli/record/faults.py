@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from gdcli.dataclass import dataclass
-from gdcli.errors import LONGEST, GdError, Span, shorten
+from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.errors import LONGEST, GdError, Span, shorten
 from gdcli.record.schema import SCHEMA, Record
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gdcli.dataclass import NamedTuple, dataclass
+from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.record.runs import (
     CertificateRecord,
     PathPoint,
@@ -22,11 +22,11 @@ from gdcli.record.runs import (
 from gdcli.record.schema import Record, Values
 
 if TYPE_CHECKING:
-    from gdcli.analysis.statistics import FitStatistics
-    from gdcli.fitting.outcome import FitOutcome, RowCount
-    from gdcli.fitting.request import FitProblem
-    from gdcli.objective.space import Space
-    from gdcli.outcome import Outcome
+    from gdcli.judge.statistics import FitStatistics
+    from gdcli.kernel.space import Space
+    from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
+    from gdcli.tasks.fit.request import FitProblem
+    from gdcli.tasks.outcome import Outcome
 
 # Of more parameters only the strongly tied pairs are told: the whole table would be their square.
 MOST_CORRELATED = 50
@@ -36,7 +36,7 @@ Known = Mapping[str, float | list[float | None] | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRecord(Record):
-    """How a start was found; see `gdcli.fitting.request.Searched`."""
+    """How a start was found; see `gdcli.tasks.fit.request.Searched`."""
 
     tried: int
     starts: int
@@ -76,7 +76,7 @@ class RowsRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseRecord(Record):
-    """What keeps the mean loss of the answer above its minimum; see `gdcli.fitting.outcome.AnswerNoise`."""
+    """What keeps the mean loss of the answer above its minimum; see `gdcli.tasks.fit.fit_outcome.AnswerNoise`."""
 
     gap: float | None
     excess: float | None
@@ -147,14 +147,14 @@ class FitRecord(RunRecord):
     @property
     def level(self) -> float:
         """The level of the intervals."""
-        from gdcli.analysis.statistics import LEVEL
+        from gdcli.judge.statistics import LEVEL
 
         return LEVEL
 
     @property
     def tied(self) -> list[Tied]:
         """The pairs of parameters with a correlation above `TIED` in size, the strongest first."""
-        from gdcli.analysis.statistics import TIED
+        from gdcli.judge.statistics import TIED
 
         space = self.problem.space
         place = {space.label(i): i for i in range(space.size)} if self.correlation else {}

@@ -10,14 +10,14 @@ from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
 from gdcli import __version__
-from gdcli.dataclass import dataclass
+from gdcli.kernel.dataclass import dataclass
 from gdcli.record.schema import SCHEMA, Record, Values, plain
 
 if TYPE_CHECKING:
-    from gdcli.calculus.audit import Component, Way
+    from gdcli.calculus.gradient_audit import Component, Way
     from gdcli.calculus.step_errors import ErrorRow
-    from gdcli.calculus.trace import Step
-    from gdcli.examination import Examination
+    from gdcli.calculus.trace import TraceStep
+    from gdcli.tasks.gradient_check import Examination
 
 QUOTIENTS = ("forward", "central", "complex_step")
 
@@ -32,7 +32,8 @@ class QuestionRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayRecord(Record):
-    """One way to one component; ``value_is`` tells which value it has that is not finite. See `calculus.audit.Way`."""
+    """One way to one component; ``value_is`` tells which value it has that is not finite. See
+    `calculus.gradient_audit.Way`."""
 
     error: float | None
     truncation: float
@@ -146,7 +147,7 @@ class LocalRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord(Record):
-    """One elementary operation; see `calculus.trace.Step`."""
+    """One elementary operation; see `calculus.trace.TraceStep`."""
 
     step: str
     formula: str
@@ -260,7 +261,7 @@ def _errors(row: ErrorRow) -> StepErrorsRecord:
     return StepErrorsRecord(h=row.h, **sizes, mostly=mostly)
 
 
-def _step(step: Step, labels: list[str]) -> StepRecord:
+def _step(step: TraceStep, labels: list[str]) -> StepRecord:
     return StepRecord(
         step=step.name,
         formula=step.formula,

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gdcli.dataclass import NamedTuple, replace
-from gdcli.errors import GdError
+from gdcli.kernel.dataclass import NamedTuple, replace
+from gdcli.kernel.errors import GdError
+from gdcli.kernel.status import Status
 from gdcli.record.faults import ErrorRecord, error_record
 from gdcli.record.fits import FitRecord, RowsRecord, fit_record
 from gdcli.record.schema import Json, told
 from gdcli.record.upgrade import upgraded
-from gdcli.solvers.types import Status
 
 if TYPE_CHECKING:
-    from gdcli.fitting.groups import GroupFit
-    from gdcli.fitting.outcome import FitOutcome
-    from gdcli.fitting.solved import Solved
     from gdcli.record.runs import Receipt
+    from gdcli.tasks.fit.batched_outcomes import SolvedFits
+    from gdcli.tasks.fit.fit_groups import GroupFit
+    from gdcli.tasks.fit.fit_outcome import FitOutcome
 
 
 class Group(NamedTuple):
@@ -31,7 +31,7 @@ class Group(NamedTuple):
     rows: Any
     found: FitRecord | None = None
     fault: GdError | None = None
-    solved: Solved | None = None
+    solved: SolvedFits | None = None
     at: int = 0
 
     @property

@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
-from gdcli.dataclass import dataclass
-from gdcli.objective.space import Space
+from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.space import Space
+from gdcli.kernel.status import Status
 from gdcli.record.schema import SCHEMA, Record, Values, signed
-from gdcli.solvers.types import Status
 
 if TYPE_CHECKING:
-    from gdcli.outcome import Outcome
-    from gdcli.problem import Problem
-    from gdcli.solvers.types import Certificate, Counts, Iterate
+    from gdcli.judge.evidence import Certificate
+    from gdcli.objective.protocol import Counts
+    from gdcli.solve.iteration import Iterate
+    from gdcli.tasks.outcome import Outcome
+    from gdcli.tasks.problem import Problem
 
 End = float | list[float | None] | None
 _OPPOSITE = {"minimum": "maximum", "maximum": "minimum"}
@@ -71,7 +73,7 @@ class EvaluationsRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveBoundRecord(Record):
-    """A bound that holds the answer; see `gdcli.outcome.ActiveBound`."""
+    """A bound that holds the answer; see `gdcli.tasks.outcome.ActiveBound`."""
 
     name: str
     side: str
@@ -81,7 +83,7 @@ class ActiveBoundRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateRecord(Record):
-    """The evidence about the answer, in terms of the user's function; see `gdcli.solvers.types.Certificate`.
+    """The evidence about the answer, in terms of the user's function; see `gdcli.judge.evidence.Certificate`.
 
     ``evidence`` tells where the eigenvalues came from. ``errors`` are those of the variables in flat order, where they
     leave unknown some of the digits that a page could show.

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gdcli.dataclass import MISSING, dataclass, fields
+from gdcli.kernel.dataclass import MISSING, dataclass, fields
 
 if TYPE_CHECKING:
     from typing import Self

@@ -20,9 +20,8 @@ sys.path.pop(1)  # this folder: its language.py is not a module of anybody
 with atheris.instrument_imports(include=["gdcli"]):
     from fuzz import data_target
 
-    import gdcli.data.columnar
-    import gdcli.data.objects
-    import gdcli.data.text  # noqa: F401
+    import gdcli.table.columnar
+    import gdcli.table.delimited_text  # noqa: F401
 
 if __name__ == "__main__":
     data_target.small_blocks()

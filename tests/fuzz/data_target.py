@@ -22,10 +22,10 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from fuzz.inputs import Bytes, check_error, in_time, words
 
-from gdcli.data import quick, text
-from gdcli.data.objects import as_number
-from gdcli.data.source import Table, open_table
-from gdcli.errors import GdError
+from gdcli.kernel.errors import GdError
+from gdcli.table import delimited_text, readers
+from gdcli.table.json_lines import as_number
+from gdcli.table.source import DataTable, open_table
 
 OPTIONAL = {"native": "llvmlite", "polars": "polars"}
 READERS = ("csv", "split", *(way for way, library in OPTIONAL.items() if find_spec(library)))
@@ -220,7 +220,7 @@ def reading(path: str, missing: str, reader: str, stdin: BinaryIO | None = None)
         return ("error", error.message.replace(_name(path), "FILE"), error.exit_code, span)
 
 
-def _seen(table: Table, path: str) -> tuple[Any, ...]:
+def _seen(table: DataTable, path: str) -> tuple[Any, ...]:
     names = [name for name in table.names if name] or ["x"]
     blocks = list(table.blocks(names, text=True))
     columns = [np.concatenate([block.columns[i] for block in blocks]) for i in range(len(names))]
@@ -250,16 +250,16 @@ def parsed(content: bytes, missing: str) -> list[bytes]:
 def _names(titles: list[str]) -> tuple[str, ...]:
     import unicodedata
 
-    from gdcli.data.header import names_of
+    from gdcli.table.header import names_of
 
     return names_of([unicodedata.normalize("NFKC", t.strip()) for t in titles], {"log", "pi"}, "FILE:1", "")
 
 
 def fit(stored: bytes, missing: str, options: int) -> None:
     """Fit a line to the first two columns, in one of several ways."""
-    from gdcli.fitting.prepare import prepared
-    from gdcli.fitting.request import FitRequest, FitSettings
-    from gdcli.fitting.solve import solve
+    from gdcli.tasks.fit.prepare import prepared
+    from gdcli.tasks.fit.request import FitRequest, FitSettings
+    from gdcli.tasks.fit.solve_fit import solve
 
     way = options >> 1
     asked: dict[str, Any] = {"loss": (None, "absolute", "huber", "poisson", "logistic")[way % 5]}
@@ -285,5 +285,5 @@ def _memory() -> str | None:
 
 def small_blocks() -> None:
     """Read blocks of a few lines, so that small files are cut in many places."""
-    quick._SIZES.update(native=50, polars=60, split=40, csv=25)
-    text._SECOND = 10
+    readers._SIZES.update(native=50, polars=60, split=40, csv=25)
+    delimited_text._SECOND = 10

@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from gdcli.errors import GdError
-from gdcli.report.faults import fault_text
+from gdcli.kernel.error_text import fault_text
+from gdcli.kernel.errors import GdError
 
 SECONDS = 1.0  # of processor time that one input may take
 

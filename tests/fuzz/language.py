@@ -20,9 +20,9 @@ sys.path.pop(1)  # this folder: its language.py is not a module of anybody
 with atheris.instrument_imports(include=["gdcli"]):
     from fuzz import language_target
 
-    import gdcli.codegen.emit
-    import gdcli.emission
-    import gdcli.problem  # noqa: F401
+    import gdcli.compile.export_text
+    import gdcli.tasks.export
+    import gdcli.tasks.problem  # noqa: F401
 
 if __name__ == "__main__":
     language_target.quiet_limits()

@@ -20,15 +20,15 @@ from fuzz.inputs import Bytes, as_typed, check_error, in_time, words
 
 from gdcli.cli import argv
 from gdcli.cli.commands import COMMANDS
-from gdcli.codegen import emit, machine
-from gdcli.codegen.strict import functions_of, operations_of, program_text
-from gdcli.errors import GdError
-from gdcli.language import form, limits, syntax, values, walk
+from gdcli.compile import export_text, machine_code
+from gdcli.compile.strict_scalar import functions_of, operations_of, program_text
+from gdcli.kernel.errors import GdError
+from gdcli.kernel.space import Space
+from gdcli.language import form, interpreter, limits, syntax, values
 from gdcli.language.functions import CALLABLE
 from gdcli.language.syntax import Node, Tree
 from gdcli.objective.build import build_objective
-from gdcli.objective.compiled import ScalarObjective, VectorObjective
-from gdcli.objective.space import Space
+from gdcli.objective.expression import ScalarObjective, VectorObjective
 
 MOST_VARIABLES = 8
 VECTOR = 4  # elements of each vector
@@ -148,16 +148,16 @@ def expression(text: str, numbers: Sequence[float]) -> None:
 
 
 def _programs(tree: Tree, made: ScalarObjective, x: list[float], lot: int) -> None:
-    expected = walk.value(tree, made.space.unflatten(x))
+    expected = interpreter.value(tree, made.space.unflatten(x))
     assert _bits(made.value_program(x)) == _bits(expected), (tree.text, x, "value")
     assert _bits(made.value_program.safe(x)) == _bits(expected), (tree.text, x, "safe value")
     best = made.evaluate(made.vector(x), 2)
     if made.space.size <= 4:
         made.product(best, made.vector([1.0] * made.space.size))
     if not math.isfinite(expected):
-        walk.find_culprit(tree, made.space.unflatten(x))
+        interpreter.find_culprit(tree, made.space.unflatten(x))
     _emitted(tree, made, x)
-    if lot % EVERY_NATIVE == 0 and machine.is_available():
+    if lot % EVERY_NATIVE == 0 and machine_code.is_available():
         _native(made, x)
     if made.form.expanded and any(made.space.lengths.values()):
         _numpy(tree, made, x, expected)
@@ -171,30 +171,32 @@ def _emitted(tree: Tree, made: ScalarObjective, x: list[float]) -> None:
     """The emitted Python has the bits; C, awk and SQL can be written."""
     graph, leaves = made.form.graph, made.leaves
     roots = [made.root]
-    text = emit.python_functions(graph, roots) + emit.function("f", graph, roots, leaves, "p", safe=True)
+    text = export_text.python_functions(graph, roots) + export_text.function(
+        "f", graph, roots, leaves, "p", safe=True
+    )
     space: dict[str, Any] = {}
     head = "import math\nfrom math import copysign, inf, isnan, nan\n"
     exec(compile(head + text, "<emitted>", "exec"), space)
     assert _bits(space["f"](x)) == _bits(made.value_program(x)), (tree.text, x, "emitted")
-    bare = emit.function("f", graph, roots, leaves, "p", safe=False)
-    emit.c_functions(graph, roots), emit.in_c(bare)
-    emit.awk_functions(emit.in_awk(bare), graph, roots)
+    bare = export_text.function("f", graph, roots, leaves, "p", safe=False)
+    export_text.c_functions(graph, roots), export_text.in_c(bare)
+    export_text.awk_functions(export_text.in_awk(bare), graph, roots)
     try:
-        emit.sql(graph, made.root, leaves)
+        export_text.sql(graph, made.root, leaves)
     except GdError as error:
         check_error(error)
 
 
 def _native(made: ScalarObjective, x: list[float]) -> None:
     """Machine code has the bits, of the value and of the gradient."""
-    from gdcli.objective.native import NativeProgram
+    from gdcli.objective.native_objective import NativeProgram
 
     graph = made.form.graph
     roots = {"value": [made.root], "gradient": list(made.gradient_nodes)}
     nodes = [i for part in roots.values() for i in part]
     text = functions_of(operations_of(graph, nodes))
     text += "".join(program_text(name, graph, part, made.leaves) for name, part in roots.items())
-    library = machine.load(text, use_cache=False)
+    library = machine_code.load(text, use_cache=False)
     for name, part in roots.items():
         program = NativeProgram(library, name, len(part), made.space.size)
         found = program(x)
@@ -205,7 +207,7 @@ def _native(made: ScalarObjective, x: list[float]) -> None:
 
 def emit_safe(made: ScalarObjective, roots: Sequence[int]) -> Callable[[Sequence[float]], list[float]]:
     """Return the CPython program of nodes, as a function that gives a list."""
-    from gdcli.codegen.runners import ScalarFunction
+    from gdcli.compile.runners import ScalarFunction
 
     program = ScalarFunction(made.form.graph, roots, dict(made.leaves), lambda t: f"({', '.join(t)},)")
     return lambda x: list(program.safe(x))
@@ -228,7 +230,7 @@ def _numpy(tree: Tree, made: ScalarObjective, x: list[float], expected: float) -
         assert abs(at.value - expected) <= room, (tree.text, x, at.value, expected, room)
 
 
-class _Shaken(walk._Walk):
+class _Shaken(interpreter._Walk):
     """The walk with every result off by a few units in the last place: how far rounding can get."""
 
     def __init__(self, tree: Tree, point: Mapping[str, Any], seed: int) -> None:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from fuzz.inputs import check_error
 
-from gdcli import problems
 from gdcli.cli.run_solver import OPTIONS, _values
-from gdcli.errors import GdError
-from gdcli.problems import Entry
+from gdcli.kernel.errors import GdError
+from gdcli.tasks import problem_file
+from gdcli.tasks.problem_file import FileProblem
 
 
 def problem_files(content: bytes) -> None:
     """Read bytes as a TOML file and as lines of JSON, and every entry as far as the run of it."""
-    entries: list[Entry] = []
+    entries: list[FileProblem] = []
     try:
-        entries += problems.read_tables(content, "p.toml", OPTIONS)
+        entries += problem_file.read_tables(content, "p.toml", OPTIONS)
     except GdError as error:
         check_error(error)
     for number, line in enumerate(content.split(b"\n")[:20], 1):
         try:
-            entries.append(problems.read_line(line, "p.jsonl", number, OPTIONS))
+            entries.append(problem_file.read_line(line, "p.jsonl", number, OPTIONS))
         except GdError as error:
             check_error(error)
     for entry in entries[:20]:

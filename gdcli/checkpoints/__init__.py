@@ -1,1 +1,0 @@
-"""Runs on disk: what a process leaves behind so that another can go on."""

@@ -1,0 +1,255 @@
+"""``--checkpoint`` and `gd resume`: a run in a file, and on from there in another process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from shlex import quote
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gdcli import __version__
+from gdcli.cli.options import is_page
+from gdcli.kernel.errors import DataError, GdError, Span, UsageError
+
+if TYPE_CHECKING:
+    from gdcli.record.checkpoint_file import Content
+    from gdcli.record.checkpoint_store import Checkpoint
+    from gdcli.solve.checkpointing import Checkpointer
+    from gdcli.tasks.fit.prepare import Prepared
+
+Answer = TypeVar("Answer", bound=Any)
+
+EVERY = 30.0  # seconds
+# With these a run can be gone on with, but is as long as it was to be.
+_ENDED = ("epochs-done", "no-improvement", "target")
+
+
+def job_of(values: Mapping[str, Any]) -> Any:
+    """Return what is to be solved where the command is `gd resume`, else None."""
+    content: Content | None = values.get("resumed")
+    if content is None:
+        return None
+    from gdcli.record.codec import Decoder
+    from gdcli.tasks.fit import request  # noqa: F401  (what is to be solved is a problem or a fit)
+
+    job = content.parts["job"]
+    return Decoder(job.arrays)(job.value)
+
+
+class Session:
+    """One command that may be stopped: its ``checkpointer``, and with --checkpoint its ``checkpoint``.
+
+    ``read`` tells that somebody reads the advice of the answer: it is a page, and on standard output.
+    """
+
+    def __init__(self, checkpointer: Checkpointer, checkpoint: Checkpoint | None, read: bool = False) -> None:
+        self.checkpointer, self.checkpoint, self._read = checkpointer, checkpoint, read
+
+    def watch(self, observers: Sequence[Any]) -> None:
+        """Keep what these observers remember, too."""
+        if self.checkpoint is not None:
+            self.checkpoint.watch(observers)
+
+    def check_data(self, ready: Prepared) -> None:
+        """Raise DataError where the data of a fit are not those that it began with."""
+        if self.checkpoint is None:
+            return
+        from gdcli.tasks.fit.fit_digest import digest
+
+        now = digest(ready)
+        if self.checkpoint.mark("data", now) != now:
+            raise DataError(
+                "the data, or the start, are not those that the run began with",
+                "it cannot go on with others; give it what it had, or begin anew",
+            )
+
+    def finish(self, outcome: Answer) -> Answer:
+        """The answer is there: tell so in the file, or how to go on; return it with that as its advice."""
+        if self.checkpoint is None:
+            return outcome
+        if not _can_go_on(outcome):
+            self.checkpoint.finish()
+            return outcome
+        from gdcli.kernel.dataclass import replace
+
+        command = f"gd resume {quote(self.checkpoint.path)}"
+        told = (f'"{command}"' if "'" in command else f"'{command}'") + " goes on with this run"
+        if not self._read:
+            from gdcli.cli.standard_streams import warn
+
+            warn(f"{told}\n")
+        stopped = outcome.status.exit_code > 128 or not outcome.advice
+        return replace(outcome, advice=told if stopped else f"{outcome.advice}; {told}")
+
+
+def _can_go_on(outcome: Any) -> bool:
+    """Tell whether there is more to do than was done; of many starts the last run was not the one that was stopped."""
+    from gdcli.solve.checkpointing import RESUMABLE
+
+    reason = outcome.run.reason
+    return (
+        outcome.status.exit_code > 128
+        or outcome.status.value == "limit"
+        or (reason in RESUMABLE and reason.value not in _ENDED)
+    )
+
+
+@contextmanager
+def session(values: Mapping[str, Any], job: Any) -> Iterator[Session]:
+    """Give what a command that solves ``job`` (a problem or a fit) listens and keeps its run with.
+
+    Raises UsageError for a file that cannot be written, or must not be written over.
+    """
+    from gdcli.cli.signals import heard_by
+    from gdcli.solve.checkpointing import Checkpointer
+
+    path = values["checkpoint"]
+    if not path:
+        if values["checkpoint_every"] is not None:
+            raise UsageError("--checkpoint-every is for --checkpoint", "add --checkpoint FILE")
+        with heard_by(Checkpointer()) as checkpointer:
+            yield Session(checkpointer, None)
+        return
+    checkpoint = _opened(path, values, job)
+    with heard_by(Checkpointer(checkpoint, values["checkpoint_every"] or EVERY)) as checkpointer:
+        yield Session(checkpointer, checkpoint, is_page(values) and not values["output"])
+
+
+def _opened(path: str, values: Mapping[str, Any], job: Any) -> Checkpoint:
+    from gdcli.record import checkpoint_file
+    from gdcli.record.checkpoint_store import Checkpoint, part_of
+
+    checkpoint_file.clean(path)
+    content = values.get("resumed")
+    if content is not None:
+        # Options given to go on with are those of the run from now on.
+        content = content._replace(head={**content.head, "options": dict(values["typed"]), "finished": False})
+        return Checkpoint(path, content, _warned)
+    _check_free(path)
+    content = checkpoint_file.Content(_head(values), {"job": part_of(job)})
+    try:
+        # Written before the data are read: what cannot be written is known before the hours are spent.
+        checkpoint_file.write(path, content)
+    except OSError as fault:
+        why = f"cannot write the checkpoint: {fault.strerror}"
+        raise UsageError(why, "", Span(path, 0, len(path), "--checkpoint")) from None
+    return Checkpoint(path, content, _warned)
+
+
+def _warned(text: str) -> None:
+    from gdcli.cli.standard_streams import warn
+
+    warn(f"warning: {text}\n")
+
+
+def _check_free(path: str) -> None:
+    """Raise UsageError for a file that holds something of value."""
+    from gdcli.record import checkpoint_file
+
+    span = Span(path, 0, len(path), "--checkpoint")
+    if not os.path.lexists(path):
+        if path == "-":
+            raise UsageError("--checkpoint takes a file, standard output is none", "give it a name", span)
+        return
+    if not os.path.isfile(path):  # nothing that could be renamed, or read without waiting
+        what = "a directory" if os.path.isdir(path) else "no regular file"
+        raise UsageError(f"cannot write the checkpoint: it is {what}", "", span)
+    try:
+        head = checkpoint_file.read(path).head
+    except GdError:
+        raise UsageError(
+            "the file is there already, and is no checkpoint", "give another name", span
+        ) from None
+    if not head.get("finished"):
+        done = head.get("progress", {}).get("iteration", 0)
+        raise UsageError(
+            f"the file has a run that is not finished (iteration {done})",
+            f"'gd resume {path}' goes on with it; remove the file to begin anew",
+            span,
+        )
+
+
+def _head(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint tells of the command, and of all that decides over bits."""
+    ground = _ground()
+    return {
+        **ground,
+        "command": values["command"],
+        "options": dict(values["typed"]),
+        "folder": os.getcwd(),
+        "finished": False,
+    }
+
+
+def _ground() -> dict[str, str]:
+    from importlib.metadata import version
+
+    machine = os.uname().machine if hasattr(os, "uname") else sys.platform
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {"gd": __version__, "python": python, "numpy": version("numpy"), "machine": machine}
+
+
+# -- gd resume ---------------------------------------------------------------------------------------------------------
+
+
+def resume(values: dict[str, Any]) -> int:
+    """Run ``gd resume``: go on with the run in a checkpoint, with the options that it was started with."""
+    from gdcli.cli.commands import COMMANDS
+    from gdcli.record import checkpoint_file
+
+    path = values["file"]
+    content = checkpoint_file.read(path)
+    head = content.head
+    _check_ground(path, head)
+    try:
+        command = COMMANDS[head["command"]]
+        typed = dict(head["options"])
+        known = {o.field for o in command.options} | {a.field for a in command.arguments}
+        if set(typed) != known or "job" not in content.parts:
+            raise KeyError("options")
+    except (KeyError, TypeError, ValueError):
+        raise DataError(f"{path} is no whole checkpoint of gd") from None
+    _check_folder(head, typed)
+    typed |= {field: text for field, text in values["typed"].items() if field != "file" and text}
+    typed["checkpoint"] = path
+    again = _converted(typed, command) | {"command": command.name, "typed": typed, "resumed": content}
+    from gdcli.cli import output_file
+
+    output_file.check(again)
+    run: Callable[[dict[str, Any]], int] = command.load()
+    return run(again)
+
+
+def _converted(typed: Mapping[str, Any], command: Any) -> dict[str, Any]:
+    from gdcli.cli import argv
+
+    for option in command.options:
+        text = typed[option.field]
+        if not isinstance(text, list if option.many else str | None if option.metavar else bool):
+            raise DataError(f"the checkpoint has no {option.name} of that kind")
+    return argv.convert(dict(typed), command)
+
+
+def _check_ground(path: str, head: Mapping[str, Any]) -> None:
+    """Refuse a run of another version; tell what else may change the last bits."""
+    now = _ground()
+    if head.get("gd") != now["gd"]:
+        raise DataError(
+            f"{path} was written by gd {head.get('gd')}, and this is gd {now['gd']}",
+            "a run goes on with the version that it began with",
+        )
+    others = [f"{k} {head.get(k)} then, {v} now" for k, v in now.items() if head.get(k) != v]
+    if others:
+        _warned(f"{', '.join(others)}: the last bits may differ")
+
+
+def _check_folder(head: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
+    """Tell where the data are looked for, where they are not here."""
+    from glob import glob
+
+    missing = [name for name in typed.get("files") or () if name != "-" and not glob(name)]
+    missing = [name for name in missing if not os.path.exists(name)]
+    if missing and head.get("folder") != os.getcwd():
+        raise UsageError(f"there is no {missing[0]} here", f"the run was started in {head.get('folder')}")

@@ -1,0 +1,44 @@
+"""`gd compare-lr`: the book's experiment with learning rates, on any function."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from gdcli.cli.answer import expression_text, on_sigterm
+from gdcli.cli.standard_streams import tell_warnings
+
+ENDED = {"interrupted": 130, "terminated": 143, "max-time": 3, "max-memory": 3}
+
+
+def run(values: dict[str, Any]) -> int:
+    """Compare the rates; 0 when it was done, whatever the verdicts."""
+    text, source = expression_text(values["expression"])
+    from gdcli import api
+    from gdcli.cli.canvas import Canvas, log_axes, text_stream
+    from gdcli.cli.output_file import Destination
+    from gdcli.cli.plot_option import rates_picture
+    from gdcli.cli.provenance import stamped
+    from gdcli.record.compared import rates_record
+    from gdcli.render import rate_page
+    from gdcli.render.comparison import write
+    from gdcli.render.comparison_figures import RatePath
+    from gdcli.render.tables import is_terminal
+
+    sense = "maximize" if values["maximize"] else "minimize"
+    problem = api.read_problem(text, sense, values["start"], values["set"], values["seed"] or 0, source)
+    form = values["format"] or "table"
+    with Canvas(values, text_stream(values)) as canvas:
+        with Destination(values["output"]) as stream:
+            on_sigterm()
+            steps = 100 if values["steps"] is None else values["steps"]
+            engine, no_cache = values["engine"] or "auto", values["no_cache"]
+            caps = values["max_time"], values["max_memory"]
+            found = api.compare_learning_rates(problem, values["lr"] or (), steps, engine, no_cache, *caps)
+            write(stream, form, stamped(rates_record(found), values), rate_page.KIND, timing=False)
+        paths = [RatePath(rate.lr, rate.verdict, found.values(rate)) for rate in found.found.rates]
+        canvas.draw(partial(rates_picture, problem, paths, log_axes(values)))
+        seen = form in ("table", "plain") and is_terminal(stream)
+    tell_warnings(found.warnings, seen)
+    ended = found.found.ended
+    return 0 if ended is None else ENDED[ended.value]

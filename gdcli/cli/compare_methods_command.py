@@ -1,0 +1,44 @@
+"""`gd compare-methods`: one problem, several methods, one table."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from gdcli.cli.answer import expression_text, on_sigterm
+from gdcli.cli.options import settings as settings_of
+from gdcli.cli.standard_streams import tell_warnings
+
+
+def run(values: dict[str, Any]) -> int:
+    """Solve by each method; 0 when all had their turn, whatever came of it."""
+    text, source = expression_text(values["expression"])
+    from gdcli import api
+    from gdcli.cli.canvas import Canvas, text_stream
+    from gdcli.cli.output_file import Destination
+    from gdcli.cli.provenance import stamped
+    from gdcli.record.compared import methods_record
+    from gdcli.render import method_page
+    from gdcli.render.comparison import write
+    from gdcli.render.tables import is_terminal
+
+    sense = "maximize" if values["maximize"] else "minimize"
+    problem = api.read_problem(
+        text, sense, values["start"], values["set"], values["seed"] or 0, source, values["bounds"]
+    )
+    methods = values["method"] or ()
+    settings = api.Settings(**settings_of(values | {"method": None}))
+    form = values["format"] or "table"
+    with Canvas(values, text_stream(values)) as canvas:
+        with Destination(values["output"]) as stream:
+            timing = values["timing"] or is_terminal(stream)
+            on_sigterm()
+            runs = api.compare_methods(problem, methods, settings)
+            found = stamped(methods_record(problem, runs), values)
+            write(stream, form, found, method_page.KIND, timing)
+        canvas.draw(partial(method_page.picture, found))
+        seen = form in ("table", "plain") and is_terminal(stream)
+    tell_warnings(found.warnings, seen)
+    last = runs[-1].outcome
+    code = 0 if last is None else last.status.exit_code
+    return code if code in (130, 143) else 0

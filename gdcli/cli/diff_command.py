@@ -1,0 +1,208 @@
+"""`gd diff`: two stored answers side by side: what was asked differently, where the paths part, how they ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.cli import record_file
+from gdcli.cli.record_file import Record, Stored
+from gdcli.kernel.dataclass import NamedTuple
+
+if TYPE_CHECKING:
+    from gdcli.render.page import Line
+
+DIFFERENT = 9
+MOST_ELEMENTS = 8  # of a vector that are told one by one
+_ENDS = ("status", "reason", "value", "iterations", "evaluations")
+_PLACE = ("value", "gradient_norm", "step", "point")
+_NARROWEST = 8  # columns of a cell
+
+
+class Difference(NamedTuple):
+    """Something by its name, as it is in one answer and in the other."""
+
+    name: str
+    left: Any
+    right: Any
+
+
+def run(values: dict[str, Any]) -> int:
+    """Run ``gd diff``; 9 if anything differs."""
+    from gdcli.cli.output_file import Destination
+    from gdcli.render.page import fact
+
+    first, second = record_file.read(values["file"]), record_file.read(values["other"])
+    names = _names(first.name, second.name)
+    asked, (told, parted) = _asked(first, second), _parting(first, second)
+    ends = ends_of(first.result, second.result)
+    with Destination(values["output"]) as stream:
+        parts = [side_by_side("asked", names, asked, stream)]
+        if told:
+            where = fact("paths part" if parted else "paths", told, _width(stream))
+            parts.append(where + side_by_side(told.removeprefix("at "), names, parted, stream))
+        parts.append(side_by_side("answer", names, ends, stream))
+        if not ends:
+            same = "the answer is the same" if asked or told else "the same question, the same answer"
+            parts.append(fact("same", same, _width(stream)))
+        write(parts, stream)
+    return DIFFERENT if asked or told or ends else 0
+
+
+def write(parts: Sequence[list[Line]], stream: TextIO) -> None:
+    """Write parts of a page with blank lines between them."""
+    from gdcli.render.summary import apart
+    from gdcli.render.tables import show
+
+    show(apart(*parts), stream)
+
+
+def _names(one: str, other: str) -> tuple[str, str]:
+    """What the two files are called: without their folders where that tells them apart."""
+    short = os.path.basename(one), os.path.basename(other)
+    return (one, other) if short[0] == short[1] else short
+
+
+def _width(stream: TextIO) -> int:
+    from gdcli.render.tables import width_of
+
+    return width_of(stream)
+
+
+# -- what differs ----------------------------------------------------------------------------------------------------
+
+
+def _asked(first: Stored, second: Stored) -> list[Difference]:
+    """The options that differ, and all else that was asked."""
+    a, b = _question(first), _question(second)
+    return [d for key in dict.fromkeys((*a, *b)) for d in _apart(key, a.get(key), b.get(key), 0.0)]
+
+
+def _question(one: Stored) -> Record:
+    result = one.result
+    asked = dict(result["problem"]) | {"method": result.get("method"), "gradient": result.get("gradient")}
+    receipt = result.get("receipt") or {}
+    asked |= {f"--{name}": text for name, text in receipt.get("options", {}).items() if name not in asked}
+    asked |= {"seed": result.get("seed"), "version": result.get("version")}
+    deciding = ("python", "numpy", "machine", "kernels", "data")
+    return asked | {key: receipt[key] for key in deciding if key in receipt}
+
+
+def _parting(first: Stored, second: Stored) -> tuple[str, list[Difference]]:
+    """Where two traces part, and what is different there; nothing where one is not there."""
+    if not first.path or not second.path:
+        return "", []
+    theirs = {it.get("iteration"): it for it in second.path}
+    for one in first.path:
+        other = theirs.get(one.get("iteration"))
+        if other is None or not (found := _differences(one, other, _PLACE, 0.0)):
+            continue
+        return f"at iteration {one['iteration']}", found
+    ends = [int(path[-1].get("iteration", 0)) for path in (first.path, second.path)]
+    if ends[0] == ends[1]:
+        return "", []
+    return f"are the same up to iteration {min(ends)}; one ends at {ends[0]}, one at {ends[1]}", []
+
+
+def ends_of(first: Record, second: Record, tolerance: float = 0.0) -> list[Difference]:
+    """Return what differs at the ends. With a ``tolerance`` the ways there may differ, and numbers by so much."""
+    return _differences(first, second, (*(("status", "value") if tolerance else _ENDS), "point"), tolerance)
+
+
+def _differences(first: Record, second: Record, keys: Sequence[str], tolerance: float) -> list[Difference]:
+    return [
+        found
+        for key in keys
+        for found in _apart("" if key == "point" else key, first.get(key), second.get(key), tolerance)
+    ]
+
+
+def _apart(name: str, a: Any, b: Any, tolerance: float) -> Iterator[Difference]:
+    """What differs between two values, entry by entry; of a vector the first elements and how many more."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in dict.fromkeys((*a, *b)):
+            yield from _apart(f"{name} {key}".strip(), a.get(key), b.get(key), tolerance)
+    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b) and all(map(_is_number, [*a, *b])):
+        pairs = enumerate(zip(a, b, strict=True))
+        found = [Difference(f"{name}[{i}]", x, y) for i, (x, y) in pairs if not _agree(x, y, tolerance)]
+        yield from found[:MOST_ELEMENTS]
+        if len(found) > MOST_ELEMENTS:
+            yield Difference(f"{name}, and {len(found) - MOST_ELEMENTS} more", "", "")
+    elif not _agree(a, b, tolerance):
+        yield Difference(name, a, b)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool)
+
+
+def _agree(a: Any, b: Any, tolerance: float) -> bool:
+    if tolerance and _is_number(a) and _is_number(b):
+        return bool(abs(a - b) <= tolerance * max(1.0, abs(a), abs(b)))
+    return bool(a == b)
+
+
+# -- as a table ------------------------------------------------------------------------------------------------------
+
+
+def side_by_side(title: str, names: Sequence[str], found: Sequence[Difference], stream: TextIO) -> list[Line]:
+    """Return the table of differences, ``names`` above the two sides; nothing where there are none."""
+    from gdcli.kernel.error_text import columns as columns_of
+    from gdcli.kernel.error_text import harmless
+    from gdcli.kernel.number_format import short
+    from gdcli.render.page import Column, cut, laid_out
+    from gdcli.render.tables import glyphs_of
+
+    if not found:
+        return []
+    width = _width(stream)
+    labels = [harmless(one.name) for one in found]
+    both = [(d.left, d.right) if _is_number(d.left) and _is_number(d.right) else None for d in found]
+    numbers = [
+        Column("difference", ["" if p is None else short(p[1] - p[0], 3) for p in both], spare=1),
+        Column("ratio", ["" if p is None or not p[0] else short(p[1] / p[0], 4) for p in both], spare=2),
+    ]
+    numbers = numbers if any(both) else []
+    first = min(max(map(columns_of, [title, *labels])), width // 3)
+    room = (width - first - 4 - sum(c.width + 2 for c in numbers)) // 2
+    room = max(_NARROWEST, room)
+    cells = [_texts(d.left, d.right, room) for d in found]
+    sides = [
+        Column(cut(name, room, from_end=True), [pair[k] for pair in cells], left=not all(both))
+        for k, name in enumerate(names)
+    ]
+    columns = [Column(title, [cut(label, first) for label in labels], left=True), *sides, *numbers]
+    return laid_out(columns, width, glyphs_of(stream), all_in="a wider page")
+
+
+def _texts(a: Any, b: Any, room: int) -> tuple[str, str]:
+    """Two values in so many columns, of long texts what is around the first difference."""
+    from gdcli.kernel.error_text import harmless
+    from gdcli.render.page import cut
+
+    left, right = (harmless(_shown(value)) for value in (a, b))
+    if left == right:  # numbers that differ in late digits
+        left, right = repr(a), repr(b)
+    if max(len(left), len(right)) > room:
+        same = next((i for i, (x, y) in enumerate(zip(left, right, strict=False)) if x != y), 0)
+        begin = max(0, same - room // 3)
+        left, right = (f"...{t[begin:]}" if begin else t for t in (left, right))
+    return cut(left, room), cut(right, room)
+
+
+def _shown(value: Any) -> str:
+    """A value as people write it; a list with commas between its parts."""
+    from gdcli.kernel.number_format import short
+
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return short(value, 10)
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {_shown(item)}" for key, item in value.items())
+    return str(value)

@@ -1,0 +1,162 @@
+"""`gd fit --by`: one fit per group of rows, an answer per group."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.cli.answer import free_terminal
+from gdcli.cli.standard_streams import tell_warnings
+from gdcli.kernel.errors import UsageError
+from gdcli.kernel.status import StopReason
+
+if TYPE_CHECKING:
+    from gdcli.record.groups import Recorder
+    from gdcli.render.page import Line
+    from gdcli.tasks.fit.fit_groups import GroupFit
+    from gdcli.tasks.fit.fit_outcome import RowCount
+    from gdcli.tasks.fit.prepare_groups import Grouped
+
+# Options that speak of one fit, and why.
+_REFUSED = {
+    "plot": "a picture shows one fit",
+    "predict": "a copy of the rows is made for one fit",
+    "residuals": "a copy of the rows is made for one fit",
+    "trace": "a file has the path of one fit",
+    "emit": "a program has the numbers of one fit",
+    "checkpoint": "a checkpoint keeps one run",
+    "checkpoint_every": "a checkpoint keeps one run",
+    "every": "the path of each fit is not shown",
+}
+
+_STOPPED = {StopReason.INTERRUPTED: 130, StopReason.TERMINATED: 143}
+
+
+def run(values: dict[str, Any]) -> int:
+    """Fit every group, write the answers as they come; the code is that of the first group that failed."""
+    for option, why in _REFUSED.items():
+        if values[option]:
+            raise UsageError(
+                f"--{option.replace('_', '-')} does not go with --by: {why}",
+                "choose one group's rows, and leave out --by",
+            )
+    from gdcli.cli.fit_request import read
+    from gdcli.cli.output_file import Destination
+    from gdcli.cli.signals import heard_by
+    from gdcli.render.progress import Progress
+    from gdcli.render.verdicts import Tally
+    from gdcli.solve.checkpointing import Checkpointer
+    from gdcli.tasks.fit.fit_groups import fit_groups
+    from gdcli.tasks.fit.prepare_groups import grouped
+
+    request, settings = read(values)
+    tally, stop = Tally("group"), 0
+    stdin = None if sys.stdin is None else sys.stdin.buffer
+    with (
+        Destination(values["output"]) as stream,
+        Progress(free_terminal(values)) as progress,
+        grouped(request, stdin, progress.reading, settings.validate) as found,
+    ):
+        progress.clear()
+        recorder = _recorder(values, found, stream)
+        writer = _writer(values, found, stream, recorder)
+        ended: Counter[str] = Counter()
+        with heard_by(Checkpointer()) as checkpointer:
+            checkpointer.listening = True  # a signal is heard between two answers, so that these are whole
+            for some in fit_groups(found, settings):
+                for fit in some:
+                    tally.count(fit.number, fit.status, fit.exit_code)
+                    ended[fit.status] += 1
+                progress.clear()
+                writer(list(map(recorder.group, some)))
+                _warn(values, some)
+                if checkpointer.asked is not None:
+                    stop = _STOPPED[checkpointer.asked]
+                    break
+                if tally.total < len(found.keys):
+                    progress.begin("group", tally.total + 1, len(found.keys))
+            progress.clear()
+            writer.finish(ended)
+    _tell(values, tally, found)
+    return stop or tally.exit_code
+
+
+def _recorder(values: dict[str, Any], found: Grouped, stream: TextIO) -> Recorder:
+    """Return what makes the records of the answers."""
+    from gdcli.cli.provenance import receipt_of
+    from gdcli.record.groups import Recorder
+    from gdcli.render.tables import is_terminal
+
+    return Recorder(receipt_of(values, found.plan.row.space.size), values["timing"] or is_terminal(stream))
+
+
+def _writer(values: dict[str, Any], found: Grouped, stream: TextIO, recorder: Recorder) -> Any:
+    """Return what shows the answers in the format that was asked for."""
+    from gdcli.record.fit_records import FIT
+    from gdcli.record.fits import RowsRecord, problem_record
+    from gdcli.record.selection import check_names
+    from gdcli.record.serialization import labels
+    from gdcli.render import group_writers
+
+    form, problem, space = values["format"] or "table", found.plan.problem, found.plan.row.space
+    timing = recorder.timing
+    if values["print"]:
+        check_names(values["print"], problem, FIT)
+        return group_writers.GroupSelected(stream, recorder, values["print"], FIT)
+    if form == "jsonl":
+        return group_writers.GroupLines(stream, recorder)
+    if form == "json":
+        return group_writers.GroupWhole(stream, recorder, found.columns)
+    if form == "csv":
+        return group_writers.GroupCsv(stream, recorder, found.columns, list(labels(space)), FIT, timing)
+    from gdcli.render.group_table import GroupQuestion, GroupTable
+    from gdcli.render.page import PLAIN, plain_text
+    from gdcli.render.tables import WIDTH, glyphs_of, show, width_of
+
+    rows = _rows(found)
+    counted = RowsRecord(used=rows.used, skipped=rows.skipped, held_back=rows.held_back)
+    asked = GroupQuestion(problem_record(problem), space, found.columns, len(found.keys), counted)
+    if form == "plain":
+
+        def write(lines: list[Line]) -> None:
+            stream.write(plain_text(lines))
+            stream.flush()
+
+        return GroupTable(asked, write, WIDTH, PLAIN, recorder, FIT, timing)
+    shown, glyphs = partial(show, stream=stream), glyphs_of(stream)
+    return GroupTable(asked, shown, width_of(stream), glyphs, recorder, FIT, timing)
+
+
+def _rows(found: Grouped) -> RowCount:
+    """All rows that are used, and those skipped with the places of the first."""
+    from gdcli.tasks.fit.fit_outcome import RowCount
+
+    skipped = sum(left.skipped for left in found.left_out)
+    lines = tuple(place for left in found.left_out for place in left.places)[:10]
+    return RowCount(int(found.starts[-1]), skipped, lines, found.held_back)
+
+
+def _warn(values: dict[str, Any], some: list[GroupFit]) -> None:
+    """Tell the warnings of fits that were solved alone, where the answer does not have them."""
+    if values["format"] in ("json", "jsonl"):
+        return
+    told = []
+    for fit in some:
+        if fit.alone is not None:
+            name = ", ".join(map(str, fit.group.values()))
+            told += [f"{name}: {w}" for w in fit.alone.warnings if w != fit.rows.told]
+    tell_warnings(tuple(told), seen=False)
+
+
+def _tell(values: dict[str, Any], tally: Any, found: Grouped) -> None:
+    """Say on standard error what was skipped and, where the answer does not say it, how many groups ended how."""
+    from gdcli.cli.standard_streams import warn
+
+    rows = _rows(found)
+    if rows.skipped:
+        tell_warnings((rows.told,), seen=False)
+    if values["print"] or values["format"] not in (None, "table", "plain"):
+        warn(tally.text(time.perf_counter()) + "\n")

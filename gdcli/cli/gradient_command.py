@@ -1,0 +1,109 @@
+"""`gd gradient`: a gradient in every way, with its errors; or step by step."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.cli.answer import expression_text, on_sigterm
+from gdcli.kernel.errors import UsageError
+
+if TYPE_CHECKING:
+    from gdcli.record.gradients import GradientRecord, TraceRecord
+    from gdcli.tasks.problem import Problem
+
+
+_PARTS = ("hessian", "errors", "latex", "trace")
+
+
+def run(values: dict[str, Any]) -> int:
+    """Run ``gd gradient``; 9 where the ways disagree."""
+    _check(values)
+    text, source = expression_text(values["expression"])
+    from gdcli import api
+    from gdcli.cli.canvas import Canvas, text_stream
+    from gdcli.cli.output_file import Destination
+    from gdcli.cli.plot_option import errors_picture, estimate
+    from gdcli.cli.time_limit import interrupted
+    from gdcli.kernel.budget import limited
+    from gdcli.record.gradients import gradient_record
+    from gdcli.tasks.gradient_check import Wanted
+
+    caps = api.Settings(max_time=values["max_time"], max_memory=values["max_memory"])
+    if values["plot_estimate"]:
+        with interrupted(caps):
+            estimate(values, text, source)
+        return 0
+    with limited(caps):
+        problem = _problem(values, text, source)
+    with Canvas(values, text_stream(values)) as canvas:
+        with Destination(values["output"]) as stream:
+            on_sigterm()
+            wanted = Wanted(**{name: values[name] for name in ("h", "hessian", "errors", "latex", "trace")})
+            with interrupted(caps):
+                found = api.examine(problem, wanted)
+            record: Any = gradient_record(found)
+            write(record, values["format"] or "table", stream)
+        canvas.draw(partial(errors_picture, record))
+    return int(found.exit_code)
+
+
+def _check(values: dict[str, Any]) -> None:
+    if values["plot_estimate"]:
+        others = [f"--{name}" for name in ("at", *_PARTS, "plot", "format", "output") if values[name]]
+        if others:
+            raise UsageError(
+                f"--plot-estimate draws a range of points, nothing else, and does not read {others[0]}",
+                f"leave out --plot-estimate or {others[0]}",
+            )
+        return
+    if values["range"]:
+        raise UsageError("--range belongs to --plot-estimate", "for example --plot-estimate estimate.png")
+    if values["plot"] and not values["errors"]:
+        raise UsageError("--plot draws what --errors finds", "add --errors")
+    if not values["at"]:
+        raise UsageError("--at is missing: a gradient is computed at a point", "for example --at x=1,y=2")
+    if values["trace"]:
+        others = [f"--{name}" for name in ("h", "hessian", "errors", "latex") if values[name]]
+        if others:
+            raise UsageError(
+                f"--trace shows the steps alone and does not read {others[0]}",
+                f"leave out --trace or {others[0]}",
+            )
+
+
+def _problem(values: dict[str, Any], text: str, source: str) -> Problem:
+    """The point as a problem; what is wrong with it is said of --at."""
+    from gdcli import api
+
+    try:
+        return api.read_problem(text, "minimize", values["at"], values["set"], values["seed"] or 0, source)
+    except UsageError as error:
+        message, hint = (part.replace("--start", "--at") for part in (error.message, error.hint))
+        span = error.span
+        if span is not None and span.source == "--start":
+            span = span._replace(source="--at")
+        raise UsageError(message, hint, span) from None
+
+
+def write(found: GradientRecord | TraceRecord, form: str, stream: TextIO) -> None:
+    """Write what was found in one of the formats."""
+    if form in ("json", "csv"):
+        from gdcli.record import gradient_records, serialization
+
+        stream.write(
+            serialization.json_block(found.to_json()) if form == "json" else gradient_records.csv(found)
+        )
+        return
+    from gdcli.render.page import PLAIN, plain_text
+    from gdcli.render.tables import WIDTH, glyphs_of, show, width_of
+
+    page: Any
+    if found.HEAD["type"] == "trace":
+        from gdcli.render.trace_page import page
+    else:
+        from gdcli.render.gradient_page import page
+    if form == "plain":
+        stream.write(plain_text(page(found, WIDTH, PLAIN)))
+    else:
+        show(page(found, width_of(stream), glyphs_of(stream)), stream)

@@ -1,0 +1,169 @@
+"""`gd man`: the manual page, written from the same table as the help.
+
+It is roff for the ``man`` macros: ``gd man | man -l -``, or ``gd man > ~/.local/share/man/man1/gd.1``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from gdcli import __version__
+from gdcli.cli.commands import COMMANDS, Command
+from gdcli.kernel.errors import UsageError, did_you_mean
+
+_CODES = (
+    ("0", "converged, or completed"),
+    ("1", "an error of gd, or the answer cannot be written"),
+    ("2", "usage: the expression, an option, the start or a problem file is wrong"),
+    ("3", "a limit was reached: iterations, evaluations, time"),
+    ("4", "diverged: there is no minimum, or it is at infinity"),
+    ("5", "stalled: no progress, yet not at a stationary point"),
+    ("6", "the wrong kind of point: a saddle, or parameters that the data do not tell"),
+    ("7", "domain: no finite value at the start"),
+    ("8", "data: a file cannot be read as asked"),
+    ("9", "an answer that differs: from what was expected, from another way, from a stored one"),
+    ("130, 143, 141", "interrupted, terminated, standard output closed by its reader"),
+)
+
+
+_ENVIRONMENT = (
+    ("COLUMNS", "the width of tables, where it is set"),
+    ("NO_COLOR", "no colours on a terminal, where it is set"),
+    ("GDCLI_CACHE_DIR", "the folder in which machine code is kept, in place of ~/.cache/gdcli"),
+    ("GDCLI_DEBUG", "the traceback of an error that is a fault of gd, where it is set"),
+)
+_ABOUT = """An expression is typed as Python writes arithmetic, in quotes. gd finds its minimum, fits it to data,
+or examines its gradient, and shows the answer with what speaks for it: 'converged' is a claim about the point, not
+about the loop. The answer goes to standard output, warnings and errors to standard error; the exit code tells how it
+ended. With --format json or jsonl the answer is one for programs, and can be shown, repeated and compared later."""
+# Commands that differ in a word.
+_SAME = {"maximize": "minimize"}
+
+
+def run(values: dict[str, Any]) -> int:
+    """Print the manual page of `gd`, or of one command."""
+    name = values["command_name"]
+    if name is None or name in COMMANDS:
+        sys.stdout.write(page(None if name is None else COMMANDS[name]))
+        return 0
+    found = texts()
+    if name not in found:
+        known = [*COMMANDS, *found]
+        hint = did_you_mean(name, known, f"'gd --help' lists the commands; there are also {', '.join(found)}")
+        raise UsageError(f"there is no page about '{name[:40]}'", hint)
+    sys.stdout.write(found[name].read_text(encoding="utf-8"))
+    return 0
+
+
+def texts() -> dict[str, Path]:
+    """Return the files of the longer texts by name: in the package where it is installed, else in the checkout."""
+    package = Path(__file__).parent.parent
+    for folder in (package / "docs", package.parent / "docs"):
+        found = {path.stem: path for path in sorted(folder.glob("*.md"))}
+        if found:
+            return found
+    return {}
+
+
+def page(command: Command | None = None) -> str:
+    """Return the page of one command, or of all."""
+    title = "gd" if command is None else f"gd-{command.name}"
+    summary = (
+        "type mathematics, get the optimum and the evidence for it" if command is None else command.summary
+    )
+    lines = [
+        f'.TH {title.upper()} 1 "" "gd {__version__}"',
+        # Words and gaps as they are typed: examples and options would be torn apart else.
+        ".nh",
+        ".ad l",
+        ".SH NAME",
+        f"{_text(title)} \\- {_text(summary)}",
+    ]
+    lines.append(".SH SYNOPSIS")
+    if command is None:
+        lines += [".B gd", ".I COMMAND", "[ARGUMENTS] [OPTIONS]"]
+        lines += [".SH DESCRIPTION", *_overview(), ".SH COMMANDS"]
+        for one in COMMANDS.values():
+            lines += [f".SS {one.name}", *_body(one, _SAME.get(one.name, ""))]
+    else:
+        lines += [_text(command.usage), ".SH DESCRIPTION", *_body(command)]
+        guide = texts().get(command.name)
+        if guide is not None:
+            lines += _guide(guide.read_text(encoding="utf-8"))
+    lines.append(".SH EXIT STATUS")
+    for code, meaning in _CODES:
+        lines += [".TP", f".B {code}", _text(meaning)]
+    lines.append(".SH ENVIRONMENT")
+    for name, meaning in _ENVIRONMENT:
+        lines += [".TP", f".B {name}", _text(meaning)]
+    return "\n".join(lines) + "\n"
+
+
+def _overview() -> list[str]:
+    """What there is, and the examples that most people want."""
+    from gdcli.cli.help_command import FIRST
+
+    lines = [_text(" ".join(_ABOUT.split())), ".PP", "Most people want:", ".PP", ".nf"]
+    lines += [f"    {_text(example)}" for example in FIRST]
+    return [*lines, ".fi"]
+
+
+def _body(command: Command, same: str = "") -> list[str]:
+    """The text of a command, its arguments and options; ``same`` is a command before it that has the same ones."""
+    lines: list[str] = []
+    for paragraph in command.text.split("\n\n"):
+        lines += [".PP", _text(" ".join(paragraph.split()))]
+    lines += [".PP", f"Usage: {_text(command.usage)}"]
+    for argument in command.arguments:
+        lines += [".TP", f".I {_text(argument.metavar)}", _text(argument.help)]
+    lines += [".PP", f"Its options are those of {same}."] if same else _options(command)
+    if command.examples:
+        lines += [".PP", "Examples:", ".PP", ".nf"]
+        lines += [f"    {_text(example)}" for example in command.examples]
+        lines.append(".fi")
+    return lines
+
+
+def _options(command: Command) -> list[str]:
+    lines: list[str] = []
+    group = ""
+    for option in sorted(command.options, key=lambda o: [p.group for p in command.options].index(o.group)):
+        if option.group != group:
+            group = option.group
+            lines += [".PP", f"{_text(group)}:"]
+        metavar = f" \\fI{_text(option.metavar)}\\fR" if option.metavar else ""
+        # That a flag is off without being given goes without saying.
+        said = option.default and (option.metavar or option.default != "off")
+        default = f" (default: {_text(option.default)})" if said else ""
+        lines += [".TP", f"\\fB{_text(option.name)}\\fR{metavar}", _text(option.help) + default]
+    return lines
+
+
+def _guide(text: str) -> list[str]:
+    """A text in Markdown: headings, paragraphs, and as they are lists, tables and what stands in a fence."""
+    lines: list[str] = []
+    fenced = False
+    for line in text.splitlines():
+        if line.startswith("```"):
+            lines += [".fi"] if fenced else [".PP", ".nf"]
+            fenced = not fenced
+        elif fenced:
+            lines.append(_text(f"    {line}"))
+        elif line.startswith("#"):
+            lines.append((".SH " if line.startswith("# ") else ".SS ") + _text(line.lstrip("# ")))
+        elif not line.strip():
+            lines.append(".PP")
+        elif line.startswith(("|", "- ", "* ", "!")):
+            lines += [".br", _text(line)]
+        else:
+            lines.append(_text(line))
+    return lines
+
+
+def _text(text: str) -> str:
+    """Return a line of text that roff takes as it is."""
+    plain = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("^", "\\(ha")
+    plain = plain.replace("~", "\\(ti").replace("`", "\\(ga")
+    return f"\\&{plain}" if plain.startswith((".", "'")) else plain

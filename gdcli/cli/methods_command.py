@@ -1,0 +1,65 @@
+"""`gd methods`: what there is to choose from, what each method needs and when to use it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gdcli.render.page import Line
+
+
+def run(values: dict[str, Any]) -> int:
+    """Print the methods and the step rules."""
+    if values["format"] == "json":
+        from gdcli.record.serialization import json_block
+
+        sys.stdout.write(json_block(record()))
+        return 0
+    from gdcli.render.tables import show, width_of
+
+    show(page(record(), width_of(sys.stdout)), sys.stdout)
+    return 0
+
+
+def record() -> dict[str, Any]:
+    """Return the methods and the step rules as a record."""
+    from gdcli.record.schema import SCHEMA
+    from gdcli.solve.registry import METHODS, STEP_RULES
+
+    methods = [
+        {
+            "name": m.name,
+            "help": m.help,
+            "needs": m.needs,
+            "use": m.use,
+            "options": _options(m.reads),
+            "epochs": m.lr is not None,
+        }
+        for m in METHODS.values()
+    ]
+    return {"schema": SCHEMA, "type": "methods", "methods": methods, "step_rules": dict(STEP_RULES)}
+
+
+def page(told: Mapping[str, Any], width: int) -> list[Line]:
+    """Return the lines that show such a record."""
+    from gdcli.render.page import fact
+
+    lines: list[Line] = []
+    for method in told["methods"]:
+        lines += fact(method["name"], method["help"], width, label_role="title")
+        lines += fact("", f"needs: {method['needs']}", width)
+        lines += fact("", f"use: {method['use']}", width)
+        if method["options"]:
+            lines += fact("", f"reads: {', '.join(method['options'])}", width)
+        if method["epochs"]:
+            lines += fact("", "goes by epochs, too: gd fit --epochs", width)
+    lines += [[], [("step rules (--step-rule)", "title")]]
+    for name, what in told["step_rules"].items():
+        lines += fact(f"  {name}", what, width)
+    return lines
+
+
+def _options(fields: Iterable[str]) -> list[str]:
+    return ["--" + field.replace("_", "-") for field in sorted(fields)]

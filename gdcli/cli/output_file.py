@@ -1,0 +1,149 @@
+"""Where the answer goes: standard output, or a file that is written whole or not at all.
+
+A file is written under a passing name in its own directory, forced to disk and renamed into place, so that no
+reader and no crash ever meets half an answer, and an earlier answer survives a run that failed. The passing
+file is made before the run: what cannot be written is known before the hours are spent.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TextIO
+
+from gdcli.kernel.errors import GdError, Span, UsageError
+
+
+class Destination:
+    """``with Destination(path) as stream:`` write; the file appears at the end, unless an exception ended
+    it. Errors name the ``option``.
+    """
+
+    option = "--output"
+
+    def __init__(self, path: str | None) -> None:
+        self._path = "" if path is None or path == "-" else os.path.realpath(path)
+        self._typed = path or ""
+        self._passing = ""
+        self._stream: TextIO = sys.stdout
+
+    def __enter__(self) -> TextIO:
+        if self._path:
+            try:
+                self._stream = self._open()
+            except OSError as fault:
+                raise self._unwritable(fault.strerror or str(fault)) from None
+        return self._stream
+
+    def _unwritable(self, why: str) -> UsageError:
+        return UsageError(
+            f"cannot write the file: {why}", "", Span(self._typed, 0, len(self._typed), self.option)
+        )
+
+    def _open(self) -> TextIO:
+        try:
+            mode = os.stat(self._path).st_mode
+        except FileNotFoundError:
+            mode = 0
+        if stat.S_ISDIR(mode):
+            raise self._unwritable("it is a directory")
+        if mode and not stat.S_ISREG(mode):  # a device or a named pipe: nothing to rename
+            return open(self._path, "w", encoding="utf-8", newline="")
+        if mode and not os.access(self._path, os.W_OK):
+            raise self._unwritable("it is write-protected")
+        folder, name = os.path.split(self._path)
+        self._passing = os.path.join(folder, f".{name[:100]}.{os.urandom(4).hex()}.tmp")
+        handle = os.open(self._passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IMODE(mode) or 0o666)
+        return open(handle, "w", encoding="utf-8", newline="")
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        if not self._path:
+            return
+        try:
+            self._stream.flush()
+            if kind is None and self._passing:
+                os.fsync(self._stream.fileno())
+                self._stream.close()
+                os.replace(self._passing, self._path)
+                self._passing = ""
+        except OSError as fault:
+            if kind is None:
+                raise GdError(
+                    f"cannot write {self._typed}: {fault.strerror}", "nothing was written"
+                ) from None
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        with suppress(OSError):  # what is left in the buffer belongs to a file that goes away
+            self._stream.close()
+        if self._passing:
+            with suppress(OSError):
+                os.unlink(self._passing)
+
+
+# Options that name a file to be written.
+OUTPUTS = ("output", "trace", "plot", "plot_estimate", "predict", "residuals", "checkpoint")
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Raise UsageError where a command line would write over a file that it reads, or write one twice."""
+    named = _named(values)
+    _check_pairs(named)
+    for option, path in named:
+        for what, taken in _inputs(values):
+            if same_file(path, taken):
+                raise UsageError(
+                    f"{option} would overwrite {what}",
+                    "give it another name",
+                    Span(path, 0, len(path), option),
+                )
+
+
+def _named(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The files that are to be written, each with its option; --trace of gd gradient is a flag, and no file."""
+    named = ((f"--{field.replace('_', '-')}", values.get(field)) for field in OUTPUTS)
+    return [(option, path) for option, path in named if isinstance(path, str) and path not in ("", "-")]
+
+
+def _check_pairs(named: Sequence[tuple[str, str]]) -> None:
+    for k, (option, path) in enumerate(named):
+        for other, taken in named[:k]:
+            if same_file(path, taken):
+                raise UsageError(f"{other} and {option} name the same file", "give each a name of its own")
+
+
+def check_standard_output(path: str) -> None:
+    """Raise UsageError where standard output is appended to the file that is read: there would be no end."""
+    with suppress(OSError, ValueError):
+        out, read = os.fstat(sys.stdout.fileno()), os.stat(path)
+        if stat.S_ISREG(out.st_mode) and os.path.samestat(out, read):
+            raise UsageError(f"{path} is read and written", "write the answers to another file")
+
+
+def _inputs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the files that a command line reads, each with what it is."""
+    if values.get("files"):
+        from gdcli.tasks.fit.annotated_output import input_files
+
+        yield from (("the data", path) for path in input_files(values["files"]) if path != "-")
+    if values.get("file"):
+        yield "the file that is read", values["file"]
+    texts = [
+        values.get("expression") or "",
+        *(t for name in ("start", "at", "set") for t in values.get(name) or ()),
+    ]
+    yield from (("a file that is read", text[1:]) for text in texts if text.startswith("@"))
+
+
+def same_file(one: str, other: str) -> bool:
+    """Tell whether two paths lead to the same regular file, there already or not yet."""
+    try:
+        if os.path.samefile(one, other):
+            return stat.S_ISREG(os.stat(one).st_mode)
+    except (OSError, ValueError):
+        pass
+    return os.path.realpath(one) == os.path.realpath(other) and not os.path.exists(one)

@@ -1,0 +1,302 @@
+"""``--plot``: from what a command found to the picture of it.
+
+Everything that can be wrong with a picture is found out before the run: the suffix, the folder, the library, the
+names of ``--plane``. The file is made before the run as well, and appears under its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gdcli.cli.canvas import Canvas, log_axes
+from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from gdcli.api import Problem
+    from gdcli.kernel.space import Space
+    from gdcli.record.gradients import GradientRecord
+    from gdcli.record.runs import RunRecord
+    from gdcli.render.comparison_figures import RatePath
+    from gdcli.render.live import Watch
+    from gdcli.render.plot_data import Picture, Point, Recorder, Values
+
+RESOLUTION = (48, 201)  # points along each side of a contour plot: at least, at most
+EFFORT = 40_000_000  # numbers that the points of a contour plot may have together
+ESTIMATES = 21  # points of the picture of an estimated derivative, as in the book
+
+
+@contextmanager
+def watched(values: dict[str, Any], problem: Problem) -> Iterator[list[Watch]]:
+    """Give the observer of ``--watch``, or none: without a terminal, and where rows of the answer run through it."""
+    if values["watch"]:
+        from gdcli.cli.answer import free_terminal
+        from gdcli.render.live import Watch
+        from gdcli.render.tables import can_redraw
+
+        stream = free_terminal(values)
+        if stream is not None and can_redraw(stream):
+            sign = problem.sign
+            with Watch(stream, problem.sense, problem.expression, sign) as watch:
+                yield [watch]
+            return
+    yield []
+
+
+# -- which components ------------------------------------------------------------------------------------------
+
+
+def components(plane: Sequence[str] | None, plot: str | None, space: Space) -> tuple[int, ...]:
+    """Return the components that a picture is drawn over: one, two, or none for curves against the iteration.
+
+    ``plane`` are the names of ``--plane``. Raises UsageError for a name that is none, and for a single variable.
+    """
+    if plane is None:
+        # x to the right and y upwards, whichever comes first in the expression.
+        return tuple(sorted(range(space.size), key=space.label)) if space.size <= 2 else ()
+    if not plot:
+        raise UsageError("--plane chooses what --plot shows, and there is no --plot", "add --plot path.png")
+    if space.size < 2:
+        raise UsageError(
+            f"--plane takes two variables, and there is only {space.label(0)}",
+            "leave it out: the curve is drawn",
+        )
+    text = ",".join(plane)
+    found = []
+    for name in plane:
+        index = _index(name, space)
+        if index is None:
+            known, at = _known(space), text.index(name)
+            hint = did_you_mean(name, known, f"the names are {', '.join(known[:8])}")
+            span = Span(text, at, at + len(name), "--plane")
+            raise UsageError(f"--plane: there is no variable '{name[:40]}'", hint, span)
+        found.append(index)
+    if found[0] == found[1]:
+        raise UsageError(f"--plane needs two different variables, and both are {space.label(found[0])}")
+    return tuple(found)
+
+
+def _known(space: Space) -> list[str]:
+    """The first names of components; of long vectors not all of them."""
+    return [space.label(i) for i in range(min(space.size, 200))]
+
+
+def _index(name: str, space: Space) -> int | None:
+    """The place of ``x`` or ``v[3]`` (from the end too: ``v[-1]``) in the flat vector."""
+    if space.lengths.get(name, 0) is None:
+        return space.offsets[name]
+    base, _, rest = name.replace(" ", "").partition("[")
+    length = space.lengths.get(base)
+    digits = rest.removesuffix("]")
+    if (
+        length is None
+        or not rest.endswith("]")
+        or not digits.removeprefix("-").isdecimal()
+        or len(digits) > 18
+    ):
+        return None
+    index = int(digits)
+    return space.offsets[base] + index % length if -length <= index < length else None
+
+
+def resolution(size: int) -> int:
+    """Return how many points along each side are worth their evaluations."""
+    least, most = RESOLUTION
+    return max(least, min(most, int((EFFORT / size) ** 0.5)))
+
+
+# -- pictures ------------------------------------------------------------------------------------------------------
+
+
+class RunPlot:
+    """The picture of one run: its `recorder` observes the run, `picture` is made of the answer."""
+
+    def __init__(self, values: dict[str, Any], problem: Problem) -> None:
+        from gdcli.kernel.space import Space
+        from gdcli.render.plot_data import Recorder
+
+        self._space = Space(problem.lengths)
+        self.which = components(values["plane"], values["plot"], self._space)
+        sign = problem.sign
+        self.recorder: Recorder = Recorder(sign, self.which)
+        self._log = log_axes(values) or ""
+        self._problem, self._many = problem, bool(values.get("multi_start"))
+
+    def picture(self, found: RunRecord) -> Picture:
+        """Return the picture."""
+        from gdcli.render import figures
+
+        best = found.x
+        points = self._points()
+        # Without an end: the value fell below all bounds, or it was never better than at the start.
+        diverged = found.status == "diverged" or found.best_iteration == 0
+        run = figures.Run(
+            title=figures.title(found.problem.expression),
+            names=tuple(self._space.label(i) for i in self.which),
+            points=points,
+            answer=None if diverged else tuple(float(best[i]) for i in self.which),
+            value=found.value,
+            word=found.extremum if found.status == "converged" else "end",
+            sign=found.problem.sign,
+            gap=found.certificate.estimated_gap or 0.0,
+            bounds=_bounds_of(self._problem, self._space, self.which),
+            followed=bool(self.recorder.points()),
+            log=self._log,
+            **self._searched(found),
+        )
+        if not self.which:
+            return figures.progress(run)
+        sample = _sampled(self._problem, self.which, best)
+        if len(self.which) == 1:
+            return figures.curve(run, sample)
+        return figures.contours(run, sample, resolution(self._space.size))
+
+    def _searched(self, found: RunRecord) -> dict[str, Any]:
+        """The starts and the minima of a search from many, where the picture has a place for them.
+
+        In a plane of more variables it has none: they lie in other planes.
+        """
+        from gdcli.render.figures import FoundMinimum
+
+        if not found.minima or 0 < len(self.which) < self._space.size:
+            return {}
+        places = [self._space.flatten(m.point) for m in found.minima]
+        minima = [
+            FoundMinimum(tuple(x[i] for i in self.which), m.value, m.starts)
+            for x, m in zip(places, found.minima, strict=True)
+        ]
+        if not self.which:
+            return {"minima": minima}
+        starts: list[tuple[float, ...]] = []
+        if self._many:  # of a stored answer they are not known
+            from gdcli.tasks.multi_start import starts_of
+
+            flat = (self._space.flatten(start) for start in starts_of(self._problem, found.starts or 1))
+            starts = [tuple(float(x[i]) for i in self.which) for x in flat]
+        return {"minima": minima[1:], "starts": starts}
+
+    def _points(self) -> list[Point]:
+        """The path; of a run that was not observed its start. Slopes that it does not have are computed."""
+        from gdcli import api
+        from gdcli.render.plot_data import Point
+
+        points = self.recorder.points()
+        if points and (len(self.which) != 1 or any(point.slope is not None for point in points)):
+            return points
+        sampler = api.sampler(self._problem)
+        if not points:
+            start = self._space.flatten(self._problem.start)
+            place = tuple(float(start[i]) for i in self.which)
+            points = [Point(0, sampler.values((), [()])[0], None, place, None)]
+        if len(self.which) != 1:
+            return points
+        slopes = sampler.slopes(0, [point.place[0] for point in points])
+        return [point._replace(slope=slope) for point, slope in zip(points, slopes, strict=True)]
+
+
+def _bounds_of(problem: Problem, space: Space, which: Sequence[int]) -> tuple[tuple[float, float], ...]:
+    """The bounds of the components shown; nothing where none of them is bounded."""
+    found = []
+    for index in which:
+        name, _, _ = space.label(index).partition("[")
+        ends: Any = problem.bounds.get(name, (-math.inf, math.inf))
+        place = index - space.offsets[name]
+        found.append(tuple(float(end[place] if hasattr(end, "__len__") else end) for end in ends))
+    return (
+        tuple((a, b) for a, b in found) if any(math.isfinite(end) for pair in found for end in pair) else ()
+    )
+
+
+def _sampled(problem: Problem, which: Sequence[int], base: Any = None) -> Values:
+    """Return what evaluates the expression where these components vary."""
+    from gdcli import api
+
+    sampler = api.sampler(problem)
+    return lambda places: sampler.values(which, places, base)
+
+
+def rates_picture(problem: Problem, rates: Sequence[RatePath], log: str | None = None) -> Picture:
+    """Return the picture of compared rates: paths in the plane of two variables, else values against the step.
+
+    ``log`` has the letters of the axes that are asked to be logarithmic.
+    """
+    from gdcli.kernel.space import Space
+    from gdcli.render import comparison_figures, figures
+
+    title, space = figures.title(problem.expression), Space(problem.lengths)
+    sign = problem.sign
+    if space.size != 2:
+        return comparison_figures.rate_values(title, rates, sign, _lowest(problem))
+    which = components(None, None, space)
+    names = tuple(space.label(i) for i in which)
+    paths = [_path(problem, sign, rate, which) for rate in rates]
+    sample = _sampled(problem, which)
+    return comparison_figures.rate_contours(title, names, paths, sign, sample, resolution(2), log or "")
+
+
+def _lowest(problem: Problem) -> float:
+    """The minimum that all rates head for, as far as it can be found quickly: the zero of a logarithmic scale."""
+    from gdcli import api
+
+    outcome = api.solve(problem, api.Settings(max_iter=1000, max_time=5.0))
+    value = outcome.sign * outcome.value
+    return value - (outcome.certificate.gap or 0.0) if outcome.status.value == "converged" else math.inf
+
+
+def _path(problem: Problem, sign: int, rate: RatePath, which: Sequence[int]) -> RatePath:
+    """The places of one rate. A comparison keeps only values, so the same steps are taken once more."""
+    from gdcli import api
+    from gdcli.render.plot_data import Recorder
+
+    recorder = Recorder(sign, which)
+    api.solve(
+        problem, api.Settings(method="gd", lr=rate.lr, max_iter=len(rate.values) - 1, tol=0.0), [recorder]
+    )
+    return rate._replace(places=[p.place for p in recorder.points()])
+
+
+def errors_picture(found: GradientRecord) -> Picture:
+    """Return the picture of ``gd gradient --errors``."""
+    from gdcli.render import comparison_figures, figures, summary
+
+    title = figures.title(found.problem.expression, f" at {summary.point_text(found.point, 4, 3)}")
+    return comparison_figures.errors(title, found.errors or (), found.best or {})
+
+
+def estimate_picture(problem: Problem, ends: tuple[float, float], h: float | None) -> Picture:
+    """Return the picture of the book: derivative and forward quotient over a range, for a step ``h``."""
+    from gdcli import api
+    from gdcli.render import comparison_figures, figures, plot_data
+
+    sampler, step = api.sampler(problem), 1.0 if h is None else h
+    xs = plot_data.spaced(*ends, ESTIMATES)
+    here, there = (sampler.values((0,), [(x + shift,) for x in xs]) for shift in (0.0, step))
+    if not any(map(math.isfinite, here)):
+        low, high = xs[0], xs[-1]
+        raise DomainError(
+            f"the expression has no finite value from {low:g} to {high:g}", "try another --range"
+        )
+    guess = [(b - a) / step for a, b in zip(here, there, strict=True)]
+    title, name = figures.title(problem.expression), sampler.space.label(0)
+    return comparison_figures.estimate(title, name, xs, sampler.slopes(0, xs), guess, step)
+
+
+def estimate(values: dict[str, Any], text: str, source: str) -> None:
+    """Draw the picture of ``--plot-estimate``; the expression has one variable, which runs through the range."""
+    from gdcli import api
+
+    ends = values["range"] or (-10.0, 10.0)
+    try:
+        problem = api.read_problem(text, "minimize", [repr(ends[0])], values["set"], 0, source)
+    except UsageError as error:
+        if "--start" not in error.message:
+            raise
+        raise UsageError(
+            "--plot-estimate draws a function of one variable, and this has more",
+            "give the others a value: --set y=1",
+        ) from None
+    with Canvas(values, field="plot_estimate") as canvas:
+        canvas.draw(partial(estimate_picture, problem, ends, values["h"]))

@@ -1,0 +1,159 @@
+"""`gd rerun`: a stored answer repeated, and held against what was stored."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any, TextIO
+
+from gdcli import __version__
+from gdcli.cli import diff_command, record_file
+from gdcli.cli.commands import COMMANDS
+from gdcli.cli.options import OWN_GROUPS
+from gdcli.cli.record_file import Record, Stored
+from gdcli.kernel.errors import DataError
+from gdcli.render.page import LABEL
+
+# Where versions, machines or kernels differ: relative, and for what is near 0 absolute.
+TOLERANCE = 1e-6
+
+
+def run(values: dict[str, Any]) -> int:
+    """Run ``gd rerun``: solve again what a receipt says; 0 if the answer is the same, 9 if not."""
+    from gdcli.cli.output_file import Destination
+
+    first = record_file.read(values["file"])
+    told = changed_data(first)
+    with Destination(values["output"]) as stream:
+        second = Stored("now", (), _repeated(first))
+        same_bits = _same_ground(first, second)
+        found = diff_command.ends_of(first.result, second.result, 0.0 if same_bits else TOLERANCE)
+        how = "same bits" if same_bits else f"within {TOLERANCE:g}, for {_ground(first, second)}"
+        if not found and not told:
+            _say(stream, "same", f"the answer is the same ({how})")
+            return 0
+        _say(stream, "different", f"the answer is not the same ({how})")
+        for label, text in told:
+            _say(stream, label, text)
+        if found:
+            stream.write("\n")
+            diff_command.write([diff_command.side_by_side("answer", ("then", "now"), found, stream)], stream)
+    return diff_command.DIFFERENT
+
+
+def changed_data(first: Stored) -> list[tuple[str, str]]:
+    """Return what is known to have changed in the data. Raises DataError where they came through a pipe."""
+    from gdcli.table.file_digest import digest
+
+    found = []
+    for path, (place, before) in first.data.items():
+        if before is None:
+            raise DataError(
+                f"{path} was read from a pipe and cannot be read again", "give the data as a file"
+            )
+        now = digest(place)
+        if now is None:
+            raise DataError(f"the data {path} are not there any more, nor in {first.folder or 'this folder'}")
+        if now != before:
+            found.append(("data", f"{path} has changed"))
+    return found
+
+
+def arguments(first: Stored) -> list[str]:
+    """Return the command line that repeats an answer."""
+    receipt, problem = first.receipt, first.result["problem"]
+    words = [str(receipt.get("command"))]
+    options = dict(receipt["options"])
+    known = {o.name[2:] for o in COMMANDS[words[0]].options if o.group not in OWN_GROUPS}
+    for name in options:
+        if name not in known:
+            raise DataError(f"{first.name}: a receipt has no option {name}")
+    if problem["expression"].startswith("@") or problem["expression"] == "-":
+        raise DataError(f"{first.name}: '{problem['expression'][:40]}' is no expression")
+    if "start" not in options:
+        words.append(f"--start={_assignments(problem['start'])}")
+    if problem.get("constants"):
+        words.append(f"--set={_assignments(problem['constants'])}")
+    for name, text in options.items():
+        texts = text if isinstance(text, list) else [text]
+        words += [
+            f"--{name}" if one in (True, "true") else f"--{name}={one}" for one in texts if one != "false"
+        ]
+    form = "jsonl" if "by" in options else "json"
+    places = [place for place, _ in first.data.values()]
+    return [*words, f"--format={form}", "--", problem["expression"], *places]
+
+
+def _assignments(values: Mapping[str, Any]) -> str:
+    return ",".join(
+        f"{name}=[{','.join(map(repr, v))}]" if isinstance(v, list) else f"{name}={v!r}"
+        for name, v in values.items()
+    )
+
+
+def _repeated(first: Stored) -> Record:
+    """Return the result of the same command line now. Raises DataError where that is an error."""
+    import json
+
+    from gdcli.cli.app import run as run_gd
+
+    command = first.receipt.get("command")
+    if command not in ("minimize", "maximize", "fit"):
+        raise DataError(f"{first.name}: a receipt of '{command}' cannot be repeated")
+    with _captured() as out:
+        run_gd(arguments(first))
+    found: list[Record] = [{}]
+    if "group" in first.result:  # all groups are fitted again, one of them was meant
+        lines = map(json.loads, out.getvalue().splitlines())
+        found = [record for record in lines if record.get("group", None) in (first.result["group"], None)]
+        if not found:
+            raise DataError(f"{first.name} cannot be repeated: the data have no such group any more")
+    elif out.getvalue():
+        found = [json.loads(out.getvalue())]
+    result = found[-1]
+    if result.get("type") != "result":
+        raise DataError(f"{first.name} cannot be repeated: {result.get('message', 'no answer')}")
+    return result
+
+
+@contextmanager
+def _captured() -> Iterator[StringIO]:
+    """Standard output and standard error, kept from the terminal."""
+    before, out = (sys.stdout, sys.stderr), StringIO()
+    sys.stdout, sys.stderr = out, StringIO()
+    try:
+        yield out
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _ground(first: Stored, second: Stored) -> str:
+    """What decides over bits and differs, in words."""
+    parts = []
+    then, now = _deciding(first), _deciding(second)
+    for what in dict.fromkeys((*then, *now)):
+        a, b = then.get(what), now.get(what)
+        if a != b:
+            parts.append(f"{what} {a} then, {b} now")
+    if first.result.get("version") != __version__:
+        parts.append(f"gd {first.result.get('version')} then, {__version__} now")
+    return ", ".join(parts)
+
+
+def _deciding(one: Stored) -> Record:
+    """What decides over bits, by its name."""
+    found = {what: one.receipt.get(what) for what in ("python", "numpy", "machine")}
+    kernels = one.receipt.get("kernels")
+    return found | {f"kernels of {k}": v for k, v in (kernels if isinstance(kernels, dict) else {}).items()}
+
+
+def _same_ground(first: Stored, second: Stored) -> bool:
+    return not _ground(first, second)
+
+
+def _say(stream: TextIO, label: str, text: str) -> None:
+    from gdcli.kernel.error_text import harmless
+
+    stream.write(f"{label:<{LABEL}}{harmless(text)}\n")

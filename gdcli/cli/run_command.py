@@ -1,0 +1,146 @@
+"""`gd run`: many problems, tables of a file or lines of a stream, solved and held against what they expect."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.cli.answer import free_terminal, on_sigterm
+from gdcli.cli.run_solver import Answer, Solver
+from gdcli.cli.standard_streams import tell_warnings
+from gdcli.render.verdicts import Shown, Tally, Whole
+
+if TYPE_CHECKING:
+    from gdcli.cli.run_input import ProblemLines, Tables
+    from gdcli.render.waiting import Waiting
+
+
+def run(values: dict[str, Any]) -> int:
+    """Solve the problems asked for; return the code of the first that is not as expected."""
+    from gdcli.cli.output_file import Destination
+    from gdcli.cli.run_input import ProblemLines, open_problems
+    from gdcli.render.tables import is_terminal
+
+    file, source = open_problems(values["file"], values["names"] or ())
+    lines = isinstance(source, ProblemLines)
+    form = values["format"] or ("jsonl" if lines else "table")
+    on_sigterm()
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        stream = stack.enter_context(Destination(values["output"]))
+        timing = values["timing"] or is_terminal(stream)
+        shown = Shown(form, timing, lines)
+        whole = Whole(stream, shown, timing)
+        tally = Tally()
+        stream.write(shown.head())
+        waiting = _waiting(values | {"format": form}, stack)
+        answers = stack.enter_context(_Answers(values, file, source, shown, waiting))
+        told = _Told(waiting, tally, "line" if lines else "problem", None if lines else len(source.pending))
+        code = _write_all(answers, stream, whole, tally, told)
+        told.clear()
+        if form not in ("jsonl", "csv"):
+            whole.finish(file)
+    if lines or form in ("jsonl", "csv", "json"):
+        _tell(tally)
+    return code or tally.exit_code
+
+
+class _Answers:
+    """The answers of this process, or of several at work; a context, for workers must not outlive it."""
+
+    def __init__(
+        self,
+        values: dict[str, Any],
+        file: str,
+        source: Tables | ProblemLines,
+        shown: Shown,
+        waiting: Waiting | None,
+    ) -> None:
+        self._jobs, self._ordered = values["jobs"] or 1, not values["unordered"]
+        self._observers = [] if waiting is None else [waiting]
+        self._file, self._source, self._shown = file, source, shown
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Iterator[Answer]:
+        if self._jobs == 1:
+            return _one_by_one(self._source, Solver(self._file, self._shown, self._observers))
+        from gdcli.cli.run_jobs import Workers
+
+        workers = self._stack.enter_context(Workers(self._jobs, self._file, self._shown))
+        return workers.answers(self._source, self._ordered)
+
+    def __exit__(self, *ended: Any) -> None:
+        self._stack.__exit__(*ended)
+
+
+def _one_by_one(source: Tables | ProblemLines, solve: Callable[[Any], Answer]) -> Iterator[Answer]:
+    while True:
+        while source.pending:
+            yield solve(source.pending.popleft())
+        if source.ended:
+            return
+        source.fill()
+
+
+def _waiting(values: dict[str, Any], stack: ExitStack) -> Waiting | None:
+    """What tells on a terminal how far the problems have come; values of different problems are not told."""
+    stream = free_terminal(values)
+    if stream is None:
+        return None
+    from gdcli.render.waiting import Waiting
+
+    return stack.enter_context(Waiting(stream, None, None))
+
+
+class _Told:
+    """Tells ``waiting`` which problem comes next: the number of those done, and one."""
+
+    def __init__(self, waiting: Waiting | None, tally: Tally, noun: str, total: int | None) -> None:
+        self._waiting, self._tally, self._noun, self._total = waiting, tally, noun, total
+        self.next()
+
+    def next(self) -> None:
+        """Tell it."""
+        done = self._tally.total
+        if self._waiting is not None and (self._total is None or done < self._total):
+            failed = f"{self._tally.failed} failed" if self._tally.failed else ""
+            self._waiting.begin(self._noun, done + 1, self._total, failed)
+
+    def clear(self) -> None:
+        """Leave the terminal to others."""
+        if self._waiting is not None:
+            self._waiting.clear()
+
+
+def _write_all(answers: Iterator[Answer], stream: TextIO, whole: Whole, tally: Tally, told: _Told) -> int:
+    """Write each answer as it comes; return the code of an interrupt, else 0."""
+    from gdcli.kernel.errors import Terminated
+    from gdcli.kernel.status import Status
+
+    try:
+        for answer in answers:
+            tally.count(answer.number, answer.status, answer.exit_code)
+            if answer.checked is not None:
+                whole(answer.checked, answer.number)
+            else:
+                stream.write(answer.text)
+                stream.flush()
+            if answer.warnings:
+                told.clear()
+                tell_warnings(answer.warnings, seen=False)
+            if answer.stop:
+                return answer.stop
+            told.next()
+    except KeyboardInterrupt:
+        return Status.INTERRUPTED.exit_code
+    except Terminated:
+        return Status.TERMINATED.exit_code
+    return 0
+
+
+def _tell(tally: Tally) -> None:
+    from gdcli.cli.standard_streams import warn
+
+    warn(tally.text(time.perf_counter()) + "\n")

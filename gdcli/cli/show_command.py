@@ -1,0 +1,81 @@
+"""`gd show`: a stored answer as the page, and the picture, that its own run would have shown.
+
+What a file holds decides what is shown: a result or the path of one, a comparison, a gradient, the answers of many
+problems, an error, a run that is kept. Each kind is an `Exhibit`; its record
+is read back into the class that it was written from (:mod:`gdcli.record`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TextIO
+
+from gdcli.cli import record_file
+from gdcli.cli.exhibit import Exhibit, Values
+from gdcli.cli.record_file import Record
+from gdcli.kernel.errors import UsageError
+
+
+def run(values: Values) -> int:
+    """Show a stored answer; the exit code is 0, whatever the answer was."""
+    from gdcli.cli.canvas import Canvas
+    from gdcli.cli.output_file import Destination
+
+    name = values["file"]
+    if record_file.is_kept_run(name):
+        from gdcli.cli.show_kept import kept_run
+
+        shown = kept_run(values, name)
+    else:
+        name, records = record_file.all_of(name)
+        shown = exhibit(values, name, records)
+    _check(values, shown)
+    with Canvas(values) as canvas:
+        with Destination(values["output"]) as stream, record_file.whole(name):
+            shown.write(stream)
+        if shown.picture is not None:
+            canvas.draw(shown.picture)
+    return 0
+
+
+def _check(values: Values, shown: Exhibit) -> None:
+    """Raise UsageError for options that have nothing to work on."""
+    if values["plot"] and shown.picture is None:
+        raise UsageError(f"--plot has nothing to draw: {shown.missing}", "leave it out")
+    if values["plane"] and not shown.planes:
+        raise UsageError("--plane is for runs of minimize and maximize", "leave it out")
+    if values["every"] is not None and not shown.path:
+        raise UsageError("--every thins a path, and there is none", "store one: --format jsonl")
+    if values["timing"] and not shown.timed:
+        raise UsageError("--timing: no times were stored", "store them: --format json --timing")
+
+
+def exhibit(values: Values, name: str, records: Sequence[Record]) -> Exhibit:
+    """Return what is shown of the records of a file. Raises DataError where they are no answer of `gd`."""
+    from gdcli.cli import show_runs, show_tables
+
+    # A comparison has its parts on lines before it, as a result has its path.
+    by_type = {str(record.get("type")): record for record in records}
+    with record_file.whole(name):
+        for kind, make in show_tables.KINDS.items():
+            if kind in by_type:
+                return make(values, by_type[kind])
+        answers = [record for record in records if record.get("type") in ("result", "error")]
+        if len(answers) > 1 and all("group" in answer for answer in answers):
+            return show_tables.groups(values, answers)
+        if len(answers) > 1:
+            return show_tables.many(values, answers)
+    if answers and answers[0]["type"] == "error" and answers[0].get("schema") == record_file.SCHEMA:
+        return Exhibit(partial(_complaint, answers[0]), None, "this is an error")
+    answer = record_file.one_result(name, records)
+    if "standard_errors" in answer.result:
+        return show_runs.fit(values, answer)
+    return show_runs.extremum(values, answer)
+
+
+def _complaint(record: Record, stream: TextIO) -> None:
+    from gdcli.kernel.error_text import fault_text
+    from gdcli.record.faults import ErrorRecord
+
+    stream.write(fault_text(ErrorRecord.from_json(record).fault))

@@ -1,0 +1,194 @@
+"""Programs to take away: an objective with its gradient, or a formula, in Python, C, awk or SQL.
+
+Python and C and awk get the very operations of the program that `gd` runs itself, with what they need of the functions
+of the language. SQL has expressions only, so there everything is written where it is used.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+
+from gdcli.calculus.elements import by_formula
+from gdcli.compile.scalar_text import ScalarWriter
+from gdcli.compile.strict_scalar import functions_of, operations_of
+from gdcli.compile.translate import AWK, C, translate
+from gdcli.kernel.errors import UsageError
+from gdcli.language import ieee, special
+from gdcli.language.functions import FUNCTIONS
+from gdcli.language.graph import Graph, Key, arguments
+
+LONGEST_SQL = 200_000
+
+Leaves = Mapping[Key, str]
+
+
+def function(
+    name: str, graph: Graph, roots: Sequence[int], leaves: Leaves, head: str, safe: bool, outputs: str = ""
+) -> str:
+    """Return one function in the restricted Python.
+
+    ``head`` are its arguments; with ``p`` it reads the leaves from that array. Its results are returned, or written
+    into the array ``outputs``.
+    """
+    lines, results = ScalarWriter(graph, roots, leaves.__getitem__, safe).write()
+    reading = (
+        [f"    {leaf} = p[{i}]" for i, leaf in enumerate(leaves.values())] if "p" in head.split(", ") else []
+    )
+    if outputs:
+        ending = [f"    {outputs}[{i}] = {result}" for i, result in enumerate(results)]
+    else:
+        ending = [f"    return {results[0] if len(results) == 1 else '(' + ', '.join(results) + ',)'}"]
+    return f"def {name}({head}):\n" + "".join(line + "\n" for line in [*reading, *lines, *ending])
+
+
+# -- Python ----------------------------------------------------------------------------------------------------------
+
+
+def python_functions(graph: Graph, roots: Sequence[int]) -> str:
+    """Return what safe programs of these operations call, which never raises."""
+    wanted = operations_of(graph, roots)
+    helpers: dict[str, str] = {}
+    texts = []
+    if any(op in FUNCTIONS and FUNCTIONS[op].special for op in wanted):
+        texts.append(
+            f"from math import {', '.join(n for n in special.MATH_NAMES if n not in ('inf', 'nan'))}\n"
+        )
+        wanted |= {"floor"} if "floor(" in functions_of(wanted) else set()
+    for op, helper in (("div", "div"), ("pow", "power")):
+        if op in wanted:
+            helpers[helper] = inspect.getsource(getattr(ieee, helper))
+    bindings = []
+    for op, row in FUNCTIONS.items():
+        if op in wanted and not row.special:
+            helper = row.safe.partition("(")[0]
+            if not helper.startswith("math."):
+                text = inspect.getsource(getattr(ieee, helper))
+                helpers[helper] = text.replace(": Real", "").replace(" -> Real", "")
+            if row.safe != op:
+                bindings.append(f"{op} = {row.safe}\n")
+    names = dict.fromkeys(
+        n
+        for op in FUNCTIONS
+        if op in wanted and FUNCTIONS[op].special
+        for n in (*special.dependencies(op), op)
+    )
+    parts = [*texts, *helpers.values(), *(["".join(bindings)] if bindings else [])]
+    return "\n\n".join([*parts, *(special.scalar_source(name) for name in names)])
+
+
+# -- C and awk -------------------------------------------------------------------------------------------------------
+
+_AWK = {
+    "power": "function power(a, b) { return a ^ b }\n",
+    "copysign": "function copysign(x, y) { return (x < 0) == (y < 0) ? x : -x }\n",
+}
+
+
+@cache
+def _awk() -> dict[str, str]:
+    """Return what awk lacks, by what it has: exp, log, sqrt, sin, cos, atan2, int."""
+    found = dict(_AWK)
+    for row in FUNCTIONS.values():
+        name, letters = row.python, ", ".join(row.letters)
+        if row.awk:
+            found[name] = f"function {name}({letters},    u) {{\n    {row.awk}\n}}\n"
+        elif row.formula and not row.special:
+            found[name] = (
+                translate(f"def {name}({letters}):\n    return {row.formula}\n", AWK).rstrip() + "\n"
+            )
+    return found
+
+
+def c_functions(graph: Graph, roots: Sequence[int]) -> str:
+    """Return what programs of these operations call beyond the mathematics of C."""
+    return translate(functions_of(operations_of(graph, roots)), C)
+
+
+def awk_functions(text: str, graph: Graph, roots: Sequence[int]) -> str:
+    """Return what the program ``text`` calls beyond the mathematics of awk."""
+    own = translate(functions_of(operations_of(graph, roots)), AWK)
+    found, needed, pending = _awk(), dict[str, str](), [text + own]
+    while pending:
+        called = {name for name in re.findall(r"\w+(?=\()", pending.pop()) if name in found} - set(needed)
+        needed |= {name: found[name] for name in sorted(called)}
+        pending += [found[name] for name in called]
+    return "".join(needed.values()) + own
+
+
+def in_c(text: str) -> str:
+    """Return a function of the restricted Python in C."""
+    return translate(text, C)
+
+
+def in_awk(text: str) -> str:
+    """Return a function of the restricted Python in awk."""
+    return translate(text, AWK)
+
+
+# -- SQL -------------------------------------------------------------------------------------------------------------
+
+_OPERATIONS = {
+    "add": "({0} + {1})",
+    "sub": "({0} - {1})",
+    "mul": "({0} * {1})",
+    "div": "({0} / {1})",
+    "neg": "(-{0})",
+    "pow": "power({0}, {1})",
+}
+
+
+def _sql_number(value: float) -> str:
+    if not math.isfinite(value):
+        raise UsageError(f"SQL has no number {value}", "another language has: --emit python")
+    return repr(value) if value >= 0 else f"({value!r})"
+
+
+def _sql_operation(op: str, args: Sequence[str]) -> str:
+    return _OPERATIONS[op].format(*args)
+
+
+def _sql_call(name: str, args: Sequence[str]) -> str:
+    row = FUNCTIONS.get(name)
+    if row is not None and row.sql:
+        return row.sql.format(*args)
+    if row is None or not row.formula:
+        raise UsageError(f"SQL has no function {name}", "another language has: --emit python or c")
+    return str(by_formula(name, args, _sql_number, _sql_operation, _sql_call))
+
+
+def sql(graph: Graph, root: int, leaves: Leaves) -> str:
+    """Return the expression of ``root`` in SQL, with ``leaves`` as they are read there.
+
+    Raises UsageError for functions that SQL does not have, and for an expression that is too long with everything
+    written where it is used.
+    """
+    known: dict[int, str] = {}
+    for i in graph.reach((root,)):
+        key = graph.keys[i]
+        if key[0] == "number":
+            value = graph.value_of(i)
+            assert value is not None
+            known[i] = _sql_number(value)
+        elif key[0] in ("scalar", "element"):
+            known[i] = leaves[key]
+        else:
+            known[i] = _sql_node(key, [known[a] for a in arguments(key)])
+        if len(known[i]) > LONGEST_SQL:
+            raise UsageError("the formula is too long for one expression of SQL", "--emit python or c")
+    return known[root]
+
+
+def _sql_node(key: Key, args: Sequence[str]) -> str:
+    if key[0] == "where":
+        relation = {"==": "=", "!=": "<>"}.get(key[1], key[1])
+        return f"(CASE WHEN {args[0]} {relation} {args[1]} THEN {args[2]} ELSE {args[3]} END)"
+    return _sql_operation(key[0], args) if key[0] in _OPERATIONS else _sql_call(key[0], args)
+
+
+def comment(lines: Iterable[str], mark: str) -> str:
+    """Return lines as comments, each behind ``mark``; no character of theirs can end it."""
+    return "".join(f"{mark} {''.join(c if c.isprintable() else ' ' for c in line)}\n" for line in lines)

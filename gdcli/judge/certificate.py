@@ -1,0 +1,490 @@
+"""What kind of point is this? The evidence behind a claim of success.
+
+A loop that stopped has proved nothing: a small gradient is found at saddles, at maxima, far out on a plateau.
+The certificate looks at the end point itself. The signs of the Hessian's eigenvalues tell its kind, half the
+squared Newton decrement estimates how much lower the value can still get, and the Newton step how far away
+the minimiser is. A sign counts only where the eigenvalue exceeds its own error. Where it does not, the value
+decides: it is followed along the doubtful directions, as in :mod:`gdcli.solve.probe.line_probe`.
+
+For many variables the same questions are answered from Hessian-vector products alone, see
+:mod:`gdcli.judge.lanczos`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import isfinite
+
+from gdcli.judge.evidence import (
+    KINDS,
+    Certificate,
+    allowed_gain,
+    is_smooth,
+    kind_by_walking,
+    look_both_ways,
+)
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
+from gdcli.kernel.numerics import CLEARLY, NEWS
+from gdcli.kernel.status import StopReason
+from gdcli.kernel.vectors import distance, is_zero, max_abs, norm, same, unit_like
+from gdcli.objective.bounded import Bounded
+from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
+from gdcli.solve.algebra.quadratic_model import LocalModel
+from gdcli.solve.algebra.small_model import local_model
+from gdcli.solve.iteration import Iterate, Method
+from gdcli.solve.methods.smoothing_homotopy import level, smoothed
+from gdcli.solve.probe.line_probe import (
+    FLIGHT,
+    ProbeEnd,
+    fades,
+    follow,
+    main_way,
+    rises_all_around,
+    rounding_of,
+)
+from gdcli.solve.probe.newton_decrement import errors_of, is_known, is_rounding
+from gdcli.solve.probe.null_curvature import CREST_SLOPE, REACHED_BY_ANY, passing_direction, recedes
+from gdcli.solve.probe.poles import is_beside_pole
+from gdcli.solve.run import pass_on, quiet, run, unbounded_below
+from gdcli.solve.scaling import (
+    inward,
+    length_typed,
+    outward,
+    rescaled,
+    units_at,
+    units_away,
+    units_of,
+    value_scale,
+)
+from gdcli.solve.stopping import MaxIterations
+
+# Newton steps on the smoothed function to see whether a kink is the bottom: it starts there, or very near.
+_KINK_LOOK = 50
+# Towards a degenerate minimum a Newton step leads only a part of the way, a ninth at that of ``x**10``.
+_SLOW_STEPS = 9.0
+# Newton steps on from a degenerate point; a minimum is no farther off than so many times the longest of the first.
+_FURTHER_LOOK, _RECEDING, _FIRST_STEPS = 30, 25.0, 3
+_WITHOUT_END = {StopReason.UNBOUNDED: "unbounded", StopReason.AT_INFINITY: "at-infinity"}
+_ENDS = ("minimum", "degenerate", "kink")
+# On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
+# to this part of the largest one the value decides.
+_DOUBTFUL_SIGN = 1e-6
+# Beside a pole the value changes by its scale over a thousandth of the size of the point, at least.
+_STEEP = 1e3
+# A point so many times the size of the start away from it is far out.
+_AFAR = 1e3
+# At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
+_SHARPER = 3.0
+
+
+def certify(
+    objective: Objective,
+    at: Evaluation,
+    start: Evaluation | None = None,
+    tol: float = 1e-8,
+    reason: StopReason | None = None,
+) -> Certificate:
+    """Return the evidence about the point ``at``.
+
+    ``start`` is where the run began: it tells cheaply whether a small curvature is suspicious. ``tol`` is the
+    tolerance of the run: with more than ``100 * tol * max(1, |value|)`` left to gain the point is not
+    stationary. ``reason`` is why the run ended: when it was on its way to infinity, no gain is estimated.
+    """
+    found, seen, there = _examine_in_own_units(objective, at, start, tol)
+    if found.kind in ("not-stationary", "unknown") and isfinite(at.value) and _is_steep(there, found, start):
+        with quiet(at.x):
+            bare = seen.complete(Evaluation(there.x, at.value), 1)
+            if is_beside_pole(seen, bare):
+                found = replace(found, kind="unbounded", gain=None)
+    found = _as_typed(found, seen, there)
+    if reason in _WITHOUT_END and found.kind not in ("not-stationary", "kink"):
+        found = replace(found, kind=_WITHOUT_END[reason])
+    if reason is StopReason.NON_FINITE or reason in _WITHOUT_END:
+        return replace(found, gain=None, distance=None, errors=None)
+    return found
+
+
+def _examine_in_own_units(
+    objective: Objective, at: Evaluation, start: Evaluation | None, tol: float
+) -> tuple[Certificate, Objective, Evaluation]:
+    """Return the certificate, and the objective and the point in the units in which they were looked at."""
+    if not isfinite(at.value):
+        return _examine(objective, at, start, tol), objective, at
+    with quiet(at.x):
+        source = hessian_source(objective)
+        if source != "none":
+            at = with_hessian(objective, at, source)
+        units = units_at(objective, at, start)
+        seen, there = rescaled(objective, units), inward(at, units)
+        found = _examine(seen, there, None if start is None else inward(start, units), tol)
+    return found, seen, there
+
+
+def _as_typed(found: Certificate, seen: Objective, at: Evaluation) -> Certificate:
+    """Return a certificate of what was ``seen`` in other units with the slope and the curvatures as typed."""
+    units = units_of(seen)
+    if found.gradient_norm is None or units is None:
+        return found
+    if isinstance(units, float):
+        low, high = found.eigenvalue_min, found.eigenvalue_max
+        square = units * units
+        return replace(
+            found,
+            gradient_norm=found.gradient_norm / units,
+            eigenvalue_min=None if low is None else low / square,
+            eigenvalue_max=None if high is None else high / square,
+        )
+    typed = outward(at, units)
+    errors = None if found.errors is None else tuple(e * u for e, u in zip(found.errors, units, strict=True))
+    found = replace(found, gradient_norm=norm(typed.gradient), errors=errors)
+    if found.eigenvalue_min is None or typed.hessian is None:
+        return found
+    values = eigenvalues(typed.hessian)
+    low, high = values[0], values[-1]
+    is_known = found.condition is not None and low > 0.0
+    return replace(found, eigenvalue_min=low, eigenvalue_max=high, condition=high / low if is_known else None)
+
+
+def _is_steep(at: Evaluation, found: Certificate, start: Evaluation | None) -> bool:
+    """Tell whether the slope, as far as it is known, may be that beside a pole."""
+    slope, fall = found.gradient_norm, 0.0 if start is None else start.value - at.value
+    return (
+        at.estimated
+        or slope is None
+        or slope * max(1.0, max_abs(at.x)) > _STEEP * value_scale(at.value, fall)
+    )
+
+
+def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol: float) -> Certificate:
+    if not isfinite(at.value):
+        kind = "unbounded" if at.value < 0 else "unknown"
+        return Certificate(kind, None, notes=("the value is not finite at the end point",))
+    with quiet(at.x):
+        source = hessian_source(objective)
+        if source == "none":
+            from gdcli.judge.lanczos import certify_large
+
+            return _at_a_kink(objective, at, certify_large(objective, at, start, tol), start, tol)
+        full = with_hessian(objective, at, source)
+        if full.gradient is None:
+            return Certificate(
+                "unknown", None, notes=(full.note or "the gradient is not finite at the end point",)
+            )
+        if full.hessian is None or not matrix_is_finite(full.hessian):
+            note = full.note or "the Hessian is not finite at the end point"
+            return Certificate("unknown", norm(full.gradient), notes=(note,))
+        found = _certify_dense(objective, full, start, tol, source)
+        return _beside_a_jump(objective, full, _at_a_kink(objective, full, found, start, tol), tol)
+
+
+def _certify_dense(
+    objective: Objective, at: Evaluation, start: Evaluation | None, tol: float, source: str
+) -> Certificate:
+    noise = NOISE[source]
+    model = local_model(at.gradient, at.hessian, noise)
+    values = eigenvalues(at.hessian)
+    low, high = values[0], values[-1]
+    error = noise * max(abs(low), abs(high))
+    gain: float | None = model.gain if isfinite(model.gain) else None
+    notes: list[str] = []
+    if source == "differences":
+        notes.append("the Hessian was computed by differences of gradients")
+    if at.estimated:
+        notes.append("the derivatives are difference quotients: the exact ones do not exist here")
+    doubtful = model.null
+    stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
+    settled = level_all = False
+    if model.strict and stationary:
+        passing = passing_direction(objective, at, start, model, source, REACHED_BY_ANY)
+        settled = passing is None
+        doubtful = [] if passing is None else [passing]
+    if not stationary:
+        kind = "not-stationary"
+    elif model.negative and (model.lowest > -_DOUBTFUL_SIGN or not low < -error):
+        kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gain)
+    elif model.negative:
+        kind = _kind_of_crest(objective, at, start, model, tol, source)
+        gain = model.gain + model.rise if kind in _ENDS else None
+    elif settled:
+        kind = "minimum"
+    elif model.flat:
+        kind = _kind_of_flat(objective, at, start)
+    else:
+        kind, level_all = _kind_of_level(objective, at, start, model, doubtful, source)
+        gain = gain if kind == "degenerate" else None
+    if kind in ("minimum", "degenerate") and start is not None:
+        kind = _kind_from_afar(objective, at, start, kind, source)
+    if kind == "degenerate" and not level_all:
+        kind = _kind_further_on(objective, at, start, model.gain, tol)
+    exact = model.strict and is_rounding(at, start or at, model)
+    # Where a degenerate minimum has no slope at all, nothing is left.
+    known = rounded = exact or (kind == "degenerate" and gain == 0.0)
+    if kind in ("minimum", "not-stationary"):
+        known = gain is not None and is_known(objective, at, start, model, source)
+    return Certificate(
+        kind=kind,
+        gradient_norm=norm(at.gradient),
+        eigenvalue_min=low,
+        eigenvalue_max=high,
+        condition=high / low if low > error or (model.strict and low > 0.0) else None,
+        gain=gain,
+        distance=length_typed(objective, model.newton) if known and model.strict else None,
+        how=source,
+        notes=tuple(notes),
+        known=known,
+        rounded=rounded,
+        errors=_errors(at, model, kind, known) if model.strict else None,
+    )
+
+
+def _errors(at: Evaluation, model: LocalModel, kind: str, known: bool) -> tuple[float, ...] | None:
+    """Return about how far each variable is from the minimiser; None where that is not known."""
+    if known:
+        return errors_of(at.x, model)
+    if kind != "degenerate":
+        return None
+    return tuple(_SLOW_STEPS * e for e in errors_of(at.x, model))
+
+
+def _kind_of_level(
+    objective: Objective,
+    at: Evaluation,
+    start: Evaluation | None,
+    model: LocalModel,
+    doubtful: Sequence[Vector],
+    source: str,
+) -> tuple[str, bool]:
+    """Return the kind of a stationary point without negative curvature, where ``doubtful`` directions have none, and
+    whether the value is level along all of them.
+    """
+    if not model.strict and not is_zero(ahead := model.stationary_step()):
+        # Beside a null direction, the curvature along the rest of the way may be a passing one too.
+        kind = kind_by_walking(objective, at, [ahead], model.gain)
+        if kind != "degenerate":
+            return kind, False
+    look = look_both_ways(objective, at, doubtful or [eigen(at.hessian)[1][0]], model.gain)
+    if look.ending != "degenerate" or look.level:
+        return look.ending, look.level
+    if model.strict and recedes(objective, at, model.newton):
+        return "unknown", False
+    return _kind_of_floor(objective, at, start, model.gain, source), False
+
+
+def _kind_of_floor(
+    objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, source: str
+) -> str:
+    """Return the kind of a point on the level floor of a valley: does the floor fall on, around a bend?"""
+    from gdcli.solve.probe.valley import follow_floor, sides_of_floor
+
+    enough = 4.0 * gain + _floor_news(at, start)
+    found = follow_floor(objective, at, enough, unbounded_below(at.value), source)
+    if found.outcome is ProbeEnd.LOWER:
+        return "at-infinity" if found.endless else "not-stationary"
+    if found.outcome not in (ProbeEnd.RISES, ProbeEnd.LEVEL) or start is None or not is_smooth(objective):
+        return KINDS[found.outcome]
+    fading = sides_of_floor(objective, at, start, _floor_news(at, start), source).fades
+    return "at-infinity" if fading else "degenerate"
+
+
+def _floor_news(at: Evaluation, start: Evaluation | None) -> float:
+    """Return the fall down the floor of a valley that is news, as in the run itself."""
+    return NEWS * value_scale(at.value, 0.0 if start is None else start.value - at.value)
+
+
+def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kind: str, source: str) -> str:
+    """Return ``kind``, unless the point is very far from the start and the value falls on without end.
+
+    Out there the rounding of the variables alone makes curvature, and a small gradient beside a large value. So the
+    floor of a valley must be seen to rise: without that the kind is unknown.
+    """
+    way, away = at.x - start.x, units_away(objective, at, start)
+    if not at.value < start.value or not away > _AFAR:
+        return kind
+    found = follow(objective, at, way, unbounded_below(at.value))
+    if found.outcome in (ProbeEnd.UNBOUNDED, ProbeEnd.LIMIT):
+        return KINDS[found.outcome]
+    smooth = is_smooth(objective)
+    if smooth and found.outcome is ProbeEnd.LEVEL and fades(objective, at, main_way(way)):
+        return "at-infinity"
+    from gdcli.solve.probe.valley import sides_of_floor
+
+    sides = sides_of_floor(objective, at, start, _floor_news(at, start), source)
+    if smooth and sides.fades:
+        return "at-infinity"
+    doubtful = not sides.rises if away > FLIGHT else kind == "degenerate" and sides.lost
+    return "unknown" if doubtful else kind
+
+
+def _kind_further_on(
+    objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, tol: float
+) -> str:
+    """Return the kind of a point without much curvature, by going on to where Newton's method gets from there.
+
+    Towards a minimum its steps along the floor of a valley shrink, to a sum of 19 first ones at ``x**20``; towards
+    infinity they do not. The very first may be down to the floor.
+    """
+    from gdcli.solve.methods.newton import TrustRegionNewton
+
+    path: list[Vector] = []
+
+    def seen(iterate: Iterate) -> None:
+        path.append(iterate.at.x)
+
+    further = run(objective, TrustRegionNewton(0.0), at.x, [MaxIterations(_FURTHER_LOOK)], [seen])
+    if further.reason in _WITHOUT_END:
+        return _WITHOUT_END[further.reason]
+    end = further.best.at
+    first = max([distance(x, y) for x, y in pairwise(path[: _FIRST_STEPS + 1])], default=0.0)
+    far = distance(end.x, at.x) > _RECEDING * first
+    if far and at.value - end.value > CLEARLY * rounding_of(objective, at):
+        return "unknown"
+    source = hessian_source(objective)
+    full = with_hessian(objective, end, source)
+    if not gain > _floor_news(at, start) or full.hessian is None:
+        return "degenerate"
+    if local_model(full.gradient, full.hessian).gain > _floor_news(full, start):
+        return "degenerate"
+    kind = _certify_dense(objective, full, start, tol, source).kind
+    return kind if kind in ("at-infinity", "unbounded") else "degenerate"
+
+
+def _kind_of_crest(
+    objective: Objective, at: Evaluation, start: Evaluation | None, model: LocalModel, tol: float, source: str
+) -> str:
+    """Return the kind of a point with negative curvature: is the stationary point that the model sees really there, and
+    is the curvature negative there?
+
+    Close to its edge ``sqrt(x)`` is concave and hardly any higher nearby, but its slope is no smaller there. Beside the
+    floor of a bent valley the curvature along it is negative, on the floor it is none.
+    """
+    values, slope = eigenvalues(at.hessian), norm(at.gradient)
+    kind = "saddle" if values[-1] > NOISE[source] * max(abs(values[0]), abs(values[-1])) else "maximum"
+    there = objective.evaluate(at.x + model.stationary_step(), 1)
+    if slope == 0.0 or same(there.x, at.x):
+        return kind
+    if there.gradient is None or not norm(there.gradient) <= CREST_SLOPE * slope:
+        return "not-stationary"
+    there = with_hessian(objective, there, source)
+    if there.hessian is None or not matrix_is_finite(there.hessian):
+        return kind
+    ahead = local_model(there.gradient, there.hessian, NOISE[source])
+    if ahead.negative and ahead.lowest <= CREST_SLOPE * model.lowest:
+        return kind
+    found = _certify_dense(objective, there, start, tol, source).kind
+    return found if found in _ENDS else "not-stationary"
+
+
+def _at_a_kink(
+    objective: Objective, at: Evaluation, plain: Certificate, start: Evaluation | None, tol: float
+) -> Certificate:
+    """Return what is to be said where ``at`` is at a kink, else ``plain``.
+
+    At a kink gradient and Hessian of the function itself mean nothing. The curvature of the smoothed one is
+    inversely proportional to the radius mu of the rounding there, and anywhere else does not depend on it. Newton's
+    method on the smoothed function tells what is left: rounding raises the value by at most mu a kink.
+    """
+    radius = level(objective, -1)
+    smooth = smoothed(objective, radius)
+    coarser = None if smooth is None else smoothed(objective, 10.0 * radius)
+    if smooth is None or coarser is None:
+        return _at_a_corner(objective, at, plain)
+    if plain.kind == "flat" and start is not None and at.value < start.value:
+        # A level piece between kinks that the run came down to; nothing nearby is lower.
+        return replace(
+            plain, kind="degenerate", gain=0.0, notes=(*plain.notes, "the value is level around the answer")
+        )
+    here, sharp = _sharpness(smooth, at.x)
+    if not sharp > max(0.0, _SHARPER * _sharpness(coarser, at.x)[1]):
+        return _at_a_corner(objective, at, plain)
+    from gdcli.solve.methods.newton import TrustRegionNewton
+
+    method: Method = TrustRegionNewton(tol)
+    if hessian_source(smooth) == "none":
+        from gdcli.solve.methods.hybrid_large import large_method
+
+        method = large_method(tol, isinstance(smooth, Bounded))
+    found = run(smooth, method, at.x, [MaxIterations(_KINK_LOOK)])
+    pass_on(found.reason)
+    lowest = found.best.at
+    gain = max(here.value - lowest.value, at.value - objective.evaluate(lowest.x, 0).value)
+    # What is less than the error of the rounding cannot be seen that way: at a cusp that is much.
+    if gain <= allowed_gain(at.value, tol) < gain + abs(here.value - at.value):
+        return _at_a_corner(objective, at, replace(plain, kind="not-stationary"))
+    is_lowest = gain <= allowed_gain(at.value, tol)
+    return _kink(plain, "kink" if is_lowest else "not-stationary", gain)
+
+
+def _at_a_corner(objective: Objective, at: Evaluation, plain: Certificate) -> Certificate:
+    """Return what the values around a point tell where its derivatives tell nothing, else ``plain``."""
+    # Difference quotients across a jump of the gradient: their mean, and a huge curvature.
+    doubtful = at.estimated and plain.kind in ("minimum", "degenerate")
+    if not doubtful and plain.kind != "not-stationary":
+        return plain
+    from gdcli.judge.nonsmooth import gain_at_a_corner
+
+    gain = gain_at_a_corner(objective, at)
+    if gain is None:
+        return replace(plain, kind="unknown", gain=None) if doubtful else plain
+    return _kink(plain, "kink", gain)
+
+
+def _kink(plain: Certificate, kind: str, gain: float) -> Certificate:
+    # The words hold for a maximisation as well.
+    what = "answer" if kind == "kink" else "point"
+    return replace(
+        plain,
+        kind=kind,
+        eigenvalue_min=None,
+        eigenvalue_max=None,
+        condition=None,
+        gain=gain if isfinite(gain) else None,
+        distance=None,
+        known=True,
+        rounded=False,
+        errors=None,
+        notes=(*plain.notes, f"the {what} is at a kink, where the gradient jumps"),
+    )
+
+
+def _sharpness(smooth: Objective, x: Vector) -> tuple[Evaluation, float]:
+    """Return the evaluation at ``x`` and about the largest curvature there, 0 where there is none to be had."""
+    source = hessian_source(smooth)
+    if source == "none":
+        at = smooth.evaluate(x, 1)
+        from gdcli.judge.lanczos import lanczos
+
+        spectrum = None if at.gradient is None else lanczos(smooth, at)
+        return at, 0.0 if spectrum is None else spectrum.high
+    at = with_hessian(smooth, smooth.evaluate(x, 0), source)
+    return at, 0.0 if at.hessian is None else largest_entry(at.hessian)
+
+
+def _beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol: float) -> Certificate:
+    """Return ``found``, unless the value jumps down right beside the point: no derivative tells of that."""
+    if found.kind not in _ENDS or not getattr(getattr(objective, "inner", objective), "has_jumps", False):
+        return found
+    for i, a in enumerate(at.x):
+        for h in (1e-9, 1e-6, 1e-3):
+            for side in (h, -h):
+                there = objective.evaluate(at.x + unit_like(at.x, i, side * max(1.0, abs(a))), 0).value
+                if at.value - there > allowed_gain(at.value, tol):
+                    note = "the value jumps down right beside the answer"
+                    notes = (*found.notes, note)
+                    return replace(
+                        found, kind="not-stationary", gain=None, distance=None, errors=None, notes=notes
+                    )
+    return found
+
+
+def _kind_of_flat(objective: Objective, at: Evaluation, start: Evaluation | None) -> str:
+    """Return the kind of a point where gradient and Hessian vanish altogether."""
+    if rises_all_around(objective, at):
+        return "degenerate"
+    found = look_both_ways(objective, at, eigen(at.hessian)[1], 0.0)
+    if found.kind == "degenerate":
+        # A rise that does not go on is noise; a start that was never left may be where the slope underflows.
+        return "at-infinity" if found.fades and start is not None and at.value < start.value else "flat"
+    return found.kind

@@ -1,0 +1,134 @@
+"""The evidence about an end point, and its kind where the signs of the curvature are in doubt: told by the value
+itself, followed along the doubtful directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field
+from gdcli.kernel.numerics import NEWS
+from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.solve.algebra.hessian import hessian_source
+from gdcli.solve.methods.smoothing_homotopy import level, smoothed
+from gdcli.solve.probe.line_probe import ProbeEnd, Walk, both_ways, fades, rises_on, walk
+from gdcli.solve.run import unbounded_below
+
+
+@dataclass(slots=True)
+class Certificate:
+    """The evidence about an end point, in terms of the minimised function.
+
+    ``kind``: minimum, maximum, saddle, degenerate (a singular Hessian, and no descent along its null
+    vectors), kink, flat (the value does not change at all nearby), unbounded, at-infinity (the value falls to
+    a limit along a direction without end), not-stationary or unknown. ``gain`` is how much lower the model says
+    that the value can still get (None: nothing), ``distance`` how far it says that the minimiser is; ``known`` tells
+    that the model was seen to hold, ``rounded`` that the minimiser is within the rounding of x. ``errors`` is
+    about how far each variable is from the minimiser, where that is known. Eigenvalues are those of the Hessian,
+    None where it could not be had; ``how`` says where it came from: exact, products, differences, lanczos, or none.
+    """
+
+    kind: str
+    gradient_norm: float | None
+    eigenvalue_min: float | None = None
+    eigenvalue_max: float | None = None
+    condition: float | None = None
+    gain: float | None = None
+    distance: float | None = None
+    how: str = "none"
+    notes: tuple[str, ...] = field(default=())
+    known: bool = True
+    rounded: bool = False
+    errors: tuple[float, ...] | None = None
+
+    @property
+    def gap(self) -> float | None:
+        """How much lower the value can still get nearby, where that is known."""
+        return self.gain if self.known else None
+
+
+# A point is called stationary, and a claim of success is allowed, when no more than this many times the
+# tolerance of the run is left to gain, relative to max(1, |value|).
+CLAIM_FACTOR = 100.0
+
+
+_WALKED_DIRECTIONS = 4
+
+
+def allowed_gain(value: float, tol: float) -> float:
+    """Return the remaining gain up to which a point with this value may be called stationary."""
+    return CLAIM_FACTOR * tol * max(1.0, abs(value))
+
+
+def is_smooth(objective: Objective) -> bool:
+    """Tell whether nothing in the function is level somewhere and not elsewhere: a kink or a jump makes plateaus, but
+    for that of a norm.
+    """
+    base = getattr(objective, "inner", objective)
+    form = getattr(base, "form", None)
+    if form is not None:
+        return {"hypot", "norm"}.issuperset(form.kinks())
+    jumps = getattr(base, "has_jumps", False)
+    return not jumps and smoothed(objective, level(objective, -1)) is None
+
+
+def kind_by_walking(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> str:
+    """Return the kind of a stationary point with no negative curvature, by walking along
+    doubtful directions.
+    """
+    return look_both_ways(objective, at, directions, gain).ending
+
+
+class _Look(NamedTuple):
+    """The kind that walks tell; ``fades``: the value rises along one side of a direction, and never along the other.
+
+    ``level``: it is level along both sides of each.
+    """
+
+    kind: str
+    fades: bool = False
+    level: bool = False
+
+    @property
+    def ending(self) -> str:
+        """The kind, with a fading value taken as one that falls towards infinity."""
+        return "at-infinity" if self.fades else self.kind
+
+
+def look_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> _Look:
+    enough = 4.0 * gain + NEWS * abs(at.value)
+    floor = unbounded_below(at.value)
+    steps = both_ways(directions[:_WALKED_DIRECTIONS], at.x)
+    walks: list[Walk] = []
+    for step in steps:
+        found = walk(objective, at, step, enough, floor)
+        if found.outcome in (ProbeEnd.LOWER, ProbeEnd.UNBOUNDED):
+            return _Look("at-infinity" if found.endless else KINDS[found.outcome])
+        walks.append(found)
+    if any(w.outcome is ProbeEnd.LIMIT for w in walks):
+        return _Look("at-infinity")
+    one_sided = (
+        step if here.outcome is ProbeEnd.LEVEL else -step
+        for step, here, there in zip(steps[::2], walks[::2], walks[1::2], strict=True)
+        if {here.outcome, there.outcome} == {ProbeEnd.RISES, ProbeEnd.LEVEL}
+    )
+    fading = is_smooth(objective) and any(
+        fades(objective, at, side) and rises_on(objective, at, -side) and _is_one_sided(objective, at, side)
+        for side in one_sided
+    )
+    return _Look("degenerate", fading, all(w.outcome is ProbeEnd.LEVEL for w in walks))
+
+
+def _is_one_sided(objective: Objective, at: Evaluation, side: Vector) -> bool:
+    from gdcli.solve.probe.valley import is_one_sided
+
+    return is_one_sided(objective, at, side, NEWS * abs(at.value), hessian_source(objective))
+
+
+KINDS = {
+    ProbeEnd.RISES: "degenerate",
+    ProbeEnd.LEVEL: "degenerate",
+    ProbeEnd.LOWER: "saddle",
+    ProbeEnd.LIMIT: "at-infinity",
+    ProbeEnd.UNBOUNDED: "unbounded",
+}

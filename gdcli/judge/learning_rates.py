@@ -1,0 +1,271 @@
+"""Is this learning rate good? Plain gradient descent at several fixed rates, and a verdict on each.
+
+The book's experiment: "if the learning rate is too large the steps diverge, if it is too small they are too
+slow". Here the words have exact meanings. One run per rate takes the step ``x - lr * gradient`` again and again.
+N is the number of the first step that moves x by less than 1e-7 (the book's stop rule). Where the steps asked for
+end before, N is predicted from the contraction of the last ten where a quadratic model holds from there to the minimum
+(:mod:`gdcli.judge.gd_forecast`), and is not known elsewhere. N* is the same
+for the best fixed rate (:mod:`gdcli.judge.path_curvature`), run from the same start, or for a rate of the table
+that came as far down and needs fewer steps: where the curvature changes along the way, the best fixed rate by
+curvature need not be the fastest. The verdict is the first of these that holds:
+
+- *diverges*: the value grows without end: it has left the finite numbers, or at the end of the steps it has grown
+  with each of the last steps, above where it began, while the steps became longer. A value that falls without end
+  diverges too: there is no minimum that way.
+- *oscillates*: each of the last steps goes against the one before and is less than 10 % shorter.
+- *good pace*: N <= max(100, 3 N*).
+- *converges*: N <= max(300, 10 N*).
+- *too slow*: anything more, or no N at all.
+
+With a tiny rate even the first step is shorter than 1e-7, which says nothing about the minimum: then a step
+counts as short when it is as short beside the first one, or when a step of size 1/L would be shorter than 1e-7.
+
+Sources: the book's chapter on gradient descent; Nesterov, Lectures on Convex Optimization (2018), section 2.1;
+Nocedal and Wright, Numerical Optimization, section 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from math import hypot, inf, isfinite
+
+from gdcli.judge.gd_forecast import WINDOW, pace, parts_of, steps_left
+from gdcli.judge.path_curvature import Curvature, at_point, survey
+from gdcli.judge.rate_trials import TOLERANCE, Pace, RateTrial, advance
+from gdcli.kernel.budget import Spent, searching
+from gdcli.kernel.dataclass import dataclass, replace
+from gdcli.kernel.errors import DomainError, Terminated
+from gdcli.kernel.status import StopReason
+from gdcli.kernel.vectors import distance, max_abs
+from gdcli.objective.protocol import Objective, Vector
+from gdcli.solve.native_steps import Tier
+from gdcli.solve.probe.line_probe import ProbeEnd, scaled_to, walk
+from gdcli.solve.run import quiet
+
+DEFAULT_STEPS = 100
+VERDICTS = ("diverges", "oscillates", "good pace", "converges", "too slow")
+GOOD, ENOUGH = (100, 3), (300, 10)
+_HARDLY = 0.9  # a step this long beside the one before has shrunk by less than 10 %
+_ROUNDING = 1e-9
+# The book's rates for the sum of squares, where 2/L is 1.
+_BOOK_RATES = (10.0, 1.1, 1.0, 0.1, 0.01)
+# A walk that doubles its step two hundred times comes far enough from here to see that a value has no bound.
+_WALK = 16.0
+# The minimum is still far when its distance, or the value above it, is this part of the way gone.
+_FAR = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How one rate fared: its verdict, the ``steps`` to the tolerance (None: never), the end of its run.
+
+    ``predicted`` tells that the steps were not all taken. ``value``, ``gradient_norm`` and ``values`` (one for
+    each point) are those of the minimised function. ``note`` says what else there is to know.
+    """
+
+    lr: float
+    verdict: str
+    steps: int | None
+    predicted: bool
+    value: float
+    gradient_norm: float | None
+    lr_times_curvature: float | None
+    values: tuple[float, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """All rates, with the curvature that explains them.
+
+    ``best`` is the run at the best fixed rate by the curvature along the way, None where there is
+    none. ``ended`` is the reason of an interrupt
+    or the cap that ended the runs.
+    """
+
+    curvature: Curvature | None
+    best: Rate | None
+    rates: tuple[Rate, ...]
+    steps: int
+    ended: StopReason | None = None
+
+    @property
+    def lowest(self) -> Rate | None:
+        """The rate among ``rates`` whose run ends lowest, None where none ends with a value."""
+        return min((r for r in self.rates if isfinite(r.value)), key=lambda r: r.value, default=None)
+
+    @property
+    def fastest(self) -> Rate | None:
+        """The rate among ``rates`` that arrives after the fewest steps, None where none does."""
+        arriving = [(r.steps, r.predicted, -r.lr, r) for r in self.rates if r.steps is not None]
+        return min(arriving, key=lambda row: row[:3])[-1] if arriving else None
+
+
+def compare(
+    objective: Objective,
+    x0: Vector,
+    rates: Sequence[float] = (),
+    steps: int = DEFAULT_STEPS,
+    explain: Callable[[Vector], str] = lambda x: "",
+    tier: Tier | None = None,
+) -> Rates:
+    """Run gradient descent from ``x0`` (shape n) once per rate, at most ``steps`` steps each, and judge.
+
+    Without ``rates`` some around 2/L are chosen. ``explain`` says in words why there is no value at a point.
+    With a ``tier`` long runs go on in machine code, with the same bits.
+    Raises DomainError when the value or the gradient at ``x0`` is not finite.
+    """
+    with quiet(x0):
+        at = objective.evaluate(x0, 1)
+        if not isfinite(at.value) or at.gradient is None:
+            raise DomainError("the objective has no finite value and gradient at the start", at.note)
+        pace = Pace(tier)
+        curvature, reference = survey(objective, at, steps, pace)
+        chosen = tuple(rates) or around(curvature)
+        lanes = [RateTrial(lr, at, 0.0 if curvature is None else curvature.scale) for lr in chosen]
+        ended = None
+        try:
+            with searching(objective.counts.total):
+                advance(objective, lanes, steps, pace)
+        except Spent as spent:
+            ended = StopReason(spent.reason)
+        except KeyboardInterrupt:
+            ended = StopReason.INTERRUPTED
+        except Terminated:
+            ended = StopReason.TERMINATED
+        judge = _Judge(objective, x0, curvature, explain)
+        best = None if reference is None else judge(reference)
+        seen = [judge(lane) for lane in lanes]
+        paced = tuple(_paced(rate, best, seen) for rate in seen)
+        return Rates(curvature, None if best is None else _paced(best, best, seen), paced, steps, ended)
+
+
+def around(curvature: Curvature | None) -> tuple[float, ...]:
+    """Return rates that show it all: those of the book, times 2/L, and the best fixed one."""
+    if curvature is None or curvature.scale == 0.0:
+        return (1.0, 0.1, 0.01)
+    if curvature.limit is None or curvature.best is None:
+        return tuple(rate / curvature.scale for rate in (1.0, 0.1, 0.01))
+    chosen = {rate * curvature.limit for rate in _BOOK_RATES} | {curvature.best}
+    return tuple(sorted((rate for rate in chosen if 0.0 < rate < inf), reverse=True))
+
+
+def verdict(*, astray: bool, oscillating: bool, steps: int | None, best_steps: int | None) -> str:
+    """Return the verdict by the rules of the module text; ``best_steps`` is N*."""
+    if astray:
+        return "diverges"
+    if oscillating:
+        return "oscillates"
+    if steps is None:
+        return "too slow"
+    for name, (least, times) in (("good pace", GOOD), ("converges", ENOUGH)):
+        if steps <= max(least, times * (best_steps or 0)):
+            return name
+    return "too slow"
+
+
+def _paced(rate: Rate, best: Rate | None, seen: Sequence[Rate]) -> Rate:
+    """Return ``rate`` with its pace held against the ``best`` rate by curvature, or a faster one that was seen."""
+    if rate.verdict not in VERDICTS[2:]:
+        return rate
+    known = None if best is None else best.steps
+    if known is not None:
+        down = (1.0 - _FAR) * (rate.values[0] - rate.value)
+        known = min(
+            [known, *(r.steps for r in seen if r.steps is not None and r.values[0] - r.value >= down)]
+        )
+    told = verdict(astray=False, oscillating=False, steps=rate.steps, best_steps=known)
+    return replace(rate, verdict=told)
+
+
+def _steps_of(objective: Objective, lane: RateTrial) -> tuple[int | None, bool]:
+    """Return N, and whether it is a prediction."""
+    if lane.arrived is not None or not lane.running:
+        return lane.arrived, False
+    left = steps_left(objective, lane.at, lane.lr, lane.short, lane.slopes)
+    return (None, False) if left is None or left == inf else (lane.taken + 1 + int(left), True)
+
+
+def grows(values: Sequence[float], slopes: Sequence[float]) -> bool:
+    """Tell whether the value has risen with each of the last steps, above where it began, by ever longer steps.
+
+    ``values`` and ``slopes``, the gradient norms, are those of a run at a fixed rate.
+    """
+    last = values[-WINDOW - 1 :]
+    rising = all(a < b for a, b in pairwise(last))
+    return rising and last[-1] > values[0] and pace(slopes) > 1.0 + _ROUNDING
+
+
+def goes_to_and_fro(turns: Sequence[bool], slopes: Sequence[float]) -> bool:
+    """Tell whether each of the last steps goes against the one before (``turns``), and hardly shrinks."""
+    last = turns[-WINDOW:]
+    return bool(last) and all(last) and pace(slopes) > _HARDLY * (1.0 + _ROUNDING)
+
+
+class _Judge:
+    """Turns a lane into what is reported of it."""
+
+    def __init__(
+        self, objective: Objective, x0: Vector, curvature: Curvature | None, explain: Callable[[Vector], str]
+    ) -> None:
+        self.objective, self.x0, self.curvature, self.explain = objective, x0, curvature, explain
+
+    def __call__(self, lane: RateTrial) -> Rate:
+        """Return what one lane did; how good its pace is, is said where all are known."""
+        without_end = lane.fallen or self._falls(lane)
+        undefined = not isfinite(lane.values[-1]) and not lane.fallen
+        astray = without_end or undefined or (lane.running and grows(lane.values, lane.slopes))
+        oscillating = goes_to_and_fro(lane.turns, lane.slopes)
+        steps, predicted = (None, False) if astray else _steps_of(self.objective, lane)
+        told = verdict(astray=astray, oscillating=oscillating, steps=steps, best_steps=None)
+        L = None if self.curvature is None else self.curvature.largest
+        return Rate(
+            lr=lane.lr,
+            verdict=told,
+            steps=steps,
+            predicted=predicted and steps is not None,
+            value=lane.values[-1],
+            gradient_norm=None if lane.lost is not None else lane.slopes[-1],
+            lr_times_curvature=None if L is None else lane.lr * L,
+            values=tuple(lane.values),
+            note=" and ".join(self._notes(lane, told, without_end)),
+        )
+
+    def _falls(self, lane: RateTrial) -> bool:
+        """Whether the steps do not shrink while the value falls, and it goes on to fall without end."""
+        if not lane.running or not lane.taken or not lane.values[-1] < lane.values[0]:
+            return False
+        falling = all(a > b for a, b in pairwise(lane.values[-WINDOW - 1 :]))
+        if not falling or pace(lane.slopes) < 1.0 - _ROUNDING:
+            return False
+        length = max(lane.lr * max_abs(lane.at.gradient), _WALK * max(1.0, max_abs(lane.at.x)))
+        ahead = scaled_to(-lane.at.gradient, length)  # type: ignore[operator]
+        return walk(self.objective, lane.at, ahead, 0.0, lane.floor).outcome is ProbeEnd.UNBOUNDED
+
+    def _notes(self, lane: RateTrial, told: str, without_end: bool) -> Iterable[str]:
+        if without_end:
+            yield "the value falls without end"
+        elif lane.lost is not None:
+            why = self.explain(lane.lost)
+            if isfinite(lane.values[-1]):
+                yield f"stopped at step {lane.taken}, where the gradient is not finite"
+            else:
+                yield f"no finite value after step {lane.taken}" + (f": {why}" if why else "")
+        elif lane.arrived is not None:
+            yield from self._at_arrival(lane)
+        elif told in VERDICTS[2:] and self.curvature is not None and lane.lr * self.curvature.at_end > 2.0:
+            yield "lr*L is above 2 where the best path ends, so this is not likely to last"
+
+    def _at_arrival(self, lane: RateTrial) -> Iterable[str]:
+        """Short steps alone do not make a minimum: say what the curvature says at the end."""
+        here = at_point(self.objective, lane.at)
+        if here is None or here.scale == 0.0:
+            return
+        if here.concave:
+            yield "it ends where the curvature is negative, which is no minimum"
+        elif not here.singular:
+            parts = parts_of(self.objective, lane.at)
+            left = hypot(*(p.length / p.curvature for p in parts if p.curvature > 0.0))
+            if left > max(_FAR * distance(lane.at.x, self.x0), TOLERANCE):
+                yield f"its steps are short, yet the minimum may be {left:.2g} away: m is small there"

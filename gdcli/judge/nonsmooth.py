@@ -1,0 +1,179 @@
+"""Corners and cusps: minima that no derivative can certify, because it jumps or grows without end there.
+
+The evidence is in the values around the point, and a claim rests on all of these: along every axis the value rises
+to both sides, ever less, the nearer; along random directions nothing is lower; and the gradients met nearby do not
+agree on a way down: the shortest vector in their convex hull (Burke, Lewis and Overton, SIAM J. Optim. 15, 2005),
+the steepest descent of a function with kinks, leads nowhere. The last finds the narrow valley between two slopes
+that random directions miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, isfinite, log
+from random import Random
+
+from gdcli.kernel.dense import positive_solve
+from gdcli.kernel.numerics import EPS, GAIN_TOL, TINY
+from gdcli.kernel.vectors import Vec, along, as_like, dot, max_abs, norm, unit_like
+from gdcli.objective.protocol import Evaluation, Objective, Vector
+
+# The looks around cost the square of the number of variables.
+_MOST = 200
+# Lengths of the looks around, relative to max(1, |x|), where 1 is the unit of the certificate; the first is the one by
+# which the shape is judged.
+_LOOKS = (1e-4, 1e-6, 1e-9, 1e-12)
+# Beside a pole such as that of log(x**2) at 0 the value rises as much over a thousandth of the way as over all of it.
+# As far over it rises in proportion at a corner, and a thousand times less at a smooth minimum.
+_NEAR, _POLE_PART, _CORNER_PART = 1e-3, 0.25, 1e-4
+_BISECTIONS = 12
+# Gradients are taken so far around the point; the ways down are tried over these lengths, relative to max(1, |x|).
+_AROUND, _WAYS = 1e-7, (1e-6, 1e-4, 1e-2)
+_HULL_STEPS = 50
+_HULL_ACCURACY = 1e-10
+
+
+def gain_at_a_corner(objective: Objective, at: Evaluation) -> float | None:
+    """Return about how much lower the value can still get at the corner that ``at`` is the bottom of.
+
+    That is 0 where no neighbouring number is lower; None where the point is no bottom, or too many variables forbid
+    to tell.
+    """
+    if objective.size > _MOST:
+        return None
+    news = GAIN_TOL * max(1.0, abs(at.value))
+    shapes: list[bool] = []
+    for i in range(len(at.x)):
+        shape = _shape_along(objective, at, i, news)
+        if shape is None:
+            return None
+        shapes.append(shape)
+    if True not in shapes:
+        return None
+    gain = sum([_left_along(objective, at, i) for i, corner in enumerate(shapes) if corner])
+    if len(at.x) > 1 and not (_none_lower(objective, at, news) and _no_way_down(objective, at, news)):
+        return None
+    return gain
+
+
+def _rises(objective: Objective, at: Evaluation, i: int, length: float) -> list[float]:
+    return [
+        objective.evaluate(at.x + unit_like(at.x, i, side), 0).value - at.value for side in (length, -length)
+    ]
+
+
+def _shape_along(objective: Objective, at: Evaluation, i: int, news: float) -> bool | None:
+    """Tell whether the value rises as from a corner along axis i (True), or as from a smooth minimum (False).
+
+    None where it does not rise, rises as beside a pole, or ends at the edge of the domain.
+    """
+    far = _LOOKS[0] * max(1.0, abs(at.x[i]))
+    over_all = _rises(objective, at, i, far)
+    if min(over_all) < -news:
+        return None
+    pairs = list(zip(over_all, _rises(objective, at, i, _NEAR * far), strict=True))
+    if not all(-news <= near <= max(news, _POLE_PART * away) and isfinite(away) for away, near in pairs):
+        return None
+    return all(near > max(news, _CORNER_PART * away) for away, near in pairs)
+
+
+def _left_along(objective: Objective, at: Evaluation, i: int) -> float:
+    """Return the larger rise over the shortest length (by bisection) over which the value rises to both sides.
+
+    The bottom is within that length, and hardly deeper than the steeper side is high. 0 where that is the next number.
+    """
+    least = max(EPS * abs(at.x[i]), TINY)
+    if min(_rises(objective, at, i, least)) > 0.0:
+        return 0.0
+    low, high = log(least), log(_LOOKS[0] * max(1.0, abs(at.x[i])))
+    found = max(_rises(objective, at, i, exp(high)))
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        rises = _rises(objective, at, i, exp(middle))
+        if min(rises) > 0.0:
+            high, found = middle, max(rises)
+        else:
+            low = middle
+    return found
+
+
+def _none_lower(objective: Objective, at: Evaluation, news: float) -> bool:
+    size, random = max(1.0, max_abs(at.x)), Random(0)
+    for _ in range(4 * len(at.x) + 8):
+        way = _random_way(at.x, random)
+        for length in _LOOKS:
+            for side in (length, -length):
+                if objective.evaluate(along(at.x, side * size, way), 0).value < at.value - news:
+                    return False
+    return True
+
+
+def _random_way(x: Vector, random: Random) -> Vector:
+    way = as_like(x, [random.gauss(0.0, 1.0) for _ in x])
+    return way / norm(way)
+
+
+def _no_way_down(objective: Objective, at: Evaluation, news: float) -> bool:
+    """Tell whether the steepest descent of the gradients nearby leads nowhere."""
+    size, random = max(1.0, max_abs(at.x)), Random(1)
+    places = [along(at.x, _AROUND * size, _random_way(at.x, random)) for _ in range(2 * len(at.x) + 4)]
+    gradients = [g for g in (objective.evaluate(x, 1).gradient for x in places) if g is not None]
+    if not gradients:
+        return False
+    way = shortest_in_hull(gradients)
+    length = norm(way)
+    if not length > 0.0:
+        return True
+    return not any(
+        objective.evaluate(along(at.x, -part * size / length, way), 0).value < at.value - news
+        for part in _WAYS
+    )
+
+
+def shortest_in_hull(points: Sequence[Vector]) -> Vector:
+    """Return the shortest vector in the convex hull of ``points`` (Wolfe, Mathematical Programming 11, 1976)."""
+    largest = max(norm(p) for p in points)
+    if largest == 0.0:
+        return points[0]
+    unit = [p / largest for p in points]
+    chosen = [min(range(len(unit)), key=lambda k: norm(unit[k]))]
+    weights = [1.0]
+    for _ in range(_HULL_STEPS):
+        x = _mix(unit, chosen, weights)
+        entering = min(range(len(unit)), key=lambda k: dot(x, unit[k]))
+        if entering in chosen or dot(x, unit[entering]) > dot(x, x) - _HULL_ACCURACY:
+            break
+        chosen.append(entering)
+        weights.append(0.0)
+        while True:
+            affine = _shortest_affine([unit[k] for k in chosen])
+            if affine is None:  # the points lie in a plane of fewer dimensions, up to rounding
+                return largest * _mix(unit, chosen, weights)
+            if min(affine) > 0.0:
+                weights = affine
+                break
+            steps = [w / (w - a) for w, a in zip(weights, affine, strict=True) if a <= 0.0 and w > a]
+            step = min([1.0, *steps])
+            moved = [w + step * (a - w) for w, a in zip(weights, affine, strict=True)]
+            kept = [(k, w) for k, w in zip(chosen, moved, strict=True) if w > _HULL_ACCURACY]
+            if len(kept) == len(chosen) or not kept:
+                return largest * x
+            chosen, weights = [k for k, _ in kept], [w for _, w in kept]
+    return largest * _mix(unit, chosen, weights)
+
+
+def _mix(points: Sequence[Vector], chosen: Sequence[int], weights: Sequence[float]) -> Vector:
+    total = points[0] * 0.0
+    for k, weight in zip(chosen, weights, strict=True):
+        total = total + weight * points[k]
+    return total
+
+
+def _shortest_affine(points: Sequence[Vector]) -> list[float] | None:
+    """Return the weights, with sum 1, of the shortest vector in the affine hull of ``points``."""
+    matrix = [Vec([1.0 + dot(p, q) for q in points]) for p in points]
+    solved = positive_solve(matrix, Vec([1.0] * len(points)))
+    if solved is None:
+        return None
+    total = sum(solved[0])
+    return [w / total for w in solved[0]] if total > 0.0 else None

@@ -1,0 +1,322 @@
+"""What a fit tells about its parameters: standard errors, intervals, correlations, and how good the fit is.
+
+All of it comes from the triangle R of the Jacobian at the answer: the covariance of the parameters is
+``s**2 (R'R)^-1``, with s the residual standard deviation ``sqrt(RSS/(n - p))`` (Bates and Watts, Nonlinear Regression
+Analysis, 1988, section 2.3; so are the certified values of NIST). ``R'R`` is never formed: the singular values of R,
+with its columns scaled to length 1, give the errors with twice the digits, and show which parameters cannot be told
+apart. For other losses the second derivatives of the negative log-likelihood take that place.
+
+Conventions. With ``weights`` a row's variance is ``s**2 / weight``, s unknown; with ``sigma`` it is sigma**2, known, so
+that intervals are those of the normal distribution and chi-square has a p-value; ``scale_sigma`` takes sigma for a
+weight 1/sigma**2. The likelihood is the normal one, and the unknown s counts among its parameters (as R counts in
+`logLik`): ``AIC = -2 L + 2 k``, ``BIC = -2 L + k log n`` with k = p + 1, or k = p where sigma is known.
+``R² = 1 - RSS/TSS`` with TSS about the (weighted) mean, whether the model has an intercept or not: it says how much
+better the fit is than a constant, and is negative where it is worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, log, pi, sqrt
+from typing import TYPE_CHECKING, Any
+
+from gdcli.judge.distributions import chi_square_tail, student_t_quantile, student_t_two_sided
+from gdcli.judge.spectrum import JacobianSpectrum, effective
+from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dense import congruent, diagonal, eigen
+from gdcli.kernel.factors import column_lengths, combined, congruence, singular
+from gdcli.kernel.numerics import NULL_EIGENVALUE
+from gdcli.kernel.vectors import Vec, dot
+from gdcli.objective.protocol import QRSystem
+
+if TYPE_CHECKING:
+    from gdcli.judge.redundancy import Redundancy, Value
+
+ERROR_KINDS = ("unweighted", "weights", "sigma", "scale_sigma")
+LEVEL = 0.95
+TIED = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """Two parameters by number, and their correlation."""
+
+    first: int
+    second: int
+    correlation: float
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """The errors of p parameters; an entry is None where there is none, and ``reason`` says why.
+
+    ``intervals`` are (low, high) at ``level``; ``dof`` is inf where the variance of a row is known. ``correlation`` has
+    p rows. ``tied`` are the pairs with a correlation above 0.95 in size, the strongest first. ``redundant`` names what
+    cannot be told apart; ``rank`` is how many combinations of the parameters the data determine, and ``weakest`` the
+    least singular value of the scaled Jacobian as a part of the largest.
+    """
+
+    level: float
+    dof: float
+    rank: int
+    standard_errors: tuple[float | None, ...]
+    t_values: tuple[float | None, ...]
+    p_values: tuple[float | None, ...]
+    intervals: tuple[tuple[float, float] | None, ...]
+    correlation: tuple[tuple[float | None, ...], ...]
+    tied: tuple[Tie, ...]
+    redundant: tuple[str, ...] = ()
+    reason: str = ""
+    weakest: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FitStatistics:
+    """How good a least-squares fit is, and the errors of its parameters; numbers that do not exist are None.
+
+    ``exact`` tells that the model says all that was measured, but for rounding.
+    """
+
+    rows: int
+    rss: float | None
+    errors: Uncertainty
+    residual_sd: float | None
+    r_squared: float | None
+    adjusted_r_squared: float | None
+    log_likelihood: float | None
+    aic: float | None
+    bic: float | None
+    chi_square: float | None = None
+    chi_square_p: float | None = None
+    exact: bool = False
+
+
+def fit_statistics(
+    triangle: QRSystem,
+    x: Sequence[float],
+    names: Sequence[str],
+    rows: int,
+    errors: str = "unweighted",
+    tss: float | None = None,
+    log_weights: float = 0.0,
+    held: Sequence[bool] | None = None,
+    value: Value | None = None,
+    level: float = LEVEL,
+    constant: int = 0,
+) -> FitStatistics:
+    """Return the statistics of a least-squares fit that ended at ``x`` (p numbers, called ``names``).
+
+    ``triangle`` is that of the (weighted) residuals at x, unscaled: its sum of squares is RSS. ``rows`` counts those
+    of positive weight. ``errors`` is one of ERROR_KINDS. ``tss`` is the (weighted) sum of squares of the response about
+    its (weighted) mean, ``log_weights`` the sum of the logarithms of the weights (1/sigma**2 for sigma). ``held`` tells
+    which parameters a bound holds: they count as estimated, have no error, and the others are as if these were fixed;
+    ``constant`` of them are constants (between equal bounds) and do not count.
+    ``value`` gives RSS at other parameters, to make sure of what is redundant.
+    """
+    if errors not in ERROR_KINDS:
+        raise ValueError(f"no such kind of errors: {errors}")
+    rss = dot(triangle.target, triangle.target) + triangle.rest * triangle.rest
+    free = [not stays for stays in held or [False] * len(x)]
+    spectrum = _of_triangle(triangle, x, free)
+    rank = sum(spectrum.kept) + free.count(False) - constant
+    dof, known = rows - rank, errors == "sigma"
+    sd = sqrt(rss / dof) if dof > 0 else None
+    scale = 1.0 if known else sd
+    short = scale is None or rows < len(x) - constant
+    reason = f"no degrees of freedom: {_as_many(rows, len(x) - constant)}" if short else ""
+    uncertainty = _uncertainty(
+        spectrum, x, names, free, scale, inf if known else float(dof), rank, level, reason, value
+    )
+    likelihood = _log_likelihood(rss, rows, log_weights, known)
+    k = rank + (not known)
+    r_squared = 1.0 - rss / tss if tss else None
+    return FitStatistics(
+        rows=rows,
+        rss=rss,
+        errors=uncertainty,
+        residual_sd=sd,
+        r_squared=r_squared,
+        adjusted_r_squared=None
+        if r_squared is None or dof <= 0
+        else 1.0 - (1.0 - r_squared) * (rows - 1) / dof,
+        log_likelihood=likelihood,
+        aic=None if likelihood is None else 2.0 * (k - likelihood),
+        bic=None if likelihood is None else k * log(rows) - 2.0 * likelihood,
+        chi_square=rss if errors in ("sigma", "scale_sigma") else None,
+        chi_square_p=chi_square_tail(rss, dof) if known and dof > 0 else None,
+    )
+
+
+def _as_many(rows: int, parameters: int) -> str:
+    return f"{rows} row{'s' * (rows != 1)} for {parameters} parameter{'s' * (parameters != 1)}"
+
+
+def information(
+    hessian: Any, x: Sequence[float], names: Sequence[str], scores: Any = None, level: float = LEVEL
+) -> Uncertainty:
+    """Return the errors from the Hessian H (p x p) of a negative log-likelihood at its minimum: covariance ``H^-1``.
+
+    With ``scores``, the p x p sum over rows of the products g g' of the row gradients, the covariance is the sandwich
+    ``H^-1 G H^-1`` (Huber 1967; White, Econometrica 50, 1982): it holds for losses that are no log-likelihood, such as
+    huber, and for wrong models. H may have any scale then, if G has its square. Intervals are those of the normal
+    distribution.
+    """
+    H = [Vec(row) for row in hessian]
+    spectrum, definite = _of_hessian(H)
+    reason = "" if definite else "the Hessian is not positive: this is no minimum"
+    middle = None if scores is None else [Vec(row) for row in scores]
+    free = [True] * len(x)
+    return _uncertainty(spectrum, x, names, free, 1.0, inf, sum(spectrum.kept), level, reason, None, middle)
+
+
+def sandwich(
+    hessian: Any, scores: Any, x: Sequence[float], names: Sequence[str], level: float = LEVEL
+) -> Uncertainty:
+    """Return the errors by the sandwich ``H^-1 G H^-1``; see :func:`information`."""
+    return information(hessian, x, names, scores, level)
+
+
+def _of_triangle(triangle: QRSystem, x: Sequence[float], free: Sequence[bool]) -> JacobianSpectrum:
+    lengths = column_lengths(triangle.factor)
+    columns = Vec([length if moves else 0.0 for length, moves in zip(lengths, free, strict=True)])
+    used = [i for i, has in enumerate(effective(columns, x)) if has and columns[i] > 0.0]
+    _, S, V = singular([Vec([row[i] / columns[i] for row in triangle.factor]) for i in used])
+    return JacobianSpectrum(columns, S, _spread_out(V, used, len(columns)))
+
+
+def _of_hessian(H: Sequence[Vec]) -> tuple[JacobianSpectrum, bool]:
+    """The spectrum of a root of H, and whether there is one: H has no eigenvalue below its rounding."""
+    entries = diagonal(H)
+    columns = Vec([sqrt(max(a, 0.0)) for a in entries])
+    used = [i for i, length in enumerate(columns) if length > 0.0]
+    if not used:
+        return JacobianSpectrum(columns, [], []), not any(entries)
+    inside = [Vec([H[i][j] for j in used]) for i in used]
+    values, vectors = eigen(congruent(inside, Vec([columns[i] for i in used])))
+    least = NULL_EIGENVALUE * values[-1]
+    S = [sqrt(value) if value > least else 0.0 for value in values]
+    definite = values[0] > -least and min(entries) >= 0.0
+    return JacobianSpectrum(columns, S, _spread_out(vectors, used, len(columns))), definite
+
+
+def _spread_out(vectors: Sequence[Vec], places: Sequence[int], size: int) -> list[Vec]:
+    """Return vectors of ``size`` components that have those of ``vectors`` at some places, and zeros."""
+    found = []
+    for vector in vectors:
+        whole = Vec([0.0] * size)
+        for i, a in zip(places, vector, strict=True):
+            whole[i] = a
+        found.append(whole)
+    return found
+
+
+def _uncertainty(
+    spectrum: JacobianSpectrum,
+    x: Sequence[float],
+    names: Sequence[str],
+    free: Sequence[bool],
+    scale: float | None,
+    dof: float,
+    rank: int,
+    level: float,
+    reason: str,
+    value: Value | None,
+    middle: Sequence[Vec] | None = None,
+) -> Uncertainty:
+    p = len(x)
+    found = [] if reason else _redundancies(spectrum, x, names, free, value)
+    lost = {i for r in found for i in r.parameters} | {i for i in range(p) if not free[i]}
+    reasons = [r for r in (reason, *(r.message for r in found)) if r]
+    reasons += [f"{name} is held by its bound" for name, moves in zip(names, free, strict=True) if not moves]
+    known = [i not in lost and not reason for i in range(p)]
+    errors: list[float | None] = [None] * p
+    correlation: list[tuple[float | None, ...]] = [(None,) * p] * p
+    if scale is not None and any(known):
+        covariance = _relative_covariance(spectrum, middle)
+        roots = [sqrt(max(0.0, row[i])) for i, row in enumerate(covariance)]
+        errors = [scale * roots[i] / _safe(spectrum.columns[i]) if known[i] else None for i in range(p)]
+        correlation = [
+            tuple(
+                (1.0 if i == j else covariance[i][j] / _safe(roots[i] * roots[j]))
+                if known[i] and known[j]
+                else None
+                for j in range(p)
+            )
+            for i in range(p)
+        ]
+    ts = [None if not e else float(a) / e for a, e in zip(x, errors, strict=True)]
+    reach = student_t_quantile(level, dof) if any(e is not None for e in errors) else 0.0
+    return Uncertainty(
+        level=level,
+        dof=dof,
+        rank=rank,
+        standard_errors=tuple(errors),
+        t_values=tuple(ts),
+        p_values=tuple(None if t is None else student_t_two_sided(t, dof) for t in ts),
+        intervals=tuple(
+            None if e is None else (float(a) - reach * e, float(a) + reach * e)
+            for a, e in zip(x, errors, strict=True)
+        ),
+        correlation=tuple(correlation),
+        tied=ties(correlation),
+        redundant=tuple(r.message for r in found),
+        reason="; ".join(reasons),
+        weakest=_weakest(spectrum),
+    )
+
+
+def _weakest(spectrum: JacobianSpectrum) -> float:
+    most = float(max(spectrum.S, default=0.0))
+    return float(min(spectrum.S)) / most if most > 0.0 else 1.0
+
+
+def _redundancies(
+    spectrum: JacobianSpectrum,
+    x: Sequence[float],
+    names: Sequence[str],
+    free: Sequence[bool],
+    value: Value | None,
+) -> list[Redundancy]:
+    """Return what is redundant among the parameters, some of them free."""
+    if all(spectrum.kept) and all(effective(spectrum.columns, x)):
+        return []
+    from gdcli.judge.redundancy import redundancies
+
+    found = redundancies(spectrum, x, names, value)
+    return [r for r in found if any(free[i] for i in r.parameters)]
+
+
+def _relative_covariance(spectrum: JacobianSpectrum, middle: Sequence[Vec] | None) -> list[Vec]:
+    """Return the covariance of the parameters times their columns' lengths, for rows of variance 1 (p x p)."""
+    kept = zip(spectrum.V, spectrum.S, spectrum.kept, strict=True)
+    half = [v / s for v, s, is_kept in kept if is_kept]
+    size = len(spectrum.columns)
+    across = [Vec(part) for part in zip(*half, strict=True)] or [Vec()] * size
+    inverse = [combined(part, half, size) for part in across]
+    if middle is None:
+        return inverse
+    return congruence(inverse, congruent(middle, Vec(map(_safe, spectrum.columns))))
+
+
+def _safe(length: float) -> float:
+    return length if length > 0.0 else 1.0
+
+
+def ties(correlation: Sequence[Sequence[float | None]]) -> tuple[Tie, ...]:
+    """Return the pairs of parameters whose estimates are correlated above 0.95 in size, the strongest first."""
+    found = [
+        Tie(j, i, c)
+        for i, row in enumerate(correlation)
+        for j, c in enumerate(row[:i])
+        if c is not None and abs(c) > TIED
+    ]
+    return tuple(sorted(found, key=lambda tie: -abs(tie.correlation)))
+
+
+def _log_likelihood(rss: float, rows: int, log_weights: float, known: bool) -> float | None:
+    """The normal log-likelihood at its maximum over s, or with the given sigmas; None of a perfect fit."""
+    if known:
+        return -0.5 * (rss + rows * log(2.0 * pi) - log_weights)
+    if not rss > 0.0:
+        return None
+    return -0.5 * (rows * (log(2.0 * pi) + 1.0 + log(rss / rows)) - log_weights)

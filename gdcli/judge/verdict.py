@@ -1,0 +1,342 @@
+"""The verdict on a run: its status, one sentence for a person, and what to try next.
+
+`converged` is a claim about the point, never about the loop: whatever rule ended the run, the certificate
+must find a minimum there, with no more left to gain than the method's tolerance allows. The other statuses
+name what is there instead. The words are for the user's problem: of a maximisation they speak of a maximum.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from gdcli.judge.evidence import CLAIM_FACTOR, Certificate
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.numerics import CLAIM_FLOOR
+from gdcli.kernel.status import KEEP_RUNS, Status, StopReason
+from gdcli.kernel.vectors import max_abs
+from gdcli.solve.iteration import RunResult
+from gdcli.solve.run import unbounded_below
+from gdcli.solve.scaling import value_scale
+from gdcli.solve.step_rules import FixedRate
+from gdcli.solve.stopping import DEFAULT_TOL
+
+if TYPE_CHECKING:
+    from gdcli.judge.stability import Trend
+
+# What `auto` demands of its own claims, as part of the tolerance: 1e-10 for the default 1e-8.
+STRICT_FACTOR = 1e-2
+
+# A step size above this part of its stable limit overshoots by so much that each step is hardly shorter.
+_NEAR_LIMIT = 0.9
+# Steps whose lengths differ by no more than this part are as long as each other.
+_CYCLE = 1e-6
+# Numbers so large are met only on the way to infinity.
+_FAR_OUT = 1e20
+
+_CAP_OPTIONS = {
+    StopReason.MAX_ITERATIONS: "--max-iter",
+    StopReason.MAX_EVALUATIONS: "--max-evaluations",
+    StopReason.MAX_TIME: "--max-time",
+    StopReason.MAX_MEMORY: "--max-memory",
+}
+_CAPS = tuple(_CAP_OPTIONS)
+_STOPPED = {StopReason.INTERRUPTED: Status.INTERRUPTED, StopReason.TERMINATED: Status.TERMINATED}
+_NO_STEP_LEFT = (StopReason.FLOOR, StopReason.NO_DESCENT, StopReason.STEP, StopReason.GAIN)
+
+
+class Verdict(NamedTuple):
+    """The status of a run, the sentence that tells it, and what to try next (empty when converged)."""
+
+    status: Status
+    message: str
+    advice: str
+
+
+class _Words(NamedTuple):
+    """The words that differ between minimising and maximising; ``unit`` times a value of the run is what is shown."""
+
+    minimum: str
+    maximum: str
+    lower: str
+    falls: str
+    falling: str
+    below: str
+    infimum: str
+    unit: float = 1.0
+    elsewhere: str = "start from another point"
+
+
+_MINIMISE = _Words("minimum", "maximum", "lower", "falls", "falling", "below", "infimum")
+_MAXIMISE = _Words("maximum", "minimum", "higher", "rises", "rising", "above", "supremum")
+
+
+def judge(
+    run: RunResult,
+    certificate: Certificate,
+    *,
+    strict: bool = True,
+    tol: float | None = None,
+    sign: int = 1,
+    constant: bool = False,
+    step_sizes: bool = False,
+    fixed: FixedRate | None = None,
+    trend: Trend | None = None,
+    unit: float = 1.0,
+    searched: bool = False,
+    elsewhere: str = "",
+) -> Verdict:
+    """Return the verdict on a run and the certificate of its best point.
+
+    ``strict``: the run was by `auto`, whose claims are held to a hundredth of ``tol`` (default 1e-8) instead
+    of a hundred times it. ``sign`` is -1 when the user maximises. ``constant``: the expression does not
+    depend on any variable. ``step_sizes``: the method was given its step size (then advice speaks of it).
+    ``fixed``: its step size never changed; then the verdict also tells which sizes are stable, and ``trend`` where its
+    steps were leading. ``unit`` is what a value of 1 in the run is to the user, where the run was on a scaled function.
+    ``searched``: the start is the end of a search. ``elsewhere`` says in words how another start is had.
+    """
+    words = _MINIMISE if sign > 0 else _MAXIMISE
+    if unit != 1.0:
+        words = words._replace(unit=unit)
+    if elsewhere:
+        words = words._replace(elsewhere=elsewhere)
+    other = "" if strict else ", or --method auto"
+    found = (
+        of_stopped(run)
+        or _of_steps_too_long(run, fixed, trend, words, sign)
+        or _of_no_minimum(run, certificate, words, step_sizes, other, sign)
+        or _of_the_point(run, certificate, strict, tol or DEFAULT_TOL, words, constant, searched)
+        or _of_a_cap(run, certificate, words, other)
+        or _of_a_stall(run, certificate, words, strict, step_sizes)
+    )
+    curvature = certificate.eigenvalue_max if trend is None else trend.curvature
+    if fixed is None or curvature is None or not curvature > 0.0:
+        return found
+    return _with_stable_rates(found, fixed, curvature, run, trend)
+
+
+def _of_steps_too_long(
+    run: RunResult, fixed: FixedRate | None, trend: Trend | None, words: _Words, sign: int
+) -> Verdict | None:
+    """A fixed step size at or beyond its stable limit, where a cap ended the run."""
+    if fixed is None or trend is None:
+        return None
+    first, last = (sign * at.value * words.unit for at in (run.start.at, run.last.at))
+    if trend.diverges:
+        went = f"the value went from {first:.4g} to {last:.4g}"
+        return Verdict(
+            Status.DIVERGED,
+            f"The steps of size {fixed.lr:g} diverge: {went} in {_count(run.iterations)}, and goes on away from the"
+            f" {words.minimum}.",
+            "try a smaller step size, or --method auto",
+        )
+    if run.reason not in _CAPS:
+        return None
+    shorter = 1.0 - trend.pace
+    how = f"each is only {100 * shorter:.2g} % shorter" if shorter > _CYCLE else "none is shorter"
+    return Verdict(
+        Status.LIMIT,
+        f"Stopped by {_CAP_OPTIONS[run.reason]} after {_count(run.iterations)}: the steps go to and fro, and {how}"
+        " than the one before.",
+        "try a smaller step size, or --method auto",
+    )
+
+
+def _with_stable_rates(
+    found: Verdict, fixed: FixedRate, curvature: float, run: RunResult, trend: Trend | None
+) -> Verdict:
+    """Return the verdict with the range of stable step sizes, and advice that names one where it can help.
+
+    ``curvature`` is the largest one along the way where the steps diverge, or else at the best point.
+    """
+    along = trend is not None and trend.diverges and trend.curvature is not None
+    limit = fixed.factor / curvature
+    if not 0.0 < limit < inf:
+        return found
+    law = f"{fixed.factor:.3g}/L = {limit:.4g}"
+    where = "along the way" if along else "here" if found.status is Status.CONVERGED else "at the best point"
+    unsettled = found.status in (Status.STALLED, Status.LIMIT)
+    near = unsettled and trend is None and _NEAR_LIMIT * limit <= fixed.lr < limit
+    close = f", and at {fixed.lr:g} they go to and fro" if near else ""
+    message = f"{found.message[:-1]}; {where} steps are stable below {law}{close}."
+    advice = found.advice
+    blown_up = found.status is Status.DIVERGED and run.reason is StopReason.NON_FINITE
+    if blown_up or (unsettled and fixed.lr >= limit and trend is None):
+        # Elsewhere on the way the curvature may be larger than at the best point.
+        advice = f"try a smaller step size, --lr {min(0.5 * limit, 0.1 * fixed.lr):.2g} say, or --method auto"
+    elif along or near or (unsettled and fixed.lr >= limit):
+        advice = f"try a smaller step size, --lr {0.5 * limit:.2g} say, or --method auto"
+    elif unsettled and fixed.lr < 0.25 * limit:
+        advice = f"try a larger step size, --lr {0.5 * limit:.2g} say, or --method auto"
+    return Verdict(found.status, message, advice)
+
+
+def of_stopped(run: RunResult) -> Verdict | None:
+    """Return the verdict on a run that a person, or the system, has stopped; None where it was not."""
+    status = _STOPPED.get(run.reason)
+    if status is None:
+        return None
+    return Verdict(status, f"{status.value.capitalize()}: this is the best point so far.", KEEP_RUNS)
+
+
+def _of_no_minimum(
+    run: RunResult, certificate: Certificate, words: _Words, step_sizes: bool, other: str, sign: int
+) -> Verdict | None:
+    """Unbounded, a limit at infinity, a blow-up, the edge of the domain."""
+    w = words
+    if run.reason is StopReason.UNBOUNDED or certificate.kind == "unbounded":
+        far = run.reason is StopReason.UNBOUNDED and max_abs(run.best.at.x) > _FAR_OUT
+        slowly = far and run.best.at.value > unbounded_below(run.start.at.value)
+        return Verdict(
+            Status.DIVERGED,
+            f"There is no {w.minimum}: the value {w.falls} without end{', ever more slowly' if slowly else ''}.",
+            f"check the sign of the expression, {'maximize' if sign > 0 else 'minimize'} it, or add bounds",
+        )
+    if run.reason is StopReason.AT_INFINITY or certificate.kind == "at-infinity":
+        reached = sign * run.best.at.value * w.unit
+        return Verdict(
+            Status.DIVERGED,
+            f"There is no {w.minimum}: the value keeps {w.falling} {w.below} {reached:.6g} as the variables grow in"
+            f" size, its {w.infimum} is at infinity.",
+            "add bounds, or a term that holds the variables back",
+        )
+    if run.reason is StopReason.NON_FINITE:
+        if run.iterations == 0:
+            return Verdict(Status.STALLED, "The derivatives are not finite at the start.", w.elsewhere)
+        smaller = "a smaller step size (--lr)" if step_sizes else "another start"
+        return Verdict(
+            Status.DIVERGED,
+            f"The iterates left the finite numbers after {_count(run.iterations)}.",
+            f"try {smaller}{other}",
+        )
+    if run.reason is StopReason.EDGE:
+        return Verdict(
+            Status.STALLED,
+            f"The path ran into the edge of the domain, and the value still {w.falls} there.",
+            f"add bounds that keep the variables inside the domain, or {w.elsewhere}",
+        )
+    return None
+
+
+_ENDS = {
+    "minimum": "local {}",
+    "degenerate": "degenerate local {} (the curvature vanishes in some direction)",
+    "kink": "local {} at a kink",
+}
+
+
+def _of_the_point(
+    run: RunResult,
+    certificate: Certificate,
+    strict: bool,
+    tol: float,
+    words: _Words,
+    constant: bool,
+    searched: bool,
+) -> Verdict | None:
+    """Converged or of the wrong kind, where the certificate can tell."""
+    w, kind = words, certificate.kind
+    if constant:
+        return Verdict(Status.CONVERGED, f"The value is constant: every point is a {w.minimum}.", "")
+    if run.reason in _CAPS and run.iterations > 0:
+        return None
+    if kind in ("saddle", "maximum"):
+        what = "a saddle" if kind == "saddle" else f"a {w.maximum}"
+        return Verdict(
+            Status.WRONG_KIND,
+            f"The point is stationary, but {what}: {w.lower} values are next to it.",
+            w.elsewhere + ("" if strict else ", or use --method auto, which leaves such points"),
+        )
+    if kind not in _ENDS or certificate.gain is None:
+        return None
+    if not _claimable(run, kind, certificate.gain, strict, tol):
+        return None
+    what = _ENDS[kind].format(w.minimum)
+    if run.iterations == 0 and searched:
+        return Verdict(Status.CONVERGED, f"Converged to a {what} in the search for a start.", "")
+    if run.iterations == 0:
+        return Verdict(Status.CONVERGED, f"The start is a {what} already.", "")
+    return Verdict(Status.CONVERGED, f"Converged to a {what} after {_count(run.iterations)}.", "")
+
+
+def _claimable(run: RunResult, kind: str, gain: float, strict: bool, tol: float) -> bool:
+    value = run.best.at.value
+    fall = run.start.at.value - value
+    if strict and gain > STRICT_FACTOR * tol * value_scale(value, fall):
+        return False
+    if not strict and gain > CLAIM_FACTOR * tol * max(1.0, abs(value)):
+        return False
+    if (
+        gain <= CLAIM_FLOOR * abs(value) or kind == "kink"
+    ):  # at a kink the gain is a bound, proved by a look around
+        return True
+    if run.best.iteration == 0:
+        # A start that was never left is a minimum by proof only: a value of 1e-20 may be all that there is to
+        # gain.
+        return strict and run.reason in (StopReason.FLOOR, StopReason.NO_DESCENT)
+    return not strict or gain <= STRICT_FACTOR * tol * fall or run.reason in _NO_STEP_LEFT
+
+
+def _of_a_cap(run: RunResult, certificate: Certificate, words: _Words, other: str) -> Verdict | None:
+    if run.reason is StopReason.TARGET:
+        return Verdict(
+            Status.COMPLETED,
+            f"The target value was reached after {_count(run.iterations)}.",
+            "leave out --target",
+        )
+    if run.reason not in _CAPS:
+        return None
+    option = _CAP_OPTIONS[run.reason]
+    if run.iterations == 0:
+        known = "" if certificate.kind == "unknown" else f": the start is not a {words.minimum}"
+        return Verdict(Status.LIMIT, f"No step was taken ({option}){known}.",
+                       f"allow more with {option}")  # fmt: skip
+    left = _left(certificate, words, run.best.at.value)
+    return Verdict(
+        Status.LIMIT,
+        f"Stopped by {option} after {_count(run.iterations)}, not at a certified {words.minimum}{left}.",
+        f"allow more with {option}{other}",
+    )
+
+
+def _of_a_stall(
+    run: RunResult, certificate: Certificate, words: _Words, strict: bool, step_sizes: bool
+) -> Verdict:
+    w, kind = words, certificate.kind
+    if kind == "flat":
+        return Verdict(
+            Status.STALLED,
+            "The value does not change around this point: there is no slope to follow.",
+            w.elsewhere,
+        )
+    why = {
+        StopReason.NO_DESCENT: f"no step in the search direction gives a {w.lower} value",
+        StopReason.SLOW: f"the value {w.falls} ever more slowly",
+        StopReason.FLOOR: "the step is lost in rounding",
+        StopReason.VALUE: "the value hardly changed in the last step",
+        StopReason.STEP: "the last step was short",
+        StopReason.GRADIENT: "the gradient is small",
+    }.get(run.reason, "no progress is made")
+    left = _left(certificate, w, run.best.at.value)
+    message = f"Stopped because {why}, but this is not a certified {w.minimum}{left}."
+    if certificate.gradient_norm is None or kind == "unknown":
+        message = f"Stopped because {why}; what kind of point this is could not be certified."
+    if run.reason is StopReason.SLOW:
+        go_on = "--method lbfgs --max-iter 1000000, from here (--output point.json, then --start @point.json)"
+        return Verdict(Status.STALLED, message, f"go on with {go_on}, or start nearer to the {w.minimum}")
+    if strict:
+        return Verdict(Status.STALLED, message, w.elsewhere)
+    smaller = "other step sizes, " if step_sizes else ""
+    return Verdict(Status.STALLED, message, f"try {smaller}a smaller --tol, or --method auto")
+
+
+def _left(certificate: Certificate, words: _Words, value: float) -> str:
+    gain, slope = certificate.gap, certificate.gradient_norm
+    if gain is not None and gain > 0.0 and slope is not None:
+        left = f"the value can still get about {gain * words.unit:.2g} {words.lower}"
+        return f" (gradient norm {slope * words.unit:.2g}, {left})"
+    return "" if slope is None else f" (gradient norm {slope * words.unit:.2g})"
+
+
+def _count(iterations: int) -> str:
+    return "1 iteration" if iterations == 1 else f"{iterations} iterations"

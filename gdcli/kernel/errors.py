@@ -1,0 +1,126 @@
+"""The errors a user can meet: what is wrong, where, and what to do.
+
+Every floor of the house raises these; only :mod:`gdcli.cli.app` prints them and turns them into exit codes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from gdcli.kernel.dataclass import NamedTuple
+
+DEBUG = "GDCLI_DEBUG"
+
+
+class Span(NamedTuple):
+    """A piece ``text[start:end]`` of something the user typed (code points, end exclusive).
+
+    ``source`` names where the text stands: a file, an option such as ``--start``, or nothing for the expression.
+    """
+
+    text: str
+    start: int
+    end: int
+    source: str = ""
+
+
+class GdError(Exception):
+    """Base of all errors with a message for the user; on its own, a fault of the program itself."""
+
+    status = "error"
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "", span: Span | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.span = span
+
+
+class UsageError(GdError):
+    """The expression, an option, a start or a problem file is wrong."""
+
+    status = "usage"
+    exit_code = 2
+
+
+class DomainError(GdError):
+    """The objective has no finite value at the start."""
+
+    status = "domain"
+    exit_code = 7
+
+
+class DataError(GdError):
+    """A data file cannot be read as asked."""
+
+    status = "data"
+    exit_code = 8
+
+
+class LimitError(GdError):
+    """A cap on time, memory or evaluations was reached before there was anything to answer."""
+
+    status = "limit"
+    exit_code = 3
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived. Like KeyboardInterrupt it passes every ``except Exception``; a run ends with its best point."""
+
+
+class Abandoned(BaseException):
+    """A second signal arrived while a run was about to end: the program is to end at once, without an answer."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+def internal(fault: Exception) -> GdError:
+    """Return the error that stands for a fault of the program; its traceback is shown where asked for."""
+    if os.environ.get(DEBUG):
+        import traceback
+
+        traceback.print_exception(fault)
+    if isinstance(fault, MemoryError):
+        return out_of_memory()
+    told = f"internal error: {type(fault).__name__}" + (f": {fault}" if str(fault) else "")
+    return GdError(told, f"this is a fault of gd, please report it; {DEBUG}=1 shows the traceback")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name most like ``name``, or None when none is close."""
+    # Imported here: only a mistake pays for it. Cut to a length no name has, so that hostile text stays cheap.
+    from difflib import get_close_matches
+
+    names = list(known)
+    by_case = [k for k in names if k.lower() == name.lower()]
+    matches = by_case or get_close_matches(name[:60], names, n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return the hint ``did you mean ...?`` for a mistyped name, or ``otherwise``."""
+    close = nearest(name, known)
+    return f"did you mean {close}?" if close else otherwise
+
+
+LONGEST = 1000  # characters of a message; also of a span's text in machine output
+
+
+def shorten(text: str, limit: int = LONGEST) -> str:
+    """Return ``text`` with its middle left out where it is longer than ``limit``."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"
+
+
+def out_of_memory() -> LimitError:
+    """Return the error for a request that the system refused."""
+    return LimitError(
+        "there is not enough memory",
+        "shorten the vectors, or choose a method without a matrix: lbfgs, cg, gd",
+    )

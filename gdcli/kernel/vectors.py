@@ -1,0 +1,292 @@
+"""One notation for vectors, whether they have two components or a million.
+
+A method is mathematics: ``x - step * gradient``. For few variables the fastest vector in Python is a list (no
+import, no call overhead of an array library), for many it is a numpy array. `Vec` gives a list the arithmetic
+of an array, and the functions below do for both what operators cannot say. So every method is written once,
+and numpy is imported only where a caller brings an array, which means that it is loaded already.
+"""
+
+from __future__ import annotations
+
+from math import fsum, hypot, inf, isfinite, log, nan, sqrt
+from operator import add, mul, sub, truediv
+from typing import Any
+
+from gdcli.kernel import sums
+
+Vector = Any
+
+# Squares of numbers outside this range overflow or lose digits to underflow; then a norm is computed scaled.
+_SQUARE_MIN, _SQUARE_MAX = 1e-280, 1e280
+
+# Numbers in a piece of a long vector: 64 kB fit in a fast cache, and are too few for a threaded inner
+# product, whose threads would cost more than they bring here.
+_PIECE = 8192
+
+
+class Vec(list[float]):
+    """A small vector: a list whose ``+ - * / @`` are those of vectors (``*`` and ``/`` with a number)."""
+
+    __slots__ = ()
+    __hash__ = None
+
+    def __add__(self, other: Any) -> Vec:  # type: ignore[override]
+        return Vec(map(add, self, other))
+
+    def __sub__(self, other: Any) -> Vec:
+        return Vec(map(sub, self, other))
+
+    def __neg__(self) -> Vec:
+        return Vec([-a for a in self])
+
+    def __mul__(self, factor: float) -> Vec:  # type: ignore[override]
+        return Vec([a * factor for a in self])
+
+    __rmul__ = __mul__  # type: ignore[assignment]
+
+    def __truediv__(self, divisor: float) -> Vec:
+        return Vec([a / divisor for a in self])
+
+    def __matmul__(self, other: Any) -> float:
+        return float(sum(map(mul, self, other)))
+
+    # A list's own += and *= would lengthen it in place, which no caller can mean here.
+    def __iadd__(self, other: Any) -> Vec:  # type: ignore[override]
+        return Vec(map(add, self, other))
+
+    def __imul__(self, factor: float) -> Vec:  # type: ignore[override]
+        return Vec([a * factor for a in self])
+
+    def copy(self) -> Vec:
+        """Return a vector of its own with the same numbers."""
+        return Vec(self)
+
+
+def as_like(template: Vector, values: Any) -> Vector:
+    """Return ``values`` as the kind of vector that ``template`` is (a `Vec`, or a numpy array)."""
+    if isinstance(template, list):
+        return Vec(map(float, values))
+    import numpy
+
+    return numpy.array(values, dtype=float)
+
+
+def zeros_like(v: Vector) -> Vector:
+    """Return a vector of zeros of the kind and length of ``v``."""
+    if isinstance(v, list):
+        return Vec([0.0] * len(v))
+    import numpy
+
+    return numpy.zeros(len(v))
+
+
+def unit_like(v: Vector, index: int, size: float = 1.0) -> Vector:
+    """Return ``size`` times the unit vector along axis ``index``."""
+    unit = zeros_like(v)
+    unit[index] = size
+    return unit
+
+
+def to_list(v: Vector) -> list[float]:
+    """Return the components as a plain list of floats."""
+    return v.tolist() if hasattr(v, "tolist") else [float(a) for a in v]
+
+
+def dot(u: Vector, v: Vector) -> float:
+    """Return the inner product as a float."""
+    if isinstance(u, list):
+        return float(sum(map(mul, u, v)))
+    if len(u) <= _PIECE:
+        return sums.dot(u, v)
+    pieces = range(0, len(u), _PIECE)
+    return float(sum([u[i : i + _PIECE] @ v[i : i + _PIECE] for i in pieces]))
+
+
+def norm(v: Vector) -> float:
+    """Return the Euclidean norm; entries like 1e200 or 1e-200 neither overflow nor vanish."""
+    if isinstance(v, list):
+        return hypot(*v)
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        square = dot(v, v)
+    if _SQUARE_MIN < square < _SQUARE_MAX:
+        return sqrt(square)
+    largest = max_abs(v)
+    if largest == 0.0 or not isfinite(largest):
+        return largest
+    w = v / largest
+    return largest * sqrt(dot(w, w))
+
+
+def ones_like(v: Vector) -> Vector:
+    """Return a vector of ones of the kind and length of ``v``."""
+    return raised(zeros_like(v), 1.0)
+
+
+def total(v: Vector) -> float:
+    """Return the sum of the components."""
+    return fsum(v) if isinstance(v, list) else float(v.sum())
+
+
+def positive_logs(v: Vector) -> tuple[int, float]:
+    """Return how many components are positive, and the sum of their logarithms."""
+    if isinstance(v, list):
+        found = [log(a) for a in v if a > 0.0]
+        return len(found), fsum(found)
+    import numpy
+
+    positive = v[v > 0.0]
+    return len(positive), float(numpy.log(positive).sum())
+
+
+def extremes(v: Vector) -> tuple[float, float]:
+    """Return the least and the largest component of a vector that has some; nan twice where one is nan."""
+    if not isinstance(v, list):
+        return float(v.min()), float(v.max())
+    return (nan, nan) if any(a != a for a in v) else (min(v), max(v))
+
+
+def any_negative(v: Vector) -> bool:
+    """Tell whether a component is below zero."""
+    return any(a < 0.0 for a in v) if isinstance(v, list) else bool((v < 0.0).any())
+
+
+def max_abs(v: Vector) -> float:
+    """Return the largest absolute component (0 for an empty vector, nan if one is nan)."""
+    if isinstance(v, list):
+        return max(map(abs, v), default=0.0) if isfinite(sum(v)) else _max_abs_of_any(v)
+    return float(abs(v).max()) if len(v) else 0.0
+
+
+def _max_abs_of_any(v: Vector) -> float:
+    # max() ignores or keeps a nan depending on its place, so a nan is looked for.
+    return next((a for a in v if a != a), max(map(abs, v), default=0.0))
+
+
+def is_finite(v: Vector) -> bool:
+    """Tell whether every component is a finite number."""
+    if isinstance(v, list):
+        # One sum is cheaper than n questions; it is in doubt only when finite numbers overflow together.
+        return isfinite(sum(v)) or all(map(isfinite, v))
+    import numpy
+
+    return bool(numpy.isfinite(v).all())
+
+
+def is_zero(v: Vector) -> bool:
+    """Tell whether every component is exactly zero."""
+    return not any(v) if isinstance(v, list) else not v.any()
+
+
+def same(u: Vector, v: Vector) -> bool:
+    """Tell whether two vectors have equal components."""
+    return bool(u == v) if isinstance(u, list) else bool((u == v).all())
+
+
+def along(x: Vector, size: float, direction: Vector) -> Vector:
+    """Return ``x + size * direction``."""
+    if isinstance(x, list):
+        return Vec([a + size * d for a, d in zip(x, direction, strict=True)])
+    return x + size * direction
+
+
+def alternating(v: Vector) -> Vector:
+    """Return ``v`` with the sign of every second component turned."""
+    if isinstance(v, list):
+        return Vec([-a if i % 2 else a for i, a in enumerate(v)])
+    turned = v.copy()
+    turned[1::2] *= -1.0
+    return turned
+
+
+def add_then_dot(q: Vector, factor: float, v: Vector, w: Vector) -> float:
+    """Add ``factor * v`` to ``q`` in place, and return the inner product of ``w`` with the new ``q``."""
+    return dot(w, add_in_place(q, factor, v))
+
+
+def add_in_place(q: Vector, factor: float, v: Vector) -> Vector:
+    """Add ``factor * v`` to ``q`` in place, and return ``q``."""
+    if isinstance(q, list):
+        q[:] = [a + factor * b for a, b in zip(q, v, strict=True)]
+        return q
+    # Piece by piece: the product stays in the cache, and takes no memory of its own.
+    for begin in range(0, len(q), _PIECE):
+        piece = q[begin : begin + _PIECE]
+        piece += factor * v[begin : begin + _PIECE]
+    return q
+
+
+def inner_products(u: Vector, v: Vector) -> tuple[float, float, float]:
+    """Return ``(u'v, |u|, |v|)``, of long vectors in one pass through memory."""
+    if isinstance(u, list) or len(u) <= _PIECE:
+        return dot(u, v), norm(u), norm(v)
+    import numpy
+
+    uv = uu = vv = 0.0
+    with numpy.errstate(all="ignore"):
+        for begin in range(0, len(u), _PIECE):
+            a, b = u[begin : begin + _PIECE], v[begin : begin + _PIECE]
+            uv += float(a @ b)
+            uu += float(a @ a)
+            vv += float(b @ b)
+    if _SQUARE_MIN < uu < _SQUARE_MAX and _SQUARE_MIN < vv < _SQUARE_MAX:
+        return uv, sqrt(uu), sqrt(vv)
+    return uv, norm(u), norm(v)
+
+
+def distance(u: Vector, v: Vector) -> float:
+    """Return the Euclidean distance between two points."""
+    return norm(u - v)
+
+
+def times(u: Vector, v: Vector) -> Vector:
+    """Return the products component by component."""
+    return Vec(map(mul, u, v)) if isinstance(u, list) else u * v
+
+
+def quotient(u: Vector, v: Vector) -> Vector:
+    """Return the quotients component by component; no component of ``v`` may be zero."""
+    return Vec(map(truediv, u, v)) if isinstance(u, list) else u / v
+
+
+def roots(v: Vector) -> Vector:
+    """Return the square roots component by component; no component may be negative."""
+    if isinstance(v, list):
+        return Vec(map(sqrt, v))
+    import numpy
+
+    return numpy.sqrt(v)
+
+
+def raised(v: Vector, amount: float) -> Vector:
+    """Return ``v`` with ``amount`` added to every component."""
+    return Vec([a + amount for a in v]) if isinstance(v, list) else v + amount
+
+
+def clipped(x: Vector, lower: Vector, upper: Vector) -> Vector:
+    """Return the point nearest to ``x`` of the box ``lower <= x <= upper`` (infinite entries: no bound)."""
+    if isinstance(x, list):
+        return Vec([lo if a < lo else hi if a > hi else a for a, lo, hi in zip(x, lower, upper, strict=True)])
+    import numpy
+
+    return numpy.clip(x, lower, upper)
+
+
+def main_part(v: Vector, part: float) -> Vector:
+    """Return ``v`` with the components below ``part`` of the largest one made zero."""
+    least = part * max_abs(v)
+    if isinstance(v, list):
+        return Vec([a if abs(a) >= least else 0.0 for a in v])
+    import numpy
+
+    return numpy.where(abs(v) >= least, v, 0.0)
+
+
+def largest_index(v: Vector) -> int:
+    """Return the index of the component with the largest absolute value (the first of equals)."""
+    best, index = -inf, 0
+    for i, a in enumerate(v):
+        if abs(a) > best:
+            best, index = abs(a), i
+    return index

@@ -1,0 +1,244 @@
+"""A model of data: ``left ~ right``, or one expression that is the loss of a row.
+
+Both sides are plain expressions. Names that are columns of the data are read from each row; a data matrix gathers
+many columns under one name and stands before an ``@``; what remains are the parameters to be found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import Span, UsageError, did_you_mean
+from gdcli.language import form
+from gdcli.language.functions import CONSTANTS
+from gdcli.language.syntax import Node, Tree, parse
+
+# What parts a model from its comments, where a tilde says nothing.
+
+
+class Model(NamedTuple):
+    """A checked model: its text, the side left of the tilde (None: there is no tilde), and the other side."""
+
+    text: str
+    left: Tree | None
+    right: Tree
+    source: str = ""
+
+    @property
+    def trees(self) -> tuple[Tree, ...]:
+        """The sides that there are, in the order in which they stand."""
+        return (self.right,) if self.left is None else (self.left, self.right)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, in order of first appearance."""
+        return tuple(dict.fromkeys(name for tree in self.trees for name in tree.names))
+
+
+def parse_model(text: str, source: str = "") -> Model:
+    """Return the checked model. Raises UsageError, with the place in the text as typed and what to write."""
+    try:
+        return _parse_model(text, source)
+    except UsageError as error:
+        from gdcli.language.notation import told  # only an error needs it
+
+        raise told(error, "model") from None
+
+
+def _parse_model(text: str, source: str) -> Model:
+    code = _without_comments(text)
+    tildes = [i for i, c in enumerate(code) if c == "~"]
+    if len(tildes) > 1:
+        raise UsageError(
+            "a model has one ~",
+            "what is measured stands to the left of it, the formula for it to the right",
+            Span(text, tildes[1], tildes[1] + 1, source),
+        )
+    if not tildes:
+        return Model(text, None, parse(text, source), source)
+    at = tildes[0]
+    left = text[:at].strip() or "y"
+    for which, side, hint in (
+        ("left", code[:at], "y ~ a*x + b"),
+        ("right", code[at + 1 :], f"{left} ~ a*x + b"),
+    ):
+        if not side.strip():
+            raise UsageError(
+                f"nothing stands {which} of the ~", f"for example {hint}", Span(text, at, at + 1, source)
+            )
+    return Model(text, _side(text, 0, at, source), _side(text, at + 1, len(text), source), source)
+
+
+def _without_comments(text: str) -> str:
+    """The text with its comments blanked out, so that its places stay what they are."""
+    lines = []
+    for line in text.split("\n"):
+        code = line.partition("#")[0]
+        lines.append(code + " " * (len(line) - len(code)))
+    return "\n".join(lines)
+
+
+def _side(text: str, start: int, end: int, source: str) -> Tree:
+    """One side of a model, read with the rest of the text blanked out, so that its places stay what they are."""
+    blanked = "".join(c if start <= i < end or c == "\n" else " " for i, c in enumerate(text))
+    try:
+        return parse(blanked, source)._replace(text=text)
+    except UsageError as error:
+        if error.span is not None:
+            error.span = error.span._replace(text=text)
+        raise
+
+
+class Names(NamedTuple):
+    """What the names of a model are: ``parameters`` with their lengths (None: a number), ``columns`` in use.
+
+    ``columns`` has those inside a data matrix too; ``matrices`` the columns of each matrix in use.
+    """
+
+    parameters: dict[str, int | None]
+    columns: tuple[str, ...]
+    matrices: dict[str, tuple[str, ...]]
+
+
+def sort_names(
+    model: Model,
+    columns: Collection[str],
+    matrices: Mapping[str, Sequence[str]],
+    constants: Mapping[str, Any],
+    lengths: Mapping[str, int | None],
+) -> Names:
+    """Tell columns, matrices and parameters apart.
+
+    ``columns`` are those of the data, ``constants`` what ``--set`` gives, ``lengths`` the lengths of the parameters
+    that have a start. A vector without one has the length of the matrix that multiplies it. A column has the name of
+    a function where that is not called. Raises UsageError for a constant that the model lacks or that is a column, for
+    a name that may be a constant or a column, for one that is nearly a column's, and for a model without parameters.
+    """
+    _check_columns(model, columns, {*matrices, *constants, *lengths})
+    for name in matrices:
+        if name not in model.names:
+            raise UsageError(
+                f"--columns gives {name}, which the model does not have", did_you_mean(name, model.names)
+            )
+    for name in constants:
+        if name in columns and name in model.names:
+            raise UsageError(f"--set gives {name}, which is a column of the data", "rename one of them")
+        if name not in model.names:
+            raise UsageError(
+                f"--set gives {name}, which the model does not have", did_you_mean(name, model.names)
+            )
+    used = {name: model_columns(model, name, matrices) for name in model.names if name in matrices}
+    plain = [name for name in model.names if name in columns and name not in matrices]
+    parameters: dict[str, int | None] = {}
+    for tree in model.trees:
+        known = {name: 0.0 for name in (*plain, *used, *constants) if name in tree.names}
+        for name in form.variables(tree, known, [n for n in lengths if n in tree.names]):
+            parameters[name] = lengths.get(name)
+    parameters = {name: parameters[name] for name in model.names if name in parameters}
+    for tree in model.trees:
+        for name, length in _multiplied(tree, used).items():
+            if name in parameters and parameters[name] is None:
+                parameters[name] = length
+    if not parameters:
+        hint = _written_out(model, plain) if model.left is not None else ""
+        if constants:
+            hint = "--set gives all of them a value: leave one out, or begin there, with --start"
+        raise UsageError("the model has no parameter to be found", hint, Span(model.text, 0, 0, model.source))
+    found = dict.fromkeys([*plain, *(column for name in used for column in used[name])])
+    return Names(parameters, tuple(found), used)
+
+
+def _written_out(model: Model, columns: Sequence[str]) -> str:
+    """The hint for a model without parameters: one with a parameter for each column, as R means it."""
+    assert model.left is not None
+    free = (letter for letter in "abcdfghkmnpqrstuvw" if letter not in columns)
+    terms = [next(free), *(f"{next(free)}*{name}" for name in columns[:8] if name in model.right.names)]
+    at = model.text.index("~")
+    return f"parameters are written out: {model.text[:at].strip()} ~ {' + '.join(terms)}"
+
+
+def _check_columns(model: Model, columns: Collection[str], given: Collection[str]) -> None:
+    """Raise UsageError for names that may be meant for columns; ``given`` are names that are something else."""
+    by_case = {name.lower(): name for name in columns}
+    matrices = {
+        form.name_of(node.args[0])
+        for tree in model.trees
+        for node in form.all_nodes(tree.root)
+        if node.op == "matmul"
+    }
+    for name in model.names:
+        if name in matrices:
+            continue
+        number = {"e": "exp(1)", "pi": "acos(-1)"}.get(name)
+        if name in columns and name in CONSTANTS:
+            raise UsageError(
+                f"{name} is a column of the data and the constant {CONSTANTS[name]:.6g}",
+                f"for the column write c and add --columns c={name}; for the number write {number}",
+                place_of(model, name),
+            )
+        close = by_case.get(name.lower())
+        elsewhere = name in CONSTANTS and close in model.names  # the column stands there as it is called
+        if close is not None and name not in columns and name not in given and not elsewhere:
+            other = f"the number write {number}" if number else f"a parameter add --start {name}=1"
+            raise UsageError(
+                f"{name} is not a column of the data, but {close} is",
+                f"write {close} for the column; for {other}",
+                place_of(model, name),
+            )
+    measured = () if model.left is None else model.left.names
+    unused = [column for column in columns if column and column not in model.names]
+    for name in model.names:
+        if name not in (*given, *columns, *measured) and name.endswith(tuple(unused)):
+            from gdcli.language.notation import as_product
+
+            product = as_product(name, unused)
+            if product:
+                raise UsageError(
+                    f"{name} is one name, and no column of the data",
+                    f"write {product}; for a parameter add --start {name}=1",
+                    place_of(model, name),
+                )
+    unknown = [name for name in measured if name not in given and name not in CONSTANTS]
+    if unknown and not any(name in columns or name in given for name in measured):
+        titles = [name for name in columns if name]
+        raise UsageError(
+            f"{unknown[0]} is not a column of the data",
+            did_you_mean(unknown[0], titles, columns_told(columns)),
+            place_of(model, unknown[0]),
+        )
+
+
+def columns_told(columns: Collection[str]) -> str:
+    """Return which columns there are, without those that have no name."""
+    names = [name for name in columns if name]
+    more = f", ... ({len(names)} in all)" if len(names) > 8 else ""
+    return f"the columns are {', '.join(names[:8])}{more}"
+
+
+def model_columns(model: Model, name: str, matrices: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the columns of a data matrix; an error when it has none."""
+    if not matrices[name]:
+        raise UsageError(f"the data matrix {name} has no columns", 'for example --columns "X=x*"')
+    return tuple(matrices[name])
+
+
+def _multiplied(tree: Tree, matrices: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """The vectors that stand after a matrix and an @, with the number of the matrix's columns."""
+    found: dict[str, int] = {}
+    for node in form.all_nodes(tree.root):
+        if node.op == "matmul" and node.args[1].op == "name":
+            matrix = form.name_of(node.args[0])
+            if matrix is not None and matrix in matrices:
+                found.setdefault(str(node.args[1].value), len(matrices[matrix]))
+    return found
+
+
+def place_of(model: Model, name: str) -> Span | None:
+    """Return where a name first stands in a model."""
+    for tree in model.trees:
+        node: Node | None = next((n for n in form.all_nodes(tree.root) if form.name_of(n) == name), None)
+        if node is not None:
+            return tree.span(node)
+    return None

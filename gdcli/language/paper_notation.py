@@ -1,0 +1,268 @@
+"""Mathematics as it is written on paper, and what other languages add to it: rules from pieces to pieces.
+
+What each makes is what Python would read; see :mod:`gdcli.language.notation`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from gdcli.language import syntax
+from gdcli.language.function_synonyms import CHARACTERS, INVERSES, LATEX, OPERATORS
+from gdcli.language.functions import CALLABLE, CONSTANTS, LETTERS
+from gdcli.language.pieces import (
+    Change,
+    Piece,
+    Pieces,
+    begins,
+    close,
+    cut,
+    depths_of,
+    ends,
+    is_function,
+    joined,
+    operand,
+    power,
+    start_of_operand,
+)
+
+Rule = Callable[[Pieces, list[Change]], Pieces]
+
+
+def _characters(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """Characters and operators that are written otherwise."""
+    found: Pieces = []
+    for piece in pieces:
+        if piece.text.startswith("\\") or piece.text == "$":
+            changes.append(Change("LaTeX is not read", piece.start, piece.end))
+            new = LATEX.get(piece.text, piece.text[1:])
+            found += [p._replace(start=piece.start, end=piece.end, lead=piece.lead) for p in cut(new)]
+            continue
+        if piece.kind == "name" and piece.text[0] in LETTERS and len(piece.text) > 1:  # the factors of πx
+            letter, rest = LETTERS[piece.text[0]], piece.text[1:]
+            changes.append(Change("an operator is missing", piece.start, piece.end))
+            found.append(piece._replace(text=letter, end=piece.start + 1))
+            found += [p._replace(start=piece.start + 1, end=piece.end) for p in cut(rest)]
+            continue
+        letters = "".join(CHARACTERS.get(c, c) for c in piece.text)
+        letters = syntax.raised_letter(letters) or letters
+        new = OPERATORS.get(letters, letters)
+        if new != piece.text:
+            changes.append(Change(f"{piece.text} is written {new} here", piece.start, piece.end))
+            found += [p._replace(start=piece.start, end=piece.end, lead=piece.lead) for p in cut(new)]
+            if len(found) > 1 and found[-2].kind == "name" and found[-1].kind == "number" and not piece.lead:
+                found[-2:] = [found[-2]._replace(text=found[-2].text + found[-1].text, end=piece.end)]
+        else:
+            found.append(piece)
+    return found
+
+
+def _raised(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``2ˣ`` and ``e⁻ˣ``; ``eˣ`` is cut as one name, and is left to the rule of characters."""
+    for i in range(1, len(pieces)):
+        signed = pieces[i].text == "⁻" and i + 1 < len(pieces)
+        letter = pieces[i + signed]
+        if not ends(pieces, i - 1) or letter.kind != "name" or not syntax.raised_letter(f"x{letter.text}"):
+            continue
+        changes.append(Change("a letter above the line stands here", pieces[i].start, letter.end))
+        shown = joined("**-" if signed else "**", syntax.normal(letter.text))
+        return _raised([*pieces[:i], *shown, *pieces[i + 1 + signed :]], changes)
+    return pieces
+
+
+def _brackets(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``Sin[x]``, and ``x_{2}`` whose braces are brackets by now."""
+    for i in range(len(pieces) - 1):
+        piece, after = pieces[i], pieces[i + 1]
+        stop = close(pieces, i + 1)
+        if is_function(piece) and after.text == "[" and pieces[stop - 1].text == "]":
+            changes.append(Change("arguments stand in round brackets", after.start, pieces[stop - 1].end))
+            inside = [
+                after._replace(text="("),
+                *pieces[i + 2 : stop - 1],
+                pieces[stop - 1]._replace(text=")"),
+            ]
+            pieces = [*pieces[: i + 1], *inside, *pieces[stop:]]
+        elif piece.kind == "name" and piece.text.endswith("_") and after.text == "(" and stop == i + 4:
+            name = piece._replace(text=piece.text + pieces[i + 2].text, end=pieces[stop - 1].end)
+            return _brackets([*pieces[:i], name, *pieces[stop:]], changes)
+    return pieces
+
+
+def _fractions(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``\\frac{a}{b}``, whose braces are brackets by now."""
+    for i, piece in enumerate(pieces):
+        middle = close(pieces, i + 1) if piece.text == "frac" and i + 1 < len(pieces) else 0
+        if middle and middle < len(pieces) and pieces[middle].text == "(":
+            stop = close(pieces, middle)
+            whole = joined("(", pieces[i + 1 : middle], "/", pieces[middle:stop], ")")
+            return _fractions([*pieces[:i], *whole, *pieces[stop:]], changes)
+    return pieces
+
+
+def _choices(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``c ? a : b``, as Python has it."""
+    at = next((i for i in range(len(pieces) - 1, -1, -1) if pieces[i].text == "?"), None)
+    if at is None:
+        return pieces
+    depths = depths_of(pieces)
+    depth, start, stop = depths[at], at, len(pieces)
+    while start and not (pieces[start - 1].text in ("(", ",", "?", ":") and depths[start] == depth):
+        start -= 1
+    colon = next((i for i in range(at, stop) if pieces[i].text == ":" and depths[i] == depth), stop)
+    if colon == stop:
+        return pieces
+    stop = next((i for i in range(colon, stop) if depths[i + 1] < depth), stop)
+    parts = pieces[at + 1 : colon], pieces[start:at], pieces[colon + 1 : stop]
+    chosen = joined("(", parts[0], " if ", parts[1], " else ", parts[2], ")")
+    return _choices([*pieces[:start], *chosen, *pieces[stop:]], changes)
+
+
+def _bars(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``|x|`` and ``||v||``."""
+    bars = [i for i, piece in enumerate(pieces) if piece.text == "|"]
+    if not bars:
+        return pieces
+    norm = len(bars) == 4 and bars[1] == bars[0] + 1 and bars[3] == bars[2] + 1
+    name = "norm" if norm else "abs"
+    found: Pieces = []
+    opened: list[Piece] = []
+    for i, piece in enumerate(pieces):
+        if norm and i in (bars[1], bars[3]):
+            continue
+        if piece.text != "|":
+            found.append(piece)
+        elif opened and found and ends(found, len(found) - 1):
+            end = pieces[bars[3]].end if norm else piece.end
+            changes.append(Change(f"bars are written {name}(...)", opened.pop().start, end))
+            found.append(piece._replace(text=")"))
+        else:
+            opened.append(piece)
+            found += [piece._replace(kind="name", text=name), piece._replace(text="(", lead="")]
+    return found
+
+
+def _powers_of_functions(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``sin^2(x)``, ``sin²x``, ``tan^-1(x)``."""
+    for i, piece in enumerate(pieces):
+        if not is_function(piece) or i + 1 >= len(pieces):
+            continue
+        end = power(pieces, i + 1)
+        if end == i + 1 or end >= len(pieces) or not begins(pieces[end]):
+            continue
+        exponent = pieces[i + 1 : end]
+        stop = operand(pieces, end)
+        argument = _bare(pieces[end:stop])
+        shown = "".join(p.text for p in exponent).translate(syntax.SUPERSCRIPTS).lstrip("^*").strip("()")
+        changes.append(Change("a power stands after the call, not before it", piece.start, exponent[-1].end))
+        inverse = INVERSES.get(piece.text) if shown == "-1" else None
+        called = joined([piece if inverse is None else piece._replace(text=inverse)], "(", argument, ")")
+        if inverse is None:
+            called += joined("**", shown)
+        return _powers_of_functions([*pieces[:i], *called, *pieces[stop:]], changes)
+    return pieces
+
+
+def _bare(pieces: Pieces) -> Pieces:
+    whole = len(pieces) > 1 and pieces[0].text == "(" and close(pieces, 0) == len(pieces)
+    return pieces[1:-1] if whole else [pieces[0]._replace(lead=""), *pieces[1:]]
+
+
+def _calls(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``sin x``, ``sqrt 2x``; the innermost first, so that ``sin cos x`` is ``sin(cos(x))``."""
+    for i in range(len(pieces) - 2, -1, -1):
+        piece, after = pieces[i], pieces[i + 1]
+        signed = after.text == "-" and after.lead and i + 2 < len(pieces) and not pieces[i + 2].lead
+        if not is_function(piece) or not (signed or begins(after)) or after.text == "(":
+            continue
+        stop = operand(pieces, i + 1 + bool(signed))
+        changes.append(Change(f"{piece.text} needs brackets", piece.start, pieces[stop - 1].end))
+        called = joined([piece], "(", _bare(pieces[i + 1 : stop]), ")")
+        pieces = [*pieces[:i], *called, *pieces[stop:]]
+    return pieces
+
+
+def _factorials(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``n!``."""
+    for i, piece in enumerate(pieces):
+        if piece.text == "!" and i and ends(pieces, i - 1):
+            start = start_of_operand(pieces, i)
+            changes.append(Change("the factorial of n is gamma(n+1)", pieces[start].start, piece.end))
+            lead = pieces[start].lead
+            called = joined("gamma(", _bare(pieces[start:i]), "+1)")
+            called[0] = called[0]._replace(lead=lead)
+            return _factorials([*pieces[:start], *called, *pieces[i + 1 :]], changes)
+    return pieces
+
+
+def _decimal_commas(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``1,5*x``, where a comma parts no arguments."""
+    stack: list[bool] = []
+    for i, piece in enumerate(pieces):
+        if piece.text in ("(", "["):
+            stack.append(i > 0 and pieces[i - 1].kind == "name" and pieces[i - 1].text not in _ONE_ARGUMENT)
+        elif piece.text in (")", "]"):
+            stack = stack[:-1]
+        elif piece.text == "," and not (stack and stack[-1]) and 0 < i < len(pieces) - 1:
+            before, after = pieces[i - 1], pieces[i + 1]
+            if (
+                before.kind == after.kind == "number"
+                and not piece.lead
+                and not after.lead
+                and before.text.isdecimal()
+            ):
+                changes.append(Change("numbers have a decimal point", before.start, after.end))
+                number = Piece("number", f"{before.text}.{after.text}", before.start, after.end, before.lead)
+                return _decimal_commas([*pieces[: i - 1], number, *pieces[i + 2 :]], changes)
+    return pieces
+
+
+# Functions whose call has no comma, so that one in it is a decimal comma.
+_ONE_ARGUMENT = frozenset(CALLABLE) - {"atan2", "hypot", "max", "min", "where", "dot"}
+
+
+def _products(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``2x``, ``2(x+1)``, ``x y``, ``(x)(y)``."""
+    plain = {
+        piece.text
+        for i, piece in enumerate(pieces)
+        if piece.kind == "name" and not (i + 1 < len(pieces) and pieces[i + 1].text == "(")
+    } | set(CONSTANTS)
+    found: Pieces = []
+    for i, piece in enumerate(pieces):
+        if i and begins(piece) and ends(pieces, i - 1):
+            before = pieces[i - 1]
+            called = before.kind == "name" and piece.text == "(" and before.text not in plain
+            if before.kind == piece.kind == "number":
+                if re.fullmatch(r"\d{3}(\.\d*)?", piece.text) and before.text.isdecimal():
+                    changes.append(Change("a number has no spaces", before.start, piece.end))
+                    found[-1] = found[-1]._replace(text=found[-1].text + piece.text, end=piece.end)
+                    continue
+            elif not called or (len(before.text) == 1 and before.text.lower() not in "fgh"):
+                changes.append(Change("an operator is missing", before.start, piece.end))
+                found.append(Piece("op", "*", piece.start, piece.start))
+                piece = piece._replace(lead="")
+                if (
+                    len(found) > 2 and found[-3].text == "/" and not pieces[i].lead
+                ):  # 1/2x: 2x is meant as one
+                    stop = operand(pieces, i)
+                    factor = joined("(", found[-2:], [piece], pieces[i + 1 : stop], ")")
+                    return _products([*found[:-2], *factor, *pieces[stop:]], changes)
+        found.append(piece)
+    return found
+
+
+RULES: tuple[Rule, ...] = (
+    _raised,
+    _characters,
+    _brackets,
+    _fractions,
+    _choices,
+    _bars,
+    _powers_of_functions,
+    _calls,
+    _factorials,
+    _decimal_commas,
+    _products,
+)

@@ -1,0 +1,80 @@
+"""An objective whose gradient comes from complex steps: exact to rounding, from values alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gdcli.calculus.complex_step import UNSUPPORTED, NotAnalyticError, quotient, step_at
+from gdcli.compile.complex_text import ComplexFunction
+from gdcli.kernel.errors import UsageError
+from gdcli.kernel.vectors import as_like
+from gdcli.language import form
+from gdcli.objective.expression import NOTE_NONE, ScalarObjective, VectorObjective
+from gdcli.objective.protocol import Evaluation
+
+# n variables cost n complex evaluations for each gradient, and each element of a vector is a name in the program.
+MAX_SIZE = 500
+
+
+class ComplexObjective:
+    """Wraps an objective: the same values, complex steps as gradients, no Hessians.
+
+    Each complex evaluation is counted as an evaluation of the value. Raises UsageError where the expression has a
+    function without a complex version, or too many variables. At a point where the step does not exist (on the
+    border of a choice, at the edge of a domain) there is no gradient.
+    """
+
+    has_hessian = False
+    has_product = False
+
+    def __init__(
+        self, base: ScalarObjective | VectorObjective, constants: Mapping[str, Any], sign: int
+    ) -> None:
+        if base.size > MAX_SIZE:
+            raise UsageError(
+                f"--gradient complex takes {base.size} evaluations for each gradient of {base.size} variables",
+                "--gradient autodiff is exact and costs no more than a few evaluations",
+            )
+        scalar = base.form
+        if not scalar.is_scalar:
+            scalar = form.build(scalar.tree, base.space.lengths, constants, expand=True)
+        in_use = {scalar.graph.keys[i][0] for i in scalar.graph.reach((scalar.root,))}
+        missing = [name for name in UNSUPPORTED if name in in_use]
+        if missing:
+            raise UsageError(
+                f"--gradient complex does not exist for {', '.join(missing)}, which has no complex version here",
+                "--gradient autodiff is exact for every function",
+            )
+        plain = ScalarObjective(scalar, base.space, sign)
+        self.base = base
+        self.size = base.size
+        self.counts = base.counts
+        self.engine = base.engine
+        self.program = ComplexFunction(scalar.graph, plain.root, plain.leaves)
+
+    def evaluate(self, x: Any, order: int = 0) -> Evaluation:
+        """Return the value at x, for order 1 with the gradient."""
+        at = self.base.evaluate(x, 0)
+        return self.complete(at, order) if order else at
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with its gradient."""
+        if not -float("inf") < at.value < float("inf"):
+            return at
+        self.counts.gradient += 1
+        self.counts.value += self.size
+        x = [float(a) for a in at.x]
+        try:
+            found = [quotient(self.program, x, i, step_at(x[i])) for i in range(self.size)]
+        except NotAnalyticError:
+            return Evaluation(at.x, at.value, None, None, NOTE_NONE)
+        return Evaluation(at.x, at.value, as_like(at.x, found))
+
+    def product(self, at: Evaluation, direction: Any) -> None:
+        """There are no second derivatives."""
+        return
+
+    def vector(self, flat: Any) -> Any:
+        """Return flat numbers as the kind of vector this objective works on."""
+        return self.base.vector(flat)

@@ -1,0 +1,80 @@
+"""An objective whose gradient is a difference quotient, as one would estimate it from values alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gdcli.calculus.finite_differences import FORWARD_STEP, central_quotients, forward_gradient, steps_of
+from gdcli.kernel.errors import UsageError
+from gdcli.kernel.vectors import as_like
+from gdcli.objective.expression import NOTE_NONE, ScalarObjective, VectorObjective
+from gdcli.objective.many_points import PointBatch
+from gdcli.objective.protocol import Evaluation
+
+# n variables cost n evaluations for each gradient; beyond this the exact gradient is the only sensible one.
+MAX_SIZE = 5000
+
+
+class DifferenceObjective:
+    """Wraps an objective: the same values, but difference quotients as gradients and no Hessians.
+
+    Each perturbed point is counted as an evaluation of the value. ``h`` is the step of the quotients. None: 1e-5
+    for the forward one and the cube root of eps for the central one, times the size of each variable, that at the start
+    (``sizes``, shape n; None: 1 for all) or now, whichever is more.
+    """
+
+    has_hessian = False
+    has_product = False
+
+    def __init__(
+        self,
+        base: ScalarObjective | VectorObjective,
+        kind: str,
+        h: float | None = None,
+        sizes: Sequence[float] | None = None,
+    ) -> None:
+        if base.size > MAX_SIZE:
+            raise UsageError(
+                f"--gradient {kind} takes {base.size} evaluations for each gradient of {base.size} variables",
+                "--gradient autodiff is exact and costs no more than a few evaluations",
+            )
+        self.base = base
+        self.kind = kind
+        self.h = h
+        self.sizes = [1.0] * base.size if sizes is None else sizes
+        self.size = base.size
+        self.counts = base.counts
+        self.engine = base.engine
+        self._batch = PointBatch(base)
+
+    def evaluate(self, x: Any, order: int = 0) -> Evaluation:
+        """Return the value at x, for order 1 with the quotients."""
+        at = self.base.evaluate(x, 0)
+        return self.complete(at, order) if order else at
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with the quotients as its gradient."""
+        if not -float("inf") < at.value < float("inf"):
+            return at
+        self.counts.gradient += 1
+        if self.kind == "forward":
+            steps = steps_of(FORWARD_STEP, at.x, self.sizes) if self.h is None else self.h
+            quotients = forward_gradient(self.values, at.x, at.value, steps)
+        else:
+            quotients = central_quotients(self.values, at.x, self.h, self.sizes)
+        if quotients is None:
+            return Evaluation(at.x, at.value, None, None, NOTE_NONE)
+        return Evaluation(at.x, at.value, as_like(at.x, quotients))
+
+    def values(self, points: Sequence[Sequence[float]]) -> list[float]:
+        """Return the values at many points, all together where that is faster."""
+        return self._batch.values(points)
+
+    def product(self, at: Evaluation, direction: Any) -> None:
+        """There are no second derivatives."""
+        return
+
+    def vector(self, flat: Sequence[float]) -> Any:
+        """Return flat numbers as the kind of vector this objective works on."""
+        return self.base.vector(flat)

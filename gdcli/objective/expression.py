@@ -1,0 +1,425 @@
+"""An objective from a Form: names and graphs below, the solvers' `Objective` above.
+
+`ScalarObjective` is for few variables: programs of plain floats on `Vec`, with exact Hessians.
+`VectorObjective` is for long vectors: chunked numpy programs, with Hessian-vector products instead of
+Hessians. Both minimise: for a maximisation the graph's root is negated, which is exact. Programs are written
+and compiled when first needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from gdcli.calculus.autodiff import DIRECTION, Derivatives, NotDifferentiableError
+from gdcli.calculus.smoothing import can_smooth, smooth
+from gdcli.compile.runners import ARITHMETIC, Program, ScalarFunction, numpy, vector_function
+from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Vec, is_finite
+from gdcli.language.form import Form
+from gdcli.language.graph import Key
+from gdcli.objective.protocol import Evaluation, new_counts
+
+if TYPE_CHECKING:
+    from gdcli.compile.chunks import Output
+
+INF = float("inf")
+
+# Up to this many variables vectors are expanded into scalars: exact Hessians, and no numpy to import. Above
+# it numpy's import (75 ms) and calls are repaid.
+EXPAND_SIZE = 32
+# Up to this many variables the Hessian is a matrix; factoring it costs their cube.
+HESSIAN_SIZE = 200
+
+NOTE_GRADIENT = "the derivative is not finite here; central differences stand in"
+NOTE_NONE = "the derivative is not finite here"
+
+
+class ScalarObjective:
+    """The objective of a Form whose graph is all scalars.
+
+    ``gradient`` may replace the exact gradient: nodes of the same graph, one a variable (formulas from
+    elsewhere).
+    """
+
+    engine = "python"
+
+    def __init__(
+        self, form: Form, space: Space, sign: int = 1, gradient: Sequence[int] | None = None
+    ) -> None:
+        self.form = form
+        self.space = space
+        self.size = space.size
+        self.counts = new_counts()
+        self.sign = sign
+        graph = form.graph
+        self.root = form.root if sign > 0 else graph.node("neg", form.root)
+        self.leaves = leaves_of(space)
+        self.nodes = [
+            graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.leaves
+        ]
+        self.has_hessian = self.size <= HESSIAN_SIZE
+        self.has_product = True
+        self._given = gradient
+        self._derivatives = Derivatives(graph)
+        self._programs: dict[str, Program] = {}
+        self._gradient_nodes: list[int] | None = None
+        self._smoothed: dict[float, ScalarObjective | None] = {}
+        self._can_jump: bool | None = None
+        self._second: Program | None = None
+        self._matrix = matrix_reader(self.size)
+        self.value_program: Program = self._function([self.root], lambda texts: texts[0])
+
+    def is_constant(self) -> bool:
+        """Whether the value is plainly the same everywhere: every derivative is 0 and nothing jumps."""
+        zero = self.form.graph.number(0.0)
+        return all(node == zero for node in self.gradient_nodes) and not self.form.kinks()
+
+    @property
+    def unused(self) -> list[str]:
+        """The names of the variables that the value does not depend on."""
+        return _unused(self.form)
+
+    @property
+    def has_jumps(self) -> bool:
+        """Whether the value may jump somewhere: floor, ceil, sign or where are in use."""
+        if self._can_jump is None:
+            self._can_jump = not {"floor", "ceil", "sign", "where"}.isdisjoint(self.form.kinks())
+        return self._can_jump
+
+    def smoothed(self, mu: float) -> ScalarObjective | None:
+        """Return the objective with its kinks rounded off to about ``mu``; None where it has none."""
+        if mu not in self._smoothed:
+            rounded = _rounded(self.form, mu)
+            self._smoothed[mu] = None if rounded is None else ScalarObjective(rounded, self.space, self.sign)
+        return self._smoothed[mu]
+
+    # -- programs ------------------------------------------------------------------------------------------
+
+    def _function(
+        self, roots: Sequence[int], layout: Callable[[list[str]], str], extra: Sequence[Key] = ()
+    ) -> ScalarFunction:
+        leaves = dict(self.leaves)
+        leaves.update({key: f"d{i}" for i, key in enumerate(extra)})
+        return ScalarFunction(self.form.graph, roots, leaves, layout)
+
+    def programs_in_use(self) -> dict[str, ScalarFunction]:
+        """Return the CPython programs made so far: value, gradient, second (gradient and Hessian), product."""
+        programs = {"value": self.value_program, "second": self._second, **self._programs}
+        return {name: program for name, program in programs.items() if isinstance(program, ScalarFunction)}
+
+    def replace_programs(self, programs: Mapping[str, Program]) -> None:
+        """Use other programs in their place, which return the same."""
+        self._programs.update(programs)
+        self.value_program = self._programs.pop("value", self.value_program)
+        self._second = self._programs.pop("second", self._second)
+
+    def _program(self, name: str, make: Callable[[], ScalarFunction]) -> Program:
+        found = self._programs.get(name)
+        if found is None:
+            found = self._programs[name] = make()
+        return found
+
+    @property
+    def gradient_nodes(self) -> list[int]:
+        """The graph nodes of the gradient, one a variable."""
+        if self._gradient_nodes is None:
+            if self._given is not None:
+                sign = self.form.graph.neg if self.sign < 0 else lambda i: i
+                self._gradient_nodes = [sign(i) for i in self._given]
+            else:
+                adjoints = self._derivatives.gradient(self.root)
+                zero = self.form.graph.number(0.0)
+                self._gradient_nodes = [adjoints.get(i, zero) for i in self.nodes]
+        return self._gradient_nodes
+
+    def _hessian_nodes(self) -> list[int]:
+        """The lower triangle of the Hessian, row by row."""
+        columns = self._derivatives.hessian(self.gradient_nodes, self.nodes)
+        return [columns[j][i - j] for i in range(self.size) for j in range(i + 1)]
+
+    def _write_gradient(self) -> ScalarFunction:
+        return self._function(self.gradient_nodes, row)
+
+    def _write_second(self) -> ScalarFunction:
+        """The gradient and the lower triangle of the Hessian."""
+        return self._function(*self.second_order())
+
+    def second_order(self) -> tuple[list[int], Callable[[list[str]], str]]:
+        """The nodes of the gradient and of the lower triangle of the Hessian, and how a program returns them."""
+        n = self.size
+        return [*self.gradient_nodes, *self._hessian_nodes()], lambda t: f"{row(t[:n])}, {row(t[n:])}"
+
+    def _write_product(self) -> ScalarFunction:
+        graph = self.form.graph
+        keys: list[Key] = [("scalar", f"{DIRECTION}{i}") for i in range(self.size)]
+        seeds = {node: graph.scalar(str(key[1])) for node, key in zip(self.nodes, keys, strict=True)}
+        return self._function(self._derivatives.forward(self.gradient_nodes, seeds), row, keys)
+
+    # -- the solvers' protocol -----------------------------------------------------------------------------
+
+    def evaluate(self, x: Vec, order: int = 0) -> Evaluation:
+        """Return the value at x, with derivatives up to ``order``; see `objective.protocol.Objective`."""
+        at = Evaluation(x, self.value(x))
+        return self.complete(at, order) if order else at
+
+    def value(self, x: Sequence[float]) -> float:
+        """Return the value at x, +inf where it is not a number."""
+        self.counts.value += 1
+        program = self.value_program
+        # The two lines of ScalarFunction's call, spelled out: this is called more often than anything else.
+        try:
+            value: float = program.bare(x)
+        except ARITHMETIC:
+            value = program.safe(x)
+        return value if value == value else INF
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with the gradient (order 1) and the Hessian (order 2) added."""
+        x, value, gradient = at[:3]
+        if not -INF < value < INF or (order < 2 and gradient is not None):
+            return at
+        if gradient is None:
+            self.counts.gradient += 1
+        if order < 2:
+            gradient = Vec(self._program("gradient", self._write_gradient)(x))
+            return Evaluation(x, value, gradient) if is_finite(gradient) else self._stand_in(at, order)
+        self.counts.hessian += 1
+        program = self._second
+        if program is None:
+            program = self._second = self._write_second()
+        try:
+            first, second = program.bare(x)
+        except ARITHMETIC:
+            first, second = program.safe(x)
+        # One sum is cheaper than many questions, and in doubt only when finite numbers overflow together.
+        if not (isfinite(sum(first)) or all(map(isfinite, first))):
+            return self._stand_in(at, order)
+        if not (isfinite(sum(second)) or all(map(isfinite, second))):
+            return Evaluation(x, value, Vec(first), None, NOTE_NONE)
+        return Evaluation(x, value, Vec(first), self._matrix(second))
+
+    def _stand_in(self, at: Evaluation, order: int) -> Evaluation:
+        """Central differences where the value is finite and the derivative is not, such as at a kink."""
+        from gdcli.calculus.finite_differences import central_gradient, central_hessian
+
+        gradient = central_gradient(self.value, at.x)
+        if gradient is None:
+            return Evaluation(at.x, at.value, None, None, NOTE_NONE)
+        hessian = central_hessian(self.value, at.x, at.value) if order > 1 else None
+        return Evaluation(at.x, at.value, gradient, hessian, NOTE_GRADIENT, True)
+
+    def product(self, at: Evaluation, direction: Vec) -> Vec | None:
+        """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite."""
+        self.counts.product += 1
+        result = Vec(self._program("product", self._write_product)([*at.x, *direction]))
+        return result if is_finite(result) else None
+
+    def vector(self, flat: Sequence[float]) -> Vec:
+        """Return flat numbers as the kind of vector this objective works on."""
+        return Vec(map(float, flat))
+
+
+def _rounded(form: Form, mu: float) -> Form | None:
+    """Return the Form with its kinks rounded off to about ``mu``, None where it has none."""
+    if not can_smooth(form.graph, form.root):
+        return None
+    root = smooth(form.graph, form.root, mu)
+    return Form(form.tree, form.graph, root, form.lengths, form.data, form.expanded)
+
+
+def row(texts: Sequence[str]) -> str:
+    """Return the text of a tuple."""
+    return f"({', '.join(texts)},)"
+
+
+def matrix_reader(n: int) -> Callable[[Sequence[float]], list[Vec]]:
+    """Return what makes a symmetric matrix from its lower triangle, which is stored row by row."""
+    if n == 1:
+        return lambda triangle: [Vec(triangle)]
+    if n == 2:
+        return _matrix_of_two
+    places = [[max(i, j) * (max(i, j) + 1) // 2 + min(i, j) for j in range(n)] for i in range(n)]
+    rows = [itemgetter(*row) for row in places]
+    return lambda triangle: [Vec(read(triangle)) for read in rows]
+
+
+def _matrix_of_two(triangle: Sequence[float]) -> list[Vec]:
+    a, b, c = triangle
+    return [Vec((a, b)), Vec((b, c))]
+
+
+def leaves_of(space: Space) -> dict[Key, str]:
+    """Return the leaves of all variables in flat order, each with its name in program text."""
+    leaves: dict[Key, str] = {}
+    for name, length in space.lengths.items():
+        keys: list[Key] = (
+            [("scalar", name)] if length is None else [("element", name, i) for i in range(length)]
+        )
+        for key in keys:
+            leaves[key] = f"x{len(leaves)}"
+    return leaves
+
+
+def _unused(form: Form) -> list[str]:
+    used = form.variables_in_use()
+    return [name for name in form.lengths if name not in used]
+
+
+class VectorObjective:
+    """The objective of a Form with long vectors, on flat numpy arrays.
+
+    With ``native`` its programs are machine code as far as there is some, kept on disk if ``use_cache``; ``engine``
+    names what runs.
+    """
+
+    has_hessian = False
+
+    def __init__(
+        self, form: Form, space: Space, sign: int = 1, native: bool = False, use_cache: bool = True
+    ) -> None:
+        self.form = form
+        self.space = space
+        self.size = space.size
+        self.counts = new_counts()
+        self.sign = sign
+        graph = form.graph
+        self.root = form.root if sign > 0 else graph.node("neg", form.root)
+        self._smoothed: dict[float, VectorObjective | None] = {}
+        self.np = numpy()
+        self._derivatives = Derivatives(graph, frozenset(form.data))
+        self._programs: dict[str, Callable[..., tuple[float, ...]]] = {}
+        self.engine = "numpy"
+        self._use_cache = use_cache
+        if native and self._kernel([self.root], *self._request("gradient")) is not None:
+            self.engine = "native"
+        self.has_product = True
+        try:
+            self._tangents()
+        except NotDifferentiableError:
+            self.has_product = False
+
+    def is_constant(self) -> bool:
+        """Whether the value is plainly the same everywhere: every derivative is 0 and nothing jumps."""
+        zero = self.form.graph.number(0.0)
+        adjoints = self._derivatives.gradient(self.root)
+        return all(node == zero for node in adjoints.values()) and not self.form.kinks()
+
+    def smoothed(self, mu: float) -> VectorObjective | None:
+        """Return the objective with its kinks rounded off to about ``mu``; None where it has none."""
+        if mu not in self._smoothed:
+            rounded = _rounded(self.form, mu)
+            self._smoothed[mu] = None if rounded is None else VectorObjective(rounded, self.space, self.sign)
+        return self._smoothed[mu]
+
+    @property
+    def unused(self) -> list[str]:
+        """The names of the variables that the value does not depend on."""
+        return _unused(self.form)
+
+    # -- programs ------------------------------------------------------------------------------------------
+
+    def _outputs(self, adjoints: Mapping[int, int]) -> list[Output]:
+        """Where in the flat gradient the adjoint of each leaf belongs."""
+        from gdcli.compile.chunks import Output
+
+        outputs = []
+        for leaf, node in adjoints.items():
+            key = self.form.graph.keys[leaf]
+            at = self.space.offsets[key[1]]
+            if key[0] == "slice":
+                outputs.append(Output(at + key[2], key[3], key[4], node))
+            else:
+                outputs.append(Output(at + (key[2] if key[0] == "element" else 0), 1, None, node))
+        return outputs
+
+    def _tangents(self) -> dict[int, int]:
+        """The directional derivative of each piece of the gradient; the direction has its own leaves."""
+        graph = self.form.graph
+        adjoints = self._derivatives.gradient(self.root)
+        seeds = {}
+        for i in graph.reach((self.root,)):
+            key = graph.keys[i]
+            if key[0] in ("scalar", "element", "slice") and key[1] in self.space.offsets:
+                name = DIRECTION + key[1]
+                seeds[i] = (
+                    graph.scalar(name)
+                    if key[0] == "scalar"
+                    else graph.element(name, key[2])
+                    if key[0] == "element"
+                    else graph.slice(name, *key[2:])
+                )
+        tangents = self._derivatives.forward(list(adjoints.values()), seeds)
+        return dict(zip(adjoints, tangents, strict=True))
+
+    def _request(self, name: str) -> tuple[list[Output], dict[str, int]]:
+        """The outputs of a program, and where the variables stand that it reads."""
+        offsets = dict(self.space.offsets)
+        if name == "gradient":
+            return self._outputs(self._derivatives.gradient(self.root)), offsets
+        if name == "product":  # x and the direction stand one after the other in one flat array
+            offsets |= {DIRECTION + k: v + self.size for k, v in self.space.offsets.items()}
+            return self._outputs(self._tangents()), offsets
+        return [], offsets
+
+    def _program(self, name: str) -> Callable[..., tuple[float, ...]]:
+        found = self._programs.get(name)
+        if found is None:
+            outputs, offsets = self._request(name)
+            roots = [] if name == "product" else [self.root]
+            made = self._kernel(roots, outputs, offsets) if self.engine == "native" else None
+            found = made or vector_function(self.form.graph, roots, outputs, offsets, self.form.data)
+            self._programs[name] = found
+        return found
+
+    def _kernel(
+        self, roots: list[int], outputs: list[Output], offsets: dict[str, int]
+    ) -> Callable[..., tuple[float, ...]] | None:
+        """The program as machine code, None where there is none."""
+        if not roots and not outputs:
+            return None
+        from gdcli.compile.array_kernels import vector_kernel
+
+        graph, lengths, data = self.form.graph, self.space.lengths, self.form.data
+        return vector_kernel(graph, roots, outputs, offsets, lengths, data, self._use_cache)
+
+    # -- the solvers' protocol -----------------------------------------------------------------------------
+
+    def evaluate(self, x: Any, order: int = 0) -> Evaluation:
+        """Return the value at x, with the gradient for order 1 in the same passes."""
+        self.counts.value += 1
+        if order:
+            return self._with_gradient(x, None)
+        with self.np.errstate(all="ignore"):
+            (value,) = self._program("value")(x, None)
+        return Evaluation(x, value if value == value else INF)
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with its gradient."""
+        if not -INF < at.value < INF or at.gradient is not None:
+            return at
+        return self._with_gradient(at.x, at.value)
+
+    def _with_gradient(self, x: Any, known: float | None) -> Evaluation:
+        self.counts.gradient += 1
+        gradient = self.np.empty(self.size)
+        with self.np.errstate(all="ignore"):
+            (value,) = self._program("gradient")(x, gradient)
+            value = known if known is not None else value if value == value else INF
+            if not is_finite(gradient):
+                return Evaluation(x, value, None, None, NOTE_NONE)
+        return Evaluation(x, value, gradient)
+
+    def product(self, at: Evaluation, direction: Any) -> Any:
+        """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite."""
+        self.counts.product += 1
+        result = self.np.empty(self.size)
+        with self.np.errstate(all="ignore"):
+            self._program("product")(self.np.concatenate((at.x, direction)), result)
+            return result if is_finite(result) else None
+
+    def vector(self, flat: Sequence[float]) -> Any:
+        """Return flat numbers as the kind of vector this objective works on."""
+        return self.np.array(flat, dtype=float)

@@ -1,0 +1,210 @@
+"""What an objective is to those who use it: a function that can be evaluated, and counts how often it was.
+
+Everything here is about a minimisation; a maximisation is the minimisation of the negative, and only the report turns
+the signs back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+from gdcli.kernel.budget import Budget, current
+from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.stored import stored
+
+# A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have
+# + - on each other, * and / with a float, @ for the dot product, len() and indexing; see kernel/vectors.py.
+Vector = Any
+
+
+# A symmetric matrix: a list of `Vec` rows for few variables, a numpy array for many.
+Matrix = Any
+
+
+@stored()
+class Evaluation(NamedTuple):
+    """What is known about the objective at ``x`` (a tuple: a run makes thousands, and they never change).
+
+    ``value`` is +inf where the function is undefined or not a number, -inf where it is unbounded.
+    ``gradient`` (shape n) and ``hessian`` (shape n x n) are None where they were not asked for, or where they
+    are not finite; then ``note`` says why. ``estimated`` tells that the derivatives are difference quotients
+    standing in for exact ones which do not exist at this point. ``held`` (shape n, bool) tells, where there are
+    bounds and a gradient, which variables a bound holds: in the projected gradient a slope of 0 looks the same.
+    """
+
+    x: Vector
+    value: float
+    gradient: Vector | None = None
+    hessian: Matrix | None = None
+    note: str = ""
+    estimated: bool = False
+    held: Any = None
+
+
+@stored()
+@dataclass(slots=True)
+class Counts:
+    """How often the objective was evaluated, by kind; each gradient, Hessian or product counts as one."""
+
+    value: int = 0
+    gradient: int = 0
+    hessian: int = 0
+    product: int = 0
+
+    def copy(self) -> Counts:
+        """Return the counts as they are now."""
+        return Counts(self.value, self.gradient, self.hessian, self.product)
+
+    @property
+    def total(self) -> int:
+        """All of them together, as a cap on evaluations counts them."""
+        return self.value + self.gradient + self.hessian + self.product
+
+    def add(self, more: Counts) -> None:
+        """Take notice of evaluations that were made and are not counted yet."""
+        self.value += more.value
+        self.gradient += more.gradient
+        self.hessian += more.hessian
+        self.product += more.product
+
+    def take_over(self, more: Counts) -> None:
+        """Take notice of evaluations that another objective of the same run has counted."""
+        self.add(more)
+
+    def since(self, before: Counts) -> Counts:
+        """Return what was counted since these counts were copied."""
+        return Counts(
+            self.value - before.value,
+            self.gradient - before.gradient,
+            self.hessian - before.hessian,
+            self.product - before.product,
+        )
+
+
+class CappedCounts(Counts):
+    """Counts that ask a budget before each evaluation, which counts itself before it is made."""
+
+    __slots__ = ("_budget",)
+    _budget: Any
+
+    def __init__(self, budget: Budget) -> None:
+        object.__setattr__(self, "_budget", None)
+        super().__init__()
+        object.__setattr__(self, "_budget", budget)
+
+    def __setattr__(self, name: str, number: int) -> None:
+        budget = self._budget
+        if budget is not None:
+            more = number - getattr(self, name)
+            if more > 0:
+                budget.spend(more)
+        object.__setattr__(self, name, number)
+
+    def add(self, more: Counts) -> None:
+        """Take notice of evaluations that were made: nobody can be asked any more."""
+        self.take_over(more)
+        self._budget.used += more.total
+
+    def take_over(self, more: Counts) -> None:
+        """Take notice of evaluations that the budget knows of."""
+        budget = self._budget
+        object.__setattr__(self, "_budget", None)
+        super().add(more)
+        object.__setattr__(self, "_budget", budget)
+
+
+def new_counts() -> Counts:
+    """Return the counts of a new objective; those of an open budget where there is one."""
+    budget = current()
+    return Counts() if budget is None else CappedCounts(budget)
+
+
+class Objective(Protocol):
+    """A function of n variables to be minimised, as the solvers see it."""
+
+    size: int
+    counts: Counts
+    has_hessian: bool
+    has_product: bool
+
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
+        """Return the value (order 0), with the gradient (order 1), with the Hessian (order 2) at ``x``."""
+        ...
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with the derivatives up to ``order`` added; its value is not computed again."""
+        ...
+
+    def product(self, at: Evaluation, direction: Vector) -> Vector | None:
+        """Return the Hessian at ``at.x`` times ``direction``, or None where it is not finite."""
+        ...
+
+
+@stored("Triangle")
+class QRSystem(NamedTuple):
+    """A linear model of residuals, r(x + d) = r + J d, reduced by a QR factorisation.
+
+    |r + J d|**2 = |factor d + target|**2 + rest**2 for every d. ``factor`` is upper triangular, a list of its p rows,
+    ``target`` has shape (p,); all are `Vec`, however many rows the data have. ``measured`` is the length of what was
+    measured, in the unit of the residuals: these are differences of such numbers, and have their rounding. ``slope``
+    is ``J'r``, shape (p,), where it is known with more digits than ``factor' target`` has.
+    """
+
+    factor: Any
+    target: Any
+    rest: float
+    measured: float = 0.0
+    slope: Any = None
+
+
+class LeastSquaresObjective(Objective, Protocol):
+    """An objective whose value is the sum of the squares of residuals, one of each of so many ``rows``.
+
+    ``has_wide`` tells that `linearise` can be asked for wide residuals; with ``spares_wide`` it should be only where
+    the rounding of others would be seen.
+    """
+
+    has_wide: bool
+    spares_wide: bool
+    rows: int
+
+    def linearise(self, at: Evaluation, wide: bool = False) -> QRSystem | None:
+        """Return the linear model of the residuals at ``at.x``, None where it is not finite.
+
+        ``wide`` computes with more digits than doubles have, where the machine has longer floats: a residual is a
+        difference of numbers that may be far larger, and their rounding is all that is left of it then.
+        """
+        ...
+
+    def second(self, at: Evaluation, direction: Vector) -> Any:
+        """Return J' r_vv, shape (p,), with r_vv the second derivative of the residuals along ``direction``.
+
+        None where it is not finite.
+        """
+        ...
+
+
+class NativeIterate(NamedTuple):
+    """An iterate of a burst: the number of its step (from 1), the point, the one before, the step size."""
+
+    number: int
+    at: Evaluation
+    before: Evaluation
+    size: float
+
+
+class NativeSteps(NamedTuple):
+    """What ``steps`` steps taken at once did.
+
+    ``last`` gives the last iterates in order, at most as many as asked for, ``values`` their values. ``best`` is the
+    iterate with the lowest value (the later of equals), None if the lowest before was lower. ``scalars`` and
+    ``vectors`` are the states of the update after the last step.
+    """
+
+    steps: int
+    last: Callable[[int], Iterator[NativeIterate]]
+    values: Callable[[int], list[float]]
+    best: NativeIterate | None
+    scalars: Sequence[float]
+    vectors: Sequence[Vector]

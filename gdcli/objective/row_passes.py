@@ -1,0 +1,295 @@
+"""Descent over the rows of a data set: epochs of single rows, of batches, or of all rows at once.
+
+Whatever the batch, a step uses the mean gradient of its rows, so that a rate keeps its meaning. Few rows in a batch run
+as program text of scalars, many as arrays, long runs of both as machine code (:mod:`gdcli.objective.native_passes`);
+all see the rows in the order that the data object gives for the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gdcli.calculus.autodiff import Derivatives
+from gdcli.compile.per_sample import ParameterBox, RowDescent, RowGradient
+from gdcli.compile.runners import numpy
+from gdcli.compile.update_rules import PLAIN, UpdateRule, array_state, array_update
+from gdcli.kernel.errors import UsageError
+from gdcli.objective.linear_predictor import factored_gradient
+from gdcli.objective.native_passes import NativeRunner, Work, native_kernel, one_run
+from gdcli.objective.row_batches import batch_gradients, in_order
+from gdcli.objective.row_model import RowModel, Rows
+from gdcli.objective.row_objective import RowObjective
+
+if TYPE_CHECKING:
+    from gdcli.compile.native_epochs import Runs
+
+# From so many rows in a batch arrays are quicker than scalars in CPython.
+ARRAY_ROWS = 16
+# A text of scalars is written for up to so many operations and parameters.
+TEXT_NODES = 20_000
+# Rows done between two looks at the clock, about.
+PIECE = 8192
+# The same for machine code, which does four times as many in that time, and more.
+NATIVE_PIECE = 4 * PIECE
+
+Told = Callable[[int], None]
+
+
+class Visits(Rows, Protocol):
+    """Data that can be gone through in an order of its own in every epoch.
+
+    ``together`` is how many neighbouring rows stay together when the order is drawn (1: none do); None where the order
+    is fixed.
+    """
+
+    @property
+    def together(self) -> int | None: ...
+
+    def visit(self, epoch: int, size: int) -> Iterator[list[Any]]:
+        """Yield all rows once, in the order of ``epoch``, in pieces of ``size`` rows, the last one shorter.
+
+        A piece is a list of the columns' arrays, float64, which may be overwritten by the next piece.
+        """
+        ...
+
+    def runs(self, epoch: int) -> tuple[list[Any], Any, Any] | None:
+        """Return (columns, starts, ends): arrays in memory, and the order of ``epoch`` as runs of neighbours.
+
+        Run k has the rows starts[k] to ends[k] - 1, int64. None where rows are not in memory, or neighbours in the
+        order are not neighbours there: then `visit` brings them together.
+        """
+        ...
+
+
+class _Runner(Protocol):
+    """Does the steps over pieces of rows; ``x`` is the newest point after each piece, ``state`` that of the rule."""
+
+    kind: str
+    x: Any
+    state: Any
+
+    def piece(self, columns: Sequence[Any], count: int, rate: float) -> None: ...
+
+
+class RowPasses:
+    """Passes over data that improve a point; fulfils `solve.epochs.Passes`.
+
+    ``batch`` is the number of rows in a batch (None: all), ``rule`` what a step does. ``held_out``
+    are rows that are only looked at. ``epochs`` is how many there will be, by which ``engine`` auto chooses among
+    python, numpy and native (machine code, kept on disk if ``use_cache``). Raises UsageError for an engine that cannot
+    do it.
+    """
+
+    def __init__(
+        self,
+        row: RowModel,
+        data: Visits,
+        batch: int | None = 1,
+        rule: UpdateRule = PLAIN,
+        box: ParameterBox | None = None,
+        held_out: Rows | None = None,
+        *,
+        epochs: int = 1,
+        engine: str = "auto",
+        use_cache: bool = True,
+    ) -> None:
+        self.row = row
+        self.data = data
+        self.rows = data.rows
+        self.batch = data.rows if batch is None else min(batch, data.rows)
+        self.steps = -(-self.rows // self.batch)
+        self.rule = rule
+        self.box = box
+        self.size = row.space.size
+        self.objective = RowObjective(row, data)
+        self.held_out = None if held_out is None else RowObjective(row, held_out)
+        self.asked, self.epochs, self.use_cache = engine, epochs, use_cache
+        self.engine = "numpy"
+        self._order = in_order(data.names, row)
+        self._runner: _Runner | NativeRunner | None = None
+
+    # -- what the epoch loop asks for ----------------------------------------------------------------------
+
+    def start(self, x: Sequence[float]) -> None:
+        """Begin at ``x`` (flat) with a fresh state of the rule."""
+        self._runner = self._new_runner(x)
+
+    @property
+    def x(self) -> list[float]:
+        """The newest point."""
+        assert self._runner is not None
+        return [float(v) for v in self._runner.x]
+
+    def epoch(self, number: int, rate: float, told: Told, done: int = 0) -> None:
+        """Go once through all rows with steps of ``rate``, but for the first ``done``.
+
+        ``told`` hears from time to time how many are done.
+        """
+        runner = self._runner
+        assert runner is not None
+        if isinstance(runner, NativeRunner):
+            runner.epoch(self._runs(number), rate, told, done)
+            return
+        if self.batch == self.rows:
+            if done < self.rows:
+                runner.piece((), self.rows, rate)
+            told(self.rows)
+            return
+        passed = 0
+        for columns, count in self._pieces(number, PIECE):
+            passed += count
+            if passed > done:
+                runner.piece(columns, count, rate)
+                told(passed)
+
+    def keep(self) -> Any:
+        """Return the kind of runner, its point and the state of its rule."""
+        runner = self._runner
+        assert runner is not None
+        return {"runner": runner.kind, "x": list(map(float, runner.x)), "state": _numbers(runner.state)}
+
+    def restore(self, kept: Any) -> None:
+        """Go on from what was kept, with the same kind of runner, for another could have other bits.
+
+        Raises UsageError where that needs machine code and there is none.
+        """
+        self._runner = runner = self._new_runner(kept["x"], kept["runner"])
+        runner.state = _like(runner.state, kept["state"])
+
+    def mean_loss(self, x: Sequence[float]) -> float:
+        """Return the mean loss over the rows that are learned from; inf where it is not a number."""
+        return self.objective.evaluate(x).value
+
+    def held_out_loss(self, x: Sequence[float]) -> float | None:
+        """Return the mean loss over the rows held out; None without such."""
+        return None if self.held_out is None else self.held_out.evaluate(x).value
+
+    # -- how it is done ------------------------------------------------------------------------------------
+
+    def _new_runner(self, x: Sequence[float], kind: str = "") -> _Runner | NativeRunner:
+        """Return what goes through the rows, of a ``kind`` where that is settled already."""
+        asked = {"scalars": "python", "arrays": "numpy", "native": "native"}.get(kind, self.asked)
+        if self.batch == self.rows:
+            if self.asked == "python":
+                raise UsageError("the engine python is for steps by some of the rows", "leave out --engine")
+            self.engine = self.objective.engine
+            return _Whole(self, x)
+        if asked == "numpy":
+            return _Arrays(self, x)
+        gradient = row_gradient(self.row)
+        fits = len(gradient.graph.reach(tuple(gradient.roots))) + self.size <= TEXT_NODES
+        if asked == "python" and not fits:
+            raise UsageError("a row has too many operations for the engine python", "use --engine numpy")
+        scalars = fits and (self.batch < ARRAY_ROWS or asked == "python")
+        work = Work(gradient, self.rule, self.box, self.batch, self.rows * self.epochs, scalars)
+        kernel = native_kernel(work, asked, self.use_cache)
+        if kernel is not None:
+            self.engine = "native"
+            return NativeRunner(kernel, x, self.rule.state(len(x)))
+        return _Scalars(self, x, gradient) if scalars else _Arrays(self, x)
+
+    def _runs(self, epoch: int) -> Iterator[Runs]:
+        """Yield the rows for machine code: all where they stand, or pieces brought together."""
+        found = self.data.runs(epoch)
+        if found is None:
+            for columns, count in self._pieces(epoch, NATIVE_PIECE):
+                yield one_run(columns, count)
+            return
+        from gdcli.compile.native_epochs import Runs
+
+        columns, starts, ends = found
+        yield Runs([columns[k] for k in self._order], starts, ends)
+
+    def _pieces(self, epoch: int, rows: int) -> Iterator[tuple[list[Any], int]]:
+        """Yield pieces of whole batches, about ``rows`` each: the columns of the row model, and their length."""
+        wanted = self.batch * max(1, rows // self.batch)
+        for columns in self.data.visit(epoch, wanted):
+            yield [columns[k] for k in self._order], len(columns[0])
+
+
+def row_gradient(row: RowModel) -> RowGradient:
+    """Return the gradient of one row as program texts want it."""
+    derivatives = Derivatives(row.graph, frozenset(row.columns))
+    factor, nodes = factored_gradient(derivatives, row.loss, row.parameters)
+    return RowGradient(row.graph, nodes, list(row.parameter_leaves), list(row.column_leaves), factor)
+
+
+class _Scalars:
+    """Steps by program text of scalars."""
+
+    kind = "scalars"
+
+    def __init__(self, passes: RowPasses, x: Sequence[float], gradient: RowGradient) -> None:
+        passes.engine = "python"
+        self.batch = passes.batch
+        self.descend = RowDescent(gradient, passes.rule, passes.box, self.batch > 1)
+        self.x = [float(v) for v in x]
+        self.state = passes.rule.state(len(self.x))
+
+    def piece(self, columns: Sequence[Any], count: int, rate: float) -> None:
+        lists = [column.tolist() for column in columns]
+        self.descend(lists, self.x, self.state, count, self.batch, rate)
+
+
+class _Arrays:
+    """Steps by arrays."""
+
+    kind = "arrays"
+
+    def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:
+        self.np = np = numpy()
+        self.batch = passes.batch
+        self.gradients = batch_gradients(passes.row)
+        self.x = np.array(x, dtype=float)
+        self.state = array_state(passes.rule, len(self.x))
+        self.update = array_update(passes.rule, *_bounds(passes.box))
+
+    def piece(self, columns: Sequence[Any], count: int, rate: float) -> None:
+        x, state, update = self.x, self.state, self.update
+        with self.np.errstate(all="ignore"):
+            batch = self.gradients.piece(columns, count)
+            for lo in range(0, count, self.batch):
+                gradient = batch(lo, min(lo + self.batch, count))
+                x, state = update(x, gradient(x), rate, state)
+        self.x, self.state = x, state
+
+
+class _Whole:
+    """Steps by the mean gradient over all rows."""
+
+    kind = "whole"
+
+    def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:
+        self.np = np = numpy()
+        self.objective = passes.objective
+        self.x = np.array(x, dtype=float)
+        self.state = array_state(passes.rule, len(self.x))
+        self.update = array_update(passes.rule, *_bounds(passes.box))
+
+    def piece(self, columns: Sequence[Any], count: int, rate: float) -> None:
+        with self.np.errstate(all="ignore"):
+            gradient = self.np.array(self.objective.sums(("gradient",), self.x.tolist())) / count
+            self.x, self.state = self.update(self.x, gradient, rate, self.state)
+
+
+def _numbers(state: Any) -> Any:
+    """The state of a rule in plain numbers: lists of them for what are vectors."""
+    return [v.tolist() if hasattr(v, "tolist") else v for v in state]
+
+
+def _like(state: Any, kept: Any) -> Any:
+    """What `_numbers` made, in the form that ``state`` has."""
+    np = numpy()
+    if isinstance(state, np.ndarray):
+        return np.array(kept, dtype=float)
+    parts = [
+        np.array(k, dtype=float) if isinstance(old, np.ndarray) else k
+        for old, k in zip(state, kept, strict=True)
+    ]
+    return type(state)(parts)
+
+
+def _bounds(box: ParameterBox | None) -> tuple[Any, Any]:
+    np = numpy()
+    return (None, None) if box is None else (np.array(box.lower, float), np.array(box.upper, float))

@@ -1,0 +1,193 @@
+"""The residuals of one set of rows at many points, with the linear parameters solved for.
+
+A model function is often linear in some of its parameters, as ``a*exp(-b*x) + c`` is in a and c. For given values of
+the others, the *bent* ones, these are the answer of a linear problem (variable projection: Golub and Pereyra, SIAM J.
+Numer. Anal. 10, 1973). The last axis of every array counts the points; see :mod:`gdcli.solve.algebra.batched_linear`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gdcli.compile.runners import batch_function, numpy
+from gdcli.objective.row_model import RowModel
+from gdcli.objective.row_programs import programs_of
+
+# A column that is, but for this part of its length, made up of those before it gets no part of the answer.
+_DEPENDENT = 1e-9
+
+
+class SeparableResiduals:
+    """``arrays`` are the columns of the row model, ``linear`` the parameters that the residual is jointly linear in.
+
+    ``lower`` and ``upper`` (shape p, None: no bounds) hold all points.
+    """
+
+    def __init__(
+        self,
+        row: RowModel,
+        arrays: Sequence[Any],
+        linear: Sequence[int],
+        lower: Any = None,
+        upper: Any = None,
+    ) -> None:
+        self.row, self.arrays = row, list(arrays)
+        self.linear = list(linear)
+        self.size = row.space.size
+        self.bent = [i for i in range(self.size) if i not in set(linear)]
+        self.lower, self.upper = lower, upper
+        self.rows = len(self.arrays[0])
+        self.np = numpy()
+        self._columns = [array[:, None] for array in self.arrays]
+        programs, graph = programs_of(row), row.graph
+        nodes = programs.nodes("jacobian")
+        places = {key: k for k, key in enumerate([*row.parameter_leaves, *row.column_leaves])}
+
+        def program(roots: list[int]) -> Any:
+            return batch_function(graph, roots, places) if roots else lambda x: ()
+
+        self._basis = program([*(nodes[i] for i in self.linear), nodes[-1]])
+        self._slopes = program([nodes[i] for i in self.bent])
+        self._divisors = program(programs.nodes("divisors"))
+        bent = {row.parameters[i]: i for i in self.bent}
+        self.needs = {i: {bent[n] for n in graph.reach((nodes[i],)) if n in bent} for i in self.linear}
+
+    def some(self, rows: Any) -> SeparableResiduals:
+        """Return the same on some of the rows."""
+        few = [array[rows] for array in self.arrays]
+        return SeparableResiduals(self.row, few, self.linear, self.lower, self.upper)
+
+    def _values(self, program: Any, x: Any) -> list[Any]:
+        np, shape = self.np, (self.rows, x.shape[1])
+        with np.errstate(all="ignore"):
+            return [np.broadcast_to(v, shape) for v in program([*x, *self._columns])]
+
+    def clipped(self, x: Any) -> Any:
+        """Return points (p, g) within the bounds."""
+        if self.lower is None:
+            return x
+        return self.np.clip(x, self.lower[:, None], self.upper[:, None])
+
+    def offset(self, x: Any) -> Any:
+        """Return the residuals (n, g) at points whose linear parameters are 0."""
+        bare = x.copy()
+        bare[self.linear] = 0.0
+        return self._values(self._basis, bare)[-1]
+
+    def solved(self, x: Any, used: Sequence[int] | None = None) -> tuple[Any, Any]:
+        """Return points (p, g) with the best linear parameters, and their sums of squares (g,), inf where not finite.
+
+        Of the linear parameters only those ``used`` (None: all) may differ from 0.
+        """
+        np = self.np
+        x = self.clipped(x.copy())
+        x[self.linear] = 0.0
+        *basis, r = self._values(self._basis, x)
+        places = [k for k, i in enumerate(self.linear) if used is None or i in used]
+        with np.errstate(all="ignore"):
+            x = self._with_linear(x, r, basis, places)
+            for k in places:
+                r = r + basis[k] * x[self.linear[k]]
+            value = np.einsum("ng,ng->g", r, r)
+        return x, np.where(np.isfinite(value) & np.isfinite(x).all(axis=0), value, np.inf)
+
+    def _with_linear(self, x: Any, r: Any, basis: Sequence[Any], places: Sequence[int]) -> Any:
+        """Points with the linear parameters that leave the least of r; once more where bounds hold some of them."""
+        np = self.np
+        free = {k: np.ones(x.shape[1]) for k in places}
+        for _ in range(1 if self.lower is None else 1 + len(places)):
+            left = r.copy()
+            for k in places:
+                left += basis[k] * ((1.0 - free[k]) * x[self.linear[k]])
+            found = _least_squares([basis[k] * free[k] for k in places], left)
+            for k, c in zip(places, found, strict=True):
+                x[self.linear[k]] = np.where(free[k] > 0.0, c, x[self.linear[k]])
+            inside = self.clipped(x)
+            same = (inside == x)[self.linear]
+            x = inside
+            if same[places].all():
+                break
+            free = {k: free[k] * same[k] for k in places}
+        return x
+
+    def linearised(self, x: Any) -> tuple[Any, Any]:
+        """Return the Jacobian by the bent parameters (q, n, g) without what the linear ones make up, and the residuals.
+
+        That is Kaufman's Jacobian of the projected problem (BIT 15, 1975).
+        """
+        np = self.np
+        slopes = np.stack(self._values(self._slopes, x))
+        bare = x.copy()
+        bare[self.linear] = 0.0
+        *basis, r = self._values(self._basis, bare)
+        with np.errstate(all="ignore"):
+            for k, i in enumerate(self.linear):
+                r = r + basis[k] * x[i]
+            done: list[Any] = []
+            for column, i in zip(basis, self.linear, strict=True):
+                q = _made_orthogonal(column * self._is_free(x, i), done)[0]
+                done.append(q)
+                slopes -= q * np.einsum("ng,qng->qg", q, slopes)[:, None, :]
+        return slopes, r
+
+    def _is_free(self, x: Any, i: int) -> Any:
+        """Tell for which points no bound holds a parameter."""
+        np = self.np
+        if self.lower is None:
+            return np.ones(x.shape[1])
+        return ((x[i] > self.lower[i]) & (x[i] < self.upper[i])) * 1.0
+
+    @property
+    def measured(self) -> float:
+        """The sum of squares of what was measured."""
+        np, row = self.np, self.row
+        places = {key: k for k, key in enumerate([*row.parameter_leaves, *row.column_leaves])}
+        program = batch_function(row.graph, [i for i in (row.response,) if i is not None], places)
+        (values,) = self._values(program, np.zeros((self.size, 1)))
+        return float(np.nansum(values * values))
+
+    def crosses_pole(self, x: Any, y: Any) -> Any:
+        """Tell for which points a divisor has another sign at y than at x, both (p, g), in some row; shape (g,)."""
+        np = self.np
+        crossed = np.zeros(x.shape[1], dtype=bool)
+        for here, there in zip(self._values(self._divisors, x), self._values(self._divisors, y), strict=True):
+            crossed |= (np.sign(here) * np.sign(there) < 0.0).any(axis=0)
+        return crossed
+
+
+def _made_orthogonal(column: Any, done: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
+    """Return a column (n, g) made orthogonal to others, of length 1 or 0; its length then; its parts along them."""
+    np = numpy()
+    whole = np.sqrt(np.einsum("ng,ng->g", column, column))
+    parts = []
+    for q in done:
+        part = np.einsum("ng,ng->g", q, column)
+        column -= q * part
+        parts.append(part)
+    length = np.sqrt(np.einsum("ng,ng->g", column, column))
+    length = np.where(length > _DEPENDENT * whole, length, 0.0)
+    column *= np.where(length > 0.0, 1.0 / np.where(length > 0.0, length, 1.0), 0.0)
+    return column, length, parts
+
+
+def _least_squares(columns: Sequence[Any], r: Any) -> list[Any]:
+    """Return the c (g,) with the least ``|r + sum of c_k columns_k|**2``; columns and r (n, g) are overwritten."""
+    np = numpy()
+    done: list[Any] = []
+    lengths, parts, targets = [], [], []
+    for column in columns:
+        q, length, above = _made_orthogonal(column, done)
+        target = np.einsum("ng,ng->g", q, r)
+        r -= q * target
+        done.append(q)
+        lengths.append(length)
+        parts.append(above)
+        targets.append(target)
+    found: list[Any] = [None] * len(columns)
+    for k in reversed(range(len(columns))):
+        left = -targets[k]
+        for j in range(k + 1, len(columns)):
+            left = left - parts[j][k] * found[j]
+        found[k] = np.where(lengths[k] > 0.0, left / np.where(lengths[k] > 0.0, lengths[k], 1.0), 0.0)
+    return found

@@ -1,0 +1,189 @@
+"""The files of checkpoints: a zip archive of one JSON document and arrays in numpy's format.
+
+The document is ``checkpoint.json``, the arrays of its part ``runs/0`` are ``runs/0/0.npy``, ``runs/0/1.npy`` ...; so
+``unzip -p FILE checkpoint.json`` shows all but the long vectors. Nothing in an archive is compressed, so that it cannot
+be larger than it looks; every member has a checksum. A file is replaced as a whole: written under a passing name beside
+it, forced to the disk, renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from gdcli.compile.runners import numpy
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import DataError, UsageError
+
+FORMAT, VERSION = "gd checkpoint", 1
+DOCUMENT = "checkpoint.json"
+_ARRAY = "/{}.npy"
+
+
+class StoredValue(NamedTuple):
+    """A value as the codec makes it, and the arrays that it refers to."""
+
+    value: Any
+    arrays: Sequence[Any] = ()
+
+
+class Content(NamedTuple):
+    """What a file holds: ``head`` tells what it is about, ``parts`` are its states by name."""
+
+    head: Mapping[str, Any]
+    parts: Mapping[str, StoredValue]
+
+
+def write(path: str, content: Content) -> None:
+    """Write a checkpoint in the place of what is there. Raises OSError; then what was there is still there."""
+    path = os.path.realpath(path)
+    passing = _passing(path)
+    try:
+        with open(passing, "wb") as file:
+            _write(file, content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(passing, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(passing)
+        raise
+    _sync_folder(os.path.dirname(path))
+
+
+def _passing(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name[:100]}.{os.getpid()}.tmp")
+
+
+def _sync_folder(folder: str) -> None:
+    """Force the new name to the disk too; not every system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def clean(path: str) -> None:
+    """Remove what processes left beside a checkpoint that were killed while they wrote it."""
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    begin, end = f".{name[:100]}.", ".tmp"
+    with suppress(OSError):
+        for found in os.listdir(folder):
+            writer = found[len(begin) : -len(end)]
+            if (
+                found.startswith(begin)
+                and found.endswith(end)
+                and writer.isdigit()
+                and not _runs(int(writer))
+            ):
+                with suppress(OSError):
+                    os.unlink(os.path.join(folder, found))
+
+
+def _runs(process: int) -> bool:
+    """Tell whether there is such a process."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _write(file: BinaryIO, content: Content) -> None:
+    document = {"format": FORMAT, "version": VERSION, **content.head}
+    document["parts"] = {name: part.value for name, part in content.parts.items()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(DOCUMENT), _text(document))
+        for name, part in content.parts.items():
+            for place, array in enumerate(part.arrays):
+                _write_array(archive, name + _ARRAY.format(place), array)
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    """JSON with a line for each key, so that people find their way."""
+    parts = document["parts"]
+    lines = [
+        f"{json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in document.items() if k != "parts"
+    ]
+    inner = [f"  {json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in parts.items()]
+    lines.append('"parts": {\n' + ",\n".join(inner) + "\n}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _write_array(archive: zipfile.ZipFile, name: str, array: Any) -> None:
+    np = numpy()
+    with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
+        np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+
+
+def read(path: str) -> Content:
+    """Return what a checkpoint holds.
+
+    Raises UsageError for a file that cannot be read, DataError for one that is torn, or no checkpoint of `gd`.
+    """
+    try:
+        with open(path, "rb") as file:
+            return _read(file, path)
+    except OSError as fault:
+        raise UsageError(f"cannot read {path}: {fault.strerror}") from None
+
+
+def _read(file: BinaryIO, path: str) -> Content:
+    if file.read(4) != b"PK\x03\x04":
+        raise DataError(f"{path} is no checkpoint of gd", "--checkpoint FILE writes one")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            document = _document(archive, path)
+            arrays = {info.filename: info for info in archive.infolist() if info.filename.endswith(".npy")}
+            parts = {}
+            for name, value in document.pop("parts").items():
+                names = [name + _ARRAY.format(place) for place in range(len(arrays))]
+                found = [_read_array(archive, arrays[one], path) for one in names if one in arrays]
+                parts[name] = StoredValue(value, found)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as fault:
+        raise DataError(f"{path} is torn: {fault}", "it is not whole, or was changed") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+        raise DataError(f"{path} is no checkpoint of gd: {fault}") from None
+    return Content(document, parts)
+
+
+def _document(archive: zipfile.ZipFile, path: str) -> dict[str, Any]:
+    for info in archive.infolist():
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise DataError(f"{path} is no checkpoint of gd: {info.filename[:40]} is compressed")
+    if DOCUMENT not in archive.namelist():
+        raise DataError(f"{path} is no checkpoint of gd: it is another archive")
+    document = json.loads(archive.read(DOCUMENT))
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise DataError(f"{path} is no checkpoint of gd: its {DOCUMENT} is that of something else")
+    if document.get("version") != VERSION:
+        raise DataError(
+            f"{path} has version {document.get('version')} of the format, and this gd reads version {VERSION}",
+            f"it was written by gd {document.get('gd')}",
+        )
+    return document
+
+
+def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> Any:
+    from tokenize import TokenError
+
+    np = numpy()
+    with archive.open(info) as member:
+        try:
+            array = np.lib.format.read_array(member, allow_pickle=False)
+        except (SyntaxError, TokenError):  # its header is read as Python, before the sum can be checked
+            told = f"{path} is torn: {info.filename[:40]} has no header that can be read"
+            raise DataError(told, "it is not whole, or was changed") from None
+        if member.read(1):  # reading on to the end checks the sum
+            raise DataError(f"{path} is no checkpoint of gd: {info.filename[:40]} is too long")
+    return array

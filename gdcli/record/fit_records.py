@@ -1,0 +1,78 @@
+"""What the machine formats say of a fit beside its record: the names that --print knows, the rows of csv.
+
+docs/json.md describes the keys of the record.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.record.fits import EPOCH_HEAD, epoch_cells, epoch_point
+from gdcli.record.schema import Json
+from gdcli.record.selection import WORDS, Words
+from gdcli.record.serialization import csv_line
+
+if TYPE_CHECKING:
+    from gdcli.record.fits import FitRecord
+
+PARAMETER_HEAD = ("parameter", "value", "standard_error", "t", "low", "high")
+
+
+class Parameters:
+    """The writer of ``csv``: a row per parameter at the end, empty cells where nothing is known."""
+
+    thinning = (0, 0)
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, iterate: Any) -> None:
+        """The path is told by other formats."""
+
+    def finish(self, found: FitRecord) -> None:
+        """Write the rows."""
+        self._stream.write(csv_line(PARAMETER_HEAD))
+        columns = (found.x, *map(found.flat, (found.standard_errors, found.t, found.confidence)))
+        for i, (value, error, t, ends) in enumerate(zip(*columns, strict=True)):
+            label = found.problem.space.label(i)
+            self._stream.write(csv_line([label, value, error, t, *(ends or (None, None))]))
+
+
+def _interval(end: int) -> Any:
+    def ends(record: Json) -> Json:
+        return {
+            name: [None if pair is None else pair[end] for pair in pairs]
+            if _is_vector(pairs)
+            else pairs and pairs[end]
+            for name, pairs in record["confidence"].items()
+        }
+
+    return ends
+
+
+def _is_vector(pairs: Any) -> bool:
+    """Tell a list of intervals from one interval."""
+    return isinstance(pairs, list) and (not pairs or not isinstance(pairs[0], float))
+
+
+_FACTS = WORDS.facts | {  # type: ignore[operator]
+    "mean_loss": lambda r: r["mean_loss"],
+    "residual_sd": lambda r: r["residual_sd"],
+    "r_squared": lambda r: r["r_squared"],
+    "aic": lambda r: r["aic"],
+    "bic": lambda r: r["bic"],
+    "chi_square": lambda r: r.get("chi_square"),
+    "p_value": lambda r: r.get("p_value"),
+    "rows": lambda r: r["rows"]["used"],
+    "skipped": lambda r: r["rows"]["skipped"],
+    "epochs": lambda r: r["epochs"],
+}
+_PARTS = {
+    "se": lambda r: r["standard_errors"],
+    "t": lambda r: r["t"],
+    "low": _interval(0),
+    "high": _interval(1),
+}
+
+FIT = Words(facts=_FACTS, parts=_PARTS)
+EPOCHS = FIT._replace(point=epoch_point, head=EPOCH_HEAD, cells=epoch_cells)

@@ -1,0 +1,81 @@
+"""Records as text: JSON on one line or one line per key, and cells and rows of CSV.
+
+Numbers have the shortest digits that give the same double back; what is not finite is null in JSON and ``inf``,
+``-inf`` or ``nan`` in CSV.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from gdcli.record.schema import Json as Told
+
+if TYPE_CHECKING:
+    from gdcli.kernel.space import Space
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value
+
+
+def json_text(value: Any) -> str:
+    """Return ``value`` as JSON on one line, with null for what is not finite."""
+    try:
+        return _encoder()(value)
+    except ValueError:  # rare, so the walk through all numbers is made only then
+        return _encoder()(_finite(value))
+
+
+@cache
+def _encoder() -> Callable[[Any], str]:
+    from json import JSONEncoder  # tables need none
+
+    return JSONEncoder(allow_nan=False).encode
+
+
+def json_block(record: Told) -> str:
+    """Return a record as JSON with one line per key: readable, and quick for long vectors."""
+    lines = (f"  {json_text(key)}: {json_text(value)}" for key, value in record.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+_QUOTED = '[,"\\r\\n]'
+
+
+def csv_cell(value: Any) -> str:
+    """Return one cell as RFC 4180 wants it."""
+    if isinstance(value, float):
+        return repr(value)
+    text = plain_cell(value)
+    if re.search(_QUOTED, text):
+        text = '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def csv_line(cells: Sequence[Any]) -> str:
+    """Return one row with its line end."""
+    return ",".join(map(csv_cell, cells)) + "\r\n"
+
+
+def labels(space: Space) -> Iterator[str]:
+    """Return the names of all components: ``x``, ``v[0]``, ``v[1]``."""
+    for name, length in space.lengths.items():
+        if length is None:
+            yield name
+        else:
+            for index in range(length):
+                yield f"{name}[{index}]"
+
+
+def plain_cell(value: Any) -> str:
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)

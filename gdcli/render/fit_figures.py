@@ -1,0 +1,129 @@
+"""The picture of a fit: the rows as points, what the model says, what is left over, and the way there by epochs.
+
+Over one column of the data the model is a curve, and so are probabilities over the formula of their logit. Of several
+columns there is no such picture; there what was measured is drawn against what the model says, and a good fit lies
+along the diagonal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite, nan
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.number_format import amount
+from gdcli.render.figures import positive
+from gdcli.render.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, Title, finite
+
+FITTED = "fitted"
+FEW = 60  # dots that find room beside each other
+_DECADES = 100.0  # two decades at least
+_TOGETHER = 0.05  # of the axis; numbers that are even on a logarithmic axis stand so from 2.6 decades on
+_DECADE = 10.0  # losses that differ by more are drawn on a logarithmic scale
+
+
+class ShownRows(NamedTuple):
+    """Some of ``total`` rows: measured and fitted; over a ``column`` (None: there is none for a curve) at ``places``.
+
+    ``curve`` has places along the column and what the model says there. ``what`` is the left side of the model,
+    ``sigma`` the standard deviation of each row (empty: not known).
+    """
+
+    what: str
+    measured: Sequence[float]
+    fitted: Sequence[float]
+    total: int
+    column: str | None
+    places: Sequence[float]
+    curve: tuple[Sequence[float], Sequence[float]]
+    sigma: Sequence[float] = ()
+
+
+class Epochs(NamedTuple):
+    """The mean loss after each epoch, and that of the rows held back (empty: there are none)."""
+
+    numbers: Sequence[int]
+    losses: Sequence[float]
+    held_out: Sequence[float | None]
+
+
+def picture(title: Title, rows: ShownRows | None, epochs: Epochs | None) -> Chart:
+    """Return the picture of what there is to show; one of the two there must be."""
+    panels = [] if rows is None else [_points(rows), _residuals(rows)]
+    if rows is not None and rows.column is not None and spans_decades(rows.places):
+        panels = [panel._replace(xlog=True) for panel in panels]
+    courses = [] if rows is None else [("residual", _left_over(rows))]
+    if epochs is not None:
+        panels.append(_epochs(epochs)._replace(own=rows is not None))
+        courses.append(("mean loss", finite(epochs.losses)))
+    return Chart(title, tuple(panels), courses)
+
+
+def _points(rows: ShownRows) -> Panel:
+    dots = _dots(rows, finite(rows.measured))._replace(label=_shown(rows))
+    if rows.column is not None:
+        curve = Series(rows.curve[0], finite(rows.curve[1]), FITTED, VERMILLION, width=2.0)
+        return Panel(_stacked(dots, curve), rows.column, rows.what, height=2.0)
+    known = [v for v in (*finite(rows.fitted), *finite(rows.measured)) if v == v]
+    ends = (min(known, default=0.0), max(known, default=1.0))
+    line = Series(ends, ends, "measured = fitted", VERMILLION, width=1.6)
+    return Panel(_stacked(dots, line), FITTED, rows.what, height=2.0)
+
+
+def _dots(rows: ShownRows, heights: Sequence[float]) -> Series:
+    """The rows at these heights: the more there are, the smaller and paler."""
+    count = len(rows.measured)
+    size, alpha = (5.0, 1.0) if count <= 100 else (3.5, 1.0) if count <= 600 else (2.2, 0.5)
+    dots = Series(_places(rows), heights, ink=BLUE, shape="o", width=0.0, size=size, alpha=alpha)
+    return dots._replace(spread=rows.sigma or None)
+
+
+def spans_decades(places: Sequence[float]) -> bool:
+    """Tell whether positive numbers span decades so that half of them would stand together on a linear axis."""
+    known = sorted(filter(isfinite, places))
+    if len(known) < 2 or not 0.0 < known[0] <= known[-1] / _DECADES:
+        return False
+    return known[len(known) // 2] - known[0] < _TOGETHER * (known[-1] - known[0])
+
+
+def _stacked(dots: Series, line: Series) -> tuple[Series, Series]:
+    """Few dots lie on the line, which would hide them; many lie below it, as they would hide the line."""
+    return (line, dots) if len(dots.xs) <= FEW else (dots, line)
+
+
+def _residuals(rows: ShownRows) -> Panel:
+    return Panel(
+        (_dots(rows, _left_over(rows)),),
+        FITTED if rows.column is None else rows.column,
+        "residual",
+        signed=True,
+    )
+
+
+def _places(rows: ShownRows) -> list[float]:
+    return finite(rows.fitted if rows.column is None else rows.places)
+
+
+def _left_over(rows: ShownRows) -> list[float]:
+    return finite([m - f for m, f in zip(rows.measured, rows.fitted, strict=True)])
+
+
+def _shown(rows: ShownRows) -> str:
+    """How many rows are drawn."""
+    shown = len(rows.measured)
+    return amount(shown, "row") if shown == rows.total else f"{shown} of {rows.total} rows"
+
+
+def _epochs(epochs: Epochs) -> Panel:
+    known = [v for v in (*epochs.losses, *epochs.held_out) if v is not None and isfinite(v)]
+    log = bool(known) and min(known) > 0.0 and max(known) > _DECADE * min(known)
+
+    def shown(values: Sequence[float | None]) -> list[float]:
+        return [positive(v) for v in values] if log else finite([nan if v is None else v for v in values])
+
+    dots = "o" if len(epochs.numbers) <= 60 else ""
+    series = [Series(epochs.numbers, shown(epochs.losses), "", ORANGE, dots, size=3.5)]
+    if any(v is not None for v in epochs.held_out):
+        series[0] = series[0]._replace(label="rows of the fit")
+        series.append(Series(epochs.numbers, shown(epochs.held_out), "rows held back", GRAY, dots, size=3.5))
+    return Panel(series, "epoch", "mean loss", ylog=log, whole=True)

@@ -1,0 +1,318 @@
+"""A fit as a page: what was fitted to which data, the path, the parameters with their errors, and the verdict.
+
+A parameter is shown to two digits more than its standard error, and the numbers of a column have their decimal points
+under each other. The rest of the page is that of every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import shorten
+from gdcli.kernel.number_format import amount, column, known, pointed, short, thousands
+from gdcli.kernel.stored import stored
+from gdcli.record.fits import EpochPoint, epoch_cells, epoch_point
+from gdcli.record.runs import PathPoint
+from gdcli.render import summary
+from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
+
+if TYPE_CHECKING:
+    from gdcli.kernel.space import Space
+    from gdcli.record.fits import FitProblemRecord, FitRecord, RowsRecord
+    from gdcli.record.path_rows import Trail
+
+MOST_PARAMETERS = 24
+_FIRST, _LAST = 18, 3  # of more parameters so many are shown
+MOST_TIED = 4
+_SUMS = {
+    "squared": "sum of squares",
+    "absolute": "sum of absolute values",
+    "huber": "sum of Huber's losses",
+    "logistic": "sum of logistic losses",
+    "poisson": "sum of Poisson losses",
+}
+
+
+def page(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
+    """Return the whole answer, no line longer than ``width`` columns (a longer word aside)."""
+    return summary.apart(
+        _question(found, width),
+        _path(found, trail, width, glyphs, timing),
+        parameters(found, width, glyphs),
+        _sums(found, width),
+        summary.verdict(found, width) + summary.evidence(found, width, timing, _work(found)),
+    )
+
+
+def _work(found: FitRecord) -> str:
+    """What a run by epochs cost; empty for a batch solve, and for one that ends with it."""
+    if found.epochs is None or found.polish:
+        return ""
+    visits = amount(found.rows.visited or 0, "visit of a row", "visits of rows")
+    return f"{amount(found.iterations, 'epoch')}, {amount(found.evaluations.gradient, 'step')}, {visits}"
+
+
+def _question(found: FitRecord, width: int) -> list[Line]:
+    problem, rows = found.problem, found.rows
+    lines = summary.title("fit", problem, width)
+    lines += fact("data", data_text(problem, rows, width), width)
+    for name, columns in (problem.columns or {}).items():
+        shown = ", ".join(columns if len(columns) <= 6 else [*columns[:4], "...", columns[-1]])
+        lines += fact("columns", f"{name} = {harmless(shown)} ({amount(len(columns), 'column')})", width)
+    lines += fact("loss", loss_text(problem), width)
+    return lines + summary.setting(found, width, problem.search)
+
+
+def data_text(problem: FitProblemRecord, rows: RowsRecord, width: int) -> str:
+    """Return where the rows come from, and how many there are."""
+    files = ", ".join("standard input" if f == "-" else f for f in problem.files[:4])
+    more = f", ... ({len(problem.files)} in all)" if len(problem.files) > 4 else ""
+    skipped = f", {rows.skipped} skipped" if rows.skipped else ""
+    source = f"{shorten(harmless(files + more), 2 * width)}: " if files else ""
+    held = f", {rows.held_back} held back" if rows.held_back else ""
+    return f"{source}{amount(rows.used, 'row')}{' used' if skipped else ''}{skipped}{held}"
+
+
+def loss_text(problem: FitProblemRecord) -> str:
+    """Return the loss of a row in words."""
+    if not problem.loss:
+        is_maximum = problem.sense == "maximize"
+        return (
+            "maximized: the expression of a row" if is_maximum else "the expression of a row: there is no ~"
+        )
+    text = problem.loss
+    if text == "huber":
+        text += f", absolute beyond {short(problem.huber_delta or 1.0, 6)}"
+    if problem.weights:
+        text += f", weighted by {problem.weights}"
+    if problem.sigma:
+        known = "relative" if problem.scale_sigma else "known"
+        text += f", in units of {problem.sigma}, the {known} standard deviation of a row"
+    return text
+
+
+# -- the path ------------------------------------------------------------------------------------------------------
+
+
+@stored()
+class EpochRow(NamedTuple):
+    """What a table can show of one epoch, in the user's sign."""
+
+    order: int
+    iteration: int
+    value: float
+    mean: float | None
+    validation: float | None
+    rate: float | None
+    visits: int | None
+    seconds: float
+    kind: str
+
+
+def epoch_row(space: Space, order: int, it: Any, sign: int, shown: int) -> EpochRow:
+    """Return what is kept of an epoch, or of an iterate after the epochs; also of the record of one."""
+    point = it if isinstance(it, EpochPoint | PathPoint) else epoch_point(it, sign, space)
+    number, value, mean, held_out, rate, visits = epoch_cells(point)
+    return EpochRow(order, number, value, mean, held_out, rate, visits, point.seconds or 0.0, point.kind)
+
+
+def _path(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool) -> list[Line]:
+    if found.epochs is None:
+        return summary.path(found, trail, width, glyphs, "--format jsonl")
+    return summary.thinned(trail, lambda rows: _epochs(rows, timing), width, glyphs)
+
+
+def _epochs(rows: Sequence[EpochRow], timing: bool) -> list[Column]:
+    columns = [
+        Column("epoch", [str(row.iteration) for row in rows]),
+        Column("value", column([row.value for row in rows], 10)),
+        Column("mean loss", column([row.mean for row in rows], 7), spare=1),
+    ]
+    if any(row.validation is not None for row in rows):
+        columns.append(Column("validation", column([row.validation for row in rows], 7)))
+    columns.append(Column("rate", column([row.rate for row in rows], 3), spare=2))
+    if timing:
+        columns.append(Column("rows/s", [_pace(row) for row in rows], spare=3))
+    notes = [row.kind if row.kind not in ("start", "step") else "" for row in rows]
+    return [*columns, Column("", notes, left=True, roles=["warn"] * len(rows))] if any(notes) else columns
+
+
+def _pace(row: EpochRow) -> str:
+    """How many rows a second, on the average from the start."""
+    return thousands(row.visits / row.seconds) if row.visits and row.seconds > 0.0 else ""
+
+
+# -- the parameters ------------------------------------------------------------------------------------------------
+
+
+def parameters(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the table of the parameters; of a long vector the first and last ones."""
+    size = found.problem.space.size
+    shown = list(range(size))
+    if size > MOST_PARAMETERS:
+        shown = [*range(_FIRST), *range(size - _LAST, size)]
+    columns = _parameter_columns(found, shown)
+    lines = laid_out(columns, width, glyphs, [_FIRST] if len(shown) < size else [])
+    if len(shown) < size:
+        note = f"{len(shown)} of {size} parameters; --format csv has all"
+        lines.append([(note, "rule")])
+    return lines
+
+
+def _parameter_columns(found: FitRecord, shown: Sequence[int]) -> list[Column]:
+    """All columns: of what follows from value and error, t can be spared most, and the interval least."""
+    space, answer = found.problem.space, found.x
+    x = [answer[i] for i in shown]
+    names = Column("parameter", [harmless(space.label(i)) for i in shown], left=True)
+    all_errors = found.flat(found.standard_errors)
+    if not any(all_errors):  # none, or all zero
+        blur = found.certificate.errors or [None] * space.size
+        digits = [known(v, blur[i]) for v, i in zip(x, shown, strict=True)]
+        return [names, Column("value", pointed(digits)), *_held(found, shown)]
+    all_intervals, all_t = found.flat(found.confidence), found.flat(found.t)
+    errors, t = [all_errors[i] for i in shown], [all_t[i] for i in shown]
+    intervals = [all_intervals[i] for i in shown]
+    decimals = [_decimals(v, e) for v, e in zip(x, errors, strict=True)]
+    relative = [100.0 * e / abs(v) if e is not None and v else None for v, e in zip(x, errors, strict=True)]
+
+    def numbers(values: Sequence[float | None]) -> list[str]:
+        return pointed([_to(v, d, s) for v, d, s in zip(values, decimals, x, strict=True)])
+
+    low, high = (numbers([None if pair is None else pair[k] for pair in intervals]) for k in (0, 1))
+    ends = [f"{a}  {b}" if a.strip() else "" for a, b in zip(low, high, strict=True)]
+    interval = Column(f"{100.0 * found.level:g} % interval", ends, spare=1)
+    error = Column("std. error", pointed([_to(e, d, s) for e, d, s in zip(errors, decimals, x, strict=True)]))
+    values = pointed(
+        [short(v, 10) if e is None else _to(v, d, v) for v, e, d in zip(x, errors, decimals, strict=True)]
+    )
+    percent = Column("error %", pointed(["" if r is None else _three(r) for r in relative]), spare=2)
+    ratio = Column("t", pointed(["" if v is None else _three(v) for v in t]), spare=3)
+    return [names, Column("value", values), error, percent, ratio, interval, *_held(found, shown)]
+
+
+def _held(found: FitRecord, shown: Sequence[int]) -> list[Column]:
+    """The column that tells which parameters are at a bound, where some are."""
+    active, label = found.certificate.active_bounds or (), found.problem.space.label
+    sides = {one.name: "fixed" if one.side == "fixed" else f"at its {one.side} bound" for one in active}
+    notes = [sides.get(label(i), "") for i in shown]
+    return [Column("", notes, left=True, roles=["warn"] * len(notes))] if any(notes) else []
+
+
+_MOST_DIGITS = 12
+
+
+def _decimals(value: float, error: float | None) -> int:
+    """How many decimals show a value to two digits more than its error."""
+    if error is None or not error > 0.0 or not isfinite(error):
+        return _MOST_DIGITS - 3 - _power(value)
+    return min(2 - _power(error), _MOST_DIGITS - 1 - _power(value))
+
+
+def _power(value: float) -> int:
+    return floor(log10(abs(value))) if value and isfinite(value) else 0
+
+
+def _to(value: float | None, decimals: int, like: float) -> str:
+    """A number to so many decimals; with an exponent where ``like``, the parameter, is far from 1."""
+    if value is None or not isfinite(value):
+        return ""
+    if -4 <= _power(like) < 7 and decimals <= 10:
+        return f"{value + 0.0:.{max(0, decimals)}f}"
+    return f"{value + 0.0:.{max(0, min(16, decimals + _power(value)))}e}"
+
+
+def _three(value: float) -> str:
+    """Three significant digits or so, without an exponent where that is short."""
+    size = abs(value)
+    if size and not 1e-3 <= size < 1e6:
+        return f"{value:.1e}"
+    return f"{value:.{max(0, 2 - _power(value))}f}"
+
+
+# -- how good the fit is ----------------------------------------------------------------------------------------------
+
+
+def _sums(found: FitRecord, width: int) -> list[Line]:
+    what = _SUMS.get(found.problem.loss or "", "sum over the rows")
+    if found.problem.weights:
+        what = f"weighted {what}"
+    mean, rows = short(found.mean, 6), found.rows
+    if rows.held_back:
+        mean += f" of the {amount(rows.learned, 'row')} learned from"
+    why = "the best seen" if found.validation is None else "the least loss of the rows held back"
+    best = summary.best_seen(found, "epoch" if _work(found) else "iteration", why)
+    lines = fact("point", summary.point_text(found.point, 12, errors=found.certificate.errors), width)
+    # Digits that are those of rounding are nobody's.
+    told = f"{short(found.value, 12)} ({what}; mean {mean})"
+    lines += fact("value", f"zero but for rounding ({what}){best}" if found.exact else told + best, width)
+    if found.validation is not None:
+        held = amount(rows.held_back, "row")
+        lines += fact("validation", f"mean loss {short(found.validation, 6)} of the {held} held back", width)
+    lines += _noise(found, width) + _quality(found, width) + _tied(found, width)
+    if found.unknown_errors and found.unknown_errors not in found.message:
+        some = any(error is not None for error in found.flat(found.standard_errors))
+        label = "errors" if some else "no errors"
+        lines += fact(label, harmless(found.unknown_errors), width, "warn", label_role="warn")
+    return lines
+
+
+def _quality(found: FitRecord, width: int) -> list[Line]:
+    """The residuals, and how good the fit is by them."""
+    problem, lines = found.problem, list[Line]()
+    if found.residual_sd is not None:
+        left = found.rows.learned - (found.rank or 0)
+        free = amount(left, "degree of freedom", "degrees of freedom")
+        size = "zero but for rounding" if found.exact else f"standard deviation {short(found.residual_sd, 6)}"
+        if not found.exact and (problem.sigma or problem.weights):
+            size += f" times {problem.sigma}" if problem.sigma else f" of a row with {problem.weights} = 1"
+        lines += fact("residuals", f"{size} ({free})", width)
+    if found.r_squared is not None:
+        lines += fact("R-squared", _near_one(found.r_squared), width)
+    if found.aic is not None and found.bic is not None:
+        lines += fact("AIC, BIC", f"{short(found.aic, 7)}, {short(found.bic, 7)}", width)
+    if found.chi_square is not None:
+        p = "" if found.p_value is None else f", p = {short(found.p_value, 3)}"
+        size = "zero but for rounding" if found.exact else short(found.chi_square, 7)
+        lines += fact("chi-square", f"{size}{p}", width)
+    return lines
+
+
+def _noise(found: FitRecord, width: int) -> list[Line]:
+    """How far a run by epochs ended above the minimum, and how far runs with other seeds end above it."""
+    noise = found.noise
+    if noise is None or noise.gap is None:
+        return []
+    side = "above" if found.problem.sign > 0 else "below"
+    gap = f"the mean loss is {short(noise.gap, 3)} {side} its {found.extremum}, by a Newton step"
+    lines = fact("gap", gap, width)
+    if noise.excess is None or noise.deviation is None or found.batch_size == 0:
+        return lines
+    told = (
+        f"the noise of the steps keeps runs {short(noise.excess, 3)} {side} it,"
+        f" with other seeds give or take {short(noise.deviation, 3)}"
+    )
+    if noise.settled:
+        return lines + fact("noise", told, width)
+    return lines + fact("noise", f"{told}; this run has not come so far yet", width, "warn")
+
+
+def _tied(found: FitRecord, width: int) -> list[Line]:
+    tied = found.tied
+    if not tied:
+        return []
+    parts = [f"{t.first} and {t.second} ({_near_one(t.correlation)})" for t in tied[:MOST_TIED]]
+    more = f", and {amount(len(tied) - MOST_TIED, 'pair')} more" if len(tied) > MOST_TIED else ""
+    return fact("tied", f"{', '.join(parts)}{more}: one makes up for the other", width)
+
+
+def _near_one(r: float) -> str:
+    """A number that is 1 at best, to four decimals, or the first ones that tell it from 1."""
+    left = abs(1.0 - abs(r))
+    if left > 1e4:
+        return short(r, 6)
+    decimals = max(4, 1 - _power(left)) if left > 1e-15 else 4
+    return f"{round(r, decimals) + 0.0:.{decimals}f}"

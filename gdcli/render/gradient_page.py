@@ -1,0 +1,194 @@
+"""The page of an examined gradient: formulas, each way with its error and what explains it, the verdict.
+
+*explained* is the truncation of the quotient plus a bound of the rounding; an error below it is what it has to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite, isnan
+from typing import TYPE_CHECKING
+
+from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import shorten
+from gdcli.kernel.number_format import column, short
+from gdcli.record.gradients import QUOTIENTS
+from gdcli.render.page import Column, Glyphs, Line, fact, fits, laid_out, table
+from gdcli.render.summary import point_text
+
+if TYPE_CHECKING:
+    from gdcli.record.gradients import BestStepRecord, GradientRecord, TraceRecord
+
+FEW = 6  # components that are shown with all their ways one under the other
+WAYS = {
+    "symbolic": "symbolic",
+    "autodiff": "autodiff",
+    "forward": "forward",
+    "central": "central",
+    "complex_step": "complex step",
+}
+
+
+def page(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the whole answer."""
+    lines = head(found, width, "gradient")
+    lines += _formulas(found, width)
+    lines.append([])
+    lines += _few(found, width, glyphs) if len(found.components) <= FEW else _many(found, width, glyphs)
+    lines += _not_applicable(found, width)
+    if found.hessian is not None:
+        lines += [[], *_hessian(found, width, glyphs)]
+    if found.errors:
+        lines += [[], *_errors(found, width, glyphs)]
+    return [*lines, [], *_verdict(found, width)]
+
+
+def head(found: GradientRecord | TraceRecord, width: int, label: str) -> list[Line]:
+    """Return what was asked: expression, constants, point and value."""
+    problem = found.problem
+    expression = harmless(shorten(" ".join(problem.expression.split()), 5 * width))
+    lines = fact(label, expression, width, "title")
+    if problem.constants:
+        lines += fact("with", point_text(problem.constants), width)
+    lines += fact("at", point_text(found.point), width)
+    return lines + fact("value", short(found.value, 12), width)
+
+
+def _formulas(found: GradientRecord, width: int) -> list[Line]:
+    shown = found.latex or found.formula
+    lines: list[Line] = []
+    for name, text in list(shown.items())[:FEW]:
+        lines += fact(f"d/d{name}", harmless(shorten(text, 10 * width)), width)
+    if len(shown) > FEW:
+        lines += fact("", f"... {len(shown)} formulas, all with --format json", width)
+    return lines
+
+
+def _few(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """A row per way, component by component."""
+    components = found.components
+    rows = [(label, name, way) for label, c in components.items() for name, way in c.ways.items()]
+    roles = ["" if way.agrees and components[label].agrees else "bad" for label, _, way in rows]
+    digits = 14 if width >= 90 else 12
+    values: list[str] = []
+    for label, c in components.items():  # decimal points under each other
+        numbers = [found.value_of(label, name) for name in c.ways]
+        values += [cell or "-" for cell in column(numbers, digits)]
+    columns = [
+        Column("by", [label if name == "symbolic" else "" for label, name, _ in rows], left=True),
+        Column("way", [WAYS[name] for _, name, _ in rows], left=True),
+        Column("value", values, roles=roles),
+        Column("error", [_error(way.error) for _, _, way in rows]),
+        Column("explained", [_error(way.explained) for _, _, way in rows], spare=1),
+        Column("mostly", [way.mostly for _, _, way in rows], left=True, spare=2),
+        Column("evals", [str(w.evaluations) if w.applicable else "" for _, _, w in rows], spare=3),
+    ]
+    return laid_out(columns, width, glyphs, all_in="--format json")
+
+
+def _many(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """A row per component, a column per way."""
+    roles = ["" if c.agrees else "bad" for c in found.components.values()]
+    for digits in (10, 8, 6, 5, 4):
+        columns = [Column("by", list(found.components), left=True, roles=roles)]
+        for name, title in WAYS.items():
+            values = [_value(found.value_of(label, name), digits) for label in found.components]
+            columns.append(Column(title, values, spare=1))
+        if fits(columns, width):
+            break
+    return laid_out(columns, width, glyphs)
+
+
+def _value(value: float | None, digits: int) -> str:
+    return "-" if value is None else short(value, digits)
+
+
+def _error(value: float | None) -> str:
+    if value is None or isnan(value):
+        return ""
+    return "0" if value == 0.0 else f"{abs(value):.1e}"
+
+
+def _not_applicable(found: GradientRecord, width: int) -> list[Line]:
+    """Which way does not exist, and why; the same reason for many components once."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for label, c in found.components.items():
+        for name, way in c.ways.items():
+            if not way.applicable:
+                reasons.setdefault((name, way.note), []).append(label)
+    lines: list[Line] = []
+    for (name, note), names in reasons.items():
+        where = "" if len(names) == len(found.components) else f" by {', '.join(names[:8])}"
+        lines += fact("-" if not lines else "", f"{WAYS[name]}{where} is not applicable: {note}", width)
+    return lines
+
+
+def _hessian(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    hessian = found.hessian
+    assert hessian is not None
+    if hessian.rows is None or hessian.eigenvalues is None:
+        return fact("Hessian", "the second derivatives are not finite here", width, "warn")
+    names = list(found.components)
+    columns = [
+        Column("Hessian", names, left=True),
+        *(Column(name, column([row[j] for row in hessian.rows], 7), spare=1) for j, name in enumerate(names)),
+    ]
+    lines = laid_out(columns, width, glyphs, all_in="--format json")
+    text = ", ".join(short(v, 8) for v in hessian.eigenvalues[:12])
+    return lines + fact("eigenvalues", text + (", ..." if len(hessian.eigenvalues) > 12 else ""), width)
+
+
+def _errors(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """The error of each quotient against h, the best one marked, by what is to be expected and by what is seen."""
+    best, rows = found.best or {}, found.errors or ()
+    columns = [Column("h", [f"{row.h:.0e}" for row in rows])]
+    for name in QUOTIENTS:
+        marks = [_marks(best.get(name), row.h) for row in rows]
+        told = [_error_cell(getattr(row, name), row.mostly.get(name, "")) for row in rows]
+        cells = [f"{cell} {mark}" for cell, mark in zip(told, marks, strict=True)]
+        roles = ["good" if mark.strip() else "" for mark in marks]
+        columns.append(Column(f"{WAYS[name]}   ", cells, roles=roles))
+    lines = table(columns, glyphs)
+    largest = " (the largest over the components)" if len(found.components) > 1 else ""
+    stars = "*: the best h to expect, +: the least error seen"
+    legend = f"errors{largest}; t: mostly truncation, r: mostly rounding, {stars}"
+    lines += [[(piece, "rule")] for piece in _wrapped(legend, width)]
+    for name, b in best.items():
+        seen = (
+            "" if b.least_h == b.h else f"; least error seen {_error(b.least_error)}, at h = {b.least_h:.0e}"
+        )
+        lines += fact(WAYS[name], f"best h = {b.h:.0e}, error {_error(b.error)}: {b.why}{seen}", width)
+    return lines
+
+
+def _marks(best: BestStepRecord | None, h: float) -> str:
+    """Return the marks of a step: ``*`` where the least error is to be expected, ``+`` where it is seen."""
+    here = [] if best is None else [m for m, at in (("*", best.h), ("+", best.least_h)) if at == h]
+    return "".join(here).ljust(2)
+
+
+def _error_cell(error: float | None, mostly: str) -> str:
+    if error is None or not isfinite(error):
+        return "-  "
+    if error == 0.0:
+        return "0  "
+    return f"{error:.1e} {'!' if mostly == 'unexplained' else mostly[:1]}"
+
+
+def _wrapped(text: str, width: int) -> Sequence[str]:
+    from gdcli.render.page import wrap
+
+    return wrap(text, width)
+
+
+def _verdict(found: GradientRecord, width: int) -> list[Line]:
+    lines: list[Line] = []
+    if found.agrees:
+        told = "all ways agree: no error is beyond what rounding and truncation explain"
+        lines += fact("agrees", told, width, "good", label_role="good")
+    said = [(name, c) for name, c in found.components.items() if c.why]
+    for name, c in said[:FEW]:
+        role, label = ("warn", "note") if c.agrees else ("bad", "disagrees")
+        lines += fact(label, f"by {name}: {harmless(shorten(c.why, 400))}", width, role, label_role=role)
+    left = len(said[FEW:])
+    return lines + (fact("", f"... and {left} more components", width) if left else [])

@@ -1,0 +1,281 @@
+"""Fits to groups as a table: a row per group, written some thousand rows at a time, so that it never has to be whole.
+
+A parameter is shown as ``value ± error``, the error to two digits. The columns that fit are chosen by the first rows,
+and the page says which were left out; later rows keep them, and a column grows where it must.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from math import floor, isfinite, log10
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.error_text import columns as columns_of
+from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import shorten
+from gdcli.kernel.number_format import amount, known, seconds, short
+from gdcli.record.group_records import cells
+from gdcli.record.selection import Words
+from gdcli.record.serialization import labels
+from gdcli.render import summary
+from gdcli.render.fit_page import data_text, loss_text
+from gdcli.render.page import Column, Glyphs, Line, chosen, cut, fact, named, pad
+
+if TYPE_CHECKING:
+    from gdcli.kernel.space import Space
+    from gdcli.record.fits import FitProblemRecord, RowsRecord
+    from gdcli.record.groups import Group, Recorder
+
+_LONGEST_LABEL = 20
+_MOST_DIGITS = 9
+_ERROR_DIGITS = 2
+# Of a parameter with its error: -2.001 ± 0.027.
+_USUAL_WIDTH = 14
+# Of groups whose answer is not unique so many are told in words: of even numbers of rows each may be one.
+_MOST_WIDE = 4
+
+
+class GroupQuestion(NamedTuple):
+    """What was asked of all groups, for the head of the page."""
+
+    problem: FitProblemRecord
+    space: Space
+    by: Sequence[str]
+    groups: int
+    rows: RowsRecord
+
+
+class GroupTable:
+    """Writes the head, the rows as they come, and at the end what failed and how many.
+
+    ``show(lines)`` writes lines of a page.
+    """
+
+    def __init__(
+        self,
+        asked: GroupQuestion,
+        show: Callable[[list[Line]], None],
+        width: int,
+        glyphs: Glyphs,
+        recorder: Recorder,
+        words: Words,
+        timing: bool = False,
+    ) -> None:
+        self._asked, self._show, self._width, self._glyphs = asked, show, width, glyphs
+        self._recorder, self._words = recorder, words
+        self._began = perf_counter() if timing else None
+        self._names = list(labels(asked.space))
+        self._plus = "±" if glyphs.rule == "─" else "+-"
+        self._kept: list[str] = []
+        self._left_out: list[str] = []
+        self._widths: list[int] = []
+        self._decimals: dict[str, int] = {}  # of each parameter, as the first groups need them
+        self._failed: list[tuple[str, str]] = []
+        self._wide: list[tuple[str, str]] = []
+
+    def __call__(self, some: Sequence[Group]) -> None:
+        """Write some groups."""
+        columns = self._columns(some)
+        lines: list[Line] = []
+        if not self._kept:
+            self._choose(columns)
+            lines = self._head()
+        chosen = [self._fitted(k, columns[key]) for k, key in enumerate(self._kept)]
+        if lines:
+            lines += self._titles(chosen)
+        roles = ["good" if fit.is_good else "bad" for fit in some]
+        left = [column.left for column in chosen]
+        for row, role in zip(zip(*(column.cells for column in chosen), strict=True), roles, strict=True):
+            *first, last = (
+                pad(cell, w, is_left) for cell, w, is_left in zip(row, self._widths, left, strict=True)
+            )
+            lines.append([("  ".join(first) + "  ", ""), (last, role)])
+        self._show(lines)
+        for fit in some:
+            if not fit.is_good:
+                self._failed.append((self._name(fit), fit.message))
+            elif fit.found is not None and fit.found.has_others:
+                self._wide.append((self._name(fit), fit.message.partition(": ")[2]))
+
+    def finish(self, tally: Counter[str]) -> None:
+        """Write what failed, and how many did not."""
+        lines: list[Line] = [[]]
+        for name, why in self._failed:
+            lines += fact("FAILED", harmless(f"{name}: {shorten(why)}"), self._width, label_role="bad")
+        for name, others in self._wide[:_MOST_WIDE]:
+            lines += fact(
+                "not unique", harmless(f"{name}: {shorten(others)}"), self._width, label_role="warn"
+            )
+        if (more := len(self._wide) - _MOST_WIDE) > 0:
+            lines += fact("", f"and {amount(more, 'group')} more; --format jsonl has all", self._width)
+        total = sum(tally.values())
+        good = tally["converged"] + tally["completed"]
+        text = f"{amount(total, 'group')}: {good} fitted"
+        if total > good:
+            text += f", {total - good} failed"
+        if self._began is not None:
+            text += f" in {seconds(perf_counter() - self._began)}"
+        lines.append([(text, "bad" if total > good else "good")])
+        self._show(lines)
+
+    def _name(self, fit: Group) -> str:
+        return ", ".join(f"{column} = {value}" for column, value in fit.labels.items())
+
+    # -- what is shown -------------------------------------------------------------------------------------
+
+    def _head(self) -> list[Line]:
+        asked, width = self._asked, self._width
+        lines = summary.title("fit", asked.problem, width)
+        lines += fact("data", data_text(asked.problem, asked.rows, width), width)
+        by = harmless(", ".join(asked.by))
+        lines += fact("groups", f"{asked.groups}, by {by}", width)
+        lines += fact("loss", loss_text(asked.problem), width)
+        if asked.problem.start:
+            lines += fact("start", summary.point_text(asked.problem.start), width)
+        if self._left_out:
+            text = f"{named(self._left_out)}; --format csv or jsonl has all"
+            lines += fact("not shown", text, width)
+        return [*lines, []]
+
+    def _fitted(self, k: int, column: Column) -> Column:
+        """Return a column whose cells fit the page: it grows while there is room, then cells lose digits."""
+        room = self._width - sum(self._widths) - 2 * (len(self._widths) - 1)
+        grown = min(column.width, max(self._widths[k], self._widths[k] + room))
+        self._widths[k] = max(self._widths[k], grown)
+        most = self._widths[k]
+        if column.width <= most:
+            return column
+        return column._replace(
+            cells=[c if columns_of(c) <= most else self._less(c, most) for c in column.cells]
+        )
+
+    def _less(self, cell: str, most: int) -> str:
+        value, mark, _ = cell.partition(f" {self._plus} ")
+        return f"{float(value):.3g}" if mark else f"{cell[: most - 3]}..."
+
+    def _titles(self, chosen: Sequence[Column]) -> list[Line]:
+        titles = [pad(column.title, w, column.left) for column, w in zip(chosen, self._widths, strict=True)]
+        lines: list[Line] = [[("  ".join(titles), "title")]]
+        if self._glyphs.rule:
+            total = sum(self._widths) + 2 * (len(self._widths) - 1)
+            lines.append([(self._glyphs.rule * total, "rule")])
+        return lines
+
+    def _choose(self, columns: dict[str, Column]) -> None:
+        """Choose the columns that later rows have too."""
+        wide = {key: _wide(column) if key in self._names else column for key, column in columns.items()}
+        kept, left_out = chosen(list(wide.values()), self._width)
+        self._kept = [key for key, column in wide.items() if column in kept]
+        self._left_out = [column.title.strip() for column in left_out]
+        self._widths = [column.width for column in kept]
+
+    def _columns(self, some: Sequence[Group]) -> dict[str, Column]:
+        """All columns by name: labels, rows, parameters, how good the fit is, status."""
+        wanted = [part for name in self._names for part in (name, f"{name}.se")]
+        found = list(cells(some, [*wanted, "residual_sd", "r_squared"], self._recorder, self._words))
+        by_column = [[_number(row[k]) for row in found] for k in range(len(wanted) + 2)]
+        columns: dict[str, Column] = {}
+        for column in self._asked.by:
+            values = [fit.labels[column] for fit in some]
+            is_text = any(isinstance(value, str) for value in values)
+            texts = [cut(v, _LONGEST_LABEL) if isinstance(v, str) else short(v, 12) for v in values]
+            columns[f"by {column}"] = Column(cut(column, _LONGEST_LABEL), texts, left=is_text)
+        columns["n"] = Column("rows", [str(fit.rows.used) for fit in some])
+        for k, name in enumerate(self._names):
+            values, errors = by_column[2 * k], by_column[2 * k + 1]
+            if name not in self._decimals:
+                self._decimals[name] = _usual(errors)
+            blurs = [_blur(fit, k) for fit in some]
+            texts = _with_errors(values, errors, blurs, self._decimals[name], self._plus)
+            # Sums of absolute values have no errors.
+            title = name if self._asked.problem.loss == "absolute" else f"{name} {self._plus} error"
+            columns[name] = Column(title, texts, spare=1 if k else 0)
+        left = [0.0 if _is_exact(fit) else sd for fit, sd in zip(some, by_column[-2], strict=True)]
+        for key, title, values, spare in (
+            ("residual_sd", "resid. sd", left, 3),
+            ("r_squared", "R²" if self._plus == "±" else "R2", by_column[-1], 2),
+        ):
+            if any(value is not None for value in values):
+                columns[key] = Column(title, [_few(value, key) for value in values], spare=spare)
+        columns["status"] = Column(pad("status", 10, left=True), [fit.status for fit in some], left=True)
+        return columns
+
+
+def _wide(column: Column) -> Column:
+    """A column of a parameter as wide as later groups may need it."""
+    return column._replace(title=pad(column.title, _USUAL_WIDTH))
+
+
+def _number(value: Any) -> float | None:
+    """A cell as a number; None where it is empty."""
+    if isinstance(value, str):
+        return float(value) if value else None
+    return None if value is None else float(value)
+
+
+def _few(value: float | None, key: str) -> str:
+    """How good a fit is, in four digits."""
+    if value is None:
+        return ""
+    if key == "residual_sd":
+        return short(value, 4)
+    return f"{value:.4f}" if abs(value) < 1000.0 else f"{value:.3g}"
+
+
+def _usual(errors: Sequence[float | None]) -> int:
+    """As many decimals as the smaller errors need."""
+    sizes = sorted(e for e in errors if e is not None and isfinite(e) and e > 0.0)
+    return _decimals(sizes[len(sizes) // 20]) if sizes else 0
+
+
+def _is_exact(fit: Group) -> bool:
+    return fit.found is not None and fit.found.exact
+
+
+def _blur(fit: Group, k: int) -> float | None:
+    """What rounding leaves open of a parameter of a group that the model says exactly; these are solved alone."""
+    errors = None if fit.found is None else fit.found.certificate.errors
+    return None if errors is None else errors[k]
+
+
+def _with_errors(
+    values: Sequence[float | None],
+    errors: Sequence[float | None],
+    blurs: Sequence[float | None],
+    decimals: int,
+    plus: str,
+) -> list[str]:
+    """The cells of a parameter, with so many decimals where these show enough."""
+    form = f"{{:.{decimals}f}} {plus} {{:.{decimals}f}}"
+    least, most = 10.0 ** (_ERROR_DIGITS - 1 - decimals), 10.0 ** (_MOST_DIGITS - decimals)
+    found = []
+    for value, error, blur in zip(values, errors, blurs, strict=True):
+        if value is None:
+            found.append("")
+        elif error == 0.0:
+            found.append(f"{known(value, blur, 6)} {plus} 0")
+        elif error is None or not isfinite(error):
+            found.append(short(value, 6))
+        elif 0 <= decimals <= 6 and least <= error < most and abs(value) < most:
+            found.append(form.format(value + 0.0, error))
+        else:
+            found.append(_alone(value, error, plus))
+    return found
+
+
+def _alone(value: float, error: float, plus: str) -> str:
+    """A value and its error with decimals of their own."""
+    decimals = _decimals(error) if error > 0.0 else 6
+    size = max(abs(value), error)
+    if 0 <= decimals <= 6 and size < 1e6:
+        return f"{value + 0.0:.{decimals}f} {plus} {error:.{decimals}f}"
+    digits = min(_MOST_DIGITS, max(1, decimals + (floor(log10(abs(value))) if value else 0)))
+    return f"{value + 0.0:.{digits}e} {plus} {error:.{_ERROR_DIGITS - 1}e}"
+
+
+def _decimals(error: float) -> int:
+    """How many decimals show two digits of an error."""
+    return _ERROR_DIGITS - 1 - floor(log10(error))

@@ -1,0 +1,147 @@
+"""The machine formats: one JSON result, JSON lines and CSV as the run goes, or only the values asked for.
+
+A writer is an observer of the run (or ignores it) and ends with the outcome. Lines are flushed one by one,
+so that a pipe sees them as they come. Numbers have the shortest digits that give the same double back; what
+is not finite is null in JSON and ``inf``, ``-inf`` or ``nan`` in CSV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from gdcli.record.schema import Json as Told
+from gdcli.record.schema import plain, told
+from gdcli.record.selection import WORDS, Words, check_names, selected
+from gdcli.record.serialization import csv_line, json_block, json_text, labels
+
+if TYPE_CHECKING:
+    from gdcli.kernel.space import Space
+    from gdcli.record.runs import RunRecord
+    from gdcli.solve.iteration import Iterate
+    from gdcli.tasks.problem import Problem
+
+
+class ThinnedPath:
+    """Passes on the first iterate, then each Nth, and at the end the last one, whatever its number."""
+
+    def __init__(self, every: int, show: Callable[[Iterate], None]) -> None:
+        self._every = every
+        self._show = show
+        self._held: Iterate | None = None
+
+    def __call__(self, iterate: Iterate) -> None:
+        if iterate.iteration % self._every == 0:
+            self._held = None
+            self._show(iterate)
+        else:
+            self._held = iterate
+
+    def finish(self) -> None:
+        """Pass on the last iterate if it was held back."""
+        if self._held is not None:
+            self._show(self._held)
+
+
+class Json:
+    """One JSON object at the end."""
+
+    thinning = (0, 0)
+
+    def __init__(self, stream: TextIO, timing: bool) -> None:
+        self._stream, self._timing = stream, timing
+
+    def __call__(self, iterate: Iterate) -> None:
+        """The result says all that this format tells."""
+
+    def finish(self, found: RunRecord) -> None:
+        """Write the result."""
+        self._stream.write(json_block(told(found, self._timing)))
+
+
+class Path:
+    """An observer that writes a row for each iterate, every Nth and the last one."""
+
+    def __init__(
+        self, stream: TextIO, sign: int, space: Space, every: int, timing: bool, words: Words = WORDS
+    ) -> None:
+        self._stream, self._sign, self._space, self._timing = stream, sign, space, timing
+        self._words = words
+        self._thinned = ThinnedPath(every, self._row)
+        self.thinning = every, 1
+
+    def _row(self, it: Iterate) -> None:
+        raise NotImplementedError
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line)
+        self._stream.flush()
+
+    def __call__(self, iterate: Iterate) -> None:
+        self._thinned(iterate)
+
+    def end(self) -> None:
+        """Write the last iterate, if it was held back."""
+        self._thinned.finish()
+
+    def finish(self, found: RunRecord) -> None:
+        """Write what is left."""
+        self.end()
+
+
+class PathLines(Path):
+    """One JSON line per iterate."""
+
+    def _row(self, it: Iterate) -> None:
+        self._line(told(self._words.point(it, self._sign, self._space), self._timing))
+
+    def _line(self, record: Told) -> None:
+        self._write(json_text(record) + "\n")
+
+
+class JsonLines(PathLines):
+    """One line per iterate, then one for the result."""
+
+    def finish(self, found: RunRecord) -> None:
+        """Write the last iterate and the result."""
+        self.end()
+        self._line(told(found, self._timing))
+
+
+class Csv(Path):
+    """A header, then one row per iterate; vectors take a column per number."""
+
+    _begun = False
+
+    def _row(self, it: Iterate) -> None:
+        seconds = ["seconds"] if self._timing else []
+        if not self._begun:
+            self._begun = True
+            self._stream.write(csv_line([*self._words.head, *seconds, *labels(self._space)]))
+        cells = self._words.cells(self._words.point(it, self._sign, self._space))
+        if self._timing:
+            cells.append(it.seconds)
+        self._write(csv_line(cells + list(plain(it.at.x))))
+
+
+class Selected:
+    """One line with the values asked for by name, tab separated.
+
+    A name is a variable, a constant, a component such as ``v[3]``, a part of one such as ``a.se``, or a fact of the
+    result (``value``, ``status``, ...); a variable wins over a fact of the same name. A vector is its numbers with
+    commas between them, which is what ``--start`` takes inside brackets.
+    """
+
+    thinning = (0, 0)
+
+    def __init__(self, stream: TextIO, names: Sequence[str], problem: Problem, words: Words = WORDS) -> None:
+        self._stream, self._names, self._words = stream, names, words
+        check_names(names, problem, words)
+
+    def __call__(self, iterate: Iterate) -> None:
+        """Only the end is printed."""
+
+    def finish(self, found: RunRecord) -> None:
+        """Write the line."""
+        record = found.to_json()
+        self._stream.write("\t".join(selected(name, record, self._words) for name in self._names) + "\n")

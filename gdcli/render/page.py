@@ -1,0 +1,192 @@
+"""A page: lines of text pieces that know what they are, not yet how they look.
+
+One layout serves the terminal and the pipe: it decides columns, digits and line breaks once, for a width in
+columns, and marks each piece of text with a role. :mod:`gdcli.render.tables` turns roles into colours on a
+terminal and forgets them elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.error_text import columns as width_of
+from gdcli.kernel.error_text import harmless
+
+Line = list[tuple[str, str]]  # pieces: (text, role)
+
+LABEL = 14  # columns of the label before a fact
+MOST_NAMED = 8  # of columns that are not shown
+
+
+class Glyphs(NamedTuple):
+    """The characters beyond letters and digits; ``rule`` empty draws no rules."""
+
+    rule: str
+    omitted: str
+
+
+UNICODE = Glyphs("─", "⋮")
+ASCII = Glyphs("-", ":")
+PLAIN = Glyphs("", ":")
+
+
+class Column(NamedTuple):
+    """A column of a table: its title and one cell per row; ``left`` aligns it left.
+
+    Where the room is short columns are left out, those with the largest ``spare`` first; with 0 one stays.
+    """
+
+    title: str
+    cells: Sequence[str]
+    left: bool = False
+    roles: Sequence[str] = ()
+    spare: int = 0
+
+    @property
+    def width(self) -> int:
+        """The columns that the widest cell takes."""
+        return max(map(width_of, [self.title, *self.cells]))
+
+
+def pad(text: str, width: int, left: bool = False) -> str:
+    """Return ``text`` filled with spaces to ``width`` columns."""
+    fill = " " * max(0, width - width_of(text))
+    return text + fill if left else fill + text
+
+
+def cut(text: str, width: int, from_end: bool = False) -> str:
+    """Return a text, made harmless, in at most ``width`` columns: its beginning, or its end."""
+    text = harmless(text)
+    if width_of(text) <= width:
+        return text
+    left = len(text)
+    while left and width_of(text[-left:] if from_end else text[:left]) > width - 3:
+        left -= 1
+    return "..." + text[-left:] if from_end else text[:left] + "..."
+
+
+def fits(columns: Iterable[Column], width: int) -> bool:
+    """Return whether these columns, with gaps of two spaces, fit ``width``."""
+    return sum(column.width + 2 for column in columns) - 2 <= width
+
+
+def chosen(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
+    """Return the columns that ``width`` has room for, and those left out; of equally spare ones the last goes first."""
+    kept = list(enumerate(columns))
+    left_out = []
+    while not fits((c for _, c in kept), width):
+        last = max(kept, key=lambda item: (item[1].spare, item[0]))
+        if not last[1].spare:
+            break
+        kept.remove(last)
+        left_out.append(last)
+    return [c for _, c in kept], [c for _, c in sorted(left_out, key=lambda item: item[0])]
+
+
+def named(titles: Sequence[str], total: int = 0) -> str:
+    """Return titles with commas between them, the first of many; ``total`` counts also those not given."""
+    total = max(total, len(titles))
+    if total <= MOST_NAMED:
+        return ", ".join(titles)
+    return f"{', '.join(titles[: MOST_NAMED - 2])}, ... ({total} in all)"
+
+
+def laid_out(
+    columns: Sequence[Column],
+    width: int,
+    glyphs: Glyphs,
+    omitted: Iterable[int] = (),
+    all_in: str = "--format csv",
+    unseen: tuple[Sequence[str], int] = ((), 0),
+) -> list[Line]:
+    """Return a table in ``width`` columns, and below it what is not shown.
+
+    ``all_in`` says what shows all. Of columns that no width has room for ``unseen`` gives the first titles and how many
+    there are.
+    """
+    kept, left_out = chosen(columns, width)
+    names, more = unseen
+    gone = [title for c in left_out if (title := c.title.strip())]
+    lines = table(kept, glyphs, omitted)
+    if gone or more:
+        told = f"not shown: {named([*gone, *names], len(gone) + more)}; {all_in} has all"
+        lines += [[(line, "rule")] for line in wrap(told, width)]
+    return lines
+
+
+def table(columns: Sequence[Column], glyphs: Glyphs, omitted: Iterable[int] = ()) -> list[Line]:
+    """Return a table with a title line and a rule; before the rows in ``omitted`` stands a mark of
+    omission.
+    """
+    widths = [column.width for column in columns]
+    total = sum(widths) + 2 * (len(widths) - 1)
+    titles = "  ".join(pad(c.title, w, c.left) for c, w in zip(columns, widths, strict=True))
+    lines: list[Line] = [[(titles, "title")]]
+    if glyphs.rule:
+        lines.append([(glyphs.rule * total, "rule")])
+    gaps = set(omitted)
+    for row in range(len(columns[0].cells)):
+        if row in gaps:
+            lines.append([(pad(glyphs.omitted, widths[0]), "rule")])
+        line: Line = []
+        for index, (c, w) in enumerate(zip(columns, widths, strict=True)):
+            line.append(("  " if index else "", ""))
+            line.append((pad(c.cells[row], w, c.left), c.roles[row] if c.roles else ""))
+        lines.append(line)
+    return lines
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Return ``text`` broken at spaces into lines of at most ``width`` columns.
+
+    A longer word is broken after operators and commas, and cut where there are none.
+    """
+    lines: list[str] = []
+    line = ""
+    for space, word in _pieces(text, width):
+        joined = line + space + word if line else word
+        if width_of(joined) <= width:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        while width_of(word) > width:
+            cut = len(word)
+            # Halving is enough: the piece only has to fit, and such words are rare.
+            while width_of(word[:cut]) > width:
+                cut = max(1, min(cut - 1, cut * width // width_of(word[:cut])))
+            lines.append(word[:cut])
+            word = word[cut:]
+        line = word
+    return [*lines, line] if line or not lines else lines
+
+
+def _pieces(text: str, width: int) -> Iterator[tuple[str, str]]:
+    """The words of a text, and the parts of those that are long, each with what stands before it in a line.
+
+    A name and its value, ``x = 1``, are one word.
+    """
+    for tied in text.replace(" = ", "\0=\0").split(" "):
+        word = tied.replace("\0", " ")
+        if width_of(word) <= width:
+            yield " ", word
+            continue
+        import re
+
+        first, *rest = re.split(r"(?<=[+\-*/,])(?![+\-*/,])(?<![\d.][eE][+-])", word)
+        yield " ", first
+        for part in rest:
+            yield "", part
+
+
+def fact(label: str, text: str, width: int, role: str = "", label_role: str = "label") -> list[Line]:
+    """Return ``label  text``, wrapped with the text's lines under each other."""
+    first, *more = wrap(text, max(20, width - LABEL))
+    lines: list[Line] = [[(pad(label, LABEL, left=True), label_role), (first, role)]]
+    return lines + [[(" " * LABEL, ""), (line, role)] for line in more]
+
+
+def plain_text(lines: Iterable[Line]) -> str:
+    """Return the page without its roles."""
+    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)

@@ -1,0 +1,300 @@
+"""Pictures in files, drawn by matplotlib, which is imported here and nowhere else.
+
+matplotlib is used without its global state (no pyplot, no backend, no style of the user's), so that the same answer
+gives the same bytes: dates and versions are left out of the files, and the names inside an SVG come from a fixed salt.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from math import floor as floor_of
+from math import isfinite, isnan, log10
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.errors import UsageError
+from gdcli.render import lettering
+from gdcli.render.plot_data import GRAY, Contours, Panel, Picture, Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SUFFIXES = ("png", "svg", "pdf")
+_TITLE_ROOM = 0.94  # of the width
+_CHARACTERS = 13.0  # of a legend, on an inch
+SIZE, TALL, TALLEST, DPI = (6.4, 4.8), (6.4, 5.6), (6.4, 7.2), 120
+
+_METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+_STYLE = {
+    "svg.hashsalt": "gd",
+    # Text stays text: TrueType in a PDF, which publishers ask for, and characters in an SVG, not outlines.
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    # The first has all but the scripts of East Asia; of the others what is there is used, character by character.
+    "font.family": [
+        "DejaVu Sans",
+        "Noto Sans CJK KR",
+        "Noto Sans CJK JP",
+        "Malgun Gothic",
+        "Arial Unicode MS",
+    ],
+    "font.size": 10.0,
+    "axes.titlesize": 11.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "axes.formatter.use_mathtext": True,  # what the ticks are in units of: ×10⁹, not 1e9
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9.0,
+    "legend.handlelength": 1.6,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.w_pad": 0.1,
+}
+# From the good end to the other: pale enough for paths on top.
+_RAMP = ("#5E9CCB", "#8DBBDD", "#B9D6EA", "#DCEAF4", "#F7FAFD")
+
+
+def check() -> None:
+    """Raise a UsageError that names the command which installs it, where matplotlib is missing."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise missing("a picture in a file", "matplotlib") from None
+
+
+def missing(what: str, library: str) -> UsageError:
+    """Return the error for a library that is not there."""
+    from gdcli.kernel import installing
+
+    hint = f"install it: {installing.command('plot')}"
+    return UsageError(f"{what} needs {library}, which is not installed", hint)
+
+
+def draw(
+    picture: Picture, suffix: str, size: tuple[float, float] | None = None, dpi: int | None = None
+) -> bytes:
+    """Return the picture as the bytes of a file of the kind ``suffix``: png, svg or pdf.
+
+    ``size`` is in inches (None: what suits the picture), ``dpi`` the dots of an inch.
+    """
+    with _plain_matplotlib(_scale(size)):
+        figure = _figure(picture, size)
+        file = BytesIO()
+        figure.savefig(file, format=suffix, dpi=dpi or DPI, metadata=_METADATA[suffix])
+    return file.getvalue()
+
+
+@contextmanager
+def _plain_matplotlib(scale: float = 1.0) -> Iterator[None]:
+    """matplotlib as it comes, with our style; characters that its font does not have are boxes, not warnings.
+
+    Letters are ``scale`` times as large as usual.
+    """
+    import logging
+
+    import matplotlib
+
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        for name in ("font.size", "legend.fontsize"):
+            matplotlib.rcParams[name] *= scale
+        yield
+
+
+def _figure(picture: Picture, size: tuple[float, float] | None = None) -> Figure:
+    from matplotlib.figure import Figure
+
+    if isinstance(picture, Contours):
+        figure = Figure(figsize=size or _size(picture))
+        axes = figure.add_subplot()
+        _contours(figure, axes, picture)
+    else:
+        figure = Figure(figsize=size or (SIZE, TALL, TALLEST)[min(3, len(picture.panels)) - 1])
+        _panels(figure, picture.panels)
+    scale = _scale(size)
+    words, points = lettering.title(picture.title, _TITLE_ROOM * 72.0 * figure.get_figwidth() / scale)
+    figure.suptitle(words, fontsize=points * scale)
+    _legend(figure, _CHARACTERS * figure.get_figwidth() / scale)
+    return figure
+
+
+def _scale(size: tuple[float, float] | None) -> float:
+    """How large letters are: smaller in a small picture, as far as they can be read."""
+    return 1.0 if size is None else max(0.7, min(1.0, size[0] / 5.0, size[1] / 3.8))
+
+
+def _panels(figure: Figure, panels: Sequence[Panel]) -> None:
+    """Draw panels below each other; those that share their axis have its numbers below the last of them."""
+    heights = {"height_ratios": [panel.height for panel in panels]}
+    rows = figure.subplots(len(panels), squeeze=False, gridspec_kw=heights)[:, 0]
+    for axes, panel in zip(rows[1:], panels[1:], strict=True):
+        if not panel.own:
+            axes.sharex(rows[0])
+    for axes, panel in zip(rows, panels, strict=True):
+        _panel(figure, axes, panel)
+    for axes, below in zip(rows, panels[1:], strict=False):
+        if not below.own:
+            axes.set_xlabel("")
+            axes.tick_params(axis="x", which="both", labelbottom=False)
+
+
+def _size(picture: Contours) -> tuple[float, float]:
+    """The size in inches that leaves little empty paper around axes of this shape."""
+    if not picture.equal:
+        return TALL
+    return SIZE[0], min(6.4, max(3.8, 4.7 * _shape(picture) + 1.1))
+
+
+def _shape(picture: Contours) -> float:
+    """How many times as high as wide the axes are."""
+    return (picture.ys[-1] - picture.ys[0]) / (picture.xs[-1] - picture.xs[0])
+
+
+def _series(figure: Figure, axes: Axes, s: Series, above: int) -> None:
+    """Draw one series; later ones lie above earlier ones."""
+    marks: dict[str, Any] = {}
+    if s.shape:
+        marks = {"marker": s.shape, "markersize": s.size, "markeredgecolor": s.ink if s.hollow else "white"}
+        marks |= {
+            "markerfacecolor": "none" if s.hollow else s.ink,
+            "markeredgewidth": 1.8 if s.hollow else 0.6 if s.size > 3.0 else 0.0,
+        }
+        if s.shape in "x+":
+            marks |= {"markeredgecolor": s.ink, "markeredgewidth": 1.6}
+    if s.marked is not None:
+        marks["markevery"] = list(s.marked)
+    if s.spread is not None:
+        axes.errorbar(
+            s.xs, s.ys, s.spread, fmt="none", ecolor=s.ink, elinewidth=0.9, alpha=0.6 * s.alpha, zorder=2.9
+        )
+    line = "none" if not s.width else "--" if s.dashed else "-"
+    (drawn,) = axes.plot(
+        s.xs,
+        s.ys,
+        color=s.ink,
+        alpha=s.alpha,
+        linestyle=line,
+        linewidth=s.width,
+        zorder=3 + 0.01 * above,
+        **marks,
+    )
+    drawn.set_label(s.label or "_")
+    if any(s.shift):
+        from matplotlib.transforms import offset_copy
+
+        right, up = s.shift
+        drawn.set_transform(offset_copy(axes.transData, figure, right, up, units="points"))
+
+
+def _panel(figure: Figure, axes: Axes, panel: Panel) -> None:
+    for above, s in enumerate(panel.series):
+        _series(figure, axes, s, above)
+    if panel.xlog:
+        axes.set_xscale("log")
+    if panel.ylog:
+        axes.set_yscale("log")
+    if panel.xlim is not None:
+        axes.set_xlim(panel.xlim)
+    if panel.ylim is not None:
+        axes.set_ylim(panel.ylim)
+    if panel.signed:
+        axes.axhline(0.0, color=GRAY, linewidth=1.2, linestyle="--", zorder=2.5)
+    if panel.whole and not panel.xlog:
+        from matplotlib.ticker import MaxNLocator
+
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(lettering.label(panel.xlabel))
+    axes.set_ylabel(lettering.label(panel.ylabel))
+    axes.grid(True)
+    if panel.note:
+        axes.text(0.5, 0.5, panel.note, transform=axes.transAxes, ha="center", va="center", parse_math=False)
+        axes.set(xticks=[], yticks=[])
+        axes.minorticks_off()
+    if panel.floor is not None:
+        _mark_floor(axes, panel.floor)
+
+
+def _mark_floor(axes: Axes, floor: float) -> None:
+    """Name the floor of a logarithmic axis: what lies there is 0."""
+    from matplotlib.ticker import NullLocator
+
+    low, high = round(log10(floor)), floor_of(log10(axes.get_ylim()[1]))
+    stride = max(1, (high - low + 7) // 8)
+    shown = [low, *range(low + max(1, stride), high + 1, stride)]
+    labels = ["0", *(f"$10^{{{power}}}$" for power in shown[1:])]
+    axes.set_yticks([10.0**power for power in shown], labels)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.axhline(10.0 ** (low + 0.5), color=GRAY, linewidth=0.9, linestyle=(0, (1, 3)))
+
+
+def _legend(figure: Figure, columns: float) -> None:
+    """Put the legend below the axes, where it covers nothing; so many letters stand beside each other."""
+    handles, labels = [], []
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.append(handle)
+            labels.append(label)
+    if not labels:
+        return
+    longest = max(map(len, labels))
+    room = max(1, min(4, int(columns) // (longest + 6)))
+    rows = -(-len(labels) // room)
+    written = list(map(lettering.legend, labels))
+    figure.legend(handles, written, loc="outside lower center", ncols=-(-len(labels) // rows))
+
+
+def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
+    from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
+
+    if picture.levels:
+        import numpy
+
+        heights = numpy.ma.masked_invalid(numpy.array(picture.values, dtype=float))
+        ends = [float(heights.min()), *picture.levels, float(heights.max())]
+        bounds = sorted({v for v in ends if isfinite(v)})
+        if len(bounds) > 1:
+            ramp = LinearSegmentedColormap.from_list("gd", _RAMP if picture.sign > 0 else _RAMP[::-1])
+            norm = BoundaryNorm(bounds, ramp.N)
+            filled = axes.contourf(picture.xs, picture.ys, heights, levels=bounds, cmap=ramp, norm=norm)
+            lines = {"colors": "#4A6F8F", "linewidths": 0.6, "linestyles": "solid"}
+            axes.contour(picture.xs, picture.ys, heights, levels=picture.levels, **lines)
+            # Beside the axes and as high as they are, whatever their shape.
+            bar = figure.colorbar(filled, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)), spacing="uniform")
+            shown = (
+                picture.levels[(len(picture.levels) - 1) % 2 :: 2]
+                if len(picture.levels) > 7
+                else picture.levels
+            )
+            bar.set_ticks(shown, labels=lettering.scale(shown))
+            bar.ax.minorticks_off()
+            bar.set_label("value")
+            bar.outline.set_visible(False)
+    for above, s in enumerate(picture.series):
+        _series(figure, axes, s, above)
+    if picture.xlog:
+        axes.set_xscale("log")
+    if picture.ylog:
+        axes.set_yscale("log")
+    axes.set_xlim(picture.xs[0], picture.xs[-1])
+    axes.set_ylim(picture.ys[0], picture.ys[-1])
+    if picture.equal:
+        axes.set_aspect("equal")
+        if _shape(picture) > 1.1:
+            axes.locator_params(axis="x", nbins=4)
+    axes.set_xlabel(lettering.label(picture.xlabel))
+    axes.set_ylabel(lettering.label(picture.ylabel))
+    axes.set_facecolor("#EEEEEE" if any(isnan(v) for row in picture.values for v in row) else "white")

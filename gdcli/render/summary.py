@@ -1,0 +1,355 @@
+"""The answer as a page: what was asked, the path, where it ended and what speaks for it.
+
+Everything a numerical analyst would look for has its place and its unit; everything unknown is left out
+rather than filled with dashes. Points are shortened here, never in the machine formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.error_text import harmless
+from gdcli.kernel.errors import shorten
+from gdcli.kernel.number_format import amount, column, known, listing, seconds, short
+from gdcli.kernel.status import StopReason
+from gdcli.record.path_rows import COORDINATES, ENDS, Row, Trail
+from gdcli.record.schema import plain
+from gdcli.render.page import MOST_NAMED, Column, Glyphs, Line, fact, laid_out
+
+if TYPE_CHECKING:
+    from gdcli.kernel.space import Space
+    from gdcli.record.fits import SearchRecord
+    from gdcli.record.runs import End, ProblemRecord, RunRecord
+
+MOST_MINIMA = 25
+_ROLES = {"converged": "good", "completed": "good", "limit": "warn", "stalled": "warn"}
+
+
+def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
+    """Return the whole answer, no line longer than ``width`` columns (a longer word aside)."""
+    return apart(
+        _question(found, width),
+        path(found, trail, width, glyphs),
+        _answer(found, width, timing),
+        minima(found, width, glyphs) if found.minima else [],
+    )
+
+
+def apart(*parts: list[Line]) -> list[Line]:
+    """Return the parts of a page with a blank line between them; a part may be empty."""
+    lines: list[Line] = []
+    for part in filter(None, parts):
+        lines += [[], *part] if lines else part
+    return lines
+
+
+def point_text(
+    values: Mapping[str, Any],
+    digits: int = 10,
+    most: int = 12,
+    errors: Sequence[float] | None = None,
+    error: float | None = None,
+) -> str:
+    """Return a point as ``x = 1, v = [1, 2, ..., 9] (99 numbers)``, the first ``most`` names of it.
+
+    ``errors`` are those of all its numbers in order, or else ``error`` that of each; digits that they leave unknown are
+    not shown.
+    """
+    parts, first = [], 0
+    for name, value in islice(values.items(), most):
+        # Not made plain first: of a million numbers eight are shown.
+        count = len(value) if hasattr(value, "__len__") else 1
+        own = None if errors is None else errors[first : first + count]
+        first += count
+        if hasattr(value, "__len__"):
+            shown = listing(value, digits, errors=own, error=error)
+        else:
+            shown = known(float(value), error if own is None else own[0], digits)
+        parts.append(f"{name} = {shown}")
+    if len(values) > most:
+        parts.append(f"... ({len(values)} variables)")
+    return ", ".join(parts)
+
+
+def start_option(start: Mapping[str, Any]) -> str:
+    """Return the start as one would type it, with all its digits."""
+    values = plain(start).items()
+    parts = (f"{k}=[{','.join(map(repr, v))}]" if isinstance(v, list) else f"{k}={v!r}" for k, v in values)
+    return f"--start {','.join(parts)}"
+
+
+def _question(found: RunRecord, width: int) -> list[Line]:
+    lines = title(found.problem.sense, found.problem, width) + setting(found, width)
+    for name, formula in (found.formulas or {}).items():
+        lines += fact(f"d/d{name}", harmless(shorten(formula, 10 * width)), width)
+    return lines
+
+
+def title(what: str, problem: ProblemRecord, width: int) -> list[Line]:
+    """Return the line that says what is done to which expression."""
+    return fact(what, harmless(shorten(" ".join(problem.expression.split()), 5 * width)), width, "title")
+
+
+def setting(found: RunRecord, width: int, search: SearchRecord | None = None) -> list[Line]:
+    """Return the lines on what was given beside the expression, and on the method."""
+    problem, lines = found.problem, list[Line]()
+    if problem.constants:
+        fixed = f" ({', '.join(problem.fixed)} by equal bounds)" if problem.fixed else ""
+        lines += fact("with", point_text(problem.constants) + harmless(fixed), width)
+    if problem.drawn:
+        lines += fact(
+            "start",
+            f"drawn at random with seed {found.seed}; the same again: {start_option(problem.start)}",
+            width,
+        )
+    else:
+        lines += fact("start", point_text(problem.start), width)
+        if search is not None:
+            lines += fact("search", search_text(search), width)
+    if problem.bounds:
+        lines += fact("bounds", ", ".join(_bound(*item) for item in list(problem.bounds.items())[:8]), width)
+    used = found.used or found.method
+    return lines + fact("method", used + (f" ({found.why})" if found.why else ""), width)
+
+
+def search_text(search: SearchRecord) -> str:
+    """Return in words what a search for a start did, and how sure its answer is."""
+    tried, starts, agreeing, ratio = search.tried, search.starts, search.agreeing, search.next_best
+    points = amount(tried, "point")
+    if not starts:
+        return f"the best of {points} that were tried until the time was over"
+    if tried == 1:
+        return "the linear parameters were solved for"
+    text = f"{agreeing} of {amount(starts, 'start')} ended here ({points} tried)"
+    if ratio is None:
+        return text
+    more = (
+        f"{short(100.0 * (ratio - 1.0), 2)} % larger" if ratio < 2.0 else f"{short(ratio, 3)} times as large"
+    )
+    return f"{text}; the next best end has a sum of squares {more}"
+
+
+def path(
+    found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, all_in: str = "--format csv"
+) -> list[Line]:
+    """Return the table of the iterates; nothing where there are none."""
+    space = found.problem.space
+    unseen = _beyond(space, COORDINATES)
+    return thinned(trail, lambda rows: _columns(rows, space, width), width, glyphs, all_in, unseen)
+
+
+def _beyond(space: Space, most: int) -> tuple[list[str], int]:
+    """The first names of the variables after so many, and how many there are."""
+    size, label = space.size, space.label
+    return [label(i) for i in range(most, min(size, most + MOST_NAMED))], max(0, size - most)
+
+
+def thinned(
+    trail: Trail,
+    columns: Callable[[list[Any]], list[Column]],
+    width: int,
+    glyphs: Glyphs,
+    all_in: str = "--format jsonl",
+    unseen: tuple[Sequence[str], int] = ((), 0),
+) -> list[Line]:
+    """Return the table of the rows that a trail has kept, and how they were thinned; the rest is as for `laid_out`."""
+    marked = trail.rows()
+    rows = [row for row in marked if row is not None]
+    if not rows:
+        return []
+    gaps = [index - order for order, index in enumerate(i for i, row in enumerate(marked) if row is None)]
+    lines = laid_out(columns(rows), width, glyphs, gaps, all_in, unseen)
+    if gaps:
+        stride = f"{trail.stride}nd" if trail.stride == 2 else f"{trail.stride}th"
+        note = f"first {ENDS}, last {ENDS}, every {stride} of {rows[-1].iteration}; --every N shows each Nth"
+        lines.append([(note, "rule")])
+    return lines
+
+
+def _columns(rows: list[Row], space: Space, width: int) -> list[Column]:
+    """Return all columns: what every run has can be spared least, then coordinates, then the distance moved."""
+    columns = [
+        Column("iter", [str(row.iteration) for row in rows]),
+        Column("value", column([row.value for row in rows], 10)),
+        Column("|gradient|", [_scientific(row.gradient_norm) for row in rows], spare=1),
+        Column("step", column([row.step for row in rows], 3), spare=3),
+        *_moved(rows, width),
+        Column("evals", [str(row.evaluations) for row in rows], spare=2),
+    ]
+    notes = [row.kind if row.kind not in ("start", "step") else "" for row in rows]
+    # That the last steps are those for the last digits is told where there is room.
+    spare = 6 if {"", "polish"}.issuperset(notes) else 0
+    tail = [Column("", notes, left=True, roles=["warn"] * len(rows), spare=spare)] if any(notes) else []
+    points = zip(*(row.coordinates for row in rows), strict=True)
+    return [*columns, *_coordinates(space, points), *tail]
+
+
+def _moved(rows: list[Row], width: int) -> list[Column]:
+    """The distance moved, which the points tell too: on wide pages."""
+    return [Column("moved", column([row.moved for row in rows], 3), spare=5)] if width >= 100 else []
+
+
+def _coordinates(space: Space, points: Iterable[Sequence[float]]) -> list[Column]:
+    """A column for each variable, the last of them the first to go."""
+    return [Column(space.label(i), column(values, 8), spare=4) for i, values in enumerate(points)]
+
+
+def minima(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the table of the minima found from many starts, the best first; the first ``MOST_MINIMA`` of them."""
+    shown = found.minima[:MOST_MINIMA]
+    columns = [
+        Column("starts", [str(m.starts) for m in shown]),
+        Column("value", column([m.value for m in shown], 10)),
+        Column("kind", [m.kind for m in shown], left=True),
+    ]
+    space = found.problem.space
+    most, places = min(space.size, COORDINATES), [space.flatten(m.point) for m in shown]
+    columns += _coordinates(space, ([place[i] for place in places] for i in range(most)))
+    total = amount(len(found.minima), f"distinct {found.extremum}").replace("mums", "ma")
+    text = f"{total} from {amount(found.starts or 1, 'start')}"
+    more = len(found.minima) - len(shown)
+    lines = fact("found", text, width, "title")
+    unseen = _beyond(space, most)
+    lines += [[], *laid_out(columns, width, glyphs, all_in="--format json", unseen=unseen)]
+    return [*lines, [(f"and {more} more; --format json has them all", "rule")]] if more else lines
+
+
+def _scientific(value: float | None) -> str:
+    return "" if value is None else f"{value:.2e}"
+
+
+def _answer(found: RunRecord, width: int, timing: bool) -> list[Line]:
+    lines, certificate = verdict(found, width), found.certificate
+    errors, error = (certificate.errors, certificate.distance) if found.is_end else (None, None)
+    point = point_text(found.point, errors=errors, error=error)
+    lines += fact("point", point + best_seen(found), width)
+    lines += fact("value", short(found.value, 12), width)
+    return lines + evidence(found, width, timing)
+
+
+def verdict(found: RunRecord, width: int) -> list[Line]:
+    """Return how it ended, as a sentence that the status begins: "converged | to a local minimum"."""
+    status = found.status
+    role = _ROLES.get(status, "bad")
+    told = harmless(found.message).removeprefix(status.capitalize()).lstrip(": ")
+    return fact(status, told, width, role, label_role=role)
+
+
+def best_seen(found: RunRecord, what: str = "iteration", why: str = "the best seen") -> str:
+    """Return which iterate is the answer and ``why``, where it is not the last one."""
+    return "" if found.best_iteration is None else f" ({what} {found.best_iteration}, {why})"
+
+
+def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list[Line]:
+    """Return what speaks for the answer, what it cost, and what to try next.
+
+    With ``work``, the cost in words, a kind that is unknown is none of its matters.
+    """
+    lines = list[Line]()
+    if found.gradient_norm is not None:
+        lines += fact("|gradient|", short(found.gradient_norm, 3), width)
+    if found.certificate.kind != "unknown" or not work:
+        lines += fact("kind", _kind(found), width)
+    if found.problem.bounds:
+        lines += fact("held by", _held(found), width)
+    if left := _left(found):
+        lines += fact("left to gain", left, width)
+    lines += fact("work", work or _work(found), width)
+    why = StopReason(found.reason).sentence
+    if found.status != "diverged" and why not in found.message.lower():
+        lines += fact("stopped", f"because {why}", width)
+    if timing and found.seconds is not None:
+        lines += fact("time", f"{seconds(found.seconds)}, engine {found.engine}", width)
+    for warning in found.warnings:
+        lines += fact("warning", harmless(warning), width, "warn", label_role="warn")
+    if found.advice:
+        lines += fact("try next", harmless(found.advice), width)
+    return lines
+
+
+def _kind(found: RunRecord) -> str:
+    certificate = found.certificate
+    name = certificate.kind.replace("-", " ")
+    low, high = certificate.eigenvalue_min, certificate.eigenvalue_max
+    if low is None or high is None:
+        return name
+    if found.problem.space.size == 1:
+        evidence = f"second derivative {short(low, 4)}"
+    else:
+        evidence = f"Hessian eigenvalues {short(low, 4)} to {short(high, 4)}"
+        if certificate.condition is not None:
+            evidence += f", condition {short(certificate.condition, 3)}"
+    how = (
+        ""
+        if certificate.evidence in ("exact", "none")
+        else f" (by {certificate.evidence.replace('lanczos', 'Lanczos')})"
+    )
+    return f"{name}; {evidence}{how}"
+
+
+def _bound(name: str, ends: tuple[End, End]) -> str:
+    """The bounds of one variable: 0 <= x <= 5; those of a vector in general."""
+    lows, highs = (
+        [none if end is None else end for end in (side if isinstance(side, list) else [side])]
+        for side, none in zip(ends, (-inf, inf), strict=True)
+    )
+    low, high = min(lows), max(highs)
+    if isinstance(ends[0], list):
+        name = f"each {name}" if min(highs) == high and max(lows) == low else f"{name} within"
+    if low == high:
+        return f"{name} = {short(low, 6)}"
+    left = "" if low == -inf else f"{short(low, 6)} <= "
+    right = "" if high == inf else f" <= {short(high, 6)}"
+    return f"{left}{name}{right}"
+
+
+def _held(found: RunRecord) -> str:
+    """The active bounds with their multipliers, not too many of them."""
+    active = found.certificate.active_bounds or ()
+    if not active:
+        return "no bound"
+    parts = []
+    for held in active[:8]:
+        slope = f"slope {short(held.multiplier, 3)}"
+        at = "fixed" if held.side == "fixed" else f"{held.side} bound"
+        parts.append(f"{held.name} at {short(held.bound, 6)} ({at}, {slope})")
+    more = len(active) - len(parts)
+    return ", ".join(parts) + (f" and {more} more" if more else "")
+
+
+def _left(found: RunRecord) -> str:
+    """What is left to gain, and how far away; nothing where there is no minimum to go to."""
+    certificate = found.certificate
+    gap, distance, is_end = certificate.estimated_gap, certificate.distance, found.is_end
+    if gap is None:
+        nothing_near = found.status in ("diverged", "wrong-kind")
+        if nothing_near or not (is_end or certificate.kind == "not-stationary"):
+            return ""
+        if found.status == "converged" and certificate.kind != "degenerate":
+            return "less than the tolerance"
+        level = certificate.kind == "degenerate"
+        why = "the curvature vanishes" if level else "no quadratic model holds around this point"
+        return f"not known: {why}"
+    if gap == 0.0 and not is_end:
+        return ""
+    if certificate.rounded:
+        return "no more than rounding"
+    text = "nothing" if gap == 0.0 else f"about {short(gap, 2)}"
+    return text if not distance else f"{text}, at a distance of about {short(distance, 2)}"
+
+
+def _work(found: RunRecord) -> str:
+    counts = found.evaluations
+    parts = [
+        amount(found.iterations, "iteration"),
+        amount(counts.value, "value"),
+        amount(counts.gradient, "gradient"),
+    ]
+    if counts.hessian:
+        parts.append(amount(counts.hessian, "Hessian"))
+    if counts.product:
+        parts.append(amount(counts.product, "Hessian-vector product"))
+    return ", ".join(parts)

@@ -1,0 +1,147 @@
+"""Pages on a terminal, in colour, and the same pages in a pipe, without.
+
+rich is imported only for a terminal; it decides how many colours there are and honours NO_COLOR. In a pipe,
+and in a file, the page is plain text of the same layout.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.render.page import ASCII, UNICODE, Glyphs, Line, plain_text
+
+if TYPE_CHECKING:
+    from gdcli.record.runs import RunRecord
+    from gdcli.solve.iteration import Iterate
+
+WIDTH = 80
+PATIENCE = (
+    1.0  # seconds before it is told how far a run has come: what is quicker shows nothing but its answer
+)
+PERIOD = 0.1  # seconds between two pictures of what changes, at least
+_STYLES = {
+    "title": "bold",
+    "label": "cyan",
+    "rule": "bright_black",
+    "good": "green",
+    "warn": "yellow",
+    "bad": "red",
+}
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Return whether a person looks at ``stream``; a closed stream is no terminal."""
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False
+
+
+def can_redraw(stream: TextIO) -> bool:
+    """Return whether ``stream`` is a terminal that can redraw what it shows."""
+    return is_terminal(stream) and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def width_of(stream: TextIO) -> int:
+    """Return the columns of a terminal, of COLUMNS where it is set, else 80; never under 40."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdigit():
+        return max(40, int(given[:6]))
+    try:
+        width = os.get_terminal_size(stream.fileno()).columns if is_terminal(stream) else 0
+    except (OSError, ValueError):
+        width = 0
+    return max(40, width) if width else WIDTH
+
+
+def lines_of(stream: TextIO) -> int:
+    """Return the lines of a terminal, never under 24; 0 where there is none."""
+    try:
+        return max(24, os.get_terminal_size(stream.fileno()).lines) if is_terminal(stream) else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def glyphs_of(stream: TextIO) -> Glyphs:
+    """Return the richest characters that the stream's encoding can carry."""
+    try:
+        "".join(UNICODE).encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeError, LookupError):
+        return ASCII
+    return UNICODE
+
+
+def show(lines: Sequence[Line], stream: TextIO) -> None:
+    """Write a page, in colour where ``stream`` is a terminal."""
+    if not is_terminal(stream):
+        stream.write(plain_text(lines))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console: Any = Console(file=stream, highlight=False, emoji=False, markup=False, soft_wrap=True)
+    for line in lines:
+        text = Text(no_wrap=True, overflow="ignore")
+        for piece, role in line:
+            text.append(piece, _STYLES.get(role))
+        text.rstrip()
+        console.print(text, soft_wrap=True)
+
+
+class PageLayout(NamedTuple):
+    """How a kind of run is laid out: ``page(record, trail, width, glyphs, timing)``, what makes its trail's rows."""
+
+    page: Callable[..., list[Line]]
+    row: Callable[..., Any]
+
+
+class Table:
+    """The writer of ``table`` and ``plain``: collects the path, lays the answer out at the end."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        sign: int,
+        size: int,
+        every: int | None,
+        timing: bool,
+        plain: bool = False,
+        layout: PageLayout | None = None,
+    ) -> None:
+        from gdcli.record.path_rows import Trail, row_of
+
+        self._stream, self._timing, self._plain, self._layout = stream, timing, plain, layout
+        self._trail = Trail(sign, size, every, row_of if layout is None else layout.row)
+
+    @property
+    def thinning(self) -> tuple[int, int]:
+        """Which iterates it can do with."""
+        return self._trail.thinning
+
+    def __call__(self, iterate: Iterate) -> None:
+        self._trail(iterate)
+
+    def keep(self) -> Any:
+        """Return the path so far."""
+        return self._trail.keep()
+
+    def restore(self, kept: Any) -> None:
+        """Go on from a path."""
+        self._trail.restore(kept)
+
+    def finish(self, found: RunRecord) -> None:
+        """Write the page."""
+        from gdcli.render.page import PLAIN
+
+        if self._layout is None:
+            from gdcli.render.summary import page
+        else:
+            page = self._layout.page
+        stream = self._stream
+        if self._plain:
+            stream.write(plain_text(page(found, self._trail, WIDTH, PLAIN, self._timing)))
+        else:
+            show(page(found, self._trail, width_of(stream), glyphs_of(stream), self._timing), stream)

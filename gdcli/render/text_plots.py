@@ -1,0 +1,321 @@
+"""Pictures in a terminal: the same descriptions in characters, laid out by plotext where it is installed.
+
+A terminal cell holds eight dots of braille, fine enough for curves and contours; paths and marks take a whole cell,
+so that they can be told apart without colours. plotext changed all its names between versions 5 and 6; the little that
+is needed of it (dots in a frame with ticks) is asked of either. Without plotext a sparkline has to do.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from math import ceil, floor, inf, isfinite, isnan, log10, nan
+from typing import Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.error_text import columns as columns_of
+from gdcli.kernel.errors import shorten
+from gdcli.render.page import wrap
+from gdcli.render.plot_data import (
+    BLACK,
+    BLUE,
+    GRAY,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    Contours,
+    Panel,
+    Picture,
+    Place,
+    Series,
+    padded,
+    spaced,
+)
+from gdcli.render.sparkline import BLOCKS, Bars, sparkline
+from gdcli.render.ticks import ticks_of
+
+LINES = 26  # of a picture where nobody said how high the terminal is
+_LEAST, _MOST = 8, 32  # rows of a panel with its frame and numbers
+_WIDEST = 120
+_CELLS = 40  # along a path
+_BAR = 25  # dots of a bar: the height of a whole panel has no more than some 70
+# The nearest colours among the 256 of a terminal; black is whatever the terminal writes in.
+_COLOURS = {VERMILLION: 166, BLUE: 33, GREEN: 36, ORANGE: 214, PURPLE: 175, SKY: 74, GRAY: 244, BLACK: None}
+_MARKS = "•x+o*#@%"
+_ASCII_MARKS = "ox+*#@%&"
+_PLAIN = str.maketrans("┌┐└┘─│┤├┬┴┼", "++++-|||+++")
+
+Dots = list[Place]
+Layers = Sequence[tuple[Dots, str, str]]
+Limits = tuple[tuple[float, float], tuple[float, float]]
+Ticks = tuple[tuple[list[float], list[str]], tuple[list[float], list[str]]]
+
+
+def draw(picture: Picture, width: int, colour: bool, bars: Bars = BLOCKS, lines: int = LINES) -> str:
+    """Return the picture as lines of at most ``width`` columns, in ``colour`` or without; some ``lines`` if possible.
+
+    ``bars`` tells which characters the stream can carry. Without plotext: sparklines, and how to install it.
+    """
+    try:
+        import plotext
+    except ImportError:
+        return _sparklines(picture, width, bars)
+    width = min(width, _WIDEST)
+    unicode = bars is BLOCKS
+    outlines: Sequence[Place] = ()
+    panels: Sequence[Panel] = ()
+    if isinstance(picture, Contours):
+        limits = (picture.xs[0], picture.xs[-1]), (picture.ys[0], picture.ys[-1])
+        words = picture.xlabel, picture.ylabel, picture.xlog, picture.ylog
+        panels = (Panel(picture.series, *words, *limits),)
+        outlines = _outlines(picture)
+    else:
+        panels = picture.panels
+    boxes = [_box(panel, width, unicode, outlines) for panel in panels]
+    heights = _heights(panels, boxes, lines)
+    upright = [
+        ticks_of(*box.ylim, box.panel.ylog, rows // 4, rows - 3)
+        for box, rows in zip(boxes, heights, strict=True)
+    ]
+    margin = max((len(label) for _, labels in upright for label in labels), default=0)
+    parts = [_centred(shorten(picture.title.text, width), width)]
+    for k, (box, rows, (places, labels)) in enumerate(zip(boxes, heights, upright, strict=True)):
+        shared = k + 1 < len(boxes) and not panels[k + 1].own
+        ticks = places, [label.rjust(margin) for label in labels]
+        parts.append(_drawn(plotext, box, (width, rows), ticks, colour, unicode, shared))
+    return "".join(parts)
+
+
+def _heights(panels: Sequence[Panel], boxes: Sequence[_Box], lines: int) -> list[int]:
+    """Return how many rows each panel has, frame and numbers included, such that all fill so many lines."""
+    words = 1 + sum(2 + box.legend.count("\n") for box in boxes)
+    room = max(lines - words, _LEAST * len(boxes))
+    total = sum(panel.height for panel in panels)
+    heights = [max(_LEAST, min(_MOST, int(room * panel.height / total))) for panel in panels]
+    while sum(heights) > room and max(heights) > _LEAST:
+        heights[heights.index(max(heights))] -= 1
+    return heights
+
+
+def _centred(text: str, width: int) -> str:
+    return " " * max(0, (width - columns_of(text)) // 2) + text + "\n"
+
+
+def _sparklines(picture: Picture, width: int, bars: Bars) -> str:
+    label = max((columns_of(name) for name, _ in picture.courses), default=0)
+    lines = [picture.title.text]
+    for name, values in picture.courses:
+        known = [v for v in values if not isnan(v)]
+        lines.append(f"{name.ljust(label)}  {sparkline(known, max(8, min(60, width - label - 2)), bars)}")
+    from gdcli.kernel import installing
+
+    lines.append(f"a picture in the terminal needs plotext: {installing.command('plot')}")
+    return "".join(line + "\n" for line in lines)
+
+
+class _Box(NamedTuple):
+    """A panel ready to be drawn: its dots layer by layer, the ranges on its axes, the names of its marks."""
+
+    panel: Panel
+    layers: Layers
+    xlim: Place
+    ylim: Place
+    legend: str
+
+
+def _box(panel: Panel, width: int, unicode: bool, outlines: Sequence[Place]) -> _Box:
+    layers = list(_layers(panel, unicode))
+    if outlines:
+        layers.insert(0, (list(outlines), "braille" if unicode else ".", GRAY, ""))
+    known = [dot for dots, *_ in layers for dot in dots]
+    xlim = _limits([x for x, _ in known], panel.xlim, panel.xlog)
+    ylim = _limits([y for _, y in known], panel.ylim, panel.ylog)
+    if panel.signed:
+        zero = [(x, 0.0) for x in spaced(*xlim, 2 * width)]
+        layers.insert(0, (zero, "braille" if unicode else "-", GRAY, ""))
+    inside = [
+        ([(x, y) for x, y in dots if xlim[0] <= x <= xlim[1] and ylim[0] <= y <= ylim[1]], mark, ink)
+        for dots, mark, ink, _ in layers
+    ]
+    legend = _legend([f"{mark} {label}" for _, mark, _, label in layers if label], width)
+    return _Box(panel, [layer for layer in inside if layer[0]], xlim, ylim, legend)
+
+
+def _drawn(
+    plotext: Any,
+    box: _Box,
+    size: tuple[int, int],
+    upright: tuple[list[float], list[str]],
+    colour: bool,
+    unicode: bool,
+    shared: bool,
+) -> str:
+    """Return the lines of one panel; where its horizontal axis is ``shared`` with the next, that one names it."""
+    panel, width = box.panel, size[0]
+    if panel.note:
+        return "".join(line + "\n" for line in wrap(panel.note, width))
+    ticks = ticks_of(*box.xlim, panel.xlog, width // 16, width // 10), upright
+    frame = _version_6 if hasattr(plotext, "figure") else _version_5
+    text = frame(plotext, box.layers, (box.xlim, box.ylim), ticks, size)
+    if not colour:
+        text = plotext.uncolorize(text)
+    rows = text.splitlines()
+    text = "".join(line.rstrip() + "\n" for line in (rows[:-1] if shared else rows))
+    if not unicode:
+        text = text.translate(_PLAIN)
+    below = "" if shared else _centred(panel.xlabel, width)
+    return f"{panel.ylabel}\n{text}{below}{box.legend}"
+
+
+def _legend(entries: Sequence[str], width: int) -> str:
+    """The names of the marks, each on one line."""
+    lines: list[str] = []
+    for entry in entries:
+        if lines and columns_of(lines[-1]) + 3 + columns_of(entry) <= width:
+            lines[-1] += "   " + entry
+        else:
+            lines += wrap(entry, width)
+    return "".join(line + "\n" for line in lines)
+
+
+def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]:
+    """The series as dots with a character each: braille for a curve without a name, a mark for what has one."""
+    marks = iter((_MARKS if unicode else _ASCII_MARKS) * len(panel.series))
+    width = panel.xlim, panel.ylim
+    shifted = [s for s in panel.series if s.width and s.label and any(any(t.shift) for t in panel.series)]
+    for s in panel.series:
+        if s.detail:
+            continue
+        dots = list(_dots(s, panel, width))
+        if s in shifted:
+            dots = _every_other(dots, len(shifted), shifted.index(s))
+        if s.spread is not None:
+            yield list(_bars(s, panel)), "braille" if unicode else ":", s.ink, ""
+        if s.shape == "*":
+            mark = "M" if s.hollow else "E"
+        elif s.hollow and s.ink == BLACK:
+            mark = "S"
+        elif s.hollow:
+            mark = "O"
+        elif not s.label:
+            few = s.shape and not s.width and len(s.xs) <= _WIDEST
+            mark = "x" if few else "braille" if unicode else "."
+        else:
+            mark = s.shape if s.shape in ("x", "+") else next(marks)
+        yield dots, mark, s.ink, s.label
+
+
+def _every_other(dots: Dots, count: int, number: int) -> Dots:
+    """Return every so many cells of a path, such that ``count`` paths on one line take turns, and all are seen."""
+    runs = (
+        max(x for x, _ in dots) - min(x for x, _ in dots),
+        max(y for _, y in dots) - min(y for _, y in dots),
+    )
+    axis = 0 if runs[0] >= runs[1] else 1
+    cell = (max(runs) or 1.0) / _CELLS
+    return [dot for dot in dots if floor(dot[axis] / cell) % count == number]
+
+
+def _dots(s: Series, panel: Panel, limits: Any) -> Iterator[tuple[float, float]]:
+    """The points of a series, with those of the lines between them."""
+    before = (nan, nan)
+    for x, y in zip(s.xs, s.ys, strict=True):
+        here = _scaled(x, panel.xlog), _scaled(y, panel.ylog)
+        if s.width and isfinite(sum(before)) and isfinite(sum(here)):
+            pieces = _pieces(before, here, limits)
+            yield from (
+                (
+                    before[0] + (here[0] - before[0]) * k / pieces,
+                    before[1] + (here[1] - before[1]) * k / pieces,
+                )
+                for k in range(1, pieces)
+            )
+        if isfinite(sum(here)):
+            yield here
+        before = here
+
+
+def _bars(s: Series, panel: Panel) -> Iterator[Place]:
+    """The dots of the bars at the points of a series."""
+    for x, y, half in zip(s.xs, s.ys, s.spread or (), strict=True):
+        if isfinite(y):
+            for height in spaced(y - half, y + half, _BAR):
+                place = _scaled(x, panel.xlog), _scaled(height, panel.ylog)
+                if isfinite(sum(place)):
+                    yield place
+
+
+def _pieces(a: tuple[float, float], b: tuple[float, float], limits: Any) -> int:
+    """Into how many pieces a line is cut, so that no cell on its way is left out."""
+    parts = [
+        abs(q - p) / (ends[1] - ends[0])
+        for p, q, ends in zip(a, b, limits, strict=True)
+        if ends and ends[1] > ends[0]
+    ]
+    return max(1, min(2000, ceil(400.0 * max(parts)))) if len(parts) == 2 else 24
+
+
+def _scaled(value: float, log: bool) -> float:
+    if not log:
+        return value
+    return log10(value) if 0.0 < value < inf else nan
+
+
+def _limits(values: Sequence[float], given: tuple[float, float] | None, log: bool) -> tuple[float, float]:
+    if given is not None:
+        return _scaled(given[0], log), _scaled(given[1], log)
+    return padded(min(values), max(values)) if values else (0.0, 1.0)
+
+
+def _outlines(picture: Contours) -> Dots:
+    """The dots of every second contour line: where neighbouring points lie on different sides of a level."""
+    heights = picture.levels[::2]
+    bands = [[nan if isnan(v) else bisect_right(heights, v) for v in row] for row in picture.values]
+    dots: Dots = []
+    for j in range(len(bands) - 1):
+        row, above = bands[j], bands[j + 1]
+        for i in range(len(row) - 1):
+            here = row[i]
+            if not (isnan(here) or isnan(row[i + 1]) or isnan(above[i])) and (
+                here != row[i + 1] or here != above[i]
+            ):
+                dots.append((_scaled(picture.xs[i], picture.xlog), _scaled(picture.ys[j], picture.ylog)))
+    return dots
+
+
+def _version_6(plotext: Any, layers: Layers, limits: Limits, ticks: Ticks, size: tuple[int, int]) -> str:
+    figure = plotext.figure
+    figure.clear()
+    figure.theme("colorless")
+    figure.plot_size(*size)
+    for dots, mark, ink in layers:
+        colour = _COLOURS.get(ink)
+        marker = plotext.marker(mark) if colour is None else plotext.marker(mark, colour)
+        figure.draw(figure.signal([x for x, _ in dots], [y for _, y in dots], marker=marker))
+    for axis, ends, (places, labels) in zip("xy", limits, ticks, strict=True):
+        ruler = figure.ruler(axis)
+        ruler.lim(*ends)
+        ruler.ticks(places, labels)
+    return str(figure.build().string())
+
+
+def _version_5(plotext: Any, layers: Layers, limits: Limits, ticks: Ticks, size: tuple[int, int]) -> str:
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.limit_size(False, False)
+    plotext.plotsize(*size)
+    for dots, mark, ink in layers:
+        colour = _COLOURS.get(ink)
+        plotext.scatter(
+            [x for x, _ in dots],
+            [y for _, y in dots],
+            marker=mark,
+            color="default" if colour is None else colour,
+        )
+    plotext.xlim(*limits[0])
+    plotext.ylim(*limits[1])
+    plotext.xticks(*ticks[0])
+    plotext.yticks(*ticks[1])
+    return str(plotext.build())

@@ -1,0 +1,121 @@
+"""The page of a trace: the steps with their local derivatives, the forward sweep, the reverse sweep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdcli.kernel.error_text import columns as columns_of
+from gdcli.kernel.number_format import short
+from gdcli.render.gradient_page import head
+from gdcli.render.page import Column, Glyphs, Line, cut, fact, fits, table
+
+if TYPE_CHECKING:
+    from gdcli.record.gradients import StepRecord, TraceRecord
+
+DIGITS = 10
+
+
+def page(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the whole page."""
+    lines = head(trace, width, "trace")
+    if trace.steps:
+        lines += [[], *_steps(trace, width, glyphs)]
+        lines += [[], *_forward(trace, width, glyphs)]
+        lines += [[], *_reverse(trace, width, glyphs)]
+    lines.append([])
+    for label, value in trace.gradient.items():
+        lines += fact(f"d/d{label}", short(value, 12), width, "good")
+    return lines
+
+
+def _steps(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """Each step with a row for each local derivative."""
+    names, formulas, values, slopes, numbers = [], [], [], [], []
+    for step in trace.steps:
+        told: list[tuple[str, str]] = [
+            (f"d/d{text} = {local.formula}", short(local.value, DIGITS)) for text, local in step.local.items()
+        ]
+        if step.note or not told:
+            told.append((step.note, ""))
+        for k, (text, number) in enumerate(told):
+            names.append(step.step if k == 0 else "")
+            formulas.append(step.formula if k == 0 else "")
+            values.append(short(step.value, DIGITS) if k == 0 else "")
+            slopes.append(text)
+            numbers.append(number)
+    fixed = max(map(len, [*names, "step"])) + max(map(len, values)) + max(map(len, [*numbers, ""])) + 8
+    room = max(20, width - fixed)
+    widest = max(map(columns_of, slopes))
+    left = max(room - widest, room // 2) if widest < room else room // 2
+    columns = [
+        Column("step", names, left=True),
+        Column("formula", [cut(text, left) for text in formulas], left=True),
+        Column("value", values),
+        Column(
+            "local derivative",
+            [cut(text, room - min(left, _widest(formulas))) for text in slopes],
+            left=True,
+        ),
+        Column("", numbers),
+    ]
+    return table(columns, glyphs)
+
+
+def _widest(texts: list[str]) -> int:
+    return max(map(columns_of, texts))
+
+
+def _forward(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """The derivative of each step by each variable, the variables that do not fit in further tables."""
+    labels = list(trace.gradient)
+    by = labels[0] if len(labels) == 1 else "each variable"
+    lines: list[Line] = [
+        [(f"forward: z. is the derivative of z by {by}, from those of its arguments", "label")]
+    ]
+    rules = [_rule(step, labels) for step in trace.steps]
+    numbers = [
+        Column(f"d/d{label}", [short(s.forward[label], DIGITS) for s in trace.steps]) for label in labels
+    ]
+    names = Column("step", [f"{s.step}." for s in trace.steps], left=True)
+    room = max(20, width - names.width - 4 - max((c.width for c in numbers), default=0))
+    first = [names, Column("from", [cut(rule, room) for rule in rules], left=True)]
+    columns = list(first)
+    for number in numbers:
+        if not fits([*columns, number], width):
+            lines += [*table(columns, glyphs), []]
+            columns = [names]
+        columns.append(number)
+    return lines + table(columns, glyphs)
+
+
+def _rule(step: StepRecord, labels: list[str]) -> str:
+    """The chain rule for one step: z2. = z2*z1."""
+    parts = []
+    for text, local in step.local.items():
+        inner = f"d{text}" if text in labels else f"{text}."
+        if local.formula == "1":
+            parts.append(inner)
+        elif local.formula == "-1":
+            parts.append(f"-{inner}")
+        elif local.formula != "0":
+            loose = any(sign in local.formula for sign in " -/")
+            parts.append(f"({local.formula})*{inner}" if loose else f"{local.formula}*{inner}")
+    return " + ".join(parts).replace("+ -", "- ") or "0"
+
+
+def _reverse(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """The adjoints from the last step back, then the variables."""
+    steps = [step for step in reversed(trace.steps) if step.adjoint_formula]
+    names = [f"{step.step}'" for step in steps] + [f"{label}'" for label in trace.gradient]
+    texts = [step.adjoint_formula for step in steps]
+    texts += [" + ".join(reversed(trace.sums[label])) or "0" for label in trace.gradient]
+    numbers = [step.adjoint for step in steps] + list(trace.gradient.values())
+    values = [short(number, DIGITS) for number in numbers]
+    room = max(20, width - max(map(columns_of, names)) - max(map(len, values)) - 4)
+    columns = [
+        Column("adjoint", names, left=True),
+        Column("from", [cut(text.replace("+ -", "- "), room) for text in texts], left=True),
+        Column("value", values),
+    ]
+    title = "reverse: z' is the derivative of the result by z, handed back from the last step"
+    return [[(title, "label")], *table(columns, glyphs)]

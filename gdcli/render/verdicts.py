@@ -1,0 +1,224 @@
+"""Many problems at once: each answer beside what was expected of it, as one table or as records.
+
+A problem is *ok* when its answer is what its file expects, *MISSED* when it is not or when it could not be
+solved at all. A problem that nothing is expected of is judged by its status alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from time import perf_counter
+from typing import Any, TextIO
+
+from gdcli.kernel.error_text import excerpt, harmless
+from gdcli.kernel.errors import shorten
+from gdcli.kernel.number_format import amount, seconds, short
+from gdcli.record.checked import Checked
+from gdcli.record.faults import error_record
+from gdcli.record.schema import SCHEMA, Json, told
+from gdcli.render.page import LABEL, Column, Glyphs, Line, fact, fits, laid_out
+
+
+def record(checked: Checked, timing: bool) -> Json:
+    """Return the result, or the error, with its name and verdict."""
+    plain = _plain_record(checked, timing)
+    expect = checked.expect
+    wanted: Any = None
+    if expect is not None:
+        wanted = {"value": expect.value, "tolerance": expect.tolerance, "status": expect.status}
+        wanted["point"] = dict(expect.point)
+    head = {"schema": plain.pop("schema"), "type": plain.pop("type"), "name": checked.name}
+    return head | {"verdict": checked.verdict, "miss": checked.miss, "expected": wanted} | plain
+
+
+def line_record(checked: Checked, number: int, timing: bool) -> Json:
+    """Return the result, or the error, of a line of a stream; a verdict only where something is expected."""
+    plain = _plain_record(checked, timing) if checked.expect is None else record(checked, timing)
+    head = {"schema": plain.pop("schema"), "type": plain.pop("type"), "line": number}
+    if checked.name:
+        head["name"] = checked.name
+    else:
+        plain.pop("name", None)
+    return head | plain
+
+
+def _plain_record(checked: Checked, timing: bool) -> Json:
+    if checked.fault is not None:
+        return error_record(checked.fault).to_json()
+    assert checked.found is not None
+    return told(checked.found, timing)
+
+
+def exit_code(all_checked: Iterable[Checked]) -> int:
+    """Return the code of the first problem that missed, else 0."""
+    return next((c.exit_code for c in all_checked if c.miss), 0)
+
+
+def page(all_checked: Sequence[Checked], width: int, glyphs: Glyphs, timing: bool) -> list[Line]:
+    """Return one table with a row per problem, what was missed, and a line that sums up."""
+    for digits in (9, 7, 6, 5):  # before a column goes its numbers are shortened
+        columns = _columns(all_checked, digits, timing)
+        if fits(columns, width):
+            break
+    lines = laid_out(columns, width, glyphs)
+    missed = [c for c in all_checked if c.miss]
+    lines.append([])
+    for c in missed:
+        why = c.fault.message if c.fault is not None else c.miss
+        lines += fact("MISSED", harmless(f"{c.name}: {shorten(why)}"), width, label_role="bad")
+        if c.fault is not None and c.fault.span is not None:
+            lines += [[(" " * LABEL + text, "")] for text in excerpt(c.fault.span, width - LABEL)]
+        if c.fault is not None and c.fault.hint:
+            lines += fact("", harmless(f"hint: {shorten(c.fault.hint)}"), width)
+    good = len(all_checked) - len(missed)
+    total = f"{amount(len(all_checked), 'problem')}: {good} ok"
+    lines.append([(total + (f", {len(missed)} missed" if missed else ""), "bad" if missed else "good")])
+    return lines
+
+
+def _columns(all_checked: Sequence[Checked], digits: int, timing: bool) -> list[Column]:
+    def cells(values: Iterable[Any]) -> list[str]:
+        return ["-" if v is None else str(v) for v in values]
+
+    values = [None if c.found is None else short(c.found.value, digits) for c in all_checked]
+    expected = [
+        None if c.expect is None or c.expect.value is None else short(c.expect.value, digits)
+        for c in all_checked
+    ]
+    columns = [
+        Column("problem", [harmless(shorten(c.name, 24)) for c in all_checked], left=True),
+        Column("status", [c.status for c in all_checked], left=True),
+        Column("value", cells(values)),
+        Column("expected", cells(expected), spare=4),  # it can be told from the error
+        Column("error", [short(c.error, 2) for c in all_checked]),
+        Column("iter", cells(c.found and c.found.iterations for c in all_checked), spare=2),
+        Column("evals", cells(c.evaluations for c in all_checked), spare=3),
+    ]
+    if timing:
+        times = cells(c.found and seconds(c.found.seconds or 0.0) for c in all_checked)
+        columns.append(Column("time", times, spare=1))
+    roles = ["bad" if c.miss else "good" for c in all_checked]
+    return [*columns, Column("", ["MISSED" if c.miss else "ok" for c in all_checked], left=True, roles=roles)]
+
+
+CSV_HEAD = ("name", "status", "value", "expected", "error", "iterations", "evaluations", "verdict")
+
+
+def cells(checked: Checked) -> list[Any]:
+    """Return what stands under `CSV_HEAD`."""
+    c, found = checked, checked.found
+    wanted = None if c.expect is None else c.expect.value
+    value = None if found is None else found.value
+    iterations = None if found is None else found.iterations
+    return [c.name, c.status, value, wanted, c.error, iterations, c.evaluations, c.verdict]
+
+
+class Shown:
+    """What a format says of each problem as soon as it is done: JSON lines or CSV rows; "" in other formats.
+
+    ``lines`` tells that problems are lines of a stream, known by their numbers.
+    """
+
+    def __init__(self, form: str, timing: bool, lines: bool) -> None:
+        self.form, self._timing, self._lines = form, timing, lines
+
+    def head(self) -> str:
+        """Return what stands before all problems."""
+        from gdcli.record.serialization import csv_line
+
+        return csv_line([*(["line"] if self._lines else []), *CSV_HEAD]) if self.form == "csv" else ""
+
+    def __call__(self, checked: Checked, number: int) -> str:
+        """Return the text of one problem, the ``number``-th, or on this line."""
+        from gdcli.record.serialization import csv_line, json_text
+
+        if self.form == "jsonl":
+            return json_text(self.record(checked, number)) + "\n"
+        if self.form == "csv":
+            return csv_line([*([number] if self._lines else []), *cells(checked)])
+        return ""
+
+    def record(self, checked: Checked, number: int) -> Json:
+        """Return what json and jsonl say of one problem."""
+        return line_record(checked, number, self._timing) if self._lines else record(checked, self._timing)
+
+
+class Whole:
+    """What can be written only when all problems are done: the table, or one JSON object.
+
+    ``missed`` and ``results`` grow with every problem: for a stream that never ends there are jsonl and csv.
+    """
+
+    def __init__(self, stream: TextIO, shown: Shown, timing: bool) -> None:
+        self._stream, self._shown, self._timing = stream, shown, timing
+        self._kept: list[tuple[Checked, int]] = []
+
+    def __call__(self, checked: Checked, number: int) -> None:
+        """Keep one problem."""
+        self._kept.append((checked, number))
+
+    def finish(self, file: str) -> None:
+        """Write all."""
+        if self._shown.form == "json":
+            self._write_json(file)
+            return
+        from gdcli.render.page import PLAIN, plain_text
+        from gdcli.render.tables import WIDTH, glyphs_of, show, width_of
+
+        stream, all_checked = self._stream, [named(c, number) for c, number in self._kept]
+        if self._shown.form == "plain":
+            stream.write(plain_text(page(all_checked, WIDTH, PLAIN, self._timing)))
+        else:
+            show(page(all_checked, width_of(stream), glyphs_of(stream), self._timing), stream)
+
+    def _write_json(self, file: str) -> None:
+        from gdcli.record.serialization import json_block
+
+        missed = [named(c, number).name for c, number in self._kept if c.miss]
+        whole: Json = {"schema": SCHEMA, "type": "run", "file": file, "missed": missed}
+        whole["results"] = [self._shown.record(c, number) for c, number in self._kept]
+        self._stream.write(json_block(whole))
+
+
+class Tally:
+    """How many problems (or what else they are called) ended how: constant memory, however many there are."""
+
+    def __init__(self, noun: str = "problem") -> None:
+        self._noun = noun
+        self._began = perf_counter()
+        self._counts: dict[str, int] = {}
+        self.total = self.failed = 0
+        self._first: tuple[int, int] | None = (
+            None  # the first problem, in the order of the input, that failed
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """0 if no problem failed, else the code of the first that did."""
+        return 0 if self._first is None else self._first[1]
+
+    def count(self, number: int, status: str, exit_code: int) -> None:
+        """Count one problem."""
+        self._counts[status] = self._counts.get(status, 0) + 1
+        self.total += 1
+        self.failed += bool(exit_code)
+        if exit_code and (self._first is None or number < self._first[0]):
+            self._first = number, exit_code
+
+    def text(self, now: float) -> str:
+        """Return one line that sums up."""
+        total = self.total
+        spent = max(now - self._began, 1e-9)
+        parts = [f"{count} {word}" for word, count in sorted(self._counts.items(), key=_by_rank)]
+        return f"{amount(total, self._noun)} in {seconds(spent)}, {short(total / spent, 3)} a second: " + (
+            ", ".join(parts) or "nothing to solve"
+        )
+
+
+def _by_rank(item: tuple[str, int]) -> tuple[bool, int, str]:
+    return item[0] != "converged", -item[1], item[0]
+
+
+def named(checked: Checked, number: int) -> Checked:
+    """Return a problem with a name; without one it is that of its line."""
+    return checked if checked.name else checked._replace(name=f"line {number}")

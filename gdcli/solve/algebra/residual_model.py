@@ -1,0 +1,166 @@
+"""The residuals of a fit as linear functions of a step: where their sum of squares is least within a radius.
+
+Near a point the residuals are ``r + J d``. Length is measured as ``|D d|``, D the diagonal of the scales of the
+parameters, so that it makes no difference in which unit a parameter is written (Moré, The Levenberg-Marquardt
+algorithm, Lecture Notes in Mathematics 630, 1978). All is done by singular values of the triangle of J, with each
+column divided by its scale: never by ``J'J``, whose rounding would cost half of the digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import hypot, inf
+from typing import Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dense import matvec
+from gdcli.kernel.factors import column_lengths, combined, independent, singular
+from gdcli.kernel.stored import Reader, Writer, stored
+from gdcli.kernel.vectors import Vec, along, dot, norm, times
+from gdcli.objective.protocol import QRSystem
+from gdcli.solve.algebra.trust_region import secular_step
+
+
+class Proposal(NamedTuple):
+    """A step (shape p), its length in the metric of the radius, its shift lambda."""
+
+    step: Vec
+    length: float
+    shift: float
+
+
+@stored()
+class ResidualModel:
+    """``|r + J d|**2`` for steps d of the parameters that are ``free`` (p truth values), the others stay.
+
+    ``scale`` (shape p) is the diagonal of D. ``columns`` are the lengths of the columns of J. ``misfit`` is the length
+    of the part of r that a step can take away, ``rest`` that of the other part. ``rank`` counts the independent free
+    columns; a step has no part in directions beyond it.
+    """
+
+    def __init__(self, triangle: QRSystem, scale: Vec, free: Sequence[bool]) -> None:
+        self.triangle = triangle
+        self.free = free
+        self.scale = scale
+        self.size = len(scale)
+        self.columns = column_lengths(triangle.factor)
+        self.index = [i for i in range(self.size) if free[i] and self.columns[i] > 0.0]
+        self.U, self.S, self.V = singular(self._divided_by(self.columns))
+        self.rank = independent(self.S)
+        w = [dot(u, triangle.target) for u in self.U[: self.rank]]
+        if triangle.slope is not None:
+            # The rounding of the factorisation, relative to all of r, is not in it.
+            slope = self._part(triangle.slope, self.columns)
+            w = [dot(v, slope) / s for v, s in zip(self.V[: self.rank], self.S, strict=False)]
+        self.w = Vec(w)
+        self.misfit = norm(self.w)
+        gone = triangle.target
+        for a, u in zip(self.w, self.U, strict=False):
+            gone = along(gone, -a, u)
+        self.rest = hypot(triangle.rest, norm(gone))
+        self._scaled: tuple[list[float], list[Vec], list[float]] | None = None
+
+    def _divided_by(self, lengths: Vec) -> list[Vec]:
+        """The columns of the parameters that can move, divided by lengths."""
+        return [Vec([row[i] / lengths[i] for row in self.triangle.factor]) for i in self.index]
+
+    def _part(self, v: Sequence[float], lengths: Vec) -> Vec:
+        """The components of those that can move, divided by lengths."""
+        return Vec([v[i] / lengths[i] for i in self.index])
+
+    @property
+    def offset(self) -> float:
+        """The relative offset of Bates and Watts (Technometrics 23, 1981): misfit over rest, whatever the parameters.
+
+        It is the distance to the end in units of (about) the standard errors of the parameters, over sqrt(n - p).
+        """
+        return self.misfit / self.rest if self.rest > 0.0 else inf if self.misfit > 0.0 else 0.0
+
+    @property
+    def total(self) -> float:
+        """The sum of squares of the residuals."""
+        return self.misfit * self.misfit + self.rest * self.rest
+
+    def to_store(self, write: Writer) -> Any:
+        """Return what the model is made of; the factors that it computed are computed again."""
+        return {
+            "triangle": write(self.triangle),
+            "scale": write(self.scale),
+            "free": self.index,
+        }
+
+    @classmethod
+    def from_store(cls, content: Any, read: Reader) -> ResidualModel:
+        """Return the model, its factors computed again."""
+        scale = read(content["scale"])
+        free = [i in content["free"] for i in range(len(scale))]
+        return cls(read(content["triangle"]), scale, free)
+
+    def with_triangle(self, triangle: QRSystem) -> ResidualModel:
+        """Return the model with another triangle of the same residuals."""
+        return ResidualModel(triangle, self.scale, self.free)
+
+    def whole(self, part: Sequence[float], lengths: Vec) -> Vec:
+        """Return a step of all p parameters from the components, divided by lengths, of those that can move."""
+        full = Vec([0.0] * self.size)
+        for i, a in zip(self.index, part, strict=True):
+            full[i] = a / lengths[i]
+        return full
+
+    def length(self, step: Vec) -> float:
+        """Return the length of a step in the metric of the radius."""
+        return norm(times(self.scale, step))
+
+    def fall(self, step: Vec) -> float:
+        """Return by how much the sum of squares falls with ``step``, in the model."""
+        change = matvec(self.triangle.factor, step)
+        return -dot(change, self.triangle.target * 2.0 + change)
+
+    def from_range(self, u: Vec) -> Vec:
+        """Return the step (shape p) that changes the residuals by ``u`` (shape rank), in the basis of their range."""
+        weights = [a / s for a, s in zip(u, self.S, strict=False)]
+        return self.whole(combined(weights, self.V[: self.rank], len(self.index)), self.columns)
+
+    def moved(self, step: Vec) -> QRSystem:
+        """Return the triangle as it is seen after ``step``, in the model."""
+        triangle = self.triangle
+        return triangle._replace(target=triangle.target + matvec(triangle.factor, step), slope=None)
+
+    def gauss_newton(self) -> Proposal:
+        """Return the step to the least sum of squares of the model; of many the shortest."""
+        step = self.from_range(-self.w)
+        return Proposal(step, self.length(step), 0.0)
+
+    def step(self, radius: float) -> Proposal:
+        """Return the step to the least sum of squares of the model within ``radius``."""
+        free = self.gauss_newton()
+        if free.length <= radius:
+            return free
+        S, V, w = self._scaled_parts()
+        y, boundary, _ = secular_step(
+            [s * s for s in S[::-1]], [s * a for s, a in zip(S[::-1], w[::-1], strict=True)], radius
+        )
+        y = y[::-1]
+        step = self.whole(combined(y, V, len(self.index)), self.scale)
+        shift = 0.0
+        if boundary:  # (S**2 + shift) y = -S w, best where y is largest
+            k = max(range(len(y)), key=lambda i: abs(y[i]))
+            shift = max(0.0, -S[k] * w[k] / y[k] - S[k] * S[k]) if y[k] else 0.0
+        return Proposal(step, self.length(step), shift)
+
+    def solve(self, g: Sequence[float], shift: float) -> Vec:
+        """Return z (shape p) with ``(J'J + shift D**2) z = g``, in the free directions that J can tell apart."""
+        if shift == 0.0:
+            lengths, S, V = self.columns, self.S[: self.rank], self.V[: self.rank]
+        else:
+            lengths = self.scale
+            S, V, _ = self._scaled_parts()
+        part = self._part(g, lengths)
+        inner = [dot(v, part) / (s * s + shift) for v, s in zip(V, S, strict=True)]
+        return self.whole(combined(inner, V, len(self.index)), lengths)
+
+    def _scaled_parts(self) -> tuple[list[float], list[Vec], list[float]]:
+        if self._scaled is None:
+            U, S, V = singular(self._divided_by(self.scale))
+            self._scaled = S, V, [dot(u, self.triangle.target) for u in U]
+        return self._scaled

@@ -1,0 +1,102 @@
+"""The words in which solvers, reports and objectives speak to each other.
+
+An *objective* can be evaluated; a *method* turns one evaluated point into the next; the one loop in
+:mod:`gdcli.solve.run` turns steps into *iterates*, shows them to *observers* and ends with a *result*.
+Everything here is about a minimisation; a maximisation is the minimisation of the negative, and only the
+report turns the signs back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.status import StopReason
+from gdcli.kernel.stored import stored
+from gdcli.kernel.vectors import norm
+from gdcli.objective.protocol import Counts, Evaluation, Objective
+
+
+class Step(NamedTuple):
+    """One step of a method: the point it arrives at, its new state, the step size (or radius) it used.
+
+    With a ``reason`` the method itself ends the run: at ``at`` when ``moved``, else where it stood (then
+    ``at`` is the old point and no new iterate). ``kind`` is ``step``, ``escape`` off a saddle or maximum, or
+    ``polish``: the last steps, which may change the value by no more than its rounding, to a point that is known to be
+    better. ``passed`` is False when the method ended the run by what it knew already: such a look is not counted as
+    an iteration.
+    """
+
+    at: Evaluation
+    state: Any
+    size: float
+    reason: StopReason | None = None
+    moved: bool = True
+    kind: str = "step"
+    passed: bool = True
+
+
+class Method(Protocol):
+    """A method: mathematics only, no loop, clock, counting or printing.
+
+    ``order`` is the order of derivatives that it needs at each iterate (1 or 2).
+    """
+
+    @property
+    def order(self) -> int:
+        """The order of derivatives needed at each iterate."""
+        ...
+
+    def start(self, objective: Objective, at: Evaluation) -> Any:
+        """Return the state before the first step from ``at`` (evaluated to ``order``)."""
+        ...
+
+    def step(self, objective: Objective, at: Evaluation, state: Any) -> Step:
+        """Return the next step from ``at``; its point is evaluated to ``order`` unless a
+        reason ends the run.
+        """
+        ...
+
+
+@stored()
+class Iterate(NamedTuple):
+    """One point of the path: number 0 is the start."""
+
+    iteration: int
+    at: Evaluation
+    step: float | None
+    moved: float | None
+    counts: Counts
+    seconds: float
+    kind: str = "step"
+
+    @property
+    def gradient_norm(self) -> float | None:
+        """The Euclidean norm of the gradient, None where there is no gradient."""
+        return None if self.at.gradient is None else norm(self.at.gradient)
+
+
+class Observer(Protocol):
+    """Something that watches a run: a table, a file of records, a progress bar."""
+
+    def __call__(self, iterate: Iterate) -> None:
+        """Take notice of one iterate, in order, the start included."""
+        ...
+
+
+@stored()
+@dataclass(slots=True)
+class RunResult:
+    """How a run went: its first, best and last iterate, and why it ended.
+
+    ``iterations`` counts the passes of the method, one that ended the run without moving included. Nobody changes
+    a result or certificate; they are not frozen because that would make them cost several times as much.
+    """
+
+    start: Iterate
+    best: Iterate
+    last: Iterate
+    reason: StopReason
+    iterations: int
+    counts: Counts
+    seconds: float

@@ -1,0 +1,115 @@
+"""Descent methods: a direction times a step size, again and again.
+
+The direction says which way is down, the step rule (:mod:`gdcli.solve.step_rules`) how far to go. Gradient
+descent takes the direction in which the value falls fastest at first, the negative gradient. `Batch` is the
+book's ``minimize_batch``: steepest descent that tries a whole list of step sizes at every step.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+from gdcli.kernel.dataclass import dataclass, field
+from gdcli.kernel.status import StopReason
+from gdcli.kernel.vectors import same
+from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.solve.iteration import Step
+from gdcli.solve.methods.elementwise import Rule, States, Update
+from gdcli.solve.step_rules import BestRule, StepRule
+
+BATCH_TOL = 1e-6
+
+
+class Direction(Protocol):
+    """A way down; ``start`` gives the state before the first step.
+
+    ``stable`` is the factor of the stable range ``stable / L`` of a fixed step, None where there is no such range.
+    """
+
+    @property
+    def stable(self) -> float | None:
+        """The factor of the stable range of a fixed step."""
+        ...
+
+    def start(self, at: Evaluation) -> Any:
+        """Return the state before the first step from ``at``."""
+        ...
+
+    def direction(self, at: Evaluation, state: Any) -> tuple[Vector, Any]:
+        """Return the direction at ``at`` (evaluated to order 1) and the new state."""
+        ...
+
+
+class Steepest(Rule):
+    """The negative gradient (Cauchy 1847); along a curvature c its error is multiplied by ``1 - lr * c``."""
+
+    stable = 2.0
+    update: ClassVar = Update("d = -g")
+
+    def to_states(self, state: None) -> States:
+        """Return no states: there is nothing to remember."""
+        return States((), ())
+
+    def from_states(self, states: States) -> None:
+        """Return the state, which is none."""
+
+    def start(self, at: Evaluation) -> None:
+        """Return the state, which is none."""
+
+    def direction(self, at: Evaluation, state: None) -> tuple[Vector, None]:
+        """Return the negative gradient."""
+        return -at.gradient, None  # type: ignore[operator]
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """A direction with a step rule."""
+
+    towards: Direction
+    rule: StepRule
+    order: int = 1
+
+    def start(self, objective: Objective, at: Evaluation) -> tuple[Any, Any]:
+        """Return the states of the direction and of the step rule."""
+        return self.towards.start(at), self.rule.start()
+
+    def step(self, objective: Objective, at: Evaluation, state: tuple[Any, Any]) -> Step:
+        """Return the point that the step rule chooses along the direction."""
+        direction, of_direction = self.towards.direction(at, state[0])
+        choice = self.rule.choose(objective, at, direction, self.order, state[1])
+        new_state = (of_direction, choice.state)
+        if choice.at is None:
+            return Step(at, new_state, choice.size, choice.reason, moved=False)
+        return Step(choice.at, new_state, choice.size, choice.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The book's ``minimize_batch``: steepest descent with the best of a list of steps.
+
+    It ends when the best trial changes the value by less than ``tol`` (0: never); that trial is not taken, as
+    in the book, yet its pass is counted. The best trial is taken even when it is higher, also as in the book.
+    Where the book's loop would never end, this one does: when no trial has a value, and when every trial is
+    the point itself.
+    """
+
+    rule: BestRule = field(default_factory=BestRule)
+    tol: float = BATCH_TOL
+    order: int = 1
+
+    def start(self, objective: Objective, at: Evaluation) -> None:
+        """There is nothing to remember."""
+
+    def step(self, objective: Objective, at: Evaluation, state: None) -> Step:
+        """Return the best trial along the negative gradient."""
+        best, size = self.rule.trial(objective, at, -at.gradient)  # type: ignore[operator]
+        reason = None
+        if best is None:
+            reason = StopReason.NO_DESCENT
+        elif abs(at.value - best.value) < self.tol:
+            reason = StopReason.VALUE
+        elif same(best.x, at.x):
+            reason = StopReason.FLOOR
+        if best is None or reason is not None:
+            return Step(at, None, size, reason, moved=False)
+        return Step(objective.complete(best, self.order), None, size)

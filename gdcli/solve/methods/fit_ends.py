@@ -1,0 +1,202 @@
+"""The end of a fit: the last digits, saddles, and parameters on their way to infinity.
+
+Where the residuals at the end are large or strongly curved, Gauss and Newton's linear model converges slowly, and the
+value is too blurred by rounding to judge a step: its own rounding hides half of the digits of the parameters. So the
+last steps are Newton's, with the exact Hessian written in the basis of the linear model, and they are judged by the
+*misfit*: the part of the residuals that a step can still take away. Beside the part that no step can take away it is
+the relative offset of Bates and Watts (Technometrics 23, 1981), which has no unit and does not depend on how the
+parameters are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import sqrt
+from typing import Any
+
+from gdcli.kernel.dataclass import dataclass, field
+from gdcli.kernel.dense import congruent, eigen, largest_entry, matrix_is_finite
+from gdcli.kernel.factors import combined, congruence
+from gdcli.kernel.numerics import EPS
+from gdcli.kernel.stored import Reader, Writer, stored
+from gdcli.kernel.vectors import Vec, as_like, dot, max_abs, quotient
+from gdcli.objective.bounded import Bounded, Box
+from gdcli.objective.protocol import Evaluation, Objective
+from gdcli.solve.algebra.hessian import EXACT_LIMIT
+from gdcli.solve.algebra.residual_model import ResidualModel
+from gdcli.solve.algebra.rounding import residual_floor, rounding_of_squares
+from gdcli.solve.probe.line_probe import ProbeEnd, follow
+
+# A predicted fall below this part of the value is the end game: the relative offset is 1e-5, and the value, good to
+# 1e-14 or so, can foretell the ratio of falls no longer.
+CLOSE = 1e-10
+# A polishing step must shorten the misfit by this factor; at its rounding it does not.
+BETTER = 0.5
+MAX_POLISH = 30
+MAX_ESCAPES = 4
+# Curvature below this part of the largest, in the scales of the parameters, has no sure sign.
+SURE = 1e-9
+# Entries of the Hessian in the basis of the linear model that are blurred more than this are left out.
+_BLUR = 0.01
+_ESCAPE_TRIALS = 24
+# A parameter in flight moves by this part of itself at least in a step.
+LONG = 1e-3
+
+
+@stored()
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A sum of squares, and the bounds of its parameters if there are any."""
+
+    inner: Any
+    box: Box | None
+
+    def to_store(self, write: Writer) -> None:
+        """Store nothing: the sum of squares and its bounds are what the run is on."""
+
+    @classmethod
+    def from_store(cls, content: None, read: Reader) -> Fit:
+        """Return the fit that the run is on."""
+        return fit_of(read.objective)
+
+    def free(self, at: Evaluation) -> list[bool]:
+        """Return which parameters no bound holds at a point with its gradient."""
+        if self.box is None:
+            return [True] * len(at.x)
+        return [not held for held in self.box.held(at.x, at.gradient)]
+
+
+def fit_of(objective: Any) -> Fit:
+    """Return the sum of squares that a run is on, and its bounds."""
+    return Fit(objective.inner, objective.box) if isinstance(objective, Bounded) else Fit(objective, None)
+
+
+@dataclass(slots=True)
+class Here:
+    """A point of the run with its linear model."""
+
+    objective: Objective
+    fit: Fit
+    at: Evaluation
+    model: ResidualModel
+    _curvature: Any = field(default=None)
+
+    @property
+    def factor(self) -> float:
+        """Value over sum of squares: 1, or less for a mean."""
+        total = self.model.total
+        return self.at.value / total if total > 0.0 else 1.0
+
+    def moved(self, step: Vec) -> Any:
+        """Return the point a step away, within the bounds."""
+        x = as_like(self.at.x, Vec(self.at.x) + step)
+        return x if self.fit.box is None else self.fit.box.clip(x)
+
+    @property
+    def rounding(self) -> float:
+        """The misfit that the rounding of the parameters makes."""
+        return EPS * (sum(self._moves()) + self.model.rest)
+
+    def _moves(self) -> list[float]:
+        """By how much each parameter, as large as it is, moves the residuals."""
+        return [length * abs(float(a)) for length, a in zip(self.model.columns, self.at.x, strict=True)]
+
+    def is_rounding(self) -> bool:
+        """Tell whether what a step can take away is no more than what the rounding of the parameters makes."""
+        return self.model.misfit <= self.rounding
+
+    @property
+    def blur(self) -> float:
+        """What rounding may make of the value."""
+        floor = residual_floor(self.model.triangle.measured, self._moves())
+        return float(self.factor * rounding_of_squares(self.model.total, floor))
+
+    def is_close(self) -> bool:
+        """Tell whether the value can no longer judge a step."""
+        fall = self.factor * self.model.misfit * self.model.misfit
+        return fall <= max(CLOSE * abs(self.at.value), self.blur) or self.is_rounding()
+
+    def is_better(self, there: ResidualModel) -> bool:
+        """Tell whether the misfit of another point is clearly less."""
+        return there.misfit <= BETTER * self.model.misfit
+
+    def last_steps(self) -> Iterator[tuple[Evaluation, float]]:
+        """Go to the end of Newton's step, then of Gauss and Newton's, if the value does not clearly rise there."""
+        for step in (self.newton(), self.model.gauss_newton().step):
+            if step is not None:
+                there = self.objective.evaluate(self.moved(step), 0)
+                if there.value <= self.at.value * (1.0 + CLOSE) + self.blur:
+                    yield there, self.model.length(step)
+
+    def newton(self) -> Vec | None:
+        """Return Newton's step with the exact Hessian (shape p); None where there is none, or it is not positive.
+
+        In the basis of the linear model half the Hessian is ``I + B``, where B is the curvature of the residuals
+        relative to their size (Bates and Watts, Nonlinear Regression Analysis, 1988, chapter 7).
+        """
+        model, K = self.model, self._half_hessian()
+        if K is None or model.rank == 0:
+            return None
+        rank, index = model.rank, model.index
+        scaled = [model.columns[i] / model.scale[i] for i in index]
+        K = congruent([Vec([K[i][j] for j in index]) for i in index], scaled)
+        half = [v / s for v, s in zip(model.V[:rank], model.S, strict=False)]
+        W = congruence(half, K)
+        if not matrix_is_finite(W):
+            return None
+        blur = 4.0 * EPS * largest_entry(K)
+        B = [
+            [0.0 if blur > _BLUR * model.S[a] * model.S[b] else W[a][b] - (a == b) for b in range(rank)]
+            for a in range(rank)
+        ]
+        values, vectors = eigen(
+            [Vec([(a == b) + 0.5 * (B[a][b] + B[b][a]) for b in range(rank)]) for a in range(rank)]
+        )
+        if not values[0] > 0.0:
+            return None
+        weights = [-dot(vector, model.w) / value for value, vector in zip(values, vectors, strict=True)]
+        return model.from_range(combined(weights, vectors, rank))
+
+    def off_saddle(self) -> Evaluation | None:
+        """Return a lower point along the most negative curvature; None where there is none beyond doubt."""
+        K = self._half_hessian()
+        if K is None:
+            return None
+        free = [i for i, moves in enumerate(self.fit.free(self.at)) if moves]
+        values, vectors = eigen([Vec([K[i][j] for j in free]) for i in free]) if free else ([], [])
+        if not (values and values[0] < -SURE * max(-values[0], values[-1])):
+            return None
+        along = Vec([0.0] * len(self.at.x))
+        for i, a in zip(free, vectors[0], strict=True):
+            along[i] = a / self.model.scale[i]
+        # A parameter has no unit here but its size now, or the length over which the model changes by the residuals.
+        length = max(self.model.length(self.at.x), sqrt(self.at.value))
+        noise = 10.0 * EPS * abs(self.at.value)
+        for _ in range(_ESCAPE_TRIALS):
+            length *= 0.25
+            for sign in (length, -length):
+                there = self.objective.evaluate(self.moved(along * sign), 0)
+                if there.value < self.at.value - noise:
+                    return there
+        return None
+
+    def flees(self, move: Any) -> bool:
+        """Tell whether the value falls all the way to infinity along the last move, or no longer changes there.
+
+        A level way tells of flight only where the move was a long one: any way is level for the first 1e-16 of it.
+        """
+        if move is None or not any(move):
+            return False
+        found = follow(self.objective, self.at, move, -1.0).outcome
+        long = max_abs(move) > LONG * max_abs(self.at.x)
+        return found is ProbeEnd.LIMIT or (found is ProbeEnd.LEVEL and long)
+
+    def _half_hessian(self) -> Any:
+        """Half the Hessian of the sum of squares in the scales of the parameters (p x p); None where it is not had."""
+        if self._curvature is None and self.fit.inner.has_hessian and len(self.at.x) <= EXACT_LIMIT:
+            H = self.fit.inner.complete(Evaluation(self.at.x, self.at.value), 2).hessian
+            if H is not None and self.factor > 0.0:
+                d, twice = self.model.scale, 2.0 * self.factor
+                K = [quotient(row / twice / a, d) for row, a in zip(H, d, strict=True)]
+                self._curvature = K if matrix_is_finite(K) else None
+        return self._curvature

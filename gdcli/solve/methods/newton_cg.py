@@ -1,0 +1,175 @@
+"""Newton's method for many variables: conjugate gradients on Hessian-vector products.
+
+The Newton equation ``H p = -g`` is solved approximately by the conjugate gradient method, which needs only
+products of H with vectors: no matrix is ever formed, and the memory is a handful of vectors. The inner
+iteration stops when it leaves the trust region, and where it meets a direction of negative curvature it
+follows that to the boundary (Steihaug, SIAM J. Numer. Anal. 20, 1983; Nocedal and Wright, algorithm 7.2). It
+is asked for ever more digits as the gradient falls, so that the outer iteration converges faster than
+linearly.
+"""
+
+from __future__ import annotations
+
+from math import inf, isfinite, sqrt
+
+from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.numerics import EPS, FLOOR, PRODUCT_STEP
+from gdcli.kernel.status import StopReason
+from gdcli.kernel.stored import stored
+from gdcli.kernel.vectors import along, dot, max_abs, norm, same, zeros_like
+from gdcli.objective.bounded import Bounded
+from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR, WIDER
+from gdcli.solve.iteration import Step
+
+MAX_INNER = 200
+MAX_REFUSALS = 25
+FIRST_RADIUS = 0.1
+
+
+class Inner(NamedTuple):
+    """What conjugate gradients found: the step, the fall it promises, and how the iteration ended."""
+
+    step: Vector
+    predicted: float
+    boundary: bool
+    negative: bool
+    solved: bool
+    lowest_quotient: float
+
+
+def hessian_product(objective: Objective, at: Evaluation, v: Vector) -> Vector | None:
+    """Return the Hessian at ``at`` times v: exact if the objective can, else a difference of
+    two gradients.
+    """
+    if objective.has_product:
+        return objective.product(at, v)
+    if isinstance(objective, Bounded):
+        found = hessian_product(objective.inner, at, objective.restricted(at, v))
+        return None if found is None else objective.restricted(at, found)
+    length = norm(v)
+    if length == 0.0:
+        return zeros_like(v)
+    # Whoever asks does so in a unit of the function's own, which is the 1 here.
+    h = PRODUCT_STEP * max(1.0, max_abs(at.x)) * sqrt(len(v)) / length
+    ahead, behind = objective.evaluate(along(at.x, h, v), 1), objective.evaluate(along(at.x, -h, v), 1)
+    if ahead.gradient is None or behind.gradient is None:
+        return None
+    return (ahead.gradient - behind.gradient) / (2.0 * h)
+
+
+def steihaug(
+    objective: Objective, at: Evaluation, radius: float, accuracy: float, most: int = MAX_INNER
+) -> Inner | None:
+    """Return an approximate minimiser of the quadratic model at ``at`` within ``radius``.
+
+    ``accuracy``: the residual to reach, as part of the gradient norm. None where a product is not finite.
+    """
+    r = at.gradient * 1.0  # type: ignore[operator]
+    p, d = zeros_like(r), -r
+    rr = dot(r, r)
+    wanted = accuracy * accuracy * rr
+    fall, pp, pd, dd = 0.0, 0.0, 0.0, rr
+    quotient = inf
+    for _ in range(most):
+        if rr <= wanted or rr == 0.0:
+            return Inner(p, fall, False, False, True, quotient)
+        Hd = hessian_product(objective, at, d)
+        if Hd is None:
+            return None
+        curvature = dot(d, Hd)
+        quotient = min(quotient, curvature / dd)
+        alpha = rr / curvature if curvature > 0.0 else inf
+        if not pp + 2.0 * alpha * pd + alpha * alpha * dd < radius * radius:
+            # Out of the trust region, or downhill without end: go to the boundary.
+            tau = (-pd + sqrt(max(0.0, pd * pd + dd * (radius * radius - pp)))) / dd
+            fall += tau * rr - 0.5 * tau * tau * curvature
+            return Inner(along(p, tau, d), fall, True, curvature <= 0.0, False, quotient)
+        p = along(p, alpha, d)
+        fall += 0.5 * alpha * rr
+        r = along(r, alpha, Hd)
+        old, rr = rr, dot(r, r)
+        beta = rr / old
+        pp, pd, dd = (
+            pp + 2.0 * alpha * pd + alpha * alpha * dd,
+            beta * (pd + alpha * dd),
+            rr + beta * beta * dd,
+        )
+        d = along(-r, beta, d)
+    return Inner(p, fall, False, False, False, quotient)
+
+
+@stored()
+@dataclass(slots=True)
+class CgState:
+    """The trust radius, the value at the start, and the best guess of what is left to gain."""
+
+    radius: float
+    start_value: float
+    gain: float = inf
+
+
+@dataclass(frozen=True, slots=True)
+class NewtonCG:
+    """Trust-region Newton by conjugate gradients; ``tol`` (default 1e-8) scales its stop
+    rule as in `auto`.
+    """
+
+    tol: float = 1e-8
+    order: int = 1
+
+    def start(self, objective: Objective, at: Evaluation) -> CgState:
+        """Return the state with the first trust radius."""
+        return CgState(FIRST_RADIUS * max(1.0, norm(at.x)), at.value)
+
+    def step(self, objective: Objective, at: Evaluation, state: CgState) -> Step:
+        """Return the next accepted point, or why there is none."""
+        slope = norm(at.gradient)
+        if slope == 0.0:
+            return Step(at, state, 0.0, StopReason.STATIONARY, moved=False, passed=False)
+        # Quadratic convergence in the end needs an accuracy proportional to the gradient itself.
+        accuracy = min(0.1, sqrt(slope / max(1.0, abs(at.value))))
+        widest = state.radius
+        for _ in range(MAX_REFUSALS):
+            inner = steihaug(objective, at, state.radius, accuracy)
+            if inner is None:
+                return Step(at, state, state.radius, StopReason.NO_DESCENT, moved=False)
+            state.gain = inner.predicted if inner.solved else inf
+            if inner.solved and self._enough(inner.predicted, at.value, state):
+                return Step(at, state, state.radius, StopReason.GAIN, moved=False)
+            x = at.x + inner.step
+            if not inner.predicted > 0.0 or same(x, at.x):
+                return Step(at, state, state.radius, StopReason.FLOOR, moved=False)
+            trial = objective.evaluate(x, 0)
+            noise = FLOOR * abs(at.value)
+            if inner.predicted <= noise and abs(trial.value - at.value) <= 4.0 * noise:
+                if inner.boundary and state.radius >= widest:
+                    state.radius = widest = WIDER * state.radius
+                    continue
+                return self._end_at_floor(objective, at, trial, state)
+            ratio = (at.value - trial.value) / inner.predicted if isfinite(trial.value) else -inf
+            if trial.value == -inf:
+                return Step(trial, state, state.radius, StopReason.UNBOUNDED)
+            if ratio > ACCEPTABLE:
+                trial = objective.complete(trial, 1)
+            length = norm(inner.step)
+            if ratio < POOR or trial.gradient is None:
+                state.radius = 0.25 * length
+            elif ratio > GOOD and inner.boundary:
+                state.radius = 2.0 * state.radius
+            if ratio > ACCEPTABLE and trial.gradient is not None:
+                return Step(trial, state, length, kind="escape" if inner.negative else "step")
+        return Step(at, state, state.radius, StopReason.NO_DESCENT, moved=False)
+
+    def _enough(self, gain: float, value: float, state: CgState) -> bool:
+        part = 1e-2 * self.tol
+        if gain <= EPS * abs(value):
+            return True
+        return gain <= part * max(1.0, abs(value)) and gain <= part * (state.start_value - value)
+
+    def _end_at_floor(self, objective: Objective, at: Evaluation, trial: Evaluation, state: CgState) -> Step:
+        if trial.value < at.value:
+            complete = objective.complete(trial, 1)
+            if complete.gradient is not None:
+                return Step(complete, state, state.radius, StopReason.FLOOR)
+        return Step(at, state, state.radius, StopReason.FLOOR, moved=False)

@@ -1,0 +1,233 @@
+"""Walking away from a point that might not be a minimum.
+
+Where the curvature is zero, or convergence was slow, derivatives cannot tell a minimum (``x**4``) from an
+inflection (``x**3``), a ridge (``x**2 - y**4``) or a slope that flattens out without end (``exp(-x)``).
+Values can: walk along the doubtful direction in steps that double, and see whether the value rises.
+
+Where terms cancel, as in ``sqrt(1+x**2) - x`` far out, the value goes up and down by rounding. So a rise counts only
+if it exceeds what the value changes by when the variables move by no more than their own rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from math import inf
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.numerics import CLEARLY, EPS, VALUE_NOISE
+from gdcli.kernel.vectors import along, alternating, as_like, main_part, max_abs, norm, same, unit_like
+from gdcli.objective.protocol import Evaluation, Objective, Vector
+
+# Two hundred doublings are sixty orders of magnitude: no scale of any problem is as large.
+_MAX_DOUBLINGS = 200
+# A value that falls all that way ever more slowly has no lower bound if the falls of all doublings have an
+# infinite sum, as those of -log(x) (equal), -log(log(x)) (like 1/k); those of 1/log(x) (like 1/k**2) have a
+# finite one. Cauchy's condensation test: the sum is infinite when the falls of the doublings K to 2K do not
+# shrink as K doubles. This much smaller they may be: the first doubling is not the first of the series.
+_ENDLESS_PART = 0.9
+# After sixty doublings (eighteen orders of magnitude) a last fall by no more than this part of the fall on the whole
+# way is an approach to a limit; equal ones, as of a logarithm, are a sixtieth.
+LIMIT_DOUBLINGS = 60
+_LIMIT_FALL = 1e-3
+# When a point is so many times the size of the start away from it, the run may be on its way to infinity.
+FLIGHT = 1e8
+_FLEEING_PART = 1e-4
+# Without any change up to a length of the order of x itself the direction is taken to be level.
+_LEVEL_POINTS = 11
+# Variables moved so far, as part of themselves, all the same way or every second one the other way, show the rounding
+# of the value (in steps, where terms cancel: so not by one unit alone).
+_TOGETHER, _APART = (EPS, -3.0 * EPS, 2e3 * EPS), (EPS, -1e3 * EPS)
+# First length of a walk along a null direction, relative to the size of x: beyond the rounding of the value
+# for anything up to a fifth power, yet near.
+PROBE_LENGTH = 1e-3
+# A value that rises over so many doublings on end rises; noise does not.
+_RISES = 4
+
+
+class ProbeEnd(Enum):
+    """What a walk found."""
+
+    RISES = "rises"
+    LEVEL = "level"
+    LOWER = "lower"
+    LIMIT = "limit"
+    UNBOUNDED = "unbounded"
+
+
+class Walk(NamedTuple):
+    """The outcome of a walk, the lowest point met (None when none was lower) and the length of the last step.
+
+    ``endless``: no rise was met on the whole way.
+    """
+
+    outcome: ProbeEnd
+    lowest: Evaluation | None = None
+    length: float = 0.0
+    endless: bool = False
+
+
+def probe_length(x: Vector) -> float:
+    """Return the length of the first step of a walk along a direction of no natural length."""
+    return PROBE_LENGTH * max(1.0, max_abs(x))
+
+
+def scaled_to(direction: Vector, length: float) -> Vector:
+    """Return ``direction`` with its largest component made ``length``."""
+    return direction * (length / max_abs(direction))
+
+
+def is_rounding(objective: Objective, at: Evaluation, rise: float) -> bool:
+    """Tell whether a ``rise`` of the value up to ``at`` is no more than the rounding of the variables makes there."""
+    if not rise < inf:
+        return False
+    return not CLEARLY * rounding_of(objective, at) < rise
+
+
+def rounding_of(objective: Objective, at: Evaluation) -> float:
+    """Return what the value at ``at`` changes by when the variables move by some units of their rounding."""
+    moved = [along(at.x, size, at.x) for size in _TOGETHER]
+    if len(at.x) > 1:
+        turned = alternating(at.x)
+        moved += [along(at.x, size, turned) for size in _APART]
+    return max([abs(objective.evaluate(x, 0).value - at.value) for x in moved])
+
+
+def walk(
+    objective: Objective,
+    at: Evaluation,
+    step: Vector,
+    enough: float,
+    floor: float,
+    patience: int = _LEVEL_POINTS,
+) -> Walk:
+    """Walk from ``at`` along ``step`` times 1, 2, 4, ... for as long as the value does not rise.
+
+    ``enough``: a fall by more than this is LOWER; a smaller one counts as none. ``floor``: a value below it
+    is UNBOUNDED, and so is a fall that goes on through all doublings without slackening. A value that has not changed
+    over ``patience`` doublings is LEVEL. The walk ends at a bound as it does at a rise.
+    """
+    lowest: Evaluation | None = None
+    value, t, unit = at.value, 1.0, norm(step)
+    noise = VALUE_NOISE * abs(value)
+    limit, last = False, at.x
+    marks: list[float] = []
+    for k in range(_MAX_DOUBLINGS):
+        if k in (_MAX_DOUBLINGS // 4, _MAX_DOUBLINGS // 2):
+            marks.append(value)
+        x = along(at.x, t, step)
+        trial = objective.evaluate(x, 0)
+        if trial.x is not x and same(trial.x, last):
+            break
+        if not trial.value <= value + noise:
+            if lowest is None and k >= _LEVEL_POINTS and not trial.value < inf:
+                return Walk(ProbeEnd.LEVEL)  # where numbers end, after a level way
+            if not is_rounding(objective, trial, trial.value - value):
+                break
+        last = trial.x
+        if lowest is None and trial.value < value - noise:
+            noise = max(noise, CLEARLY * max(rounding_of(objective, e) for e in (at, trial)))
+        if trial.value < value - noise:
+            lowest = trial
+        elif lowest is None and k >= patience - 1:
+            return Walk(ProbeEnd.LEVEL)
+        before, value = value, min(value, trial.value)
+        t *= 2.0
+        if value < floor:
+            return Walk(ProbeEnd.UNBOUNDED, lowest, t * unit)
+        if k >= LIMIT_DOUBLINGS and before - value <= _LIMIT_FALL * (at.value - value):
+            limit = True
+            break
+    else:
+        limit = True
+        early, late = marks[0] - marks[1], marks[1] - value
+        if late > noise and late >= _ENDLESS_PART * early:
+            return Walk(ProbeEnd.UNBOUNDED, lowest, t * unit)
+    if lowest is None:
+        return Walk(ProbeEnd.RISES)
+    if lowest.value < at.value - enough:
+        return Walk(ProbeEnd.LOWER, lowest, t * unit, limit)
+    return Walk(ProbeEnd.LIMIT if limit else ProbeEnd.RISES, lowest, t * unit, limit)
+
+
+def fades(objective: Objective, at: Evaluation, step: Vector) -> bool:
+    """Tell whether the value, level at first along ``step``, is not seen to rise on the whole way to infinity."""
+    found = walk(objective, at, step, inf, -inf, LIMIT_DOUBLINGS)
+    return found.outcome in (ProbeEnd.LEVEL, ProbeEnd.LIMIT)
+
+
+def follow(objective: Objective, at: Evaluation, way: Vector, floor: float) -> Walk:
+    """Walk on from ``at``, a point far out, along the ``way`` that led there.
+
+    UNBOUNDED and LIMIT tell that the value falls all the way to infinity. Variables that hardly moved beside the
+    others do not flee; going on with them would end at some other wall.
+    """
+    return walk(objective, at, main_way(way), inf, floor)
+
+
+def main_way(way: Vector) -> Vector:
+    """Return ``way`` without the variables that hardly moved."""
+    return main_part(way, _FLEEING_PART)
+
+
+def walk_all(
+    objective: Objective, at: Evaluation, steps: Sequence[Vector], enough: float, floor: float
+) -> Walk:
+    """Walk along each of ``steps`` until one finds a lower point; return that walk.
+
+    Without one: a LIMIT if there was any, RISES if every walk rose, else LEVEL.
+    """
+    outcomes = set()
+    for step in steps:
+        found = walk(objective, at, step, enough, floor)
+        if found.outcome in (ProbeEnd.LOWER, ProbeEnd.UNBOUNDED):
+            return found
+        outcomes.add(found.outcome)
+    for outcome in (ProbeEnd.LIMIT, ProbeEnd.LEVEL):
+        if outcome in outcomes:
+            return Walk(outcome)
+    return Walk(ProbeEnd.RISES)
+
+
+def rises_on(objective: Objective, at: Evaluation, step: Vector) -> bool:
+    """Tell whether a rise along ``step`` goes on to the next doubling: one point alone may be noise."""
+    before = False
+    for k in range(_MAX_DOUBLINGS):
+        there = objective.evaluate(along(at.x, 2.0**k, step), 0)
+        rise = there.value - at.value
+        rises = not (rise <= VALUE_NOISE * abs(at.value) or is_rounding(objective, there, rise))
+        if before and rises:
+            return True
+        before = rises
+    return False
+
+
+def rises_all_around(objective: Objective, at: Evaluation) -> bool:
+    """Tell whether the value rises to either side along every axis, and goes on rising: noise goes up and down."""
+    length = probe_length(at.x)
+    sides = (unit_like(at.x, i, size) for i in range(len(at.x)) for size in (length, -length))
+    return all(_goes_on_rising(objective, at, side) for side in sides)
+
+
+def _goes_on_rising(objective: Objective, at: Evaluation, step: Vector) -> bool:
+    value, rises = at.value, 0
+    for k in range(_LEVEL_POINTS):
+        there = objective.evaluate(along(at.x, 2.0**k, step), 0)
+        if not there.value >= value:
+            return False
+        rises = rises + 1 if there.value > value else 0
+        if rises == _RISES:
+            return not is_rounding(objective, there, there.value - at.value)
+        value = there.value
+    return False
+
+
+def both_ways(directions: Sequence[Vector], x: Vector) -> list[Vector]:
+    """Return each direction and its opposite, at the length of a first probe around ``x``; none for a zero one."""
+    steps: list[Vector] = []
+    for direction in directions:
+        if not any(direction):  # every variable is held by its bound
+            continue
+        step = scaled_to(as_like(x, direction), probe_length(x))
+        steps += [step, -step]
+    return steps

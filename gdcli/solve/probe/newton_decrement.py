@@ -1,0 +1,195 @@
+"""How good is the Newton step from here? The last digits of an answer, and what can be said of what is left.
+
+Near a minimum with a positive definite Hessian the Newton step leads to it, and the model tells how far the value
+falls. Both hold only where Newton's method converges quadratically, and one step shows whether it does: the value
+falls as the model foretold, and the gain that is left at its end is a small part of that here (Kantorovich; Dennis and
+Schnabel, Numerical Methods for Unconstrained Optimization, section 5.3).
+
+A value tells points apart down to the square root of its rounding only: around the minimum it does not change. The
+gradient goes on to tell them apart, so that a few more Newton steps that it judges give nearly all digits of x.
+"""
+
+from __future__ import annotations
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dense import Matrix, diagonal, positive_solve
+from gdcli.kernel.numerics import CLEARLY, EPS, FLOOR
+from gdcli.kernel.vectors import alternating, as_like, norm, to_list
+from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.solve.algebra.hessian import NOISE, PRODUCT_LIMIT, hessian_source, with_hessian
+from gdcli.solve.algebra.quadratic_model import LocalModel
+from gdcli.solve.algebra.small_model import local_model
+from gdcli.solve.probe.line_probe import rounding_of
+from gdcli.solve.scaling import inward, outward, rescaled, units_at
+
+# Newton's method converges quadratically: the gain of one step before is more than a hundred times this
+# one's. Otherwise it is slow, as at a minimum like x**4.
+SLOW_RATIO = 1e-2
+# Where the model holds, this part of the gain is left after the step at most: down ``x**3``, which has no minimum, an
+# eighth is left, and at that of ``x**4`` a fifth.
+LEFT = 1.0 / 16.0
+# The value falls by what the model promises, but for this part of it.
+AGREES = 0.25
+# A step of a few units in the last place of x is none.
+_LAST_PLACE = 4.0 * EPS
+# Where terms cancel, the rounding of a value is up to this part of it, or of the fall so far.
+_MAY_BE_ROUNDING = 1e-8
+# Each step doubles the digits: four lead from one of them to all.
+_MOST_STEPS = 4
+# Up to so many variables a method without a Hessian gets one for its last digits: it costs little beside the run.
+_MOST_VARIABLES = PRODUCT_LIMIT
+
+
+class Polished(NamedTuple):
+    """The point with the last digits, its model and the last step to it."""
+
+    at: Evaluation
+    model: LocalModel
+    step: Vector
+
+
+def is_exact(at: Evaluation, start: Evaluation, model: LocalModel) -> bool:
+    """Tell whether the Newton step from ``at`` moves each variable by no more than a few units in its last place.
+
+    The scale of a variable is its size, or the way that it has come from ``start``: a minimum at 0 is reached like any
+    other. One that has neither, beside the others, is judged by its part of the gain, beside the fall so far.
+    """
+    scales = [max(abs(a), abs(a - b)) for a, b in zip(at.x, start.x, strict=True)]
+    least = EPS * max(scales)
+    enough = 2.0 * _LAST_PLACE * _LAST_PLACE * (start.value - at.value)
+    rows = zip(model.newton, scales, diagonal(model.hessian), strict=True)
+    return all(abs(p) <= _LAST_PLACE * s or (s <= least and h * p * p <= enough) for p, s, h in rows)
+
+
+def is_rounding(at: Evaluation, start: Evaluation, model: LocalModel) -> bool:
+    """Tell whether no more than rounding is left from ``at`` to the minimum of its strictly convex ``model``: the step
+    is in the last places of x, or such as the rounding of the gradient makes.
+    """
+    if is_exact(at, start, model):
+        return True
+    noise = _of_rounding(at.x, model.hessian)
+    return all(abs(p) <= 4.0 * r for p, r in zip(model.newton, noise, strict=True))
+
+
+def polish(
+    objective: Objective, at: Evaluation, start: Evaluation, model: LocalModel, source: str
+) -> Polished | None:
+    """Return the point that Newton steps from ``at`` lead to, None where they do not help.
+
+    A step helps when the gain of its end is smaller and the value has not risen by more than its rounding. The next one
+    is tried where this was a good one. ``model`` is that of ``at``, whose run began at ``start``.
+    """
+    best: Polished | None = None
+    for _ in range(_MOST_STEPS):
+        if not model.strict or is_exact(at, start, model):
+            break
+        there = objective.evaluate(at.x + model.newton, 0)
+        rise = there.value - at.value
+        if not rise <= _units(at) and not rise <= CLEARLY * rounding_of(objective, at):
+            break
+        arrival = with_hessian(objective, there, source)
+        if arrival.hessian is None or arrival.estimated:
+            break
+        found = local_model(arrival.gradient, arrival.hessian, NOISE[source])
+        if not (found.strict and found.gain < model.gain):
+            break
+        best = Polished(arrival, found, arrival.x - at.x)
+        if not found.gain <= SLOW_RATIO * model.gain:
+            break
+        at, model = arrival, found
+    return best
+
+
+def polished(objective: Objective, at: Evaluation, start: Evaluation) -> Evaluation | None:
+    """Return the point that Newton steps from ``at``, where a run without a Hessian ended, lead to.
+
+    None where they do not help, where there is no exact Hessian, and where there are too many variables for one.
+    """
+    source = hessian_source(objective)
+    if objective.size > _MOST_VARIABLES or source not in ("exact", "products") or at.estimated:
+        return None
+    full = with_hessian(objective, at, source)
+    if full.hessian is None:
+        return None
+    units = units_at(objective, full, start)
+    here = inward(full, units)
+    model = local_model(here.gradient, here.hessian, NOISE[source])
+    found = polish(rescaled(objective, units), here, inward(start, units), model, source)
+    return None if found is None else outward(found.at, units)
+
+
+def is_known(
+    objective: Objective, at: Evaluation, start: Evaluation | None, model: LocalModel, source: str
+) -> bool:
+    """Tell whether the gain and the Newton step of ``model`` are good estimates of what is left from ``at``."""
+    if not model.strict:
+        return False
+    if model.gain <= EPS * abs(at.value) or is_rounding(at, start or at, model):
+        return True
+    goal = at.x + model.newton
+    there = objective.evaluate(goal, 0)
+    if there.x is not goal:  # bounds have bent the step
+        return False
+    there = with_hessian(objective, there, source)
+    if there.hessian is None:
+        return False
+    ahead = local_model(there.gradient, there.hessian, NOISE[source])
+    if not ahead.strict:
+        return False
+    surprise = abs(at.value - there.value - model.gain)
+    if ahead.gain <= LEFT * model.gain and surprise <= AGREES * model.gain:
+        return True
+    if not model.gain <= _MAY_BE_ROUNDING * max(abs(at.value), (start or at).value - at.value):
+        return False
+    noise = CLEARLY * rounding_of(objective, at)
+    return ahead.gain <= max(LEFT * model.gain, noise) and surprise <= AGREES * model.gain + noise
+
+
+def is_known_of_many(objective: Objective, at: Evaluation, gain: float, step: Vector) -> bool:
+    """Tell the same without a matrix: by the value and the length of the gradient at the end of the Newton ``step``."""
+    if gain <= EPS * abs(at.value):
+        return True
+    goal = at.x + step
+    there = objective.evaluate(goal, 1)
+    if there.x is not goal or there.gradient is None:
+        return False
+    left = norm(there.gradient) ** 2 <= LEFT * norm(at.gradient) ** 2
+    return left and abs(at.value - there.value - gain) <= AGREES * gain
+
+
+def errors_of(x: Vector, model: LocalModel) -> tuple[float, ...]:
+    """Return about how far each variable is from the minimiser (shape n): by the Newton step, or by rounding."""
+    return tuple(
+        max(abs(p), r) for p, r in zip(to_list(model.newton), _of_rounding(x, model.hessian), strict=True)
+    )
+
+
+def _of_rounding(x: Vector, H: Matrix) -> list[float]:
+    """Return the errors of a minimiser ``x`` (shape n) that come from the rounding of x alone.
+
+    Because of it the gradient has errors of about ``eps |H| |x|``, which the curvature turns into errors of x (Higham,
+    Accuracy and Stability of Numerical Algorithms, section 7.2). Two patterns of their signs stand for all.
+    """
+    size = [EPS * abs(a) for a in to_list(x)]
+    slopes = as_like(x, [sum([abs(h) * a for h, a in zip(row, size, strict=True)]) for row in H])
+    found = [size]
+    for signs in (slopes, alternating(slopes)) if len(size) > 1 else ():
+        solved = positive_solve(H, signs)
+        if solved is not None:
+            found.append([abs(p) for p in to_list(solved.z)])
+    return [max(column) for column in zip(*found, strict=True)]
+
+
+def rounding_of_variables(at: Evaluation) -> float:
+    """Return how much the value may change, by slope and curvature, when the variables move by their rounding."""
+    if at.gradient is None or at.hessian is None:
+        return 0.0
+    size = [EPS * abs(a) for a in to_list(at.x)]
+    slopes, rows = to_list(at.gradient), at.hessian
+    bends = [sum([abs(float(h)) * s for h, s in zip(row, size, strict=True)]) for row in rows]
+    return float(sum([s * (abs(g) + 0.5 * b) for s, g, b in zip(size, slopes, bends, strict=True)]))
+
+
+def _units(at: Evaluation) -> float:
+    """What a few units in the last place of the value are."""
+    return FLOOR * abs(at.value)

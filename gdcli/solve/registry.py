@@ -1,0 +1,402 @@
+"""The list of methods: one line each, and no method imported until it is asked for.
+
+An entry names a method, says in one line what it is, what it needs and when to use it, which settings it
+reads and where its class stands. A setting that a method does not read is an error, not a shrug: who writes
+``--lr`` expects it to matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib import import_module
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
+from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.objective.bounded import Bounded
+from gdcli.objective.protocol import Objective
+from gdcli.solve.algebra.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source
+from gdcli.solve.iteration import Method
+from gdcli.solve.scaling import OneUnit, OwnUnits
+from gdcli.solve.step_rules import BOOK_STEP_SIZES, Fixed, FixedRate
+from gdcli.solve.stopping import DEFAULT_TOL
+
+if TYPE_CHECKING:
+    from gdcli.solve.methods.elementwise import Rule
+    from gdcli.solve.methods.newton import TrustRegionNewton
+    from gdcli.solve.methods.smoothing_homotopy import Smoothing
+
+_HERE = "gdcli.solve."
+PROJECTED = "projected L-BFGS"
+KINKS = ", and kinks are smoothed where they jam it"
+_OPTIONS = {"lr": "--lr", "step_rule": "--step-rule", "step_sizes": "--step-sizes"}
+
+
+@dataclass(frozen=True, slots=True)
+class MethodEntry:
+    """One method: its name, a line of help, what it ``needs``, when to use it, ``target`` = "module:factory".
+
+    ``reads`` are the settings it takes beyond the stop rules. With ``own_rule`` it reads ``tol`` (and
+    ``value_tol``) itself; ``default_tol`` is then its default. ``bounds`` tells that it can stay within
+    bounds. ``strict`` holds its claims to the rule of `auto`. ``residuals``: it is for sums of squares over rows.
+    ``polishes``: it is to find answers, not to learn, so that its end gets its last digits by Newton steps; `auto`,
+    newton and lm take these themselves. ``lr`` is the usual rate of a rule that goes by epochs, too.
+    """
+
+    name: str
+    help: str
+    needs: str
+    use: str
+    target: str
+    reads: frozenset[str] = frozenset()
+    own_rule: bool = False
+    default_tol: float = DEFAULT_TOL
+    strict: bool = False
+    bounds: bool = True
+    residuals: bool = False
+    polishes: bool = False
+    lr: float | None = None
+
+
+class Chosen(NamedTuple):
+    """A method ready to run, what it is called, and why it was chosen (`auto`) or which steps it takes.
+
+    ``fixed`` is its step size, if that never changes and has a stable range. ``in_units``: it measures the variables
+    in a unit of its own, and so does its stop rule.
+    """
+
+    method: Method
+    name: str
+    why: str
+    entry: MethodEntry
+    fixed: FixedRate | None = None
+    in_units: bool = False
+
+
+def _entry(
+    name: str, help: str, needs: str, use: str, target: str, reads: str = "", **more: Any
+) -> MethodEntry:
+    return MethodEntry(name, help, needs, use, _HERE + target, frozenset(reads.split()), **more)
+
+
+def _rule(name: str, help: str, lr: float, use: str, target: str) -> MethodEntry:
+    """A `solve.methods.elementwise.Rule` with its usual rate, for all rows and for batches of them."""
+    help = f"{help}, --lr {lr:g}"
+    return MethodEntry(name, help, "gradient", use, _HERE + target, frozenset({"lr", "step_rule"}), lr=lr)
+
+
+METHODS: Mapping[str, MethodEntry] = {
+    entry.name: entry
+    for entry in (
+        _entry("auto", "trust-region Newton, or L-BFGS and Newton-CG for many variables", "gradient, Hessian",
+               "always; it ends at a certified minimum or says why not", "registry:make_auto", own_rule=True,
+               strict=True),
+        _entry("newton", "Newton with a trust region", "Hessian", "few variables", "registry:make_newton",
+               own_rule=True, strict=True),
+        _entry("newton-cg", "Newton by conjugate gradients on Hessian-vector products", "products",
+               "many variables, ill-conditioned", "registry:make_newton_cg", own_rule=True, strict=True,
+               bounds=False, polishes=True),
+        _entry("lm", "Levenberg-Marquardt with geodesic acceleration, Newton's method for the last digits",
+               "residuals", "a sum of squares over rows of data", "methods.levenberg_marquardt:LevenbergMarquardt",
+               own_rule=True, strict=True, residuals=True),
+        _entry("lbfgs", "limited-memory BFGS with a strong Wolfe search", "gradient", "many variables",
+               "registry:make_lbfgs", polishes=True),
+        _entry("bfgs", "BFGS with a strong Wolfe search", "gradient", "few variables without a Hessian",
+               "registry:make_bfgs", bounds=False, polishes=True),
+        _entry("cg", "nonlinear conjugate gradients (Polak-Ribiere)", "gradient",
+               "many variables and little memory", "registry:make_cg", bounds=False, polishes=True),
+        _entry("bb", "gradient descent with Barzilai-Borwein step sizes", "gradient",
+               "many variables, cheap steps", "registry:make_bb", polishes=True),
+        _entry("gd", "gradient descent with a step rule", "gradient",
+               "to learn, and to see what a step size does", "registry:make_gd", "lr step_rule step_sizes"),
+        _entry("batch", "the book's minimize_batch: the best of a list of step sizes", "gradient",
+               "to follow the book", "registry:make_batch", "step_sizes", own_rule=True, default_tol=1e-6),
+        _rule("momentum", "gradient descent with momentum 0.9", 0.001, "to learn; long valleys",
+        "methods.momentum:Momentum"),
+        _rule("nesterov", "Nesterov's accelerated gradient, momentum 0.9", 0.001, "to learn; long valleys",
+              "methods.momentum:Nesterov"),
+        _rule("adagrad", "a step size per variable from all past gradients", 0.5,
+              "to learn; badly scaled variables", "methods.adaptive:AdaGrad"),
+        _rule("rmsprop", "a step size per variable from recent gradients", 0.01,
+              "to learn; with --step-rule decay", "methods.adaptive:RMSProp"),
+        _rule("adam", "RMSProp with momentum", 0.01, "to learn; noisy gradients", "methods.adaptive:Adam"),
+    )
+}  # fmt: skip
+
+STEP_RULES: Mapping[str, str] = {
+    "fixed": "the same step size --lr always",
+    "decay": "a step size that shrinks with the number k of steps, lr / (1 + k/100)",
+    "best": "the best of the list --step-sizes",
+    "armijo": "halve the step until the value falls enough; the first trial is --lr",
+    "wolfe": "strong Wolfe line search; the first trial is --lr",
+    "exact": "minimise along the line; the first trial is --lr",
+    "bb": "Barzilai and Borwein's size, from the last step",
+}
+DEFAULT_LR = 0.01
+# The methods of descent by rows or batches of them; sgd is plain descent.
+BY_EPOCHS = ("sgd", *(entry.name for entry in METHODS.values() if entry.lr is not None))
+
+
+def meant(name: str, names: Iterable[str], otherwise: str) -> str:
+    """Return the hint for a method that is none of ``names``: what it is called here, or the nearest name."""
+    from gdcli.solve.method_synonyms import known_as  # only an error needs it
+
+    plain = name.strip().lower().replace("_", "-").replace(" ", "-")
+    found = known_as(plain)
+    if found in METHODS:
+        return f"{name[:40]} is {found} here" if found in names else otherwise
+    return found or did_you_mean(plain, names, otherwise)
+
+
+def find(name: str) -> MethodEntry:
+    """Return the entry of a method. Raises UsageError for an unknown name."""
+    entry = METHODS.get(name)
+    if entry is None:
+        raise UsageError(f"there is no method {name!r}", meant(name, METHODS, "'gd methods' lists them"))
+    return entry
+
+
+def choose(
+    name: str,
+    objective: Objective,
+    *,
+    lr: float | None = None,
+    step_rule: str | None = None,
+    step_sizes: tuple[float, ...] | None = None,
+    tol: float | None = None,
+    value_tol: float | None = None,
+) -> Chosen:
+    """Return the method ``name`` made from the settings (None: not given).
+
+    ``auto`` with ``lr`` or ``step_rule`` alone means plain gradient descent. Raises UsageError for an unknown
+    name, for a setting that the method does not read, and for a number that makes no sense.
+    """
+    if name == "auto" and (lr is not None or step_rule is not None):
+        name = "gd"
+    entry = find(name)
+    given = {"lr": lr, "step_rule": step_rule, "step_sizes": step_sizes}
+    settings = {k: v for k, v in given.items() if v is not None}
+    for setting in settings:
+        if setting not in entry.reads:
+            readers = ", ".join(m for m, e in METHODS.items() if setting in e.reads)
+            raise UsageError(
+                f"the method {name} does not read {_OPTIONS[setting]}", f"it is for the methods {readers}"
+            )
+    if isinstance(objective, Bounded) and not entry.bounds:
+        able = ", ".join(m for m, e in METHODS.items() if e.bounds)
+        raise UsageError(f"the method {name} does not know bounds", f"these do: {able}")
+    if lr is not None and not (lr > 0.0 and isfinite(lr)):
+        raise UsageError(f"--lr must be a positive number, not {lr}")
+    if step_sizes is not None and not (step_sizes and all(s > 0.0 and isfinite(s) for s in step_sizes)):
+        raise UsageError(
+            "--step-sizes must be a list of positive numbers", "for example --step-sizes 1,0.1,0.01"
+        )
+    if entry.own_rule:
+        if tol is None:
+            tol = entry.default_tol
+        settings["tol"] = tol if value_tol is None or "batch" not in entry.name else value_tol
+    if name == "newton" and hessian_source(objective) == "none":
+        raise UsageError(
+            f"the method newton needs a Hessian matrix, too large for {objective.size} variables",
+            "use newton-cg or auto",
+        )
+    base = objective.inner if isinstance(objective, Bounded) else objective
+    if entry.residuals and not getattr(base, "has_residuals", False):
+        raise UsageError(f"the method {name} is for sums of squares over rows of data", "use auto")
+    make = _maker(entry.target)
+    if make is make_auto:
+        method, what, why = make(objective, **settings)
+        if what == PROJECTED:  # it is held to the claims of lbfgs
+            entry = replace(METHODS["lbfgs"], own_rule=True)
+        return Chosen(method, what, why, entry)
+    if make is make_lbfgs:
+        return Chosen(make(objective), name, "", entry, in_units=True)
+    method = make(**settings) if entry.lr is None else _first_order(entry, lr, step_rule)
+    inner = method.method if isinstance(method, OneUnit) else method
+    rule = getattr(inner, "rule", None)
+    words = "" if rule is None else rule.words
+    return Chosen(method, name, words, entry, _fixed_rate(method), in_units=inner is not method)
+
+
+@cache
+def _maker(target: str) -> Callable[..., Any]:
+    """Return what makes a method; its module is imported when it is first asked for."""
+    module, name = target.split(":")
+    made: Callable[..., Any] = getattr(import_module(module), name)
+    return made
+
+
+def _fixed_rate(method: Method) -> FixedRate | None:
+    """Return the fixed step size of a method and its stable range, None where it has none."""
+    if not isinstance(getattr(method, "rule", None), Fixed):
+        return None
+    from gdcli.solve.methods.descent import Descent
+
+    if not isinstance(method, Descent) or not isinstance(method.rule, Fixed) or method.towards.stable is None:
+        return None
+    return FixedRate(method.rule.lr, method.towards.stable)
+
+
+def make_lbfgs(objective: Objective) -> Method:
+    """Return L-BFGS, projected where there are bounds."""
+    if isinstance(objective, Bounded):
+        from gdcli.solve.methods.projected_lbfgs import ProjectedLBFGS
+
+        return OneUnit(ProjectedLBFGS(), 0)
+    from gdcli.solve.methods.quasi_newton import LBFGS
+
+    return OneUnit(LBFGS(), 0)
+
+
+def make_bfgs() -> Method:
+    """Return BFGS."""
+    from gdcli.solve.methods.quasi_newton import BFGS
+
+    return OneUnit(BFGS(), 0)
+
+
+def make_newton_cg(tol: float) -> Method:
+    """Return Newton's method by conjugate gradients."""
+    from gdcli.solve.methods.newton_cg import NewtonCG
+
+    return OneUnit(NewtonCG(tol), 1)
+
+
+def make_newton(tol: float) -> Method:
+    """Return trust-region Newton in units of its own."""
+    from gdcli.solve.methods.newton import TrustRegionNewton
+
+    return OwnUnits(TrustRegionNewton(tol))
+
+
+_WHY = {
+    "exact": "the exact Hessian is cheap for {n} variable{s}",
+    "products": "{n} Hessian-vector products make an exact Hessian",
+    "differences": "differences of gradients make a Hessian of {n} variable{s}",
+}
+
+
+def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
+    """Return the method that suits the objective, its name, and the reason in words."""
+    n, source = objective.size, hessian_source(objective)
+    plain, smoothing, has_kinks = _newtons()
+    if source == "none":
+        from gdcli.solve.methods.hybrid_large import large_method
+
+        bounded = isinstance(objective, Bounded)
+        what, why = _of_many(objective, bounded)
+        if has_kinks(objective):
+            return OwnUnits(smoothing(tol, True, bounded)), what, why + KINKS
+        return OwnUnits(large_method(tol, bounded)), what, why
+    why = _WHY[source].format(n=n, s="" if n == 1 else "s")
+    method = smoothing(tol) if has_kinks(objective) else plain(tol)
+    return OwnUnits(method), "trust-region Newton", why + KINKS if has_kinks(objective) else why
+
+
+@cache
+def _newtons() -> tuple[type[TrustRegionNewton], type[Smoothing], Callable[[Objective], bool]]:
+    """Return the methods of auto for few variables, and what tells whether an objective has kinks to smooth."""
+    from gdcli.solve.methods.newton import TrustRegionNewton
+    from gdcli.solve.methods.smoothing_homotopy import LEVELS, Smoothing, smoothed
+
+    return TrustRegionNewton, Smoothing, lambda objective: smoothed(objective, LEVELS[0]) is not None
+
+
+def _of_many(objective: Objective, bounded: bool) -> tuple[str, str]:
+    """Return the name of the method for many variables, and the reason in words."""
+    n = objective.size
+    if bounded:
+        return PROJECTED, f"{n} variables within bounds are too many for a Hessian matrix"
+    limit = (
+        EXACT_LIMIT if objective.has_hessian else PRODUCT_LIMIT if objective.has_product else DIFFERENCE_LIMIT
+    )
+    products = "exact Hessian-vector products" if objective.has_product else "differences of gradients"
+    why = f"{n} variables are more than the {limit} of a Hessian matrix; the end is polished with {products}"
+    return "L-BFGS, then Newton-CG", why
+
+
+def make_gd(
+    lr: float | None = None, step_rule: str | None = None, step_sizes: tuple[float, ...] | None = None
+) -> Method:
+    """Return gradient descent with the step rule asked for: fixed where ``lr`` is given
+    alone, else armijo.
+    """
+    from gdcli.solve.methods.descent import Descent, Steepest
+
+    method = Descent(Steepest(), make_step_rule(lr, step_rule, step_sizes))
+    return OneUnit(method, 2) if step_rule == "bb" else method
+
+
+def make_step_rule(lr: float | None, step_rule: str | None, step_sizes: tuple[float, ...] | None) -> Any:
+    """Return the step rule of the settings. Raises UsageError for one that does not read what was given."""
+    from gdcli.solve.step_rules import Armijo, BestRule, DecayRule
+    from gdcli.solve.wolfe import Exact, Wolfe
+
+    if step_rule is None:
+        step_rule = "best" if step_sizes is not None and lr is None else "armijo" if lr is None else "fixed"
+    if step_rule not in STEP_RULES:
+        hint = did_you_mean(step_rule, STEP_RULES, "known are " + ", ".join(STEP_RULES))
+        raise UsageError(f"there is no step rule {step_rule!r}", hint)
+    if step_rule != "best" and step_sizes is not None:
+        raise UsageError(
+            f"the step rule {step_rule} does not read --step-sizes", "it is for the step rule best"
+        )
+    if step_rule == "best":
+        if lr is not None:
+            raise UsageError("the step rule best does not read --lr", "give its list with --step-sizes")
+        return BestRule(step_sizes or BOOK_STEP_SIZES)
+    if step_rule == "bb":
+        from gdcli.solve.methods.barzilai_borwein import BarzilaiBorwein
+
+        if lr is not None:
+            raise UsageError("the step rule bb does not read --lr", "it finds its sizes itself")
+        return BarzilaiBorwein()
+    if step_rule in ("fixed", "decay"):
+        return (Fixed if step_rule == "fixed" else DecayRule)(DEFAULT_LR if lr is None else lr)
+    return {"armijo": Armijo, "wolfe": Wolfe, "exact": Exact}[step_rule](1.0 if lr is None else lr)
+
+
+def make_batch(step_sizes: tuple[float, ...] | None = None, tol: float = 1e-6) -> Method:
+    """Return the book's minimize_batch with its list of step sizes, or another."""
+    from gdcli.solve.methods.descent import Batch
+    from gdcli.solve.step_rules import BestRule
+
+    return Batch(BestRule(step_sizes or BOOK_STEP_SIZES), tol)
+
+
+def make_cg() -> Method:
+    """Return conjugate gradients with a Wolfe search tight enough for them (Nocedal and
+    Wright, section 5.2).
+    """
+    from gdcli.solve.methods.descent import Descent
+    from gdcli.solve.methods.momentum import Conjugate
+    from gdcli.solve.wolfe import Wolfe
+
+    return OneUnit(Descent(Conjugate(), Wolfe(None, flatten=0.1)), 2)
+
+
+def make_bb() -> Method:
+    """Return gradient descent with Barzilai-Borwein steps."""
+    return make_gd(step_rule="bb")
+
+
+def _first_order(entry: MethodEntry, lr: float | None, step_rule: str | None) -> Method:
+    """Return a direction that sets its own pace with a step size that does not look at the value."""
+    from gdcli.solve.methods.descent import Descent
+
+    if step_rule not in (None, "fixed", "decay"):
+        raise UsageError(
+            f"the method {entry.name} does not go with the step rule {step_rule}",
+            "it goes with fixed or decay",
+        )
+    return Descent(direction(entry.name), make_step_rule(entry.lr if lr is None else lr, step_rule, None))
+
+
+def direction(name: str) -> Rule:
+    """Return the rule of a method that goes by epochs."""
+    from gdcli.solve.methods.descent import Steepest
+
+    found: Rule = Steepest() if name == "sgd" else _maker(METHODS[name].target)()
+    return found

@@ -1,0 +1,228 @@
+"""How far to go along a direction: the step rules of the descent methods.
+
+A step rule is given a point and a direction and chooses the step size. The simplest never looks at the
+objective (fixed, decay), others try several sizes and compare (best, armijo). A trial outside the domain has
+the value +inf and is never chosen by a rule that compares, so such a rule stays in the domain by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any, Protocol
+
+from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.status import StopReason
+from gdcli.kernel.vectors import along, dot, norm, same
+from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.solve.methods.elementwise import Update
+
+# The list of the book's minimize_batch.
+BOOK_STEP_SIZES = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001)
+# Halving sixty times spans eighteen orders of magnitude: no longer step is representable beside x.
+MAX_HALVINGS = 60
+# Length of the first step relative to max(1, |x|): before anything is known about curvature, stay close. A method that
+# has no rate runs in a unit of its own, which is the 1 here.
+FIRST_LENGTH = 0.1
+
+
+def first_size(at: Evaluation, direction: Vector) -> float:
+    """Return a size for the first trial along ``direction``, when nothing is known about curvature."""
+    return min(1.0, FIRST_LENGTH * max(1.0, norm(at.x)) / norm(direction))
+
+
+class Choice(NamedTuple):
+    """What a step rule chose: the new point (None: it found none, for ``reason``), the step
+    size, its state.
+    """
+
+    at: Evaluation | None
+    size: float
+    state: Any = None
+    reason: StopReason | None = None
+
+
+class FixedRate(NamedTuple):
+    """A step size that never changes, and its stable range as a multiple ``factor`` of ``1/L``.
+
+    L is the largest curvature. Near a minimum steps of size ``factor / L`` or more do not converge.
+    """
+
+    lr: float
+    factor: float
+
+
+class StepRule(Protocol):
+    """A choice of step sizes; ``start`` gives the state before the first step, ``words`` describes it."""
+
+    @property
+    def words(self) -> str:
+        """The rule and its sizes in words."""
+        ...
+
+    def start(self) -> Any:
+        """Return the state before the first step."""
+        ...
+
+    def choose(
+        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
+    ) -> Choice:
+        """Return the point chosen along ``direction`` from ``at``, evaluated to ``order``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """The same step size (learning rate) always: ``x + lr * direction``."""
+
+    lr: float
+    update = Update("", "size = lr", constants=("lr",))
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"fixed step {self.lr:g}"
+
+    def to_scalars(self, state: None) -> tuple[float, ...]:
+        """Return the state as its text has it."""
+        return ()
+
+    def from_scalars(self, scalars: Sequence[float]) -> None:
+        """Return the state from the states of its text."""
+
+    def start(self) -> None:
+        """There is nothing to remember."""
+
+    def choose(
+        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
+    ) -> Choice:
+        """Return the point one step away; none when the step is lost in the rounding of x."""
+        return _plain_step(objective, at, self.lr, direction, order, None)
+
+
+@dataclass(frozen=True, slots=True)
+class DecayRule:
+    """A step size that shrinks with the number k of steps taken: ``lr / (1 + k / horizon)``.
+
+    Inverse-time decay fulfils the conditions of Robbins and Monro (Annals of Mathematical Statistics 22,
+    1951): the sizes sum to infinity, so that any distance can be covered, and their squares do not, so that
+    noise dies out.
+    """
+
+    lr: float
+    horizon: float = 100.0
+    update = Update(
+        "",
+        "size = lr / (1.0 + taken_sizes / horizon)\ntaken_sizes = taken_sizes + 1.0",
+        scalars=("taken_sizes",),
+        constants=("lr", "horizon"),
+    )
+
+    def to_scalars(self, state: int) -> tuple[float, ...]:
+        """Return the state as its text has it."""
+        return (float(state),)
+
+    def from_scalars(self, scalars: Sequence[float]) -> int:
+        """Return the state from the states of its text."""
+        return int(scalars[0])
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"decay lr/(1+k/{self.horizon:g}) from {self.lr:g}"
+
+    def start(self) -> int:
+        """Return the number of steps taken."""
+        return 0
+
+    def choose(
+        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
+    ) -> Choice:
+        """Return the point one step away; none when the step is lost in the rounding of x."""
+        size = self.lr / (1.0 + state / self.horizon)
+        return _plain_step(objective, at, size, direction, order, state + 1)
+
+
+def _plain_step(
+    objective: Objective, at: Evaluation, size: float, direction: Vector, order: int, state: Any
+) -> Choice:
+    x = along(at.x, size, direction)
+    if same(x, at.x):
+        return Choice(None, size, state, StopReason.FLOOR)
+    return Choice(objective.evaluate(x, order), size, state)
+
+
+@dataclass(frozen=True, slots=True)
+class BestRule:
+    """Try every size of a list and take the one with the lowest value, the first of equals."""
+
+    sizes: Sequence[float] = BOOK_STEP_SIZES
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"best of {len(self.sizes)} steps" if len(self.sizes) > 1 else f"fixed step {self.sizes[0]:g}"
+
+    def start(self) -> None:
+        """There is nothing to remember."""
+
+    def trial(
+        self, objective: Objective, at: Evaluation, direction: Vector
+    ) -> tuple[Evaluation | None, float]:
+        """Return the best trial (value only) and its size, or None when no trial has a value at all."""
+        best: Evaluation | None = None
+        best_size, lowest = 0.0, inf
+        for size in self.sizes:
+            trial = objective.evaluate(along(at.x, size, direction), 0)
+            if trial.value < lowest:
+                best, best_size, lowest = trial, size, trial.value
+        return best, best_size
+
+    def choose(
+        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
+    ) -> Choice:
+        """Return the best trial; none when it does not lower the value."""
+        best, size = self.trial(objective, at, direction)
+        if best is None or not best.value < at.value:
+            return Choice(None, size, None, StopReason.NO_DESCENT)
+        return Choice(objective.complete(best, order), size)
+
+
+@dataclass(frozen=True, slots=True)
+class Armijo:
+    """Halve the step until the value falls by at least ``slope`` times what the tangent promises.
+
+    Armijo, Pacific Journal of Mathematics 16 (1966); Nocedal and Wright, Numerical Optimization, algorithm
+    3.1. The first trial is ``first``, later ones twice the last accepted size, so the rule adapts to the
+    scale of the problem in both directions.
+    """
+
+    first: float = 1.0
+    slope: float = 1e-4
+    shrink: float = 0.5
+
+    @property
+    def words(self) -> str:
+        """The rule in words."""
+        return f"Armijo backtracking, first step {self.first:g}"
+
+    def start(self) -> float:
+        """Return the size of the first trial."""
+        return self.first
+
+    def choose(
+        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
+    ) -> Choice:
+        """Return the first trial that falls enough; none when there is none."""
+        slope = dot(at.gradient, direction)
+        size: float = state
+        if not slope < 0.0:
+            return Choice(None, size, state, StopReason.STATIONARY if slope == 0.0 else StopReason.NO_DESCENT)
+        for _ in range(MAX_HALVINGS):
+            trial = objective.evaluate(along(at.x, size, direction), 0)
+            if trial.value <= at.value + self.slope * size * slope and trial.value < at.value:
+                complete = objective.complete(trial, order)
+                if complete.gradient is not None or complete.value == -inf:
+                    return Choice(complete, size, size / self.shrink)
+            size *= self.shrink
+        return Choice(None, size, state, StopReason.NO_DESCENT)

@@ -1,0 +1,239 @@
+"""When to stop: small rules that look at the progress of a run.
+
+A rule is asked after every iterate, the start included, and answers yes or no; the first yes ends the run and
+gives its reason. Three rules ask whether there is anything left to do (gradient, distance moved, change of
+value), one whether the value is good enough (target), three whether the allowance is used up (iterations,
+evaluations, seconds). None of them claims that a minimum was found: that is for the certificate to say.
+
+What ``--tol`` means depends on the method. For the descent methods it is a bound on the gradient norm,
+``|g| <= tol * sqrt(max(1, |f|))``, where the slopes of a method that measures the variables in a unit of its own are
+those in this unit. Near a minimum with smallest curvature m the value can still fall by
+``|g|**2 / (2 m)``; the square root makes that allowance proportional to ``|f|`` where ``|f|`` is large, as a
+relative accuracy should be, while the rounding of the gradient (which grows with ``|f|``) stays below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isnan, sqrt
+from typing import Any, Protocol
+
+from gdcli.kernel.errors import UsageError
+from gdcli.kernel.status import StopReason
+from gdcli.kernel.vectors import distance, dot, max_abs, norm
+from gdcli.objective.protocol import Counts, Evaluation
+
+DEFAULT_TOL = 1e-8
+DEFAULT_MAX_ITER = 10_000
+
+
+class RunProgress:
+    """What a rule can see: the newest point, the one before (None at the start), how much
+    was spent so far. ``state`` is that of the method after the last step, for who wants to go on from there.
+    """
+
+    __slots__ = ("at", "before", "began", "clock", "counts", "iteration", "state")
+
+    def __init__(self, at: Evaluation, counts: Counts, clock: Callable[[], float], began: float) -> None:
+        self.iteration = 0
+        self.at = at
+        self.before: Evaluation | None = None
+        self.counts = counts
+        self.clock = clock
+        self.began = began
+        self.state: Any = None
+
+
+class Rule(Protocol):
+    """A question to the progress of a run; ``reason`` is why the run ends when the answer is yes."""
+
+    @property
+    def reason(self) -> StopReason:
+        """The reason to give."""
+        ...
+
+    def __call__(self, progress: RunProgress) -> bool:
+        """Tell whether the run is to end here."""
+        ...
+
+
+class _Limit:
+    """A rule with one number; plain classes, since every start of the program makes them."""
+
+    __slots__ = ("limit",)
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+
+
+class GradientNorm(_Limit):
+    """Stop when the Euclidean norm of the gradient is at most ``limit`` (``scaled``: times
+    sqrt(max(1, |f|))).
+    """
+
+    __slots__ = ("scaled",)
+    reason = StopReason.GRADIENT
+
+    def __init__(self, limit: float, scaled: bool = False) -> None:
+        super().__init__(limit)
+        self.scaled = scaled
+
+    def __call__(self, progress: RunProgress) -> bool:
+        at = progress.at
+        if at.gradient is None:
+            return False
+        allowed = self.limit * sqrt(abs(at.value)) if self.scaled and abs(at.value) > 1.0 else self.limit
+        return norm(at.gradient) <= allowed
+
+
+class OwnGradientNorm(_Limit):
+    """Stop when the norm of the gradient is at most ``limit * sqrt(max(1, |f|))``, whatever the unit of the variables:
+    as the slope over their size, that of the largest at the start (``size``) or now.
+
+    A start that is nearly 0 is no size to go by. What is left to gain is then told by the curvature along the last
+    step, and before there is one by the slope as it is.
+    """
+
+    __slots__ = ("size",)
+    reason = StopReason.GRADIENT
+
+    def __init__(self, limit: float, size: float) -> None:
+        super().__init__(limit)
+        self.size = size
+
+    def __call__(self, progress: RunProgress) -> bool:
+        at = progress.at
+        if at.gradient is None:
+            return False
+        slope, height = norm(at.gradient), max(1.0, abs(at.value))
+        allowed = self.limit * sqrt(height)
+        if slope * self.size > allowed or slope * max_abs(at.x) > allowed:
+            return False
+        if slope <= allowed:
+            return True
+        before = progress.before
+        if before is None or before.gradient is None:
+            return False
+        step, change = at.x - before.x, at.gradient - before.gradient
+        bend = dot(step, change)
+        return bend > 0.0 and 0.5 * slope * slope * (dot(step, step) / bend) <= self.limit * height
+
+
+class DistanceMoved(_Limit):
+    """Stop when the last step was shorter than ``limit``, the book's first rule."""
+
+    __slots__ = ()
+    reason = StopReason.STEP
+
+    def __call__(self, progress: RunProgress) -> bool:
+        before = progress.before
+        return before is not None and distance(progress.at.x, before.x) < self.limit
+
+
+class ValueChange(_Limit):
+    """Stop when the last step changed the value by less than ``limit``."""
+
+    __slots__ = ()
+    reason = StopReason.VALUE
+
+    def __call__(self, progress: RunProgress) -> bool:
+        before = progress.before
+        return before is not None and abs(progress.at.value - before.value) < self.limit
+
+
+class Target(_Limit):
+    """Stop when the value is at or below ``limit``."""
+
+    __slots__ = ()
+    reason = StopReason.TARGET
+
+    def __call__(self, progress: RunProgress) -> bool:
+        return progress.at.value <= self.limit
+
+
+class MaxIterations(_Limit):
+    """Stop after ``limit`` iterations; 0 only looks at the start."""
+
+    __slots__ = ()
+    reason = StopReason.MAX_ITERATIONS
+
+    def __call__(self, progress: RunProgress) -> bool:
+        return progress.iteration >= self.limit
+
+
+class MaxEvaluations(_Limit):
+    """Stop when values, gradients, Hessians and products together reach ``limit``."""
+
+    __slots__ = ()
+    reason = StopReason.MAX_EVALUATIONS
+
+    def __call__(self, progress: RunProgress) -> bool:
+        c = progress.counts
+        return c.value + c.gradient + c.hessian + c.product >= self.limit
+
+
+class MaxTime(_Limit):
+    """Stop when the run has lasted ``limit`` seconds."""
+
+    __slots__ = ()
+    reason = StopReason.MAX_TIME
+
+    def __call__(self, progress: RunProgress) -> bool:
+        return progress.clock() - progress.began >= self.limit
+
+
+def rules_from(
+    *,
+    tol: float | None = None,
+    gradient_tol: float | None = None,
+    step_tol: float | None = None,
+    value_tol: float | None = None,
+    max_iter: int = DEFAULT_MAX_ITER,
+    max_evaluations: int | None = None,
+    max_time: float | None = None,
+    target: float | None = None,
+    own_rule: bool = False,
+    own_value_rule: bool = False,
+    size: float | None = None,
+) -> list[Rule]:
+    """Return the rules that the settings ask for; None is the default, 0 switches a rule off (but
+    ``max_iter``).
+
+    ``tol`` is the scaled gradient rule of the module text, default 1e-8; an explicit ``gradient_tol`` (not
+    scaled) takes its place. With ``own_rule`` the method reads ``tol`` itself, with ``own_value_rule`` also
+    ``value_tol``, see :mod:`gdcli.solve.registry`. With ``size``, that of the largest variable at the start, it
+    measures slopes in a unit of its own. ``target`` is a value of the minimised function. Raises
+    UsageError for a negative number or nan.
+    """
+    for option, number in (
+        ("--tol", tol),
+        ("--gradient-tol", gradient_tol),
+        ("--step-tol", step_tol),
+        ("--value-tol", value_tol),
+        ("--max-iter", max_iter),
+        ("--max-evaluations", max_evaluations),
+        ("--max-time", max_time),
+    ):
+        if number is not None and not number >= 0:
+            raise UsageError(f"{option} must be a number that is not negative, not {number}")
+    if target is not None and isnan(target):
+        raise UsageError("--target must be a number, not nan")
+    rules: list[Rule] = []
+    if target is not None:
+        rules.append(Target(target))
+    if gradient_tol is not None:
+        if gradient_tol:
+            rules.append(GradientNorm(gradient_tol))
+    elif not own_rule and tol != 0:
+        limit = DEFAULT_TOL if tol is None else tol
+        rules.append(GradientNorm(limit, scaled=True) if size is None else OwnGradientNorm(limit, size))
+    if step_tol:
+        rules.append(DistanceMoved(step_tol))
+    if value_tol and not own_value_rule:
+        rules.append(ValueChange(value_tol))
+    rules.append(MaxIterations(max_iter))
+    if max_evaluations:
+        rules.append(MaxEvaluations(max_evaluations))
+    if max_time:
+        rules.append(MaxTime(max_time))
+    return rules

@@ -1,0 +1,115 @@
+"""What every kind of source gives: parts of a table, row after row, with the line that each row stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from gdcli.kernel.dataclass import NamedTuple
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+    from gdcli.kernel.errors import DataError
+
+# Called with a number of rows, gives memory for so many more, float64 of shape (columns, rows), or None.
+Room = Callable[[int], "ndarray | None"]
+# What a cell of a column that names groups says: a number, or a text.
+Label = str | float
+
+
+class Skip(Protocol):
+    """Called for each row that is left out: its line, its labels (None where one of them is missing), what is wrong."""
+
+    def __call__(self, line: int, labels: Sequence[Label] | None, fault: Callable[[], DataError]) -> None: ...
+
+
+class Labels(NamedTuple):
+    """A column of labels: the distinct ``values``, in order of first appearance, and each used row's index among them.
+
+    ``codes`` is an int64 array (used rows,). A missing label is None; no used row has it.
+    """
+
+    values: list[Label | None]
+    codes: ndarray
+
+
+# Up to so many rows a column may be a list: numpy need not be imported for them.
+LISTED = 2000
+
+
+class RowBlock(NamedTuple):
+    """Rows in a piece. ``columns`` has a float64 array (used rows,) per wanted column, in the order wanted.
+
+    A part of few rows (`LISTED`) may have lists of floats in their place.
+
+    ``lines`` is the line of the first used row where the others follow line by line, else an int64 array with
+    the line of each. Where the text was asked for, ``text`` has that of every row, used or not, and ``used`` a
+    truth value for each; None says that all are used. ``labels`` has a `Labels` for each column of labels.
+    """
+
+    columns: list[ndarray] | list[list[float]]
+    lines: int | ndarray
+    text: list[str] | None = None
+    used: list[bool] | None = None
+    labels: Sequence[Labels] = ()
+
+    @property
+    def rows(self) -> int:
+        """The number of used rows."""
+        return len(self.columns[0])
+
+    def line(self, index: int) -> int:
+        """Return the line of a used row."""
+        return self.lines + index if isinstance(self.lines, int) else int(self.lines[index])
+
+
+class Source(Protocol):
+    """One file or pipe of a table: `text`, `objects` and `columnar` have one each."""
+
+    name: str
+    kind: str
+    titles: tuple[str, ...]
+    header: str  # the text that names the columns, empty where none does
+    header_line: int
+    delimiter: str  # of the cells in a row's text, empty where there are none
+
+    def parts(
+        self,
+        wanted: Sequence[int],
+        skip: Skip | None,
+        text: bool,
+        labels: Sequence[int] = (),
+        room: Room | None = None,
+    ) -> Iterator[RowBlock]:
+        """Read the columns with these indices from the first row on, numbers and labels.
+
+        ``room`` is asked where that spares a copy.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+def arrays(rows: list[list[float]], lines: list[int], columns: int) -> tuple[list[ndarray], ndarray]:
+    """Return rows of numbers as one array per column, and their lines as int64."""
+    import numpy as np
+
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), columns)
+    return [np.ascontiguousarray(table[:, i]) for i in range(columns)], np.array(lines, dtype=np.int64)
+
+
+def coded(keys: Iterable[Label | None]) -> Labels:
+    """Return labels, row by row, as the distinct ones and their numbers."""
+    import numpy as np
+
+    index: dict[Label | None, int] = {}
+    codes = [index.setdefault(key, len(index)) for key in keys]
+    return Labels(list(index), np.array(codes, dtype=np.int64))
+
+
+def columns_of_labels(rows: list[list[Label]], columns: int) -> list[Labels]:
+    """Return rows of labels as columns."""
+    return [coded(row[i] for row in rows) for i in range(columns)]

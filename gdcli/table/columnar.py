@@ -1,0 +1,184 @@
+"""Parquet and Arrow files, through polars, a slice of rows at a time.
+
+Numbers of any width become float64, true and false 1 and 0. A null or nan is missing. Other kinds of column
+(text, dates) can be in the file but not in a model. Places are row numbers, from 1. Of a Parquet file only
+the row groups and columns that are wanted are in memory; an Arrow file is mapped.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from gdcli.kernel.errors import DataError
+from gdcli.table.blocks import Labels, Room, RowBlock, Skip, coded
+from gdcli.table.json_lines import as_label
+from gdcli.table.number_cells import SKIP
+from gdcli.table.polars_reader import has_polars
+
+_ROWS = 1 << 18  # rows in a slice
+
+
+class Columnar:
+    """A Parquet file, or an Arrow (IPC, Feather) file."""
+
+    kind = "columnar"
+    header = ""
+    header_line = 1
+    delimiter = ","
+
+    def __init__(self, path: str, start: bytes) -> None:
+        self.name = path
+        self._parquet = start.startswith(b"PAR1")
+        what = "Parquet" if self._parquet else "Arrow"
+        if start.startswith(b"FEA1"):
+            raise DataError(
+                f"{path} is a file of the old Feather format", "write it as Feather 2 (Arrow) or Parquet"
+            )
+        if not has_polars():
+            from gdcli.kernel import installing
+
+            hint = f"install it: {installing.command('fast')}"
+            raise DataError(f"{path} is a {what} file: polars is needed to read it", hint)
+        self._schema: dict[str, Any] = self._asked(lambda: dict(self._scan().collect_schema()))
+        self._columns = list(self._schema)
+        self.titles = tuple(unicodedata.normalize("NFKC", name.strip()) for name in self._columns)
+
+    def close(self) -> None:
+        """Nothing is open between slices."""
+
+    def _scan(self) -> Any:
+        import polars as pl
+
+        path = os.path.abspath(self.name)  # not an address of anything else
+        return (pl.scan_parquet if self._parquet else pl.scan_ipc)(path, glob=False)
+
+    def _asked(self, ask: Any) -> Any:
+        import polars as pl
+
+        try:
+            with _without_panics():
+                return ask()
+        except (pl.exceptions.PolarsError, OSError) as fault:
+            raise DataError(f"cannot read {self.name}: {str(fault).partition(chr(10))[0]}") from None
+        except pl.exceptions.PanicException:  # no Exception: some files that are broken end the reader
+            raise DataError(
+                f"cannot read {self.name}: it is broken, or has what polars cannot read"
+            ) from None
+
+    def parts(
+        self,
+        wanted: Sequence[int],
+        skip: Skip | None,
+        text: bool,
+        labels: Sequence[int] = (),
+        room: Room | None = None,
+    ) -> Iterator[RowBlock]:
+        """Yield the rows in slices. The text of a row is its wanted cells with commas between them."""
+        import numpy as np
+        import polars as pl
+
+        for i in wanted:
+            kind = self._schema[self._columns[i]]
+            if not (kind.is_numeric() or kind == pl.Boolean):
+                raise DataError(f"{self.name}: column {self.titles[i]} has {kind}, not numbers")
+        names = [self._columns[i] for i in wanted]
+        total = self._asked(lambda: self._scan().select(pl.len()).collect().item())
+        unique = list(dict.fromkeys(names))
+        picked = [pl.col(name).cast(pl.Float64) for name in unique]
+        picked += [self._label(i).alias(f"label {k}") for k, i in enumerate(labels)]
+        chosen = self._scan().select(picked)
+        for start in range(0, total, _ROWS):
+            frame = self._asked(lambda start=start: chosen.slice(start, _ROWS).collect())
+            found = {name: frame[name].to_numpy() for name in unique}
+            sound = np.ones(frame.height, dtype=bool)
+            for column in found.values():
+                sound &= np.isfinite(column)
+            keys = [_labels_of(frame[f"label {k}"]) for k in range(len(labels))]
+            for key in keys:
+                sound &= key.codes != (key.values.index(None) if None in key.values else -1)
+            if not sound.all():
+                titles = [self.titles[i] for i in labels]
+                self._bad(found, dict(zip(titles, keys, strict=True)), np.flatnonzero(~sound), start, skip)
+            rows = np.flatnonzero(sound)
+            yield RowBlock(
+                [found[name][sound] if len(rows) < frame.height else found[name] for name in names],
+                start + 1 if len(rows) == frame.height else start + 1 + rows,
+                _texts([found[name] for name in names]) if text else None,
+                sound.tolist() if text else None,
+                [Labels(key.values, key.codes[sound]) for key in keys],
+            )
+
+    def _label(self, index: int) -> Any:
+        """The column of labels as text, or as numbers where it has numbers."""
+        import polars as pl
+
+        name = self._columns[index]
+        kind = self._schema[name]
+        if kind.is_nested() or kind == pl.Binary:
+            raise DataError(f"{self.name}: column {self.titles[index]} has {kind}, which names no group")
+        return (
+            pl.col(name)
+            if kind.is_integer()
+            else pl.col(name).cast(pl.Float64 if kind.is_numeric() else pl.String)
+        )
+
+    def _bad(
+        self, found: dict[str, Any], keys: dict[str, Labels], rows: Any, start: int, skip: Skip | None
+    ) -> None:
+        for row in rows.tolist():
+            here = [key.values[int(key.codes[row])] for key in keys.values()]
+            known = [value for value in here if value is not None]
+
+            def fault(row: int = row) -> DataError:
+                return self._fault(found, keys, row, start)
+
+            if skip is None:
+                raise fault()
+            skip(start + row + 1, known if len(known) == len(here) else None, fault)
+
+    def _fault(self, found: dict[str, Any], keys: dict[str, Labels], row: int, start: int) -> DataError:
+        place = f"{self.name}: row {start + row + 1}: column"
+        for name, column in found.items():
+            value = float(column[row])
+            if not math.isfinite(value):
+                why = "the value is missing" if value != value else f"{value} is not finite"
+                return DataError(f"{place} {name}: {why}", SKIP)
+        nameless = next(name for name, key in keys.items() if key.values[int(key.codes[row])] is None)
+        return DataError(f"{place} {nameless}: the value is missing", SKIP)
+
+
+def _labels_of(column: Any) -> Labels:
+    """Return a polars column of labels, looked at run by run; what says that a value is missing is None."""
+    import numpy as np
+
+    runs = column.rle().struct
+    found = coded(as_label(value) for value in runs.field("value").to_list())
+    return Labels(found.values, np.repeat(found.codes, runs.field("len").to_numpy()))
+
+
+@contextmanager
+def _without_panics() -> Iterator[None]:
+    """Keep from standard error what the threads of polars write there when a broken file ends them."""
+    try:
+        kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # standard error is closed
+        yield
+        return
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
+
+
+def _texts(columns: Sequence[Any]) -> list[str]:
+    """Return the rows as delimited text, a missing cell empty."""
+    shown = [["" if value != value else repr(value) for value in column.tolist()] for column in columns]
+    return [",".join(row) for row in zip(*shown, strict=True)]

@@ -1,0 +1,154 @@
+"""A file or pipe of delimited text, read block by block.
+
+The fast ways read what is plain; the rows they leave open, and every block that is not plain, are read by the
+csv module, which alone decides what is a row and what is a number, and words what is wrong. So all ways give
+the same on every input, as they are tested to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gdcli.kernel.errors import DataError
+from gdcli.table.blocks import Label, Labels, Room, RowBlock, Skip, arrays, columns_of_labels
+from gdcli.table.header import read_header
+from gdcli.table.number_cells import Numbers, UnfinishedError, never_closed, records
+from gdcli.table.polars_reader import Quick
+from gdcli.table.readers import QuickWays
+from gdcli.table.streams import LONGEST_LINE, LineStream, Supply
+
+# Bytes of the second block: the first is what came with the header, each next one is four times as long, up to the
+# size of its way.
+_SECOND = 1 << 16
+
+
+class Text:
+    """Delimited text with a header.
+
+    ``progress`` is that of the stream at the last block.
+    """
+
+    kind = "csv"
+
+    def __init__(self, supply: Supply, reader: str = "auto", use_cache: bool = True) -> None:
+        self.name = supply.name
+        self._supply = supply
+        lines, _ = supply.lines()
+        self.progress = (0, lines.stream.progress[1])
+        self.titles, self.delimiter, self.header, self.header_line = read_header(lines)
+        self._quickly = QuickWays(reader, self.delimiter, len(self.titles), use_cache)
+        supply.rest()
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._supply.close()
+
+    def parts(
+        self,
+        wanted: Sequence[int],
+        skip: Skip | None,
+        text: bool,
+        labels: Sequence[int] = (),
+        room: Room | None = None,
+    ) -> Iterator[RowBlock]:
+        """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
+        lines, anew = self._supply.lines()
+        if anew and read_header(lines).titles != self.titles:
+            raise DataError(f"{self.name} has changed while it was read")
+        numbers = Numbers(self.name, self.titles, wanted, self.delimiter, skip, labels)
+        size, seen = 1, 0
+        try:
+            while block := lines.view(size):
+                self.progress = lines.stream.progress
+                seen += len(block)
+                length = max(seen, self.progress[1])
+                part = self._quick(block, lines, numbers, length, text, room)
+                if part is None:
+                    part, rest = self._slow(bytes(block), lines.first, numbers, lines.ended, text)
+                    if rest:
+                        lines.give_back(rest, more=True)
+                if part.rows or part.text:
+                    yield part
+                size = min(max(4 * size, _SECOND), self._quickly.size(length))
+        finally:
+            self.close()
+
+    def _quick(
+        self,
+        block: memoryview,
+        lines: LineStream,
+        numbers: Numbers,
+        length: int,
+        text: bool,
+        room: Room | None,
+    ) -> RowBlock | None:
+        """Return the rows of a plain block, None where it is not plain."""
+        rows: bytes | memoryview = block
+        if lines.ended and bytes(block[-3:]).endswith((b"\n\n", b"\n\r\n")):  # blank lines at the end
+            rows = bytes(block).rstrip(b"\r\n") + b"\n"
+        quick = self._quickly.read(rows, numbers.wanted, length, numbers.labels, room)
+        if quick is None:
+            return None
+        if rows is block:
+            lines.counted(len(quick.columns[0]))  # of a plain block each line is a row
+        if not len(quick.doubtful):
+            texts = _texts(bytes(rows)) if text else None
+            return RowBlock(quick.columns, lines.first, texts, None, quick.labels)
+        return self._decided(bytes(rows), lines.first, numbers, quick, text)
+
+    def _decided(self, block: bytes, first: int, numbers: Numbers, quick: Quick, text: bool) -> RowBlock:
+        """Return the rows of a block of which the csv module decides the doubtful ones."""
+        import numpy as np
+
+        texts = _texts(block)
+        used = np.ones(len(texts), dtype=bool)
+        columns = [np.array(column) for column in quick.columns]
+        for row in [int(row) for row in quick.doubtful]:
+            record = next(records([texts[row]], first + row, self.delimiter, self.name))
+            kept = numbers.of(record)
+            used[row] = kept is not None
+            for column, value in zip(columns, kept.values if kept else (), strict=False):
+                column[row] = value
+        if used.all():
+            return RowBlock(columns, first, texts if text else None, None, quick.labels)
+        lines = first + np.flatnonzero(used)
+        labels = [Labels(column.values, column.codes[used]) for column in quick.labels]
+        shown = texts if text else None
+        return RowBlock([c[used] for c in columns], lines, shown, used.tolist() if text else None, labels)
+
+    def _slow(
+        self, block: bytes, first: int, numbers: Numbers, last: bool, text: bool
+    ) -> tuple[RowBlock, bytes]:
+        """Return the rows of a block as the csv module reads them, and the lines of a row that goes on after it."""
+        texts = block.decode("utf-8", "surrogateescape").split("\n")
+        texts.pop()
+        rows: list[list[float]] = []
+        lines: list[int] = []
+        keys: list[list[Label]] = []
+        shown: list[str] = []
+        used: list[bool] = []
+        rest = b""
+        try:
+            for record in records(texts, first, self.delimiter, self.name):
+                kept = numbers.of(record)
+                if kept is not None:
+                    rows.append(kept.values)
+                    keys.append(kept.labels)
+                    lines.append(record.line)
+                if text:
+                    shown.append(record.text)
+                    used.append(kept is not None)
+        except UnfinishedError as place:
+            rest = "".join(f"{line}\n" for line in texts[place.line :]).encode("utf-8", "surrogateescape")
+            if last or len(rest) > LONGEST_LINE:
+                raise never_closed(self.name, first + place.line, texts[place.line]) from None
+        columns, numbered = arrays(rows, lines, len(numbers.wanted))
+        labels = columns_of_labels(keys, len(numbers.labels))
+        return RowBlock(columns, numbered, shown if text else None, used if text else None, labels), rest
+
+
+def _texts(block: bytes) -> list[str]:
+    """Return the lines of a plain block, without their line ends."""
+    texts = block.decode("utf-8").replace("\r\n", "\n").split("\n")
+    texts.pop()
+    return texts

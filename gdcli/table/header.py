@@ -1,0 +1,240 @@
+"""The first line of a table: which character parts the cells, and what the columns are called.
+
+A column is used in a model by its name. A title that is no name, such as ``Body mass (g)``, is spelled with one
+underscore for each run of other characters, ``Body_mass_g``, and with an x before a digit, ``x1st``. Titles that are
+spelled alike are numbered, ``T (s)`` and ``T [s]`` as ``T_s_1`` and ``T_s_2``. A column without a title, or with one of
+marks alone, can be in the file but not in a model. A header that leaves any doubt is an error: numbers in place of
+names, a name twice, the name of a function.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Container, Sequence
+from itertools import count
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import DataError, Span
+from gdcli.table.number_cells import (
+    SPACES,
+    Record,
+    UnfinishedError,
+    named,
+    never_closed,
+    number,
+    places,
+    records,
+)
+from gdcli.table.streams import COLUMNAR, LineStream
+
+_DELIMITERS = ("\t", ";", ",", "|")
+_LONGEST = 1 << 18  # bytes looked at for the header, or the end of a quote in the first rows
+_BLANK = " \t\r"
+MAX_COLUMNS = 100_000
+_EXCEL = r'"?(?i:sep)=[;,|\t]"?\s*'  # a line of Excel's that tells itself what parts the cells
+_BINARY = r"[\0-\x08\x0e-\x1a\x1c-\x1f]"
+
+
+class Header(NamedTuple):
+    """The header of a file of delimited text: its titles, the delimiter, its text, the number of its line."""
+
+    titles: tuple[str, ...]
+    delimiter: str
+    text: str
+    line: int
+
+
+def read_header(lines: LineStream) -> Header:
+    """Read the header; ``lines`` then goes on with the first row.
+
+    Lines that are blank or begin with ``#``, and Excel's ``sep=;``, may stand before it. Raises DataError for an
+    empty or binary file.
+    """
+    text, after = _beginning(lines)
+    skipped = _before(text)
+    if skipped == len(text):
+        what = "has comments but no rows" if any(line.strip() for line in text) else "is empty"
+        raise DataError(f"{lines.name} {what}", "the first line names the columns, as in: x,y")
+    delimiter = find_delimiter(text[skipped:], lines.name)
+    try:
+        header = next(records(text[skipped:], 1 + skipped, delimiter, lines.name))
+    except UnfinishedError as place:
+        at = skipped + place.line
+        raise never_closed(lines.name, 1 + at, text[at]) from None
+    check_columns(len(header.cells), f"{lines.name}:{header.line}")
+    used = header.line + header.text.count("\n")
+    rest = "".join(f"{line}\n" for line in (*text[used:], *after))
+    lines.give_back(rest.encode("utf-8", "surrogateescape"), more=False)
+    titles = tuple(unicodedata.normalize("NFKC", cell.strip()) for cell in header.cells)
+    comment = text[skipped - 1].lstrip("# \t") if skipped and text[skipped - 1].startswith("#") else ""
+    _check_numbers(titles, header, delimiter, lines.name, comment)
+    return Header(titles, delimiter, header.text, header.line)
+
+
+def check_columns(count: int, place: str) -> None:
+    """Raise DataError for more columns than a table has."""
+    if count > MAX_COLUMNS:
+        raise DataError(
+            f"{place}: {count} columns, and at most {MAX_COLUMNS} are read",
+            "is a row of this table a line? cut chooses columns: cut -d, -f1-100 FILE | gd fit ... -",
+        )
+
+
+def _beginning(lines: LineStream) -> tuple[list[str], list[str]]:
+    """Return the first lines, those that decide what kind of table this is, and what else was read.
+
+    Which lines decide follows from the text alone, so that a file and a slow pipe are taken for the same.
+    """
+    while True:
+        block = lines.take(1)
+        if block.startswith(COLUMNAR):
+            raise DataError(
+                f"{lines.name} is a Parquet or Arrow file",
+                "give it by its name and unpacked, it cannot be read from a pipe",
+            )
+        text = block.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
+        text.pop()
+        before = _before(text)
+        if sum(len(line) + 1 for line in text[:before]) > _LONGEST:
+            raise DataError(f"{lines.name} has no header in its first {_LONGEST >> 10} KiB")
+        rows = [i for i in range(before, len(text)) if text[i].strip(_BLANK)]
+        _check_binary(text[: rows[1] + 1 if len(rows) > 1 else None], lines.name)
+        enough = _deciding(text, before)
+        if enough or lines.ended:
+            enough = enough or len(text)
+            return text[:enough], text[enough:]
+        lines.give_back(block, more=True)
+
+
+def _deciding(text: Sequence[str], before: int) -> int:
+    """Return how many lines have the first two rows and no quote open after them; 0 where there are too few."""
+    rows = quotes = length = 0
+    for i in range(before, len(text)):
+        line = text[i]
+        rows += bool(line.strip(_BLANK))
+        quotes += line.count('"')
+        length += len(line) + 1
+        if rows >= 2 and (quotes % 2 == 0 or length > _LONGEST):
+            return i + 1
+    return 0
+
+
+def _check_binary(text: Sequence[str], name: str) -> None:
+    for i, line in enumerate(text):
+        if not line.isprintable() and (found := re.search(_BINARY, line)):
+            raise DataError(
+                f"{name} is binary, not text (line {i + 1} has the byte 0x{ord(found.group()):02x})"
+            )
+
+
+def _before(text: Sequence[str]) -> int:
+    """Return the number of lines before the header."""
+    for i, line in enumerate(text):
+        if (
+            line.strip(_BLANK)
+            and not line.startswith("#")
+            and not ("=" in line and re.fullmatch(_EXCEL, line))
+        ):
+            return i
+    return len(text)
+
+
+def find_delimiter(text: Sequence[str], name: str) -> str:
+    """Return the delimiter of a table from its first lines: tab, semicolon, comma, bar, or SPACES.
+
+    It is the one that cuts the header and the first row into equally many cells, the most where several do.
+    """
+    counts = {}
+    for delimiter in (*_DELIMITERS, SPACES):
+        found = []
+        try:
+            for record in records(text, 1, delimiter, name):
+                found.append(len(record.cells))
+                if len(found) == 2:
+                    break
+        except (UnfinishedError, DataError):
+            found = found or [1]
+        counts[delimiter] = found
+    equal = {d: found[0] for d, found in counts.items() if len(found) == 2 and found[0] == found[1] > 1}
+    marked = {d: n for d, n in equal.items() if d != SPACES}
+    if marked or equal:
+        best = marked or equal
+        return max(best, key=lambda d: best[d])
+    cut = {d: found[0] for d, found in counts.items() if found[0] > 1 and d != SPACES}
+    if cut:
+        return max(cut, key=lambda d: cut[d])
+    return SPACES if min(counts[SPACES]) > 1 else ","
+
+
+def _check_numbers(titles: Sequence[str], header: Record, delimiter: str, name: str, comment: str) -> None:
+    """Raise DataError where a number stands in place of a name: then the header is missing, most likely."""
+    for i, title in enumerate(titles):
+        if (
+            title and not title[0].isalpha() and math.isfinite(number(title))
+        ):  # a finite number begins with no letter
+            start, end = places(header.text, delimiter)[i]
+            letters = ",".join("xyzuvw"[: len(titles)]) if len(titles) <= 6 else "x1,x2,..."
+            mark = {",": ",", ";": ";", "|": "|", "\t": "\\t"}.get(delimiter, " ")
+            hint = f"put one in front: (printf '{letters.replace(',', mark)}\\n'; cat {named(name)}) | gd fit ... -"
+            if comment and len(comment.split()) >= len(titles):
+                hint = f"does the comment above it name the columns? then take its # away: {comment.strip()}"
+            if not all(number(title) == number(title) for title in titles if title):
+                hint = "every column needs a name in the first line; a name is not a number"
+            raise DataError(
+                f"{name}:{header.line}:{start + 1}: a number where the name of a column should be: "
+                "the first line must be a header",
+                hint,
+                Span(header.text, start, end, f"{name}:{header.line}") if "\n" not in header.text else None,
+            )
+
+
+def spelling(title: str) -> str:
+    """Return the name that a column with this title has in a model; empty where there is none."""
+    if title.isidentifier() and not title.startswith("_") and not keyword.iskeyword(title):
+        return title
+    name = re.sub(r"\W+", "_", title).strip("_")
+    if name and not name.isidentifier():
+        name = f"x{name}"
+    if not name.isidentifier():
+        return ""
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def names_of(titles: Sequence[str], reserved: Container[str], place: str, text: str = "") -> tuple[str, ...]:
+    """Return the names of the columns in a model, empty for a column that has none there.
+
+    Raises DataError, located at ``place`` (file and line), for a title twice and for a title in ``reserved``.
+    """
+
+    def fault(title: str, message: str, hint: str) -> DataError:
+        start = text.rfind(title)
+        span = Span(text, start, start + len(title), place) if start >= 0 and "\n" not in text else None
+        return DataError(f"{place}: {message}", hint, span)
+
+    if not any(titles):
+        raise DataError(f"{place}: no column has a name", "the first line names the columns, as in: x,y")
+    rename = "rename it in the file, or on its way: sed '1s/{0}/{0}_1/' FILE | gd fit ... -"
+    known: set[str] = set()
+    for title in titles:
+        if title and title in known:
+            raise fault(title, f"two columns are called {title}", "give each column a name of its own")
+        if title in reserved:
+            raise fault(
+                title, f"the column {title} has the name of a function or constant", rename.format(title)
+            )
+        known.add(title)
+    spelled = [spelling(title) for title in titles]
+    times = Counter(spelled)
+    found: list[str] = []
+    for name, title in zip(spelled, titles, strict=True):
+        clear = name == title or (times[name] == 1 and name not in known and name not in reserved)
+        if name and not clear:
+            free = (f"{name}_{k}" for k in count(1))
+            name = next(other for other in free if other not in known and other not in spelled)
+            known.add(name)
+        found.append(name)
+    return tuple(found)

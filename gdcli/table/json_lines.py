@@ -1,0 +1,219 @@
+"""JSON lines: one object per line, its keys the names of the columns.
+
+The keys of the first object are the columns; a later object may leave keys out (its cell is then missing) or
+have more. A number is a number; null, and NaN where the writer knew no better, are missing; true and false are
+1 and 0; a text is no number, unless it says that the value is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import DataError, Span
+from gdcli.table.blocks import Label, Room, RowBlock, Skip, arrays, columns_of_labels
+from gdcli.table.header import check_columns
+from gdcli.table.number_cells import EXACT, SKIP, Kept, is_missing
+from gdcli.table.streams import LONGEST_LINE, Supply
+
+_SIZE = 1 << 20  # bytes of a block
+_SECOND = 1 << 16
+_ARRAY = "one object per line is read: jq -c '.[]' FILE | gd fit ... -"
+
+
+class _Wanted(NamedTuple):
+    """The columns of numbers and of labels, and what is called for a row that is left out."""
+
+    numbers: Sequence[int]
+    labels: Sequence[int]
+    skip: Skip | None
+
+
+class Objects:
+    """A file or pipe of JSON lines."""
+
+    kind = "jsonl"
+    header = ""
+    delimiter = ""
+
+    def __init__(self, supply: Supply) -> None:
+        self.name = supply.name
+        self._supply = supply
+        lines, _ = supply.lines()
+        block = b""
+        while not block.strip() and not lines.ended:
+            block = lines.take(1)
+        lines.give_back(block, more=False)
+        text = block.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
+        at = next((i for i, line in enumerate(text) if line.strip()), 0)
+        self.header_line = lines.line + at
+        self._keys = tuple(self._object(text[at], self.header_line))
+        check_columns(len(self._keys), f"{self.name}:{self.header_line}")
+        self.titles = tuple(unicodedata.normalize("NFKC", key.strip()) for key in self._keys)
+        supply.rest()
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._supply.close()
+
+    def parts(
+        self,
+        wanted: Sequence[int],
+        skip: Skip | None,
+        text: bool,
+        labels: Sequence[int] = (),
+        room: Room | None = None,
+    ) -> Iterator[RowBlock]:
+        """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
+        lines, _ = self._supply.lines()
+        size = 1
+        try:
+            while block := lines.take(size):
+                size = min(max(4 * size, _SECOND), _SIZE)
+                if lines.first == 1:
+                    block = block.removeprefix(b"\xef\xbb\xbf")
+                part = self._part(block, lines.first, _Wanted(wanted, labels, skip), text)
+                if part.rows or part.text:
+                    yield part
+        finally:
+            self.close()
+
+    def _part(self, block: bytes, first: int, wanted: _Wanted, text: bool) -> RowBlock:
+        rows: list[list[float]] = []
+        keys: list[list[Label]] = []
+        numbers: list[int] = []
+        shown: list[str] = []
+        used: list[bool] = []
+        for line, row in enumerate(block.decode("utf-8", "surrogateescape").split("\n"), first):
+            if not row.strip():
+                continue
+            kept = self._kept(self._object(row, line), row, line, wanted)
+            if kept is not None:
+                rows.append(kept.values)
+                keys.append(kept.labels)
+                numbers.append(line)
+            if text:
+                shown.append(row.strip())
+                used.append(kept is not None)
+        columns, lines = arrays(rows, numbers, len(wanted.numbers))
+        labels = columns_of_labels(keys, len(wanted.labels))
+        return RowBlock(columns, lines, shown if text else None, used if text else None, labels)
+
+    def _object(self, row: str, line: int) -> Mapping[str, Any]:
+        """Return the object of a line; DataError where there is none."""
+        where = f"{self.name}:{line}"
+        if len(row) > LONGEST_LINE:
+            raise DataError(f"{where}: a line of more than {LONGEST_LINE >> 20} MiB", _ARRAY)
+        for place, character in () if row.isascii() else enumerate(row):
+            if "\udc80" <= character <= "\udcff":
+                raise DataError(f"{where}:{place + 1}: not UTF-8 text (byte 0x{ord(character) - 0xDC00:02x})")
+        try:
+            found = json.loads(row)
+        except json.JSONDecodeError as fault:
+            place = min(fault.pos, max(0, len(row.rstrip()) - 1))
+            hint = (
+                _ARRAY
+                if row.strip() in ("[", "{")
+                else 'each line must be one object, as in: {"x": 1, "y": 2}'
+            )
+            span = Span(row, place, place + 1, where)
+            raise DataError(f"{where}:{fault.pos + 1}: no JSON: {fault.msg}", hint, span) from None
+        except (RecursionError, ValueError) as fault:
+            why = (
+                "nested too deeply" if isinstance(fault, RecursionError) else "a number with too many digits"
+            )
+            raise DataError(f"{where}: {why}") from None
+        if not isinstance(found, dict):
+            kind = "an array" if isinstance(found, list) else "a value"
+            raise DataError(
+                f"{where}: {kind} where an object should be", _ARRAY, Span(row, 0, len(row), where)
+            )
+        return found
+
+    def _kept(self, row: Mapping[str, Any], text: str, line: int, wanted: _Wanted) -> Kept | None:
+        values = [as_number(row.get(self._keys[i])) for i in wanted.numbers]
+        keys = [as_label(row.get(self._keys[i])) for i in wanted.labels]
+        known = [key for key in keys if key is not None]
+        whole = len(known) == len(keys)
+        if whole and all(value == value for value in values):
+            return Kept(values, known)
+
+        def fault() -> DataError:
+            bad = [i for i in wanted.numbers if math.isnan(as_number(row.get(self._keys[i])))]
+            nameless = [i for i in wanted.labels if as_label(row.get(self._keys[i])) is None]
+            first = min([*bad, *nameless])
+            return self._fault(row, text, line, self._keys[first], first not in bad)
+
+        if wanted.skip is None:
+            raise fault()
+        wanted.skip(line, known if whole else None, fault)
+        return None
+
+    def _fault(
+        self, row: Mapping[str, Any], text: str, line: int, key: str, is_label: bool = False
+    ) -> DataError:
+        where = f"{self.name}:{line}"
+        if key not in row:
+            return DataError(
+                f"{where}:1: column {key}: the object has no such key", SKIP, Span(text, 0, len(text), where)
+            )
+        start, end = _place(text, key)
+        found = row[key]
+        shown = text[start:end] if end - start <= 40 else f"{text[start : start + 37]}..."
+        if found is None or (isinstance(found, str) and is_missing(found)) or found != found:
+            why = f"{shown}: the value is missing"
+        elif is_label:
+            why = f"{shown} is neither a text nor a number"
+        elif isinstance(found, int | float):
+            why = f"{shown} is too large for a double" if shown[-1:].isdigit() else f"{shown} is not finite"
+        else:
+            why = f"{shown} is not a number"
+        return DataError(f"{where}:{start + 1}: column {key}: {why}", SKIP, Span(text, start, end, where))
+
+
+def as_number(value: Any) -> float:
+    """Return the finite number that a JSON value is, nan where it is none."""
+    if not isinstance(value, int | float):
+        return math.nan
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def as_label(value: Any) -> Label | None:
+    """Return the name of a group that a JSON value is, None where it is missing or none."""
+    if isinstance(value, str):
+        return None if is_missing(value) else value.strip()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    number = as_number(value)
+    if number != number:
+        return None
+    return str(value) if abs(number) >= EXACT else number + 0.0
+
+
+def _place(text: str, key: str) -> tuple[int, int]:
+    """Return where the value of the last such key of an object stands in its (valid) text."""
+    decoder = json.JSONDecoder()
+    found = (0, len(text))
+
+    def space(at: int) -> int:
+        while text[at] in " \t\r,:":
+            at += 1
+        return at
+
+    at = space(text.index("{") + 1)
+    while text[at] != "}":
+        name, at = decoder.raw_decode(text, at)
+        start = space(at)
+        _, at = decoder.raw_decode(text, start)
+        if name == key:
+            found = (start, at)
+        at = space(at)
+    return found

@@ -1,0 +1,87 @@
+"""Groups of rows: those that have the same labels in some columns, whether they stand together or not.
+
+    groups = Groups(["site", "year"])
+    with gather(table, ["y", "x"], by=groups) as data: ...
+
+While a table is read each row gets the number of its group; a row with a bad cell is a matter of its group, which is
+remembered as faulty, and the others are read on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+    from gdcli.table.blocks import Label, Labels
+
+_PLACES_TOLD = 10
+
+
+class LeftOut(NamedTuple):
+    """What is not used of a group: how many rows were skipped, where the first stand, or what was wrong with a row."""
+
+    skipped: int = 0
+    places: tuple[str, ...] = ()
+    fault: DataError | None = None
+
+
+class Groups:
+    """The groups found so far: ``keys`` are their labels, one for each of ``columns``, by number.
+
+    The numbers are in the order in which rows that are used were met; `ranked` tells the order of all rows.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        self.keys: list[tuple[Label, ...]] = []
+        self.left_out: dict[int, LeftOut] = {}
+        self._numbers: dict[tuple[Label, ...], int] = {}
+        self._met: list[tuple[int, int]] = []  # the source and line where each was met first
+
+    def number(self, key: tuple[Label, ...], met: tuple[int, int]) -> int:
+        """Return the number of the group with these labels, a row of which stands at ``met`` (source, line)."""
+        found = self._numbers.setdefault(key, len(self.keys))
+        if found == len(self.keys):
+            self.keys.append(key)
+            self._met.append(met)
+        elif met < self._met[found]:
+            self._met[found] = met
+        return found
+
+    def of(self, labels: Sequence[Labels], source: int, line: Callable[[int], int]) -> ndarray:
+        """Return the group number (int64) of each row of a part; ``line`` gives that of a row's index."""
+        import numpy as np
+
+        combined = labels[0].codes
+        for column in labels[1:]:
+            combined = combined * len(column.values) + column.codes
+        distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+        numbers = np.empty(len(distinct), dtype=np.int64)
+        for k in np.argsort(first, kind="stable").tolist():
+            at = int(first[k])
+            key: Any = tuple(column.values[int(column.codes[at])] for column in labels)
+            numbers[k] = self.number(key, (source, line(at)))
+        return numbers[inverse.reshape(-1)]
+
+    def skip(self, key: tuple[Label, ...], met: tuple[int, int], place: str) -> None:
+        """Take notice of a row that is skipped."""
+        number = self.number(key, met)
+        before = self.left_out.get(number, LeftOut())
+        places = (*before.places, place)[:_PLACES_TOLD]
+        self.left_out[number] = before._replace(skipped=before.skipped + 1, places=places)
+
+    def spoil(self, key: tuple[Label, ...], met: tuple[int, int], fault: Callable[[], DataError]) -> None:
+        """Take notice of a row that is wrong; the first of a group is remembered."""
+        number = self.number(key, met)
+        if number not in self.left_out:
+            self.left_out[number] = LeftOut(fault=fault())
+
+    def ranked(self) -> list[int]:
+        """Return the numbers of the groups in the order in which they appear in the data."""
+        return sorted(range(len(self.keys)), key=self._met.__getitem__)

@@ -1,0 +1,305 @@
+"""A table: files, globs, a pipe, read as columns of numbers block by block.
+
+    with open_table(["runs/*.csv"], reserved=FUNCTIONS) as table:
+        for block in table.blocks(["y", "x"]):
+            ...
+
+Every cell that is wanted is checked: a missing or bad one is an error with its file, line and column, or, with
+``missing="skip"``, the row is left out and counted. Memory does not grow with the number of rows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Container, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO
+
+from gdcli.kernel import budget
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import DataError, UsageError, did_you_mean
+from gdcli.table.blocks import Room, RowBlock, Skip, Source
+from gdcli.table.header import names_of
+from gdcli.table.streams import COLUMNAR, Supply
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+    from gdcli.table.blocks import Label
+    from gdcli.table.row_groups import Groups
+
+MISSING = ("error", "skip")
+_LONGEST_PATTERN = 1000  # characters
+_LINES_TOLD = 10  # skipped rows whose place is remembered
+_BREAKS = 1 << 18  # places where rows and lines lose step, remembered to find the line of a row
+
+
+class Place(NamedTuple):
+    """Where a row stands: the file as typed (``standard input`` for ``-``), and its line, from 1.
+
+    In a Parquet or Arrow file the number of the row stands for the line. It is None where it was not kept: after
+    a quarter of a million places with left out rows or blank lines.
+    """
+
+    file: str
+    line: int | None
+
+    def __str__(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+class Block(NamedTuple):
+    """Rows of a table: ``first`` is the number (from 0) of its first used row among all used rows.
+
+    ``columns`` has one float64 array (used rows,) per wanted column, or lists (see `parts.Part`). With ``text=True``,
+    ``text`` has every row as it stands in the file, without its line end, and ``used`` whether it is among the used
+    rows. ``groups`` has the number of each row's group (int64) where rows are grouped.
+    """
+
+    first: int
+    columns: list[ndarray] | list[list[float]]
+    text: list[str] | None = None
+    used: list[bool] | None = None
+    groups: ndarray | None = None
+
+
+class DataTable:
+    """A table over one or more sources with the same columns.
+
+    ``names`` has the names of the columns in a model, in the order of the file, "" for a column that has none;
+    ``titles`` what they are called in the file. ``rows``, ``skipped`` and ``skipped_lines`` (the first ten) tell
+    of the last reading, as far as it has come.
+    """
+
+    def __init__(self, sources: Sequence[Source], names: tuple[str, ...], missing: str) -> None:
+        self.sources = sources
+        self.names = names
+        self.titles = sources[0].titles
+        self.kind = sources[0].kind  # csv, jsonl or columnar
+        self.header, self.delimiter = sources[0].header, sources[0].delimiter
+        self.missing = missing
+        self._reset()
+
+    def _reset(self) -> None:
+        self.rows = 0
+        self.skipped = 0
+        self.skipped_lines: list[Place] = []
+        self._starts: list[int] = []  # rows from which on, until the next start, line = row + offset
+        self._offsets: list[
+            tuple[int, int | None]
+        ] = []  # (source, offset; None where lines are no longer kept)
+
+    def __enter__(self) -> DataTable:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the sources."""
+        for source in self.sources:
+            source.close()
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many bytes of the files are read so far, and how many there are; zeros where that is not known."""
+        found = [getattr(source, "progress", (0, 0)) for source in self.sources]
+        known = all(size for _, size in found)
+        return (sum(done for done, _ in found), sum(size for _, size in found)) if known else (0, 0)
+
+    def index(self, name: str) -> int:
+        """Return the index of a column; DataError for a name that no column has."""
+        if name and name in self.names:
+            return self.names.index(name)
+        known = [n for n in self.names if n]
+        raise DataError(
+            f"{self.sources[0].name} has no column {name}",
+            did_you_mean(name, known, f"it has {', '.join(known[:20])}"),
+        )
+
+    def label_index(self, name: str) -> int:
+        """Return the index of a column by its name or its title; DataError for a name that no column has."""
+        return self.titles.index(name) if name in self.titles else self.index(name)
+
+    def blocks(
+        self,
+        columns: Sequence[str],
+        text: bool = False,
+        by: Groups | None = None,
+        room: Room | None = None,
+    ) -> Iterator[Block]:
+        """Read the columns of these names from the first row to the last; ``by`` collects the groups of rows.
+
+        Regular files can be read any number of times, a pipe once. The arrays may stand in memory that ``room``
+        gives (see `parts.Room`); then they follow each other there. Raises DataError for the first bad cell or
+        row (unless rows are skipped, or it is known to which group the row belongs), for text that is none, and where
+        no row is left.
+        """
+        wanted = [self.index(name) for name in columns]
+        labels = [self.label_index(name) for name in by.columns] if by else []
+        if not wanted:
+            raise ValueError("no columns are wanted")
+        self._reset()
+        for number, source in enumerate(self.sources):
+            for part in source.parts(wanted, self._skipper(number, by), text, labels, room):
+                budget.check()
+                self._remember(number, part)
+                first = self.rows
+                self.rows += part.rows
+                used = part.used
+                if part.text is not None and used is None:
+                    used = [True] * len(part.text)
+                groups = None if by is None else by.of(part.labels, number, part.line)
+                yield Block(first, part.columns, part.text, used, groups)
+        if not self.rows and not (by and by.keys):
+            raise self._no_rows()
+
+    def _skipper(self, number: int, by: Groups | None) -> Skip | None:
+        if self.missing == "error" and by is None:
+            return None
+        source = self.sources[number]
+
+        def skip(line: int, labels: Sequence[Label] | None, fault: Callable[[], DataError]) -> None:
+            key = None if labels is None else tuple(labels)
+            if self.missing == "error":
+                if by is None or key is None:
+                    raise fault()
+                by.spoil(key, (number, line), fault)
+                return
+            self.skipped += 1
+            place = Place(source.name, line)
+            if len(self.skipped_lines) < _LINES_TOLD:
+                self.skipped_lines.append(place)
+            if by is not None and key is not None:
+                by.skip(key, (number, line), str(place))
+
+        return skip
+
+    def _no_rows(self) -> DataError:
+        name = self.sources[0].name if len(self.sources) == 1 else f"each of the {len(self.sources)} files"
+        if not self.skipped:
+            return DataError(
+                f"{name} has a header but no rows", "below the header each line is a row of numbers"
+            )
+        places = ", ".join(map(str, self.skipped_lines[:3]))
+        return DataError(
+            f"no row is left: all {self.skipped} have a missing or bad cell ({places}, ...)",
+            "without --missing skip the first of them is shown",
+        )
+
+    def _remember(self, source: int, part: RowBlock) -> None:
+        """Note on which lines the rows of a part stand."""
+        if isinstance(part.lines, int):
+            starts, offsets = [self.rows], [part.lines - self.rows]
+        else:
+            import numpy as np
+
+            steps = part.lines - np.arange(self.rows, self.rows + part.rows)
+            turns = np.flatnonzero(np.diff(steps, prepend=steps[:1] - 1))
+            starts, offsets = (turns + self.rows).tolist(), steps[turns].tolist()
+        for start, offset in zip(starts, offsets, strict=True):
+            here = (source, offset if len(self._starts) < _BREAKS else None)
+            if not self._offsets or self._offsets[-1] != here:
+                self._starts.append(start)
+                self._offsets.append(here)
+
+    def place(self, row: int) -> Place:
+        """Return where the used row with this number (from 0) of the last reading stands."""
+        from bisect import bisect_right
+
+        if not 0 <= row < self.rows:
+            raise IndexError(f"row {row} of {self.rows}")
+        source, offset = self._offsets[bisect_right(self._starts, row) - 1]
+        return Place(self.sources[source].name, None if offset is None else row + offset)
+
+
+def expand(paths: Sequence[str]) -> list[str]:
+    """Return the files that the paths name: a path that exists as it is, else those that match it, sorted."""
+    found: list[str] = []
+    for path in paths:
+        if path == "-" or os.path.lexists(path) or not any(mark in path for mark in "*?["):
+            found.append(path)
+            continue
+        if len(path) > _LONGEST_PATTERN:  # the time that is taken to read it grows with its square
+            raise DataError(f"a pattern of {len(path)} characters; at most {_LONGEST_PATTERN} are read")
+        import glob
+
+        matches = sorted(glob.glob(path, recursive=True))
+        if not matches:
+            raise DataError(f"no file matches {path}")
+        found += matches
+    if found.count("-") > 1:
+        raise UsageError("standard input can be read only once", "give - once")
+    return found
+
+
+def open_table(
+    paths: Sequence[str],
+    *,
+    reserved: Container[str] = (),
+    missing: str = "error",
+    stdin: BinaryIO | None = None,
+    reader: str = "auto",
+    use_cache: bool = True,
+) -> DataTable:
+    """Open files and patterns of files as one table; ``-`` is ``stdin``.
+
+    All must have the same columns in the same order. ``reserved`` has the names that no column may have. For
+    ``reader`` see `quick.READERS`; machine code is kept on disk if ``use_cache``. Raises DataError for what is no
+    table; nothing is read beyond the headers.
+    """
+    files = expand(paths)
+    if not files:
+        raise UsageError("no data file is given")
+    sources: list[Source] = []
+    try:
+        for path in files:
+            sources.append(_open(path, stdin, reader, use_cache))
+            _check_same(sources[0], sources[-1])
+        first = sources[0]
+        names = names_of(first.titles, reserved, f"{first.name}:{first.header_line}", first.header)
+    except BaseException:
+        for source in sources:
+            source.close()
+        raise
+    return DataTable(sources, names, missing)
+
+
+def _open(path: str, stdin: BinaryIO | None, reader: str, use_cache: bool) -> Source:
+    """Open one source as what its first bytes say it is."""
+    supply = Supply(path, stdin)
+    try:
+        if supply.start.startswith(COLUMNAR) and supply.again and not supply.packed:
+            from gdcli.table.columnar import Columnar
+
+            supply.close()
+            return Columnar(path, supply.start)
+        if supply.start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
+            from gdcli.table.json_lines import Objects
+
+            return Objects(supply)
+        from gdcli.table.delimited_text import Text
+
+        return Text(supply, reader, use_cache)
+    except BaseException:
+        supply.close()
+        raise
+
+
+def _check_same(first: Source, other: Source) -> None:
+    if first.kind != other.kind:
+        raise DataError(f"{other.name} is {other.kind}, {first.name} is {first.kind}: give files of one kind")
+    if first.titles == other.titles:
+        return
+    for i, (a, b) in enumerate(zip(first.titles, other.titles, strict=False)):
+        if a != b:
+            raise DataError(
+                f"{other.name}: column {i + 1} is called {b or 'nothing'}, in {first.name} {a or 'nothing'}",
+                "several files must have the same columns in the same order",
+            )
+    raise DataError(
+        f"{other.name} has {len(other.titles)} columns, {first.name} {len(first.titles)}",
+        "several files must have the same columns in the same order",
+    )

@@ -1,0 +1,332 @@
+"""Bytes as lines: a file, a pipe or a compressed one of either, cut into blocks that end at a line end.
+
+Compression is recognised by the first bytes, not by the name. A read that fails says why in one sentence. The
+first block is as short as what has arrived allows, so that a bad first line of an endless pipe is told at once;
+the blocks grow from there.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import time
+from collections.abc import Callable
+from typing import BinaryIO
+
+from gdcli.kernel.errors import DataError
+
+LONGEST_LINE = 1 << 22  # bytes; a text file with longer lines is none
+_READ = 1 << 20  # bytes asked for at a time
+_PATIENCE = 0.25  # seconds that a block waits to be filled by a slow pipe
+_MARK = 8  # bytes that tell what kind of file it is
+_BOM = b"\xef\xbb\xbf"
+_BLANKS = 1 << 18  # bytes of blank lines after which the kind of text is no longer looked for
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\x00": "lzma",
+}
+_FOREIGN = {
+    b"\xff\xfe": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8 {0} > utf8.csv"),
+    b"\xfe\xff": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8 {0} > utf8.csv"),
+    b"PK\x03\x04": (
+        "a zip archive or a spreadsheet",
+        "export it as CSV, or unpack it: unzip -p {0} | gd fit ... -",
+    ),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "zstd -dc {0} | gd fit ... -"),
+}
+COLUMNAR = (b"PAR1", b"ARROW1", b"FEA1")
+STDIN = "standard input"
+
+
+class Stream:
+    """The bytes of a file or a pipe from their beginning; close it when done.
+
+    ``name`` is what messages call it, ``again`` whether it can be opened once more (a regular file), ``start``
+    its first bytes, those of what is ``packed`` when unpacked.
+    """
+
+    def __init__(self, path: str, stdin: BinaryIO | None = None) -> None:
+        self.name = STDIN if path == "-" else path
+        self.start = b""
+        self.again = self.packed = False
+        self._file = self._opened(path, stdin)
+        self._read: Callable[[int], bytes] = getattr(self._file, "read1", self._file.read)
+        self._begun = False  # the first bytes are no longer put back
+        self._owned: list[BinaryIO] = [] if path == "-" else [self._file]
+        try:
+            self._recognise()
+        except BaseException:
+            self.close()
+            raise
+
+    def _opened(self, path: str, stdin: BinaryIO | None) -> BinaryIO:
+        if path == "-":
+            if stdin is None:
+                raise DataError("standard input is closed")
+            return stdin
+        try:
+            file = open(path, "rb", buffering=0)  # noqa: SIM115
+        except OSError as fault:
+            hint = (
+                f"name its files: '{path.rstrip('/')}/*.csv'" if isinstance(fault, IsADirectoryError) else ""
+            )
+            raise DataError(f"cannot read {path}: {_why(fault)}", hint) from None
+        self.again = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        return file
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many bytes of a regular file are read and how many it has, packed as they are; else zeros."""
+        return (self._file.tell(), os.fstat(self._file.fileno()).st_size) if self.again else (0, 0)
+
+    def _recognise(self) -> None:
+        """Look at the first bytes: unpack what is compressed, refuse what is no text."""
+        self.start = self._first()
+        for magic, module in _COMPRESSED.items():
+            if self.start.startswith(magic):
+                self._unpack(module)
+                self.packed = True
+                self.start = self._first()
+                break
+        for magic, (what, remedy) in _FOREIGN.items():
+            if self.start.startswith(magic):
+                raise DataError(
+                    f"{self.name} is {what}, not UTF-8 text",
+                    remedy.format("FILE" if self.name == STDIN else self.name),
+                )
+
+    def _first(self) -> bytes:
+        """Return as many of the first bytes as tell what this is, and put them back; no more, they may come slowly."""
+        found = b""
+        while _may_be_more(found) or (not found.removeprefix(_BOM).strip() and len(found) < _BLANKS):
+            more = self.read(_MARK - len(found) if len(found) < _MARK else 1 << 12)
+            if not more:
+                break
+            found += more
+        rest = self._read
+
+        def first_then_rest(asked: int) -> bytes:
+            nonlocal found
+            if not found:
+                return rest(asked)
+            piece, found = found[:asked], found[asked:]
+            return piece
+
+        self._read = first_then_rest
+        return found
+
+    def _unpack(self, module: str) -> None:
+        import importlib
+
+        library = importlib.import_module(module)
+        packed = io.BufferedReader(_Raw(self._read), 1 << 18)
+        file: BinaryIO = library.open(packed, "rb")
+        self._owned.append(file)
+        self._read = file.read1  # type: ignore[attr-defined]
+
+    def read(self, size: int) -> bytes:
+        """Return at most ``size`` bytes, as many as one read gives; none at the end."""
+        try:
+            return self._read(size)
+        except EOFError:
+            raise DataError(f"{self.name} is cut off: its compressed data has no end") from None
+        except OSError as fault:
+            raise DataError(f"cannot read {self.name}: {_why(fault)}") from None
+        except Exception as fault:
+            if type(fault).__module__ in ("zlib", "_lzma"):  # their own errors
+                raise DataError(f"cannot read {self.name}: its compressed data is broken ({fault})") from None
+            raise
+
+    def fill(self, buffer: memoryview) -> int:
+        """Put bytes into a buffer, as many as one read gives, and return how many; 0 at the end."""
+        if self._begun and self.again and self._owned == [self._file]:  # a file as it is
+            try:
+                return int(self._file.readinto(buffer))  # type: ignore[attr-defined]
+            except OSError as fault:
+                raise DataError(f"cannot read {self.name}: {_why(fault)}") from None
+        self._begun = len(buffer) > _MARK
+        piece = self.read(min(_READ, len(buffer)))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def idle(self, seconds: float) -> bool:
+        """Tell whether nothing comes for so long; a stream that cannot be asked is taken to be busy."""
+        import select
+
+        if self.again:
+            return False
+        try:
+            ready, _, _ = select.select([self._file.fileno()], [], [], seconds)
+        except (OSError, ValueError, AttributeError):
+            return False
+        return not ready
+
+    def close(self) -> None:
+        """Close what was opened here; standard input stays open."""
+        for file in reversed(self._owned):
+            file.close()
+
+
+def _may_be_more(found: bytes) -> bool:
+    """Tell whether the next bytes may make a mark of these."""
+    marks = (*_COMPRESSED, *_FOREIGN, *COLUMNAR, _BOM)
+    return any(len(found) < len(mark) and mark.startswith(found) for mark in marks)
+
+
+class _Raw(io.RawIOBase):
+    """A function that reads, as the raw file that the decompressors want."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._source = read
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        piece = self._source(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def _why(fault: OSError) -> str:
+    return (fault.strerror or str(fault) or type(fault).__name__).lower()
+
+
+class LineStream:
+    """The lines of a stream, taken in blocks that end with a line end.
+
+    ``first`` is the number, from 1, of the first line of the block taken last, ``line`` that of the line after it,
+    which is counted when it is asked for, unless it is told before (`counted`).
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.name = stream.name
+        self.first = self._line = 1
+        self._uncounted = memoryview(b"")  # the block taken last, as long as its lines are not counted
+        self._buffer = bytearray()
+        self._rest = b""  # read, not yet given out
+        self._ended = False
+        self._held = 0  # bytes at the beginning of the rest that are not enough by themselves
+
+    def take(self, size: int) -> bytes:
+        """Return a block of whole lines of about ``size`` bytes; nothing at the end.
+
+        A block is shorter where the stream is slow: after a moment it goes as it is, and what has been read
+        already is not kept waiting. The last line gets a line end where it has none.
+        """
+        return bytes(self.view(size))
+
+    def view(self, size: int) -> memoryview:
+        """Return what `take` does in memory that the next block is put into."""
+        self.first = self.line
+        length, whole = len(self._rest), self._rest.find(b"\n", self._held) >= 0
+        self._reserve(0, max(size, length))
+        self._buffer[:length] = self._rest
+        self._held, waited = 0, False
+        deadline = time.monotonic() + _PATIENCE
+        while not self._ended and (length < size or not whole):
+            if whole and waited:
+                left = deadline - time.monotonic()
+                if left <= 0 or self.stream.idle(left):
+                    break
+            got = self._more(length, max(size - length, 1 << 16))
+            waited = True
+            whole = whole or self._buffer.find(b"\n", length, length + got) >= 0
+            length += got
+            if not whole and length > LONGEST_LINE:
+                raise self.too_long(self.line)
+        self._uncounted = self._whole_lines(length)
+        return self._uncounted
+
+    def _reserve(self, used: int, more: int) -> None:
+        """Have room for so many bytes more in the buffer, and for a line end. A block given out keeps the old one."""
+        if len(self._buffer) <= used + more:
+            before = self._buffer
+            self._buffer = bytearray(used + more + 1)
+            self._buffer[:used] = before[:used]
+
+    def _more(self, used: int, asked: int) -> int:
+        """Read so many bytes, or fewer, behind those in the buffer."""
+        self._reserve(used, asked)
+        space = memoryview(self._buffer)[used : used + asked]
+        got = self.stream.fill(space)
+        self._ended = not got
+        return got
+
+    def _whole_lines(self, length: int) -> memoryview:
+        """Return the whole lines of the buffer, and keep the rest of its bytes for the next block."""
+        cut = length
+        if not self._ended:
+            cut = self._buffer.rfind(b"\n", 0, length) + 1
+        elif length and self._buffer[length - 1] != 10:
+            self._buffer[length] = 10
+            cut += 1
+        self._rest = bytes(self._buffer[cut:length])
+        return memoryview(self._buffer)[:cut]
+
+    @property
+    def line(self) -> int:
+        """The number, from 1, of the line that comes next."""
+        self.counted(bytes(self._uncounted).count(b"\n"))
+        return self._line
+
+    def counted(self, lines: int) -> None:
+        """Be told how many lines the block has that was taken last."""
+        if self._uncounted:
+            self._line += lines
+            self._uncounted = memoryview(b"")
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing follows the block that was taken last."""
+        return self._ended and not self._rest
+
+    def give_back(self, lines: bytes, more: bool) -> None:
+        """Put whole lines, the last of those taken, back in front of what follows.
+
+        With ``more`` the next block has at least one line beyond them.
+        """
+        self._rest = lines + self._rest
+        self._held = len(lines) if more else 0
+        self._line = self.line - lines.count(b"\n")
+
+    def too_long(self, line: int) -> DataError:
+        """Return the error for a line that has no end."""
+        return DataError(
+            f"{self.name}:{line}: a line of more than {LONGEST_LINE >> 20} MiB",
+            "is this a file of text with rows?",
+        )
+
+
+class Supply:
+    """The lines of one file or pipe, from their beginning: of a regular file as often as wanted, of a pipe once."""
+
+    def __init__(self, path: str, stdin: BinaryIO | None = None) -> None:
+        self._path = path
+        stream = Stream(path, stdin)
+        self.name, self.again, self.packed = stream.name, stream.again, stream.packed
+        self.start = stream.start
+        self._lines: LineStream | None = LineStream(stream)
+
+    def lines(self) -> tuple[LineStream, bool]:
+        """Return the lines and whether they begin anew; not, where the header has been taken from them."""
+        if self._lines is not None:
+            return self._lines, False
+        if not self.again:
+            raise DataError(f"{self.name} can be read only once")
+        self._lines = LineStream(Stream(self._path))
+        return self._lines, True
+
+    def rest(self) -> None:
+        """Close for now what can be opened again, a pipe stays open: there may be many files."""
+        if self.again:
+            self.close()
+
+    def close(self) -> None:
+        """Close the stream that is open."""
+        if self._lines is not None:
+            self._lines.stream.close()
+            self._lines = None

@@ -1,0 +1,120 @@
+"""The book's comparison: the same descent by single rows, by mini-batches and by all rows at once.
+
+An epoch visits every row once, whatever the batch size, so row visits are the common measure of work. Small batches
+take many rough steps for them and are soon near the minimum, where they wander; large ones take few good steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gdcli.compile.per_sample import ParameterBox
+from gdcli.judge.epoch_verdict import judge_epochs
+from gdcli.judge.verdict import Verdict
+from gdcli.kernel.budget import Spent, no_answer
+from gdcli.kernel.dataclass import dataclass, replace
+from gdcli.kernel.errors import GdError, LimitError, UsageError
+from gdcli.kernel.status import Status, StopReason
+from gdcli.objective.row_model import RowModel, Rows
+from gdcli.objective.row_passes import Visits
+from gdcli.solve.epochs import EpochObserver, ProgressHook
+from gdcli.tasks.stochastic import StochasticRun, StochasticSettings, run_stochastic
+
+# Without a list: single rows, a mini-batch, all rows.
+DEFAULT_SIZES: tuple[int | None, ...] = (1, 32, None)
+_STOPPED = (Status.INTERRUPTED, Status.TERMINATED)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRun:
+    """One batch size: ``made`` is the run, ``verdict`` what is to be said of it; or ``fault`` why there is none."""
+
+    batch_size: int | None
+    made: StochasticRun | None
+    verdict: Verdict | None
+    fault: GdError | None = None
+
+    @property
+    def name(self) -> str:
+        """The batch size as it is typed."""
+        return "all" if self.batch_size is None else str(self.batch_size)
+
+    @property
+    def course(self) -> list[tuple[int, float]]:
+        """The row visits and the mean loss after each epoch, the start first."""
+        return [] if self.made is None else [(e.visits, e.at.value) for e in self.made.epochs]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchComparison:
+    """Descent on ``rows`` rows with several batch sizes, in the order asked for."""
+
+    rows: int
+    runs: tuple[BatchRun, ...]
+
+    @property
+    def lowest(self) -> float | None:
+        """The minimum of the mean loss as the run that came nearest to it tells; None where none tells."""
+        found = [r.made for r in self.runs if r.made is not None and r.made.gap is not None]
+        nearest = min(found, key=lambda made: made.gap or 0.0, default=None)
+        return None if nearest is None or nearest.gap is None else nearest.run.best.at.value - nearest.gap
+
+    @property
+    def capped(self) -> bool:
+        """Whether a cap on the time or the memory of the comparison ended one of the runs."""
+        caps = (StopReason.MAX_TIME, StopReason.MAX_MEMORY)
+        return any(
+            isinstance(r.fault, LimitError) or (r.made and r.made.run.reason in caps) for r in self.runs
+        )
+
+    @property
+    def stopped(self) -> Status | None:
+        """The status of an interrupt that ended the comparison early, None if it came to its end."""
+        verdict = self.runs[-1].verdict if self.runs else None
+        return verdict.status if verdict is not None and verdict.status in _STOPPED else None
+
+
+def compare_batch_sizes(
+    row: RowModel,
+    data: Visits,
+    x0: Any,
+    sizes: Sequence[int | None] = DEFAULT_SIZES,
+    settings: StochasticSettings | None = None,
+    *,
+    box: ParameterBox | None = None,
+    held_out: Rows | None = None,
+    progress: Callable[[int | None], ProgressHook] | None = None,
+    observers: Callable[[int | None], Sequence[EpochObserver]] | None = None,
+) -> BatchComparison:
+    """Run the same descent once with each of ``sizes`` (None: all rows), from the same start, in the same orders.
+
+    A rate that is not given is chosen for each size. A size with which there is no run is told with its fault; an
+    interrupt ends the comparison with what there is. Raises UsageError for sizes that make no sense.
+    """
+    if not sizes:
+        raise UsageError("no batch size to compare", "for example --batch-size 1,32,all")
+    for size in sizes:
+        if size is not None and size < 1:
+            raise UsageError(f"a batch size must be at least 1, or all, not {size}")
+    runs: list[BatchRun] = []
+    for size in dict.fromkeys(sizes):
+        told = replace(settings or StochasticSettings(), batch_size=size)
+        watch = () if observers is None else observers(size)
+        hook = None if progress is None else progress(size)
+        try:
+            # Steps on all rows are sums over them, which have an engine of their own.
+            summed = replace(row, engine=told.engine) if size is None else row
+            made = run_stochastic(summed, data, x0, told, watch, box=box, held_out=held_out, progress=hook)
+        except UsageError:
+            raise
+        except GdError as fault:
+            runs.append(BatchRun(size, None, None, fault))
+            continue
+        except Spent as spent:  # nothing of it is there; what came before is told
+            runs.append(BatchRun(size, None, None, no_answer(spent.reason)))
+            continue
+        runs.append(BatchRun(size, made, judge_epochs(made.run, made.stable, made.lr)))
+        if runs[-1].verdict is not None and runs[-1].verdict.status in _STOPPED:
+            break
+    return BatchComparison(data.rows, tuple(runs))

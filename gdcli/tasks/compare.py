@@ -1,0 +1,121 @@
+"""Experiments in place of answers: one question put to several rates or methods.
+
+The results here are the user's: values have the sign of the typed expression, and points have names. What is
+computed is in :mod:`gdcli.judge.learning_rates`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from gdcli.judge.learning_rates import DEFAULT_STEPS, Rate, Rates, compare
+from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.errors import Span, UsageError
+from gdcli.tasks.problem import Problem, sign_of
+
+if TYPE_CHECKING:
+    from gdcli.language.syntax import Tree
+    from gdcli.objective.build import Exact
+    from gdcli.objective.engine import ScalarTier
+
+# Without a list: the methods that show how far one comes with a Hessian, with gradients and a memory, and with
+# gradients alone. A method that keeps a matrix is none for many variables.
+_FEW = ("auto", "newton", "bfgs", "lbfgs", "cg", "bb", "gd", "momentum", "adam")
+_MANY = ("auto", "newton-cg", "lbfgs", "cg")
+_MATRIX = 200
+
+# Looking for the sub-expression that is not finite walks the tree in plain Python.
+_EXPLAINED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RateComparison:
+    """Plain gradient descent at several rates; see :mod:`gdcli.judge.learning_rates` for the verdicts.
+
+    ``found`` speaks of the minimised function, as its curvature does; ``value`` turns a value into the user's.
+    """
+
+    problem: Problem
+    found: Rates
+    sign: int
+    engine: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of variables, each element of a vector counted."""
+        return size_of(self.problem)
+
+    def value(self, value: float) -> float:
+        """Return a value of the typed expression from one of the minimised function."""
+        return self.sign * value + 0.0
+
+    def values(self, rate: Rate) -> list[float]:
+        """Return the values of the typed expression along the run of ``rate``."""
+        return [self.value(v) for v in rate.values]
+
+
+def size_of(problem: Problem) -> int:
+    """Return how many numbers the variables of a problem have together."""
+    return sum(1 if length is None else length for length in problem.lengths.values())
+
+
+def suited_to(problem: Problem) -> tuple[str, ...]:
+    """Return the methods that are worth comparing on a problem with so many variables."""
+    return _FEW if size_of(problem) <= _MATRIX else _MANY
+
+
+def learning_rates(
+    problem: Problem,
+    tree: Tree,
+    exact: Exact,
+    x0: Any,
+    rates: Sequence[float],
+    steps: int = DEFAULT_STEPS,
+    tier: ScalarTier | None = None,
+) -> RateComparison:
+    """Compare ``rates`` (none: some around 2/L) from ``x0`` in at most ``steps`` steps each, with ``tier`` standing by.
+
+    Raises UsageError for a rate or a number of steps that makes no sense.
+    """
+    for rate in rates:
+        if not (rate > 0.0 and isfinite(rate)):
+            raise UsageError(
+                f"a learning rate must be a positive number, not {rate}",
+                span=Span(str(rate), 0, len(str(rate)), "--lr"),
+            )
+    if steps < 1:
+        raise UsageError(f"at least one step is needed, not {steps}", "for example --steps 100")
+    if problem.bounds:
+        raise UsageError("learning rates are compared without bounds", "leave out the bounds")
+    found = compare(exact, x0, rates, steps, _explainer(problem, tree, exact), tier)
+    warnings = []
+    if exact.is_constant():
+        names = ", ".join(exact.space.names)
+        warnings.append(f"the expression does not depend on {names}: all rates are the same")
+    elif found.curvature is None:
+        warnings.append("the Hessian at the start is not finite: the curvature is not known")
+    engine = exact.engine if tier is None else tier.engine
+    return RateComparison(problem, found, sign_of(problem.sense), engine, tuple(warnings))
+
+
+def _explainer(problem: Problem, tree: Tree, exact: Exact) -> Callable[[Any], str]:
+    """Return what says in words why there is no finite value at a point; nothing for many variables."""
+
+    def explain(x: Any) -> str:
+        if exact.size > _EXPLAINED or not all(map(isfinite, x)):
+            return ""
+        from gdcli.language.interpreter import find_culprit
+
+        point = exact.space.unflatten(x)
+        culprit = find_culprit(tree, {**point, **problem.constants}, problem.constants)
+        if culprit is None:
+            return ""
+        what = "is too large" if culprit.value == float("inf") else "is not defined"
+        told = [(text, f"{number:.4g}") for text, number in culprit.parts[:2]]
+        parts = ", ".join(f"{text} = {number}" for text, number in told if text != number)
+        return f"{tree.piece(culprit.node)} {what}" + (f" at {parts}" if parts else "")
+
+    return explain

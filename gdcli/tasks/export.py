@@ -1,0 +1,275 @@
+"""What was solved, as a program of another language that runs on its own.
+
+Of a minimum (maximum) the objective with its gradient, in Python or C, or as a formula in LaTeX; of a fit the formula
+with its numbers, in Python, C, SQL, awk or LaTeX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli import __version__
+from gdcli.kernel.errors import UsageError
+from gdcli.tasks.problem import parsed
+
+if TYPE_CHECKING:
+    from gdcli.kernel.space import Space
+    from gdcli.language.form import Form
+    from gdcli.language.graph import Graph, Key
+    from gdcli.tasks.fit.fit_outcome import FitOutcome
+    from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.outcome import Outcome
+
+LANGUAGES = ("python", "c", "latex", "sql", "awk")
+OF_OBJECTIVES = ("python", "c", "latex")
+# Vectors are written out, element by element.
+MOST = 200
+
+
+def check(language: str, is_fit: bool) -> None:
+    """Raise UsageError where a language cannot say what is asked of it; before anything is solved."""
+    if not is_fit and language not in OF_OBJECTIVES:
+        raise UsageError(
+            f"--emit {language} is for the formula of a fit", f"one of {', '.join(OF_OBJECTIVES)}"
+        )
+
+
+def objective(outcome: Outcome, language: str) -> str:
+    """Return the objective with its gradient. Raises UsageError for more than `MOST` variables."""
+    from gdcli.calculus.autodiff import Derivatives
+    from gdcli.language import form
+    from gdcli.objective.expression import leaves_of
+
+    problem, space = outcome.problem, outcome.space
+    tree = parsed(problem.expression, problem.source)
+    _check_size(space.size)
+    about = _about(outcome)
+    if language == "latex":
+        from gdcli.calculus.elements import components
+        from gdcli.calculus.formula_gradient import formula
+        from gdcli.calculus.formula_text import latex, latex_of
+
+        names = ", ".join(map(latex_of, components(problem.lengths)))
+        value = latex(formula(tree, problem.lengths, problem.constants))
+        return _comment(about, "%") + f"f({names}) = {value}\n"
+    built = form.build(tree, problem.lengths, problem.constants, expand=True)
+    leaves = leaves_of(space)
+    adjoints = Derivatives(built.graph).gradient(built.root)
+    nodes = [_leaf(built.graph, key) for key in leaves]
+    gradient = [adjoints.get(node, built.graph.number(0.0)) for node in nodes]
+    x = [float(v) for v in outcome.run.best.at.x]
+    return (_python if language == "python" else _c)(built, leaves, gradient, about, space, x)
+
+
+def _leaf(graph: Graph, key: Key) -> int:
+    return graph.scalar(key[1]) if key[0] == "scalar" else graph.element(key[1], key[2])
+
+
+def _check_size(size: int) -> None:
+    if size > MOST:
+        raise UsageError(
+            f"--emit writes out up to {MOST} numbers, and this has {size}", "--format json has all"
+        )
+
+
+def _about(outcome: Outcome) -> list[str]:
+    problem = outcome.problem
+    found = ", ".join(f"{name} = {value!r}" for name, value in outcome.point.items())
+    what = "fit" if hasattr(outcome, "statistics") else problem.sense
+    lines = [f"{what}: {' '.join(problem.expression.split())}"]
+    if problem.constants:
+        lines.append("with " + ", ".join(f"{n} = {_plain(v)!r}" for n, v in problem.constants.items()))
+    return [*lines, f"{outcome.status.value}: {found}", f"written by gd {__version__}"]
+
+
+def _plain(value: Any) -> Any:
+    return [float(v) for v in value] if hasattr(value, "__len__") else float(value)
+
+
+def _comment(lines: Sequence[str], mark: str) -> str:
+    from gdcli.compile.export_text import comment
+
+    return comment(lines, mark)
+
+
+def _python(
+    built: Form,
+    leaves: Mapping[Key, str],
+    gradient: Sequence[int],
+    about: list[str],
+    space: Space,
+    x: list[float],
+) -> str:
+    from gdcli.compile import export_text
+
+    graph = built.graph
+    names = [space.label(i) for i in range(space.size)]
+    value = export_text.function("objective", graph, [built.root], leaves, "p", safe=True)
+    # A tuple also of one number.
+    slope = export_text.function("gradient", graph, [*gradient, *gradient[:1]], leaves, "p", safe=True)
+    slope = slope.rstrip("\n") + f"[:{len(gradient)}]\n"
+    parts = [
+        "import math\nfrom math import copysign, inf, isnan, nan\n",
+        export_text.python_functions(graph, [built.root, *gradient]),
+        f"NAMES = {tuple(names)!r}\nPOINT = {tuple(x)!r}\n",
+        value,
+        slope,
+        'if __name__ == "__main__":\n    print(repr(objective(POINT)), *map(repr, gradient(POINT)))\n',
+    ]
+    return _comment(about, "#") + "\n\n".join(part for part in parts if part)
+
+
+def _c(
+    built: Form,
+    leaves: Mapping[Key, str],
+    gradient: Sequence[int],
+    about: list[str],
+    space: Space,
+    x: list[float],
+) -> str:
+    from gdcli.compile import export_text
+
+    graph, n = built.graph, space.size
+    value = export_text.function("objective", graph, [built.root], leaves, "p", safe=False)
+    slope = export_text.function("gradient", graph, gradient, leaves, "p, g", safe=False, outputs="g")
+    numbers = ", ".join(map(repr, x))
+    order = ", ".join(space.label(i) for i in range(n))
+    return (
+        _comment([*about, f"p and g: {order}", "cc -O2 FILE -lm"], "//")
+        + "#include <math.h>\n#include <stdio.h>\n\n"
+        + export_text.c_functions(graph, [built.root, *gradient])
+        + export_text.in_c(value)
+        + export_text.in_c(slope)
+        + f"int main(void)\n{{\n    const double p[{n}] = {{{numbers}}};\n    double g[{n}];\n    gradient(p, g);\n"
+        + '    printf("%.17g", objective(p));\n'
+        + f'    for (int i = 0; i < {n}; i++)\n        printf(" %.17g", g[i]);\n    printf("\\n");\n'
+        + "    return 0;\n}\n"
+    )
+
+
+# -- fits ------------------------------------------------------------------------------------------------------------
+
+
+def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
+    """Return the fitted formula with its numbers, a function of the columns."""
+    from gdcli.compile import export_text
+    from gdcli.language import form
+    from gdcli.language.graph import Graph
+
+    row, problem = prepared.row, outcome.problem
+    names = row.names
+    values = {**problem.constants, **outcome.point}
+    right = row.model.right
+    used = [name for name in names.columns if name in right.names or name in _gathered(names.matrices)]
+    _check_size(len(used))
+    constants = {name: value for name, value in values.items() if name in right.names}
+    about = _about(outcome)
+    left = "value" if row.model.left is None else " ".join(row.model.text.split("~")[0].split())
+    if language == "latex":
+        left = f"logit {left}" if problem.loss == "logistic" else left
+        return _comment(about, "%") + _latex(right, used, constants, names.matrices, left)
+    graph = Graph()
+    root = form.build_row(right, graph, dict.fromkeys(used), constants, names.matrices)
+    if problem.loss == "logistic":  # the formula is the logit, what is measured the probability
+        root = graph.node("sigmoid", root)
+    if language == "sql":
+        leaves: dict[Key, str] = {("scalar", name): f"CAST({_quoted(name)} AS REAL)" for name in used}
+        table = _quoted(_stem(problem.files))
+        text = export_text.sql(graph, root, leaves)
+        return _comment(about, "--") + f"SELECT *, {text} AS fitted FROM {table};\n"
+    leaves = {("scalar", name): f"x{i}" for i, name in enumerate(used)}
+    head = ", ".join(leaves.values())
+    text = export_text.function("fitted", graph, [root], leaves, head, safe=language == "python")
+    about.append("the columns: " + (", ".join(f"x{i} = {name}" for i, name in enumerate(used)) or "none"))
+    return {"python": _python_fit, "c": _c_fit, "awk": _awk_fit}[language](graph, root, text, used, about)
+
+
+def _gathered(matrices: Mapping[str, Sequence[str]]) -> set[str]:
+    return {column for columns in matrices.values() for column in columns}
+
+
+def _latex(
+    right: Any,
+    used: Sequence[str],
+    constants: Mapping[str, Any],
+    matrices: Mapping[str, Sequence[str]],
+    left: str,
+) -> str:
+    from gdcli.calculus.formula_gradient import formula
+    from gdcli.calculus.formula_text import latex
+
+    if any(name in right.names for name in matrices):
+        raise UsageError("--emit latex has no data matrices", "--emit python or c")
+    left = f"\\mathrm{{{left}}}".replace("_", r"\_").replace("^", r"\hat{}")
+    value = latex(formula(right, dict.fromkeys(used), constants))
+    return f"\\widehat{{{left}}} = {value}\n"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _stem(files: Sequence[str]) -> str:
+    import os
+
+    name = os.path.basename(files[0]) if files and files[0] != "-" else "data"
+    return name.split(".")[0] or "data"
+
+
+def _python_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[str]) -> str:
+    from gdcli.compile import export_text
+
+    parts = [
+        "import csv\nimport math\nimport sys\nfrom math import copysign, inf, isnan, nan\n",
+        export_text.python_functions(graph, [root]),
+        f"COLUMNS = {tuple(used)!r}\n",
+        text,
+        'if __name__ == "__main__":  # rows of CSV in, the same with a column more out\n'
+        "    rows = csv.DictReader(sys.stdin)\n"
+        '    out = csv.DictWriter(sys.stdout, [*(rows.fieldnames or []), "fitted"])\n'
+        "    out.writeheader()\n"
+        "    for row in rows:\n"
+        '        out.writerow(row | {"fitted": repr(fitted(*(float(row[name]) for name in COLUMNS)))})\n',
+    ]
+    return _comment(about, "#") + "\n\n".join(part for part in parts if part)
+
+
+def _c_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[str]) -> str:
+    from gdcli.compile import export_text
+
+    n = len(used)
+    names = [f"x{i}" for i in range(n)]
+    reading = '"' + "%lf" * n + '", ' + ", ".join(f"&{name}" for name in names)
+    function = export_text.in_c(text) if n else export_text.in_c(text).replace("fitted()", "fitted(void)")
+    main = (
+        f"    double {', '.join(names)};\n    while (scanf({reading}) == {n})\n"
+        f'        printf("%.17g\\n", fitted({", ".join(names)}));\n'
+        if n
+        else '    printf("%.17g\\n", fitted());\n'
+    )
+    return (
+        _comment([*about, "numbers in, in this order, a number a row out; cc -O2 FILE -lm"], "//")
+        + "#include <math.h>\n#include <stdio.h>\n\n"
+        + export_text.c_functions(graph, [root])
+        + function
+        + f"int main(void)\n{{\n{main}    return 0;\n}}\n"
+    )
+
+
+def _awk_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[str]) -> str:
+    from gdcli.compile import export_text
+
+    function = export_text.in_awk(text)
+    cells = ", ".join(f'$(at["{name}"]) + 0' for name in used)
+    return (
+        _comment(
+            [*about, "CSV without quotes in, the same with a column more out: awk -f FILE data.csv"], "#"
+        )
+        + export_text.awk_functions(text, graph, [root])
+        + function
+        + 'BEGIN { FS = ","; inf = -log(0) }\n'
+        + '{ sub(/\\r$/, "") }\n'
+        + 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; print $0 ",fitted"; next }\n'
+        + f'{{ printf "%s,%.17g\\n", $0, fitted({cells}) }}\n'
+    )

@@ -1,0 +1,253 @@
+"""The end of a fit: its answer certified and judged, the errors of the parameters estimated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.judge.evidence import Certificate
+from gdcli.kernel.budget import if_in_time
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.numerics import EPS
+from gdcli.kernel.status import Status
+from gdcli.kernel.vectors import dot
+from gdcli.objective.protocol import Counts
+from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, SEARCH, can_be_searched, doubts_about
+from gdcli.tasks.fit.fit_outcome import FitOutcome
+from gdcli.tasks.fit.loss_scale import scaled_certificate, scaled_run
+from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
+from gdcli.tasks.pipeline import active_bounds, bounds_of, certified, trend_in_time
+from gdcli.tasks.problem import listed, sign_of
+
+if TYPE_CHECKING:
+    from gdcli.judge.verdict import Verdict
+    from gdcli.kernel.space import Space
+    from gdcli.solve.iteration import RunResult
+    from gdcli.solve.registry import Chosen
+    from gdcli.tasks.fit.l1_vertex import Ranges
+    from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.request import FitProblem, FitSettings
+
+# Of a sum of squares below this part of the data's own, the digits are rounding.
+_ROUNDING = 1e-20
+# A combination of parameters is lost where its curvature, the square of its effect, is rounding beside the largest.
+_WEAK = math.sqrt(EPS)
+_NEARLY = (
+    "the data hardly tell the parameters apart here: take a model with fewer, give one a value with --set"
+)
+# What to do where the sum of a typed loss has no minimum: a model is taken for one.
+_TILDE = "to fit a column, y say, write y ~ {}: without ~ it is the loss of a row, whose sum is minimized"
+
+
+def conclude(
+    prepared: Prepared,
+    settings: FitSettings,
+    choice: Chosen,
+    objective: RowObjective,
+    result: RunResult,
+    notes: Sequence[str] = (),
+) -> FitOutcome:
+    """Return the outcome of a run that looked at all rows, with its certificate, verdict and errors."""
+    from gdcli.judge.verdict import judge
+
+    problem, sign = prepared.problem, sign_of(prepared.problem.sense)
+    judging = RowObjective(prepared.row, prepared.data, _scale(prepared, objective, result))
+    seen = _within(prepared, judging)
+    tol = settings.tol or choice.entry.default_tol
+    taken = result
+    result, certificate = certified(seen, scaled_run(result, judging.factor / objective.factor), tol, True)
+    active = if_in_time(lambda: active_bounds(seen, result, prepared.row.space), ())
+    errors = errors_in_time(prepared, result.best.at.x, active)
+    certificate = _by_residuals(certificate, errors, problem.linear, judging.factor)
+    proof = None
+    if problem.loss == "absolute" and not active:
+        from gdcli.tasks.fit.l1_vertex import prove
+
+        slope = certificate.gradient_norm
+        proof = if_in_time(lambda: prove(prepared, judging, result.best.at.x, slope, tol), None)
+        certificate = proof.certificate if proof else certificate
+    ranges = proof.ranges if proof and _are_inside(proof.ranges or (), seen) else None
+    largest = certificate.eigenvalue_max
+    rate_unit = objective.factor / judging.factor
+    judged = replace(certificate, eigenvalue_max=None if largest is None else largest * rate_unit)
+    elsewhere = SEARCH if can_be_searched(prepared) else ""
+    verdict = judge(
+        result,
+        judged,
+        strict=choice.entry.strict,
+        tol=tol,
+        sign=sign,
+        step_sizes="lr" in choice.entry.reads,
+        fixed=choice.fixed,
+        trend=trend_in_time(objective, choice, taken, judged),
+        unit=1.0 / judging.factor,
+        searched=problem.searched is not None,
+        elsewhere=elsewhere,
+    )
+    if verdict.status is Status.DIVERGED and not problem.loss and sign > 0:
+        verdict = verdict._replace(advice=_TILDE.format(problem.expression.strip()))
+    verdict = _with_ranges(_with_redundancy(verdict, errors, elsewhere), ranges, prepared.row.space)
+    statistics, reason = errors.found, errors.reason
+    if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
+        reason = "the fit did not end at a minimum"
+        statistics = without_errors(statistics, reason)
+    sums = 1.0 / judging.factor
+    doubts = if_in_time(lambda: doubts_about(prepared, judging, result.best.at.x, statistics), NO_DOUBTS)
+    counts = _added(objective.counts, judging.counts)
+    return FitOutcome(
+        problem=problem,
+        settings=settings,
+        space=prepared.row.space,
+        run=replace(_with_value(scaled_run(result, sums), errors, judging.has_wide), counts=counts),
+        certificate=replace(scaled_certificate(certificate, sums), errors=_unknown_digits(errors)),
+        status=verdict.status,
+        message=verdict.message,
+        advice=verdict.advice or doubts.advice,
+        method=settings.method if settings.method == "auto" else choice.entry.name,
+        used=choice.name,
+        why=choice.why,
+        sign=sign,
+        engine=_engine(problem, objective),
+        warnings=(*notes, *_warnings(prepared), *certificate.notes, *doubts.warnings),
+        active=tuple(held._replace(multiplier=held.multiplier * sums) for held in active),
+        rows=prepared.count,
+        statistics=statistics,
+        unknown_errors=reason,
+        minimizers=None if ranges is None else tuple(ranges),
+    )
+
+
+def _engine(problem: FitProblem, objective: RowObjective) -> str:
+    """What computed the answer; a search for its start is made by arrays."""
+    return "numpy" if problem.searched and objective.engine == "python" else objective.engine
+
+
+def _unknown_digits(errors: Errors) -> tuple[float, ...] | None:
+    """What rounding leaves open of the parameters of a model that says all that was measured; else errors tell more."""
+    exact = errors.found is not None and errors.found.exact
+    return errors.left.blur if exact and errors.left is not None else None
+
+
+def _with_value(run: RunResult, errors: Errors, wide: bool) -> RunResult:
+    """Return a run whose best value is the sum of squares with the digits that wide residuals give it."""
+    exact = errors.found.rss if wide and errors.found is not None else None
+    if exact is None:
+        return run
+    best = run.best._replace(at=run.best.at._replace(value=exact))
+    return replace(run, best=best, last=best if run.last is run.best else run.last)
+
+
+def _within(prepared: Prepared, objective: RowObjective) -> Any:
+    if not prepared.problem.bounds:
+        return objective
+    from gdcli.objective.bounded import Bounded
+
+    return Bounded(objective, bounds_of(prepared.problem, objective))
+
+
+def _scale(prepared: Prepared, objective: RowObjective, result: RunResult) -> float:
+    """The scale that makes the mean loss at the answer 1, so that a gain is judged as a part of it.
+
+    What is left of a perfect fit is rounding, and no measure: a part of the sum of squares of the data is it then.
+    """
+    mean = result.best.at.value / (objective.factor * prepared.data.rows)
+    if not prepared.problem.loss or not math.isfinite(mean):
+        return 1.0
+    if prepared.row.residual is not None:
+        measured = if_in_time(lambda: _mean_square(prepared, result.best.at.x), 0.0)
+        mean = max(mean, _ROUNDING * measured)
+    return 1.0 / mean if mean > 0.0 and math.isfinite(1.0 / mean) else 1.0
+
+
+def _mean_square(prepared: Prepared, x: Any) -> float:
+    """The mean square of what is measured."""
+    objective = RowObjective(prepared.row, prepared.data)
+    total = 0.0
+    for (response,) in objective.vectors("response", x):
+        total += dot(response, response)
+    return total / prepared.data.rows
+
+
+def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float) -> Certificate:
+    """Return what the linear model of the residuals tells beyond the Hessian; ``unit`` is what a unit of the sum is.
+
+    Where rounding blurs the Hessian, a Jacobian of full rank tells that a stationary point is a minimum: the Hessian
+    squares the condition of the Jacobian, whose factor still tells its rank. What a step can still gain is then what
+    the linear model promises, and nothing where that is no more than rounding.
+    """
+    left, doubtful = errors.left, found.kind in ("degenerate", "unknown")
+    if left is None or not errors.full_rank:
+        return found
+    if found.kind == "minimum" and found.gain is not None and found.gain <= EPS * left.total * unit:
+        return found  # the value itself is blurred by more
+    bowl = linear or (found.eigenvalue_min or 0.0) > 0.0
+    level = bowl and (doubtful or found.kind in ("minimum", "not-stationary"))
+    if left.is_rounding or (left.misfit <= left.floor and level):
+        how = "jacobian" if doubtful else found.how
+        return replace(found, kind="minimum", gain=0.0, distance=None, known=True, notes=(), how=how)
+    if doubtful:
+        return replace(found, kind="minimum", gain=left.misfit * unit, known=True, notes=(), how="jacobian")
+    return found
+
+
+def _with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:
+    """A minimum whose parameters cannot be told apart is no answer; where they nearly cannot, that is what to mend."""
+    weakest = 1.0 if errors.found is None else errors.found.errors.weakest
+    if not errors.redundant and verdict.status in (Status.LIMIT, Status.STALLED) and weakest < _WEAK:
+        return verdict._replace(advice=_NEARLY)
+    if not errors.redundant or verdict.status not in (Status.CONVERGED, Status.STALLED):
+        return verdict
+    message = f"The data do not tell all parameters ({errors.redundant})."
+    or_else = f", or {elsewhere}" if elsewhere else ""
+    return verdict._replace(
+        status=Status.WRONG_KIND,
+        message=message,
+        advice=f"give one of them a value with --set, or change the model{or_else}",
+    )
+
+
+def _are_inside(ranges: Ranges, seen: Any) -> bool:
+    """Tell whether no bound cuts off a part of the ranges."""
+    box = getattr(seen, "box", None)
+    if box is None:
+        return True
+    ends = zip(ranges, box.lower, box.upper, strict=True)
+    return all(lower <= low and high <= upper for (low, high), lower, upper in ends)
+
+
+def _with_ranges(verdict: Verdict, ranges: Ranges | None, space: Space) -> Verdict:
+    """A minimum that is not unique is an answer, with all that are as good."""
+    if verdict.status is not Status.CONVERGED or not ranges:
+        return verdict
+    from gdcli.tasks.fit.l1_vertex import told
+
+    others = told(ranges, space)
+    if not others:
+        return verdict
+    return verdict._replace(message=f"Converged to a minimum that is not unique: {others}.")
+
+
+def _warnings(prepared: Prepared) -> list[str]:
+    row, found = prepared.row, []
+    used = {row.graph.keys[i] for i in row.graph.reach([row.loss])}
+    unused = [name for key, name in _labels(row).items() if key not in used]
+    if unused:
+        found.append(f"the loss does not depend on {listed(unused)}")
+    if prepared.count.skipped:
+        found.append(prepared.count.told)
+    return found
+
+
+def _labels(row: Any) -> dict[Any, str]:
+    return {key: row.space.label(i) for i, key in enumerate(row.parameter_leaves)}
+
+
+def _added(one: Counts, other: Counts) -> Counts:
+    return Counts(
+        one.value + other.value,
+        one.gradient + other.gradient,
+        one.hessian + other.hessian,
+        one.product + other.product,
+    )

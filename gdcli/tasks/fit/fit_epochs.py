@@ -1,0 +1,231 @@
+"""A fit by epochs: single rows, batches, or all rows a step, in an order that the seed gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.compile.per_sample import ParameterBox
+from gdcli.judge.epoch_verdict import far_above, judge_epochs, what_to_try
+from gdcli.judge.evidence import Certificate
+from gdcli.kernel.budget import if_in_time
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.errors import UsageError
+from gdcli.kernel.status import Status, StopReason
+from gdcli.objective.row_objective import RowObjective
+from gdcli.solve.iteration import Observer
+from gdcli.solve.stopping import rules_from
+from gdcli.table.visited_rows import Visited, visited
+from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, doubts_about
+from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
+from gdcli.tasks.fit.loss_scale import scaled_run
+from gdcli.tasks.fit.parameter_errors import errors_in_time, without_errors
+from gdcli.tasks.pipeline import bounds_of, moved_inside, time_left
+from gdcli.tasks.problem import sign_of
+from gdcli.tasks.stochastic import StochasticRun, StochasticSettings, run_stochastic
+
+if TYPE_CHECKING:
+    from gdcli.solve.checkpointing import Checkpointer
+    from gdcli.solve.epochs import Epoch, ProgressHook
+    from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.request import FitSettings
+
+
+# What leaves nothing for a batch solve.
+_ENDED = (StopReason.INTERRUPTED, StopReason.TERMINATED, StopReason.MAX_TIME, StopReason.MAX_MEMORY)
+
+
+def solve_stochastic(
+    prepared: Prepared,
+    settings: FitSettings,
+    observers: Sequence[Observer] = (),
+    progress: ProgressHook | None = None,
+    checkpointer: Checkpointer | None = None,
+    *,
+    polisher: Callable[..., FitOutcome],
+) -> FitOutcome:
+    """Solve a fit by epochs, and with ``polish`` go on from there by a batch solve, which ``polisher`` does.
+
+    Raises UsageError for a contradictory or unknown setting.
+    """
+    _check(settings)
+    sign = sign_of(prepared.problem.sense)
+    seed, shuffle = prepared.problem.seed, settings.shuffle or "blocks"
+    learned, held_out = visited(prepared.data, settings.validate, shuffle, seed)
+    box, start, notes = box_and_start(prepared)
+    rules = rules_from(
+        tol=0.0,
+        max_iter=settings.max_iter,
+        max_evaluations=settings.max_evaluations,
+        max_time=time_left(settings.max_time),
+        target=None if settings.target is None else sign * settings.target / learned.rows,
+        own_rule=True,
+    )
+    seen = [_in_sums(observer, learned.rows) for observer in observers]
+    made = run_stochastic(
+        prepared.row,
+        learned,
+        start,
+        stochastic_settings(settings),
+        seen,
+        box=box,
+        held_out=held_out,
+        rules=rules,
+        progress=progress,
+        checkpointer=checkpointer,
+    )
+    # All that follows is about the rows learned from: nothing may rest on those held back.
+    count = prepared.count._replace(held_back=prepared.data.rows - learned.rows)
+    again = replace(prepared, data=learned, count=count)  # type: ignore[arg-type]  # of which sums are asked
+    if settings.polish and made.run.reason not in _ENDED:
+        found = _polished(again, settings, made, notes, checkpointer, polisher)
+    else:
+        found = _outcome(again, settings, made, notes)
+    return found if held_out is None else replace(found, validation=_validated(prepared, held_out, found))
+
+
+def stochastic_settings(settings: FitSettings) -> StochasticSettings:
+    """Return the settings of a run by epochs; without a batch size single rows make a step."""
+    size = settings.batch_size
+    return StochasticSettings(
+        batch_size=1 if size is None else size or None,
+        method="sgd" if settings.method in ("auto", "gd") else settings.method,
+        lr=settings.lr,
+        schedule=settings.schedule or "constant",
+        epochs=settings.epochs,
+        engine=settings.engine,
+        use_cache=not settings.no_cache,
+    )
+
+
+def _check(settings: FitSettings) -> None:
+    for name in ("step_rule", "step_sizes", "gradient_tol", "step_tol", "value_tol", "tol"):
+        if getattr(settings, name) is not None:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"a run by epochs does not read {option}", "it ends with --epochs, or by its schedule"
+            )
+
+
+def box_and_start(prepared: Prepared) -> tuple[ParameterBox | None, Any, list[str]]:
+    """Return the bounds, the start moved within them, and a warning of that."""
+    objective = RowObjective(prepared.row, prepared.data)
+    start = objective.vector(objective.space.flatten(prepared.problem.start))
+    if not prepared.problem.bounds:
+        return None, start, []
+    box = bounds_of(prepared.problem, objective)
+    start, notes = moved_inside(box, start, objective.space)
+    return ParameterBox(list(box.lower), list(box.upper)), start, notes
+
+
+def _in_sums(observer: Observer, rows: int) -> Callable[[Epoch], None]:
+    def seen(epoch: Epoch) -> None:
+        observer(_summed(epoch, rows))  # type: ignore[arg-type]  # an iterate field by field, and more
+
+    return seen
+
+
+def _summed(epoch: Epoch, rows: int) -> Epoch:
+    """The same epoch with the sum over the rows as its value."""
+    return epoch._replace(at=epoch.at._replace(value=epoch.at.value * rows))
+
+
+def _noise(made: StochasticRun) -> AnswerNoise | None:
+    if made.gap is None:
+        return None
+    found = made.noise
+    if found is None:
+        return AnswerNoise(made.gap, None, None, None, None)
+    return AnswerNoise(made.gap, found.excess, found.deviation, found.error, found.explains(made.gap))
+
+
+def _validated(prepared: Prepared, held_out: Visited, found: FitOutcome) -> float | None:
+    """The mean loss of the rows held back, in the sign of the user; None where the time does not suffice."""
+    objective = RowObjective(prepared.row, held_out)
+    return if_in_time(lambda: found.sign * objective.evaluate(found.run.best.at.x).value, None)
+
+
+def _outcome(
+    prepared: Prepared, settings: FitSettings, made: StochasticRun, notes: Sequence[str]
+) -> FitOutcome:
+    verdict, noise = judge_epochs(made.run, made.stable, made.lr), _noise(made)
+    rows = prepared.data.rows
+    above = None
+    x = made.run.best.at.x
+    errors = errors_in_time(prepared, x, ())
+    settled = noise is not None and noise.settled
+    if noise is not None and noise.gap is not None and verdict.status in (Status.COMPLETED, Status.LIMIT):
+        share = prepared.row.space.size / rows
+        rounding = errors.left.floor / rows if errors.left is not None else 0.0
+        above = far_above(made.run, made.stable, made.lr, noise.gap, settled, share, rounding)
+    reason = "errors are those of a minimum; --polish ends with a batch solve"
+    run = scaled_run(made.run, float(rows))
+    whole = RowObjective(prepared.row, prepared.data, float(rows))
+    doubts = NO_DOUBTS
+    if verdict.status is not Status.DIVERGED:  # that alone says enough
+        doubts = if_in_time(lambda: doubts_about(prepared, whole, x, errors.found), NO_DOUBTS)
+    advice = verdict.advice
+    if doubts.warnings and verdict.status is Status.COMPLETED:
+        advice = what_to_try(made.run, made.stable, made.lr, settled)
+    slope = if_in_time(lambda: whole.evaluate(whole.vector(x), 1).gradient, None)
+    from gdcli.kernel.vectors import norm
+
+    rate = f", learning rate {made.lr:.4g}" + (f" ({made.chosen})" if made.chosen else "")
+    return FitOutcome(
+        problem=prepared.problem,
+        settings=settings,
+        space=prepared.row.space,
+        run=run,
+        certificate=Certificate("unknown", None if slope is None else norm(slope)),
+        status=verdict.status,
+        message=verdict.message,
+        advice=above.advice if above else advice,
+        method=made.settings.method,
+        used=_words(made) + rate,
+        why="",
+        sign=sign_of(prepared.problem.sense),
+        engine=made.engine,
+        warnings=(*notes, *made.warnings, *([above.told] if above else []), *doubts.warnings),
+        rows=prepared.count,
+        statistics=without_errors(errors.found, reason),
+        unknown_errors=reason,
+        epochs=made.run.iterations,
+        noise=noise,
+        history=made.epochs,
+    )
+
+
+def _words(made: StochasticRun) -> str:
+    name = {"sgd": "gradient descent"}.get(made.settings.method, made.settings.method)
+    if made.settings.batch_size is None:
+        return f"{name} on all rows"
+    return (
+        f"stochastic {name}" if made.batch_size == 1 else f"mini-batch {name}, {made.batch_size} rows a step"
+    )
+
+
+def _polished(
+    prepared: Prepared,
+    settings: FitSettings,
+    made: StochasticRun,
+    notes: Sequence[str],
+    checkpointer: Checkpointer | None,
+    polisher: Callable[..., FitOutcome],
+) -> FitOutcome:
+    """The batch solve from the answer of a run by epochs."""
+    from gdcli.tasks.fit.request import FitSettings
+
+    start = prepared.row.space.unflatten(made.run.best.at.x)
+    again = replace(prepared, problem=replace(prepared.problem, start=start))
+    asked = FitSettings(max_time=settings.max_time, max_memory=settings.max_memory)
+    found = polisher(again, asked, checkpointer=checkpointer)
+    return replace(
+        found,
+        problem=prepared.problem,
+        settings=settings,
+        method=made.settings.method,
+        used=f"{_words(made)}, then {found.used}",
+        warnings=(*notes, *found.warnings),
+        epochs=made.run.iterations,
+        history=made.epochs,
+    )

@@ -1,0 +1,197 @@
+"""Fits to groups of rows: all plain ones at once, the others one by one, the answers in the order of the groups.
+
+What is solved at once is a sum of squares without bounds by Levenberg-Marquardt, and of that the groups whose end is
+beyond doubt; see :mod:`gdcli.solve.methods.batched_fits` and :mod:`gdcli.judge.batched_statistics`. Every other group
+is solved as if its rows were all the data, so each group gets the verdict that it would get alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import GdError, internal
+from gdcli.tasks.fit.batched_outcomes import SolvedFits
+from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
+from gdcli.tasks.fit.prepare_groups import Grouped
+from gdcli.tasks.fit.request import FitSettings
+from gdcli.tasks.fit.solve_fit import LAST_DIGITS, solve
+
+if TYPE_CHECKING:
+    from gdcli.table.blocks import Label
+
+# Groups looked at together, and their rows: what is in memory at a time.
+WINDOW, WINDOW_ROWS = 8192, 1 << 20
+# Numbers of a column in a block that is solved at once, and its groups at most: the block should stay in the cache.
+BLOCK, BLOCK_GROUPS = 80_000, 4096
+# A block's groups have sizes that differ by no more than this factor, so that little is filled up.
+_LIKE = 1.25
+# Larger groups keep numpy busy alone; more parameters make the loops over them long.
+LARGEST, MOST_PARAMETERS = 4000, 10
+# Seconds after which answers that are there are given.
+PATIENCE = 0.5
+# A group that takes more iterations is looked at alone.
+MOST_ITERATIONS = 200
+
+
+class GroupFit(NamedTuple):
+    """The fit of one group: ``key`` has its labels in ``columns``, ``number`` counts from 0 in the order of the data.
+
+    There is an ``outcome`` or the ``fault`` in its way. An outcome that was solved with many others is at place ``at``
+    of ``solved``, and made when it is asked for.
+    """
+
+    number: int
+    columns: tuple[str, ...]
+    key: tuple[Label, ...]
+    rows: RowCount
+    fault: GdError | None = None
+    alone: FitOutcome | None = None
+    solved: SolvedFits | None = None
+    at: int = 0
+
+    @property
+    def group(self) -> dict[str, Label]:
+        """The labels by column."""
+        return dict(zip(self.columns, self.key, strict=True))
+
+    @property
+    def outcome(self) -> FitOutcome | None:
+        """The answer, None where there is a fault."""
+        return self.alone if self.solved is None else self.solved.outcome(self.at, self.rows)
+
+    @property
+    def status(self) -> str:
+        """The status in a word."""
+        if self.fault is not None:
+            return self.fault.status
+        return "converged" if self.alone is None else self.alone.status.value
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that tells the status."""
+        if self.fault is not None:
+            return self.fault.exit_code
+        return 0 if self.alone is None else self.alone.status.exit_code
+
+
+def fit_groups(found: Grouped, settings: FitSettings | None = None) -> Iterator[list[GroupFit]]:
+    """Yield the fits of all groups in their order, some at a time: thousands, or as many as half a second takes.
+
+    Raises UsageError for a contradictory or unknown setting.
+    """
+    settings = settings or FitSettings()
+    first, last = 0, len(found.keys)
+    at_once = _is_plain(found, settings)
+    while first < last:
+        stop = min(last, first + WINDOW)
+        while stop > first + 1 and found.starts[stop] - found.starts[first] > WINDOW_ROWS:
+            stop = first + (stop - first) // 2
+        yield from _window(found, settings, first, stop, at_once)
+        first = stop
+
+
+def _is_plain(found: Grouped, settings: FitSettings) -> bool:
+    """Tell whether groups may be solved at once at all."""
+    from gdcli.objective.linearity import is_smooth
+
+    row, problem = found.plan.row, found.plan.problem
+    asked = FitSettings(method=settings.method, max_iter=settings.max_iter, no_cache=settings.no_cache)
+    return (
+        settings == asked
+        and settings.method in ("auto", "lm")
+        and row.residual is not None
+        and row.space.size <= MOST_PARAMETERS
+        and not problem.bounds
+        and not found.plan.searched
+        and is_smooth(row)
+    )
+
+
+def _window(
+    found: Grouped, settings: FitSettings, first: int, stop: int, at_once: bool
+) -> Iterator[list[GroupFit]]:
+    answers: dict[int, GroupFit] = {}
+    if at_once:
+        for solved, groups in _at_once(found, settings, first, stop):
+            for at, group in enumerate(groups):
+                answers[group] = GroupFit(*_known(found, group), None, None, solved, at)
+    if len(answers) == stop - first:
+        yield [answers[group] for group in range(first, stop)]
+        return
+    some: list[GroupFit] = []
+    began = time.monotonic()
+    for group in range(first, stop):
+        some.append(answers[group] if group in answers else _alone(found, settings, group))
+        if time.monotonic() - began > PATIENCE:
+            yield some
+            some, began = [], time.monotonic()
+    if some:
+        yield some
+
+
+def _known(found: Grouped, group: int) -> tuple[int, tuple[str, ...], tuple[Label, ...], RowCount]:
+    """What is known of a group before it is fitted."""
+    return group, found.columns, found.keys[group], found.count(group)
+
+
+def _alone(found: Grouped, settings: FitSettings, group: int) -> GroupFit:
+    """Solve one group by itself; what is wrong with it is its answer."""
+    answer = GroupFit(*_known(found, group))
+    try:
+        return answer._replace(alone=solve(found.prepared(group), settings))
+    except GdError as fault:
+        if fault.exit_code == 2:  # the same for all
+            raise
+        return answer._replace(fault=fault)
+    except Exception as fault:  # of one group: the others have their answers all the same
+        return answer._replace(fault=internal(fault))
+
+
+def _at_once(
+    found: Grouped, settings: FitSettings, first: int, stop: int
+) -> Iterator[tuple[SolvedFits, Sequence[int]]]:
+    """Solve groups together; yield what is beyond doubt with the numbers of the groups."""
+    import numpy as np
+
+    arrays, _ = found.rows(first, stop)
+    starts = found.starts[first : stop + 1] - found.starts[first]
+    sizes = np.diff(starts)
+    whole = np.array([found.left_out[group].fault is None for group in range(first, stop)])
+    able = np.flatnonzero(whole & (sizes > found.plan.row.space.size) & (sizes <= LARGEST))
+    able = able[np.argsort(sizes[able], kind="stable")]
+    while len(able):
+        size = int(sizes[able[0]])
+        like = int(np.searchsorted(sizes[able], _LIKE * size, side="right"))
+        taken = able[: max(1, min(like, BLOCK_GROUPS, BLOCK // size))]
+        able = able[len(taken) :]
+        solved = _block(found, settings, arrays, starts[taken], sizes[taken])
+        certain = solved.certain
+        if len(certain):
+            yield solved, (first + taken[certain]).tolist()
+
+
+def _block(
+    found: Grouped, settings: FitSettings, arrays: Sequence[Any], starts: Any, sizes: Any
+) -> SolvedFits:
+    """Solve some groups, whose rows begin at ``starts``, together."""
+    import numpy as np
+
+    from gdcli.objective.grouped_residuals import GroupedResiduals
+    from gdcli.objective.row_programs import programs_of
+    from gdcli.solve.methods.batched_fits import solve_many
+    from gdcli.solve.registry import METHODS
+
+    began = time.perf_counter()
+    row = found.plan.row
+    steps = np.arange(sizes.max())[:, None]
+    places = starts + np.minimum(steps, sizes - 1)
+    counts = None if sizes.min() == sizes.max() else (steps < sizes) * 1.0
+    order = [found.data.names.index(name) for name in row.columns]
+    residuals = GroupedResiduals(programs_of(row), [arrays[k][places] for k in order], counts)
+    start = np.repeat(np.array([row.space.flatten(found.plan.problem.start)]).T, len(sizes), axis=1)
+    tol = LAST_DIGITS if settings.method == "auto" else METHODS["lm"].default_tol
+    ends = solve_many(residuals, start, min(settings.max_iter, MOST_ITERATIONS), tol)
+    return SolvedFits.of(found.plan, settings, residuals, start, ends, sizes, time.perf_counter() - began)

@@ -1,0 +1,81 @@
+"""What came of a fit: the answer of every run, and what it says of the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.tasks.outcome import Outcome
+
+if TYPE_CHECKING:
+    from gdcli.judge.statistics import FitStatistics
+    from gdcli.tasks.fit.request import FitProblem, FitSettings
+
+
+class RowCount(NamedTuple):
+    """How many rows were used and how many skipped; ``lines`` tells where the first skipped ones stand.
+
+    ``held_back`` of those used are for validation alone: nothing is learned from them.
+    """
+
+    used: int
+    skipped: int = 0
+    lines: tuple[str, ...] = ()
+    held_back: int = 0
+
+    @property
+    def learned(self) -> int:
+        """The rows that the answer is fitted to, on which all that is told of the fit rests."""
+        return self.used - self.held_back
+
+    @property
+    def told(self) -> str:
+        """The skipped rows in words."""
+        rows = "1 row" if self.skipped == 1 else f"{self.skipped} rows"
+        return f"{rows} skipped for missing or bad cells, first at {', '.join(self.lines)}"
+
+
+class AnswerNoise(NamedTuple):
+    """What keeps the mean loss of the answer of a run by epochs above its minimum.
+
+    ``gap`` is how far it is above, by a Newton step; ``excess`` and ``deviation`` are mean and standard deviation of
+    that over runs with other seeds, ``standard_error`` their root mean square. None where it is not known.
+    """
+
+    gap: float | None
+    excess: float | None
+    deviation: float | None
+    standard_error: float | None
+    settled: bool | None
+
+
+_NO_ROWS = RowCount(0)
+
+
+@dataclass(frozen=True, slots=True)
+class FitOutcome(Outcome):
+    """The answer of a fit.
+
+    ``value`` is the (weighted) sum of the losses of all rows (as all that is told, of those learned from where some
+    were held back), ``mean_loss`` that divided by the rows. ``statistics`` has the errors of the parameters, None where
+    there are none, for the reason ``unknown_errors``. ``noise``, ``epochs`` and ``history`` (the point after each
+    epoch, with the mean loss as its value) are those of a stochastic run, ``validation`` is the mean loss of the rows
+    held back. ``minimizers`` are the ranges (low, high) of the parameters, in flat order, over all points with the
+    least sum of absolute deviations, where they are known.
+    """
+
+    problem: FitProblem
+    settings: FitSettings
+    rows: RowCount = _NO_ROWS
+    statistics: FitStatistics | None = None
+    unknown_errors: str = ""
+    epochs: int | None = None
+    noise: AnswerNoise | None = None
+    history: tuple[Any, ...] = ()
+    minimizers: tuple[tuple[float, float], ...] | None = None
+    validation: float | None = None
+
+    @property
+    def mean_loss(self) -> float:
+        """The mean loss of a row."""
+        return self.value / self.rows.learned

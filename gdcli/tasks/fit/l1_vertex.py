@@ -1,0 +1,120 @@
+"""The least sum of absolute deviations lies where the model goes through as many points as it has parameters.
+
+There the gradient jumps in every direction, and no curvature tells what kind of point it is. The proof is another: with
+multipliers between -1 and 1 on the points that are met, in place of the signs of their deviations, the gradients of all
+rows must cancel. For a model that is linear in its parameters the sum is lower nowhere at all then, and it is found
+exactly (:mod:`gdcli.solve.methods.least_absolute`), with all parameters that make it as low. For other models the sum
+is lower nowhere near, and what is left to gain is no more than what the deviations of the points that are met add
+(Bloomfield and Steiger, Least Absolute Deviations, 1983, chapter 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.judge.evidence import Certificate
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.objective.row_objective import RowObjective
+
+if TYPE_CHECKING:
+    from gdcli.kernel.space import Space
+    from gdcli.solve.methods.least_absolute import Polyhedron
+    from gdcli.tasks.fit.prepare import Prepared
+
+# A deviation below this part of the mean one is that of a point that is met, up to the rounding of the kink.
+_MET = 1e-8
+# Most points that may be met at once; more are no vertex.
+_MOST = 2000
+# Multipliers may exceed 1 by their own rounding.
+_SLACK = 1e-6
+# Numbers of the rows that are looked at together, as in memory a few times over.
+_NUMBERS = 5_000_000
+
+# The lowest and the highest value of each parameter, in flat order, that the least sum allows.
+Ranges = Sequence[tuple[float, float]]
+
+
+class Proof(NamedTuple):
+    """The certificate, and the range of each parameter over all minimizers where they are known."""
+
+    certificate: Certificate
+    ranges: Ranges | None = None
+
+
+def polyhedron_of(prepared: Prepared) -> Polyhedron | None:
+    """Return the sum of a linear model as a polyhedron; None of other fits, and where rows leave parameters open."""
+    if prepared.row.deviation is None or not prepared.problem.linear:
+        return None
+    if (prepared.row.space.size + 1) * prepared.data.rows > _NUMBERS:
+        return None
+    from gdcli.solve.methods.least_absolute import Polyhedron
+
+    found = Polyhedron(*RowObjective(prepared.row, prepared.data).deviations())
+    return found if found.determined else None
+
+
+def prove(prepared: Prepared, judging: RowObjective, x: Any, slope: float | None, tol: float) -> Proof | None:
+    """Return the proof of how far the sum at ``x`` is above the least one; None where nothing is proved.
+
+    ``slope`` is the norm of the gradient there, ``tol`` the tolerance of the run.
+    """
+    polyhedron = polyhedron_of(prepared)
+    if polyhedron is None:
+        found = None if prepared.row.deviation is None else _at_a_vertex(prepared, judging, x)
+        return None if found is None else Proof(found)
+    from gdcli.judge.evidence import allowed_gain
+    from gdcli.solve.methods.least_absolute import least
+
+    lowest = least(polyhedron, judging.np.array(x, dtype=float))
+    if lowest is None:
+        return None
+    value, doubt = polyhedron.value(judging.np.array(x, dtype=float))
+    gain = max(0.0, value - lowest.value - doubt) * judging.factor
+    ranges = list(zip(lowest.low.tolist(), lowest.high.tolist(), strict=True))
+    kind = "kink" if lowest.unique else "degenerate"
+    if gain > allowed_gain(value * judging.factor, tol):
+        kind = "not-stationary"
+    return Proof(Certificate(kind, slope if gain > 0.0 else 0.0, gain=gain, how="multipliers"), ranges)
+
+
+def told(ranges: Ranges, space: Space) -> str:
+    """Return where parameters may lie that the least sum does not fix, in words; nothing where it fixes all."""
+    wide = [(space.label(i), *ends) for i, ends in enumerate(ranges) if ends[0] < ends[1]]
+    parts = [f"{name} from {low:.8g} to {high:.8g}" for name, low, high in wide[:4]]
+    if not parts:
+        return ""
+    more = f" and {len(wide) - 4} parameters more" if len(wide) > 4 else ""
+    if len(wide) == 1:
+        return f"{wide[0][0]} may lie anywhere {parts[0].partition(' ')[2]}, with the same sum"
+    return f"with the same sum there are others, {', '.join(parts)}{more}, though not each with each"
+
+
+def _at_a_vertex(prepared: Prepared, judging: RowObjective, x: Any) -> Certificate | None:
+    """Return the certificate that ``x`` is a minimum, None where this is no proof of it."""
+    np = judging.np
+    plain = RowObjective(prepared.row, prepared.data)
+    near = _MET * plain.evaluate(plain.vector(x)).value
+    pull = np.zeros(plain.size)
+    met: list[Any] = []
+    for _, values in plain.pieces("deviation", x):
+        slopes, deviation = np.stack(values[:-1]), values[-1]
+        close = np.abs(deviation) <= near
+        pull += slopes @ np.where(close, 0.0, np.sign(deviation))
+        met.append(np.vstack((slopes[:, close], deviation[close])))
+    rows = np.concatenate(met, axis=1)
+    slopes, deviation = rows[:-1], rows[-1]
+    size = np.abs(slopes).sum(axis=1)
+    if not plain.size <= slopes.shape[1] <= _MOST or not size.all():
+        return None
+    scaled = slopes / size[:, None]  # each parameter has a unit of its own
+    if np.linalg.matrix_rank(scaled) < plain.size:
+        return None
+    multipliers = np.linalg.lstsq(scaled, -pull / size, rcond=None)[0]
+    left = slopes @ multipliers + pull
+    if np.abs(multipliers).max() > 1.0 + _SLACK or (np.abs(left) > 1e-9 * size).any():
+        return None
+    gain = float((np.abs(deviation) + np.abs(multipliers * deviation)).sum()) * judging.factor
+    norm = float(np.linalg.norm(left)) * judging.factor
+    note = "the minimum is at a kink, where the gradient jumps"
+    return Certificate("kink", norm, gain=gain, how="multipliers", notes=(note,))

@@ -1,0 +1,312 @@
+"""How well the data tell each parameter: standard errors and what follows from them, or why there are none.
+
+For a sum of squares they come from the Jacobian of the residuals, for a likelihood from the Hessian of its negative
+logarithm, for other losses from both the Hessian and the spread of the rows' gradients. See
+:mod:`gdcli.judge.statistics` for the formulas.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.budget import if_in_time
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
+from gdcli.kernel.vectors import dot, ones_like, positive_logs, raised, times, total
+from gdcli.language.losses import LOSSES
+from gdcli.objective.linearity import is_smooth
+from gdcli.objective.row_model import by_squares
+from gdcli.objective.row_objective import RowObjective
+
+if TYPE_CHECKING:
+    from gdcli.judge.statistics import FitStatistics, Uncertainty
+    from gdcli.solve.algebra.residual_model import ResidualModel
+    from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.outcome import ActiveBound
+
+
+class Left(NamedTuple):
+    """What is left of the measured values: sums of squares.
+
+    Of all residuals, of the part of them that a step can take away, and of what may be rounding. ``blur`` are the
+    standard errors of the parameters that such rounding alone makes, None where the data do not tell all of them.
+    """
+
+    total: float
+    misfit: float
+    floor: float
+    blur: tuple[float, ...] | None = None
+
+    @property
+    def is_rounding(self) -> bool:
+        """Whether the model says all that was measured, but for rounding."""
+        return self.total <= self.floor
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """The statistics ``found``, None where there are none for the ``reason``.
+
+    ``full_rank`` tells that the data tell all parameters that no bound holds; ``redundant`` says which they do not.
+    ``left`` is known where the loss is a square, or is one near the measured values.
+    """
+
+    found: FitStatistics | None = None
+    reason: str = ""
+    full_rank: bool = False
+    redundant: str = ""
+    left: Left | None = None
+
+
+class _Spread(NamedTuple):
+    """What was measured: rows that count, the logarithms of the weights added up, and two sums of squares.
+
+    ``about_mean`` are those about the mean, ``about_zero`` those about zero.
+    """
+
+    rows: int
+    about_mean: float
+    about_zero: float
+    log_weights: float
+
+
+# Losses of y - f(x) alone that are no square: what the data tell is seen by the Jacobian of f all the same.
+_NEAR_SQUARES = ("absolute", "huber")
+_LOST = "the curvature of the loss is lost in its kinks, or in rounding"
+_EXACT = "zero but for rounding: the model says all that was measured"
+
+
+def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -> Errors:
+    """Return the errors of the parameters at the answer ``x``; ``active`` are the bounds that hold it."""
+    names = [prepared.row.space.label(i) for i in range(prepared.row.space.size)]
+    held = [name in {bound.name for bound in active} for name in names]
+    constant = sum(bound.side == "fixed" for bound in active)
+    sums = RowObjective(prepared.row, prepared.data, float(prepared.data.rows))
+    left = None
+    if prepared.row.residual is not None:
+        found, left = _of_squares(prepared, sums, x, names, held, constant)
+    else:
+        found = _of_loss(prepared, sums, x, names)
+        squares = _as_squares(prepared, x, names, held) if prepared.problem.loss in _NEAR_SQUARES else None
+        if found is not None and squares is not None:
+            found = _identified(found, squares[0])
+            left = squares[1] if prepared.problem.loss == "huber" or squares[1].is_rounding else None
+    if found is None:
+        return Errors(reason="the derivatives are not finite at the answer")
+    if left is not None and left.is_rounding:
+        found = replace(found, exact=True)
+        if prepared.problem.sigma is None or prepared.problem.scale_sigma:  # else errors are those of sigma
+            found = replace(found, errors=_zero(found.errors, x), log_likelihood=None, aic=None, bic=None)
+    errors = found.errors
+    rank = errors.rank + constant >= len(names)
+    return Errors(found, errors.reason, rank, "; ".join(errors.redundant), left)
+
+
+def errors_in_time(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -> Errors:
+    """Return the same, or say that the limits of the run leave no room for it."""
+    late = Errors(reason="the time or the memory allowed did not suffice for the errors")
+    return if_in_time(lambda: estimate_errors(prepared, x, active), late)
+
+
+def without_errors(found: FitStatistics | None, reason: str) -> FitStatistics | None:
+    """Return the statistics without what has a meaning only at a minimum."""
+    if found is None:
+        return None
+    return replace(found, errors=_none(found.errors, reason), log_likelihood=None, aic=None, bic=None)
+
+
+def _of_squares(
+    prepared: Prepared,
+    sums: RowObjective,
+    x: Any,
+    names: Sequence[str],
+    held: Sequence[bool],
+    constant: int,
+) -> tuple[FitStatistics | None, Left | None]:
+    from gdcli.judge.statistics import fit_statistics
+
+    problem = prepared.problem
+    model = _linear_model(sums, x, held)
+    if model is None:
+        return None, None
+    kind = "weights" if problem.weights else "unweighted"
+    if problem.sigma:
+        kind = "scale_sigma" if problem.scale_sigma else "sigma"
+    spread = _spread(sums, x)
+    found = fit_statistics(
+        model.triangle,
+        list(x),
+        names,
+        spread.rows,
+        kind,
+        spread.about_mean,
+        spread.log_weights,
+        held,
+        lambda other: sums.evaluate(sums.vector(other)).value,
+        constant=constant,
+    )
+    return found, _left(model, spread, x)
+
+
+def _left(model: ResidualModel, spread: _Spread, x: Any) -> Left:
+    from gdcli.solve.algebra.rounding import errors_of_rounding, residual_floor
+
+    triangle = model.triangle
+    misfit = dot(triangle.target, triangle.target)
+    moves = [length * abs(float(a)) for length, a in zip(model.columns, x, strict=True)]
+    floor = residual_floor(math.sqrt(spread.about_zero), moves)
+    blur = errors_of_rounding(model, floor / math.sqrt(max(1, spread.rows)))
+    return Left(misfit + triangle.rest * triangle.rest, misfit, floor * floor, blur)
+
+
+def _linear_model(
+    sums: RowObjective, x: Any, held: Sequence[bool], wide: bool = True
+) -> ResidualModel | None:
+    """The linear model of the residuals at ``x``, ``wide`` where they have more digits that would be seen."""
+    from gdcli.kernel.factors import column_lengths
+    from gdcli.solve.algebra.residual_model import ResidualModel
+    from gdcli.solve.algebra.rounding import rounding_shows
+
+    at, wide = sums.evaluate(sums.vector(x)), wide and sums.has_wide
+    triangle = sums.linearise(at, wide and not sums.spares_wide)
+    if triangle is None:
+        return None
+    model = ResidualModel(triangle, column_lengths(triangle.factor), [not h for h in held])
+    if wide and sums.spares_wide and rounding_shows(model, x, sums.rows):
+        triangle = sums.linearise(at, wide=True)
+        return None if triangle is None else model.with_triangle(triangle)
+    return model
+
+
+def _as_squares(
+    prepared: Prepared, x: Any, names: Sequence[str], held: Sequence[bool]
+) -> tuple[Uncertainty, Left] | None:
+    """What the Jacobian tells of the parameters, and what is left, as if the loss were a square."""
+    from gdcli.judge.statistics import fit_statistics
+
+    sums = RowObjective(by_squares(prepared.row), prepared.data, float(prepared.data.rows))
+    model = _linear_model(sums, x, held, wide=False)
+    if model is None:
+        return None
+
+    def value(other: Any) -> float:
+        return sums.evaluate(sums.vector(other)).value
+
+    found = fit_statistics(model.triangle, list(x), names, prepared.data.rows, held=held, value=value)
+    return found.errors, _left(model, _spread(sums, x, weighted=False), x)
+
+
+def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:
+    """Have the Jacobian tell which parameters the data tell: second derivatives of kinks tell nothing of it."""
+    errors = found.errors
+    if squares.rank > errors.rank and (errors.redundant or not errors.reason):
+        errors = _none(errors, _LOST)
+    reason = "; ".join(squares.redundant) or errors.reason
+    return replace(
+        found, errors=replace(errors, rank=squares.rank, redundant=squares.redundant, reason=reason)
+    )
+
+
+def _spread(sums: RowObjective, x: Any, weighted: bool = True) -> _Spread:
+    """Two passes: the weighted mean, then what lies about it."""
+    rows, all_weights, mean, zero, logs = 0, 0.0, 0.0, 0.0, 0.0
+    for measured, weight in sums.vectors("weighing", x):
+        weight = weight if weighted else ones_like(weight)
+        counted, log_weights = positive_logs(weight)
+        rows += counted
+        logs += log_weights
+        all_weights += total(weight)
+        mean += dot(weight, measured)
+        zero += dot(weight, times(measured, measured))
+    mean = mean / all_weights if all_weights > 0.0 else 0.0
+    about = 0.0
+    for measured, weight in sums.vectors("weighing", x):
+        off = raised(measured, -mean)
+        about += dot(weight, times(off, off))
+    return _Spread(rows, about, zero, logs)
+
+
+def _of_loss(prepared: Prepared, sums: RowObjective, x: Any, names: Sequence[str]) -> FitStatistics | None:
+    from gdcli.judge.statistics import FitStatistics, information
+
+    problem, rows = prepared.problem, prepared.data.rows
+    at = sums.evaluate(sums.vector(x), 2)
+    likelihood = _log_likelihood(prepared, sums, at.value, x)
+    if at.hessian is None:
+        errors = None
+    elif likelihood is not None:
+        errors = information(at.hessian, list(x), names)
+    else:
+        errors = information(at.hessian, list(x), names, _scores(sums, x))
+    if not problem.loss and errors is not None and errors.rank < len(names) and not is_smooth(prepared.row):
+        errors = replace(_none(errors, _LOST), rank=len(names))
+    if problem.loss == "absolute" and errors is not None:
+        errors = _none(errors, "the absolute loss has no curvature from which errors would follow")
+    if errors is None:
+        return None
+    k = len(names)
+    return FitStatistics(
+        rows=rows,
+        rss=None,
+        errors=errors,
+        residual_sd=None,
+        r_squared=None,
+        adjusted_r_squared=None,
+        log_likelihood=likelihood,
+        aic=None if likelihood is None else 2.0 * (k - likelihood),
+        bic=None if likelihood is None else k * math.log(rows) - 2.0 * likelihood,
+    )
+
+
+def _none(errors: Uncertainty, reason: str) -> Uncertainty:
+    none = (None,) * len(errors.standard_errors)
+    return replace(
+        errors,
+        standard_errors=none,
+        t_values=none,
+        p_values=none,
+        intervals=none,
+        correlation=(none,) * len(none),
+        tied=(),
+        redundant=(),
+        reason=reason,
+    )
+
+
+def _zero(errors: Uncertainty, x: Any) -> Uncertainty:
+    """The errors of a model that says all that was measured: those that are known are zero, but for rounding."""
+    known = [e is not None for e in errors.standard_errors]
+    return replace(
+        errors,
+        standard_errors=tuple(0.0 if k else None for k in known),
+        t_values=(None,) * len(known),
+        p_values=(None,) * len(known),
+        intervals=tuple((float(a), float(a)) if k else None for a, k in zip(x, known, strict=True)),
+        reason=errors.reason or _EXACT,
+    )
+
+
+def _scores(sums: RowObjective, x: Any) -> Any:
+    """The sum over rows of the products of the rows' gradients, shape (p, p)."""
+    np = sums.np
+    total = np.zeros((sums.size, sums.size))
+    for _, values in sums.pieces("gradient", x):
+        block = np.stack(values, axis=0)
+        total += block @ block.T
+    return total
+
+
+def _log_likelihood(prepared: Prepared, sums: RowObjective, value: float, x: Any) -> float | None:
+    """The log-likelihood at the answer, None where the loss is none."""
+    problem = prepared.problem
+    if not problem.loss:
+        return -value if problem.sense == "maximize" else None
+    if not LOSSES[problem.loss].likelihood:
+        return None
+    if problem.loss == "logistic":
+        return -value
+    total = value
+    for _, (counts, weight) in sums.pieces("weighing", x):
+        total += math.fsum(w * math.lgamma(k + 1.0) for k, w in zip(counts, weight, strict=True))
+    return -total

@@ -1,0 +1,282 @@
+"""A fit made ready: the data opened and read, names told apart, the start known, everything checked.
+
+What can be wrong is found out here, in the order in which it is cheapest to find: the model's text, the options, the
+header of the data, then the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
+from gdcli.kernel.errors import DataError, UsageError, did_you_mean
+from gdcli.language.model_text import Model, Names, columns_told, parse_model, sort_names
+from gdcli.objective.row_model import RowModel, Weighting, build_row_model
+from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
+from gdcli.tasks.fit.fit_outcome import RowCount
+from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, read_matrices
+from gdcli.tasks.fit.start_values import is_linear, start_values
+from gdcli.tasks.problem import with_names
+
+if TYPE_CHECKING:
+    from gdcli.language.values import TypedValue
+    from gdcli.table.source import DataTable
+    from gdcli.table.spool import Columns
+    from gdcli.table.visited_rows import Visited
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A fit that can be solved, as long as its data are there."""
+
+    problem: FitProblem
+    row: RowModel
+    data: Columns
+    count: RowCount
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a fit is before its rows are looked at: its ``problem`` and ``row`` model.
+
+    ``given`` is what was typed of the start; ``searched`` tells that it is to be searched for in the data, but for the
+    part ``validate`` of the rows, which is held back from all that learns.
+    """
+
+    problem: FitProblem
+    row: RowModel
+    given: Sequence[TypedValue]
+    searched: bool
+    validate: float | None = None
+
+
+class ParsedFit(NamedTuple):
+    """What is asked of a fit, read from its texts."""
+
+    request: FitRequest
+    model: Model
+    given: Sequence[TypedValue]
+    constants: Mapping[str, Any]
+    validate: float | None
+
+    def plan(self, columns: Sequence[str]) -> Plan:
+        """Return the plan of a fit to data with these columns. Raises UsageError for what does not fit together."""
+        return replace(_plan(*self[:-1], columns), validate=self.validate)
+
+    def wanted(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns that must be read, of those that there are."""
+        return _names(self.request, self.model, columns, self.given, self.constants)[1]
+
+
+def read_request(request: FitRequest, validate: float | None = None) -> ParsedFit:
+    """Return what a request asks for; ``validate`` is the part of the rows held back.
+
+    Raises UsageError for the model and the options.
+    """
+    request.check()
+    model = parse_model(request.model, request.source)
+    _check_sense(request, model)
+    from gdcli.language.values import read_values
+
+    given = read_values([text for text in request.start if text != AUTO], "--start", request.seed)
+    asked = ParsedFit(request, model, given, _constants(request), validate)
+    if request.data is None and not request.files:
+        raise UsageError("there are no data", "name a file after the model, or - for standard input")
+    return asked
+
+
+@contextmanager
+def prepared(
+    request: FitRequest,
+    stdin: BinaryIO | None = None,
+    watch: Callable[[DataTable], None] | None = None,
+    searching: Callable[[float], None] = lambda part: None,
+    validate: float | None = None,
+) -> Iterator[Prepared]:
+    """Make a fit ready, and remove what it left in temporary files at the end.
+
+    ``watch`` is called with the table after each block of it that was read, ``searching`` with the part of a search for
+    a start that is done. It looks at no row of the part ``validate``, which is held back.
+    Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no
+    finite loss.
+    """
+    if request.by:
+        raise UsageError(
+            "--by has an answer for each group, and here there is one answer", "use gd fit, or leave out --by"
+        )
+    asked = read_request(request, validate)
+    if request.data is not None:
+        with columns_of(request.data) as data:
+            yield ready(asked.plan(data.names), data, RowCount(data.rows), number_of, searching)
+        return
+    from gdcli.compile.runners import one_thread
+    from gdcli.table.source import open_table
+    from gdcli.table.spool import gather
+
+    use_cache = not request.no_cache
+    with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
+        titles = [name for name in table.names if name]
+        one_thread()  # before the readers import numpy
+        with gather(table, asked.wanted(titles), spool=request.spool, watch=watch) as data:
+            count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
+            yield ready(asked.plan(titles), data, count, lambda row: str(table.place(row)), searching)
+
+
+def number_of(row: int) -> str:
+    """Return in words which row it is; rows count from 0."""
+    return f"row {row + 1}"
+
+
+def columns_of(given: Mapping[str, Any]) -> Columns:
+    """Return columns at hand as the data of a fit. Raises DataError for what is no table of finite numbers."""
+    from gdcli.compile.runners import numpy
+    from gdcli.table.spool import Columns
+
+    np = numpy()
+    arrays = [np.ascontiguousarray(column, dtype=float) for column in given.values()]
+    lengths = {array.shape for array in arrays}
+    if len(lengths) != 1 or arrays[0].ndim != 1 or not len(arrays[0]):
+        raise DataError("the columns are not arrays of one length")
+    for name, array in zip(given, arrays, strict=True):
+        finite = np.isfinite(array)
+        if not finite.all():
+            at = int(np.argmin(finite))
+            raise DataError(f"row {at + 1} has {name} = {array[at]:g}", "data are finite numbers")
+    return Columns(tuple(given), arrays)
+
+
+def _check_sense(request: FitRequest, model: Model) -> None:
+    if model.left is not None and request.maximize:
+        raise UsageError(
+            "--maximize is for a log-likelihood typed as the expression of a row",
+            "a model with ~ is fitted by making its loss small",
+        )
+    if model.left is None and request.loss is not None:
+        raise UsageError(
+            f"--loss {request.loss} is for a model with ~", f"write y ~ {' '.join(model.text.split())[:40]}"
+        )
+    if model.left is None and request.sigma:
+        raise UsageError("--sigma is for a model with ~", "use --weights")
+
+
+def _constants(request: FitRequest) -> dict[str, Any]:
+    from gdcli.language.values import read_values
+
+    entries = read_values(request.constants, "--set", request.seed)
+    for entry in entries:
+        if not entry.name:
+            raise UsageError("--set needs a name for each value", "for example --set a=3", entry.span)
+    return {entry.name: entry.value for entry in entries}
+
+
+def _names(
+    request: FitRequest,
+    model: Model,
+    columns: Sequence[str],
+    given: Sequence[TypedValue],
+    constants: Mapping[str, Any],
+) -> tuple[Names, tuple[str, ...]]:
+    """What the model's names are, and the columns that must be read."""
+    matrices = read_matrices(request.columns, columns)
+    lengths = {e.name: len(e.value) if hasattr(e.value, "__len__") else None for e in given if e.name}
+    for option, column in (("--weights", request.weights), ("--sigma", request.sigma)):
+        if column is not None and column not in columns:
+            hint = did_you_mean(column, columns, columns_told(columns))
+            raise UsageError(f"{option}: there is no column {column}", hint)
+    names = sort_names(model, columns, matrices, constants, lengths)
+    wanted = [*names.columns, *(c for c in (request.weights, request.sigma) if c)]
+    if not wanted:
+        raise UsageError("the model has no column of the data", columns_told(columns))
+    return names, tuple(dict.fromkeys(wanted))
+
+
+def _plan(
+    request: FitRequest,
+    model: Model,
+    given: Sequence[TypedValue],
+    constants: Mapping[str, Any],
+    columns: Sequence[str],
+) -> Plan:
+    names, _ = _names(request, model, columns, given, constants)
+    given = with_names(given, list(names.parameters))
+    fixed, bounds = _bounds(request, names)
+    if fixed:
+        constants = {**constants, **fixed}
+        given = [entry for entry in given if entry.name not in fixed]
+        names, _ = _names(request, model, columns, given, constants)
+    loss = request.loss or "squared"
+    weighting = None
+    if request.weights or request.sigma:
+        weighting = Weighting(
+            request.weights or request.sigma or "", "weights" if request.weights else "sigma"
+        )
+    sign = -1 if request.maximize else 1
+    row = build_row_model(model, names, constants, loss, weighting, request.huber_delta or 1.0, sign)
+    row = replace(row, use_cache=not request.no_cache)
+    linear = is_linear(row) and loss != "poisson"
+    searched = AUTO in request.start and not linear
+    start = start_values(model, names, given, not linear and not searched, columns)
+    problem = FitProblem(
+        expression=model.text,
+        sense="maximize" if request.maximize else "minimize",
+        start=start,
+        constants=constants,
+        seed=request.seed,
+        source=request.source,
+        bounds=bounds,
+        fixed=tuple(fixed),
+        files=request.files,
+        loss="" if model.left is None else loss,
+        weights=request.weights,
+        sigma=request.sigma,
+        scale_sigma=request.scale_sigma,
+        huber_delta=request.huber_delta,
+        matrices=names.matrices,
+        linear=linear,
+    )
+    return Plan(problem, row, given, searched)
+
+
+def ready(
+    plan: Plan,
+    data: Columns,
+    count: RowCount,
+    place: Callable[[int], str],
+    searching: Callable[[float], None] = lambda part: None,
+) -> Prepared:
+    """Return the fit of a plan to these rows, all checked.
+
+    Raises DataError for rows that make no sense, DomainError where the start has no finite loss.
+    """
+    problem, row = plan.problem, plan.row
+    check_count(row, data)
+    check_rows(problem, row, data, place)
+    if plan.searched:
+        from gdcli.tasks.fit.start_search import search_start
+
+        known = {entry.name: entry.value for entry in plan.given}
+        found = search_start(problem, row, _learned(data, plan.validate, problem.seed), known, searching)
+        problem = replace(problem, start=dict(found.start), searched=found.searched)
+    check_start(problem, row, data, row.space.flatten(problem.start), place)
+    return Prepared(problem, row, data, count)
+
+
+def _learned(data: Columns, validate: float | None, seed: int) -> Columns | Visited:
+    """The rows to learn from."""
+    if validate is None:
+        return data
+    from gdcli.table.visited_rows import visited
+
+    return visited(data, validate, "none", seed)[0]
+
+
+def _bounds(request: FitRequest, names: Names) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters that equal bounds make constants, and the bounds of others."""
+    if not request.bounds:
+        return {}, {}
+    from gdcli.language.limits import boxes, read_limits, split_fixed
+
+    ends = boxes(read_limits(request.bounds), names.parameters, "parameter of the model")
+    return split_fixed(ends, names.parameters)

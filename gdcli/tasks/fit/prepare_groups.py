@@ -1,0 +1,181 @@
+"""A fit to groups of rows made ready: the data read once, the rows of each group found, each with its own faults.
+
+All groups share the model, the options and the start; what they do not share is told group by group: a bad cell, too
+few rows, a start without a finite loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.errors import DataError, UsageError, did_you_mean
+from gdcli.language.model_text import columns_told
+from gdcli.table.row_groups import Groups, LeftOut
+from gdcli.tasks.fit.fit_outcome import RowCount
+from gdcli.tasks.fit.prepare import Plan, Prepared, columns_of, number_of, read_request, ready
+from gdcli.tasks.fit.request import FitRequest
+
+if TYPE_CHECKING:
+    from gdcli.table.blocks import Label, Labels
+    from gdcli.table.source import DataTable
+    from gdcli.table.spool import Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Rows in groups, numbered from 0 in the order in which the groups appear in the data.
+
+    ``columns`` name what groups rows, ``keys`` has the labels of each group, ``sizes`` how many rows. ``starts`` tells
+    which places in ``order`` have the numbers of its rows; without ``order`` these are the rows themselves.
+    """
+
+    plan: Plan
+    columns: tuple[str, ...]
+    keys: Sequence[tuple[Label, ...]]
+    left_out: Sequence[LeftOut]
+    data: Columns
+    starts: Any
+    sizes: Sequence[int]
+    order: Any
+    place: Callable[[int], str]
+
+    def rows(self, first: int, last: int) -> tuple[list[Any], Any]:
+        """Return the columns' arrays of the groups from ``first`` to before ``last``, group by group, and row numbers.
+
+        They are valid until the next call.
+        """
+        import numpy as np
+
+        low, high = int(self.starts[first]), int(self.starts[last])
+        if self.order is None:
+            return self.data.take(low, high)[:-1], np.arange(low, high)
+        numbers = self.order[low:high].astype(np.int64)
+        return self.data.pick(numbers)[:-1], numbers
+
+    @property
+    def held_back(self) -> int:
+        """How many rows of all groups are for validation alone; a group of one row has none to give."""
+        from gdcli.table.shuffle import split
+
+        part, seed = self.plan.validate, self.plan.problem.seed
+        return 0 if part is None else sum(split(n, part, seed)[1].size for n in self.sizes if n > 1)
+
+    def count(self, group: int) -> RowCount:
+        """Return how many rows of a group are used and skipped."""
+        left, used = self.left_out[group], self.sizes[group]
+        return RowCount(used, left.skipped, left.places)
+
+    def prepared(self, group: int) -> Prepared:
+        """Return the fit of one group, as if its rows were all. Raises what is wrong with them."""
+        from gdcli.table.spool import Columns
+
+        count, left = self.count(group), self.left_out[group]
+        if left.fault is not None:
+            raise left.fault
+        if not count.used:
+            raise DataError(
+                f"no row is left: all {count.skipped} have a missing or bad cell ({', '.join(count.lines[:3])}, ...)",
+                "without --missing skip the first of them is shown",
+            )
+        arrays, numbers = self.rows(group, group + 1)
+        own = Columns(self.data.names[:-1], [array.copy() for array in arrays])
+        return ready(self.plan, own, count, lambda row: self.place(int(numbers[row])))
+
+
+@contextmanager
+def grouped(
+    request: FitRequest,
+    stdin: BinaryIO | None = None,
+    watch: Callable[[DataTable], None] | None = None,
+    validate: float | None = None,
+) -> Iterator[Grouped]:
+    """Make a fit to groups ready, and remove what it left in temporary files at the end; as `prepare.prepared`.
+
+    Raises DataError for what belongs to no group: no table, a row with too many cells, a missing label.
+    """
+    asked = read_request(request, validate)
+    groups = Groups(request.by)
+    if request.data is not None:
+        _check_columns(request.by, list(request.data), ())
+        plan = asked.plan(list(request.data))
+        used = {name: request.data[name] for name in asked.wanted(list(request.data))}
+        with columns_of(used | {"": _numbered(groups, request.data)}) as data:
+            yield _sorted(plan, groups, data, number_of)
+        return
+    from gdcli.compile.runners import numpy
+    from gdcli.table.source import open_table
+    from gdcli.table.spool import gather
+
+    use_cache = not request.no_cache
+    with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
+        titles = [name for name in table.names if name]
+        _check_columns(request.by, titles, table.titles)
+        wanted = asked.wanted(titles)
+        plan = asked.plan(titles)
+        numpy()  # as in `prepare.prepared`
+        with gather(table, wanted, spool=request.spool, watch=watch, by=groups) as data:
+            yield _sorted(plan, groups, data, lambda row: str(table.place(row)))
+
+
+def _check_columns(by: Sequence[str], names: Sequence[str], titles: Sequence[str]) -> None:
+    for k, column in enumerate(by):
+        if column not in names and column not in titles:
+            hint = did_you_mean(column, names, columns_told(names))
+            raise UsageError(f"--by: there is no column {column}", hint)
+        if column in by[:k]:
+            raise UsageError(f"--by names {column} twice", "once is enough")
+
+
+def _numbered(groups: Groups, given: Mapping[str, Any]) -> Any:
+    """Return the number of the group of each row of columns at hand."""
+    labels = []
+    for name in groups.columns:
+        column = given[name]
+        labels.append(_labels(column))
+        if None in labels[-1].values:
+            at = labels[-1].codes.tolist().index(labels[-1].values.index(None))
+            raise DataError(f"row {at + 1} has no {name}", "each row must say to which group it belongs")
+    if len({len(column.codes) for column in labels}) > 1:
+        raise DataError("the columns are not arrays of one length")
+    return groups.of(labels, 0, lambda row: row)
+
+
+def _labels(column: Any) -> Labels:
+    """Return the labels of a column at hand."""
+    import numpy as np
+
+    from gdcli.table.blocks import Labels, coded
+    from gdcli.table.json_lines import as_label
+
+    if not isinstance(column, np.ndarray):
+        return coded(map(as_label, column))
+    distinct, first, inverse = np.unique(column, return_index=True, return_inverse=True)
+    found = coded(map(as_label, distinct[np.argsort(first)].tolist()))
+    return Labels(found.values, found.codes[np.argsort(np.argsort(first))][inverse.reshape(-1)])
+
+
+def _sorted(plan: Plan, groups: Groups, data: Columns, place: Callable[[int], str]) -> Grouped:
+    """Find the rows of each group."""
+    import numpy as np
+
+    ranked = groups.ranked()
+    ranks = np.empty(len(ranked), dtype=np.int32)
+    ranks[ranked] = np.arange(len(ranked), dtype=np.int32)
+    members = [ranks[arrays[-1].astype(np.int64)] for _, arrays in data.chunks()]
+    number = np.concatenate(members) if members else np.zeros(0, dtype=np.int32)
+    starts = np.concatenate(([0], np.cumsum(np.bincount(number, minlength=len(ranked)))))
+    order = None if (np.diff(number) >= 0).all() else np.argsort(number, kind="stable")
+    return Grouped(
+        plan,
+        groups.columns,
+        [groups.keys[k] for k in ranked],
+        [groups.left_out.get(k, LeftOut()) for k in ranked],
+        data,
+        starts,
+        np.diff(starts).tolist(),
+        order,
+        place,
+    )

@@ -1,0 +1,209 @@
+"""What is asked of a fit: the model, the data, and how rows count; texts as they are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field, fields
+from gdcli.kernel.errors import Span, UsageError, did_you_mean
+from gdcli.kernel.stored import stored
+from gdcli.language.losses import LOSSES
+from gdcli.language.model_text import columns_told
+from gdcli.tasks.fit.synonyms import loss_here
+from gdcli.tasks.outcome import Settings
+from gdcli.tasks.problem import Problem
+
+MISSING = ("error", "skip")
+SCHEDULES = ("constant", "decay", "book")
+SHUFFLES = ("blocks", "full", "none")
+# The start that is searched for.
+AUTO = "auto"
+
+
+@stored()
+@dataclass(frozen=True, slots=True)
+class FitRequest:
+    """A fit as asked for; the texts are those after the options of the same names.
+
+    ``files`` are paths, globs, or ``-`` for standard input; ``data`` has columns at hand instead, arrays by name.
+    With ``no_cache`` the machine code that reads files is not kept on disk.
+    ``by`` are the columns whose labels make groups, each with a fit of its own.
+    """
+
+    model: str
+    files: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
+    bounds: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    loss: str | None = None
+    huber_delta: float | None = None
+    weights: str | None = None
+    sigma: str | None = None
+    scale_sigma: bool = False
+    maximize: bool = False
+    missing: str = "error"
+    spool: str | None = None
+    seed: int = 0
+    source: str = ""
+    no_cache: bool = False
+    data: Mapping[str, Any] | None = None
+    by: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raise UsageError for options that exclude each other or make no sense together."""
+        if self.loss is not None and self.loss not in LOSSES:
+            hint = loss_here(self.loss) or did_you_mean(self.loss, LOSSES, f"one of {', '.join(LOSSES)}")
+            raise UsageError(f"unknown loss {self.loss}", hint)
+        if self.huber_delta is not None and self.loss != "huber":
+            raise UsageError("--huber-delta is for --loss huber", "add --loss huber, or leave it out")
+        if self.huber_delta is not None and not 0.0 < self.huber_delta < float("inf"):
+            raise UsageError(f"--huber-delta must be a positive number, not {self.huber_delta:g}")
+        if self.weights and self.sigma:
+            raise UsageError(
+                "--weights and --sigma exclude each other",
+                "a weight w is a standard deviation of 1/sqrt(w) in unknown units, a sigma is one in known units",
+            )
+        if self.scale_sigma and not self.sigma:
+            raise UsageError("--scale-sigma is for --sigma", "add --sigma COLUMN, or leave it out")
+        if self.sigma and self.loss in ("logistic", "poisson"):
+            raise UsageError(f"--sigma has no meaning for --loss {self.loss}", "use --weights")
+        if self.missing not in MISSING:
+            raise UsageError(f"--missing is one of {', '.join(MISSING)}, not {self.missing}")
+        if self.files.count("-") > 1:
+            raise UsageError("standard input is given twice", "one - is enough")
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings(Settings):
+    """How a fit is to be solved; beside the settings of every run those of the stochastic ways.
+
+    ``batch_size`` rows make a step, 0 stands for all of them; without it all rows are looked at by a batch solve.
+    ``epochs`` are passes over the data, ``validate`` is the part of the rows held back, ``polish`` ends a
+    stochastic run with a batch solve.
+    """
+
+    batch_size: int | None = None
+    epochs: int | None = None
+    schedule: str | None = None
+    shuffle: str | None = None
+    validate: float | None = None
+    polish: bool = False
+
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether the rows are visited epoch by epoch."""
+        given = (self.batch_size, self.epochs, self.schedule, self.shuffle, self.validate)
+        return self.method == "sgd" or self.polish or any(value is not None for value in given)
+
+    def check(self) -> None:
+        """Raise UsageError for an engine that there is not, or that does not do what is asked."""
+        from gdcli.objective.build import check_engine
+
+        check_engine(self.engine)
+        if self.engine == "python" and (not self.is_stochastic or self.batch_size == 0):
+            raise UsageError(
+                "the engine python is for steps by some of the rows",
+                "leave out --engine, or add --batch-size 1",
+            )
+
+
+class Searched(NamedTuple):
+    """How a start was found: points ``tried`` for how many ``starts``, and how many of these ended at the best end.
+
+    ``next_best`` is the sum of squares of the next best end over that of the best, None where there is no other.
+    """
+
+    tried: int
+    starts: int
+    agreeing: int
+    next_best: float | None = None
+
+
+@stored()
+@dataclass(frozen=True, slots=True)
+class FitProblem(Problem):
+    """A fit made ready: the expression is the model, the start has every parameter.
+
+    ``loss`` is empty for a typed loss. ``linear`` tells that the model is linear in its parameters, ``searched`` how
+    the start was found (None: it was given).
+    """
+
+    files: tuple[str, ...] = ()
+    loss: str = "squared"
+    weights: str | None = None
+    sigma: str | None = None
+    scale_sigma: bool = False
+    huber_delta: float | None = None
+    matrices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    linear: bool = False
+    searched: Searched | None = None
+
+
+def read_matrices(texts: Sequence[str], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the columns of each data matrix: ``X=x*`` or ``X=x1|x2|z*``, patterns of column names.
+
+    Raises UsageError, with the place in the text, for what is no such thing, and for patterns without a column.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        name, equals, patterns = text.partition("=")
+        name, span = name.strip(), Span(text, 0, len(text), "--columns")
+        if not equals or not name.isidentifier() or not patterns.strip():
+            raise UsageError("--columns takes NAME=PATTERN", 'for example --columns "X=x*"', span)
+        if name in names:
+            raise UsageError(f"{name} is a column of the data already", "give the matrix another name", span)
+        if name in found:
+            raise UsageError(f"--columns gives {name} twice", 'join the patterns: "X=x*|z*"', span)
+        from fnmatch import fnmatchcase
+
+        wanted = [pattern.strip() for pattern in patterns.split("|")]
+        chosen = [n for n in names if any(fnmatchcase(n, pattern) for pattern in wanted)]
+        empty = next((p for p in wanted if not any(fnmatchcase(n, p) for n in names)), None)
+        if empty is not None:
+            hint = did_you_mean(empty, names, columns_told(names))
+            raise UsageError(f"no column is called {empty}", hint, span)
+        found[name] = tuple(chosen)
+    return found
+
+
+def request_from(
+    model: str, data: Any, start: Any, options: Mapping[str, Any]
+) -> tuple[FitRequest, FitSettings]:
+    """Return what is asked for, from values at hand; see `gdcli.api.fit`. Raises UsageError for an unknown option."""
+    asked = {f.name for f in fields(FitRequest)} - {"model", "files", "data", "start"}
+    known = {f.name for f in fields(FitSettings)}
+    for name in options:
+        if name not in asked | known:
+            raise UsageError(f"unknown option {name}", did_you_mean(name, sorted(asked | known)))
+    texts: dict[str, Any] = {k: v for k, v in options.items() if k in asked}
+    for name in ("constants", "bounds", "columns"):
+        if name in texts:
+            texts[name] = _texts(texts[name])
+    if isinstance(texts.get("by"), str):
+        texts["by"] = (texts["by"],)
+    if start is not None:
+        texts["start"] = (start,) if isinstance(start, str) else _texts(start)
+    if isinstance(data, Mapping):
+        texts["data"] = data
+    else:
+        texts["files"] = (data,) if isinstance(data, str) else tuple(map(str, data))
+    return FitRequest(model, **texts), FitSettings(**{k: v for k, v in options.items() if k in known})
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    """Values by name as they are typed; texts stay what they are."""
+    if not isinstance(given, Mapping):
+        return tuple(given)
+    return tuple(f"{name}={_typed(value)}" for name, value in given.items())
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple):  # a pair of bounds
+        return ":".join("" if end is None or abs(end) == float("inf") else repr(float(end)) for end in value)
+    if hasattr(value, "__len__"):
+        return f"[{','.join(repr(float(v)) for v in value)}]"
+    return repr(float(value))

@@ -1,0 +1,128 @@
+"""Looks at a fit, row by row: what the model says, what was measured; some of the rows for a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.objective.row_objective import PIECE, RowObjective
+
+if TYPE_CHECKING:
+    from gdcli.tasks.fit.prepare import Prepared
+
+MOST = 3000  # points of a picture
+CURVE = 601  # places along its curve
+_DECADE = 10.0
+
+
+class RowsInPlace:
+    """Rows that are put in place piece by piece."""
+
+    lists = None
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.arrays: list[Any] = []
+        self.rows = 1
+
+    def put(self, arrays: list[Any]) -> None:
+        """Have these arrays as the columns."""
+        self.arrays, self.rows = arrays, len(arrays[0])
+
+    def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
+        """Yield the rows in pieces."""
+        for lo in range(0, self.rows, size):
+            yield lo, [array[lo : lo + size] for array in self.arrays]
+
+
+def fitted_and_measured(prepared: Prepared, objective: RowObjective, x: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield piece by piece what the model says of rows, and what was measured, shape (rows,) each.
+
+    Both are on the scale of the left side; a label counts as 0 or 1, and what the model says of it is a probability.
+    """
+    for _, (fitted, measured, *_) in objective.pieces("fitted", x):
+        yield fitted, (measured > 0.0) * 1.0 if prepared.problem.loss == "logistic" else measured
+
+
+class RowSample(NamedTuple):
+    """Some rows of a fit: measured and fitted, and the column (or logit) that a curve is drawn over, None for none.
+
+    ``rows`` is how many rows there are. ``curve`` has the places along the column and what the model says there,
+    ``sigma`` the standard deviation of each of the rows (empty: not known).
+    """
+
+    measured: list[float]
+    fitted: list[float]
+    column: str | None
+    places: list[float]
+    rows: int
+    curve: tuple[list[float], list[float]]
+    sigma: list[float]
+
+
+def look(prepared: Prepared, x: Any) -> RowSample:
+    """Return some rows, drawn at random with the seed of the fit and in their order, and the curve over a column."""
+    import numpy as np
+
+    data, row = prepared.data, prepared.row
+    chosen = np.arange(data.rows)
+    if data.rows > MOST:
+        random = np.random.default_rng(prepared.problem.seed)
+        chosen = np.sort(random.choice(data.rows, MOST, replace=False, shuffle=False))
+    over = drawn_over(prepared)
+    objective = RowObjective(row, data)
+    measured, fitted, places, sigma = [], [], [], []
+    ends = np.array([np.inf, -np.inf])
+    looks = zip(data.chunks(PIECE), fitted_and_measured(prepared, objective, x), strict=True)
+    for (first, arrays), (says, seen) in looks:
+        here = chosen[np.searchsorted(chosen, first) : np.searchsorted(chosen, first + len(seen))] - first
+        fitted += says[here].tolist()
+        measured += seen[here].tolist()
+        if prepared.problem.sigma is not None:
+            sigma += arrays[tuple(data.names).index(prepared.problem.sigma)][here].tolist()
+        if over is not None:
+            column = arrays[tuple(data.names).index(over)]
+            places += column[here].tolist()
+            ends = np.array([min(ends[0], column.min()), max(ends[1], column.max())])
+    if over is not None:
+        curve = _curve(prepared, x, over, *map(float, ends))
+    elif prepared.problem.loss == "logistic":
+        over, places, curve = _over_logit(prepared.problem.expression, np.array(fitted))
+    else:
+        curve = [], []
+    return RowSample(measured, fitted, over, places, data.rows, curve, sigma)
+
+
+def _over_logit(model: str, chances: Any) -> tuple[str, list[float], tuple[list[float], list[float]]]:
+    """The logits of probabilities, called by the formula that they are, and the curve over them."""
+    import numpy as np
+
+    with np.errstate(divide="ignore"):
+        logits = np.log(chances) - np.log1p(-chances)
+    known = logits[np.isfinite(logits)]
+    places = np.linspace(known.min(initial=0.0), known.max(initial=0.0), CURVE)
+    curve = places.tolist(), (1.0 / (1.0 + np.exp(-places))).tolist()
+    return " ".join(model.partition("~")[2].split()), logits.tolist(), curve
+
+
+def drawn_over(prepared: Prepared) -> str | None:
+    """Return the one column on which what the model says depends, None where there are several or none."""
+    row = prepared.row
+    assert row.fitted is not None
+    reached = {row.graph.keys[i] for i in row.graph.reach([row.fitted])}
+    found = [name for name in row.columns if ("scalar", name) in reached]
+    return found[0] if len(found) == 1 else None
+
+
+def _curve(prepared: Prepared, x: Any, over: str, low: float, high: float) -> tuple[list[float], list[float]]:
+    """What the model says at places from end to end of a column, the other columns at 1."""
+    import numpy as np
+
+    places = np.linspace(low, high, CURVE)
+    if low > 0.0 and high > _DECADE * low:  # dense enough on a logarithmic axis, too
+        places = np.unique(np.concatenate([places, np.geomspace(low, high, CURVE)]).clip(low, high))
+    held = RowsInPlace(prepared.row.columns)
+    held.put([places if name == over else np.ones(len(places)) for name in held.names])
+    pieces = RowObjective(prepared.row, held).pieces("fitted", x)
+    return places.tolist(), [v for _, values in pieces for v in values[0].tolist()]

@@ -1,0 +1,145 @@
+"""A fit solved: the method chosen and run, the answer certified, its errors estimated.
+
+Solvers see the mean loss divided by its size at the start, so that a tolerance means the same whatever the units of the
+data; where a learning rate is given they see the mean loss itself, so that the rate keeps its meaning. What is shown is
+always the sum over rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.errors import UsageError
+from gdcli.objective.row_objective import RowObjective
+from gdcli.solve.iteration import Observer
+from gdcli.tasks.fit.conclusion import conclude
+from gdcli.tasks.fit.fit_outcome import FitOutcome
+from gdcli.tasks.fit.loss_scale import in_sums
+from gdcli.tasks.fit.prepare import Prepared
+from gdcli.tasks.fit.request import FitSettings
+from gdcli.tasks.pipeline import bounds_of, ends_polished, moved_inside, stop_rules
+from gdcli.tasks.problem import sign_of
+
+if TYPE_CHECKING:
+    from gdcli.solve.checkpointing import Checkpointer
+    from gdcli.solve.epochs import ProgressHook
+    from gdcli.solve.registry import Chosen
+
+# Parameters of a fit are numbers to be written down: Newton's method is given the one step more that doubles their
+# digits.
+LAST_DIGITS = 1e-14
+# What ``auto`` takes for a sum of squares, in words, and why.
+BY_SQUARES = "Levenberg-Marquardt", "the loss is a sum of squares"
+# The same for a sum of absolute deviations of a linear model.
+BY_EDGES = "simplex along edges", "the loss is a sum of absolute values of linear functions"
+
+
+def solve(
+    prepared: Prepared,
+    settings: FitSettings | None = None,
+    observers: Sequence[Observer] = (),
+    progress: ProgressHook | None = None,
+    checkpointer: Checkpointer | None = None,
+) -> FitOutcome:
+    """Solve a fit, by epochs or in one of the ways that look at all rows at a time.
+
+    ``observers`` see every iterate, or the point after every epoch, with sums over rows as values.
+
+    ``progress`` is told from time to time how far an epoch has come. A ``checkpointer`` may end the run, and lets it go
+    on later. Raises UsageError for a contradictory or unknown setting.
+    """
+    settings = settings or FitSettings()
+    prepared = with_engine(prepared, settings)
+    if settings.is_stochastic:
+        from gdcli.tasks.fit.fit_epochs import solve_stochastic
+
+        return solve_stochastic(prepared, settings, observers, progress, checkpointer, polisher=solve)
+    from gdcli.solve.run import run
+
+    plain = settings.lr is not None
+    objective = _objective(prepared, 1.0 if plain else _scale_at_start(prepared))
+    seen, x0, notes = _within(prepared, objective)
+    objective.between_poles(x0)
+    choice = choose_method(prepared, settings, seen)
+    result = run(
+        seen,
+        choice.method,
+        x0,
+        stop_rules(settings, choice, sign_of(prepared.problem.sense) * objective.factor, x0),
+        [in_sums(o, objective) for o in observers],
+        checkpointer=checkpointer,
+        polishes=ends_polished(settings, choice.entry),
+    )
+    return conclude(prepared, settings, choice, objective, result, notes)
+
+
+def with_engine(prepared: Prepared, settings: FitSettings) -> Prepared:
+    """Return the fit with what computes it. Raises UsageError for an engine that cannot be had."""
+    settings.check()
+    engine = settings.engine
+    if engine in ("python", "native") and settings.is_stochastic and settings.batch_size != 0:
+        engine = "auto"  # it is for the steps, which have the same bits in both; sums over all rows are none of them
+    row = replace(prepared.row, engine=engine, use_cache=not settings.no_cache)
+    return replace(prepared, row=row)
+
+
+def _objective(prepared: Prepared, scale: float) -> RowObjective:
+    return RowObjective(prepared.row, prepared.data, scale)
+
+
+def _scale_at_start(prepared: Prepared) -> float:
+    """The scale that makes the mean loss at the start 1, where it is a size."""
+    plain = _objective(prepared, 1.0)
+    value = plain.evaluate(plain.vector(plain.space.flatten(prepared.problem.start))).value
+    sized = prepared.problem.loss and 0.0 < value < math.inf
+    return 1.0 / value if sized and math.isfinite(1.0 / value) else 1.0
+
+
+def _within(prepared: Prepared, objective: RowObjective) -> tuple[Any, Any, list[str]]:
+    """The objective within the bounds, the start moved inside, and a warning of that."""
+    x0 = objective.vector(objective.space.flatten(prepared.problem.start))
+    if not prepared.problem.bounds:
+        return objective, x0, []
+    from gdcli.objective.bounded import Bounded
+
+    box = bounds_of(prepared.problem, objective)
+    x0, notes = moved_inside(box, x0, objective.space)
+    return Bounded(objective, box), x0, notes
+
+
+def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> Chosen:
+    """Return the method; ``auto`` is the best known one for the loss where that is a special sum."""
+    from gdcli.solve.registry import choose
+
+    if settings.gradient != "autodiff" or settings.h is not None:
+        raise UsageError("gd fit has exact gradients only", "leave out --gradient and --h")
+    name = settings.method
+    squares = prepared.row.residual is not None
+    if name == "lm" and not squares:
+        raise UsageError("the method lm is for sums of squares", "use --method auto")
+    auto = name == "auto" and settings.lr is None and settings.step_rule is None
+    by_squares = auto and squares
+    choice = choose(
+        "lm" if by_squares else name,
+        objective,
+        lr=settings.lr,
+        step_rule=settings.step_rule,
+        step_sizes=settings.step_sizes,
+        tol=LAST_DIGITS if auto and settings.tol is None else settings.tol,
+        value_tol=settings.value_tol,
+    )
+    if by_squares:
+        return choice._replace(name=BY_SQUARES[0], why=BY_SQUARES[1])
+    if not auto or prepared.problem.bounds or prepared.row.deviation is None:
+        return choice
+    from gdcli.tasks.fit.l1_vertex import polyhedron_of
+
+    polyhedron = polyhedron_of(prepared)
+    if polyhedron is None:
+        return choice
+    from gdcli.solve.methods.least_absolute import EdgeDescent
+
+    return choice._replace(method=EdgeDescent(polyhedron), name=BY_EDGES[0], why=BY_EDGES[1])

@@ -1,0 +1,273 @@
+"""One problem solved: the objective made, a method chosen and run, the end certified and judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel import budget
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.errors import DomainError
+from gdcli.tasks.outcome import Outcome, Settings
+from gdcli.tasks.pipeline import (
+    active_bounds,
+    bounds_of,
+    certified,
+    ends_polished,
+    moved_inside,
+    stop_rules,
+    trend_in_time,
+)
+from gdcli.tasks.problem import Problem, listed, parsed, sign_of
+
+if TYPE_CHECKING:
+    from gdcli.language.syntax import Tree
+    from gdcli.objective.build import Build, Exact
+    from gdcli.objective.protocol import Objective
+    from gdcli.objective.sampling import Sampler
+    from gdcli.solve.checkpointing import Checkpointer
+    from gdcli.solve.iteration import Observer, RunResult
+
+
+# Up to this many variables the sub-expression at the edge of the domain is looked for: that walks the tree, a second.
+EDGE_SIZE = 200_000
+
+
+# What every run takes beside its start, in vectors: eleven for points and gradients of a step and what is made of
+# them, five for the answer as a list of numbers. This is what gradient descent needs.
+VECTORS = 16
+
+
+# The vectors that are made between two looks at the memory, and afterwards.
+STEP = 6
+
+
+def solve(
+    problem: Problem,
+    settings: Settings | None = None,
+    observers: Sequence[Observer] = (),
+    formulas: bool = False,
+    build: Build | None = None,
+    checkpointer: Checkpointer | None = None,
+) -> Outcome:
+    """Solve ``problem`` and return the answer with its certificate.
+
+    ``observers`` see every iterate; ``formulas`` asks for the gradient as text; ``build`` makes the objective, and may
+    be a `gdcli.objective.shared_objectives.SharedObjectives` that serves many problems; a ``checkpointer`` may end the
+    run, and lets it go on later. Raises UsageError for a contradictory or unknown setting and DomainError when the
+    start has no finite value.
+    """
+    settings = settings or Settings()
+    with budget.limited(settings):
+        return _solve(problem, settings, observers, formulas, build, checkpointer)
+
+
+def _solve(
+    problem: Problem,
+    settings: Settings,
+    observers: Sequence[Observer],
+    formulas: bool,
+    build: Build | None,
+    checkpointer: Checkpointer | None,
+) -> Outcome:
+    from gdcli.judge.verdict import judge
+    from gdcli.kernel.status import StopReason
+    from gdcli.objective.bounded import Bounded
+    from gdcli.objective.build import build_objective, tier_of, with_gradient
+    from gdcli.solve.registry import choose
+    from gdcli.solve.run import run
+    from gdcli.solve.scaling import start_sizes
+
+    sign = sign_of(problem.sense)
+    check_memory(problem)
+    tree = parsed(problem.expression, problem.source)
+    engine, use_cache = settings.engine, not settings.no_cache
+    if build is not None and engine == "auto":
+        exact = build(tree, problem.lengths, problem.constants, sign)
+    else:
+        exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, use_cache)
+    x0 = exact.vector(exact.space.flatten(problem.start))
+    notes: list[str] = []
+    box = bounds_of(problem, exact) if problem.bounds else None
+    if box is not None:
+        x0, notes = moved_inside(box, x0, exact.space)
+    objective: Objective = with_gradient(
+        exact, settings.gradient, settings.h, problem.constants, sign, lambda: start_sizes(x0, box)
+    )
+    evidence: Objective = exact
+    if box is not None:
+        objective, evidence = Bounded(objective, box), Bounded(exact, box)
+    check_start(problem, tree, exact, x0)
+    choice = choose(
+        settings.method,
+        objective,
+        lr=settings.lr,
+        step_rule=settings.step_rule,
+        step_sizes=settings.step_sizes,
+        tol=settings.tol,
+        value_tol=settings.value_tol,
+    )
+    rules = stop_rules(settings, choice, sign, x0)
+    tier = tier_of(exact, engine, use_cache, whole=objective is exact)
+    result = run(
+        objective,
+        choice.method,
+        x0,
+        rules,
+        observers,
+        tier=tier,
+        checkpointer=checkpointer,
+        polishes=ends_polished(settings, choice.entry),
+    )
+    # 0 switches the stop rule off; what may be called converged is still held to the default.
+    tol = settings.tol or choice.entry.default_tol
+    result, certificate = certified(evidence, result, tol, settings.gradient == "autodiff")
+    leads = trend_in_time(objective, choice, result, certificate)
+    result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
+    constant = exact.is_constant()
+    active = budget.if_in_time(lambda: active_bounds(evidence, result, exact.space), ())
+    if len(active) == exact.size:  # no variable is free: there is no curvature to speak of
+        certificate = replace(certificate, eigenvalue_min=None, eigenvalue_max=None, condition=None)
+    verdict = judge(
+        result,
+        certificate,
+        strict=choice.entry.strict,
+        tol=tol,
+        sign=sign,
+        constant=constant,
+        step_sizes="lr" in choice.entry.reads,
+        fixed=choice.fixed,
+        trend=leads,
+    )
+    if result.reason is StopReason.GAIN and not certificate.rounded:
+        result = replace(result, reason=StopReason.LITTLE)
+    failed = verdict.status.exit_code != 0
+    edge = budget.if_in_time(lambda: _edge(problem, tree, exact, result), []) if failed else []
+    shown = _formulas_in_time(tree, problem, notes) if formulas else None
+    return Outcome(
+        problem=problem,
+        settings=settings,
+        space=exact.space,
+        run=result,
+        certificate=certificate,
+        status=verdict.status,
+        message=verdict.message,
+        advice=verdict.advice,
+        method=choice.entry.name,
+        used=choice.name,
+        why=choice.why,
+        sign=sign,
+        engine=exact.engine if tier is None else tier.engine,
+        warnings=(*notes, *_warnings(exact, result, constant), *edge, *certificate.notes),
+        active=active,
+        formulas=shown,
+    )
+
+
+def _formulas_in_time(tree: Tree, problem: Problem, notes: list[str]) -> Mapping[str, str] | None:
+    """Return the formulas of the gradient, or note that there was no time for them."""
+    found = budget.if_in_time(lambda: _formulas(tree, problem.lengths, problem.constants), None)
+    if found is None:
+        notes.append("there was no time for the formulas of the gradient")
+    return found
+
+
+def check_memory(problem: Problem) -> None:
+    """Raise LimitError where the vectors that every method keeps cannot fit."""
+    size = sum(length or 1 for length in problem.lengths.values())
+    budget.keep_free(8.0 * size * STEP)
+    budget.require(8.0 * size * VECTORS, f"a run with {size} numbers")
+
+
+def check_start(problem: Problem, tree: Tree, exact: Exact, x0: Any, place: str = "start") -> None:
+    """Raise DomainError, naming the sub-expression at fault, when the start (or point) has no finite value."""
+    value = exact.evaluate(x0).value
+    exact.counts.value -= 1  # a look before the run, which counts its own evaluations
+    if abs(value) < float("inf"):
+        return
+    from gdcli.language.interpreter import find_culprit
+
+    point = exact.space.unflatten(x0)
+    culprit = find_culprit(tree, {**point, **problem.constants}, problem.constants)
+    where = "the objective"
+    if culprit is not None:
+        parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
+        element = "" if culprit.index is None else f" at element {culprit.index}"
+        where = (
+            f"{tree.piece(culprit.node)}{element}: {parts}"
+            if parts
+            else f"{tree.piece(culprit.node)}{element}"
+        )
+    what = "has no finite value"
+    if culprit and culprit.value == float("inf"):
+        what = "is too large to be a number"
+    elif value == -float("inf"):
+        what = "is -inf, unbounded,"
+    raise DomainError(
+        f"the expression {what} at the {place} ({where})",
+        "start inside the domain, for example with another --start"
+        if place == "start"
+        else "give a point inside the domain with --at",
+        tree.span(culprit.node) if culprit else None,
+    )
+
+
+def _edge(problem: Problem, tree: Tree, exact: Exact, result: RunResult) -> list[str]:
+    """The sub-expression whose domain ends downhill of the answer, where the run ended at such an edge."""
+    from gdcli.kernel.status import StopReason
+    from gdcli.kernel.vectors import along, norm
+    from gdcli.language.interpreter import find_culprit
+
+    at = result.best.at
+    if result.reason not in (StopReason.EDGE, StopReason.NO_DESCENT, StopReason.FLOOR) or at.gradient is None:
+        return []
+    slope = norm(at.gradient)
+    if exact.size > EDGE_SIZE or not 0.0 < slope < math.inf:
+        return []
+    for k in range(-16, 1):
+        beyond = along(at.x, -(10.0**k) * max(1.0, norm(at.x)) / slope, at.gradient)
+        if abs(exact.evaluate(beyond).value) < math.inf:
+            continue
+        point = {**exact.space.unflatten(beyond), **problem.constants}
+        culprit = find_culprit(tree, point, problem.constants)
+        if culprit is not None:
+            parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
+            return [f"the edge of the domain is that of {tree.piece(culprit.node)}: beyond it {parts}"]
+    return []
+
+
+def _warnings(exact: Exact, result: RunResult, constant: bool) -> list[str]:
+    """What a user should know beside the answer."""
+    found = []
+    unused = exact.unused
+    if constant:
+        found.append(f"the expression does not depend on {listed(exact.space.names)}")
+    elif unused:
+        found.append(f"the value does not depend on {listed(unused)}")
+    if result.best.at.note:
+        found.append(f"at the answer {result.best.at.note}")
+    return found
+
+
+def _formulas(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any]) -> dict[str, str]:
+    from gdcli.calculus.formula_gradient import gradient
+    from gdcli.calculus.formula_text import text
+
+    return {name: text(slope) for name, slope in gradient(tree, lengths, constants).items()}
+
+
+def shared_objectives() -> Build:
+    """Return what makes objectives for :func:`solve` and compiles an expression that many problems share once."""
+    from gdcli.objective.shared_objectives import SharedObjectives
+
+    return SharedObjectives()
+
+
+def sampler(problem: Problem) -> Sampler:
+    """Return what evaluates the typed expression at many places, as a picture of it needs."""
+    from gdcli.objective.build import build_objective
+    from gdcli.objective.sampling import Sampler
+
+    tree = parsed(problem.expression, problem.source)
+    return Sampler(build_objective(tree, problem.lengths, problem.constants, 1), problem.start)

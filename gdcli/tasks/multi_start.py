@@ -1,0 +1,244 @@
+"""Many starts, every minimum: a local method started from random points finds the minima of their basins.
+
+Which of them is the lowest nobody can promise; but each is certified, how many starts led to it is told, and the same
+seed gives the same answer. The starts lie evenly within finite bounds, else normally around the start with the size
+that each variable has there as standard deviation (Rinnooy Kan & Timmer, Mathematical Programming 39, 1987, on
+multi-start).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gdcli.kernel import budget
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.errors import Terminated, UsageError
+from gdcli.kernel.status import KEEP_RUNS, Status
+from gdcli.solve.scaling import start_sizes
+from gdcli.tasks.minimize import solve
+from gdcli.tasks.outcome import Minimum, Outcome, Settings
+from gdcli.tasks.pipeline import bounds_of
+from gdcli.tasks.problem import Problem, parsed, sign_of
+
+if TYPE_CHECKING:
+    from gdcli.objective.build import Exact
+    from gdcli.objective.many_points import PointBatch
+    from gdcli.solve.checkpointing import Checkpointer
+    from gdcli.solve.iteration import Iterate, Observer
+
+Values = Callable[[list[list[float]]], Sequence[float]]
+
+# Two ends are one minimum when they are this near, relative to their size, and their values agree likewise. Ends that
+# are near only beside 1 are one where the value does not rise between them.
+SAME_POINT = 1e-4
+SAME_VALUE = 1e-6
+# Places between two ends, in golden sections, so that they do not keep step with a period.
+BETWEEN = tuple(math.fmod(k * 0.6180339887498949, 1.0) for k in range(1, 8))
+# A rise is one where it is more than rounding, and more than what is left to gain at the ends, by far.
+RISE, FAR_MORE = 1e-9, 1e3
+# A start is redrawn until the value there is finite: so many draws for each start asked for, at most.
+DRAWS = 20
+MAX_STARTS = 100_000
+
+
+class Teller(Protocol):
+    """An observer of all runs that is told of each that begins: a word for it, its number, how many there are."""
+
+    def __call__(self, iterate: Iterate) -> None:
+        """See one iterate."""
+        ...
+
+    def begin(self, noun: str, number: int, total: int | None) -> None:
+        """Take notice of a run."""
+        ...
+
+
+def solve_from_many(
+    problem: Problem,
+    settings: Settings | None = None,
+    starts: int = 10,
+    observers: Sequence[Observer] = (),
+    formulas: bool = False,
+    checkpointer: Checkpointer | None = None,
+    teller: Teller | None = None,
+) -> Outcome:
+    """Solve from the given start and ``starts - 1`` random ones; the outcome is the best, with all ``minima``.
+
+    ``observers`` see the run that led to the best minimum. An interrupt ends with the best found so far. A
+    ``checkpointer`` keeps one run after the other, a ``teller`` is told of each. Raises as `api.solve`.
+    """
+    if not 1 <= starts <= MAX_STARTS:
+        raise UsageError(f"--multi-start takes a number from 1 to {MAX_STARTS}, not {starts}")
+    with budget.limited(settings or Settings()):
+        return _from_many(problem, settings, starts, observers, formulas, checkpointer, teller)
+
+
+def _from_many(
+    problem: Problem,
+    settings: Settings | None,
+    starts: int,
+    observers: Sequence[Observer],
+    formulas: bool,
+    checkpointer: Checkpointer | None,
+    teller: Teller | None,
+) -> Outcome:
+    found: list[Minimum] = []
+    batch = _batch(problem)
+    outcomes: list[Outcome] = []
+    endings: dict[str, int] = {}
+    ended: Status | None = None
+    cap = budget.TIME
+    try:
+        for number, start in enumerate(starts_of(problem, starts, batch), 1):
+            if teller is not None:
+                teller.begin("start", number, starts)
+            told = [] if teller is None else [teller]
+            outcome = solve(replace(problem, start=start), settings, told, checkpointer=checkpointer)
+            endings[outcome.status.value] = endings.get(outcome.status.value, 0) + 1
+            outcomes = [_best([*outcomes, outcome])]
+            if outcome.status.exit_code > 128:
+                ended = outcome.status
+                break
+            if outcome.status.value == "converged":
+                _add(found, outcome, batch.values)
+            if _time_is_over(outcomes[0]):
+                ended = Status.LIMIT
+                break
+    except KeyboardInterrupt:  # between two runs
+        ended = Status.INTERRUPTED
+    except Terminated:
+        ended = Status.TERMINATED
+    except budget.Spent as spent:
+        if not outcomes:
+            raise
+        ended, cap = Status.LIMIT, spent.reason
+    if not outcomes:  # nothing was found yet that could be told
+        raise KeyboardInterrupt if ended is Status.INTERRUPTED else Terminated
+    winner = outcomes[0]
+    if winner.status.exit_code > 128 or winner.run.reason.value in (budget.TIME, budget.MEMORY):
+        return winner  # ended before anything else was found
+    last = checkpointer if ended is None else None  # one that was asked to end would end this run too
+    with budget.unlimited():  # it has been done within the limits, and time is kept for it
+        answer = solve(winner.problem, _uncapped(settings), observers, formulas, checkpointer=last)
+    found.sort(key=lambda m: m.value * answer.sign)
+    done = sum(endings.values())
+    answer = replace(answer, minima=tuple(found), starts=done, warnings=(*answer.warnings, *_told(endings)))
+    if ended is Status.LIMIT:
+        message = f"Stopped by --{cap} after {done} of {starts} starts: this is the best so far."
+        return replace(answer, message=message, advice=f"allow more with --{cap}", status=ended)
+    if ended is not None:
+        message = f"{ended.value.capitalize()} after {done} of {starts} starts: this is the best so far."
+        return replace(answer, status=ended, message=message, advice=KEEP_RUNS)
+    return answer
+
+
+def _time_is_over(winner: Outcome) -> bool:
+    """Tell whether no more time is left than it takes to go the best way once more, for those who watch."""
+    open_budget = budget.current()
+    return open_budget is not None and open_budget.left <= 1.2 * winner.run.seconds
+
+
+def _uncapped(settings: Settings | None) -> Settings:
+    return replace(settings or Settings(), max_time=None, max_memory=None)
+
+
+def _best(outcomes: Sequence[Outcome]) -> Outcome:
+    """A certified end before any other, and the better value before the worse."""
+    return min(outcomes, key=lambda o: (o.status.value != "converged", o.sign * o.value))
+
+
+def _told(endings: Mapping[str, int]) -> list[str]:
+    """What became of the starts that did not lead to a minimum."""
+    others = [f"{count} {status}" for status, count in endings.items() if status != "converged"]
+    return [f"of {sum(endings.values())} starts {', '.join(others)}"] if others else []
+
+
+def _add(found: list[Minimum], outcome: Outcome, values: Values) -> None:
+    """Count the end of a run with the minimum it is, or as a new one."""
+    x = list(outcome.run.best.at.x)
+    for i, minimum in enumerate(found):
+        if _is_same(x, outcome, minimum, values):
+            better = outcome.sign * outcome.value < outcome.sign * minimum.value
+            found[i] = (
+                _minimum(outcome, x, minimum.starts + 1)
+                if better
+                else minimum._replace(starts=minimum.starts + 1)
+            )
+            return
+    found.append(_minimum(outcome, x, 1))
+
+
+def _minimum(outcome: Outcome, x: Sequence[float], starts: int) -> Minimum:
+    return Minimum(outcome.value, outcome.point, outcome.certificate, starts, tuple(x))
+
+
+def _is_same(x: Sequence[float], end: Outcome, minimum: Minimum, values: Values) -> bool:
+    if abs(end.value - minimum.value) > SAME_VALUE * max(1.0, abs(end.value)):
+        return False
+    blur = minimum.certificate.distance or 0.0
+    apart = max(abs(a - b) for a, b in zip(x, minimum.x, strict=True)) - 2.0 * blur
+    size = max(map(abs, [*x, *minimum.x]))
+    if apart <= SAME_POINT * size:
+        return True
+    return apart <= SAME_POINT * max(1.0, size) and not _rises_between(x, end, minimum, values)
+
+
+def _rises_between(x: Sequence[float], end: Outcome, minimum: Minimum, values: Values) -> bool:
+    """Tell whether the value is seen to rise on the straight line from one end to another."""
+    line = [[a + t * (b - a) for a, b in zip(x, minimum.x, strict=True)] for t in BETWEEN]
+    ends = [end.sign * end.value, end.sign * minimum.value]
+    left = sum(c.gain or 0.0 for c in (end.certificate, minimum.certificate))
+    return max(values(line)) > max(ends) + RISE * max(map(abs, ends)) + FAR_MORE * left
+
+
+def _batch(problem: Problem) -> PointBatch:
+    """Return what computes the minimised function at some points, all together."""
+    from gdcli.objective.build import build_objective
+    from gdcli.objective.many_points import PointBatch
+
+    tree = parsed(problem.expression, problem.source)
+    return PointBatch(build_objective(tree, problem.lengths, problem.constants, sign_of(problem.sense)))
+
+
+def starts_of(problem: Problem, count: int, batch: PointBatch | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the start of the problem, then random ones with a finite value, the same ones each time.
+
+    All values are found together, by ``batch`` where there is one.
+    """
+    yield dict(problem.start)
+    if count == 1:
+        return
+    batch = batch or _batch(problem)
+    exact = batch.base
+    points = _draws(problem, exact)
+    left = count - 1
+    for _ in range(DRAWS):
+        drawn = [next(points) for _ in range(left)]
+        for x, value in zip(drawn, batch.values(drawn), strict=True):
+            if abs(value) < math.inf:
+                left -= 1
+                yield dict(exact.space.unflatten(x))
+        if not left:
+            return
+
+
+def _draws(problem: Problem, exact: Exact) -> Iterator[list[float]]:
+    """Random points: evenly between finite bounds, else normal around the start and moved into the bounds."""
+    import random
+
+    generator = random.Random(problem.seed)
+    center = exact.space.flatten(problem.start)
+    box = bounds_of(problem, exact)
+    lower, upper = ([float(v) for v in end] for end in (box.lower, box.upper))
+    sizes = start_sizes(center, box)
+    while True:
+        yield [_draw(generator, *of) for of in zip(center, sizes, lower, upper, strict=True)]
+
+
+def _draw(generator: Any, center: float, size: float, lower: float, upper: float) -> float:
+    if math.isfinite(lower) and math.isfinite(upper):
+        return lower + float(generator.random()) * (upper - lower)
+    drawn = center + size * float(generator.gauss(0.0, 1.0))
+    return min(max(drawn, lower), upper)

@@ -1,0 +1,111 @@
+"""What is asked of a run beside the problem, and what comes of it: settings and outcome.
+
+These are the words that the public functions, the reports and the command line share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gdcli.kernel.dataclass import NamedTuple, dataclass
+
+if TYPE_CHECKING:
+    from gdcli.judge.evidence import Certificate
+    from gdcli.kernel.space import Space
+    from gdcli.kernel.status import Status
+    from gdcli.solve.iteration import RunResult
+    from gdcli.tasks.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How it is to be solved. None means the method's own default; an option a method does not read is an error.
+
+    ``h`` is the difference step of the numerical gradients. ``lr`` is the fixed step size (learning rate),
+    ``step_sizes`` the list tried by the method ``batch`` or the step rule ``best``. ``engine`` is what computes: auto,
+    python, numpy or native (machine code, kept on disk unless ``no_cache``). ``max_time`` is in seconds, ``max_memory``
+    in bytes; see `gdcli.kernel.budget`.
+    """
+
+    method: str = "auto"
+    gradient: str = "autodiff"
+    h: float | None = None
+    lr: float | None = None
+    step_rule: str | None = None
+    step_sizes: tuple[float, ...] | None = None
+    tol: float | None = None
+    gradient_tol: float | None = None
+    step_tol: float | None = None
+    value_tol: float | None = None
+    max_iter: int = 10_000
+    max_evaluations: int | None = None
+    max_time: float | None = None
+    max_memory: int | None = None
+    target: float | None = None
+    engine: str = "auto"
+    no_cache: bool = False
+
+
+class ActiveBound(NamedTuple):
+    """A bound that holds the answer: the variable or element, the side (lower, upper or fixed), where, its multiplier.
+
+    The multiplier is the slope that the bound holds back: by so much a unit the value would still improve.
+    """
+
+    name: str
+    side: str
+    bound: float
+    multiplier: float
+
+
+class Minimum(NamedTuple):
+    """One of the minima (maxima) found from many starts: how many starts led to it, its flat vector ``x``."""
+
+    value: float
+    point: Mapping[str, float | list[float]]
+    certificate: Certificate
+    starts: int
+    x: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer and its evidence.
+
+    ``run`` and ``certificate`` speak of the minimised function; ``value`` and ``sign`` (+1, or -1 for a
+    maximisation) turn it back into the user's. ``method`` is the name of the method as ``--method`` takes it,
+    ``used`` what it was in words, and ``why`` why it was chosen. ``message`` is one sentence on how it ended,
+    ``advice`` what to try next (empty when converged). ``formulas`` has the gradient as text per variable when
+    it was asked for. ``active`` lists the bounds that hold the answer. From many ``starts``, ``minima``
+    has every distinct minimum found, the best first.
+    """
+
+    problem: Problem
+    settings: Settings
+    space: Space
+    run: RunResult
+    certificate: Certificate
+    status: Status
+    message: str
+    advice: str
+    method: str
+    used: str
+    why: str
+    sign: int
+    engine: str
+    warnings: tuple[str, ...] = ()
+    formulas: Mapping[str, str] | None = None
+    active: tuple[ActiveBound, ...] = ()
+    minima: tuple[Minimum, ...] = ()
+    starts: int = 1
+
+    @property
+    def point(self) -> dict[str, float | list[float]]:
+        """The answer by name."""
+        return self.space.unflatten(self.run.best.at.x)
+
+    @property
+    def value(self) -> float:
+        """The value of the typed expression at the answer."""
+        return self.sign * self.run.best.at.value

@@ -1,0 +1,333 @@
+"""What is asked: from typed text, or from values at hand, to a checked `Problem`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Container, Mapping, Sequence, Sized
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import dataclass, field, replace
+from gdcli.kernel.errors import DomainError, UsageError, did_you_mean
+from gdcli.kernel.stored import stored
+
+if TYPE_CHECKING:
+    from gdcli.language.syntax import Tree
+    from gdcli.language.values import TypedValue
+
+SENSES = ("minimize", "maximize")
+# A random start is redrawn until the value there is finite, at most so often.
+MAX_DRAWS = 1000
+
+Number = float | Sequence[float]
+
+
+@stored()
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is asked: an expression, its sense, where to start, and the constants.
+
+    ``start`` has every variable, in order of first appearance: a number, or a sequence for a vector. ``drawn`` tells
+    that no start was given and a random one was drawn with ``seed``. ``source`` is where the expression stands.
+    ``bounds`` has (lower, upper) of the bounded variables by name, lists for a vector; those with equal ends are
+    constants, and ``fixed`` has their names.
+    """
+
+    expression: str
+    sense: str = "minimize"
+    start: Mapping[str, Number] = field(default_factory=dict)
+    constants: Mapping[str, Number] = field(default_factory=dict)
+    seed: int = 0
+    drawn: bool = False
+    source: str = ""
+    bounds: Mapping[str, tuple[Number, Number]] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()
+
+    @property
+    def lengths(self) -> dict[str, int | None]:
+        """The length of each variable, None for a number."""
+        return {name: len(value) if isinstance(value, Sized) else None for name, value in self.start.items()}
+
+    @property
+    def sign(self) -> int:
+        """What a value is multiplied by to be minimised: -1 where it is to be as large as possible."""
+        return sign_of(self.sense)
+
+
+@lru_cache(maxsize=64)
+def parsed(expression: str, source: str) -> Tree:
+    """Return the checked tree of an expression; the last ones are remembered. Raises UsageError."""
+    from gdcli.language import syntax
+
+    try:
+        return syntax.parse(expression, source)
+    except UsageError as error:
+        from gdcli.language.notation import told
+
+        raise told(error) from None
+
+
+@lru_cache(maxsize=64)
+def _names(
+    expression: str, source: str, constants: tuple[str, ...], started: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the variables of an expression; remembered, for a stream has thousands of problems with one."""
+    from gdcli.language import form
+
+    return tuple(form.variables(parsed(expression, source), dict.fromkeys(constants, 0.0), started))
+
+
+@lru_cache(maxsize=64)
+def _vectors(expression: str, source: str) -> frozenset[str]:
+    """Return the names of an expression that must be vectors."""
+    from gdcli.language import form
+
+    return frozenset(form.subscripted(parsed(expression, source)))
+
+
+def read_problem(
+    expression: str,
+    sense: str,
+    start: Sequence[str] = (),
+    constants: Sequence[str] = (),
+    seed: int = 0,
+    source: str = "",
+    bounds: Sequence[str] = (),
+) -> Problem:
+    """Return the problem that a user typed: texts as after ``--start``, ``--set`` and ``--bounds``.
+
+    Raises UsageError with a span into the text at fault, DomainError where no finite random start is found.
+    """
+    from gdcli.language.values import read_values
+
+    parsed(expression, source)  # what is wrong with it comes first
+    given = read_values(start, "--start", seed)
+    fixed = read_values(constants, "--set", seed)
+    for entry in fixed:
+        if not entry.name:
+            raise UsageError("--set needs a name for each value", "for example --set a=3", entry.span)
+    known = {entry.name: entry.value for entry in fixed}
+    return _problem(expression, source, sense, known, given, seed, bounds, "--bounds")
+
+
+def _problem(
+    expression: str,
+    source: str,
+    sense: str,
+    known: Mapping[str, Any],
+    given: Sequence[TypedValue],
+    seed: int,
+    bounds: Sequence[str],
+    option: str,
+) -> Problem:
+    """Return the problem with the constants that are ``known`` and the start that is ``given``; without one, drawn."""
+    tree = parsed(expression, source)
+    names = _variables(tree, known, given)
+    ends: dict[str, Any] = {}
+    fixed: dict[str, Any] = {}
+    if bounds:
+        from gdcli.language.limits import boxes, read_limits, split_fixed
+
+        given = with_names(given, names)
+        lengths = dict.fromkeys(names) | {
+            e.name: len(e.value) for e in given if hasattr(e.value, "__len__") and e.name in names
+        }
+        fixed, ends = split_fixed(boxes(read_limits(bounds, option), lengths), names)
+        known = {**known, **fixed}
+        names = [name for name in names if name not in fixed]
+        given = [entry for entry in given if entry.name not in fixed]
+    values = _named(tree, names, given) if given else {}
+    problem = Problem(expression, sense, values, known, seed, not given, source, ends, tuple(fixed))
+    return problem if given else _drawn(problem, tree, names)
+
+
+def with_names(given: Sequence[TypedValue], names: Sequence[str]) -> Sequence[TypedValue]:
+    """Return a start with the names of its values, where all values came without one and there are as many."""
+    if len(given) != len(names) or any(entry.name for entry in given):
+        return given
+    return [entry._replace(name=name) for entry, name in zip(given, names, strict=True)]
+
+
+def _variables(tree: Tree, constants: Mapping[str, Any], given: Sequence[TypedValue]) -> Sequence[str]:
+    """The variables of an expression; an error when there are none."""
+    from gdcli.language import form
+
+    started = tuple(entry.name for entry in given if entry.name)
+    names = _names(tree.text, tree.source, tuple(constants), started)
+    if not names:
+        form.build(tree, {}, constants)  # what else is wrong with it comes first
+        raise tree.error(
+            tree.root, "the expression has no variable", "name what is to be found, for example (x-3)**2"
+        )
+    return names
+
+
+def _named(tree: Tree, names: Sequence[str], given: Sequence[TypedValue]) -> dict[str, Any]:
+    """The start values by name, in order of first appearance; all of them."""
+    from gdcli.language import form
+
+    vectors = _vectors(tree.text, tree.source)
+    values = named_values(names, given, vectors, "variable", "the expression")
+    missing = [name for name in names if name not in values]
+    if missing:
+        hint = f"add {example(missing, vectors)} to --start, or give constants with --set"
+        hint = _one_name(missing, values) or hint
+        node = next(n for n in form.all_nodes(tree.root) if form.name_of(n) == missing[0])
+        raise tree.error(node, f"--start leaves out {listed(missing)}", hint)
+    return {name: values[name] for name in names}
+
+
+def _one_name(names: Sequence[str], known: Collection[str]) -> str:
+    """Say which of some names is meant for a product, or for a call, of ``known`` ones; "" where none is."""
+    from gdcli.language.notation import as_product  # only an error needs it
+
+    meant = {name: as_product(name, known) for name in names}
+    return next((f"{name} is one name: write {product}" for name, product in meant.items() if product), "")
+
+
+def named_values(
+    names: Sequence[str], given: Sequence[TypedValue], vectors: Container[str], what: str, of: str
+) -> dict[str, Any]:
+    """Return what ``--start`` gives, by name; values alone go to ``names`` in their order, all of them.
+
+    ``vectors`` are the names that examples show as such; a name is a ``what`` (variable) ``of`` (the expression).
+    Raises UsageError for names that are none of ``names``, and where some have names and some have none.
+    """
+    if given and not any(entry.name for entry in given):
+        if len(given) != len(names):
+            counted = f"{len(given)} value{'s' * (len(given) != 1)}"
+            meant = example(names, vectors)
+            listing = given[0].value
+            if (
+                len(given) == 1 and isinstance(listing, list) and len(listing) == len(names)
+            ):  # [1,2] for x and y
+                meant = ",".join(
+                    f"{name}={value!r}".removesuffix(".0") for name, value in zip(names, listing, strict=True)
+                )
+            raise UsageError(
+                f"--start has {counted} for {len(names)} {what}{'s' * (len(names) != 1)}: {listed(names)}",
+                f"give each a value: --start {meant}",
+                given[-1].span,
+            )
+        return {name: entry.value for name, entry in zip(names, given, strict=True)}
+    values: dict[str, Any] = {}
+    started = [entry.name for entry in given if entry.name]
+    for entry in given:
+        if not entry.name:
+            raise UsageError(
+                "some values of --start have names and this one has none",
+                "for example --start x=1,y=2",
+                entry.span,
+            )
+        if entry.name not in names:
+            raise UsageError(
+                f"--start gives {entry.name}, which is not a {what} of {of}",
+                _one_name([n for n in names if n not in started], started)
+                or did_you_mean(entry.name, names, f"its {what}s are {listed(names)}"),
+                entry.span,
+            )
+        values[entry.name] = entry.value
+    return values
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, not too many of them."""
+    return ", ".join(names[:8]) + (f", ... ({len(names)} in all)" if len(names) > 8 else "")
+
+
+def example(names: Sequence[str], vectors: Container[str]) -> str:
+    shown = ",".join(f"{name}=[1,2,3]" if name in vectors else f"{name}=1" for name in names[:4])
+    return shown + (",..." if len(names) > 4 else "")
+
+
+def _drawn(problem: Problem, tree: Tree, names: Sequence[str]) -> Problem:
+    """The problem with a random start for every name, redrawn until the value is finite."""
+    from gdcli.language import form
+    from gdcli.language.values import normals
+    from gdcli.objective.build import build_objective
+
+    vectors = [name for name in names if name in form.subscripted(tree)]
+    if vectors:
+        hint = f"give it a start: --start {example(names, form.subscripted(tree))}"
+        raise UsageError(f"{vectors[0]} is a vector, and its length is not known", hint)
+    exact = build_objective(tree, dict.fromkeys(names), problem.constants, 1)
+    draws = normals(problem.seed)
+    for _ in range(MAX_DRAWS):
+        x = [_inside(next(draws), problem.bounds.get(name)) for name in names]
+        if abs(exact.evaluate(exact.vector(x)).value) < float("inf"):
+            return replace(problem, start=dict(zip(names, x, strict=True)))
+    hint = f"give a start inside the domain: --start {example(names, set())}"
+    raise DomainError(f"no random start of {MAX_DRAWS} has a finite value", hint)
+
+
+def _inside(draw: float, bounds: tuple[Number, Number] | None) -> float:
+    """A standard normal draw brought within bounds, with few digits so that it can be typed again.
+
+    Between two finite ends it is spread over the interval (by the normal distribution's own function, so evenly);
+    next to one end it lies on the inner side at the same distance.
+    """
+    if bounds is None:
+        return round(draw, 4)
+    lower, upper = float(bounds[0]), float(bounds[1])  # type: ignore[arg-type]
+    if math.isfinite(lower) and math.isfinite(upper):
+        part = 0.5 * (1.0 + math.erf(draw / math.sqrt(2.0)))
+        return min(max(float(f"{lower + part * (upper - lower):.4g}"), lower), upper)
+    return lower + round(abs(draw), 4) if math.isfinite(lower) else upper - round(abs(draw), 4)
+
+
+def make_problem(
+    expression: str,
+    sense: str = "minimize",
+    start: Mapping[str, Number] | None = None,
+    constants: Mapping[str, Number] | None = None,
+    seed: int = 0,
+    source: str = "",
+    bounds: Mapping[str, tuple[float | None, float | None]] | Sequence[str] = (),
+) -> Problem:
+    """Return a problem from values at hand, checked as a typed one; without ``start`` a random one is drawn.
+
+    ``bounds`` are (lower, upper) by name or element (``"v[0]"``), None for no bound; or texts as after --bounds.
+
+    Raises UsageError and DomainError as :func:`read_problem`.
+    """
+    from gdcli.kernel.errors import Span
+    from gdcli.language.values import TypedValue
+
+    sign_of(sense)
+    parsed(expression, source)  # what is wrong with it comes first
+    known = {name: _checked(name, value) for name, value in (constants or {}).items()}
+    entries = [
+        TypedValue(name, _checked(name, v), Span(name, 0, len(name), "start"))
+        for name, v in (start or {}).items()
+    ]
+    texts = [_typed(*item) for item in bounds.items()] if isinstance(bounds, Mapping) else bounds
+    return _problem(expression, source, sense, known, entries, seed, texts, "bounds")
+
+
+def _typed(name: str, ends: tuple[float | None, float | None]) -> str:
+    """A pair of bounds as typed; an infinite end is none."""
+    lower, upper = ("" if end is None or math.isinf(end) else repr(float(end)) for end in ends)
+    return f"{name}={lower}:{upper}"
+
+
+def _checked(name: str, value: Any) -> Any:
+    """A start or constant as floats, checked to be finite; a long vector stays an array."""
+    try:
+        if hasattr(value, "__len__") and not isinstance(value, str):
+            numbers = value if hasattr(value, "dtype") else [float(v) for v in value]
+            bad = len(numbers) == 0 or not all(map(math.isfinite, numbers))
+        else:
+            numbers = float(value)
+            bad = not math.isfinite(numbers)
+    except (TypeError, ValueError):
+        bad = True
+    if bad:
+        raise UsageError(f"{name} must be a finite number or a list of them")
+    return numbers
+
+
+def sign_of(sense: str) -> int:
+    """Return 1 for minimize and -1 for maximize. Raises UsageError for anything else."""
+    if sense not in SENSES:
+        raise UsageError(f"unknown sense {sense}", did_you_mean(sense, SENSES, "one of minimize, maximize"))
+    return 1 if sense == "minimize" else -1

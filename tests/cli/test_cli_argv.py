@@ -1,0 +1,246 @@
+"""The reader of the command line: a minus is no option, and typer agrees with it."""
+
+from __future__ import annotations
+
+import pytest
+from effort import examples
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from gdcli.cli import help_command as by_typer
+from gdcli.cli.argv import arrange, convert, read
+from gdcli.cli.commands import COMMANDS, Command
+from gdcli.kernel.errors import UsageError
+
+MINIMIZE = COMMANDS["minimize"]
+EXPRESSIONS = [
+    "-x**2",
+    "-log(x)",
+    "-(x)",
+    "-2*x",
+    "-",
+    "-x",
+    "-h**2",
+    "x",
+    "-x --y",
+    "",
+    " ",
+    "-0",
+    "@file",
+    "-1",
+]
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+@pytest.mark.parametrize("before", [True, False])
+def test_an_expression_may_begin_with_a_minus(expression: str, before: bool) -> None:
+    options = ["--start", "x=1", "--timing"]
+    arguments = [expression, *options] if before else [*options, expression]
+    assert arrange(arguments, MINIMIZE) == ["--start=x=1", "--timing", "--", expression]
+    assert read(arrange(arguments, MINIMIZE), MINIMIZE)["expression"] == expression
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "value"),
+    [
+        (["--target", "-5"], "target", "-5"),
+        (["--target=-5"], "target", "-5"),
+        (["--start", "-1,2"], "start", ["-1,2"]),
+        (["--start=-1,2"], "start", ["-1,2"]),
+        (["--set", "a=-3", "--set", "b=1"], "set", ["a=-3", "b=1"]),
+        (["--target="], "target", ""),
+        (["--tol", "1", "--tol", "2"], "tol", "2"),
+        (["--start", "-h"], "start", ["-h"]),
+        (["--timing"], "timing", True),
+        ([], "timing", False),
+        ([], "tol", None),
+        ([], "start", []),
+    ],
+)
+def test_values(arguments: list[str], field: str, value: object) -> None:
+    assert read(arrange([*arguments, "x"], MINIMIZE), MINIMIZE)[field] == value
+
+
+def test_after_two_minuses_all_is_positional() -> None:
+    assert arrange(["--timing", "--", "--x"], MINIMIZE) == ["--timing", "--", "--x"]
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--help"], ["x", "--tol", "nan", "-h"], ["-x", "--help"]])
+def test_help_wins(arguments: list[str]) -> None:
+    assert arrange(arguments, MINIMIZE) == ["--help"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["x", "--strat", "x=1"], "unknown option --strat", "did you mean --start?"),
+        (["--maxiter=5", "x"], "unknown option --maxiter", "--maxiter is --max-iter here"),
+        (["--qqqqq", "x"], "unknown option --qqqqq", "'gd minimize --help' lists the options"),
+        (["x", "--hlep"], "unknown option --hlep", "did you mean --help?"),
+        (["x", "--start"], "--start needs a value: START", "Where to start"),
+        (["x", "--start", "--tol", "3"], "--start needs a value: START", "Where to start"),
+        (["x", "--start", "--tol=3"], "--start needs a value: START", "Where to start"),
+        (["x", "--timing=yes"], "--timing takes no value", "write --timing alone"),
+        ([], "EXPR is missing", "usage: gd minimize EXPR [OPTIONS]"),
+        (["x", "+", "1"], "one EXPR is expected, and '+' is one more", "put the expression in quotes"),
+        (["x", "x=1", "y=2"], "one EXPR is expected, and 'x=1' is one more", "write --start x=1,y=2"),
+        (["x", "--x=1"], "unknown option --x", "the start of a variable is given with --start x=1"),
+        (["x", "-start", "x=1"], "unknown option -start", "options have two dashes: --start"),
+        (["x", "-start=x=1", "y"], "unknown option -start=x=1", "options have two dashes: --start=x=1"),
+        (["x", "-v"], "unknown option -v", "options have long names"),
+        (["--" + "y" * 10**5, "x"], "unknown option --yyy", "'gd minimize --help'"),
+    ],
+)
+def test_what_is_wrong(arguments: list[str], message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        arrange(arguments, MINIMIZE)
+    assert caught.value.message.startswith(message)
+    assert caught.value.hint.startswith(hint)
+    assert len(caught.value.message) < 100
+
+
+def test_a_decimal_comma_in_an_option() -> None:
+    arranged = arrange(["x", "--lr", "0,1"], MINIMIZE)
+    with pytest.raises(UsageError) as caught:
+        convert(read(arranged, MINIMIZE), MINIMIZE)
+    assert caught.value.hint == "numbers have a decimal point: --lr 0.1"
+
+
+def test_every_command_has_what_it_needs() -> None:
+    for command in COMMANDS.values():
+        assert callable(command.load())
+        names = [option.name for option in command.options]
+        assert len(names) == len(set(names))
+        assert all(option.default for option in command.options)
+
+
+@st.composite
+def command_lines(draw: st.DrawFn) -> tuple[Command, list[str]]:
+    """Any arrangement of options and positional arguments that one of the commands takes."""
+    command = draw(st.sampled_from(list(COMMANDS.values())))
+    word = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
+    value = st.one_of(word, word.map("-".__add__), st.sampled_from(["-5", "x=1", "--x", "a=-1", "-"]))
+    known = [o.name for o in command.options]
+    parts: list[list[str]] = []
+    for option in draw(st.lists(st.sampled_from(command.options), max_size=6)) if command.options else []:
+        given = draw(value)
+        joined = draw(st.booleans()) or given.partition("=")[0] in known or given == "--"
+        parts.append(
+            [option.name]
+            if not option.metavar
+            else [f"{option.name}={given}"]
+            if joined
+            else [option.name, given]
+        )
+    for argument in command.arguments:
+        positional = value.filter(lambda v: not v.startswith("--") and v != "-h")
+        parts += [[draw(positional)] for _ in range(draw(st.integers(0, 3)) if argument.many else 1)]
+    return command, [word for part in draw(st.permutations(parts)) for word in part]
+
+
+@given(command_lines())
+@settings(max_examples=examples(200), deadline=None)
+def test_typer_reads_the_same(line: tuple[Command, list[str]]) -> None:
+    command, arguments = line
+    try:
+        arranged = arrange(arguments, command)
+    except UsageError as told:  # a file that is not there, behind an option, looks like more of its value
+        assume(not told.message.endswith("has no spaces"))
+        raise
+    ours, theirs = read(arranged, command), by_typer.read(arranged, command)
+    assert {k: v or None for k, v in ours.items()} == {k: v or None for k, v in theirs.items()}
+    assert arrange(arranged, command) == arranged
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--tol", "0", 0.0),
+        ("--tol", "1e-9", 1e-9),
+        ("--max-iter", "1e3", 1000),
+        ("--max-iter", "0", 0),
+        ("--max-evaluations", "0", None),
+        ("--max-time", "0", None),
+        ("--max-time", "30s", 30.0),
+        ("--max-time", "2m", 120.0),
+        ("--max-time", "500ms", 0.5),
+        ("--max-time", "1.5h", 5400.0),
+        ("--max-time", "0.25", 0.25),
+        ("--target", "-5", -5.0),
+        ("--step-sizes", "100,10, 1", (100.0, 10.0, 1.0)),
+        ("--print", "x, value", ("x", "value")),
+        ("--format", "csv", "csv"),
+        ("--seed", "7", 7),
+    ],
+)
+def test_values_are_converted(option: str, value: str, expected: object) -> None:
+    values = convert(read(arrange(["x", option, value], MINIMIZE), MINIMIZE), MINIMIZE)
+    assert values[option[2:].replace("-", "_")] == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(
+            (o, v)
+            for o in ("--tol", "--gradient-tol", "--step-tol", "--value-tol")
+            for v in ("-1", "nan", "inf", "a", "")
+        ),
+        *((o, v) for o in ("--h", "--lr") for v in ("0", "-1", "nan", "1,2", "1e999")),
+        *(
+            (o, v)
+            for o in ("--max-iter", "--max-evaluations", "--seed")
+            for v in ("-1", "nan", "1.5", "inf", "x")
+        ),
+        *(("--every", v) for v in ("0", "-1", "0.5", "")),
+        *(("--max-time", v) for v in ("-1", "3y", "s", "", "nan", "1 fortnight", "-2m")),
+        *(("--target", v) for v in ("nan", "inf", "x")),
+        *(("--step-sizes", v) for v in ("", "1,,2", "0", "1,-1", "nan")),
+        *(("--format", v) for v in ("", "xml", "JSON")),
+        ("--gradient", "numerical"),
+        ("--print", "x,,y"),
+        ("--tol", "9" * 5000),
+        ("--max-iter", "9" * 5000),
+    ],
+)
+def test_wrong_values_are_usage_errors(option: str, value: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        convert(read(arrange(["x", f"{option}={value}"], MINIMIZE), MINIMIZE), MINIMIZE)
+    assert caught.value.message.startswith(option)
+    assert len(caught.value.message) < 150
+    assert caught.value.span is not None
+    assert caught.value.span.source == option
+
+
+def test_nearest_words() -> None:
+    for option, value, hint in (
+        ("--format", "jsno", "json"),
+        ("--gradient", "simbolic", "symbolic"),
+        ("--format", "CSV", "csv"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            convert(read(arrange(["x", option, value], MINIMIZE), MINIMIZE), MINIMIZE)
+        assert caught.value.hint == f"did you mean {hint}?"
+
+
+def test_the_defaults_in_the_help_are_those_of_the_api() -> None:
+    from gdcli.api import Settings
+
+    shown = {option.field: option.default for option in MINIMIZE.options}
+    assert shown["max_iter"] == str(Settings().max_iter)
+    assert shown["method"] == Settings().method
+    assert shown["gradient"] == Settings().gradient
+
+
+def test_the_gradients_offered_are_those_there_are() -> None:
+    # The option table is read at every start, and must not import what builds objectives.
+    from gdcli.cli import options
+    from gdcli.objective import build
+
+    assert options.GRADIENTS == build.GRADIENTS
+
+
+def test_options_after_two_dashes_are_told_where_to_go() -> None:
+    with pytest.raises(UsageError) as error:
+        arrange(["--", "-x**2", "--start", "x=1"], COMMANDS["minimize"])
+    assert error.value.hint == "nothing after -- is an option: put the options before it"

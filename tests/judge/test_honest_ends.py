@@ -1,0 +1,257 @@
+"""Ends that must not be mistaken for minima, and minima that must be found, for few and for many variables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gdcli import api
+from gdcli.kernel.errors import UsageError
+from gdcli.kernel.status import Status
+
+MANY = 60
+
+
+@pytest.mark.parametrize(
+    ("expression", "first"),
+    [
+        ("sum(v**3)", 1.0),
+        ("sum(exp(-v))", 0.0),
+        ("sum(softplus(v))", 1.0),
+        ("sum(1/(1+v**2))", 1.0),
+    ],
+)
+def test_no_minimum_of_many_variables_is_claimed(expression: str, first: float) -> None:
+    outcome = api.minimize(expression, {"v": [first] * MANY})
+    assert outcome.status is Status.DIVERGED
+    assert outcome.certificate.kind in ("unbounded", "at-infinity")
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("sum(v**4)-sum(v**2)", -0.25 * MANY),
+        ("v[0]**2-v[1]**2+sum(v**4)", -0.25),
+        ("sum((v**2-1)**2)", 0.0),
+    ],
+)
+def test_auto_leaves_saddles_and_maxima_of_many_variables(expression: str, value: float) -> None:
+    outcome = api.minimize(expression, {"v": [0.0] * MANY})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(value, abs=1e-8)
+
+
+@pytest.mark.parametrize("gradient", ["forward", "central"])
+def test_the_certificate_is_exact_where_the_run_had_estimates(gradient: str) -> None:
+    outcome = api.minimize("(1-x)**2+100*(y-x**2)**2", {"x": -1.2, "y": 1.0}, gradient=gradient)
+    left = outcome.value  # the minimum is 0
+    assert outcome.certificate.gain is not None
+    assert outcome.certificate.gain >= 0.1 * left
+    assert (outcome.status is Status.CONVERGED) == (left <= 1e-9)
+
+
+def test_a_hessian_beyond_the_numbers_proves_nothing() -> None:
+    outcome = api.minimize("log(x)**2", {"x": 1e-300})
+    assert outcome.status is not Status.CONVERGED or outcome.value < 1e-8
+
+
+def test_rounding_in_an_eigenvalue_is_no_saddle() -> None:
+    outcome = api.minimize("x**2*y**4+y**2*x**4-3*x**2*y**2+1", {"x": 0.0, "y": 2.0})
+    assert outcome.certificate.kind == "degenerate"
+
+
+def test_value_tol_stops_auto() -> None:
+    expression, start = "(1-x)**2+100*(y-x**2)**2", {"x": -1.2, "y": 1.0}
+    assert api.minimize(expression, start, value_tol=0.1).run.reason.value == "value-tolerance"
+
+
+def test_newton_needs_a_hessian_matrix() -> None:
+    with pytest.raises(UsageError, match="newton needs a Hessian"):
+        api.minimize("sum(v**2)", {"v": [1.0] * 300}, method="newton")
+
+
+def test_an_interrupt_between_two_starts_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gdcli.tasks.multi_start import solve_from_many
+
+    real, calls = api.solve, []
+
+    def solve(*args: Any, **more: Any) -> api.Outcome:
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args, **more)
+
+    monkeypatch.setattr("gdcli.tasks.multi_start.solve", solve)
+    problem = api.make_problem("(x**2-1)**2", start={"x": 0.3})
+    outcome = solve_from_many(problem, None, 50)
+    assert outcome.status is Status.INTERRUPTED
+    assert outcome.value == pytest.approx(0.0, abs=1e-10)
+    assert "2 of 50 starts" in outcome.message
+
+
+@pytest.mark.parametrize("expression", ["log(x**2)", "log(x**2)+x**2", "x**2+floor(x)"])
+def test_poles_and_jumps_are_no_minima(expression: str) -> None:
+    assert api.minimize(expression, {"x": 0.5}).status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "value"),
+    [
+        ("where(x>0,x,-2*x)", 3.0, 0.0),
+        ("where(x>0,x**2,-x)", 1.0, 0.0),
+        ("abs(x)", 0.0, 0.0),
+        ("max(x,1-x)", 0.5, 0.5),
+        ("relu(x)", 2.0, 0.0),
+        ("abs(x-1)+abs(x+1)", 5.0, 2.0),
+        ("abs(x)+(x-1)**2", 0.0, 0.75),
+        ("hypot(x,0)", 0.0, 0.0),
+    ],
+)
+def test_corners_and_level_floors_are_minima(expression: str, start: float, value: float) -> None:
+    outcome = api.minimize(expression, {"x": start})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "edge"),
+    [
+        ("log(x)", 2.0, "log(x)"),
+        ("sqrt(x)", 2.0, "sqrt(x)"),
+        ("log(x-3)+x", 5.0, "log(x-3)"),
+        ("acos(x)", 0.5, "acos(x)"),
+    ],
+)
+def test_the_edge_of_the_domain_is_named(expression: str, start: float, edge: str) -> None:
+    outcome = api.minimize(expression, {"x": start})
+    assert outcome.status is Status.STALLED
+    assert any(f"that of {edge}: beyond it" in warning for warning in outcome.warnings)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(x*y-1)**2+x**2",
+        "(x*y-1)**2+1e-6*x**2",
+        "(y-x**2)**2+exp(-x)",
+        "(y-exp(x))**2+1/(1+x**2)",
+        "5+(x*y-1)**2+x**2",
+    ],
+)
+def test_a_bent_valley_that_falls_to_infinity_has_no_minimum(expression: str) -> None:
+    outcome = api.minimize(expression, {"x": 1.0, "y": 1.0})
+    assert outcome.status is Status.DIVERGED
+    assert outcome.run.reason.value == "minimum-at-infinity"
+
+
+def test_a_bent_valley_that_falls_without_end_is_unbounded() -> None:
+    assert api.minimize("(y-x**2)**2-x", {"x": 1.0, "y": 1.0}).run.reason.value == "unbounded"
+
+
+@pytest.mark.parametrize("expression", ["(y-x**3)**2-log(1+x**2)", "(x*y*z-1)**2+x**2+(z-1)**2"])
+def test_no_minimum_is_claimed_where_rounding_hides_the_floor_of_a_valley(expression: str) -> None:
+    start = {name: 1.0 for name in "xyz" if name in expression.replace("exp", "")}
+    assert api.minimize(expression, start).status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("(y-x**2)**2+(1e5-x)**2", 0.0),
+        ("(y-x**2)**2+x**4-1e12*x**2", -2.5e23),
+        ("(x*y-1)**2", 0.0),
+        ("(x**2+y**2-1)**2", 0.0),
+    ],
+)
+def test_the_minimum_of_a_long_bent_valley_is_found(expression: str, value: float) -> None:
+    outcome = api.minimize(expression, {"x": 1.5, "y": 1.0})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "method", ["newton-cg", "lbfgs", "bfgs", "cg", "bb", "rmsprop", "adam", "gd", "batch"]
+)
+@pytest.mark.parametrize(("expression", "start"), [("x**3", 1.0), ("x-sin(x)", 3.0)])
+def test_no_method_calls_an_inflection_a_minimum(method: str, expression: str, start: float) -> None:
+    outcome = api.minimize(expression, {"x": start}, method=method, max_iter=3000)
+    assert outcome.status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "start"),
+    [
+        ("(x+y)**2+exp(-x)", {"x": 1.0, "y": 0.0}),
+        ("sqrt(1+x**2)-x", {"x": 1.0}),
+        ("erf(x)", {"x": 0.0}),
+    ],
+)
+@pytest.mark.parametrize("method", ["auto", "bb", "cg"])
+def test_a_slope_lost_in_rounding_is_no_minimum(
+    expression: str, start: dict[str, float], method: str
+) -> None:
+    assert api.minimize(expression, start, method=method).status is not Status.CONVERGED
+
+
+@pytest.mark.parametrize("count", [3, MANY])
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-1.0, 1.0)])
+def test_a_maximum_at_or_between_the_bounds_is_left(count: int, bounds: tuple[float, float]) -> None:
+    outcome = api.minimize("-sum(v**2)", {"v": [0.0] * count}, bounds={"v": bounds})
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == -count
+    assert outcome.certificate.kind == "minimum"
+
+
+@pytest.mark.parametrize("bounds", [{}, {"v": (-float("inf"), 3.0)}])
+def test_a_slope_of_many_variables_is_unbounded(bounds: dict[str, tuple[float, float]]) -> None:
+    outcome = api.minimize("sum(v)", {"v": [1.0] * MANY}, bounds=bounds)
+    assert outcome.run.reason.value == "unbounded"
+    assert outcome.run.counts.value < 400
+
+
+@pytest.mark.parametrize("expression", ["sum(v)+1e-12*sum(v**2)", "sum(v**4)-1e6*sum(v**2)"])
+def test_deep_but_bounded_in_many_variables(expression: str) -> None:
+    assert api.minimize(expression, {"v": [1.0] * MANY}).status is Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("expression", "start"),
+    [
+        ("1/(y-1)+(x-3)**2", {"x": 0.0, "y": 0.0}),
+        ("1/(y-1)+abs(x)", {"x": 1.0, "y": 0.0}),
+        ("1/(y-1)+(x-y)**2", {"x": 0.0, "y": 0.0}),
+        ("1/(x*y)+x+y+exp(-x)", {"x": -1.0, "y": 1.0}),
+        ("1e-6/(x-1e6)", {"x": -1.0}),
+        ("tan(x)", {"x": 1.0}),
+        ("-1/abs(x-y)**0.25", {"x": 1.0, "y": 3.0}),
+        ("sum(1/(v-3))", {"v": [2.0 + 0.01 * (i % 7) for i in range(MANY)]}),
+        ("sum(tan(v))", {"v": [2.0 + 0.01 * (i % 7) for i in range(MANY)]}),
+    ],
+)
+@pytest.mark.parametrize("sense", ["minimize", "maximize"])
+def test_a_pole_is_unbounded(expression: str, start: dict[str, Any], sense: str) -> None:
+    text = expression if sense == "minimize" else f"-({expression})"
+    assert getattr(api, sense)(text, start).run.reason.value == "unbounded"
+
+
+@pytest.mark.parametrize("count", [MANY, 20_000])
+@pytest.mark.parametrize(
+    ("expression", "edge"),
+    [("sum(log(v))", "log(v)"), ("sum(sqrt(v))", "sqrt(v)"), ("sum(v**0.5)", "v**0.5")],
+)
+def test_the_edge_is_named_for_many_variables(expression: str, edge: str, count: int) -> None:
+    outcome = api.minimize(expression, {"v": [2.0 + 0.01 * (i % 7) for i in range(count)]})
+    assert outcome.status is Status.STALLED
+    assert any(f"that of {edge}: beyond it" in warning for warning in outcome.warnings)
+
+
+def test_beside_an_edge_is_not_beside_a_pole() -> None:
+    for expression in ("log(x)", "sqrt(x)-5", "x*log(x)-1", "asin(x)"):
+        assert api.minimize(expression, {"x": 0.5}).run.reason.value != "unbounded"
+
+
+def test_a_flat_minimum_far_along_a_valley_is_reached_and_not_called_a_flight() -> None:
+    outcome = api.minimize("(y-x**2)**2+(1-1e-5*x)**4", {"x": 1.5, "y": 1.0})
+    assert outcome.status in (Status.CONVERGED, Status.STALLED)
+    assert outcome.value < 1e-4  # the variables have no finer numbers out there

@@ -1,0 +1,160 @@
+"""Few rows by plain Python, against the same by arrays: values, sums, linear models, and whole fits."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import nist
+import numpy as np
+import pytest
+
+from gdcli import api
+from gdcli.cli.app import run
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.factors import PLAIN_COLUMNS
+from gdcli.language.model_text import parse_model, sort_names
+from gdcli.objective.few_rows import MOST_NUMBERS
+from gdcli.objective.row_model import RowModel, Weighting, build_row_model
+from gdcli.objective.row_objective import RowObjective
+from gdcli.table.spool import Columns
+
+DECAY = Path(__file__).parent.parent.parent / "docs" / "decay.csv"
+RNG = np.random.default_rng(11)
+T = RNG.uniform(0.1, 4.0, 30)
+DATA = {
+    "t": T,
+    "y": 2.0 * np.exp(-T) + 0.5 + RNG.normal(0.0, 0.1, 30),
+    "w": RNG.uniform(0.0, 2.0, 30).round(1),
+}
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "decay": ("y ~ a*exp(-b*t) + c", {}),
+    "weighted": ("y ~ a*exp(-b*t) + c", {"weighting": Weighting("w", "weights")}),
+    "saturation": ("y ~ a*t/(b + t) + c", {}),
+    "choice": ("y ~ where(t < b, a, a + c*(t - b))", {}),
+    "special": ("y ~ a*erf(b*t) + gamma(1 + c*c)", {}),
+    "counts": ("y ~ exp(a + b*t) + c*c", {"loss": "poisson"}),
+    "huber": ("y ~ a + b*t + c*t**2", {"loss": "huber", "delta": 0.1}),
+    "typed": ("(y - a*t)**2 + log(b*b + 1) + c**4", {}),
+}
+POINTS = [[1.3, 0.7, 0.2], [-0.4, 2.5, 1.5], [1.0, 1.0, 0.0]]
+
+
+def both(name: str, rows: int = 30) -> tuple[RowObjective, RowObjective]:
+    """The objective of a model by lists and by arrays."""
+    text, options = MODELS[name]
+    model = parse_model(text)
+    row = build_row_model(model, sort_names(model, list(DATA), {}, {}, {}), {}, **options)
+    lists = Columns(tuple(DATA), [column[:rows].tolist() for column in DATA.values()])
+    arrays = Columns(tuple(DATA), [column[:rows] for column in DATA.values()])
+    return tuple(RowObjective(row_of(row), data) for data in (lists, arrays))  # type: ignore[return-value]
+
+
+def row_of(row: RowModel) -> RowModel:
+    return replace(row, engine="auto")
+
+
+@pytest.mark.parametrize("x", POINTS)
+@pytest.mark.parametrize("name", MODELS)
+def test_values_and_derivatives(name: str, x: list[float]) -> None:
+    few, many = both(name)
+    assert few.engine == "python"
+    assert many.engine == "numpy"
+    one, other = (made.evaluate(made.vector(x), 2) for made in (few, many))
+    assert one.value == pytest.approx(other.value, rel=1e-13, nan_ok=True)
+    for a, b in ((one.gradient, other.gradient), (one.hessian, other.hessian)):
+        assert (a is None) == (b is None)
+        if a is not None:
+            assert np.array(a) == pytest.approx(np.array(b), rel=1e-11, abs=1e-12)
+    for names in ("value", "weighing", "divisors"):
+        if few.nodes(names):
+            (found,), (expected,) = (list(made.vectors(names, x)) for made in (few, many))
+            assert np.array(found) == pytest.approx(np.array(expected), rel=1e-13, nan_ok=True)
+
+
+@pytest.mark.parametrize("x", POINTS)
+@pytest.mark.parametrize("name", [n for n in MODELS if "loss" not in MODELS[n][1] and n != "typed"])
+def test_linear_models_and_bends(name: str, x: list[float]) -> None:
+    few, many = both(name)
+    one, other = (made.linearise(made.evaluate(made.vector(x))) for made in (few, many))
+    assert one is not None
+    assert other is not None
+    R, S = np.array(one.factor), np.array(other.factor)
+    assert pytest.approx(S.T @ S, rel=1e-12, abs=1e-14) == R.T @ R
+    assert R.T @ one.target == pytest.approx(S.T @ other.target, rel=1e-11, abs=1e-14)
+    assert one.rest == pytest.approx(other.rest, rel=1e-11)
+    assert one.measured == pytest.approx(other.measured, rel=1e-13)
+    direction = few.vector([0.3, -1.0, 2.0])
+    bends = [made.second(made.evaluate(made.vector(x)), direction) for made in (few, many)]
+    assert bends[0] == pytest.approx(bends[1], rel=1e-11, abs=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("name", "x"),
+    [("decay", [1.0, -1e4, 0.0]), ("saturation", [1.0, -DATA["t"][3], 0.0]), ("counts", [-9e9, 0.0, 0.0])],
+)
+def test_what_is_not_finite(name: str, x: list[float]) -> None:
+    """CPython's exceptions are infinities here, as in arrays."""
+    few, many = both(name)
+    one, other = (made.evaluate(made.vector(x), 1) for made in (few, many))
+    assert one.value == other.value == math.inf
+    assert one.gradient is other.gradient is None
+
+
+def test_what_is_few() -> None:
+    text = "y ~ " + " + ".join(f"p{i}*t**{i}" for i in range(PLAIN_COLUMNS + 1))
+    model = parse_model(text)
+    for parameters, rows, is_few in (
+        (3, MOST_NUMBERS // 16, True),
+        (3, MOST_NUMBERS // 16 + 1, False),
+        (PLAIN_COLUMNS + 1, 20, False),
+    ):
+        typed = parse_model("y ~ a + b*t + c*t*t") if parameters == 3 else model
+        names = sort_names(typed, ["t", "y"], {}, {}, {})
+        data = Columns(("t", "y"), [[1.0 * i for i in range(rows)]] * 2)
+        made = RowObjective(row_of(build_row_model(typed, names, {})), data)
+        assert (made.few is not None) == is_few
+
+
+def page(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    """The lines of a fit's page that tell of the answer: not those of the way, and not what is rounding."""
+    rounding = ("|gradient|", "work", "left to gain", "kind          degenerate", "  ")
+    capsys.readouterr()
+    run(["fit", *words])
+    lines = capsys.readouterr().out.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("parameter"))
+    told = [line for line in lines[first:] if not line.startswith(rounding)]
+    assert any(line.startswith("point") for line in told)
+    return told
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("y ~ a*exp(-b*t) + c", "--start", "a=1,b=1,c=0"),
+        ("y ~ a*exp(-b*t) + c", "--start", "a=1,b=1,c=0", "--bounds", "b=:1.1"),
+        ("y ~ a + b*t",),
+        ("y ~ a/(b + t) + c", "--start", "a=1,b=1,c=0"),
+        ("y ~ a*exp(-b*t)*c", "--start", "a=1,b=1,c=1"),
+        ("y ~ a + b*t", "--loss", "huber"),
+        ("y ~ a*exp(-b*t) + c", "--start", "a=1,b=1,c=0", "--method", "bfgs"),
+    ],
+    ids=" ".join,
+)
+def test_both_ways_show_the_same(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    words = (options[0], str(DECAY), *options[1:])
+    assert page(capsys, *words) == page(capsys, *words, "--engine", "numpy")
+
+
+@pytest.mark.parametrize("start", nist.STARTS)
+@pytest.mark.parametrize("problem", nist.PROBLEMS, ids=lambda p: p["name"])
+def test_certified_values(problem: dict[str, Any], start: str, tmp_path: Path) -> None:
+    """The problems of NIST from files, as users have them."""
+    columns = nist.columns(problem)
+    file = tmp_path / "data.csv"
+    rows = zip(*(map(repr, column) for column in columns.values()), strict=True)
+    file.write_text("\n".join([",".join(columns), *map(",".join, rows)]) + "\n")
+    found = api.fit(problem["model"], [str(file)], start=problem[start])
+    certified = problem["certified"]
+    assert nist.digits([found.point[name] for name in certified], list(certified.values())) >= 9.0

@@ -1,0 +1,37 @@
+"""Expressions whose derivatives are taken by formulas too."""
+
+from __future__ import annotations
+
+SYMBOLIC = [
+    "x/(1-1)",
+    "sqrt(-1)*x",
+    "log(0)*x",
+    "x**x**x",
+    "where(x < 1 < y, x, y)",
+    "where(x != 1, x, y)",
+    "where(x == y, 1, x*y)",
+    "gamma(x+3)*lgamma(y+3)",
+    "max(x, y, x*y)",
+    "relu(x)*abs(y)",
+    "floor(x)*ceil(y)*sign(x) + x",
+    "abs(x*abs(y))",
+    "sqrt(x**2)",
+    "(x**2)**0.5 + (x**3)**(1/3)",
+    "log2(x+4)+log10(y+4)+log1p(x+4)+expm1(y)",
+    "cbrt(x)*hypot(x, y)",
+    "sigmoid(x)*softplus(y)",
+    "erf(x*y)",
+    "atan2(x, y)",
+    "0*x",
+    "3",
+    "e**x + pi*x",
+    "2**x",
+    "exp(exp(x))",
+    "1e-300*x",
+    "0.1234567891234*x",
+    "min(x, 2)**3",
+    "tan(x)**-2",
+    "x**-0.5",
+    "acosh(x+9)",
+    "asin(x/9)*acos(y/9)*atanh(x/9)*asinh(y)",
+]
