@@ -45,7 +45,7 @@ from gdcli.solve.probe.line_probe import (
     rises_all_around,
     rounding_of,
 )
-from gdcli.solve.probe.newton_decrement import errors_of, is_known, is_rounding
+from gdcli.solve.probe.newton_decrement import errors_of, is_known, is_rounding, may_be_zero
 from gdcli.solve.probe.null_curvature import CREST_SLOPE, REACHED_BY_ANY, passing_direction, recedes
 from gdcli.solve.probe.poles import is_beside_pole
 from gdcli.solve.run import pass_on, quiet, run, unbounded_below
@@ -100,6 +100,8 @@ def certify(
             if is_beside_pole(seen, bare):
                 found = replace(found, kind="unbounded", gain=None)
     found = _as_typed(found, seen, there)
+    if found.kind in ("degenerate", "kink") and found.errors is None and start is not None:
+        found = replace(found, errors=_errors_at_zero(seen, there, start, at.x))
     if reason in _WITHOUT_END and found.kind not in ("not-stationary", "kink"):
         found = replace(found, kind=_WITHOUT_END[reason])
     if reason is StopReason.NON_FINITE or reason in _WITHOUT_END:
@@ -146,6 +148,18 @@ def _as_typed(found: Certificate, seen: Objective, at: Evaluation) -> Certificat
     low, high = values[0], values[-1]
     is_known = found.condition is not None and low > 0.0
     return replace(found, eigenvalue_min=low, eigenvalue_max=high, condition=high / low if is_known else None)
+
+
+def _errors_at_zero(
+    seen: Objective, there: Evaluation, start: Evaluation, typed: Vector
+) -> tuple[float, ...] | None:
+    """Return the sizes, as ``typed``, of the variables that may as well be 0; what is ``there`` is in other units."""
+    units = units_of(seen)
+    with quiet(typed):
+        are_zero = may_be_zero(seen, there, start if units is None else inward(start, units))
+    if not any(are_zero):
+        return None
+    return tuple(abs(float(a)) if zero else 0.0 for zero, a in zip(are_zero, typed, strict=True))
 
 
 def _is_steep(at: Evaluation, found: Certificate, start: Evaluation | None) -> bool:

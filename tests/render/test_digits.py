@@ -55,6 +55,31 @@ def test_digits_from_random_starts(expression: str, box: dict, answer: dict[str,
             assert facts["stopped"] == f"because {ROUNDED}"
 
 
+@pytest.mark.parametrize(
+    ("expression", "start", "answer"),
+    [
+        ("sqrt(x**2+y**2)", {"x": 3.0, "y": 4.0}, "x = 0, y = 0"),
+        ("abs(x)+abs(y)", {"x": 3.0, "y": 4.0}, "x = 0, y = 0"),
+        ("max(abs(x),abs(y-1))", {"x": 3.0, "y": 4.0}, "x = 0, y = 1"),
+        ("(x**2+(y-1)**2)**3", {"x": 3.0, "y": 4.0}, "x = 0, y = 1"),
+        (
+            "(x+10*y)**2+5*(z-w)**2+(y-2*z)**4+10*(x-w)**4",
+            {"x": 3.0, "y": -1.0, "z": 0.0, "w": 1.0},
+            "x = 0, y = 0, z = 0, w = 0",
+        ),
+    ],
+)
+def test_what_may_as_well_be_zero_has_no_digits(
+    expression: str, start: dict[str, float], answer: str
+) -> None:
+    assert shown(api.minimize(expression, start))["point"] == answer
+
+
+def test_a_small_answer_keeps_its_digits() -> None:
+    assert shown(api.minimize("abs(x-1e-9)", {"x": 1.0}))["point"] == "x = 1e-09"
+    assert shown(api.minimize("(x-1e-9)**4", {"x": 1e-8}))["point"] == "x = 1e-09"
+
+
 def test_digits_of_vectors_and_within_bounds() -> None:
     both = api.minimize("sum(cosh(v - 1)) + v[0]", {"v": [3.0, -2.0, 0.5, 2.0]}, bounds=["v=:4"])
     first, *others = both.point["v"]

@@ -11,10 +11,12 @@ gradient goes on to tell them apart, so that a few more Newton steps that it jud
 
 from __future__ import annotations
 
+from math import sqrt
+
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import Matrix, diagonal, positive_solve
 from gdcli.kernel.numerics import CLEARLY, EPS, FLOOR
-from gdcli.kernel.vectors import alternating, as_like, norm, to_list
+from gdcli.kernel.vectors import alternating, as_like, max_abs, norm, to_list
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import NOISE, PRODUCT_LIMIT, hessian_source, with_hessian
 from gdcli.solve.algebra.quadratic_model import LocalModel
@@ -30,6 +32,8 @@ SLOW_RATIO = 1e-2
 LEFT = 1.0 / 16.0
 # The value falls by what the model promises, but for this part of it.
 AGREES = 0.25
+# The part of its way that a variable can be told from 0 by, where the value is flat to second order at least.
+_NOTHING = sqrt(EPS)
 # A step of a few units in the last place of x is none.
 _LAST_PLACE = 4.0 * EPS
 # Where terms cancel, the rounding of a value is up to this part of it, or of the fall so far.
@@ -162,6 +166,22 @@ def errors_of(x: Vector, model: LocalModel) -> tuple[float, ...]:
     return tuple(
         max(abs(p), r) for p, r in zip(to_list(model.newton), _of_rounding(x, model.hessian), strict=True)
     )
+
+
+def may_be_zero(objective: Objective, at: Evaluation, start: Evaluation) -> list[bool]:
+    """Tell of each variable whether it is not 0, yet no more is known of it than that it is next to 0.
+
+    Where no curvature tells how far off the minimiser is, as at ``sqrt(x**2+y**2)`` or ``x**4``, the value does: what
+    is next to nothing beside the way that the run has come, in units in which variables can be compared, and may as
+    well be 0 by the value, has no digits.
+    """
+    x, nothing = to_list(at.x), _NOTHING * max_abs(at.x - start.x)
+    tiny = [0.0 < abs(a) <= nothing for a in x]
+    if any(tiny):
+        zeroed = as_like(at.x, [0.0 if t else a for t, a in zip(tiny, x, strict=True)])
+        if objective.evaluate(zeroed, 0).value <= at.value:
+            return tiny
+    return [False] * len(x)
 
 
 def _of_rounding(x: Vector, H: Matrix) -> list[float]:
