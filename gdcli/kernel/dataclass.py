@@ -2,16 +2,17 @@
 
 The standard library writes, compiles and runs six functions for every dataclass at the moment it is defined, and
 imports ``inspect`` for it: a third of the time of a small run, for classes that mostly are never made. Here the
-comparison, the hash and the representation are shared functions that read the names of the fields, and a class
-compiles its ``__init__`` when the first object is made. What ``dataclasses`` can do with a dataclass (``fields``,
-``replace``, ``asdict``, ``is_dataclass``) it can do with these, and type checkers see the standard library's own.
+comparison, the hash and the representation are shared functions that read the names of the fields, and so is the
+``__init__`` of the first objects: a class compiles its own when there are more than a few. What ``dataclasses`` can do
+with a dataclass (``fields``, ``replace``, ``asdict``, ``is_dataclass``) it can do with these, and type checkers see the
+standard library's own.
 
 Supported is what is used: ``frozen``, ``slots``, ``kw_only``, ``field(default, default_factory, init, repr, compare)``,
 ``__post_init__`` and inheritance.
 
 A named tuple of the standard library compiles its ``__new__``, and each of its annotations, when it is defined: a tenth
-of a millisecond, of which a small run has some fifty. Here ``__new__`` is compiled with the first object, annotations
-stay texts, and the methods are shared. What is made is as fast and has all that a `typing.NamedTuple` has.
+of a millisecond, of which a small run has some fifty. Here ``__new__`` is compiled as late, annotations stay texts, and
+the methods are shared. What is made is as fast and has all that a `typing.NamedTuple` has.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ else:
     from _collections import _tuplegetter
 
     MISSING = object()
+    # So many objects are made without code of their own: to compile it takes as long as to make some fifty.
+    _FEW = 32
 
     class _Field:
         """What is known of one field; ``type`` is the annotation as written."""
@@ -119,11 +122,39 @@ else:
         return made
 
     def _first_init(cls, frozen, kw_only):
+        made = 0
+
         def __init__(self, *args, **kwargs):  # noqa: N807
-            cls.__init__ = _compiled_init(cls, frozen, kw_only)
-            cls.__init__(self, *args, **kwargs)
+            nonlocal made
+            made += 1
+            values = _values_given(cls, args, kwargs) if made <= _FEW else None
+            if values is None:
+                cls.__init__ = _compiled_init(cls, frozen, kw_only)
+                cls.__init__(self, *args, **kwargs)
+                return
+            for name, value in values.items():
+                object.__setattr__(self, name, value)
+            if hasattr(cls, "__post_init__"):
+                self.__post_init__()
 
         return __init__
+
+    def _values_given(cls, args, kwargs):
+        """The values of the fields by name; None for arguments that are refused."""
+        given, found = dict(zip(cls.__match_args__, args, strict=False)), {}
+        if len(args) > len(given) or not given.keys().isdisjoint(kwargs):
+            return None
+        given |= kwargs
+        for name, one in cls.__fields__.items():
+            if one.init and name in given:
+                found[name] = given.pop(name)
+            elif one.default_factory is not MISSING:
+                found[name] = one.default_factory()
+            elif one.default is not MISSING:
+                found[name] = one.default
+            elif one.init:
+                return None
+        return None if given else found
 
     def _compiled_init(cls, frozen, kw_only):
         inside = {"_missing": MISSING}
@@ -245,7 +276,15 @@ else:
             return made
 
     def _first_new(made):
+        count, names = 0, made._fields
+
         def __new__(cls, *args, **kwargs):  # noqa: N807
+            nonlocal count
+            count += 1
+            rest, known = names[len(args) :], made._field_defaults | kwargs
+            fits = len(args) <= len(names) and all(name in rest for name in kwargs)
+            if count <= _FEW and fits and all(name in known for name in rest):
+                return tuple.__new__(cls, (*args, *(known[name] for name in rest)))
             made.__new__ = _compiled_new(made)
             return made.__new__(cls, *args, **kwargs)
 

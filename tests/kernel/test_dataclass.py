@@ -218,3 +218,39 @@ def test_methods_of_a_named_tuple() -> None:
     match Cheap(1.0, 5.0):
         case Cheap(x, y):
             assert (x, y) == (1.0, 5.0)
+
+
+def test_the_first_objects_are_as_those_after_them() -> None:
+    """The first ones are made by a shared function, the others by one that is compiled."""
+
+    class Counted(ours.NamedTuple):
+        x: int
+        y: int = 2
+
+    @ours.dataclass(frozen=True, slots=True)
+    class Kept:
+        x: int
+        many: list[int] = ours.field(default_factory=list)
+
+    @ours.dataclass(slots=True)
+    class Doubled:
+        x: int
+        twice: int = ours.field(init=False)
+
+        def __post_init__(self) -> None:
+            self.twice = 2 * self.x
+
+    for i in range(100):
+        assert Counted(i) == Counted(x=i, y=2) == (i, 2)
+        assert Kept(i) == Kept(x=i, many=[])
+        assert Kept(i).many is not Kept(i).many
+        assert Doubled(i).twice == 2 * i
+        for kind in (Counted, Kept, Doubled):
+            for wrong in (
+                lambda kind=kind: kind(),
+                lambda kind=kind: kind(1, 2, 3),
+                lambda kind=kind: kind(1, x=1),
+            ):
+                with pytest.raises(TypeError):
+                    wrong()
+    assert "y=" in str(inspect.signature(Counted.__new__))  # compiled by now
