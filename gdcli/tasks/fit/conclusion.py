@@ -165,7 +165,7 @@ def _mean_square(prepared: Prepared, x: Any) -> float:
     """The mean square of what is measured."""
     objective = RowObjective(prepared.row, prepared.data)
     total = 0.0
-    for (response,) in objective.vectors("response", x):
+    for response, _ in objective.vectors("weighing", x):
         total += dot(response, response)
     return total / prepared.data.rows
 
