@@ -222,6 +222,7 @@ class StoredRecorder(Recorder):
 # -- what to show: the part of the line or the plane, and the heights ------------------------------------------
 
 _REACH = 4.0  # of a path without end so many times the length of its first steps is shown
+_FAR = 10.0  # a step to a place so many times farther than all before, and than the start from 0, is far
 _OUTSIDE = 0.5  # a path is cut where it leaves the picture by this part of its width
 _PADDING = 0.12
 _ABSURD = 12.0  # ranges that differ by more have no common scale
@@ -234,17 +235,30 @@ def window(places: Sequence[float], end: float | None) -> Range:
     if end is not None:
         shown = [end, *filter(isfinite, places)]
     else:
-        early = sorted(abs(p - start) for p in places[1:7] if isfinite(p))
+        early = sorted(_near(places[:7]))
         scale = early[len(early) // 3] if early else 0.0
         shown = [start, *(p for p in places if abs(p - start) <= _REACH * scale)]
     return min(shown), max(shown)
+
+
+def _near(places: Sequence[float]) -> list[float]:
+    """Return how far from the start its next places are, up to the first far step."""
+    start = places[0]
+    found: list[float] = []
+    size = abs(start)
+    for far in (abs(p - start) for p in places[1:]):
+        if not isfinite(far) or (size and far > _FAR * size):
+            break
+        found.append(far)
+        size = max(size, far)
+    return found
 
 
 def padded(low: float, high: float) -> Range:
     """Return a range with room at both ends; of a single point a range around it."""
     room = _PADDING * (high - low)
     if high - low <= 1e-9 * max(abs(low), abs(high)) or not room:
-        room = max(1.0, abs(low)) if high == low else max(room, 1e-6 * max(abs(low), abs(high)))
+        room = (abs(low) or 1.0) if high == low else max(room, 1e-6 * max(abs(low), abs(high)))
     return low - room, high + room
 
 

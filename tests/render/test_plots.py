@@ -121,6 +121,19 @@ def test_what_is_shown_of_a_path() -> None:
     assert low <= -2.0
     assert 1.0 <= high < 100.0
     assert plot_data.window([1.0], 1.0) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-8, 1e8])
+def test_the_first_far_step_of_a_path_without_end_is_not_in_the_window(unit: float) -> None:
+    # Rosenbrock by gradient descent with rate 0.01, and with rate 1: x of each iterate.
+    rosenbrock = [unit * x for x in (-1.2, 0.956, 4.64848, -401.8, 2.5e8, -6.5e25, 1e78)]
+    low, high = plot_data.window(rosenbrock, None)
+    assert (low, high) == (-1.2 * unit, 4.64848 * unit)
+    assert plot_data.window([unit * x for x in (-1.2, 214.4, -4e9, 1e30)], None) == (-1.2 * unit, -1.2 * unit)
+    # From 0 nothing is known of the size but the first step.
+    assert plot_data.window([0.0, unit, -3.0 * unit, 500.0 * unit], None) == (-3.0 * unit, unit)
+    low, high = plot_data.padded(unit, unit)
+    assert (low, high) == (0.0, 2.0 * unit)
     assert plot_data.padded(1.0, 1.0) == (0.0, 2.0)
     assert plot_data.padded(1e20, 1e20)[0] < 1e20 < plot_data.padded(1e20, 1e20)[1]
 
