@@ -19,7 +19,7 @@ from gdcli.cli.commands import COMMANDS, Command
 from gdcli.cli.standard_streams import warn
 from gdcli.kernel.errors import Abandoned, GdError, Terminated, UsageError, did_you_mean, internal
 
-INTERRUPTED, TERMINATED, CLOSED = 130, 143, 141
+CLOSED = 141  # the code of a program that SIGPIPE ended
 
 
 # What a command makes in its first tenth of a second is modules and programs, which stay. Looking through them for
@@ -49,10 +49,10 @@ def run(arguments: Sequence[str]) -> int:
         standard_streams.drop_output()
         _complain(GdError(f"cannot write the answer: {fault.strerror}"))
         return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Terminated:
-        return TERMINATED
+    except (KeyboardInterrupt, Terminated) as signal:
+        from gdcli.kernel.status import Status
+
+        return Status.of(signal).exit_code
     except Abandoned as twice:
         return twice.exit_code
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer", bound=Any)
 
 EVERY = 30.0  # seconds
-# With these a run can be gone on with, but is as long as it was to be.
-_ENDED = ("epochs-done", "no-improvement", "target")
 
 
 def job_of(values: Mapping[str, Any]) -> Any:
@@ -80,19 +78,17 @@ class Session:
             from gdcli.cli.standard_streams import warn
 
             warn(f"{told}\n")
-        stopped = outcome.status.exit_code > 128 or not outcome.advice
+        stopped = outcome.status.by_signal or not outcome.advice
         return replace(outcome, advice=told if stopped else f"{outcome.advice}; {told}")
 
 
 def _can_go_on(outcome: Any) -> bool:
     """Tell whether there is more to do than was done; of many starts the last run was not the one that was stopped."""
-    from gdcli.solve.checkpointing import RESUMABLE
+    from gdcli.kernel.status import Status
 
-    reason = outcome.run.reason
-    return (
-        outcome.status.exit_code > 128
-        or outcome.status.value == "limit"
-        or (reason in RESUMABLE and reason.value not in _ENDED)
+    return any(
+        status is Status.LIMIT or (status is not None and status.by_signal)
+        for status in (outcome.status, outcome.run.reason.status)
     )
 
 

@@ -15,8 +15,6 @@ from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import fields
 from gdcli.kernel.errors import LimitError
 
-STOPPED = {"interrupted": 130, "terminated": 143}
-
 
 def run(values: dict[str, Any]) -> int:
     """Compare the batch sizes; 0 when it was done, whatever came of each."""
@@ -58,5 +56,5 @@ def run(values: dict[str, Any]) -> int:
     tell_warnings(compared.warnings, seen)
     stopped = compared.found.stopped
     if stopped is not None:
-        return STOPPED[stopped.value]
+        return stopped.exit_code
     return LimitError.exit_code if compared.found.capped else 0

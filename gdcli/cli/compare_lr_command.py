@@ -8,8 +8,6 @@ from typing import Any
 from gdcli.cli.answer import expression_text, on_sigterm
 from gdcli.cli.standard_streams import tell_warnings
 
-ENDED = {"interrupted": 130, "terminated": 143, "max-time": 3, "max-memory": 3}
-
 
 def run(values: dict[str, Any]) -> int:
     """Compare the rates; 0 when it was done, whatever the verdicts."""
@@ -40,5 +38,5 @@ def run(values: dict[str, Any]) -> int:
         canvas.draw(partial(rates_picture, problem, paths, log_axes(values)))
         seen = form in ("table", "plain") and is_terminal(stream)
     tell_warnings(found.warnings, seen)
-    ended = found.found.ended
-    return 0 if ended is None else ENDED[ended.value]
+    ended = found.found.ended and found.found.ended.status
+    return 0 if ended is None else ended.exit_code

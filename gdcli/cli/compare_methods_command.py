@@ -40,5 +40,4 @@ def run(values: dict[str, Any]) -> int:
         seen = form in ("table", "plain") and is_terminal(stream)
     tell_warnings(found.warnings, seen)
     last = runs[-1].outcome
-    code = 0 if last is None else last.status.exit_code
-    return code if code in (130, 143) else 0
+    return last.status.exit_code if last is not None and last.status.by_signal else 0

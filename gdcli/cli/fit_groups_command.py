@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gdcli.cli.answer import free_terminal
 from gdcli.cli.standard_streams import tell_warnings
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.status import StopReason
 
 if TYPE_CHECKING:
     from gdcli.record.groups import Recorder
@@ -32,8 +31,6 @@ _REFUSED = {
     "every": "the path of each fit is not shown",
 }
 
-_STOPPED = {StopReason.INTERRUPTED: 130, StopReason.TERMINATED: 143}
-
 
 def run(values: dict[str, Any]) -> int:
     """Fit every group, write the answers as they come; the code is that of the first group that failed."""
@@ -53,7 +50,7 @@ def run(values: dict[str, Any]) -> int:
     from gdcli.tasks.fit.prepare_groups import grouped
 
     request, settings = read(values)
-    tally, stop = Tally("group"), 0
+    tally = Tally("group")
     stdin = None if sys.stdin is None else sys.stdin.buffer
     with (
         Destination(values["output"]) as stream,
@@ -74,14 +71,14 @@ def run(values: dict[str, Any]) -> int:
                 writer(list(map(recorder.group, some)))
                 _warn(values, some)
                 if checkpointer.asked is not None:
-                    stop = _STOPPED[checkpointer.asked]
                     break
                 if tally.total < len(found.keys):
                     progress.begin("group", tally.total + 1, len(found.keys))
             progress.clear()
             writer.finish(ended)
     _tell(values, tally, found)
-    return stop or tally.exit_code
+    stop = checkpointer.asked and checkpointer.asked.status
+    return tally.exit_code if stop is None else stop.exit_code
 
 
 def _recorder(values: dict[str, Any], found: Grouped, stream: TextIO) -> Recorder:

@@ -133,10 +133,8 @@ def _write_all(answers: Iterator[Answer], stream: TextIO, whole: Whole, tally: T
             if answer.stop:
                 return answer.stop
             told.next()
-    except KeyboardInterrupt:
-        return Status.INTERRUPTED.exit_code
-    except Terminated:
-        return Status.TERMINATED.exit_code
+    except (KeyboardInterrupt, Terminated) as signal:
+        return Status.of(signal).exit_code
     return 0
 
 

@@ -48,7 +48,7 @@ from gdcli.solve.probe.line_probe import (
 from gdcli.solve.probe.newton_decrement import errors_of, is_known, is_rounding, may_be_zero
 from gdcli.solve.probe.null_curvature import CREST_SLOPE, REACHED_BY_ANY, passing_direction, recedes
 from gdcli.solve.probe.poles import is_beside_pole
-from gdcli.solve.run import pass_on, quiet, run, unbounded_below
+from gdcli.solve.run import quiet, run, unbounded_below
 from gdcli.solve.scaling import (
     inward,
     length_typed,
@@ -421,7 +421,7 @@ def _at_a_kink(
 
         method = large_method(tol, isinstance(smooth, Bounded))
     found = run(smooth, method, at.x, [MaxIterations(_KINK_LOOK)])
-    pass_on(found.reason)
+    found.reason.pass_on()
     lowest = found.best.at
     gain = max(here.value - lowest.value, at.value - objective.evaluate(lowest.x, 0).value)
     # What is less than the error of the rounding cannot be seen that way: at a cusp that is much.

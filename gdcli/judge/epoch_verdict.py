@@ -44,14 +44,6 @@ class StableRate(NamedTuple):
         )
 
 
-_CAPS = {
-    StopReason.MAX_ITERATIONS: "--epochs",
-    StopReason.MAX_EVALUATIONS: "--max-evaluations",
-    StopReason.MAX_TIME: "--max-time",
-    StopReason.MAX_MEMORY: "--max-memory",
-}
-
-
 def judge_epochs(run: RunResult, stable: StableRate | None, lr: float) -> Verdict:
     """Return the verdict on a run by epochs that began with the rate ``lr``."""
     stopped = of_stopped(run)
@@ -67,8 +59,8 @@ def judge_epochs(run: RunResult, stable: StableRate | None, lr: float) -> Verdic
     if stable is not None and lr >= stable.limit and not run.best.at.value <= run.start.at.value:
         told = f"The loss rose from {run.start.at.value:.4g} to {run.best.at.value:.4g} in {_epochs(run.iterations)}"
         return _diverged(run, stable, lr, told)
-    if run.reason in _CAPS:
-        option = _CAPS[run.reason]
+    if run.reason.status is Status.LIMIT:
+        option = "--epochs" if run.reason is StopReason.MAX_ITERATIONS else run.reason.option
         return Verdict(
             Status.LIMIT, f"Stopped by {option} after {_epochs(run.iterations)}.", f"allow more with {option}"
         )

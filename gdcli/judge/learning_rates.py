@@ -130,10 +130,8 @@ def compare(
                 advance(objective, lanes, steps, pace)
         except Spent as spent:
             ended = StopReason(spent.reason)
-        except KeyboardInterrupt:
-            ended = StopReason.INTERRUPTED
-        except Terminated:
-            ended = StopReason.TERMINATED
+        except (KeyboardInterrupt, Terminated) as signal:
+            ended = StopReason.of(signal)
         judge = _Judge(objective, x0, curvature, explain)
         best = None if reference is None else judge(reference)
         seen = [judge(lane) for lane in lanes]

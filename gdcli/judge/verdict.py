@@ -34,14 +34,6 @@ _CYCLE = 1e-6
 # Numbers so large are met only on the way to infinity.
 _FAR_OUT = 1e20
 
-_CAP_OPTIONS = {
-    StopReason.MAX_ITERATIONS: "--max-iter",
-    StopReason.MAX_EVALUATIONS: "--max-evaluations",
-    StopReason.MAX_TIME: "--max-time",
-    StopReason.MAX_MEMORY: "--max-memory",
-}
-_CAPS = tuple(_CAP_OPTIONS)
-_STOPPED = {StopReason.INTERRUPTED: Status.INTERRUPTED, StopReason.TERMINATED: Status.TERMINATED}
 _NO_STEP_LEFT = (StopReason.FLOOR, StopReason.NO_DESCENT, StopReason.STEP, StopReason.GAIN)
 
 
@@ -130,13 +122,13 @@ def _of_steps_too_long(
             f" {words.minimum}.",
             "try a smaller step size, or --method auto",
         )
-    if run.reason not in _CAPS:
+    if run.reason.status is not Status.LIMIT:
         return None
     shorter = 1.0 - trend.pace
     how = f"each is only {100 * shorter:.2g} % shorter" if shorter > _CYCLE else "none is shorter"
     return Verdict(
         Status.LIMIT,
-        f"Stopped by {_CAP_OPTIONS[run.reason]} after {_count(run.iterations)}: the steps go to and fro, and {how}"
+        f"Stopped by {run.reason.option} after {_count(run.iterations)}: the steps go to and fro, and {how}"
         " than the one before.",
         "try a smaller step size, or --method auto",
     )
@@ -173,8 +165,8 @@ def _with_stable_rates(
 
 def of_stopped(run: RunResult) -> Verdict | None:
     """Return the verdict on a run that a person, or the system, has stopped; None where it was not."""
-    status = _STOPPED.get(run.reason)
-    if status is None:
+    status = run.reason.status
+    if status is None or not status.by_signal:
         return None
     return Verdict(status, f"{status.value.capitalize()}: this is the best point so far.", KEEP_RUNS)
 
@@ -238,7 +230,7 @@ def _of_the_point(
     w, kind = words, certificate.kind
     if constant:
         return Verdict(Status.CONVERGED, f"The value is constant: every point is a {w.minimum}.", "")
-    if run.reason in _CAPS and run.iterations > 0:
+    if run.reason.status is Status.LIMIT and run.iterations > 0:
         return None
     if kind in ("saddle", "maximum"):
         what = "a saddle" if kind == "saddle" else f"a {w.maximum}"
@@ -284,9 +276,9 @@ def _of_a_cap(run: RunResult, certificate: Certificate, words: _Words, other: st
             f"The target value was reached after {_count(run.iterations)}.",
             "leave out --target",
         )
-    if run.reason not in _CAPS:
+    if run.reason.status is not Status.LIMIT:
         return None
-    option = _CAP_OPTIONS[run.reason]
+    option = run.reason.option
     if run.iterations == 0:
         known = "" if certificate.kind == "unknown" else f": the start is not a {words.minimum}"
         return Verdict(Status.LIMIT, f"No step was taken ({option}){known}.",

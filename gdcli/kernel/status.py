@@ -4,97 +4,104 @@ from __future__ import annotations
 
 from enum import Enum
 
+from gdcli.kernel.errors import Terminated
 from gdcli.kernel.stored import stored
+
+
+class Status(Enum):
+    """The verdict on a run: the word in machine output, and the exit code of the process."""
+
+    _value_: str
+    exit_code: int
+
+    def __new__(cls, word: str, exit_code: int = 0) -> Status:
+        self = object.__new__(cls)
+        self._value_, self.exit_code = word, exit_code
+        return self
+
+    CONVERGED = "converged", 0
+    COMPLETED = "completed", 0
+    LIMIT = "limit", 3
+    DIVERGED = "diverged", 4
+    STALLED = "stalled", 5
+    WRONG_KIND = "wrong-kind", 6
+    INTERRUPTED = "interrupted", 130
+    TERMINATED = "terminated", 143
+
+    @classmethod
+    def of(cls, signal: BaseException) -> Status:
+        """The status of what KeyboardInterrupt or Terminated ended."""
+        return cls.TERMINATED if isinstance(signal, Terminated) else cls.INTERRUPTED
+
+    @property
+    def by_signal(self) -> bool:
+        """Whether somebody ended the run."""
+        return self.exit_code > 128
 
 
 @stored()
 class StopReason(Enum):
-    """Why a run ended; the value is the word in machine output, ``sentence`` what a person reads."""
+    """Why a run ended: the word in machine output, and the ``sentence`` that a person reads.
 
-    GRADIENT = "gradient-tolerance"
-    STEP = "step-tolerance"
-    VALUE = "value-tolerance"
-    GAIN = "gain-tolerance"
-    LITTLE = "little-gain"
-    FLOOR = "rounding-floor"
-    TARGET = "target"
-    MAX_ITERATIONS = "max-iterations"
-    MAX_EVALUATIONS = "max-evaluations"
-    MAX_TIME = "max-time"
-    MAX_MEMORY = "max-memory"
-    NO_DESCENT = "no-descent"
-    SLOW = "slow-progress"
-    STATIONARY = "stationary"
-    EPOCHS = "epochs-done"
-    PATIENCE = "no-improvement"
-    UNBOUNDED = "unbounded"
-    AT_INFINITY = "minimum-at-infinity"
-    NON_FINITE = "non-finite"
-    EDGE = "edge-of-domain"
-    INTERRUPTED = "interrupted"
-    TERMINATED = "terminated"
+    ``status`` is that of a run about whose last point nothing is known; where there is one, the run can go on: with
+    another limit, or because nothing but a person ended it. ``option`` is the one that sets the cap.
+    """
 
-    @property
-    def sentence(self) -> str:
-        """The reason in words."""
-        return _SENTENCES[self]
+    _value_: str
+    sentence: str
+    status: Status | None
+    option: str
 
+    def __new__(
+        cls, word: str, sentence: str = "", status: Status | None = None, option: str = ""
+    ) -> StopReason:
+        self = object.__new__(cls)
+        self._value_, self.sentence, self.status, self.option = word, sentence, status, option
+        return self
 
-_SENTENCES = {
-    StopReason.GRADIENT: "the gradient norm fell below its tolerance",
-    StopReason.STEP: "the distance moved fell below its tolerance",
-    StopReason.VALUE: "the change of the value fell below its tolerance",
-    StopReason.GAIN: "no more than rounding is left to gain",
-    StopReason.LITTLE: "what is left to gain is below the tolerance",
-    StopReason.FLOOR: "no step changes the value by more than its rounding",
-    StopReason.TARGET: "the target value was reached",
-    StopReason.MAX_ITERATIONS: "the cap on iterations was reached",
-    StopReason.MAX_EVALUATIONS: "the cap on evaluations was reached",
-    StopReason.MAX_TIME: "the time allowed ran out",
-    StopReason.MAX_MEMORY: "the memory allowed was used up",
-    StopReason.NO_DESCENT: "no step along the search direction lowers the value",
-    StopReason.SLOW: "at its pace the value would take tens of thousands of iterations to change much",
-    StopReason.STATIONARY: "the gradient is exactly zero",
-    StopReason.EPOCHS: "the epochs asked for are done",
-    StopReason.PATIENCE: "too many epochs in a row brought no improvement",
-    StopReason.UNBOUNDED: "the value falls without end",
-    StopReason.AT_INFINITY: "the value falls ever more slowly as the variables grow: the infimum is far out",
-    StopReason.NON_FINITE: "the iterates left the finite numbers",
-    StopReason.EDGE: "the path ran into the edge of the domain",
-    StopReason.INTERRUPTED: "interrupted",
-    StopReason.TERMINATED: "terminated",
-}
+    GRADIENT = "gradient-tolerance", "the gradient norm fell below its tolerance"
+    STEP = "step-tolerance", "the distance moved fell below its tolerance"
+    VALUE = "value-tolerance", "the change of the value fell below its tolerance"
+    GAIN = "gain-tolerance", "no more than rounding is left to gain"
+    LITTLE = "little-gain", "what is left to gain is below the tolerance"
+    FLOOR = "rounding-floor", "no step changes the value by more than its rounding"
+    TARGET = "target", "the target value was reached", Status.COMPLETED
+    MAX_ITERATIONS = "max-iterations", "the cap on iterations was reached", Status.LIMIT, "--max-iter"
+    MAX_EVALUATIONS = (
+        "max-evaluations",
+        "the cap on evaluations was reached",
+        Status.LIMIT,
+        "--max-evaluations",
+    )
+    MAX_TIME = "max-time", "the time allowed ran out", Status.LIMIT, "--max-time"
+    MAX_MEMORY = "max-memory", "the memory allowed was used up", Status.LIMIT, "--max-memory"
+    NO_DESCENT = "no-descent", "no step along the search direction lowers the value"
+    SLOW = "slow-progress", "at its pace the value would take tens of thousands of iterations to change much"
+    STATIONARY = "stationary", "the gradient is exactly zero"
+    EPOCHS = "epochs-done", "the epochs asked for are done", Status.COMPLETED
+    PATIENCE = "no-improvement", "too many epochs in a row brought no improvement", Status.COMPLETED
+    UNBOUNDED = "unbounded", "the value falls without end"
+    AT_INFINITY = (
+        "minimum-at-infinity",
+        "the value falls ever more slowly as the variables grow: the infimum is far out",
+    )
+    NON_FINITE = "non-finite", "the iterates left the finite numbers"
+    EDGE = "edge-of-domain", "the path ran into the edge of the domain"
+    INTERRUPTED = "interrupted", "interrupted", Status.INTERRUPTED
+    TERMINATED = "terminated", "terminated", Status.TERMINATED
+
+    @classmethod
+    def of(cls, signal: BaseException) -> StopReason:
+        """The reason of a run that KeyboardInterrupt or Terminated ended."""
+        return cls(Status.of(signal).value)
+
+    def pass_on(self) -> None:
+        """Raise again the signal that ended a part of a task, if one did: it ends the whole."""
+        if self is StopReason.INTERRUPTED:
+            raise KeyboardInterrupt
+        if self is StopReason.TERMINATED:
+            raise Terminated
 
 
 # What helps the next time, where a run was stopped that nobody kept.
 KEEP_RUNS = "--checkpoint FILE keeps a run, and 'gd resume FILE' goes on with it"
-
-
-class Status(Enum):
-    """The verdict on a run; the value is the word in machine output."""
-
-    CONVERGED = "converged"
-    COMPLETED = "completed"
-    LIMIT = "limit"
-    DIVERGED = "diverged"
-    STALLED = "stalled"
-    WRONG_KIND = "wrong-kind"
-    INTERRUPTED = "interrupted"
-    TERMINATED = "terminated"
-
-    @property
-    def exit_code(self) -> int:
-        """The process exit code that tells this status."""
-        return _EXIT_CODES[self]
-
-
-_EXIT_CODES = {
-    Status.CONVERGED: 0,
-    Status.COMPLETED: 0,
-    Status.LIMIT: 3,
-    Status.DIVERGED: 4,
-    Status.STALLED: 5,
-    Status.WRONG_KIND: 6,
-    Status.INTERRUPTED: 130,
-    Status.TERMINATED: 143,
-}

@@ -25,18 +25,6 @@ SHARE = 100
 LOOK, _LONGEST = 0.001, 1024
 # To have a snapshot at hand, not written yet, takes at most one part in so many.
 AT_HAND = 400
-# After these a run can go on: with another limit, or because nothing but a person ended it.
-RESUMABLE = (
-    StopReason.MAX_ITERATIONS,
-    StopReason.MAX_EVALUATIONS,
-    StopReason.MAX_TIME,
-    StopReason.MAX_MEMORY,
-    StopReason.TARGET,
-    StopReason.EPOCHS,
-    StopReason.PATIENCE,
-    StopReason.INTERRUPTED,
-    StopReason.TERMINATED,
-)
 
 
 class Store(Protocol):

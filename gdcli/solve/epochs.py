@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gdcli.kernel.budget import Spent, check, searching
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.errors import DomainError, Terminated, UsageError
-from gdcli.kernel.status import StopReason
+from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import as_like, distance, is_finite
 from gdcli.objective.protocol import Counts, Evaluation, Vector
@@ -285,7 +285,7 @@ def run_epochs(
         reason = StopReason(cap.reason) if isinstance(cap, Spent) else StopReason.MAX_MEMORY
         loop.keep_what_is_there()
     except (KeyboardInterrupt, Terminated) as stop:
-        reason = StopReason.TERMINATED if isinstance(stop, Terminated) else StopReason.INTERRUPTED
+        reason = StopReason.of(stop)
         loop.keep_what_is_there()
     if checkpointer is not None:
         checkpointer.break_off()
@@ -457,7 +457,7 @@ class _Loop:
             self.done = done
             if checkpointer is not None and checkpointer(progress):
                 checkpointer.save()
-                raise Terminated if checkpointer.reason is StopReason.TERMINATED else KeyboardInterrupt
+                checkpointer.reason.pass_on()
             try:
                 check()
             except Spent:
@@ -479,7 +479,7 @@ class _Loop:
     def result(self, reason: StopReason) -> tuple[RunResult, tuple[Epoch, ...]]:
         """Return how the run went."""
         last = self.epochs[-1]
-        whole = reason in (StopReason.EPOCHS, StopReason.PATIENCE, StopReason.TARGET)
+        whole = reason.status is Status.COMPLETED
         by_best = last.held_out is not None or self.settings.schedule == "book" or not whole
         end = last.iterate
         run = RunResult(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.budget import Spent, searching
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DomainError, Terminated
-from gdcli.kernel.status import StopReason
+from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import distance, is_finite
 from gdcli.objective.bounded import Bounded
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 UNBOUNDED_FALL = 1e60
 # Ends at a point that nothing but its last digits can make better, and caps that leave no room for one more step.
 _ARRIVED = (StopReason.GRADIENT, StopReason.GAIN, StopReason.FLOOR, StopReason.NO_DESCENT)
-_CAPS = (StopReason.MAX_ITERATIONS, StopReason.MAX_EVALUATIONS, StopReason.MAX_TIME)
 
 
 def unbounded_below(start_value: float) -> float:
@@ -106,7 +105,7 @@ def run(
         else:
             _go_on_counting(objective.counts, kept.counts)
             trace = _Trace.restored(kept, objective.counts, clock, began)
-        caps = [rule for rule in rules if rule.reason in _CAPS]
+        caps = [rule for rule in rules if rule.reason.status is Status.LIMIT]
         if checkpointer is not None:
             rules = (*rules, checkpointer)
         reason: StopReason | None = None
@@ -122,10 +121,8 @@ def run(
             reason = StopReason(spent.reason)
         except MemoryError:
             reason = StopReason.MAX_MEMORY
-        except KeyboardInterrupt:
-            reason = StopReason.INTERRUPTED
-        except Terminated:
-            reason = StopReason.TERMINATED
+        except (KeyboardInterrupt, Terminated) as signal:
+            reason = StopReason.of(signal)
         result = trace.result(reason)
         if checkpointer is not None:
             _end(checkpointer, result, clean and trace.progress.state is not None, capped)
@@ -133,18 +130,8 @@ def run(
         return result
 
 
-def pass_on(reason: StopReason) -> None:
-    """Raise again what ended a run that is a part of another task, if it was an interrupt: that ends the whole."""
-    if reason is StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
-    if reason is StopReason.TERMINATED:
-        raise Terminated
-
-
 def _end(checkpointer: Checkpointer, result: RunResult, clean: bool, capped: bool) -> None:
-    from gdcli.solve.checkpointing import RESUMABLE
-
-    if result.reason not in RESUMABLE and not (capped and clean and result.reason is StopReason.GRADIENT):
+    if result.reason.status is None and not (capped and clean and result.reason is StopReason.GRADIENT):
         checkpointer.end(result)
     elif clean:
         checkpointer.end(None)

@@ -23,7 +23,6 @@ from gdcli.tasks.stochastic import StochasticRun, StochasticSettings, run_stocha
 
 # Without a list: single rows, a mini-batch, all rows.
 DEFAULT_SIZES: tuple[int | None, ...] = (1, 32, None)
-_STOPPED = (Status.INTERRUPTED, Status.TERMINATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class BatchComparison:
     def stopped(self) -> Status | None:
         """The status of an interrupt that ended the comparison early, None if it came to its end."""
         verdict = self.runs[-1].verdict if self.runs else None
-        return verdict.status if verdict is not None and verdict.status in _STOPPED else None
+        return verdict.status if verdict is not None and verdict.status.by_signal else None
 
 
 def compare_batch_sizes(
@@ -115,6 +114,6 @@ def compare_batch_sizes(
             runs.append(BatchRun(size, None, None, no_answer(spent.reason)))
             continue
         runs.append(BatchRun(size, made, judge_epochs(made.run, made.stable, made.lr)))
-        if runs[-1].verdict is not None and runs[-1].verdict.status in _STOPPED:
+        if made.run.reason.status is not None and made.run.reason.status.by_signal:
             break
     return BatchComparison(data.rows, tuple(runs))

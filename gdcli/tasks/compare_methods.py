@@ -30,7 +30,6 @@ def compare_methods(
     method is part of the answer; an interrupt ends the comparison after the run that it met. Raises UsageError for an
     unknown method, before anything runs, and DomainError when the start has no finite value.
     """
-    from gdcli.kernel.status import Status
     from gdcli.solve.registry import find
     from gdcli.tasks.compare import suited_to
 
@@ -43,7 +42,7 @@ def compare_methods(
         lr = settings.lr if "lr" in entry.reads else None
         runs.append(_run_of(problem, replace(settings, method=entry.name, lr=lr)))
         outcome = runs[-1].outcome
-        if outcome is not None and outcome.status in (Status.INTERRUPTED, Status.TERMINATED):
+        if outcome is not None and outcome.status.by_signal:
             break
     return tuple(runs)
 

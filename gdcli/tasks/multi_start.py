@@ -98,7 +98,7 @@ def _from_many(
             outcome = solve(replace(problem, start=start), settings, told, checkpointer=checkpointer)
             endings[outcome.status.value] = endings.get(outcome.status.value, 0) + 1
             outcomes = [_best([*outcomes, outcome])]
-            if outcome.status.exit_code > 128:
+            if outcome.status.by_signal:
                 ended = outcome.status
                 break
             if outcome.status.value == "converged":
@@ -106,18 +106,16 @@ def _from_many(
             if _time_is_over(outcomes[0]):
                 ended = Status.LIMIT
                 break
-    except KeyboardInterrupt:  # between two runs
-        ended = Status.INTERRUPTED
-    except Terminated:
-        ended = Status.TERMINATED
+    except (KeyboardInterrupt, Terminated) as signal:  # between two runs
+        if not outcomes:  # nothing was found yet that could be told
+            raise
+        ended = Status.of(signal)
     except budget.Spent as spent:
         if not outcomes:
             raise
         ended, cap = Status.LIMIT, spent.reason
-    if not outcomes:  # nothing was found yet that could be told
-        raise KeyboardInterrupt if ended is Status.INTERRUPTED else Terminated
     winner = outcomes[0]
-    if winner.status.exit_code > 128 or winner.run.reason.value in (budget.TIME, budget.MEMORY):
+    if winner.status.by_signal or winner.run.reason.value in (budget.TIME, budget.MEMORY):
         return winner  # ended before anything else was found
     last = checkpointer if ended is None else None  # one that was asked to end would end this run too
     with budget.unlimited():  # it has been done within the limits, and time is kept for it

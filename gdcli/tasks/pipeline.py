@@ -124,18 +124,16 @@ def certified(
     from gdcli.kernel.errors import Terminated
     from gdcli.kernel.status import StopReason
 
-    ended = StopReason.INTERRUPTED
     at = result.best.at if is_exact else result.best.at._replace(gradient=None, hessian=None)
     try:
         return result, certify(exact, at, result.start.at, tol, result.reason)
     except (Spent, MemoryError):
         note = "there is no certificate: the time or the memory allowed did not suffice for one"
         return result, Certificate("unknown", result.best.gradient_norm, notes=(note,))
-    except KeyboardInterrupt:
-        pass
-    except Terminated:
-        ended = StopReason.TERMINATED
-    return replace(result, reason=ended), Certificate("unknown", result.best.gradient_norm)
+    except (KeyboardInterrupt, Terminated) as signal:
+        return replace(result, reason=StopReason.of(signal)), Certificate(
+            "unknown", result.best.gradient_norm
+        )
 
 
 def trend_in_time(

@@ -22,7 +22,7 @@ from gdcli.objective.bounded import Bounded, Box
 from gdcli.objective.protocol import Evaluation
 from gdcli.solve.methods.batched_starts import ManyPoints, follow
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
-from gdcli.solve.run import pass_on, run
+from gdcli.solve.run import run
 from gdcli.solve.stopping import MaxIterations
 
 STARTS = 40
@@ -309,7 +309,7 @@ class _Search:
             if not isfinite(self.objective.evaluate(start, 0).value):
                 continue
             found = run(target, LevenbergMarquardt(), start, [MaxIterations(_STEPS)])
-            pass_on(found.reason)
+            found.reason.pass_on()
             fled = found.reason in (StopReason.AT_INFINITY, StopReason.EDGE)
             ends.append((fled, place, found.best.at))
             if not fled:
