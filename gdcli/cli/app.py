@@ -24,7 +24,7 @@ CLOSED = 141  # the code of a program that SIGPIPE ended
 
 # What a command makes in its first tenth of a second is modules and programs, which stay. Looking through them for
 # cycles of garbage after every 700 objects, as Python does, takes a twentieth of that time.
-_OBJECTS = 50_000
+_OBJECTS = 100_000
 
 
 def main() -> None:

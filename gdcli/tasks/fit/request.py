@@ -99,6 +99,8 @@ class FitSettings(Settings):
 
     def check(self) -> None:
         """Raise UsageError for an engine that there is not, or that does not do what is asked."""
+        if self.engine == "auto":
+            return
         from gdcli.objective.build import check_engine
 
         check_engine(self.engine)
