@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +24,22 @@ def problems(most: int | None = None) -> list[dict[str, Any]]:
     """Return the problems with known answers, or the first ``most`` of them: name, expr, start, fmin, accept."""
     found: list[dict[str, Any]] = json.loads(PROBLEMS.read_text())["problems"]
     return found[:most]
+
+
+def c_library(text: str, *options: str) -> ctypes.CDLL:
+    """Return a C program, compiled for this processor, as a library.
+
+    It is linked without ``options``: with -ffast-math gcc links code that flushes subnormal numbers to zero in the
+    whole process.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        source, code, library = (Path(directory, "c" + end) for end in (".c", ".o", ".so"))
+        source.write_text(text)
+        subprocess.run(
+            ["gcc", "-O3", "-march=native", "-fPIC", *options, "-c", "-o", code, source], check=True
+        )
+        subprocess.run(["gcc", "-shared", "-o", library, code, "-lmvec", "-lm"], check=True)
+        return ctypes.CDLL(str(library))
 
 
 def sizes(*usual: int) -> tuple[int, ...]:

@@ -14,19 +14,16 @@ import math
 import os
 import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from measure import sizes, table
+from measure import c_library, sizes, table
 
 from gdcli.api import make_problem
 from gdcli.calculus.autodiff import Derivatives
@@ -101,16 +98,6 @@ double chain(in x, double *restrict g, long n) {
 """
 
 
-def compiled(text: str, *options: str) -> ctypes.CDLL:
-    """Return a C program as a library."""
-    with tempfile.TemporaryDirectory() as directory:
-        source, library = Path(directory, "c.c"), Path(directory, "c.so")
-        source.write_text(text)
-        words = ["gcc", "-O3", "-march=native", *options, "-shared", "-fPIC", "-o", library, source]
-        subprocess.run([*words, "-lmvec", "-lm"], check=True)
-        return ctypes.CDLL(str(library))
-
-
 def turns(
     variants: dict[str, Callable[[], Any]], rounds: int, clock: Callable[[], float] = time.process_time
 ) -> dict[str, list[float]]:
@@ -132,7 +119,7 @@ def ratio(times: dict[str, list[float]], above: str, below: str) -> float:
 
 def loops(rows: list[list[str]], steps: int, rounds: int) -> None:
     """Fixed-step gradient descent, momentum and Adam on Rosenbrock's function."""
-    library = compiled(STRICT, "-ffp-contract=off")
+    library = c_library(STRICT, "-ffp-contract=off")
     problem = make_problem(ROSENBROCK, "minimize", {"x": -1.2, "y": 1.0})
     objective = build_objective(parsed(ROSENBROCK, ""), problem.lengths, {}, 1)
     x0 = objective.vector([-1.2, 1.0])
@@ -224,7 +211,7 @@ def models() -> dict[str, tuple[Graph, int, list[str], list[str]]]:
 
 def batches(rows: list[list[str]], size: int, rounds: int) -> None:
     """Value and gradient over all rows."""
-    library = compiled(FAST, "-ffast-math")
+    library = c_library(FAST, "-ffast-math")
     random = np.random.default_rng(0)
     for name, (graph, loss, parameters, columns) in models().items():
         data = [random.normal(size=size) for _ in columns]
@@ -280,7 +267,7 @@ def batches(rows: list[list[str]], size: int, rounds: int) -> None:
 
 def vectors(rows: list[list[str]], n: int, rounds: int) -> None:
     """Chain Rosenbrock with many variables."""
-    library = compiled(FAST, "-ffast-math")
+    library = c_library(FAST, "-ffast-math")
     library.chain.restype = ctypes.c_double
     x = np.random.default_rng(0).normal(size=n)
     problem = make_problem(CHAIN, "minimize", {"v": x})

@@ -16,13 +16,11 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import ctypes
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
-from measure import alternate, sizes, table
+from measure import alternate, c_library, sizes, table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from visits import regression, row_model
@@ -75,15 +73,6 @@ EPOCH(logistic, slope_logistic)
 """
 
 
-def compiled(folder: str) -> ctypes.CDLL:
-    """Return the C functions."""
-    source, library = Path(folder) / "sgd.c", Path(folder) / "sgd.so"
-    source.write_text(C % {"p": FEATURES})
-    flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
-    subprocess.run(["gcc", *flags, str(source), "-o", str(library), "-lm"], check=True)
-    return ctypes.CDLL(str(library))
-
-
 def c_epoch(function, rows, batch):
     """Return a call of one epoch in C, and where it leaves its weights."""
     weights = np.zeros(FEATURES + 1)
@@ -121,35 +110,34 @@ def main() -> None:
     """Measure and print the table."""
     size, rounds = sizes(1_000_000, 9)
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        library = compiled(folder)
-        for name, loss in (("linear", "squared"), ("logistic", "logistic")):
-            columns = regression(size, FEATURES, logistic=loss == "logistic")
-            in_rows = np.ascontiguousarray(np.stack(list(columns.values()), axis=1))
-            for batch in (1, 32, 256):
-                c, _ = c_epoch(getattr(library, name), in_rows, batch)
-                few = {k: v[:FEW] for k, v in columns.items()} if batch == 1 else columns
-                call, passes = gd_epoch(columns, loss, batch)
-                straight, _ = gd_epoch(columns, loss, batch, "none")
-                without, slow = gd_epoch(few, loss, batch, engine="python" if batch == 1 else "numpy")
-                check, same = gd_epoch({k: v[:20_000] for k, v in columns.items()}, loss, batch, "none")
-                short, known = c_epoch(getattr(library, name), in_rows[:20_000], batch)
-                check(), short()
-                assert np.allclose(same.x, known, rtol=1e-9, atol=1e-12), "gd and C go different ways"
-                variants = {"c": c, "gd": call, "in order": straight, "without": without}
-                medians = alternate(variants, rounds)
-                medians["without"] *= size / len(few["y"])
-                rows.append(
-                    [
-                        f"{name}, {batch}",
-                        passes.engine,
-                        f"{medians['c'] * 1e3:.1f}",
-                        f"{medians['gd'] * 1e3:.1f}",
-                        *(f"{medians[key] / medians['c']:.2f}" for key in ("gd", "in order")),
-                        slow.engine,
-                        f"{medians['without'] / medians['c']:.1f}",
-                    ]
-                )
+    library = c_library(C % {"p": FEATURES}, "-ffast-math")
+    for name, loss in (("linear", "squared"), ("logistic", "logistic")):
+        columns = regression(size, FEATURES, logistic=loss == "logistic")
+        in_rows = np.ascontiguousarray(np.stack(list(columns.values()), axis=1))
+        for batch in (1, 32, 256):
+            c, _ = c_epoch(getattr(library, name), in_rows, batch)
+            few = {k: v[:FEW] for k, v in columns.items()} if batch == 1 else columns
+            call, passes = gd_epoch(columns, loss, batch)
+            straight, _ = gd_epoch(columns, loss, batch, "none")
+            without, slow = gd_epoch(few, loss, batch, engine="python" if batch == 1 else "numpy")
+            check, same = gd_epoch({k: v[:20_000] for k, v in columns.items()}, loss, batch, "none")
+            short, known = c_epoch(getattr(library, name), in_rows[:20_000], batch)
+            check(), short()
+            assert np.allclose(same.x, known, rtol=1e-9, atol=1e-12), "gd and C go different ways"
+            variants = {"c": c, "gd": call, "in order": straight, "without": without}
+            medians = alternate(variants, rounds)
+            medians["without"] *= size / len(few["y"])
+            rows.append(
+                [
+                    f"{name}, {batch}",
+                    passes.engine,
+                    f"{medians['c'] * 1e3:.1f}",
+                    f"{medians['gd'] * 1e3:.1f}",
+                    *(f"{medians[key] / medians['c']:.2f}" for key in ("gd", "in order")),
+                    slow.engine,
+                    f"{medians['without'] / medians['c']:.1f}",
+                ]
+            )
     head = [
         f"{size:.0e} rows, rows in a batch",
         "engine",
