@@ -171,6 +171,8 @@ OPERATORS = {
     "∧": "and",
     "∨": "or",
 }
+# And words between two operands.
+OPERATOR_WORDS = {"mod": "%", "rem": "%", "div": "//", "times": "*", "\\bmod": "%"}
 # What there is to say where no text can be proposed: of words between operands, and of what is called.
 _RANGE = "where(x > 0, a, b) chooses between two values; --bounds x=0: keeps a variable in a range"
 _ALONE = "write what the function returns, alone: x**2"

@@ -76,15 +76,29 @@ def _note(span: Span) -> str:
     return ""
 
 
-def as_product(name: str, known: Collection[str]) -> str:
+def as_product(name: str, known: Collection[str], letters: int = 1) -> str:
     """Return ``x*y`` for the name xy where ``known`` has x and y, ``sin(x)`` for sinx; nothing for other names.
 
-    A name is cut into known ones, constants, functions and one letter more.
+    A name is cut into known ones, constants, functions and at most so many ``letters`` more.
     """
     factors = _factors(name, frozenset(known)) if len(name) <= MAX_WORD else []
-    plain = set(re.findall(r"\w+", "*".join(factors))) - set(CALLABLE)
+    plain = _plain(factors)
     more = plain - set(known) - set(CONSTANTS)
-    return "*".join(factors) if len(more) <= 1 and not plain.isdisjoint(known) else ""
+    return "*".join(factors) if len(more) <= letters and not plain.isdisjoint(known) else ""
+
+
+def as_meant(name: str, known: Collection[str]) -> str:
+    """Return what a name that nobody declared is meant for: a product of ``known`` ones, or a call; else nothing."""
+    if len(name) > MAX_WORD:
+        return ""
+    factors = _factors(name, frozenset(known))
+    called = len(factors) == 1 and len(_plain(factors)) == 1 and not _plain(factors) <= set(CONSTANTS)
+    return factors[0] if called and "(" in factors[0] else as_product(name, known, 0)
+
+
+def _plain(factors: Sequence[str]) -> set[str]:
+    """The names among factors that are no functions."""
+    return set(re.findall(r"\w+", "*".join(factors))) - set(CALLABLE)
 
 
 def _factors(name: str, known: frozenset[str]) -> list[str]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from gdcli.language import syntax
-from gdcli.language.function_synonyms import CHARACTERS, INVERSES, LATEX, OPERATORS
+from gdcli.language.function_synonyms import CHARACTERS, INVERSES, LATEX, OPERATOR_WORDS, OPERATORS
 from gdcli.language.functions import CALLABLE, CONSTANTS, LETTERS
 from gdcli.language.pieces import (
     Change,
@@ -55,6 +55,18 @@ def _characters(pieces: Pieces, changes: list[Change]) -> Pieces:
                 found[-2:] = [found[-2]._replace(text=found[-2].text + found[-1].text, end=piece.end)]
         else:
             found.append(piece)
+    return found
+
+
+def _operator_words(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """``x mod 2``, between two operands alone: mod(x, 2) is a call."""
+    found = list(pieces)
+    for i in range(1, len(pieces) - 1):
+        word = pieces[i]
+        operator = OPERATOR_WORDS.get(word.text)
+        if operator and word.lead and ends(pieces, i - 1) and begins(pieces[i + 1]):
+            changes.append(Change(f"{word.text} is written {operator} here", word.start, word.end))
+            found[i] = word._replace(kind="op", text=operator)
     return found
 
 
@@ -255,6 +267,7 @@ def _products(pieces: Pieces, changes: list[Change]) -> Pieces:
 
 RULES: tuple[Rule, ...] = (
     _raised,
+    _operator_words,
     _characters,
     _brackets,
     _fractions,

@@ -136,7 +136,7 @@ def _problem(
         known = {**known, **fixed}
         names = [name for name in names if name not in fixed]
         given = [entry for entry in given if entry.name not in fixed]
-    values = _named(tree, names, given) if given else {}
+    values = _named(tree, names, given) if given else _undeclared(tree, names)
     problem = Problem(expression, sense, values, known, seed, not given, source, ends, tuple(fixed))
     return problem if given else _drawn(problem, tree, names)
 
@@ -175,6 +175,22 @@ def _named(tree: Tree, names: Sequence[str], given: Sequence[TypedValue]) -> dic
         node = next(n for n in form.all_nodes(tree.root) if form.name_of(n) == missing[0])
         raise tree.error(node, f"--start leaves out {listed(missing)}", hint)
     return {name: values[name] for name in names}
+
+
+def _undeclared(tree: Tree, names: Sequence[str]) -> dict[str, Any]:
+    """The start where none is given: nothing yet. Raises UsageError for a name that is meant for a product or call."""
+    if all(len(name) == 1 for name in names):
+        return {}
+    from gdcli.language import form
+    from gdcli.language.notation import as_meant
+
+    for name in names:
+        meant = as_meant(name, [other for other in names if other != name]) if len(name) > 1 else ""
+        if meant:
+            node = next(n for n in form.all_nodes(tree.root) if form.name_of(n) == name)
+            hint = f"write {meant}, or give {name} a start: --start {name}=1"
+            raise tree.error(node, f"{name} is one name", hint)
+    return {}
 
 
 def _one_name(names: Sequence[str], known: Collection[str]) -> str:

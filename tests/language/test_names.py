@@ -146,6 +146,9 @@ def test_parameters_are_written_out(
     [
         (["minimize", "x**2 + 4*xy + y**2", "--start", "x=1,y=1"], "xy is one name: write x*y"),
         (["minimize", "sinx", "--start", "x=1"], "sinx is one name: write sin(x)"),
+        (["minimize", "sinx + x**2"], "write sin(x), or give sinx a start: --start sinx=1"),
+        (["minimize", "-cosx"], "write cos(x), or give cosx a start: --start cosx=1"),
+        (["minimize", "x**2 + y**2 + xy"], "write x*y, or give xy a start: --start xy=1"),
         (["fit", "y ~ ax + b", "data.csv"], "write a*x; for a parameter add --start ax=1"),
         (
             ["fit", "y ~ a*cosx", "data.csv", "--start", "a=1"],
@@ -161,6 +164,10 @@ def test_a_name_that_is_meant_for_a_product(
 
 
 def test_a_name_like_a_product_can_be_had(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for expression in ("(x-1)**2 + (dx-2)**2", "(theta-1)**2 + e*h**2", "(ab-1)**2 + (a-b)**2"):
+        assert answer(capsys, "minimize", expression, "--start", "1,2,3" if "b" in expression else "1,2")
+    assert run(["minimize", "(x-1)**2 + (dx-2)**2 + (x1-2)**2"]) == 0
+    capsys.readouterr()
     assert answer(capsys, "fit", "y ~ ax + b*x", "data.csv")["point"] == pytest.approx({"ax": 1, "b": 2})
     assert answer(capsys, "fit", "y ~ ax", "data.csv", "--start", "ax=1")["point"]["ax"] == pytest.approx(8)
 
