@@ -6,7 +6,6 @@ input too, two answers in one file.
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,6 +13,7 @@ from gdcli.cli.output_file import Destination
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
 
@@ -22,21 +22,21 @@ STANDARD = "-"
 
 
 class Files:
-    """``with Files(values, model) as files:`` prepare with ``files.stdin``, fit, ``files.write(ready, outcome)``.
+    """``with Files(values, env, model) as files:`` prepare with ``files.stdin``, fit, ``files.write(ready, outcome)``.
 
     The files appear at the end, whole, unless an exception came.
     """
 
-    def __init__(self, values: dict[str, Any], model: str) -> None:
-        self._values = values
+    def __init__(self, values: dict[str, Any], env: Environment, model: str) -> None:
+        self._values, self._env = values, env
         self._asked = [name for name in ("predict", "residuals") if values[name]]
         _check_outputs(values)
         if self._asked:
             from gdcli.tasks.fit.annotated_output import check_model
 
             check_model(model)
-        self.stdin: Any = None if sys.stdin is None else sys.stdin.buffer
         self._paths = list(values["files"]) or [STANDARD]
+        self.stdin: Any = env.stdin if STANDARD in self._paths else None
         self._streams: dict[str, TextIO] = {}
         self._stack = ExitStack()
 
@@ -48,7 +48,7 @@ class Files:
     def __enter__(self) -> Files:
         with ExitStack() as stack:
             for name in self._asked:
-                destination = Destination(self._values[name])
+                destination = Destination(self._values[name], self._env.stdout)
                 destination.option = f"--{name}"
                 self._streams[name] = stack.enter_context(destination)
             if self._asked and STANDARD in self._paths and self.stdin is not None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from gdcli.cli.export_option import Emitted
-from gdcli.cli.options import is_page
 from gdcli.kernel.errors import Span, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gdcli.api import Problem
+    from gdcli.cli.environment import Environment
     from gdcli.record.selection import Words
     from gdcli.render.tables import PageLayout
     from gdcli.solve.iteration import Iterate
@@ -36,17 +32,36 @@ class AnswerWriter(Protocol):
         ...
 
 
-def free_terminal(values: Mapping[str, Any]) -> TextIO | None:
-    """Return where it is told how far a run has come: not on a terminal through which rows of the answer run."""
-    from gdcli.render.tables import is_terminal
-
-    rows = values["format"] in ("jsonl", "csv") and not values["output"] and is_terminal(sys.stdout)
-    return None if rows or not is_terminal(sys.stderr) else sys.stderr
-
-
 def caps_of(settings: Any) -> tuple[float | None, float | None, float | None]:
     """Return what ends a run at the latest: iterations, evaluations, seconds."""
     return settings.max_iter, settings.max_evaluations, settings.max_time
+
+
+class Emitted:
+    """A writer that ends with a program: ``make(outcome)`` writes it."""
+
+    def __init__(self, stream: TextIO, make: Callable[[Any], str]) -> None:
+        self._stream, self._make = stream, make
+
+    def __call__(self, iterate: object) -> None:
+        """The program has the answer alone."""
+
+    def finish(self, outcome: Any) -> None:
+        """Write the program."""
+        self._stream.write(self._make(outcome))
+
+
+def check_emit(values: dict[str, Any], is_fit: bool) -> None:
+    """Raise UsageError where ``--emit`` cannot be answered, before anything is solved."""
+    language = values["emit"]
+    if not language:
+        return
+    for other in ("print", "format"):
+        if values[other]:
+            raise UsageError(f"--emit and --{other} exclude each other", "a program is the whole answer")
+    from gdcli.tasks import export
+
+    export.check(language, is_fit)
 
 
 def emitter(values: dict[str, Any], stream: TextIO) -> AnswerWriter | None:
@@ -58,14 +73,15 @@ def emitter(values: dict[str, Any], stream: TextIO) -> AnswerWriter | None:
     return Emitted(stream, partial(export.objective, language=values["emit"]))
 
 
-def expression_text(typed: str) -> tuple[str, str]:
+def expression_text(typed: str, env: Environment) -> tuple[str, str]:
     """Return the expression and where it stands: ``-`` is standard input, ``@file`` a file, else the text
     itself.
     """
-    if typed == "-" and sys.stdin is None:
-        raise UsageError("standard input is closed")
     if typed == "-":
-        return _decode(sys.stdin.buffer.read(TEXT_LIMIT), "standard input"), "standard input"
+        stdin = env.stdin
+        if stdin is None:
+            raise UsageError("standard input is closed")
+        return _decode(stdin.read(TEXT_LIMIT), "standard input"), "standard input"
     if not typed.startswith("@"):
         return typed, ""
     path = typed[1:]
@@ -91,22 +107,21 @@ def writer_for(
     values: dict[str, Any],
     problem: Problem,
     stream: TextIO,
+    timing: bool,
     layout: PageLayout | None = None,
     words: Callable[[], Words] | None = None,
-    timing: bool | None = None,
 ) -> AnswerWriter:
     """Return what shows the run in the format that was asked for.
 
     ``layout`` and what gives the ``words`` are those of its kind of run (None: of a minimisation). ``timing`` tells
-    whether times are shown (None: where they are asked for, and on a terminal).
+    whether times are shown.
     """
     from gdcli.kernel.space import Space
-    from gdcli.render.tables import Table, is_terminal
+    from gdcli.render.tables import Table
 
     lengths = {name: len(v) if hasattr(v, "__len__") else None for name, v in problem.start.items()}
     space = Space(lengths)
     sign = problem.sign
-    timing = values["timing"] or is_terminal(stream) if timing is None else timing
     every = values["every"]
     format = values["format"] or "table"
     if format in ("table", "plain") and not values["print"]:
@@ -121,27 +136,3 @@ def writer_for(
         return machine_formats.Json(stream, timing)
     lines = machine_formats.JsonLines if format == "jsonl" else machine_formats.Csv
     return lines(stream, sign, space, every or 1, timing, named)
-
-
-def warned(values: dict[str, Any], stream: TextIO) -> bool:
-    """Return whether a person saw the warnings already: in a table, on the terminal that is standard error
-    too.
-    """
-    from gdcli.render.tables import is_terminal
-
-    return is_page(values) and is_terminal(stream) and is_terminal(sys.stderr)
-
-
-def on_sigterm() -> None:
-    """From now on SIGTERM ends the run as Ctrl-C does, with the best point so far; not possible in a
-    thread.
-    """
-    import signal
-
-    def terminate(number: int, frame: object) -> None:
-        from gdcli.kernel.errors import Terminated
-
-        raise Terminated
-
-    with suppress(ValueError):  # in a thread no handler can be set
-        signal.signal(signal.SIGTERM, terminate)

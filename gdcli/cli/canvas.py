@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -12,6 +11,7 @@ from gdcli.cli.output_file import Destination
 from gdcli.kernel.errors import Span, UsageError
 
 if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
     from gdcli.render.appearance import Appearance
     from gdcli.render.plot_data import Picture
 
@@ -22,8 +22,8 @@ MOST_DOTS = 200_000_000  # of a picture: each takes four bytes while it is drawn
 class _File(Destination):
     """A picture's file: whole or not at all; what is wrong with it is said of its own option."""
 
-    def __init__(self, path: str, option: str) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, stdout: TextIO, option: str) -> None:
+        super().__init__(path, stdout)
         self.option = option
 
     def _unwritable(self, why: str) -> UsageError:
@@ -37,21 +37,23 @@ def _folder_hint(path: str) -> str:
 
 
 class Canvas:
-    """``with Canvas(values) as canvas:`` run, then ``canvas.draw(picture)``; without a path nothing is drawn.
+    """``with Canvas(values, env) as canvas:`` run, then ``canvas.draw(picture)``; without a path nothing is drawn.
 
-    The path stands in ``field`` of the values; ``-`` draws in text on ``stream`` (None: standard output).
+    The path stands in ``field`` of the values; ``-`` draws in text on ``stream`` (None: as `Environment.text_stream`).
     """
 
-    def __init__(self, values: dict[str, Any], stream: TextIO | None = None, field: str = "plot") -> None:
-        self._path = values[field]
+    def __init__(
+        self, values: dict[str, Any], env: Environment, stream: TextIO | None = None, field: str = "plot"
+    ) -> None:
+        self._path, self._env = values[field], env
         self._values = values
-        self._stream = stream
+        self._stream = stream or env.text_stream(values)
         self._file: _File | None = None
         if self._path and self._path != TERMINAL:
             from gdcli.render import plots
 
             plots.check()
-            self._file = _File(self._path, f"--{field.replace('_', '-')}")
+            self._file = _File(self._path, env.stdout, f"--{field.replace('_', '-')}")
         self._handle: Any = None
 
     def __enter__(self) -> Canvas:
@@ -67,18 +69,16 @@ class Canvas:
         """Draw the picture that ``make`` returns, if one was asked for."""
         if not self._path:
             return
-        from gdcli.cli.standard_streams import tell_warnings
-
         look = _appearance(self._values)
         picture, warnings = look.of(make())
         if self._file is None:
-            _in_text(picture, self._stream or sys.stdout)
+            _in_text(picture, self._stream)
         else:
             from gdcli.render import plots
 
             suffix = self._path.rpartition(".")[2].lower()
             self._handle.buffer.write(plots.draw(picture, suffix, look.size, look.dpi))
-        tell_warnings(tuple(warnings), seen=False)
+        self._env.tell_warnings(tuple(warnings))
 
 
 def _appearance(values: dict[str, Any]) -> Appearance:
@@ -136,12 +136,3 @@ def _in_text(picture: Picture, stream: TextIO) -> None:
     high = lines_of(stream)
     lines = high - 2 if high else text_plots.LINES  # one is empty, and the next has the prompt
     stream.write("\n" + text_plots.draw(picture, width_of(stream), colour, bars_of(stream), lines))
-
-
-def text_stream(values: dict[str, Any]) -> TextIO:
-    """Return where a picture in text goes: below a table, and beside an answer that a program reads."""
-    return (
-        sys.stdout
-        if values.get("format") in (None, "table", "plain") and not values.get("print")
-        else sys.stderr
-    )

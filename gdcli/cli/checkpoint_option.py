@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,7 @@ from gdcli.cli.options import is_page
 from gdcli.kernel.errors import DataError, GdError, Span, UsageError
 
 if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
     from gdcli.record.checkpoint_file import Content
     from gdcli.record.checkpoint_store import Checkpoint
     from gdcli.solve.checkpointing import Checkpointer
@@ -42,8 +44,10 @@ class Session:
     ``read`` tells that somebody reads the advice of the answer: it is a page, and on standard output.
     """
 
-    def __init__(self, checkpointer: Checkpointer, checkpoint: Checkpoint | None, read: bool = False) -> None:
-        self.checkpointer, self.checkpoint, self._read = checkpointer, checkpoint, read
+    def __init__(
+        self, checkpointer: Checkpointer, env: Environment, checkpoint: Checkpoint | None, read: bool = False
+    ) -> None:
+        self.checkpointer, self.checkpoint, self._env, self._read = checkpointer, checkpoint, env, read
 
     def watch(self, observers: Sequence[Any]) -> None:
         """Keep what these observers remember, too."""
@@ -75,9 +79,7 @@ class Session:
         command = f"gd resume {quote(self.checkpoint.path)}"
         told = (f'"{command}"' if "'" in command else f"'{command}'") + " goes on with this run"
         if not self._read:
-            from gdcli.cli.standard_streams import warn
-
-            warn(f"{told}\n")
+            self._env.warn(f"{told}\n")
         stopped = outcome.status.by_signal or not outcome.advice
         return replace(outcome, advice=told if stopped else f"{outcome.advice}; {told}")
 
@@ -93,12 +95,12 @@ def _can_go_on(outcome: Any) -> bool:
 
 
 @contextmanager
-def session(values: Mapping[str, Any], job: Any) -> Iterator[Session]:
+def session(values: Mapping[str, Any], env: Environment, job: Any) -> Iterator[Session]:
     """Give what a command that solves ``job`` (a problem or a fit) listens and keeps its run with.
 
     Raises UsageError for a file that cannot be written, or must not be written over.
     """
-    from gdcli.cli.signals import heard_by
+    from gdcli.cli.environment import heard_by
     from gdcli.solve.checkpointing import Checkpointer
 
     path = values["checkpoint"]
@@ -106,14 +108,14 @@ def session(values: Mapping[str, Any], job: Any) -> Iterator[Session]:
         if values["checkpoint_every"] is not None:
             raise UsageError("--checkpoint-every is for --checkpoint", "add --checkpoint FILE")
         with heard_by(Checkpointer()) as checkpointer:
-            yield Session(checkpointer, None)
+            yield Session(checkpointer, env, None)
         return
-    checkpoint = _opened(path, values, job)
+    checkpoint = _opened(path, values, env, job)
     with heard_by(Checkpointer(checkpoint, values["checkpoint_every"] or EVERY)) as checkpointer:
-        yield Session(checkpointer, checkpoint, is_page(values) and not values["output"])
+        yield Session(checkpointer, env, checkpoint, is_page(values) and not values["output"])
 
 
-def _opened(path: str, values: Mapping[str, Any], job: Any) -> Checkpoint:
+def _opened(path: str, values: Mapping[str, Any], env: Environment, job: Any) -> Checkpoint:
     from gdcli.record import checkpoint_file
     from gdcli.record.checkpoint_store import Checkpoint, part_of
 
@@ -122,7 +124,7 @@ def _opened(path: str, values: Mapping[str, Any], job: Any) -> Checkpoint:
     if content is not None:
         # Options given to go on with are those of the run from now on.
         content = content._replace(head={**content.head, "options": dict(values["typed"]), "finished": False})
-        return Checkpoint(path, content, _warned)
+        return Checkpoint(path, content, partial(_warned, env))
     _check_free(path)
     content = checkpoint_file.Content(_head(values), {"job": part_of(job)})
     try:
@@ -131,13 +133,11 @@ def _opened(path: str, values: Mapping[str, Any], job: Any) -> Checkpoint:
     except OSError as fault:
         why = f"cannot write the checkpoint: {fault.strerror}"
         raise UsageError(why, "", Span(path, 0, len(path), "--checkpoint")) from None
-    return Checkpoint(path, content, _warned)
+    return Checkpoint(path, content, partial(_warned, env))
 
 
-def _warned(text: str) -> None:
-    from gdcli.cli.standard_streams import warn
-
-    warn(f"warning: {text}\n")
+def _warned(env: Environment, text: str) -> None:
+    env.warn(f"warning: {text}\n")
 
 
 def _check_free(path: str) -> None:
@@ -190,7 +190,7 @@ def _ground() -> dict[str, str]:
 # -- gd resume ---------------------------------------------------------------------------------------------------------
 
 
-def resume(values: dict[str, Any]) -> int:
+def resume(values: dict[str, Any], env: Environment) -> int:
     """Run ``gd resume``: go on with the run in a checkpoint, with the options that it was started with."""
     from gdcli.cli.commands import COMMANDS
     from gdcli.record import checkpoint_file
@@ -198,7 +198,7 @@ def resume(values: dict[str, Any]) -> int:
     path = values["file"]
     content = checkpoint_file.read(path)
     head = content.head
-    _check_ground(path, head)
+    _check_ground(path, head, env)
     try:
         command = COMMANDS[head["command"]]
         typed = dict(head["options"])
@@ -214,8 +214,8 @@ def resume(values: dict[str, Any]) -> int:
     from gdcli.cli import output_file
 
     output_file.check(again)
-    run: Callable[[dict[str, Any]], int] = command.load()
-    return run(again)
+    run: Callable[[dict[str, Any], Environment], int] = command.load()
+    return run(again, env)
 
 
 def _converted(typed: Mapping[str, Any], command: Any) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def _converted(typed: Mapping[str, Any], command: Any) -> dict[str, Any]:
     return argv.convert(dict(typed), command)
 
 
-def _check_ground(path: str, head: Mapping[str, Any]) -> None:
+def _check_ground(path: str, head: Mapping[str, Any], env: Environment) -> None:
     """Refuse a run of another version; tell what else may change the last bits."""
     now = _ground()
     if head.get("gd") != now["gd"]:
@@ -238,7 +238,7 @@ def _check_ground(path: str, head: Mapping[str, Any]) -> None:
         )
     others = [f"{k} {head.get(k)} then, {v} now" for k, v in now.items() if head.get(k) != v]
     if others:
-        _warned(f"{', '.join(others)}: the last bits may differ")
+        _warned(env, f"{', '.join(others)}: the last bits may differ")
 
 
 def _check_folder(head: Mapping[str, Any], typed: Mapping[str, Any]) -> None:

@@ -305,9 +305,7 @@ COMMANDS: dict[str, Command] = {
             "for which functions are evaluated and the data of a fit are read again.",
             (_STORED,),
             (
-                options.only(options.OUTPUT, "--format")[0]._replace(
-                    help="table or plain.", read=options.one_of("table", "plain")
-                ),
+                options.format_in("table", "plain"),
                 *options.only(options.OUTPUT, "--every", "--timing", "--output"),
                 *options.PLOT_SHOWN,
             ),
@@ -350,11 +348,7 @@ COMMANDS: dict[str, Command] = {
             "List the methods: what they need and when to use them.",
             "List the methods: what they need and when to use them.",
             (),
-            (
-                options.only(options.OUTPUT, "--format")[0]._replace(
-                    help="table or json.", read=options.one_of("table", "json")
-                ),
-            ),
+            (options.format_in("table", "json"),),
             ("gd methods",),
         ),
         Command(
@@ -365,11 +359,7 @@ COMMANDS: dict[str, Command] = {
             "nothing is said) and its derivative; constants and operators. plain has a line for each function, tab "
             "separated.",
             (Argument("NAME", "names", "Only these functions.", required=False, many=True),),
-            (
-                options.only(options.OUTPUT, "--format")[0]._replace(
-                    help="table, json or plain.", read=options.one_of("table", "json", "plain")
-                ),
-            ),
+            (options.format_in("table", "json", "plain"),),
             ("gd functions", "gd functions gamma lgamma", "gd functions --format plain"),
         ),
         Command(
@@ -414,3 +404,12 @@ COMMANDS: dict[str, Command] = {
         ),
     )
 }
+
+# What most people want, by example.
+FIRST = (
+    "gd minimize '(x-3)**2 + (y-2)**2' --start x=0,y=0",
+    "gd fit 'y ~ a*exp(-b*t) + c' decay.csv --start a=1,b=1,c=0",
+    "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5",
+    "gd compare-lr 'x**2 + 10*y**2' --start x=-9,y=1.5",
+    "gd run examples.toml",
+)

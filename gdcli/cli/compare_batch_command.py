@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gdcli.cli.answer import free_terminal, on_sigterm
 from gdcli.cli.fit_request import request_of
-from gdcli.cli.options import ALL_ROWS
-from gdcli.cli.standard_streams import tell_warnings
+from gdcli.cli.option_values import ALL_ROWS
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import fields
 from gdcli.kernel.errors import LimitError
 
+if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
 
-def run(values: dict[str, Any]) -> int:
+
+def run(values: dict[str, Any], env: Environment) -> int:
     """Compare the batch sizes; 0 when it was done, whatever came of each."""
-    request = request_of(values)
-    from gdcli.cli.canvas import Canvas, text_stream
+    request = request_of(values, env)
+    from gdcli.cli.canvas import Canvas
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import stamped
     from gdcli.record.compared import batches_record
     from gdcli.render import batch_page
     from gdcli.render.comparison import write
     from gdcli.render.progress import Progress
-    from gdcli.render.tables import is_terminal
     from gdcli.tasks.fit.compare_batches import compare_batches
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import FitSettings
@@ -35,15 +34,15 @@ def run(values: dict[str, Any]) -> int:
     settings = FitSettings(**{k: v for k, v in values.items() if k in names and v is not None})
     sizes = [None if size == ALL_ROWS else size for size in values["batch_size"] or (1, 32, ALL_ROWS)]
     form = values["format"] or "table"
-    stdin = None if sys.stdin is None else sys.stdin.buffer
-    on_sigterm()
+    stdin = env.stdin if "-" in request.files else None
+    env.on_sigterm()
     with (
-        Canvas(values, text_stream(values)) as canvas,
-        Progress(free_terminal(values)) as progress,
+        Canvas(values, env) as canvas,
+        Progress(env.free_terminal(values), clock=env.clock) as progress,
         ExitStack() as data,
     ):
-        with Destination(values["output"]) as stream:
-            timing = values["timing"] or is_terminal(stream)
+        with Destination(values["output"], env.stdout) as stream:
+            timing = env.timing(values, stream)
             with limited(settings):
                 made = prepared(request, stdin, progress.reading, progress.searching, settings.validate)
                 ready = data.enter_context(made)
@@ -52,8 +51,7 @@ def run(values: dict[str, Any]) -> int:
             found = stamped(batches_record(ready.problem, ready.row.space, compared), values)
             write(stream, form, found, batch_page.KIND, timing)
         canvas.draw(partial(batch_page.picture, found))
-        seen = form in ("table", "plain") and is_terminal(stream)
-    tell_warnings(compared.warnings, seen)
+    env.tell_warnings(compared.warnings, env.warned(values, stream))
     stopped = compared.found.stopped
     if stopped is not None:
         return stopped.exit_code

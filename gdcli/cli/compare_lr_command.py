@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gdcli.cli.answer import expression_text, on_sigterm
-from gdcli.cli.standard_streams import tell_warnings
+from gdcli.cli.answer import expression_text
+
+if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Compare the rates; 0 when it was done, whatever the verdicts."""
-    text, source = expression_text(values["expression"])
+    text, source = expression_text(values["expression"], env)
     from gdcli import api
-    from gdcli.cli.canvas import Canvas, log_axes, text_stream
+    from gdcli.cli.canvas import Canvas, log_axes
     from gdcli.cli.output_file import Destination
     from gdcli.cli.plot_option import rates_picture
     from gdcli.cli.provenance import stamped
@@ -21,14 +23,13 @@ def run(values: dict[str, Any]) -> int:
     from gdcli.render import rate_page
     from gdcli.render.comparison import write
     from gdcli.render.comparison_figures import RatePath
-    from gdcli.render.tables import is_terminal
 
     sense = "maximize" if values["maximize"] else "minimize"
     problem = api.read_problem(text, sense, values["start"], values["set"], values["seed"] or 0, source)
     form = values["format"] or "table"
-    with Canvas(values, text_stream(values)) as canvas:
-        with Destination(values["output"]) as stream:
-            on_sigterm()
+    with Canvas(values, env) as canvas:
+        with Destination(values["output"], env.stdout) as stream:
+            env.on_sigterm()
             steps = 100 if values["steps"] is None else values["steps"]
             engine, no_cache = values["engine"] or "auto", values["no_cache"]
             caps = values["max_time"], values["max_memory"]
@@ -36,7 +37,6 @@ def run(values: dict[str, Any]) -> int:
             write(stream, form, stamped(rates_record(found), values), rate_page.KIND, timing=False)
         paths = [RatePath(rate.lr, rate.verdict, found.values(rate)) for rate in found.found.rates]
         canvas.draw(partial(rates_picture, problem, paths, log_axes(values)))
-        seen = form in ("table", "plain") and is_terminal(stream)
-    tell_warnings(found.warnings, seen)
+    env.tell_warnings(found.warnings, env.warned(values, stream))
     ended = found.found.ended and found.found.ended.status
     return 0 if ended is None else ended.exit_code

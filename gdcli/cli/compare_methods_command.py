@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gdcli.cli.answer import expression_text, on_sigterm
+from gdcli.cli.answer import expression_text
 from gdcli.cli.options import settings as settings_of
-from gdcli.cli.standard_streams import tell_warnings
+
+if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Solve by each method; 0 when all had their turn, whatever came of it."""
-    text, source = expression_text(values["expression"])
+    text, source = expression_text(values["expression"], env)
     from gdcli import api
-    from gdcli.cli.canvas import Canvas, text_stream
+    from gdcli.cli.canvas import Canvas
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import stamped
     from gdcli.record.compared import methods_record
     from gdcli.render import method_page
     from gdcli.render.comparison import write
-    from gdcli.render.tables import is_terminal
 
     sense = "maximize" if values["maximize"] else "minimize"
     problem = api.read_problem(
@@ -29,15 +30,14 @@ def run(values: dict[str, Any]) -> int:
     methods = values["method"] or ()
     settings = api.Settings(**settings_of(values | {"method": None}))
     form = values["format"] or "table"
-    with Canvas(values, text_stream(values)) as canvas:
-        with Destination(values["output"]) as stream:
-            timing = values["timing"] or is_terminal(stream)
-            on_sigterm()
+    with Canvas(values, env) as canvas:
+        with Destination(values["output"], env.stdout) as stream:
+            timing = env.timing(values, stream)
+            env.on_sigterm()
             runs = api.compare_methods(problem, methods, settings)
             found = stamped(methods_record(problem, runs), values)
             write(stream, form, found, method_page.KIND, timing)
         canvas.draw(partial(method_page.picture, found))
-        seen = form in ("table", "plain") and is_terminal(stream)
-    tell_warnings(found.warnings, seen)
+    env.tell_warnings(found.warnings, env.warned(values, stream))
     last = runs[-1].outcome
     return last.status.exit_code if last is not None and last.status.by_signal else 0

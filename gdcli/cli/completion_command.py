@@ -12,14 +12,16 @@ from __future__ import annotations
 import glob
 import os
 import shlex
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.commands import COMMANDS, Command
 from gdcli.cli.options import Option
 from gdcli.kernel.errors import GdError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
 
 _BASH = """_gd() {
     local IFS=$'\\n' i
@@ -81,19 +83,19 @@ _MOST_TOML = 1 << 20
 _MOST_FILES = 500
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Print the script of a shell, or what can stand where the cursor is."""
     shell, words = values["shell"], values["words"]
     if shell in ("words", "line"):
         found = _offered_at(*words) if shell == "words" else offered_in_bash(*words)
-        sys.stdout.write("".join(f"{word}\n" for word in found))
+        env.stdout.write("".join(f"{word}\n" for word in found))
         return 0
     if shell not in SCRIPTS:
         hint = did_you_mean(shell, SCRIPTS, f"one of {', '.join(SCRIPTS)}")
         raise UsageError(f"there is no completion for '{shell[:40]}'", hint)
     if words:
         raise UsageError("one shell is expected", f"gd completion {shell}")
-    sys.stdout.write(SCRIPTS[shell])
+    env.stdout.write(SCRIPTS[shell])
     return 0
 
 
@@ -192,7 +194,7 @@ def _values(option: Option, begun: str, typed: Sequence[str]) -> list[str]:
 
 def _listed(option: Option) -> Iterable[str]:
     """Return the words that an option may have, where there is a list of them."""
-    from gdcli.cli.options import method_by_epochs
+    from gdcli.cli.option_values import method_by_epochs
     from gdcli.solve.registry import BY_EPOCHS, METHODS, STEP_RULES
 
     if option.read is method_by_epochs:

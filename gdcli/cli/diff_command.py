@@ -11,6 +11,7 @@ from gdcli.cli.record_file import Record, Stored
 from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
     from gdcli.render.page import Line
 
 DIFFERENT = 9
@@ -28,16 +29,16 @@ class Difference(NamedTuple):
     right: Any
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Run ``gd diff``; 9 if anything differs."""
     from gdcli.cli.output_file import Destination
     from gdcli.render.page import fact
 
-    first, second = record_file.read(values["file"]), record_file.read(values["other"])
+    first, second = (record_file.read(values[k], env) for k in ("file", "other"))
     names = _names(first.name, second.name)
     asked, (told, parted) = _asked(first, second), _parting(first, second)
     ends = ends_of(first.result, second.result)
-    with Destination(values["output"]) as stream:
+    with Destination(values["output"], env.stdout) as stream:
         parts = [side_by_side("asked", names, asked, stream)]
         if told:
             where = fact("paths part" if parted else "paths", told, _width(stream))

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.answer import caps_of, free_terminal
+from gdcli.cli.answer import Emitted, caps_of, check_emit
 from gdcli.cli.checkpoint_option import session
-from gdcli.cli.export_option import Emitted
-from gdcli.cli.export_option import check as check_emit
 from gdcli.cli.fit_request import read
-from gdcli.cli.standard_streams import tell_warnings
 from gdcli.kernel.budget import limited
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
     from gdcli.cli.answer import AnswerWriter
+    from gdcli.cli.environment import Environment
     from gdcli.record.selection import Words
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitSettings
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Fit, and write the answer and the files that were asked for."""
     if values["print"] and values["format"]:
         raise UsageError(
@@ -34,12 +31,11 @@ def run(values: dict[str, Any]) -> int:
     if values["by"]:
         from gdcli.cli.fit_groups_command import run as run_groups
 
-        return run_groups(values)
+        return run_groups(values, env)
     check_emit(values, is_fit=True)
-    request, settings = read(values)
+    request, settings = read(values, env)
     from gdcli.cli.annotated_files import Files
-    from gdcli.cli.answer import warned
-    from gdcli.cli.canvas import Canvas, text_stream
+    from gdcli.cli.canvas import Canvas
     from gdcli.cli.fit_plot import FitPlot, epochs_of
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import stamped
@@ -50,16 +46,19 @@ def run(values: dict[str, Any]) -> int:
     from gdcli.tasks.fit.solve_fit import solve
 
     with (
-        session(values, request) as kept,
-        Files(values, request.model) as files,
-        Tracing(values) as tracing,
-        Canvas(values, sys.stderr if files.takes_stdout else text_stream(values)) as canvas,
+        session(values, env, request) as kept,
+        Files(values, env, request.model) as files,
+        Tracing(values, env) as tracing,
+        Canvas(values, env, env.stderr if files.takes_stdout else None) as canvas,
         Progress(
-            free_terminal(values), sign=-1 if values["maximize"] else 1, caps=caps_of(settings)
+            env.free_terminal(values),
+            sign=-1 if values["maximize"] else 1,
+            caps=caps_of(settings),
+            clock=env.clock,
         ) as progress,
         ExitStack() as data,
     ):
-        with Destination(values["output"]) as stream:
+        with Destination(values["output"], env.stdout) as stream:
             with limited(settings):
                 ready = data.enter_context(
                     prepared(request, files.stdin, progress.reading, progress.searching, settings.validate)
@@ -67,7 +66,7 @@ def run(values: dict[str, Any]) -> int:
                 plot = FitPlot(ready) if values["plot"] else None
                 shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
                 emitted = emitter(values, ready, shown)
-                writer = emitted or writer_for(values, ready, settings, shown)
+                writer = emitted or writer_for(values, ready, settings, shown, env.timing(values, shown))
                 traced = tracing.observers(ready.problem, partial(_words, settings))
                 observers = [writer, *traced, *(plot.observers if plot else ())]
                 kept.watch(observers)
@@ -82,7 +81,7 @@ def run(values: dict[str, Any]) -> int:
         files.write(ready, outcome)
         if plot is not None:
             canvas.draw(partial(plot.picture, found, epochs_of(outcome)))
-    tell_warnings(_told(outcome, shown is stream), seen=shown is stream and warned(values, stream))
+    env.tell_warnings(_told(outcome, shown is stream), seen=shown is stream and env.warned(values, stream))
     return outcome.status.exit_code
 
 
@@ -102,7 +101,7 @@ def emitter(values: dict[str, Any], ready: Prepared, stream: TextIO) -> AnswerWr
 
 
 def writer_for(
-    values: dict[str, Any], ready: Prepared, settings: FitSettings, stream: TextIO
+    values: dict[str, Any], ready: Prepared, settings: FitSettings, stream: TextIO, timing: bool
 ) -> AnswerWriter:
     """Return what shows the fit in the format that was asked for."""
     from gdcli.cli.answer import writer_for as any_writer
@@ -115,9 +114,8 @@ def writer_for(
 
         return fit_records.Parameters(stream)
     row = partial(fit_page.epoch_row, ready.row.space) if settings.is_stochastic else row_of
-    return any_writer(
-        values, ready.problem, stream, PageLayout(fit_page.page, row), partial(_words, settings)
-    )
+    layout = PageLayout(fit_page.page, row)
+    return any_writer(values, ready.problem, stream, timing, layout, partial(_words, settings))
 
 
 def _words(settings: FitSettings) -> Words:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.answer import free_terminal
-from gdcli.cli.standard_streams import tell_warnings
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
     from gdcli.record.groups import Recorder
     from gdcli.render.page import Line
     from gdcli.tasks.fit.fit_groups import GroupFit
@@ -32,7 +29,7 @@ _REFUSED = {
 }
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Fit every group, write the answers as they come; the code is that of the first group that failed."""
     for option, why in _REFUSED.items():
         if values[option]:
@@ -40,25 +37,27 @@ def run(values: dict[str, Any]) -> int:
                 f"--{option.replace('_', '-')} does not go with --by: {why}",
                 "choose one group's rows, and leave out --by",
             )
+    from gdcli.cli.environment import heard_by
     from gdcli.cli.fit_request import read
     from gdcli.cli.output_file import Destination
-    from gdcli.cli.signals import heard_by
+    from gdcli.cli.provenance import receipt_of
+    from gdcli.record.groups import Recorder
     from gdcli.render.progress import Progress
     from gdcli.render.verdicts import Tally
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.tasks.fit.fit_groups import fit_groups
     from gdcli.tasks.fit.prepare_groups import grouped
 
-    request, settings = read(values)
-    tally = Tally("group")
-    stdin = None if sys.stdin is None else sys.stdin.buffer
+    request, settings = read(values, env)
+    tally = Tally("group", env.clock)
+    stdin = env.stdin if "-" in request.files else None
     with (
-        Destination(values["output"]) as stream,
-        Progress(free_terminal(values)) as progress,
+        Destination(values["output"], env.stdout) as stream,
+        Progress(env.free_terminal(values), clock=env.clock) as progress,
         grouped(request, stdin, progress.reading, settings.validate) as found,
     ):
         progress.clear()
-        recorder = _recorder(values, found, stream)
+        recorder = Recorder(receipt_of(values, found.plan.row.space.size), env.timing(values, stream))
         writer = _writer(values, found, stream, recorder)
         ended: Counter[str] = Counter()
         with heard_by(Checkpointer()) as checkpointer:
@@ -69,25 +68,16 @@ def run(values: dict[str, Any]) -> int:
                     ended[fit.status] += 1
                 progress.clear()
                 writer(list(map(recorder.group, some)))
-                _warn(values, some)
+                _warn(values, env, some)
                 if checkpointer.asked is not None:
                     break
                 if tally.total < len(found.keys):
                     progress.begin("group", tally.total + 1, len(found.keys))
             progress.clear()
             writer.finish(ended)
-    _tell(values, tally, found)
+    _tell(values, env, tally, found)
     stop = checkpointer.asked and checkpointer.asked.status
     return tally.exit_code if stop is None else stop.exit_code
-
-
-def _recorder(values: dict[str, Any], found: Grouped, stream: TextIO) -> Recorder:
-    """Return what makes the records of the answers."""
-    from gdcli.cli.provenance import receipt_of
-    from gdcli.record.groups import Recorder
-    from gdcli.render.tables import is_terminal
-
-    return Recorder(receipt_of(values, found.plan.row.space.size), values["timing"] or is_terminal(stream))
 
 
 def _writer(values: dict[str, Any], found: Grouped, stream: TextIO, recorder: Recorder) -> Any:
@@ -136,7 +126,7 @@ def _rows(found: Grouped) -> RowCount:
     return RowCount(int(found.starts[-1]), skipped, lines, found.held_back)
 
 
-def _warn(values: dict[str, Any], some: list[GroupFit]) -> None:
+def _warn(values: dict[str, Any], env: Environment, some: list[GroupFit]) -> None:
     """Tell the warnings of fits that were solved alone, where the answer does not have them."""
     if values["format"] in ("json", "jsonl"):
         return
@@ -145,15 +135,13 @@ def _warn(values: dict[str, Any], some: list[GroupFit]) -> None:
         if fit.alone is not None:
             name = ", ".join(map(str, fit.group.values()))
             told += [f"{name}: {w}" for w in fit.alone.warnings if w != fit.rows.told]
-    tell_warnings(tuple(told), seen=False)
+    env.tell_warnings(tuple(told))
 
 
-def _tell(values: dict[str, Any], tally: Any, found: Grouped) -> None:
+def _tell(values: dict[str, Any], env: Environment, tally: Any, found: Grouped) -> None:
     """Say on standard error what was skipped and, where the answer does not say it, how many groups ended how."""
-    from gdcli.cli.standard_streams import warn
-
     rows = _rows(found)
     if rows.skipped:
-        tell_warnings((rows.told,), seen=False)
+        env.tell_warnings((rows.told,))
     if values["print"] or values["format"] not in (None, "table", "plain"):
-        warn(tally.text(time.perf_counter()) + "\n")
+        env.warn(tally.text() + "\n")

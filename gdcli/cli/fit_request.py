@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.answer import expression_text
@@ -12,12 +11,13 @@ from gdcli.kernel.dataclass import fields
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
     from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 
-def read(values: dict[str, Any]) -> tuple[FitRequest, FitSettings]:
+def read(values: dict[str, Any], env: Environment) -> tuple[FitRequest, FitSettings]:
     """Return what is asked for, from the values of the command line."""
-    request = job_of(values) or request_of(values)
+    request = job_of(values) or request_of(values, env)
     of_epochs = ("batch_size", "epochs", "schedule", "shuffle", "validate", "polish")
     chosen = settings_of(values) | {name: values[name] for name in of_epochs if values[name] is not None}
     from gdcli.tasks.fit.request import FitSettings
@@ -27,12 +27,12 @@ def read(values: dict[str, Any]) -> tuple[FitRequest, FitSettings]:
     return request, settings
 
 
-def request_of(values: dict[str, Any]) -> FitRequest:
+def request_of(values: dict[str, Any], env: Environment) -> FitRequest:
     """Return which model is to be fitted to which data."""
-    text, source = expression_text(values["expression"])
+    text, source = expression_text(values["expression"], env)
     if source == "standard input" and (not values["files"] or "-" in values["files"]):
         raise UsageError("the model and the data cannot both come from standard input", "give one a file")
-    if not values["files"] and (sys.stdin is None or sys.stdin.isatty()):
+    if not values["files"] and not env.has_input:
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
     from gdcli.solve.registry import find
     from gdcli.tasks.fit.request import FitRequest

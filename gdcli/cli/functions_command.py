@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
     from gdcli.render.page import Line
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Print the functions, constants and operators."""
     from gdcli.render.tables import show, width_of
 
@@ -20,12 +20,12 @@ def run(values: dict[str, Any]) -> int:
     if values["format"] == "json":
         from gdcli.record.serialization import json_block
 
-        sys.stdout.write(json_block(told))
+        env.stdout.write(json_block(told))
     elif values["format"] == "plain":
         for row in told["functions"]:
-            print(row["call"], row["meaning"], row["domain"], row["derivative"], sep="\t")
+            print(row["call"], row["meaning"], row["domain"], row["derivative"], sep="\t", file=env.stdout)
     else:
-        show(page(told, width_of(sys.stdout)), sys.stdout)
+        show(page(told, width_of(env.stdout)), env.stdout)
     return 0
 
 

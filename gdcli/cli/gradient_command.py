@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.answer import expression_text, on_sigterm
+from gdcli.cli.answer import expression_text
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
     from gdcli.record.gradients import GradientRecord, TraceRecord
     from gdcli.tasks.problem import Problem
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 _PARTS = ("hessian", "errors", "latex", "trace")
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Run ``gd gradient``; 9 where the ways disagree."""
     _check(values)
-    text, source = expression_text(values["expression"])
+    text, source = expression_text(values["expression"], env)
     from gdcli import api
-    from gdcli.cli.canvas import Canvas, text_stream
+    from gdcli.cli.canvas import Canvas
     from gdcli.cli.output_file import Destination
     from gdcli.cli.plot_option import errors_picture, estimate
     from gdcli.cli.time_limit import interrupted
@@ -32,13 +33,13 @@ def run(values: dict[str, Any]) -> int:
     caps = api.Settings(max_time=values["max_time"], max_memory=values["max_memory"])
     if values["plot_estimate"]:
         with interrupted(caps):
-            estimate(values, text, source)
+            estimate(values, env, text, source)
         return 0
     with limited(caps):
         problem = _problem(values, text, source)
-    with Canvas(values, text_stream(values)) as canvas:
-        with Destination(values["output"]) as stream:
-            on_sigterm()
+    with Canvas(values, env) as canvas:
+        with Destination(values["output"], env.stdout) as stream:
+            env.on_sigterm()
             wanted = Wanted(**{name: values[name] for name in ("h", "hessian", "errors", "latex", "trace")})
             with interrupted(caps):
                 found = api.examine(problem, wanted)

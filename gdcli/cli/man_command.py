@@ -5,13 +5,15 @@ It is roff for the ``man`` macros: ``gd man | man -l -``, or ``gd man > ~/.local
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli import __version__
 from gdcli.cli.commands import COMMANDS, Command
 from gdcli.kernel.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
 
 _CODES = (
     ("0", "converged, or completed"),
@@ -42,18 +44,18 @@ ended. With --format json or jsonl the answer is one for programs, and can be sh
 _SAME = {"maximize": "minimize"}
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Print the manual page of `gd`, or of one command."""
     name = values["command_name"]
     if name is None or name in COMMANDS:
-        sys.stdout.write(page(None if name is None else COMMANDS[name]))
+        env.stdout.write(page(None if name is None else COMMANDS[name]))
         return 0
     found = texts()
     if name not in found:
         known = [*COMMANDS, *found]
         hint = did_you_mean(name, known, f"'gd --help' lists the commands; there are also {', '.join(found)}")
         raise UsageError(f"there is no page about '{name[:40]}'", hint)
-    sys.stdout.write(found[name].read_text(encoding="utf-8"))
+    env.stdout.write(found[name].read_text(encoding="utf-8"))
     return 0
 
 
@@ -103,7 +105,7 @@ def page(command: Command | None = None) -> str:
 
 def _overview() -> list[str]:
     """What there is, and the examples that most people want."""
-    from gdcli.cli.help_command import FIRST
+    from gdcli.cli.commands import FIRST
 
     lines = [_text(" ".join(_ABOUT.split())), ".PP", "Most people want:", ".PP", ".nf"]
     lines += [f"    {_text(example)}" for example in FIRST]

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
     from gdcli.render.page import Line
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Print the methods and the step rules."""
     if values["format"] == "json":
         from gdcli.record.serialization import json_block
 
-        sys.stdout.write(json_block(record()))
+        env.stdout.write(json_block(record()))
         return 0
     from gdcli.render.tables import show, width_of
 
-    show(page(record(), width_of(sys.stdout)), sys.stdout)
+    show(page(record(), width_of(env.stdout)), env.stdout)
     return 0
 
 

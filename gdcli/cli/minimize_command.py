@@ -11,39 +11,38 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gdcli.cli.answer import caps_of, emitter, expression_text, free_terminal, warned, writer_for
-from gdcli.cli.export_option import check as check_emit
+from gdcli.cli.answer import caps_of, check_emit, emitter, expression_text, writer_for
 from gdcli.cli.options import settings as settings_of
-from gdcli.cli.standard_streams import tell_warnings
 from gdcli.kernel.budget import limited
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
+    from gdcli.cli.environment import Environment
     from gdcli.cli.trace_option import Tracing
     from gdcli.render.waiting import Waiting
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer
 
 
-def minimize(values: dict[str, Any]) -> int:
+def minimize(values: dict[str, Any], env: Environment) -> int:
     """Run ``gd minimize``."""
-    return _extremum(values, "minimize")
+    return _extremum(values, env, "minimize")
 
 
-def maximize(values: dict[str, Any]) -> int:
+def maximize(values: dict[str, Any], env: Environment) -> int:
     """Run ``gd maximize``."""
-    return _extremum(values, "maximize")
+    return _extremum(values, env, "maximize")
 
 
-def _extremum(values: dict[str, Any], sense: str) -> int:
+def _extremum(values: dict[str, Any], env: Environment, sense: str) -> int:
     if values["print"] and values["format"]:
         raise UsageError(
             "--print and --format exclude each other", "--print alone gives one tab-separated line"
         )
     check_emit(values, is_fit=False)
     from gdcli import api
-    from gdcli.cli.canvas import Canvas, text_stream
+    from gdcli.cli.canvas import Canvas
     from gdcli.cli.checkpoint_option import job_of, session
     from gdcli.cli.output_file import Destination
     from gdcli.cli.plot_option import RunPlot, watched
@@ -52,21 +51,21 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
 
     settings = api.Settings(**settings_of(values))
     with limited(settings):
-        problem = job_of(values) or _read(values, sense)
+        problem = job_of(values) or _read(values, env, sense)
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
-    with Canvas(values, text_stream(values)) as canvas:
-        with Destination(values["output"]) as stream, _traced(values) as tracing:
+    with Canvas(values, env) as canvas:
+        with Destination(values["output"], env.stdout) as stream, _traced(values, env) as tracing:
             emitted = emitter(values, stream)
-            writer = emitted or writer_for(values, problem, stream)
+            writer = emitted or writer_for(values, problem, stream, env.timing(values, stream))
             observers: list[Observer] = [writer]
             if tracing is not None:
                 observers += tracing.observers(problem)
             if plot is not None:
                 observers.append(plot.recorder)
             with (
-                session(values, problem) as kept,
-                watched(values, problem) as watch,
-                _waiting(values, problem, settings, bool(watch)) as waiting,
+                session(values, env, problem) as kept,
+                watched(values, env, problem) as watch,
+                _waiting(values, env, problem, settings, bool(watch)) as waiting,
             ):
                 kept.watch(observers)
                 with _kept_in_time(values, settings):
@@ -78,21 +77,21 @@ def _extremum(values: dict[str, Any], sense: str) -> int:
             writer.finish(outcome if emitted else found)
         if plot is not None:
             canvas.draw(partial(plot.picture, found))
-    tell_warnings(outcome.warnings, seen=warned(values, stream))
+    env.tell_warnings(outcome.warnings, seen=env.warned(values, stream))
     return outcome.status.exit_code
 
 
-def _traced(values: dict[str, Any]) -> AbstractContextManager[Tracing | None]:
+def _traced(values: dict[str, Any], env: Environment) -> AbstractContextManager[Tracing | None]:
     """What writes --trace, where it is asked for."""
     if not values["trace"]:
         return nullcontext()
     from gdcli.cli.trace_option import Tracing
 
-    return Tracing(values)
+    return Tracing(values, env)
 
 
-def _read(values: dict[str, Any], sense: str) -> Problem:
-    text, source = expression_text(values["expression"])
+def _read(values: dict[str, Any], env: Environment, sense: str) -> Problem:
+    text, source = expression_text(values["expression"], env)
     from gdcli import api
 
     seed = values["seed"] or 0
@@ -129,12 +128,12 @@ def _solve(
 
 
 def _waiting(
-    values: Mapping[str, Any], problem: Problem, settings: Settings, watched: bool
+    values: Mapping[str, Any], env: Environment, problem: Problem, settings: Settings, watched: bool
 ) -> AbstractContextManager[Waiting | None]:
     """What tells on a terminal how far a long run has come, where nothing else does."""
-    stream = None if watched else free_terminal(values)
+    stream = None if watched else env.free_terminal(values)
     if stream is None:
         return nullcontext()
     from gdcli.render.waiting import Waiting
 
-    return Waiting(stream, problem.sign, caps_of(settings))
+    return Waiting(stream, problem.sign, caps_of(settings), env.clock)

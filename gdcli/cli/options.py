@@ -1,575 +1,192 @@
 """The options of the command line, in one table.
 
-Every option is one `Option` row: its name, what it means, what happens without it, and how its text becomes a value.
-All else is derived from these rows: the reader of the command line (:mod:`gdcli.cli.argv`), the typer commands with
-their help (:mod:`gdcli.cli.help_command`), the keys of a problem file (:mod:`gdcli.cli.run_command`). The rows import
-nothing heavy, so that a mistyped option is answered at once.
-
-A value is read by a function of its text and the option's name, which raises a `UsageError` with a span into
-that text. Nothing here knows what a solver does with the value.
+Every option is one `Option` row: its name, its metavar, how its text becomes a value
+(:mod:`gdcli.cli.option_values`), what happens without it, the group of the help that it stands in, and what it means.
+All else is derived from these rows: the reader of the command line (:mod:`gdcli.cli.argv`), the Typer commands with
+their help (:mod:`gdcli.cli.typer_app`), manual and completion, the keys of a problem file
+(:mod:`gdcli.cli.run_command`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gdcli.cli.option_values import (
+    Read,
+    batch_size,
+    batch_sizes,
+    cap,
+    count,
+    dpi,
+    duration,
+    each,
+    interval,
+    memory,
+    method,
+    method_by_epochs,
+    methods,
+    names,
+    number,
+    one_of,
+    part,
+    period,
+    picture,
+    plane,
+    plot_size,
+    positive,
+    rates,
+    step_sizes,
+    stride,
+    text,
+    tolerance,
+)
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.errors import Span, UsageError, did_you_mean
-
-Read = Callable[[str, str], Any]
-
-
-def text(value: str, name: str) -> str:
-    """Return the text as it is."""
-    return value
 
 
 class Option(NamedTuple):
-    """One option: ``--name METAVAR``; without a metavar it is a flag. ``many`` options can be repeated."""
+    """One option: ``--name METAVAR``; without a metavar it is a flag."""
 
     name: str
+    metavar: str
+    read: Read
+    default: str
+    group: str
     help: str
-    default: str = ""
-    metavar: str = ""
-    read: Read = text
-    many: bool = False
-    group: str = "Options"
 
     @property
     def field(self) -> str:
         """The option as a Python name: ``max_iter`` for ``--max-iter``."""
         return self.name[2:].replace("-", "_")
 
+    @property
+    def many(self) -> bool:
+        """Whether it can be repeated."""
+        return self.read is each
 
-def wrong(value: str, name: str, expected: str, hint: str = "") -> UsageError:
-    """Return the error for an option whose value is not what is expected."""
-    shown = value if len(value) <= 40 else value[:37] + "..."
-    if "number" in expected and value.count(",") == 1 and _float(value.replace(",", ".")) is not None:
-        hint = f"numbers have a decimal point: {name} {value.replace(',', '.')}"
-    return UsageError(f"{name} takes {expected}, not '{shown}'", hint, Span(value, 0, len(value), name))
 
+def only(options: Iterable[Option], *wanted: str) -> tuple[Option, ...]:
+    """Return the options of these names."""
+    return tuple(o for o in options if o.name in wanted)
 
-def _float(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if number - number == 0.0 else None  # nan and the infinities are no numbers here
 
+def format_in(*words: str) -> Option:
+    """Return the option of a command that has these formats."""
+    return Option("--format", "FORMAT", one_of(*words), "table", "Output", f"{listed(words)}.")
 
-def number(value: str, name: str) -> float:
-    """Read any finite number."""
-    read = _float(value)
-    if read is None:
-        raise wrong(value, name, "a number", "for example 0.5 or 1e-8")
-    return read
 
+def listed(words: Sequence[str]) -> str:
+    """Return words as a person lists them: ``a, b or c``."""
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
-def positive(value: str, name: str) -> float:
-    """Read a number above 0."""
-    read = _float(value)
-    if read is None or read <= 0:
-        raise wrong(value, name, "a number above 0", "for example 0.1 or 1e-5")
-    return read
 
+def _plot(help: str, *more: Option) -> tuple[Option, ...]:
+    """The options of a picture, with what it shows."""
+    return (Option("--plot", "FILE", picture, "none", "Picture", help), *more, *LOOK)
 
-def tolerance(value: str, name: str) -> float:
-    """Read a number of at least 0, where 0 switches the rule off."""
-    read = _float(value)
-    if read is None or read < 0:
-        raise wrong(value, name, "a number of at least 0", "for example 1e-8; 0 switches this rule off")
-    return read
 
+def _loss_here(name: str) -> str:
+    from gdcli.tasks.fit.synonyms import loss_here
 
-def _whole(value: str, least: int) -> int | None:
-    try:
-        read = int(value)
-    except ValueError:
-        real = _float(value)  # 1e6 is a whole number too
-        if real is None or real != int(real):
-            return None
-        read = int(real)
-    return read if read >= least else None
+    return loss_here(name)
 
 
-def count(value: str, name: str) -> int:
-    """Read a whole number of at least 0."""
-    read = _whole(value, 0)
-    if read is None:
-        raise wrong(value, name, "a whole number of at least 0", "for example 1000")
-    return read
-
-
-def cap(value: str, name: str) -> int | None:
-    """Read a cap that 0 takes away."""
-    return count(value, name) or None
-
-
-def stride(value: str, name: str) -> int:
-    """Read a whole number of at least 1."""
-    read = _whole(value, 1)
-    if read is None:
-        raise wrong(value, name, "a whole number of at least 1", "for example 10")
-    return read
-
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-
-
-def duration(value: str, name: str) -> float | None:
-    """Read a time in seconds, or with a unit (``500ms``, ``30s``, ``2m``, ``1h``); 0 takes the cap away."""
-    plain = value.strip()
-    digits = plain.rstrip("abcdefghijklmnopqrstuvwxyz")
-    seconds = _float(digits)
-    factor = _UNITS.get(plain[len(digits) :] or "s")
-    if seconds is None or seconds < 0 or factor is None:
-        raise wrong(value, name, "a time", "for example 30s, 2m, 1h, or seconds alone: 0.5")
-    return seconds * factor or None
-
-
-def period(value: str, name: str) -> float:
-    """Read a time above 0."""
-    read = duration(value, name)
-    if read is None:
-        raise wrong(value, name, "a time above 0", "for example 30s or 5m")
-    return read
-
-
-_SIZES = {
-    "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
-    "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40,
-    "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
-}  # fmt: skip
-
-
-def memory(value: str, name: str) -> int | None:
-    """Read an amount of memory, in bytes or with a unit (``500MB``, ``2GiB``; ``2G`` is 2GiB); 0 takes the cap away."""
-    plain = value.strip()
-    digits = plain.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
-    amount = _float(digits)
-    factor = _SIZES.get(plain[len(digits) :].strip().lower())
-    if amount is None or amount < 0 or factor is None or amount * factor > 2**62:
-        raise wrong(value, name, "an amount of memory", "for example 500MB, 2GiB, or bytes alone: 1e9")
-    return int(amount * factor) or None
-
-
-def step_sizes(value: str, name: str) -> tuple[float, ...]:
-    """Read a comma-separated list of positive numbers."""
-    sizes = tuple(_float(part) for part in value.strip("[] ").split(","))
-    if any(size is None or size <= 0 for size in sizes):
-        raise wrong(value, name, "positive numbers with commas between them", "for example 100,10,1,0.1")
-    return tuple(size for size in sizes if size is not None)
-
-
-def names(value: str, name: str) -> tuple[str, ...]:
-    """Read a comma-separated list of names."""
-    parts = tuple(part.strip() for part in value.split(","))
-    if not all(parts):
-        raise wrong(value, name, "names with commas between them", "for example x,y,value")
-    return parts
-
-
-def _parts(value: str) -> list[tuple[str, int]]:
-    """Return the pieces of a comma-separated list without spaces around them, each with its place."""
-    parts, place = [], 0
-    for piece in value.split(","):
-        parts.append((piece.strip(), place + len(piece) - len(piece.lstrip())))
-        place += len(piece) + 1
-    return parts
-
-
-def rates(value: str, name: str) -> tuple[float, ...]:
-    """Read a comma-separated list of learning rates; the error points at the one that is none."""
-    read = []
-    for part, place in _parts(value):
-        rate = _float(part)
-        if rate is None or rate <= 0:
-            shown = part if len(part) <= 40 else part[:37] + "..."
-            raise UsageError(
-                f"{name} takes learning rates above 0, not '{shown}'",
-                "for example 10,1.1,1,0.1,0.01",
-                Span(value, place, place + max(1, len(part)), name),
-            )
-        read.append(rate)
-    return tuple(read)
-
-
-def method(value: str, name: str) -> str:
-    """Read the name of a method, in whatever case; whether there is one is asked when it is sought."""
-    return value.strip().lower()
-
-
-def method_by_epochs(value: str, name: str) -> str:
-    """Read a method that goes by rows or batches of them."""
-    from gdcli.solve.registry import BY_EPOCHS, meant
-
-    if method(value, name) in BY_EPOCHS:
-        return method(value, name)
-    raise wrong(value, name, "one of " + ", ".join(BY_EPOCHS), meant(value, BY_EPOCHS, ""))
-
-
-def methods(value: str, name: str) -> tuple[str, ...]:
-    """Read a comma-separated list of methods; the error points at the one that there is not."""
-    from gdcli.solve.registry import METHODS, meant
-
-    parts = [(part.lower(), place) for part, place in _parts(value)]
-    for part, place in parts:
-        if part not in METHODS:
-            shown = part if len(part) <= 40 else part[:37] + "..."
-            hint = meant(part, METHODS, "'gd methods' lists the names")
-            span = Span(value, place, place + max(1, len(part)), name)
-            raise UsageError(f"{name} takes methods, and there is no '{shown}'", hint, span)
-    return tuple(part for part, _ in parts)
-
-
-def one_of(*words: str, elsewhere: Callable[[str], str] | None = None) -> Read:
-    """Return the reader of one word out of several; ``elsewhere`` tells what a name that is none is here."""
-
-    def read(value: str, name: str) -> str:
-        if value in words:
-            return value
-        known = "" if elsewhere is None else elsewhere(value)
-        raise wrong(value, name, "one of " + ", ".join(words), known or did_you_mean(value, words))
-
-    read.__dict__["words"] = words  # for completion
-    return read
-
-
-PICTURES = ("png", "svg", "pdf")
-
-
-def picture(value: str, name: str) -> str:
-    """Read the name of a picture's file, which tells its kind; ``-`` is the terminal."""
-    stem, dot, suffix = value.rpartition(".")
-    if value == "-" or (suffix.lower() in PICTURES and stem):
-        return value
-    typed = suffix if dot and "/" not in suffix else ""
-    close = did_you_mean(typed.lower(), PICTURES) if typed else ""
-    hint = close or "for example path.png; - draws in the terminal"
-    shown = value if len(value) <= 40 else "..." + value[-37:]
-    at = len(value) - len(typed) if typed else 0
-    raise UsageError(
-        f"{name} takes a file that ends in .png, .svg or .pdf, not '{shown}'",
-        hint,
-        Span(value, at, len(value), name),
-    )
-
-
-_INCHES = {"": 1.0, "in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4}
-_SIDES = (2.0, 50.0)  # inches: below that no words fit beside the axes
-
-
-def plot_size(value: str, name: str) -> tuple[float, float]:
-    """Read a width and a height, ``6.4x4.8`` in inches or ``16x12cm``; in inches."""
-    plain = value.strip().lower().replace("\N{MULTIPLICATION SIGN}", "x")
-    digits = plain.rstrip("incm")
-    width, _, height = digits.partition("x")
-    factor = _INCHES.get(plain[len(digits) :])
-    sides = _float(width), _float(height)
-    example = "for example 6.4x4.8 in inches, 16x12cm or 85x60mm"
-    if factor is None or sides[0] is None or sides[1] is None:
-        raise wrong(value, name, "a width and a height", example)
-    size = sides[0] * factor, sides[1] * factor
-    if not all(_SIDES[0] <= side <= _SIDES[1] for side in size):
-        raise wrong(value, name, "sides from {:g} to {:g} inches (5 to 127 cm)".format(*_SIDES), example)
-    return size
-
-
-def dpi(value: str, name: str) -> int:
-    """Read how many dots an inch has."""
-    read = _whole(value, 20)
-    if read is None or read > 2400:
-        raise wrong(value, name, "a whole number from 20 to 2400", "for example 300 for print")
-    return read
-
-
-def plane(value: str, name: str) -> tuple[str, ...]:
-    """Read two names."""
-    parts = names(value, name)
-    if len(parts) != 2:
-        raise wrong(value, name, "two variables", "for example x,y or v[0],v[3]")
-    return parts
-
-
-def interval(value: str, name: str) -> tuple[float, float]:
-    """Read two numbers, the lower one first: ``-10:10``."""
-    low, colon, high = value.partition(":")
-    ends = _float(low), _float(high)
-    if not colon or ends[0] is None or ends[1] is None or not ends[0] < ends[1]:
-        raise wrong(value, name, "two numbers, the lower one first", "for example -10:10")
-    return ends[0], ends[1]
-
-
-def part(value: str, name: str) -> float:
-    """Read a part of a whole, above 0 and below 1."""
-    read = _float(value)
-    if read is None or not 0.0 < read < 1.0:
-        raise wrong(value, name, "a part above 0 and below 1", "for example 0.2: every fifth row")
-    return read
-
-
-ALL_ROWS = 0
-
-
-def batch_size(value: str, name: str) -> int:
-    """Read how many rows make a step; 0 stands for all of them."""
-    if value.strip() == "all":
-        return ALL_ROWS
-    read = _whole(value, 1)
-    if read is None:
-        raise wrong(value, name, "a whole number of rows or all", "for example 1, 32 or all")
-    return read
-
-
-def batch_sizes(value: str, name: str) -> tuple[int, ...]:
-    """Read a comma-separated list of batch sizes; 0 stands for all rows."""
-    return tuple(batch_size(part, name) for part, _ in _parts(value))
-
-
+# fmt: off
 FORMATS = ("table", "json", "jsonl", "csv", "plain")
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
 _OWN = "the method's own"
 
 PROBLEM = (
-    Option(
-        "--start",
-        "Where to start: x=1,y=2, v=[1,2], v=zeros(9), plain 1,2 in order, @result.json, or @- (standard input).",
-        "random, from the seed",
-        "START",
-        many=True,
-        group="Problem",
-    ),
-    Option(
-        "--set",
-        "Constants in the expression: a=3 or c=[1,2].",
-        "none",
-        "NAME=VALUE",
-        many=True,
-        group="Problem",
-    ),
-    Option(
-        "--bounds",
-        "Bounds: x=0:5, y=:2 (only above), v=0:1 (each element), v[0]=0:1; equal ends fix.",
-        "none",
-        "NAME=LOW:HIGH",
-        many=True,
-        group="Problem",
-    ),
-    Option("--seed", "Seed of everything random.", "0", "N", count, group="Problem"),
+    Option("--start", "START", each, "random, from the seed", "Problem",
+        "Where to start: x=1,y=2, v=[1,2], v=zeros(9), plain 1,2 in order, @result.json, or @- (standard input)."),
+    Option("--set", "NAME=VALUE", each, "none", "Problem", "Constants in the expression: a=3 or c=[1,2]."),
+    Option("--bounds", "NAME=LOW:HIGH", each, "none", "Problem",
+        "Bounds: x=0:5, y=:2 (only above), v=0:1 (each element), v[0]=0:1; equal ends fix."),
+    Option("--seed", "N", count, "0", "Problem", "Seed of everything random."),
 )
-MULTI_START = Option(
-    "--multi-start",
-    "Also start at random: N starts in all, every distinct minimum in a table, the best as the answer.",
-    "1",
-    "N",
-    stride,
-    group="Problem",
-)
+MULTI_START = Option("--multi-start", "N", stride, "1", "Problem",
+    "Also start at random: N starts in all, every distinct minimum in a table, the best as the answer.")
 METHOD = (
-    Option(
-        "--method", "How to search; 'gd methods' lists the names.", "auto", "NAME", method, group="Method"
-    ),
-    Option(
-        "--gradient",
-        "autodiff (exact), symbolic (by formula), forward or central (difference quotients), complex (step).",
-        "autodiff",
-        "KIND",
-        one_of(*GRADIENTS),
-        group="Method",
-    ),
-    Option("--h", "Step of the difference quotients.", "1e-5", "NUMBER", positive, group="Method"),
-    Option(
-        "--lr",
-        "Learning rate: alone, plain gradient descent with this fixed step.",
-        _OWN,
-        "NUMBER",
-        positive,
-        group="Method",
-    ),
-    Option("--step-rule", "fixed, decay, best, armijo, wolfe, exact or bb.", _OWN, "RULE", group="Method"),
-    Option(
-        "--step-sizes",
-        "The steps tried by 'batch' and by --step-rule best.",
-        "100,10,...,0.00001",
-        "LIST",
-        step_sizes,
-        group="Method",
-    ),
+    Option("--method", "NAME", method, "auto", "Method", "How to search; 'gd methods' lists the names."),
+    Option("--gradient", "KIND", one_of(*GRADIENTS), "autodiff", "Method",
+        "autodiff (exact), symbolic (by formula), forward or central (difference quotients), complex (step)."),
+    Option("--h", "NUMBER", positive, "1e-5", "Method", "Step of the difference quotients."),
+    Option("--lr", "NUMBER", positive, _OWN, "Method",
+        "Learning rate: alone, plain gradient descent with this fixed step."),
+    Option("--step-rule", "RULE", text, _OWN, "Method", "fixed, decay, best, armijo, wolfe, exact or bb."),
+    Option("--step-sizes", "LIST", step_sizes, "100,10,...,0.00001", "Method",
+        "The steps tried by 'batch' and by --step-rule best."),
 )
 STOPPING = (
-    Option(
-        "--tol",
-        "Accuracy asked for; 0 switches it off, as it does each of the rules below.",
-        "1e-8; batch 1e-6",
-        "NUMBER",
-        tolerance,
-        group="Stopping",
-    ),
-    Option(
-        "--gradient-tol",
-        "Stop when the gradient norm is below this.",
-        _OWN,
-        "NUMBER",
-        tolerance,
-        group="Stopping",
-    ),
-    Option(
-        "--step-tol", "Stop when a step is shorter than this.", _OWN, "NUMBER", tolerance, group="Stopping"
-    ),
-    Option(
-        "--value-tol",
-        "Stop when the value changes by less than this.",
-        _OWN,
-        "NUMBER",
-        tolerance,
-        group="Stopping",
-    ),
-    Option(
-        "--max-iter", "Cap on iterations; 0 only certifies the start.", "10000", "N", count, group="Stopping"
-    ),
-    Option(
-        "--max-evaluations",
-        "Cap on evaluations of the search, each value, gradient, Hessian and product; the certificate takes some more.",
-        "no cap",
-        "N",
-        cap,
-        group="Stopping",
-    ),
-    Option(
-        "--max-time",
-        "Cap on the time: 30s, 2m, 1h. The certificate may take a tenth more, at least half a second.",
-        "no cap",
-        "TIME",
-        duration,
-        group="Stopping",
-    ),
-    Option(
-        "--max-memory",
-        "Cap on the memory in use (the resident set of the process, gd itself included): 500MB, 2GiB.",
-        "no cap",
-        "SIZE",
-        memory,
-        group="Stopping",
-    ),
-    Option("--target", "Stop at this value.", "none", "NUMBER", number, group="Stopping"),
+    Option("--tol", "NUMBER", tolerance, "1e-8; batch 1e-6", "Stopping",
+        "Accuracy asked for; 0 switches it off, as it does each of the rules below."),
+    Option("--gradient-tol", "NUMBER", tolerance, _OWN, "Stopping", "Stop when the gradient norm is below this."),
+    Option("--step-tol", "NUMBER", tolerance, _OWN, "Stopping", "Stop when a step is shorter than this."),
+    Option("--value-tol", "NUMBER", tolerance, _OWN, "Stopping", "Stop when the value changes by less than this."),
+    Option("--max-iter", "N", count, "10000", "Stopping", "Cap on iterations; 0 only certifies the start."),
+    Option("--max-evaluations", "N", cap, "no cap", "Stopping",
+        "Cap on evaluations of the search, each value, gradient, Hessian and product; the certificate takes some "
+        "more."),
+    Option("--max-time", "TIME", duration, "no cap", "Stopping",
+        "Cap on the time: 30s, 2m, 1h. The certificate may take a tenth more, at least half a second."),
+    Option("--max-memory", "SIZE", memory, "no cap", "Stopping",
+        "Cap on the memory in use (the resident set of the process, gd itself included): 500MB, 2GiB."),
+    Option("--target", "NUMBER", number, "none", "Stopping", "Stop at this value."),
 )
 # The caps of a command that compares or examines.
 CAPS = (
-    Option(
-        "--max-time",
-        "Cap on the time of the whole command: 30s, 2m.",
-        "no cap",
-        "TIME",
-        duration,
-        group="Stopping",
-    ),
-    *(option for option in STOPPING if option.name == "--max-memory"),
+    Option("--max-time", "TIME", duration, "no cap", "Stopping", "Cap on the time of the whole command: 30s, 2m."),
+    *only(STOPPING, "--max-memory"),
 )
 OUTPUT = (
-    Option(
-        "--format", "table, json, jsonl, csv or plain.", "table", "FORMAT", one_of(*FORMATS), group="Output"
-    ),
-    Option(
-        "--print", "Print only these, tab separated: x,y,value.", "everything", "NAMES", names, group="Output"
-    ),
-    Option(
-        "--emit",
-        "Print a program instead: the objective with its gradient in python or c, its formula in latex.",
-        "none",
-        "LANGUAGE",
-        one_of("python", "c", "latex", "sql", "awk"),
-        group="Output",
-    ),
-    Option("--every", "Show every Nth iteration.", "about 20 rows", "N", stride, group="Output"),
-    Option("--show-gradient", "Show the formulas of the gradient.", "off", group="Output"),
-    Option("--timing", "Show times and engine.", "only on a terminal", group="Output"),
-    Option(
-        "--output",
-        "Write the answer to this file, whole or not at all.",
-        "standard output",
-        "FILE",
-        group="Output",
-    ),
+    format_in(*FORMATS),
+    Option("--print", "NAMES", names, "everything", "Output", "Print only these, tab separated: x,y,value."),
+    Option("--emit", "LANGUAGE", one_of("python", "c", "latex", "sql", "awk"), "none", "Output",
+        "Print a program instead: the objective with its gradient in python or c, its formula in latex."),
+    Option("--every", "N", stride, "about 20 rows", "Output", "Show every Nth iteration."),
+    Option("--show-gradient", "", text, "off", "Output", "Show the formulas of the gradient."),
+    Option("--timing", "", text, "only on a terminal", "Output", "Show times and engine."),
+    Option("--output", "FILE", text, "standard output", "Output",
+        "Write the answer to this file, whole or not at all."),
 )
-TRACE = Option(
-    "--trace",
-    "Write the path into this file beside the answer: CSV, or JSON lines where it ends in .jsonl.",
-    "none",
-    "FILE",
-    group="Output",
-)
+TRACE = Option("--trace", "FILE", text, "none", "Output",
+    "Write the path into this file beside the answer: CSV, or JSON lines where it ends in .jsonl.")
 CHECKPOINT = (
-    Option(
-        "--checkpoint",
-        "Keep the run in this file; 'gd resume FILE' goes on with it, whatever ended it.",
-        "none",
-        "FILE",
-        group="Checkpoint",
-    ),
-    Option(
-        "--checkpoint-every",
-        "How often: 30s, 5m; less often where writing takes long, so that it costs at most 2 % of the time.",
-        "30s",
-        "TIME",
-        period,
-        group="Checkpoint",
-    ),
+    Option("--checkpoint", "FILE", text, "none", "Checkpoint",
+        "Keep the run in this file; 'gd resume FILE' goes on with it, whatever ended it."),
+    Option("--checkpoint-every", "TIME", period, "30s", "Checkpoint",
+        "How often: 30s, 5m; less often where writing takes long, so that it costs at most 2 % of the time."),
 )
 # What belongs to one command line alone: where its answer goes, and what it leaves behind.
 OWN_GROUPS = ("Output", "Picture", "Checkpoint")
 JOBS = (
-    Option("--jobs", "Worker processes.", "1", "N", stride, group="Work"),
-    Option("--unordered", "Write answers as they come, not in the order of the input.", "off", group="Work"),
+    Option("--jobs", "N", stride, "1", "Work", "Worker processes."),
+    Option("--unordered", "", text, "off", "Work", "Write answers as they come, not in the order of the input."),
 )
 RUN_OUTPUT = (
     OUTPUT[0]._replace(default="table; of a stream jsonl"),
-    *(option for option in OUTPUT if option.name in ("--timing", "--output")),
+    *only(OUTPUT, "--timing", "--output"),
 )
 LOOK = (
-    Option(
-        "--plot-size",
-        "Width and height in inches, or with a unit: 6.4x4.8, 16x12cm, 85x60mm.",
-        "6.4 wide",
-        "WxH",
-        plot_size,
-        group="Picture",
-    ),
-    Option("--dpi", "Dots an inch of a .png.", "120", "N", dpi, group="Picture"),
-    Option("--title", "The title; between two $ it is mathematics.", "the formula", "TEXT", group="Picture"),
-    Option("--xlabel", "The label of the horizontal axis.", "its name", "TEXT", group="Picture"),
-    Option("--ylabel", "The label of the vertical axis.", "its name", "TEXT", group="Picture"),
-    Option(
-        "--log",
-        "The axes that are logarithmic: x, y, xy or none.",
-        "where numbers span decades",
-        "AXES",
-        one_of("x", "y", "xy", "none"),
-        group="Picture",
-    ),
+    Option("--plot-size", "WxH", plot_size, "6.4 wide", "Picture",
+        "Width and height in inches, or with a unit: 6.4x4.8, 16x12cm, 85x60mm."),
+    Option("--dpi", "N", dpi, "120", "Picture", "Dots an inch of a .png."),
+    Option("--title", "TEXT", text, "the formula", "Picture", "The title; between two $ it is mathematics."),
+    Option("--xlabel", "TEXT", text, "its name", "Picture", "The label of the horizontal axis."),
+    Option("--ylabel", "TEXT", text, "its name", "Picture", "The label of the vertical axis."),
+    Option("--log", "AXES", one_of("x", "y", "xy", "none"), "where numbers span decades", "Picture",
+        "The axes that are logarithmic: x, y, xy or none."),
 )
-
-
-def _plot(help: str, *more: Option) -> tuple[Option, ...]:
-    """The options of a picture, with what it shows."""
-    return (Option("--plot", help, "none", "FILE", picture, group="Picture"), *more, *LOOK)
-
 
 _DRAW = "Draw a picture into this file (.png, .svg, .pdf), or - in the terminal"
-PLANE = Option(
-    "--plane",
-    "Of more variables draw the plane of these two, the others held at the answer.",
-    "none",
-    "NAME,NAME",
-    plane,
-    group="Picture",
-)
+PLANE = Option("--plane", "NAME,NAME", plane, "none", "Picture",
+    "Of more variables draw the plane of these two, the others held at the answer.")
 PLOT = _plot(
     "Draw the path into this file (.png, .svg, .pdf), or - in the terminal: on the curve of one "
     "variable, on contours of two, else value and gradient against the iteration.",
     PLANE,
 )
-WATCH = Option("--watch", "Show the run while it goes on; only on a terminal.", "off", group="Output")
+WATCH = Option("--watch", "", text, "off", "Output", "Show the run while it goes on; only on a terminal.")
 PLOT_SHOWN = _plot(
     "Draw the picture of the run into this file (.png, .svg, .pdf), or - in the terminal; of a "
     "result without its path start and answer.",
@@ -579,26 +196,14 @@ PLOT_RATES = _plot(f"{_DRAW}: each rate in its own colour.")
 PLOT_METHODS = _plot(f"{_DRAW}: the value above the best against the iteration.")
 PLOT_GRADIENT = _plot(
     "With --errors: draw the errors against h into this file, or - in the terminal.",
-    Option(
-        "--plot-estimate",
-        "Draw the derivative and its forward quotient (step --h, here 1) over --range instead.",
-        "none",
-        "FILE",
-        picture,
-        group="Picture",
-    ),
-    Option("--range", "The range of --plot-estimate.", "-10:10", "LOW:HIGH", interval, group="Picture"),
+    Option("--plot-estimate", "FILE", picture, "none", "Picture",
+        "Draw the derivative and its forward quotient (step --h, here 1) over --range instead."),
+    Option("--range", "LOW:HIGH", interval, "-10:10", "Picture", "The range of --plot-estimate."),
 )
 ENGINE = (
-    Option(
-        "--engine",
-        "What computes: python, numpy (vectors), native (machine code).",
-        "auto",
-        "NAME",
-        one_of("auto", "python", "numpy", "native"),
-        group="Computing",
-    ),
-    Option("--no-cache", "Keep no machine code on disk, and use none from there.", "off", group="Computing"),
+    Option("--engine", "NAME", one_of("auto", "python", "numpy", "native"), "auto", "Computing",
+        "What computes: python, numpy (vectors), native (machine code)."),
+    Option("--no-cache", "", text, "off", "Computing", "Keep no machine code on disk, and use none from there."),
 )
 FIT_ENGINE = (
     ENGINE[0]._replace(help="What computes a fit by epochs: python, numpy, native (machine code)."),
@@ -612,149 +217,55 @@ BATCH_ENGINE = (
 )
 SOLVER = METHOD + STOPPING + ENGINE
 GRADIENT = (
-    Option(
-        "--at",
-        "The point: x=1,y=2, v=[1,2], plain 1,2 in order, or @file.json.",
-        "none; it is needed",
-        "POINT",
-        many=True,
-        group="Problem",
-    ),
-    *(option for option in PROBLEM if option.name in ("--set", "--seed")),
-    Option(
-        "--h",
-        "Step of the difference quotients.",
-        "1e-5 forward, 6e-6 max(1,|x|) central",
-        "NUMBER",
-        positive,
-        group="Gradient",
-    ),
-    Option("--hessian", "Show the Hessian and its eigenvalues.", "off", group="Gradient"),
-    Option("--errors", "Show the error of each quotient for h from 1 to 1e-15.", "off", group="Gradient"),
-    Option("--latex", "Show the formulas in LaTeX.", "off", group="Gradient"),
-    Option("--trace", "Show automatic differentiation step by step instead.", "off", group="Gradient"),
-    Option(
-        "--format",
-        "table, json, csv or plain.",
-        "table",
-        "FORMAT",
-        one_of("table", "json", "csv", "plain"),
-        group="Output",
-    ),
-    *(option for option in OUTPUT if option.name == "--output"),
+    Option("--at", "POINT", each, "none; it is needed", "Problem",
+        "The point: x=1,y=2, v=[1,2], plain 1,2 in order, or @file.json."),
+    *only(PROBLEM, "--set", "--seed"),
+    Option("--h", "NUMBER", positive, "1e-5 forward, 6e-6 max(1,|x|) central", "Gradient",
+        "Step of the difference quotients."),
+    Option("--hessian", "", text, "off", "Gradient", "Show the Hessian and its eigenvalues."),
+    Option("--errors", "", text, "off", "Gradient", "Show the error of each quotient for h from 1 to 1e-15."),
+    Option("--latex", "", text, "off", "Gradient", "Show the formulas in LaTeX."),
+    Option("--trace", "", text, "off", "Gradient", "Show automatic differentiation step by step instead."),
+    format_in("table", "json", "csv", "plain"),
+    *only(OUTPUT, "--output"),
 )
-MAXIMIZE = Option("--maximize", "Look for a maximum: climb instead of descend.", "off", group="Problem")
+MAXIMIZE = Option("--maximize", "", text, "off", "Problem", "Look for a maximum: climb instead of descend.")
 RATES = (
-    Option(
-        "--lr",
-        "The learning rates, with commas: 10,1.1,1,0.1,0.01.",
-        "some around the stable limit 2/L",
-        "LIST",
-        rates,
-        group="Method",
-    ),
-    Option("--steps", "Steps at each rate, at most.", "100", "N", stride, group="Method"),
+    Option("--lr", "LIST", rates, "some around the stable limit 2/L", "Method",
+        "The learning rates, with commas: 10,1.1,1,0.1,0.01."),
+    Option("--steps", "N", stride, "100", "Method", "Steps at each rate, at most."),
 )
-METHODS = Option(
-    "--method",
-    "The methods, with commas: auto,bfgs,gd; 'gd methods' lists them.",
-    "what suits the number of variables",
-    "LIST",
-    methods,
-    group="Method",
-)
-
-
-def _loss_here(name: str) -> str:
-    from gdcli.tasks.fit.synonyms import loss_here
-
-    return loss_here(name)
-
+METHODS = Option("--method", "LIST", methods, "what suits the number of variables", "Method",
+    "The methods, with commas: auto,bfgs,gd; 'gd methods' lists them.")
 
 LOSSES = ("squared", "absolute", "huber", "logistic", "poisson")
 SCHEDULES = ("constant", "decay", "book")
 SHUFFLES = ("blocks", "full", "none")
 DATA = (
-    Option(
-        "--start",
-        "Where to start: a=1,b=2, w=zeros(9), @result.json (goes on); auto searches.",
-        "0 for a linear model",
-        "START",
-        many=True,
-        group="Problem",
-    ),
-    *(option for option in PROBLEM if option.name == "--set"),
+    Option("--start", "START", each, "0 for a linear model", "Problem",
+        "Where to start: a=1,b=2, w=zeros(9), @result.json (goes on); auto searches."),
+    *only(PROBLEM, "--set"),
     PROBLEM[2]._replace(help="Bounds of parameters: a=0:5, b=:2 (only above), w=0:1 (each element)."),
-    Option(
-        "--loss",
-        "squared, absolute, huber, logistic or poisson.",
-        "squared",
-        "LOSS",
-        one_of(*LOSSES, elsewhere=_loss_here),
-        group="Problem",
-    ),
-    Option(
-        "--huber-delta",
-        "Where Huber's loss turns from squared to absolute.",
-        "1",
-        "NUMBER",
-        positive,
-        group="Problem",
-    ),
-    Option(
-        "--columns",
-        "Many columns under one name, for X @ w: X=x* or X=age|height|x*.",
-        "none",
-        "NAME=PATTERN",
-        many=True,
-        group="Problem",
-    ),
-    Option(
-        "--weights",
-        "A column of weights of rows; the variance of a row is a common one over its weight.",
-        "1",
-        "COLUMN",
-        group="Problem",
-    ),
-    Option(
-        "--sigma",
-        "A column of known standard deviations; gives chi-square and its p-value.",
-        "unknown",
-        "COLUMN",
-        group="Problem",
-    ),
-    Option(
-        "--scale-sigma",
-        "Take --sigma for known up to a factor, and find that from the residuals.",
-        "off",
-        group="Problem",
-    ),
+    Option("--loss", "LOSS", one_of(*LOSSES, elsewhere=_loss_here), "squared", "Problem",
+        f"{listed(LOSSES)}."),
+    Option("--huber-delta", "NUMBER", positive, "1", "Problem", "Where Huber's loss turns from squared to absolute."),
+    Option("--columns", "NAME=PATTERN", each, "none", "Problem",
+        "Many columns under one name, for X @ w: X=x* or X=age|height|x*."),
+    Option("--weights", "COLUMN", text, "1", "Problem",
+        "A column of weights of rows; the variance of a row is a common one over its weight."),
+    Option("--sigma", "COLUMN", text, "unknown", "Problem",
+        "A column of known standard deviations; gives chi-square and its p-value."),
+    Option("--scale-sigma", "", text, "off", "Problem",
+        "Take --sigma for known up to a factor, and find that from the residuals."),
     MAXIMIZE._replace(help="Maximize: the expression of a row is its log-likelihood, say."),
-    Option(
-        "--missing",
-        "A missing or bad cell is an error, or its row is skipped.",
-        "error",
-        "error|skip",
-        one_of("error", "skip"),
-        group="Data",
-    ),
-    Option(
-        "--spool",
-        "The folder for temporary files of data that do not fit into memory.",
-        "the system's",
-        "FOLDER",
-        group="Data",
-    ),
+    Option("--missing", "error|skip", one_of("error", "skip"), "error", "Data",
+        "A missing or bad cell is an error, or its row is skipped."),
+    Option("--spool", "FOLDER", text, "the system's", "Data",
+        "The folder for temporary files of data that do not fit into memory."),
     PROBLEM[3],
 )
-BY = Option(
-    "--by",
-    "One fit for each group of rows with the same labels (texts or numbers) in these columns.",
-    "one fit to all rows",
-    "COLUMN[,COLUMN]",
-    names,
-    group="Data",
-)
+BY = Option("--by", "COLUMN[,COLUMN]", names, "one fit to all rows", "Data",
+    "One fit for each group of rows with the same labels (texts or numbers) in these columns.")
 FIT_METHOD = tuple(
     option._replace(
         help={
@@ -766,66 +277,23 @@ FIT_METHOD = tuple(
     if option.name in ("--method", "--lr", "--step-rule", "--step-sizes")
 )
 EPOCHS = (
-    Option(
-        "--batch-size",
-        "Rows a step: 1 (stochastic), 32 (mini-batch), all.",
-        "a batch solve",
-        "N|all",
-        batch_size,
-        group="Stochastic",
-    ),
-    Option("--epochs", "Passes over the data.", "20; book's own stop", "N", stride, group="Stochastic"),
-    Option(
-        "--schedule",
-        "constant, decay (lr/(1+k) in epoch k, from 0), book (0.9 times after each epoch without improvement).",
-        "constant",
-        "NAME",
-        one_of(*SCHEDULES),
-        group="Stochastic",
-    ),
-    Option(
-        "--shuffle",
-        "The order of rows: blocks of 256 at random, full (each row), none.",
-        "blocks",
-        "ORDER",
-        one_of(*SHUFFLES),
-        group="Stochastic",
-    ),
-    Option(
-        "--validate",
-        "Hold back this part of the rows, and stop when their loss rises.",
-        "none",
-        "PART",
-        part,
-        group="Stochastic",
-    ),
-    Option("--polish", "End with a batch solve.", "off", group="Stochastic"),
+    Option("--batch-size", "N|all", batch_size, "a batch solve", "Stochastic",
+        "Rows a step: 1 (stochastic), 32 (mini-batch), all."),
+    Option("--epochs", "N", stride, "20; book's own stop", "Stochastic", "Passes over the data."),
+    Option("--schedule", "NAME", one_of(*SCHEDULES), "constant", "Stochastic",
+        "constant, decay (lr/(1+k) in epoch k, from 0), book (0.9 times after each epoch without improvement)."),
+    Option("--shuffle", "ORDER", one_of(*SHUFFLES), "blocks", "Stochastic",
+        "The order of rows: blocks of 256 at random, full (each row), none."),
+    Option("--validate", "PART", part, "none", "Stochastic",
+        "Hold back this part of the rows, and stop when their loss rises."),
+    Option("--polish", "", text, "off", "Stochastic", "End with a batch solve."),
 )
 BATCHES = (
-    Option(
-        "--batch-size",
-        "The batch sizes, with commas: 1,32,all.",
-        "1,32,all",
-        "LIST",
-        batch_sizes,
-        group="Stochastic",
-    ),
-    Option(
-        "--method",
-        "sgd, or a method that goes by epochs; see 'gd methods'.",
-        "sgd",
-        "NAME",
-        method_by_epochs,
-        group="Stochastic",
-    ),
-    Option(
-        "--lr",
-        "One learning rate for all batch sizes.",
-        "for each from the data",
-        "NUMBER",
-        positive,
-        group="Stochastic",
-    ),
+    Option("--batch-size", "LIST", batch_sizes, "1,32,all", "Stochastic", "The batch sizes, with commas: 1,32,all."),
+    Option("--method", "NAME", method_by_epochs, "sgd", "Stochastic",
+        "sgd, or a method that goes by epochs; see 'gd methods'."),
+    Option("--lr", "NUMBER", positive, "for each from the data", "Stochastic",
+        "One learning rate for all batch sizes."),
     *(option for option in EPOCHS if option.name not in ("--batch-size", "--polish")),
 )
 PLOT_BATCHES = _plot(f"{_DRAW}: the loss against the rows visited.")
@@ -837,25 +305,16 @@ FIT_OUTPUT = (
     OUTPUT[2]._replace(
         help="Print the fitted formula with its numbers as a program instead: python, c, latex, sql or awk."
     ),
-    *(option for option in OUTPUT if option.name in ("--every", "--timing", "--output")),
+    *only(OUTPUT, "--every", "--timing", "--output"),
     TRACE,
-    Option(
-        "--predict",
-        "Write the rows as they came with one more column, 'fitted': what the model says of the left side. "
-        "With - they go to standard output, in place of the answer.",
-        "none",
-        "FILE",
-        group="Output",
-    ),
-    Option(
-        "--residuals",
-        "The same with the columns 'fitted' and 'residual', the left side less what is fitted.",
-        "none",
-        "FILE",
-        group="Output",
-    ),
+    Option("--predict", "FILE", text, "none", "Output",
+        "Write the rows as they came with one more column, 'fitted': what the model says of the left side. With - "
+        "they go to standard output, in place of the answer."),
+    Option("--residuals", "FILE", text, "none", "Output",
+        "The same with the columns 'fitted' and 'residual', the left side less what is fitted."),
     *_plot("Draw rows, curve and residuals into this file (.png, .svg, .pdf), or - in the terminal."),
 )
+# fmt: on
 
 
 def settings(values: dict[str, Any]) -> dict[str, Any]:
@@ -866,13 +325,8 @@ def settings(values: dict[str, Any]) -> dict[str, Any]:
 def is_page(values: Mapping[str, Any]) -> bool:
     """Tell whether the answer is a page for a person, with warnings and advice, and not for a program."""
     rows = "-" in (values.get("predict"), values.get("residuals"))
-    return not (values["print"] or values.get("emit") or rows) and values["format"] in (
+    return not (values.get("print") or values.get("emit") or rows) and values["format"] in (
         None,
         "table",
         "plain",
     )
-
-
-def only(options: Iterable[Option], *wanted: str) -> tuple[Option, ...]:
-    """Return the options of these names."""
-    return tuple(o for o in options if o.name in wanted)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
@@ -18,17 +17,17 @@ from gdcli.kernel.errors import GdError, Span, UsageError
 
 
 class Destination:
-    """``with Destination(path) as stream:`` write; the file appears at the end, unless an exception ended
+    """``with Destination(path, stdout) as stream:`` write; the file appears at the end, unless an exception ended
     it. Errors name the ``option``.
     """
 
     option = "--output"
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, stdout: TextIO) -> None:
         self._path = "" if path is None or path == "-" else os.path.realpath(path)
         self._typed = path or ""
         self._passing = ""
-        self._stream: TextIO = sys.stdout
+        self._stream = stdout
 
     def __enter__(self) -> TextIO:
         if self._path:
@@ -116,10 +115,10 @@ def _check_pairs(named: Sequence[tuple[str, str]]) -> None:
                 raise UsageError(f"{other} and {option} name the same file", "give each a name of its own")
 
 
-def check_standard_output(path: str) -> None:
+def check_standard_output(path: str, stdout: TextIO) -> None:
     """Raise UsageError where standard output is appended to the file that is read: there would be no end."""
     with suppress(OSError, ValueError):
-        out, read = os.fstat(sys.stdout.fileno()), os.stat(path)
+        out, read = os.fstat(stdout.fileno()), os.stat(path)
         if stat.S_ISREG(out.st_mode) and os.path.samestat(out, read):
             raise UsageError(f"{path} is read and written", "write the answers to another file")
 

@@ -17,6 +17,7 @@ from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
+    from gdcli.cli.environment import Environment
     from gdcli.kernel.space import Space
     from gdcli.record.gradients import GradientRecord
     from gdcli.record.runs import RunRecord
@@ -30,17 +31,16 @@ ESTIMATES = 21  # points of the picture of an estimated derivative, as in the bo
 
 
 @contextmanager
-def watched(values: dict[str, Any], problem: Problem) -> Iterator[list[Watch]]:
+def watched(values: dict[str, Any], env: Environment, problem: Problem) -> Iterator[list[Watch]]:
     """Give the observer of ``--watch``, or none: without a terminal, and where rows of the answer run through it."""
     if values["watch"]:
-        from gdcli.cli.answer import free_terminal
         from gdcli.render.live import Watch
         from gdcli.render.tables import can_redraw
 
-        stream = free_terminal(values)
+        stream = env.free_terminal(values)
         if stream is not None and can_redraw(stream):
             sign = problem.sign
-            with Watch(stream, problem.sense, problem.expression, sign) as watch:
+            with Watch(stream, problem.sense, problem.expression, sign, clock=env.clock) as watch:
                 yield [watch]
             return
     yield []
@@ -284,7 +284,7 @@ def estimate_picture(problem: Problem, ends: tuple[float, float], h: float | Non
     return comparison_figures.estimate(title, name, xs, sampler.slopes(0, xs), guess, step)
 
 
-def estimate(values: dict[str, Any], text: str, source: str) -> None:
+def estimate(values: dict[str, Any], env: Environment, text: str, source: str) -> None:
     """Draw the picture of ``--plot-estimate``; the expression has one variable, which runs through the range."""
     from gdcli import api
 
@@ -298,5 +298,5 @@ def estimate(values: dict[str, Any], text: str, source: str) -> None:
             "--plot-estimate draws a function of one variable, and this has more",
             "give the others a value: --set y=1",
         ) from None
-    with Canvas(values, field="plot_estimate") as canvas:
+    with Canvas(values, env, field="plot_estimate") as canvas:
         canvas.draw(partial(estimate_picture, problem, ends, values["h"]))

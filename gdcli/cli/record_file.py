@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
 
 Record = dict[str, Any]
 SCHEMA = "gd.result/1"
@@ -55,19 +57,19 @@ class Stored(NamedTuple):
         return beside if not os.path.exists(path) and os.path.exists(beside) else path
 
 
-def read(path: str) -> Stored:
+def read(path: str, env: Environment) -> Stored:
     """Return the answer stored in a file, ``-`` for standard input.
 
     Raises UsageError for a file that cannot be read, DataError for one that holds no result of `gd`.
     """
-    name, records = all_of(path)
+    name, records = all_of(path, env)
     return one_result(name, records)
 
 
-def all_of(path: str) -> tuple[str, list[Record]]:
+def all_of(path: str, env: Environment) -> tuple[str, list[Record]]:
     """Return what a file is called and all its records. Raises as `read`."""
     name = "standard input" if path == "-" else path
-    return name, _records(_text(path, name), name)
+    return name, _records(_text(path, name, env), name)
 
 
 def one_result(name: str, records: Sequence[Record]) -> Stored:
@@ -126,14 +128,15 @@ def _is_whole(result: Record) -> bool:
     )
 
 
-def _text(path: str, name: str) -> str:
-    if path == "-" and sys.stdin is None:
+def _text(path: str, name: str, env: Environment) -> str:
+    stdin = env.stdin if path == "-" else None
+    if path == "-" and stdin is None:
         raise UsageError("standard input is closed")
     if is_kept_run(path):
         raise DataError(f"{name} is a run that is kept, and no answer", f"gd show {path} says how to go on")
     try:
-        if path == "-":
-            return sys.stdin.buffer.read().decode("utf-8-sig")
+        if stdin is not None:
+            return stdin.read().decode("utf-8-sig")
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
     except UnicodeDecodeError:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from io import StringIO
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli import __version__
 from gdcli.cli import diff_command, record_file
@@ -16,18 +14,21 @@ from gdcli.cli.record_file import Record, Stored
 from gdcli.kernel.errors import DataError
 from gdcli.render.page import LABEL
 
+if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
+
 # Where versions, machines or kernels differ: relative, and for what is near 0 absolute.
 TOLERANCE = 1e-6
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Run ``gd rerun``: solve again what a receipt says; 0 if the answer is the same, 9 if not."""
     from gdcli.cli.output_file import Destination
 
-    first = record_file.read(values["file"])
+    first = record_file.read(values["file"], env)
     told = changed_data(first)
-    with Destination(values["output"]) as stream:
-        second = Stored("now", (), _repeated(first))
+    with Destination(values["output"], env.stdout) as stream:
+        second = Stored("now", (), _repeated(first, env))
         same_bits = _same_ground(first, second)
         found = diff_command.ends_of(first.result, second.result, 0.0 if same_bits else TOLERANCE)
         how = "same bits" if same_bits else f"within {TOLERANCE:g}, for {_ground(first, second)}"
@@ -93,7 +94,7 @@ def _assignments(values: Mapping[str, Any]) -> str:
     )
 
 
-def _repeated(first: Stored) -> Record:
+def _repeated(first: Stored, env: Environment) -> Record:
     """Return the result of the same command line now. Raises DataError where that is an error."""
     import json
 
@@ -102,8 +103,8 @@ def _repeated(first: Stored) -> Record:
     command = first.receipt.get("command")
     if command not in ("minimize", "maximize", "fit"):
         raise DataError(f"{first.name}: a receipt of '{command}' cannot be repeated")
-    with _captured() as out:
-        run_gd(arguments(first))
+    out = StringIO()
+    run_gd(arguments(first), env.captured(out))
     found: list[Record] = [{}]
     if "group" in first.result:  # all groups are fitted again, one of them was meant
         lines = map(json.loads, out.getvalue().splitlines())
@@ -116,17 +117,6 @@ def _repeated(first: Stored) -> Record:
     if result.get("type") != "result":
         raise DataError(f"{first.name} cannot be repeated: {result.get('message', 'no answer')}")
     return result
-
-
-@contextmanager
-def _captured() -> Iterator[StringIO]:
-    """Standard output and standard error, kept from the terminal."""
-    before, out = (sys.stdout, sys.stderr), StringIO()
-    sys.stdout, sys.stderr = out, StringIO()
-    try:
-        yield out
-    finally:
-        sys.stdout, sys.stderr = before
 
 
 def _ground(first: Stored, second: Stored) -> str:

@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.answer import free_terminal, on_sigterm
 from gdcli.cli.run_solver import Answer, Solver
-from gdcli.cli.standard_streams import tell_warnings
 from gdcli.render.verdicts import Shown, Tally, Whole
 
 if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
     from gdcli.cli.run_input import ProblemLines, Tables
     from gdcli.render.waiting import Waiting
 
 
-def run(values: dict[str, Any]) -> int:
+def run(values: dict[str, Any], env: Environment) -> int:
     """Solve the problems asked for; return the code of the first that is not as expected."""
     from gdcli.cli.output_file import Destination
     from gdcli.cli.run_input import ProblemLines, open_problems
-    from gdcli.render.tables import is_terminal
 
-    file, source = open_problems(values["file"], values["names"] or ())
+    file, source = open_problems(values["file"], values["names"] or (), env)
     lines = isinstance(source, ProblemLines)
     form = values["format"] or ("jsonl" if lines else "table")
-    on_sigterm()
+    env.on_sigterm()
     with ExitStack() as stack:
         stack.callback(source.close)
-        stream = stack.enter_context(Destination(values["output"]))
-        timing = values["timing"] or is_terminal(stream)
+        stream = stack.enter_context(Destination(values["output"], env.stdout))
+        timing = env.timing(values, stream)
         shown = Shown(form, timing, lines)
         whole = Whole(stream, shown, timing)
-        tally = Tally()
+        tally = Tally(clock=env.clock)
         stream.write(shown.head())
-        waiting = _waiting(values | {"format": form}, stack)
+        waiting = _waiting(values | {"format": form}, env, stack)
         answers = stack.enter_context(_Answers(values, file, source, shown, waiting))
         told = _Told(waiting, tally, "line" if lines else "problem", None if lines else len(source.pending))
-        code = _write_all(answers, stream, whole, tally, told)
+        code = _write_all(answers, stream, env, whole, tally, told)
         told.clear()
         if form not in ("jsonl", "csv"):
             whole.finish(file)
     if lines or form in ("jsonl", "csv", "json"):
-        _tell(tally)
+        _tell(tally, env)
     return code or tally.exit_code
 
 
@@ -84,14 +81,14 @@ def _one_by_one(source: Tables | ProblemLines, solve: Callable[[Any], Answer]) -
         source.fill()
 
 
-def _waiting(values: dict[str, Any], stack: ExitStack) -> Waiting | None:
+def _waiting(values: dict[str, Any], env: Environment, stack: ExitStack) -> Waiting | None:
     """What tells on a terminal how far the problems have come; values of different problems are not told."""
-    stream = free_terminal(values)
+    stream = env.free_terminal(values)
     if stream is None:
         return None
     from gdcli.render.waiting import Waiting
 
-    return stack.enter_context(Waiting(stream, None, None))
+    return stack.enter_context(Waiting(stream, None, None, env.clock))
 
 
 class _Told:
@@ -114,7 +111,9 @@ class _Told:
             self._waiting.clear()
 
 
-def _write_all(answers: Iterator[Answer], stream: TextIO, whole: Whole, tally: Tally, told: _Told) -> int:
+def _write_all(
+    answers: Iterator[Answer], stream: TextIO, env: Environment, whole: Whole, tally: Tally, told: _Told
+) -> int:
     """Write each answer as it comes; return the code of an interrupt, else 0."""
     from gdcli.kernel.errors import Terminated
     from gdcli.kernel.status import Status
@@ -129,7 +128,7 @@ def _write_all(answers: Iterator[Answer], stream: TextIO, whole: Whole, tally: T
                 stream.flush()
             if answer.warnings:
                 told.clear()
-                tell_warnings(answer.warnings, seen=False)
+                env.tell_warnings(answer.warnings)
             if answer.stop:
                 return answer.stop
             told.next()
@@ -138,7 +137,5 @@ def _write_all(answers: Iterator[Answer], stream: TextIO, whole: Whole, tally: T
     return 0
 
 
-def _tell(tally: Tally) -> None:
-    from gdcli.cli.standard_streams import warn
-
-    warn(tally.text(time.perf_counter()) + "\n")
+def _tell(tally: Tally, env: Environment) -> None:
+    env.warn(tally.text() + "\n")

@@ -7,15 +7,18 @@ meanwhile: `ProblemLines.fileno` is ready when `ProblemLines.fill` will not bloc
 from __future__ import annotations
 
 import os
-import sys
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gdcli.cli.output_file import check_standard_output
 from gdcli.cli.run_solver import MAX_LINE, Task
 from gdcli.kernel.errors import UsageError
 from gdcli.tasks.problem_file import FileProblem
+
+if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
 
 _BLOCK = 1 << 16
 LINES = (".jsonl", ".ndjson", ".json")
@@ -43,8 +46,8 @@ class Tables:
 class ProblemLines:
     """Problems line by line: ``pending`` has those read, and ``ended`` tells that no more will come."""
 
-    def __init__(self, handle: int, owned: bool) -> None:
-        self._handle, self._owned = handle, owned
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
         self._begun = bytearray()  # of a line whose end was not read yet
         self._too_long = False
         self._number = 0
@@ -98,12 +101,11 @@ class ProblemLines:
         return b"".join(text)
 
     def close(self) -> None:
-        """Close the file, unless it is standard input."""
-        if self._owned:
-            os.close(self._handle)
+        """Close the handle; of standard input it is a copy."""
+        os.close(self._handle)
 
 
-def open_problems(path: str, names: Sequence[str]) -> tuple[str, Tables | ProblemLines]:
+def open_problems(path: str, names: Sequence[str], env: Environment) -> tuple[str, Tables | ProblemLines]:
     """Return what the input is called, and its problems.
 
     A name that ends in .toml, or text that begins with anything but ``{``, is TOML; else each line is a problem. Raises
@@ -116,8 +118,8 @@ def open_problems(path: str, names: Sequence[str]) -> tuple[str, Tables | Proble
     if path.endswith(".toml"):
         return file, Tables(problem_file.select(problem_file.read(path, OPTIONS), names, file))
     if path != "-":
-        check_standard_output(path)
-    lines = ProblemLines(*_opened(path))
+        check_standard_output(path, env.stdout)
+    lines = ProblemLines(_opened(path, env))
     try:
         if not path.endswith(LINES) and not _is_lines(lines):
             return file, Tables(problem_file.select(_tables(lines, file), names, file))
@@ -129,13 +131,11 @@ def open_problems(path: str, names: Sequence[str]) -> tuple[str, Tables | Proble
     return file, lines
 
 
-def _opened(path: str) -> tuple[int, bool]:
+def _opened(path: str, env: Environment) -> int:
     if path == "-":
-        if sys.stdin is None:
-            raise UsageError("standard input is closed")
-        return sys.stdin.fileno(), False
+        return env.input_handle()
     try:
-        return os.open(path, os.O_RDONLY), True
+        return os.open(path, os.O_RDONLY)
     except (OSError, ValueError) as fault:
         why = getattr(fault, "strerror", None) or str(fault)
         raise UsageError(f"cannot read {path}: {why}") from None

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli import record_file
 from gdcli.cli.exhibit import Exhibit, Values
 from gdcli.cli.record_file import Record
 from gdcli.kernel.errors import UsageError
 
+if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
 
-def run(values: Values) -> int:
+
+def run(values: Values, env: Environment) -> int:
     """Show a stored answer; the exit code is 0, whatever the answer was."""
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.output_file import Destination
@@ -28,11 +31,11 @@ def run(values: Values) -> int:
 
         shown = kept_run(values, name)
     else:
-        name, records = record_file.all_of(name)
-        shown = exhibit(values, name, records)
+        name, records = record_file.all_of(name, env)
+        shown = exhibit(values, env, name, records)
     _check(values, shown)
-    with Canvas(values) as canvas:
-        with Destination(values["output"]) as stream, record_file.whole(name):
+    with Canvas(values, env) as canvas:
+        with Destination(values["output"], env.stdout) as stream, record_file.whole(name):
             shown.write(stream)
         if shown.picture is not None:
             canvas.draw(shown.picture)
@@ -51,7 +54,7 @@ def _check(values: Values, shown: Exhibit) -> None:
         raise UsageError("--timing: no times were stored", "store them: --format json --timing")
 
 
-def exhibit(values: Values, name: str, records: Sequence[Record]) -> Exhibit:
+def exhibit(values: Values, env: Environment, name: str, records: Sequence[Record]) -> Exhibit:
     """Return what is shown of the records of a file. Raises DataError where they are no answer of `gd`."""
     from gdcli.cli import show_runs, show_tables
 
@@ -70,7 +73,7 @@ def exhibit(values: Values, name: str, records: Sequence[Record]) -> Exhibit:
         return Exhibit(partial(_complaint, answers[0]), None, "this is an error")
     answer = record_file.one_result(name, records)
     if "standard_errors" in answer.result:
-        return show_runs.fit(values, answer)
+        return show_runs.fit(values, env, answer)
     return show_runs.extremum(values, answer)
 
 

@@ -17,6 +17,7 @@ from gdcli.record.upgrade import upgraded
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
+    from gdcli.cli.environment import Environment
     from gdcli.cli.plot_option import RunPlot
     from gdcli.record.fits import EpochPoint, FitRecord
     from gdcli.render.fit_figures import Epochs
@@ -109,7 +110,7 @@ def _plot(values: Values, found: RunRecord, path: Sequence[PathPoint]) -> RunPlo
 # -- fits ------------------------------------------------------------------------------------------------------------
 
 
-def fit(values: Values, answer: Stored) -> Exhibit:
+def fit(values: Values, env: Environment, answer: Stored) -> Exhibit:
     """Return the exhibit of a fit."""
     from gdcli.record.fits import EpochPoint, FitRecord
     from gdcli.record.path_rows import stored_rows
@@ -128,10 +129,10 @@ def fit(values: Values, answer: Stored) -> Exhibit:
     if "~" not in found.problem.expression and not path:
         missing = "a loss that was typed has its path drawn, and this is a result without (--format jsonl)"
         return shown._replace(missing=missing)
-    return shown._replace(picture=partial(_fit_picture, answer, found, path))
+    return shown._replace(picture=partial(_fit_picture, answer, env, found, path))
 
 
-def _asked(answer: Stored) -> FitRequest:
+def _asked(answer: Stored, env: Environment) -> FitRequest:
     """What was asked for, from a receipt."""
     from gdcli.cli import argv
     from gdcli.cli.commands import COMMANDS
@@ -141,11 +142,11 @@ def _asked(answer: Stored) -> FitRequest:
     command = COMMANDS["fit"]
     _, *words = arguments(answer)
     values = argv.convert(argv.read(argv.arrange(words, command), command), command)
-    request, _ = read(values | {"files": values["files"] or ["-"]})
+    request, _ = read(values | {"files": values["files"] or ["-"]}, env)
     return replace(request, files=tuple(values["files"]))
 
 
-def _fit_picture(answer: Stored, found: FitRecord, path: Sequence[Any]) -> Picture:
+def _fit_picture(answer: Stored, env: Environment, found: FitRecord, path: Sequence[Any]) -> Picture:
     """Rows are not stored with a fit: they are read again."""
     from gdcli.cli.fit_plot import FitPlot
     from gdcli.cli.rerun_command import arguments, changed_data
@@ -154,7 +155,7 @@ def _fit_picture(answer: Stored, found: FitRecord, path: Sequence[Any]) -> Pictu
 
     for _, told in changed_data(answer):
         raise DataError(f"--plot: {told}", "the picture would not be that of the stored fit")
-    request = _asked(answer)
+    request = _asked(answer, env)
     if not request.files:
         raise DataError("--plot: the data stood in the line of the problem, and are not stored")
     start = [word.partition("=")[2] for word in arguments(answer) if word.startswith("--start=")]

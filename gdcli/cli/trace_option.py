@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gdcli.api import Problem
+    from gdcli.cli.environment import Environment
     from gdcli.record.selection import Words
     from gdcli.render.machine_formats import Path
 
 
 class Tracing:
-    """``with Tracing(values) as tracing:`` run with ``tracing.observers(problem)``; nothing without ``--trace``."""
+    """``with Tracing(values, env) as tracing:`` run with ``tracing.observers(problem)``, none without ``--trace``."""
 
-    def __init__(self, values: dict[str, Any]) -> None:
+    def __init__(self, values: dict[str, Any], env: Environment) -> None:
         self._values, self._name = values, values["trace"]
         if self._name == "-":
             told = "--trace takes a file, and standard output has the answer"
             raise UsageError(told, "--format jsonl has path and answer", Span("-", 0, 1, "--trace"))
-        self._file = Destination(self._name)
+        self._file = Destination(self._name, env.stdout)
         self._file.option = "--trace"
         self._path: Path | None = None
         self._stream: Any = None

@@ -6,7 +6,7 @@ solved at all. A problem that nothing is expected of is judged by its status alo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any, TextIO
 
@@ -183,9 +183,9 @@ class Whole:
 class Tally:
     """How many problems (or what else they are called) ended how: constant memory, however many there are."""
 
-    def __init__(self, noun: str = "problem") -> None:
-        self._noun = noun
-        self._began = perf_counter()
+    def __init__(self, noun: str = "problem", clock: Callable[[], float] = perf_counter) -> None:
+        self._noun, self._clock = noun, clock
+        self._began = clock()
         self._counts: dict[str, int] = {}
         self.total = self.failed = 0
         self._first: tuple[int, int] | None = (
@@ -205,10 +205,10 @@ class Tally:
         if exit_code and (self._first is None or number < self._first[0]):
             self._first = number, exit_code
 
-    def text(self, now: float) -> str:
+    def text(self) -> str:
         """Return one line that sums up."""
         total = self.total
-        spent = max(now - self._began, 1e-9)
+        spent = max(self._clock() - self._began, 1e-9)
         parts = [f"{count} {word}" for word, count in sorted(self._counts.items(), key=_by_rank)]
         return f"{amount(total, self._noun)} in {seconds(spent)}, {short(total / spent, 3)} a second: " + (
             ", ".join(parts) or "nothing to solve"

@@ -7,7 +7,7 @@ from effort import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gdcli.cli import help_command as by_typer
+from gdcli.cli import typer_app as by_typer
 from gdcli.cli.argv import arrange, convert, read
 from gdcli.cli.commands import COMMANDS, Command
 from gdcli.kernel.errors import UsageError

@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 from processes import MAIN, ROOT, environment, gd
 
-from gdcli.cli.commands import COMMANDS
+from gdcli.cli.commands import COMMANDS, FIRST
 from gdcli.cli.completion_command import NOTHING, SCRIPTS, offered, offered_in_bash
-from gdcli.cli.help_command import FIRST
 from gdcli.cli.man_command import page
 from gdcli.solve.registry import METHODS
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gdcli import api
-from gdcli.cli import options, plot_option
+from gdcli.cli import option_values, plot_option
 from gdcli.cli.app import run
 from gdcli.kernel import installing
 from gdcli.kernel.dataclass import replace
@@ -614,7 +614,7 @@ def test_a_logarithmic_plane_is_sampled_as_it_is_drawn() -> None:
     ],
 )
 def test_sizes_have_a_unit(typed: str, size: tuple[float, float]) -> None:
-    assert options.plot_size(typed, "--plot-size") == pytest.approx(size)
+    assert option_values.plot_size(typed, "--plot-size") == pytest.approx(size)
 
 
 def test_size_and_dots_of_a_file(tmp_path: Path) -> None:

@@ -1,0 +1,300 @@
+"""How the text of an option becomes a value: a function of the text and of the option's name for each kind.
+
+Each raises a `UsageError` with a span into the text. Nothing here knows what a solver does with the value, and nothing
+heavy is imported, so that a mistyped option is answered at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gdcli.kernel.errors import Span, UsageError, did_you_mean
+
+Read = Callable[[str, str], Any]
+
+
+def text(value: str, name: str) -> str:
+    """Return the text as it is."""
+    return value
+
+
+def each(value: str, name: str) -> str:
+    """Return the text as it is, of an option that can be repeated."""
+    return value
+
+
+def wrong(value: str, name: str, expected: str, hint: str = "") -> UsageError:
+    """Return the error for an option whose value is not what is expected."""
+    shown = value if len(value) <= 40 else value[:37] + "..."
+    if "number" in expected and value.count(",") == 1 and _float(value.replace(",", ".")) is not None:
+        hint = f"numbers have a decimal point: {name} {value.replace(',', '.')}"
+    return UsageError(f"{name} takes {expected}, not '{shown}'", hint, Span(value, 0, len(value), name))
+
+
+def _float(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if number - number == 0.0 else None  # nan and the infinities are no numbers here
+
+
+def number(value: str, name: str) -> float:
+    read = _float(value)
+    if read is None:
+        raise wrong(value, name, "a number", "for example 0.5 or 1e-8")
+    return read
+
+
+def positive(value: str, name: str) -> float:
+    read = _float(value)
+    if read is None or read <= 0:
+        raise wrong(value, name, "a number above 0", "for example 0.1 or 1e-5")
+    return read
+
+
+def tolerance(value: str, name: str) -> float:
+    """Read a number of at least 0, where 0 switches the rule off."""
+    read = _float(value)
+    if read is None or read < 0:
+        raise wrong(value, name, "a number of at least 0", "for example 1e-8; 0 switches this rule off")
+    return read
+
+
+def _whole(value: str, least: int) -> int | None:
+    try:
+        read = int(value)
+    except ValueError:
+        real = _float(value)  # 1e6 is a whole number too
+        if real is None or real != int(real):
+            return None
+        read = int(real)
+    return read if read >= least else None
+
+
+def count(value: str, name: str) -> int:
+    read = _whole(value, 0)
+    if read is None:
+        raise wrong(value, name, "a whole number of at least 0", "for example 1000")
+    return read
+
+
+def cap(value: str, name: str) -> int | None:
+    """Read a cap that 0 takes away."""
+    return count(value, name) or None
+
+
+def stride(value: str, name: str) -> int:
+    read = _whole(value, 1)
+    if read is None:
+        raise wrong(value, name, "a whole number of at least 1", "for example 10")
+    return read
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def duration(value: str, name: str) -> float | None:
+    """Read a time in seconds, or with a unit (``500ms``, ``30s``, ``2m``, ``1h``); 0 takes the cap away."""
+    plain = value.strip()
+    digits = plain.rstrip("abcdefghijklmnopqrstuvwxyz")
+    seconds = _float(digits)
+    factor = _UNITS.get(plain[len(digits) :] or "s")
+    if seconds is None or seconds < 0 or factor is None:
+        raise wrong(value, name, "a time", "for example 30s, 2m, 1h, or seconds alone: 0.5")
+    return seconds * factor or None
+
+
+def period(value: str, name: str) -> float:
+    read = duration(value, name)
+    if read is None:
+        raise wrong(value, name, "a time above 0", "for example 30s or 5m")
+    return read
+
+
+_SIZES = {
+    "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+    "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40,
+    "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+}  # fmt: skip
+
+
+def memory(value: str, name: str) -> int | None:
+    """Read an amount of memory, in bytes or with a unit (``500MB``, ``2GiB``; ``2G`` is 2GiB); 0 takes the cap away."""
+    plain = value.strip()
+    digits = plain.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+    amount = _float(digits)
+    factor = _SIZES.get(plain[len(digits) :].strip().lower())
+    if amount is None or amount < 0 or factor is None or amount * factor > 2**62:
+        raise wrong(value, name, "an amount of memory", "for example 500MB, 2GiB, or bytes alone: 1e9")
+    return int(amount * factor) or None
+
+
+def step_sizes(value: str, name: str) -> tuple[float, ...]:
+    sizes = tuple(_float(part) for part in value.strip("[] ").split(","))
+    if any(size is None or size <= 0 for size in sizes):
+        raise wrong(value, name, "positive numbers with commas between them", "for example 100,10,1,0.1")
+    return tuple(size for size in sizes if size is not None)
+
+
+def names(value: str, name: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in value.split(","))
+    if not all(parts):
+        raise wrong(value, name, "names with commas between them", "for example x,y,value")
+    return parts
+
+
+def _parts(value: str) -> list[tuple[str, int]]:
+    """Return the pieces of a comma-separated list without spaces around them, each with its place."""
+    parts, place = [], 0
+    for piece in value.split(","):
+        parts.append((piece.strip(), place + len(piece) - len(piece.lstrip())))
+        place += len(piece) + 1
+    return parts
+
+
+def rates(value: str, name: str) -> tuple[float, ...]:
+    """Read a comma-separated list of learning rates; the error points at the one that is none."""
+    read = []
+    for part, place in _parts(value):
+        rate = _float(part)
+        if rate is None or rate <= 0:
+            shown = part if len(part) <= 40 else part[:37] + "..."
+            raise UsageError(
+                f"{name} takes learning rates above 0, not '{shown}'",
+                "for example 10,1.1,1,0.1,0.01",
+                Span(value, place, place + max(1, len(part)), name),
+            )
+        read.append(rate)
+    return tuple(read)
+
+
+def method(value: str, name: str) -> str:
+    """Read the name of a method, in whatever case; whether there is one is asked when it is sought."""
+    return value.strip().lower()
+
+
+def method_by_epochs(value: str, name: str) -> str:
+    """Read a method that goes by rows or batches of them."""
+    from gdcli.solve.registry import BY_EPOCHS, meant
+
+    if method(value, name) in BY_EPOCHS:
+        return method(value, name)
+    raise wrong(value, name, "one of " + ", ".join(BY_EPOCHS), meant(value, BY_EPOCHS, ""))
+
+
+def methods(value: str, name: str) -> tuple[str, ...]:
+    """Read a comma-separated list of methods; the error points at the one that there is not."""
+    from gdcli.solve.registry import METHODS, meant
+
+    parts = [(part.lower(), place) for part, place in _parts(value)]
+    for part, place in parts:
+        if part not in METHODS:
+            shown = part if len(part) <= 40 else part[:37] + "..."
+            hint = meant(part, METHODS, "'gd methods' lists the names")
+            span = Span(value, place, place + max(1, len(part)), name)
+            raise UsageError(f"{name} takes methods, and there is no '{shown}'", hint, span)
+    return tuple(part for part, _ in parts)
+
+
+def one_of(*words: str, elsewhere: Callable[[str], str] | None = None) -> Read:
+    """Return the reader of one word out of several; ``elsewhere`` tells what a name that is none is here."""
+
+    def read(value: str, name: str) -> str:
+        if value in words:
+            return value
+        known = "" if elsewhere is None else elsewhere(value)
+        raise wrong(value, name, "one of " + ", ".join(words), known or did_you_mean(value, words))
+
+    read.__dict__["words"] = words  # for completion
+    return read
+
+
+PICTURES = ("png", "svg", "pdf")
+
+
+def picture(value: str, name: str) -> str:
+    """Read the name of a picture's file, which tells its kind; ``-`` is the terminal."""
+    stem, dot, suffix = value.rpartition(".")
+    if value == "-" or (suffix.lower() in PICTURES and stem):
+        return value
+    typed = suffix if dot and "/" not in suffix else ""
+    close = did_you_mean(typed.lower(), PICTURES) if typed else ""
+    hint = close or "for example path.png; - draws in the terminal"
+    shown = value if len(value) <= 40 else "..." + value[-37:]
+    at = len(value) - len(typed) if typed else 0
+    raise UsageError(
+        f"{name} takes a file that ends in .png, .svg or .pdf, not '{shown}'",
+        hint,
+        Span(value, at, len(value), name),
+    )
+
+
+_INCHES = {"": 1.0, "in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4}
+_SIDES = (2.0, 50.0)  # inches: below that no words fit beside the axes
+
+
+def plot_size(value: str, name: str) -> tuple[float, float]:
+    """Read a width and a height, ``6.4x4.8`` in inches or ``16x12cm``; in inches."""
+    plain = value.strip().lower().replace("\N{MULTIPLICATION SIGN}", "x")
+    digits = plain.rstrip("incm")
+    width, _, height = digits.partition("x")
+    factor = _INCHES.get(plain[len(digits) :])
+    sides = _float(width), _float(height)
+    example = "for example 6.4x4.8 in inches, 16x12cm or 85x60mm"
+    if factor is None or sides[0] is None or sides[1] is None:
+        raise wrong(value, name, "a width and a height", example)
+    size = sides[0] * factor, sides[1] * factor
+    if not all(_SIDES[0] <= side <= _SIDES[1] for side in size):
+        raise wrong(value, name, "sides from {:g} to {:g} inches (5 to 127 cm)".format(*_SIDES), example)
+    return size
+
+
+def dpi(value: str, name: str) -> int:
+    read = _whole(value, 20)
+    if read is None or read > 2400:
+        raise wrong(value, name, "a whole number from 20 to 2400", "for example 300 for print")
+    return read
+
+
+def plane(value: str, name: str) -> tuple[str, ...]:
+    parts = names(value, name)
+    if len(parts) != 2:
+        raise wrong(value, name, "two variables", "for example x,y or v[0],v[3]")
+    return parts
+
+
+def interval(value: str, name: str) -> tuple[float, float]:
+    """Read two numbers, the lower one first: ``-10:10``."""
+    low, colon, high = value.partition(":")
+    ends = _float(low), _float(high)
+    if not colon or ends[0] is None or ends[1] is None or not ends[0] < ends[1]:
+        raise wrong(value, name, "two numbers, the lower one first", "for example -10:10")
+    return ends[0], ends[1]
+
+
+def part(value: str, name: str) -> float:
+    """Read a part of a whole, above 0 and below 1."""
+    read = _float(value)
+    if read is None or not 0.0 < read < 1.0:
+        raise wrong(value, name, "a part above 0 and below 1", "for example 0.2: every fifth row")
+    return read
+
+
+ALL_ROWS = 0
+
+
+def batch_size(value: str, name: str) -> int:
+    """Read how many rows make a step; 0 stands for all of them."""
+    if value.strip() == "all":
+        return ALL_ROWS
+    read = _whole(value, 1)
+    if read is None:
+        raise wrong(value, name, "a whole number of rows or all", "for example 1, 32 or all")
+    return read
+
+
+def batch_sizes(value: str, name: str) -> tuple[int, ...]:
+    """Read a comma-separated list of batch sizes; 0 stands for all rows."""
+    return tuple(batch_size(part, name) for part, _ in _parts(value))
