@@ -211,10 +211,14 @@ def _check_columns(model: Model, columns: Collection[str], given: Collection[str
 
 
 def columns_told(columns: Collection[str]) -> str:
-    """Return which columns there are, without those that have no name."""
+    """Return which columns there are, and how many have no name."""
     names = [name for name in columns if name]
     more = f", ... ({len(names)} in all)" if len(names) > 8 else ""
-    return f"the columns are {', '.join(names[:8])}{more}"
+    nameless = [i for i, name in enumerate(columns, 1) if not name]
+    told = f"; column {nameless[0]} has no title" if nameless else ""
+    if len(nameless) > 1:
+        told = f"; {len(nameless)} columns, the first of them column {nameless[0]}, have no title"
+    return f"the columns are {', '.join(names[:8])}{more}{told}"
 
 
 def model_columns(model: Model, name: str, matrices: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

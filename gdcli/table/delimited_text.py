@@ -92,6 +92,8 @@ class Text:
         if rows is block:
             lines.counted(len(quick.columns[0]))  # of a plain block each line is a row
         if not len(quick.doubtful):
+            if len(quick.columns[0]):
+                numbers.another()
             texts = _texts(bytes(rows)) if text else None
             return RowBlock(quick.columns, lines.first, texts, None, quick.labels)
         return self._decided(bytes(rows), lines.first, numbers, quick, text)
@@ -103,12 +105,18 @@ class Text:
         texts = _texts(block)
         used = np.ones(len(texts), dtype=bool)
         columns = [np.array(column) for column in quick.columns]
+        before = -1
         for row in [int(row) for row in quick.doubtful]:
+            if row > before + 1:
+                numbers.another()
+            before = row
             record = next(records([texts[row]], first + row, self.delimiter, self.name))
             kept = numbers.of(record)
             used[row] = kept is not None
             for column, value in zip(columns, kept.values if kept else (), strict=False):
                 column[row] = value
+        if before < len(texts) - 1:
+            numbers.another()
         if used.all():
             return RowBlock(columns, first, texts if text else None, None, quick.labels)
         lines = first + np.flatnonzero(used)

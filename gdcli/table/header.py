@@ -4,7 +4,7 @@ A column is used in a model by its name. A title that is no name, such as ``Body
 underscore for each run of other characters, ``Body_mass_g``, and with an x before a digit, ``x1st``. Titles that are
 spelled alike are numbered, ``T (s)`` and ``T [s]`` as ``T_s_1`` and ``T_s_2``. A column without a title, or with one of
 marks alone, can be in the file but not in a model. A header that leaves any doubt is an error: numbers in place of
-names, a name twice, the name of a function.
+names, a name twice, the name of a function, one title above a row of words.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from gdcli.table.number_cells import (
     SPACES,
     Record,
     UnfinishedError,
+    is_missing,
     named,
     never_closed,
     number,
@@ -60,8 +61,10 @@ def read_header(lines: LineStream) -> Header:
         what = "has comments but no rows" if any(line.strip() for line in text) else "is empty"
         raise DataError(f"{lines.name} {what}", "the first line names the columns, as in: x,y")
     delimiter = find_delimiter(text[skipped:], lines.name)
+    found = records(text[skipped:], 1 + skipped, delimiter, lines.name)
     try:
-        header = next(records(text[skipped:], 1 + skipped, delimiter, lines.name))
+        header = next(found)
+        _check_below(header, next(found, None), lines.name)
     except UnfinishedError as place:
         at = skipped + place.line
         raise never_closed(lines.name, 1 + at, text[at]) from None
@@ -73,6 +76,24 @@ def read_header(lines: LineStream) -> Header:
     comment = text[skipped - 1].lstrip("# \t") if skipped and text[skipped - 1].startswith("#") else ""
     _check_numbers(titles, header, delimiter, lines.name, comment)
     return Header(titles, delimiter, header.text, header.line)
+
+
+def _check_below(header: Record, row: Record | None, name: str) -> None:
+    """Raise DataError where the first line is a caption of the table, and the row below has names of columns."""
+    if row is None or sum(bool(cell.strip()) for cell in header.cells) > 1 or "\n" in row.text:
+        return
+    below = next(records([row.text], row.line, find_delimiter([row.text], name), name))
+    words = [cell.strip() for cell in below.cells if cell.strip()]
+    if (
+        len(words) < 2
+        or not all(map(spelling, words))
+        or any(math.isfinite(number(word)) or is_missing(word) for word in words)
+    ):
+        return
+    raise DataError(
+        f"{name}:{header.line}: the first line has one title, and the row below it {len(words)} words",
+        f"the header seems to stand in line {row.line}: tail -n +{row.line} {named(name)} | gd fit ... -",
+    )
 
 
 def check_columns(count: int, place: str) -> None:

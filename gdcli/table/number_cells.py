@@ -305,7 +305,8 @@ class Numbers:
     """The numbers of the wanted columns of the rows given to it, or what is wrong with the first bad one.
 
     ``labels`` are the columns of labels. ``skip`` is called for each row that is left out; without it such a row is an
-    error.
+    error. Rows of empty cells alone, which spreadsheets write below a table, are no rows where none but such follow:
+    they are held back until another comes.
     """
 
     def __init__(
@@ -319,9 +320,23 @@ class Numbers:
     ) -> None:
         self.name, self.titles, self.wanted, self.delimiter, self.skip = name, titles, wanted, delimiter, skip
         self.labels = labels
+        self._held: list[Record] = []
 
     def of(self, record: Record) -> Kept | None:
         """Return what is wanted of a row; None for a row that is left out."""
+        if len(record.cells) > 1 and not any(map(str.strip, record.cells)):
+            self._held.append(record)
+            return None
+        self.another()
+        return self._of(record)
+
+    def another(self) -> None:
+        """Take notice of a row that is not empty: those held back before it are left out as bad ones."""
+        held, self._held = self._held, []
+        for record in held:
+            self._of(record)
+
+    def _of(self, record: Record) -> Kept | None:
         found: list[Label] | None = None
         if len(record.cells) == len(self.titles):
             values = [number(record.cells[i]) for i in self.wanted]

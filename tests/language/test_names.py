@@ -138,6 +138,25 @@ def test_parameters_are_written_out(
     assert f"hint: parameters are written out: {hint}\n" in capsys.readouterr().err
 
 
+def test_a_column_without_a_title_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "titles.csv"
+    file.write_text("x,,y,\n1,5,2,\n2,6,4.1,\n3,7,6,\n")
+    assert run(["fit", "z ~ a*x", str(file)]) == 2
+    told = "; 2 columns, the first of them column 2, have no title\n"
+    assert capsys.readouterr().err.endswith("hint: the columns are x, y" + told)
+    file.write_text("x,,y\n1,5,2\n2,6,4.1\n3,7,6\n")
+    for words in (
+        ["z ~ a*x"],
+        ["y ~ a*x + b*exp(k)", "--weights", "w"],
+        ["y ~ X@w", "--columns", "X=*", "--by", "g"],
+    ):
+        assert run(["fit", words[0], str(file), *words[1:]]) == 2
+        assert "the columns are x, y; column 2 has no title\n" in capsys.readouterr().err
+    assert run(["fit", "y ~ a*x", str(file), "--weights", ""]) == 2
+    assert run(["fit", "y ~ X@w", str(file), "--columns", "X=*", "--set", "w=1,1"]) == 2
+    capsys.readouterr()
+
+
 # -- products that are written as one name ---------------------------------------------------------------------------
 
 

@@ -216,3 +216,29 @@ def test_what_is_taken_for_a_quote_does_not_depend_on_how_the_bytes_come() -> No
     )
     for step in (1, 7, 50, 1000):
         assert outcome(data, "csv", "error", None, step) == outcome(data, "csv", "error", None, 10_000)
+
+
+EMPTY_ROWS = [",,", " , ,", ",", '"","",""']
+EMPTY = st.sampled_from(EMPTY_ROWS)
+
+
+@settings(
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.one_of(st.just("1,2,3"), EMPTY, st.just("4,,6")), min_size=1, max_size=12),
+    st.lists(EMPTY, max_size=8),
+    st.integers(1, 40),
+    st.sampled_from(["error", "skip"]),
+)
+def test_empty_rows_below_a_table_are_no_rows(
+    rows: list[str], below: list[str], step: int, missing: str
+) -> None:
+    table = "x,y,z\n" + "1,2,3\n" + "".join(f"{row}\n" for row in rows) + "7,8,9\n"
+    longer = table + "".join(f"{row}\n" for row in below)
+    for reader in (*QUICK, "csv"):
+        alone = outcome(table.encode(), reader, missing, ["x", "z"], step)
+        whole = outcome(longer.encode(), reader, missing, ["x", "z"], step)
+        assert whole[:5] == alone[:5]
+        is_fault = len(alone) == 3
+        assert is_fault == (missing == "error" and any(row in EMPTY_ROWS for row in rows))

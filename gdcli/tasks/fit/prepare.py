@@ -117,11 +117,10 @@ def prepared(
 
     use_cache = not request.no_cache
     with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
-        titles = [name for name in table.names if name]
         one_thread()  # before the readers import numpy
-        with gather(table, asked.wanted(titles), spool=request.spool, watch=watch) as data:
+        with gather(table, asked.wanted(table.names), spool=request.spool, watch=watch) as data:
             count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
-            yield ready(asked.plan(titles), data, count, lambda row: str(table.place(row)), searching)
+            yield ready(asked.plan(table.names), data, count, lambda row: str(table.place(row)), searching)
 
 
 def number_of(row: int) -> str:
@@ -182,8 +181,8 @@ def _names(
     matrices = read_matrices(request.columns, columns)
     lengths = {e.name: len(e.value) if hasattr(e.value, "__len__") else None for e in given if e.name}
     for option, column in (("--weights", request.weights), ("--sigma", request.sigma)):
-        if column is not None and column not in columns:
-            hint = did_you_mean(column, columns, columns_told(columns))
+        if column is not None and not (column and column in columns):
+            hint = did_you_mean(column, list(filter(None, columns)), columns_told(columns))
             raise UsageError(f"{option}: there is no column {column}", hint)
     names = sort_names(model, columns, matrices, constants, lengths)
     wanted = [*names.columns, *(c for c in (request.weights, request.sigma) if c)]

@@ -111,10 +111,9 @@ def grouped(
 
     use_cache = not request.no_cache
     with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
-        titles = [name for name in table.names if name]
-        _check_columns(request.by, titles, table.titles)
-        wanted = asked.wanted(titles)
-        plan = asked.plan(titles)
+        _check_columns(request.by, table.names, table.titles)
+        wanted = asked.wanted(table.names)
+        plan = asked.plan(table.names)
         numpy()  # as in `prepare.prepared`
         with gather(table, wanted, spool=request.spool, watch=watch, by=groups) as data:
             yield _sorted(plan, groups, data, lambda row: str(table.place(row)))

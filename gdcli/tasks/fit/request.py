@@ -161,8 +161,8 @@ def read_matrices(texts: Sequence[str], names: Sequence[str]) -> dict[str, tuple
         from fnmatch import fnmatchcase
 
         wanted = [pattern.strip() for pattern in patterns.split("|")]
-        chosen = [n for n in names if any(fnmatchcase(n, pattern) for pattern in wanted)]
-        empty = next((p for p in wanted if not any(fnmatchcase(n, p) for n in names)), None)
+        chosen = [n for n in names if n and any(fnmatchcase(n, pattern) for pattern in wanted)]
+        empty = next((p for p in wanted if not any(n and fnmatchcase(n, p) for n in names)), None)
         if empty is not None:
             hint = did_you_mean(empty, names, columns_told(names))
             raise UsageError(f"no column is called {empty}", hint, span)
