@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
@@ -19,7 +19,7 @@ from gdcli.record.runs import EvaluationsRecord, ProblemRecord, Receipt
 from gdcli.record.schema import SCHEMA, Record, Values, signed
 
 if TYPE_CHECKING:
-    from gdcli.judge.learning_rates import Rate
+    from gdcli.kernel.errors import GdError
     from gdcli.kernel.space import Space
     from gdcli.tasks.batch_sizes import BatchRun
     from gdcli.tasks.compare import RateComparison
@@ -100,39 +100,26 @@ class RatesRecord(Record):
 
 def rates_record(comparison: RateComparison) -> RatesRecord:
     """Return the record of learning rates compared, without a receipt."""
-    found, best, c = comparison.found, comparison.found.best, comparison.found.curvature
-    numbers = dict.fromkeys(("largest", "smallest", "at_end", "how", "points")) if c is None else c._asdict()
+    found, c = comparison.found, comparison.found.curvature
+    best, fastest = found.best, found.fastest
     return RatesRecord(
         problem=runs.problem_record(comparison.problem),
         max_steps=found.steps,
-        curvature=CurvatureRecord(**numbers),
+        curvature=CurvatureRecord.blank() if c is None else CurvatureRecord.of(c),
         limit=None if c is None else c.limit,
         best_lr=None if c is None else c.best,
         best_steps=None if best is None else best.steps,
         best_predicted=None if best is None else best.predicted,
         best_verdict=None if best is None else best.verdict,
-        fastest_lr=None if found.fastest is None else found.fastest.lr,
-        fastest_steps=None if found.fastest is None else found.fastest.steps,
+        fastest_lr=None if fastest is None else fastest.lr,
+        fastest_steps=None if fastest is None else fastest.steps,
         condition=None if c is None else c.condition,
-        rates=tuple(_rate(comparison, rate) for rate in found.rates),
+        rates=tuple(
+            RateRecord.of(rate, value=comparison.value(rate.value), course=course(comparison.values(rate)))
+            for rate in found.rates
+        ),
         ended=None if found.ended is None else found.ended.value,
-        seed=comparison.problem.seed,
-        warnings=tuple(comparison.warnings),
-        version=__version__,
-    )
-
-
-def _rate(comparison: RateComparison, rate: Rate) -> RateRecord:
-    return RateRecord(
-        lr=rate.lr,
-        verdict=rate.verdict,
-        steps=rate.steps,
-        predicted=rate.predicted,
-        value=comparison.value(rate.value),
-        gradient_norm=rate.gradient_norm,
-        lr_times_curvature=rate.lr_times_curvature,
-        note=rate.note,
-        course=course(comparison.values(rate)),
+        **_tail(comparison.problem, comparison.warnings),
     )
 
 
@@ -178,32 +165,16 @@ class MethodsRecord(Record):
 def methods_record(problem: Problem, found: Sequence[MethodRun]) -> MethodsRecord:
     """Return the record of methods compared, without a receipt."""
     lists = [run.outcome.warnings for run in found if run.outcome is not None]
-    shared = tuple(w for w in lists[0] if all(w in other for other in lists)) if lists else ()
-    return MethodsRecord(
-        problem=runs.problem_record(problem),
-        methods=tuple(map(_method, found)),
-        seed=problem.seed,
-        warnings=shared,
-        version=__version__,
-    )
+    shared = [w for w in lists[0] if all(w in other for other in lists)] if lists else []
+    asked = runs.problem_record(problem)
+    return MethodsRecord(problem=asked, methods=tuple(map(_method, found)), **_tail(problem, shared))
 
 
 def _method(run: MethodRun) -> MethodRecord:
-    outcome = run.outcome
-    status, message = ("error", "") if run.fault is None else (run.fault.status, shorten(run.fault.message))
-    return MethodRecord(
-        method=run.method,
-        status=status if outcome is None else outcome.status.value,
-        message=message if outcome is None else outcome.message,
-        reason=None if outcome is None else outcome.run.reason.value,
-        value=None if outcome is None else outcome.value + 0.0,
-        gradient_norm=None if outcome is None else outcome.certificate.gradient_norm,
-        iterations=None if outcome is None else outcome.run.iterations,
-        evaluations=None if outcome is None else runs.evaluations(outcome.run.counts),
-        point=None if outcome is None else outcome.point,
-        seconds=None if outcome is None else outcome.run.seconds,
-        course=course(run.values),
-    )
+    own: dict[str, Any] = {"method": run.method, "course": course(run.values)}
+    if run.outcome is not None:
+        return MethodRecord.of(runs.run_record(run.outcome), **own)
+    return MethodRecord.blank(**own, **_failed(run.fault))
 
 
 # -- batch sizes -------------------------------------------------------------------------------------------------------
@@ -270,45 +241,47 @@ def batches_record(problem: FitProblem, space: Space, compared: Compared) -> Bat
         held_back=compared.rows - found.rows,
         lowest=signed(asked.sign, found.lowest),
         batches=tuple(_batch(run, asked.sign, space, found.rows) for run in found.runs),
-        seed=problem.seed,
-        warnings=tuple(compared.warnings),
-        version=__version__,
+        **_tail(problem, compared.warnings),
     )
-
-
-_NOTHING = (
-    *("reason", "value", "mean_loss", "epochs", "row_visits", "steps", "lr"),
-    *("gap", "noise", "point", "course"),
-)
 
 
 def _batch(run: BatchRun, sign: int, space: Space, rows: int) -> BatchRecord:
     made, verdict, size = run.made, run.verdict, "all" if run.batch_size is None else run.batch_size
     if made is None or verdict is None:
-        status, message = ("error", "") if run.fault is None else (run.fault.status, run.fault.message)
-        return BatchRecord(batch_size=size, status=status, message=message, **dict.fromkeys(_NOTHING))
-    best, noise = made.run.best, made.noise
-    return BatchRecord(
+        return BatchRecord.blank(batch_size=size, **_failed(run.fault))
+    best = made.run.best
+    return BatchRecord.of(
+        made,
+        made.run,
+        verdict,
         batch_size=size,
         status=verdict.status.value,
-        message=verdict.message,
         reason=made.run.reason.value,
         value=signed(sign, best.at.value * rows),
         mean_loss=signed(sign, best.at.value),
         epochs=made.run.iterations,
         row_visits=made.visits,
         steps=made.run.counts.gradient,
-        lr=made.lr,
-        gap=made.gap,
-        noise=None if noise is None else BatchNoiseRecord(excess=noise.excess, deviation=noise.deviation),
+        noise=None if made.noise is None else BatchNoiseRecord.of(made.noise),
         point=space.unflatten(best.at.x),
-        seconds=made.run.seconds,
-        engine=made.engine,
         course=tuple((visits, sign * loss + 0.0) for visits, loss in run.course),
     )
 
 
 # -- what they share ---------------------------------------------------------------------------------------------------
+
+
+def _tail(problem: Problem, warnings: Sequence[str]) -> dict[str, Any]:
+    return {"seed": problem.seed, "warnings": tuple(warnings), "version": __version__}
+
+
+def _failed(fault: GdError | None) -> dict[str, str]:
+    """How a run ended that an error was in the way of."""
+    return (
+        {"status": fault.status, "message": shorten(fault.message)}
+        if fault
+        else {"status": "error", "message": ""}
+    )
 
 
 def course(values: Sequence[float]) -> Course:

@@ -16,15 +16,17 @@ from gdcli.record.runs import (
     ProblemRecord,
     RunRecord,
     answer,
-    asked,
+    bounds_of,
     path_point,
+    run_record,
+    sources,
 )
 from gdcli.record.schema import Record, Values
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
     from gdcli.kernel.space import Space
-    from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
+    from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.request import FitProblem
     from gdcli.tasks.outcome import Outcome
 
@@ -199,8 +201,6 @@ class EpochPoint(Record):
 
 def record_of(outcome: Outcome) -> RunRecord:
     """Return the record of an answer of any kind."""
-    from gdcli.record.runs import run_record
-
     made: Any = fit_record if hasattr(outcome, "statistics") else run_record
     found: RunRecord = made(outcome)
     return found
@@ -216,45 +216,29 @@ def record_from(told: Mapping[str, Any]) -> RunRecord:
 
 def fit_record(outcome: FitOutcome) -> FitRecord:
     """Return the record of the answer of a fit, without a receipt."""
-    settings, noise = outcome.settings, outcome.noise
-    return FitRecord(
+    noise, history, ranges = outcome.noise, outcome.history, outcome.minimizers
+    return FitRecord.of(
+        *sources(outcome),
         problem=problem_record(outcome.problem),
         **answer(outcome),
         **_statistics(outcome.statistics, outcome.space),
-        mean_loss=outcome.mean_loss + 0.0,
-        minimizers=None
-        if outcome.minimizers is None
-        else named([list(ends) for ends in outcome.minimizers], outcome.space),
-        rows=_rows(outcome.rows, outcome.history),
-        epochs=outcome.epochs,
-        batch_size=settings.batch_size,
-        polish=settings.polish,
-        validation=outcome.validation,
-        noise=None if noise is None else NoiseRecord(**noise._asdict()),
+        minimizers=None if ranges is None else named([list(ends) for ends in ranges], outcome.space),
+        rows=RowsRecord.of(outcome.rows, visited=history[-1].visits if history else None),
+        noise=None if noise is None else NoiseRecord.of(noise),
         unknown_errors=outcome.unknown_errors or None,
     )
 
 
 def problem_record(problem: FitProblem) -> FitProblemRecord:
     """Return the record of what was asked of a fit."""
-    searched = problem.searched
-    return FitProblemRecord(
-        **asked(problem),
-        files=problem.files,
+    return FitProblemRecord.of(
+        problem,
+        bounds=bounds_of(problem),
         loss=problem.loss or None,
-        linear=problem.linear,
-        search=None if searched is None else SearchRecord(**searched._asdict()),
-        huber_delta=problem.huber_delta,
-        weights=problem.weights or None,
-        sigma=problem.sigma or None,
+        search=None if problem.searched is None else SearchRecord.of(problem.searched),
         scale_sigma=problem.scale_sigma if problem.sigma else None,
         columns={name: list(columns) for name, columns in problem.matrices.items()} or None,
     )
-
-
-def _rows(rows: RowCount, history: Sequence[Any]) -> RowsRecord:
-    visited = history[-1].visits if history else None
-    return RowsRecord(used=rows.used, skipped=rows.skipped, visited=visited, held_back=rows.held_back)
 
 
 def named(values: Sequence[Any], space: Space) -> dict[str, Any]:
@@ -268,23 +252,18 @@ def named(values: Sequence[Any], space: Space) -> dict[str, Any]:
 
 def _statistics(found: FitStatistics | None, space: Space) -> dict[str, Any]:
     """What the data tell of the parameters, and how good the fit is."""
+    numbers = ("residual_sd", "r_squared", "aic", "bic", "exact", "chi_square")
     if found is None:
         nothing = named([None] * space.size, space)
-        numbers = dict.fromkeys(("rank", "residual_sd", "r_squared", "aic", "bic"))
-        return {"standard_errors": nothing, "t": nothing, "confidence": nothing, "correlation": {}, **numbers}
+        unknown = dict.fromkeys(("rank", *numbers[:4]))
+        return {"standard_errors": nothing, "t": nothing, "confidence": nothing, "correlation": {}} | unknown
     errors = found.errors
-    return {
+    return {name: getattr(found, name) for name in numbers} | {
         "standard_errors": named(errors.standard_errors, space),
         "t": named(errors.t_values, space),
         "confidence": named([None if pair is None else list(pair) for pair in errors.intervals], space),
         "correlation": _correlations(found, space),
         "rank": errors.rank,
-        "residual_sd": found.residual_sd,
-        "r_squared": found.r_squared,
-        "aic": found.aic,
-        "bic": found.bic,
-        "exact": found.exact,
-        "chi_square": found.chi_square,
         "p_value": found.chi_square_p,
     }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
@@ -180,39 +180,33 @@ class TraceRecord(Record):
 
 def gradient_record(found: Examination) -> GradientRecord | TraceRecord:
     """Return the record of what was found."""
-    question = QuestionRecord(expression=found.problem.expression, constants=plain(found.problem.constants))
-    point, value = plain(found.problem.start), found.value + 0.0
+    constants, point = plain(found.problem.constants), plain(found.problem.start)
+    common: dict[str, Any] = {"point": point, "value": found.value + 0.0, "version": __version__}
+    common["problem"] = QuestionRecord(expression=found.problem.expression, constants=constants)
     if found.trace is not None:
         labels = found.trace.labels
         return TraceRecord(
-            problem=question,
-            point=point,
-            value=value,
             gradient=dict(zip(labels, found.trace.gradient, strict=True)),
             steps=tuple(_step(step, labels) for step in found.trace.steps),
             sums=dict(zip(labels, found.trace.sums, strict=True)),
-            version=__version__,
+            **common,
         )
-    formulas, hessian = found.formulas, found.hessian
-    best = {name: BestStepRecord(**b._asdict()) for name, b in (found.best or {}).items()}
+    formulas, components = found.formulas, found.components
+    best = {name: BestStepRecord.of(step) for name, step in (found.best or {}).items()}
     return GradientRecord(
-        problem=question,
-        point=point,
-        value=value,
-        gradient={
-            c.name: {name: _finite(way.value) for name, way in c.ways.items()} for c in found.components
-        },
+        gradient={c.name: {name: _finite(way.value) for name, way in c.ways.items()} for c in components},
         formula={} if formulas is None else formulas.text,
         agrees=found.agrees,
-        worst=_worst(found),
-        components={c.name: _component(c) for c in found.components},
+        worst=None if found.worst is None else _worst(*found.worst),
+        components={
+            c.name: ComponentRecord.of(c, ways={k: _way(way) for k, way in c.ways.items()})
+            for c in components
+        },
         latex=None if formulas is None else formulas.latex or None,
-        hessian=None
-        if hessian is None
-        else HessianRecord(rows=hessian.rows, eigenvalues=hessian.eigenvalues),
-        errors=tuple(_errors(row) for row in found.rows) or None,
+        hessian=None if found.hessian is None else HessianRecord.of(found.hessian),
+        errors=tuple(map(_errors, found.rows)) or None,
         best=best if found.rows else None,
-        version=__version__,
+        **common,
     )
 
 
@@ -220,37 +214,15 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def _component(found: Component) -> ComponentRecord:
-    ways = {name: _way(way) for name, way in found.ways.items()}
-    return ComponentRecord(reference=found.reference, agrees=found.agrees, why=found.why, ways=ways)
-
-
 def _way(way: Way) -> WayRecord:
-    return WayRecord(
-        error=way.error,
-        truncation=way.truncation,
-        rounding=way.rounding,
-        evaluations=way.evaluations,
-        applicable=way.value is not None,
-        agrees=way.agrees,
-        note=way.note,
-        value_is=None if way.value is None or isfinite(way.value) else repr(way.value),
-    )
+    word = None if way.value is None or isfinite(way.value) else repr(way.value)
+    return WayRecord.of(way, applicable=way.value is not None, value_is=word)
 
 
-def _worst(found: Examination) -> WorstRecord | None:
-    if found.worst is None:
-        return None
-    component, name = found.worst
+def _worst(component: Component, name: str) -> WorstRecord:
     way = component.ways[name]
-    return WorstRecord(
-        component=component.name,
-        way=name,
-        value=way.value,
-        error=way.error,
-        explained=abs(way.truncation) + way.rounding,
-        why=component.why,
-    )
+    explained = abs(way.truncation) + way.rounding
+    return WorstRecord.of(way, component, component=component.name, way=name, explained=explained)
 
 
 def _errors(row: ErrorRow) -> StepErrorsRecord:
@@ -262,14 +234,11 @@ def _errors(row: ErrorRow) -> StepErrorsRecord:
 
 
 def _step(step: TraceStep, labels: list[str]) -> StepRecord:
-    return StepRecord(
+    return StepRecord.of(
+        step,
         step=step.name,
-        formula=step.formula,
         expression=step.source,
-        value=step.value,
-        local={one.operand.text: LocalRecord(formula=one.formula, value=one.value) for one in step.locals},
+        local={one.operand.text: LocalRecord.of(one) for one in step.locals},
         forward={label: step.forward.get(i, 0.0) for i, label in enumerate(labels)},
-        adjoint=step.adjoint,
         adjoint_formula=" + ".join(step.parts),
-        note=step.note,
     )

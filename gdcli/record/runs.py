@@ -18,7 +18,6 @@ from gdcli.record.schema import SCHEMA, Record, Values, signed
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
-    from gdcli.objective.protocol import Counts
     from gdcli.solve.iteration import Iterate
     from gdcli.tasks.outcome import Outcome
     from gdcli.tasks.problem import Problem
@@ -202,70 +201,49 @@ class PathPoint(Record):
 
 def run_record(outcome: Outcome) -> RunRecord:
     """Return the record of an answer, without a receipt."""
-    return RunRecord(problem=problem_record(outcome.problem), **answer(outcome))
+    return RunRecord.of(*sources(outcome), problem=problem_record(outcome.problem), **answer(outcome))
+
+
+def sources(outcome: Outcome) -> tuple[object, ...]:
+    """Return what has fields of a record under the same names."""
+    return outcome, outcome.run, outcome.settings, outcome.certificate, outcome.problem
 
 
 def answer(outcome: Outcome) -> dict[str, Any]:
-    """Return all fields that every answer has, but the problem."""
+    """Return the fields of every answer that its `sources` do not have as they are written."""
     run, sign = outcome.run, outcome.sign
-    found = CertificateRecord(
-        **curvature(outcome.certificate, sign),
-        active_bounds=tuple(ActiveBoundRecord(**bound._asdict()) for bound in outcome.active)
-        if outcome.problem.bounds
-        else None,
-        evidence=outcome.certificate.how,
-        distance=outcome.certificate.distance,
-        rounded=outcome.certificate.rounded,
-        errors=_errors(outcome),
-    )
+    bounds = tuple(map(ActiveBoundRecord.of, outcome.active))
     minima = tuple(
-        MinimumRecord(value=m.value + 0.0, point=m.point, kind=kind(m.certificate, sign), starts=m.starts)
-        for m in outcome.minima
+        MinimumRecord.of(m, value=m.value + 0.0, kind=kind(m.certificate, sign)) for m in outcome.minima
     )
     return {
-        "method": outcome.method,
         "used": "" if outcome.used == outcome.method else outcome.used,
-        "why": outcome.why,
-        "gradient": outcome.settings.gradient,
         "status": outcome.status.value,
         "reason": run.reason.value,
-        "message": outcome.message,
-        "advice": outcome.advice,
-        "point": outcome.point,
         "value": outcome.value + 0.0,
-        "gradient_norm": outcome.certificate.gradient_norm,
-        "certificate": found,
-        "iterations": run.iterations,
+        "certificate": CertificateRecord.of(
+            outcome.certificate,
+            **curvature(outcome.certificate, sign),
+            active_bounds=bounds if outcome.problem.bounds else None,
+            evidence=outcome.certificate.how,
+            errors=_errors(outcome),
+        ),
         "best_iteration": None if run.best.iteration == run.last.iteration else run.best.iteration,
-        "evaluations": evaluations(run.counts),
-        "seed": outcome.problem.seed,
-        "warnings": tuple(outcome.warnings),
+        "evaluations": EvaluationsRecord.of(run.counts),
         "version": __version__,
         "starts": outcome.starts if minima else None,
         "minima": minima,
-        "formulas": outcome.formulas,
-        "seconds": run.seconds,
-        "engine": outcome.engine,
     }
 
 
 def problem_record(problem: Problem) -> ProblemRecord:
     """Return the record of what was asked."""
-    return ProblemRecord(**asked(problem))
+    return ProblemRecord.of(problem, bounds=bounds_of(problem))
 
 
-def asked(problem: Problem) -> dict[str, Any]:
-    """Return all fields that every problem has."""
-    bounds = {name: (_end(low), _end(high)) for name, (low, high) in problem.bounds.items()}
-    return {
-        "expression": problem.expression,
-        "sense": problem.sense,
-        "start": problem.start,
-        "constants": problem.constants,
-        "bounds": bounds or None,
-        "fixed": problem.fixed,
-        "drawn": problem.drawn,
-    }
+def bounds_of(problem: Problem) -> dict[str, tuple[End, End]] | None:
+    """Return the bounds as they are written, None where there are none."""
+    return {name: (_end(low), _end(high)) for name, (low, high) in problem.bounds.items()} or None
 
 
 def _end(value: Any) -> Any:
@@ -280,13 +258,8 @@ def curvature(certificate: Certificate, sign: int) -> dict[str, Any]:
     low, high = certificate.eigenvalue_min, certificate.eigenvalue_max
     if sign < 0:
         low, high = signed(sign, high), signed(sign, low)
-    return {
-        "kind": kind(certificate, sign),
-        "eigenvalue_min": low,
-        "eigenvalue_max": high,
-        "condition": certificate.condition,
-        "estimated_gap": certificate.gap,
-    }
+    of_user = {"kind": kind(certificate, sign), "eigenvalue_min": low, "eigenvalue_max": high}
+    return of_user | {"estimated_gap": certificate.gap}
 
 
 def kind(certificate: Certificate, sign: int) -> str:
@@ -308,13 +281,6 @@ def _leaves_unknown(value: float, error: float) -> bool:
     return 2.0 * error > 10.0**-_SHOWN * abs(value)
 
 
-def evaluations(counts: Counts) -> EvaluationsRecord:
-    """Return the record of counts."""
-    return EvaluationsRecord(
-        value=counts.value, gradient=counts.gradient, hessian=counts.hessian, product=counts.product
-    )
-
-
 def path_point(it: Iterate, sign: int, space: Space) -> PathPoint:
     """Return the record of an iterate."""
     return PathPoint(
@@ -322,7 +288,7 @@ def path_point(it: Iterate, sign: int, space: Space) -> PathPoint:
         value=sign * it.at.value + 0.0,
         gradient_norm=it.gradient_norm,
         step=it.step,
-        evaluations=evaluations(it.counts),
+        evaluations=EvaluationsRecord.of(it.counts),
         point=space.unflatten(it.at.x),
         kind="" if it.kind in ("start", "step") else it.kind,
         seconds=it.seconds,

@@ -36,6 +36,23 @@ class Record:
 
     HEAD: ClassVar[Mapping[str, str]] = {}
 
+    @classmethod
+    def of(cls, *sources: object, **own: Any) -> Self:
+        """Return the record of fields that are given; the others are attributes of the same names of ``sources``."""
+        for one in fields(cls):
+            if one.name not in own:
+                for source in sources:
+                    if hasattr(source, one.name):
+                        own[one.name] = getattr(source, one.name)
+                        break
+        return cls(**own)
+
+    @classmethod
+    def blank(cls, **own: Any) -> Self:
+        """Return the record of fields that are given; the others are None, or at their default."""
+        nothing = {one.name: None for one in fields(cls) if one.default is MISSING}
+        return cls(**nothing | own)
+
     def always(self) -> Sequence[str]:
         """Return the names of fields that are written also where they are at their default."""
         return ()
