@@ -113,7 +113,7 @@ def writer_for(
         from gdcli.record import fit_records
 
         return fit_records.Parameters(stream)
-    row = partial(fit_page.epoch_row, ready.row.space) if settings.is_stochastic else row_of
+    row = fit_page.epoch_row if settings.is_stochastic else row_of
     layout = PageLayout(fit_page.page, row)
     return any_writer(values, ready.problem, stream, timing, layout, partial(_words, settings))
 

@@ -36,7 +36,7 @@ def extremum(values: Values, answer: Stored) -> Exhibit:
         found = RunRecord.from_json(upgraded(answer.result))
         path = [PathPoint.from_json(point) for point in answer.path]
         rows = list(stored_rows(path, found.problem.space))
-    shown = _run(values, found, rows, PageLayout(summary.page, _numbered))._replace(planes=True)
+    shown = _run(values, found, rows, PageLayout(summary.page, _as_it_is))._replace(planes=True)
     if not values["plot"] and not values["plane"]:
         return shown
     plot, missing = _plot(values, found, path), ""
@@ -48,9 +48,9 @@ def extremum(values: Values, answer: Stored) -> Exhibit:
     return shown._replace(picture=None if missing else partial(plot.picture, found), missing=missing)
 
 
-def _numbered(order: int, row: Any, *_: int) -> Any:
-    """A row that was made already, with its number among the iterates."""
-    return row._replace(order=order)
+def _as_it_is(row: Any, *_: int) -> Any:
+    """A row that was made already."""
+    return row
 
 
 def _run(values: Values, found: RunRecord, rows: Sequence[Any], layout: PageLayout) -> Exhibit:
@@ -124,7 +124,7 @@ def fit(values: Values, env: Environment, answer: Stored) -> Exhibit:
             (EpochPoint if "epoch" in point else PathPoint).from_json(point) for point in answer.path
         ]
         rows = path if is_epochs else list(stored_rows(path, space))
-    layout = PageLayout(fit_page.page, partial(fit_page.epoch_row, space) if is_epochs else _numbered)
+    layout = PageLayout(fit_page.page, fit_page.epoch_row if is_epochs else _as_it_is)
     shown = _run(values, found, rows, layout)
     if "~" not in found.problem.expression and not path:
         missing = "a loss that was typed has its path drawn, and this is a result without (--format jsonl)"

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.stored import stored
 from gdcli.record.runs import (
     CertificateRecord,
     PathPoint,
@@ -169,6 +170,7 @@ class FitRecord(RunRecord):
         return sorted(found, key=lambda tie: (-abs(tie.correlation), place[tie.second], place[tie.first]))
 
 
+@stored()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochPoint(Record):
     """The point after an epoch: the sum and the mean of the losses, the rows visited so far."""

@@ -28,9 +28,8 @@ COORDINATES = 10  # numbers of a point that the widest table could show
 
 @stored()
 class Row(NamedTuple):
-    """What a table can show of one iterate, in the user's sign; ``order`` counts the iterates themselves."""
+    """What a table can show of one iterate, in the user's sign."""
 
-    order: int
     iteration: int
     value: float
     gradient_norm: float | None
@@ -41,11 +40,10 @@ class Row(NamedTuple):
     kind: str
 
 
-def row_of(order: int, it: Iterate, sign: int, shown: int) -> Row:
+def row_of(it: Iterate, sign: int, shown: int) -> Row:
     """Return what is kept of an iterate, with its first ``shown`` coordinates."""
     counts, x = it.counts, it.at.x
     return Row(
-        order,
         it.iteration,
         sign * it.at.value + 0.0,
         it.gradient_norm,
@@ -65,7 +63,6 @@ def stored_rows(points: Iterable[PathPoint], space: Space) -> Iterator[Row]:
         x = space.flatten(point.point)
         moved = dist(x, before) if point.iteration == number + 1 else None
         yield Row(
-            0,
             point.iteration,
             point.value,
             point.gradient_norm,
@@ -81,7 +78,8 @@ def stored_rows(points: Iterable[PathPoint], space: Space) -> Iterator[Row]:
 class Trail:
     """An observer that keeps about twenty rows, or with ``every`` each row whose number it divides.
 
-    ``make`` makes a row of an iterate; it has an ``order`` and an ``iteration``, and else what a table needs.
+    ``make`` makes a row of an iterate; it has an ``iteration``, and else what a table needs. Rows are kept with their
+    numbers in the order of the iterates.
     """
 
     def __init__(
@@ -92,8 +90,8 @@ class Trail:
         self._every = every
         self._seen = 0
         self._iteration = 0
-        self._first: list[Any] = []
-        self._middle: list[Any] = []
+        self._first: list[tuple[int, Any]] = []
+        self._middle: list[tuple[int, Any]] = []
         self._last: deque[tuple[int, Any]] = deque(maxlen=1 if every else ENDS)
         # Most iterates pass through the last ones and are never shown: a row of theirs would be in vain.
         # Of long vectors the row is built at once, so that the vectors can go.
@@ -113,32 +111,32 @@ class Trail:
         self._iteration = iterate.iteration
         if self._every is not None:
             if iterate.iteration % self._every == 0:
-                self._middle.append(self._row(order, iterate))
+                self._middle.append((order, self._row(iterate)))
         elif len(self._first) < ENDS:
-            self._first.append(self._row(order, iterate))
+            self._first.append((order, self._row(iterate)))
             return
         elif len(self._last) == ENDS:
             oldest = self._last[0]
             if oldest[1].iteration % self.stride == 0:
-                self._keep(self._shown_of(oldest))
-        self._last.append((order, self._row(order, iterate) if self._at_once else iterate))
+                self._keep(oldest[0], self._shown_of(oldest[1]))
+        self._last.append((order, self._row(iterate) if self._at_once else iterate))
 
-    def _keep(self, row: Row) -> None:
+    def _keep(self, order: int, row: Any) -> None:
         """Take a row that is no longer among the last ones into the middle."""
-        self._middle.append(row)
+        self._middle.append((order, row))
         while len(self._middle) > MIDDLE:
             self._coarsen()
 
     def _coarsen(self) -> None:
         self.stride *= 5 if str(self.stride)[0] == "2" else 2
-        self._middle = [row for row in self._middle if row.iteration % self.stride == 0]
+        self._middle = [kept for kept in self._middle if kept[1].iteration % self.stride == 0]
 
-    def _row(self, order: int, it: Iterate) -> Any:
-        return self._make(order, it, self._sign, self._shown)
+    def _row(self, it: Iterate) -> Any:
+        return self._make(it, self._sign, self._shown)
 
-    def _shown_of(self, entry: tuple[int, Any]) -> Any:
-        """Return the row of one of the last entries."""
-        return entry[1] if self._at_once else self._row(*entry)
+    def _shown_of(self, last: Any) -> Any:
+        """Return the row of one of the last ones."""
+        return last if self._at_once else self._row(last)
 
     def keep(self) -> Any:
         """Return what is remembered of the run so far."""
@@ -152,8 +150,8 @@ class Trail:
 
     def rows(self) -> list[Any]:
         """Return the rows in order, None where rows are left out between one row and the next."""
-        last = [self._shown_of(entry) for entry in self._last]
-        kept = sorted({row.order: row for row in [*self._first, *self._middle, *last]}.items())
+        last = [(order, self._shown_of(one)) for order, one in self._last]
+        kept = sorted(dict([*self._first, *self._middle, *last]).items())
         bounds = (len(self._first), len(kept) - len(last)) if self._every is None else ()
         rows: list[Any] = []
         for index, (order, row) in enumerate(kept):

@@ -14,6 +14,7 @@ from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status
+from gdcli.kernel.stored import stored
 from gdcli.record.schema import SCHEMA, Record, Values, signed
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class ProblemRecord(Record):
         return Space({k: len(v) if hasattr(v, "__len__") else None for k, v in self.start.items()})
 
 
+@stored()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationsRecord(Record):
     """How often what was evaluated; a ``product`` is one of the Hessian with a vector."""
@@ -180,6 +182,7 @@ class RunRecord(Record):
         return list(self.problem.space.flatten(self.point))
 
 
+@stored()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathPoint(Record):
     """A point of the path; ``kind`` tells where it is no ordinary step."""

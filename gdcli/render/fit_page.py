@@ -10,18 +10,16 @@ from collections.abc import Sequence
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.errors import shorten
 from gdcli.kernel.number_format import amount, column, known, pointed, short, thousands
-from gdcli.kernel.stored import stored
+from gdcli.kernel.space import Space
 from gdcli.record.fits import EpochPoint, epoch_cells, epoch_point
 from gdcli.record.runs import PathPoint
 from gdcli.render import summary
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
     from gdcli.record.fits import FitProblemRecord, FitRecord, RowsRecord
     from gdcli.record.path_rows import Trail
 
@@ -98,26 +96,12 @@ def loss_text(problem: FitProblemRecord) -> str:
 # -- the path ------------------------------------------------------------------------------------------------------
 
 
-@stored()
-class EpochRow(NamedTuple):
-    """What a table can show of one epoch, in the user's sign."""
-
-    order: int
-    iteration: int
-    value: float
-    mean: float | None
-    validation: float | None
-    rate: float | None
-    visits: int | None
-    seconds: float
-    kind: str
+_NOWHERE = Space({})
 
 
-def epoch_row(space: Space, order: int, it: Any, sign: int, shown: int) -> EpochRow:
-    """Return what is kept of an epoch, or of an iterate after the epochs; also of the record of one."""
-    point = it if isinstance(it, EpochPoint | PathPoint) else epoch_point(it, sign, space)
-    number, value, mean, held_out, rate, visits = epoch_cells(point)
-    return EpochRow(order, number, value, mean, held_out, rate, visits, point.seconds or 0.0, point.kind)
+def epoch_row(it: Any, sign: int, shown: int) -> EpochPoint | PathPoint:
+    """Return what is kept of an epoch, or of an iterate after the epochs: its record without the point."""
+    return it if isinstance(it, EpochPoint | PathPoint) else epoch_point(it, sign, _NOWHERE)
 
 
 def _path(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool) -> list[Line]:
@@ -126,24 +110,26 @@ def _path(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bo
     return summary.thinned(trail, lambda rows: _epochs(rows, timing), width, glyphs)
 
 
-def _epochs(rows: Sequence[EpochRow], timing: bool) -> list[Column]:
+def _epochs(rows: Sequence[EpochPoint | PathPoint], timing: bool) -> list[Column]:
+    numbers, values, means, validations, rates, visits = zip(*map(epoch_cells, rows), strict=True)
     columns = [
-        Column("epoch", [str(row.iteration) for row in rows]),
-        Column("value", column([row.value for row in rows], 10)),
-        Column("mean loss", column([row.mean for row in rows], 7), spare=1),
+        Column("epoch", list(map(str, numbers))),
+        Column("value", column(values, 10)),
+        Column("mean loss", column(means, 7), spare=1),
     ]
-    if any(row.validation is not None for row in rows):
-        columns.append(Column("validation", column([row.validation for row in rows], 7)))
-    columns.append(Column("rate", column([row.rate for row in rows], 3), spare=2))
+    if any(loss is not None for loss in validations):
+        columns.append(Column("validation", column(validations, 7)))
+    columns.append(Column("rate", column(rates, 3), spare=2))
     if timing:
-        columns.append(Column("rows/s", [_pace(row) for row in rows], spare=3))
-    notes = [row.kind if row.kind not in ("start", "step") else "" for row in rows]
+        paces = [_pace(count, row.seconds) for count, row in zip(visits, rows, strict=True)]
+        columns.append(Column("rows/s", paces, spare=3))
+    notes = [row.kind for row in rows]
     return [*columns, Column("", notes, left=True, roles=["warn"] * len(rows))] if any(notes) else columns
 
 
-def _pace(row: EpochRow) -> str:
+def _pace(visits: int | None, seconds: float | None) -> str:
     """How many rows a second, on the average from the start."""
-    return thousands(row.visits / row.seconds) if row.visits and row.seconds > 0.0 else ""
+    return thousands(visits / seconds) if visits and seconds and seconds > 0.0 else ""
 
 
 # -- the parameters ------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from functools import partial
 from itertools import pairwise
 from math import floor, log10
 from typing import Any
@@ -47,7 +46,7 @@ def page_of(outcome: Any, width: int = 80, trail: Trail | None = None) -> str:
 
 def by_epochs(rows: int = 2000, epochs: int = 30, **more: Any) -> tuple[Any, Trail, str, Any]:
     """A run by epochs: its outcome, trail, lines of JSON, and picture."""
-    trail = Trail(1, 3, None, partial(fit_page.epoch_row, SPACE))
+    trail = Trail(1, 3, None, fit_page.epoch_row)
     stream = io.StringIO(newline="")
     lines = machine_formats.JsonLines(stream, 1, SPACE, 1, False, fit_records.EPOCHS)
     options = {"batch_size": 16, "lr": 0.1, "epochs": epochs} | more
