@@ -40,13 +40,26 @@ def _timing(values: Values, parts: Sequence[Record], stream: TextIO) -> bool:
     return _timed(parts) and bool(values["timing"] or is_terminal(stream))
 
 
-def _rates(values: Values, record: Record) -> Exhibit:
-    from gdcli.record.compared import RatesRecord
-    from gdcli.render import rate_page
+def _compared(values: Values, record: Record) -> Exhibit:
+    """The exhibit of a comparison."""
+    from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
+    from gdcli.render import batch_page, method_page, rate_page
 
-    found = RatesRecord.from_json(upgraded(record))
-    picture = partial(_rates_picture, found, values)
-    return Exhibit(_paged(values, partial(rate_page.page, found)), picture)
+    kinds: tuple[tuple[type[Any], Any], ...] = (
+        (RatesRecord, rate_page),
+        (MethodsRecord, method_page),
+        (BatchesRecord, batch_page),
+    )
+    kind, report = next(pair for pair in kinds if pair[0].HEAD["type"] == record["type"])
+    found, parts = kind.from_json(upgraded(record)), record[report.KIND.parts]
+
+    def write(stream: TextIO) -> None:
+        timing = _timing(values, parts, stream)
+        _paged(values, lambda *look: report.page(found, *look, timing))(stream)
+
+    walked = report is rate_page
+    picture = partial(_rates_picture, found, values) if walked else partial(report.picture, found)
+    return Exhibit(write, picture, timed=_timed(parts))
 
 
 def _rates_picture(found: RatesRecord, values: Values) -> Picture:
@@ -62,32 +75,6 @@ def _rates_picture(found: RatesRecord, values: Values) -> Picture:
     pairs = zip(found.rates, again.found.rates, strict=True)
     paths = [RatePath(rate.lr, rate.verdict, again.values(walked)) for rate, walked in pairs]
     return rates_picture(problem, paths, log_axes(values))
-
-
-def _methods(values: Values, record: Record) -> Exhibit:
-    from gdcli.record.compared import MethodsRecord
-    from gdcli.render import method_page
-
-    found = MethodsRecord.from_json(upgraded(record))
-    return _compared(values, found, method_page, record["methods"])
-
-
-def _batches(values: Values, record: Record) -> Exhibit:
-    from gdcli.record.compared import BatchesRecord
-    from gdcli.render import batch_page
-
-    found = BatchesRecord.from_json(upgraded(record))
-    return _compared(values, found, batch_page, record["batches"])
-
-
-def _compared(values: Values, found: Any, report: Any, parts: Sequence[Record]) -> Exhibit:
-    """The exhibit of a comparison whose runs may have times; ``report`` is the module that lays it out."""
-
-    def write(stream: TextIO) -> None:
-        timing = _timing(values, parts, stream)
-        _paged(values, lambda *look: report.page(found, *look, timing))(stream)
-
-    return Exhibit(write, partial(report.picture, found), timed=_timed(parts))
 
 
 def _gradient(values: Values, record: Record) -> Exhibit:
@@ -112,10 +99,6 @@ def _list(values: Values, record: Record) -> Exhibit:
     return Exhibit(
         _paged(values, lambda width, *_: page(record, width)), None, "the list of methods has no picture"
     )
-
-
-def _run(values: Values, record: Record) -> Exhibit:
-    return many(values, record["results"])
 
 
 def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
@@ -150,10 +133,6 @@ def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
             show(pages, stream)
 
     return Exhibit(write, None, "a picture is of one fit, and these are many")
-
-
-def _groups(values: Values, record: Record) -> Exhibit:
-    return groups(values, record["results"])
 
 
 def many(values: Values, answers: Sequence[Record]) -> Exhibit:
@@ -193,13 +172,13 @@ def _answered(record: Record, number: int) -> Checked:
 
 
 KINDS: dict[str, Callable[[Values, Record], Exhibit]] = {
-    "compare-lr": _rates,
-    "compare-methods": _methods,
-    "compare-batch": _batches,
+    "compare-lr": _compared,
+    "compare-methods": _compared,
+    "compare-batch": _compared,
     "gradient": _gradient,
     "trace": _gradient,
     "methods": _list,
     "functions": _list,
-    "run": _run,
-    "groups": _groups,
+    "run": lambda values, record: many(values, record["results"]),
+    "groups": lambda values, record: groups(values, record["results"]),
 }
