@@ -91,11 +91,6 @@ class Rates:
     ended: StopReason | None = None
 
     @property
-    def lowest(self) -> Rate | None:
-        """The rate among ``rates`` whose run ends lowest, None where none ends with a value."""
-        return min((r for r in self.rates if isfinite(r.value)), key=lambda r: r.value, default=None)
-
-    @property
     def fastest(self) -> Rate | None:
         """The rate among ``rates`` that arrives after the fewest steps, None where none does."""
         arriving = [(r.steps, r.predicted, -r.lr, r) for r in self.rates if r.steps is not None]

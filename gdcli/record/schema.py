@@ -171,12 +171,6 @@ def signed(sign: int, value: float | None) -> float | None:
     return None if value is None else sign * value + 0.0
 
 
-def valued(value: float | None) -> Json:
-    """Return the entry of a value; JSON has no number for one that is not finite, so a word says what it is."""
-    entry: Json = {"value": value}
-    return entry if value is None or isfinite(value) else entry | {"value_is": repr(value)}
-
-
 def told(found: Record, timing: bool, parts: str = "") -> Json:
     """Return what is written of a record, and of its ``parts``, a list of records.
 

@@ -43,11 +43,6 @@ class RateComparison:
     engine: str
     warnings: tuple[str, ...] = ()
 
-    @property
-    def size(self) -> int:
-        """The number of variables, each element of a vector counted."""
-        return size_of(self.problem)
-
     def value(self, value: float) -> float:
         """Return a value of the typed expression from one of the minimised function."""
         return self.sign * value + 0.0

@@ -98,7 +98,7 @@ def test_where_no_rate_arrives_the_one_that_came_lowest_is_named(expression: str
     """The best by the curvature of the way may be beaten by a rate of the table here too."""
     sense = "minimize" if sign > 0 else "maximize"
     found = rates(expression, {"x": 2}, 1.0, 0.1, 0.01, 0.001, sense=sense)
-    lowest = found.found.lowest
+    lowest = rates_record(found).lowest
     assert lowest is not None
     assert found.found.fastest is None
     assert lowest.lr == 0.1
