@@ -39,12 +39,12 @@ class Record:
     @classmethod
     def of(cls, *sources: object, **own: Any) -> Self:
         """Return the record of fields that are given; the others are attributes of the same names of ``sources``."""
-        for one in fields(cls):
-            if one.name not in own:
-                for source in sources:
-                    if hasattr(source, one.name):
-                        own[one.name] = getattr(source, one.name)
-                        break
+        for name, _ in _ORDERS.get(cls) or _written(cls):
+            for source in () if name in own else sources:
+                value = getattr(source, name, MISSING)
+                if value is not MISSING:
+                    own[name] = value
+                    break
         return cls(**own)
 
     @classmethod
