@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "solve": {"kernel", "objective"},
     "judge": {"kernel", "objective", "solve"},
     "tasks": {"kernel", "language", "calculus", "compile", "table", "objective", "solve", "judge"},
-    "record": {"kernel", "calculus", "compile", "objective", "solve", "judge", "tasks"},
+    "record": {"kernel", "calculus", "compile", "solve", "judge", "tasks"},
     "render": {"kernel", "language", "solve", "tasks", "record"},
     "api": {"kernel", "objective", "tasks"},
     "cli": {"kernel", "language", "table", "solve", "tasks", "record", "render", "api"},
