@@ -49,7 +49,6 @@ def extremum(values: Values, answer: Stored) -> Exhibit:
 
 
 def _as_it_is(row: Any, *_: int) -> Any:
-    """A row that was made already."""
     return row
 
 
@@ -96,7 +95,6 @@ def _end(value: Any, none: float) -> Any:
 
 
 def _plot(values: Values, found: RunRecord, path: Sequence[PathPoint]) -> RunPlot:
-    """The picture of a stored run."""
     from gdcli.cli.plot_option import RunPlot
     from gdcli.render.plot_data import StoredRecorder
 

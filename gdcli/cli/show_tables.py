@@ -41,7 +41,6 @@ def _timing(values: Values, parts: Sequence[Record], stream: TextIO) -> bool:
 
 
 def _compared(values: Values, record: Record) -> Exhibit:
-    """The exhibit of a comparison."""
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
     from gdcli.render import batch_page, method_page, rate_page
 

@@ -276,7 +276,6 @@ def _tail(problem: Problem, warnings: Sequence[str]) -> dict[str, Any]:
 
 
 def _failed(fault: GdError | None) -> dict[str, str]:
-    """How a run ended that an error was in the way of."""
     return (
         {"status": fault.status, "message": shorten(fault.message)}
         if fault

@@ -124,7 +124,6 @@ def plain(value: Any) -> Any:
 
 
 def _read(value: Any, hint: Any) -> Any:
-    """Return what was written of a value of this type."""
     from types import NoneType, UnionType
     from typing import Union, get_args, get_origin
 
@@ -150,7 +149,6 @@ def _read(value: Any, hint: Any) -> Any:
 
 
 def _read_first(value: Any, hints: Sequence[Any]) -> Any:
-    """Return a value as the first type that it can be."""
     for hint in hints[:-1]:
         try:
             return _read(value, hint)
