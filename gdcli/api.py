@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import fields
 from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.python_problem import make_problem, named, text_of
 from gdcli.tasks.compare_methods import compare_methods
 from gdcli.tasks.minimize import check_memory, check_start, sampler, shared_objectives, solve
 from gdcli.tasks.outcome import Minimum, Outcome, Settings
-from gdcli.tasks.problem import Number, Problem, make_problem, parsed, read_problem, sign_of
+from gdcli.tasks.problem import Number, Problem, read_problem
 
 if TYPE_CHECKING:
+    from gdcli.objective.build import Exact
+    from gdcli.objective.function_objective import ArrayFunction, ValueFunction
+    from gdcli.python_problem import Formula, Start
+    from gdcli.solve.iteration import RunResult
     from gdcli.tasks.compare import RateComparison
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -45,25 +50,58 @@ __all__ = [
 ]
 
 
-def minimize(expression: str, start: Mapping[str, Number] | None = None, **options: Any) -> Outcome:
-    """Minimise ``expression`` from ``start``.
+def _trusted(problem: Problem, exact: Exact, result: RunResult, notes: list[str]) -> Exact:
+    """Return what certifies the end of a run: without derivatives that came and are not its own, which is noted."""
+    if problem.tree is not None:
+        return exact
+    from gdcli.objective.function_objective import FunctionObjective
 
-    ``options`` are the fields of :class:`Settings`, ``constants``, ``bounds`` and ``seed``.
+    assert isinstance(exact, FunctionObjective)
+    places = (result.start.at.x, result.best.at.x)
+    found = budget.if_in_time(lambda: next(filter(None, map(exact.doubts, places)), []), [])
+    notes += found
+    return exact.by_values() if found else exact
 
-    Raises UsageError for an unknown option, and as :func:`read_problem` and :func:`solve` do.
+
+def minimize(
+    expression: str | Formula | ValueFunction,
+    start: Start | None = None,
+    *,
+    gradient: str | ArrayFunction = "autodiff",
+    hessian: ArrayFunction | None = None,
+    **options: Any,
+) -> Outcome:
+    """Minimise ``expression`` from ``start``: text, a sympy expression, or a function of one array of numbers.
+
+    ``start`` has values by name (or symbol), for a function also as a list or an array. ``options`` are the fields of
+    :class:`Settings`, ``constants``, ``bounds``, ``seed``, and ``observers`` of every iterate.
+
+    A function ``f(x)`` gets all variables as an array of shape (n,), never outside of the bounds, and returns a number;
+    nan is outside of its domain, and what it raises goes through. It may come with its ``gradient``, which returns an
+    array of shape (n,), and with its ``hessian``, shape (n, n); what did not come is estimated by difference quotients,
+    and what came is compared with them at the start and at the end.
+
+    Raises UsageError for an unknown option, and as :func:`make_problem` and :func:`solve` do.
     """
-    return _extremum(expression, "minimize", start, options)
+    return _extremum(expression, "minimize", start, gradient, hessian, options)
 
 
-def maximize(expression: str, start: Mapping[str, Number] | None = None, **options: Any) -> Outcome:
+def maximize(
+    expression: str | Formula | ValueFunction,
+    start: Start | None = None,
+    *,
+    gradient: str | ArrayFunction = "autodiff",
+    hessian: ArrayFunction | None = None,
+    **options: Any,
+) -> Outcome:
     """Maximise ``expression``; as :func:`minimize`."""
-    return _extremum(expression, "maximize", start, options)
+    return _extremum(expression, "maximize", start, gradient, hessian, options)
 
 
 def gradient(
-    expression: str,
-    at: Mapping[str, Number],
-    constants: Mapping[str, Number] | None = None,
+    expression: str | Formula,
+    at: Mapping[Any, Number],
+    constants: Mapping[Any, Number] | None = None,
     **wanted: Any,
 ) -> Examination:
     """Compute the gradient of ``expression`` at a point in every way, and audit it.
@@ -81,7 +119,12 @@ def examine(problem: Problem, wanted: Wanted) -> Examination:
     from gdcli.objective.gradient_programs import expanded
     from gdcli.tasks import gradient_check
 
-    tree = parsed(problem.expression, problem.source)
+    tree = problem.tree
+    if tree is None:
+        raise UsageError(
+            "a gradient is examined by formulas, and a function has none",
+            "api.minimize compares the gradient of a function with difference quotients",
+        )
     objective = expanded(tree, problem.lengths, problem.constants)
     x = objective.vector(objective.space.flatten(problem.start))
     check_start(problem, tree, objective, x, "point")
@@ -89,28 +132,37 @@ def examine(problem: Problem, wanted: Wanted) -> Examination:
 
 
 def _extremum(
-    expression: str, sense: str, start: Mapping[str, Number] | None, options: dict[str, Any]
+    expression: str | Formula | ValueFunction,
+    sense: str,
+    start: Start | None,
+    gradient: str | ArrayFunction,
+    hessian: ArrayFunction | None,
+    options: dict[str, Any],
 ) -> Outcome:
-    constants = dict(options.pop("constants", {}))
-    seed = options.pop("seed", 0)
-    bounds = options.pop("bounds", ())
+    asked = {name: options.pop(name) for name in ("constants", "seed", "bounds") if name in options}
+    observers = options.pop("observers", ())
     known = [f.name for f in fields(Settings)]
     for name in options:
         if name not in known:
             raise UsageError(
-                f"unknown option {name}", did_you_mean(name, [*known, "constants", "seed", "bounds"])
+                f"unknown option {name}",
+                did_you_mean(name, [*known, "constants", "seed", "bounds", "observers"]),
             )
-    return solve(make_problem(expression, sense, start, constants, seed, bounds=bounds), Settings(**options))
+    given = None if isinstance(gradient, str) else gradient
+    problem = make_problem(expression, sense, start, gradient=given, hessian=hessian, **asked)
+    settings = Settings(gradient=gradient if isinstance(gradient, str) else "autodiff", **options)
+    return solve(problem, settings, observers)
 
 
 def fit(
-    model: str,
-    data: Mapping[str, Any] | str | Sequence[str],
-    start: Mapping[str, Number] | str | None = None,
+    model: str | Formula,
+    data: Mapping[Any, Any] | str | Sequence[str],
+    start: Mapping[Any, Number] | str | None = None,
     **options: Any,
 ) -> FitOutcome:
     """Fit ``model`` to ``data``: columns by name (arrays of one length), or one or several files.
 
+    ``model`` is text, ``"y ~ a*x + b"``, or an equation of sympy, ``Eq(y, a*x + b)``; names may be its symbols.
     ``start`` has a value for every parameter, or is ``"auto"``; a linear model needs none. ``options`` are the fields
     of `gdcli.tasks.fit.request.FitRequest` (loss, weights, sigma, missing, ...; ``constants``, ``bounds`` and
     ``columns`` as mappings or as texts) and of `FitSettings` (method, lr, batch_size, epochs, ...).
@@ -122,16 +174,16 @@ def fit(
     from gdcli.tasks.fit.request import request_from
     from gdcli.tasks.fit.solve_fit import solve as solve_fit
 
-    request, settings = request_from(model, data, start, options)
+    request, settings = request_from(text_of(model), named(data), start, options)
     with budget.limited(settings), prepared(request, validate=settings.validate) as ready:
         return solve_fit(ready, settings)
 
 
 def fit_groups(
-    model: str,
-    data: Mapping[str, Any] | str | Sequence[str],
+    model: str | Formula,
+    data: Mapping[Any, Any] | str | Sequence[str],
     by: str | Sequence[str],
-    start: Mapping[str, Number] | str | None = None,
+    start: Mapping[Any, Number] | str | None = None,
     **options: Any,
 ) -> Iterator[GroupFit]:
     """Fit ``model`` to each group of rows of ``data`` that have the same labels in the columns ``by``, as `fit` would.
@@ -143,7 +195,7 @@ def fit_groups(
     from gdcli.tasks.fit.prepare_groups import grouped
     from gdcli.tasks.fit.request import request_from
 
-    request, settings = request_from(model, data, start, {**options, "by": by})
+    request, settings = request_from(text_of(model), named(data), start, {**options, "by": by})
     with grouped(request, validate=settings.validate) as found:
         for some in fits_of(found, settings):
             yield from some
@@ -164,14 +216,13 @@ def compare_learning_rates(
     :class:`Settings` for the engine and the caps, which are on all the rates together.
     Raises UsageError for a rate that is not a positive number, DomainError when the start has no finite value.
     """
-    from gdcli.objective.build import build_objective, tier_of
+    from gdcli.objective.build import tier_of
     from gdcli.tasks.compare import learning_rates
 
-    tree = parsed(problem.expression, problem.source)
-    sign = sign_of(problem.sense)
+    tree = problem.tree
     with budget.limited(Settings(max_time=max_time, max_memory=max_memory)):
         check_memory(problem)
-        exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, not no_cache)
+        exact = problem.objective(problem.sign, engine, not no_cache)
         x0 = exact.vector(exact.space.flatten(problem.start))
         check_start(problem, tree, exact, x0)
         tier = tier_of(exact, engine, not no_cache)

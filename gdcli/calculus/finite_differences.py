@@ -74,6 +74,45 @@ def central_quotients(
     return _finite(quotients)
 
 
+def quotients_within(
+    value: Value,
+    x: Vector,
+    here: float,
+    steps: Sequence[float],
+    lower: Sequence[float],
+    upper: Sequence[float],
+) -> Vec | None:
+    """Return the n central quotients at x, where the value is ``here``, None where one is not finite.
+
+    ``steps``, ``lower`` and ``upper`` have shape n. Where a step would lead out of the bounds the quotient is that of a
+    parabola through x and two points on its inner side, and across a narrow box that of its ends.
+    """
+    return _finite(
+        [
+            _quotient_within(value, x, here, i, *of)
+            for i, of in enumerate(zip(steps, lower, upper, strict=True))
+        ]
+    )
+
+
+def _quotient_within(
+    value: Value, x: Vector, here: float, i: int, step: float, low: float, high: float
+) -> float:
+    def moved(by: float) -> tuple[float, float]:
+        there = perturbed(x, i, by)
+        return there[i] - x[i], value(there)
+
+    if low <= x[i] - step and x[i] + step <= high:
+        (ahead, up), (behind, down) = moved(step), moved(-step)
+        return _quotient(up - down, ahead - behind)
+    for h in (step, -step):
+        if low <= x[i] + 2.0 * h <= high:
+            (a, near), (b, far) = moved(h), moved(2.0 * h)
+            return _quotient((near - here) / a * b - (far - here) / b * a, b - a) if a and b else nan
+    (ahead, up), (behind, down) = moved(high - x[i]), moved(low - x[i])
+    return _quotient(up - down, ahead - behind) if low < high else 0.0
+
+
 def _quotient(difference: float, span: float) -> float:
     """Return the quotient, nan where the step is lost in the rounding of x."""
     return difference / span if span else nan
@@ -90,10 +129,15 @@ def central_gradient(value: Value, x: Vector, h: float | None = None) -> Vec | N
     return central_quotients(lambda points: [value(p) for p in points], x, h)
 
 
-def central_hessian(value: Value, x: Vector, here: float) -> list[Vec] | None:
-    """Return second central differences at x as rows, None where one is not finite; about 2n**2 points."""
+def central_hessian(
+    value: Value, x: Vector, here: float, sizes: Sequence[float] | None = None
+) -> list[Vec] | None:
+    """Return second central differences at x as rows, None where one is not finite; about 2n**2 points.
+
+    ``sizes`` are those of the variables, as in `central_quotients`.
+    """
     n = len(x)
-    steps = steps_of(SECOND_STEP, x, [1.0] * n)
+    steps = steps_of(SECOND_STEP, x, [1.0] * n if sizes is None else sizes)
     rows = [Vec([0.0] * n) for _ in range(n)]
     for i in range(n):
         up, down = value(perturbed(x, i, steps[i])), value(perturbed(x, i, -steps[i]))

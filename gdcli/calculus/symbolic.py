@@ -192,7 +192,16 @@ def _float(number: Any) -> float:
         return math.nan
 
 
-_CALLS = {"loggamma": "lgamma", "Abs": "abs", "abs_": "abs", "ceiling": "ceil"}
+# Functions of the language that sympy, or this module, calls by another name.
+CALLS = {
+    "loggamma": "lgamma",
+    "Abs": "abs",
+    "abs_": "abs",
+    "ceiling": "ceil",
+    "Max": "max",
+    "Min": "min",
+    "Cbrt": "cbrt",
+}
 
 
 class _ToGraph:
@@ -228,7 +237,7 @@ class _ToGraph:
         args = [self.node(a) for a in e.args]
         if name == "polygamma":
             return g.call("digamma" if e.args[0] == 0 else "trigamma", args[1])
-        name = _CALLS.get(name, name)
+        name = CALLS.get(name, name)
         if name in FUNCTIONS:
             return g.call(name, *args)
         raise _no_program(e)

@@ -205,7 +205,7 @@ def _certify_dense(
     gain: float | None = model.gain if isfinite(model.gain) else None
     notes: list[str] = []
     if source == "differences":
-        notes.append("the Hessian was computed by differences of gradients")
+        notes.append("the Hessian was computed by differences")
     if at.estimated:
         notes.append("the derivatives are difference quotients: the exact ones do not exist here")
     doubtful = model.null

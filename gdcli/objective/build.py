@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.space import Space
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gdcli.objective.complex_objective import ComplexObjective
     from gdcli.objective.difference_objective import DifferenceObjective
     from gdcli.objective.engine import ScalarTier
+    from gdcli.objective.function_objective import FunctionObjective
 
 ENGINES = ("auto", "python", "numpy", "native")
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
@@ -27,7 +28,7 @@ NATIVE_SIZE = 300_000
 # A program that names more variables one by one (few elements of a long vector) is slower than an array.
 SCALAR_SIZE = 2000
 
-Exact = ScalarObjective | VectorObjective
+Exact: TypeAlias = "ScalarObjective | VectorObjective | FunctionObjective"
 # What makes an objective: ``build_objective``, or what stands in for it.
 Build = Callable[[Tree, Mapping[str, int | None], Mapping[str, Any], int], Exact]
 
@@ -134,18 +135,25 @@ def with_gradient(
         raise UsageError(f"--h must be a positive number, not {h:g}")
     if gradient == "autodiff":
         return exact
+    if gradient in ("forward", "central"):
+        from gdcli.objective.difference_objective import DifferenceObjective
+
+        return DifferenceObjective(exact, gradient, h, None if sizes is None else sizes())
+    if not isinstance(exact, ScalarObjective | VectorObjective):
+        raise UsageError(
+            f"a function has no formula, and so no {gradient} gradient",
+            "give its gradient, or leave it out for difference quotients",
+        )
     if gradient == "symbolic":
         return _symbolic(exact, constants, sign)
-    if gradient == "complex":
-        from gdcli.objective.complex_objective import ComplexObjective
+    from gdcli.objective.complex_objective import ComplexObjective
 
-        return ComplexObjective(exact, constants, sign)
-    from gdcli.objective.difference_objective import DifferenceObjective
-
-    return DifferenceObjective(exact, gradient, h, None if sizes is None else sizes())
+    return ComplexObjective(exact, constants, sign)
 
 
-def _symbolic(exact: Exact, constants: Mapping[str, Any], sign: int) -> ScalarObjective:
+def _symbolic(
+    exact: ScalarObjective | VectorObjective, constants: Mapping[str, Any], sign: int
+) -> ScalarObjective:
     """An objective whose gradient is sympy's formulas, and whose Hessian their exact derivatives."""
     from gdcli.calculus.symbolic import Formula, to_graph
 

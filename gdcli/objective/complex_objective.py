@@ -60,7 +60,7 @@ class ComplexObjective:
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         """Return ``at`` with its gradient."""
-        if not -float("inf") < at.value < float("inf"):
+        if at.gradient is not None or not -float("inf") < at.value < float("inf"):
             return at
         self.counts.gradient += 1
         self.counts.value += self.size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.finite_differences import FORWARD_STEP, central_quotients, forward_gradient, steps_of
 from gdcli.kernel.errors import UsageError
@@ -11,6 +11,9 @@ from gdcli.kernel.vectors import as_like
 from gdcli.objective.expression import NOTE_NONE, ScalarObjective, VectorObjective
 from gdcli.objective.many_points import PointBatch
 from gdcli.objective.protocol import Evaluation
+
+if TYPE_CHECKING:
+    from gdcli.objective.function_objective import FunctionObjective
 
 # n variables cost n evaluations for each gradient; beyond this the exact gradient is the only sensible one.
 MAX_SIZE = 5000
@@ -29,7 +32,7 @@ class DifferenceObjective:
 
     def __init__(
         self,
-        base: ScalarObjective | VectorObjective,
+        base: ScalarObjective | VectorObjective | FunctionObjective,
         kind: str,
         h: float | None = None,
         sizes: Sequence[float] | None = None,
@@ -55,7 +58,7 @@ class DifferenceObjective:
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         """Return ``at`` with the quotients as its gradient."""
-        if not -float("inf") < at.value < float("inf"):
+        if at.gradient is not None or not -float("inf") < at.value < float("inf"):
             return at
         self.counts.gradient += 1
         if self.kind == "forward":

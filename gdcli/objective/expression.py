@@ -45,6 +45,7 @@ class ScalarObjective:
     """
 
     engine = "python"
+    is_estimated = False  # its gradients are exact
 
     def __init__(
         self, form: Form, space: Space, sign: int = 1, gradient: Sequence[int] | None = None
@@ -276,6 +277,7 @@ class VectorObjective:
     """
 
     has_hessian = False
+    is_estimated = False
 
     def __init__(
         self, form: Form, space: Space, sign: int = 1, native: bool = False, use_cache: bool = True
@@ -413,7 +415,9 @@ class VectorObjective:
         return Evaluation(x, value, gradient)
 
     def product(self, at: Evaluation, direction: Any) -> Any:
-        """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite."""
+        """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite or there is none."""
+        if not self.has_product:
+            return None
         self.counts.product += 1
         result = self.np.empty(self.size)
         with self.np.errstate(all="ignore"):

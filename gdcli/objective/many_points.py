@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.compile.runners import batch_function, numpy
 from gdcli.objective.expression import ScalarObjective, VectorObjective
+
+if TYPE_CHECKING:
+    from gdcli.objective.function_objective import FunctionObjective
 
 # From this many points on, numpy evaluates them faster all together than CPython one by one.
 BATCH_POINTS = 40
@@ -18,14 +21,14 @@ class PointBatch:
     Each point is counted as an evaluation of the value.
     """
 
-    def __init__(self, base: ScalarObjective | VectorObjective) -> None:
+    def __init__(self, base: ScalarObjective | VectorObjective | FunctionObjective) -> None:
         self.base = base
         self._program: Any = None
 
     def values(self, points: Sequence[Sequence[float]]) -> list[float]:
         """Return the values at the points (flat vectors), +inf where one is not a number."""
         base = self.base
-        if isinstance(base, VectorObjective):
+        if not isinstance(base, ScalarObjective):
             return [base.evaluate(base.vector(point)).value for point in points]
         if len(points) < BATCH_POINTS:
             return [base.value(point) for point in points]

@@ -274,7 +274,7 @@ def make_newton(tol: float) -> Method:
 _WHY = {
     "exact": "the exact Hessian is cheap for {n} variable{s}",
     "products": "{n} Hessian-vector products make an exact Hessian",
-    "differences": "differences of gradients make a Hessian of {n} variable{s}",
+    "differences": "differences make a Hessian of {n} variable{s}",
 }
 
 

@@ -64,7 +64,7 @@ def suited_to(problem: Problem) -> tuple[str, ...]:
 
 def learning_rates(
     problem: Problem,
-    tree: Tree,
+    tree: Tree | None,
     exact: Exact,
     x0: Any,
     rates: Sequence[float],
@@ -96,11 +96,11 @@ def learning_rates(
     return RateComparison(problem, found, sign_of(problem.sense), engine, tuple(warnings))
 
 
-def _explainer(problem: Problem, tree: Tree, exact: Exact) -> Callable[[Any], str]:
+def _explainer(problem: Problem, tree: Tree | None, exact: Exact) -> Callable[[Any], str]:
     """Return what says in words why there is no finite value at a point; nothing for many variables."""
 
     def explain(x: Any) -> str:
-        if exact.size > _EXPLAINED or not all(map(isfinite, x)):
+        if tree is None or exact.size > _EXPLAINED or not all(map(isfinite, x)):
             return ""
         from gdcli.language.interpreter import find_culprit
 

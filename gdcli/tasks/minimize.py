@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gdcli.api import _trusted
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
-from gdcli.kernel.errors import DomainError
+from gdcli.kernel.errors import DomainError, UsageError
 from gdcli.tasks.outcome import Outcome, Settings
 from gdcli.tasks.pipeline import (
     active_bounds,
@@ -19,7 +20,7 @@ from gdcli.tasks.pipeline import (
     stop_rules,
     trend_in_time,
 )
-from gdcli.tasks.problem import Problem, listed, parsed, sign_of
+from gdcli.tasks.problem import Problem, listed, sign_of
 
 if TYPE_CHECKING:
     from gdcli.language.syntax import Tree
@@ -74,19 +75,22 @@ def _solve(
     from gdcli.judge.verdict import judge
     from gdcli.kernel.status import StopReason
     from gdcli.objective.bounded import Bounded
-    from gdcli.objective.build import build_objective, tier_of, with_gradient
+    from gdcli.objective.build import tier_of, with_gradient
     from gdcli.solve.registry import choose
     from gdcli.solve.run import run
     from gdcli.solve.scaling import start_sizes
 
     sign = sign_of(problem.sense)
     check_memory(problem)
-    tree = parsed(problem.expression, problem.source)
+    tree = problem.tree
+    if tree is None and (formulas or checkpointer is not None):
+        what = "are no formulas" if formulas else "is no checkpoint"
+        raise UsageError(f"there {what} of a function: it has no text", "write it as text, or with sympy")
     engine, use_cache = settings.engine, not settings.no_cache
-    if build is not None and engine == "auto":
+    if build is not None and tree is not None and engine == "auto":
         exact = build(tree, problem.lengths, problem.constants, sign)
     else:
-        exact = build_objective(tree, problem.lengths, problem.constants, sign, engine, use_cache)
+        exact = problem.objective(sign, engine, use_cache)
     x0 = exact.vector(exact.space.flatten(problem.start))
     notes: list[str] = []
     box = bounds_of(problem, exact) if problem.bounds else None
@@ -95,9 +99,8 @@ def _solve(
     objective: Objective = with_gradient(
         exact, settings.gradient, settings.h, problem.constants, sign, lambda: start_sizes(x0, box)
     )
-    evidence: Objective = exact
     if box is not None:
-        objective, evidence = Bounded(objective, box), Bounded(exact, box)
+        objective = Bounded(objective, box)
     check_start(problem, tree, exact, x0)
     choice = choose(
         settings.method,
@@ -122,7 +125,13 @@ def _solve(
     )
     # 0 switches the stop rule off; what may be called converged is still held to the default.
     tol = settings.tol or choice.entry.default_tol
-    result, certificate = certified(evidence, result, tol, settings.gradient == "autodiff")
+    trusted = _trusted(problem, exact, result, notes)
+    evidence: Objective = trusted if box is None else Bounded(trusted, box)
+    is_exact = trusted is exact and settings.gradient == "autodiff"
+    result, certificate = certified(evidence, result, tol, is_exact)
+    if trusted.is_estimated:  # by how much quotients err is not known, nor what is left by them
+        certificate = replace(certificate, known=False, distance=None, errors=None)
+        notes.append("the derivatives are difference quotients of values")
     leads = trend_in_time(objective, choice, result, certificate)
     result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
     constant = exact.is_constant()
@@ -144,7 +153,7 @@ def _solve(
         result = replace(result, reason=StopReason.LITTLE)
     failed = verdict.status.exit_code != 0
     edge = budget.if_in_time(lambda: _edge(problem, tree, exact, result), []) if failed else []
-    shown = _formulas_in_time(tree, problem, notes) if formulas else None
+    shown = _formulas_in_time(tree, problem, notes) if tree is not None and formulas else None
     return Outcome(
         problem=problem,
         settings=settings,
@@ -180,7 +189,7 @@ def check_memory(problem: Problem) -> None:
     budget.require(8.0 * size * VECTORS, f"a run with {size} numbers")
 
 
-def check_start(problem: Problem, tree: Tree, exact: Exact, x0: Any, place: str = "start") -> None:
+def check_start(problem: Problem, tree: Tree | None, exact: Exact, x0: Any, place: str = "start") -> None:
     """Raise DomainError, naming the sub-expression at fault, when the start (or point) has no finite value."""
     value = exact.evaluate(x0).value
     exact.counts.value -= 1  # a look before the run, which counts its own evaluations
@@ -189,9 +198,9 @@ def check_start(problem: Problem, tree: Tree, exact: Exact, x0: Any, place: str 
     from gdcli.language.interpreter import find_culprit
 
     point = exact.space.unflatten(x0)
-    culprit = find_culprit(tree, {**point, **problem.constants}, problem.constants)
-    where = "the objective"
-    if culprit is not None:
+    culprit = find_culprit(tree, {**point, **problem.constants}, problem.constants) if tree else None
+    where = "the objective" if tree else problem.expression
+    if tree and culprit is not None:
         parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
         element = "" if culprit.index is None else f" at element {culprit.index}"
         where = (
@@ -209,11 +218,11 @@ def check_start(problem: Problem, tree: Tree, exact: Exact, x0: Any, place: str 
         "start inside the domain, for example with another --start"
         if place == "start"
         else "give a point inside the domain with --at",
-        tree.span(culprit.node) if culprit else None,
+        tree.span(culprit.node) if tree and culprit else None,
     )
 
 
-def _edge(problem: Problem, tree: Tree, exact: Exact, result: RunResult) -> list[str]:
+def _edge(problem: Problem, tree: Tree | None, exact: Exact, result: RunResult) -> list[str]:
     """The sub-expression whose domain ends downhill of the answer, where the run ended at such an edge."""
     from gdcli.kernel.status import StopReason
     from gdcli.kernel.vectors import along, norm
@@ -223,7 +232,7 @@ def _edge(problem: Problem, tree: Tree, exact: Exact, result: RunResult) -> list
     if result.reason not in (StopReason.EDGE, StopReason.NO_DESCENT, StopReason.FLOOR) or at.gradient is None:
         return []
     slope = norm(at.gradient)
-    if exact.size > EDGE_SIZE or not 0.0 < slope < math.inf:
+    if tree is None or exact.size > EDGE_SIZE or not 0.0 < slope < math.inf:
         return []
     for k in range(-16, 1):
         beyond = along(at.x, -(10.0**k) * max(1.0, norm(at.x)) / slope, at.gradient)
@@ -266,8 +275,6 @@ def shared_objectives() -> Build:
 
 def sampler(problem: Problem) -> Sampler:
     """Return what evaluates the typed expression at many places, as a picture of it needs."""
-    from gdcli.objective.build import build_objective
     from gdcli.objective.sampling import Sampler
 
-    tree = parsed(problem.expression, problem.source)
-    return Sampler(build_objective(tree, problem.lengths, problem.constants, 1), problem.start)
+    return Sampler(problem.objective(1), problem.start)

@@ -20,7 +20,7 @@ from gdcli.solve.scaling import start_sizes
 from gdcli.tasks.minimize import solve
 from gdcli.tasks.outcome import Minimum, Outcome, Settings
 from gdcli.tasks.pipeline import bounds_of
-from gdcli.tasks.problem import Problem, parsed, sign_of
+from gdcli.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from gdcli.objective.build import Exact
@@ -193,11 +193,9 @@ def _rises_between(x: Sequence[float], end: Outcome, minimum: Minimum, values: V
 
 def _batch(problem: Problem) -> PointBatch:
     """Return what computes the minimised function at some points, all together."""
-    from gdcli.objective.build import build_objective
     from gdcli.objective.many_points import PointBatch
 
-    tree = parsed(problem.expression, problem.source)
-    return PointBatch(build_objective(tree, problem.lengths, problem.constants, sign_of(problem.sense)))
+    return PointBatch(problem.objective(problem.sign))
 
 
 def starts_of(problem: Problem, count: int, batch: PointBatch | None = None) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ from gdcli.kernel.stored import stored
 if TYPE_CHECKING:
     from gdcli.language.syntax import Tree
     from gdcli.language.values import TypedValue
+    from gdcli.objective.build import Exact
 
 SENSES = ("minimize", "maximize")
 # A random start is redrawn until the value there is finite, at most so often.
@@ -52,6 +53,18 @@ class Problem:
     def sign(self) -> int:
         """What a value is multiplied by to be minimised: -1 where it is to be as large as possible."""
         return sign_of(self.sense)
+
+    @property
+    def tree(self) -> Tree | None:
+        """The checked tree of the expression, None where there is no text of it. Raises UsageError."""
+        return parsed(self.expression, self.source)
+
+    def objective(self, sign: int, engine: str = "auto", use_cache: bool = True) -> Exact:
+        """Return the function to be minimised, its values multiplied by ``sign``; raises as `build_objective`."""
+        from gdcli.objective.build import build_objective
+
+        tree = parsed(self.expression, self.source)
+        return build_objective(tree, self.lengths, self.constants, sign, engine, use_cache)
 
 
 @lru_cache(maxsize=64)
@@ -311,13 +324,19 @@ def make_problem(
 
     sign_of(sense)
     parsed(expression, source)  # what is wrong with it comes first
-    known = {name: _checked(name, value) for name, value in (constants or {}).items()}
+    known = {name: checked_value(name, value) for name, value in (constants or {}).items()}
     entries = [
-        TypedValue(name, _checked(name, v), Span(name, 0, len(name), "start"))
+        TypedValue(name, checked_value(name, v), Span(name, 0, len(name), "start"))
         for name, v in (start or {}).items()
     ]
-    texts = [_typed(*item) for item in bounds.items()] if isinstance(bounds, Mapping) else bounds
-    return _problem(expression, source, sense, known, entries, seed, texts, "bounds")
+    return _problem(expression, source, sense, known, entries, seed, typed_bounds(bounds), "bounds")
+
+
+def typed_bounds(
+    bounds: Mapping[str, tuple[float | None, float | None]] | Sequence[str],
+) -> Sequence[str]:
+    """Return bounds at hand as texts as after --bounds; texts stay what they are."""
+    return [_typed(*item) for item in bounds.items()] if isinstance(bounds, Mapping) else bounds
 
 
 def _typed(name: str, ends: tuple[float | None, float | None]) -> str:
@@ -326,7 +345,7 @@ def _typed(name: str, ends: tuple[float | None, float | None]) -> str:
     return f"{name}={lower}:{upper}"
 
 
-def _checked(name: str, value: Any) -> Any:
+def checked_value(name: str, value: Any) -> Any:
     """A start or constant as floats, checked to be finite; a long vector stays an array."""
     try:
         if hasattr(value, "__len__") and not isinstance(value, str):

@@ -49,7 +49,10 @@ def with_hessian(objective: Objective, at: Evaluation, source: str) -> Evaluatio
         inner = objective.inner
         found = objective.beside(with_hessian(inner, bare, source), lambda e: with_hessian(inner, e, source))
         return objective.project(found)
-    if source == "exact":
+    if source in (
+        "exact",
+        "differences",
+    ):  # the differences may be those of values, where there are no gradients
         full = objective.complete(at, 2)
     else:
         full = at if at.gradient is not None else objective.complete(at, 1)

@@ -1,0 +1,198 @@
+"""What is asked from Python: text, a sympy expression, which is text once it is written, or a function of an array."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.errors import UsageError
+from gdcli.tasks.problem import Number, Problem, checked_value, sign_of, typed_bounds
+from gdcli.tasks.problem import make_problem as problem_of_text
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from gdcli.objective.function_objective import ArrayFunction, Function, FunctionObjective, ValueFunction
+
+    # Values by name or symbol; for a function also a list or an array of them all.
+    Start = Mapping[Any, Number] | ArrayLike
+    Ends = tuple[float | None, float | None]
+    Bounds = Mapping[Any, Ends] | Sequence[str] | Sequence[Ends]
+
+
+class Formula(Protocol):
+    """A sympy expression, or an equation where that is a model, as far as it is looked at from outside."""
+
+    @property
+    def free_symbols(self) -> Any:
+        """The symbols in it."""
+        ...
+
+
+# What the variables are called where the start has no name for them.
+UNNAMED = "x"
+
+
+def text_of(expression: str | Formula) -> str:
+    """Return the text of an expression that may be one of sympy. Raises UsageError for what has none."""
+    if isinstance(expression, str):
+        return expression
+    if not hasattr(expression, "free_symbols"):
+        raise UsageError(f"an expression is text or one of sympy, not {type(expression).__name__}")
+    from gdcli.calculus.sympy_text import text
+
+    return text(expression)
+
+
+def named(values: Mapping[Any, Any] | Any) -> Any:
+    """Return values by name where they are by name or symbol; anything else as it is."""
+    return {str(name): value for name, value in values.items()} if isinstance(values, Mapping) else values
+
+
+def make_problem(
+    expression: str | Formula | ValueFunction,
+    sense: str = "minimize",
+    start: Start | None = None,
+    constants: Mapping[Any, Number] | None = None,
+    seed: int = 0,
+    source: str = "",
+    bounds: Bounds = (),
+    gradient: ArrayFunction | None = None,
+    hessian: ArrayFunction | None = None,
+) -> Problem:
+    """Return a problem from values at hand, checked as a typed one; without ``start`` a random one is drawn.
+
+    ``expression`` is text, a sympy expression, or a function of one array, for which a start is needed and which may
+    come with its ``gradient`` and ``hessian``. Names may be sympy's symbols. ``bounds`` are (lower, upper) by name or
+    element (``"v[0]"``), None for no bound; or texts as after --bounds; or, for a function with a start without names,
+    one pair for each element. Raises UsageError and DomainError as `gdcli.tasks.problem.read_problem`.
+    """
+    if callable(expression) and not hasattr(expression, "free_symbols"):
+        if constants:
+            raise UsageError("a function has no constants to be given", "give them to the function itself")
+        return function_problem(expression, sense, start, gradient, hessian, seed, named(bounds))
+    if gradient is not None or hessian is not None:
+        raise UsageError(
+            "only a function comes with derivatives", "those of an expression are exact: leave them out"
+        )
+    text = text_of(expression)
+    if start is not None and not isinstance(start, Mapping):
+        raise UsageError("a start gives each variable a value by name", 'for example start={"x": 1}')
+    return problem_of_text(text, sense, named(start), named(constants), seed, source, named(bounds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionProblem(Problem):
+    """A problem whose ``function`` gets all variables as one array, in the order of the start.
+
+    ``expression`` says what it is called, as a call. Variables with equal bounds stay among those of the function.
+    """
+
+    function: Function
+
+    @property
+    def tree(self) -> None:
+        """There is no text of a function."""
+        return
+
+    def objective(self, sign: int, engine: str = "auto", use_cache: bool = True) -> FunctionObjective:
+        """Return the function to be minimised. Raises UsageError for an engine."""
+        from gdcli.kernel.space import Space
+        from gdcli.objective.difference_objective import MAX_SIZE
+        from gdcli.objective.function_objective import FunctionObjective
+        from gdcli.solve.scaling import start_sizes
+        from gdcli.tasks.pipeline import bounds_of
+
+        if engine != "auto":
+            raise UsageError("a function is called as it is, by no engine", "leave out the engine")
+        space = Space(self.lengths)
+        if self.function.gradient is None and space.size > MAX_SIZE:
+            raise UsageError(
+                f"a gradient of {space.size} variables by differences takes {2 * space.size} evaluations",
+                "give the gradient too: api.minimize(f, start, gradient=g)",
+            )
+        made = FunctionObjective(self.function, space, sign)
+        box = bounds_of(self, made)
+        made.within(start_sizes(space.flatten(self.start), box), box.lower, box.upper)
+        return made
+
+
+def function_problem(
+    function: ValueFunction,
+    sense: str,
+    start: Any,
+    gradient: ArrayFunction | None = None,
+    hessian: ArrayFunction | None = None,
+    seed: int = 0,
+    bounds: Any = (),
+) -> FunctionProblem:
+    """Return the problem of a function, from a start that is a list, an array, or values by name.
+
+    ``bounds`` are as in `gdcli.tasks.problem.make_problem`, or one (lower, upper) for each element of a start without
+    names. Raises UsageError.
+    """
+    from gdcli.objective.function_objective import Function
+
+    sign_of(sense)
+    if start is None:
+        raise UsageError(
+            "a function needs a start: it does not tell how many variables it has",
+            "for example start=[1.0, 2.0]",
+        )
+    given = start if isinstance(start, Mapping) else {UNNAMED: start}
+    values = {str(name): _one_axis(str(name), value) for name, value in given.items()}
+    if not values:
+        raise UsageError("the start has no variable", "for example start=[1.0, 2.0]")
+    name = _name(function)
+    return FunctionProblem(
+        expression=f"{name}({', '.join(values)})",
+        sense=sense,
+        start=values,
+        seed=seed,
+        bounds=_bounds(bounds, values),
+        function=Function(function, name, gradient, hessian),
+    )
+
+
+def _one_axis(name: str, value: Any) -> Number:
+    if getattr(value, "ndim", 1) > 1:
+        raise UsageError(
+            f"{name} has {value.ndim} axes", "a start has one: flatten it, and shape it in the function"
+        )
+    checked: Number = checked_value(name, value)
+    return checked
+
+
+def _bounds(bounds: Any, start: Mapping[str, Number]) -> Mapping[str, tuple[Number, Number]]:
+    """Return (lower, upper) by name for the bounded variables."""
+    if not bounds:
+        return {}
+    from gdcli.language.limits import boxes, read_limits
+
+    pairs: Any = bounds
+    if not isinstance(bounds, Mapping) and not all(isinstance(text, str) for text in bounds):
+        if list(start) != [UNNAMED] or len(bounds) != len(_list(start[UNNAMED])):
+            raise UsageError(
+                f"{len(bounds)} pairs of bounds do not fit the start",
+                "give one (lower, upper) for each of its elements, or those of some by name",
+            )
+        pairs = {
+            f"{UNNAMED}[{i}]": pair for i, pair in enumerate(bounds) if any(_is_end(end) for end in pair)
+        }
+    lengths = {n: len(v) if hasattr(v, "__len__") else None for n, v in start.items()}
+    return boxes(read_limits(typed_bounds(pairs), "bounds"), lengths)
+
+
+def _list(value: Any) -> Sequence[float]:
+    return value if hasattr(value, "__len__") else [value]
+
+
+def _is_end(end: Any) -> bool:
+    return end is not None and math.isfinite(end)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__name__", "")
+    return name if name.isidentifier() else "function"
