@@ -58,5 +58,7 @@ def _run_of(problem: Problem, settings: Settings) -> MethodRun:
     except GdError as fault:
         return MethodRun(settings.method, None, fault, tuple(values))
     except Exception as fault:  # a fault of this method is no reason to keep the others back
+        if problem.tree is None:  # it may be one of the function
+            raise
         return MethodRun(settings.method, None, internal(fault), tuple(values))
     return MethodRun(settings.method, outcome, None, tuple(values))
