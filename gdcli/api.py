@@ -14,21 +14,18 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import fields
 from gdcli.kernel.errors import UsageError, did_you_mean
-from gdcli.python_problem import make_problem, named, text_of
 from gdcli.tasks.compare_methods import compare_methods
 from gdcli.tasks.minimize import check_memory, check_start, sampler, shared_objectives, solve
 from gdcli.tasks.outcome import Minimum, Outcome, Settings
 from gdcli.tasks.problem import Number, Problem, read_problem
 
 if TYPE_CHECKING:
-    from gdcli.objective.build import Exact
     from gdcli.objective.function_objective import ArrayFunction, ValueFunction
-    from gdcli.python_problem import Formula, Start
-    from gdcli.solve.iteration import RunResult
     from gdcli.tasks.compare import RateComparison
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.gradient_check import Examination, Wanted
+    from gdcli.tasks.python_problem import Bounds, Formula, Start
 
 __all__ = [
     "Minimum",
@@ -50,17 +47,40 @@ __all__ = [
 ]
 
 
-def _trusted(problem: Problem, exact: Exact, result: RunResult, notes: list[str]) -> Exact:
-    """Return what certifies the end of a run: without derivatives that came and are not its own, which is noted."""
-    if problem.tree is not None:
-        return exact
-    from gdcli.objective.function_objective import FunctionObjective
+def make_problem(
+    expression: str | Formula | ValueFunction,
+    sense: str = "minimize",
+    start: Start | None = None,
+    constants: Mapping[Any, Number] | None = None,
+    seed: int = 0,
+    source: str = "",
+    bounds: Bounds = (),
+    **derivatives: ArrayFunction | None,
+) -> Problem:
+    """Return a problem from values at hand, checked as a typed one; without ``start`` a random one is drawn.
 
-    assert isinstance(exact, FunctionObjective)
-    places = (result.start.at.x, result.best.at.x)
-    found = budget.if_in_time(lambda: next(filter(None, map(exact.doubts, places)), []), [])
-    notes += found
-    return exact.by_values() if found else exact
+    ``expression`` is text, a sympy expression, or a function of one array, for which a start is needed and which may
+    come with its ``gradient`` and ``hessian``. Names may be sympy's symbols. ``bounds`` are (lower, upper) by name or
+    element (``"v[0]"``), None for no bound; or texts as after --bounds; or, for a function with a start without names,
+    one pair for each element. Raises UsageError and DomainError as :func:`read_problem`.
+    """
+    from gdcli.tasks import problem
+    from gdcli.tasks.python_problem import function_problem, named, text_of
+
+    for name in derivatives.keys() - {"gradient", "hessian"}:
+        raise UsageError(f"unknown option {name}", did_you_mean(name, ["gradient", "hessian"]))
+    if callable(expression) and not hasattr(expression, "free_symbols"):
+        if constants:
+            raise UsageError("a function has no constants to be given", "give them to the function itself")
+        return function_problem(expression, sense, start, seed=seed, bounds=named(bounds), **derivatives)
+    if any(derivative is not None for derivative in derivatives.values()):
+        raise UsageError(
+            "only a function comes with derivatives", "those of an expression are exact: leave them out"
+        )
+    text = text_of(expression)
+    if start is not None and not isinstance(start, Mapping):
+        raise UsageError("a start gives each variable a value by name", 'for example start={"x": 1}')
+    return problem.make_problem(text, sense, named(start), named(constants), seed, source, named(bounds))
 
 
 def minimize(
@@ -74,7 +94,8 @@ def minimize(
     """Minimise ``expression`` from ``start``: text, a sympy expression, or a function of one array of numbers.
 
     ``start`` has values by name (or symbol), for a function also as a list or an array. ``options`` are the fields of
-    :class:`Settings`, ``constants``, ``bounds``, ``seed``, and ``observers`` of every iterate.
+    :class:`Settings`, ``constants``, ``bounds``, ``seed``, ``multi_start`` (from so many starts, the others drawn), and
+    ``observers`` of every iterate.
 
     A function ``f(x)`` gets all variables as an array of shape (n,), never outside of the bounds, and returns a number;
     nan is outside of its domain, and what it raises goes through. It may come with its ``gradient``, which returns an
@@ -140,18 +161,22 @@ def _extremum(
     options: dict[str, Any],
 ) -> Outcome:
     asked = {name: options.pop(name) for name in ("constants", "seed", "bounds") if name in options}
-    observers = options.pop("observers", ())
+    observers, starts = options.pop("observers", ()), options.pop("multi_start", 1)
     known = [f.name for f in fields(Settings)]
     for name in options:
         if name not in known:
             raise UsageError(
                 f"unknown option {name}",
-                did_you_mean(name, [*known, "constants", "seed", "bounds", "observers"]),
+                did_you_mean(name, [*known, "constants", "seed", "bounds", "multi_start", "observers"]),
             )
     given = None if isinstance(gradient, str) else gradient
     problem = make_problem(expression, sense, start, gradient=given, hessian=hessian, **asked)
     settings = Settings(gradient=gradient if isinstance(gradient, str) else "autodiff", **options)
-    return solve(problem, settings, observers)
+    if starts == 1:
+        return solve(problem, settings, observers)
+    from gdcli.tasks.multi_start import solve_from_many
+
+    return solve_from_many(problem, settings, starts, observers)
 
 
 def fit(
@@ -173,6 +198,7 @@ def fit(
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import request_from
     from gdcli.tasks.fit.solve_fit import solve as solve_fit
+    from gdcli.tasks.python_problem import named, text_of
 
     request, settings = request_from(text_of(model), named(data), start, options)
     with budget.limited(settings), prepared(request, validate=settings.validate) as ready:
@@ -194,6 +220,7 @@ def fit_groups(
     from gdcli.tasks.fit.fit_groups import fit_groups as fits_of
     from gdcli.tasks.fit.prepare_groups import grouped
     from gdcli.tasks.fit.request import request_from
+    from gdcli.tasks.python_problem import named, text_of
 
     request, settings = request_from(text_of(model), named(data), start, {**options, "by": by})
     with grouped(request, validate=settings.validate) as found:

@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from keep import masked, same
@@ -77,10 +78,14 @@ def test_the_commands_in_the_tables_work(line: str) -> None:
     assert ran.stdout
 
 
-def test_the_python_example_works(capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    exec(example, {})
-    assert capsys.readouterr().out.startswith("converged minimum {'x': ")
+def test_the_python_examples_work(capsys: pytest.CaptureFixture[str]) -> None:
+    told: dict[str, Any] = {}
+    for example in re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL):
+        exec(example, told)
+    first, written, called = capsys.readouterr().out.splitlines()
+    assert first.startswith("converged minimum {'x': ")
+    assert written.startswith("(1 - x)**2 + 100*(-x**2 + y)**2 {'x': 0.5, 'y': 0.25")
+    assert called.startswith("converged minimum {'x': [0.5, 0.25")
 
 
 def test_every_exit_code_is_told() -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 import sympy as sp
 
 from gdcli.calculus.symbolic import CALLS, choose_by_parts
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.language.functions import CALLABLE, CONSTANTS
 from gdcli.language.syntax import normal
@@ -44,7 +45,7 @@ _NOWHERE = "0/0"
 
 
 class _Part(NamedTuple):
-    """A piece of text, and how tightly it holds together."""
+    """A piece of text, and how tightly it holds together: whether it needs parentheses inside of something else."""
 
     text: str
     level: int
@@ -75,7 +76,6 @@ class _Writer:
         self.symbols: dict[str, Any] = {}
 
     def part(self, e: Any) -> _Part:
-        """Return the text of an expression."""
         if isinstance(e, sp.Symbol | sp.Indexed | sp.matrices.expressions.matexpr.MatrixElement):
             return self.variable(e)
         if isinstance(e, sp.Number):
@@ -118,7 +118,6 @@ class _Writer:
         return _Part(name + place, _ATOM)
 
     def sum(self, terms: Sequence[Any]) -> _Part:
-        """Return a sum, a term with a negative factor being taken away."""
         written = self.part(terms[0]).within(_SUM)
         for term in terms[1:]:
             factor, rest = term.as_coeff_Mul()
@@ -128,7 +127,6 @@ class _Writer:
         return _Part(written, _SUM)
 
     def product(self, factors: Sequence[Any]) -> _Part:
-        """Return a product over a product: a negative power is a divisor."""
         minus, above, below = False, [], []
         for factor in factors:
             if isinstance(factor, sp.Number) and factor.is_negative:
@@ -146,7 +144,6 @@ class _Writer:
         return _Part("-" + written, _SUM) if minus else _Part(written, _PRODUCT)
 
     def power(self, base: Any, exponent: Any) -> _Part:
-        """Return a power; that of one half is the square root."""
         if exponent == 1:
             return self.part(base)
         if exponent == sp.Rational(1, 2):
@@ -156,14 +153,12 @@ class _Writer:
         return _Part(f"{self.part(base).within(_ATOM)}**{self.part(exponent).within(_ATOM)}", _POWER)
 
     def piecewise(self, pairs: Sequence[Any]) -> str:
-        """Return the value of the first pair whose condition holds."""
         written = _NOWHERE
         for value, condition in reversed(pairs):
             written = choose_by_parts(condition, self.part(value).text, written, self.choice)
         return written
 
     def choice(self, condition: Any, yes: str, no: str) -> str:
-        """Return the choice by a comparison."""
         if not isinstance(condition, sp.core.relational.Relational):
             raise _unknown(condition)
         left, right = self.part(condition.lhs).text, self.part(condition.rhs).text

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import inf, isfinite
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from gdcli.calculus.finite_differences import central_hessian, perturbed, quotients_within, steps_of
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import CENTRAL_STEP, CLEARLY, FLOOR, PRODUCT_STEP, SECOND_STEP
 from gdcli.kernel.vectors import Vec, along, as_like, dot, is_finite, same, unit_like
@@ -71,21 +72,17 @@ class FunctionObjective:
         self.is_bounded = max(lower) > -inf or min(upper) < inf
 
     def is_constant(self) -> bool:
-        """Whether the value is plainly the same everywhere, which no function tells."""
         return False
 
     @property
     def unused(self) -> list[str]:
-        """The names of the variables that the value plainly does not depend on."""
         return []
 
     @property
     def is_estimated(self) -> bool:
-        """Whether the gradients are difference quotients."""
         return self.function.gradient is None
 
     def by_values(self) -> FunctionObjective:
-        """Return the objective without the derivatives that came with it."""
         bare = FunctionObjective(Function(self.function.value, self.function.name), self.space, self.sign)
         bare.counts = self.counts
         bare.within(self.sizes, self.lower, self.upper)
@@ -94,7 +91,6 @@ class FunctionObjective:
     # -- what the function returns ---------------------------------------------------------------------------
 
     def value(self, x: Sequence[float]) -> float:
-        """Return the value at x, +inf where it is not a number."""
         self.counts.value += 1
         found = self._called(self.function.value, self.function.name, x, ())
         value = self.sign * float(found)
@@ -153,7 +149,6 @@ class FunctionObjective:
         return self._matrix(at.x, central_hessian(self.value, center, here, self.sizes))
 
     def _quotients_of_slopes(self, at: Evaluation) -> Any:
-        """Return differences of gradients, away from a bound."""
         columns = []
         for i, step in enumerate(self._steps(PRODUCT_STEP, at.x)):
             moved = perturbed(at.x, i, step if at.x[i] + step <= self.upper[i] else -step)
@@ -178,7 +173,6 @@ class FunctionObjective:
     # -- the solvers' protocol -------------------------------------------------------------------------------
 
     def evaluate(self, x: Any, order: int = 0) -> Evaluation:
-        """Return the value at x, with derivatives up to ``order``; see `objective.protocol.Objective`."""
         at = Evaluation(x, self.value(x))
         return self.complete(at, order) if order else at
 
@@ -225,7 +219,6 @@ class FunctionObjective:
         return as_like(at.x, found) if all(map(isfinite, found)) else None
 
     def vector(self, flat: Sequence[float]) -> Any:
-        """Return flat numbers as the kind of vector this objective works on."""
         if self.size <= EXPAND_SIZE:
             return Vec(map(float, flat))
         import numpy

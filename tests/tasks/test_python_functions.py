@@ -16,7 +16,6 @@ import pytest
 from gdcli import api
 from gdcli.kernel.errors import DomainError, UsageError
 from gdcli.solve.registry import METHODS
-from gdcli.tasks.multi_start import solve_from_many
 
 PROBLEMS = json.loads((Path(__file__).parent.parent / "data" / "problems.json").read_text())["problems"]
 CLASSICAL = [p for p in PROBLEMS if p["name"] != "mgh10_meyer"][:15]
@@ -215,8 +214,7 @@ def test_maximize_observers_and_caps() -> None:
 
 
 def test_many_starts_and_comparisons() -> None:
-    problem = api.make_problem(lambda v: float(np.sum(np.cos(v) + 0.01 * v**2)), start=[1.0, 2.0])
-    found = solve_from_many(problem, starts=8)
+    found = api.minimize(lambda v: float(np.sum(np.cos(v) + 0.01 * v**2)), [1.0, 2.0], multi_start=8)
     assert len(found.minima) > 1
     assert found.value == min(m.value for m in found.minima)
     runs = api.compare_methods(api.make_problem(rosenbrock, start=START), ("auto", "bfgs"))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import UsageError
 from gdcli.tasks.problem import Number, Problem, checked_value, sign_of, typed_bounds
-from gdcli.tasks.problem import make_problem as problem_of_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -26,9 +25,7 @@ class Formula(Protocol):
     """A sympy expression, or an equation where that is a model, as far as it is looked at from outside."""
 
     @property
-    def free_symbols(self) -> Any:
-        """The symbols in it."""
-        ...
+    def free_symbols(self) -> Any: ...
 
 
 # What the variables are called where the start has no name for them.
@@ -51,38 +48,6 @@ def named(values: Mapping[Any, Any] | Any) -> Any:
     return {str(name): value for name, value in values.items()} if isinstance(values, Mapping) else values
 
 
-def make_problem(
-    expression: str | Formula | ValueFunction,
-    sense: str = "minimize",
-    start: Start | None = None,
-    constants: Mapping[Any, Number] | None = None,
-    seed: int = 0,
-    source: str = "",
-    bounds: Bounds = (),
-    gradient: ArrayFunction | None = None,
-    hessian: ArrayFunction | None = None,
-) -> Problem:
-    """Return a problem from values at hand, checked as a typed one; without ``start`` a random one is drawn.
-
-    ``expression`` is text, a sympy expression, or a function of one array, for which a start is needed and which may
-    come with its ``gradient`` and ``hessian``. Names may be sympy's symbols. ``bounds`` are (lower, upper) by name or
-    element (``"v[0]"``), None for no bound; or texts as after --bounds; or, for a function with a start without names,
-    one pair for each element. Raises UsageError and DomainError as `gdcli.tasks.problem.read_problem`.
-    """
-    if callable(expression) and not hasattr(expression, "free_symbols"):
-        if constants:
-            raise UsageError("a function has no constants to be given", "give them to the function itself")
-        return function_problem(expression, sense, start, gradient, hessian, seed, named(bounds))
-    if gradient is not None or hessian is not None:
-        raise UsageError(
-            "only a function comes with derivatives", "those of an expression are exact: leave them out"
-        )
-    text = text_of(expression)
-    if start is not None and not isinstance(start, Mapping):
-        raise UsageError("a start gives each variable a value by name", 'for example start={"x": 1}')
-    return problem_of_text(text, sense, named(start), named(constants), seed, source, named(bounds))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionProblem(Problem):
     """A problem whose ``function`` gets all variables as one array, in the order of the start.
@@ -94,11 +59,9 @@ class FunctionProblem(Problem):
 
     @property
     def tree(self) -> None:
-        """There is no text of a function."""
         return
 
     def objective(self, sign: int, engine: str = "auto", use_cache: bool = True) -> FunctionObjective:
-        """Return the function to be minimised. Raises UsageError for an engine."""
         from gdcli.kernel.space import Space
         from gdcli.objective.difference_objective import MAX_SIZE
         from gdcli.objective.function_objective import FunctionObjective
@@ -166,7 +129,6 @@ def _one_axis(name: str, value: Any) -> Number:
 
 
 def _bounds(bounds: Any, start: Mapping[str, Number]) -> Mapping[str, tuple[Number, Number]]:
-    """Return (lower, upper) by name for the bounded variables."""
     if not bounds:
         return {}
     from gdcli.language.limits import boxes, read_limits

@@ -39,7 +39,8 @@ TEXTS: list[tuple[Any, str]] = [
     (x - sp.Mul(2, y - z, evaluate=False), "x - 2*(y - z)"),
     (sp.pi * x + sp.E, "pi*x + e"),
     (sp.exp(-x / 2) / y, "exp(-x/2)/y"),
-    (sp.Abs(x) + sp.Max(x, y, 1), "max(1, x, y) + abs(x)"),
+    (sp.Abs(x), "abs(x)"),
+    (sp.Max(x, y, 1), "max(1, x, y)"),
     (sp.loggamma(x) + sp.ceiling(y), "ceil(y) + lgamma(x)"),
     (sp.Piecewise((x, x < 0), (x**2, True)), "where(x < 0, x, x**2)"),
     (sp.Piecewise((x, sp.Or(x > 1, y >= 2)), (y, True)), "where(x > 1, x, where(y >= 2, x, y))"),
@@ -135,7 +136,7 @@ def test_a_problem_of_sympy_is_that_of_its_text(problem: dict[str, Any]) -> None
 
 def test_all_that_takes_text_takes_sympy() -> None:
     f = (x - 3) ** 2 + sp.exp(y) - y
-    assert api.minimize(f).point == api.minimize("(x - 3)**2 - y + exp(y)").point  # a start is drawn
+    assert api.minimize(f).point == api.minimize(text(f)).point  # a start is drawn
     assert api.maximize(-(x**2), start={x: 1}, bounds={x: (None, -2)}).value == -4.0
     assert api.minimize(z * x**2, start={x: 1}, constants={z: 2}).status.value == "converged"
     assert api.gradient(f, {x: 1, y: 2}).agrees
