@@ -1,6 +1,7 @@
 """`gd man`: the manual page, written from the same table as the help.
 
-It is roff for the ``man`` macros: ``gd man | man -l -``, or ``gd man > ~/.local/share/man/man1/gd.1``.
+It is roff for the ``man`` macros: ``gd man | man -l -``, or ``gd man > ~/.local/share/man/man1/gd.1``. On a
+terminal it is text.
 """
 
 from __future__ import annotations
@@ -48,7 +49,14 @@ def run(values: dict[str, Any], env: Environment) -> int:
     """Print the manual page of `gd`, or of one command."""
     name = values["command_name"]
     if name is None or name in COMMANDS:
-        env.stdout.write(page(None if name is None else COMMANDS[name]))
+        from gdcli.render import tables
+
+        text = page(None if name is None else COMMANDS[name])
+        if tables.is_terminal(env.stdout):
+            from gdcli.cli.man_text import readable
+
+            text = readable(text, tables.width_of(env.stdout))
+        env.stdout.write(text)
         return 0
     found = texts()
     if name not in found:

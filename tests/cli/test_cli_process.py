@@ -408,6 +408,24 @@ def terminal(*arguments: str, columns: int = 80, **changes: str) -> str:
     return shown.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.parametrize("columns", [60, 120])
+def test_the_manual_on_a_terminal_is_text(columns: int) -> None:
+    for arguments in (["man"], ["man", "compare-lr"]):
+        shown = terminal(*arguments, columns=columns)
+        assert "\n\nSYNOPSIS\n    gd " in shown
+        assert not any(line.startswith(".") or "\\" in line for line in shown.splitlines())
+        long = [line for line in shown.splitlines() if len(line) > columns]
+        assert all("gd " in line for line in long)  # examples stay whole, to be copied
+        piped = subprocess.run(
+            command(*arguments), capture_output=True, text=True, env=environment(), check=True
+        )
+        assert piped.stdout.startswith(".TH ")
+        roff = re.sub(r"(?m)^\.\w+ ?|\\f[BIR]|\\&", "", piped.stdout[piped.stdout.index("NAME") :])
+        for escape, plain in ("--", ("(aq", "'"), ("(ha", "^"), ("(ti", "~"), ("(ga", "`"), ("e", "\\")):
+            roff = roff.replace(f"\\{escape}", plain)
+        assert shown.split() == roff.split()
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_on_a_terminal(columns: int) -> None:
     arguments = ["minimize", ROSENBROCK, "--start", "x=-1.2,y=1"]
