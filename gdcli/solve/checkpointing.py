@@ -51,14 +51,14 @@ class Checkpointer:
     """Keeps the runs of one process in ``store``, about every ``every`` seconds; without a store it only listens.
 
     ``asked`` is set, by whoever wants the run to end after the present step, to the reason for that; ``listening``
-    tells whether there is a run that will look at it.
+    tells whether there is a run that will look at it. ``unfinished`` tells whether one of the runs may go on.
     """
 
     def __init__(
         self, store: Store | None = None, every: float = inf, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.asked: StopReason | None = None
-        self.listening = False
+        self.listening = self.unfinished = False
         self._store, self._every, self._clock = store, every, clock
         self._number = -1
         self._due = self._fresh = inf
@@ -132,14 +132,23 @@ class Checkpointer:
         self.listening = False
         self._due = inf
         if result is None:
+            self.unfinished = True
             self.save()
         elif self._store is not None:
             self._store.put(self._number, result, self._objective)
             self._at_hand = False
-        self.break_off()
+        self._over()
 
     def break_off(self) -> None:
         """The run is over, and does not stand between two steps: keep the snapshot that is at hand."""
+        self.unfinished = True
+        self._over()
+
+    def keep_no_more(self) -> None:
+        """Let the runs that follow be made anew each time; it goes on to listen."""
+        self._store = None
+
+    def _over(self) -> None:
         self.listening = False
         if self._store is not None and self._at_hand:
             self._store.write()

@@ -117,6 +117,8 @@ def _from_many(
     winner = outcomes[0]
     if winner.status.by_signal or winner.run.reason.value in (budget.TIME, budget.MEMORY):
         return winner  # ended before anything else was found
+    if checkpointer is not None and checkpointer.unfinished:  # with higher caps another start may be the best
+        checkpointer.keep_no_more()
     last = checkpointer if ended is None else None  # one that was asked to end would end this run too
     with budget.unlimited():  # it has been done within the limits, and time is kept for it
         answer = solve(winner.problem, _uncapped(settings), observers, formulas, checkpointer=last)

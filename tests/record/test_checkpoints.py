@@ -178,6 +178,35 @@ def test_many_starts_go_on_with_the_one_that_was_killed() -> None:
         assert found.starts == 5
 
 
+@pytest.mark.parametrize("start", [1.0, 2.0, 3.0])
+def test_many_starts_that_were_capped_go_on_as_if_they_had_not_been(start: float) -> None:
+    """The best of the starts may be another one then."""
+    from killed import Memory
+
+    text = "sin(3*x) + sin(4*y) + (x**2 + y**2)/9"
+    problem = api.make_problem(text, "minimize", {"x": start, "y": start})
+
+    def many(max_iter: int, store: Memory) -> tuple[api.Outcome, list[int]]:
+        seen: list[int] = []
+        found = solve_from_many(
+            problem,
+            api.Settings(max_iter=max_iter),
+            6,
+            observers=[lambda iterate: seen.append(iterate.iteration)],
+            checkpointer=Checkpointer(store, every=1e9),
+        )
+        return found, seen
+
+    whole, path = many(1000, Memory())
+    for cap in (1, 3, 5, 8):
+        first = Memory()
+        many(cap, first)
+        found, seen = many(1000, Memory(found=first.kept))
+        assert bits(found) == bits(whole), cap
+        assert found.minima == whole.minima
+        assert seen == path
+
+
 @pytest.mark.parametrize("method", ["bfgs", "cg", "newton-cg", "lbfgs"])
 def test_more_iterations_go_on_as_if_there_had_been_no_cap(method: str) -> None:
     """Wherever the cap was: on the way, just before the end, and at it."""
