@@ -31,7 +31,9 @@ def run(values: dict[str, Any], env: Environment) -> int:
         second = Stored("now", (), _repeated(first, env))
         same_bits = _same_ground(first, second)
         found = diff_command.ends_of(first.result, second.result, 0.0 if same_bits else TOLERANCE)
-        how = "same bits" if same_bits else f"within {TOLERANCE:g}, for {_ground(first, second)}"
+        how = "same bits"
+        if not same_bits:
+            how = f"within {TOLERANCE:g}; not known to give the same bits: {_ground(first, second)}"
         if not found and not told:
             _say(stream, "same", f"the answer is the same ({how})")
             return 0
