@@ -87,10 +87,16 @@ def ids(command: str) -> str:
 
 @pytest.mark.every(2)
 @pytest.mark.parametrize("command", WHOLE, ids=ids)
-@pytest.mark.parametrize("form", ["table", "plain"])
+@pytest.mark.parametrize(("form", "width"), [("table", "80"), ("table", "120"), ("plain", "80")])
 def test_an_answer_is_shown_as_its_run_was(
-    command: str, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str,
+    form: str,
+    width: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", width)
     words = shlex.split(command)
     live = called([*words, "--format", form], capsys)[1]
     file = tmp_path / "a.json"
