@@ -100,18 +100,17 @@ def session(values: Mapping[str, Any], env: Environment, job: Any) -> Iterator[S
 
     Raises UsageError for a file that cannot be written, or must not be written over.
     """
-    from gdcli.cli.environment import heard_by
     from gdcli.solve.checkpointing import Checkpointer
 
     path = values["checkpoint"]
     if not path:
         if values["checkpoint_every"] is not None:
             raise UsageError("--checkpoint-every is for --checkpoint", "add --checkpoint FILE")
-        with heard_by(Checkpointer()) as checkpointer:
+        with env.heard_by(Checkpointer()) as checkpointer:
             yield Session(checkpointer, env, None)
         return
     checkpoint = _opened(path, values, env, job)
-    with heard_by(Checkpointer(checkpoint, values["checkpoint_every"] or EVERY)) as checkpointer:
+    with env.heard_by(Checkpointer(checkpoint, values["checkpoint_every"] or EVERY)) as checkpointer:
         yield Session(checkpointer, env, checkpoint, is_page(values) and not values["output"])
 
 

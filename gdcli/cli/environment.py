@@ -171,42 +171,41 @@ class Environment:
             if self._sigterm is None:
                 self._sigterm = before
 
+    @contextmanager
+    def heard_by(self, checkpointer: Checkpointer) -> Iterator[Checkpointer]:
+        """Within this, signals ask ``checkpointer`` to end the run; in a thread, where none arrive, nothing changes.
 
-@contextmanager
-def heard_by(checkpointer: Checkpointer) -> Iterator[Checkpointer]:
-    """Within this, signals ask ``checkpointer`` to end the run; in a thread, where none arrive, nothing changes.
+        The first ends a run after its present step, the second ends the program at once. Where no run listens (data are
+        read, an answer is certified) the first one ends what is going on by an exception, which leaves what there is.
+        """
 
-    The first ends a run after its present step, the second ends the program at once. Where no run listens (data are
-    read, an answer is certified) the first one ends what is going on by an exception, which leaves what there is.
-    """
+        import signal
 
-    import signal
+        from gdcli.kernel.errors import Abandoned, Terminated
+        from gdcli.kernel.status import StopReason
 
-    from gdcli.kernel.errors import Abandoned, Terminated
-    from gdcli.kernel.status import StopReason
+        reasons = {signal.SIGINT: StopReason.INTERRUPTED, signal.SIGTERM: StopReason.TERMINATED}
 
-    reasons = {signal.SIGINT: StopReason.INTERRUPTED, signal.SIGTERM: StopReason.TERMINATED}
+        def hear(number: int, frame: object) -> None:
+            if checkpointer.asked is not None:
+                raise Abandoned(128 + number)
+            checkpointer.asked = reasons[signal.Signals(number)]
+            if not checkpointer.listening:
+                raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
-    def hear(number: int, frame: object) -> None:
-        if checkpointer.asked is not None:
-            raise Abandoned(128 + number)
-        checkpointer.asked = reasons[signal.Signals(number)]
-        if not checkpointer.listening:
-            raise KeyboardInterrupt if number == signal.SIGINT else Terminated
-
-    before = {}
-    try:
-        for number in reasons:
-            # Who started the program in the background may want SIGINT ignored.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, hear)
-    except ValueError:
-        pass
-    try:
-        yield checkpointer
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        before = {}
+        try:
+            for number in reasons:
+                # Who started the program in the background may want SIGINT ignored.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    before[number] = signal.signal(number, hear)
+        except ValueError:
+            pass
+        try:
+            yield checkpointer
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 # -- the streams of this process ---------------------------------------------------------------------------------------

@@ -37,7 +37,6 @@ def run(values: dict[str, Any], env: Environment) -> int:
                 f"--{option.replace('_', '-')} does not go with --by: {why}",
                 "choose one group's rows, and leave out --by",
             )
-    from gdcli.cli.environment import heard_by
     from gdcli.cli.fit_request import read
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import receipt_of
@@ -60,7 +59,7 @@ def run(values: dict[str, Any], env: Environment) -> int:
         recorder = Recorder(receipt_of(values, found.plan.row.space.size), env.timing(values, stream))
         writer = _writer(values, found, stream, recorder)
         ended: Counter[str] = Counter()
-        with heard_by(Checkpointer()) as checkpointer:
+        with env.heard_by(Checkpointer()) as checkpointer:
             checkpointer.listening = True  # a signal is heard between two answers, so that these are whole
             for some in fit_groups(found, settings):
                 for fit in some:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 from effort import examples
 from hypothesis import assume, given, settings
@@ -112,6 +115,18 @@ def test_every_command_has_what_it_needs() -> None:
         names = [option.name for option in command.options]
         assert len(names) == len(set(names))
         assert all(option.default for option in command.options)
+
+
+def test_what_commands_read_is_in_the_table() -> None:
+    """The values of a command line are read by name; each name is an option or argument, or what `perform` adds."""
+    known = {row.field for command in COMMANDS.values() for row in (*command.options, *command.arguments)}
+    known |= {"command", "typed", "resumed"}
+    for path in sorted(Path(by_typer.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Constant):
+                continue
+            if ast.unparse(node.value) in ("values", "self._values"):
+                assert node.slice.value in known, f"{path.name}:{node.lineno}"
 
 
 @st.composite
