@@ -71,7 +71,6 @@ class Elements:
         self.algebra, self.values = algebra, values
 
     def value(self, tree: Tree) -> Any:
-        """Return the value of an expression."""
         return self._build(tree.root)
 
     def _build(self, root: Node) -> Any:

@@ -105,7 +105,6 @@ def _size_of_term(monomial: Monomial, coefficient: Number) -> int:
 
 
 def number(value: Number) -> Sum:
-    """Return a number as an expression."""
     return Sum({_UNIT: value})
 
 
@@ -129,7 +128,6 @@ def factor(base: Atom, exponent: Sum = ONE) -> Sum:
 
 
 def atom(kind: str, label: Any, *args: Sum) -> Sum:
-    """Return an atom as an expression."""
     return factor(Atom(kind, label, args))
 
 
@@ -159,7 +157,6 @@ def scale(a: Sum, factor: Number) -> Sum:
 
 
 def neg(a: Sum) -> Sum:
-    """Return -a."""
     return scale(a, Fraction(-1))
 
 
@@ -295,7 +292,6 @@ def _is_root(exponent: Sum) -> bool:
 
 
 def power_of_atom(base: Atom, exponent: Sum) -> Sum:
-    """Return base**exponent."""
     return _product(Fraction(1), {base: exponent})
 
 
@@ -303,19 +299,15 @@ class Formulas:
     """The algebra for :class:`gdcli.calculus.elements.Elements`."""
 
     def symbol(self, name: str) -> Sum:
-        """Return a variable."""
         return atom("name", name)
 
     def number(self, value: float) -> Sum:
-        """Return a number as typed."""
         return typed(value)
 
     def constant(self, name: str) -> Sum:
-        """Return pi or e."""
         return atom("constant", name)
 
     def operation(self, op: str, args: Sequence[Sum]) -> Sum:
-        """Return an operation of arithmetic."""
         return _OPERATIONS[op](*args)
 
     def where(self, relation: str, a: Sum, b: Sum, yes: Sum, no: Sum) -> Sum:
@@ -359,7 +351,6 @@ def _exp(x: Sum) -> Sum:
 
 
 def log_of(x: Sum) -> Sum:
-    """Return the natural logarithm."""
     if x == ONE:
         return ZERO
     if len(x.terms) == 1:

@@ -114,11 +114,9 @@ class Auditor:
         return Precise(self.p.graph, known, self.derivatives)
 
     def run(self) -> list[Component]:
-        """Return the audit of each component."""
         return [self.component(i) for i in range(len(self.x))]
 
     def component(self, i: int) -> Component:
-        """Return the audit of one component."""
         limit = self.limits[i]
         ways = {
             "symbolic": self.symbolic(i, limit),
@@ -136,7 +134,6 @@ class Auditor:
         return Component(self.p.names[i], reference, ways, agrees, self._why(limit, ways))
 
     def forward_step(self) -> float:
-        """Return the step of the forward quotient."""
         return FORWARD_STEP if self.h is None else self.h
 
     def central_step(self, i: int) -> float:

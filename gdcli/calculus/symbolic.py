@@ -96,7 +96,6 @@ class _Sympy:
     """sympy's numbers and functions, as :class:`gdcli.calculus.elements.Elements` asks for them."""
 
     def symbol(self, name: str) -> Any:
-        """Return a real variable."""
         return sp.Symbol(name, real=True)
 
     def number(self, value: float) -> Any:
@@ -108,19 +107,15 @@ class _Sympy:
         return exact if exact.q <= 1000 else sp.Float(value, 17)
 
     def constant(self, name: str) -> Any:
-        """Return pi or e."""
         return {"pi": sp.pi, "e": sp.E}[name]
 
     def operation(self, op: str, args: Sequence[Any]) -> Any:
-        """Return an operation of arithmetic."""
         return _OPERATIONS[op](*args)
 
     def call(self, name: str, args: Sequence[Any]) -> Any:
-        """Return a function of the table."""
         return function(name)(*args)
 
     def where(self, relation: str, a: Any, b: Any, yes: Any, no: Any) -> Any:
-        """Return the choice."""
         return sp.Piecewise((yes, _RELATIONS[relation](a, b)), (no, True))
 
 

@@ -23,9 +23,7 @@ TEXT_LIMIT = 1_000_001  # one more than the language takes: enough to be told th
 class AnswerWriter(Protocol):
     """Something that shows a run: it sees each iterate and ends with the outcome."""
 
-    def __call__(self, iterate: Iterate) -> None:
-        """See one iterate."""
-        ...
+    def __call__(self, iterate: Iterate) -> None: ...
 
     def finish(self, found: Any) -> None:
         """Write what is left to write, of the record of the answer (a program: of the outcome)."""

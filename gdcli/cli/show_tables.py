@@ -29,7 +29,6 @@ def _paged(values: Values, page: Page) -> Callable[[TextIO], None]:
 
 
 def _timed(parts: Sequence[Record]) -> bool:
-    """Tell whether the times of runs were stored."""
     return any("seconds" in part for part in parts)
 
 

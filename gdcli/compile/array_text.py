@@ -52,7 +52,6 @@ class VectorWriter:
         return levels
 
     def write(self) -> str:
-        """Return the text of the function."""
         self.atoms()
         last = max(self.levels.values(), default=0)
         for stage in range(last + 1):
@@ -167,7 +166,6 @@ class BatchWriter:
         self.rows = rows
 
     def write(self) -> str:
-        """Return the text of the function."""
         lines = []
         names: dict[int, str] = {}
         for i in self.graph.reach(tuple(self.roots)):

@@ -32,7 +32,6 @@ _LEAST = 1 << 17
 
 
 def _repeated(byte: int) -> int:
-    """Eight equal bytes as a signed integer."""
     return int.from_bytes(bytes([byte]) * 8, "little", signed=True)
 
 

@@ -120,12 +120,10 @@ def awk_functions(text: str, graph: Graph, roots: Sequence[int]) -> str:
 
 
 def in_c(text: str) -> str:
-    """Return a function of the restricted Python in C."""
     return translate(text, C)
 
 
 def in_awk(text: str) -> str:
-    """Return a function of the restricted Python in awk."""
     return translate(text, AWK)
 
 

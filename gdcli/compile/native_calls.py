@@ -203,5 +203,4 @@ class Calls(Values):
         return value
 
     def of(self, node: ast.expr) -> Value:
-        """Return the value of an expression."""
         raise NotImplementedError

@@ -76,7 +76,6 @@ class ScalarFunction:
             return self.safe(x)
 
     def safe(self, x: Sequence[float]) -> Any:
-        """Return the result of the safe program."""
         if self._safe is None:
             self._safe = compile_function(self._write(safe=True), "program", safe_namespace(self.operations))
         return self._safe(x)

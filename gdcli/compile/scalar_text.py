@@ -125,12 +125,10 @@ class ScalarWriter:
         return operation_text(op, args, self.safe), depth
 
     def condition(self, a: str, relation: str, b: str) -> str:
-        """The text of a comparison."""
         return f"{a} {relation} {b}"
 
 
 def operation_text(op: str, args: Sequence[str], safe: bool) -> str:
-    """Return the text of one operation on argument texts."""
     if op == "neg":
         return f"(-{args[0]})"
     if op in _INFIX and not (safe and op == "div"):

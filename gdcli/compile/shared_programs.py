@@ -67,7 +67,6 @@ class BoundFunction:
             return self.safe(x)
 
     def safe(self, x: Sequence[float]) -> Any:
-        """Return the result of the safe program."""
         if self._safe is None:
             self._safe = _with_defaults(self._shared.safe_code(), self._numbers)
         return self._safe(x)

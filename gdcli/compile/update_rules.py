@@ -94,7 +94,6 @@ def _direction(value: ast.expr) -> tuple[bool, str]:
 
 
 def _assigned(line: ast.stmt) -> str:
-    """Return the name that a line sets."""
     assert isinstance(line, ast.Assign)
     assert isinstance(line.targets[0], ast.Name)
     return line.targets[0].id

@@ -139,7 +139,6 @@ _HELPERS = ("exp_steps", "exp_rest", "exp_less_one", "log_of_normal")
 
 
 def name_of(operation: str) -> str:
-    """Return the function's name in program text."""
     return f"v_{operation}"
 
 

@@ -82,7 +82,6 @@ class RateTrial:
         return self.lost is not None or not self.values[-1] <= self.values[0]
 
     def step(self, objective: Objective) -> None:
-        """Take one step."""
         at = self.at
         x = along(at.x, -self.lr, at.gradient)
         new = objective.evaluate(x, 1) if is_finite(x) else Evaluation(x, float("inf"))

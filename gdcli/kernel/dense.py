@@ -61,7 +61,6 @@ def plus(A: Matrix, B: Matrix, factor: float = 1.0) -> Matrix:
 
 
 def matvec(A: Matrix, v: Vector) -> Vector:
-    """Return the product of a matrix with a vector."""
     return Vec([sum(map(mul, row, v)) for row in A]) if isinstance(A, list) else times_vector(A, v)
 
 
@@ -73,7 +72,6 @@ def quadratic_form(A: Matrix, v: Vector) -> float:
 
 
 def diagonal(A: Matrix) -> Vector:
-    """Return the diagonal."""
     return Vec([row[i] for i, row in enumerate(A)]) if isinstance(A, list) else A.diagonal().copy()
 
 
@@ -83,7 +81,6 @@ def largest_entry(A: Matrix) -> float:
 
 
 def matrix_is_finite(A: Matrix) -> bool:
-    """Tell whether every entry is a finite number."""
     return all(map(is_finite, A)) if isinstance(A, list) else is_finite(A)
 
 

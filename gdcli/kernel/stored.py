@@ -30,9 +30,7 @@ class Reader(Protocol):
 
     objective: Any
 
-    def __call__(self, value: object) -> Any:
-        """Return the value."""
-        ...
+    def __call__(self, value: object) -> Any: ...
 
     def on(self, objective: object) -> Reader:
         """Return a reader of states of runs on another objective."""

@@ -93,7 +93,6 @@ def to_list(v: Vector) -> list[float]:
 
 
 def dot(u: Vector, v: Vector) -> float:
-    """Return the inner product as a float."""
     if isinstance(u, list):
         return float(sum(map(mul, u, v)))
     if len(u) <= _PIECE:
@@ -165,7 +164,6 @@ def _max_abs_of_any(v: Vector) -> float:
 
 
 def is_finite(v: Vector) -> bool:
-    """Tell whether every component is a finite number."""
     if isinstance(v, list):
         # One sum is cheaper than n questions; it is in doubt only when finite numbers overflow together.
         return isfinite(sum(v)) or all(map(isfinite, v))
@@ -175,7 +173,6 @@ def is_finite(v: Vector) -> bool:
 
 
 def is_zero(v: Vector) -> bool:
-    """Tell whether every component is exactly zero."""
     return not any(v) if isinstance(v, list) else not v.any()
 
 

@@ -183,7 +183,6 @@ class _Writer:
 
 
 def _rest(test: ast.BoolOp) -> ast.BoolOp:
-    """The conditions after the first."""
     rest = ast.BoolOp(test.op, test.values[1:])
     rest.end_col_offset = test.end_col_offset
     return rest

@@ -71,7 +71,6 @@ class Graph:
         return self.number(value)
 
     def scalar(self, name: str) -> int:
-        """Return the leaf of a scalar variable."""
         return self._intern(("scalar", name), None)
 
     def element(self, name: str, index: int) -> int:
@@ -223,7 +222,6 @@ class Graph:
         return self.node("pow", a, b)
 
     def call(self, name: str, *args: int) -> int:
-        """Return a function of the table."""
         return self.node(name, *args)
 
     def where(self, relation: str, a: int, b: int, yes: int, no: int) -> int:

@@ -168,7 +168,6 @@ def _at(value: Number, i: int) -> float:
 
 
 def _apply(node: Node, args: Sequence[Any]) -> float:
-    """One operation on numbers."""
     if node.op == "call":
         if node.value == "relu":
             return ieee.maximum(0.0, args[0])

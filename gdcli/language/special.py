@@ -372,7 +372,6 @@ def _returning(body: str) -> list[str]:
 
 
 def _numpy(text: str) -> str:
-    """The text with the names of `math` taken from numpy."""
     return re.sub(rf"\b({'|'.join(MATH_NAMES)})\b", r"np.\1", text)
 
 

@@ -59,7 +59,6 @@ class ComplexObjective:
         return self.complete(at, order) if order else at
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
-        """Return ``at`` with its gradient."""
         if at.gradient is not None or not -float("inf") < at.value < float("inf"):
             return at
         self.counts.gradient += 1

@@ -145,7 +145,6 @@ class ScalarObjective:
         return self._function(self.gradient_nodes, row)
 
     def _write_second(self) -> ScalarFunction:
-        """The gradient and the lower triangle of the Hessian."""
         return self._function(*self.second_order())
 
     def second_order(self) -> tuple[list[int], Callable[[list[str]], str]]:
@@ -399,7 +398,6 @@ class VectorObjective:
         return Evaluation(x, value if value == value else INF)
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
-        """Return ``at`` with its gradient."""
         if not -INF < at.value < INF or at.gradient is not None:
             return at
         return self._with_gradient(at.x, at.value)

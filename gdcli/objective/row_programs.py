@@ -111,7 +111,6 @@ class RowPrograms:
         return [*self._response_nodes(), one if self.row.weight is None else self.row.weight]
 
     def _divisors_nodes(self) -> list[int]:
-        """What the loss divides by."""
         return divisors(self.row)
 
     def _own_step_nodes(self) -> list[int]:

@@ -29,7 +29,6 @@ class Sampler:
 
     @property
     def space(self) -> Space:
-        """The variables."""
         return self._exact.space
 
     def values(

@@ -86,7 +86,6 @@ class Decoder:
         return Decoder(self.arrays, objective)
 
     def __call__(self, value: Any) -> Any:
-        """Return the value."""
         if isinstance(value, list):
             return [self(item) for item in value]
         if not isinstance(value, dict):

@@ -139,12 +139,10 @@ class Trail:
         return last if self._at_once else self._row(last)
 
     def keep(self) -> Any:
-        """Return what is remembered of the run so far."""
         state = self._seen, self._iteration, self.stride
         return state, list(self._first), list(self._middle), list(self._last)
 
     def restore(self, kept: Any) -> None:
-        """Go on from what was remembered."""
         (self._seen, self._iteration, self.stride), self._first, self._middle, last = kept
         self._last.extend(last)
 

@@ -214,7 +214,6 @@ def joined(pieces: Sequence[tuple[float, float]]) -> Series:
 
 
 def _iterations(run: Run) -> str:
-    """How long the path is, where that is known."""
     return amount(run.points[-1].iteration, "iteration") if run.followed else ""
 
 

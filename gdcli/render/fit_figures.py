@@ -109,7 +109,6 @@ def _left_over(rows: ShownRows) -> list[float]:
 
 
 def _shown(rows: ShownRows) -> str:
-    """How many rows are drawn."""
     shown = len(rows.measured)
     return amount(shown, "row") if shown == rows.total else f"{shown} of {rows.total} rows"
 

@@ -77,7 +77,6 @@ class GroupTable:
         self._wide: list[tuple[str, str]] = []
 
     def __call__(self, some: Sequence[Group]) -> None:
-        """Write some groups."""
         columns = self._columns(some)
         lines: list[Line] = []
         if not self._kept:
@@ -210,7 +209,6 @@ def _wide(column: Column) -> Column:
 
 
 def _number(value: Any) -> float | None:
-    """A cell as a number; None where it is empty."""
     if isinstance(value, str):
         return float(value) if value else None
     return None if value is None else float(value)

@@ -23,7 +23,6 @@ class GroupLines:
         self._stream, self._recorder = stream, recorder
 
     def __call__(self, fits: Sequence[Group]) -> None:
-        """Write some groups."""
         self._stream.write("".join(f"{line}\n" for line in group_records.lines(fits, self._recorder)))
         self._stream.flush()
 
@@ -40,13 +39,11 @@ class GroupWhole(GroupLines):
         self._before = json_text(head)[:-1] + ', "results": [\n'
 
     def __call__(self, fits: Sequence[Group]) -> None:
-        """Write some groups."""
         for line in group_records.lines(fits, self._recorder):
             self._stream.write(self._before + line)
             self._before = ",\n"
 
     def finish(self, tally: Counter[str]) -> None:
-        """Write the end."""
         self._stream.write("\n]}\n" if self._before == ",\n" else self._before + "]}\n")
 
 
@@ -69,7 +66,6 @@ class GroupCsv:
         stream.write(csv_line([*by, *self._names]))
 
     def __call__(self, fits: Sequence[Group]) -> None:
-        """Write some groups."""
         found = cells(fits, self._names, self._recorder, self._words)
         rows = zip(fits, found, strict=True)
         self._stream.write("".join(csv_line([*fit.labels.values(), *row]) for fit, row in rows))
@@ -86,7 +82,6 @@ class GroupSelected:
         self._stream, self._recorder, self._names, self._words = stream, recorder, list(names), words
 
     def __call__(self, fits: Sequence[Group]) -> None:
-        """Write some groups."""
         found = cells(fits, self._names, self._recorder, self._words)
         for fit, row in zip(fits, found, strict=True):
             texts = ["" if v is None else repr(v) if isinstance(v, float) else str(v) for v in row]

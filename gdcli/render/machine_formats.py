@@ -55,7 +55,6 @@ class Json:
         """The result says all that this format tells."""
 
     def finish(self, found: RunRecord) -> None:
-        """Write the result."""
         self._stream.write(json_block(told(found, self._timing)))
 
 
@@ -142,6 +141,5 @@ class Selected:
         """Only the end is printed."""
 
     def finish(self, found: RunRecord) -> None:
-        """Write the line."""
         record = found.to_json()
         self._stream.write("\t".join(selected(name, record, self._words) for name in self._names) + "\n")

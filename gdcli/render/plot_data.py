@@ -190,11 +190,9 @@ class Recorder:
         )
 
     def keep(self) -> Any:
-        """Return the path so far."""
         return self._seen, self.stride, list(self._first), list(self._later), self._last
 
     def restore(self, kept: Any) -> None:
-        """Go on from a path."""
         self._seen, self.stride, self._first, self._later, self._last = kept
 
     def points(self) -> list[Point]:

@@ -125,11 +125,9 @@ class Table:
         self._trail(iterate)
 
     def keep(self) -> Any:
-        """Return the path so far."""
         return self._trail.keep()
 
     def restore(self, kept: Any) -> None:
-        """Go on from a path."""
         self._trail.restore(kept)
 
     def finish(self, found: RunRecord) -> None:

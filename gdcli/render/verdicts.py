@@ -154,7 +154,6 @@ class Whole:
         self._kept: list[tuple[Checked, int]] = []
 
     def __call__(self, checked: Checked, number: int) -> None:
-        """Keep one problem."""
         self._kept.append((checked, number))
 
     def finish(self, file: str) -> None:

@@ -142,7 +142,6 @@ class DecaySchedule:
     first: float
 
     def rate(self, epoch: int, improved: bool) -> float | None:
-        """Return the rate of an epoch."""
         return self.first / (1.0 + epoch)
 
 
@@ -162,7 +161,6 @@ class Book:
         self.now = self.first
 
     def rate(self, epoch: int, improved: bool) -> float | None:
-        """Return the rate of the next epoch."""
         if improved:
             self.vain, self.now = 0, self.first
         else:
@@ -477,7 +475,6 @@ class _Loop:
             observer(epoch)
 
     def result(self, reason: StopReason) -> tuple[RunResult, tuple[Epoch, ...]]:
-        """Return how the run went."""
         last = self.epochs[-1]
         whole = reason.status is Status.COMPLETED
         by_best = last.held_out is not None or self.settings.schedule == "book" or not whole

@@ -251,21 +251,18 @@ def make_lbfgs(objective: Objective) -> Method:
 
 
 def make_bfgs() -> Method:
-    """Return BFGS."""
     from gdcli.solve.methods.quasi_newton import BFGS
 
     return OneUnit(BFGS(), 0)
 
 
 def make_newton_cg(tol: float) -> Method:
-    """Return Newton's method by conjugate gradients."""
     from gdcli.solve.methods.newton_cg import NewtonCG
 
     return OneUnit(NewtonCG(tol), 1)
 
 
 def make_newton(tol: float) -> Method:
-    """Return trust-region Newton in units of its own."""
     from gdcli.solve.methods.newton import TrustRegionNewton
 
     return OwnUnits(TrustRegionNewton(tol))
@@ -378,7 +375,6 @@ def make_cg() -> Method:
 
 
 def make_bb() -> Method:
-    """Return gradient descent with Barzilai-Borwein steps."""
     return make_gd(step_rule="bb")
 
 

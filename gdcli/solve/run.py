@@ -140,7 +140,6 @@ def _end(checkpointer: Checkpointer, result: RunResult, clean: bool, capped: boo
 
 
 def _go_on_counting(counts: Counts, kept: Counts) -> None:
-    """Have ``counts`` go on from those that were kept."""
     counts.take_over(kept.since(counts))
 
 

@@ -264,7 +264,6 @@ class OwnUnits:
 
     @property
     def order(self) -> int:
-        """The order of derivatives needed at each iterate."""
         return self.method.order
 
     def start(self, objective: Objective, at: Evaluation) -> UnitsState:
@@ -300,7 +299,6 @@ class OneUnit:
 
     @property
     def order(self) -> int:
-        """The order of derivatives needed at each iterate."""
         return self.method.order
 
     def start(self, objective: Objective, at: Evaluation) -> UnitsState:

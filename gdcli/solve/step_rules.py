@@ -80,11 +80,9 @@ class Fixed:
 
     @property
     def words(self) -> str:
-        """The rule in words."""
         return f"fixed step {self.lr:g}"
 
     def to_scalars(self, state: None) -> tuple[float, ...]:
-        """Return the state as its text has it."""
         return ()
 
     def from_scalars(self, scalars: Sequence[float]) -> None:
@@ -119,16 +117,13 @@ class DecayRule:
     )
 
     def to_scalars(self, state: int) -> tuple[float, ...]:
-        """Return the state as its text has it."""
         return (float(state),)
 
     def from_scalars(self, scalars: Sequence[float]) -> int:
-        """Return the state from the states of its text."""
         return int(scalars[0])
 
     @property
     def words(self) -> str:
-        """The rule in words."""
         return f"decay lr/(1+k/{self.horizon:g}) from {self.lr:g}"
 
     def start(self) -> int:
@@ -160,7 +155,6 @@ class BestRule:
 
     @property
     def words(self) -> str:
-        """The rule in words."""
         return f"best of {len(self.sizes)} steps" if len(self.sizes) > 1 else f"fixed step {self.sizes[0]:g}"
 
     def start(self) -> None:
@@ -203,7 +197,6 @@ class Armijo:
 
     @property
     def words(self) -> str:
-        """The rule in words."""
         return f"Armijo backtracking, first step {self.first:g}"
 
     def start(self) -> float:

@@ -130,7 +130,6 @@ class Wolfe:
 
     @property
     def words(self) -> str:
-        """The rule in words."""
         return "strong Wolfe search" + self._first_step
 
     @property
@@ -163,5 +162,4 @@ class Exact(Wolfe):
 
     @property
     def words(self) -> str:
-        """The rule in words."""
         return "exact line search" + self._first_step

@@ -40,7 +40,6 @@ class Text:
         supply.rest()
 
     def close(self) -> None:
-        """Close the stream."""
         self._supply.close()
 
     def parts(

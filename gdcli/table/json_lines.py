@@ -57,7 +57,6 @@ class Objects:
         supply.rest()
 
     def close(self) -> None:
-        """Close the stream."""
         self._supply.close()
 
     def parts(

@@ -156,7 +156,6 @@ def records(lines: Sequence[str], first: int, delimiter: str, name: str) -> Iter
 
 
 def _words(text: str) -> list[str]:
-    """What stands between spaces or tabs."""
     return [word for word in text.replace("\t", SPACES).split(SPACES) if word]
 
 

@@ -37,7 +37,6 @@ class RowChoice(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The number of rows."""
         if self.units is None:
             return self.total
         last = (self.total - 1) // self.unit
@@ -46,7 +45,6 @@ class RowChoice(NamedTuple):
 
 
 def all_rows(total: int) -> RowChoice:
-    """Return all rows of a table."""
     return RowChoice(total, 1 if total <= _SMALL else BLOCK)
 
 

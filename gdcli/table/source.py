@@ -98,7 +98,6 @@ class DataTable:
         self.close()
 
     def close(self) -> None:
-        """Close the sources."""
         for source in self.sources:
             source.close()
 

@@ -70,7 +70,6 @@ class Columns:
         return list(self._columns)
 
     def take(self, start: int, stop: int) -> list[ndarray]:
-        """Return rows start..stop-1 of every column."""
         return [array[start:stop] for array in self._arrays]
 
     def pick(self, rows: ndarray) -> list[ndarray]:
@@ -123,7 +122,6 @@ class Spooled(Columns):
         self._folder.remove()
 
     def take(self, start: int, stop: int) -> list[ndarray]:
-        """Return rows start..stop-1 of every column."""
         found = self._room(stop - start)
         for file, array in zip(self._files, found, strict=True):
             _read(file, start, array)

@@ -326,7 +326,6 @@ class Supply:
             self.close()
 
     def close(self) -> None:
-        """Close the stream that is open."""
         if self._lines is not None:
             self._lines.stream.close()
             self._lines = None

@@ -30,7 +30,6 @@ class Folder:
         self._files: list[BinaryIO] = []
 
     def path(self, name: str) -> Path:
-        """Return the path of a file in the folder."""
         if self._path is None:
             import tempfile
             from pathlib import Path

@@ -46,9 +46,7 @@ MAX_STARTS = 100_000
 class Teller(Protocol):
     """An observer of all runs that is told of each that begins: a word for it, its number, how many there are."""
 
-    def __call__(self, iterate: Iterate) -> None:
-        """See one iterate."""
-        ...
+    def __call__(self, iterate: Iterate) -> None: ...
 
     def begin(self, noun: str, number: int, total: int | None) -> None:
         """Take notice of a run."""

@@ -56,7 +56,6 @@ class PlaneModel(LocalModel):
         self.newton_length = hypot(p0, p1)
 
     def step(self, radius: float) -> ModelStep:
-        """Return the lowest point of the model within ``radius``, nearly."""
         if not self.strict:
             return self._secular_step(radius) or super().step(radius)
         if self.newton_length <= radius:

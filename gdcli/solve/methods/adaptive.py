@@ -101,15 +101,12 @@ class Adam(Rule):
         return self.update._replace(shared=shared, scalars=("p", "q"), first=(1.0, 1.0))
 
     def to_states(self, state: _Moments) -> States:
-        """Return the state as its text has it."""
         return States((float(state.steps),), (state.first, state.second))
 
     def from_states(self, states: States) -> _Moments:
-        """Return the state from the states of its text."""
         return _Moments(int(states.scalars[0]), *states.vectors)
 
     def start(self, at: Evaluation) -> _Moments:
-        """Return means of zero."""
         return _Moments(0, zeros_like(at.x), zeros_like(at.x))
 
     def direction(self, at: Evaluation, state: _Moments) -> tuple[Vector, _Moments]:

@@ -47,7 +47,6 @@ class Steepest(Rule):
     update: ClassVar = Update("d = -g")
 
     def to_states(self, state: None) -> States:
-        """Return no states: there is nothing to remember."""
         return States((), ())
 
     def from_states(self, states: States) -> None:
@@ -57,7 +56,6 @@ class Steepest(Rule):
         """Return the state, which is none."""
 
     def direction(self, at: Evaluation, state: None) -> tuple[Vector, None]:
-        """Return the negative gradient."""
         return -at.gradient, None  # type: ignore[operator]
 
 

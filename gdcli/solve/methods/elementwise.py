@@ -100,11 +100,9 @@ class Rule:
         raise NotImplementedError
 
     def to_states(self, state: Any) -> States:
-        """Return the state as its text has it."""
         return States((), (state,))
 
     def from_states(self, states: States) -> Any:
-        """Return the state from the states of its text."""
         return states.vectors[0]
 
 

@@ -138,7 +138,6 @@ class _Search:
         self.lowest: tuple[float, Any] | None = None  # what there is when the time is over
 
     def result(self) -> FoundStart:
-        """Run the search."""
         with self.np.errstate(all="ignore"):
             try:
                 return self._searched()

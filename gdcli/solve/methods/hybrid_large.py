@@ -163,7 +163,6 @@ class ProjectedThenEscape:
     order: int = 1
 
     def start(self, objective: Objective, at: Evaluation) -> LargeState:
-        """Return the state at the start."""
         return LargeState.at(objective, at, ProjectedLBFGS().start(objective, at))
 
     def step(self, objective: Objective, at: Evaluation, state: LargeState) -> Step:

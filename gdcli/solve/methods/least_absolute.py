@@ -224,7 +224,6 @@ class EdgeDescent:
     order: int = 1
 
     def start(self, objective: Objective, at: Evaluation) -> list[int]:
-        """Return no basis."""
         return []
 
     def step(self, objective: Objective, at: Evaluation, state: list[int]) -> Step:

@@ -101,7 +101,6 @@ class LevenbergMarquardt:
         return FitState(fit, model, scale, radius, FLIGHT * radius)
 
     def step(self, objective: Objective, at: Evaluation, state: FitState) -> Step:
-        """Return the next accepted point, or why there is none."""
         step = self._step(objective, at, state)
         return self._rounded(objective, step, state) if step.moved and step.reason is None else step
 

@@ -118,7 +118,6 @@ class TrustRegionNewton:
         return state
 
     def step(self, objective: Objective, at: Evaluation, state: NewtonState) -> Step:
-        """Return the next accepted point, or why there is none."""
         model = state.model
         if model is None:
             return _stay(at, state, StopReason.NO_DESCENT)

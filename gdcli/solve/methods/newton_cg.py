@@ -126,7 +126,6 @@ class NewtonCG:
         return CgState(FIRST_RADIUS * max(1.0, norm(at.x)), at.value)
 
     def step(self, objective: Objective, at: Evaluation, state: CgState) -> Step:
-        """Return the next accepted point, or why there is none."""
         slope = norm(at.gradient)
         if slope == 0.0:
             return Step(at, state, 0.0, StopReason.STATIONARY, moved=False, passed=False)

@@ -28,7 +28,6 @@ class ProjectedLBFGS:
     order: int = 1
 
     def start(self, objective: Objective, at: Evaluation) -> Memory:
-        """Return an empty memory."""
         return Memory()
 
     def step(self, objective: Objective, at: Evaluation, state: Memory) -> Step:

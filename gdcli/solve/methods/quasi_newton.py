@@ -179,7 +179,6 @@ class LBFGS:
     order: int = 1
 
     def start(self, objective: Objective, at: Evaluation) -> Memory:
-        """Return an empty memory."""
         return Memory()
 
     def step(self, objective: Objective, at: Evaluation, state: Memory) -> Step:

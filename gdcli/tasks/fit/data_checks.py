@@ -82,7 +82,6 @@ def _check_response(problem: FitProblem, row: RowModel, data: Rows, place: Place
 
 
 def _only(values: Any, labels: set[float]) -> bool:
-    """Tell whether there are no other numbers than two labels."""
     one, other = labels
     return bool(((values == one) | (values == other)).all())
 

@@ -133,7 +133,6 @@ def _window(
 
 
 def _known(found: Grouped, group: int) -> tuple[int, tuple[str, ...], tuple[Label, ...], RowCount]:
-    """What is known of a group before it is fitted."""
     return group, found.columns, found.keys[group], found.count(group)
 
 
