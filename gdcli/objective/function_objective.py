@@ -170,6 +170,20 @@ class FunctionObjective:
             return None
         return [Vec(row) for row in found.tolist()] if isinstance(x, list) else found
 
+    def curvature_error(self, at: Evaluation) -> float:
+        """Return by how much second differences of values err at a point: what twice the step changes in those that
+        have room for it between the bounds.
+        """
+        errors = [0.0]
+        for i, h in enumerate(self._steps(SECOND_STEP, at.x)):
+            if self.lower[i] <= at.x[i] - 2.0 * h and at.x[i] + 2.0 * h <= self.upper[i]:
+                around = [
+                    [self.value(perturbed(at.x, i, s * step)) for s in (1.0, -1.0)] for step in (h, 2.0 * h)
+                ]
+                near, far = (up - 2.0 * at.value + down for up, down in around)
+                errors.append(abs(near / (h * h) - far / (4.0 * h * h)))
+        return max(errors)
+
     # -- the solvers' protocol -------------------------------------------------------------------------------
 
     def evaluate(self, x: Any, order: int = 0) -> Evaluation:

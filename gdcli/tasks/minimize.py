@@ -22,6 +22,7 @@ from gdcli.tasks.pipeline import (
 from gdcli.tasks.problem import Problem, listed, sign_of
 
 if TYPE_CHECKING:
+    from gdcli.judge.evidence import Certificate
     from gdcli.language.syntax import Tree
     from gdcli.objective.build import Build, Exact
     from gdcli.objective.protocol import Objective
@@ -128,9 +129,7 @@ def _solve(
     evidence: Objective = trusted if box is None else Bounded(trusted, box)
     is_exact = trusted is exact and settings.gradient == "autodiff"
     result, certificate = certified(evidence, result, tol, is_exact)
-    if trusted.is_estimated:  # by how much quotients err is not known, nor what is left by them
-        certificate = replace(certificate, known=False, distance=None, errors=None)
-        notes.append("the derivatives are difference quotients of values")
+    certificate = _as_known(trusted, result, certificate, notes)
     leads = trend_in_time(objective, choice, result, certificate)
     result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
     constant = exact.is_constant()
@@ -153,6 +152,8 @@ def _solve(
     failed = verdict.status.exit_code != 0
     edge = budget.if_in_time(lambda: _edge(problem, tree, exact, result), []) if failed else []
     shown = _formulas_in_time(tree, problem, notes) if tree is not None and formulas else None
+    if tree is None and settings.gradient == "autodiff":
+        settings = replace(settings, gradient="central" if exact.is_estimated else "given")
     return Outcome(
         problem=problem,
         settings=settings,
@@ -184,6 +185,26 @@ def _trusted(problem: Problem, exact: Exact, result: RunResult, notes: list[str]
     found = budget.if_in_time(lambda: next(filter(None, map(exact.doubts, places)), []), [])
     notes += found
     return exact.by_values() if found else exact
+
+
+def _as_known(trusted: Exact, result: RunResult, certificate: Certificate, notes: list[str]) -> Certificate:
+    """Return the certificate without what difference quotients of values leave unknown, which is noted.
+
+    By how much their slopes err is not known, nor what is left to gain by them; curvatures are where they are clear.
+    """
+    if not trusted.is_estimated:
+        return certificate
+    from gdcli.objective.function_objective import FunctionObjective
+
+    assert isinstance(trusted, FunctionObjective)
+    notes.append("the derivatives are difference quotients of values")
+    found = replace(certificate, known=False, distance=None, errors=None)
+    low = certificate.eigenvalue_min
+    error = budget.if_in_time(lambda: trusted.curvature_error(result.best.at), 0.0)
+    if low is None or abs(low) > error:
+        return found
+    notes.append("the smallest curvature is none that difference quotients can tell from 0")
+    return replace(found, eigenvalue_min=None, eigenvalue_max=None, condition=None)
 
 
 def _formulas_in_time(tree: Tree, problem: Problem, notes: list[str]) -> Mapping[str, str] | None:

@@ -320,6 +320,25 @@ def test_what_is_not_possible_is_an_error_that_says_so(
         api.minimize(*arguments, **options)
 
 
+def test_a_curvature_that_quotients_make_up_is_not_told() -> None:
+    """The second difference of x**4 at 0 is twice the square of the step."""
+    found = api.minimize(lambda v: v[0] ** 4, [1.0])
+    assert found.status.value == "converged"
+    assert found.certificate.eigenvalue_min is None
+    assert any("can tell from 0" in warning for warning in found.warnings)
+    clear = api.minimize(rosenbrock, START)
+    assert clear.certificate.eigenvalue_min == pytest.approx(0.399360767, rel=1e-4)
+
+
+def test_the_outcome_says_where_the_gradient_came_from() -> None:
+    from gdcli.record.runs import run_record
+
+    given = run_record(api.minimize(rosenbrock, START, gradient=slopes))
+    assert (given.gradient, given.problem.expression) == ("given", "rosenbrock(x)")
+    assert run_record(api.minimize(rosenbrock, START)).gradient == "central"
+    assert run_record(api.minimize(rosenbrock, START, gradient="forward")).gradient == "forward"
+
+
 def test_a_function_has_no_text() -> None:
     problem = api.make_problem(rosenbrock, start=START)
     assert problem.expression == "rosenbrock(x)"
