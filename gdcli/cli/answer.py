@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from gdcli.kernel.errors import Span, UsageError
+from gdcli.render.formats import Shape, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,16 +122,18 @@ def writer_for(
     space = Space(lengths)
     sign = problem.sign
     every = values["every"]
-    format = values["format"] or "table"
-    if format in ("table", "plain") and not values["print"]:
-        return Table(stream, sign, space.size, every, timing, format == "plain", layout)
+    format = format_of(values)
+    if format.is_page and not values["print"]:
+        return Table(stream, sign, space.size, every, timing, format, layout)
     from gdcli.record import selection
     from gdcli.render import machine_formats
 
     named = selection.WORDS if words is None else words()
     if values["print"]:
         return machine_formats.Selected(stream, values["print"], problem, named)
-    if format == "json":
+    if format.shape is Shape.OBJECT:
         return machine_formats.Json(stream, timing)
-    lines = machine_formats.JsonLines if format == "jsonl" else machine_formats.Csv
-    return lines(stream, sign, space, every or 1, timing, named)
+    path = stream, sign, space, every or 1, timing, named
+    if format.shape is Shape.LINES:
+        return machine_formats.JsonLines(*path)
+    return machine_formats.PathRows(*path, text=format.load())

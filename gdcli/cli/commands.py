@@ -11,6 +11,7 @@ from typing import Any
 from gdcli.cli import options
 from gdcli.cli.options import Option
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.render.formats import Shape
 
 
 class Argument(NamedTuple):
@@ -305,7 +306,7 @@ COMMANDS: dict[str, Command] = {
             "for which functions are evaluated and the data of a fit are read again.",
             (_STORED,),
             (
-                options.format_in("table", "plain"),
+                options.format_in(*options.shaped(Shape.PAGE)),
                 *options.only(options.OUTPUT, "--every", "--timing", "--output"),
                 *options.PLOT_SHOWN,
             ),

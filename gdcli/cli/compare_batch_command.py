@@ -11,6 +11,7 @@ from gdcli.cli.option_values import ALL_ROWS
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import fields
 from gdcli.kernel.errors import LimitError
+from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
@@ -33,7 +34,7 @@ def run(values: dict[str, Any], env: Environment) -> int:
     names = {field.name for field in fields(FitSettings)} - {"batch_size"}
     settings = FitSettings(**{k: v for k, v in values.items() if k in names and v is not None})
     sizes = [None if size == ALL_ROWS else size for size in values["batch_size"] or (1, 32, ALL_ROWS)]
-    form = values["format"] or "table"
+    format = format_of(values)
     stdin = env.stdin if "-" in request.files else None
     env.on_sigterm()
     with (
@@ -49,7 +50,7 @@ def run(values: dict[str, Any], env: Environment) -> int:
                 compared = compare_batches(ready, settings, sizes, progress.epoch)
             progress.clear()
             found = stamped(batches_record(ready.problem, ready.row.space, compared), values)
-            write(stream, form, found, batch_page.KIND, timing)
+            write(stream, format, found, batch_page.KIND, timing)
         canvas.draw(partial(batch_page.picture, found))
     env.tell_warnings(compared.warnings, env.warned(values, stream))
     stopped = compared.found.stopped

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.answer import expression_text
+from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
@@ -26,7 +27,7 @@ def run(values: dict[str, Any], env: Environment) -> int:
 
     sense = "maximize" if values["maximize"] else "minimize"
     problem = api.read_problem(text, sense, values["start"], values["set"], values["seed"] or 0, source)
-    form = values["format"] or "table"
+    format = format_of(values)
     with Canvas(values, env) as canvas:
         with Destination(values["output"], env.stdout) as stream:
             env.on_sigterm()
@@ -34,7 +35,7 @@ def run(values: dict[str, Any], env: Environment) -> int:
             engine, no_cache = values["engine"] or "auto", values["no_cache"]
             caps = values["max_time"], values["max_memory"]
             found = api.compare_learning_rates(problem, values["lr"] or (), steps, engine, no_cache, *caps)
-            write(stream, form, stamped(rates_record(found), values), rate_page.KIND, timing=False)
+            write(stream, format, stamped(rates_record(found), values), rate_page.KIND, timing=False)
         paths = [RatePath(rate.lr, rate.verdict, found.values(rate)) for rate in found.found.rates]
         canvas.draw(partial(rates_picture, problem, paths, log_axes(values)))
     env.tell_warnings(found.warnings, env.warned(values, stream))

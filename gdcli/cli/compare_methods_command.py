@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.answer import expression_text
 from gdcli.cli.options import settings as settings_of
+from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
@@ -29,14 +30,14 @@ def run(values: dict[str, Any], env: Environment) -> int:
     )
     methods = values["method"] or ()
     settings = api.Settings(**settings_of(values | {"method": None}))
-    form = values["format"] or "table"
+    format = format_of(values)
     with Canvas(values, env) as canvas:
         with Destination(values["output"], env.stdout) as stream:
             timing = env.timing(values, stream)
             env.on_sigterm()
             runs = api.compare_methods(problem, methods, settings)
             found = stamped(methods_record(problem, runs), values)
-            write(stream, form, found, method_page.KIND, timing)
+            write(stream, format, found, method_page.KIND, timing)
         canvas.draw(partial(method_page.picture, found))
     env.tell_warnings(found.warnings, env.warned(values, stream))
     last = runs[-1].outcome

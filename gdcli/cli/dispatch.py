@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from gdcli.cli import argv
@@ -117,13 +118,13 @@ def _report(env: Environment, error: GdError, arguments: Sequence[str]) -> int:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Return whether JSON was asked for, also on a command line that cannot be read."""
-    words = list(arguments)
-    for index, word in enumerate(words):
-        if word in ("--format=json", "--format=jsonl"):
-            return True
-        if word == "--format" and words[index + 1 : index + 2] in (["json"], ["jsonl"]):
-            return True
-    return False
+    from gdcli.render.formats import FORMATS
+
+    names = [name for name, format in FORMATS.items() if format.is_record]
+    words = [
+        part for word in arguments for part in (word.split("=") if word.startswith("--format=") else [word])
+    ]
+    return any(word == "--format" and after in names for word, after in pairwise(words))
 
 
 def _complain(env: Environment, error: GdError) -> None:

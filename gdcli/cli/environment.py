@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from gdcli.cli.options import is_page
 from gdcli.kernel.errors import UsageError
+from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
     from gdcli.solve.checkpointing import Checkpointer
@@ -147,12 +148,12 @@ class Environment:
         """Return where it is told how far a run has come: not on a terminal through which rows of the answer run."""
         from gdcli.render.tables import is_terminal
 
-        rows = values["format"] in ("jsonl", "csv") and not values["output"] and is_terminal(self.stdout)
+        rows = format_of(values).streams and not values["output"] and is_terminal(self.stdout)
         return None if rows or not is_terminal(self.stderr) else self.stderr
 
     def text_stream(self, values: Mapping[str, Any]) -> TextIO:
         """Return where a picture in text goes: below a table, and beside an answer that a program reads."""
-        page = values.get("format") in (None, "table", "plain") and not values.get("print")
+        page = format_of(values).is_page and not values.get("print")
         return self.stdout if page else self.stderr
 
     # -- signals -----------------------------------------------------------------------------------------------------

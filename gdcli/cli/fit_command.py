@@ -12,6 +12,7 @@ from gdcli.cli.checkpoint_option import session
 from gdcli.cli.fit_request import read
 from gdcli.kernel.budget import limited
 from gdcli.kernel.errors import UsageError
+from gdcli.render.formats import Shape, format_of
 
 if TYPE_CHECKING:
     from gdcli.cli.answer import AnswerWriter
@@ -109,10 +110,11 @@ def writer_for(
     from gdcli.render import fit_page
     from gdcli.render.tables import PageLayout
 
-    if values["format"] == "csv":
+    format = format_of(values)
+    if format.shape is Shape.ROWS:
         from gdcli.record import fit_records
 
-        return fit_records.Parameters(stream)
+        return fit_records.Parameters(stream, format.load())
     row = fit_page.epoch_row if settings.is_stochastic else row_of
     layout = PageLayout(fit_page.page, row)
     return any_writer(values, ready.problem, stream, timing, layout, partial(_words, settings))

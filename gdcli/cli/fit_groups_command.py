@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.errors import UsageError
+from gdcli.render.formats import Shape, format_of
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
     from gdcli.record.groups import Recorder
-    from gdcli.render.page import Line
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import RowCount
     from gdcli.tasks.fit.prepare_groups import Grouped
@@ -87,33 +86,24 @@ def _writer(values: dict[str, Any], found: Grouped, stream: TextIO, recorder: Re
     from gdcli.record.serialization import labels
     from gdcli.render import group_writers
 
-    form, problem, space = values["format"] or "table", found.plan.problem, found.plan.row.space
+    format, problem, space = format_of(values), found.plan.problem, found.plan.row.space
     timing = recorder.timing
     if values["print"]:
         check_names(values["print"], problem, FIT)
         return group_writers.GroupSelected(stream, recorder, values["print"], FIT)
-    if form == "jsonl":
+    if format.shape is Shape.LINES:
         return group_writers.GroupLines(stream, recorder)
-    if form == "json":
+    if format.shape is Shape.OBJECT:
         return group_writers.GroupWhole(stream, recorder, found.columns)
-    if form == "csv":
-        return group_writers.GroupCsv(stream, recorder, found.columns, list(labels(space)), FIT, timing)
+    if format.shape is Shape.ROWS:
+        names, text = list(labels(space)), format.load()
+        return group_writers.GroupRows(stream, recorder, found.columns, names, FIT, timing, text)
     from gdcli.render.group_table import GroupQuestion, GroupTable
-    from gdcli.render.page import PLAIN, plain_text
-    from gdcli.render.tables import WIDTH, glyphs_of, show, width_of
 
     rows = _rows(found)
     counted = RowsRecord(used=rows.used, skipped=rows.skipped, held_back=rows.held_back)
     asked = GroupQuestion(problem_record(problem), space, found.columns, len(found.keys), counted)
-    if form == "plain":
-
-        def write(lines: list[Line]) -> None:
-            stream.write(plain_text(lines))
-            stream.flush()
-
-        return GroupTable(asked, write, WIDTH, PLAIN, recorder, FIT, timing)
-    shown, glyphs = partial(show, stream=stream), glyphs_of(stream)
-    return GroupTable(asked, shown, width_of(stream), glyphs, recorder, FIT, timing)
+    return GroupTable(asked, format.load()(stream), recorder, FIT, timing)
 
 
 def _rows(found: Grouped) -> RowCount:
@@ -127,7 +117,7 @@ def _rows(found: Grouped) -> RowCount:
 
 def _warn(values: dict[str, Any], env: Environment, some: list[GroupFit]) -> None:
     """Tell the warnings of fits that were solved alone, where the answer does not have them."""
-    if values["format"] in ("json", "jsonl"):
+    if format_of(values).is_record:
         return
     told = []
     for fit in some:
@@ -142,5 +132,5 @@ def _tell(values: dict[str, Any], env: Environment, tally: Any, found: Grouped) 
     rows = _rows(found)
     if rows.skipped:
         env.tell_warnings((rows.told,))
-    if values["print"] or values["format"] not in (None, "table", "plain"):
+    if values["print"] or not format_of(values).is_page:
         env.warn(tally.text() + "\n")

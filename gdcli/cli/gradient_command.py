@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.answer import expression_text
 from gdcli.kernel.errors import UsageError
+from gdcli.render.formats import Format, Shape, format_of
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
@@ -44,7 +45,7 @@ def run(values: dict[str, Any], env: Environment) -> int:
             with interrupted(caps):
                 found = api.examine(problem, wanted)
             record: Any = gradient_record(found)
-            write(record, values["format"] or "table", stream)
+            write(record, format_of(values), stream)
         canvas.draw(partial(errors_picture, record))
     return int(found.exit_code)
 
@@ -87,24 +88,23 @@ def _problem(values: dict[str, Any], text: str, source: str) -> Problem:
         raise UsageError(message, hint, span) from None
 
 
-def write(found: GradientRecord | TraceRecord, form: str, stream: TextIO) -> None:
+def write(found: GradientRecord | TraceRecord, format: Format, stream: TextIO) -> None:
     """Write what was found in one of the formats."""
-    if form in ("json", "csv"):
-        from gdcli.record import gradient_records, serialization
+    if format.shape is Shape.OBJECT:
+        from gdcli.record.serialization import json_block
 
-        stream.write(
-            serialization.json_block(found.to_json()) if form == "json" else gradient_records.csv(found)
-        )
+        stream.write(json_block(found.to_json()))
         return
-    from gdcli.render.page import PLAIN, plain_text
-    from gdcli.render.tables import WIDTH, glyphs_of, show, width_of
+    if format.shape is Shape.ROWS:
+        from gdcli.record.gradient_records import table
+
+        stream.write(format.load().table(*table(found)))
+        return
+    from gdcli.render.tables import write_page
 
     page: Any
     if found.HEAD["type"] == "trace":
         from gdcli.render.trace_page import page
     else:
         from gdcli.render.gradient_page import page
-    if form == "plain":
-        stream.write(plain_text(page(found, WIDTH, PLAIN)))
-    else:
-        show(page(found, width_of(stream), glyphs_of(stream)), stream)
+    write_page(stream, format, partial(page, found))

@@ -42,6 +42,7 @@ from gdcli.cli.option_values import (
     tolerance,
 )
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.render.formats import FORMATS, Shape, format_of
 
 
 class Option(NamedTuple):
@@ -75,6 +76,11 @@ def format_in(*words: str) -> Option:
     return Option("--format", "FORMAT", one_of(*words), "table", "Output", f"{listed(words)}.")
 
 
+def shaped(*shapes: Shape) -> tuple[str, ...]:
+    """Return the names of the formats of these shapes."""
+    return tuple(format.name for format in FORMATS.values() if format.shape in shapes)
+
+
 def listed(words: Sequence[str]) -> str:
     """Return words as a person lists them: ``a, b or c``."""
     return f"{', '.join(words[:-1])} or {words[-1]}"
@@ -92,7 +98,6 @@ def _loss_here(name: str) -> str:
 
 
 # fmt: off
-FORMATS = ("table", "json", "jsonl", "csv", "plain")
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
 _OWN = "the method's own"
 
@@ -226,7 +231,7 @@ GRADIENT = (
     Option("--errors", "", text, "off", "Gradient", "Show the error of each quotient for h from 1 to 1e-15."),
     Option("--latex", "", text, "off", "Gradient", "Show the formulas in LaTeX."),
     Option("--trace", "", text, "off", "Gradient", "Show automatic differentiation step by step instead."),
-    format_in("table", "json", "csv", "plain"),
+    format_in(*shaped(Shape.PAGE, Shape.OBJECT, Shape.ROWS)),
     *only(OUTPUT, "--output"),
 )
 MAXIMIZE = Option("--maximize", "", text, "off", "Problem", "Look for a maximum: climb instead of descend.")
@@ -297,8 +302,9 @@ BATCHES = (
     *(option for option in EPOCHS if option.name not in ("--batch-size", "--polish")),
 )
 PLOT_BATCHES = _plot(f"{_DRAW}: the loss against the rows visited.")
+_IN_A_FIT = {Shape.LINES: "{} (with the path)", Shape.ROWS: "{} (the parameters)"}
 FIT_OUTPUT = (
-    OUTPUT[0]._replace(help="table, json, jsonl (with the path), csv (the parameters) or plain."),
+    OUTPUT[0]._replace(help=f"{listed([_IN_A_FIT.get(f.shape, '{}').format(f.name) for f in FORMATS.values()])}."),
     OUTPUT[1]._replace(
         help="Print only these, tab separated: a,b,value; a.se, a.t, a.low, a.high are a's error, t and interval."
     ),
@@ -325,8 +331,4 @@ def settings(values: dict[str, Any]) -> dict[str, Any]:
 def is_page(values: Mapping[str, Any]) -> bool:
     """Tell whether the answer is a page for a person, with warnings and advice, and not for a program."""
     rows = "-" in (values.get("predict"), values.get("residuals"))
-    return not (values.get("print") or values.get("emit") or rows) and values["format"] in (
-        None,
-        "table",
-        "plain",
-    )
+    return not (values.get("print") or values.get("emit") or rows) and format_of(values).is_page

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gdcli.cli.commands import COMMANDS
 from gdcli.cli.options import OWN_GROUPS
 from gdcli.kernel.dataclass import replace
+from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
     from gdcli.record.runs import Receipt
@@ -51,7 +52,7 @@ def stamped(found: Answer, values: Mapping[str, Any]) -> Answer:
 def receipt_of(values: Mapping[str, Any], size: int, engine: str | None = None) -> Receipt | None:
     """Return the receipt of an answer with ``size`` variables by an ``engine``, None in formats that are not stored."""
     command, typed = values.get("command"), values.get("typed")
-    if values["format"] not in ("json", "jsonl") or command is None or typed is None:
+    if not format_of(values).is_record or command is None or typed is None:
         return None
     return receipt(command, options_of(command, typed), size, data_of(values.get("files")), engine)
 

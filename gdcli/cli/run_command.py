@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.run_solver import Answer, Solver
+from gdcli.render.formats import format_of
 from gdcli.render.verdicts import Shown, Tally, Whole
 
 if TYPE_CHECKING:
@@ -22,24 +23,24 @@ def run(values: dict[str, Any], env: Environment) -> int:
 
     file, source = open_problems(values["file"], values["names"] or (), env)
     lines = isinstance(source, ProblemLines)
-    form = values["format"] or ("jsonl" if lines else "table")
+    format = format_of(values, "jsonl" if lines else "table")
     env.on_sigterm()
     with ExitStack() as stack:
         stack.callback(source.close)
         stream = stack.enter_context(Destination(values["output"], env.stdout))
         timing = env.timing(values, stream)
-        shown = Shown(form, timing, lines)
+        shown = Shown(format, timing, lines)
         whole = Whole(stream, shown, timing)
         tally = Tally(clock=env.clock)
         stream.write(shown.head())
-        waiting = _waiting(values | {"format": form}, env, stack)
+        waiting = _waiting(values | {"format": format.name}, env, stack)
         answers = stack.enter_context(_Answers(values, file, source, shown, waiting))
         told = _Told(waiting, tally, "line" if lines else "problem", None if lines else len(source.pending))
         code = _write_all(answers, stream, env, whole, tally, told)
         told.clear()
-        if form not in ("jsonl", "csv"):
+        if not format.streams:
             whole.finish(file)
-    if lines or form in ("jsonl", "csv", "json"):
+    if lines or not format.is_page:
         _tell(tally, env)
     return code or tally.exit_code
 

@@ -17,6 +17,7 @@ from gdcli.kernel.dataclass import NamedTuple, fields, replace
 from gdcli.kernel.errors import GdError, UsageError, internal
 from gdcli.record.checked import Checked
 from gdcli.record.fits import record_of
+from gdcli.render.formats import Shape
 from gdcli.render.verdicts import Shown
 from gdcli.tasks import problem_file
 from gdcli.tasks.problem_file import FileProblem
@@ -66,13 +67,13 @@ class Solver:
     def __call__(self, task: Task) -> Answer:
         """Return the answer to one problem; an error of the user's is an answer."""
         checked = self._checked(task)
-        keep = self._shown.form not in ("jsonl", "csv")
+        keep = not self._shown.format.streams
         text = "" if keep else self._shown(checked, task.number)
         found = checked.found
         warnings: tuple[str, ...] = ()
         stop = 0
         if found is not None:
-            if self._shown.form != "jsonl" or not isinstance(task.problem, bytes):
+            if self._shown.format.shape is not Shape.LINES or not isinstance(task.problem, bytes):
                 name = checked.name or f"line {task.number}"
                 warnings = tuple(f"{name}: {warning}" for warning in found.warnings)
             if found.status in ("interrupted", "terminated"):
@@ -116,7 +117,7 @@ class Solver:
 
     def _stamped(self, entry: FileProblem, found: RunRecord) -> RunRecord:
         """The record with what json and jsonl say of how to repeat it."""
-        if self._shown.form not in ("json", "jsonl"):
+        if not self._shown.format.is_record:
             return found
         from gdcli.cli.provenance import data_of, receipt
 
@@ -189,6 +190,6 @@ def lost(task: Task, file: str, shown: Shown, why: str) -> Answer:
         place, name = task.problem.place, task.problem.name
     error = GdError(f"{place}: {why}", "it may have taken too much memory", None)
     checked = Checked(name, None, None, error, error.message)
-    keep = shown.form not in ("jsonl", "csv")
+    keep = not shown.format.streams
     text = shown(checked, task.number)
     return Answer(task.number, checked.status, checked.exit_code, text, checked if keep else None, ())

@@ -8,6 +8,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.exhibit import Exhibit, Values
+from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
     from gdcli.record.checkpoint_file import Content
@@ -26,9 +27,9 @@ def kept_run(values: Values, path: str) -> Exhibit:
 
 
 def _write(values: Values, path: str, content: Content, stream: TextIO) -> None:
-    from gdcli.render.comparison import write_page
+    from gdcli.render.tables import write_page
 
-    write_page(stream, values["format"] or "table", lambda width, *_: _page(path, content, width))
+    write_page(stream, format_of(values), lambda width, *_: _page(path, content, width))
 
 
 def _page(path: str, content: Content, width: int) -> list[Line]:

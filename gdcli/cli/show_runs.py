@@ -14,6 +14,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError
 from gdcli.record.runs import PathPoint, ProblemRecord, RunRecord
 from gdcli.record.upgrade import upgraded
+from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
@@ -60,8 +61,8 @@ def _run(values: Values, found: RunRecord, rows: Sequence[Any], layout: PageLayo
 
     def write(stream: TextIO) -> None:
         timing = timed and bool(values["timing"] or is_terminal(stream))
-        size, plain = found.problem.space.size, values["format"] == "plain"
-        writer = Table(stream, 1, size, values["every"], timing, plain, layout)
+        size = found.problem.space.size
+        writer = Table(stream, 1, size, values["every"], timing, format_of(values), layout)
         for row in rows:
             writer(row)
         writer.finish(found)

@@ -9,23 +9,19 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gdcli.cli.exhibit import Exhibit, Values
 from gdcli.cli.record_file import Record
 from gdcli.record.upgrade import upgraded
+from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
     from gdcli.record.checked import Checked
     from gdcli.record.compared import RatesRecord
     from gdcli.render.comparison import Page
-    from gdcli.render.page import Line
     from gdcli.render.plot_data import Picture
-
-
-def _form(values: Values) -> str:
-    return values["format"] or "table"
 
 
 def _paged(values: Values, page: Page) -> Callable[[TextIO], None]:
     from gdcli.render.comparison import write_page
 
-    return lambda stream: write_page(stream, _form(values), page)
+    return lambda stream: write_page(stream, format_of(values), page)
 
 
 def _timed(parts: Sequence[Record]) -> bool:
@@ -86,7 +82,7 @@ def _gradient(values: Values, record: Record) -> Exhibit:
     )
     picture = partial(errors_picture, found) if getattr(found, "errors", None) else None
     missing = "a gradient has one with --errors, and this is without"
-    return Exhibit(lambda stream: write(found, _form(values), stream), picture, missing)
+    return Exhibit(lambda stream: write(found, format_of(values), stream), picture, missing)
 
 
 def _list(values: Values, record: Record) -> Exhibit:
@@ -107,8 +103,6 @@ def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
     from gdcli.record.fits import RowsRecord
     from gdcli.record.groups import Recorder, stored_group
     from gdcli.render.group_table import GroupQuestion, GroupTable
-    from gdcli.render.page import PLAIN, plain_text
-    from gdcli.render.tables import WIDTH, glyphs_of, show, width_of
 
     found = list(map(stored_group, answers))
     first = next((fit.found for fit in found if fit.found is not None), None)
@@ -119,16 +113,9 @@ def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
     asked = GroupQuestion(first.problem, first.problem.space, list(found[0].labels), len(found), rows)
 
     def write(stream: TextIO) -> None:
-        plain = _form(values) == "plain"
-        width, glyphs = (WIDTH, PLAIN) if plain else (width_of(stream), glyphs_of(stream))
-        pages: list[Line] = []
-        table = GroupTable(asked, pages.extend, width, glyphs, Recorder(), FIT)
+        table = GroupTable(asked, format_of(values).load()(stream), Recorder(), FIT)
         table(found)
         table.finish(Counter(fit.status for fit in found))
-        if plain:
-            stream.write(plain_text(pages))
-        else:
-            show(pages, stream)
 
     return Exhibit(write, None, "a picture is of one fit, and these are many")
 

@@ -49,7 +49,7 @@ class Tracing:
         kind = (
             machine_formats.PathLines
             if self._name.lower().endswith((".jsonl", ".ndjson"))
-            else machine_formats.Csv
+            else machine_formats.PathRows
         )
         sign = problem.sign
         values, space = self._values, Space(problem.lengths)

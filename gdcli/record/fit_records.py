@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gdcli.record.fits import EPOCH_HEAD, epoch_cells, epoch_point
 from gdcli.record.schema import Json
 from gdcli.record.selection import WORDS, Words
-from gdcli.record.serialization import csv_line
+from gdcli.record.serialization import RowText
 
 if TYPE_CHECKING:
     from gdcli.record.fits import FitRecord
@@ -19,23 +19,24 @@ PARAMETER_HEAD = ("parameter", "value", "standard_error", "t", "low", "high")
 
 
 class Parameters:
-    """The writer of ``csv``: a row per parameter at the end, empty cells where nothing is known."""
+    """The writer of rows: a row per parameter at the end, empty cells where nothing is known."""
 
     thinning = (0, 0)
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, text: RowText) -> None:
+        self._stream, self._text = stream, text
 
     def __call__(self, iterate: Any) -> None:
         """The path is told by other formats."""
 
     def finish(self, found: FitRecord) -> None:
         """Write the rows."""
-        self._stream.write(csv_line(PARAMETER_HEAD))
         columns = (found.x, *map(found.flat, (found.standard_errors, found.t, found.confidence)))
-        for i, (value, error, t, ends) in enumerate(zip(*columns, strict=True)):
-            label = found.problem.space.label(i)
-            self._stream.write(csv_line([label, value, error, t, *(ends or (None, None))]))
+        rows = (
+            [found.problem.space.label(i), value, error, t, *(ends or (None, None))]
+            for i, (value, error, t, ends) in enumerate(zip(*columns, strict=True))
+        )
+        self._stream.write(self._text.table(PARAMETER_HEAD, rows))
 
 
 def _interval(end: int) -> Any:

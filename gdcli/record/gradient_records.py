@@ -1,4 +1,4 @@
-"""An examined gradient as rows of csv."""
+"""An examined gradient as rows of cells."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdcli.record.gradients import QUOTIENTS, GradientRecord, TraceRecord
-from gdcli.record.serialization import csv_line
 
 
-def csv(found: GradientRecord | TraceRecord) -> str:
-    """Return the steps, the errors against h where they were asked for, or a row per component and way."""
+def table(found: GradientRecord | TraceRecord) -> tuple[Sequence[Any], list[list[Any]]]:
+    """Return, under a head, the steps, the errors against h where asked for, or a row per component and way."""
     if isinstance(found, TraceRecord):
         labels = list(found.gradient)
         head: Sequence[str] = ["step", "formula", "value", *(f"d/d{label}" for label in labels), "adjoint"]
@@ -33,4 +32,4 @@ def csv(found: GradientRecord | TraceRecord) -> str:
             for label, component in found.components.items()
             for name, way in component.ways.items()
         ]
-    return "".join(map(csv_line, [head, *rows]))
+    return head, rows

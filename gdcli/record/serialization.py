@@ -7,11 +7,12 @@ Numbers have the shortest digits that give the same double back; what is not fin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.record.schema import Json as Told
 
 if TYPE_CHECKING:
@@ -65,6 +66,20 @@ def csv_cell(value: Any) -> str:
 def csv_line(cells: Sequence[Any]) -> str:
     """Return one row with its line end."""
     return ",".join(map(csv_cell, cells)) + "\r\n"
+
+
+class RowText(NamedTuple):
+    """A format of rows: the text of the head, and that of a row, of their cells."""
+
+    head: Callable[[Sequence[Any]], str]
+    row: Callable[[Sequence[Any]], str]
+
+    def table(self, head: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
+        """Return the text of all rows."""
+        return self.head(head) + "".join(map(self.row, rows))
+
+
+CSV = RowText(csv_line, csv_line)
 
 
 def labels(space: Space) -> Iterator[str]:

@@ -13,6 +13,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.errors import shorten
 from gdcli.record.schema import Json, Record, told
+from gdcli.render.formats import Format, Shape
 from gdcli.render.page import Column, Glyphs, Line, fact
 from gdcli.render.sparkline import LETTERS, Bars, bars_of
 from gdcli.render.summary import point_text, start_option
@@ -63,29 +64,28 @@ class Kind(NamedTuple):
     cells: Callable[[bool], Sequence[str]]
 
 
-def write(stream: TextIO, form: str, found: Record, kind: Kind, timing: bool) -> None:
+def write(stream: TextIO, format: Format, found: Record, kind: Kind, timing: bool) -> None:
     """Write a comparison in one of the formats.
 
-    As lines each run has one, then the whole; as csv each has a row, in which ``evaluations_value`` is the entry
+    As lines each run has one, then the whole; as rows each has one, in which ``evaluations_value`` is the entry
     ``value`` of ``evaluations``.
     """
     from gdcli.record import serialization
 
-    if form not in ("json", "jsonl", "csv"):
-        write_page(stream, form, lambda width, glyphs, bars: kind.page(found, width, glyphs, bars, timing))
+    if format.is_page:
+        write_page(stream, format, lambda width, glyphs, bars: kind.page(found, width, glyphs, bars, timing))
         return
     record = told(found, timing, kind.parts)
-    if form == "json":
+    if format.shape is Shape.OBJECT:
         stream.write(serialization.json_block(record))
-    elif form == "jsonl":
+    elif format.shape is Shape.LINES:
         for part in record[kind.parts]:
             stream.write(serialization.json_text({"type": kind.one} | part) + "\n")
         stream.write(serialization.json_text(record) + "\n")
     else:
         cells = kind.cells(timing)
-        stream.write(serialization.csv_line(cells))
-        for part in record[kind.parts]:
-            stream.write(serialization.csv_line([_cell(part, name) for name in cells]))
+        rows = ([_cell(part, name) for name in cells] for part in record[kind.parts])
+        stream.write(format.load().table(cells, rows))
 
 
 def _cell(part: Json, name: str) -> Any:
@@ -95,12 +95,12 @@ def _cell(part: Json, name: str) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def write_page(stream: TextIO, form: str, page: Page) -> None:
-    """Write a comparison as ``table`` or ``plain``."""
-    from gdcli.render.page import PLAIN, plain_text
-    from gdcli.render.tables import WIDTH, glyphs_of, show, width_of
+def write_page(stream: TextIO, format: Format, page: Page) -> None:
+    """Write a comparison as a page, with bars as rich as its glyphs."""
+    from gdcli.render import tables
+    from gdcli.render.page import PLAIN
 
-    if form == "plain":
-        stream.write(plain_text(page(WIDTH, PLAIN, LETTERS)))
-    else:
-        show(page(width_of(stream), glyphs_of(stream), bars_of(stream)), stream)
+    def lines(width: int, glyphs: Glyphs) -> list[Line]:
+        return page(width, glyphs, LETTERS if glyphs is PLAIN else bars_of(stream))
+
+    tables.write_page(stream, format, lines)

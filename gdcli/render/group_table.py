@@ -7,7 +7,7 @@ and the page says which were left out; later rows keep them, and a column grows 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import floor, isfinite, log10
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,13 @@ from gdcli.record.selection import Words
 from gdcli.record.serialization import labels
 from gdcli.render import summary
 from gdcli.render.fit_page import data_text, loss_text
-from gdcli.render.page import Column, Glyphs, Line, chosen, cut, fact, named, pad
+from gdcli.render.page import Column, Line, chosen, cut, fact, named, pad
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
     from gdcli.record.fits import FitProblemRecord, RowsRecord
     from gdcli.record.groups import Group, Recorder
+    from gdcli.render.tables import Look
 
 _LONGEST_LABEL = 20
 _MOST_DIGITS = 9
@@ -49,26 +50,21 @@ class GroupQuestion(NamedTuple):
 
 
 class GroupTable:
-    """Writes the head, the rows as they come, and at the end what failed and how many.
-
-    ``show(lines)`` writes lines of a page.
-    """
+    """Writes the head, the rows as they come, and at the end what failed and how many."""
 
     def __init__(
         self,
         asked: GroupQuestion,
-        show: Callable[[list[Line]], None],
-        width: int,
-        glyphs: Glyphs,
+        look: Look,
         recorder: Recorder,
         words: Words,
         timing: bool = False,
     ) -> None:
-        self._asked, self._show, self._width, self._glyphs = asked, show, width, glyphs
+        self._asked, self._show, self._width, self._glyphs = asked, look.show, look.width, look.glyphs
         self._recorder, self._words = recorder, words
         self._began = perf_counter() if timing else None
         self._names = list(labels(asked.space))
-        self._plus = "±" if glyphs.rule == "─" else "+-"
+        self._plus = "±" if look.glyphs.rule == "─" else "+-"
         self._kept: list[str] = []
         self._left_out: list[str] = []
         self._widths: list[int] = []

@@ -10,7 +10,7 @@ from gdcli.record import group_records
 from gdcli.record.group_records import cells
 from gdcli.record.schema import SCHEMA
 from gdcli.record.selection import Words
-from gdcli.record.serialization import csv_line, json_text
+from gdcli.record.serialization import RowText, json_text
 
 if TYPE_CHECKING:
     from gdcli.record.groups import Group, Recorder
@@ -47,7 +47,7 @@ class GroupWhole(GroupLines):
         self._stream.write("\n]}\n" if self._before == ",\n" else self._before + "]}\n")
 
 
-class GroupCsv:
+class GroupRows:
     """A header, then a row per group: labels, rows, parameters with their errors, how good the fit is, the status."""
 
     def __init__(
@@ -58,17 +58,18 @@ class GroupCsv:
         names: Sequence[str],
         words: Words,
         timing: bool,
+        text: RowText,
     ) -> None:
-        self._stream, self._recorder, self._words = stream, recorder, words
+        self._stream, self._recorder, self._words, self._text = stream, recorder, words, text
         parameters = [part for name in names for part in (name, f"{name}.se")]
         tail = ("value", "residual_sd", "r_squared", "iterations", "status", "message")
         self._names = ["rows", "skipped", *parameters, *tail, *(["seconds"] if timing else [])]
-        stream.write(csv_line([*by, *self._names]))
+        stream.write(text.head([*by, *self._names]))
 
     def __call__(self, fits: Sequence[Group]) -> None:
         found = cells(fits, self._names, self._recorder, self._words)
         rows = zip(fits, found, strict=True)
-        self._stream.write("".join(csv_line([*fit.labels.values(), *row]) for fit, row in rows))
+        self._stream.write("".join(self._text.row([*fit.labels.values(), *row]) for fit, row in rows))
         self._stream.flush()
 
     def finish(self, tally: Counter[str]) -> None:

@@ -8,12 +8,12 @@ is not finite is null in JSON and ``inf``, ``-inf`` or ``nan`` in CSV.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.record.schema import Json as Told
 from gdcli.record.schema import plain, told
 from gdcli.record.selection import WORDS, Words, check_names, selected
-from gdcli.record.serialization import csv_line, json_block, json_text, labels
+from gdcli.record.serialization import CSV, RowText, json_block, json_text, labels
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
@@ -107,20 +107,24 @@ class JsonLines(PathLines):
         self._line(told(found, self._timing))
 
 
-class Csv(Path):
+class PathRows(Path):
     """A header, then one row per iterate; vectors take a column per number."""
 
     _begun = False
+
+    def __init__(self, *path: Any, text: RowText = CSV) -> None:
+        super().__init__(*path)
+        self._text = text
 
     def _row(self, it: Iterate) -> None:
         seconds = ["seconds"] if self._timing else []
         if not self._begun:
             self._begun = True
-            self._stream.write(csv_line([*self._words.head, *seconds, *labels(self._space)]))
+            self._stream.write(self._text.head([*self._words.head, *seconds, *labels(self._space)]))
         cells = self._words.cells(self._words.point(it, self._sign, self._space))
         if self._timing:
             cells.append(it.seconds)
-        self._write(csv_line(cells + list(plain(it.at.x))))
+        self._write(self._text.row(cells + list(plain(it.at.x))))
 
 
 class Selected:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.render.page import ASCII, UNICODE, Glyphs, Line, plain_text
+from gdcli.render.formats import FORMATS, Format
+from gdcli.render.page import ASCII, PLAIN, UNICODE, Glyphs, Line, plain_text
 
 if TYPE_CHECKING:
     from gdcli.record.runs import RunRecord
@@ -91,6 +92,35 @@ def show(lines: Sequence[Line], stream: TextIO) -> None:
         console.print(text, soft_wrap=True)
 
 
+class Look(NamedTuple):
+    """How a page looks on a stream, and what shows some of its lines there."""
+
+    width: int
+    glyphs: Glyphs
+    show: Callable[[Sequence[Line]], None]
+
+
+def look(stream: TextIO) -> Look:
+    """The look of ``table``: as wide, rich and colourful as the stream can be."""
+    return Look(width_of(stream), glyphs_of(stream), lambda lines: show(lines, stream))
+
+
+def plain_look(stream: TextIO) -> Look:
+    """The look of ``plain``: the same ASCII everywhere, without rules."""
+
+    def write(lines: Sequence[Line]) -> None:
+        stream.write(plain_text(lines))
+        stream.flush()
+
+    return Look(WIDTH, PLAIN, write)
+
+
+def write_page(stream: TextIO, format: Format, page: Callable[[int, Glyphs], Sequence[Line]]) -> None:
+    """Write a page, of which ``page(width, glyphs)`` gives the lines."""
+    seen: Look = format.load()(stream)
+    seen.show(page(seen.width, seen.glyphs))
+
+
 class PageLayout(NamedTuple):
     """How a kind of run is laid out: ``page(record, trail, width, glyphs, timing)``, what makes its trail's rows."""
 
@@ -99,7 +129,7 @@ class PageLayout(NamedTuple):
 
 
 class Table:
-    """The writer of ``table`` and ``plain``: collects the path, lays the answer out at the end."""
+    """The writer of pages: collects the path, lays the answer out at the end."""
 
     def __init__(
         self,
@@ -108,12 +138,12 @@ class Table:
         size: int,
         every: int | None,
         timing: bool,
-        plain: bool = False,
+        format: Format = FORMATS["table"],
         layout: PageLayout | None = None,
     ) -> None:
         from gdcli.record.path_rows import Trail, row_of
 
-        self._stream, self._timing, self._plain, self._layout = stream, timing, plain, layout
+        self._stream, self._timing, self._format, self._layout = stream, timing, format, layout
         self._trail = Trail(sign, size, every, row_of if layout is None else layout.row)
 
     @property
@@ -132,14 +162,9 @@ class Table:
 
     def finish(self, found: RunRecord) -> None:
         """Write the page."""
-        from gdcli.render.page import PLAIN
-
+        page: Any
         if self._layout is None:
             from gdcli.render.summary import page
         else:
             page = self._layout.page
-        stream = self._stream
-        if self._plain:
-            stream.write(plain_text(page(found, self._trail, WIDTH, PLAIN, self._timing)))
-        else:
-            show(page(found, self._trail, width_of(stream), glyphs_of(stream), self._timing), stream)
+        write_page(self._stream, self._format, lambda *look: page(found, self._trail, *look, self._timing))

@@ -16,6 +16,7 @@ from gdcli.kernel.number_format import amount, seconds, short
 from gdcli.record.checked import Checked
 from gdcli.record.faults import error_record
 from gdcli.record.schema import SCHEMA, Json, told
+from gdcli.render.formats import Format, Shape
 from gdcli.render.page import LABEL, Column, Glyphs, Line, fact, fits, laid_out
 
 
@@ -101,11 +102,11 @@ def _columns(all_checked: Sequence[Checked], digits: int, timing: bool) -> list[
     return [*columns, Column("", ["MISSED" if c.miss else "ok" for c in all_checked], left=True, roles=roles)]
 
 
-CSV_HEAD = ("name", "status", "value", "expected", "error", "iterations", "evaluations", "verdict")
+HEAD = ("name", "status", "value", "expected", "error", "iterations", "evaluations", "verdict")
 
 
 def cells(checked: Checked) -> list[Any]:
-    """Return what stands under `CSV_HEAD`."""
+    """Return what stands under `HEAD`."""
     c, found = checked, checked.found
     wanted = None if c.expect is None else c.expect.value
     value = None if found is None else found.value
@@ -114,28 +115,28 @@ def cells(checked: Checked) -> list[Any]:
 
 
 class Shown:
-    """What a format says of each problem as soon as it is done: JSON lines or CSV rows; "" in other formats.
+    """What a format says of each problem as soon as it is done: lines or rows; "" in other formats.
 
     ``lines`` tells that problems are lines of a stream, known by their numbers.
     """
 
-    def __init__(self, form: str, timing: bool, lines: bool) -> None:
-        self.form, self._timing, self._lines = form, timing, lines
+    def __init__(self, format: Format, timing: bool, lines: bool) -> None:
+        self.format, self._timing, self._lines = format, timing, lines
+        self._text: Any = format.load() if format.shape is Shape.ROWS else None
 
     def head(self) -> str:
         """Return what stands before all problems."""
-        from gdcli.record.serialization import csv_line
-
-        return csv_line([*(["line"] if self._lines else []), *CSV_HEAD]) if self.form == "csv" else ""
+        head = [*(["line"] if self._lines else []), *HEAD]
+        return str(self._text.head(head)) if self.format.shape is Shape.ROWS else ""
 
     def __call__(self, checked: Checked, number: int) -> str:
         """Return the text of one problem, the ``number``-th, or on this line."""
-        from gdcli.record.serialization import csv_line, json_text
+        from gdcli.record.serialization import json_text
 
-        if self.form == "jsonl":
+        if self.format.shape is Shape.LINES:
             return json_text(self.record(checked, number)) + "\n"
-        if self.form == "csv":
-            return csv_line([*([number] if self._lines else []), *cells(checked)])
+        if self.format.shape is Shape.ROWS:
+            return str(self._text.row([*([number] if self._lines else []), *cells(checked)]))
         return ""
 
     def record(self, checked: Checked, number: int) -> Json:
@@ -158,17 +159,15 @@ class Whole:
 
     def finish(self, file: str) -> None:
         """Write all."""
-        if self._shown.form == "json":
+        if self._shown.format.shape is Shape.OBJECT:
             self._write_json(file)
             return
-        from gdcli.render.page import PLAIN, plain_text
-        from gdcli.render.tables import WIDTH, glyphs_of, show, width_of
+        from gdcli.render.tables import write_page
 
-        stream, all_checked = self._stream, [named(c, number) for c, number in self._kept]
-        if self._shown.form == "plain":
-            stream.write(plain_text(page(all_checked, WIDTH, PLAIN, self._timing)))
-        else:
-            show(page(all_checked, width_of(stream), glyphs_of(stream), self._timing), stream)
+        done = [named(c, number) for c, number in self._kept]
+        write_page(
+            self._stream, self._shown.format, lambda width, glyphs: page(done, width, glyphs, self._timing)
+        )
 
     def _write_json(self, file: str) -> None:
         from gdcli.record.serialization import json_block

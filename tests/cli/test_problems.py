@@ -15,6 +15,7 @@ from gdcli.cli.run_solver import OPTIONS
 from gdcli.kernel.errors import DomainError, Span, UsageError
 from gdcli.record.checked import Checked
 from gdcli.record.runs import run_record
+from gdcli.render.formats import FORMATS
 from gdcli.render.page import UNICODE, plain_text
 from gdcli.render.verdicts import Shown, Whole, exit_code, page, record
 from gdcli.tasks import problem_file
@@ -184,7 +185,7 @@ def test_exit_codes() -> None:
 def test_records_of_a_run() -> None:
     stream = io.StringIO(newline="")
     for form in ("json", "jsonl", "csv"):
-        shown = Shown(form, False, lines=False)
+        shown = Shown(FORMATS[form], False, lines=False)
         whole_text = Whole(stream, shown, False)
         stream.write(shown.head())
         for number, checked in enumerate(some(), 1):

@@ -198,7 +198,7 @@ def test_epochs_as_records() -> None:
         assert record["validation"] == epoch.held_out
         assert record["rows"] == 1600 * record["epoch"]
     stream = io.StringIO(newline="")
-    writer = machine_formats.Csv(stream, 1, outcome.space, 1, False, fit_records.EPOCHS)
+    writer = machine_formats.PathRows(stream, 1, outcome.space, 1, False, fit_records.EPOCHS)
     for epoch in outcome.history:
         writer(epoch._replace(at=epoch.at._replace(value=epoch.total)))
     rows = list(csv.DictReader(io.StringIO(stream.getvalue())))

@@ -21,7 +21,7 @@ from gdcli.record.faults import error_record
 from gdcli.record.runs import run_record
 from gdcli.record.schema import plain
 from gdcli.record.serialization import csv_line, json_block, json_text
-from gdcli.render.machine_formats import Csv, Json, JsonLines, Selected
+from gdcli.render.machine_formats import Json, JsonLines, PathRows, Selected
 
 SPACE = Space({"x": None, "y": None})
 KEYS = [
@@ -84,7 +84,7 @@ def test_json_lines() -> None:
 
 
 def test_csv() -> None:
-    text, outcome = run(lambda s: Csv(s, 1, SPACE, 1, timing=False), most=3)
+    text, outcome = run(lambda s: PathRows(s, 1, SPACE, 1, False), most=3)
     rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     assert text.endswith("\r\n")
     assert [row["iteration"] for row in rows] == ["0", "1", "2", "3"]
@@ -95,7 +95,7 @@ def test_csv() -> None:
 
 def test_csv_of_vectors() -> None:
     asked = fakes.problem(start={"a": 1.0, "v": [1.0, 2.0]})
-    text, _ = run(lambda s: Csv(s, 1, Space({"a": None, "v": 2}), 1, False), asked, 2, sum_of_squares(3))
+    text, _ = run(lambda s: PathRows(s, 1, Space({"a": None, "v": 2}), 1, False), asked, 2, sum_of_squares(3))
     assert next(csv.reader(io.StringIO(text)))[-3:] == ["a", "v[0]", "v[1]"]
 
 
