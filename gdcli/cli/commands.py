@@ -348,9 +348,9 @@ COMMANDS: dict[str, Command] = {
             "gdcli.cli.methods_command:run",
             "List the methods: what they need and when to use them.",
             "List the methods: what they need and when to use them.",
-            (),
+            (Argument("NAME", "names", "Only these methods.", required=False, many=True),),
             (options.format_in("table", "json"),),
-            ("gd methods",),
+            ("gd methods", "gd methods adam bfgs"),
         ),
         Command(
             "functions",

@@ -237,6 +237,10 @@ def _arguments(command: Command, word: str, typed: Sequence[str]) -> list[str]:
         from gdcli.cli.man_command import texts
 
         return _beginning(word, [*COMMANDS, *(texts() if command.name == "man" else ())]) or [NOTHING]
+    if command.name == "methods":
+        from gdcli.solve.registry import METHODS
+
+        return _beginning(word, METHODS) or [NOTHING]
     if command.name == "functions":
         from gdcli.language.listing import functions
 

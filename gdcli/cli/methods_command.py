@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,23 +11,29 @@ if TYPE_CHECKING:
 
 
 def run(values: dict[str, Any], env: Environment) -> int:
-    """Print the methods and the step rules."""
+    """Print the methods and the step rules, or the methods that are named."""
+    told = record(values["names"])
     if values["format"] == "json":
         from gdcli.record.serialization import json_block
 
-        env.stdout.write(json_block(record()))
+        env.stdout.write(json_block(told))
         return 0
     from gdcli.render.tables import show, width_of
 
-    show(page(record(), width_of(env.stdout)), env.stdout)
+    show(page(told, width_of(env.stdout)), env.stdout)
     return 0
 
 
-def record() -> dict[str, Any]:
-    """Return the methods and the step rules as a record."""
-    from gdcli.record.schema import SCHEMA
-    from gdcli.solve.registry import METHODS, STEP_RULES
+def record(names: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the methods and the step rules as a record, or of it the methods named.
 
+    Raises UsageError for one that there is not.
+    """
+    from gdcli.record.schema import SCHEMA
+    from gdcli.solve.registry import METHODS, STEP_RULES, find
+
+    chosen = [find(name.lower()) for name in dict.fromkeys(names)] or METHODS.values()
+    rules = {} if names else dict(STEP_RULES)
     methods = [
         {
             "name": m.name,
@@ -37,9 +43,9 @@ def record() -> dict[str, Any]:
             "options": _options(m.reads),
             "epochs": m.lr is not None,
         }
-        for m in METHODS.values()
+        for m in chosen
     ]
-    return {"schema": SCHEMA, "type": "methods", "methods": methods, "step_rules": dict(STEP_RULES)}
+    return {"schema": SCHEMA, "type": "methods", "methods": methods, "step_rules": rules}
 
 
 def page(told: Mapping[str, Any], width: int) -> list[Line]:
@@ -55,6 +61,8 @@ def page(told: Mapping[str, Any], width: int) -> list[Line]:
             lines += fact("", f"reads: {', '.join(method['options'])}", width)
         if method["epochs"]:
             lines += fact("", "goes by epochs, too: gd fit --epochs", width)
+    if not told["step_rules"]:
+        return lines
     lines += [[], [("step rules (--step-rule)", "title")]]
     for name, what in told["step_rules"].items():
         lines += fact(f"  {name}", what, width)

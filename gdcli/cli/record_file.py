@@ -57,6 +57,9 @@ class Stored(NamedTuple):
         return beside if not os.path.exists(path) and os.path.exists(beside) else path
 
 
+_WRITTEN = "it must be what gd --format json or jsonl wrote"
+
+
 def read(path: str, env: Environment) -> Stored:
     """Return the answer stored in a file, ``-`` for standard input.
 
@@ -81,7 +84,7 @@ def one_result(name: str, records: Sequence[Record]) -> Stored:
         raise DataError(f"{name} holds {len(results)} results", "one at a time: head -n 1 takes the first")
     result = results[0]
     if result.get("schema") != SCHEMA or not _is_whole(result):
-        raise DataError(f"{name} holds no result of gd", "it must be what gd --format json or jsonl wrote")
+        raise DataError(f"{name} holds no result of gd", _WRITTEN)
     return Stored(name, tuple(r for r in records if r.get("type") == "iterate"), result)
 
 
@@ -92,8 +95,10 @@ def no_result(name: str, records: Sequence[Record]) -> DataError:
         hint = "its run was ended before it could write one, or --trace wrote it: --format jsonl has both"
         return DataError(f"{name} holds a path without its result", hint)
     what = f" ({', '.join(kinds)})" if kinds else " of gd" if records else ", it is empty"
-    told = f"{name} holds no result{what}"
-    return DataError(told, "it must be what gd --format json or jsonl wrote")
+    hint = _WRITTEN
+    if any(record.get("schema") == SCHEMA and "type" in record for record in records):
+        hint = "gd show shows it; gd rerun and gd diff are for answers of minimize, maximize and fit"
+    return DataError(f"{name} holds no result{what}", hint)
 
 
 @contextmanager
@@ -155,14 +160,12 @@ def _records(text: str, name: str) -> list[Record]:
         try:
             record, at = decoder.raw_decode(text, at)
         except json.JSONDecodeError as fault:
-            raise DataError(f"{name}:{fault.lineno}: not JSON: {fault.msg}") from None
+            raise DataError(f"{name}:{fault.lineno}: not JSON: {fault.msg}", _WRITTEN) from None
         except (ValueError, RecursionError):
             line = text.count("\n", 0, at) + 1
             told = "nested too deeply, or a number with too many digits"
-            raise DataError(f"{name}:{line}: not JSON: {told}") from None
+            raise DataError(f"{name}:{line}: not JSON: {told}", _WRITTEN) from None
         if not isinstance(record, dict):
-            raise DataError(
-                f"{name} holds no result of gd", "it must be what gd --format json or jsonl wrote"
-            )
+            raise DataError(f"{name} holds no result of gd", _WRITTEN)
         found.append(record)
     return found

@@ -241,9 +241,10 @@ def _syntax(file: str, text: str, message: str) -> UsageError:
         line, column = int(words[1]), int(words[3])
     typed = [*lines, ""][line - 1].rstrip("\r")
     span = Span(typed, min(column - 1, len(typed)), min(column, len(typed)))
-    return UsageError(
-        f"{file}:{line}:{column}: {what}", 'values are numbers, "text", [lists] or {name = value}', span
-    )
+    hint = 'values are numbers, "text", [lists] or {name = value}'
+    if "=" not in text:  # no file of problems, but of expressions, say, or data
+        hint = "a problem has two lines: [p] with its name, and expression='(x-1)**2'"
+    return UsageError(f"{file}:{line}:{column}: {what}", hint, span)
 
 
 class _Table:
@@ -397,6 +398,9 @@ def _entry(place: str, name: str, content: Mapping[str, Any], options: Options) 
 
 def _expectation(table: _Table) -> Expectation:
     expect = table.table("expect")
+    if stray := [name for name in expect if name in table.content.get("start", {}) and name not in _EXPECTED]:
+        told = f"write expect = {{point = {{{stray[0]} = ...}}}}"
+        raise table.wrong(f"expect.{stray[0]}", "is a variable, and stands in the point", told)
     table.check_keys("expect", expect, _EXPECTED)
     value = expect.get("value")
     tolerance = table.number("expect.tolerance", expect.get("tolerance", TOLERANCE))

@@ -58,6 +58,11 @@ def test_forms_of_a_start(tmp_path: Path) -> None:
         ("[p]\nexpression=", ":2:12: Invalid value", ""),
         ("[p]\nexpression = 'x'\nexpression = 'y'", ":3:1", ""),
         ("x=", "Invalid value", ""),
+        (
+            "x**2\n",
+            ":1:2: Expected '='",
+            "a problem has two lines: [p] with its name, and expression='(x-1)**2'",
+        ),
         ("\x00", "", ""),
         ("x = 1", "'x' stands outside a table", "a problem begins with its name: [x]"),
         ("[p]", "[p] expression: is missing", ""),
@@ -77,6 +82,11 @@ def test_forms_of_a_start(tmp_path: Path) -> None:
         ),
         ("[p]\nexpression='x'\nexpect=3", "[p] expect: must be a table", ""),
         ("[p]\nexpression='x'\nexpect={valeu=3}", "[p] expect.valeu: unknown key", "did you mean value?"),
+        (
+            "[p]\nexpression='x**2'\nstart={x=1}\nexpect={x=0}",
+            "[p] expect.x: is a variable, and stands in the point",
+            "write expect = {point = {x = ...}}",
+        ),
         ("[p]\nexpression='x'\nexpect={value='3'}", "[p] expect.value: must be a number", ""),
         ("[p]\nexpression='x'\nexpect={value=1,tolerance=-1}", "[p] expect.tolerance: must not be", ""),
         ("[p]\nexpression='x'\nexpect={point=[1]}", "[p] expect.point: must be a table", ""),

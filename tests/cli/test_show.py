@@ -348,6 +348,20 @@ def test_the_methods_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert called(["show", str(tmp_path / "a")], capsys) == (0, live, "")
 
 
+def test_single_methods_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = called(["methods"], capsys)[1]
+    found = called(["methods", "Adam", "bfgs"], capsys)[1]
+    adam, bfgs = found.index("adam "), found.index("bfgs ")
+    assert adam < bfgs
+    for part in (found[adam:bfgs], found[bfgs:]):
+        assert part in whole
+    assert "step rules" not in found
+    assert called(["methods", "nadam"], capsys)[0::2] == (
+        2,
+        "error: there is no method 'nadam'\nhint: nadam is adam here\n",
+    )
+
+
 # -- what is no answer ------------------------------------------------------------------------------------------------
 
 

@@ -201,6 +201,19 @@ def test_what_is_no_result_is_refused(text: bytes, told: str) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_of_other_answers_it_is_told_what_shows_them(tmp_path: Path) -> None:
+    file = stored(tmp_path, "compare-lr", "x**2", "--start", "x=1")
+    for words in (["rerun", str(file)], ["diff", str(file), str(file)]):
+        done = gd(*words)
+        assert (done.returncode, "hint: gd show shows it; gd rerun and gd diff are" in done.stderr) == (
+            8,
+            True,
+        )
+    file.write_text("x,y\n1,2\n")
+    for words in (["rerun", str(file)], ["show", str(file)]):
+        assert "hint: it must be what gd --format json or jsonl wrote" in gd(*words).stderr
+
+
 def test_results_without_a_receipt_are_refused(tmp_path: Path) -> None:
     record = json.loads(stored(tmp_path, *COMMANDS[0]).read_text())
     del record["receipt"]
