@@ -10,7 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.stored import stored
+from gdcli.kernel.stored import Reader, stored
 from gdcli.record.runs import (
     CertificateRecord,
     PathPoint,
@@ -196,6 +196,19 @@ class EpochPoint(Record):
     def mean(self) -> float:
         """The mean loss of a row; one that is not finite is what the sum is."""
         return self.mean_loss if isfinite(self.value) else self.value
+
+
+@stored("EpochRow")
+class _KeptEpoch:
+    """A point as earlier versions kept it in checkpoints: with its number in the order, and without its coordinates."""
+
+    @staticmethod
+    def from_store(content: Mapping[str, Any], read: Reader) -> tuple[int, EpochPoint]:
+        it = {name: read(part) for name, part in content.items()}
+        same = {name: it[name] for name in ("value", "validation", "rate", "kind", "seconds")}
+        mean = it["value"] if it["mean"] is None else it["mean"]
+        point = EpochPoint(epoch=it["iteration"], mean_loss=mean, rows=it["visits"] or 0, point={}, **same)
+        return it["order"], point
 
 
 # -- from what was computed --------------------------------------------------------------------------------------------

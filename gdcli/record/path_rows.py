@@ -9,12 +9,12 @@ such that each coarser choice is contained in the finer one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import dist
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.stored import stored
+from gdcli.kernel.stored import Reader, stored
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
@@ -38,6 +38,12 @@ class Row(NamedTuple):
     evaluations: int
     coordinates: tuple[float, ...]
     kind: str
+
+    @classmethod
+    def from_store(cls, content: Mapping[str, Any], read: Reader) -> Any:
+        """Return what was kept; a row that was kept with its number in the order, beside that number."""
+        parts = {name: read(part) for name, part in content.items()}
+        return (parts.pop("order"), cls(**parts)) if "order" in parts else cls(**parts)
 
 
 def row_of(it: Iterate, sign: int, shown: int) -> Row:
@@ -144,7 +150,8 @@ class Trail:
 
     def restore(self, kept: Any) -> None:
         (self._seen, self._iteration, self.stride), self._first, self._middle, last = kept
-        self._last.extend(last)
+        # Rows that were kept with their numbers have these twice.
+        self._last.extend(one[1] if type(one[1]) is tuple else one for one in last)
 
     def rows(self) -> list[Any]:
         """Return the rows in order, None where rows are left out between one row and the next."""

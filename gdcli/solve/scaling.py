@@ -306,8 +306,10 @@ class OneUnit:
         unit = _one_unit(objective, at)
         return UnitsState(unit, None, self.method.start(rescaled(objective, unit), inward(at, unit)))
 
-    def step(self, objective: Objective, at: Evaluation, state: UnitsState) -> Step:
+    def step(self, objective: Objective, at: Evaluation, state: Any) -> Step:
         """Return the step of the method, told in the units of the user."""
+        if not isinstance(state, UnitsState):  # one of a run that was kept when its unit was 1
+            state = UnitsState(1.0, None, state)
         unit = state.units
         step = self.method.step(rescaled(objective, unit), inward(at, unit), state.inner)
         state.inner = step.state

@@ -18,6 +18,7 @@ import pytest
 
 from gdcli.cli.app import run as gd
 
+DATA = Path(__file__).parents[1] / "data"
 GD = [sys.executable, "-c", "from gdcli.cli.app import main; main()"]
 # Half a second and thousands of iterations: momentum without a fixed point of its own in CPython.
 SLOW = [
@@ -424,3 +425,24 @@ def test_mistakes_are_told(
     assert gd(arguments) == 2
     assert told in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "iterations"), [("auto", 0, 21), ("lbfgs", 0, 39), ("epochs", 0, 40)]
+)
+def test_checkpoints_of_earlier_versions_are_gone_on_with(
+    name: str, status: int, iterations: int, tmp_path: Path
+) -> None:
+    """Runs that an earlier version stopped at a cap: classes of states had other fields then, rows of the path too."""
+    kept = tmp_path / f"{name}.ck"
+    kept.write_bytes((DATA / "checkpoints" / kept.name).read_bytes())
+    words = ("resume", str(kept), "--max-evaluations", "100000", "--format", "json")
+    code, out, err = finished(*words, folder=DATA.parent.parent)
+    assert code == status, err
+    answer = json.loads(out)
+    assert answer.get("iterations", answer.get("epochs")) == iterations
+    if name != "epochs":
+        assert answer["point"] == pytest.approx({"x": 1.0, "y": 1.0}, rel=1e-9)
+    code, page, _ = finished("show", str(kept), folder=DATA.parent.parent)
+    assert code == 0
+    assert page
