@@ -101,13 +101,18 @@ _COMMANDS: tuple[tuple[str, str], ...] = (
 
 
 def option(name: str, command: Command) -> str:
-    """Return what to write in place of an option that a command has not; nothing where no synonym is known."""
+    """Return what to write in place of an option that a command has not, or which commands have it; else nothing."""
     plain = name.lstrip("-").lower().replace("_", "-")
     names = {o.name for o in command.options}
     for instead, known in OPTIONS:
         if plain in known.split() and instead.partition(" ")[0] in names:
             return f"{name} is {instead} here"
-    return NOTES.get(plain, "").format(usage=command.usage)
+    note = NOTES.get(plain, "").format(usage=command.usage)
+    others = [other.name for other in COMMANDS.values() if name in {o.name for o in other.options}]
+    if note or not others:
+        return note
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return f"it is one of gd {', gd '.join(others[:3])}{more}; 'gd {command.name} --help' lists those of this command"
 
 
 def command(word: str) -> str:

@@ -88,8 +88,9 @@ def compare_batch_sizes(
 ) -> BatchComparison:
     """Run the same descent once with each of ``sizes`` (None: all rows), from the same start, in the same orders.
 
-    A rate that is not given is chosen for each size. A size with which there is no run is told with its fault; an
-    interrupt ends the comparison with what there is. Raises UsageError for sizes that make no sense.
+    A rate that is not given is chosen for each size; no batch has more rows than there are. A size with which there is
+    no run is told with its fault; an interrupt ends the comparison with what there is. Raises UsageError for sizes that
+    make no sense.
     """
     if not sizes:
         raise UsageError("no batch size to compare", "for example --batch-size 1,32,all")
@@ -97,7 +98,7 @@ def compare_batch_sizes(
         if size is not None and size < 1:
             raise UsageError(f"a batch size must be at least 1, or all, not {size}")
     runs: list[BatchRun] = []
-    for size in dict.fromkeys(sizes):
+    for size in dict.fromkeys(size and min(size, data.rows) for size in sizes):
         told = replace(settings or StochasticSettings(), batch_size=size)
         watch = () if observers is None else observers(size)
         hook = None if progress is None else progress(size)

@@ -102,6 +102,24 @@ def test_what_is_wrong(arguments: list[str], message: str, hint: str) -> None:
     assert len(caught.value.message) < 100
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (
+            "resume a --lr 1",
+            "it is one of gd minimize, gd maximize, gd compare-lr and 3 more; 'gd resume --help' lists",
+        ),
+        ("show a --emit c", "it is one of gd minimize, gd maximize, gd fit; 'gd show --help' lists"),
+        ("gradient x --start x=1", "--start is --at here"),
+    ],
+)
+def test_an_option_of_other_commands_is_told_to_be_one(words: str, hint: str) -> None:
+    name, *arguments = words.split()
+    with pytest.raises(UsageError) as caught:
+        arrange(arguments, COMMANDS[name])
+    assert caught.value.hint.startswith(hint)
+
+
 def test_a_decimal_comma_in_an_option() -> None:
     arranged = arrange(["x", "--lr", "0,1"], MINIMIZE)
     with pytest.raises(UsageError) as caught:

@@ -69,6 +69,13 @@ def test_every_size_alone_gives_the_same(capsys: pytest.CaptureFixture[str]) -> 
         assert alone["noise"]["gap"] == one["gap"]
 
 
+def test_no_batch_has_more_rows_than_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    found = told(capsys, MODEL, LINE, "--batch-size", "500,200,all,1000", "--epochs", "2")
+    assert [one["batch_size"] for one in found["batches"]] == [200, "all"]
+    found = told(capsys, MODEL, LINE, "--batch-size", "500", "--epochs", "2", "--validate", "0.25")
+    assert [one["batch_size"] for one in found["batches"]] == [150]
+
+
 def test_one_that_diverges_is_told_and_does_not_end_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compare-batch", MODEL, LINE, "--lr", "1.2", "--epochs", "50"]) == 0
     out = " ".join(capsys.readouterr().out.split())
