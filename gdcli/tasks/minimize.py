@@ -128,7 +128,10 @@ def _solve(
     trusted = _trusted(problem, exact, result, notes)
     evidence: Objective = trusted if box is None else Bounded(trusted, box)
     is_exact = trusted is exact and settings.gradient == "autodiff"
-    result, certificate = certified(evidence, result, tol, is_exact)
+    if trusted is exact or _is_affordable(exact):
+        result, certificate = certified(evidence, result, tol, is_exact)
+    else:
+        certificate = _not_certified()
     certificate = _as_known(trusted, result, certificate, notes)
     leads = trend_in_time(objective, choice, result, certificate)
     result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
@@ -187,6 +190,20 @@ def _trusted(problem: Problem, exact: Exact, result: RunResult, notes: list[str]
     return exact.by_values() if found else exact
 
 
+def _is_affordable(exact: Exact) -> bool:
+    """Tell whether difference quotients of values can take the place of derivatives."""
+    from gdcli.objective.difference_objective import MAX_SIZE
+
+    return exact.size <= MAX_SIZE
+
+
+def _not_certified() -> Certificate:
+    from gdcli.judge.evidence import Certificate
+
+    note = "of so many variables the end is not certified by difference quotients"
+    return Certificate("unknown", None, notes=(note,))
+
+
 def _as_known(trusted: Exact, result: RunResult, certificate: Certificate, notes: list[str]) -> Certificate:
     """Return the certificate without what difference quotients of values leave unknown, which is noted.
 
@@ -200,8 +217,7 @@ def _as_known(trusted: Exact, result: RunResult, certificate: Certificate, notes
     notes.append("the derivatives are difference quotients of values")
     found = replace(certificate, known=False, distance=None, errors=None)
     low = certificate.eigenvalue_min
-    error = budget.if_in_time(lambda: trusted.curvature_error(result.best.at), 0.0)
-    if low is None or abs(low) > error:
+    if low is None or abs(low) > budget.if_in_time(lambda: trusted.curvature_error(result.best.at), 0.0):
         return found
     notes.append("the smallest curvature is none that difference quotients can tell from 0")
     return replace(found, eigenvalue_min=None, eigenvalue_max=None, condition=None)

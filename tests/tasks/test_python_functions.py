@@ -155,6 +155,13 @@ def test_a_wrong_derivative_of_many_is_seen(n: int) -> None:
     assert any("the gradient is not that of function" in w for w in found.warnings)
 
 
+def test_a_wrong_derivative_of_very_many_certifies_nothing() -> None:
+    found = api.minimize(lambda v: float(v @ v), np.full(6000, 3.0), gradient=lambda v: 2 * (v - 3.0))
+    assert any("the gradient is not that of function" in w for w in found.warnings)
+    assert found.certificate.kind == "unknown"
+    assert found.status.value == "stalled"
+
+
 def test_a_kink_at_the_start_is_no_wrong_gradient() -> None:
     found = api.minimize(
         lambda v: abs(v[0]) + v[1] ** 2, [0.0, 1.0], gradient=lambda v: [np.sign(v[0]), 2 * v[1]]
