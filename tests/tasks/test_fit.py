@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -166,6 +167,22 @@ def test_bounds_hold_the_answer_and_say_so(data: dict[str, Any]) -> None:
 def test_what_is_refused(data: dict[str, Any], model: str, options: Any, error: Any, says: str) -> None:
     with pytest.raises(error, match=says):
         api.fit(model, data, **options)
+
+
+@pytest.mark.parametrize(
+    ("data", "message", "hint"),
+    [
+        ({}, "there are no columns", "data are columns by name"),
+        ({"x": ["a", "b"], "y": [1, 2]}, "the column x is no list of numbers: ", ""),
+        ({"x": [[1], [2, 3]], "y": [1, 2]}, "the column x is no list of numbers: ", ""),
+        ({"x": [1, 2], "y": [1]}, "not arrays of one length", r"x has shape \(2,\), y has shape \(1,\)"),
+        ({"x": [], "y": []}, "not arrays of one length", r"x has shape \(0,\)"),
+    ],
+)
+def test_data_at_hand_that_are_none(data: Any, message: str, hint: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        api.fit("y ~ a*x", data)
+    assert re.match(hint, caught.value.hint)
 
 
 def test_a_start_outside_the_domain_names_row_and_place(data: dict[str, Any]) -> None:

@@ -134,10 +134,18 @@ def columns_of(given: Mapping[str, Any]) -> Columns:
     from gdcli.table.spool import Columns
 
     np = numpy()
-    arrays = [np.ascontiguousarray(column, dtype=float) for column in given.values()]
+    if not given:
+        raise DataError("there are no columns", 'data are columns by name: {"x": [1, 2], "y": [3, 4]}')
+    arrays = []
+    for name, column in given.items():
+        try:
+            arrays.append(np.ascontiguousarray(column, dtype=float))
+        except (TypeError, ValueError) as fault:
+            raise DataError(f"the column {name} is no list of numbers: {fault}") from None
     lengths = {array.shape for array in arrays}
     if len(lengths) != 1 or arrays[0].ndim != 1 or not len(arrays[0]):
-        raise DataError("the columns are not arrays of one length")
+        shapes = [f"{name} has shape {array.shape}" for name, array in zip(given, arrays, strict=True)]
+        raise DataError("the columns are not arrays of one length", ", ".join(shapes[:8]))
     for name, array in zip(given, arrays, strict=True):
         finite = np.isfinite(array)
         if not finite.all():
