@@ -15,7 +15,7 @@ from toy import Toy, rosenbrock
 from gdcli.api import Outcome, Problem, Settings
 from gdcli.judge.evidence import Certificate
 from gdcli.kernel.space import Space
-from gdcli.kernel.status import Status, StopReason
+from gdcli.kernel.status import PointKind, Status, StopReason
 from gdcli.kernel.vectors import Vec, norm
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.iteration import Observer, Step
@@ -71,7 +71,7 @@ def outcome(
     result = run(objective, Backtracking(), Vec(space.flatten(asked.start)), [Until(1e-6, most)], observers)
     done = result.reason.value == "gradient-tolerance"
     certificate = Certificate(
-        "minimum" if done else "not-stationary",
+        PointKind.MINIMUM if done else PointKind.NOT_STATIONARY,
         result.best.gradient_norm,
         0.3993607674876216,
         1001.6006392325123,

@@ -27,7 +27,7 @@ from gdcli.judge.evidence import (
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
 from gdcli.kernel.numerics import CLEARLY, NEWS
-from gdcli.kernel.status import StopReason
+from gdcli.kernel.status import PointKind, StopReason
 from gdcli.kernel.vectors import distance, is_zero, max_abs, norm, same, unit_like
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Evaluation, Objective, Vector
@@ -67,8 +67,7 @@ _KINK_LOOK = 50
 _SLOW_STEPS = 9.0
 # Newton steps on from a degenerate point; a minimum is no farther off than so many times the longest of the first.
 _FURTHER_LOOK, _RECEDING, _FIRST_STEPS = 30, 25.0, 3
-_WITHOUT_END = {StopReason.UNBOUNDED: "unbounded", StopReason.AT_INFINITY: "at-infinity"}
-_ENDS = ("minimum", "degenerate", "kink")
+_WITHOUT_END = {StopReason.UNBOUNDED: PointKind.UNBOUNDED, StopReason.AT_INFINITY: PointKind.AT_INFINITY}
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
 _DOUBTFUL_SIGN = 1e-6
@@ -94,15 +93,19 @@ def certify(
     stationary. ``reason`` is why the run ended: when it was on its way to infinity, no gain is estimated.
     """
     found, seen, there = _examine_in_own_units(objective, at, start, tol)
-    if found.kind in ("not-stationary", "unknown") and isfinite(at.value) and _is_steep(there, found, start):
+    if (
+        found.kind in (PointKind.NOT_STATIONARY, PointKind.UNKNOWN)
+        and isfinite(at.value)
+        and _is_steep(there, found, start)
+    ):
         with quiet(at.x):
             bare = seen.complete(Evaluation(there.x, at.value), 1)
             if is_beside_pole(seen, bare):
-                found = replace(found, kind="unbounded", gain=None)
+                found = replace(found, kind=PointKind.UNBOUNDED, gain=None)
     found = _as_typed(found, seen, there)
-    if found.kind in ("degenerate", "kink") and found.errors is None and start is not None:
+    if found.kind in (PointKind.DEGENERATE, PointKind.KINK) and found.errors is None and start is not None:
         found = replace(found, errors=_errors_at_zero(seen, there, start, at.x))
-    if reason in _WITHOUT_END and found.kind not in ("not-stationary", "kink"):
+    if reason in _WITHOUT_END and found.kind not in (PointKind.NOT_STATIONARY, PointKind.KINK):
         found = replace(found, kind=_WITHOUT_END[reason])
     if reason is StopReason.NON_FINITE or reason in _WITHOUT_END:
         return replace(found, gain=None, distance=None, errors=None)
@@ -174,7 +177,7 @@ def _is_steep(at: Evaluation, found: Certificate, start: Evaluation | None) -> b
 
 def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol: float) -> Certificate:
     if not isfinite(at.value):
-        kind = "unbounded" if at.value < 0 else "unknown"
+        kind = PointKind.UNBOUNDED if at.value < 0 else PointKind.UNKNOWN
         return Certificate(kind, None, notes=("the value is not finite at the end point",))
     with quiet(at.x):
         source = hessian_source(objective)
@@ -185,11 +188,11 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
         full = with_hessian(objective, at, source)
         if full.gradient is None:
             return Certificate(
-                "unknown", None, notes=(full.note or "the gradient is not finite at the end point",)
+                PointKind.UNKNOWN, None, notes=(full.note or "the gradient is not finite at the end point",)
             )
         if full.hessian is None or not matrix_is_finite(full.hessian):
             note = full.note or "the Hessian is not finite at the end point"
-            return Certificate("unknown", norm(full.gradient), notes=(note,))
+            return Certificate(PointKind.UNKNOWN, norm(full.gradient), notes=(note,))
         found = _certify_dense(objective, full, start, tol, source)
         return _beside_a_jump(objective, full, _at_a_kink(objective, full, found, start, tol), tol)
 
@@ -216,27 +219,27 @@ def _certify_dense(
         settled = passing is None
         doubtful = [] if passing is None else [passing]
     if not stationary:
-        kind = "not-stationary"
+        kind = PointKind.NOT_STATIONARY
     elif model.negative and (model.lowest > -_DOUBTFUL_SIGN or not low < -error):
         kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gain)
     elif model.negative:
         kind = _kind_of_crest(objective, at, start, model, tol, source)
-        gain = model.gain + model.rise if kind in _ENDS else None
+        gain = model.gain + model.rise if kind.told else None
     elif settled:
-        kind = "minimum"
+        kind = PointKind.MINIMUM
     elif model.flat:
         kind = _kind_of_flat(objective, at, start)
     else:
         kind, level_all = _kind_of_level(objective, at, start, model, doubtful, source)
-        gain = gain if kind == "degenerate" else None
-    if kind in ("minimum", "degenerate") and start is not None:
+        gain = gain if kind == PointKind.DEGENERATE else None
+    if kind in (PointKind.MINIMUM, PointKind.DEGENERATE) and start is not None:
         kind = _kind_from_afar(objective, at, start, kind, source)
-    if kind == "degenerate" and not level_all:
+    if kind == PointKind.DEGENERATE and not level_all:
         kind = _kind_further_on(objective, at, start, model.gain, tol)
     exact = model.strict and is_rounding(at, start or at, model)
     # Where a degenerate minimum has no slope at all, nothing is left.
-    known = rounded = exact or (kind == "degenerate" and gain == 0.0)
-    if kind in ("minimum", "not-stationary"):
+    known = rounded = exact or (kind == PointKind.DEGENERATE and gain == 0.0)
+    if kind in (PointKind.MINIMUM, PointKind.NOT_STATIONARY):
         known = gain is not None and is_known(objective, at, start, model, source)
     return Certificate(
         kind=kind,
@@ -254,11 +257,11 @@ def _certify_dense(
     )
 
 
-def _errors(at: Evaluation, model: LocalModel, kind: str, known: bool) -> tuple[float, ...] | None:
+def _errors(at: Evaluation, model: LocalModel, kind: PointKind, known: bool) -> tuple[float, ...] | None:
     """Return about how far each variable is from the minimiser; None where that is not known."""
     if known:
         return errors_of(at.x, model)
-    if kind != "degenerate":
+    if kind != PointKind.DEGENERATE:
         return None
     return tuple(_SLOW_STEPS * e for e in errors_of(at.x, model))
 
@@ -270,37 +273,37 @@ def _kind_of_level(
     model: LocalModel,
     doubtful: Sequence[Vector],
     source: str,
-) -> tuple[str, bool]:
+) -> tuple[PointKind, bool]:
     """Return the kind of a stationary point without negative curvature, where ``doubtful`` directions have none, and
     whether the value is level along all of them.
     """
     if not model.strict and not is_zero(ahead := model.stationary_step()):
         # Beside a null direction, the curvature along the rest of the way may be a passing one too.
         kind = kind_by_walking(objective, at, [ahead], model.gain)
-        if kind != "degenerate":
+        if kind != PointKind.DEGENERATE:
             return kind, False
     look = look_both_ways(objective, at, doubtful or [eigen(at.hessian)[1][0]], model.gain)
-    if look.ending != "degenerate" or look.level:
+    if look.ending != PointKind.DEGENERATE or look.level:
         return look.ending, look.level
     if model.strict and recedes(objective, at, model.newton):
-        return "unknown", False
+        return PointKind.UNKNOWN, False
     return _kind_of_floor(objective, at, start, model.gain, source), False
 
 
 def _kind_of_floor(
     objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, source: str
-) -> str:
+) -> PointKind:
     """Return the kind of a point on the level floor of a valley: does the floor fall on, around a bend?"""
     from gdcli.solve.probe.valley import follow_floor, sides_of_floor
 
     enough = 4.0 * gain + _floor_news(at, start)
     found = follow_floor(objective, at, enough, unbounded_below(at.value), source)
     if found.outcome is ProbeEnd.LOWER:
-        return "at-infinity" if found.endless else "not-stationary"
+        return PointKind.AT_INFINITY if found.endless else PointKind.NOT_STATIONARY
     if found.outcome not in (ProbeEnd.RISES, ProbeEnd.LEVEL) or start is None or not is_smooth(objective):
         return KINDS[found.outcome]
     fading = sides_of_floor(objective, at, start, _floor_news(at, start), source).fades
-    return "at-infinity" if fading else "degenerate"
+    return PointKind.AT_INFINITY if fading else PointKind.DEGENERATE
 
 
 def _floor_news(at: Evaluation, start: Evaluation | None) -> float:
@@ -308,7 +311,9 @@ def _floor_news(at: Evaluation, start: Evaluation | None) -> float:
     return NEWS * value_scale(at.value, 0.0 if start is None else start.value - at.value)
 
 
-def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kind: str, source: str) -> str:
+def _kind_from_afar(
+    objective: Objective, at: Evaluation, start: Evaluation, kind: PointKind, source: str
+) -> PointKind:
     """Return ``kind``, unless the point is very far from the start and the value falls on without end.
 
     Out there the rounding of the variables alone makes curvature, and a small gradient beside a large value. So the
@@ -322,19 +327,19 @@ def _kind_from_afar(objective: Objective, at: Evaluation, start: Evaluation, kin
         return KINDS[found.outcome]
     smooth = is_smooth(objective)
     if smooth and found.outcome is ProbeEnd.LEVEL and fades(objective, at, main_way(way)):
-        return "at-infinity"
+        return PointKind.AT_INFINITY
     from gdcli.solve.probe.valley import sides_of_floor
 
     sides = sides_of_floor(objective, at, start, _floor_news(at, start), source)
     if smooth and sides.fades:
-        return "at-infinity"
-    doubtful = not sides.rises if away > FLIGHT else kind == "degenerate" and sides.lost
-    return "unknown" if doubtful else kind
+        return PointKind.AT_INFINITY
+    doubtful = not sides.rises if away > FLIGHT else kind == PointKind.DEGENERATE and sides.lost
+    return PointKind.UNKNOWN if doubtful else kind
 
 
 def _kind_further_on(
     objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, tol: float
-) -> str:
+) -> PointKind:
     """Return the kind of a point without much curvature, by going on to where Newton's method gets from there.
 
     Towards a minimum its steps along the floor of a valley shrink, to a sum of 19 first ones at ``x**20``; towards
@@ -354,20 +359,20 @@ def _kind_further_on(
     first = max([distance(x, y) for x, y in pairwise(path[: _FIRST_STEPS + 1])], default=0.0)
     far = distance(end.x, at.x) > _RECEDING * first
     if far and at.value - end.value > CLEARLY * rounding_of(objective, at):
-        return "unknown"
+        return PointKind.UNKNOWN
     source = hessian_source(objective)
     full = with_hessian(objective, end, source)
     if not gain > _floor_news(at, start) or full.hessian is None:
-        return "degenerate"
+        return PointKind.DEGENERATE
     if local_model(full.gradient, full.hessian).gain > _floor_news(full, start):
-        return "degenerate"
+        return PointKind.DEGENERATE
     kind = _certify_dense(objective, full, start, tol, source).kind
-    return kind if kind in ("at-infinity", "unbounded") else "degenerate"
+    return kind if kind in (PointKind.AT_INFINITY, PointKind.UNBOUNDED) else PointKind.DEGENERATE
 
 
 def _kind_of_crest(
     objective: Objective, at: Evaluation, start: Evaluation | None, model: LocalModel, tol: float, source: str
-) -> str:
+) -> PointKind:
     """Return the kind of a point with negative curvature: is the stationary point that the model sees really there, and
     is the curvature negative there?
 
@@ -375,12 +380,16 @@ def _kind_of_crest(
     floor of a bent valley the curvature along it is negative, on the floor it is none.
     """
     values, slope = eigenvalues(at.hessian), norm(at.gradient)
-    kind = "saddle" if values[-1] > NOISE[source] * max(abs(values[0]), abs(values[-1])) else "maximum"
+    kind = (
+        PointKind.SADDLE
+        if values[-1] > NOISE[source] * max(abs(values[0]), abs(values[-1]))
+        else PointKind.MAXIMUM
+    )
     there = objective.evaluate(at.x + model.stationary_step(), 1)
     if slope == 0.0 or same(there.x, at.x):
         return kind
     if there.gradient is None or not norm(there.gradient) <= CREST_SLOPE * slope:
-        return "not-stationary"
+        return PointKind.NOT_STATIONARY
     there = with_hessian(objective, there, source)
     if there.hessian is None or not matrix_is_finite(there.hessian):
         return kind
@@ -388,7 +397,7 @@ def _kind_of_crest(
     if ahead.negative and ahead.lowest <= CREST_SLOPE * model.lowest:
         return kind
     found = _certify_dense(objective, there, start, tol, source).kind
-    return found if found in _ENDS else "not-stationary"
+    return found if found.told else PointKind.NOT_STATIONARY
 
 
 def _at_a_kink(
@@ -405,10 +414,13 @@ def _at_a_kink(
     coarser = None if smooth is None else smoothed(objective, 10.0 * radius)
     if smooth is None or coarser is None:
         return _at_a_corner(objective, at, plain)
-    if plain.kind == "flat" and start is not None and at.value < start.value:
+    if plain.kind == PointKind.FLAT and start is not None and at.value < start.value:
         # A level piece between kinks that the run came down to; nothing nearby is lower.
         return replace(
-            plain, kind="degenerate", gain=0.0, notes=(*plain.notes, "the value is level around the answer")
+            plain,
+            kind=PointKind.DEGENERATE,
+            gain=0.0,
+            notes=(*plain.notes, "the value is level around the answer"),
         )
     here, sharp = _sharpness(smooth, at.x)
     if not sharp > max(0.0, _SHARPER * _sharpness(coarser, at.x)[1]):
@@ -426,28 +438,28 @@ def _at_a_kink(
     gain = max(here.value - lowest.value, at.value - objective.evaluate(lowest.x, 0).value)
     # What is less than the error of the rounding cannot be seen that way: at a cusp that is much.
     if gain <= allowed_gain(at.value, tol) < gain + abs(here.value - at.value):
-        return _at_a_corner(objective, at, replace(plain, kind="not-stationary"))
+        return _at_a_corner(objective, at, replace(plain, kind=PointKind.NOT_STATIONARY))
     is_lowest = gain <= allowed_gain(at.value, tol)
-    return _kink(plain, "kink" if is_lowest else "not-stationary", gain)
+    return _kink(plain, PointKind.KINK if is_lowest else PointKind.NOT_STATIONARY, gain)
 
 
 def _at_a_corner(objective: Objective, at: Evaluation, plain: Certificate) -> Certificate:
     """Return what the values around a point tell where its derivatives tell nothing, else ``plain``."""
     # Difference quotients across a jump of the gradient: their mean, and a huge curvature.
-    doubtful = at.estimated and plain.kind in ("minimum", "degenerate")
-    if not doubtful and plain.kind != "not-stationary":
+    doubtful = at.estimated and plain.kind in (PointKind.MINIMUM, PointKind.DEGENERATE)
+    if not doubtful and plain.kind != PointKind.NOT_STATIONARY:
         return plain
     from gdcli.judge.nonsmooth import gain_at_a_corner
 
     gain = gain_at_a_corner(objective, at)
     if gain is None:
-        return replace(plain, kind="unknown", gain=None) if doubtful else plain
-    return _kink(plain, "kink", gain)
+        return replace(plain, kind=PointKind.UNKNOWN, gain=None) if doubtful else plain
+    return _kink(plain, PointKind.KINK, gain)
 
 
-def _kink(plain: Certificate, kind: str, gain: float) -> Certificate:
+def _kink(plain: Certificate, kind: PointKind, gain: float) -> Certificate:
     # The words hold for a maximisation as well.
-    what = "answer" if kind == "kink" else "point"
+    what = "answer" if kind == PointKind.KINK else "point"
     return replace(
         plain,
         kind=kind,
@@ -478,7 +490,7 @@ def _sharpness(smooth: Objective, x: Vector) -> tuple[Evaluation, float]:
 
 def _beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol: float) -> Certificate:
     """Return ``found``, unless the value jumps down right beside the point: no derivative tells of that."""
-    if found.kind not in _ENDS or not getattr(getattr(objective, "inner", objective), "has_jumps", False):
+    if not found.kind.told or not getattr(getattr(objective, "inner", objective), "has_jumps", False):
         return found
     for i, a in enumerate(at.x):
         for h in (1e-9, 1e-6, 1e-3):
@@ -488,17 +500,26 @@ def _beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol
                     note = "the value jumps down right beside the answer"
                     notes = (*found.notes, note)
                     return replace(
-                        found, kind="not-stationary", gain=None, distance=None, errors=None, notes=notes
+                        found,
+                        kind=PointKind.NOT_STATIONARY,
+                        gain=None,
+                        distance=None,
+                        errors=None,
+                        notes=notes,
                     )
     return found
 
 
-def _kind_of_flat(objective: Objective, at: Evaluation, start: Evaluation | None) -> str:
+def _kind_of_flat(objective: Objective, at: Evaluation, start: Evaluation | None) -> PointKind:
     """Return the kind of a point where gradient and Hessian vanish altogether."""
     if rises_all_around(objective, at):
-        return "degenerate"
+        return PointKind.DEGENERATE
     found = look_both_ways(objective, at, eigen(at.hessian)[1], 0.0)
-    if found.kind == "degenerate":
+    if found.kind == PointKind.DEGENERATE:
         # A rise that does not go on is noise; a start that was never left may be where the slope underflows.
-        return "at-infinity" if found.fades and start is not None and at.value < start.value else "flat"
+        return (
+            PointKind.AT_INFINITY
+            if found.fades and start is not None and at.value < start.value
+            else PointKind.FLAT
+        )
     return found.kind

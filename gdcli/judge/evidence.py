@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.numerics import NEWS
+from gdcli.kernel.status import PointKind
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import hessian_source
 from gdcli.solve.methods.smoothing_homotopy import level, smoothed
@@ -19,16 +20,14 @@ from gdcli.solve.run import unbounded_below
 class Certificate:
     """The evidence about an end point, in terms of the minimised function.
 
-    ``kind``: minimum, maximum, saddle, degenerate (a singular Hessian, and no descent along its null
-    vectors), kink, flat (the value does not change at all nearby), unbounded, at-infinity (the value falls to
-    a limit along a direction without end), not-stationary or unknown. ``gain`` is how much lower the model says
+    ``gain`` is how much lower the model says
     that the value can still get (None: nothing), ``distance`` how far it says that the minimiser is; ``known`` tells
     that the model was seen to hold, ``rounded`` that the minimiser is within the rounding of x. ``errors`` is
     about how far each variable is from the minimiser, where that is known. Eigenvalues are those of the Hessian,
     None where it could not be had; ``how`` says where it came from: exact, products, differences, lanczos, or none.
     """
 
-    kind: str
+    kind: PointKind
     gradient_norm: float | None
     eigenvalue_min: float | None = None
     eigenvalue_max: float | None = None
@@ -72,7 +71,9 @@ def is_smooth(objective: Objective) -> bool:
     return not jumps and smoothed(objective, level(objective, -1)) is None
 
 
-def kind_by_walking(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> str:
+def kind_by_walking(
+    objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float
+) -> PointKind:
     """Return the kind of a stationary point with no negative curvature, by walking along
     doubtful directions.
     """
@@ -85,14 +86,14 @@ class _Look(NamedTuple):
     ``level``: it is level along both sides of each.
     """
 
-    kind: str
+    kind: PointKind
     fades: bool = False
     level: bool = False
 
     @property
-    def ending(self) -> str:
+    def ending(self) -> PointKind:
         """The kind, with a fading value taken as one that falls towards infinity."""
-        return "at-infinity" if self.fades else self.kind
+        return PointKind.AT_INFINITY if self.fades else self.kind
 
 
 def look_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> _Look:
@@ -103,10 +104,10 @@ def look_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Ve
     for step in steps:
         found = walk(objective, at, step, enough, floor)
         if found.outcome in (ProbeEnd.LOWER, ProbeEnd.UNBOUNDED):
-            return _Look("at-infinity" if found.endless else KINDS[found.outcome])
+            return _Look(PointKind.AT_INFINITY if found.endless else KINDS[found.outcome])
         walks.append(found)
     if any(w.outcome is ProbeEnd.LIMIT for w in walks):
-        return _Look("at-infinity")
+        return _Look(PointKind.AT_INFINITY)
     one_sided = (
         step if here.outcome is ProbeEnd.LEVEL else -step
         for step, here, there in zip(steps[::2], walks[::2], walks[1::2], strict=True)
@@ -116,7 +117,7 @@ def look_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Ve
         fades(objective, at, side) and rises_on(objective, at, -side) and _is_one_sided(objective, at, side)
         for side in one_sided
     )
-    return _Look("degenerate", fading, all(w.outcome is ProbeEnd.LEVEL for w in walks))
+    return _Look(PointKind.DEGENERATE, fading, all(w.outcome is ProbeEnd.LEVEL for w in walks))
 
 
 def _is_one_sided(objective: Objective, at: Evaluation, side: Vector) -> bool:
@@ -126,9 +127,9 @@ def _is_one_sided(objective: Objective, at: Evaluation, side: Vector) -> bool:
 
 
 KINDS = {
-    ProbeEnd.RISES: "degenerate",
-    ProbeEnd.LEVEL: "degenerate",
-    ProbeEnd.LOWER: "saddle",
-    ProbeEnd.LIMIT: "at-infinity",
-    ProbeEnd.UNBOUNDED: "unbounded",
+    ProbeEnd.RISES: PointKind.DEGENERATE,
+    ProbeEnd.LEVEL: PointKind.DEGENERATE,
+    ProbeEnd.LOWER: PointKind.SADDLE,
+    ProbeEnd.LIMIT: PointKind.AT_INFINITY,
+    ProbeEnd.UNBOUNDED: PointKind.UNBOUNDED,
 }

@@ -18,6 +18,7 @@ from gdcli.judge.evidence import Certificate
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import eigen
 from gdcli.kernel.numerics import GAIN_TOL, TINY
+from gdcli.kernel.status import PointKind
 from gdcli.kernel.vectors import Vec, along, as_like, dot, norm, zeros_like
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Evaluation, Objective, Vector
@@ -59,14 +60,16 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
     if at.gradient is None:
         at = objective.complete(at, 1)
     if at.gradient is None:
-        return Certificate("unknown", None, notes=(at.note or "the gradient is not finite at the end point",))
+        return Certificate(
+            PointKind.UNKNOWN, None, notes=(at.note or "the gradient is not finite at the end point",)
+        )
     slope = norm(at.gradient)
     if isinstance(objective, Bounded) and objective.all_held(at):
-        return Certificate("minimum", slope, gain=0.0, distance=0.0)
+        return Certificate(PointKind.MINIMUM, slope, gain=0.0, distance=0.0)
     spectrum = lanczos(objective, at)
     if spectrum is None:
         return Certificate(
-            "unknown", slope, notes=("Hessian-vector products are not finite at the end point",)
+            PointKind.UNKNOWN, slope, notes=("Hessian-vector products are not finite at the end point",)
         )
     error = NOISE["products" if objective.has_product else "differences"] * max(
         abs(spectrum.low), abs(spectrum.high)
@@ -83,27 +86,27 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
     gain, ahead = _left(objective, at, slope, spectrum.low if spectrum.low > error else 0.0, sure, notes)
     way = None if ahead is None else length_typed(objective, ahead)
     allowed = allowed_gain(at.value, tol)
-    kind = "unknown"
+    kind = PointKind.UNKNOWN
     if spectrum.low < -max(error, spectrum.low_error):
         # Stationary along the concave directions too? The crest is at most this much higher.
         crest = 0.5 * slope * slope / -spectrum.low
-        kind = "saddle" if spectrum.high > error else "maximum"
+        kind = PointKind.SADDLE if spectrum.high > error else PointKind.MAXIMUM
         if crest > allowed or not _is_crest(objective, at, spectrum.low):
-            kind = "not-stationary"
+            kind = PointKind.NOT_STATIONARY
         gain = way = None
     elif gain is not None and gain > allowed:
-        kind = "not-stationary"
+        kind = PointKind.NOT_STATIONARY
     elif spectrum.low > error:
-        kind = "minimum"
+        kind = PointKind.MINIMUM
     elif gain is not None:
         kind = kind_by_walking(objective, at, [ritz_vector(objective, at, spectrum)], gain)
-    if kind in ("minimum", "degenerate") and gain is not None:
+    if kind in (PointKind.MINIMUM, PointKind.DEGENERATE) and gain is not None:
         # Curvature that fades along the way is no property of a minimum: look on where the run came from, and downhill.
         ways = [-at.gradient] if start is None else [at.x - start.x, -at.gradient]
         seen = kind_by_walking(objective, at, ways if ahead is None else [ahead, *ways], gain)
-        if seen == "degenerate" and ahead is not None and recedes(objective, at, ahead):
-            seen = "unknown"
-        if seen != "degenerate":
+        if seen == PointKind.DEGENERATE and ahead is not None and recedes(objective, at, ahead):
+            seen = PointKind.UNKNOWN
+        if seen != PointKind.DEGENERATE:
             kind, gain, way = seen, None, None
     known = gain is None or (ahead is not None and is_known_of_many(objective, at, gain, ahead))
     return Certificate(

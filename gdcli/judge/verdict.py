@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gdcli.judge.evidence import CLAIM_FACTOR, Certificate
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import CLAIM_FLOOR
-from gdcli.kernel.status import KEEP_RUNS, Status, StopReason
+from gdcli.kernel.status import KEEP_RUNS, PointKind, Status, StopReason
 from gdcli.kernel.vectors import max_abs
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.run import unbounded_below
@@ -176,7 +176,7 @@ def _of_no_minimum(
 ) -> Verdict | None:
     """Unbounded, a limit at infinity, a blow-up, the edge of the domain."""
     w = words
-    if run.reason is StopReason.UNBOUNDED or certificate.kind == "unbounded":
+    if run.reason is StopReason.UNBOUNDED or certificate.kind == PointKind.UNBOUNDED:
         far = run.reason is StopReason.UNBOUNDED and max_abs(run.best.at.x) > _FAR_OUT
         slowly = far and run.best.at.value > unbounded_below(run.start.at.value)
         return Verdict(
@@ -184,7 +184,7 @@ def _of_no_minimum(
             f"There is no {w.minimum}: the value {w.falls} without end{', ever more slowly' if slowly else ''}.",
             f"check the sign of the expression, {'maximize' if sign > 0 else 'minimize'} it, or add bounds",
         )
-    if run.reason is StopReason.AT_INFINITY or certificate.kind == "at-infinity":
+    if run.reason is StopReason.AT_INFINITY or certificate.kind == PointKind.AT_INFINITY:
         reached = sign * run.best.at.value * w.unit
         return Verdict(
             Status.DIVERGED,
@@ -210,13 +210,6 @@ def _of_no_minimum(
     return None
 
 
-_ENDS = {
-    "minimum": "local {}",
-    "degenerate": "degenerate local {} (the curvature vanishes in some direction)",
-    "kink": "local {} at a kink",
-}
-
-
 def _of_the_point(
     run: RunResult,
     certificate: Certificate,
@@ -232,18 +225,18 @@ def _of_the_point(
         return Verdict(Status.CONVERGED, f"The value is constant: every point is a {w.minimum}.", "")
     if run.reason.status is Status.LIMIT and run.iterations > 0:
         return None
-    if kind in ("saddle", "maximum"):
-        what = "a saddle" if kind == "saddle" else f"a {w.maximum}"
+    if kind in (PointKind.SADDLE, PointKind.MAXIMUM):
+        what = "a saddle" if kind == PointKind.SADDLE else f"a {w.maximum}"
         return Verdict(
             Status.WRONG_KIND,
             f"The point is stationary, but {what}: {w.lower} values are next to it.",
             w.elsewhere + ("" if strict else ", or use --method auto, which leaves such points"),
         )
-    if kind not in _ENDS or certificate.gain is None:
+    if not kind.told or certificate.gain is None:
         return None
     if not _claimable(run, kind, certificate.gain, strict, tol):
         return None
-    what = _ENDS[kind].format(w.minimum)
+    what = kind.told.format(w.minimum)
     if run.iterations == 0 and searched:
         return Verdict(Status.CONVERGED, f"Converged to a {what} in the search for a start.", "")
     if run.iterations == 0:
@@ -251,7 +244,7 @@ def _of_the_point(
     return Verdict(Status.CONVERGED, f"Converged to a {what} after {_count(run.iterations)}.", "")
 
 
-def _claimable(run: RunResult, kind: str, gain: float, strict: bool, tol: float) -> bool:
+def _claimable(run: RunResult, kind: PointKind, gain: float, strict: bool, tol: float) -> bool:
     value = run.best.at.value
     fall = run.start.at.value - value
     if strict and gain > STRICT_FACTOR * tol * value_scale(value, fall):
@@ -259,7 +252,7 @@ def _claimable(run: RunResult, kind: str, gain: float, strict: bool, tol: float)
     if not strict and gain > CLAIM_FACTOR * tol * max(1.0, abs(value)):
         return False
     if (
-        gain <= CLAIM_FLOOR * abs(value) or kind == "kink"
+        gain <= CLAIM_FLOOR * abs(value) or kind == PointKind.KINK
     ):  # at a kink the gain is a bound, proved by a look around
         return True
     if run.best.iteration == 0:
@@ -280,7 +273,7 @@ def _of_a_cap(run: RunResult, certificate: Certificate, words: _Words, other: st
         return None
     option = run.reason.option
     if run.iterations == 0:
-        known = "" if certificate.kind == "unknown" else f": the start is not a {words.minimum}"
+        known = "" if certificate.kind == PointKind.UNKNOWN else f": the start is not a {words.minimum}"
         return Verdict(Status.LIMIT, f"No step was taken ({option}){known}.",
                        f"allow more with {option}")  # fmt: skip
     left = _left(certificate, words, run.best.at.value)
@@ -295,7 +288,7 @@ def _of_a_stall(
     run: RunResult, certificate: Certificate, words: _Words, strict: bool, step_sizes: bool
 ) -> Verdict:
     w, kind = words, certificate.kind
-    if kind == "flat":
+    if kind == PointKind.FLAT:
         return Verdict(
             Status.STALLED,
             "The value does not change around this point: there is no slope to follow.",
@@ -311,7 +304,7 @@ def _of_a_stall(
     }.get(run.reason, "no progress is made")
     left = _left(certificate, w, run.best.at.value)
     message = f"Stopped because {why}, but this is not a certified {w.minimum}{left}."
-    if certificate.gradient_norm is None or kind == "unknown":
+    if certificate.gradient_norm is None or kind == PointKind.UNKNOWN:
         message = f"Stopped because {why}; what kind of point this is could not be certified."
     if run.reason is StopReason.SLOW:
         go_on = "--method lbfgs --max-iter 1000000, from here (--output point.json, then --start @point.json)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
 
 from gdcli.kernel.errors import Terminated
 from gdcli.kernel.stored import stored
@@ -101,6 +101,37 @@ class StopReason(Enum):
             raise KeyboardInterrupt
         if self is StopReason.TERMINATED:
             raise Terminated
+
+
+class PointKind(StrEnum):
+    """What the point is where a run ended: the word in machine output; ``told`` is that of an end, where there may be
+    nothing more to gain, in a sentence about a minimum or a maximum. Degenerate is a singular Hessian, and no descent
+    along its null vectors; flat: the value does not change at all nearby; at infinity: it falls to a limit along a
+    direction without end.
+    """
+
+    told: str
+
+    def __new__(cls, word: str, told: str = "") -> PointKind:
+        self = str.__new__(cls, word)
+        self._value_, self.told = word, told
+        return self
+
+    MINIMUM = "minimum", "local {}"
+    DEGENERATE = "degenerate", "degenerate local {} (the curvature vanishes in some direction)"
+    KINK = "kink", "local {} at a kink"
+    MAXIMUM = "maximum"
+    SADDLE = "saddle"
+    FLAT = "flat"
+    UNBOUNDED = "unbounded"
+    AT_INFINITY = "at-infinity"
+    NOT_STATIONARY = "not-stationary"
+    UNKNOWN = "unknown"
+
+    def times(self, sign: int) -> PointKind:
+        """The kind of the same point of ``sign`` times the function."""
+        turned = {PointKind.MINIMUM: PointKind.MAXIMUM, PointKind.MAXIMUM: PointKind.MINIMUM}
+        return self if sign > 0 else turned.get(self, self)
 
 
 # What helps the next time, where a run was stopped that nobody kept.

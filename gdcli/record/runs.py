@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.space import Space
-from gdcli.kernel.status import Status
+from gdcli.kernel.status import PointKind, Status
 from gdcli.kernel.stored import stored
 from gdcli.record.schema import SCHEMA, Record, Values, signed
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gdcli.tasks.problem import Problem
 
 End = float | list[float | None] | None
-_OPPOSITE = {"minimum": "maximum", "maximum": "minimum"}
 # Errors of variables matter where they leave one of so many digits unknown: no page shows more.
 _SHOWN = 12
 
@@ -174,7 +173,7 @@ class RunRecord(Record):
     @property
     def is_end(self) -> bool:
         """Whether nothing left to gain is something to say of such a point."""
-        return self.certificate.kind in (self.extremum, "degenerate", "kink")
+        return bool(PointKind(self.certificate.kind).times(self.problem.sign).told)
 
     @property
     def x(self) -> list[float]:
@@ -267,7 +266,7 @@ def curvature(certificate: Certificate, sign: int) -> dict[str, Any]:
 
 def kind(certificate: Certificate, sign: int) -> str:
     """Return what kind of point the user's function has there."""
-    return certificate.kind if sign > 0 else _OPPOSITE.get(certificate.kind, certificate.kind)
+    return str(certificate.kind.times(sign))
 
 
 def _errors(outcome: Outcome) -> tuple[float, ...] | None:

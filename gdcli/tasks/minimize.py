@@ -199,9 +199,10 @@ def _is_affordable(exact: Exact) -> bool:
 
 def _not_certified() -> Certificate:
     from gdcli.judge.evidence import Certificate
+    from gdcli.kernel.status import PointKind
 
     note = "of so many variables the end is not certified by difference quotients"
-    return Certificate("unknown", None, notes=(note,))
+    return Certificate(PointKind.UNKNOWN, None, notes=(note,))
 
 
 def _as_known(trusted: Exact, result: RunResult, certificate: Certificate, notes: list[str]) -> Certificate:

@@ -122,17 +122,17 @@ def certified(
     from gdcli.judge.certificate import certify
     from gdcli.judge.evidence import Certificate
     from gdcli.kernel.errors import Terminated
-    from gdcli.kernel.status import StopReason
+    from gdcli.kernel.status import PointKind, StopReason
 
     at = result.best.at if is_exact else result.best.at._replace(gradient=None, hessian=None)
     try:
         return result, certify(exact, at, result.start.at, tol, result.reason)
     except (Spent, MemoryError):
         note = "there is no certificate: the time or the memory allowed did not suffice for one"
-        return result, Certificate("unknown", result.best.gradient_norm, notes=(note,))
+        return result, Certificate(PointKind.UNKNOWN, result.best.gradient_norm, notes=(note,))
     except (KeyboardInterrupt, Terminated) as signal:
         return replace(result, reason=StopReason.of(signal)), Certificate(
-            "unknown", result.best.gradient_norm
+            PointKind.UNKNOWN, result.best.gradient_norm
         )
 
 

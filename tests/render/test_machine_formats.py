@@ -16,6 +16,7 @@ from toy import Toy, sum_of_squares
 
 from gdcli.kernel.errors import GdError, Span, UsageError
 from gdcli.kernel.space import Space
+from gdcli.kernel.status import PointKind
 from gdcli.kernel.vectors import Vec
 from gdcli.record.faults import error_record
 from gdcli.record.runs import run_record
@@ -112,9 +113,11 @@ def test_a_maximisation_has_the_users_signs() -> None:
     assert result["certificate"]["eigenvalue_min"] == -1001.6006392325123
     assert result["certificate"]["eigenvalue_max"] == -0.3993607674876216
     outcome = fakes.outcome(asked, most=1)
-    turned = replace(outcome, certificate=replace(outcome.certificate, kind="minimum"))
+    turned = replace(outcome, certificate=replace(outcome.certificate, kind=PointKind.MINIMUM))
     assert run_record(turned).certificate.kind == "maximum"
-    saddle = replace(outcome, certificate=replace(outcome.certificate, kind="saddle", eigenvalue_min=None))
+    saddle = replace(
+        outcome, certificate=replace(outcome.certificate, kind=PointKind.SADDLE, eigenvalue_min=None)
+    )
     told = run_record(saddle).to_json()["certificate"]
     assert told | {"kind": "saddle", "eigenvalue_max": None} == told
 

@@ -136,11 +136,12 @@ class SolvedFits:
 
     def _certificate(self, at: int) -> Certificate:
         from gdcli.judge.evidence import Certificate
+        from gdcli.kernel.status import PointKind
 
         found = self.evidence
         low, high = float(found.low[at]), float(found.high[at])
         return Certificate(
-            kind="minimum",
+            kind=PointKind.MINIMUM,
             gradient_norm=float(found.gradient_norm[at]),
             eigenvalue_min=low,
             eigenvalue_max=high,

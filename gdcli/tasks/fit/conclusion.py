@@ -10,7 +10,7 @@ from gdcli.judge.evidence import Certificate
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.numerics import EPS
-from gdcli.kernel.status import Status
+from gdcli.kernel.status import PointKind, Status
 from gdcli.kernel.vectors import dot
 from gdcli.objective.protocol import Counts
 from gdcli.objective.row_objective import RowObjective
@@ -177,18 +177,20 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
     squares the condition of the Jacobian, whose factor still tells its rank. What a step can still gain is then what
     the linear model promises, and nothing where that is no more than rounding.
     """
-    left, doubtful = errors.left, found.kind in ("degenerate", "unknown")
+    left, doubtful = errors.left, found.kind in (PointKind.DEGENERATE, PointKind.UNKNOWN)
     if left is None or not errors.full_rank:
         return found
-    if found.kind == "minimum" and found.gain is not None and found.gain <= EPS * left.total * unit:
+    if found.kind == PointKind.MINIMUM and found.gain is not None and found.gain <= EPS * left.total * unit:
         return found  # the value itself is blurred by more
     bowl = linear or (found.eigenvalue_min or 0.0) > 0.0
-    level = bowl and (doubtful or found.kind in ("minimum", "not-stationary"))
+    level = bowl and (doubtful or found.kind in (PointKind.MINIMUM, PointKind.NOT_STATIONARY))
     if left.is_rounding or (left.misfit <= left.floor and level):
         how = "jacobian" if doubtful else found.how
-        return replace(found, kind="minimum", gain=0.0, distance=None, known=True, notes=(), how=how)
+        return replace(found, kind=PointKind.MINIMUM, gain=0.0, distance=None, known=True, notes=(), how=how)
     if doubtful:
-        return replace(found, kind="minimum", gain=left.misfit * unit, known=True, notes=(), how="jacobian")
+        return replace(
+            found, kind=PointKind.MINIMUM, gain=left.misfit * unit, known=True, notes=(), how="jacobian"
+        )
     return found
 
 

@@ -11,7 +11,7 @@ from gdcli.judge.evidence import Certificate
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.status import Status, StopReason
+from gdcli.kernel.status import PointKind, Status, StopReason
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import Observer
 from gdcli.solve.stopping import rules_from
@@ -176,7 +176,7 @@ def _outcome(
         settings=settings,
         space=prepared.row.space,
         run=run,
-        certificate=Certificate("unknown", None if slope is None else norm(slope)),
+        certificate=Certificate(PointKind.UNKNOWN, None if slope is None else norm(slope)),
         status=verdict.status,
         message=verdict.message,
         advice=above.advice if above else advice,
