@@ -31,13 +31,13 @@ def run(values: dict[str, Any], env: Environment) -> int:
         second = Stored("now", (), _repeated(first, env))
         same_bits = _same_ground(first, second)
         found = diff_command.ends_of(first.result, second.result, 0.0 if same_bits else TOLERANCE)
-        how = "same bits"
-        if not same_bits:
-            how = f"within {TOLERANCE:g}; not known to give the same bits: {_ground(first, second)}"
+        within = f"within {TOLERANCE:g}; not known to give the same bits: {_ground(first, second)}"
         if not found and not told:
-            _say(stream, "same", f"the answer is the same ({how})")
+            _say(stream, "same", f"the answer is the same ({'same bits' if same_bits else within})")
             return 0
-        _say(stream, "different", f"the answer is not the same ({how})")
+        what = "answer is" if found else "data are"
+        how = "bit by bit" if same_bits else within
+        _say(stream, "different", f"the {what} not the same (compared {how})")
         for label, text in told:
             _say(stream, label, text)
         if found:

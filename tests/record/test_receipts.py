@@ -147,7 +147,7 @@ def test_another_answer_is_told(tmp_path: Path) -> None:
     file = stored(tmp_path, *COMMANDS[0])
     done = gd("rerun", str(edited(file, point__x=3.0000000000000004)))
     assert done.returncode == 9
-    assert done.stdout.startswith("different     the answer is not the same (same bits)\n\nanswer ")
+    assert done.stdout.startswith("different     the answer is not the same (compared bit by bit)\n\nanswer ")
     assert "\nx       3.0000000000000004  3.0   -4.44e-16      1\n" in done.stdout
     elsewhere = edited(file, receipt__python="2.7.18", point__x=3.0000000000000004, iterations=99)
     done = gd("rerun", str(elsewhere))
@@ -173,6 +173,12 @@ def test_data_that_changed_are_told(tmp_path: Path) -> None:
     done = gd("rerun", str(file))
     assert done.returncode == 9
     assert f"data          {table} has changed\n" in done.stdout
+    table.write_text("# the same rows\nx,y\n1,2\n2,4\n3,6.5\n")
+    done = gd("rerun", str(file))
+    told = (
+        f"different     the data are not the same (compared bit by bit)\ndata          {table} has changed\n"
+    )
+    assert (done.returncode, done.stdout) == (9, told)
     table.unlink()
     assert gd("rerun", str(file)).returncode == 8
     piped = gd("fit", "y ~ a*x", "--format", "json", stdin=b"x,y\n1,2\n2,4\n3,7\n").stdout
