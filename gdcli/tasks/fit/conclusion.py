@@ -54,7 +54,7 @@ def conclude(
 
     problem, sign = prepared.problem, sign_of(prepared.problem.sense)
     judging = RowObjective(prepared.row, prepared.data, _scale(prepared, objective, result))
-    seen = _within(prepared, judging)
+    seen = within_bounds(prepared, judging)
     tol = settings.tol or choice.entry.default_tol
     taken = result
     result, certificate = certified(seen, scaled_run(result, judging.factor / objective.factor), tol, True)
@@ -139,7 +139,8 @@ def _with_value(run: RunResult, errors: Errors, wide: bool) -> RunResult:
     return replace(run, best=best, last=best if run.last is run.best else run.last)
 
 
-def _within(prepared: Prepared, objective: RowObjective) -> Any:
+def within_bounds(prepared: Prepared, objective: RowObjective) -> Any:
+    """Return the objective within the bounds, itself where there are none."""
     if not prepared.problem.bounds:
         return objective
     from gdcli.objective.bounded import Bounded

@@ -15,12 +15,12 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import Observer
-from gdcli.tasks.fit.conclusion import conclude
+from gdcli.tasks.fit.conclusion import conclude, within_bounds
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.loss_scale import in_sums
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
-from gdcli.tasks.pipeline import bounds_of, ends_polished, moved_inside, stop_rules
+from gdcli.tasks.pipeline import ends_polished, moved_inside, stop_rules
 from gdcli.tasks.problem import sign_of
 
 if TYPE_CHECKING:
@@ -101,13 +101,8 @@ def _scale_at_start(prepared: Prepared) -> float:
 def _within(prepared: Prepared, objective: RowObjective) -> tuple[Any, Any, list[str]]:
     """The objective within the bounds, the start moved inside, and a warning of that."""
     x0 = objective.vector(objective.space.flatten(prepared.problem.start))
-    if not prepared.problem.bounds:
-        return objective, x0, []
-    from gdcli.objective.bounded import Bounded
-
-    box = bounds_of(prepared.problem, objective)
-    x0, notes = moved_inside(box, x0, objective.space)
-    return Bounded(objective, box), x0, notes
+    seen = within_bounds(prepared, objective)
+    return (seen, *moved_inside(seen.box, x0, objective.space)) if prepared.problem.bounds else (seen, x0, [])
 
 
 def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> Chosen:
