@@ -177,17 +177,24 @@ SCHEDULES: Mapping[str, Callable[[float], Schedule]] = {
 
 @dataclass(frozen=True, slots=True)
 class EpochSettings:
-    """How a run by epochs goes on and ends. ``epochs`` None: 20, or as many as ``book`` takes."""
+    """How to descend by epochs: ``batch_size`` None is all rows, ``lr`` None one chosen from the data (by whoever runs
+    them), ``epochs`` None 20 (or as many as the schedule ``book`` takes). ``engine`` and ``use_cache`` see
+    `objective.row_passes.RowPasses`.
+    """
 
-    rate: float
+    batch_size: int | None = 1
+    method: str = "sgd"
+    lr: float | None = None
     schedule: str = "constant"
     epochs: int | None = None
     patience: int = PATIENCE
+    engine: str = "auto"
+    use_cache: bool = True
 
     def check(self) -> None:
         """Raise UsageError for what makes no sense."""
-        if not (self.rate > 0.0 and isfinite(self.rate)):
-            raise UsageError(f"--lr must be a positive number, not {self.rate}")
+        if self.lr is None or not (self.lr > 0.0 and isfinite(self.lr)):
+            raise UsageError(f"--lr must be a positive number, not {self.lr}")
         if self.schedule not in SCHEDULES:
             raise UsageError(
                 f"there is no schedule {self.schedule!r}", f"the schedules are {', '.join(SCHEDULES)}"
@@ -317,7 +324,8 @@ class _Loop:
 
     def _start(self, x0: Vector) -> None:
         settings = self.settings
-        self.schedule: Schedule = SCHEDULES[settings.schedule](settings.rate)
+        assert settings.lr is not None  # as `run_epochs` has checked
+        self.schedule: Schedule = SCHEDULES[settings.schedule](settings.lr)
         self.counts = Counts()
         self.visits = 0
         at = self._evaluated(x0)

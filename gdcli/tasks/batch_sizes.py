@@ -18,8 +18,8 @@ from gdcli.kernel.errors import GdError, LimitError, UsageError
 from gdcli.kernel.status import Status, StopReason
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_passes import Visits
-from gdcli.solve.epochs import EpochObserver, ProgressHook
-from gdcli.tasks.stochastic import StochasticRun, StochasticSettings, run_stochastic
+from gdcli.solve.epochs import EpochObserver, EpochSettings, ProgressHook
+from gdcli.tasks.stochastic import StochasticRun, run_stochastic
 
 # Without a list: single rows, a mini-batch, all rows.
 DEFAULT_SIZES: tuple[int | None, ...] = (1, 32, None)
@@ -79,7 +79,7 @@ def compare_batch_sizes(
     data: Visits,
     x0: Any,
     sizes: Sequence[int | None] = DEFAULT_SIZES,
-    settings: StochasticSettings | None = None,
+    settings: EpochSettings | None = None,
     *,
     box: ParameterBox | None = None,
     held_out: Rows | None = None,
@@ -99,7 +99,7 @@ def compare_batch_sizes(
             raise UsageError(f"a batch size must be at least 1, or all, not {size}")
     runs: list[BatchRun] = []
     for size in dict.fromkeys(size and min(size, data.rows) for size in sizes):
-        told = replace(settings or StochasticSettings(), batch_size=size)
+        told = replace(settings or EpochSettings(), batch_size=size)
         watch = () if observers is None else observers(size)
         hook = None if progress is None else progress(size)
         try:

@@ -24,29 +24,13 @@ from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_passes import RowPasses, Visits
 from gdcli.solve.checkpointing import Checkpointer
-from gdcli.solve.epochs import PATIENCE, Epoch, EpochObserver, EpochSettings, ProgressHook, run_epochs
+from gdcli.solve.epochs import Epoch, EpochObserver, EpochSettings, ProgressHook, run_epochs
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.registry import BY_EPOCHS, DEFAULT_LR, METHODS, direction
 from gdcli.solve.stopping import Rule
 
 # The part of 1/L that steps by some of the rows take.
 _QUIET = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class StochasticSettings:
-    """How to descend: ``batch_size`` None is all rows, ``lr`` None one chosen from the data, ``epochs`` None 20
-    (or as many as the schedule ``book`` takes). ``engine`` and ``use_cache`` see `objective.row_passes.RowPasses`.
-    """
-
-    batch_size: int | None = 1
-    method: str = "sgd"
-    lr: float | None = None
-    schedule: str = "constant"
-    epochs: int | None = None
-    patience: int = PATIENCE
-    engine: str = "auto"
-    use_cache: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +45,7 @@ class StochasticRun:
 
     run: RunResult
     epochs: tuple[Epoch, ...]
-    settings: StochasticSettings
+    settings: EpochSettings
     batch_size: int
     lr: float
     chosen: str
@@ -81,7 +65,7 @@ def run_stochastic(
     row: RowModel,
     data: Visits,
     x0: Any,
-    settings: StochasticSettings,
+    settings: EpochSettings,
     observers: Sequence[EpochObserver] = (),
     *,
     box: ParameterBox | None = None,
@@ -103,7 +87,7 @@ def run_stochastic(
     lr, chosen = settings.lr, ""
     if lr is None:
         lr, chosen = default_rate(settings.method, found, size, data.rows)
-    how = EpochSettings(lr, settings.schedule, settings.epochs, settings.patience)
+    settings = replace(settings, lr=lr)
     passes = RowPasses(
         row,
         data,
@@ -111,17 +95,17 @@ def run_stochastic(
         rule_of(settings.method),
         box,
         held_out,
-        epochs=how.likely,
+        epochs=settings.likely,
         engine=settings.engine,
         use_cache=settings.use_cache,
     )
-    run, epochs = run_epochs(passes, x0, how, rules, observers, progress, checkpointer=checkpointer)
+    run, epochs = run_epochs(passes, x0, settings, rules, observers, progress, checkpointer=checkpointer)
     if run.best.iteration:
         found = _larger(found, if_in_time(lambda: curvatures(objective, run.best.at.x), found))
     made = StochasticRun(
         run,
         epochs,
-        replace(settings, lr=lr),
+        settings,
         size,
         lr,
         chosen,
@@ -183,7 +167,7 @@ def rule_of(method: str) -> UpdateRule:
     return update_rule(update, {name: getattr(made, name) for name in update.constants})
 
 
-def check(settings: StochasticSettings) -> None:
+def check(settings: EpochSettings) -> None:
     """Raise UsageError for a method, a batch size or an engine that there is not."""
     check_engine(settings.engine)
     if settings.method not in BY_EPOCHS:

@@ -15,8 +15,9 @@ from gdcli.kernel.vectors import Vec
 from gdcli.objective import row_curvature
 from gdcli.objective.row_curvature import ThinnedRows, curvatures, spread_of_rows
 from gdcli.objective.row_objective import RowObjective
+from gdcli.solve.epochs import EpochSettings
 from gdcli.solve.methods.elementwise import Response
-from gdcli.tasks.stochastic import StochasticSettings, rule_of, run_stochastic
+from gdcli.tasks.stochastic import rule_of, run_stochastic
 
 SEEDS = 200
 
@@ -33,20 +34,20 @@ def minimum(objective: RowObjective) -> Any:
 @pytest.mark.parametrize(
     ("loss", "settings"),
     [
-        ("squared", StochasticSettings(1, "sgd", 0.003, epochs=8)),  # remembers more than an epoch
-        ("squared", StochasticSettings(1, "sgd", 0.03, epochs=8)),  # about half the stable rate
-        ("squared", StochasticSettings(32, "sgd", 0.03, epochs=8)),  # the last batch is shorter
-        ("squared", StochasticSettings(1, "sgd", 0.02, "decay", epochs=8)),
-        ("squared", StochasticSettings(32, "momentum", 0.01, epochs=8)),
-        ("squared", StochasticSettings(32, "nesterov", 0.01, epochs=8)),
-        ("squared", StochasticSettings(32, "adam", 0.01, epochs=8)),
-        ("squared", StochasticSettings(4, "adagrad", 0.1, epochs=8)),
-        ("logistic", StochasticSettings(1, "sgd", 0.05, epochs=8)),
-        ("logistic", StochasticSettings(16, "rmsprop", 0.01, epochs=8)),
+        ("squared", EpochSettings(1, "sgd", 0.003, epochs=8)),  # remembers more than an epoch
+        ("squared", EpochSettings(1, "sgd", 0.03, epochs=8)),  # about half the stable rate
+        ("squared", EpochSettings(32, "sgd", 0.03, epochs=8)),  # the last batch is shorter
+        ("squared", EpochSettings(1, "sgd", 0.02, "decay", epochs=8)),
+        ("squared", EpochSettings(32, "momentum", 0.01, epochs=8)),
+        ("squared", EpochSettings(32, "nesterov", 0.01, epochs=8)),
+        ("squared", EpochSettings(32, "adam", 0.01, epochs=8)),
+        ("squared", EpochSettings(4, "adagrad", 0.1, epochs=8)),
+        ("logistic", EpochSettings(1, "sgd", 0.05, epochs=8)),
+        ("logistic", EpochSettings(16, "rmsprop", 0.01, epochs=8)),
     ],
     ids=lambda v: v if isinstance(v, str) else f"{v.method}-{v.batch_size}-{v.lr}-{v.schedule}",
 )
-def test_noise_is_what_two_hundred_seeds_show(loss: str, settings: StochasticSettings) -> None:
+def test_noise_is_what_two_hundred_seeds_show(loss: str, settings: EpochSettings) -> None:
     data = Shuffled(regression(500, 3, seed=3, noise=0.5, logistic=loss == "logistic"), block=1)
     row = row_model("y ~ X @ w + b", data.names, ("x0", "x1", "x2"), loss=loss)
     objective = RowObjective(row, data)
@@ -74,14 +75,14 @@ def test_noise_is_what_two_hundred_seeds_show(loss: str, settings: StochasticSet
     assert gaps == pytest.approx([1.0] * len(gaps), rel=0.25 if loss == "logistic" else 1e-6)
 
 
-def ended(row: Any, data: Shuffled, start: Any, settings: StochasticSettings) -> float:
+def ended(row: Any, data: Shuffled, start: Any, settings: EpochSettings) -> float:
     """The mean loss at the end of a run, without all that is told about it."""
     from gdcli.objective.row_passes import RowPasses
-    from gdcli.solve.epochs import EpochSettings, run_epochs
+    from gdcli.solve.epochs import run_epochs
 
     assert settings.lr is not None
     passes = RowPasses(row, data, settings.batch_size, rule_of(settings.method))
-    run, _ = run_epochs(passes, start, EpochSettings(settings.lr, settings.schedule, settings.epochs))
+    run, _ = run_epochs(passes, start, settings)
     return run.best.at.value
 
 
@@ -132,7 +133,7 @@ def test_neighbours_that_are_alike_are_noisier_in_blocks() -> None:
     excess = []
     for seed in range(40):
         data.seed = seed
-        settings = StochasticSettings(32, "sgd", 0.005, epochs=3)
+        settings = EpochSettings(32, "sgd", 0.005, epochs=3)
         excess.append(ended(row, data, best, settings) - lowest)
     made = run_stochastic(row, data, best, settings)
     assert made.noise is not None
@@ -163,7 +164,7 @@ def test_a_part_of_many_rows_tells_as_much(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_fixed_order_has_no_noise_but_a_gap() -> None:
     data = Shuffled(regression(500, 1), block=0)
     row = row_model("y ~ a*x0 + b", data.names)
-    made = run_stochastic(row, data, Vec([0.0, 0.0]), StochasticSettings(1, "sgd", 0.01, epochs=5))
+    made = run_stochastic(row, data, Vec([0.0, 0.0]), EpochSettings(1, "sgd", 0.01, epochs=5))
     assert made.noise is None
     lowest = RowObjective(row, data).evaluate(minimum(RowObjective(row, data))).value
     assert made.gap == pytest.approx(made.run.best.at.value - lowest, rel=1e-6)
@@ -179,7 +180,7 @@ def test_the_three_ways_agree() -> None:
     closed, rest, *_ = np.linalg.lstsq(X, columns["y"], rcond=None)
     lowest = float(rest[0]) / rows
     for batch, epochs in ((1, 3), (32, 5), (256, 20), (None, 100)):
-        made = run_stochastic(row, data, Vec([0.0] * 4), StochasticSettings(batch, epochs=epochs))
+        made = run_stochastic(row, data, Vec([0.0] * 4), EpochSettings(batch, epochs=epochs))
         excess = made.run.best.at.value - lowest
         assert made.gap == pytest.approx(excess, rel=1e-5, abs=1e-12)
         assert made.noise is not None

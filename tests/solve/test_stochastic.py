@@ -23,7 +23,7 @@ from gdcli.objective.row_passes import RowPasses
 from gdcli.solve.epochs import Epoch, EpochSettings, run_epochs
 from gdcli.solve.registry import BY_EPOCHS, direction
 from gdcli.solve.stopping import MaxTime, Target
-from gdcli.tasks.stochastic import StochasticRun, StochasticSettings, rule_of, run_stochastic
+from gdcli.tasks.stochastic import StochasticRun, rule_of, run_stochastic
 
 DIRECTIONS = {name: direction(name) for name in BY_EPOCHS if name != "sgd"}
 
@@ -127,7 +127,7 @@ def test_bounds_hold_after_every_step(batch: int | None, rule: str) -> None:
     data = Shuffled(regression(200, 2))
     row = row_model("y ~ a*x0 + b*x1 + c", data.names)
     box = ParameterBox([-math.inf, -math.inf, 0.5], [-0.9999, 0.25, math.inf])
-    settings_ = StochasticSettings(batch, rule, 0.05, epochs=60)
+    settings_ = EpochSettings(batch, rule, 0.05, epochs=60)
     seen: list[Epoch] = []
     made = run_stochastic(row, data, Vec([0.0, 0.0, 0.0]), settings_, [seen.append], box=box)
     for epoch in seen:
@@ -152,9 +152,7 @@ def ran(
 ) -> StochasticRun:
     given_ = {k: options.pop(k) for k in ("rules", "held_out", "progress", "observers") if k in options}
     data = Shuffled(columns, options.pop("seed", 0))
-    return run_stochastic(
-        row_model(text, data.names), data, Vec(start), StochasticSettings(**options), **given_
-    )
+    return run_stochastic(row_model(text, data.names), data, Vec(start), EpochSettings(**options), **given_)
 
 
 def test_iterates_are_epochs_with_the_mean_loss() -> None:
@@ -275,7 +273,7 @@ def test_rates_chosen_from_the_data_learn(method: str, batch: int | None, loss: 
         columns[f"x{i}"] = columns[f"x{i}"] * scale[i]
     data = Shuffled(columns)
     row = row_model("y ~ X @ w + b", data.names, ("x0", "x1", "x2"), loss=loss)
-    made = run_stochastic(row, data, Vec([0.0] * 4), StochasticSettings(batch, method, epochs=10))
+    made = run_stochastic(row, data, Vec([0.0] * 4), EpochSettings(batch, method, epochs=10))
     assert made.chosen
     assert made.run.last.at.value < made.run.start.at.value
     assert judge_epochs(made.run, made.stable, made.lr).status is Status.COMPLETED
@@ -296,7 +294,7 @@ def test_an_interrupt_keeps_the_best_point() -> None:
 
         data = Stopped(columns)
         row = row_model("y ~ a*x0 + b", data.names)
-        made = run_stochastic(row, data, Vec([0.0, 0.0]), StochasticSettings(32, lr=1e-3, epochs=9))
+        made = run_stochastic(row, data, Vec([0.0, 0.0]), EpochSettings(32, lr=1e-3, epochs=9))
         assert made.run.reason is reason
         assert made.run.iterations == 2
         assert made.run.best.at.value == min(e.at.value for e in made.epochs)
@@ -309,7 +307,7 @@ def test_progress_is_told_within_an_epoch_but_not_too_often() -> None:
     row = row_model("y ~ a*x0 + b", data.names)
     told: list[tuple[int, int, int]] = []
     times = iter(range(10**6))
-    settings_ = EpochSettings(1e-3, epochs=1)
+    settings_ = EpochSettings(lr=1e-3, epochs=1)
     run_epochs(RowPasses(row, data, 64), Vec([0.0, 0.0]), settings_, (), (), lambda *a: told.append(a),
                lambda: next(times) * 0.03)  # fmt: skip
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
@@ -329,7 +327,7 @@ def test_rules_of_the_other_methods_end_a_run() -> None:
 def test_an_unbounded_loss_is_named() -> None:
     data = Shuffled({"x": [1.0, 2.0]}, block=0)
     row = row_model("x - a", data.names)
-    made = run_stochastic(row, data, Vec([0.0]), StochasticSettings(1, lr=1e80, epochs=5))
+    made = run_stochastic(row, data, Vec([0.0]), EpochSettings(1, lr=1e80, epochs=5))
     assert judge_epochs(made.run, made.stable, made.lr).status is Status.DIVERGED
 
 

@@ -11,8 +11,8 @@ from visits import Shuffled, regression, row_model
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
+from gdcli.solve.epochs import EpochSettings
 from gdcli.tasks.batch_sizes import compare_batch_sizes
-from gdcli.tasks.stochastic import StochasticSettings
 
 
 def test_the_book_s_comparison() -> None:
@@ -26,7 +26,7 @@ def test_the_book_s_comparison() -> None:
         data,
         Vec([0.0] * 3),
         (1, 32, None, 32),
-        StochasticSettings(epochs=4),
+        EpochSettings(epochs=4),
         observers=lambda size: [seen.append],
     )
     assert [run.name for run in found.runs] == ["1", "32", "all"]
@@ -58,7 +58,7 @@ def test_the_book_s_comparison() -> None:
 def test_one_that_diverges_does_not_end_the_comparison() -> None:
     data = Shuffled(regression(500, 1))
     row = row_model("y ~ a*x0 + b", data.names)
-    found = compare_batch_sizes(row, data, Vec([0.0, 0.0]), (1, None), StochasticSettings(lr=0.9, epochs=100))
+    found = compare_batch_sizes(row, data, Vec([0.0, 0.0]), (1, None), EpochSettings(lr=0.9, epochs=100))
     assert [run.verdict.status for run in found.runs if run.verdict] == [Status.DIVERGED, Status.COMPLETED]
 
 
@@ -71,7 +71,7 @@ def test_an_interrupt_ends_it_with_what_there_is() -> None:
 
     data = Stopped(regression(500, 1))
     row = row_model("y ~ a*x0 + b", data.names)
-    found = compare_batch_sizes(row, data, Vec([0.0, 0.0]), (None, 32, 64), StochasticSettings(epochs=3))
+    found = compare_batch_sizes(row, data, Vec([0.0, 0.0]), (None, 32, 64), EpochSettings(epochs=3))
     assert [run.name for run in found.runs] == ["all", "32"]
     assert found.stopped is Status.INTERRUPTED
 

@@ -13,6 +13,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import PointKind, Status, StopReason
 from gdcli.objective.row_objective import RowObjective
+from gdcli.solve.epochs import EpochSettings
 from gdcli.solve.iteration import Observer
 from gdcli.solve.stopping import rules_from
 from gdcli.table.visited_rows import Visited, visited
@@ -22,7 +23,7 @@ from gdcli.tasks.fit.loss_scale import scaled_run
 from gdcli.tasks.fit.parameter_errors import errors_in_time, without_errors
 from gdcli.tasks.pipeline import bounds_of, moved_inside, time_left
 from gdcli.tasks.problem import sign_of
-from gdcli.tasks.stochastic import StochasticRun, StochasticSettings, run_stochastic
+from gdcli.tasks.stochastic import StochasticRun, run_stochastic
 
 if TYPE_CHECKING:
     from gdcli.solve.checkpointing import Checkpointer
@@ -84,10 +85,10 @@ def solve_stochastic(
     return found if held_out is None else replace(found, validation=_validated(prepared, held_out, found))
 
 
-def stochastic_settings(settings: FitSettings) -> StochasticSettings:
+def stochastic_settings(settings: FitSettings) -> EpochSettings:
     """Return the settings of a run by epochs; without a batch size single rows make a step."""
     size = settings.batch_size
-    return StochasticSettings(
+    return EpochSettings(
         batch_size=1 if size is None else size or None,
         method="sgd" if settings.method in ("auto", "gd") else settings.method,
         lr=settings.lr,
