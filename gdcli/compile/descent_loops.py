@@ -76,19 +76,11 @@ def loop_text(
     layout = LoopLayout(n)
     body, results = statements(graph, roots, leaves, indent=3)
     begin = (HISTORY - 1) * layout.row
-    watched = " and fabs(fn - f) >= limit_value" if update.value_rule else ""
     writer = _Update(update, names)
     lines = [
         'def advance(rows: "float*", best: "float*", state: "float*", limits: "float*",'
         ' marks: "int*", steps: "int") -> "int":',
-        *(f"    {name} = limits[{i}]" for i, name in enumerate(f"limit_{name}" for name in LIMITS)),
-        *(f"    c_{name} = limits[{len(LIMITS) + i}]" for i, name in enumerate(update.constants)),
-        f"    r = {begin}",
-        *(f"    p{i} = rows[r + {i}]" for i in range(n)),
-        *(f"    g{i} = rows[r + {n + i}]" for i in range(n)),
-        f"    f = rows[r + {2 * n}]",
-        *(f"    {name} = state[{i}]" for i, name in enumerate(writer.states)),
-        f"    lowest = best[{layout.row + n}]",
+        *_loaded(writer, layout, begin),
         "    found_at = 0",
         "    taken = 0",
         "    going = 1",
@@ -97,6 +89,49 @@ def loop_text(
         f"        end = r + min(steps - taken, {ROOM}) * {layout.row}",
         "        found = -1",
         "        while r < end:",
+        *_one_step(writer, names, layout, body, results),
+        "        if found >= 0:",
+        f"            found_at = taken + (found - {begin}) // {layout.row}",
+        f"            for k in range({layout.row}):",
+        "                best[k] = rows[found + k]",
+        f"            for k in range({n}):",
+        f"                best[{layout.row} + k] = rows[found - {layout.row} + k]",
+        f"        taken += (r - {begin}) // {layout.row}",
+        "        if going and taken < steps:",
+        f"            for k in range({HISTORY * layout.row}):",
+        f"                rows[k] = rows[k + {ROOM * layout.row}]",
+        f"    best[{layout.row + n}] = lowest",
+        *(f"    state[{i}] = {name}" for i, name in enumerate(writer.states)),
+        "    marks[0] = r",
+        "    marks[1] = found_at",
+        "    return taken",
+    ]
+    operations = operations_of(graph, roots)
+    return functions_of(operations) + "\n".join(lines) + "\n"
+
+
+def _loaded(writer: _Update, layout: LoopLayout, begin: int) -> list[str]:
+    """Return the lines that read limits, newest row, state and lowest value."""
+    n = layout.n
+    return [
+        *(f"    {name} = limits[{i}]" for i, name in enumerate(f"limit_{name}" for name in LIMITS)),
+        *(f"    c_{name} = limits[{len(LIMITS) + i}]" for i, name in enumerate(writer.update.constants)),
+        f"    r = {begin}",
+        *(f"    p{i} = rows[r + {i}]" for i in range(n)),
+        *(f"    g{i} = rows[r + {n + i}]" for i in range(n)),
+        f"    f = rows[r + {2 * n}]",
+        *(f"    {name} = state[{i}]" for i, name in enumerate(writer.states)),
+        f"    lowest = best[{layout.row + n}]",
+    ]
+
+
+def _one_step(
+    writer: _Update, names: Sequence[str], layout: LoopLayout, body: Sequence[str], results: Sequence[str]
+) -> list[str]:
+    """Return the lines of a step inside the loop: the update, the value and gradient there, the rules, the new row."""
+    n = layout.n
+    watched = " and fabs(fn - f) >= limit_value" if writer.update.value_rule else ""
+    return [
         *(f"            {line}" for line in writer.lines()),
         *(f"            {name} = p{i} + size * u_d_{i}" for i, name in enumerate(names)),
         *body,
@@ -123,24 +158,7 @@ def loop_text(
         "            if f <= lowest:",
         "                lowest = f",
         "                found = r",
-        "        if found >= 0:",
-        f"            found_at = taken + (found - {begin}) // {layout.row}",
-        f"            for k in range({layout.row}):",
-        "                best[k] = rows[found + k]",
-        f"            for k in range({n}):",
-        f"                best[{layout.row} + k] = rows[found - {layout.row} + k]",
-        f"        taken += (r - {begin}) // {layout.row}",
-        "        if going and taken < steps:",
-        f"            for k in range({HISTORY * layout.row}):",
-        f"                rows[k] = rows[k + {ROOM * layout.row}]",
-        f"    best[{layout.row + n}] = lowest",
-        *(f"    state[{i}] = {name}" for i, name in enumerate(writer.states)),
-        "    marks[0] = r",
-        "    marks[1] = found_at",
-        "    return taken",
     ]
-    operations = operations_of(graph, roots)
-    return functions_of(operations) + "\n".join(lines) + "\n"
 
 
 def _squares(texts: Sequence[str]) -> str:

@@ -205,37 +205,12 @@ def _certify_dense(
     values = eigenvalues(at.hessian)
     low, high = values[0], values[-1]
     error = noise * max(abs(low), abs(high))
-    gain: float | None = model.gain if isfinite(model.gain) else None
     notes: list[str] = []
     if source == "differences":
         notes.append("the Hessian was computed by differences")
     if at.estimated:
         notes.append("the derivatives are difference quotients: the exact ones do not exist here")
-    doubtful = model.null
-    stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
-    settled = level_all = False
-    if model.strict and stationary:
-        passing = passing_direction(objective, at, start, model, source, REACHED_BY_ANY)
-        settled = passing is None
-        doubtful = [] if passing is None else [passing]
-    if not stationary:
-        kind = PointKind.NOT_STATIONARY
-    elif model.negative and (model.lowest > -_DOUBTFUL_SIGN or not low < -error):
-        kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gain)
-    elif model.negative:
-        kind = _kind_of_crest(objective, at, start, model, tol, source)
-        gain = model.gain + model.rise if kind.told else None
-    elif settled:
-        kind = PointKind.MINIMUM
-    elif model.flat:
-        kind = _kind_of_flat(objective, at, start)
-    else:
-        kind, level_all = _kind_of_level(objective, at, start, model, doubtful, source)
-        gain = gain if kind == PointKind.DEGENERATE else None
-    if kind in (PointKind.MINIMUM, PointKind.DEGENERATE) and start is not None:
-        kind = _kind_from_afar(objective, at, start, kind, source)
-    if kind == PointKind.DEGENERATE and not level_all:
-        kind = _kind_further_on(objective, at, start, model.gain, tol)
+    kind, gain = _kind_and_gain(objective, at, start, model, tol, source, low < -error)
     exact = model.strict and is_rounding(at, start or at, model)
     # Where a degenerate minimum has no slope at all, nothing is left.
     known = rounded = exact or (kind == PointKind.DEGENERATE and gain == 0.0)
@@ -255,6 +230,48 @@ def _certify_dense(
         rounded=rounded,
         errors=_errors(at, model, kind, known) if model.strict else None,
     )
+
+
+def _kind_and_gain(
+    objective: Objective,
+    at: Evaluation,
+    start: Evaluation | None,
+    model: LocalModel,
+    tol: float,
+    source: str,
+    is_concave: bool,
+) -> tuple[PointKind, float | None]:
+    """Return the kind of point, and how much lower the end may be, None where that is not known.
+
+    ``is_concave``: the least curvature is below zero by more than its error.
+    """
+    gain: float | None = model.gain if isfinite(model.gain) else None
+    doubtful = model.null
+    stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
+    settled = level_all = False
+    if model.strict and stationary:
+        passing = passing_direction(objective, at, start, model, source, REACHED_BY_ANY)
+        settled = passing is None
+        doubtful = [] if passing is None else [passing]
+    if not stationary:
+        kind = PointKind.NOT_STATIONARY
+    elif model.negative and (model.lowest > -_DOUBTFUL_SIGN or not is_concave):
+        kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gain)
+    elif model.negative:
+        kind = _kind_of_crest(objective, at, start, model, tol, source)
+        gain = model.gain + model.rise if kind.told else None
+    elif settled:
+        kind = PointKind.MINIMUM
+    elif model.flat:
+        kind = _kind_of_flat(objective, at, start)
+    else:
+        kind, level_all = _kind_of_level(objective, at, start, model, doubtful, source)
+        gain = gain if kind == PointKind.DEGENERATE else None
+    if kind in (PointKind.MINIMUM, PointKind.DEGENERATE) and start is not None:
+        kind = _kind_from_afar(objective, at, start, kind, source)
+    if kind == PointKind.DEGENERATE and not level_all:
+        kind = _kind_further_on(objective, at, start, model.gain, tol)
+    return kind, gain
 
 
 def _errors(at: Evaluation, model: LocalModel, kind: PointKind, known: bool) -> tuple[float, ...] | None:

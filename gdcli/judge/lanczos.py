@@ -52,9 +52,7 @@ class LanczosSpectrum(NamedTuple):
 
 
 def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None, tol: float) -> Certificate:
-    """Return the evidence about ``at`` without forming a matrix; see
-    :func:`gdcli.judge.certificate.certify`.
-    """
+    """Return the evidence about ``at`` without forming a matrix; see :func:`gdcli.judge.certificate.certify`."""
     from gdcli.judge.evidence import allowed_gain, kind_by_walking
 
     if at.gradient is None:
@@ -66,34 +64,20 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
     slope = norm(at.gradient)
     if isinstance(objective, Bounded) and objective.all_held(at):
         return Certificate(PointKind.MINIMUM, slope, gain=0.0, distance=0.0)
-    spectrum = lanczos(objective, at)
-    if spectrum is None:
+    found = _spectrum_and_error(objective, at)
+    if found is None:
         return Certificate(
             PointKind.UNKNOWN, slope, notes=("Hessian-vector products are not finite at the end point",)
         )
-    error = NOISE["products" if objective.has_product else "differences"] * max(
-        abs(spectrum.low), abs(spectrum.high)
-    )
-    if spectrum.low > error and spectrum.low_error > _DOUBTFUL * spectrum.low and objective.size <= _FEW:
-        spectrum = lanczos(objective, at, 2 * objective.size) or spectrum
+    spectrum, error = found
     sure = spectrum.low_error <= _DOUBTFUL * abs(spectrum.low)
-    notes: list[str] = []
-    if spectrum.low_error > max(error, _DOUBTFUL * abs(spectrum.low)):
-        notes.append(
-            f"the smallest eigenvalue is an estimate: there is one within {spectrum.low_error:.1g} of it"
-            " (Lanczos)"
-        )
+    notes = _notes_on(spectrum, error)
     gain, ahead = _left(objective, at, slope, spectrum.low if spectrum.low > error else 0.0, sure, notes)
     way = None if ahead is None else length_typed(objective, ahead)
     allowed = allowed_gain(at.value, tol)
     kind = PointKind.UNKNOWN
     if spectrum.low < -max(error, spectrum.low_error):
-        # Stationary along the concave directions too? The crest is at most this much higher.
-        crest = 0.5 * slope * slope / -spectrum.low
-        kind = PointKind.SADDLE if spectrum.high > error else PointKind.MAXIMUM
-        if crest > allowed or not _is_crest(objective, at, spectrum.low):
-            kind = PointKind.NOT_STATIONARY
-        gain = way = None
+        kind, gain, way = _kind_of_concave(objective, at, spectrum, error, allowed), None, None
     elif gain is not None and gain > allowed:
         kind = PointKind.NOT_STATIONARY
     elif spectrum.low > error:
@@ -101,11 +85,7 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
     elif gain is not None:
         kind = kind_by_walking(objective, at, [ritz_vector(objective, at, spectrum)], gain)
     if kind in (PointKind.MINIMUM, PointKind.DEGENERATE) and gain is not None:
-        # Curvature that fades along the way is no property of a minimum: look on where the run came from, and downhill.
-        ways = [-at.gradient] if start is None else [at.x - start.x, -at.gradient]
-        seen = kind_by_walking(objective, at, ways if ahead is None else [ahead, *ways], gain)
-        if seen == PointKind.DEGENERATE and ahead is not None and recedes(objective, at, ahead):
-            seen = PointKind.UNKNOWN
+        seen = _kind_along_ways(objective, at, start, ahead, gain)
         if seen != PointKind.DEGENERATE:
             kind, gain, way = seen, None, None
     known = gain is None or (ahead is not None and is_known_of_many(objective, at, gain, ahead))
@@ -121,6 +101,52 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
         how="lanczos",
         notes=tuple(notes),
     )
+
+
+def _spectrum_and_error(objective: Objective, at: Evaluation) -> tuple[LanczosSpectrum, float] | None:
+    """Return the extreme eigenvalues and what rounding makes of them; None where products are not finite."""
+    spectrum = lanczos(objective, at)
+    if spectrum is None:
+        return None
+    noise = NOISE["products" if objective.has_product else "differences"]
+    error = noise * max(abs(spectrum.low), abs(spectrum.high))
+    if spectrum.low > error and spectrum.low_error > _DOUBTFUL * spectrum.low and objective.size <= _FEW:
+        spectrum = lanczos(objective, at, 2 * objective.size) or spectrum
+    return spectrum, error
+
+
+def _notes_on(spectrum: LanczosSpectrum, error: float) -> list[str]:
+    if not spectrum.low_error > max(error, _DOUBTFUL * abs(spectrum.low)):
+        return []
+    within = f"there is one within {spectrum.low_error:.1g} of it (Lanczos)"
+    return [f"the smallest eigenvalue is an estimate: {within}"]
+
+
+def _kind_of_concave(
+    objective: Objective, at: Evaluation, spectrum: LanczosSpectrum, error: float, allowed: float
+) -> PointKind:
+    # Stationary along the concave directions too? The crest is at most this much higher.
+    slope = norm(at.gradient)
+    crest = 0.5 * slope * slope / -spectrum.low
+    if crest > allowed or not _is_crest(objective, at, spectrum.low):
+        return PointKind.NOT_STATIONARY
+    return PointKind.SADDLE if spectrum.high > error else PointKind.MAXIMUM
+
+
+def _kind_along_ways(
+    objective: Objective, at: Evaluation, start: Evaluation | None, ahead: Vector | None, gain: float
+) -> PointKind:
+    """Return the kind by looking on where the run came from, and downhill: curvature that fades along the way is no
+    property of a minimum.
+    """
+    from gdcli.judge.evidence import kind_by_walking
+
+    assert at.gradient is not None
+    ways = [-at.gradient] if start is None else [at.x - start.x, -at.gradient]
+    seen = kind_by_walking(objective, at, ways if ahead is None else [ahead, *ways], gain)
+    if seen == PointKind.DEGENERATE and ahead is not None and recedes(objective, at, ahead):
+        return PointKind.UNKNOWN
+    return seen
 
 
 def _is_crest(objective: Objective, at: Evaluation, lowest: float) -> bool:

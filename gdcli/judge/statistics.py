@@ -235,15 +235,7 @@ def _uncertainty(
         covariance = _relative_covariance(spectrum, middle)
         roots = [sqrt(max(0.0, row[i])) for i, row in enumerate(covariance)]
         errors = [scale * roots[i] / _safe(spectrum.columns[i]) if known[i] else None for i in range(p)]
-        correlation = [
-            tuple(
-                (1.0 if i == j else covariance[i][j] / _safe(roots[i] * roots[j]))
-                if known[i] and known[j]
-                else None
-                for j in range(p)
-            )
-            for i in range(p)
-        ]
+        correlation = _correlation(covariance, roots, known)
     ts = [None if not e else float(a) / e for a, e in zip(x, errors, strict=True)]
     reach = student_t_quantile(level, dof) if any(e is not None for e in errors) else 0.0
     return Uncertainty(
@@ -263,6 +255,18 @@ def _uncertainty(
         reason="; ".join(reasons),
         weakest=_weakest(spectrum),
     )
+
+
+def _correlation(
+    covariance: Sequence[Sequence[float]], roots: Sequence[float], known: Sequence[bool]
+) -> list[tuple[float | None, ...]]:
+    def entry(i: int, j: int) -> float | None:
+        if not (known[i] and known[j]):
+            return None
+        return 1.0 if i == j else covariance[i][j] / _safe(roots[i] * roots[j])
+
+    places = range(len(known))
+    return [tuple(entry(i, j) for j in places) for i in places]
 
 
 def _weakest(spectrum: JacobianSpectrum) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from gdcli.kernel.dataclass import dataclass, field, replace
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.space import Space
 from gdcli.language import form
@@ -113,28 +113,12 @@ def build_row_model(
 
     right = node(model.right)
     left = None if model.left is None else node(model.left)
-    residual = deviation = weight = None
     if left is None:
-        value = right if sign > 0 else graph.node("neg", right)
+        misfit = _Misfit(right if sign > 0 else graph.node("neg", right))
     else:
-        row = LOSSES[loss]
-        measured, said = left, right
-        if weighting is not None and weighting.kind == "sigma":  # in units of each row's standard deviation
-            sigma = graph.scalar(weighting.column)
-            weight = graph.node("div", graph.number(1.0), graph.node("mul", sigma, sigma))
-            measured, said = (graph.node("div", side, sigma) for side in (left, right))
-        value = row.node(graph, measured, said, delta)
-        if loss == "squared":
-            residual = graph.node("sub", measured, said)
-        if loss == "absolute":
-            deviation = graph.node("sub", measured, said)
+        misfit = _misfit(graph, left, right, loss, weighting, delta)
     if weighting is not None and weighting.kind == "weights":
-        weight = graph.scalar(weighting.column)
-        value = graph.node("mul", weight, value)
-        if residual is not None:
-            residual = graph.node("mul", graph.node("sqrt", weight), residual)
-        if deviation is not None:
-            deviation = graph.node("mul", weight, deviation)
+        misfit = _weighted(graph, misfit, graph.scalar(weighting.column))
     columns = list(names.columns)
     if weighting is not None and weighting.column not in columns:
         columns.append(weighting.column)
@@ -144,16 +128,53 @@ def build_row_model(
         names,
         graph,
         Space(names.parameters),
-        value,
-        residual,
-        deviation,
+        misfit.value,
+        misfit.residual,
+        misfit.deviation,
         right,
         None if left is None else fitted,
         left,
-        weight,
+        misfit.weight,
         tuple(columns),
         constants,
     )
+
+
+class _Misfit(NamedTuple):
+    """Nodes: the loss of a row, and of what it is made; see `RowModel`."""
+
+    value: int
+    residual: int | None = None
+    deviation: int | None = None
+    weight: int | None = None
+
+
+def _misfit(
+    graph: Graph, left: int, right: int, loss: str, weighting: Weighting | None, delta: float
+) -> _Misfit:
+    measured, said, weight = left, right, None
+    if weighting is not None and weighting.kind == "sigma":  # in units of each row's standard deviation
+        sigma = graph.scalar(weighting.column)
+        weight = graph.node("div", graph.number(1.0), graph.node("mul", sigma, sigma))
+        measured, said = (graph.node("div", side, sigma) for side in (left, right))
+    value = LOSSES[loss].node(graph, measured, said, delta)
+    difference = graph.node("sub", measured, said) if loss in ("squared", "absolute") else None
+    return _Misfit(
+        value,
+        difference if loss == "squared" else None,
+        difference if loss == "absolute" else None,
+        weight,
+    )
+
+
+def _weighted(graph: Graph, misfit: _Misfit, weight: int) -> _Misfit:
+    value, residual, deviation, _ = misfit
+    value = graph.node("mul", weight, value)
+    if residual is not None:
+        residual = graph.node("mul", graph.node("sqrt", weight), residual)
+    if deviation is not None:
+        deviation = graph.node("mul", weight, deviation)
+    return _Misfit(value, residual, deviation, weight)
 
 
 def by_squares(row: RowModel) -> RowModel:

@@ -280,8 +280,8 @@ def run_epochs(
     of the start. Raises UsageError for bad settings, DomainError where the start has no finite loss.
     """
     settings.check()
-    kept: EpochSnapshot | None = None if checkpointer is None else checkpointer.next(None)
-    loop = _Loop(passes, x0, settings, rules, observers, progress, clock, checkpointer, kept)
+    loop = _Loop(passes, settings, rules, observers, progress, clock, checkpointer)
+    loop.begin(x0)
     reason: StopReason | None = None
     try:
         with searching(loop.counts.total):
@@ -303,19 +303,21 @@ class _Loop:
     def __init__(
         self,
         passes: Passes,
-        x0: Vector,
         settings: EpochSettings,
         rules: Sequence[Rule],
         observers: Sequence[EpochObserver],
         progress: ProgressHook | None,
         clock: Callable[[], float],
         checkpointer: Checkpointer | None,
-        kept: EpochSnapshot | None,
     ) -> None:
         self.passes, self.settings, self.rules, self.observers = passes, settings, rules, observers
         self.hook, self.clock, self.checkpointer, self.began = progress, clock, checkpointer, clock()
         self.improved, self.vain, self.done = True, 0, 0
         self.rate: float | None = None
+
+    def begin(self, x0: Vector) -> None:
+        """Start at ``x0``, or where the checkpointer kept this run."""
+        kept: EpochSnapshot | None = None if self.checkpointer is None else self.checkpointer.next(None)
         self.begins = kept is None
         if kept is None:
             self._start(x0)

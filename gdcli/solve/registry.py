@@ -178,15 +178,8 @@ def choose(
     entry = find(name)
     given = {"lr": lr, "step_rule": step_rule, "step_sizes": step_sizes}
     settings = {k: v for k, v in given.items() if v is not None}
-    for setting in settings:
-        if setting not in entry.reads:
-            readers = ", ".join(m for m, e in METHODS.items() if setting in e.reads)
-            raise UsageError(
-                f"the method {name} does not read {_OPTIONS[setting]}", f"it is for the methods {readers}"
-            )
-    if isinstance(objective, Bounded) and not entry.bounds:
-        able = ", ".join(m for m, e in METHODS.items() if e.bounds)
-        raise UsageError(f"the method {name} does not know bounds", f"these do: {able}")
+    _check_reads(entry, settings)
+    _check_solves(entry, objective)
     if lr is not None and not (lr > 0.0 and isfinite(lr)):
         raise UsageError(f"--lr must be a positive number, not {lr}")
     if step_sizes is not None and not (step_sizes and all(s > 0.0 and isfinite(s) for s in step_sizes)):
@@ -197,14 +190,6 @@ def choose(
         if tol is None:
             tol = entry.default_tol
         settings["tol"] = tol if value_tol is None or "batch" not in entry.name else value_tol
-    if name == "newton" and hessian_source(objective) == "none":
-        raise UsageError(
-            f"the method newton needs a Hessian matrix, too large for {objective.size} variables",
-            "use newton-cg or auto",
-        )
-    base = objective.inner if isinstance(objective, Bounded) else objective
-    if entry.residuals and not getattr(base, "has_residuals", False):
-        raise UsageError(f"the method {name} is for sums of squares over rows of data", "use auto")
     make = _maker(entry.target)
     if make is make_auto:
         method, what, why = make(objective, **settings)
@@ -218,6 +203,31 @@ def choose(
     rule = getattr(inner, "rule", None)
     words = "" if rule is None else rule.words
     return Chosen(method, name, words, entry, _fixed_rate(method), in_units=inner is not method)
+
+
+def _check_reads(entry: MethodEntry, settings: Iterable[str]) -> None:
+    for setting in settings:
+        if setting not in entry.reads:
+            readers = ", ".join(m for m, e in METHODS.items() if setting in e.reads)
+            raise UsageError(
+                f"the method {entry.name} does not read {_OPTIONS[setting]}",
+                f"it is for the methods {readers}",
+            )
+
+
+def _check_solves(entry: MethodEntry, objective: Objective) -> None:
+    """Raise UsageError for an objective that the method cannot solve."""
+    if isinstance(objective, Bounded) and not entry.bounds:
+        able = ", ".join(m for m, e in METHODS.items() if e.bounds)
+        raise UsageError(f"the method {entry.name} does not know bounds", f"these do: {able}")
+    if entry.name == "newton" and hessian_source(objective) == "none":
+        raise UsageError(
+            f"the method newton needs a Hessian matrix, too large for {objective.size} variables",
+            "use newton-cg or auto",
+        )
+    base = objective.inner if isinstance(objective, Bounded) else objective
+    if entry.residuals and not getattr(base, "has_residuals", False):
+        raise UsageError(f"the method {entry.name} is for sums of squares over rows of data", "use auto")
 
 
 @cache

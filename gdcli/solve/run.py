@@ -97,14 +97,7 @@ def run(
         _go_on_counting(objective.counts, kept.counts)
         return kept
     with quiet(x0):
-        if kept is None:
-            at = objective.evaluate(x0, method.order)
-            if not at.value < float("inf"):
-                raise DomainError("the objective has no finite value at the start", at.note)
-            trace = _Trace(RunProgress(at, objective.counts, clock, began))
-        else:
-            _go_on_counting(objective.counts, kept.counts)
-            trace = _Trace.restored(kept, objective.counts, clock, began)
+        trace = _begun(objective, method, x0, kept, clock, began)
         caps = [rule for rule in rules if rule.reason.status is Status.LIMIT]
         if checkpointer is not None:
             rules = (*rules, checkpointer)
@@ -128,6 +121,23 @@ def run(
             _end(checkpointer, result, clean and trace.progress.state is not None, capped)
         trace.progress.state = None  # whoever still has the progress need not keep the memory of a method
         return result
+
+
+def _begun(
+    objective: Objective,
+    method: Method,
+    x0: Vector,
+    kept: Snapshot | None,
+    clock: Callable[[], float],
+    began: float,
+) -> _Trace:
+    if kept is not None:
+        _go_on_counting(objective.counts, kept.counts)
+        return _Trace.restored(kept, objective.counts, clock, began)
+    at = objective.evaluate(x0, method.order)
+    if not at.value < float("inf"):
+        raise DomainError("the objective has no finite value at the start", at.note)
+    return _Trace(RunProgress(at, objective.counts, clock, began))
 
 
 def _end(checkpointer: Checkpointer, result: RunResult, clean: bool, capped: bool) -> None:

@@ -221,12 +221,7 @@ def rules_from(
     rules: list[Rule] = []
     if target is not None:
         rules.append(Target(target))
-    if gradient_tol is not None:
-        if gradient_tol:
-            rules.append(GradientNorm(gradient_tol))
-    elif not own_rule and tol != 0:
-        limit = DEFAULT_TOL if tol is None else tol
-        rules.append(GradientNorm(limit, scaled=True) if size is None else OwnGradientNorm(limit, size))
+    rules += _slope_rules(tol, gradient_tol, own_rule, size)
     if step_tol:
         rules.append(DistanceMoved(step_tol))
     if value_tol and not own_value_rule:
@@ -237,3 +232,14 @@ def rules_from(
     if max_time:
         rules.append(MaxTime(max_time))
     return rules
+
+
+def _slope_rules(
+    tol: float | None, gradient_tol: float | None, own_rule: bool, size: float | None
+) -> list[Rule]:
+    if gradient_tol is not None:
+        return [GradientNorm(gradient_tol)] if gradient_tol else []
+    if own_rule or tol == 0:
+        return []
+    limit = DEFAULT_TOL if tol is None else tol
+    return [GradientNorm(limit, scaled=True) if size is None else OwnGradientNorm(limit, size)]

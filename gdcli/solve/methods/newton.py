@@ -152,20 +152,14 @@ class TrustRegionNewton:
                     state.radius = widest = WIDER * state.radius
                     continue
                 return self._end_at_floor(objective, at, state, model, there, taken)
-            arrival = None
-            if ratio > ACCEPTABLE:
-                arrival = with_hessian(objective, there, state.source)
-                if arrival.hessian is None or (
-                    ratio < 0.9 and _is_plateau(arrival, state, model, kind is _STRETCHED)
-                ):
-                    arrival, ratio = None, -inf
+            arrival, ratio = _arrival(objective, there, state, ratio, kind)
             if ratio > GOOD:
                 state.radius = max(state.radius, GROWTH * length)
             elif ratio < POOR:
                 _shrink_radius(state, length, dot(at.gradient, taken), reached - value, ratio)
                 left_domain = left_domain or ratio == -inf
             if arrival is not None:
-                return _accept(arrival, state, model, length, boundary, taken, kind, left_domain)
+                return _accept(arrival, state, model, proposal, taken, kind, left_domain)
             if state.radius < SMALLEST_RADIUS * norm(quotient(x, state.axes)):
                 break
         if is_beside_pole(objective, at):
@@ -357,16 +351,32 @@ def _shrink_radius(state: NewtonState, length: float, slope: float, rise: float,
     state.radius = min(0.5, max(0.1, part)) * length
 
 
+def _arrival(
+    objective: Objective, there: Evaluation, state: NewtonState, ratio: float, kind: str
+) -> tuple[Evaluation | None, float]:
+    """Return a point to go on from with its Hessian, and the ratio of the falls.
+
+    None where the fall does not suffice; where there is no Hessian, or a plateau, the ratio is -inf too.
+    """
+    if not ratio > ACCEPTABLE:
+        return None, ratio
+    full = with_hessian(objective, there, state.source)
+    assert state.model is not None
+    if full.hessian is None or (ratio < 0.9 and _is_plateau(full, state, state.model, kind is _STRETCHED)):
+        return None, -inf
+    return full, ratio
+
+
 def _accept(
     arrival: Evaluation,
     state: NewtonState,
     model: LocalModel,
-    length: float,
-    boundary: bool,
+    proposal: ModelStep,
     taken: Vector,
     kind: str,
     left_domain: bool,
 ) -> Step:
+    length, boundary = proposal.length, proposal.boundary
     if left_domain:
         state.edges += 1
     elif not boundary:
