@@ -68,12 +68,10 @@ class RateTrial:
 
     @property
     def taken(self) -> int:
-        """How many steps were taken."""
         return len(self.values) - 1
 
     @property
     def running(self) -> bool:
-        """Whether there is a next step."""
         return self.arrived is None and self.lost is None and not self.fallen
 
     @property

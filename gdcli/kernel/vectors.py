@@ -88,7 +88,6 @@ def unit_like(v: Vector, index: int, size: float = 1.0) -> Vector:
 
 
 def to_list(v: Vector) -> list[float]:
-    """Return the components as a plain list of floats."""
     return v.tolist() if hasattr(v, "tolist") else [float(a) for a in v]
 
 
@@ -124,7 +123,6 @@ def ones_like(v: Vector) -> Vector:
 
 
 def total(v: Vector) -> float:
-    """Return the sum of the components."""
     return fsum(v) if isinstance(v, list) else float(v.sum())
 
 

@@ -112,7 +112,6 @@ class _Writer:
             self.changes.append(Change(message, min(p.start for p in pieces), max(p.end for p in pieces)))
 
     def text(self, node: Any) -> str:
-        """Return the text of a node, its parts rewritten."""
         rule = _RULES.get(type(node))
         made = rule(self, node) if rule is not None else None
         if made is not None:
@@ -135,7 +134,6 @@ class _Writer:
         return "".join(texts)
 
     def lead(self, begin: int, first: int) -> str:
-        """The space before a part."""
         return self.pieces[begin].lead if begin > first else ""
 
     def atom(self, node: Any) -> str:
@@ -169,7 +167,6 @@ class _Writer:
         return f"where({self.comparison(test)}, {yes}, {no})"
 
     def comparison(self, node: Any) -> str:
-        """A comparison as it is, its sides rewritten."""
         parts = [node.left, *node.comparators]
         symbols = [self.symbol(a, b) for a, b in pairwise(parts)]
         return self.text(parts[0]) + "".join(
@@ -177,7 +174,6 @@ class _Writer:
         )
 
     def symbol(self, left: Any, right: Any) -> str:
-        """The sign between two sides."""
         between = self.pieces[self.range_of(left)[1] : self.range_of(right)[0]]
         return "".join(piece.text for piece in between if piece.text not in ("(", ")"))
 

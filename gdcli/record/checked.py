@@ -35,12 +35,10 @@ class Checked(NamedTuple):
 
     @property
     def status(self) -> str:
-        """The status as a word."""
         return self.fault.status if self.fault is not None else self.found.status if self.found else "-"
 
     @property
     def verdict(self) -> str:
-        """``ok`` or ``missed``."""
         return "missed" if self.miss else "ok"
 
     @property

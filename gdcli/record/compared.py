@@ -99,7 +99,6 @@ class RatesRecord(Record):
 
 
 def rates_record(comparison: RateComparison) -> RatesRecord:
-    """Return the record of learning rates compared, without a receipt."""
     found, c = comparison.found, comparison.found.curvature
     best, fastest = found.best, found.fastest
     return RatesRecord(
@@ -163,7 +162,6 @@ class MethodsRecord(Record):
 
 
 def methods_record(problem: Problem, found: Sequence[MethodRun]) -> MethodsRecord:
-    """Return the record of methods compared, without a receipt."""
     lists = [run.outcome.warnings for run in found if run.outcome is not None]
     shared = [w for w in lists[0] if all(w in other for other in lists)] if lists else []
     asked = runs.problem_record(problem)
@@ -233,7 +231,6 @@ class BatchesRecord(Record):
 
 
 def batches_record(problem: FitProblem, space: Space, compared: Compared) -> BatchesRecord:
-    """Return the record of batch sizes compared, without a receipt."""
     found, asked = compared.found, fits.problem_record(problem)
     return BatchesRecord(
         problem=asked,

@@ -42,7 +42,6 @@ class ErrorRecord(Record):
 
 
 def error_record(fault: GdError) -> ErrorRecord:
-    """Return the record of an error."""
     at = fault.span
     span = at and SpanRecord(
         text=None if len(at.text) > LONGEST else at.text,

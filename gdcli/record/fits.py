@@ -245,7 +245,6 @@ def fit_record(outcome: FitOutcome) -> FitRecord:
 
 
 def problem_record(problem: FitProblem) -> FitProblemRecord:
-    """Return the record of what was asked of a fit."""
     return FitProblemRecord.of(
         problem,
         bounds=bounds_of(problem),
@@ -322,7 +321,6 @@ EPOCH_HEAD = ("epoch", "value", "mean_loss", "validation", "rate", "rows")
 
 
 def epoch_cells(point: EpochPoint | PathPoint) -> list[Any]:
-    """Return what stands under `EPOCH_HEAD`."""
     if isinstance(point, PathPoint):
         return [point.iteration, point.value, None, None, None, None]
     return [point.epoch, point.value, point.mean, point.validation, point.rate, point.rows]

@@ -179,7 +179,6 @@ class TraceRecord(Record):
 
 
 def gradient_record(found: Examination) -> GradientRecord | TraceRecord:
-    """Return the record of what was found."""
     constants, point = plain(found.problem.constants), plain(found.problem.start)
     common: dict[str, Any] = {"point": point, "value": found.value + 0.0, "version": __version__}
     common["problem"] = QuestionRecord(expression=found.problem.expression, constants=constants)

@@ -61,13 +61,11 @@ class Recorder(NamedTuple):
     timing: bool = False
 
     def group(self, fit: GroupFit) -> Group:
-        """Return what is told of a group."""
         found = None if fit.alone is None else self.record(fit.alone)
         labels = {column: label(value) for column, value in fit.group.items()}
         return Group(labels, fit.rows, found, fit.fault, fit.solved, fit.at)
 
     def record(self, outcome: FitOutcome) -> FitRecord:
-        """Return the record of a fit."""
         return replace(fit_record(outcome), receipt=self.receipt)
 
     def to_json(self, group: Group) -> Json:

@@ -67,7 +67,6 @@ class EvaluationsRecord(Record):
 
     @property
     def total(self) -> int:
-        """All of them together."""
         return self.value + self.gradient + self.hessian + self.product
 
 
@@ -202,7 +201,6 @@ class PathPoint(Record):
 
 
 def run_record(outcome: Outcome) -> RunRecord:
-    """Return the record of an answer, without a receipt."""
     return RunRecord.of(*sources(outcome), problem=problem_record(outcome.problem), **answer(outcome))
 
 
@@ -239,7 +237,6 @@ def answer(outcome: Outcome) -> dict[str, Any]:
 
 
 def problem_record(problem: Problem) -> ProblemRecord:
-    """Return the record of what was asked."""
     return ProblemRecord.of(problem, bounds=bounds_of(problem))
 
 
@@ -305,7 +302,6 @@ PATH_HEAD = (
 
 
 def path_cells(point: PathPoint) -> list[Any]:
-    """Return what stands under `PATH_HEAD`."""
     counts = point.evaluations
     numbers = [point.iteration, point.value, point.gradient_norm, point.step]
     return [*numbers, counts.value, counts.gradient, counts.hessian]

@@ -104,7 +104,6 @@ def picture(found: BatchesRecord) -> Chart:
 
 
 def cells(timing: bool) -> tuple[str, ...]:
-    """Return the cells of a CSV row."""
     ends = ("gap", "noise_excess", "noise_deviation", *(("seconds",) if timing else ()))
     return ("batch_size", "status", "value", "mean_loss", "epochs", "row_visits", "steps", "lr", *ends)
 

@@ -30,7 +30,6 @@ WAYS = {
 
 
 def page(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """Return the whole answer."""
     lines = head(found, width, "gradient")
     lines += _formulas(found, width)
     lines.append([])

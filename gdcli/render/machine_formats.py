@@ -84,7 +84,6 @@ class Path:
         self._thinned.finish()
 
     def finish(self, found: RunRecord) -> None:
-        """Write what is left."""
         self.end()
 
 
@@ -102,7 +101,6 @@ class JsonLines(PathLines):
     """One line per iterate, then one for the result."""
 
     def finish(self, found: RunRecord) -> None:
-        """Write the last iterate and the result."""
         self.end()
         self._line(told(found, self._timing))
 

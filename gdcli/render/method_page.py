@@ -101,7 +101,6 @@ def picture(found: MethodsRecord) -> Chart:
 
 
 def cells(timing: bool) -> tuple[str, ...]:
-    """Return the cells of a CSV row."""
     counts = (f"evaluations_{kind}" for kind in ("value", "gradient", "hessian", "product"))
     return (
         "method",

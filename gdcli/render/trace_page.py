@@ -16,7 +16,6 @@ DIGITS = 10
 
 
 def page(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """Return the whole page."""
     lines = head(trace, width, "trace")
     if trace.steps:
         lines += [[], *_steps(trace, width, glyphs)]

@@ -349,7 +349,6 @@ class _Loop:
         self.passes.restore(kept.passes)
 
     def snapshot(self) -> EpochSnapshot:
-        """Return how the run stands now."""
         best = next(k for k, epoch in enumerate(self.epochs) if epoch is self.best)
         return EpochSnapshot(
             list(self.epochs),

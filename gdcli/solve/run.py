@@ -296,7 +296,6 @@ class _Trace:
         return trace
 
     def snapshot(self) -> Snapshot:
-        """Return how the run stands now."""
         p = self.progress
         seconds = p.clock() - p.began
         marks = self.start, self.best, self.last

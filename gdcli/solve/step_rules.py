@@ -127,7 +127,6 @@ class DecayRule:
         return f"decay lr/(1+k/{self.horizon:g}) from {self.lr:g}"
 
     def start(self) -> int:
-        """Return the number of steps taken."""
         return 0
 
     def choose(
@@ -200,7 +199,6 @@ class Armijo:
         return f"Armijo backtracking, first step {self.first:g}"
 
     def start(self) -> float:
-        """Return the size of the first trial."""
         return self.first
 
     def choose(

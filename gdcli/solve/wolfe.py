@@ -137,7 +137,6 @@ class Wolfe:
         return "" if self.first is None else f", first step {self.first:g}"
 
     def start(self) -> float | None:
-        """Return the size of the first trial."""
         return self.first
 
     def choose(

@@ -92,7 +92,6 @@ class Rule:
         return self.update
 
     def start(self, at: Evaluation) -> Any:
-        """Return the state before the first step from ``at``."""
         return zeros_like(at.x)
 
     def direction(self, at: Evaluation, state: Any) -> tuple[Vector, Any]:
