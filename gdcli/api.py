@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import fields
 from gdcli.kernel.errors import UsageError, did_you_mean
-from gdcli.tasks.compare_methods import compare_methods
 from gdcli.tasks.minimize import check_memory, check_start, sampler, shared_objectives, solve
 from gdcli.tasks.outcome import Minimum, Outcome, Settings
 from gdcli.tasks.problem import Number, Problem, read_problem
@@ -22,6 +21,7 @@ from gdcli.tasks.problem import Number, Problem, read_problem
 if TYPE_CHECKING:
     from gdcli.objective.function_objective import ArrayFunction, ValueFunction
     from gdcli.tasks.compare import RateComparison
+    from gdcli.tasks.compare_methods import MethodRun
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.gradient_check import Examination, Wanted
@@ -226,6 +226,18 @@ def fit_groups(
     with grouped(request, validate=settings.validate) as found:
         for some in fits_of(found, settings):
             yield from some
+
+
+def compare_methods(
+    problem: Problem, methods: Sequence[str] = (), settings: Settings | None = None
+) -> tuple[MethodRun, ...]:
+    """Solve ``problem`` by each of ``methods`` (none: those that suit its size), and return how each fared.
+
+    Raises what `gdcli.tasks.compare_methods.compare_methods` raises.
+    """
+    from gdcli.tasks.compare_methods import compare_methods as compared
+
+    return compared(problem, methods, settings)
 
 
 def compare_learning_rates(
