@@ -18,6 +18,7 @@ from gdcli.record.runs import (
     RunRecord,
     answer,
     bounds_of,
+    named,
     path_point,
     run_record,
     sources,
@@ -117,7 +118,6 @@ class FitRecord(RunRecord):
     aic: float | None
     bic: float | None
     exact: bool = False
-    minimizers: Mapping[str, Any] | None = None
     chi_square: float | None = None
     p_value: float | None = None
     rows: RowsRecord
@@ -145,7 +145,9 @@ class FitRecord(RunRecord):
     @property
     def has_others(self) -> bool:
         """Whether other parameters are as good as the answer; see `FitOutcome.minimizers`."""
-        return self.minimizers is not None and any(low < high for low, high in self.flat(self.minimizers))
+        return self.minimizers is not None and any(
+            low is None or low != high for low, high in self.flat(self.minimizers)
+        )
 
     @property
     def level(self) -> float:
@@ -231,13 +233,12 @@ def record_from(told: Mapping[str, Any]) -> RunRecord:
 
 def fit_record(outcome: FitOutcome) -> FitRecord:
     """Return the record of the answer of a fit, without a receipt."""
-    noise, history, ranges = outcome.noise, outcome.history, outcome.minimizers
+    noise, history = outcome.noise, outcome.history
     return FitRecord.of(
         *sources(outcome),
         problem=problem_record(outcome.problem),
         **answer(outcome),
         **_statistics(outcome.statistics, outcome.space),
-        minimizers=None if ranges is None else named([list(ends) for ends in ranges], outcome.space),
         rows=RowsRecord.of(outcome.rows, visited=history[-1].visits if history else None),
         noise=None if noise is None else NoiseRecord.of(noise),
         unknown_errors=outcome.unknown_errors or None,
@@ -253,15 +254,6 @@ def problem_record(problem: FitProblem) -> FitProblemRecord:
         scale_sigma=problem.scale_sigma if problem.sigma else None,
         columns={name: list(columns) for name, columns in problem.matrices.items()} or None,
     )
-
-
-def named(values: Sequence[Any], space: Space) -> dict[str, Any]:
-    """Return flat values by name: a list for a vector."""
-    found: dict[str, Any] = {}
-    for name, length in space.lengths.items():
-        at = space.offsets[name]
-        found[name] = values[at] if length is None else list(values[at : at + length])
-    return found
 
 
 def _statistics(found: FitStatistics | None, space: Space) -> dict[str, Any]:

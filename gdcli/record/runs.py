@@ -7,7 +7,7 @@ eigenvalues change sign, the smallest eigenvalue becomes the largest, a minimum 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
@@ -154,6 +154,7 @@ class RunRecord(Record):
     version: str
     starts: int | None = None
     minima: tuple[MinimumRecord, ...] = ()
+    minimizers: Mapping[str, Any] | None = None
     formulas: Mapping[str, str] | None = None
     seconds: float | None = None
     engine: str | None = None
@@ -211,7 +212,7 @@ def sources(outcome: Outcome) -> tuple[object, ...]:
 
 def answer(outcome: Outcome) -> dict[str, Any]:
     """Return the fields of every answer that its `sources` do not have as they are written."""
-    run, sign = outcome.run, outcome.sign
+    run, sign, ranges = outcome.run, outcome.sign, outcome.minimizers
     bounds = tuple(map(ActiveBoundRecord.of, outcome.active))
     minima = tuple(
         MinimumRecord.of(m, value=m.value + 0.0, kind=kind(m.certificate, sign)) for m in outcome.minima
@@ -233,7 +234,17 @@ def answer(outcome: Outcome) -> dict[str, Any]:
         "version": __version__,
         "starts": outcome.starts if minima else None,
         "minima": minima,
+        "minimizers": None if ranges is None else named([_end(ends) for ends in ranges], outcome.space),
     }
+
+
+def named(values: Sequence[Any], space: Space) -> dict[str, Any]:
+    """Return flat values by name: a list for a vector."""
+    found: dict[str, Any] = {}
+    for name, length in space.lengths.items():
+        at = space.offsets[name]
+        found[name] = values[at] if length is None else list(values[at : at + length])
+    return found
 
 
 def problem_record(problem: Problem) -> ProblemRecord:

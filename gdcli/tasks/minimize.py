@@ -23,6 +23,7 @@ from gdcli.tasks.problem import Problem, listed, sign_of
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
+    from gdcli.judge.level_set import Ranges
     from gdcli.language.syntax import Tree
     from gdcli.objective.build import Build, Exact
     from gdcli.objective.protocol import Objective
@@ -134,6 +135,7 @@ def _solve(
         certificate = _not_certified()
     certificate = _as_known(trusted, result, certificate, notes)
     leads = trend_in_time(objective, choice, result, certificate)
+    ranges = budget.if_in_time(lambda: _level_ranges(evidence, result, certificate), None)
     result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
     constant = exact.is_constant()
     active = budget.if_in_time(lambda: active_bounds(evidence, result, exact.space), ())
@@ -150,6 +152,10 @@ def _solve(
         fixed=choice.fixed,
         trend=leads,
     )
+    if ranges is not None:
+        from gdcli.judge.level_set import with_ranges
+
+        verdict = with_ranges(verdict, ranges, exact.space, extremum="minimum" if sign > 0 else "maximum")
     if result.reason is StopReason.GAIN and not certificate.rounded:
         result = replace(result, reason=StopReason.LITTLE)
     failed = verdict.status.exit_code != 0
@@ -174,6 +180,7 @@ def _solve(
         warnings=(*notes, *_warnings(exact, result, constant), *edge, *certificate.notes),
         active=active,
         formulas=shown,
+        minimizers=None if ranges is None else tuple(ranges),
     )
 
 
@@ -222,6 +229,16 @@ def _as_known(trusted: Exact, result: RunResult, certificate: Certificate, notes
         return found
     notes.append("the smallest curvature is none that difference quotients can tell from 0")
     return replace(found, eigenvalue_min=None, eigenvalue_max=None, condition=None)
+
+
+def _level_ranges(evidence: Objective, result: RunResult, certificate: Certificate) -> Ranges | None:
+    from gdcli.kernel.status import PointKind
+
+    if certificate.kind not in (PointKind.DEGENERATE, PointKind.KINK, PointKind.FLAT):
+        return None
+    from gdcli.judge.level_set import level_ranges
+
+    return level_ranges(evidence, result.best.at, result.start.at)
 
 
 def _formulas_in_time(tree: Tree, problem: Problem, notes: list[str]) -> Mapping[str, str] | None:

@@ -78,7 +78,8 @@ class Outcome:
     ``used`` what it was in words, and ``why`` why it was chosen. ``message`` is one sentence on how it ended,
     ``advice`` what to try next (empty when converged). ``formulas`` has the gradient as text per variable when
     it was asked for. ``active`` lists the bounds that hold the answer. From many ``starts``, ``minima``
-    has every distinct minimum found, the best first.
+    has every distinct minimum found, the best first. ``minimizers`` are the ranges (low, high) of the variables, in
+    flat order, over which the value is as low as at the answer, where it is level around it.
     """
 
     problem: Problem
@@ -99,6 +100,7 @@ class Outcome:
     active: tuple[ActiveBound, ...] = ()
     minima: tuple[Minimum, ...] = ()
     starts: int = 1
+    minimizers: tuple[tuple[float, float], ...] | None = None
 
     @property
     def point(self) -> dict[str, float | list[float]]:

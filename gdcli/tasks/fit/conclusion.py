@@ -22,11 +22,10 @@ from gdcli.tasks.pipeline import active_bounds, bounds_of, certified, trend_in_t
 from gdcli.tasks.problem import listed, sign_of
 
 if TYPE_CHECKING:
+    from gdcli.judge.level_set import Ranges
     from gdcli.judge.verdict import Verdict
-    from gdcli.kernel.space import Space
     from gdcli.solve.iteration import RunResult
     from gdcli.solve.registry import Chosen
-    from gdcli.tasks.fit.l1_vertex import Ranges
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitProblem, FitSettings
 
@@ -50,6 +49,7 @@ def conclude(
     notes: Sequence[str] = (),
 ) -> FitOutcome:
     """Return the outcome of a run that looked at all rows, with its certificate, verdict and errors."""
+    from gdcli.judge.level_set import level_ranges, with_ranges
     from gdcli.judge.verdict import judge
 
     problem, sign = prepared.problem, sign_of(prepared.problem.sense)
@@ -69,6 +69,12 @@ def conclude(
         proof = if_in_time(lambda: prove(prepared, judging, result.best.at.x, slope, tol), None)
         certificate = proof.certificate if proof else certificate
     ranges = proof.ranges if proof and _are_inside(proof.ranges or (), seen) else None
+    if (
+        ranges is None
+        and prepared.row.deviation is not None
+        and certificate.kind in (PointKind.DEGENERATE, PointKind.KINK)
+    ):
+        ranges = if_in_time(lambda: level_ranges(seen, result.best.at, result.start.at), None)
     largest = certificate.eigenvalue_max
     rate_unit = objective.factor / judging.factor
     judged = replace(certificate, eigenvalue_max=None if largest is None else largest * rate_unit)
@@ -88,7 +94,7 @@ def conclude(
     )
     if verdict.status is Status.DIVERGED and not problem.loss and sign > 0:
         verdict = verdict._replace(advice=_TILDE.format(problem.expression.strip()))
-    verdict = _with_ranges(_with_redundancy(verdict, errors, elsewhere), ranges, prepared.row.space)
+    verdict = with_ranges(_with_redundancy(verdict, errors, elsewhere), ranges, prepared.row.space, "sum")
     statistics, reason = errors.found, errors.reason
     if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
         reason = "the fit did not end at a minimum"
@@ -218,18 +224,6 @@ def _are_inside(ranges: Ranges, seen: Any) -> bool:
         return True
     ends = zip(ranges, box.lower, box.upper, strict=True)
     return all(lower <= low and high <= upper for (low, high), lower, upper in ends)
-
-
-def _with_ranges(verdict: Verdict, ranges: Ranges | None, space: Space) -> Verdict:
-    """A minimum that is not unique is an answer, with all that are as good."""
-    if verdict.status is not Status.CONVERGED or not ranges:
-        return verdict
-    from gdcli.tasks.fit.l1_vertex import told
-
-    others = told(ranges, space)
-    if not others:
-        return verdict
-    return verdict._replace(message=f"Converged to a minimum that is not unique: {others}.")
 
 
 def _warnings(prepared: Prepared) -> list[str]:

@@ -60,8 +60,8 @@ class FitOutcome(Outcome):
     were held back), ``mean_loss`` that divided by the rows. ``statistics`` has the errors of the parameters, None where
     there are none, for the reason ``unknown_errors``. ``noise``, ``epochs`` and ``history`` (the point after each
     epoch, with the mean loss as its value) are those of a stochastic run, ``validation`` is the mean loss of the rows
-    held back. ``minimizers`` are the ranges (low, high) of the parameters, in flat order, over all points with the
-    least sum of absolute deviations, where they are known.
+    held back. ``minimizers`` of a linear model are the ranges over all points with the least sum of absolute
+    deviations.
     """
 
     problem: FitProblem
@@ -72,7 +72,6 @@ class FitOutcome(Outcome):
     epochs: int | None = None
     noise: AnswerNoise | None = None
     history: tuple[Any, ...] = ()
-    minimizers: tuple[tuple[float, float], ...] | None = None
     validation: float | None = None
 
     @property

@@ -10,7 +10,6 @@ is lower nowhere near, and what is left to gain is no more than what the deviati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.evidence import Certificate
@@ -19,7 +18,7 @@ from gdcli.kernel.status import PointKind
 from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
+    from gdcli.judge.level_set import Ranges
     from gdcli.solve.methods.least_absolute import Polyhedron
     from gdcli.tasks.fit.prepare import Prepared
 
@@ -31,9 +30,6 @@ _MOST = 2000
 _SLACK = 1e-6
 # Numbers of the rows that are looked at together, as in memory a few times over.
 _NUMBERS = 5_000_000
-
-# The lowest and the highest value of each parameter, in flat order, that the least sum allows.
-Ranges = Sequence[tuple[float, float]]
 
 
 class Proof(NamedTuple):
@@ -77,18 +73,6 @@ def prove(prepared: Prepared, judging: RowObjective, x: Any, slope: float | None
     if gain > allowed_gain(value * judging.factor, tol):
         kind = PointKind.NOT_STATIONARY
     return Proof(Certificate(kind, slope if gain > 0.0 else 0.0, gain=gain, how="multipliers"), ranges)
-
-
-def told(ranges: Ranges, space: Space) -> str:
-    """Return where parameters may lie that the least sum does not fix, in words; nothing where it fixes all."""
-    wide = [(space.label(i), *ends) for i, ends in enumerate(ranges) if ends[0] < ends[1]]
-    parts = [f"{name} from {low:.8g} to {high:.8g}" for name, low, high in wide[:4]]
-    if not parts:
-        return ""
-    more = f" and {len(wide) - 4} parameters more" if len(wide) > 4 else ""
-    if len(wide) == 1:
-        return f"{wide[0][0]} may lie anywhere {parts[0].partition(' ')[2]}, with the same sum"
-    return f"with the same sum there are others, {', '.join(parts)}{more}, though not each with each"
 
 
 def _at_a_vertex(prepared: Prepared, judging: RowObjective, x: Any) -> Certificate | None:

@@ -1,0 +1,106 @@
+"""Where else the value is as low: the ends of the level piece that an answer lies on.
+
+Between the kinks of ``abs(x-1)+abs(x-2)`` the value is level, and each x from 1 to 2 is a minimiser. Along each
+variable the value is followed from the answer in steps that double for as long as it is no higher than there, but for
+its rounding; the end of the level piece lies between the last two, and is found by halving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import TYPE_CHECKING
+
+from gdcli.judge.evidence import is_smooth
+from gdcli.kernel.numerics import CLEARLY, FLOOR
+from gdcli.kernel.status import Status
+from gdcli.kernel.vectors import is_finite, to_list, unit_like
+from gdcli.objective.protocol import Evaluation, Objective
+from gdcli.solve.probe.line_probe import PROBE_LENGTH, rounding_of
+
+if TYPE_CHECKING:
+    from gdcli.judge.verdict import Verdict
+    from gdcli.kernel.space import Space
+
+# Up to so many variables are looked along.
+_MOST = 50
+# So many doublings are thirty orders of magnitude: what is level up to there is level without end.
+_DOUBLINGS = 100
+# So many halvings leave nothing between two numbers.
+_HALVINGS = 60
+
+# The lowest and the highest value of each parameter, in flat order, that are as good as the answer.
+Ranges = Sequence[tuple[float, float]]
+
+
+def level_ranges(objective: Objective, at: Evaluation, start: Evaluation) -> Ranges | None:
+    """Return how far each variable may be moved from the minimiser ``at``, the others held, with the value as low.
+
+    None where the function is smooth: its level sets are valleys, with no ends to name; and where no variable may be
+    moved. A piece must be seen from a thousandth of the size of the variable, or of its way from ``start``.
+    """
+    if objective.size > _MOST or is_smooth(objective):
+        return None
+    allowed = at.value + max(FLOOR * abs(at.value), CLEARLY * rounding_of(objective, at))
+    x, from_x = to_list(at.x), to_list(start.x)
+    ranges = []
+    for i, (a, b) in enumerate(zip(x, from_x, strict=True)):
+        length = PROBE_LENGTH * max(abs(a), abs(a - b))
+        low, high = (_end(objective, at, i, side * length, allowed) for side in (-1.0, 1.0))
+        seen = max(high - a, a - low) >= length > 0.0
+        ranges.append((low, high) if seen else (a, a))
+    return ranges if any(low < high for low, high in ranges) else None
+
+
+def _end(objective: Objective, at: Evaluation, index: int, step: float, allowed: float) -> float:
+    """Return how far the variable can go in steps of this sign until the value is above what is ``allowed``."""
+    here = float(at.x[index])
+
+    def goes(length: float) -> bool:
+        goal = at.x + unit_like(at.x, index, length)
+        there = objective.evaluate(goal, 0)
+        return is_finite(goal) and float(there.x[index]) == float(goal[index]) and there.value <= allowed
+
+    inner, outer = 0.0, step
+    for _ in range(_DOUBLINGS):
+        if not goes(outer):
+            break
+        inner, outer = outer, 2.0 * outer
+    else:
+        return inf if step > 0.0 else -inf
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (inner + outer)
+        if middle in (inner, outer) or here + inner == here + outer:
+            break
+        inner, outer = (middle, outer) if goes(middle) else (inner, middle)
+    return here + inner
+
+
+def with_ranges(
+    verdict: Verdict, ranges: Ranges | None, space: Space, value: str = "value", extremum: str = "minimum"
+) -> Verdict:
+    """Return the ``verdict`` on an answer, which tells of all that are as good where it is not the only one."""
+    others = told(ranges, space, value) if verdict.status is Status.CONVERGED and ranges else ""
+    return (
+        verdict._replace(message=f"Converged to a {extremum} that is not unique: {others}.")
+        if others
+        else verdict
+    )
+
+
+def told(ranges: Ranges, space: Space, value: str = "value") -> str:
+    """Return where variables may lie that the least ``value`` does not fix, in words; nothing where it fixes all."""
+    wide = [(space.label(i), *ends) for i, ends in enumerate(ranges) if ends[0] < ends[1]]
+    parts = [f"{name} {_between(low, high)}" for name, low, high in wide[:4]]
+    if not parts:
+        return ""
+    more = f" and {len(wide) - 4} parameters more" if len(wide) > 4 else ""
+    if len(wide) == 1:
+        return f"{wide[0][0]} may lie anywhere {parts[0].partition(' ')[2]}, with the same {value}"
+    return f"with the same {value} there are others, {', '.join(parts)}{more}, though not each with each"
+
+
+def _between(low: float, high: float) -> str:
+    if low == -inf:
+        return "at all" if high == inf else f"up to {high:.8g}"
+    return f"from {low:.8g} on" if high == inf else f"from {low:.8g} to {high:.8g}"
