@@ -37,7 +37,7 @@ NEEDS = {
     "native.py": ["gcc"],
     "stochastic.py": ["gcc"],
 }
-MODULES = {"native.py": "llvmlite", "reading.py": "polars"}
+MODULES = {"groups.py": "polars", "native.py": "llvmlite", "reading.py": "polars"}
 
 
 def test_every_benchmark_is_run_here() -> None:

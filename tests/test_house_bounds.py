@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
     "lines in gdcli/": 55_900,
     "files entered by a small minimize": 71,
-    "files entered by a plain fit": 107,
+    "files entered by a plain fit": 108,
     "circles of imports": 0,
     "file names that stand twice": 0,
     "functions over 50 lines": 7,

@@ -46,24 +46,25 @@ def level_ranges(objective: Objective, at: Evaluation, start: Evaluation) -> Ran
     ranges = []
     for i, (a, b) in enumerate(zip(x, from_x, strict=True)):
         length = PROBE_LENGTH * max(abs(a), abs(a - b))
-        low, high = (_end(objective, at, i, side * length, allowed) for side in (-1.0, 1.0))
-        seen = max(high - a, a - low) >= length > 0.0
-        ranges.append((low, high) if seen else (a, a))
+        steps = (-length, length) if length > 0.0 else ()
+        seen = any(_is_level(objective, at, i, step, allowed) for step in steps)
+        low, high = (_end(objective, at, i, step, allowed) for step in steps) if seen else (a, a)
+        ranges.append((low, high))
     return ranges if any(low < high for low, high in ranges) else None
+
+
+def _is_level(objective: Objective, at: Evaluation, index: int, step: float, allowed: float) -> bool:
+    goal = at.x + unit_like(at.x, index, step)
+    there = objective.evaluate(goal, 0)
+    return is_finite(goal) and float(there.x[index]) == float(goal[index]) and there.value <= allowed
 
 
 def _end(objective: Objective, at: Evaluation, index: int, step: float, allowed: float) -> float:
     """Return how far the variable can go in steps of this sign until the value is above what is ``allowed``."""
     here = float(at.x[index])
-
-    def goes(length: float) -> bool:
-        goal = at.x + unit_like(at.x, index, length)
-        there = objective.evaluate(goal, 0)
-        return is_finite(goal) and float(there.x[index]) == float(goal[index]) and there.value <= allowed
-
     inner, outer = 0.0, step
     for _ in range(_DOUBLINGS):
-        if not goes(outer):
+        if not _is_level(objective, at, index, outer, allowed):
             break
         inner, outer = outer, 2.0 * outer
     else:
@@ -72,7 +73,9 @@ def _end(objective: Objective, at: Evaluation, index: int, step: float, allowed:
         middle = 0.5 * (inner + outer)
         if middle in (inner, outer) or here + inner == here + outer:
             break
-        inner, outer = (middle, outer) if goes(middle) else (inner, middle)
+        inner, outer = (
+            (middle, outer) if _is_level(objective, at, index, middle, allowed) else (inner, middle)
+        )
     return here + inner
 
 
