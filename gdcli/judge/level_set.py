@@ -47,9 +47,12 @@ def level_ranges(objective: Objective, at: Evaluation, start: Evaluation) -> Ran
     for i, (a, b) in enumerate(zip(x, from_x, strict=True)):
         length = PROBE_LENGTH * max(abs(a), abs(a - b))
         steps = (-length, length) if length > 0.0 else ()
-        seen = any(_is_level(objective, at, i, step, allowed) for step in steps)
-        low, high = (_end(objective, at, i, step, allowed) for step in steps) if seen else (a, a)
-        ranges.append((low, high))
+        seen = [_is_level(objective, at, i, step, allowed) for step in steps]
+        if any(seen):
+            low, high = (_end(objective, at, i, *side, allowed) for side in zip(steps, seen, strict=True))
+            ranges.append((low, high))
+        else:
+            ranges.append((a, a))
     return ranges if any(low < high for low, high in ranges) else None
 
 
@@ -59,14 +62,18 @@ def _is_level(objective: Objective, at: Evaluation, index: int, step: float, all
     return is_finite(goal) and float(there.x[index]) == float(goal[index]) and there.value <= allowed
 
 
-def _end(objective: Objective, at: Evaluation, index: int, step: float, allowed: float) -> float:
-    """Return how far the variable can go in steps of this sign until the value is above what is ``allowed``."""
+def _end(objective: Objective, at: Evaluation, index: int, step: float, level: bool, allowed: float) -> float:
+    """Return how far the variable can go in steps of this sign until the value is above what is ``allowed``.
+
+    ``level`` tells whether the value is still no higher after the first step.
+    """
     here = float(at.x[index])
     inner, outer = 0.0, step
     for _ in range(_DOUBLINGS):
-        if not _is_level(objective, at, index, outer, allowed):
+        if not level:
             break
         inner, outer = outer, 2.0 * outer
+        level = _is_level(objective, at, index, outer, allowed)
     else:
         return inf if step > 0.0 else -inf
     for _ in range(_HALVINGS):

@@ -39,7 +39,7 @@ class Record:
     @classmethod
     def of(cls, *sources: object, **own: Any) -> Self:
         """Return the record of fields that are given; the others are attributes of the same names of ``sources``."""
-        for name, _ in _ORDERS.get(cls) or _written(cls):
+        for name, _ in _ORDERS[cls]:
             for source in () if name in own else sources:
                 value = getattr(source, name, MISSING)
                 if value is not MISSING:
@@ -61,7 +61,7 @@ class Record:
         """Return the record as dictionaries and lists."""
         found: Json = dict(self.HEAD)
         always = self.always()
-        for name, default in _ORDERS.get(type(self)) or _written(type(self)):
+        for name, default in _ORDERS[type(self)]:
             value = getattr(self, name)
             if value == default and name not in always:
                 continue
@@ -76,7 +76,7 @@ class Record:
         from typing import get_type_hints
 
         hints, found = get_type_hints(cls), dict[str, Any]()
-        for name, default in _written(cls):
+        for name, default in _ORDERS[cls]:
             value = told[name] if default is MISSING else told.get(name, default)
             if value is None and "value_is" in told and name == "value":
                 value = float(told["value_is"])
@@ -86,12 +86,12 @@ class Record:
 
 # What JSON has as it is.
 _PLAIN = frozenset((type(None), bool, int, float, str))
-_ORDERS: dict[type, tuple[tuple[str, Any], ...]] = {}
 
 
-def _written(cls: type[Record]) -> tuple[tuple[str, Any], ...]:
-    """The names of the fields in the order of JSON, each with its default."""
-    if cls not in _ORDERS:
+class _Orders(dict[type, tuple[tuple[str, Any], ...]]):
+    """The names of the fields of each class in the order of JSON, each with its default."""
+
+    def __missing__(self, cls: type[Record]) -> tuple[tuple[str, Any], ...]:
         order: list[str] = []
         for base in reversed(cls.__mro__[:-1]):
             place = len(order)
@@ -102,8 +102,11 @@ def _written(cls: type[Record]) -> tuple[tuple[str, Any], ...]:
                     order.insert(place, name)
                     place += 1
         defaults = {one.name: one.default for one in fields(cls)}
-        _ORDERS[cls] = tuple((name, defaults[name]) for name in order)
-    return _ORDERS[cls]
+        found = self[cls] = tuple((name, defaults[name]) for name in order)
+        return found
+
+
+_ORDERS = _Orders()
 
 
 def plain(value: Any) -> Any:
