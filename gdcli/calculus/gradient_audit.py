@@ -1,6 +1,6 @@
 """All the ways to a gradient side by side, and whether their differences are what they have to be.
 
-The judge is `reference.limits`: the derivative as a limit, without any rule. A way may differ from it by
+The judge is `reference_derivative.limits`: the derivative as a limit, without any rule. A way may differ from it by
 
 - rounding, bounded by running error analysis of the way's own program (`Precise.bound`), with a factor `SAFETY`
   for what is of second order: this is all that autodiff, formula and complex step may claim;

@@ -92,6 +92,15 @@ def expression_text(typed: str, env: Environment) -> tuple[str, str]:
         raise UsageError(f"cannot read the expression: {why}", "", Span(typed, 1, len(typed))) from None
 
 
+def typed_problem(values: dict[str, Any], env: Environment, sense: str) -> Problem:
+    """Return the problem that the values of a command are about; raises as `gdcli.tasks.problem.read_problem`."""
+    text, source = expression_text(values["expression"], env)
+    from gdcli import api
+
+    seed, bounds = values["seed"] or 0, values.get("bounds", ())
+    return api.read_problem(text, sense, values["start"], values["set"], seed, source, bounds)
+
+
 def _decode(content: bytes, source: str) -> str:
     try:
         return content.decode("utf-8-sig")
@@ -115,11 +124,10 @@ def writer_for(
     ``layout`` and what gives the ``words`` are those of its kind of run (None: of a minimisation). ``timing`` tells
     whether times are shown.
     """
-    from gdcli.kernel.space import Space
+    from gdcli.kernel.space import Space, lengths_of
     from gdcli.render.tables import Table
 
-    lengths = {name: len(v) if hasattr(v, "__len__") else None for name, v in problem.start.items()}
-    space = Space(lengths)
+    space = Space(lengths_of(problem.start))
     sign = problem.sign
     every = values["every"]
     format = format_of(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gdcli.cli.answer import expression_text
+from gdcli.cli.answer import typed_problem
 from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(values: dict[str, Any], env: Environment) -> int:
     """Compare the rates; 0 when it was done, whatever the verdicts."""
-    text, source = expression_text(values["expression"], env)
+    problem = typed_problem(values, env, "maximize" if values["maximize"] else "minimize")
     from gdcli import api
     from gdcli.cli.canvas import Canvas, log_axes
     from gdcli.cli.output_file import Destination
@@ -25,8 +25,6 @@ def run(values: dict[str, Any], env: Environment) -> int:
     from gdcli.render.comparison import write
     from gdcli.render.comparison_figures import RatePath
 
-    sense = "maximize" if values["maximize"] else "minimize"
-    problem = api.read_problem(text, sense, values["start"], values["set"], values["seed"] or 0, source)
     format = format_of(values)
     with Canvas(values, env) as canvas:
         with Destination(values["output"], env.stdout) as stream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gdcli.cli.answer import expression_text
+from gdcli.cli.answer import typed_problem
 from gdcli.cli.options import settings as settings_of
 from gdcli.render.formats import format_of
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def run(values: dict[str, Any], env: Environment) -> int:
     """Solve by each method; 0 when all had their turn, whatever came of it."""
-    text, source = expression_text(values["expression"], env)
+    problem = typed_problem(values, env, "maximize" if values["maximize"] else "minimize")
     from gdcli import api
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.output_file import Destination
@@ -24,10 +24,6 @@ def run(values: dict[str, Any], env: Environment) -> int:
     from gdcli.render import method_page
     from gdcli.render.comparison import write
 
-    sense = "maximize" if values["maximize"] else "minimize"
-    problem = api.read_problem(
-        text, sense, values["start"], values["set"], values["seed"] or 0, source, values["bounds"]
-    )
     methods = values["method"] or ()
     settings = api.Settings(**settings_of(values | {"method": None}))
     format = format_of(values)

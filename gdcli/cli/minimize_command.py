@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gdcli.cli.answer import caps_of, check_emit, emitter, expression_text, writer_for
+from gdcli.cli.answer import caps_of, check_emit, emitter, typed_problem, writer_for
 from gdcli.cli.options import settings as settings_of
 from gdcli.kernel.budget import limited
 from gdcli.kernel.errors import UsageError
@@ -51,7 +51,7 @@ def _extremum(values: dict[str, Any], env: Environment, sense: str) -> int:
 
     settings = api.Settings(**settings_of(values))
     with limited(settings):
-        problem = job_of(values) or _read(values, env, sense)
+        problem = job_of(values) or typed_problem(values, env, sense)
     plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
     with Canvas(values, env) as canvas:
         with Destination(values["output"], env.stdout) as stream, _traced(values, env) as tracing:
@@ -88,14 +88,6 @@ def _traced(values: dict[str, Any], env: Environment) -> AbstractContextManager[
     from gdcli.cli.trace_option import Tracing
 
     return Tracing(values, env)
-
-
-def _read(values: dict[str, Any], env: Environment, sense: str) -> Problem:
-    text, source = expression_text(values["expression"], env)
-    from gdcli import api
-
-    seed = values["seed"] or 0
-    return api.read_problem(text, sense, values["start"], values["set"], seed, source, values["bounds"])
 
 
 def _kept_in_time(values: dict[str, Any], settings: Settings) -> AbstractContextManager[object]:

@@ -26,7 +26,7 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.dense import congruent, diagonal, eigen
 from gdcli.kernel.factors import column_lengths, combined, congruence, singular
 from gdcli.kernel.numerics import NULL_EIGENVALUE
-from gdcli.kernel.vectors import Vec, dot
+from gdcli.kernel.vectors import Vec
 from gdcli.objective.protocol import QRSystem
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def fit_statistics(
     """
     if errors not in ERROR_KINDS:
         raise ValueError(f"no such kind of errors: {errors}")
-    rss = dot(triangle.target, triangle.target) + triangle.rest * triangle.rest
+    rss = triangle.total
     free = [not stays for stays in held or [False] * len(x)]
     spectrum = _of_triangle(triangle, x, free)
     rank = sum(spectrum.kept) + free.count(False) - constant

@@ -10,6 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+def lengths_of(values: Mapping[str, Any]) -> dict[str, int | None]:
+    """Return the length of each value by name, None for a number."""
+    return {name: len(value) if hasattr(value, "__len__") else None for name, value in values.items()}
+
+
 class Space:
     """The variables of a problem: ``names``, ``lengths`` (None: a scalar), ``size`` numbers in all."""
 
@@ -45,14 +50,19 @@ class Space:
     def unflatten(self, x: Any) -> dict[str, float | list[float]]:
         """Return ``{name: number or list of numbers}`` for a flat vector x of ``size`` numbers."""
         point: dict[str, float | list[float]] = {}
-        for name, length in self.lengths.items():
-            at = self.offsets[name]
-            if length is None:
-                point[name] = float(x[at])
+        for name, part in self.by_name(x).items():
+            if self.lengths[name] is None:
+                point[name] = float(part)
             else:
-                part = x[at : at + length]
                 point[name] = part.tolist() if hasattr(part, "tolist") else [float(v) for v in part]
         return point
+
+    def by_name(self, flat: Any) -> dict[str, Any]:
+        """Return what a sequence of ``size`` items has for each name: an item, or a slice for a vector."""
+        return {
+            name: flat[at] if length is None else flat[at : at + length]
+            for (name, length), at in zip(self.lengths.items(), self.offsets.values(), strict=True)
+        }
 
     def label(self, index: int) -> str:
         """Return the name of one component of the flat vector: ``x`` or ``v[3]``."""

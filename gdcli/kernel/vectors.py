@@ -8,7 +8,7 @@ and numpy is imported only where a caller brings an array, which means that it i
 
 from __future__ import annotations
 
-from math import fsum, hypot, inf, isfinite, log, nan, sqrt
+from math import fsum, hypot, isfinite, log, nan, sqrt
 from operator import add, mul, sub, truediv
 from typing import Any
 
@@ -276,12 +276,3 @@ def main_part(v: Vector, part: float) -> Vector:
     import numpy
 
     return numpy.where(abs(v) >= least, v, 0.0)
-
-
-def largest_index(v: Vector) -> int:
-    """Return the index of the component with the largest absolute value (the first of equals)."""
-    best, index = -inf, 0
-    for i, a in enumerate(v):
-        if abs(a) > best:
-            best, index = abs(a), i
-    return index

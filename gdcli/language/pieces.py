@@ -72,9 +72,6 @@ def joined(*parts: str | Sequence[Piece]) -> Pieces:
     return found
 
 
-_CLOSING = {"(": ")", "[": "]"}
-
-
 def depths_of(pieces: Sequence[Piece]) -> list[int]:
     """Return in how many brackets each piece stands, and at the end how many are open."""
     depths = [0]

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from gdcli.kernel.budget import Budget, current
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.stored import stored
+from gdcli.kernel.vectors import dot
 
 # A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have
 # + - on each other, * and / with a float, @ for the dot product, len() and indexing; see kernel/vectors.py.
@@ -156,6 +157,11 @@ class QRSystem(NamedTuple):
     rest: float
     measured: float = 0.0
     slope: Any = None
+
+    @property
+    def total(self) -> float:
+        """The sum of squares of the residuals."""
+        return dot(self.target, self.target) + self.rest * self.rest
 
 
 class LeastSquaresObjective(Objective, Protocol):

@@ -18,12 +18,11 @@ from gdcli.record.runs import (
     RunRecord,
     answer,
     bounds_of,
-    named,
     path_point,
     run_record,
     sources,
 )
-from gdcli.record.schema import Record, Values
+from gdcli.record.schema import Record, Values, signed
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
@@ -260,14 +259,14 @@ def _statistics(found: FitStatistics | None, space: Space) -> dict[str, Any]:
     """What the data tell of the parameters, and how good the fit is."""
     numbers = ("residual_sd", "r_squared", "aic", "bic", "exact", "chi_square")
     if found is None:
-        nothing = named([None] * space.size, space)
+        nothing = space.by_name([None] * space.size)
         unknown = dict.fromkeys(("rank", *numbers[:4]))
         return {"standard_errors": nothing, "t": nothing, "confidence": nothing, "correlation": {}} | unknown
     errors = found.errors
     return {name: getattr(found, name) for name in numbers} | {
-        "standard_errors": named(errors.standard_errors, space),
-        "t": named(errors.t_values, space),
-        "confidence": named([None if pair is None else list(pair) for pair in errors.intervals], space),
+        "standard_errors": space.by_name(list(errors.standard_errors)),
+        "t": space.by_name(list(errors.t_values)),
+        "confidence": space.by_name([None if pair is None else list(pair) for pair in errors.intervals]),
         "correlation": _correlations(found, space),
         "rank": errors.rank,
         "p_value": found.chi_square_p,
@@ -299,7 +298,7 @@ def epoch_point(it: Any, sign: int, space: Space) -> EpochPoint | PathPoint:
         epoch=it.iteration,
         value=sign * it.at.value + 0.0,
         mean_loss=sign * (it.at.value / it.rows) + 0.0,
-        validation=None if it.held_out is None else sign * it.held_out + 0.0,
+        validation=signed(sign, it.held_out),
         rate=it.step,
         rows=it.visits,
         point=space.unflatten(it.at.x),

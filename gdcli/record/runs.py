@@ -7,12 +7,12 @@ eigenvalues change sign, the smallest eigenvalue becomes the largest, a minimum 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
-from gdcli.kernel.space import Space
+from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.status import PointKind, Status
 from gdcli.kernel.stored import stored
 from gdcli.record.schema import SCHEMA, Record, Values, signed
@@ -52,7 +52,7 @@ class ProblemRecord(Record):
     @property
     def space(self) -> Space:
         """The names of the variables, and where each stands in a flat vector."""
-        return Space({k: len(v) if hasattr(v, "__len__") else None for k, v in self.start.items()})
+        return Space(lengths_of(self.start))
 
 
 @stored()
@@ -234,17 +234,8 @@ def answer(outcome: Outcome) -> dict[str, Any]:
         "version": __version__,
         "starts": outcome.starts if minima else None,
         "minima": minima,
-        "minimizers": None if ranges is None else named([_end(ends) for ends in ranges], outcome.space),
+        "minimizers": None if ranges is None else outcome.space.by_name([_end(ends) for ends in ranges]),
     }
-
-
-def named(values: Sequence[Any], space: Space) -> dict[str, Any]:
-    """Return flat values by name: a list for a vector."""
-    found: dict[str, Any] = {}
-    for name, length in space.lengths.items():
-        at = space.offsets[name]
-        found[name] = values[at] if length is None else list(values[at : at + length])
-    return found
 
 
 def problem_record(problem: Problem) -> ProblemRecord:

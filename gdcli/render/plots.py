@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SUFFIXES = ("png", "svg", "pdf")
 _TITLE_ROOM = 0.94  # of the width
 _CHARACTERS = 13.0  # of a legend, on an inch
 SIZE, TALL, TALLEST, DPI = (6.4, 4.8), (6.4, 5.6), (6.4, 7.2), 120

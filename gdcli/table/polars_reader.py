@@ -40,7 +40,7 @@ class Plain(NamedTuple):
 
 
 class Quick(NamedTuple):
-    """The wanted columns (see `parts.Part`), the rows about which the csv reading must decide (sorted), and labels."""
+    """The wanted columns (see `blocks.RowBlock`), the rows that the csv reading must decide (sorted), and labels."""
 
     columns: list[ndarray] | list[list[float]]
     doubtful: Sequence[int] | ndarray

@@ -51,9 +51,9 @@ class Place(NamedTuple):
 class Block(NamedTuple):
     """Rows of a table: ``first`` is the number (from 0) of its first used row among all used rows.
 
-    ``columns`` has one float64 array (used rows,) per wanted column, or lists (see `parts.Part`). With ``text=True``,
-    ``text`` has every row as it stands in the file, without its line end, and ``used`` whether it is among the used
-    rows. ``groups`` has the number of each row's group (int64) where rows are grouped.
+    ``columns`` has one float64 array (used rows,) per wanted column, or lists (see `blocks.RowBlock`). With
+    ``text=True``, ``text`` has every row as it stands in the file, without its line end, and ``used`` whether it is
+    among the used rows. ``groups`` has the number of each row's group (int64) where rows are grouped.
     """
 
     first: int
@@ -132,7 +132,7 @@ class DataTable:
         """Read the columns of these names from the first row to the last; ``by`` collects the groups of rows.
 
         Regular files can be read any number of times, a pipe once. The arrays may stand in memory that ``room``
-        gives (see `parts.Room`); then they follow each other there. Raises DataError for the first bad cell or
+        gives (see `blocks.Room`); then they follow each other there. Raises DataError for the first bad cell or
         row (unless rows are skipped, or it is known to which group the row belongs), for text that is none, and where
         no row is left.
         """
@@ -246,7 +246,7 @@ def open_table(
     """Open files and patterns of files as one table; ``-`` is ``stdin``.
 
     All must have the same columns in the same order. ``reserved`` has the names that no column may have. For
-    ``reader`` see `quick.READERS`; machine code is kept on disk if ``use_cache``. Raises DataError for what is no
+    ``reader`` see `readers.READERS`; machine code is kept on disk if ``use_cache``. Raises DataError for what is no
     table; nothing is read beyond the headers.
     """
     files = expand(paths)

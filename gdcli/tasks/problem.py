@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Container, Mapping, Sequence, Sized
+from collections.abc import Collection, Container, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import dataclass, field, replace
 from gdcli.kernel.errors import DomainError, UsageError, did_you_mean
+from gdcli.kernel.space import lengths_of
 from gdcli.kernel.stored import stored
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Problem:
     @property
     def lengths(self) -> dict[str, int | None]:
         """The length of each variable, None for a number."""
-        return {name: len(value) if isinstance(value, Sized) else None for name, value in self.start.items()}
+        return lengths_of(self.start)
 
     @property
     def sign(self) -> int:

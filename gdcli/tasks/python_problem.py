@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.space import Space, lengths_of
 from gdcli.tasks.problem import Number, Problem, checked_value, sign_of, typed_bounds
 
 if TYPE_CHECKING:
@@ -62,7 +63,6 @@ class FunctionProblem(Problem):
         return
 
     def objective(self, sign: int, engine: str = "auto", use_cache: bool = True) -> FunctionObjective:
-        from gdcli.kernel.space import Space
         from gdcli.objective.difference_objective import MAX_SIZE
         from gdcli.objective.function_objective import FunctionObjective
         from gdcli.solve.scaling import start_sizes
@@ -143,8 +143,7 @@ def _bounds(bounds: Any, start: Mapping[str, Number]) -> Mapping[str, tuple[Numb
         pairs = {
             f"{UNNAMED}[{i}]": pair for i, pair in enumerate(bounds) if any(_is_end(end) for end in pair)
         }
-    lengths = {n: len(v) if hasattr(v, "__len__") else None for n, v in start.items()}
-    return boxes(read_limits(typed_bounds(pairs), "bounds"), lengths)
+    return boxes(read_limits(typed_bounds(pairs), "bounds"), lengths_of(start))
 
 
 def _list(value: Any) -> Sequence[float]:

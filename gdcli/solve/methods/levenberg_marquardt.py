@@ -21,7 +21,7 @@ from gdcli.kernel.factors import column_lengths, combined
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import Vec, as_like, clipped, dot, same
+from gdcli.kernel.vectors import Vec, as_like, clipped, same
 from gdcli.objective.bounded import Box, free_part
 from gdcli.objective.protocol import Evaluation, LeastSquaresObjective, Objective, QRSystem
 from gdcli.solve.algebra.residual_model import Proposal, ResidualModel
@@ -263,7 +263,7 @@ def _arrive(state: FitState, there: Evaluation) -> tuple[Evaluation, ResidualMod
     triangle = state.fit.inner.linearise(there, state.wide)
     if triangle is None:
         return None
-    total = dot(triangle.target, triangle.target) + triangle.rest * triangle.rest
+    total = triangle.total
     factor = there.value / total if total > 0.0 else 1.0
     gradient = combined(triangle.target, triangle.factor, len(triangle.target)) * (2.0 * factor)
     arrived = there._replace(gradient=as_like(there.x, gradient))

@@ -157,7 +157,7 @@ def _left(model: ResidualModel, spread: _Spread, x: Any) -> Left:
     moves = [length * abs(float(a)) for length, a in zip(model.columns, x, strict=True)]
     floor = residual_floor(math.sqrt(spread.about_zero), moves)
     blur = errors_of_rounding(model, floor / math.sqrt(max(1, spread.rows)))
-    return Left(misfit + triangle.rest * triangle.rest, misfit, floor * floor, blur)
+    return Left(triangle.total, misfit, floor * floor, blur)
 
 
 def _linear_model(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
+from gdcli.kernel.space import lengths_of
 from gdcli.language.model_text import Model, Names, columns_told, parse_model, sort_names
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
@@ -187,7 +188,7 @@ def _names(
 ) -> tuple[Names, tuple[str, ...]]:
     """What the model's names are, and the columns that must be read."""
     matrices = read_matrices(request.columns, columns)
-    lengths = {e.name: len(e.value) if hasattr(e.value, "__len__") else None for e in given if e.name}
+    lengths = lengths_of({e.name: e.value for e in given if e.name})
     for option, column in (("--weights", request.weights), ("--sigma", request.sigma)):
         if column is not None and not (column and column in columns):
             hint = did_you_mean(column, list(filter(None, columns)), columns_told(columns))
