@@ -99,6 +99,7 @@ def stages(file: Path, rounds: int) -> list[list[str]]:
     """Return how long `gd` reads, fits and writes, in process."""
     from gdcli.record.fit_records import FIT
     from gdcli.record.groups import Recorder
+    from gdcli.record.serialization import CSV
     from gdcli.render import group_writers
     from gdcli.tasks.fit.fit_groups import fit_groups
     from gdcli.tasks.fit.prepare_groups import grouped
@@ -122,7 +123,7 @@ def stages(file: Path, rounds: int) -> list[list[str]]:
         groups = list(map(recorder.group, fits))
         group_writers.GroupLines(io.StringIO(), recorder)(groups)
         began = note("writing JSON lines", began)
-        group_writers.GroupCsv(io.StringIO(), recorder, ["g"], ["a", "b", "c"], FIT, False)(groups)
+        group_writers.GroupRows(io.StringIO(), recorder, ["g"], ["a", "b", "c"], FIT, False, CSV)(groups)
         note("writing csv", began)
     return [[name, f"{seconds:.3f}"] for name, seconds in parts.items()]
 
