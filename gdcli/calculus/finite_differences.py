@@ -23,7 +23,6 @@ Values = Callable[[Sequence[Vector]], Sequence[float]]
 
 
 def perturbed(x: Vector, index: int, step: float) -> Vector:
-    """Return x with one component moved by ``step``."""
     moved = x.copy()
     moved[index] += step
     return moved

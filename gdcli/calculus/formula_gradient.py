@@ -42,7 +42,6 @@ class Derivative:
         self._known: dict[Atom, Sum] = {}
 
     def of(self, a: Sum) -> Sum:
-        """Return the derivative of an expression."""
         return add(*(scale(self._of_term(m), c) for m, c in a.terms.items()))
 
     def _of_term(self, monomial: Monomial) -> Sum:

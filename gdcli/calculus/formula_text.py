@@ -80,7 +80,6 @@ def text(a: Sum) -> str:
 
 
 def latex(a: Sum) -> str:
-    """Return a formula in LaTeX, in its shortest form."""
     return latex_of(text(a))
 
 
@@ -165,7 +164,6 @@ class Nodes:
         self._known: dict[Atom, int] = {}
 
     def write(self, a: Sum) -> int:
-        """Return the node of a formula."""
         g = self.graph
         result = g.number(0.0)
         for term in terms(a):

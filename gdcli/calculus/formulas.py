@@ -123,7 +123,6 @@ HALF = number(Fraction(1, 2))
 
 
 def factor(base: Atom, exponent: Sum = ONE) -> Sum:
-    """Return one factor as an expression, as it stands."""
     return Sum({frozenset([(base, exponent)]): Fraction(1)})
 
 
@@ -152,7 +151,6 @@ def times(a: Number, b: Number) -> Number:
 
 
 def scale(a: Sum, factor: Number) -> Sum:
-    """Return a number times an expression, term by term."""
     return Sum({monomial: times(coefficient, factor) for monomial, coefficient in a.terms.items()})
 
 

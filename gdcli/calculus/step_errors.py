@@ -27,7 +27,6 @@ class ErrorRow(NamedTuple):
 
 
 def error_rows(auditor: Auditor) -> list[ErrorRow]:
-    """Return the error of each difference quotient for each step of `STEPS`."""
     return [
         ErrorRow(
             h,

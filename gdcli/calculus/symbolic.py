@@ -47,8 +47,6 @@ class sign(_Step):  # noqa: N801
 
 
 class cbrt(sp.Function):  # type: ignore[misc]  # noqa: N801
-    """The real cube root."""
-
     nargs = 1
 
     def fdiff(self, argindex: int = 1) -> Any:
@@ -142,7 +140,6 @@ class Formula:
         self.expression = Elements(algebra, values).value(tree)
 
     def gradient(self) -> list[Any]:
-        """Return the partial derivatives, one a component."""
         return [sp.diff(self.expression, s) for s in self.symbols]
 
 

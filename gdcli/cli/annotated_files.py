@@ -63,7 +63,6 @@ class Files:
         self._stack.__exit__(*ended)
 
     def write(self, ready: Prepared, outcome: FitOutcome) -> None:
-        """Write the rows with the columns more."""
         if not self._asked:
             return
         from gdcli.tasks.fit.annotated_output import FITTED, RESIDUAL, annotated

@@ -46,7 +46,6 @@ class Emitted:
         """The program has the answer alone."""
 
     def finish(self, outcome: Any) -> None:
-        """Write the program."""
         self._stream.write(self._make(outcome))
 
 

@@ -24,7 +24,6 @@ _OBJECTS = 100_000
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
     gc.set_threshold(_OBJECTS)
     environment.hold_lines()
     sys.exit(run(sys.argv[1:]))

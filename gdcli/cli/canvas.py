@@ -66,7 +66,6 @@ class Canvas:
             self._file.__exit__(*ended)
 
     def draw(self, make: Callable[[], Picture]) -> None:
-        """Draw the picture that ``make`` returns, if one was asked for."""
         if not self._path:
             return
         look = _appearance(self._values)

@@ -37,7 +37,6 @@ class Command(NamedTuple):
 
     @property
     def usage(self) -> str:
-        """The command as one would type it."""
         words = [
             (a.metavar if a.required else f"[{a.metavar}]") + ("..." if a.many else "")
             for a in self.arguments
@@ -45,7 +44,6 @@ class Command(NamedTuple):
         return " ".join(["gd", self.name, *words, "[OPTIONS]"])
 
     def load(self) -> Any:
-        """Import and return the function that runs the command."""
         from importlib import import_module
 
         module, _, function = self.entry.partition(":")

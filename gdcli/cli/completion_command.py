@@ -211,7 +211,6 @@ def _last_piece(text: str, separators: str) -> tuple[str, str, str]:
 
 
 def _files(begun: str) -> list[str]:
-    """The files that ``@`` and the beginning of a path can become."""
     found = sorted(glob.glob(glob.escape(begun[1:]) + "*"))[:_MOST_FILES]
     return [f"@{path}/" if os.path.isdir(path) else f"@{path}" for path in found] or [NOTHING]
 

@@ -52,7 +52,6 @@ def run(values: dict[str, Any], env: Environment) -> int:
 
 
 def write(parts: Sequence[list[Line]], stream: TextIO) -> None:
-    """Write parts of a page with blank lines between them."""
     from gdcli.render.summary import apart
     from gdcli.render.tables import show
 

@@ -66,7 +66,6 @@ class Environment:
         return cls(sys.stdout, sys.stderr, sys.stdin)
 
     def captured(self, stdout: TextIO) -> Environment:
-        """Return the same with another standard output, and nobody who looks."""
         return Environment(stdout, StringIO(), self._given, self.clock)
 
     def __enter__(self) -> Environment:

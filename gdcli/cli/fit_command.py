@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 
 def run(values: dict[str, Any], env: Environment) -> int:
-    """Fit, and write the answer and the files that were asked for."""
     if values["print"] and values["format"]:
         raise UsageError(
             "--print and --format exclude each other", "--print alone gives one tab-separated line"
@@ -104,7 +103,6 @@ def emitter(values: dict[str, Any], ready: Prepared, stream: TextIO) -> AnswerWr
 def writer_for(
     values: dict[str, Any], ready: Prepared, settings: FitSettings, stream: TextIO, timing: bool
 ) -> AnswerWriter:
-    """Return what shows the fit in the format that was asked for."""
     from gdcli.cli.answer import writer_for as any_writer
     from gdcli.record.path_rows import row_of
     from gdcli.render import fit_page

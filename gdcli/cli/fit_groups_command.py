@@ -79,7 +79,6 @@ def run(values: dict[str, Any], env: Environment) -> int:
 
 
 def _writer(values: dict[str, Any], found: Grouped, stream: TextIO, recorder: Recorder) -> Any:
-    """Return what shows the answers in the format that was asked for."""
     from gdcli.record.fit_records import FIT
     from gdcli.record.fits import RowsRecord, problem_record
     from gdcli.record.selection import check_names

@@ -59,7 +59,6 @@ class FitPlot:
 
 
 def epochs_of(outcome: FitOutcome) -> Epochs | None:
-    """Return what a picture shows of a run by epochs."""
     if not outcome.settings.is_stochastic:
         return None
     from gdcli.render.fit_figures import Epochs

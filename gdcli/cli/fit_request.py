@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 def read(values: dict[str, Any], env: Environment) -> tuple[FitRequest, FitSettings]:
-    """Return what is asked for, from the values of the command line."""
     request = job_of(values) or request_of(values, env)
     of_epochs = ("batch_size", "epochs", "schedule", "shuffle", "validate", "polish")
     chosen = settings_of(values) | {name: values[name] for name in of_epochs if values[name] is not None}
@@ -28,7 +27,6 @@ def read(values: dict[str, Any], env: Environment) -> tuple[FitRequest, FitSetti
 
 
 def request_of(values: dict[str, Any], env: Environment) -> FitRequest:
-    """Return which model is to be fitted to which data."""
     text, source = expression_text(values["expression"], env)
     if source == "standard input" and (not values["files"] or "-" in values["files"]):
         raise UsageError("the model and the data cannot both come from standard input", "give one a file")

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 
 def run(values: dict[str, Any], env: Environment) -> int:
-    """Print the functions, constants and operators."""
     from gdcli.render.tables import show, width_of
 
     told = record(values["names"])
@@ -49,7 +48,6 @@ def record(names: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def page(told: Mapping[str, Any], width: int) -> list[Line]:
-    """Return the lines that show such a record."""
     from gdcli.render.page import fact
 
     lines: list[Line] = []

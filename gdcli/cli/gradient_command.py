@@ -89,7 +89,6 @@ def _problem(values: dict[str, Any], text: str, source: str) -> Problem:
 
 
 def write(found: GradientRecord | TraceRecord, format: Format, stream: TextIO) -> None:
-    """Write what was found in one of the formats."""
     if format.shape is Shape.OBJECT:
         from gdcli.record.serialization import json_block
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 
 def run(values: dict[str, Any], env: Environment) -> int:
-    """Print the help of `gd`, or of the command that is named."""
     name = values["command_name"]
     if name is not None and name not in COMMANDS:
         from gdcli.cli import option_synonyms

@@ -46,7 +46,6 @@ _SAME = {"maximize": "minimize"}
 
 
 def run(values: dict[str, Any], env: Environment) -> int:
-    """Print the manual page of `gd`, or of one command."""
     name = values["command_name"]
     if name is None or name in COMMANDS:
         from gdcli.render import tables
@@ -78,7 +77,6 @@ def texts() -> dict[str, Path]:
 
 
 def page(command: Command | None = None) -> str:
-    """Return the page of one command, or of all."""
     title = "gd" if command is None else f"gd-{command.name}"
     summary = (
         "type mathematics, get the optimum and the evidence for it" if command is None else command.summary
@@ -112,7 +110,6 @@ def page(command: Command | None = None) -> str:
 
 
 def _overview() -> list[str]:
-    """What there is, and the examples that most people want."""
     from gdcli.cli.commands import FIRST
 
     lines = [_text(" ".join(_ABOUT.split())), ".PP", "Most people want:", ".PP", ".nf"]

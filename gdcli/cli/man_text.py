@@ -14,7 +14,6 @@ _WIDEST = 100  # longer lines are hard to read
 
 
 def readable(roff: str, width: int) -> str:
-    """Return the page for a terminal of so many columns."""
     lines: list[str] = []
     for blank, indent, text in _blocks(roff):
         if blank and lines and lines[-1]:

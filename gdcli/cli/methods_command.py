@@ -49,7 +49,6 @@ def record(names: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def page(told: Mapping[str, Any], width: int) -> list[Line]:
-    """Return the lines that show such a record."""
     from gdcli.render.page import fact
 
     lines: list[Line] = []

@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
 
 def minimize(values: dict[str, Any], env: Environment) -> int:
-    """Run ``gd minimize``."""
     return _extremum(values, env, "minimize")
 
 
 def maximize(values: dict[str, Any], env: Environment) -> int:
-    """Run ``gd maximize``."""
     return _extremum(values, env, "maximize")
 
 
@@ -82,7 +80,6 @@ def _extremum(values: dict[str, Any], env: Environment, sense: str) -> int:
 
 
 def _traced(values: dict[str, Any], env: Environment) -> AbstractContextManager[Tracing | None]:
-    """What writes --trace, where it is asked for."""
     if not values["trace"]:
         return nullcontext()
     from gdcli.cli.trace_option import Tracing

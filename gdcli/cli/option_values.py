@@ -15,7 +15,6 @@ Read = Callable[[str, str], Any]
 
 
 def text(value: str, name: str) -> str:
-    """Return the text as it is."""
     return value
 
 
@@ -176,7 +175,6 @@ def method(value: str, name: str) -> str:
 
 
 def method_by_epochs(value: str, name: str) -> str:
-    """Read a method that goes by rows or batches of them."""
     from gdcli.solve.registry import BY_EPOCHS, meant
 
     if method(value, name) in BY_EPOCHS:

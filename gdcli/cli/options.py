@@ -62,22 +62,18 @@ class Option(NamedTuple):
 
     @property
     def many(self) -> bool:
-        """Whether it can be repeated."""
         return self.read is each
 
 
 def only(options: Iterable[Option], *wanted: str) -> tuple[Option, ...]:
-    """Return the options of these names."""
     return tuple(o for o in options if o.name in wanted)
 
 
 def format_in(*words: str) -> Option:
-    """Return the option of a command that has these formats."""
     return Option("--format", "FORMAT", one_of(*words), "table", "Output", f"{listed(words)}.")
 
 
 def shaped(*shapes: Shape) -> tuple[str, ...]:
-    """Return the names of the formats of these shapes."""
     return tuple(format.name for format in FORMATS.values() if format.shape in shapes)
 
 
@@ -87,7 +83,6 @@ def listed(words: Sequence[str]) -> str:
 
 
 def _plot(help: str, *more: Option) -> tuple[Option, ...]:
-    """The options of a picture, with what it shows."""
     return (Option("--plot", "FILE", picture, "none", "Picture", help), *more, *LOOK)
 
 
@@ -324,7 +319,6 @@ FIT_OUTPUT = (
 
 
 def settings(values: dict[str, Any]) -> dict[str, Any]:
-    """Return those of ``values`` which are fields of `gdcli.api.Settings` and were given."""
     return {o.field: values[o.field] for o in SOLVER if values.get(o.field) is not None}
 
 

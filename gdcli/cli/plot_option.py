@@ -126,7 +126,6 @@ class RunPlot:
         self._problem, self._many = problem, bool(values.get("multi_start"))
 
     def picture(self, found: RunRecord) -> Picture:
-        """Return the picture."""
         from gdcli.render import figures
 
         best = found.x
@@ -259,7 +258,6 @@ def _path(problem: Problem, sign: int, rate: RatePath, which: Sequence[int]) -> 
 
 
 def errors_picture(found: GradientRecord) -> Picture:
-    """Return the picture of ``gd gradient --errors``."""
     from gdcli.render import comparison_figures, figures, summary
 
     title = figures.title(found.problem.expression, f" at {summary.point_text(found.point, 4, 3)}")

@@ -89,7 +89,6 @@ def one_result(name: str, records: Sequence[Record]) -> Stored:
 
 
 def no_result(name: str, records: Sequence[Record]) -> DataError:
-    """Return the error of a file without a result."""
     kinds = sorted({str(record["type"]) for record in records if "type" in record})
     if kinds == ["iterate"]:
         hint = "its run was ended before it could write one, or --trace wrote it: --format jsonl has both"

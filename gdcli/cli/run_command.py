@@ -100,14 +100,12 @@ class _Told:
         self.next()
 
     def next(self) -> None:
-        """Tell it."""
         done = self._tally.total
         if self._waiting is not None and (self._total is None or done < self._total):
             failed = f"{self._tally.failed} failed" if self._tally.failed else ""
             self._waiting.begin(self._noun, done + 1, self._total, failed)
 
     def clear(self) -> None:
-        """Leave the terminal to others."""
         if self._waiting is not None:
             self._waiting.clear()
 

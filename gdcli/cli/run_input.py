@@ -25,8 +25,6 @@ LINES = (".jsonl", ".ndjson", ".json")
 
 
 class Tables:
-    """Problems that are all there."""
-
     ended = True
 
     def __init__(self, entries: Sequence[FileProblem]) -> None:
@@ -55,7 +53,6 @@ class ProblemLines:
         self.ended = False
 
     def fileno(self) -> int:
-        """The file descriptor that is read."""
         return self._handle
 
     def fill(self) -> None:
@@ -92,7 +89,6 @@ class ProblemLines:
         return text.removeprefix(BOM_UTF8).lstrip()
 
     def whole(self) -> bytes:
-        """Return the whole text, read to its end."""
         while not self.ended:
             self.fill()
         text = [b"\n"] * self._number

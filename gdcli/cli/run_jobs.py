@@ -54,8 +54,6 @@ def serve(pipe: Connection, others: Sequence[Connection], file: str, shown: Show
 
 
 class _Worker:
-    """A process, its pipe, and the problems that it has."""
-
     def __init__(self, pipes: Sequence[Connection], file: str, shown: Shown) -> None:
         forks = sys.platform == "linux"
         context: Any = get_context("fork" if forks else "spawn")

@@ -98,7 +98,6 @@ class Solver:
         return task.problem
 
     def check(self, entry: FileProblem) -> Checked:
-        """Solve one problem and compare it with its expectation."""
         try:
             outcome = self._solved(entry)
         except GdError as error:
@@ -167,7 +166,6 @@ def _values(entry: FileProblem) -> dict[str, Any]:
 
 
 def _fitted(entry: FileProblem, values: dict[str, Any], observers: Sequence[Observer]) -> Any:
-    """Fit as `gd fit` does."""
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import FitRequest, FitSettings
     from gdcli.tasks.fit.solve_fit import solve

@@ -43,7 +43,6 @@ def run(values: Values, env: Environment) -> int:
 
 
 def _check(values: Values, shown: Exhibit) -> None:
-    """Raise UsageError for options that have nothing to work on."""
     if values["plot"] and shown.picture is None:
         raise UsageError(f"--plot has nothing to draw: {shown.missing}", "leave it out")
     if values["plane"] and not shown.planes:

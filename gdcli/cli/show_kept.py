@@ -47,7 +47,6 @@ def _page(path: str, content: Content, width: int) -> list[Line]:
 
 
 def _asked(content: Content, width: int) -> list[Line]:
-    """What is solved, and with which options."""
     from gdcli.cli.checkpoint_option import job_of
     from gdcli.cli.commands import COMMANDS
     from gdcli.kernel.error_text import harmless
@@ -76,7 +75,6 @@ def _asked(content: Content, width: int) -> list[Line]:
 
 
 def _reached(head: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """How far a run has come, and its best value."""
     from gdcli.kernel.number_format import seconds, short
 
     progress = head.get("progress")

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 
 def extremum(values: Values, answer: Stored) -> Exhibit:
-    """Return the exhibit of a minimisation or maximisation."""
     from gdcli.record.path_rows import stored_rows
     from gdcli.render import summary
     from gdcli.render.tables import PageLayout
@@ -110,7 +109,6 @@ def _plot(values: Values, found: RunRecord, path: Sequence[PathPoint]) -> RunPlo
 
 
 def fit(values: Values, env: Environment, answer: Stored) -> Exhibit:
-    """Return the exhibit of a fit."""
     from gdcli.record.fits import EpochPoint, FitRecord
     from gdcli.record.path_rows import stored_rows
     from gdcli.render import fit_page

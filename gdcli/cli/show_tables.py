@@ -96,7 +96,6 @@ def _list(values: Values, record: Record) -> Exhibit:
 
 
 def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
-    """Return the table of fits to groups of rows."""
     from collections import Counter
 
     from gdcli.record.fit_records import FIT
@@ -121,7 +120,6 @@ def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
 
 
 def many(values: Values, answers: Sequence[Record]) -> Exhibit:
-    """Return the table of the answers of many problems."""
     from gdcli.render.verdicts import page
 
     checked = [_answered(record, number) for number, record in enumerate(answers, 1)]
@@ -135,7 +133,6 @@ def many(values: Values, answers: Sequence[Record]) -> Exhibit:
 
 
 def _answered(record: Record, number: int) -> Checked:
-    """Return the answer to a problem, the ``number``-th of its file."""
     from gdcli.record.checked import Checked
     from gdcli.record.faults import ErrorRecord
     from gdcli.record.fits import record_from

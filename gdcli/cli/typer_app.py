@@ -201,7 +201,6 @@ def read(arranged: Sequence[str], command: Command) -> dict[str, Any]:
 
 
 def help_of(name: str | None) -> str:
-    """Return the help of one command, or of `gd` itself."""
     gd = _gd()
     context = gd.make_context("gd", list(argv.HELP[:1]), resilient_parsing=True)
     if name is None:

@@ -79,7 +79,6 @@ class VectorWriter:
         return [f"out[{a}:{'' if b is None else b}] = 0.0" for a, b in gaps if b is None or a < b]
 
     def variable(self, place: int) -> str:
-        """Return the variable that has a place of the flat vector."""
         return max((offset, name) for name, offset in self.offsets.items() if offset <= place)[1]
 
     # -- scalars -------------------------------------------------------------------------------------------

@@ -53,12 +53,10 @@ class LoopLayout(NamedTuple):
 
     @property
     def row(self) -> int:
-        """The length of a row."""
         return 2 * self.n + 2
 
     @property
     def best(self) -> int:
-        """The length of the array of the best point."""
         return self.row + self.n + 1
 
 

@@ -109,7 +109,6 @@ def c_functions(graph: Graph, roots: Sequence[int]) -> str:
 
 
 def awk_functions(text: str, graph: Graph, roots: Sequence[int]) -> str:
-    """Return what the program ``text`` calls beyond the mathematics of awk."""
     own = translate(functions_of(operations_of(graph, roots)), AWK)
     found, needed, pending = _awk(), dict[str, str](), [text + own]
     while pending:

@@ -85,7 +85,6 @@ class GatherWriter:
             raise Unsupported("a slice with a step")
 
     def write(self) -> tuple[str, dict[str, tuple[str, ...]]]:
-        """Return the text and its fast-math flags."""
         stages = range(max(self.plan.levels.values(), default=0) + 1)
         done: set[str] = set()
         for stage in stages:

@@ -126,7 +126,6 @@ class Library:
         return found
 
     def address(self, name: str) -> int:
-        """Return where a function stands in memory."""
         return int(self._engine.get_function_address(name))
 
 
@@ -197,7 +196,6 @@ class _Target:
         return code
 
     def load(self, code: bytes) -> Any:
-        """Return an engine that has object code in executable memory."""
         engine = self.binding.create_mcjit_compiler(self.binding.parse_assembly(""), self.machine())
         engine.add_object_file(self.binding.ObjectFileRef.from_data(code))
         engine.finalize_object()

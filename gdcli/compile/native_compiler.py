@@ -80,7 +80,6 @@ class Module:
         return str(self.module)
 
     def instance(self, name: str, width: int, place: ast.AST) -> Any:
-        """Return a function compiled for vectors of ``width`` (1: numbers)."""
         found = self.instances.get((name, width))
         if found is None:
             if name in self.open:
@@ -91,7 +90,6 @@ class Module:
         return found
 
     def type_of(self, annotation: ast.expr | None, width: int) -> Type:
-        """Return the type that an annotation means."""
         if annotation is None:
             return self.shaped(self.float, width)
         word = annotation.value if isinstance(annotation, ast.Constant) else None

@@ -35,7 +35,6 @@ class RowGradient(NamedTuple):
 
     @property
     def roots(self) -> list[int]:
-        """All that is to be computed."""
         return [*self.nodes] if self.factor is None else [self.factor, *self.nodes]
 
 
@@ -144,7 +143,6 @@ class DescentWriter:
         return lambda node: "slope" if node == one else f"slope * {known[node][0]}"
 
     def before(self) -> list[str]:
-        """The statements before the first row."""
         number = self.factor[0]
         return [f"    step = rate * {number_text(number)}" if number != 1.0 else "    step = rate"]
 

@@ -21,8 +21,6 @@ BLOCK = 16_384
 
 
 class RowsText:
-    """The text of the kernels and its flags."""
-
     def __init__(
         self, graph: Graph, roots: Sequence[int], parameters: Mapping[Key, str], columns: Mapping[Key, str]
     ) -> None:

@@ -95,7 +95,6 @@ def numpy() -> Any:
 
 
 def array_namespace(operations: Iterable[str]) -> dict[str, Any]:
-    """Return what a numpy program of these operations may call."""
     np = numpy()
     space: dict[str, Any] = {"np": np, "inf": np.inf, "nan": np.nan}
     for op in operations:

@@ -57,7 +57,6 @@ def operation(key: Key, args: Sequence[str]) -> str:
 
 
 def piece(pointer: str, index: str, width: int) -> str:
-    """Return the text of the ``width`` elements at ``index``."""
     return f"{pointer}[{index}]" if width == 1 else f"{pointer}[{index} : {index} + {width}]"
 
 
@@ -86,11 +85,9 @@ class LaneWriter:
         self.names: dict[int, str] = {}
 
     def name(self, i: int) -> str:
-        """Return the text of a node that is known."""
         return self.names[i] if i in self.varying else self.scalars[i]
 
     def write(self, roots: Iterable[int]) -> None:
-        """Write what computes ``roots``, as far as it is not yet written."""
         for i in self._needed(roots):
             args = arguments(self.graph.keys[i])
             text = operation(self.graph.keys[i], [self.name(a) for a in args]) if args else self.read(i)

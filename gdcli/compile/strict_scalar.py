@@ -22,7 +22,6 @@ _CHOICES = {
 
 
 def functions_of(operations: Iterable[str]) -> str:
-    """Return the text of the helpers that programs with these operations call."""
     wanted = set(operations)
     texts = [text for op, text in _CHOICES.items() if op in wanted]
     special_ones = [op for op in FUNCTIONS if op in wanted and FUNCTIONS[op].special]
@@ -36,7 +35,6 @@ def functions_of(operations: Iterable[str]) -> str:
 
 
 def operations_of(graph: Graph, roots: Sequence[int]) -> set[str]:
-    """Return the operations that the roots need."""
     return {graph.keys[i][0] for i in graph.reach(tuple(roots))}
 
 

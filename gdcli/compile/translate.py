@@ -60,7 +60,6 @@ AWK = Dialect(_awk_head, repr, {"whole": "floor"})
 
 
 def translate(text: str, dialect: Dialect) -> str:
-    """Return a text of functions of the restricted Python in another language."""
     return "".join(
         _function(node, dialect) for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)
     )

@@ -158,5 +158,4 @@ def text_of(operations: Iterable[str]) -> str:
 
 
 def flags() -> dict[str, tuple[str, ...]]:
-    """Return the fast-math flags of all these functions."""
     return dict.fromkeys((*map(name_of, NAMES), *_HELPERS), FLAGS)

@@ -45,7 +45,6 @@ else:
 
         @property
         def is_required(self):
-            """Whether an object cannot be made without it."""
             return self.default is MISSING and self.default_factory is MISSING
 
     def field(*, default=MISSING, default_factory=MISSING, init=True, repr=True, compare=True):

@@ -102,7 +102,6 @@ def _crop(
 
 
 def fault_text(error: GdError, width: int = 80) -> str:
-    """Return the error as lines for a person."""
     lines = [f"error: {harmless(shorten(error.message))}"]
     if error.span is not None:
         lines += excerpt(error.span, width)

@@ -72,7 +72,6 @@ def as_like(template: Vector, values: Any) -> Vector:
 
 
 def zeros_like(v: Vector) -> Vector:
-    """Return a vector of zeros of the kind and length of ``v``."""
     if isinstance(v, list):
         return Vec([0.0] * len(v))
     import numpy
@@ -118,7 +117,6 @@ def norm(v: Vector) -> float:
 
 
 def ones_like(v: Vector) -> Vector:
-    """Return a vector of ones of the kind and length of ``v``."""
     return raised(zeros_like(v), 1.0)
 
 
@@ -145,7 +143,6 @@ def extremes(v: Vector) -> tuple[float, float]:
 
 
 def any_negative(v: Vector) -> bool:
-    """Tell whether a component is below zero."""
     return any(a < 0.0 for a in v) if isinstance(v, list) else bool((v < 0.0).any())
 
 
@@ -175,7 +172,6 @@ def is_zero(v: Vector) -> bool:
 
 
 def same(u: Vector, v: Vector) -> bool:
-    """Tell whether two vectors have equal components."""
     return bool(u == v) if isinstance(u, list) else bool((u == v).all())
 
 
@@ -231,7 +227,6 @@ def inner_products(u: Vector, v: Vector) -> tuple[float, float, float]:
 
 
 def distance(u: Vector, v: Vector) -> float:
-    """Return the Euclidean distance between two points."""
     return norm(u - v)
 
 

@@ -52,12 +52,10 @@ def minimum(a: float, b: float) -> float:
 
 
 def floor(a: float) -> float:
-    """Return the largest integer not above a, as a float."""
     return copysign(math.floor(a), a) if math.isfinite(a) else a
 
 
 def ceil(a: float) -> float:
-    """Return the smallest integer not below a, as a float."""
     return copysign(math.ceil(a), a) if math.isfinite(a) else a
 
 

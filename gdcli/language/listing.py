@@ -61,7 +61,6 @@ class _Texts:
 
 
 def derivatives(function: Function) -> list[str]:
-    """Return the partial derivatives of a function as texts, one an argument."""
     texts = _Texts()
     args = tuple(map(texts.atom, function.letters))
     value = texts.call(function.name, *args)
@@ -92,7 +91,6 @@ def functions() -> Iterator[dict[str, Any]]:
 
 
 def language() -> dict[str, Any]:
-    """Return the functions, the constants and the operators of the language."""
     constants = [{"name": name, "value": value} for name, value in CONSTANTS.items()]
     operators = [{"text": text, "meaning": meaning} for text, meaning in OPERATORS]
     return {"functions": list(functions()), "constants": constants, "operators": operators}

@@ -121,7 +121,6 @@ class Tree(NamedTuple):
     source: str = ""
 
     def span(self, node: Node) -> Span:
-        """Return the place of a node in the text."""
         return Span(self.text, node.start, node.end, self.source)
 
     def piece(self, node: Node) -> str:

@@ -53,7 +53,6 @@ class TemplateGraph(Graph):
         return self._made(("constant", name, index), value)
 
     def node(self, op: str, *args: Any) -> int:
-        """Return the node of an operation, as `Graph.node`."""
         place = self._place
         if op == "where":
             relation, a, b = args[:3]

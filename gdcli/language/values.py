@@ -148,8 +148,6 @@ class ConstantReader:
 
 
 class _Reader(ConstantReader):
-    """Reads the pieces of one text."""
-
     def __init__(self, text: str, option: str, draws: Iterator[float]) -> None:
         super().__init__(text, option)
         self.draws = draws

@@ -93,7 +93,6 @@ class Bounded:
         return self.project(self.beside(at, lambda e: self.inner.complete(e, order)) if order else at)
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
-        """Return ``at`` with projected derivatives up to ``order`` added."""
         return self.project(self._complete(Evaluation(at.x, at.value, note=at.note), order))
 
     def _complete(self, bare: Evaluation, order: int) -> Evaluation:
@@ -126,7 +125,6 @@ class Bounded:
         return free_part(v, self._held_at(at))
 
     def all_held(self, at: Evaluation) -> bool:
-        """Tell whether every variable is held by its bound at ``at``."""
         return all(self._held_at(at))
 
     def far_end(self, start: Vector, at: Evaluation, order: int) -> Evaluation | None:

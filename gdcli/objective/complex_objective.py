@@ -54,7 +54,6 @@ class ComplexObjective:
         self.program = ComplexFunction(scalar.graph, plain.root, plain.leaves)
 
     def evaluate(self, x: Any, order: int = 0) -> Evaluation:
-        """Return the value at x, for order 1 with the gradient."""
         at = self.base.evaluate(x, 0)
         return self.complete(at, order) if order else at
 

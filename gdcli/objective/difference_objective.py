@@ -52,12 +52,10 @@ class DifferenceObjective:
         self._batch = PointBatch(base)
 
     def evaluate(self, x: Any, order: int = 0) -> Evaluation:
-        """Return the value at x, for order 1 with the quotients."""
         at = self.base.evaluate(x, 0)
         return self.complete(at, order) if order else at
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
-        """Return ``at`` with the quotients as its gradient."""
         if at.gradient is not None or not -float("inf") < at.value < float("inf"):
             return at
         self.counts.gradient += 1
@@ -79,5 +77,4 @@ class DifferenceObjective:
         return
 
     def vector(self, flat: Sequence[float]) -> Any:
-        """Return flat numbers as the kind of vector this objective works on."""
         return self.base.vector(flat)

@@ -80,7 +80,6 @@ class ScalarObjective:
 
     @property
     def unused(self) -> list[str]:
-        """The names of the variables that the value does not depend on."""
         return _unused(self.form)
 
     @property
@@ -161,7 +160,6 @@ class ScalarObjective:
     # -- the solvers' protocol -----------------------------------------------------------------------------
 
     def evaluate(self, x: Vec, order: int = 0) -> Evaluation:
-        """Return the value at x, with derivatives up to ``order``; see `objective.protocol.Objective`."""
         at = Evaluation(x, self.value(x))
         return self.complete(at, order) if order else at
 
@@ -218,7 +216,6 @@ class ScalarObjective:
         return result if is_finite(result) else None
 
     def vector(self, flat: Sequence[float]) -> Vec:
-        """Return flat numbers as the kind of vector this objective works on."""
         return Vec(map(float, flat))
 
 
@@ -231,7 +228,6 @@ def _rounded(form: Form, mu: float) -> Form | None:
 
 
 def row(texts: Sequence[str]) -> str:
-    """Return the text of a tuple."""
     return f"({', '.join(texts)},)"
 
 
@@ -317,7 +313,6 @@ class VectorObjective:
 
     @property
     def unused(self) -> list[str]:
-        """The names of the variables that the value does not depend on."""
         return _unused(self.form)
 
     # -- programs ------------------------------------------------------------------------------------------
@@ -423,5 +418,4 @@ class VectorObjective:
             return result if is_finite(result) else None
 
     def vector(self, flat: Sequence[float]) -> Any:
-        """Return flat numbers as the kind of vector this objective works on."""
         return self.np.array(flat, dtype=float)

@@ -25,7 +25,6 @@ class GroupedResiduals:
         self.rows, self.groups = self.columns[0].shape
 
     def take(self, which: Any) -> GroupedResiduals:
-        """Return some of the groups."""
         counts = None if self.counts is None else self.counts[:, which]
         return GroupedResiduals(self.programs, [column[:, which] for column in self.columns], counts)
 

@@ -50,7 +50,6 @@ class Size(NamedTuple):
     known: dict[tuple[int, bool], float]
 
     def plus(self, other: Size, factor: float = 1.0) -> Size:
-        """Return this plus ``factor`` times another."""
         parameters, known = dict(self.parameters), dict(self.known)
         for j, value in other.parameters.items():
             parameters[j] = parameters.get(j, 0.0) + factor * value
@@ -59,7 +58,6 @@ class Size(NamedTuple):
         return Size(self.constant + factor * other.constant, parameters, known)
 
     def times(self, factor: float) -> Size:
-        """Return this many times."""
         return ONE.plus(self, factor)
 
 

@@ -178,7 +178,6 @@ class RowObjective:
     # -- the solvers' protocol -----------------------------------------------------------------------------
 
     def evaluate(self, x: Any, order: int = 0) -> Evaluation:
-        """Return the value at x, with derivatives up to ``order``; see `objective.protocol.Objective`."""
         self.counts.value += 1
         if self.sides is not None and not self.sides.has(x):
             return Evaluation(x, INF)
@@ -223,7 +222,6 @@ class RowObjective:
         return result if is_finite(result) else None
 
     def vector(self, flat: Sequence[float]) -> Any:
-        """Return flat numbers as the kind of vector this objective works on."""
         return Vec(map(float, flat)) if self.has_hessian else self.np.array(flat, dtype=float)
 
     # -- sums of squares -----------------------------------------------------------------------------------

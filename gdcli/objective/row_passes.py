@@ -216,8 +216,6 @@ def row_gradient(row: RowModel) -> RowGradient:
 
 
 class _Scalars:
-    """Steps by program text of scalars."""
-
     kind = "scalars"
 
     def __init__(self, passes: RowPasses, x: Sequence[float], gradient: RowGradient) -> None:
@@ -233,8 +231,6 @@ class _Scalars:
 
 
 class _Arrays:
-    """Steps by arrays."""
-
     kind = "arrays"
 
     def __init__(self, passes: RowPasses, x: Sequence[float]) -> None:

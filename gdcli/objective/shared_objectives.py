@@ -32,8 +32,6 @@ MOST_SHAPES = 8
 
 
 class SharedObjectives:
-    """Builds objectives and remembers their programs; call it in place of ``build_objective``."""
-
     def __init__(self) -> None:
         self._known: OrderedDict[Any, list[_Template]] = OrderedDict()
 
@@ -65,8 +63,6 @@ class SharedObjectives:
 
 
 class _Template:
-    """The programs of one shape of an expression."""
-
     def __init__(self, graphs: tuple[TemplateGraph, ...], built: Form, space: Space, sign: int) -> None:
         self.graphs = graphs
         self.plain = ScalarObjective(built, space, sign)
@@ -142,21 +138,17 @@ class SharedObjective(ScalarObjective):
 
     @property
     def form(self) -> Form:  # type: ignore[override]
-        """The Form with this problem's numbers in it."""
         return self.own.form
 
     @property
     def unused(self) -> list[str]:
-        """The names of the variables that the value does not depend on."""
         return self._template.unused
 
     def is_constant(self) -> bool:
-        """Whether the value is plainly the same everywhere."""
         return self._template.is_constant
 
     @property
     def has_jumps(self) -> bool:
-        """Whether the value may jump somewhere."""
         return self._template.has_jumps
 
     def smoothed(self, mu: float) -> ScalarObjective | None:

@@ -132,7 +132,6 @@ class SeparableResiduals:
         return slopes, r
 
     def _is_free(self, x: Any, i: int) -> Any:
-        """Tell for which points no bound holds a parameter."""
         np = self.np
         if self.lower is None:
             return np.ones(x.shape[1])

@@ -71,12 +71,10 @@ class Checkpoint:
         self._head["progress"] = _progress(number, kept)
 
     def save(self, number: int, kept: Any, objective: Any) -> None:
-        """Keep a run, and write all."""
         self.put(number, kept, objective)
         self.write()
 
     def finish(self) -> None:
-        """Write that all is done."""
         self._head["finished"] = True
         self.write()
 

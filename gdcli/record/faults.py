@@ -33,7 +33,6 @@ class ErrorRecord(Record):
 
     @property
     def fault(self) -> GdError:
-        """The error that was told."""
         at = self.span
         span = None if at is None else Span(at.text or "", at.start, at.end, at.source)
         error = GdError(self.message, self.hint, span)

@@ -30,7 +30,6 @@ class Parameters:
         """The path is told by other formats."""
 
     def finish(self, found: FitRecord) -> None:
-        """Write the rows."""
         columns = (found.x, *map(found.flat, (found.standard_errors, found.t, found.confidence)))
         rows = (
             [found.problem.space.label(i), value, error, t, *(ends or (None, None))]

@@ -150,7 +150,6 @@ class FitRecord(RunRecord):
 
     @property
     def level(self) -> float:
-        """The level of the intervals."""
         from gdcli.judge.statistics import LEVEL
 
         return LEVEL
@@ -190,7 +189,6 @@ class EpochPoint(Record):
 
     @property
     def iteration(self) -> int:
-        """The number of the epoch."""
         return self.epoch
 
     @property
@@ -216,7 +214,6 @@ class _KeptEpoch:
 
 
 def record_of(outcome: Outcome) -> RunRecord:
-    """Return the record of an answer of any kind."""
     made: Any = fit_record if hasattr(outcome, "statistics") else run_record
     found: RunRecord = made(outcome)
     return found
@@ -231,7 +228,6 @@ def record_from(told: Mapping[str, Any]) -> RunRecord:
 
 
 def fit_record(outcome: FitOutcome) -> FitRecord:
-    """Return the record of the answer of a fit, without a receipt."""
     noise, history = outcome.noise, outcome.history
     return FitRecord.of(
         *sources(outcome),

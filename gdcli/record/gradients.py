@@ -24,8 +24,6 @@ QUOTIENTS = ("forward", "central", "complex_step")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionRecord(Record):
-    """What is differentiated."""
-
     expression: str
     constants: Values
 
@@ -162,8 +160,6 @@ class StepRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceRecord(Record):
-    """A gradient step by step; ``sums`` has the terms of each derivative."""
-
     HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "trace"}
 
     problem: QuestionRecord

@@ -201,7 +201,6 @@ _OF_GROUP = ("status", "skipped", "message", "seconds")
 
 
 def _own(fit: Group, name: str) -> Any:
-    """What is known of a group beside its numbers."""
     if name == "message":
         return "" if fit.status == "converged" else fit.message
     if name == "seconds":

@@ -36,7 +36,6 @@ class Group(NamedTuple):
 
     @property
     def status(self) -> str:
-        """The status in a word."""
         if self.fault is not None:
             return self.fault.status
         return "converged" if self.found is None else self.found.status
@@ -69,7 +68,6 @@ class Recorder(NamedTuple):
         return replace(fit_record(outcome), receipt=self.receipt)
 
     def to_json(self, group: Group) -> Json:
-        """Return the result, or the error, of one group."""
         found = group.found
         if group.solved is not None:
             found = self.record(group.solved.outcome(group.at, group.rows))

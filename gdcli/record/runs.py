@@ -283,7 +283,6 @@ def _leaves_unknown(value: float, error: float) -> bool:
 
 
 def path_point(it: Iterate, sign: int, space: Space) -> PathPoint:
-    """Return the record of an iterate."""
     return PathPoint(
         iteration=it.iteration,
         value=sign * it.at.value + 0.0,

@@ -75,7 +75,6 @@ class RowText(NamedTuple):
     row: Callable[[Sequence[Any]], str]
 
     def table(self, head: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
-        """Return the text of all rows."""
         return self.head(head) + "".join(map(self.row, rows))
 
 

@@ -68,7 +68,6 @@ def _small(values: list[float | None], near: list[bool]) -> list[str]:
 
 
 def _best(found: BatchesRecord, width: int) -> list[Line]:
-    """Return which batch size came nearest to the minimum."""
     done: list[tuple[float, BatchRecord]] = [
         (found.problem.sign * run.mean, run)
         for run in found.batches

@@ -27,7 +27,6 @@ NARROW, WIDE = 8, 32
 
 
 def question(problem: ProblemRecord, seed: int, width: int) -> list[Line]:
-    """Return the lines that say what was asked."""
     expression = harmless(shorten(" ".join(problem.expression.split()), 5 * width))
     lines = fact(problem.sense, expression, width, "title")
     if problem.constants:

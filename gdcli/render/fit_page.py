@@ -76,7 +76,6 @@ def data_text(problem: FitProblemRecord, rows: RowsRecord, width: int) -> str:
 
 
 def loss_text(problem: FitProblemRecord) -> str:
-    """Return the loss of a row in words."""
     if not problem.loss:
         is_maximum = problem.sense == "maximize"
         return (

@@ -46,7 +46,6 @@ class Format(NamedTuple):
         return self.shape in (Shape.LINES, Shape.ROWS)
 
     def load(self) -> Any:
-        """Import and return the writer."""
         from importlib import import_module
 
         module, _, name = self.writer.partition(":")

@@ -43,7 +43,6 @@ def page(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def head(found: GradientRecord | TraceRecord, width: int, label: str) -> list[Line]:
-    """Return what was asked: expression, constants, point and value."""
     problem = found.problem
     expression = harmless(shorten(" ".join(problem.expression.split()), 5 * width))
     lines = fact(label, expression, width, "title")

@@ -96,7 +96,6 @@ class GroupTable:
                 self._wide.append((self._name(fit), fit.message.partition(": ")[2]))
 
     def finish(self, tally: Counter[str]) -> None:
-        """Write what failed, and how many did not."""
         lines: list[Line] = [[]]
         for name, why in self._failed:
             lines += fact("FAILED", harmless(f"{name}: {shorten(why)}"), self._width, label_role="bad")

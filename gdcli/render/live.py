@@ -27,8 +27,6 @@ ROWS = 10  # with the lines around them less than the 24 of a terminal
 
 
 class _Row:
-    """The numbers of one row."""
-
     __slots__ = ("evaluations", "iteration", "slope", "step", "value")
 
     def __init__(self, it: Iterate, sign: int) -> None:
@@ -50,11 +48,9 @@ class Page:
         self._rows: deque[_Row] = deque(maxlen=ROWS)
 
     def see(self, iterate: Iterate) -> None:
-        """Take down one iterate."""
         self._course(iterate)
 
     def lines(self, iterate: Iterate, width: int, glyphs: Glyphs, bars: Bars) -> list[Line]:
-        """Return the lines with ``iterate`` as the newest row."""
         # Only what a row shows is kept of an iterate: its point may be long.
         self._rows.append(_Row(iterate, self._sign))
         rows = self._rows

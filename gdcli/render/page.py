@@ -20,8 +20,6 @@ MOST_NAMED = 8  # of columns that are not shown
 
 
 class Glyphs(NamedTuple):
-    """The characters beyond letters and digits; ``rule`` empty draws no rules."""
-
     rule: str
     omitted: str
 
@@ -45,7 +43,6 @@ class Column(NamedTuple):
 
     @property
     def width(self) -> int:
-        """The columns that the widest cell takes."""
         return max(map(width_of, [self.title, *self.cells]))
 
 

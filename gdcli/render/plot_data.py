@@ -179,7 +179,6 @@ class Recorder:
                 self._later = [entry for entry in self._later if entry[0] % self.stride == 0]
 
     def point(self, iterate: Iterate) -> Point:
-        """Return what is kept of an iterate."""
         at, sign, which = iterate.at, self._sign, self._which
         return Point(
             iterate.iteration,
@@ -211,7 +210,6 @@ class StoredRecorder(Recorder):
         self._space = space
 
     def point(self, iterate: Any) -> Point:
-        """Return what is kept of a `PathPoint`."""
         x = self._space.flatten(iterate.point) if self._which else ()
         place = tuple(float(x[i]) for i in self._which)
         return Point(iterate.iteration, iterate.value, iterate.gradient_norm, place, None)

@@ -73,7 +73,6 @@ def check() -> None:
 
 
 def missing(what: str, library: str) -> UsageError:
-    """Return the error for a library that is not there."""
     from gdcli.kernel import installing
 
     hint = f"install it: {installing.command('plot')}"
@@ -164,7 +163,6 @@ def _shape(picture: Contours) -> float:
 
 
 def _series(figure: Figure, axes: Axes, s: Series, above: int) -> None:
-    """Draw one series; later ones lie above earlier ones."""
     marks: dict[str, Any] = {}
     if s.shape:
         marks = {"marker": s.shape, "markersize": s.size, "markeredgecolor": s.ink if s.hollow else "white"}

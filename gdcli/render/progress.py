@@ -69,7 +69,6 @@ class Progress:
         self._began, self._next, self._best, self._part = began, began + PATIENCE, best, part
 
     def clear(self) -> None:
-        """Take the line away."""
         if self._shown and self._stream is not None:
             self._stream.write(_CLEAR)
             self._stream.flush()
@@ -90,7 +89,6 @@ class Progress:
             self._show(f"reading  {thousands(table.rows)} rows, {pace}")
 
     def searching(self, part: float) -> None:
-        """Tell which part of the search for a start is done."""
         if self._due():
             self._show(f"searching for a start  {self._bar(part)}")
 
@@ -101,7 +99,6 @@ class Progress:
             self._tell(None)
 
     def iterate(self, iterate: Iterate) -> None:
-        """Tell the newest iterate."""
         self._best = min(self._best, iterate.at.value)
         if self._due():
             self._tell(iterate)
@@ -136,7 +133,6 @@ class Progress:
         self._show(f"epoch {number}  {self._bar(done / rows)}  {pace}, {seconds(more)} left")
 
     def _due(self) -> bool:
-        """Whether it is time to draw."""
         now = self._clock()
         if self._stream is None or now < self._next:
             return False

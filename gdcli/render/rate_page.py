@@ -76,7 +76,6 @@ def steps_text(steps: int | None, predicted: bool) -> str:
 
 
 def _reason(found: RatesRecord, width: int) -> list[Line]:
-    """Return the curvature and what follows from it."""
     largest, at_end = found.curvature.largest, found.curvature.at_end
     if largest is None or at_end is None:
         return []

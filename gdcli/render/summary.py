@@ -89,7 +89,6 @@ def _question(found: RunRecord, width: int) -> list[Line]:
 
 
 def title(what: str, problem: ProblemRecord, width: int) -> list[Line]:
-    """Return the line that says what is done to which expression."""
     return fact(what, harmless(shorten(" ".join(problem.expression.split()), 5 * width)), width, "title")
 
 
@@ -135,7 +134,6 @@ def search_text(search: SearchRecord) -> str:
 def path(
     found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, all_in: str = "--format csv"
 ) -> list[Line]:
-    """Return the table of the iterates; nothing where there are none."""
     space = found.problem.space
     unseen = _beyond(space, COORDINATES)
     return thinned(trail, lambda rows: _columns(rows, space, width), width, glyphs, all_in, unseen)
@@ -188,7 +186,6 @@ def _columns(rows: list[Row], space: Space, width: int) -> list[Column]:
 
 
 def _moved(rows: list[Row], width: int) -> list[Column]:
-    """The distance moved, which the points tell too: on wide pages."""
     return [Column("moved", column([row.moved for row in rows], 3), spare=5)] if width >= 100 else []
 
 

@@ -116,7 +116,6 @@ def plain_look(stream: TextIO) -> Look:
 
 
 def write_page(stream: TextIO, format: Format, page: Callable[[int, Glyphs], Sequence[Line]]) -> None:
-    """Write a page, of which ``page(width, glyphs)`` gives the lines."""
     seen: Look = format.load()(stream)
     seen.show(page(seen.width, seen.glyphs))
 
@@ -148,7 +147,6 @@ class Table:
 
     @property
     def thinning(self) -> tuple[int, int]:
-        """Which iterates it can do with."""
         return self._trail.thinning
 
     def __call__(self, iterate: Iterate) -> None:
@@ -161,7 +159,6 @@ class Table:
         self._trail.restore(kept)
 
     def finish(self, found: RunRecord) -> None:
-        """Write the page."""
         page: Any
         if self._layout is None:
             from gdcli.render.summary import page

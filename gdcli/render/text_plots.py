@@ -170,7 +170,6 @@ def _drawn(
 
 
 def _legend(entries: Sequence[str], width: int) -> str:
-    """The names of the marks, each on one line."""
     lines: list[str] = []
     for entry in entries:
         if lines and columns_of(lines[-1]) + 3 + columns_of(entry) <= width:
@@ -238,7 +237,6 @@ def _dots(s: Series, panel: Panel, limits: Any) -> Iterator[tuple[float, float]]
 
 
 def _bars(s: Series, panel: Panel) -> Iterator[Place]:
-    """The dots of the bars at the points of a series."""
     for x, y, half in zip(s.xs, s.ys, s.spread or (), strict=True):
         if isfinite(y):
             for height in spaced(y - half, y + half, _BAR):

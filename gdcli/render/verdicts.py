@@ -21,7 +21,6 @@ from gdcli.render.page import LABEL, Column, Glyphs, Line, fact, fits, laid_out
 
 
 def record(checked: Checked, timing: bool) -> Json:
-    """Return the result, or the error, with its name and verdict."""
     plain = _plain_record(checked, timing)
     expect = checked.expect
     wanted: Any = None
@@ -125,12 +124,10 @@ class Shown:
         self._text: Any = format.load() if format.shape is Shape.ROWS else None
 
     def head(self) -> str:
-        """Return what stands before all problems."""
         head = [*(["line"] if self._lines else []), *HEAD]
         return str(self._text.head(head)) if self.format.shape is Shape.ROWS else ""
 
     def __call__(self, checked: Checked, number: int) -> str:
-        """Return the text of one problem, the ``number``-th, or on this line."""
         from gdcli.record.serialization import json_text
 
         if self.format.shape is Shape.LINES:
@@ -140,7 +137,6 @@ class Shown:
         return ""
 
     def record(self, checked: Checked, number: int) -> Json:
-        """Return what json and jsonl say of one problem."""
         return line_record(checked, number, self._timing) if self._lines else record(checked, self._timing)
 
 
@@ -158,7 +154,6 @@ class Whole:
         self._kept.append((checked, number))
 
     def finish(self, file: str) -> None:
-        """Write all."""
         if self._shown.format.shape is Shape.OBJECT:
             self._write_json(file)
             return
@@ -196,7 +191,6 @@ class Tally:
         return 0 if self._first is None else self._first[1]
 
     def count(self, number: int, status: str, exit_code: int) -> None:
-        """Count one problem."""
         self._counts[status] = self._counts.get(status, 0) + 1
         self.total += 1
         self.failed += bool(exit_code)
@@ -204,7 +198,6 @@ class Tally:
             self._first = number, exit_code
 
     def text(self) -> str:
-        """Return one line that sums up."""
         total = self.total
         spent = max(self._clock() - self._began, 1e-9)
         parts = [f"{count} {word}" for word, count in sorted(self._counts.items(), key=_by_rank)]

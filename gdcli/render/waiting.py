@@ -38,7 +38,6 @@ class Waiting:
         self.clear()
 
     def clear(self) -> None:
-        """Take the line away."""
         if self._made is not None:
             self._made.clear()
 
@@ -49,7 +48,6 @@ class Waiting:
             self._line().iterate(iterate)
 
     def begin(self, noun: str, number: int, total: int | None = None, note: str = "") -> None:
-        """Tell that a part of the work begins."""
         self._part = noun, number, total, note
         if self._clock() >= self._due:
             self._line().begin(*self._part)

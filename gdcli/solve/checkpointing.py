@@ -69,7 +69,6 @@ class Checkpointer:
 
     @property
     def reason(self) -> StopReason:
-        """Why the run is to end."""
         return self.asked or StopReason.INTERRUPTED
 
     def __call__(self, progress: RunProgress) -> bool:
@@ -118,7 +117,6 @@ class Checkpointer:
             self._fresh = self._clock()
 
     def save(self) -> None:
-        """Keep the run as it is now."""
         if self._store is None or self._snapshot is None:
             return
         began = self._clock()

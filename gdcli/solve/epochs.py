@@ -125,12 +125,9 @@ class Schedule(Protocol):
 @stored()
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """The same rate always."""
-
     first: float
 
     def rate(self, epoch: int, improved: bool) -> float | None:
-        """Return the rate."""
         return self.first
 
 
@@ -192,7 +189,6 @@ class EpochSettings:
     use_cache: bool = True
 
     def check(self) -> None:
-        """Raise UsageError for what makes no sense."""
         if self.lr is None or not (self.lr > 0.0 and isfinite(self.lr)):
             raise UsageError(f"--lr must be a positive number, not {self.lr}")
         if self.schedule not in SCHEDULES:
@@ -247,7 +243,6 @@ class EpochSnapshot(NamedTuple):
 
     @property
     def iteration(self) -> int:
-        """The number of whole epochs."""
         return self.epochs[-1].iteration
 
     @property
@@ -298,8 +293,6 @@ def run_epochs(
 
 
 class _Loop:
-    """One run by epochs."""
-
     def __init__(
         self,
         passes: Passes,
@@ -366,7 +359,6 @@ class _Loop:
         )
 
     def run(self) -> StopReason:
-        """Go on until something ends the run; return what."""
         if self.begins:
             self._show(self.epochs[0])
         checkpointer, rules = self.checkpointer, self.rules

@@ -250,7 +250,6 @@ def _fixed_rate(method: Method) -> FixedRate | None:
 
 
 def make_lbfgs(objective: Objective) -> Method:
-    """Return L-BFGS, projected where there are bounds."""
     if isinstance(objective, Bounded):
         from gdcli.solve.methods.projected_lbfgs import ProjectedLBFGS
 
@@ -366,7 +365,6 @@ def make_step_rule(lr: float | None, step_rule: str | None, step_sizes: tuple[fl
 
 
 def make_batch(step_sizes: tuple[float, ...] | None = None, tol: float = 1e-6) -> Method:
-    """Return the book's minimize_batch with its list of step sizes, or another."""
     from gdcli.solve.methods.descent import Batch
     from gdcli.solve.step_rules import BestRule
 
@@ -401,7 +399,6 @@ def _first_order(entry: MethodEntry, lr: float | None, step_rule: str | None) ->
 
 
 def direction(name: str) -> Rule:
-    """Return the rule of a method that goes by epochs."""
     from gdcli.solve.methods.descent import Steepest
 
     found: Rule = Steepest() if name == "sgd" else _maker(METHODS[name].target)()

@@ -61,7 +61,6 @@ class Scaled:
         return converted(self.inner.evaluate(_by(x, self.units), order), x, self.units)
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
-        """Return ``at`` with the derivatives up to ``order`` added."""
         typed = converted(at, _by(at.x, self.units), self.inverse)
         return converted(self.inner.complete(typed, order), at.x, self.units)
 
@@ -246,7 +245,6 @@ class UnitsState:
     inner: Any
 
     def to_store(self, write: Writer) -> Any:
-        """Return the parts as JSON values."""
         return {name: write(getattr(self, name)) for name in ("units", "axes", "inner")}
 
     @classmethod
@@ -267,7 +265,6 @@ class OwnUnits:
         return self.method.order
 
     def start(self, objective: Objective, at: Evaluation) -> UnitsState:
-        """Choose the units, and begin."""
         sizes = _sizes(objective, at)
         units, axes = _units(at.x, sizes), None
         if not isinstance(sizes, float):
@@ -302,7 +299,6 @@ class OneUnit:
         return self.method.order
 
     def start(self, objective: Objective, at: Evaluation) -> UnitsState:
-        """Choose the unit, and begin."""
         unit = _one_unit(objective, at)
         return UnitsState(unit, None, self.method.start(rescaled(objective, unit), inward(at, unit)))
 

@@ -66,9 +66,7 @@ class StepRule(Protocol):
 
     def choose(
         self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
-    ) -> Choice:
-        """Return the point chosen along ``direction`` from ``at``, evaluated to ``order``."""
-        ...
+    ) -> Choice: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +172,6 @@ class BestRule:
     def choose(
         self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
     ) -> Choice:
-        """Return the best trial; none when it does not lower the value."""
         best, size = self.trial(objective, at, direction)
         if best is None or not best.value < at.value:
             return Choice(None, size, None, StopReason.NO_DESCENT)
@@ -204,7 +201,6 @@ class Armijo:
     def choose(
         self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
     ) -> Choice:
-        """Return the first trial that falls enough; none when there is none."""
         slope = dot(at.gradient, direction)
         size: float = state
         if not slope < 0.0:

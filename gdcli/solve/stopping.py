@@ -48,9 +48,7 @@ class Rule(Protocol):
     """A question to the progress of a run; ``reason`` is why the run ends when the answer is yes."""
 
     @property
-    def reason(self) -> StopReason:
-        """The reason to give."""
-        ...
+    def reason(self) -> StopReason: ...
 
     def __call__(self, progress: RunProgress) -> bool:
         """Tell whether the run is to end here."""

@@ -142,7 +142,6 @@ class Wolfe:
     def choose(
         self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
     ) -> Choice:
-        """Return a point that fulfils the conditions; none when there is none."""
         if state is None and norm(direction) > 0.0:
             state = first_size(at, direction)
         found = strong_wolfe(objective, at, direction, state, order=order, flatten=self.flatten)

@@ -60,7 +60,6 @@ class RowBlock(NamedTuple):
         return len(self.columns[0])
 
     def line(self, index: int) -> int:
-        """Return the line of a used row."""
         return self.lines + index if isinstance(self.lines, int) else int(self.lines[index])
 
 

@@ -24,8 +24,6 @@ _ROWS = 1 << 18  # rows in a slice
 
 
 class Columnar:
-    """A Parquet file, or an Arrow (IPC, Feather) file."""
-
     kind = "columnar"
     header = ""
     header_line = 1

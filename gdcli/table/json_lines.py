@@ -34,8 +34,6 @@ class _Wanted(NamedTuple):
 
 
 class Objects:
-    """A file or pipe of JSON lines."""
-
     kind = "jsonl"
     header = ""
     delimiter = ""

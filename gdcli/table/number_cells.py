@@ -191,7 +191,6 @@ def _quoted(lines: Sequence[str], at: int, first: int, delimiter: str, name: str
 
 
 def too_long(name: str, line: int) -> DataError:
-    """Return the error for a line that is longer than any row."""
     return DataError(
         f"{name}:{line}: a line of more than {LONGEST_LINE >> 20} MiB", "is this a file of text with rows?"
     )

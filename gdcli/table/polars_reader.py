@@ -112,7 +112,6 @@ def _labelled(texts: Labels) -> Labels:
 
 
 def _missing(labels: Sequence[Labels], rows: int) -> ndarray:
-    """Return which rows lack a label (bool)."""
     import numpy as np
 
     found = np.zeros(rows, dtype=bool)

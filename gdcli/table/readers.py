@@ -34,7 +34,6 @@ class QuickWays:
         self._use_cache = use_cache
 
     def size(self, length: int) -> int:
-        """Return how many bytes make a block."""
         if self.reader == "csv":
             return _SIZES["csv"]
         return _SIZES[self._second(length) if self._machine_code(length) is None else "native"]

@@ -115,7 +115,6 @@ class Spooled(Columns):
             self._files.append(open(folder.path(_file(i)), "rb", buffering=0))  # noqa: SIM115
 
     def close(self) -> None:
-        """Close and remove the files."""
         for file in self._files:
             file.close()
         self._files = []
@@ -249,7 +248,6 @@ class _Held:
         return True
 
     def close(self) -> None:
-        """Give up the memory; there is no room any more."""
         self.rows = 0
         self._shape = self._shape[0], 0
         self._lists = self._made = None
@@ -263,8 +261,6 @@ class _Held:
 
 
 class _Writer:
-    """Writes columns of unknown length as .npy files."""
-
     def __init__(self, columns: int, folder: Folder) -> None:
         self.folder = folder
         self.rows = 0

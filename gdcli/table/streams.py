@@ -294,7 +294,6 @@ class LineStream:
         self._line = self.line - lines.count(b"\n")
 
     def too_long(self, line: int) -> DataError:
-        """Return the error for a line that has no end."""
         return DataError(
             f"{self.name}:{line}: a line of more than {LONGEST_LINE >> 20} MiB",
             "is this a file of text with rows?",

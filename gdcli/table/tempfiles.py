@@ -55,7 +55,6 @@ class Folder:
         return self._files[-1]
 
     def full(self, fault: OSError) -> DataError:
-        """Return the error for a write that failed."""
         return DataError(
             f"cannot write the spool in {self._path}: {(fault.strerror or str(fault)).lower()}",
             "--spool DIR names a place with room for 8 bytes per row and column",

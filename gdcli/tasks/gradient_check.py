@@ -57,7 +57,6 @@ class Examination:
 
     @property
     def agrees(self) -> bool:
-        """Whether all ways agree for all components."""
         return all(component.agrees for component in self.components)
 
     @property

@@ -148,7 +148,6 @@ def _best(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def _told(endings: Mapping[str, int]) -> list[str]:
-    """What became of the starts that did not lead to a minimum."""
     others = [f"{count} {status}" for status, count in endings.items() if status != "converged"]
     return [f"of {sum(endings.values())} starts {', '.join(others)}"] if others else []
 
@@ -192,7 +191,6 @@ def _rises_between(x: Sequence[float], end: Outcome, minimum: Minimum, values: V
 
 
 def _batch(problem: Problem) -> PointBatch:
-    """Return what computes the minimised function at some points, all together."""
     from gdcli.objective.many_points import PointBatch
 
     return PointBatch(problem.objective(problem.sign))

@@ -104,7 +104,6 @@ class Outcome:
 
     @property
     def point(self) -> dict[str, float | list[float]]:
-        """The answer by name."""
         return self.space.unflatten(self.run.best.at.x)
 
     @property

@@ -143,7 +143,6 @@ def read(path: str, options: Options) -> list[FileProblem]:
 
 
 def read_tables(content: bytes, file: str, options: Options) -> list[FileProblem]:
-    """Return the problems of a TOML text; as `read`."""
     import tomllib
 
     text = ""

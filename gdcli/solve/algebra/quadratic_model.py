@@ -131,7 +131,6 @@ class LocalModel:
         self.lowest = w[0] / top
 
     def step(self, radius: float) -> ModelStep:
-        """Return the lowest point of the model within ``radius``, nearly."""
         if self.strict:
             if self.newton_length <= radius:
                 return ModelStep(self.newton, self.newton_length, self.gain, False, False)
@@ -156,7 +155,6 @@ class LocalModel:
         return step
 
     def fall(self, step: Vector) -> float:
-        """Return the fall that the model promises for any ``step``."""
         return -dot(self.g, step) - 0.5 * quadratic_form(self.hessian, step)
 
     def mirrored(self, proposal: ModelStep) -> Vector:

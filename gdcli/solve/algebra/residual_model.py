@@ -78,7 +78,6 @@ class ResidualModel:
 
     @property
     def total(self) -> float:
-        """The sum of squares of the residuals."""
         return self.misfit * self.misfit + self.rest * self.rest
 
     def to_store(self, write: Writer) -> Any:
@@ -97,7 +96,6 @@ class ResidualModel:
         return cls(read(content["triangle"]), scale, free)
 
     def with_triangle(self, triangle: QRSystem) -> ResidualModel:
-        """Return the model with another triangle of the same residuals."""
         return ResidualModel(triangle, self.scale, self.free)
 
     def whole(self, part: Sequence[float], lengths: Vec) -> Vec:
@@ -108,7 +106,6 @@ class ResidualModel:
         return full
 
     def length(self, step: Vec) -> float:
-        """Return the length of a step in the metric of the radius."""
         return norm(times(self.scale, step))
 
     def fall(self, step: Vec) -> float:
@@ -122,7 +119,6 @@ class ResidualModel:
         return self.whole(combined(weights, self.V[: self.rank], len(self.index)), self.columns)
 
     def moved(self, step: Vec) -> QRSystem:
-        """Return the triangle as it is seen after ``step``, in the model."""
         triangle = self.triangle
         return triangle._replace(target=triangle.target + matvec(triangle.factor, step), slope=None)
 

@@ -146,7 +146,6 @@ class LineModel(LocalModel):
         self.newton_length = abs(step)
 
     def step(self, radius: float) -> ModelStep:
-        """Return the lowest point of the model within ``radius``."""
         if self.strict and self.newton_length <= radius:
             return ModelStep(self.newton, self.newton_length, self.gain, False, False)
         slope, bend = self.g[0], self.hessian[0][0]

@@ -45,7 +45,6 @@ class BarzilaiBorwein:
     def choose(
         self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
     ) -> Choice:
-        """Return a point along ``direction``; none when no size is low enough."""
         slope = dot(at.gradient, direction)
         if not slope < 0.0:
             return Choice(None, 0.0, state, StopReason.STATIONARY)

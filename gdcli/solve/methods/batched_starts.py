@@ -24,8 +24,6 @@ _LONGEST = 2.0
 
 
 class ManyPoints(Protocol):
-    """A sum of squares at many points (p, g); see `gdcli.objective.variable_projection.SeparableResiduals`."""
-
     np: Any
     bent: list[int]
 

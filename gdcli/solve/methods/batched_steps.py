@@ -41,9 +41,7 @@ class ManyResiduals(Protocol):
         """Return the Hessians of the sums of squares, (p, p, g)."""
         ...
 
-    def take(self, which: Any) -> ManyResiduals:
-        """Return some of the problems."""
-        ...
+    def take(self, which: Any) -> ManyResiduals: ...
 
 
 @dataclass(slots=True)

@@ -68,11 +68,9 @@ class Descent:
     order: int = 1
 
     def start(self, objective: Objective, at: Evaluation) -> tuple[Any, Any]:
-        """Return the states of the direction and of the step rule."""
         return self.towards.start(at), self.rule.start()
 
     def step(self, objective: Objective, at: Evaluation, state: tuple[Any, Any]) -> Step:
-        """Return the point that the step rule chooses along the direction."""
         direction, of_direction = self.towards.direction(at, state[0])
         choice = self.rule.choose(objective, at, direction, self.order, state[1])
         new_state = (of_direction, choice.state)

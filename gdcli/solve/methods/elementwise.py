@@ -113,12 +113,10 @@ class Elementwise(NamedTuple):
     method: Any
 
     def states(self, state: Any) -> States:
-        """Return the states of the text from the state of the method."""
         of_direction = self.method.towards.to_states(state[0])
         return States([*of_direction.scalars, *self.method.rule.to_scalars(state[1])], of_direction.vectors)
 
     def state(self, states: States) -> Any:
-        """Return the state of the method from the states of the text."""
         rule = self.method.rule
         count = len(rule.update.scalars)
         cut = len(states.scalars) - count

@@ -45,8 +45,6 @@ Told = Callable[[float], None]
 
 
 class Points(ManyPoints, Protocol):
-    """What is searched; see `gdcli.objective.variable_projection.SeparableResiduals`."""
-
     size: int
     rows: int
     linear: list[int]
@@ -61,21 +59,13 @@ class Points(ManyPoints, Protocol):
         """Return the points with the best of the linear parameters in use, and their values."""
         ...
 
-    def offset(self, x: Any) -> Any:
-        """Return the residuals (n, g) at points whose linear parameters are 0."""
-        ...
+    def offset(self, x: Any) -> Any: ...
 
-    def some(self, rows: Any) -> Points:
-        """Return the same on some of the rows."""
-        ...
+    def some(self, rows: Any) -> Points: ...
 
 
 class Drawing(Protocol):
-    """Draws of the bent parameters; see `gdcli.objective.parameter_scales.Guesses`."""
-
-    def draw(self, rng: Any, count: int, signs: Any) -> Any:
-        """Return draws (q, count) with the signs (q,) that are known."""
-        ...
+    def draw(self, rng: Any, count: int, signs: Any) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,6 @@ class LargeState:
         return slow
 
     def begin_window(self, objective: Objective, value: float) -> None:
-        """Measure the pace from here on."""
         self.work, self.value = _work(objective), value
 
 
@@ -91,7 +90,6 @@ class QuasiThenNewton:
     order: int = 1
 
     def start(self, objective: Objective, at: Evaluation) -> LargeState:
-        """Begin with L-BFGS."""
         return LargeState.at(objective, at, LBFGS().start(objective, at))
 
     def step(self, objective: Objective, at: Evaluation, state: LargeState) -> Step:

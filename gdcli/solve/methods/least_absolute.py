@@ -44,7 +44,6 @@ class Minimizers(NamedTuple):
 
     @property
     def unique(self) -> bool:
-        """Whether there is one minimizer only."""
         return bool((self.low == self.high).all())
 
 
@@ -118,7 +117,6 @@ class Polyhedron:
         return -self.np.linalg.solve(self.triangle, self.rows @ self.offset)
 
     def vertex(self, basis: list[int]) -> Vertex:
-        """Return the vertex of a basis."""
         np = self.np
         edges = np.linalg.inv(self.rows[:, basis].T)
         x = 0.0 - np.linalg.solve(self.slopes[:, basis].T, self.offset[basis])
@@ -184,13 +182,11 @@ class Polyhedron:
             yield at
 
     def last(self, at: Vertex, along: Any = None) -> Vertex:
-        """Return the vertex at which `descend` ends."""
         for below in self.descend(at, along):
             at = below
         return at
 
     def minimizers(self, at: Vertex) -> Minimizers:
-        """Return all minimizers, one of which ``at`` is."""
         np, p = self.np, len(self.rows)
         low, high, ends = at.x.copy(), at.x.copy(), [at.x]
         if (np.abs(np.abs(at.multipliers) - 1.0) <= at.doubt).any():

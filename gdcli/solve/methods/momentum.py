@@ -90,7 +90,6 @@ class Conjugate:
         return None
 
     def direction(self, at: Evaluation, state: _Last | None) -> tuple[Vector, _Last]:
-        """Return the conjugate direction."""
         g = at.gradient
         steepest: Vector = -g  # type: ignore[operator]
         d = steepest

@@ -122,7 +122,6 @@ class NewtonCG:
     order: int = 1
 
     def start(self, objective: Objective, at: Evaluation) -> CgState:
-        """Return the state with the first trust radius."""
         return CgState(FIRST_RADIUS * max(1.0, norm(at.x)), at.value)
 
     def step(self, objective: Objective, at: Evaluation, state: CgState) -> Step:

@@ -36,8 +36,6 @@ _PATIENCE, _LARGE_PATIENCE = 8, 200
 
 
 class Smoothable(Protocol):
-    """An objective with kinks that can be smoothed."""
-
     def smoothed(self, mu: float) -> Objective | None:
         """Return the objective with every kink rounded off to about ``mu``, None where there is none."""
         ...
@@ -113,7 +111,6 @@ class Smoothing:
 
     @property
     def order(self) -> int:
-        """The order of derivatives of the method."""
         return self.method.order
 
     @property

@@ -78,7 +78,6 @@ class SolvedFits:
         )
 
     def outcome(self, at: int, rows: RowCount) -> FitOutcome:
-        """Return the outcome of the fit at a place, to these rows."""
         from gdcli.judge.verdict import judge
         from gdcli.kernel.status import Status
         from gdcli.solve.registry import METHODS

@@ -56,6 +56,5 @@ def doubts_about(
 
 
 def can_be_searched(prepared: Prepared) -> bool:
-    """Tell whether --start auto may lead to another end."""
     problem = prepared.problem
     return prepared.row.response is not None and not problem.linear and not problem.searched

@@ -127,7 +127,6 @@ def _in_sums(observer: Observer, rows: int) -> Callable[[Epoch], None]:
 
 
 def _summed(epoch: Epoch, rows: int) -> Epoch:
-    """The same epoch with the sum over the rows as its value."""
     return epoch._replace(at=epoch.at._replace(value=epoch.at.value * rows))
 
 

@@ -64,14 +64,12 @@ class GroupFit(NamedTuple):
 
     @property
     def status(self) -> str:
-        """The status in a word."""
         if self.fault is not None:
             return self.fault.status
         return "converged" if self.alone is None else self.alone.status.value
 
     @property
     def exit_code(self) -> int:
-        """The exit code that tells the status."""
         if self.fault is not None:
             return self.fault.exit_code
         return 0 if self.alone is None else self.alone.status.exit_code
@@ -94,7 +92,6 @@ def fit_groups(found: Grouped, settings: FitSettings | None = None) -> Iterator[
 
 
 def _is_plain(found: Grouped, settings: FitSettings) -> bool:
-    """Tell whether groups may be solved at once at all."""
     from gdcli.objective.linearity import is_smooth
 
     row, problem = found.plan.row, found.plan.problem
@@ -175,7 +172,6 @@ def _at_once(
 def _block(
     found: Grouped, settings: FitSettings, arrays: Sequence[Any], starts: Any, sizes: Any
 ) -> SolvedFits:
-    """Solve some groups, whose rows begin at ``starts``, together."""
     import numpy as np
 
     from gdcli.objective.grouped_residuals import GroupedResiduals

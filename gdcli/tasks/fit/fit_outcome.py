@@ -30,7 +30,6 @@ class RowCount(NamedTuple):
 
     @property
     def told(self) -> str:
-        """The skipped rows in words."""
         rows = "1 row" if self.skipped == 1 else f"{self.skipped} rows"
         return f"{rows} skipped for missing or bad cells, first at {', '.join(self.lines)}"
 
@@ -76,5 +75,4 @@ class FitOutcome(Outcome):
 
     @property
     def mean_loss(self) -> float:
-        """The mean loss of a row."""
         return self.value / self.rows.learned

@@ -16,19 +16,15 @@ def scaled(at: Evaluation, k: float) -> Evaluation:
 
 
 def scaled_iterate(iterate: Iterate, k: float) -> Iterate:
-    """Return an iterate of ``k`` times the function."""
     return iterate._replace(at=scaled(iterate.at, k))
 
 
 def scaled_run(run: RunResult, k: float) -> RunResult:
-    """Return how the run of ``k`` times the function went."""
     start, best, last = (scaled_iterate(it, k) for it in (run.start, run.best, run.last))
     return replace(run, start=start, best=best, last=last)
 
 
 def scaled_certificate(found: Certificate, k: float) -> Certificate:
-    """Return the evidence about ``k`` times the function."""
-
     def times(value: float | None) -> float | None:
         return None if value is None else k * value
 

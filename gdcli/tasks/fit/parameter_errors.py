@@ -40,7 +40,6 @@ class Left(NamedTuple):
 
     @property
     def is_rounding(self) -> bool:
-        """Whether the model says all that was measured, but for rounding."""
         return self.total <= self.floor
 
 

@@ -143,7 +143,6 @@ def _numbered(groups: Groups, given: Mapping[str, Any]) -> Any:
 
 
 def _labels(column: Any) -> Labels:
-    """Return the labels of a column at hand."""
     import numpy as np
 
     from gdcli.table.blocks import Labels, coded
@@ -157,7 +156,6 @@ def _labels(column: Any) -> Labels:
 
 
 def _sorted(plan: Plan, groups: Groups, data: Columns, place: Callable[[int], str]) -> Grouped:
-    """Find the rows of each group."""
     import numpy as np
 
     ranked = groups.ranked()

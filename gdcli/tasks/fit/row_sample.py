@@ -27,11 +27,9 @@ class RowsInPlace:
         self.rows = 1
 
     def put(self, arrays: list[Any]) -> None:
-        """Have these arrays as the columns."""
         self.arrays, self.rows = arrays, len(arrays[0])
 
     def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]:
-        """Yield the rows in pieces."""
         for lo in range(0, self.rows, size):
             yield lo, [array[lo : lo + size] for array in self.arrays]
 

@@ -25,8 +25,6 @@ _SHARE = 0.5
 
 
 class FoundStart(NamedTuple):
-    """The start by name, and how it was found."""
-
     start: Mapping[str, Any]
     searched: Searched
 
@@ -83,7 +81,6 @@ def _search(
 
 
 def _some(data: Columns | Visited) -> Columns:
-    """Evenly spread rows of the data, not too many of them."""
     from gdcli.compile.runners import numpy
     from gdcli.table.spool import Columns
 
