@@ -89,7 +89,7 @@ _RATE_RULES = """Run plain gradient descent once per learning rate, and give eac
 
 N is the number of steps until one moves less than 1e-7: measured, or predicted (marked ~) from the contraction of
 the last steps where --steps ends before. N* is the same for the best fixed rate by the curvature, or for a faster one
-of the table.
+tried beside it (1/L, and the faster of both doubled and halved); the other rates of the table play no part.
 
 diverges: the value grows without end, or leaves the domain, or falls without end. oscillates: the step changes sign
 each time and shrinks by less than 10 % a step. good pace: N is at most max(100, 3 N*). converges: N is at most

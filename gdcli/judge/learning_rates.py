@@ -4,10 +4,10 @@ The book's experiment: "if the learning rate is too large the steps diverge, if 
 slow". Here the words have exact meanings. One run per rate takes the step ``x - lr * gradient`` again and again.
 N is the number of the first step that moves x by less than 1e-7 (the book's stop rule). Where the steps asked for
 end before, N is predicted from the contraction of the last ten where a quadratic model holds from there to the minimum
-(:mod:`gdcli.judge.gd_forecast`), and is not known elsewhere. N* is the same
-for the best fixed rate (:mod:`gdcli.judge.path_curvature`), run from the same start, or for a rate of the table
-that came as far down and needs fewer steps: where the curvature changes along the way, the best fixed rate by
-curvature need not be the fastest. The verdict is the first of these that holds:
+(:mod:`gdcli.judge.gd_forecast`), and is not known elsewhere. N* is the least N of the reference rates, run from the
+same start, that come as far down: the best fixed rate by curvature, 2/(L+m) (:mod:`gdcli.judge.path_curvature`), and
+1/L; where the curvature changes along the way neither need be fast, and the faster one is doubled and halved as long
+as that makes it faster. The other rates asked about have no part in a verdict. It is the first of these that holds:
 
 - *diverges*: the value grows without end: it has left the finite numbers, or at the end of the steps it has grown
   with each of the last steps, above where it began, while the steps became longer. A value that falls without end
@@ -26,8 +26,8 @@ Nocedal and Wright, Numerical Optimization, section 3.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise, repeat
 from math import hypot, inf, isfinite
 
 from gdcli.judge.gd_forecast import WINDOW, pace, parts_of, steps_left
@@ -46,6 +46,8 @@ from gdcli.solve.run import quiet
 DEFAULT_STEPS = 100
 VERDICTS = ("diverges", "oscillates", "good pace", "converges", "too slow")
 GOOD, ENOUGH = (100, 3), (300, 10)
+# With an N* up to this one the least numbers above decide, whatever it is.
+_FAST = min(least // times for least, times in (GOOD, ENOUGH))
 _HARDLY = 0.9  # a step this long beside the one before has shrunk by less than 10 %
 _ROUNDING = 1e-9
 # The book's rates for the sum of squares, where 2/L is 1.
@@ -79,9 +81,9 @@ class Rate:
 class Rates:
     """All rates, with the curvature that explains them.
 
-    ``best`` is the run at the best fixed rate by the curvature along the way, None where there is
-    none. ``ended`` is the reason of an interrupt
-    or the cap that ended the runs.
+    ``best`` is the run at the best fixed rate by the curvature along the way, None where there is none; ``reference``
+    one that arrives as low after fewer steps, where one was looked for and found. ``ended`` is the reason of an
+    interrupt or the cap that ended the runs.
     """
 
     curvature: Curvature | None
@@ -89,6 +91,7 @@ class Rates:
     rates: tuple[Rate, ...]
     steps: int
     ended: StopReason | None = None
+    reference: Rate | None = None
 
     @property
     def fastest(self) -> Rate | None:
@@ -118,20 +121,32 @@ def compare(
         pace = Pace(tier)
         curvature, reference = survey(objective, at, steps, pace)
         chosen = tuple(rates) or around(curvature)
-        lanes = [RateTrial(lr, at, 0.0 if curvature is None else curvature.scale) for lr in chosen]
+        scale = 0.0 if curvature is None else curvature.scale
+        lanes = [RateTrial(lr, at, scale) for lr in chosen]
+        judge = _Judge(objective, x0, curvature, explain)
+        best = None if reference is None else judge(reference)
+        references = [] if best is None else [best]
+
+        def tried(lr: float) -> Rate:
+            lane = RateTrial(lr, at, scale)
+            advance(objective, [lane], steps, pace)
+            return judge(lane)
+
         ended = None
         try:
             with searching(objective.counts.total):
                 advance(objective, lanes, steps, pace)
+                quick = all(lane.arrived and lane.arrived <= GOOD[0] for lane in lanes)
+                if best is not None and curvature is not None and not quick:
+                    references.extend(_faster(best, 1.0 / curvature.largest, tried))
         except Spent as spent:
             ended = StopReason(spent.reason)
         except (KeyboardInterrupt, Terminated) as signal:
             ended = StopReason.of(signal)
-        judge = _Judge(objective, x0, curvature, explain)
-        best = None if reference is None else judge(reference)
         seen = [judge(lane) for lane in lanes]
-        paced = tuple(_paced(rate, best, seen) for rate in seen)
-        return Rates(curvature, None if best is None else _paced(best, best, seen), paced, steps, ended)
+        paced = tuple(_paced(rate, references) for rate in seen)
+        found = Rates(curvature, None if best is None else _paced(best, references), paced, steps, ended)
+        return found if best is None else replace(found, reference=_fastest(best, references))
 
 
 def around(curvature: Curvature | None) -> tuple[float, ...]:
@@ -158,18 +173,45 @@ def verdict(*, astray: bool, oscillating: bool, steps: int | None, best_steps: i
     return "too slow"
 
 
-def _paced(rate: Rate, best: Rate | None, seen: Sequence[Rate]) -> Rate:
-    """Return ``rate`` with its pace held against the ``best`` rate by curvature, or a faster one that was seen."""
+def _paced(rate: Rate, references: Sequence[Rate]) -> Rate:
+    """Return ``rate`` with its pace held against the ``references`` that come as far down."""
     if rate.verdict not in VERDICTS[2:]:
         return rate
-    known = None if best is None else best.steps
-    if known is not None:
-        down = (1.0 - _FAR) * (rate.values[0] - rate.value)
-        known = min(
-            [known, *(r.steps for r in seen if r.steps is not None and r.values[0] - r.value >= down)]
-        )
-    told = verdict(astray=False, oscillating=False, steps=rate.steps, best_steps=known)
+    known = [r.steps for r in references if r.steps is not None and _as_low(r, rate)]
+    told = verdict(astray=False, oscillating=False, steps=rate.steps, best_steps=min(known, default=None))
     return replace(rate, verdict=told)
+
+
+def _as_low(one: Rate, other: Rate) -> bool:
+    """Tell whether ``one`` comes as far down as ``other``, nearly."""
+    return one.values[0] - one.value >= (1.0 - _FAR) * (other.values[0] - other.value)
+
+
+def _fastest(best: Rate, references: Sequence[Rate]) -> Rate | None:
+    """Return the reference that arrives first of those as low as ``best``; None where it is ``best`` itself."""
+    arriving = [r for r in references if r.steps is not None and _as_low(r, best)]
+    fastest = min(arriving, key=lambda r: (r.steps, r.lr != best.lr), default=best)
+    return None if fastest is best else fastest
+
+
+def _faster(best: Rate, safe: float, tried: Callable[[float], Rate]) -> Iterator[Rate]:
+    """Run reference rates beside ``best``: ``safe``, and the faster of both doubled and halved while that helps.
+
+    It ends where a faster one would change no verdict any more.
+    """
+
+    def steps_of(rate: Rate) -> float:
+        return inf if rate.steps is None or not _as_low(rate, best) else rate.steps
+
+    fastest = best
+    for factors in ((safe / best.lr,), repeat(2.0), repeat(0.5)):
+        for factor in factors:
+            if steps_of(fastest) <= _FAST:
+                return
+            yield (other := tried(factor * fastest.lr))
+            if not steps_of(other) < steps_of(fastest):
+                break
+            fastest = other
 
 
 def _steps_of(objective: Objective, lane: RateTrial) -> tuple[int | None, bool]:

@@ -64,7 +64,10 @@ class RateRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatesRecord(Record):
-    """Learning rates compared; ``best_lr`` is the best by the curvature, ``fastest_lr`` that of those compared."""
+    """Learning rates compared; ``best_lr`` is the best by the curvature, ``fastest_lr`` that of those compared.
+
+    ``reference_lr`` is there where one was tried that arrives before that by the curvature.
+    """
 
     HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "compare-lr"}
 
@@ -80,6 +83,9 @@ class RatesRecord(Record):
     fastest_steps: int | None
     condition: float | None
     rates: tuple[RateRecord, ...]
+    reference_lr: float | None = None
+    reference_steps: int | None = None
+    reference_predicted: bool | None = None
     ended: str | None = None
     seed: int
     warnings: tuple[str, ...]
@@ -100,7 +106,7 @@ class RatesRecord(Record):
 
 def rates_record(comparison: RateComparison) -> RatesRecord:
     found, c = comparison.found, comparison.found.curvature
-    best, fastest = found.best, found.fastest
+    best, fastest, reference = found.best, found.fastest, found.reference
     return RatesRecord(
         problem=runs.problem_record(comparison.problem),
         max_steps=found.steps,
@@ -117,6 +123,9 @@ def rates_record(comparison: RateComparison) -> RatesRecord:
             RateRecord.of(rate, value=comparison.value(rate.value), course=course(comparison.values(rate)))
             for rate in found.rates
         ),
+        reference_lr=None if reference is None else reference.lr,
+        reference_steps=None if reference is None else reference.steps,
+        reference_predicted=None if reference is None else reference.predicted,
         ended=None if found.ended is None else found.ended.value,
         **_tail(comparison.problem, comparison.warnings),
     )

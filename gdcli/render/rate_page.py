@@ -75,6 +75,10 @@ def steps_text(steps: int | None, predicted: bool) -> str:
     return ("~" if predicted else "") + (str(steps) if steps < 10**7 else short(float(steps), 3))
 
 
+def _taken(steps: int | None, predicted: bool) -> str:
+    return f"{steps_text(steps, predicted)} step{'s' * (steps != 1)}"
+
+
 def _reason(found: RatesRecord, width: int) -> list[Line]:
     largest, at_end = found.curvature.largest, found.curvature.at_end
     if largest is None or at_end is None:
@@ -89,6 +93,9 @@ def _reason(found: RatesRecord, width: int) -> list[Line]:
         told = f"safe all along the way; where it ends {short(2.0 / at_end, 4)}" if at_end > 0.0 else "safe"
     lines += fact("limit", f"2/L = {short(found.limit, 6)}; {told}", width)
     lines += fact("best rate", _best(found), width)
+    if found.reference_lr is not None:
+        needs = _taken(found.reference_steps, bool(found.reference_predicted))
+        lines += fact("faster", f"{short(found.reference_lr, 6)}, tried beside it, needs {needs}", width)
     if found.condition is not None:
         shape = _shape(found.condition, found.problem.space.size)
         lines += fact("condition", f"L/m = {short(found.condition, 4)}; {shape}", width)
@@ -114,8 +121,10 @@ def _fastest(found: RatesRecord, width: int) -> list[Line]:
         side = "highest" if found.problem.sign < 0 else "lowest"
         told = f"none arrives; rate {short(lowest.lr, 6)} comes {side} in {amount(found.max_steps, 'step')}"
         return fact("of these", told, width)
-    taken = f"{steps_text(fastest.steps, fastest.predicted)} step{'s' * (fastest.steps != 1)}"
-    return fact("of these", f"rate {short(fastest.lr, 6)} arrives first, after {taken}", width)
+    taken = _taken(fastest.steps, fastest.predicted)
+    open_ended = any(r.steps is None and r.verdict not in ("diverges", "oscillates") for r in found.rates)
+    known = " of those whose end is known" * open_ended
+    return fact("of these", f"rate {short(fastest.lr, 6)} arrives first{known}, after {taken}", width)
 
 
 def _best(found: RatesRecord) -> str:
@@ -125,7 +134,7 @@ def _best(found: RatesRecord) -> str:
     if found.best_steps is None:
         needs = "it does not arrive within the steps asked for, and when it would is not known"
     else:
-        needs = f"needs {steps_text(found.best_steps, bool(found.best_predicted))} step{'s' * (found.best_steps != 1)}"
+        needs = f"needs {_taken(found.best_steps, bool(found.best_predicted))}"
         if found.best_verdict == "oscillates":
             needs += ", to and fro across the valley"
     if singular:

@@ -85,12 +85,34 @@ def test_the_fastest_of_the_table_is_named_beside_the_best_by_curvature() -> Non
     assert "rate 1 arrives first, after 6 steps" in text
     told = rates_record(found).to_json()
     assert (told["fastest_lr"], told["fastest_steps"]) == (1.0, 6)
-    # A pace is held against the best that is known, which here is not that of the rate by the curvature.
-    slow = rates("log(cosh(x))", {"x": 3}, 1.0, 0.1, 0.02, steps=200)
-    assert verdicts(slow) == ["good pace", "converges", "too slow"]
-    assert slow.found.rates[2].steps < 3 * slow.found.best.steps
-    assert verdicts(rates("log(cosh(x))", {"x": 3}, 0.02, steps=200)) == ["good pace"]
     assert rates("x**3", {"x": -1}, 0.1, 0.2).found.fastest is None
+
+
+@pytest.mark.parametrize("expression", ["log(cosh(x))", "sqrt(1+x**2)", "exp(x)+exp(-x)", "x**2/(1+x**2)"])
+@pytest.mark.parametrize("steps", [200, 5000])
+def test_a_verdict_does_not_depend_on_the_other_rates(expression: str, steps: int) -> None:
+    typed = (1.0, 0.1, 0.02, 0.002)
+    together = rates(expression, {"x": 1.5}, *typed, steps=steps)
+    for rate in together.found.rates:
+        assert rates(expression, {"x": 1.5}, rate.lr, steps=steps).found.rates == (rate,)
+
+
+def test_a_pace_is_held_against_the_fastest_reference() -> None:
+    """Where the curvature changes along the way, the best rate by curvature may be slow itself."""
+    found = rates("log(cosh(x))", {"x": 3}, 0.02, steps=5000)
+    best, reference = found.found.best, found.found.reference
+    assert best is not None
+    assert reference is not None
+    assert verdicts(found) == ["too slow"]
+    assert found.found.rates[0].steps < 3 * best.steps
+    assert (reference.lr, reference.steps) == (pytest.approx(1.0), 6)
+    assert "1, tried beside it, needs 6 steps" in plain_text(page(rates_record(found), 80, PLAIN, LETTERS))
+    assert rates_record(found).to_json()["reference_steps"] == 6
+    # On a quadratic no fixed rate is faster than the best by curvature by much.
+    quadratic = rates("x**2+100*y**2", {"x": 1, "y": 1}, 0.001).found
+    assert quadratic.best is not None
+    assert quadratic.best.steps is not None
+    assert quadratic.reference is None or quadratic.reference.steps > quadratic.best.steps / 2
 
 
 @pytest.mark.parametrize(("expression", "sign"), [("x**4", 1), ("-x**4", -1)])
