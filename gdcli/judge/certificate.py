@@ -27,7 +27,7 @@ from gdcli.judge.evidence import (
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
 from gdcli.kernel.numerics import CLEARLY, NEWS
-from gdcli.kernel.status import PointKind, StopReason
+from gdcli.kernel.status import CurvatureSource, PointKind, StopReason
 from gdcli.kernel.vectors import distance, is_zero, max_abs, norm, same, unit_like
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Evaluation, Objective, Vector
@@ -120,7 +120,7 @@ def _examine_in_own_units(
         return _examine(objective, at, start, tol), objective, at
     with quiet(at.x):
         source = hessian_source(objective)
-        if source != "none":
+        if source is not CurvatureSource.NONE:
             at = with_hessian(objective, at, source)
         units = units_at(objective, at, start)
         seen, there = rescaled(objective, units), inward(at, units)
@@ -181,7 +181,7 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
         return Certificate(kind, None, notes=("the value is not finite at the end point",))
     with quiet(at.x):
         source = hessian_source(objective)
-        if source == "none":
+        if source is CurvatureSource.NONE:
             from gdcli.judge.lanczos import certify_large
 
             return _at_a_kink(objective, at, certify_large(objective, at, start, tol), start, tol)
@@ -198,7 +198,7 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
 
 
 def _certify_dense(
-    objective: Objective, at: Evaluation, start: Evaluation | None, tol: float, source: str
+    objective: Objective, at: Evaluation, start: Evaluation | None, tol: float, source: CurvatureSource
 ) -> Certificate:
     noise = NOISE[source]
     model = local_model(at.gradient, at.hessian, noise)
@@ -206,7 +206,7 @@ def _certify_dense(
     low, high = values[0], values[-1]
     error = noise * max(abs(low), abs(high))
     notes: list[str] = []
-    if source == "differences":
+    if source is CurvatureSource.DIFFERENCES:
         notes.append("the Hessian was computed by differences")
     if at.estimated:
         notes.append("the derivatives are difference quotients: the exact ones do not exist here")
@@ -238,7 +238,7 @@ def _kind_and_gain(
     start: Evaluation | None,
     model: LocalModel,
     tol: float,
-    source: str,
+    source: CurvatureSource,
     is_concave: bool,
 ) -> tuple[PointKind, float | None]:
     """Return the kind of point, and how much lower the end may be, None where that is not known.
@@ -289,7 +289,7 @@ def _kind_of_level(
     start: Evaluation | None,
     model: LocalModel,
     doubtful: Sequence[Vector],
-    source: str,
+    source: CurvatureSource,
 ) -> tuple[PointKind, bool]:
     """Return the kind of a stationary point without negative curvature, where ``doubtful`` directions have none, and
     whether the value is level along all of them.
@@ -308,7 +308,7 @@ def _kind_of_level(
 
 
 def _kind_of_floor(
-    objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, source: str
+    objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, source: CurvatureSource
 ) -> PointKind:
     """Return the kind of a point on the level floor of a valley: does the floor fall on, around a bend?"""
     from gdcli.solve.probe.valley import follow_floor, sides_of_floor
@@ -329,7 +329,7 @@ def _floor_news(at: Evaluation, start: Evaluation | None) -> float:
 
 
 def _kind_from_afar(
-    objective: Objective, at: Evaluation, start: Evaluation, kind: PointKind, source: str
+    objective: Objective, at: Evaluation, start: Evaluation, kind: PointKind, source: CurvatureSource
 ) -> PointKind:
     """Return ``kind``, unless the point is very far from the start and the value falls on without end.
 
@@ -388,7 +388,12 @@ def _kind_further_on(
 
 
 def _kind_of_crest(
-    objective: Objective, at: Evaluation, start: Evaluation | None, model: LocalModel, tol: float, source: str
+    objective: Objective,
+    at: Evaluation,
+    start: Evaluation | None,
+    model: LocalModel,
+    tol: float,
+    source: CurvatureSource,
 ) -> PointKind:
     """Return the kind of a point with negative curvature: is the stationary point that the model sees really there, and
     is the curvature negative there?
@@ -445,7 +450,7 @@ def _at_a_kink(
     from gdcli.solve.methods.newton import TrustRegionNewton
 
     method: Method = TrustRegionNewton(tol)
-    if hessian_source(smooth) == "none":
+    if hessian_source(smooth) is CurvatureSource.NONE:
         from gdcli.solve.methods.hybrid_large import large_method
 
         method = large_method(tol, isinstance(smooth, Bounded))
@@ -495,7 +500,7 @@ def _kink(plain: Certificate, kind: PointKind, gain: float) -> Certificate:
 def _sharpness(smooth: Objective, x: Vector) -> tuple[Evaluation, float]:
     """Return the evaluation at ``x`` and about the largest curvature there, 0 where there is none to be had."""
     source = hessian_source(smooth)
-    if source == "none":
+    if source is CurvatureSource.NONE:
         at = smooth.evaluate(x, 1)
         from gdcli.judge.lanczos import lanczos
 

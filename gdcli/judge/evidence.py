@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.numerics import NEWS
-from gdcli.kernel.status import PointKind
+from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import hessian_source
 from gdcli.solve.methods.smoothing_homotopy import level, smoothed
@@ -24,7 +24,7 @@ class Certificate:
     that the value can still get (None: nothing), ``distance`` how far it says that the minimiser is; ``known`` tells
     that the model was seen to hold, ``rounded`` that the minimiser is within the rounding of x. ``errors`` is
     about how far each variable is from the minimiser, where that is known. Eigenvalues are those of the Hessian,
-    None where it could not be had; ``how`` says where it came from: exact, products, differences, lanczos, or none.
+    None where it could not be had; ``how`` says where it came from.
     """
 
     kind: PointKind
@@ -34,7 +34,7 @@ class Certificate:
     condition: float | None = None
     gain: float | None = None
     distance: float | None = None
-    how: str = "none"
+    how: CurvatureSource = CurvatureSource.NONE
     notes: tuple[str, ...] = field(default=())
     known: bool = True
     rounded: bool = False

@@ -20,6 +20,7 @@ from math import exp, floor, inf, log, log1p, sqrt
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import eigen
 from gdcli.kernel.numerics import CLEARLY
+from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import Vec, along, dot, norm, zeros_like
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
@@ -106,7 +107,7 @@ def _goal(objective: Objective, at: Evaluation) -> Evaluation | None:
 def parts_of(objective: Objective, at: Evaluation) -> list[SpectralPart]:
     """Return the gradient at ``at`` split by curvature; empty where the Hessian is not finite."""
     source = hessian_source(objective)
-    if source == "none":
+    if source is CurvatureSource.NONE:
         return _quadrature(objective, at)
     hessian = with_hessian(objective, at, source).hessian
     if hessian is None:

@@ -18,7 +18,7 @@ from gdcli.judge.evidence import Certificate
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import eigen
 from gdcli.kernel.numerics import GAIN_TOL, TINY
-from gdcli.kernel.status import PointKind
+from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import Vec, along, as_like, dot, norm, zeros_like
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Evaluation, Objective, Vector
@@ -98,7 +98,7 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
         gain=gain,
         distance=way if known else None,
         known=known,
-        how="lanczos",
+        how=CurvatureSource.LANCZOS,
         notes=tuple(notes),
     )
 
@@ -108,7 +108,7 @@ def _spectrum_and_error(objective: Objective, at: Evaluation) -> tuple[LanczosSp
     spectrum = lanczos(objective, at)
     if spectrum is None:
         return None
-    noise = NOISE["products" if objective.has_product else "differences"]
+    noise = NOISE[CurvatureSource.PRODUCTS if objective.has_product else CurvatureSource.DIFFERENCES]
     error = noise * max(abs(spectrum.low), abs(spectrum.high))
     if spectrum.low > error and spectrum.low_error > _DOUBTFUL * spectrum.low and objective.size <= _FEW:
         spectrum = lanczos(objective, at, 2 * objective.size) or spectrum

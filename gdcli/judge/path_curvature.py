@@ -20,6 +20,7 @@ from gdcli.judge.lanczos import lanczos
 from gdcli.judge.rate_trials import Pace, RateTrial, advance
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import eigen
+from gdcli.kernel.status import CurvatureSource
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
 
@@ -34,20 +35,19 @@ _BACK_OFF = 4.0
 class Curvature(NamedTuple):
     """The extreme Hessian eigenvalues along the way, and the largest one at its end.
 
-    ``how`` says where the Hessians came from: exact, products, differences or lanczos; ``points`` how many
-    there were.
+    ``how`` says where the Hessians came from, ``points`` how many there were.
     """
 
     largest: float
     smallest: float
     at_end: float
-    how: str
+    how: CurvatureSource
     points: int
 
     @property
     def error(self) -> float:
         """What a curvature may differ from its true value by rounding or differences."""
-        return NOISE.get(self.how, NOISE["exact"]) * self.scale
+        return NOISE.get(self.how, NOISE[CurvatureSource.EXACT]) * self.scale
 
     @property
     def singular(self) -> bool:
@@ -85,11 +85,11 @@ class Curvature(NamedTuple):
 def at_point(objective: Objective, at: Evaluation) -> Curvature | None:
     """Return the curvature at one point; None where the Hessian is not finite."""
     source = hessian_source(objective)
-    if source == "none":
+    if source is CurvatureSource.NONE:
         spectrum = lanczos(objective, at, LANCZOS_STEPS)
         if spectrum is None:
             return None
-        return Curvature(spectrum.high, spectrum.low, spectrum.high, "lanczos", 1)
+        return Curvature(spectrum.high, spectrum.low, spectrum.high, CurvatureSource.LANCZOS, 1)
     hessian = with_hessian(objective, at, source).hessian
     if hessian is None:
         return None

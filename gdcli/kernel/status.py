@@ -1,4 +1,4 @@
-"""How a run can end: why its loop stopped, what the verdict on it is, and the exit code of that."""
+"""How a run can end: why its loop stopped, what the verdict on it is, and the exit code of that; what its end is."""
 
 from __future__ import annotations
 
@@ -132,6 +132,28 @@ class PointKind(StrEnum):
         """The kind of the same point of ``sign`` times the function."""
         turned = {PointKind.MINIMUM: PointKind.MAXIMUM, PointKind.MAXIMUM: PointKind.MINIMUM}
         return self if sign > 0 else turned.get(self, self)
+
+
+class CurvatureSource(StrEnum):
+    """What the evidence about a curvature rests on: the word in machine output; ``told`` is that of a Hessian at some
+    points, ``by`` what stands behind numbers that follow from it, where that must be said.
+    """
+
+    told: str
+    by: str
+
+    def __new__(cls, word: str, told: str = "", by: str = "") -> CurvatureSource:
+        self = str.__new__(cls, word)
+        self._value_, self.told, self.by = word, told, by
+        return self
+
+    EXACT = "exact", "exact Hessian"
+    PRODUCTS = "products", "Hessian from products", "products"
+    DIFFERENCES = "differences", "Hessian from differences", "differences"
+    LANCZOS = "lanczos", "Lanczos estimates", "Lanczos"
+    JACOBIAN = "jacobian", "", "jacobian"
+    MULTIPLIERS = "multipliers", "", "multipliers"
+    NONE = "none"
 
 
 # What helps the next time, where a run was stopped that nobody kept.

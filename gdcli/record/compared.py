@@ -110,7 +110,7 @@ def rates_record(comparison: RateComparison) -> RatesRecord:
     return RatesRecord(
         problem=runs.problem_record(comparison.problem),
         max_steps=found.steps,
-        curvature=CurvatureRecord.blank() if c is None else CurvatureRecord.of(c),
+        curvature=CurvatureRecord.blank() if c is None else CurvatureRecord.of(c, how=str(c.how)),
         limit=None if c is None else c.limit,
         best_lr=None if c is None else c.best,
         best_steps=None if best is None else best.steps,

@@ -226,7 +226,7 @@ def answer(outcome: Outcome) -> dict[str, Any]:
             outcome.certificate,
             **curvature(outcome.certificate, sign),
             active_bounds=bounds if outcome.problem.bounds else None,
-            evidence=outcome.certificate.how,
+            evidence=str(outcome.certificate.how),
             errors=_errors(outcome),
         ),
         "best_iteration": None if run.best.iteration == run.last.iteration else run.best.iteration,

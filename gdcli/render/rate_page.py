@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.number_format import amount, column, short
+from gdcli.kernel.status import CurvatureSource
 from gdcli.render.comparison import Kind, aligned, question, with_course
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
 from gdcli.render.sparkline import Bars, sparkline
@@ -19,12 +20,6 @@ _ROLES = {
     "good pace": "good",
     "converges": "good",
     "too slow": "warn",
-}
-_HOW = {
-    "exact": "exact Hessian",
-    "products": "Hessian from products",
-    "differences": "Hessian from differences",
-    "lanczos": "Lanczos estimates",
 }
 # A curvature is called the same along the whole way when it changes by less than this.
 _STEADY = 0.05
@@ -105,7 +100,7 @@ def _reason(found: RatesRecord, width: int) -> list[Line]:
 def _curvature(c: CurvatureRecord) -> str:
     if c.largest == c.smallest == 0.0:
         return "none: the gradient is the same all along the way"
-    where = f"({_HOW[c.how or '']} at {amount(c.points or 0, 'point')})"
+    where = f"({CurvatureSource(c.how or 'none').told} at {amount(c.points or 0, 'point')})"
     return f"L = {short(c.largest, 6)} at most, m = {short(c.smallest, 6)} at least along the way {where}"
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.errors import shorten
 from gdcli.kernel.number_format import amount, column, known, listing, seconds, short
-from gdcli.kernel.status import StopReason
+from gdcli.kernel.status import CurvatureSource, StopReason
 from gdcli.record.path_rows import COORDINATES, ENDS, Row, Trail
 from gdcli.record.schema import plain
 from gdcli.render.page import MOST_NAMED, Column, Glyphs, Line, fact, laid_out
@@ -279,12 +279,8 @@ def _kind(found: RunRecord) -> str:
         evidence = f"Hessian eigenvalues {short(low, 4)} to {short(high, 4)}"
         if certificate.condition is not None:
             evidence += f", condition {short(certificate.condition, 3)}"
-    how = (
-        ""
-        if certificate.evidence in ("exact", "none")
-        else f" (by {certificate.evidence.replace('lanczos', 'Lanczos')})"
-    )
-    return f"{name}; {evidence}{how}"
+    by = CurvatureSource(certificate.evidence).by
+    return f"{name}; {evidence}{f' (by {by})' if by else ''}"
 
 
 def _bound(name: str, ends: tuple[End, End]) -> str:

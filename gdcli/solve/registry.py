@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.kernel.status import CurvatureSource
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Objective
 from gdcli.solve.algebra.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source
@@ -220,7 +221,7 @@ def _check_solves(entry: MethodEntry, objective: Objective) -> None:
     if isinstance(objective, Bounded) and not entry.bounds:
         able = ", ".join(m for m, e in METHODS.items() if e.bounds)
         raise UsageError(f"the method {entry.name} does not know bounds", f"these do: {able}")
-    if entry.name == "newton" and hessian_source(objective) == "none":
+    if entry.name == "newton" and hessian_source(objective) is CurvatureSource.NONE:
         raise UsageError(
             f"the method newton needs a Hessian matrix, too large for {objective.size} variables",
             "use newton-cg or auto",
@@ -278,9 +279,9 @@ def make_newton(tol: float) -> Method:
 
 
 _WHY = {
-    "exact": "the exact Hessian is cheap for {n} variable{s}",
-    "products": "{n} Hessian-vector products make an exact Hessian",
-    "differences": "differences make a Hessian of {n} variable{s}",
+    CurvatureSource.EXACT: "the exact Hessian is cheap for {n} variable{s}",
+    CurvatureSource.PRODUCTS: "{n} Hessian-vector products make an exact Hessian",
+    CurvatureSource.DIFFERENCES: "differences make a Hessian of {n} variable{s}",
 }
 
 
@@ -288,7 +289,7 @@ def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
     """Return the method that suits the objective, its name, and the reason in words."""
     n, source = objective.size, hessian_source(objective)
     plain, smoothing, has_kinks = _newtons()
-    if source == "none":
+    if source is CurvatureSource.NONE:
         from gdcli.solve.methods.hybrid_large import large_method
 
         bounded = isinstance(objective, Bounded)

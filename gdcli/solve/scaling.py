@@ -20,6 +20,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.dense import diagonal
+from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import as_like, distance, max_abs, norm, times
 from gdcli.objective.bounded import Bounded, Box, of_the_free
@@ -187,7 +188,7 @@ def _sizes(objective: Objective, at: Evaluation) -> list[float] | float:
     Only a variable that starts at 0 costs a Hessian, if there is none yet. Many variables have one length.
     """
     source = hessian_source(objective)
-    if source == "none":
+    if source is CurvatureSource.NONE:
         largest = max_abs(at.x)
         return largest if 0.0 < largest < inf else 1.0
     sizes = [abs(float(a)) for a in at.x]
@@ -319,7 +320,7 @@ def _one_unit(objective: Objective, at: Evaluation) -> float:
     if not 0.0 < largest < inf or isinstance(objective, Bounded):
         sizes = _sizes(objective, at)
         largest = sizes if isinstance(sizes, float) else max(sizes)
-    return _of_many(largest) if hessian_source(objective) == "none" else power_of_two(largest)
+    return _of_many(largest) if hessian_source(objective) is CurvatureSource.NONE else power_of_two(largest)
 
 
 def units_at(objective: Objective, at: Evaluation, start: Evaluation | None) -> Units:
@@ -343,7 +344,7 @@ def _sizes_at_start(objective: Objective, at: Evaluation, start: Evaluation) -> 
     """Return the sizes of the variables at ``start``. One that was 0 there has the length over which its curvature at
     the end, ``at``, makes a change as large as the fall of the value was; without any it has the size 1.
     """
-    if hessian_source(objective) == "none":
+    if hessian_source(objective) is CurvatureSource.NONE:
         return _sizes(objective, start)
     sizes = [abs(float(a)) for a in start.x]
     if 0.0 not in sizes or at.hessian is None:

@@ -7,8 +7,10 @@ digits, which is enough to go downhill and to tell the kind of a point that is n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import Vec, along, max_abs, unit_like
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Evaluation, Objective
@@ -21,19 +23,23 @@ DIFFERENCE_LIMIT = 30
 # Relative error to be expected of the entries, in the scale of the matrix. Exact derivatives lose digits by
 # cancellation only; below 1e-9 of the largest eigenvalue a sign is not trusted. Differences with the step
 # 1e-8 have an error of the order 1e-8 times third derivatives.
-NOISE = {"exact": 1e-9, "products": 1e-9, "differences": 1e-6}
+NOISE: Mapping[str, float] = {
+    CurvatureSource.EXACT: 1e-9,
+    CurvatureSource.PRODUCTS: 1e-9,
+    CurvatureSource.DIFFERENCES: 1e-6,
+}
 
 _DIFFERENCE_STEP = 1.5e-8  # the square root of the rounding unit: balances rounding and truncation
 
 
-def hessian_source(objective: Objective) -> str:
+def hessian_source(objective: Objective) -> CurvatureSource:
     """Return where the Hessian of ``objective`` is to come from: exact, products, differences or none."""
     n = objective.size
     if objective.has_hessian and n <= EXACT_LIMIT:
-        return "exact"
+        return CurvatureSource.EXACT
     if objective.has_product and n <= PRODUCT_LIMIT:
-        return "products"
-    return "differences" if n <= DIFFERENCE_LIMIT else "none"
+        return CurvatureSource.PRODUCTS
+    return CurvatureSource.DIFFERENCES if n <= DIFFERENCE_LIMIT else CurvatureSource.NONE
 
 
 def with_hessian(objective: Objective, at: Evaluation, source: str) -> Evaluation:
@@ -49,16 +55,14 @@ def with_hessian(objective: Objective, at: Evaluation, source: str) -> Evaluatio
         inner = objective.inner
         found = objective.beside(with_hessian(inner, bare, source), lambda e: with_hessian(inner, e, source))
         return objective.project(found)
-    if source in (
-        "exact",
-        "differences",
-    ):  # the differences may be those of values, where there are no gradients
+    # The differences may be those of values, where there are no gradients.
+    if source in (CurvatureSource.EXACT, CurvatureSource.DIFFERENCES):
         full = objective.complete(at, 2)
     else:
         full = at if at.gradient is not None else objective.complete(at, 1)
-    if full.hessian is not None or full.gradient is None or source == "none":
+    if full.hessian is not None or full.gradient is None or source == CurvatureSource.NONE:
         return full
-    hessian = _from_products(objective, full) if source == "products" else None
+    hessian = _from_products(objective, full) if source == CurvatureSource.PRODUCTS else None
     if hessian is None and objective.size <= DIFFERENCE_LIMIT:
         hessian = _from_differences(objective, full)
     return full._replace(hessian=hessian)

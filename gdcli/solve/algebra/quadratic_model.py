@@ -28,6 +28,7 @@ from gdcli.kernel.dense import (
     quadratic_form,
 )
 from gdcli.kernel.numerics import EIGENVALUE_ROUNDING, LEAST_DIAGONAL, LEAST_PIVOT, SMALLEST_NORMAL
+from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import Vector, as_like, dot, is_zero, norm, quotient, zeros_like
 from gdcli.solve.algebra.hessian import NOISE
@@ -65,7 +66,7 @@ class LocalModel:
         "newton", "newton_length", "null", "rise", "strict",
     )  # fmt: skip
 
-    def __init__(self, g: Vector, H: Matrix, noise: float = NOISE["exact"]) -> None:
+    def __init__(self, g: Vector, H: Matrix, noise: float = NOISE[CurvatureSource.EXACT]) -> None:
         self.g = g
         self.hessian = H
         self.null: list[Vector] = []

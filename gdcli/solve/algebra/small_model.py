@@ -12,6 +12,7 @@ from math import hypot, inf
 
 from gdcli.kernel.dense import Matrix
 from gdcli.kernel.numerics import LEAST_PIVOT
+from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import Vec, Vector
 from gdcli.solve.algebra.hessian import NOISE
@@ -33,7 +34,7 @@ class PlaneModel(LocalModel):
 
     __slots__ = ()
 
-    def __init__(self, g: Vector, H: Matrix, noise: float = NOISE["exact"]) -> None:
+    def __init__(self, g: Vector, H: Matrix, noise: float = NOISE[CurvatureSource.EXACT]) -> None:
         (a, b), (_, c) = H
         part = b / a if a > 0.0 else 0.0
         pivot = c - part * b
@@ -128,7 +129,7 @@ class LineModel(LocalModel):
 
     __slots__ = ()
 
-    def __init__(self, g: Vector, H: Matrix, noise: float = NOISE["exact"]) -> None:
+    def __init__(self, g: Vector, H: Matrix, noise: float = NOISE[CurvatureSource.EXACT]) -> None:
         slope, bend = g[0], H[0][0]
         self.strict = 0.0 < bend < inf
         self.g = g
@@ -158,7 +159,7 @@ class LineModel(LocalModel):
 _last: tuple[Vector, Matrix, float, LocalModel | None] = None, None, 0.0, None
 
 
-def local_model(g: Vector, H: Matrix, noise: float = NOISE["exact"]) -> LocalModel:
+def local_model(g: Vector, H: Matrix, noise: float = NOISE[CurvatureSource.EXACT]) -> LocalModel:
     """Return the quadratic model with gradient ``g`` and Hessian ``H``.
 
     The last answer is kept: a certificate asks about the point at which the run ended.

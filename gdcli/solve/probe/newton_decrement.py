@@ -16,6 +16,7 @@ from math import sqrt
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import Matrix, diagonal, positive_solve
 from gdcli.kernel.numerics import CLEARLY, EPS, FLOOR
+from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import alternating, as_like, max_abs, norm, to_list
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import NOISE, PRODUCT_LIMIT, hessian_source, with_hessian
@@ -110,7 +111,11 @@ def polished(objective: Objective, at: Evaluation, start: Evaluation) -> Evaluat
     None where they do not help, where there is no exact Hessian, and where there are too many variables for one.
     """
     source = hessian_source(objective)
-    if objective.size > _MOST_VARIABLES or source not in ("exact", "products") or at.estimated:
+    if (
+        objective.size > _MOST_VARIABLES
+        or source not in (CurvatureSource.EXACT, CurvatureSource.PRODUCTS)
+        or at.estimated
+    ):
         return None
     full = with_hessian(objective, at, source)
     if full.hessian is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gdcli.kernel.dense import eigen, eigenvalues, quadratic_form
+from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import along, distance, dot, max_abs, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import with_hessian
@@ -50,7 +51,7 @@ def passing_direction(
     the curvature is not small beside the mean curvature on the way from ``start``; ``reached`` is the gain that
     counts as the end.
     """
-    if source != "exact":
+    if source != CurvatureSource.EXACT:
         return None
     if start is not None and model.gain <= reached * value_scale(at.value, start.value - at.value):
         way = distance(start.x, at.x)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from math import inf
 
 from gdcli.kernel.dense import quadratic_form
+from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import along, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import hessian_source, with_hessian
@@ -45,7 +46,7 @@ def _distance_from_logarithm(objective: Objective, at: Evaluation, slope: float,
     Where the curvature cannot be had, c counts as 1.
     """
     source = hessian_source(objective)
-    hessian = with_hessian(objective, at, source).hessian if source == "exact" else None
+    hessian = with_hessian(objective, at, source).hessian if source is CurvatureSource.EXACT else None
     bend = 0.0 if hessian is None else abs(quadratic_form(hessian, back))
     return slope / bend if 0.0 < bend < inf else 1.0 / slope
 

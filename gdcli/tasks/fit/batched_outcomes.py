@@ -135,7 +135,7 @@ class SolvedFits:
 
     def _certificate(self, at: int) -> Certificate:
         from gdcli.judge.evidence import Certificate
-        from gdcli.kernel.status import PointKind
+        from gdcli.kernel.status import CurvatureSource, PointKind
 
         found = self.evidence
         low, high = float(found.low[at]), float(found.high[at])
@@ -147,7 +147,7 @@ class SolvedFits:
             condition=high / low,
             gain=float(found.gain[at]),
             distance=float(found.distance[at]),
-            how="exact",
+            how=CurvatureSource.EXACT,
         )
 
     def _statistics(self, at: int) -> Any:

@@ -10,7 +10,7 @@ from gdcli.judge.evidence import Certificate
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.numerics import EPS
-from gdcli.kernel.status import PointKind, Status
+from gdcli.kernel.status import CurvatureSource, PointKind, Status
 from gdcli.kernel.vectors import dot
 from gdcli.objective.protocol import Counts
 from gdcli.objective.row_objective import RowObjective
@@ -192,11 +192,16 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
     bowl = linear or (found.eigenvalue_min or 0.0) > 0.0
     level = bowl and (doubtful or found.kind in (PointKind.MINIMUM, PointKind.NOT_STATIONARY))
     if left.is_rounding or (left.misfit <= left.floor and level):
-        how = "jacobian" if doubtful else found.how
+        how = CurvatureSource.JACOBIAN if doubtful else found.how
         return replace(found, kind=PointKind.MINIMUM, gain=0.0, distance=None, known=True, notes=(), how=how)
     if doubtful:
         return replace(
-            found, kind=PointKind.MINIMUM, gain=left.misfit * unit, known=True, notes=(), how="jacobian"
+            found,
+            kind=PointKind.MINIMUM,
+            gain=left.misfit * unit,
+            known=True,
+            notes=(),
+            how=CurvatureSource.JACOBIAN,
         )
     return found
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.evidence import Certificate
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.status import PointKind
+from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def prove(prepared: Prepared, judging: RowObjective, x: Any, slope: float | None
     kind = PointKind.KINK if lowest.unique else PointKind.DEGENERATE
     if gain > allowed_gain(value * judging.factor, tol):
         kind = PointKind.NOT_STATIONARY
-    return Proof(Certificate(kind, slope if gain > 0.0 else 0.0, gain=gain, how="multipliers"), ranges)
+    return Proof(
+        Certificate(kind, slope if gain > 0.0 else 0.0, gain=gain, how=CurvatureSource.MULTIPLIERS), ranges
+    )
 
 
 def _at_a_vertex(prepared: Prepared, judging: RowObjective, x: Any) -> Certificate | None:
@@ -102,4 +104,4 @@ def _at_a_vertex(prepared: Prepared, judging: RowObjective, x: Any) -> Certifica
     gain = float((np.abs(deviation) + np.abs(multipliers * deviation)).sum()) * judging.factor
     norm = float(np.linalg.norm(left)) * judging.factor
     note = "the minimum is at a kink, where the gradient jumps"
-    return Certificate(PointKind.KINK, norm, gain=gain, how="multipliers", notes=(note,))
+    return Certificate(PointKind.KINK, norm, gain=gain, how=CurvatureSource.MULTIPLIERS, notes=(note,))
