@@ -15,7 +15,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
-    "lines in gdcli/": 55_700,
+    "lines in gdcli/": 57_500,
     "files entered by a small minimize": 71,
     "files entered by a plain fit": 108,
     "circles of imports": 0,
@@ -25,7 +25,7 @@ BOUNDS = {
     "functions of more than 7 parameters": 11,
     "parameters and variables that are Any": 700,
     "places that write machine epsilon": 2,
-    "docstrings of at most twelve words": 690,
+    "docstrings of at most twelve words": 730,
 }
 
 

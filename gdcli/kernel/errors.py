@@ -52,6 +52,13 @@ class DomainError(GdError):
     exit_code = 7
 
 
+class InfeasibleError(GdError):
+    """The constraints contradict each other plainly: it is seen before there is a run that no point fulfils them."""
+
+    status = "infeasible"
+    exit_code = 10
+
+
 class DataError(GdError):
     """A data file cannot be read as asked."""
 

@@ -29,11 +29,12 @@ _BINARY = frozenset({"add", "sub", "mul", "div", "pow"})
 
 
 class Form:
-    """An objective as a graph.
+    """An objective, or the rows of a constraint, as a graph.
 
     ``lengths`` has every variable in order of first appearance with its length (None for a scalar), ``data``
     the vector constants by name (empty when expanded), ``root`` the node of the value. ``expanded`` tells
-    that each element of a vector is a leaf of its own.
+    that each element of a vector is a leaf of its own. ``rows`` are the nodes of the value: the root alone, but for a
+    vector that is expanded, which has one for each element (and the first of them as root).
     """
 
     def __init__(
@@ -44,13 +45,20 @@ class Form:
         lengths: dict[str, int | None],
         data: dict[str, Any],
         expanded: bool,
+        rows: tuple[int, ...] = (),
     ) -> None:
         self.tree = tree
         self.graph = graph
         self.root = root
+        self.rows = rows or (root,)
         self.lengths = lengths
         self.data = data
         self.expanded = expanded
+
+    @property
+    def length(self) -> int | None:
+        """How many elements the value has, None for a number."""
+        return len(self.rows) if len(self.rows) > 1 else self.graph.lengths[self.root]
 
     @property
     def is_scalar(self) -> bool:
@@ -191,6 +199,37 @@ def build(
         )
     assert isinstance(root, int)
     return Form(tree, builder.graph, root, dict(lengths), {} if expand else data, expand)
+
+
+def build_vector(
+    tree: Tree,
+    lengths: Mapping[str, int | None],
+    constants: Mapping[str, Constant],
+    expand: bool = False,
+    graph: Graph | None = None,
+) -> Form:
+    """Build the Form of an expression that is a number or a vector; otherwise as :func:`build`."""
+    return vector_builder(lengths, constants, expand, Graph() if graph is None else graph)(tree)
+
+
+def vector_builder(
+    lengths: Mapping[str, int | None], constants: Mapping[str, Constant], expand: bool, graph: Graph
+) -> Callable[[Tree], Form]:
+    """Return what builds the Forms of many expressions, numbers or vectors, in one graph, which may be in use."""
+    data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
+    kept = {} if expand else data
+    builder: _Builder | None = None
+
+    def build_one(tree: Tree) -> Form:
+        nonlocal builder
+        if builder is None:
+            builder = _Builder(tree, dict(lengths), constants, data, expand, graph)
+        builder.tree = tree
+        root = builder.build(tree.root)
+        rows = tuple(root) if isinstance(root, list) else (root,)
+        return Form(tree, graph, rows[0], builder.lengths, kept, expand, rows)
+
+    return build_one
 
 
 def build_row(

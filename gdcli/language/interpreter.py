@@ -43,6 +43,11 @@ def value(tree: Tree, point: Mapping[str, float | Sequence[float]], constants: C
     return result
 
 
+def any_value(tree: Tree, constants: Mapping[str, Any]) -> Number:
+    """Return the value of an expression of constants, a number or a list of them."""
+    return _Walk(tree, constants, False, constants).run(tree.root)
+
+
 def find_culprit(
     tree: Tree, point: Mapping[str, float | Sequence[float]], constants: Container[str] = ()
 ) -> Culprit | None:

@@ -170,7 +170,7 @@ def parse(text: str, source: str = "") -> Tree:
         raise UsageError(f"the expression has {len(text)} characters; at most {MAX_TEXT} are read")
     tokens = tokenize(text, source)
     check_tokens(tokens, text, source)
-    return _Reader(text, source, tokens).tree()
+    return TreeReader(text, source, tokens).tree()
 
 
 def tokenize(text: str, source: str = "") -> list[Token]:
@@ -419,7 +419,7 @@ class _TokenCheck:
             )
 
 
-class _Reader:
+class TreeReader:
     """Python's tree of the tokens, checked node by node and rebuilt with places in the text as typed."""
 
     def __init__(self, text: str, source: str, tokens: list[Token]) -> None:
@@ -440,17 +440,21 @@ class _Reader:
         self.python = " ".join(pieces)
 
     def tree(self) -> Tree:
+        root = self.read(self.parsed())
+        return Tree(self.text, root, tuple(self.names), self.source)
+
+    def parsed(self) -> Any:
+        """Return Python's tree of the tokens, of which nothing is checked yet."""
         import _ast
 
         try:
-            parsed: Any = compile(self.python, "<expression>", "eval", _ast.PyCF_ONLY_AST)
+            tree: Any = compile(self.python, "<expression>", "eval", _ast.PyCF_ONLY_AST)
         except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
             at = getattr(error, "offset", None) or 1
             begin = self.starts.get(at - 1, 0)
             span = Span(self.text, begin, min(begin + 1, len(self.text)), self.source)
             raise UsageError("this is not an expression that can be read", "", span) from None
-        root = self.read(parsed.body)
-        return Tree(self.text, root, tuple(self.names), self.source)
+        return tree.body
 
     def place(self, node: Any) -> tuple[int, int]:
         return self.starts[node.col_offset], self.ends[node.end_col_offset]

@@ -1,0 +1,186 @@
+"""From the text of a constraint to its checked sides: ``x + y <= 1``, ``0 <= x - y <= 2``, ``A @ x == b``.
+
+A constraint has two sides or three, with ``<=``, ``>=`` or ``==`` between them; a side is any expression. All that
+stands in one text is read as one, so that every place in it is that of the text as typed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import NoReturn
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import Span, UsageError
+from gdcli.language import syntax
+from gdcli.language.syntax import Node, Tree
+
+OPTION = "--subject-to"
+EXAMPLE = "for example x + y <= 1, x*y == 2, or 0 <= x - y <= 2"
+RELATIONS = ("<=", ">=", "==")
+
+# One sign of equality, or one on the wrong side of an arrow, which are no tokens of the language.
+_EQUALS = re.compile(r"=[<>]|(?<![<>=!])[:]?=(?![=<>])")
+_JOINING = re.compile(r"[,;&∧]|and\b")
+_COMMENT = re.compile(r"#[^\n]*")
+_STRICT = {"<": "<=", ">": ">="}
+
+
+class Relation(NamedTuple):
+    """A constraint as typed: its text, the file or option it stands in, its sides and what stands between them.
+
+    ``places`` are the beginning and the end of each side in the text; ``names`` the free names, in order.
+    """
+
+    text: str
+    source: str
+    sides: tuple[Node, ...]
+    symbols: tuple[str, ...]
+    places: tuple[tuple[int, int], ...]
+    names: tuple[str, ...]
+
+    def tree(self, node: Node) -> Tree:
+        """Return a side, or what was made of several, as an expression of its own."""
+        return Tree(self.text, node, self.names, self.source)
+
+    def span(self, first: int = 0, last: int = -1) -> Span:
+        """Return the place of the sides from ``first`` to ``last``."""
+        return Span(self.text, self.places[first][0], self.places[last][1], self.source)
+
+    def piece(self, first: int = 0, last: int = -1) -> str:
+        """Return the text of the sides from ``first`` to ``last``, spaces folded and comments left out."""
+        span = self.span(first, last)
+        return " ".join(_COMMENT.sub("", self.text[span.start : span.end]).split())
+
+
+def read_relations(texts: Sequence[str], option: str = OPTION) -> list[Relation]:
+    """Return the constraints of one or several option values, in order; ``@file`` has one a line, and comments.
+
+    Raises UsageError, with the place in the text, for what is no constraint.
+    """
+    return [relation(text, source) for text, source in typed_lines(texts, option)]
+
+
+def typed_lines(texts: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
+    """Yield each text with its source; of ``@file`` each line, without those that are empty or a comment."""
+    for text in texts:
+        if not text.lstrip().startswith("@"):
+            yield text, option
+            continue
+        path = text.strip()[1:]
+        for number, line in enumerate(_read_file(path, option).splitlines(), 1):
+            if _COMMENT.sub("", line).strip():
+                yield line.strip(), f"{path}:{number}"
+
+
+def _read_file(path: str, option: str) -> str:
+    import sys
+
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read().decode("utf-8-sig") if sys.stdin is not None else ""
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read()
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path that none can be
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
+        raise UsageError(f"{option}: cannot read {path or 'a file without a name'}: {reason}") from None
+
+
+@lru_cache(maxsize=256)
+def relation(text: str, source: str = OPTION) -> Relation:
+    """Return the checked sides of the text of one constraint.
+
+    Raises UsageError, with the place in the text, for all that is not two or three expressions with ``<=``, ``>=`` or
+    ``==`` between them, the same direction twice.
+    """
+    _check_equals(text, source)
+    try:
+        tokens = syntax.tokenize(text, source)
+        if not tokens:
+            raise UsageError("the constraint is empty", EXAMPLE, Span(text, 0, len(text), source))
+        syntax.check_tokens(tokens, text, source)
+    except UsageError as error:
+        if error.span is not None and _JOINING.match(text, error.span.start):
+            error.message = "one constraint stands in one text"
+            error.hint = f"give each constraint a {OPTION} of its own"
+        raise
+    reader = syntax.TreeReader(text, source, tokens)
+    root = reader.parsed()
+    if type(root).__name__ != "Compare":
+        whole = Span(text, tokens[0].start, tokens[-1].end, source)
+        raise UsageError("a constraint needs a comparison: <=, >= or ==", EXAMPLE, whole)
+    between = _comparisons(tokens)
+    symbols = tuple(token.text for token in between)
+    _check_symbols(text, source, between)
+    sides = tuple(reader.read(side) for side in (root.left, *root.comparators))
+    begins = [tokens[0].start, *(token.end for token in between)]
+    ends = [*(token.start for token in between), tokens[-1].end]
+    places = tuple(_stripped(text, a, b) for a, b in zip(begins, ends, strict=True))
+    return Relation(text, source, sides, symbols, places, tuple(reader.names))
+
+
+def _comparisons(tokens: Sequence[syntax.Token]) -> list[syntax.Token]:
+    """The comparisons outside all brackets."""
+    found, depth = [], 0
+    for token in tokens:
+        if token.kind != "op":
+            continue
+        if token.text in "([":
+            depth += 1
+        elif token.text in ")]":
+            depth -= 1
+        elif not depth and token.text in syntax.COMPARISONS:
+            found.append(token)
+    return found
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
+
+
+def _check_equals(text: str, source: str) -> None:
+    """One = is an assignment elsewhere, and =< no comparison: say what is meant."""
+    plain = _COMMENT.sub(lambda found: " " * len(found.group()), text)
+    found = _EQUALS.search(plain)
+    if found is None:
+        return
+    sign = found.group()
+    meant = sign[::-1] if sign in ("=<", "=>") else "=="
+    corrected = f"{text[: found.start()].rstrip()} {meant} {text[found.end() :].lstrip()}"
+    hint = f"write {' '.join(corrected.split())}" if len(corrected) <= MAX_PROPOSED else f"write {meant}"
+    raise UsageError(f"{sign} is no comparison", hint, Span(text, *found.span(), source))
+
+
+# Of longer proposals nobody could make use.
+MAX_PROPOSED = 200
+
+
+def _check_symbols(text: str, source: str, between: Sequence[syntax.Token]) -> None:
+    """Raise UsageError for comparisons that no constraint can have, or that do not go together."""
+
+    def fail(token: syntax.Token, message: str, hint: str) -> NoReturn:
+        raise UsageError(message, hint, Span(text, token.start, token.end, source))
+
+    for token in between:
+        if token.text in _STRICT:
+            closed = _STRICT[token.text]
+            corrected = f"{text[: token.start].rstrip()} {closed} {text[token.end :].lstrip()}"
+            fail(
+                token,
+                f"a constraint includes its limit: with {token.text} the best point may not exist",
+                f"write {' '.join(corrected.split())[:MAX_PROPOSED]}",
+            )
+        if token.text not in RELATIONS:
+            fail(token, f"{token.text} cannot be a constraint: nearly every point fulfils it", EXAMPLE)
+    if len(between) > 2 and any(token.text != "==" for token in between):
+        fail(between[2], "a constraint has at most three sides", "write several constraints")
+    for left, right in pairwise(between):
+        if left.text != right.text:
+            mixed = "==" in (left.text, right.text)
+            what = "an equation and an inequality" if mixed else "two comparisons of different direction"
+            first, last = text[: right.start].strip(), text[left.end :].strip()
+            hint = f"write them apart: {first} and {last}"
+            fail(right, f"a chain cannot have {what}", " ".join(hint.split())[:MAX_PROPOSED])
