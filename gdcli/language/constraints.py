@@ -15,7 +15,7 @@ from gdcli.kernel.errors import InfeasibleError, Span, UsageError
 from gdcli.language import form, interpreter
 from gdcli.language.form import Form
 from gdcli.language.functions import CONSTANTS
-from gdcli.language.graph import Graph
+from gdcli.language.graph import Graph, Key
 from gdcli.language.relation import Relation
 from gdcli.language.syntax import Node, Tree, postorder
 
@@ -205,54 +205,58 @@ def split_bounds(
 
 
 def _bound(row: Row, make: Callable[[Tree], Form], constants: Mapping[str, Any]) -> BoundRow | None:
-    if any(node.op == "call" or node.op == "where" for node in postorder(row.tree.root)):
+    if any(node.op in ("call", "where") for node in postorder(row.tree.root)):
         return None
     made = make(row.tree)
     found = _affine(made.graph, made.root)
     if found is None:
         return None
     leaf, factor, shift = found
-    key = made.graph.keys[leaf]
-    places = None
-    if key[0] == "element":
-        places = range(key[2], key[2] + 1)
-    elif key[0] == "slice":
-        _, _, start, step, length = key
-        places = range(start, start + step * (length - 1) + 1, step)
+    name, places = _places(made.graph.keys[leaf])
     lower, upper = (_side(side, constants) for side in (row.lower, row.upper))
-    for side in (lower, upper):
-        if isinstance(side, list) and (key[0] != "slice" or len(side) != len(places or ())):
-            return None
+    if any(isinstance(side, list) and len(side) != made.length for side in (lower, upper)):
+        return None  # told where the row is built
     lower = -math.inf if lower is None else lower
     upper = math.inf if upper is None else upper
-    return BoundRow(row.text, key[1], places, factor, shift, lower, upper, row.span)
+    return BoundRow(row.text, name, places, factor, shift, lower, upper, row.span)
+
+
+def _places(leaf: Key) -> tuple[str, range | None]:
+    """The variable of a leaf, and which of its elements (None for a number)."""
+    if leaf[0] == "scalar":
+        return leaf[1], None
+    if leaf[0] == "element":
+        return leaf[1], range(leaf[2], leaf[2] + 1)
+    _, name, start, step, length = leaf
+    return name, range(start, start + step * (length - 1) + 1, step)
 
 
 def _affine(graph: Graph, root: int) -> tuple[int, float, float] | None:
     """Return (leaf, factor, shift) of a node that is factor*leaf + shift by a few operations; None for any other."""
     factor, shift, node = 1.0, 0.0, root  # the value is factor*node + shift
-    while True:
-        key = graph.keys[node]
-        if key[0] in ("scalar", "element", "slice"):
-            return (node, factor, shift) if math.isfinite(shift) and 0 < abs(factor) < math.inf else None
-        if key[0] == "neg":
-            factor, node = -factor, key[1]
-            continue
-        if key[0] not in ("add", "sub", "mul", "div"):
+    while graph.keys[node][0] not in ("scalar", "element", "slice"):
+        peeled = _peeled(graph, graph.keys[node])
+        if peeled is None:
             return None
-        a, b = graph.value_of(key[1]), graph.value_of(key[2])
-        if key[0] == "div" and b:
-            factor, node = factor / b, key[1]
-        elif key[0] == "mul" and (a is None) != (b is None):
-            number, node = (a, key[2]) if b is None else (b, key[1])
-            factor *= number  # type: ignore[operator]
-        elif key[0] in ("add", "sub") and b is not None:
-            shift, node = shift + factor * (b if key[0] == "add" else -b), key[1]
-        elif key[0] in ("add", "sub") and a is not None:
-            shift, node = shift + factor * a, key[2]
-            factor = factor if key[0] == "add" else -factor
-        else:
-            return None
+        node, times, plus = peeled
+        factor, shift = factor * times, shift + factor * plus
+    return (node, factor, shift) if math.isfinite(shift) and 0 < abs(factor) < math.inf else None
+
+
+def _peeled(graph: Graph, key: Key) -> tuple[int, float, float] | None:
+    """Return (node, factor, shift) of an operation that is factor*node + shift; None for any other."""
+    if key[0] == "neg":
+        return key[1], -1.0, 0.0
+    if key[0] not in ("add", "sub", "mul", "div"):
+        return None
+    a, b = graph.value_of(key[1]), graph.value_of(key[2])
+    if (a is None) == (b is None):
+        return None
+    if b is not None:
+        by_right = {"add": (1.0, b), "sub": (1.0, -b), "mul": (b, 0.0), "div": (1.0 / b if b else 0.0, 0.0)}
+        return (key[1], *by_right[key[0]])
+    by_left = {"add": (1.0, a), "sub": (-1.0, a), "mul": (a, 0.0)}
+    return (key[2], *by_left[key[0]]) if key[0] in by_left else None  # type: ignore[return-value]
 
 
 def _check_constant(row: Row, constants: Mapping[str, Any]) -> None:
