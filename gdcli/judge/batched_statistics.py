@@ -16,7 +16,7 @@ from gdcli.judge.distributions import chi_square_tail, student_t_quantile
 from gdcli.judge.statistics import LEVEL
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.numerics import LEAST_PIVOT, REDUNDANT
-from gdcli.solve.algebra.batched_linear import cholesky, eigen, inverse_upper, solve_transposed, solve_upper
+from gdcli.solve.algebra.batched_linear import eigen, inverse_upper, lengths, positive_solves
 from gdcli.solve.algebra.rounding import residual_floor, rounding_of_squares
 from gdcli.solve.methods.batched_fits import Ends
 from gdcli.solve.methods.fit_ends import CLOSE
@@ -57,29 +57,23 @@ def examine(ends: Ends, start: Any, measured: Any, hessians: Callable[[Any, Any]
     with np.errstate(all="ignore"):
         H = ends.hessian
         gradient = 2.0 * np.einsum("kig,kg->ig", ends.R, ends.target)
-        U, least = cholesky(H)
-        newton = -solve_upper(U, solve_transposed(U, gradient))
+        z, _, least = positive_solves(H, gradient)
+        newton = -z
         gain = -0.5 * (gradient * newton).sum(axis=0)
         values, vectors = eigen(np.where(np.isfinite(H), H, 0.0))
-        distance = _length(newton)
+        distance = lengths(newton)
         certain = ends.solved & (least > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
         certain &= (gain <= REACHED_BY_ANY * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
-        floor = residual_floor(np.sqrt(measured), np.sqrt((ends.R**2).sum(axis=0)) * abs(ends.x))
+        floor = residual_floor(np.sqrt(measured), lengths(ends.R) * abs(ends.x))
         certain &= rounding_of_squares(ends.value, floor) <= CLOSE * ends.value
         way = ends.x - start
-        certain &= _length(way) <= FLIGHT * _or_one(_length(start))
+        certain &= lengths(way) <= FLIGHT * _or_one(lengths(start))
         small = values[0] * (way * way).sum(axis=0) < DOUBTFUL_PART * (ends.start_value - ends.value)
         doubtful = np.flatnonzero(certain & small)
         if len(doubtful):
-            v, ahead = vectors[:, 0][:, doubtful], newton[:, doubtful]
+            v, ahead = vectors[0][:, doubtful], newton[:, doubtful]
             certain[doubtful] = _is_steady(ends, doubtful, v, ahead, hessians)
-    return Evidence(certain, _length(gradient), values[0], values[-1], gain, distance)
-
-
-def _length(v: Any) -> Any:
-    import numpy as np
-
-    return np.sqrt((v * v).sum(axis=0))
+    return Evidence(certain, lengths(gradient), values[0], values[-1], gain, distance)
 
 
 def _or_one(size: Any) -> Any:
@@ -102,7 +96,7 @@ def _is_steady(ends: Ends, which: Any, v: Any, newton: Any, hessians: Callable[[
         return np.einsum("ig,ijg,jg->g", v, A, v)
 
     here, beside = along(H), along(hessians(which, x + aside * v))
-    return (abs(beside - here) <= UNSTEADY / 1.5 * abs(here)) & (_length(newton) <= least)
+    return (abs(beside - here) <= UNSTEADY / 1.5 * abs(here)) & (lengths(newton) <= least)
 
 
 @dataclass(slots=True)
@@ -135,7 +129,7 @@ def statistics(ends: Ends, rows: Any, about_mean: Any, log_weights: Any, known: 
 
     p = len(ends.x)
     with np.errstate(all="ignore"):
-        columns = np.sqrt((ends.R**2).sum(axis=0))
+        columns = lengths(ends.R)
         inverse = inverse_upper(ends.R / columns)
         spread = (inverse**2).sum(axis=1)
         condition = np.sqrt(p * (inverse**2).sum(axis=(0, 1)))

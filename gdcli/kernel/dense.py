@@ -10,7 +10,7 @@ Matrix Anal. 13, 1992).
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import copysign, hypot, inf, isfinite, sqrt
 from operator import mul
@@ -105,46 +105,55 @@ class LinearSolution(NamedTuple):
 
 
 def positive_solve(
-    A: Matrix, b: Vector, shift: float = 0.0, least_pivot: float = 0.0
+    A: Matrix,
+    b: Vector,
+    shift: Any = 0.0,
+    least_pivot: float = 0.0,
+    seen: Callable[[Any, Any], None] | None = None,
 ) -> LinearSolution | None:
     """Solve ``(A + shift I) z = b``; None unless that matrix is safely positive definite.
 
     Safely: of the Cholesky factor of the matrix scaled to a unit diagonal, every squared pivot (at most 1)
     exceeds ``least_pivot``. Elimination without square roots has the same pivots times the diagonal, so that
     nothing need be scaled (Golub and Van Loan, section 4.1).
+
+    With ``seen``, entries may be arrays (g,) of the entries of g matrices. It is called with each pivot and the entry
+    that it is of, and the answer is not None.
     """
     if not isinstance(A, list):
         return _numpy_solve(A, b, shift, least_pivot)
     # For so few numbers plain loops are faster than sums of products, and plain lists than vectors.
-    lower: list[list[float]] = []
-    pivots: list[float] = []
-    half: list[float] = []  # the solution of the first triangle
-    form = 0.0
+    lower: list[list[Any]] = []
+    pivots: list[Any] = []
+    half: list[Any] = []  # the solution of the first triangle
+    form: Any = 0.0
     for i, row in enumerate(A):
-        parts: list[float] = []
-        products: list[float] = []
+        parts: list[Any] = []
+        products: list[Any] = []
         entry = pivot = row[i] + shift
         y = b[i]
         for j in range(i):
             value, other = row[j], lower[j]
             for k in range(j):
-                value -= products[k] * other[k]
+                value = value - products[k] * other[k]
             products.append(value)
             part = value / pivots[j]
             parts.append(part)
-            pivot -= part * value
-            y -= part * half[j]
-        if not least_pivot * entry < pivot < inf:
+            pivot = pivot - part * value
+            y = y - part * half[j]
+        if seen is not None:
+            seen(pivot, entry)
+        elif not least_pivot * entry < pivot < inf:
             return None
         lower.append(parts)
         pivots.append(pivot)
         half.append(y)
-        form += y / pivot * y
+        form = form + y / pivot * y
     z = [y / pivot for y, pivot in zip(half, pivots, strict=True)]
     for i in range(len(z) - 1, 0, -1):
         last, parts = z[i], lower[i]
         for j in range(i):
-            z[j] -= parts[j] * last
+            z[j] = z[j] - parts[j] * last
     return LinearSolution(Vec(z), form, (pivots, lower))
 
 
@@ -160,9 +169,9 @@ def inverse_form(factors: Any, v: Vector) -> float:
     half: list[float] = []
     for y, pivot, parts in zip(v, *factors, strict=True):
         for part, known in zip(parts, half, strict=True):
-            y -= part * known
+            y = y - part * known
         half.append(y)
-        form += y / pivot * y
+        form = form + y / pivot * y
     return form
 
 
@@ -349,37 +358,52 @@ def _eigen_of_two(A: list[Any]) -> tuple[list[float], list[Vec]]:
 
 
 def _jacobi(A: list[Any]) -> tuple[list[float], list[Vec]]:
-    """Cyclic Jacobi: rotate one off-diagonal entry after the other to zero (Golub and Van
-    Loan, section 8.5).
+    rows, vectors = diagonalised(A, _rotation)
+    order = sorted(range(len(rows)), key=lambda i: rows[i][i])
+    return [rows[i][i] for i in order], [Vec(vectors[i]) for i in order]
+
+
+def diagonalised(
+    A: Sequence[Sequence[Any]], rotation: Callable[[Any, Any, Any], tuple[Any, Any, Any] | None]
+) -> tuple[list[list[Any]], list[list[Any]]]:
+    """Return a diagonal matrix with the eigenvalues of a symmetric one, in no order, and the eigenvectors, in rows.
+
+    Cyclic Jacobi: one off-diagonal entry after the other is rotated to zero (Golub and Van Loan, section 8.5).
+    Entries are numbers, or arrays (g,) of the entries of g matrices; see :func:`_rotation` for ``rotation``.
     """
     n = len(A)
     rows = [list(row) for row in A]
-    vectors = [[1.0 if i == j else 0.0 for j in range(n)] for i in range(n)]
+    vectors: list[list[Any]] = [[1.0 if i == j else 0.0 for j in range(n)] for i in range(n)]
     for _ in range(_MAX_SWEEPS):
         rotated = False
         for p in range(n - 1):
             for q in range(p + 1, n):
-                a, c, d = rows[p][q], rows[p][p], rows[q][q]
-                if a == 0.0:
-                    continue
-                if abs(a) <= NEGLIGIBLE_ROTATION * (abs(c) + abs(d)):
+                turn = rotation(rows[p][q], rows[p][p], rows[q][q])
+                if turn is None:
                     rows[p][q] = rows[q][p] = 0.0
                     continue
                 rotated = True
-                _rotate(rows, vectors, p, q)
+                _rotate(rows, vectors, p, q, *turn)
         if not rotated:
             break
-    order = sorted(range(n), key=lambda i: rows[i][i])
-    return [rows[i][i] for i in order], [Vec(vectors[i]) for i in order]
+    return rows, vectors
 
 
-def _rotate(rows: list[list[float]], vectors: list[list[float]], p: int, q: int) -> None:
-    row_p, row_q = rows[p], rows[q]
-    a, c, d = row_p[q], row_p[p], row_q[q]
+def _rotation(a: float, c: float, d: float) -> tuple[float, float, float] | None:
+    """Return tangent, cosine and sine of the angle that makes the matrix (c a; a d) diagonal; None where it is so."""
+    if abs(a) <= NEGLIGIBLE_ROTATION * (abs(c) + abs(d)):
+        return None
     theta = (d - c) / (2.0 * a)
     t = (1.0 if theta >= 0 else -1.0) / (abs(theta) + sqrt(1.0 + theta * theta))
     co = 1.0 / sqrt(1.0 + t * t)
-    si = t * co
+    return t, co, t * co
+
+
+def _rotate(
+    rows: list[list[Any]], vectors: list[list[Any]], p: int, q: int, t: Any, co: Any, si: Any
+) -> None:
+    row_p, row_q = rows[p], rows[q]
+    a, c, d = row_p[q], row_p[p], row_q[q]
     # The matrix is symmetric: its columns are its rows. Plain loops are faster than lists made anew.
     for k, row in enumerate(rows):
         x, y = row[p], row[q]

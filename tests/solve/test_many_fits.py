@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdcli.solve.algebra import batched_linear
-from gdcli.solve.algebra.trust_region import secular_step
+from gdcli.solve.algebra.trust_region import LENGTH_ACCURACY
 
 SIZES = [1, 2, 3, 4, 6]
 
@@ -41,8 +41,8 @@ def test_solving_and_inverting(p: int, seed: int) -> None:
     R = batched_linear.triangles(J.copy(), np.ones(J.shape[1:]))[0]
     b = np.random.default_rng(seed).standard_normal((p, J.shape[-1]))
     d, e = batched_linear.solve_upper(R, b), batched_linear.solve_transposed(R, b)
-    assert np.allclose(batched_linear.product(R, d), b, rtol=1e-9, atol=1e-9)
-    assert np.allclose(batched_linear.transposed_product(R, e), b, rtol=1e-9, atol=1e-9)
+    assert np.allclose(np.einsum("ijg,jg->ig", R, d), b, rtol=1e-9, atol=1e-9)
+    assert np.allclose(np.einsum("jig,jg->ig", R, e), b, rtol=1e-9, atol=1e-9)
     inverse = batched_linear.inverse_upper(R)
     for g in range(J.shape[-1]):
         assert np.allclose(inverse[:, :, g] @ R[:, :, g], np.eye(p), atol=1e-8)
@@ -50,40 +50,46 @@ def test_solving_and_inverting(p: int, seed: int) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(SIZES), st.integers(0, 2**32))
-def test_cholesky_and_eigenvalues(p: int, seed: int) -> None:
+def test_solutions_and_eigenvalues(p: int, seed: int) -> None:
     J, _ = some(p, seed)
-    A = np.einsum("ing,jng->ijg", J, J)
-    U, least = batched_linear.cholesky(A)
+    A, b = np.einsum("ing,jng->ijg", J, J), np.random.default_rng(seed).standard_normal((p, J.shape[-1]))
+    shift = 1e-3 * np.einsum("iig->g", A)
+    z, _, least = batched_linear.positive_solves(A, b, shift)
     values, vectors = batched_linear.eigen(A)
     for g in range(J.shape[-1]):
         own = A[:, :, g]
-        assert np.allclose(U[:, :, g].T @ U[:, :, g], own, rtol=1e-12, atol=1e-12 * own.max())
-        d = np.sqrt(np.diag(own))
-        assert 0.0 < least[g] <= np.linalg.eigvalsh(own / np.outer(d, d))[-1] + 1e-12
+        shifted = own + shift[g] * np.eye(p)
+        assert np.allclose(
+            z[:, g], np.linalg.solve(shifted, b[:, g]), rtol=1e-9, atol=1e-12 * abs(z[:, g]).max()
+        )
+        d = np.sqrt(np.diag(shifted))
+        assert 0.0 < least[g] <= np.linalg.eigvalsh(shifted / np.outer(d, d))[-1] + 1e-12
         assert np.allclose(values[:, g], np.linalg.eigvalsh(own), rtol=1e-12, atol=1e-14 * values[-1, g])
-        V = vectors[:, :, g]
+        V = vectors[:, :, g].T
         assert np.allclose(V.T @ V, np.eye(p), atol=1e-13)
         assert np.allclose(own @ V, V * values[:, g], rtol=1e-10, atol=1e-13 * values[-1, g])
 
 
 def test_no_root_of_what_is_not_positive() -> None:
     A = np.array([[[1.0, 1.0], [2.0, 0.5]], [[2.0, 0.5], [1.0, 1.0]]])
-    with np.errstate(invalid="ignore"):
-        least = batched_linear.cholesky(A)[1]
+    least = batched_linear.positive_solves(A, np.ones((2, 2)))[2]
     assert not least[0] > 0.0
     assert least[1] == pytest.approx(0.75)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(SIZES), st.integers(0, 2**32))
-def test_steps_to_the_boundary_are_those_of_one_problem(p: int, seed: int) -> None:
+def test_steps_to_the_boundary_solve_the_shifted_equation(p: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
     w = np.sort(10.0 ** draw.uniform(-6, 2, (p, 9)), axis=0)
-    q = draw.standard_normal((p, 9))
-    radius = np.linalg.norm(q / w, axis=0) * draw.uniform(0.001, 0.99, 9)
-    y, shift = batched_linear.secular_shifts(w, q, radius, 0.01)
-    for g in range(9):
-        one, boundary, _ = secular_step(w[:, g].tolist(), q[:, g].tolist(), float(radius[g]))
-        assert boundary
-        assert y[:, g] == pytest.approx(one, rel=1e-9)
-        assert y[:, g] == pytest.approx(-q[:, g] / (w[:, g] + shift[g]), rel=1e-12)
+    V = np.linalg.qr(draw.standard_normal((9, p, p)))[0].transpose(1, 2, 0)
+    A, b = np.einsum("ikg,kg,jkg->ijg", V, w, V), draw.standard_normal((p, 9))
+    along = np.einsum("ikg,ig->kg", V, b)
+    free = -np.einsum("ikg,kg->ig", V, along / w)
+    radius = np.linalg.norm(free, axis=0) * draw.uniform(0.001, 0.98, 9)
+    y, shift = batched_linear.boundary_steps(A, b, radius, free, (along**2 / w**3).sum(axis=0))
+    assert (shift > 0.0).all()
+    lengths = np.linalg.norm(y, axis=0)
+    assert (abs(lengths - radius) <= LENGTH_ACCURACY * (1.0 + 1e-6) * radius).all()
+    wanted = -np.einsum("ikg,kg->ig", V, along / (w + shift))
+    assert np.allclose(y, wanted, rtol=1e-6, atol=1e-6 * lengths)

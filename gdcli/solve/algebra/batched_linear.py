@@ -9,13 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from gdcli.kernel.dense import diagonalised, inverse_form, positive_solve
+from gdcli.kernel.numerics import NEGLIGIBLE_ROTATION
+from gdcli.solve.algebra.trust_region import LENGTH_ACCURACY, MAX_FACTORS
+
 # Up to this size eigenvalues come from Jacobi's rotations, above from LAPACK.
 _ROTATED = 4
-_SWEEPS = 12
-# An entry off the diagonal below this part of its neighbours on it turns the eigenvectors no further, and changes the
-# eigenvalues by its square.
-_TURNED = 1e-13
-_MAX_SECULAR = 80
+
+
+def lengths(v: Any) -> Any:
+    """Return the Euclidean lengths of vectors, or of the columns of matrices: over the first axis."""
+    import numpy as np
+
+    return np.sqrt(np.einsum("i...,i...->...", v, v))
 
 
 def dots(a: Any, b: Any) -> Any:
@@ -45,20 +51,6 @@ def triangles(J: Any, r: Any) -> tuple[Any, Any, Any]:
         target[j] = dots(q, r)
         r -= q * target[j]
     return R, target, np.sqrt(dots(r, r))
-
-
-def product(R: Any, d: Any) -> Any:
-    """Return ``R d`` of upper triangles."""
-    import numpy as np
-
-    return np.stack([(R[i, i:] * d[i:]).sum(axis=0) for i in range(len(d))])
-
-
-def transposed_product(R: Any, d: Any) -> Any:
-    """Return ``R' d`` of upper triangles."""
-    import numpy as np
-
-    return np.stack([(R[: i + 1, i] * d[: i + 1]).sum(axis=0) for i in range(len(d))])
 
 
 def solve_upper(R: Any, b: Any) -> Any:
@@ -94,106 +86,69 @@ def inverse_upper(R: Any) -> Any:
     return inverse
 
 
-def cholesky(A: Any) -> tuple[Any, Any]:
-    """Return ``U`` with ``A = U'U``, and the least pivot (g,), nan or not positive where there is none.
+def positive_solves(A: Any, b: Any, shift: Any = 0.0) -> tuple[Any, Any, Any]:
+    """Return the solutions z (p, g) of ``(A + shift I) z = b``, the factors, and the least pivots (g,).
 
-    Pivots are those of the matrix scaled to a unit diagonal, squared.
+    Pivots are those of the matrix scaled to a unit diagonal, squared: nan or not positive where it is not positive.
     """
     import numpy as np
 
-    p, least = len(A), np.full(A.shape[-1], np.inf)
-    U = np.zeros_like(A)
-    for j in range(p):
-        pivot = A[j, j] - (U[:j, j] ** 2).sum(axis=0)
-        least = np.minimum(least, pivot / np.where(A[j, j] > 0.0, A[j, j], np.nan))
-        U[j, j] = np.sqrt(pivot)
-        for k in range(j + 1, p):
-            U[j, k] = (A[j, k] - (U[:j, j] * U[:j, k]).sum(axis=0)) / U[j, j]
-    return U, least
+    least = np.full(A.shape[-1], np.inf)
+
+    def seen(pivot: Any, entry: Any) -> None:
+        np.minimum(least, pivot / np.where(entry > 0.0, entry, np.nan), out=least)
+
+    solved = positive_solve(list(A), b, shift, seen=seen)
+    assert solved is not None
+    return np.array(solved.z), solved.factors, least
 
 
 def eigen(A: Any) -> tuple[Any, Any]:
-    """Return the eigenvalues (p, g), ascending, and the eigenvectors (p, p, g) as columns, of symmetric matrices."""
+    """Return the eigenvalues (p, g), ascending, and the eigenvectors (p, p, g) as rows, of symmetric matrices."""
     import numpy as np
 
     if len(A) > _ROTATED:
         finite = np.isfinite(A).all(axis=(0, 1))
         values, vectors = np.linalg.eigh(np.moveaxis(np.where(finite, A, 0.0), -1, 0))
         values[~finite] = np.nan
-        return np.ascontiguousarray(values.T), np.ascontiguousarray(np.moveaxis(vectors, 0, -1))
-    values, vectors = _rotated(A)
+        return np.ascontiguousarray(values.T), np.ascontiguousarray(vectors.T)
+    rows, turned = diagonalised(A, _rotation)
+    values = np.stack([row[i] + np.zeros(A.shape[-1]) for i, row in enumerate(rows)])
+    vectors = np.array([[a + np.zeros(A.shape[-1]) for a in vector] for vector in turned])
     order = np.argsort(values, axis=0)
-    return np.take_along_axis(values, order, axis=0), np.take_along_axis(vectors, order[None], axis=1)
+    return np.take_along_axis(values, order, axis=0), np.take_along_axis(vectors, order[:, None], axis=0)
 
 
-def _rotated(A: Any) -> tuple[Any, Any]:
-    """Jacobi's method, cyclic by rows (Golub and Van Loan, Matrix Computations, 4th ed., 2013, section 8.5)."""
+def _rotation(a: Any, c: Any, d: Any) -> tuple[Any, Any, Any] | None:
+    """As for one matrix in :mod:`gdcli.kernel.dense`; None where all are diagonal."""
     import numpy as np
 
-    p, A = len(A), A.copy()
-    V = np.zeros_like(A)
-    V[range(p), range(p)] = 1.0
-    for _ in range(_SWEEPS):
-        turned = False
-        for i in range(p):
-            for j in range(i + 1, p):
-                off = A[i, j].copy()
-                tiny = abs(off) <= _TURNED * np.sqrt(abs(A[i, i] * A[j, j]))
-                if tiny.all():
-                    continue
-                turned = True
-                safe = np.where(tiny, 1.0, off)
-                tau = (A[j, j] - A[i, i]) / (2.0 * safe)
-                t = np.where(tau >= 0.0, 1.0, -1.0) / (abs(tau) + np.sqrt(1.0 + tau * tau))
-                t = np.where(tiny, 0.0, t)
-                c = 1.0 / np.sqrt(1.0 + t * t)
-                s = t * c
-                A[i, i] -= t * off
-                A[j, j] += t * off
-                A[i, j] = A[j, i] = np.where(tiny, off, 0.0)
-                for k in range(p):
-                    if k not in (i, j):
-                        a, b = A[i, k].copy(), A[j, k].copy()
-                        A[i, k] = A[k, i] = c * a - s * b
-                        A[j, k] = A[k, j] = s * a + c * b
-                    a, b = V[k, i].copy(), V[k, j].copy()
-                    V[k, i], V[k, j] = c * a - s * b, s * a + c * b
-        if not turned:
-            break
-    return np.stack([A[i, i] for i in range(p)]), V
+    still = abs(a) <= NEGLIGIBLE_ROTATION * (abs(c) + abs(d))
+    if still.all():
+        return None
+    theta = (d - c) / (2.0 * np.where(still, 1.0, a))
+    t = np.where(theta >= 0.0, 1.0, -1.0) / (abs(theta) + np.sqrt(1.0 + theta * theta))
+    t = np.where(still, 0.0, t)
+    co = 1.0 / np.sqrt(1.0 + t * t)
+    return t, co, t * co
 
 
-def secular_shifts(w: Any, q: Any, radius: Any, accuracy: float) -> tuple[Any, Any]:
-    """Return the steps (p, g) of length ``radius`` in the eigenbasis, and their shifts (g,).
+def boundary_steps(A: Any, b: Any, radius: Any, step: Any, bend: Any) -> tuple[Any, Any]:
+    """Return the steps (p, g) to the least of ``b'p + p'Ap/2`` at about the ``radius``, and their shifts (g,).
 
-    ``w`` are the eigenvalues, positive, and ``q`` the components of the gradient: the step is ``-q / (w + shift)``, met
-    to ``accuracy``. It is the iteration of `gdcli.solve.algebra.trust_region.secular_step`, so it ends at the same
-    steps.
+    A is positive definite, and the Newton ``step`` too long; ``bend`` is its square in the norm of the inverse of A.
+    The iteration is that of :func:`gdcli.solve.algebra.trust_region.boundary_step`, to ``LENGTH_ACCURACY``.
     """
     import numpy as np
 
-    slope = np.sqrt((q * q).sum(axis=0))
-    mean = ((q / slope) ** 2 * w).sum(axis=0)
-    below = np.maximum(np.maximum(0.0, slope / radius - mean), (abs(q) / radius - w).max(axis=0))
-    above = slope / radius
-    shift, going = below.copy(), np.ones(len(radius), dtype=bool)
-    y = np.zeros_like(q)
-    for _ in range(_MAX_SECULAR):
-        shifted = w + shift
-        y = np.where(going, -q / shifted, y)
-        length = np.sqrt((y * y).sum(axis=0))
-        going = going & ~(abs(length - radius) <= accuracy * radius)
-        if not going.any():
+    slope, shift, length = lengths(b), np.zeros(len(radius)), lengths(step)
+    least = slope / radius - np.einsum("ig,ijg,jg->g", b, A, b) / (slope * slope)
+    for _ in range(MAX_FACTORS):
+        long = length > (1.0 + LENGTH_ACCURACY) * radius
+        if not long.any():
             break
-        below = np.where(going & (length > radius), shift, below)
-        above = np.where(going & ~(length > radius), shift, above)
-        bend = (y * y / shifted).sum(axis=0)
-        new = shift + (length - radius) / radius * length * length / bend
-        middle = np.where(
-            (below > 0.0) & (above > 4.0 * below),
-            np.sqrt(np.maximum(below * above, 0.0)),
-            below + np.where(below == 0.0, 0.01, 0.5) * (above - below),
-        )
-        new = np.where((bend > 0.0) & (below < new) & (new < above), new, middle)
-        shift = np.where(going, new, shift)
-    return y, shift
+        more = shift + length / bend * length * (length - radius) / radius
+        shift = np.where(long, np.maximum(more, least), shift)
+        z, factors, _ = positive_solves(A, b, shift)
+        step, length, bend = -z, lengths(z), inverse_form(factors, list(z))
+    return step, shift

@@ -18,7 +18,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.numerics import EPS, INDEPENDENT
-from gdcli.solve.algebra.batched_linear import dots, solve_upper, triangles
+from gdcli.solve.algebra.batched_linear import dots, lengths, solve_upper, triangles
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solve.methods.batched_steps import BatchedState, ManyResiduals, know_hessians, newton, propose
 from gdcli.solve.methods.fit_ends import BETTER, CLOSE, MAX_POLISH
@@ -116,9 +116,9 @@ def _start(residuals: ManyResiduals, x0: Any) -> BatchedState:
     J, r = residuals.linear(x)
     value = dots(r, r)
     R, target, rest = triangles(J, r)
-    scale = np.sqrt((R**2).sum(axis=0))
-    size = np.sqrt(((scale * x) ** 2).sum(axis=0))
-    free = np.sqrt(((scale * solve_upper(R, -target)) ** 2).sum(axis=0))
+    scale = lengths(R)
+    size = lengths(scale * x)
+    free = lengths(scale * solve_upper(R, -target))
     radius = np.where(size > 0.0, FIRST_RADIUS * size, np.where(free > 0.0, free, 1.0))
 
     def zeros() -> Any:
@@ -207,7 +207,7 @@ def _pass(residuals: ManyResiduals, state: BatchedState, over: Any) -> None:
     misfit = state.misfit
     close = _is_close(state, misfit)
     step = solve_upper(state.R, -state.target)  # Gauss and Newton's
-    length = np.sqrt(((state.scale * step) ** 2).sum(axis=0))
+    length = lengths(state.scale * step)
     predicted = np.zeros(len(state.index))
     far = np.flatnonzero(~close & ~over)
     if len(far):
@@ -223,13 +223,13 @@ def _pass(residuals: ManyResiduals, state: BatchedState, over: Any) -> None:
     state.trials += ~over
     finite = np.isfinite(R).all(axis=(0, 1)) & np.isfinite(value)
     ratio = np.where(finite & (predicted > 0.0), (state.value - value) / predicted, -np.inf)
-    better = (value <= state.value * (1.0 + CLOSE)) & (np.sqrt((target**2).sum(axis=0)) <= BETTER * misfit)
+    better = (value <= state.value * (1.0 + CLOSE)) & (lengths(target) <= BETTER * misfit)
     accepted = finite & ~over & np.where(close, better, ratio > ACCEPTABLE)
     _adapt(state, close | over, ratio, length)
     stuck = (x == state.x).all(axis=0) | (predicted <= 4.0 * EPS * state.value)
     state.given_up |= ~close & ~over & ~accepted & stuck
     state.given_up |= accepted & residuals.crosses_pole(state.x, x)
-    state.given_up |= accepted & _is_doubtful(R, np.sqrt((R**2).sum(axis=0)))
+    state.given_up |= accepted & _is_doubtful(R, lengths(R))
     state.refusals = np.where(accepted, 0, state.refusals + (~close & ~over))
     state.tries = np.where(accepted, 0, state.tries + (close & ~over))
     state.polished += accepted & close

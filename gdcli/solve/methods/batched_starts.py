@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from gdcli.kernel import budget
-from gdcli.solve.algebra.batched_linear import cholesky, solve_transposed, solve_upper
+from gdcli.solve.algebra.batched_linear import positive_solves
 
 STEPS = 60
 _FIRST_SHIFT, _SMALLER, _LARGER, _LEAST_SHIFT, _MOST_SHIFT = 1e-2, 0.2, 5.0, 1e-12, 1e9
@@ -81,8 +81,7 @@ def _tried(many: ManyPoints, x: Any, signs: Any, shift: Any) -> tuple[Any, Any]:
         q = range(len(bent))
         diagonal = A[q, q]
         A[q, q] = diagonal * (1.0 + shift) + (diagonal <= 0.0)
-        U, _ = cholesky(A)
-        d = -solve_upper(U, solve_transposed(U, b))
+        d = positive_solves(A, -b)[0]
         d = np.where(np.isfinite(d), d, 0.0)
         moved = np.where(logarithmic, bent * np.exp(np.clip(d, -_LONGEST, _LONGEST)), bent + d)
     there = x.copy()

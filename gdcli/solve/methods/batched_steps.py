@@ -7,15 +7,13 @@ from typing import Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, fields
 from gdcli.solve.algebra.batched_linear import (
-    cholesky,
-    eigen,
-    product,
-    secular_shifts,
+    boundary_steps,
+    dots,
+    lengths,
+    positive_solves,
     solve_transposed,
     solve_upper,
-    transposed_product,
 )
-from gdcli.solve.algebra.trust_region import LENGTH_ACCURACY
 from gdcli.solve.methods.levenberg_marquardt import BEND
 
 
@@ -80,15 +78,11 @@ class BatchedState:
 
     @property
     def misfit(self) -> Any:
-        import numpy as np
-
-        return np.sqrt((self.target**2).sum(axis=0))
+        return lengths(self.target)
 
     @property
     def columns(self) -> Any:
-        import numpy as np
-
-        return np.sqrt((self.R**2).sum(axis=0))
+        return lengths(self.R)
 
 
 def know_hessians(residuals: ManyResiduals, state: BatchedState, which: Any) -> None:
@@ -110,15 +104,14 @@ def propose(
     some = residuals if whole else residuals.take(far)
     mine, size = step[:, far], length[far]
     out = np.flatnonzero(~(size <= here.radius))
-    basis = None
-    if len(out):
-        basis = _to_the_boundary(here, out, mine, size)
-    change = product(here.R, mine)
-    predicted[far] = -(change * (2.0 * here.target + change)).sum(axis=0)
-    bend = transposed_product(here.R, np.einsum("png,ng->pg", here.Q, some.bends(here.x, mine)))
+    damping = _to_the_boundary(here, out, mine, size) if len(out) else None
+    change = np.einsum("ijg,jg->ig", here.R, mine)
+    predicted[far] = -dots(change, 2.0 * here.target + change)
+    bend = np.einsum("png,ng->pg", here.Q, some.bends(here.x, mine))
+    bend = np.einsum("kig,kg->ig", here.R, bend)
     state.products[far] += 1
-    aside = -0.5 * _damped(here, bend, out, basis)
-    small = np.sqrt(((here.scale * aside) ** 2).sum(axis=0)) <= BEND * size
+    aside = -0.5 * _damped(here, bend, out, damping)
+    small = lengths(here.scale * aside) <= BEND * size
     step[:, far] = np.where(small, mine + aside, mine)
     length[far] = size
 
@@ -138,31 +131,29 @@ class _Here(NamedTuple):
         return cls(*(getattr(state, name)[..., which] for name in cls._fields))
 
 
-def _to_the_boundary(here: _Here, out: Any, step: Any, length: Any) -> Any:
-    """Replace the steps that are too long; return the eigenvalues, eigenvectors and shifts of their damping."""
+def _to_the_boundary(here: _Here, out: Any, step: Any, length: Any) -> tuple[Any, Any]:
+    """Replace the steps that are too long; return ``A'A`` (p, p, g), A = J D^-1, and the shifts of their damping."""
     import numpy as np
 
-    R, scale = here.R[..., out], here.scale[:, out]
-    A = R / scale
-    w, V = eigen(np.einsum("kig,kjg->ijg", A, A))
-    q = np.einsum("ijg,ig->jg", V, transposed_product(A, here.target[:, out]))
-    y, shift = secular_shifts(np.maximum(w, 0.0), q, here.radius[out], LENGTH_ACCURACY)
-    moved = np.einsum("ijg,jg->ig", V, y)
+    scale = here.scale[:, out]
+    A = here.R[..., out] / scale
+    square = np.einsum("kig,kjg->ijg", A, A)
+    b = np.einsum("kig,kg->ig", A, here.target[:, out])
+    free = scale * step[:, out]
+    bend = solve_transposed(A, free)
+    moved, shift = boundary_steps(square, b, here.radius[out], free, dots(bend, bend))
     step[:, out] = moved / scale
-    length[out] = np.sqrt((moved**2).sum(axis=0))
-    return w, V, shift
+    length[out] = lengths(moved)
+    return square, shift
 
 
-def _damped(here: _Here, g: Any, out: Any, basis: Any) -> Any:
+def _damped(here: _Here, g: Any, out: Any, damping: tuple[Any, Any] | None) -> Any:
     """Return z with ``(J'J + shift D**2) z = g``."""
-    import numpy as np
-
     z = solve_upper(here.R, solve_transposed(here.R, g))
-    if basis is not None:
-        w, V, shift = basis
+    if damping is not None:
+        square, shift = damping
         scale = here.scale[:, out]
-        inner = np.einsum("ijg,ig->jg", V, g[:, out] / scale) / (w + shift)
-        z[:, out] = np.einsum("ijg,jg->ig", V, inner) / scale
+        z[:, out] = positive_solves(square, g[:, out] / scale, shift)[0] / scale
     return z
 
 
@@ -170,9 +161,7 @@ def newton(state: BatchedState, which: Any) -> Any:
     """Return Newton's steps; a problem whose Hessian is not positive is given up."""
     import numpy as np
 
-    half = 0.5 * state.hessian[..., which]
-    slope = transposed_product(state.R[..., which], state.target[:, which])
-    U, least = cholesky(half)
+    slope = np.einsum("kig,kg->ig", state.R[..., which], state.target[:, which])
+    z, _, least = positive_solves(0.5 * state.hessian[..., which], slope)
     state.given_up[which[~(least > 0.0)]] = True
-    step = -solve_upper(U, solve_transposed(U, slope))
-    return np.where(np.isfinite(step), step, 0.0)
+    return np.where(np.isfinite(z), -z, 0.0)
