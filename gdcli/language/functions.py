@@ -43,7 +43,8 @@ class Function(NamedTuple):
       (``sympy`` is its name there), complex numbers, long arithmetic, ``sql`` and ``awk``, which are texts for what
       these languages have of their own, or can do with less rounding.
     - ``edges`` are the arguments at which its domain ends or its slope is infinite; ``kink`` says that its derivative
-      jumps (or is zero by convention), ``nonnegative`` that it is nowhere below 0.
+      jumps (or is zero by convention), ``nonnegative`` that it is nowhere below 0. ``divisor`` is the function of the
+      same argument that it divides by: it has a pole where that is 0.
     - For people: ``meaning``, ``letters`` (the names of the arguments), ``domain`` ("" for everywhere), ``slope`` (what
       the derivative is, where ``rule`` does not say it), ``latex`` (its name, or with ``#`` what is around it all).
     """
@@ -66,6 +67,7 @@ class Function(NamedTuple):
     sympy: str = ""
     edges: tuple[float, ...] = ()
     nonnegative: bool = False
+    divisor: str = ""
     latex: str = ""
     sql: str = ""
     awk: str = ""
@@ -161,7 +163,7 @@ _ROWS = (
     _plain("cos", "cosine, x in radians", _one(lambda a, y, x: a.neg(a.call("sin", x))), "-sin(x)",
            safe="_nan_outside(math.cos)", latex=r"\cos", sql="cos({0})"),
     _plain("tan", "tangent, x in radians", _one(lambda a, y, x: a.add(a.number(1.0), _square(a, y))),
-           "1 + tan(x)**2", safe="_nan_outside(math.tan)", latex=r"\tan", sql="tan({0})",
+           "1 + tan(x)**2", safe="_nan_outside(math.tan)", divisor="cos", latex=r"\tan", sql="tan({0})",
            awk="return sin(x) / cos(x)"),
     _plain("asin", "inverse sine", _one(lambda a, y, x: _inverse(a, a.call("sqrt", _one_minus_square(a, x)))),
            "1/sqrt(1 - x**2)", "arcsin", domain="|x| <= 1", safe="_nan_outside(math.asin)", edges=(1.0, -1.0),

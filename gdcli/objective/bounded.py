@@ -20,7 +20,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.vectors import Vec, as_like, clipped, is_finite, main_part, same
-from gdcli.objective.protocol import Counts, Evaluation, Matrix, Objective, Vector
+from gdcli.objective.protocol import Counts, Evaluation, Matrix, Objective, Vector, pole_between
 
 # Variables that moved less than this part of the others do not flee.
 _FLEEING_PART = 1e-4
@@ -114,6 +114,10 @@ class Bounded:
         if not all(h or a == b for h, a, b in zip(held, at.x, inside, strict=True)):
             return at
         return Evaluation(at.x, at.value, there.gradient, there.hessian, NOTE_INFINITE)
+
+    def pole_between(self, x: Vector, y: Vector) -> Vector | None:
+        """Return a point between x and y, within the bounds, where the value is infinite; None where there is none."""
+        return pole_between(self.inner, x, self.box.clip(y))
 
     def product(self, at: Evaluation, direction: Vector) -> Vector | None:
         """Return the Hessian of the free variables times ``direction``."""

@@ -11,7 +11,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import as_like
 from gdcli.language import form
 from gdcli.objective.expression import NOTE_NONE, ScalarObjective, VectorObjective
-from gdcli.objective.protocol import Evaluation
+from gdcli.objective.protocol import Evaluation, pole_between
 
 # n variables cost n complex evaluations for each gradient, and each element of a vector is a name in the program.
 MAX_SIZE = 500
@@ -68,6 +68,10 @@ class ComplexObjective:
         except NotAnalyticError:
             return Evaluation(at.x, at.value, None, None, NOTE_NONE)
         return Evaluation(at.x, at.value, as_like(at.x, found))
+
+    def pole_between(self, x: Any, y: Any) -> Any:
+        """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
+        return pole_between(self.base, x, y)
 
     def product(self, at: Evaluation, direction: Any) -> None:
         """There are no second derivatives."""

@@ -10,7 +10,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import as_like
 from gdcli.objective.expression import NOTE_NONE, ScalarObjective, VectorObjective
 from gdcli.objective.many_points import PointBatch
-from gdcli.objective.protocol import Evaluation
+from gdcli.objective.protocol import Evaluation, pole_between
 
 if TYPE_CHECKING:
     from gdcli.objective.function_objective import FunctionObjective
@@ -71,6 +71,10 @@ class DifferenceObjective:
     def values(self, points: Sequence[Sequence[float]]) -> list[float]:
         """Return the values at many points, all together where that is faster."""
         return self._batch.values(points)
+
+    def pole_between(self, x: Any, y: Any) -> Any:
+        """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
+        return pole_between(self.base, x, y)
 
     def product(self, at: Evaluation, direction: Any) -> None:
         """There are no second derivatives."""

@@ -7,7 +7,7 @@ there is a point at which the model is infinite in that row: no descent leads ac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from gdcli.kernel.vectors import Vector, any_negative, extremes, times
@@ -18,15 +18,20 @@ from gdcli.objective.row_model import RowModel
 
 
 def divisors(row: RowModel) -> list[int]:
-    """Return the nodes that the loss of a row divides by and whose sign parameters can change; of products the factors.
+    """Return the nodes that the loss of a row divides by and whose sign parameters can change."""
+    return changing_divisors(row.graph, row.loss, row.depends)
 
-    What only one branch of a choice divides by is left out: elsewhere its sign means nothing.
+
+def changing_divisors(graph: Graph, root: int, depends: Callable[[int], bool]) -> list[int]:
+    """Return what is divided by on the way to ``root`` and may change its sign; of products the factors.
+
+    ``depends`` tells whether a node changes at all. What only one branch of a choice divides by is left out: elsewhere
+    its sign means nothing.
     """
-    graph = row.graph
     found: dict[int, None] = {}
-    for i in _always(graph, row.loss):
+    for i in _always(graph, root):
         for factor in _factors(graph, _divisor(graph, i)):
-            if row.depends(factor) and not _is_positive(graph, factor):
+            if depends(factor) and not _is_positive(graph, factor):
                 found[factor] = None
     return list(found)
 
@@ -40,7 +45,7 @@ def _is_positive(graph: Graph, i: int) -> bool:
         return True
     if key[0] == "pow":
         return (graph.value_of(key[2]) or 1.0) % 2.0 == 0.0 or _is_positive(graph, key[1])
-    if key[0] in ("add", "mul", "div", "min"):
+    if key[0] in ("add", "mul", "div", "min", "sum"):
         return all(_is_positive(graph, a) for a in key[1:])
     if key[0] == "max":
         return any(_is_positive(graph, a) for a in key[1:])
@@ -53,7 +58,8 @@ def _divisor(graph: Graph, i: int) -> int | None:
         return int(key[2])
     if key[0] == "pow" and (graph.value_of(key[2]) or 0.0) < 0.0:
         return int(key[1])
-    return None
+    below = FUNCTIONS[key[0]].divisor if key[0] in FUNCTIONS else ""
+    return graph.call(below, key[1]) if below else None
 
 
 def _factors(graph: Graph, i: int | None) -> Iterator[int]:

@@ -9,6 +9,7 @@ and compiled when first needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from math import isfinite
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,13 @@ from gdcli.compile.runners import ARITHMETIC, Program, ScalarFunction, numpy, ve
 from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Vec, is_finite
 from gdcli.language.form import Form
+from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Key
 from gdcli.objective.protocol import Evaluation, new_counts
 
 if TYPE_CHECKING:
     from gdcli.compile.chunks import Output
+    from gdcli.objective.pole_crossings import PoleCrossings
 
 INF = float("inf")
 
@@ -174,6 +177,24 @@ class ScalarObjective:
             value = program.safe(x)
         return value if value == value else INF
 
+    def pole_between(self, x: Vec, y: Vec) -> Vec | None:
+        """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
+        return None if self.crossings is None else self.crossings.between(x, y)
+
+    @cached_property
+    def crossings(self) -> PoleCrossings | None:
+        """What finds poles; None where there can be none."""
+        if not self.divides:
+            return None
+        from gdcli.objective.pole_crossings import crossings_of
+
+        return crossings_of(self.form, self.value, lambda nodes: self._function(nodes, row))
+
+    @cached_property
+    def divides(self) -> bool:
+        """Whether anything is divided in the expression."""
+        return _divides(self.form)
+
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         """Return ``at`` with the gradient (order 1) and the Hessian (order 2) added."""
         x, value, gradient = at[:3]
@@ -217,6 +238,11 @@ class ScalarObjective:
 
     def vector(self, flat: Sequence[float]) -> Vec:
         return Vec(map(float, flat))
+
+
+def _divides(form: Form) -> bool:
+    keys = (form.graph.keys[i][0] for i in form.graph.reach((form.root,)))
+    return any(op in ("div", "pow") or (op in FUNCTIONS and FUNCTIONS[op].divisor) for op in keys)
 
 
 def _rounded(form: Form, mu: float) -> Form | None:
@@ -391,6 +417,38 @@ class VectorObjective:
         with self.np.errstate(all="ignore"):
             (value,) = self._program("value")(x, None)
         return Evaluation(x, value if value == value else INF)
+
+    def pole_between(self, x: Any, y: Any) -> Any:
+        """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
+        return None if self.crossings is None else self.crossings.between(x, y)
+
+    @cached_property
+    def crossings(self) -> PoleCrossings | None:
+        """What finds poles; None where there can be none."""
+        if not _divides(self.form):
+            return None
+        from gdcli.objective.pole_crossings import crossings_of
+
+        return crossings_of(self.form, lambda x: self.evaluate(x).value, self._values_of)
+
+    def _values_of(self, nodes: Sequence[int]) -> Callable[[Any], list[Any]]:
+        """Return what gives the values of nodes at a point, as arrays."""
+        from gdcli.compile.chunks import Output
+
+        outputs, end = [], 0
+        for node in nodes:
+            length = self.form.graph.lengths[node]
+            outputs.append(Output(end, 1, length, node))
+            end += length or 1
+        program = vector_function(self.form.graph, [], outputs, dict(self.space.offsets), self.form.data)
+
+        def values(x: Any) -> list[Any]:
+            found = self.np.empty(end)
+            with self.np.errstate(all="ignore"):
+                program(x, found)
+            return [found[o.start : o.start + (o.length or 1)] for o in outputs]
+
+        return values
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         if not -INF < at.value < INF or at.gradient is not None:

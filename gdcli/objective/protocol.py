@@ -7,6 +7,7 @@ the signs back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import inf, isfinite
 from typing import Any, Protocol
 
 from gdcli.kernel.budget import Budget, current
@@ -140,6 +141,20 @@ class Objective(Protocol):
     def product(self, at: Evaluation, direction: Vector) -> Vector | None:
         """Return the Hessian at ``at.x`` times ``direction``, or None where it is not finite."""
         ...
+
+
+def pole_between(objective: Objective, x: Vector, y: Vector) -> Vector | None:
+    """Return a point on the way from x to y where the value is infinite, on a pole; None where none is known."""
+    find = getattr(objective, "pole_between", None)
+    return None if find is None else find(x, y)
+
+
+def tried(objective: Objective, at: Evaluation, x: Vector, order: int = 0) -> Evaluation:
+    """Return the evaluation at ``x``, a trial from ``at``; +inf beyond a pole, which no descent leads across."""
+    there = objective.evaluate(x, order)
+    if isfinite(there.value) and pole_between(objective, at.x, there.x) is not None:
+        return Evaluation(there.x, inf)
+    return there
 
 
 @stored("Triangle")

@@ -79,6 +79,7 @@ class _Template:
         self.matrix = matrix_reader(space.size)
         self.is_constant = plain.is_constant()
         self.has_jumps = plain.has_jumps
+        self.divides = plain.divides
         self.can_smooth = can_smooth(built.graph, built.root)
         self.unused = plain.unused
 
@@ -154,6 +155,11 @@ class SharedObjective(ScalarObjective):
     def smoothed(self, mu: float) -> ScalarObjective | None:
         """Return the objective with its kinks rounded off; None where it has none."""
         return self.own.smoothed(mu) if self._template.can_smooth else None
+
+    @property
+    def divides(self) -> bool:
+        """Whether anything is divided."""
+        return self._template.divides
 
     @property
     def root(self) -> int:  # type: ignore[override]

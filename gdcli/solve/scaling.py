@@ -24,7 +24,7 @@ from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import as_like, distance, max_abs, norm, times
 from gdcli.objective.bounded import Bounded, Box, of_the_free
-from gdcli.objective.protocol import Evaluation, Matrix, Objective, Vector
+from gdcli.objective.protocol import Evaluation, Matrix, Objective, Vector, pole_between
 from gdcli.solve.algebra.hessian import hessian_source, with_hessian
 from gdcli.solve.iteration import Method, Step
 
@@ -70,6 +70,11 @@ class Scaled:
         typed = Evaluation(_by(at.x, self.units), at.value)
         found = self.inner.product(typed, _by(direction, self.units))
         return None if found is None else _by(found, self.units)
+
+    def pole_between(self, x: Vector, y: Vector) -> Vector | None:
+        """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
+        found = pole_between(self.inner, _by(x, self.units), _by(y, self.units))
+        return None if found is None else _by(found, self.inverse)
 
     def smoothed(self, mu: float) -> Scaled | None:
         """Return the smoothed objective in the same units, None where there is nothing to smooth."""

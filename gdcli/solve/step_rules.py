@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import along, dot, norm, same
-from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.methods.elementwise import Update
 
 # The list of the book's minimize_batch.
@@ -164,7 +164,7 @@ class BestRule:
         best: Evaluation | None = None
         best_size, lowest = 0.0, inf
         for size in self.sizes:
-            trial = objective.evaluate(along(at.x, size, direction), 0)
+            trial = tried(objective, at, along(at.x, size, direction))
             if trial.value < lowest:
                 best, best_size, lowest = trial, size, trial.value
         return best, best_size
@@ -206,7 +206,7 @@ class Armijo:
         if not slope < 0.0:
             return Choice(None, size, state, StopReason.STATIONARY if slope == 0.0 else StopReason.NO_DESCENT)
         for _ in range(MAX_HALVINGS):
-            trial = objective.evaluate(along(at.x, size, direction), 0)
+            trial = tried(objective, at, along(at.x, size, direction))
             if trial.value <= at.value + self.slope * size * slope and trial.value < at.value:
                 complete = objective.complete(trial, order)
                 if complete.gradient is not None or complete.value == -inf:

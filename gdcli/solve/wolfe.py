@@ -18,7 +18,7 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.numerics import FLOOR
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import along, dot, norm
-from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.step_rules import Choice, first_size
 
 # Enough for an interval to shrink, or a step to grow, by any factor that floats can tell apart.
@@ -63,7 +63,7 @@ def strong_wolfe(
     noise = FLOOR * abs(at.value)
     size = first
     for _ in range(MAX_TRIALS):
-        trial = objective.evaluate(along(at.x, size, direction), order)
+        trial = tried(objective, at, along(at.x, size, direction), order)
         if trial.value == -inf:
             return trial, size
         if not isfinite(trial.value) or trial.gradient is None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # Up to this many variables the sub-expression at the edge of the domain is looked for: that walks the tree, a second.
 EDGE_SIZE = 200_000
+# What is so small a part of the way is 0.
+_SAME_PLACE = 1e-12
 
 
 # What every run takes beside its start, in vectors: eleven for points and gradients of a step and what is made of
@@ -323,7 +325,20 @@ def _warnings(exact: Exact, result: RunResult, constant: bool) -> list[str]:
         found.append(f"the value does not depend on {listed(unused)}")
     if result.best.at.note:
         found.append(f"at the answer {result.best.at.note}")
-    return found
+    return found + budget.if_in_time(lambda: _crossed(exact, result), [])
+
+
+def _crossed(exact: Exact, result: RunResult) -> list[str]:
+    """Tell of a pole between the start and the answer: steps that do not look at the value may go across one."""
+    from gdcli.kernel.vectors import max_abs, to_list
+    from gdcli.objective.protocol import pole_between
+
+    pole = pole_between(exact, result.start.at.x, result.best.at.x)
+    if pole is None:
+        return []
+    x, near = to_list(pole), _SAME_PLACE * max_abs(result.best.at.x - result.start.at.x)
+    place = f", at {exact.space.label(0)} = {0.0 if abs(x[0]) < near else x[0]:.6g}" if len(x) == 1 else ""
+    return [f"steps went across a pole: the value is infinite between the start and the answer{place}"]
 
 
 def _formulas(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any]) -> dict[str, str]:

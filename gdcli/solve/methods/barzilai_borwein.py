@@ -16,7 +16,7 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import along, dot, norm, same
-from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.step_rules import FIRST_LENGTH, MAX_HALVINGS, Choice
 
 _REMEMBERED = 10
@@ -55,7 +55,7 @@ class BarzilaiBorwein:
             x = along(at.x, size, direction)
             if same(x, at.x):
                 return Choice(None, size, state, StopReason.FLOOR)
-            trial = objective.evaluate(x, 0)
+            trial = tried(objective, at, x)
             if trial.value <= highest + _SLOPE * size * slope:
                 complete = objective.complete(trial, order)
                 if complete.gradient is not None or complete.value == -inf:

@@ -23,7 +23,7 @@ from gdcli.kernel.numerics import EPS, FLOOR, GAIN_TOL, LEAST_PART, PART_TOL, SM
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import dot, is_zero, norm, quotient, same, times
-from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solve.algebra.quadratic_model import LocalModel, ModelStep
 from gdcli.solve.algebra.small_model import local_model
@@ -299,10 +299,10 @@ def _try(
     """
     step, _, predicted, boundary, hard = proposal
     step = times(step, state.axes)
-    there, kind = objective.evaluate(x, 0), "step"
+    there, kind = tried(objective, at, x), "step"
     if hard:
         kind = "escape"
-        other = objective.evaluate(at.x + times(model.mirrored(proposal), state.axes), 0)
+        other = tried(objective, at, at.x + times(model.mirrored(proposal), state.axes))
         if other.value < there.value:
             there, step = other, other.x - at.x
     elif there.x is not x:

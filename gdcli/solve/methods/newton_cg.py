@@ -18,7 +18,7 @@ from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import along, dot, max_abs, norm, same, zeros_like
 from gdcli.objective.bounded import Bounded
-from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR, WIDER
 from gdcli.solve.iteration import Step
 
@@ -141,7 +141,7 @@ class NewtonCG:
             x = at.x + inner.step
             if not inner.predicted > 0.0 or same(x, at.x):
                 return Step(at, state, state.radius, StopReason.FLOOR, moved=False)
-            trial = objective.evaluate(x, 0)
+            trial = tried(objective, at, x)
             noise = FLOOR * abs(at.value)
             if inner.predicted <= noise and abs(trial.value - at.value) <= 4.0 * noise:
                 if inner.boundary and state.radius >= widest:

@@ -12,7 +12,7 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import dot, norm, same
 from gdcli.objective.bounded import free_part
-from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.iteration import Step
 from gdcli.solve.methods.quasi_newton import Memory
 from gdcli.solve.step_rules import MAX_HALVINGS
@@ -63,7 +63,7 @@ def _bent_search(
     objective: Objective, at: Evaluation, direction: Vector, size: float
 ) -> tuple[Evaluation, float] | None:
     for _ in range(MAX_HALVINGS):
-        trial = objective.evaluate(at.x + size * direction, 0)
+        trial = tried(objective, at, at.x + size * direction)
         way = trial.x - at.x
         if trial.value <= at.value + _SLOPE * dot(at.gradient, way) and trial.value < at.value:
             complete = objective.complete(trial, 1)

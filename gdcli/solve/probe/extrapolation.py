@@ -10,7 +10,7 @@ from __future__ import annotations
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import along, dot, norm
-from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 
 # The steps are a series when they shorten by a ratio between these, in about one direction.
 _RATIOS, _COSINE = (0.4, 1.05), 0.9
@@ -51,7 +51,7 @@ class Aitken:
             factor = min(1.0 / (1.0 - ratio), again if self.stretched else _FIRST)
         else:
             factor = again if self.stretched else _LEAST
-        further = objective.evaluate(along(at.x, factor, step), 0)
+        further = tried(objective, at, along(at.x, factor, step))
         if not further.value < trial.value:
             return None
         self.factor, self.since = factor, 0
