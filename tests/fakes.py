@@ -15,7 +15,7 @@ from toy import Toy, rosenbrock
 from gdcli.api import Outcome, Problem, Settings
 from gdcli.judge.evidence import Certificate
 from gdcli.kernel.space import Space
-from gdcli.kernel.status import PointKind, Status, StopReason
+from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import Vec, norm
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.iteration import Observer, Step
@@ -78,7 +78,7 @@ def outcome(
         2508.009601277298,
         1.25e-13,
         5e-07,
-        "exact",
+        CurvatureSource.EXACT,
     )
     made = Outcome(
         asked,
@@ -92,7 +92,6 @@ def outcome(
         "descent",
         "descent",
         "chosen for this test",
-        -1 if asked.sense == "maximize" else 1,
         "python",
     )
     return replace(made, **changes)

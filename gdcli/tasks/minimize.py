@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError
-from gdcli.tasks.outcome import Outcome, Settings
+from gdcli.tasks.outcome import Judged, Outcome, Settings
 from gdcli.tasks.pipeline import (
+    Ready,
     active_bounds,
-    bounds_of,
+    box_and_start,
     certified,
-    ends_polished,
-    moved_inside,
-    stop_rules,
+    choose_by,
+    level_in_time,
     trend_in_time,
+    verdict_on,
+    within,
 )
-from gdcli.tasks.problem import Problem, listed, sign_of
+from gdcli.tasks.problem import Problem, listed
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
-    from gdcli.judge.level_set import Ranges
     from gdcli.language.syntax import Tree
+    from gdcli.objective.bounded import Box
     from gdcli.objective.build import Build, Exact
-    from gdcli.objective.protocol import Objective
     from gdcli.objective.sampling import Sampler
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer, RunResult
@@ -75,115 +76,74 @@ def _solve(
     build: Build | None,
     checkpointer: Checkpointer | None,
 ) -> Outcome:
-    from gdcli.judge.verdict import judge
-    from gdcli.kernel.status import StopReason
-    from gdcli.objective.bounded import Bounded
-    from gdcli.objective.build import tier_of, with_gradient
-    from gdcli.solve.registry import choose
-    from gdcli.solve.run import run
-    from gdcli.solve.scaling import start_sizes
+    from gdcli.objective.build import tier_of
 
-    sign = sign_of(problem.sense)
     check_memory(problem)
     tree = problem.tree
     if tree is None and (formulas or checkpointer is not None):
         what = "are no formulas" if formulas else "is no checkpoint"
         raise UsageError(f"there {what} of a function: it has no text", "write it as text, or with sympy")
-    engine, use_cache = settings.engine, not settings.no_cache
-    if build is not None and tree is not None and engine == "auto":
-        exact = build(tree, problem.lengths, problem.constants, sign)
+    if build is not None and tree is not None and settings.engine == "auto":
+        exact = build(tree, problem.lengths, problem.constants, problem.sign)
     else:
-        exact = problem.objective(sign, engine, use_cache)
-    x0 = exact.vector(exact.space.flatten(problem.start))
-    notes: list[str] = []
-    box = bounds_of(problem, exact) if problem.bounds else None
-    if box is not None:
-        x0, notes = moved_inside(box, x0, exact.space)
-    objective: Objective = with_gradient(
-        exact, settings.gradient, settings.h, problem.constants, sign, lambda: start_sizes(x0, box)
-    )
-    if box is not None:
-        objective = Bounded(objective, box)
-    check_start(problem, tree, exact, x0)
-    choice = choose(
-        settings.method,
-        objective,
-        lr=settings.lr,
-        step_rule=settings.step_rule,
-        step_sizes=settings.step_sizes,
-        tol=settings.tol,
-        value_tol=settings.value_tol,
-    )
-    rules = stop_rules(settings, choice, sign, x0)
-    tier = tier_of(exact, engine, use_cache, whole=objective is exact)
-    result = run(
-        objective,
-        choice.method,
-        x0,
-        rules,
-        observers,
-        tier=tier,
-        checkpointer=checkpointer,
-        polishes=ends_polished(settings, choice.entry),
-    )
-    # 0 switches the stop rule off; what may be called converged is still held to the default.
-    tol = settings.tol or choice.entry.default_tol
-    trusted = _trusted(problem, exact, result, notes)
-    evidence: Objective = trusted if box is None else Bounded(trusted, box)
-    is_exact = trusted is exact and settings.gradient == "autodiff"
-    if trusted is exact or _is_affordable(exact):
-        result, certificate = certified(evidence, result, tol, is_exact)
-    else:
-        certificate = _not_certified()
-    certificate = _as_known(trusted, result, certificate, notes)
-    leads = trend_in_time(objective, choice, result, certificate)
-    ranges = budget.if_in_time(lambda: _level_ranges(evidence, result, certificate), None)
-    result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
-    constant = exact.is_constant()
-    active = budget.if_in_time(lambda: active_bounds(evidence, result, exact.space), ())
-    if len(active) == exact.size:  # no variable is free: there is no curvature to speak of
-        certificate = replace(certificate, eigenvalue_min=None, eigenvalue_max=None, condition=None)
-    verdict = judge(
-        result,
-        certificate,
-        strict=choice.entry.strict,
-        tol=tol,
-        sign=sign,
-        constant=constant,
-        step_sizes="lr" in choice.entry.reads,
-        fixed=choice.fixed,
-        trend=leads,
-    )
-    if ranges is not None:
-        from gdcli.judge.level_set import with_ranges
-
-        verdict = with_ranges(verdict, ranges, exact.space, extremum="minimum" if sign > 0 else "maximum")
-    if result.reason is StopReason.GAIN and not certificate.rounded:
-        result = replace(result, reason=StopReason.LITTLE)
-    failed = verdict.status.exit_code != 0
-    edge = budget.if_in_time(lambda: _edge(problem, tree, exact, result), []) if failed else []
-    shown = _formulas_in_time(tree, problem, notes) if tree is not None and formulas else None
+        exact = problem.objective(problem.sign, settings.engine, not settings.no_cache)
+    ready, box = _ready(problem, settings, exact)
+    tier = tier_of(exact, settings.engine, not settings.no_cache, whole=ready.objective is exact)
+    result = ready.run(observers, checkpointer, tier)
+    found = _judged(ready, box, exact, result)
+    failed = found.verdict.status.exit_code != 0
+    edge = budget.if_in_time(lambda: _edge(problem, tree, exact, found.run), []) if failed else []
+    shown = _formulas_in_time(tree, problem, ready.notes) if tree is not None and formulas else None
     if tree is None and settings.gradient == "autodiff":
         settings = replace(settings, gradient="central" if exact.is_estimated else "given")
-    return Outcome(
-        problem=problem,
-        settings=settings,
-        space=exact.space,
-        run=result,
-        certificate=certificate,
-        status=verdict.status,
-        message=verdict.message,
-        advice=verdict.advice,
-        method=choice.entry.name,
-        used=choice.name,
-        why=choice.why,
-        sign=sign,
+    return Outcome.of(
+        problem,
+        settings,
+        exact.space,
+        found,
+        method=ready.choice.entry.name,
+        used=ready.choice.name,
+        why=ready.choice.why,
         engine=exact.engine if tier is None else tier.engine,
-        warnings=(*notes, *_warnings(exact, result, constant), *edge, *certificate.notes),
-        active=active,
+        warnings=(*ready.notes, *_warnings(exact, found.run), *edge, *found.certificate.notes),
         formulas=shown,
-        minimizers=None if ranges is None else tuple(ranges),
     )
+
+
+def _ready(problem: Problem, settings: Settings, exact: Exact) -> tuple[Ready, Box | None]:
+    """Return the problem with the gradient that was asked for and the method that goes with it, and its bounds."""
+    from gdcli.objective.build import with_gradient
+    from gdcli.solve.scaling import start_sizes
+
+    box, x0, notes = box_and_start(problem, exact)
+    sign, constants = problem.sign, problem.constants
+    sizes = lambda: start_sizes(x0, box)  # noqa: E731
+    objective = within(box, with_gradient(exact, settings.gradient, settings.h, constants, sign, sizes))
+    check_start(problem, problem.tree, exact, x0)
+    return Ready(problem, settings, exact.space, objective, x0, choose_by(settings, objective), notes), box
+
+
+def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> Judged:
+    from gdcli.kernel.status import StopReason
+
+    trusted = _trusted(ready.problem, exact, result, ready.notes)
+    evidence = within(box, trusted)
+    is_exact = trusted is exact and ready.settings.gradient == "autodiff"
+    if trusted is exact or _is_affordable(exact):
+        result, certificate = certified(evidence, result, ready.tol, is_exact)
+    else:
+        certificate = _not_certified()
+    certificate = _as_known(trusted, result, certificate, ready.notes)
+    trend = trend_in_time(ready, result, certificate)
+    ranges = level_in_time(evidence, result, certificate)
+    result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
+    active = active_bounds(evidence, result, exact.space)
+    if len(active) == exact.size:  # no variable is free: there is no curvature to speak of
+        certificate = replace(certificate, eigenvalue_min=None, eigenvalue_max=None, condition=None)
+    verdict = verdict_on(ready, result, certificate, trend, ranges, constant=exact.is_constant())
+    if result.reason is StopReason.GAIN and not certificate.rounded:
+        result = replace(result, reason=StopReason.LITTLE)
+    return Judged(result, certificate, verdict, active, ranges)
 
 
 def _trusted(problem: Problem, exact: Exact, result: RunResult, notes: list[str]) -> Exact:
@@ -231,16 +191,6 @@ def _as_known(trusted: Exact, result: RunResult, certificate: Certificate, notes
         return found
     notes.append("the smallest curvature is none that difference quotients can tell from 0")
     return replace(found, eigenvalue_min=None, eigenvalue_max=None, condition=None)
-
-
-def _level_ranges(evidence: Objective, result: RunResult, certificate: Certificate) -> Ranges | None:
-    from gdcli.kernel.status import PointKind
-
-    if certificate.kind not in (PointKind.DEGENERATE, PointKind.KINK, PointKind.FLAT):
-        return None
-    from gdcli.judge.level_set import level_ranges
-
-    return level_ranges(evidence, result.best.at, result.start.at)
 
 
 def _formulas_in_time(tree: Tree, problem: Problem, notes: list[str]) -> Mapping[str, str] | None:
@@ -315,11 +265,11 @@ def _edge(problem: Problem, tree: Tree | None, exact: Exact, result: RunResult) 
     return []
 
 
-def _warnings(exact: Exact, result: RunResult, constant: bool) -> list[str]:
+def _warnings(exact: Exact, result: RunResult) -> list[str]:
     """What a user should know beside the answer."""
     found = []
     unused = exact.unused
-    if constant:
+    if exact.is_constant():
         found.append(f"the expression does not depend on {listed(exact.space.names)}")
     elif unused:
         found.append(f"the value does not depend on {listed(unused)}")

@@ -6,12 +6,16 @@ These are the words that the public functions, the reports and the command line 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from gdcli.judge.evidence import Certificate
+    from gdcli.judge.level_set import Ranges
+    from gdcli.judge.verdict import Verdict
     from gdcli.kernel.space import Space
     from gdcli.kernel.status import Status
     from gdcli.solve.iteration import RunResult
@@ -59,6 +63,16 @@ class ActiveBound(NamedTuple):
     multiplier: float
 
 
+class Judged(NamedTuple):
+    """The end of a run and what was found out about it; ``ranges`` see `Outcome.minimizers`."""
+
+    run: RunResult
+    certificate: Certificate
+    verdict: Verdict
+    active: tuple[ActiveBound, ...] = ()
+    ranges: Ranges | None = None
+
+
 class Minimum(NamedTuple):
     """One of the minima (maxima) found from many starts: how many starts led to it, its flat vector ``x``."""
 
@@ -93,7 +107,6 @@ class Outcome:
     method: str
     used: str
     why: str
-    sign: int
     engine: str
     warnings: tuple[str, ...] = ()
     formulas: Mapping[str, str] | None = None
@@ -101,6 +114,28 @@ class Outcome:
     minima: tuple[Minimum, ...] = ()
     starts: int = 1
     minimizers: tuple[tuple[float, float], ...] | None = None
+
+    @classmethod
+    def of(cls, problem: Problem, settings: Settings, space: Space, found: Judged, **told: Any) -> Self:
+        """Return the outcome of what was found; ``told`` are the fields that it does not tell."""
+        return cls(
+            problem=problem,
+            settings=settings,
+            space=space,
+            run=found.run,
+            certificate=found.certificate,
+            status=found.verdict.status,
+            message=found.verdict.message,
+            advice=found.verdict.advice,
+            active=found.active,
+            minimizers=None if found.ranges is None else tuple(found.ranges),
+            **told,
+        )
+
+    @property
+    def sign(self) -> int:
+        """What turns a value of the run into one of the user's."""
+        return self.problem.sign
 
     @property
     def point(self) -> dict[str, float | list[float]]:

@@ -1,7 +1,7 @@
-"""The evidence about the end of a run, and the bounds within which it took place.
+"""The one way from what is asked to its answer: made ready, run, certified, judged, told as an outcome.
 
-What every solved problem has in common: its stop rules, its bounds as a box, the start moved into it, the certificate
-of the best point, and the bounds that hold it.
+An expression (`tasks.minimize`) and a fit (`tasks.fit`) go it whole; what they know beside it they do between two of
+its steps. A run by epochs and fits that are solved together have verdicts of their own, and are told the same way.
 """
 
 from __future__ import annotations
@@ -11,27 +11,40 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.budget import Spent, current, if_in_time
-from gdcli.kernel.dataclass import replace
+from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.tasks.outcome import ActiveBound
 from gdcli.tasks.problem import Problem, listed
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
+    from gdcli.judge.level_set import Ranges
     from gdcli.judge.stability import Trend
+    from gdcli.judge.verdict import Verdict
     from gdcli.kernel.space import Space
     from gdcli.objective.bounded import Box
+    from gdcli.objective.engine import ScalarTier
     from gdcli.objective.protocol import Objective
-    from gdcli.solve.iteration import RunResult
-    from gdcli.solve.registry import Chosen, MethodEntry
+    from gdcli.solve.checkpointing import Checkpointer
+    from gdcli.solve.iteration import Observer, RunResult
+    from gdcli.solve.registry import Chosen
     from gdcli.solve.stopping import Rule
     from gdcli.tasks.outcome import Settings
 
 
 class NamedVectors(Protocol):
-    @property
-    def space(self) -> Space: ...
+    """What names the components of the vectors that it works on."""
 
-    def vector(self, flat: Sequence[float]) -> Any: ...
+    @property
+    def space(self) -> Space:
+        """The names."""
+        ...
+
+    def vector(self, flat: Sequence[float]) -> Any:
+        """Return flat numbers as the kind of vector it works on."""
+        ...
+
+
+# -- made ready --------------------------------------------------------------------------------------------------------
 
 
 def bounds_of(problem: Problem, exact: NamedVectors) -> Box:
@@ -48,62 +61,114 @@ def bounds_of(problem: Problem, exact: NamedVectors) -> Box:
     return Box(exact.vector(ends[0]), exact.vector(ends[1]))
 
 
-def stop_rules(settings: Settings, choice: Chosen, unit: float, x0: Any) -> list[Rule]:
-    """Return the stop rules of a run by the chosen method from ``x0``.
+def box_and_start(problem: Problem, exact: NamedVectors) -> tuple[Box | None, Any, list[str]]:
+    """Return the bounds (None: there are none), the start moved within them, and a warning that names what moved."""
+    x0 = exact.vector(exact.space.flatten(problem.start))
+    if not problem.bounds:
+        return None, x0, []
+    box = bounds_of(problem, exact)
+    inside = box.clip(x0)
+    if inside is x0:
+        return box, x0, []
+    moved = [exact.space.label(i) for i, (a, b) in enumerate(zip(inside, x0, strict=True)) if a != b]
+    return box, inside, [f"the start was outside the bounds and was moved inside: {listed(moved)}"]
+
+
+def within(box: Box | None, objective: Any) -> Any:
+    """Return the objective within the bounds, itself where there are none."""
+    if box is None:
+        return objective
+    from gdcli.objective.bounded import Bounded
+
+    return Bounded(objective, box)
+
+
+def choose_by(
+    settings: Settings, objective: Objective, method: str | None = None, tol: float | None = None
+) -> Chosen:
+    """Return the method that the settings ask for, or the one that takes its place, with a tolerance of its own."""
+    from gdcli.solve.registry import choose
+
+    return choose(
+        method or settings.method,
+        objective,
+        lr=settings.lr,
+        step_rule=settings.step_rule,
+        step_sizes=settings.step_sizes,
+        tol=settings.tol if tol is None else tol,
+        value_tol=settings.value_tol,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A problem made ready: a method that was chosen for the ``objective``, which is within the bounds as ``x0`` is.
+
+    ``unit`` is what a value of 1 of the user's is in the objective, but for its sign. ``notes`` are warnings.
+    """
+
+    problem: Problem
+    settings: Settings
+    space: Space
+    objective: Objective
+    x0: Any
+    choice: Chosen
+    notes: list[str]
+    unit: float = 1.0
+
+    @property
+    def tol(self) -> float:
+        """The tolerance that a claim is held to; 0 switches the stop rule off, and is none."""
+        return self.settings.tol or self.choice.entry.default_tol
+
+    def run(
+        self,
+        observers: Sequence[Observer],
+        checkpointer: Checkpointer | None = None,
+        tier: ScalarTier | None = None,
+    ) -> RunResult:
+        """Run the method; its end gets its last digits, unless the user says when to stop."""
+        from gdcli.solve.run import run
+
+        return run(
+            self.objective,
+            self.choice.method,
+            self.x0,
+            stop_rules(self.settings, self.problem.sign * self.unit, self.choice, self.x0),
+            observers,
+            tier=tier,
+            checkpointer=checkpointer,
+            polishes=self.choice.entry.polishes and self.settings.gradient_tol is None,
+        )
+
+
+def stop_rules(settings: Settings, unit: float, choice: Chosen | None = None, x0: Any = ()) -> list[Rule]:
+    """Return the stop rules of a run by the chosen method from ``x0``; without one, of a run by epochs.
 
     ``unit`` is what a value of 1 of the user's is in the run: -1 for a maximisation.
     """
     from gdcli.kernel.vectors import max_abs
     from gdcli.solve.stopping import rules_from
 
-    entry = choice.entry
+    open_budget, max_time = current(), settings.max_time
+    if max_time is not None and open_budget is not None:
+        max_time = max(1e-9, min(max_time, open_budget.left))
     return rules_from(
-        tol=settings.tol,
+        tol=0.0 if choice is None else settings.tol,
         gradient_tol=settings.gradient_tol,
         step_tol=settings.step_tol,
         value_tol=settings.value_tol,
         max_iter=settings.max_iter,
         max_evaluations=settings.max_evaluations,
-        max_time=time_left(settings.max_time),
+        max_time=max_time,
         target=None if settings.target is None else unit * settings.target,
-        own_rule=entry.own_rule,
-        own_value_rule=entry.name == "batch",
-        size=max_abs(x0) if choice.in_units else None,
+        own_rule=choice is None or choice.entry.own_rule,
+        own_value_rule=choice is not None and choice.entry.name == "batch",
+        size=max_abs(x0) if choice is not None and choice.in_units else None,
     )
 
 
-def ends_polished(settings: Settings, entry: MethodEntry) -> bool:
-    """Tell whether a run by the method of ``entry`` gets its last digits; not where its user says when to stop."""
-    return entry.polishes and settings.gradient_tol is None
-
-
-def time_left(max_time: float | None) -> float | None:
-    """Return the seconds that a run may last: what the open budget has left."""
-    budget = current()
-    return max_time if max_time is None or budget is None else max(1e-9, min(max_time, budget.left))
-
-
-def moved_inside(box: Box, x0: Any, space: Space) -> tuple[Any, list[str]]:
-    """Return the start, moved into the box, and a warning that names what was moved."""
-    inside = box.clip(x0)
-    if inside is x0:
-        return x0, []
-    moved = [space.label(i) for i, (a, b) in enumerate(zip(inside, x0, strict=True)) if a != b]
-    note = f"the start was outside the bounds and was moved inside: {listed(moved)}"
-    return inside, [note]
-
-
-def active_bounds(evidence: Objective, result: RunResult, space: Space) -> tuple[ActiveBound, ...]:
-    """Return the bounds that hold the answer, with their multipliers; those of the user's sense of up and down."""
-    from gdcli.objective.bounded import Bounded
-
-    if not isinstance(evidence, Bounded):
-        return ()
-    held = evidence.multipliers(result.best.at)
-    x = result.best.at.x
-    return tuple(
-        ActiveBound(space.label(h.variable), h.side, float(x[h.variable]), h.multiplier) for h in held
-    )
+# -- certified and judged ----------------------------------------------------------------------------------------------
 
 
 def certified(
@@ -119,24 +184,76 @@ def certified(
     from gdcli.kernel.status import PointKind, StopReason
 
     at = result.best.at if is_exact else result.best.at._replace(gradient=None, hessian=None)
+    unknown = Certificate(PointKind.UNKNOWN, result.best.gradient_norm)
     try:
         return result, certify(exact, at, result.start.at, tol, result.reason)
     except (Spent, MemoryError):
         note = "there is no certificate: the time or the memory allowed did not suffice for one"
-        return result, Certificate(PointKind.UNKNOWN, result.best.gradient_norm, notes=(note,))
+        return result, replace(unknown, notes=(note,))
     except (KeyboardInterrupt, Terminated) as signal:
-        return replace(result, reason=StopReason.of(signal)), Certificate(
-            PointKind.UNKNOWN, result.best.gradient_norm
-        )
+        return replace(result, reason=StopReason.of(signal)), unknown
 
 
-def trend_in_time(
-    objective: Objective, choice: Chosen, result: RunResult, certificate: Certificate
-) -> Trend | None:
+def active_bounds(evidence: Objective, result: RunResult, space: Space) -> tuple[ActiveBound, ...]:
+    """Return the bounds that hold the answer, with their multipliers; those of the user's sense of up and down."""
+    from gdcli.objective.bounded import Bounded
+
+    if not isinstance(evidence, Bounded):
+        return ()
+    x = result.best.at.x
+    found = if_in_time(lambda: evidence.multipliers(result.best.at), [])
+    return tuple(
+        ActiveBound(space.label(h.variable), h.side, float(x[h.variable]), h.multiplier) for h in found
+    )
+
+
+def level_in_time(evidence: Objective, run: RunResult, certificate: Certificate) -> Ranges | None:
+    """Return how far each variable may be moved with the value as low, for an answer on a level piece."""
+    from gdcli.kernel.status import PointKind
+
+    if certificate.kind not in (PointKind.DEGENERATE, PointKind.KINK, PointKind.FLAT):
+        return None
+    from gdcli.judge.level_set import level_ranges
+
+    return if_in_time(lambda: level_ranges(evidence, run.best.at, run.start.at), None)
+
+
+def trend_in_time(ready: Ready, run: RunResult, certificate: Certificate) -> Trend | None:
     """Return where the steps of a fixed size were leading when a cap ended the run; None without such a size."""
-    fixed = choice.fixed
+    fixed = ready.choice.fixed
     if fixed is None:
         return None
     from gdcli.judge.stability import trend
 
-    return if_in_time(lambda: trend(objective, choice.method, fixed, result, certificate), None)
+    return if_in_time(lambda: trend(ready.objective, ready.choice.method, fixed, run, certificate), None)
+
+
+def verdict_on(
+    ready: Ready,
+    run: RunResult,
+    certificate: Certificate,
+    trend: Trend | None,
+    ranges: Ranges | None,
+    value: str = "value",
+    **more: Any,
+) -> Verdict:
+    """Return the verdict on a run and its certificate; ``value`` names what is minimised, ``more`` see `judge`."""
+    from gdcli.judge.verdict import judge
+
+    entry, sign = ready.choice.entry, ready.problem.sign
+    verdict = judge(
+        run,
+        certificate,
+        strict=entry.strict,
+        tol=ready.tol,
+        sign=sign,
+        step_sizes="lr" in entry.reads,
+        fixed=ready.choice.fixed,
+        trend=trend,
+        **more,
+    )
+    if ranges is None:
+        return verdict
+    from gdcli.judge.level_set import with_ranges
+
+    return with_ranges(verdict, ranges, ready.space, value, "minimum" if sign > 0 else "maximum")

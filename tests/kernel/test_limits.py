@@ -58,7 +58,7 @@ def test_no_method_evaluates_more_often_than_allowed(
             objective: Any = Bounded(exact, box) if bounded else exact
             chosen = choose(name, objective)
             first = chosen.method.order + 1  # the start is evaluated whatever is allowed
-            found = run(objective, chosen.method, x, stop_rules(settings, chosen, 1.0, x))
+            found = run(objective, chosen.method, x, stop_rules(settings, 1.0, chosen, x))
         assert found.counts.total == objective.counts.total <= max(most, first)
         if found.reason is StopReason.MAX_EVALUATIONS:
             assert found.counts.total > most - first - len(x) - 1

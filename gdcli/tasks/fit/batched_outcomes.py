@@ -9,6 +9,7 @@ from gdcli.kernel.dataclass import dataclass, fields
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.prepare import Plan
 from gdcli.tasks.fit.request import FitSettings
+from gdcli.tasks.outcome import Judged
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
@@ -91,19 +92,14 @@ class SolvedFits:
         scale = 1.0 / run.best.at.value
         verdict = judge(scaled_run(run, scale), scaled_certificate(certificate, scale), strict=entry.strict)
         assert verdict.status is Status.CONVERGED
-        return FitOutcome(
-            problem=problem,
-            settings=self.settings,
-            space=self.plan.row.space,
-            run=run,
-            certificate=certificate,
-            status=verdict.status,
-            message=verdict.message,
-            advice=verdict.advice,
+        return FitOutcome.of(
+            problem,
+            self.settings,
+            self.plan.row.space,
+            Judged(run, certificate, verdict),
             method=self.settings.method,
             used=used,
             why=why,
-            sign=1,
             engine="numpy",
             warnings=(rows.told,) if rows.skipped else (),
             rows=rows,

@@ -9,7 +9,7 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import UsageError
 from gdcli.table.visited_rows import visited
 from gdcli.tasks.batch_sizes import BatchComparison, compare_batch_sizes
-from gdcli.tasks.fit.fit_epochs import box_and_start, stochastic_settings
+from gdcli.tasks.fit.fit_epochs import bounded_start, stochastic_settings
 from gdcli.tasks.fit.solve_fit import with_engine
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def compare_batches(
     learned, held_out = visited(
         prepared.data, settings.validate, settings.shuffle or "blocks", prepared.problem.seed
     )
-    box, start, notes = box_and_start(prepared)
+    box, start, notes = bounded_start(prepared)
     hook = None if progress is None else lambda size: progress
     found = compare_batch_sizes(
         prepared.row,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.evidence import Certificate
@@ -12,22 +11,31 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status
 from gdcli.kernel.vectors import dot
-from gdcli.objective.protocol import Counts
+from gdcli.objective.protocol import Counts, Objective
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, SEARCH, can_be_searched, doubts_about
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.loss_scale import scaled_certificate, scaled_run
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
-from gdcli.tasks.pipeline import active_bounds, bounds_of, certified, trend_in_time
-from gdcli.tasks.problem import listed, sign_of
+from gdcli.tasks.outcome import Judged
+from gdcli.tasks.pipeline import (
+    Ready,
+    active_bounds,
+    certified,
+    level_in_time,
+    trend_in_time,
+    verdict_on,
+    within,
+)
+from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.verdict import Verdict
+    from gdcli.objective.bounded import Box
     from gdcli.solve.iteration import RunResult
-    from gdcli.solve.registry import Chosen
     from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.fit.request import FitProblem, FitSettings
+    from gdcli.tasks.fit.request import FitProblem
 
 # Of a sum of squares below this part of the data's own, the digits are rounding.
 _ROUNDING = 1e-20
@@ -41,88 +49,82 @@ _TILDE = "to fit a column, y say, write y ~ {}: without ~ it is the loss of a ro
 
 
 def conclude(
-    prepared: Prepared,
-    settings: FitSettings,
-    choice: Chosen,
-    objective: RowObjective,
-    result: RunResult,
-    notes: Sequence[str] = (),
+    prepared: Prepared, ready: Ready, box: Box | None, objective: RowObjective, run: RunResult
 ) -> FitOutcome:
-    """Return the outcome of a run that looked at all rows, with its certificate, verdict and errors."""
-    from gdcli.judge.level_set import level_ranges, with_ranges
-    from gdcli.judge.verdict import judge
+    """Return the outcome of a run that looked at all rows, with its certificate, verdict and errors.
 
-    problem, sign = prepared.problem, sign_of(prepared.problem.sense)
-    judging = RowObjective(prepared.row, prepared.data, _scale(prepared, objective, result))
-    seen = within_bounds(prepared, judging)
-    tol = settings.tol or choice.entry.default_tol
-    taken = result
-    result, certificate = certified(seen, scaled_run(result, judging.factor / objective.factor), tol, True)
-    active = if_in_time(lambda: active_bounds(seen, result, prepared.row.space), ())
-    errors = errors_in_time(prepared, result.best.at.x, active)
-    certificate = _by_residuals(certificate, errors, problem.linear, judging.factor)
-    proof = None
-    if problem.loss == "absolute" and not active:
-        from gdcli.tasks.fit.l1_vertex import prove
-
-        slope = certificate.gradient_norm
-        proof = if_in_time(lambda: prove(prepared, judging, result.best.at.x, slope, tol), None)
-        certificate = proof.certificate if proof else certificate
-    ranges = proof.ranges if proof and _are_inside(proof.ranges or (), seen) else None
-    if (
-        ranges is None
-        and prepared.row.deviation is not None
-        and certificate.kind in (PointKind.DEGENERATE, PointKind.KINK)
-    ):
-        ranges = if_in_time(lambda: level_ranges(seen, result.best.at, result.start.at), None)
-    largest = certificate.eigenvalue_max
-    rate_unit = objective.factor / judging.factor
-    judged = replace(certificate, eigenvalue_max=None if largest is None else largest * rate_unit)
-    elsewhere = SEARCH if can_be_searched(prepared) else ""
-    verdict = judge(
-        result,
-        judged,
-        strict=choice.entry.strict,
-        tol=tol,
-        sign=sign,
-        step_sizes="lr" in choice.entry.reads,
-        fixed=choice.fixed,
-        trend=trend_in_time(objective, choice, taken, judged),
-        unit=1.0 / judging.factor,
-        searched=problem.searched is not None,
-        elsewhere=elsewhere,
-    )
-    if verdict.status is Status.DIVERGED and not problem.loss and sign > 0:
-        verdict = verdict._replace(advice=_TILDE.format(problem.expression.strip()))
-    verdict = with_ranges(_with_redundancy(verdict, errors, elsewhere), ranges, prepared.row.space, "sum")
+    ``objective`` is what it was on, without bounds.
+    """
+    judging = RowObjective(prepared.row, prepared.data, _scale(prepared, objective, run))
+    found, errors = _judged(prepared, ready, judging, within(box, judging), run)
+    sums, verdict = 1.0 / judging.factor, found.verdict
     statistics, reason = errors.found, errors.reason
     if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
         reason = "the fit did not end at a minimum"
         statistics = without_errors(statistics, reason)
-    sums = 1.0 / judging.factor
-    doubts = if_in_time(lambda: doubts_about(prepared, judging, result.best.at.x, statistics), NO_DOUBTS)
-    counts = _added(objective.counts, judging.counts)
-    return FitOutcome(
-        problem=problem,
-        settings=settings,
-        space=prepared.row.space,
-        run=replace(_with_value(scaled_run(result, sums), errors, judging.has_wide), counts=counts),
-        certificate=replace(scaled_certificate(certificate, sums), errors=_unknown_digits(errors)),
-        status=verdict.status,
-        message=verdict.message,
-        advice=verdict.advice or doubts.advice,
+    x = found.run.best.at.x
+    doubts = if_in_time(lambda: doubts_about(prepared, judging, x, statistics), NO_DOUBTS)
+    run = _with_value(scaled_run(found.run, sums), errors, judging.has_wide)
+    choice, settings = ready.choice, ready.settings
+    return FitOutcome.of(
+        ready.problem,
+        settings,
+        ready.space,
+        found._replace(
+            run=replace(run, counts=_added(objective.counts, judging.counts)),
+            certificate=replace(scaled_certificate(found.certificate, sums), errors=_unknown_digits(errors)),
+            verdict=verdict._replace(advice=verdict.advice or doubts.advice),
+            active=tuple(held._replace(multiplier=held.multiplier * sums) for held in found.active),
+        ),
         method=settings.method if settings.method == "auto" else choice.entry.name,
         used=choice.name,
         why=choice.why,
-        sign=sign,
-        engine=_engine(problem, objective),
-        warnings=(*notes, *_warnings(prepared), *certificate.notes, *doubts.warnings),
-        active=tuple(held._replace(multiplier=held.multiplier * sums) for held in active),
+        engine=_engine(prepared.problem, objective),
+        warnings=(*ready.notes, *_warnings(prepared), *found.certificate.notes, *doubts.warnings),
         rows=prepared.count,
         statistics=statistics,
         unknown_errors=reason,
-        minimizers=None if ranges is None else tuple(ranges),
     )
+
+
+def _judged(
+    prepared: Prepared, ready: Ready, judging: RowObjective, seen: Objective, taken: RunResult
+) -> tuple[Judged, Errors]:
+    """Return what is found out about the run that was ``taken``, by an objective of another scale, and the errors."""
+    problem, rate = prepared.problem, ready.unit / judging.factor
+    run, certificate = certified(seen, scaled_run(taken, judging.factor / ready.unit), ready.tol, True)
+    active = active_bounds(seen, run, ready.space)
+    errors = errors_in_time(prepared, run.best.at.x, active)
+    certificate = _by_residuals(certificate, errors, problem.linear, judging.factor)
+    ranges = None
+    if problem.loss == "absolute" and not active:
+        from gdcli.tasks.fit.l1_vertex import prove
+
+        slope = certificate.gradient_norm
+        proof = if_in_time(lambda: prove(prepared, judging, run.best.at.x, slope, ready.tol), None)
+        if proof is not None:
+            certificate = proof.certificate
+            ranges = proof.ranges if _are_inside(proof.ranges or (), seen) else None
+    if ranges is None:
+        ranges = level_in_time(seen, run, certificate)
+    largest = certificate.eigenvalue_max
+    of_rate = replace(certificate, eigenvalue_max=None if largest is None else largest * rate)
+    elsewhere = SEARCH if can_be_searched(prepared) else ""
+    verdict = verdict_on(
+        ready,
+        run,
+        of_rate,
+        trend_in_time(ready, taken, of_rate),
+        ranges,
+        "sum",
+        unit=1.0 / judging.factor,
+        searched=problem.searched is not None,
+        elsewhere=elsewhere,
+    )
+    if verdict.status is Status.DIVERGED and not problem.loss and problem.sign > 0:
+        verdict = verdict._replace(advice=_TILDE.format(problem.expression.strip()))
+    verdict = _with_redundancy(verdict, errors, elsewhere)
+    return Judged(run, certificate, verdict, active, ranges), errors
 
 
 def _engine(problem: FitProblem, objective: RowObjective) -> str:
@@ -143,15 +145,6 @@ def _with_value(run: RunResult, errors: Errors, wide: bool) -> RunResult:
         return run
     best = run.best._replace(at=run.best.at._replace(value=exact))
     return replace(run, best=best, last=best if run.last is run.best else run.last)
-
-
-def within_bounds(prepared: Prepared, objective: RowObjective) -> Any:
-    """Return the objective within the bounds, itself where there are none."""
-    if not prepared.problem.bounds:
-        return objective
-    from gdcli.objective.bounded import Bounded
-
-    return Bounded(objective, bounds_of(prepared.problem, objective))
 
 
 def _scale(prepared: Prepared, objective: RowObjective, result: RunResult) -> float:

@@ -12,17 +12,17 @@ from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import PointKind, Status, StopReason
+from gdcli.kernel.vectors import norm
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.epochs import EpochSettings
 from gdcli.solve.iteration import Observer
-from gdcli.solve.stopping import rules_from
 from gdcli.table.visited_rows import Visited, visited
 from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, doubts_about
 from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
 from gdcli.tasks.fit.loss_scale import scaled_run
 from gdcli.tasks.fit.parameter_errors import errors_in_time, without_errors
-from gdcli.tasks.pipeline import bounds_of, moved_inside, time_left
-from gdcli.tasks.problem import sign_of
+from gdcli.tasks.outcome import Judged
+from gdcli.tasks.pipeline import box_and_start, stop_rules
 from gdcli.tasks.stochastic import StochasticRun, run_stochastic
 
 if TYPE_CHECKING:
@@ -50,18 +50,10 @@ def solve_stochastic(
     Raises UsageError for a contradictory or unknown setting.
     """
     _check(settings)
-    sign = sign_of(prepared.problem.sense)
     seed, shuffle = prepared.problem.seed, settings.shuffle or "blocks"
     learned, held_out = visited(prepared.data, settings.validate, shuffle, seed)
-    box, start, notes = box_and_start(prepared)
-    rules = rules_from(
-        tol=0.0,
-        max_iter=settings.max_iter,
-        max_evaluations=settings.max_evaluations,
-        max_time=time_left(settings.max_time),
-        target=None if settings.target is None else sign * settings.target / learned.rows,
-        own_rule=True,
-    )
+    box, start, notes = bounded_start(prepared)
+    rules = stop_rules(settings, prepared.problem.sign / learned.rows)
     seen = [_in_sums(observer, learned.rows) for observer in observers]
     made = run_stochastic(
         prepared.row,
@@ -108,15 +100,10 @@ def _check(settings: FitSettings) -> None:
             )
 
 
-def box_and_start(prepared: Prepared) -> tuple[ParameterBox | None, Any, list[str]]:
+def bounded_start(prepared: Prepared) -> tuple[ParameterBox | None, Any, list[str]]:
     """Return the bounds, the start moved within them, and a warning of that."""
-    objective = RowObjective(prepared.row, prepared.data)
-    start = objective.vector(objective.space.flatten(prepared.problem.start))
-    if not prepared.problem.bounds:
-        return None, start, []
-    box = bounds_of(prepared.problem, objective)
-    start, notes = moved_inside(box, start, objective.space)
-    return ParameterBox(list(box.lower), list(box.upper)), start, notes
+    box, start, notes = box_and_start(prepared.problem, RowObjective(prepared.row, prepared.data))
+    return None if box is None else ParameterBox(list(box.lower), list(box.upper)), start, notes
 
 
 def _in_sums(observer: Observer, rows: int) -> Callable[[Epoch], None]:
@@ -168,22 +155,16 @@ def _outcome(
     if doubts.warnings and verdict.status is Status.COMPLETED:
         advice = what_to_try(made.run, made.stable, made.lr, settled)
     slope = if_in_time(lambda: whole.evaluate(whole.vector(x), 1).gradient, None)
-    from gdcli.kernel.vectors import norm
-
+    certificate = Certificate(PointKind.UNKNOWN, None if slope is None else norm(slope))
     rate = f", learning rate {made.lr:.4g}" + (f" ({made.chosen})" if made.chosen else "")
-    return FitOutcome(
-        problem=prepared.problem,
-        settings=settings,
-        space=prepared.row.space,
-        run=run,
-        certificate=Certificate(PointKind.UNKNOWN, None if slope is None else norm(slope)),
-        status=verdict.status,
-        message=verdict.message,
-        advice=above.advice if above else advice,
+    return FitOutcome.of(
+        prepared.problem,
+        settings,
+        prepared.row.space,
+        Judged(run, certificate, verdict._replace(advice=above.advice if above else advice)),
         method=made.settings.method,
         used=_words(made) + rate,
         why="",
-        sign=sign_of(prepared.problem.sense),
         engine=made.engine,
         warnings=(*notes, *made.warnings, *([above.told] if above else []), *doubts.warnings),
         rows=prepared.count,

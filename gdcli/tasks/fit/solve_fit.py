@@ -15,13 +15,12 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import Observer
-from gdcli.tasks.fit.conclusion import conclude, within_bounds
+from gdcli.tasks.fit.conclusion import conclude
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.loss_scale import in_sums
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
-from gdcli.tasks.pipeline import ends_polished, moved_inside, stop_rules
-from gdcli.tasks.problem import sign_of
+from gdcli.tasks.pipeline import Ready, box_and_start, choose_by, within
 
 if TYPE_CHECKING:
     from gdcli.solve.checkpointing import Checkpointer
@@ -57,23 +56,15 @@ def solve(
         from gdcli.tasks.fit.fit_epochs import solve_stochastic
 
         return solve_stochastic(prepared, settings, observers, progress, checkpointer, polisher=solve)
-    from gdcli.solve.run import run
-
-    plain = settings.lr is not None
-    objective = _objective(prepared, 1.0 if plain else _scale_at_start(prepared))
-    seen, x0, notes = _within(prepared, objective)
+    problem, scale = prepared.problem, 1.0 if settings.lr is not None else _scale_at_start(prepared)
+    objective = RowObjective(prepared.row, prepared.data, scale)
+    box, x0, notes = box_and_start(problem, objective)
+    seen = within(box, objective)
     objective.between_poles(x0)
     choice = choose_method(prepared, settings, seen)
-    result = run(
-        seen,
-        choice.method,
-        x0,
-        stop_rules(settings, choice, sign_of(prepared.problem.sense) * objective.factor, x0),
-        [in_sums(o, objective) for o in observers],
-        checkpointer=checkpointer,
-        polishes=ends_polished(settings, choice.entry),
-    )
-    return conclude(prepared, settings, choice, objective, result, notes)
+    ready = Ready(problem, settings, prepared.row.space, seen, x0, choice, notes, objective.factor)
+    result = ready.run([in_sums(o, objective) for o in observers], checkpointer)
+    return conclude(prepared, ready, box, objective, result)
 
 
 def with_engine(prepared: Prepared, settings: FitSettings) -> Prepared:
@@ -86,29 +77,16 @@ def with_engine(prepared: Prepared, settings: FitSettings) -> Prepared:
     return replace(prepared, row=row)
 
 
-def _objective(prepared: Prepared, scale: float) -> RowObjective:
-    return RowObjective(prepared.row, prepared.data, scale)
-
-
 def _scale_at_start(prepared: Prepared) -> float:
     """The scale that makes the mean loss at the start 1, where it is a size."""
-    plain = _objective(prepared, 1.0)
+    plain = RowObjective(prepared.row, prepared.data)
     value = plain.evaluate(plain.vector(plain.space.flatten(prepared.problem.start))).value
     sized = prepared.problem.loss and 0.0 < value < math.inf
     return 1.0 / value if sized and math.isfinite(1.0 / value) else 1.0
 
 
-def _within(prepared: Prepared, objective: RowObjective) -> tuple[Any, Any, list[str]]:
-    """The objective within the bounds, the start moved inside, and a warning of that."""
-    x0 = objective.vector(objective.space.flatten(prepared.problem.start))
-    seen = within_bounds(prepared, objective)
-    return (seen, *moved_inside(seen.box, x0, objective.space)) if prepared.problem.bounds else (seen, x0, [])
-
-
 def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> Chosen:
     """Return the method; ``auto`` is the best known one for the loss where that is a special sum."""
-    from gdcli.solve.registry import choose
-
     if settings.gradient != "autodiff" or settings.h is not None:
         raise UsageError("gd fit has exact gradients only", "leave out --gradient and --h")
     name = settings.method
@@ -117,15 +95,8 @@ def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> 
         raise UsageError("the method lm is for sums of squares", "use --method auto")
     auto = name == "auto" and settings.lr is None and settings.step_rule is None
     by_squares = auto and squares
-    choice = choose(
-        "lm" if by_squares else name,
-        objective,
-        lr=settings.lr,
-        step_rule=settings.step_rule,
-        step_sizes=settings.step_sizes,
-        tol=LAST_DIGITS if auto and settings.tol is None else settings.tol,
-        value_tol=settings.value_tol,
-    )
+    tol = LAST_DIGITS if auto and settings.tol is None else None
+    choice = choose_by(settings, objective, "lm" if by_squares else name, tol)
     if by_squares:
         return choice._replace(name=BY_SQUARES[0], why=BY_SQUARES[1])
     if not auto or prepared.problem.bounds or prepared.row.deviation is None:
