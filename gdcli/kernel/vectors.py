@@ -8,7 +8,7 @@ and numpy is imported only where a caller brings an array, which means that it i
 
 from __future__ import annotations
 
-from math import fsum, hypot, isfinite, log, nan, sqrt
+from math import copysign, fsum, hypot, isfinite, log, nan, sqrt
 from operator import add, mul, sub, truediv
 from typing import Any
 
@@ -144,6 +144,18 @@ def extremes(v: Vector) -> tuple[float, float]:
 
 def any_negative(v: Vector) -> bool:
     return any(a < 0.0 for a in v) if isinstance(v, list) else bool((v < 0.0).any())
+
+
+def split_near(v: Vector, size: float) -> tuple[list[int], Vector]:
+    """Return the places of the components of at most this ``size``, and the signs of the others, 0 in those places."""
+    if isinstance(v, list):
+        return [i for i, a in enumerate(v) if abs(a) <= size], Vec(
+            [0.0 if abs(a) <= size else copysign(1.0, a) for a in v]
+        )
+    import numpy
+
+    near = abs(v) <= size
+    return numpy.flatnonzero(near).tolist(), numpy.where(near, 0.0, numpy.sign(v))
 
 
 def max_abs(v: Vector) -> float:

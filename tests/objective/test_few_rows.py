@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,16 @@ import pytest
 from gdcli import api
 from gdcli.cli.app import run
 from gdcli.kernel.dataclass import replace
+from gdcli.kernel.errors import DataError
 from gdcli.kernel.factors import PLAIN_COLUMNS
 from gdcli.language.model_text import parse_model, sort_names
 from gdcli.objective.few_rows import MOST_NUMBERS
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.table.spool import Columns
+from gdcli.tasks.fit.data_checks import check_rows
+from gdcli.tasks.fit.prepare import number_of, read_request
+from gdcli.tasks.fit.request import FitRequest
 
 DECAY = Path(__file__).parent.parent.parent / "docs" / "decay.csv"
 RNG = np.random.default_rng(11)
@@ -160,3 +166,66 @@ def test_certified_values(problem: dict[str, Any], start: str, tmp_path: Path) -
     found = api.fit(problem["model"], [str(file)], start=problem[start])
     certified = problem["certified"]
     assert nist.digits([found.point[name] for name in certified], list(certified.values())) >= 9.0
+
+
+SMALL = [
+    ("--method", "auto"),
+    ("--sigma", "s"),
+    ("--weights", "s"),
+    ("--bounds", "b=:1.1"),
+    ("--loss", "huber"),
+    ("--loss", "absolute"),
+    ("--loss", "poisson"),
+    ("--loss", "logistic"),
+]
+
+
+def test_small_fits_need_no_array_library(tmp_path: Path) -> None:
+    """Whatever the loss is: the checks of the data, the run, the certificate and the errors."""
+    file = tmp_path / "data.csv"
+    lines = [
+        f"{t},{math.exp(-t / 9) + 0.1 * (t % 3)},{0.1 + t % 2},{t % 4},{int(t % 3 > 0)}" for t in range(20)
+    ]
+    file.write_text("\n".join(["t,y,s,n,k", *lines]) + "\n")
+    said = {"poisson": "n ~ exp(a - b*t)", "logistic": "k ~ a - b*t"}
+    commands = [
+        ["fit", said.get(words[-1], "y ~ a*exp(-b*t)"), str(file), "--start", "a=1,b=0.1", *words]
+        for words in SMALL
+    ]
+    code = "import sys; sys.modules['numpy'] = None\nfrom gdcli.cli.app import run\n"
+    code += f"for c in {commands}: assert run(c) == 0, c"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "loss", "column", "told"),
+    [
+        ("y ~ a + b*t", "poisson", [0.0, 2.0, 1.5], "row 3: 1.5 is no count"),
+        ("y ~ a + b*t", "poisson", [0.0, -2.0, 1.0], "row 2: -2 is no count"),
+        ("y ~ a + b*t", "logistic", [0.0, 1.0, 3.0], "row 3: the labels of --loss logistic have 3"),
+        (
+            "y ~ a + b*t",
+            "logistic",
+            [1.0, 0.0, -1.0],
+            "row 3: the labels of --loss logistic have both 0 and -1",
+        ),
+        (
+            "y ~ a + b*t",
+            "logistic",
+            [-1.0, 0.0, 1.0],
+            "row 2: the labels of --loss logistic have both 0 and -1",
+        ),
+    ],
+)
+@pytest.mark.parametrize("listed", [True, False])
+def test_rows_that_make_no_sense_are_named(
+    model: str, loss: str, column: list[float], told: str, listed: bool
+) -> None:
+    asked = read_request(FitRequest(model, loss=loss, start=("a=1,b=1",), data={"t": [1.0], "y": [1.0]}))
+    columns = [[1.0, 2.0, 3.0], column]
+    data = Columns(("t", "y"), columns if listed else [np.array(c) for c in columns])
+    plan = asked.plan(data.names)
+    with pytest.raises(DataError, match=told):
+        check_rows(plan.problem, plan.row, data, number_of)
+    assert (data.lists is not None) == listed

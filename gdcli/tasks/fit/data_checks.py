@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import isfinite
 from typing import Any
 
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, DomainError
+from gdcli.kernel.vectors import Vector
 from gdcli.language.interpreter import find_culprit
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import PIECE, RowObjective
 from gdcli.tasks.fit.request import FitProblem
 from gdcli.tasks.problem import listed
-
-_LABELS = ({0.0, 1.0}, {-1.0, 1.0})
-
 
 # Where a row stands, in words: its number counts from 0.
 Place = Callable[[int], str]
@@ -36,54 +34,89 @@ def check_rows(problem: FitProblem, row: RowModel, data: Rows, place: Place) -> 
     for column, least in ((problem.weights, "weight"), (problem.sigma, "standard deviation")):
         if column is None:
             continue
-        k = tuple(data.names).index(column)
-        for first, arrays in data.chunks(PIECE):
-            values = arrays[k]
-            bad = values < 0 if least == "weight" else values <= 0
-            if bad.any():
-                at = int(bad.argmax())
-                below = "0 or more" if least == "weight" else "above 0"
+        bad, below = (_negative, "0 or more") if least == "weight" else (_not_positive, "above 0")
+        for first, values in _cells_of(data, column):
+            at = _first(values, bad)
+            if at is not None:
                 raise DataError(
                     f"{place(first + at)}: {column} = {values[at]:g}", f"a {least} is a number {below}"
                 )
     if problem.loss in ("logistic", "poisson"):
-        _check_response(problem, row, data, place)
+        first, x = 0, [0.0] * row.space.size  # what is measured depends on no parameter
+        seen: set[float] = set()
+        for (response,) in RowObjective(replace(row, engine="auto"), data).vectors("response", x):
+            if problem.loss == "poisson":
+                _check_counts(response, first, place)
+            else:
+                _check_labels(response, first, place, seen)
+            first += len(response)
 
 
-def _check_response(problem: FitProblem, row: RowModel, data: Rows, place: Place) -> None:
-    """Labels are 0 and 1 or -1 and 1, counts are whole numbers from 0 on."""
-    np = _numpy()
-    x = [0.0] * row.space.size  # what is measured depends on no parameter
-    seen: set[float] = set()
-    for first, values in RowObjective(row, data).pieces("response", x):
-        response = values[0]
-        if problem.loss == "poisson":
-            bad = ~((response >= 0) & (response == np.floor(response)))
-            if bad.any():
-                at = int(np.argmax(bad))
-                raise DataError(
-                    f"{place(first + at)}: {response[at]:g} is no count, and --loss poisson is for counts",
-                    "counts are the whole numbers 0, 1, 2, ...",
-                )
-            continue
-        if any(seen <= labels and _only(response, labels) for labels in _LABELS):
-            seen |= {float(v) for v in (response.min(), response.max())}
-            continue
-        new = {float(v) for v in np.unique(response)[:4]}
-        if not any(seen | new <= labels for labels in _LABELS):
-            wrong = next((v for v in new if v not in (-1.0, 0.0, 1.0)), None)
-            what = "both 0 and -1" if wrong is None else f"{wrong:g}"
-            at = first + (0 if wrong is None else int(np.argmax(response == wrong)))
-            raise DataError(
-                f"{place(at)}: the labels of --loss logistic have {what} among them",
-                "labels are 0 and 1, or -1 and 1",
-            )
-        seen |= new
+def _cells_of(data: Rows, column: str) -> Iterator[tuple[int, Vector]]:
+    """Yield the cells of a column piece by piece, with the number of the first: lists where they are at hand."""
+    k = tuple(data.names).index(column)
+    if data.lists is not None:
+        yield 0, data.lists[k]
+        return
+    for first, arrays in data.chunks(PIECE):
+        yield first, arrays[k]
 
 
-def _only(values: Any, labels: set[float]) -> bool:
-    one, other = labels
-    return bool(((values == one) | (values == other)).all())
+def _first(values: Vector, bad: Callable[[Any], Any]) -> int | None:
+    """Return the place of the first of the values that is ``bad``, a test of a number and of an array alike."""
+    if isinstance(values, list):
+        return next((i for i, value in enumerate(values) if bad(value)), None)
+    found = bad(values)
+    return int(found.argmax()) if found.any() else None
+
+
+def _negative(values: Any) -> Any:
+    return values < 0.0
+
+
+def _not_positive(values: Any) -> Any:
+    return values <= 0.0
+
+
+def _no_count(values: Any) -> Any:
+    return (values < 0.0) | (values % 1.0 != 0.0)
+
+
+def _is_zero(values: Any) -> Any:
+    return values == 0.0
+
+
+def _is_minus_one(values: Any) -> Any:
+    return values == -1.0
+
+
+def _no_label(values: Any) -> Any:
+    return (values != 0.0) & (abs(values) != 1.0)
+
+
+def _check_counts(response: Vector, first: int, place: Place) -> None:
+    """Counts are whole numbers from 0 on; ``response`` are those of the rows from number ``first`` on."""
+    at = _first(response, _no_count)
+    if at is not None:
+        raise DataError(
+            f"{place(first + at)}: {response[at]:g} is no count, and --loss poisson is for counts",
+            "counts are the whole numbers 0, 1, 2, ...",
+        )
+
+
+def _check_labels(response: Vector, first: int, place: Place, seen: set[float]) -> None:
+    """Labels are 0 and 1, or -1 and 1; ``seen`` are those of 0 and -1 that came before, and then here."""
+    at = _first(response, _no_label)
+    what = "both 0 and -1" if at is None else f"{response[at]:g}"
+    new = {0.0: _first(response, _is_zero), -1.0: _first(response, _is_minus_one)}
+    seen |= {label for label, there in new.items() if there is not None}
+    if at is None and len(seen) > 1:
+        at = max((there for there in new.values() if there is not None), default=None)
+    if at is not None:
+        raise DataError(
+            f"{place(first + at)}: the labels of --loss logistic have {what} among them",
+            "labels are 0 and 1, or -1 and 1",
+        )
 
 
 def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Any, place: Place) -> None:

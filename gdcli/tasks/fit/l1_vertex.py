@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.evidence import Certificate
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.factors import combined, independent, singular
 from gdcli.kernel.status import CurvatureSource, PointKind
+from gdcli.kernel.vectors import Vec, dot, max_abs, norm, split_near
 from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ _MET = 1e-8
 _MOST = 2000
 # Multipliers may exceed 1 by their own rounding.
 _SLACK = 1e-6
+# Slopes cancel where no more than this part of what was added up is left.
+_CANCELLED = 1e-9
 # Numbers of the rows that are looked at together, as in memory a few times over.
 _NUMBERS = 5_000_000
 
@@ -79,29 +83,30 @@ def prove(prepared: Prepared, judging: RowObjective, x: Any, slope: float | None
 
 def _at_a_vertex(prepared: Prepared, judging: RowObjective, x: Any) -> Certificate | None:
     """Return the certificate that ``x`` is a minimum, None where this is no proof of it."""
-    np = judging.np
     plain = RowObjective(prepared.row, prepared.data)
+    size = plain.size
     near = _MET * plain.evaluate(plain.vector(x)).value
-    pull = np.zeros(plain.size)
-    met: list[Any] = []
-    for _, values in plain.pieces("deviation", x):
-        slopes, deviation = np.stack(values[:-1]), values[-1]
-        close = np.abs(deviation) <= near
-        pull += slopes @ np.where(close, 0.0, np.sign(deviation))
-        met.append(np.vstack((slopes[:, close], deviation[close])))
-    rows = np.concatenate(met, axis=1)
-    slopes, deviation = rows[:-1], rows[-1]
-    size = np.abs(slopes).sum(axis=1)
-    if not plain.size <= slopes.shape[1] <= _MOST or not size.all():
+    pull, met = Vec([0.0] * size), [Vec() for _ in range(size + 1)]
+    for values in plain.vectors("deviation", x):
+        close, signs = split_near(values[-1], near)
+        pull = pull + Vec([dot(slope, signs) for slope in values[:-1]])
+        for column, found in zip(met, values, strict=True):
+            column.extend(float(found[i]) for i in close)
+    *slopes, deviation = met
+    lengths = [sum(map(abs, column)) for column in slopes]
+    if not size <= len(deviation) <= _MOST or not all(lengths):
         return None
-    scaled = slopes / size[:, None]  # each parameter has a unit of its own
-    if np.linalg.matrix_rank(scaled) < plain.size:
+    # Each parameter has a unit of its own.
+    U, S, V = singular([column / length for column, length in zip(slopes, lengths, strict=True)])
+    if independent(S) < size:
         return None
-    multipliers = np.linalg.lstsq(scaled, -pull / size, rcond=None)[0]
-    left = slopes @ multipliers + pull
-    if np.abs(multipliers).max() > 1.0 + _SLACK or (np.abs(left) > 1e-9 * size).any():
+    wanted = Vec([-a / length for a, length in zip(pull, lengths, strict=True)])
+    multipliers = combined([dot(v, wanted) / s for v, s in zip(V, S, strict=True)], U, len(deviation))
+    left = pull + Vec([dot(column, multipliers) for column in slopes])
+    cancelled = all(abs(a) <= _CANCELLED * length for a, length in zip(left, lengths, strict=True))
+    if max_abs(multipliers) > 1.0 + _SLACK or not cancelled:
         return None
-    gain = float((np.abs(deviation) + np.abs(multipliers * deviation)).sum()) * judging.factor
-    norm = float(np.linalg.norm(left)) * judging.factor
+    gain = sum([abs(d) + abs(m * d) for m, d in zip(multipliers, deviation, strict=True)]) * judging.factor
     note = "the minimum is at a kink, where the gradient jumps"
-    return Certificate(PointKind.KINK, norm, gain=gain, how=CurvatureSource.MULTIPLIERS, notes=(note,))
+    slope = norm(left) * judging.factor
+    return Certificate(PointKind.KINK, slope, gain=gain, how=CurvatureSource.MULTIPLIERS, notes=(note,))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
-from gdcli.kernel.vectors import dot, ones_like, positive_logs, raised, times, total
+from gdcli.kernel.vectors import Vec, dot, ones_like, positive_logs, raised, times, total
 from gdcli.language.losses import LOSSES
 from gdcli.objective.linearity import is_smooth
 from gdcli.objective.row_model import by_squares
@@ -288,12 +288,10 @@ def _zero(errors: Uncertainty, x: Any) -> Uncertainty:
 
 def _scores(sums: RowObjective, x: Any) -> Any:
     """The sum over rows of the products of the rows' gradients, shape (p, p)."""
-    np = sums.np
-    total = np.zeros((sums.size, sums.size))
-    for _, values in sums.pieces("gradient", x):
-        block = np.stack(values, axis=0)
-        total += block @ block.T
-    return total
+    found = [Vec([0.0] * sums.size)] * sums.size
+    for slopes in sums.vectors("gradient", x):
+        found = [row + Vec([dot(u, v) for v in slopes]) for row, u in zip(found, slopes, strict=True)]
+    return found
 
 
 def _log_likelihood(prepared: Prepared, sums: RowObjective, value: float, x: Any) -> float | None:
@@ -305,7 +303,6 @@ def _log_likelihood(prepared: Prepared, sums: RowObjective, value: float, x: Any
         return None
     if problem.loss == "logistic":
         return -value
-    total = value
-    for _, (counts, weight) in sums.pieces("weighing", x):
-        total += math.fsum(w * math.lgamma(k + 1.0) for k, w in zip(counts, weight, strict=True))
-    return -total
+    for counts, weight in sums.vectors("weighing", x):
+        value += math.fsum(w * math.lgamma(k + 1.0) for k, w in zip(counts, weight, strict=True))
+    return -value
