@@ -22,7 +22,7 @@ ROOMS: dict[str, set[str]] = {
     # Plain text is read by machine code.
     "table": {"kernel", "compile"},
     "objective": {"kernel", "language", "calculus", "compile"},
-    # Of objectives only what they are (`protocol`) and that they may have bounds (`bounded`).
+    # Of objectives only what they are (`protocol`), and the bounds that they may have (`box`).
     "solve": {"kernel", "objective"},
     "judge": {"kernel", "objective", "solve"},
     "tasks": {"kernel", "language", "calculus", "compile", "table", "objective", "solve", "judge"},
@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
 }
 # Where only certain files of a room may be used, when the program runs.
 ONLY = {
-    ("solve", "objective"): {"objective.protocol", "objective.bounded"},
+    ("solve", "objective"): {"objective.protocol", "objective.box", "objective.bounded"},
     ("calculus", "kernel"): {
         "kernel.errors",
         "kernel.dataclass",
@@ -176,6 +176,18 @@ def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
     assert "click" not in used
     assert not {"matplotlib", "plotext", "llvmlite", "polars", "numpy"} & loaded
     assert "importlib.metadata" not in set(imports(tree, inside_functions=False))  # 18 ms at every start
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) in ("solve", "judge")])
+def test_objectives_are_asked_not_examined(module: str) -> None:
+    """What solvers and the judge use of an objective stands in its protocol, with an answer where it has none."""
+    asked = ("objective", "base", "smooth")
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+            first = ast.unparse(node.args[0]).rpartition(".")[2]
+            assert not (node.func.id in ("isinstance", "getattr", "hasattr") and first in asked), ast.unparse(
+                node
+            )
 
 
 @pytest.mark.parametrize("module", MODULES)

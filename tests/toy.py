@@ -1,4 +1,4 @@
-"""Objectives from plain Python callables: the Protocol of the solvers without language or compiler."""
+"""Objectives from plain Python callables, without language or compiler."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from math import inf, isfinite
 from typing import Any
 
 from gdcli.kernel.vectors import Vec, as_like, is_finite
-from gdcli.objective.protocol import Counts, Evaluation, Vector
+from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 
 _ARITHMETIC = (OverflowError, ValueError, ZeroDivisionError, TypeError)
 
 
-class Toy:
+class Toy(Objective):
     """``value(x)``, ``gradient(x)`` and perhaps ``hessian(x)`` and ``product(x, d)`` as an `Objective`.
 
     Points come in as `Vec` or numpy arrays and are handed to the callables as they are; results are made to
@@ -28,12 +28,15 @@ class Toy:
         product: Callable[[Any, Any], Sequence[float]] | None = None,
         smoothed: Callable[[float], Toy] | None = None,
     ) -> None:
-        self.smoothed = smoothed if smoothed is not None else lambda mu: None
+        self._smoothed = smoothed
         self.size = size
         self.counts = Counts()
         self.has_hessian = hessian is not None
         self.has_product = product is not None
         self._value, self._gradient, self._hessian, self._product = value, gradient, hessian, product
+
+    def smoothed(self, mu: float) -> Toy | None:
+        return None if self._smoothed is None else self._smoothed(mu)
 
     def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         self.counts.value += 1

@@ -20,7 +20,6 @@ from gdcli.judge.evidence import (
     KINDS,
     Certificate,
     allowed_gain,
-    is_smooth,
     kind_by_walking,
     look_both_ways,
 )
@@ -29,13 +28,12 @@ from gdcli.kernel.dense import eigen, eigenvalues, largest_entry, matrix_is_fini
 from gdcli.kernel.numerics import CLEARLY, NEWS
 from gdcli.kernel.status import CurvatureSource, PointKind, StopReason
 from gdcli.kernel.vectors import distance, is_zero, max_abs, norm, same, unit_like
-from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solve.algebra.quadratic_model import LocalModel
 from gdcli.solve.algebra.small_model import local_model
 from gdcli.solve.iteration import Iterate, Method
-from gdcli.solve.methods.smoothing_homotopy import level, smoothed
+from gdcli.solve.methods.smoothing_homotopy import level
 from gdcli.solve.probe.line_probe import (
     FLIGHT,
     ProbeEnd,
@@ -56,7 +54,6 @@ from gdcli.solve.scaling import (
     rescaled,
     units_at,
     units_away,
-    units_of,
     value_scale,
 )
 from gdcli.solve.stopping import MaxIterations
@@ -130,7 +127,7 @@ def _examine_in_own_units(
 
 def _as_typed(found: Certificate, seen: Objective, at: Evaluation) -> Certificate:
     """Return a certificate of what was ``seen`` in other units with the slope and the curvatures as typed."""
-    units = units_of(seen)
+    units = seen.units
     if found.gradient_norm is None or units is None:
         return found
     if isinstance(units, float):
@@ -157,7 +154,7 @@ def _errors_at_zero(
     seen: Objective, there: Evaluation, start: Evaluation, typed: Vector
 ) -> tuple[float, ...] | None:
     """Return the sizes, as ``typed``, of the variables that may as well be 0; what is ``there`` is in other units."""
-    units = units_of(seen)
+    units = seen.units
     with quiet(typed):
         are_zero = may_be_zero(seen, there, start if units is None else inward(start, units))
     if not any(are_zero):
@@ -317,7 +314,7 @@ def _kind_of_floor(
     found = follow_floor(objective, at, enough, unbounded_below(at.value), source)
     if found.outcome is ProbeEnd.LOWER:
         return PointKind.AT_INFINITY if found.endless else PointKind.NOT_STATIONARY
-    if found.outcome not in (ProbeEnd.RISES, ProbeEnd.LEVEL) or start is None or not is_smooth(objective):
+    if found.outcome not in (ProbeEnd.RISES, ProbeEnd.LEVEL) or start is None or not objective.is_smooth:
         return KINDS[found.outcome]
     fading = sides_of_floor(objective, at, start, _floor_news(at, start), source).fades
     return PointKind.AT_INFINITY if fading else PointKind.DEGENERATE
@@ -342,7 +339,7 @@ def _kind_from_afar(
     found = follow(objective, at, way, unbounded_below(at.value))
     if found.outcome in (ProbeEnd.UNBOUNDED, ProbeEnd.LIMIT):
         return KINDS[found.outcome]
-    smooth = is_smooth(objective)
+    smooth = objective.is_smooth
     if smooth and found.outcome is ProbeEnd.LEVEL and fades(objective, at, main_way(way)):
         return PointKind.AT_INFINITY
     from gdcli.solve.probe.valley import sides_of_floor
@@ -432,8 +429,8 @@ def _at_a_kink(
     method on the smoothed function tells what is left: rounding raises the value by at most mu a kink.
     """
     radius = level(objective, -1)
-    smooth = smoothed(objective, radius)
-    coarser = None if smooth is None else smoothed(objective, 10.0 * radius)
+    smooth = objective.smoothed(radius)
+    coarser = None if smooth is None else objective.smoothed(10.0 * radius)
     if smooth is None or coarser is None:
         return _at_a_corner(objective, at, plain)
     if plain.kind == PointKind.FLAT and start is not None and at.value < start.value:
@@ -453,7 +450,7 @@ def _at_a_kink(
     if hessian_source(smooth) is CurvatureSource.NONE:
         from gdcli.solve.methods.hybrid_large import large_method
 
-        method = large_method(tol, isinstance(smooth, Bounded))
+        method = large_method(tol, smooth.box is not None)
     found = run(smooth, method, at.x, [MaxIterations(_KINK_LOOK)])
     found.reason.pass_on()
     lowest = found.best.at
@@ -512,7 +509,7 @@ def _sharpness(smooth: Objective, x: Vector) -> tuple[Evaluation, float]:
 
 def _beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol: float) -> Certificate:
     """Return ``found``, unless the value jumps down right beside the point: no derivative tells of that."""
-    if not found.kind.told or not getattr(getattr(objective, "inner", objective), "has_jumps", False):
+    if not found.kind.told or not objective.has_jumps:
         return found
     for i, a in enumerate(at.x):
         for h in (1e-9, 1e-6, 1e-3):

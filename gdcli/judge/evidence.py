@@ -11,7 +11,6 @@ from gdcli.kernel.numerics import NEWS
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import hessian_source
-from gdcli.solve.methods.smoothing_homotopy import level, smoothed
 from gdcli.solve.probe.line_probe import ProbeEnd, Walk, both_ways, fades, rises_on, walk
 from gdcli.solve.run import unbounded_below
 
@@ -59,18 +58,6 @@ def allowed_gain(value: float, tol: float) -> float:
     return CLAIM_FACTOR * tol * max(1.0, abs(value))
 
 
-def is_smooth(objective: Objective) -> bool:
-    """Tell whether nothing in the function is level somewhere and not elsewhere: a kink or a jump makes plateaus, but
-    for that of a norm.
-    """
-    base = getattr(objective, "inner", objective)
-    form = getattr(base, "form", None)
-    if form is not None:
-        return {"hypot", "norm"}.issuperset(form.kinks())
-    jumps = getattr(base, "has_jumps", False)
-    return not jumps and smoothed(objective, level(objective, -1)) is None
-
-
 def kind_by_walking(
     objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float
 ) -> PointKind:
@@ -113,7 +100,7 @@ def look_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Ve
         for step, here, there in zip(steps[::2], walks[::2], walks[1::2], strict=True)
         if {here.outcome, there.outcome} == {ProbeEnd.RISES, ProbeEnd.LEVEL}
     )
-    fading = is_smooth(objective) and any(
+    fading = objective.is_smooth and any(
         fades(objective, at, side) and rises_on(objective, at, -side) and _is_one_sided(objective, at, side)
         for side in one_sided
     )

@@ -20,7 +20,6 @@ from gdcli.kernel.dense import eigen
 from gdcli.kernel.numerics import GAIN_TOL, TINY
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import Vec, along, as_like, dot, norm, zeros_like
-from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import NOISE
 from gdcli.solve.methods.newton_cg import hessian_product, steihaug
@@ -62,7 +61,7 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
             PointKind.UNKNOWN, None, notes=(at.note or "the gradient is not finite at the end point",)
         )
     slope = norm(at.gradient)
-    if isinstance(objective, Bounded) and objective.all_held(at):
+    if objective.all_held(at):
         return Certificate(PointKind.MINIMUM, slope, gain=0.0, distance=0.0)
     found = _spectrum_and_error(objective, at)
     if found is None:
@@ -227,9 +226,7 @@ def _recurrence(
     objective: Objective, at: Evaluation, steps: int
 ) -> Iterator[tuple[float | None, float, Vector]]:
     """Yield diagonal, off-diagonal and vector of the three-term recurrence, step by step."""
-    v = _random(at.x)
-    if isinstance(objective, Bounded):
-        v = objective.restricted(at, v)
+    v = objective.restricted(at, _random(at.x))
     v = v / max(norm(v), TINY)
     before, beta = zeros_like(v), 0.0
     for _ in range(steps):

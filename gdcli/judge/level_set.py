@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
-from gdcli.judge.evidence import is_smooth
 from gdcli.kernel.numerics import CLEARLY, FLOOR
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import is_finite, to_list, unit_like
@@ -39,7 +38,7 @@ def level_ranges(objective: Objective, at: Evaluation, start: Evaluation) -> Ran
     None where the function is smooth: its level sets are valleys, with no ends to name; and where no variable may be
     moved. A piece must be seen from a thousandth of the size of the variable, or of its way from ``start``.
     """
-    if objective.size > _MOST or is_smooth(objective):
+    if objective.size > _MOST or objective.is_smooth:
         return None
     allowed = at.value + max(FLOOR * abs(at.value), CLEARLY * rounding_of(objective, at))
     x, from_x = to_list(at.x), to_list(start.x)

@@ -18,7 +18,6 @@ from gdcli.judge.path_curvature import survey
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import dot, norm
-from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.iteration import Method, RunResult
 from gdcli.solve.run import quiet
@@ -61,7 +60,7 @@ def trend(
     if not diverges and not goes_to_and_fro(turns, slopes):
         return None
     along = None
-    if diverges and not isinstance(objective, Bounded):
+    if diverges and objective.box is None:
         start = objective.evaluate(result.start.at.x, 1)
         along = None if start.gradient is None else survey(objective, start, _WAY)[0]
     return Trend(diverges, pace(slopes), sharpest if along is None else along.largest)

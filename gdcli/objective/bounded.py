@@ -18,9 +18,9 @@ from collections.abc import Callable
 from math import inf, isfinite, nextafter
 from typing import Any
 
-from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.vectors import Vec, as_like, clipped, is_finite, main_part, same
-from gdcli.objective.protocol import Counts, Evaluation, Matrix, Objective, Vector, pole_between
+from gdcli.kernel.vectors import as_like, is_finite, main_part, same
+from gdcli.objective.box import Box, HeldVariable, free_part, of_the_free
+from gdcli.objective.protocol import Evaluation, Objective, Vector, Wrapper
 
 # Variables that moved less than this part of the others do not flee.
 _FLEEING_PART = 1e-4
@@ -33,59 +33,24 @@ _INFINITE = 1e6
 NOTE_INFINITE = "the slope is infinite at a bound; the derivatives are those right beside it"
 
 
-class HeldVariable(NamedTuple):
-    """A variable at its bound: its number, the side, and its multiplier, the slope that the
-    bound holds back.
-    """
+class Bounded(Wrapper):
+    """``inner`` within ``box``: clipped points, projected gradients, Hessians of the free variables."""
 
-    variable: int
-    side: str
-    multiplier: float
+    box: Box
 
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """``lower <= x <= upper``, vectors of the kind of x; infinite entries mean no bound, equal ones fix."""
-
-    lower: Vector
-    upper: Vector
-
-    def clip(self, x: Vector) -> Vector:
-        """Return the point of the box nearest to ``x``; ``x`` itself, not a copy, where it is inside."""
-        inside = clipped(x, self.lower, self.upper)
-        return x if same(inside, x) else inside
-
-    def held(self, x: Vector, g: Vector) -> Any:
-        """Return for each variable whether its bound holds it at ``x`` against the gradient ``g``."""
-        if isinstance(x, list):
-            rows = zip(x, g, self.lower, self.upper, strict=True)
-            return [
-                lo == hi or (a <= lo and slope > 0.0) or (a >= hi and slope < 0.0)
-                for a, slope, lo, hi in rows
-            ]
-        low, high = (x <= self.lower) & (g > 0.0), (x >= self.upper) & (g < 0.0)
-        return low | high | (self.lower == self.upper)
-
-
-def free_part(v: Vector, held: Any) -> Vector:
-    """Return ``v`` with the components of held variables made zero."""
-    if isinstance(v, list):
-        return Vec([0.0 if h else a for a, h in zip(v, held, strict=True)])
-    import numpy
-
-    return numpy.where(held, 0.0, v)
-
-
-class Bounded:
-    """``objective`` within ``box``: clipped points, projected gradients, Hessians of the free variables."""
-
-    def __init__(self, objective: Objective, box: Box) -> None:
-        self.inner = objective
+    def __init__(self, inner: Objective, box: Box) -> None:
+        super().__init__(inner)
         self.box = box
-        self.size = objective.size
-        self.counts: Counts = objective.counts
-        self.has_hessian = objective.has_hessian
-        self.has_product = objective.has_product
+
+    @property
+    def unbounded(self) -> Objective:
+        return self.inner
+
+    def around(self, inner: Objective) -> Bounded:
+        return Bounded(inner, self.box)
+
+    def rewritten(self, make: Callable[[Objective], Objective], there: Callable[[Vector], Vector]) -> Bounded:
+        return Bounded(make(self.inner), Box(there(self.box.lower), there(self.box.upper)))
 
     def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         """Return the value at the point of the box nearest to ``x``, with projected derivatives."""
@@ -93,11 +58,15 @@ class Bounded:
         return self.project(self.beside(at, lambda e: self.inner.complete(e, order)) if order else at)
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
-        return self.project(self._complete(Evaluation(at.x, at.value, note=at.note), order))
+        """Return ``at`` with projected derivatives up to ``order`` added."""
+        return self.derived(at, lambda function, e: function.complete(e, order))
 
-    def _complete(self, bare: Evaluation, order: int) -> Evaluation:
-        """Return ``bare`` with the derivatives of the inner objective, beside the bounds where they are infinite."""
-        return self.beside(self.inner.complete(bare, order), lambda e: self.inner.complete(e, order))
+    def derived(self, at: Evaluation, derive: Callable[[Objective, Evaluation], Evaluation]) -> Evaluation:
+        return self.project(self._derived(Evaluation(at.x, at.value, note=at.note), derive))
+
+    def _derived(self, bare: Evaluation, derive: Callable[[Objective, Evaluation], Evaluation]) -> Evaluation:
+        """Return ``bare`` with derivatives of the inner objective, beside the bounds where they are infinite."""
+        return self.beside(derive(self.inner, bare), lambda e: derive(self.inner, e))
 
     def beside(self, at: Evaluation, derive: Callable[[Evaluation], Evaluation]) -> Evaluation:
         """Return ``at``, an evaluation of the inner objective, with the derivatives that ``derive`` finds right beside
@@ -117,7 +86,7 @@ class Bounded:
 
     def pole_between(self, x: Vector, y: Vector) -> Vector | None:
         """Return a point between x and y, within the bounds, where the value is infinite; None where there is none."""
-        return pole_between(self.inner, x, self.box.clip(y))
+        return self.inner.pole_between(x, self.box.clip(y))
 
     def product(self, at: Evaluation, direction: Vector) -> Vector | None:
         """Return the Hessian of the free variables times ``direction``."""
@@ -125,17 +94,12 @@ class Bounded:
         return None if result is None else self.restricted(at, result)
 
     def restricted(self, at: Evaluation, v: Vector) -> Vector:
-        """Return ``v`` with the components of the variables held at ``at`` made zero."""
         return free_part(v, self._held_at(at))
 
     def all_held(self, at: Evaluation) -> bool:
         return all(self._held_at(at))
 
     def far_end(self, start: Vector, at: Evaluation, order: int) -> Evaluation | None:
-        """Return the point where the way from ``start`` to ``at``, which seems to have no end, meets the far bounds.
-
-        None where a bound is missing that way, or the value there is no number or no lower.
-        """
         way = main_part(at.x - start, _FLEEING_PART)
         rows = zip(at.x, way, self.box.lower, self.box.upper, strict=True)
         ends = as_like(at.x, [a if d == 0.0 else hi if d > 0.0 else lo for a, d, lo, hi in rows])
@@ -144,15 +108,8 @@ class Bounded:
         found = self.evaluate(ends, order)
         return found if isfinite(found.value) and found.value <= at.value else None
 
-    def smoothed(self, mu: float) -> Bounded | None:
-        """Return the smoothed objective within the same box, None where there is nothing to smooth."""
-        make = getattr(self.inner, "smoothed", None)
-        made = make(mu) if make is not None else None
-        return None if made is None else Bounded(made, self.box)
-
     def multipliers(self, at: Evaluation) -> list[HeldVariable]:
-        """Return the variables held at ``at``, with their multipliers; costs a gradient."""
-        bare = self._complete(Evaluation(at.x, at.value), 1)
+        bare = self._derived(Evaluation(at.x, at.value), lambda function, e: function.complete(e, 1))
         if bare.gradient is None:
             return []
         held = self.box.held(at.x, bare.gradient)
@@ -190,24 +147,3 @@ def _moved_inside(a: float, lower: float, upper: float) -> float:
     if a == upper > lower:
         return -_BESIDE_ZERO if a == 0.0 else nextafter(a, -inf)
     return a
-
-
-def of_the_free(H: Matrix, held: Any) -> Matrix:
-    """Return H with held rows and columns made zero, and on their diagonal a curvature that free ones have.
-
-    The largest diagonal entry of the free block lies between its extreme eigenvalues, so that these stay what they
-    are. It is not taken where negative: the way down must not lead along a held variable.
-    """
-    n = len(held)
-    free = [float(H[i][i]) for i in range(n) if not held[i]]
-    filler = max(0.0, *free) if free else 1.0
-    if isinstance(H, list):
-        return [
-            Vec([filler if i == j and held[i] else 0.0 if held[i] or held[j] else H[i][j] for j in range(n)])
-            for i in range(n)
-        ]
-    reduced = H.copy()
-    reduced[held, :] = 0.0
-    reduced[:, held] = 0.0
-    reduced[held, held] = filler
-    return reduced

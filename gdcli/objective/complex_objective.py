@@ -11,22 +11,19 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import as_like
 from gdcli.language import form
 from gdcli.objective.expression import NOTE_NONE, ScalarObjective, VectorObjective
-from gdcli.objective.protocol import Evaluation, pole_between
+from gdcli.objective.protocol import Evaluation, Objective
 
 # n variables cost n complex evaluations for each gradient, and each element of a vector is a name in the program.
 MAX_SIZE = 500
 
 
-class ComplexObjective:
+class ComplexObjective(Objective):
     """Wraps an objective: the same values, complex steps as gradients, no Hessians.
 
     Each complex evaluation is counted as an evaluation of the value. Raises UsageError where the expression has a
     function without a complex version, or too many variables. At a point where the step does not exist (on the
     border of a choice, at the edge of a domain) there is no gradient.
     """
-
-    has_hessian = False
-    has_product = False
 
     def __init__(
         self, base: ScalarObjective | VectorObjective, constants: Mapping[str, Any], sign: int
@@ -71,12 +68,7 @@ class ComplexObjective:
 
     def pole_between(self, x: Any, y: Any) -> Any:
         """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
-        return pole_between(self.base, x, y)
-
-    def product(self, at: Evaluation, direction: Any) -> None:
-        """There are no second derivatives."""
-        return
+        return self.base.pole_between(x, y)
 
     def vector(self, flat: Any) -> Any:
-        """Return flat numbers as the kind of vector this objective works on."""
         return self.base.vector(flat)

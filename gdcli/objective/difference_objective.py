@@ -10,7 +10,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import as_like
 from gdcli.objective.expression import NOTE_NONE, ScalarObjective, VectorObjective
 from gdcli.objective.many_points import PointBatch
-from gdcli.objective.protocol import Evaluation, pole_between
+from gdcli.objective.protocol import Evaluation, Objective
 
 if TYPE_CHECKING:
     from gdcli.objective.function_objective import FunctionObjective
@@ -19,16 +19,13 @@ if TYPE_CHECKING:
 MAX_SIZE = 5000
 
 
-class DifferenceObjective:
+class DifferenceObjective(Objective):
     """Wraps an objective: the same values, but difference quotients as gradients and no Hessians.
 
     Each perturbed point is counted as an evaluation of the value. ``h`` is the step of the quotients. None: 1e-5
     for the forward one and the cube root of eps for the central one, times the size of each variable, that at the start
     (``sizes``, shape n; None: 1 for all) or now, whichever is more.
     """
-
-    has_hessian = False
-    has_product = False
 
     def __init__(
         self,
@@ -74,11 +71,7 @@ class DifferenceObjective:
 
     def pole_between(self, x: Any, y: Any) -> Any:
         """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
-        return pole_between(self.base, x, y)
-
-    def product(self, at: Evaluation, direction: Any) -> None:
-        """There are no second derivatives."""
-        return
+        return self.base.pole_between(x, y)
 
     def vector(self, flat: Sequence[float]) -> Any:
         return self.base.vector(flat)

@@ -22,7 +22,7 @@ from gdcli.kernel.vectors import Vec, is_finite
 from gdcli.language.form import Form
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Key
-from gdcli.objective.protocol import Evaluation, new_counts
+from gdcli.objective.protocol import Evaluation, Objective, Vector, new_counts
 
 if TYPE_CHECKING:
     from gdcli.compile.chunks import Output
@@ -40,7 +40,69 @@ NOTE_GRADIENT = "the derivative is not finite here; central differences stand in
 NOTE_NONE = "the derivative is not finite here"
 
 
-class ScalarObjective:
+class FormObjective(Objective):
+    """The objective of a Form; ``sign`` is -1 to minimise its negative."""
+
+    engine: str
+    is_estimated = False  # its gradients are exact
+
+    def __init__(self, form: Form, space: Space, sign: int = 1) -> None:
+        self.form = form
+        self.space = space
+        self.size = space.size
+        self.counts = new_counts()
+        self.sign = sign
+        self.root = form.root if sign > 0 else form.graph.node("neg", form.root)
+        self._smoothed: dict[float, FormObjective | None] = {}
+
+    @property
+    def unused(self) -> list[str]:
+        """The names of the variables that the value does not depend on."""
+        used = self.form.variables_in_use()
+        return [name for name in self.form.lengths if name not in used]
+
+    def pole_between(self, x: Vector, y: Vector) -> Vector | None:
+        return None if self.crossings is None else self.crossings.between(x, y)
+
+    @cached_property
+    def crossings(self) -> PoleCrossings | None:
+        """What finds poles; None where there can be none."""
+        if not self.divides:
+            return None
+        from gdcli.objective.pole_crossings import crossings_of
+
+        return crossings_of(self.form, lambda x: self.evaluate(x).value, self._values_of)
+
+    @cached_property
+    def divides(self) -> bool:
+        """Whether anything is divided in the expression."""
+        keys = (self.form.graph.keys[i][0] for i in self.form.graph.reach((self.form.root,)))
+        return any(op in ("div", "pow") or (op in FUNCTIONS and FUNCTIONS[op].divisor) for op in keys)
+
+    def _values_of(self, nodes: Sequence[int]) -> Callable[[Any], Sequence[Any]]:
+        """Return what gives the values of nodes of the graph at a point."""
+        raise NotImplementedError
+
+    @property
+    def has_jumps(self) -> bool:
+        return not {"floor", "ceil", "sign", "where"}.isdisjoint(self.form.kinks())
+
+    @property
+    def is_smooth(self) -> bool:
+        return {"hypot", "norm"}.issuperset(self.form.kinks())
+
+    def smoothed(self, mu: float) -> FormObjective | None:
+        if mu not in self._smoothed:
+            form, found = self.form, None
+            if can_smooth(form.graph, form.root):
+                root = smooth(form.graph, form.root, mu)
+                rounded = Form(form.tree, form.graph, root, form.lengths, form.data, form.expanded)
+                found = type(self)(rounded, self.space, self.sign)
+            self._smoothed[mu] = found
+        return self._smoothed[mu]
+
+
+class ScalarObjective(FormObjective):
     """The objective of a Form whose graph is all scalars.
 
     ``gradient`` may replace the exact gradient: nodes of the same graph, one a variable (formulas from
@@ -48,18 +110,12 @@ class ScalarObjective:
     """
 
     engine = "python"
-    is_estimated = False  # its gradients are exact
 
     def __init__(
         self, form: Form, space: Space, sign: int = 1, gradient: Sequence[int] | None = None
     ) -> None:
-        self.form = form
-        self.space = space
-        self.size = space.size
-        self.counts = new_counts()
-        self.sign = sign
+        super().__init__(form, space, sign)
         graph = form.graph
-        self.root = form.root if sign > 0 else graph.node("neg", form.root)
         self.leaves = leaves_of(space)
         self.nodes = [
             graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.leaves
@@ -70,8 +126,6 @@ class ScalarObjective:
         self._derivatives = Derivatives(graph)
         self._programs: dict[str, Program] = {}
         self._gradient_nodes: list[int] | None = None
-        self._smoothed: dict[float, ScalarObjective | None] = {}
-        self._can_jump: bool | None = None
         self._second: Program | None = None
         self._matrix = matrix_reader(self.size)
         self.value_program: Program = self._function([self.root], lambda texts: texts[0])
@@ -80,24 +134,6 @@ class ScalarObjective:
         """Whether the value is plainly the same everywhere: every derivative is 0 and nothing jumps."""
         zero = self.form.graph.number(0.0)
         return all(node == zero for node in self.gradient_nodes) and not self.form.kinks()
-
-    @property
-    def unused(self) -> list[str]:
-        return _unused(self.form)
-
-    @property
-    def has_jumps(self) -> bool:
-        """Whether the value may jump somewhere: floor, ceil, sign or where are in use."""
-        if self._can_jump is None:
-            self._can_jump = not {"floor", "ceil", "sign", "where"}.isdisjoint(self.form.kinks())
-        return self._can_jump
-
-    def smoothed(self, mu: float) -> ScalarObjective | None:
-        """Return the objective with its kinks rounded off to about ``mu``; None where it has none."""
-        if mu not in self._smoothed:
-            rounded = _rounded(self.form, mu)
-            self._smoothed[mu] = None if rounded is None else ScalarObjective(rounded, self.space, self.sign)
-        return self._smoothed[mu]
 
     # -- programs ------------------------------------------------------------------------------------------
 
@@ -177,23 +213,8 @@ class ScalarObjective:
             value = program.safe(x)
         return value if value == value else INF
 
-    def pole_between(self, x: Vec, y: Vec) -> Vec | None:
-        """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
-        return None if self.crossings is None else self.crossings.between(x, y)
-
-    @cached_property
-    def crossings(self) -> PoleCrossings | None:
-        """What finds poles; None where there can be none."""
-        if not self.divides:
-            return None
-        from gdcli.objective.pole_crossings import crossings_of
-
-        return crossings_of(self.form, self.value, lambda nodes: self._function(nodes, row))
-
-    @cached_property
-    def divides(self) -> bool:
-        """Whether anything is divided in the expression."""
-        return _divides(self.form)
+    def _values_of(self, nodes: Sequence[int]) -> Callable[[Any], Sequence[Any]]:
+        return self._function(nodes, row)
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         """Return ``at`` with the gradient (order 1) and the Hessian (order 2) added."""
@@ -236,22 +257,6 @@ class ScalarObjective:
         result = Vec(self._program("product", self._write_product)([*at.x, *direction]))
         return result if is_finite(result) else None
 
-    def vector(self, flat: Sequence[float]) -> Vec:
-        return Vec(map(float, flat))
-
-
-def _divides(form: Form) -> bool:
-    keys = (form.graph.keys[i][0] for i in form.graph.reach((form.root,)))
-    return any(op in ("div", "pow") or (op in FUNCTIONS and FUNCTIONS[op].divisor) for op in keys)
-
-
-def _rounded(form: Form, mu: float) -> Form | None:
-    """Return the Form with its kinks rounded off to about ``mu``, None where it has none."""
-    if not can_smooth(form.graph, form.root):
-        return None
-    root = smooth(form.graph, form.root, mu)
-    return Form(form.tree, form.graph, root, form.lengths, form.data, form.expanded)
-
 
 def row(texts: Sequence[str]) -> str:
     return f"({', '.join(texts)},)"
@@ -285,32 +290,18 @@ def leaves_of(space: Space) -> dict[Key, str]:
     return leaves
 
 
-def _unused(form: Form) -> list[str]:
-    used = form.variables_in_use()
-    return [name for name in form.lengths if name not in used]
-
-
-class VectorObjective:
+class VectorObjective(FormObjective):
     """The objective of a Form with long vectors, on flat numpy arrays.
 
     With ``native`` its programs are machine code as far as there is some, kept on disk if ``use_cache``; ``engine``
     names what runs.
     """
 
-    has_hessian = False
-    is_estimated = False
-
     def __init__(
         self, form: Form, space: Space, sign: int = 1, native: bool = False, use_cache: bool = True
     ) -> None:
-        self.form = form
-        self.space = space
-        self.size = space.size
-        self.counts = new_counts()
-        self.sign = sign
+        super().__init__(form, space, sign)
         graph = form.graph
-        self.root = form.root if sign > 0 else graph.node("neg", form.root)
-        self._smoothed: dict[float, VectorObjective | None] = {}
         self.np = numpy()
         self._derivatives = Derivatives(graph, frozenset(form.data))
         self._programs: dict[str, Callable[..., tuple[float, ...]]] = {}
@@ -329,17 +320,6 @@ class VectorObjective:
         zero = self.form.graph.number(0.0)
         adjoints = self._derivatives.gradient(self.root)
         return all(node == zero for node in adjoints.values()) and not self.form.kinks()
-
-    def smoothed(self, mu: float) -> VectorObjective | None:
-        """Return the objective with its kinks rounded off to about ``mu``; None where it has none."""
-        if mu not in self._smoothed:
-            rounded = _rounded(self.form, mu)
-            self._smoothed[mu] = None if rounded is None else VectorObjective(rounded, self.space, self.sign)
-        return self._smoothed[mu]
-
-    @property
-    def unused(self) -> list[str]:
-        return _unused(self.form)
 
     # -- programs ------------------------------------------------------------------------------------------
 
@@ -417,19 +397,6 @@ class VectorObjective:
         with self.np.errstate(all="ignore"):
             (value,) = self._program("value")(x, None)
         return Evaluation(x, value if value == value else INF)
-
-    def pole_between(self, x: Any, y: Any) -> Any:
-        """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
-        return None if self.crossings is None else self.crossings.between(x, y)
-
-    @cached_property
-    def crossings(self) -> PoleCrossings | None:
-        """What finds poles; None where there can be none."""
-        if not _divides(self.form):
-            return None
-        from gdcli.objective.pole_crossings import crossings_of
-
-        return crossings_of(self.form, lambda x: self.evaluate(x).value, self._values_of)
 
     def _values_of(self, nodes: Sequence[int]) -> Callable[[Any], list[Any]]:
         """Return what gives the values of nodes at a point, as arrays."""

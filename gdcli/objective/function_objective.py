@@ -18,7 +18,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import CENTRAL_STEP, CLEARLY, FLOOR, PRODUCT_STEP, SECOND_STEP
 from gdcli.kernel.vectors import Vec, along, as_like, dot, is_finite, same, unit_like
 from gdcli.objective.expression import EXPAND_SIZE, HESSIAN_SIZE, NOTE_GRADIENT, NOTE_NONE
-from gdcli.objective.protocol import Evaluation, new_counts
+from gdcli.objective.protocol import Evaluation, Objective, new_counts
 
 if TYPE_CHECKING:
     import numpy
@@ -43,7 +43,7 @@ class Function(NamedTuple):
     hessian: ArrayFunction | None = None
 
 
-class FunctionObjective:
+class FunctionObjective(Objective):
     """``function`` of the variables of ``space``; -1 for the ``sign`` minimises its negative.
 
     A value that is nan is +inf, as outside of a domain. What the function raises goes through. Raises UsageError for a
@@ -51,7 +51,6 @@ class FunctionObjective:
     """
 
     engine = "python"
-    has_product = False
     has_jumps = True  # nothing tells that it has none
 
     def __init__(self, function: Function, space: Space, sign: int = 1) -> None:

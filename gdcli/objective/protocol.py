@@ -1,5 +1,8 @@
 """What an objective is to those who use it: a function that can be evaluated, and counts how often it was.
 
+`Objective` says all that may be asked, with the answer of a function about which nothing special is known; what stands
+around a function (bounds, units) is a `Wrapper`.
+
 Everything here is about a minimisation; a maximisation is the minimisation of the negative, and only the report turns
 the signs back.
 """
@@ -8,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from math import inf, isfinite
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.budget import Budget, current
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import dot
+from gdcli.kernel.vectors import Vec, dot
+
+if TYPE_CHECKING:
+    from gdcli.objective.box import Box, HeldVariable
 
 # A point or gradient: a `Vec` (a list with arithmetic) for few variables, a numpy array for many. Both have
 # + - on each other, * and / with a float, @ for the dot product, len() and indexing; see kernel/vectors.py.
@@ -122,41 +128,6 @@ def new_counts() -> Counts:
     return Counts() if budget is None else CappedCounts(budget)
 
 
-class Objective(Protocol):
-    """A function of n variables to be minimised, as the solvers see it."""
-
-    size: int
-    counts: Counts
-    has_hessian: bool
-    has_product: bool
-
-    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
-        """Return the value (order 0), with the gradient (order 1), with the Hessian (order 2) at ``x``."""
-        ...
-
-    def complete(self, at: Evaluation, order: int) -> Evaluation:
-        """Return ``at`` with the derivatives up to ``order`` added; its value is not computed again."""
-        ...
-
-    def product(self, at: Evaluation, direction: Vector) -> Vector | None:
-        """Return the Hessian at ``at.x`` times ``direction``, or None where it is not finite."""
-        ...
-
-
-def pole_between(objective: Objective, x: Vector, y: Vector) -> Vector | None:
-    """Return a point on the way from x to y where the value is infinite, on a pole; None where none is known."""
-    find = getattr(objective, "pole_between", None)
-    return None if find is None else find(x, y)
-
-
-def tried(objective: Objective, at: Evaluation, x: Vector, order: int = 0) -> Evaluation:
-    """Return the evaluation at ``x``, a trial from ``at``; +inf beyond a pole, which no descent leads across."""
-    there = objective.evaluate(x, order)
-    if isfinite(there.value) and pole_between(objective, at.x, there.x) is not None:
-        return Evaluation(there.x, inf)
-    return there
-
-
 @stored("Triangle")
 class QRSystem(NamedTuple):
     """A linear model of residuals, r(x + d) = r + J d, reduced by a QR factorisation.
@@ -179,16 +150,120 @@ class QRSystem(NamedTuple):
         return dot(self.target, self.target) + self.rest * self.rest
 
 
-class LeastSquaresObjective(Objective, Protocol):
-    """An objective whose value is the sum of the squares of residuals, one of each of so many ``rows``.
+class Objective:
+    """A function of n variables to be minimised, as solvers and the judge see it.
 
-    ``has_wide`` tells that `linearise` can be asked for wide residuals; with ``spares_wide`` it should be only where
-    the rounding of others would be seen.
+    A subclass has `evaluate` and `complete`, and sets what is declared here without a value. All else has an answer:
+    that of a smooth function without bounds, of which only values and gradients are known.
     """
 
-    has_wide: bool
-    spares_wide: bool
-    rows: int
+    size: int
+    counts: Counts
+    # Whether `complete` gives the Hessian, and `product` its products with vectors.
+    has_hessian: bool = False
+    has_product: bool = False
+    # The bounds of the variables, and the units in which they are measured, one number or one for each (None: those
+    # that were typed), with the half axes of a trust region of the size 1 (None: all 1).
+    box: Box | None = None
+    units: Any = None
+    axes: Vector | None = None
+    # The number of residuals of a sum of squares.
+    rows: int = 0
+
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
+        """Return the value (order 0), with the gradient (order 1), with the Hessian (order 2) at ``x``."""
+        raise NotImplementedError
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        """Return ``at`` with the derivatives up to ``order`` added; its value is not computed again."""
+        raise NotImplementedError
+
+    def product(self, at: Evaluation, direction: Vector) -> Vector | None:
+        """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite or not to be had."""
+        return None
+
+    def vector(self, flat: Sequence[float]) -> Vector:
+        """Return flat numbers as the kind of vector that this objective works on."""
+        return Vec(map(float, flat))
+
+    # -- poles, kinks and jumps -----------------------------------------------------------------------------------
+
+    def pole_between(self, x: Vector, y: Vector) -> Vector | None:
+        """Return a point on the way from x to y where the value is infinite, on a pole; None where none is known."""
+        return None
+
+    @property
+    def has_jumps(self) -> bool:
+        """Whether the value may jump somewhere."""
+        return False
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether nothing in the function is level somewhere and not elsewhere: a kink or a jump makes plateaus, but
+        for that of a norm.
+        """
+        return not self.has_jumps
+
+    def smoothed(self, mu: float) -> Objective | None:
+        """Return the objective with every kink rounded off to about ``mu``; None where it has none or does not know."""
+        return None
+
+    # -- bounds --------------------------------------------------------------------------------------------
+
+    @property
+    def unbounded(self) -> Objective:
+        """The function itself, which may be evaluated beyond the bounds."""
+        return self
+
+    def restricted(self, at: Evaluation, v: Vector) -> Vector:
+        """Return ``v`` with the components of the variables that bounds hold at ``at`` made zero."""
+        return v
+
+    def all_held(self, at: Evaluation) -> bool:
+        """Tell whether every variable is held by a bound at ``at``."""
+        return False
+
+    def multipliers(self, at: Evaluation) -> list[HeldVariable]:
+        """Return the variables held at ``at``, with their multipliers; costs a gradient."""
+        return []
+
+    def far_end(self, start: Vector, at: Evaluation, order: int) -> Evaluation | None:
+        """Return the point where the way from ``start`` to ``at``, which seems to have no end, meets the far bounds.
+
+        None where a bound is missing that way, or the value there is no number or no lower.
+        """
+        return None
+
+    def derived(self, at: Evaluation, derive: Callable[[Objective, Evaluation], Evaluation]) -> Evaluation:
+        """Return ``at`` with the derivatives that ``derive`` adds to an evaluation of the function itself; within
+        bounds these are projected, and may be taken beyond them.
+        """
+        return derive(self, at)
+
+    def rewritten(
+        self, make: Callable[[Objective], Objective], there: Callable[[Vector], Vector]
+    ) -> Objective:
+        """Return what ``make`` makes of the function itself by a change of variables, within bounds that go ``there``,
+        as points do.
+        """
+        return make(self)
+
+    # -- sums of squares of residuals ----------------------------------------------------------------------
+
+    @property
+    def has_residuals(self) -> bool:
+        """Whether the value is a sum of squares over ``rows``, so that `linearise` and `second` have an answer."""
+        return False
+
+    @property
+    def has_wide(self) -> bool:
+        """Whether `linearise` can be asked for wide residuals."""
+        return False
+
+    @property
+    def spares_wide(self) -> bool:
+        """Whether it should be only where the rounding of others would be seen."""
+        return False
 
     def linearise(self, at: Evaluation, wide: bool = False) -> QRSystem | None:
         """Return the linear model of the residuals at ``at.x``, None where it is not finite.
@@ -196,14 +271,62 @@ class LeastSquaresObjective(Objective, Protocol):
         ``wide`` computes with more digits than doubles have, where the machine has longer floats: a residual is a
         difference of numbers that may be far larger, and their rounding is all that is left of it then.
         """
-        ...
+        return None
 
     def second(self, at: Evaluation, direction: Vector) -> Any:
         """Return J' r_vv, shape (p,), with r_vv the second derivative of the residuals along ``direction``.
 
         None where it is not finite.
         """
-        ...
+        return None
+
+
+def tried(objective: Objective, at: Evaluation, x: Vector, order: int = 0) -> Evaluation:
+    """Return the evaluation at ``x``, a trial from ``at``; +inf beyond a pole, which no descent leads across."""
+    there = objective.evaluate(x, order)
+    if isfinite(there.value) and objective.pole_between(at.x, there.x) is not None:
+        return Evaluation(there.x, inf)
+    return there
+
+
+class Wrapper(Objective):
+    """An objective around another: what a subclass does not say anew is said by the ``inner`` one."""
+
+    def __init__(self, inner: Objective) -> None:
+        self.inner = inner
+        self.size = inner.size
+        self.counts = inner.counts
+        self.has_hessian = inner.has_hessian
+        self.has_product = inner.has_product
+        self.box = inner.box
+        self.units = inner.units
+        self.axes = inner.axes
+
+    def around(self, inner: Objective) -> Objective:
+        """Return the same around another function of the same variables."""
+        raise NotImplementedError
+
+    def smoothed(self, mu: float) -> Objective | None:
+        made = self.inner.smoothed(mu)
+        return None if made is None else self.around(made)
+
+    def vector(self, flat: Sequence[float]) -> Vector:
+        return self.inner.vector(flat)
+
+    def pole_between(self, x: Vector, y: Vector) -> Vector | None:
+        return self.inner.pole_between(x, y)
+
+    @property
+    def has_jumps(self) -> bool:
+        return self.inner.has_jumps
+
+    @property
+    def is_smooth(self) -> bool:
+        return self.inner.is_smooth
+
+    @property
+    def has_residuals(self) -> bool:
+        return self.inner.has_residuals
 
 
 class NativeIterate(NamedTuple):

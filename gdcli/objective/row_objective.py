@@ -20,7 +20,7 @@ from gdcli.kernel.factors import triangle
 from gdcli.kernel.vectors import Vec, Vector, dot, is_finite, norm
 from gdcli.objective.divisors import DivisorSigns
 from gdcli.objective.few_rows import few_rows
-from gdcli.objective.protocol import Evaluation, QRSystem, new_counts
+from gdcli.objective.protocol import Evaluation, Objective, QRSystem, new_counts
 from gdcli.objective.row_model import RowModel, Rows, node_of
 from gdcli.objective.row_programs import programs_of
 
@@ -46,7 +46,7 @@ HESSIAN_SIZE = 200
 NOTE_NONE = "the derivative is not finite here"
 
 
-class RowObjective:
+class RowObjective(Objective):
     """The mean over rows of a row's loss, times ``scale``; what solvers minimise in a fit.
 
     Dividing by the number of rows keeps the meaning of a learning rate whatever the number of rows.
@@ -81,18 +81,21 @@ class RowObjective:
         self.sides = DivisorSigns.at(self, x)
         return self
 
-    def smoothed(self, mu: float) -> RowObjective | None:
-        """Return the objective with the kinks of abs, max and min rounded off; None where it has none.
+    @property
+    def is_smooth(self) -> bool:
+        return not can_smooth(self.row.graph, self.row.loss, self._columns())
 
-        Kinks of losses are in the unit of a loss, and so is ``mu`` times the mean loss of scale 1.
-        """
-        graph, columns = self.row.graph, {node_of(self.row.graph, key) for key in self.row.column_leaves}
-        if not can_smooth(graph, self.row.loss, columns):
+    def smoothed(self, mu: float) -> RowObjective | None:
+        """Kinks of losses are in the unit of a loss, and so is ``mu`` times the mean loss of scale 1."""
+        if self.is_smooth:
             return None
-        rounded = smooth(graph, self.row.loss, mu / self.scale, columns)
+        rounded = smooth(self.row.graph, self.row.loss, mu / self.scale, self._columns())
         found = RowObjective(replace(self.row, loss=rounded, residual=None), self.data, self.scale)
         found.sides = self.sides
         return found
+
+    def _columns(self) -> set[int]:
+        return {node_of(self.row.graph, key) for key in self.row.column_leaves}
 
     def nodes(self, name: str) -> list[int]:
         """The nodes of the row's graph whose sums (or values) are asked for under a name."""

@@ -23,7 +23,7 @@ from gdcli.language.graph import Key
 from gdcli.language.syntax import Tree
 from gdcli.language.template import TemplateGraph
 from gdcli.objective.build import Exact, build_objective, is_expanded, is_scalar
-from gdcli.objective.expression import ScalarObjective, matrix_reader, row
+from gdcli.objective.expression import FormObjective, ScalarObjective, matrix_reader, row
 from gdcli.objective.protocol import new_counts
 
 # Expressions remembered, and shapes of each: an endless stream must not fill the memory.
@@ -152,8 +152,7 @@ class SharedObjective(ScalarObjective):
     def has_jumps(self) -> bool:
         return self._template.has_jumps
 
-    def smoothed(self, mu: float) -> ScalarObjective | None:
-        """Return the objective with its kinks rounded off; None where it has none."""
+    def smoothed(self, mu: float) -> FormObjective | None:
         return self.own.smoothed(mu) if self._template.can_smooth else None
 
     @property

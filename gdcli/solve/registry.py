@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.status import CurvatureSource
-from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Objective
 from gdcli.solve.algebra.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source
 from gdcli.solve.iteration import Method
@@ -218,7 +217,7 @@ def _check_reads(entry: MethodEntry, settings: Iterable[str]) -> None:
 
 def _check_solves(entry: MethodEntry, objective: Objective) -> None:
     """Raise UsageError for an objective that the method cannot solve."""
-    if isinstance(objective, Bounded) and not entry.bounds:
+    if objective.box is not None and not entry.bounds:
         able = ", ".join(m for m, e in METHODS.items() if e.bounds)
         raise UsageError(f"the method {entry.name} does not know bounds", f"these do: {able}")
     if entry.name == "newton" and hessian_source(objective) is CurvatureSource.NONE:
@@ -226,8 +225,7 @@ def _check_solves(entry: MethodEntry, objective: Objective) -> None:
             f"the method newton needs a Hessian matrix, too large for {objective.size} variables",
             "use newton-cg or auto",
         )
-    base = objective.inner if isinstance(objective, Bounded) else objective
-    if entry.residuals and not getattr(base, "has_residuals", False):
+    if entry.residuals and not objective.has_residuals:
         raise UsageError(f"the method {entry.name} is for sums of squares over rows of data", "use auto")
 
 
@@ -251,7 +249,7 @@ def _fixed_rate(method: Method) -> FixedRate | None:
 
 
 def make_lbfgs(objective: Objective) -> Method:
-    if isinstance(objective, Bounded):
+    if objective.box is not None:
         from gdcli.solve.methods.projected_lbfgs import ProjectedLBFGS
 
         return OneUnit(ProjectedLBFGS(), 0)
@@ -292,7 +290,7 @@ def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
     if source is CurvatureSource.NONE:
         from gdcli.solve.methods.hybrid_large import large_method
 
-        bounded = isinstance(objective, Bounded)
+        bounded = objective.box is not None
         what, why = _of_many(objective, bounded)
         if has_kinks(objective):
             return OwnUnits(smoothing(tol, True, bounded)), what, why + KINKS
@@ -306,9 +304,9 @@ def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
 def _newtons() -> tuple[type[TrustRegionNewton], type[Smoothing], Callable[[Objective], bool]]:
     """Return the methods of auto for few variables, and what tells whether an objective has kinks to smooth."""
     from gdcli.solve.methods.newton import TrustRegionNewton
-    from gdcli.solve.methods.smoothing_homotopy import LEVELS, Smoothing, smoothed
+    from gdcli.solve.methods.smoothing_homotopy import LEVELS, Smoothing
 
-    return TrustRegionNewton, Smoothing, lambda objective: smoothed(objective, LEVELS[0]) is not None
+    return TrustRegionNewton, Smoothing, lambda objective: objective.smoothed(LEVELS[0]) is not None
 
 
 def _of_many(objective: Objective, bounded: bool) -> tuple[str, str]:

@@ -20,7 +20,6 @@ from gdcli.kernel.errors import DomainError, Terminated
 from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import distance, is_finite
-from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Counts, Evaluation, NativeIterate, NativeSteps, Objective, Vector
 from gdcli.solve.iteration import Iterate, Method, Observer, RunResult
 from gdcli.solve.stopping import Rule, RunProgress
@@ -192,7 +191,7 @@ def _loop(
                 trace.show(observers)
             reason = reason or fault
         if reason is not None:
-            end = _far_bound(objective, trace, at, order) if reason is StopReason.UNBOUNDED else None
+            end = objective.far_end(trace.start[1].x, at, order) if reason is StopReason.UNBOUNDED else None
             if end is None:
                 return reason
             trace.move(end, distance(end.x, at.x), "step", True)
@@ -226,11 +225,6 @@ def _polish(objective: Objective, trace: _Trace, observers: Sequence[Observer], 
         if observers:
             trace.show(observers)
     return False
-
-
-def _far_bound(objective: Objective, trace: _Trace, at: Evaluation, order: int) -> Evaluation | None:
-    """Return the point on a far bound where a way that seems to have no end does end, None where it has none."""
-    return objective.far_end(trace.start[1].x, at, order) if isinstance(objective, Bounded) else None
 
 
 def _switch(tier: Tier | None, *context: Any) -> Switch:

@@ -16,17 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import frexp, hypot, inf, ldexp, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.dense import diagonal
 from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import as_like, distance, max_abs, norm, times
-from gdcli.objective.bounded import Bounded, Box, of_the_free
-from gdcli.objective.protocol import Evaluation, Matrix, Objective, Vector, pole_between
+from gdcli.objective.protocol import Evaluation, Matrix, Objective, Vector, Wrapper
 from gdcli.solve.algebra.hessian import hessian_source, with_hessian
 from gdcli.solve.iteration import Method, Step
+
+if TYPE_CHECKING:
+    from gdcli.objective.box import Box
 
 # One for all variables, or one for each.
 Units = Any
@@ -37,25 +39,20 @@ _MOST = 500
 _COARSE = 8
 
 
-class Scaled:
+class Scaled(Wrapper):
     """``inner`` as a function of the variables divided by their ``units``, powers of two.
 
     ``axes`` (None: all 1) is what is left of the natural lengths, between 1 and 2: the shape of a trust region.
     """
 
     def __init__(self, inner: Objective, units: Units, axes: Vector | None = None) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.units = units
         self.axes = axes
         self.inverse = _inverse(units)
-        self.size = inner.size
-        self.counts = inner.counts
-        self.has_hessian = inner.has_hessian
-        self.has_product = inner.has_product
 
-    def __getattr__(self, name: str) -> Any:
-        # What else there is to know about a function does not depend on the units.
-        return getattr(self.inner, name)
+    def around(self, inner: Objective) -> Scaled:
+        return Scaled(inner, self.units, self.axes)
 
     def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         """Return the value at ``x``, with derivatives up to ``order`` for these variables."""
@@ -72,45 +69,25 @@ class Scaled:
         return None if found is None else _by(found, self.units)
 
     def pole_between(self, x: Vector, y: Vector) -> Vector | None:
-        """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
-        found = pole_between(self.inner, _by(x, self.units), _by(y, self.units))
+        found = self.inner.pole_between(_by(x, self.units), _by(y, self.units))
         return None if found is None else _by(found, self.inverse)
 
-    def smoothed(self, mu: float) -> Scaled | None:
-        """Return the smoothed objective in the same units, None where there is nothing to smooth."""
-        make = getattr(self.inner, "smoothed", None)
-        made = make(mu) if make is not None else None
-        return None if made is None else Scaled(made, self.units, self.axes)
 
-
-def rescaled(objective: Objective, units: Units, axes: Vector | None = None) -> Any:
+def rescaled(objective: Objective, units: Units, axes: Vector | None = None) -> Objective:
     """Return ``objective`` in ``units``, a bounded one with its bounds; itself where they are 1."""
     if _is_one(units) and axes is None:
         return objective
-    if isinstance(objective, Bounded):
-        inverse, box = _inverse(units), objective.box
-        inside = Box(_by(box.lower, inverse), _by(box.upper, inverse))
-        return Bounded(Scaled(objective.inner, units, axes), inside)
-    return Scaled(objective, units, axes)
+    return objective.rewritten(lambda f: Scaled(f, units, axes), lambda x: _by(x, _inverse(units)))
 
 
 def axes_of(objective: Objective, like: Vector) -> Vector:
     """Return the half axes of a trust region of the size 1."""
-    base = objective.inner if isinstance(objective, Bounded) else objective
-    axes = base.axes if isinstance(base, Scaled) else None
-    return as_like(like, [1.0] * len(like)) if axes is None else axes
-
-
-def units_of(objective: Objective) -> Units | None:
-    """Return the units of an objective, bounded or not; None where it is the one that was typed."""
-    base = objective.inner if isinstance(objective, Bounded) else objective
-    return base.units if isinstance(base, Scaled) else None
+    return as_like(like, [1.0] * len(like)) if objective.axes is None else objective.axes
 
 
 def length_typed(objective: Objective, step: Vector) -> float:
     """Return how long a step of ``objective`` is in the units that were typed."""
-    units = units_of(objective)
-    return norm(step if units is None else _by(step, units))
+    return norm(step if objective.units is None else _by(step, objective.units))
 
 
 def inward(at: Evaluation, units: Units) -> Evaluation:
@@ -133,6 +110,8 @@ def converted(at: Evaluation, x: Vector, factors: Units) -> Evaluation:
     if hessian is not None:
         hessian = congruent_to(hessian, factors)
         if held is not None and any(held):
+            from gdcli.objective.box import of_the_free  # only bounds need it
+
             hessian = of_the_free(hessian, held)
     return Evaluation(x, value, gradient, hessian, note, estimated, held)
 
@@ -199,7 +178,7 @@ def _sizes(objective: Objective, at: Evaluation) -> list[float] | float:
     sizes = [abs(float(a)) for a in at.x]
     if 0.0 in sizes:
         sizes = _filled(sizes, with_hessian(objective, at, source))
-    if isinstance(objective, Bounded):
+    if objective.box is not None:
         widths = zip(sizes, objective.box.lower, objective.box.upper, strict=True)
         sizes = [min(s, hi - lo) if hi > lo else s for s, lo, hi in widths]
     return sizes
@@ -322,7 +301,7 @@ class OneUnit:
 def _one_unit(objective: Objective, at: Evaluation) -> float:
     """Return the size of the largest variable at the start as a unit; where all are 0 the largest that is known."""
     largest = max_abs(at.x)
-    if not 0.0 < largest < inf or isinstance(objective, Bounded):
+    if not 0.0 < largest < inf or objective.box is not None:
         sizes = _sizes(objective, at)
         largest = sizes if isinstance(sizes, float) else max(sizes)
     return _of_many(largest) if hessian_source(objective) is CurvatureSource.NONE else power_of_two(largest)

@@ -26,7 +26,7 @@ from gdcli.tasks.problem import Problem, listed
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
     from gdcli.language.syntax import Tree
-    from gdcli.objective.bounded import Box
+    from gdcli.objective.box import Box
     from gdcli.objective.build import Build, Exact
     from gdcli.objective.sampling import Sampler
     from gdcli.solve.checkpointing import Checkpointer
@@ -281,9 +281,8 @@ def _warnings(exact: Exact, result: RunResult) -> list[str]:
 def _crossed(exact: Exact, result: RunResult) -> list[str]:
     """Tell of a pole between the start and the answer: steps that do not look at the value may go across one."""
     from gdcli.kernel.vectors import max_abs, to_list
-    from gdcli.objective.protocol import pole_between
 
-    pole = pole_between(exact, result.start.at.x, result.best.at.x)
+    pole = exact.pole_between(result.start.at.x, result.best.at.x)
     if pole is None:
         return []
     x, near = to_list(pole), _SAME_PLACE * max_abs(result.best.at.x - result.start.at.x)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gdcli.judge.stability import Trend
     from gdcli.judge.verdict import Verdict
     from gdcli.kernel.space import Space
-    from gdcli.objective.bounded import Box
+    from gdcli.objective.box import Box
     from gdcli.objective.engine import ScalarTier
     from gdcli.objective.protocol import Objective
     from gdcli.solve.checkpointing import Checkpointer
@@ -49,7 +49,7 @@ class NamedVectors(Protocol):
 
 def bounds_of(problem: Problem, exact: NamedVectors) -> Box:
     """Return the bounds of all components of the flat vector; infinite where there is none."""
-    from gdcli.objective.bounded import Box
+    from gdcli.objective.box import Box
 
     ends: list[list[float]] = []
     for side, none in ((0, -math.inf), (1, math.inf)):
@@ -74,7 +74,7 @@ def box_and_start(problem: Problem, exact: NamedVectors) -> tuple[Box | None, An
     return box, inside, [f"the start was outside the bounds and was moved inside: {listed(moved)}"]
 
 
-def within(box: Box | None, objective: Any) -> Any:
+def within(box: Box | None, objective: Objective) -> Objective:
     """Return the objective within the bounds, itself where there are none."""
     if box is None:
         return objective
@@ -196,10 +196,6 @@ def certified(
 
 def active_bounds(evidence: Objective, result: RunResult, space: Space) -> tuple[ActiveBound, ...]:
     """Return the bounds that hold the answer, with their multipliers; those of the user's sense of up and down."""
-    from gdcli.objective.bounded import Bounded
-
-    if not isinstance(evidence, Bounded):
-        return ()
     x = result.best.at.x
     found = if_in_time(lambda: evidence.multipliers(result.best.at), [])
     return tuple(

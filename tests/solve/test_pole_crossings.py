@@ -8,7 +8,6 @@ from gdcli import api
 from gdcli.kernel.status import Status
 from gdcli.objective.bounded import Bounded, Box
 from gdcli.objective.build import build_objective
-from gdcli.objective.protocol import pole_between
 from gdcli.solve.scaling import rescaled
 from gdcli.tasks.problem import parsed
 
@@ -66,13 +65,11 @@ def test_a_change_of_sign_alone_is_no_pole() -> None:
 def test_where_the_pole_is_in_any_units_and_bounds() -> None:
     made = build_objective(parsed("1/(x-2)+y", ""), {"x": None, "y": None}, {}, 1)
     x, y = made.vector([0.0, 0.0]), made.vector([8.0, 4.0])
-    assert pole_between(made, x, y) == pytest.approx([2.0, 1.0])
+    assert made.pole_between(x, y) == pytest.approx([2.0, 1.0])
     scaled = rescaled(made, 4.0)
-    assert pole_between(scaled, made.vector([0.0, 0.0]), made.vector([2.0, 1.0])) == pytest.approx(
-        [0.5, 0.25]
-    )
+    assert scaled.pole_between(made.vector([0.0, 0.0]), made.vector([2.0, 1.0])) == pytest.approx([0.5, 0.25])
     box = Box(made.vector([-1.0, -1.0]), made.vector([1.0, 9.0]))
-    assert pole_between(Bounded(made, box), x, y) is None
+    assert Bounded(made, box).pole_between(x, y) is None
 
 
 @pytest.mark.parametrize(("method", "lr"), [("gd", 0.5), ("momentum", 0.4)])

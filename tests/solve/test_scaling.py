@@ -13,7 +13,7 @@ import pytest
 
 from gdcli import api
 from gdcli.kernel.status import Status
-from gdcli.objective.bounded import Box
+from gdcli.objective.box import Box
 from gdcli.objective.build import build_objective, with_gradient
 from gdcli.solve.registry import METHODS
 from gdcli.solve.scaling import start_sizes

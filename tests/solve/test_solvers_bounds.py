@@ -17,7 +17,8 @@ from gdcli.judge.verdict import judge
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
-from gdcli.objective.bounded import Bounded, Box
+from gdcli.objective.bounded import Bounded
+from gdcli.objective.box import Box
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
 from gdcli.solve.stopping import rules_from

@@ -14,7 +14,7 @@ from rows_in_memory import Arrays
 from gdcli import api
 from gdcli.kernel.budget import Spent
 from gdcli.kernel.status import Status
-from gdcli.objective.bounded import Box
+from gdcli.objective.box import Box
 from gdcli.objective.linearity import linear_parameters
 from gdcli.objective.parameter_scales import Guesses
 from gdcli.objective.row_objective import RowObjective

@@ -12,7 +12,6 @@ from typing import Any
 
 from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import Vec, along, max_abs, unit_like
-from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Evaluation, Objective
 
 # Up to this many variables a dense matrix and its factors cost little beside n evaluations.
@@ -49,12 +48,11 @@ def with_hessian(objective: Objective, at: Evaluation, source: str) -> Evaluatio
     """
     if at.hessian is not None:
         return at
-    if isinstance(objective, Bounded):
-        # Differences may look a little beyond the bounds; clipped there, they would see no curvature.
-        bare = Evaluation(at.x, at.value, note=at.note)
-        inner = objective.inner
-        found = objective.beside(with_hessian(inner, bare, source), lambda e: with_hessian(inner, e, source))
-        return objective.project(found)
+    # Differences may look a little beyond bounds; clipped there, they would see no curvature.
+    return objective.derived(at, lambda function, e: _with_hessian(function, e, source))
+
+
+def _with_hessian(objective: Objective, at: Evaluation, source: str) -> Evaluation:
     # The differences may be those of values, where there are no gradients.
     if source in (CurvatureSource.EXACT, CurvatureSource.DIFFERENCES):
         full = objective.complete(at, 2)

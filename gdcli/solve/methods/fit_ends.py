@@ -20,7 +20,7 @@ from gdcli.kernel.factors import combined, congruence
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import Vec, as_like, dot, max_abs, quotient
-from gdcli.objective.bounded import Bounded, Box
+from gdcli.objective.box import Box
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.hessian import EXACT_LIMIT
 from gdcli.solve.algebra.residual_model import ResidualModel
@@ -48,7 +48,7 @@ LONG = 1e-3
 class Fit:
     """A sum of squares, and the bounds of its parameters if there are any."""
 
-    inner: Any
+    inner: Objective
     box: Box | None
 
     def to_store(self, write: Writer) -> None:
@@ -66,9 +66,9 @@ class Fit:
         return [not held for held in self.box.held(at.x, at.gradient)]
 
 
-def fit_of(objective: Any) -> Fit:
+def fit_of(objective: Objective) -> Fit:
     """Return the sum of squares that a run is on, and its bounds."""
-    return Fit(objective.inner, objective.box) if isinstance(objective, Bounded) else Fit(objective, None)
+    return Fit(objective.unbounded, objective.box)
 
 
 @dataclass(slots=True)

@@ -18,8 +18,9 @@ from gdcli.kernel import budget
 from gdcli.kernel.budget import Spent
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
-from gdcli.objective.bounded import Bounded, Box
-from gdcli.objective.protocol import Evaluation
+from gdcli.objective.bounded import Bounded
+from gdcli.objective.box import Box
+from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.methods.batched_starts import ManyPoints, follow
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
@@ -84,7 +85,7 @@ class FoundStart:
 
 
 def search(
-    objective: Any,
+    objective: Objective,
     many: Points,
     drawing: Drawing,
     box: Box | None = None,
@@ -94,9 +95,9 @@ def search(
 ) -> FoundStart:
     """Return the best start found for a sum of squares.
 
-    ``objective`` is a `LeastSquaresObjective` that makes vectors (``vector``), ``many`` the same at many points,
-    ``drawing`` tells where to look. Points stay within ``box``. ``known`` has the parameters that do have a start, None
-    for the others: each draw keeps them, but for linear ones. ``told`` is called with the part of the work done.
+    ``objective`` has residuals, ``many`` is the same at many points, ``drawing`` tells where to look. Points stay
+    within ``box``. ``known`` has the parameters that do have a start, None for the others: each draw keeps them, but
+    for linear ones. ``told`` is called with the part of the work done.
     """
     return _Search(objective, many, drawing, box, seed, known, told).result()
 
@@ -104,7 +105,7 @@ def search(
 class _Search:
     def __init__(
         self,
-        objective: Any,
+        objective: Objective,
         many: Points,
         drawing: Drawing,
         box: Box | None,

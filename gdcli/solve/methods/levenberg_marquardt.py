@@ -22,8 +22,8 @@ from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import Vec, as_like, clipped, same
-from gdcli.objective.bounded import Box, free_part
-from gdcli.objective.protocol import Evaluation, LeastSquaresObjective, Objective, QRSystem
+from gdcli.objective.box import Box, free_part
+from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.residual_model import Proposal, ResidualModel
 from gdcli.solve.algebra.rounding import rounding_shows
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
@@ -31,8 +31,6 @@ from gdcli.solve.iteration import Step
 from gdcli.solve.methods import fit_ends
 from gdcli.solve.methods.fit_ends import Fit, Here, fit_of
 from gdcli.solve.probe.line_probe import FLIGHT
-
-__all__ = ["LeastSquaresObjective", "LevenbergMarquardt", "QRSystem"]
 
 # The first radius relative to the scaled length of the start. Measured on the NIST problems from 324 starts: with 10,
 # fewer runs end at the certified minimum, with 0.1 as many, but in more steps.
@@ -78,7 +76,7 @@ class _Trial(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LevenbergMarquardt:
-    """Levenberg-Marquardt for a `LeastSquaresObjective`, free or within bounds.
+    """Levenberg-Marquardt for an objective that ``has_residuals``, free or within bounds.
 
     It ends itself, by default at full precision: when the relative offset is below ``tol`` times 1e-7, or at the floor
     of rounding.

@@ -17,7 +17,6 @@ from gdcli.kernel.numerics import EPS, FLOOR, PRODUCT_STEP
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import along, dot, max_abs, norm, same, zeros_like
-from gdcli.objective.bounded import Bounded
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR, WIDER
 from gdcli.solve.iteration import Step
@@ -44,9 +43,11 @@ def hessian_product(objective: Objective, at: Evaluation, v: Vector) -> Vector |
     """
     if objective.has_product:
         return objective.product(at, v)
-    if isinstance(objective, Bounded):
-        found = hessian_product(objective.inner, at, objective.restricted(at, v))
-        return None if found is None else objective.restricted(at, found)
+    found = _by_differences(objective.unbounded, at, objective.restricted(at, v))
+    return None if found is None else objective.restricted(at, found)
+
+
+def _by_differences(objective: Objective, at: Evaluation, v: Vector) -> Vector | None:
     length = norm(v)
     if length == 0.0:
         return zeros_like(v)

@@ -6,8 +6,6 @@ wrong. The way out is to replace ``abs(u)`` by ``sqrt(u**2 + mu**2)`` (max and m
 that for a mu that shrinks from 0.1 to 1e-11, each run starting where the last one ended (Chen, Mathematical
 Programming 134, 2012). The values shown are those of the function itself; it differs from the last smoothed
 one by at most mu a kink.
-
-The smoothed functions are made by the objective: one that has kinks has a method ``smoothed(mu)``.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
@@ -35,23 +33,10 @@ _NO_MINIMUM = (StopReason.UNBOUNDED, StopReason.AT_INFINITY, StopReason.EDGE)
 _PATIENCE, _LARGE_PATIENCE = 8, 200
 
 
-class Smoothable(Protocol):
-    def smoothed(self, mu: float) -> Objective | None:
-        """Return the objective with every kink rounded off to about ``mu``, None where there is none."""
-        ...
-
-
 def level(objective: Objective, number: int) -> float:
     """Return the radius of the rounding at a level of smoothing; -1 is the last."""
     last = number in (-1, len(LEVELS) - 1)
     return LEVELS[number] * min(1.0, _FEW / objective.size) if last else LEVELS[number]
-
-
-def smoothed(objective: Any, mu: float) -> Objective | None:
-    """Return ``objective`` with its kinks smoothed, None where it has none or does not know."""
-    make = getattr(objective, "smoothed", None)
-    made: Objective | None = make(mu) if make is not None else None
-    return made
 
 
 @stored()
@@ -78,7 +63,7 @@ class _Phase:
     def from_store(cls, content: Any, read: Reader) -> _Phase:
         """Return the phase; the smoothed function is made again from what the run is on, and has its counts."""
         number = content["level"]
-        smooth = smoothed(read.objective, level(read.objective, number))
+        smooth = read.objective.smoothed(level(read.objective, number))
         if smooth is None:
             raise ValueError("the function has no kinks")
         counts = read(content["counts"])
@@ -187,7 +172,7 @@ class Smoothing:
         if number >= len(LEVELS):
             return None
         radius = level(objective, number)
-        smooth = smoothed(objective, radius)
+        smooth = objective.smoothed(radius)
         if smooth is None:
             return None
         with _counted(objective.counts, smooth.counts):

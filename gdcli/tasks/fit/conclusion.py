@@ -32,7 +32,7 @@ from gdcli.tasks.problem import listed
 if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.verdict import Verdict
-    from gdcli.objective.bounded import Box
+    from gdcli.objective.box import Box
     from gdcli.solve.iteration import RunResult
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitProblem
@@ -215,9 +215,9 @@ def _with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdic
     )
 
 
-def _are_inside(ranges: Ranges, seen: Any) -> bool:
+def _are_inside(ranges: Ranges, seen: Objective) -> bool:
     """Tell whether no bound cuts off a part of the ranges."""
-    box = getattr(seen, "box", None)
+    box = seen.box
     if box is None:
         return True
     ends = zip(ranges, box.lower, box.upper, strict=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
+from gdcli.objective.protocol import Objective
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import Observer
 from gdcli.tasks.fit.conclusion import conclude
@@ -85,7 +86,7 @@ def _scale_at_start(prepared: Prepared) -> float:
     return 1.0 / value if sized and math.isfinite(1.0 / value) else 1.0
 
 
-def choose_method(prepared: Prepared, settings: FitSettings, objective: Any) -> Chosen:
+def choose_method(prepared: Prepared, settings: FitSettings, objective: Objective) -> Chosen:
     """Return the method; ``auto`` is the best known one for the loss where that is a special sum."""
     if settings.gradient != "autodiff" or settings.h is not None:
         raise UsageError("gd fit has exact gradients only", "leave out --gradient and --h")
