@@ -16,9 +16,9 @@ from gdcli.judge.distributions import chi_square_tail, student_t_quantile
 from gdcli.judge.statistics import LEVEL
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.numerics import LEAST_PIVOT, REDUNDANT
-from gdcli.solve.algebra.batched_linear import eigen, inverse_upper, lengths, positive_solves
+from gdcli.solve.algebra.batched_linear import eigen, einsum, inverse_upper, lengths, positive_solves
 from gdcli.solve.algebra.rounding import residual_floor, rounding_of_squares
-from gdcli.solve.methods.batched_fits import Ends
+from gdcli.solve.methods.batched_steps import BatchedFits
 from gdcli.solve.methods.fit_ends import CLOSE
 from gdcli.solve.probe.line_probe import FLIGHT
 from gdcli.solve.probe.null_curvature import DOUBTFUL_PART, REACHED_BY_ANY, UNSTEADY
@@ -46,7 +46,7 @@ class Evidence:
     distance: Any
 
 
-def examine(ends: Ends, start: Any, measured: Any, hessians: Callable[[Any, Any], Any]) -> Evidence:
+def examine(ends: BatchedFits, start: Any, measured: Any, hessians: Callable[[Any, Any], Any]) -> Evidence:
     """Return the evidence about ends whose runs began at ``start`` (p, g).
 
     ``measured`` is the (weighted) sum of squares of the measured values (g,); ``hessians(which, x)`` gives the Hessians
@@ -56,13 +56,13 @@ def examine(ends: Ends, start: Any, measured: Any, hessians: Callable[[Any, Any]
 
     with np.errstate(all="ignore"):
         H = ends.hessian
-        gradient = 2.0 * np.einsum("kig,kg->ig", ends.R, ends.target)
+        gradient = 2.0 * einsum("kig,kg->ig", ends.R, ends.target)
         z, _, least = positive_solves(H, gradient)
         newton = -z
         gain = -0.5 * (gradient * newton).sum(axis=0)
         values, vectors = eigen(np.where(np.isfinite(H), H, 0.0))
         distance = lengths(newton)
-        certain = ends.solved & (least > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
+        certain = ~ends.given_up & (least > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
         certain &= (gain <= REACHED_BY_ANY * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
         floor = residual_floor(np.sqrt(measured), lengths(ends.R) * abs(ends.x))
         certain &= rounding_of_squares(ends.value, floor) <= CLOSE * ends.value
@@ -83,7 +83,9 @@ def _or_one(size: Any) -> Any:
     return np.where(size > 0.0, size, 1.0)
 
 
-def _is_steady(ends: Ends, which: Any, v: Any, newton: Any, hessians: Callable[[Any, Any], Any]) -> Any:
+def _is_steady(
+    ends: BatchedFits, which: Any, v: Any, newton: Any, hessians: Callable[[Any, Any], Any]
+) -> Any:
     """Tell where the smallest curvature is the same a little further on; see `gdcli.solve.probe.null_curvature`."""
     import numpy as np
 
@@ -93,7 +95,7 @@ def _is_steady(ends: Ends, which: Any, v: Any, newton: Any, hessians: Callable[[
     aside = np.where(abs(aside) >= least, aside, np.where(aside >= 0.0, least, -least))
 
     def along(A: Any) -> Any:
-        return np.einsum("ig,ijg,jg->g", v, A, v)
+        return einsum("ig,ijg,jg->g", v, A, v)
 
     here, beside = along(H), along(hessians(which, x + aside * v))
     return (abs(beside - here) <= UNSTEADY / 1.5 * abs(here)) & (lengths(newton) <= least)
@@ -119,7 +121,7 @@ class Statistics:
     chi_square_p: Any
 
 
-def statistics(ends: Ends, rows: Any, about_mean: Any, log_weights: Any, known: bool) -> Statistics:
+def statistics(ends: BatchedFits, rows: Any, about_mean: Any, log_weights: Any, known: bool) -> Statistics:
     """Return the statistics of fits with so many ``rows`` of positive weight (g,); ``known`` tells that of a sigma.
 
     ``about_mean`` is the (weighted) sum of squares of what was measured about its mean, ``log_weights`` the sum of the
@@ -136,7 +138,7 @@ def statistics(ends: Ends, rows: Any, about_mean: Any, log_weights: Any, known: 
         effect = columns * np.maximum(abs(ends.x), 1.0)
         effective = (effect > _MARGIN * REDUNDANT * (columns * abs(ends.x)).max(axis=0)).all(axis=0)
         dof = rows - p
-        sound = ends.solved & (condition <= _CONDITION) & (dof > 0) & effective & (about_mean > 0.0)
+        sound = ~ends.given_up & (condition <= _CONDITION) & (dof > 0) & effective & (about_mean > 0.0)
         rss = ends.value
         sd = np.sqrt(rss / dof)
         roots = np.sqrt(spread)
@@ -151,7 +153,7 @@ def statistics(ends: Ends, rows: Any, about_mean: Any, log_weights: Any, known: 
             t=ends.x / errors,
             low=ends.x - reach * errors,
             high=ends.x + reach * errors,
-            correlation=np.einsum("ikg,jkg->ijg", inverse, inverse) / (roots[:, None] * roots[None]),
+            correlation=einsum("ikg,jkg->ijg", inverse, inverse) / (roots[:, None] * roots[None]),
             residual_sd=sd,
             r_squared=r_squared,
             aic=2.0 * (k - logs),

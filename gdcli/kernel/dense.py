@@ -157,7 +157,7 @@ def positive_solve(
     return LinearSolution(Vec(z), form, (pivots, lower))
 
 
-def inverse_form(factors: Any, v: Vector) -> float:
+def inverse_form(factors: Any, v: Vector) -> Any:
     """Return ``v' B v`` with the inverse B whose ``factors`` :func:`positive_solve` returned."""
     if not isinstance(v, list):
         import numpy
@@ -165,8 +165,8 @@ def inverse_form(factors: Any, v: Vector) -> float:
         s, L = factors
         y = numpy.linalg.solve(L, v / s)
         return dot(y, y)
-    form = 0.0
-    half: list[float] = []
+    form: Any = 0.0
+    half: list[Any] = []
     for y, pivot, parts in zip(v, *factors, strict=True):
         for part, known in zip(parts, half, strict=True):
             y = y - part * known

@@ -10,11 +10,16 @@ from __future__ import annotations
 
 from math import copysign, fsum, hypot, isfinite, log, nan, sqrt
 from operator import add, mul, sub, truediv
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gdcli.kernel import sums
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Vector = Any
+# What is an array of numpy for certain.
+Array: TypeAlias = "NDArray[Any]"
 
 # Squares of numbers outside this range overflow or lose digits to underflow; then a norm is computed scaled.
 _SQUARE_MIN, _SQUARE_MAX = 1e-280, 1e280

@@ -25,8 +25,8 @@ class GroupedResiduals:
         self.rows, self.groups = self.columns[0].shape
 
     def take(self, which: Any) -> GroupedResiduals:
-        counts = None if self.counts is None else self.counts[:, which]
-        return GroupedResiduals(self.programs, [column[:, which] for column in self.columns], counts)
+        counts = None if self.counts is None else self.counts.take(which, axis=1)
+        return GroupedResiduals(self.programs, [c.take(which, axis=1) for c in self.columns], counts)
 
     def linear(self, x: Any) -> tuple[Any, Any]:
         """Return the Jacobians (p, n, g) and the residuals (n, g) at x (p, g)."""

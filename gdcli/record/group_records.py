@@ -87,6 +87,7 @@ def _varying(
     kinds = zip(("value", "gradient", "hessian", "product"), _counts(solved), strict=True)
     for key, counted in kinds:
         yield ("evaluations", key), _texts(counted, at)
+    arrays: Any
     parts = (("point", ends.x), ("standard_errors", statistics.errors), ("t", statistics.t))
     for key, arrays in (*parts, ("confidence", (statistics.low, statistics.high))):
         texts = _pairs(arrays, at) if key == "confidence" else [_texts(a, at) for a in arrays]
@@ -122,7 +123,7 @@ def _messages(fits: Sequence[Group], iterations: Any) -> list[str]:
 
 def _counts(solved: SolvedFits) -> list[Any]:
     ends = solved.ends
-    return [ends.values, ends.gradients, ends.hessians, ends.products]
+    return [ends.trials, ends.trials, ends.hessians, ends.products]
 
 
 def _texts(values: Any, at: Sequence[int]) -> list[str]:
@@ -152,7 +153,7 @@ def numbers_of(solved: SolvedFits) -> dict[str, Any]:
         "value": ends.value + 0.0,
         "mean_loss": ends.value / solved.sizes,
         "gradient_norm": solved.evidence.gradient_norm,
-        "reason": ["gain-tolerance" if moved else "stationary" for moved in ends.target.any(axis=0)],
+        "reason": ["gain-tolerance" if moved else "stationary" for moved in ends.misfit > 0.0],
         "residual_sd": found.residual_sd,
         "r_squared": found.r_squared,
         "aic": found.aic,

@@ -11,27 +11,32 @@ from typing import Any
 
 from gdcli.kernel.dense import diagonalised, inverse_form, positive_solve
 from gdcli.kernel.numerics import NEGLIGIBLE_ROTATION
+from gdcli.kernel.vectors import Array
 from gdcli.solve.algebra.trust_region import LENGTH_ACCURACY, MAX_FACTORS
 
 # Up to this size eigenvalues come from Jacobi's rotations, above from LAPACK.
 _ROTATED = 4
 
 
-def lengths(v: Any) -> Any:
+def einsum(subscripts: str, *operands: Array) -> Array:
+    """Return sums of products as :func:`numpy.einsum` does, of which no processor changes the order."""
+    import numpy as np
+
+    found: Array = np.einsum(subscripts, *operands)
+    return found
+
+
+def dots(a: Array, b: Array) -> Array:
+    """Return the sums over the first axis of the products."""
+    return einsum("n...,n...->...", a, b)
+
+
+def lengths(v: Array) -> Array:
     """Return the Euclidean lengths of vectors, or of the columns of matrices: over the first axis."""
-    import numpy as np
-
-    return np.sqrt(np.einsum("i...,i...->...", v, v))
+    return dots(v, v) ** 0.5
 
 
-def dots(a: Any, b: Any) -> Any:
-    """Return the sums over the first axis of the products, shape (g,)."""
-    import numpy as np
-
-    return np.einsum("ng,ng->g", a, b)
-
-
-def triangles(J: Any, r: Any) -> tuple[Any, Any, Any]:
+def triangles(J: Array, r: Array) -> tuple[Array, Array, Array]:
     """Return ``R`` (p, p, g), ``target`` (p, g) and ``rest`` (g,) with ``|r + J d|**2 = |R d + target|**2 + rest**2``.
 
     ``J`` has shape (p, n, g) and ``r`` (n, g); both are overwritten, J by the orthogonal columns. Modified Gram-Schmidt
@@ -53,7 +58,12 @@ def triangles(J: Any, r: Any) -> tuple[Any, Any, Any]:
     return R, target, np.sqrt(dots(r, r))
 
 
-def solve_upper(R: Any, b: Any) -> Any:
+def transposed_product(R: Array, v: Array) -> Array:
+    """Return ``R' v``, shape (p, g)."""
+    return einsum("kig,kg->ig", R, v)
+
+
+def solve_upper(R: Array, b: Array) -> Array:
     """Return the solution of ``R d = b``."""
     import numpy as np
 
@@ -64,7 +74,7 @@ def solve_upper(R: Any, b: Any) -> Any:
     return d
 
 
-def solve_transposed(R: Any, b: Any) -> Any:
+def solve_transposed(R: Array, b: Array) -> Array:
     """Return the solution of ``R' d = b``."""
     import numpy as np
 
@@ -74,7 +84,7 @@ def solve_transposed(R: Any, b: Any) -> Any:
     return d
 
 
-def inverse_upper(R: Any) -> Any:
+def inverse_upper(R: Array) -> Array:
     """Return the inverse of upper triangles, (p, p, g)."""
     import numpy as np
 
@@ -86,7 +96,7 @@ def inverse_upper(R: Any) -> Any:
     return inverse
 
 
-def positive_solves(A: Any, b: Any, shift: Any = 0.0) -> tuple[Any, Any, Any]:
+def positive_solves(A: Array, b: Array, shift: Array | float = 0.0) -> tuple[Array, Any, Array]:
     """Return the solutions z (p, g) of ``(A + shift I) z = b``, the factors, and the least pivots (g,).
 
     Pivots are those of the matrix scaled to a unit diagonal, squared: nan or not positive where it is not positive.
@@ -95,7 +105,7 @@ def positive_solves(A: Any, b: Any, shift: Any = 0.0) -> tuple[Any, Any, Any]:
 
     least = np.full(A.shape[-1], np.inf)
 
-    def seen(pivot: Any, entry: Any) -> None:
+    def seen(pivot: Array, entry: Array) -> None:
         np.minimum(least, pivot / np.where(entry > 0.0, entry, np.nan), out=least)
 
     solved = positive_solve(list(A), b, shift, seen=seen)
@@ -103,7 +113,7 @@ def positive_solves(A: Any, b: Any, shift: Any = 0.0) -> tuple[Any, Any, Any]:
     return np.array(solved.z), solved.factors, least
 
 
-def eigen(A: Any) -> tuple[Any, Any]:
+def eigen(A: Array) -> tuple[Array, Array]:
     """Return the eigenvalues (p, g), ascending, and the eigenvectors (p, p, g) as rows, of symmetric matrices."""
     import numpy as np
 
@@ -112,14 +122,14 @@ def eigen(A: Any) -> tuple[Any, Any]:
         values, vectors = np.linalg.eigh(np.moveaxis(np.where(finite, A, 0.0), -1, 0))
         values[~finite] = np.nan
         return np.ascontiguousarray(values.T), np.ascontiguousarray(vectors.T)
-    rows, turned = diagonalised(A, _rotation)
+    rows, turned = diagonalised(list(A), _rotation)
     values = np.stack([row[i] + np.zeros(A.shape[-1]) for i, row in enumerate(rows)])
     vectors = np.array([[a + np.zeros(A.shape[-1]) for a in vector] for vector in turned])
     order = np.argsort(values, axis=0)
     return np.take_along_axis(values, order, axis=0), np.take_along_axis(vectors, order[:, None], axis=0)
 
 
-def _rotation(a: Any, c: Any, d: Any) -> tuple[Any, Any, Any] | None:
+def _rotation(a: Array, c: Array, d: Array) -> tuple[Array, Array, Array] | None:
     """As for one matrix in :mod:`gdcli.kernel.dense`; None where all are diagonal."""
     import numpy as np
 
@@ -133,7 +143,7 @@ def _rotation(a: Any, c: Any, d: Any) -> tuple[Any, Any, Any] | None:
     return t, co, t * co
 
 
-def boundary_steps(A: Any, b: Any, radius: Any, step: Any, bend: Any) -> tuple[Any, Any]:
+def boundary_steps(A: Array, b: Array, radius: Array, step: Array, bend: Array) -> tuple[Array, Array]:
     """Return the steps (p, g) to the least of ``b'p + p'Ap/2`` at about the ``radius``, and their shifts (g,).
 
     A is positive definite, and the Newton ``step`` too long; ``bend`` is its square in the norm of the inverse of A.
@@ -142,7 +152,7 @@ def boundary_steps(A: Any, b: Any, radius: Any, step: Any, bend: Any) -> tuple[A
     import numpy as np
 
     slope, shift, length = lengths(b), np.zeros(len(radius)), lengths(step)
-    least = slope / radius - np.einsum("ig,ijg,jg->g", b, A, b) / (slope * slope)
+    least = slope / radius - einsum("ig,ijg,jg->g", b, A, b) / (slope * slope)
     for _ in range(MAX_FACTORS):
         long = length > (1.0 + LENGTH_ACCURACY) * radius
         if not long.any():
@@ -150,5 +160,6 @@ def boundary_steps(A: Any, b: Any, radius: Any, step: Any, bend: Any) -> tuple[A
         more = shift + length / bend * length * (length - radius) / radius
         shift = np.where(long, np.maximum(more, least), shift)
         z, factors, _ = positive_solves(A, b, shift)
-        step, length, bend = -z, lengths(z), inverse_form(factors, list(z))
+        step, length = -z, lengths(z)
+        bend = inverse_form(factors, list(z))
     return step, shift

@@ -14,13 +14,11 @@ solves it alone.
 
 from __future__ import annotations
 
-from typing import Any
-
-from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.numerics import EPS, INDEPENDENT
+from gdcli.kernel.vectors import Array
 from gdcli.solve.algebra.batched_linear import dots, lengths, solve_upper, triangles
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
-from gdcli.solve.methods.batched_steps import BatchedState, ManyResiduals, know_hessians, newton, propose
+from gdcli.solve.methods.batched_steps import BatchedFits, ManyResiduals, know_hessians, newton, propose
 from gdcli.solve.methods.fit_ends import BETTER, CLOSE, MAX_POLISH
 from gdcli.solve.methods.levenberg_marquardt import (
     FIRST_RADIUS,
@@ -38,31 +36,7 @@ END = 1e-13
 _GATHERED = 1 / 8
 
 
-@dataclass(slots=True)
-class Ends:
-    """Where g problems ended; what is of a problem stands at its place on the last axis.
-
-    ``solved`` tells which were not given up. Of these ``x`` is the end, ``R``, ``target`` and ``rest`` the triangles
-    there, ``value`` and ``start_value`` sums of squares, ``hessian`` that of the sum of squares. ``iterations``,
-    ``values``, ``gradients``, ``hessians`` and ``products`` count.
-    """
-
-    solved: Any
-    x: Any
-    R: Any
-    target: Any
-    rest: Any
-    value: Any
-    start_value: Any
-    hessian: Any
-    iterations: Any
-    values: Any
-    gradients: Any
-    hessians: Any
-    products: Any
-
-
-def solve_many(residuals: ManyResiduals, x0: Any, most: int, tol: float) -> Ends:
+def solve_many(residuals: ManyResiduals, x0: Array, most: int, tol: float) -> BatchedFits:
     """Return the ends of all problems, which start at ``x0`` (p, g) and may take fewer than ``most`` iterations.
 
     ``tol`` is that of the method alone.
@@ -71,67 +45,32 @@ def solve_many(residuals: ManyResiduals, x0: Any, most: int, tol: float) -> Ends
 
     with np.errstate(all="ignore"):
         state = _start(residuals, x0)
-        ends = _nowhere(residuals.size, residuals.groups)
+        ends = state.take(state.index)
         while len(state.index):
             over = _over(state, most, max(END, OFFSET_TOL * tol))
             if over.sum() > _GATHERED * len(over) or over.all():
-                _record(ends, residuals, state, over)
-                state, residuals = state.take(~over), residuals.take(~over)
+                done, left = np.flatnonzero(over), np.flatnonzero(~over)
+                know_hessians(residuals, state, done[~(state.fresh | state.given_up)[done]])
+                state.put(done, ends)
+                state, residuals = state.take(left), residuals.take(left)
                 continue
             _pass(residuals, state, over)
     return ends
 
 
-def _nowhere(p: int, g: int) -> Ends:
-    import numpy as np
-
-    def numbers(*shape: int) -> Any:
-        return np.full((*shape, g), np.nan)
-
-    def counts() -> Any:
-        return np.zeros(g, dtype=np.int64)
-
-    return Ends(
-        solved=np.zeros(g, dtype=bool),
-        x=numbers(p),
-        R=numbers(p, p),
-        target=numbers(p),
-        rest=numbers(),
-        value=numbers(),
-        start_value=numbers(),
-        hessian=numbers(p, p),
-        iterations=counts(),
-        values=counts(),
-        gradients=counts(),
-        hessians=counts(),
-        products=counts(),
-    )
-
-
-def _start(residuals: ManyResiduals, x0: Any) -> BatchedState:
+def _start(residuals: ManyResiduals, x0: Array) -> BatchedFits:
     import numpy as np
 
     g, p = residuals.groups, residuals.size
     x = np.array(x0, dtype=float)
-    J, r = residuals.linear(x)
-    value = dots(r, r)
-    R, target, rest = triangles(J, r)
-    scale = lengths(R)
+    there = _linear(residuals, x)
+    R, scale, value = there["R"], there["columns"], there["value"]
     size = lengths(scale * x)
-    free = lengths(scale * solve_upper(R, -target))
+    free = lengths(scale * solve_upper(R, -there["target"]))
     radius = np.where(size > 0.0, FIRST_RADIUS * size, np.where(free > 0.0, free, 1.0))
-
-    def zeros() -> Any:
-        return np.zeros(g, dtype=np.int64)
-
-    return BatchedState(
+    counts = ("iterations", "refusals", "tries", "polished", "hessians", "products")
+    return BatchedFits(
         index=np.arange(g),
-        x=x,
-        Q=J,
-        R=R,
-        target=target,
-        rest=rest,
-        value=value,
         start_value=value.copy(),
         scale=scale,
         radius=radius,
@@ -139,123 +78,104 @@ def _start(residuals: ManyResiduals, x0: Any) -> BatchedState:
         hessian=np.zeros((p, p, g)),
         known=np.zeros(g, dtype=bool),
         fresh=np.zeros(g, dtype=bool),
-        iterations=zeros(),
-        refusals=zeros(),
-        tries=zeros(),
-        polished=zeros(),
-        hessians=zeros(),
-        products=zeros(),
-        trials=zeros(),
         given_up=_is_doubtful(R, scale) | ~np.isfinite(value),
+        trials=np.ones(g, dtype=np.int64),
+        **{name: np.zeros(g, dtype=np.int64) for name in counts},
+        **there,
     )
 
 
-def _is_doubtful(R: Any, columns: Any) -> Any:
+def _linear(residuals: ManyResiduals, x: Array) -> dict[str, Array]:
+    """Return the parts of the state that belong to the points x (p, g)."""
+    Q, r = residuals.linear(x)
+    value = dots(r, r)
+    R, target, rest = triangles(Q, r)
+    columns, misfit = lengths(R), lengths(target)
+    return {
+        "x": x, "Q": Q, "R": R, "columns": columns, "target": target, "misfit": misfit, "rest": rest, "value": value,
+    }  # fmt: skip
+
+
+def _is_doubtful(R: Array, columns: Array) -> Array:
     """Tell which triangles are nearly singular, or no numbers."""
     import numpy as np
 
-    diagonal = R[range(len(R)), range(len(R))]
-    return ~(np.isfinite(R).all(axis=(0, 1)) & (diagonal > INDEPENDENT * columns).all(axis=0))
+    sure: Array = np.logical_and.reduce(R[range(len(R)), range(len(R))] > INDEPENDENT * columns)
+    return ~sure
 
 
-def _is_rounding(state: BatchedState, misfit: Any) -> Any:
-    made = (state.columns * abs(state.x)).sum(axis=0)
-    return misfit <= EPS * (made + state.rest)
+def _is_close(state: BatchedFits) -> Array:
+    square = state.misfit * state.misfit
+    found: Array = square <= CLOSE * (square + state.rest * state.rest)
+    return found
 
 
-def _is_close(state: BatchedState, misfit: Any) -> Any:
-    return misfit**2 <= CLOSE * (misfit**2 + state.rest**2)
-
-
-def _over(state: BatchedState, most: int, offset: float) -> Any:
+def _over(state: BatchedFits, most: int, offset: float) -> Array:
     """Tell which problems are at an end, or given up; at a relative ``offset`` there is nothing left to do."""
     misfit = state.misfit
-    rounding = _is_rounding(state, misfit)
+    rounding = misfit <= EPS * (dots(state.columns, abs(state.x)) + state.rest)
     done = (state.tries >= 2) | (state.polished >= MAX_POLISH) | (misfit <= offset * state.rest)
-    ended = rounding | (_is_close(state, misfit) & done)
+    ended = rounding | (_is_close(state) & done)
     state.given_up |= ~ended & (
         (state.iterations + 1 >= most) | (state.refusals >= MAX_REFUSALS) | (state.radius > state.horizon)
     )
     return ended | state.given_up
 
 
-def _record(ends: Ends, residuals: ManyResiduals, state: BatchedState, over: Any) -> None:
-    """Write down the problems that are at an end."""
-    import numpy as np
-
-    there = np.flatnonzero(over & ~state.given_up)
-    if not len(there):
-        return
-    know_hessians(residuals, state, there[~state.fresh[there]])
-    index = state.index[there]
-    ends.solved[index] = True
-    for name in ("x", "R", "target", "rest", "value", "start_value", "hessian", "iterations"):
-        getattr(ends, name)[..., index] = getattr(state, name)[..., there]
-    ends.values[index] = state.trials[there] + 1
-    ends.gradients[index] = state.trials[there] + 1
-    ends.hessians[index] = state.hessians[there]
-    ends.products[index] = state.products[there]
-
-
-def _pass(residuals: ManyResiduals, state: BatchedState, over: Any) -> None:
+def _pass(residuals: ManyResiduals, state: BatchedFits, over: Array) -> None:
     """Try one step of every problem that is not over.
 
     Once a problem is close its Hessian hardly changes, so that of the first close point serves for all last steps.
     """
     import numpy as np
 
-    misfit = state.misfit
-    close = _is_close(state, misfit)
+    close = _is_close(state)
+    far, ending = ~(close | over), close & ~over
     step = solve_upper(state.R, -state.target)  # Gauss and Newton's
     length = lengths(state.scale * step)
     predicted = np.zeros(len(state.index))
-    far = np.flatnonzero(~close & ~over)
-    if len(far):
+    if far.any():
         propose(residuals, state, far, step, length, predicted)
-    ending = np.flatnonzero(close & ~over & (state.tries == 0))
-    if len(ending):
-        know_hessians(residuals, state, ending[~state.known[ending]])
-        step[:, ending] = newton(state, ending)
+    first = np.flatnonzero(ending & (state.tries == 0))
+    if len(first):
+        know_hessians(residuals, state, first[~state.known[first]])
+        step[:, first] = newton(state, first)
     x = state.x + step
-    J, r = residuals.linear(x)
-    value = dots(r, r)
-    R, target, rest = triangles(J, r)
-    state.trials += ~over
-    finite = np.isfinite(R).all(axis=(0, 1)) & np.isfinite(value)
+    there = _linear(residuals, x)
+    value = there["value"]
+    finite = np.isfinite(there["columns"].sum(axis=0)) & np.isfinite(value)
     ratio = np.where(finite & (predicted > 0.0), (state.value - value) / predicted, -np.inf)
-    better = (value <= state.value * (1.0 + CLOSE)) & (lengths(target) <= BETTER * misfit)
-    accepted = finite & ~over & np.where(close, better, ratio > ACCEPTABLE)
-    _adapt(state, close | over, ratio, length)
+    better = (value <= state.value * (1.0 + CLOSE)) & (there["misfit"] <= BETTER * state.misfit)
+    accepted = finite & ((far & (ratio > ACCEPTABLE)) | (ending & better))
+    _adapt(state, far, ratio, length)
     stuck = (x == state.x).all(axis=0) | (predicted <= 4.0 * EPS * state.value)
-    state.given_up |= ~close & ~over & ~accepted & stuck
+    state.given_up |= far & ~accepted & stuck
     state.given_up |= accepted & residuals.crosses_pole(state.x, x)
-    state.given_up |= accepted & _is_doubtful(R, lengths(R))
-    state.refusals = np.where(accepted, 0, state.refusals + (~close & ~over))
-    state.tries = np.where(accepted, 0, state.tries + (close & ~over))
+    state.given_up |= accepted & _is_doubtful(there["R"], there["columns"])
+    state.refusals = np.where(accepted, 0, state.refusals + far)
+    state.tries = np.where(accepted, 0, state.tries + ending)
+    state.trials += ~over
     state.polished += accepted & close
     state.iterations += accepted
-    state.known &= ~(accepted & ~close)
+    state.known &= ~(accepted & far)
     state.fresh &= ~accepted
-    _arrive(state, accepted, {"x": x, "Q": J, "R": R, "target": target, "rest": rest, "value": value})
+    _arrive(state, np.flatnonzero(~accepted), there)
 
 
-def _arrive(state: BatchedState, accepted: Any, there: dict[str, Any]) -> None:
-    """Go on from where the accepted steps led."""
+def _arrive(state: BatchedFits, refused: Array, there: dict[str, Array]) -> None:
+    """Go on from where the accepted steps led; those refused, mostly few, stay where they are."""
     import numpy as np
 
-    whole = accepted.all()
     for name, new in there.items():
-        if whole:
-            setattr(state, name, new)
-        else:
-            np.copyto(getattr(state, name), new, where=accepted)
-    state.scale = np.where(accepted, np.maximum(state.scale, state.columns), state.scale)
+        new[..., refused] = getattr(state, name)[..., refused]
+        setattr(state, name, new)
+    state.scale = np.maximum(state.scale, state.columns)
 
 
-def _adapt(state: BatchedState, close: Any, ratio: Any, length: Any) -> None:
+def _adapt(state: BatchedFits, far: Array, ratio: Array, length: Array) -> None:
     import numpy as np
 
     new = np.where(ratio > GOOD, np.maximum(state.radius, GROWTH * length), state.radius)
     new = np.where(ratio < POOR, SHORTER * length, new)
     new = np.where(ratio == -np.inf, MUCH_SHORTER * length, new)
-    state.radius = np.where(close, state.radius, new)
+    state.radius = np.where(far, new, state.radius)

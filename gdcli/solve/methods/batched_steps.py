@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, fields
+from gdcli.kernel.vectors import Array
 from gdcli.solve.algebra.batched_linear import (
     boundary_steps,
     dots,
+    einsum,
     lengths,
     positive_solves,
     solve_transposed,
     solve_upper,
+    transposed_product,
 )
 from gdcli.solve.methods.levenberg_marquardt import BEND
 
@@ -23,69 +26,73 @@ class ManyResiduals(Protocol):
     size: int
     groups: int
 
-    def linear(self, x: Any) -> tuple[Any, Any]:
+    def linear(self, x: Array) -> tuple[Array, Array]:
         """Return the Jacobians (p, n, g) and the residuals (n, g), new arrays; rows that do not count are zero."""
         ...
 
-    def bends(self, x: Any, v: Any) -> Any:
+    def bends(self, x: Array, v: Array) -> Array:
         """Return the second derivatives of the residuals along directions, (n, g)."""
         ...
 
-    def crosses_pole(self, x: Any, y: Any) -> Any:
+    def crosses_pole(self, x: Array, y: Array) -> Array:
         """Tell for which problems some residual is infinite on the way from x to y (g,)."""
         ...
 
-    def hessians(self, x: Any) -> Any:
+    def hessians(self, x: Array) -> Array:
         """Return the Hessians of the sums of squares, (p, p, g)."""
         ...
 
-    def take(self, which: Any) -> ManyResiduals: ...
+    def take(self, which: Array) -> ManyResiduals:
+        """Return some of the problems."""
+        ...
 
 
 @dataclass(slots=True)
-class BatchedState:
-    """Problems under way; the last axis of every array counts them.
+class BatchedFits:
+    """Fits under way, or at their ends; the last axis of every array counts them.
 
-    ``Q`` are the orthogonal columns of the Jacobian, J = Q R. ``tries`` counts last steps that did not help. A Hessian
-    is ``known`` from a point that was close, and ``fresh`` where that is the present one.
+    ``Q`` are the orthogonal columns of the Jacobian, J = Q R, of fits under way; ``columns`` the lengths of those of J,
+    ``misfit`` is that of ``target``. ``tries`` counts last steps that did not help. A Hessian is ``known`` from a point
+    that was close, and ``fresh`` where that is the present one. ``iterations``, ``hessians``, ``products`` and
+    ``trials``, the points looked at, count.
     """
 
-    index: Any
-    x: Any
-    Q: Any
-    R: Any
-    target: Any
-    rest: Any
-    value: Any
-    start_value: Any
-    scale: Any
-    radius: Any
-    horizon: Any
-    hessian: Any
-    known: Any
-    fresh: Any
-    iterations: Any
-    refusals: Any
-    tries: Any
-    polished: Any
-    hessians: Any
-    products: Any
-    trials: Any
-    given_up: Any
+    index: Array
+    Q: Array
+    x: Array
+    R: Array
+    columns: Array
+    target: Array
+    misfit: Array
+    rest: Array
+    value: Array
+    start_value: Array
+    scale: Array
+    radius: Array
+    horizon: Array
+    hessian: Array
+    known: Array
+    fresh: Array
+    iterations: Array
+    refusals: Array
+    tries: Array
+    polished: Array
+    hessians: Array
+    products: Array
+    trials: Array
+    given_up: Array
 
-    def take(self, which: Any) -> BatchedState:
-        return BatchedState(*(getattr(self, field.name)[..., which] for field in fields(self)))
+    def take(self, which: Array) -> BatchedFits:
+        return BatchedFits(*(getattr(self, field.name).take(which, axis=-1) for field in fields(self)))
 
-    @property
-    def misfit(self) -> Any:
-        return lengths(self.target)
-
-    @property
-    def columns(self) -> Any:
-        return lengths(self.R)
+    def put(self, which: Array, ends: BatchedFits) -> None:
+        """Write down some of the fits among ``ends``, at their places."""
+        places = self.index[which]
+        for field in fields(self)[2:]:
+            getattr(ends, field.name)[..., places] = getattr(self, field.name)[..., which]
 
 
-def know_hessians(residuals: ManyResiduals, state: BatchedState, which: Any) -> None:
+def know_hessians(residuals: ManyResiduals, state: BatchedFits, which: Array) -> None:
     """Have the Hessians of some problems at their points."""
     if len(which):
         state.hessian[..., which] = residuals.take(which).hessians(state.x[:, which])
@@ -94,60 +101,67 @@ def know_hessians(residuals: ManyResiduals, state: BatchedState, which: Any) -> 
 
 
 def propose(
-    residuals: ManyResiduals, state: BatchedState, far: Any, step: Any, length: Any, predicted: Any
+    residuals: ManyResiduals, state: BatchedFits, far: Array, step: Array, length: Array, predicted: Array
 ) -> None:
-    """Put in place the steps, their lengths and the falls that they promise of problems that are not close."""
+    """Put in place the steps, their lengths and the falls that they promise of problems that are ``far`` from the end.
+
+    Of the others ``step`` and ``length`` stay.
+    """
     import numpy as np
 
-    whole = len(far) == len(state.index)
-    here = _Here.of(state, slice(None) if whole else far)
-    some = residuals if whole else residuals.take(far)
-    mine, size = step[:, far], length[far]
-    out = np.flatnonzero(~(size <= here.radius))
+    some = np.flatnonzero(far)
+    whole = 2 * len(some) > len(far)  # to gather most of them takes longer than to take all along
+    here = _Here.of(state, None if whole else some)
+    here_far = far if whole else np.ones(len(some), dtype=bool)
+    mine, size = (step, length) if whole else (step[:, some], length[some])
+    out = np.flatnonzero(here_far & ~(size <= here.radius))
     damping = _to_the_boundary(here, out, mine, size) if len(out) else None
-    change = np.einsum("ijg,jg->ig", here.R, mine)
-    predicted[far] = -dots(change, 2.0 * here.target + change)
-    bend = np.einsum("png,ng->pg", here.Q, some.bends(here.x, mine))
-    bend = np.einsum("kig,kg->ig", here.R, bend)
-    state.products[far] += 1
+    change = einsum("ijg,jg->ig", here.R, mine)
+    fall = -dots(change, 2.0 * here.target + change)
+    bends = (residuals if whole else residuals.take(some)).bends(here.x, mine)
+    bend = transposed_product(here.R, einsum("png,ng->pg", here.Q, bends))
     aside = -0.5 * _damped(here, bend, out, damping)
     small = lengths(here.scale * aside) <= BEND * size
-    step[:, far] = np.where(small, mine + aside, mine)
-    length[far] = size
+    np.add(mine, aside, out=mine, where=small & here_far)
+    state.products[some] += 1
+    if whole:
+        predicted[:] = fall
+    else:
+        step[:, some], length[some], predicted[some] = mine, size, fall
 
 
 class _Here(NamedTuple):
     """What a step is made of."""
 
-    x: Any
-    Q: Any
-    R: Any
-    target: Any
-    scale: Any
-    radius: Any
+    x: Array
+    Q: Array
+    R: Array
+    target: Array
+    scale: Array
+    radius: Array
 
     @classmethod
-    def of(cls, state: BatchedState, which: Any) -> _Here:
-        return cls(*(getattr(state, name)[..., which] for name in cls._fields))
+    def of(cls, state: BatchedFits, which: Array | None) -> _Here:
+        parts = (getattr(state, name) for name in cls._fields)
+        return cls(*(part if which is None else part.take(which, axis=-1) for part in parts))
 
 
-def _to_the_boundary(here: _Here, out: Any, step: Any, length: Any) -> tuple[Any, Any]:
+def _to_the_boundary(here: _Here, out: Array, step: Array, length: Array) -> tuple[Array, Array]:
     """Replace the steps that are too long; return ``A'A`` (p, p, g), A = J D^-1, and the shifts of their damping."""
-    import numpy as np
 
     scale = here.scale[:, out]
     A = here.R[..., out] / scale
-    square = np.einsum("kig,kjg->ijg", A, A)
-    b = np.einsum("kig,kg->ig", A, here.target[:, out])
+    square = einsum("kig,kjg->ijg", A, A)
     free = scale * step[:, out]
     bend = solve_transposed(A, free)
-    moved, shift = boundary_steps(square, b, here.radius[out], free, dots(bend, bend))
+    slope = transposed_product(A, here.target[:, out])
+    moved, shift = boundary_steps(square, slope, here.radius[out], free, dots(bend, bend))
     step[:, out] = moved / scale
     length[out] = lengths(moved)
     return square, shift
 
 
-def _damped(here: _Here, g: Any, out: Any, damping: tuple[Any, Any] | None) -> Any:
+def _damped(here: _Here, g: Array, out: Array, damping: tuple[Array, Array] | None) -> Array:
     """Return z with ``(J'J + shift D**2) z = g``."""
     z = solve_upper(here.R, solve_transposed(here.R, g))
     if damping is not None:
@@ -157,11 +171,11 @@ def _damped(here: _Here, g: Any, out: Any, damping: tuple[Any, Any] | None) -> A
     return z
 
 
-def newton(state: BatchedState, which: Any) -> Any:
+def newton(state: BatchedFits, which: Array) -> Array:
     """Return Newton's steps; a problem whose Hessian is not positive is given up."""
     import numpy as np
 
-    slope = np.einsum("kig,kg->ig", state.R[..., which], state.target[:, which])
+    slope = transposed_product(state.R[..., which], state.target[:, which])
     z, _, least = positive_solves(0.5 * state.hessian[..., which], slope)
     state.given_up[which[~(least > 0.0)]] = True
     return np.where(np.isfinite(z), -z, 0.0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gdcli.judge.statistics import Uncertainty
     from gdcli.objective.grouped_residuals import GroupedResiduals
     from gdcli.solve.iteration import RunResult
-    from gdcli.solve.methods.batched_fits import Ends
+    from gdcli.solve.methods.batched_steps import BatchedFits
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class SolvedFits:
     plan: Plan
     settings: FitSettings
     certain: Any
-    ends: Ends
+    ends: BatchedFits
     evidence: Evidence
     statistics: Statistics
     sizes: Any
@@ -43,7 +43,7 @@ class SolvedFits:
         settings: FitSettings,
         residuals: GroupedResiduals,
         start: Any,
-        ends: Ends,
+        ends: BatchedFits,
         sizes: Any,
         seconds: float,
     ) -> SolvedFits:
@@ -70,7 +70,7 @@ class SolvedFits:
             plan,
             settings,
             places,
-            _taken(ends, places),
+            ends.take(places),
             _taken(evidence, places),
             _taken(found, places),
             sizes[places],
@@ -113,12 +113,12 @@ class SolvedFits:
         from gdcli.solve.iteration import Iterate, RunResult
 
         ends, x0 = self.ends, self.plan.row.space.flatten(self.plan.problem.start)
-        counts = Counts(*(int(c[at]) for c in (ends.values, ends.gradients, ends.hessians, ends.products)))
+        counts = Counts(*(int(c[at]) for c in (ends.trials, ends.trials, ends.hessians, ends.products)))
         gradient = 2.0 * (ends.R[:, :, at].T @ ends.target[:, at])
         begun = Evaluation(Vec(map(float, x0)), float(ends.start_value[at]))
         best = Evaluation(Vec(ends.x[:, at].tolist()), float(ends.value[at]), Vec(gradient.tolist()))
         steps = int(ends.iterations[at])
-        stationary = not ends.target[:, at].any()
+        stationary = not ends.misfit[at] > 0.0
         return RunResult(
             start=Iterate(0, begun, None, None, Counts(), 0.0, "start"),
             best=Iterate(steps, best, None, None, counts, self.seconds),
