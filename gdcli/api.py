@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import fields
 from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import check_memory, check_start, sampler, shared_objectives, solve
-from gdcli.tasks.outcome import Minimum, Outcome, Settings
+from gdcli.tasks.outcome import Minimum, Outcome
 from gdcli.tasks.problem import Number, Problem, read_problem
 
 if TYPE_CHECKING:

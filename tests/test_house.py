@@ -28,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "tasks": {"kernel", "language", "calculus", "compile", "table", "objective", "solve", "judge"},
     "record": {"kernel", "calculus", "compile", "solve", "judge", "tasks"},
     "render": {"kernel", "language", "solve", "tasks", "record"},
-    "api": {"kernel", "objective", "tasks"},
+    "api": {"kernel", "objective", "solve", "tasks"},
     "cli": {"kernel", "language", "table", "solve", "tasks", "record", "render", "api"},
 }
 # Where only certain files of a room may be used, when the program runs.
@@ -47,6 +47,8 @@ ONLY = {
     # Pages are made from records; the objects that they are made from as well are named for type checkers.
     ("render", "solve"): set(),
     ("render", "tasks"): set(),
+    # What a caller says of how it is to be solved.
+    ("api", "solve"): {"solve.settings"},
     # The command line asks the api and the tasks. Of the rooms below: lists of what there is, and the digests of files.
     ("cli", "language"): {"language.listing", "language.values"},
     ("cli", "table"): {"table.file_digest", "table.source"},

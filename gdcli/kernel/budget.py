@@ -44,7 +44,7 @@ class Spent(BaseException):
 
 
 class Capped(Protocol):
-    """What has the three caps, None for none; `gdcli.tasks.outcome.Settings` does."""
+    """What has the three caps, None for none; `gdcli.solve.settings.Settings` does."""
 
     @property
     def max_evaluations(self) -> int | None: ...

@@ -24,18 +24,14 @@ from gdcli.kernel.vectors import as_like, distance, is_finite
 from gdcli.objective.protocol import Counts, Evaluation, Vector
 from gdcli.solve.iteration import Iterate, RunResult
 from gdcli.solve.run import unbounded_below
+from gdcli.solve.settings import BOOK_PATIENCE, EpochSettings
 from gdcli.solve.stopping import Rule, RunProgress
 
 if TYPE_CHECKING:
     from gdcli.solve.checkpointing import Checkpointer
 
-DEFAULT_EPOCHS = 20
-# The book's schedule ends by itself; this is only so that no run is without end.
-BOOK_EPOCHS = 10_000
-# minimize_stochastic in the book: the factor for an epoch without improvement, and how many of them end the run.
-BOOK_FACTOR, BOOK_PATIENCE = 0.9, 100
-# Epochs without a better loss on the rows held out.
-PATIENCE = 5
+# minimize_stochastic in the book: the factor for an epoch without improvement.
+BOOK_FACTOR = 0.9
 # Seconds between two calls of the progress hook.
 TELL_EVERY = 0.1
 
@@ -172,53 +168,6 @@ SCHEDULES: Mapping[str, Callable[[float], Schedule]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class EpochSettings:
-    """How to descend by epochs: ``batch_size`` None is all rows, ``lr`` None one chosen from the data (by whoever runs
-    them), ``epochs`` None 20 (or as many as the schedule ``book`` takes). ``engine`` and ``use_cache`` see
-    `objective.row_passes.RowPasses`.
-    """
-
-    batch_size: int | None = 1
-    method: str = "sgd"
-    lr: float | None = None
-    schedule: str = "constant"
-    epochs: int | None = None
-    patience: int = PATIENCE
-    engine: str = "auto"
-    use_cache: bool = True
-
-    def check(self) -> None:
-        if self.lr is None or not (self.lr > 0.0 and isfinite(self.lr)):
-            raise UsageError(f"--lr must be a positive number, not {self.lr}")
-        if self.schedule not in SCHEDULES:
-            raise UsageError(
-                f"there is no schedule {self.schedule!r}", f"the schedules are {', '.join(SCHEDULES)}"
-            )
-        if self.epochs is not None and self.epochs < 0:
-            raise UsageError(f"--epochs must not be negative, not {self.epochs}")
-        if self.patience < 1:
-            raise UsageError(f"the patience must be at least one epoch, not {self.patience}")
-
-    @property
-    def most(self) -> int:
-        """The number of epochs at most."""
-        if self.epochs is not None:
-            return self.epochs
-        return BOOK_EPOCHS if self.schedule == "book" else DEFAULT_EPOCHS
-
-    @property
-    def likely(self) -> int:
-        """The number of epochs that a run is sure to have if nothing ends it early."""
-        return min(self.most, BOOK_PATIENCE) if self.schedule == "book" else self.most
-
-    @property
-    def reason_at_end(self) -> StopReason:
-        """Why a run ends that has done them all: nobody asked for the cap on the book's schedule."""
-        capped = self.epochs is None and self.schedule == "book"
-        return StopReason.MAX_ITERATIONS if capped else StopReason.EPOCHS
-
-
 @stored()
 class EpochSnapshot(NamedTuple):
     """A run by epochs as it stands: all that is needed to go on, bit for bit as if it had never stopped.
@@ -274,7 +223,7 @@ def run_epochs(
     point with the lowest loss. A ``checkpointer`` may end the run, and what it kept of this run before takes the place
     of the start. Raises UsageError for bad settings, DomainError where the start has no finite loss.
     """
-    settings.check()
+    _check(settings)
     loop = _Loop(passes, settings, rules, observers, progress, clock, checkpointer)
     loop.begin(x0)
     reason: StopReason | None = None
@@ -290,6 +239,19 @@ def run_epochs(
     if checkpointer is not None:
         checkpointer.break_off()
     return loop.result(reason)
+
+
+def _check(settings: EpochSettings) -> None:
+    """Raise UsageError for what makes no sense."""
+    lr, schedule = settings.lr, settings.schedule
+    if lr is None or not (lr > 0.0 and isfinite(lr)):
+        raise UsageError(f"--lr must be a positive number, not {lr}")
+    if schedule is not None and schedule not in SCHEDULES:
+        raise UsageError(f"there is no schedule {schedule!r}", f"the schedules are {', '.join(SCHEDULES)}")
+    if settings.epochs is not None and settings.epochs < 0:
+        raise UsageError(f"--epochs must not be negative, not {settings.epochs}")
+    if settings.patience < 1:
+        raise UsageError(f"the patience must be at least one epoch, not {settings.patience}")
 
 
 class _Loop:
@@ -319,8 +281,8 @@ class _Loop:
 
     def _start(self, x0: Vector) -> None:
         settings = self.settings
-        assert settings.lr is not None  # as `run_epochs` has checked
-        self.schedule: Schedule = SCHEDULES[settings.schedule](settings.lr)
+        assert settings.lr is not None  # as was checked
+        self.schedule: Schedule = SCHEDULES[settings.schedule or "constant"](settings.lr)
         self.counts = Counts()
         self.visits = 0
         at = self._evaluated(x0)

@@ -18,7 +18,8 @@ from gdcli.kernel.errors import GdError, LimitError, UsageError
 from gdcli.kernel.status import Status, StopReason
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_passes import Visits
-from gdcli.solve.epochs import EpochObserver, EpochSettings, ProgressHook
+from gdcli.solve.epochs import EpochObserver, ProgressHook
+from gdcli.solve.settings import EpochSettings
 from gdcli.tasks.stochastic import StochasticRun, run_stochastic
 
 # Without a list: single rows, a mini-batch, all rows.
@@ -99,7 +100,7 @@ def compare_batch_sizes(
             raise UsageError(f"a batch size must be at least 1, or all, not {size}")
     runs: list[BatchRun] = []
     for size in dict.fromkeys(size and min(size, data.rows) for size in sizes):
-        told = replace(settings or EpochSettings(), batch_size=size)
+        told = replace(settings or EpochSettings(), batch_size=size or 0)
         watch = () if observers is None else observers(size)
         hook = None if progress is None else progress(size)
         try:

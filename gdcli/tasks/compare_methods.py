@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DomainError, GdError, UsageError, internal
+from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import solve
-from gdcli.tasks.outcome import Outcome, Settings
+from gdcli.tasks.outcome import Outcome
 from gdcli.tasks.problem import Problem, sign_of
 
 

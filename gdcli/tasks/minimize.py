@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError
-from gdcli.tasks.outcome import Judged, Outcome, Settings
+from gdcli.solve.settings import Settings
+from gdcli.tasks.outcome import Judged, Outcome
 from gdcli.tasks.pipeline import (
     Ready,
     active_bounds,

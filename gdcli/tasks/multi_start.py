@@ -17,8 +17,9 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import Terminated, UsageError
 from gdcli.kernel.status import KEEP_RUNS, Status
 from gdcli.solve.scaling import start_sizes
+from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import solve
-from gdcli.tasks.outcome import Minimum, Outcome, Settings
+from gdcli.tasks.outcome import Minimum, Outcome
 from gdcli.tasks.pipeline import bounds_of
 from gdcli.tasks.problem import Problem
 

@@ -1,7 +1,4 @@
-"""What is asked of a run beside the problem, and what comes of it: settings and outcome.
-
-These are the words that the public functions, the reports and the command line share.
-"""
+"""What comes of a run: the answer and its evidence, as the public functions give them."""
 
 from __future__ import annotations
 
@@ -19,36 +16,8 @@ if TYPE_CHECKING:
     from gdcli.kernel.space import Space
     from gdcli.kernel.status import Status
     from gdcli.solve.iteration import RunResult
+    from gdcli.solve.settings import Settings
     from gdcli.tasks.problem import Problem
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How it is to be solved. None means the method's own default; an option a method does not read is an error.
-
-    ``h`` is the difference step of the numerical gradients. ``lr`` is the fixed step size (learning rate),
-    ``step_sizes`` the list tried by the method ``batch`` or the step rule ``best``. ``engine`` is what computes: auto,
-    python, numpy or native (machine code, kept on disk unless ``no_cache``). ``max_time`` is in seconds, ``max_memory``
-    in bytes; see `gdcli.kernel.budget`.
-    """
-
-    method: str = "auto"
-    gradient: str = "autodiff"
-    h: float | None = None
-    lr: float | None = None
-    step_rule: str | None = None
-    step_sizes: tuple[float, ...] | None = None
-    tol: float | None = None
-    gradient_tol: float | None = None
-    step_tol: float | None = None
-    value_tol: float | None = None
-    max_iter: int = 10_000
-    max_evaluations: int | None = None
-    max_time: float | None = None
-    max_memory: int | None = None
-    target: float | None = None
-    engine: str = "auto"
-    no_cache: bool = False
 
 
 class ActiveBound(NamedTuple):

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer, RunResult
     from gdcli.solve.registry import Chosen
+    from gdcli.solve.settings import Settings
     from gdcli.solve.stopping import Rule
-    from gdcli.tasks.outcome import Settings
 
 
 class NamedVectors(Protocol):

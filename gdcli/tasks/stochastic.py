@@ -24,9 +24,10 @@ from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_passes import RowPasses, Visits
 from gdcli.solve.checkpointing import Checkpointer
-from gdcli.solve.epochs import Epoch, EpochObserver, EpochSettings, ProgressHook, run_epochs
+from gdcli.solve.epochs import Epoch, EpochObserver, ProgressHook, run_epochs
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.registry import BY_EPOCHS, DEFAULT_LR, METHODS, direction
+from gdcli.solve.settings import EpochSettings
 from gdcli.solve.stopping import Rule
 
 # The part of 1/L that steps by some of the rows take.
@@ -82,22 +83,22 @@ def run_stochastic(
     check(settings)
     objective = RowObjective(row, data)
     x0 = as_like(x0, x0 if box is None else [min(max(v, lo), hi) for v, lo, hi in zip(x0, *box, strict=True)])
-    size = data.rows if settings.batch_size is None else min(settings.batch_size, data.rows)
+    size = min(settings.rows_a_step or data.rows, data.rows)
     found = curvatures(objective, x0)
     lr, chosen = settings.lr, ""
     if lr is None:
-        lr, chosen = default_rate(settings.method, found, size, data.rows)
+        lr, chosen = default_rate(settings.rule, found, size, data.rows)
     settings = replace(settings, lr=lr)
     passes = RowPasses(
         row,
         data,
-        settings.batch_size,
-        rule_of(settings.method),
+        settings.rows_a_step,
+        rule_of(settings.rule),
         box,
         held_out,
         epochs=settings.likely,
         engine=settings.engine,
-        use_cache=settings.use_cache,
+        use_cache=not settings.no_cache,
     )
     run, epochs = run_epochs(passes, x0, settings, rules, observers, progress, checkpointer=checkpointer)
     if run.best.iteration:
@@ -110,7 +111,7 @@ def run_stochastic(
         lr,
         chosen,
         passes.engine,
-        stable_rate(settings.method, found, size, data.rows),
+        stable_rate(settings.rule, found, size, data.rows),
     )
     return if_in_time(lambda: with_noise(made, objective, data.together, box), made)
 
@@ -144,8 +145,8 @@ def _with_noise(
     if together is not None and gap is not None:
         rates = [e.step for e in made.epochs[1 : best.iteration + 1] if e.step is not None]
         rows = objective.data.rows
-        scale = _scale(made.settings.method, covariance.diagonal() / made.batch_size, best.counts.gradient)
-        response = direction(made.settings.method).response
+        scale = _scale(made.settings.rule, covariance.diagonal() / made.batch_size, best.counts.gradient)
+        response = direction(made.settings.rule).response
         noise = noise_of_steps(hessian, covariance, rates, made.batch_size, rows, response, scale)
     return replace(made, gap=gap, noise=noise)
 
@@ -170,12 +171,12 @@ def rule_of(method: str) -> UpdateRule:
 def check(settings: EpochSettings) -> None:
     """Raise UsageError for a method, a batch size or an engine that there is not."""
     check_engine(settings.engine)
-    if settings.method not in BY_EPOCHS:
+    if settings.rule not in BY_EPOCHS:
         raise UsageError(
-            f"{settings.method} is no method for batches",
-            did_you_mean(settings.method, BY_EPOCHS, f"these are: {', '.join(BY_EPOCHS)}"),
+            f"{settings.rule} is no method for batches",
+            did_you_mean(settings.rule, BY_EPOCHS, f"these are: {', '.join(BY_EPOCHS)}"),
         )
-    if settings.batch_size is not None and settings.batch_size < 1:
+    if settings.batch_size is not None and settings.batch_size < 0:
         raise UsageError(f"--batch-size must be at least 1, or all, not {settings.batch_size}")
 
 

@@ -15,8 +15,8 @@ from gdcli.kernel.vectors import Vec
 from gdcli.objective import row_curvature
 from gdcli.objective.row_curvature import ThinnedRows, curvatures, spread_of_rows
 from gdcli.objective.row_objective import RowObjective
-from gdcli.solve.epochs import EpochSettings
 from gdcli.solve.methods.elementwise import Response
+from gdcli.solve.settings import EpochSettings
 from gdcli.tasks.stochastic import rule_of, run_stochastic
 
 SEEDS = 200
@@ -34,16 +34,25 @@ def minimum(objective: RowObjective) -> Any:
 @pytest.mark.parametrize(
     ("loss", "settings"),
     [
-        ("squared", EpochSettings(1, "sgd", 0.003, epochs=8)),  # remembers more than an epoch
-        ("squared", EpochSettings(1, "sgd", 0.03, epochs=8)),  # about half the stable rate
-        ("squared", EpochSettings(32, "sgd", 0.03, epochs=8)),  # the last batch is shorter
-        ("squared", EpochSettings(1, "sgd", 0.02, "decay", epochs=8)),
-        ("squared", EpochSettings(32, "momentum", 0.01, epochs=8)),
-        ("squared", EpochSettings(32, "nesterov", 0.01, epochs=8)),
-        ("squared", EpochSettings(32, "adam", 0.01, epochs=8)),
-        ("squared", EpochSettings(4, "adagrad", 0.1, epochs=8)),
-        ("logistic", EpochSettings(1, "sgd", 0.05, epochs=8)),
-        ("logistic", EpochSettings(16, "rmsprop", 0.01, epochs=8)),
+        (
+            "squared",
+            EpochSettings(batch_size=1, method="sgd", lr=0.003, epochs=8),
+        ),  # remembers more than an epoch
+        (
+            "squared",
+            EpochSettings(batch_size=1, method="sgd", lr=0.03, epochs=8),
+        ),  # about half the stable rate
+        (
+            "squared",
+            EpochSettings(batch_size=32, method="sgd", lr=0.03, epochs=8),
+        ),  # the last batch is shorter
+        ("squared", EpochSettings(batch_size=1, method="sgd", lr=0.02, schedule="decay", epochs=8)),
+        ("squared", EpochSettings(batch_size=32, method="momentum", lr=0.01, epochs=8)),
+        ("squared", EpochSettings(batch_size=32, method="nesterov", lr=0.01, epochs=8)),
+        ("squared", EpochSettings(batch_size=32, method="adam", lr=0.01, epochs=8)),
+        ("squared", EpochSettings(batch_size=4, method="adagrad", lr=0.1, epochs=8)),
+        ("logistic", EpochSettings(batch_size=1, method="sgd", lr=0.05, epochs=8)),
+        ("logistic", EpochSettings(batch_size=16, method="rmsprop", lr=0.01, epochs=8)),
     ],
     ids=lambda v: v if isinstance(v, str) else f"{v.method}-{v.batch_size}-{v.lr}-{v.schedule}",
 )
@@ -133,7 +142,7 @@ def test_neighbours_that_are_alike_are_noisier_in_blocks() -> None:
     excess = []
     for seed in range(40):
         data.seed = seed
-        settings = EpochSettings(32, "sgd", 0.005, epochs=3)
+        settings = EpochSettings(batch_size=32, method="sgd", lr=0.005, epochs=3)
         excess.append(ended(row, data, best, settings) - lowest)
     made = run_stochastic(row, data, best, settings)
     assert made.noise is not None
@@ -164,7 +173,9 @@ def test_a_part_of_many_rows_tells_as_much(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_fixed_order_has_no_noise_but_a_gap() -> None:
     data = Shuffled(regression(500, 1), block=0)
     row = row_model("y ~ a*x0 + b", data.names)
-    made = run_stochastic(row, data, Vec([0.0, 0.0]), EpochSettings(1, "sgd", 0.01, epochs=5))
+    made = run_stochastic(
+        row, data, Vec([0.0, 0.0]), EpochSettings(batch_size=1, method="sgd", lr=0.01, epochs=5)
+    )
     assert made.noise is None
     lowest = RowObjective(row, data).evaluate(minimum(RowObjective(row, data))).value
     assert made.gap == pytest.approx(made.run.best.at.value - lowest, rel=1e-6)
@@ -180,7 +191,7 @@ def test_the_three_ways_agree() -> None:
     closed, rest, *_ = np.linalg.lstsq(X, columns["y"], rcond=None)
     lowest = float(rest[0]) / rows
     for batch, epochs in ((1, 3), (32, 5), (256, 20), (None, 100)):
-        made = run_stochastic(row, data, Vec([0.0] * 4), EpochSettings(batch, epochs=epochs))
+        made = run_stochastic(row, data, Vec([0.0] * 4), EpochSettings(batch_size=batch or 0, epochs=epochs))
         excess = made.run.best.at.value - lowest
         assert made.gap == pytest.approx(excess, rel=1e-5, abs=1e-12)
         assert made.noise is not None

@@ -18,11 +18,11 @@ from gdcli.kernel.vectors import Vec
 from gdcli.objective.row_objective import RowObjective
 from gdcli.record.codec import Decoder, Encoder
 from gdcli.solve.checkpointing import Checkpointer
-from gdcli.solve.epochs import EpochSettings
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.registry import METHODS, STEP_RULES
 from gdcli.solve.run import run
+from gdcli.solve.settings import EpochSettings
 from gdcli.solve.stopping import MaxIterations, rules_from
 from gdcli.tasks.multi_start import solve_from_many
 from gdcli.tasks.stochastic import run_stochastic
@@ -143,7 +143,9 @@ def test_epochs_go_on_where_they_were(
     monkeypatch.setattr("gdcli.objective.row_passes.NATIVE_PIECE", 700)
     columns = regression(3001)
     row = row_model("y ~ a*x0 + b*x1 + c*x2 + d", tuple(columns))
-    settings = EpochSettings(batch, method, 0.01, schedule, 4, engine=engine)
+    settings = EpochSettings(
+        batch_size=batch or 0, method=method, lr=0.01, schedule=schedule, epochs=4, engine=engine
+    )
 
     def descend(checkpointer: Checkpointer | None) -> Any:
         data = Shuffled(columns, 7, block)

@@ -16,7 +16,7 @@ from gdcli.render.page import PLAIN, plain_text
 from gdcli.render.summary import page
 from gdcli.solve.iteration import Iterate
 from gdcli.solve.registry import METHODS
-from gdcli.tasks.outcome import Settings
+from gdcli.solve.settings import Settings
 
 ROUNDED = "no more than rounding is left to gain"
 CASES = [

@@ -20,8 +20,9 @@ from gdcli.objective import row_passes as passes_module
 from gdcli.objective.protocol import Evaluation
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_passes import RowPasses
-from gdcli.solve.epochs import Epoch, EpochSettings, run_epochs
+from gdcli.solve.epochs import Epoch, run_epochs
 from gdcli.solve.registry import BY_EPOCHS, direction
+from gdcli.solve.settings import EpochSettings
 from gdcli.solve.stopping import MaxTime, Target
 from gdcli.tasks.stochastic import StochasticRun, rule_of, run_stochastic
 
@@ -127,7 +128,7 @@ def test_bounds_hold_after_every_step(batch: int | None, rule: str) -> None:
     data = Shuffled(regression(200, 2))
     row = row_model("y ~ a*x0 + b*x1 + c", data.names)
     box = ParameterBox([-math.inf, -math.inf, 0.5], [-0.9999, 0.25, math.inf])
-    settings_ = EpochSettings(batch, rule, 0.05, epochs=60)
+    settings_ = EpochSettings(batch_size=batch or 0, method=rule, lr=0.05, epochs=60)
     seen: list[Epoch] = []
     made = run_stochastic(row, data, Vec([0.0, 0.0, 0.0]), settings_, [seen.append], box=box)
     for epoch in seen:
@@ -227,7 +228,7 @@ def test_early_stopping_returns_the_best_on_rows_held_out() -> None:
 @pytest.mark.parametrize("batch", [1, 32, None])
 def test_too_large_a_rate_diverges_and_the_limit_is_told(batch: int | None) -> None:
     columns = regression(400, 1)
-    made = ran(columns, batch_size=batch, lr=3.0, epochs=5000)
+    made = ran(columns, batch_size=batch or 0, lr=3.0, epochs=5000)
     assert made.run.reason is StopReason.NON_FINITE
     assert made.run.best.at.value <= made.run.start.at.value
     verdict = judge_epochs(made.run, made.stable, made.lr)
@@ -242,14 +243,14 @@ def test_too_large_a_rate_diverges_and_the_limit_is_told(batch: int | None) -> N
 
 def test_a_loss_that_rises_above_the_stable_rates_has_diverged_before_it_overflows() -> None:
     columns = regression(400, 1)
-    made = ran(columns, batch_size=None, lr=1.3, epochs=3)
+    made = ran(columns, batch_size=0, lr=1.3, epochs=3)
     assert made.run.reason is StopReason.EPOCHS
     assert judge_epochs(made.run, made.stable, made.lr).status is Status.DIVERGED
 
 
 def test_numbers_near_overflow_are_no_fault() -> None:
     for epochs in (500, 550, 600, 650):
-        made = ran(regression(400, 1), batch_size=None, lr=1.3, epochs=epochs)
+        made = ran(regression(400, 1), batch_size=0, lr=1.3, epochs=epochs)
         assert judge_epochs(made.run, made.stable, made.lr).status is Status.DIVERGED
 
 
@@ -257,9 +258,9 @@ def test_numbers_near_overflow_are_no_fault() -> None:
 def test_the_limit_for_all_rows_is_sharp(rate: float) -> None:
     columns = regression(300, 1)
     for method in ("sgd", "momentum", "nesterov"):
-        first = ran(columns, batch_size=None, lr=1e-3, epochs=0, method=method)
+        first = ran(columns, batch_size=0, lr=1e-3, epochs=0, method=method)
         assert first.stable is not None
-        made = ran(columns, batch_size=None, lr=rate * first.stable.limit, epochs=3000, method=method)
+        made = ran(columns, batch_size=0, lr=rate * first.stable.limit, epochs=3000, method=method)
         assert (made.run.last.at.value < made.run.start.at.value) == (rate < 1), method
 
 
@@ -273,7 +274,9 @@ def test_rates_chosen_from_the_data_learn(method: str, batch: int | None, loss: 
         columns[f"x{i}"] = columns[f"x{i}"] * scale[i]
     data = Shuffled(columns)
     row = row_model("y ~ X @ w + b", data.names, ("x0", "x1", "x2"), loss=loss)
-    made = run_stochastic(row, data, Vec([0.0] * 4), EpochSettings(batch, method, epochs=10))
+    made = run_stochastic(
+        row, data, Vec([0.0] * 4), EpochSettings(batch_size=batch or 0, method=method, epochs=10)
+    )
     assert made.chosen
     assert made.run.last.at.value < made.run.start.at.value
     assert judge_epochs(made.run, made.stable, made.lr).status is Status.COMPLETED
@@ -294,7 +297,7 @@ def test_an_interrupt_keeps_the_best_point() -> None:
 
         data = Stopped(columns)
         row = row_model("y ~ a*x0 + b", data.names)
-        made = run_stochastic(row, data, Vec([0.0, 0.0]), EpochSettings(32, lr=1e-3, epochs=9))
+        made = run_stochastic(row, data, Vec([0.0, 0.0]), EpochSettings(batch_size=32, lr=1e-3, epochs=9))
         assert made.run.reason is reason
         assert made.run.iterations == 2
         assert made.run.best.at.value == min(e.at.value for e in made.epochs)
@@ -327,7 +330,7 @@ def test_rules_of_the_other_methods_end_a_run() -> None:
 def test_an_unbounded_loss_is_named() -> None:
     data = Shuffled({"x": [1.0, 2.0]}, block=0)
     row = row_model("x - a", data.names)
-    made = run_stochastic(row, data, Vec([0.0]), EpochSettings(1, lr=1e80, epochs=5))
+    made = run_stochastic(row, data, Vec([0.0]), EpochSettings(batch_size=1, lr=1e80, epochs=5))
     assert judge_epochs(made.run, made.stable, made.lr).status is Status.DIVERGED
 
 
@@ -339,7 +342,7 @@ def test_an_unbounded_loss_is_named() -> None:
         {"schedule": "x"},
         {"epochs": -1},
         {"method": "newton"},
-        {"batch_size": 0},
+        {"batch_size": -1},
     ],
 )
 def test_settings_that_make_no_sense(options: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from visits import Shuffled, regression, row_model
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
-from gdcli.solve.epochs import EpochSettings
+from gdcli.solve.settings import EpochSettings
 from gdcli.tasks.batch_sizes import compare_batch_sizes
 
 

@@ -9,7 +9,7 @@ from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import UsageError
 from gdcli.table.visited_rows import visited
 from gdcli.tasks.batch_sizes import BatchComparison, compare_batch_sizes
-from gdcli.tasks.fit.fit_epochs import bounded_start, stochastic_settings
+from gdcli.tasks.fit.fit_epochs import bounded_start
 from gdcli.tasks.fit.solve_fit import with_engine
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def compare_batches(
         learned,
         start,
         sizes,
-        stochastic_settings(settings),
+        settings,
         box=box,
         held_out=held_out,
         progress=hook,

@@ -14,7 +14,6 @@ from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import PointKind, Status, StopReason
 from gdcli.kernel.vectors import norm
 from gdcli.objective.row_objective import RowObjective
-from gdcli.solve.epochs import EpochSettings
 from gdcli.solve.iteration import Observer
 from gdcli.table.visited_rows import Visited, visited
 from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, doubts_about
@@ -59,7 +58,7 @@ def solve_stochastic(
         prepared.row,
         learned,
         start,
-        stochastic_settings(settings),
+        settings,
         seen,
         box=box,
         held_out=held_out,
@@ -75,20 +74,6 @@ def solve_stochastic(
     else:
         found = _outcome(again, settings, made, notes)
     return found if held_out is None else replace(found, validation=_validated(prepared, held_out, found))
-
-
-def stochastic_settings(settings: FitSettings) -> EpochSettings:
-    """Return the settings of a run by epochs; without a batch size single rows make a step."""
-    size = settings.batch_size
-    return EpochSettings(
-        batch_size=1 if size is None else size or None,
-        method="sgd" if settings.method in ("auto", "gd") else settings.method,
-        lr=settings.lr,
-        schedule=settings.schedule or "constant",
-        epochs=settings.epochs,
-        engine=settings.engine,
-        use_cache=not settings.no_cache,
-    )
 
 
 def _check(settings: FitSettings) -> None:
@@ -162,7 +147,7 @@ def _outcome(
         settings,
         prepared.row.space,
         Judged(run, certificate, verdict._replace(advice=above.advice if above else advice)),
-        method=made.settings.method,
+        method=made.settings.rule,
         used=_words(made) + rate,
         why="",
         engine=made.engine,
@@ -177,8 +162,8 @@ def _outcome(
 
 
 def _words(made: StochasticRun) -> str:
-    name = {"sgd": "gradient descent"}.get(made.settings.method, made.settings.method)
-    if made.settings.batch_size is None:
+    name = {"sgd": "gradient descent"}.get(made.settings.rule, made.settings.rule)
+    if made.settings.rows_a_step is None:
         return f"{name} on all rows"
     return (
         f"stochastic {name}" if made.batch_size == 1 else f"mini-batch {name}, {made.batch_size} rows a step"
@@ -204,7 +189,7 @@ def _polished(
         found,
         problem=prepared.problem,
         settings=settings,
-        method=made.settings.method,
+        method=made.settings.rule,
         used=f"{_words(made)}, then {found.used}",
         warnings=(*notes, *found.warnings),
         epochs=made.run.iterations,

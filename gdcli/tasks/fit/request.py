@@ -10,8 +10,8 @@ from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.kernel.stored import stored
 from gdcli.language.losses import LOSSES
 from gdcli.language.model_text import columns_told
+from gdcli.solve.settings import PATIENCE, EpochSettings
 from gdcli.tasks.fit.synonyms import loss_here
-from gdcli.tasks.outcome import Settings
 from gdcli.tasks.problem import Problem
 
 MISSING = ("error", "skip")
@@ -76,17 +76,12 @@ class FitRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class FitSettings(Settings):
-    """How a fit is to be solved; beside the settings of every run those of the stochastic ways.
+class FitSettings(EpochSettings):
+    """How a fit is to be solved: by epochs where something is told of these, else by a batch solve, on all rows.
 
-    ``batch_size`` rows make a step, 0 stands for all of them; without it all rows are looked at by a batch solve.
-    ``epochs`` are passes over the data, ``validate`` is the part of the rows held back, ``polish`` ends a
-    stochastic run with a batch solve.
+    ``validate`` is the part of the rows held back, ``polish`` ends a run by epochs with a batch solve.
     """
 
-    batch_size: int | None = None
-    epochs: int | None = None
-    schedule: str | None = None
     shuffle: str | None = None
     validate: float | None = None
     polish: bool = False
@@ -95,7 +90,8 @@ class FitSettings(Settings):
     def is_stochastic(self) -> bool:
         """Whether the rows are visited epoch by epoch."""
         given = (self.batch_size, self.epochs, self.schedule, self.shuffle, self.validate)
-        return self.method == "sgd" or self.polish or any(value is not None for value in given)
+        patient = self.patience != PATIENCE
+        return self.method == "sgd" or self.polish or patient or any(value is not None for value in given)
 
     def check(self) -> None:
         """Raise UsageError for an engine that there is not, or that does not do what is asked."""
