@@ -22,7 +22,7 @@ ROOMS: dict[str, set[str]] = {
     # Plain text is read by machine code.
     "table": {"kernel", "compile"},
     "objective": {"kernel", "language", "calculus", "compile"},
-    # Of objectives only what they are (`protocol`), and the bounds that they may have (`box`).
+    # Of objectives only what they are (`protocol`), and the bounds and constraints that they may have.
     "solve": {"kernel", "objective"},
     "judge": {"kernel", "objective", "solve"},
     "tasks": {"kernel", "language", "calculus", "compile", "table", "objective", "solve", "judge"},
@@ -33,7 +33,12 @@ ROOMS: dict[str, set[str]] = {
 }
 # Where only certain files of a room may be used, when the program runs.
 ONLY = {
-    ("solve", "objective"): {"objective.protocol", "objective.box", "objective.bounded"},
+    ("solve", "objective"): {
+        "objective.protocol",
+        "objective.box",
+        "objective.bounded",
+        "objective.constrained",
+    },
     ("calculus", "kernel"): {
         "kernel.errors",
         "kernel.dataclass",

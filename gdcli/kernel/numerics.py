@@ -70,6 +70,11 @@ LEAST_DIAGONAL = 1e-16
 # number of the scaled matrix is then below about 1e8 and half the digits of the Newton step are good.
 LEAST_PIVOT = 1e-8
 
+# -- constraints ----------------------------------------------------------------------------------------------------
+
+# A constraint holds where it is broken by no more than this part of max(1, what it compares).
+HOLDS = 1e-9
+
 # -- lengths --------------------------------------------------------------------------------------------------------
 
 # No step is found, and no edge of a domain approached further, where a radius is lost in the rounding of the variables.

@@ -25,6 +25,7 @@ class Status(Enum):
     DIVERGED = "diverged", 4
     STALLED = "stalled", 5
     WRONG_KIND = "wrong-kind", 6
+    INFEASIBLE = "infeasible", 10
     INTERRUPTED = "interrupted", 130
     TERMINATED = "terminated", 143
 
@@ -84,6 +85,11 @@ class StopReason(Enum):
     AT_INFINITY = (
         "minimum-at-infinity",
         "the value falls ever more slowly as the variables grow: the infimum is far out",
+    )
+    INFEASIBLE = "infeasible", "no point was found where all constraints hold"
+    NO_MULTIPLIERS = (
+        "no-multipliers",
+        "the multipliers of the constraints grow without end: there are none here",
     )
     NON_FINITE = "non-finite", "the iterates left the finite numbers"
     EDGE = "edge-of-domain", "the path ran into the edge of the domain"

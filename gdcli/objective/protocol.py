@@ -39,6 +39,7 @@ class Evaluation(NamedTuple):
     are not finite; then ``note`` says why. ``estimated`` tells that the derivatives are difference quotients
     standing in for exact ones which do not exist at this point. ``held`` (shape n, bool) tells, where there are
     bounds and a gradient, which variables a bound holds: in the projected gradient a slope of 0 looks the same.
+    ``violation`` is by how much constraints are broken, as a part of what they compare; 0 where all hold.
     """
 
     x: Vector
@@ -48,6 +49,7 @@ class Evaluation(NamedTuple):
     note: str = ""
     estimated: bool = False
     held: Any = None
+    violation: float = 0.0
 
 
 @stored()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.budget import Spent, searching
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DomainError, Terminated
+from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import distance, is_finite
@@ -244,6 +245,12 @@ def _fault(at: Evaluation, order: int, floor: float) -> StopReason | None:
     return None
 
 
+def _is_nearer(at: Evaluation, best: Evaluation) -> bool:
+    """Tell whether a point is better where constraints count: by how much they are broken, then by its value."""
+    worst, least = (max(found.violation, HOLDS) for found in (at, best))
+    return worst < least or (worst == least and at.value <= best.value)
+
+
 def _first_met(rules: Sequence[Rule], progress: RunProgress) -> StopReason | None:
     for rule in rules:
         if rule(progress):
@@ -304,7 +311,10 @@ class _Trace:
         self.last = mark = _mark(progress, size, kind)
         # Of two equal values the later one: at the floor of rounding it has the smaller gradient.
         value = at.value
-        if (value <= self.lowest or kind == "polish") and (finite or is_finite(at.x)):
+        better = (
+            value <= self.lowest if at.violation == self.best[1].violation else _is_nearer(at, self.best[1])
+        )
+        if (better or kind == "polish") and (finite or is_finite(at.x)):
             self.best, self.lowest = mark, value
 
     def show(self, observers: Sequence[Observer]) -> None:

@@ -104,7 +104,7 @@ def converted(at: Evaluation, x: Vector, factors: Units) -> Evaluation:
     """Return ``at`` as the evaluation at ``x``, with its derivatives multiplied by ``factors``."""
     if _is_one(factors):
         return at
-    _, value, gradient, hessian, note, estimated, held = at
+    _, value, gradient, hessian, note, estimated, held, violation = at
     if gradient is not None:
         gradient = _by(gradient, factors)
     if hessian is not None:
@@ -113,7 +113,7 @@ def converted(at: Evaluation, x: Vector, factors: Units) -> Evaluation:
             from gdcli.objective.box import of_the_free  # only bounds need it
 
             hessian = of_the_free(hessian, held)
-    return Evaluation(x, value, gradient, hessian, note, estimated, held)
+    return Evaluation(x, value, gradient, hessian, note, estimated, held, violation)
 
 
 def _is_one(units: Units) -> bool:

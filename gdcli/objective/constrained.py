@@ -1,0 +1,146 @@
+"""An objective with constraints and bounds: what is to be small, where it may be looked for.
+
+The user's constraints are rows ``lower <= c(x) <= upper``. A solver sees *sides*: equations ``h(x) = 0`` where both
+ends are one number, inequalities ``h(x) <= 0`` else, and of a range both. Points outside of the bounds are moved to the
+nearest inside before anything is evaluated, so that bounds always hold; constraints hold at the end only. How far from
+holding they are is measured in the size of what they compare: the terms that a row adds up, and its end; sums of
+numbers near 1e6 cannot be told closer than 1e-10.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from gdcli.compile.runners import numpy
+from gdcli.objective.box import Box
+from gdcli.objective.constraint_rows import ConstraintRows
+from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
+
+
+class Constrained(Objective):
+    """``objective`` within ``box``, subject to ``rows.lower <= rows(x) <= rows.upper``.
+
+    ``row``, ``sign`` and ``end`` (shape (s,)) say what the sides are: ``h = sign * (rows[row] - end)``; ``equal`` tells
+    which of them are equations.
+    """
+
+    def __init__(self, objective: Objective, rows: ConstraintRows, box: Box) -> None:
+        self.np = np = numpy()
+        self.inner = objective
+        self.rows = rows
+        self.box = box
+        self.size = objective.size
+        self.counts: Counts = objective.counts
+        self.has_hessian = objective.has_hessian
+        self.lower, self.upper = np.array(box.lower, dtype=float), np.array(box.upper, dtype=float)
+        above, below = np.array(rows.upper, dtype=float), np.array(rows.lower, dtype=float)
+        equal = above == below
+        kinds = (
+            (equal, 1.0, above),
+            (~equal & (above < inf), 1.0, above),
+            (~equal & (below > -inf), -1.0, below),
+        )
+        self.row = np.concatenate([np.flatnonzero(kind) for kind, _, _ in kinds])
+        self.sign = np.concatenate([np.full(kind.sum(), sign) for kind, sign, _ in kinds])
+        self.end = np.concatenate([ends[kind] for kind, _, ends in kinds])
+        self.equal = np.arange(len(self.row)) < equal.sum()
+        self.sides = len(self.row)
+        self._values: tuple[bytes, float, Any] | None = None
+        self._slopes: tuple[bytes, Any, Any] | None = None
+
+    # -- for the loop ----------------------------------------------------------------------------------------------
+
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
+        """Return the value at the point of the box nearest to ``x``, by how much constraints are broken there, and
+        (order 1) the gradient of the value.
+        """
+        x = self.box.clip(x)
+        at = self.np.array(x, dtype=float)
+        value, h = self.values(at)
+        found = Evaluation(x, value, violation=self.violation(at, h))
+        return self.complete(found, order) if order else found
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        if at.gradient is not None:
+            return at
+        found = self.slopes(self.np.array(at.x, dtype=float))
+        return at if found is None else at._replace(gradient=self.vector(found[0]))
+
+    def vector(self, flat: Any) -> Vector:
+        return self.inner.vector(flat)
+
+    # -- for the solver, in arrays -----------------------------------------------------------------------------------
+
+    def values(self, x: Any) -> tuple[float, Any]:
+        """Return the value and the sides h, shape (s,); the value is inf outside of the domain of any of them.
+
+        The last answers are kept, and those of :meth:`slopes`: the certificate asks about the point of the last step.
+        """
+        key = x.tobytes()
+        if self._values is None or self._values[0] != key:
+            value = self.inner.evaluate(self.vector(x)).value
+            h = self._sides_of(self.rows.values(x) if self.rows.count else self.np.zeros(0))
+            self._values = key, inf if self.np.isnan(h).any() else value, h
+        return self._values[1:]
+
+    def _sides_of(self, c: Any) -> Any:
+        return self.sign * (c[self.row] - self.end)
+
+    def slopes(self, x: Any) -> tuple[Any, Any] | None:
+        """Return the gradient of the value, shape (n,), and the Jacobian of the sides, (s, n); None if not finite."""
+        key = x.tobytes()
+        if self._slopes is None or self._slopes[0] != key:
+            value = self.values(x)[0]
+            g = self.inner.complete(Evaluation(self.vector(x), value), 1).gradient
+            J = (
+                self.rows.jacobian(x)[self.row] * self.sign[:, None]
+                if self.rows.count
+                else self.np.zeros((0, self.size))
+            )
+            finite = g is not None and self.np.isfinite(g).all() and self.np.isfinite(J).all()
+            self._slopes = key, self.np.array(g, dtype=float) if finite else None, J
+        _, g, J = self._slopes
+        return None if g is None else (g, J)
+
+    def curvature(self, x: Any, weights: Any, of_value: float = 1.0) -> Any:
+        """Return the Hessian of ``of_value * value + weights @ h``, shape (n, n); None where it is not finite."""
+        np = self.np
+        H = np.zeros((self.size, self.size))
+        if of_value:
+            known = self.slopes(x)
+            gradient = None if known is None else self.vector(known[0])
+            at = Evaluation(self.vector(x), self.values(x)[0], gradient)
+            hessian = self.inner.complete(at, 2).hessian
+            if hessian is None:
+                return None
+            H += of_value * np.array(hessian, dtype=float)
+        if np.any(weights):
+            H += self.rows.curvature(x, self.per_row(weights))
+        return H if np.isfinite(H).all() else None
+
+    def per_row(self, weights: Any) -> Any:
+        """Return weights of the sides as weights of the rows, shape (m,)."""
+        found = self.np.zeros(self.rows.count)
+        self.np.add.at(found, self.row, self.sign * weights)
+        return found
+
+    def terms(self, x: Any) -> Any:
+        """Return the size of what each side compares: the largest of its terms and its end, shape (s,)."""
+        if not self.sides:
+            return self.np.zeros(0)
+        return self.np.maximum(self.rows.terms(x)[self.row], abs(self.end))
+
+    def broken(self, h: Any) -> Any:
+        """Return by how much each side does not hold, shape (s,): 0 where it holds."""
+        return self.np.where(self.equal, abs(h), self.np.maximum(h, 0.0))
+
+    def violation(self, x: Any, h: Any) -> float:
+        """Return by how much the worst side does not hold, as a part of max(1, what it compares)."""
+        broken = self.broken(h)
+        if not broken.any():
+            return 0.0
+        with self.np.errstate(invalid="ignore"):
+            parts = broken / self.np.maximum(1.0, self.terms(x))
+        worst = float(parts.max())
+        return worst if worst == worst else inf

@@ -1,0 +1,148 @@
+"""The constraints of a problem as one function of vectors: values, Jacobian, Hessians, and the size of their terms.
+
+All constraints of few variables stand in one graph, whatever they have in common in it once, and become three
+programs: the values, the entries of the Jacobian that are not plainly 0, and those of the Hessian of ``t'c``, in which
+the weights ``t`` are variables like x. A constraint that asks for a range, or for an equation, is still one row here;
+:mod:`gdcli.objective.constrained` makes sides of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+from gdcli.calculus.autodiff import Derivatives
+from gdcli.compile.runners import ScalarFunction, numpy
+from gdcli.kernel.space import Space
+from gdcli.language.constraints import Constraint
+from gdcli.language.graph import Graph, Key
+from gdcli.objective.expression import leaves_of, row
+
+# The weight of a row is named by its number with this in front; no typed name has it.
+_WEIGHT = "~t"
+
+
+class ConstraintRows:
+    """The rows c(x), shape (m,), of ``constraints`` one after the other, whose Forms are expanded in one graph.
+
+    ``lower`` and ``upper`` (lists of m) are their sides; ``firsts`` has the first row of each constraint. ``space`` has
+    the variables.
+    """
+
+    def __init__(self, constraints: Sequence[Constraint], space: Space) -> None:
+        self.np = numpy()
+        self.graph = graph = constraints[0].form.graph if constraints else Graph()
+        self.roots, self.firsts = list[int](), list[int]()
+        self.lower, self.upper = list[float](), list[float]()
+        for constraint in constraints:
+            self.firsts.append(len(self.roots))
+            self.roots += constraint.form.rows
+            lower, upper = constraint.sides()
+            self.lower += lower
+            self.upper += upper
+        self.count = len(self.roots)
+        self.size = space.size
+        self.leaves = leaves_of(space)
+        self.nodes = [
+            graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.leaves
+        ]
+        self._derivatives = Derivatives(graph)
+        self._zero = graph.number(0.0)
+
+    def values(self, x: Any) -> Any:
+        return self._numbers(self._value_program, x)
+
+    def terms(self, x: Any) -> Any:
+        """Return for each row the size of the largest of the terms that it adds up, shape (m,)."""
+        np, (program, firsts) = self.np, self._term_program
+        return np.maximum.reduceat(np.abs(self._numbers(program, x)), firsts)
+
+    def jacobian(self, x: Any) -> Any:
+        """Return the derivatives of the rows by the variables, shape (m, n); not finite where they have none."""
+        program, rows, columns = self._jacobian_program
+        J = self.np.zeros((self.count, self.size))
+        J[rows, columns] = self._numbers(program, x)
+        return J
+
+    def curvature(self, x: Any, weights: Any) -> Any:
+        """Return the Hessian of ``weights @ c``, shape (n, n)."""
+        program, rows, columns = self._hessian_program
+        H = self.np.zeros((self.size, self.size))
+        H[rows, columns] = H[columns, rows] = self._numbers(program, [*x, *weights])
+        return H
+
+    @cached_property
+    def linear(self) -> list[bool]:
+        """Which rows are linear in x: their slopes have no variable in them."""
+        nodes = set(self.nodes)
+        return [
+            nodes.isdisjoint(self.graph.reach(list(self._derivatives.gradient(root).values())))
+            for root in self.roots
+        ]
+
+    def _numbers(self, program: Callable[[Sequence[float]], Any], x: Any) -> Any:
+        return self.np.array(program(x.tolist() if hasattr(x, "tolist") else x), dtype=float)
+
+    def _function(self, roots: Sequence[int], extra: Sequence[Key] = ()) -> ScalarFunction:
+        leaves = self.leaves | {key: f"d{i}" for i, key in enumerate(extra)}
+        return ScalarFunction(self.graph, roots, leaves, row if roots else lambda _: "()")
+
+    @cached_property
+    def _value_program(self) -> ScalarFunction:
+        return self._function(self.roots)
+
+    @cached_property
+    def _term_program(self) -> tuple[ScalarFunction, list[int]]:
+        nodes, firsts = list[int](), list[int]()
+        for root in self.roots:
+            firsts.append(len(nodes))
+            nodes += _terms(self.graph, root)
+        return self._function(nodes), firsts
+
+    @cached_property
+    def _jacobian_program(self) -> tuple[ScalarFunction, list[int], list[int]]:
+        entries = []
+        for i, root in enumerate(self.roots):
+            slopes = self._derivatives.gradient(root)
+            for j, leaf in enumerate(self.nodes):
+                if slopes.get(leaf, self._zero) != self._zero:
+                    entries.append((i, j, slopes[leaf]))
+        return self._entries(entries)
+
+    @cached_property
+    def _hessian_program(self) -> tuple[ScalarFunction, list[int], list[int]]:
+        """Made of the rows that curve; the weights of the others are read and not used."""
+        graph, total = self.graph, self._zero
+        keys: list[Key] = [("scalar", f"{_WEIGHT}{i}") for i in range(self.count)]
+        for root, key, linear in zip(self.roots, keys, self.linear, strict=True):
+            if not linear:
+                total = graph.add(total, graph.mul(graph.scalar(str(key[1])), root))
+        slopes = self._derivatives.gradient(total)
+        columns = self._derivatives.hessian([slopes.get(i, self._zero) for i in self.nodes], self.nodes)
+        entries = [
+            (j + k, j, node)
+            for j, column in enumerate(columns)
+            for k, node in enumerate(column)
+            if node != self._zero
+        ]
+        return self._entries(entries, keys)
+
+    def _entries(
+        self, entries: Sequence[tuple[int, int, int]], extra: Sequence[Key] = ()
+    ) -> tuple[ScalarFunction, list[int], list[int]]:
+        program = self._function([node for _, _, node in entries], extra)
+        return program, [i for i, _, _ in entries], [j for _, j, _ in entries]
+
+
+def _terms(graph: Graph, root: int) -> list[int]:
+    """Return the nodes that are added and subtracted to make ``root``."""
+    found, pending = list[int](), [root]
+    while pending:
+        i = pending.pop()
+        key = graph.keys[i]
+        if key[0] in ("add", "sub", "neg"):
+            pending += key[1:]
+        else:
+            found.append(i)
+    return found

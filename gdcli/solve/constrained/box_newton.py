@@ -1,0 +1,177 @@
+"""Newton's method with a trust region for a function of few variables within a box, on arrays.
+
+It solves the subproblems of constrained minimisation, in which a value and its derivatives are a few products of
+matrices: what counts is how few factorisations it takes. The step is found face by face: towards the lowest point of
+the quadratic model on the face where it stands, as far as the first bound, which is held from there on (Conn, Gould and
+Toint, Trust-Region Methods, 2000, section 12.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gdcli.kernel.numerics import EPS, EQUAL_EIGENVALUES, SMALLEST_RADIUS
+from gdcli.solve.algebra.trust_region import (
+    ACCEPTABLE,
+    GOOD,
+    HARD,
+    LENGTH_ACCURACY,
+    MAX_SECULAR,
+    POOR,
+    next_shift,
+)
+
+# Eigenvalues below this part of the largest are the rounding of the others.
+_LEVEL = 1e-14
+# A squared pivot below this part of the largest leaves a Newton step without digits.
+_PIVOT = 1e-13
+# A step that has used all of the radius but this part of its square does not go on to the next face.
+_ROOM = 1e-4
+# A fall that is less than this part of the value is the rounding of the value.
+_NO_FALL = 5.0 * EPS
+
+
+def ball_step(H: Any, g: Any, radius: float) -> Any:
+    """Return the lowest point of ``g'p + p'Hp/2`` in ``|p| <= radius`` (More and Sorensen 1983)."""
+    import numpy as np
+
+    newton = _newton(H, g)
+    if newton is not None and np.linalg.norm(newton) <= radius:
+        return newton
+    w, Q = np.linalg.eigh(H)
+    q = Q.T @ g
+    top, low = max(abs(w[0]), abs(w[-1]), 1e-300), max(0.0, -w[0])
+    if w[0] <= _LEVEL * top:
+        y = _hard_case(w, q, radius, top, low)
+        if y is not None:
+            return Q @ y
+    y = _on_the_sphere(w, q, radius, low)
+    return Q @ (y * min(1.0, radius / max(float(np.linalg.norm(y)), 1e-300)))
+
+
+def _newton(H: Any, g: Any) -> Any:
+    """Return the Newton step where H is clearly positive definite, else None."""
+    import numpy as np
+
+    try:
+        L = np.linalg.cholesky(H)
+    except np.linalg.LinAlgError:
+        return None
+    pivots = L.diagonal()
+    if not pivots.min() ** 2 > _PIVOT * pivots.max() ** 2:
+        return None
+    return -np.linalg.solve(L.T, np.linalg.solve(L, g))
+
+
+def _hard_case(w: Any, q: Any, radius: float, top: float, low: float) -> Any:
+    """Return the step, in the basis of the eigenvectors, where the slope has no part in the lowest of them."""
+    import numpy as np
+
+    lowest = w <= w[0] + EQUAL_EIGENVALUES * top
+    if np.linalg.norm(q[lowest]) > HARD * top * radius:
+        return None
+    y = np.where(lowest, 0.0, -q / np.where(lowest, 1.0, w + low))
+    room = radius * radius - y @ y
+    if room <= 0.0:
+        return None
+    if w[0] < -_LEVEL * top:
+        y[0] = np.sqrt(room) if q[0] <= 0.0 else -np.sqrt(room)
+    return y
+
+
+def _on_the_sphere(w: Any, q: Any, radius: float, low: float) -> Any:
+    import numpy as np
+
+    below, above = low, low + float(np.linalg.norm(q)) / radius + 1e-300
+    shift = max(below + 1e-3 * (above - below), float(np.max(abs(q) / radius - w)))
+    y = -q
+    for _ in range(MAX_SECULAR):
+        shifted = w + shift
+        if not shifted[0] > 0.0:
+            below, shift = shift, 0.5 * (shift + above)
+            continue
+        y = -q / shifted
+        length = float(np.linalg.norm(y))
+        if abs(length - radius) <= LENGTH_ACCURACY * radius:
+            break
+        below, above = (shift, above) if length > radius else (below, shift)
+        shift = next_shift(shift, length, radius, float(np.sum(y * y / shifted)), low, below, above)
+    return y
+
+
+def box_step(H: Any, g: Any, lower: Any, upper: Any, radius: float) -> Any:
+    """Return a step down in ``lower <= p <= upper``, ``|p| <= radius``: face by face, or the first one clipped."""
+    import numpy as np
+
+    p, first = np.zeros(len(g)), None
+    free = ~(((lower >= 0.0) & (g > 0.0)) | ((upper <= 0.0) & (g < 0.0)) | (lower == upper))
+    for _ in range(len(g) + 1):
+        room = radius * radius - p @ p
+        if not free.any() or room <= _ROOM * radius * radius:
+            break
+        i = np.flatnonzero(free)
+        d = ball_step(H[np.ix_(i, i)], (g + H @ p)[i], float(np.sqrt(room)))
+        if first is None:
+            first = np.zeros(len(g))
+            first[i] = d
+            first = np.clip(first, lower, upper)
+        with np.errstate(all="ignore"):
+            ways = np.where(d > 0.0, (upper[i] - p[i]) / d, np.where(d < 0.0, (lower[i] - p[i]) / d, np.inf))
+        part = min(1.0, float(ways.min()))
+        p[i] += part * d
+        if part >= 1.0:
+            break
+        hit = ways <= part
+        p[i[hit]] = np.where(d[hit] > 0.0, upper[i[hit]], lower[i[hit]])
+        free[i[hit]] = False
+    if first is None or not _model(H, g, first) < _model(H, g, p):
+        return p
+    return first
+
+
+def _model(H: Any, g: Any, p: Any) -> float:
+    return float(g @ p + 0.5 * p @ H @ p)
+
+
+def box_newton(
+    value: Callable[[Any], float],
+    derivatives: Callable[[Any], tuple[Any, Any] | None],
+    x: Any,
+    lower: Any,
+    upper: Any,
+    radius: float,
+    most: int,
+    part: float,
+) -> tuple[Any, float]:
+    """Minimise ``value`` within the box by at most ``most`` steps; return the point and its value.
+
+    ``derivatives`` gives gradient and Hessian, None where they are not finite. It ends when a step promises less than
+    ``part`` of the fall so far.
+    """
+    import numpy as np
+
+    x = np.clip(x, lower, upper)
+    f = began = value(x)
+    found = derivatives(x)
+    for _ in range(most):
+        if found is None or not np.isfinite(f):
+            break
+        g, H = found
+        p = box_step(H, g, lower - x, upper - x, radius)
+        foretold = -_model(H, g, p)
+        if not foretold > part * abs(began - f) + _NO_FALL * abs(f):
+            break
+        y = np.clip(x + p, lower, upper)
+        there, length = value(y), float(np.linalg.norm(p))
+        ratio = (f - there) / foretold if np.isfinite(there) else -np.inf
+        if ratio < POOR:
+            radius = (0.2 if ratio < 0.1 else 0.5) * length
+        elif ratio > GOOD:
+            radius = max(radius, 2.0 * length)
+        if ratio > ACCEPTABLE:
+            x, f = y, there
+            found = derivatives(x)
+        elif length <= SMALLEST_RADIUS * (1.0 + float(np.linalg.norm(x))):
+            break
+    return x, f

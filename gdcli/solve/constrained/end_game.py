@@ -1,0 +1,75 @@
+"""The end of a constrained run: Newton's method on the KKT conditions, down to rounding, and the certificate.
+
+The subproblem of stabilised SQP with the residual of the KKT conditions as ``1 / rho`` is Newton's method on them, and
+fast even where the gradients of the active constraints depend on each other (Wright 1998; Hager, Comput. Optim. Appl.
+12, 1999). Full steps are taken while each halves the residual.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.numerics import HOLDS
+from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
+from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint
+from gdcli.solve.constrained.walks import Found, Look, look_around
+
+_MOST_STEPS, _HALVED, _FAST = 15, 0.5, 1e-2
+_ARRIVED, _NEAR, MOST_RHO = 1e-14, 1e-9, 1e8
+
+
+class End(NamedTuple):
+    """Where the Newton steps led, with the multipliers there; the evidence, None where there is no end yet.
+
+    ``look`` is what a look around has found, where one was needed.
+    """
+
+    at: ScaledPoint
+    multipliers: Any
+    point: KKTPoint | None = None
+    look: Look | None = None
+
+    @property
+    def is_minimum(self) -> bool:
+        """Whether this is a minimum, by its evidence and by what is around it."""
+        if self.point is None or (self.look is not None and self.look.found is not Found.NOTHING):
+            return False
+        return self.point.is_minimum or (self.look is not None and self.point.is_doubtful)
+
+
+def end_game(problem: Scaled, at: ScaledPoint, multipliers: Any, rho: float, radius: float, last: Any) -> End:
+    """Return where Newton steps lead from ``at``, which has its slopes, and what speaks for it."""
+    error, fast = problem.residual(at, multipliers), False
+    for _ in range(_MOST_STEPS):
+        W = problem.curvature(at.y, multipliers) if error > _ARRIVED else None
+        if W is None:
+            break
+        own = min(max(1.0 / error, 10.0 * rho), MOST_RHO)
+        p, _, new = problem.subproblem(at, W, multipliers, own, radius)
+        there = problem.with_slopes(problem.at(problem.clip(at.y + p)))
+        if there is None:
+            break
+        left = problem.residual(there, new)
+        if not left <= _HALVED * error:
+            break
+        fast, last = left <= _FAST * error, there.y - at.y
+        at, multipliers, error = there, new, left
+    if error > _NEAR and problem.violation(at) > HOLDS:
+        return End(at, multipliers)
+    return certified(problem, at, multipliers, last, fast)
+
+
+def certified(problem: Scaled, at: ScaledPoint, multipliers: Any, last: Any, fast: bool) -> End:
+    """Return the evidence about ``at``, and what is around it where that is needed.
+
+    A minimum whose curvature is clear, to which the steps were ``fast``, needs none.
+    """
+    point = kkt_point(problem.problem, problem.typed(at.y))
+    if point is None or not (point.is_minimum or point.kind == "saddle"):
+        return End(at, multipliers, point)
+    if point.certain and fast and not point.soft and point.is_minimum:
+        return End(at, multipliers, point)
+    slow = None if fast and not point.soft else last
+    own = point.multipliers * problem.units.sides / problem.units.value
+    return End(at, multipliers, point, look_around(problem, at, point, slow, own))

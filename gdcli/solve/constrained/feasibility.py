@@ -1,0 +1,38 @@
+"""Is there a point at all where the constraints hold? A breach that is least somewhere tells of that place only.
+
+So before it is said that none was found, the breach is minimised from other places too: from the start, and from some
+that are drawn around it, wider each time.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from gdcli.solve.constrained.scaled_problem import Scaled
+
+# How many places are drawn, and how far around the start, in sizes of the point.
+_WIDTHS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+_NONE = 1e-12
+
+
+def feasible_elsewhere(problem: Scaled, best: tuple[Any, float], start: Any) -> tuple[Any, float]:
+    """Return the better of ``best``, a point and half the square of its breach, and what is found from other places.
+
+    The places are the same each time; the search ends at the first with no breach.
+    """
+    import numpy as np
+
+    draws = Random(0)
+    places = [start] + [
+        start + width * np.maximum(1.0, abs(start)) * np.array([draws.gauss(0.0, 1.0) for _ in start])
+        for width in _WIDTHS
+    ]
+    for place in places:
+        if best[1] <= _NONE:
+            break
+        y = problem.clip(place)
+        if np.isfinite(problem.at(y).h).all():
+            found = problem.least_violation(y)
+            best = found if found[1] < best[1] else best
+    return best

@@ -1,0 +1,287 @@
+"""What speaks for a point of a constrained problem: the conditions of Karush, Kuhn and Tucker, in numbers.
+
+At a minimum the gradient of the value is a combination of those of the active sides and bounds, with multipliers that
+are not negative where a side is an inequality; and along every direction that the strongly active ones (multiplier
+not 0) leave free, the Hessian of the Lagrangian does not fall (Nocedal and Wright, Numerical Optimization, 2nd ed.,
+sections 12.3 to 12.5). All is measured in units of max(1, |x|) a variable, and the gradient of each active side is
+made as long as 1. Multipliers are found by least squares with signs, which needs no independent gradients.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.numerics import HOLDS
+from gdcli.objective.constrained import Constrained
+
+# What a claim needs beside constraints that hold: of the gradient of the Lagrangian, and of what is still to gain.
+KKT_TOL, GAIN_TOL = 1e-6, 1e-10
+# A side, or a bound, that is so near to holding with equality is active.
+_ACTIVE = 1e-7
+# Singular values of the active gradients, which have length 1, and multipliers beside the slope, count as 0 below.
+_RANK, STRONG = 1e-7, 1e-7
+# Curvatures along the tangent space are called weak below this part of the largest second derivative: they may come
+# from what is left of a slope. Below the next one they have no digits, and what lies between those is negative.
+_WEAK, _NO_DIGITS, _NEGATIVE, _NEGATIVE_STRONG = 1e-4, 1e-9, -1e-8, -1e-6
+# A curvature is soft where a step as long as the point changes the value by less than this part of it.
+_SOFT = 1e-6
+# The faces of weakly active sides are looked through one by one up to so many sides.
+_MOST_WEAK = 6
+# A gradient is no shorter than this part of the longest, nor is the scale of the curvatures than that of the slope.
+_LEAST, _LEAST_TOP = 1e-12, 1e-6
+# Singular values of a least squares problem count as 0 below.
+_SQUARE_TOL = 1e-10
+
+
+@dataclass(slots=True)
+class KKTPoint:
+    """The evidence about a point ``x``, in arrays.
+
+    ``multipliers`` (shape (s,), 0 where a side is not active) belong to the sides of `Constrained`, so that the
+    gradient of ``value + multipliers @ h`` is that of the bounds: ``below`` and ``above`` (shape (n,)) are those of the
+    lower and upper ones. ``residual`` is what is left of it, as a part of max(1, its slope); ``gradient_norm`` is its
+    length in the user's units. ``active`` (sides) is a mask, ``at_lower`` and ``at_upper`` are masks of variables.
+    ``independent`` tells whether the active gradients are (LICQ), ``strict`` whether no active multiplier is 0.
+    ``curvatures`` are the eigenvalues of the Hessian of the Lagrangian on the tangent space of what is strongly active,
+    as parts of its largest entry ``top``. ``gain`` is what slope and violation may still be worth. ``kind`` is a word,
+    ``certain`` whether it needs no look around; ``ways`` (k, n) are directions for one.
+    """
+
+    x: Any
+    value: float
+    violation: float
+    multipliers: Any
+    below: Any
+    above: Any
+    residual: float
+    gradient_norm: float
+    complementarity: float
+    gain: float
+    active: Any
+    at_lower: Any
+    at_upper: Any
+    rank: int
+    independent: bool
+    strict: bool
+    curvatures: Any
+    top: float
+    soft: bool
+    kind: str
+    certain: bool
+    ways: Any
+
+    @property
+    def is_minimum(self) -> bool:
+        """Whether nothing here speaks against a minimum."""
+        return self.kind in ("minimum", "degenerate")
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a falling curvature is all that speaks against a minimum, and one as weak as what is left of a slope
+        makes: then the value decides.
+        """
+        return self.kind == "saddle" and bool(self.curvatures[0] > -_WEAK)
+
+
+def kkt_point(problem: Constrained, x: Any) -> KKTPoint | None:
+    """Return the evidence about ``x``, None where the derivatives are not finite."""
+    import numpy as np
+
+    value, h = problem.values(x)
+    found = problem.slopes(x)
+    if found is None or not np.isfinite(value):
+        return None
+    g, J = found
+    unit = np.maximum(1.0, abs(x))
+    face = _face(problem, x, unit, h, J)
+    slope = g * unit
+    scaled = signed_least_squares(face.rows.T, -slope, face.free)
+    left, scale = slope + face.rows.T @ scaled, max(1.0, float(np.linalg.norm(slope)))
+    multipliers, below, above = face.apart(scaled / face.lengths)
+    H = problem.curvature(x, multipliers)
+    if H is None:
+        return None
+    H = H * np.outer(unit, unit)
+    top = max(float(abs(H).max()), _LEAST_TOP * float(np.linalg.norm(slope)), 1e-300)
+    strong = face.free | (scaled > STRONG * scale)
+    Z, _ = _null_space(face.rows[strong], len(x))
+    Za, rank = _null_space(face.rows, len(x))
+    w, V = np.linalg.eigh(Z.T @ H @ Z) if Z.shape[1] else (np.zeros(0), np.zeros((0, 0)))
+    q = V.T @ (Z.T @ left)
+    held = float(abs(multipliers) @ abs(h))
+    gain = 0.5 * float(np.sum(q * q / np.maximum(w, _NO_DIGITS * top))) + held
+    violation = problem.violation(x, h)
+    weak = w <= _WEAK * top
+    ways = (Z @ V[:, weak if weak.any() else slice(0, 1)]).T
+    if violation > HOLDS:
+        kind = "infeasible"
+    elif np.linalg.norm(left) > KKT_TOL * scale or gain > GAIN_TOL * max(1.0, abs(value)):
+        kind = "not-stationary"
+    else:
+        kind, falling = _kind(face, strong, H, top, w, Za)
+        ways = np.vstack([falling, ways])
+    return KKTPoint(
+        x=x,
+        value=value,
+        violation=violation,
+        multipliers=multipliers,
+        below=below,
+        above=above,
+        residual=float(np.linalg.norm(left)) / scale,
+        gradient_norm=float(np.linalg.norm(left / unit)),
+        complementarity=held,
+        gain=gain,
+        active=face.active,
+        at_lower=face.at_lower,
+        at_upper=face.at_upper,
+        rank=rank,
+        independent=rank == len(face.rows),
+        strict=bool(strong.all()),
+        curvatures=w / top,
+        top=top,
+        soft=bool(len(w) and w[0] <= _SOFT * max(1.0, abs(value))),
+        kind=kind,
+        certain=not weak.any(),
+        ways=ways * unit,
+    )
+
+
+class _Face(NamedTuple):
+    """What is active: masks of the sides (s,) and of the variables (n,), the gradients as ``rows`` of length 1 and what
+    their ``lengths`` were, and which of the rows have multipliers ``free`` of sign.
+    """
+
+    active: Any
+    at_lower: Any
+    at_upper: Any
+    rows: Any
+    lengths: Any
+    free: Any
+
+    def apart(self, mu: Any) -> tuple[Any, Any, Any]:
+        """Return the multipliers of the rows as those of all sides (s,), of lower and of upper bounds (n,)."""
+        import numpy as np
+
+        found, first = [], 0
+        for mask in (self.active, self.at_lower, self.at_upper):
+            of_all = np.zeros(len(mask))
+            of_all[mask] = mu[first : first + mask.sum()]
+            first += int(mask.sum())
+            found.append(of_all)
+        return found[0], found[1], found[2]
+
+
+def _face(problem: Constrained, x: Any, unit: Any, h: Any, J: Any) -> _Face:
+    import numpy as np
+
+    sizes = np.maximum(np.maximum(1.0, problem.terms(x)), np.linalg.norm(J * unit, axis=1))
+    active = problem.equal | (h >= -_ACTIVE * sizes)
+    at_lower, at_upper = x - problem.lower <= _ACTIVE * unit, problem.upper - x <= _ACTIVE * unit
+    fixed = at_lower & at_upper
+    at_upper = at_upper & ~fixed
+    free = np.concatenate([problem.equal[active], fixed[at_lower], np.zeros(int(at_upper.sum()), bool)])
+    axes = np.eye(len(x))
+    rows = np.vstack([J[active], -axes[at_lower], axes[at_upper]]) * unit
+    lengths = np.maximum(np.linalg.norm(rows, axis=1), _LEAST * max(1.0, float(abs(rows).max(initial=0.0))))
+    return _Face(active, at_lower, at_upper, rows / lengths[:, None], lengths, free)
+
+
+def _kind(face: _Face, strong: Any, H: Any, top: float, w: Any, Za: Any) -> tuple[str, Any]:
+    """Return what a stationary point is by its curvatures ``w``, and directions (k, n) in which the value falls.
+
+    ``Za`` spans what all active rows leave free.
+    """
+    import numpy as np
+
+    none = np.zeros((0, len(H)))
+    if Za.shape[1] and np.linalg.eigvalsh(Za.T @ H @ Za)[0] < _NEGATIVE_STRONG * top:
+        return "saddle", none
+    if not len(w) or w[0] > _WEAK * top:
+        return "minimum", none
+    falling = _falling_on_a_face(face.rows, strong, H, top) if w[0] < _NEGATIVE * top else none
+    return "saddle" if len(falling) else "degenerate", falling
+
+
+def signed_least_squares(A: Any, b: Any, free: Any) -> Any:
+    """Return the x that minimises ``|A x - b|`` with ``x >= 0``, but where ``free`` (Lawson and Hanson 1974)."""
+    import numpy as np
+
+    n = A.shape[1]
+    x, used, banned = np.zeros(n), free.copy(), np.zeros(n, bool)
+    if not n:
+        return x
+    x[used] = _least_squares(A[:, used], b)
+    least = _LEAST * 10.0 * max(1.0, float(np.linalg.norm(b))) * max(1.0, float(abs(A).max()))
+    for _ in range(3 * n + 10):
+        slope = A.T @ (b - A @ x)
+        slope[used | banned] = -np.inf
+        if slope.max() <= least:
+            break
+        j = int(np.argmax(slope))
+        used[j] = True
+        x, used = _without_negatives(A, b, x, used, free)
+        banned[:] = False
+        banned[j] = not used[j]
+    return x
+
+
+def _without_negatives(A: Any, b: Any, x: Any, used: Any, free: Any) -> tuple[Any, Any]:
+    """Return the least squares over the columns ``used``, without those that would come out negative."""
+    import numpy as np
+
+    while True:
+        z = np.zeros(len(x))
+        z[used] = _least_squares(A[:, used], b)
+        negative = used & ~free & (z <= 0.0)
+        if not negative.any():
+            return z, used
+        parts = x[negative] / np.maximum(x[negative] - z[negative], 1e-300)
+        x = x + float(parts.min()) * (z - x)
+        gone = negative & (x <= _LEAST)
+        if not gone.any():
+            gone = negative
+        x[gone] = 0.0
+        used = used & ~gone
+
+
+def _least_squares(A: Any, b: Any) -> Any:
+    import numpy as np
+
+    return np.linalg.lstsq(A, b, rcond=_SQUARE_TOL)[0] if A.shape[1] else np.zeros(0)
+
+
+def _null_space(A: Any, n: int) -> tuple[Any, int]:
+    """Return an orthonormal basis, as columns, of what the rows leave free, and their rank."""
+    import numpy as np
+
+    if not len(A):
+        return np.eye(n), 0
+    _, s, vt = np.linalg.svd(A)
+    rank = int(np.sum(s > _RANK * max(1.0, s[0])))
+    return vt[rank:].T, rank
+
+
+def _falling_on_a_face(A: Any, strong: Any, H: Any, top: float) -> Any:
+    """Return directions (k, n) in which weakly active sides do not rise and the curvature is clearly negative.
+
+    A quadratic form that falls somewhere in the cone of what weakly active sides allow has, on the span of some face of
+    it, an eigenvector with a negative eigenvalue inside (Kaplan, Linear Algebra Appl. 313, 2000).
+    """
+    import numpy as np
+
+    weak, found = np.flatnonzero(~strong), []
+    if len(weak) > _MOST_WEAK:
+        return np.zeros((0, A.shape[1]))
+    for count in range(len(weak) + 1):
+        for face in combinations(weak, count):
+            Z, _ = _null_space(A[strong | np.isin(np.arange(len(A)), face)], A.shape[1])
+            if not Z.shape[1]:
+                continue
+            w, V = np.linalg.eigh(Z.T @ H @ Z)
+            for k in np.flatnonzero(w < _NEGATIVE * top):
+                d = Z @ V[:, k]
+                rising = A[weak] @ d
+                found += [s * d for s in (1.0, -1.0) if (s * rising <= _ACTIVE).all()]
+    return np.array(found).reshape(len(found), A.shape[1])

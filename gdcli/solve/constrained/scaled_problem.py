@@ -1,0 +1,216 @@
+"""A constrained problem in units of its own, and the subproblem in them.
+
+In ``y = x / unit`` with slopes of at most 10 at the start, radii and penalties of size 1 are a fair beginning. The
+model of the augmented Lagrangian (Powell, Hestenes, Rockafellar)
+
+    phi(y) = f + (|t|**2 - |lam|**2) / (2 rho),    t = max(0, lam + rho h)   (equations: without the max)
+
+keeps its kinks: ``g'p + p'Wp/2 + |max(0, lam + rho (h + J p))|**2 / (2 rho)``, with W the Hessian of the Lagrangian at
+t. To minimise it is the subproblem of stabilised SQP (Wright, Comput. Optim. Appl. 11, 1998; Gill and Robinson, SIAM J.
+Optim. 23, 2013), and takes no evaluation of the problem.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.stored import stored
+from gdcli.objective.constrained import Constrained
+from gdcli.solve.constrained.box_newton import box_newton
+
+# Slopes at the start are scaled down to this size.
+_SLOPE = 10.0
+# Steps of a subproblem, and the part of its fall so far that one must promise; those of a search for a feasible point.
+_INNER, _INNER_PART, _LEAST_STEPS, _LEAST_PART = 60, 1e-12, 100, 1e-14
+# Feasible points are found again down to this part of what a side compares: some roundings of it.
+_RESTORED = 1e-14
+# The model of a restoration asks for the least change, by so little, and the least violation, by so much.
+_LEAST_CHANGE, _LEAST_VIOLATION = 1e-6, 1e4
+
+
+@stored()
+class ScaledPoint(NamedTuple):
+    """A point of the scaled problem: value, sides, and where they were asked for gradient and Jacobian."""
+
+    y: Any
+    f: float
+    h: Any
+    g: Any = None
+    J: Any = None
+
+
+@stored()
+class Units(NamedTuple):
+    """The sizes that are 1 in the scaled problem: of the variables (n,), the value, and the sides (s,)."""
+
+    x: Any
+    value: float
+    sides: Any
+
+
+def units_at(problem: Constrained, x: Any, g: Any, J: Any) -> Units:
+    """Return units in which variables are at most 1, and slopes at most `_SLOPE`, at ``x``."""
+    import numpy as np
+
+    unit = np.maximum(1.0, abs(x))
+    steep = np.abs(J * unit).max(axis=1, initial=0.0)
+    return Units(unit, max(1.0, float(abs(g * unit).max()) / _SLOPE), np.maximum(1.0, steep / _SLOPE))
+
+
+class Scaled:
+    """The problem in ``units``; vectors are arrays, ``y`` has shape (n,)."""
+
+    def __init__(self, problem: Constrained, units: Units) -> None:
+        self.problem = problem
+        self.units = units
+        self.lower, self.upper = problem.lower / units.x, problem.upper / units.x
+        self.equal = problem.equal
+
+    def typed(self, y: Any) -> Any:
+        """Return the point in the user's units, exactly on the bounds that it is on."""
+        import numpy as np
+
+        return np.clip(y * self.units.x, self.problem.lower, self.problem.upper)
+
+    def clip(self, y: Any) -> Any:
+        import numpy as np
+
+        return np.clip(y, self.lower, self.upper)
+
+    def at(self, y: Any) -> ScaledPoint:
+        f, h = self.problem.values(self.typed(y))
+        return ScaledPoint(y, f / self.units.value, h / self.units.sides)
+
+    def with_slopes(self, at: ScaledPoint) -> ScaledPoint | None:
+        """Return the point with its slopes, None where these are not finite."""
+        import numpy as np
+
+        if at.g is not None:
+            return at
+        found = (
+            self.problem.slopes(self.typed(at.y)) if np.isfinite(at.f) and np.isfinite(at.h).all() else None
+        )
+        if found is None:
+            return None
+        g, J = found
+        units = self.units
+        return at._replace(g=g * units.x / units.value, J=J * units.x / units.sides[:, None])
+
+    def curvature(self, y: Any, multipliers: Any, of_value: float = 1.0) -> Any:
+        """Return the Hessian of ``of_value * f + multipliers @ h``, None where it is not finite."""
+        import numpy as np
+
+        units = self.units
+        weights = multipliers * units.value / units.sides
+        H = self.problem.curvature(self.typed(y), weights, of_value)
+        return None if H is None else H * np.outer(units.x, units.x) / units.value
+
+    def pushed(self, t: Any) -> Any:
+        """Return what counts of a vector of the sides: that of an inequality only where it is positive."""
+        import numpy as np
+
+        return np.where(self.equal, t, np.maximum(t, 0.0))
+
+    def broken(self, h: Any) -> float:
+        import numpy as np
+
+        return float(np.linalg.norm(self.pushed(h)))
+
+    def violation(self, at: ScaledPoint) -> float:
+        """Return the violation in the units of `Constrained.violation`."""
+        return self.problem.violation(self.typed(at.y), at.h * self.units.sides)
+
+    def is_restored(self, at: ScaledPoint) -> bool:
+        """Tell whether the sides hold to the rounding of what they compare, however small that is."""
+        h = self.problem.broken(at.h * self.units.sides)
+        return not h.any() or bool((h <= _RESTORED * self.problem.terms(self.typed(at.y))).all())
+
+    def residual(self, at: ScaledPoint, multipliers: Any) -> float:
+        """Return by how much the KKT conditions are missed: of the slope, and of the sides with their multipliers."""
+        import numpy as np
+
+        slope = at.g + at.J.T @ multipliers
+        slope = at.y - self.clip(at.y - slope)
+        sides = np.where(self.equal, at.h, np.maximum(at.h, -multipliers))
+        return max(
+            float(np.linalg.norm(slope)) / max(1.0, float(np.linalg.norm(at.g))), float(np.linalg.norm(sides))
+        )
+
+    def subproblem(
+        self,
+        at: ScaledPoint,
+        W: Any,
+        multipliers: Any,
+        rho: float,
+        radius: float,
+        sides: Any = None,
+        slope: Any = None,
+    ) -> tuple[Any, float, Any]:
+        """Return the step that minimises the model in the box and within ``radius`` (of the largest component), by how
+        much the model falls, and the multipliers there. ``sides`` and ``slope`` may stand in for those of the point.
+        """
+        import numpy as np
+
+        h, g, J = at.h if sides is None else sides, at.g if slope is None else slope, at.J
+
+        def multipliers_at(p: Any) -> Any:
+            return self.pushed(multipliers + rho * (h + J @ p))
+
+        def value(p: Any) -> float:
+            t = multipliers_at(p)
+            return float(g @ p + 0.5 * p @ W @ p + t @ t / (2.0 * rho))
+
+        def derivatives(p: Any) -> tuple[Any, Any]:
+            t = multipliers_at(p)
+            A = J[self.equal | (t > 0.0)]
+            return g + W @ p + J.T @ t, W + rho * A.T @ A
+
+        zero = np.zeros(len(at.y))
+        lower, upper = np.maximum(self.lower - at.y, -radius), np.minimum(self.upper - at.y, radius)
+        ball = radius * len(at.y) ** 0.5
+        p, low = box_newton(value, derivatives, zero, lower, upper, ball, _INNER, _INNER_PART)
+        return p, value(zero) - low, multipliers_at(p)
+
+    def restored(self, y: Any, most: int) -> ScaledPoint:
+        """Return the point that Gauss-Newton steps of least change lead to, where the sides hold; or the last one."""
+        import numpy as np
+
+        at, n = self.at(y), len(y)
+        for _ in range(most):
+            if not np.isfinite(at.f) or self.is_restored(at):
+                break
+            full = self.with_slopes(at)
+            if full is None:
+                break
+            radius = 1e3 * max(1.0, float(np.linalg.norm(at.y)))
+            no_multipliers = np.zeros(len(at.h))
+            p, _, _ = self.subproblem(
+                full, _LEAST_CHANGE * np.eye(n), no_multipliers, _LEAST_VIOLATION, radius, slope=np.zeros(n)
+            )
+            there = self.at(self.clip(at.y + p))
+            if not self.broken(there.h) < self.broken(at.h):
+                break
+            at = there
+        return at
+
+    def least_violation(self, y: Any) -> tuple[Any, float]:
+        """Return a local minimiser of the violation, and half the square of that."""
+        import numpy as np
+
+        nothing = np.zeros(len(self.equal))
+
+        def value(y: Any) -> float:
+            at = self.at(y)
+            return 0.5 * self.broken(at.h) ** 2 if np.isfinite(at.h).all() else np.inf
+
+        def derivatives(y: Any) -> tuple[Any, Any] | None:
+            at = self.with_slopes(self.at(y))
+            if at is None:
+                return None
+            t = self.pushed(at.h)
+            A = at.J[self.equal | (t > 0.0)]
+            H = self.curvature(y, t if t.any() else nothing, 0.0)
+            return None if H is None else (at.J.T @ t, H + A.T @ A)
+
+        return box_newton(value, derivatives, y, self.lower, self.upper, 1.0, _LEAST_STEPS, _LEAST_PART)
