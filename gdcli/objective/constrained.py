@@ -19,22 +19,22 @@ from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 
 
 class Constrained(Objective):
-    """``objective`` within ``box``, subject to ``rows.lower <= rows(x) <= rows.upper``.
+    """``objective`` within ``box``, subject to ``constraints.lower <= c(x) <= constraints.upper``.
 
-    ``row``, ``sign`` and ``end`` (shape (s,)) say what the sides are: ``h = sign * (rows[row] - end)``; ``equal`` tells
+    ``row``, ``sign`` and ``end`` (shape (s,)) say what the sides are: ``h = sign * (c[row] - end)``; ``equal`` tells
     which of them are equations.
     """
 
-    def __init__(self, objective: Objective, rows: ConstraintRows, box: Box) -> None:
+    def __init__(self, objective: Objective, constraints: ConstraintRows, box: Box) -> None:
         self.np = np = numpy()
         self.inner = objective
-        self.rows = rows
+        self.constraints = constraints
         self.box = box
         self.size = objective.size
         self.counts: Counts = objective.counts
         self.has_hessian = objective.has_hessian
         self.lower, self.upper = np.array(box.lower, dtype=float), np.array(box.upper, dtype=float)
-        above, below = np.array(rows.upper, dtype=float), np.array(rows.lower, dtype=float)
+        above, below = np.array(constraints.upper, dtype=float), np.array(constraints.lower, dtype=float)
         equal = above == below
         kinds = (
             (equal, 1.0, above),
@@ -80,7 +80,7 @@ class Constrained(Objective):
         key = x.tobytes()
         if self._values is None or self._values[0] != key:
             value = self.inner.evaluate(self.vector(x)).value
-            h = self._sides_of(self.rows.values(x) if self.rows.count else self.np.zeros(0))
+            h = self._sides_of(self.constraints.values(x) if self.constraints.count else self.np.zeros(0))
             self._values = key, inf if self.np.isnan(h).any() else value, h
         return self._values[1:]
 
@@ -94,8 +94,8 @@ class Constrained(Objective):
             value = self.values(x)[0]
             g = self.inner.complete(Evaluation(self.vector(x), value), 1).gradient
             J = (
-                self.rows.jacobian(x)[self.row] * self.sign[:, None]
-                if self.rows.count
+                self.constraints.jacobian(x)[self.row] * self.sign[:, None]
+                if self.constraints.count
                 else self.np.zeros((0, self.size))
             )
             finite = g is not None and self.np.isfinite(g).all() and self.np.isfinite(J).all()
@@ -116,12 +116,12 @@ class Constrained(Objective):
                 return None
             H += of_value * np.array(hessian, dtype=float)
         if np.any(weights):
-            H += self.rows.curvature(x, self.per_row(weights))
+            H += self.constraints.curvature(x, self.per_row(weights))
         return H if np.isfinite(H).all() else None
 
     def per_row(self, weights: Any) -> Any:
         """Return weights of the sides as weights of the rows, shape (m,)."""
-        found = self.np.zeros(self.rows.count)
+        found = self.np.zeros(self.constraints.count)
         self.np.add.at(found, self.row, self.sign * weights)
         return found
 
@@ -129,7 +129,7 @@ class Constrained(Objective):
         """Return the size of what each side compares: the largest of its terms and its end, shape (s,)."""
         if not self.sides:
             return self.np.zeros(0)
-        return self.np.maximum(self.rows.terms(x)[self.row], abs(self.end))
+        return self.np.maximum(self.constraints.terms(x)[self.row], abs(self.end))
 
     def broken(self, h: Any) -> Any:
         """Return by how much each side does not hold, shape (s,): 0 where it holds."""
