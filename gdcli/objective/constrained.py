@@ -29,7 +29,7 @@ class Constrained(Objective):
         self.np = np = numpy()
         self.inner = objective
         self.constraints = constraints
-        self.box = box
+        self.box = self.bounds = box
         self.size = objective.size
         self.counts: Counts = objective.counts
         self.has_hessian = objective.has_hessian
@@ -55,7 +55,7 @@ class Constrained(Objective):
         """Return the value at the point of the box nearest to ``x``, by how much constraints are broken there, and
         (order 1) the gradient of the value.
         """
-        x = self.box.clip(x)
+        x = self.bounds.clip(x)
         at = self.np.array(x, dtype=float)
         value, h = self.values(at)
         found = Evaluation(x, value, violation=self.violation(at, h))
