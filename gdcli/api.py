@@ -17,7 +17,7 @@ from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import check_memory, check_start, sampler, shared_objectives, solve
 from gdcli.tasks.outcome import Minimum, Outcome
-from gdcli.tasks.problem import Number, Problem, read_problem
+from gdcli.tasks.problem import Number, Problem, Typed, read_problem
 
 if TYPE_CHECKING:
     from gdcli.objective.function_objective import ArrayFunction, ValueFunction
@@ -34,6 +34,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "Settings",
+    "Typed",
     "compare_learning_rates",
     "compare_methods",
     "fit",
@@ -56,32 +57,46 @@ def make_problem(
     seed: int = 0,
     source: str = "",
     bounds: Bounds = (),
-    **derivatives: ArrayFunction | None,
+    **more: Any,
 ) -> Problem:
     """Return a problem from values at hand, checked as a typed one; without ``start`` a random one is drawn.
 
     ``expression`` is text, a sympy expression, or a function of one array, for which a start is needed and which may
-    come with its ``gradient`` and ``hessian``. Names may be sympy's symbols. ``bounds`` are (lower, upper) by name or
+    come with its ``gradient`` and ``hessian``; an expression with ``subject_to`` and ``let``, texts as on the command
+    line. Names may be sympy's symbols. ``bounds`` are (lower, upper) by name or
     element (``"v[0]"``), None for no bound; or texts as after --bounds; or, for a function with a start without names,
     one pair for each element. Raises UsageError and DomainError as :func:`read_problem`.
     """
     from gdcli.tasks import problem
     from gdcli.tasks.python_problem import function_problem, named, text_of
 
-    for name in derivatives.keys() - {"gradient", "hessian"}:
-        raise UsageError(f"unknown option {name}", did_you_mean(name, ["gradient", "hessian"]))
+    for name in more.keys() - {"gradient", "hessian", *TEXTS}:
+        raise UsageError(f"unknown option {name}", did_you_mean(name, ["gradient", "hessian", *TEXTS]))
+    texts = {name: _texts(more.pop(name, ())) for name in TEXTS}
     if callable(expression) and not hasattr(expression, "free_symbols"):
-        if constants:
+        if constants or texts["let"]:
             raise UsageError("a function has no constants to be given", "give them to the function itself")
-        return function_problem(expression, sense, start, seed=seed, bounds=named(bounds), **derivatives)
-    if any(derivative is not None for derivative in derivatives.values()):
+        plain = function_problem(expression, sense, start, seed=seed, bounds=named(bounds), **more)
+        return problem.constrained(plain, texts["subject_to"])
+    if any(derivative is not None for derivative in more.values()):
         raise UsageError(
             "only a function comes with derivatives", "those of an expression are exact: leave them out"
         )
     text = text_of(expression)
     if start is not None and not isinstance(start, Mapping):
         raise UsageError("a start gives each variable a value by name", 'for example start={"x": 1}')
-    return problem.make_problem(text, sense, named(start), named(constants), seed, source, named(bounds))
+    typed = Typed(problem.typed_bounds(named(bounds)), texts["subject_to"], texts["let"])
+    return problem.make_problem(text, sense, named(start), named(constants), seed, source, typed)
+
+
+# What is given as texts, one or several.
+TEXTS = ("subject_to", "let")
+# What belongs to the problem, beside its expression and its start.
+ASKED = ("constants", "seed", "bounds", *TEXTS)
+
+
+def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def minimize(
@@ -161,14 +176,14 @@ def _extremum(
     hessian: ArrayFunction | None,
     options: dict[str, Any],
 ) -> Outcome:
-    asked = {name: options.pop(name) for name in ("constants", "seed", "bounds") if name in options}
+    asked = {name: options.pop(name) for name in ASKED if name in options}
     observers, starts = options.pop("observers", ()), options.pop("multi_start", 1)
     known = [f.name for f in fields(Settings)]
     for name in options:
         if name not in known:
             raise UsageError(
                 f"unknown option {name}",
-                did_you_mean(name, [*known, "constants", "seed", "bounds", "multi_start", "observers"]),
+                did_you_mean(name, [*known, *ASKED, "multi_start", "observers"]),
             )
     given = None if isinstance(gradient, str) else gradient
     problem = make_problem(expression, sense, start, gradient=given, hessian=hessian, **asked)

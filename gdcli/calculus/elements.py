@@ -71,6 +71,8 @@ class Elements:
         self.algebra, self.values = algebra, values
 
     def value(self, tree: Tree) -> Any:
+        for name, part in tree.parts.items():
+            self.values = {**self.values, name: self._build(part.root)}
         return self._build(tree.root)
 
     def _build(self, root: Node) -> Any:

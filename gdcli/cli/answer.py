@@ -96,8 +96,8 @@ def typed_problem(values: dict[str, Any], env: Environment, sense: str) -> Probl
     text, source = expression_text(values["expression"], env)
     from gdcli import api
 
-    seed, bounds = values["seed"] or 0, values.get("bounds", ())
-    return api.read_problem(text, sense, values["start"], values["set"], seed, source, bounds)
+    seed, typed = values["seed"] or 0, api.Typed(values.get("bounds", ()))
+    return api.read_problem(text, sense, values["start"], values["set"], seed, source, typed)
 
 
 def _decode(content: bytes, source: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, TypeVar
 
-from gdcli.kernel.errors import GdError, UsageError, did_you_mean
+from gdcli.kernel.errors import GdError, Span, UsageError, did_you_mean
 from gdcli.language import syntax
 from gdcli.language.functions import CALLABLE, CONSTANTS, FUNCTIONS, INTERNAL, REDUCTIONS
 from gdcli.language.graph import REDUCTIONS as REDUCING
@@ -88,8 +88,10 @@ class Form:
 def _told(error: UsageError) -> UsageError:
     """The error with a proposal, where the expression is written as elsewhere."""
     from gdcli.language.notation import told  # only an error needs it
+    from gdcli.language.relation import has_comparison
 
-    return told(error)
+    is_constraint = error.span is not None and has_comparison(error.span.text)
+    return told(error, "constraint" if is_constraint else "expression")
 
 
 def unknown_function(tree: Tree, node: Node, names: Container[str]) -> UsageError:
@@ -111,21 +113,30 @@ def check_calls(tree: Tree, names: Container[str]) -> None:
             raise unknown_function(tree, node, names)
 
 
-def variables(tree: Tree, constants: Mapping[str, Constant], started: Sequence[str] = ()) -> list[str]:
+def variables(
+    tree: Tree,
+    constants: Mapping[str, Constant],
+    started: Sequence[str] = (),
+    others: Sequence[Tree] = (),
+) -> list[str]:
     """Return the names of the expression that are variables, in order of first appearance.
 
-    ``started`` are the names for which start values are at hand: only they make `gamma` a variable.
+    ``started`` are the names for which start values are at hand: only they make `gamma` a variable. ``others`` are the
+    constraints, whose names come after those of the expression.
     Raises UsageError for a function's name used as a variable, and for constants that the expression lacks.
     """
-    check_calls(tree, (*tree.names, *constants, *started))
-    known = [name for name in tree.names if name not in CONSTANTS]
+    trees = with_parts((tree, *others))
+    names = tuple(dict.fromkeys(name for each in (tree, *others) for name in each.names))
+    for each in trees:
+        check_calls(each, (*names, *each.parts, *constants, *started))
+    known = [name for name in names if name not in CONSTANTS]
     for name in (*constants, *started):
         if name in CONSTANTS:
             raise UsageError(
                 f"{name} is the constant {CONSTANTS[name]:.6g}", "give the variable another name"
             )
     for name in constants:
-        if name not in tree.names:
+        if name not in names:
             raise UsageError(
                 f"--set gives {name}, which the expression does not have", did_you_mean(name, known)
             )
@@ -136,16 +147,27 @@ def variables(tree: Tree, constants: Mapping[str, Constant], started: Sequence[s
         if (
             len(name) > 1 and constant in CONSTANTS and name not in started
         ):  # E is a usual variable, PI is none
-            node = next(n for n in all_nodes(tree.root) if name_of(n) == name)
+            place = place_of_name(trees, name)
             hint = f"write {constant}; a variable {name} needs a start"
-            raise tree.error(node, f"{name} is no constant, but {constant} is", hint)
+            raise UsageError(f"{name} is no constant, but {constant} is", hint, place)
         if name in callable_names and not (
-            name == "gamma" and "gamma" in started and not _calls(tree, "gamma")
+            name == "gamma" and "gamma" in started and not any(_calls(each, "gamma") for each in trees)
         ):
-            node = next(n for n in all_nodes(tree.root) if name_of(n) == name)
             hint = f"write {name}(...), or give the variable another name"
-            raise _told(tree.error(node, f"{name} is a function", hint))
+            raise _told(UsageError(f"{name} is a function", hint, place_of_name(trees, name)))
     return found
+
+
+def with_parts(trees: Sequence[Tree]) -> list[Tree]:
+    """Return trees with those of the parts that they may use."""
+    parts = {id(part): part for tree in trees for part in tree.parts.values()}
+    return [*trees, *parts.values()]
+
+
+def place_of_name(trees: Sequence[Tree], name: str) -> Span | None:
+    """Return where a name first stands in trees."""
+    found = (each.span(node) for each in trees for node in all_nodes(each.root) if name_of(node) == name)
+    return next(found, None)
 
 
 def name_of(node: Node) -> str | None:
@@ -172,7 +194,8 @@ def _calls(tree: Tree, name: str) -> bool:
 
 def subscripted(tree: Tree) -> set[str]:
     """Return the names that are indexed or sliced, and so must be vectors."""
-    return {str(node.value[0]) for node in all_nodes(tree.root) if node.op in ("index", "slice")}
+    nodes = (node for each in with_parts([tree]) for node in all_nodes(each.root))
+    return {str(node.value[0]) for node in nodes if node.op in ("index", "slice")}
 
 
 def build(
@@ -279,6 +302,7 @@ class _Builder:
         self.expand = expand
         self.graph = Graph() if graph is None else graph
         self.matrices = matrices or {}
+        self.parts: dict[str, Value] = {}
         for name, length in lengths.items():  # variables first: the order of the program's arguments
             if length is None:
                 self.graph.scalar(name)
@@ -327,7 +351,17 @@ class _Builder:
             total = self.graph.node("add", total, term)
         return total
 
+    def part(self, name: str) -> Value:
+        """The value of a named part; what is wrong with it is told in its own text."""
+        if name not in self.parts:
+            outer, self.tree = self.tree, self.tree.parts[name]
+            self.parts[name] = self.build(self.tree.root)
+            self.tree = outer
+        return self.parts[name]
+
     def name(self, node: Node, name: str) -> Value:
+        if name in self.tree.parts:
+            return self.part(name)
         if name in self.matrices:
             columns = self.matrices[name]  # more than one have no value by themselves; see matmul
             return self.graph.scalar(columns[0]) if len(columns) == 1 else []
@@ -361,6 +395,9 @@ class _Builder:
     def vector_length(self, node: Node, name: str) -> int:
         if name in self.data:
             return len(self.data[name])
+        if name in self.tree.parts:
+            hint = "only variables and constants have elements that can be named"
+            raise self.tree.error(node, f"{name} is a part of --let", hint)
         length = self.lengths.get(name)
         if length is None:
             self.name(node, name)  # an unknown name or a function is reported as such

@@ -10,6 +10,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from gdcli.language import ieee
+from gdcli.language.form import name_of
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.graph import compare, evaluate
 from gdcli.language.syntax import Node, Tree, fold, postorder
@@ -20,11 +21,14 @@ Number = float | list[float]
 class Culprit:
     """The first sub-expression that is not finite although its parts are.
 
-    ``node`` is its place in the tree, ``value`` what it gave, ``parts`` the text and value of each argument,
+    ``node`` is its place in ``tree``, ``value`` what it gave, ``parts`` the text and value of each argument,
     ``index`` the element of a vector (None for a scalar).
     """
 
-    def __init__(self, node: Node, value: float, parts: list[tuple[str, float]], index: int | None) -> None:
+    def __init__(
+        self, tree: Tree, node: Node, value: float, parts: list[tuple[str, float]], index: int | None
+    ) -> None:
+        self.tree = tree
         self.node = node
         self.value = value
         self.parts = parts
@@ -71,6 +75,7 @@ class _Walk:
         self.fixed = constants
         self.point: dict[str, Any] = {**CONSTANTS, **point}
         self.search = search
+        self.parts: dict[str, Number] = {}
 
     def run(self, root: Node) -> Number:
         return fold(root, self.one)
@@ -79,8 +84,7 @@ class _Walk:
         if node.op == "number":
             return float(node.value)
         if node.op == "name":
-            got = self.point[node.value]
-            return [float(v) for v in got] if hasattr(got, "__len__") else float(got)
+            return self.name(node.value)
         if node.op == "index":
             return float(self.point[node.value[0]][node.value[1]])
         if node.op == "slice":
@@ -101,6 +105,17 @@ class _Walk:
             self.look(node, [], result, None)
             return result
         return self.elementwise(node, args)
+
+    def name(self, name: str) -> Number:
+        """The value of a name; that of a part is found when it is needed."""
+        if name not in self.tree.parts:
+            got = self.point[name]
+            return [float(v) for v in got] if hasattr(got, "__len__") else float(got)
+        if name not in self.parts:
+            outer, self.tree = self.tree, self.tree.parts[name]
+            self.parts[name] = self.run(self.tree.root)
+            self.tree = outer
+        return self.parts[name]
 
     def where(self, node: Node) -> Number:
         left, right = self.run(node.args[0]), self.run(node.args[1])
@@ -153,10 +168,10 @@ class _Walk:
     def varies(self, root: Node) -> bool:
         """Whether a variable stands below a node."""
         for node in postorder(root):
-            name = (
-                node.value if node.op == "name" else node.value[0] if node.op in ("index", "slice") else None
-            )
-            if name is not None and name not in CONSTANTS and name not in self.fixed:
+            name = name_of(node)
+            part = self.tree.parts.get(name or "")
+            names = part.names if part is not None else () if name is None else (name,)
+            if any(each not in CONSTANTS and each not in self.fixed for each in names):
                 return True
             if node.op == "where" and any(self.varies(part) for part in node.args):
                 return True
@@ -165,7 +180,7 @@ class _Walk:
     def look(self, node: Node, args: Sequence[Any], result: float, index: int | None) -> None:
         if self.search and not math.isfinite(result):
             texts = [self.tree.piece(part) for part in node.args]
-            raise _Found(Culprit(node, result, list(zip(texts, args, strict=False)), index))
+            raise _Found(Culprit(self.tree, node, result, list(zip(texts, args, strict=False)), index))
 
 
 def _at(value: Number, i: int) -> float:

@@ -34,7 +34,7 @@ _BEFORE = frozenset(
 
 
 def told(error: UsageError, what: str = "expression") -> UsageError:
-    """Return an error about an ``expression``, a ``model`` or a ``number`` that proposes what to write instead.
+    """Return an error about an ``expression``, a ``model``, a ``number`` or a ``constraint`` that proposes another.
 
     It is the same error where no proposal can be made. Its span has the whole text.
     """
@@ -42,10 +42,11 @@ def told(error: UsageError, what: str = "expression") -> UsageError:
     if span is None or len(span.text) > MAX_TEXT:
         return error
     try:
-        changes, corrected = _translated(span.text, what)
+        changes, sides, signs = _translated(span.text, what)
     except (RecursionError, MemoryError, TooLongError):
         return error
-    if not changes or not _is_readable(corrected) or _has_joining_word(corrected):
+    corrected = "".join(side + sign for side, sign in zip(sides, [*signs, ""], strict=True))
+    if not changes or not _are_readable(sides) or _has_joining_word(corrected):
         error.hint = _note(span) or error.hint
         return error
     first = min(changes, key=lambda change: change.start)
@@ -113,17 +114,20 @@ def _factors(name: str, known: frozenset[str]) -> list[str]:
     return []
 
 
-def _translated(text: str, what: str) -> tuple[list[Change], str]:
-    """Return what the rules found in a text, and the text that they make of it."""
+def _translated(text: str, what: str) -> tuple[list[Change], list[str], list[str]]:
+    """Return what the rules found in a text, the sides that they make of it, and what stands between these."""
     changes: list[Change] = []
     pieces = cut(text)
     if len(pieces) > MAX_PIECES:
-        return [], text
+        return [], [text], []
     pieces = _frame(pieces, what, changes)
+    between = syntax.COMPARISONS if what == "constraint" else ("~",)
     sides: list[Pieces] = [[]]
-    for piece in pieces:
-        if piece.text == "~":
+    signs: list[str] = []
+    for piece, depth in zip(pieces, depths_of(pieces), strict=False):
+        if piece.text in between and not depth:
             sides.append([])
+            signs.append(f" {piece.text} ")
         else:
             sides[-1].append(piece)
     made = []
@@ -131,12 +135,12 @@ def _translated(text: str, what: str) -> tuple[list[Change], str]:
         for rule in RULES:
             side = rule(side, changes)
         made.append(rewritten(side, changes).strip())
-    return changes, " ~ ".join(made)
+    return changes, made, signs
 
 
-def _is_readable(text: str) -> bool:
+def _are_readable(sides: Sequence[str]) -> bool:
     try:
-        trees = [syntax.parse(side) for side in text.split("~")]
+        trees = [syntax.parse(side) for side in sides]
     except UsageError:
         return False
     known = set(CALLABLE)
@@ -180,7 +184,7 @@ def _frame(pieces: Pieces, what: str, changes: list[Change]) -> Pieces:
     if len(pieces) > 1 and pieces[0].text in _BEFORE and pieces[1].text != "(":
         changes.append(Change(f"an expression is written without {pieces[0].text}", *pieces[0][2:4]))
         pieces = [pieces[1]._replace(lead=""), *pieces[2:]]
-    signs = {"expression": ("=", ":="), "model": ("=", ":=", "=="), "number": ()}[what]
+    signs = {"expression": ("=", ":="), "model": ("=", ":=", "=="), "number": (), "constraint": ()}[what]
     at = _outside(pieces, signs)
     if not at or any(piece.text == "~" for piece in pieces):
         return pieces

@@ -7,7 +7,7 @@ stands in one text is read as one, so that every place in it is that of the text
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NoReturn
@@ -40,10 +40,17 @@ class Relation(NamedTuple):
     symbols: tuple[str, ...]
     places: tuple[tuple[int, int], ...]
     names: tuple[str, ...]
+    parts: Mapping[str, Tree] = syntax.NO_PARTS
 
     def tree(self, node: Node) -> Tree:
         """Return a side, or what was made of several, as an expression of its own."""
-        return Tree(self.text, node, self.names, self.source)
+        return Tree(self.text, node, self.names, self.source, self.parts)
+
+    @property
+    def whole(self) -> Tree:
+        """All sides as one tree, whose names and nodes can be looked through; it has no value."""
+        (start, _), (_, end) = self.places[0], self.places[-1]
+        return self.tree(Node("relation", None, self.sides, start, end))
 
     def span(self, first: int = 0, last: int = -1) -> Span:
         """Return the place of the sides from ``first`` to ``last``."""
@@ -102,10 +109,7 @@ def relation(text: str, source: str = OPTION) -> Relation:
             raise UsageError("the constraint is empty", EXAMPLE, Span(text, 0, len(text), source))
         syntax.check_tokens(tokens, text, source)
     except UsageError as error:
-        if error.span is not None and _JOINING.match(text, error.span.start):
-            error.message = "one constraint stands in one text"
-            error.hint = f"give each constraint a {OPTION} of its own"
-        raise
+        raise _proposed(error) from None
     reader = syntax.TreeReader(text, source, tokens)
     root = reader.parsed()
     if type(root).__name__ != "Compare":
@@ -119,6 +123,24 @@ def relation(text: str, source: str = OPTION) -> Relation:
     ends = [*(token.start for token in between), tokens[-1].end]
     places = tuple(_stripped(text, a, b) for a, b in zip(begins, ends, strict=True))
     return Relation(text, source, sides, symbols, places, tuple(reader.names))
+
+
+def _proposed(error: UsageError) -> UsageError:
+    """The error with what to write instead, where that is known."""
+    from gdcli.language.notation import told  # only an error needs it
+
+    if error.span is None or not _JOINING.match(error.span.text, error.span.start):
+        return told(error, "constraint")
+    hint = f"give each constraint a {OPTION} of its own"
+    return UsageError("one constraint stands in one text", hint, error.span)
+
+
+def has_comparison(text: str) -> bool:
+    """Tell whether a comparison stands outside of all brackets, as in constraints alone."""
+    try:
+        return bool(_comparisons(syntax.tokenize(text)))
+    except UsageError:
+        return False
 
 
 def _comparisons(tokens: Sequence[syntax.Token]) -> list[syntax.Token]:

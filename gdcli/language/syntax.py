@@ -12,7 +12,7 @@ from __future__ import annotations
 import keyword
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -112,13 +112,20 @@ class Node:
         self.end = end
 
 
+NO_PARTS: Mapping[str, Tree] = {}
+
+
 class Tree(NamedTuple):
-    """A checked expression: the text as typed, its root, its free names in order, the file it came from."""
+    """A checked expression: the text as typed, its root, its free names in order, the file it came from.
+
+    ``parts`` are named expressions that it may use (:mod:`gdcli.language.parts`); their names are none of its own.
+    """
 
     text: str
     root: Node
     names: tuple[str, ...]
     source: str = ""
+    parts: Mapping[str, Tree] = NO_PARTS
 
     def span(self, node: Node) -> Span:
         return Span(self.text, node.start, node.end, self.source)

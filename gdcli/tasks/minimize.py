@@ -80,6 +80,8 @@ def _solve(
     from gdcli.objective.build import tier_of
 
     check_memory(problem)
+    if problem.subject_to and (rows := problem.rows()[0]):
+        raise UsageError("no method takes constraints but bounds so far", "", rows[0].span)
     tree = problem.tree
     if tree is None and (formulas or checkpointer is not None):
         what = "are no formulas" if formulas else "is no checkpoint"
@@ -219,6 +221,7 @@ def check_start(problem: Problem, tree: Tree | None, exact: Exact, x0: Any, plac
 
     point = exact.space.unflatten(x0)
     culprit = find_culprit(tree, {**point, **problem.constants}, problem.constants) if tree else None
+    tree = tree if culprit is None else culprit.tree
     where = "the objective" if tree else problem.expression
     if tree and culprit is not None:
         parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
@@ -262,7 +265,9 @@ def _edge(problem: Problem, tree: Tree | None, exact: Exact, result: RunResult) 
         culprit = find_culprit(tree, point, problem.constants)
         if culprit is not None:
             parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
-            return [f"the edge of the domain is that of {tree.piece(culprit.node)}: beyond it {parts}"]
+            return [
+                f"the edge of the domain is that of {culprit.tree.piece(culprit.node)}: beyond it {parts}"
+            ]
     return []
 
 

@@ -7,12 +7,15 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import dataclass, field, replace
-from gdcli.kernel.errors import DomainError, UsageError, did_you_mean
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
+from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean
 from gdcli.kernel.space import lengths_of
 from gdcli.kernel.stored import stored
 
 if TYPE_CHECKING:
+    from gdcli.language.constraints import BoundRow, Constraint, Row
+    from gdcli.language.form import Form
+    from gdcli.language.relation import Relation
     from gdcli.language.syntax import Tree
     from gdcli.language.values import TypedValue
     from gdcli.objective.build import Exact
@@ -22,6 +25,19 @@ SENSES = ("minimize", "maximize")
 MAX_DRAWS = 1000
 
 Number = float | Sequence[float]
+Bounds = Mapping[str, tuple[Number, Number]]
+
+
+class Typed(NamedTuple):
+    """What may be typed beside an expression, its start and its constants: texts as after these options.
+
+    ``option`` is what the bounds are called where they are given.
+    """
+
+    bounds: Sequence[str] = ()
+    subject_to: Sequence[str] = ()
+    let: Sequence[str] = ()
+    option: str = "--bounds"
 
 
 @stored()
@@ -32,7 +48,8 @@ class Problem:
     ``start`` has every variable, in order of first appearance: a number, or a sequence for a vector. ``drawn`` tells
     that no start was given and a random one was drawn with ``seed``. ``source`` is where the expression stands.
     ``bounds`` has (lower, upper) of the bounded variables by name, lists for a vector; those with equal ends are
-    constants, and ``fixed`` has their names.
+    constants, and ``fixed`` has their names. ``subject_to`` has each constraint as typed with where it stands; those
+    that are lines in one variable are among the bounds too. ``let`` has the named parts as typed.
     """
 
     expression: str
@@ -42,8 +59,10 @@ class Problem:
     seed: int = 0
     drawn: bool = False
     source: str = ""
-    bounds: Mapping[str, tuple[Number, Number]] = field(default_factory=dict)
+    bounds: Bounds = field(default_factory=dict)
     fixed: tuple[str, ...] = ()
+    subject_to: tuple[tuple[str, str], ...] = ()
+    let: tuple[str, ...] = ()
 
     @property
     def lengths(self) -> dict[str, int | None]:
@@ -58,13 +77,31 @@ class Problem:
     @property
     def tree(self) -> Tree | None:
         """The checked tree of the expression, None where there is no text of it. Raises UsageError."""
-        return parsed(self.expression, self.source)
+        tree = parsed(self.expression, self.source)
+        return using_parts(tree, self.let) if self.let else tree
+
+    def constraints(self, form: Form | None = None) -> list[Constraint]:
+        """Return the constraints that are no bounds, in the graph of the objective's ``form`` and expanded as it is.
+
+        Without ``form`` they have a graph of their own. Raises as `gdcli.language.constraints.build`.
+        """
+        from gdcli.language import constraints
+
+        rows = self.rows()[0]
+        if form is None:
+            return constraints.build(rows, self.lengths, self.constants)
+        return constraints.build(rows, self.lengths, self.constants, form.expanded, form.graph)
+
+    def rows(self) -> tuple[list[Row], list[BoundRow]]:
+        """Return the rows of the constraints, and those that are bounds of one variable."""
+        return split_rows(relations_of(self.subject_to, self.let), self.lengths, self.constants)
 
     def objective(self, sign: int, engine: str = "auto", use_cache: bool = True) -> Exact:
         """Return the function to be minimised, its values multiplied by ``sign``; raises as `build_objective`."""
         from gdcli.objective.build import build_objective
 
-        tree = parsed(self.expression, self.source)
+        tree = self.tree
+        assert tree is not None
         return build_objective(tree, self.lengths, self.constants, sign, engine, use_cache)
 
 
@@ -79,6 +116,34 @@ def parsed(expression: str, source: str) -> Tree:
         from gdcli.language.notation import told
 
         raise told(error) from None
+
+
+def using_parts(tree: Tree, let: tuple[str, ...]) -> Tree:
+    """Return a tree that may use named parts as typed. Raises UsageError."""
+    from gdcli.language.parts import read_parts, with_parts
+
+    return with_parts(tree, read_parts(let))
+
+
+def relations_of(subject_to: Sequence[tuple[str, str]], let: tuple[str, ...] = ()) -> list[Relation]:
+    """Return constraints as typed, with where each stands, as checked sides. Raises UsageError."""
+    from gdcli.language.relation import relation
+
+    found = [relation(text, source) for text, source in subject_to]
+    if not let:
+        return found
+    from gdcli.language.parts import read_parts, using
+
+    return [using(each, read_parts(let)) for each in found]
+
+
+def split_rows(
+    relations: Sequence[Relation], lengths: Mapping[str, int | None], constants: Mapping[str, Any]
+) -> tuple[list[Row], list[BoundRow]]:
+    """Return the rows of constraints, and those that are bounds of one variable. Raises as `Problem.constraints`."""
+    from gdcli.language import constraints
+
+    return constraints.split_bounds(list(constraints.rows_of(relations, constants)), lengths, constants)
 
 
 @lru_cache(maxsize=64)
@@ -106,9 +171,9 @@ def read_problem(
     constants: Sequence[str] = (),
     seed: int = 0,
     source: str = "",
-    bounds: Sequence[str] = (),
+    typed: Typed | None = None,
 ) -> Problem:
-    """Return the problem that a user typed: texts as after ``--start``, ``--set`` and ``--bounds``.
+    """Return the problem that a user typed: texts as after ``--start`` and ``--set``, and what ``typed`` has.
 
     Raises UsageError with a span into the text at fault, DomainError where no finite random start is found.
     """
@@ -121,38 +186,68 @@ def read_problem(
         if not entry.name:
             raise UsageError("--set needs a name for each value", "for example --set a=3", entry.span)
     known = {entry.name: entry.value for entry in fixed}
-    return _problem(expression, source, sense, known, given, seed, bounds, "--bounds")
+    asked = Problem(expression, sense, constants=known, seed=seed, drawn=not given, source=source)
+    return _problem(asked, given, typed or Typed())
 
 
-def _problem(
-    expression: str,
-    source: str,
-    sense: str,
-    known: Mapping[str, Any],
-    given: Sequence[TypedValue],
-    seed: int,
-    bounds: Sequence[str],
-    option: str,
-) -> Problem:
-    """Return the problem with the constants that are ``known`` and the start that is ``given``; without one, drawn."""
-    tree = parsed(expression, source)
-    names = _variables(tree, known, given)
+def _problem(asked: Problem, given: Sequence[TypedValue], typed: Typed) -> Problem:
+    """Return the problem ``asked`` with the start that is ``given``, without one drawn, and with what is ``typed``."""
+    if typed.subject_to or typed.let:
+        from gdcli.language.relation import OPTION, typed_lines
+
+        asked = replace(asked, let=tuple(typed.let), subject_to=tuple(typed_lines(typed.subject_to, OPTION)))
+    tree, known = asked.tree, asked.constants
+    assert tree is not None
+    relations = relations_of(asked.subject_to, asked.let) if asked.subject_to else []
+    trees = (tree, *(each.whole for each in relations))
+    names = _variables(trees, known, given)
     ends: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
-    if bounds:
-        from gdcli.language.limits import boxes, read_limits, split_fixed
-
+    if typed.bounds or relations:
         given = with_names(given, names)
         lengths = dict.fromkeys(names) | {
             e.name: len(e.value) for e in given if hasattr(e.value, "__len__") and e.name in names
         }
-        fixed, ends = split_fixed(boxes(read_limits(bounds, option), lengths), names)
+        fixed, ends = _ends(typed, relations, lengths, known)
         known = {**known, **fixed}
         names = [name for name in names if name not in fixed]
         given = [entry for entry in given if entry.name not in fixed]
-    values = _named(tree, names, given) if given else _undeclared(tree, names)
-    problem = Problem(expression, sense, values, known, seed, not given, source, ends, tuple(fixed))
-    return problem if given else _drawn(problem, tree, names)
+    values = _named(trees, names, given) if given else _undeclared(trees, names)
+    problem = replace(asked, start=values, constants=known, bounds=ends, fixed=tuple(fixed))
+    if not asked.drawn:
+        return problem
+    return _drawn(problem, trees, names)
+
+
+def constrained(problem: Problem, subject_to: Sequence[str]) -> Problem:
+    """Return a problem whose variables are known with constraints on them, texts as after --subject-to."""
+    if not subject_to:
+        return problem
+    from gdcli.language.constraints import merged
+    from gdcli.language.relation import OPTION, typed_lines
+
+    found = replace(problem, subject_to=tuple(typed_lines(subject_to, OPTION)))
+    found.constraints()  # what is wrong with them is told before anything is begun
+    return replace(found, bounds=merged(problem.bounds, found.rows()[1], problem.lengths))
+
+
+def _ends(
+    typed: Typed,
+    relations: Sequence[Relation],
+    lengths: Mapping[str, int | None],
+    known: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what equal bounds make constants, and the bounds of the others: those typed and those by constraints."""
+    from gdcli.language.limits import boxes, read_limits, split_fixed
+
+    ends = boxes(read_limits(typed.bounds, typed.option), lengths)
+    if relations:
+        from gdcli.language import constraints
+
+        rows, bounds = split_rows(relations, lengths, known)
+        constraints.build(rows, lengths, known)  # what is wrong with them is told before anything is begun
+        ends = constraints.merged(ends, bounds, lengths)
+    return split_fixed(ends, list(lengths))
 
 
 def with_names(given: Sequence[TypedValue], names: Sequence[str]) -> Sequence[TypedValue]:
@@ -162,12 +257,18 @@ def with_names(given: Sequence[TypedValue], names: Sequence[str]) -> Sequence[Ty
     return [entry._replace(name=name) for entry, name in zip(given, names, strict=True)]
 
 
-def _variables(tree: Tree, constants: Mapping[str, Any], given: Sequence[TypedValue]) -> Sequence[str]:
-    """The variables of an expression; an error when there are none."""
+def _variables(
+    trees: Sequence[Tree], constants: Mapping[str, Any], given: Sequence[TypedValue]
+) -> Sequence[str]:
+    """The variables of an expression and its constraints; an error when there are none."""
     from gdcli.language import form
 
+    tree = trees[0]
     started = tuple(entry.name for entry in given if entry.name)
-    names = _names(tree.text, tree.source, tuple(constants), started)
+    if len(trees) == 1 and not tree.parts:
+        names: Sequence[str] = _names(tree.text, tree.source, tuple(constants), started)
+    else:
+        names = form.variables(tree, constants, started, trees[1:])
     if not names:
         form.build(tree, {}, constants)  # what else is wrong with it comes first
         raise tree.error(
@@ -176,34 +277,47 @@ def _variables(tree: Tree, constants: Mapping[str, Any], given: Sequence[TypedVa
     return names
 
 
-def _named(tree: Tree, names: Sequence[str], given: Sequence[TypedValue]) -> dict[str, Any]:
-    """The start values by name, in order of first appearance; all of them."""
+def _vectors_of(trees: Sequence[Tree]) -> frozenset[str]:
+    """The names of an expression and its constraints that must be vectors."""
     from gdcli.language import form
 
-    vectors = _vectors(tree.text, tree.source)
+    if len(trees) == 1 and not trees[0].parts:
+        return _vectors(trees[0].text, trees[0].source)
+    return frozenset(name for tree in trees for name in form.subscripted(tree))
+
+
+def _named(trees: Sequence[Tree], names: Sequence[str], given: Sequence[TypedValue]) -> dict[str, Any]:
+    """The start values by name, in order of first appearance; all of them."""
+    vectors = _vectors_of(trees)
     values = named_values(names, given, vectors, "variable", "the expression")
     missing = [name for name in names if name not in values]
     if missing:
         hint = f"add {example(missing, vectors)} to --start, or give constants with --set"
         hint = _one_name(missing, values) or hint
-        node = next(n for n in form.all_nodes(tree.root) if form.name_of(n) == missing[0])
-        raise tree.error(node, f"--start leaves out {listed(missing)}", hint)
+        if len(trees) > 1 and missing[0] not in trees[0].names:  # a name of constraints alone may be a slip
+            hint = did_you_mean(missing[0], values, hint)
+        raise UsageError(f"--start leaves out {listed(missing)}", hint, _place(trees, missing[0]))
     return {name: values[name] for name in names}
 
 
-def _undeclared(tree: Tree, names: Sequence[str]) -> dict[str, Any]:
+def _place(trees: Sequence[Tree], name: str) -> Span | None:
+    """Where a name first stands in an expression, its parts and its constraints."""
+    from gdcli.language import form
+
+    return form.place_of_name(form.with_parts(trees), name)
+
+
+def _undeclared(trees: Sequence[Tree], names: Sequence[str]) -> dict[str, Any]:
     """The start where none is given: nothing yet. Raises UsageError for a name that is meant for a product or call."""
     if all(len(name) == 1 for name in names):
         return {}
-    from gdcli.language import form
     from gdcli.language.notation import as_meant
 
     for name in names:
         meant = as_meant(name, [other for other in names if other != name]) if len(name) > 1 else ""
         if meant:
-            node = next(n for n in form.all_nodes(tree.root) if form.name_of(n) == name)
             hint = f"write {meant}, or give {name} a start: --start {name}=1"
-            raise tree.error(node, f"{name} is one name", hint)
+            raise UsageError(f"{name} is one name", hint, _place(trees, name))
     return {}
 
 
@@ -270,17 +384,17 @@ def example(names: Sequence[str], vectors: Container[str]) -> str:
     return shown + (",..." if len(names) > 4 else "")
 
 
-def _drawn(problem: Problem, tree: Tree, names: Sequence[str]) -> Problem:
+def _drawn(problem: Problem, trees: Sequence[Tree], names: Sequence[str]) -> Problem:
     """The problem with a random start for every name, redrawn until the value is finite."""
-    from gdcli.language import form
     from gdcli.language.values import normals
     from gdcli.objective.build import build_objective
 
-    vectors = [name for name in names if name in form.subscripted(tree)]
+    indexed = _vectors_of(trees)
+    vectors = [name for name in names if name in indexed]
     if vectors:
-        hint = f"give it a start: --start {example(names, form.subscripted(tree))}"
+        hint = f"give it a start: --start {example(names, indexed)}"
         raise UsageError(f"{vectors[0]} is a vector, and its length is not known", hint)
-    exact = build_objective(tree, dict.fromkeys(names), problem.constants, 1)
+    exact = build_objective(trees[0], dict.fromkeys(names), problem.constants, 1)
     draws = normals(problem.seed)
     for _ in range(MAX_DRAWS):
         x = [_inside(next(draws), problem.bounds.get(name)) for name in names]
@@ -312,15 +426,12 @@ def make_problem(
     constants: Mapping[str, Number] | None = None,
     seed: int = 0,
     source: str = "",
-    bounds: Mapping[str, tuple[float | None, float | None]] | Sequence[str] = (),
+    typed: Typed | None = None,
 ) -> Problem:
     """Return a problem from values at hand, checked as a typed one; without ``start`` a random one is drawn.
 
-    ``bounds`` are (lower, upper) by name or element (``"v[0]"``), None for no bound; or texts as after --bounds.
-
     Raises UsageError and DomainError as :func:`read_problem`.
     """
-    from gdcli.kernel.errors import Span
     from gdcli.language.values import TypedValue
 
     sign_of(sense)
@@ -330,7 +441,8 @@ def make_problem(
         TypedValue(name, checked_value(name, v), Span(name, 0, len(name), "start"))
         for name, v in (start or {}).items()
     ]
-    return _problem(expression, source, sense, known, entries, seed, typed_bounds(bounds), "bounds")
+    asked = Problem(expression, sense, constants=known, seed=seed, drawn=not entries, source=source)
+    return _problem(asked, entries, (typed or Typed())._replace(option="bounds"))
 
 
 def typed_bounds(

@@ -109,12 +109,11 @@ class FileProblem(NamedTuple):
 
     def problem(self, seed: int = 0) -> Problem:
         """Return the problem with its text read; errors name the file, the table and the key."""
-        from gdcli.tasks.problem import read_problem
+        from gdcli.tasks.problem import Typed, read_problem
 
+        typed = Typed(self.bounds)
         try:
-            return read_problem(
-                self.expression, self.sense, self.start, self.constants, seed, bounds=self.bounds
-            )
+            return read_problem(self.expression, self.sense, self.start, self.constants, seed, typed=typed)
         except GdError as error:
             raise self.located(error) from None
 

@@ -45,7 +45,9 @@ def test_nothing_is_left_where_there_is_no_slope_at_all() -> None:
 def test_bounds_bend_the_step_and_then_nothing_is_known() -> None:
     def at(x: float, bounds: str) -> api.Outcome:
         settings = api.Settings(max_iter=0)
-        return api.solve(api.read_problem("(x-3)**2", "minimize", [f"x={x}"], bounds=[bounds]), settings)
+        return api.solve(
+            api.read_problem("(x-3)**2", "minimize", [f"x={x}"], typed=api.Typed([bounds])), settings
+        )
 
     assert at(0.0, "x=0:5").certificate.gap == pytest.approx(9.0)
     assert at(0.0, "x=0:2").certificate.gap is None

@@ -181,7 +181,7 @@ def test_a_comparison_of_constants_holds_or_does_not() -> None:
             "one constraint stands in one text",
             "give each constraint a --subject-to of its own",
         ),
-        ("x + 2y <= 1", "2y", "an operator is missing", "write 2*y to multiply"),
+        ("x + 2y <= 1", "2y", "an operator is missing", "write x + 2*y <= 1"),
         ("x + z <= 1", "z", "unknown name z", ""),
         (
             "v[1:] <= b",

@@ -55,7 +55,7 @@ def picture_of(
     log: str | None = None,
     **settings: Any,
 ) -> Any:
-    problem = api.read_problem(expression, sense, start, bounds=bounds)
+    problem = api.read_problem(expression, sense, start, typed=api.Typed(bounds))
     plot = plot_option.RunPlot({"plot": "-", "plane": plane, "log": log}, problem)
     return plot.picture(run_record(api.solve(problem, api.Settings(**settings), [plot.recorder])))
 

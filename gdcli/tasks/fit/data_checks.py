@@ -149,7 +149,7 @@ def _outside(problem: FitProblem, row: RowModel, data: Rows, x: Any, index: int,
             return DomainError(
                 f"the model has no finite value at the start for {place(index)} ({parts or told})",
                 "start inside the domain, for example with another --start",
-                tree.span(culprit.node),
+                culprit.tree.span(culprit.node),
             )
     return DomainError(
         f"the loss of {place(index)} is not finite at the start ({told})",

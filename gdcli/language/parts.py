@@ -1,0 +1,81 @@
+"""Named parts of expressions, as typed after ``--let``: ``s=exp(a*x)``.
+
+A part may use the parts before it, and stands for its value wherever its name does, in the objective and in the
+constraints; it is no text that is put in their place, so it is read, evaluated and differentiated once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from gdcli.kernel.errors import Span, UsageError
+from gdcli.language import syntax
+from gdcli.language.functions import CALLABLE, CONSTANTS
+from gdcli.language.relation import Relation
+from gdcli.language.syntax import Tree
+
+OPTION = "--let"
+EXAMPLE = "for example --let 's=exp(a*x)'"
+# Each part that uses the one before it is one level of recursion more.
+MAX_PARTS = 100
+
+
+@lru_cache(maxsize=64)
+def read_parts(texts: tuple[str, ...]) -> Mapping[str, Tree]:
+    """Return the trees of the parts by name, in order. Raises UsageError with the place in the text."""
+    found: dict[str, Tree] = {}
+    if len(texts) > MAX_PARTS:
+        raise UsageError(f"{OPTION} gives {len(texts)} parts; at most {MAX_PARTS} are read")
+    for text in texts:
+        name, tree = _part(text)
+        if name in found:
+            raise UsageError(f"{OPTION} gives {name} twice", "", Span(text, 0, text.index("="), OPTION))
+        found[name] = with_parts(tree, dict(found))
+    for name, tree in found.items():
+        later = next((other for other in tree.names if other in found), None)
+        if later is not None:
+            hint = "a part uses those that come before it"
+            raise UsageError(f"{name} uses {later}, which is no part yet", hint, _place(tree, later))
+    return found
+
+
+def _place(tree: Tree, name: str) -> Span | None:
+    from gdcli.language.form import all_nodes, name_of  # only an error needs it
+
+    return next((tree.span(node) for node in all_nodes(tree.root) if name_of(node) == name), None)
+
+
+def _part(text: str) -> tuple[str, Tree]:
+    """Return the name and the tree of one part; places in the tree are those of the whole text."""
+    typed, equals, _ = text.partition("=")
+    name = typed.strip()
+    begin = len(typed) + 1
+    if not equals or text[begin : begin + 1] == "=" or not name.isidentifier() or name.startswith("_"):
+        span = Span(text, 0, max(1, len(typed)), OPTION)
+        raise UsageError(f"{OPTION} takes NAME=EXPR", EXAMPLE, span)
+    name = syntax.normal(name)
+    if name in CONSTANTS or name in CALLABLE:
+        what = "a constant" if name in CONSTANTS else "a function"
+        raise UsageError(f"{name} is {what}", "give the part another name", Span(text, 0, len(typed), OPTION))
+    try:
+        tree = syntax.parse(" " * begin + text[begin:], OPTION)
+    except UsageError as error:
+        if error.span is not None:
+            error.span = error.span._replace(text=text)
+        raise
+    return name, tree._replace(text=text)
+
+
+def with_parts(tree: Tree, parts: Mapping[str, Tree]) -> Tree:
+    """Return a tree in which the names of ``parts`` stand for their values; its free names are then theirs too."""
+    if not any(name in parts for name in tree.names):
+        return tree
+    names = [free for name in tree.names for free in (parts[name].names if name in parts else (name,))]
+    return tree._replace(names=tuple(dict.fromkeys(names)), parts=parts)
+
+
+def using(relation: Relation, parts: Mapping[str, Tree]) -> Relation:
+    """Return a constraint that may use named parts."""
+    whole = with_parts(relation.whole, parts)
+    return relation._replace(names=whole.names, parts=whole.parts)
