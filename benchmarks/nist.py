@@ -57,7 +57,7 @@ def by_gd(made: RowObjective, start: Mapping[str, float]) -> Fit:
     spent = made.counts.copy()
     triangle = made.linearise(result.best.at, made.has_wide)
     assert triangle is not None
-    told = fit_statistics(triangle, result.best.at.x, made.space.names, made.data.rows)
+    told = fit_statistics(triangle, nist.parameters(made, result.best.at.x), made.data.rows)
     errors = {n: e or 0.0 for n, e in zip(made.space.names, told.errors.standard_errors, strict=True)}
     derivatives = spent.gradient + spent.product + spent.hessian
     derivatives -= before.gradient + before.product + before.hessian

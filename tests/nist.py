@@ -11,6 +11,7 @@ from typing import Any
 
 from rows_in_memory import Arrays
 
+from gdcli.judge.statistics import Parameters
 from gdcli.language.model_text import parse_model, sort_names
 from gdcli.objective.row_model import build_row_model
 from gdcli.objective.row_objective import RowObjective
@@ -48,3 +49,9 @@ def digits(found: Sequence[float], certified: Sequence[float]) -> float:
     """Return how many digits are right in all numbers: minus log10 of the largest relative error, 11 at most."""
     error = max(abs(a - b) / abs(b) for a, b in zip(found, certified, strict=True))
     return min(11.0, -log10(max(error, 1e-300)))
+
+
+def parameters(made: RowObjective, x: Sequence[float], held: Sequence[bool] = (), **more: Any) -> Parameters:
+    """Return the parameters of a fit at x, all free but those held."""
+    free = [not stays for stays in held] or [True] * len(x)
+    return Parameters(x, made.space.names, free, **more)

@@ -9,13 +9,15 @@ told, and left to be examined alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, log, pi
+from math import inf
 from typing import Any
 
 from gdcli.judge.distributions import chi_square_tail, student_t_quantile
-from gdcli.judge.statistics import LEVEL
-from gdcli.kernel.dataclass import dataclass
+from gdcli.judge.evidence import Certificate
+from gdcli.judge.statistics import LEVEL, FitStatistics, Uncertainty, normal_log_likelihood
 from gdcli.kernel.numerics import LEAST_PIVOT, REDUNDANT
+from gdcli.kernel.status import CurvatureSource, PointKind
+from gdcli.kernel.vectors import Array
 from gdcli.solve.algebra.batched_linear import eigen, einsum, inverse_upper, lengths, positive_solves
 from gdcli.solve.algebra.rounding import residual_floor, rounding_of_squares
 from gdcli.solve.methods.batched_steps import BatchedFits
@@ -31,24 +33,12 @@ _CONDITION = 1e6
 _ASIDE = 1e-8
 
 
-@dataclass(slots=True)
-class Evidence:
-    """What certificates say of g ends; ``certain`` tells which are minima beyond doubt, the others are not judged.
+def examine(
+    ends: BatchedFits, start: Array, measured: Array, hessians: Callable[[Array, Array], Array]
+) -> tuple[Certificate, Array]:
+    """Return certificates of ends whose runs began at ``start`` (p, g), and which are minima beyond doubt (g,).
 
-    ``gain`` and ``gradient_norm`` are those of the sums of squares, as are the eigenvalues ``low`` and ``high``.
-    """
-
-    certain: Any
-    gradient_norm: Any
-    low: Any
-    high: Any
-    gain: Any
-    distance: Any
-
-
-def examine(ends: BatchedFits, start: Any, measured: Any, hessians: Callable[[Any, Any], Any]) -> Evidence:
-    """Return the evidence about ends whose runs began at ``start`` (p, g).
-
+    The others are not judged. The numbers are those of the sums of squares, arrays (g,).
     ``measured`` is the (weighted) sum of squares of the measured values (g,); ``hessians(which, x)`` gives the Hessians
     of some of the problems at x.
     """
@@ -61,10 +51,9 @@ def examine(ends: BatchedFits, start: Any, measured: Any, hessians: Callable[[An
         newton = -z
         gain = -0.5 * (gradient * newton).sum(axis=0)
         values, vectors = eigen(np.where(np.isfinite(H), H, 0.0))
-        distance = lengths(newton)
         certain = ~ends.given_up & (least > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
         certain &= (gain <= REACHED_BY_ANY * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
-        floor = residual_floor(np.sqrt(measured), lengths(ends.R) * abs(ends.x))
+        floor = residual_floor(np.sqrt(measured), ends.columns * abs(ends.x))
         certain &= rounding_of_squares(ends.value, floor) <= CLOSE * ends.value
         way = ends.x - start
         certain &= lengths(way) <= FLIGHT * _or_one(lengths(start))
@@ -73,10 +62,18 @@ def examine(ends: BatchedFits, start: Any, measured: Any, hessians: Callable[[An
         if len(doubtful):
             v, ahead = vectors[0][:, doubtful], newton[:, doubtful]
             certain[doubtful] = _is_steady(ends, doubtful, v, ahead, hessians)
-    return Evidence(certain, lengths(gradient), values[0], values[-1], gain, distance)
+        numbers: dict[str, Any] = {
+            "gradient_norm": lengths(gradient),
+            "eigenvalue_min": values[0],
+            "eigenvalue_max": values[-1],
+            "condition": values[-1] / values[0],
+            "gain": gain,
+            "distance": lengths(newton),
+        }
+    return Certificate(PointKind.MINIMUM, how=CurvatureSource.EXACT, **numbers), certain
 
 
-def _or_one(size: Any) -> Any:
+def _or_one(size: Array) -> Array:
     """Return the sizes, and 1 where they are 0, for want of anything else."""
     import numpy as np
 
@@ -84,8 +81,8 @@ def _or_one(size: Any) -> Any:
 
 
 def _is_steady(
-    ends: BatchedFits, which: Any, v: Any, newton: Any, hessians: Callable[[Any, Any], Any]
-) -> Any:
+    ends: BatchedFits, which: Array, v: Array, newton: Array, hessians: Callable[[Array, Array], Array]
+) -> Array:
     """Tell where the smallest curvature is the same a little further on; see `gdcli.solve.probe.null_curvature`."""
     import numpy as np
 
@@ -94,75 +91,58 @@ def _is_steady(
     aside = (newton * v).sum(axis=0)
     aside = np.where(abs(aside) >= least, aside, np.where(aside >= 0.0, least, -least))
 
-    def along(A: Any) -> Any:
+    def along(A: Array) -> Array:
         return einsum("ig,ijg,jg->g", v, A, v)
 
     here, beside = along(H), along(hessians(which, x + aside * v))
     return (abs(beside - here) <= UNSTEADY / 1.5 * abs(here)) & (lengths(newton) <= least)
 
 
-@dataclass(slots=True)
-class Statistics:
-    """What g fits tell of their p parameters; see `gdcli.judge.statistics.FitStatistics`. ``sound`` tells where.
-
-    ``low`` and ``high`` are the ends of the intervals. ``chi_square_p`` is None where the variance is not known.
-    """
-
-    sound: Any
-    errors: Any
-    t: Any
-    low: Any
-    high: Any
-    correlation: Any
-    residual_sd: Any
-    r_squared: Any
-    aic: Any
-    bic: Any
-    chi_square_p: Any
-
-
-def statistics(ends: BatchedFits, rows: Any, about_mean: Any, log_weights: Any, known: bool) -> Statistics:
-    """Return the statistics of fits with so many ``rows`` of positive weight (g,); ``known`` tells that of a sigma.
+def statistics(
+    ends: BatchedFits, rows: Array, about_mean: Array, log_weights: Array, kind: str
+) -> tuple[FitStatistics, Array]:
+    """Return the statistics of fits to so many ``rows`` of positive weight (g,), arrays, and which are sound (g,).
 
     ``about_mean`` is the (weighted) sum of squares of what was measured about its mean, ``log_weights`` the sum of the
-    logarithms of the weights.
+    logarithms of the weights; ``kind`` is one of ERROR_KINDS.
     """
     import numpy as np
 
-    p = len(ends.x)
+    p, rss, known = len(ends.x), ends.value, kind == "sigma"
     with np.errstate(all="ignore"):
-        columns = lengths(ends.R)
-        inverse = inverse_upper(ends.R / columns)
-        spread = (inverse**2).sum(axis=1)
+        inverse = inverse_upper(ends.R / ends.columns)
+        roots = lengths(inverse.swapaxes(0, 1))
         condition = np.sqrt(p * (inverse**2).sum(axis=(0, 1)))
-        effect = columns * np.maximum(abs(ends.x), 1.0)
-        effective = (effect > _MARGIN * REDUNDANT * (columns * abs(ends.x)).max(axis=0)).all(axis=0)
+        effect = ends.columns * np.maximum(abs(ends.x), 1.0)
+        effective = (effect > _MARGIN * REDUNDANT * (ends.columns * abs(ends.x)).max(axis=0)).all(axis=0)
         dof = rows - p
         sound = ~ends.given_up & (condition <= _CONDITION) & (dof > 0) & effective & (about_mean > 0.0)
-        rss = ends.value
         sd = np.sqrt(rss / dof)
-        roots = np.sqrt(spread)
-        errors = (1.0 if known else sd) * roots / columns
-        reach = _quantiles(dof, known)
-        r_squared = 1.0 - rss / about_mean
-        logs = -0.5 * _minus_twice_log_likelihood(rss, rows, log_weights, known)
-        k = p + (not known)
-        return Statistics(
-            sound=sound,
-            errors=errors,
-            t=ends.x / errors,
-            low=ends.x - reach * errors,
-            high=ends.x + reach * errors,
-            correlation=einsum("ikg,jkg->ijg", inverse, inverse) / (roots[:, None] * roots[None]),
-            residual_sd=sd,
-            r_squared=r_squared,
-            aic=2.0 * (k - logs),
-            bic=k * np.log(rows) - 2.0 * logs,
-            chi_square_p=_tails(rss, dof, sound) if known else None,
-        )
+        errors = (1.0 if known else sd) * roots / ends.columns
+        reach = _quantiles(dof, known) * errors
+        correlation = einsum("ikg,jkg->ijg", inverse, inverse) / (roots[:, None] * roots[None])
+        correlation[range(p), range(p)] = 1.0
+        own: dict[str, Any] = {
+            "dof": inf if known else dof.astype(float),
+            "standard_errors": errors,
+            "t_values": ends.x / errors,
+            "intervals": np.stack((ends.x - reach, ends.x + reach), axis=1),
+            "correlation": correlation,
+        }
+        numbers: dict[str, Any] = {
+            "rows": rows,
+            "rss": rss,
+            "log_likelihood": normal_log_likelihood(rss, rows, log_weights, known),
+            "residual_sd": sd,
+            "tss": about_mean,
+            "chi_square": rss if kind in ("sigma", "scale_sigma") else None,
+            "chi_square_p": _tails(rss, dof, sound) if known else None,
+        }
+    found = FitStatistics(errors=Uncertainty(LEVEL, rank=p, **own), estimated=p + (not known), **numbers)
+    return found, sound
 
 
-def _quantiles(dof: Any, known: bool) -> Any:
+def _quantiles(dof: Array, known: bool) -> Array | float:
     """The quantile of Student's t for each of the degrees of freedom."""
     import numpy as np
 
@@ -173,19 +153,10 @@ def _quantiles(dof: Any, known: bool) -> Any:
     return np.array(found)[inverse.reshape(-1)]
 
 
-def _tails(rss: Any, dof: Any, sound: Any) -> Any:
+def _tails(rss: Array, dof: Array, sound: Array) -> Array:
     import numpy as np
 
     found = np.full(len(rss), np.nan)
     for k in np.flatnonzero(sound).tolist():
         found[k] = chi_square_tail(float(rss[k]), float(dof[k]))
     return found
-
-
-def _minus_twice_log_likelihood(rss: Any, rows: Any, log_weights: Any, known: bool) -> Any:
-    """The normal log-likelihood at its maximum over s, or with the given sigmas, times -2."""
-    import numpy as np
-
-    if known:
-        return rss + rows * log(2.0 * pi) - log_weights
-    return rows * (log(2.0 * pi) + 1.0 + np.log(rss / rows)) - log_weights

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.distributions import chi_square_tail, student_t_quantile, student_t_two_sided
 from gdcli.judge.spectrum import JacobianSpectrum, effective
-from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.dense import congruent, diagonal, eigen
 from gdcli.kernel.factors import column_lengths, combined, congruence, singular
 from gdcli.kernel.numerics import NULL_EIGENVALUE
@@ -51,9 +51,8 @@ class Uncertainty:
     """The errors of p parameters; an entry is None where there is none, and ``reason`` says why.
 
     ``intervals`` are (low, high) at ``level``; ``dof`` is inf where the variance of a row is known. ``correlation`` has
-    p rows. ``tied`` are the pairs with a correlation above 0.95 in size, the strongest first. ``redundant`` names what
-    cannot be told apart; ``rank`` is how many combinations of the parameters the data determine, and ``weakest`` the
-    least singular value of the scaled Jacobian as a part of the largest.
+    p rows. ``redundant`` names what cannot be told apart; ``rank`` is how many combinations of the parameters the data
+    determine, and ``weakest`` the least singular value of the scaled Jacobian as a part of the largest.
     """
 
     level: float
@@ -61,90 +60,140 @@ class Uncertainty:
     rank: int
     standard_errors: tuple[float | None, ...]
     t_values: tuple[float | None, ...]
-    p_values: tuple[float | None, ...]
     intervals: tuple[tuple[float, float] | None, ...]
     correlation: tuple[tuple[float | None, ...], ...]
-    tied: tuple[Tie, ...]
     redundant: tuple[str, ...] = ()
     reason: str = ""
     weakest: float = 1.0
 
+    @property
+    def p_values(self) -> tuple[float | None, ...]:
+        """How likely a parameter of zero would look as far from it."""
+        return tuple(None if t is None else student_t_two_sided(t, self.dof) for t in self.t_values)
+
+    @property
+    def tied(self) -> tuple[Tie, ...]:
+        """The pairs of parameters whose estimates are correlated above 0.95 in size, the strongest first."""
+        found = [
+            Tie(j, i, c)
+            for i, row in enumerate(self.correlation)
+            for j, c in enumerate(row[:i])
+            if c is not None and abs(c) > TIED
+        ]
+        return tuple(sorted(found, key=lambda tie: -abs(tie.correlation)))
+
 
 @dataclass(frozen=True, slots=True)
 class FitStatistics:
-    """How good a least-squares fit is, and the errors of its parameters; numbers that do not exist are None.
+    """How good a fit is, and the errors of its parameters; numbers that do not exist are None.
 
-    ``exact`` tells that the model says all that was measured, but for rounding.
+    ``estimated`` counts what was estimated from the ``rows``, the variance of a row among it. ``rss`` and ``tss`` are
+    the (weighted) sums of squares of the residuals, and of the response about its (weighted) mean. ``exact`` tells that
+    the model says all that was measured, but for rounding. See :mod:`gdcli.judge.batched_statistics` for those of many
+    fits: the same, with arrays for numbers.
     """
 
     rows: int
     rss: float | None
     errors: Uncertainty
-    residual_sd: float | None
-    r_squared: float | None
-    adjusted_r_squared: float | None
-    log_likelihood: float | None
-    aic: float | None
-    bic: float | None
+    estimated: int
+    log_likelihood: float | None = None
+    residual_sd: float | None = None
+    tss: float | None = None
     chi_square: float | None = None
     chi_square_p: float | None = None
     exact: bool = False
 
+    @property
+    def r_squared(self) -> float | None:
+        return None if self.rss is None or self.tss is None else 1.0 - self.rss / self.tss
+
+    @property
+    def adjusted_r_squared(self) -> float | None:
+        """R squared with both sums of squares divided by their degrees of freedom."""
+        if self.tss is None or self.residual_sd is None:
+            return None
+        return 1.0 - self.residual_sd * self.residual_sd * (self.rows - 1) / self.tss
+
+    @property
+    def aic(self) -> float | None:
+        likelihood = self.log_likelihood
+        return None if likelihood is None else 2.0 * (self.estimated - likelihood)
+
+    @property
+    def bic(self) -> float | None:
+        likelihood = self.log_likelihood
+        return None if likelihood is None else self.estimated * logarithm(self.rows) - 2.0 * likelihood
+
+
+class Parameters(NamedTuple):
+    """The parameters at the end of a fit: their numbers ``x`` (p), names, and which of them no bound holds (None: all).
+
+    ``constant`` of those held are constants, between equal bounds. ``value`` gives the sum of squares at other numbers.
+    """
+
+    x: Sequence[float]
+    names: Sequence[str]
+    free: Sequence[bool]
+    constant: int = 0
+    value: Value | None = None
+
 
 def fit_statistics(
     triangle: QRSystem,
-    x: Sequence[float],
-    names: Sequence[str],
+    parameters: Parameters,
     rows: int,
     errors: str = "unweighted",
     tss: float | None = None,
     log_weights: float = 0.0,
-    held: Sequence[bool] | None = None,
-    value: Value | None = None,
     level: float = LEVEL,
-    constant: int = 0,
 ) -> FitStatistics:
-    """Return the statistics of a least-squares fit that ended at ``x`` (p numbers, called ``names``).
+    """Return the statistics of a least-squares fit that ended at some ``parameters``.
 
-    ``triangle`` is that of the (weighted) residuals at x, unscaled: its sum of squares is RSS. ``rows`` counts those
+    ``triangle`` is that of the (weighted) residuals there, unscaled: its sum of squares is RSS. ``rows`` counts those
     of positive weight. ``errors`` is one of ERROR_KINDS. ``tss`` is the (weighted) sum of squares of the response about
-    its (weighted) mean, ``log_weights`` the sum of the logarithms of the weights (1/sigma**2 for sigma). ``held`` tells
-    which parameters a bound holds: they count as estimated, have no error, and the others are as if these were fixed;
-    ``constant`` of them are constants (between equal bounds) and do not count.
-    ``value`` gives RSS at other parameters, to make sure of what is redundant.
+    its (weighted) mean, ``log_weights`` the sum of the logarithms of the weights (1/sigma**2 for sigma). Parameters
+    that a bound holds count as estimated, but for constants, have no error, and the others are as if these were fixed.
     """
     if errors not in ERROR_KINDS:
         raise ValueError(f"no such kind of errors: {errors}")
-    rss = triangle.total
-    free = [not stays for stays in held or [False] * len(x)]
-    spectrum = _of_triangle(triangle, x, free)
-    rank = sum(spectrum.kept) + free.count(False) - constant
-    dof, known = rows - rank, errors == "sigma"
+    rss, free, known = triangle.total, parameters.free, errors == "sigma"
+    spectrum = _of_triangle(triangle, parameters.x, free)
+    rank = sum(spectrum.kept) + list(free).count(False) - parameters.constant
+    dof, searched = rows - rank, len(free) - parameters.constant
     sd = sqrt(rss / dof) if dof > 0 else None
     scale = 1.0 if known else sd
-    short = scale is None or rows < len(x) - constant
-    reason = f"no degrees of freedom: {_as_many(rows, len(x) - constant)}" if short else ""
-    uncertainty = _uncertainty(
-        spectrum, x, names, free, scale, inf if known else float(dof), rank, level, reason, value
-    )
-    likelihood = _log_likelihood(rss, rows, log_weights, known)
-    k = rank + (not known)
-    r_squared = 1.0 - rss / tss if tss else None
+    short = scale is None or rows < searched
+    reason = f"no degrees of freedom: {_as_many(rows, searched)}" if short else ""
+    freedom = inf if known else float(dof)
+    has_likelihood = known or rss > 0.0  # of a perfect fit there is no end to it
     return FitStatistics(
         rows=rows,
         rss=rss,
-        errors=uncertainty,
+        errors=_uncertainty(spectrum, parameters, scale, _Claim(level, freedom, rank, reason)),
+        estimated=rank + (not known),
+        log_likelihood=normal_log_likelihood(rss, rows, log_weights, known) if has_likelihood else None,
         residual_sd=sd,
-        r_squared=r_squared,
-        adjusted_r_squared=None
-        if r_squared is None or dof <= 0
-        else 1.0 - (1.0 - r_squared) * (rows - 1) / dof,
-        log_likelihood=likelihood,
-        aic=None if likelihood is None else 2.0 * (k - likelihood),
-        bic=None if likelihood is None else k * log(rows) - 2.0 * likelihood,
+        tss=tss or None,
         chi_square=rss if errors in ("sigma", "scale_sigma") else None,
         chi_square_p=chi_square_tail(rss, dof) if known and dof > 0 else None,
     )
+
+
+def normal_log_likelihood(rss: Any, rows: Any, log_weights: Any, known: bool) -> Any:
+    """Return the normal log-likelihood at its maximum over s, or with the given sigmas; of numbers or of arrays."""
+    if known:
+        return -0.5 * (rss + rows * log(2.0 * pi) - log_weights)
+    return -0.5 * (rows * (log(2.0 * pi) + 1.0 + logarithm(rss / rows)) - log_weights)
+
+
+def logarithm(of: Any) -> Any:
+    """Return the natural logarithm of a positive number, or of an array of such."""
+    if not hasattr(of, "tolist"):
+        return log(of)
+    import numpy
+
+    return numpy.log(of)
 
 
 def _as_many(rows: int, parameters: int) -> str:
@@ -165,8 +214,8 @@ def information(
     spectrum, definite = _of_hessian(H)
     reason = "" if definite else "the Hessian is not positive: this is no minimum"
     middle = None if scores is None else [Vec(row) for row in scores]
-    free = [True] * len(x)
-    return _uncertainty(spectrum, x, names, free, 1.0, inf, sum(spectrum.kept), level, reason, None, middle)
+    claim = _Claim(level, inf, sum(spectrum.kept), reason)
+    return _uncertainty(spectrum, Parameters(x, names, [True] * len(x)), 1.0, claim, middle)
 
 
 def sandwich(
@@ -210,47 +259,46 @@ def _spread_out(vectors: Sequence[Vec], places: Sequence[int], size: int) -> lis
     return found
 
 
+class _Claim(NamedTuple):
+    """What is said of all parameters at once; ``reason``: why none of them has an error."""
+
+    level: float
+    dof: float
+    rank: int
+    reason: str
+
+
 def _uncertainty(
     spectrum: JacobianSpectrum,
-    x: Sequence[float],
-    names: Sequence[str],
-    free: Sequence[bool],
+    parameters: Parameters,
     scale: float | None,
-    dof: float,
-    rank: int,
-    level: float,
-    reason: str,
-    value: Value | None,
+    claim: _Claim,
     middle: Sequence[Vec] | None = None,
 ) -> Uncertainty:
-    p = len(x)
-    found = [] if reason else _redundancies(spectrum, x, names, free, value)
-    lost = {i for r in found for i in r.parameters} | {i for i in range(p) if not free[i]}
-    reasons = [r for r in (reason, *(r.message for r in found)) if r]
+    x, names, free = parameters.x, parameters.names, parameters.free
+    found = [] if claim.reason else _redundancies(spectrum, parameters)
+    lost = {i for r in found for i in r.parameters}
+    reasons = [r for r in (claim.reason, *(r.message for r in found)) if r]
     reasons += [f"{name} is held by its bound" for name, moves in zip(names, free, strict=True) if not moves]
-    known = [i not in lost and not reason for i in range(p)]
-    errors: list[float | None] = [None] * p
-    correlation: list[tuple[float | None, ...]] = [(None,) * p] * p
+    known = [moves and i not in lost and not claim.reason for i, moves in enumerate(free)]
+    errors: list[float | None] = [None] * len(known)
+    correlation: list[tuple[float | None, ...]] = [tuple(errors)] * len(known)
     if scale is not None and any(known):
         covariance = _relative_covariance(spectrum, middle)
         roots = [sqrt(max(0.0, row[i])) for i, row in enumerate(covariance)]
-        errors = [scale * roots[i] / _safe(spectrum.columns[i]) if known[i] else None for i in range(p)]
+        parts = zip(known, roots, spectrum.columns, strict=True)
+        errors = [scale * root / _safe(length) if has else None for has, root, length in parts]
         correlation = _correlation(covariance, roots, known)
-    ts = [None if not e else float(a) / e for a, e in zip(x, errors, strict=True)]
-    reach = student_t_quantile(level, dof) if any(e is not None for e in errors) else 0.0
+    reach = student_t_quantile(claim.level, claim.dof) if any(e is not None for e in errors) else 0.0
+    ends = zip(map(float, x), errors, strict=True)
     return Uncertainty(
-        level=level,
-        dof=dof,
-        rank=rank,
+        level=claim.level,
+        dof=claim.dof,
+        rank=claim.rank,
         standard_errors=tuple(errors),
-        t_values=tuple(ts),
-        p_values=tuple(None if t is None else student_t_two_sided(t, dof) for t in ts),
-        intervals=tuple(
-            None if e is None else (float(a) - reach * e, float(a) + reach * e)
-            for a, e in zip(x, errors, strict=True)
-        ),
+        t_values=tuple(None if not e else float(a) / e for a, e in zip(x, errors, strict=True)),
+        intervals=tuple(None if e is None else (a - reach * e, a + reach * e) for a, e in ends),
         correlation=tuple(correlation),
-        tied=ties(correlation),
         redundant=tuple(r.message for r in found),
         reason="; ".join(reasons),
         weakest=_weakest(spectrum),
@@ -274,19 +322,14 @@ def _weakest(spectrum: JacobianSpectrum) -> float:
     return float(min(spectrum.S)) / most if most > 0.0 else 1.0
 
 
-def _redundancies(
-    spectrum: JacobianSpectrum,
-    x: Sequence[float],
-    names: Sequence[str],
-    free: Sequence[bool],
-    value: Value | None,
-) -> list[Redundancy]:
+def _redundancies(spectrum: JacobianSpectrum, parameters: Parameters) -> list[Redundancy]:
     """Return what is redundant among the parameters, some of them free."""
+    x, names, free = parameters.x, parameters.names, parameters.free
     if all(spectrum.kept) and all(effective(spectrum.columns, x)):
         return []
     from gdcli.judge.redundancy import redundancies
 
-    found = redundancies(spectrum, x, names, value)
+    found = redundancies(spectrum, x, names, parameters.value)
     return [r for r in found if any(free[i] for i in r.parameters)]
 
 
@@ -304,23 +347,3 @@ def _relative_covariance(spectrum: JacobianSpectrum, middle: Sequence[Vec] | Non
 
 def _safe(length: float) -> float:
     return length if length > 0.0 else 1.0
-
-
-def ties(correlation: Sequence[Sequence[float | None]]) -> tuple[Tie, ...]:
-    """Return the pairs of parameters whose estimates are correlated above 0.95 in size, the strongest first."""
-    found = [
-        Tie(j, i, c)
-        for i, row in enumerate(correlation)
-        for j, c in enumerate(row[:i])
-        if c is not None and abs(c) > TIED
-    ]
-    return tuple(sorted(found, key=lambda tie: -abs(tie.correlation)))
-
-
-def _log_likelihood(rss: float, rows: int, log_weights: float, known: bool) -> float | None:
-    """The normal log-likelihood at its maximum over s, or with the given sigmas; None of a perfect fit."""
-    if known:
-        return -0.5 * (rss + rows * log(2.0 * pi) - log_weights)
-    if not rss > 0.0:
-        return None
-    return -0.5 * (rows * (log(2.0 * pi) + 1.0 + log(rss / rows)) - log_weights)

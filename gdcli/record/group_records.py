@@ -71,7 +71,7 @@ def _varying(
 ) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """Yield where the records differ, and the JSON of what stands there."""
     numbers, space = numbers_of(solved), solved.plan.row.space
-    ends, evidence, statistics = solved.ends, solved.evidence, solved.statistics
+    ends, evidence, errors = solved.ends, solved.evidence, solved.statistics.errors
     yield ("group",), [dumps(fit.labels) for fit in fits]
     yield ("message",), _messages(fits, ends.iterations[at])
     for key in (
@@ -80,16 +80,15 @@ def _varying(
     ):
         if key in numbers:
             yield (key,), _texts(numbers[key], at)
-    low, high = evidence.low, evidence.high
-    certificate = {"eigenvalue_min": low, "eigenvalue_max": high, "condition": high / low}
-    for key, values in (certificate | {"estimated_gap": evidence.gain}).items():
-        yield ("certificate", key), _texts(values, at)
+    for key in ("eigenvalue_min", "eigenvalue_max", "condition", "distance"):
+        yield ("certificate", key), _texts(getattr(evidence, key), at)
+    yield ("certificate", "estimated_gap"), _texts(evidence.gain, at)
     kinds = zip(("value", "gradient", "hessian", "product"), _counts(solved), strict=True)
     for key, counted in kinds:
         yield ("evaluations", key), _texts(counted, at)
     arrays: Any
-    parts = (("point", ends.x), ("standard_errors", statistics.errors), ("t", statistics.t))
-    for key, arrays in (*parts, ("confidence", (statistics.low, statistics.high))):
+    parts = (("point", ends.x), ("standard_errors", errors.standard_errors), ("t", errors.t_values))
+    for key, arrays in (*parts, ("confidence", errors.intervals)):
         texts = _pairs(arrays, at) if key == "confidence" else [_texts(a, at) for a in arrays]
         for name, length in space.lengths.items():
             first = space.offsets[name]
@@ -100,13 +99,12 @@ def _varying(
             )
     for i in range(space.size):
         for j in range(i):
-            both = _texts(statistics.correlation[i, j], at)
+            both = _texts(errors.correlation[i][j], at)
             for a, b in ((i, j), (j, i)):
                 yield ("correlation", space.label(a), space.label(b)), both
     yield ("rows", "used"), [str(fit.rows.used) for fit in fits]
     yield ("rows", "skipped"), [str(fit.rows.skipped) for fit in fits]
     yield ("warnings",), [dumps([fit.rows.told] if fit.rows.skipped else []) for fit in fits]
-    yield ("certificate", "distance"), _texts(evidence.distance, at)
 
 
 def _messages(fits: Sequence[Group], iterations: Any) -> list[str]:
@@ -136,10 +134,10 @@ def _texts(values: Any, at: Sequence[int]) -> list[str]:
     return list(map(repr, chosen))
 
 
-def _pairs(ends: tuple[Any, Any], at: Sequence[int]) -> list[list[str]]:
+def _pairs(intervals: Any, at: Sequence[int]) -> list[list[str]]:
     return [
         [f"[{a}, {b}]" for a, b in zip(_texts(low, at), _texts(high, at), strict=True)]
-        for low, high in zip(*ends, strict=True)
+        for low, high in intervals
     ]
 
 
@@ -148,7 +146,7 @@ def _pairs(ends: tuple[Any, Any], at: Sequence[int]) -> list[list[str]]:
 
 def numbers_of(solved: SolvedFits) -> dict[str, Any]:
     """Return what --print and csv know of fits that were solved together, by name: an array, or a list of texts."""
-    ends, found, problem = solved.ends, solved.statistics, solved.plan.problem
+    ends, found, errors = solved.ends, solved.statistics, solved.statistics.errors
     numbers: dict[str, Any] = {
         "value": ends.value + 0.0,
         "mean_loss": ends.value / solved.sizes,
@@ -164,14 +162,18 @@ def numbers_of(solved: SolvedFits) -> dict[str, Any]:
         "rows": solved.sizes,
         "seconds": [solved.seconds] * len(solved.sizes),
     }
-    if problem.sigma:
-        numbers["chi_square"] = ends.value
-        if found.chi_square_p is not None:
-            numbers["p_value"] = found.chi_square_p
+    chi = {"chi_square": found.chi_square, "p_value": found.chi_square_p}
+    numbers |= {name: value for name, value in chi.items() if value is not None}
     for i, name in enumerate(labels(solved.plan.row.space)):
         numbers[name] = ends.x[i]
-        for part, values in (("se", found.errors), ("t", found.t), ("low", found.low), ("high", found.high)):
-            numbers[f"{name}.{part}"] = values[i]
+        interval: Any = errors.intervals[i]
+        own = {
+            "se": errors.standard_errors[i],
+            "t": errors.t_values[i],
+            "low": interval[0],
+            "high": interval[1],
+        }
+        numbers |= {f"{name}.{part}": values for part, values in own.items()}
     return numbers
 
 

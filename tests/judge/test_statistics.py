@@ -29,11 +29,11 @@ def tell(made: RowObjective, x: Any, **options: Any) -> FitStatistics:
     triangle = made.linearise(made.evaluate(x))
     assert triangle is not None
     y = made.data.columns[1]  # type: ignore[attr-defined]
-    options = {
-        "tss": float(((y - y.mean()) ** 2).sum()),
-        "value": lambda p: made.evaluate(made.vector(p)).value,
-    } | options
-    return fit_statistics(triangle, x, made.space.names, made.data.rows, **options)
+    options = {"tss": float(((y - y.mean()) ** 2).sum())} | options
+    parameters = nist.parameters(
+        made, x, options.pop("held", ()), value=lambda p: made.evaluate(made.vector(p)).value
+    )
+    return fit_statistics(triangle, parameters, made.data.rows, **options)
 
 
 def fitted(
@@ -234,9 +234,8 @@ def test_nothing_is_redundant_in_the_nist_problems(problem: dict[str, Any]) -> N
     made = nist.objective(problem)
     triangle = made.linearise(made.evaluate(nist.ordered(made, problem["certified"])))
     assert triangle is not None
-    found = fit_statistics(
-        triangle, nist.ordered(made, problem["certified"]), made.space.names, made.data.rows
-    )
+    x = nist.ordered(made, problem["certified"])
+    found = fit_statistics(triangle, nist.parameters(made, x), made.data.rows)
     assert found.errors.reason == ""
 
 

@@ -74,7 +74,7 @@ def test_certified_values(problem: dict[str, Any], start: str) -> None:
         assert result.best.at.value == pytest.approx(problem["certified_rss"], rel=1e-9)
     triangle = made.linearise(result.best.at, made.has_wide)
     assert triangle is not None
-    found = fit_statistics(triangle, result.best.at.x, made.space.names, made.data.rows)
+    found = fit_statistics(triangle, nist.parameters(made, result.best.at.x), made.data.rows)
     errors = [e or 0.0 for e in found.errors.standard_errors]
     wanted = 3.0 if problem["name"] == "Lanczos1" else 9.0
     assert nist.digits(errors, nist.ordered(made, problem["certified_se"])) >= wanted

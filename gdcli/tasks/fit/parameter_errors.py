@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.budget import if_in_time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
     from gdcli.solve.algebra.residual_model import ResidualModel
     from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.request import FitProblem
     from gdcli.tasks.outcome import ActiveBound
 
 
@@ -96,7 +98,7 @@ def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -
     if left is not None and left.is_rounding:
         found = replace(found, exact=True)
         if prepared.problem.sigma is None or prepared.problem.scale_sigma:  # else errors are those of sigma
-            found = replace(found, errors=_zero(found.errors, x), log_likelihood=None, aic=None, bic=None)
+            found = replace(found, errors=_zero(found.errors, x), log_likelihood=None)
     errors = found.errors
     rank = errors.rank + constant >= len(names)
     return Errors(found, errors.reason, rank, "; ".join(errors.redundant), left)
@@ -112,7 +114,7 @@ def without_errors(found: FitStatistics | None, reason: str) -> FitStatistics | 
     """Return the statistics without what has a meaning only at a minimum."""
     if found is None:
         return None
-    return replace(found, errors=_none(found.errors, reason), log_likelihood=None, aic=None, bic=None)
+    return replace(found, errors=_none(found.errors, reason), log_likelihood=None)
 
 
 def _of_squares(
@@ -123,29 +125,30 @@ def _of_squares(
     held: Sequence[bool],
     constant: int,
 ) -> tuple[FitStatistics | None, Left | None]:
-    from gdcli.judge.statistics import fit_statistics
+    from gdcli.judge.statistics import Parameters, fit_statistics
 
-    problem = prepared.problem
     model = _linear_model(sums, x, held)
     if model is None:
         return None, None
-    kind = "weights" if problem.weights else "unweighted"
-    if problem.sigma:
-        kind = "scale_sigma" if problem.scale_sigma else "sigma"
     spread = _spread(sums, x)
+    value = partial(_sum_of_squares, sums)
+    parameters = Parameters(list(x), names, model.free, constant, value)
     found = fit_statistics(
         model.triangle,
-        list(x),
-        names,
+        parameters,
         spread.rows,
-        kind,
+        error_kind(prepared.problem),
         spread.about_mean,
         spread.log_weights,
-        held,
-        lambda other: sums.evaluate(sums.vector(other)).value,
-        constant=constant,
     )
     return found, _left(model, spread, x)
+
+
+def error_kind(problem: FitProblem) -> str:
+    """Return the kind of errors that are asked for, one of `gdcli.judge.statistics.ERROR_KINDS`."""
+    if problem.sigma:
+        return "scale_sigma" if problem.scale_sigma else "sigma"
+    return "weights" if problem.weights else "unweighted"
 
 
 def _left(model: ResidualModel, spread: _Spread, x: Any) -> Left:
@@ -182,18 +185,20 @@ def _as_squares(
     prepared: Prepared, x: Any, names: Sequence[str], held: Sequence[bool]
 ) -> tuple[Uncertainty, Left] | None:
     """What the Jacobian tells of the parameters, and what is left, as if the loss were a square."""
-    from gdcli.judge.statistics import fit_statistics
+    from gdcli.judge.statistics import Parameters, fit_statistics
 
     sums = RowObjective(by_squares(prepared.row), prepared.data, float(prepared.data.rows))
     model = _linear_model(sums, x, held, wide=False)
     if model is None:
         return None
 
-    def value(other: Any) -> float:
-        return sums.evaluate(sums.vector(other)).value
-
-    found = fit_statistics(model.triangle, list(x), names, prepared.data.rows, held=held, value=value)
+    parameters = Parameters(list(x), names, model.free, value=partial(_sum_of_squares, sums))
+    found = fit_statistics(model.triangle, parameters, prepared.data.rows)
     return found.errors, _left(model, _spread(sums, x, weighted=False), x)
+
+
+def _sum_of_squares(sums: RowObjective, x: Sequence[float]) -> float:
+    return sums.evaluate(sums.vector(x)).value
 
 
 def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:
@@ -244,18 +249,7 @@ def _of_loss(prepared: Prepared, sums: RowObjective, x: Any, names: Sequence[str
         errors = _none(errors, "the absolute loss has no curvature from which errors would follow")
     if errors is None:
         return None
-    k = len(names)
-    return FitStatistics(
-        rows=rows,
-        rss=None,
-        errors=errors,
-        residual_sd=None,
-        r_squared=None,
-        adjusted_r_squared=None,
-        log_likelihood=likelihood,
-        aic=None if likelihood is None else 2.0 * (k - likelihood),
-        bic=None if likelihood is None else k * math.log(rows) - 2.0 * likelihood,
-    )
+    return FitStatistics(rows, None, errors, estimated=len(names), log_likelihood=likelihood)
 
 
 def _none(errors: Uncertainty, reason: str) -> Uncertainty:
@@ -264,10 +258,8 @@ def _none(errors: Uncertainty, reason: str) -> Uncertainty:
         errors,
         standard_errors=none,
         t_values=none,
-        p_values=none,
         intervals=none,
         correlation=(none,) * len(none),
-        tied=(),
         redundant=(),
         reason=reason,
     )
@@ -280,7 +272,6 @@ def _zero(errors: Uncertainty, x: Any) -> Uncertainty:
         errors,
         standard_errors=tuple(0.0 if k else None for k in known),
         t_values=(None,) * len(known),
-        p_values=(None,) * len(known),
         intervals=tuple((float(a), float(a)) if k else None for a, k in zip(x, known, strict=True)),
         reason=errors.reason or _EXACT,
     )
