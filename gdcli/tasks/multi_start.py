@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel import budget
-from gdcli.kernel.dataclass import replace
+from gdcli.kernel.dataclass import dataclass, field, replace
 from gdcli.kernel.errors import Terminated, UsageError
 from gdcli.kernel.status import KEEP_RUNS, Status
 from gdcli.solve.scaling import start_sizes
@@ -70,77 +70,99 @@ def solve_from_many(
     """
     if not 1 <= starts <= MAX_STARTS:
         raise UsageError(f"--multi-start takes a number from 1 to {MAX_STARTS}, not {starts}")
-    with budget.limited(settings or Settings()):
+    settings = settings or Settings()
+    with budget.limited(settings):
         return _from_many(problem, settings, starts, observers, formulas, checkpointer, teller)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the starts so far have led to: the best run, all minima, how many runs ended how, and what ended the search.
+
+    ``values`` computes the minimised function at many points.
+    """
+
+    values: Values
+    winner: Outcome | None = None
+    minima: list[Minimum] = field(default_factory=list)
+    endings: dict[str, int] = field(default_factory=dict)
+    ended: Status | None = None
+    cap: str = budget.TIME
+
+    def take(self, outcome: Outcome) -> None:
+        status, best = outcome.status, outcome if self.winner is None else _best((self.winner, outcome))
+        self.winner = best
+        self.endings[status.value] = self.endings.get(status.value, 0) + 1
+        if status.by_signal:
+            self.ended = status
+            return
+        if status is Status.CONVERGED:
+            _add(self.minima, outcome, self.values)
+        if _time_is_over(best):
+            self.ended = Status.LIMIT
+
+    def stop(self, signal: BaseException) -> None:
+        """Take notice of what ended the search between two runs."""
+        if isinstance(signal, budget.Spent):
+            self.ended, self.cap = Status.LIMIT, signal.reason
+        else:
+            self.ended = Status.of(signal)
+
+    def told(self, answer: Outcome, starts: int) -> Outcome:
+        """Return the best run, gone once more for those who watch, as the answer of all of them."""
+        done = sum(self.endings.values())
+        minima = sorted(self.minima, key=lambda m: m.value * answer.sign)
+        warnings = (*answer.warnings, *_told(self.endings))
+        answer = replace(answer, minima=tuple(minima), starts=done, warnings=warnings)
+        if self.ended is None:
+            return answer
+        capped = self.ended is Status.LIMIT
+        how = f"Stopped by --{self.cap}" if capped else self.ended.value.capitalize()
+        message = f"{how} after {done} of {starts} starts: this is the best so far."
+        advice = f"allow more with --{self.cap}" if capped else KEEP_RUNS
+        return replace(answer, status=self.ended, message=message, advice=advice)
 
 
 def _from_many(
     problem: Problem,
-    settings: Settings | None,
+    settings: Settings,
     starts: int,
     observers: Sequence[Observer],
     formulas: bool,
     checkpointer: Checkpointer | None,
     teller: Teller | None,
 ) -> Outcome:
-    found: list[Minimum] = []
     batch = _batch(problem)
-    outcomes: list[Outcome] = []
-    endings: dict[str, int] = {}
-    ended: Status | None = None
-    cap = budget.TIME
+    found = _Found(batch.values)
+    told = [] if teller is None else [teller]
     try:
         for number, start in enumerate(starts_of(problem, starts, batch), 1):
-            if teller is not None:
-                teller.begin("start", number, starts)
-            told = [] if teller is None else [teller]
-            outcome = solve(replace(problem, start=start), settings, told, checkpointer=checkpointer)
-            endings[outcome.status.value] = endings.get(outcome.status.value, 0) + 1
-            outcomes = [_best([*outcomes, outcome])]
-            if outcome.status.by_signal:
-                ended = outcome.status
+            for one in told:
+                one.begin("start", number, starts)
+            found.take(solve(replace(problem, start=start), settings, told, checkpointer=checkpointer))
+            if found.ended is not None:
                 break
-            if outcome.status.value == "converged":
-                _add(found, outcome, batch.values)
-            if _time_is_over(outcomes[0]):
-                ended = Status.LIMIT
-                break
-    except (KeyboardInterrupt, Terminated) as signal:  # between two runs
-        if not outcomes:  # nothing was found yet that could be told
+    except (KeyboardInterrupt, Terminated, budget.Spent) as signal:
+        if found.winner is None:  # nothing was found yet that could be told
             raise
-        ended = Status.of(signal)
-    except budget.Spent as spent:
-        if not outcomes:
-            raise
-        ended, cap = Status.LIMIT, spent.reason
-    winner = outcomes[0]
+        found.stop(signal)
+    winner = found.winner
+    assert winner is not None
     if winner.status.by_signal or winner.run.reason.value in (budget.TIME, budget.MEMORY):
         return winner  # ended before anything else was found
     if checkpointer is not None and checkpointer.unfinished:  # with higher caps another start may be the best
         checkpointer.keep_no_more()
-    last = checkpointer if ended is None else None  # one that was asked to end would end this run too
+    last = checkpointer if found.ended is None else None  # one that was asked to end would end this run too
+    uncapped = replace(settings, max_time=None, max_memory=None)
     with budget.unlimited():  # it has been done within the limits, and time is kept for it
-        answer = solve(winner.problem, _uncapped(settings), observers, formulas, checkpointer=last)
-    found.sort(key=lambda m: m.value * answer.sign)
-    done = sum(endings.values())
-    answer = replace(answer, minima=tuple(found), starts=done, warnings=(*answer.warnings, *_told(endings)))
-    if ended is Status.LIMIT:
-        message = f"Stopped by --{cap} after {done} of {starts} starts: this is the best so far."
-        return replace(answer, message=message, advice=f"allow more with --{cap}", status=ended)
-    if ended is not None:
-        message = f"{ended.value.capitalize()} after {done} of {starts} starts: this is the best so far."
-        return replace(answer, status=ended, message=message, advice=KEEP_RUNS)
-    return answer
+        answer = solve(winner.problem, uncapped, observers, formulas, checkpointer=last)
+    return found.told(answer, starts)
 
 
 def _time_is_over(winner: Outcome) -> bool:
     """Tell whether no more time is left than it takes to go the best way once more, for those who watch."""
     open_budget = budget.current()
     return open_budget is not None and open_budget.left <= 1.2 * winner.run.seconds
-
-
-def _uncapped(settings: Settings | None) -> Settings:
-    return replace(settings or Settings(), max_time=None, max_memory=None)
 
 
 def _best(outcomes: Sequence[Outcome]) -> Outcome:
