@@ -7,20 +7,16 @@ take many rough steps for them and are soon near the minimum, where they wander;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from gdcli.compile.per_sample import ParameterBox
 from gdcli.judge.epoch_verdict import judge_epochs
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.budget import Spent, no_answer
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import GdError, LimitError, UsageError
 from gdcli.kernel.status import Status, StopReason
-from gdcli.objective.row_model import RowModel, Rows
-from gdcli.objective.row_passes import Visits
 from gdcli.solve.epochs import EpochObserver, ProgressHook
 from gdcli.solve.settings import EpochSettings
-from gdcli.tasks.stochastic import StochasticRun, run_stochastic
+from gdcli.tasks.stochastic import Descent, StochasticRun, run_stochastic
 
 # Without a list: single rows, a mini-batch, all rows.
 DEFAULT_SIZES: tuple[int | None, ...] = (1, 32, None)
@@ -76,14 +72,10 @@ class BatchComparison:
 
 
 def compare_batch_sizes(
-    row: RowModel,
-    data: Visits,
-    x0: Any,
+    of: Descent,
     sizes: Sequence[int | None] = DEFAULT_SIZES,
     settings: EpochSettings | None = None,
     *,
-    box: ParameterBox | None = None,
-    held_out: Rows | None = None,
     progress: Callable[[int | None], ProgressHook] | None = None,
     observers: Callable[[int | None], Sequence[EpochObserver]] | None = None,
 ) -> BatchComparison:
@@ -99,23 +91,31 @@ def compare_batch_sizes(
         if size is not None and size < 1:
             raise UsageError(f"a batch size must be at least 1, or all, not {size}")
     runs: list[BatchRun] = []
-    for size in dict.fromkeys(size and min(size, data.rows) for size in sizes):
+    for size in dict.fromkeys(size and min(size, of.data.rows) for size in sizes):
         told = replace(settings or EpochSettings(), batch_size=size or 0)
         watch = () if observers is None else observers(size)
-        hook = None if progress is None else progress(size)
-        try:
-            # Steps on all rows are sums over them, which have an engine of their own.
-            summed = replace(row, engine=told.engine) if size is None else row
-            made = run_stochastic(summed, data, x0, told, watch, box=box, held_out=held_out, progress=hook)
-        except UsageError:
-            raise
-        except GdError as fault:
-            runs.append(BatchRun(size, None, None, fault))
-            continue
-        except Spent as spent:  # nothing of it is there; what came before is told
-            runs.append(BatchRun(size, None, None, no_answer(spent.reason)))
-            continue
-        runs.append(BatchRun(size, made, judge_epochs(made.run, made.stable, made.lr)))
-        if made.run.reason.status is not None and made.run.reason.status.by_signal:
+        runs.append(_run_of(of, size, told, watch, None if progress is None else progress(size)))
+        verdict = runs[-1].verdict
+        if verdict is not None and verdict.status.by_signal:
             break
-    return BatchComparison(data.rows, tuple(runs))
+    return BatchComparison(of.data.rows, tuple(runs))
+
+
+def _run_of(
+    of: Descent,
+    size: int | None,
+    settings: EpochSettings,
+    watch: Sequence[EpochObserver],
+    hook: ProgressHook | None,
+) -> BatchRun:
+    # Steps on all rows are sums over them, which have an engine of their own.
+    summed = of._replace(row=replace(of.row, engine=settings.engine)) if size is None else of
+    try:
+        made = run_stochastic(summed, settings, watch, progress=hook)
+    except UsageError:
+        raise
+    except GdError as fault:
+        return BatchRun(size, None, None, fault)
+    except Spent as spent:  # nothing of it is there; what came before is told
+        return BatchRun(size, None, None, no_answer(spent.reason))
+    return BatchRun(size, made, judge_epochs(made.run, made.stable, made.lr))

@@ -15,9 +15,8 @@ from gdcli.compile.update_rules import UpdateRule, update_rule
 from gdcli.judge.epoch_verdict import StableRate
 from gdcli.judge.noise import Noise, gap_to_minimum, noise_of_steps
 from gdcli.kernel.budget import if_in_time
-from gdcli.kernel.dataclass import dataclass, field, replace
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
 from gdcli.kernel.errors import UsageError, did_you_mean
-from gdcli.kernel.vectors import as_like
 from gdcli.objective.build import check_engine
 from gdcli.objective.row_curvature import Curvatures, curvatures, spread_of_rows
 from gdcli.objective.row_model import RowModel, Rows
@@ -32,6 +31,19 @@ from gdcli.solve.stopping import Rule
 
 # The part of 1/L that steps by some of the rows take.
 _QUIET = 0.1
+
+
+class Descent(NamedTuple):
+    """What is descended on: the mean loss of ``row`` over the rows to learn from.
+
+    ``x0`` is a flat `Vec` or array within the bounds, ``held_out`` are the rows of ``--validate``.
+    """
+
+    row: RowModel
+    data: Visits
+    x0: Any
+    box: ParameterBox | None = None
+    held_out: Rows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,92 +75,72 @@ class StochasticRun:
 
 
 def run_stochastic(
-    row: RowModel,
-    data: Visits,
-    x0: Any,
+    of: Descent,
     settings: EpochSettings,
     observers: Sequence[EpochObserver] = (),
-    *,
-    box: ParameterBox | None = None,
-    held_out: Rows | None = None,
     rules: Sequence[Rule] = (),
     progress: ProgressHook | None = None,
     checkpointer: Checkpointer | None = None,
 ) -> StochasticRun:
-    """Descend on the mean loss of ``row`` over ``data`` from ``x0`` (a `Vec` or array, flat).
+    """Descend by epochs; ``checkpointer`` see `run_epochs`.
 
-    ``data`` are the rows to learn from and ``held_out`` those of ``--validate``; ``checkpointer`` see `run_epochs`.
     Raises UsageError for settings that make no sense, DomainError where the start has no finite loss.
     """
     check(settings)
-    objective = RowObjective(row, data)
-    x0 = as_like(x0, x0 if box is None else [min(max(v, lo), hi) for v, lo, hi in zip(x0, *box, strict=True)])
-    size = min(settings.rows_a_step or data.rows, data.rows)
-    found = curvatures(objective, x0)
-    lr, chosen = settings.lr, ""
-    if lr is None:
-        lr, chosen = default_rate(settings.rule, found, size, data.rows)
+    objective, rows = RowObjective(of.row, of.data), of.data.rows
+    rule, size = settings.rule, min(settings.rows_a_step or rows, rows)
+    found = curvatures(objective, of.x0)
+    lr, chosen = (settings.lr, "") if settings.lr is not None else default_rate(rule, found, size, rows)
     settings = replace(settings, lr=lr)
     passes = RowPasses(
-        row,
-        data,
+        of.row,
+        of.data,
         settings.rows_a_step,
-        rule_of(settings.rule),
-        box,
-        held_out,
+        rule_of(rule),
+        of.box,
+        of.held_out,
         epochs=settings.likely,
         engine=settings.engine,
         use_cache=not settings.no_cache,
     )
-    run, epochs = run_epochs(passes, x0, settings, rules, observers, progress, checkpointer=checkpointer)
+    run, epochs = run_epochs(passes, of.x0, settings, rules, observers, progress, checkpointer=checkpointer)
     if run.best.iteration:
         found = _larger(found, if_in_time(lambda: curvatures(objective, run.best.at.x), found))
-    made = StochasticRun(
-        run,
-        epochs,
-        settings,
-        size,
-        lr,
-        chosen,
-        passes.engine,
-        stable_rate(settings.rule, found, size, data.rows),
-    )
-    return if_in_time(lambda: with_noise(made, objective, data.together, box), made)
+    stable = stable_rate(rule, found, size, rows)
+    made = StochasticRun(run, epochs, settings, size, lr, chosen, passes.engine, stable)
+    return if_in_time(lambda: _with_noise(made, objective, of.data.together, of.box), made)
 
 
-def with_noise(
+def _with_noise(
     made: StochasticRun, objective: RowObjective, together: int | None, box: ParameterBox | None
 ) -> StochasticRun:
     """Return a run with its gap and its noise; ``together`` see `objective.row_passes.Visits`."""
     best = made.run.best
     if not best.iteration or not objective.has_hessian or not isfinite(best.at.value):
         return made
-    with objective.np.errstate(all="ignore"):  # far from a minimum numbers overflow, and nothing is told
-        return _with_noise(made, objective, together, box)
-
-
-def _with_noise(
-    made: StochasticRun, objective: RowObjective, together: int | None, box: ParameterBox | None
-) -> StochasticRun:
-    best = made.run.best
     x = list(best.at.x)
-    found = spread_of_rows(objective, x, together or 1)
-    slope = objective.evaluate(objective.vector(x), 1).gradient
-    if found is None or slope is None:
-        return made
     free = [i for i in range(len(x)) if box is None or box.lower[i] < x[i] < box.upper[i]]
-    if not free:
-        return made
-    hessian, covariance = (matrix[free][:, free] for matrix in found[::-1])
-    gap = gap_to_minimum(hessian, [slope[i] for i in free])
-    noise = None
-    if together is not None and gap is not None:
-        rates = [e.step for e in made.epochs[1 : best.iteration + 1] if e.step is not None]
-        rows = objective.data.rows
-        scale = _scale(made.settings.rule, covariance.diagonal() / made.batch_size, best.counts.gradient)
-        response = direction(made.settings.rule).response
-        noise = noise_of_steps(hessian, covariance, rates, made.batch_size, rows, response, scale)
+    with objective.np.errstate(all="ignore"):  # far from a minimum numbers overflow, and nothing is told
+        found = spread_of_rows(objective, x, together or 1)
+        slope = objective.evaluate(objective.vector(x), 1).gradient
+        if found is None or slope is None or not free:
+            return made
+        hessian, covariance = (matrix[free][:, free] for matrix in found[::-1])
+        gap = gap_to_minimum(hessian, [slope[i] for i in free])
+        noise = (
+            None
+            if together is None or gap is None
+            else _noise(made, objective.data.rows, hessian, covariance)
+        )
     return replace(made, gap=gap, noise=noise)
+
+
+def _noise(made: StochasticRun, rows: int, hessian: Any, covariance: Any) -> Noise | None:
+    best, rule = made.run.best, made.settings.rule
+    rates = [e.step for e in made.epochs[1 : best.iteration + 1] if e.step is not None]
+    scale = _scale(rule, covariance.diagonal() / made.batch_size, best.counts.gradient)
+    response = direction(rule).response
+    return noise_of_steps(hessian, covariance, rates, made.batch_size, rows, response, scale)
 
 
 def _scale(method: str, squares: Any, steps: int) -> Any:

@@ -17,7 +17,7 @@ from gdcli.objective.row_curvature import ThinnedRows, curvatures, spread_of_row
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.methods.elementwise import Response
 from gdcli.solve.settings import EpochSettings
-from gdcli.tasks.stochastic import rule_of, run_stochastic
+from gdcli.tasks.stochastic import Descent, rule_of, run_stochastic
 
 SEEDS = 200
 
@@ -66,7 +66,7 @@ def test_noise_is_what_two_hundred_seeds_show(loss: str, settings: EpochSettings
     for seed in range(SEEDS):
         data.seed = seed
         if seed % 20 == 0:
-            made = run_stochastic(row, data, best, settings)
+            made = run_stochastic(Descent(row, data, best), settings)
             assert made.noise is not None
             assert made.gap is not None
             told.append((made.noise.excess, made.noise.deviation))
@@ -144,7 +144,7 @@ def test_neighbours_that_are_alike_are_noisier_in_blocks() -> None:
         data.seed = seed
         settings = EpochSettings(batch_size=32, method="sgd", lr=0.005, epochs=3)
         excess.append(ended(row, data, best, settings) - lowest)
-    made = run_stochastic(row, data, best, settings)
+    made = run_stochastic(Descent(row, data, best), settings)
     assert made.noise is not None
     assert made.noise.excess == pytest.approx(np.mean(excess), rel=0.6)
 
@@ -174,7 +174,7 @@ def test_a_fixed_order_has_no_noise_but_a_gap() -> None:
     data = Shuffled(regression(500, 1), block=0)
     row = row_model("y ~ a*x0 + b", data.names)
     made = run_stochastic(
-        row, data, Vec([0.0, 0.0]), EpochSettings(batch_size=1, method="sgd", lr=0.01, epochs=5)
+        Descent(row, data, Vec([0.0, 0.0])), EpochSettings(batch_size=1, method="sgd", lr=0.01, epochs=5)
     )
     assert made.noise is None
     lowest = RowObjective(row, data).evaluate(minimum(RowObjective(row, data))).value
@@ -191,7 +191,9 @@ def test_the_three_ways_agree() -> None:
     closed, rest, *_ = np.linalg.lstsq(X, columns["y"], rcond=None)
     lowest = float(rest[0]) / rows
     for batch, epochs in ((1, 3), (32, 5), (256, 20), (None, 100)):
-        made = run_stochastic(row, data, Vec([0.0] * 4), EpochSettings(batch_size=batch or 0, epochs=epochs))
+        made = run_stochastic(
+            Descent(row, data, Vec([0.0] * 4)), EpochSettings(batch_size=batch or 0, epochs=epochs)
+        )
         excess = made.run.best.at.value - lowest
         assert made.gap == pytest.approx(excess, rel=1e-5, abs=1e-12)
         assert made.noise is not None

@@ -25,7 +25,7 @@ from gdcli.solve.run import run
 from gdcli.solve.settings import EpochSettings
 from gdcli.solve.stopping import MaxIterations, rules_from
 from gdcli.tasks.multi_start import solve_from_many
-from gdcli.tasks.stochastic import run_stochastic
+from gdcli.tasks.stochastic import Descent, run_stochastic
 
 ROSENBROCK = "100*(y-x**2)**2 + (1-x)**2"
 LONG = "sum(100*(v[1:]-v[:-1]**2)**2 + (1-v[:-1])**2)"
@@ -149,7 +149,7 @@ def test_epochs_go_on_where_they_were(
 
     def descend(checkpointer: Checkpointer | None) -> Any:
         data = Shuffled(columns, 7, block)
-        return run_stochastic(row, data, Vec([0.0] * 4), settings, checkpointer=checkpointer)
+        return run_stochastic(Descent(row, data, Vec([0.0] * 4)), settings, checkpointer=checkpointer)
 
     expected = descend(None)
     kill = 1

@@ -24,7 +24,7 @@ from gdcli.solve.epochs import Epoch, run_epochs
 from gdcli.solve.registry import BY_EPOCHS, direction
 from gdcli.solve.settings import EpochSettings
 from gdcli.solve.stopping import MaxTime, Target
-from gdcli.tasks.stochastic import StochasticRun, rule_of, run_stochastic
+from gdcli.tasks.stochastic import Descent, StochasticRun, rule_of, run_stochastic
 
 DIRECTIONS = {name: direction(name) for name in BY_EPOCHS if name != "sgd"}
 
@@ -130,7 +130,7 @@ def test_bounds_hold_after_every_step(batch: int | None, rule: str) -> None:
     box = ParameterBox([-math.inf, -math.inf, 0.5], [-0.9999, 0.25, math.inf])
     settings_ = EpochSettings(batch_size=batch or 0, method=rule, lr=0.05, epochs=60)
     seen: list[Epoch] = []
-    made = run_stochastic(row, data, Vec([0.0, 0.0, 0.0]), settings_, [seen.append], box=box)
+    made = run_stochastic(Descent(row, data, Vec([-1.0, 0.0, 0.5]), box), settings_, [seen.append])
     for epoch in seen:
         a, b, c = epoch.at.x
         assert a <= -0.9999
@@ -151,9 +151,10 @@ def test_what_bare_arithmetic_raises_is_done_again_safely() -> None:
 def ran(
     columns: dict[str, Any], text: str = "y ~ a*x0 + b", start: Sequence[float] = (0.0, 0.0), **options: Any
 ) -> StochasticRun:
-    given_ = {k: options.pop(k) for k in ("rules", "held_out", "progress", "observers") if k in options}
+    given_ = {k: options.pop(k) for k in ("rules", "progress", "observers") if k in options}
     data = Shuffled(columns, options.pop("seed", 0))
-    return run_stochastic(row_model(text, data.names), data, Vec(start), EpochSettings(**options), **given_)
+    of = Descent(row_model(text, data.names), data, Vec(start), held_out=options.pop("held_out", None))
+    return run_stochastic(of, EpochSettings(**options), **given_)
 
 
 def test_iterates_are_epochs_with_the_mean_loss() -> None:
@@ -275,7 +276,7 @@ def test_rates_chosen_from_the_data_learn(method: str, batch: int | None, loss: 
     data = Shuffled(columns)
     row = row_model("y ~ X @ w + b", data.names, ("x0", "x1", "x2"), loss=loss)
     made = run_stochastic(
-        row, data, Vec([0.0] * 4), EpochSettings(batch_size=batch or 0, method=method, epochs=10)
+        Descent(row, data, Vec([0.0] * 4)), EpochSettings(batch_size=batch or 0, method=method, epochs=10)
     )
     assert made.chosen
     assert made.run.last.at.value < made.run.start.at.value
@@ -297,7 +298,9 @@ def test_an_interrupt_keeps_the_best_point() -> None:
 
         data = Stopped(columns)
         row = row_model("y ~ a*x0 + b", data.names)
-        made = run_stochastic(row, data, Vec([0.0, 0.0]), EpochSettings(batch_size=32, lr=1e-3, epochs=9))
+        made = run_stochastic(
+            Descent(row, data, Vec([0.0, 0.0])), EpochSettings(batch_size=32, lr=1e-3, epochs=9)
+        )
         assert made.run.reason is reason
         assert made.run.iterations == 2
         assert made.run.best.at.value == min(e.at.value for e in made.epochs)
@@ -330,7 +333,7 @@ def test_rules_of_the_other_methods_end_a_run() -> None:
 def test_an_unbounded_loss_is_named() -> None:
     data = Shuffled({"x": [1.0, 2.0]}, block=0)
     row = row_model("x - a", data.names)
-    made = run_stochastic(row, data, Vec([0.0]), EpochSettings(batch_size=1, lr=1e80, epochs=5))
+    made = run_stochastic(Descent(row, data, Vec([0.0])), EpochSettings(batch_size=1, lr=1e80, epochs=5))
     assert judge_epochs(made.run, made.stable, made.lr).status is Status.DIVERGED
 
 

@@ -13,6 +13,7 @@ from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
 from gdcli.solve.settings import EpochSettings
 from gdcli.tasks.batch_sizes import compare_batch_sizes
+from gdcli.tasks.stochastic import Descent
 
 
 def test_the_book_s_comparison() -> None:
@@ -22,9 +23,7 @@ def test_the_book_s_comparison() -> None:
     row = row_model("y ~ X @ w + b", data.names, ("x0", "x1"))
     seen: list[Any] = []
     found = compare_batch_sizes(
-        row,
-        data,
-        Vec([0.0] * 3),
+        Descent(row, data, Vec([0.0] * 3)),
         (1, 32, None, 32),
         EpochSettings(epochs=4),
         observers=lambda size: [seen.append],
@@ -58,7 +57,9 @@ def test_the_book_s_comparison() -> None:
 def test_one_that_diverges_does_not_end_the_comparison() -> None:
     data = Shuffled(regression(500, 1))
     row = row_model("y ~ a*x0 + b", data.names)
-    found = compare_batch_sizes(row, data, Vec([0.0, 0.0]), (1, None), EpochSettings(lr=0.9, epochs=100))
+    found = compare_batch_sizes(
+        Descent(row, data, Vec([0.0, 0.0])), (1, None), EpochSettings(lr=0.9, epochs=100)
+    )
     assert [run.verdict.status for run in found.runs if run.verdict] == [Status.DIVERGED, Status.COMPLETED]
 
 
@@ -71,7 +72,7 @@ def test_an_interrupt_ends_it_with_what_there_is() -> None:
 
     data = Stopped(regression(500, 1))
     row = row_model("y ~ a*x0 + b", data.names)
-    found = compare_batch_sizes(row, data, Vec([0.0, 0.0]), (None, 32, 64), EpochSettings(epochs=3))
+    found = compare_batch_sizes(Descent(row, data, Vec([0.0, 0.0])), (None, 32, 64), EpochSettings(epochs=3))
     assert [run.name for run in found.runs] == ["all", "32"]
     assert found.stopped is Status.INTERRUPTED
 
@@ -80,11 +81,11 @@ def test_an_interrupt_ends_it_with_what_there_is() -> None:
 def test_sizes_that_make_no_sense(sizes: tuple[int, ...]) -> None:
     data = Shuffled(regression(20, 1))
     with pytest.raises(UsageError):
-        compare_batch_sizes(row_model("y ~ a*x0", data.names), data, Vec([0.0]), sizes)
+        compare_batch_sizes(Descent(row_model("y ~ a*x0", data.names), data, Vec([0.0])), sizes)
 
 
 def test_a_start_outside_the_domain_is_a_fault_of_each() -> None:
     data = Shuffled({"x": [1.0, 2.0], "y": [1.0, 2.0]})
-    found = compare_batch_sizes(row_model("y ~ log(a*x)", data.names), data, Vec([-1.0]), (1, None))
+    found = compare_batch_sizes(Descent(row_model("y ~ log(a*x)", data.names), data, Vec([-1.0])), (1, None))
     assert all(run.fault is not None and run.course == [] for run in found.runs)
     assert found.lowest is None

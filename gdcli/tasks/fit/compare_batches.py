@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import UsageError
-from gdcli.table.visited_rows import visited
 from gdcli.tasks.batch_sizes import BatchComparison, compare_batch_sizes
-from gdcli.tasks.fit.fit_epochs import bounded_start
+from gdcli.tasks.fit.fit_epochs import descent_on
 from gdcli.tasks.fit.solve_fit import with_engine
 
 if TYPE_CHECKING:
@@ -40,21 +39,9 @@ def compare_batches(
         )
     # Each run is one by epochs, also where no option of the settings says so.
     prepared = with_engine(prepared, replace(settings, batch_size=1))
-    learned, held_out = visited(
-        prepared.data, settings.validate, settings.shuffle or "blocks", prepared.problem.seed
-    )
-    box, start, notes = bounded_start(prepared)
+    descent, notes = descent_on(prepared, settings)
     hook = None if progress is None else lambda size: progress
-    found = compare_batch_sizes(
-        prepared.row,
-        learned,
-        start,
-        sizes,
-        settings,
-        box=box,
-        held_out=held_out,
-        progress=hook,
-    )
+    found = compare_batch_sizes(descent, sizes, settings, progress=hook)
     if prepared.count.skipped:
         notes.append(prepared.count.told)
     return Compared(found, prepared.data.rows, tuple(notes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.compile.per_sample import ParameterBox
 from gdcli.judge.epoch_verdict import far_above, judge_epochs, what_to_try
@@ -15,16 +15,18 @@ from gdcli.kernel.status import PointKind, Status, StopReason
 from gdcli.kernel.vectors import norm
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import Observer
-from gdcli.table.visited_rows import Visited, visited
+from gdcli.table.visited_rows import visited
 from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, doubts_about
 from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
 from gdcli.tasks.fit.loss_scale import scaled_run
-from gdcli.tasks.fit.parameter_errors import errors_in_time, without_errors
+from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.outcome import Judged
 from gdcli.tasks.pipeline import box_and_start, stop_rules
-from gdcli.tasks.stochastic import StochasticRun, run_stochastic
+from gdcli.tasks.stochastic import Descent, StochasticRun, run_stochastic
 
 if TYPE_CHECKING:
+    from gdcli.judge.verdict import Verdict
+    from gdcli.objective.row_model import Rows
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.epochs import Epoch, ProgressHook
     from gdcli.tasks.fit.prepare import Prepared
@@ -49,22 +51,15 @@ def solve_stochastic(
     Raises UsageError for a contradictory or unknown setting.
     """
     _check(settings)
-    seed, shuffle = prepared.problem.seed, settings.shuffle or "blocks"
-    learned, held_out = visited(prepared.data, settings.validate, shuffle, seed)
-    box, start, notes = bounded_start(prepared)
-    rules = stop_rules(settings, prepared.problem.sign / learned.rows)
-    seen = [_in_sums(observer, learned.rows) for observer in observers]
+    descent, notes = descent_on(prepared, settings)
+    learned = descent.data
     made = run_stochastic(
-        prepared.row,
-        learned,
-        start,
+        descent,
         settings,
-        seen,
-        box=box,
-        held_out=held_out,
-        rules=rules,
-        progress=progress,
-        checkpointer=checkpointer,
+        [_in_sums(observer, learned.rows) for observer in observers],
+        stop_rules(settings, prepared.problem.sign / learned.rows),
+        progress,
+        checkpointer,
     )
     # All that follows is about the rows learned from: nothing may rest on those held back.
     count = prepared.count._replace(held_back=prepared.data.rows - learned.rows)
@@ -73,7 +68,9 @@ def solve_stochastic(
         found = _polished(again, settings, made, notes, checkpointer, polisher)
     else:
         found = _outcome(again, settings, made, notes)
-    return found if held_out is None else replace(found, validation=_validated(prepared, held_out, found))
+    if descent.held_out is None:
+        return found
+    return replace(found, validation=_validated(prepared, descent.held_out, found))
 
 
 def _check(settings: FitSettings) -> None:
@@ -85,10 +82,13 @@ def _check(settings: FitSettings) -> None:
             )
 
 
-def bounded_start(prepared: Prepared) -> tuple[ParameterBox | None, Any, list[str]]:
-    """Return the bounds, the start moved within them, and a warning of that."""
+def descent_on(prepared: Prepared, settings: FitSettings) -> tuple[Descent, list[str]]:
+    """Return what a run by epochs descends on, its start moved within the bounds, and a warning of that."""
     box, start, notes = box_and_start(prepared.problem, RowObjective(prepared.row, prepared.data))
-    return None if box is None else ParameterBox(list(box.lower), list(box.upper)), start, notes
+    shuffle = settings.shuffle or "blocks"
+    learned, held_out = visited(prepared.data, settings.validate, shuffle, prepared.problem.seed)
+    ends = None if box is None else ParameterBox(list(box.lower), list(box.upper))
+    return Descent(prepared.row, learned, start, ends, held_out), notes
 
 
 def _in_sums(observer: Observer, rows: int) -> Callable[[Epoch], None]:
@@ -111,7 +111,7 @@ def _noise(made: StochasticRun) -> AnswerNoise | None:
     return AnswerNoise(made.gap, found.excess, found.deviation, found.error, found.explains(made.gap))
 
 
-def _validated(prepared: Prepared, held_out: Visited, found: FitOutcome) -> float | None:
+def _validated(prepared: Prepared, held_out: Rows, found: FitOutcome) -> float | None:
     """The mean loss of the rows held back, in the sign of the user; None where the time does not suffice."""
     objective = RowObjective(prepared.row, held_out)
     return if_in_time(lambda: found.sign * objective.evaluate(found.run.best.at.x).value, None)
@@ -120,25 +120,11 @@ def _validated(prepared: Prepared, held_out: Visited, found: FitOutcome) -> floa
 def _outcome(
     prepared: Prepared, settings: FitSettings, made: StochasticRun, notes: Sequence[str]
 ) -> FitOutcome:
-    verdict, noise = judge_epochs(made.run, made.stable, made.lr), _noise(made)
-    rows = prepared.data.rows
-    above = None
-    x = made.run.best.at.x
+    rows, x, noise = prepared.data.rows, made.run.best.at.x, _noise(made)
     errors = errors_in_time(prepared, x, ())
-    settled = noise is not None and noise.settled
-    if noise is not None and noise.gap is not None and verdict.status in (Status.COMPLETED, Status.LIMIT):
-        share = prepared.row.space.size / rows
-        rounding = errors.left.floor / rows if errors.left is not None else 0.0
-        above = far_above(made.run, made.stable, made.lr, noise.gap, settled, share, rounding)
-    reason = "errors are those of a minimum; --polish ends with a batch solve"
-    run = scaled_run(made.run, float(rows))
     whole = RowObjective(prepared.row, prepared.data, float(rows))
-    doubts = NO_DOUBTS
-    if verdict.status is not Status.DIVERGED:  # that alone says enough
-        doubts = if_in_time(lambda: doubts_about(prepared, whole, x, errors.found), NO_DOUBTS)
-    advice = verdict.advice
-    if doubts.warnings and verdict.status is Status.COMPLETED:
-        advice = what_to_try(made.run, made.stable, made.lr, settled)
+    verdict, warnings = _judged(prepared, made, noise, errors, whole)
+    reason = "errors are those of a minimum; --polish ends with a batch solve"
     slope = if_in_time(lambda: whole.evaluate(whole.vector(x), 1).gradient, None)
     certificate = Certificate(PointKind.UNKNOWN, None if slope is None else norm(slope))
     rate = f", learning rate {made.lr:.4g}" + (f" ({made.chosen})" if made.chosen else "")
@@ -146,12 +132,12 @@ def _outcome(
         prepared.problem,
         settings,
         prepared.row.space,
-        Judged(run, certificate, verdict._replace(advice=above.advice if above else advice)),
+        Judged(scaled_run(made.run, float(rows)), certificate, verdict),
         method=made.settings.rule,
         used=_words(made) + rate,
         why="",
         engine=made.engine,
-        warnings=(*notes, *made.warnings, *([above.told] if above else []), *doubts.warnings),
+        warnings=(*notes, *made.warnings, *warnings),
         rows=prepared.count,
         statistics=without_errors(errors.found, reason),
         unknown_errors=reason,
@@ -159,6 +145,29 @@ def _outcome(
         noise=noise,
         history=made.epochs,
     )
+
+
+def _judged(
+    prepared: Prepared, made: StochasticRun, noise: AnswerNoise | None, errors: Errors, whole: RowObjective
+) -> tuple[Verdict, list[str]]:
+    """Return the verdict and what speaks against the end: that it is far above the minimum, or a minimum of no use."""
+    verdict, warnings, rows = judge_epochs(made.run, made.stable, made.lr), list[str](), prepared.data.rows
+    settled = noise is not None and noise.settled
+    above = None
+    if noise is not None and noise.gap is not None and verdict.status in (Status.COMPLETED, Status.LIMIT):
+        share = prepared.row.space.size / rows
+        rounding = errors.left.floor / rows if errors.left is not None else 0.0
+        above = far_above(made.run, made.stable, made.lr, noise.gap, settled, share, rounding)
+    if above is not None:
+        warnings.append(above.told)
+        verdict = verdict._replace(advice=above.advice)
+    if verdict.status is Status.DIVERGED:  # that alone says enough
+        return verdict, warnings
+    x = made.run.best.at.x
+    doubts = if_in_time(lambda: doubts_about(prepared, whole, x, errors.found), NO_DOUBTS)
+    if doubts.warnings and verdict.status is Status.COMPLETED and above is None:
+        verdict = verdict._replace(advice=what_to_try(made.run, made.stable, made.lr, settled))
+    return verdict, [*warnings, *doubts.warnings]
 
 
 def _words(made: StochasticRun) -> str:
