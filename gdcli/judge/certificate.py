@@ -18,6 +18,7 @@ from math import isfinite
 
 from gdcli.judge.evidence import (
     KINDS,
+    LEVEL_NOTE,
     Certificate,
     allowed_gain,
     kind_by_walking,
@@ -44,7 +45,7 @@ from gdcli.solve.probe.line_probe import (
     rounding_of,
 )
 from gdcli.solve.probe.newton_decrement import errors_of, is_known, is_rounding, may_be_zero
-from gdcli.solve.probe.null_curvature import CREST_SLOPE, REACHED_BY_ANY, passing_direction, recedes
+from gdcli.solve.probe.null_curvature import CREST_SLOPE, REACHED_BY_ANY, SHORT, passing_direction, recedes
 from gdcli.solve.probe.poles import is_beside_pole
 from gdcli.solve.run import quiet, run, unbounded_below
 from gdcli.solve.scaling import (
@@ -371,7 +372,7 @@ def _kind_further_on(
         return _WITHOUT_END[further.reason]
     end = further.best.at
     first = max([distance(x, y) for x, y in pairwise(path[: _FIRST_STEPS + 1])], default=0.0)
-    far = distance(end.x, at.x) > _RECEDING * first
+    far = distance(end.x, at.x) > max(_RECEDING * first, SHORT * max(1.0, norm(at.x)))
     if far and at.value - end.value > CLEARLY * rounding_of(objective, at):
         return PointKind.UNKNOWN
     source = hessian_source(objective)
@@ -428,19 +429,13 @@ def _at_a_kink(
     inversely proportional to the radius mu of the rounding there, and anywhere else does not depend on it. Newton's
     method on the smoothed function tells what is left: rounding raises the value by at most mu a kink.
     """
+    if plain.kind == PointKind.FLAT and _is_bottom(objective, at, start):
+        return replace(plain, kind=PointKind.DEGENERATE, gain=0.0, notes=(*plain.notes, LEVEL_NOTE))
     radius = level(objective, -1)
     smooth = objective.smoothed(radius)
     coarser = None if smooth is None else objective.smoothed(10.0 * radius)
     if smooth is None or coarser is None:
         return _at_a_corner(objective, at, plain)
-    if plain.kind == PointKind.FLAT and start is not None and at.value < start.value:
-        # A level piece between kinks that the run came down to; nothing nearby is lower.
-        return replace(
-            plain,
-            kind=PointKind.DEGENERATE,
-            gain=0.0,
-            notes=(*plain.notes, "the value is level around the answer"),
-        )
     here, sharp = _sharpness(smooth, at.x)
     if not sharp > max(0.0, _SHARPER * _sharpness(coarser, at.x)[1]):
         return _at_a_corner(objective, at, plain)
@@ -462,18 +457,33 @@ def _at_a_kink(
     return _kink(plain, PointKind.KINK if is_lowest else PointKind.NOT_STATIONARY, gain)
 
 
+def _is_bottom(objective: Objective, at: Evaluation, start: Evaluation | None) -> bool:
+    """Tell whether the level piece that ``at`` lies on is a bottom: one between kinks that the run came down to, or one
+    whose ends, as far as they are seen, are where the value rises.
+    """
+    if objective.is_smooth:
+        return False
+    if start is not None and at.value < start.value and objective.smoothed(level(objective, -1)) is not None:
+        return True
+    from gdcli.judge.level_set import ends_rise
+
+    return ends_rise(objective, at)
+
+
 def _at_a_corner(objective: Objective, at: Evaluation, plain: Certificate) -> Certificate:
     """Return what the values around a point tell where its derivatives tell nothing, else ``plain``."""
     # Difference quotients across a jump of the gradient: their mean, and a huge curvature.
     doubtful = at.estimated and plain.kind in (PointKind.MINIMUM, PointKind.DEGENERATE)
     if not doubtful and plain.kind != PointKind.NOT_STATIONARY:
         return plain
-    from gdcli.judge.nonsmooth import gain_at_a_corner
+    from gdcli.judge.nonsmooth import corner_at
 
-    gain = gain_at_a_corner(objective, at)
-    if gain is None:
+    found = corner_at(objective, at)
+    if found is None:
         return replace(plain, kind=PointKind.UNKNOWN, gain=None) if doubtful else plain
-    return _kink(plain, PointKind.KINK, gain)
+    return replace(
+        _kink(plain, PointKind.KINK, found.gain), errors=found.errors if any(found.errors) else None
+    )
 
 
 def _kink(plain: Certificate, kind: PointKind, gain: float) -> Certificate:

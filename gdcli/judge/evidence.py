@@ -49,6 +49,8 @@ class Certificate:
 # tolerance of the run is left to gain, relative to max(1, |value|).
 CLAIM_FACTOR = 100.0
 
+LEVEL_NOTE = "the value is level around the answer"
+
 
 _WALKED_DIRECTIONS = 4
 

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.numerics import CLEARLY, FLOOR
+from gdcli.kernel.numerics import CLEARLY, FLOOR, NEWS
 from gdcli.kernel.status import Status
-from gdcli.kernel.vectors import is_finite, to_list, unit_like
+from gdcli.kernel.vectors import alternating, is_finite, ones_like, to_list, unit_like
 from gdcli.objective.protocol import Evaluation, Objective
-from gdcli.solve.probe.line_probe import PROBE_LENGTH, rounding_of
+from gdcli.solve.probe.line_probe import PROBE_LENGTH, ProbeEnd, both_ways, rounding_of, walk
+from gdcli.solve.run import unbounded_below
 
 if TYPE_CHECKING:
     from gdcli.judge.verdict import Verdict
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _MOST = 50
 # So many doublings are thirty orders of magnitude: what is level up to there is level without end.
 _DOUBLINGS = 100
+# Where rounding alone makes a corner level, the value rises over the width of that by two times as much as between.
+_BY_FAR = 8.0
 # So many halvings leave nothing between two numbers.
 _HALVINGS = 60
 
@@ -49,10 +52,46 @@ def level_ranges(objective: Objective, at: Evaluation, start: Evaluation) -> Ran
         seen = [_is_level(objective, at, i, step, allowed) for step in steps]
         if any(seen):
             low, high = (_end(objective, at, i, *side, allowed) for side in zip(steps, seen, strict=True))
-            ranges.append((low, high))
+            ranges.append((low, high) if _is_seen(objective, at, i, low, high, allowed) else (a, a))
         else:
             ranges.append((a, a))
     return ranges if any(low < high for low, high in ranges) else None
+
+
+def ends_rise(objective: Objective, at: Evaluation) -> bool:
+    """Tell whether the level piece around ``at`` ends where the value rises, and nowhere where it falls.
+
+    It is followed along each variable, along all together and along them in turn.
+    """
+    n = objective.size
+    if n > _MOST:
+        return False
+    axes = [unit_like(at.x, i) for i in range(n)]
+    together = ones_like(at.x)
+    ways = axes if n == 1 else [*axes, together, alternating(together)]
+    floor = unbounded_below(at.value)
+    ends = {
+        walk(objective, at, step, NEWS * abs(at.value), floor, patience=_DOUBLINGS).outcome
+        for step in both_ways(ways, at.x)
+    }
+    return ends in ({ProbeEnd.RISES}, {ProbeEnd.RISES, ProbeEnd.LEVEL})
+
+
+def _is_seen(
+    objective: Objective, at: Evaluation, index: int, low: float, high: float, allowed: float
+) -> bool:
+    """Tell whether the value between two ends is level by itself, and not only because rounding hides how it rises.
+
+    Beyond an end it rises: over as much as the whole width by far more than what is ``allowed`` for rounding.
+    """
+    width, here = high - low, float(at.x[index])
+    if not width < inf:
+        return True
+    rises = [
+        objective.evaluate(at.x + unit_like(at.x, index, goal - here), 0).value - at.value
+        for goal in (low - width, high + width)
+    ]
+    return max(rises) > _BY_FAR * (allowed - at.value)
 
 
 def _is_level(objective: Objective, at: Evaluation, index: int, step: float, allowed: float) -> bool:

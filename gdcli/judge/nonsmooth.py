@@ -9,23 +9,27 @@ that random directions miss.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from math import exp, isfinite, log
 from random import Random
 
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import positive_solve
-from gdcli.kernel.numerics import EPS, GAIN_TOL, TINY
+from gdcli.kernel.numerics import CLEARLY, EPS, FLOOR, GAIN_TOL, TINY
 from gdcli.kernel.vectors import Vec, along, as_like, dot, max_abs, norm, unit_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.solve.probe.line_probe import rounding_of
 
 # The looks around cost the square of the number of variables.
 _MOST = 200
-# Lengths of the looks around, relative to max(1, |x|), where 1 is the unit of the certificate; the first is the one by
-# which the shape is judged.
+# Lengths of the looks around, relative to max(1, |x|), where 1 is the unit of the certificate.
 _LOOKS = (1e-4, 1e-6, 1e-9, 1e-12)
-# Beside a pole such as that of log(x**2) at 0 the value rises as much over a thousandth of the way as over all of it.
-# As far over it rises in proportion at a corner, and a thousand times less at a smooth minimum.
-_NEAR, _POLE_PART, _CORNER_PART = 1e-3, 0.25, 1e-4
+# The shape is judged by the first of these over which the rise is clear of rounding, and by a part of it, a thousandth
+# or more. A value rises like the power p of the way: 0 beside a pole such as that of log(x**2), 1 at a corner, 2 at a
+# smooth minimum; between these are the powers of the least and the most that count as a corner.
+_SHAPES, _NEAREST, _FARTHEST = (1e-4, 1e-3, 1e-2, 1e-1), 1e-3, 1.0 / 16.0
+_POLE_POWER, _CORNER_POWER = 0.2, 4.0 / 3.0
 _BISECTIONS = 12
 # Gradients are taken so far around the point; the ways down are tried over these lengths, relative to max(1, |x|).
 _AROUND, _WAYS = 1e-7, (1e-6, 1e-4, 1e-2)
@@ -33,27 +37,37 @@ _HULL_STEPS = 50
 _HULL_ACCURACY = 1e-10
 
 
-def gain_at_a_corner(objective: Objective, at: Evaluation) -> float | None:
-    """Return about how much lower the value can still get at the corner that ``at`` is the bottom of.
+class Corner(NamedTuple):
+    """About how much lower the value can still get, and about how far the bottom is along each variable (0 where no
+    corner tells).
+    """
 
-    That is 0 where no neighbouring number is lower; None where the point is no bottom, or too many variables forbid
+    gain: float
+    errors: tuple[float, ...]
+
+
+def corner_at(objective: Objective, at: Evaluation) -> Corner | None:
+    """Return what is left to the bottom of the corner that ``at`` is at.
+
+    The gain is 0 where no neighbouring number is lower; None where the point is no bottom, or too many variables forbid
     to tell.
     """
     if objective.size > _MOST:
         return None
     news = GAIN_TOL * max(1.0, abs(at.value))
+    noise = cache(lambda: max(FLOOR * abs(at.value), CLEARLY * rounding_of(objective, at)))
     shapes: list[bool] = []
     for i in range(len(at.x)):
-        shape = _shape_along(objective, at, i, news)
+        shape = _shape_along(objective, at, i, news, noise)
         if shape is None:
             return None
         shapes.append(shape)
     if True not in shapes:
         return None
-    gain = sum([_left_along(objective, at, i) for i, corner in enumerate(shapes) if corner])
+    left = [_left_along(objective, at, i) if corner else (0.0, 0.0) for i, corner in enumerate(shapes)]
     if len(at.x) > 1 and not (_none_lower(objective, at, news) and _no_way_down(objective, at, news)):
         return None
-    return gain
+    return Corner(sum([rise for _, rise in left]), tuple(length for length, _ in left))
 
 
 def _rises(objective: Objective, at: Evaluation, i: int, length: float) -> list[float]:
@@ -62,36 +76,47 @@ def _rises(objective: Objective, at: Evaluation, i: int, length: float) -> list[
     ]
 
 
-def _shape_along(objective: Objective, at: Evaluation, i: int, news: float) -> bool | None:
+def _shape_along(
+    objective: Objective, at: Evaluation, i: int, news: float, noise_of: Callable[[], float]
+) -> bool | None:
     """Tell whether the value rises as from a corner along axis i (True), or as from a smooth minimum (False).
 
     None where it does not rise, rises as beside a pole, or ends at the edge of the domain.
     """
-    far = _LOOKS[0] * max(1.0, abs(at.x[i]))
-    over_all = _rises(objective, at, i, far)
-    if min(over_all) < -news:
+    for part in _SHAPES:
+        far = part * max(1.0, abs(at.x[i]))
+        over_all = _rises(objective, at, i, far)
+        if min(over_all) < -news or not all(map(isfinite, over_all)):
+            return None
+        noise = noise_of()
+        if _FARTHEST * min(over_all) > CLEARLY * noise:
+            break
+    else:
+        return False
+    part = max(_NEAREST, CLEARLY * noise / min(over_all))
+    pole, corner = part**_POLE_POWER, part**_CORNER_POWER
+    pairs = list(zip(over_all, _rises(objective, at, i, part * far), strict=True))
+    if not all(-news <= near <= max(noise, pole * away) for away, near in pairs):
         return None
-    pairs = list(zip(over_all, _rises(objective, at, i, _NEAR * far), strict=True))
-    if not all(-news <= near <= max(news, _POLE_PART * away) and isfinite(away) for away, near in pairs):
-        return None
-    return all(near > max(news, _CORNER_PART * away) for away, near in pairs)
+    return all(near > max(noise, corner * away) for away, near in pairs)
 
 
-def _left_along(objective: Objective, at: Evaluation, i: int) -> float:
-    """Return the larger rise over the shortest length (by bisection) over which the value rises to both sides.
+def _left_along(objective: Objective, at: Evaluation, i: int) -> tuple[float, float]:
+    """Return the shortest length (by bisection) over which the value rises to both sides, and the larger rise over it.
 
-    The bottom is within that length, and hardly deeper than the steeper side is high. 0 where that is the next number.
+    The bottom is within that length, and hardly deeper than the steeper side is high. (0, 0) where that is the next
+    number.
     """
     least = max(EPS * abs(at.x[i]), TINY)
     if min(_rises(objective, at, i, least)) > 0.0:
-        return 0.0
-    low, high = log(least), log(_LOOKS[0] * max(1.0, abs(at.x[i])))
-    found = max(_rises(objective, at, i, exp(high)))
+        return 0.0, 0.0
+    low, high = log(least), log(_SHAPES[-1] * max(1.0, abs(at.x[i])))
+    found = exp(high), max(_rises(objective, at, i, exp(high)))
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)
         rises = _rises(objective, at, i, exp(middle))
         if min(rises) > 0.0:
-            high, found = middle, max(rises)
+            high, found = middle, (exp(middle), max(rises))
         else:
             low = middle
     return found

@@ -20,8 +20,8 @@ from gdcli.objective.divisors import changing_divisors
 # What is divided by, at a point: numbers, and arrays where there is one of each element of a long vector.
 Divisors = Callable[[Vector], Sequence[Any]]
 
-# So many halvings leave nothing of the way.
-_HALVINGS = 60
+# So many halvings reach a pole right beside the start of a way that goes on to the end of the numbers.
+_HALVINGS = 1100
 # The value is looked at after so many halvings of the distance from the pole: near enough for the pole to be all that
 # changes it, far enough for numerator and divisor of a quotient that has none to have half their digits.
 _LOOKS = range(14, 22)
@@ -54,6 +54,8 @@ class PoleCrossings:
         same, other = 0.0, 1.0
         for _ in range(_HALVINGS):
             middle = 0.5 * (same + other)
+            if middle in (same, other):
+                break
             if _differ(sign, self.divisors(along(x, middle, way))[index]):
                 other = middle
             else:

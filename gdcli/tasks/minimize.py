@@ -127,6 +127,7 @@ def _ready(problem: Problem, settings: Settings, exact: Exact) -> tuple[Ready, B
 
 
 def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> Judged:
+    from gdcli.judge.evidence import LEVEL_NOTE
     from gdcli.kernel.status import StopReason
 
     trusted = _trusted(ready.problem, exact, result, ready.notes)
@@ -139,6 +140,8 @@ def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> J
     certificate = _as_known(trusted, result, certificate, ready.notes)
     trend = trend_in_time(ready, result, certificate)
     ranges = level_in_time(evidence, result, certificate)
+    if ranges is not None:  # they say it, and where
+        certificate.notes = tuple(note for note in certificate.notes if note != LEVEL_NOTE)
     result = replace(result, counts=exact.counts.copy())  # the evidence is part of the work
     active = active_bounds(evidence, result, exact.space)
     if len(active) == exact.size:  # no variable is free: there is no curvature to speak of

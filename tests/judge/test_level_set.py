@@ -80,3 +80,53 @@ def test_fits_within_bounds_and_of_models_that_are_not_linear(
     assert fit.minimizers is not None
     assert fit.minimizers[0] == pytest.approx((low, high))
     assert "a may lie anywhere from" in fit.message
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e8, 1e-8])
+@pytest.mark.parametrize(
+    ("expression", "start", "ranges"),
+    [
+        ("abs(x/u-1)+abs(x/u-2)", {"x": 1.7}, [(1, 2)]),
+        ("max(0,x/u-1)", {"x": -5.0}, [(-inf, 1)]),
+        ("abs(x/u-1)+abs(x/u-2)+abs(y/u+1)+abs(y/u+2)", {"x": 1.2, "y": -1.7}, [(1, 2), (-2, -1)]),
+        ("3+abs(floor(x/u))", {"x": 0.5}, [(0, 1)]),
+    ],
+)
+@pytest.mark.parametrize("method", ["auto", "lbfgs", "bb", "gd"])
+def test_a_start_on_a_level_piece_whose_ends_rise(
+    expression: str, start: dict[str, float], ranges: list[tuple[float, float]], unit: float, method: str
+) -> None:
+    start = {name: unit * value for name, value in start.items()}
+    outcome = api.minimize(expression, start, constants={"u": unit}, method=method)
+    assert outcome.status is Status.CONVERGED
+    assert outcome.point == start
+    assert outcome.minimizers is not None
+    assert np.array(outcome.minimizers) / unit == pytest.approx(np.array(ranges), rel=1e-9, abs=1e-9)
+    assert outcome.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("expression", "start"),
+    [
+        ("min(x**2,4)", {"x": 10.0}),
+        ("(relu(w)-1)**2", {"w": -3.0}),
+        ("(relu(v-5)*relu(w-5)-1)**2", {"v": 1.0, "w": 1.0}),
+        ("exp(-x**2)", {"x": 100.0}),
+    ],
+)
+def test_a_start_on_a_level_piece_with_something_lower_beside_it(
+    expression: str, start: dict[str, float]
+) -> None:
+    assert api.minimize(expression, start, method="gd").status in (Status.STALLED, Status.WRONG_KIND)
+
+
+@pytest.mark.parametrize("offset", [1e8, 1e10, 1e12])
+def test_a_corner_below_which_rounding_hides_the_value(offset: float) -> None:
+    for text, start in (("abs(x-3)+c", {"x": 5.0}), ("abs(x-3)+2*abs(y+1)+c", {"x": 5.0, "y": 4.0})):
+        outcome = api.minimize(text, start, constants={"c": offset})
+        assert outcome.status is Status.CONVERGED
+        assert outcome.certificate.kind == "kink"
+        assert outcome.minimizers is None
+        assert outcome.point["x"] == pytest.approx(3.0, abs=1e-14 * offset)
+    smooth = api.minimize("(x-3)**2+c", {"x": 5.0}, constants={"c": offset})
+    assert smooth.certificate.kind == "minimum"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdcli import api
-from gdcli.judge.nonsmooth import gain_at_a_corner, shortest_in_hull
+from gdcli.judge.nonsmooth import corner_at, shortest_in_hull
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec, dot, norm
 from gdcli.objective.build import build_objective
@@ -18,7 +18,8 @@ from gdcli.tasks.problem import parsed
 
 def gain(text: str, **at: float) -> float | None:
     objective: Any = build_objective(parsed(text, ""), dict.fromkeys(at), {}, 1)
-    return gain_at_a_corner(objective, objective.evaluate(Vec(at.values()), 1))
+    found = corner_at(objective, objective.evaluate(Vec(at.values()), 1))
+    return None if found is None else found.gain
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,11 @@ def test_cusps_of_many_variables_are_minima(expression: str, count: int) -> None
     outcome = api.minimize(expression, {"v": [0.3 * ((i * 7) % 5) - 0.55 for i in range(count)]})
     assert outcome.status is Status.CONVERGED
     assert outcome.value == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "start", [{"x": 7.0, "y": 7.0}, {"x": 1.0, "y": 1.0}, {"x": -5.0, "y": 0.5}, {"x": 80.0, "y": -0.3}]
+)
+def test_a_cusp_beside_a_degenerate_minimum(start: dict[str, float]) -> None:
+    for text in ("abs(x)**1.5+y**6", "abs(x)**1.3+abs(y)**1.7", "abs(x)**2.5+y**4"):
+        assert api.minimize(text, start).status is Status.CONVERGED, text

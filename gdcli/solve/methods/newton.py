@@ -159,7 +159,9 @@ class TrustRegionNewton:
                 _shrink_radius(state, length, dot(at.gradient, taken), reached - value, ratio)
                 left_domain = left_domain or ratio == -inf
             if arrival is not None:
-                return _accept(arrival, state, model, proposal, taken, kind, left_domain)
+                step = _accept(arrival, state, model, proposal, taken, kind, left_domain)
+                at_pole = step.reason is StopReason.EDGE and is_beside_pole(objective, step.at)
+                return step._replace(reason=StopReason.UNBOUNDED) if at_pole else step
             if state.radius < SMALLEST_RADIUS * norm(quotient(x, state.axes)):
                 break
         if is_beside_pole(objective, at):

@@ -31,7 +31,7 @@ UNSTEADY = 0.3
 _ASIDE = 1e-8
 # Newton's steps shrink on the way to a minimum, to 18/19 each at that of ``x**20``. Those of a slope that flattens out
 # without end do not; steps shorter than a part of the size of x are not asked.
-_RECEDING, _SHORT = 0.95, 1e-4
+_RECEDING, SHORT = 0.95, 1e-4
 # Newton's method squares the error: where it is of use at all, one step takes most of the slope away.
 CREST_SLOPE = 0.25
 
@@ -99,7 +99,7 @@ def recedes(objective: Objective, at: Evaluation, step: Vector) -> bool:
     The slope along the step shrinks by a ratio from each step to the next: by less and less on the way to infinity, as
     down ``1/x``, by a constant one down ``exp(-x)``, and by more and more on the way to a minimum.
     """
-    if not norm(step) > _SHORT * max(1.0, norm(at.x)):
+    if not norm(step) > SHORT * max(1.0, norm(at.x)):
         return False
     slopes = [dot(at.gradient, step)]
     for steps in (1.0, 2.0):
