@@ -13,29 +13,30 @@ from gdcli.cli.output_file import Destination
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
 
-OUTPUTS = ("output", "predict", "residuals", "plot")
 STANDARD = "-"
 
 
 class Files:
-    """``with Files(values, env, model) as files:`` prepare with ``files.stdin``, fit, ``files.write(ready, outcome)``.
+    """``with Files(options, env, model) as files:`` prepare with ``files.stdin``, fit, ``files.write(ready, outcome)``.
 
     The files appear at the end, whole, unless an exception came.
     """
 
-    def __init__(self, values: dict[str, Any], env: Environment, model: str) -> None:
-        self._values, self._env = values, env
-        self._asked = [name for name in ("predict", "residuals") if values[name]]
-        _check_outputs(values)
+    def __init__(self, options: FitOptions, env: Environment, model: str) -> None:
+        self._options, self._env = options, env
+        named = {"predict": options.predict, "residuals": options.residuals}
+        self._asked = {name: path for name, path in named.items() if path}
+        _check_outputs(options, [name for name, path in self._asked.items() if path == STANDARD])
         if self._asked:
             from gdcli.tasks.fit.annotated_output import check_model
 
             check_model(model)
-        self._paths = list(values["files"]) or [STANDARD]
+        self._paths = list(options.files) or [STANDARD]
         self.stdin: Any = env.stdin if STANDARD in self._paths else None
         self._streams: dict[str, TextIO] = {}
         self._stack = ExitStack()
@@ -43,18 +44,18 @@ class Files:
     @property
     def takes_stdout(self) -> bool:
         """Whether standard output has the rows, and no answer."""
-        return any(self._values[name] == STANDARD for name in self._asked)
+        return STANDARD in self._asked.values()
 
     def __enter__(self) -> Files:
         with ExitStack() as stack:
-            for name in self._asked:
-                destination = Destination(self._values[name], self._env.stdout)
+            for name, path in self._asked.items():
+                destination = Destination(path, self._env.stdout)
                 destination.option = f"--{name}"
                 self._streams[name] = stack.enter_context(destination)
             if self._asked and STANDARD in self._paths and self.stdin is not None:
                 from gdcli.tasks.fit.annotated_output import kept
 
-                self.stdin, path = stack.enter_context(kept(self.stdin, self._values["spool"]))
+                self.stdin, path = stack.enter_context(kept(self.stdin, self._options.spool))
                 self._paths[self._paths.index(STANDARD)] = path
             self._stack = stack.pop_all()
         return self
@@ -67,25 +68,21 @@ class Files:
             return
         from gdcli.tasks.fit.annotated_output import FITTED, RESIDUAL, annotated
 
-        missing, use_cache = self._values["missing"] or "error", not self._values["no_cache"]
+        missing, use_cache = self._options.missing or "error", not self._options.no_cache
         for name, stream in self._streams.items():
             wanted = (FITTED,) if name == "predict" else (FITTED, RESIDUAL)
             for text in annotated(ready, outcome.run.best.at.x, wanted, self._paths, missing, use_cache):
                 stream.write(text)
 
 
-def _check_outputs(values: dict[str, Any]) -> None:
-    """Raise UsageError where two outputs meet on standard output."""
-    named = [(f"--{name}", values[name]) for name in OUTPUTS if values[name]]
-    standard = [
-        option for option, path in named if path == STANDARD and option in ("--predict", "--residuals")
-    ]
+def _check_outputs(options: FitOptions, standard: list[str]) -> None:
+    """Raise UsageError where two outputs meet on standard output: of ``standard`` copies, and the answer."""
     if len(standard) > 1:
         raise UsageError(
             "--predict and --residuals both go to standard output", "--residuals has both columns"
         )
-    if standard and not values["output"] and (values["format"] or values["print"]):
+    if standard and not options.output and (options.format or options.print):
         raise UsageError(
-            f"{standard[0]} - takes standard output, and so does the answer",
+            f"--{standard[0]} - takes standard output, and so does the answer",
             "give one of them a file: --output FILE",
         )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from gdcli.cli.options import ProblemOptions
 from gdcli.kernel.errors import Span, UsageError
-from gdcli.render.formats import Shape, format_of
+from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gdcli.api import Problem
     from gdcli.cli.environment import Environment
+    from gdcli.cli.options import AskedOptions, OutputOptions
     from gdcli.record.selection import Words
     from gdcli.render.tables import PageLayout
     from gdcli.solve.iteration import Iterate
@@ -49,26 +51,29 @@ class Emitted:
         self._stream.write(self._make(outcome))
 
 
-def check_emit(values: dict[str, Any], is_fit: bool) -> None:
-    """Raise UsageError where ``--emit`` cannot be answered, before anything is solved."""
-    language = values["emit"]
-    if not language:
+def check_output(options: OutputOptions, is_fit: bool) -> None:
+    """Raise UsageError where the answer cannot be written as asked for, before anything is solved."""
+    if options.print and options.format:
+        raise UsageError(
+            "--print and --format exclude each other", "--print alone gives one tab-separated line"
+        )
+    if not options.emit:
         return
-    for other in ("print", "format"):
-        if values[other]:
-            raise UsageError(f"--emit and --{other} exclude each other", "a program is the whole answer")
+    if options.print or options.format:
+        other = "print" if options.print else "format"
+        raise UsageError(f"--emit and --{other} exclude each other", "a program is the whole answer")
     from gdcli.tasks import export
 
-    export.check(language, is_fit)
+    export.check(options.emit, is_fit)
 
 
-def emitter(values: dict[str, Any], stream: TextIO) -> AnswerWriter | None:
+def emitter(options: OutputOptions, stream: TextIO) -> AnswerWriter | None:
     """Return what writes a program in the place of the answer, None where none is asked for."""
-    if not values["emit"]:
+    if not options.emit:
         return None
     from gdcli.tasks import export
 
-    return Emitted(stream, partial(export.objective, language=values["emit"]))
+    return Emitted(stream, partial(export.objective, language=options.emit))
 
 
 def expression_text(typed: str, env: Environment) -> tuple[str, str]:
@@ -91,13 +96,14 @@ def expression_text(typed: str, env: Environment) -> tuple[str, str]:
         raise UsageError(f"cannot read the expression: {why}", "", Span(typed, 1, len(typed))) from None
 
 
-def typed_problem(values: dict[str, Any], env: Environment, sense: str) -> Problem:
-    """Return the problem that the values of a command are about; raises as `gdcli.tasks.problem.read_problem`."""
-    text, source = expression_text(values["expression"], env)
+def typed_problem(options: AskedOptions, env: Environment) -> Problem:
+    """Return the problem that a command is about; raises as `gdcli.tasks.problem.read_problem`."""
+    text, source = expression_text(options.expression, env)
     from gdcli import api
 
-    seed, typed = values["seed"] or 0, api.Typed(values.get("bounds", ()))
-    return api.read_problem(text, sense, values["start"], values["set"], seed, source, typed)
+    typed = api.Typed(options.bounds if isinstance(options, ProblemOptions) else ())
+    seed = options.seed or 0
+    return api.read_problem(text, options.sense, options.start, options.set, seed, source, typed)
 
 
 def _decode(content: bytes, source: str) -> str:
@@ -111,7 +117,7 @@ def _decode(content: bytes, source: str) -> str:
 
 
 def writer_for(
-    values: dict[str, Any],
+    options: OutputOptions,
     problem: Problem,
     stream: TextIO,
     timing: bool,
@@ -128,16 +134,16 @@ def writer_for(
 
     space = Space(lengths_of(problem.start))
     sign = problem.sign
-    every = values["every"]
-    format = format_of(values)
-    if format.is_page and not values["print"]:
+    every = options.every
+    format = options.written_as
+    if format.is_page and not options.print:
         return Table(stream, sign, space.size, every, timing, format, layout)
     from gdcli.record import selection
     from gdcli.render import machine_formats
 
     named = selection.WORDS if words is None else words()
-    if values["print"]:
-        return machine_formats.Selected(stream, values["print"], problem, named)
+    if options.print:
+        return machine_formats.Selected(stream, options.print, problem, named)
     if format.shape is Shape.OBJECT:
         return machine_formats.Json(stream, timing)
     path = stream, sign, space, every or 1, timing, named

@@ -13,11 +13,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.commands import Command
-from gdcli.cli.options import Option
+from gdcli.cli.option_rows import Option, Options, Typed
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from gdcli.record.checkpoint_file import Content
 
 HELP = ("-h", "--help")
 # What follows an option and can only be another value of it: y=2, v=[1,2], x=0:5; and a number after a name.
@@ -35,8 +38,8 @@ def arrange(arguments: Sequence[str], command: Command) -> list[str]:
     known = {option.name: option for option in command.options}
     found: list[str] = []
     positional: list[str] = []
-    given: tuple[Option, list[str]] | None = None  # the option just read, and the words after it
-    after: list[tuple[Option, list[str]]] = []
+    given: tuple[Option[Any], list[str]] | None = None  # the option just read, and the words after it
+    after: list[tuple[Option[Any], list[str]]] = []
     rest = list(reversed(arguments))
     while rest:
         argument = rest.pop()
@@ -74,7 +77,7 @@ def arrange(arguments: Sequence[str], command: Command) -> list[str]:
 
 
 def read(arranged: Sequence[str], command: Command) -> dict[str, Any]:
-    """Return the value of every option and argument of ``command``: None (or an empty list) where not
+    """Return the text of every option and argument of ``command``: None (or an empty list) where not
     given.
     """
     split = list(arranged).index("--")
@@ -98,13 +101,14 @@ def read(arranged: Sequence[str], command: Command) -> dict[str, Any]:
     return values
 
 
-def convert(values: dict[str, Any], command: Command) -> dict[str, Any]:
-    """Return ``values`` with the text of each option turned into what it means; raises UsageError."""
+def convert(typed: Typed, command: Command, resumed: Content | None = None) -> Options:
+    """Return what ``command`` is given, the text of each option turned into what it means; raises UsageError."""
+    values = dict(typed)
     for option in command.options:
-        value = values[option.field]
+        value = typed[option.field]
         if isinstance(value, str):
             values[option.field] = option.read(value, option.name)
-    return values
+    return command.takes(values, command.name, typed, resumed)
 
 
 def _unknown(name: str, command: Command, value: str = "") -> UsageError:
@@ -119,14 +123,14 @@ def _unknown(name: str, command: Command, value: str = "") -> UsageError:
     return UsageError(f"unknown option {shown}", hint)
 
 
-def _goes_on(option: Option, value: str, word: str) -> bool:
+def _goes_on(option: Option[Any], value: str, word: str) -> bool:
     """Whether a word can only be more of the value of an option."""
     if not option.many:
         return bool(_NUMBER.match(word) or word.isidentifier())
     return bool(_ASSIGNMENT.match(word) or (value.isidentifier() and _NUMBER.match(word)))
 
 
-def _check_words(positional: list[str], after: list[tuple[Option, list[str]]], command: Command) -> None:
+def _check_words(positional: list[str], after: list[tuple[Option[Any], list[str]]], command: Command) -> None:
     """Raise UsageError where values of one option are parted by spaces, or a model stands behind its data."""
     if not command.arguments:
         return

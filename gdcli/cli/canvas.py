@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.options import LOOK
+from gdcli.cli.option_rows import options_of
+from gdcli.cli.options import PictureOptions
 from gdcli.cli.output_file import Destination
 from gdcli.kernel.errors import Span, UsageError
 
@@ -37,17 +38,16 @@ def _folder_hint(path: str) -> str:
 
 
 class Canvas:
-    """``with Canvas(values, env) as canvas:`` run, then ``canvas.draw(picture)``; without a path nothing is drawn.
+    """``with Canvas(options, env, stream) as canvas:`` run, then ``canvas.draw(picture)``, which needs ``--plot``.
 
-    The path stands in ``field`` of the values; ``-`` draws in text on ``stream`` (None: as `Environment.text_stream`).
+    ``--plot -`` draws in text on ``stream``. Another option than --plot may name the file (``field``).
     """
 
     def __init__(
-        self, values: dict[str, Any], env: Environment, stream: TextIO | None = None, field: str = "plot"
+        self, options: PictureOptions, env: Environment, stream: TextIO, field: str = "plot"
     ) -> None:
-        self._path, self._env = values[field], env
-        self._values = values
-        self._stream = stream or env.text_stream(values)
+        self._path: str | None = getattr(options, field)
+        self._options, self._env, self._stream = options, env, stream
         self._file: _File | None = None
         if self._path and self._path != TERMINAL:
             from gdcli.render import plots
@@ -68,7 +68,7 @@ class Canvas:
     def draw(self, make: Callable[[], Picture]) -> None:
         if not self._path:
             return
-        look = _appearance(self._values)
+        look = _appearance(self._options)
         picture, warnings = look.of(make())
         if self._file is None:
             _in_text(picture, self._stream)
@@ -80,29 +80,24 @@ class Canvas:
         self._env.tell_warnings(tuple(warnings))
 
 
-def _appearance(values: dict[str, Any]) -> Appearance:
+def _appearance(options: PictureOptions) -> Appearance:
     from gdcli.render.appearance import Appearance
 
     return Appearance(
-        values["plot_size"],
-        values["dpi"],
-        values["title"],
-        values["xlabel"],
-        values["ylabel"],
-        log_axes(values),
+        options.plot_size,
+        options.dpi,
+        options.title,
+        options.xlabel,
+        options.ylabel,
+        options.log_axes,
     )
 
 
-def log_axes(values: dict[str, Any]) -> str | None:
-    """Return the letters of the axes that are to be logarithmic; None: it was not said."""
-    log: str | None = values["log"]
-    return "" if log == "none" else log
-
-
-def check_look(values: Mapping[str, Any]) -> None:
+def check_look(options: PictureOptions) -> None:
     """Raise UsageError for options of a picture where there is none, or none of that kind."""
-    given = [option.name for option in LOOK if values.get(option.field) is not None]
-    path = values.get("plot") or values.get("plot_estimate")
+    look = [row for row in options_of(PictureOptions) if row.field != "plot"]
+    given = [row.name for row in look if getattr(options, row.field) is not None]
+    path = options.drawn
     if not given:
         return
     if not path:
@@ -114,14 +109,14 @@ def check_look(values: Mapping[str, Any]) -> None:
         raise UsageError(
             f"{of_files[0]} is for pictures in files, and --plot - draws in the terminal", "name a file"
         )
-    if values["dpi"] is None:
+    if options.dpi is None:
         return
     if not path.lower().endswith(".png"):
         raise UsageError("--dpi is for .png: lines and letters of .svg and .pdf have no dots", "leave it out")
-    wide, high = values["plot_size"] or (10.0, 10.0)
-    if wide * high * values["dpi"] ** 2 > MOST_DOTS:
+    wide, high = options.plot_size or (10.0, 10.0)
+    if wide * high * options.dpi**2 > MOST_DOTS:
         raise UsageError(
-            f"--dpi {values['dpi']} makes more than {MOST_DOTS // 10**6} million dots of this picture",
+            f"--dpi {options.dpi} makes more than {MOST_DOTS // 10**6} million dots of this picture",
             "choose fewer dots, or a smaller --plot-size",
         )
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gdcli import __version__
-from gdcli.cli.options import is_page
 from gdcli.kernel.errors import DataError, GdError, Span, UsageError
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import FitOptions, MinimizeOptions, ResumeOptions
     from gdcli.cli.environment import Environment
+    from gdcli.cli.option_rows import Options
     from gdcli.record.checkpoint_file import Content
     from gdcli.record.checkpoint_store import Checkpoint
     from gdcli.solve.checkpointing import Checkpointer
@@ -26,9 +27,8 @@ Answer = TypeVar("Answer", bound=Any)
 EVERY = 30.0  # seconds
 
 
-def job_of(values: Mapping[str, Any]) -> Any:
-    """Return what is to be solved where the command is `gd resume`, else None."""
-    content: Content | None = values.get("resumed")
+def job_of(content: Content | None) -> Any:
+    """Return what the run of a checkpoint solves, a problem or a fit; None without one."""
     if content is None:
         return None
     from gdcli.record.codec import Decoder
@@ -95,37 +95,37 @@ def _can_go_on(outcome: Any) -> bool:
 
 
 @contextmanager
-def session(values: Mapping[str, Any], env: Environment, job: Any) -> Iterator[Session]:
+def session(options: MinimizeOptions | FitOptions, env: Environment, job: Any) -> Iterator[Session]:
     """Give what a command that solves ``job`` (a problem or a fit) listens and keeps its run with.
 
     Raises UsageError for a file that cannot be written, or must not be written over.
     """
     from gdcli.solve.checkpointing import Checkpointer
 
-    path = values["checkpoint"]
+    path = options.checkpoint
     if not path:
-        if values["checkpoint_every"] is not None:
+        if options.checkpoint_every is not None:
             raise UsageError("--checkpoint-every is for --checkpoint", "add --checkpoint FILE")
         with env.heard_by(Checkpointer()) as checkpointer:
             yield Session(checkpointer, env, None)
         return
-    checkpoint = _opened(path, values, env, job)
-    with env.heard_by(Checkpointer(checkpoint, values["checkpoint_every"] or EVERY)) as checkpointer:
-        yield Session(checkpointer, env, checkpoint, is_page(values) and not values["output"])
+    checkpoint = _opened(path, options, env, job)
+    with env.heard_by(Checkpointer(checkpoint, options.checkpoint_every or EVERY)) as checkpointer:
+        yield Session(checkpointer, env, checkpoint, options.is_page and not options.output)
 
 
-def _opened(path: str, values: Mapping[str, Any], env: Environment, job: Any) -> Checkpoint:
+def _opened(path: str, options: Options, env: Environment, job: Any) -> Checkpoint:
     from gdcli.record import checkpoint_file
     from gdcli.record.checkpoint_store import Checkpoint, part_of
 
     checkpoint_file.clean(path)
-    content = values.get("resumed")
+    content = options.resumed
     if content is not None:
         # Options given to go on with are those of the run from now on.
-        content = content._replace(head={**content.head, "options": dict(values["typed"]), "finished": False})
+        content = content._replace(head={**content.head, "options": dict(options.typed), "finished": False})
         return Checkpoint(path, content, partial(_warned, env))
     _check_free(path)
-    content = checkpoint_file.Content(_head(values), {"job": part_of(job)})
+    content = checkpoint_file.Content(_head(options), {"job": part_of(job)})
     try:
         # Written before the data are read: what cannot be written is known before the hours are spent.
         checkpoint_file.write(path, content)
@@ -166,13 +166,13 @@ def _check_free(path: str) -> None:
         )
 
 
-def _head(values: Mapping[str, Any]) -> dict[str, Any]:
+def _head(options: Options) -> dict[str, Any]:
     """What a checkpoint tells of the command, and of all that decides over bits."""
     ground = _ground()
     return {
         **ground,
-        "command": values["command"],
-        "options": dict(values["typed"]),
+        "command": options.command,
+        "options": dict(options.typed),
         "folder": os.getcwd(),
         "finished": False,
     }
@@ -189,12 +189,12 @@ def _ground() -> dict[str, str]:
 # -- gd resume ---------------------------------------------------------------------------------------------------------
 
 
-def resume(values: dict[str, Any], env: Environment) -> int:
+def resume(options: ResumeOptions, env: Environment) -> int:
     """Run ``gd resume``: go on with the run in a checkpoint, with the options that it was started with."""
     from gdcli.cli.commands import COMMANDS
     from gdcli.record import checkpoint_file
 
-    path = values["file"]
+    path = options.file
     content = checkpoint_file.read(path)
     head = content.head
     _check_ground(path, head, env)
@@ -207,24 +207,18 @@ def resume(values: dict[str, Any], env: Environment) -> int:
     except (KeyError, TypeError, ValueError):
         raise DataError(f"{path} is no whole checkpoint of gd") from None
     _check_folder(head, typed)
-    typed |= {field: text for field, text in values["typed"].items() if field != "file" and text}
+    typed |= {field: text for field, text in options.typed.items() if field != "file" and text}
     typed["checkpoint"] = path
-    again = _converted(typed, command) | {"command": command.name, "typed": typed, "resumed": content}
-    from gdcli.cli import output_file
-
-    output_file.check(again)
-    run: Callable[[dict[str, Any], Environment], int] = command.load()
-    return run(again, env)
-
-
-def _converted(typed: Mapping[str, Any], command: Any) -> dict[str, Any]:
-    from gdcli.cli import argv
-
     for option in command.options:
         text = typed[option.field]
         if not isinstance(text, list if option.many else str | None if option.metavar else bool):
             raise DataError(f"the checkpoint has no {option.name} of that kind")
-    return argv.convert(dict(typed), command)
+    from gdcli.cli import argv, output_file
+
+    again = argv.convert(typed, command, content)
+    output_file.check(again)
+    code: int = command.load()(again, env)
+    return code
 
 
 def _check_ground(path: str, head: Mapping[str, Any], env: Environment) -> None:

@@ -1,6 +1,6 @@
 """The commands of `gd`, in one table: what each takes, and where its code is.
 
-A command is one `Command` row and one function ``run(values) -> exit code`` in the module that the row names.
+A command is one `Command` row and one function ``run(options, env) -> exit code`` in the module that the row names.
 The module is imported when its command is asked for, so a new command costs the others nothing.
 """
 
@@ -8,32 +8,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from gdcli.cli import options
-from gdcli.cli.options import Option
+from gdcli.cli import command_options as takes
+from gdcli.cli.option_rows import Argument, Option, Options, arguments_of, options_of
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.render.formats import Shape
-
-
-class Argument(NamedTuple):
-    """A positional argument; ``many`` takes all that are left."""
-
-    metavar: str
-    field: str
-    help: str
-    required: bool = True
-    many: bool = False
 
 
 class Command(NamedTuple):
-    """One command: ``entry`` is ``module:function``, ``arguments`` and ``options`` are what it reads."""
+    """One command: ``entry`` is ``module:function``, ``takes`` the class of its options."""
 
     name: str
     entry: str
     summary: str
     text: str
-    arguments: tuple[Argument, ...]
-    options: tuple[Option, ...]
+    takes: type[Options]
     examples: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> tuple[Option[Any], ...]:
+        return options_of(self.takes)
+
+    @property
+    def arguments(self) -> tuple[Argument[Any], ...]:
+        return arguments_of(self.takes)
 
     @property
     def usage(self) -> str:
@@ -50,34 +46,14 @@ class Command(NamedTuple):
         return getattr(import_module(module), function)
 
 
-_EXPRESSION = Argument(
-    "EXPR",
-    "expression",
-    "What to {0}: Python syntax, in quotes. '-' reads it from standard input, @FILE from a file.",
-)
-
-
-_STORED = Argument("FILE", "file", "A stored answer; '-' reads it from standard input.")
-
-
-def _extremum(name: str, example: str) -> Command:
+def _extremum(name: str, options: type[Options], example: str) -> Command:
     adjective = name.removesuffix("imize")
     return Command(
         name,
-        f"gdcli.cli.minimize_command:{name}",
+        "gdcli.cli.minimize_command:run",
         f"Find a {adjective}imum of an expression.",
         f"Find a {adjective}imum of an expression and show the evidence for it.",
-        (_EXPRESSION._replace(help=_EXPRESSION.help.format(name)),),
-        (
-            *options.PROBLEM,
-            options.MULTI_START,
-            *options.SOLVER,
-            *options.CHECKPOINT,
-            *options.OUTPUT,
-            options.TRACE,
-            options.WATCH,
-            *options.PLOT,
-        ),
+        options,
         (
             example,
             f"gd {name} 'sum(a*v**2)' --set a={'' if name == 'minimize' else '-'}2 --start 'v=[10,20,4,5]'",
@@ -142,23 +118,16 @@ after the checkpoint."""
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
-        _extremum("minimize", "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1"),
-        _extremum("maximize", "gd maximize '-x**2 + 3*x' --start x=0 --print x,value"),
+        _extremum(
+            "minimize", takes.MinimizeOptions, "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1"
+        ),
+        _extremum("maximize", takes.MaximizeOptions, "gd maximize '-x**2 + 3*x' --start x=0 --print x,value"),
         Command(
             "compare-lr",
             "gdcli.cli.compare_lr_command:run",
             "Compare learning rates of gradient descent.",
             _RATE_RULES,
-            (_EXPRESSION._replace(help=_EXPRESSION.help.format("minimize")),),
-            (
-                *options.only(options.PROBLEM, "--start", "--set", "--seed"),
-                options.MAXIMIZE,
-                *options.RATES,
-                *options.CAPS,
-                *options.ENGINE,
-                *options.only(options.OUTPUT, "--format", "--output"),
-                *options.PLOT_RATES,
-            ),
+            takes.CompareRatesOptions,
             ("gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01",),
         ),
         Command(
@@ -167,16 +136,7 @@ COMMANDS: dict[str, Command] = {
             "Compare methods on one problem.",
             "Solve one problem by several methods, and compare how far each came and what it cost. "
             "A method that fails is a row that says so; --lr goes to the methods that read one. Caps are on each.",
-            (_EXPRESSION._replace(help=_EXPRESSION.help.format("minimize")),),
-            (
-                *options.PROBLEM,
-                options.MAXIMIZE,
-                options.METHODS,
-                *options.only(options.METHOD, "--gradient", "--h", "--lr"),
-                *options.STOPPING,
-                *options.only(options.OUTPUT, "--format", "--timing", "--output"),
-                *options.PLOT_METHODS,
-            ),
+            takes.CompareMethodsOptions,
             ("gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1",),
         ),
         Command(
@@ -186,8 +146,7 @@ COMMANDS: dict[str, Command] = {
             "Compute the gradient at a point by formula, automatic differentiation, forward and central differences "
             "and complex steps, with the error of each. The exit code is 9 where they differ by more than rounding "
             "and truncation explain.",
-            (_EXPRESSION._replace(help=_EXPRESSION.help.format("differentiate")),),
-            (*options.GRADIENT, *options.CAPS, *options.PLOT_GRADIENT),
+            takes.GradientOptions,
             (
                 "gd gradient 'x**2 + y' --at x=2,y=2",
                 "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5 --trace",
@@ -198,30 +157,7 @@ COMMANDS: dict[str, Command] = {
             "gdcli.cli.fit_command:run",
             "Fit a model to data.",
             _FIT_TEXT,
-            (
-                Argument(
-                    "MODEL",
-                    "expression",
-                    "y ~ formula, in quotes. '-' reads it from standard input, @FILE from a file.",
-                ),
-                Argument(
-                    "DATA",
-                    "files",
-                    "Files (csv, tsv, jsonl, parquet; also .gz) or patterns; '-' or none is standard input.",
-                    required=False,
-                    many=True,
-                ),
-            ),
-            (
-                *options.DATA,
-                options.BY,
-                *options.FIT_METHOD,
-                *options.STOPPING,
-                *options.EPOCHS,
-                *options.FIT_ENGINE,
-                *options.CHECKPOINT,
-                *options.FIT_OUTPUT,
-            ),
+            takes.FitOptions,
             (
                 "gd fit 'y ~ a*exp(-b*x)+c' decay.csv --start a=1,b=1,c=0",
                 "gd fit 'y ~ X @ w + b' 'runs/*.csv' --columns 'X=x*' --print w,w.se",
@@ -235,24 +171,7 @@ COMMANDS: dict[str, Command] = {
             "gdcli.cli.compare_batch_command:run",
             "Compare batch, mini-batch and stochastic descent on data.",
             _BATCH_TEXT,
-            (
-                Argument("MODEL", "expression", "y ~ formula, or the loss of a row; see 'gd fit --help'."),
-                Argument(
-                    "DATA",
-                    "files",
-                    "Files or patterns, as for gd fit; '-' or none is standard input.",
-                    required=False,
-                    many=True,
-                ),
-            ),
-            (
-                *options.DATA,
-                *options.BATCHES,
-                *options.BATCH_ENGINE,
-                *options.CAPS,
-                *options.only(options.OUTPUT, "--format", "--timing", "--output"),
-                *options.PLOT_BATCHES,
-            ),
+            takes.CompareBatchesOptions,
             ("gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all",),
         ),
         Command(
@@ -260,13 +179,7 @@ COMMANDS: dict[str, Command] = {
             "gdcli.cli.run_command:run",
             "Solve many problems of a file or stream, and check them.",
             _RUN_TEXT,
-            (
-                Argument("FILE", "file", "A problem file; '-' reads it from standard input."),
-                Argument(
-                    "NAME", "names", "The problems to solve; without a name, all.", required=False, many=True
-                ),
-            ),
-            (*options.JOBS, *options.RUN_OUTPUT),
+            takes.RunOptions,
             (
                 "gd run examples.toml",
                 "gd run examples.toml rosenbrock --format json",
@@ -278,17 +191,7 @@ COMMANDS: dict[str, Command] = {
             "gdcli.cli.checkpoint_option:resume",
             "Go on with a run that was stopped.",
             _RESUME_TEXT,
-            (Argument("FILE", "file", "A checkpoint, written by --checkpoint."),),
-            (
-                *(
-                    option._replace(default="as before")
-                    for option in (*options.STOPPING, *options.EPOCHS)
-                    if option.name.startswith("--max") or option.name in ("--target", "--epochs")
-                ),
-                *options.only(options.CHECKPOINT, "--checkpoint-every"),
-                *options.only(options.OUTPUT, "--format", "--print", "--every", "--timing", "--output"),
-                options.TRACE,
-            ),
+            takes.ResumeOptions,
             (
                 "gd minimize 'sum(100*(v[1:]-v[:-1]**2)**2+(1-v[:-1])**2)' --start 'v=zeros(50)' --max-iter 5 "
                 "--checkpoint run.ckpt",
@@ -302,12 +205,7 @@ COMMANDS: dict[str, Command] = {
             "Show what any command has stored (--format json or jsonl) as the table that its run showed, with the path "
             "where there are lines of it; of the answers of gd run their table. --plot draws the picture of the run, "
             "for which functions are evaluated and the data of a fit are read again.",
-            (_STORED,),
-            (
-                options.format_in(*options.shaped(Shape.PAGE)),
-                *options.only(options.OUTPUT, "--every", "--timing", "--output"),
-                *options.PLOT_SHOWN,
-            ),
+            takes.ShowOptions,
             (
                 "gd minimize 'x**2 + y**4' --start x=1,y=2 --format jsonl --output trace.jsonl",
                 "gd show trace.jsonl",
@@ -320,8 +218,7 @@ COMMANDS: dict[str, Command] = {
             "Solve again what the receipt of a stored result (--format json or jsonl) says, and compare the answers: "
             "bit for bit where gd, Python, numpy and the machine are the same, else to 1e-6. The exit code is 0 if the "
             "answer is the same, 9 if not.",
-            (_STORED,),
-            options.only(options.OUTPUT, "--output"),
+            takes.FileOptions,
             (
                 "gd minimize 'x**2 + y**4' --start x=1,y=2 --format json --output answer.json",
                 "gd rerun answer.json",
@@ -333,8 +230,7 @@ COMMANDS: dict[str, Command] = {
             "Compare two stored answers, or traces.",
             "Compare two stored results (--format json), or traces (jsonl): what was asked differently, the first "
             "iteration at which the paths part, and how they ended. The exit code is 0 if all is the same, 9 if not.",
-            (_STORED, Argument("OTHER", "other", "The one to compare it with.")),
-            options.only(options.OUTPUT, "--output"),
+            takes.PairOptions,
             (
                 "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.02 --format jsonl --output a.jsonl --max-iter 50",
                 "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.03 --format jsonl --output b.jsonl --max-iter 50",
@@ -346,8 +242,7 @@ COMMANDS: dict[str, Command] = {
             "gdcli.cli.methods_command:run",
             "List the methods: what they need and when to use them.",
             "List the methods: what they need and when to use them.",
-            (Argument("NAME", "names", "Only these methods.", required=False, many=True),),
-            (options.format_in("table", "json"),),
+            takes.MethodListOptions,
             ("gd methods", "gd methods adam bfgs"),
         ),
         Command(
@@ -357,8 +252,7 @@ COMMANDS: dict[str, Command] = {
             "List what an expression can have: every function with its meaning, where it is defined (everywhere, where "
             "nothing is said) and its derivative; constants and operators. plain has a line for each function, tab "
             "separated.",
-            (Argument("NAME", "names", "Only these functions.", required=False, many=True),),
-            (options.format_in("table", "json", "plain"),),
+            takes.FunctionListOptions,
             ("gd functions", "gd functions gamma lgamma", "gd functions --format plain"),
         ),
         Command(
@@ -366,8 +260,7 @@ COMMANDS: dict[str, Command] = {
             "gdcli.cli.help_command:run",
             "Show the help of a command.",
             "Show the help of gd, or of one command, as 'gd COMMAND --help' does.",
-            (Argument("COMMAND", "command_name", "One command; without it, gd itself.", required=False),),
-            (),
+            takes.HelpOptions,
             ("gd help", "gd help minimize"),
         ),
         Command(
@@ -376,11 +269,7 @@ COMMANDS: dict[str, Command] = {
             "Print the completion script of a shell.",
             "Print the script that completes commands, options, their values, problems of a file and columns of a "
             "table: source <(gd completion bash), source <(gd completion zsh), or gd completion fish | source.",
-            (
-                Argument("SHELL", "shell", "bash, zsh or fish."),
-                Argument("WORD", "words", "For the scripts themselves.", required=False, many=True),
-            ),
-            (),
+            takes.CompletionOptions,
             ("gd completion bash",),
         ),
         Command(
@@ -390,15 +279,7 @@ COMMANDS: dict[str, Command] = {
             "Print the manual page of gd, or of one command, for man: gd man | man -l -. That of fit tells what each "
             "number of its answer means. 'gd man json' is about the machine formats, 'gd man lessons' teaches gradient "
             "descent by example.",
-            (
-                Argument(
-                    "COMMAND",
-                    "command_name",
-                    "One command, or json or lessons; without it, all.",
-                    required=False,
-                ),
-            ),
-            (),
+            takes.ManOptions,
             ("gd man", "gd man minimize", "gd man json"),
         ),
     )

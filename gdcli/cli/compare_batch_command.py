@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.cli.fit_request import request_of
 from gdcli.cli.option_values import ALL_ROWS
+from gdcli.cli.options import SOLVER, EpochsOptions
 from gdcli.kernel.budget import limited
-from gdcli.kernel.dataclass import fields
 from gdcli.kernel.errors import LimitError
-from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import CompareBatchesOptions
     from gdcli.cli.environment import Environment
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
+def run(options: CompareBatchesOptions, env: Environment) -> int:
     """Compare the batch sizes; 0 when it was done, whatever came of each."""
-    request = request_of(values, env)
+    request = request_of(options, env)
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import stamped
@@ -31,28 +31,27 @@ def run(values: dict[str, Any], env: Environment) -> int:
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import FitSettings
 
-    names = {field.name for field in fields(FitSettings)} - {"batch_size"}
-    settings = FitSettings(**{k: v for k, v in values.items() if k in names and v is not None})
-    sizes = [None if size == ALL_ROWS else size for size in values["batch_size"] or (1, 32, ALL_ROWS)]
-    format = format_of(values)
+    settings = FitSettings(**options.given(*SOLVER, EpochsOptions) | {"batch_size": None})
+    sizes = [None if size == ALL_ROWS else size for size in options.batch_size or (1, 32, ALL_ROWS)]
+    format = options.written_as
     stdin = env.stdin if "-" in request.files else None
     env.on_sigterm()
     with (
-        Canvas(values, env) as canvas,
-        Progress(env.free_terminal(values), clock=env.clock) as progress,
+        Canvas(options, env, env.text_stream(options)) as canvas,
+        Progress(env.free_terminal(format, options.output), clock=env.clock) as progress,
         ExitStack() as data,
     ):
-        with Destination(values["output"], env.stdout) as stream:
-            timing = env.timing(values, stream)
+        with Destination(options.output, env.stdout) as stream:
+            timing = env.timing(options, stream)
             with limited(settings):
                 made = prepared(request, stdin, progress.reading, progress.searching, settings.validate)
                 ready = data.enter_context(made)
                 compared = compare_batches(ready, settings, sizes, progress.epoch)
             progress.clear()
-            found = stamped(batches_record(ready.problem, ready.row.space, compared), values)
+            found = stamped(batches_record(ready.problem, ready.row.space, compared), options)
             write(stream, format, found, batch_page.KIND, timing)
         canvas.draw(partial(batch_page.picture, found))
-    env.tell_warnings(compared.warnings, env.warned(values, stream))
+    env.tell_warnings(compared.warnings, env.warned(options, stream))
     stopped = compared.found.stopped
     if stopped is not None:
         return stopped.exit_code

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.cli.answer import typed_problem
-from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import CompareRatesOptions
     from gdcli.cli.environment import Environment
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
+def run(options: CompareRatesOptions, env: Environment) -> int:
     """Compare the rates; 0 when it was done, whatever the verdicts."""
-    problem = typed_problem(values, env, "maximize" if values["maximize"] else "minimize")
+    problem = typed_problem(options, env)
     from gdcli import api
-    from gdcli.cli.canvas import Canvas, log_axes
+    from gdcli.cli.canvas import Canvas
     from gdcli.cli.output_file import Destination
     from gdcli.cli.plot_option import rates_picture
     from gdcli.cli.provenance import stamped
@@ -25,17 +25,17 @@ def run(values: dict[str, Any], env: Environment) -> int:
     from gdcli.render.comparison import write
     from gdcli.render.comparison_figures import RatePath
 
-    format = format_of(values)
-    with Canvas(values, env) as canvas:
-        with Destination(values["output"], env.stdout) as stream:
+    format = options.written_as
+    with Canvas(options, env, env.text_stream(options)) as canvas:
+        with Destination(options.output, env.stdout) as stream:
             env.on_sigterm()
-            steps = 100 if values["steps"] is None else values["steps"]
-            engine, no_cache = values["engine"] or "auto", values["no_cache"]
-            caps = values["max_time"], values["max_memory"]
-            found = api.compare_learning_rates(problem, values["lr"] or (), steps, engine, no_cache, *caps)
-            write(stream, format, stamped(rates_record(found), values), rate_page.KIND, timing=False)
+            steps = options.steps or 100
+            engine, no_cache = options.engine or "auto", options.no_cache
+            caps = options.max_time, options.max_memory
+            found = api.compare_learning_rates(problem, options.lr or (), steps, engine, no_cache, *caps)
+            write(stream, format, stamped(rates_record(found), options), rate_page.KIND, timing=False)
         paths = [RatePath(rate.lr, rate.verdict, found.values(rate)) for rate in found.found.rates]
-        canvas.draw(partial(rates_picture, problem, paths, log_axes(values)))
-    env.tell_warnings(found.warnings, env.warned(values, stream))
+        canvas.draw(partial(rates_picture, problem, paths, options.log_axes))
+    env.tell_warnings(found.warnings, env.warned(options, stream))
     ended = found.found.ended and found.found.ended.status
     return 0 if ended is None else ended.exit_code

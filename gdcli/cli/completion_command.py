@@ -17,10 +17,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.commands import COMMANDS, Command
-from gdcli.cli.options import Option
+from gdcli.cli.option_rows import Option
 from gdcli.kernel.errors import GdError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import CompletionOptions
     from gdcli.cli.environment import Environment
 
 _BASH = """_gd() {
@@ -83,9 +84,9 @@ _MOST_TOML = 1 << 20
 _MOST_FILES = 500
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
+def run(options: CompletionOptions, env: Environment) -> int:
     """Print the script of a shell, or what can stand where the cursor is."""
-    shell, words = values["shell"], values["words"]
+    shell, words = options.shell, options.words
     if shell in ("words", "line"):
         found = _offered_at(*words) if shell == "words" else offered_in_bash(*words)
         env.stdout.write("".join(f"{word}\n" for word in found))
@@ -137,7 +138,7 @@ def _plain(word: str) -> str:
     return parts[0] if len(parts) == 1 else word
 
 
-def _positionals(words: Sequence[str], known: Mapping[str, Option]) -> list[str]:
+def _positionals(words: Sequence[str], known: Mapping[str, Option[Any]]) -> list[str]:
     """The words that are no options and no values of options."""
     found: list[str] = []
     rest = iter(words)
@@ -176,7 +177,7 @@ def _beginning(word: str, candidates: Iterable[str]) -> list[str]:
     return [candidate for candidate in candidates if candidate.startswith(word)]
 
 
-def _values(option: Option, begun: str, typed: Sequence[str]) -> list[str]:
+def _values(option: Option[Any], begun: str, typed: Sequence[str]) -> list[str]:
     """The values of an option that there is a list of; in a list with commas that of the last piece."""
     if begun.startswith("@"):
         return _files(begun)
@@ -192,7 +193,7 @@ def _values(option: Option, begun: str, typed: Sequence[str]) -> list[str]:
     return [head + cut + candidate for candidate in _beginning(last, candidates)] or [NOTHING]
 
 
-def _listed(option: Option) -> Iterable[str]:
+def _listed(option: Option[Any]) -> Iterable[str]:
     """Return the words that an option may have, where there is a list of them."""
     from gdcli.cli.option_values import method_by_epochs
     from gdcli.solve.registry import BY_EPOCHS, METHODS, STEP_RULES

@@ -11,6 +11,7 @@ from gdcli.cli.record_file import Record, Stored
 from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import PairOptions
     from gdcli.cli.environment import Environment
     from gdcli.render.page import Line
 
@@ -29,16 +30,16 @@ class Difference(NamedTuple):
     right: Any
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
+def run(options: PairOptions, env: Environment) -> int:
     """Run ``gd diff``; 9 if anything differs."""
     from gdcli.cli.output_file import Destination
     from gdcli.render.page import fact
 
-    first, second = (record_file.read(values[k], env) for k in ("file", "other"))
+    first, second = (record_file.read(name, env) for name in (options.file, options.other))
     names = _names(first.name, second.name)
     asked, (told, parted) = _asked(first, second), _parting(first, second)
     ends = ends_of(first.result, second.result)
-    with Destination(values["output"], env.stdout) as stream:
+    with Destination(options.output, env.stdout) as stream:
         parts = [side_by_side("asked", names, asked, stream)]
         if told:
             where = fact("paths part" if parted else "paths", told, _width(stream))

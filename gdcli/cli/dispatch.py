@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
 
 from gdcli.cli import argv
 from gdcli.cli.commands import COMMANDS, Command
 from gdcli.cli.environment import Environment
+from gdcli.cli.option_rows import Typed
+from gdcli.cli.options import PictureOptions
 from gdcli.kernel.errors import Abandoned, GdError, Terminated, UsageError, did_you_mean, internal
 
 CLOSED = 141  # the code of a program that SIGPIPE ended
@@ -53,18 +54,18 @@ def _guarded(arguments: Sequence[str], action: Action, env: Environment) -> int:
         return twice.exit_code
 
 
-def perform(command: Command, typed: dict[str, Any], env: Environment) -> int:
+def perform(command: Command, typed: Typed, env: Environment) -> int:
     """Run ``command`` with the texts that its options and arguments have; return its exit code."""
-    values = argv.convert(dict(typed), command) | {"command": command.name, "typed": typed}
-    if "output" in values:
+    options = argv.convert(typed, command)
+    if options.writes:
         from gdcli.cli import output_file
 
-        output_file.check(values)
-    if "plot" in values:
+        output_file.check(options)
+    if isinstance(options, PictureOptions):
         from gdcli.cli import canvas
 
-        canvas.check_look(values)
-    code: int = command.load()(values, env)
+        canvas.check_look(options)
+    code: int = command.load()(options, env)
     return code
 
 

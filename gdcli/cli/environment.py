@@ -9,17 +9,17 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import StringIO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from gdcli.cli.options import is_page
 from gdcli.kernel.errors import UsageError
-from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
+    from gdcli.cli.options import OutputOptions
+    from gdcli.render.formats import Format
     from gdcli.solve.checkpointing import Checkpointer
 
 
@@ -131,29 +131,28 @@ class Environment:
 
     # -- who looks ---------------------------------------------------------------------------------------------------
 
-    def timing(self, values: Mapping[str, Any], stream: TextIO) -> bool:
+    def timing(self, options: OutputOptions, stream: TextIO) -> bool:
         """Return whether times are shown: where they are asked for, and on a terminal."""
         from gdcli.render.tables import is_terminal
 
-        return bool(values["timing"]) or is_terminal(stream)
+        return options.timing or is_terminal(stream)
 
-    def warned(self, values: Mapping[str, Any], stream: TextIO) -> bool:
+    def warned(self, options: OutputOptions, stream: TextIO) -> bool:
         """Return whether a person saw the warnings already: in a page, on the terminal that is standard error too."""
         from gdcli.render.tables import is_terminal
 
-        return is_page(values) and is_terminal(stream) and is_terminal(self.stderr)
+        return options.is_page and is_terminal(stream) and is_terminal(self.stderr)
 
-    def free_terminal(self, values: Mapping[str, Any]) -> TextIO | None:
+    def free_terminal(self, format: Format, output: str | None) -> TextIO | None:
         """Return where it is told how far a run has come: not on a terminal through which rows of the answer run."""
         from gdcli.render.tables import is_terminal
 
-        rows = format_of(values).streams and not values["output"] and is_terminal(self.stdout)
+        rows = format.streams and not output and is_terminal(self.stdout)
         return None if rows or not is_terminal(self.stderr) else self.stderr
 
-    def text_stream(self, values: Mapping[str, Any]) -> TextIO:
+    def text_stream(self, options: OutputOptions) -> TextIO:
         """Return where a picture in text goes: below a table, and beside an answer that a program reads."""
-        page = format_of(values).is_page and not values.get("print")
-        return self.stdout if page else self.stderr
+        return self.stdout if options.is_page else self.stderr
 
     # -- signals -----------------------------------------------------------------------------------------------------
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
     from gdcli.render.plot_data import Picture
-
-
-Values = dict[str, Any]
 
 
 class Exhibit(NamedTuple):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 from io import StringIO
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from gdcli.cli.answer import Emitted, caps_of, check_emit
+from gdcli.cli.answer import Emitted, caps_of, check_output
 from gdcli.cli.checkpoint_option import session
 from gdcli.cli.fit_request import read
 from gdcli.kernel.budget import limited
-from gdcli.kernel.errors import UsageError
-from gdcli.render.formats import Shape, format_of
+from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
     from gdcli.cli.answer import AnswerWriter
+    from gdcli.cli.command_options import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.selection import Words
     from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -23,17 +23,13 @@ if TYPE_CHECKING:
     from gdcli.tasks.fit.request import FitSettings
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
-    if values["print"] and values["format"]:
-        raise UsageError(
-            "--print and --format exclude each other", "--print alone gives one tab-separated line"
-        )
-    if values["by"]:
+def run(options: FitOptions, env: Environment) -> int:
+    check_output(options, is_fit=True)
+    if options.by:
         from gdcli.cli.fit_groups_command import run as run_groups
 
-        return run_groups(values, env)
-    check_emit(values, is_fit=True)
-    request, settings = read(values, env)
+        return run_groups(options, env)
+    request, settings = read(options, env)
     from gdcli.cli.annotated_files import Files
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.fit_plot import FitPlot, epochs_of
@@ -46,27 +42,27 @@ def run(values: dict[str, Any], env: Environment) -> int:
     from gdcli.tasks.fit.solve_fit import solve
 
     with (
-        session(values, env, request) as kept,
-        Files(values, env, request.model) as files,
-        Tracing(values, env) as tracing,
-        Canvas(values, env, env.stderr if files.takes_stdout else None) as canvas,
+        session(options, env, request) as kept,
+        Files(options, env, request.model) as files,
+        Tracing(options.trace, options, env) as tracing,
+        Canvas(options, env, env.text_stream(options)) as canvas,
         Progress(
-            env.free_terminal(values),
-            sign=-1 if values["maximize"] else 1,
+            env.free_terminal(options.written_as, options.output),
+            sign=-1 if options.maximize else 1,
             caps=caps_of(settings),
             clock=env.clock,
         ) as progress,
         ExitStack() as data,
     ):
-        with Destination(values["output"], env.stdout) as stream:
+        with Destination(options.output, env.stdout) as stream:
             with limited(settings):
                 ready = data.enter_context(
                     prepared(request, files.stdin, progress.reading, progress.searching, settings.validate)
                 )
-                plot = FitPlot(ready) if values["plot"] else None
-                shown: TextIO = StringIO() if files.takes_stdout and not values["output"] else stream
-                emitted = emitter(values, ready, shown)
-                writer = emitted or writer_for(values, ready, settings, shown, env.timing(values, shown))
+                plot = FitPlot(ready) if options.plot else None
+                shown: TextIO = StringIO() if files.takes_stdout and not options.output else stream
+                emitted = emitter(options, ready, shown)
+                writer = emitted or writer_for(options, ready, settings, shown, env.timing(options, shown))
                 traced = tracing.observers(ready.problem, partial(_words, settings))
                 observers = [writer, *traced, *(plot.observers if plot else ())]
                 kept.watch(observers)
@@ -76,12 +72,12 @@ def run(values: dict[str, Any], env: Environment) -> int:
                 )
             progress.clear()
             outcome = kept.finish(outcome)
-            found = stamped(fit_record(outcome), values)
+            found = stamped(fit_record(outcome), options)
             writer.finish(outcome if emitted else found)
         files.write(ready, outcome)
         if plot is not None:
             canvas.draw(partial(plot.picture, found, epochs_of(outcome)))
-    env.tell_warnings(_told(outcome, shown is stream), seen=shown is stream and env.warned(values, stream))
+    env.tell_warnings(_told(outcome, shown is stream), seen=shown is stream and env.warned(options, stream))
     return outcome.status.exit_code
 
 
@@ -91,31 +87,31 @@ def _told(outcome: FitOutcome, answered: bool) -> tuple[str, ...]:
     return (*failed, *outcome.warnings)
 
 
-def emitter(values: dict[str, Any], ready: Prepared, stream: TextIO) -> AnswerWriter | None:
+def emitter(options: FitOptions, ready: Prepared, stream: TextIO) -> AnswerWriter | None:
     """Return what writes a program in the place of the answer, None where none is asked for."""
-    if not values["emit"]:
+    if not options.emit:
         return None
     from gdcli.tasks import export
 
-    return Emitted(stream, partial(export.fitted, ready, language=values["emit"]))
+    return Emitted(stream, partial(export.fitted, ready, language=options.emit))
 
 
 def writer_for(
-    values: dict[str, Any], ready: Prepared, settings: FitSettings, stream: TextIO, timing: bool
+    options: FitOptions, ready: Prepared, settings: FitSettings, stream: TextIO, timing: bool
 ) -> AnswerWriter:
     from gdcli.cli.answer import writer_for as any_writer
     from gdcli.record.path_rows import row_of
     from gdcli.render import fit_page
     from gdcli.render.tables import PageLayout
 
-    format = format_of(values)
+    format = options.written_as
     if format.shape is Shape.ROWS:
         from gdcli.record import fit_records
 
         return fit_records.Parameters(stream, format.load())
     row = fit_page.epoch_row if settings.is_stochastic else row_of
     layout = PageLayout(fit_page.page, row)
-    return any_writer(values, ready.problem, stream, timing, layout, partial(_words, settings))
+    return any_writer(options, ready.problem, stream, timing, layout, partial(_words, settings))
 
 
 def _words(settings: FitSettings) -> Words:

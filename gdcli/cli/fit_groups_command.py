@@ -6,9 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.errors import UsageError
-from gdcli.render.formats import Shape, format_of
+from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.groups import Recorder
     from gdcli.tasks.fit.fit_groups import GroupFit
@@ -28,12 +29,12 @@ _REFUSED = {
 }
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
+def run(options: FitOptions, env: Environment) -> int:
     """Fit every group, write the answers as they come; the code is that of the first group that failed."""
-    for option, why in _REFUSED.items():
-        if values[option]:
+    for name, why in _REFUSED.items():
+        if getattr(options, name):
             raise UsageError(
-                f"--{option.replace('_', '-')} does not go with --by: {why}",
+                f"--{name.replace('_', '-')} does not go with --by: {why}",
                 "choose one group's rows, and leave out --by",
             )
     from gdcli.cli.fit_request import read
@@ -46,17 +47,17 @@ def run(values: dict[str, Any], env: Environment) -> int:
     from gdcli.tasks.fit.fit_groups import fit_groups
     from gdcli.tasks.fit.prepare_groups import grouped
 
-    request, settings = read(values, env)
+    request, settings = read(options, env)
     tally = Tally("group", env.clock)
     stdin = env.stdin if "-" in request.files else None
     with (
-        Destination(values["output"], env.stdout) as stream,
-        Progress(env.free_terminal(values), clock=env.clock) as progress,
+        Destination(options.output, env.stdout) as stream,
+        Progress(env.free_terminal(options.written_as, options.output), clock=env.clock) as progress,
         grouped(request, stdin, progress.reading, settings.validate) as found,
     ):
         progress.clear()
-        recorder = Recorder(receipt_of(values, found.plan.row.space.size), env.timing(values, stream))
-        writer = _writer(values, found, stream, recorder)
+        recorder = Recorder(receipt_of(options, found.plan.row.space.size), env.timing(options, stream))
+        writer = _writer(options, found, stream, recorder)
         ended: Counter[str] = Counter()
         with env.heard_by(Checkpointer()) as checkpointer:
             checkpointer.listening = True  # a signal is heard between two answers, so that these are whole
@@ -66,30 +67,30 @@ def run(values: dict[str, Any], env: Environment) -> int:
                     ended[fit.status] += 1
                 progress.clear()
                 writer(list(map(recorder.group, some)))
-                _warn(values, env, some)
+                _warn(options, env, some)
                 if checkpointer.asked is not None:
                     break
                 if tally.total < len(found.keys):
                     progress.begin("group", tally.total + 1, len(found.keys))
             progress.clear()
             writer.finish(ended)
-    _tell(values, env, tally, found)
+    _tell(options, env, tally, found)
     stop = checkpointer.asked and checkpointer.asked.status
     return tally.exit_code if stop is None else stop.exit_code
 
 
-def _writer(values: dict[str, Any], found: Grouped, stream: TextIO, recorder: Recorder) -> Any:
+def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: Recorder) -> Any:
     from gdcli.record.fit_records import FIT
     from gdcli.record.fits import RowsRecord, problem_record
     from gdcli.record.selection import check_names
     from gdcli.record.serialization import labels
     from gdcli.render import group_writers
 
-    format, problem, space = format_of(values), found.plan.problem, found.plan.row.space
+    format, problem, space = options.written_as, found.plan.problem, found.plan.row.space
     timing = recorder.timing
-    if values["print"]:
-        check_names(values["print"], problem, FIT)
-        return group_writers.GroupSelected(stream, recorder, values["print"], FIT)
+    if options.print:
+        check_names(options.print, problem, FIT)
+        return group_writers.GroupSelected(stream, recorder, options.print, FIT)
     if format.shape is Shape.LINES:
         return group_writers.GroupLines(stream, recorder)
     if format.shape is Shape.OBJECT:
@@ -114,9 +115,9 @@ def _rows(found: Grouped) -> RowCount:
     return RowCount(int(found.starts[-1]), skipped, lines, found.held_back)
 
 
-def _warn(values: dict[str, Any], env: Environment, some: list[GroupFit]) -> None:
+def _warn(options: FitOptions, env: Environment, some: list[GroupFit]) -> None:
     """Tell the warnings of fits that were solved alone, where the answer does not have them."""
-    if format_of(values).is_record:
+    if options.written_as.is_record:
         return
     told = []
     for fit in some:
@@ -126,10 +127,10 @@ def _warn(values: dict[str, Any], env: Environment, some: list[GroupFit]) -> Non
     env.tell_warnings(tuple(told))
 
 
-def _tell(values: dict[str, Any], env: Environment, tally: Any, found: Grouped) -> None:
+def _tell(options: FitOptions, env: Environment, tally: Any, found: Grouped) -> None:
     """Say on standard error what was skipped and, where the answer does not say it, how many groups ended how."""
     rows = _rows(found)
     if rows.skipped:
         env.tell_warnings((rows.told,))
-    if values["print"] or not format_of(values).is_page:
+    if options.print or not options.written_as.is_page:
         env.warn(tally.text() + "\n")

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import FunctionListOptions
     from gdcli.cli.environment import Environment
     from gdcli.render.page import Line
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
+def run(options: FunctionListOptions, env: Environment) -> int:
     from gdcli.render.tables import show, width_of
 
-    told = record(values["names"])
-    if values["format"] == "json":
+    told = record(options.names)
+    if options.format == "json":
         from gdcli.record.serialization import json_block
 
         env.stdout.write(json_block(told))
-    elif values["format"] == "plain":
+    elif options.format == "plain":
         for row in told["functions"]:
             print(row["call"], row["meaning"], row["domain"], row["derivative"], sep="\t", file=env.stdout)
     else:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.answer import expression_text
 from gdcli.kernel.errors import UsageError
-from gdcli.render.formats import Format, Shape, format_of
+from gdcli.render.formats import Format, Shape
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import GradientOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.gradients import GradientRecord, TraceRecord
     from gdcli.tasks.problem import Problem
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 _PARTS = ("hessian", "errors", "latex", "trace")
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
+def run(options: GradientOptions, env: Environment) -> int:
     """Run ``gd gradient``; 9 where the ways disagree."""
-    _check(values)
-    text, source = expression_text(values["expression"], env)
+    _check(options)
+    text, source = expression_text(options.expression, env)
     from gdcli import api
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.output_file import Destination
@@ -31,42 +32,44 @@ def run(values: dict[str, Any], env: Environment) -> int:
     from gdcli.record.gradients import gradient_record
     from gdcli.tasks.gradient_check import Wanted
 
-    caps = api.Settings(max_time=values["max_time"], max_memory=values["max_memory"])
-    if values["plot_estimate"]:
+    caps = api.Settings(max_time=options.max_time, max_memory=options.max_memory)
+    if options.plot_estimate:
         with interrupted(caps):
-            estimate(values, env, text, source)
+            estimate(options, env, text, source)
         return 0
     with limited(caps):
-        problem = _problem(values, text, source)
-    with Canvas(values, env) as canvas:
-        with Destination(values["output"], env.stdout) as stream:
+        problem = _problem(options, text, source)
+    with Canvas(options, env, env.text_stream(options)) as canvas:
+        with Destination(options.output, env.stdout) as stream:
             env.on_sigterm()
-            wanted = Wanted(**{name: values[name] for name in ("h", "hessian", "errors", "latex", "trace")})
+            wanted = Wanted(options.h, options.hessian, options.errors, options.latex, options.trace)
             with interrupted(caps):
                 found = api.examine(problem, wanted)
             record: Any = gradient_record(found)
-            write(record, format_of(values), stream)
+            write(record, options.written_as, stream)
         canvas.draw(partial(errors_picture, record))
     return int(found.exit_code)
 
 
-def _check(values: dict[str, Any]) -> None:
-    if values["plot_estimate"]:
-        others = [f"--{name}" for name in ("at", *_PARTS, "plot", "format", "output") if values[name]]
+def _check(options: GradientOptions) -> None:
+    if options.plot_estimate:
+        others = [
+            f"--{name}" for name in ("at", *_PARTS, "plot", "format", "output") if getattr(options, name)
+        ]
         if others:
             raise UsageError(
                 f"--plot-estimate draws a range of points, nothing else, and does not read {others[0]}",
                 f"leave out --plot-estimate or {others[0]}",
             )
         return
-    if values["range"]:
+    if options.range:
         raise UsageError("--range belongs to --plot-estimate", "for example --plot-estimate estimate.png")
-    if values["plot"] and not values["errors"]:
+    if options.plot and not options.errors:
         raise UsageError("--plot draws what --errors finds", "add --errors")
-    if not values["at"]:
+    if not options.at:
         raise UsageError("--at is missing: a gradient is computed at a point", "for example --at x=1,y=2")
-    if values["trace"]:
-        others = [f"--{name}" for name in ("h", "hessian", "errors", "latex") if values[name]]
+    if options.trace:
+        others = [f"--{name}" for name in ("h", "hessian", "errors", "latex") if getattr(options, name)]
         if others:
             raise UsageError(
                 f"--trace shows the steps alone and does not read {others[0]}",
@@ -74,12 +77,12 @@ def _check(values: dict[str, Any]) -> None:
             )
 
 
-def _problem(values: dict[str, Any], text: str, source: str) -> Problem:
+def _problem(options: GradientOptions, text: str, source: str) -> Problem:
     """The point as a problem; what is wrong with it is said of --at."""
     from gdcli import api
 
     try:
-        return api.read_problem(text, "minimize", values["at"], values["set"], values["seed"] or 0, source)
+        return api.read_problem(text, "minimize", options.at, options.set, options.seed or 0, source)
     except UsageError as error:
         message, hint = (part.replace("--start", "--at") for part in (error.message, error.hint))
         span = error.span

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.cli.commands import COMMANDS
 from gdcli.kernel.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import HelpOptions
     from gdcli.cli.environment import Environment
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
-    name = values["command_name"]
+def run(options: HelpOptions, env: Environment) -> int:
+    name = options.command_name
     if name is not None and name not in COMMANDS:
         from gdcli.cli import option_synonyms
 

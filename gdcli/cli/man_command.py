@@ -7,13 +7,14 @@ terminal it is text.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli import __version__
 from gdcli.cli.commands import COMMANDS, Command
 from gdcli.kernel.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import ManOptions
     from gdcli.cli.environment import Environment
 
 _CODES = (
@@ -45,8 +46,8 @@ ended. With --format json or jsonl the answer is one for programs, and can be sh
 _SAME = {"maximize": "minimize"}
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
-    name = values["command_name"]
+def run(options: ManOptions, env: Environment) -> int:
+    name = options.command_name
     if name is None or name in COMMANDS:
         from gdcli.render import tables
 

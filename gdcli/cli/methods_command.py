@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import MethodListOptions
     from gdcli.cli.environment import Environment
     from gdcli.render.page import Line
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
+def run(options: MethodListOptions, env: Environment) -> int:
     """Print the methods and the step rules, or the methods that are named."""
-    told = record(values["names"])
-    if values["format"] == "json":
+    told = record(options.names)
+    if options.format == "json":
         from gdcli.record.serialization import json_block
 
         env.stdout.write(json_block(told))

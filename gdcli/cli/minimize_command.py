@@ -6,18 +6,18 @@ write), then the run begins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gdcli.cli.answer import caps_of, check_emit, emitter, typed_problem, writer_for
-from gdcli.cli.options import settings as settings_of
+from gdcli.cli.answer import caps_of, check_output, emitter, typed_problem, writer_for
+from gdcli.cli.options import SOLVER
 from gdcli.kernel.budget import limited
-from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
+    from gdcli.cli.command_options import MinimizeOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.trace_option import Tracing
     from gdcli.render.waiting import Waiting
@@ -25,20 +25,8 @@ if TYPE_CHECKING:
     from gdcli.solve.iteration import Observer
 
 
-def minimize(values: dict[str, Any], env: Environment) -> int:
-    return _extremum(values, env, "minimize")
-
-
-def maximize(values: dict[str, Any], env: Environment) -> int:
-    return _extremum(values, env, "maximize")
-
-
-def _extremum(values: dict[str, Any], env: Environment, sense: str) -> int:
-    if values["print"] and values["format"]:
-        raise UsageError(
-            "--print and --format exclude each other", "--print alone gives one tab-separated line"
-        )
-    check_emit(values, is_fit=False)
+def run(options: MinimizeOptions, env: Environment) -> int:
+    check_output(options, is_fit=False)
     from gdcli import api
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.checkpoint_option import job_of, session
@@ -47,49 +35,49 @@ def _extremum(values: dict[str, Any], env: Environment, sense: str) -> int:
     from gdcli.cli.provenance import stamped
     from gdcli.record.runs import run_record
 
-    settings = api.Settings(**settings_of(values))
+    settings = api.Settings(**options.given(*SOLVER))
     with limited(settings):
-        problem = job_of(values) or typed_problem(values, env, sense)
-    plot = RunPlot(values, problem) if values["plot"] or values["plane"] else None
-    with Canvas(values, env) as canvas:
-        with Destination(values["output"], env.stdout) as stream, _traced(values, env) as tracing:
-            emitted = emitter(values, stream)
-            writer = emitted or writer_for(values, problem, stream, env.timing(values, stream))
+        problem = job_of(options.resumed) or typed_problem(options, env)
+    plot = RunPlot(options, problem, bool(options.multi_start)) if options.plot or options.plane else None
+    with Canvas(options, env, env.text_stream(options)) as canvas:
+        with Destination(options.output, env.stdout) as stream, _traced(options, env) as tracing:
+            emitted = emitter(options, stream)
+            writer = emitted or writer_for(options, problem, stream, env.timing(options, stream))
             observers: list[Observer] = [writer]
             if tracing is not None:
                 observers += tracing.observers(problem)
             if plot is not None:
                 observers.append(plot.recorder)
             with (
-                session(values, env, problem) as kept,
-                watched(values, env, problem) as watch,
-                _waiting(values, env, problem, settings, bool(watch)) as waiting,
+                session(options, env, problem) as kept,
+                watched(options, env, problem) as watch,
+                _waiting(options, env, problem, settings, bool(watch)) as waiting,
             ):
                 kept.watch(observers)
-                with _kept_in_time(values, settings):
+                with _kept_in_time(options, settings):
                     outcome = _solve(
-                        values, problem, settings, [*observers, *watch], kept.checkpointer, waiting
+                        options, problem, settings, [*observers, *watch], kept.checkpointer, waiting
                     )
                 outcome = kept.finish(outcome)
-            found = stamped(run_record(outcome), values)
+            found = stamped(run_record(outcome), options)
             writer.finish(outcome if emitted else found)
         if plot is not None:
             canvas.draw(partial(plot.picture, found))
-    env.tell_warnings(outcome.warnings, seen=env.warned(values, stream))
+    env.tell_warnings(outcome.warnings, seen=env.warned(options, stream))
     return outcome.status.exit_code
 
 
-def _traced(values: dict[str, Any], env: Environment) -> AbstractContextManager[Tracing | None]:
-    if not values["trace"]:
+def _traced(options: MinimizeOptions, env: Environment) -> AbstractContextManager[Tracing | None]:
+    if not options.trace:
         return nullcontext()
     from gdcli.cli.trace_option import Tracing
 
-    return Tracing(values, env)
+    return Tracing(options.trace, options, env)
 
 
-def _kept_in_time(values: dict[str, Any], settings: Settings) -> AbstractContextManager[object]:
+def _kept_in_time(options: MinimizeOptions, settings: Settings) -> AbstractContextManager[object]:
     """What keeps the time where formulas are asked for, which come from algebra that may take long."""
-    if not settings.max_time or not (values["show_gradient"] or settings.gradient == "symbolic"):
+    if not settings.max_time or not (options.show_gradient or settings.gradient == "symbolic"):
         return nullcontext()
     from gdcli.cli.time_limit import interrupted
 
@@ -97,7 +85,7 @@ def _kept_in_time(values: dict[str, Any], settings: Settings) -> AbstractContext
 
 
 def _solve(
-    values: dict[str, Any],
+    options: MinimizeOptions,
     problem: Problem,
     settings: Settings,
     observers: Sequence[Observer],
@@ -105,7 +93,7 @@ def _solve(
     waiting: Waiting | None,
 ) -> Outcome:
     """One run, or one from each of many starts."""
-    formulas, starts = values["show_gradient"], values["multi_start"]
+    formulas, starts = options.show_gradient, options.multi_start
     if starts is None:
         from gdcli.api import solve
 
@@ -117,10 +105,10 @@ def _solve(
 
 
 def _waiting(
-    values: Mapping[str, Any], env: Environment, problem: Problem, settings: Settings, watched: bool
+    options: MinimizeOptions, env: Environment, problem: Problem, settings: Settings, watched: bool
 ) -> AbstractContextManager[Waiting | None]:
     """What tells on a terminal how far a long run has come, where nothing else does."""
-    stream = None if watched else env.free_terminal(values)
+    stream = None if watched else env.free_terminal(options.written_as, options.output)
     if stream is None:
         return nullcontext()
     from gdcli.render.waiting import Waiting

@@ -7,19 +7,15 @@ heavy is imported, so that a mistyped option is answered at once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
 
-Read = Callable[[str, str], Any]
+Value = TypeVar("Value")
+Read = Callable[[str, str], Value]
 
 
 def text(value: str, name: str) -> str:
-    return value
-
-
-def each(value: str, name: str) -> str:
-    """Return the text as it is, of an option that can be repeated."""
     return value
 
 
@@ -196,7 +192,7 @@ def methods(value: str, name: str) -> tuple[str, ...]:
     return tuple(part for part, _ in parts)
 
 
-def one_of(*words: str, elsewhere: Callable[[str], str] | None = None) -> Read:
+def one_of(*words: str, elsewhere: Callable[[str], str] | None = None) -> Read[str]:
     """Return the reader of one word out of several; ``elsewhere`` tells what a name that is none is here."""
 
     def read(value: str, name: str) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import TextIO
 
+from gdcli.cli.option_rows import Options, options_of
+from gdcli.cli.options import DataOptions
 from gdcli.kernel.errors import GdError, Span, UsageError
 
 
@@ -84,16 +86,12 @@ class Destination:
                 os.unlink(self._passing)
 
 
-# Options that name a file to be written.
-OUTPUTS = ("output", "trace", "plot", "plot_estimate", "predict", "residuals", "checkpoint")
-
-
-def check(values: Mapping[str, Any]) -> None:
+def check(options: Options) -> None:
     """Raise UsageError where a command line would write over a file that it reads, or write one twice."""
-    named = _named(values)
+    named = _named(options)
     _check_pairs(named)
     for option, path in named:
-        for what, taken in _inputs(values):
+        for what, taken in _inputs(options):
             if same_file(path, taken):
                 raise UsageError(
                     f"{option} would overwrite {what}",
@@ -102,10 +100,11 @@ def check(values: Mapping[str, Any]) -> None:
                 )
 
 
-def _named(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The files that are to be written, each with its option; --trace of gd gradient is a flag, and no file."""
-    named = ((f"--{field.replace('_', '-')}", values.get(field)) for field in OUTPUTS)
-    return [(option, path) for option, path in named if isinstance(path, str) and path not in ("", "-")]
+def _named(options: Options) -> list[tuple[str, str]]:
+    """The files that are to be written, each with its option: no option names a file to be read."""
+    rows = [row for row in options_of(type(options)) if row.metavar == "FILE"]
+    named = ((row.name, getattr(options, row.field)) for row in rows)
+    return [(option, path) for option, path in named if path not in (None, "", "-")]
 
 
 def _check_pairs(named: Sequence[tuple[str, str]]) -> None:
@@ -123,18 +122,16 @@ def check_standard_output(path: str, stdout: TextIO) -> None:
             raise UsageError(f"{path} is read and written", "write the answers to another file")
 
 
-def _inputs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _inputs(options: Options) -> Iterator[tuple[str, str]]:
     """Yield the files that a command line reads, each with what it is."""
-    if values.get("files"):
+    if isinstance(options, DataOptions) and options.files:
         from gdcli.tasks.fit.annotated_output import input_files
 
-        yield from (("the data", path) for path in input_files(values["files"]) if path != "-")
-    if values.get("file"):
-        yield "the file that is read", values["file"]
-    texts = [
-        values.get("expression") or "",
-        *(t for name in ("start", "at", "set") for t in values.get(name) or ()),
-    ]
+        yield from (("the data", path) for path in input_files(options.files) if path != "-")
+    if file := options.typed.get("file"):
+        yield "the file that is read", file
+    typed = (options.typed.get(name) or () for name in ("expression", "start", "at", "set"))
+    texts = [text for one in typed for text in ([one] if isinstance(one, str) else one)]
     yield from (("a file that is read", text[1:]) for text in texts if text.startswith("@"))
 
 

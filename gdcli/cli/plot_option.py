@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gdcli.cli.canvas import Canvas, log_axes
+from gdcli.cli.canvas import Canvas
 from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
+    from gdcli.cli.command_options import GradientOptions, MinimizeOptions
     from gdcli.cli.environment import Environment
+    from gdcli.cli.options import PlanePictureOptions
     from gdcli.kernel.space import Space
     from gdcli.record.gradients import GradientRecord
     from gdcli.record.runs import RunRecord
@@ -31,13 +33,13 @@ ESTIMATES = 21  # points of the picture of an estimated derivative, as in the bo
 
 
 @contextmanager
-def watched(values: dict[str, Any], env: Environment, problem: Problem) -> Iterator[list[Watch]]:
+def watched(options: MinimizeOptions, env: Environment, problem: Problem) -> Iterator[list[Watch]]:
     """Give the observer of ``--watch``, or none: without a terminal, and where rows of the answer run through it."""
-    if values["watch"]:
+    if options.watch:
         from gdcli.render.live import Watch
         from gdcli.render.tables import can_redraw
 
-        stream = env.free_terminal(values)
+        stream = env.free_terminal(options.written_as, options.output)
         if stream is not None and can_redraw(stream):
             sign = problem.sign
             with Watch(stream, problem.sense, problem.expression, sign, clock=env.clock) as watch:
@@ -112,18 +114,21 @@ def resolution(size: int) -> int:
 
 
 class RunPlot:
-    """The picture of one run: its `recorder` observes the run, `picture` is made of the answer."""
+    """The picture of one run: its `recorder` observes the run, `picture` is made of the answer.
 
-    def __init__(self, values: dict[str, Any], problem: Problem) -> None:
+    ``many`` tells that the run was one of many starts.
+    """
+
+    def __init__(self, options: PlanePictureOptions, problem: Problem, many: bool = False) -> None:
         from gdcli.kernel.space import Space
         from gdcli.render.plot_data import Recorder
 
         self._space = Space(problem.lengths)
-        self.which = components(values["plane"], values["plot"], self._space)
+        self.which = components(options.plane, options.plot, self._space)
         sign = problem.sign
         self.recorder: Recorder = Recorder(sign, self.which)
-        self._log = log_axes(values) or ""
-        self._problem, self._many = problem, bool(values.get("multi_start"))
+        self._log = options.log_axes or ""
+        self._problem, self._many = problem, many
 
     def picture(self, found: RunRecord) -> Picture:
         from gdcli.render import figures
@@ -282,13 +287,13 @@ def estimate_picture(problem: Problem, ends: tuple[float, float], h: float | Non
     return comparison_figures.estimate(title, name, xs, sampler.slopes(0, xs), guess, step)
 
 
-def estimate(values: dict[str, Any], env: Environment, text: str, source: str) -> None:
+def estimate(options: GradientOptions, env: Environment, text: str, source: str) -> None:
     """Draw the picture of ``--plot-estimate``; the expression has one variable, which runs through the range."""
     from gdcli import api
 
-    ends = values["range"] or (-10.0, 10.0)
+    ends = options.range or (-10.0, 10.0)
     try:
-        problem = api.read_problem(text, "minimize", [repr(ends[0])], values["set"], 0, source)
+        problem = api.read_problem(text, "minimize", [repr(ends[0])], options.set, 0, source)
     except UsageError as error:
         if "--start" not in error.message:
             raise
@@ -296,5 +301,5 @@ def estimate(values: dict[str, Any], env: Environment, text: str, source: str) -
             "--plot-estimate draws a function of one variable, and this has more",
             "give the others a value: --set y=1",
         ) from None
-    with Canvas(values, env, field="plot_estimate") as canvas:
-        canvas.draw(partial(estimate_picture, problem, ends, values["h"]))
+    with Canvas(options, env, env.text_stream(options), "plot_estimate") as canvas:
+        canvas.draw(partial(estimate_picture, problem, ends, options.h))

@@ -11,17 +11,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gdcli.cli.commands import COMMANDS
-from gdcli.cli.options import OWN_GROUPS
+from gdcli.cli.option_rows import Options, options_of
+from gdcli.cli.options import OWN_GROUPS, DataOptions, OutputOptions
 from gdcli.kernel.dataclass import replace
-from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
     from gdcli.record.runs import Receipt
     from gdcli.record.schema import Record
 
 Answer = TypeVar("Answer", bound="Record")
-Options = Mapping[str, str | Sequence[str] | bool]
 
 # Up to this many variables plain floats are enough; above it numpy has its part in the bits.
 _PLAIN = 32
@@ -29,36 +27,40 @@ _PLAIN = 32
 _IN_PROBLEM = ("start", "set")
 
 
-def options_of(command: str, typed: Mapping[str, Any]) -> dict[str, Any]:
+def asked_of(options: Options) -> dict[str, Any]:
     """Return the options of the problem and its solution as they were typed, by long name."""
     found: dict[str, Any] = {}
-    for option in COMMANDS[command].options:
-        text = typed.get(option.field)
+    for option in options_of(type(options)):
+        text = options.typed[option.field]
         if text and option.group not in OWN_GROUPS and option.field not in _IN_PROBLEM:
             found[option.name[2:]] = text
-    if command == "fit" and typed.get("start") == ["auto"]:
+    if options.command == "fit" and options.typed["start"] == ["auto"]:
         found["start"] = ["auto"]
     return found
 
 
-def stamped(found: Answer, values: Mapping[str, Any]) -> Answer:
+def stamped(found: Answer, options: OutputOptions) -> Answer:
     """Return the record with a receipt, in the formats that are stored."""
     whole: Any = found
     engine = getattr(found, "engine", None)  # a comparison has one for each of its runs
-    made: Answer = replace(whole, receipt=receipt_of(values, whole.problem.space.size, engine))
+    made: Answer = replace(whole, receipt=receipt_of(options, whole.problem.space.size, engine))
     return made
 
 
-def receipt_of(values: Mapping[str, Any], size: int, engine: str | None = None) -> Receipt | None:
+def receipt_of(options: OutputOptions, size: int, engine: str | None = None) -> Receipt | None:
     """Return the receipt of an answer with ``size`` variables by an ``engine``, None in formats that are not stored."""
-    command, typed = values.get("command"), values.get("typed")
-    if not format_of(values).is_record or command is None or typed is None:
+    if not options.written_as.is_record or not options.typed:
         return None
-    return receipt(command, options_of(command, typed), size, data_of(values.get("files")), engine)
+    files = options.files if isinstance(options, DataOptions) else None
+    return receipt(options.command, asked_of(options), size, data_of(files), engine)
 
 
 def receipt(
-    command: str, options: Options, size: int, data: Mapping[str, str | None], engine: str | None = None
+    command: str,
+    options: Mapping[str, str | Sequence[str] | bool],
+    size: int,
+    data: Mapping[str, str | None],
+    engine: str | None = None,
 ) -> Receipt:
     """Return the receipt of an answer of ``command`` with ``size`` variables; ``data`` has digests by file.
 
@@ -83,7 +85,7 @@ def receipt(
     )
 
 
-def data_of(files: Any) -> dict[str, str | None]:
+def data_of(files: Sequence[str] | None) -> dict[str, str | None]:
     """Return the digests of the files of a fit, as named or found by a pattern."""
     if files is None:
         return {}

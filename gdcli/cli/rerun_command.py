@@ -15,19 +15,20 @@ from gdcli.kernel.errors import DataError
 from gdcli.render.page import LABEL
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import FileOptions
     from gdcli.cli.environment import Environment
 
 # Where versions, machines or kernels differ: relative, and for what is near 0 absolute.
 TOLERANCE = 1e-6
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
+def run(options: FileOptions, env: Environment) -> int:
     """Run ``gd rerun``: solve again what a receipt says; 0 if the answer is the same, 9 if not."""
     from gdcli.cli.output_file import Destination
 
-    first = record_file.read(values["file"], env)
+    first = record_file.read(options.file, env)
     told = changed_data(first)
-    with Destination(values["output"], env.stdout) as stream:
+    with Destination(options.output, env.stdout) as stream:
         second = Stored("now", (), _repeated(first, env))
         same_bits = _same_ground(first, second)
         found = diff_command.ends_of(first.result, second.result, 0.0 if same_bits else TOLERANCE)

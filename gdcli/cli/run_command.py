@@ -7,34 +7,35 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.run_solver import Answer, Solver
-from gdcli.render.formats import format_of
+from gdcli.render.formats import FORMATS
 from gdcli.render.verdicts import Shown, Tally, Whole
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import RunOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.run_input import ProblemLines, Tables
     from gdcli.render.waiting import Waiting
 
 
-def run(values: dict[str, Any], env: Environment) -> int:
+def run(options: RunOptions, env: Environment) -> int:
     """Solve the problems asked for; return the code of the first that is not as expected."""
     from gdcli.cli.output_file import Destination
     from gdcli.cli.run_input import ProblemLines, open_problems
 
-    file, source = open_problems(values["file"], values["names"] or (), env)
+    file, source = open_problems(options.file, options.names, env)
     lines = isinstance(source, ProblemLines)
-    format = format_of(values, "jsonl" if lines else "table")
+    format = FORMATS[options.format or ("jsonl" if lines else "table")]
     env.on_sigterm()
     with ExitStack() as stack:
         stack.callback(source.close)
-        stream = stack.enter_context(Destination(values["output"], env.stdout))
-        timing = env.timing(values, stream)
+        stream = stack.enter_context(Destination(options.output, env.stdout))
+        timing = env.timing(options, stream)
         shown = Shown(format, timing, lines)
         whole = Whole(stream, shown, timing)
         tally = Tally(clock=env.clock)
         stream.write(shown.head())
-        waiting = _waiting(values | {"format": format.name}, env, stack)
-        answers = stack.enter_context(_Answers(values, file, source, shown, waiting))
+        waiting = _waiting(env.free_terminal(format, options.output), env, stack)
+        answers = stack.enter_context(_Answers(options, file, source, shown, waiting))
         told = _Told(waiting, tally, "line" if lines else "problem", None if lines else len(source.pending))
         code = _write_all(answers, stream, env, whole, tally, told)
         told.clear()
@@ -50,13 +51,13 @@ class _Answers:
 
     def __init__(
         self,
-        values: dict[str, Any],
+        options: RunOptions,
         file: str,
         source: Tables | ProblemLines,
         shown: Shown,
         waiting: Waiting | None,
     ) -> None:
-        self._jobs, self._ordered = values["jobs"] or 1, not values["unordered"]
+        self._jobs, self._ordered = options.jobs or 1, not options.unordered
         self._observers = [] if waiting is None else [waiting]
         self._file, self._source, self._shown = file, source, shown
         self._stack = ExitStack()
@@ -82,9 +83,8 @@ def _one_by_one(source: Tables | ProblemLines, solve: Callable[[Any], Answer]) -
         source.fill()
 
 
-def _waiting(values: dict[str, Any], env: Environment, stack: ExitStack) -> Waiting | None:
+def _waiting(stream: TextIO | None, env: Environment, stack: ExitStack) -> Waiting | None:
     """What tells on a terminal how far the problems have come; values of different problems are not told."""
-    stream = env.free_terminal(values)
     if stream is None:
         return None
     from gdcli.render.waiting import Waiting

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gdcli.cli.command_options import FitOptions, MinimizeOptions
 from gdcli.cli.commands import COMMANDS
-from gdcli.cli.options import OWN_GROUPS, Option
-from gdcli.cli.options import settings as settings_of
+from gdcli.cli.option_rows import Option, Options
+from gdcli.cli.options import OWN_GROUPS, SOLVER, DataOptions, EpochsOptions, GroupsOptions
 from gdcli.kernel.budget import limited
-from gdcli.kernel.dataclass import NamedTuple, fields, replace
+from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError, UsageError, internal
 from gdcli.record.checked import Checked
 from gdcli.record.fits import record_of
@@ -30,7 +31,7 @@ MAX_LINE = 16 * 1024 * 1024  # bytes of one problem
 
 _OWN_KEYS = ("--start", "--set", "--bounds")  # with forms of their own in a problem file
 # What a problem may set besides its own keys, by command; where the answer goes is not a problem's to say.
-OPTIONS: dict[str, dict[str, Option]] = {
+OPTIONS: dict[str, dict[str, Option[Any]]] = {
     command: {
         o.name: o for o in COMMANDS[command].options if o.group not in OWN_GROUPS and o.name not in _OWN_KEYS
     }
@@ -126,32 +127,32 @@ class Solver:
             options = {"bounds": list(entry.bounds)} | options
         if entry.start == ("auto",):
             options["start"] = ["auto"]
-        files = None if entry.command != "fit" or isinstance(entry.data, dict) else entry.data
+        files = entry.data if entry.command == "fit" and isinstance(entry.data, tuple) else None
         made = receipt(command, options, found.problem.space.size, data_of(files))
         return replace(found, receipt=made)
 
     def _solved(self, entry: FileProblem) -> Any:
         from gdcli import api
 
-        values = _values(entry)
-        if entry.command == "fit":
-            return _fitted(entry, values, self._observers)
+        options = _options(entry)
+        if isinstance(options, FitOptions):
+            return _fitted(entry, options, self._observers)
+        assert isinstance(options, MinimizeOptions)
         if self._build is None:
             self._build = api.shared_objectives()
-        seed, starts = values.pop("seed", 0), values.pop("multi_start", None)
-        settings = api.Settings(**settings_of(values))
+        settings = api.Settings(**options.given(*SOLVER))
         with limited(settings):
-            problem = entry.problem(seed)
-        if starts is None:
+            problem = entry.problem(options.seed or 0)
+        if options.multi_start is None:
             shared = settings.gradient == "autodiff"
             return api.solve(problem, settings, self._observers, build=self._build if shared else None)
         from gdcli.tasks.multi_start import solve_from_many
 
-        return solve_from_many(problem, settings, starts, self._observers)
+        return solve_from_many(problem, settings, options.multi_start, self._observers)
 
 
-def _values(entry: FileProblem) -> dict[str, Any]:
-    """Return the values of the options that the problem sets, read as on the command line."""
+def _options(entry: FileProblem) -> Options:
+    """Return the options that the problem sets, read as on the command line."""
     known = OPTIONS[entry.command]
     found: dict[str, Any] = {}
     for name, text in entry.options.items():
@@ -162,20 +163,20 @@ def _values(entry: FileProblem) -> dict[str, Any]:
             found[option.field] = tuple(text.split(","))
         else:
             found[option.field] = option.read(text, name)
-    return found
+    return COMMANDS[entry.command].takes(found, entry.command)
 
 
-def _fitted(entry: FileProblem, values: dict[str, Any], observers: Sequence[Observer]) -> Any:
+def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observer]) -> Any:
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import FitRequest, FitSettings
     from gdcli.tasks.fit.solve_fit import solve
 
-    names = {field.name for field in fields(FitRequest)}
-    asked: dict[str, Any] = {k: v for k, v in values.items() if k in names}
-    asked |= {"start": entry.start, "constants": entry.constants, "bounds": entry.bounds}
+    asked = options.given(DataOptions, GroupsOptions) | {"start": entry.start, "bounds": entry.bounds}
+    asked["constants"] = entry.constants
+    del asked["set"]
     asked["data" if isinstance(entry.data, dict) else "files"] = entry.data
-    request = FitRequest(entry.expression, **asked)
-    settings = FitSettings(**{k: v for k, v in values.items() if k not in names})
+    request = FitRequest(entry.expression, no_cache=options.no_cache, **asked)
+    settings = FitSettings(**options.given(*SOLVER, EpochsOptions))
     with limited(settings), prepared(request, validate=settings.validate) as ready:
         return solve(ready, settings, observers)
 

@@ -12,48 +12,49 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli import record_file
-from gdcli.cli.exhibit import Exhibit, Values
+from gdcli.cli.exhibit import Exhibit
 from gdcli.cli.record_file import Record
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import ShowOptions
     from gdcli.cli.environment import Environment
 
 
-def run(values: Values, env: Environment) -> int:
+def run(options: ShowOptions, env: Environment) -> int:
     """Show a stored answer; the exit code is 0, whatever the answer was."""
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.output_file import Destination
 
-    name = values["file"]
+    name = options.file
     if record_file.is_kept_run(name):
         from gdcli.cli.show_kept import kept_run
 
-        shown = kept_run(values, name)
+        shown = kept_run(options, name)
     else:
         name, records = record_file.all_of(name, env)
-        shown = exhibit(values, env, name, records)
-    _check(values, shown)
-    with Canvas(values, env) as canvas:
-        with Destination(values["output"], env.stdout) as stream, record_file.whole(name):
+        shown = exhibit(options, env, name, records)
+    _check(options, shown)
+    with Canvas(options, env, env.text_stream(options)) as canvas:
+        with Destination(options.output, env.stdout) as stream, record_file.whole(name):
             shown.write(stream)
         if shown.picture is not None:
             canvas.draw(shown.picture)
     return 0
 
 
-def _check(values: Values, shown: Exhibit) -> None:
-    if values["plot"] and shown.picture is None:
+def _check(options: ShowOptions, shown: Exhibit) -> None:
+    if options.plot and shown.picture is None:
         raise UsageError(f"--plot has nothing to draw: {shown.missing}", "leave it out")
-    if values["plane"] and not shown.planes:
+    if options.plane and not shown.planes:
         raise UsageError("--plane is for runs of minimize and maximize", "leave it out")
-    if values["every"] is not None and not shown.path:
+    if options.every is not None and not shown.path:
         raise UsageError("--every thins a path, and there is none", "store one: --format jsonl")
-    if values["timing"] and not shown.timed:
+    if options.timing and not shown.timed:
         raise UsageError("--timing: no times were stored", "store them: --format json --timing")
 
 
-def exhibit(values: Values, env: Environment, name: str, records: Sequence[Record]) -> Exhibit:
+def exhibit(options: ShowOptions, env: Environment, name: str, records: Sequence[Record]) -> Exhibit:
     """Return what is shown of the records of a file. Raises DataError where they are no answer of `gd`."""
     from gdcli.cli import show_runs, show_tables
 
@@ -62,18 +63,18 @@ def exhibit(values: Values, env: Environment, name: str, records: Sequence[Recor
     with record_file.whole(name):
         for kind, make in show_tables.KINDS.items():
             if kind in by_type:
-                return make(values, by_type[kind])
+                return make(options, by_type[kind])
         answers = [record for record in records if record.get("type") in ("result", "error")]
         if len(answers) > 1 and all("group" in answer for answer in answers):
-            return show_tables.groups(values, answers)
+            return show_tables.groups(options, answers)
         if len(answers) > 1:
-            return show_tables.many(values, answers)
+            return show_tables.many(options, answers)
     if answers and answers[0]["type"] == "error" and answers[0].get("schema") == record_file.SCHEMA:
         return Exhibit(partial(_complaint, answers[0]), None, "this is an error")
     answer = record_file.one_result(name, records)
     if "standard_errors" in answer.result:
-        return show_runs.fit(values, env, answer)
-    return show_runs.extremum(values, answer)
+        return show_runs.fit(options, env, answer)
+    return show_runs.extremum(options, answer)
 
 
 def _complaint(record: Record, stream: TextIO) -> None:

@@ -7,10 +7,10 @@ from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.exhibit import Exhibit, Values
-from gdcli.render.formats import format_of
+from gdcli.cli.exhibit import Exhibit
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import ShowOptions
     from gdcli.record.checkpoint_file import Content
     from gdcli.render.page import Line
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 _ELSEWHERE = ("start", "set", "bounds", "checkpoint", "checkpoint_every")
 
 
-def kept_run(values: Values, path: str) -> Exhibit:
+def kept_run(options: ShowOptions, path: str) -> Exhibit:
     """Return the exhibit of a checkpoint. Raises as `record.checkpoint_file.read`."""
     from gdcli.record import checkpoint_file
 
     content = checkpoint_file.read(path)
-    return Exhibit(partial(_write, values, path, content), None, "a kept run has no answer yet")
+    return Exhibit(partial(_write, options, path, content), None, "a kept run has no answer yet")
 
 
-def _write(values: Values, path: str, content: Content, stream: TextIO) -> None:
+def _write(options: ShowOptions, path: str, content: Content, stream: TextIO) -> None:
     from gdcli.render.tables import write_page
 
-    write_page(stream, format_of(values), lambda width, *_: _page(path, content, width))
+    write_page(stream, options.written_as, lambda width, *_: _page(path, content, width))
 
 
 def _page(path: str, content: Content, width: int) -> list[Line]:
@@ -54,7 +54,7 @@ def _asked(content: Content, width: int) -> list[Line]:
     from gdcli.render.page import fact
     from gdcli.render.summary import point_text
 
-    head, job = content.head, job_of({"resumed": content})
+    head, job = content.head, job_of(content)
     command, typed = COMMANDS[head["command"]], head["options"]
     expression = job.expression if hasattr(job, "expression") else job.model
     lines = fact(command.name, harmless(shorten(" ".join(expression.split()), 5 * width)), width)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from gdcli.cli import record_file
-from gdcli.cli.exhibit import Exhibit, Values
+from gdcli.cli.exhibit import Exhibit
 from gdcli.cli.record_file import Stored
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError
 from gdcli.record.runs import PathPoint, ProblemRecord, RunRecord
 from gdcli.record.upgrade import upgraded
-from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
+    from gdcli.cli.command_options import FitOptions, ShowOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.plot_option import RunPlot
     from gdcli.record.fits import EpochPoint, FitRecord
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gdcli.tasks.fit.request import FitRequest
 
 
-def extremum(values: Values, answer: Stored) -> Exhibit:
+def extremum(options: ShowOptions, answer: Stored) -> Exhibit:
     from gdcli.record.path_rows import stored_rows
     from gdcli.render import summary
     from gdcli.render.tables import PageLayout
@@ -36,10 +36,10 @@ def extremum(values: Values, answer: Stored) -> Exhibit:
         found = RunRecord.from_json(upgraded(answer.result))
         path = [PathPoint.from_json(point) for point in answer.path]
         rows = list(stored_rows(path, found.problem.space))
-    shown = _run(values, found, rows, PageLayout(summary.page, _as_it_is))._replace(planes=True)
-    if not values["plot"] and not values["plane"]:
+    shown = _run(options, found, rows, PageLayout(summary.page, _as_it_is))._replace(planes=True)
+    if not options.plot and not options.plane:
         return shown
-    plot, missing = _plot(values, found, path), ""
+    plot, missing = _plot(options, found, path), ""
     if not path and not plot.which:
         missing = (
             "more than two variables are drawn against the iteration, and this is a result without its path "
@@ -52,16 +52,16 @@ def _as_it_is(row: Any, *_: int) -> Any:
     return row
 
 
-def _run(values: Values, found: RunRecord, rows: Sequence[Any], layout: PageLayout) -> Exhibit:
+def _run(options: ShowOptions, found: RunRecord, rows: Sequence[Any], layout: PageLayout) -> Exhibit:
     """The page of a run, which sees its path again."""
     from gdcli.render.tables import Table, is_terminal
 
     timed = found.seconds is not None
 
     def write(stream: TextIO) -> None:
-        timing = timed and bool(values["timing"] or is_terminal(stream))
+        timing = timed and bool(options.timing or is_terminal(stream))
         size = found.problem.space.size
-        writer = Table(stream, 1, size, values["every"], timing, format_of(values), layout)
+        writer = Table(stream, 1, size, options.every, timing, options.written_as, layout)
         for row in rows:
             writer(row)
         writer.finish(found)
@@ -94,11 +94,11 @@ def _end(value: Any, none: float) -> Any:
     return none if value is None else value
 
 
-def _plot(values: Values, found: RunRecord, path: Sequence[PathPoint]) -> RunPlot:
+def _plot(options: ShowOptions, found: RunRecord, path: Sequence[PathPoint]) -> RunPlot:
     from gdcli.cli.plot_option import RunPlot
     from gdcli.render.plot_data import StoredRecorder
 
-    plot = RunPlot(values, problem_of(found.problem, found.seed))
+    plot = RunPlot(options, problem_of(found.problem, found.seed))
     plot.recorder = StoredRecorder(found.problem.space, plot.which)
     for point in path:
         plot.recorder(point)
@@ -108,7 +108,7 @@ def _plot(values: Values, found: RunRecord, path: Sequence[PathPoint]) -> RunPlo
 # -- fits ------------------------------------------------------------------------------------------------------------
 
 
-def fit(values: Values, env: Environment, answer: Stored) -> Exhibit:
+def fit(options: ShowOptions, env: Environment, answer: Stored) -> Exhibit:
     from gdcli.record.fits import EpochPoint, FitRecord
     from gdcli.record.path_rows import stored_rows
     from gdcli.render import fit_page
@@ -122,7 +122,7 @@ def fit(values: Values, env: Environment, answer: Stored) -> Exhibit:
         ]
         rows = path if is_epochs else list(stored_rows(path, space))
     layout = PageLayout(fit_page.page, fit_page.epoch_row if is_epochs else _as_it_is)
-    shown = _run(values, found, rows, layout)
+    shown = _run(options, found, rows, layout)
     if "~" not in found.problem.expression and not path:
         missing = "a loss that was typed has its path drawn, and this is a result without (--format jsonl)"
         return shown._replace(missing=missing)
@@ -138,9 +138,11 @@ def _asked(answer: Stored, env: Environment) -> FitRequest:
 
     command = COMMANDS["fit"]
     _, *words = arguments(answer)
-    values = argv.convert(argv.read(argv.arrange(words, command), command), command)
-    request, _ = read(values | {"files": values["files"] or ["-"]}, env)
-    return replace(request, files=tuple(values["files"]))
+    typed = argv.read(argv.arrange(words, command), command)
+    request, _ = read(
+        cast("FitOptions", argv.convert(typed | {"files": typed["files"] or ["-"]}, command)), env
+    )
+    return replace(request, files=tuple(typed["files"]))
 
 
 def _fit_picture(answer: Stored, env: Environment, found: FitRecord, path: Sequence[Any]) -> Picture:

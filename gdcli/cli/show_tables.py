@@ -6,36 +6,36 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.exhibit import Exhibit, Values
+from gdcli.cli.exhibit import Exhibit
 from gdcli.cli.record_file import Record
 from gdcli.record.upgrade import upgraded
-from gdcli.render.formats import format_of
 
 if TYPE_CHECKING:
+    from gdcli.cli.command_options import ShowOptions
     from gdcli.record.checked import Checked
     from gdcli.record.compared import RatesRecord
     from gdcli.render.comparison import Page
     from gdcli.render.plot_data import Picture
 
 
-def _paged(values: Values, page: Page) -> Callable[[TextIO], None]:
+def _paged(options: ShowOptions, page: Page) -> Callable[[TextIO], None]:
     from gdcli.render.comparison import write_page
 
-    return lambda stream: write_page(stream, format_of(values), page)
+    return lambda stream: write_page(stream, options.written_as, page)
 
 
 def _timed(parts: Sequence[Record]) -> bool:
     return any("seconds" in part for part in parts)
 
 
-def _timing(values: Values, parts: Sequence[Record], stream: TextIO) -> bool:
+def _timing(options: ShowOptions, parts: Sequence[Record], stream: TextIO) -> bool:
     """Tell whether times are shown: where they are asked for, or on a terminal, and there are any."""
     from gdcli.render.tables import is_terminal
 
-    return _timed(parts) and bool(values["timing"] or is_terminal(stream))
+    return _timed(parts) and bool(options.timing or is_terminal(stream))
 
 
-def _compared(values: Values, record: Record) -> Exhibit:
+def _compared(options: ShowOptions, record: Record) -> Exhibit:
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
     from gdcli.render import batch_page, method_page, rate_page
 
@@ -48,18 +48,17 @@ def _compared(values: Values, record: Record) -> Exhibit:
     found, parts = kind.from_json(upgraded(record)), record[report.KIND.parts]
 
     def write(stream: TextIO) -> None:
-        timing = _timing(values, parts, stream)
-        _paged(values, lambda *look: report.page(found, *look, timing))(stream)
+        timing = _timing(options, parts, stream)
+        _paged(options, lambda *look: report.page(found, *look, timing))(stream)
 
     walked = report is rate_page
-    picture = partial(_rates_picture, found, values) if walked else partial(report.picture, found)
+    picture = partial(_rates_picture, found, options) if walked else partial(report.picture, found)
     return Exhibit(write, picture, timed=_timed(parts))
 
 
-def _rates_picture(found: RatesRecord, values: Values) -> Picture:
+def _rates_picture(found: RatesRecord, options: ShowOptions) -> Picture:
     """A comparison keeps some of the values on its way, and no places: its steps are taken again."""
     from gdcli import api
-    from gdcli.cli.canvas import log_axes
     from gdcli.cli.plot_option import rates_picture
     from gdcli.cli.show_runs import problem_of
     from gdcli.render.comparison_figures import RatePath
@@ -68,10 +67,10 @@ def _rates_picture(found: RatesRecord, values: Values) -> Picture:
     again = api.compare_learning_rates(problem, [rate.lr for rate in found.rates], found.max_steps)
     pairs = zip(found.rates, again.found.rates, strict=True)
     paths = [RatePath(rate.lr, rate.verdict, again.values(walked)) for rate, walked in pairs]
-    return rates_picture(problem, paths, log_axes(values))
+    return rates_picture(problem, paths, options.log_axes)
 
 
-def _gradient(values: Values, record: Record) -> Exhibit:
+def _gradient(options: ShowOptions, record: Record) -> Exhibit:
     from gdcli.cli.gradient_command import write
     from gdcli.cli.plot_option import errors_picture
     from gdcli.record.gradients import GradientRecord, TraceRecord
@@ -82,20 +81,20 @@ def _gradient(values: Values, record: Record) -> Exhibit:
     )
     picture = partial(errors_picture, found) if getattr(found, "errors", None) else None
     missing = "a gradient has one with --errors, and this is without"
-    return Exhibit(lambda stream: write(found, format_of(values), stream), picture, missing)
+    return Exhibit(lambda stream: write(found, options.written_as, stream), picture, missing)
 
 
-def _list(values: Values, record: Record) -> Exhibit:
+def _list(options: ShowOptions, record: Record) -> Exhibit:
     from importlib import import_module
 
     page = import_module(f"gdcli.cli.{record['type']}_command").page
 
     return Exhibit(
-        _paged(values, lambda width, *_: page(record, width)), None, "the list of methods has no picture"
+        _paged(options, lambda width, *_: page(record, width)), None, "the list of methods has no picture"
     )
 
 
-def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
+def groups(options: ShowOptions, answers: Sequence[Record]) -> Exhibit:
     from collections import Counter
 
     from gdcli.record.fit_records import FIT
@@ -106,27 +105,27 @@ def groups(values: Values, answers: Sequence[Record]) -> Exhibit:
     found = list(map(stored_group, answers))
     first = next((fit.found for fit in found if fit.found is not None), None)
     if first is None:  # nothing is known of what was asked
-        return many(values, answers)
+        return many(options, answers)
     of_rows = ("used", "skipped", "held_back")
     rows = RowsRecord(**{name: sum(getattr(fit.rows, name) for fit in found) for name in of_rows})
     asked = GroupQuestion(first.problem, first.problem.space, list(found[0].labels), len(found), rows)
 
     def write(stream: TextIO) -> None:
-        table = GroupTable(asked, format_of(values).load()(stream), Recorder(), FIT)
+        table = GroupTable(asked, options.written_as.load()(stream), Recorder(), FIT)
         table(found)
         table.finish(Counter(fit.status for fit in found))
 
     return Exhibit(write, None, "a picture is of one fit, and these are many")
 
 
-def many(values: Values, answers: Sequence[Record]) -> Exhibit:
+def many(options: ShowOptions, answers: Sequence[Record]) -> Exhibit:
     from gdcli.render.verdicts import page
 
     checked = [_answered(record, number) for number, record in enumerate(answers, 1)]
 
     def write(stream: TextIO) -> None:
-        timing = _timing(values, answers, stream)
-        _paged(values, lambda width, glyphs, _: page(checked, width, glyphs, timing))(stream)
+        timing = _timing(options, answers, stream)
+        _paged(options, lambda width, glyphs, _: page(checked, width, glyphs, timing))(stream)
 
     missing = "a picture is of one run, and these are many"
     return Exhibit(write, None, missing, timed=_timed(answers))
@@ -153,7 +152,7 @@ def _answered(record: Record, number: int) -> Checked:
     return Checked(name, expect, found, None, str(record.get("miss", unexpected)))
 
 
-KINDS: dict[str, Callable[[Values, Record], Exhibit]] = {
+KINDS: dict[str, Callable[[ShowOptions, Record], Exhibit]] = {
     "compare-lr": _compared,
     "compare-methods": _compared,
     "compare-batch": _compared,
@@ -161,6 +160,6 @@ KINDS: dict[str, Callable[[Values, Record], Exhibit]] = {
     "trace": _gradient,
     "methods": _list,
     "functions": _list,
-    "run": lambda values, record: many(values, record["results"]),
-    "groups": lambda values, record: groups(values, record["results"]),
+    "run": lambda options, record: many(options, record["results"]),
+    "groups": lambda options, record: groups(options, record["results"]),
 }

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
     from gdcli.api import Problem
     from gdcli.cli.environment import Environment
+    from gdcli.cli.options import OutputOptions
     from gdcli.record.selection import Words
     from gdcli.render.machine_formats import Path
 
 
 class Tracing:
-    """``with Tracing(values, env) as tracing:`` run with ``tracing.observers(problem)``, none without ``--trace``."""
+    """``with Tracing(path, options, env) as tracing:`` run with ``tracing.observers(problem)``, none without a path."""
 
-    def __init__(self, values: dict[str, Any], env: Environment) -> None:
-        self._values, self._name = values, values["trace"]
+    def __init__(self, path: str | None, options: OutputOptions, env: Environment) -> None:
+        self._options, self._name = options, path
         if self._name == "-":
             told = "--trace takes a file, and standard output has the answer"
             raise UsageError(told, "--format jsonl has path and answer", Span("-", 0, 1, "--trace"))
@@ -52,9 +53,9 @@ class Tracing:
             else machine_formats.PathRows
         )
         sign = problem.sign
-        values, space = self._values, Space(problem.lengths)
+        options, space = self._options, Space(problem.lengths)
         named = selection.WORDS if words is None else words()
-        self._path = kind(self._stream, sign, space, values["every"] or 1, values["timing"], named)
+        self._path = kind(self._stream, sign, space, options.every or 1, options.timing, named)
         return [self._path]
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:

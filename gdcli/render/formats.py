@@ -8,7 +8,6 @@ the `Look` of a stream (:mod:`gdcli.render.tables`); of rows, the text of their 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
@@ -62,8 +61,3 @@ FORMATS = {
         Format("plain", Shape.PAGE, "gdcli.render.tables:plain_look"),
     )
 }
-
-
-def format_of(values: Mapping[str, Any], otherwise: str = "table") -> Format:
-    """Return the format that was asked for."""
-    return FORMATS[values.get("format") or otherwise]

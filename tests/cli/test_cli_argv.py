@@ -10,9 +10,12 @@ from effort import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from gdcli.cli import option_rows as rows
 from gdcli.cli import typer_app as by_typer
 from gdcli.cli.argv import arrange, convert, read
+from gdcli.cli.command_options import MinimizeOptions
 from gdcli.cli.commands import COMMANDS, Command
+from gdcli.cli.options import MethodOptions
 from gdcli.kernel.errors import UsageError
 
 MINIMIZE = COMMANDS["minimize"]
@@ -207,8 +210,8 @@ def test_typer_reads_the_same(line: tuple[Command, list[str]]) -> None:
     ],
 )
 def test_values_are_converted(option: str, value: str, expected: object) -> None:
-    values = convert(read(arrange(["x", option, value], MINIMIZE), MINIMIZE), MINIMIZE)
-    assert values[option[2:].replace("-", "_")] == expected
+    options = convert(read(arrange(["x", option, value], MINIMIZE), MINIMIZE), MINIMIZE)
+    assert getattr(options, option[2:].replace("-", "_")) == expected
 
 
 @pytest.mark.parametrize(
@@ -277,3 +280,19 @@ def test_options_after_two_dashes_are_told_where_to_go() -> None:
     with pytest.raises(UsageError) as error:
         arrange(["--", "-x**2", "--start", "x=1"], COMMANDS["minimize"])
     assert error.value.hint == "nothing after -- is an option: put the options before it"
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_what_is_left_out_is_a_row_of_the_bases(command: Command) -> None:
+    known = {row.field for base in command.takes.__mro__[1:-1] for row in rows.options_of(base)}
+    assert command.takes.left_out <= known
+
+
+def test_options_do_not_change() -> None:
+    options = convert(read(arrange(["x", "--max-iter", "5"], MINIMIZE), MINIMIZE), MINIMIZE)
+    assert isinstance(options, MinimizeOptions)
+    assert (options.max_iter, options.multi_start, options.timing, options.start) == (5, None, False, [])
+    with pytest.raises(AttributeError, match="max_iter cannot be set"):
+        options.max_iter = 6  # type: ignore[misc]
+    assert MinimizeOptions({}).start == ()
+    assert MinimizeOptions({"lr": 0.1}).given(MethodOptions) == {"lr": 0.1}

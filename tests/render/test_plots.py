@@ -17,6 +17,7 @@ import pytest
 from gdcli import api
 from gdcli.cli import option_values, plot_option
 from gdcli.cli.app import run
+from gdcli.cli.options import PlanePictureOptions
 from gdcli.kernel import installing
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, UsageError, shorten
@@ -56,7 +57,7 @@ def picture_of(
     **settings: Any,
 ) -> Any:
     problem = api.read_problem(expression, sense, start, typed=api.Typed(bounds))
-    plot = plot_option.RunPlot({"plot": "-", "plane": plane, "log": log}, problem)
+    plot = plot_option.RunPlot(PlanePictureOptions({"plot": "-", "plane": plane, "log": log}), problem)
     return plot.picture(run_record(api.solve(problem, api.Settings(**settings), [plot.recorder])))
 
 
@@ -313,7 +314,7 @@ def test_a_run_that_does_not_move_has_a_picture_too() -> None:
 
 def many_starts(expression: str, start: str, count: int, **more: Any) -> tuple[Any, Any]:
     problem = api.read_problem(expression, "minimize", [start])
-    plot = plot_option.RunPlot({"plot": "-", "plane": None, "log": None, "multi_start": count}, problem)
+    plot = plot_option.RunPlot(PlanePictureOptions({"plot": "-"}), problem, many=True)
     outcome = solve_from_many(problem, api.Settings(**more), count, [plot.recorder])
     return plot.picture(run_record(outcome)), outcome
 
