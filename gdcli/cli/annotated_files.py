@@ -7,7 +7,7 @@ input too, two answers in one file.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from gdcli.cli.output_file import Destination
 from gdcli.kernel.errors import UsageError
@@ -37,7 +37,7 @@ class Files:
 
             check_model(model)
         self._paths = list(options.files) or [STANDARD]
-        self.stdin: Any = env.stdin if STANDARD in self._paths else None
+        self.stdin: BinaryIO | None = env.stdin if STANDARD in self._paths else None
         self._streams: dict[str, TextIO] = {}
         self._stack = ExitStack()
 

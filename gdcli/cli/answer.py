@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -12,9 +13,10 @@ from gdcli.render.formats import Shape
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gdcli.api import Problem
+    from gdcli.api import Problem, Settings
+    from gdcli.cli.canvas import Canvas
     from gdcli.cli.environment import Environment
-    from gdcli.cli.options import AskedOptions, OutputOptions
+    from gdcli.cli.options import AskedOptions, OutputOptions, PictureOptions
     from gdcli.record.selection import Words
     from gdcli.render.tables import PageLayout
     from gdcli.solve.iteration import Iterate
@@ -33,7 +35,7 @@ class AnswerWriter(Protocol):
         ...
 
 
-def caps_of(settings: Any) -> tuple[float | None, float | None, float | None]:
+def caps_of(settings: Settings) -> tuple[float | None, float | None, float | None]:
     """Return what ends a run at the latest: iterations, evaluations, seconds."""
     return settings.max_iter, settings.max_evaluations, settings.max_time
 
@@ -74,6 +76,17 @@ def emitter(options: OutputOptions, stream: TextIO) -> AnswerWriter | None:
     from gdcli.tasks import export
 
     return Emitted(stream, partial(export.objective, language=options.emit))
+
+
+def picture_of(
+    options: PictureOptions, env: Environment, stream: TextIO
+) -> AbstractContextManager[Canvas | None]:
+    """Return where the picture of ``--plot`` goes, in text to ``stream``; None where none is asked for."""
+    if not options.plot:
+        return nullcontext()
+    from gdcli.cli.canvas import Canvas
+
+    return Canvas(options.plot, options, env, stream)
 
 
 def expression_text(typed: str, env: Environment) -> tuple[str, str]:

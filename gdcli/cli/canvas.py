@@ -27,6 +27,9 @@ class _File(Destination):
         super().__init__(path, stdout)
         self.option = option
 
+    def write(self, picture: bytes) -> None:
+        self._stream.buffer.write(picture)
+
     def _unwritable(self, why: str) -> UsageError:
         span = Span(self._typed, 0, len(self._typed), self.option)
         return UsageError(f"cannot write the picture: {why}", _folder_hint(self._path), span)
@@ -38,27 +41,25 @@ def _folder_hint(path: str) -> str:
 
 
 class Canvas:
-    """``with Canvas(options, env, stream) as canvas:`` run, then ``canvas.draw(picture)``, which needs ``--plot``.
+    """``with Canvas(path, options, env, stream) as canvas:`` run, then ``canvas.draw(picture)``.
 
-    ``--plot -`` draws in text on ``stream``. Another option than --plot may name the file (``field``).
+    The path was given by ``option``; ``-`` draws in text on ``stream``.
     """
 
     def __init__(
-        self, options: PictureOptions, env: Environment, stream: TextIO, field: str = "plot"
+        self, path: str, options: PictureOptions, env: Environment, stream: TextIO, option: str = "--plot"
     ) -> None:
-        self._path: str | None = getattr(options, field)
-        self._options, self._env, self._stream = options, env, stream
+        self._path, self._options, self._env, self._stream = path, options, env, stream
         self._file: _File | None = None
-        if self._path and self._path != TERMINAL:
+        if path != TERMINAL:
             from gdcli.render import plots
 
             plots.check()
-            self._file = _File(self._path, env.stdout, f"--{field.replace('_', '-')}")
-        self._handle: Any = None
+            self._file = _File(path, env.stdout, option)
 
     def __enter__(self) -> Canvas:
         if self._file is not None:
-            self._handle = self._file.__enter__()
+            self._file.__enter__()
         return self
 
     def __exit__(self, *ended: Any) -> None:
@@ -66,8 +67,6 @@ class Canvas:
             self._file.__exit__(*ended)
 
     def draw(self, make: Callable[[], Picture]) -> None:
-        if not self._path:
-            return
         look = _appearance(self._options)
         picture, warnings = look.of(make())
         if self._file is None:
@@ -76,7 +75,7 @@ class Canvas:
             from gdcli.render import plots
 
             suffix = self._path.rpartition(".")[2].lower()
-            self._handle.buffer.write(plots.draw(picture, suffix, look.size, look.dpi))
+            self._file.write(plots.draw(picture, suffix, look.size, look.dpi))
         self._env.tell_warnings(tuple(warnings))
 
 

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from gdcli.record.checkpoint_store import Checkpoint
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.request import FitRequest
+    from gdcli.tasks.outcome import Outcome
+    from gdcli.tasks.problem import Problem
 
-Answer = TypeVar("Answer", bound=Any)
+Answer = TypeVar("Answer", bound="Outcome")
 
 EVERY = 30.0  # seconds
 
@@ -84,7 +87,7 @@ class Session:
         return replace(outcome, advice=told if stopped else f"{outcome.advice}; {told}")
 
 
-def _can_go_on(outcome: Any) -> bool:
+def _can_go_on(outcome: Outcome) -> bool:
     """Tell whether there is more to do than was done; of many starts the last run was not the one that was stopped."""
     from gdcli.kernel.status import Status
 
@@ -95,7 +98,9 @@ def _can_go_on(outcome: Any) -> bool:
 
 
 @contextmanager
-def session(options: MinimizeOptions | FitOptions, env: Environment, job: Any) -> Iterator[Session]:
+def session(
+    options: MinimizeOptions | FitOptions, env: Environment, job: Problem | FitRequest
+) -> Iterator[Session]:
     """Give what a command that solves ``job`` (a problem or a fit) listens and keeps its run with.
 
     Raises UsageError for a file that cannot be written, or must not be written over.
@@ -114,7 +119,7 @@ def session(options: MinimizeOptions | FitOptions, env: Environment, job: Any) -
         yield Session(checkpointer, env, checkpoint, options.is_page and not options.output)
 
 
-def _opened(path: str, options: Options, env: Environment, job: Any) -> Checkpoint:
+def _opened(path: str, options: Options, env: Environment, job: Problem | FitRequest) -> Checkpoint:
     from gdcli.record import checkpoint_file
     from gdcli.record.checkpoint_store import Checkpoint, part_of
 

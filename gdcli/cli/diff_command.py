@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeGuard
 
 from gdcli.cli import record_file
 from gdcli.cli.record_file import Record, Stored
@@ -26,8 +26,8 @@ class Difference(NamedTuple):
     """Something by its name, as it is in one answer and in the other."""
 
     name: str
-    left: Any
-    right: Any
+    left: object
+    right: object
 
 
 def run(options: PairOptions, env: Environment) -> int:
@@ -119,7 +119,7 @@ def _differences(first: Record, second: Record, keys: Sequence[str], tolerance: 
     ]
 
 
-def _apart(name: str, a: Any, b: Any, tolerance: float) -> Iterator[Difference]:
+def _apart(name: str, a: object, b: object, tolerance: float) -> Iterator[Difference]:
     """What differs between two values, entry by entry; of a vector the first elements and how many more."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in dict.fromkeys((*a, *b)):
@@ -134,11 +134,11 @@ def _apart(name: str, a: Any, b: Any, tolerance: float) -> Iterator[Difference]:
         yield Difference(name, a, b)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, float | int) and not isinstance(value, bool)
 
 
-def _agree(a: Any, b: Any, tolerance: float) -> bool:
+def _agree(a: object, b: object, tolerance: float) -> bool:
     if tolerance and _is_number(a) and _is_number(b):
         return bool(abs(a - b) <= tolerance * max(1.0, abs(a), abs(b)))
     return bool(a == b)
@@ -177,7 +177,7 @@ def side_by_side(title: str, names: Sequence[str], found: Sequence[Difference], 
     return laid_out(columns, width, glyphs_of(stream), all_in="a wider page")
 
 
-def _texts(a: Any, b: Any, room: int) -> tuple[str, str]:
+def _texts(a: object, b: object, room: int) -> tuple[str, str]:
     """Two values in so many columns, of long texts what is around the first difference."""
     from gdcli.kernel.error_text import harmless
     from gdcli.render.page import cut
@@ -192,7 +192,7 @@ def _texts(a: Any, b: Any, room: int) -> tuple[str, str]:
     return cut(left, room), cut(right, room)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """A value as people write it; a list with commas between its parts."""
     from gdcli.kernel.number_format import short
 

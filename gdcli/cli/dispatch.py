@@ -61,7 +61,7 @@ def perform(command: Command, typed: Typed, env: Environment) -> int:
         from gdcli.cli import output_file
 
         output_file.check(options)
-    if isinstance(options, PictureOptions):
+    if isinstance(options, PictureOptions) and options.given(PictureOptions):
         from gdcli.cli import canvas
 
         canvas.check_look(options)

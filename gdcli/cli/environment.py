@@ -53,7 +53,11 @@ class Environment:
     """
 
     def __init__(
-        self, stdout: TextIO, stderr: TextIO, given: Any = None, clock: Callable[[], float] = perf_counter
+        self,
+        stdout: TextIO,
+        stderr: TextIO,
+        given: TextIO | None = None,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.stdout, self.stderr, self.clock = stdout, stderr, clock
         self._given = given

@@ -7,7 +7,7 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
-from gdcli.cli.answer import Emitted, caps_of, check_output
+from gdcli.cli.answer import Emitted, caps_of, check_output, picture_of
 from gdcli.cli.checkpoint_option import session
 from gdcli.cli.fit_request import read
 from gdcli.kernel.budget import limited
@@ -31,7 +31,6 @@ def run(options: FitOptions, env: Environment) -> int:
         return run_groups(options, env)
     request, settings = read(options, env)
     from gdcli.cli.annotated_files import Files
-    from gdcli.cli.canvas import Canvas
     from gdcli.cli.fit_plot import FitPlot, epochs_of
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import stamped
@@ -45,7 +44,7 @@ def run(options: FitOptions, env: Environment) -> int:
         session(options, env, request) as kept,
         Files(options, env, request.model) as files,
         Tracing(options.trace, options, env) as tracing,
-        Canvas(options, env, env.text_stream(options)) as canvas,
+        picture_of(options, env, env.text_stream(options)) as canvas,
         Progress(
             env.free_terminal(options.written_as, options.output),
             sign=-1 if options.maximize else 1,
@@ -75,7 +74,7 @@ def run(options: FitOptions, env: Environment) -> int:
             found = stamped(fit_record(outcome), options)
             writer.finish(outcome if emitted else found)
         files.write(ready, outcome)
-        if plot is not None:
+        if canvas is not None and plot is not None:
             canvas.draw(partial(plot.picture, found, epochs_of(outcome)))
     env.tell_warnings(_told(outcome, shown is stream), seen=shown is stream and env.warned(options, stream))
     return outcome.status.exit_code

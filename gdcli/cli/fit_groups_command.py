@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gdcli.cli.command_options import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.groups import Recorder
+    from gdcli.render.verdicts import Tally
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import RowCount
     from gdcli.tasks.fit.prepare_groups import Grouped
@@ -127,7 +128,7 @@ def _warn(options: FitOptions, env: Environment, some: list[GroupFit]) -> None:
     env.tell_warnings(tuple(told))
 
 
-def _tell(options: FitOptions, env: Environment, tally: Any, found: Grouped) -> None:
+def _tell(options: FitOptions, env: Environment, tally: Tally, found: Grouped) -> None:
     """Say on standard error what was skipped and, where the answer does not say it, how many groups ended how."""
     rows = _rows(found)
     if rows.skipped:

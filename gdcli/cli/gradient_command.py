@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.answer import expression_text
+from gdcli.cli.answer import expression_text, picture_of
 from gdcli.kernel.errors import UsageError
 from gdcli.render.formats import Format, Shape
 
@@ -24,7 +24,6 @@ def run(options: GradientOptions, env: Environment) -> int:
     _check(options)
     text, source = expression_text(options.expression, env)
     from gdcli import api
-    from gdcli.cli.canvas import Canvas
     from gdcli.cli.output_file import Destination
     from gdcli.cli.plot_option import errors_picture, estimate
     from gdcli.cli.time_limit import interrupted
@@ -35,11 +34,11 @@ def run(options: GradientOptions, env: Environment) -> int:
     caps = api.Settings(max_time=options.max_time, max_memory=options.max_memory)
     if options.plot_estimate:
         with interrupted(caps):
-            estimate(options, env, text, source)
+            estimate(options.plot_estimate, options, env, text, source)
         return 0
     with limited(caps):
         problem = _problem(options, text, source)
-    with Canvas(options, env, env.text_stream(options)) as canvas:
+    with picture_of(options, env, env.text_stream(options)) as canvas:
         with Destination(options.output, env.stdout) as stream:
             env.on_sigterm()
             wanted = Wanted(options.h, options.hessian, options.errors, options.latex, options.trace)
@@ -47,7 +46,8 @@ def run(options: GradientOptions, env: Environment) -> int:
                 found = api.examine(problem, wanted)
             record: Any = gradient_record(found)
             write(record, options.written_as, stream)
-        canvas.draw(partial(errors_picture, record))
+        if canvas is not None:
+            canvas.draw(partial(errors_picture, record))
     return int(found.exit_code)
 
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gdcli.cli.answer import caps_of, check_output, emitter, typed_problem, writer_for
+from gdcli.cli.answer import caps_of, check_output, emitter, picture_of, typed_problem, writer_for
 from gdcli.cli.options import SOLVER
 from gdcli.kernel.budget import limited
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
     from gdcli.cli.command_options import MinimizeOptions
     from gdcli.cli.environment import Environment
+    from gdcli.cli.plot_option import RunPlot
     from gdcli.cli.trace_option import Tracing
+    from gdcli.render.live import Watch
     from gdcli.render.waiting import Waiting
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer
@@ -28,18 +30,16 @@ if TYPE_CHECKING:
 def run(options: MinimizeOptions, env: Environment) -> int:
     check_output(options, is_fit=False)
     from gdcli import api
-    from gdcli.cli.canvas import Canvas
     from gdcli.cli.checkpoint_option import job_of, session
     from gdcli.cli.output_file import Destination
-    from gdcli.cli.plot_option import RunPlot, watched
     from gdcli.cli.provenance import stamped
     from gdcli.record.runs import run_record
 
     settings = api.Settings(**options.given(*SOLVER))
     with limited(settings):
         problem = job_of(options.resumed) or typed_problem(options, env)
-    plot = RunPlot(options, problem, bool(options.multi_start)) if options.plot or options.plane else None
-    with Canvas(options, env, env.text_stream(options)) as canvas:
+    plot = _plot(options, problem) if options.plot or options.plane else None
+    with picture_of(options, env, env.text_stream(options)) as canvas:
         with Destination(options.output, env.stdout) as stream, _traced(options, env) as tracing:
             emitted = emitter(options, stream)
             writer = emitted or writer_for(options, problem, stream, env.timing(options, stream))
@@ -50,21 +50,41 @@ def run(options: MinimizeOptions, env: Environment) -> int:
                 observers.append(plot.recorder)
             with (
                 session(options, env, problem) as kept,
-                watched(options, env, problem) as watch,
-                _waiting(options, env, problem, settings, bool(watch)) as waiting,
+                _watch(options, env, problem) as watch,
+                _waiting(options, env, problem, settings, watch is not None) as waiting,
             ):
                 kept.watch(observers)
+                seeing = observers if watch is None else [*observers, watch]
                 with _kept_in_time(options, settings):
-                    outcome = _solve(
-                        options, problem, settings, [*observers, *watch], kept.checkpointer, waiting
-                    )
+                    outcome = _solve(options, problem, settings, seeing, kept.checkpointer, waiting)
                 outcome = kept.finish(outcome)
             found = stamped(run_record(outcome), options)
             writer.finish(outcome if emitted else found)
-        if plot is not None:
+        if canvas is not None and plot is not None:
             canvas.draw(partial(plot.picture, found))
     env.tell_warnings(outcome.warnings, seen=env.warned(options, stream))
     return outcome.status.exit_code
+
+
+def _plot(options: MinimizeOptions, problem: Problem) -> RunPlot:
+    from gdcli.cli.plot_option import RunPlot
+
+    return RunPlot(options, problem, bool(options.multi_start))
+
+
+def _watch(
+    options: MinimizeOptions, env: Environment, problem: Problem
+) -> AbstractContextManager[Watch | None]:
+    """The observer of ``--watch``; none without a terminal, and where rows of the answer run through it."""
+    if not options.watch:
+        return nullcontext()
+    from gdcli.render.live import Watch
+    from gdcli.render.tables import can_redraw
+
+    stream = env.free_terminal(options.written_as, options.output)
+    if stream is None or not can_redraw(stream):
+        return nullcontext()
+    return Watch(stream, problem.sense, problem.expression, problem.sign, clock=env.clock)
 
 
 def _traced(options: MinimizeOptions, env: Environment) -> AbstractContextManager[Tracing | None]:

@@ -7,8 +7,7 @@ names of ``--plane``. The file is made before the run as well, and appears under
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,35 +16,18 @@ from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
-    from gdcli.cli.command_options import GradientOptions, MinimizeOptions
+    from gdcli.cli.command_options import GradientOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.options import PlanePictureOptions
     from gdcli.kernel.space import Space
     from gdcli.record.gradients import GradientRecord
     from gdcli.record.runs import RunRecord
     from gdcli.render.comparison_figures import RatePath
-    from gdcli.render.live import Watch
     from gdcli.render.plot_data import Picture, Point, Recorder, Values
 
 RESOLUTION = (48, 201)  # points along each side of a contour plot: at least, at most
 EFFORT = 40_000_000  # numbers that the points of a contour plot may have together
 ESTIMATES = 21  # points of the picture of an estimated derivative, as in the book
-
-
-@contextmanager
-def watched(options: MinimizeOptions, env: Environment, problem: Problem) -> Iterator[list[Watch]]:
-    """Give the observer of ``--watch``, or none: without a terminal, and where rows of the answer run through it."""
-    if options.watch:
-        from gdcli.render.live import Watch
-        from gdcli.render.tables import can_redraw
-
-        stream = env.free_terminal(options.written_as, options.output)
-        if stream is not None and can_redraw(stream):
-            sign = problem.sign
-            with Watch(stream, problem.sense, problem.expression, sign, clock=env.clock) as watch:
-                yield [watch]
-            return
-    yield []
 
 
 # -- which components ------------------------------------------------------------------------------------------
@@ -287,7 +269,7 @@ def estimate_picture(problem: Problem, ends: tuple[float, float], h: float | Non
     return comparison_figures.estimate(title, name, xs, sampler.slopes(0, xs), guess, step)
 
 
-def estimate(options: GradientOptions, env: Environment, text: str, source: str) -> None:
+def estimate(path: str, options: GradientOptions, env: Environment, text: str, source: str) -> None:
     """Draw the picture of ``--plot-estimate``; the expression has one variable, which runs through the range."""
     from gdcli import api
 
@@ -301,5 +283,5 @@ def estimate(options: GradientOptions, env: Environment, text: str, source: str)
             "--plot-estimate draws a function of one variable, and this has more",
             "give the others a value: --set y=1",
         ) from None
-    with Canvas(options, env, env.text_stream(options), "plot_estimate") as canvas:
+    with Canvas(path, options, env, env.text_stream(options), "--plot-estimate") as canvas:
         canvas.draw(partial(estimate_picture, problem, ends, options.h))

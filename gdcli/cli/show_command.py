@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli import record_file
+from gdcli.cli.answer import picture_of
 from gdcli.cli.exhibit import Exhibit
 from gdcli.cli.record_file import Record
 from gdcli.kernel.errors import UsageError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 def run(options: ShowOptions, env: Environment) -> int:
     """Show a stored answer; the exit code is 0, whatever the answer was."""
-    from gdcli.cli.canvas import Canvas
     from gdcli.cli.output_file import Destination
 
     name = options.file
@@ -35,10 +35,10 @@ def run(options: ShowOptions, env: Environment) -> int:
         name, records = record_file.all_of(name, env)
         shown = exhibit(options, env, name, records)
     _check(options, shown)
-    with Canvas(options, env, env.text_stream(options)) as canvas:
+    with picture_of(options, env, env.text_stream(options)) as canvas:
         with Destination(options.output, env.stdout) as stream, record_file.whole(name):
             shown.write(stream)
-        if shown.picture is not None:
+        if canvas is not None and shown.picture is not None:
             canvas.draw(shown.picture)
     return 0
 

@@ -6,7 +6,7 @@ a minimisation, or the lines of ``--format jsonl`` without the result where its 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli.output_file import Destination
 from gdcli.kernel.errors import Span, UsageError
@@ -32,7 +32,7 @@ class Tracing:
         self._file = Destination(self._name, env.stdout)
         self._file.option = "--trace"
         self._path: Path | None = None
-        self._stream: Any = None
+        self._stream: TextIO = env.stdout
 
     def __enter__(self) -> Tracing:
         if self._name:
@@ -58,7 +58,7 @@ class Tracing:
         self._path = kind(self._stream, sign, space, options.every or 1, options.timing, named)
         return [self._path]
 
-    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
         if not self._name:
             return
         try:

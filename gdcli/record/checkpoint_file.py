@@ -27,7 +27,7 @@ _ARRAY = "/{}.npy"
 class StoredValue(NamedTuple):
     """A value as the codec makes it, and the arrays that it refers to."""
 
-    value: Any
+    value: object
     arrays: Sequence[Any] = ()
 
 

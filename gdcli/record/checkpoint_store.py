@@ -18,12 +18,12 @@ class Keepable(Protocol):
         """Return what it remembers."""
         ...
 
-    def restore(self, kept: Any) -> None:
+    def restore(self, kept: object) -> None:
         """Remember that."""
         ...
 
 
-def part_of(value: Any, objective: Any = None) -> StoredValue:
+def part_of(value: object, objective: object = None) -> StoredValue:
     """Return a value as a file has it; ``objective`` is what a run is on."""
     encoder = Encoder(objective)
     return StoredValue(encoder(value), encoder.arrays)
@@ -57,12 +57,12 @@ class Checkpoint:
         """Write ``text`` under ``key`` from now on; return what was there before, or ``text``."""
         return str(self._head.setdefault(key, text))
 
-    def load(self, number: int, objective: Any) -> Any:
+    def load(self, number: int, objective: object) -> Any:
         """Return what was kept of a run, None where it has not begun."""
         part = self._parts.get(f"runs/{number}")
         return None if part is None else Decoder(part.arrays, objective)(part.value)
 
-    def put(self, number: int, kept: Any, objective: Any) -> None:
+    def put(self, number: int, kept: Any, objective: object) -> None:
         """Keep a run, and write that with whatever is written next."""
         self._parts[f"runs/{number}"] = part_of(kept, objective)
         if self._observers:  # as they are at this step: the file may be written after another one
@@ -70,7 +70,7 @@ class Checkpoint:
             self._parts["observers"] = part_of(memories)
         self._head["progress"] = _progress(number, kept)
 
-    def save(self, number: int, kept: Any, objective: Any) -> None:
+    def save(self, number: int, kept: Any, objective: object) -> None:
         self.put(number, kept, objective)
         self.write()
 
@@ -108,7 +108,7 @@ def _progress(number: int, kept: Any) -> dict[str, Any]:
     } | ({"epochs": True} if by_epochs else {})
 
 
-def _number(value: Any) -> float | str:
+def _number(value: float) -> float | str:
     """A number as JSON has it; a text where it has none."""
     number = float(value)
     return number if number - number == 0.0 else repr(number)

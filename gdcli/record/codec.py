@@ -24,12 +24,12 @@ _NOT_FINITE = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}
 class Encoder:
     """Turns values into JSON values; ``arrays`` are those that these refer to. ``objective`` is what a run is on."""
 
-    def __init__(self, objective: Any = None, arrays: list[Any] | None = None) -> None:
+    def __init__(self, objective: object = None, arrays: list[Any] | None = None) -> None:
         self.objective = objective
         self.arrays: list[Any] = [] if arrays is None else arrays
         self._places = {id(array): place for place, array in enumerate(self.arrays)}
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: object) -> Any:
         """Return ``value`` as a JSON value. Raises TypeError for a class that is not stored."""
         if value is None or isinstance(value, bool | str):
             return value
@@ -77,7 +77,7 @@ class Encoder:
 class Decoder:
     """Turns what an `Encoder` made into values again. Raises DataError for what no encoder makes."""
 
-    def __init__(self, arrays: Sequence[Any], objective: Any = None) -> None:
+    def __init__(self, arrays: Sequence[Any], objective: object = None) -> None:
         self.arrays = arrays
         self.objective = objective
 
@@ -85,7 +85,7 @@ class Decoder:
         """Return a decoder of states of runs on another objective."""
         return Decoder(self.arrays, objective)
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: object) -> Any:
         if isinstance(value, list):
             return [self(item) for item in value]
         if not isinstance(value, dict):

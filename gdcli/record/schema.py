@@ -160,7 +160,7 @@ def _read_first(value: Any, hints: Sequence[Any]) -> Any:
     return _read(value, hints[-1])
 
 
-def _of_kind(value: Any, kind: Any) -> Any:
+def _of_kind(value: object, kind: Any) -> Any:
     """Return a value that is of this kind; true and false are no numbers."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise TypeError(f"{str(value)[:40]!r} is not of the kind that is expected")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gdcli.kernel.space import Space
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, float):
         return value if isfinite(value) else None
     if isinstance(value, dict):
@@ -29,7 +29,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def json_text(value: Any) -> str:
+def json_text(value: object) -> str:
     """Return ``value`` as JSON on one line, with null for what is not finite."""
     try:
         return _encoder()(value)
@@ -53,7 +53,7 @@ def json_block(record: Told) -> str:
 _QUOTED = '[,"\\r\\n]'
 
 
-def csv_cell(value: Any) -> str:
+def csv_cell(value: object) -> str:
     """Return one cell as RFC 4180 wants it."""
     if isinstance(value, float):
         return repr(value)
@@ -91,5 +91,5 @@ def labels(space: Space) -> Iterator[str]:
                 yield f"{name}[{index}]"
 
 
-def plain_cell(value: Any) -> str:
+def plain_cell(value: object) -> str:
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
 from gdcli.record import group_records
 from gdcli.record.group_records import cells
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class GroupLines:
     """A line of JSON per group."""
 
-    def __init__(self, stream: Any, recorder: Recorder) -> None:
+    def __init__(self, stream: TextIO, recorder: Recorder) -> None:
         self._stream, self._recorder = stream, recorder
 
     def __call__(self, fits: Sequence[Group]) -> None:
@@ -33,7 +33,7 @@ class GroupLines:
 class GroupWhole(GroupLines):
     """One JSON object with the results of all groups, written as they come."""
 
-    def __init__(self, stream: Any, recorder: Recorder, by: Sequence[str]) -> None:
+    def __init__(self, stream: TextIO, recorder: Recorder, by: Sequence[str]) -> None:
         super().__init__(stream, recorder)
         head = {"schema": SCHEMA, "type": "groups", "by": list(by)}
         self._before = json_text(head)[:-1] + ', "results": [\n'
@@ -52,7 +52,7 @@ class GroupRows:
 
     def __init__(
         self,
-        stream: Any,
+        stream: TextIO,
         recorder: Recorder,
         by: Sequence[str],
         names: Sequence[str],
@@ -79,7 +79,7 @@ class GroupRows:
 class GroupSelected:
     """Per group one line of its labels and the values asked for, tab separated; what is not known is empty."""
 
-    def __init__(self, stream: Any, recorder: Recorder, names: Sequence[str], words: Words) -> None:
+    def __init__(self, stream: TextIO, recorder: Recorder, names: Sequence[str], words: Words) -> None:
         self._stream, self._recorder, self._names, self._words = stream, recorder, list(names), words
 
     def __call__(self, fits: Sequence[Group]) -> None:

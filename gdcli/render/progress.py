@@ -23,6 +23,8 @@ _CELLS = 20  # of a bar
 
 # What ends a run at the latest: iterations, evaluations, seconds.
 Caps = tuple[float | None, float | None, float | None]
+# The part of the work that is gone through: what it is, its number, of how many, a note.
+Part = tuple[str, int, int | None, str]
 
 
 def left(it: Iterate, caps: Caps) -> float | None:
@@ -54,7 +56,7 @@ class Progress:
         self._began = clock()
         self._next = self._began + PATIENCE
         self._best = inf
-        self._part: tuple[str, int, int | None, str] | None = None
+        self._part: Part | None = None
         self._epoch = (0, 0.0)  # its number, when it began
         self._shown = False
 
@@ -64,7 +66,7 @@ class Progress:
     def __exit__(self, *ended: object) -> None:
         self.clear()
 
-    def since(self, began: float, best: float, part: Any) -> None:
+    def since(self, began: float, best: float, part: Part | None) -> None:
         """Take over from someone who waited until now."""
         self._began, self._next, self._best, self._part = began, began + PATIENCE, best, part
 

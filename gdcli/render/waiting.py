@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gdcli.render.tables import PATIENCE, can_redraw
 
 if TYPE_CHECKING:
+    from gdcli.render.progress import Caps, Part, Progress
     from gdcli.solve.iteration import Iterate
 
 
@@ -22,12 +23,16 @@ class Waiting:
     thinning = (0, 1)  # the last iterate of a burst of steps will do
 
     def __init__(
-        self, stream: TextIO | None, sign: int | None, caps: Any, clock: Callable[[], float] = monotonic
+        self,
+        stream: TextIO | None,
+        sign: int | None,
+        caps: Caps | None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._made: Any = None
+        self._made: Progress | None = None
         self._asked = stream, clock, sign, caps
         self._clock, self._began, self._best = clock, clock(), inf
-        self._part: tuple[str, int, int | None, str] | None = None
+        self._part: Part | None = None
         looked_at = stream is not None and can_redraw(stream)
         self._due = self._began + PATIENCE if looked_at else inf
 
@@ -52,7 +57,7 @@ class Waiting:
         if self._clock() >= self._due:
             self._line().begin(*self._part)
 
-    def _line(self) -> Any:
+    def _line(self) -> Progress:
         if self._made is None:
             from gdcli.render.progress import Progress
 

@@ -172,7 +172,7 @@ class Objects:
         return DataError(f"{where}:{start + 1}: column {key}: {why}", SKIP, Span(text, start, end, where))
 
 
-def as_number(value: Any) -> float:
+def as_number(value: object) -> float:
     """Return the finite number that a JSON value is, nan where it is none."""
     if not isinstance(value, int | float):
         return math.nan
@@ -183,7 +183,7 @@ def as_number(value: Any) -> float:
     return number if math.isfinite(number) else math.nan
 
 
-def as_label(value: Any) -> Label | None:
+def as_label(value: object) -> Label | None:
     """Return the name of a group that a JSON value is, None where it is missing or none."""
     if isinstance(value, str):
         return None if is_missing(value) else value.strip()

@@ -1,0 +1,49 @@
+"""What the commands that compare share: run, show, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gdcli.cli.answer import picture_of
+from gdcli.kernel.dataclass import NamedTuple
+
+if TYPE_CHECKING:
+    from gdcli.cli.command_options import CompareBatchesOptions, CompareMethodsOptions, CompareRatesOptions
+    from gdcli.cli.environment import Environment
+    from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
+    from gdcli.render.comparison import Kind
+    from gdcli.render.plot_data import Picture
+
+
+class Comparison(NamedTuple):
+    """What came of a comparison; ``timed`` tells whether its runs have times."""
+
+    record: RatesRecord | MethodsRecord | BatchesRecord
+    kind: Kind
+    picture: Callable[[], Picture]
+    warnings: tuple[str, ...]
+    exit_code: int
+    timed: bool = True
+
+
+def compared(
+    options: CompareRatesOptions | CompareMethodsOptions | CompareBatchesOptions,
+    env: Environment,
+    make: Callable[[], Comparison],
+) -> int:
+    """Write and draw the comparison that ``make`` makes; return its exit code. SIGTERM ends it with what there is."""
+    from gdcli.cli.output_file import Destination
+    from gdcli.cli.provenance import stamped
+    from gdcli.render.comparison import write
+
+    env.on_sigterm()
+    with picture_of(options, env, env.text_stream(options)) as canvas:
+        with Destination(options.output, env.stdout) as stream:
+            made = make()
+            timing = made.timed and env.timing(options, stream)
+            write(stream, options.written_as, stamped(made.record, options), made.kind, timing)
+        if canvas is not None:
+            canvas.draw(made.picture)
+    env.tell_warnings(made.warnings, env.warned(options, stream))
+    return made.exit_code
