@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 from gdcli.cli.options import ProblemOptions
 from gdcli.kernel.errors import Span, UsageError
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.environment import Environment
     from gdcli.cli.options import AskedOptions, OutputOptions, PictureOptions
+    from gdcli.record.schema import Record
     from gdcli.record.selection import Words
     from gdcli.render.tables import PageLayout
     from gdcli.solve.iteration import Iterate
 
 
+Told = TypeVar("Told", bound="Record")
 TEXT_LIMIT = 1_000_001  # one more than the language takes: enough to be told that it is too long
 
 
@@ -76,6 +78,15 @@ def emitter(options: OutputOptions, stream: TextIO) -> AnswerWriter | None:
     from gdcli.tasks import export
 
     return Emitted(stream, partial(export.objective, language=options.emit))
+
+
+def with_receipt(found: Told, options: OutputOptions) -> Told:
+    """Return the record with a receipt, in the formats that are stored."""
+    if not options.written_as.is_record:
+        return found
+    from gdcli.cli.provenance import stamped
+
+    return stamped(found, options)
 
 
 def picture_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gdcli.cli.answer import picture_of
+from gdcli.cli.answer import picture_of, with_receipt
 from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ def compared(
 ) -> int:
     """Write and draw the comparison that ``make`` makes; return its exit code. SIGTERM ends it with what there is."""
     from gdcli.cli.output_file import Destination
-    from gdcli.cli.provenance import stamped
     from gdcli.render.comparison import write
 
     env.on_sigterm()
@@ -42,7 +41,7 @@ def compared(
         with Destination(options.output, env.stdout) as stream:
             made = make()
             timing = made.timed and env.timing(options, stream)
-            write(stream, options.written_as, stamped(made.record, options), made.kind, timing)
+            write(stream, options.written_as, with_receipt(made.record, options), made.kind, timing)
         if canvas is not None:
             canvas.draw(made.picture)
     env.tell_warnings(made.warnings, env.warned(options, stream))

@@ -7,7 +7,7 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
-from gdcli.cli.answer import Emitted, caps_of, check_output, picture_of
+from gdcli.cli.answer import Emitted, caps_of, check_output, picture_of, with_receipt
 from gdcli.cli.checkpoint_option import session
 from gdcli.cli.fit_request import read
 from gdcli.kernel.budget import limited
@@ -33,7 +33,6 @@ def run(options: FitOptions, env: Environment) -> int:
     from gdcli.cli.annotated_files import Files
     from gdcli.cli.fit_plot import FitPlot, epochs_of
     from gdcli.cli.output_file import Destination
-    from gdcli.cli.provenance import stamped
     from gdcli.cli.trace_option import Tracing
     from gdcli.record.fits import fit_record
     from gdcli.render.progress import Progress
@@ -71,7 +70,7 @@ def run(options: FitOptions, env: Environment) -> int:
                 )
             progress.clear()
             outcome = kept.finish(outcome)
-            found = stamped(fit_record(outcome), options)
+            found = with_receipt(fit_record(outcome), options)
             writer.finish(outcome if emitted else found)
         files.write(ready, outcome)
         if canvas is not None and plot is not None:

@@ -11,7 +11,15 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gdcli.cli.answer import caps_of, check_output, emitter, picture_of, typed_problem, writer_for
+from gdcli.cli.answer import (
+    caps_of,
+    check_output,
+    emitter,
+    picture_of,
+    typed_problem,
+    with_receipt,
+    writer_for,
+)
 from gdcli.cli.options import SOLVER
 from gdcli.kernel.budget import limited
 
@@ -32,7 +40,6 @@ def run(options: MinimizeOptions, env: Environment) -> int:
     from gdcli import api
     from gdcli.cli.checkpoint_option import job_of, session
     from gdcli.cli.output_file import Destination
-    from gdcli.cli.provenance import stamped
     from gdcli.record.runs import run_record
 
     settings = api.Settings(**options.given(*SOLVER))
@@ -58,7 +65,7 @@ def run(options: MinimizeOptions, env: Environment) -> int:
                 with _kept_in_time(options, settings):
                     outcome = _solve(options, problem, settings, seeing, kept.checkpointer, waiting)
                 outcome = kept.finish(outcome)
-            found = stamped(run_record(outcome), options)
+            found = with_receipt(run_record(outcome), options)
             writer.finish(outcome if emitted else found)
         if canvas is not None and plot is not None:
             canvas.draw(partial(plot.picture, found))
