@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.environment import Environment
     from gdcli.cli.options import AskedOptions, OutputOptions, PictureOptions
+    from gdcli.cli.trace_option import Tracing
     from gdcli.record.schema import Record
     from gdcli.record.selection import Words
     from gdcli.render.tables import PageLayout
@@ -98,6 +99,17 @@ def picture_of(
     from gdcli.cli.canvas import Canvas
 
     return Canvas(options.plot, options, env, stream)
+
+
+def traced(
+    path: str | None, options: OutputOptions, env: Environment
+) -> AbstractContextManager[Tracing | None]:
+    """Return what writes the path of the run into the file of ``--trace``; None where none is asked for."""
+    if not path:
+        return nullcontext()
+    from gdcli.cli.trace_option import Tracing
+
+    return Tracing(path, options, env)
 
 
 def expression_text(typed: str, env: Environment) -> tuple[str, str]:

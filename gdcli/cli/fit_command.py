@@ -7,7 +7,7 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
-from gdcli.cli.answer import Emitted, caps_of, check_output, picture_of, with_receipt
+from gdcli.cli.answer import Emitted, caps_of, check_output, picture_of, traced, with_receipt
 from gdcli.cli.checkpoint_option import session
 from gdcli.cli.fit_request import read
 from gdcli.kernel.budget import limited
@@ -33,7 +33,6 @@ def run(options: FitOptions, env: Environment) -> int:
     from gdcli.cli.annotated_files import Files
     from gdcli.cli.fit_plot import FitPlot, epochs_of
     from gdcli.cli.output_file import Destination
-    from gdcli.cli.trace_option import Tracing
     from gdcli.record.fits import fit_record
     from gdcli.render.progress import Progress
     from gdcli.tasks.fit.prepare import prepared
@@ -42,7 +41,7 @@ def run(options: FitOptions, env: Environment) -> int:
     with (
         session(options, env, request) as kept,
         Files(options, env, request.model) as files,
-        Tracing(options.trace, options, env) as tracing,
+        traced(options.trace, options, env) as tracing,
         picture_of(options, env, env.text_stream(options)) as canvas,
         Progress(
             env.free_terminal(options.written_as, options.output),
@@ -61,8 +60,8 @@ def run(options: FitOptions, env: Environment) -> int:
                 shown: TextIO = StringIO() if files.takes_stdout and not options.output else stream
                 emitted = emitter(options, ready, shown)
                 writer = emitted or writer_for(options, ready, settings, shown, env.timing(options, shown))
-                traced = tracing.observers(ready.problem, partial(_words, settings))
-                observers = [writer, *traced, *(plot.observers if plot else ())]
+                path = tracing.observers(ready.problem, partial(_words, settings)) if tracing else []
+                observers = [writer, *path, *(plot.observers if plot else ())]
                 kept.watch(observers)
                 kept.check_data(ready)
                 outcome = solve(

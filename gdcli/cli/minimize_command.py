@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from gdcli.cli.command_options import MinimizeOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.plot_option import RunPlot
-    from gdcli.cli.trace_option import Tracing
     from gdcli.render.live import Watch
     from gdcli.render.waiting import Waiting
     from gdcli.solve.checkpointing import Checkpointer
@@ -47,7 +46,10 @@ def run(options: MinimizeOptions, env: Environment) -> int:
         problem = job_of(options.resumed) or typed_problem(options, env)
     plot = _plot(options, problem) if options.plot or options.plane else None
     with picture_of(options, env, env.text_stream(options)) as canvas:
-        with Destination(options.output, env.stdout) as stream, _traced(options, env) as tracing:
+        with (
+            Destination(options.output, env.stdout) as stream,
+            traced(options.trace, options, env) as tracing,
+        ):
             emitted = emitter(options, stream)
             writer = emitted or writer_for(options, problem, stream, env.timing(options, stream))
             observers: list[Observer] = [writer]
@@ -92,14 +94,6 @@ def _watch(
     if stream is None or not can_redraw(stream):
         return nullcontext()
     return Watch(stream, problem.sense, problem.expression, problem.sign, clock=env.clock)
-
-
-def _traced(options: MinimizeOptions, env: Environment) -> AbstractContextManager[Tracing | None]:
-    if not options.trace:
-        return nullcontext()
-    from gdcli.cli.trace_option import Tracing
-
-    return Tracing(options.trace, options, env)
 
 
 def _kept_in_time(options: MinimizeOptions, settings: Settings) -> AbstractContextManager[object]:

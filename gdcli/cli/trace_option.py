@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Tracing:
-    """``with Tracing(path, options, env) as tracing:`` run with ``tracing.observers(problem)``, none without a path."""
+    """``with Tracing(path, options, env) as tracing:`` run with ``tracing.observers(problem)``, which write it."""
 
-    def __init__(self, path: str | None, options: OutputOptions, env: Environment) -> None:
+    def __init__(self, path: str, options: OutputOptions, env: Environment) -> None:
         self._options, self._name = options, path
         if self._name == "-":
             told = "--trace takes a file, and standard output has the answer"
@@ -35,14 +35,11 @@ class Tracing:
         self._stream: TextIO = env.stdout
 
     def __enter__(self) -> Tracing:
-        if self._name:
-            self._stream = self._file.__enter__()
+        self._stream = self._file.__enter__()
         return self
 
     def observers(self, problem: Problem, words: Callable[[], Words] | None = None) -> list[Path]:
         """Return what writes the path of a run on ``problem``; ``words`` gives those of its kind of run."""
-        if not self._name:
-            return []
         from gdcli.kernel.space import Space
         from gdcli.record import selection
         from gdcli.render import machine_formats
@@ -59,8 +56,6 @@ class Tracing:
         return [self._path]
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
-        if not self._name:
-            return
         try:
             if kind is None and self._path is not None:
                 self._path.end()
