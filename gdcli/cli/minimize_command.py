@@ -16,6 +16,7 @@ from gdcli.cli.answer import (
     check_output,
     emitter,
     picture_of,
+    traced,
     typed_problem,
     with_receipt,
     writer_for,
