@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.gradient_check import Examination, Wanted
-    from gdcli.tasks.python_problem import Bounds, Formula, Start
+    from gdcli.tasks.python_problem import Bounds, Formula, Start, Table
 
 __all__ = [
     "Minimum",
@@ -176,15 +176,12 @@ def _extremum(
     hessian: ArrayFunction | None,
     options: dict[str, Any],
 ) -> Outcome:
+    from gdcli.tasks.python_problem import checked_options
+
     asked = {name: options.pop(name) for name in ASKED if name in options}
     observers, starts = options.pop("observers", ()), options.pop("multi_start", 1)
-    known = [f.name for f in fields(Settings)]
-    for name in options:
-        if name not in known:
-            raise UsageError(
-                f"unknown option {name}",
-                did_you_mean(name, [*known, *ASKED, "multi_start", "observers"]),
-            )
+    taken = ("start", *ASKED, "multi_start", "observers")
+    options = checked_options(options, [f.name for f in fields(Settings)], taken)
     given = None if isinstance(gradient, str) else gradient
     problem = make_problem(expression, sense, start, gradient=given, hessian=hessian, **asked)
     settings = Settings(gradient=gradient if isinstance(gradient, str) else "autodiff", **options)
@@ -195,13 +192,23 @@ def _extremum(
     return solve_from_many(problem, settings, starts, observers)
 
 
+def _problem(given: Problem) -> Problem:
+    """Return what is given if it is a problem. Raises UsageError for what makes one."""
+    if isinstance(given, Problem):
+        return given
+    raise UsageError(
+        f"this takes a problem, and not one of the type {type(given).__name__}",
+        'make it first: api.make_problem("x**2 + y**2", start={"x": 1, "y": 1})',
+    )
+
+
 def fit(
     model: str | Formula,
-    data: Mapping[Any, Any] | str | Sequence[str],
+    data: Table,
     start: Mapping[Any, Number] | str | None = None,
     **options: Any,
 ) -> FitOutcome:
-    """Fit ``model`` to ``data``: columns by name (arrays of one length), or one or several files.
+    """Fit ``model`` to ``data``: columns by name (arrays of one length, a data frame), or one or several files.
 
     ``model`` is text, ``"y ~ a*x + b"``, or an equation of sympy, ``Eq(y, a*x + b)``; names may be its symbols.
     ``start`` has a value for every parameter, or is ``"auto"``; a linear model needs none. ``options`` are the fields
@@ -214,16 +221,16 @@ def fit(
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import request_from
     from gdcli.tasks.fit.solve_fit import solve as solve_fit
-    from gdcli.tasks.python_problem import named, text_of
+    from gdcli.tasks.python_problem import text_of
 
-    request, settings = request_from(text_of(model), named(data), start, options)
+    request, settings = request_from(text_of(model), data, start, options)
     with budget.limited(settings), prepared(request, validate=settings.validate) as ready:
         return solve_fit(ready, settings)
 
 
 def fit_groups(
     model: str | Formula,
-    data: Mapping[Any, Any] | str | Sequence[str],
+    data: Table,
     by: str | Sequence[str],
     start: Mapping[Any, Number] | str | None = None,
     **options: Any,
@@ -236,9 +243,9 @@ def fit_groups(
     from gdcli.tasks.fit.fit_groups import fit_groups as fits_of
     from gdcli.tasks.fit.prepare_groups import grouped
     from gdcli.tasks.fit.request import request_from
-    from gdcli.tasks.python_problem import named, text_of
+    from gdcli.tasks.python_problem import text_of
 
-    request, settings = request_from(text_of(model), named(data), start, {**options, "by": by})
+    request, settings = request_from(text_of(model), data, start, {**options, "by": by})
     with grouped(request, validate=settings.validate) as found:
         for some in fits_of(found, settings):
             yield from some
@@ -253,7 +260,7 @@ def compare_methods(
     """
     from gdcli.tasks.compare_methods import compare_methods as compared
 
-    return compared(problem, methods, settings)
+    return compared(_problem(problem), [method.lower() for method in methods], settings)
 
 
 def compare_learning_rates(
@@ -274,7 +281,7 @@ def compare_learning_rates(
     from gdcli.objective.build import tier_of
     from gdcli.tasks.compare import learning_rates
 
-    tree = problem.tree
+    tree = _problem(problem).tree
     with budget.limited(Settings(max_time=max_time, max_memory=max_memory)):
         check_memory(problem)
         exact = problem.objective(problem.sign, engine, not no_cache)

@@ -37,6 +37,10 @@ class GdError(Exception):
         self.hint = hint
         self.span = span
 
+    def __str__(self) -> str:
+        """Return the message and the hint, for those who meet the error in Python."""
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
 
 class UsageError(GdError):
     """The expression, an option, a start or a problem file is wrong."""

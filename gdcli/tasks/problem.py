@@ -448,13 +448,23 @@ def make_problem(
 def typed_bounds(
     bounds: Mapping[str, tuple[float | None, float | None]] | Sequence[str],
 ) -> Sequence[str]:
-    """Return bounds at hand as texts as after --bounds; texts stay what they are."""
-    return [_typed(*item) for item in bounds.items()] if isinstance(bounds, Mapping) else bounds
+    """Return bounds at hand as texts as after --bounds; texts stay what they are. Raises UsageError for others."""
+    if isinstance(bounds, Mapping):
+        return [_typed(*item) for item in bounds.items()]
+    if not all(isinstance(text, str) for text in bounds):
+        raise UsageError("bounds are pairs by name", 'for example {"x": (0, 5)}, with None for no bound')
+    return bounds
 
 
 def _typed(name: str, ends: tuple[float | None, float | None]) -> str:
-    """A pair of bounds as typed; an infinite end is none."""
-    lower, upper = ("" if end is None or math.isinf(end) else repr(float(end)) for end in ends)
+    """A pair of bounds as typed; an infinite end is none. Raises UsageError for what is no pair of numbers."""
+    try:
+        lower, upper = ("" if end is None or math.isinf(end) else repr(float(end)) for end in ends)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"the bounds of {name} are no pair of numbers: {ends!r}",
+            f'for example {{"{name}": (0, 5)}}, with None for no bound',
+        ) from None
     return f"{name}={lower}:{upper}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import dataclass
@@ -22,12 +23,24 @@ if TYPE_CHECKING:
     Bounds = Mapping[Any, Ends] | Sequence[str] | Sequence[Ends]
 
 
+class Frame(Protocol):
+    """A data frame of any library: the names of its columns, and each by its name."""
+
+    @property
+    def columns(self) -> Any: ...
+    def __getitem__(self, name: Any, /) -> Any: ...
+
+
 class Formula(Protocol):
     """A sympy expression, or an equation where that is a model, as far as it is looked at from outside."""
 
     @property
     def free_symbols(self) -> Any: ...
 
+
+if TYPE_CHECKING:
+    Path = str | PathLike[str]
+    Table = Mapping[Any, Any] | Frame | Path | Sequence[Path]
 
 # What the variables are called where the start has no name for them.
 UNNAMED = "x"
@@ -47,6 +60,40 @@ def text_of(expression: str | Formula) -> str:
 def named(values: Mapping[Any, Any] | Any) -> Any:
     """Return values by name where they are by name or symbol; anything else as it is."""
     return {str(name): value for name, value in values.items()} if isinstance(values, Mapping) else values
+
+
+def checked_options(
+    options: Mapping[str, Any], known: Sequence[str], others: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return keywords that are all among the ``known`` ones, the name of a method in small letters.
+
+    ``others`` are keywords that were taken out before. Raises UsageError for one that there is not.
+    """
+    for name in options:
+        if name not in known:
+            from gdcli.tasks.option_names import keyword
+
+            raise UsageError(f"unknown option {name}", keyword(name, [*others, *known]))
+    method = options.get("method")
+    return {**options, "method": method.lower()} if isinstance(method, str) else dict(options)
+
+
+def columns_at_hand(data: Any) -> Any:
+    """Return the columns of a table by name, of a mapping or a data frame; names of files as they are.
+
+    Raises UsageError for anything else.
+    """
+    if isinstance(data, Mapping):
+        return named(data)
+    if hasattr(data, "columns"):
+        return {str(name): data[name] for name in data.columns}
+    files = [data] if isinstance(data, (str, PathLike)) else data
+    if not isinstance(files, Sequence) or not all(isinstance(file, (str, PathLike)) for file in files):
+        raise UsageError(
+            f"data are columns by name, or files, and not of the type {type(data).__name__}",
+            'for example {"x": [1, 2, 3], "y": [2, 4, 6]}, or "data.csv"',
+        )
+    return [fspath(file) for file in files]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,7 +195,7 @@ def test_a_constant_that_differs_from_a_column_by_case_alone_is_asked_about() ->
     data = {"E": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.2, 6.1, 8.3]}
     with pytest.raises(UsageError) as caught:
         api.fit("y ~ a*e + b", data)
-    assert str(caught.value) == "e is not a column of the data, but E is"
+    assert caught.value.message == "e is not a column of the data, but E is"
     assert caught.value.hint == "write E for the column; for the number write exp(1)"
     assert api.fit("y ~ a*e*E + b", data).point["a"] > 0.0  # who names the column too means the number
     assert api.fit("y ~ a*exp(1)**x + b", {**data, "x": [0.0, 1, 2, 3]}).point["a"] > 0.0

@@ -13,6 +13,7 @@ from gdcli.language.model_text import columns_told
 from gdcli.solve.settings import PATIENCE, EpochSettings
 from gdcli.tasks.fit.synonyms import loss_here
 from gdcli.tasks.problem import Problem
+from gdcli.tasks.python_problem import checked_options, columns_at_hand
 
 MISSING = ("error", "skip")
 SCHEDULES = ("constant", "decay", "book")
@@ -172,9 +173,7 @@ def request_from(
     """Return what is asked for, from values at hand; see `gdcli.api.fit`. Raises UsageError for an unknown option."""
     asked = {f.name for f in fields(FitRequest)} - {"model", "files", "data", "start"}
     known = {f.name for f in fields(FitSettings)}
-    for name in options:
-        if name not in asked | known:
-            raise UsageError(f"unknown option {name}", did_you_mean(name, sorted(asked | known)))
+    options = checked_options(options, sorted(asked | known), ["start"])
     texts: dict[str, Any] = {k: v for k, v in options.items() if k in asked}
     for name in ("constants", "bounds", "columns"):
         if name in texts:
@@ -183,10 +182,16 @@ def request_from(
         texts["by"] = (texts["by"],)
     if start is not None:
         texts["start"] = (start,) if isinstance(start, str) else _texts(start)
-    if isinstance(data, Mapping):
-        texts["data"] = data
-    else:
-        texts["files"] = (data,) if isinstance(data, str) else tuple(map(str, data))
+    for name in ("weights", "sigma"):
+        if not isinstance(texts.get(name, ""), str):
+            raise UsageError(
+                f"{name} is the name of a column",
+                f'make the numbers a column of the data, and give its name: {name}="{name[0]}"',
+            )
+    data = columns_at_hand(data)
+    texts["data" if isinstance(data, Mapping) else "files"] = (
+        data if isinstance(data, Mapping) else tuple(data)
+    )
     return FitRequest(model, **texts), FitSettings(**{k: v for k, v in options.items() if k in known})
 
 

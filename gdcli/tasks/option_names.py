@@ -1,0 +1,78 @@
+"""What options are called elsewhere: a row of `OPTIONS` has what to write here, and the names that mean it.
+
+From Python they are keywords, ``max_iter`` for ``--max-iter``. Only an error needs this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gdcli.kernel.errors import did_you_mean
+
+OPTIONS: tuple[tuple[str, str], ...] = (
+    ("--start", "x0 p0 init initial initial-guess initial-value initial-values guess starting-point start-at begin "
+                "from theta0 params parameters point at"),
+    ("--at", "x0 init initial start point where x values from guess p0"),
+    ("--set", "const constant constants args define param params let var value data-start with"),
+    ("--bounds", "bound limits limit box lower upper lb ub min max domain constraint-bounds"),
+    ("--range", "xlim xrange domain"),
+    ("--method", "solver optimizer optimiser algorithm algo alg methods m"),
+    ("--gradient", "grad jac jacobian derivative derivatives diff"),
+    ("--hessian", "hess second-derivatives"),
+    ("--lr", "learning-rate learning-rates rate rates alpha eta step-size stepsize step gamma lrs"),
+    ("--step-rule", "line-search linesearch stepping"),
+    ("--tol", "tolerance eps epsilon precision accuracy rtol atol"),
+    ("--gradient-tol", "gtol grad-tol gradtol"),
+    ("--step-tol", "xtol x-tol"),
+    ("--value-tol", "ftol f-tol"),
+    ("--max-iter", "maxiter iterations iters iter niter n-iter num-iter max-iterations maxit nit n steps max-steps"),
+    ("--epochs", "iterations iters epoch passes n-epochs max-iter"),
+    ("--max-iter", "epochs epoch passes n-epochs"),
+    ("--steps", "maxiter iterations iters iter max-iter n-iter n max-steps epochs"),
+    ("--max-evaluations", "maxfev maxfun nfev max-evals max-eval evaluations"),
+    ("--max-time", "timeout time time-limit max-seconds"),
+    ("--max-memory", "memory mem memory-limit"),
+    ("--multi-start", "restarts n-restarts starts nstarts n-starts multistart global tries"),
+    ("--seed", "random-seed random-state rng random"),
+    ("--format json", "json as-json"),
+    ("--format jsonl", "jsonl ndjson"),
+    ("--format csv", "csv"),
+    ("--format plain", "plain text no-color no-colour simple"),
+    ("--format", "output-format fmt f style"),
+    ("--output", "out o file save write outfile output-file to"),
+    ("--print value", "quiet silent q"),
+    ("--print", "show-only fields only values-only raw"),
+    ("--every 1", "verbose v trace path history disp log show-path debug"),
+    ("--timing", "time benchmark times stats profile"),
+    ("--plot", "graph figure fig draw picture chart plot-file p"),
+    ("--watch", "progress live animate"),
+    ("--emit", "code export codegen generate"),
+    ("--show-gradient", "formulas formula symbolic"),
+    ("--engine", "backend device"),
+    ("--jobs", "threads workers processes parallel j n-jobs cores"),
+    ("--batch-size", "batch batchsize minibatch mini-batch bs"),
+    ("--validate", "validation test-size holdout hold-out"),
+    ("--weights", "weight w sample-weight"),
+    ("--sigma", "errors error yerr sd std stderr y-err uncertainty uncertainties"),
+    ("--by", "group groupby group-by groups"),
+    ("--columns", "column cols features x-columns"),
+    ("--missing skip", "skip-missing dropna drop-na ignore-missing skipna"),
+    ("--loss", "cost objective criterion robust"),
+    ("--residuals", "resid residual"),
+    ("--predict", "fitted predictions prediction"),
+    ("--checkpoint", "save-state snapshot resume-file"),
+    ("--maximize", "maximise max ascend climb"),
+)  # fmt: skip
+# What a keyword is called that has another name than the option.
+_KEYWORDS = {"set": "constants"}
+
+
+def keyword(name: str, known: Sequence[str]) -> str:
+    """Return which of the ``known`` keywords is meant by another one, as a hint; nothing where none is."""
+    plain = name.lower().replace("_", "-")
+    for option, names in OPTIONS:
+        word = option.lstrip("-").replace("-", "_")
+        instead = _KEYWORDS.get(word, word)
+        if instead in known and (plain in names.split() or name == word):
+            return f"{name} is {instead} here"
+    return did_you_mean(name, known)
