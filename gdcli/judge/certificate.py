@@ -28,7 +28,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
 from gdcli.kernel.numerics import CLEARLY, NEWS
 from gdcli.kernel.status import CurvatureSource, PointKind, StopReason
-from gdcli.kernel.vectors import distance, is_zero, max_abs, norm, same, unit_like
+from gdcli.kernel.vectors import distance, dot, is_zero, max_abs, norm, same, unit_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
 from gdcli.solve.algebra.quadratic_model import LocalModel
@@ -73,6 +73,8 @@ _DOUBTFUL_SIGN = 1e-6
 _STEEP = 1e3
 # A point so many times the size of the start away from it is far out.
 _AFAR = 1e3
+# A way along which the value falls by this part of what the slope says, or more, does not bend up.
+_STRAIGHT = 0.9
 # At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
 _SHARPER = 3.0
 
@@ -99,6 +101,15 @@ def certify(
         with quiet(at.x):
             bare = seen.complete(Evaluation(there.x, at.value), 1)
             if is_beside_pole(seen, bare):
+                found = replace(found, kind=PointKind.UNBOUNDED, gain=None)
+    if (
+        found.kind in (PointKind.NOT_STATIONARY, PointKind.UNKNOWN)
+        and start is not None
+        and reason not in _WITHOUT_END
+    ):
+        with quiet(at.x):
+            is_far = units_away(objective, at, start) > _AFAR
+            if _falls_on(seen, there, start if seen is objective else inward(start, seen.units), is_far):
                 found = replace(found, kind=PointKind.UNBOUNDED, gain=None)
     found = _as_typed(found, seen, there)
     if found.kind in (PointKind.DEGENERATE, PointKind.KINK) and found.errors is None and start is not None:
@@ -161,6 +172,25 @@ def _errors_at_zero(
     if not any(are_zero):
         return None
     return tuple(abs(float(a)) if zero else 0.0 for zero, a in zip(are_zero, typed, strict=True))
+
+
+def _falls_on(objective: Objective, at: Evaluation, start: Evaluation, is_far: bool) -> bool:
+    """Tell whether the value falls without end along the way that the run came, or downhill from where it never left.
+
+    That is asked where the run ``is_far`` out, and of a way that does not bend up, as that of a linear function.
+    """
+    at = objective.complete(at, 1)
+    if not isfinite(at.value) or at.gradient is None or is_zero(at.gradient):
+        return False
+    way = at.x - start.x
+    if is_zero(way):
+        way = -at.gradient / norm(at.gradient)
+    slope = dot(at.gradient, way)
+    if not slope < 0.0:
+        return False
+    if not is_far and not objective.evaluate(at.x + way, 0).value - at.value <= _STRAIGHT * slope:
+        return False
+    return follow(objective, at, way, unbounded_below(at.value)).outcome is ProbeEnd.UNBOUNDED
 
 
 def _is_steep(at: Evaluation, found: Certificate, start: Evaluation | None) -> bool:

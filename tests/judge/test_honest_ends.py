@@ -9,6 +9,7 @@ import pytest
 from gdcli import api
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
+from gdcli.solve.registry import METHODS
 
 MANY = 60
 
@@ -255,3 +256,23 @@ def test_a_flat_minimum_far_along_a_valley_is_reached_and_not_called_a_flight() 
     outcome = api.minimize("(y-x**2)**2+(1-1e-5*x)**4", {"x": 1.5, "y": 1.0})
     assert outcome.status in (Status.CONVERGED, Status.STALLED)
     assert outcome.value < 1e-4  # the variables have no finer numbers out there
+
+
+@pytest.mark.parametrize("method", [name for name, entry in METHODS.items() if not entry.residuals])
+def test_a_linear_function_has_no_minimum(method: str) -> None:
+    for text, start in (
+        ("x", {"x": 1.0}),
+        ("1e-8*x", {"x": 1.0}),
+        ("1e8*x+7", {"x": 0.0}),
+        ("3*x-2*y+z+1e10", {"x": 1.0, "y": 1.0, "z": 0.0}),
+        ("1e-5*x-1e5*y", {"x": 3e5, "y": 2e-5}),
+    ):
+        outcome = api.minimize(text, start, method=method, max_iter=300)
+        assert outcome.status is Status.DIVERGED, text
+        assert outcome.message.startswith("There is no minimum: the value falls without end"), text
+
+
+def test_a_slope_that_ends_is_not_one_without_end() -> None:
+    inside = api.minimize("x", {"x": 1.0}, bounds={"x": (-1e3, None)}, method="gd", lr=0.01, max_iter=10)
+    assert inside.status is Status.LIMIT
+    assert api.minimize("max(0,1-x)+0.001*x", {"x": 100.0}, method="adam", max_iter=10).status is Status.LIMIT
