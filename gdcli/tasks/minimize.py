@@ -80,22 +80,15 @@ def _solve(
     from gdcli.objective.build import tier_of
 
     check_memory(problem)
-    if problem.subject_to and (rows := problem.rows()[0]):
-        raise UsageError("no method takes constraints but bounds so far", "", rows[0].span)
-    tree = problem.tree
-    if tree is None and (formulas or checkpointer is not None):
-        what = "are no formulas" if formulas else "is no checkpoint"
-        raise UsageError(f"there {what} of a function: it has no text", "write it as text, or with sympy")
-    if build is not None and tree is not None and settings.engine == "auto":
-        exact = build(tree, problem.lengths, problem.constants, problem.sign)
-    else:
-        exact = problem.objective(problem.sign, settings.engine, not settings.no_cache)
+    _check_asked(problem, formulas, checkpointer is not None)
+    tree, exact = problem.tree, _exact(problem, settings, build)
     ready, box = _ready(problem, settings, exact)
     tier = tier_of(exact, settings.engine, not settings.no_cache, whole=ready.objective is exact)
     result = ready.run(observers, checkpointer, tier)
     found = _judged(ready, box, exact, result)
-    failed = found.verdict.status.exit_code != 0
-    edge = budget.if_in_time(lambda: _edge(problem, tree, exact, found.run), []) if failed else []
+    edge = []
+    if found.verdict.status.exit_code != 0:
+        edge = budget.if_in_time(lambda: _edge(problem, tree, exact, found.run), [])
     shown = _formulas_in_time(tree, problem, ready.notes) if tree is not None and formulas else None
     if tree is None and settings.gradient == "autodiff":
         settings = replace(settings, gradient="central" if exact.is_estimated else "given")
@@ -111,6 +104,21 @@ def _solve(
         warnings=(*ready.notes, *_warnings(exact, found.run), *edge, *found.certificate.notes),
         formulas=shown,
     )
+
+
+def _check_asked(problem: Problem, formulas: bool, is_kept: bool) -> None:
+    if problem.subject_to and (rows := problem.rows()[0]):
+        raise UsageError("no method takes constraints but bounds so far", "", rows[0].span)
+    if problem.tree is None and (formulas or is_kept):
+        what = "are no formulas" if formulas else "is no checkpoint"
+        raise UsageError(f"there {what} of a function: it has no text", "write it as text, or with sympy")
+
+
+def _exact(problem: Problem, settings: Settings, build: Build | None) -> Exact:
+    tree = problem.tree
+    if build is not None and tree is not None and settings.engine == "auto":
+        return build(tree, problem.lengths, problem.constants, problem.sign)
+    return problem.objective(problem.sign, settings.engine, not settings.no_cache)
 
 
 def _ready(problem: Problem, settings: Settings, exact: Exact) -> tuple[Ready, Box | None]:

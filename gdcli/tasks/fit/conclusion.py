@@ -183,20 +183,14 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
     if found.kind == PointKind.MINIMUM and found.gain is not None and found.gain <= EPS * left.total * unit:
         return found  # the value itself is blurred by more
     bowl = linear or (found.eigenvalue_min or 0.0) > 0.0
-    level = bowl and (doubtful or found.kind in (PointKind.MINIMUM, PointKind.NOT_STATIONARY))
-    if left.is_rounding or (left.misfit <= left.floor and level):
-        how = CurvatureSource.JACOBIAN if doubtful else found.how
-        return replace(found, kind=PointKind.MINIMUM, gain=0.0, distance=None, known=True, notes=(), how=how)
+    stationary = doubtful or found.kind in (PointKind.MINIMUM, PointKind.NOT_STATIONARY)
+    nothing_left = left.is_rounding or (left.misfit <= left.floor and bowl and stationary)
+    if not (doubtful or nothing_left):
+        return found
+    told = replace(found, kind=PointKind.MINIMUM, gain=left.misfit * unit, known=True, notes=())
     if doubtful:
-        return replace(
-            found,
-            kind=PointKind.MINIMUM,
-            gain=left.misfit * unit,
-            known=True,
-            notes=(),
-            how=CurvatureSource.JACOBIAN,
-        )
-    return found
+        told = replace(told, how=CurvatureSource.JACOBIAN)
+    return replace(told, gain=0.0, distance=None) if nothing_left else told
 
 
 def _with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:

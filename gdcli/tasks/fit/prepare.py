@@ -214,16 +214,8 @@ def _plan(
         constants = {**constants, **fixed}
         given = [entry for entry in given if entry.name not in fixed]
         names, _ = _names(request, model, columns, given, constants)
-    loss = request.loss or "squared"
-    weighting = None
-    if request.weights or request.sigma:
-        weighting = Weighting(
-            request.weights or request.sigma or "", "weights" if request.weights else "sigma"
-        )
-    sign = -1 if request.maximize else 1
-    row = build_row_model(model, names, constants, loss, weighting, request.huber_delta or 1.0, sign)
-    row = replace(row, use_cache=not request.no_cache)
-    linear = is_linear(row) and loss != "poisson"
+    row = _row_model(request, model, names, constants)
+    linear = is_linear(row) and request.loss != "poisson"
     searched = AUTO in request.start and not linear
     start = start_values(model, names, given, not linear and not searched, columns)
     problem = FitProblem(
@@ -236,7 +228,7 @@ def _plan(
         bounds=bounds,
         fixed=tuple(fixed),
         files=request.files,
-        loss="" if model.left is None else loss,
+        loss="" if model.left is None else request.loss or "squared",
         weights=request.weights,
         sigma=request.sigma,
         scale_sigma=request.scale_sigma,
@@ -245,6 +237,20 @@ def _plan(
         linear=linear,
     )
     return Plan(problem, row, given, searched)
+
+
+def _row_model(request: FitRequest, model: Model, names: Names, constants: Mapping[str, Any]) -> RowModel:
+    column, kind = (request.weights, "weights") if request.weights else (request.sigma, "sigma")
+    row = build_row_model(
+        model,
+        names,
+        constants,
+        request.loss or "squared",
+        Weighting(column, kind) if column else None,
+        request.huber_delta or 1.0,
+        -1 if request.maximize else 1,
+    )
+    return replace(row, use_cache=not request.no_cache)
 
 
 def ready(

@@ -54,6 +54,14 @@ class FitRequest:
 
     def check(self) -> None:
         """Raise UsageError for options that exclude each other or make no sense together."""
+        self._check_loss()
+        self._check_weighting()
+        if self.missing not in MISSING:
+            raise UsageError(f"--missing is one of {', '.join(MISSING)}, not {self.missing}")
+        if self.files.count("-") > 1:
+            raise UsageError("standard input is given twice", "one - is enough")
+
+    def _check_loss(self) -> None:
         if self.loss is not None and self.loss not in LOSSES:
             hint = loss_here(self.loss) or did_you_mean(self.loss, LOSSES, f"one of {', '.join(LOSSES)}")
             raise UsageError(f"unknown loss {self.loss}", hint)
@@ -61,6 +69,8 @@ class FitRequest:
             raise UsageError("--huber-delta is for --loss huber", "add --loss huber, or leave it out")
         if self.huber_delta is not None and not 0.0 < self.huber_delta < float("inf"):
             raise UsageError(f"--huber-delta must be a positive number, not {self.huber_delta:g}")
+
+    def _check_weighting(self) -> None:
         if self.weights and self.sigma:
             raise UsageError(
                 "--weights and --sigma exclude each other",
@@ -70,10 +80,6 @@ class FitRequest:
             raise UsageError("--scale-sigma is for --sigma", "add --sigma COLUMN, or leave it out")
         if self.sigma and self.loss in ("logistic", "poisson"):
             raise UsageError(f"--sigma has no meaning for --loss {self.loss}", "use --weights")
-        if self.missing not in MISSING:
-            raise UsageError(f"--missing is one of {', '.join(MISSING)}, not {self.missing}")
-        if self.files.count("-") > 1:
-            raise UsageError("standard input is given twice", "one - is enough")
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,17 +90,16 @@ def choose_method(prepared: Prepared, settings: FitSettings, objective: Objectiv
     """Return the method; ``auto`` is the best known one for the loss where that is a special sum."""
     if settings.gradient != "autodiff" or settings.h is not None:
         raise UsageError("gd fit has exact gradients only", "leave out --gradient and --h")
-    name = settings.method
     squares = prepared.row.residual is not None
-    if name == "lm" and not squares:
+    if settings.method == "lm" and not squares:
         raise UsageError("the method lm is for sums of squares", "use --method auto")
-    auto = name == "auto" and settings.lr is None and settings.step_rule is None
-    by_squares = auto and squares
-    tol = LAST_DIGITS if auto and settings.tol is None else None
-    choice = choose_by(settings, objective, "lm" if by_squares else name, tol)
-    if by_squares:
-        return choice._replace(name=BY_SQUARES[0], why=BY_SQUARES[1])
-    if not auto or prepared.problem.bounds or prepared.row.deviation is None:
+    if settings.method != "auto" or settings.lr is not None or settings.step_rule is not None:
+        return choose_by(settings, objective)
+    tol = LAST_DIGITS if settings.tol is None else None
+    if squares:
+        return choose_by(settings, objective, "lm", tol)._replace(name=BY_SQUARES[0], why=BY_SQUARES[1])
+    choice = choose_by(settings, objective, tol=tol)
+    if prepared.problem.bounds or prepared.row.deviation is None:
         return choice
     from gdcli.tasks.fit.l1_vertex import polyhedron_of
 

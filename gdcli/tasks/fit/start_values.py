@@ -39,23 +39,15 @@ def start_values(
     values = named_values(parameters, given, vectors, "parameter", "the model")
     missing = [name for name in parameters if name not in values]
     if missing and needed:
-        advice = "--start auto searches for one; or give your own"
-        if model.left is None:
-            advice = "give your own"
-            column = next((c for c in columns if c and c not in model.names), None)
-            if column is not None:  # a loss of a row has all that was measured in it
-                advice = (
-                    f"to fit a column write {column} ~ {model.text.strip()}; a loss of your own needs a start"
-                )
         known = f"; {columns_told(columns)}" if columns else ""
         raise UsageError(
             f"--start leaves out {listed(missing)}",
-            f"{advice}, --start {example(missing, vectors)}, or fix it with --set{known}",
+            f"{_advice(model, columns)}, --start {example(missing, vectors)}, or fix it with --set{known}",
             place_of(model, missing[0]),
         )
     for name in missing:
         length = names.parameters[name]
-        if length is None and any(form_index(tree, name) for tree in model.trees):
+        if length is None and any(_is_indexed(tree, name) for tree in model.trees):
             raise UsageError(
                 f"{name} is a vector, and its length is not known", f"give it a start: {name}=zeros(3)"
             )
@@ -63,6 +55,16 @@ def start_values(
     return {name: values[name] for name in parameters}
 
 
-def form_index(tree: Any, name: str) -> bool:
+def _advice(model: Model, columns: Sequence[str]) -> str:
+    if model.left is not None:
+        return "--start auto searches for one; or give your own"
+    column = next((c for c in columns if c and c not in model.names), None)
+    if column is None:
+        return "give your own"
+    # A loss of a row has all that was measured in it.
+    return f"to fit a column write {column} ~ {model.text.strip()}; a loss of your own needs a start"
+
+
+def _is_indexed(tree: Any, name: str) -> bool:
     """Tell whether a name is indexed or sliced in a tree."""
     return any(node.op in ("index", "slice") and node.value[0] == name for node in all_nodes(tree.root))
