@@ -37,11 +37,10 @@ from gdcli.objective.engine import ScalarTier
 from gdcli.objective.expression import ScalarObjective
 from gdcli.solve.methods.adaptive import Adam
 from gdcli.solve.methods.descent import Descent, Steepest
-from gdcli.solve.methods.elementwise import Elementwise, elementwise
+from gdcli.solve.methods.elementwise import Elementwise, Fixed
 from gdcli.solve.methods.momentum import Momentum
 from gdcli.solve.native_steps import Limits
 from gdcli.solve.run import run
-from gdcli.solve.step_rules import Fixed
 from gdcli.solve.stopping import rules_from
 from gdcli.tasks.problem import parsed
 
@@ -127,7 +126,7 @@ def loops(rows: list[list[str]], steps: int, rounds: int) -> None:
     for name, direction in (("steepest", Steepest()), ("momentum", Momentum()), ("adam", Adam())):
         lr = 1e-6 if name != "adam" else 1e-7
         method = Descent(direction, Fixed(lr))
-        found = elementwise(method)
+        found = method.elementwise()
         tier = ScalarTier(objective, at_once=True)
         tier.worth_after(found.update)
         bursts = tier.load(found.update)
@@ -173,12 +172,12 @@ def loops(rows: list[list[str]], steps: int, rounds: int) -> None:
 def in_cpython(objective: ScalarObjective, found: Elementwise) -> Callable[[int], int]:
     """Return the text of a whole loop as CPython runs it: a call that takes so many steps from the start."""
     roots = objective.root, objective.gradient_nodes
-    text = loop_text(objective.form.graph, *roots, objective.leaves, found.update)
+    text = loop_text(objective.form.graph, *roots, objective.leaves, found.update, False)
     space = {"fabs": math.fabs, "sqrt": math.sqrt, "power": math.pow, "inf": math.inf}
     advance = compile_function(text, "advance", space)
     layout = LoopLayout(2)
     at = objective.evaluate(objective.vector([-1.2, 1.0]), 1)
-    count = len(found.update.scalars) + 2 * len(found.update.vectors)
+    states = [*found.update.start, *[0.0] * (2 * len(found.update.vectors))]
 
     def steps(number: int) -> int:
         rows = [0.0] * (layout.row * (HISTORY + ROOM))
@@ -186,7 +185,7 @@ def in_cpython(objective: ScalarObjective, found: Elementwise) -> Callable[[int]
         rows[begin : begin + layout.row] = [*at.x, *at.gradient, at.value, 0.0]
         best = [*[0.0] * (layout.best - 1), at.value]
         limits = [-1e60, 1e-24, 0.0, 0.0, 0.0, *found.constants]
-        return advance(rows, best, [0.0] * count, limits, [0, 0], number)
+        return advance(rows, best, [*states], limits, [0, 0], number)
 
     return steps
 

@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "table": {"kernel", "compile"},
     "objective": {"kernel", "language", "calculus", "compile"},
     # Of objectives only what they are (`protocol`), and the bounds and constraints that they may have.
-    "solve": {"kernel", "objective"},
+    "solve": {"kernel", "compile", "objective"},
     "judge": {"kernel", "objective", "solve"},
     "tasks": {"kernel", "language", "calculus", "compile", "table", "objective", "solve", "judge"},
     "record": {"kernel", "calculus", "compile", "solve", "judge", "tasks"},
@@ -33,6 +33,8 @@ ROOMS: dict[str, set[str]] = {
 }
 # Where only certain files of a room may be used, when the program runs.
 ONLY = {
+    # Update rules are texts.
+    ("solve", "compile"): {"compile.update_rules"},
     ("solve", "objective"): {
         "objective.protocol",
         "objective.box",

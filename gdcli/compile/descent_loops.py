@@ -9,11 +9,10 @@ rules', so that rounding never hides a stop.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from gdcli.compile.strict_scalar import functions_of, operations_of, statements
+from gdcli.compile.update_rules import Update, assigned, renamed
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language.graph import Graph, Key
 
@@ -22,25 +21,6 @@ HISTORY = 8
 ROOM = 512
 # What stands in the array of limits, in this order; the constants of the update follow.
 LIMITS = ("low", "gradient_scaled", "gradient", "step", "value")
-
-
-class UpdateText(Protocol):
-    """The text of an update, see `gdcli.solve.methods.elementwise`."""
-
-    @property
-    def constants(self) -> Sequence[str]: ...
-    @property
-    def scalars(self) -> Sequence[str]: ...
-    @property
-    def vectors(self) -> Sequence[str]: ...
-    @property
-    def shared(self) -> str: ...
-    @property
-    def component(self) -> str: ...
-    @property
-    def value_rule(self) -> bool: ...
-    @property
-    def first(self) -> Sequence[float]: ...
 
 
 class LoopLayout(NamedTuple):
@@ -61,20 +41,24 @@ class LoopLayout(NamedTuple):
 
 
 def loop_text(
-    graph: Graph, value: int, gradient: Sequence[int], leaves: Mapping[Key, str], update: UpdateText
+    graph: Graph,
+    value: int,
+    gradient: Sequence[int],
+    leaves: Mapping[Key, str],
+    update: Update,
+    watched: bool,
 ) -> str:
     """Return ``advance(rows, best, state, limits, marks, steps)``, which returns the number of steps taken.
 
     The newest point stands in row HISTORY - 1 before, and in row marks[0] after; marks[1] is the number of the step
-    that gave the best point, 0 for none.
+    that gave the best point, 0 for none. ``watched`` tells that a stop rule looks at the change of the value.
     """
-    roots = [value, *gradient]
-    names = list(leaves.values())
+    roots, names = [value, *gradient], list(leaves.values())
     n = len(names)
     layout = LoopLayout(n)
     body, results = statements(graph, roots, leaves, indent=3)
     begin = (HISTORY - 1) * layout.row
-    writer = _Update(update, names)
+    writer = _Update(update, names, watched)
     lines = [
         'def advance(rows: "float*", best: "float*", state: "float*", limits: "float*",'
         ' marks: "int*", steps: "int") -> "int":',
@@ -128,7 +112,7 @@ def _one_step(
 ) -> list[str]:
     """Return the lines of a step inside the loop: the update, the value and gradient there, the rules, the new row."""
     n = layout.n
-    watched = " and fabs(fn - f) >= limit_value" if writer.update.value_rule else ""
+    by_value = " and fabs(fn - f) >= limit_value" if writer.watched else ""
     return [
         *(f"            {line}" for line in writer.lines()),
         *(f"            {name} = p{i} + size * u_d_{i}" for i, name in enumerate(names)),
@@ -141,7 +125,7 @@ def _one_step(
         "            least = limit_gradient_scaled * (height if height > 1.0 else 1.0) + limit_gradient",
         # The sum of three that are not negative, or not below the lowest allowed, is finite when all are.
         "            if not (slope > least and moved > limit_step and fn > limit_low"
-        f" and slope + moved + fn < inf{watched}):",
+        f" and slope + moved + fn < inf{by_value}):",
         "                going = 0",
         "                break",
         *(f"            p{i} = {name}" for i, name in enumerate(names)),
@@ -166,8 +150,8 @@ def _squares(texts: Sequence[str]) -> str:
 class _Update:
     """The lines of an update, on copies of its states, written out for each variable."""
 
-    def __init__(self, update: UpdateText, names: Sequence[str]) -> None:
-        self.update = update
+    def __init__(self, update: Update, names: Sequence[str], watched: bool) -> None:
+        self.update, self.watched = update, watched
         self.count = len(names)
         self.states = [
             *(f"s_{v}" for v in update.scalars),
@@ -177,22 +161,14 @@ class _Update:
     def lines(self) -> list[str]:
         shared = {name: f"c_{name}" for name in self.update.constants}
         shared |= {name: f"u_s_{name}" for name in self.update.scalars}
-        shared |= {name: f"u_{name}" for name in _assigned(self.update.shared) if name not in shared}
+        shared |= {name: f"u_{name}" for name in assigned(self.update.shared) if name not in shared}
         shared["size"] = "size"
         lines = [f"u_{name} = {name}" for name in self.states]
-        lines += _renamed(self.update.shared, shared)
-        local = (*self.update.vectors, *_assigned(self.update.component))
+        lines += renamed(self.update.shared, shared)
+        local = (*self.update.vectors, *assigned(self.update.component))
         for i in range(self.count):
             own = {
                 name: f"u_s_{name}_{i}" if name in self.update.vectors else f"u_{name}_{i}" for name in local
             }
-            lines += _renamed(self.update.component, {**shared, **own, "g": f"g{i}"})
+            lines += renamed(self.update.component, {**shared, **own, "g": f"g{i}"})
         return lines
-
-
-def _assigned(text: str) -> list[str]:
-    return [line.split(" = ")[0] for line in text.splitlines()]
-
-
-def _renamed(text: str, names: Mapping[str, str]) -> list[str]:
-    return [re.sub(r"\b[a-z_]\w*\b", lambda m: names.get(m[0], m[0]), line) for line in text.splitlines()]

@@ -20,10 +20,9 @@ from math import isfinite
 from gdcli.kernel.vectors import along, distance, dot, is_finite, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.methods.descent import Descent, Steepest
-from gdcli.solve.methods.elementwise import Elementwise, elementwise
+from gdcli.solve.methods.elementwise import Elementwise, Fixed
 from gdcli.solve.native_steps import Bursts, Limits, Tier
 from gdcli.solve.run import unbounded_below
-from gdcli.solve.step_rules import Fixed
 
 # The book's tolerance on the distance moved.
 TOLERANCE = 1e-7
@@ -151,7 +150,7 @@ class Pace:
 
 
 def _steepest(lr: float) -> Elementwise:
-    found = elementwise(Descent(Steepest(), Fixed(lr)))
+    found = Descent(Steepest(), Fixed(lr)).elementwise()
     assert found is not None
     return found
 

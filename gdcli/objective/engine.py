@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
-    from gdcli.compile.descent_loops import UpdateText
+    from gdcli.compile.update_rules import Update
     from gdcli.language.graph import Key
     from gdcli.objective.expression import ScalarObjective
     from gdcli.objective.native_objective import Loop
@@ -47,18 +47,21 @@ class ScalarTier:
         self._text, self._nodes = "", 0
         self._programs: dict[str, _Program] = {}
 
-    def worth_after(self, update: UpdateText | None) -> float:
-        """Return the seconds after which a run is worth the loading; inf when there is nothing to load."""
+    def worth_after(self, update: Update | None, watched: bool = False) -> float:
+        """Return the seconds after which a run is worth the loading; inf when there is nothing to load.
+
+        ``watched`` tells that a stop rule looks at the change of the value.
+        """
         from gdcli.compile import machine_code
 
-        if not self._write(update) or not machine_code.is_installed():
+        if not self._write(update, watched) or not machine_code.is_installed():
             return INF
         if self.at_once:
             return 0.0
         kept = machine_code.is_likely_kept(self._text, use_cache=self.use_cache)
         return KEPT if kept else max(COMPILED, A_NODE * self._nodes)
 
-    def load(self, update: UpdateText | None) -> Loop | None:
+    def load(self, update: Update | None) -> Loop | None:
         """Load what `worth_after` has looked at; the result takes steps of ``update``."""
         from gdcli.compile import machine_code
         from gdcli.objective.native_objective import Loop, NativeProgram
@@ -84,7 +87,7 @@ class ScalarTier:
         )
         return None
 
-    def _write(self, update: UpdateText | None) -> str:
+    def _write(self, update: Update | None, watched: bool) -> str:
         """Write the text: a loop, or the programs in use that are long enough to gain by it."""
         from gdcli.compile.descent_loops import loop_text
         from gdcli.compile.strict_scalar import functions_of, operations_of, program_text
@@ -95,7 +98,9 @@ class ScalarTier:
         if update is not None and self.whole:
             self._nodes = len(graph.reach(tuple(roots)))
             if self._nodes <= MOST_NODES:
-                self._text = loop_text(graph, objective.root, objective.gradient_nodes, leaves, update)
+                self._text = loop_text(
+                    graph, objective.root, objective.gradient_nodes, leaves, update, watched
+                )
             return self._text
         least = 0 if self.at_once else LEAST_NODES
         for name, function in objective.programs_in_use().items():

@@ -12,8 +12,8 @@ from gdcli.kernel.vectors import Vec
 from gdcli.objective.protocol import Counts, Evaluation, NativeIterate, NativeSteps
 
 if TYPE_CHECKING:
-    from gdcli.compile.descent_loops import UpdateText
     from gdcli.compile.machine_code import Library
+    from gdcli.compile.update_rules import Update
     from gdcli.objective.expression import ScalarObjective
 
 INF = float("inf")
@@ -59,7 +59,7 @@ class Loop:
 
     rows = ROOM
 
-    def __init__(self, library: Library, objective: ScalarObjective, update: UpdateText) -> None:
+    def __init__(self, library: Library, objective: ScalarObjective, update: Update) -> None:
         self.objective = objective
         self.update = update
         self.n = n = objective.size

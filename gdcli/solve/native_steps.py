@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from gdcli.compile.update_rules import Update
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.objective.protocol import Evaluation, NativeIterate, NativeSteps
 from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.iteration import Method, Observer
-from gdcli.solve.methods.elementwise import States, Update, elementwise
+from gdcli.solve.methods.descent import Descent
+from gdcli.solve.methods.elementwise import States
 from gdcli.solve.stopping import (
     DistanceMoved,
     GradientNorm,
@@ -72,7 +74,7 @@ class Tier(Protocol):
 
     first_look: float
 
-    def worth_after(self, update: Update | None) -> float:
+    def worth_after(self, update: Update | None, watched: bool = False) -> float:
         """Return the seconds that a run should have lasted before `load`: what that takes; inf: never."""
         ...
 
@@ -108,7 +110,7 @@ class Switch:
         self.pause = 0.0
         limits = limits_of(rules, floor)
         self.limits = limits or Limits(floor)
-        self.found = None if limits is None else elementwise(method)
+        self.found = None if limits is None or not isinstance(method, Descent) else method.elementwise()
 
     def __call__(self, trace: StepTrace, state: Any) -> Any:
         """Go on in machine code if that is worth it by now, and return the new state."""
@@ -124,11 +126,9 @@ class Switch:
 
     def begin(self, seconds: float) -> bool:
         """Load the machine code when the time has come; tell whether there are bursts to take."""
-        found = self.found
-        watched = self.limits.value is not None
-        update = None if found is None else found.update._replace(value_rule=watched)
+        update = None if self.found is None else self.found.update
         if self.worth is None:
-            self.after = self.worth = self.tier.worth_after(update)
+            self.after = self.worth = self.tier.worth_after(update, self.limits.value is not None)
         if seconds < self.after:
             return False
         self.bursts = self.tier.load(update)

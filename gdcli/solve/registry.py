@@ -20,7 +20,7 @@ from gdcli.objective.protocol import Objective
 from gdcli.solve.algebra.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source
 from gdcli.solve.iteration import Method
 from gdcli.solve.scaling import OneUnit, OwnUnits
-from gdcli.solve.step_rules import BOOK_STEP_SIZES, Fixed, FixedRate
+from gdcli.solve.step_rules import BOOK_STEP_SIZES, FixedRate
 from gdcli.solve.stopping import DEFAULT_TOL
 
 if TYPE_CHECKING:
@@ -199,10 +199,22 @@ def choose(
     if make is make_lbfgs:
         return Chosen(make(objective), name, "", entry, in_units=True)
     method = make(**settings) if entry.lr is None else _first_order(entry, lr, step_rule)
+    if entry.needs == "gradient":
+        return _described(method, name, entry)
+    return Chosen(method, name, "", entry, in_units=isinstance(method, OneUnit))
+
+
+def _described(method: Method, name: str, entry: MethodEntry) -> Chosen:
+    """Return the method with the words for its steps and, where that never changes, their size."""
+    from gdcli.solve.methods.descent import Batch, Descent
+    from gdcli.solve.methods.elementwise import Fixed
+
     inner = method.method if isinstance(method, OneUnit) else method
-    rule = getattr(inner, "rule", None)
-    words = "" if rule is None else rule.words
-    return Chosen(method, name, words, entry, _fixed_rate(method), in_units=inner is not method)
+    words = inner.rule.words if isinstance(inner, Batch | Descent) else ""
+    rate = None
+    if isinstance(method, Descent) and isinstance(method.rule, Fixed) and method.towards.stable is not None:
+        rate = FixedRate(method.rule.lr, method.towards.stable)
+    return Chosen(method, name, words, entry, rate, in_units=inner is not method)
 
 
 def _check_reads(entry: MethodEntry, settings: Iterable[str]) -> None:
@@ -235,17 +247,6 @@ def _maker(target: str) -> Callable[..., Any]:
     module, name = target.split(":")
     made: Callable[..., Any] = getattr(import_module(module), name)
     return made
-
-
-def _fixed_rate(method: Method) -> FixedRate | None:
-    """Return the fixed step size of a method and its stable range, None where it has none."""
-    if not isinstance(getattr(method, "rule", None), Fixed):
-        return None
-    from gdcli.solve.methods.descent import Descent
-
-    if not isinstance(method, Descent) or not isinstance(method.rule, Fixed) or method.towards.stable is None:
-        return None
-    return FixedRate(method.rule.lr, method.towards.stable)
 
 
 def make_lbfgs(objective: Objective) -> Method:
@@ -336,7 +337,8 @@ def make_gd(
 
 def make_step_rule(lr: float | None, step_rule: str | None, step_sizes: tuple[float, ...] | None) -> Any:
     """Return the step rule of the settings. Raises UsageError for one that does not read what was given."""
-    from gdcli.solve.step_rules import Armijo, BestRule, DecayRule
+    from gdcli.solve.methods.elementwise import DecayRule, Fixed
+    from gdcli.solve.step_rules import Armijo, BestRule
     from gdcli.solve.wolfe import Exact, Wolfe
 
     if step_rule is None:

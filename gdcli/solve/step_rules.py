@@ -13,9 +13,8 @@ from typing import Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import along, dot, norm, same
+from gdcli.kernel.vectors import along, dot, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
-from gdcli.solve.methods.elementwise import Update
 
 # The list of the book's minimize_batch.
 BOOK_STEP_SIZES = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001)
@@ -67,81 +66,6 @@ class StepRule(Protocol):
     def choose(
         self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
     ) -> Choice: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """The same step size (learning rate) always: ``x + lr * direction``."""
-
-    lr: float
-    update = Update("", "size = lr", constants=("lr",))
-
-    @property
-    def words(self) -> str:
-        return f"fixed step {self.lr:g}"
-
-    def to_scalars(self, state: None) -> tuple[float, ...]:
-        return ()
-
-    def from_scalars(self, scalars: Sequence[float]) -> None:
-        """Return the state from the states of its text."""
-
-    def start(self) -> None:
-        """There is nothing to remember."""
-
-    def choose(
-        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
-    ) -> Choice:
-        """Return the point one step away; none when the step is lost in the rounding of x."""
-        return _plain_step(objective, at, self.lr, direction, order, None)
-
-
-@dataclass(frozen=True, slots=True)
-class DecayRule:
-    """A step size that shrinks with the number k of steps taken: ``lr / (1 + k / horizon)``.
-
-    Inverse-time decay fulfils the conditions of Robbins and Monro (Annals of Mathematical Statistics 22,
-    1951): the sizes sum to infinity, so that any distance can be covered, and their squares do not, so that
-    noise dies out.
-    """
-
-    lr: float
-    horizon: float = 100.0
-    update = Update(
-        "",
-        "size = lr / (1.0 + taken_sizes / horizon)\ntaken_sizes = taken_sizes + 1.0",
-        scalars=("taken_sizes",),
-        constants=("lr", "horizon"),
-    )
-
-    def to_scalars(self, state: int) -> tuple[float, ...]:
-        return (float(state),)
-
-    def from_scalars(self, scalars: Sequence[float]) -> int:
-        return int(scalars[0])
-
-    @property
-    def words(self) -> str:
-        return f"decay lr/(1+k/{self.horizon:g}) from {self.lr:g}"
-
-    def start(self) -> int:
-        return 0
-
-    def choose(
-        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
-    ) -> Choice:
-        """Return the point one step away; none when the step is lost in the rounding of x."""
-        size = self.lr / (1.0 + state / self.horizon)
-        return _plain_step(objective, at, size, direction, order, state + 1)
-
-
-def _plain_step(
-    objective: Objective, at: Evaluation, size: float, direction: Vector, order: int, state: Any
-) -> Choice:
-    x = along(at.x, size, direction)
-    if same(x, at.x):
-        return Choice(None, size, state, StopReason.FLOOR)
-    return Choice(objective.evaluate(x, order), size, state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,8 +156,7 @@ def _scale(method: str, squares: Any, steps: int) -> Any:
 def rule_of(method: str) -> UpdateRule:
     """Return what a step of a method does to the parameters, as program text."""
     made = direction(method)
-    update = made.by_epochs
-    return update_rule(update, {name: getattr(made, name) for name in update.constants})
+    return update_rule(made.update, dict(zip(made.update.constants, made.constants, strict=True)))
 
 
 def check(settings: EpochSettings) -> None:

@@ -20,12 +20,12 @@ from gdcli.record.path_rows import Trail
 from gdcli.solve.iteration import Iterate, Method, RunResult
 from gdcli.solve.methods.adaptive import AdaGrad, Adam, RMSProp
 from gdcli.solve.methods.descent import Descent, Direction, Steepest
-from gdcli.solve.methods.elementwise import elementwise
+from gdcli.solve.methods.elementwise import DecayRule, Fixed
 from gdcli.solve.methods.momentum import Momentum, Nesterov
 from gdcli.solve.native_steps import Limits
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
-from gdcli.solve.step_rules import DecayRule, Fixed, StepRule
+from gdcli.solve.step_rules import StepRule
 from gdcli.solve.stopping import rules_from
 from gdcli.tasks.problem import parsed
 
@@ -295,7 +295,7 @@ def test_the_text_of_a_loop_runs_in_cpython_too(direction: str) -> None:
     """One text, two runners: the rows that it writes are the same."""
     objective, x0 = objective_of(*ROSENBROCK)
     method = Descent(DIRECTIONS[direction](), Fixed(1e-4))
-    found = elementwise(method)
+    found = method.elementwise()
     assert found is not None
     tier = ScalarTier(objective, at_once=True, use_cache=False)
     tier.worth_after(found.update)
@@ -307,7 +307,7 @@ def test_the_text_of_a_loop_runs_in_cpython_too(direction: str) -> None:
     burst = loop(at, states, found.constants, Limits(-1e60, 1e-12, True), at.value, steps)
 
     roots = objective.root, objective.gradient_nodes
-    text = loop_text(objective.form.graph, *roots, objective.leaves, found.update)
+    text = loop_text(objective.form.graph, *roots, objective.leaves, found.update, False)
     space = {"fabs": math.fabs, "sqrt": math.sqrt, "power": math.pow, "inf": math.inf}
     layout = LoopLayout(2)
     rows = [0.0] * (layout.row * (HISTORY + ROOM))

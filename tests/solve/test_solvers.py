@@ -18,12 +18,13 @@ from gdcli.kernel.vectors import Vec
 from gdcli.objective.protocol import Evaluation
 from gdcli.solve.iteration import Iterate, RunResult
 from gdcli.solve.methods.descent import Batch, Descent, Steepest
+from gdcli.solve.methods.elementwise import DecayRule, Fixed
 from gdcli.solve.methods.hybrid_large import WINDOW, LargeState
 from gdcli.solve.methods.newton_cg import CgState
 from gdcli.solve.methods.quasi_newton import Memory
 from gdcli.solve.registry import METHODS, STEP_RULES, choose
 from gdcli.solve.run import run
-from gdcli.solve.step_rules import Armijo, BestRule, DecayRule, Fixed
+from gdcli.solve.step_rules import Armijo, BestRule
 from gdcli.solve.stopping import rules_from
 
 # The methods for any objective; those for residuals have tests of their own.

@@ -7,13 +7,13 @@ made for noisy gradients; on a smooth function they are sturdy, but end only as 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from gdcli.compile.update_rules import Update
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import quotient, raised, roots, times, zeros_like
-from gdcli.objective.protocol import Evaluation, Vector
-from gdcli.solve.methods.elementwise import Response, Rule, States, Update
+from gdcli.kernel.stored import Reader, stored
+from gdcli.objective.protocol import Vector
+from gdcli.solve.methods.elementwise import Response, Rule
 
 # Keeps a component that has always been zero from being divided by zero.
 _TINY = 1e-8
@@ -28,12 +28,6 @@ class AdaGrad(Rule):
     batch_rate: ClassVar = 0.1
     sums_squares: ClassVar = True
     update: ClassVar = Update(f"s = s + g * g\nd = -(g / (sqrt(s) + {_TINY!r}))", vectors=("s",))
-
-    def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
-        """Return the scaled negative gradient and the new sums of squares."""
-        g: Vector = at.gradient
-        sums = state + times(g, g)
-        return -quotient(g, raised(roots(sums), _TINY)), sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,71 +44,52 @@ class RMSProp(Rule):
         constants=("keep",),
     )
 
-    def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
-        """Return the scaled negative gradient and the new means of the squares."""
-        g: Vector = at.gradient
-        means = self.keep * state + (1.0 - self.keep) * times(g, g)
-        return -quotient(g, raised(roots(means), _TINY)), means
 
-
-@stored()
+@stored("_Moments")
 class _Moments(NamedTuple):
-    """The number of steps, the fading means of the gradient and of its squares."""
+    """The powers of both constants, the fading means of the gradient and of its squares."""
 
-    steps: int
+    first_power: float
+    second_power: float
     first: Vector
     second: Vector
+
+    @classmethod
+    def from_store(cls, content: Any, read: Reader) -> _Moments:
+        """Return the moments; those that were kept with the number of steps have the powers of it."""
+        parts = {name: read(part) for name, part in content.items()}
+        if "steps" in parts:
+            steps, rule = parts.pop("steps"), Adam()
+            parts |= {"first_power": rule.keep_first**steps, "second_power": rule.keep_second**steps}
+        return cls(**parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Adam(Rule):
     """RMSProp with momentum, both means freed of their start at zero (Kingma and Ba, ICLR
     2015, algorithm 1).
+
+    The powers of the constants are products, and end at zero, not among the subnormal numbers, which processors are
+    slow at.
     """
 
     keep_first: float = 0.9
     keep_second: float = 0.999
     batch_rate: ClassVar = 0.001
+    kept: ClassVar = _Moments
     update: ClassVar = Update(
         "m = keep_first * m + (1.0 - keep_first) * g\n"
         "v = keep_second * v + (1.0 - keep_second) * (g * g)\n"
         f"d = -(m / a / (sqrt(v / b) + {_TINY!r}))",
-        "k = k + 1.0\na = 1.0 - power(keep_first, k)\nb = 1.0 - power(keep_second, k)",
+        "p = keep_first * p if p > 1e-300 else 0.0\nq = keep_second * q if q > 1e-300 else 0.0\n"
+        "a = 1.0 - p\nb = 1.0 - q",
         vectors=("m", "v"),
-        scalars=("k",),
+        scalars=("p", "q"),
         constants=("keep_first", "keep_second"),
+        first=(1.0, 1.0),
     )
 
     @property
     def response(self) -> Response:
         """The fading mean of the gradient is the step."""
         return Response(self.keep_first, 1.0 - self.keep_first, 1.0, 0.0)
-
-    @property
-    def by_epochs(self) -> Update:
-        """The powers as products, which end at zero, not among the subnormal numbers, which processors are slow at."""
-        powers = "".join(
-            f"{p} = keep_{which} * {p} if {p} > 1e-300 else 0.0\n"
-            for p, which in (("p", "first"), ("q", "second"))
-        )
-        shared = powers + "a = 1.0 - p\nb = 1.0 - q"
-        return self.update._replace(shared=shared, scalars=("p", "q"), first=(1.0, 1.0))
-
-    def to_states(self, state: _Moments) -> States:
-        return States((float(state.steps),), (state.first, state.second))
-
-    def from_states(self, states: States) -> _Moments:
-        return _Moments(int(states.scalars[0]), *states.vectors)
-
-    def start(self, at: Evaluation) -> _Moments:
-        return _Moments(0, zeros_like(at.x), zeros_like(at.x))
-
-    def direction(self, at: Evaluation, state: _Moments) -> tuple[Vector, _Moments]:
-        """Return the scaled mean gradient, negated, and the new means."""
-        g: Vector = at.gradient
-        steps = state.steps + 1
-        first = self.keep_first * state.first + (1.0 - self.keep_first) * g
-        second = self.keep_second * state.second + (1.0 - self.keep_second) * times(g, g)
-        m = first / (1.0 - self.keep_first**steps)
-        v = second / (1.0 - self.keep_second**steps)
-        return -quotient(m, raised(roots(v), _TINY)), _Moments(steps, first, second)

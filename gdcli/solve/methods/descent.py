@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Protocol
 
+from gdcli.compile.update_rules import STEEPEST
 from gdcli.kernel.dataclass import dataclass, field
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import same
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.iteration import Step
-from gdcli.solve.methods.elementwise import Rule, States, Update
+from gdcli.solve.methods.elementwise import Elementwise, FixedStep, Rule
 from gdcli.solve.step_rules import BestRule, StepRule
 
 BATCH_TOL = 1e-6
@@ -44,19 +45,7 @@ class Steepest(Rule):
     """The negative gradient (Cauchy 1847); along a curvature c its error is multiplied by ``1 - lr * c``."""
 
     stable = 2.0
-    update: ClassVar = Update("d = -g")
-
-    def to_states(self, state: None) -> States:
-        return States((), ())
-
-    def from_states(self, states: States) -> None:
-        """Return the state, which is none."""
-
-    def start(self, at: Evaluation) -> None:
-        """Return the state, which is none."""
-
-    def direction(self, at: Evaluation, state: None) -> tuple[Vector, None]:
-        return -at.gradient, None  # type: ignore[operator]
+    update: ClassVar = STEEPEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +66,14 @@ class Descent:
         if choice.at is None:
             return Step(at, new_state, choice.size, choice.reason, moved=False)
         return Step(choice.at, new_state, choice.size, choice.reason)
+
+    def elementwise(self) -> Elementwise | None:
+        """Return the method as an elementwise update, None where it is none."""
+        towards, sizes = self.towards, self.rule
+        if not isinstance(towards, Rule) or not isinstance(sizes, FixedStep):
+            return None
+        constants = towards.constants + sizes.constants
+        return Elementwise(towards.update.joined(sizes.update), constants, towards, sizes)
 
 
 @dataclass(frozen=True, slots=True)

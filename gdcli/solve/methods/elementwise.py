@@ -1,9 +1,7 @@
-"""Updates that treat every variable alike: their rule as program text.
+"""Updates that treat every variable alike: their rule is a text (:mod:`gdcli.compile.update_rules`), written once.
 
-Gradient descent, momentum, Adam and their relatives do the same few operations on each component of the gradient.
-Written as text in these operations (the restricted Python of :mod:`gdcli.compile.native_compiler`), a whole run of such
-a method can become one loop of machine code. The text says once more what the method's class says in vector notation; a
-test holds the two together, bit for bit.
+In CPython the text is a function of lists or of arrays, and the loop of a long run becomes machine code. A test holds
+them together, bit for bit.
 """
 
 from __future__ import annotations
@@ -11,39 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import zeros_like
-from gdcli.objective.protocol import Evaluation, Vector
-from gdcli.solve.iteration import Method
+from gdcli.compile.update_rules import Update, program
+from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.status import StopReason
+from gdcli.kernel.vectors import along, same, zeros_like
+from gdcli.objective.protocol import Evaluation, Objective, Vector
+from gdcli.solve.step_rules import Choice
 
-
-class Update(NamedTuple):
-    """An update as text.
-
-    ``component`` is done for each variable: it reads the gradient's component ``g``, changes the states named in
-    ``vectors`` (a number per variable) and sets ``d``, the component of the direction. ``shared`` is done once before,
-    on the states named in ``scalars``, and may set more names for ``component``. ``constants`` name parameters.
-    Lines are assignments; ``d`` is set last. The step is ``x + size * d``. ``value_rule`` tells that a stop rule looks
-    at the change of the value. The states are zero before the first step, or the scalars what ``first`` says.
-    """
-
-    component: str
-    shared: str = ""
-    vectors: tuple[str, ...] = ()
-    scalars: tuple[str, ...] = ()
-    constants: tuple[str, ...] = ()
-    value_rule: bool = False
-    first: tuple[float, ...] = ()
-
-    def joined(self, rule: Update) -> Update:
-        """Return this direction's update with the step rule's: what sets ``size``."""
-        return Update(
-            self.component,
-            "\n".join(filter(None, (self.shared, rule.shared))),
-            self.vectors,
-            self.scalars + rule.scalars,
-            self.constants + rule.constants,
-        )
+_NO_GRADIENT = type(None)
 
 
 class States(NamedTuple):
@@ -51,6 +24,48 @@ class States(NamedTuple):
 
     scalars: Sequence[float]
     vectors: Sequence[Vector]
+
+
+class _Programs(dict[type, Any]):
+    """Functions made of the text of a class when they are first asked for."""
+
+    def __init__(self, of: type[Written]) -> None:
+        self.of = of
+
+    def __missing__(self, kind: type) -> Any:
+        made = self[kind] = program(self.of.update, not issubclass(kind, list | _NO_GRADIENT))
+        return made
+
+
+class Written:
+    """What a text says once: an update, or a step size. Its constants are fields of the subclass.
+
+    Of no states of the text the state is None, of one it is that, of more it is of the class ``kept``, which has them
+    in order.
+    """
+
+    __slots__ = ()
+    update: ClassVar[Update]
+    kept: ClassVar[type]
+    # The text as functions, by the kind of the gradients; that of a step size has none.
+    programs: ClassVar[_Programs]
+
+    def __init_subclass__(cls) -> None:
+        cls.programs = _Programs(cls)
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """The values of the constants, in the order of the text."""
+        return tuple(getattr(self, name) for name in self.update.constants)
+
+    def to_states(self, state: Any) -> States:
+        count, scalars = len(self.update.states), len(self.update.scalars)
+        every = () if not count else (state,) if count == 1 else state
+        return States(every[:scalars], every[scalars:])
+
+    def from_states(self, states: States) -> Any:
+        every = (*states.scalars, *states.vectors)
+        return None if not every else every[0] if len(every) == 1 else self.kept(*every)
 
 
 class Response(NamedTuple):
@@ -62,15 +77,13 @@ class Response(NamedTuple):
     direct: float = 1.0
 
 
-class Rule:
+class Rule(Written):
     """A direction that treats every variable alike: its text, and what is known of its steps.
 
-    A subclass has at least ``update`` and ``direction``; its state, unless it says otherwise, is the one vector of its
-    text. What else it may say is what is chosen and told of descent by batches of rows.
+    A subclass has at least ``update``. What else it may say is what is chosen and told of descent by batches of rows.
     """
 
     __slots__ = ()
-    update: ClassVar[Update]
     # The usual rate for steps by batches of a rule that finds the scale of its steps by itself, else None.
     batch_rate: ClassVar[float | None] = None
     # Whether that scale is the root of the sum of all squares (of the gradient's components), not of their mean.
@@ -86,23 +99,71 @@ class Rule:
         """How the rule answers a gradient, for the theory of its noise."""
         return Response()
 
-    @property
-    def by_epochs(self) -> Update:
-        """The text for steps after rows or batches of them, of which there are many: no powers."""
-        return self.update
-
     def start(self, at: Evaluation) -> Any:
-        return zeros_like(at.x)
+        """Return the state before the first step."""
+        return self.from_states(States(self.update.start, [zeros_like(at.x) for _ in self.update.vectors]))
 
     def direction(self, at: Evaluation, state: Any) -> tuple[Vector, Any]:
         """Return the direction at ``at`` (evaluated to order 1) and the new state."""
-        raise NotImplementedError
+        g = at.gradient
+        return self.programs[type(g)](self, g, state)  # type: ignore[no-any-return]
 
-    def to_states(self, state: Any) -> States:
-        return States((), (state,))
 
-    def from_states(self, states: States) -> Any:
-        return states.vectors[0]
+class FixedStep(Written):
+    """A step size that does not look at the value."""
+
+    __slots__ = ()
+
+    def choose(
+        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
+    ) -> Choice:
+        """Return the point one step away; none when the step is lost in the rounding of x."""
+        size, state = self.programs[_NO_GRADIENT](self, None, state)
+        x = along(at.x, size, direction)
+        if same(x, at.x):
+            return Choice(None, size, state, StopReason.FLOOR)
+        return Choice(objective.evaluate(x, order), size, state)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed(FixedStep):
+    """The same step size (learning rate) always: ``x + lr * direction``."""
+
+    lr: float
+    update: ClassVar = Update("", "size = lr", constants=("lr",))
+
+    @property
+    def words(self) -> str:
+        return f"fixed step {self.lr:g}"
+
+    def start(self) -> None:
+        """Return the state, which is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecayRule(FixedStep):
+    """A step size that shrinks with the number k of steps taken: ``lr / (1 + k / horizon)``.
+
+    Inverse-time decay fulfils the conditions of Robbins and Monro (Annals of Mathematical Statistics 22,
+    1951): the sizes sum to infinity, so that any distance can be covered, and their squares do not, so that
+    noise dies out.
+    """
+
+    lr: float
+    horizon: float = 100.0
+    update: ClassVar = Update(
+        "",
+        "size = lr / (1.0 + taken_sizes / horizon)\ntaken_sizes = taken_sizes + 1.0",
+        scalars=("taken_sizes",),
+        constants=("lr", "horizon"),
+    )
+
+    @property
+    def words(self) -> str:
+        return f"decay lr/(1+k/{self.horizon:g}) from {self.lr:g}"
+
+    def start(self) -> float:
+        return 0.0
 
 
 class Elementwise(NamedTuple):
@@ -110,26 +171,16 @@ class Elementwise(NamedTuple):
 
     update: Update
     constants: tuple[float, ...]
-    method: Any
+    towards: Rule
+    sizes: FixedStep
 
     def states(self, state: Any) -> States:
-        of_direction = self.method.towards.to_states(state[0])
-        return States([*of_direction.scalars, *self.method.rule.to_scalars(state[1])], of_direction.vectors)
+        """Return the states of the text from the state of the method."""
+        of_direction, of_size = self.towards.to_states(state[0]), self.sizes.to_states(state[1])
+        return States([*of_direction.scalars, *of_size.scalars], of_direction.vectors)
 
     def state(self, states: States) -> Any:
-        rule = self.method.rule
-        count = len(rule.update.scalars)
-        cut = len(states.scalars) - count
-        of_rule = rule.from_scalars(states.scalars[cut:])
-        return self.method.towards.from_states(States(states.scalars[:cut], states.vectors)), of_rule
-
-
-def elementwise(method: Method) -> Elementwise | None:
-    """Return a method as an elementwise update, None where it is none."""
-    towards, rule = getattr(method, "towards", None), getattr(method, "rule", None)
-    update, size = getattr(towards, "update", None), getattr(rule, "update", None)
-    if not isinstance(update, Update) or not isinstance(size, Update):
-        return None
-    values = [getattr(towards, name) for name in update.constants]
-    values += [getattr(rule, name) for name in size.constants]
-    return Elementwise(update.joined(size), tuple(values), method)
+        """Return the state of the method from the states of the text."""
+        cut = len(self.towards.update.scalars)
+        of_size = self.sizes.from_states(States(states.scalars[cut:], ()))
+        return self.towards.from_states(States(states.scalars[:cut], states.vectors)), of_size

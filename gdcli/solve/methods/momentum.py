@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from gdcli.compile.update_rules import Update
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import along, dot
 from gdcli.objective.protocol import Evaluation, Vector
-from gdcli.solve.methods.elementwise import Response, Rule, Update
+from gdcli.solve.methods.elementwise import Response, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,6 @@ class Momentum(Rule):
     def response(self) -> Response:
         """The velocity is the step."""
         return Response(self.keep, 1.0, 1.0, 0.0)
-
-    def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
-        """Return the velocity, which is also the new state."""
-        velocity = self.keep * state - at.gradient
-        return velocity, velocity
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +56,6 @@ class Nesterov(Rule):
     def response(self) -> Response:
         """The step is a part of the velocity, and the gradient."""
         return Response(self.keep, 1.0, self.keep, 1.0)
-
-    def direction(self, at: Evaluation, state: Vector) -> tuple[Vector, Vector]:
-        """Return the velocity looked ahead with, and the velocity."""
-        velocity = self.keep * state - at.gradient
-        return self.keep * velocity - at.gradient, velocity
 
 
 @stored()
