@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.standard_input import SOURCE
 
 if TYPE_CHECKING:
     from gdcli.cli.options import OutputOptions
@@ -73,9 +74,11 @@ class Environment:
         return Environment(stdout, StringIO(), self._given, self.clock)
 
     def __enter__(self) -> Environment:
+        self._input_before = SOURCE.set(lambda: self.stdin)
         return self
 
     def __exit__(self, *ended: object) -> None:
+        SOURCE.reset(self._input_before)
         if self._sigterm is not None:
             import signal
 

@@ -83,11 +83,11 @@ def typed_lines(texts: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
 
 
 def _read_file(path: str, option: str) -> str:
-    import sys
+    from gdcli.kernel.standard_input import read_text
 
     try:
         if path == "-":
-            return sys.stdin.buffer.read().decode("utf-8-sig") if sys.stdin is not None else ""
+            return read_text()
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path that none can be

@@ -280,12 +280,13 @@ def _read_file(path: str, option: str) -> Iterator[TypedValue]:
     Of several lines the last result counts.
     """
     import json
-    import sys
+
+    from gdcli.kernel.standard_input import read_text
 
     try:
         if path == "-":
             path = "standard input"
-            text = sys.stdin.buffer.read().decode("utf-8-sig") if sys.stdin is not None else ""
+            text = read_text()
         else:
             with open(path, encoding="utf-8-sig") as file:
                 text = file.read()

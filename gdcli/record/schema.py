@@ -175,10 +175,15 @@ def signed(sign: int, value: float | None) -> float | None:
 def told(found: Record, timing: bool, parts: str = "") -> Json:
     """Return what is written of a record, and of its ``parts``, a list of records.
 
-    Times and engine, which differ from run to run, are written only where they are asked for.
+    Times and engine, which differ from run to run, are written only where they are asked for; a part that has no time
+    beside others that have one says so.
     """
     record = found.to_json()
-    for one in () if timing else (record, *record.get(parts, ())):
+    runs = record.get(parts, ())
+    for one in () if timing else (record, *runs):
         one.pop("seconds", None)
         one.pop("engine", None)
+    if any("seconds" in one for one in runs):
+        for one in runs:
+            one.setdefault("seconds", None)
     return record

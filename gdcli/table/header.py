@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Container, Sequence
-from itertools import count
+from itertools import count, pairwise
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, Span
@@ -36,6 +36,7 @@ _DELIMITERS = ("\t", ";", ",", "|")
 _LONGEST = 1 << 18  # bytes looked at for the header, or the end of a quote in the first rows
 _BLANK = " \t\r"
 MAX_COLUMNS = 100_000
+_CAPTION = 20  # lines above a header, at most, of which it is told that they are none
 _EXCEL = r'"?(?i:sep)=[;,|\t]"?\s*'  # a line of Excel's that tells itself what parts the cells
 _BINARY = r"[\0-\x08\x0e-\x1a\x1c-\x1f]"
 
@@ -64,6 +65,8 @@ def read_header(lines: LineStream) -> Header:
     found = records(text[skipped:], 1 + skipped, delimiter, lines.name)
     try:
         header = next(found)
+        if delimiter == SPACES or len(header.cells) < 2:
+            _check_captions([*text, *after], header.line - 1, lines.name)
         _check_below(header, next(found, None), lines.name)
     except UnfinishedError as place:
         at = skipped + place.line
@@ -94,6 +97,31 @@ def _check_below(header: Record, row: Record | None, name: str) -> None:
         f"{name}:{header.line}: the first line has one title, and the row below it {len(words)} words",
         f"the header seems to stand in line {row.line}: tail -n +{row.line} {named(name)} | gd fit ... -",
     )
+
+
+def _check_captions(text: Sequence[str], first: int, name: str) -> None:
+    """Raise DataError where ``text[first:]`` begins with lines of a caption, and a table comes below.
+
+    A table is a line of names and one with as many cells, numbers among them, cut by a character that none of the lines
+    above has.
+    """
+    for i, (line, row) in enumerate(pairwise(text[first : first + _CAPTION])):
+        for mark in _DELIMITERS if i else ():
+            titles, cells = ([cell.strip() for cell in part.split(mark)] for part in (line, row))
+            numbers = [math.isfinite(number(cell)) for cell in cells]
+            names = all(spelling(title) and number(title) != number(title) for title in titles)
+            if (
+                len(titles) == len(cells) > 1
+                and names
+                and any(numbers)
+                and mark not in "".join(text[first : first + i])
+            ):
+                what, line_number = "line is" if i == 1 else f"{i} lines are", first + i + 1
+                raise DataError(
+                    f"{name}:{first + 1}: the first {what} no header of the table below",
+                    f"the header seems to stand in line {line_number}: "
+                    f"tail -n +{line_number} {named(name)} | gd fit ... -",
+                )
 
 
 def check_columns(count: int, place: str) -> None:

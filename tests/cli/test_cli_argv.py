@@ -16,7 +16,7 @@ from gdcli.cli.argv import arrange, convert, read
 from gdcli.cli.command_options import MinimizeOptions
 from gdcli.cli.commands import COMMANDS, Command
 from gdcli.cli.options import MethodOptions
-from gdcli.kernel.errors import UsageError
+from gdcli.kernel.errors import UsageError, nearest
 
 MINIMIZE = COMMANDS["minimize"]
 EXPRESSIONS = [
@@ -246,6 +246,14 @@ def test_wrong_values_are_usage_errors(option: str, value: str) -> None:
     assert len(caught.value.message) < 150
     assert caught.value.span is not None
     assert caught.value.span.source == option
+
+
+def test_of_a_short_name_the_nearest_is_one_edit_away() -> None:
+    known = ["floor", "sin", "sqrt", "exp"]
+    assert [nearest(name, known) for name in ("foo", "abc", "xp")] == [None, None, "exp"]
+    assert [nearest(name, known) for name in ("sni", "son", "sqr", "sinn", "flor", "Sin")] == [
+        "sin", "sin", "sqrt", "sin", "floor", "sin",
+    ]  # fmt: skip
 
 
 def test_nearest_words() -> None:

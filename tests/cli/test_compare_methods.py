@@ -134,3 +134,13 @@ def test_a_sparkline_has_the_width_and_the_last_value() -> None:
 @pytest.mark.parametrize(("encoding", "bars"), [("utf-8", BLOCKS), ("ascii", LETTERS), ("cp437", LETTERS)])
 def test_what_a_stream_can_carry(encoding: str, bars: object) -> None:
     assert bars_of(io.TextIOWrapper(io.BytesIO(), encoding=encoding)) == bars
+
+
+def test_a_method_that_fails_has_no_time_but_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compare-methods", "x**2", "--start", "x=1", "--method", "newton,lm", "--format", "json"]
+    assert run([*words, "--timing"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["methods"]
+    assert first["seconds"] > 0.0
+    assert second["seconds"] is None
+    assert run(words) == 0
+    assert all("seconds" not in one for one in json.loads(capsys.readouterr().out)["methods"])

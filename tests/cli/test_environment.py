@@ -53,6 +53,13 @@ def test_another_environment_gets_all_that_is_written(capfd: Any) -> None:
     assert capfd.readouterr() == ("", "")
 
 
+def test_options_read_what_stands_for_standard_input() -> None:
+    env, out, err = around(b'{"x": 2, "y": 3}')
+    assert run(["minimize", "x**2 + y**2", "--start", "@-", "--max-iter", "0", "--print", "x,y"], env) == 3
+    assert out.getvalue() == "2.0\t3.0\n"
+    assert not err.getvalue()
+
+
 def test_what_is_run_again_writes_nowhere(tmp_path: Path, capfd: Any) -> None:
     stored = str(tmp_path / "a.json")
     assert run(["minimize", "x**2", "--start", "x=1", "--format", "json", "--output", stored]) == 0

@@ -108,10 +108,16 @@ BAD = [
     (b",\n1,2\n", "no column has a name", ""),
     (
         b"My results\nx,y\n1,2\n",
-        "standard input:1: the first line has one title",
+        "standard input:1: the first line is no header of the table below",
         "header seems to stand in line 2",
     ),
-    (b"My results 2024\n\nx;y\n1;2\n", "the row below it 2 words", "line 3: tail -n +3 FILE | gd fit"),
+    (b"My results 2024\n\nx;y\n1;2\n", "the first 2 lines are no header", "line 3: tail -n +3 FILE | gd fit"),
+    (
+        b"Run 3\non a Monday\nx,y\n1,2\n3,4\n",
+        "the first 2 lines are no header",
+        "line 3: tail -n +3 FILE | gd fit",
+    ),
+    (b"Title\nSubtitle\nof, words\nx;y\n1;a\n", "the first 3 lines are no header", "line 4: tail -n +4 FILE"),
     (b"Sales,,\nx,y (m),z\n1,2,3\n", "the row below it 3 words", "header seems to stand in line 2"),
     ("y,x\n1,2\n".encode("utf-16"), "UTF-16", "iconv -f UTF-16 -t UTF-8"),
     (b"PK\x03\x04rest", "zip archive or a spreadsheet", "unzip -p"),
