@@ -18,7 +18,14 @@ from gdcli.judge.statistics import LEVEL, FitStatistics, Uncertainty, normal_log
 from gdcli.kernel.numerics import LEAST_PIVOT, REDUNDANT
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import Array
-from gdcli.solve.algebra.batched_linear import eigen, einsum, inverse_upper, lengths, positive_solves
+from gdcli.solve.algebra.batched_linear import (
+    eigen,
+    einsum,
+    inverse_upper,
+    least_pivots,
+    lengths,
+    positive_solves,
+)
 from gdcli.solve.algebra.rounding import residual_floor, rounding_of_squares
 from gdcli.solve.methods.batched_steps import BatchedFits
 from gdcli.solve.methods.fit_ends import CLOSE
@@ -47,11 +54,11 @@ def examine(
     with np.errstate(all="ignore"):
         H = ends.hessian
         gradient = 2.0 * einsum("kig,kg->ig", ends.R, ends.target)
-        z, _, least = positive_solves(H, gradient)
+        z, factors = positive_solves(H, gradient)
         newton = -z
         gain = -0.5 * (gradient * newton).sum(axis=0)
         values, vectors = eigen(np.where(np.isfinite(H), H, 0.0))
-        certain = ~ends.given_up & (least > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
+        certain = ~ends.given_up & (least_pivots(H, factors) > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
         certain &= (gain <= REACHED_BY_ANY * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
         floor = residual_floor(np.sqrt(measured), ends.columns * abs(ends.x))
         certain &= rounding_of_squares(ends.value, floor) <= CLOSE * ends.value

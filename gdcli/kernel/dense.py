@@ -105,11 +105,7 @@ class LinearSolution(NamedTuple):
 
 
 def positive_solve(
-    A: Matrix,
-    b: Vector,
-    shift: Any = 0.0,
-    least_pivot: float = 0.0,
-    seen: Callable[[Any, Any], None] | None = None,
+    A: Matrix, b: Vector, shift: Any = 0.0, least_pivot: float | None = 0.0
 ) -> LinearSolution | None:
     """Solve ``(A + shift I) z = b``; None unless that matrix is safely positive definite.
 
@@ -117,11 +113,11 @@ def positive_solve(
     exceeds ``least_pivot``. Elimination without square roots has the same pivots times the diagonal, so that
     nothing need be scaled (Golub and Van Loan, section 4.1).
 
-    With ``seen``, entries may be arrays (g,) of the entries of g matrices. It is called with each pivot and the entry
-    that it is of, and the answer is not None.
+    Without a ``least_pivot`` nothing is asked of the pivots, and entries of lists may be arrays (g,) of the entries of
+    g matrices. The pivots are the first of the factors.
     """
     if not isinstance(A, list):
-        return _numpy_solve(A, b, shift, least_pivot)
+        return _numpy_solve(A, b, shift, least_pivot or 0.0)
     # For so few numbers plain loops are faster than sums of products, and plain lists than vectors.
     lower: list[list[Any]] = []
     pivots: list[Any] = []
@@ -141,9 +137,7 @@ def positive_solve(
             parts.append(part)
             pivot = pivot - part * value
             y = y - part * half[j]
-        if seen is not None:
-            seen(pivot, entry)
-        elif not least_pivot * entry < pivot < inf:
+        if least_pivot is not None and not least_pivot * entry < pivot < inf:
             return None
         lower.append(parts)
         pivots.append(pivot)

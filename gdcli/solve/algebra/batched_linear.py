@@ -96,21 +96,25 @@ def inverse_upper(R: Array) -> Array:
     return inverse
 
 
-def positive_solves(A: Array, b: Array, shift: Array | float = 0.0) -> tuple[Array, Any, Array]:
-    """Return the solutions z (p, g) of ``(A + shift I) z = b``, the factors, and the least pivots (g,).
+def positive_solves(A: Array, b: Array, shift: Array | float = 0.0) -> tuple[Array, Any]:
+    """Return the solutions z (p, g) of ``(A + shift I) z = b``, and the factors."""
+    import numpy as np
 
-    Pivots are those of the matrix scaled to a unit diagonal, squared: nan or not positive where it is not positive.
+    solved = positive_solve(list(A), b, shift, None)
+    assert solved is not None
+    return np.array(solved.z), solved.factors
+
+
+def least_pivots(A: Array, factors: Any) -> Array:
+    """Return the least of the pivots (g,) of matrices scaled to a unit diagonal, squared.
+
+    It is nan or not positive where the matrix is not positive.
     """
     import numpy as np
 
-    least = np.full(A.shape[-1], np.inf)
-
-    def seen(pivot: Array, entry: Array) -> None:
-        np.minimum(least, pivot / np.where(entry > 0.0, entry, np.nan), out=least)
-
-    solved = positive_solve(list(A), b, shift, seen=seen)
-    assert solved is not None
-    return np.array(solved.z), solved.factors, least
+    diagonal = A[range(len(A)), range(len(A))]
+    least: Array = (np.array(factors[0]) / np.where(diagonal > 0.0, diagonal, np.nan)).min(axis=0)
+    return least
 
 
 def eigen(A: Array) -> tuple[Array, Array]:
@@ -147,7 +151,7 @@ def boundary_steps(A: Array, b: Array, radius: Array, step: Array, bend: Array) 
     """Return the steps (p, g) to the least of ``b'p + p'Ap/2`` at about the ``radius``, and their shifts (g,).
 
     A is positive definite, and the Newton ``step`` too long; ``bend`` is its square in the norm of the inverse of A.
-    The iteration is that of :func:`gdcli.solve.algebra.trust_region.boundary_step`, to ``LENGTH_ACCURACY``.
+    The iteration is that of :func:`gdcli.solve.algebra.trust_region.boundary_step`, to the accuracy of a fit alone.
     """
     import numpy as np
 
@@ -159,7 +163,6 @@ def boundary_steps(A: Array, b: Array, radius: Array, step: Array, bend: Array) 
             break
         more = shift + length / bend * length * (length - radius) / radius
         shift = np.where(long, np.maximum(more, least), shift)
-        z, factors, _ = positive_solves(A, b, shift)
-        step, length = -z, lengths(z)
-        bend = inverse_form(factors, list(z))
+        z, factors = positive_solves(A, b, shift)
+        step, length, bend = -z, lengths(z), inverse_form(factors, list(z))
     return step, shift

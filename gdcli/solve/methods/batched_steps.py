@@ -11,6 +11,7 @@ from gdcli.solve.algebra.batched_linear import (
     boundary_steps,
     dots,
     einsum,
+    least_pivots,
     lengths,
     positive_solves,
     solve_transposed,
@@ -176,6 +177,7 @@ def newton(state: BatchedFits, which: Array) -> Array:
     import numpy as np
 
     slope = transposed_product(state.R[..., which], state.target[:, which])
-    z, _, least = positive_solves(0.5 * state.hessian[..., which], slope)
-    state.given_up[which[~(least > 0.0)]] = True
+    half = 0.5 * state.hessian[..., which]
+    z, factors = positive_solves(half, slope)
+    state.given_up[which[~(least_pivots(half, factors) > 0.0)]] = True
     return np.where(np.isfinite(z), -z, 0.0)
