@@ -15,10 +15,7 @@ from typing import Any
 from gdcli.judge.distributions import chi_square_tail, student_t_quantile
 from gdcli.judge.evidence import Certificate
 from gdcli.judge.statistics import LEVEL, FitStatistics, Uncertainty, normal_log_likelihood
-from gdcli.kernel.numerics import LEAST_PIVOT, REDUNDANT
-from gdcli.kernel.status import CurvatureSource, PointKind
-from gdcli.kernel.vectors import Array
-from gdcli.solve.algebra.batched_linear import (
+from gdcli.kernel.batched_linear import (
     eigen,
     einsum,
     inverse_upper,
@@ -26,6 +23,9 @@ from gdcli.solve.algebra.batched_linear import (
     lengths,
     positive_solves,
 )
+from gdcli.kernel.numerics import LEAST_PIVOT, REDUNDANT
+from gdcli.kernel.status import CurvatureSource, PointKind
+from gdcli.kernel.vectors import Array
 from gdcli.solve.algebra.rounding import residual_floor, rounding_of_squares
 from gdcli.solve.methods.batched_steps import BatchedFits
 from gdcli.solve.methods.fit_ends import CLOSE

@@ -2,7 +2,7 @@
 
 A model function is often linear in some of its parameters, as ``a*exp(-b*x) + c`` is in a and c. For given values of
 the others, the *bent* ones, these are the answer of a linear problem (variable projection: Golub and Pereyra, SIAM J.
-Numer. Anal. 10, 1973). The last axis of every array counts the points; see :mod:`gdcli.solve.algebra.batched_linear`.
+Numer. Anal. 10, 1973). The last axis of every array counts the points; see :mod:`gdcli.kernel.batched_linear`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdcli.compile.runners import batch_function, numpy
+from gdcli.kernel.batched_linear import solve_upper, triangles
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_programs import programs_of
 
@@ -100,8 +101,9 @@ class SeparableResiduals:
             left = r.copy()
             for k in places:
                 left += basis[k] * ((1.0 - free[k]) * x[self.linear[k]])
-            found = _least_squares([basis[k] * free[k] for k in places], left)
-            for k, c in zip(places, found, strict=True):
+            columns = np.array([basis[k] * free[k] for k in places]).reshape(len(places), *left.shape)
+            R, target, _ = triangles(columns, left, _DEPENDENT)
+            for k, c in zip(places, solve_upper(R, -target), strict=True):
                 x[self.linear[k]] = np.where(free[k] > 0.0, c, x[self.linear[k]])
             inside = self.clipped(x)
             same = (inside == x)[self.linear]
@@ -124,10 +126,10 @@ class SeparableResiduals:
         with np.errstate(all="ignore"):
             for k, i in enumerate(self.linear):
                 r = r + basis[k] * x[i]
-            done: list[Any] = []
-            for column, i in zip(basis, self.linear, strict=True):
-                q = _made_orthogonal(column * self._is_free(x, i), done)[0]
-                done.append(q)
+            made_up = np.array([c * self._is_free(x, i) for c, i in zip(basis, self.linear, strict=True)])
+            made_up = made_up.reshape(len(self.linear), *r.shape)
+            triangles(made_up, r.copy(), _DEPENDENT)
+            for q in made_up:
                 slopes -= q * np.einsum("ng,qng->qg", q, slopes)[:, None, :]
         return slopes, r
 
@@ -153,40 +155,3 @@ class SeparableResiduals:
         for here, there in zip(self._values(self._divisors, x), self._values(self._divisors, y), strict=True):
             crossed |= (np.sign(here) * np.sign(there) < 0.0).any(axis=0)
         return crossed
-
-
-def _made_orthogonal(column: Any, done: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
-    """Return a column (n, g) made orthogonal to others, of length 1 or 0; its length then; its parts along them."""
-    np = numpy()
-    whole = np.sqrt(np.einsum("ng,ng->g", column, column))
-    parts = []
-    for q in done:
-        part = np.einsum("ng,ng->g", q, column)
-        column -= q * part
-        parts.append(part)
-    length = np.sqrt(np.einsum("ng,ng->g", column, column))
-    length = np.where(length > _DEPENDENT * whole, length, 0.0)
-    column *= np.where(length > 0.0, 1.0 / np.where(length > 0.0, length, 1.0), 0.0)
-    return column, length, parts
-
-
-def _least_squares(columns: Sequence[Any], r: Any) -> list[Any]:
-    """Return the c (g,) with the least ``|r + sum of c_k columns_k|**2``; columns and r (n, g) are overwritten."""
-    np = numpy()
-    done: list[Any] = []
-    lengths, parts, targets = [], [], []
-    for column in columns:
-        q, length, above = _made_orthogonal(column, done)
-        target = np.einsum("ng,ng->g", q, r)
-        r -= q * target
-        done.append(q)
-        lengths.append(length)
-        parts.append(above)
-        targets.append(target)
-    found: list[Any] = [None] * len(columns)
-    for k in reversed(range(len(columns))):
-        left = -targets[k]
-        for j in range(k + 1, len(columns)):
-            left = left - parts[j][k] * found[j]
-        found[k] = np.where(lengths[k] > 0.0, left / np.where(lengths[k] > 0.0, lengths[k], 1.0), 0.0)
-    return found

@@ -14,9 +14,9 @@ solves it alone.
 
 from __future__ import annotations
 
+from gdcli.kernel.batched_linear import dots, lengths, solve_upper, triangles
 from gdcli.kernel.numerics import EPS, INDEPENDENT
 from gdcli.kernel.vectors import Array
-from gdcli.solve.algebra.batched_linear import dots, lengths, solve_upper, triangles
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solve.methods.batched_steps import BatchedFits, ManyResiduals, know_hessians, newton, propose
 from gdcli.solve.methods.fit_ends import BETTER, CLOSE, MAX_POLISH

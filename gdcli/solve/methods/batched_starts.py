@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from gdcli.kernel import budget
-from gdcli.solve.algebra.batched_linear import positive_solves
+from gdcli.kernel.batched_linear import positive_solves
 
 STEPS = 60
 _FIRST_SHIFT, _SMALLER, _LARGER, _LEAST_SHIFT, _MOST_SHIFT = 1e-2, 0.2, 5.0, 1e-12, 1e9

@@ -5,10 +5,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gdcli.kernel.dataclass import NamedTuple, dataclass, fields
-from gdcli.kernel.vectors import Array
-from gdcli.solve.algebra.batched_linear import (
-    boundary_steps,
+from gdcli.kernel.batched_linear import (
     dots,
     einsum,
     least_pivots,
@@ -18,6 +15,10 @@ from gdcli.solve.algebra.batched_linear import (
     solve_upper,
     transposed_product,
 )
+from gdcli.kernel.dataclass import NamedTuple, dataclass, fields
+from gdcli.kernel.dense import inverse_form
+from gdcli.kernel.vectors import Array
+from gdcli.solve.algebra.trust_region import LENGTH_ACCURACY, MAX_FACTORS
 from gdcli.solve.methods.levenberg_marquardt import BEND
 
 
@@ -160,6 +161,27 @@ def _to_the_boundary(here: _Here, out: Array, step: Array, length: Array) -> tup
     step[:, out] = moved / scale
     length[out] = lengths(moved)
     return square, shift
+
+
+def boundary_steps(A: Array, b: Array, radius: Array, step: Array, bend: Array) -> tuple[Array, Array]:
+    """Return the steps (p, g) to the least of ``b'p + p'Ap/2`` at about the ``radius``, and their shifts (g,).
+
+    A is positive definite, and the Newton ``step`` too long; ``bend`` is its square in the norm of the inverse of A.
+    The iteration is that of :func:`gdcli.solve.algebra.trust_region.boundary_step`, to the accuracy of a fit alone.
+    """
+    import numpy as np
+
+    slope, shift, length = lengths(b), np.zeros(len(radius)), lengths(step)
+    least = slope / radius - einsum("ig,ijg,jg->g", b, A, b) / (slope * slope)
+    for _ in range(MAX_FACTORS):
+        long = length > (1.0 + LENGTH_ACCURACY) * radius
+        if not long.any():
+            break
+        more = shift + length / bend * length * (length - radius) / radius
+        shift = np.where(long, np.maximum(more, least), shift)
+        z, factors = positive_solves(A, b, shift)
+        step, length, bend = -z, lengths(z), inverse_form(factors, list(z))
+    return step, shift
 
 
 def _damped(here: _Here, g: Array, out: Array, damping: tuple[Array, Array] | None) -> Array:

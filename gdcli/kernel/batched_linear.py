@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gdcli.kernel.dense import diagonalised, inverse_form, positive_solve
+from gdcli.kernel.dense import diagonalised, positive_solve
 from gdcli.kernel.numerics import NEGLIGIBLE_ROTATION
 from gdcli.kernel.vectors import Array
-from gdcli.solve.algebra.trust_region import LENGTH_ACCURACY, MAX_FACTORS
 
 # Up to this size eigenvalues come from Jacobi's rotations, above from LAPACK.
 _ROTATED = 4
@@ -36,26 +35,29 @@ def lengths(v: Array) -> Array:
     return dots(v, v) ** 0.5
 
 
-def triangles(J: Array, r: Array) -> tuple[Array, Array, Array]:
+def triangles(J: Array, r: Array, dependent: float = 0.0) -> tuple[Array, Array, Array]:
     """Return ``R`` (p, p, g), ``target`` (p, g) and ``rest`` (g,) with ``|r + J d|**2 = |R d + target|**2 + rest**2``.
 
     ``J`` has shape (p, n, g) and ``r`` (n, g); both are overwritten, J by the orthogonal columns. Modified Gram-Schmidt
-    with the residuals as one more column, which is as accurate as Householder's reflections (Bjorck, BIT 7, 1967).
+    with the residuals as one more column, which is as accurate as Householder's reflections (Bjorck, BIT 7, 1967). A
+    column of which the ones before it leave no more than the part ``dependent`` counts as zero.
     """
     import numpy as np
 
     p, _, g = J.shape
     R, target = np.zeros((p, p, g)), np.empty((p, g))
-    for j in range(p):
-        R[j, j] = np.sqrt(dots(J[j], J[j]))
-        q = J[j]
-        q /= np.where(R[j, j] > 0.0, R[j, j], 1.0)
+    least = [dependent * lengths(column) for column in J] if dependent else [0.0] * p
+    for j, q in enumerate(J):
+        length = lengths(q)
+        counts = length > least[j]
+        R[j, j] = np.where(counts, length, 0.0)
+        q *= np.where(counts, 1.0 / np.where(counts, length, 1.0), 0.0)
         for k in range(j + 1, p):
             R[j, k] = dots(q, J[k])
             J[k] -= q * R[j, k]
         target[j] = dots(q, r)
         r -= q * target[j]
-    return R, target, np.sqrt(dots(r, r))
+    return R, target, lengths(r)
 
 
 def transposed_product(R: Array, v: Array) -> Array:
@@ -64,13 +66,13 @@ def transposed_product(R: Array, v: Array) -> Array:
 
 
 def solve_upper(R: Array, b: Array) -> Array:
-    """Return the solution of ``R d = b``."""
+    """Return the solution of ``R d = b``; 0 for what stands at a zero of the diagonal."""
     import numpy as np
 
     d = np.empty_like(b)
     for i in reversed(range(len(b))):
         left = b[i] - (R[i, i + 1 :] * d[i + 1 :]).sum(axis=0)
-        d[i] = left / R[i, i]
+        d[i] = np.where(R[i, i] == 0.0, 0.0, left / R[i, i])
     return d
 
 
@@ -145,24 +147,3 @@ def _rotation(a: Array, c: Array, d: Array) -> tuple[Array, Array, Array] | None
     t = np.where(still, 0.0, t)
     co = 1.0 / np.sqrt(1.0 + t * t)
     return t, co, t * co
-
-
-def boundary_steps(A: Array, b: Array, radius: Array, step: Array, bend: Array) -> tuple[Array, Array]:
-    """Return the steps (p, g) to the least of ``b'p + p'Ap/2`` at about the ``radius``, and their shifts (g,).
-
-    A is positive definite, and the Newton ``step`` too long; ``bend`` is its square in the norm of the inverse of A.
-    The iteration is that of :func:`gdcli.solve.algebra.trust_region.boundary_step`, to the accuracy of a fit alone.
-    """
-    import numpy as np
-
-    slope, shift, length = lengths(b), np.zeros(len(radius)), lengths(step)
-    least = slope / radius - einsum("ig,ijg,jg->g", b, A, b) / (slope * slope)
-    for _ in range(MAX_FACTORS):
-        long = length > (1.0 + LENGTH_ACCURACY) * radius
-        if not long.any():
-            break
-        more = shift + length / bend * length * (length - radius) / radius
-        shift = np.where(long, np.maximum(more, least), shift)
-        z, factors = positive_solves(A, b, shift)
-        step, length, bend = -z, lengths(z), inverse_form(factors, list(z))
-    return step, shift
