@@ -132,6 +132,7 @@ class PointKind(StrEnum):
     UNBOUNDED = "unbounded"
     AT_INFINITY = "at-infinity"
     NOT_STATIONARY = "not-stationary"
+    INFEASIBLE = "infeasible"
     UNKNOWN = "unknown"
 
     def times(self, sign: int) -> PointKind:

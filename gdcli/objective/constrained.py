@@ -25,6 +25,8 @@ class Constrained(Objective):
     which of them are equations.
     """
 
+    is_constrained = True
+
     def __init__(self, objective: Objective, constraints: ConstraintRows, box: Box) -> None:
         self.np = np = numpy()
         self.inner = objective

@@ -169,6 +169,8 @@ class Objective:
     box: Box | None = None
     units: Any = None
     axes: Vector | None = None
+    # Whether there are constraints beside bounds.
+    is_constrained: bool = False
     # The number of residuals of a sum of squares.
     rows: int = 0
 

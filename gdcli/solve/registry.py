@@ -40,7 +40,7 @@ class MethodEntry:
 
     ``reads`` are the settings it takes beyond the stop rules. With ``own_rule`` it reads ``tol`` (and
     ``value_tol``) itself; ``default_tol`` is then its default. ``bounds`` tells that it can stay within
-    bounds. ``strict`` holds its claims to the rule of `auto`. ``residuals``: it is for sums of squares over rows.
+    bounds, ``constraints`` that it knows constraints. ``strict`` holds its claims to the rule of `auto`. ``residuals``: it is for sums of squares over rows.
     ``polishes``: it is to find answers, not to learn, so that its end gets its last digits by Newton steps; `auto`,
     newton and lm take these themselves. ``lr`` is the usual rate of a rule that goes by epochs, too.
     """
@@ -55,6 +55,7 @@ class MethodEntry:
     default_tol: float = DEFAULT_TOL
     strict: bool = False
     bounds: bool = True
+    constraints: bool = False
     residuals: bool = False
     polishes: bool = False
     lr: float | None = None
@@ -92,7 +93,7 @@ METHODS: Mapping[str, MethodEntry] = {
     for entry in (
         _entry("auto", "trust-region Newton, or L-BFGS and Newton-CG for many variables", "gradient, Hessian",
                "always; it ends at a certified minimum or says why not", "registry:make_auto", own_rule=True,
-               strict=True),
+               strict=True, constraints=True),
         _entry("newton", "Newton with a trust region", "Hessian", "few variables", "registry:make_newton",
                own_rule=True, strict=True),
         _entry("newton-cg", "Newton by conjugate gradients on Hessian-vector products", "products",
@@ -232,6 +233,9 @@ def _check_solves(entry: MethodEntry, objective: Objective) -> None:
     if objective.box is not None and not entry.bounds:
         able = ", ".join(m for m, e in METHODS.items() if e.bounds)
         raise UsageError(f"the method {entry.name} does not know bounds", f"these do: {able}")
+    if objective.is_constrained and not entry.constraints:
+        able = ", ".join(m for m, e in METHODS.items() if e.constraints)
+        raise UsageError(f"the method {entry.name} does not know constraints", f"these do: {able}")
     if entry.name == "newton" and hessian_source(objective) is CurvatureSource.NONE:
         raise UsageError(
             f"the method newton needs a Hessian matrix, too large for {objective.size} variables",
@@ -286,6 +290,10 @@ _WHY = {
 
 def make_auto(objective: Objective, tol: float) -> tuple[Method, str, str]:
     """Return the method that suits the objective, its name, and the reason in words."""
+    if objective.is_constrained:
+        from gdcli.solve.constrained.stabilised_sqp import StabilisedSQP
+
+        return StabilisedSQP(), "stabilised SQP", "there are constraints"
     n, source = objective.size, hessian_source(objective)
     plain, smoothing, has_kinks = _newtons()
     if source is CurvatureSource.NONE:

@@ -19,6 +19,7 @@ from math import isnan, sqrt
 from typing import Any, Protocol
 
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import distance, dot, max_abs, norm
 from gdcli.objective.protocol import Counts, Evaluation
@@ -140,13 +141,13 @@ class ValueChange(_Limit):
 
 
 class Target(_Limit):
-    """Stop when the value is at or below ``limit``."""
+    """Stop when the value is at or below ``limit``, where all constraints hold."""
 
     __slots__ = ()
     reason = StopReason.TARGET
 
     def __call__(self, progress: RunProgress) -> bool:
-        return progress.at.value <= self.limit
+        return progress.at.value <= self.limit and progress.at.violation <= HOLDS
 
 
 class MaxIterations(_Limit):

@@ -11,8 +11,9 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import HOLDS
+from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
-from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint
+from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, units_at
 from gdcli.solve.constrained.walks import Found, Look, look_around
 
 _MOST_STEPS, _HALVED, _FAST = 15, 0.5, 1e-2
@@ -73,3 +74,16 @@ def certified(problem: Scaled, at: ScaledPoint, multipliers: Any, last: Any, fas
     slow = None if fast and not point.soft else last
     own = point.multipliers * problem.units.sides / problem.units.value
     return End(at, multipliers, point, look_around(problem, at, point, slow, own))
+
+
+def examined(problem: Constrained, x: Any) -> End | None:
+    """Return the evidence about the point ``x`` of a run of which no more is known; None without finite slopes."""
+    import numpy as np
+
+    found = problem.slopes(x)
+    if found is None:
+        return None
+    units = units_at(problem, x, *found)
+    scaled = Scaled(problem, units)
+    at = scaled.with_slopes(scaled.at(x / units.x))
+    return None if at is None else certified(scaled, at, np.zeros(problem.sides), None, False)

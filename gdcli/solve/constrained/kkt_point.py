@@ -45,7 +45,7 @@ class KKTPoint:
     length in the user's units. ``active`` (sides) is a mask, ``at_lower`` and ``at_upper`` are masks of variables.
     ``independent`` tells whether the active gradients are (LICQ), ``strict`` whether no active multiplier is 0.
     ``curvatures`` are the eigenvalues of the Hessian of the Lagrangian on the tangent space of what is strongly active,
-    as parts of its largest entry ``top``. ``gain`` is what slope and violation may still be worth. ``kind`` is a word,
+    as parts of its largest entry ``top``; ``eigenvalues`` are the same in the user's units. ``gain`` is what slope and violation may still be worth. ``kind`` is a word,
     ``certain`` whether it needs no look around; ``ways`` (k, n) are directions for one.
     """
 
@@ -66,6 +66,7 @@ class KKTPoint:
     independent: bool
     strict: bool
     curvatures: Any
+    eigenvalues: Any
     top: float
     soft: bool
     kind: str
@@ -140,6 +141,7 @@ def kkt_point(problem: Constrained, x: Any) -> KKTPoint | None:
         independent=rank == len(face.rows),
         strict=bool(strong.all()),
         curvatures=w / top,
+        eigenvalues=_on_the_tangents(H / np.outer(unit, unit), face.rows[strong] / unit),
         top=top,
         soft=bool(len(w) and w[0] <= _SOFT * max(1.0, abs(value))),
         kind=kind,
@@ -261,6 +263,15 @@ def _null_space(A: Any, n: int) -> tuple[Any, int]:
     _, s, vt = np.linalg.svd(A)
     rank = int(np.sum(s > _RANK * max(1.0, s[0])))
     return vt[rank:].T, rank
+
+
+def _on_the_tangents(H: Any, rows: Any) -> Any:
+    """Return the eigenvalues of H on what the rows leave free."""
+    import numpy as np
+
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=1), 1e-300)[:, None]
+    Z, _ = _null_space(rows, len(H))
+    return np.linalg.eigvalsh(Z.T @ H @ Z) if Z.shape[1] else np.zeros(0)
 
 
 def _falling_on_a_face(A: Any, strong: Any, H: Any, top: float) -> Any:

@@ -18,7 +18,7 @@ from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.objective.constrained import Constrained
-from gdcli.objective.protocol import Evaluation
+from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solve.constrained.end_game import End, certified, end_game
 from gdcli.solve.constrained.feasibility import feasible_elsewhere
@@ -81,10 +81,11 @@ class StabilisedSQP:
 
     order = 1
 
-    def start(self, objective: Constrained, at: Evaluation) -> SqpState:
+    def start(self, objective: Objective, at: Evaluation) -> SqpState:
         """Return the state at the start, whose value and slopes are finite."""
         import numpy as np
 
+        assert isinstance(objective, Constrained)
         x = np.array(at.x, dtype=float)
         found = objective.slopes(x)
         assert found is not None
@@ -97,8 +98,9 @@ class StabilisedSQP:
         nothing = np.zeros(objective.sides)
         return SqpState(units, here, nothing, rho, radius, breach, at.value, here.y, here.y)
 
-    def step(self, objective: Constrained, at: Evaluation, state: SqpState) -> Step:
+    def step(self, objective: Objective, at: Evaluation, state: SqpState) -> Step:
         """Return the next point that is accepted, or how the run ends."""
+        assert isinstance(objective, Constrained)
         search = _Search(Scaled(objective, state.units), replace(state), at)
         found = None
         while found is None:
@@ -352,6 +354,8 @@ class _Search:
     def ended(self, at: ScaledPoint, reason: StopReason, multipliers: Any = None) -> Step:
         told = self.told(at, self.state.multipliers if multipliers is None else multipliers)
         same = list(told.x) == list(self.came_from.x)
+        if same and reason is StopReason.GAIN:
+            reason = StopReason.FLOOR
         return Step(told, self.state, self.state.radius, reason, not same, "polish")
 
     def moved(self, at: ScaledPoint, kind: str) -> Step:
