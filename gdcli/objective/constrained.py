@@ -50,6 +50,8 @@ class Constrained(Objective):
         self.sides = len(self.row)
         self._values: tuple[bytes, float, Any] | None = None
         self._slopes: tuple[bytes, Any, Any] | None = None
+        # What was found out about the last point that was looked at, by its bytes: who asks again need not compute.
+        self.evidence: tuple[bytes, Any] = b"", None
 
     # -- for the loop ----------------------------------------------------------------------------------------------
 

@@ -26,8 +26,8 @@ _WEIGHT = "~t"
 class ConstraintRows:
     """The rows c(x), shape (m,), of ``constraints`` one after the other, whose Forms are expanded in one graph.
 
-    ``lower`` and ``upper`` (lists of m) are their sides; ``firsts`` has the first row of each constraint. ``space`` has
-    the variables.
+    ``lower`` and ``upper`` (lists of m) are their sides; ``firsts`` has the first row of each constraint, and
+    ``vectors`` tells whether that is a vector. ``space`` has the variables.
     """
 
     def __init__(self, constraints: Sequence[Constraint], space: Space) -> None:
@@ -35,6 +35,7 @@ class ConstraintRows:
         self.graph = graph = constraints[0].form.graph if constraints else Graph()
         self.roots, self.firsts = list[int](), list[int]()
         self.lower, self.upper = list[float](), list[float]()
+        self.vectors = [constraint.form.length is not None for constraint in constraints]
         for constraint in constraints:
             self.firsts.append(len(self.roots))
             self.roots += constraint.form.rows

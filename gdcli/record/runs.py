@@ -15,7 +15,7 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.status import PointKind, Status
 from gdcli.kernel.stored import stored
-from gdcli.record.schema import SCHEMA, Record, Values, signed
+from gdcli.record.schema import SCHEMA, Number, Record, Values, signed
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
@@ -81,11 +81,23 @@ class ActiveBoundRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConstraintRecord(Record):
+    """A constraint at the answer; lists where it is a vector. See `gdcli.judge.kkt.ConstraintState`."""
+
+    text: str
+    value: Number
+    slack: Number
+    multiplier: Number
+    active: bool | list[bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateRecord(Record):
     """The evidence about the answer, in terms of the user's function; see `gdcli.judge.evidence.Certificate`.
 
     ``evidence`` tells where the eigenvalues came from. ``errors`` are those of the variables in flat order, where they
-    leave unknown some of the digits that a page could show.
+    leave unknown some of the digits that a page could show. With constraints, eigenvalues are those on the tangent
+    space of what is active, and the last fields are those of `gdcli.judge.kkt.ConstraintEvidence`.
     """
 
     kind: str
@@ -98,6 +110,13 @@ class CertificateRecord(Record):
     distance: float | None = None
     rounded: bool = False
     errors: tuple[float, ...] | None = None
+    licq: bool | None = None
+    strict_complementarity: bool | None = None
+    rank: int | None = None
+    tangent_dimension: int | None = None
+    complementarity: float | None = None
+    conflict: tuple[str, ...] = ()
+    proved: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +174,8 @@ class RunRecord(Record):
     starts: int | None = None
     minima: tuple[MinimumRecord, ...] = ()
     minimizers: Mapping[str, Any] | None = None
+    constraints: tuple[ConstraintRecord, ...] = ()
+    violation: float | None = None
     formulas: Mapping[str, str] | None = None
     seconds: float | None = None
     engine: str | None = None
@@ -212,7 +233,7 @@ def sources(outcome: Outcome) -> tuple[object, ...]:
 
 def answer(outcome: Outcome) -> dict[str, Any]:
     """Return the fields of every answer that its `sources` do not have as they are written."""
-    run, sign, ranges = outcome.run, outcome.sign, outcome.minimizers
+    run, sign, ranges, kkt = outcome.run, outcome.sign, outcome.minimizers, outcome.constraints
     bounds = tuple(map(ActiveBoundRecord.of, outcome.active))
     minima = tuple(
         MinimumRecord.of(m, value=m.value + 0.0, kind=kind(m.certificate, sign)) for m in outcome.minima
@@ -228,7 +249,10 @@ def answer(outcome: Outcome) -> dict[str, Any]:
             active_bounds=bounds if outcome.problem.bounds else None,
             evidence=str(outcome.certificate.how),
             errors=_errors(outcome),
+            **_kkt(outcome),
         ),
+        "constraints": () if kkt is None else tuple(map(ConstraintRecord.of, kkt.states)),
+        "violation": None if kkt is None else kkt.violation,
         "best_iteration": None if run.best.iteration == run.last.iteration else run.best.iteration,
         "evaluations": EvaluationsRecord.of(run.counts),
         "version": __version__,
@@ -236,6 +260,16 @@ def answer(outcome: Outcome) -> dict[str, Any]:
         "minima": minima,
         "minimizers": None if ranges is None else outcome.space.by_name([_end(ends) for ends in ranges]),
     }
+
+
+def _kkt(outcome: Outcome) -> dict[str, Any]:
+    """Return what a certificate says of constraints."""
+    found = outcome.constraints
+    if found is None:
+        return {}
+    names = ("licq", "strict_complementarity", "rank", "tangent_dimension", "complementarity", "conflict")
+    told = {name: getattr(found, name) for name in names}
+    return told | {"proved": found.proved if found.conflict else None}
 
 
 def problem_record(problem: Problem) -> ProblemRecord:

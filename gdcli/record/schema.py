@@ -66,7 +66,7 @@ class Record:
             if value == default and name not in always:
                 continue
             found[name] = value if type(value) in _PLAIN else plain(value)
-            if name == "value" and value is not None and not isfinite(value):
+            if name == "value" and isinstance(value, float) and not isfinite(value):
                 found["value_is"] = repr(value)
         return found
 

@@ -39,8 +39,8 @@ class MethodEntry:
     """One method: its name, a line of help, what it ``needs``, when to use it, ``target`` = "module:factory".
 
     ``reads`` are the settings it takes beyond the stop rules. With ``own_rule`` it reads ``tol`` (and
-    ``value_tol``) itself; ``default_tol`` is then its default. ``bounds`` tells that it can stay within
-    bounds, ``constraints`` that it knows constraints. ``strict`` holds its claims to the rule of `auto`. ``residuals``: it is for sums of squares over rows.
+    ``value_tol``) itself; ``default_tol`` is then its default. ``bounds`` and ``constraints`` tell that it can stay
+    within them. ``strict`` holds its claims to the rule of `auto`. ``residuals``: it is for sums of squares over rows.
     ``polishes``: it is to find answers, not to learn, so that its end gets its last digits by Newton steps; `auto`,
     newton and lm take these themselves. ``lr`` is the usual rate of a rule that goes by epochs, too.
     """

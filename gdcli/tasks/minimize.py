@@ -26,6 +26,7 @@ from gdcli.tasks.problem import Problem, listed
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
+    from gdcli.language.constraints import Row
     from gdcli.language.syntax import Tree
     from gdcli.objective.box import Box
     from gdcli.objective.build import Build, Exact
@@ -82,10 +83,16 @@ def _solve(
     check_memory(problem)
     _check_asked(problem, formulas, checkpointer is not None)
     tree, exact = problem.tree, _exact(problem, settings, build)
-    ready, box = _ready(problem, settings, exact)
+    rows = problem.rows()[0] if problem.subject_to else []
+    ready, box = _ready(problem, settings, exact, rows)
     tier = tier_of(exact, settings.engine, not settings.no_cache, whole=ready.objective is exact)
     result = ready.run(observers, checkpointer, tier)
-    found = _judged(ready, box, exact, result)
+    if rows:
+        from gdcli.tasks.constrained_problem import judged_constrained
+
+        found = judged_constrained(ready, rows, result, exact.is_constant())
+    else:
+        found = _judged(ready, box, exact, result)
     edge = []
     if found.verdict.status.exit_code != 0:
         edge = budget.if_in_time(lambda: _edge(problem, tree, exact, found.run), [])
@@ -101,14 +108,12 @@ def _solve(
         used=ready.choice.name,
         why=ready.choice.why,
         engine=exact.engine if tier is None else tier.engine,
-        warnings=(*ready.notes, *_warnings(exact, found.run), *edge, *found.certificate.notes),
+        warnings=(*ready.notes, *_warnings(exact, found.run, rows), *edge, *found.certificate.notes),
         formulas=shown,
     )
 
 
 def _check_asked(problem: Problem, formulas: bool, is_kept: bool) -> None:
-    if problem.subject_to and (rows := problem.rows()[0]):
-        raise UsageError("no method takes constraints but bounds so far", "", rows[0].span)
     if problem.tree is None and (formulas or is_kept):
         what = "are no formulas" if formulas else "is no checkpoint"
         raise UsageError(f"there {what} of a function: it has no text", "write it as text, or with sympy")
@@ -121,16 +126,27 @@ def _exact(problem: Problem, settings: Settings, build: Build | None) -> Exact:
     return problem.objective(problem.sign, settings.engine, not settings.no_cache)
 
 
-def _ready(problem: Problem, settings: Settings, exact: Exact) -> tuple[Ready, Box | None]:
-    """Return the problem with the gradient that was asked for and the method that goes with it, and its bounds."""
+def _ready(problem: Problem, settings: Settings, exact: Exact, rows: list[Row]) -> tuple[Ready, Box | None]:
+    """Return the problem with the gradient that was asked for and the method that goes with it, and its bounds.
+
+    ``rows`` are the constraints that are no bounds.
+    """
     from gdcli.objective.build import with_gradient
     from gdcli.solve.scaling import start_sizes
 
     box, x0, notes = box_and_start(problem, exact)
     sign, constants = problem.sign, problem.constants
     sizes = lambda: start_sizes(x0, box)  # noqa: E731
-    objective = within(box, with_gradient(exact, settings.gradient, settings.h, constants, sign, sizes))
+    function = with_gradient(exact, settings.gradient, settings.h, constants, sign, sizes)
     check_start(problem, problem.tree, exact, x0)
+    if rows:
+        from gdcli.tasks.constrained import inner_start, within_constraints
+
+        constrained = within_constraints(problem, rows, box, function, exact.space)
+        choice = choose_by(settings, constrained)
+        x0 = inner_start(problem, rows, constrained, x0, notes)
+        return Ready(problem, settings, exact.space, constrained, x0, choice, notes), box
+    objective = within(box, function)
     return Ready(problem, settings, exact.space, objective, x0, choose_by(settings, objective), notes), box
 
 
@@ -282,11 +298,11 @@ def _edge(problem: Problem, tree: Tree | None, exact: Exact, result: RunResult) 
     return []
 
 
-def _warnings(exact: Exact, result: RunResult) -> list[str]:
+def _warnings(exact: Exact, result: RunResult, rows: list[Row]) -> list[str]:
     """What a user should know beside the answer."""
     found = []
-    unused = exact.unused
-    if exact.is_constant():
+    unused = [name for name in exact.unused if not any(name in row.tree.names for row in rows)]
+    if exact.is_constant() and not rows:
         found.append(f"the expression does not depend on {listed(exact.space.names)}")
     elif unused:
         found.append(f"the value does not depend on {listed(unused)}")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from gdcli.judge.evidence import Certificate
+    from gdcli.judge.kkt import ConstraintEvidence
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.verdict import Verdict
     from gdcli.kernel.space import Space
@@ -40,6 +41,7 @@ class Judged(NamedTuple):
     verdict: Verdict
     active: tuple[ActiveBound, ...] = ()
     ranges: Ranges | None = None
+    constraints: ConstraintEvidence | None = None
 
 
 class Minimum(NamedTuple):
@@ -62,7 +64,8 @@ class Outcome:
     ``advice`` what to try next (empty when converged). ``formulas`` has the gradient as text per variable when
     it was asked for. ``active`` lists the bounds that hold the answer. From many ``starts``, ``minima``
     has every distinct minimum found, the best first. ``minimizers`` are the ranges (low, high) of the variables, in
-    flat order, over which the value is as low as at the answer, where it is level around it.
+    flat order, over which the value is as low as at the answer, where it is level around it. ``constraints`` is what
+    is known of constraints that are no bounds, None where there are none.
     """
 
     problem: Problem
@@ -83,6 +86,7 @@ class Outcome:
     minima: tuple[Minimum, ...] = ()
     starts: int = 1
     minimizers: tuple[tuple[float, float], ...] | None = None
+    constraints: ConstraintEvidence | None = None
 
     @classmethod
     def of(cls, problem: Problem, settings: Settings, space: Space, found: Judged, **told: Any) -> Self:
@@ -97,6 +101,7 @@ class Outcome:
             message=found.verdict.message,
             advice=found.verdict.advice,
             active=found.active,
+            constraints=found.constraints,
             minimizers=None if found.ranges is None else tuple(found.ranges),
             **told,
         )

@@ -42,11 +42,12 @@ class KKTPoint:
     ``multipliers`` (shape (s,), 0 where a side is not active) belong to the sides of `Constrained`, so that the
     gradient of ``value + multipliers @ h`` is that of the bounds: ``below`` and ``above`` (shape (n,)) are those of the
     lower and upper ones. ``residual`` is what is left of it, as a part of max(1, its slope); ``gradient_norm`` is its
-    length in the user's units. ``active`` (sides) is a mask, ``at_lower`` and ``at_upper`` are masks of variables.
+    length in the user's units. ``active`` (sides), ``at_lower`` and ``at_upper`` (variables) are masks.
     ``independent`` tells whether the active gradients are (LICQ), ``strict`` whether no active multiplier is 0.
     ``curvatures`` are the eigenvalues of the Hessian of the Lagrangian on the tangent space of what is strongly active,
-    as parts of its largest entry ``top``; ``eigenvalues`` are the same in the user's units. ``gain`` is what slope and violation may still be worth. ``kind`` is a word,
-    ``certain`` whether it needs no look around; ``ways`` (k, n) are directions for one.
+    as parts of its largest entry ``top``; ``eigenvalues`` are the same in the user's units. ``gain`` is what slope and
+    violation may still be worth. ``kind`` is a word, ``certain`` whether it needs no look around; ``ways`` (k, n) are
+    directions for one.
     """
 
     x: Any
@@ -87,7 +88,15 @@ class KKTPoint:
 
 
 def kkt_point(problem: Constrained, x: Any) -> KKTPoint | None:
-    """Return the evidence about ``x``, None where the derivatives are not finite."""
+    """Return the evidence about ``x``, None where the derivatives are not finite; the last is remembered."""
+    key = x.tobytes()
+    if problem.evidence[0] != key:
+        problem.evidence = key, _kkt_point(problem, x)
+    found: KKTPoint | None = problem.evidence[1]
+    return found
+
+
+def _kkt_point(problem: Constrained, x: Any) -> KKTPoint | None:
     import numpy as np
 
     value, h = problem.values(x)

@@ -1,0 +1,183 @@
+"""The certificate of a constrained answer: the KKT conditions in the user's words, and the verdict that follows.
+
+The multiplier of a constraint is the change of the value with its right-hand side: ``d value / d b`` of ``c(x) <= b``,
+``c(x) >= b`` and ``c(x) == b``. So that of an upper side is not positive at a minimum, and not negative at a maximum; a
+side that does not matter has 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdcli.judge.evidence import Certificate
+from gdcli.judge.verdict import Verdict
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.number_format import short
+from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
+from gdcli.objective.constrained import Constrained
+from gdcli.solve.constrained.end_game import examined
+from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
+from gdcli.solve.constrained.walks import Found
+from gdcli.solve.iteration import RunResult
+
+_KINDS = {
+    "minimum": PointKind.MINIMUM,
+    "degenerate": PointKind.DEGENERATE,
+    "saddle": PointKind.SADDLE,
+    "infeasible": PointKind.INFEASIBLE,
+    "not-stationary": PointKind.NOT_STATIONARY,
+}
+_FOUND = {
+    Found.LOWER: PointKind.SADDLE,
+    Found.LIMIT: PointKind.AT_INFINITY,
+    Found.UNBOUNDED: PointKind.UNBOUNDED,
+}
+_ENDS = {
+    StopReason.INFEASIBLE: PointKind.INFEASIBLE,
+    StopReason.UNBOUNDED: PointKind.UNBOUNDED,
+    StopReason.AT_INFINITY: PointKind.AT_INFINITY,
+}
+
+
+class ConstraintState(NamedTuple):
+    """A constraint at the answer, lists where it is a vector: the value of its row function, how far it is from its
+    nearest side (negative: broken by so much), the multiplier in the user's sense, and whether it is active.
+    """
+
+    text: str
+    value: Any
+    slack: Any
+    multiplier: Any
+    active: Any
+
+
+class ConstraintEvidence(NamedTuple):
+    """What the certificate of a constrained answer has beside that of any other.
+
+    ``violation`` is by how much the worst constraint is broken, as a part of max(1, what it compares). ``licq`` tells
+    whether the gradients of what is active are independent, ``rank`` how many of them are; None where nothing is known.
+    ``complementarity`` is the sum of all multipliers times what their constraints are from holding with equality.
+    ``conflict`` are constraints and bounds that cannot hold together, as far as was found, none of which can be left
+    out; ``proved`` tells whether that is proved.
+    """
+
+    states: tuple[ConstraintState, ...]
+    violation: float
+    licq: bool | None = None
+    strict_complementarity: bool | None = None
+    rank: int | None = None
+    tangent_dimension: int | None = None
+    complementarity: float | None = None
+    conflict: tuple[str, ...] = ()
+    proved: bool = False
+
+
+def certify_constrained(
+    objective: Constrained, run: RunResult, texts: tuple[str, ...], sign: int
+) -> tuple[Certificate, ConstraintEvidence, KKTPoint | None]:
+    """Return the certificate of the best point of a run, and what is known of each constraint.
+
+    An end that the method calls one has been looked around; any other point is looked around here.
+    """
+    x = objective.np.array(run.best.at.x, dtype=float)
+    ended = run.reason in (StopReason.GAIN, StopReason.FLOOR)
+    point = kkt_point(objective, x)
+    kind = _ENDS.get(run.reason) or (PointKind.UNKNOWN if point is None else _KINDS[point.kind])
+    if (
+        ended and kind is PointKind.SADDLE
+    ):  # its curvature falls by less than rounding can tell, and no value is lower
+        kind = PointKind.DEGENERATE
+    if kind.told and not ended:
+        end = examined(objective, x)
+        look = None if end is None else end.look
+        kind = kind if look is None else _FOUND.get(look.found, kind)
+    certificate = _certificate(kind, point, run)
+    states = _states(objective, x, texts, point, sign)
+    if point is None:
+        return certificate, ConstraintEvidence(states, run.best.at.violation), None
+    evidence = ConstraintEvidence(
+        states,
+        point.violation,
+        point.independent,
+        point.strict,
+        point.rank,
+        objective.size - point.rank,
+        point.complementarity,
+    )
+    return certificate, evidence, point
+
+
+def _certificate(kind: PointKind, point: KKTPoint | None, run: RunResult) -> Certificate:
+    if point is None:
+        return Certificate(kind, run.best.gradient_norm)
+    w = point.eigenvalues
+    low, high = (float(w[0]), float(w[-1])) if len(w) else (None, None)
+    notes: tuple[str, ...] = ()
+    if kind.told and not point.independent:
+        notes = (
+            "the gradients of the active constraints depend on each other: other multipliers are as good",
+        )
+    elif kind.told and not point.strict:
+        notes = (
+            "an active constraint has the multiplier 0: the value changes with its limit on one side only",
+        )
+    return Certificate(
+        kind,
+        point.gradient_norm,
+        low,
+        high,
+        high / low if low is not None and high is not None and low > 0.0 else None,
+        point.gain if kind.told else None,
+        how=CurvatureSource.EXACT,
+        notes=notes,
+    )
+
+
+def _states(
+    objective: Constrained, x: Any, texts: tuple[str, ...], point: KKTPoint | None, sign: int
+) -> tuple[ConstraintState, ...]:
+    np, rows = objective.np, objective.constraints
+    values, lower, upper = rows.values(x), np.array(rows.lower), np.array(rows.upper)
+    slack = np.where(lower == upper, -abs(values - upper), np.minimum(upper - values, values - lower)) + 0.0
+    multipliers, active = np.zeros(rows.count), np.zeros(rows.count, bool)
+    if point is not None:
+        multipliers = -sign * objective.per_row(point.multipliers) + 0.0
+        active[objective.row[point.active]] = True
+    ends = [*rows.firsts[1:], rows.count]
+    found = []
+    for text, first, end, many in zip(texts, rows.firsts, ends, rows.vectors, strict=True):
+        parts = [part[first:end].tolist() for part in (values, slack, multipliers, active)]
+        found.append(ConstraintState(text, *(parts if many else [part[0] for part in parts])))
+    return tuple(found)
+
+
+def constrained_verdict(run: RunResult, evidence: ConstraintEvidence) -> Verdict | None:
+    """Return the verdict on what only constrained runs end with, None where the usual one holds."""
+    if run.reason is StopReason.INFEASIBLE:
+        worst = short(evidence.violation, 3)
+        together = f": {_listed(evidence.conflict)} cannot hold together" if evidence.conflict else ""
+        if evidence.proved:
+            message = f"No point is feasible{together}; that is proved by their multipliers."
+        else:
+            message = f"No feasible point was found{together}, as far as was looked."
+        return Verdict(
+            Status.INFEASIBLE,
+            f"{message[:-1]}; at the point of least violation they are broken by {worst}.",
+            "change or leave out one of them" if evidence.conflict else "start from another point",
+        )
+    if run.reason is StopReason.NO_MULTIPLIERS:
+        return Verdict(
+            Status.STALLED,
+            "The constraints have no multipliers at this point: their gradients vanish or cancel where they hold, so"
+            " that no certificate is possible.",
+            "write the constraints so that their gradients are independent where they hold",
+        )
+    return None
+
+
+def _listed(texts: tuple[str, ...]) -> str:
+    shown = texts[:6]
+    more = len(texts) - len(shown)
+    if more:
+        return f"{', '.join(shown)} and {more} more"
+    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]

@@ -1,0 +1,96 @@
+"""A problem with constraints: its objective within them, where it may start, and what is told of its end."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.budget import if_in_time
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.errors import DomainError
+from gdcli.tasks.outcome import ActiveBound, Judged
+from gdcli.tasks.pipeline import verdict_on
+
+if TYPE_CHECKING:
+    from gdcli.kernel.space import Space
+    from gdcli.language.constraints import Row
+    from gdcli.objective.box import Box
+    from gdcli.objective.constrained import Constrained
+    from gdcli.objective.protocol import Objective
+    from gdcli.solve.constrained.kkt_point import KKTPoint
+    from gdcli.solve.iteration import RunResult
+    from gdcli.tasks.pipeline import Ready
+    from gdcli.tasks.problem import Problem
+
+# A start on a bound where slopes are infinite is moved inside by this part of max(1, its size).
+_INSIDE = 1e-3
+
+
+def within_constraints(
+    problem: Problem, rows: list[Row], box: Box | None, objective: Objective, space: Space
+) -> Constrained:
+    """Return the objective within its bounds (None: there are none) and the constraints that are no bounds."""
+    from gdcli.language import constraints
+    from gdcli.objective.box import Box
+    from gdcli.objective.constrained import Constrained
+    from gdcli.objective.constraint_rows import ConstraintRows
+
+    built = constraints.build(rows, problem.lengths, problem.constants, expand=True)
+    if box is None:
+        n = objective.size
+        box = Box(objective.vector([-inf] * n), objective.vector([inf] * n))
+    return Constrained(objective, ConstraintRows(built, space), box)
+
+
+def inner_start(problem: Problem, rows: list[Row], objective: Constrained, x0: Any, notes: list[str]) -> Any:
+    """Return the start, moved a little inside the bounds where slopes are not finite on them, which is noted.
+
+    Raises DomainError where a constraint has no value there, or slopes none nearby.
+    """
+    np = objective.np
+    x = np.array(x0, dtype=float)
+    values = objective.constraints.values(x)
+    for text, first in zip([row.text for row in rows], objective.constraints.firsts, strict=True):
+        if np.isnan(values[first]):
+            row = next(row for row in rows if row.text == text)
+            raise DomainError(f"{text} has no value at the start", "start inside the domain", row.span)
+    for part in (0.0, _INSIDE):
+        room = np.minimum(np.maximum(1.0, abs(x)), objective.upper - objective.lower)
+        moved = np.clip(x, objective.lower + part * room, objective.upper - part * room)
+        if np.isfinite(objective.values(moved)[0]) and objective.slopes(moved) is not None:
+            if part:
+                notes.append(
+                    "the slopes are not finite at the start, which was moved a little inside the bounds"
+                )
+            return objective.vector(moved)
+    raise DomainError("the slopes are not finite at the start", "start elsewhere")
+
+
+def judged_constrained(ready: Ready, rows: list[Row], result: RunResult, constant: bool) -> Judged:
+    """Return the end of a constrained run with its certificate, the constraints there, and the verdict."""
+    from gdcli.judge.kkt import certify_constrained, constrained_verdict
+
+    objective: Any = ready.objective
+    texts, sign = tuple(row.text for row in rows), ready.problem.sign
+    certificate, evidence, point = certify_constrained(objective, result, texts, sign)
+    verdict = constrained_verdict(result, evidence)
+    if verdict is None:
+        verdict = verdict_on(ready, result, certificate, None, None, constant=constant and not rows)
+    result = replace(result, counts=objective.counts.copy())
+    active = if_in_time(lambda: _active_bounds(objective, point, ready.space), ())
+    return Judged(result, certificate, verdict, active, constraints=evidence)
+
+
+def _active_bounds(objective: Constrained, point: KKTPoint | None, space: Space) -> tuple[ActiveBound, ...]:
+    """Return the bounds that hold the answer with a multiplier that is not 0."""
+    if point is None:
+        return ()
+    found = []
+    for i in objective.np.flatnonzero(point.at_lower | point.at_upper):
+        fixed = bool(objective.lower[i] == objective.upper[i])
+        side = "fixed" if fixed else "lower" if point.at_lower[i] else "upper"
+        multiplier = abs(float(point.below[i] if point.at_lower[i] else point.above[i]))
+        bound = float(objective.upper[i] if side == "upper" else objective.lower[i])
+        if multiplier:
+            found.append(ActiveBound(space.label(int(i)), side, bound, multiplier))
+    return tuple(found)

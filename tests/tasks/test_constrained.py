@@ -1,0 +1,219 @@
+"""Problems with constraints, from text to verdict: the shown problems, the traps, and what is told of constraints."""
+
+from __future__ import annotations
+
+from math import inf
+from random import Random
+from typing import Any
+
+import pytest
+from constraint_problems import shown, traps
+
+from gdcli import api
+from gdcli.kernel.errors import DomainError, UsageError
+from gdcli.kernel.numerics import HOLDS
+from gdcli.kernel.status import PointKind, Status
+from gdcli.record.runs import RunRecord, run_record
+
+SHOWN = {problem["name"]: problem for problem in shown()}
+MINIMA = [name for name, problem in SHOWN.items() if problem["kind"] == "minimum"]
+TRAPS = traps()
+
+
+def solved(problem: dict[str, Any], start: dict[str, Any] | None = None, **options: Any) -> api.Outcome:
+    solve = api.maximize if problem.get("sense") == "maximize" else api.minimize
+    return solve(
+        problem["expr"],
+        start or problem["start"],
+        subject_to=problem["constraints"],
+        bounds={name: tuple(ends) for name, ends in problem["bounds"].items()},
+        **options,
+    )
+
+
+def is_known(problem: dict[str, Any], value: float) -> bool:
+    """Whether a value is that of one of the known minima."""
+    known = [problem["fmin"], *problem["accept"]]
+    return any(abs(value - v) <= problem["ftol"] * max(1.0, abs(v)) for v in known)
+
+
+def violation(outcome: api.Outcome) -> float:
+    return 0.0 if outcome.constraints is None else outcome.constraints.violation
+
+
+@pytest.mark.parametrize("name", MINIMA)
+def test_shown_minimum_is_found_and_certified(name: str) -> None:
+    problem = SHOWN[name]
+    outcome = solved(problem)
+    assert is_known(problem, outcome.value)
+    assert violation(outcome) <= HOLDS
+    assert outcome.status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("name", MINIMA)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_from_other_starts_nothing_false_is_claimed(name: str, seed: int) -> None:
+    problem, draws = SHOWN[name], Random(seed)
+    move = lambda v: v + 0.1 * max(1.0, abs(v)) * draws.gauss(0.0, 1.0)  # noqa: E731
+    start = {n: [move(a) for a in v] if isinstance(v, list) else move(v) for n, v in problem["start"].items()}
+    try:
+        outcome = solved(problem, start)
+    except DomainError:
+        return
+    assert outcome.status is not Status.CONVERGED or is_known(problem, outcome.value)
+    assert outcome.status not in (Status.INFEASIBLE, Status.DIVERGED)
+
+
+def test_work_is_what_it_should_be() -> None:
+    counts = sorted(
+        (c.value + c.gradient, c.hessian) for c in (solved(SHOWN[name]).run.counts for name in MINIMA)
+    )
+    assert counts[len(counts) // 2][0] <= 22
+    assert sorted(hessians for _, hessians in counts)[len(counts) // 2] <= 11
+
+
+@pytest.mark.parametrize("name", ["infeasible_linear", "infeasible_sine", "unbounded_line"])
+def test_shown_problems_without_a_minimum_are_named(name: str) -> None:
+    status = solved(SHOWN[name]).status
+    assert status is {"infeasible": Status.INFEASIBLE, "unbounded": Status.DIVERGED}[SHOWN[name]["kind"]]
+
+
+# What the traps' truths say: the values of their minima (None: there is none).
+_VALUES: dict[int, float | None] = {
+    **dict.fromkeys((0, 1, 2, 9, 12, 13, 14, 21)),
+    3: 0.0,
+    4: -1.0,
+    5: -1.0,
+    6: 0.0,
+    7: -1.0,
+    8: 0.0,
+    10: -16.0,
+    11: -(5.0**0.5),
+    15: -1.0,
+    17: -1.0,
+    18: -5.8787753826796e-09,
+    19: -0.25,
+    20: 0.0,
+}
+
+
+@pytest.mark.parametrize("number", range(len(TRAPS)))
+def test_nothing_false_is_claimed_of_traps(number: int) -> None:
+    outcome = solved(TRAPS[number])
+    if outcome.status is Status.CONVERGED and number in _VALUES:
+        assert outcome.value == pytest.approx(_VALUES[number], abs=1e-9)
+    assert outcome.status is not Status.INFEASIBLE
+    if outcome.status is Status.DIVERGED:
+        assert _VALUES[number] is None
+
+
+@pytest.mark.parametrize(
+    ("sense", "text", "limit"),
+    [
+        ("minimize", "x + 2*y >= {}", 1.0),
+        ("minimize", "x*y == {}", 2.0),
+        ("maximize", "x**2 + 3*y**2 <= {}", 1.5),
+        ("minimize", "-x - y**2 <= {}", -2.0),
+    ],
+)
+def test_a_multiplier_is_the_slope_of_the_value_by_the_limit(sense: str, text: str, limit: float) -> None:
+    expression = "x + y" if sense == "maximize" else "(x - 0.1)**2 + 2*(y - 0.2)**2 + x*y"
+
+    def value(b: float) -> api.Outcome:
+        found = getattr(api, sense)(expression, {"x": 1.0, "y": 1.0}, subject_to=[text.format(b)])
+        assert found.status is Status.CONVERGED
+        return found
+
+    h = 1e-4
+    slope = (value(limit + h).value - value(limit - h).value) / (2.0 * h)
+    (state,) = value(limit).constraints.states
+    assert state.multiplier == pytest.approx(slope, rel=1e-5)
+    assert state.active
+    assert state.slack == pytest.approx(0.0, abs=1e-12)
+
+
+def test_constraints_that_do_not_matter_have_the_multiplier_0() -> None:
+    outcome = api.minimize("x**2 + y**2", {"x": 3, "y": 1}, subject_to=["x + y <= 5", "x + y == 2"])
+    assert outcome.constraints is not None
+    loose, tight = outcome.constraints.states
+    assert (loose.multiplier, loose.active) == (0.0, False)
+    assert loose.slack == pytest.approx(3.0)
+    assert tight.multiplier == pytest.approx(2.0)
+    assert outcome.certificate.eigenvalue_min == pytest.approx(2.0)
+    assert outcome.constraints.licq
+    assert outcome.constraints.tangent_dimension == 1
+
+
+def test_vectors_are_lists() -> None:
+    outcome = api.minimize(
+        "sum((v - 1)**2)",
+        {"v": [3.0, 2.0, 1.0]},
+        subject_to=["v[1:] >= v[:-1] + 1", "sum(v) == 3"],
+    )
+    assert outcome.point["v"] == pytest.approx([0.0, 1.0, 2.0])
+    record = run_record(outcome)
+    assert record.constraints[0].active == [True, True]
+    assert record.constraints[0].multiplier == pytest.approx([2.0, 2.0])
+    assert RunRecord.from_json(record.to_json()) == record
+
+
+def test_the_record_has_constraints_and_certificate() -> None:
+    outcome = api.minimize("x + y", {"x": 1, "y": 1}, subject_to=["x**2 + y**2 <= 2"])
+    told = run_record(outcome).to_json()
+    (constraint,) = told["constraints"]
+    assert constraint == {
+        "text": "x**2 + y**2 <= 2",
+        "value": pytest.approx(2.0),
+        "slack": pytest.approx(0.0, abs=1e-12),
+        "multiplier": pytest.approx(-0.5),
+        "active": True,
+    }
+    assert told["violation"] <= HOLDS
+    certificate = told["certificate"]
+    assert (certificate["kind"], certificate["licq"], certificate["rank"]) == ("minimum", True, 1)
+
+
+def test_bounds_have_their_multipliers_too() -> None:
+    outcome = api.minimize(
+        "x + 3*y", {"x": 1, "y": 2}, subject_to=["x + 2*y >= 2"], bounds={"y": (0.5, None)}
+    )
+    assert outcome.point == {"x": pytest.approx(1.0), "y": 0.5}
+    assert [(b.name, b.side, b.bound, b.multiplier) for b in outcome.active] == [
+        ("y", "lower", 0.5, pytest.approx(1.0))
+    ]
+
+
+@pytest.mark.parametrize("method", ["newton", "lbfgs", "gd", "adam"])
+def test_methods_that_know_no_constraints_say_so(method: str) -> None:
+    with pytest.raises(UsageError, match=f"{method} does not know constraints") as caught:
+        api.minimize("x**2 + y", {"x": 1, "y": 1}, subject_to=["x*y >= 1"], method=method)
+    assert caught.value.hint == "these do: auto"
+
+
+def test_a_constraint_without_a_value_at_the_start_is_named() -> None:
+    with pytest.raises(DomainError, match=r"log\(x\) >= y has no value at the start"):
+        api.minimize("x + y", {"x": -1, "y": 1}, subject_to=["log(x) >= y"])
+
+
+def test_a_cap_is_a_limit_and_keeps_the_best_point() -> None:
+    outcome = api.minimize("x*y", {"x": 1, "y": 1}, subject_to=["x**2 + 4*y**2 <= 4"], max_iter=1)
+    assert outcome.status is Status.LIMIT
+    assert outcome.run.iterations == 1
+
+
+def test_a_start_that_is_the_minimum() -> None:
+    outcome = api.minimize("x**2 + y**2", {"x": 1, "y": 1}, subject_to=["x + y == 2"], max_iter=0)
+    assert outcome.status is Status.CONVERGED
+    assert "already" in outcome.message
+
+
+def test_a_saddle_is_not_called_a_minimum_without_a_step() -> None:
+    outcome = api.minimize("x*y", {"x": 0, "y": 0}, subject_to=["x**2 + y**2 <= 1"], max_iter=0)
+    assert outcome.certificate.kind is PointKind.SADDLE
+    assert outcome.status is Status.WRONG_KIND
+
+
+def test_an_unbounded_box_stays_one() -> None:
+    outcome = api.minimize("-x - y", {"x": 0, "y": 0}, subject_to=["x - y <= 1"])
+    assert outcome.status is Status.DIVERGED
+    assert outcome.value > -inf
