@@ -140,7 +140,7 @@ def _ready(problem: Problem, settings: Settings, exact: Exact, rows: list[Row]) 
     function = with_gradient(exact, settings.gradient, settings.h, constants, sign, sizes)
     check_start(problem, problem.tree, exact, x0)
     if rows:
-        from gdcli.tasks.constrained import inner_start, within_constraints
+        from gdcli.tasks.constrained_problem import inner_start, within_constraints
 
         constrained = within_constraints(problem, rows, box, function, exact.space)
         choice = choose_by(settings, constrained)

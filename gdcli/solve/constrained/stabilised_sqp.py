@@ -11,7 +11,7 @@ minimised alone: what is left of it tells that there is no feasible point near, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.numerics import HOLDS
@@ -85,7 +85,7 @@ class StabilisedSQP:
         """Return the state at the start, whose value and slopes are finite."""
         import numpy as np
 
-        assert isinstance(objective, Constrained)
+        objective = cast(Constrained, objective)
         x = np.array(at.x, dtype=float)
         found = objective.slopes(x)
         assert found is not None
@@ -100,8 +100,7 @@ class StabilisedSQP:
 
     def step(self, objective: Objective, at: Evaluation, state: SqpState) -> Step:
         """Return the next point that is accepted, or how the run ends."""
-        assert isinstance(objective, Constrained)
-        search = _Search(Scaled(objective, state.units), replace(state), at)
+        search = _Search(Scaled(cast(Constrained, objective), state.units), replace(state), at)
         found = None
         while found is None:
             found = search.one_pass()
