@@ -13,7 +13,7 @@ from enum import Enum
 from math import isfinite
 from typing import Any
 
-from gdcli.kernel.dataclass import fields, is_dataclass
+from gdcli.kernel.dataclass import MISSING, fields, is_dataclass
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.stored import CLASSES, TAGS
 from gdcli.kernel.vectors import Vec
@@ -125,6 +125,9 @@ class Decoder:
         if issubclass(of, tuple):
             return of(**parts)
         made = of.__new__(of)
+        if is_dataclass(of):  # fields that came later are at their default
+            missing = (field for field in fields(of) if field.name not in parts)
+            parts |= {field.name: field.default for field in missing if field.default is not MISSING}
         for name, part in parts.items():
             object.__setattr__(made, name, part)  # some are frozen
         return made
