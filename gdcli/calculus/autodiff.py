@@ -149,6 +149,8 @@ class Derivatives:
         if branch is not None:
             relation, a, b, yes, no = branch
             return g.where(relation, a, b, tangent.get(yes, zero), tangent.get(no, zero))
+        if key[0] == "matmul":
+            return g.times(key[1], tangent.get(key[2], zero))
         if key[0] == "sum":
             length = g.lengths[key[1]]
             assert length is not None
@@ -206,6 +208,8 @@ class _Sweep:
                 self.arrive(i, weight)
             elif self.masks and self.g.lengths[i] is None:
                 self.scalar_of_branch(i, weight)
+            elif self.masks and key[0] == "matmul":
+                self.product_of_branch(key, weight)
             else:
                 self.spread(i, key, weight)
         return self.leaves
@@ -218,6 +222,13 @@ class _Sweep:
         takers = g.total(self.masked(g.number(1.0)), self.length)
         for leaf, partial in self.d.gradient(i).items():
             self.arrive(leaf, g.where("==", takers, zero, zero, g.mul(weight, partial)))
+
+    def product_of_branch(self, key: Key, weight: int) -> None:
+        """A matrix times a vector in a branch: the elements of that vector know nothing of the branch."""
+        seed = self.g.times(self.g.transposed(key[1]), weight)
+        sweep = _Sweep(self.d, key[2], seed, self.g.shape(key[1])[1])
+        for leaf, adjoint in sweep.run().items():
+            self.arrive(leaf, adjoint)
 
     def settle(self, i: int) -> None:
         """Sum the adjoints that vectors have sent to a scalar."""
@@ -242,6 +253,9 @@ class _Sweep:
                 self.split_vector(branch, weight, g.lengths[i])
         elif key[0] == "sum":
             self.send(key[1], weight, g.lengths[key[1]])
+        elif key[0] == "matmul":
+            columns = g.shape(key[1])[1]
+            self.send(key[2], g.times(g.transposed(key[1]), weight), columns)
         elif key[0] == "prod":
             self.send(key[1], g.mul(weight, g.node("others", key[1])), g.lengths[key[1]])
         elif key[0] in ("largest", "smallest"):

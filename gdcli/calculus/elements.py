@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from gdcli.kernel.errors import UsageError
 from gdcli.language.functions import CONSTANTS, FUNCTIONS
+from gdcli.language.matrices import elementwise, product
 from gdcli.language.syntax import Node, Tree, fold, parse
 
 # More than this many variables are not written out as formulas: nobody reads them.
@@ -59,7 +60,7 @@ def variables(algebra: Elementary, lengths: Mapping[str, int | None]) -> dict[st
 def numbers(algebra: Elementary, constants: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value of each constant, a number or a list of those."""
     return {
-        name: [algebra.number(v) for v in value] if hasattr(value, "__len__") else algebra.number(value)
+        name: elementwise(algebra.number, [value.tolist() if hasattr(value, "tolist") else value])
         for name, value in constants.items()
     }
 
@@ -90,10 +91,12 @@ class Elements:
             return self.values[value[0]][slice(*value[1:])]
         if op == "where":
             parts = [self._build(part) for part in node.args]
-            return _elementwise(lambda *each: self.algebra.where(value, *each), parts)
+            return elementwise(lambda *each: self.algebra.where(value, *each), parts)
         if op == "call":
             return self._call(value, args)
-        return _elementwise(lambda *each: self.algebra.operation(op, each), args)
+        if op == "matmul":
+            return product(args[0], args[1], lambda *pair: self.algebra.operation("mul", pair), self._sum)
+        return elementwise(lambda *each: self.algebra.operation(op, each), args)
 
     def _call(self, name: str, args: list[Any]) -> Any:
         operation, call = self.algebra.operation, self.algebra.call
@@ -110,9 +113,9 @@ class Elements:
             values = args[0] if len(args) == 1 else args
             result = values[0]
             for other in values[1:]:
-                result = _elementwise(lambda *pair: call(name, pair), [result, other])
+                result = elementwise(lambda *pair: call(name, pair), [result, other])
             return result
-        return _elementwise(lambda *each: call(name, each), args)
+        return elementwise(lambda *each: call(name, each), args)
 
     def _sum(self, values: Sequence[Any]) -> Any:
         return self._folded("add", values)
@@ -154,10 +157,3 @@ def by_formula(
 @cache
 def _formula(name: str) -> Tree:
     return parse(FUNCTIONS[name].formula)
-
-
-def _elementwise(operation: Callable[..., Any], args: Sequence[Any]) -> Any:
-    length = next((len(a) for a in args if isinstance(a, list)), None)
-    if length is None:
-        return operation(*args)
-    return [operation(*(a[i] if isinstance(a, list) else a for a in args)) for i in range(length)]

@@ -91,6 +91,8 @@ class VectorWriter:
                 self.lines.append(f"a{i} = {self.view(key)}")
             elif key[0] == "number":
                 self.scalars[i] = number_text(self.graph.value_of(i)), 0
+            elif key[0] == "matrix":
+                self.scalars[i] = f"data[{key[1]!r}]{'.T' if key[4] else ''}", 0
             elif key[0] in ("scalar", "element"):
                 place = self.offsets.get(key[1])
                 index = 0 if key[0] == "scalar" else key[2]
@@ -148,6 +150,8 @@ class VectorWriter:
             key = self.graph.keys[i]
             if key[0] in REDUCTIONS and self.levels[i] == stage + 1:
                 loop(self.graph.lengths[key[1]]).reductions.append(i)
+            elif key[0] == "matmul" and self.levels[i] == stage + 1:
+                loop(self.graph.shape(key[1])[1]).whole.append(i)
             elif key[0] in WHOLE and self.levels[i] == stage + 1:
                 loop(self.graph.lengths[i]).whole.append(i)
         for output in self.outputs:

@@ -142,7 +142,8 @@ class ChunkWriter:
 
     def _roots(self) -> list[int]:
         roots = [node for terms in self.terms.values() for term in terms for node in term.factors]
-        roots += [self.graph.keys[i][1] for i in self.loop.whole]
+        arguments_of_whole = (whole_argument(self.graph.keys[i]) for i in self.loop.whole)
+        roots += [a for a in arguments_of_whole if self.graph.lengths[a] is not None]
         return roots + [o.node for o in self.loop.outputs if self.graph.lengths[o.node] is not None]
 
     def _count(self) -> None:
@@ -303,8 +304,8 @@ class ChunkWriter:
 
     def collect(self, i: int) -> None:
         key = self.graph.keys[i]
-        vector = self.operand(key[1])
-        if key[0] == "others":
+        vector = self.operand(whole_argument(key))
+        if key[0] in ("others", "matmul"):
             self.lines.append(f"w{i}[lo:hi] = {vector}")
             return
         self.lines.append(f"if k{i} < 0:")
@@ -314,4 +315,16 @@ class ChunkWriter:
         self.lines.append(f"        w{i}[k{i}] = 1.0")
 
     def after(self) -> list[str]:
-        return [f"w{i} = others(w{i})" for i in self.loop.whole if self.graph.keys[i][0] == "others"]
+        lines = []
+        for i in self.loop.whole:
+            key = self.graph.keys[i]
+            if key[0] == "others":
+                lines.append(f"w{i} = others(w{i})")
+            elif key[0] == "matmul":
+                lines.append(f"w{i} = {self.program.scalars[key[1]][0]} @ w{i}")
+        return lines
+
+
+def whole_argument(key: Key) -> int:
+    """Return the vector that an operation needs as a whole."""
+    return int(key[2] if key[0] == "matmul" else key[1])

@@ -10,7 +10,9 @@ of additions. The Form is then scalar throughout, which gives exact Hessians and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Mapping, Sequence
+from types import ModuleType
 from typing import Any, TypeVar
 
 from gdcli.kernel.errors import GdError, Span, UsageError, did_you_mean
@@ -20,12 +22,16 @@ from gdcli.language.graph import REDUCTIONS as REDUCING
 from gdcli.language.graph import Graph
 from gdcli.language.syntax import Node, Tree, fold, postorder
 
-# A node of the graph; or, in an expanded Form, the list of the nodes of a vector's elements.
-Value = int | list[int]
-Constant = float | Sequence[float]
+# A node of the graph; in an expanded Form the list of the nodes of a vector's elements, or of the rows of a matrix,
+# which in another Form is a `gdcli.language.matrices.MatrixValue`.
+Value = Any
+Constant = float | Sequence[float] | Sequence[Sequence[float]]
 T = TypeVar("T")
 
 _BINARY = frozenset({"add", "sub", "mul", "div", "pow"})
+
+# Longer parts of an expression are not repeated in messages.
+MAX_PIECES = 60
 
 
 class Form:
@@ -214,6 +220,7 @@ def build(
     data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
     builder = _Builder(tree, dict(lengths), constants, data, expand, graph)
     root = builder.build(tree.root)
+    builder.refuse_matrix(root, "the expression is {}; an objective is one number")
     if builder.length(root) is not None:
         raise tree.error(
             tree.root,
@@ -249,6 +256,7 @@ def vector_builder(
             builder = _Builder(tree, dict(lengths), constants, data, expand, graph)
         builder.tree = tree
         root = builder.build(tree.root)
+        builder.refuse_matrix(root, "this is {}, and no number or vector")
         rows = tuple(root) if isinstance(root, list) else (root,)
         return Form(tree, graph, rows[0], builder.lengths, kept, expand, rows)
 
@@ -278,8 +286,9 @@ def build_row(
     builder = _Builder(tree, dict(lengths), constants, data, True, graph, matrices)
     root = builder.build(tree.root)
     if isinstance(root, list):
+        builder.refuse_matrix(root, "this is {}; a model is one number a row")
         raise tree.error(tree.root, "this is a vector; a model is one number a row", "wrap it in sum(...)")
-    return root
+    return int(root)
 
 
 class _Builder:
@@ -300,6 +309,7 @@ class _Builder:
         self.constants = constants
         self.data = data
         self.expand = expand
+        self.matrix_names = {name for name, value in data.items() if hasattr(value[0], "__len__")}
         self.graph = Graph() if graph is None else graph
         self.matrices = matrices or {}
         self.parts: dict[str, Value] = {}
@@ -313,6 +323,10 @@ class _Builder:
 
     def one(self, node: Node, args: list[Value]) -> Value:
         op = node.op
+        if op == "matmul":
+            return self.matmul(node, *args)
+        if self.matrix_names and any(map(self.is_matrix, args)):
+            return matrix_rules().of_matrices(self, node, args)
         if op == "number":
             return self.graph.number(node.value)
         if op == "name":
@@ -329,16 +343,27 @@ class _Builder:
             return self.index(node)
         if op == "slice":
             return self.slice(node)
-        return self.matmul(node, args[1])
+        raise GdError(f"unknown node {op}")
 
     # -- names and atoms -----------------------------------------------------------------------------------
 
-    def matmul(self, node: Node, vector: Value) -> Value:
+    def matmul(self, node: Node, left: Value, right: Value) -> Value:
+        if name_of(node.args[0]) in self.matrices:
+            return self.data_row(node, right)
+        return matrix_rules().multiplied(self, node, left, right)
+
+    def is_matrix(self, value: Value) -> bool:
+        return bool(self.matrix_names) and bool(matrix_rules().is_matrix_here(value))
+
+    def refuse_matrix(self, value: Value, message: str) -> None:
+        """Raise UsageError where the whole expression is a matrix."""
+        if self.is_matrix(value):
+            rules = matrix_rules()
+            raise self.tree.error(self.tree.root, message.format(rules.told_shape(value)), rules.PRODUCTS)
+
+    def data_row(self, node: Node, vector: Value) -> Value:
         """A row of a data matrix times a vector: the sum of its columns, each times one element."""
-        columns = self.matrices.get(name_of(node.args[0]) or "")
-        if columns is None:
-            hint = f"for two vectors write dot({', '.join(map(self.tree.piece, node.args))})"
-            raise self.tree.error(node, "@ multiplies a data matrix and a vector", hint)
+        columns = self.matrices[name_of(node.args[0]) or ""]
         if not isinstance(vector, list) or len(vector) != len(columns):
             has = f"{len(vector)} elements" if isinstance(vector, list) else "none"
             message = f"the matrix has {len(columns)} columns, and what follows @ has {has}"
@@ -368,6 +393,8 @@ class _Builder:
         if name in self.lengths:
             length = self.lengths[name]
             return self.graph.scalar(name) if length is None else self.atom(name, 0, 1, length)
+        if name in self.matrix_names:
+            return matrix_rules().matrix(self, name)
         if name in self.data:
             return self.atom(name, 0, 1, len(self.data[name]))
         if name in self.constants:
@@ -393,6 +420,9 @@ class _Builder:
         return self.graph.element(name, index)
 
     def vector_length(self, node: Node, name: str) -> int:
+        if name in self.matrix_names:
+            told = f"{name} is a matrix, whose elements have no names here"
+            raise self.tree.error(node, told, matrix_rules().PRODUCTS)
         if name in self.data:
             return len(self.data[name])
         if name in self.tree.parts:
@@ -431,15 +461,19 @@ class _Builder:
         return len(value) if isinstance(value, list) else self.graph.lengths[value]
 
     def common_length(self, node: Node, args: Sequence[Value]) -> int | None:
-        lengths = [n for n in map(self.length, args) if n is not None]
-        for other in lengths[1:]:
-            if other != lengths[0]:
-                raise self.tree.error(
-                    node,
-                    f"vectors of {lengths[0]} and {other} elements cannot be combined",
-                    "slices such as v[1:] make lengths agree",
-                )
-        return lengths[0] if lengths else None
+        found = [(n, k) for k, n in enumerate(map(self.length, args)) if n is not None]
+        for other, k in found[1:]:
+            length, first = found[0]
+            if other != length:
+                message = f"vectors of {length} and {other} elements cannot be combined"
+                if len(node.args) == len(args):
+                    one, two = (self.tree.piece(node.args[i]) for i in (first, k))
+                    if len(one) + len(two) <= MAX_PIECES:
+                        message = (
+                            f"{one} has {length} elements and {two} has {other}: they cannot be combined"
+                        )
+                raise self.tree.error(node, message, "slices such as v[1:] make lengths agree")
+        return found[0][0] if found else None
 
     def elementwise(self, node: Node, op: str, args: Sequence[Value]) -> Value:
         """Apply an operation element by element; scalars are broadcast."""
@@ -466,6 +500,9 @@ class _Builder:
     def where(self, node: Node) -> Value:
         left, right, yes, no = (self.build(part) for part in node.args)
         parts = (left, right, yes, no)
+        if any(map(self.is_matrix, parts)):
+            told = "where chooses between numbers and vectors, not between matrices"
+            raise self.tree.error(node, told, matrix_rules().PRODUCTS)
         length = self.common_length(node, parts)
         if length is None or not self.expand:
             return self.graph.node("where", node.value, *parts)
@@ -526,14 +563,21 @@ class _Builder:
         """Return the node of a reduction; expanded, a chain from the first element to the last."""
         if not isinstance(vector, list):
             assert op in REDUCING
-            return self.graph.node(op, vector)
+            return int(self.graph.node(op, vector))
         step = {"sum": "add", "prod": "mul", "largest": "max", "smallest": "min"}[op]
         if op in ("largest", "smallest"):
-            return _fold(vector, lambda a, b: self.graph.node(step, a, b))
-        value = vector[0]
+            return int(_fold(vector, lambda a, b: self.graph.node(step, a, b)))
+        value = int(vector[0])
         for other in vector[1:]:
             value = self.graph.node(step, value, other)
         return value
+
+
+def matrix_rules() -> ModuleType:
+    """What may be done with matrices; few expressions have any."""
+    from gdcli.language import matrix_builder
+
+    return matrix_builder
 
 
 def _fold(values: Sequence[T], pick: Callable[[T, T], T]) -> T:
@@ -548,4 +592,9 @@ def size_when_expanded(form: Form) -> int:
     """Return about how many nodes the expanded Form would have: each vector node counts for its length."""
     if form.expanded:
         raise GdError("the form is expanded already")
-    return sum(form.graph.lengths[i] or 1 for i in form.graph.reach((form.root,)))
+    graph = form.graph
+    found = 0
+    for i in graph.reach((form.root,)):
+        key = graph.keys[i]
+        found += math.prod(graph.shape(key[1])) if key[0] == "matmul" else graph.lengths[i] or 1
+    return found

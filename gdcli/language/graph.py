@@ -21,11 +21,11 @@ from gdcli.language import ieee
 
 Key = tuple[Any, ...]
 
-LEAVES = frozenset({"number", "scalar", "element", "slice"})
+LEAVES = frozenset({"number", "scalar", "element", "slice", "matrix"})
 COMMUTATIVE = frozenset({"add", "mul"})
 REDUCTIONS = frozenset({"sum", "prod", "largest", "smallest"})
-# Vectors that need their whole argument at once: the product of all others, and 1 at the first extreme.
-WHOLE = frozenset({"others", "first"})
+# Vectors that need their whole argument at once: the product of all others, 1 at the first extreme, a matrix times it.
+WHOLE = frozenset({"others", "first", "matmul"})
 _COMPARE = {
     "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b,
@@ -42,13 +42,15 @@ class Graph:
     Keys: ("number", v, sign) · ("scalar", name) · ("element", name, index) · ("slice", name, start, step,
     length) · ("neg", a) · ("add"|"sub"|"mul"|"div"|"pow", a, b) · (function name, a, ...) · ("where",
     relation, a, b, yes, no) · ("sum"|"prod"|"largest"|"smallest", vector) · ("others", vector) · ("first",
-    vector, scalar). A length of None is a scalar.
+    vector, scalar) · ("matrix", name, rows, columns, is transposed) · ("matmul", matrix, vector). A length of None is a
+    scalar; that of a matrix, which is an argument of "matmul" alone, is None too.
     """
 
     def __init__(self) -> None:
         self.keys: list[Key] = []
         self.lengths: list[int | None] = []
         self._numbers: dict[Key, int] = {}
+        self.symmetric: set[str] = set()  # matrices that are what they are transposed
 
     # -- plain construction --------------------------------------------------------------------------------
 
@@ -81,6 +83,24 @@ class Graph:
         """Return the leaf of ``length`` elements of a vector: start, start+step, ..."""
         return self._intern(("slice", name, start, step, length), length)
 
+    def matrix(self, name: str, rows: int, columns: int, transposed: bool = False) -> int:
+        """Return the leaf of a constant matrix of ``rows`` x ``columns``, or of what it is ``transposed``."""
+        transposed = transposed and name not in self.symmetric
+        return self._intern(("matrix", name, rows, columns, transposed), None)
+
+    def transposed(self, matrix: int) -> int:
+        _, name, rows, columns, turned = self.keys[matrix]
+        return self.matrix(name, rows, columns, not turned)
+
+    def shape(self, matrix: int) -> tuple[int, int]:
+        """Return the rows and columns of a matrix leaf, as it is multiplied."""
+        _, _, rows, columns, turned = self.keys[matrix]
+        return (columns, rows) if turned else (rows, columns)
+
+    def times(self, matrix: int, vector: int) -> int:
+        """Return matrix @ vector, for derivatives: 0 where the vector is (a scalar is a vector of equal elements)."""
+        return vector if self.value_of(vector) == 0 else self.node("matmul", matrix, vector)
+
     def node(self, op: str, *args: Any) -> int:
         """Return the node of an operation as typed; an operation on numbers alone is done at once.
 
@@ -88,6 +108,8 @@ class Graph:
         """
         if op in REDUCTIONS:
             return self._intern((op, *args), None)
+        if op == "matmul":
+            return self._intern((op, *args), self.shape(args[0])[0])
         operands = args
         if op == "where":
             relation, a, b, yes, no = args

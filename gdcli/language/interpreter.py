@@ -15,7 +15,7 @@ from gdcli.language.functions import CONSTANTS
 from gdcli.language.graph import compare, evaluate
 from gdcli.language.syntax import Node, Tree, fold, postorder
 
-Number = float | list[float]
+Number = Any  # a number, a list of them, or a list of rows
 
 
 class Culprit:
@@ -92,10 +92,12 @@ class _Walk:
             return [float(v) for v in self.point[name][start:stop:step]]
         if node.op == "where":
             return self.where(node)
-        if node.op == "matmul":  # a row of a data matrix times a vector
-            product = math.fsum(a * b for a, b in zip(*args, strict=True))
-            self.look(node, [], product, None)
-            return product
+        if node.op == "matmul":
+            return self.matmul(node, args)
+        if any(isinstance(a, list) and isinstance(a[0], list) for a in args):
+            from gdcli.language.matrices import elementwise
+
+            return elementwise(lambda *each: self.apply(node, each), args)
         if (
             node.op == "call"
             and node.value in _REDUCE
@@ -110,18 +112,28 @@ class _Walk:
         """The value of a name; that of a part is found when it is needed."""
         if name not in self.tree.parts:
             got = self.point[name]
-            return [float(v) for v in got] if hasattr(got, "__len__") else float(got)
+            return _plain(got)
         if name not in self.parts:
             outer, self.tree = self.tree, self.tree.parts[name]
             self.parts[name] = self.run(self.tree.root)
             self.tree = outer
         return self.parts[name]
 
+    def matmul(self, node: Node, args: list[Any]) -> Number:
+        """A product of matrices and vectors."""
+        from gdcli.language.matrices import product
+
+        found = product(args[0], args[1], lambda a, b: a * b, _sum)
+        for i, value in enumerate(found if isinstance(found, list) else [found]):
+            if not isinstance(value, list):
+                self.look(node, [], value, i if isinstance(found, list) else None)
+        return found
+
     def where(self, node: Node) -> Number:
         left, right = self.run(node.args[0]), self.run(node.args[1])
         length = next((len(p) for p in (left, right) if isinstance(p, list)), None)
         if length is None:
-            holds = compare(node.value, left, right)  # type: ignore[arg-type]
+            holds = compare(node.value, left, right)
             taken = self.run(node.args[2] if holds else node.args[3])
             return taken if isinstance(taken, list) else self.broadcast(taken, node.args[3 if holds else 2])
         holds_at = [compare(node.value, _at(left, i), _at(right, i)) for i in range(length)]
@@ -183,8 +195,14 @@ class _Walk:
             raise _Found(Culprit(self.tree, node, result, list(zip(texts, args, strict=False)), index))
 
 
+def _plain(value: Any) -> Number:
+    """A value of the point as numbers and lists."""
+    return [_plain(v) for v in value] if hasattr(value, "__len__") else float(value)
+
+
 def _at(value: Number, i: int) -> float:
-    return value[i] if isinstance(value, list) else value
+    found: float = value[i] if isinstance(value, list) else value
+    return found
 
 
 def _apply(node: Node, args: Sequence[Any]) -> float:

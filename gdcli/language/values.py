@@ -1,6 +1,7 @@
 """Values as typed after ``--start`` and ``--set``: numbers, lists, generators of long vectors, files.
 
 x=1,y=pi/2      v=[10,20,4,5]      v=zeros(1000)  ones(n)  full(n,a)  linspace(a,b,n)  random(n)
+A=[[1,2],[3,4]] (a matrix: rows of one length)      C=@cov.csv   mu=@mu.json   (a number, a vector or a matrix)
 3,4             (numbers alone: in order of first appearance)
 @result.json    ({name: value}, or any result of gd; @- reads it from standard input)
 """
@@ -184,17 +185,46 @@ class _Reader(ConstantReader):
         while end > start and self.text[end - 1].isspace():
             end -= 1
         if self.text[start] == "[":
-            return self.list(start, end)
+            return self.listing(start, end)
+        if self.text[start] == "@":
+            from gdcli.language.value_file import read_value
+
+            return read_value(
+                self.text[start + 1 : end], self.option, Span(self.text, start, end, self.option)
+            )
         call = self.text[start:end].partition("(")
         if call[1] and call[0].strip() in GENERATORS and self.text[end - 1] == ")":
             return self.generate(call[0].strip(), start, end)
         return self.number(start, end)
 
-    def list(self, start: int, end: int) -> list[float]:
+    def listing(self, start: int, end: int) -> Value:
+        """A vector, or the rows of a matrix."""
         if self.text[end - 1] != "]":
             self.fail(start, end, "this list is not closed by ]", "for example v=[1,2,3]")
         if not self.text[start + 1 : end - 1].strip():
             self.fail(start, end, "this list is empty", "for example v=[1,2,3]")
+        pieces = list(split(self.text, self.option, start + 1, end - 1))
+        if not self.text[pieces[0][0] : pieces[0][1]].lstrip().startswith("["):
+            return [self.number(a, b) for a, b in pieces]
+        rows = [self.row(a, b) for a, b in pieces]
+        for row, (a, b) in zip(rows, pieces, strict=True):
+            if len(row) != len(rows[0]):
+                what = f"this row has {len(row)} numbers, and the first has {len(rows[0])}"
+                self.fail(a, b, what, "the rows of a matrix have one length")
+        from gdcli.language.value_file import compact
+
+        return compact(rows)
+
+    def row(self, start: int, end: int) -> list[float]:
+        """One row of a matrix."""
+        piece = self.text[start:end]
+        start, end = start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
+        if end - start < 2 or self.text[start] != "[" or self.text[end - 1] != "]":
+            self.fail(
+                start, max(end, start + 1), "a row of a matrix is missing", "for example A=[[1,2],[3,4]]"
+            )
+        if not self.text[start + 1 : end - 1].strip():
+            self.fail(start, end, "this row is empty", "for example A=[[1,2],[3,4]]")
         return [self.number(a, b) for a, b in split(self.text, self.option, start + 1, end - 1)]
 
     def generate(self, name: str, start: int, end: int) -> Value:

@@ -15,6 +15,8 @@ from gdcli.objective.protocol import Evaluation, Objective
 
 # n variables cost n complex evaluations for each gradient, and each element of a vector is a name in the program.
 MAX_SIZE = 500
+# Operations of a program of which each is a line.
+MAX_OPERATIONS = 30_000
 
 
 class ComplexObjective(Objective):
@@ -35,6 +37,11 @@ class ComplexObjective(Objective):
             )
         scalar = base.form
         if not scalar.is_scalar:
+            if form.size_when_expanded(scalar) > MAX_OPERATIONS:
+                raise UsageError(
+                    f"--gradient complex writes out every operation, more than {MAX_OPERATIONS} here",
+                    "--gradient autodiff is exact and costs no more than a few evaluations",
+                )
             scalar = form.build(scalar.tree, base.space.lengths, constants, expand=True)
         in_use = {scalar.graph.keys[i][0] for i in scalar.graph.reach((scalar.root,))}
         missing = [name for name in UNSUPPORTED if name in in_use]

@@ -20,6 +20,7 @@ from gdcli.kernel.space import Space
 from gdcli.language import form
 from gdcli.language.form import Form
 from gdcli.language.graph import Key
+from gdcli.language.matrices import has_matrix
 from gdcli.language.syntax import Tree
 from gdcli.language.template import TemplateGraph
 from gdcli.objective.build import Exact, build_objective, is_expanded, is_scalar
@@ -39,6 +40,8 @@ class SharedObjectives:
         self, tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any], sign: int
     ) -> Exact:
         """Return the objective. Raises UsageError as ``build_objective``."""
+        if has_matrix(constants):  # one with others of the same shape is rare, and its numbers are no slots
+            return build_objective(tree, lengths, constants, sign)
         sizes = tuple((name, len(v) if isinstance(v, Sized) else None) for name, v in constants.items())
         key = (tree.text, tuple(lengths.items()), sizes, sign)
         templates = self._known.pop(key, None)

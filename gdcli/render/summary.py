@@ -46,6 +46,17 @@ def apart(*parts: list[Line]) -> list[Line]:
     return lines
 
 
+# A larger matrix is told by its shape alone.
+MOST_IN_MATRIX = 9
+
+
+def matrix_text(rows: Sequence[Sequence[float]], digits: int = 10) -> str:
+    """Return ``[[1, 2], [3, 4]]``, of a large matrix its shape."""
+    if len(rows) * len(rows[0]) > MOST_IN_MATRIX:
+        return f"a matrix of {len(rows)} x {len(rows[0])}"
+    return f"[{', '.join(listing(row, digits) for row in rows)}]"
+
+
 def point_text(
     values: Mapping[str, Any],
     digits: int = 10,
@@ -64,7 +75,9 @@ def point_text(
         count = len(value) if hasattr(value, "__len__") else 1
         own = None if errors is None else errors[first : first + count]
         first += count
-        if hasattr(value, "__len__"):
+        if hasattr(value, "__len__") and hasattr(value[0], "__len__"):
+            shown = matrix_text(value, digits)
+        elif hasattr(value, "__len__"):
             shown = listing(value, digits, errors=own, error=error)
         else:
             shown = known(float(value), error if own is None else own[0], digits)

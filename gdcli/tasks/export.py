@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli import __version__
 from gdcli.kernel.errors import UsageError
-from gdcli.tasks.problem import parsed
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
@@ -42,7 +41,8 @@ def objective(outcome: Outcome, language: str) -> str:
     from gdcli.objective.expression import leaves_of
 
     problem, space = outcome.problem, outcome.space
-    tree = parsed(problem.expression, problem.source)
+    tree = problem.tree
+    assert tree is not None
     _check_size(space.size)
     about = _about(outcome)
     if language == "latex":
@@ -84,7 +84,7 @@ def _about(outcome: Outcome) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    return [float(v) for v in value] if hasattr(value, "__len__") else float(value)
+    return [_plain(v) for v in value] if hasattr(value, "__len__") else float(value)
 
 
 def _comment(lines: Sequence[str], mark: str) -> str:

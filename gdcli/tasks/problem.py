@@ -337,6 +337,7 @@ def named_values(
     ``vectors`` are the names that examples show as such; a name is a ``what`` (variable) ``of`` (the expression).
     Raises UsageError for names that are none of ``names``, and where some have names and some have none.
     """
+    _refuse_matrices(given, what)
     if given and not any(entry.name for entry in given):
         if len(given) != len(names):
             counted = f"{len(given)} value{'s' * (len(given) != 1)}"
@@ -372,6 +373,13 @@ def named_values(
             )
         values[entry.name] = entry.value
     return values
+
+
+def _refuse_matrices(given: Sequence[TypedValue], what: str) -> None:
+    for entry in given:
+        if hasattr(entry.value, "__len__") and hasattr(entry.value[0], "__len__"):
+            told = f"a {what} is a number or a vector, and {entry.name or 'this'} is a matrix"
+            raise UsageError(told, "constants are given with --set", entry.span)
 
 
 def listed(names: Sequence[str]) -> str:
@@ -472,6 +480,8 @@ def checked_value(name: str, value: Any) -> Any:
     """A start or constant as floats, checked to be finite; a long vector stays an array."""
     try:
         if hasattr(value, "__len__") and not isinstance(value, str):
+            if len(value) and hasattr(value[0], "__len__") and not isinstance(value[0], str):
+                return checked_matrix(name, value)
             numbers = value if hasattr(value, "dtype") else [float(v) for v in value]
             bad = len(numbers) == 0 or not all(map(math.isfinite, numbers))
         else:
@@ -482,6 +492,21 @@ def checked_value(name: str, value: Any) -> Any:
     if bad:
         raise UsageError(f"{name} must be a finite number or a list of them")
     return numbers
+
+
+def checked_matrix(name: str, value: Any) -> Any:
+    """Return the rows of a matrix as floats, checked to be finite and of one length; a large one becomes an array."""
+    from gdcli.language.value_file import compact
+
+    try:
+        rows = [[float(v) for v in row] for row in value]
+        bad = not rows[0] or any(len(row) != len(rows[0]) for row in rows)
+        bad = bad or not all(math.isfinite(v) for row in rows for v in row)
+    except (TypeError, ValueError):
+        bad = True
+    if bad:
+        raise UsageError(f"{name} must be a finite number, a list of them, or rows of one length")
+    return compact(rows)
 
 
 def sign_of(sense: str) -> int:

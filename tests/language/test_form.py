@@ -75,10 +75,10 @@ def test_values_of_vectors(text: str, value: float) -> None:
 WRONG = [
     ("v + 1", V, "v + 1", "the expression is a vector", "sum(...)"),
     ("sum(v) + v", V, "sum(v) + v", "is a vector", ""),
-    ("sum(v + v[1:])", V, "v + v[1:]", "4 and 3 elements", "slices"),
-    ("sum(max(v, v[1:]))", V, "max(v, v[1:])", "4 and 3 elements", ""),
-    ("sum(where(v > 0, v[1:], 0))", V, "where(v > 0, v[1:], 0)", "4 and 3", ""),
-    ("dot(v, v[::2])", V, "dot(v, v[::2])", "4 and 2", ""),
+    ("sum(v + v[1:])", V, "v + v[1:]", "has 4 elements and v[1:] has 3", "slices"),
+    ("sum(max(v, v[1:]))", V, "max(v, v[1:])", "has 4 elements and v[1:] has 3", ""),
+    ("sum(where(v > 0, v[1:], 0))", V, "where(v > 0, v[1:], 0)", "has 4 elements and v[1:] has 3", ""),
+    ("dot(v, v[::2])", V, "dot(v, v[::2])", "has 4 elements and v[::2] has 2", ""),
     ("v[4]", V, "v[4]", "v has 4 elements: v[0] to v[3]", "from 0"),
     ("v[-5]", V, "v[-5]", "v has 4 elements", ""),
     ("sum(v[2:2])", V, "v[2:2]", "slice of v is empty", ""),
@@ -108,7 +108,7 @@ WRONG = [
     ("sin + 1", {}, "sin", "sin is a function", "sin(...)"),
     ("x + 9**9**9**9", {"x": None}, "9**9**9", "too large", ""),
     ("x + 10**400", {"x": None}, "10**400", "too large", ""),
-    ("v @ v", V, "v @ v", "data matrix", "dot(v, v)"),
+    ("v @ x", {**V, "x": None}, "v @ x", "x is a number", "v*x"),
 ]
 
 

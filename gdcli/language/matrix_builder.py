@@ -1,0 +1,166 @@
+"""Matrices while a graph is built: what may be done with them, and what is told where it does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from gdcli.language.functions import FUNCTIONS, INTERNAL
+from gdcli.language.graph import Graph
+from gdcli.language.matrices import (
+    MatrixValue,
+    constant_elementwise,
+    constant_product,
+    elementwise,
+    is_rows,
+    matrix_value,
+    product,
+    times_vector,
+    transposed,
+)
+from gdcli.language.syntax import Node, Tree
+
+# A node of the graph; in an expanded Form the list of the nodes of a vector's elements, or of the rows of a matrix,
+# which in another Form is a `MatrixValue`.
+Value = Any
+
+ARITHMETIC = frozenset({"add", "sub", "mul", "div", "pow", "neg"})
+PRODUCTS = "matrices are multiplied with vectors: A @ x, w @ C @ w"
+
+
+class Builder(Protocol):
+    """What builds a graph from a tree; ``data`` has the constants that are no numbers."""
+
+    tree: Tree
+    graph: Graph
+    data: dict[str, Any]
+    expand: bool
+
+    def length(self, value: Value) -> int | None: ...
+    def elementwise(self, node: Node, op: str, args: Sequence[Value]) -> Value: ...
+    def reduce(self, op: str, vector: Value) -> int: ...
+
+
+def matrix(builder: Builder, name: str) -> Value:
+    value = builder.data[name]
+    if not builder.expand:
+        return matrix_value(name, value)
+    return [[builder.graph.number(float(number)) for number in row] for row in value]
+
+
+def multiplied(builder: Builder, node: Node, left: Value, right: Value) -> Value:
+    """A product of matrices and vectors: what is inside has one length."""
+    shapes = [shape_of(builder, value) for value in (left, right)]
+    pieces = [builder.tree.piece(part) for part in node.args]
+    for piece, shape in zip(pieces, shapes, strict=True):
+        if not shape:
+            hint = f"write {pieces[0]}*{pieces[1]}"
+            raise builder.tree.error(
+                node, f"@ multiplies matrices and vectors, and {piece} is a number", hint
+            )
+    if shapes[0][-1] != shapes[1][0]:
+        what = [
+            _counted(piece, shape, k) for k, (piece, shape) in enumerate(zip(pieces, shapes, strict=True))
+        ]
+        raise builder.tree.error(
+            node, f"{what[0]}, and {what[1]}", "what stands on both sides of @ has one length"
+        )
+    if builder.expand:
+        return product(
+            left,
+            right,
+            lambda x, y: builder.graph.node("mul", x, y),
+            lambda terms: builder.reduce("sum", terms),
+        )
+    if isinstance(left, MatrixValue):
+        if isinstance(right, MatrixValue):
+            return made(builder, constant_product(plain(builder, left), plain(builder, right)))
+        return times_vector(builder.graph, builder.data, left, right)
+    if isinstance(right, MatrixValue):
+        return times_vector(
+            builder.graph, builder.data, right._replace(transposed=not right.transposed), left
+        )
+    return builder.reduce("sum", builder.graph.node("mul", left, right))
+
+
+def shape_of(builder: Builder, value: Value) -> tuple[int, ...]:
+    """Rows and columns of a matrix, the length of a vector, nothing of a number."""
+    if isinstance(value, MatrixValue):
+        return value.rows, value.columns
+    if is_rows(value):
+        return len(value), len(value[0])
+    length = builder.length(value)
+    return () if length is None else (length,)
+
+
+def plain(builder: Builder, matrix: MatrixValue) -> Any:
+    """The rows of a constant matrix."""
+    value = builder.data[matrix.name]
+    return transposed(value) if matrix.transposed else value
+
+
+def made(builder: Builder, value: Any) -> MatrixValue:
+    """A new constant matrix."""
+    name = f"~{len(builder.data)}"  # no typed name begins so
+    builder.data[name] = value
+    return matrix_value(name, value)
+
+
+def of_matrices(builder: Builder, node: Node, args: list[Value]) -> Value:
+    """An operation element by element on matrices: with constants done at once, with a number a factor."""
+    pieces = [builder.tree.piece(part) for part in node.args]
+    shapes = [shape_of(builder, value) for value in args]
+    different = next((k for k, shape in enumerate(shapes) if shape and shape != shapes[0] and shapes[0]), 0)
+    if different:
+        what = (
+            f"{pieces[0]} is {_of_shape(shapes[0])}, and {pieces[different]} {_of_shape(shapes[different])}"
+        )
+        raise builder.tree.error(node, what, "element by element one shape is needed; @ multiplies")
+    name = node.op if node.op in ARITHMETIC else str(node.value)
+    if name not in (*ARITHMETIC, *FUNCTIONS) or name in INTERNAL:
+        matrix = next(k for k, value in enumerate(args) if is_matrix_here(value))
+        what = f"{name} needs a vector or a number, and {pieces[matrix]} is {_of_shape(shapes[matrix])}"
+        raise builder.tree.error(node, what, PRODUCTS)
+    if builder.expand:
+        return elementwise(lambda *each: builder.elementwise(node, name, each), args)
+    numbers = [v if isinstance(v, MatrixValue) else builder.graph.value_of(v) for v in args]
+    if None not in numbers and not any(isinstance(v, MatrixValue) and v.factor is not None for v in args):
+        rows = [plain(builder, v) if isinstance(v, MatrixValue) else v for v in numbers]
+        return made(builder, constant_elementwise(name, rows))
+    if name == "neg":
+        return scaled(builder, args[0], builder.graph.number(-1.0))
+    if name == "mul" and not all(isinstance(v, MatrixValue) for v in args):
+        matrix, factor = args if isinstance(args[0], MatrixValue) else (args[1], args[0])
+        return scaled(builder, matrix, factor)
+    if name == "div" and isinstance(args[0], MatrixValue) and not isinstance(args[1], MatrixValue):
+        return scaled(builder, args[0], builder.graph.node("div", builder.graph.number(1.0), args[1]))
+    raise builder.tree.error(
+        node, "a matrix that varies is not part of the language", "multiply it first: A @ x + t*(B @ x)"
+    )
+
+
+def scaled(builder: Builder, matrix: MatrixValue, factor: int) -> MatrixValue:
+    known = matrix.factor
+    return matrix._replace(factor=factor if known is None else builder.graph.node("mul", known, factor))
+
+
+def is_matrix_here(value: Value) -> bool:
+    """Tell whether the value of a part of an expression is a matrix."""
+    return isinstance(value, MatrixValue) or (is_rows(value))
+
+
+def told_shape(value: Value) -> str:
+    return str(value) if isinstance(value, MatrixValue) else _of_shape((len(value), len(value[0])))
+
+
+def _of_shape(shape: tuple[int, ...]) -> str:
+    if len(shape) == 2:
+        return f"a matrix of {shape[0]} x {shape[1]}"
+    return f"a vector of {shape[0]}" if shape else "a number"
+
+
+def _counted(piece: str, shape: tuple[int, ...], side: int) -> str:
+    """What of a factor of ``@`` has to fit: the columns of a left one, the rows of a right one."""
+    if len(shape) == 1:
+        return f"{piece} has {shape[0]} elements"
+    return f"{piece} has {shape[0]} rows" if side else f"{piece} has {shape[1]} columns"

@@ -1,0 +1,140 @@
+"""Constants that stand in a file of their own: ``--set C=@cov.csv``, ``--set mu=@mu.json``.
+
+A file that ends in .json has a number, a list, or a list of rows. Any other has the rows of a matrix, a line each, with
+commas, semicolons, tabs or spaces between the numbers; a first line of titles and comments after # are left out. One
+row or one column is a vector.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from gdcli.kernel.errors import Span, UsageError
+
+# Larger constants are numpy arrays.
+LIST_SIZE = 1000
+_TITLE = re.compile(r"[^\W\d]")
+
+
+def read_value(path: str, option: str, span: Span) -> Any:
+    """Return the number, the vector or the matrix in a file. Raises UsageError that says where it is wrong."""
+    text = _text(path, option, span)
+    found = _json(text, path, span) if path.lower().endswith(".json") else _rows(text, path, span)
+    return compact(found)
+
+
+def compact(value: Any) -> Any:
+    """Return a large matrix or vector as an array, and what is small as it is."""
+    count = (
+        len(value) * (len(value[0]) if isinstance(value[0], list) else 1) if isinstance(value, list) else 1
+    )
+    if count <= LIST_SIZE:
+        return value
+    import numpy
+
+    return numpy.asarray(value, dtype=float)
+
+
+def _text(path: str, option: str, span: Span) -> str:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read()
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path that none can be
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
+        raise UsageError(
+            f"{option}: cannot read {path or 'a file without a name'}: {reason}", "", span
+        ) from None
+
+
+def _json(text: str, path: str, span: Span) -> Any:
+    import json
+
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}", "", span) from None
+    numbers = _checked(found)
+    if numbers is None:
+        hint = "it must be a number, a list of numbers, or a list of rows of one length"
+        raise UsageError(f"{path} is no number, vector or matrix", hint, span)
+    return numbers
+
+
+def _checked(found: Any) -> Any:
+    """The floats of a number, a list, or a list of rows of one length; None for all else."""
+    if isinstance(found, list) and found and all(isinstance(row, list) for row in found):
+        rows = [_checked(row) for row in found]
+        fits = all(
+            isinstance(row, list) and not isinstance(row[0], list) and len(row) == len(rows[0])
+            for row in rows
+        )
+        return rows if fits else None
+    if isinstance(found, list):
+        numbers = [_checked(number) for number in found]
+        return numbers if numbers and all(isinstance(number, float) for number in numbers) else None
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    try:
+        return float(found) if math.isfinite(found) else None
+    except OverflowError:  # an integer beyond the largest float
+        return None
+
+
+def _rows(text: str, path: str, span: Span) -> Any:
+    rows: list[list[float]] = []
+    for number, line in _lines(text):
+        if not rows and _has_titles(line):
+            continue
+        rows.append(_numbers(line, f"{path}:{number}", span))
+        if len(rows[-1]) != len(rows[0]):
+            what = f"{path}:{number} has {len(rows[-1])} numbers, and the rows before it {len(rows[0])}"
+            raise UsageError(what, "the rows of a matrix have one length", span)
+    if not rows:
+        raise UsageError(f"{path} has no numbers", "a matrix has a row in each line", span)
+    if len(rows) == 1:
+        return rows[0]
+    return [row[0] for row in rows] if len(rows[0]) == 1 else rows
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        plain = line.partition("#")[0].strip()
+        if plain:
+            yield number, plain
+
+
+def _has_titles(line: str) -> bool:
+    """Whether no cell of a line is a number, and one begins with a letter."""
+    cells = _cells(line)
+    return any(_TITLE.match(cell) for cell in cells) and not any(map(_is_number, cells))
+
+
+def _cells(line: str) -> list[str]:
+    for separator in (",", ";", "\t"):
+        if separator in line:
+            return [cell.strip().strip('"') for cell in line.rstrip(separator).split(separator)]
+    return line.split()
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(line: str, place: str, span: Span) -> list[float]:
+    cells = _cells(line)
+    try:
+        found = list(map(float, cells))
+    except ValueError:
+        bad = next(cell for cell in cells if not _is_number(cell))
+        what = f"{bad[:40]} is no number" if bad else "a number is missing"
+        raise UsageError(f"{place}: {what}", "a matrix has a row of numbers in each line", span) from None
+    if not all(map(math.isfinite, found)):
+        raise UsageError(f"{place}: a number is not finite", "", span)
+    return found
