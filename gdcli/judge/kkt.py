@@ -39,9 +39,14 @@ _ENDS = {
 }
 
 
+# Multipliers are those of a stationary point; anywhere else they are only the best that can be had.
+_STATIONARY = (PointKind.MINIMUM, PointKind.DEGENERATE, PointKind.SADDLE)
+
+
 class ConstraintState(NamedTuple):
     """A constraint at the answer, lists where it is a vector: the value of its row function, how far it is from its
-    nearest side (negative: broken by so much), the multiplier in the user's sense, and whether it is active.
+    nearest side (negative: broken by so much), the multiplier in the user's sense (None where the point is not
+    stationary), and whether it is active.
     """
 
     text: str
@@ -92,7 +97,7 @@ def certify_constrained(
         look = None if end is None else end.look
         kind = kind if look is None else _FOUND.get(look.found, kind)
     certificate = _certificate(kind, point, run)
-    states = _states(objective, x, texts, point, sign)
+    states = _states(objective, x, texts, point, sign if kind in _STATIONARY else None)
     if point is None:
         return certificate, ConstraintEvidence(states, run.best.at.violation), None
     evidence = ConstraintEvidence(
@@ -108,8 +113,8 @@ def certify_constrained(
 
 
 def _certificate(kind: PointKind, point: KKTPoint | None, run: RunResult) -> Certificate:
-    if point is None:
-        return Certificate(kind, run.best.gradient_norm)
+    if point is None or kind is PointKind.INFEASIBLE:
+        return Certificate(kind, None if kind is PointKind.INFEASIBLE else run.best.gradient_norm)
     w = point.eigenvalues
     low, high = (float(w[0]), float(w[-1])) if len(w) else (None, None)
     notes: tuple[str, ...] = ()
@@ -134,20 +139,22 @@ def _certificate(kind: PointKind, point: KKTPoint | None, run: RunResult) -> Cer
 
 
 def _states(
-    objective: Constrained, x: Any, texts: tuple[str, ...], point: KKTPoint | None, sign: int
+    objective: Constrained, x: Any, texts: tuple[str, ...], point: KKTPoint | None, sign: int | None
 ) -> tuple[ConstraintState, ...]:
+    """Return the constraints at ``x``; ``sign`` is that of the sense, None where multipliers say nothing."""
     np, rows = objective.np, objective.constraints
     values, lower, upper = rows.values(x), np.array(rows.lower), np.array(rows.upper)
     slack = np.where(lower == upper, -abs(values - upper), np.minimum(upper - values, values - lower)) + 0.0
-    multipliers, active = np.zeros(rows.count), np.zeros(rows.count, bool)
+    multipliers, active = None, np.zeros(rows.count, bool)
     if point is not None:
-        multipliers = -sign * objective.per_row(point.multipliers) + 0.0
         active[objective.row[point.active]] = True
-    ends = [*rows.firsts[1:], rows.count]
+        multipliers = None if sign is None else -sign * objective.per_row(point.multipliers) + 0.0
     found = []
-    for text, first, end, many in zip(texts, rows.firsts, ends, rows.vectors, strict=True):
-        parts = [part[first:end].tolist() for part in (values, slack, multipliers, active)]
-        found.append(ConstraintState(text, *(parts if many else [part[0] for part in parts])))
+    for text, first, end, many in zip(
+        texts, rows.firsts, [*rows.firsts[1:], rows.count], rows.vectors, strict=True
+    ):
+        parts = [None if p is None else p[first:end].tolist() for p in (values, slack, multipliers, active)]
+        found.append(ConstraintState(text, *(p if many or p is None else p[0] for p in parts)))
     return tuple(found)
 
 

@@ -38,6 +38,7 @@ class Row(NamedTuple):
     evaluations: int
     coordinates: tuple[float, ...]
     kind: str
+    violation: float = 0.0
 
     @classmethod
     def from_store(cls, content: Mapping[str, Any], read: Reader) -> Any:
@@ -58,6 +59,7 @@ def row_of(it: Iterate, sign: int, shown: int) -> Row:
         counts.value + counts.gradient + counts.hessian + counts.product,
         tuple(float(x[i]) for i in range(shown)),
         it.kind,
+        it.at.violation,
     )
 
 
@@ -77,6 +79,7 @@ def stored_rows(points: Iterable[PathPoint], space: Space) -> Iterator[Row]:
             point.evaluations.total,
             tuple(x[:COORDINATES]),
             point.kind,
+            point.violation,
         )
         before, number = x, point.iteration
 

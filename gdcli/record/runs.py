@@ -87,7 +87,7 @@ class ConstraintRecord(Record):
     text: str
     value: Number
     slack: Number
-    multiplier: Number
+    multiplier: Number | None
     active: bool | list[bool]
 
 
@@ -205,7 +205,7 @@ class RunRecord(Record):
 @stored()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathPoint(Record):
-    """A point of the path; ``kind`` tells where it is no ordinary step."""
+    """A point of the path; ``kind`` tells where it is no ordinary step, ``violation`` where constraints are broken."""
 
     HEAD: ClassVar[Mapping[str, str]] = {"type": "iterate"}
 
@@ -216,6 +216,7 @@ class PathPoint(Record):
     evaluations: EvaluationsRecord
     point: Values
     kind: str = ""
+    violation: float = 0.0
     seconds: float | None = None
 
 
@@ -325,6 +326,7 @@ def path_point(it: Iterate, sign: int, space: Space) -> PathPoint:
         evaluations=EvaluationsRecord.of(it.counts),
         point=space.unflatten(it.at.x),
         kind="" if it.kind in ("start", "step") else it.kind,
+        violation=it.at.violation,
         seconds=it.seconds,
     )
 

@@ -17,6 +17,7 @@ from gdcli.kernel.number_format import amount, column, known, listing, seconds, 
 from gdcli.kernel.status import CurvatureSource, StopReason
 from gdcli.record.path_rows import COORDINATES, ENDS, Row, Trail
 from gdcli.record.schema import plain
+from gdcli.render.constraint_table import conditions, constraints
 from gdcli.render.page import MOST_NAMED, Column, Glyphs, Line, fact, laid_out
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
         _question(found, width),
         path(found, trail, width, glyphs),
         _answer(found, width, timing),
+        constraints(found, width, glyphs),
         minima(found, width, glyphs) if found.minima else [],
     )
 
@@ -187,6 +189,7 @@ def _columns(rows: list[Row], space: Space, width: int) -> list[Column]:
         Column("value", column([row.value for row in rows], 10)),
         Column("|gradient|", [_scientific(row.gradient_norm) for row in rows], spare=1),
         Column("step", column([row.step for row in rows], 3), spare=3),
+        *_violation(rows),
         *_moved(rows, width),
         Column("evals", [str(row.evaluations) for row in rows], spare=2),
     ]
@@ -196,6 +199,12 @@ def _columns(rows: list[Row], space: Space, width: int) -> list[Column]:
     tail = [Column("", notes, left=True, roles=["warn"] * len(rows), spare=spare)] if any(notes) else []
     points = zip(*(row.coordinates for row in rows), strict=True)
     return [*columns, *_coordinates(space, points), *tail]
+
+
+def _violation(rows: list[Row]) -> list[Column]:
+    """By how much constraints are broken, where they are anywhere."""
+    broken = [row.violation for row in rows]
+    return [Column("violation", [_scientific(v) for v in broken], spare=1)] if any(broken) else []
 
 
 def _moved(rows: list[Row], width: int) -> list[Column]:
@@ -263,6 +272,7 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
         lines += fact("|gradient|", short(found.gradient_norm, 3), width)
     if found.certificate.kind != "unknown" or not work:
         lines += fact("kind", _kind(found), width)
+    lines += conditions(found, width)
     if found.problem.bounds:
         lines += fact("held by", _held(found), width)
     if left := _left(found):
@@ -289,7 +299,9 @@ def _kind(found: RunRecord) -> str:
     if found.problem.space.size == 1:
         evidence = f"second derivative {short(low, 4)}"
     else:
-        evidence = f"Hessian eigenvalues {short(low, 4)} to {short(high, 4)}"
+        free = certificate.tangent_dimension
+        what = "Hessian" if free is None else "Hessian of the Lagrangian along the constraints,"
+        evidence = f"{what} eigenvalues {short(low, 4)} to {short(high, 4)}"
         if certificate.condition is not None:
             evidence += f", condition {short(certificate.condition, 3)}"
     by = CurvatureSource(certificate.evidence).by

@@ -31,6 +31,8 @@ _SOFT = 1e-6
 _MOST_WEAK = 6
 # A gradient is no shorter than this part of the longest, nor is the scale of the curvatures than that of the slope.
 _LEAST, _LEAST_TOP = 1e-12, 1e-6
+# Multipliers below this part of the slope are its rounding.
+_ROUNDING = 1e-14
 # Singular values of a least squares problem count as 0 below.
 _SQUARE_TOL = 1e-10
 
@@ -108,7 +110,9 @@ def _kkt_point(problem: Constrained, x: Any) -> KKTPoint | None:
     face = _face(problem, x, unit, h, J)
     slope = g * unit
     scaled = signed_least_squares(face.rows.T, -slope, face.free)
-    left, scale = slope + face.rows.T @ scaled, max(1.0, float(np.linalg.norm(slope)))
+    scale = max(1.0, float(np.linalg.norm(slope)))
+    scaled[abs(scaled) <= _ROUNDING * scale] = 0.0
+    left = slope + face.rows.T @ scaled
     multipliers, below, above = face.apart(scaled / face.lengths)
     H = problem.curvature(x, multipliers)
     if H is None:
