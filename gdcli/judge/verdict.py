@@ -46,7 +46,7 @@ class Verdict(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """The words that differ between minimising and maximising; ``unit`` times a value of the run is what is shown."""
+    """The words that differ between minimising and maximising."""
 
     minimum: str
     maximum: str
@@ -55,71 +55,82 @@ class _Words(NamedTuple):
     falling: str
     below: str
     infimum: str
-    unit: float = 1.0
-    elsewhere: str = "start from another point"
 
 
 _MINIMISE = _Words("minimum", "maximum", "lower", "falls", "falling", "below", "infimum")
 _MAXIMISE = _Words("maximum", "minimum", "higher", "rises", "rising", "above", "supremum")
 
 
-def judge(
-    run: RunResult,
-    certificate: Certificate,
-    *,
-    strict: bool = True,
-    tol: float | None = None,
-    sign: int = 1,
-    constant: bool = False,
-    step_sizes: bool = False,
-    fixed: FixedRate | None = None,
-    trend: Trend | None = None,
-    unit: float = 1.0,
-    searched: bool = False,
-    elsewhere: str = "",
-) -> Verdict:
-    """Return the verdict on a run and the certificate of its best point.
+class Terms(NamedTuple):
+    """What a run is judged by.
 
-    ``strict``: the run was by `auto`, whose claims are held to a hundredth of ``tol`` (default 1e-8) instead
-    of a hundred times it. ``sign`` is -1 when the user maximises. ``constant``: the expression does not
-    depend on any variable. ``step_sizes``: the method was given its step size (then advice speaks of it).
-    ``fixed``: its step size never changed; then the verdict also tells which sizes are stable, and ``trend`` where its
-    steps were leading. ``unit`` is what a value of 1 in the run is to the user, where the run was on a scaled function.
-    ``searched``: the start is the end of a search. ``elsewhere`` says in words how another start is had.
+    ``strict``: it was by `auto`, whose claims are held to a hundredth of ``tol`` instead of a hundred times it.
+    ``sign`` is -1 when the user maximises. ``constant``: the expression does not depend on any variable.
+    ``step_sizes``: the method was given its step size (then advice speaks of it). ``fixed``: its step size never
+    changed; then the verdict also tells which sizes are stable, and ``trend`` where its steps were leading. ``unit`` is
+    what a value of 1 in the run is to the user, where the run was on a scaled function. ``searched``: the start is the
+    end of a search. ``elsewhere`` says in words how another start is had.
     """
-    words = _MINIMISE if sign > 0 else _MAXIMISE
-    if unit != 1.0:
-        words = words._replace(unit=unit)
-    if elsewhere:
-        words = words._replace(elsewhere=elsewhere)
-    other = "" if strict else ", or --method auto"
+
+    strict: bool = True
+    tol: float = DEFAULT_TOL
+    sign: int = 1
+    constant: bool = False
+    step_sizes: bool = False
+    fixed: FixedRate | None = None
+    trend: Trend | None = None
+    unit: float = 1.0
+    searched: bool = False
+    elsewhere: str = ""
+
+    @property
+    def words(self) -> _Words:
+        """The words of the user's problem."""
+        return _MINIMISE if self.sign > 0 else _MAXIMISE
+
+    @property
+    def advice(self) -> str:
+        """What to try where the start was bad."""
+        return self.elsewhere or "start from another point"
+
+    @property
+    def or_auto(self) -> str:
+        """The end of an advice to those who chose a method."""
+        return "" if self.strict else ", or --method auto"
+
+
+BY_DEFAULT = Terms()
+
+
+def judge(run: RunResult, certificate: Certificate, terms: Terms = BY_DEFAULT) -> Verdict:
+    """Return the verdict on a run and the certificate of its best point."""
     found = (
         of_stopped(run)
-        or _of_steps_too_long(run, fixed, trend, words, sign)
-        or _of_no_minimum(run, certificate, words, step_sizes, other, sign)
-        or _of_the_point(run, certificate, strict, tol or DEFAULT_TOL, words, constant, searched)
-        or _of_a_cap(run, certificate, words, other)
-        or _of_a_stall(run, certificate, words, strict, step_sizes)
+        or _of_steps_too_long(run, terms)
+        or _of_no_minimum(run, certificate, terms)
+        or _of_the_point(run, certificate, terms)
+        or _of_a_cap(run, certificate, terms)
+        or _of_a_stall(run, certificate, terms)
     )
+    fixed, trend = terms.fixed, terms.trend
     curvature = certificate.eigenvalue_max if trend is None else trend.curvature
     if fixed is None or curvature is None or not curvature > 0.0:
         return found
     return _with_stable_rates(found, fixed, curvature, run, trend)
 
 
-def _of_steps_too_long(
-    run: RunResult, fixed: FixedRate | None, trend: Trend | None, words: _Words, sign: int
-) -> Verdict | None:
+def _of_steps_too_long(run: RunResult, terms: Terms) -> Verdict | None:
     """A fixed step size at or beyond its stable limit, where a cap ended the run."""
+    fixed, trend = terms.fixed, terms.trend
     if fixed is None or trend is None:
         return None
-    first, last = (sign * at.value * words.unit for at in (run.start.at, run.last.at))
+    first, last = (terms.sign * at.value * terms.unit for at in (run.start.at, run.last.at))
     if trend.diverges:
         went = f"the value went from {first:.4g} to {last:.4g}"
         return Verdict(
             Status.DIVERGED,
             f"The steps of size {fixed.lr:g} diverge: {went} in {_count(run.iterations)}, and goes on away from the"
-            f" {words.minimum}.",
+            f" {terms.words.minimum}.",
             "try a smaller step size, or --method auto",
         )
     if run.reason.status is not Status.LIMIT:
@@ -171,11 +182,9 @@ def of_stopped(run: RunResult) -> Verdict | None:
     return Verdict(status, f"{status.value.capitalize()}: this is the best point so far.", KEEP_RUNS)
 
 
-def _of_no_minimum(
-    run: RunResult, certificate: Certificate, words: _Words, step_sizes: bool, other: str, sign: int
-) -> Verdict | None:
+def _of_no_minimum(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict | None:
     """Unbounded, a limit at infinity, a blow-up, the edge of the domain."""
-    w = words
+    w, sign = terms.words, terms.sign
     if run.reason is StopReason.UNBOUNDED or certificate.kind == PointKind.UNBOUNDED:
         far = run.reason is StopReason.UNBOUNDED and max_abs(run.best.at.x) > _FAR_OUT
         slowly = far and run.best.at.value > unbounded_below(run.start.at.value)
@@ -185,7 +194,7 @@ def _of_no_minimum(
             f"check the sign of the expression, {'maximize' if sign > 0 else 'minimize'} it, or add bounds",
         )
     if run.reason is StopReason.AT_INFINITY or certificate.kind == PointKind.AT_INFINITY:
-        reached = sign * run.best.at.value * w.unit
+        reached = sign * run.best.at.value * terms.unit
         return Verdict(
             Status.DIVERGED,
             f"There is no {w.minimum}: the value keeps {w.falling} {w.below} {reached:.6g} as the variables grow in"
@@ -194,34 +203,26 @@ def _of_no_minimum(
         )
     if run.reason is StopReason.NON_FINITE:
         if run.iterations == 0:
-            return Verdict(Status.STALLED, "The derivatives are not finite at the start.", w.elsewhere)
-        smaller = "a smaller step size (--lr)" if step_sizes else "another start"
+            return Verdict(Status.STALLED, "The derivatives are not finite at the start.", terms.advice)
+        smaller = "a smaller step size (--lr)" if terms.step_sizes else "another start"
         return Verdict(
             Status.DIVERGED,
             f"The iterates left the finite numbers after {_count(run.iterations)}.",
-            f"try {smaller}{other}",
+            f"try {smaller}{terms.or_auto}",
         )
     if run.reason is StopReason.EDGE:
         return Verdict(
             Status.STALLED,
             f"The path ran into the edge of the domain, and the value still {w.falls} there.",
-            f"add bounds that keep the variables inside the domain, or {w.elsewhere}",
+            f"add bounds that keep the variables inside the domain, or {terms.advice}",
         )
     return None
 
 
-def _of_the_point(
-    run: RunResult,
-    certificate: Certificate,
-    strict: bool,
-    tol: float,
-    words: _Words,
-    constant: bool,
-    searched: bool,
-) -> Verdict | None:
+def _of_the_point(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict | None:
     """Converged or of the wrong kind, where the certificate can tell."""
-    w, kind = words, certificate.kind
-    if constant:
+    w, kind = terms.words, certificate.kind
+    if terms.constant:
         return Verdict(Status.CONVERGED, f"The value is constant: every point is a {w.minimum}.", "")
     if run.reason.status is Status.LIMIT and run.iterations > 0:
         return None
@@ -230,21 +231,22 @@ def _of_the_point(
         return Verdict(
             Status.WRONG_KIND,
             f"The point is stationary, but {what}: {w.lower} values are next to it.",
-            w.elsewhere + ("" if strict else ", or use --method auto, which leaves such points"),
+            terms.advice + ("" if terms.strict else ", or use --method auto, which leaves such points"),
         )
     if not kind.told or certificate.gain is None:
         return None
-    if not _claimable(run, kind, certificate.gain, strict, tol):
+    if not _claimable(run, kind, certificate.gain, terms):
         return None
     what = kind.told.format(w.minimum)
-    if run.iterations == 0 and searched:
+    if run.iterations == 0 and terms.searched:
         return Verdict(Status.CONVERGED, f"Converged to a {what} in the search for a start.", "")
     if run.iterations == 0:
         return Verdict(Status.CONVERGED, f"The start is a {what} already.", "")
     return Verdict(Status.CONVERGED, f"Converged to a {what} after {_count(run.iterations)}.", "")
 
 
-def _claimable(run: RunResult, kind: PointKind, gain: float, strict: bool, tol: float) -> bool:
+def _claimable(run: RunResult, kind: PointKind, gain: float, terms: Terms) -> bool:
+    strict, tol = terms.strict, terms.tol
     value = run.best.at.value
     fall = run.start.at.value - value
     if strict and gain > STRICT_FACTOR * tol * value_scale(value, fall):
@@ -253,7 +255,7 @@ def _claimable(run: RunResult, kind: PointKind, gain: float, strict: bool, tol: 
         return False
     if (
         gain <= CLAIM_FLOOR * abs(value) or kind == PointKind.KINK
-    ):  # at a kink the gain is a bound, proved by a look around
+    ):  # there it is a bound, proved by a look around
         return True
     if run.best.iteration == 0:
         # A start that was never left is a minimum by proof only: a value of 1e-20 may be all that there is to
@@ -262,7 +264,7 @@ def _claimable(run: RunResult, kind: PointKind, gain: float, strict: bool, tol: 
     return not strict or gain <= STRICT_FACTOR * tol * fall or run.reason in _NO_STEP_LEFT
 
 
-def _of_a_cap(run: RunResult, certificate: Certificate, words: _Words, other: str) -> Verdict | None:
+def _of_a_cap(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict | None:
     if run.reason is StopReason.TARGET:
         return Verdict(
             Status.COMPLETED,
@@ -273,26 +275,24 @@ def _of_a_cap(run: RunResult, certificate: Certificate, words: _Words, other: st
         return None
     option = run.reason.option
     if run.iterations == 0:
-        known = "" if certificate.kind == PointKind.UNKNOWN else f": the start is not a {words.minimum}"
+        known = "" if certificate.kind == PointKind.UNKNOWN else f": the start is not a {terms.words.minimum}"
         return Verdict(Status.LIMIT, f"No step was taken ({option}){known}.",
                        f"allow more with {option}")  # fmt: skip
-    left = _left(certificate, words, run.best.at.value)
+    left = _left(certificate, terms, run.best.at.value)
     return Verdict(
         Status.LIMIT,
-        f"Stopped by {option} after {_count(run.iterations)}, not at a certified {words.minimum}{left}.",
-        f"allow more with {option}{other}",
+        f"Stopped by {option} after {_count(run.iterations)}, not at a certified {terms.words.minimum}{left}.",
+        f"allow more with {option}{terms.or_auto}",
     )
 
 
-def _of_a_stall(
-    run: RunResult, certificate: Certificate, words: _Words, strict: bool, step_sizes: bool
-) -> Verdict:
-    w, kind = words, certificate.kind
+def _of_a_stall(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict:
+    w, kind = terms.words, certificate.kind
     if kind == PointKind.FLAT:
         return Verdict(
             Status.STALLED,
             "The value does not change around this point: there is no slope to follow.",
-            w.elsewhere,
+            terms.advice,
         )
     why = {
         StopReason.NO_DESCENT: f"no step in the search direction gives a {w.lower} value",
@@ -302,25 +302,25 @@ def _of_a_stall(
         StopReason.STEP: "the last step was short",
         StopReason.GRADIENT: "the gradient is small",
     }.get(run.reason, "no progress is made")
-    left = _left(certificate, w, run.best.at.value)
+    left = _left(certificate, terms, run.best.at.value)
     message = f"Stopped because {why}, but this is not a certified {w.minimum}{left}."
     if certificate.gradient_norm is None or kind == PointKind.UNKNOWN:
         message = f"Stopped because {why}; what kind of point this is could not be certified."
     if run.reason is StopReason.SLOW:
         go_on = "--method lbfgs --max-iter 1000000, from here (--output point.json, then --start @point.json)"
         return Verdict(Status.STALLED, message, f"go on with {go_on}, or start nearer to the {w.minimum}")
-    if strict:
-        return Verdict(Status.STALLED, message, w.elsewhere)
-    smaller = "other step sizes, " if step_sizes else ""
+    if terms.strict:
+        return Verdict(Status.STALLED, message, terms.advice)
+    smaller = "other step sizes, " if terms.step_sizes else ""
     return Verdict(Status.STALLED, message, f"try {smaller}a smaller --tol, or --method auto")
 
 
-def _left(certificate: Certificate, words: _Words, value: float) -> str:
+def _left(certificate: Certificate, terms: Terms, value: float) -> str:
     gain, slope = certificate.gap, certificate.gradient_norm
     if gain is not None and gain > 0.0 and slope is not None:
-        left = f"the value can still get about {gain * words.unit:.2g} {words.lower}"
-        return f" (gradient norm {slope * words.unit:.2g}, {left})"
-    return "" if slope is None else f" (gradient norm {slope * words.unit:.2g})"
+        left = f"the value can still get about {gain * terms.unit:.2g} {terms.words.lower}"
+        return f" (gradient norm {slope * terms.unit:.2g}, {left})"
+    return "" if slope is None else f" (gradient norm {slope * terms.unit:.2g})"
 
 
 def _count(iterations: int) -> str:

@@ -233,21 +233,14 @@ def verdict_on(
     value: str = "value",
     **more: Any,
 ) -> Verdict:
-    """Return the verdict on a run and its certificate; ``value`` names what is minimised, ``more`` see `judge`."""
-    from gdcli.judge.verdict import judge
+    """Return the verdict on a run and its certificate; ``value`` names what is minimised, ``more`` see `Terms`."""
+    from gdcli.judge.verdict import Terms, judge
 
-    entry, sign = ready.choice.entry, ready.problem.sign
-    verdict = judge(
-        run,
-        certificate,
-        strict=entry.strict,
-        tol=ready.tol,
-        sign=sign,
-        step_sizes="lr" in entry.reads,
-        fixed=ready.choice.fixed,
-        trend=trend,
-        **more,
+    entry, sign, fixed = ready.choice.entry, ready.problem.sign, ready.choice.fixed
+    terms = Terms(
+        entry.strict, ready.tol, sign, step_sizes="lr" in entry.reads, fixed=fixed, trend=trend, **more
     )
+    verdict = judge(run, certificate, terms)
     if ranges is None:
         return verdict
     from gdcli.judge.level_set import with_ranges

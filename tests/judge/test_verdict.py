@@ -10,7 +10,7 @@ from toy import Toy, rosenbrock, scalar, sum_of_squares
 
 from gdcli.judge.certificate import certify
 from gdcli.judge.evidence import Certificate
-from gdcli.judge.verdict import Verdict, judge
+from gdcli.judge.verdict import Terms, Verdict, judge
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
 from gdcli.solve.registry import choose
@@ -27,7 +27,7 @@ def verdict(
     found = certify(toy, result.best.at, result.start.at, tol, result.reason)
     given = {"step_sizes": lr is not None, "fixed": chosen.fixed}
     return (
-        judge(result, found, strict=chosen.entry.strict, tol=tol, sign=sign, **given),
+        judge(result, found, Terms(chosen.entry.strict, tol, sign, **given)),
         found,
         result,
     )
@@ -277,7 +277,7 @@ def test_a_constant_is_converged() -> None:
     toy = scalar(lambda x: 7.0, lambda x: 0.0, lambda x: 0.0)
     result = run(toy, choose("auto", toy).method, Vec([1.0]), rules_from(own_rule=True))
     certificate = certify(toy, result.best.at, result.start.at)
-    assert judge(result, certificate, constant=True).status is Status.CONVERGED
+    assert judge(result, certificate, Terms(constant=True)).status is Status.CONVERGED
     assert judge(result, certificate).status is Status.STALLED
 
 

@@ -13,7 +13,7 @@ from toy import Toy, rosenbrock, scalar, sum_of_squares
 
 from gdcli import api
 from gdcli.judge.certificate import certify
-from gdcli.judge.verdict import judge
+from gdcli.judge.verdict import Terms, judge
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
@@ -38,7 +38,7 @@ def solve(
     x0 = Vec(start) if kind is Vec else np.array(start)
     result = run(objective, chosen.method, x0, rules_from(own_rule=chosen.entry.own_rule))
     certificate = certify(objective, result.best.at, result.start.at)
-    return result, certificate, judge(result, certificate, strict=chosen.entry.strict)
+    return result, certificate, judge(result, certificate, Terms(chosen.entry.strict))
 
 
 @pytest.mark.parametrize("kind", [Vec, np.ndarray])

@@ -79,7 +79,7 @@ class SolvedFits:
         )
 
     def outcome(self, at: int, rows: RowCount) -> FitOutcome:
-        from gdcli.judge.verdict import judge
+        from gdcli.judge.verdict import Terms, judge
         from gdcli.kernel.status import Status
         from gdcli.solve.registry import METHODS
         from gdcli.tasks.fit.loss_scale import scaled_certificate, scaled_run
@@ -90,7 +90,7 @@ class SolvedFits:
         entry, auto = METHODS["lm"], self.settings.method == "auto"
         used, why = BY_SQUARES if auto else (entry.name, "")
         scale = 1.0 / run.best.at.value
-        verdict = judge(scaled_run(run, scale), scaled_certificate(certificate, scale), strict=entry.strict)
+        verdict = judge(scaled_run(run, scale), scaled_certificate(certificate, scale), Terms(entry.strict))
         assert verdict.status is Status.CONVERGED
         return FitOutcome.of(
             problem,
