@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gdcli.kernel.dataclass import NamedTuple, dataclass, field
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
 from gdcli.kernel.numerics import NEWS
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.objective.protocol import Evaluation, Objective, Vector
@@ -43,6 +43,12 @@ class Certificate:
     def gap(self) -> float | None:
         """How much lower the value can still get nearby, where that is known."""
         return self.gain if self.known else None
+
+    def times(self, k: float) -> Certificate:
+        """Return the evidence about ``k`` times the function."""
+        names = ("gradient_norm", "eigenvalue_min", "eigenvalue_max", "gain")
+        known = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(self, **{name: k * value for name, value in known.items()})
 
 
 # A point is called stationary, and a claim of success is allowed, when no more than this many times the

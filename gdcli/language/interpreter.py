@@ -9,6 +9,7 @@ import math
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language import ieee
 from gdcli.language.form import name_of
 from gdcli.language.functions import CONSTANTS
@@ -18,21 +19,28 @@ from gdcli.language.syntax import Node, Tree, fold, postorder
 Number = Any  # a number, a list of them, or a list of rows
 
 
-class Culprit:
+class Culprit(NamedTuple):
     """The first sub-expression that is not finite although its parts are.
 
     ``node`` is its place in ``tree``, ``value`` what it gave, ``parts`` the text and value of each argument,
-    ``index`` the element of a vector (None for a scalar).
+    ``at`` the element of a vector (None for a scalar).
     """
 
-    def __init__(
-        self, tree: Tree, node: Node, value: float, parts: list[tuple[str, float]], index: int | None
-    ) -> None:
-        self.tree = tree
-        self.node = node
-        self.value = value
-        self.parts = parts
-        self.index = index
+    tree: Tree
+    node: Node
+    value: float
+    parts: list[tuple[str, float]]
+    at: int | None
+
+    @property
+    def piece(self) -> str:
+        """Its text."""
+        return self.tree.piece(self.node)
+
+    @property
+    def told(self) -> str:
+        """The values of its arguments in words."""
+        return ", ".join(f"{text} = {number:.6g}" for text, number in self.parts)
 
 
 class _Found(Exception):  # noqa: N818 - not an error: it carries the answer up

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import norm
@@ -75,6 +75,12 @@ class Iterate(NamedTuple):
         """The Euclidean norm of the gradient, None where there is no gradient."""
         return None if self.at.gradient is None else norm(self.at.gradient)
 
+    def times(self, k: float) -> Iterate:
+        """Return the same of ``k`` times the function, without its Hessian."""
+        at = self.at
+        gradient = None if at.gradient is None else at.gradient * k
+        return self._replace(at=at._replace(value=at.value * k, gradient=gradient, hessian=None))
+
 
 class Observer(Protocol):
     """Something that watches a run: a table, a file of records, a progress bar."""
@@ -100,3 +106,8 @@ class RunResult:
     iterations: int
     counts: Counts
     seconds: float
+
+    def times(self, k: float) -> RunResult:
+        """Return how the run of ``k`` times the function went."""
+        start, best, last = (one.times(k) for one in (self.start, self.best, self.last))
+        return replace(self, start=start, best=best, last=last)

@@ -111,6 +111,6 @@ def _explainer(problem: Problem, tree: Tree | None, exact: Exact) -> Callable[[A
         what = "is too large" if culprit.value == float("inf") else "is not defined"
         told = [(text, f"{number:.4g}") for text, number in culprit.parts[:2]]
         parts = ", ".join(f"{text} = {number}" for text, number in told if text != number)
-        return f"{culprit.tree.piece(culprit.node)} {what}" + (f" at {parts}" if parts else "")
+        return f"{culprit.piece} {what}" + (f" at {parts}" if parts else "")
 
     return explain

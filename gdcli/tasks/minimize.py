@@ -248,18 +248,12 @@ def check_start(problem: Problem, tree: Tree | None, exact: Exact, x0: Any, plac
 
     point = exact.space.unflatten(x0)
     culprit = find_culprit(tree, {**point, **problem.constants}, problem.constants) if tree else None
-    tree = tree if culprit is None else culprit.tree
     where = "the objective" if tree else problem.expression
-    if tree and culprit is not None:
-        parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
-        element = "" if culprit.index is None else f" at element {culprit.index}"
-        where = (
-            f"{tree.piece(culprit.node)}{element}: {parts}"
-            if parts
-            else f"{tree.piece(culprit.node)}{element}"
-        )
+    if culprit is not None:
+        element = "" if culprit.at is None else f" at element {culprit.at}"
+        where = culprit.piece + element + (f": {culprit.told}" if culprit.told else "")
     what = "has no finite value"
-    if culprit and culprit.value == float("inf"):
+    if culprit is not None and culprit.value == float("inf"):
         what = "is too large to be a number"
     elif value == -float("inf"):
         what = "is -inf, unbounded,"
@@ -268,7 +262,7 @@ def check_start(problem: Problem, tree: Tree | None, exact: Exact, x0: Any, plac
         "start inside the domain, for example with another --start"
         if place == "start"
         else "give a point inside the domain with --at",
-        tree.span(culprit.node) if tree and culprit else None,
+        None if culprit is None else culprit.tree.span(culprit.node),
     )
 
 
@@ -291,10 +285,7 @@ def _edge(problem: Problem, tree: Tree | None, exact: Exact, result: RunResult) 
         point = {**exact.space.unflatten(beyond), **problem.constants}
         culprit = find_culprit(tree, point, problem.constants)
         if culprit is not None:
-            parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
-            return [
-                f"the edge of the domain is that of {culprit.tree.piece(culprit.node)}: beyond it {parts}"
-            ]
+            return [f"the edge of the domain is that of {culprit.piece}: beyond it {culprit.told}"]
     return []
 
 

@@ -82,7 +82,6 @@ class SolvedFits:
         from gdcli.judge.verdict import Terms, judge
         from gdcli.kernel.status import Status
         from gdcli.solve.registry import METHODS
-        from gdcli.tasks.fit.loss_scale import scaled_certificate, scaled_run
         from gdcli.tasks.fit.solve_fit import BY_SQUARES
 
         problem = self.plan.problem
@@ -90,7 +89,7 @@ class SolvedFits:
         entry, auto = METHODS["lm"], self.settings.method == "auto"
         used, why = BY_SQUARES if auto else (entry.name, "")
         scale = 1.0 / run.best.at.value
-        verdict = judge(scaled_run(run, scale), scaled_certificate(certificate, scale), Terms(entry.strict))
+        verdict = judge(run.times(scale), certificate.times(scale), Terms(entry.strict))
         assert verdict.status is Status.CONVERGED
         return FitOutcome.of(
             problem,

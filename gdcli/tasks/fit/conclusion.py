@@ -15,7 +15,6 @@ from gdcli.objective.protocol import Counts, Objective
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, SEARCH, can_be_searched, doubts_about
 from gdcli.tasks.fit.fit_outcome import FitOutcome
-from gdcli.tasks.fit.loss_scale import scaled_certificate, scaled_run
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.outcome import Judged
 from gdcli.tasks.pipeline import (
@@ -64,7 +63,7 @@ def conclude(
         statistics = without_errors(statistics, reason)
     x = found.run.best.at.x
     doubts = if_in_time(lambda: doubts_about(prepared, judging, x, statistics), NO_DOUBTS)
-    run = _with_value(scaled_run(found.run, sums), errors, judging.has_wide)
+    run = _with_value(found.run.times(sums), errors, judging.has_wide)
     choice, settings = ready.choice, ready.settings
     return FitOutcome.of(
         ready.problem,
@@ -72,7 +71,7 @@ def conclude(
         ready.space,
         found._replace(
             run=replace(run, counts=_added(objective.counts, judging.counts)),
-            certificate=replace(scaled_certificate(found.certificate, sums), errors=_unknown_digits(errors)),
+            certificate=replace(found.certificate.times(sums), errors=_unknown_digits(errors)),
             verdict=verdict._replace(advice=verdict.advice or doubts.advice),
             active=tuple(held._replace(multiplier=held.multiplier * sums) for held in found.active),
         ),
@@ -92,7 +91,7 @@ def _judged(
 ) -> tuple[Judged, Errors]:
     """Return what is found out about the run that was ``taken``, by an objective of another scale, and the errors."""
     problem, rate = prepared.problem, ready.unit / judging.factor
-    run, certificate = certified(seen, scaled_run(taken, judging.factor / ready.unit), ready.tol, True)
+    run, certificate = certified(seen, taken.times(judging.factor / ready.unit), ready.tol, True)
     active = active_bounds(seen, run, ready.space)
     errors = errors_in_time(prepared, run.best.at.x, active)
     certificate = _by_residuals(certificate, errors, problem.linear, judging.factor)

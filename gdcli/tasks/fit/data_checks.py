@@ -145,9 +145,8 @@ def _outside(problem: FitProblem, row: RowModel, data: Rows, x: Any, index: int,
     for tree in row.model.trees:
         culprit = find_culprit(tree, point, problem.constants)
         if culprit is not None:
-            parts = ", ".join(f"{text} = {number:.6g}" for text, number in culprit.parts)
             return DomainError(
-                f"the model has no finite value at the start for {place(index)} ({parts or told})",
+                f"the model has no finite value at the start for {place(index)} ({culprit.told or told})",
                 "start inside the domain, for example with another --start",
                 culprit.tree.span(culprit.node),
             )

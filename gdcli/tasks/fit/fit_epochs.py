@@ -18,7 +18,6 @@ from gdcli.solve.iteration import Observer
 from gdcli.table.visited_rows import visited
 from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, doubts_about
 from gdcli.tasks.fit.fit_outcome import AnswerNoise, FitOutcome
-from gdcli.tasks.fit.loss_scale import scaled_run
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.outcome import Judged
 from gdcli.tasks.pipeline import box_and_start, stop_rules
@@ -132,7 +131,7 @@ def _outcome(
         prepared.problem,
         settings,
         prepared.row.space,
-        Judged(scaled_run(made.run, float(rows)), certificate, verdict),
+        Judged(made.run.times(float(rows)), certificate, verdict),
         method=made.settings.rule,
         used=_words(made) + rate,
         why="",

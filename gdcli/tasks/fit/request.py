@@ -13,7 +13,6 @@ from gdcli.language.model_text import columns_told
 from gdcli.solve.settings import PATIENCE, EpochSettings
 from gdcli.tasks.fit.synonyms import loss_here
 from gdcli.tasks.problem import Problem
-from gdcli.tasks.python_problem import checked_options, columns_at_hand
 
 MISSING = ("error", "skip")
 SCHEDULES = ("constant", "decay", "book")
@@ -177,6 +176,8 @@ def request_from(
     model: str, data: Any, start: Any, options: Mapping[str, Any]
 ) -> tuple[FitRequest, FitSettings]:
     """Return what is asked for, from values at hand; see `gdcli.api.fit`. Raises UsageError for an unknown option."""
+    from gdcli.tasks.python_problem import checked_options, columns_at_hand
+
     asked = {f.name for f in fields(FitRequest)} - {"model", "files", "data", "start"}
     known = {f.name for f in fields(FitSettings)}
     options = checked_options(options, sorted(asked | known), ["start"])

@@ -18,7 +18,6 @@ from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.iteration import Observer
 from gdcli.tasks.fit.conclusion import conclude
 from gdcli.tasks.fit.fit_outcome import FitOutcome
-from gdcli.tasks.fit.loss_scale import in_sums
 from gdcli.tasks.fit.prepare import Prepared
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.pipeline import Ready, box_and_start, choose_by, within
@@ -64,8 +63,12 @@ def solve(
     objective.between_poles(x0)
     choice = choose_method(prepared, settings, seen)
     ready = Ready(problem, settings, prepared.row.space, seen, x0, choice, notes, objective.factor)
-    result = ready.run([in_sums(o, objective) for o in observers], checkpointer)
+    result = ready.run([_in_sums(o, 1.0 / objective.factor) for o in observers], checkpointer)
     return conclude(prepared, ready, box, objective, result)
+
+
+def _in_sums(observer: Observer, k: float) -> Observer:
+    return lambda iterate: observer(iterate.times(k))
 
 
 def with_engine(prepared: Prepared, settings: FitSettings) -> Prepared:
