@@ -160,6 +160,20 @@ def searching(spent: int) -> Iterator[None]:
 
 
 @contextmanager
+def searched() -> Iterator[None]:
+    """From here on the search is over: evaluations are not capped, and the time is that of what comes after it."""
+    budget = _CURRENT.get()
+    before = budget is not None and budget.searching
+    if budget is not None:
+        budget.searching = False
+    try:
+        yield
+    finally:
+        if budget is not None:
+            budget.searching = before
+
+
+@contextmanager
 def part(share: float) -> Iterator[None]:
     """What happens here may take this share of the time that is left."""
     outer = _CURRENT.get()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, StrEnum
 
+from gdcli.kernel.budget import Spent
 from gdcli.kernel.errors import Terminated
 from gdcli.kernel.stored import stored
 
@@ -97,9 +98,11 @@ class StopReason(Enum):
     TERMINATED = "terminated", "terminated", Status.TERMINATED
 
     @classmethod
-    def of(cls, signal: BaseException) -> StopReason:
-        """The reason of a run that KeyboardInterrupt or Terminated ended."""
-        return cls(Status.of(signal).value)
+    def of(cls, stop: BaseException) -> StopReason:
+        """The reason of a run that a cap, KeyboardInterrupt or Terminated ended."""
+        if isinstance(stop, MemoryError):
+            return cls.MAX_MEMORY
+        return cls(stop.reason if isinstance(stop, Spent) else Status.of(stop).value)
 
     def pass_on(self) -> None:
         """Raise again the signal that ended a part of a task, if one did: it ends the whole."""

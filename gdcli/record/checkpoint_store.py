@@ -92,12 +92,12 @@ class Checkpoint:
 
 def _progress(number: int, kept: Any) -> dict[str, Any]:
     """How far a run has come, for people who look into the file."""
-    by_epochs = hasattr(kept, "epochs")
+    epochs = None if isinstance(kept, RunResult) else getattr(kept.state, "epochs", None)
     if isinstance(kept, RunResult):
         at, iteration, state, best = kept.last.at, kept.iterations, kept.reason.value, kept.best.at.value
     else:
         at, iteration, state = kept.at, kept.iteration, "running"
-        best = kept.epochs[kept.best].at.value if by_epochs else kept.lowest
+        best = epochs[kept.state.best].at.value if epochs else kept.lowest
     return {
         "run": number,
         "state": state,
@@ -105,7 +105,7 @@ def _progress(number: int, kept: Any) -> dict[str, Any]:
         "minimised": _number(at.value),
         "best": _number(best),
         "seconds": kept.seconds,
-    } | ({"epochs": True} if by_epochs else {})
+    } | ({"epochs": True} if epochs else {})
 
 
 def _number(value: float) -> float | str:

@@ -73,6 +73,10 @@ class Checkpointer:
 
     def __call__(self, progress: RunProgress) -> bool:
         """Tell whether the run is to end here; keep it when the time has come."""
+        return self.is_asked()
+
+    def is_asked(self) -> bool:
+        """Tell the same within a step, at a place where it can be gone on with."""
         if self.asked is not None:
             return True
         if self._store is not None:

@@ -5,7 +5,7 @@ all that is left, and the point wanders about in a cloud whose size goes with th
 the *schedule*: keep the step size, shrink it, or the book's way, which shrinks it while nothing gets better.
 
 The iterates here are the points after each epoch, and their values the mean loss over all rows, so a run looks like any
-other to reports. The loop counts, times, stops and remembers; going through the rows is the business of `Passes`.
+other to reports: an epoch is a step of the one loop. Going through the rows is the business of `Passes`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gdcli.kernel.budget import Spent, check, searching
-from gdcli.kernel.dataclass import NamedTuple, dataclass, field
+from gdcli.kernel.budget import Spent, check, searched
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
 from gdcli.kernel.errors import DomainError, Terminated, UsageError
 from gdcli.kernel.status import Status, StopReason
-from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import as_like, distance, is_finite
-from gdcli.objective.protocol import Counts, Evaluation, Vector
-from gdcli.solve.iteration import Iterate, RunResult
-from gdcli.solve.run import unbounded_below
+from gdcli.kernel.stored import Reader, Writer, stored
+from gdcli.kernel.vectors import as_like, is_finite, same
+from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
+from gdcli.solve.iteration import BROKEN_OFF, Iterate, RunResult, Step
+from gdcli.solve.run import Snapshot, run, unbounded_below
 from gdcli.solve.settings import BOOK_PATIENCE, EpochSettings
-from gdcli.solve.stopping import Rule, RunProgress
+from gdcli.solve.stopping import Rule
 
 if TYPE_CHECKING:
     from gdcli.solve.checkpointing import Checkpointer
@@ -168,42 +168,98 @@ SCHEDULES: Mapping[str, Callable[[float], Schedule]] = {
 }
 
 
-@stored()
-class EpochSnapshot(NamedTuple):
-    """A run by epochs as it stands: all that is needed to go on, bit for bit as if it had never stopped.
-
-    ``epochs`` are the points so far and ``best`` which of them is the best; ``before`` is the point of the epoch before
-    the last. Of the next epoch ``done`` rows are done, with steps of ``rate`` (None: it was not begun); ``improved``
-    and ``vain`` tell how the last ones went. ``passes`` is the newest point with the state of the update rule.
-    """
-
-    epochs: list[Epoch]
-    best: int
-    before: Evaluation | None
-    counts: Counts
-    visits: int
-    schedule: Any
-    improved: bool
-    vain: int
-    done: int
-    rate: float | None
-    passes: Any
-    seconds: float
-
-    @property
-    def iteration(self) -> int:
-        return self.epochs[-1].iteration
-
-    @property
-    def at(self) -> Evaluation:
-        """The point after the last whole epoch."""
-        return self.epochs[-1].at
-
-
 # What sees the point after each epoch.
 EpochObserver = Callable[[Epoch], None]
 # Called now and then within an epoch with its number (from 1), the rows done and the rows of an epoch.
 ProgressHook = Callable[[int, int, int], None]
+
+
+_KEPT = ("schedule", "epochs", "best", "visits", "improved", "vain", "done", "rate")
+
+
+@stored()
+@dataclass(slots=True)
+class EpochState:
+    """A run by epochs as it stands.
+
+    ``epochs`` are the points so far and ``best`` which of them is the best. Of the next epoch ``done`` rows are done,
+    with steps of ``rate`` (None: it was not begun); ``improved`` and ``vain`` tell how the last ones went. The newest
+    point and the state of the update rule are those of the ``passes``.
+    """
+
+    passes: Passes
+    schedule: Schedule
+    epochs: list[Epoch] = field(default_factory=list)
+    best: int = 0
+    visits: int = 0
+    improved: bool = True
+    vain: int = 0
+    done: int = 0
+    rate: float | None = None
+
+    def record(self, iterate: Iterate) -> Epoch:
+        """Take notice of the point after an epoch."""
+        at = iterate.at
+        held_out = self.passes.held_out_loss(at.x) if isfinite(at.value) else None
+        epoch = Epoch(*iterate, self.passes.rows, self.visits, held_out)
+        self.epochs.append(epoch)
+        self.improved = len(self.epochs) == 1 or _criterion(epoch) < _criterion(self.epochs[self.best])
+        if self.improved:
+            self.best = len(self.epochs) - 1
+        self.vain = 0 if self.improved else self.vain + 1
+        return epoch
+
+    def to_store(self, write: Writer) -> Any:
+        """Return the parts as JSON values."""
+        return {name: write(getattr(self, name)) for name in _KEPT} | {"passes": write(self.passes.keep())}
+
+    @classmethod
+    def from_store(cls, content: Any, read: Reader) -> EpochState:
+        """Return the state of the run, with its passes, gone on with."""
+        state: EpochState = read.objective.state
+        for name in _KEPT:
+            setattr(state, name, read(content[name]))
+        state.passes.restore(read(content["passes"]))
+        return state
+
+
+@stored()
+class EpochSnapshot:
+    """A run by epochs as it was kept before they were steps of the one loop: it is read, and not written any more."""
+
+    @classmethod
+    def from_store(cls, content: Any, read: Reader) -> Snapshot:
+        """Return it as a snapshot of the one loop."""
+        state = EpochState.from_store(content, read)
+        before, counts, seconds = (read(content[name]) for name in ("before", "counts", "seconds"))
+        start, best, end = (
+            (e.iteration, e.at, None, e.step, e.kind, *_numbers(e.counts), e.seconds)
+            for e in (state.epochs[0], state.epochs[state.best], state.epochs[-1])
+        )
+        first, last = state.epochs[0].at, state.epochs[-1]
+        lowest = min(e.at.value for e in state.epochs)
+        floor = unbounded_below(first.value)
+        return Snapshot(
+            last.iteration, last.at, before, counts, start, best, end, lowest, floor, state, seconds
+        )
+
+
+def _numbers(counts: Counts) -> tuple[int, int, int, int]:
+    return counts.value, counts.gradient, counts.hessian, counts.product
+
+
+class MeanLoss(Objective):
+    """The mean loss over the rows that passes go through, and the ``state`` of the run on it."""
+
+    def __init__(self, state: EpochState, size: int) -> None:
+        self.state, self.size, self.counts = state, size, Counts()
+
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
+        self.counts.value += 1
+        return Evaluation(x, self.state.passes.mean_loss(x) if is_finite(x) else inf)
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        return at
 
 
 def run_epochs(
@@ -224,21 +280,28 @@ def run_epochs(
     of the start. Raises UsageError for bad settings, DomainError where the start has no finite loss.
     """
     _check(settings)
-    loop = _Loop(passes, settings, rules, observers, progress, clock, checkpointer)
-    loop.begin(x0)
-    reason: StopReason | None = None
+    assert settings.lr is not None  # as was checked
+    state = EpochState(passes, SCHEDULES[settings.schedule or "constant"](settings.lr))
+
+    def seen(iterate: Iterate) -> None:
+        epoch = state.record(iterate)
+        for observer in observers:
+            observer(epoch)
+
+    method = EpochDescent(state, settings, progress, clock, checkpointer)
+    objective = MeanLoss(state, len(x0))
     try:
-        with searching(loop.counts.total):
-            reason = loop.run()
-    except (Spent, MemoryError) as cap:
-        reason = StopReason(cap.reason) if isinstance(cap, Spent) else StopReason.MAX_MEMORY
-        loop.keep_what_is_there()
-    except (KeyboardInterrupt, Terminated) as stop:
-        reason = StopReason.of(stop)
-        loop.keep_what_is_there()
-    if checkpointer is not None:
-        checkpointer.break_off()
-    return loop.result(reason)
+        found = run(
+            objective, method, x0, rules, [seen], clock, checkpointer=checkpointer, keeps_result=False
+        )
+    except DomainError:
+        raise DomainError("the loss has no finite mean at the start") from None
+    first, best, last = state.epochs[0], state.epochs[state.best], state.epochs[-1]
+    whole = found.reason.status is Status.COMPLETED
+    by_best = last.held_out is not None or settings.schedule == "book" or not whole
+    end = last.iterate
+    answer = best.iterate if by_best and best is not last else end
+    return replace(found, start=first.iterate, best=answer, last=end), tuple(state.epochs)
 
 
 def _check(settings: EpochSettings) -> None:
@@ -254,169 +317,58 @@ def _check(settings: EpochSettings) -> None:
         raise UsageError(f"the patience must be at least one epoch, not {settings.patience}")
 
 
-class _Loop:
-    def __init__(
-        self,
-        passes: Passes,
-        settings: EpochSettings,
-        rules: Sequence[Rule],
-        observers: Sequence[EpochObserver],
-        progress: ProgressHook | None,
-        clock: Callable[[], float],
-        checkpointer: Checkpointer | None,
-    ) -> None:
-        self.passes, self.settings, self.rules, self.observers = passes, settings, rules, observers
-        self.hook, self.clock, self.checkpointer, self.began = progress, clock, checkpointer, clock()
-        self.improved, self.vain, self.done = True, 0, 0
-        self.rate: float | None = None
+@dataclass(frozen=True, slots=True)
+class EpochDescent:
+    """Descent whose step is an epoch, from a state just ``begun``. The ``hook`` is called now and then within one."""
 
-    def begin(self, x0: Vector) -> None:
-        """Start at ``x0``, or where the checkpointer kept this run."""
-        kept: EpochSnapshot | None = None if self.checkpointer is None else self.checkpointer.next(None)
-        self.begins = kept is None
-        if kept is None:
-            self._start(x0)
-        else:
-            self._restore(kept)
+    begun: EpochState
+    settings: EpochSettings
+    hook: ProgressHook | None
+    clock: Callable[[], float]
+    checkpointer: Checkpointer | None
+    order: int = 0
 
-    def _start(self, x0: Vector) -> None:
-        settings = self.settings
-        assert settings.lr is not None  # as was checked
-        self.schedule: Schedule = SCHEDULES[settings.schedule or "constant"](settings.lr)
-        self.counts = Counts()
-        self.visits = 0
-        at = self._evaluated(x0)
-        if not at.value < inf:
-            raise DomainError("the loss has no finite mean at the start")
-        self.progress = RunProgress(at, self.counts, self.clock, self.began)
-        self.passes.start(x0)
-        self.epochs = [self._epoch(at, None, self.passes.held_out_loss(x0), "start")]
-        self.best = self.epochs[0]
+    def start(self, objective: Objective, at: Evaluation) -> EpochState:
+        """Return the state of the run, its passes begun at ``at``."""
+        self.begun.passes.start(at.x)
+        return self.begun
 
-    def _restore(self, kept: EpochSnapshot) -> None:
-        self.began -= kept.seconds
-        self.schedule, self.counts, self.visits = kept.schedule, kept.counts.copy(), kept.visits
-        self.epochs = list(kept.epochs)
-        self.best = self.epochs[kept.best]
-        self.progress = RunProgress(kept.at, self.counts, self.clock, self.began)
-        self.progress.iteration, self.progress.before = kept.iteration, kept.before
-        self.improved, self.vain, self.done, self.rate = kept.improved, kept.vain, kept.done, kept.rate
-        self.passes.restore(kept.passes)
-
-    def snapshot(self) -> EpochSnapshot:
-        best = next(k for k, epoch in enumerate(self.epochs) if epoch is self.best)
-        return EpochSnapshot(
-            list(self.epochs),
-            best,
-            self.progress.before,
-            self.counts.copy(),
-            self.visits,
-            self.schedule,
-            self.improved,
-            self.vain,
-            self.done,
-            self.rate,
-            self.passes.keep(),
-            self.clock() - self.began,
-        )
-
-    def run(self) -> StopReason:
-        if self.begins:
-            self._show(self.epochs[0])
-        checkpointer, rules = self.checkpointer, self.rules
-        if checkpointer is not None:
-            checkpointer.begin(self.snapshot)
-            rules = (*rules, checkpointer)
-        reason = self._run(rules)
-        if checkpointer is not None:
-            checkpointer.end(None)
-        return reason
-
-    def _run(self, rules: Sequence[Rule]) -> StopReason:
-        most = self.settings.most
-        floor = unbounded_below(self.epochs[0].at.value)
-        patient = self.best.held_out is not None and self.settings.schedule != "book"
-        while True:
-            at, number = self.progress.at, self.progress.iteration
-            if at.value < floor:
-                return StopReason.UNBOUNDED
-            if not isfinite(at.value):
-                return StopReason.NON_FINITE
-            if patient and self.vain >= self.settings.patience:
-                return StopReason.PATIENCE
-            if self.rate is None:
-                end = self._met(rules)
-                if end is not None:
-                    return end
-                self.rate = self.schedule.rate(number, self.improved)
-                if self.rate is None:
-                    return StopReason.PATIENCE
-            if number >= most:
-                return self.settings.reason_at_end
-            self.passes.epoch(number, self.rate, self._told(number + 1), self.done)
-            self.improved = self._after_epoch(self.rate)
-            self.vain = 0 if self.improved else self.vain + 1
-            self.done, self.rate = 0, None
-
-    def _met(self, rules: Sequence[Rule]) -> StopReason | None:
-        for rule in rules:
-            if rule(self.progress):
-                return rule.reason
-        return None
-
-    def _after_epoch(self, rate: float) -> bool:
-        """Write down the point after an epoch; tell whether none was better."""
-        passes = self.passes
-        self.visits += passes.rows
-        self.counts.gradient += passes.steps
-        self.progress.iteration += 1
-        return self._arrive(passes.x, rate, "step")
-
-    def _arrive(self, x: Sequence[float], rate: float | None, kind: str) -> bool:
-        """Write down a new point; tell whether none was better."""
-        before = self.progress.at
-        at = self._evaluated(as_like(before.x, x))
-        held_out = self.passes.held_out_loss(x) if isfinite(at.value) else None
-        self.progress.before, self.progress.at = before, at
-        epoch = self._epoch(at, rate, held_out, kind)
-        self.epochs.append(epoch)
-        self._show(epoch)
-        better = _criterion(epoch) < _criterion(self.best)
-        if better:
-            self.best = epoch
-        return better
-
-    def keep_what_is_there(self) -> None:
-        """After an interrupt: a point within an epoch counts too. A second interrupt gives it up."""
-        x = self.passes.x
+    def step(self, objective: Objective, at: Evaluation, state: EpochState) -> Step:
+        """Return the point after the next epoch, or within it, where it was broken off."""
+        settings, number = self.settings, len(state.epochs) - 1
+        patient = state.epochs[state.best].held_out is not None and settings.schedule != "book"
+        if patient and state.vain >= settings.patience:
+            return Step(at, state, 0.0, StopReason.PATIENCE, moved=False, passed=False)
+        if state.rate is None:
+            state.rate = state.schedule.rate(number, state.improved)
+        if state.rate is None:
+            return Step(at, state, 0.0, StopReason.PATIENCE, moved=False, passed=False)
+        if number >= settings.most:
+            return Step(at, state, 0.0, settings.reason_at_end, moved=False, passed=False)
+        passes = state.passes
         try:
-            if is_finite(as_like(self.progress.at.x, x)) and list(self.progress.at.x) != x:
-                self._arrive(x, self.epochs[-1].step, "interrupted")
-        except (KeyboardInterrupt, Terminated, Spent, MemoryError):
-            return
+            passes.epoch(number, state.rate, self._told(number + 1, state), state.done)
+            state.visits += passes.rows
+            objective.counts.gradient += passes.steps
+            there = objective.evaluate(as_like(at.x, passes.x))
+        except (Spent, MemoryError, KeyboardInterrupt, Terminated) as stop:
+            broken = _broken_off(objective, at, state, stop)
+            if broken is None:
+                raise
+            return broken
+        rate, state.done, state.rate = state.rate, 0, None
+        return Step(there, state, rate)
 
-    def _evaluated(self, x: Vector) -> Evaluation:
-        self.counts.value += 1
-        return Evaluation(x, self.passes.mean_loss(x) if is_finite(x) else inf)
-
-    def _epoch(self, at: Evaluation, rate: float | None, held_out: float | None, kind: str) -> Epoch:
-        p = self.progress if kind != "start" else None
-        moved = None if p is None or p.before is None else distance(at.x, p.before.x)
-        spent = self.clock() - self.began
-        number = 0 if p is None else p.iteration
-        counts = self.counts.copy()
-        return Epoch(number, at, rate, moved, counts, spent, kind, self.passes.rows, self.visits, held_out)
-
-    def _told(self, number: int) -> Callable[[int], None]:
+    def _told(self, number: int, state: EpochState) -> Callable[[int], None]:
         """What an epoch tells the number of rows done: the budget, the checkpointer and, not too often, the hook hear
         it."""
-        hook, checkpointer, progress = self.hook, self.checkpointer, self.progress
+        hook, checkpointer = self.hook, self.checkpointer
         last = self.clock()
 
         def told(done: int) -> None:
             nonlocal last
-            self.done = done
-            if checkpointer is not None and checkpointer(progress):
+            state.done = done
+            if checkpointer is not None and checkpointer.is_asked():
                 checkpointer.save()
                 checkpointer.reason.pass_on()
             try:
@@ -429,29 +381,23 @@ class _Loop:
                 now = self.clock()
                 if now - last >= TELL_EVERY:
                     last = now
-                    hook(number, done, self.passes.rows)
+                    hook(number, done, state.passes.rows)
 
         return told
 
-    def _show(self, epoch: Epoch) -> None:
-        for observer in self.observers:
-            observer(epoch)
 
-    def result(self, reason: StopReason) -> tuple[RunResult, tuple[Epoch, ...]]:
-        last = self.epochs[-1]
-        whole = reason.status is Status.COMPLETED
-        by_best = last.held_out is not None or self.settings.schedule == "book" or not whole
-        end = last.iterate
-        run = RunResult(
-            start=self.epochs[0].iterate,
-            best=self.best.iterate if by_best and self.best is not last else end,
-            last=end,
-            reason=reason,
-            iterations=self.progress.iteration,
-            counts=self.counts.copy(),
-            seconds=self.clock() - self.began,
-        )
-        return run, tuple(self.epochs)
+def _broken_off(objective: Objective, at: Evaluation, state: EpochState, stop: BaseException) -> Step | None:
+    """Return the point within an epoch that ``stop`` has ended, for it counts too; a second interrupt gives it up."""
+    x = as_like(at.x, state.passes.x)
+    if not is_finite(x) or same(x, at.x):
+        return None
+    try:
+        with searched():
+            there = objective.evaluate(x)
+    except (KeyboardInterrupt, Terminated, Spent, MemoryError):
+        return None
+    reason = StopReason.of(stop)
+    return Step(there, state, state.epochs[-1].step, reason, kind=BROKEN_OFF, passed=False)
 
 
 def _criterion(epoch: Epoch) -> float:

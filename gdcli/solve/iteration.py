@@ -16,6 +16,8 @@ from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import norm
 from gdcli.objective.protocol import Counts, Evaluation, Objective
 
+BROKEN_OFF = "interrupted"
+
 
 class Step(NamedTuple):
     """One step of a method: the point it arrives at, its new state, the step size (or radius) it used.
@@ -23,13 +25,13 @@ class Step(NamedTuple):
     With a ``reason`` the method itself ends the run: at ``at`` when ``moved``, else where it stood (then
     ``at`` is the old point and no new iterate). ``kind`` is ``step``, ``escape`` off a saddle or maximum, or
     ``polish``: the last steps, which may change the value by no more than its rounding, to a point that is known to be
-    better. ``passed`` is False when the method ended the run by what it knew already: such a look is not counted as
-    an iteration.
+    better; `BROKEN_OFF` is a step that a cap or a signal ended on the way. ``passed`` is False when the method ended
+    the run by what it knew already: such a look is not counted as an iteration.
     """
 
     at: Evaluation
     state: Any
-    size: float
+    size: float | None
     reason: StopReason | None = None
     moved: bool = True
     kind: str = "step"

@@ -22,7 +22,7 @@ from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import distance, is_finite
 from gdcli.objective.protocol import Counts, Evaluation, NativeIterate, NativeSteps, Objective, Vector
-from gdcli.solve.iteration import Iterate, Method, Observer, RunResult
+from gdcli.solve.iteration import BROKEN_OFF, Iterate, Method, Observer, RunResult
 from gdcli.solve.stopping import Rule, RunProgress
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def run(
     tier: Tier | None = None,
     checkpointer: Checkpointer | None = None,
     polishes: bool = False,
+    keeps_result: bool = True,
 ) -> RunResult:
     """Run ``method`` on ``objective`` from ``x0`` (shape n) until a rule or the method itself ends it.
 
@@ -89,7 +90,8 @@ def run(
     With a ``tier`` a long run goes on in machine code, with the same result (:mod:`gdcli.solve.native_steps`). A
     ``checkpointer`` may end the run, and what it kept of this run before takes the place of the start. A run that
     ``polishes`` and has arrived ends with a few Newton steps, if they help (:mod:`gdcli.solve.probe.newton_decrement`).
-    Raises DomainError when the value at ``x0`` is not a number.
+    What ended by itself is kept as its result, or without ``keeps_result`` as it stands. Raises DomainError when the
+    value at ``x0`` is not a number.
     """
     began = clock()
     kept = None if checkpointer is None else checkpointer.next(objective)
@@ -109,16 +111,14 @@ def run(
                 reason = _loop(objective, method, trace, rules, observers, tier, checkpointer)
                 if polishes and reason in _ARRIVED:
                     capped = _polish(objective, trace, observers, caps)
-            clean = True
-        except Spent as spent:
-            reason = StopReason(spent.reason)
-        except MemoryError:
-            reason = StopReason.MAX_MEMORY
-        except (KeyboardInterrupt, Terminated) as signal:
-            reason = StopReason.of(signal)
+            clean = trace.last[4] != BROKEN_OFF
+        except (Spent, MemoryError, KeyboardInterrupt, Terminated) as stop:
+            reason = StopReason.of(stop)
         result = trace.result(reason)
         if checkpointer is not None:
-            _end(checkpointer, result, clean and trace.progress.state is not None, capped)
+            clean = clean and trace.progress.state is not None
+            goes_on = capped and clean and reason is StopReason.GRADIENT
+            _end(checkpointer, result, clean, keeps_result and reason.status is None and not goes_on)
         trace.progress.state = None  # whoever still has the progress need not keep the memory of a method
         return result
 
@@ -140,8 +140,8 @@ def _begun(
     return _Trace(RunProgress(at, objective.counts, clock, began))
 
 
-def _end(checkpointer: Checkpointer, result: RunResult, clean: bool, capped: bool) -> None:
-    if result.reason.status is None and not (capped and clean and result.reason is StopReason.GRADIENT):
+def _end(checkpointer: Checkpointer, result: RunResult, clean: bool, over: bool) -> None:
+    if over:
         checkpointer.end(result)
     elif clean:
         checkpointer.end(None)
@@ -305,7 +305,7 @@ class _Trace:
             p.iteration, p.at, p.before, counts, *marks, self.lowest, self.floor, p.state, seconds
         )
 
-    def move(self, at: Evaluation, size: float, kind: str, finite: bool) -> None:
+    def move(self, at: Evaluation, size: float | None, kind: str, finite: bool) -> None:
         progress = self.progress
         progress.before, progress.at = progress.at, at
         self.last = mark = _mark(progress, size, kind)
