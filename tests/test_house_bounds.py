@@ -15,7 +15,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
-    "lines in gdcli/": 58_400,
+    "lines in gdcli/": 61_500,
     "files entered by a small minimize": 70,
     "files entered by a plain fit": 107,
     "circles of imports": 0,
@@ -25,7 +25,7 @@ BOUNDS = {
     "functions of more than 7 parameters": 11,
     "parameters and variables that are Any": 700,
     "places that write machine epsilon": 2,
-    "docstrings of at most twelve words": 730,
+    "docstrings of at most twelve words": 780,
 }
 
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
-from gdcli.cli.options import ProblemOptions
+from gdcli.cli.options import ConstrainedOptions, ProblemOptions
 from gdcli.kernel.errors import Span, UsageError
 from gdcli.render.formats import Shape
 
@@ -137,7 +137,10 @@ def typed_problem(options: AskedOptions, env: Environment) -> Problem:
     text, source = expression_text(options.expression, env)
     from gdcli import api
 
-    typed = api.Typed(options.bounds if isinstance(options, ProblemOptions) else ())
+    bounds = options.bounds if isinstance(options, ProblemOptions) else ()
+    typed = api.Typed(bounds)
+    if isinstance(options, ConstrainedOptions):
+        typed = api.Typed(bounds, options.subject_to, options.let)
     seed = options.seed or 0
     return api.read_problem(text, options.sense, options.start, options.set, seed, source, typed)
 

@@ -13,7 +13,7 @@ _DRAW = "Draw a picture into this file (.png, .svg, .pdf), or - in the terminal"
 _STORED = "A stored answer; '-' reads it from standard input."
 
 
-class MinimizeOptions(groups.ProblemOptions, groups.StartsOptions, groups.MethodOptions, groups.StoppingOptions,
+class MinimizeOptions(groups.ConstrainedOptions, groups.StartsOptions, groups.MethodOptions, groups.StoppingOptions,
         groups.EngineOptions, groups.CheckpointOptions, OutputOptions, groups.TraceOptions, groups.WatchOptions,
         groups.PlanePictureOptions):
     plot = PictureOptions.plot.but(

@@ -9,9 +9,7 @@ from gdcli.cli.commands import COMMANDS, Command
 from gdcli.tasks.option_names import OPTIONS
 
 _ARGUMENT = "it is an argument: {usage}"
-_CONSTRAINT = (
-    "there are bounds, --bounds x=0:5; a term 1e6*max(0, g)**2 in the expression keeps g <= 0 nearly"
-)
+_CONSTRAINT = "constraints are for gd minimize and gd maximize: --subject-to 'x + y <= 1'"
 NOTES: dict[str, str] = {
     **dict.fromkeys(("data", "dataset", "csv-file", "input", "file", "i", "infile"), _ARGUMENT),
     **dict.fromkeys(

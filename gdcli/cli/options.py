@@ -53,7 +53,8 @@ class AskedOptions(Options):
     expression = argument("EXPR", EXPRESSION.format("minimize"))
     start = repeated("START", "random, from the seed",
         "Where to start: x=1,y=2, v=[1,2], v=zeros(9), plain 1,2 in order, @result.json, or @- (standard input).")
-    set = repeated("NAME=VALUE", "none", "Constants in the expression: a=3 or c=[1,2].")
+    set = repeated("NAME=VALUE", "none",
+        "Constants in the expression: a=3, c=[1,2], A=[[1,2],[3,4]], C=@cov.csv, mu=@mu.json.")
     seed = option("N", read.count, "0", "Seed of everything random.")
 
     @property
@@ -64,6 +65,14 @@ class AskedOptions(Options):
 class ProblemOptions(AskedOptions):
     bounds = repeated("NAME=LOW:HIGH", "none",
         "Bounds: x=0:5, y=:2 (only above), v=0:1 (each element), v[0]=0:1; equal ends fix.").behind("set")
+
+
+class ConstrainedOptions(ProblemOptions):
+    let = repeated("NAME=EXPR", "none",
+        "A named part, used in the expression, in constraints and in the parts after it: 's=exp(a*x)'.").behind("set")
+    subject_to = repeated("CONSTRAINT", "none",
+        "What must hold: 'x + y <= 1', 'x*y == 2', '0 <= x - y <= 2', 'A @ x <= b'; @FILE has one a line."
+    ).behind("bounds")
 
 
 class SenseOptions(AskedOptions):

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 
 MAX_LINE = 16 * 1024 * 1024  # bytes of one problem
 
-_OWN_KEYS = ("--start", "--set", "--bounds")  # with forms of their own in a problem file
+_OWN_KEYS = (
+    "--start",
+    "--set",
+    "--let",
+    "--bounds",
+    "--subject-to",
+)  # with forms of their own in a problem file
 # What a problem may set besides its own keys, by command; where the answer goes is not a problem's to say.
 OPTIONS: dict[str, dict[str, Option[Any]]] = {
     command: {
@@ -123,8 +129,8 @@ class Solver:
 
         command = entry.sense if entry.command != "fit" else "fit"
         options: dict[str, Any] = {name[2:]: text for name, text in entry.options.items()}
-        if entry.bounds:
-            options = {"bounds": list(entry.bounds)} | options
+        own = {"let": entry.let, "bounds": entry.bounds, "subject-to": entry.subject_to}
+        options = {name: list(texts) for name, texts in own.items() if texts} | options
         if entry.start == ("auto",):
             options["start"] = ["auto"]
         files = entry.data if entry.command == "fit" and isinstance(entry.data, tuple) else None

@@ -230,12 +230,12 @@ def _check_reads(entry: MethodEntry, settings: Iterable[str]) -> None:
 
 def _check_solves(entry: MethodEntry, objective: Objective) -> None:
     """Raise UsageError for an objective that the method cannot solve."""
-    if objective.box is not None and not entry.bounds:
-        able = ", ".join(m for m, e in METHODS.items() if e.bounds)
-        raise UsageError(f"the method {entry.name} does not know bounds", f"these do: {able}")
     if objective.is_constrained and not entry.constraints:
         able = ", ".join(m for m, e in METHODS.items() if e.constraints)
         raise UsageError(f"the method {entry.name} does not know constraints", f"these do: {able}")
+    if objective.box is not None and not entry.bounds:
+        able = ", ".join(m for m, e in METHODS.items() if e.bounds)
+        raise UsageError(f"the method {entry.name} does not know bounds", f"these do: {able}")
     if entry.name == "newton" and hessian_source(objective) is CurvatureSource.NONE:
         raise UsageError(
             f"the method newton needs a Hessian matrix, too large for {objective.size} variables",

@@ -15,6 +15,7 @@ OPTIONS: tuple[tuple[str, str], ...] = (
     ("--at", "x0 init initial start point where x values from guess p0"),
     ("--set", "const constant constants args define param params let var value data-start with"),
     ("--bounds", "bound limits limit box lower upper lb ub min max domain constraint-bounds"),
+    ("--subject-to", "constraint constraints st s.t. such-that eq ineq equality inequality constrain subject"),
     ("--range", "xlim xrange domain"),
     ("--method", "solver optimizer optimiser algorithm algo alg methods m"),
     ("--gradient", "grad jac jacobian derivative derivatives diff"),

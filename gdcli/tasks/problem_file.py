@@ -6,6 +6,8 @@
     sense = "minimize"                      # another way to say so
     start = {x = -1.2, y = 1}               # numbers, lists, or text as after --start: "zeros(10)"
     set = {}                                # constants, in the same forms
+    let = {s = "x*y"}                       # named parts, in order
+    subject_to = ["x + y <= 1"]             # constraints
     method = "auto"                         # this and every other option of the solver by its long name
     expect = {value = 0, tolerance = 1e-8, point = {x = 1, y = 1}}
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from gdcli.tasks.problem import Problem
 
-KEYS = ("about", "command", "expression", "sense", "start", "set", "bounds", "expect")
+KEYS = ("about", "command", "expression", "sense", "start", "set", "let", "bounds", "subject_to", "expect")
 SENSES = ("minimize", "maximize")
 COMMANDS = (*SENSES, "fit")
 _EXPECTED = ("value", "tolerance", "point", "status")
@@ -106,12 +108,14 @@ class FileProblem(NamedTuple):
     expect: Expectation | None
     command: str = "minimize"
     data: tuple[str, ...] | Mapping[str, list[float]] = ()
+    subject_to: tuple[str, ...] = ()
+    let: tuple[str, ...] = ()
 
     def problem(self, seed: int = 0) -> Problem:
         """Return the problem with its text read; errors name the file, the table and the key."""
         from gdcli.tasks.problem import Typed, read_problem
 
-        typed = Typed(self.bounds)
+        typed = Typed(self.bounds, self.subject_to, self.let)
         try:
             return read_problem(self.expression, self.sense, self.start, self.constants, seed, typed=typed)
         except GdError as error:
@@ -322,6 +326,25 @@ class _Table:
             return (value,) if value else ()
         return tuple(f"{name}={self.ends(f'bounds.{name}', v)}" for name, v in self.table("bounds").items())
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a text, or a list of texts."""
+        value = self.content.get(key, [])
+        texts = [value] if isinstance(value, str) else value
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise self.wrong(key, "must be text or a list of texts", 'for example ["x + y <= 1", "x*y >= 0"]')
+        if any(text.strip() == "@-" for text in texts):
+            raise self.wrong(key, "standard input is not for the constraints of a problem", "name a file")
+        return tuple(texts)
+
+    def parts(self) -> tuple[str, ...]:
+        """Return named parts as texts after ``--let``: from a table of texts, or such texts."""
+        value = self.content.get("let", {})
+        if not isinstance(value, dict):
+            return self.texts("let")
+        if not all(isinstance(text, str) for text in value.values()):
+            raise self.wrong("let", "must be a table of texts", 'for example {s = "exp(a*x)"}')
+        return tuple(f"{name}={text}" for name, text in value.items())
+
     def ends(self, key: str, value: Any) -> str:
         if isinstance(value, list) and len(value) == 2:
             return ":".join(repr(self.number(key, end)) for end in value)
@@ -333,8 +356,14 @@ class _Table:
         if isinstance(value, str):
             return value
         if isinstance(value, list):
-            return "[" + ",".join(repr(self.number(key, item)) for item in value) + "]"
+            return "[" + ",".join(self.item(key, item) for item in value) + "]"
         return repr(self.number(key, value))
+
+    def item(self, key: str, value: Any) -> str:
+        """An element of a vector, or a row of a matrix."""
+        if not isinstance(value, list):
+            return repr(self.number(key, value))
+        return "[" + ",".join(repr(self.number(key, item)) for item in value) + "]"
 
     def number(self, key: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
@@ -391,6 +420,8 @@ def _entry(place: str, name: str, content: Mapping[str, Any], options: Options) 
         _expectation(table) if "expect" in content else None,
         command,
         table.data() if command == "fit" else (),
+        table.texts("subject_to"),
+        table.parts(),
     )
 
 

@@ -1,0 +1,128 @@
+"""Constraints, named parts and matrices on the command line, in problem files and in streams."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import processes
+import pytest
+
+CIRCLE = ("minimize", "x + y", "--start", "x=1,y=0", "--subject-to", "x**2 + y**2 <= 2")
+
+
+def gd(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
+    done = processes.gd(*arguments, stdin=stdin)
+    return done.returncode, done.stdout, done.stderr
+
+
+def record(*arguments: str) -> dict[str, Any]:
+    code, out, _ = gd(*arguments, "--format", "json")
+    assert code == 0
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def test_a_constraint_holds_the_answer() -> None:
+    found = record(*CIRCLE)
+    assert found["status"] == "converged"
+    assert (found["point"]["x"], found["point"]["y"]) == pytest.approx((-1.0, -1.0), abs=1e-9)
+    assert found["value"] == pytest.approx(-2.0, abs=1e-9)
+
+
+def test_they_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "limits").write_text("# the disk\nx**2 + y**2 <= 2  # and its edge\nx >= y\n")
+    found = record("maximize", "x + 2*y", "--start", "x=0,y=0", "--subject-to", f"@{tmp_path / 'limits'}")
+    assert (found["point"]["x"], found["point"]["y"]) == pytest.approx((1.0, 1.0), abs=1e-8)
+
+
+def test_parts_matrices_and_constraints_go_together() -> None:
+    found = record(
+        "minimize",
+        "risk - gain",
+        *("--let", "risk=w @ C @ w", "--let", "gain=dot(mu, w)/2"),
+        *("--set", "C=[[2,0.5],[0.5,1]]", "--set", "mu=[0.1,0.3]"),
+        *("--start", "w=full(2,1/2)", "--subject-to", "sum(w) == 1", "--bounds", "w=0:"),
+    )
+    # With w = (a, 1 - a) the slope 4a - 2(1 - a) + (1 - 2a) + 0.1 vanishes at a = 0.225.
+    assert found["point"]["w"] == pytest.approx([0.225, 0.775], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told", "marked"),
+    [
+        (("x < 1",), 2, "a constraint includes its limit", "x < 1"),
+        (("x = 1",), 2, "= is no comparison", "x = 1"),
+        (("x >= 2", "x <= 1"), 10, "no point fulfils both x >= 2 and x <= 1", "x <= 1"),
+        (("x + y >= 2", "y + x <= 1"), 10, "no point fulfils both x + y >= 2 and y + x <= 1", "y + x <= 1"),
+        (("2 <= 1",), 10, "2 <= 1 has no variable, and does not hold", "2 <= 1"),
+        (("x + z <= 1",), 2, "--start leaves out z", "x + z <= 1"),
+    ],
+)
+def test_bad_constraints_are_told(arguments: tuple[str, ...], code: int, told: str, marked: str) -> None:
+    typed = [word for text in arguments for word in ("--subject-to", text)]
+    found, out, err = gd("minimize", "x**2 + y**2", "--start", "x=1,y=1", *typed)
+    assert (found, out) == (code, "")
+    assert told in err
+    assert f"--subject-to {marked}" in err
+    assert "^" in err
+
+
+def test_a_method_that_does_not_know_constraints_says_which_do() -> None:
+    code, _, err = gd(*CIRCLE, "--method", "bfgs")
+    assert code == 2
+    assert "the method bfgs does not know constraints" in err
+    assert "these do: auto" in err
+
+
+def test_problem_files_and_streams_have_them(tmp_path: Path) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text(
+        """
+[disk]
+expression = "x + y"
+start = {x = 1, y = 0}
+subject_to = ["x**2 + y**2 <= r", "x <= 5"]
+set = {r = 2}
+expect = {value = -2}
+
+[parts]
+expression = "x @ A @ x + s"
+start = {x = [1, 1]}
+set = {A = [[2, 0], [0, 4]]}
+let = {s = "sum(x)**2"}
+subject_to = "sum(x) == 3"
+expect = {value = 21, point = {x = [2, 1]}}
+
+[empty]
+expression = "x"
+start = {x = 1}
+subject_to = ["x >= 2", "x <= 1"]
+"""
+    )
+    code, out, _ = gd("run", str(file), "--format", "json")
+    assert code == 10
+    results = json.loads(out)["results"]
+    assert [r["status"] for r in results] == ["converged", "converged", "infeasible"]
+    line = b'{"expression": "x + y", "start": {"x": 1, "y": 0}, "subject_to": ["x**2 + y**2 <= 2"]}\n'
+    code, out, _ = gd("run", "-", stdin=line)
+    assert code == 0
+    assert json.loads(out)["value"] == pytest.approx(-2.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("subject_to = [1]", "subject_to: must be text or a list of texts"),
+        ("let = {s = 1}", "let: must be a table of texts"),
+        ('subject_to = ["x < 1"]', "[p] subject-to: a constraint includes its limit"),
+        ('subject_to = "@-"', "standard input is not for the constraints"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told(tmp_path: Path, line: str, told: str) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text(f'[p]\nexpression = "x"\nstart = {{x = 1}}\n{line}\n')
+    code, out, err = gd("run", str(file))
+    assert code == 2
+    assert told in " ".join((out + err).split())
