@@ -70,7 +70,7 @@ class ProblemOptions(AskedOptions):
 class ConstrainedOptions(ProblemOptions):
     let = repeated("NAME=EXPR", "none",
         "A named part, used in the expression, in constraints and in the parts after it: 's=exp(a*x)'.").behind("set")
-    subject_to = repeated("CONSTRAINT", "none",
+    subject_to = repeated("TEXT", "none",
         "What must hold: 'x + y <= 1', 'x*y == 2', '0 <= x - y <= 2', 'A @ x <= b'; @FILE has one a line."
     ).behind("bounds")
 
