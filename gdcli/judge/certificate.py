@@ -7,7 +7,7 @@ the minimiser is. A sign counts only where the eigenvalue exceeds its own error.
 decides: it is followed along the doubtful directions, as in :mod:`gdcli.solve.probe.line_probe`.
 
 For many variables the same questions are answered from Hessian-vector products alone, see
-:mod:`gdcli.judge.lanczos`.
+:mod:`gdcli.judge.large_certificate`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from gdcli.judge.evidence import (
     KINDS,
     LEVEL_NOTE,
     Certificate,
+    Signs,
     allowed_gain,
+    concluded,
     kind_by_walking,
     look_both_ways,
 )
@@ -50,7 +52,6 @@ from gdcli.solve.probe.poles import is_beside_pole
 from gdcli.solve.run import quiet, run, unbounded_below
 from gdcli.solve.scaling import (
     inward,
-    length_typed,
     outward,
     rescaled,
     units_at,
@@ -93,23 +94,9 @@ def certify(
     stationary. ``reason`` is why the run ended: when it was on its way to infinity, no gain is estimated.
     """
     found, seen, there = _examine_in_own_units(objective, at, start, tol)
-    if (
-        found.kind in (PointKind.NOT_STATIONARY, PointKind.UNKNOWN)
-        and isfinite(at.value)
-        and _is_steep(there, found, start)
-    ):
+    if found.kind in (PointKind.NOT_STATIONARY, PointKind.UNKNOWN):
         with quiet(at.x):
-            bare = seen.complete(Evaluation(there.x, at.value), 1)
-            if is_beside_pole(seen, bare):
-                found = replace(found, kind=PointKind.UNBOUNDED, gain=None)
-    if (
-        found.kind in (PointKind.NOT_STATIONARY, PointKind.UNKNOWN)
-        and start is not None
-        and reason not in _WITHOUT_END
-    ):
-        with quiet(at.x):
-            is_far = units_away(objective, at, start) > _AFAR
-            if _falls_on(seen, there, start if seen is objective else inward(start, seen.units), is_far):
+            if _falls_without_end(objective, at, start, reason, found, seen, there):
                 found = replace(found, kind=PointKind.UNBOUNDED, gain=None)
     found = _as_typed(found, seen, there)
     if found.kind in (PointKind.DEGENERATE, PointKind.KINK) and found.errors is None and start is not None:
@@ -119,6 +106,25 @@ def certify(
     if reason is StopReason.NON_FINITE or reason in _WITHOUT_END:
         return replace(found, gain=None, distance=None, errors=None)
     return found
+
+
+def _falls_without_end(
+    objective: Objective,
+    at: Evaluation,
+    start: Evaluation | None,
+    reason: StopReason | None,
+    found: Certificate,
+    seen: Objective,
+    there: Evaluation,
+) -> bool:
+    """Tell whether the value falls without end from a point of no known kind: into a pole, or far out."""
+    bare = Evaluation(there.x, at.value)
+    if isfinite(at.value) and _is_steep(there, found, start) and is_beside_pole(seen, seen.complete(bare, 1)):
+        return True
+    if start is None or reason in _WITHOUT_END:
+        return False
+    is_far = units_away(objective, at, start) > _AFAR
+    return _falls_on(seen, there, start if seen is objective else inward(start, seen.units), is_far)
 
 
 def _examine_in_own_units(
@@ -210,7 +216,7 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
     with quiet(at.x):
         source = hessian_source(objective)
         if source is CurvatureSource.NONE:
-            from gdcli.judge.lanczos import certify_large
+            from gdcli.judge.large_certificate import certify_large
 
             return _at_a_kink(objective, at, certify_large(objective, at, start, tol), start, tol)
         full = with_hessian(objective, at, source)
@@ -228,36 +234,27 @@ def _examine(objective: Objective, at: Evaluation, start: Evaluation | None, tol
 def _certify_dense(
     objective: Objective, at: Evaluation, start: Evaluation | None, tol: float, source: CurvatureSource
 ) -> Certificate:
-    noise = NOISE[source]
-    model = local_model(at.gradient, at.hessian, noise)
-    values = eigenvalues(at.hessian)
-    low, high = values[0], values[-1]
-    error = noise * max(abs(low), abs(high))
-    notes: list[str] = []
-    if source is CurvatureSource.DIFFERENCES:
-        notes.append("the Hessian was computed by differences")
-    if at.estimated:
-        notes.append("the derivatives are difference quotients: the exact ones do not exist here")
-    kind, gain = _kind_and_gain(objective, at, start, model, tol, source, low < -error)
+    model = local_model(at.gradient, at.hessian, NOISE[source])
+    signs = _signs(at, model, source)
+    kind, gain = _kind_and_gain(objective, at, start, model, tol, source, signs.low < -signs.error)
     exact = model.strict and is_rounding(at, start or at, model)
     # Where a degenerate minimum has no slope at all, nothing is left.
     known = rounded = exact or (kind == PointKind.DEGENERATE and gain == 0.0)
     if kind in (PointKind.MINIMUM, PointKind.NOT_STATIONARY):
         known = gain is not None and is_known(objective, at, start, model, source)
-    return Certificate(
-        kind=kind,
-        gradient_norm=norm(at.gradient),
-        eigenvalue_min=low,
-        eigenvalue_max=high,
-        condition=high / low if low > error or (model.strict and low > 0.0) else None,
-        gain=gain,
-        distance=length_typed(objective, model.newton) if known and model.strict else None,
-        how=source,
-        notes=tuple(notes),
-        known=known,
-        rounded=rounded,
-        errors=_errors(at, model, kind, known) if model.strict else None,
-    )
+    found = concluded(objective, at, kind, signs, gain, model.newton if model.strict else None, known)
+    return replace(found, rounded=rounded, errors=_errors(at, model, kind, known) if model.strict else None)
+
+
+def _signs(at: Evaluation, model: LocalModel, source: CurvatureSource) -> Signs:
+    values = eigenvalues(at.hessian)
+    low, high = values[0], values[-1]
+    notes: list[str] = []
+    if source is CurvatureSource.DIFFERENCES:
+        notes.append("the Hessian was computed by differences")
+    if at.estimated:
+        notes.append("the derivatives are difference quotients: the exact ones do not exist here")
+    return Signs(low, high, NOISE[source] * max(abs(low), abs(high)), source, tuple(notes), model.strict)
 
 
 def _kind_and_gain(
@@ -274,32 +271,39 @@ def _kind_and_gain(
     ``is_concave``: the least curvature is below zero by more than its error.
     """
     gain: float | None = model.gain if isfinite(model.gain) else None
-    doubtful = model.null
-    stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
-    settled = level_all = False
-    if model.strict and stationary:
-        passing = passing_direction(objective, at, start, model, source, REACHED_BY_ANY)
-        settled = passing is None
-        doubtful = [] if passing is None else [passing]
-    if not stationary:
-        kind = PointKind.NOT_STATIONARY
-    elif model.negative and (model.lowest > -_DOUBTFUL_SIGN or not is_concave):
+    if not model.gain + model.rise <= allowed_gain(at.value, tol):
+        return PointKind.NOT_STATIONARY, gain
+    level_all = False
+    if not model.negative:
+        kind, level_all = _kind_of_convex(objective, at, start, model, source)
+        gain = None if kind not in (PointKind.MINIMUM, PointKind.DEGENERATE) and not model.flat else gain
+    elif model.lowest > -_DOUBTFUL_SIGN or not is_concave:
         kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gain)
-    elif model.negative:
+    else:
         kind = _kind_of_crest(objective, at, start, model, tol, source)
         gain = model.gain + model.rise if kind.told else None
-    elif settled:
-        kind = PointKind.MINIMUM
-    elif model.flat:
-        kind = _kind_of_flat(objective, at, start)
-    else:
-        kind, level_all = _kind_of_level(objective, at, start, model, doubtful, source)
-        gain = gain if kind == PointKind.DEGENERATE else None
-    if kind in (PointKind.MINIMUM, PointKind.DEGENERATE) and start is not None:
+    if kind in (PointKind.MINIMUM, PointKind.DEGENERATE):
         kind = _kind_from_afar(objective, at, start, kind, source)
     if kind == PointKind.DEGENERATE and not level_all:
         kind = _kind_further_on(objective, at, start, model.gain, tol)
     return kind, gain
+
+
+def _kind_of_convex(
+    objective: Objective, at: Evaluation, start: Evaluation | None, model: LocalModel, source: CurvatureSource
+) -> tuple[PointKind, bool]:
+    """Return the kind of a stationary point without negative curvature, and whether the value is level in all doubtful
+    directions.
+    """
+    doubtful = model.null
+    if model.strict:
+        passing = passing_direction(objective, at, start, model, source, REACHED_BY_ANY)
+        if passing is None:
+            return PointKind.MINIMUM, False
+        doubtful = [passing]
+    elif model.flat:
+        return _kind_of_flat(objective, at, start), False
+    return _kind_of_level(objective, at, start, model, doubtful, source)
 
 
 def _errors(at: Evaluation, model: LocalModel, kind: PointKind, known: bool) -> tuple[float, ...] | None:
@@ -357,28 +361,39 @@ def _floor_news(at: Evaluation, start: Evaluation | None) -> float:
 
 
 def _kind_from_afar(
-    objective: Objective, at: Evaluation, start: Evaluation, kind: PointKind, source: CurvatureSource
+    objective: Objective, at: Evaluation, start: Evaluation | None, kind: PointKind, source: CurvatureSource
 ) -> PointKind:
     """Return ``kind``, unless the point is very far from the start and the value falls on without end.
 
     Out there the rounding of the variables alone makes curvature, and a small gradient beside a large value. So the
     floor of a valley must be seen to rise: without that the kind is unknown.
     """
-    way, away = at.x - start.x, units_away(objective, at, start)
-    if not at.value < start.value or not away > _AFAR:
+    if start is None or not at.value < start.value or not (away := units_away(objective, at, start)) > _AFAR:
         return kind
+    way = at.x - start.x
     found = follow(objective, at, way, unbounded_below(at.value))
     if found.outcome in (ProbeEnd.UNBOUNDED, ProbeEnd.LIMIT):
         return KINDS[found.outcome]
-    smooth = objective.is_smooth
-    if smooth and found.outcome is ProbeEnd.LEVEL and fades(objective, at, main_way(way)):
+    if objective.is_smooth and found.outcome is ProbeEnd.LEVEL and fades(objective, at, main_way(way)):
         return PointKind.AT_INFINITY
+    return _kind_by_sides(objective, at, start, kind, source, away > FLIGHT)
+
+
+def _kind_by_sides(
+    objective: Objective,
+    at: Evaluation,
+    start: Evaluation,
+    kind: PointKind,
+    source: CurvatureSource,
+    has_fled: bool,
+) -> PointKind:
+    """Return ``kind`` where the sides of the floor of a valley do not tell otherwise."""
     from gdcli.solve.probe.valley import sides_of_floor
 
     sides = sides_of_floor(objective, at, start, _floor_news(at, start), source)
-    if smooth and sides.fades:
+    if objective.is_smooth and sides.fades:
         return PointKind.AT_INFINITY
-    doubtful = not sides.rises if away > FLIGHT else kind == PointKind.DEGENERATE and sides.lost
+    doubtful = not sides.rises if has_fled else kind == PointKind.DEGENERATE and sides.lost
     return PointKind.UNKNOWN if doubtful else kind
 
 
@@ -539,9 +554,9 @@ def _sharpness(smooth: Objective, x: Vector) -> tuple[Evaluation, float]:
     source = hessian_source(smooth)
     if source is CurvatureSource.NONE:
         at = smooth.evaluate(x, 1)
-        from gdcli.judge.lanczos import lanczos
+        from gdcli.judge.ritz import ritz
 
-        spectrum = None if at.gradient is None else lanczos(smooth, at)
+        spectrum = None if at.gradient is None else ritz(smooth, at)
         return at, 0.0 if spectrum is None else spectrum.high
     at = with_hessian(smooth, smooth.evaluate(x, 0), source)
     return at, 0.0 if at.hessian is None else largest_entry(at.hessian)

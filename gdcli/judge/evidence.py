@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
 from gdcli.kernel.numerics import NEWS
 from gdcli.kernel.status import CurvatureSource, PointKind
+from gdcli.kernel.vectors import norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import hessian_source
 from gdcli.solve.probe.line_probe import ProbeEnd, Walk, both_ways, fades, rises_on, walk
 from gdcli.solve.run import unbounded_below
+from gdcli.solve.scaling import length_typed
 
 
 @dataclass(slots=True)
@@ -49,6 +51,50 @@ class Certificate:
         names = ("gradient_norm", "eigenvalue_min", "eigenvalue_max", "gain")
         known = {name: value for name in names if (value := getattr(self, name)) is not None}
         return replace(self, **{name: k * value for name, value in known.items()})
+
+
+class Signs(NamedTuple):
+    """The extreme eigenvalues of a Hessian, their error, where it came from, and what is to be said of it.
+
+    ``strict``: the Hessian is safely positive whatever its least eigenvalue.
+    """
+
+    low: float
+    high: float
+    error: float
+    how: CurvatureSource
+    notes: tuple[str, ...] = ()
+    strict: bool = False
+
+    @property
+    def condition(self) -> float | None:
+        """The condition number of a positive Hessian."""
+        is_positive = self.low > self.error or (self.strict and self.low > 0.0)
+        return self.high / self.low if is_positive else None
+
+
+def concluded(
+    objective: Objective,
+    at: Evaluation,
+    kind: PointKind,
+    signs: Signs,
+    gain: float | None,
+    ahead: Vector | None,
+    known: bool,
+) -> Certificate:
+    """Return the certificate of a point of this kind, with ``gain`` left at the end of the step ``ahead``."""
+    return Certificate(
+        kind=kind,
+        gradient_norm=norm(at.gradient),
+        eigenvalue_min=signs.low,
+        eigenvalue_max=signs.high,
+        condition=signs.condition,
+        gain=gain,
+        distance=length_typed(objective, ahead) if known and ahead is not None else None,
+        how=signs.how,
+        notes=signs.notes,
+        known=known,
+    )
 
 
 # A point is called stationary, and a claim of success is allowed, when no more than this many times the

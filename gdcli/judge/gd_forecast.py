@@ -17,14 +17,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp, floor, inf, log, log1p, sqrt
 
+from gdcli.judge.ritz import ritz
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import eigen
 from gdcli.kernel.numerics import CLEARLY
 from gdcli.kernel.status import CurvatureSource
-from gdcli.kernel.vectors import Vec, along, dot, norm, zeros_like
+from gdcli.kernel.vectors import Vec, dot, norm
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
-from gdcli.solve.methods.newton_cg import hessian_product, steihaug
+from gdcli.solve.methods.newton_cg import steihaug
 from gdcli.solve.probe.line_probe import rounding_of
 from gdcli.solve.probe.newton_decrement import AGREES, LEFT
 
@@ -125,27 +126,11 @@ def parts_of(objective: Objective, at: Evaluation) -> list[SpectralPart]:
 
 def _quadrature(objective: Objective, at: Evaluation) -> list[SpectralPart]:
     length = norm(at.gradient)
-    if length == 0.0:
+    found = ritz(objective, at, min(_LANCZOS_STEPS, len(at.x)), at.gradient) if length > 0.0 else None
+    if found is None:
         return []
-    v, before, beta = at.gradient / length, zeros_like(at.x), 0.0  # type: ignore[operator]
-    alphas: list[float] = []
-    betas: list[float] = []
-    for _ in range(min(_LANCZOS_STEPS, len(at.x))):
-        w = hessian_product(objective, at, v)
-        if w is None:
-            return []
-        alphas.append(dot(v, w))
-        w = along(along(w, -alphas[-1], v), -beta, before)
-        beta = norm(w)
-        if beta <= 1e-12 * max(map(abs, alphas)):
-            break
-        betas.append(beta)
-        before, v = v, w / beta
-    k = len(alphas)
-    entry = {0: alphas, 1: betas}
-    T = [Vec([entry[abs(i - j)][min(i, j)] if abs(i - j) < 2 else 0.0 for j in range(k)]) for i in range(k)]
-    values, vectors = eigen(T)
-    return [SpectralPart(float(c), length * abs(float(u[0]))) for c, u in zip(values, vectors, strict=True)]
+    parts = zip(found.values, found.vectors, strict=True)
+    return [SpectralPart(float(c), length * abs(float(u[0]))) for c, u in parts]
 
 
 def steps_by_parts(lr: float, parts: Sequence[SpectralPart], short: float) -> float | None:

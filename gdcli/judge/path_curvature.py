@@ -16,8 +16,8 @@ must not be taken for the landscape that a good one sees.
 
 from __future__ import annotations
 
-from gdcli.judge.lanczos import lanczos
 from gdcli.judge.rate_trials import Pace, RateTrial, advance
+from gdcli.judge.ritz import ritz
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import eigen
 from gdcli.kernel.status import CurvatureSource
@@ -86,7 +86,7 @@ def at_point(objective: Objective, at: Evaluation) -> Curvature | None:
     """Return the curvature at one point; None where the Hessian is not finite."""
     source = hessian_source(objective)
     if source is CurvatureSource.NONE:
-        spectrum = lanczos(objective, at, LANCZOS_STEPS)
+        spectrum = ritz(objective, at, LANCZOS_STEPS)
         if spectrum is None:
             return None
         return Curvature(spectrum.high, spectrum.low, spectrum.high, CurvatureSource.LANCZOS, 1)

@@ -11,7 +11,7 @@ from toy import Toy, rosenbrock, scalar
 
 from gdcli.judge.certificate import certify
 from gdcli.judge.evidence import Certificate
-from gdcli.judge.lanczos import lanczos, ritz_vector
+from gdcli.judge.ritz import ritz, ritz_vector
 from gdcli.kernel.vectors import Vec, norm
 
 
@@ -186,7 +186,7 @@ def test_lanczos_gain_and_distance() -> None:
 def test_lanczos_eigenvector() -> None:
     toy, A = quadratic([0.1, 3.0, 4.0, 5.0, 7.0])
     at = toy.evaluate(Vec([0.0] * 5), 1)
-    spectrum = lanczos(toy, at)
+    spectrum = ritz(toy, at)
     assert spectrum is not None
     v = np.array(ritz_vector(toy, at, spectrum))
     assert np.linalg.norm(A @ v - 0.1 * v) < 1e-8
