@@ -162,14 +162,15 @@ def constrained_verdict(run: RunResult, evidence: ConstraintEvidence) -> Verdict
     """Return the verdict on what only constrained runs end with, None where the usual one holds."""
     if run.reason is StopReason.INFEASIBLE:
         worst = short(evidence.violation, 3)
-        together = f": {_listed(evidence.conflict)} cannot hold together" if evidence.conflict else ""
+        jointly = " together" if len(evidence.conflict) > 1 else ""
+        together = f": {_listed(evidence.conflict)} cannot hold{jointly}" if evidence.conflict else ""
         if evidence.proved:
             message = f"No point is feasible{together}; that is proved by their multipliers."
         else:
             message = f"No feasible point was found{together}, as far as was looked."
         return Verdict(
             Status.INFEASIBLE,
-            f"{message[:-1]}; at the point of least violation they are broken by {worst}.",
+            f"{message[:-1]}; the least violation found is {worst}.",
             "change or leave out one of them" if evidence.conflict else "start from another point",
         )
     if run.reason is StopReason.NO_MULTIPLIERS:

@@ -12,6 +12,7 @@ from gdcli.tasks.outcome import ActiveBound, Judged
 from gdcli.tasks.pipeline import verdict_on
 
 if TYPE_CHECKING:
+    from gdcli.judge.kkt import ConstraintEvidence
     from gdcli.kernel.space import Space
     from gdcli.language.constraints import Row
     from gdcli.objective.box import Box
@@ -69,16 +70,32 @@ def inner_start(problem: Problem, rows: list[Row], objective: Constrained, x0: A
 def judged_constrained(ready: Ready, rows: list[Row], result: RunResult, constant: bool) -> Judged:
     """Return the end of a constrained run with its certificate, the constraints there, and the verdict."""
     from gdcli.judge.kkt import certify_constrained, constrained_verdict
+    from gdcli.kernel.status import StopReason
 
     objective: Any = ready.objective
     texts, sign = tuple(row.text for row in rows), ready.problem.sign
     certificate, evidence, point = certify_constrained(objective, result, texts, sign)
+    if result.reason is StopReason.INFEASIBLE:
+        evidence = if_in_time(lambda: _with_conflict(evidence, ready, texts, result), evidence)
     verdict = constrained_verdict(result, evidence)
     if verdict is None:
         verdict = verdict_on(ready, result, certificate, None, None, constant=constant and not rows)
     result = replace(result, counts=objective.counts.copy())
     active = if_in_time(lambda: _active_bounds(objective, point, ready.space), ())
     return Judged(result, certificate, verdict, active, constraints=evidence)
+
+
+def _with_conflict(
+    evidence: ConstraintEvidence, ready: Ready, texts: tuple[str, ...], result: RunResult
+) -> ConstraintEvidence:
+    """Return the evidence with the constraints that cannot hold together."""
+    from gdcli.judge.infeasible import conflict
+
+    objective: Any = ready.objective
+    x, start = (objective.np.array(at.x, dtype=float) for at in (result.best.at, result.start.at))
+    labels = [ready.space.label(i) for i in range(objective.size)]
+    found = conflict(objective, x, start, texts, labels)
+    return evidence._replace(conflict=found.texts, proved=found.proved)
 
 
 def _active_bounds(objective: Constrained, point: KKTPoint | None, space: Space) -> tuple[ActiveBound, ...]:

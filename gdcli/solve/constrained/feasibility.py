@@ -13,7 +13,8 @@ from gdcli.solve.constrained.scaled_problem import Scaled
 
 # How many places are drawn, and how far around the start, in sizes of the point.
 _WIDTHS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
-_NONE = 1e-12
+# Half the square of a breach that counts as none.
+NO_BREACH = 1e-12
 
 
 def feasible_elsewhere(problem: Scaled, best: tuple[Any, float], start: Any) -> tuple[Any, float]:
@@ -29,7 +30,7 @@ def feasible_elsewhere(problem: Scaled, best: tuple[Any, float], start: Any) -> 
         for width in _WIDTHS
     ]
     for place in places:
-        if best[1] <= _NONE:
+        if best[1] <= NO_BREACH:
             break
         y = problem.clip(place)
         if np.isfinite(problem.at(y).h).all():

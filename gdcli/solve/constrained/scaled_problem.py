@@ -59,9 +59,13 @@ def units_at(problem: Constrained, x: Any, g: Any, J: Any) -> Units:
 
 
 class Scaled:
-    """The problem in ``units``; vectors are arrays, ``y`` has shape (n,)."""
+    """The problem in ``units``; vectors are arrays, ``y`` has shape (n,).
 
-    def __init__(self, problem: Constrained, units: Units) -> None:
+    ``kept`` (shape (s,), None: all) are the sides that count.
+    """
+
+    def __init__(self, problem: Constrained, units: Units, kept: Any = None) -> None:
+        self.kept = kept
         self.problem = problem
         self.units = units
         self.lower, self.upper = problem.lower / units.x, problem.upper / units.x
@@ -110,7 +114,13 @@ class Scaled:
         """Return what counts of a vector of the sides: that of an inequality only where it is positive."""
         import numpy as np
 
-        return np.where(self.equal, t, np.maximum(t, 0.0))
+        found = np.where(self.equal, t, np.maximum(t, 0.0))
+        return found if self.kept is None else np.where(self.kept, found, 0.0)
+
+    def pushing(self, t: Any) -> Any:
+        """Return which sides count with what `pushed` has made of them."""
+        found = self.equal | (t > 0.0)
+        return found if self.kept is None else found & self.kept
 
     def broken(self, h: Any) -> float:
         import numpy as np
@@ -163,7 +173,7 @@ class Scaled:
 
         def derivatives(p: Any) -> tuple[Any, Any]:
             t = multipliers_at(p)
-            A = J[self.equal | (t > 0.0)]
+            A = J[self.pushing(t)]
             return g + W @ p + J.T @ t, W + rho * A.T @ A
 
         zero = np.zeros(len(at.y))
@@ -209,7 +219,7 @@ class Scaled:
             if at is None:
                 return None
             t = self.pushed(at.h)
-            A = at.J[self.equal | (t > 0.0)]
+            A = at.J[self.pushing(t)]
             H = self.curvature(y, t if t.any() else nothing, 0.0)
             return None if H is None else (at.J.T @ t, H + A.T @ A)
 

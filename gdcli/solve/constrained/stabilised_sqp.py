@@ -21,7 +21,7 @@ from gdcli.objective.constrained import Constrained
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solve.constrained.end_game import End, certified, end_game
-from gdcli.solve.constrained.feasibility import feasible_elsewhere
+from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, Units, units_at
 from gdcli.solve.constrained.walks import MOST_DOUBLINGS, Found, Look, walk
 from gdcli.solve.iteration import Step
@@ -36,8 +36,8 @@ _INNER = 0.1
 _FUNNEL, _FUNNEL_RHO = 2.0, 1e8
 # The end game is tried when the KKT conditions are missed by this part of the least so far, or the breach is as small.
 _POLISH, _POLISH_BREACH = 0.1, 1e-7
-# The breach is minimised alone at these rises of the penalty; half its square counts as none below.
-_LOOKS_FOR_FEASIBLE, _NO_BREACH = (4, 8), 1e-12
+# The breach is minimised alone at these rises of the penalty.
+_LOOKS_FOR_FEASIBLE = (4, 8)
 # Passes of a run, between two looks along the way that was come, and looks around that may lead on.
 _MOST_PASSES, _PERIOD, _MOST_LOOKS = 500, 50, 8
 # The value falls without end below this, and over so many doublings of the way.
@@ -231,9 +231,9 @@ class _Search:
         s, problem = self.state, self.problem
         y, left = problem.least_violation(s.at.y)
         final = s.rises == _LOOKS_FOR_FEASIBLE[-1]
-        if left > _NO_BREACH and final:
+        if left > NO_BREACH and final:
             y, left = feasible_elsewhere(problem, (y, left), s.start)
-        if left > _NO_BREACH:
+        if left > NO_BREACH:
             return self.ended(problem.at(y), StopReason.INFEASIBLE) if final else None
         at = problem.with_slopes(problem.at(y))
         if at is None:
@@ -335,7 +335,7 @@ class _Search:
             return self.ended(s.at, StopReason.NO_DESCENT)
         if problem.violation(at) > HOLDS:
             y, left = feasible_elsewhere(problem, problem.least_violation(at.y), s.start)
-            if left > _NO_BREACH:
+            if left > NO_BREACH:
                 return self.ended(problem.at(y), StopReason.INFEASIBLE)
         end = certified(problem, at, s.multipliers, s.last, False)
         if end.is_minimum:
