@@ -1,8 +1,8 @@
 """What all tests share: how thorough they are, and which of them rounding could change.
 
 Random tests draw the same examples every time, so that a run can be repeated. By default the tests take some minutes:
-of those that go through all combinations every few-th runs, and random ones draw fewer examples (`effort`). With the
-environment variable ``GDCLI_TESTS=whole`` all run, as ``.ci/run`` does.
+of those that go through all combinations every few-th runs, random ones draw fewer examples, and the longest problems
+are left out (`effort`). With the environment variable ``GDCLI_TESTS=whole`` all run, as ``.ci/run`` does.
 
 ``@pytest.mark.every(k)``: of the cases of this test every k-th is enough. ``numerical`` is the mark of the modules
 whose numbers go through sums and functions that other processors round otherwise.

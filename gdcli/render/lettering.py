@@ -133,11 +133,14 @@ def _broken(
 def _lines(
     parts: Sequence[str], joined: Callable[[Sequence[str]], str], room: float, size: float
 ) -> list[list[str]]:
+    """Return the first lines, one more than there may be at most: to measure is slow."""
     lines: list[list[str]] = [[]]
     for part in parts:
         if lines[-1] and (_width(joined([*lines[-1], part]), size) or 0.0) > room:
             lines.append([])
         lines[-1].append(part)
+        if len(lines) > _LINES:
+            break
     return lines
 
 

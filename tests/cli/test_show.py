@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import effort
 import pytest
 
 from gdcli.cli.app import run
@@ -49,7 +50,7 @@ RUNS = (
     "minimize '(x**2-1)**2 + y**2' --multi-start 5 --bounds x=-2:2,y=-2:2 --show-gradient",
     "minimize 'sum(v**4)' --start 'v=ones(300)' --method newton-cg",
     "minimize 'x**2' --start x=1 --gradient central",
-    "minimize 'x**2' --start x=1 --lr 1e-4 --max-iter 3000",
+    "minimize 'x**2' --start x=1 --lr 1e-4 --max-iter 1200",
     "maximize '-(x-1)**2-y**2' --seed 7",
     f"fit 'y ~ a*exp(-b*t) + c' {DECAY} --start a=1,b=1,c=0",
     f"fit 'y ~ a*exp(-b*t) + c' {DECAY} --start auto",
@@ -371,7 +372,7 @@ def test_broken_records_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
     for command in (*WHOLE[::3], "run examples.toml rosenbrock", RUNS[3], RUNS[11], RUNS[18]):
         run([*shlex.split(command), "--format", "json"])
         whole = json.loads(capsys.readouterr().out)
-        for key in whole:
+        for key in list(whole)[:: 1 if effort.WHOLE else 3]:
             for change in (None, "?", [], {}, 7):
                 file.write_text(json.dumps(whole | {key: change}))
                 code, out, err = called(["show", str(file)], capsys)

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from effort import examples, short
 
 from gdcli import api
 from gdcli.kernel.errors import DomainError
@@ -66,12 +67,12 @@ def visited(
     return points
 
 
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p["name"])
+@pytest.mark.parametrize("problem", short(PROBLEMS), ids=lambda p: p["name"])
 def test_wherever_a_number_is_given_it_is_near_the_true_gap(problem: dict[str, Any]) -> None:
     random = Random(problem["name"])
     start = {k: float(v) for k, v in problem["start"].items()}
     points = visited(problem, start, "auto", 40) + visited(problem, start, "gd", 40)
-    for point in random.sample(points, min(12, len(points))):
+    for point in random.sample(points, min(examples(12), len(points))):
         for spread in (0.0, 0.03):
             there = {k: v + spread * max(1.0, abs(v)) * random.gauss(0, 1) for k, v in point.items()}
             try:

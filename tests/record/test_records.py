@@ -9,7 +9,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import fakes
 import pytest
-from hypothesis import given
+from effort import examples
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gdcli.kernel.dataclass import MISSING, fields, replace
@@ -68,6 +69,7 @@ def records_of(kind: type[Record]) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@settings(max_examples=examples(100))
 @given(data=st.data())
 def test_what_was_written_is_read_as_the_same(kind: type[Record], data: Any) -> None:
     record = data.draw(records_of(kind))

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from effort import short
 
 from gdcli import api
 from gdcli.kernel.status import Status
@@ -37,7 +38,7 @@ SMALL = [
     ("-x**2", {"x": 1.0}),
     ("log(x**2)+y**2", {"x": 1.0, "y": 1.0}),
 ]
-CASES = [(p["expr"], p["start"]) for p in PROBLEMS] + SMALL
+CASES = [(p["expr"], p["start"]) for p in short(PROBLEMS)] + SMALL
 
 
 def in_units(

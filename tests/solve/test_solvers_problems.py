@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import pytest
+from effort import examples, short
 
 from gdcli import api
 from gdcli.kernel.errors import DomainError
@@ -42,7 +43,7 @@ def test_auto_solves_all_and_says_so_at_a_fair_price() -> None:
 
 
 @pytest.mark.every(2)
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p["name"])
+@pytest.mark.parametrize("problem", short(PROBLEMS), ids=lambda p: p["name"])
 def test_claims_hold_from_perturbed_starts(problem: dict[str, Any]) -> None:
     random = Random(problem["name"])
     for _ in range(2):
@@ -56,7 +57,7 @@ def test_claims_hold_from_perturbed_starts(problem: dict[str, Any]) -> None:
         # An unlisted minimum: nothing around it may be lower.
         point, value = outcome.point, outcome.value
         for radius in (1e-4, 1e-2):
-            for _ in range(40):
+            for _ in range(examples(40)):
                 near = {k: v + radius * max(1.0, abs(v)) * random.gauss(0, 1) for k, v in point.items()}
                 beside = api.solve(api.Problem(problem["expr"], "minimize", near), api.Settings(max_iter=0))
                 assert beside.value >= value - 1e-8 * max(1.0, abs(value))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from effort import examples
+from effort import WHOLE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from same_fits import assert_same
@@ -88,15 +88,16 @@ MODELS: dict[str, Any] = {
 @pytest.mark.every(2)
 @pytest.mark.parametrize("model", MODELS)
 def test_groups_of_one_size(model: str) -> None:
-    data = numbers(1, [20] * 30)
+    groups = 30 if WHOLE else 9
+    data = numbers(1, [20] * groups)
     found = fits(data, model, **MODELS[model])
     assert [fit.group["g"] for fit in found] == list(dict.fromkeys(data["g"]))
-    assert [fit.number for fit in found] == list(range(30))
-    assert sum(fit.solved is not None for fit in found) >= 10  # some models suit these data badly
+    assert [fit.number for fit in found] == list(range(groups))
+    assert sum(fit.solved is not None for fit in found) >= groups // 3  # some models suit these data badly
     assert_as_alone(data, found, model, **MODELS[model])
 
 
-@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25 if WHOLE else 3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 2**32),
     sizes=st.lists(st.integers(1, 25), min_size=1, max_size=5),
@@ -260,4 +261,5 @@ def test_a_fault_of_the_program_in_a_group_is_the_answer_of_that_group(
     data = {"g": np.repeat([1.0, 2, 3], [4, 3, 4]), "y": np.array([1.0, 3, 4, 8, 1, 2, 3, 5, 7, 7, 7])}
     found = fits(data, "y ~ a", loss="huber")
     assert [fit.status for fit in found] == ["converged", "error", "converged"]
-    assert str(found[1].fault) == "internal error: ZeroDivisionError: oh"
+    assert found[1].fault is not None
+    assert found[1].fault.message == "internal error: ZeroDivisionError: oh"

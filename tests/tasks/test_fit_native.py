@@ -63,7 +63,7 @@ def test_single_rows_have_the_bits_of_cpython(rule: str, loss: str, left: str) -
     assert losses(native) == losses(python)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @needs_llvmlite
 @pytest.mark.parametrize("shuffle", ["blocks", "full", "none"])
 @pytest.mark.parametrize("validate", [None, 0.2])
@@ -77,7 +77,7 @@ def test_files_have_the_bits_of_memory(
     assert all(outcome.point == found[0].point for outcome in found)
 
 
-@pytest.mark.every(5)
+@pytest.mark.every(7)
 @needs_llvmlite
 @pytest.mark.parametrize("batch", [3, 32, 300])
 @pytest.mark.parametrize("shuffle", ["blocks", "full"])

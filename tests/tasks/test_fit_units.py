@@ -95,6 +95,7 @@ def told(fit: api.Outcome) -> Any:
     return fit.status, *(re.sub(number, "#", text) for text in (fit.message, *fit.warnings))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("of_x", "of_y"), UNITS)
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize(
