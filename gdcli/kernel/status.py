@@ -10,21 +10,22 @@ from gdcli.kernel.stored import stored
 
 
 class Status(Enum):
-    """The verdict on a run: the word in machine output, and the exit code of the process."""
+    """The verdict on a run: the word in machine output, the exit code of the process, how it is shown."""
 
     _value_: str
     exit_code: int
+    role: str
 
-    def __new__(cls, word: str, exit_code: int = 0) -> Status:
+    def __new__(cls, word: str, exit_code: int = 0, role: str = "bad") -> Status:
         self = object.__new__(cls)
-        self._value_, self.exit_code = word, exit_code
+        self._value_, self.exit_code, self.role = word, exit_code, role
         return self
 
-    CONVERGED = "converged", 0
-    COMPLETED = "completed", 0
-    LIMIT = "limit", 3
+    CONVERGED = "converged", 0, "good"
+    COMPLETED = "completed", 0, "good"
+    LIMIT = "limit", 3, "warn"
     DIVERGED = "diverged", 4
-    STALLED = "stalled", 5
+    STALLED = "stalled", 5, "warn"
     WRONG_KIND = "wrong-kind", 6
     INFEASIBLE = "infeasible", 10
     INTERRUPTED = "interrupted", 130
@@ -39,6 +40,11 @@ class Status(Enum):
     def by_signal(self) -> bool:
         """Whether somebody ended the run."""
         return self.exit_code > 128
+
+
+def role_of(status: str) -> str:
+    """Return how a status is shown; the words of errors are bad."""
+    return next((one.role for one in Status if one.value == status), "bad")
 
 
 @stored()

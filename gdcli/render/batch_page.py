@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.errors import shorten
 from gdcli.kernel.number_format import amount, column, seconds, short
+from gdcli.kernel.status import role_of
 from gdcli.render.comparison import Kind, question, with_course
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
 from gdcli.render.sparkline import Bars, sparkline
@@ -14,8 +15,6 @@ from gdcli.render.sparkline import Bars, sparkline
 if TYPE_CHECKING:
     from gdcli.record.compared import BatchesRecord, BatchRecord
     from gdcli.render.plot_data import Chart
-
-_ROLES = {"completed": "good", "limit": "warn"}
 
 
 def page(found: BatchesRecord, width: int, glyphs: Glyphs, bars: Bars, timing: bool) -> list[Line]:
@@ -47,7 +46,7 @@ def _columns(found: BatchesRecord, width: int, bars: Bars, timing: bool) -> list
     noises = [None if run.noise is None else run.noise.excess or None for run in runs]
     columns = [
         Column("batch", [str(run.batch_size) for run in runs]),
-        Column("status", statuses, left=True, roles=[_ROLES.get(s, "bad") for s in statuses]),
+        Column("status", statuses, left=True, roles=[role_of(s) for s in statuses]),
         Column("mean loss", column([run.mean for run in runs], 7)),
         Column("gap", _small([run.gap for run in runs], near), spare=1),
         Column("noise", _small(noises, near), spare=3),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.number_format import amount, column, seconds
+from gdcli.kernel.status import role_of
 from gdcli.render.comparison import Kind, question, with_course
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
 from gdcli.render.sparkline import Bars, sparkline
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from gdcli.record.compared import MethodRecord, MethodsRecord
     from gdcli.render.plot_data import Chart
 
-_ROLES = {"converged": "good", "completed": "good", "limit": "warn", "stalled": "warn"}
 # Values that differ by no more than this, relative to max(1, |value|), are the same answer.
 _SAME = 1e-8
 # A run that is this many times as long as another is not drawn beside it on a linear axis.
@@ -46,7 +46,7 @@ def _columns(runs: Sequence[MethodRecord], width: int, bars: Bars, timing: bool)
     statuses = [run.status for run in runs]
     columns = [
         Column("method", [run.method for run in runs], left=True),
-        Column("status", statuses, left=True, roles=[_ROLES.get(s, "bad") for s in statuses]),
+        Column("status", statuses, left=True, roles=[role_of(s) for s in statuses]),
         Column("value", [c or "-" for c in column([run.value for run in runs], 6)]),
         Column("iter", ["-" if run.reason is None else str(run.iterations) for run in runs], spare=1),
         Column("evals", ["-" if run.reason is None else str(run.work) for run in runs]),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.errors import shorten
 from gdcli.kernel.number_format import amount, column, known, listing, seconds, short
-from gdcli.kernel.status import CurvatureSource, StopReason
+from gdcli.kernel.status import CurvatureSource, StopReason, role_of
 from gdcli.record.path_rows import COORDINATES, ENDS, Row, Trail
 from gdcli.record.schema import plain
 from gdcli.render.constraint_table import conditions, constraints
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from gdcli.record.runs import End, ProblemRecord, RunRecord
 
 MOST_MINIMA = 25
-_ROLES = {"converged": "good", "completed": "good", "limit": "warn", "stalled": "warn"}
 
 
 def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
@@ -252,7 +251,7 @@ def _answer(found: RunRecord, width: int, timing: bool) -> list[Line]:
 def verdict(found: RunRecord, width: int) -> list[Line]:
     """Return how it ended, as a sentence that the status begins: "converged | to a local minimum"."""
     status = found.status
-    role = _ROLES.get(status, "bad")
+    role = role_of(status)
     told = harmless(found.message).removeprefix(status.capitalize()).lstrip(": ")
     return fact(status, told, width, role, label_role=role)
 

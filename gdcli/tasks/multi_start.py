@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import dataclass, field, replace
 from gdcli.kernel.errors import Terminated, UsageError
-from gdcli.kernel.status import KEEP_RUNS, Status
+from gdcli.kernel.status import KEEP_RUNS, Status, StopReason
 from gdcli.solve.scaling import start_sizes
 from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import solve
@@ -85,28 +85,19 @@ class _Found:
     values: Values
     winner: Outcome | None = None
     minima: list[Minimum] = field(default_factory=list)
-    endings: dict[str, int] = field(default_factory=dict)
-    ended: Status | None = None
-    cap: str = budget.TIME
+    endings: dict[Status, int] = field(default_factory=dict)
+    ended: StopReason | None = None
 
     def take(self, outcome: Outcome) -> None:
         status, best = outcome.status, outcome if self.winner is None else _best((self.winner, outcome))
         self.winner = best
-        self.endings[status.value] = self.endings.get(status.value, 0) + 1
-        if status.by_signal:
-            self.ended = status
-            return
+        self.endings[status] = self.endings.get(status, 0) + 1
         if status is Status.CONVERGED:
             _add(self.minima, outcome, self.values)
-        if _time_is_over(best):
-            self.ended = Status.LIMIT
-
-    def stop(self, signal: BaseException) -> None:
-        """Take notice of what ended the search between two runs."""
-        if isinstance(signal, budget.Spent):
-            self.ended, self.cap = Status.LIMIT, signal.reason
-        else:
-            self.ended = Status.of(signal)
+        if status.by_signal:
+            self.ended = StopReason(status.value)
+        elif _time_is_over(best):
+            self.ended = StopReason.MAX_TIME
 
     def told(self, answer: Outcome, starts: int) -> Outcome:
         """Return the best run, gone once more for those who watch, as the answer of all of them."""
@@ -116,11 +107,12 @@ class _Found:
         answer = replace(answer, minima=tuple(minima), starts=done, warnings=warnings)
         if self.ended is None:
             return answer
-        capped = self.ended is Status.LIMIT
-        how = f"Stopped by --{self.cap}" if capped else self.ended.value.capitalize()
+        option, status = self.ended.option, self.ended.status
+        assert status is not None  # it was a cap, or a signal
+        how = f"Stopped by {option}" if option else status.value.capitalize()
         message = f"{how} after {done} of {starts} starts: this is the best so far."
-        advice = f"allow more with --{self.cap}" if capped else KEEP_RUNS
-        return replace(answer, status=self.ended, message=message, advice=advice)
+        advice = f"allow more with {option}" if option else KEEP_RUNS
+        return replace(answer, status=status, message=message, advice=advice)
 
 
 def _from_many(
@@ -145,10 +137,10 @@ def _from_many(
     except (KeyboardInterrupt, Terminated, budget.Spent) as signal:
         if found.winner is None:  # nothing was found yet that could be told
             raise
-        found.stop(signal)
+        found.ended = StopReason.of(signal)
     winner = found.winner
     assert winner is not None
-    if winner.status.by_signal or winner.run.reason.value in (budget.TIME, budget.MEMORY):
+    if winner.status.by_signal or winner.run.reason in (StopReason.MAX_TIME, StopReason.MAX_MEMORY):
         return winner  # ended before anything else was found
     if checkpointer is not None and checkpointer.unfinished:  # with higher caps another start may be the best
         checkpointer.keep_no_more()
@@ -167,11 +159,13 @@ def _time_is_over(winner: Outcome) -> bool:
 
 def _best(outcomes: Sequence[Outcome]) -> Outcome:
     """A certified end before any other, and the better value before the worse."""
-    return min(outcomes, key=lambda o: (o.status.value != "converged", o.sign * o.value))
+    return min(outcomes, key=lambda o: (o.status is not Status.CONVERGED, o.sign * o.value))
 
 
-def _told(endings: Mapping[str, int]) -> list[str]:
-    others = [f"{count} {status}" for status, count in endings.items() if status != "converged"]
+def _told(endings: Mapping[Status, int]) -> list[str]:
+    others = [
+        f"{count} {status.value}" for status, count in endings.items() if status is not Status.CONVERGED
+    ]
     return [f"of {sum(endings.values())} starts {', '.join(others)}"] if others else []
 
 
