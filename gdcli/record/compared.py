@@ -106,26 +106,30 @@ class RatesRecord(Record):
 
 def rates_record(comparison: RateComparison) -> RatesRecord:
     found, c = comparison.found, comparison.found.curvature
-    best, fastest, reference = found.best, found.fastest, found.reference
+    at = {name: getattr(found, name) for name in ("best", "fastest", "reference")}
+
+    def of(which: str, name: str) -> Any:
+        return getattr(at[which], name, None)
+
     return RatesRecord(
         problem=runs.problem_record(comparison.problem),
         max_steps=found.steps,
         curvature=CurvatureRecord.blank() if c is None else CurvatureRecord.of(c, how=str(c.how)),
-        limit=None if c is None else c.limit,
-        best_lr=None if c is None else c.best,
-        best_steps=None if best is None else best.steps,
-        best_predicted=None if best is None else best.predicted,
-        best_verdict=None if best is None else best.verdict,
-        fastest_lr=None if fastest is None else fastest.lr,
-        fastest_steps=None if fastest is None else fastest.steps,
-        condition=None if c is None else c.condition,
+        limit=getattr(c, "limit", None),
+        best_lr=getattr(c, "best", None),
+        best_steps=of("best", "steps"),
+        best_predicted=of("best", "predicted"),
+        best_verdict=of("best", "verdict"),
+        fastest_lr=of("fastest", "lr"),
+        fastest_steps=of("fastest", "steps"),
+        condition=getattr(c, "condition", None),
         rates=tuple(
             RateRecord.of(rate, value=comparison.value(rate.value), course=course(comparison.values(rate)))
             for rate in found.rates
         ),
-        reference_lr=None if reference is None else reference.lr,
-        reference_steps=None if reference is None else reference.steps,
-        reference_predicted=None if reference is None else reference.predicted,
+        reference_lr=of("reference", "lr"),
+        reference_steps=of("reference", "steps"),
+        reference_predicted=of("reference", "predicted"),
         ended=None if found.ended is None else found.ended.value,
         **_tail(comparison.problem, comparison.warnings),
     )

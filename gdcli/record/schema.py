@@ -142,13 +142,17 @@ def _read(value: Any, hint: Any) -> Any:
     if isinstance(hint, type) and issubclass(hint, Record):
         return hint.from_json(_of_kind(value, Mapping))
     if origin in (list, tuple, Sequence):
-        items = _of_kind(value, list)
-        if origin is tuple and Ellipsis not in parts:
-            return tuple(_read(item, part) for item, part in zip(items, parts, strict=True))
-        return (tuple if origin is tuple else list)(_read(item, parts[0]) for item in items)
+        return _read_items(_of_kind(value, list), origin, parts)
     if origin in (Mapping, dict):
         return {str(name): _read(item, parts[1]) for name, item in _of_kind(value, Mapping).items()}
     return _of_kind(value, hint)
+
+
+def _read_items(items: list[Any], origin: object, parts: Sequence[Any]) -> Sequence[Any]:
+    if origin is not tuple:
+        return [_read(item, parts[0]) for item in items]
+    hints = [parts[0]] * len(items) if Ellipsis in parts else parts
+    return tuple(_read(item, hint) for item, hint in zip(items, hints, strict=True))
 
 
 def _read_first(value: Any, hints: Sequence[Any]) -> Any:

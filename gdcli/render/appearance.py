@@ -8,6 +8,7 @@ scale (a curve, contours) the scenes take care.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 from math import isfinite, nan
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -73,18 +74,20 @@ def _limits(ends: tuple[float, float] | None, before: bool, log: bool) -> tuple[
 
 def _above_zero(series: Sequence[Series], xlog: bool, ylog: bool, warnings: list[str]) -> list[Series]:
     """Return the series without the points that logarithmic axes do not have."""
-    kept, lost, all_points = [], 0, 0
+
+    def is_shown(x: float, y: float) -> bool:
+        return (x > 0.0 or not xlog) and (y > 0.0 or not ylog)
+
+    kept, known = [], list[tuple[float, float]]()
     # Points stand for data; a line beside them is drawn as far as it goes.
     pointed = [s for s in series if s.shape] or series
     for s in series:
-        known = [isfinite(x) and isfinite(y) for x, y in zip(s.xs, s.ys, strict=True)]
-        shown = [(x > 0.0 or not xlog) and (y > 0.0 or not ylog) for x, y in zip(s.xs, s.ys, strict=True)]
-        ys = [y if keep else nan for y, keep in zip(s.ys, shown, strict=True)]
-        xs = [x if keep else nan for x, keep in zip(s.xs, shown, strict=True)]
-        kept.append(s._replace(xs=xs, ys=ys) if not all(shown) else s)
-        if s in pointed:
-            all_points += sum(known)
-            lost += sum(point and not keep for point, keep in zip(known, shown, strict=True))
+        points = list(zip(s.xs, s.ys, strict=True))
+        shown = [place if is_shown(*place) else (nan, nan) for place in points]
+        xs, ys = ([place[k] for place in shown] for k in (0, 1))
+        kept.append(s if all(starmap(is_shown, points)) else s._replace(xs=xs, ys=ys))
+        known += [place for place in points if all(map(isfinite, place))] if s in pointed else []
+    all_points, lost = len(known), sum(not is_shown(*place) for place in known)
     axes = "x" * xlog + "y" * ylog
     if lost and lost == all_points:
         raise UsageError(

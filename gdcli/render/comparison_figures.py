@@ -11,6 +11,7 @@ from gdcli.kernel.number_format import short
 from gdcli.render.figures import (
     MARKED,
     NEAR,
+    View,
     above,
     gaps,
     height_map,
@@ -95,7 +96,7 @@ def rate_contours(
         lines.append(line._replace(size=4.0 + width, marked=marked, shift=shift))
     told = f"start {place_text(names, first)}"
     lines.append(Series([start[0]], [start[1]], told, BLACK, "o", 0.0, 11.0, hollow=True))
-    drawn = height_map(title, names, x, y, equal, lines, sign, values, resolution, scales)
+    drawn = height_map(title, names, View(x, y, equal, scales), lines, sign, values, resolution)
     return drawn._replace(courses=[(_told(p), p.values) for p in paths])
 
 

@@ -112,25 +112,12 @@ def curve(run: Run, values: Values) -> Chart:
     if run.bounds:
         walls = [w for w in run.bounds[0] if low <= w <= high]
         series.append(_bounds([(w, y) for w in walls for y in (bottom, top, nan)]))
-    tangents = [] if run.log else _tangents(on_path, high - low, top - bottom)
-    if tangents:
-        label = "tangent" if len(tangents) == 3 else "tangents"
-        series.append(joined(tangents)._replace(label=label, ink=ORANGE, width=1.5, detail=True))
-    series.append(
-        Series(
-            [p.place[0] for p in on_path],
-            [p.value for p in on_path],
-            label=_iterations(run),
-            ink=VERMILLION,
-            shape="o",
-            width=0.0,
-        )
-    )
-    first = run.points[0]
-    series += searched
-    series += _ends(
-        run, (first.place[0], first.value), None if end is None else (end, run.value), [high - low]
-    )
+    series += [] if run.log else _tangents(on_path, high - low, top - bottom)
+    first, label = run.points[0], _iterations(run)
+    places, values_on = [p.place[0] for p in on_path], [p.value for p in on_path]
+    series.append(Series(places, values_on, label=label, ink=VERMILLION, shape="o", width=0.0))
+    start, at_end = (first.place[0], first.value), None if end is None else (end, run.value)
+    series += [*searched, *_ends(run, start, at_end, [high - low])]
     panel = Panel(series, name, "value", xlim=(low, high), ylim=(bottom, top))
     return Chart(run.title, (panel,), _course(run))
 
@@ -193,7 +180,7 @@ def _heights(curve: list[float], path: list[float]) -> tuple[float, float]:
     return padded(min(shown), max(shown))
 
 
-def _tangents(points: Sequence[Point], wide: float, high: float) -> list[tuple[float, float]]:
+def _tangents(points: Sequence[Point], wide: float, high: float) -> list[Series]:
     """Return pieces of tangents, all of one length in the picture, at points that are not too near to each other."""
     pieces: list[tuple[float, float]] = []
     taken: list[float] = []
@@ -206,7 +193,9 @@ def _tangents(points: Sequence[Point], wide: float, high: float) -> list[tuple[f
         pieces += [(x - half, p.value - half * p.slope), (x + half, p.value + half * p.slope), (nan, nan)]
         if len(taken) == MOST_TANGENTS:
             break
-    return pieces
+    label = "tangent" if len(taken) == 1 else "tangents"
+    drawn = joined(pieces)._replace(label=label, ink=ORANGE, width=1.5, detail=True)
+    return [drawn] if taken else []
 
 
 def joined(pieces: Sequence[tuple[float, float]]) -> Series:
@@ -265,18 +254,9 @@ def contours(run: Run, values: Values, resolution: int) -> Contours:
     end = None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
     spans = [scale.back(high) - scale.back(low) for scale, (low, high) in zip(scales, (x, y), strict=True)]
     marks = _ends(run, start, end, spans)
-    drawn = height_map(
-        run.title,
-        run.names,
-        x,
-        y,
-        equal,
-        [*walls, *_searched(run, others, ()), line, *marks],
-        run.sign,
-        values,
-        resolution,
-        scales,
-    )
+    series = [*walls, *_searched(run, others, ()), line, *marks]
+    view = View(x, y, equal, scales)
+    drawn = height_map(run.title, run.names, view, series, run.sign, values, resolution)
     return drawn._replace(courses=_course(run))
 
 
@@ -297,19 +277,26 @@ def _walls(
     return pieces
 
 
+class View(NamedTuple):
+    """What a picture of two variables shows: ranges on ``scales``, one an axis; ``equal`` where both are as long."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    equal: bool
+    scales: Sequence[Scale]
+
+
 def height_map(
     title: Title,
     names: Sequence[str],
-    x: tuple[float, float],
-    y: tuple[float, float],
-    equal: bool,
+    view: View,
     series: Sequence[Series],
     sign: int,
     values: Values,
     resolution: int,
-    scales: Sequence[Scale] = (Scale(False), Scale(False)),
 ) -> Contours:
-    """Return the contours over these ranges; ranges and series are given on ``scales``, one scale an axis."""
+    """Return the contours of a view; the series are given on its scales."""
+    x, y, equal, scales = view
     xs, ys = (
         list(map(scale.back, spaced(*ends, resolution))) for scale, ends in zip(scales, (x, y), strict=True)
     )

@@ -245,16 +245,23 @@ def _sums(found: FitRecord, width: int) -> list[Line]:
     return lines
 
 
+def _deviation(found: FitRecord, size: float) -> str:
+    """The standard deviation of the residuals in words."""
+    if found.exact:
+        return "zero but for rounding"
+    told, problem = f"standard deviation {short(size, 6)}", found.problem
+    if problem.sigma:
+        return f"{told} times {problem.sigma}"
+    return f"{told} of a row with {problem.weights} = 1" if problem.weights else told
+
+
 def _quality(found: FitRecord, width: int) -> list[Line]:
     """The residuals, and how good the fit is by them."""
-    problem, lines = found.problem, list[Line]()
+    lines = list[Line]()
     if found.residual_sd is not None:
         left = found.rows.learned - (found.rank or 0)
         free = amount(left, "degree of freedom", "degrees of freedom")
-        size = "zero but for rounding" if found.exact else f"standard deviation {short(found.residual_sd, 6)}"
-        if not found.exact and (problem.sigma or problem.weights):
-            size += f" times {problem.sigma}" if problem.sigma else f" of a row with {problem.weights} = 1"
-        lines += fact("residuals", f"{size} ({free})", width)
+        lines += fact("residuals", f"{_deviation(found, found.residual_sd)} ({free})", width)
     if found.r_squared is not None:
         lines += fact("R-squared", _near_one(found.r_squared), width)
     if found.aic is not None and found.bic is not None:

@@ -162,18 +162,23 @@ def _shape(picture: Contours) -> float:
     return (picture.ys[-1] - picture.ys[0]) / (picture.xs[-1] - picture.xs[0])
 
 
+def _mark(s: Series) -> dict[str, Any]:
+    """How the points of a series look."""
+    if not s.shape:
+        return {}
+    ink, edge = (s.ink, 1.8) if s.hollow else ("white", 0.6 if s.size > 3.0 else 0.0)
+    if s.shape in "x+":
+        ink, edge = s.ink, 1.6
+    return {
+        "marker": s.shape,
+        "markersize": s.size,
+        "markerfacecolor": "none" if s.hollow else s.ink,
+        "markeredgecolor": ink,
+        "markeredgewidth": edge,
+    }
+
+
 def _series(figure: Figure, axes: Axes, s: Series, above: int) -> None:
-    marks: dict[str, Any] = {}
-    if s.shape:
-        marks = {"marker": s.shape, "markersize": s.size, "markeredgecolor": s.ink if s.hollow else "white"}
-        marks |= {
-            "markerfacecolor": "none" if s.hollow else s.ink,
-            "markeredgewidth": 1.8 if s.hollow else 0.6 if s.size > 3.0 else 0.0,
-        }
-        if s.shape in "x+":
-            marks |= {"markeredgecolor": s.ink, "markeredgewidth": 1.6}
-    if s.marked is not None:
-        marks["markevery"] = list(s.marked)
     if s.spread is not None:
         axes.errorbar(
             s.xs, s.ys, s.spread, fmt="none", ecolor=s.ink, elinewidth=0.9, alpha=0.6 * s.alpha, zorder=2.9
@@ -187,7 +192,8 @@ def _series(figure: Figure, axes: Axes, s: Series, above: int) -> None:
         linestyle=line,
         linewidth=s.width,
         zorder=3 + 0.01 * above,
-        **marks,
+        markevery=None if s.marked is None else list(s.marked),
+        **_mark(s),
     )
     drawn.set_label(s.label or "_")
     if any(s.shift):

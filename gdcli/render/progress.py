@@ -35,6 +35,15 @@ def left(it: Iterate, caps: Caps) -> float | None:
     return it.seconds * max(0.0, 1.0 / part - 1.0) if part > 0.0 else None
 
 
+def _place(part: Part, spent: float) -> tuple[list[str], str]:
+    """Return which part of the work it is, and how long the rest of them will take."""
+    noun, number, total, note = part
+    parts = [f"{noun} {number}" + (f" of {total}" if total else ""), *([note] if note else [])]
+    if not total or number <= 1:
+        return parts, ""
+    return parts, f"about {seconds(spent / (number - 1) * (total - number + 1))} left"
+
+
 class Progress:
     """``with Progress(stream) as progress:`` read with `reading`, search with `searching`, run with `iterate` and
     `epoch` as observers.
@@ -106,12 +115,8 @@ class Progress:
             self._tell(iterate)
 
     def _tell(self, it: Iterate | None) -> None:
-        parts, end, spent = list[str](), "", self._clock() - self._began
-        if self._part is not None:
-            noun, number, total, note = self._part
-            parts += [f"{noun} {number}" + (f" of {total}" if total else ""), *([note] if note else [])]
-            if total and number > 1:
-                end = f"about {seconds(spent / (number - 1) * (total - number + 1))} left"
+        spent = self._clock() - self._began
+        parts, end = ([], "") if self._part is None else _place(self._part, spent)
         if it is not None:
             parts.append(f"iteration {it.iteration}")
             if self._part is None:

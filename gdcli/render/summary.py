@@ -261,27 +261,34 @@ def best_seen(found: RunRecord, what: str = "iteration", why: str = "the best se
     return "" if found.best_iteration is None else f" ({what} {found.best_iteration}, {why})"
 
 
+def _time(found: RunRecord) -> str:
+    return "" if found.seconds is None else f"{seconds(found.seconds)}, engine {found.engine}"
+
+
 def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list[Line]:
     """Return what speaks for the answer, what it cost, and what to try next.
 
     With ``work``, the cost in words, a kind that is unknown is none of its matters.
     """
-    lines = list[Line]()
-    if found.gradient_norm is not None:
-        lines += fact("|gradient|", short(found.gradient_norm, 3), width)
-    if found.certificate.kind != "unknown" or not work:
-        lines += fact("kind", _kind(found), width)
-    lines += conditions(found, width)
-    if found.problem.bounds:
-        lines += fact("held by", _held(found), width)
-    if left := _left(found):
-        lines += fact("left to gain", left, width)
-    lines += fact("work", work or _work(found), width)
     why = StopReason(found.reason).sentence
-    if found.status != "diverged" and why not in found.message.lower():
-        lines += fact("stopped", f"because {why}", width)
-    if timing and found.seconds is not None:
-        lines += fact("time", f"{seconds(found.seconds)}, engine {found.engine}", width)
+    is_new = found.status != "diverged" and why not in found.message.lower()
+    has_kind = found.certificate.kind != "unknown" or not work
+    at_point = (
+        ("|gradient|", "" if found.gradient_norm is None else short(found.gradient_norm, 3)),
+        ("kind", _kind(found) if has_kind else ""),
+    )
+    facts = (
+        ("held by", _held(found) if found.problem.bounds else ""),
+        ("left to gain", _left(found)),
+        ("work", work or _work(found)),
+        ("stopped", f"because {why}" if is_new else ""),
+        ("time", _time(found) if timing else ""),
+    )
+
+    def told(pairs: Iterable[tuple[str, str]]) -> list[Line]:
+        return [line for label, text in pairs if text for line in fact(label, text, width)]
+
+    lines = [*told(at_point), *conditions(found, width), *told(facts)]
     for warning in found.warnings:
         lines += fact("warning", harmless(warning), width, "warn", label_role="warn")
     if found.advice:
@@ -337,19 +344,25 @@ def _held(found: RunRecord) -> str:
     return ", ".join(parts) + (f" and {more} more" if more else "")
 
 
+def _left_unknown(found: RunRecord) -> str:
+    """What is left to gain where no model tells it."""
+    kind = found.certificate.kind
+    nothing_near = found.status in ("diverged", "wrong-kind")
+    if nothing_near or not (found.is_end or kind == "not-stationary"):
+        return ""
+    if kind == "degenerate":
+        return "not known: the curvature vanishes"
+    if found.status == "converged":
+        return "less than the tolerance"
+    return "not known: no quadratic model holds around this point"
+
+
 def _left(found: RunRecord) -> str:
     """What is left to gain, and how far away; nothing where there is no minimum to go to."""
     certificate = found.certificate
     gap, distance, is_end = certificate.estimated_gap, certificate.distance, found.is_end
     if gap is None:
-        nothing_near = found.status in ("diverged", "wrong-kind")
-        if nothing_near or not (is_end or certificate.kind == "not-stationary"):
-            return ""
-        if found.status == "converged" and certificate.kind != "degenerate":
-            return "less than the tolerance"
-        level = certificate.kind == "degenerate"
-        why = "the curvature vanishes" if level else "no quadratic model holds around this point"
-        return f"not known: {why}"
+        return _left_unknown(found)
     if gap == 0.0 and not is_end:
         return ""
     if certificate.rounded:

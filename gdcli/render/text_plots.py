@@ -179,6 +179,17 @@ def _legend(entries: Sequence[str], width: int) -> str:
     return "".join(line + "\n" for line in lines)
 
 
+def _mark(s: Series, unicode: bool, marks: Iterator[str]) -> str:
+    if s.shape == "*":
+        return "M" if s.hollow else "E"
+    if s.hollow:
+        return "S" if s.ink == BLACK else "O"
+    if s.label:
+        return s.shape if s.shape in ("x", "+") else next(marks)
+    few = s.shape and not s.width and len(s.xs) <= _WIDEST
+    return "x" if few else "braille" if unicode else "."
+
+
 def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]:
     """The series as dots with a character each: braille for a curve without a name, a mark for what has one."""
     marks = iter((_MARKS if unicode else _ASCII_MARKS) * len(panel.series))
@@ -192,18 +203,7 @@ def _layers(panel: Panel, unicode: bool) -> Iterator[tuple[Dots, str, str, str]]
             dots = _every_other(dots, len(shifted), shifted.index(s))
         if s.spread is not None:
             yield list(_bars(s, panel)), "braille" if unicode else ":", s.ink, ""
-        if s.shape == "*":
-            mark = "M" if s.hollow else "E"
-        elif s.hollow and s.ink == BLACK:
-            mark = "S"
-        elif s.hollow:
-            mark = "O"
-        elif not s.label:
-            few = s.shape and not s.width and len(s.xs) <= _WIDEST
-            mark = "x" if few else "braille" if unicode else "."
-        else:
-            mark = s.shape if s.shape in ("x", "+") else next(marks)
-        yield dots, mark, s.ink, s.label
+        yield dots, _mark(s, unicode, marks), s.ink, s.label
 
 
 def _every_other(dots: Dots, count: int, number: int) -> Dots:

@@ -8,13 +8,7 @@ from math import ceil, floor, inf, log10
 _DECADES = 30  # of an axis on which there is room for nothing but powers
 
 
-def ticks_of(low: float, high: float, log: bool, enough: int, most: int) -> tuple[list[float], list[str]]:
-    """Return round numbers in a range, with their labels: three at least, more while there are not ``enough``.
-
-    On a logarithmic axis the range and the places are powers of ten. There are never more than ``most``.
-    """
-    if not 0.0 < high - low < inf:
-        return [low], [format(10.0**low if log else low, ".4g")]
+def _marks(low: float, high: float, log: bool, enough: int, most: int) -> list[float]:
     best: list[float] = []
     for steps in (_ROUND, _LESS_ROUND):
         for marks in _rulers(low, high, log, steps):
@@ -24,6 +18,17 @@ def ticks_of(low: float, high: float, log: bool, enough: int, most: int) -> tupl
             best = inside if len(inside) > len(best) else best
         if len(best) >= 3:
             break
+    return best
+
+
+def ticks_of(low: float, high: float, log: bool, enough: int, most: int) -> tuple[list[float], list[str]]:
+    """Return round numbers in a range, with their labels: three at least, more while there are not ``enough``.
+
+    On a logarithmic axis the range and the places are powers of ten. There are never more than ``most``.
+    """
+    if not 0.0 < high - low < inf:
+        return [low], [format(10.0**low if log else low, ".4g")]
+    best = _marks(low, high, log, enough, most)
     labels = [f"1e{round(log10(m)):+03d}" if log and _is_power(m) else format(m + 0.0, ".6g") for m in best]
     return [log10(mark) if log else mark for mark in best], labels
 
