@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.commands import Command
@@ -63,10 +64,7 @@ def arrange(arguments: Sequence[str], command: Command) -> list[str]:
                 raise UsageError(f"{name} takes no value", f"write {name} alone")
             found.append(name)
             continue
-        if not equals:
-            if not rest or rest[-1].partition("=")[0] in known or rest[-1] == "--":
-                raise UsageError(f"{name} needs a value: {option.metavar}", option.help)
-            value = rest.pop()
+        value = value if equals else _next(option, rest, known)
         found.append(f"{name}={value}")
         if option.many or _LISTS.search(option.metavar):
             given = option, [value]
@@ -74,6 +72,13 @@ def arrange(arguments: Sequence[str], command: Command) -> list[str]:
     _check_words(positional, after, command)
     _check_positional(positional, command)
     return [*found, "--", *positional]
+
+
+def _next(option: Option[Any], rest: list[str], known: Container[str]) -> str:
+    """Take the value of an option from the words that are left, the next of which is last."""
+    if not rest or rest[-1].partition("=")[0] in known or rest[-1] == "--":
+        raise UsageError(f"{option.name} needs a value: {option.metavar}", option.help)
+    return rest.pop()
 
 
 def read(arranged: Sequence[str], command: Command) -> dict[str, Any]:
@@ -134,32 +139,38 @@ def _check_words(positional: list[str], after: list[tuple[Option[Any], list[str]
     """Raise UsageError where values of one option are parted by spaces, or a model stands behind its data."""
     if not command.arguments:
         return
-    if len(positional) <= sum(argument.required for argument in command.arguments):
-        if positional and command.arguments[-1].many and command.arguments[0].field == "expression":
-            name = positional[0]
-            if os.path.isfile(name):
-                raise UsageError(
-                    f"{command.arguments[0].metavar} is missing, and {name} is a file",
-                    f"write gd {command.name} 'y ~ a*x + b' {name}",
-                )
-        return
-    for option, (value, *words) in after:
-        values = [value]
-        for word in words:
-            if not _goes_on(option, value, word) or os.path.exists(word):
-                break
-            values.append(word)
-        if len(values) > 1:
-            typed = " ".join(values)
-            # --set a 3, --bounds x 0 5; else --start x=1 y=2
-            named = option.many and value.isidentifier()
-            meant = f"{value}={':'.join(values[1:])}" if named else ",".join(values)
-            raise UsageError(
-                f"the value of {option.name} has no spaces",
-                f"write {option.name} {meant}",
-                Span(typed, len(value), len(typed), option.name),
-            )
-    _check_order(positional, command)
+    if len(positional) > sum(argument.required for argument in command.arguments):
+        for option, (value, *words) in after:
+            _check_spaces(option, value, words)
+        _check_order(positional, command)
+    elif _has_model(command) and positional and os.path.isfile(positional[0]):
+        raise UsageError(
+            f"{command.arguments[0].metavar} is missing, and {positional[0]} is a file",
+            f"write gd {command.name} 'y ~ a*x + b' {positional[0]}",
+        )
+
+
+def _has_model(command: Command) -> bool:
+    """Whether the first argument is an expression, and the others are files."""
+    return command.arguments[-1].many and command.arguments[0].field == "expression"
+
+
+def _check_spaces(option: Option[Any], value: str, words: Sequence[str]) -> None:
+    """Raise UsageError where ``words`` after the value of an option can only be more of it."""
+    values = [
+        value,
+        *takewhile(lambda word: _goes_on(option, value, word) and not os.path.exists(word), words),
+    ]
+    if len(values) > 1:
+        typed = " ".join(values)
+        # --set a 3, --bounds x 0 5; else --start x=1 y=2
+        named = option.many and value.isidentifier()
+        meant = f"{value}={':'.join(values[1:])}" if named else ",".join(values)
+        raise UsageError(
+            f"the value of {option.name} has no spaces",
+            f"write {option.name} {meant}",
+            Span(typed, len(value), len(typed), option.name),
+        )
 
 
 def _check_order(positional: list[str], command: Command) -> None:
@@ -181,30 +192,39 @@ def _check_positional(positional: list[str], command: Command) -> None:
     if len(positional) < len(required):
         missing = required[len(positional)]
         raise UsageError(f"{missing.metavar} is missing", f"usage: {command.usage}")
-    if len(positional) <= len(command.arguments) or any(a.many for a in command.arguments):
-        return
+    if len(positional) > len(command.arguments) and not any(a.many for a in command.arguments):
+        raise _one_more(positional, command)
+
+
+def _one_more(positional: list[str], command: Command) -> UsageError:
+    """Return the error for more arguments than there are, with what may be meant."""
     if not command.arguments:
-        raise UsageError(f"'gd {command.name}' takes no argument", f"usage: {command.usage}")
+        return UsageError(f"'gd {command.name}' takes no argument", f"usage: {command.usage}")
+    names = {option.name for option in command.options}
     for word in positional:
-        if word[:1] == "-" and f"-{word.partition('=')[0]}" in {option.name for option in command.options}:
-            raise UsageError(f"unknown option {word}", f"options have two dashes: -{word}")
+        if word[:1] == "-" and f"-{word.partition('=')[0]}" in names:
+            return UsageError(f"unknown option {word}", f"options have two dashes: -{word}")
     extra = positional[len(command.arguments)]
-    shown = extra if len(extra) <= 40 else extra[:37] + "..."
-    hint = "put the expression in quotes, so that the shell leaves it whole"
-    start = next((option.name for option in command.options if option.name in ("--start", "--at")), None)
-    if start and _ASSIGNMENT.match(extra):
-        rest = positional[len(command.arguments) :]
-        hint = f"write {start} {','.join(word for word in rest if _ASSIGNMENT.match(word))}"
-        raise UsageError(f"one {command.arguments[0].metavar} is expected, and '{shown}' is one more", hint)
-    whole = " ".join(positional)
-    if command.arguments[0].field == "expression" and len(whole) <= 60 and "'" not in whole:
-        hint += f": gd {command.name} '{whole}'"
-    if extra.startswith("--"):
-        hint = "nothing after -- is an option: put the options before it"
-    elif len(extra) == 2 and extra[0] == "-" and extra[1].isalpha():
+    if len(extra) == 2 and extra[0] == "-" and extra[1].isalpha():
         from gdcli.cli import option_synonyms  # only an error needs them
 
         listed = f"'gd {command.name} --help' lists them"
         hint = f"options have long names: {option_synonyms.option(extra, command) or listed}"
-        raise UsageError(f"unknown option {extra}", hint)
-    raise UsageError(f"one {command.arguments[0].metavar} is expected, and '{shown}' is one more", hint)
+        return UsageError(f"unknown option {extra}", hint)
+    shown = extra if len(extra) <= 40 else extra[:37] + "..."
+    told = f"one {command.arguments[0].metavar} is expected, and '{shown}' is one more"
+    return UsageError(told, _meant(positional, extra, command))
+
+
+def _meant(positional: list[str], extra: str, command: Command) -> str:
+    """Return what to write where an argument is one too many."""
+    start = next((option.name for option in command.options if option.name in ("--start", "--at")), None)
+    if start and _ASSIGNMENT.match(extra):
+        rest = positional[len(command.arguments) :]
+        return f"write {start} {','.join(word for word in rest if _ASSIGNMENT.match(word))}"
+    if extra.startswith("--"):
+        return "nothing after -- is an option: put the options before it"
+    hint, whole = "put the expression in quotes, so that the shell leaves it whole", " ".join(positional)
+    if command.arguments[0].field == "expression" and len(whole) <= 60 and "'" not in whole:
+        hint += f": gd {command.name} '{whole}'"
+    return hint

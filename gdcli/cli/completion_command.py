@@ -12,7 +12,7 @@ from __future__ import annotations
 import glob
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -230,24 +230,40 @@ def _columns(typed: Sequence[str]) -> list[str]:
     return []
 
 
+def _methods() -> Iterable[str]:
+    from gdcli.solve.registry import METHODS
+
+    return METHODS
+
+
+def _functions() -> Iterable[str]:
+    from gdcli.language.listing import functions
+
+    return [row["name"] for row in functions()]
+
+
+def _pages() -> Iterable[str]:
+    from gdcli.cli.man_command import texts
+
+    return [*COMMANDS, *texts()]
+
+
+# What the arguments of a command are chosen from.
+_CHOICES: dict[str, Callable[[], Iterable[str]]] = {
+    "completion": lambda: SCRIPTS,
+    "help": lambda: COMMANDS,
+    "man": _pages,
+    "methods": _methods,
+    "functions": _functions,
+}
+
+
 def _arguments(command: Command, word: str, typed: Sequence[str]) -> list[str]:
-    if command.name == "completion":
-        return _beginning(word, SCRIPTS) or [NOTHING]
-    if command.name in ("man", "help"):
-        from gdcli.cli.man_command import texts
-
-        return _beginning(word, [*COMMANDS, *(texts() if command.name == "man" else ())]) or [NOTHING]
-    if command.name == "methods":
-        from gdcli.solve.registry import METHODS
-
-        return _beginning(word, METHODS) or [NOTHING]
-    if command.name == "functions":
-        from gdcli.language.listing import functions
-
-        return _beginning(word, [row["name"] for row in functions()]) or [NOTHING]
+    if command.name in _CHOICES:
+        return _beginning(word, _CHOICES[command.name]()) or [NOTHING]
     if command.name == "run" and typed:
-        return _beginning(word, _names(typed[0]) if typed[0].endswith(".toml") else ()) or [NOTHING]
-    if len(typed) >= len(command.arguments) and not (command.arguments and command.arguments[-1].many):
+        return _beginning(word, _names(typed[0])) or [NOTHING]
+    if not command.arguments or (len(typed) >= len(command.arguments) and not command.arguments[-1].many):
         return [NOTHING]
     if word.startswith("@") and command.arguments[0].field == "expression" and not typed:
         return _files(word)
@@ -255,9 +271,11 @@ def _arguments(command: Command, word: str, typed: Sequence[str]) -> list[str]:
 
 
 def _names(path: str) -> list[str]:
-    """The names of the problems of a file; nothing where it cannot be read."""
+    """The names of the problems of a file; nothing where it cannot be read, or is a stream."""
     import tomllib
 
+    if not path.endswith(".toml"):
+        return []
     try:
         with open(path, "rb") as file:
             text = file.read(_MOST_TOML)

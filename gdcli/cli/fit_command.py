@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gdcli.cli.command_options import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.selection import Words
+    from gdcli.render.progress import Progress
+    from gdcli.solve.iteration import Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitSettings
@@ -25,16 +27,19 @@ if TYPE_CHECKING:
 
 def run(options: FitOptions, env: Environment) -> int:
     check_output(options, is_fit=True)
-    if options.by:
-        from gdcli.cli.fit_groups_command import run as run_groups
+    if not options.by:
+        return _run(options, env)
+    from gdcli.cli.fit_groups_command import run as run_groups
 
-        return run_groups(options, env)
+    return run_groups(options, env)
+
+
+def _run(options: FitOptions, env: Environment) -> int:
     request, settings = read(options, env)
     from gdcli.cli.annotated_files import Files
     from gdcli.cli.fit_plot import FitPlot, epochs_of
     from gdcli.cli.output_file import Destination
     from gdcli.record.fits import fit_record
-    from gdcli.render.progress import Progress
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.solve_fit import solve
 
@@ -43,12 +48,7 @@ def run(options: FitOptions, env: Environment) -> int:
         Files(options, env, request.model) as files,
         traced(options.trace, options, env) as tracing,
         picture_of(options, env, env.text_stream(options)) as canvas,
-        Progress(
-            env.free_terminal(options.written_as, options.output),
-            sign=-1 if options.maximize else 1,
-            caps=caps_of(settings),
-            clock=env.clock,
-        ) as progress,
+        _progress(options, env, settings) as progress,
         ExitStack() as data,
     ):
         with Destination(options.output, env.stdout) as stream:
@@ -60,8 +60,9 @@ def run(options: FitOptions, env: Environment) -> int:
                 shown: TextIO = StringIO() if files.takes_stdout and not options.output else stream
                 emitted = emitter(options, ready, shown)
                 writer = emitted or writer_for(options, ready, settings, shown, env.timing(options, shown))
-                path = tracing.observers(ready.problem, partial(_words, settings)) if tracing else []
-                observers = [writer, *path, *(plot.observers if plot else ())]
+                observers: list[Observer] = [writer, *(plot.observers if plot else ())]
+                if tracing is not None:
+                    observers += tracing.observers(ready.problem, partial(_words, settings))
                 kept.watch(observers)
                 kept.check_data(ready)
                 outcome = solve(
@@ -76,6 +77,13 @@ def run(options: FitOptions, env: Environment) -> int:
             canvas.draw(partial(plot.picture, found, epochs_of(outcome)))
     env.tell_warnings(_told(outcome, shown is stream), seen=shown is stream and env.warned(options, stream))
     return outcome.status.exit_code
+
+
+def _progress(options: FitOptions, env: Environment, settings: FitSettings) -> Progress:
+    from gdcli.render.progress import Progress
+
+    stream = env.free_terminal(options.written_as, options.output)
+    return Progress(stream, env.clock, -1 if options.maximize else 1, caps_of(settings))
 
 
 def _told(outcome: FitOutcome, answered: bool) -> tuple[str, ...]:

@@ -80,14 +80,16 @@ def arguments(first: Stored) -> list[str]:
         words.append(f"--start={_assignments(problem['start'])}")
     if problem.get("constants"):
         words.append(f"--set={_assignments(problem['constants'])}")
-    for name, text in options.items():
-        texts = text if isinstance(text, list) else [text]
-        words += [
-            f"--{name}" if one in (True, "true") else f"--{name}={one}" for one in texts if one != "false"
-        ]
+    words += [word for name, text in options.items() for word in _words(name, text)]
     form = "jsonl" if "by" in options else "json"
     places = [place for place, _ in first.data.values()]
     return [*words, f"--format={form}", "--", problem["expression"], *places]
+
+
+def _words(name: str, text: str | bool | list[str]) -> list[str]:
+    """An option as it is typed, once for each of its texts."""
+    texts = text if isinstance(text, list) else [text]
+    return [f"--{name}" if one in (True, "true") else f"--{name}={one}" for one in texts if one != "false"]
 
 
 def _assignments(values: Mapping[str, Any]) -> str:

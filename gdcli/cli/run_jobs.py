@@ -78,6 +78,16 @@ class _Worker:
         self.process.join()
 
 
+def _ready(busy: Sequence[_Worker], source: Tables | ProblemLines) -> list[_Worker]:
+    """Wait for the workers and, where problems may come, for the input, of which what is there is read."""
+    room = not source.ended and len(source.pending) < AHEAD
+    pipes: list[Any] = [worker.pipe for worker in busy]
+    ready = wait([*pipes, source.fileno()] if room else pipes)
+    if room and source.fileno() in ready:
+        source.fill()
+    return [worker for worker in busy if worker.pipe in ready]
+
+
 class Workers:
     """``with Workers(jobs, file, shown) as workers: for answer in workers.answers(source, ordered): ...``."""
 
@@ -101,21 +111,15 @@ class Workers:
         while True:
             self._hand_out(source, waiting, AHEAD - len(waiting))
             busy = [worker for worker in self._workers if worker.tasks]
-            if not busy and source.ended and not source.pending and not self._again:
+            if not (busy or self._again or source.pending or not source.ended):
                 return
-            room = not source.ended and len(source.pending) < AHEAD
-            pipes: list[Any] = [worker.pipe for worker in busy]
-            ready = wait([*pipes, source.fileno()] if room else pipes)
-            if room and source.fileno() in ready:
-                source.fill()
-            for worker in busy:
-                if worker.pipe not in ready:
-                    continue
-                for answer in self._received(worker):
-                    early[answer.number] = answer
-                    if not ordered:
-                        waiting.remove(answer.number)
-                        yield early.pop(answer.number)
+            for worker in _ready(busy, source):
+                early |= {answer.number: answer for answer in self._received(worker)}
+            if not ordered:
+                for number in early:
+                    waiting.remove(number)
+                yield from early.values()
+                early = {}
             while ordered and waiting and waiting[0] in early:
                 yield early.pop(waiting.popleft())
 

@@ -12,13 +12,16 @@ import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import DataError
 from gdcli.table.blocks import Labels, Room, RowBlock, Skip, coded
 from gdcli.table.json_lines import as_label
 from gdcli.table.number_cells import SKIP
 from gdcli.table.polars_reader import has_polars
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 _ROWS = 1 << 18  # rows in a slice
 
@@ -68,6 +71,15 @@ class Columnar:
                 f"cannot read {self.name}: it is broken, or has what polars cannot read"
             ) from None
 
+    def _check_numbers(self, wanted: Sequence[int]) -> None:
+        """Raise DataError for a column that has something else."""
+        import polars as pl
+
+        for i in wanted:
+            kind = self._schema[self._columns[i]]
+            if not (kind.is_numeric() or kind == pl.Boolean):
+                raise DataError(f"{self.name}: column {self.titles[i]} has {kind}, not numbers")
+
     def parts(
         self,
         wanted: Sequence[int],
@@ -80,10 +92,7 @@ class Columnar:
         import numpy as np
         import polars as pl
 
-        for i in wanted:
-            kind = self._schema[self._columns[i]]
-            if not (kind.is_numeric() or kind == pl.Boolean):
-                raise DataError(f"{self.name}: column {self.titles[i]} has {kind}, not numbers")
+        self._check_numbers(wanted)
         names = [self._columns[i] for i in wanted]
         total = self._asked(lambda: self._scan().select(pl.len()).collect().item())
         unique = list(dict.fromkeys(names))
@@ -93,12 +102,10 @@ class Columnar:
         for start in range(0, total, _ROWS):
             frame = self._asked(lambda start=start: chosen.slice(start, _ROWS).collect())
             found = {name: frame[name].to_numpy() for name in unique}
-            sound = np.ones(frame.height, dtype=bool)
-            for column in found.values():
-                sound &= np.isfinite(column)
             keys = [_labels_of(frame[f"label {k}"]) for k in range(len(labels))]
-            for key in keys:
-                sound &= key.codes != (key.values.index(None) if None in key.values else -1)
+            sound = np.ones(frame.height, dtype=bool)
+            for part in (*map(np.isfinite, found.values()), *map(_has_label, keys)):
+                sound &= part
             if not sound.all():
                 titles = [self.titles[i] for i in labels]
                 self._bad(found, dict(zip(titles, keys, strict=True)), np.flatnonzero(~sound), start, skip)
@@ -148,6 +155,12 @@ class Columnar:
                 return DataError(f"{place} {name}: {why}", SKIP)
         nameless = next(name for name, key in keys.items() if key.values[int(key.codes[row])] is None)
         return DataError(f"{place} {nameless}: the value is missing", SKIP)
+
+
+def _has_label(key: Labels) -> ndarray:
+    """Return which rows have a label (bool)."""
+    found: ndarray = key.codes != (key.values.index(None) if None in key.values else -1)
+    return found
 
 
 def _labels_of(column: Any) -> Labels:

@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Container, Sequence
-from itertools import count, pairwise
+from itertools import count, islice, pairwise
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, Span
@@ -192,22 +192,23 @@ def _before(text: Sequence[str]) -> int:
     return len(text)
 
 
+def _cells(text: Sequence[str], delimiter: str, name: str) -> list[int]:
+    """Return how many cells the header and the first row have by a delimiter."""
+    found: list[int] = []
+    try:
+        for record in islice(records(text, 1, delimiter, name), 2):
+            found.append(len(record.cells))
+    except (UnfinishedError, DataError):
+        return found or [1]
+    return found
+
+
 def find_delimiter(text: Sequence[str], name: str) -> str:
     """Return the delimiter of a table from its first lines: tab, semicolon, comma, bar, or SPACES.
 
     It is the one that cuts the header and the first row into equally many cells, the most where several do.
     """
-    counts = {}
-    for delimiter in (*_DELIMITERS, SPACES):
-        found = []
-        try:
-            for record in records(text, 1, delimiter, name):
-                found.append(len(record.cells))
-                if len(found) == 2:
-                    break
-        except (UnfinishedError, DataError):
-            found = found or [1]
-        counts[delimiter] = found
+    counts = {delimiter: _cells(text, delimiter, name) for delimiter in (*_DELIMITERS, SPACES)}
     equal = {d: found[0] for d, found in counts.items() if len(found) == 2 and found[0] == found[1] > 1}
     marked = {d: n for d, n in equal.items() if d != SPACES}
     if marked or equal:
@@ -276,6 +277,11 @@ def names_of(titles: Sequence[str], reserved: Container[str], place: str, text: 
                 title, f"the column {title} has the name of a function or constant", rename.format(title)
             )
         known.add(title)
+    return _spelled(titles, known, reserved)
+
+
+def _spelled(titles: Sequence[str], known: set[str], reserved: Container[str]) -> tuple[str, ...]:
+    """Return titles as names that are neither ``known``, as other titles are, nor ``reserved``."""
     spelled = [spelling(title) for title in titles]
     times = Counter(spelled)
     found: list[str] = []

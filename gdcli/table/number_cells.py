@@ -111,16 +111,20 @@ def piped(command: str, name: str) -> str:
 def remedy(text: str, delimiter: str, name: str, title: str = "") -> str:
     """Return what to do about a cell of the file ``name``, of the column ``title``, that is no finite number."""
     cell = text.strip()
-    if delimiter != "," and re.fullmatch(_DECIMAL_COMMA, cell):
-        return f"a decimal comma? write a point: {piped('tr , .', name)}"
-    if delimiter != "," and re.fullmatch(_THOUSANDS_POINTS, cell):
-        return "a decimal comma? write a point, and none before it: " + piped("sed 's/[.]//g; y/,/./'", name)
-    if cell.startswith(MINUS):
-        return "a minus is written -: " + piped(f"sed s/{MINUS}/-/g", name)
-    if re.fullmatch(_THOUSANDS, cell):
-        return "write numbers without commas between the thousands"
-    if re.fullmatch(_DATE, cell):
-        return "a date? only numbers are read: write days or seconds from some day on"
+    points = "sed 's/[.]//g; y/,/./'"
+    commas: tuple[tuple[str, str], ...] = (
+        (_DECIMAL_COMMA, f"a decimal comma? write a point: {piped('tr , .', name)}"),
+        (_THOUSANDS_POINTS, f"a decimal comma? write a point, and none before it: {piped(points, name)}"),
+    )
+    known: tuple[tuple[str, str], ...] = (
+        *(commas if delimiter != "," else ()),
+        (f"{MINUS}.*", f"a minus is written -: {piped(f'sed s/{MINUS}/-/g', name)}"),
+        (_THOUSANDS, "write numbers without commas between the thousands"),
+        (_DATE, "a date? only numbers are read: write days or seconds from some day on"),
+    )
+    for pattern, told in known:
+        if re.fullmatch(pattern, cell):
+            return told
     if (unit := re.fullmatch(_UNIT, cell)) and (unit["before"] or unit["after"]):
         return f"write the number alone, {unit['number']}, and the unit into the title; or {SKIP}"
     if title and re.fullmatch(_WORDS, cell) and why_not(cell).endswith("is not a number"):

@@ -54,23 +54,17 @@ def has_polars() -> bool:
     return find_spec("polars") is not None
 
 
-def plain(block: bytes, delimiter: str, cells: int) -> Plain | None:
-    """Return the block (whole lines) as plain rows, None where it is not plain."""
-    data = block
-    if not data.isascii():
-        if data.startswith(b"\xef\xbb\xbf"):
-            return None  # within a file these bytes are a character, which polars would drop
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError:
-            return None
-    if delimiter == SPACES:
-        if b'"' in data:
-            return None
-        data, delimiter = re.sub(_EDGES, b"", re.sub(_RUNS, b"\t", data)), "\t"
-    elif b'"' in data:
-        data = _quoted_cell(delimiter).sub(rb"\1", data)
-    mark = delimiter.encode()
+def _is_text(data: bytes) -> bool:
+    """Whether bytes are UTF-8 that polars leaves whole: the mark of a file's beginning is a character within it."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not data.startswith(b"\xef\xbb\xbf")
+
+
+def _rows_of(data: bytes, mark: bytes, cells: int) -> int | None:
+    """Return the number of rows of so many cells, None where there is anything else."""
     skeleton = data.translate(None, _not_structural(mark))
     ending = b"\r\n" if skeleton[cells - 1 : cells] == b"\r" else b"\n"
     row = mark * (cells - 1) + ending
@@ -81,7 +75,22 @@ def plain(block: bytes, delimiter: str, cells: int) -> Plain | None:
         return None
     if cells == 1 and (data.startswith(ending) or ending * 2 in data or b" " in data):
         return None  # a blank line is no row
-    return Plain(data, rows, cells, delimiter)
+    return rows
+
+
+def plain(block: bytes, delimiter: str, cells: int) -> Plain | None:
+    """Return the block (whole lines) as plain rows, None where it is not plain."""
+    data = block
+    if not data.isascii() and not _is_text(data):
+        return None
+    if delimiter == SPACES:
+        if b'"' in data:
+            return None
+        data, delimiter = re.sub(_EDGES, b"", re.sub(_RUNS, b"\t", data)), "\t"
+    elif b'"' in data:
+        data = _quoted_cell(delimiter).sub(rb"\1", data)
+    rows = _rows_of(data, delimiter.encode(), cells)
+    return None if rows is None else Plain(data, rows, cells, delimiter)
 
 
 @lru_cache

@@ -323,32 +323,49 @@ def gather(
     if memory is None:
         memory = int(min(MEMORY, budget.memory_left() / 4))
     names = (*columns, "") if by is not None else tuple(columns)
-    held = _Held(len(names), memory)
-    folder: Folder | None = None
-    writer: _Writer | None = None
+    rows = _Rows(len(names), memory, spool)
     try:
-        for block in table.blocks(columns, by=by, room=None if by is not None else held.room):
-            found = block.columns
-            if block.groups is not None:
-                found = [*found, block.groups.astype("float64")]
-            if writer is None and not held.add(found):
-                from gdcli.table.tempfiles import Folder
-
-                folder = Folder(spool)
-                writer = _Writer(len(names), folder)
-                writer.add(held.columns)
-                held.close()
-            if writer is not None:
-                writer.add(found)
+        for block in table.blocks(columns, by=by, room=None if by is not None else rows.held.room):
+            more = [] if block.groups is None else [block.groups.astype("float64")]
+            rows.add([*block.columns, *more])
             if watch is not None:
                 watch(table)
-        if writer is None or folder is None:
-            return Columns(names, held.columns)
-        writer.finish()
-        return Spooled(names, writer.rows, folder)
+        return rows.columns(names)
     except BaseException:
-        if writer is not None:
-            writer.close()
-        if folder is not None:
-            folder.remove()
+        rows.close()
         raise
+
+
+class _Rows:
+    """Rows that are kept: in memory while there is room for them, then all in files."""
+
+    def __init__(self, columns: int, memory: int, spool: str | None) -> None:
+        self.held = _Held(columns, memory)
+        self._count, self._spool = columns, spool
+        self._folder: Folder | None = None
+        self._writer: _Writer | None = None
+
+    def add(self, block: Sequence[ndarray]) -> None:
+        if self._writer is None and not self.held.add(block):
+            from gdcli.table.tempfiles import Folder
+
+            self._folder = Folder(self._spool)
+            self._writer = _Writer(self._count, self._folder)
+            self._writer.add(self.held.columns)
+            self.held.close()
+        if self._writer is not None:
+            self._writer.add(block)
+
+    def columns(self, names: Sequence[str]) -> Columns:
+        """Return all that was added; nothing more can be."""
+        if self._writer is None or self._folder is None:
+            return Columns(names, self.held.columns)
+        self._writer.finish()
+        return Spooled(names, self._writer.rows, self._folder)
+
+    def close(self) -> None:
+        """Leave no files."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._folder is not None:
+            self._folder.remove()
