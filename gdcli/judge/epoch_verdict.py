@@ -64,6 +64,10 @@ def judge_epochs(run: RunResult, stable: StableRate | None, lr: float) -> Verdic
         return Verdict(
             Status.LIMIT, f"Stopped by {option} after {_epochs(run.iterations)}.", f"allow more with {option}"
         )
+    return _of_completed(run)
+
+
+def _of_completed(run: RunResult) -> Verdict:
     if run.iterations == 0:
         return Verdict(
             Status.COMPLETED, "No epoch was asked for: this is the start.", "allow some with --epochs"

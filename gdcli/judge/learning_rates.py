@@ -132,21 +132,29 @@ def compare(
             advance(objective, [lane], steps, pace)
             return judge(lane)
 
-        ended = None
-        try:
+        def search() -> None:
             with searching(objective.counts.total):
                 advance(objective, lanes, steps, pace)
                 quick = all(lane.arrived and lane.arrived <= GOOD[0] for lane in lanes)
                 if best is not None and curvature is not None and not quick:
                     references.extend(_faster(best, 1.0 / curvature.largest, tried))
-        except Spent as spent:
-            ended = StopReason(spent.reason)
-        except (KeyboardInterrupt, Terminated) as signal:
-            ended = StopReason.of(signal)
+
+        ended = _ended_by(search)
         seen = [judge(lane) for lane in lanes]
         paced = tuple(_paced(rate, references) for rate in seen)
         found = Rates(curvature, None if best is None else _paced(best, references), paced, steps, ended)
         return found if best is None else replace(found, reference=_fastest(best, references))
+
+
+def _ended_by(search: Callable[[], None]) -> StopReason | None:
+    """Return what ended a search before its end, None where nothing did."""
+    try:
+        search()
+    except Spent as spent:
+        return StopReason(spent.reason)
+    except (KeyboardInterrupt, Terminated) as signal:
+        return StopReason.of(signal)
+    return None
 
 
 def around(curvature: Curvature | None) -> tuple[float, ...]:

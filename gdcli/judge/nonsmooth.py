@@ -168,23 +168,32 @@ def shortest_in_hull(points: Sequence[Vector]) -> Vector:
         entering = min(range(len(unit)), key=lambda k: dot(x, unit[k]))
         if entering in chosen or dot(x, unit[entering]) > dot(x, x) - _HULL_ACCURACY:
             break
-        chosen.append(entering)
-        weights.append(0.0)
-        while True:
-            affine = _shortest_affine([unit[k] for k in chosen])
-            if affine is None:  # the points lie in a plane of fewer dimensions, up to rounding
-                return largest * _mix(unit, chosen, weights)
-            if min(affine) > 0.0:
-                weights = affine
-                break
-            steps = [w / (w - a) for w, a in zip(weights, affine, strict=True) if a <= 0.0 and w > a]
-            step = min([1.0, *steps])
-            moved = [w + step * (a - w) for w, a in zip(weights, affine, strict=True)]
-            kept = [(k, w) for k, w in zip(chosen, moved, strict=True) if w > _HULL_ACCURACY]
-            if len(kept) == len(chosen) or not kept:
-                return largest * x
-            chosen, weights = [k for k, _ in kept], [w for _, w in kept]
+        found = _shortest_of(unit, [*chosen, entering], [*weights, 0.0])
+        if found is None:
+            break
+        chosen, weights = found
     return largest * _mix(unit, chosen, weights)
+
+
+def _shortest_of(
+    points: Sequence[Vector], chosen: list[int], weights: list[float]
+) -> tuple[list[int], list[float]] | None:
+    """Return the points, and their positive weights, that make up the shortest vector of the plane through them.
+
+    Of the ``chosen`` those that would get no weight are left out; all stay where they lie in a plane of fewer
+    dimensions, up to rounding. None where rounding leaves nothing to gain.
+    """
+    while True:
+        affine = _shortest_affine([points[k] for k in chosen])
+        if affine is None or min(affine) > 0.0:
+            return chosen, affine or weights
+        steps = [w / (w - a) for w, a in zip(weights, affine, strict=True) if a <= 0.0 and w > a]
+        step = min([1.0, *steps])
+        moved = [w + step * (a - w) for w, a in zip(weights, affine, strict=True)]
+        kept = [(k, w) for k, w in zip(chosen, moved, strict=True) if w > _HULL_ACCURACY]
+        if len(kept) == len(chosen) or not kept:
+            return None
+        chosen, weights = [k for k, _ in kept], [w for _, w in kept]
 
 
 def _mix(points: Sequence[Vector], chosen: Sequence[int], weights: Sequence[float]) -> Vector:

@@ -40,6 +40,11 @@ class Trend(NamedTuple):
     pace: float
     curvature: float | None
 
+    @property
+    def is_told_along(self) -> bool:
+        """Whether ``curvature`` is the largest one along the way."""
+        return self.diverges and self.curvature is not None
+
 
 def trend(
     objective: Objective, method: Method, fixed: FixedRate, result: RunResult, certificate: Certificate
@@ -59,11 +64,17 @@ def trend(
     turns = [dot(a, b) < 0.0 for a, b in pairwise(moves)]
     if not diverges and not goes_to_and_fro(turns, slopes):
         return None
-    along = None
-    if diverges and objective.box is None:
-        start = objective.evaluate(result.start.at.x, 1)
-        along = None if start.gradient is None else survey(objective, start, _WAY)[0]
-    return Trend(diverges, pace(slopes), sharpest if along is None else along.largest)
+    along = _sharpest_along(objective, result.start.at) if diverges else None
+    return Trend(diverges, pace(slopes), sharpest if along is None else along)
+
+
+def _sharpest_along(objective: Objective, start: Evaluation) -> float | None:
+    """Return the largest curvature along the way from ``start``, None within bounds and where it is not known."""
+    at = objective.evaluate(start.x, 1) if objective.box is None else start
+    if objective.box is not None or at.gradient is None:
+        return None
+    found = survey(objective, at, _WAY)[0]
+    return None if found is None else found.largest
 
 
 def _further(objective: Objective, method: Method, at: Evaluation) -> list[Evaluation]:

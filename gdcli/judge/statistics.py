@@ -163,21 +163,24 @@ def fit_statistics(
     dof, searched = rows - rank, len(free) - parameters.constant
     sd = sqrt(rss / dof) if dof > 0 else None
     scale = 1.0 if known else sd
-    short = scale is None or rows < searched
-    reason = f"no degrees of freedom: {_as_many(rows, searched)}" if short else ""
+    reason = "" if scale is not None and rows >= searched else _too_few(rows, searched)
     freedom = inf if known else float(dof)
-    has_likelihood = known or rss > 0.0  # of a perfect fit there is no end to it
     return FitStatistics(
         rows=rows,
         rss=rss,
         errors=_uncertainty(spectrum, parameters, scale, _Claim(level, freedom, rank, reason)),
         estimated=rank + (not known),
-        log_likelihood=normal_log_likelihood(rss, rows, log_weights, known) if has_likelihood else None,
+        log_likelihood=_likelihood(rss, rows, log_weights, known),
         residual_sd=sd,
         tss=tss or None,
         chi_square=rss if errors in ("sigma", "scale_sigma") else None,
         chi_square_p=chi_square_tail(rss, dof) if known and dof > 0 else None,
     )
+
+
+def _likelihood(rss: float, rows: int, log_weights: float, known: bool) -> float | None:
+    """The log-likelihood, None of a perfect fit, where there is no end to it."""
+    return float(normal_log_likelihood(rss, rows, log_weights, known)) if known or rss > 0.0 else None
 
 
 def normal_log_likelihood(rss: Any, rows: Any, log_weights: Any, known: bool) -> Any:
@@ -196,8 +199,9 @@ def logarithm(of: Any) -> Any:
     return numpy.log(of)
 
 
-def _as_many(rows: int, parameters: int) -> str:
-    return f"{rows} row{'s' * (rows != 1)} for {parameters} parameter{'s' * (parameters != 1)}"
+def _too_few(rows: int, parameters: int) -> str:
+    few = f"{rows} row{'s' * (rows != 1)} for {parameters} parameter{'s' * (parameters != 1)}"
+    return f"no degrees of freedom: {few}"
 
 
 def information(

@@ -108,6 +108,7 @@ def judge(run: RunResult, certificate: Certificate, terms: Terms = BY_DEFAULT) -
         of_stopped(run)
         or _of_steps_too_long(run, terms)
         or _of_no_minimum(run, certificate, terms)
+        or _of_no_way_on(run, certificate, terms)
         or _of_the_point(run, certificate, terms)
         or _of_a_cap(run, certificate, terms)
         or _of_a_stall(run, certificate, terms)
@@ -152,26 +153,41 @@ def _with_stable_rates(
 
     ``curvature`` is the largest one along the way where the steps diverge, or else at the best point.
     """
-    along = trend is not None and trend.diverges and trend.curvature is not None
+    along = trend is not None and trend.is_told_along
     limit = fixed.factor / curvature
     if not 0.0 < limit < inf:
         return found
     law = f"{fixed.factor:.3g}/L = {limit:.4g}"
-    where = "along the way" if along else "here" if found.status is Status.CONVERGED else "at the best point"
+    ends = {Status.CONVERGED: "here"}
+    where = "along the way" if along else ends.get(found.status, "at the best point")
     unsettled = found.status in (Status.STALLED, Status.LIMIT)
     near = unsettled and trend is None and _NEAR_LIMIT * limit <= fixed.lr < limit
     close = f", and at {fixed.lr:g} they go to and fro" if near else ""
     message = f"{found.message[:-1]}; {where} steps are stable below {law}{close}."
-    advice = found.advice
-    blown_up = found.status is Status.DIVERGED and run.reason is StopReason.NON_FINITE
-    if blown_up or (unsettled and fixed.lr >= limit and trend is None):
-        # Elsewhere on the way the curvature may be larger than at the best point.
-        advice = f"try a smaller step size, --lr {min(0.5 * limit, 0.1 * fixed.lr):.2g} say, or --method auto"
-    elif along or near or (unsettled and fixed.lr >= limit):
-        advice = f"try a smaller step size, --lr {0.5 * limit:.2g} say, or --method auto"
-    elif unsettled and fixed.lr < 0.25 * limit:
-        advice = f"try a larger step size, --lr {0.5 * limit:.2g} say, or --method auto"
-    return Verdict(found.status, message, advice)
+    advice = ""
+    if found.status is Status.DIVERGED and run.reason is StopReason.NON_FINITE:
+        advice = _much_smaller(fixed.lr, limit)
+    elif along or near:
+        advice = _other_size("smaller", 0.5 * limit)
+    elif unsettled:
+        advice = _advice_on_size(fixed.lr, limit, trend)
+    return Verdict(found.status, message, advice or found.advice)
+
+
+def _advice_on_size(lr: float, limit: float, trend: Trend | None) -> str:
+    """Return what to try after steps of size ``lr`` that came to no end; nothing where that is about right."""
+    if lr >= limit:
+        return _much_smaller(lr, limit) if trend is None else _other_size("smaller", 0.5 * limit)
+    return _other_size("larger", 0.5 * limit) if lr < 0.25 * limit else ""
+
+
+def _much_smaller(lr: float, limit: float) -> str:
+    # Elsewhere on the way the curvature may be larger than at the best point.
+    return _other_size("smaller", min(0.5 * limit, 0.1 * lr))
+
+
+def _other_size(how: str, lr: float) -> str:
+    return f"try a {how} step size, --lr {lr:.2g} say, or --method auto"
 
 
 def of_stopped(run: RunResult) -> Verdict | None:
@@ -183,7 +199,7 @@ def of_stopped(run: RunResult) -> Verdict | None:
 
 
 def _of_no_minimum(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict | None:
-    """Unbounded, a limit at infinity, a blow-up, the edge of the domain."""
+    """Unbounded, or a limit at infinity."""
     w, sign = terms.words, terms.sign
     if run.reason is StopReason.UNBOUNDED or certificate.kind == PointKind.UNBOUNDED:
         far = run.reason is StopReason.UNBOUNDED and max_abs(run.best.at.x) > _FAR_OUT
@@ -201,6 +217,11 @@ def _of_no_minimum(run: RunResult, certificate: Certificate, terms: Terms) -> Ve
             f" size, its {w.infimum} is at infinity.",
             "add bounds, or a term that holds the variables back",
         )
+    return None
+
+
+def _of_no_way_on(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict | None:
+    """A blow-up, or the edge of the domain."""
     if run.reason is StopReason.NON_FINITE:
         if run.iterations == 0:
             return Verdict(Status.STALLED, "The derivatives are not finite at the start.", terms.advice)
@@ -213,7 +234,7 @@ def _of_no_minimum(run: RunResult, certificate: Certificate, terms: Terms) -> Ve
     if run.reason is StopReason.EDGE:
         return Verdict(
             Status.STALLED,
-            f"The path ran into the edge of the domain, and the value still {w.falls} there.",
+            f"The path ran into the edge of the domain, and the value still {terms.words.falls} there.",
             f"add bounds that keep the variables inside the domain, or {terms.advice}",
         )
     return None
@@ -237,12 +258,14 @@ def _of_the_point(run: RunResult, certificate: Certificate, terms: Terms) -> Ver
         return None
     if not _claimable(run, kind, certificate.gain, terms):
         return None
-    what = kind.told.format(w.minimum)
-    if run.iterations == 0 and terms.searched:
-        return Verdict(Status.CONVERGED, f"Converged to a {what} in the search for a start.", "")
+    return Verdict(Status.CONVERGED, _of_converged(run, kind.told.format(w.minimum), terms), "")
+
+
+def _of_converged(run: RunResult, what: str, terms: Terms) -> str:
     if run.iterations == 0:
-        return Verdict(Status.CONVERGED, f"The start is a {what} already.", "")
-    return Verdict(Status.CONVERGED, f"Converged to a {what} after {_count(run.iterations)}.", "")
+        searched = f"Converged to a {what} in the search for a start."
+        return searched if terms.searched else f"The start is a {what} already."
+    return f"Converged to a {what} after {_count(run.iterations)}."
 
 
 def _claimable(run: RunResult, kind: PointKind, gain: float, terms: Terms) -> bool:

@@ -113,9 +113,19 @@ class LevenbergMarquardt:
             state.horizon = FLIGHT * state.radius
             if here.flees(state.last_move):
                 return _stay(at, state, StopReason.AT_INFINITY)
-        outside = False
+        step, outside = self._tried(here, state)
+        if step is not None:
+            return step
+        if here.flees(state.last_move):
+            return _stay(at, state, StopReason.AT_INFINITY)
+        escape = None if outside else self._escape(here, state)
+        return escape or _stay(at, state, StopReason.EDGE if outside else StopReason.FLOOR)
+
+    def _tried(self, here: Here, state: FitState) -> tuple[Step | None, bool]:
+        """Return the first acceptable step within ever shorter radii, and whether some led out of the domain."""
+        at, outside = here.at, False
         for _ in range(MAX_REFUSALS):
-            proposal = _within(state.fit.box, at, model, state.radius)
+            proposal = _within(state.fit.box, at, here.model, state.radius)
             trial = _try(here, proposal)
             arrival = _arrive(state, trial.at) if trial.ratio > ACCEPTABLE else None
             if trial.ratio > ACCEPTABLE and arrival is None:
@@ -123,13 +133,10 @@ class LevenbergMarquardt:
             outside = outside or trial.ratio == -inf
             _adapt(state, proposal, trial)
             if arrival is not None:
-                return _accept(*arrival, at, state, proposal.length)
+                return _accept(*arrival, at, state, proposal.length), outside
             if same(trial.at.x, at.x) or trial.predicted <= 4.0 * EPS * abs(at.value):
                 break
-        if here.flees(state.last_move):
-            return _stay(at, state, StopReason.AT_INFINITY)
-        escape = None if outside else self._escape(here, state)
-        return escape or _stay(at, state, StopReason.EDGE if outside else StopReason.FLOOR)
+        return None, outside
 
     def _finish(self, here: Here, state: FitState) -> Step:
         """Take one more step to the last digits, or leave a saddle, or end the run here."""
