@@ -271,7 +271,8 @@ def _kind_and_gain(
     ``is_concave``: the least curvature is below zero by more than its error.
     """
     gain: float | None = model.gain if isfinite(model.gain) else None
-    if not model.gain + model.rise <= allowed_gain(at.value, tol):
+    stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
+    if not stationary and not _is_lost(objective, at, start, model.gain):
         return PointKind.NOT_STATIONARY, gain
     level_all = False
     if not model.negative:
@@ -304,6 +305,14 @@ def _kind_of_convex(
     elif model.flat:
         return _kind_of_flat(objective, at, start), False
     return _kind_of_level(objective, at, start, model, doubtful, source)
+
+
+def _is_lost(objective: Objective, at: Evaluation, start: Evaluation | None, gain: float) -> bool:
+    """Tell whether a ``gain`` is less than what the rounding of the variables changes the value by, and that is nothing
+    beside the fall so far: no numbers are nearer, and rounding hides nothing that counts.
+    """
+    news = _floor_news(at, start)
+    return gain <= news and gain <= CLEARLY * rounding_of(objective, at) <= news
 
 
 def _errors(at: Evaluation, model: LocalModel, kind: PointKind, known: bool) -> tuple[float, ...] | None:
@@ -394,6 +403,8 @@ def _kind_by_sides(
     if objective.is_smooth and sides.fades:
         return PointKind.AT_INFINITY
     doubtful = not sides.rises if has_fled else kind == PointKind.DEGENERATE and sides.lost
+    if doubtful and objective.is_smooth and _is_lost(objective, at, start, abs(at.value)):
+        return kind  # what is 0 but for rounding does not go on falling to 0
     return PointKind.UNKNOWN if doubtful else kind
 
 

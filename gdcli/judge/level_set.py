@@ -12,11 +12,14 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.numerics import CLEARLY, FLOOR, NEWS
-from gdcli.kernel.status import Status
-from gdcli.kernel.vectors import alternating, is_finite, ones_like, to_list, unit_like
+from gdcli.kernel.status import CurvatureSource, Status
+from gdcli.kernel.vectors import Vector, alternating, is_finite, ones_like, times, to_list, unit_like
 from gdcli.objective.protocol import Evaluation, Objective
+from gdcli.solve.algebra.hessian import hessian_source, with_hessian
 from gdcli.solve.probe.line_probe import PROBE_LENGTH, ProbeEnd, both_ways, rounding_of, walk
-from gdcli.solve.run import unbounded_below
+from gdcli.solve.probe.valley import level_directions
+from gdcli.solve.run import quiet, unbounded_below
+from gdcli.solve.scaling import inward, rescaled, units_at
 
 if TYPE_CHECKING:
     from gdcli.judge.verdict import Verdict
@@ -28,6 +31,8 @@ _MOST = 50
 _DOUBLINGS = 100
 # Where rounding alone makes a corner level, the value rises over the width of that by two times as much as between.
 _BY_FAR = 8.0
+# A smaller part of a direction is not told.
+_SEEN_PART = 1e-6
 # So many halvings leave nothing between two numbers.
 _HALVINGS = 60
 
@@ -122,6 +127,33 @@ def _end(objective: Objective, at: Evaluation, index: int, step: float, level: b
             (middle, outer) if _is_level(objective, at, index, middle, allowed) else (inner, middle)
         )
     return here + inner
+
+
+def valley_directions(objective: Objective, at: Evaluation, start: Evaluation) -> list[Vector]:
+    """Return the directions in which a smooth function, bent or not, stays as low as at the minimiser ``at``."""
+    source = hessian_source(objective)
+    if not 1 < objective.size <= _MOST or not objective.is_smooth or source is CurvatureSource.NONE:
+        return []
+    full = with_hessian(objective, at, source)
+    units = units_at(objective, full, start)
+    with quiet(at.x):
+        found = level_directions(rescaled(objective, units), inward(full, units), source)
+    typed = [v if isinstance(units, float) else times(v, units) for v in found]
+    return [v / max(v, key=abs) for v in typed]
+
+
+def with_valley(verdict: Verdict, ways: Sequence[Vector], space: Space, extremum: str = "minimum") -> Verdict:
+    """Return the ``verdict`` on an answer, which tells of the valley that it lies in, with one of its directions."""
+    if not ways or verdict.status is not Status.CONVERGED:
+        return verdict
+    parts = [f"{space.label(i)} = {a:.3g}" for i, a in enumerate(to_list(ways[0])) if abs(a) >= _SEEN_PART]
+    more = f", and {len(parts) - 4} variables more" if len(parts) > 4 else ""
+    others = f" and in {len(ways) - 1} more" if len(ways) > 1 else ""
+    word = "minimisers" if extremum == "minimum" else "maximisers"
+    return verdict._replace(
+        message=f"Converged to a valley of {word}: the value stays the same in the direction"
+        f" {', '.join(parts[:4])}{more}{others}."
+    )
 
 
 def with_ranges(

@@ -17,6 +17,7 @@ from gdcli.tasks.pipeline import (
     box_and_start,
     certified,
     choose_by,
+    in_a_valley,
     level_in_time,
     trend_in_time,
     verdict_on,
@@ -152,7 +153,7 @@ def _ready(problem: Problem, settings: Settings, exact: Exact, rows: list[Row]) 
 
 def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> Judged:
     from gdcli.judge.evidence import LEVEL_NOTE
-    from gdcli.kernel.status import StopReason
+    from gdcli.kernel.status import PointKind, StopReason
 
     trusted = _trusted(ready.problem, exact, result, ready.notes)
     evidence = within(box, trusted)
@@ -171,6 +172,8 @@ def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> J
     if len(active) == exact.size:  # no variable is free: there is no curvature to speak of
         certificate = replace(certificate, eigenvalue_min=None, eigenvalue_max=None, condition=None)
     verdict = verdict_on(ready, result, certificate, trend, ranges, constant=exact.is_constant())
+    if certificate.kind == PointKind.DEGENERATE and ranges is None and not exact.is_constant():
+        verdict = in_a_valley(verdict, evidence, result, exact.space, ready.problem.sign)
     if result.reason is StopReason.GAIN and not certificate.rounded:
         result = replace(result, reason=StopReason.LITTLE)
     return Judged(result, certificate, verdict, active, ranges)

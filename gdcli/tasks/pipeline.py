@@ -214,6 +214,14 @@ def level_in_time(evidence: Objective, run: RunResult, certificate: Certificate)
     return if_in_time(lambda: level_ranges(evidence, run.best.at, run.start.at), None)
 
 
+def in_a_valley(verdict: Verdict, evidence: Objective, run: RunResult, space: Space, sign: int) -> Verdict:
+    """Return the verdict on a degenerate minimiser, which tells of the valley of such that it may lie in."""
+    from gdcli.judge.level_set import valley_directions, with_valley
+
+    ways = if_in_time(lambda: valley_directions(evidence, run.best.at, run.start.at), [])
+    return with_valley(verdict, ways, space, "minimum" if sign > 0 else "maximum")
+
+
 def trend_in_time(ready: Ready, run: RunResult, certificate: Certificate) -> Trend | None:
     """Return where the steps of a fixed size were leading when a cap ended the run; None without such a size."""
     fixed = ready.choice.fixed

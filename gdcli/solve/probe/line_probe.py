@@ -41,6 +41,8 @@ _TOGETHER, _APART = (EPS, -3.0 * EPS, 2e3 * EPS), (EPS, -1e3 * EPS)
 # First length of a walk along a null direction, relative to the size of x: beyond the rounding of the value
 # for anything up to a fifth power, yet near.
 PROBE_LENGTH = 1e-3
+# So many halvings tell where a value begins to rise.
+_HALVINGS = 40
 # A value that rises over so many doublings on end rises; noise does not.
 _RISES = 4
 
@@ -190,16 +192,35 @@ def walk_all(
 
 
 def rises_on(objective: Objective, at: Evaluation, step: Vector) -> bool:
-    """Tell whether a rise along ``step`` goes on to the next doubling: one point alone may be noise."""
+    """Tell whether the value rises along ``step``, and where it does first: one point alone may be noise, so that a
+    rise goes on to the next doubling; and what is level and then higher may have been lower in between.
+    """
     before = False
     for k in range(_MAX_DOUBLINGS):
         there = objective.evaluate(along(at.x, 2.0**k, step), 0)
-        rise = there.value - at.value
-        rises = not (rise <= VALUE_NOISE * abs(at.value) or is_rounding(objective, there, rise))
+        rises = _differs(objective, at, there, there.value - at.value)
         if before and rises:
-            return True
+            return _begins_with_a_rise(objective, at, step, 2.0 ** (k - 1))
         before = rises
     return False
+
+
+def _begins_with_a_rise(objective: Objective, at: Evaluation, step: Vector, risen: float) -> bool:
+    """Tell whether nothing is lower right before the value begins to be higher, between 0 and ``risen`` steps."""
+    level = 0.5 * risen if risen > 1.0 else 0.0
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (level + risen)
+        there = objective.evaluate(along(at.x, middle, step), 0)
+        if _differs(objective, at, there, at.value - there.value):
+            return False
+        level, risen = (
+            (level, middle) if _differs(objective, at, there, there.value - at.value) else (middle, risen)
+        )
+    return True
+
+
+def _differs(objective: Objective, at: Evaluation, there: Evaluation, difference: float) -> bool:
+    return not (difference <= VALUE_NOISE * abs(at.value) or is_rounding(objective, there, difference))
 
 
 def rises_all_around(objective: Objective, at: Evaluation) -> bool:

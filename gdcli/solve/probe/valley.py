@@ -13,11 +13,11 @@ from math import inf, sqrt
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import congruent, diagonal, eigen
-from gdcli.kernel.numerics import FLOOR, TINY
+from gdcli.kernel.numerics import CLEARLY, FLOOR, TINY
 from gdcli.kernel.vectors import as_like, distance, dot, max_abs, norm, quotient, times, zeros_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import with_hessian
-from gdcli.solve.probe.line_probe import FLIGHT, ProbeEnd, Walk, is_rounding, probe_length
+from gdcli.solve.probe.line_probe import FLIGHT, ProbeEnd, Walk, is_rounding, probe_length, rounding_of
 
 # Curvature of the Hessian, scaled to a unit diagonal, below this part of the largest is that of the floor.
 _FLOOR_CURVATURE = 1e-4
@@ -34,6 +34,8 @@ _LEAST_PROMISE = 1e-3
 _DOUBLINGS = 200
 # A rise is looked for over so many, or so many times the size of the point.
 _SEEN, _FAR = 22, 10.0
+# A floor is seen to be level nearby over so many doublings of the length of a first probe, an eighth of the size of x.
+_SEEN_NEARBY = 7
 # A floor that is followed so many times farther to one side than to where it rises on the other is one-sided.
 _ONE_SIDED = 4.0
 # Neither way of the one that the run came rises over so much of it.
@@ -139,12 +141,14 @@ def sides_of_floor(
     came, downhill = times(at.x - start.x, frame.scale), -quotient(frame.at.gradient, frame.scale)
     rises, lost = True, False
     for way in (came, downhill, *floors[:_LOOKED]) if floors else ():
-        ahead, far = _side(objective, frame, way, enough, source)
-        behind, near = _side(objective, frame, -way, enough, source)
+        ahead, far, end = _side(objective, frame, way, enough, source)
+        behind, near, other = _side(objective, frame, -way, enough, source)
         if behind is not ProbeEnd.RISES:
-            ahead, behind, far, near = behind, ahead, near, far
-        if behind is ProbeEnd.RISES and (
-            ahead is ProbeEnd.LEVEL or (ahead is None and far > _ONE_SIDED * near)
+            ahead, behind, far, near, end = behind, ahead, near, far, other
+        if (
+            behind is ProbeEnd.RISES
+            and _is_ahead(ahead, far, near)
+            and _fades_closely(objective, frame, way if end is not other else -way, end, source)
         ):
             return FloorSides(False, fades=True)
         rises = rises and ahead is behind is ProbeEnd.RISES
@@ -171,10 +175,74 @@ def is_one_sided(objective: Objective, at: Evaluation, way: Vector, enough: floa
     return ahead is ProbeEnd.LEVEL and behind is ProbeEnd.RISES
 
 
+def _is_ahead(ahead: ProbeEnd | None, far: float, near: float) -> bool:
+    """Tell whether a floor goes on ahead: LEVEL, or lost much farther away than where it rises on the other side."""
+    return ahead is ProbeEnd.LEVEL or (ahead is None and far > _ONE_SIDED * near)
+
+
+def _fades_closely(objective: Objective, frame: _Frame, way: Vector, end: Evaluation, source: str) -> bool:
+    """Tell whether the floor rises behind ``way`` and not ahead of it when any rise by more than rounding counts.
+
+    What a run that fell from far above takes for level may be far off the floor, or above it: ahead, the floor is to be
+    no higher at the ``end`` either.
+    """
+    at = frame.at
+    enough = max(FLOOR * abs(at.value), CLEARLY * rounding_of(objective, at))
+    if not _is_no_higher(objective, end, at, enough, source):
+        return False
+    ahead, far, _ = _side(objective, frame, way, enough, source)
+    behind, near, _ = _side(objective, frame, -way, enough, source)
+    return behind is ProbeEnd.RISES and _is_ahead(ahead, far, near)
+
+
+def _is_no_higher(
+    objective: Objective, there: Evaluation, at: Evaluation, enough: float, source: str
+) -> bool:
+    return (
+        _down_to_floor(objective, there.x, distance(there.x, at.x), at.value + enough, source)[0] is not None
+    )
+
+
+def level_directions(objective: Objective, at: Evaluation, source: str) -> list[Vector]:
+    """Return the directions (largest component 1) along which the floor that ``at`` lies on, followed around its bends,
+    is level to both sides over a part of the size of the point: it is one of a valley of minimisers.
+    """
+    frame = _frame(objective, at, source)
+    if frame is None or not frame.values[-1] > 0.0:
+        return []
+    found: list[Vector] = []
+    for value, vector in zip(frame.values, frame.vectors, strict=True):
+        if value > frame.cut or len(found) == _LOOKED:
+            break
+        if all(_stays_level(objective, frame, side * vector, source) for side in (1.0, -1.0)):
+            along = quotient(vector, frame.scale)
+            found.append(along / max(along, key=abs))
+    return found
+
+
+def _stays_level(objective: Objective, frame: _Frame, way: Vector, source: str) -> bool:
+    first, allowed = frame.at, frame.at.value + FLOOR * abs(frame.at.value)
+    length = probe_length(first.x)
+    for _ in range(_SEEN_NEARBY):
+        step = _tangent(frame, way, length)
+        arrival = (
+            None
+            if step is None
+            else _down_to_floor(objective, frame.at.x + step, _REACH * length, allowed, source)[0]
+        )
+        if arrival is None:
+            return False
+        way, frame, length = times(arrival.at.x - frame.at.x, arrival.scale), arrival, 2.0 * length
+    enough = max(FLOOR * abs(first.value), CLEARLY * rounding_of(objective, first))
+    return _is_no_higher(objective, frame.at, first, enough, source)
+
+
 def _side(
     objective: Objective, frame: _Frame, way: Vector, enough: float, source: str
-) -> tuple[ProbeEnd | None, float]:
-    """Tell whether the floor RISES along ``way`` or is LEVEL far out (None: it is lost before), and how far away."""
+) -> tuple[ProbeEnd | None, float, Evaluation]:
+    """Tell whether the floor RISES along ``way`` or is LEVEL far out (None: it is lost before), how far away, and the
+    last point on it.
+    """
     allowed, first = frame.at.value + enough, frame.at.x
     length = probe_length(first)
     horizon = _FAR * max(1.0, max_abs(first))
@@ -188,7 +256,7 @@ def _side(
         if arrival is None:
             refused += 1
             if rises:
-                return ProbeEnd.RISES, distance(goal, first)
+                return ProbeEnd.RISES, distance(goal, first), frame.at
             if refused > _RETRIES:
                 break
             most = length = _SHORTER * length
@@ -196,8 +264,8 @@ def _side(
         refused, way, frame = 0, times(arrival.at.x - frame.at.x, arrival.scale), arrival
         length, most = min(2.0 * length, most), _RECOVERY * most
         if max_abs(frame.at.x - first) > horizon:
-            return ProbeEnd.LEVEL, distance(frame.at.x, first)
-    return None, distance(frame.at.x, first)
+            return ProbeEnd.LEVEL, distance(frame.at.x, first), frame.at
+    return None, distance(frame.at.x, first), frame.at
 
 
 def _slackens(falls: list[float]) -> bool:
