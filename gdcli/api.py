@@ -224,7 +224,7 @@ def fit(
     from gdcli.tasks.python_problem import text_of
 
     request, settings = request_from(text_of(model), data, start, options)
-    with budget.limited(settings), prepared(request, validate=settings.validate) as ready:
+    with budget.limited(settings), prepared(request, settings) as ready:
         return solve_fit(ready, settings)
 
 
@@ -246,7 +246,7 @@ def fit_groups(
     from gdcli.tasks.python_problem import text_of
 
     request, settings = request_from(text_of(model), data, start, {**options, "by": by})
-    with grouped(request, validate=settings.validate) as found:
+    with grouped(request, settings) as found:
         for some in fits_of(found, settings):
             yield from some
 

@@ -38,7 +38,7 @@ def _compared(options: CompareBatchesOptions, env: Environment, request: FitRequ
     with (
         Progress(terminal, clock=env.clock) as progress,
         limited(settings),
-        prepared(request, stdin, progress.reading, progress.searching, settings.validate) as ready,
+        prepared(request, settings, stdin, progress.reading, progress.searching) as ready,
     ):
         made = compare_batches(ready, settings, sizes, progress.epoch)
     found, stopped = batches_record(ready.problem, ready.row.space, made), made.found.stopped

@@ -54,7 +54,7 @@ def _run(options: FitOptions, env: Environment) -> int:
         with Destination(options.output, env.stdout) as stream:
             with limited(settings):
                 ready = data.enter_context(
-                    prepared(request, files.stdin, progress.reading, progress.searching, settings.validate)
+                    prepared(request, settings, files.stdin, progress.reading, progress.searching)
                 )
                 plot = FitPlot(ready) if options.plot else None
                 shown: TextIO = StringIO() if files.takes_stdout and not options.output else stream

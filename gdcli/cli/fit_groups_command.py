@@ -54,7 +54,7 @@ def run(options: FitOptions, env: Environment) -> int:
     with (
         Destination(options.output, env.stdout) as stream,
         Progress(env.free_terminal(options.written_as, options.output), clock=env.clock) as progress,
-        grouped(request, stdin, progress.reading, settings.validate) as found,
+        grouped(request, settings, stdin, progress.reading) as found,
     ):
         progress.clear()
         recorder = Recorder(receipt_of(options, found.plan.row.space.size), env.timing(options, stream))

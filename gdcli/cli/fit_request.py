@@ -38,4 +38,4 @@ def request_of(options: FitOptions | CompareBatchesOptions, env: Environment) ->
     asked = options.given(DataOptions, GroupsOptions)
     asked["constants"] = asked.pop("set")
     files = tuple(options.files) or ("-",)
-    return FitRequest(text, files, source=source, no_cache=options.no_cache, **asked)
+    return FitRequest(text, files, source=source, **asked)

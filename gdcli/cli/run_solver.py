@@ -181,9 +181,9 @@ def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observe
     asked["constants"] = entry.constants
     del asked["set"]
     asked["data" if isinstance(entry.data, dict) else "files"] = entry.data
-    request = FitRequest(entry.expression, no_cache=options.no_cache, **asked)
+    request = FitRequest(entry.expression, **asked)
     settings = FitSettings(**options.given(*SOLVER, EpochsOptions))
-    with limited(settings), prepared(request, validate=settings.validate) as ready:
+    with limited(settings), prepared(request, settings) as ready:
         return solve(ready, settings, observers)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gdcli.render.fit_figures import Epochs
     from gdcli.render.plot_data import Picture
     from gdcli.render.tables import PageLayout
-    from gdcli.tasks.fit.request import FitRequest
+    from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 
 def extremum(options: ShowOptions, answer: Stored) -> Exhibit:
@@ -129,7 +129,7 @@ def fit(options: ShowOptions, env: Environment, answer: Stored) -> Exhibit:
     return shown._replace(picture=partial(_fit_picture, answer, env, found, path))
 
 
-def _asked(answer: Stored, env: Environment) -> FitRequest:
+def _asked(answer: Stored, env: Environment) -> tuple[FitRequest, FitSettings]:
     """What was asked for, from a receipt."""
     from gdcli.cli import argv
     from gdcli.cli.commands import COMMANDS
@@ -139,10 +139,10 @@ def _asked(answer: Stored, env: Environment) -> FitRequest:
     command = COMMANDS["fit"]
     _, *words = arguments(answer)
     typed = argv.read(argv.arrange(words, command), command)
-    request, _ = read(
+    request, settings = read(
         cast("FitOptions", argv.convert(typed | {"files": typed["files"] or ["-"]}, command)), env
     )
-    return replace(request, files=tuple(typed["files"]))
+    return replace(request, files=tuple(typed["files"])), settings
 
 
 def _fit_picture(answer: Stored, env: Environment, found: FitRecord, path: Sequence[Any]) -> Picture:
@@ -154,13 +154,13 @@ def _fit_picture(answer: Stored, env: Environment, found: FitRecord, path: Seque
 
     for _, told in changed_data(answer):
         raise DataError(f"--plot: {told}", "the picture would not be that of the stored fit")
-    request = _asked(answer, env)
+    request, settings = _asked(answer, env)
     if not request.files:
         raise DataError("--plot: the data stood in the line of the problem, and are not stored")
     start = [word.partition("=")[2] for word in arguments(answer) if word.startswith("--start=")]
     if start == ["auto"]:  # it was found, and is in the record
         start = [",".join(f"{k}={v!r}".replace(" ", "") for k, v in found.problem.start.items())]
-    with prepared(replace(request, start=tuple(start))) as ready:
+    with prepared(replace(request, start=tuple(start)), settings) as ready:
         plot = FitPlot(ready)
         plot.recorder = StoredRecorder(found.problem.space, ())
         for point in path:

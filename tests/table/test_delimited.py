@@ -23,7 +23,7 @@ from gdcli.table import native_reader, readers
 from gdcli.table.source import open_table
 from gdcli.table.spool import gather
 from gdcli.tasks.fit.prepare import prepared
-from gdcli.tasks.fit.request import FitRequest
+from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 READER = RowsReader(use_cache=False)
 
@@ -273,7 +273,7 @@ def test_the_machine_code_is_kept_on_disk_or_not(
     monkeypatch.setenv("GDCLI_CACHE_DIR", str(tmp_path / "kept"))
     path = file_of(tmp_path / "data.csv", 120_000)
     native_reader.rows_reader.cache_clear()
-    with prepared(FitRequest("y ~ a*x + b", files=(str(path),), no_cache=no_cache)) as ready:
+    with prepared(FitRequest("y ~ a*x + b", files=(str(path),)), FitSettings(no_cache=no_cache)) as ready:
         assert ready.row.use_cache is not no_cache
     assert (tmp_path / "kept").exists() is not no_cache
     native_reader.rows_reader.cache_clear()

@@ -137,7 +137,7 @@ def test_a_start_that_is_searched_for_knows_no_row_held_back() -> None:
     x = np.linspace(0.0, 10.0, 40)
     y = 1000.0 * np.exp(-0.3 * x) + 20.0 + np.random.default_rng(3).standard_normal(40)
     with prepared(
-        FitRequest("y ~ a*exp(-b*x) + c", data={"x": x, "y": y}, start=("auto",)), validate=0.25
+        FitRequest("y ~ a*exp(-b*x) + c", data={"x": x, "y": y}, start=("auto",)), FitSettings(validate=0.25)
     ) as ready:
         learned = of_rows(visited(ready.data, 0.25, "none", 0)[0])
         start = ready.problem.start

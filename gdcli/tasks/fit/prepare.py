@@ -17,7 +17,7 @@ from gdcli.language.model_text import Model, Names, columns_told, parse_model, s
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
-from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, read_matrices
+from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, FitSettings, read_matrices
 from gdcli.tasks.fit.start_values import is_linear, start_values
 from gdcli.tasks.problem import with_names
 
@@ -43,14 +43,14 @@ class Plan:
     """What a fit is before its rows are looked at: its ``problem`` and ``row`` model.
 
     ``given`` is what was typed of the start; ``searched`` tells that it is to be searched for in the data, but for the
-    part ``validate`` of the rows, which is held back from all that learns.
+    rows that the ``settings`` hold back from all that learns.
     """
 
     problem: FitProblem
     row: RowModel
     given: Sequence[TypedValue]
     searched: bool
-    validate: float | None = None
+    settings: FitSettings
 
 
 class ParsedFit(NamedTuple):
@@ -60,19 +60,19 @@ class ParsedFit(NamedTuple):
     model: Model
     given: Sequence[TypedValue]
     constants: Mapping[str, Any]
-    validate: float | None
+    settings: FitSettings
 
     def plan(self, columns: Sequence[str]) -> Plan:
         """Return the plan of a fit to data with these columns. Raises UsageError for what does not fit together."""
-        return replace(_plan(*self[:-1], columns), validate=self.validate)
+        return _plan(*self, columns)
 
     def wanted(self, columns: Sequence[str]) -> tuple[str, ...]:
         """Return the columns that must be read, of those that there are."""
         return _names(self.request, self.model, columns, self.given, self.constants)[1]
 
 
-def read_request(request: FitRequest, validate: float | None = None) -> ParsedFit:
-    """Return what a request asks for; ``validate`` is the part of the rows held back.
+def read_request(request: FitRequest, settings: FitSettings | None = None) -> ParsedFit:
+    """Return what a request asks for.
 
     Raises UsageError for the model and the options.
     """
@@ -82,7 +82,7 @@ def read_request(request: FitRequest, validate: float | None = None) -> ParsedFi
     from gdcli.language.values import read_values
 
     given = read_values([text for text in request.start if text != AUTO], "--start", request.seed)
-    asked = ParsedFit(request, model, given, _constants(request), validate)
+    asked = ParsedFit(request, model, given, _constants(request), settings or FitSettings())
     if request.data is None and not request.files:
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
     return asked
@@ -91,15 +91,15 @@ def read_request(request: FitRequest, validate: float | None = None) -> ParsedFi
 @contextmanager
 def prepared(
     request: FitRequest,
+    settings: FitSettings | None = None,
     stdin: BinaryIO | None = None,
     watch: Callable[[DataTable], None] | None = None,
     searching: Callable[[float], None] = lambda part: None,
-    validate: float | None = None,
 ) -> Iterator[Prepared]:
     """Make a fit ready, and remove what it left in temporary files at the end.
 
     ``watch`` is called with the table after each block of it that was read, ``searching`` with the part of a search for
-    a start that is done. It looks at no row of the part ``validate``, which is held back.
+    a start that is done. It looks at no row that is held back.
     Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no
     finite loss.
     """
@@ -107,7 +107,7 @@ def prepared(
         raise UsageError(
             "--by has an answer for each group, and here there is one answer", "use gd fit, or leave out --by"
         )
-    asked = read_request(request, validate)
+    asked = read_request(request, settings)
     if request.data is not None:
         with columns_of(request.data) as data:
             yield ready(asked.plan(data.names), data, RowCount(data.rows), number_of, searching)
@@ -116,7 +116,7 @@ def prepared(
     from gdcli.table.source import open_table
     from gdcli.table.spool import gather
 
-    use_cache = not request.no_cache
+    use_cache = not asked.settings.no_cache
     with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
         one_thread()  # before the readers import numpy
         with gather(table, asked.wanted(table.names), spool=request.spool, watch=watch) as data:
@@ -205,6 +205,7 @@ def _plan(
     model: Model,
     given: Sequence[TypedValue],
     constants: Mapping[str, Any],
+    settings: FitSettings,
     columns: Sequence[str],
 ) -> Plan:
     names, _ = _names(request, model, columns, given, constants)
@@ -214,7 +215,7 @@ def _plan(
         constants = {**constants, **fixed}
         given = [entry for entry in given if entry.name not in fixed]
         names, _ = _names(request, model, columns, given, constants)
-    row = _row_model(request, model, names, constants)
+    row = replace(_row_model(request, model, names, constants), use_cache=not settings.no_cache)
     linear = is_linear(row) and request.loss != "poisson"
     searched = AUTO in request.start and not linear
     start = start_values(model, names, given, not linear and not searched, columns)
@@ -236,12 +237,12 @@ def _plan(
         matrices=names.matrices,
         linear=linear,
     )
-    return Plan(problem, row, given, searched)
+    return Plan(problem, row, given, searched, settings)
 
 
 def _row_model(request: FitRequest, model: Model, names: Names, constants: Mapping[str, Any]) -> RowModel:
     column, kind = (request.weights, "weights") if request.weights else (request.sigma, "sigma")
-    row = build_row_model(
+    return build_row_model(
         model,
         names,
         constants,
@@ -250,7 +251,6 @@ def _row_model(request: FitRequest, model: Model, names: Names, constants: Mappi
         request.huber_delta or 1.0,
         -1 if request.maximize else 1,
     )
-    return replace(row, use_cache=not request.no_cache)
 
 
 def ready(
@@ -271,7 +271,9 @@ def ready(
         from gdcli.tasks.fit.start_search import search_start
 
         known = {entry.name: entry.value for entry in plan.given}
-        found = search_start(problem, row, _learned(data, plan.validate, problem.seed), known, searching)
+        found = search_start(
+            problem, row, _learned(data, plan.settings.validate, problem.seed), known, searching
+        )
         problem = replace(problem, start=dict(found.start), searched=found.searched)
     check_start(problem, row, data, row.space.flatten(problem.start), place)
     return Prepared(problem, row, data, count)

@@ -16,7 +16,7 @@ from gdcli.language.model_text import columns_told
 from gdcli.table.row_groups import Groups, LeftOut
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.prepare import Plan, Prepared, columns_of, number_of, read_request, ready
-from gdcli.tasks.fit.request import FitRequest
+from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 if TYPE_CHECKING:
     from gdcli.table.blocks import Label, Labels
@@ -60,7 +60,7 @@ class Grouped:
         """How many rows of all groups are for validation alone; a group of one row has none to give."""
         from gdcli.table.shuffle import split
 
-        part, seed = self.plan.validate, self.plan.problem.seed
+        part, seed = self.plan.settings.validate, self.plan.problem.seed
         return 0 if part is None else sum(split(n, part, seed)[1].size for n in self.sizes if n > 1)
 
     def count(self, group: int) -> RowCount:
@@ -88,15 +88,15 @@ class Grouped:
 @contextmanager
 def grouped(
     request: FitRequest,
+    settings: FitSettings | None = None,
     stdin: BinaryIO | None = None,
     watch: Callable[[DataTable], None] | None = None,
-    validate: float | None = None,
 ) -> Iterator[Grouped]:
     """Make a fit to groups ready, and remove what it left in temporary files at the end; as `prepare.prepared`.
 
     Raises DataError for what belongs to no group: no table, a row with too many cells, a missing label.
     """
-    asked = read_request(request, validate)
+    asked = read_request(request, settings)
     groups = Groups(request.by)
     if request.data is not None:
         _check_columns(request.by, list(request.data), ())
@@ -109,7 +109,7 @@ def grouped(
     from gdcli.table.source import open_table
     from gdcli.table.spool import gather
 
-    use_cache = not request.no_cache
+    use_cache = not asked.settings.no_cache
     with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
         _check_columns(request.by, table.names, table.titles)
         wanted = asked.wanted(table.names)

@@ -27,7 +27,6 @@ class FitRequest:
     """A fit as asked for; the texts are those after the options of the same names.
 
     ``files`` are paths, globs, or ``-`` for standard input; ``data`` has columns at hand instead, arrays by name.
-    With ``no_cache`` the machine code that reads files is not kept on disk.
     ``by`` are the columns whose labels make groups, each with a fit of its own.
     """
 
@@ -47,7 +46,6 @@ class FitRequest:
     spool: str | None = None
     seed: int = 0
     source: str = ""
-    no_cache: bool = False
     data: Mapping[str, Any] | None = None
     by: tuple[str, ...] = ()
 
