@@ -115,7 +115,7 @@ class Constrained(Objective):
             known = self.slopes(x)
             gradient = None if known is None else self.vector(known[0])
             at = Evaluation(self.vector(x), self.values(x)[0], gradient)
-            hessian = self.inner.complete(at, 2).hessian
+            hessian = self.inner.whole_hessian(at)
             if hessian is None:
                 return None
             H += of_value * np.array(hessian, dtype=float)

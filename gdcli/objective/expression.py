@@ -310,6 +310,7 @@ class VectorObjective(FormObjective):
         if native and self._kernel([self.root], *self._request("gradient")) is not None:
             self.engine = "native"
         self.has_product = True
+        self._hessian: Any = None
         try:
             self._tangents()
         except NotDifferentiableError:
@@ -441,6 +442,32 @@ class VectorObjective(FormObjective):
         with self.np.errstate(all="ignore"):
             self._program("product")(self.np.concatenate((at.x, direction)), result)
             return result if is_finite(result) else None
+
+    def whole_hessian(self, at: Evaluation) -> Any:
+        """Return the Hessian at ``at.x`` as an array, made of its products with unit vectors; None where it is not
+        finite. One that is the same everywhere is made once.
+        """
+        if self._hessian is not None:
+            return self._hessian
+        np = self.np
+        columns = np.empty((self.size, self.size))
+        for column, direction in zip(columns, np.eye(self.size), strict=True):
+            found = self.product(at, direction)
+            if found is None:
+                return None
+            column[:] = found
+        made = (columns + columns.T) / 2.0
+        if self._is_quadratic():
+            self._hessian = made
+        return made
+
+    def _is_quadratic(self) -> bool:
+        """Whether no variable stands in the directional derivatives of the gradient."""
+        graph = self.form.graph
+        keys = (graph.keys[i] for i in graph.reach(tuple(self._tangents().values())))
+        return not any(
+            key[0] in ("scalar", "element", "slice") and key[1] in self.space.offsets for key in keys
+        )
 
     def vector(self, flat: Sequence[float]) -> Any:
         return self.np.array(flat, dtype=float)

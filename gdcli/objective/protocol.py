@@ -186,6 +186,10 @@ class Objective:
         """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite or not to be had."""
         return None
 
+    def whole_hessian(self, at: Evaluation) -> Any:
+        """Return the Hessian at ``at.x``, a matrix however many variables there are; None where there is none."""
+        return self.complete(at, 2).hessian
+
     def vector(self, flat: Sequence[float]) -> Vector:
         """Return flat numbers as the kind of vector that this objective works on."""
         return Vec(map(float, flat))

@@ -81,6 +81,22 @@ def test_a_symmetric_matrix_is_multiplied_once() -> None:
     ]  # the value and the gradient share one, the other is of the Hessian's products
 
 
+def test_the_whole_hessian_of_a_long_vector() -> None:
+    made, constants = objective("w @ D @ w + sum(w)", 40)
+    at = made.evaluate(made.vector([1.0] * 40), 1)
+    found, D = made.whole_hessian(at), constants["D"]
+    expected = [[D[i][j] + D[j][i] for j in range(40)] for i in range(40)]
+    assert found.tolist() == [pytest.approx(row, abs=1e-12) for row in expected]
+    products = made.counts.product
+    assert (
+        made.whole_hessian(made.evaluate(made.vector([2.0] * 40), 1)) is found
+    )  # of a quadratic form it is kept
+    assert made.counts.product == products
+    curved, _ = objective("sum(exp(D @ w*0.01))", 40)
+    first, second = (curved.whole_hessian(curved.evaluate(curved.vector([v] * 40), 1)) for v in (0.0, 1.0))
+    assert abs(first - second).max() > 1e-6
+
+
 @pytest.mark.parametrize("gradient", ["autodiff", "symbolic", "forward", "central", "complex"])
 def test_every_gradient_knows_them(gradient: str) -> None:
     constants: Any = {"A": [[2.0, 1.0], [1.0, 3.0]], "b": [1.0, 2.0]}
