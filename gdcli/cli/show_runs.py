@@ -85,6 +85,8 @@ def problem_of(asked: ProblemRecord, seed: int) -> Problem:
         "",
         bounds,
         asked.fixed,
+        tuple((text, "") for text in asked.subject_to),
+        asked.let,
     )
 
 

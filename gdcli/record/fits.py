@@ -21,6 +21,7 @@ from gdcli.record.runs import (
     path_point,
     run_record,
     sources,
+    texts_of,
 )
 from gdcli.record.schema import Record, Values, signed
 
@@ -244,6 +245,7 @@ def problem_record(problem: FitProblem) -> FitProblemRecord:
     return FitProblemRecord.of(
         problem,
         bounds=bounds_of(problem),
+        subject_to=texts_of(problem),
         loss=problem.loss or None,
         search=None if problem.searched is None else SearchRecord.of(problem.searched),
         scale_sigma=problem.scale_sigma if problem.sigma else None,

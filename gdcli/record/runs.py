@@ -33,7 +33,8 @@ class ProblemRecord(Record):
     """What was asked.
 
     ``bounds`` are [lower, upper] by name, lists for a vector, None where there is none; ``fixed`` names what equal
-    bounds make a constant. A start that is ``drawn`` was not given.
+    bounds make a constant. ``subject_to`` and ``let`` are constraints and named parts as typed. A start that is
+    ``drawn`` was not given.
     """
 
     expression: str
@@ -43,6 +44,8 @@ class ProblemRecord(Record):
     bounds: Mapping[str, tuple[End, End]] | None = None
     fixed: tuple[str, ...] = ()
     drawn: bool = False
+    subject_to: tuple[str, ...] = ()
+    let: tuple[str, ...] = ()
 
     @property
     def sign(self) -> int:
@@ -274,7 +277,12 @@ def _kkt(outcome: Outcome) -> dict[str, Any]:
 
 
 def problem_record(problem: Problem) -> ProblemRecord:
-    return ProblemRecord.of(problem, bounds=bounds_of(problem))
+    return ProblemRecord.of(problem, bounds=bounds_of(problem), subject_to=texts_of(problem))
+
+
+def texts_of(problem: Problem) -> tuple[str, ...]:
+    """Return the constraints as typed."""
+    return tuple(text for text, _ in problem.subject_to)
 
 
 def bounds_of(problem: Problem) -> dict[str, tuple[End, End]] | None:

@@ -47,6 +47,8 @@ def apart(*parts: list[Line]) -> list[Line]:
     return lines
 
 
+# Of more constraints, or named parts, the first are told.
+MOST_TEXTS = 8
 # A larger matrix is told by its shape alone.
 MOST_IN_MATRIX = 9
 
@@ -124,8 +126,19 @@ def setting(found: RunRecord, width: int, search: SearchRecord | None = None) ->
             lines += fact("search", search_text(search), width)
     if problem.bounds:
         lines += fact("bounds", ", ".join(_bound(*item) for item in list(problem.bounds.items())[:8]), width)
+    lines += typed_texts("let", problem.let, width)
+    lines += typed_texts("subject to", problem.subject_to, width)
     used = found.used or found.method
     return lines + fact("method", used + (f" ({found.why})" if found.why else ""), width)
+
+
+def typed_texts(label: str, texts: Sequence[str], width: int) -> list[Line]:
+    """Return the lines on named parts, or on constraints, as typed; not on too many of them."""
+    if not texts:
+        return []
+    shown = "; ".join(" ".join(text.split()) for text in texts[:MOST_TEXTS])
+    more = f"; ... ({len(texts)} in all)" if len(texts) > MOST_TEXTS else ""
+    return fact(label, harmless(shorten(shown, 5 * width)) + more, width)
 
 
 def search_text(search: SearchRecord) -> str:

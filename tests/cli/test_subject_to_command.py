@@ -126,3 +126,17 @@ def test_what_is_wrong_in_a_file_is_told(tmp_path: Path, line: str, told: str) -
     code, out, err = gd("run", str(file))
     assert code == 2
     assert told in " ".join((out + err).split())
+
+
+def test_a_stored_answer_tells_what_was_asked_and_can_be_had_again(tmp_path: Path) -> None:
+    stored = tmp_path / "r.json"
+    code, _, err = gd(
+        "minimize", "x + y + s", "--let", "s=0*x", *CIRCLE[2:], "--output", str(stored), "--format", "json"
+    )
+    assert (code, err) == (0, "")
+    asked = json.loads(stored.read_text())["problem"]
+    assert (asked["subject_to"], asked["let"]) == (["x**2 + y**2 <= 2"], ["s=0*x"])
+    shown = gd("show", str(stored))[1]
+    assert "let           s=0*x\n" in shown
+    assert "subject to    x**2 + y**2 <= 2\n" in shown
+    assert gd("rerun", str(stored))[0] == 0
