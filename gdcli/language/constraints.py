@@ -12,7 +12,6 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import InfeasibleError, Span, UsageError
-from gdcli.kernel.numerics import HOLDS
 from gdcli.language import form, interpreter
 from gdcli.language.form import Form
 from gdcli.language.functions import CONSTANTS
@@ -310,41 +309,6 @@ def merged(
                 limit = end[k] if isinstance(end, list) else end
                 _tighten(found, by, row, place, side, limit)
     return found
-
-
-def check_together(found: Sequence[Constraint]) -> None:
-    """Raise InfeasibleError where two constraints on one row function contradict each other plainly.
-
-    They are rows of one graph, in which equal functions are one node; a factor and a number added do not count.
-    """
-    known: dict[int, list[tuple[str, list[float], list[float]]]] = {}
-    for constraint in found:
-        node, ends = _on_base(constraint)
-        for text, low, high in known.get(node, []):
-            pairs = zip(ends[0], high, strict=True), zip(low, ends[1], strict=True)
-            if any(_is_above(lower, upper) for pair in pairs for lower, upper in pair):
-                raise InfeasibleError(
-                    f"no point fulfils both {text} and {constraint.text}",
-                    "change one of them, or leave it out",
-                    constraint.span,
-                )
-        known.setdefault(node, []).append((constraint.text, *ends))
-
-
-def _is_above(lower: float, upper: float) -> bool:
-    """Whether two ends leave nothing between them, beyond what rounding may have moved them by."""
-    return lower - upper > HOLDS * max(1.0, min(abs(lower), abs(upper)))
-
-
-def _on_base(constraint: Constraint) -> tuple[int, tuple[list[float], list[float]]]:
-    """The node that a row function is a factor of, plus a number, with the limits of that node."""
-    graph, node = constraint.form.graph, constraint.form.root
-    factor, shift = 1.0, 0.0
-    while (peeled := _peeled(graph, graph.keys[node])) is not None and peeled[1]:
-        node, times, plus = peeled
-        factor, shift = factor * times, shift + factor * plus
-    low, high = ([(s - shift) / factor for s in side] for side in constraint.sides())
-    return node, ((low, high) if factor > 0 else (high, low))
 
 
 def _tighten(

@@ -223,11 +223,11 @@ def constrained(problem: Problem, subject_to: Sequence[str]) -> Problem:
     """Return a problem whose variables are known with constraints on them, texts as after --subject-to."""
     if not subject_to:
         return problem
-    from gdcli.language.constraints import check_together, merged
+    from gdcli.language.constraints import merged
     from gdcli.language.relation import OPTION, typed_lines
 
     found = replace(problem, subject_to=tuple(typed_lines(subject_to, OPTION)))
-    check_together(found.constraints())  # what is wrong with them is told before anything is begun
+    found.constraints()  # what is wrong with them is told before anything is begun
     return replace(found, bounds=merged(problem.bounds, found.rows()[1], problem.lengths))
 
 
@@ -245,8 +245,7 @@ def _ends(
         from gdcli.language import constraints
 
         rows, bounds = split_rows(relations, lengths, known)
-        # What is wrong with them is told before anything is begun.
-        constraints.check_together(constraints.build(rows, lengths, known))
+        constraints.build(rows, lengths, known)  # what is wrong with them is told before anything is begun
         ends = constraints.merged(ends, bounds, lengths)
     return split_fixed(ends, list(lengths))
 

@@ -131,25 +131,6 @@ def test_contradictory_bounds_are_seen(texts: tuple[str, ...], bounds: dict[str,
     assert (caught.value.message, caught.value.exit_code) == (told, 10)
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("x + y >= 2", "x + y <= 1"),
-        ("x*y == 2", "3 - x*y >= 2"),
-        ("2*sin(x) <= 1", "sin(x) >= 0.6"),
-        ("v[1:] >= v[:-1]", "v[1:] - v[:-1] <= -1"),
-        ("v*x >= b", "v*x <= 2"),
-    ],
-)
-def test_two_constraints_on_one_function_may_contradict_each_other(first: str, second: str) -> None:
-    with pytest.raises(InfeasibleError, match="no point fulfils both"):
-        constraints.check_together(built(first, second))
-
-
-def test_an_equation_may_be_two_inequalities() -> None:
-    constraints.check_together(built("x + y <= 1", "x + y >= 1", "0.1*x*y >= 0.3", "x*y <= 3"))
-
-
 def test_a_comparison_of_constants_holds_or_does_not() -> None:
     assert built("a <= 3", "1 <= 2 <= 3", "b >= 1") == []
     assert fault("a <= 1").status == "infeasible"
