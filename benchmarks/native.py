@@ -39,9 +39,8 @@ from gdcli.solve.methods.adaptive import Adam
 from gdcli.solve.methods.descent import Descent, Steepest
 from gdcli.solve.methods.elementwise import Elementwise, Fixed
 from gdcli.solve.methods.momentum import Momentum
-from gdcli.solve.native_steps import Limits
 from gdcli.solve.run import run
-from gdcli.solve.stopping import rules_from
+from gdcli.solve.stopping import Limits, rules_from
 from gdcli.tasks.problem import parsed
 
 ROSENBROCK = "(1-x)**2 + 100*(y-x**2)**2"
@@ -129,15 +128,15 @@ def loops(rows: list[list[str]], steps: int, rounds: int) -> None:
         found = method.elementwise()
         tier = ScalarTier(objective, at_once=True)
         tier.worth_after(found.update)
-        bursts = tier.load(found.update)
+        chunks = tier.load(found.update)
         states = found.states(method.start(objective, at))
         call = library[name]
         call.argtypes, call.restype = [ctypes.c_void_p, ctypes.c_double, ctypes.c_long], ctypes.c_long
         few = steps // 40
 
-        def native(bursts=bursts, states=states, found=found) -> None:
+        def native(chunks=chunks, states=states, found=found) -> None:
             limits = Limits(-1e60, 1e-12, True)
-            assert bursts(at, states, found.constants, limits, at.value, steps).steps == steps
+            assert chunks(at, states, found.constants, limits, at.value, steps).steps == steps
 
         def c(call=call, lr=lr) -> None:
             assert call((ctypes.c_double * 8)(-1.2, 1.0), lr, steps) == steps

@@ -21,8 +21,9 @@ from gdcli.kernel.vectors import along, distance, dot, is_finite, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.methods.descent import Descent, Steepest
 from gdcli.solve.methods.elementwise import Elementwise, Fixed
-from gdcli.solve.native_steps import Bursts, Limits, Tier
+from gdcli.solve.native_steps import ChunkCode, Tier
 from gdcli.solve.run import unbounded_below
+from gdcli.solve.stopping import Limits
 
 # The book's tolerance on the distance moved.
 TOLERANCE = 1e-7
@@ -98,19 +99,19 @@ class RateTrial:
             self._kept.append(new)
             self._next *= 2
 
-    def burst(self, bursts: Bursts, steps: int) -> None:
+    def chunk(self, code: ChunkCode, steps: int) -> None:
         """Take up to ``steps`` steps at once, as long as nothing happens but steps."""
         method = _steepest(self.lr)
-        steps = min(steps, bursts.rows)
+        steps = min(steps, code.rows)
         if len(self._kept) < self._most:
             steps = min(steps, self._next - self.taken)
         states, limits = method.states((None, None)), Limits(self.floor, step=self.short)
-        done = bursts(self.at, states, method.constants, limits, self.values[-1], steps)
+        done = code(self.at, states, method.constants, limits, self.values[-1], steps)
         self.values += done.values(done.steps)
-        for arrival in done.last(min(done.steps, _LAST)):
-            at = arrival.at
+        for iterate in done.last(min(done.steps, _LAST)):
+            at = iterate.at
             self.slopes.append(norm(at.gradient))
-            self.turns.append(dot(at.gradient, arrival.before.gradient) < 0.0)
+            self.turns.append(dot(at.gradient, iterate.before.gradient) < 0.0)
             self.at = at
         if done.steps and self.taken == self._next and len(self._kept) < self._most:
             self._kept.append(self.at)
@@ -134,7 +135,7 @@ class Pace:
         self._after = float("inf") if tier is None else tier.first_look
         self._looked = False
 
-    def bursts(self) -> Bursts | None:
+    def code(self) -> ChunkCode | None:
         """Return what takes many steps at once, None as long as there is none."""
         seconds = time.perf_counter() - self._began
         if self._tier is None or seconds < self._after:
@@ -146,7 +147,7 @@ class Pace:
             self._found, self._after = self._tier.load(update), float("inf")
         return self._found
 
-    _found: Bursts | None = None
+    _found: ChunkCode | None = None
 
 
 def _steepest(lr: float) -> Elementwise:
@@ -161,14 +162,14 @@ def advance(objective: Objective, lanes: Sequence[RateTrial], steps: int, pace: 
     With machine code (``pace``) "together" means that none is many steps ahead.
     """
     running = [lane for lane in lanes if lane.running]
-    bursts: Bursts | None = None
+    code: ChunkCode | None = None
     for turn in range(steps):
         if not running:
             break
         if pace is not None and turn % _LAST == 0:
-            bursts = pace.bursts()
+            code = pace.code()
         for lane in running:
-            if bursts is not None and lane.taken < steps - 1:
-                lane.burst(bursts, steps - 1 - lane.taken)
+            if code is not None and lane.taken < steps - 1:
+                lane.chunk(code, steps - 1 - lane.taken)
             lane.step(objective)
         running = [lane for lane in running if lane.running and lane.taken < steps]

@@ -1,7 +1,7 @@
 """When an objective goes over to machine code, and what of it.
 
 `ScalarTier` stands beside a `ScalarObjective` and loads machine code when a run has lasted long enough. Then the loop
-of an elementwise method takes its steps in bursts (:mod:`gdcli.solve.native_steps`); under every other method the
+of an elementwise method takes its steps in chunks (:mod:`gdcli.solve.native_steps`); under every other method the
 programs of the objective that are long enough to gain by it are replaced. The bits stay the same.
 """
 

@@ -1,4 +1,4 @@
-"""Machine code of an objective as it is called: a program at a point, a burst of steps."""
+"""Machine code of an objective as it is called: a program at a point, a chunk of steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.compile.descent_loops import HISTORY, LIMITS, ROOM, LoopLayout
 from gdcli.kernel.vectors import Vec
-from gdcli.objective.protocol import Counts, Evaluation, NativeIterate, NativeSteps
+from gdcli.objective.native_chunk import Chunk, ChunkIterate
+from gdcli.objective.protocol import Counts, Evaluation
 
 if TYPE_CHECKING:
     from gdcli.compile.machine_code import Library
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 INF = float("inf")
 
-# The limits of a burst are wider than the rules' by more than the rounding of a sum of squares.
+# The limits of a chunk are wider than the rules' by more than the rounding of a sum of squares.
 _WIDER = 1.0 + 1e-9
 _SMALLEST = 1e-290
 
@@ -55,7 +56,7 @@ class NativeProgram:
 
 
 class Loop:
-    """Bursts of steps of one update on one objective, in machine code; see `gdcli.solve.native_steps.Bursts`."""
+    """Chunks of steps of one update on one objective, in machine code; see `gdcli.solve.native_steps.ChunkCode`."""
 
     rows = ROOM
 
@@ -79,7 +80,7 @@ class Loop:
         limits: Any,
         lowest: float,
         steps: int,
-    ) -> NativeSteps:
+    ) -> Chunk:
         """Take up to ``steps`` steps from ``at``; ``lowest`` is the lowest value so far."""
         n, row = self.n, self.layout.row
         begin = (HISTORY - 1) * row
@@ -92,25 +93,25 @@ class Loop:
         best = None
         if self._marks[1]:
             before = Evaluation(Vec(self._best[row : row + n]), INF)
-            best = self._arrival(self._best[:row], self._marks[1], before)
+            best = self._iterate(self._best[:row], self._marks[1], before)
         newest = self._marks[0] // row
         scalars = len(self.update.scalars)
         flat = self._state[:]
         vectors = [Vec(flat[k : k + n]) for k in range(scalars, len(flat), n)]
 
-        def last(count: int) -> Iterator[NativeIterate]:
+        def last(count: int) -> Iterator[ChunkIterate]:
             count = min(count, taken, newest)
             before = self._evaluation(self._row(newest - count))
             for back in range(count - 1, -1, -1):
-                arrival = self._arrival(self._row(newest - back), taken - back, before)
-                before = arrival.at
-                yield arrival
+                iterate = self._iterate(self._row(newest - back), taken - back, before)
+                before = iterate.at
+                yield iterate
 
         def values(count: int) -> list[float]:
             first = newest + 1 - min(count, taken, newest)
             return self._rows[row * first + 2 * n : row * (newest + 1) : row]
 
-        return NativeSteps(taken, last, values, best, flat[:scalars], vectors)
+        return Chunk(taken, last, values, best, flat[:scalars], vectors)
 
     def _row(self, index: int) -> list[float]:
         row = self.layout.row
@@ -120,8 +121,8 @@ class Loop:
         n = self.n
         return Evaluation(Vec(row[:n]), row[2 * n], Vec(row[n : 2 * n]))
 
-    def _arrival(self, row: Sequence[float], number: int, before: Evaluation) -> NativeIterate:
-        return NativeIterate(number, self._evaluation(row), before, row[2 * self.n + 1])
+    def _iterate(self, row: Sequence[float], number: int, before: Evaluation) -> ChunkIterate:
+        return ChunkIterate(number, self._evaluation(row), before, row[2 * self.n + 1])
 
 
 def _widened(limits: Any) -> list[float]:

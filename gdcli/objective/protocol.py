@@ -9,7 +9,7 @@ the signs back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -335,28 +335,3 @@ class Wrapper(Objective):
     @property
     def has_residuals(self) -> bool:
         return self.inner.has_residuals
-
-
-class NativeIterate(NamedTuple):
-    """An iterate of a burst: the number of its step (from 1), the point, the one before, the step size."""
-
-    number: int
-    at: Evaluation
-    before: Evaluation
-    size: float
-
-
-class NativeSteps(NamedTuple):
-    """What ``steps`` steps taken at once did.
-
-    ``last`` gives the last iterates in order, at most as many as asked for, ``values`` their values. ``best`` is the
-    iterate with the lowest value (the later of equals), None if the lowest before was lower. ``scalars`` and
-    ``vectors`` are the states of the update after the last step.
-    """
-
-    steps: int
-    last: Callable[[int], Iterator[NativeIterate]]
-    values: Callable[[int], list[float]]
-    best: NativeIterate | None
-    scalars: Sequence[float]
-    vectors: Sequence[Vector]

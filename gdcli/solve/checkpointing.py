@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from gdcli.kernel.status import StopReason
 from gdcli.solve.iteration import RunResult
-from gdcli.solve.stopping import RunProgress
+from gdcli.solve.stopping import Limits, Rule, RunProgress
 
 # Writing takes at most one part in so many of the time, however often it is asked for.
 SHARE = 100
@@ -47,7 +47,7 @@ class Store(Protocol):
         ...
 
 
-class Checkpointer:
+class Checkpointer(Rule):
     """Keeps the runs of one process in ``store``, about every ``every`` seconds; without a store it only listens.
 
     ``asked`` is set, by whoever wants the run to end after the present step, to the reason for that; ``listening``
@@ -68,12 +68,18 @@ class Checkpointer:
         self._snapshot: Callable[[], Any] | None = None
 
     @property
-    def reason(self) -> StopReason:
+    def reason(self) -> StopReason:  # type: ignore[override]
         return self.asked or StopReason.INTERRUPTED
 
     def __call__(self, progress: RunProgress) -> bool:
         """Tell whether the run is to end here; keep it when the time has come."""
         return self.is_asked()
+
+    def within(self, limits: Limits) -> Limits:
+        return limits
+
+    def steps_left(self, progress: RunProgress) -> float:
+        return 0 if self(progress) else inf
 
     def is_asked(self) -> bool:
         """Tell the same within a step, at a place where it can be gone on with."""

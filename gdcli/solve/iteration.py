@@ -8,13 +8,16 @@ report turns the signs back.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import norm
 from gdcli.objective.protocol import Counts, Evaluation, Objective
+
+if TYPE_CHECKING:
+    from gdcli.objective.native_chunk import Chunk
 
 BROKEN_OFF = "interrupted"
 
@@ -26,7 +29,8 @@ class Step(NamedTuple):
     ``at`` is the old point and no new iterate). ``kind`` is ``step``, ``escape`` off a saddle or maximum, or
     ``polish``: the last steps, which may change the value by no more than its rounding, to a point that is known to be
     better; `BROKEN_OFF` is a step that a cap or a signal ended on the way. ``passed`` is False when the method ended
-    the run by what it knew already: such a look is not counted as an iteration.
+    the run by what it knew already: such a look is not counted as an iteration. A step that stands for many has their
+    ``chunk``, which ends at ``at``.
     """
 
     at: Evaluation
@@ -36,6 +40,7 @@ class Step(NamedTuple):
     moved: bool = True
     kind: str = "step"
     passed: bool = True
+    chunk: Chunk | None = None
 
 
 class Method(Protocol):

@@ -21,11 +21,12 @@ from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import distance, is_finite
-from gdcli.objective.protocol import Counts, Evaluation, NativeIterate, NativeSteps, Objective, Vector
+from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 from gdcli.solve.iteration import BROKEN_OFF, Iterate, Method, Observer, RunResult
 from gdcli.solve.stopping import Rule, RunProgress
 
 if TYPE_CHECKING:
+    from gdcli.objective.native_chunk import Chunk, ChunkIterate
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.native_steps import Switch, Tier
 
@@ -174,16 +175,18 @@ def _loop(
     state = progress.state = method.start(objective, at) if begins else progress.state
     if checkpointer is not None:
         checkpointer.begin(trace.snapshot)
+    look = inf if tier is None else tier.first_look
     switch: Switch | None = None
-    look = float("inf") if tier is None else tier.first_look
     while True:
         if trace.last[-1] >= look:
-            switch = switch or _switch(tier, method, rules, observers, trace.floor)
-            state = switch(trace, state)
-            at, look = progress.at, switch.after
-        there, state, size, reason, moved, kind, passed = method.step(objective, at, state)
+            switch = switch or _switch(tier, rules, observers, trace)
+            method, look = switch.taken_up(method)
+        there, state, size, reason, moved, kind, passed, chunk = method.step(objective, at, state)
         if passed:
             progress.iteration += 1
+        if chunk is not None:
+            at = there
+            trace.take(chunk)
         if moved:
             at = there
             fault = _fault(at, order, trace.floor)
@@ -322,26 +325,31 @@ class _Trace:
         for observer in observers:
             observer(iterate)
 
-    def burst(self, burst: NativeSteps, shown: Sequence[tuple[Observer, NativeIterate]]) -> None:
+    def take(self, chunk: Chunk) -> None:
         """Take notice of many steps at once, and show some of them to observers."""
         progress = self.progress
         iteration, _, _, _, kind, values, gradients, hessians, products, spent = _mark(progress, None, "step")
 
-        def mark(arrival: NativeIterate) -> _Mark:
-            left = burst.steps - arrival.number  # each of them costs a value and a gradient
-            _, at, before, size = arrival
-            number = iteration + arrival.number
+        def mark(iterate: ChunkIterate) -> _Mark:
+            left = chunk.steps - iterate.number  # each of them costs a value and a gradient
+            _, at, before, size = iterate
+            number = iteration + iterate.number
             values_then, gradients_then = values - left, gradients - left
             return number, at, before, size, kind, values_then, gradients_then, hessians, products, spent
 
-        if burst.best is not None:
-            self.best, self.lowest = mark(burst.best), burst.best.at.value
-        (last,) = burst.last(1)
+        if chunk.best is not None:
+            self.best, self.lowest = mark(chunk.best), chunk.best.at.value
+        (last,) = chunk.last(1)
         progress.before, progress.at = last.before, last.at
-        progress.iteration += burst.steps
+        progress.iteration += chunk.steps
         self.last = mark(last)
-        for observer, arrival in shown:
-            observer(_iterate(mark(arrival)))
+        for observer, iterate in chunk.shown:
+            observer(_iterate(mark(iterate)))
+
+    @property
+    def spent(self) -> float:
+        """The seconds of the run at its last iterate."""
+        return self.last[-1]
 
     def result(self, reason: StopReason) -> RunResult:
         progress = self.progress

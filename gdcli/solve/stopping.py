@@ -15,9 +15,10 @@ relative accuracy should be, while the rounding of the gradient (which grows wit
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isnan, sqrt
-from typing import Any, Protocol
+from math import inf, isnan, sqrt
+from typing import Any
 
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
@@ -45,18 +46,42 @@ class RunProgress:
         self.state: Any = None
 
 
-class Rule(Protocol):
+class Limits(NamedTuple):
+    """What ends a chunk of steps in machine code, as the rules have it.
+
+    That is a value below ``floor`` or at most ``target``, a norm of the gradient at most ``gradient`` (times
+    sqrt(max(1, |f|)) when ``scaled``), a step shorter than ``step``, a change of the value of less than ``value``;
+    None: no such rule.
+    """
+
+    floor: float
+    gradient: float | None = None
+    scaled: bool = False
+    step: float | None = None
+    value: float | None = None
+    target: float | None = None
+
+
+class Rule:
     """A question to the progress of a run; ``reason`` is why the run ends when the answer is yes."""
 
-    @property
-    def reason(self) -> StopReason: ...
+    __slots__ = ()
+    reason: StopReason
 
     def __call__(self, progress: RunProgress) -> bool:
         """Tell whether the run is to end here."""
-        ...
+        raise NotImplementedError
+
+    def within(self, limits: Limits) -> Limits | None:
+        """Return the limits with this rule's own; None for a rule that machine code cannot keep to."""
+        return None
+
+    def steps_left(self, progress: RunProgress) -> float:
+        """Return after how many steps at least a look is due: 0 for one that is due now."""
+        return inf
 
 
-class _Limit:
+class _Limit(Rule):
     """A rule with one number; plain classes, since every start of the program makes them."""
 
     __slots__ = ("limit",)
@@ -83,6 +108,9 @@ class GradientNorm(_Limit):
             return False
         allowed = self.limit * sqrt(abs(at.value)) if self.scaled and abs(at.value) > 1.0 else self.limit
         return norm(at.gradient) <= allowed
+
+    def within(self, limits: Limits) -> Limits:
+        return limits._replace(gradient=self.limit, scaled=self.scaled)
 
 
 class OwnGradientNorm(_Limit):
@@ -128,6 +156,9 @@ class DistanceMoved(_Limit):
         before = progress.before
         return before is not None and distance(progress.at.x, before.x) < self.limit
 
+    def within(self, limits: Limits) -> Limits:
+        return limits._replace(step=self.limit)
+
 
 class ValueChange(_Limit):
     """Stop when the last step changed the value by less than ``limit``."""
@@ -138,6 +169,9 @@ class ValueChange(_Limit):
     def __call__(self, progress: RunProgress) -> bool:
         before = progress.before
         return before is not None and abs(progress.at.value - before.value) < self.limit
+
+    def within(self, limits: Limits) -> Limits:
+        return limits._replace(value=self.limit)
 
 
 class Target(_Limit):
@@ -150,7 +184,16 @@ class Target(_Limit):
         return progress.at.value <= self.limit and progress.at.violation <= HOLDS
 
 
-class MaxIterations(_Limit):
+class _Cap(_Limit):
+    """A cap on what a run may spend, whatever its points are."""
+
+    __slots__ = ()
+
+    def within(self, limits: Limits) -> Limits:
+        return limits
+
+
+class MaxIterations(_Cap):
     """Stop after ``limit`` iterations; 0 only looks at the start."""
 
     __slots__ = ()
@@ -159,8 +202,11 @@ class MaxIterations(_Limit):
     def __call__(self, progress: RunProgress) -> bool:
         return progress.iteration >= self.limit
 
+    def steps_left(self, progress: RunProgress) -> float:
+        return self.limit - progress.iteration - 1
 
-class MaxEvaluations(_Limit):
+
+class MaxEvaluations(_Cap):
     """Stop when values, gradients, Hessians and products together reach ``limit``."""
 
     __slots__ = ()
@@ -170,8 +216,11 @@ class MaxEvaluations(_Limit):
         c = progress.counts
         return c.value + c.gradient + c.hessian + c.product >= self.limit
 
+    def steps_left(self, progress: RunProgress) -> float:
+        return (self.limit - progress.counts.total - 1) // 2  # each costs a value and a gradient
 
-class MaxTime(_Limit):
+
+class MaxTime(_Cap):
     """Stop when the run has lasted ``limit`` seconds."""
 
     __slots__ = ()
@@ -179,6 +228,9 @@ class MaxTime(_Limit):
 
     def __call__(self, progress: RunProgress) -> bool:
         return progress.clock() - progress.began >= self.limit
+
+    def steps_left(self, progress: RunProgress) -> float:
+        return 0 if self(progress) else inf
 
 
 def rules_from(

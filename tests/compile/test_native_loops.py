@@ -22,11 +22,10 @@ from gdcli.solve.methods.adaptive import AdaGrad, Adam, RMSProp
 from gdcli.solve.methods.descent import Descent, Direction, Steepest
 from gdcli.solve.methods.elementwise import DecayRule, Fixed
 from gdcli.solve.methods.momentum import Momentum, Nesterov
-from gdcli.solve.native_steps import Limits
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
 from gdcli.solve.step_rules import StepRule
-from gdcli.solve.stopping import rules_from
+from gdcli.solve.stopping import Limits, rules_from
 from gdcli.tasks.problem import parsed
 
 pytest.importorskip("llvmlite")
@@ -250,22 +249,22 @@ def test_learning_rates_compare_alike() -> None:
         assert found[0] == found[1]
 
 
-def test_an_interrupt_between_bursts_keeps_the_best_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bursts are short, so that Ctrl-C is heard; what was reached until then stays."""
+def test_an_interrupt_between_chunks_keeps_the_best_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks are short, so that Ctrl-C is heard; what was reached until then stays."""
     from gdcli.solve import native_steps
 
     objective, x0 = objective_of(*ROSENBROCK)
     taken: list[int] = []
-    pace = native_steps.Switch.pace
+    pace = native_steps.ChunkedSteps.pace
 
-    def interrupted(self: native_steps.Switch, steps: int, wanted: int, spent: float) -> None:
+    def interrupted(self: native_steps.ChunkedSteps, steps: int, wanted: int, spent: float) -> None:
         pace(self, steps, wanted, spent)
         taken.append(steps)
         assert spent < 1.0
         if len(taken) == 4:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(native_steps.Switch, "pace", interrupted)
+    monkeypatch.setattr(native_steps.ChunkedSteps, "pace", interrupted)
     tier = ScalarTier(objective, at_once=True, use_cache=False)
     result = run(
         objective, Descent(Steepest(), Fixed(1e-7)), x0, rules_from(max_iter=10**12, tol=0.0), tier=tier
@@ -304,7 +303,7 @@ def test_the_text_of_a_loop_runs_in_cpython_too(direction: str) -> None:
     at = objective.evaluate(x0, 1)
     states = found.states(method.start(objective, at))
     steps = ROOM + 100
-    burst = loop(at, states, found.constants, Limits(-1e60, 1e-12, True), at.value, steps)
+    chunk = loop(at, states, found.constants, Limits(-1e60, 1e-12, True), at.value, steps)
 
     roots = objective.root, objective.gradient_nodes
     text = loop_text(objective.form.graph, *roots, objective.leaves, found.update, False)
@@ -319,16 +318,16 @@ def test_the_text_of_a_loop_runs_in_cpython_too(direction: str) -> None:
     limits = [-1e60, 1e-24, 0.0, 0.0, 0.0, *found.constants]
     assert (
         compile_function(text, "advance", space)(rows, best, flat, limits, marks, steps)
-        == burst.steps
+        == chunk.steps
         == steps
     )
-    (last,) = burst.last(1)
+    (last,) = chunk.last(1)
     newest = rows[marks[0] : marks[0] + layout.row]
     assert bits(newest[:2]) == bits(last.at.x)
     assert bits(newest[2:4]) == bits(last.at.gradient or ())
     assert newest[4:] == [last.at.value, last.size]
-    assert bits(flat) == bits([*burst.scalars, *(a for vector in burst.vectors for a in vector)])
-    assert burst.best is not None
-    assert marks[1] == burst.best.number
-    assert bits(best[:2]) == bits(burst.best.at.x)
-    assert bits(best[layout.row : layout.row + 2]) == bits(burst.best.before.x)
+    assert bits(flat) == bits([*chunk.scalars, *(a for vector in chunk.vectors for a in vector)])
+    assert chunk.best is not None
+    assert marks[1] == chunk.best.number
+    assert bits(best[:2]) == bits(chunk.best.at.x)
+    assert bits(best[layout.row : layout.row + 2]) == bits(chunk.best.before.x)

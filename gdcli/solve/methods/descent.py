@@ -61,11 +61,11 @@ class Descent:
 
     def step(self, objective: Objective, at: Evaluation, state: tuple[Any, Any]) -> Step:
         direction, of_direction = self.towards.direction(at, state[0])
-        choice = self.rule.choose(objective, at, direction, self.order, state[1])
-        new_state = (of_direction, choice.state)
-        if choice.at is None:
-            return Step(at, new_state, choice.size, choice.reason, moved=False)
-        return Step(choice.at, new_state, choice.size, choice.reason)
+        there, size, of_size, reason = self.rule.choose(objective, at, direction, self.order, state[1])
+        new_state = (of_direction, of_size)
+        if there is None:
+            return Step(at, new_state, size, reason, moved=False)
+        return Step(there, new_state, size, reason)
 
     def elementwise(self) -> Elementwise | None:
         """Return the method as an elementwise update, None where it is none."""
