@@ -23,7 +23,7 @@ BOUNDS = {
     "functions over 50 lines": 6,
     "functions of complexity over 12": 74,
     "functions of more than 7 parameters": 11,
-    "parameters and variables that are Any": 700,
+    "parameters and variables that are Any": 440,
     "places that write machine epsilon": 2,
     "docstrings of at most twelve words": 780,
 }

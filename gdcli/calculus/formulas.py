@@ -126,7 +126,7 @@ def factor(base: Atom, exponent: Sum = ONE) -> Sum:
     return Sum({frozenset([(base, exponent)]): Fraction(1)})
 
 
-def atom(kind: str, label: Any, *args: Sum) -> Sum:
+def atom(kind: str, label: object, *args: Sum) -> Sum:
     return factor(Atom(kind, label, args))
 
 

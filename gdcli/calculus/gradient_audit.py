@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf, isfinite, isnan
-from typing import Any
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.complex_step import NotAnalyticError, step_at
@@ -168,7 +167,7 @@ class Auditor:
         bound += SMALLEST / (step_at(self.x[i]) if h is None else h)
         return self._exactly(found, limit, bound, 1)
 
-    def _exactly(self, value: float, limit: DerivativeLimit, bound: Any, work: int) -> Way:
+    def _exactly(self, value: float, limit: DerivativeLimit, bound: object, work: int) -> Way:
         # Whatever is computed ends as a double, the nearest at best.
         rounding = SAFETY * as_float(bound) + (UNIT_ROUNDOFF * abs(value) if isfinite(value) else 0.0)
         if limit.value is None:
@@ -178,7 +177,7 @@ class Auditor:
         error = self._beyond(value, limit)
         return Way(value, error, 0.0, rounding, work, agrees=abs(error) <= rounding)
 
-    def _beyond(self, value: Any, limit: DerivativeLimit) -> float:
+    def _beyond(self, value: object, limit: DerivativeLimit) -> float:
         """Return a value minus the limit, which is known to a relative 1e-40 and better."""
         difference = self.at.mp.mpf(value) - limit.value
         return 0.0 if abs(difference) <= 1e-40 * abs(limit.value) else as_float(difference)

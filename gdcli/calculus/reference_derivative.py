@@ -265,13 +265,13 @@ def limits(graph: Graph, root: int, leaves: Mapping[int, float]) -> list[Derivat
     return [_limit(graph, root, at, leaf, here) for leaf in at]
 
 
-def _limit(graph: Graph, root: int, at: dict[int, Any], leaf: int, here: Any) -> DerivativeLimit:
+def _limit(graph: Graph, root: int, at: dict[int, Any], leaf: int, here: object) -> DerivativeLimit:
     mp = arithmetic()
     size = abs(at[leaf])
     wide = size * mp.mpf(10) ** -90 if size else mp.mpf(10) ** -130
     narrow = wide * mp.mpf(10) ** -20
 
-    def quotient(h: Any) -> Any:
+    def quotient(h: object) -> Any:
         return (Precise(graph, {**at, leaf: at[leaf] + h}).value(root) - here) / h
 
     right, left = (_slope(quotient(sign * wide), quotient(sign * narrow)) for sign in (1, -1))

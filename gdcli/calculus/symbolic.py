@@ -113,7 +113,7 @@ class _Sympy:
     def call(self, name: str, args: Sequence[Any]) -> Any:
         return function(name)(*args)
 
-    def where(self, relation: str, a: Any, b: Any, yes: Any, no: Any) -> Any:
+    def where(self, relation: str, a: object, b: object, yes: object, no: object) -> Any:
         return sp.Piecewise((yes, _RELATIONS[relation](a, b)), (no, True))
 
 
@@ -143,7 +143,7 @@ class Formula:
         return [sp.diff(self.expression, s) for s in self.symbols]
 
 
-def choose_by_parts(condition: Any, yes: C, no: C, compare: Callable[[Any, C, C], C]) -> C:
+def choose_by_parts(condition: object, yes: C, no: C, compare: Callable[[Any, C, C], C]) -> C:
     """Return the choice by a condition made of choices by its comparisons, each of which ``compare`` makes."""
     if condition in (sp.true, sp.false):
         return yes if condition == sp.true else no
@@ -164,12 +164,12 @@ def choose_by_parts(condition: Any, yes: C, no: C, compare: Callable[[Any, C, C]
     return compare(condition, yes, no)
 
 
-def to_graph(expression: Any, graph: Graph, leaves: Mapping[str, int]) -> int:
+def to_graph(expression: object, graph: Graph, leaves: Mapping[str, int]) -> int:
     """Return the graph node of a sympy expression; ``leaves`` has the node of each symbol by name."""
     return _ToGraph(graph, leaves).node(expression)
 
 
-def _no_program(e: Any) -> UsageError:
+def _no_program(e: object) -> UsageError:
     return UsageError(
         f"no program can be made of the formula {str(e)[:200]}",
         "--gradient autodiff is exact and needs no formula",
@@ -202,7 +202,7 @@ class _ToGraph:
         self.leaves = leaves
         self.done: dict[Any, int] = {}
 
-    def node(self, e: Any) -> int:
+    def node(self, e: object) -> int:
         found = self.done.get(e)
         if found is None:
             found = self.done[e] = self.new(e)
@@ -260,10 +260,10 @@ class _ToGraph:
             result = self.choice(condition, self.node(value), result)
         return result
 
-    def choice(self, condition: Any, yes: int, no: int) -> int:
+    def choice(self, condition: object, yes: int, no: int) -> int:
         return choose_by_parts(condition, yes, no, self.compare)
 
-    def compare(self, condition: Any, yes: int, no: int) -> int:
+    def compare(self, condition: object, yes: int, no: int) -> int:
         if not isinstance(condition, sp.core.relational.Relational):
             raise _no_program(condition)
         left, right = self.node(condition.lhs), self.node(condition.rhs)

@@ -55,7 +55,7 @@ class _Part(NamedTuple):
         return self.text if self.level >= level else f"({self.text})"
 
 
-def text(expression: Any) -> str:
+def text(expression: object) -> str:
     """Return the text of a sympy expression; an equation is the model of a fit, ``y ~ a*x + b``.
 
     Raises UsageError for what the language has not.
@@ -75,7 +75,7 @@ class _Writer:
     def __init__(self) -> None:
         self.symbols: dict[str, Any] = {}
 
-    def part(self, e: Any) -> _Part:
+    def part(self, e: object) -> _Part:
         if isinstance(e, sp.Symbol | sp.Indexed | sp.matrices.expressions.matexpr.MatrixElement):
             return self.variable(e)
         if isinstance(e, sp.Number):
@@ -158,7 +158,7 @@ class _Writer:
             written = choose_by_parts(condition, self.part(value).text, written, self.choice)
         return written
 
-    def choice(self, condition: Any, yes: str, no: str) -> str:
+    def choice(self, condition: object, yes: str, no: str) -> str:
         if not isinstance(condition, sp.core.relational.Relational):
             raise _unknown(condition)
         left, right = self.part(condition.lhs).text, self.part(condition.rhs).text
@@ -188,7 +188,7 @@ def _number(e: Any) -> _Part:
     return _Part(repr(value), _SUM if value < 0 else _ATOM)
 
 
-def _unknown(e: Any) -> UsageError:
+def _unknown(e: object) -> UsageError:
     if e is sp.I:
         return UsageError("the expression has the imaginary unit I, and numbers here are real")
     if isinstance(e, sp.logic.boolalg.Boolean):
@@ -201,6 +201,6 @@ def _unknown(e: Any) -> UsageError:
     return UsageError(f"the language has no {name}{where}", "'gd functions' lists what it has")
 
 
-def _short(e: Any) -> str:
+def _short(e: object) -> str:
     shown = str(e)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."

@@ -52,7 +52,7 @@ class Emitted:
     def __call__(self, iterate: object) -> None:
         """The program has the answer alone."""
 
-    def finish(self, outcome: Any) -> None:
+    def finish(self, outcome: object) -> None:
         self._stream.write(self._make(outcome))
 
 

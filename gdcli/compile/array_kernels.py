@@ -16,6 +16,7 @@ from gdcli.compile.chunks import Output
 from gdcli.compile.indexed_simd import GatherWriter, Unsupported
 from gdcli.compile.row_sums import BLOCK, RowsText
 from gdcli.compile.runners import numpy, total
+from gdcli.kernel.vectors import Vector
 from gdcli.language.graph import Graph, Key
 
 # Blocks in one call: a fraction of 50 ms, so that an interrupt is heard.
@@ -68,7 +69,7 @@ def vector_kernel(
     results = (ctypes.c_double * max(1, len(roots)))()
     count = len(roots)
 
-    def program(x: Any, out: Any) -> tuple[float, ...]:
+    def program(x: Vector, out: Any) -> tuple[float, ...]:
         x = np.ascontiguousarray(x, dtype=float)
         call(x.ctypes.data, None if out is None else out.ctypes.data, results, *pointers)
         assert len(arrays) == len(pointers)  # the arrays live as long as their addresses are used

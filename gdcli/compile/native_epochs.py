@@ -22,6 +22,7 @@ from gdcli.compile.simd import WIDTH, LaneWriter, flags, helpers, piece, scalar_
 from gdcli.compile.strict_scalar import functions_of, operations_of
 from gdcli.compile.update_rules import UpdateRule
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import Vector
 
 # Operations in the first call, about a millisecond; later ones take some 10 ms, so that an interrupt is heard.
 FIRST = 1 << 20
@@ -173,7 +174,7 @@ class EpochKernel:
         return max(1, rows // self.size) * self.size
 
     def __call__(
-        self, runs: Runs, x: Any, state: Any, rate: float, told: Callable[[int], None], skip: int = 0
+        self, runs: Runs, x: Vector, state: object, rate: float, told: Callable[[int], None], skip: int = 0
     ) -> None:
         """Go through the runs in calls of some 10 ms; ``x`` and ``state`` are float64 arrays, changed in place by each.
 

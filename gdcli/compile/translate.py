@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
 
@@ -122,6 +121,6 @@ def _text(node: ast.expr, dialect: Dialect) -> str:
     raise TypeError(ast.dump(node))
 
 
-def _index(node: Any) -> str:
+def _index(node: object) -> str:
     assert isinstance(node, ast.Constant)
     return str(node.value)

@@ -17,7 +17,7 @@ from typing import Any
 from gdcli.compile.runners import compile_function, numpy
 from gdcli.compile.scalar_text import number_text
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.vectors import Vec
+from gdcli.kernel.vectors import Vec, Vector
 
 
 class Update(NamedTuple):
@@ -177,7 +177,7 @@ def clip_statements(lower: Sequence[float], upper: Sequence[float]) -> Iterator[
 ArrayUpdate = Callable[[Any, Any, float, tuple[Any, ...]], tuple[Any, tuple[Any, ...]]]
 
 
-def array_update(rule: UpdateRule, lower: Any = None, upper: Any = None) -> ArrayUpdate:
+def array_update(rule: UpdateRule, lower: Vector | None = None, upper: Vector | None = None) -> ArrayUpdate:
     """Return ``update(x, g, rate, state)`` for numpy arrays: the new x, and the new state.
 
     The first state is `array_state`. ``lower`` and ``upper`` are bounds, shape of x, or None.

@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere
 from gdcli.solve.constrained.scaled_problem import Scaled, units_at
@@ -42,7 +43,7 @@ class _Item(NamedTuple):
 
 
 def conflict(
-    objective: Constrained, x: Any, start: Any, texts: Sequence[str], labels: Sequence[str]
+    objective: Constrained, x: Vector, start: object, texts: Sequence[str], labels: Sequence[str]
 ) -> Conflict:
     """Return constraints that cannot hold together, where the violation is least at ``x`` (shape (n,)).
 
@@ -59,7 +60,9 @@ def conflict(
     return Conflict(tuple(item.text for item in items), _is_proved(objective, items, x, start))
 
 
-def _candidates(objective: Constrained, x: Any, texts: Sequence[str], labels: Sequence[str]) -> list[_Item]:
+def _candidates(
+    objective: Constrained, x: Vector, texts: Sequence[str], labels: Sequence[str]
+) -> list[_Item]:
     np = objective.np
     _, h = objective.values(x)
     near = objective.broken(h) > 0.0
@@ -81,7 +84,7 @@ def _candidates(objective: Constrained, x: Any, texts: Sequence[str], labels: Se
     return items
 
 
-def _reduced(objective: Constrained, items: Sequence[_Item], x: Any) -> Scaled:
+def _reduced(objective: Constrained, items: Sequence[_Item], x: Vector) -> Scaled:
     """Return the problem of these constraints and bounds alone, in units as they are at ``x``."""
     np = objective.np
     kept = np.zeros(objective.sides, bool)
@@ -101,7 +104,7 @@ def _reduced(objective: Constrained, items: Sequence[_Item], x: Any) -> Scaled:
     return Scaled(alone, units_at(alone, x, g, J), kept)
 
 
-def _can_hold(objective: Constrained, items: Sequence[_Item], x: Any, start: Any) -> bool:
+def _can_hold(objective: Constrained, items: Sequence[_Item], x: Vector, start: object) -> bool:
     problem = _reduced(objective, items, x)
     found = problem.least_violation(x / problem.units.x)
     if found[1] > NO_BREACH and not _is_linear(objective, items):
@@ -115,7 +118,7 @@ def _is_linear(objective: Constrained, items: Sequence[_Item]) -> bool:
     )
 
 
-def _is_proved(objective: Constrained, items: Sequence[_Item], x: Any, start: Any) -> bool:
+def _is_proved(objective: Constrained, items: Sequence[_Item], x: Vector, start: object) -> bool:
     """Look for Farkas' multipliers of linear constraints, in rational numbers."""
     if not _is_linear(objective, items):
         return False
@@ -168,7 +171,7 @@ def _null_vector(rows: list[list[Fraction]], n: int) -> list[Fraction] | None:
 
 
 def _is_farkas(
-    weights: list[Fraction], A: list[list[Fraction]], rest: Any, equal: Any, lower: Any, upper: Any
+    weights: list[Fraction], A: list[list[Fraction]], rest: Any, equal: Any, lower: Vector, upper: Vector
 ) -> bool:
     """Tell whether ``weights @ (A x + rest)`` is positive for all x within the bounds, and the weights may be so."""
     if any(w < 0 and not e for w, e in zip(weights, equal, strict=True)):

@@ -14,6 +14,7 @@ from gdcli.judge.verdict import Verdict
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.number_format import short
 from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.end_game import examined
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
@@ -139,7 +140,7 @@ def _certificate(kind: PointKind, point: KKTPoint | None, run: RunResult) -> Cer
 
 
 def _states(
-    objective: Constrained, x: Any, texts: tuple[str, ...], point: KKTPoint | None, sign: int | None
+    objective: Constrained, x: Vector, texts: tuple[str, ...], point: KKTPoint | None, sign: int | None
 ) -> tuple[ConstraintState, ...]:
     """Return the constraints at ``x``; ``sign`` is that of the sense, None where multipliers say nothing."""
     np, rows = objective.np, objective.constraints

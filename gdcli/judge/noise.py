@@ -28,7 +28,9 @@ from math import isfinite, sqrt
 from typing import Any
 
 from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.dense import Matrix
 from gdcli.kernel.numerics import NEGLIGIBLE_VARIANCE
+from gdcli.kernel.vectors import Vector
 from gdcli.solve.methods.elementwise import Response
 
 # The answer is in the cloud of the noise when its gap is at most so many deviations above the mean of the cloud.
@@ -59,13 +61,13 @@ class Noise:
 
 
 def noise_of_steps(
-    hessian: Any,
-    spread: Any,
+    hessian: Matrix,
+    spread: object,
     rates: Sequence[float],
     batch: int,
     rows: int,
     response: Response,
-    scale: Any = None,
+    scale: object = None,
 ) -> Noise | None:
     """Return the noise after epochs over ``rows`` in batches of ``batch``, with the ``rates``, one per epoch.
 
@@ -94,7 +96,7 @@ def noise_of_steps(
     return Noise(excess, deviation)
 
 
-def gap_to_minimum(hessian: Any, gradient: Any) -> float | None:
+def gap_to_minimum(hessian: Matrix, gradient: Vector) -> float | None:
     """Return how far the loss is above its minimum by half the squared Newton decrement, g' H**-1 g / 2.
 
     None where the Hessian is not that of a minimum. Directions without curvature are left out, in units in which each

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import exp, isfinite
-from typing import Any
 
 from gdcli.judge.spectrum import JacobianSpectrum, effective
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.factors import combined
+from gdcli.kernel.vectors import Vector
 
 # A component of a null vector below this part of its length is rounding.
 _PART = 1e-5
@@ -46,7 +46,7 @@ class _Trial(NamedTuple):
     x: Sequence[float]
     blur: float
 
-    def holds(self, move: Any, group: Sequence[int]) -> bool:
+    def holds(self, move: Vector, group: Sequence[int]) -> bool:
         """Tell whether the value stays when each two of the parameters move a long way that keeps the combination."""
         before = self.value(self.x)
         for i, j in combinations(range(len(group)), 2):

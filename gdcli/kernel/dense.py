@@ -394,7 +394,7 @@ def _rotation(a: float, c: float, d: float) -> tuple[float, float, float] | None
 
 
 def _rotate(
-    rows: list[list[Any]], vectors: list[list[Any]], p: int, q: int, t: Any, co: Any, si: Any
+    rows: list[list[Any]], vectors: list[list[Any]], p: int, q: int, t: Vector, co: Vector, si: Vector
 ) -> None:
     row_p, row_q = rows[p], rows[q]
     a, c, d = row_p[q], row_p[p], row_q[q]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gdcli.kernel.vectors import Vector
+
 
 def lengths_of(values: Mapping[str, Any]) -> dict[str, int | None]:
     """Return the length of each value by name, None for a number."""
@@ -47,7 +49,7 @@ class Space:
                 flat.extend(float(v) for v in value)
         return flat
 
-    def unflatten(self, x: Any) -> dict[str, float | list[float]]:
+    def unflatten(self, x: Vector) -> dict[str, float | list[float]]:
         """Return ``{name: number or list of numbers}`` for a flat vector x of ``size`` numbers."""
         point: dict[str, float | list[float]] = {}
         for name, part in self.by_name(x).items():
@@ -57,7 +59,7 @@ class Space:
                 point[name] = part.tolist() if hasattr(part, "tolist") else [float(v) for v in part]
         return point
 
-    def by_name(self, flat: Any) -> dict[str, Any]:
+    def by_name(self, flat: Vector) -> dict[str, Any]:
         """Return what a sequence of ``size`` items has for each name: an item, or a slice for a vector."""
         return {
             name: flat[at] if length is None else flat[at : at + length]

@@ -105,13 +105,13 @@ class _Writer:
         """Return the first piece of a node, and the one after its last."""
         return self.starts[node.col_offset], self.ends[node.end_col_offset]
 
-    def say(self, node: Any, message: str) -> None:
+    def say(self, node: object, message: str) -> None:
         """Note that a rule was needed for a node."""
         pieces = [piece for piece in self.pieces[slice(*self.range_of(node))] if piece.end > piece.start]
         if pieces:
             self.changes.append(Change(message, min(p.start for p in pieces), max(p.end for p in pieces)))
 
-    def text(self, node: Any) -> str:
+    def text(self, node: object) -> str:
         rule = _RULES.get(type(node))
         made = rule(self, node) if rule is not None else None
         if made is not None:
@@ -136,11 +136,11 @@ class _Writer:
     def lead(self, begin: int, first: int) -> str:
         return self.pieces[begin].lead if begin > first else ""
 
-    def atom(self, node: Any) -> str:
+    def atom(self, node: object) -> str:
         """The text of a node, in brackets unless it needs none."""
         return _atom(self.text(node))
 
-    def equation(self, root: Any) -> str | None:
+    def equation(self, root: object) -> str | None:
         """``a == b``, which holds where the square of the difference is least."""
         if not isinstance(root, ast.Compare) or len(root.ops) != 1 or not isinstance(root.ops[0], ast.Eq):
             return None
@@ -149,7 +149,7 @@ class _Writer:
             return f"{self.atom(root.left)}**2"
         return f"({self.text(root.left)} - {self.atom(root.comparators[0])})**2"
 
-    def chosen(self, test: Any, yes: str, no: str) -> str | None:
+    def chosen(self, test: object, yes: str, no: str) -> str | None:
         """``where`` with a condition that may have and, or and not."""
         if isinstance(test, ast.BoolOp):
             parts = test.values
@@ -173,7 +173,7 @@ class _Writer:
             f" {symbol} {self.text(part)}" for symbol, part in zip(symbols, parts[1:], strict=True)
         )
 
-    def symbol(self, left: Any, right: Any) -> str:
+    def symbol(self, left: object, right: object) -> str:
         between = self.pieces[self.range_of(left)[1] : self.range_of(right)[0]]
         return "".join(piece.text for piece in between if piece.text not in ("(", ")"))
 
@@ -214,12 +214,12 @@ def _conditional(writer: _Writer, node: Any) -> str | None:
     return made
 
 
-def _compared(writer: _Writer, node: Any) -> str | None:
+def _compared(writer: _Writer, node: object) -> str | None:
     writer.say(node, "a comparison has its place only inside where(condition, a, b)")
     return f"where({writer.comparison(node)}, 1, 0)"
 
 
-def _both(writer: _Writer, node: Any) -> str | None:
+def _both(writer: _Writer, node: object) -> str | None:
     made = writer.chosen(node, "1", "0")
     if made is not None:
         writer.say(node, "conditions have their place only inside where(condition, a, b)")
@@ -234,7 +234,7 @@ def _attribute(writer: _Writer, node: Any) -> str | None:
     return None
 
 
-def _library(node: Any) -> bool:
+def _library(node: object) -> bool:
     while isinstance(node, ast.Attribute):
         node = node.value
     return isinstance(node, ast.Name) and node.id in LIBRARIES
@@ -291,7 +291,7 @@ def _call(writer: _Writer, node: Any) -> str | None:
         return None
 
 
-def _known(writer: _Writer, function: Any, name: str, count: int = 1) -> str:
+def _known(writer: _Writer, function: object, name: str, count: int = 1) -> str:
     """What a function of ``count`` arguments is called here; noted where that is another name."""
     lower = name.lower()
     known = FUNCTIONS.get(f"{name}:{count}") or next((n for n in (name, lower) if n in CALLABLE), None)

@@ -36,7 +36,7 @@ def is_matrix(value: Any) -> bool:
     return hasattr(value, "__len__") and len(value) > 0 and hasattr(value[0], "__len__")
 
 
-def is_rows(value: Any) -> bool:
+def is_rows(value: object) -> bool:
     """Tell whether a value is a list of lists."""
     return isinstance(value, list) and len(value) > 0 and isinstance(value[0], list)
 
@@ -74,7 +74,7 @@ def elementwise(operation: Callable[..., T], args: Sequence[Any]) -> Any:
     return [elementwise(operation, pick) for pick in picks]
 
 
-def constant_product(a: Any, b: Any) -> Any:
+def constant_product(a: object, b: object) -> Any:
     """Return the product of two constant matrices."""
     if not (isinstance(a, list) and isinstance(b, list)):
         import numpy

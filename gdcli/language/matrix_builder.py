@@ -99,7 +99,7 @@ def plain(builder: Builder, matrix: MatrixValue) -> Any:
     return transposed(value) if matrix.transposed else value
 
 
-def made(builder: Builder, value: Any) -> MatrixValue:
+def made(builder: Builder, value: object) -> MatrixValue:
     """A new constant matrix."""
     name = f"~{len(builder.data)}"  # no typed name begins so
     builder.data[name] = value

@@ -466,7 +466,7 @@ class TreeReader:
     def place(self, node: Any) -> tuple[int, int]:
         return self.starts[node.col_offset], self.ends[node.end_col_offset]
 
-    def fail(self, node: Any, message: str, hint: str = "") -> NoReturn:
+    def fail(self, node: object, message: str, hint: str = "") -> NoReturn:
         raise UsageError(message, hint, Span(self.text, *self.place(node), self.source))
 
     def read(self, node: Any) -> Node:
@@ -548,7 +548,7 @@ class TreeReader:
             tree = Node("where", symbol, (left, right, tree, no), *self.place(node))
         return tree
 
-    def read_compare(self, node: Any) -> NoReturn:
+    def read_compare(self, node: object) -> NoReturn:
         self.fail(node, "a comparison has its place only inside where(condition, a, b)")
 
     def read_subscript(self, node: Any) -> Node:
@@ -574,7 +574,7 @@ class TreeReader:
             self.fail(node, "an index is an integer", "for example v[0], v[-1], v[1:], v[::2]")
         return sign * int(node.value)
 
-    def read_tuple(self, node: Any) -> NoReturn:
+    def read_tuple(self, node: object) -> NoReturn:
         self.fail(node, "a list of values has no place here", "give one value")
 
 

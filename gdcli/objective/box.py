@@ -44,7 +44,7 @@ class Box:
         return low | high | (self.lower == self.upper)
 
 
-def free_part(v: Vector, held: Any) -> Vector:
+def free_part(v: Vector, held: Vector) -> Vector:
     """Return ``v`` with the components of held variables made zero."""
     if isinstance(v, list):
         return Vec([0.0 if h else a for a, h in zip(v, held, strict=True)])
@@ -53,7 +53,7 @@ def free_part(v: Vector, held: Any) -> Vector:
     return numpy.where(held, 0.0, v)
 
 
-def of_the_free(H: Matrix, held: Any) -> Matrix:
+def of_the_free(H: Matrix, held: Vector) -> Matrix:
     """Return H with held rows and columns made zero, and on their diagonal a curvature that free ones have.
 
     The largest diagonal entry of the free block lies between its extreme eigenvalues, so that these stay what they

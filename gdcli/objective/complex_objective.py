@@ -8,7 +8,7 @@ from typing import Any
 from gdcli.calculus.complex_step import UNSUPPORTED, NotAnalyticError, quotient, step_at
 from gdcli.compile.complex_text import ComplexFunction
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.vectors import as_like
+from gdcli.kernel.vectors import Vector, as_like
 from gdcli.language import form
 from gdcli.objective.expression import NOTE_NONE, ScalarObjective, VectorObjective
 from gdcli.objective.protocol import Evaluation, Objective
@@ -57,7 +57,7 @@ class ComplexObjective(Objective):
         self.engine = base.engine
         self.program = ComplexFunction(scalar.graph, plain.root, plain.leaves)
 
-    def evaluate(self, x: Any, order: int = 0) -> Evaluation:
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         at = self.base.evaluate(x, 0)
         return self.complete(at, order) if order else at
 
@@ -73,9 +73,9 @@ class ComplexObjective(Objective):
             return Evaluation(at.x, at.value, None, None, NOTE_NONE)
         return Evaluation(at.x, at.value, as_like(at.x, found))
 
-    def pole_between(self, x: Any, y: Any) -> Any:
+    def pole_between(self, x: Vector, y: Vector) -> Any:
         """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
         return self.base.pole_between(x, y)
 
-    def vector(self, flat: Any) -> Any:
+    def vector(self, flat: Vector) -> Any:
         return self.base.vector(flat)

@@ -15,6 +15,7 @@ from typing import Any
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.compile.runners import ScalarFunction, numpy
 from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Vector
 from gdcli.language.constraints import Constraint
 from gdcli.language.graph import Graph, Key
 from gdcli.objective.expression import leaves_of, row
@@ -51,22 +52,22 @@ class ConstraintRows:
         self._derivatives = Derivatives(graph)
         self._zero = graph.number(0.0)
 
-    def values(self, x: Any) -> Any:
+    def values(self, x: Vector) -> Any:
         return self._numbers(self._value_program, x)
 
-    def terms(self, x: Any) -> Any:
+    def terms(self, x: Vector) -> Any:
         """Return for each row the size of the largest of the terms that it adds up, shape (m,)."""
         np, (program, firsts) = self.np, self._term_program
         return np.maximum.reduceat(np.abs(self._numbers(program, x)), firsts)
 
-    def jacobian(self, x: Any) -> Any:
+    def jacobian(self, x: Vector) -> Any:
         """Return the derivatives of the rows by the variables, shape (m, n); not finite where they have none."""
         program, rows, columns = self._jacobian_program
         J = self.np.zeros((self.count, self.size))
         J[rows, columns] = self._numbers(program, x)
         return J
 
-    def curvature(self, x: Any, weights: Any) -> Any:
+    def curvature(self, x: Vector, weights: Any) -> Any:
         """Return the Hessian of ``weights @ c``, shape (n, n)."""
         program, rows, columns = self._hessian_program
         H = self.np.zeros((self.size, self.size))
@@ -82,7 +83,7 @@ class ConstraintRows:
             for root in self.roots
         ]
 
-    def _numbers(self, program: Callable[[Sequence[float]], Any], x: Any) -> Any:
+    def _numbers(self, program: Callable[[Sequence[float]], Any], x: Vector) -> Any:
         return self.np.array(program(x.tolist() if hasattr(x, "tolist") else x), dtype=float)
 
     def _function(self, roots: Sequence[int], extra: Sequence[Key] = ()) -> ScalarFunction:

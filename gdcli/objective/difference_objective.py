@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.finite_differences import FORWARD_STEP, central_quotients, forward_gradient, steps_of
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.vectors import as_like
+from gdcli.kernel.vectors import Vector, as_like
 from gdcli.objective.expression import NOTE_NONE, ScalarObjective, VectorObjective
 from gdcli.objective.many_points import PointBatch
 from gdcli.objective.protocol import Evaluation, Objective
@@ -48,7 +48,7 @@ class DifferenceObjective(Objective):
         self.engine = base.engine
         self._batch = PointBatch(base)
 
-    def evaluate(self, x: Any, order: int = 0) -> Evaluation:
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         at = self.base.evaluate(x, 0)
         return self.complete(at, order) if order else at
 
@@ -69,7 +69,7 @@ class DifferenceObjective(Objective):
         """Return the values at many points, all together where that is faster."""
         return self._batch.values(points)
 
-    def pole_between(self, x: Any, y: Any) -> Any:
+    def pole_between(self, x: Vector, y: Vector) -> Any:
         """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
         return self.base.pole_between(x, y)
 

@@ -8,7 +8,7 @@ there is a point at which the model is infinite in that row: no descent leads ac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from gdcli.kernel.vectors import Vector, any_negative, extremes, times
 from gdcli.language.form import all_nodes, build_row
@@ -103,25 +103,25 @@ class DivisorSigns:
     A divisor that has one sign in all rows has its sign here, another has None, and is compared row by row.
     """
 
-    def __init__(self, objective: DividingRows, x: Any, signs: list[float | None]) -> None:
+    def __init__(self, objective: DividingRows, x: Vector, signs: list[float | None]) -> None:
         self.objective, self.x, self.signs = objective, x, signs
 
     @classmethod
-    def at(cls, objective: DividingRows, x: Any) -> DivisorSigns | None:
+    def at(cls, objective: DividingRows, x: Vector) -> DivisorSigns | None:
         """Return the sides at x; None where nothing is divided by that can change its sign."""
         if not objective.nodes("divisors"):
             return None
         ends = _ends(objective, x)
         return cls(objective, x, [1.0 if low > 0.0 else -1.0 if high < 0.0 else None for low, high in ends])
 
-    def has(self, x: Any) -> bool:
+    def has(self, x: Vector) -> bool:
         """Tell whether every divisor has the same sign at x, where it is not zero."""
         for sign, (low, high) in zip(self.signs, _ends(self.objective, x), strict=True):
             if (sign == 1.0 and low < 0.0) or (sign == -1.0 and high > 0.0):
                 return False
         return None not in self.signs or self._has_rows(x)
 
-    def _has_rows(self, x: Any) -> bool:
+    def _has_rows(self, x: Vector) -> bool:
         pieces = [self.objective.vectors("divisors", at) for at in (self.x, x)]
         return not any(
             any_negative(times(here, there))
@@ -130,7 +130,7 @@ class DivisorSigns:
         )
 
 
-def _ends(objective: DividingRows, x: Any) -> list[tuple[float, float]]:
+def _ends(objective: DividingRows, x: Vector) -> list[tuple[float, float]]:
     """The least and the largest value of each divisor in any row."""
     nodes = objective.nodes("divisors")
     low, high = [float("inf")] * len(nodes), [-float("inf")] * len(nodes)
@@ -141,7 +141,7 @@ def _ends(objective: DividingRows, x: Any) -> list[tuple[float, float]]:
     return list(zip(low, high, strict=True))
 
 
-def pole_among(objective: DividingRows, x: Any) -> str:
+def pole_among(objective: DividingRows, x: Vector) -> str:
     """Say which divisor changes its sign between the rows at ``x``, and from what to what; "" where none does."""
     nodes = objective.nodes("divisors")
     for node, (low, high) in zip(nodes, _ends(objective, x) if nodes else (), strict=True):

@@ -16,7 +16,7 @@ from gdcli.calculus.finite_differences import central_hessian, perturbed, quotie
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import CENTRAL_STEP, CLEARLY, FLOOR, PRODUCT_STEP, SECOND_STEP
-from gdcli.kernel.vectors import Vec, along, as_like, dot, is_finite, same, unit_like
+from gdcli.kernel.vectors import Vec, Vector, along, as_like, dot, is_finite, same, unit_like
 from gdcli.objective.expression import EXPAND_SIZE, HESSIAN_SIZE, NOTE_GRADIENT, NOTE_NONE
 from gdcli.objective.protocol import Evaluation, Objective, new_counts
 
@@ -117,7 +117,7 @@ class FunctionObjective(Objective):
             raise UsageError(f"{name} returned an array of shape {made.shape}, not {wanted}")
         return made
 
-    def _gradient(self, x: Any, here: float) -> Any:
+    def _gradient(self, x: Vector, here: float) -> Any:
         """Return the gradient that came with the function, or quotients; None where it is not finite."""
         if self.function.gradient is None:
             found = quotients_within(
@@ -127,7 +127,7 @@ class FunctionObjective(Objective):
         found = as_like(x, self._called(self.function.gradient, "the gradient", x, (self.size,)))
         return self.sign * found if is_finite(found) else None
 
-    def _steps(self, part: float, x: Any) -> list[float]:
+    def _steps(self, part: float, x: Vector) -> list[float]:
         return steps_of(part, x, self.sizes)
 
     def _hessian(self, at: Evaluation) -> Any:
@@ -157,7 +157,7 @@ class FunctionObjective(Objective):
             columns.append([float(a) for a in (beside - at.gradient) / (moved[i] - at.x[i])])
         return self._matrix(at.x, columns)
 
-    def _matrix(self, x: Any, rows: Any) -> Any:
+    def _matrix(self, x: Vector, rows: object) -> Any:
         """Return the symmetric part of a matrix of the kind that goes with x, None where it is not finite."""
         import numpy
 
@@ -185,7 +185,7 @@ class FunctionObjective(Objective):
 
     # -- the solvers' protocol -------------------------------------------------------------------------------
 
-    def evaluate(self, x: Any, order: int = 0) -> Evaluation:
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         at = Evaluation(x, self.value(x))
         return self.complete(at, order) if order else at
 
@@ -211,7 +211,7 @@ class FunctionObjective(Objective):
         found = self.by_values().complete(Evaluation(at.x, at.value), order)
         return found if found.gradient is None else found._replace(note=NOTE_GRADIENT, estimated=True)
 
-    def product(self, at: Evaluation, direction: Any) -> Any:
+    def product(self, at: Evaluation, direction: Vector) -> Any:
         """Return the Hessian at ``at.x`` times ``direction`` by quotients of values, 4n of them.
 
         None where it is not finite, and where there are gradients, whose differences tell more.
@@ -240,7 +240,7 @@ class FunctionObjective(Objective):
 
     # -- are they derivatives of this function? --------------------------------------------------------------
 
-    def doubts(self, x: Any) -> list[str]:
+    def doubts(self, x: Vector) -> list[str]:
         """Return in words where the derivatives that came with the function are not its own at ``x``."""
         at = self.complete(Evaluation(x, self.value(x)), 2 if self.has_hessian else 1)
         if self.function.gradient is None or at.gradient is None or at.estimated:
@@ -251,7 +251,7 @@ class FunctionObjective(Objective):
             looks.append(_Look("Hessian", self._slopes, lambda d: [dot(row, d) for row in rows]))
         return [text for look in looks if (text := self._disputed(at, look))]
 
-    def _slopes(self, x: Any) -> Sequence[float]:
+    def _slopes(self, x: Vector) -> Sequence[float]:
         found = self._gradient(x, inf)
         return [inf] * self.size if found is None else [float(a) for a in found]
 
@@ -281,7 +281,7 @@ class _Look(NamedTuple):
     values: Callable[[Any], Sequence[float]]
     claimed: Callable[[Any], Sequence[float]]
 
-    def compare(self, x: Any, direction: Any, size: float) -> tuple[float, float] | None:
+    def compare(self, x: Vector, direction: Vector, size: float) -> tuple[float, float] | None:
         """Return what is claimed and what quotients say, where it is not between those of both sides.
 
         ``size`` is how far it is along the direction to where the values are others. Quotients with a step four times

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.row_programs import RowPrograms
 
 # What a filled up row counts.
@@ -24,11 +25,11 @@ class GroupedResiduals:
         self.size = programs.row.space.size
         self.rows, self.groups = self.columns[0].shape
 
-    def take(self, which: Any) -> GroupedResiduals:
+    def take(self, which: object) -> GroupedResiduals:
         counts = None if self.counts is None else self.counts.take(which, axis=1)
         return GroupedResiduals(self.programs, [c.take(which, axis=1) for c in self.columns], counts)
 
-    def linear(self, x: Any) -> tuple[Any, Any]:
+    def linear(self, x: Vector) -> tuple[Any, Any]:
         """Return the Jacobians (p, n, g) and the residuals (n, g) at x (p, g)."""
         import numpy as np
 
@@ -42,7 +43,7 @@ class GroupedResiduals:
             r *= self.counts
         return J, r
 
-    def bends(self, x: Any, v: Any) -> Any:
+    def bends(self, x: Vector, v: Vector) -> Any:
         """Return the second derivatives of the residuals along the directions v (p, g), shape (n, g)."""
         import numpy as np
 
@@ -50,7 +51,7 @@ class GroupedResiduals:
         found = np.broadcast_to(found, (self.rows, self.groups))
         return found if self.counts is None else found * self.counts
 
-    def crosses_pole(self, x: Any, y: Any) -> Any:
+    def crosses_pole(self, x: Vector, y: Vector) -> Any:
         """Tell for which groups a divisor has another sign at y than at x, both (p, g), in some row; shape (g,)."""
         import numpy as np
 
@@ -60,7 +61,7 @@ class GroupedResiduals:
                 crossed |= (np.sign(here) * np.sign(there) < 0.0).any(axis=0)
         return crossed
 
-    def has_pole(self, x: Any) -> Any:
+    def has_pole(self, x: Vector) -> Any:
         """Tell which groups have a pole among their rows at x (p, g), shape (g,)."""
         import numpy as np
 
@@ -70,7 +71,7 @@ class GroupedResiduals:
                 found |= (values.min(axis=0) < 0.0) & (values.max(axis=0) > 0.0)
         return found
 
-    def hessians(self, x: Any) -> Any:
+    def hessians(self, x: Vector) -> Any:
         """Return the Hessians of the sums of the losses, (p, p, g)."""
         import numpy as np
 
@@ -81,7 +82,7 @@ class GroupedResiduals:
                 H[i, j] = H[j, i] = self.total(next(found))
         return H
 
-    def values(self, name: str, x: Any) -> list[Any]:
+    def values(self, name: str, x: Vector) -> list[Any]:
         """Return what is under ``name`` in the row's programs at x (p, g), shape (n, g) each."""
         import numpy as np
 
@@ -96,7 +97,7 @@ class GroupedResiduals:
             values = np.where(self.counts > 0.0, values, _NOTHING)
         return values.sum(axis=0)
 
-    def _values(self, name: str, x: Any) -> tuple[Any, ...]:
+    def _values(self, name: str, x: Vector) -> tuple[Any, ...]:
         import numpy as np
 
         with np.errstate(all="ignore"):

@@ -18,6 +18,7 @@ from typing import Any
 
 from gdcli.compile.runners import batch_function, numpy
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
+from gdcli.kernel.vectors import Vector
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import LEAVES, arguments
 from gdcli.objective.row_model import RowModel
@@ -80,7 +81,12 @@ class Guesses:
     """
 
     def __init__(
-        self, row: RowModel, arrays: Sequence[Any], bent: Sequence[int], lower: Any = None, upper: Any = None
+        self,
+        row: RowModel,
+        arrays: Sequence[Any],
+        bent: Sequence[int],
+        lower: Vector = None,
+        upper: Vector = None,
     ) -> None:
         assert row.response is not None
         assert row.fitted is not None
@@ -205,7 +211,7 @@ class Guesses:
 
     # -- drawing -------------------------------------------------------------------------------------------
 
-    def draw(self, rng: Any, count: int, signs: Any) -> Any:
+    def draw(self, rng: Any, count: int, signs: Vector) -> Any:
         """Return draws of the bent parameters (q, count); ``signs`` (q,) are 1 or -1 where they are known, else 0."""
         np = self.np
         sizes = np.exp(np.clip(self._logarithms(rng, count), -600.0, 600.0))
@@ -254,7 +260,7 @@ class Guesses:
             return x
         return np.where(rng.random(count) < 0.5, -x, x)
 
-    def _within(self, rng: Any, x: Any) -> Any:
+    def _within(self, rng: Any, x: Vector) -> Any:
         """Draws within the bounds; between two of them half of the draws lie evenly."""
         np = self.np
         if self.lower is None:

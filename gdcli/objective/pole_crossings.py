@@ -49,7 +49,7 @@ class PoleCrossings:
                 return along(x, part, y - x)
         return None
 
-    def _first_change(self, x: Vector, way: Vector, index: int, sign: Any) -> float:
+    def _first_change(self, x: Vector, way: Vector, index: int, sign: object) -> float:
         """Return the part of the ``way`` from x after which a divisor has not the same sign as at x."""
         same, other = 0.0, 1.0
         for _ in range(_HALVINGS):

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.compile.runners import batch_function, numpy, rows_function
+from gdcli.kernel.vectors import Vector
 from gdcli.language.graph import LEAVES, Graph, Key, arguments
 from gdcli.objective.linear_predictor import (
     WAIST,
@@ -114,7 +115,7 @@ class LinearWaist:
             part = features[:, lo:hi]
             here = [values[lo:hi] for values in data]
 
-            def gradient(x: Any) -> Any:
+            def gradient(x: Vector) -> Any:
                 predictor = x @ part
                 if shift is not None:
                     predictor += shift[lo:hi]

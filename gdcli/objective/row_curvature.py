@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, replace
+from gdcli.kernel.dense import Matrix
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.row_model import Rows
 from gdcli.objective.row_objective import RowObjective
 
@@ -62,7 +64,7 @@ def _row_curvature(objective: RowObjective, x: Sequence[float]) -> float | None:
     return largest
 
 
-def _mean_curvature(objective: RowObjective, x: Any) -> float | None:
+def _mean_curvature(objective: RowObjective, x: Vector) -> float | None:
     np = objective.np
     objective = _thinned(objective)
     at = objective.evaluate(x, 2)
@@ -93,8 +95,8 @@ def _by_powers(objective: RowObjective, at: Any) -> float | None:
 class Spread(NamedTuple):
     """The covariance of the gradients of rows, shape (p, p), and the mean Hessian, shape (p, p); numpy arrays."""
 
-    covariance: Any
-    hessian: Any
+    covariance: Matrix
+    hessian: Matrix
 
 
 def spread_of_rows(objective: RowObjective, x: Sequence[float], together: int) -> Spread | None:

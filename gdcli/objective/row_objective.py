@@ -76,7 +76,7 @@ class RowObjective(Objective):
         """numpy, which few rows do without."""
         return numpy()
 
-    def between_poles(self, x: Any) -> RowObjective:
+    def between_poles(self, x: Vector) -> RowObjective:
         """Return this objective, from now on infinite beyond the poles around x, which no descent crosses."""
         self.sides = DivisorSigns.at(self, x)
         return self
@@ -180,7 +180,7 @@ class RowObjective(Objective):
 
     # -- the solvers' protocol -----------------------------------------------------------------------------
 
-    def evaluate(self, x: Any, order: int = 0) -> Evaluation:
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         self.counts.value += 1
         if self.sides is not None and not self.sides.has(x):
             return Evaluation(x, INF)
@@ -217,7 +217,7 @@ class RowObjective(Objective):
             return Evaluation(at.x, value, gradient, None, NOTE_NONE)
         return Evaluation(at.x, value, gradient, hessian)
 
-    def product(self, at: Evaluation, direction: Any) -> Any:
+    def product(self, at: Evaluation, direction: Vector) -> Any:
         """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite."""
         self.counts.product += 1
         found = self.sums(("product",), [*at.x, *direction])
@@ -265,7 +265,7 @@ class RowObjective(Objective):
         target = Vec([row[size] for row in rows])
         return QRSystem([Vec(row[:size]) for row in rows], target, abs(last[size]), length * root, sharp)
 
-    def _reduced(self, x: Any, wide: bool) -> tuple[list[Vec], float, Vec] | None:
+    def _reduced(self, x: Vector, wide: bool) -> tuple[list[Vec], float, Vec] | None:
         """The triangle of [J r], the length of what was measured, and J'r; None where they are not finite."""
         np, size = self.np, self.size
         factor, length, slope = np.zeros((0, size + 1)), 0.0, np.zeros(size)
@@ -287,7 +287,7 @@ class RowObjective(Objective):
         whole = self.np.concatenate(pieces, axis=1)
         return whole[:-1], whole[-1]
 
-    def second(self, at: Evaluation, direction: Any) -> Any:
+    def second(self, at: Evaluation, direction: Vector) -> Any:
         """Return J' r_vv, the residuals' second derivative along a direction seen by the Jacobian, shape (p,)."""
         self.counts.product += 1
         found = Vec([0.0] * self.size)

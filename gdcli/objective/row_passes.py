@@ -15,6 +15,7 @@ from gdcli.compile.per_sample import ParameterBox, RowDescent, RowGradient
 from gdcli.compile.runners import numpy
 from gdcli.compile.update_rules import PLAIN, UpdateRule, array_state, array_update
 from gdcli.kernel.errors import UsageError
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.linear_predictor import factored_gradient
 from gdcli.objective.native_passes import NativeRunner, Work, native_kernel, one_run
 from gdcli.objective.row_batches import batch_gradients, in_order
@@ -66,7 +67,7 @@ class _Runner(Protocol):
     """Does the steps over pieces of rows; ``x`` is the newest point after each piece, ``state`` that of the rule."""
 
     kind: str
-    x: Any
+    x: Vector
     state: Any
 
     def piece(self, columns: Sequence[Any], count: int, rate: float) -> None: ...

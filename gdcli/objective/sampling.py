@@ -11,6 +11,7 @@ from math import inf, isfinite, nan
 from typing import Any
 
 from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.build import Exact
 from gdcli.objective.expression import ScalarObjective
 from gdcli.objective.many_points import PointBatch
@@ -65,7 +66,7 @@ class Sampler:
             [float(v) for v in base] if isinstance(self._exact, ScalarObjective) else self._exact.vector(base)
         )
 
-    def _moved(self, flat: Any, which: Sequence[int], place: Sequence[float]) -> Any:
+    def _moved(self, flat: Vector, which: Sequence[int], place: Sequence[float]) -> Any:
         point = flat.copy()
         for index, coordinate in zip(which, place, strict=True):
             point[index] = coordinate if abs(coordinate) < inf else nan

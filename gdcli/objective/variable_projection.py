@@ -12,6 +12,7 @@ from typing import Any
 
 from gdcli.compile.runners import batch_function, numpy
 from gdcli.kernel.batched_linear import solve_upper, triangles
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_programs import programs_of
 
@@ -30,8 +31,8 @@ class SeparableResiduals:
         row: RowModel,
         arrays: Sequence[Any],
         linear: Sequence[int],
-        lower: Any = None,
-        upper: Any = None,
+        lower: Vector = None,
+        upper: Vector = None,
     ) -> None:
         self.row, self.arrays = row, list(arrays)
         self.linear = list(linear)
@@ -59,24 +60,24 @@ class SeparableResiduals:
         few = [array[rows] for array in self.arrays]
         return SeparableResiduals(self.row, few, self.linear, self.lower, self.upper)
 
-    def _values(self, program: Any, x: Any) -> list[Any]:
+    def _values(self, program: Any, x: Vector) -> list[Any]:
         np, shape = self.np, (self.rows, x.shape[1])
         with np.errstate(all="ignore"):
             return [np.broadcast_to(v, shape) for v in program([*x, *self._columns])]
 
-    def clipped(self, x: Any) -> Any:
+    def clipped(self, x: Vector) -> Any:
         """Return points (p, g) within the bounds."""
         if self.lower is None:
             return x
         return self.np.clip(x, self.lower[:, None], self.upper[:, None])
 
-    def offset(self, x: Any) -> Any:
+    def offset(self, x: Vector) -> Any:
         """Return the residuals (n, g) at points whose linear parameters are 0."""
         bare = x.copy()
         bare[self.linear] = 0.0
         return self._values(self._basis, bare)[-1]
 
-    def solved(self, x: Any, used: Sequence[int] | None = None) -> tuple[Any, Any]:
+    def solved(self, x: Vector, used: Sequence[int] | None = None) -> tuple[Any, Any]:
         """Return points (p, g) with the best linear parameters, and their sums of squares (g,), inf where not finite.
 
         Of the linear parameters only those ``used`` (None: all) may differ from 0.
@@ -93,7 +94,7 @@ class SeparableResiduals:
             value = np.einsum("ng,ng->g", r, r)
         return x, np.where(np.isfinite(value) & np.isfinite(x).all(axis=0), value, np.inf)
 
-    def _with_linear(self, x: Any, r: Any, basis: Sequence[Any], places: Sequence[int]) -> Any:
+    def _with_linear(self, x: Vector, r: Vector, basis: Sequence[Any], places: Sequence[int]) -> Any:
         """Points with the linear parameters that leave the least of r; once more where bounds hold some of them."""
         np = self.np
         free = {k: np.ones(x.shape[1]) for k in places}
@@ -113,7 +114,7 @@ class SeparableResiduals:
             free = {k: free[k] * same[k] for k in places}
         return x
 
-    def linearised(self, x: Any) -> tuple[Any, Any]:
+    def linearised(self, x: Vector) -> tuple[Any, Any]:
         """Return the Jacobian by the bent parameters (q, n, g) without what the linear ones make up, and the residuals.
 
         That is Kaufman's Jacobian of the projected problem (BIT 15, 1975).
@@ -133,7 +134,7 @@ class SeparableResiduals:
                 slopes -= q * np.einsum("ng,qng->qg", q, slopes)[:, None, :]
         return slopes, r
 
-    def _is_free(self, x: Any, i: int) -> Any:
+    def _is_free(self, x: Vector, i: int) -> Any:
         np = self.np
         if self.lower is None:
             return np.ones(x.shape[1])
@@ -148,7 +149,7 @@ class SeparableResiduals:
         (values,) = self._values(program, np.zeros((self.size, 1)))
         return float(np.nansum(values * values))
 
-    def crosses_pole(self, x: Any, y: Any) -> Any:
+    def crosses_pole(self, x: Vector, y: Vector) -> Any:
         """Tell for which points a divisor has another sign at y than at x, both (p, g), in some row; shape (g,)."""
         np = self.np
         crossed = np.zeros(x.shape[1], dtype=bool)

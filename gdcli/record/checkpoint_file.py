@@ -120,7 +120,7 @@ def _text(document: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _write_array(archive: zipfile.ZipFile, name: str, array: Any) -> None:
+def _write_array(archive: zipfile.ZipFile, name: str, array: object) -> None:
     np = numpy()
     with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
         np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)

@@ -62,7 +62,7 @@ class Checkpoint:
         part = self._parts.get(f"runs/{number}")
         return None if part is None else Decoder(part.arrays, objective)(part.value)
 
-    def put(self, number: int, kept: Any, objective: object) -> None:
+    def put(self, number: int, kept: object, objective: object) -> None:
         """Keep a run, and write that with whatever is written next."""
         self._parts[f"runs/{number}"] = part_of(kept, objective)
         if self._observers:  # as they are at this step: the file may be written after another one
@@ -70,7 +70,7 @@ class Checkpoint:
             self._parts["observers"] = part_of(memories)
         self._head["progress"] = _progress(number, kept)
 
-    def save(self, number: int, kept: Any, objective: object) -> None:
+    def save(self, number: int, kept: object, objective: object) -> None:
         self.put(number, kept, objective)
         self.write()
 

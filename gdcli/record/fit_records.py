@@ -50,7 +50,7 @@ def _interval(end: int) -> Any:
     return ends
 
 
-def _is_vector(pairs: Any) -> bool:
+def _is_vector(pairs: object) -> bool:
     """Tell a list of intervals from one interval."""
     return isinstance(pairs, list) and (not pairs or not isinstance(pairs[0], float))
 

@@ -130,7 +130,7 @@ class Trail:
                 self._keep(oldest[0], self._shown_of(oldest[1]))
         self._last.append((order, self._row(iterate) if self._at_once else iterate))
 
-    def _keep(self, order: int, row: Any) -> None:
+    def _keep(self, order: int, row: object) -> None:
         """Take a row that is no longer among the last ones into the middle."""
         self._middle.append((order, row))
         while len(self._middle) > MIDDLE:

@@ -126,7 +126,7 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value]
 
 
-def _read(value: Any, hint: Any) -> Any:
+def _read(value: object, hint: object) -> Any:
     from types import NoneType, UnionType
     from typing import Union, get_args, get_origin
 
@@ -155,7 +155,7 @@ def _read_items(items: list[Any], origin: object, parts: Sequence[Any]) -> Seque
     return tuple(_read(item, hint) for item, hint in zip(items, hints, strict=True))
 
 
-def _read_first(value: Any, hints: Sequence[Any]) -> Any:
+def _read_first(value: object, hints: Sequence[Any]) -> Any:
     for hint in hints[:-1]:
         try:
             return _read(value, hint)

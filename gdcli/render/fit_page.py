@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor, isfinite, log10
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.errors import shorten
@@ -98,7 +98,7 @@ def loss_text(problem: FitProblemRecord) -> str:
 _NOWHERE = Space({})
 
 
-def epoch_row(it: Any, sign: int, shown: int) -> EpochPoint | PathPoint:
+def epoch_row(it: object, sign: int, shown: int) -> EpochPoint | PathPoint:
     """Return what is kept of an epoch, or of an iterate after the epochs: its record without the point."""
     return it if isinstance(it, EpochPoint | PathPoint) else epoch_point(it, sign, _NOWHERE)
 

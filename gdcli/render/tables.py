@@ -155,7 +155,7 @@ class Table:
     def keep(self) -> Any:
         return self._trail.keep()
 
-    def restore(self, kept: Any) -> None:
+    def restore(self, kept: object) -> None:
         self._trail.restore(kept)
 
     def finish(self, found: RunRecord) -> None:

@@ -217,7 +217,7 @@ def _every_other(dots: Dots, count: int, number: int) -> Dots:
     return [dot for dot in dots if floor(dot[axis] / cell) % count == number]
 
 
-def _dots(s: Series, panel: Panel, limits: Any) -> Iterator[tuple[float, float]]:
+def _dots(s: Series, panel: Panel, limits: object) -> Iterator[tuple[float, float]]:
     """The points of a series, with those of the lines between them."""
     before = (nan, nan)
     for x, y in zip(s.xs, s.ys, strict=True):

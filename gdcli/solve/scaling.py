@@ -130,7 +130,7 @@ def _inverse(units: Units) -> Units:
     return 1.0 / units if isinstance(units, float) else as_like(units, [1.0 / u for u in units])
 
 
-def congruent_to(H: Any, factors: Units) -> Matrix:
+def congruent_to(H: Matrix, factors: Units) -> Matrix:
     """Return the Hessian H for variables multiplied by ``factors``."""
     if isinstance(factors, float):
         return [row * factors * factors for row in H] if isinstance(H, list) else H * factors * factors
@@ -287,7 +287,7 @@ class OneUnit:
         unit = _one_unit(objective, at)
         return UnitsState(unit, None, self.method.start(rescaled(objective, unit), inward(at, unit)))
 
-    def step(self, objective: Objective, at: Evaluation, state: Any) -> Step:
+    def step(self, objective: Objective, at: Evaluation, state: object) -> Step:
         """Return the step of the method, told in the units of the user."""
         if not isinstance(state, UnitsState):  # one of a run that was kept when its unit was 1
             state = UnitsState(1.0, None, state)

@@ -94,7 +94,7 @@ class BestRule:
         return best, best_size
 
     def choose(
-        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
+        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: object
     ) -> Choice:
         best, size = self.trial(objective, at, direction)
         if best is None or not best.value < at.value:

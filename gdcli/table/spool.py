@@ -185,7 +185,7 @@ def _file(column: int) -> str:
     return f"{column}.npy"
 
 
-def _read(file: Any, row: int, array: ndarray) -> None:
+def _read(file: object, row: int, array: ndarray) -> None:
     """Fill a contiguous array with the numbers of a file from a row on."""
     _fill(file, _HEADER + 8 * row, array.data.cast("B"))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.judge.learning_rates import DEFAULT_STEPS, Rate, Rates, compare
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import Span, UsageError
+from gdcli.kernel.vectors import Vector
 from gdcli.tasks.problem import Problem, sign_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def learning_rates(
     problem: Problem,
     tree: Tree | None,
     exact: Exact,
-    x0: Any,
+    x0: Vector,
     rates: Sequence[float],
     steps: int = DEFAULT_STEPS,
     tier: ScalarTier | None = None,
@@ -99,7 +100,7 @@ def learning_rates(
 def _explainer(problem: Problem, tree: Tree | None, exact: Exact) -> Callable[[Any], str]:
     """Return what says in words why there is no finite value at a point; nothing for many variables."""
 
-    def explain(x: Any) -> str:
+    def explain(x: Vector) -> str:
         if tree is None or exact.size > _EXPLAINED or not all(map(isfinite, x)):
             return ""
         from gdcli.language.interpreter import find_culprit

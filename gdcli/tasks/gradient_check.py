@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import dataclass
+from gdcli.kernel.vectors import Vector
 
 if TYPE_CHECKING:
     from gdcli.calculus.gradient_audit import Component
@@ -110,7 +111,7 @@ def examine(problem: Problem, objective: ScalarObjective, wanted: Wanted) -> Exa
     )
 
 
-def _hessian(objective: ScalarObjective, x: Any) -> Hessian:
+def _hessian(objective: ScalarObjective, x: Vector) -> Hessian:
     from gdcli.kernel.dense import eigen
     from gdcli.kernel.vectors import Vec
 

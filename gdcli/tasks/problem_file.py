@@ -82,7 +82,7 @@ class Expectation(NamedTuple):
         return float("nan") if self.value is None else abs(value - self.value)
 
 
-def _distance(found: Any, wanted: Any) -> float:
+def _distance(found: object, wanted: object) -> float:
     """Return the largest distance of the components, each relative to max(1, |wanted|)."""
     ours = found if isinstance(found, list) else [found]
     theirs = wanted if isinstance(wanted, list) else [wanted]
@@ -279,7 +279,7 @@ class _Table:
             raise self.wrong(key, f"'{value}' is not one of {', '.join(words)}", hint)
         return value
 
-    def option(self, key: str, value: Any, flag: bool) -> str:
+    def option(self, key: str, value: object, flag: bool) -> str:
         if flag or isinstance(value, bool):
             if not (flag and isinstance(value, bool)):
                 raise self.wrong(key, "must be true or false" if flag else "must be a number or text")
@@ -345,32 +345,32 @@ class _Table:
             raise self.wrong("let", "must be a table of texts", 'for example {s = "exp(a*x)"}')
         return tuple(f"{name}={text}" for name, text in value.items())
 
-    def ends(self, key: str, value: Any) -> str:
+    def ends(self, key: str, value: object) -> str:
         if isinstance(value, list) and len(value) == 2:
             return ":".join(repr(self.number(key, end)) for end in value)
         if not isinstance(value, str):
             raise self.wrong(key, "must be [lower, upper] or text such as '0:5', ':2'")
         return value
 
-    def value(self, key: str, value: Any) -> str:
+    def value(self, key: str, value: object) -> str:
         if isinstance(value, str):
             return value
         if isinstance(value, list):
             return "[" + ",".join(self.item(key, item) for item in value) + "]"
         return repr(self.number(key, value))
 
-    def item(self, key: str, value: Any) -> str:
+    def item(self, key: str, value: object) -> str:
         """An element of a vector, or a row of a matrix."""
         if not isinstance(value, list):
             return repr(self.number(key, value))
         return "[" + ",".join(repr(self.number(key, item)) for item in value) + "]"
 
-    def number(self, key: str, value: Any) -> float:
+    def number(self, key: str, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
             raise self.wrong(key, "must be a number")
         return float(value)
 
-    def numbers(self, key: str, value: Any) -> float | list[float]:
+    def numbers(self, key: str, value: object) -> float | list[float]:
         return [self.number(key, v) for v in value] if isinstance(value, list) else self.number(key, value)
 
 
@@ -381,7 +381,7 @@ def _is_finite(value: float) -> bool:
         return False
 
 
-def _named_entry(file: str, name: str, content: Any, options: Options) -> FileProblem:
+def _named_entry(file: str, name: str, content: object, options: Options) -> FileProblem:
     if not isinstance(content, dict):
         raise UsageError(
             f"{file}: '{name}' stands outside a table", f"a problem begins with its name: [{name}]"

@@ -132,11 +132,11 @@ class FunctionProblem(Problem):
 def function_problem(
     function: ValueFunction,
     sense: str,
-    start: Any,
+    start: object,
     gradient: ArrayFunction | None = None,
     hessian: ArrayFunction | None = None,
     seed: int = 0,
-    bounds: Any = (),
+    bounds: object = (),
 ) -> FunctionProblem:
     """Return the problem of a function, from a start that is a list, an array, or values by name.
 

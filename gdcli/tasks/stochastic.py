@@ -16,7 +16,9 @@ from gdcli.judge.epoch_verdict import StableRate
 from gdcli.judge.noise import Noise, gap_to_minimum, noise_of_steps
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
+from gdcli.kernel.dense import Matrix
 from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.build import check_engine
 from gdcli.objective.row_curvature import Curvatures, curvatures, spread_of_rows
 from gdcli.objective.row_model import RowModel, Rows
@@ -41,7 +43,7 @@ class Descent(NamedTuple):
 
     row: RowModel
     data: Visits
-    x0: Any
+    x0: Vector
     box: ParameterBox | None = None
     held_out: Rows | None = None
 
@@ -135,7 +137,7 @@ def _with_noise(
     return replace(made, gap=gap, noise=noise)
 
 
-def _noise(made: StochasticRun, rows: int, hessian: Any, covariance: Any) -> Noise | None:
+def _noise(made: StochasticRun, rows: int, hessian: Matrix, covariance: Matrix) -> Noise | None:
     best, rule = made.run.best, made.settings.rule
     rates = [e.step for e in made.epochs[1 : best.iteration + 1] if e.step is not None]
     scale = _scale(rule, covariance.diagonal() / made.batch_size, best.counts.gradient)

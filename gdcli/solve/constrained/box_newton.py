@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gdcli.kernel.dense import Matrix
 from gdcli.kernel.numerics import EPS, EQUAL_EIGENVALUES, SMALLEST_RADIUS
+from gdcli.kernel.vectors import Vector
 from gdcli.solve.algebra.trust_region import (
     ACCEPTABLE,
     GOOD,
@@ -32,7 +34,7 @@ _ROOM = 1e-4
 _NO_FALL = 5.0 * EPS
 
 
-def ball_step(H: Any, g: Any, radius: float) -> Any:
+def ball_step(H: Matrix, g: Vector, radius: float) -> Any:
     """Return the lowest point of ``g'p + p'Hp/2`` in ``|p| <= radius`` (More and Sorensen 1983)."""
     import numpy as np
 
@@ -50,7 +52,7 @@ def ball_step(H: Any, g: Any, radius: float) -> Any:
     return Q @ (y * min(1.0, radius / max(float(np.linalg.norm(y)), 1e-300)))
 
 
-def _newton(H: Any, g: Any) -> Any:
+def _newton(H: Matrix, g: Vector) -> Any:
     """Return the Newton step where H is clearly positive definite, else None."""
     import numpy as np
 
@@ -64,7 +66,7 @@ def _newton(H: Any, g: Any) -> Any:
     return -np.linalg.solve(L.T, np.linalg.solve(L, g))
 
 
-def _hard_case(w: Any, q: Any, radius: float, top: float, low: float) -> Any:
+def _hard_case(w: Vector, q: Any, radius: float, top: float, low: float) -> Any:
     """Return the step, in the basis of the eigenvectors, where the slope has no part in the lowest of them."""
     import numpy as np
 
@@ -80,7 +82,7 @@ def _hard_case(w: Any, q: Any, radius: float, top: float, low: float) -> Any:
     return y
 
 
-def _on_the_sphere(w: Any, q: Any, radius: float, low: float) -> Any:
+def _on_the_sphere(w: Vector, q: Any, radius: float, low: float) -> Any:
     import numpy as np
 
     below, above = low, low + float(np.linalg.norm(q)) / radius + 1e-300
@@ -100,7 +102,7 @@ def _on_the_sphere(w: Any, q: Any, radius: float, low: float) -> Any:
     return y
 
 
-def box_step(H: Any, g: Any, lower: Any, upper: Any, radius: float) -> Any:
+def box_step(H: Matrix, g: Vector, lower: Vector, upper: Vector, radius: float) -> Any:
     """Return a step down in ``lower <= p <= upper``, ``|p| <= radius``: face by face, or the first one clipped."""
     import numpy as np
 
@@ -130,16 +132,16 @@ def box_step(H: Any, g: Any, lower: Any, upper: Any, radius: float) -> Any:
     return first
 
 
-def _model(H: Any, g: Any, p: Any) -> float:
+def _model(H: Matrix, g: Vector, p: Vector) -> float:
     return float(g @ p + 0.5 * p @ H @ p)
 
 
 def box_newton(
     value: Callable[[Any], float],
     derivatives: Callable[[Any], tuple[Any, Any] | None],
-    x: Any,
-    lower: Any,
-    upper: Any,
+    x: Vector,
+    lower: Vector,
+    upper: Vector,
     radius: float,
     most: int,
     part: float,

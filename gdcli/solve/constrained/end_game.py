@@ -7,10 +7,9 @@ fast even where the gradients of the active constraints depend on each other (Wr
 
 from __future__ import annotations
 
-from typing import Any
-
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import HOLDS
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, units_at
@@ -27,7 +26,7 @@ class End(NamedTuple):
     """
 
     at: ScaledPoint
-    multipliers: Any
+    multipliers: Vector
     point: KKTPoint | None = None
     look: Look | None = None
 
@@ -39,7 +38,9 @@ class End(NamedTuple):
         return self.point.is_minimum or (self.look is not None and self.point.is_doubtful)
 
 
-def end_game(problem: Scaled, at: ScaledPoint, multipliers: Any, rho: float, radius: float, last: Any) -> End:
+def end_game(
+    problem: Scaled, at: ScaledPoint, multipliers: Vector, rho: float, radius: float, last: object
+) -> End:
     """Return where Newton steps lead from ``at``, which has its slopes, and what speaks for it."""
     error, fast = problem.residual(at, multipliers), False
     for _ in range(_MOST_STEPS):
@@ -61,7 +62,7 @@ def end_game(problem: Scaled, at: ScaledPoint, multipliers: Any, rho: float, rad
     return certified(problem, at, multipliers, last, fast)
 
 
-def certified(problem: Scaled, at: ScaledPoint, multipliers: Any, last: Any, fast: bool) -> End:
+def certified(problem: Scaled, at: ScaledPoint, multipliers: Vector, last: object, fast: bool) -> End:
     """Return the evidence about ``at``, and what is around it where that is needed.
 
     A minimum whose curvature is clear, to which the steps were ``fast``, needs none.
@@ -76,7 +77,7 @@ def certified(problem: Scaled, at: ScaledPoint, multipliers: Any, last: Any, fas
     return End(at, multipliers, point, look_around(problem, at, point, slow, own))
 
 
-def examined(problem: Constrained, x: Any) -> End | None:
+def examined(problem: Constrained, x: Vector) -> End | None:
     """Return the evidence about the point ``x`` of a run of which no more is known; None without finite slopes."""
     import numpy as np
 

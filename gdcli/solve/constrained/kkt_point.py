@@ -13,7 +13,9 @@ from itertools import combinations
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.dense import Matrix
 from gdcli.kernel.numerics import HOLDS
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.constrained import Constrained
 
 # What a claim needs beside constraints that hold: of the gradient of the Lagrangian, and of what is still to gain.
@@ -52,10 +54,10 @@ class KKTPoint:
     directions for one.
     """
 
-    x: Any
+    x: Vector
     value: float
     violation: float
-    multipliers: Any
+    multipliers: Vector
     below: Any
     above: Any
     residual: float
@@ -89,7 +91,7 @@ class KKTPoint:
         return self.kind == "saddle" and bool(self.curvatures[0] > -_WEAK)
 
 
-def kkt_point(problem: Constrained, x: Any) -> KKTPoint | None:
+def kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
     """Return the evidence about ``x``, None where the derivatives are not finite; the last is remembered."""
     key = x.tobytes()
     if problem.evidence[0] != key:
@@ -98,7 +100,7 @@ def kkt_point(problem: Constrained, x: Any) -> KKTPoint | None:
     return found
 
 
-def _kkt_point(problem: Constrained, x: Any) -> KKTPoint | None:
+def _kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
     import numpy as np
 
     value, h = problem.values(x)
@@ -188,7 +190,7 @@ class _Face(NamedTuple):
         return found[0], found[1], found[2]
 
 
-def _face(problem: Constrained, x: Any, unit: Any, h: Any, J: Any) -> _Face:
+def _face(problem: Constrained, x: Vector, unit: Any, h: Vector, J: Matrix) -> _Face:
     import numpy as np
 
     sizes = np.maximum(np.maximum(1.0, problem.terms(x)), np.linalg.norm(J * unit, axis=1))
@@ -203,7 +205,7 @@ def _face(problem: Constrained, x: Any, unit: Any, h: Any, J: Any) -> _Face:
     return _Face(active, at_lower, at_upper, rows / lengths[:, None], lengths, free)
 
 
-def _kind(face: _Face, strong: Any, H: Any, top: float, w: Any, Za: Any) -> tuple[str, Any]:
+def _kind(face: _Face, strong: Any, H: Matrix, top: float, w: Vector, Za: Any) -> tuple[str, Any]:
     """Return what a stationary point is by its curvatures ``w``, and directions (k, n) in which the value falls.
 
     ``Za`` spans what all active rows leave free.
@@ -219,7 +221,7 @@ def _kind(face: _Face, strong: Any, H: Any, top: float, w: Any, Za: Any) -> tupl
     return "saddle" if len(falling) else "degenerate", falling
 
 
-def signed_least_squares(A: Any, b: Any, free: Any) -> Any:
+def signed_least_squares(A: Matrix, b: Any, free: Any) -> Any:
     """Return the x that minimises ``|A x - b|`` with ``x >= 0``, but where ``free`` (Lawson and Hanson 1974)."""
     import numpy as np
 
@@ -242,7 +244,7 @@ def signed_least_squares(A: Any, b: Any, free: Any) -> Any:
     return x
 
 
-def _without_negatives(A: Any, b: Any, x: Any, used: Any, free: Any) -> tuple[Any, Any]:
+def _without_negatives(A: Matrix, b: Any, x: Vector, used: Any, free: Any) -> tuple[Any, Any]:
     """Return the least squares over the columns ``used``, without those that would come out negative."""
     import numpy as np
 
@@ -261,13 +263,13 @@ def _without_negatives(A: Any, b: Any, x: Any, used: Any, free: Any) -> tuple[An
         used = used & ~gone
 
 
-def _least_squares(A: Any, b: Any) -> Any:
+def _least_squares(A: Matrix, b: Any) -> Any:
     import numpy as np
 
     return np.linalg.lstsq(A, b, rcond=_SQUARE_TOL)[0] if A.shape[1] else np.zeros(0)
 
 
-def _null_space(A: Any, n: int) -> tuple[Any, int]:
+def _null_space(A: Matrix, n: int) -> tuple[Any, int]:
     """Return an orthonormal basis, as columns, of what the rows leave free, and their rank."""
     import numpy as np
 
@@ -278,7 +280,7 @@ def _null_space(A: Any, n: int) -> tuple[Any, int]:
     return vt[rank:].T, rank
 
 
-def _on_the_tangents(H: Any, rows: Any) -> Any:
+def _on_the_tangents(H: Matrix, rows: Any) -> Any:
     """Return the eigenvalues of H on what the rows leave free."""
     import numpy as np
 
@@ -287,7 +289,7 @@ def _on_the_tangents(H: Any, rows: Any) -> Any:
     return np.linalg.eigvalsh(Z.T @ H @ Z) if Z.shape[1] else np.zeros(0)
 
 
-def _falling_on_a_face(A: Any, strong: Any, H: Any, top: float) -> Any:
+def _falling_on_a_face(A: Matrix, strong: Any, H: Matrix, top: float) -> Any:
     """Return directions (k, n) in which weakly active sides do not rise and the curvature is clearly negative.
 
     A quadratic form that falls somewhere in the cone of what weakly active sides allow has, on the span of some face of

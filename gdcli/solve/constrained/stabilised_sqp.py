@@ -14,9 +14,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 from gdcli.kernel.dataclass import dataclass, replace
+from gdcli.kernel.dense import Matrix
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.constrained import Constrained
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
@@ -59,7 +61,7 @@ class SqpState:
 
     units: Units
     at: ScaledPoint
-    multipliers: Any
+    multipliers: Vector
     rho: float
     radius: float
     breach: float
@@ -71,7 +73,7 @@ class SqpState:
     looks: int = 0
     rises: int = 0
     passes: int = 0
-    W: Any = None
+    W: Matrix | None = None
     of: Any = None
     last: Any = None
 
@@ -159,7 +161,7 @@ class _Search:
                 return found
         return self.trial(W, p, fall, here)
 
-    def hessian(self, guess: Any) -> Any:
+    def hessian(self, guess: object) -> Any:
         import numpy as np
 
         s = self.state
@@ -219,7 +221,7 @@ class _Search:
             return False, None
         return True, self.go_on_from(low, end.multipliers)
 
-    def go_on_from(self, at: ScaledPoint, multipliers: Any) -> Step:
+    def go_on_from(self, at: ScaledPoint, multipliers: Vector) -> Step:
         """Return the step to a lower point that a look around has found."""
         s = self.state
         s.multipliers, s.best, s.reached = multipliers, float("inf"), float("inf")
@@ -242,7 +244,7 @@ class _Search:
         s.rho *= _GROW
         return self.moved(at, "escape")
 
-    def trial(self, W: Any, p: Any, fall: float, here: float) -> Step | None:
+    def trial(self, W: Matrix, p: Vector, fall: float, here: float) -> Step | None:
         """Try the step p, corrected where the constraints curve; None where it is refused."""
         import numpy as np
 
@@ -350,7 +352,7 @@ class _Search:
         reason = StopReason.UNBOUNDED if look.found is Found.UNBOUNDED else StopReason.AT_INFINITY
         return self.ended(look.at, reason)
 
-    def ended(self, at: ScaledPoint, reason: StopReason, multipliers: Any = None) -> Step:
+    def ended(self, at: ScaledPoint, reason: StopReason, multipliers: Vector | None = None) -> Step:
         told = self.told(at, self.state.multipliers if multipliers is None else multipliers)
         same = list(told.x) == list(self.came_from.x)
         if same and reason is StopReason.GAIN:
@@ -362,7 +364,7 @@ class _Search:
         s.at, s.W = at, None
         return Step(self.told(at, s.multipliers), s, s.radius * float(s.units.x.max()), kind=kind)
 
-    def told(self, at: ScaledPoint, multipliers: Any) -> Evaluation:
+    def told(self, at: ScaledPoint, multipliers: Vector) -> Evaluation:
         """Return the point as the loop has it: its gradient is that of the Lagrangian, but for what bounds hold."""
         import numpy as np
 

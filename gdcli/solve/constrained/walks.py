@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import Vector
 from gdcli.solve.constrained.kkt_point import KKTPoint
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint
 
@@ -61,7 +62,7 @@ class Walk(NamedTuple):
         return Found.UNBOUNDED if last >= _TO_A_LIMIT * before else Found.LIMIT
 
 
-def walk(problem: Scaled, start: ScaledPoint, direction: Any, multipliers: Any) -> Walk:
+def walk(problem: Scaled, start: ScaledPoint, direction: Vector, multipliers: Vector) -> Walk:
     """Walk from ``start`` along ``direction``, whose length is the first step, while the value does not rise."""
     import numpy as np
 
@@ -88,7 +89,7 @@ def walk(problem: Scaled, start: ScaledPoint, direction: Any, multipliers: Any) 
     return Walk(low, doublings, distance, falls)
 
 
-def look_around(problem: Scaled, at: ScaledPoint, point: KKTPoint, last: Any, multipliers: Any) -> Look:
+def look_around(problem: Scaled, at: ScaledPoint, point: KKTPoint, last: Any, multipliers: Vector) -> Look:
     """Walk along the directions of least curvature both ways, and on along the ``last`` step (None: there is none)."""
     import numpy as np
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from gdcli.kernel import budget
 from gdcli.kernel.batched_linear import positive_solves
+from gdcli.kernel.vectors import Vector
 
 STEPS = 60
 _FIRST_SHIFT, _SMALLER, _LARGER, _LEAST_SHIFT, _MOST_SHIFT = 1e-2, 0.2, 5.0, 1e-12, 1e9
@@ -27,20 +28,20 @@ class ManyPoints(Protocol):
     np: Any
     bent: list[int]
 
-    def solved(self, x: Any) -> tuple[Any, Any]:
+    def solved(self, x: Vector) -> tuple[Any, Any]:
         """Return the points with their best linear parameters, and their values (g,)."""
         ...
 
-    def linearised(self, x: Any) -> tuple[Any, Any]:
+    def linearised(self, x: Vector) -> tuple[Any, Any]:
         """Return the Jacobian by the bent parameters (q, n, g) in the projected problem, and the residuals (n, g)."""
         ...
 
-    def crosses_pole(self, x: Any, y: Any) -> Any:
+    def crosses_pole(self, x: Vector, y: Vector) -> Any:
         """Tell for which points some residual is infinite on the way from x to y (g,)."""
         ...
 
 
-def follow(many: ManyPoints, x: Any, signs: Any, told: Callable[[float], None]) -> tuple[Any, Any]:
+def follow(many: ManyPoints, x: Vector, signs: Vector, told: Callable[[float], None]) -> tuple[Any, Any]:
     """Return the ends (p, g) of runs from the points x (p, g), and their values (g,).
 
     ``signs`` (q,) are 1 or -1 for bent parameters of a known sign, 0 for others. ``told`` is called with the part done.
@@ -68,7 +69,7 @@ def follow(many: ManyPoints, x: Any, signs: Any, told: Callable[[float], None]) 
     return x, value
 
 
-def _tried(many: ManyPoints, x: Any, signs: Any, shift: Any) -> tuple[Any, Any]:
+def _tried(many: ManyPoints, x: Vector, signs: Vector, shift: Vector) -> tuple[Any, Any]:
     """Return where a damped step from each point leads, with the linear parameters solved for, and the values there."""
     np = many.np
     logarithmic = (signs != 0.0)[:, None]

@@ -103,7 +103,7 @@ class Rule(Written):
         """Return the state before the first step."""
         return self.from_states(States(self.update.start, [zeros_like(at.x) for _ in self.update.vectors]))
 
-    def direction(self, at: Evaluation, state: Any) -> tuple[Vector, Any]:
+    def direction(self, at: Evaluation, state: object) -> tuple[Vector, Any]:
         """Return the direction at ``at`` (evaluated to order 1) and the new state."""
         g = at.gradient
         return self.programs[type(g)](self, g, state)  # type: ignore[no-any-return]
@@ -115,7 +115,7 @@ class FixedStep(Written):
     __slots__ = ()
 
     def choose(
-        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any
+        self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: object
     ) -> Choice:
         """Return the point one step away; none when the step is lost in the rounding of x."""
         size, state = self.programs[_NO_GRADIENT](self, None, state)

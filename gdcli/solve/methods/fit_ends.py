@@ -19,7 +19,7 @@ from gdcli.kernel.dense import congruent, eigen, largest_entry, matrix_is_finite
 from gdcli.kernel.factors import combined, congruence
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.stored import Reader, Writer, stored
-from gdcli.kernel.vectors import Vec, as_like, dot, max_abs, quotient
+from gdcli.kernel.vectors import Vec, Vector, as_like, dot, max_abs, quotient
 from gdcli.objective.box import Box
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.hessian import EXACT_LIMIT
@@ -180,7 +180,7 @@ class Here:
                     return there
         return None
 
-    def flees(self, move: Any) -> bool:
+    def flees(self, move: Vector) -> bool:
         """Tell whether the value falls all the way to infinity along the last move, or no longer changes there.
 
         A level way tells of flight only where the move was a long one: any way is level for the first 1e-16 of it.

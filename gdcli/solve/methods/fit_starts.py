@@ -18,6 +18,7 @@ from gdcli.kernel import budget
 from gdcli.kernel.budget import Spent
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.box import Box
 from gdcli.objective.protocol import Evaluation, Objective
@@ -56,17 +57,17 @@ class Points(ManyPoints, Protocol):
         """The sum of squares of what was measured."""
         ...
 
-    def solved(self, x: Any, used: Sequence[int] | None = None) -> tuple[Any, Any]:
+    def solved(self, x: Vector, used: Sequence[int] | None = None) -> tuple[Any, Any]:
         """Return the points with the best of the linear parameters in use, and their values."""
         ...
 
-    def offset(self, x: Any) -> Any: ...
+    def offset(self, x: Vector) -> Any: ...
 
     def some(self, rows: Any) -> Points: ...
 
 
 class Drawing(Protocol):
-    def draw(self, rng: Any, count: int, signs: Any) -> Any: ...
+    def draw(self, rng: Any, count: int, signs: Vector) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class _Search:
             x[self.bent[k]] = value
         return x
 
-    def _solved(self, x: Any, many: Points, used: Sequence[int] | None = None) -> tuple[Any, Any]:
+    def _solved(self, x: Vector, many: Points, used: Sequence[int] | None = None) -> tuple[Any, Any]:
         """Solve for the linear parameters, as many points at a time as stay in the cache."""
         np, stride = self.np, max(1, _CELLS // many.rows)
         values = np.empty(x.shape[1])
@@ -169,7 +170,7 @@ class _Search:
         self.tried += x.shape[1]
         return x, values
 
-    def _note(self, x: Any, value: Any) -> None:
+    def _note(self, x: Vector, value: Any) -> None:
         at = int(self.np.argmin(value))
         if isfinite(value[at]) and (self.lowest is None or value[at] < self.lowest[0]):
             self.lowest = float(value[at]), x[:, at]
@@ -197,7 +198,7 @@ class _Search:
     def _numbers(self, block: Sequence[int]) -> set[int]:
         return {self.bent[k] for k in block}
 
-    def _redrawn(self, x: Any, block: Sequence[int], used: Sequence[int], again: bool) -> Any:
+    def _redrawn(self, x: Vector, block: Sequence[int], used: Sequence[int], again: bool) -> Any:
         """Return the starts with the parameters of a block drawn anew wherever a draw is better."""
         np, g = self.np, x.shape[1]
         rows = [self.bent[k] for k in block]
@@ -262,7 +263,7 @@ class _Search:
             elif negative or upper <= 0.0:
                 self.signs[k] = -1.0
 
-    def _is_even(self, x: Any, i: int) -> bool:
+    def _is_even(self, x: Vector, i: int) -> bool:
         """Tell whether the other sign of a parameter makes no difference."""
         other = x.copy()
         other[i] = -other[i]
@@ -281,13 +282,13 @@ class _Search:
                 ends.append([k])
         return [np.array(end) for end in ends]
 
-    def _plainest(self, x: Any, same: Any) -> int:
+    def _plainest(self, x: Vector, same: Any) -> int:
         """Of points that say the same, as both signs of a width do, return that with the fewest negative parameters."""
         return int(same[(x[:, same] < 0.0).sum(axis=0).argmin()])
 
     # -- the end -------------------------------------------------------------------------------------------
 
-    def _best(self, x: Any, value: Any) -> FoundStart:
+    def _best(self, x: Vector, value: Any) -> FoundStart:
         """The best of the ends that do not flee, as the end of a run of its own."""
         target = self.objective if self.box is None else Bounded(self.objective, self.box)
         groups, ends = self._ends(value), []

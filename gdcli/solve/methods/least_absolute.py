@@ -23,7 +23,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import as_like, distance
+from gdcli.kernel.vectors import Vector, as_like, distance
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.rounding import blur
 from gdcli.solve.iteration import Step
@@ -38,7 +38,7 @@ class Minimizers(NamedTuple):
     """The lowest value, one of the minimizers, and the ranges (low, high) of the parameters over all, shape (p,)."""
 
     value: float
-    x: Any
+    x: Vector
     low: Any
     high: Any
 
@@ -55,12 +55,12 @@ class Vertex(NamedTuple):
     """
 
     basis: list[int]
-    x: Any
-    r: Any
-    tilt: Any
-    signs: Any
+    x: Vector
+    r: Vector
+    tilt: Vector
+    signs: Vector
     edges: Any
-    multipliers: Any
+    multipliers: Vector
     doubt: Any
 
 
@@ -86,18 +86,18 @@ class Polyhedron:
             self.rows, self.triangle = directions.T, triangle * scale
             self.determined = bool((np.abs(np.diag(triangle)) > blur(4 * len(scale))).all())
 
-    def value(self, x: Any) -> tuple[float, float]:
+    def value(self, x: Vector) -> tuple[float, float]:
         """Return f at x, and how much of it may be rounding."""
         r, doubt = self._residuals(x)
         return self.constant + float(self.np.abs(r).sum()), float(doubt.sum())
 
-    def _residuals(self, x: Any) -> tuple[Any, Any]:
+    def _residuals(self, x: Vector) -> tuple[Any, Any]:
         """Return r at x, and how much of it may be rounding."""
         np = self.np
         made = np.abs(self.offset) + np.abs(self.slopes).T @ np.abs(x)
         return self.offset + self.slopes.T @ x, blur(len(x) + 2) * made
 
-    def near(self, x: Any) -> list[int]:
+    def near(self, x: Vector) -> list[int]:
         """Return a basis of rows that are met at x, or nearly."""
         np = self.np
         lengths = np.sqrt((self.rows**2).sum(axis=0))
@@ -170,7 +170,7 @@ class Polyhedron:
         basis[k] = int(ahead[order[stop]])
         return basis
 
-    def descend(self, at: Vertex, along: Any = None) -> Iterator[Vertex]:
+    def descend(self, at: Vertex, along: object = None) -> Iterator[Vertex]:
         """Yield the vertices on the way down; at a minimizer those towards larger ``along @ x``, which is level."""
         most = _PATIENCE * (len(self.offset) + len(self.rows))
         for _ in range(most):
@@ -181,7 +181,7 @@ class Polyhedron:
             at = self.vertex(basis)
             yield at
 
-    def last(self, at: Vertex, along: Any = None) -> Vertex:
+    def last(self, at: Vertex, along: object = None) -> Vertex:
         for below in self.descend(at, along):
             at = below
         return at
@@ -200,7 +200,7 @@ class Polyhedron:
         return Minimizers(self.value(x)[0], x, low, high)
 
 
-def least(polyhedron: Polyhedron, x: Any) -> Minimizers | None:
+def least(polyhedron: Polyhedron, x: Vector) -> Minimizers | None:
     """Return the minimizers, looked for from x (p,); None where the rows do not tell all parameters."""
     if not polyhedron.determined:
         return None
@@ -238,6 +238,6 @@ class EdgeDescent:
         return _to(objective, at, found.x, state)._replace(kind="polish", reason=StopReason.GAIN)
 
 
-def _to(objective: Objective, at: Evaluation, x: Any, basis: list[int]) -> Step:
+def _to(objective: Objective, at: Evaluation, x: Vector, basis: list[int]) -> Step:
     there = objective.evaluate(as_like(at.x, x), 1)
     return Step(there, basis, distance(there.x, at.x))

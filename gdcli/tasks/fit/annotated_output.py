@@ -12,7 +12,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.vectors import to_list
+from gdcli.kernel.vectors import Vector, to_list
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.row_sample import RowsInPlace, fitted_and_measured
 
@@ -72,7 +72,7 @@ class _Tee:
 
 def annotated(
     prepared: Prepared,
-    x: Any,
+    x: Vector,
     wanted: Sequence[str],
     files: Sequence[str],
     missing: str,

@@ -147,5 +147,5 @@ def _picked(found: _Found, which: Any) -> _Found:
     return type(found)(**{name: part(getattr(found, name)) for name in names})
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     return tuple(map(_plain, value)) if isinstance(value, list) else value

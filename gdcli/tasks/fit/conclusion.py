@@ -10,7 +10,7 @@ from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status
-from gdcli.kernel.vectors import dot
+from gdcli.kernel.vectors import Vector, dot
 from gdcli.objective.protocol import Counts, Objective
 from gdcli.objective.row_objective import RowObjective
 from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, SEARCH, can_be_searched, doubts_about
@@ -160,7 +160,7 @@ def _scale(prepared: Prepared, objective: RowObjective, result: RunResult) -> fl
     return 1.0 / mean if mean > 0.0 and math.isfinite(1.0 / mean) else 1.0
 
 
-def _mean_square(prepared: Prepared, x: Any) -> float:
+def _mean_square(prepared: Prepared, x: Vector) -> float:
     """The mean square of what is measured."""
     objective = RowObjective(prepared.row, prepared.data)
     total = 0.0

@@ -82,11 +82,11 @@ def _no_count(values: Any) -> Any:
     return (values < 0.0) | (values % 1.0 != 0.0)
 
 
-def _is_zero(values: Any) -> Any:
+def _is_zero(values: object) -> Any:
     return values == 0.0
 
 
-def _is_minus_one(values: Any) -> Any:
+def _is_minus_one(values: object) -> Any:
     return values == -1.0
 
 
@@ -119,7 +119,7 @@ def _check_labels(response: Vector, first: int, place: Place, seen: set[float]) 
         )
 
 
-def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Any, place: Place) -> None:
+def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Vector, place: Place) -> None:
     """Raise DomainError, naming the first row and the sub-expression at fault, where the start has no finite loss."""
     made = RowObjective(replace(row, engine="auto"), data)
     if isfinite(made.evaluate(made.vector(x)).value):
@@ -135,7 +135,9 @@ def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Any, place: P
     )
 
 
-def _outside(problem: FitProblem, row: RowModel, data: Rows, x: Any, index: int, place: Place) -> DomainError:
+def _outside(
+    problem: FitProblem, row: RowModel, data: Rows, x: Vector, index: int, place: Place
+) -> DomainError:
     """The error for one row: the first sub-expression of the model that is not finite there."""
     point: dict[str, Any] = {**problem.constants, **row.space.unflatten(x)}
     cells = _cells(data, index)

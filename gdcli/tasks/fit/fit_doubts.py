@@ -6,9 +6,10 @@ splits them into rows before and behind it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.divisors import pole_among
 from gdcli.objective.row_objective import RowObjective
 
@@ -34,7 +35,7 @@ NO_DOUBTS = Doubts()
 
 
 def doubts_about(
-    prepared: Prepared, objective: RowObjective, x: Any, statistics: FitStatistics | None
+    prepared: Prepared, objective: RowObjective, x: Vector, statistics: FitStatistics | None
 ) -> Doubts:
     """Return what speaks against an end at ``x``."""
     problem, found = prepared.problem, []

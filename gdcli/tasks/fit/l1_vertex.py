@@ -10,13 +10,13 @@ is lower nowhere near, and what is left to gain is no more than what the deviati
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.judge.evidence import Certificate
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.factors import combined, independent, singular
 from gdcli.kernel.status import CurvatureSource, PointKind
-from gdcli.kernel.vectors import Vec, dot, max_abs, norm, split_near
+from gdcli.kernel.vectors import Vec, Vector, dot, max_abs, norm, split_near
 from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def polyhedron_of(prepared: Prepared) -> Polyhedron | None:
     return found if found.determined else None
 
 
-def prove(prepared: Prepared, judging: RowObjective, x: Any, slope: float | None, tol: float) -> Proof | None:
+def prove(
+    prepared: Prepared, judging: RowObjective, x: Vector, slope: float | None, tol: float
+) -> Proof | None:
     """Return the proof of how far the sum at ``x`` is above the least one; None where nothing is proved.
 
     ``slope`` is the norm of the gradient there, ``tol`` the tolerance of the run.
@@ -81,7 +83,7 @@ def prove(prepared: Prepared, judging: RowObjective, x: Any, slope: float | None
     )
 
 
-def _at_a_vertex(prepared: Prepared, judging: RowObjective, x: Any) -> Certificate | None:
+def _at_a_vertex(prepared: Prepared, judging: RowObjective, x: Vector) -> Certificate | None:
     """Return the certificate that ``x`` is a minimum, None where this is no proof of it."""
     plain = RowObjective(prepared.row, prepared.data)
     size = plain.size

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
-from gdcli.kernel.vectors import Vec, dot, ones_like, positive_logs, raised, times, total
+from gdcli.kernel.vectors import Vec, Vector, dot, ones_like, positive_logs, raised, times, total
 from gdcli.language.losses import LOSSES
 from gdcli.objective.linearity import is_smooth
 from gdcli.objective.row_model import by_squares
@@ -78,7 +78,7 @@ _LOST = "the curvature of the loss is lost in its kinks, or in rounding"
 _EXACT = "zero but for rounding: the model says all that was measured"
 
 
-def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -> Errors:
+def estimate_errors(prepared: Prepared, x: Vector, active: Sequence[ActiveBound]) -> Errors:
     """Return the errors of the parameters at the answer ``x``; ``active`` are the bounds that hold it."""
     names = [prepared.row.space.label(i) for i in range(prepared.row.space.size)]
     held = [name in {bound.name for bound in active} for name in names]
@@ -104,7 +104,7 @@ def estimate_errors(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -
     return Errors(found, errors.reason, rank, "; ".join(errors.redundant), left)
 
 
-def errors_in_time(prepared: Prepared, x: Any, active: Sequence[ActiveBound]) -> Errors:
+def errors_in_time(prepared: Prepared, x: Vector, active: Sequence[ActiveBound]) -> Errors:
     """Return the same, or say that the limits of the run leave no room for it."""
     late = Errors(reason="the time or the memory allowed did not suffice for the errors")
     return if_in_time(lambda: estimate_errors(prepared, x, active), late)
@@ -120,7 +120,7 @@ def without_errors(found: FitStatistics | None, reason: str) -> FitStatistics | 
 def _of_squares(
     prepared: Prepared,
     sums: RowObjective,
-    x: Any,
+    x: Vector,
     names: Sequence[str],
     held: Sequence[bool],
     constant: int,
@@ -151,7 +151,7 @@ def error_kind(problem: FitProblem) -> str:
     return "weights" if problem.weights else "unweighted"
 
 
-def _left(model: ResidualModel, spread: _Spread, x: Any) -> Left:
+def _left(model: ResidualModel, spread: _Spread, x: Vector) -> Left:
     from gdcli.solve.algebra.rounding import errors_of_rounding, residual_floor
 
     triangle = model.triangle
@@ -163,7 +163,7 @@ def _left(model: ResidualModel, spread: _Spread, x: Any) -> Left:
 
 
 def _linear_model(
-    sums: RowObjective, x: Any, held: Sequence[bool], wide: bool = True
+    sums: RowObjective, x: Vector, held: Sequence[bool], wide: bool = True
 ) -> ResidualModel | None:
     """The linear model of the residuals at ``x``, ``wide`` where they have more digits that would be seen."""
     from gdcli.kernel.factors import column_lengths
@@ -182,7 +182,7 @@ def _linear_model(
 
 
 def _as_squares(
-    prepared: Prepared, x: Any, names: Sequence[str], held: Sequence[bool]
+    prepared: Prepared, x: Vector, names: Sequence[str], held: Sequence[bool]
 ) -> tuple[Uncertainty, Left] | None:
     """What the Jacobian tells of the parameters, and what is left, as if the loss were a square."""
     from gdcli.judge.statistics import Parameters, fit_statistics
@@ -212,7 +212,7 @@ def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:
     )
 
 
-def _spread(sums: RowObjective, x: Any, weighted: bool = True) -> _Spread:
+def _spread(sums: RowObjective, x: Vector, weighted: bool = True) -> _Spread:
     """Two passes: the weighted mean, then what lies about it."""
     rows, all_weights, mean, zero, logs = 0, 0.0, 0.0, 0.0, 0.0
     for measured, weight in sums.vectors("weighing", x):
@@ -231,7 +231,7 @@ def _spread(sums: RowObjective, x: Any, weighted: bool = True) -> _Spread:
     return _Spread(rows, about, zero, logs)
 
 
-def _of_loss(prepared: Prepared, sums: RowObjective, x: Any, names: Sequence[str]) -> FitStatistics | None:
+def _of_loss(prepared: Prepared, sums: RowObjective, x: Vector, names: Sequence[str]) -> FitStatistics | None:
     from gdcli.judge.statistics import FitStatistics, information
 
     problem, rows = prepared.problem, prepared.data.rows
@@ -265,7 +265,7 @@ def _none(errors: Uncertainty, reason: str) -> Uncertainty:
     )
 
 
-def _zero(errors: Uncertainty, x: Any) -> Uncertainty:
+def _zero(errors: Uncertainty, x: Vector) -> Uncertainty:
     """The errors of a model that says all that was measured: those that are known are zero, but for rounding."""
     known = [e is not None for e in errors.standard_errors]
     return replace(
@@ -277,7 +277,7 @@ def _zero(errors: Uncertainty, x: Any) -> Uncertainty:
     )
 
 
-def _scores(sums: RowObjective, x: Any) -> Any:
+def _scores(sums: RowObjective, x: Vector) -> Any:
     """The sum over rows of the products of the rows' gradients, shape (p, p)."""
     found = [Vec([0.0] * sums.size)] * sums.size
     for slopes in sums.vectors("gradient", x):
@@ -285,7 +285,7 @@ def _scores(sums: RowObjective, x: Any) -> Any:
     return found
 
 
-def _log_likelihood(prepared: Prepared, sums: RowObjective, value: float, x: Any) -> float | None:
+def _log_likelihood(prepared: Prepared, sums: RowObjective, value: float, x: Vector) -> float | None:
     """The log-likelihood at the answer, None where the loss is none."""
     problem = prepared.problem
     if not problem.loss:

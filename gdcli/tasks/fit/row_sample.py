@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.row_objective import PIECE, RowObjective
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class RowsInPlace:
             yield lo, [array[lo : lo + size] for array in self.arrays]
 
 
-def fitted_and_measured(prepared: Prepared, objective: RowObjective, x: Any) -> Iterator[tuple[Any, Any]]:
+def fitted_and_measured(prepared: Prepared, objective: RowObjective, x: Vector) -> Iterator[tuple[Any, Any]]:
     """Yield piece by piece what the model says of rows, and what was measured, shape (rows,) each.
 
     Both are on the scale of the left side; a label counts as 0 or 1, and what the model says of it is a probability.
@@ -59,7 +60,7 @@ class RowSample(NamedTuple):
     sigma: list[float]
 
 
-def look(prepared: Prepared, x: Any) -> RowSample:
+def look(prepared: Prepared, x: Vector) -> RowSample:
     """Return some rows, drawn at random with the seed of the fit and in their order, and the curve over a column."""
     import numpy as np
 
@@ -113,7 +114,9 @@ def drawn_over(prepared: Prepared) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _curve(prepared: Prepared, x: Any, over: str, low: float, high: float) -> tuple[list[float], list[float]]:
+def _curve(
+    prepared: Prepared, x: Vector, over: str, low: float, high: float
+) -> tuple[list[float], list[float]]:
     """What the model says at places from end to end of a column, the other columns at 1."""
     import numpy as np
 
