@@ -44,7 +44,17 @@ def parse_model(text: str, source: str = "") -> Model:
     except UsageError as error:
         from gdcli.language.notation import told  # only an error needs it
 
-        raise told(error, "model") from None
+        found = told(error, "model")
+        if error.span is not None and _is_title(error.span):
+            title = "_".join(error.span.text[error.span.start : error.span.end].split())
+            found.hint += f"; a column whose title has spaces is written with underscores: {title}"
+        raise found from None
+
+
+def _is_title(span: Span) -> bool:
+    """Tell whether the fault is words with spaces between, which may be the title of a column."""
+    words, called = span.text[span.start : span.end].split(), span.text[span.end :].lstrip()[:1] == "("
+    return len(words) > 1 and not called and all(len(word) > 1 and word.isidentifier() for word in words)
 
 
 def _parse_model(text: str, source: str) -> Model:

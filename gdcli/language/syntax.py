@@ -396,10 +396,11 @@ class _TokenCheck:
                 )
                 self.fail(token, f"something is missing {where}")
         if token.text == "," and not self.open:
-            hint = "numbers have a decimal point: 0.5; bounds are an option: --bounds x=0:5"
+            hint = "numbers have a decimal point: 0.5; bounds and constraints are options: --bounds x=0:5"
             self.fail(token, "a comma outside brackets", hint)
         if token.text == ":" and (not self.open or self.open[-1].text != "["):
-            self.fail(token, "a colon belongs into a slice such as v[1:]")
+            hint = "equally spaced numbers are linspace(1,5,9); bounds are an option: --bounds x=0:5"
+            self.fail(token, "a colon belongs into a slice such as v[1:]", hint)
         if token.text in ("**", "^"):
             self.inside[-1] += 1
             self.deeper(token)

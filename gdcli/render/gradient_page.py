@@ -13,7 +13,7 @@ from gdcli.kernel.error_text import harmless
 from gdcli.kernel.errors import shorten
 from gdcli.kernel.number_format import column, short
 from gdcli.record.gradients import QUOTIENTS
-from gdcli.render.page import Column, Glyphs, Line, fact, fits, laid_out, table
+from gdcli.render.page import Column, Glyphs, Line, fact, fits, laid_out
 from gdcli.render.summary import point_text
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _many(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
             columns.append(Column(title, values, spare=1))
         if fits(columns, width):
             break
-    return laid_out(columns, width, glyphs)
+    return laid_out(columns, width, glyphs, all_in="--format json")
 
 
 def _value(value: float | None, digits: int) -> str:
@@ -140,13 +140,13 @@ def _errors(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """The error of each quotient against h, the best one marked, by what is to be expected and by what is seen."""
     best, rows = found.best or {}, found.errors or ()
     columns = [Column("h", [f"{row.h:.0e}" for row in rows])]
-    for name in QUOTIENTS:
+    for spare, name in enumerate(QUOTIENTS):
         marks = [_marks(best.get(name), row.h) for row in rows]
         told = [_error_cell(getattr(row, name), row.mostly.get(name, "")) for row in rows]
         cells = [f"{cell} {mark}" for cell, mark in zip(told, marks, strict=True)]
         roles = ["good" if mark.strip() else "" for mark in marks]
-        columns.append(Column(f"{WAYS[name]}   ", cells, roles=roles))
-    lines = table(columns, glyphs)
+        columns.append(Column(f"{WAYS[name]}   ", cells, roles=roles, spare=spare))
+    lines = laid_out(columns, width, glyphs, all_in="--format json")
     largest = " (the largest over the components)" if len(found.components) > 1 else ""
     stars = "*: the best h to expect, +: the least error seen"
     legend = f"errors{largest}; t: mostly truncation, r: mostly rounding, {stars}"

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from gdcli.kernel.error_text import columns as columns_of
 from gdcli.kernel.number_format import short
 from gdcli.render.gradient_page import head
-from gdcli.render.page import Column, Glyphs, Line, cut, fact, fits, table
+from gdcli.render.page import Column, Glyphs, Line, cut, fact, laid_out, wrap
 
 if TYPE_CHECKING:
     from gdcli.record.gradients import StepRecord, TraceRecord
 
 DIGITS = 10
+ALL = "--format json"
+_FORMULAS = 30  # columns that formulas and local derivatives have together, at least
 
 
 def page(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
@@ -42,22 +44,31 @@ def _steps(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
             values.append(short(step.value, DIGITS) if k == 0 else "")
             slopes.append(text)
             numbers.append(number)
-    fixed = max(map(len, [*names, "step"])) + max(map(len, values)) + max(map(len, [*numbers, ""])) + 8
-    room = max(20, width - fixed)
+    beside = [max(map(len, cells)) + 2 for cells in ([*names, "step"], values, [*numbers, "its value"])]
+    # Where there is no room for formulas, the last numbers go.
+    room = next((left for k in (3, 2) if (left := width - sum(beside[:k]) - 2) >= _FORMULAS), _FORMULAS)
     widest = max(map(columns_of, slopes))
     left = max(room - widest, room // 2) if widest < room else room // 2
     columns = [
         Column("step", names, left=True),
         Column("formula", [cut(text, left) for text in formulas], left=True),
-        Column("value", values),
+        Column("value", values, spare=1),
         Column(
             "local derivative",
             [cut(text, room - min(left, _widest(formulas))) for text in slopes],
             left=True,
         ),
-        Column("", numbers),
+        Column("its value", numbers, spare=2),
     ]
-    return table(columns, glyphs)
+    return _whole(columns, width, glyphs)
+
+
+def _whole(columns: list[Column], width: int, glyphs: Glyphs) -> list[Line]:
+    """Lay out a table, and name below it what is not shown: columns, and the ends of formulas."""
+    lines = laid_out(columns, width, glyphs, all_in=ALL)
+    if any(cell.endswith("...") for column in columns if column.left for cell in column.cells):
+        lines.append([(f"...: a formula goes on; {ALL} has all", "rule")])
+    return lines
 
 
 def _widest(texts: list[str]) -> int:
@@ -65,26 +76,22 @@ def _widest(texts: list[str]) -> int:
 
 
 def _forward(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """The derivative of each step by each variable, the variables that do not fit in further tables."""
+    """The derivative of each step by each variable, as many as there is room for."""
     labels = list(trace.gradient)
     by = labels[0] if len(labels) == 1 else "each variable"
-    lines: list[Line] = [
-        [(f"forward: z. is the derivative of z by {by}, from those of its arguments", "label")]
-    ]
+    title = f"forward: z. is the derivative of z by {by}, from those of its arguments"
+    lines: list[Line] = [[(line, "label")] for line in wrap(title, width)]
     rules = [_rule(step, labels) for step in trace.steps]
     numbers = [
-        Column(f"d/d{label}", [short(s.forward[label], DIGITS) for s in trace.steps]) for label in labels
+        Column(f"d/d{label}", [short(s.forward[label], DIGITS) for s in trace.steps], spare=k > 0)
+        for k, label in enumerate(labels)
     ]
     names = Column("step", [f"{s.step}." for s in trace.steps], left=True)
-    room = max(20, width - names.width - 4 - max((c.width for c in numbers), default=0))
-    first = [names, Column("from", [cut(rule, room) for rule in rules], left=True)]
-    columns = list(first)
-    for number in numbers:
-        if not fits([*columns, number], width):
-            lines += [*table(columns, glyphs), []]
-            columns = [names]
-        columns.append(number)
-    return lines + table(columns, glyphs)
+    # The rules are cut as far as the numbers need it, down to a third of the room.
+    room = width - names.width - 2
+    room = max(20, room // 3, room - sum(c.width + 2 for c in numbers))
+    columns = [names, Column("from", [cut(rule, room) for rule in rules], left=True), *numbers]
+    return lines + _whole(columns, width, glyphs)
 
 
 def _rule(step: StepRecord, labels: list[str]) -> str:
@@ -117,4 +124,4 @@ def _reverse(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
         Column("value", values),
     ]
     title = "reverse: z' is the derivative of the result by z, handed back from the last step"
-    return [[(title, "label")], *table(columns, glyphs)]
+    return [*([(line, "label")] for line in wrap(title, width)), *_whole(columns, width, glyphs)]

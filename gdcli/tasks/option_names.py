@@ -5,7 +5,7 @@ From Python they are keywords, ``max_iter`` for ``--max-iter``. Only an error ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from gdcli.kernel.errors import did_you_mean
 
@@ -58,7 +58,8 @@ OPTIONS: tuple[tuple[str, str], ...] = (
     ("--by", "group groupby group-by groups"),
     ("--columns", "column cols features x-columns"),
     ("--missing skip", "skip-missing dropna drop-na ignore-missing skipna"),
-    ("--loss", "cost objective criterion robust"),
+    ("--loss huber", "robust"),
+    ("--loss", "cost objective criterion"),
     ("--residuals", "resid residual"),
     ("--predict", "fitted predictions prediction"),
     ("--checkpoint", "save-state snapshot resume-file"),
@@ -68,12 +69,12 @@ OPTIONS: tuple[tuple[str, str], ...] = (
 _KEYWORDS = {"set": "constants"}
 
 
-def keyword(name: str, known: Sequence[str]) -> str:
-    """Return which of the ``known`` keywords is meant by another one, as a hint; nothing where none is."""
+def keyword(name: str, known: Collection[str], otherwise: str = "") -> str:
+    """Return which of the ``known`` keywords is meant by another one, as a hint; ``otherwise`` where none is."""
     plain = name.lower().replace("_", "-")
     for option, names in OPTIONS:
         word = option.lstrip("-").replace("-", "_")
-        instead = _KEYWORDS.get(word, word)
+        instead = word if word in known else _KEYWORDS.get(word, word)
         if instead in known and (plain in names.split() or name == word):
             return f"{name} is {instead} here"
-    return did_you_mean(name, known)
+    return did_you_mean(name, known, otherwise)

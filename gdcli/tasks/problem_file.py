@@ -261,7 +261,9 @@ class _Table:
     def check_keys(self, key: str, table: Mapping[str, Any], known: Collection[str]) -> None:
         for name in table:
             if name not in known:
-                hint = did_you_mean(name, known, "known keys: " + ", ".join(list(known)[:12]))
+                from gdcli.tasks.option_names import keyword
+
+                hint = keyword(name, known, "known keys: " + ", ".join(list(known)[:12]))
                 raise self.wrong(f"{key}.{name}" if key else name, "unknown key", hint)
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -399,7 +401,9 @@ def _entry(place: str, name: str, content: Mapping[str, Any], options: Options) 
     for key in given:
         if f"--{key}" not in known:
             names = [*keys, *(option.removeprefix("--") for option in known)]
-            hint = did_you_mean(key, names, "known keys: " + ", ".join(names[:12]))
+            from gdcli.tasks.option_names import keyword
+
+            hint = keyword(key, names, "known keys: " + ", ".join(names[:12]))
             raise table.wrong(key, "unknown key", hint)
     sense = table.word("sense", SENSES) if "sense" in content else ""
     if sense and command != sense and "command" in content:

@@ -43,7 +43,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("compare-lr x**2 --iterations 5", "--iterations is --steps here"),
         ("minimize x**2 --epochs 5", "--epochs is --max-iter here"),
         ("compare-lr x**2 --epochs 5", "--epochs is --steps here"),
-        ("minimize x**2 --constraint x>0", "--bounds x=0:5"),
+        ("minimize x**2 --constraint x>0", "--constraint is --subject-to here"),
         ("minimize x**2 --timeout 5", "--timeout is --max-time here"),
         ("minimize x**2 -o file", "-o is --output here"),
         ("minimize x**2 -m bfgs", "-m is --method here"),
@@ -168,3 +168,34 @@ def test_a_file_is_a_file_whatever_its_name(
     monkeypatch.chdir(tmp_path)
     Path("b=2").write_text("x,y\n1,2\n2,4\n3,7\n")
     assert run(["fit", "y ~ a*x", "--start", "a=1", "b=2"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["fit", "Body mass ~ a*x", "d.csv"], "written with underscores: Body_mass"),
+        (["fit", "y ~ a*Body mass + b", "d.csv"], "written with underscores: Body_mass"),
+        (["fit", "y ~ a*x", "d.csv", "--where", "x>1"], "rows are chosen on their way"),
+        (["fit", "y ~ a*x", "d.csv", "--robust"], "--robust is --loss huber here"),
+        (["fit", "y ~ a*x", "d.csv", "--sigma", "0.1"], "a number for all rows is put into one first"),
+        (["fit", "y ~ a*x", "d.csv", "--weights", "1/y"], "it takes the name of a column"),
+        (["minimize", "sum(v**2)", "--start", "v=1:5"], "linspace(1,5,9)"),
+        (["minimize", "x**2 - 2*x, x>0", "--start", "x=1"], "bounds and constraints are options"),
+        (["run", "p.jsonl"], "x0 is start here"),
+        (["run", "q.jsonl"], "constants is set here"),
+    ],
+)
+def test_what_is_to_be_written_instead(
+    words: list[str],
+    hint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d.csv").write_text("x,y\n1,2\n2,4\n3,5\n")
+    Path("p.jsonl").write_text('{"expression": "x**2", "x0": {"x": 1}}\n')
+    Path("q.jsonl").write_text('{"expression": "a*x**2", "start": {"x": 1}, "constants": {"a": 1}}\n')
+    assert run(words) == 2
+    told = capsys.readouterr()
+    assert hint in told.err + told.out

@@ -192,6 +192,9 @@ def _names(
     for option, column in (("--weights", request.weights), ("--sigma", request.sigma)):
         if column is not None and not (column and column in columns):
             hint = did_you_mean(column, list(filter(None, columns)), columns_told(columns))
+            if column and not column.isidentifier():
+                what = "a number for all rows" if column.replace(".", "", 1).isdigit() else "what is computed"
+                hint = f"it takes the name of a column: {what} is put into one first; {columns_told(columns)}"
             raise UsageError(f"{option}: there is no column {column}", hint)
     names = sort_names(model, columns, matrices, constants, lengths)
     wanted = [*names.columns, *(c for c in (request.weights, request.sigma) if c)]
