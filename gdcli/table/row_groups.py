@@ -58,16 +58,23 @@ class Groups:
         """Return the group number (int64) of each row of a part; ``line`` gives that of a row's index."""
         import numpy as np
 
-        combined = labels[0].codes
-        for column in labels[1:]:
-            combined = combined * len(column.values) + column.codes
-        distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
-        numbers = np.empty(len(distinct), dtype=np.int64)
-        for k in np.argsort(first, kind="stable").tolist():
-            at = int(first[k])
-            key: Any = tuple(column.values[int(column.codes[at])] for column in labels)
-            numbers[k] = self.number(key, (source, line(at)))
-        return numbers[inverse.reshape(-1)]
+        codes, count = labels[0].codes, len(labels[0].values)
+        if len(labels) > 1:
+            for column in labels[1:]:
+                codes = codes * len(column.values) + column.codes
+            distinct, codes = np.unique(codes, return_inverse=True)
+            codes, count = codes.reshape(-1), len(distinct)
+        first = np.full(count, -1)
+        first[codes[::-1]] = np.arange(len(codes))[::-1]  # of what is put in one place the last stays
+        used = np.flatnonzero(first >= 0)
+        used = used[np.argsort(first[used])]
+        places = first[used].tolist()
+        columns = [[column.values[c] for c in column.codes[places].tolist()] for column in labels]
+        keys: Any = zip(*columns, strict=True)
+        numbers = np.empty(count, dtype=np.int64)
+        numbers[used] = [self.number(key, (source, line(at))) for key, at in zip(keys, places, strict=True)]
+        found: ndarray = numbers[codes]
+        return found
 
     def skip(self, key: tuple[Label, ...], met: tuple[int, int], place: str) -> None:
         """Take notice of a row that is skipped."""

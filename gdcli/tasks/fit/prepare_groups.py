@@ -147,12 +147,15 @@ def _labels(column: Any) -> Labels:
 
     from gdcli.table.blocks import Labels, coded
     from gdcli.table.json_lines import as_label
+    from gdcli.table.number_cells import EXACT
 
     if not isinstance(column, np.ndarray):
         return coded(map(as_label, column))
-    distinct, first, inverse = np.unique(column, return_index=True, return_inverse=True)
-    found = coded(map(as_label, distinct[np.argsort(first)].tolist()))
-    return Labels(found.values, found.codes[np.argsort(np.argsort(first))][inverse.reshape(-1)])
+    distinct, inverse = np.unique(column, return_inverse=True)
+    if distinct.dtype.kind in "iuf" and (abs(distinct) < EXACT).all():
+        return Labels((distinct + 0.0).tolist(), inverse.reshape(-1))
+    found = coded(map(as_label, distinct.tolist()))
+    return Labels(found.values, found.codes[inverse.reshape(-1)])
 
 
 def _sorted(plan: Plan, groups: Groups, data: Columns, place: Callable[[int], str]) -> Grouped:
@@ -164,12 +167,13 @@ def _sorted(plan: Plan, groups: Groups, data: Columns, place: Callable[[int], st
     members = [ranks[arrays[-1].astype(np.int64)] for _, arrays in data.chunks()]
     number = np.concatenate(members) if members else np.zeros(0, dtype=np.int32)
     starts = np.concatenate(([0], np.cumsum(np.bincount(number, minlength=len(ranked)))))
+    nothing = LeftOut()
     order = None if (np.diff(number) >= 0).all() else np.argsort(number, kind="stable")
     return Grouped(
         plan,
         groups.columns,
         [groups.keys[k] for k in ranked],
-        [groups.left_out.get(k, LeftOut()) for k in ranked],
+        [groups.left_out.get(k, nothing) for k in ranked],
         data,
         starts,
         np.diff(starts).tolist(),
