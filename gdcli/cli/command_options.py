@@ -56,9 +56,9 @@ class GradientOptions(groups.GradientOptions, groups.ExaminedOptions, groups.Gra
         return self.plot or self.plot_estimate
 
 
-class FitOptions(groups.DataOptions, groups.GroupsOptions, groups.FitMethodOptions, groups.StoppingOptions,
-        groups.EpochsOptions, groups.FitEngineOptions, groups.CheckpointOptions, groups.FitOutputOptions,
-        PictureOptions):
+class FitOptions(groups.FitDataOptions, groups.GroupsOptions, groups.FitMethodOptions,
+        groups.StoppingOptions, groups.EpochsOptions, groups.FitEngineOptions, groups.CheckpointOptions,
+        groups.FitOutputOptions, PictureOptions):
     plot = PictureOptions.plot.but("Draw rows, curve and residuals into this file (.png, .svg, .pdf), or - in the "
         "terminal.")
 

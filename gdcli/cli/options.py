@@ -123,6 +123,11 @@ class DataOptions(Options):
     seed = AskedOptions.seed
 
 
+class FitDataOptions(DataOptions):
+    subject_to = repeated("TEXT", "none",
+        "What must hold for the parameters: 'a + b <= 1', 'a == 2*b'; @FILE has one a line.").behind("bounds")
+
+
 class GroupsOptions(Options):
     group = "Data"
     by = option("COLUMN[,COLUMN]", read.names, "one fit to all rows",

@@ -177,7 +177,11 @@ def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observe
     from gdcli.tasks.fit.request import FitRequest, FitSettings
     from gdcli.tasks.fit.solve_fit import solve
 
-    asked = options.given(DataOptions, GroupsOptions) | {"start": entry.start, "bounds": entry.bounds}
+    asked = options.given(DataOptions, GroupsOptions) | {
+        "start": entry.start,
+        "bounds": entry.bounds,
+        "subject_to": entry.subject_to,
+    }
     asked["constants"] = entry.constants
     del asked["set"]
     asked["data" if isinstance(entry.data, dict) else "files"] = entry.data

@@ -17,6 +17,7 @@ from gdcli.kernel.space import Space
 from gdcli.record.fits import EpochPoint, epoch_cells, epoch_point
 from gdcli.record.runs import PathPoint
 from gdcli.render import summary
+from gdcli.render.constraint_table import constraints
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def page(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
         parameters(found, width, glyphs),
         _sums(found, width),
         summary.verdict(found, width) + summary.evidence(found, width, timing, _work(found)),
+        constraints(found, width, glyphs),
     )
 
 

@@ -193,9 +193,7 @@ def read_problem(
 def _problem(asked: Problem, given: Sequence[TypedValue], typed: Typed) -> Problem:
     """Return the problem ``asked`` with the start that is ``given``, without one drawn, and with what is ``typed``."""
     if typed.subject_to or typed.let:
-        from gdcli.language.relation import OPTION, typed_lines
-
-        asked = replace(asked, let=tuple(typed.let), subject_to=tuple(typed_lines(typed.subject_to, OPTION)))
+        asked = replace(asked, let=tuple(typed.let), subject_to=as_typed(typed.subject_to))
     tree, known = asked.tree, asked.constants
     assert tree is not None
     relations = relations_of(asked.subject_to, asked.let) if asked.subject_to else []
@@ -208,7 +206,7 @@ def _problem(asked: Problem, given: Sequence[TypedValue], typed: Typed) -> Probl
         lengths = dict.fromkeys(names) | {
             e.name: len(e.value) for e in given if hasattr(e.value, "__len__") and e.name in names
         }
-        fixed, ends = _ends(typed, relations, lengths, known)
+        fixed, ends = ends_of(typed, relations, lengths, known)
         known = {**known, **fixed}
         names = [name for name in names if name not in fixed]
         given = [entry for entry in given if entry.name not in fixed]
@@ -224,23 +222,34 @@ def constrained(problem: Problem, subject_to: Sequence[str]) -> Problem:
     if not subject_to:
         return problem
     from gdcli.language.constraints import merged
-    from gdcli.language.relation import OPTION, typed_lines
 
-    found = replace(problem, subject_to=tuple(typed_lines(subject_to, OPTION)))
+    found = replace(problem, subject_to=as_typed(subject_to))
     found.constraints()  # what is wrong with them is told before anything is begun
     return replace(found, bounds=merged(problem.bounds, found.rows()[1], problem.lengths))
 
 
-def _ends(
+def as_typed(subject_to: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return constraints as typed, those of files a line each, with where each stands. Raises UsageError."""
+    if not subject_to:
+        return ()
+    from gdcli.language.relation import OPTION, typed_lines
+
+    return tuple(typed_lines(subject_to, OPTION))
+
+
+def ends_of(
     typed: Typed,
     relations: Sequence[Relation],
     lengths: Mapping[str, int | None],
     known: Mapping[str, Any],
+    what: str = "variable of the expression",
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what equal bounds make constants, and the bounds of the others: those typed and those by constraints."""
+    if not (typed.bounds or relations):
+        return {}, {}
     from gdcli.language.limits import boxes, read_limits, split_fixed
 
-    ends = boxes(read_limits(typed.bounds, typed.option), lengths)
+    ends = boxes(read_limits(typed.bounds, typed.option), lengths, what)
     if relations:
         from gdcli.language import constraints
 

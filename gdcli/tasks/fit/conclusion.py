@@ -13,6 +13,7 @@ from gdcli.kernel.status import CurvatureSource, PointKind, Status
 from gdcli.kernel.vectors import Vector, dot
 from gdcli.objective.protocol import Counts, Objective
 from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.constrained_errors import face_of, listed_of
 from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, SEARCH, can_be_searched, doubts_about
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
@@ -55,7 +56,10 @@ def conclude(
     ``objective`` is what it was on, without bounds.
     """
     judging = RowObjective(prepared.row, prepared.data, _scale(prepared, objective, run))
-    found, errors = _judged(prepared, ready, judging, within(box, judging), run)
+    if ready.objective.is_constrained:
+        found, errors = _judged_on_face(prepared, ready, judging, box, run)
+    else:
+        found, errors = _judged(prepared, ready, judging, within(box, judging), run)
     sums, verdict = 1.0 / judging.factor, found.verdict
     statistics, reason = errors.found, errors.reason
     if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
@@ -124,6 +128,35 @@ def _judged(
         verdict = verdict._replace(advice=_TILDE.format(problem.expression.strip()))
     verdict = _with_redundancy(verdict, errors, elsewhere)
     return Judged(run, certificate, verdict, active, ranges), errors
+
+
+def _judged_on_face(
+    prepared: Prepared, ready: Ready, judging: RowObjective, box: Box | None, taken: RunResult
+) -> tuple[Judged, Errors]:
+    """Return the same of a run within constraints; the errors are those on the face of the active ones."""
+    from gdcli.tasks.constrained_problem import judged_constrained, within_constraints
+
+    problem = prepared.problem
+    rows = problem.rows()[0]
+    seen = within_constraints(problem, rows, box, judging, ready.space)
+    again = replace(ready, objective=seen, unit=judging.factor)
+    found = judged_constrained(again, rows, taken.times(judging.factor / ready.unit), constant=False)
+    evidence, x = found.constraints, found.run.best.at.x
+    assert evidence is not None
+    face = if_in_time(lambda: face_of(seen, x, evidence), None)
+    errors = errors_in_time(prepared, x, found.active, face)
+    if face is not None and errors.found is not None and not errors.reason:
+        held = [state.text for state in evidence.states if any(listed_of(state.active))]
+        ready.notes.append(f"the standard errors are those of moves along what holds: {listed(held)}")
+    sums = 1.0 / judging.factor
+    states = tuple(state._replace(multiplier=_scaled(state.multiplier, sums)) for state in evidence.states)
+    return found._replace(constraints=evidence._replace(states=states)), errors
+
+
+def _scaled(value: Any, factor: float) -> Any:
+    if isinstance(value, list | tuple):
+        return [_scaled(v, factor) for v in value]
+    return None if value is None else value * factor
 
 
 def _engine(problem: FitProblem, objective: RowObjective) -> str:

@@ -23,6 +23,7 @@ from gdcli.objective.row_objective import RowObjective
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
     from gdcli.solve.algebra.residual_model import ResidualModel
+    from gdcli.tasks.fit.constrained_errors import Face
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitProblem
     from gdcli.tasks.outcome import ActiveBound
@@ -78,15 +79,22 @@ _LOST = "the curvature of the loss is lost in its kinks, or in rounding"
 _EXACT = "zero but for rounding: the model says all that was measured"
 
 
-def estimate_errors(prepared: Prepared, x: Vector, active: Sequence[ActiveBound]) -> Errors:
-    """Return the errors of the parameters at the answer ``x``; ``active`` are the bounds that hold it."""
+def estimate_errors(
+    prepared: Prepared, x: Vector, active: Sequence[ActiveBound], face: Face | None = None
+) -> Errors:
+    """Return the errors of the parameters at the answer ``x``.
+
+    ``active`` are the bounds that hold it, ``face`` is that of the active constraints.
+    """
     names = [prepared.row.space.label(i) for i in range(prepared.row.space.size)]
     held = [name in {bound.name for bound in active} for name in names]
-    constant = sum(bound.side == "fixed" for bound in active)
+    constant = sum(bound.side == "fixed" for bound in active) + (face.equations if face else 0)
     sums = RowObjective(prepared.row, prepared.data, float(prepared.data.rows))
     left = None
     if prepared.row.residual is not None:
-        found, left = _of_squares(prepared, sums, x, names, held, constant)
+        found, left = _of_squares(prepared, sums, x, names, (held, constant, face))
+    elif face is not None:
+        return Errors(reason="with active constraints errors are those of sums of squares alone")
     else:
         found = _of_loss(prepared, sums, x, names)
         squares = _as_squares(prepared, x, names, held) if prepared.problem.loss in _NEAR_SQUARES else None
@@ -104,10 +112,12 @@ def estimate_errors(prepared: Prepared, x: Vector, active: Sequence[ActiveBound]
     return Errors(found, errors.reason, rank, "; ".join(errors.redundant), left)
 
 
-def errors_in_time(prepared: Prepared, x: Vector, active: Sequence[ActiveBound]) -> Errors:
+def errors_in_time(
+    prepared: Prepared, x: Vector, active: Sequence[ActiveBound], face: Face | None = None
+) -> Errors:
     """Return the same, or say that the limits of the run leave no room for it."""
     late = Errors(reason="the time or the memory allowed did not suffice for the errors")
-    return if_in_time(lambda: estimate_errors(prepared, x, active), late)
+    return if_in_time(lambda: estimate_errors(prepared, x, active, face), late)
 
 
 def without_errors(found: FitStatistics | None, reason: str) -> FitStatistics | None:
@@ -122,14 +132,19 @@ def _of_squares(
     sums: RowObjective,
     x: Vector,
     names: Sequence[str],
-    held: Sequence[bool],
-    constant: int,
+    holding: tuple[Sequence[bool], int, Face | None],
 ) -> tuple[FitStatistics | None, Left | None]:
+    """``holding`` are the parameters that bounds hold, how many are no longer estimated, and the face."""
     from gdcli.judge.statistics import Parameters, fit_statistics
 
+    held, constant, face = holding
     model = _linear_model(sums, x, held)
     if model is None:
         return None, None
+    if face is not None:
+        from gdcli.tasks.fit.constrained_errors import on_face
+
+        model = model.with_triangle(on_face(model.triangle, face))
     spread = _spread(sums, x)
     value = partial(_sum_of_squares, sums)
     parameters = Parameters(list(x), names, model.free, constant, value)

@@ -19,9 +19,10 @@ from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, FitSettings, read_matrices
 from gdcli.tasks.fit.start_values import is_linear, start_values
-from gdcli.tasks.problem import with_names
+from gdcli.tasks.problem import Typed, as_typed, ends_of, relations_of, with_names
 
 if TYPE_CHECKING:
+    from gdcli.language.relation import Relation
     from gdcli.language.values import TypedValue
     from gdcli.table.source import DataTable
     from gdcli.table.spool import Columns
@@ -213,7 +214,11 @@ def _plan(
 ) -> Plan:
     names, _ = _names(request, model, columns, given, constants)
     given = with_names(given, list(names.parameters))
-    fixed, bounds = _bounds(request, names)
+    constraints = as_typed(request.subject_to)
+    relations = _relations(constraints, names, constants, columns)
+    fixed, bounds = ends_of(
+        Typed(request.bounds), relations, names.parameters, constants, "parameter of the model"
+    )
     if fixed:
         constants = {**constants, **fixed}
         given = [entry for entry in given if entry.name not in fixed]
@@ -239,6 +244,7 @@ def _plan(
         huber_delta=request.huber_delta,
         matrices=names.matrices,
         linear=linear,
+        subject_to=constraints,
     )
     return Plan(problem, row, given, searched, settings)
 
@@ -291,11 +297,23 @@ def _learned(data: Columns, validate: float | None, seed: int) -> Columns | Visi
     return visited(data, validate, "none", seed)[0]
 
 
-def _bounds(request: FitRequest, names: Names) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parameters that equal bounds make constants, and the bounds of others."""
-    if not request.bounds:
-        return {}, {}
-    from gdcli.language.limits import boxes, read_limits, split_fixed
+def _relations(
+    typed: Sequence[tuple[str, str]], names: Names, constants: Mapping[str, Any], columns: Sequence[str]
+) -> list[Relation]:
+    """The constraints, whose names are parameters and constants. Raises UsageError for any other name."""
+    if not typed:
+        return []
+    from gdcli.language.form import check_calls, place_of_name
+    from gdcli.language.functions import CONSTANTS
 
-    ends = boxes(read_limits(request.bounds), names.parameters, "parameter of the model")
-    return split_fixed(ends, names.parameters)
+    known = (*names.parameters, *constants)
+    found = relations_of(typed)
+    for relation in found:
+        check_calls(relation.whole, known)
+        for name in relation.names:
+            if name not in known and name not in CONSTANTS:
+                what = "a column of the data" if name in columns else "not a parameter of the model"
+                hint = did_you_mean(name, known, f"constraints are on the parameters, {', '.join(known[:8])}")
+                place = place_of_name([relation.whole], name)
+                raise UsageError(f"--subject-to has {name}, which is {what}", hint, place)
+    return found

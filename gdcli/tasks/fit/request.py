@@ -35,6 +35,7 @@ class FitRequest:
     start: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
+    subject_to: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     loss: str | None = None
     huber_delta: float | None = None
@@ -55,6 +56,8 @@ class FitRequest:
         self._check_weighting()
         if self.missing not in MISSING:
             raise UsageError(f"--missing is one of {', '.join(MISSING)}, not {self.missing}")
+        if self.subject_to and self.by:
+            raise UsageError("--subject-to is not for fits of groups", "fit one group, or leave out --by")
         if self.files.count("-") > 1:
             raise UsageError("standard input is given twice", "one - is enough")
 
@@ -183,6 +186,8 @@ def request_from(
     for name in ("constants", "bounds", "columns"):
         if name in texts:
             texts[name] = _texts(texts[name])
+    if isinstance(texts.get("subject_to"), str):
+        texts["subject_to"] = (texts["subject_to"],)
     if isinstance(texts.get("by"), str):
         texts["by"] = (texts["by"],)
     if start is not None:

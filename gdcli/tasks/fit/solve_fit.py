@@ -53,15 +53,29 @@ def solve(
     settings = settings or FitSettings()
     prepared = with_engine(prepared, settings)
     if settings.is_stochastic:
+        if prepared.problem.subject_to:
+            raise UsageError(
+                "constraints are for fits that look at all rows at a time",
+                "leave out --batch-size, --epochs and what goes with them, or --subject-to",
+            )
         from gdcli.tasks.fit.fit_epochs import solve_stochastic
 
         return solve_stochastic(prepared, settings, observers, progress, checkpointer, polisher=solve)
     problem, scale = prepared.problem, 1.0 if settings.lr is not None else _scale_at_start(prepared)
     objective = RowObjective(prepared.row, prepared.data, scale)
     box, x0, notes = box_and_start(problem, objective)
-    seen = within(box, objective)
-    objective.between_poles(x0)
-    choice = choose_method(prepared, settings, seen)
+    rows = problem.rows()[0] if problem.subject_to else []
+    if rows:
+        from gdcli.tasks.constrained_problem import inner_start, within_constraints
+
+        constrained = within_constraints(problem, rows, box, objective, prepared.row.space)
+        x0 = inner_start(problem, rows, constrained, x0, notes)
+        seen: Objective = constrained
+        choice = choose_by(settings, constrained)
+    else:
+        seen = within(box, objective)
+        objective.between_poles(x0)
+        choice = choose_method(prepared, settings, seen)
     ready = Ready(problem, settings, prepared.row.space, seen, x0, choice, notes, objective.factor)
     result = ready.run([_in_sums(o, 1.0 / objective.factor) for o in observers], checkpointer)
     return conclude(prepared, ready, box, objective, result)
