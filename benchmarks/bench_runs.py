@@ -11,7 +11,7 @@ from measure import is_solved, problems
 
 from gdcli.api import make_problem
 from gdcli.judge.certificate import certify
-from gdcli.judge.verdict import judge
+from gdcli.judge.verdict import Terms, judge
 from gdcli.kernel.errors import DomainError
 from gdcli.kernel.status import Status
 from gdcli.language.syntax import parse
@@ -68,7 +68,7 @@ def solve(problem: dict[str, Any], method: str, x0: Any, max_iter: int = 10_000)
         return Score(False, False, x0, float("inf"), 0, 0)
     tol = entry.default_tol
     certificate = certify(objective, result.best.at, result.start.at, tol, result.reason)
-    verdict = judge(result, certificate, strict=entry.strict, tol=tol)
+    verdict = judge(result, certificate, Terms(strict=entry.strict, tol=tol))
     c, at = objective.counts, result.best.at
     first = c.value + c.gradient + c.product
     claimed = verdict.status is Status.CONVERGED

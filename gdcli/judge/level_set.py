@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.numerics import CLEARLY, FLOOR, NEWS
 from gdcli.kernel.status import CurvatureSource, Status
-from gdcli.kernel.vectors import Vector, alternating, is_finite, ones_like, times, to_list, unit_like
+from gdcli.kernel.vectors import Vector, alternating, as_like, is_finite, ones_like, times, to_list, unit_like
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.hessian import hessian_source, with_hessian
 from gdcli.solve.probe.line_probe import PROBE_LENGTH, ProbeEnd, both_ways, rounding_of, walk
@@ -130,7 +130,10 @@ def _end(objective: Objective, at: Evaluation, index: int, step: float, level: b
 
 
 def valley_directions(objective: Objective, at: Evaluation, start: Evaluation) -> list[Vector]:
-    """Return the directions in which a smooth function, bent or not, stays as low as at the minimiser ``at``."""
+    """Return the directions in which a smooth function, bent or not, stays as low as at the minimiser ``at``.
+
+    Parts that are next to nothing, in units in which variables can be compared, are 0, and the largest is 1.
+    """
     source = hessian_source(objective)
     if not 1 < objective.size <= _MOST or not objective.is_smooth or source is CurvatureSource.NONE:
         return []
@@ -138,15 +141,20 @@ def valley_directions(objective: Objective, at: Evaluation, start: Evaluation) -
     units = units_at(objective, full, start)
     with quiet(at.x):
         found = level_directions(rescaled(objective, units), inward(full, units), source)
-    typed = [v if isinstance(units, float) else times(v, units) for v in found]
-    return [v / max(v, key=abs) for v in typed]
+    typed = []
+    for way in found:
+        seen = as_like(way, [a if abs(a) >= _SEEN_PART else 0.0 for a in way])
+        most = max(range(len(seen)), key=lambda i: abs(seen[i]))
+        as_typed = seen if isinstance(units, float) else times(seen, units)
+        typed.append(as_typed / as_typed[most])
+    return typed
 
 
 def with_valley(verdict: Verdict, ways: Sequence[Vector], space: Space, extremum: str = "minimum") -> Verdict:
     """Return the ``verdict`` on an answer, which tells of the valley that it lies in, with one of its directions."""
     if not ways or verdict.status is not Status.CONVERGED:
         return verdict
-    parts = [f"{space.label(i)} = {a:.3g}" for i, a in enumerate(to_list(ways[0])) if abs(a) >= _SEEN_PART]
+    parts = [f"{space.label(i)} = {a:.3g}" for i, a in enumerate(to_list(ways[0])) if a]
     more = f", and {len(parts) - 4} variables more" if len(parts) > 4 else ""
     others = f" and in {len(ways) - 1} more" if len(ways) > 1 else ""
     word = "minimisers" if extremum == "minimum" else "maximisers"

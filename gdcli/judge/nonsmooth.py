@@ -20,6 +20,7 @@ from gdcli.kernel.numerics import CLEARLY, EPS, FLOOR, GAIN_TOL, TINY
 from gdcli.kernel.vectors import Vec, along, as_like, dot, max_abs, norm, unit_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.probe.line_probe import rounding_of
+from gdcli.solve.scaling import inward, power_of_two, rescaled
 
 # The looks around cost the square of the number of variables.
 _MOST = 200
@@ -65,9 +66,19 @@ def corner_at(objective: Objective, at: Evaluation) -> Corner | None:
     if True not in shapes:
         return None
     left = [_left_along(objective, at, i) if corner else (0.0, 0.0) for i, corner in enumerate(shapes)]
-    if len(at.x) > 1 and not (_none_lower(objective, at, news) and _no_way_down(objective, at, news)):
-        return None
+    if len(at.x) > 1:
+        for seen, here in ((objective, at), _in_sizes_of_now(objective, at)):
+            if not (_none_lower(seen, here, news) and _no_way_down(seen, here, news)):
+                return None
     return Corner(sum([rise for _, rise in left]), tuple(length for length, _ in left))
+
+
+def _in_sizes_of_now(objective: Objective, at: Evaluation) -> tuple[Objective, Evaluation]:
+    """Return the objective and the point in the sizes that the variables have now: one that has become small beside
+    its unit is at 0, or has another unit.
+    """
+    units = as_like(at.x, [power_of_two(abs(float(a))) if 0.0 < abs(a) < 1.0 else 1.0 for a in at.x])
+    return rescaled(objective, units), inward(at, units)
 
 
 def _rises(objective: Objective, at: Evaluation, i: int, length: float) -> list[float]:

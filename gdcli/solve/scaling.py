@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.dense import diagonal
-from gdcli.kernel.status import CurvatureSource
+from gdcli.kernel.status import CurvatureSource, StopReason
 from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import as_like, distance, max_abs, norm, times
 from gdcli.objective.protocol import Evaluation, Matrix, Objective, Vector, Wrapper
@@ -220,23 +220,36 @@ def start_sizes(x0: Sequence[float], box: Box | None = None) -> list[float]:
     return [s if s < inf else otherwise if otherwise < inf else 1.0 for s in sizes]
 
 
+# Units are renewed where a variable has outgrown its own, or become small beside it, by so much: curvatures, which are
+# their squares, differ by a million then. A variable that goes to 0 would ask for ever other ones.
+_OUTGROWN, _MOST_RENEWALS = 1e3, 9
+# What is gained since is a good part of the value, and the next renewal may gain as much.
+_HELPED = 1e-8
+_JAMMED = (StopReason.NO_DESCENT, StopReason.FLOOR)
+
+
 @stored()
 @dataclass(slots=True)
 class UnitsState:
-    """The units of a run, what is left of the lengths, and the state of the method in these units."""
+    """The units of a run, what is left of the lengths, the state of the method in these units, how often they were
+    renewed, and the value then.
+    """
 
     units: Units
     axes: Vector | None
     inner: Any
+    renewals: int = 0
+    value: float = inf
 
     def to_store(self, write: Writer) -> Any:
-        return {name: write(getattr(self, name)) for name in ("units", "axes", "inner")}
+        return {name: write(getattr(self, name)) for name in ("units", "axes", "inner", "renewals", "value")}
 
     @classmethod
     def from_store(cls, content: Any, read: Reader) -> UnitsState:
         """Return the state; that of the method is one on the function in those units."""
         units, axes = read(content["units"]), read(content["axes"])
-        return cls(units, axes, read.on(rescaled(read.objective, units, axes))(content["inner"]))
+        inner = read.on(rescaled(read.objective, units, axes))(content["inner"])
+        return cls(units, axes, inner, content.get("renewals", 0), read(content.get("value", inf)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +277,24 @@ class OwnUnits:
         state.inner = step.state
         there = outward(step.at, units) if step.moved else at
         size = distance(there.x, at.x) if step.moved else step.size
-        return step._replace(at=there, state=state, size=size)
+        reason = step.reason
+        if reason in _JAMMED and self._renew(objective, there, state, reason):
+            reason = None
+        return step._replace(at=there, state=state, size=size, reason=reason)
+
+    def _renew(self, objective: Objective, at: Evaluation, state: UnitsState, reason: StopReason) -> bool:
+        """Begin anew in units of where the run is jammed, if these are others by far, or it helped before."""
+        if state.renewals >= _MOST_RENEWALS or hessian_source(objective) is CurvatureSource.NONE:
+            return False
+        sizes = [abs(float(a)) or float(u) for a, u in zip(at.x, state.units, strict=True)]
+        others = max(max(s / u, u / s) for s, u in zip(sizes, state.units, strict=True))
+        begins = reason is StopReason.NO_DESCENT and others > _OUTGROWN
+        if not begins and not (state.renewals and state.value - at.value > _HELPED * abs(at.value)):
+            return False
+        state.units, state.axes = _units(at.x, sizes), None
+        state.renewals, state.value = state.renewals + 1, at.value
+        state.inner = self.method.start(rescaled(objective, state.units), inward(at, state.units))
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import nist
 import pytest
 
 from gdcli import api
+from gdcli.kernel.status import Status
 
 X = [0.5 + 0.5 * i for i in range(24)]
 UNITS = [(1e8, 1.0), (1e-8, 1.0), (1.0, 1e8), (1.0, 1e-8)]
@@ -179,3 +180,17 @@ def test_a_column_with_another_zero(name: str, moved: dict[str, tuple[str | None
     assert told(now) == told(as_it_was)
     for n, a in with_zero(as_it_was.point).items():
         assert now.point[n] == pytest.approx(a, rel=1e-7)
+
+
+@pytest.mark.parametrize("loss", ["absolute", "huber"])
+@pytest.mark.parametrize("unit", [1.0, 1e-8, 1e8, 1e-3])
+def test_a_power_in_other_units_from_ones(unit: float, loss: str) -> None:
+    drawn = Random(1)
+    x = [0.5 + 0.25 * i for i in range(30)]
+    y = [2.5 * a**1.7 * (1.0 + 0.05 * drawn.gauss(0.0, 1.0)) for a in x]
+    start = {"a": 1.0, "b": 1.0}
+    typed = api.fit("y ~ a*x**b", {"x": x, "y": y}, start, loss=loss)
+    found = api.fit("y ~ a*x**b", {"x": [unit * a for a in x], "y": y}, start, loss=loss)
+    assert found.status is typed.status is Status.CONVERGED
+    assert found.point["b"] == pytest.approx(typed.point["b"], rel=1e-7)
+    assert found.value == pytest.approx(typed.value, rel=1e-9)

@@ -26,6 +26,9 @@ from gdcli.solve.iteration import Method, Step
 LEVELS = (1e-1, 1e-3, 1e-5, 1e-7, 1e-9, 1e-11)
 # With more variables than so many there may be as many kinks, and the last level is lower in proportion.
 _FEW = 50
+# A value that has become small asks for further levels, each by so much, for as long as the rounding is more than this
+# part of the value.
+_FURTHER, _PART, _MOST_LEVELS = 1e-2, 1e-8, 12
 _JAMMED = (StopReason.NO_DESCENT, StopReason.FLOOR, StopReason.SLOW)
 _NO_MINIMUM = (StopReason.UNBOUNDED, StopReason.AT_INFINITY, StopReason.EDGE)
 # A run that has kinks, and had to shorten so many of its steps or took so many for many variables, is zig-zagging
@@ -34,7 +37,9 @@ _PATIENCE, _LARGE_PATIENCE = 8, 200
 
 
 def level(objective: Objective, number: int) -> float:
-    """Return the radius of the rounding at a level of smoothing; -1 is the last."""
+    """Return the radius of the rounding at a level of smoothing; -1 is the last of those that are for all."""
+    if number >= len(LEVELS):
+        return level(objective, -1) * _FURTHER ** (number - len(LEVELS) + 1)
     last = number in (-1, len(LEVELS) - 1)
     return LEVELS[number] * min(1.0, _FEW / objective.size) if last else LEVELS[number]
 
@@ -145,7 +150,9 @@ class Smoothing:
             if step.reason in _NO_MINIMUM:
                 return Step(at, state, step.size, step.reason, moved=False)
             path = [*phase.path, (level(objective, phase.level), phase.at.x)]
-            following = self._enter(objective, phase.at.x, phase.level + 1, path)
+            following = None
+            if phase.level + 1 < len(LEVELS) or _is_coarse(path[-1][0], phase):
+                following = self._enter(objective, phase.at.x, phase.level + 1, path)
             if following is None:
                 return _last(objective, at, step._replace(state=state), path)
             state.phase = following
@@ -166,11 +173,10 @@ class Smoothing:
     def _enter(
         self, objective: Objective, x: Vector, number: int, path: list[tuple[float, Vector]]
     ) -> _Phase | None:
-        """Return the phase at a level of smoothing, None after the last one or where the smoothed function has no value
-        (the branch of a where that is not taken may have none).
+        """Return the phase at a level of smoothing, None where the smoothed function has no value.
+
+        The branch of a where that is not taken may have none.
         """
-        if number >= len(LEVELS):
-            return None
         radius = level(objective, number)
         smooth = objective.smoothed(radius)
         if smooth is None:
@@ -185,6 +191,12 @@ class Smoothing:
                 return None
             inner = self.smooth_method.start(smooth, here)
         return _Phase(number, smooth, here, inner, path)
+
+
+def _is_coarse(radius: float, phase: _Phase) -> bool:
+    """Tell whether a rounding by ``radius`` is still to be seen in the value, and is not all that is left of it."""
+    value = abs(phase.at.value)
+    return phase.level + 1 < _MOST_LEVELS and _PART * value < radius < value / _FEW
 
 
 def _foreseen(path: list[tuple[float, Vector]], radius: float) -> Vector:
