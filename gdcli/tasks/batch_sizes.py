@@ -76,8 +76,8 @@ def compare_batch_sizes(
     sizes: Sequence[int | None] = DEFAULT_SIZES,
     settings: EpochSettings | None = None,
     *,
-    progress: Callable[[int | None], ProgressHook] | None = None,
-    observers: Callable[[int | None], Sequence[EpochObserver]] | None = None,
+    progress: ProgressHook | None = None,
+    observers: Callable[[int | None], Sequence[EpochObserver]] = lambda size: (),
 ) -> BatchComparison:
     """Run the same descent once with each of ``sizes`` (None: all rows), from the same start, in the same orders.
 
@@ -93,8 +93,7 @@ def compare_batch_sizes(
     runs: list[BatchRun] = []
     for size in dict.fromkeys(size and min(size, of.data.rows) for size in sizes):
         told = replace(settings or EpochSettings(), batch_size=size or 0)
-        watch = () if observers is None else observers(size)
-        runs.append(_run_of(of, size, told, watch, None if progress is None else progress(size)))
+        runs.append(_run_of(of, size, told, observers(size), progress))
         verdict = runs[-1].verdict
         if verdict is not None and verdict.status.by_signal:
             break

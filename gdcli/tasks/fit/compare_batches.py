@@ -40,8 +40,7 @@ def compare_batches(
     # Each run is one by epochs, also where no option of the settings says so.
     prepared = with_engine(prepared, replace(settings, batch_size=1))
     descent, notes = descent_on(prepared, settings)
-    hook = None if progress is None else lambda size: progress
-    found = compare_batch_sizes(descent, sizes, settings, progress=hook)
+    found = compare_batch_sizes(descent, sizes, settings, progress=progress)
     if prepared.count.skipped:
         notes.append(prepared.count.told)
     return Compared(found, prepared.data.rows, tuple(notes))

@@ -209,20 +209,20 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
     squares the condition of the Jacobian, whose factor still tells its rank. What a step can still gain is then what
     the linear model promises, and nothing where that is no more than rounding.
     """
-    left, doubtful = errors.left, found.kind in (PointKind.DEGENERATE, PointKind.UNKNOWN)
+    left, kind, gain = errors.left, found.kind, found.gain
     if left is None or not errors.full_rank:
         return found
-    if found.kind == PointKind.MINIMUM and found.gain is not None and found.gain <= EPS * left.total * unit:
+    if kind is PointKind.MINIMUM and gain is not None and gain <= EPS * left.total * unit:
         return found  # the value itself is blurred by more
-    bowl = linear or (found.eigenvalue_min or 0.0) > 0.0
-    stationary = doubtful or found.kind in (PointKind.MINIMUM, PointKind.NOT_STATIONARY)
-    nothing_left = left.is_rounding or (left.misfit <= left.floor and bowl and stationary)
-    if not (doubtful or nothing_left):
-        return found
+    doubtful = kind in (PointKind.DEGENERATE, PointKind.UNKNOWN)
     told = replace(found, kind=PointKind.MINIMUM, gain=left.misfit * unit, known=True, notes=())
     if doubtful:
         told = replace(told, how=CurvatureSource.JACOBIAN)
-    return replace(told, gain=0.0, distance=None) if nothing_left else told
+    bowl = linear or (found.eigenvalue_min or 0.0) > 0.0
+    stationary = doubtful or kind in (PointKind.MINIMUM, PointKind.NOT_STATIONARY)
+    if left.is_rounding or (left.misfit <= left.floor and bowl and stationary):
+        return replace(told, gain=0.0, distance=None)
+    return told if doubtful else found
 
 
 def _with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:

@@ -101,7 +101,9 @@ class FitSettings(EpochSettings):
         return self.method == "sgd" or self.polish or patient or any(value is not None for value in given)
 
     def check(self) -> None:
-        """Raise UsageError for an engine that there is not, or that does not do what is asked."""
+        """Raise UsageError for other gradients, an engine that there is not, or one that does not do what is asked."""
+        if self.gradient != "autodiff" or self.h is not None:
+            raise UsageError("gd fit has exact gradients only", "leave out --gradient and --h")
         if self.engine == "auto":
             return
         from gdcli.objective.build import check_engine

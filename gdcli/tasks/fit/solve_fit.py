@@ -105,8 +105,6 @@ def _scale_at_start(prepared: Prepared) -> float:
 
 def choose_method(prepared: Prepared, settings: FitSettings, objective: Objective) -> Chosen:
     """Return the method; ``auto`` is the best known one for the loss where that is a special sum."""
-    if settings.gradient != "autodiff" or settings.h is not None:
-        raise UsageError("gd fit has exact gradients only", "leave out --gradient and --h")
     squares = prepared.row.residual is not None
     if settings.method == "lm" and not squares:
         raise UsageError("the method lm is for sums of squares", "use --method auto")
