@@ -27,6 +27,7 @@ from gdcli.tasks.problem import Problem, listed
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
+    from gdcli.kernel.vectors import Vector
     from gdcli.language.constraints import Row
     from gdcli.language.syntax import Tree
     from gdcli.objective.box import Box
@@ -241,7 +242,7 @@ def check_memory(problem: Problem) -> None:
     budget.require(8.0 * size * VECTORS, f"a run with {size} numbers")
 
 
-def check_start(problem: Problem, tree: Tree | None, exact: Exact, x0: Any, place: str = "start") -> None:
+def check_start(problem: Problem, tree: Tree | None, exact: Exact, x0: Vector, place: str = "start") -> None:
     """Raise DomainError, naming the sub-expression at fault, when the start (or point) has no finite value."""
     value = exact.evaluate(x0).value
     exact.counts.value -= 1  # a look before the run, which counts its own evaluations

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gdcli.judge.stability import Trend
     from gdcli.judge.verdict import Verdict
     from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Vector
     from gdcli.objective.box import Box
     from gdcli.objective.engine import ScalarTier
     from gdcli.objective.protocol import Objective
@@ -111,7 +112,7 @@ class Ready:
     settings: Settings
     space: Space
     objective: Objective
-    x0: Any
+    x0: Vector
     choice: Chosen
     notes: list[str]
     unit: float = 1.0
@@ -142,7 +143,7 @@ class Ready:
         )
 
 
-def stop_rules(settings: Settings, unit: float, choice: Chosen | None = None, x0: Any = ()) -> list[Rule]:
+def stop_rules(settings: Settings, unit: float, choice: Chosen | None = None, x0: Vector = ()) -> list[Rule]:
     """Return the stop rules of a run by the chosen method from ``x0``; without one, of a run by epochs.
 
     ``unit`` is what a value of 1 of the user's is in the run: -1 for a maximisation.

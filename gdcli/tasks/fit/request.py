@@ -7,7 +7,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, fields
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
-from gdcli.kernel.stored import stored
+from gdcli.kernel.stored import Reader, stored
 from gdcli.language.losses import LOSSES
 from gdcli.language.model_text import columns_told
 from gdcli.solve.settings import PATIENCE, EpochSettings
@@ -49,6 +49,11 @@ class FitRequest:
     source: str = ""
     data: Mapping[str, Any] | None = None
     by: tuple[str, ...] = ()
+
+    @classmethod
+    def from_store(cls, content: Mapping[str, Any], read: Reader) -> FitRequest:
+        """Return what was kept, once with a field that is one of the settings."""
+        return cls(**{name: read(part) for name, part in content.items() if name != "no_cache"})
 
     def check(self) -> None:
         """Raise UsageError for options that exclude each other or make no sense together."""
