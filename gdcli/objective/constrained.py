@@ -15,6 +15,7 @@ from typing import Any
 from gdcli.compile.runners import numpy
 from gdcli.objective.box import Box
 from gdcli.objective.constraint_rows import ConstraintRows
+from gdcli.objective.long_rows import LongRows
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 
 
@@ -27,7 +28,7 @@ class Constrained(Objective):
 
     is_constrained = True
 
-    def __init__(self, objective: Objective, constraints: ConstraintRows, box: Box) -> None:
+    def __init__(self, objective: Objective, constraints: ConstraintRows | LongRows, box: Box) -> None:
         self.np = np = numpy()
         self.inner = objective
         self.constraints = constraints
@@ -50,6 +51,7 @@ class Constrained(Objective):
         self.sides = len(self.row)
         self._values: tuple[bytes, float, Any] | None = None
         self._slopes: tuple[bytes, Any, Any] | None = None
+        self._constant: Any = None
         # What was found out about the last point that was looked at, by its bytes: who asks again need not compute.
         self.evidence: tuple[bytes, Any] = b"", None
 
@@ -70,6 +72,11 @@ class Constrained(Objective):
             return at
         found = self.slopes(self.np.array(at.x, dtype=float))
         return at if found is None else at._replace(gradient=self.vector(found[0]))
+
+    @property
+    def is_exact_model(self) -> bool:
+        """Whether it is a quadratic program: its model of second order is the problem itself."""
+        return self.inner.is_quadratic and all(self.constraints.linear)
 
     def vector(self, flat: Any) -> Vector:
         return self.inner.vector(flat)
@@ -112,16 +119,32 @@ class Constrained(Objective):
         np = self.np
         H = np.zeros((self.size, self.size))
         if of_value:
-            known = self.slopes(x)
-            gradient = None if known is None else self.vector(known[0])
-            at = Evaluation(self.vector(x), self.values(x)[0], gradient)
-            hessian = self.inner.whole_hessian(at)
+            hessian = self._hessian(x)
             if hessian is None:
                 return None
-            H += of_value * np.array(hessian, dtype=float)
+            H += of_value * hessian
         if np.any(weights):
             H += self.constraints.curvature(x, self.per_row(weights))
         return H if np.isfinite(H).all() else None
+
+    def _hessian(self, x: Any) -> Any:
+        """Return the Hessian of the value, where there is none by its products; None where it is not finite."""
+        np = self.np
+        if self._constant is not None:
+            return self._constant
+        known = self.slopes(x)
+        at = Evaluation(self.vector(x), self.values(x)[0], None if known is None else self.vector(known[0]))
+        if self.inner.has_hessian or not self.inner.has_product:
+            hessian = self.inner.whole_hessian(at)
+            return None if hessian is None else np.array(hessian, dtype=float)
+        products = [self.inner.product(at, self.vector(axis)) for axis in np.eye(self.size)]
+        if any(product is None for product in products):
+            return None
+        H = np.array(products, dtype=float)
+        H = 0.5 * (H + H.T)
+        if self.inner.is_quadratic:
+            self._constant = H
+        return H
 
     def per_row(self, weights: Any) -> Any:
         """Return weights of the sides as weights of the rows, shape (m,)."""

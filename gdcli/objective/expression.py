@@ -8,7 +8,7 @@ and compiled when first needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
 from math import isfinite
 from operator import itemgetter
@@ -356,6 +356,22 @@ class VectorObjective(FormObjective):
                 )
         tangents = self._derivatives.forward(list(adjoints.values()), seeds)
         return dict(zip(adjoints, tangents, strict=True))
+
+    def is_linear_in(self, names: Container[str]) -> bool:
+        """Tell whether no derivative by the variables of these names depends on one of them."""
+        graph = self.form.graph
+        adjoints = self._derivatives.gradient(self.root)
+        nodes = [node for leaf, node in adjoints.items() if graph.keys[leaf][1] in names]
+        return not self._depend_on(nodes, names)
+
+    @cached_property
+    def is_quadratic(self) -> bool:
+        """Whether products of the Hessian are plainly the same everywhere."""
+        return self.has_product and not self._depend_on(list(self._tangents().values()), self.space.offsets)
+
+    def _depend_on(self, nodes: list[int], names: Container[str]) -> bool:
+        keys = (self.form.graph.keys[i] for i in self.form.graph.reach(nodes))
+        return any(key[0] in ("scalar", "element", "slice") and key[1] in names for key in keys)
 
     def _request(self, name: str) -> tuple[list[Output], dict[str, int]]:
         """The outputs of a program, and where the variables stand that it reads."""

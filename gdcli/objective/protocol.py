@@ -171,6 +171,12 @@ class Objective:
     axes: Vector | None = None
     # Whether there are constraints beside bounds.
     is_constrained: bool = False
+
+    @property
+    def is_quadratic(self) -> bool:
+        """Whether products of the Hessian are known to be the same everywhere."""
+        return False
+
     # The number of residuals of a sum of squares.
     rows: int = 0
 

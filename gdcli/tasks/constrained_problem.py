@@ -32,15 +32,24 @@ def within_constraints(
 ) -> Constrained:
     """Return the objective within its bounds (None: there are none) and the constraints that are no bounds."""
     from gdcli.language import constraints
+    from gdcli.language.form import size_when_expanded
     from gdcli.objective.box import Box
+    from gdcli.objective.build import EXPAND_NODES
     from gdcli.objective.constrained import Constrained
     from gdcli.objective.constraint_rows import ConstraintRows
+    from gdcli.objective.long_rows import LongRows
 
-    built = constraints.build(rows, problem.lengths, problem.constants, expand=True)
+    compact = constraints.build(rows, problem.lengths, problem.constants)
+    many = sum(size_when_expanded(one.form) for one in compact) > EXPAND_NODES
+    made = (
+        LongRows(compact, space)
+        if many
+        else ConstraintRows(constraints.build(rows, problem.lengths, problem.constants, expand=True), space)
+    )
     if box is None:
         n = objective.size
         box = Box(objective.vector([-inf] * n), objective.vector([inf] * n))
-    return Constrained(objective, ConstraintRows(built, space), box)
+    return Constrained(objective, made, box)
 
 
 def inner_start(problem: Problem, rows: list[Row], objective: Constrained, x0: Any, notes: list[str]) -> Any:

@@ -35,6 +35,8 @@ _MOST_WEAK = 6
 _LEAST, _LEAST_TOP = 1e-12, 1e-6
 # Multipliers below this part of the slope are its rounding.
 _ROUNDING = 1e-14
+# From so many active gradients on a factorisation without singular values is tried, and trusted where it is clear.
+_MANY, _CLEAR = 40, 1e-5
 # Singular values of a least squares problem count as 0 below.
 _SQUARE_TOL = 1e-10
 
@@ -122,8 +124,8 @@ def _kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
     H = H * np.outer(unit, unit)
     top = max(float(abs(H).max()), _LEAST_TOP * float(np.linalg.norm(slope)), 1e-300)
     strong = face.free | (scaled > STRONG * scale)
-    Z, _ = _null_space(face.rows[strong], len(x))
     Za, rank = _null_space(face.rows, len(x))
+    Z = Za if strong.all() else _null_space(face.rows[strong], len(x))[0]
     w, V = np.linalg.eigh(Z.T @ H @ Z) if Z.shape[1] else (np.zeros(0), np.zeros((0, 0)))
     q = V.T @ (Z.T @ left)
     held = float(abs(multipliers) @ abs(h))
@@ -136,7 +138,8 @@ def _kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
     elif np.linalg.norm(left) > KKT_TOL * scale or gain > GAIN_TOL * max(1.0, abs(value)):
         kind = "not-stationary"
     else:
-        kind, falling = _kind(face, strong, H, top, w, Za)
+        least = _least_eigenvalue(H, Za) if Z is not Za else w[0] if len(w) else 0.0
+        kind, falling = _kind(face, strong, H, top, w, float(least))
         ways = np.vstack([falling, ways])
     return KKTPoint(
         x=x,
@@ -156,7 +159,9 @@ def _kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
         independent=rank == len(face.rows),
         strict=bool(strong.all()),
         curvatures=w / top,
-        eigenvalues=_on_the_tangents(H / np.outer(unit, unit), face.rows[strong] / unit),
+        eigenvalues=w
+        if unit.max() == 1.0
+        else _on_the_tangents(H / np.outer(unit, unit), face.rows[strong] / unit),
         top=top,
         soft=bool(len(w) and w[0] <= _SOFT * max(1.0, abs(value))),
         kind=kind,
@@ -205,15 +210,22 @@ def _face(problem: Constrained, x: Vector, unit: Any, h: Vector, J: Matrix) -> _
     return _Face(active, at_lower, at_upper, rows / lengths[:, None], lengths, free)
 
 
-def _kind(face: _Face, strong: Any, H: Matrix, top: float, w: Vector, Za: Any) -> tuple[str, Any]:
+def _least_eigenvalue(H: Any, Z: Any) -> float:
+    """Return the least eigenvalue of H on the span of Z, 0 where that is nothing."""
+    import numpy as np
+
+    return float(np.linalg.eigvalsh(Z.T @ H @ Z)[0]) if Z.shape[1] else 0.0
+
+
+def _kind(face: _Face, strong: Any, H: Any, top: float, w: Any, least: float) -> tuple[str, Any]:
     """Return what a stationary point is by its curvatures ``w``, and directions (k, n) in which the value falls.
 
-    ``Za`` spans what all active rows leave free.
+    ``least`` is the least curvature on what all active rows leave free.
     """
     import numpy as np
 
     none = np.zeros((0, len(H)))
-    if Za.shape[1] and np.linalg.eigvalsh(Za.T @ H @ Za)[0] < _NEGATIVE_STRONG * top:
+    if least < _NEGATIVE_STRONG * top:
         return "saddle", none
     if not len(w) or w[0] > _WEAK * top:
         return "minimum", none
@@ -229,7 +241,10 @@ def signed_least_squares(A: Matrix, b: Any, free: Any) -> Any:
     x, used, banned = np.zeros(n), free.copy(), np.zeros(n, bool)
     if not n:
         return x
-    x[used] = _least_squares(A[:, used], b)
+    if n > _MANY:  # most of many active sides have a multiplier: begin with all
+        x, used = _without_negatives(A, b, x, np.ones(n, bool), free)
+    else:
+        x[used] = _least_squares(A[:, used], b)
     least = _LEAST * 10.0 * max(1.0, float(np.linalg.norm(b))) * max(1.0, float(abs(A).max()))
     for _ in range(3 * n + 10):
         slope = A.T @ (b - A @ x)
@@ -266,7 +281,18 @@ def _without_negatives(A: Matrix, b: Any, x: Vector, used: Any, free: Any) -> tu
 def _least_squares(A: Matrix, b: Any) -> Any:
     import numpy as np
 
-    return np.linalg.lstsq(A, b, rcond=_SQUARE_TOL)[0] if A.shape[1] else np.zeros(0)
+    if not A.shape[1]:
+        return np.zeros(0)
+    if min(A.shape) > _MANY and A.shape[1] <= A.shape[0]:
+        Q, R = np.linalg.qr(A)
+        if _is_independent(R):
+            return np.linalg.solve(R, Q.T @ b)
+    return np.linalg.lstsq(A, b, rcond=_SQUARE_TOL)[0]
+
+
+def _is_independent(R: Any) -> bool:
+    """Tell whether the triangular factor of columns of length 1 shows them clearly independent."""
+    return bool(abs(R.diagonal()).min() > _CLEAR)
 
 
 def _null_space(A: Matrix, n: int) -> tuple[Any, int]:
@@ -275,6 +301,10 @@ def _null_space(A: Matrix, n: int) -> tuple[Any, int]:
 
     if not len(A):
         return np.eye(n), 0
+    if _MANY < len(A) <= n:
+        Q, R = np.linalg.qr(A.T, mode="complete")
+        if _is_independent(R):
+            return Q[:, len(A) :], len(A)
     _, s, vt = np.linalg.svd(A)
     rank = int(np.sum(s > _RANK * max(1.0, s[0])))
     return vt[rank:].T, rank

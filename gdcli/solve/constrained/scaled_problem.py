@@ -18,7 +18,10 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.stored import stored
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.box_newton import box_newton
+from gdcli.solve.constrained.convex_model import Model, convex_minimum
 
+# From so many variables on a convex model is minimised by a method that does not go bound by bound.
+_MANY = 40
 # Slopes at the start are scaled down to this size.
 _SLOPE = 10.0
 # Steps of a subproblem, and the part of its fall so far that one must promise; those of a search for a feasible point.
@@ -163,6 +166,13 @@ class Scaled:
         import numpy as np
 
         h, g, J = at.h if sides is None else sides, at.g if slope is None else slope, at.J
+        zero = np.zeros(len(at.y))
+        lower, upper = np.maximum(self.lower - at.y, -radius), np.minimum(self.upper - at.y, radius)
+        if len(zero) > _MANY:
+            model = Model(g, W, h, J, self.equal, multipliers, rho, lower, upper)
+            p = convex_minimum(model, zero)
+            if p is not None:
+                return p, model.value(zero) - model.value(p), model.pushed(model.pressures(p))
 
         def multipliers_at(p: Any) -> Any:
             return self.pushed(multipliers + rho * (h + J @ p))
@@ -176,8 +186,6 @@ class Scaled:
             A = J[self.pushing(t)]
             return g + W @ p + J.T @ t, W + rho * A.T @ A
 
-        zero = np.zeros(len(at.y))
-        lower, upper = np.maximum(self.lower - at.y, -radius), np.minimum(self.upper - at.y, radius)
         ball = radius * len(at.y) ** 0.5
         p, low = box_newton(value, derivatives, zero, lower, upper, ball, _INNER, _INNER_PART)
         return p, value(zero) - low, multipliers_at(p)

@@ -44,6 +44,8 @@ _LOOKS_FOR_FEASIBLE = (4, 8)
 _MOST_PASSES, _PERIOD, _MOST_LOOKS = 500, 50, 8
 # The value falls without end below this, and over so many doublings of the way.
 _UNBOUNDED, _ENDLESS = -1e20, 40
+# Where the model is the problem itself there is no need to begin with small steps.
+_EXACT = 1e3
 # A variable so many times its unit calls for new units.
 _OUTGROWN = 1e3
 _CORRECTED, _LEAST_RADIUS = 0.1, 1e-15
@@ -97,6 +99,8 @@ class StabilisedSQP:
         assert here is not None
         breach = problem.broken(here.h)
         rho, radius = _first_sizes(here, breach)
+        if objective.is_exact_model:
+            radius *= _EXACT
         nothing = np.zeros(objective.sides)
         return SqpState(units, here, nothing, rho, radius, breach, at.value, here.y, here.y)
 

@@ -1,0 +1,86 @@
+"""The constraints of long vectors as one function, on flat arrays.
+
+Vectors stay vectors here, and so the graph is small: of all rows together one number is made, ``t'c(x)``, in which the
+weights t are variables beside x. Its derivatives by t are the rows, those by x the Jacobian times t, and products of
+its Hessian those of the constraints. A Jacobian that does not depend on x is made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gdcli.kernel.space import Space
+from gdcli.language.constraints import Constraint
+from gdcli.language.form import Form
+from gdcli.objective.expression import VectorObjective
+from gdcli.objective.protocol import Evaluation
+
+# The name of the weights; no typed name has it.
+_WEIGHTS = "~weights"
+
+
+class LongRows:
+    """The rows c(x), shape (m,), of ``constraints`` whose Forms are in one graph; as `ConstraintRows`."""
+
+    def __init__(self, constraints: Sequence[Constraint], space: Space) -> None:
+        self.firsts, self.lower, self.upper = list[int](), list[float](), list[float]()
+        self.vectors = [constraint.form.length is not None for constraint in constraints]
+        for constraint in constraints:
+            self.firsts.append(len(self.lower))
+            lower, upper = constraint.sides()
+            self.lower += lower
+            self.upper += upper
+        self.count, self.size = len(self.lower), space.size
+        first = constraints[0].form
+        graph, total = first.graph, first.graph.number(0.0)
+        for constraint, place in zip(constraints, self.firsts, strict=True):
+            root, length = constraint.form.root, constraint.form.length
+            if length is None:
+                part = graph.mul(graph.element(_WEIGHTS, place), root)
+            else:
+                part = graph.total(graph.mul(graph.slice(_WEIGHTS, place, 1, length), root), length)
+            total = graph.add(total, part)
+        both = Space(space.lengths | {_WEIGHTS: self.count})
+        data = {name: value for one in constraints for name, value in one.form.data.items()}
+        self.function = VectorObjective(Form(first.tree, graph, total, both.lengths, data, False), both)
+        self.np = self.function.np
+        self.linear = [self.function.is_linear_in(space.lengths)] * self.count
+        self._jacobian: Any = None
+
+    def _at(self, x: Any, weights: Any) -> Any:
+        """Return the derivatives of ``weights @ c`` by x and by the weights; not finite where there are none."""
+        found = self.function.evaluate(self.np.concatenate((x, weights)), 1).gradient
+        return self.np.full(self.size + self.count, self.np.nan) if found is None else found
+
+    def values(self, x: Any) -> Any:
+        return self._at(x, self.np.zeros(self.count))[self.size :]
+
+    def terms(self, x: Any) -> Any:
+        """Return the size of the largest term of each row, shape (m,): of a linear one, else that of its value."""
+        values = abs(self.values(x))
+        if not self.linear[0]:
+            return values
+        return self.np.maximum(values, abs(self.jacobian(x) * x).max(axis=1, initial=0.0))
+
+    def jacobian(self, x: Any) -> Any:
+        """Return the derivatives of the rows by the variables, shape (m, n)."""
+        if self._jacobian is not None:
+            return self._jacobian
+        axes = self.np.eye(self.count)
+        J = self.np.array([self._at(x, axis)[: self.size] for axis in axes]).reshape(self.count, self.size)
+        if self.linear[0]:
+            self._jacobian = J
+        return J
+
+    def curvature(self, x: Any, weights: Any) -> Any:
+        """Return the Hessian of ``weights @ c``, shape (n, n)."""
+        np, n = self.np, self.size
+        if self.linear[0]:
+            return np.zeros((n, n))
+        at, nothing = Evaluation(np.concatenate((x, weights)), 0.0), np.zeros(self.count)
+        products = [self.function.product(at, np.concatenate((axis, nothing))) for axis in np.eye(n)]
+        if any(product is None for product in products):
+            return np.full((n, n), np.nan)
+        H = np.array(products)[:, :n]
+        return 0.5 * (H + H.T)
