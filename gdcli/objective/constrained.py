@@ -51,7 +51,6 @@ class Constrained(Objective):
         self.sides = len(self.row)
         self._values: tuple[bytes, float, Any] | None = None
         self._slopes: tuple[bytes, Any, Any] | None = None
-        self._constant: Any = None
         # What was found out about the last point that was looked at, by its bytes: who asks again need not compute.
         self.evidence: tuple[bytes, Any] = b"", None
 
@@ -119,32 +118,15 @@ class Constrained(Objective):
         np = self.np
         H = np.zeros((self.size, self.size))
         if of_value:
-            hessian = self._hessian(x)
+            known = self.slopes(x)
+            gradient = None if known is None else self.vector(known[0])
+            hessian = self.inner.whole_hessian(Evaluation(self.vector(x), self.values(x)[0], gradient))
             if hessian is None:
                 return None
-            H += of_value * hessian
+            H += of_value * np.array(hessian, dtype=float)
         if np.any(weights):
             H += self.constraints.curvature(x, self.per_row(weights))
         return H if np.isfinite(H).all() else None
-
-    def _hessian(self, x: Any) -> Any:
-        """Return the Hessian of the value, where there is none by its products; None where it is not finite."""
-        np = self.np
-        if self._constant is not None:
-            return self._constant
-        known = self.slopes(x)
-        at = Evaluation(self.vector(x), self.values(x)[0], None if known is None else self.vector(known[0]))
-        if self.inner.has_hessian or not self.inner.has_product:
-            hessian = self.inner.whole_hessian(at)
-            return None if hessian is None else np.array(hessian, dtype=float)
-        products = [self.inner.product(at, self.vector(axis)) for axis in np.eye(self.size)]
-        if any(product is None for product in products):
-            return None
-        H = np.array(products, dtype=float)
-        H = 0.5 * (H + H.T)
-        if self.inner.is_quadratic:
-            self._constant = H
-        return H
 
     def per_row(self, weights: Any) -> Any:
         """Return weights of the sides as weights of the rows, shape (m,)."""

@@ -473,17 +473,9 @@ class VectorObjective(FormObjective):
                 return None
             column[:] = found
         made = (columns + columns.T) / 2.0
-        if self._is_quadratic():
+        if self.is_quadratic:
             self._hessian = made
         return made
-
-    def _is_quadratic(self) -> bool:
-        """Whether no variable stands in the directional derivatives of the gradient."""
-        graph = self.form.graph
-        keys = (graph.keys[i] for i in graph.reach(tuple(self._tangents().values())))
-        return not any(
-            key[0] in ("scalar", "element", "slice") and key[1] in self.space.offsets for key in keys
-        )
 
     def vector(self, flat: Sequence[float]) -> Any:
         return self.np.array(flat, dtype=float)
