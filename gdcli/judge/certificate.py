@@ -58,7 +58,7 @@ from gdcli.solve.scaling import (
     units_away,
     value_scale,
 )
-from gdcli.solve.stopping import MaxIterations
+from gdcli.solve.stopping import Caps
 
 # Newton steps on the smoothed function to see whether a kink is the bottom: it starts there, or very near.
 _KINK_LOOK = 50
@@ -423,7 +423,7 @@ def _kind_further_on(
     def seen(iterate: Iterate) -> None:
         path.append(iterate.at.x)
 
-    further = run(objective, TrustRegionNewton(0.0), at.x, [MaxIterations(_FURTHER_LOOK)], [seen])
+    further = run(objective, TrustRegionNewton(0.0), at.x, [Caps(_FURTHER_LOOK)], [seen])
     if further.reason in _WITHOUT_END:
         return _WITHOUT_END[further.reason]
     end = further.best.at
@@ -502,7 +502,7 @@ def _at_a_kink(
         from gdcli.solve.methods.hybrid_large import large_method
 
         method = large_method(tol, smooth.box is not None)
-    found = run(smooth, method, at.x, [MaxIterations(_KINK_LOOK)])
+    found = run(smooth, method, at.x, [Caps(_KINK_LOOK)])
     found.reason.pass_on()
     lowest = found.best.at
     gain = max(here.value - lowest.value, at.value - objective.evaluate(lowest.x, 0).value)

@@ -2,7 +2,7 @@
 
 A rule is asked after every iterate, the start included, and answers yes or no; the first yes ends the run and
 gives its reason. Three rules ask whether there is anything left to do (gradient, distance moved, change of
-value), one whether the value is good enough (target), three whether the allowance is used up (iterations,
+value), one whether the value is good enough (target), one whether the allowance is used up (iterations,
 evaluations, seconds). None of them claims that a minimum was found: that is for the certificate to say.
 
 What ``--tol`` means depends on the method. For the descent methods it is a bound on the gradient norm,
@@ -183,54 +183,40 @@ class Target(_Limit):
     def __call__(self, progress: RunProgress) -> bool:
         return progress.at.value <= self.limit and progress.at.violation <= HOLDS
 
+    def within(self, limits: Limits) -> Limits:
+        return limits._replace(target=self.limit)
 
-class _Cap(_Limit):
-    """A cap on what a run may spend, whatever its points are."""
 
-    __slots__ = ()
+class Caps(Rule):
+    """Stop where the run has spent what it may: iterations (0 only looks at the start), evaluations (values, gradients,
+    Hessians and products together), seconds.
+    """
+
+    __slots__ = ("evaluations", "iterations", "reason", "seconds")
+
+    def __init__(self, iterations: float = inf, evaluations: float = inf, seconds: float = inf) -> None:
+        self.iterations, self.evaluations, self.seconds = iterations, evaluations, seconds
+        self.reason = StopReason.MAX_ITERATIONS
+
+    def __call__(self, progress: RunProgress) -> bool:
+        if progress.iteration >= self.iterations:
+            self.reason = StopReason.MAX_ITERATIONS
+        elif self.evaluations < inf and progress.counts.total >= self.evaluations:
+            self.reason = StopReason.MAX_EVALUATIONS
+        elif self.seconds < inf and progress.clock() - progress.began >= self.seconds:
+            self.reason = StopReason.MAX_TIME
+        else:
+            return False
+        return True
 
     def within(self, limits: Limits) -> Limits:
         return limits
 
-
-class MaxIterations(_Cap):
-    """Stop after ``limit`` iterations; 0 only looks at the start."""
-
-    __slots__ = ()
-    reason = StopReason.MAX_ITERATIONS
-
-    def __call__(self, progress: RunProgress) -> bool:
-        return progress.iteration >= self.limit
-
     def steps_left(self, progress: RunProgress) -> float:
-        return self.limit - progress.iteration - 1
-
-
-class MaxEvaluations(_Cap):
-    """Stop when values, gradients, Hessians and products together reach ``limit``."""
-
-    __slots__ = ()
-    reason = StopReason.MAX_EVALUATIONS
-
-    def __call__(self, progress: RunProgress) -> bool:
-        c = progress.counts
-        return c.value + c.gradient + c.hessian + c.product >= self.limit
-
-    def steps_left(self, progress: RunProgress) -> float:
-        return (self.limit - progress.counts.total - 1) // 2  # each costs a value and a gradient
-
-
-class MaxTime(_Cap):
-    """Stop when the run has lasted ``limit`` seconds."""
-
-    __slots__ = ()
-    reason = StopReason.MAX_TIME
-
-    def __call__(self, progress: RunProgress) -> bool:
-        return progress.clock() - progress.began >= self.limit
-
-    def steps_left(self, progress: RunProgress) -> float:
-        return 0 if self(progress) else inf
+        if self(progress):
+            return 0
+        left = (self.evaluations - progress.counts.total - 1) / 2  # each step costs a value and a gradient
+        return min(self.iterations - progress.iteration - 1, left)
 
 
 def rules_from(
@@ -277,12 +263,7 @@ def rules_from(
         rules.append(DistanceMoved(step_tol))
     if value_tol and not own_value_rule:
         rules.append(ValueChange(value_tol))
-    rules.append(MaxIterations(max_iter))
-    if max_evaluations:
-        rules.append(MaxEvaluations(max_evaluations))
-    if max_time:
-        rules.append(MaxTime(max_time))
-    return rules
+    return [*rules, Caps(max_iter, max_evaluations or inf, max_time or inf)]
 
 
 def _slope_rules(

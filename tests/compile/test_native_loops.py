@@ -22,6 +22,7 @@ from gdcli.solve.methods.adaptive import AdaGrad, Adam, RMSProp
 from gdcli.solve.methods.descent import Descent, Direction, Steepest
 from gdcli.solve.methods.elementwise import DecayRule, Fixed
 from gdcli.solve.methods.momentum import Momentum, Nesterov
+from gdcli.solve.native_steps import limits_of
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
 from gdcli.solve.step_rules import StepRule
@@ -144,6 +145,12 @@ STOPS: dict[str, tuple[dict[str, Any], StopReason]] = {
     "evaluations": ({"max_evaluations": 2345}, StopReason.MAX_EVALUATIONS),
     "odd evaluations": ({"max_evaluations": 2346}, StopReason.MAX_EVALUATIONS),
 }
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_machine_code_keeps_to_each_stop_rule(name: str) -> None:
+    """Else the method would be left to CPython, with the same answer."""
+    assert limits_of(rules_from(max_time=9.0, **STOPS[name][0]), -1e60) is not None
 
 
 @pytest.mark.parametrize("name", STOPS)

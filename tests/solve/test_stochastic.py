@@ -23,7 +23,7 @@ from gdcli.objective.row_passes import RowPasses
 from gdcli.solve.epochs import Epoch, run_epochs
 from gdcli.solve.registry import BY_EPOCHS, direction
 from gdcli.solve.settings import EpochSettings
-from gdcli.solve.stopping import MaxTime, Target
+from gdcli.solve.stopping import Caps, Target
 from gdcli.tasks.stochastic import Descent, StochasticRun, rule_of, run_stochastic
 
 DIRECTIONS = {name: direction(name) for name in BY_EPOCHS if name != "sgd"}
@@ -326,7 +326,7 @@ def test_rules_of_the_other_methods_end_a_run() -> None:
     made = ran(columns, lr=0.05, epochs=100, rules=[Target(0.05)])
     assert made.run.reason is StopReason.TARGET
     assert made.run.best.at.value <= 0.05
-    made = ran(columns, lr=0.05, epochs=100, rules=[MaxTime(1e-9)])
+    made = ran(columns, lr=0.05, epochs=100, rules=[Caps(seconds=1e-9)])
     assert judge_epochs(made.run, made.stable, made.lr).status is Status.LIMIT
 
 

@@ -6,7 +6,7 @@ them together, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from gdcli.compile.update_rules import Update, program
@@ -16,25 +16,12 @@ from gdcli.kernel.vectors import along, same, zeros_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.step_rules import Choice
 
-_NO_GRADIENT = type(None)
-
 
 class States(NamedTuple):
     """The states of an update in the order of its text."""
 
     scalars: Sequence[float]
     vectors: Sequence[Vector]
-
-
-class _Programs(dict[type, Any]):
-    """Functions made of the text of a class when they are first asked for."""
-
-    def __init__(self, of: type[Written]) -> None:
-        self.of = of
-
-    def __missing__(self, kind: type) -> Any:
-        made = self[kind] = program(self.of.update, not issubclass(kind, list | _NO_GRADIENT))
-        return made
 
 
 class Written:
@@ -47,11 +34,20 @@ class Written:
     __slots__ = ()
     update: ClassVar[Update]
     kept: ClassVar[type]
-    # The text as functions, by the kind of the gradients; that of a step size has none.
-    programs: ClassVar[_Programs]
 
-    def __init_subclass__(cls) -> None:
-        cls.programs = _Programs(cls)
+    def on_lists(self, g: Any, state: Any) -> tuple[Any, Any]:
+        """Return what the text makes of a gradient, a `Vec`, and the state; and the new state."""
+        return self._made("on_lists", program(self.update, arrays=False))(self, g, state)
+
+    def on_arrays(self, g: Any, state: Any) -> tuple[Any, Any]:
+        """Return the same of arrays."""
+        return self._made("on_arrays", program(self.update, arrays=True))(self, g, state)
+
+    @classmethod
+    def _made(cls, name: str, made: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+        """Put what was made of the text in the place of the method that has made it."""
+        setattr(cls, name, made)
+        return made
 
     @property
     def constants(self) -> tuple[float, ...]:
@@ -106,7 +102,7 @@ class Rule(Written):
     def direction(self, at: Evaluation, state: object) -> tuple[Vector, Any]:
         """Return the direction at ``at`` (evaluated to order 1) and the new state."""
         g = at.gradient
-        return self.programs[type(g)](self, g, state)  # type: ignore[no-any-return]
+        return self.on_lists(g, state) if isinstance(g, list) else self.on_arrays(g, state)
 
 
 class FixedStep(Written):
@@ -118,7 +114,7 @@ class FixedStep(Written):
         self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: object
     ) -> Choice:
         """Return the point one step away; none when the step is lost in the rounding of x."""
-        size, state = self.programs[_NO_GRADIENT](self, None, state)
+        size, state = self.on_lists(None, state)
         x = along(at.x, size, direction)
         if same(x, at.x):
             return Choice(None, size, state, StopReason.FLOOR)
