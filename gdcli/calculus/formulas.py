@@ -250,13 +250,9 @@ def power(a: Sum, exponent: Sum) -> Sum:
         return ONE
     if n == 1:
         return a
-    base_number = a.number
-    if base_number is not None:
-        if n is not None:
-            found = _number_power(base_number, n)
-            if found is not None:
-                return number(found)
-        return factor(Atom("number", base_number), exponent)
+    if a.number is not None:
+        found = None if n is None else _number_power(a.number, n)
+        return factor(Atom("number", a.number), exponent) if found is None else number(found)
     if isinstance(n, Fraction) and _is_integer(n):
         coefficient, factors = _factors(a)
         out = _number_power(coefficient, n)
@@ -264,15 +260,23 @@ def power(a: Sum, exponent: Sum) -> Sum:
         if out is None:
             return mul(power(number(coefficient), exponent), _product(Fraction(1), raised))
         return _product(out, raised)
-    if len(a.terms) == 1:
-        [(monomial, coefficient)] = a.terms.items()
-        if coefficient == 1 and len(monomial) == 1:
-            [(base, inner)] = monomial
-            if inner == ONE and base.kind != "sum":
-                return _product(Fraction(1), {base: exponent})
-            if _is_positive(base) or _is_root(inner):
-                return _product(Fraction(1), {base: mul(inner, exponent)})
-    return factor(Atom("sum", None, (a,)), exponent)
+    inside = _power_inside(a)
+    if inside is None:
+        return factor(Atom("sum", None, (a,)), exponent)
+    base, inner = inside
+    return _product(Fraction(1), {base: mul(inner, exponent)})
+
+
+def _power_inside(a: Sum) -> tuple[Atom, Sum] | None:
+    """Return base and exponent of a power that can be raised by multiplying its exponent, else None."""
+    if len(a.terms) != 1:
+        return None
+    [(monomial, coefficient)] = a.terms.items()
+    if coefficient != 1 or len(monomial) != 1:
+        return None
+    [(base, inner)] = monomial
+    is_plain = inner == ONE and base.kind != "sum"
+    return (base, inner) if is_plain or _is_positive(base) or _is_root(inner) else None
 
 
 def _is_positive(base: Atom) -> bool:

@@ -142,9 +142,9 @@ class Precise:
             stack.extend((self.taken(i),) if key[0] == "where" else arguments(key))
         return sorted(seen)
 
-    def _bound(self, i: int) -> Any:
-        key, here = self.graph.keys[i], self.known[i]
-        size = abs(here)
+    def _exact_bound(self, i: int, size: Any) -> Any:
+        """The bound of a node that adds no rounding of its own; None for all others."""
+        key = self.graph.keys[i]
         if key[0] == "number":
             whole = not self.mp.isfinite(size) or size == int(size)
             return self.mp.zero if whole else UNIT_ROUNDOFF * size  # a formula may have it exactly
@@ -152,8 +152,15 @@ class Precise:
             return self.bounds[self.taken(i)]
         if key[0] in ("max", "min"):
             return max(self.bounds[a] for a in key[1:])
-        if key[0] in ("neg", "sign", "floor", "ceil"):
-            return self.bounds[key[1]] if key[0] == "neg" else self.mp.zero
+        if key[0] == "neg":
+            return self.bounds[key[1]]
+        return self.mp.zero if key[0] in ("sign", "floor", "ceil") else None
+
+    def _bound(self, i: int) -> Any:
+        key, size = self.graph.keys[i], abs(self.known[i])
+        exact = self._exact_bound(i, size)
+        if exact is not None:
+            return exact
         row = FUNCTIONS.get(key[0])
         units = 1 if row is None else SPECIAL_UNITS if row.special else FUNCTION_UNITS
         if key[0] in ("lgamma", "digamma"):

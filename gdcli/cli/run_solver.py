@@ -140,7 +140,7 @@ class Solver:
     def _solved(self, entry: FileProblem) -> Any:
         from gdcli import api
 
-        options = _options(entry)
+        options = options_for(entry)
         if isinstance(options, FitOptions):
             return _fitted(entry, options, self._observers)
         assert isinstance(options, MinimizeOptions)
@@ -157,7 +157,7 @@ class Solver:
         return solve_from_many(problem, settings, options.multi_start, self._observers)
 
 
-def _options(entry: FileProblem) -> Options:
+def options_for(entry: FileProblem) -> Options:
     """Return the options that the problem sets, read as on the command line."""
     known = OPTIONS[entry.command]
     found: dict[str, Any] = {}

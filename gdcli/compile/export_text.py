@@ -54,28 +54,20 @@ def python_functions(graph: Graph, roots: Sequence[int]) -> str:
     helpers: dict[str, str] = {}
     texts = []
     if any(op in FUNCTIONS and FUNCTIONS[op].special for op in wanted):
-        texts.append(
-            f"from math import {', '.join(n for n in special.MATH_NAMES if n not in ('inf', 'nan'))}\n"
-        )
+        imported = [name for name in special.MATH_NAMES if name not in ("inf", "nan")]
+        texts.append(f"from math import {', '.join(imported)}\n")
         wanted |= {"floor"} if "floor(" in functions_of(wanted) else set()
     for op, helper in (("div", "div"), ("pow", "power")):
         if op in wanted:
             helpers[helper] = inspect.getsource(getattr(ieee, helper))
-    bindings = []
-    for op, row in FUNCTIONS.items():
-        if op in wanted and not row.special:
-            helper = row.safe.partition("(")[0]
-            if not helper.startswith("math."):
-                text = inspect.getsource(getattr(ieee, helper))
-                helpers[helper] = text.replace(": Real", "").replace(" -> Real", "")
-            if row.safe != op:
-                bindings.append(f"{op} = {row.safe}\n")
-    names = dict.fromkeys(
-        n
-        for op in FUNCTIONS
-        if op in wanted and FUNCTIONS[op].special
-        for n in (*special.dependencies(op), op)
-    )
+    plain = {op: row.safe for op, row in FUNCTIONS.items() if op in wanted and not row.special}
+    for helper in (safe.partition("(")[0] for safe in plain.values()):
+        if not helper.startswith("math."):
+            text = inspect.getsource(getattr(ieee, helper))
+            helpers[helper] = text.replace(": Real", "").replace(" -> Real", "")
+    bindings = [f"{op} = {safe}\n" for op, safe in plain.items() if safe != op]
+    own = [op for op, row in FUNCTIONS.items() if op in wanted and row.special]
+    names = dict.fromkeys(name for op in own for name in (*special.dependencies(op), op))
     parts = [*texts, *helpers.values(), *(["".join(bindings)] if bindings else [])]
     return "\n\n".join([*parts, *(special.scalar_source(name) for name in names)])
 

@@ -253,35 +253,16 @@ def _call(writer: _Writer, node: Any) -> str | None:
         name = function.id
     else:
         return None
-    if name == "where" and not (len(arguments) == 3 and isinstance(arguments[0], ast.Compare)):
-        if len(arguments) != 3:
-            return None
-        made = writer.chosen(arguments[0], writer.text(arguments[1]), writer.text(arguments[2]))
-        if made is not None:
-            writer.say(arguments[0], "where takes one comparison; several are a where inside a where")
-        return made
+    if name == "where":
+        return _where(writer, arguments)
+    reduced = _reduced(writer, node, name, arguments)
+    if reduced is not None:
+        return reduced
     if len(arguments) == 1 and isinstance(arguments[0], ast.GeneratorExp | ast.ListComp):
         inside = _comprehended(writer, arguments[0])
         return None if inside is None else f"{_known(writer, function, name)}({inside})"
-    if (
-        len(arguments) == 1
-        and isinstance(arguments[0], ast.List | ast.Tuple)
-        and name in ("sum", "max", "min")
-    ):
-        writer.say(arguments[0], "a list has no place in an expression")
-        parts = [writer.text(part) for part in arguments[0].elts]
-        return f"({' + '.join(parts)})" if name == "sum" else f"{name}({', '.join(parts)})"
-    if name in ("sum", "Sum") and len(arguments) > 2 and isinstance(arguments[1], ast.Name):
-        index = arguments[1].id
-        if all(getattr(n, "id", "") != index for n in _outside_subscripts(arguments[0])):
-            writer.renamed[f"[{index}]"] = ""
-            writer.say(node, "sums of a vector are written without an index: sum(v**2)")
-            return f"sum({writer.text(arguments[0])})"
     known = _known(writer, function, name, len(arguments))
     if "{" not in known:
-        if name == "where":
-            first, *others = arguments
-            return f"where({', '.join([writer.comparison(first), *map(writer.text, others)])})"
         return f"{known}({', '.join(map(writer.text, arguments))})"
     if known.startswith("where({0},"):
         return writer.chosen(arguments[0], *map(writer.text, arguments[1:])) if len(arguments) == 3 else None
@@ -289,6 +270,37 @@ def _call(writer: _Writer, node: Any) -> str | None:
         return _atom(known.format(*(_atom(writer.text(part)) for part in arguments)))
     except IndexError:
         return None
+
+
+def _where(writer: _Writer, arguments: Sequence[Any]) -> str | None:
+    if len(arguments) != 3:
+        return None
+    first, *others = arguments
+    if isinstance(first, ast.Compare):
+        return f"where({', '.join([writer.comparison(first), *map(writer.text, others)])})"
+    made = writer.chosen(first, *map(writer.text, others))
+    if made is not None:
+        writer.say(first, "where takes one comparison; several are a where inside a where")
+    return made
+
+
+def _reduced(writer: _Writer, node: object, name: str, arguments: Sequence[Any]) -> str | None:
+    """The sum, or the largest or smallest, of a list; a sum over an index. None for all else."""
+    if len(arguments) == 1 and isinstance(arguments[0], ast.List | ast.Tuple) and name in _OF_LISTS:
+        writer.say(arguments[0], "a list has no place in an expression")
+        parts = [writer.text(part) for part in arguments[0].elts]
+        return f"({' + '.join(parts)})" if name == "sum" else f"{name}({', '.join(parts)})"
+    if name not in ("sum", "Sum") or len(arguments) <= 2 or not isinstance(arguments[1], ast.Name):
+        return None
+    index = arguments[1].id
+    if any(getattr(n, "id", "") == index for n in _outside_subscripts(arguments[0])):
+        return None
+    writer.renamed[f"[{index}]"] = ""
+    writer.say(node, "sums of a vector are written without an index: sum(v**2)")
+    return f"sum({writer.text(arguments[0])})"
+
+
+_OF_LISTS = ("sum", "max", "min")
 
 
 def _known(writer: _Writer, function: object, name: str, count: int = 1) -> str:

@@ -112,6 +112,25 @@ class Names(NamedTuple):
     matrices: dict[str, tuple[str, ...]]
 
 
+def _parameters(
+    model: Model,
+    others: Collection[str],
+    lengths: Mapping[str, int | None],
+    matrices: Mapping[str, Sequence[str]],
+) -> dict[str, int | None]:
+    """Return the length of each name of the model that is none of the ``others``."""
+    free: set[str] = set()
+    multiplied: dict[str, int | None] = {}
+    for tree in model.trees:
+        known = {name: 0.0 for name in others if name in tree.names}
+        free.update(form.variables(tree, known, [name for name in lengths if name in tree.names]))
+        for name, length in _multiplied(tree, matrices).items():
+            if multiplied.get(name) is None:
+                multiplied[name] = length
+    found = {name: lengths.get(name) for name in model.names if name in free}
+    return {name: multiplied.get(name) if length is None else length for name, length in found.items()}
+
+
 def sort_names(
     model: Model,
     columns: Collection[str],
@@ -127,30 +146,16 @@ def sort_names(
     a name that may be a constant or a column, for one that is nearly a column's, and for a model without parameters.
     """
     _check_columns(model, columns, {*matrices, *constants, *lengths})
-    for name in matrices:
-        if name not in model.names:
-            raise UsageError(
-                f"--columns gives {name}, which the model does not have", did_you_mean(name, model.names)
-            )
-    for name in constants:
-        if name in columns and name in model.names:
-            raise UsageError(f"--set gives {name}, which is a column of the data", "rename one of them")
-        if name not in model.names:
-            raise UsageError(
-                f"--set gives {name}, which the model does not have", did_you_mean(name, model.names)
-            )
+    for option, given in (("--columns", matrices), ("--set", constants)):
+        for name in given:
+            if name not in model.names:
+                told = f"{option} gives {name}, which the model does not have"
+                raise UsageError(told, did_you_mean(name, model.names))
+            if given is constants and name in columns:
+                raise UsageError(f"--set gives {name}, which is a column of the data", "rename one of them")
     used = {name: model_columns(model, name, matrices) for name in model.names if name in matrices}
     plain = [name for name in model.names if name in columns and name not in matrices]
-    parameters: dict[str, int | None] = {}
-    for tree in model.trees:
-        known = {name: 0.0 for name in (*plain, *used, *constants) if name in tree.names}
-        for name in form.variables(tree, known, [n for n in lengths if n in tree.names]):
-            parameters[name] = lengths.get(name)
-    parameters = {name: parameters[name] for name in model.names if name in parameters}
-    for tree in model.trees:
-        for name, length in _multiplied(tree, used).items():
-            if name in parameters and parameters[name] is None:
-                parameters[name] = length
+    parameters = _parameters(model, (*plain, *used, *constants), lengths, used)
     if not parameters:
         hint = _written_out(model, plain) if model.left is not None else ""
         if constants:
@@ -171,6 +176,21 @@ def _written_out(model: Model, columns: Sequence[str]) -> str:
 
 def _check_columns(model: Model, columns: Collection[str], given: Collection[str]) -> None:
     """Raise UsageError for names that may be meant for columns; ``given`` are names that are something else."""
+    _check_near_columns(model, columns, given)
+    _check_products(model, columns, given)
+    measured = () if model.left is None else model.left.names
+    unknown = [name for name in measured if name not in given and name not in CONSTANTS]
+    if unknown and not any(name in columns or name in given for name in measured):
+        titles = [name for name in columns if name]
+        raise UsageError(
+            f"{unknown[0]} is not a column of the data",
+            did_you_mean(unknown[0], titles, columns_told(columns)),
+            place_of(model, unknown[0]),
+        )
+
+
+def _check_near_columns(model: Model, columns: Collection[str], given: Collection[str]) -> None:
+    """Raise UsageError for a name that is a column and a constant, or a column but for its case."""
     by_case = {name.lower(): name for name in columns}
     matrices = {
         form.name_of(node.args[0])
@@ -197,6 +217,10 @@ def _check_columns(model: Model, columns: Collection[str], given: Collection[str
                 f"write {close} for the column; for {other}",
                 place_of(model, name),
             )
+
+
+def _check_products(model: Model, columns: Collection[str], given: Collection[str]) -> None:
+    """Raise UsageError for a name that may be a product with a column: ``ax``."""
     measured = () if model.left is None else model.left.names
     unused = [column for column in columns if column and column not in model.names]
     for name in model.names:
@@ -210,14 +234,6 @@ def _check_columns(model: Model, columns: Collection[str], given: Collection[str
                     f"write {product}; for a parameter add --start {name}=1",
                     place_of(model, name),
                 )
-    unknown = [name for name in measured if name not in given and name not in CONSTANTS]
-    if unknown and not any(name in columns or name in given for name in measured):
-        titles = [name for name in columns if name]
-        raise UsageError(
-            f"{unknown[0]} is not a column of the data",
-            did_you_mean(unknown[0], titles, columns_told(columns)),
-            place_of(model, unknown[0]),
-        )
 
 
 def columns_told(columns: Collection[str]) -> str:

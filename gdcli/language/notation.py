@@ -162,6 +162,11 @@ def _called(root: syntax.Node) -> list[str]:
 
 def _frame(pieces: Pieces, what: str, changes: list[Change]) -> Pieces:
     """Take away what makes a statement of an expression: quotes, ``y =``, ``f(x) =``, ``return``, ``;``."""
+    return _without_left(_without_head(_without_ends(pieces, changes), changes), what, changes)
+
+
+def _without_ends(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """Take away what closes a statement, quotes, and ``=`` before it."""
     while pieces and pieces[-1].text in (";", "."):
         changes.append(Change(f"{pieces[-1].text} has no place after an expression", *pieces[-1][2:4]))
         pieces = pieces[:-1]
@@ -171,6 +176,11 @@ def _frame(pieces: Pieces, what: str, changes: list[Change]) -> Pieces:
     if len(pieces) > 1 and pieces[0].text == "=":
         changes.append(Change("an expression stands alone, without =", *pieces[0][2:4]))
         pieces = [pieces[1]._replace(lead=""), *pieces[2:]]
+    return pieces
+
+
+def _without_head(pieces: Pieces, changes: list[Change]) -> Pieces:
+    """Take away what makes a function of an expression: ``x =>``, ``def f(x): return``, ``minimize``."""
     arrow = _outside(pieces, ("=>", "->", "↦"))
     if arrow and all(p.kind == "name" or p.text in "(,)" for p in pieces[:arrow]):
         changes.append(
@@ -184,6 +194,11 @@ def _frame(pieces: Pieces, what: str, changes: list[Change]) -> Pieces:
     if len(pieces) > 1 and pieces[0].text in _BEFORE and pieces[1].text != "(":
         changes.append(Change(f"an expression is written without {pieces[0].text}", *pieces[0][2:4]))
         pieces = [pieces[1]._replace(lead=""), *pieces[2:]]
+    return pieces
+
+
+def _without_left(pieces: Pieces, what: str, changes: list[Change]) -> Pieces:
+    """Take away the left side of an equation; of a model it stays, of an equation to be met too."""
     signs = {"expression": ("=", ":="), "model": ("=", ":=", "=="), "number": (), "constraint": ()}[what]
     at = _outside(pieces, signs)
     if not at or any(piece.text == "~" for piece in pieces):

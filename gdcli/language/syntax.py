@@ -382,23 +382,23 @@ class _TokenCheck:
     def operator(self, token: Token, before: Token | None, operand_before: bool) -> None:
         if token.text == "//":
             self.fail(token, "// has no place in an expression", "write floor(a/b)")
-        if not operand_before:
-            in_slice = bool(self.open) and self.open[-1].text == "[" and before is not None
-            if token.text in "+-":
-                self.inside[-1] += 1
-                self.deeper(token)
-                return
-            if not (token.text == ":" and in_slice):
-                where = (
-                    f"before {token.text}"
-                    if before is None or before.text in "([,"
-                    else f"between {before.text} and {token.text}"
-                )
-                self.fail(token, f"something is missing {where}")
+        if not operand_before and token.text in "+-":
+            self.inside[-1] += 1
+            self.deeper(token)
+            return
+        in_slice = bool(self.open) and self.open[-1].text == "["
+        if not operand_before and not (token.text == ":" and in_slice and before is not None):
+            at_begin = before is None or before.text in "([,"
+            where = (
+                f"before {token.text}"
+                if at_begin or before is None
+                else f"between {before.text} and {token.text}"
+            )
+            self.fail(token, f"something is missing {where}")
         if token.text == "," and not self.open:
             hint = "numbers have a decimal point: 0.5; bounds and constraints are options: --bounds x=0:5"
             self.fail(token, "a comma outside brackets", hint)
-        if token.text == ":" and (not self.open or self.open[-1].text != "["):
+        if token.text == ":" and not in_slice:
             hint = "equally spaced numbers are linspace(1,5,9); bounds are an option: --bounds x=0:5"
             self.fail(token, "a colon belongs into a slice such as v[1:]", hint)
         if token.text in ("**", "^"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fuzz.inputs import check_error
 
-from gdcli.cli.run_solver import OPTIONS, _values
+from gdcli.cli.run_solver import OPTIONS, options_for
 from gdcli.kernel.errors import GdError
 from gdcli.tasks import problem_file
 from gdcli.tasks.problem_file import FileProblem
@@ -24,7 +24,7 @@ def problem_files(content: bytes) -> None:
             check_error(error)
     for entry in entries[:20]:
         try:
-            _values(entry)
+            options_for(entry)
             if entry.command != "fit" and not any("@" in text for text in entry.start + entry.constants):
                 entry.problem()
         except GdError as error:
