@@ -67,6 +67,7 @@ _SLOW_STEPS = 9.0
 # Newton steps on from a degenerate point; a minimum is no farther off than so many times the longest of the first.
 _FURTHER_LOOK, _RECEDING, _FIRST_STEPS = 30, 25.0, 3
 _WITHOUT_END = {StopReason.UNBOUNDED: PointKind.UNBOUNDED, StopReason.AT_INFINITY: PointKind.AT_INFINITY}
+_MINIMA = (PointKind.MINIMUM, PointKind.DEGENERATE)
 # On the floor of a curved valley a small slope across it bends into a small negative curvature along it: down
 # to this part of the largest one the value decides.
 _DOUBTFUL_SIGN = 1e-6
@@ -272,22 +273,35 @@ def _kind_and_gain(
     """
     gain: float | None = model.gain if isfinite(model.gain) else None
     stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
-    if not stationary and not _is_lost(objective, at, start, model.gain):
+    if not (stationary or _is_lost(objective, at, start, model.gain)):
         return PointKind.NOT_STATIONARY, gain
     level_all = False
-    if not model.negative:
-        kind, level_all = _kind_of_convex(objective, at, start, model, source)
-        gain = None if kind not in (PointKind.MINIMUM, PointKind.DEGENERATE) and not model.flat else gain
-    elif model.lowest > -_DOUBTFUL_SIGN or not is_concave:
-        kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gain)
+    if model.negative:
+        kind, gain = _kind_of_concave(objective, at, start, model, tol, source, is_concave)
     else:
-        kind = _kind_of_crest(objective, at, start, model, tol, source)
-        gain = model.gain + model.rise if kind.told else None
-    if kind in (PointKind.MINIMUM, PointKind.DEGENERATE):
+        kind, level_all = _kind_of_convex(objective, at, start, model, source)
+        gain = gain if model.flat or kind in _MINIMA else None
+    if kind in _MINIMA:
         kind = _kind_from_afar(objective, at, start, kind, source)
-    if kind == PointKind.DEGENERATE and not level_all:
-        kind = _kind_further_on(objective, at, start, model.gain, tol)
-    return kind, gain
+    further = kind == PointKind.DEGENERATE and not level_all
+    return _kind_further_on(objective, at, start, model.gain, tol) if further else kind, gain
+
+
+def _kind_of_concave(
+    objective: Objective,
+    at: Evaluation,
+    start: Evaluation | None,
+    model: LocalModel,
+    tol: float,
+    source: CurvatureSource,
+    is_concave: bool,
+) -> tuple[PointKind, float | None]:
+    """Return the kind of a stationary point with negative curvature, and how much lower the end may be."""
+    if model.lowest > -_DOUBTFUL_SIGN or not is_concave:
+        kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gain)
+        return kind, model.gain if isfinite(model.gain) else None
+    kind = _kind_of_crest(objective, at, start, model, tol, source)
+    return kind, model.gain + model.rise if kind.told else None
 
 
 def _kind_of_convex(

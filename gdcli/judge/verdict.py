@@ -7,7 +7,6 @@ name what is there instead. The words are for the user's problem: of a maximisat
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING
 
 from gdcli.judge.evidence import CLAIM_FACTOR, Certificate
@@ -115,9 +114,10 @@ def judge(run: RunResult, certificate: Certificate, terms: Terms = BY_DEFAULT) -
     )
     fixed, trend = terms.fixed, terms.trend
     curvature = certificate.eigenvalue_max if trend is None else trend.curvature
-    if fixed is None or curvature is None or not curvature > 0.0:
+    limit = 0.0 if fixed is None else fixed.stable_below(curvature)
+    if fixed is None or not limit > 0.0:
         return found
-    return _with_stable_rates(found, fixed, curvature, run, trend)
+    return _with_stable_rates(found, fixed, limit, run, trend)
 
 
 def _of_steps_too_long(run: RunResult, terms: Terms) -> Verdict | None:
@@ -147,16 +147,13 @@ def _of_steps_too_long(run: RunResult, terms: Terms) -> Verdict | None:
 
 
 def _with_stable_rates(
-    found: Verdict, fixed: FixedRate, curvature: float, run: RunResult, trend: Trend | None
+    found: Verdict, fixed: FixedRate, limit: float, run: RunResult, trend: Trend | None
 ) -> Verdict:
     """Return the verdict with the range of stable step sizes, and advice that names one where it can help.
 
-    ``curvature`` is the largest one along the way where the steps diverge, or else at the best point.
+    ``limit`` is that by the largest curvature along the way where the steps diverge, or else at the best point.
     """
     along = trend is not None and trend.is_told_along
-    limit = fixed.factor / curvature
-    if not 0.0 < limit < inf:
-        return found
     law = f"{fixed.factor:.3g}/L = {limit:.4g}"
     ends = {Status.CONVERGED: "here"}
     where = "along the way" if along else ends.get(found.status, "at the best point")

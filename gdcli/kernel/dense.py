@@ -21,9 +21,11 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS, NEGLIGIBLE_ROTATION, UNIT_ROUNDOFF
 from gdcli.kernel.stored import stored
 from gdcli.kernel.sums import times_vector
-from gdcli.kernel.vectors import Vec, Vector, dot, is_finite, max_abs
+from gdcli.kernel.vectors import Array, Vec, Vector, dot, is_finite, max_abs
 
 Matrix = Any
+# An entry of a small matrix: a number, or an array (g,) of that entry of g matrices.
+Entry = Any
 
 # Above this size an eigen-decomposition in plain Python takes longer than importing numpy.
 _JACOBI_LIMIT = 40
@@ -105,7 +107,7 @@ class LinearSolution(NamedTuple):
 
 
 def positive_solve(
-    A: Matrix, b: Vector, shift: Any = 0.0, least_pivot: float | None = 0.0
+    A: Matrix, b: Vector, shift: Entry = 0.0, least_pivot: float | None = 0.0
 ) -> LinearSolution | None:
     """Solve ``(A + shift I) z = b``; None unless that matrix is safely positive definite.
 
@@ -113,19 +115,18 @@ def positive_solve(
     exceeds ``least_pivot``. Elimination without square roots has the same pivots times the diagonal, so that
     nothing need be scaled (Golub and Van Loan, section 4.1).
 
-    Without a ``least_pivot`` nothing is asked of the pivots, and entries of lists may be arrays (g,) of the entries of
-    g matrices. The pivots are the first of the factors.
+    Without a ``least_pivot`` nothing is asked of the pivots, which are the first of the factors.
     """
     if not isinstance(A, list):
         return _numpy_solve(A, b, shift, least_pivot or 0.0)
     # For so few numbers plain loops are faster than sums of products, and plain lists than vectors.
-    lower: list[list[Any]] = []
-    pivots: list[Any] = []
-    half: list[Any] = []  # the solution of the first triangle
-    form: Any = 0.0
+    lower: list[list[Entry]] = []
+    pivots: list[Entry] = []
+    half: list[Entry] = []  # the solution of the first triangle
+    form: Entry = 0.0
     for i, row in enumerate(A):
-        parts: list[Any] = []
-        products: list[Any] = []
+        parts: list[Entry] = []
+        products: list[Entry] = []
         entry = pivot = row[i] + shift
         y = b[i]
         for j in range(i):
@@ -151,7 +152,7 @@ def positive_solve(
     return LinearSolution(Vec(z), form, (pivots, lower))
 
 
-def inverse_form(factors: Any, v: Vector) -> Any:
+def inverse_form(factors: Any, v: Vector) -> Entry:
     """Return ``v' B v`` with the inverse B whose ``factors`` :func:`positive_solve` returned."""
     if not isinstance(v, list):
         import numpy
@@ -159,8 +160,8 @@ def inverse_form(factors: Any, v: Vector) -> Any:
         s, L = factors
         y = numpy.linalg.solve(L, v / s)
         return dot(y, y)
-    form: Any = 0.0
-    half: list[Any] = []
+    form: Entry = 0.0
+    half: list[Entry] = []
     for y, pivot, parts in zip(v, *factors, strict=True):
         for part, known in zip(parts, half, strict=True):
             y = y - part * known
@@ -230,7 +231,7 @@ def _eigenvalues(A: Matrix) -> list[float]:
     return values
 
 
-def _tridiagonal(A: list[Any]) -> tuple[list[float], list[float]]:
+def _tridiagonal(A: list[Vec]) -> tuple[list[float], list[float]]:
     """Return the diagonal and the one beside it of a tridiagonal matrix with the eigenvalues of A."""
     n = len(A)
     rows = [list(row) for row in A]
@@ -310,7 +311,7 @@ def _eigen(A: Matrix) -> tuple[list[float], Sequence[Vector]]:
     return values.tolist(), [Vec(row.tolist()) for row in rows] if isinstance(A, list) else rows
 
 
-def _settled(values: Any, vectors: Any) -> Any:
+def _settled(values: Array, vectors: Array) -> Array:
     """Return the eigenvectors, columns, in a basis that rounding has not chosen.
 
     Of equal eigenvalues any basis of their space will do, and of one eigenvalue either sign: which of them comes out is
@@ -332,7 +333,7 @@ def _settled(values: Any, vectors: Any) -> Any:
     return settled
 
 
-def _eigen_of_two(A: list[Any]) -> tuple[list[float], list[Vec]]:
+def _eigen_of_two(A: list[Vec]) -> tuple[list[float], list[Vec]]:
     """One rotation makes a matrix of two rows diagonal; the formulas are those of :func:`_rotate`."""
     (c, a), (_, d) = A
     if a == 0.0:
@@ -351,23 +352,23 @@ def _eigen_of_two(A: list[Any]) -> tuple[list[float], list[Vec]]:
     return [high, low], [Vec((si, co)), Vec((co, -si))]
 
 
-def _jacobi(A: list[Any]) -> tuple[list[float], list[Vec]]:
+def _jacobi(A: list[Vec]) -> tuple[list[float], list[Vec]]:
     rows, vectors = diagonalised(A, _rotation)
     order = sorted(range(len(rows)), key=lambda i: rows[i][i])
     return [rows[i][i] for i in order], [Vec(vectors[i]) for i in order]
 
 
 def diagonalised(
-    A: Sequence[Sequence[Any]], rotation: Callable[[Any, Any, Any], tuple[Any, Any, Any] | None]
-) -> tuple[list[list[Any]], list[list[Any]]]:
+    A: Sequence[Sequence[Entry]], rotation: Callable[[Entry, Entry, Entry], tuple[Entry, Entry, Entry] | None]
+) -> tuple[list[list[Entry]], list[list[Entry]]]:
     """Return a diagonal matrix with the eigenvalues of a symmetric one, in no order, and the eigenvectors, in rows.
 
     Cyclic Jacobi: one off-diagonal entry after the other is rotated to zero (Golub and Van Loan, section 8.5).
-    Entries are numbers, or arrays (g,) of the entries of g matrices; see :func:`_rotation` for ``rotation``.
+    See :func:`_rotation` for ``rotation``.
     """
     n = len(A)
     rows = [list(row) for row in A]
-    vectors: list[list[Any]] = [[1.0 if i == j else 0.0 for j in range(n)] for i in range(n)]
+    vectors: list[list[Entry]] = [[1.0 if i == j else 0.0 for j in range(n)] for i in range(n)]
     for _ in range(_MAX_SWEEPS):
         rotated = False
         for p in range(n - 1):
@@ -394,7 +395,7 @@ def _rotation(a: float, c: float, d: float) -> tuple[float, float, float] | None
 
 
 def _rotate(
-    rows: list[list[Any]], vectors: list[list[Any]], p: int, q: int, t: Vector, co: Vector, si: Vector
+    rows: list[list[Entry]], vectors: list[list[Entry]], p: int, q: int, t: Entry, co: Entry, si: Entry
 ) -> None:
     row_p, row_q = rows[p], rows[q]
     a, c, d = row_p[q], row_p[p], row_q[q]

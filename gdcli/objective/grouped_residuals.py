@@ -7,10 +7,9 @@ count nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array
 from gdcli.objective.row_programs import RowPrograms
 
 # What a filled up row counts.
@@ -20,16 +19,16 @@ _NOTHING = 0.0
 class GroupedResiduals:
     """``columns`` are arrays (n, g) in the order of the row model's; ``counts`` tells which rows count (None: all)."""
 
-    def __init__(self, programs: RowPrograms, columns: Sequence[Any], counts: Any = None) -> None:
+    def __init__(self, programs: RowPrograms, columns: Sequence[Array], counts: Array | None = None) -> None:
         self.programs, self.columns, self.counts = programs, list(columns), counts
         self.size = programs.row.space.size
         self.rows, self.groups = self.columns[0].shape
 
-    def take(self, which: object) -> GroupedResiduals:
+    def take(self, which: Array) -> GroupedResiduals:
         counts = None if self.counts is None else self.counts.take(which, axis=1)
         return GroupedResiduals(self.programs, [c.take(which, axis=1) for c in self.columns], counts)
 
-    def linear(self, x: Vector) -> tuple[Any, Any]:
+    def linear(self, x: Array) -> tuple[Array, Array]:
         """Return the Jacobians (p, n, g) and the residuals (n, g) at x (p, g)."""
         import numpy as np
 
@@ -43,7 +42,7 @@ class GroupedResiduals:
             r *= self.counts
         return J, r
 
-    def bends(self, x: Vector, v: Vector) -> Any:
+    def bends(self, x: Array, v: Array) -> Array:
         """Return the second derivatives of the residuals along the directions v (p, g), shape (n, g)."""
         import numpy as np
 
@@ -51,7 +50,7 @@ class GroupedResiduals:
         found = np.broadcast_to(found, (self.rows, self.groups))
         return found if self.counts is None else found * self.counts
 
-    def crosses_pole(self, x: Vector, y: Vector) -> Any:
+    def crosses_pole(self, x: Array, y: Array) -> Array:
         """Tell for which groups a divisor has another sign at y than at x, both (p, g), in some row; shape (g,)."""
         import numpy as np
 
@@ -61,7 +60,7 @@ class GroupedResiduals:
                 crossed |= (np.sign(here) * np.sign(there) < 0.0).any(axis=0)
         return crossed
 
-    def has_pole(self, x: Vector) -> Any:
+    def has_pole(self, x: Array) -> Array:
         """Tell which groups have a pole among their rows at x (p, g), shape (g,)."""
         import numpy as np
 
@@ -71,7 +70,7 @@ class GroupedResiduals:
                 found |= (values.min(axis=0) < 0.0) & (values.max(axis=0) > 0.0)
         return found
 
-    def hessians(self, x: Vector) -> Any:
+    def hessians(self, x: Array) -> Array:
         """Return the Hessians of the sums of the losses, (p, p, g)."""
         import numpy as np
 
@@ -82,22 +81,23 @@ class GroupedResiduals:
                 H[i, j] = H[j, i] = self.total(next(found))
         return H
 
-    def values(self, name: str, x: Vector) -> list[Any]:
+    def values(self, name: str, x: Array) -> list[Array]:
         """Return what is under ``name`` in the row's programs at x (p, g), shape (n, g) each."""
         import numpy as np
 
         return [np.broadcast_to(v, (self.rows, self.groups)) for v in self._values(name, x)]
 
-    def total(self, values: Any) -> Any:
+    def total(self, values: Array) -> Array:
         """Return the sums over the rows that count, (g,)."""
         import numpy as np
 
         values = np.broadcast_to(values, (self.rows, self.groups))
         if self.counts is not None:
             values = np.where(self.counts > 0.0, values, _NOTHING)
-        return values.sum(axis=0)
+        found: Array = values.sum(axis=0)
+        return found
 
-    def _values(self, name: str, x: Vector) -> tuple[Any, ...]:
+    def _values(self, name: str, x: Iterable[Array]) -> tuple[Array, ...]:
         import numpy as np
 
         with np.errstate(all="ignore"):

@@ -50,6 +50,11 @@ class FixedRate(NamedTuple):
     lr: float
     factor: float
 
+    def stable_below(self, curvature: float | None) -> float:
+        """Return ``factor / L``; 0 where L is not known, not positive, or too large or small to tell."""
+        limit = self.factor / curvature if curvature is not None and curvature > 0.0 else 0.0
+        return limit if limit < inf else 0.0
+
 
 class StepRule(Protocol):
     """A choice of step sizes; ``start`` gives the state before the first step, ``words`` describes it."""
