@@ -15,7 +15,7 @@ from gdcli.kernel import budget
 from gdcli.kernel.dataclass import fields
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.solve.settings import Settings
-from gdcli.tasks.minimize import check_memory, check_start, sampler, shared_objectives, solve
+from gdcli.tasks.minimize import check_memory, check_start, sampler, shared_objectives, slack_sampler, solve
 from gdcli.tasks.outcome import Minimum, Outcome
 from gdcli.tasks.problem import Number, Problem, Typed, read_problem
 
@@ -45,6 +45,7 @@ __all__ = [
     "read_problem",
     "sampler",
     "shared_objectives",
+    "slack_sampler",
     "solve",
 ]
 

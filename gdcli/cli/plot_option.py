@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gdcli.record.gradients import GradientRecord
     from gdcli.record.runs import RunRecord
     from gdcli.render.comparison_figures import RatePath
+    from gdcli.render.figures import Limits
     from gdcli.render.plot_data import Picture, Point, Recorder, Values
 
 RESOLUTION = (48, 201)  # points along each side of a contour plot: at least, at most
@@ -133,6 +134,8 @@ class RunPlot:
             log=self._log,
             **self._searched(found),
         )
+        if len(self.which) == 2:
+            run = run._replace(limits=_limits_of(self._problem, self.which, found))
         if not self.which:
             return figures.progress(run)
         sample = _sampled(self._problem, self.which, best)
@@ -194,6 +197,21 @@ def _bounds_of(problem: Problem, space: Space, which: Sequence[int]) -> tuple[tu
     return (
         tuple((a, b) for a, b in found) if any(math.isfinite(end) for pair in found for end in pair) else ()
     )
+
+
+def _limits_of(problem: Problem, which: Sequence[int], found: RunRecord) -> Limits | None:
+    """The constraints in the plane of two components, None where there are none but bounds."""
+    from gdcli import api
+    from gdcli.render.figures import Limits
+
+    made = api.slack_sampler(problem)
+    if made is None:
+        return None
+    texts, sampler = made
+    held = [one.active if isinstance(one.active, bool) else any(one.active) for one in found.constraints]
+    active = held if len(held) == len(texts) else [False] * len(texts)
+    kinds = [(text, equation, on) for (text, equation), on in zip(texts, active, strict=True)]
+    return Limits(kinds, lambda places: sampler.slacks(which, places, found.x))
 
 
 def _sampled(problem: Problem, which: Sequence[int], base: Any = None) -> Values:

@@ -6,7 +6,7 @@ and gradient against the iteration. Nothing here evaluates anything: a function 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import hypot, inf, isfinite, nan
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -23,6 +23,7 @@ from gdcli.render.plot_data import (
     Chart,
     Contours,
     Courses,
+    Edge,
     Panel,
     Point,
     Scale,
@@ -79,6 +80,26 @@ class Run(NamedTuple):
     log: str = ""
     starts: Sequence[tuple[float, ...]] = ()
     minima: Sequence[FoundMinimum] = ()
+    limits: Limits | None = None
+
+
+class Limits(NamedTuple):
+    """The constraints of a run in a plane: the text of each, whether it is an equation, whether the answer lies on it;
+    ``slacks`` gives for each how far places are inside.
+    """
+
+    texts: Sequence[tuple[str, bool, bool]]
+    slacks: Callable[[Sequence[Sequence[float]]], list[list[float]]]
+
+    def edges(self, xs: Sequence[float], ys: Sequence[float]) -> list[Edge]:
+        """Return the edges of what they allow on a grid."""
+        flat = self.slacks([(a, b) for b in ys for a in xs])
+        n = len(xs)
+        rows = ([each[j * n : (j + 1) * n] for j in range(len(ys))] for each in flat)
+        return [
+            Edge(text, slacks, equation, active)
+            for (text, equation, active), slacks in zip(self.texts, rows, strict=True)
+        ]
 
 
 def title(expression: str, more: str = "") -> Title:
@@ -257,7 +278,8 @@ def contours(run: Run, values: Values, resolution: int) -> Contours:
     series = [*walls, *_searched(run, others, ()), line, *marks]
     view = View(x, y, equal, scales)
     drawn = height_map(run.title, run.names, view, series, run.sign, values, resolution)
-    return drawn._replace(courses=_course(run))
+    edges = () if run.limits is None else run.limits.edges(drawn.xs, drawn.ys)
+    return drawn._replace(courses=_course(run), edges=edges)
 
 
 def _walls(
@@ -308,7 +330,19 @@ def height_map(
     ]
     heights = levels(flat, sign)
     return Contours(
-        title, names[0], names[1], xs, ys, rows, heights, placed, (), sign, equal and not any(logs), *logs
+        title,
+        names[0],
+        names[1],
+        xs,
+        ys,
+        rows,
+        heights,
+        placed,
+        (),
+        sign,
+        equal and not any(logs),
+        logs[0],
+        logs[1],
     )
 
 

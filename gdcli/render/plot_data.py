@@ -113,10 +113,22 @@ class Chart(NamedTuple):
     courses: Courses = ()
 
 
+class Edge(NamedTuple):
+    """The edge of what a constraint allows: ``slacks[j][i]`` belongs to ``xs[i], ys[j]`` and is negative where it is
+    broken, of an equation also above 0. ``active`` tells that the answer lies on it.
+    """
+
+    text: str
+    slacks: Sequence[Sequence[float]]
+    equation: bool
+    active: bool
+
+
 class Contours(NamedTuple):
     """Lines of equal height with paths on them: ``values[j][i]`` belongs to ``xs[i], ys[j]``, nan where there is none.
 
-    ``sign`` is -1 where high values are the good ones. ``equal`` asks for the same scale on both axes.
+    ``sign`` is -1 where high values are the good ones. ``equal`` asks for the same scale on both axes. ``edges`` are
+    those of constraints.
     """
 
     title: Title
@@ -132,6 +144,7 @@ class Contours(NamedTuple):
     equal: bool = True
     xlog: bool = False
     ylog: bool = False
+    edges: Sequence[Edge] = ()
 
 
 Picture = Chart | Contours

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import UsageError
 from gdcli.render import lettering
-from gdcli.render.plot_data import GRAY, Contours, Panel, Picture, Series
+from gdcli.render.plot_data import BLACK, GRAY, Contours, Panel, Picture, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -260,6 +260,24 @@ def _legend(figure: Figure, columns: float) -> None:
     figure.legend(handles, written, loc="outside lower center", ncols=-(-len(labels) // rows))
 
 
+def _edges(axes: Axes, picture: Contours) -> None:
+    """Shade what constraints do not allow, and draw their edges; those that the answer lies on are strong."""
+    import numpy
+
+    for edge in picture.edges:
+        slacks = numpy.ma.masked_invalid(numpy.array(edge.slacks, dtype=float))
+        if not edge.equation and float(slacks.min()) < 0.0:
+            axes.contourf(
+                picture.xs, picture.ys, slacks, levels=[-numpy.inf, 0.0], colors=GRAY, alpha=0.45, zorder=2.0
+            )
+        if float(slacks.min()) < 0.0 < float(slacks.max()):
+            width = 2.0 if edge.active else 0.9
+            lines = {"colors": BLACK, "linewidths": width, "linestyles": "solid"}
+            axes.contour(picture.xs, picture.ys, slacks, levels=[0.0], zorder=2.5, **lines)
+            label = f"{edge.text} ({'active' if edge.active else 'not active'})"
+            axes.plot([], [], color=BLACK, linewidth=width, label=label)
+
+
 def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
     from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap
 
@@ -286,6 +304,7 @@ def _contours(figure: Figure, axes: Axes, picture: Contours) -> None:
             bar.ax.minorticks_off()
             bar.set_label("value")
             bar.outline.set_visible(False)
+    _edges(axes, picture)
     for above, s in enumerate(picture.series):
         _series(figure, axes, s, above)
     if picture.xlog:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import ceil, floor, inf, isfinite, isnan, log10, nan
 from typing import Any
 
@@ -267,8 +268,24 @@ def _limits(values: Sequence[float], given: tuple[float, float] | None, log: boo
     return padded(min(values), max(values)) if values else (0.0, 1.0)
 
 
+def _edges(picture: Contours) -> Dots:
+    """The dots of what constraints do not allow, every second place of the grid, and of their edges."""
+    dots: Dots = []
+    for edge in picture.edges:
+        for j, (row, above) in enumerate(pairwise(edge.slacks)):
+            for i, (here, right) in enumerate(pairwise(row)):
+                is_edge = (here < 0.0) != (right < 0.0) or (here < 0.0) != (above[i] < 0.0)
+                shaded = not edge.equation and here < 0.0 and i % 8 == j % 8 == 0
+                if is_edge or shaded:
+                    x, y = picture.xs[i], picture.ys[j]
+                    dots.append((_scaled(x, picture.xlog), _scaled(y, picture.ylog)))
+    return dots
+
+
 def _outlines(picture: Contours) -> Dots:
     """The dots of every second contour line: where neighbouring points lie on different sides of a level."""
+    if picture.edges:
+        return _edges(picture)
     heights = picture.levels[::2]
     bands = [[nan if isnan(v) else bisect_right(heights, v) for v in row] for row in picture.values]
     dots: Dots = []

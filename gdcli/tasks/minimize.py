@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gdcli.language.syntax import Tree
     from gdcli.objective.box import Box
     from gdcli.objective.build import Build, Exact
+    from gdcli.objective.constraint_sampling import SlackSampler
     from gdcli.objective.sampling import Sampler
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer, RunResult
@@ -330,6 +331,22 @@ def shared_objectives() -> Build:
     from gdcli.objective.shared_objectives import SharedObjectives
 
     return SharedObjectives()
+
+
+def slack_sampler(problem: Problem) -> tuple[list[tuple[str, bool]], SlackSampler] | None:
+    """Return the constraints that are no bounds, each with whether it is an equation, and what evaluates them.
+
+    None where there are none.
+    """
+    rows = problem.rows()[0] if problem.subject_to else []
+    if not rows:
+        return None
+    from gdcli.kernel.space import Space
+    from gdcli.language import constraints
+    from gdcli.objective.constraint_sampling import SlackSampler
+
+    built = constraints.build(rows, problem.lengths, problem.constants, expand=True)
+    return [(one.text, one.is_equation) for one in built], SlackSampler(built, Space(problem.lengths))
 
 
 def sampler(problem: Problem) -> Sampler:
