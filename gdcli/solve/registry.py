@@ -177,20 +177,14 @@ def choose(
     if name == "auto" and (lr is not None or step_rule is not None):
         name = "gd"
     entry = find(name)
-    given = {"lr": lr, "step_rule": step_rule, "step_sizes": step_sizes}
-    settings = {k: v for k, v in given.items() if v is not None}
+    settings: dict[str, Any] = {"lr": lr, "step_rule": step_rule, "step_sizes": step_sizes}
+    settings = {k: v for k, v in settings.items() if v is not None}
     _check_reads(entry, settings)
     _check_solves(entry, objective)
-    if lr is not None and not (lr > 0.0 and isfinite(lr)):
-        raise UsageError(f"--lr must be a positive number, not {lr}")
-    if step_sizes is not None and not (step_sizes and all(s > 0.0 and isfinite(s) for s in step_sizes)):
-        raise UsageError(
-            "--step-sizes must be a list of positive numbers", "for example --step-sizes 1,0.1,0.01"
-        )
+    _check_numbers(lr, step_sizes)
     if entry.own_rule:
-        if tol is None:
-            tol = entry.default_tol
-        settings["tol"] = tol if value_tol is None or "batch" not in entry.name else value_tol
+        own = value_tol if value_tol is not None and entry.name == "batch" else tol
+        settings["tol"] = entry.default_tol if own is None else own
     make = _maker(entry.target)
     if make is make_auto:
         method, what, why = make(objective, **settings)
@@ -216,6 +210,15 @@ def _described(method: Method, name: str, entry: MethodEntry) -> Chosen:
     if isinstance(method, Descent) and isinstance(method.rule, Fixed) and method.towards.stable is not None:
         rate = FixedRate(method.rule.lr, method.towards.stable)
     return Chosen(method, name, words, entry, rate, in_units=inner is not method)
+
+
+def _check_numbers(lr: float | None, step_sizes: tuple[float, ...] | None) -> None:
+    if lr is not None and not (lr > 0.0 and isfinite(lr)):
+        raise UsageError(f"--lr must be a positive number, not {lr}")
+    if step_sizes is not None and not (step_sizes and all(s > 0.0 and isfinite(s) for s in step_sizes)):
+        raise UsageError(
+            "--step-sizes must be a list of positive numbers", "for example --step-sizes 1,0.1,0.01"
+        )
 
 
 def _check_reads(entry: MethodEntry, settings: Iterable[str]) -> None:
@@ -345,10 +348,6 @@ def make_gd(
 
 def make_step_rule(lr: float | None, step_rule: str | None, step_sizes: tuple[float, ...] | None) -> Any:
     """Return the step rule of the settings. Raises UsageError for one that does not read what was given."""
-    from gdcli.solve.methods.elementwise import DecayRule, Fixed
-    from gdcli.solve.step_rules import Armijo, BestRule
-    from gdcli.solve.wolfe import Exact, Wolfe
-
     if step_rule is None:
         step_rule = "best" if step_sizes is not None and lr is None else "armijo" if lr is None else "fixed"
     if step_rule not in STEP_RULES:
@@ -358,19 +357,27 @@ def make_step_rule(lr: float | None, step_rule: str | None, step_sizes: tuple[fl
         raise UsageError(
             f"the step rule {step_rule} does not read --step-sizes", "it is for the step rule best"
         )
-    if step_rule == "best":
-        if lr is not None:
-            raise UsageError("the step rule best does not read --lr", "give its list with --step-sizes")
-        return BestRule(step_sizes or BOOK_STEP_SIZES)
-    if step_rule == "bb":
-        from gdcli.solve.methods.barzilai_borwein import BarzilaiBorwein
+    if step_rule in _WITHOUT_LR and lr is not None:
+        raise UsageError(f"the step rule {step_rule} does not read --lr", _WITHOUT_LR[step_rule])
+    return _rule_of(step_rule, lr, step_sizes or BOOK_STEP_SIZES)
 
-        if lr is not None:
-            raise UsageError("the step rule bb does not read --lr", "it finds its sizes itself")
+
+_WITHOUT_LR = {"best": "give its list with --step-sizes", "bb": "it finds its sizes itself"}
+
+
+def _rule_of(step_rule: str, lr: float | None, step_sizes: tuple[float, ...]) -> Any:
+    from gdcli.solve.methods.barzilai_borwein import BarzilaiBorwein
+    from gdcli.solve.methods.elementwise import DecayRule, Fixed
+    from gdcli.solve.step_rules import Armijo, BestRule
+    from gdcli.solve.wolfe import Exact, Wolfe
+
+    if step_rule == "best":
+        return BestRule(step_sizes)
+    if step_rule == "bb":
         return BarzilaiBorwein()
     if step_rule in ("fixed", "decay"):
-        return (Fixed if step_rule == "fixed" else DecayRule)(DEFAULT_LR if lr is None else lr)
-    return {"armijo": Armijo, "wolfe": Wolfe, "exact": Exact}[step_rule](1.0 if lr is None else lr)
+        return (Fixed if step_rule == "fixed" else DecayRule)(lr or DEFAULT_LR)
+    return {"armijo": Armijo, "wolfe": Wolfe, "exact": Exact}[step_rule](lr or 1.0)
 
 
 def make_batch(step_sizes: tuple[float, ...] | None = None, tol: float = 1e-6) -> Method:

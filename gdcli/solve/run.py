@@ -195,11 +195,9 @@ def _loop(
                 trace.show(observers)
             reason = reason or fault
         if reason is not None:
-            end = objective.far_end(trace.start[1].x, at, order) if reason is StopReason.UNBOUNDED else None
-            if end is None:
+            if reason is not StopReason.UNBOUNDED or not trace.goes_to_far_bound(objective, order):
                 return reason
-            trace.move(end, distance(end.x, at.x), "step", True)
-            at, trace.floor = end, unbounded_below(end.value)
+            at = progress.at
             state = method.start(objective, at)
         progress.state = state
         for rule in rules:
@@ -319,6 +317,16 @@ class _Trace:
         )
         if (better or kind == "polish") and (finite or is_finite(at.x)):
             self.best, self.lowest = mark, value
+
+    def goes_to_far_bound(self, objective: Objective, order: int) -> bool:
+        """Move to the far bound where a way that seems to have no end does end; tell whether there is one."""
+        at = self.progress.at
+        end = objective.far_end(self.start[1].x, at, order)
+        if end is None:
+            return False
+        self.move(end, distance(end.x, at.x), "step", True)
+        self.floor = unbounded_below(end.value)
+        return True
 
     def show(self, observers: Sequence[Observer]) -> None:
         iterate = _iterate(self.last)

@@ -242,17 +242,15 @@ def rules_from(
     measures slopes in a unit of its own. ``target`` is a value of the minimised function. Raises
     UsageError for a negative number or nan.
     """
-    for option, number in (
-        ("--tol", tol),
-        ("--gradient-tol", gradient_tol),
-        ("--step-tol", step_tol),
-        ("--value-tol", value_tol),
-        ("--max-iter", max_iter),
-        ("--max-evaluations", max_evaluations),
-        ("--max-time", max_time),
-    ):
-        if number is not None and not number >= 0:
-            raise UsageError(f"{option} must be a number that is not negative, not {number}")
+    _check_numbers(
+        tol=tol,
+        gradient_tol=gradient_tol,
+        step_tol=step_tol,
+        value_tol=value_tol,
+        max_iter=max_iter,
+        max_evaluations=max_evaluations,
+        max_time=max_time,
+    )
     if target is not None and isnan(target):
         raise UsageError("--target must be a number, not nan")
     rules: list[Rule] = []
@@ -264,6 +262,13 @@ def rules_from(
     if value_tol and not own_value_rule:
         rules.append(ValueChange(value_tol))
     return [*rules, Caps(max_iter, max_evaluations or inf, max_time or inf)]
+
+
+def _check_numbers(**numbers: float | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not number >= 0:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} must be a number that is not negative, not {number}")
 
 
 def _slope_rules(

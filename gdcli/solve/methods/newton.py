@@ -121,18 +121,10 @@ class TrustRegionNewton:
         model = state.model
         if model is None:
             return _stay(at, state, StopReason.NO_DESCENT)
+        before = self._before_trials(objective, at, state, model)
+        if before is not None:
+            return before
         x, value = at.x, at.value
-        if not model.negative and self.enough(at, model, state):
-            return self._settle(objective, at, state, model)
-        if state.radius > state.horizon:
-            end = _look_ahead(objective, at, state)
-            if end is not None:
-                return end
-        state.taken += 1
-        if state.taken % VALLEY_PERIOD == 0:
-            end = self._look_along(objective, at, state, model)
-            if end is not None:
-                return end
         left_domain, widest = False, state.radius
         noise = FLOOR * max(abs(value), TINY)
         for refusals in count():
@@ -169,6 +161,18 @@ class TrustRegionNewton:
         # A step across a valley may be lost in rounding where one along its floor is not.
         end = self._look_along(objective, at, state, model)
         return end or self._finish(objective, at, state, _stay(at, state, StopReason.NO_DESCENT))
+
+    def _before_trials(
+        self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel
+    ) -> Step | None:
+        """Return the end of a run with no more to gain or on its way to infinity, or a step far down a valley."""
+        if not model.negative and self.enough(at, model, state):
+            return self._settle(objective, at, state, model)
+        end = _look_ahead(objective, at, state) if state.radius > state.horizon else None
+        if end is not None:
+            return end
+        state.taken += 1
+        return None if state.taken % VALLEY_PERIOD else self._look_along(objective, at, state, model)
 
     def _look_along(
         self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel

@@ -142,14 +142,23 @@ def walk(
             break
     else:
         limit = True
-        early, late = marks[0] - marks[1], marks[1] - value
-        if late > noise and late >= _ENDLESS_PART * early:
+        if _slackens_not(marks[0] - marks[1], marks[1] - value, noise):
             return Walk(ProbeEnd.UNBOUNDED, lowest, t * unit)
+    return _ended(at, lowest, enough, t * unit, limit)
+
+
+def _slackens_not(early: float, late: float, noise: float) -> bool:
+    """Tell whether the falls over two stretches of as many doublings have an infinite sum, see `_ENDLESS_PART`."""
+    return late > noise and late >= _ENDLESS_PART * early
+
+
+def _ended(at: Evaluation, lowest: Evaluation | None, enough: float, length: float, limit: bool) -> Walk:
+    """Return what a walk has found that met a rise, a bound, or (``limit``) none of both."""
     if lowest is None:
         return Walk(ProbeEnd.RISES)
-    if lowest.value < at.value - enough:
-        return Walk(ProbeEnd.LOWER, lowest, t * unit, limit)
-    return Walk(ProbeEnd.LIMIT if limit else ProbeEnd.RISES, lowest, t * unit, limit)
+    is_lower = lowest.value < at.value - enough
+    outcome = ProbeEnd.LOWER if is_lower else ProbeEnd.LIMIT if limit else ProbeEnd.RISES
+    return Walk(outcome, lowest, length, limit)
 
 
 def fades(objective: Objective, at: Evaluation, step: Vector) -> bool:
