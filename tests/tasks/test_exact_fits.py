@@ -158,3 +158,16 @@ def test_machine_code(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = api.fit(model, data, engine="native")
     assert fit.status is Status.CONVERGED
     assert fit.point == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize("c", [0.0, 1.0])
+@pytest.mark.parametrize("unit", [1.0, 1e-6])
+def test_a_sine_along_a_line_is_no_minimum(c: float, unit: float) -> None:
+    """a*sin(b*x + c) comes as near to the line as one likes while a grows and b falls: there is no best fit."""
+    x = [i / 7 for i in range(10)]
+    data = {"x": [unit * v for v in x], "y": [2.0 * v + 1.0 for v in x]}
+    found = api.fit("y ~ a*sin(b*x + c)", data, {"a": 1.0, "b": 1.0 / unit, "c": c})
+    assert found.value < 1e-12
+    assert found.status.value in ("diverged", "limit")
+    assert found.certificate.kind != "minimum"
+    assert found.certificate.gap is None

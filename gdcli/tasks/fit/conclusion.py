@@ -13,6 +13,7 @@ from gdcli.kernel.status import CurvatureSource, PointKind, Status
 from gdcli.kernel.vectors import Vector, dot
 from gdcli.objective.protocol import Counts, Objective
 from gdcli.objective.row_objective import RowObjective
+from gdcli.solve.methods.fit_ends import CLOSE
 from gdcli.tasks.fit.constrained_errors import face_of, listed_of
 from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, SEARCH, can_be_searched, doubts_about
 from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -223,7 +224,8 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
     stationary = doubtful or kind in (PointKind.MINIMUM, PointKind.NOT_STATIONARY)
     if left.is_rounding or (left.misfit <= left.floor and bowl and stationary):
         return replace(told, gain=0.0, distance=None)
-    return told if doubtful else found
+    # Where a step of the linear model could still take much away the point is not stationary, whatever the rank.
+    return told if doubtful and left.misfit <= CLOSE * left.total else found
 
 
 def _with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:
