@@ -205,6 +205,14 @@ def one_of(*words: str, elsewhere: Callable[[str], str] | None = None) -> Read[s
     return read
 
 
+def copy_of_rows(value: str, name: str) -> str:
+    """Read the name of a file that gets the rows; a place at which somebody wants to know the fit is none."""
+    if "=" in value or _float(value) is not None:
+        hint = "it gets the rows and what the fit says of them; of other places --emit python tells, as a program"
+        raise wrong(value, name, "the name of a file to be written", hint)
+    return value
+
+
 PICTURES = ("png", "svg", "pdf")
 
 

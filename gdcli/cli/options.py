@@ -312,10 +312,10 @@ class FitOutputOptions(OutputOptions, without="show_gradient"):
     emit = OutputOptions.emit.but(
         "Print the fitted formula with its numbers as a program instead: python, c, latex, sql or awk.")
     trace = TraceOptions.trace
-    predict = option("FILE", read.text, "none",
+    predict = option("FILE", read.copy_of_rows, "none",
         "Write the rows as they came with one more column, 'fitted': what the model says of the left side. With - "
         "they go to standard output, in place of the answer.")
-    residuals = option("FILE", read.text, "none",
+    residuals = option("FILE", read.copy_of_rows, "none",
         "The same with the columns 'fitted' and 'residual', the left side less what is fitted.")
 
     @property
