@@ -17,7 +17,6 @@ from gdcli.kernel.vectors import Vector
 from gdcli.tasks.problem import Problem, sign_of
 
 if TYPE_CHECKING:
-    from gdcli.kernel.vectors import Vector
     from gdcli.language.syntax import Tree
     from gdcli.objective.build import Exact
     from gdcli.objective.engine import ScalarTier

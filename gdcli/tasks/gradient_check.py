@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from gdcli.calculus.gradient_audit import Component
     from gdcli.calculus.step_errors import BestStep, ErrorRow
     from gdcli.calculus.trace import Trace
-    from gdcli.kernel.vectors import Vector
     from gdcli.objective.expression import ScalarObjective
     from gdcli.objective.gradient_programs import GradientFormulas
     from gdcli.tasks.problem import Problem

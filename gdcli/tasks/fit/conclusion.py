@@ -33,7 +33,6 @@ from gdcli.tasks.problem import listed
 if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
     from gdcli.judge.verdict import Verdict
-    from gdcli.kernel.vectors import Vector
     from gdcli.objective.box import Box
     from gdcli.solve.iteration import RunResult
     from gdcli.tasks.fit.prepare import Prepared

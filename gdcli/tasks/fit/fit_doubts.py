@@ -15,7 +15,6 @@ from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
-    from gdcli.kernel.vectors import Vector
     from gdcli.tasks.fit.prepare import Prepared
 
 

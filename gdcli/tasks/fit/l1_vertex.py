@@ -21,7 +21,6 @@ from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
-    from gdcli.kernel.vectors import Vector
     from gdcli.solve.methods.least_absolute import Polyhedron
     from gdcli.tasks.fit.prepare import Prepared
 

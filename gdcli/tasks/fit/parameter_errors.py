@@ -22,7 +22,6 @@ from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
-    from gdcli.kernel.vectors import Vector
     from gdcli.solve.algebra.residual_model import ResidualModel
     from gdcli.tasks.fit.constrained_errors import Face
     from gdcli.tasks.fit.prepare import Prepared

@@ -10,7 +10,6 @@ from gdcli.kernel.vectors import Vector
 from gdcli.objective.row_objective import PIECE, RowObjective
 
 if TYPE_CHECKING:
-    from gdcli.kernel.vectors import Vector
     from gdcli.tasks.fit.prepare import Prepared
 
 MOST = 3000  # points of a picture
