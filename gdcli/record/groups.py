@@ -38,7 +38,7 @@ class Group(NamedTuple):
     def status(self) -> str:
         if self.fault is not None:
             return self.fault.status
-        return "converged" if self.found is None else self.found.status
+        return Status.CONVERGED.value if self.found is None else self.found.status
 
     @property
     def is_good(self) -> bool:

@@ -15,7 +15,7 @@ from gdcli.compile.update_rules import UpdateRule, update_rule
 from gdcli.judge.epoch_verdict import StableRate
 from gdcli.judge.noise import Noise, gap_to_minimum, noise_of_steps
 from gdcli.kernel.budget import if_in_time
-from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.dense import Matrix
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.vectors import Vector
@@ -68,7 +68,6 @@ class StochasticRun:
     stable: StableRate | None
     gap: float | None = None
     noise: Noise | None = None
-    warnings: tuple[str, ...] = field(default=())
 
     @property
     def visits(self) -> int:

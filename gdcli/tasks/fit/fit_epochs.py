@@ -136,7 +136,7 @@ def _outcome(
         used=_words(made) + rate,
         why="",
         engine=made.engine,
-        warnings=(*notes, *made.warnings, *warnings),
+        warnings=(*notes, *warnings),
         rows=prepared.count,
         statistics=without_errors(errors.found, reason),
         unknown_errors=reason,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError, internal
+from gdcli.kernel.status import Status
 from gdcli.tasks.fit.batched_outcomes import SolvedFits
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.prepare_groups import Grouped
@@ -63,16 +64,16 @@ class GroupFit(NamedTuple):
         return self.alone if self.solved is None else self.solved.outcome(self.at, self.rows)
 
     @property
+    def _ended(self) -> Status:
+        return Status.CONVERGED if self.alone is None else self.alone.status
+
+    @property
     def status(self) -> str:
-        if self.fault is not None:
-            return self.fault.status
-        return "converged" if self.alone is None else self.alone.status.value
+        return self._ended.value if self.fault is None else self.fault.status
 
     @property
     def exit_code(self) -> int:
-        if self.fault is not None:
-            return self.fault.exit_code
-        return 0 if self.alone is None else self.alone.status.exit_code
+        return self._ended.exit_code if self.fault is None else self.fault.exit_code
 
 
 def fit_groups(found: Grouped, settings: FitSettings | None = None) -> Iterator[list[GroupFit]]:
