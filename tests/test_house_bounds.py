@@ -15,13 +15,13 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
-    "lines in gdcli/": 61_000,
+    "lines in gdcli/": 61_500,
     "files entered by a small minimize": 70,
     "files entered by a plain fit": 106,
     "circles of imports": 0,
     "file names that stand twice": 0,
     "functions over 50 lines": 4,
-    "functions of complexity over 12": 54,
+    "functions of complexity over 12": 50,
     "functions of more than 7 parameters": 5,
     "parameters and variables that are Any": 440,
     "places that write machine epsilon": 2,

@@ -82,7 +82,7 @@ class Constrained(Objective):
 
     # -- for the solver, in arrays -----------------------------------------------------------------------------------
 
-    def values(self, x: Any) -> tuple[float, Any]:
+    def values(self, x: Vector) -> tuple[float, Any]:
         """Return the value and the sides h, shape (s,); the value is inf outside of the domain of any of them.
 
         The last answers are kept, and those of :meth:`slopes`: the certificate asks about the point of the last step.
@@ -97,7 +97,7 @@ class Constrained(Objective):
     def _sides_of(self, c: Any) -> Any:
         return self.sign * (c[self.row] - self.end)
 
-    def slopes(self, x: Any) -> tuple[Any, Any] | None:
+    def slopes(self, x: Vector) -> tuple[Any, Any] | None:
         """Return the gradient of the value, shape (n,), and the Jacobian of the sides, (s, n); None if not finite."""
         key = x.tobytes()
         if self._slopes is None or self._slopes[0] != key:
@@ -113,7 +113,7 @@ class Constrained(Objective):
         _, g, J = self._slopes
         return None if g is None else (g, J)
 
-    def curvature(self, x: Any, weights: Any, of_value: float = 1.0) -> Any:
+    def curvature(self, x: Vector, weights: Vector, of_value: float = 1.0) -> Any:
         """Return the Hessian of ``of_value * value + weights @ h``, shape (n, n); None where it is not finite."""
         np = self.np
         H = np.zeros((self.size, self.size))
@@ -128,13 +128,13 @@ class Constrained(Objective):
             H += self.constraints.curvature(x, self.per_row(weights))
         return H if np.isfinite(H).all() else None
 
-    def per_row(self, weights: Any) -> Any:
+    def per_row(self, weights: Vector) -> Any:
         """Return weights of the sides as weights of the rows, shape (m,)."""
         found = self.np.zeros(self.constraints.count)
         self.np.add.at(found, self.row, self.sign * weights)
         return found
 
-    def terms(self, x: Any) -> Any:
+    def terms(self, x: Vector) -> Any:
         """Return the size of what each side compares: the largest of its terms and its end, shape (s,)."""
         if not self.sides:
             return self.np.zeros(0)
@@ -144,7 +144,7 @@ class Constrained(Objective):
         """Return by how much each side does not hold, shape (s,): 0 where it holds."""
         return self.np.where(self.equal, abs(h), self.np.maximum(h, 0.0))
 
-    def violation(self, x: Any, h: Any) -> float:
+    def violation(self, x: Vector, h: Any) -> float:
         """Return by how much the worst side does not hold, as a part of max(1, what it compares)."""
         broken = self.broken(h)
         if not broken.any():

@@ -406,7 +406,7 @@ class VectorObjective(FormObjective):
 
     # -- the solvers' protocol -----------------------------------------------------------------------------
 
-    def evaluate(self, x: Any, order: int = 0) -> Evaluation:
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         """Return the value at x, with the gradient for order 1 in the same passes."""
         self.counts.value += 1
         if order:
@@ -426,7 +426,7 @@ class VectorObjective(FormObjective):
             end += length or 1
         program = vector_function(self.form.graph, [], outputs, dict(self.space.offsets), self.form.data)
 
-        def values(x: Any) -> list[Any]:
+        def values(x: Vector) -> list[Any]:
             found = self.np.empty(end)
             with self.np.errstate(all="ignore"):
                 program(x, found)
@@ -439,7 +439,7 @@ class VectorObjective(FormObjective):
             return at
         return self._with_gradient(at.x, at.value)
 
-    def _with_gradient(self, x: Any, known: float | None) -> Evaluation:
+    def _with_gradient(self, x: Vector, known: float | None) -> Evaluation:
         self.counts.gradient += 1
         gradient = self.np.empty(self.size)
         with self.np.errstate(all="ignore"):

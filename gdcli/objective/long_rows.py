@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdcli.kernel.space import Space
+from gdcli.kernel.vectors import Vector
 from gdcli.language.constraints import Constraint
 from gdcli.language.form import Form
 from gdcli.objective.expression import VectorObjective
@@ -48,22 +49,22 @@ class LongRows:
         self.linear = [self.function.is_linear_in(space.lengths)] * self.count
         self._jacobian: Any = None
 
-    def _at(self, x: Any, weights: Any) -> Any:
+    def _at(self, x: Vector, weights: Vector) -> Any:
         """Return the derivatives of ``weights @ c`` by x and by the weights; not finite where there are none."""
         found = self.function.evaluate(self.np.concatenate((x, weights)), 1).gradient
         return self.np.full(self.size + self.count, self.np.nan) if found is None else found
 
-    def values(self, x: Any) -> Any:
+    def values(self, x: Vector) -> Any:
         return self._at(x, self.np.zeros(self.count))[self.size :]
 
-    def terms(self, x: Any) -> Any:
+    def terms(self, x: Vector) -> Any:
         """Return the size of the largest term of each row, shape (m,): of a linear one, else that of its value."""
         values = abs(self.values(x))
         if not self.linear[0]:
             return values
         return self.np.maximum(values, abs(self.jacobian(x) * x).max(axis=1, initial=0.0))
 
-    def jacobian(self, x: Any) -> Any:
+    def jacobian(self, x: Vector) -> Any:
         """Return the derivatives of the rows by the variables, shape (m, n)."""
         if self._jacobian is not None:
             return self._jacobian
@@ -73,7 +74,7 @@ class LongRows:
             self._jacobian = J
         return J
 
-    def curvature(self, x: Any, weights: Any) -> Any:
+    def curvature(self, x: Vector, weights: Vector) -> Any:
         """Return the Hessian of ``weights @ c``, shape (n, n)."""
         np, n = self.np, self.size
         if self.linear[0]:

@@ -14,6 +14,7 @@ from gdcli.tasks.pipeline import verdict_on
 if TYPE_CHECKING:
     from gdcli.judge.kkt import ConstraintEvidence
     from gdcli.kernel.space import Space
+    from gdcli.kernel.vectors import Vector
     from gdcli.language.constraints import Row
     from gdcli.objective.box import Box
     from gdcli.objective.constrained import Constrained
@@ -52,7 +53,9 @@ def within_constraints(
     return Constrained(objective, made, box)
 
 
-def inner_start(problem: Problem, rows: list[Row], objective: Constrained, x0: Any, notes: list[str]) -> Any:
+def inner_start(
+    problem: Problem, rows: list[Row], objective: Constrained, x0: Vector, notes: list[str]
+) -> Any:
     """Return the start, moved a little inside the bounds where slopes are not finite on them, which is noted.
 
     Raises DomainError where a constraint has no value there, or slopes none nearby.

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import Vector
 
 _GUESSES, _INTERIOR = 25, 60
 # The conditions are met to this part of their terms.
@@ -30,33 +31,33 @@ class Model(NamedTuple):
     lam (s,), penalty rho, and the box.
     """
 
-    g: Any
+    g: Vector
     W: Any
-    h: Any
+    h: Vector
     J: Any
     equal: Any
-    multipliers: Any
+    multipliers: Vector
     rho: float
-    lower: Any
-    upper: Any
+    lower: Vector
+    upper: Vector
 
-    def pressures(self, p: Any) -> Any:
+    def pressures(self, p: Vector) -> Any:
         """Return lam + rho (h + J p)."""
         return self.multipliers + self.rho * (self.h + self.J @ p)
 
-    def pushed(self, t: Any) -> Any:
+    def pushed(self, t: Vector) -> Any:
         import numpy as np
 
         return np.where(self.equal, t, np.maximum(t, 0.0))
 
-    def value(self, p: Any) -> float:
+    def value(self, p: Vector) -> float:
         t = self.pushed(self.pressures(p))
         return float(self.g @ p + 0.5 * p @ (self.W @ p) + t @ t / (2.0 * self.rho))
 
-    def slope(self, p: Any) -> Any:
+    def slope(self, p: Vector) -> Any:
         return self.g + self.W @ p + self.J.T @ self.pushed(self.pressures(p))
 
-    def is_met(self, p: Any) -> bool:
+    def is_met(self, p: Vector) -> bool:
         """Tell whether p is the minimum, but for rounding."""
         import numpy as np
 
@@ -66,7 +67,7 @@ class Model(NamedTuple):
         return bool((abs(left) <= _MET * np.maximum(parts, parts.max())).all())
 
 
-def convex_minimum(model: Model, p: Any) -> Any:
+def convex_minimum(model: Model, p: Vector) -> Any:
     """Return the minimum of the model, from a guess ``p`` (n,); None where it is not convex, or not found."""
     import numpy as np
 
@@ -92,7 +93,7 @@ def _is_convex(W: Any) -> bool:
     return True
 
 
-def _by_active_sets(model: Model, p: Any) -> Any:
+def _by_active_sets(model: Model, p: Vector) -> Any:
     import numpy as np
 
     seen: set[bytes] = set()

@@ -14,7 +14,6 @@ from gdcli.kernel.vectors import Vector, dot
 from gdcli.objective.protocol import Counts, Objective
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.methods.fit_ends import CLOSE
-from gdcli.tasks.fit.constrained_errors import face_of, listed_of
 from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, SEARCH, can_be_searched, doubts_about
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
@@ -136,6 +135,7 @@ def _judged_on_face(
 ) -> tuple[Judged, Errors]:
     """Return the same of a run within constraints; the errors are those on the face of the active ones."""
     from gdcli.tasks.constrained_problem import judged_constrained, within_constraints
+    from gdcli.tasks.fit.constrained_errors import face_of, listed_of
 
     problem = prepared.problem
     rows = problem.rows()[0]

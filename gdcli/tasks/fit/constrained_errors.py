@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Vec
+from gdcli.kernel.vectors import Vec, Vector
 from gdcli.objective.protocol import QRSystem
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Face(NamedTuple):
     equations: int
 
 
-def face_of(objective: Constrained, x: Any, evidence: ConstraintEvidence) -> Face | None:
+def face_of(objective: Constrained, x: Vector, evidence: ConstraintEvidence) -> Face | None:
     """Return the face that the answer ``x`` lies on, None where no constraint is active."""
     np = objective.np
     active = np.array([one for state in evidence.states for one in listed_of(state.active)], dtype=bool)
