@@ -67,12 +67,7 @@ class LocalModel:
     )  # fmt: skip
 
     def __init__(self, g: Vector, H: Matrix, noise: float = NOISE[CurvatureSource.EXACT]) -> None:
-        self.g = g
-        self.hessian = H
-        self.null: list[Vector] = []
-        self.negative = self.flat = False
-        self.rise = 0.0
-        self.lowest = 1.0  # the smallest eigenvalue of the scaled Hessian as part of the largest
+        self._begin(g, H)
         solved = positive_solve(H, g, 0.0, max(LEAST_PIVOT, noise))
         self.strict = solved is not None
         if solved is not None:
@@ -82,6 +77,15 @@ class LocalModel:
             self.newton_length = norm(z)
         else:
             self._look_closer(noise)
+
+    def _begin(self, g: Vector, H: Matrix) -> None:
+        """Fill in what holds of a Hessian that is safely positive definite."""
+        self.g = g
+        self.hessian = H
+        self.null: list[Vector] = []
+        self.negative = self.flat = False
+        self.rise = 0.0
+        self.lowest = 1.0  # the smallest eigenvalue of the scaled Hessian as part of the largest
 
     def _look_closer(self, noise: float) -> None:
         """Fill in gain and signs of a Hessian that is not safely positive definite, from its eigenvalues."""

@@ -39,12 +39,7 @@ class PlaneModel(LocalModel):
         part = b / a if a > 0.0 else 0.0
         pivot = c - part * b
         self.strict = a > 0.0 and pivot > (LEAST_PIVOT if noise < LEAST_PIVOT else noise) * c
-        self.g = g
-        self.hessian = H
-        self.null = []
-        self.negative = self.flat = False
-        self.rise = 0.0
-        self.lowest = 1.0
+        self._begin(g, H)
         if not self.strict:
             self._look_closer(noise)
             return
@@ -132,12 +127,7 @@ class LineModel(LocalModel):
     def __init__(self, g: Vector, H: Matrix, noise: float = NOISE[CurvatureSource.EXACT]) -> None:
         slope, bend = g[0], H[0][0]
         self.strict = 0.0 < bend < inf
-        self.g = g
-        self.hessian = H
-        self.null = []
-        self.negative = self.flat = False
-        self.rise = 0.0
-        self.lowest = 1.0
+        self._begin(g, H)
         if not self.strict:
             self._look_closer(noise)
             return
