@@ -95,7 +95,7 @@ def _read_file(path: str, option: str) -> str:
         raise UsageError(f"{option}: cannot read {path or 'a file without a name'}: {reason}") from None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16_384)  # a problem asks twice for each of its own
 def relation(text: str, source: str = OPTION) -> Relation:
     """Return the checked sides of the text of one constraint.
 

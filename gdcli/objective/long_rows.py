@@ -68,11 +68,24 @@ class LongRows:
         """Return the derivatives of the rows by the variables, shape (m, n)."""
         if self._jacobian is not None:
             return self._jacobian
-        axes = self.np.eye(self.count)
-        J = self.np.array([self._at(x, axis)[: self.size] for axis in axes]).reshape(self.count, self.size)
+        few = self.size < self.count and self.function.has_product
+        J = self._by_columns(x) if few else self._by_rows(x)
         if self.linear[0]:
             self._jacobian = J
         return J
+
+    def _by_rows(self, x: Vector) -> Any:
+        axes = self.np.eye(self.count)
+        return self.np.array([self._at(x, axis)[: self.size] for axis in axes]).reshape(self.count, self.size)
+
+    def _by_columns(self, x: Vector) -> Any:
+        """The Jacobian column by column: the mixed second derivatives of ``t'c`` by t and by one variable."""
+        np = self.np
+        nothing = np.zeros(self.count)
+        at = Evaluation(np.concatenate((x, nothing)), 0.0)
+        found = [self.function.product(at, np.concatenate((axis, nothing))) for axis in np.eye(self.size)]
+        missing = np.full(self.count, np.nan)
+        return np.array([missing if column is None else column[self.size :] for column in found]).T
 
     def curvature(self, x: Vector, weights: Vector) -> Any:
         """Return the Hessian of ``weights @ c``, shape (n, n)."""

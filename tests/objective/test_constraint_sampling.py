@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import cos
 from typing import Any
 
 import pytest
 
 from gdcli import api
+from gdcli.kernel.space import Space
+from gdcli.objective.long_rows import LongRows
 from gdcli.render.figures import Limits
 
 
@@ -50,3 +53,14 @@ def test_edges_are_grids_with_the_words_of_their_constraint() -> None:
         True,
         [[1.0, 0.0, -1.0], [0.0, -1.0, -2.0]],
     )
+
+
+def test_more_rows_than_variables_have_their_jacobian_by_columns() -> None:
+    texts = [f"x**2*{k} + sin(y*{k}) <= {k}" for k in range(1, 30)]
+    made = api.make_problem("x*y", start={"x": 1.0, "y": 1.0}, subject_to=texts)
+    rows = LongRows(made.constraints(), Space(made.lengths))
+    x = rows.np.array([0.3, -0.7])
+    found = rows.jacobian(x)
+    assert found.tolist() == [
+        pytest.approx([2 * 0.3 * k, k * cos(-0.7 * k)], abs=1e-12) for k in range(1, 30)
+    ]
