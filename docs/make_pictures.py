@@ -17,6 +17,8 @@ FOLDER = Path(__file__).parent
 COMMANDS = {
     "fit.png": f"gd fit 'y ~ a*exp(-b*t) + c' '{FOLDER / 'decay.csv'}' --start a=1,b=1,c=0 --plot fit.png",
     "path.png": "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1 --plot path.png",
+    "multiplier.png": "gd minimize '(x-2)**2 + (y-1)**2' --start x=0.5,y=-0.5 --subject-to 'x**2 + y**2 <= 1' "
+    "--plot multiplier.png",
     "rates.png": "gd compare-lr 'x**2 + 10*y**2' --start x=-9,y=1.5 --lr 0.102,0.09,0.03,0.002 --plot rates.png",
     "errors.png": "gd gradient 'exp(x)*sin(x)' --at x=0.5 --errors --plot errors.png",
 }
