@@ -15,7 +15,7 @@ from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, units_at
 from gdcli.solve.constrained.walks import Found, Look, look_around
 
-_MOST_STEPS, _HALVED, _FAST = 15, 0.5, 1e-2
+_MOST_STEPS, _HALVED, _FAST, _SHORT = 15, 0.5, 1e-2, 1e3
 _ARRIVED, _NEAR, MOST_RHO = 1e-14, 1e-9, 1e8
 
 
@@ -48,12 +48,14 @@ def end_game(
         if W is None:
             break
         own = min(max(1.0 / error, 10.0 * rho), MOST_RHO)
-        p, _, new = problem.subproblem(at, W, multipliers, own, radius)
-        there = problem.with_slopes(problem.at(problem.clip(at.y + p)))
-        if there is None:
-            break
-        left = problem.residual(there, new)
-        if not left <= _HALVED * error:
+        for reach in (radius, min(radius, _SHORT * error)):
+            p, _, new = problem.subproblem(at, W, multipliers, own, reach)
+            there = problem.with_slopes(problem.at(problem.clip(at.y + p)))
+            left = float("inf") if there is None else problem.residual(there, new)
+            # A step that is long beside the error may have gone along a curvature that is none but for rounding.
+            if left <= _HALVED * error or abs(p).max(initial=0.0) <= _SHORT * error:
+                break
+        if there is None or not left <= _HALVED * error:
             break
         fast, last = left <= _FAST * error, there.y - at.y
         at, multipliers, error = there, new, left

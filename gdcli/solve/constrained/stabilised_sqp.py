@@ -46,6 +46,9 @@ _MOST_PASSES, _PERIOD, _MOST_LOOKS = 500, 50, 8
 _UNBOUNDED, _ENDLESS = -1e20, 40
 # Where the model is the problem itself there is no need to begin with small steps.
 _EXACT = 1e3
+# At the end of its passes a run is fleeing that is so many times the size of its start away, and whose size has grown
+# so much since the look before the last.
+_FAR_OUT, _FLEEING = 1e4, 1.2
 # A variable so many times its unit calls for new units.
 _OUTGROWN = 1e3
 _CORRECTED, _LEAST_RADIUS = 0.1, 1e-15
@@ -56,9 +59,9 @@ _CORRECTED, _LEAST_RADIUS = 0.1, 1e-15
 class SqpState:
     """A run between two passes, in scaled units: the point, the multipliers and the penalty, the radius.
 
-    ``breach`` and ``value`` are those of the start, ``mark`` is where the last look along the way was taken,
-    ``reached`` the least breach at a change of the multipliers, ``best`` the least residual at an end game; ``W`` is
-    the Hessian at the point for the multipliers ``of`` (None: not made yet), ``last`` the last step.
+    ``breach`` and ``value`` are those of the start, ``mark`` and ``older`` are where the last looks along the way were
+    taken, ``reached`` the least breach at a change of the multipliers, ``best`` the least residual at an end game;
+    ``W`` is the Hessian at the point for the multipliers ``of`` (None: not made yet), ``last`` the last step.
     """
 
     units: Units
@@ -69,6 +72,7 @@ class SqpState:
     breach: float
     value: float
     mark: Any
+    older: Any
     start: Any
     reached: float = float("inf")
     best: float = float("inf")
@@ -102,7 +106,7 @@ class StabilisedSQP:
         if objective.is_exact_model:
             radius *= _EXACT
         nothing = np.zeros(objective.sides)
-        return SqpState(units, here, nothing, rho, radius, breach, at.value, here.y, here.y)
+        return SqpState(units, here, nothing, rho, radius, breach, at.value, here.y, here.y, here.y)
 
     def step(self, objective: Objective, at: Evaluation, state: SqpState) -> Step:
         """Return the next point that is accepted, or how the run ends."""
@@ -148,7 +152,8 @@ class _Search:
 
         s, problem = self.state, self.problem
         if s.passes >= _MOST_PASSES:
-            return self.give_up()
+            far = self.fled_to()
+            return self.give_up() if far is None else self.without_end(Look(Found.LIMIT, far))
         s.passes += 1
         guess = problem.pushed(s.multipliers + s.rho * s.at.h)
         W = self.hessian(guess)
@@ -289,6 +294,17 @@ class _Search:
         s.last = full.y - s.at.y
         return self.accepted(full)
 
+    def fled_to(self) -> ScaledPoint | None:
+        """Return where the constraints hold next to a point that is far out, on a way that goes on; None elsewhere."""
+        import numpy as np
+
+        s = self.state
+        size, before, first = (float(abs(y * s.units.x).max()) for y in (s.at.y, s.older, s.start))
+        if size < max(_FLEEING * before, _FAR_OUT * max(1.0, first)):
+            return None
+        far = self.problem.restored(s.at.y, MOST_DOUBLINGS)
+        return far if np.isfinite(far.f) and self.problem.violation(far) <= HOLDS else None
+
     def growth(self) -> float:
         """Return by how much what the sides compare has grown since the start, at least 1: breaches grow with it."""
         problem, s = self.problem, self.state
@@ -307,7 +323,7 @@ class _Search:
             found = walk(problem, at, at.y - s.mark, np.zeros(len(s.multipliers)))
             if min(found.doublings, MOST_DOUBLINGS) >= _ENDLESS:
                 return self.without_end(Look(found.endless, found.low))
-            s.mark = at.y
+            s.older, s.mark = s.mark, at.y
         if abs(at.y).max() > _OUTGROWN:
             return self.moved_in_new_units(at)
         return self.moved(at, "step")
@@ -324,7 +340,7 @@ class _Search:
         here = self.problem.with_slopes(self.problem.at(x / s.units.x))
         assert here is not None
         s.multipliers = s.multipliers * (old.value / s.units.value) * (s.units.sides / old.sides)
-        s.mark, s.start = s.mark * ratio, s.start * ratio
+        s.mark, s.older, s.start = s.mark * ratio, s.older * ratio, s.start * ratio
         s.last = None if s.last is None else s.last * ratio
         s.breach = self.problem.broken(here.h)
         s.rho, s.radius = _first_sizes(here, s.breach)
