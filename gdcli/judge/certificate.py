@@ -97,8 +97,9 @@ def certify(
     found, seen, there = _examine_in_own_units(objective, at, start, tol)
     if found.kind in (PointKind.NOT_STATIONARY, PointKind.UNKNOWN):
         with quiet(at.x):
-            if _falls_without_end(objective, at, start, reason, found, seen, there):
-                found = replace(found, kind=PointKind.UNBOUNDED, gain=None)
+            end = _falls_without_end(objective, at, start, reason, found, seen, there)
+            if end in (ProbeEnd.UNBOUNDED, ProbeEnd.LIMIT):
+                found = replace(found, kind=KINDS[end], gain=None)
     found = _as_typed(found, seen, there)
     if found.kind in (PointKind.DEGENERATE, PointKind.KINK) and found.errors is None and start is not None:
         found = replace(found, errors=_errors_at_zero(seen, there, start, at.x))
@@ -117,13 +118,13 @@ def _falls_without_end(
     found: Certificate,
     seen: Objective,
     there: Evaluation,
-) -> bool:
-    """Tell whether the value falls without end from a point of no known kind: into a pole, or far out."""
+) -> ProbeEnd:
+    """Tell whether the value falls to infinity from a point of no known kind, or into a pole."""
     bare = Evaluation(there.x, at.value)
     if isfinite(at.value) and _is_steep(there, found, start) and is_beside_pole(seen, seen.complete(bare, 1)):
-        return True
+        return ProbeEnd.UNBOUNDED
     if start is None or reason in _WITHOUT_END:
-        return False
+        return ProbeEnd.RISES
     is_far = units_away(objective, at, start) > _AFAR
     return _falls_on(seen, there, start if seen is objective else inward(start, seen.units), is_far)
 
@@ -181,23 +182,23 @@ def _errors_at_zero(
     return tuple(abs(float(a)) if zero else 0.0 for zero, a in zip(are_zero, typed, strict=True))
 
 
-def _falls_on(objective: Objective, at: Evaluation, start: Evaluation, is_far: bool) -> bool:
-    """Tell whether the value falls without end along the way that the run came, or downhill from where it never left.
+def _falls_on(objective: Objective, at: Evaluation, start: Evaluation, is_far: bool) -> ProbeEnd:
+    """Tell whether the value falls to infinity along the way that the run came, or downhill from where it never left.
 
     That is asked where the run ``is_far`` out, and of a way that does not bend up, as that of a linear function.
     """
     at = objective.complete(at, 1)
     if not isfinite(at.value) or at.gradient is None or is_zero(at.gradient):
-        return False
+        return ProbeEnd.RISES
     way = at.x - start.x
     if is_zero(way):
         way = -at.gradient / norm(at.gradient)
     slope = dot(at.gradient, way)
     if not slope < 0.0:
-        return False
+        return ProbeEnd.RISES
     if not is_far and not objective.evaluate(at.x + way, 0).value - at.value <= _STRAIGHT * slope:
-        return False
-    return follow(objective, at, way, unbounded_below(at.value)).outcome is ProbeEnd.UNBOUNDED
+        return ProbeEnd.RISES
+    return follow(objective, at, way, unbounded_below(at.value)).outcome
 
 
 def _is_steep(at: Evaluation, found: Certificate, start: Evaluation | None) -> bool:
@@ -358,8 +359,18 @@ def _kind_of_level(
     if look.ending != PointKind.DEGENERATE or look.level:
         return look.ending, look.level
     if model.strict and recedes(objective, at, model.newton):
-        return PointKind.UNKNOWN, False
+        return PointKind.DEGENERATE if _rises_onward(
+            objective, at, model.newton
+        ) else PointKind.UNKNOWN, False
     return _kind_of_floor(objective, at, start, model.gain, source), False
+
+
+def _rises_onward(objective: Objective, at: Evaluation, way: Vector) -> bool:
+    """Tell whether the value rises on the ``way``, which of one variable cannot bend: there is a minimum ahead."""
+    return (
+        objective.size == 1
+        and follow(objective, at, way, unbounded_below(at.value)).outcome is ProbeEnd.RISES
+    )
 
 
 def _kind_of_floor(
@@ -417,7 +428,7 @@ def _kind_by_sides(
     if objective.is_smooth and sides.fades:
         return PointKind.AT_INFINITY
     doubtful = not sides.rises if has_fled else kind == PointKind.DEGENERATE and sides.lost
-    if doubtful and objective.is_smooth and _is_lost(objective, at, start, abs(at.value)):
+    if doubtful and not has_fled and objective.is_smooth and _is_lost(objective, at, start, abs(at.value)):
         return kind  # what is 0 but for rounding does not go on falling to 0
     return PointKind.UNKNOWN if doubtful else kind
 
@@ -444,7 +455,7 @@ def _kind_further_on(
     first = max([distance(x, y) for x, y in pairwise(path[: _FIRST_STEPS + 1])], default=0.0)
     far = distance(end.x, at.x) > max(_RECEDING * first, SHORT * max(1.0, norm(at.x)))
     if far and at.value - end.value > CLEARLY * rounding_of(objective, at):
-        return PointKind.UNKNOWN
+        return PointKind.DEGENERATE if _rises_onward(objective, end, end.x - at.x) else PointKind.UNKNOWN
     source = hessian_source(objective)
     full = with_hessian(objective, end, source)
     if not gain > _floor_news(at, start) or full.hessian is None:

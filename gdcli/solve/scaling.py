@@ -283,8 +283,10 @@ class OwnUnits:
         return step._replace(at=there, state=state, size=size, reason=reason)
 
     def _renew(self, objective: Objective, at: Evaluation, state: UnitsState, reason: StopReason) -> bool:
-        """Begin anew in units of where the run is jammed, if these are others by far, or it helped before."""
-        if state.renewals >= _MOST_RENEWALS or hessian_source(objective) is CurvatureSource.NONE:
+        """Begin anew in units of where the run is jammed at a kink, if these are others by far, or it helped before."""
+        if objective.is_smooth or state.renewals >= _MOST_RENEWALS:
+            return False
+        if hessian_source(objective) is CurvatureSource.NONE:
             return False
         sizes = [abs(float(a)) or float(u) for a, u in zip(at.x, state.units, strict=True)]
         others = max(max(s / u, u / s) for s, u in zip(sizes, state.units, strict=True))

@@ -13,13 +13,11 @@ from typing import Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import along, dot, norm
+from gdcli.kernel.vectors import along, dot, norm, same
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 
 # The list of the book's minimize_batch.
 BOOK_STEP_SIZES = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001)
-# Halving sixty times spans eighteen orders of magnitude: no longer step is representable beside x.
-MAX_HALVINGS = 60
 # Length of the first step relative to max(1, |x|): before anything is known about curvature, stay close. A method that
 # has no rate runs in a unit of its own, which is the 1 here.
 FIRST_LENGTH = 0.1
@@ -134,11 +132,17 @@ class Armijo:
         size: float = state
         if not slope < 0.0:
             return Choice(None, size, state, StopReason.STATIONARY if slope == 0.0 else StopReason.NO_DESCENT)
-        for _ in range(MAX_HALVINGS):
-            trial = tried(objective, at, along(at.x, size, direction))
+        if same(along(at.x, size, direction), at.x):
+            size = first_size(
+                at, direction
+            )  # where slopes are far less than before, so are steps of the last size
+        while True:
+            x = along(at.x, size, direction)
+            if same(x, at.x):
+                return Choice(None, size, state, StopReason.NO_DESCENT)
+            trial = tried(objective, at, x)
             if trial.value <= at.value + self.slope * size * slope and trial.value < at.value:
                 complete = objective.complete(trial, order)
                 if complete.gradient is not None or complete.value == -inf:
                     return Choice(complete, size, size / self.shrink)
             size *= self.shrink
-        return Choice(None, size, state, StopReason.NO_DESCENT)

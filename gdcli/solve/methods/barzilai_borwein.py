@@ -17,7 +17,7 @@ from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import along, dot, norm, same
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
-from gdcli.solve.step_rules import FIRST_LENGTH, MAX_HALVINGS, Choice
+from gdcli.solve.step_rules import FIRST_LENGTH, Choice
 
 _REMEMBERED = 10
 _SLOPE = 1e-4
@@ -51,7 +51,7 @@ class BarzilaiBorwein:
         state.values.append(at.value)
         size = _size(at, direction, state.at)
         highest = max(state.values)
-        for _ in range(MAX_HALVINGS):
+        while True:
             x = along(at.x, size, direction)
             if same(x, at.x):
                 return Choice(None, size, state, StopReason.FLOOR)
@@ -62,7 +62,6 @@ class BarzilaiBorwein:
                     state.at = at
                     return Choice(complete, size, state)
             size *= 0.5
-        return Choice(None, size, state, StopReason.NO_DESCENT)
 
 
 def _size(at: Evaluation, direction: Vector, before: Evaluation | None) -> float:

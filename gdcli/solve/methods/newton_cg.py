@@ -20,10 +20,12 @@ from gdcli.kernel.vectors import along, dot, max_abs, norm, same, zeros_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR, WIDER
 from gdcli.solve.iteration import Step
+from gdcli.solve.scaling import power_of_two
 
 MAX_INNER = 200
 MAX_REFUSALS = 25
 FIRST_RADIUS = 0.1
+_CUBED = 1e90
 
 
 class Inner(NamedTuple):
@@ -69,7 +71,10 @@ def steihaug(
 
     ``accuracy``: the residual to reach, as part of the gradient norm. None where a product is not finite.
     """
-    r = at.gradient * 1.0  # type: ignore[operator]
+    slope = norm(at.gradient)
+    # In a unit of the value in which the cube of a slope is a number; a power of two leaves all digits as they are.
+    unit = 1.0 if not 0.0 < slope < inf or 1.0 / _CUBED < slope < _CUBED else power_of_two(slope)
+    r = at.gradient * (1.0 / unit)  # type: ignore[operator]
     p, d = zeros_like(r), -r
     rr = dot(r, r)
     wanted = accuracy * accuracy * rr
@@ -77,18 +82,19 @@ def steihaug(
     quotient = inf
     for _ in range(most):
         if rr <= wanted or rr == 0.0:
-            return Inner(p, fall, False, False, True, quotient)
+            return Inner(p, unit * fall, False, False, True, quotient)
         Hd = hessian_product(objective, at, d)
         if Hd is None:
             return None
+        Hd = Hd if unit == 1.0 else Hd * (1.0 / unit)
         curvature = dot(d, Hd)
-        quotient = min(quotient, curvature / dd)
+        quotient = min(quotient, unit * (curvature / dd))
         alpha = rr / curvature if curvature > 0.0 else inf
         if not pp + 2.0 * alpha * pd + alpha * alpha * dd < radius * radius:
             # Out of the trust region, or downhill without end: go to the boundary.
             tau = (-pd + sqrt(max(0.0, pd * pd + dd * (radius * radius - pp)))) / dd
             fall += tau * rr - 0.5 * tau * tau * curvature
-            return Inner(along(p, tau, d), fall, True, curvature <= 0.0, False, quotient)
+            return Inner(along(p, tau, d), unit * fall, True, curvature <= 0.0, False, quotient)
         p = along(p, alpha, d)
         fall += 0.5 * alpha * rr
         r = along(r, alpha, Hd)
@@ -100,7 +106,7 @@ def steihaug(
             rr + beta * beta * dd,
         )
         d = along(-r, beta, d)
-    return Inner(p, fall, False, False, False, quotient)
+    return Inner(p, unit * fall, False, False, False, quotient)
 
 
 @stored()

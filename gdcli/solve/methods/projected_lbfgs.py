@@ -15,7 +15,6 @@ from gdcli.objective.box import free_part
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.iteration import Step
 from gdcli.solve.methods.quasi_newton import Memory
-from gdcli.solve.step_rules import MAX_HALVINGS
 
 _SLOPE = 1e-4
 
@@ -62,7 +61,7 @@ def _zeros(g: Vector) -> object:
 def _bent_search(
     objective: Objective, at: Evaluation, direction: Vector, size: float
 ) -> tuple[Evaluation, float] | None:
-    for _ in range(MAX_HALVINGS):
+    while True:
         trial = tried(objective, at, at.x + size * direction)
         way = trial.x - at.x
         if trial.value <= at.value + _SLOPE * dot(at.gradient, way) and trial.value < at.value:
@@ -72,4 +71,3 @@ def _bent_search(
         if same(trial.x, at.x):
             return None
         size *= 0.5
-    return None

@@ -26,6 +26,8 @@ _MAX_DOUBLINGS = 200
 # finite one. Cauchy's condensation test: the sum is infinite when the falls of the doublings K to 2K do not
 # shrink as K doubles. This much smaller they may be: the first doubling is not the first of the series.
 _ENDLESS_PART = 0.9
+# Beyond these doublings the value is looked at after so many more each time.
+_FAR_ON = 2.0**16
 # After sixty doublings (eighteen orders of magnitude) a last fall by no more than this part of the fall on the whole
 # way is an approach to a limit; equal ones, as of a logarithm, are a sixtieth.
 LIMIT_DOUBLINGS = 60
@@ -143,7 +145,8 @@ def walk(
     else:
         limit = True
         if _slackens_not(marks[0] - marks[1], marks[1] - value, noise):
-            return Walk(ProbeEnd.UNBOUNDED, lowest, t * unit)
+            risen = _rises_further_on(objective, at, step, t, value)
+            return Walk(ProbeEnd.LOWER if risen else ProbeEnd.UNBOUNDED, lowest, t * unit)
     return _ended(at, lowest, enough, t * unit, limit)
 
 
@@ -159,6 +162,20 @@ def _ended(at: Evaluation, lowest: Evaluation | None, enough: float, length: flo
     is_lower = lowest.value < at.value - enough
     outcome = ProbeEnd.LOWER if is_lower else ProbeEnd.LIMIT if limit else ProbeEnd.RISES
     return Walk(outcome, lowest, length, limit)
+
+
+def _rises_further_on(objective: Objective, at: Evaluation, step: Vector, t: float, value: float) -> bool:
+    """Tell whether the value, which fell up to ``t`` steps, is seen to rise before the numbers end: beside a start that
+    is very near 0 sixty orders of magnitude are not far.
+    """
+    while t < inf and value > -inf:
+        there = objective.evaluate(along(at.x, t, step), 0)
+        if not there.value < inf:
+            return False
+        if there.value > value and not is_rounding(objective, there, there.value - value):
+            return True
+        t, value = _FAR_ON * t, there.value
+    return False
 
 
 def fades(objective: Objective, at: Evaluation, step: Vector) -> bool:
