@@ -27,6 +27,8 @@ _COMPRESSED = {
     b"BZh": "bz2",
     b"\xfd7zXZ\x00": "lzma",
 }
+_EXPORT = "export it as CSV: in the program that made it, Save as, CSV"
+_SPREADSHEETS = (".xlsx", ".xlsm", ".ods")  # zip archives, and unpacking them is of no use
 _FOREIGN = {
     b"\xff\xfe": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8 {0} > utf8.csv"),
     b"\xfe\xff": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8 {0} > utf8.csv"),
@@ -34,6 +36,7 @@ _FOREIGN = {
         "a zip archive or a spreadsheet",
         "export it as CSV, or unpack it: unzip -p {0} | gd fit ... -",
     ),
+    b"\xd0\xcf\x11\xe0": ("a spreadsheet or a document of an old kind", _EXPORT),
     b"\x28\xb5\x2f\xfd": ("compressed with zstd", "zstd -dc {0} | gd fit ... -"),
 }
 COLUMNAR = (b"PAR1", b"ARROW1", b"FEA1")
@@ -92,6 +95,8 @@ class Stream:
                 break
         for magic, (what, remedy) in _FOREIGN.items():
             if self.start.startswith(magic):
+                if self.name.lower().endswith(_SPREADSHEETS):
+                    what, remedy = "a spreadsheet", _EXPORT
                 raise DataError(
                     f"{self.name} is {what}, not UTF-8 text",
                     remedy.format("FILE" if self.name == STDIN else self.name),

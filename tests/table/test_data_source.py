@@ -120,6 +120,7 @@ BAD = [
     (b"Title\nSubtitle\nof, words\nx;y\n1;a\n", "the first 3 lines are no header", "line 4: tail -n +4 FILE"),
     (b"Sales,,\nx,y (m),z\n1,2,3\n", "the row below it 3 words", "header seems to stand in line 2"),
     ("y,x\n1,2\n".encode("utf-16"), "UTF-16", "iconv -f UTF-16 -t UTF-8"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a spreadsheet or a document of an old kind", "Save as, CSV"),
     (b"PK\x03\x04rest", "zip archive or a spreadsheet", "unzip -p"),
     (b"\x7fELF\x02\x01\x00\n\x00", "is binary, not text (line 1 has the byte 0x02)", ""),
     (b"\x89PNG\r\n\x1a\n\x00", "is binary, not text", ""),
@@ -416,3 +417,15 @@ def test_places_beyond_what_is_kept_name_the_file_alone(
         assert {str(table.place(row)) for row in range(10, 20)} == {str(paths[1])}
         with pytest.raises(IndexError):
             table.place(20)
+
+
+def test_a_spreadsheet_is_exported_and_not_unpacked(tmp_path: Path) -> None:
+    file = tmp_path / "Book.XLSX"
+    file.write_bytes(b"PK\x03\x04rest")
+    with (
+        pytest.raises(DataError, match="is a spreadsheet, not UTF-8 text") as caught,
+        open_table([str(file)]),
+    ):
+        pass
+    assert "Save as, CSV" in caught.value.hint
+    assert "unzip" not in caught.value.hint
