@@ -19,6 +19,7 @@ from gdcli.calculus.derivation_text import local_derivatives
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.errors import UsageError
 from gdcli.language import ieee
+from gdcli.language.form import all_nodes
 from gdcli.language.functions import CONSTANTS, REDUCTIONS
 from gdcli.language.graph import compare, evaluate
 from gdcli.language.syntax import Node, Tree
@@ -85,6 +86,9 @@ def trace(
 
     ``point`` and ``constants`` have a number or a sequence of numbers for each name.
     """
+    products = [node for node in all_nodes(tree.root) if node.op == "matmul"]
+    if products:
+        raise tree.error(products[0], "--trace does not follow @", "write dot(a, b) for two vectors")
     return _Tracer(tree, point, constants, limit).run()
 
 
@@ -104,9 +108,9 @@ class _Tracer:
                 raise self._too_long()
             self.names[name] = self._variable(name, value)
         for name, value in {**CONSTANTS, **constants}.items():
-            if hasattr(value, "__len__"):
+            if hasattr(value, "__len__") and not hasattr(value[0], "__len__"):
                 self.names[name] = [Operand(f"{name}[{i}]", float(v)) for i, v in enumerate(value)]
-            else:
+            elif not hasattr(value, "__len__"):
                 self.names[name] = Operand(name, float(value))
 
     def _variable(self, name: str, value: Any) -> Operand | list[Operand]:

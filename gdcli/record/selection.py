@@ -30,6 +30,7 @@ _FACTS: dict[str, _Get] = {
     "iterations": lambda r: r["iterations"],
     "evaluations": lambda r: sum(r["evaluations"].values()),
     "seed": lambda r: r["seed"],
+    "violation": lambda r: r.get("violation"),
 }
 
 

@@ -199,6 +199,8 @@ def _problem(asked: Problem, given: Sequence[TypedValue], typed: Typed) -> Probl
     relations = relations_of(asked.subject_to, asked.let) if asked.subject_to else []
     trees = (tree, *(each.whole for each in relations))
     names = _variables(trees, known, given)
+    if asked.let:
+        _check_used(asked.let, trees)
     ends: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     if typed.bounds or relations:
@@ -215,6 +217,18 @@ def _problem(asked: Problem, given: Sequence[TypedValue], typed: Typed) -> Probl
     if not asked.drawn:
         return problem
     return _drawn(problem, trees, names)
+
+
+def _check_used(let: tuple[str, ...], trees: Sequence[Tree]) -> None:
+    """Raise UsageError for a named part that nothing uses."""
+    from gdcli.language import form
+    from gdcli.language.parts import read_parts
+
+    used = {form.name_of(node) for tree in form.with_parts(trees) for node in form.all_nodes(tree.root)}
+    for text, name in zip(let, read_parts(let), strict=True):
+        if name not in used:
+            place = Span(text, 0, text.index("="), "--let")
+            raise UsageError(f"--let gives {name}, which nothing uses", "leave it out", place)
 
 
 def constrained(problem: Problem, subject_to: Sequence[str]) -> Problem:

@@ -92,6 +92,11 @@ def test_what_is_no_part(let: tuple[str, ...], place: str, message: str) -> None
     assert (marked(error) if error.span else "") == place
 
 
+def test_a_part_that_nothing_uses_is_a_slip() -> None:
+    error = fault("s + x", "s=x+1", "t=s+1", "u=t+1")
+    assert (error.message, marked(error)) == ("--let gives u, which nothing uses", "u")
+
+
 def test_a_part_has_no_elements() -> None:
     error = fault("s[0] + x", "s=x+1")
     assert (error.message, marked(error)) == ("s is a part of --let", "s[0]")

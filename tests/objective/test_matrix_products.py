@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gdcli import api
+from gdcli.calculus.trace import trace
 from gdcli.kernel.errors import UsageError
 from gdcli.language import form, interpreter
 from gdcli.language.syntax import parse
@@ -198,6 +199,12 @@ def test_what_is_no_matrix(text: str, told: str) -> None:
     with pytest.raises(UsageError) as caught:
         value(text)
     assert caught.value.message == told
+
+
+def test_a_product_is_not_followed_step_by_step() -> None:
+    tree, constants = parse("x @ A @ x"), {"A": [[2.0, 1.0], [1.0, 3.0]]}
+    with pytest.raises(UsageError, match="--trace does not follow @"):
+        trace(tree, {"x": [1.0, 1.0]}, constants, 100)
 
 
 def test_no_variable_is_a_matrix() -> None:
