@@ -32,12 +32,11 @@ class Files:
         named = {"predict": options.predict, "residuals": options.residuals}
         self._asked = {name: path for name, path in named.items() if path}
         _check_outputs(options, [name for name, path in self._asked.items() if path == STANDARD])
-        if self._asked:
-            from gdcli.tasks.fit.annotated_output import check_model
+        from gdcli.tasks.fit.annotated_output import check_model
 
-            check_model(model)
+        check_model(model)
         self._paths = list(options.files) or [STANDARD]
-        self.stdin: BinaryIO | None = env.stdin if STANDARD in self._paths else None
+        self.stdin: BinaryIO | None = env.stdin_for(self._paths)
         self._streams: dict[str, TextIO] = {}
         self._stack = ExitStack()
 
@@ -52,7 +51,7 @@ class Files:
                 destination = Destination(path, self._env.stdout)
                 destination.option = f"--{name}"
                 self._streams[name] = stack.enter_context(destination)
-            if self._asked and STANDARD in self._paths and self.stdin is not None:
+            if STANDARD in self._paths and self.stdin is not None:
                 from gdcli.tasks.fit.annotated_output import kept
 
                 self.stdin, path = stack.enter_context(kept(self.stdin, self._options.spool))
@@ -64,8 +63,6 @@ class Files:
         self._stack.__exit__(*ended)
 
     def write(self, ready: Prepared, outcome: FitOutcome) -> None:
-        if not self._asked:
-            return
         from gdcli.tasks.fit.annotated_output import FITTED, RESIDUAL, annotated
 
         missing, use_cache = self._options.missing or "error", not self._options.no_cache

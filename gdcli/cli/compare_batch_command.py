@@ -33,7 +33,7 @@ def _compared(options: CompareBatchesOptions, env: Environment, request: FitRequ
 
     settings = FitSettings(**options.given(*SOLVER, EpochsOptions) | {"batch_size": None})
     sizes = [None if size == ALL_ROWS else size for size in options.batch_size or (1, 32, ALL_ROWS)]
-    stdin = env.stdin if "-" in request.files else None
+    stdin = env.stdin_for(request.files)
     terminal = env.free_terminal(options.written_as, options.output)
     with (
         Progress(terminal, clock=env.clock) as progress,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import StringIO
 from time import perf_counter
@@ -96,6 +96,10 @@ class Environment:
             return None
         found: BinaryIO | None = getattr(self._given, "buffer", None)
         return io.BytesIO(self._given.read().encode()) if found is None else found
+
+    def stdin_for(self, files: Sequence[str]) -> BinaryIO | None:
+        """Return standard input where it is one of the files, which is called ``-``."""
+        return self.stdin if "-" in files else None
 
     def input_handle(self) -> int:
         """Return a handle of standard input, by which one can wait for it; the caller closes it.

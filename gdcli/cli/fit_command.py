@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
@@ -14,6 +14,7 @@ from gdcli.kernel.budget import limited
 from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
+    from gdcli.cli.annotated_files import Files
     from gdcli.cli.answer import AnswerWriter
     from gdcli.cli.command_options import FitOptions
     from gdcli.cli.environment import Environment
@@ -36,7 +37,6 @@ def run(options: FitOptions, env: Environment) -> int:
 
 def _run(options: FitOptions, env: Environment) -> int:
     request, settings = read(options, env)
-    from gdcli.cli.annotated_files import Files
     from gdcli.cli.fit_plot import FitPlot, epochs_of
     from gdcli.cli.output_file import Destination
     from gdcli.record.fits import fit_record
@@ -45,19 +45,21 @@ def _run(options: FitOptions, env: Environment) -> int:
 
     with (
         session(options, env, request) as kept,
-        Files(options, env, request.model) as files,
+        _copies(options, env, request.model) as copies,
         traced(options.trace, options, env) as tracing,
         picture_of(options, env, env.text_stream(options)) as canvas,
         _progress(options, env, settings) as progress,
         ExitStack() as data,
     ):
+        stdin = env.stdin_for(request.files) if copies is None else copies.stdin
         with Destination(options.output, env.stdout) as stream:
             with limited(settings):
                 ready = data.enter_context(
-                    prepared(request, settings, files.stdin, progress.reading, progress.searching)
+                    prepared(request, settings, stdin, progress.reading, progress.searching)
                 )
                 plot = FitPlot(ready) if options.plot else None
-                shown: TextIO = StringIO() if files.takes_stdout and not options.output else stream
+                hidden = copies is not None and copies.takes_stdout and not options.output
+                shown: TextIO = StringIO() if hidden else stream
                 emitted = emitter(options, ready, shown)
                 writer = emitted or writer_for(options, ready, settings, shown, env.timing(options, shown))
                 observers: list[Observer] = [writer, *(plot.observers if plot else ())]
@@ -72,11 +74,21 @@ def _run(options: FitOptions, env: Environment) -> int:
             outcome = kept.finish(outcome)
             found = with_receipt(fit_record(outcome), options)
             writer.finish(outcome if emitted else found)
-        files.write(ready, outcome)
+        if copies is not None:
+            copies.write(ready, outcome)
         if canvas is not None and plot is not None:
             canvas.draw(partial(plot.picture, found, epochs_of(outcome)))
     env.tell_warnings(_told(outcome, shown is stream), seen=shown is stream and env.warned(options, stream))
     return outcome.status.exit_code
+
+
+def _copies(options: FitOptions, env: Environment, model: str) -> AbstractContextManager[Files | None]:
+    """What writes copies of the rows with what the fit says of each; None where none are asked for."""
+    if not options.predict and not options.residuals:
+        return nullcontext()
+    from gdcli.cli.annotated_files import Files
+
+    return Files(options, env, model)
 
 
 def _progress(options: FitOptions, env: Environment, settings: FitSettings) -> Progress:

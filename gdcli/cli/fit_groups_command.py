@@ -50,7 +50,7 @@ def run(options: FitOptions, env: Environment) -> int:
 
     request, settings = read(options, env)
     tally = Tally("group", env.clock)
-    stdin = env.stdin if "-" in request.files else None
+    stdin = env.stdin_for(request.files)
     with (
         Destination(options.output, env.stdout) as stream,
         Progress(env.free_terminal(options.written_as, options.output), clock=env.clock) as progress,

@@ -48,7 +48,7 @@ def extremum(options: ShowOptions, answer: Stored) -> Exhibit:
     return shown._replace(picture=None if missing else partial(plot.picture, found), missing=missing)
 
 
-def _as_it_is(row: Any, *_: int) -> Any:
+def _as_it_is(row: object, *_: int) -> Any:
     return row
 
 
@@ -90,7 +90,7 @@ def problem_of(asked: ProblemRecord, seed: int) -> Problem:
     )
 
 
-def _end(value: Any, none: float) -> Any:
+def _end(value: object, none: float) -> Any:
     if isinstance(value, list):
         return [_end(v, none) for v in value]
     return none if value is None else value

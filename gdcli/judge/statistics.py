@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.judge.distributions import chi_square_tail, student_t_quantile, student_t_two_sided
 from gdcli.judge.spectrum import JacobianSpectrum, effective
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.dense import congruent, diagonal, eigen
+from gdcli.kernel.dense import Matrix, congruent, diagonal, eigen
 from gdcli.kernel.factors import column_lengths, combined, congruence, singular
 from gdcli.kernel.numerics import NULL_EIGENVALUE
 from gdcli.kernel.vectors import Vec
@@ -205,7 +205,7 @@ def _too_few(rows: int, parameters: int) -> str:
 
 
 def information(
-    hessian: Any, x: Sequence[float], names: Sequence[str], scores: Any = None, level: float = LEVEL
+    hessian: Matrix, x: Sequence[float], names: Sequence[str], scores: Any = None, level: float = LEVEL
 ) -> Uncertainty:
     """Return the errors from the Hessian H (p x p) of a negative log-likelihood at its minimum: covariance ``H^-1``.
 
@@ -223,7 +223,7 @@ def information(
 
 
 def sandwich(
-    hessian: Any, scores: Any, x: Sequence[float], names: Sequence[str], level: float = LEVEL
+    hessian: Matrix, scores: object, x: Sequence[float], names: Sequence[str], level: float = LEVEL
 ) -> Uncertainty:
     """Return the errors by the sandwich ``H^-1 G H^-1``; see :func:`information`."""
     return information(hessian, x, names, scores, level)

@@ -26,7 +26,7 @@ def read_value(path: str, option: str, span: Span) -> Any:
     return compact(found)
 
 
-def compact(value: Any) -> Any:
+def compact(value: object) -> Any:
     """Return a large matrix or vector as an array, and what is small as it is."""
     count = (
         len(value) * (len(value[0]) if isinstance(value[0], list) else 1) if isinstance(value, list) else 1
@@ -63,7 +63,7 @@ def _json(text: str, path: str, span: Span) -> Any:
     return numbers
 
 
-def _checked(found: Any) -> Any:
+def _checked(found: object) -> Any:
     """The floats of a number, a list, or a list of rows of one length; None for all else."""
     if isinstance(found, list) and found and all(isinstance(row, list) for row in found):
         rows = [_checked(row) for row in found]

@@ -77,7 +77,7 @@ class Constrained(Objective):
         """Whether it is a quadratic program: its model of second order is the problem itself."""
         return self.inner.is_quadratic and all(self.constraints.linear)
 
-    def vector(self, flat: Any) -> Vector:
+    def vector(self, flat: Vector) -> Vector:
         return self.inner.vector(flat)
 
     # -- for the solver, in arrays -----------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class Constrained(Objective):
             return self.np.zeros(0)
         return self.np.maximum(self.constraints.terms(x)[self.row], abs(self.end))
 
-    def broken(self, h: Any) -> Any:
+    def broken(self, h: Vector) -> Any:
         """Return by how much each side does not hold, shape (s,): 0 where it holds."""
         return self.np.where(self.equal, abs(h), self.np.maximum(h, 0.0))
 

@@ -449,7 +449,7 @@ class VectorObjective(FormObjective):
                 return Evaluation(x, value, None, None, NOTE_NONE)
         return Evaluation(x, value, gradient)
 
-    def product(self, at: Evaluation, direction: Any) -> Any:
+    def product(self, at: Evaluation, direction: Vector) -> Any:
         """Return the Hessian at ``at.x`` times ``direction``, None where it is not finite or there is none."""
         if not self.has_product:
             return None

@@ -48,7 +48,7 @@ class Evaluation(NamedTuple):
     hessian: Matrix | None = None
     note: str = ""
     estimated: bool = False
-    held: Any = None
+    held: Vector = None
     violation: float = 0.0
 
 
@@ -144,7 +144,7 @@ class QRSystem(NamedTuple):
     target: Any
     rest: float
     measured: float = 0.0
-    slope: Any = None
+    slope: Vector = None
 
     @property
     def total(self) -> float:

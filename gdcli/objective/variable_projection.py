@@ -55,7 +55,7 @@ class SeparableResiduals:
         bent = {row.parameters[i]: i for i in self.bent}
         self.needs = {i: {bent[n] for n in graph.reach((nodes[i],)) if n in bent} for i in self.linear}
 
-    def some(self, rows: Any) -> SeparableResiduals:
+    def some(self, rows: object) -> SeparableResiduals:
         """Return the same on some of the rows."""
         few = [array[rows] for array in self.arrays]
         return SeparableResiduals(self.row, few, self.linear, self.lower, self.upper)

@@ -283,7 +283,7 @@ def _correlations(found: FitStatistics, space: Space) -> dict[str, dict[str, flo
     return told
 
 
-def is_epoch(it: Any) -> bool:
+def is_epoch(it: object) -> bool:
     """Tell the point after an epoch from an iterate of a batch solve, as --polish adds them."""
     return hasattr(it, "visits")
 

@@ -112,7 +112,7 @@ class Checkpointer(Rule):
             ended = self._clock()
             self._fresh = ended + (AT_HAND - 1) * (ended - began)
 
-    def next(self, objective: Any) -> Any:
+    def next(self, objective: object) -> Any:
         """Return what was kept of the next run, which is on ``objective``; None for one that is to begin."""
         self._number += 1
         self._objective = objective

@@ -122,7 +122,7 @@ class ChunkedSteps:
         """Return the state of the method."""
         return self.method.start(objective, at)
 
-    def step(self, objective: Objective, at: Evaluation, state: Any) -> Step:
+    def step(self, objective: Objective, at: Evaluation, state: object) -> Step:
         """Return a chunk of steps, or a single one where none is due."""
         trace, found = self.trace, self.found
         wanted = 0 if self.is_short or trace.spent < self.after else self.allowed(trace.progress)

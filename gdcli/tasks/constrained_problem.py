@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError
+from gdcli.kernel.vectors import Vector
 from gdcli.tasks.outcome import ActiveBound, Judged
 from gdcli.tasks.pipeline import verdict_on
 

@@ -210,14 +210,14 @@ def _face(problem: Constrained, x: Vector, unit: Any, h: Vector, J: Matrix) -> _
     return _Face(active, at_lower, at_upper, rows / lengths[:, None], lengths, free)
 
 
-def _least_eigenvalue(H: Any, Z: Any) -> float:
+def _least_eigenvalue(H: Matrix, Z: Any) -> float:
     """Return the least eigenvalue of H on the span of Z, 0 where that is nothing."""
     import numpy as np
 
     return float(np.linalg.eigvalsh(Z.T @ H @ Z)[0]) if Z.shape[1] else 0.0
 
 
-def _kind(face: _Face, strong: Any, H: Any, top: float, w: Any, least: float) -> tuple[str, Any]:
+def _kind(face: _Face, strong: object, H: Matrix, top: float, w: Vector, least: float) -> tuple[str, Any]:
     """Return what a stationary point is by its curvatures ``w``, and directions (k, n) in which the value falls.
 
     ``least`` is the least curvature on what all active rows leave free.
@@ -290,7 +290,7 @@ def _least_squares(A: Matrix, b: Any) -> Any:
     return np.linalg.lstsq(A, b, rcond=_SQUARE_TOL)[0]
 
 
-def _is_independent(R: Any) -> bool:
+def _is_independent(R: Matrix) -> bool:
     """Tell whether the triangular factor of columns of length 1 shows them clearly independent."""
     return bool(abs(R.diagonal()).min() > _CLEAR)
 

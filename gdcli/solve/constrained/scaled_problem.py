@@ -15,7 +15,9 @@ from __future__ import annotations
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dense import Matrix
 from gdcli.kernel.stored import stored
+from gdcli.kernel.vectors import Vector
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.box_newton import box_newton
 from gdcli.solve.constrained.convex_model import Model, convex_minimum
@@ -36,23 +38,23 @@ _LEAST_CHANGE, _LEAST_VIOLATION = 1e-6, 1e4
 class ScaledPoint(NamedTuple):
     """A point of the scaled problem: value, sides, and where they were asked for gradient and Jacobian."""
 
-    y: Any
+    y: Vector
     f: float
-    h: Any
-    g: Any = None
-    J: Any = None
+    h: Vector
+    g: Vector = None
+    J: Matrix = None
 
 
 @stored()
 class Units(NamedTuple):
     """The sizes that are 1 in the scaled problem: of the variables (n,), the value, and the sides (s,)."""
 
-    x: Any
+    x: Vector
     value: float
     sides: Any
 
 
-def units_at(problem: Constrained, x: Any, g: Any, J: Any) -> Units:
+def units_at(problem: Constrained, x: Vector, g: Vector, J: Matrix) -> Units:
     """Return units in which variables are at most 1, and slopes at most `_SLOPE`, at ``x``."""
     import numpy as np
 
@@ -74,18 +76,18 @@ class Scaled:
         self.lower, self.upper = problem.lower / units.x, problem.upper / units.x
         self.equal = problem.equal
 
-    def typed(self, y: Any) -> Any:
+    def typed(self, y: Vector) -> Any:
         """Return the point in the user's units, exactly on the bounds that it is on."""
         import numpy as np
 
         return np.clip(y * self.units.x, self.problem.lower, self.problem.upper)
 
-    def clip(self, y: Any) -> Any:
+    def clip(self, y: Vector) -> Any:
         import numpy as np
 
         return np.clip(y, self.lower, self.upper)
 
-    def at(self, y: Any) -> ScaledPoint:
+    def at(self, y: Vector) -> ScaledPoint:
         f, h = self.problem.values(self.typed(y))
         return ScaledPoint(y, f / self.units.value, h / self.units.sides)
 
@@ -104,7 +106,7 @@ class Scaled:
         units = self.units
         return at._replace(g=g * units.x / units.value, J=J * units.x / units.sides[:, None])
 
-    def curvature(self, y: Any, multipliers: Any, of_value: float = 1.0) -> Any:
+    def curvature(self, y: Vector, multipliers: Vector, of_value: float = 1.0) -> Any:
         """Return the Hessian of ``of_value * f + multipliers @ h``, None where it is not finite."""
         import numpy as np
 
@@ -125,7 +127,7 @@ class Scaled:
         found = self.equal | (t > 0.0)
         return found if self.kept is None else found & self.kept
 
-    def broken(self, h: Any) -> float:
+    def broken(self, h: Vector) -> float:
         import numpy as np
 
         return float(np.linalg.norm(self.pushed(h)))
@@ -139,7 +141,7 @@ class Scaled:
         h = self.problem.broken(at.h * self.units.sides)
         return not h.any() or bool((h <= _RESTORED * self.problem.terms(self.typed(at.y))).all())
 
-    def residual(self, at: ScaledPoint, multipliers: Any) -> float:
+    def residual(self, at: ScaledPoint, multipliers: Vector) -> float:
         """Return by how much the KKT conditions are missed: of the slope, and of the sides with their multipliers."""
         import numpy as np
 
@@ -153,12 +155,12 @@ class Scaled:
     def subproblem(
         self,
         at: ScaledPoint,
-        W: Any,
-        multipliers: Any,
+        W: Matrix,
+        multipliers: Vector,
         rho: float,
         radius: float,
-        sides: Any = None,
-        slope: Any = None,
+        sides: object = None,
+        slope: Vector = None,
     ) -> tuple[Any, float, Any]:
         """Return the step that minimises the model in the box and within ``radius`` (of the largest component), by how
         much the model falls, and the multipliers there. ``sides`` and ``slope`` may stand in for those of the point.
@@ -174,14 +176,14 @@ class Scaled:
             if p is not None:
                 return p, model.value(zero) - model.value(p), model.pushed(model.pressures(p))
 
-        def multipliers_at(p: Any) -> Any:
+        def multipliers_at(p: Vector) -> Any:
             return self.pushed(multipliers + rho * (h + J @ p))
 
-        def value(p: Any) -> float:
+        def value(p: Vector) -> float:
             t = multipliers_at(p)
             return float(g @ p + 0.5 * p @ W @ p + t @ t / (2.0 * rho))
 
-        def derivatives(p: Any) -> tuple[Any, Any]:
+        def derivatives(p: Vector) -> tuple[Any, Any]:
             t = multipliers_at(p)
             A = J[self.pushing(t)]
             return g + W @ p + J.T @ t, W + rho * A.T @ A
@@ -190,7 +192,7 @@ class Scaled:
         p, low = box_newton(value, derivatives, zero, lower, upper, ball, _INNER, _INNER_PART)
         return p, value(zero) - low, multipliers_at(p)
 
-    def restored(self, y: Any, most: int) -> ScaledPoint:
+    def restored(self, y: Vector, most: int) -> ScaledPoint:
         """Return the point that Gauss-Newton steps of least change lead to, where the sides hold; or the last one."""
         import numpy as np
 
@@ -212,17 +214,17 @@ class Scaled:
             at = there
         return at
 
-    def least_violation(self, y: Any) -> tuple[Any, float]:
+    def least_violation(self, y: Vector) -> tuple[Any, float]:
         """Return a local minimiser of the violation, and half the square of that."""
         import numpy as np
 
         nothing = np.zeros(len(self.equal))
 
-        def value(y: Any) -> float:
+        def value(y: Vector) -> float:
             at = self.at(y)
             return 0.5 * self.broken(at.h) ** 2 if np.isfinite(at.h).all() else np.inf
 
-        def derivatives(y: Any) -> tuple[Any, Any] | None:
+        def derivatives(y: Vector) -> tuple[Any, Any] | None:
             at = self.with_slopes(self.at(y))
             if at is None:
                 return None

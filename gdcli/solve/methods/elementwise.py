@@ -35,11 +35,11 @@ class Written:
     update: ClassVar[Update]
     kept: ClassVar[type]
 
-    def on_lists(self, g: Any, state: Any) -> tuple[Any, Any]:
+    def on_lists(self, g: Vector, state: object) -> tuple[Any, Any]:
         """Return what the text makes of a gradient, a `Vec`, and the state; and the new state."""
         return self._made("on_lists", program(self.update, arrays=False))(self, g, state)
 
-    def on_arrays(self, g: Any, state: Any) -> tuple[Any, Any]:
+    def on_arrays(self, g: Vector, state: object) -> tuple[Any, Any]:
         """Return the same of arrays."""
         return self._made("on_arrays", program(self.update, arrays=True))(self, g, state)
 
