@@ -40,7 +40,6 @@ class Term(NamedTuple):
 
 
 def parts(monomial: Monomial, coefficient: Number) -> Term:
-    """Return a term with negative powers below the line."""
     above: list[tuple[Atom, Sum]] = []
     below: list[tuple[Atom, Sum]] = []
     for base, exponent in factors_in_order(monomial):

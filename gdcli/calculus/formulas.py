@@ -298,8 +298,6 @@ def power_of_atom(base: Atom, exponent: Sum) -> Sum:
 
 
 class Formulas:
-    """The algebra for :class:`gdcli.calculus.elements.Elements`."""
-
     def symbol(self, name: str) -> Sum:
         return atom("name", name)
 
@@ -331,7 +329,6 @@ class Formulas:
 
 
 def _div(a: Sum, b: Sum) -> Sum:
-    """a / b; 0 in the denominator stays there."""
     if not b.terms:
         b = atom("number", Fraction(0))
     return mul(a, power(b, number(Fraction(-1))))

@@ -65,7 +65,6 @@ class DerivativeLimit(NamedTuple):
 
 @lru_cache(maxsize=1)
 def arithmetic() -> Any:
-    """Return mpmath's context of `DIGITS` digits."""
     import mpmath
 
     context = mpmath.MPContext()

@@ -43,7 +43,6 @@ class _Shortest:
         return found
 
     def _inside(self, a: Sum) -> Sum:
-        """The same with each part the shortest."""
         return add(*(scale(self._term(monomial), c) for monomial, c in a.terms.items()))
 
     def _term(self, monomial: Monomial) -> Sum:

@@ -26,8 +26,6 @@ _RELATIONS = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge, "==": sp.Eq, "!=
 
 
 class _Step(sp.Function):  # type: ignore[misc]
-    """A function whose derivative is 0 wherever it exists."""
-
     nargs = 1
 
     def fdiff(self, argindex: int = 1) -> Any:
@@ -78,7 +76,6 @@ _OWN: dict[str, Callable[..., Any]] = {
 
 
 def function(name: str) -> Callable[..., Any]:
-    """Return sympy's counterpart of a function of the table."""
     found = _OWN.get(name)
     if found is not None:
         return found
@@ -91,8 +88,6 @@ def function(name: str) -> Callable[..., Any]:
 
 
 class _Sympy:
-    """sympy's numbers and functions, as :class:`gdcli.calculus.elements.Elements` asks for them."""
-
     def symbol(self, name: str) -> Any:
         return sp.Symbol(name, real=True)
 

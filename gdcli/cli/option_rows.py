@@ -31,7 +31,6 @@ class Row(Generic[Value]):
 
     @property
     def many(self) -> bool:
-        """Whether it can be repeated."""
         return self.absent == ()
 
     def __set_name__(self, owner: type[Options], name: str) -> None:
@@ -147,7 +146,6 @@ class Options:
 
     @property
     def writes(self) -> bool:
-        """Whether the command can be asked to write files."""
         return any(row.metavar == "FILE" for row in options_of(type(self)))
 
     def given(self, *groups: type[Options]) -> dict[str, Any]:

@@ -273,7 +273,6 @@ class OutputOptions(Options):
 
     @property
     def written_as(self) -> Format:
-        """The format that was asked for."""
         return FORMATS[self.format or "table"]
 
     @property
@@ -343,7 +342,6 @@ class PictureOptions(Options):
 
     @property
     def drawn(self) -> str | None:
-        """The file of the picture."""
         return self.plot
 
 

@@ -40,7 +40,6 @@ def asked_of(options: Options) -> dict[str, Any]:
 
 
 def stamped(found: Answer, options: OutputOptions) -> Answer:
-    """Return the record with a receipt."""
     whole: Any = found
     engine = getattr(found, "engine", None)  # a comparison has one for each of its runs
     made: Answer = replace(whole, receipt=receipt_of(options, whole.problem.space.size, engine))

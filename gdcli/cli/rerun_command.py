@@ -66,7 +66,6 @@ def changed_data(first: Stored) -> list[tuple[str, str]]:
 
 
 def arguments(first: Stored) -> list[str]:
-    """Return the command line that repeats an answer."""
     receipt, problem = first.receipt, first.result["problem"]
     words = [str(receipt.get("command"))]
     options = dict(receipt["options"])

@@ -132,7 +132,6 @@ def fit(options: ShowOptions, env: Environment, answer: Stored) -> Exhibit:
 
 
 def _asked(answer: Stored, env: Environment) -> tuple[FitRequest, FitSettings]:
-    """What was asked for, from a receipt."""
     from gdcli.cli import argv
     from gdcli.cli.commands import COMMANDS
     from gdcli.cli.fit_request import read

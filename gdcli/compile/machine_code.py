@@ -55,7 +55,6 @@ def is_available() -> bool:
 
 
 def processors() -> int:
-    """Return how many processors this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
@@ -158,8 +157,6 @@ def _heads(text: str) -> str:
 
 
 class _Target:
-    """The processor of this machine, as LLVM knows it."""
-
     def __init__(self) -> None:
         import llvmlite
         from llvmlite import binding

@@ -80,7 +80,6 @@ class Calls(Values):
         return self.lanewise(lambda *parts: self.b.call(function, parts), values, kind)
 
     def lanewise(self, call: Callable[..., Value], values: Sequence[Value], kind: Type) -> Value:
-        """Call for each element of vectors."""
         width = self.width(values[0])
         if width == 1:
             return call(*values)

@@ -173,7 +173,6 @@ class Expressions(Calls):
 
 
 def _slice_width(node: ast.Slice) -> int:
-    """The width of ``i : i + 16``."""
     lower, upper = node.lower, node.upper
     if (
         lower is not None

@@ -47,7 +47,6 @@ class Values:
         return ir.Constant(ir.VectorType(element, width), [ir.Constant(element, number)] * width)
 
     def widened(self, value: Value, width: int, node: ast.AST) -> Value:
-        """A number as a vector of equal elements."""
         have = self.width(value)
         if have == width:
             return value

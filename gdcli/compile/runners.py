@@ -87,7 +87,6 @@ def one_thread() -> None:
 
 
 def numpy() -> Any:
-    """Return numpy, imported without threads."""
     one_thread()
     import numpy as np
 
@@ -159,7 +158,6 @@ def _vector_program(
     offsets: dict[str, int],
     data: Mapping[str, Any],
 ) -> tuple[Callable[..., tuple[float, ...]], dict[str, Any]]:
-    """The compiled program, and the names that it sees."""
     from gdcli.compile.array_text import VectorWriter
 
     np = numpy()

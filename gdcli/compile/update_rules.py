@@ -39,12 +39,10 @@ class Update(NamedTuple):
 
     @property
     def states(self) -> tuple[str, ...]:
-        """The names of the states, the scalars first."""
         return self.scalars + self.vectors
 
     @property
     def start(self) -> Sequence[float]:
-        """The scalars before the first step."""
         return self.first or [0.0] * len(self.scalars)
 
     def joined(self, sizes: Update) -> Update:
@@ -60,7 +58,6 @@ class Update(NamedTuple):
 
 
 def assigned(text: str) -> list[str]:
-    """Return the names that lines assign to."""
     return [line.partition(" = ")[0] for line in text.splitlines()]
 
 
@@ -193,6 +190,5 @@ def array_update(rule: UpdateRule, lower: Vector | None = None, upper: Vector | 
 
 
 def array_state(rule: UpdateRule, size: int) -> tuple[Any, ...]:
-    """Return the first state for `array_update`."""
     np = numpy()
     return (*(np.zeros(size) for _ in rule.slots), *(value for _, value in rule.common))

@@ -247,8 +247,6 @@ def goes_to_and_fro(turns: Sequence[bool], slopes: Sequence[float]) -> bool:
 
 
 class _Judge:
-    """Turns a lane into what is reported of it."""
-
     def __init__(
         self, objective: Objective, x0: Vector, curvature: Curvature | None, explain: Callable[[Vector], str]
     ) -> None:

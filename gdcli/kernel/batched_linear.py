@@ -77,7 +77,6 @@ def solve_upper(R: Array, b: Array) -> Array:
 
 
 def solve_transposed(R: Array, b: Array) -> Array:
-    """Return the solution of ``R' d = b``."""
     import numpy as np
 
     d = np.empty_like(b)

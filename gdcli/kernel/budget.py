@@ -191,7 +191,6 @@ def part(share: float) -> Iterator[None]:
 
 @contextmanager
 def unlimited() -> Iterator[None]:
-    """What happens here is not capped."""
     mark = _CURRENT.set(None)
     try:
         yield

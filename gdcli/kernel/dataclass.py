@@ -48,7 +48,6 @@ else:
             return self.default is MISSING and self.default_factory is MISSING
 
     def field(*, default=MISSING, default_factory=MISSING, init=True, repr=True, compare=True):
-        """Return the description of a field, as `dataclasses.field` does."""
         return _Field(default, default_factory, init, repr, compare)
 
     def fields(item):

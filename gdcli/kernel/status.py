@@ -33,12 +33,10 @@ class Status(Enum):
 
     @classmethod
     def of(cls, signal: BaseException) -> Status:
-        """The status of what KeyboardInterrupt or Terminated ended."""
         return cls.TERMINATED if isinstance(signal, Terminated) else cls.INTERRUPTED
 
     @property
     def by_signal(self) -> bool:
-        """Whether somebody ended the run."""
         return self.exit_code > 128
 
 

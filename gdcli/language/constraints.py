@@ -39,7 +39,6 @@ class Constraint:
 
     @property
     def is_equation(self) -> bool:
-        """Whether both sides are equal."""
         return bool(self.lower == self.upper)
 
     def sides(self) -> tuple[list[float], list[float]]:
@@ -78,7 +77,6 @@ class BoundRow(NamedTuple):
 
     @property
     def ends(self) -> tuple[Side, Side]:
-        """The bounds of the variable."""
         low, high = (_each(lambda s: (s - self.shift) / self.factor, s) for s in (self.lower, self.upper))
         return (low, high) if self.factor > 0 else (high, low)
 

@@ -106,7 +106,6 @@ class _Writer:
         return self.starts[node.col_offset], self.ends[node.end_col_offset]
 
     def say(self, node: object, message: str) -> None:
-        """Note that a rule was needed for a node."""
         pieces = [piece for piece in self.pieces[slice(*self.range_of(node))] if piece.end > piece.start]
         if pieces:
             self.changes.append(Change(message, min(p.start for p in pieces), max(p.end for p in pieces)))

@@ -171,7 +171,6 @@ def with_parts(trees: Sequence[Tree]) -> list[Tree]:
 
 
 def place_of_name(trees: Sequence[Tree], name: str) -> Span | None:
-    """Return where a name first stands in trees."""
     found = (each.span(node) for each in trees for node in all_nodes(each.root) if name_of(node) == name)
     return next(found, None)
 
@@ -292,8 +291,6 @@ def build_row(
 
 
 class _Builder:
-    """One walk over the tree in order of evaluation."""
-
     def __init__(
         self,
         tree: Tree,
@@ -356,7 +353,6 @@ class _Builder:
         return bool(self.matrix_names) and bool(matrix_rules().is_matrix_here(value))
 
     def refuse_matrix(self, value: Value, message: str) -> None:
-        """Raise UsageError where the whole expression is a matrix."""
         if self.is_matrix(value):
             rules = matrix_rules()
             raise self.tree.error(self.tree.root, message.format(rules.told_shape(value)), rules.PRODUCTS)

@@ -34,12 +34,10 @@ class Culprit(NamedTuple):
 
     @property
     def piece(self) -> str:
-        """Its text."""
         return self.tree.piece(self.node)
 
     @property
     def told(self) -> str:
-        """The values of its arguments in words."""
         return ", ".join(f"{text} = {number:.6g}" for text, number in self.parts)
 
 

@@ -37,7 +37,6 @@ def is_matrix(value: Any) -> bool:
 
 
 def is_rows(value: object) -> bool:
-    """Tell whether a value is a list of lists."""
     return isinstance(value, list) and len(value) > 0 and isinstance(value[0], list)
 
 
@@ -75,7 +74,6 @@ def elementwise(operation: Callable[..., T], args: Sequence[Any]) -> Any:
 
 
 def constant_product(a: object, b: object) -> Any:
-    """Return the product of two constant matrices."""
     if not (isinstance(a, list) and isinstance(b, list)):
         import numpy
 

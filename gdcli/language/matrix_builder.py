@@ -94,13 +94,11 @@ def shape_of(builder: Builder, value: Value) -> tuple[int, ...]:
 
 
 def plain(builder: Builder, matrix: MatrixValue) -> Any:
-    """The rows of a constant matrix."""
     value = builder.data[matrix.name]
     return transposed(value) if matrix.transposed else value
 
 
 def made(builder: Builder, value: object) -> MatrixValue:
-    """A new constant matrix."""
     name = f"~{len(builder.data)}"  # no typed name begins so
     builder.data[name] = value
     return matrix_value(name, value)

@@ -266,7 +266,6 @@ def _multiplied(tree: Tree, matrices: Mapping[str, Sequence[str]]) -> dict[str, 
 
 
 def place_of(model: Model, name: str) -> Span | None:
-    """Return where a name first stands in a model."""
     for tree in model.trees:
         node: Node | None = next((n for n in form.all_nodes(tree.root) if form.name_of(n) == name), None)
         if node is not None:

@@ -76,6 +76,5 @@ def with_parts(tree: Tree, parts: Mapping[str, Tree]) -> Tree:
 
 
 def using(relation: Relation, parts: Mapping[str, Tree]) -> Relation:
-    """Return a constraint that may use named parts."""
     whole = with_parts(relation.whole, parts)
     return relation._replace(names=whole.names, parts=whole.parts)

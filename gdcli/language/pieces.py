@@ -60,7 +60,6 @@ def cut(text: str) -> Pieces:
 
 
 def joined(*parts: str | Sequence[Piece]) -> Pieces:
-    """Pieces and texts in a row."""
     found: Pieces = []
     first = next((part[0].start for part in parts if part and not isinstance(part, str)), 0)
     for part in parts:

@@ -144,7 +144,6 @@ def has_comparison(text: str) -> bool:
 
 
 def _comparisons(tokens: Sequence[syntax.Token]) -> list[syntax.Token]:
-    """The comparisons outside all brackets."""
     found, depth = [], 0
     for token in tokens:
         if token.kind != "op":

@@ -131,11 +131,9 @@ class Tree(NamedTuple):
         return Span(self.text, node.start, node.end, self.source)
 
     def piece(self, node: Node) -> str:
-        """Return the text of a node, spaces folded."""
         return " ".join(self.text[node.start : node.end].split())
 
     def error(self, node: Node, message: str, hint: str = "") -> UsageError:
-        """Return a usage error that points at a node."""
         return UsageError(message, hint, self.span(node))
 
 

@@ -131,7 +131,6 @@ class ConstantReader:
         return value
 
     def constant(self, start: int, end: int) -> float:
-        """A constant expression such as pi/2."""
         piece = self.text[start:end]
         if not piece.strip():
             self.fail(start, max(end, start + 1), "a number is missing here")
@@ -198,7 +197,6 @@ class _Reader(ConstantReader):
         return self.number(start, end)
 
     def listing(self, start: int, end: int) -> Value:
-        """A vector, or the rows of a matrix."""
         if self.text[end - 1] != "]":
             self.fail(start, end, "this list is not closed by ]", "for example v=[1,2,3]")
         if not self.text[start + 1 : end - 1].strip():
@@ -216,7 +214,6 @@ class _Reader(ConstantReader):
         return compact(rows)
 
     def row(self, start: int, end: int) -> list[float]:
-        """One row of a matrix."""
         piece = self.text[start:end]
         start, end = start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
         if end - start < 2 or self.text[start] != "[" or self.text[end - 1] != "]":

@@ -35,12 +35,10 @@ class Work(NamedTuple):
 
     @property
     def nodes(self) -> int:
-        """The number of operations on one row."""
         return len(self.gradient.graph.reach(tuple(self.gradient.roots)))
 
     @property
     def seconds(self) -> float:
-        """How long it takes without machine code, about."""
         if self.scalars:
             return self.visits * self.nodes * SCALAR_NODE
         return self.visits * (self.nodes * ARRAY_NODE + ARRAY_BATCH / self.batch)

@@ -63,7 +63,6 @@ class Counts:
     product: int = 0
 
     def copy(self) -> Counts:
-        """Return the counts as they are now."""
         return Counts(self.value, self.gradient, self.hessian, self.product)
 
     @property
@@ -83,7 +82,6 @@ class Counts:
         self.add(more)
 
     def since(self, before: Counts) -> Counts:
-        """Return what was counted since these counts were copied."""
         return Counts(
             self.value - before.value,
             self.gradient - before.gradient,

@@ -69,7 +69,6 @@ class RowModel:
 
     @property
     def parameters(self) -> list[int]:
-        """The graph nodes of the parameters in flat order."""
         return [node_of(self.graph, key) for key in self.parameter_leaves]
 
     @property
@@ -78,7 +77,6 @@ class RowModel:
         return {("scalar", name): f"c{i}" for i, name in enumerate(self.columns)}
 
     def depends(self, root: int) -> bool:
-        """Tell whether a node depends on a parameter."""
         return any(
             key in self.parameter_leaves for key in map(self.graph.keys.__getitem__, self.graph.reach([root]))
         )

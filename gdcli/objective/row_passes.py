@@ -118,7 +118,6 @@ class RowPasses:
 
     @property
     def x(self) -> list[float]:
-        """The newest point."""
         assert self._runner is not None
         return [float(v) for v in self._runner.x]
 

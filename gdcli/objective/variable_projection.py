@@ -56,7 +56,6 @@ class SeparableResiduals:
         self.needs = {i: {bent[n] for n in graph.reach((nodes[i],)) if n in bent} for i in self.linear}
 
     def some(self, rows: object) -> SeparableResiduals:
-        """Return the same on some of the rows."""
         few = [array[rows] for array in self.arrays]
         return SeparableResiduals(self.row, few, self.linear, self.lower, self.upper)
 
@@ -142,7 +141,6 @@ class SeparableResiduals:
 
     @property
     def measured(self) -> float:
-        """The sum of squares of what was measured."""
         np, row = self.np, self.row
         places = {key: k for k, key in enumerate([*row.parameter_leaves, *row.column_leaves])}
         program = batch_function(row.graph, [i for i in (row.response,) if i is not None], places)

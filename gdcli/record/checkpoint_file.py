@@ -89,7 +89,6 @@ def clean(path: str) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Tell whether there is such a process."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -49,8 +49,6 @@ class CurvatureRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateRecord(Record):
-    """How one rate fared; see `judge.learning_rates.Rate`."""
-
     lr: float
     verdict: str
     steps: int | None

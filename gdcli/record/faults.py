@@ -22,8 +22,6 @@ class SpanRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRecord(Record):
-    """An error as a person is told it."""
-
     HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "error"}
 
     status: str

@@ -40,8 +40,6 @@ Known = Mapping[str, float | list[float | None] | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRecord(Record):
-    """How a start was found; see `gdcli.tasks.fit.request.Searched`."""
-
     tried: int
     starts: int
     agreeing: int

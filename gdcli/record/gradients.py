@@ -44,7 +44,6 @@ class WayRecord(Record):
 
     @property
     def explained(self) -> float | None:
-        """What the error may consist of."""
         return None if not self.applicable or self.error is None else abs(self.truncation) + self.rounding
 
     @property

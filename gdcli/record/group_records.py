@@ -36,7 +36,6 @@ def lines(fits: Sequence[Group], recorder: Recorder) -> Iterator[str]:
 
 
 def _filled(fits: Sequence[Group], recorder: Recorder) -> Iterator[str]:
-    """Yield the records of fits that were solved together."""
     sample, solved = fits[0], fits[0].solved
     assert solved is not None
     at = [fit.at for fit in fits]

@@ -144,7 +144,6 @@ class Trail:
         return self._make(it, self._sign, self._shown)
 
     def _shown_of(self, last: Any) -> Any:
-        """Return the row of one of the last ones."""
         return last if self._at_once else self._row(last)
 
     def keep(self) -> Any:

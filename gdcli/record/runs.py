@@ -75,8 +75,6 @@ class EvaluationsRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveBoundRecord(Record):
-    """A bound that holds the answer; see `gdcli.tasks.outcome.ActiveBound`."""
-
     name: str
     side: str
     bound: float
@@ -267,7 +265,6 @@ def answer(outcome: Outcome) -> dict[str, Any]:
 
 
 def _kkt(outcome: Outcome) -> dict[str, Any]:
-    """Return what a certificate says of constraints."""
     found = outcome.constraints
     if found is None:
         return {}
@@ -281,7 +278,6 @@ def problem_record(problem: Problem) -> ProblemRecord:
 
 
 def texts_of(problem: Problem) -> tuple[str, ...]:
-    """Return the constraints as typed."""
     return tuple(text for text, _ in problem.subject_to)
 
 
@@ -298,7 +294,6 @@ def _end(value: Any) -> Any:
 
 
 def curvature(certificate: Certificate, sign: int) -> dict[str, Any]:
-    """Return what a certificate says of the user's function."""
     low, high = certificate.eigenvalue_min, certificate.eigenvalue_max
     if sign < 0:
         low, high = signed(sign, high), signed(sign, low)

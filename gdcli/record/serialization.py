@@ -54,7 +54,6 @@ _QUOTED = '[,"\\r\\n]'
 
 
 def csv_cell(value: object) -> str:
-    """Return one cell as RFC 4180 wants it."""
     if isinstance(value, float):
         return repr(value)
     text = plain_cell(value)
@@ -64,7 +63,6 @@ def csv_cell(value: object) -> str:
 
 
 def csv_line(cells: Sequence[Any]) -> str:
-    """Return one row with its line end."""
     return ",".join(map(csv_cell, cells)) + "\r\n"
 
 

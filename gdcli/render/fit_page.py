@@ -248,7 +248,6 @@ def _sums(found: FitRecord, width: int) -> list[Line]:
 
 
 def _deviation(found: FitRecord, size: float) -> str:
-    """The standard deviation of the residuals in words."""
     if found.exact:
         return "zero but for rounding"
     told, problem = f"standard deviation {short(size, 6)}", found.problem

@@ -63,7 +63,6 @@ def _formulas(found: GradientRecord, width: int) -> list[Line]:
 
 
 def _few(found: GradientRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """A row per way, component by component."""
     components = found.components
     rows = [(label, name, way) for label, c in components.items() for name, way in c.ways.items()]
     roles = ["" if way.agrees and components[label].agrees else "bad" for label, _, way in rows]

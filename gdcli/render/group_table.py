@@ -159,7 +159,6 @@ class GroupTable:
         return lines
 
     def _choose(self, columns: dict[str, Column]) -> None:
-        """Choose the columns that later rows have too."""
         wide = {key: _wide(column) if key in self._names else column for key, column in columns.items()}
         kept, left_out = chosen(list(wide.values()), self._width)
         self._kept = [key for key, column in wide.items() if column in kept]

@@ -185,5 +185,4 @@ def fact(label: str, text: str, width: int, role: str = "", label_role: str = "l
 
 
 def plain_text(lines: Iterable[Line]) -> str:
-    """Return the page without its roles."""
     return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)

@@ -76,7 +76,6 @@ class Progress:
         self.clear()
 
     def since(self, began: float, best: float, part: Part | None) -> None:
-        """Take over from someone who waited until now."""
         self._began, self._next, self._best, self._part = began, began + PATIENCE, best, part
 
     def clear(self) -> None:
@@ -129,7 +128,6 @@ class Progress:
         self._show(", ".join([*parts, end] if end else parts))
 
     def epoch(self, number: int, done: int, rows: int) -> None:
-        """Tell how far epoch ``number`` has come."""
         now = self._clock()
         if number != self._epoch[0]:
             self._epoch = (number, now)

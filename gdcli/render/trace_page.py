@@ -30,7 +30,6 @@ def page(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _steps(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """Each step with a row for each local derivative."""
     names, formulas, values, slopes, numbers = [], [], [], [], []
     for step in trace.steps:
         told: list[tuple[str, str]] = [

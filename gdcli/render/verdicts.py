@@ -105,7 +105,6 @@ HEAD = ("name", "status", "value", "expected", "error", "iterations", "evaluatio
 
 
 def cells(checked: Checked) -> list[Any]:
-    """Return what stands under `HEAD`."""
     c, found = checked, checked.found
     wanted = None if c.expect is None else c.expect.value
     value = None if found is None else found.value
