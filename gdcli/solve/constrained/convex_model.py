@@ -80,7 +80,7 @@ def convex_minimum(model: Model, p: Vector) -> Any:
         return None
 
 
-def _is_convex(W: Matrix) -> bool:
+def _is_convex(W: Any) -> bool:
     """Tell whether W has no negative eigenvalue, but for rounding."""
     import numpy as np
 
