@@ -15,13 +15,13 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
-    "lines in gdcli/": 61_400,
+    "lines in gdcli/": 61_500,
     "files entered by a small minimize": 70,
     "files entered by a plain fit": 106,
     "circles of imports": 0,
     "file names that stand twice": 0,
     "functions over 50 lines": 2,
-    "functions of complexity over 12": 48,
+    "functions of complexity over 12": 46,
     "functions of more than 7 parameters": 5,
     "parameters and variables that are Any": 390,
     "places that write machine epsilon": 2,

@@ -220,13 +220,15 @@ class _ToGraph:
             return self.power(*e.as_base_exp())
         if isinstance(e, sp.Piecewise):
             return self.piecewise(e)
-        name = type(e).__name__
-        args = [self.node(a) for a in e.args]
+        return self.called(e)
+
+    def called(self, e: Any) -> int:
+        name, args = type(e).__name__, [self.node(a) for a in e.args]
         if name == "polygamma":
-            return g.call("digamma" if e.args[0] == 0 else "trigamma", args[1])
+            return self.graph.call("digamma" if e.args[0] == 0 else "trigamma", args[1])
         name = CALLS.get(name, name)
         if name in FUNCTIONS:
-            return g.call(name, *args)
+            return self.graph.call(name, *args)
         raise _no_program(e)
 
     def power(self, base: Any, exponent: Any) -> int:

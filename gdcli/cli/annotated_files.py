@@ -41,9 +41,9 @@ class Files:
         self._stack = ExitStack()
 
     @property
-    def takes_stdout(self) -> bool:
+    def hide_answer(self) -> bool:
         """Whether standard output has the rows, and no answer."""
-        return STANDARD in self._asked.values()
+        return STANDARD in self._asked.values() and not self._options.output
 
     def __enter__(self) -> Files:
         with ExitStack() as stack:

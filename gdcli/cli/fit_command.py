@@ -58,7 +58,7 @@ def _run(options: FitOptions, env: Environment) -> int:
                     prepared(request, settings, stdin, progress.reading, progress.searching)
                 )
                 plot = FitPlot(ready) if options.plot else None
-                hidden = copies is not None and copies.takes_stdout and not options.output
+                hidden = copies is not None and copies.hide_answer
                 shown: TextIO = StringIO() if hidden else stream
                 emitted = emitter(options, ready, shown)
                 writer = emitted or writer_for(options, ready, settings, shown, env.timing(options, shown))
@@ -78,7 +78,7 @@ def _run(options: FitOptions, env: Environment) -> int:
             copies.write(ready, outcome)
         if canvas is not None and plot is not None:
             canvas.draw(partial(plot.picture, found, epochs_of(outcome)))
-    env.tell_warnings(_told(outcome, shown is stream), seen=shown is stream and env.warned(options, stream))
+    env.tell_warnings(_told(outcome, shown is stream), seen=env.warned(options, stream))
     return outcome.status.exit_code
 
 

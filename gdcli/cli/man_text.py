@@ -24,6 +24,9 @@ def readable(roff: str, width: int) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+_HEADS = {".SH": 0, ".SS": _INDENT // 2}
+
+
 def _blocks(roff: str) -> Iterator[tuple[bool, int, str]]:
     """The paragraphs of a page: whether there is a blank line before it, its indent, its text."""
     blank, indent, words = False, _INDENT, ""
@@ -45,10 +48,10 @@ def _blocks(roff: str) -> Iterator[tuple[bool, int, str]]:
         if words:
             yield blank, indent, words
             blank, words = False, ""
-        if request in (".SH", ".SS"):
-            yield True, 0 if request == ".SH" else _INDENT // 2, text
+        if request in _HEADS:
+            yield True, _HEADS[request], text
         as_it_is, tag = request == ".nf", request == ".TP"
         if request != ".br":
             blank = request in (".PP", ".TP", ".nf") and not headed
-            headed = request in (".SH", ".SS") or (headed and request == ".PP")
+            headed = request in _HEADS or (headed and request == ".PP")
             indent = _INDENT

@@ -104,6 +104,10 @@ class Workers:
         for worker in self._workers:
             worker.end()
 
+    def _is_over(self, source: Tables | ProblemLines) -> bool:
+        """Whether there are no problems to hand out, and none to come."""
+        return source.ended and not source.pending and not self._again
+
     def answers(self, source: Tables | ProblemLines, ordered: bool) -> Iterator[Answer]:
         """Yield the answers, in the order of the problems or as they come."""
         early: dict[int, Answer] = {}
@@ -111,7 +115,7 @@ class Workers:
         while True:
             self._hand_out(source, waiting, AHEAD - len(waiting))
             busy = [worker for worker in self._workers if worker.tasks]
-            if not (busy or self._again or source.pending or not source.ended):
+            if not busy and self._is_over(source):
                 return
             for worker in _ready(busy, source):
                 early |= {answer.number: answer for answer in self._received(worker)}
