@@ -205,7 +205,11 @@ def resume(options: ResumeOptions, env: Environment) -> int:
     _check_ground(path, head, env)
     try:
         command = COMMANDS[head["command"]]
-        typed = dict(head["options"])
+        # An option that came later than the checkpoint was not given.
+        none: dict[str, Any] = {
+            o.field: [] if o.many else None if o.metavar else False for o in command.options
+        }
+        typed = none | dict(head["options"])
         known = {o.field for o in command.options} | {a.field for a in command.arguments}
         if set(typed) != known or "job" not in content.parts:
             raise KeyError("options")

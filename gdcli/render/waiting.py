@@ -20,7 +20,7 @@ class Waiting:
     ``with Waiting(stream, sign, caps) as waiting:`` run; arguments and `begin` are as there.
     """
 
-    thinning = (0, 1)  # the last iterate of a burst of steps will do
+    thinning = (0, 1)  # the last iterate of a chunk of steps will do
 
     def __init__(
         self,
