@@ -31,6 +31,7 @@ SCRIPTS = {
     "pipes.py": "Streams of problems: bars 1500 a second and core, 20 times a shell loop, --jobs 2 at 1.7 times one",
     "checkpoints.py": "A checkpoint every second: bar 2 % of a run",
     "groups.py": "Many small fits, `gd fit --by` against a loop over scipy's curve_fit: bar 10 times faster",
+    "constrained.py": "Problems with constraints: bars all solved by gd, none false, 22 evaluations, 11 Hessians",
     "starts.py": "Fits without a start, by --start auto: bars the best known optimum of all, 3 s at most",
     "auto_constants.py": "The constants of auto, each varied by 2 either way",
 }
