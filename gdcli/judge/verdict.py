@@ -84,7 +84,6 @@ class Terms(NamedTuple):
 
     @property
     def words(self) -> _Words:
-        """The words of the user's problem."""
         return _MINIMISE if self.sign > 0 else _MAXIMISE
 
     @property
