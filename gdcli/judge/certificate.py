@@ -185,20 +185,27 @@ def _errors_at_zero(
 def _falls_on(objective: Objective, at: Evaluation, start: Evaluation, is_far: bool) -> ProbeEnd:
     """Tell whether the value falls to infinity along the way that the run came, or downhill from where it never left.
 
-    That is asked where the run ``is_far`` out, and of a way that does not bend up, as that of a linear function.
+    That is asked where the run ``is_far`` out, there down the floor of a bent valley too, and of a way that does not
+    bend up, as that of a linear function.
     """
     at = objective.complete(at, 1)
     if not isfinite(at.value) or at.gradient is None or is_zero(at.gradient):
         return ProbeEnd.RISES
-    way = at.x - start.x
+    way, floor = at.x - start.x, unbounded_below(at.value)
     if is_zero(way):
         way = -at.gradient / norm(at.gradient)
     slope = dot(at.gradient, way)
-    if not slope < 0.0:
+    if slope < 0.0 and (is_far or objective.evaluate(at.x + way, 0).value - at.value <= _STRAIGHT * slope):
+        found = follow(objective, at, way, floor).outcome
+        if found in (ProbeEnd.UNBOUNDED, ProbeEnd.LIMIT):
+            return found
+    source = hessian_source(objective)
+    if not is_far or source is CurvatureSource.NONE:
         return ProbeEnd.RISES
-    if not is_far and not objective.evaluate(at.x + way, 0).value - at.value <= _STRAIGHT * slope:
-        return ProbeEnd.RISES
-    return follow(objective, at, way, unbounded_below(at.value)).outcome
+    from gdcli.solve.probe.valley import follow_floor
+
+    below = follow_floor(objective, at, NEWS * abs(at.value), floor, source)
+    return ProbeEnd.LIMIT if below.endless else below.outcome
 
 
 def _is_steep(at: Evaluation, found: Certificate, start: Evaluation | None) -> bool:

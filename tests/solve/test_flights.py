@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gdcli import api
-from gdcli.kernel.status import Status
+from gdcli.kernel.status import PointKind, Status
 
 CHAIN = "sum((v[1:]-v[:-1])**2)+exp(-v[0])"
 
@@ -129,3 +129,11 @@ def test_a_flat_minimum_is_still_one(expression: str, start: dict[str, Any], val
     outcome = api.minimize(expression, start)
     assert outcome.status is Status.CONVERGED
     assert outcome.value == pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e8, 1e-8, 3.7])
+@pytest.mark.parametrize("start", [(1.0, 1.0), (3.0, -2.0), (0.0, 1.0), (0.5, 0.0)])
+def test_newton_cg_flies_down_a_valley_in_any_unit(start: tuple[float, float], unit: float) -> None:
+    at = {"x": start[0] * unit, "y": start[1] * unit}
+    found = api.minimize("(x*y/u**2-1)**2+(x/u)**2", at, constants={"u": unit}, method="newton-cg")
+    assert (found.status, found.certificate.kind) == (Status.DIVERGED, PointKind.AT_INFINITY)

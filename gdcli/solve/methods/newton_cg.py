@@ -26,6 +26,8 @@ MAX_INNER = 200
 MAX_REFUSALS = 25
 FIRST_RADIUS = 0.1
 _CUBED = 1e90
+# A run is ended by a model that is solved to this accuracy at least.
+_SURE = 1e-6
 
 
 class Inner(NamedTuple):
@@ -144,6 +146,9 @@ class NewtonCG:
                 return Step(at, state, state.radius, StopReason.NO_DESCENT, moved=False)
             state.gain = inner.predicted if inner.solved else inf
             if inner.solved and self._enough(inner.predicted, at.value, state):
+                if accuracy > _SURE:  # what is left along a floor is not seen before the walls are solved for
+                    accuracy = _SURE
+                    continue
                 return Step(at, state, state.radius, StopReason.GAIN, moved=False)
             x = at.x + inner.step
             if not inner.predicted > 0.0 or same(x, at.x):
