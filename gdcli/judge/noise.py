@@ -25,12 +25,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from math import isfinite, sqrt
-from typing import Any
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.dense import Matrix
 from gdcli.kernel.numerics import NEGLIGIBLE_VARIANCE
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array, Vector
 from gdcli.solve.methods.elementwise import Response
 
 # The answer is in the cloud of the noise when its gap is at most so many deviations above the mean of the cloud.
@@ -120,8 +119,8 @@ def gap_to_minimum(hessian: Matrix, gradient: Vector) -> float | None:
 
 
 def _covariance(
-    per_row: Any, values: Any, rates: Sequence[float], batch: int, rows: int, response: Response
-) -> Any:
+    per_row: Array, values: Array, rates: Sequence[float], batch: int, rows: int, response: Response
+) -> Array:
     """The covariance of the deviations after the last epoch, in the eigenbasis, shape (p, p)."""
     import numpy as np
 
@@ -138,7 +137,7 @@ def _covariance(
 class _Modes:
     """The modes of the recursion of a rule at one rate: two for each eigenvalue of the Hessian."""
 
-    def __init__(self, values: Any, rate: float, response: Response) -> None:
+    def __init__(self, values: Array, rate: float, response: Response) -> None:
         import numpy as np
 
         keep, gain, ahead, direct = response
@@ -158,7 +157,7 @@ class _Modes:
         self.noise = (inverse @ np.array([-now, -gain])).T.reshape(-1)
         self.vectors, self.inverse = _spread_out(vectors), _spread_out(inverse)
 
-    def after(self, C: Any, per_row: Any, epochs: int, batch: int, rows: int) -> Any:
+    def after(self, C: Array, per_row: Array, epochs: int, batch: int, rows: int) -> Array:
         """Return the covariance after some more epochs."""
         import numpy as np
 
@@ -171,17 +170,18 @@ class _Modes:
         one = np.tile(per_row, (2, 2)) * self.noise[:, None] * self.noise.conj() * weight
         faded = pairs**steps
         new = one * _geometric(faded, epochs) + faded**epochs * (self.inverse @ C @ self.inverse.conj().T)
-        return (self.vectors @ new @ self.vectors.conj().T).real
+        found: Array = (self.vectors @ new @ self.vectors.conj().T).real
+        return found
 
 
-def _geometric(ratio: Any, count: int) -> Any:
+def _geometric(ratio: Array, count: int) -> Array:
     """1 + ratio + ... + ratio**(count - 1)."""
     import numpy as np
 
     return np.where(ratio == 1.0, float(count), (1.0 - ratio**count) / (1.0 - ratio))
 
 
-def _spread_out(blocks: Any) -> Any:
+def _spread_out(blocks: Array) -> Array:
     """The matrix over all first and then all second components, from 2 x 2 blocks."""
     import numpy as np
 

@@ -7,17 +7,18 @@ Numer. Anal. 10, 1973). The last axis of every array counts the points; see :mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from gdcli.compile.runners import batch_function, numpy
 from gdcli.kernel.batched_linear import solve_upper, triangles
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array
 from gdcli.objective.row_model import RowModel
 from gdcli.objective.row_programs import programs_of
 
 # A column that is, but for this part of its length, made up of those before it gets no part of the answer.
 _DEPENDENT = 1e-9
+
+Program = Callable[[Sequence[Array]], Sequence[Array]]
 
 
 class SeparableResiduals:
@@ -29,10 +30,10 @@ class SeparableResiduals:
     def __init__(
         self,
         row: RowModel,
-        arrays: Sequence[Any],
+        arrays: Sequence[Array],
         linear: Sequence[int],
-        lower: Vector = None,
-        upper: Vector = None,
+        lower: Array | None = None,
+        upper: Array | None = None,
     ) -> None:
         self.row, self.arrays = row, list(arrays)
         self.linear = list(linear)
@@ -46,7 +47,7 @@ class SeparableResiduals:
         nodes = programs.nodes("jacobian")
         places = {key: k for k, key in enumerate([*row.parameter_leaves, *row.column_leaves])}
 
-        def program(roots: list[int]) -> Any:
+        def program(roots: list[int]) -> Program:
             return batch_function(graph, roots, places) if roots else lambda x: ()
 
         self._basis = program([*(nodes[i] for i in self.linear), nodes[-1]])
@@ -55,28 +56,29 @@ class SeparableResiduals:
         bent = {row.parameters[i]: i for i in self.bent}
         self.needs = {i: {bent[n] for n in graph.reach((nodes[i],)) if n in bent} for i in self.linear}
 
-    def some(self, rows: object) -> SeparableResiduals:
+    def some(self, rows: Array) -> SeparableResiduals:
         few = [array[rows] for array in self.arrays]
         return SeparableResiduals(self.row, few, self.linear, self.lower, self.upper)
 
-    def _values(self, program: Any, x: Vector) -> list[Any]:
+    def _values(self, program: Program, x: Array) -> list[Array]:
         np, shape = self.np, (self.rows, x.shape[1])
         with np.errstate(all="ignore"):
             return [np.broadcast_to(v, shape) for v in program([*x, *self._columns])]
 
-    def clipped(self, x: Vector) -> Any:
+    def clipped(self, x: Array) -> Array:
         """Return points (p, g) within the bounds."""
-        if self.lower is None:
+        if self.lower is None or self.upper is None:
             return x
-        return self.np.clip(x, self.lower[:, None], self.upper[:, None])
+        inside: Array = self.np.clip(x, self.lower[:, None], self.upper[:, None])
+        return inside
 
-    def offset(self, x: Vector) -> Any:
+    def offset(self, x: Array) -> Array:
         """Return the residuals (n, g) at points whose linear parameters are 0."""
         bare = x.copy()
         bare[self.linear] = 0.0
         return self._values(self._basis, bare)[-1]
 
-    def solved(self, x: Vector, used: Sequence[int] | None = None) -> tuple[Any, Any]:
+    def solved(self, x: Array, used: Sequence[int] | None = None) -> tuple[Array, Array]:
         """Return points (p, g) with the best linear parameters, and their sums of squares (g,), inf where not finite.
 
         Of the linear parameters only those ``used`` (None: all) may differ from 0.
@@ -93,7 +95,7 @@ class SeparableResiduals:
             value = np.einsum("ng,ng->g", r, r)
         return x, np.where(np.isfinite(value) & np.isfinite(x).all(axis=0), value, np.inf)
 
-    def _with_linear(self, x: Vector, r: Vector, basis: Sequence[Any], places: Sequence[int]) -> Any:
+    def _with_linear(self, x: Array, r: Array, basis: Sequence[Array], places: Sequence[int]) -> Array:
         """Points with the linear parameters that leave the least of r; once more where bounds hold some of them."""
         np = self.np
         free = {k: np.ones(x.shape[1]) for k in places}
@@ -113,7 +115,7 @@ class SeparableResiduals:
             free = {k: free[k] * same[k] for k in places}
         return x
 
-    def linearised(self, x: Vector) -> tuple[Any, Any]:
+    def linearised(self, x: Array) -> tuple[Array, Array]:
         """Return the Jacobian by the bent parameters (q, n, g) without what the linear ones make up, and the residuals.
 
         That is Kaufman's Jacobian of the projected problem (BIT 15, 1975).
@@ -133,11 +135,11 @@ class SeparableResiduals:
                 slopes -= q * np.einsum("ng,qng->qg", q, slopes)[:, None, :]
         return slopes, r
 
-    def _is_free(self, x: Vector, i: int) -> Any:
-        np = self.np
-        if self.lower is None:
-            return np.ones(x.shape[1])
-        return ((x[i] > self.lower[i]) & (x[i] < self.upper[i])) * 1.0
+    def _is_free(self, x: Array, i: int) -> Array:
+        free: Array = self.np.ones(x.shape[1])
+        if self.lower is not None and self.upper is not None:
+            free *= (x[i] > self.lower[i]) & (x[i] < self.upper[i])
+        return free
 
     @property
     def measured(self) -> float:
@@ -147,10 +149,10 @@ class SeparableResiduals:
         (values,) = self._values(program, np.zeros((self.size, 1)))
         return float(np.nansum(values * values))
 
-    def crosses_pole(self, x: Vector, y: Vector) -> Any:
+    def crosses_pole(self, x: Array, y: Array) -> Array:
         """Tell for which points a divisor has another sign at y than at x, both (p, g), in some row; shape (g,)."""
         np = self.np
-        crossed = np.zeros(x.shape[1], dtype=bool)
+        crossed: Array = np.zeros(x.shape[1], dtype=bool)
         for here, there in zip(self._values(self._divisors, x), self._values(self._divisors, y), strict=True):
             crossed |= (np.sign(here) * np.sign(there) < 0.0).any(axis=0)
         return crossed
