@@ -17,17 +17,10 @@ from __future__ import annotations
 from gdcli.kernel.batched_linear import dots, lengths, solve_upper, triangles
 from gdcli.kernel.numerics import EPS, INDEPENDENT
 from gdcli.kernel.vectors import Array
-from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
+from gdcli.solve.algebra.trust_region import ACCEPTABLE
 from gdcli.solve.methods.batched_steps import BatchedFits, ManyResiduals, know_hessians, newton, propose
 from gdcli.solve.methods.fit_ends import BETTER, CLOSE, MAX_POLISH
-from gdcli.solve.methods.levenberg_marquardt import (
-    FIRST_RADIUS,
-    GROWTH,
-    MAX_REFUSALS,
-    MUCH_SHORTER,
-    OFFSET_TOL,
-    SHORTER,
-)
+from gdcli.solve.methods.levenberg_marquardt import FIRST_RADIUS, MAX_REFUSALS, OFFSET_TOL, next_radius
 from gdcli.solve.probe.line_probe import FLIGHT
 
 # The relative offset at which a problem is at its end; the rounding of the residuals is about 1e-16.
@@ -147,7 +140,8 @@ def _pass(residuals: ManyResiduals, state: BatchedFits, over: Array) -> None:
     ratio = np.where(finite & (predicted > 0.0), (state.value - value) / predicted, -np.inf)
     better = (value <= state.value * (1.0 + CLOSE)) & (there["misfit"] <= BETTER * state.misfit)
     accepted = finite & ((far & (ratio > ACCEPTABLE)) | (ending & better))
-    _adapt(state, far, ratio, length)
+    radius = next_radius(state.radius, length, ratio, np.where, np.maximum)
+    state.radius = np.where(far, radius, state.radius)
     stuck = (x == state.x).all(axis=0) | (predicted <= 4.0 * EPS * state.value)
     state.given_up |= far & ~accepted & stuck
     state.given_up |= accepted & residuals.crosses_pole(state.x, x)
@@ -170,12 +164,3 @@ def _arrive(state: BatchedFits, refused: Array, there: dict[str, Array]) -> None
         new[..., refused] = getattr(state, name)[..., refused]
         setattr(state, name, new)
     state.scale = np.maximum(state.scale, state.columns)
-
-
-def _adapt(state: BatchedFits, far: Array, ratio: Array, length: Array) -> None:
-    import numpy as np
-
-    new = np.where(ratio > GOOD, np.maximum(state.radius, GROWTH * length), state.radius)
-    new = np.where(ratio < POOR, SHORTER * length, new)
-    new = np.where(ratio == -np.inf, MUCH_SHORTER * length, new)
-    state.radius = np.where(far, new, state.radius)

@@ -13,10 +13,12 @@ its own rounding to judge a step, and :mod:`gdcli.solve.methods.fit_ends` takes 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf, isfinite
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.dense import Entry
 from gdcli.kernel.factors import column_lengths, combined
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import StopReason
@@ -131,7 +133,7 @@ class LevenbergMarquardt:
             if trial.ratio > ACCEPTABLE and arrival is None:
                 trial = trial._replace(ratio=-inf)
             outside = outside or trial.ratio == -inf
-            _adapt(state, proposal, trial)
+            state.radius = next_radius(state.radius, proposal.length, trial.ratio)
             if arrival is not None:
                 return _accept(*arrival, at, state, proposal.length), outside
             if same(trial.at.x, at.x) or trial.predicted <= 4.0 * EPS * abs(at.value):
@@ -254,13 +256,22 @@ def _try(here: Here, proposal: Proposal) -> _Trial:
     return _Trial(there, predicted, ratio)
 
 
-def _adapt(state: FitState, proposal: Proposal, trial: _Trial) -> None:
-    if trial.ratio == -inf:
-        state.radius = MUCH_SHORTER * proposal.length
-    elif trial.ratio < POOR:
-        state.radius = SHORTER * proposal.length
-    elif trial.ratio > GOOD:
-        state.radius = max(state.radius, GROWTH * proposal.length)
+def _either(condition: bool, a: Entry, b: Entry) -> Entry:
+    return a if condition else b
+
+
+def next_radius(
+    radius: Entry,
+    length: Entry,
+    ratio: Entry,
+    where: Callable[[Entry, Entry, Entry], Entry] = _either,
+    larger: Callable[[Entry, Entry], Entry] = max,
+) -> Entry:
+    """Return the radius after a step of this length, whose fall was ``ratio`` times the one foretold, -inf out of the
+    domain. Of many problems, arrays, with numpy's ``where`` and ``maximum``.
+    """
+    grown = where(ratio > GOOD, larger(radius, GROWTH * length), radius)
+    return where(ratio == -inf, MUCH_SHORTER * length, where(ratio < POOR, SHORTER * length, grown))
 
 
 def _arrive(state: FitState, there: Evaluation) -> tuple[Evaluation, ResidualModel] | None:
