@@ -14,8 +14,8 @@ _STORED = "A stored answer; '-' reads it from standard input."
 
 
 class MinimizeOptions(groups.ConstrainedOptions, groups.StartsOptions, groups.MethodOptions, groups.StoppingOptions,
-        groups.EngineOptions, groups.CheckpointOptions, OutputOptions, groups.TraceOptions, groups.WatchOptions,
-        groups.PlanePictureOptions):
+        groups.EngineOptions, groups.CheckpointOptions, OutputOptions, groups.SensitivityOptions,
+        groups.TraceOptions, groups.WatchOptions, groups.PlanePictureOptions):
     plot = PictureOptions.plot.but(
         "Draw the path into this file (.png, .svg, .pdf), or - in the terminal: on the curve of one "
         "variable, on contours of two, else value and gradient against the iteration.")

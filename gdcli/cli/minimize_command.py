@@ -67,13 +67,22 @@ def run(options: MinimizeOptions, env: Environment) -> int:
                 seeing = observers if watch is None else [*observers, watch]
                 with _kept_in_time(options, settings):
                     outcome = _solve(options, problem, settings, seeing, kept.checkpointer, waiting)
-                outcome = kept.finish(outcome)
+                outcome = _moving(options, kept.finish(outcome))
             found = with_receipt(run_record(outcome), options)
             writer.finish(outcome if emitted else found)
         if canvas is not None and plot is not None:
             canvas.draw(partial(plot.picture, found))
     env.tell_warnings(outcome.warnings, seen=env.warned(options, stream))
     return outcome.status.exit_code
+
+
+def _moving(options: MinimizeOptions, outcome: Outcome) -> Outcome:
+    """The outcome, with how it moves where that is asked for."""
+    if not options.sensitivity:
+        return outcome
+    from gdcli.tasks.sensitivity import with_sensitivities
+
+    return with_sensitivities(outcome)
 
 
 def _plot(options: MinimizeOptions, problem: Problem) -> RunPlot:

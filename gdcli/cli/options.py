@@ -75,6 +75,11 @@ class ConstrainedOptions(ProblemOptions):
     ).behind("bounds")
 
 
+class SensitivityOptions(Options):
+    group = "Output"
+    sensitivity = flag("Show how value and point move with each constant of --set and each limit that holds.")
+
+
 class SenseOptions(AskedOptions):
     """Of a command that does not say itself which extremum is looked for."""
 

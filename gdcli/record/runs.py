@@ -93,6 +93,15 @@ class ConstraintRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SensitivityRecord(Record):
+    """How the answer moves ``by`` a constant or a limit; see `gdcli.tasks.outcome.Sensitivity`."""
+
+    by: str
+    value: float
+    point: Values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateRecord(Record):
     """The evidence about the answer, in terms of the user's function; see `gdcli.judge.evidence.Certificate`.
 
@@ -177,6 +186,7 @@ class RunRecord(Record):
     minimizers: Mapping[str, Any] | None = None
     constraints: tuple[ConstraintRecord, ...] = ()
     violation: float | None = None
+    sensitivity: tuple[SensitivityRecord, ...] = ()
     formulas: Mapping[str, str] | None = None
     seconds: float | None = None
     engine: str | None = None
@@ -255,6 +265,10 @@ def answer(outcome: Outcome) -> dict[str, Any]:
         ),
         "constraints": () if kkt is None else tuple(map(ConstraintRecord.of, kkt.states)),
         "violation": None if kkt is None else kkt.violation,
+        "sensitivity": tuple(
+            SensitivityRecord(by=s.by, value=s.value, point=outcome.space.unflatten(s.point))
+            for s in outcome.sensitivity
+        ),
         "best_iteration": None if run.best.iteration == run.last.iteration else run.best.iteration,
         "evaluations": EvaluationsRecord.of(run.counts),
         "version": __version__,

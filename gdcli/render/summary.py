@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 MOST_MINIMA = 25
 
 
+def sensitivity(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the table of how the answer moves, which few answers have."""
+    from gdcli.render import sensitivity_table
+
+    return sensitivity_table.sensitivity(found, width, glyphs)
+
+
 def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
     """Return the whole answer, no line longer than ``width`` columns (a longer word aside)."""
     return apart(
@@ -35,6 +42,7 @@ def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
         path(found, trail, width, glyphs),
         _answer(found, width, timing),
         constraints(found, width, glyphs),
+        sensitivity(found, width, glyphs) if found.sensitivity else [],
         minima(found, width, glyphs) if found.minima else [],
     )
 

@@ -54,6 +54,17 @@ class Minimum(NamedTuple):
     x: tuple[float, ...]
 
 
+class Sensitivity(NamedTuple):
+    """The derivatives by one constant, or by the limit of one constraint, ``by`` its name or text.
+
+    ``point`` has those of the variables in flat order.
+    """
+
+    by: str
+    value: float
+    point: tuple[float, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The answer and its evidence.
@@ -65,7 +76,8 @@ class Outcome:
     it was asked for. ``active`` lists the bounds that hold the answer. From many ``starts``, ``minima``
     has every distinct minimum found, the best first. ``minimizers`` are the ranges (low, high) of the variables, in
     flat order, over which the value is as low as at the answer, where it is level around it. ``constraints`` is what
-    is known of constraints that are no bounds, None where there are none.
+    is known of constraints that are no bounds, None where there are none. ``sensitivity`` tells how the answer moves,
+    where that was asked for.
     """
 
     problem: Problem
@@ -87,6 +99,7 @@ class Outcome:
     starts: int = 1
     minimizers: tuple[tuple[float, float], ...] | None = None
     constraints: ConstraintEvidence | None = None
+    sensitivity: tuple[Sensitivity, ...] = ()
 
     @classmethod
     def of(cls, problem: Problem, settings: Settings, space: Space, found: Judged, **told: Any) -> Self:
