@@ -55,7 +55,6 @@ class GroupFit(NamedTuple):
 
     @property
     def group(self) -> dict[str, Label]:
-        """The labels by column."""
         return dict(zip(self.columns, self.key, strict=True))
 
     @property
