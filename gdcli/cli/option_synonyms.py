@@ -9,7 +9,7 @@ from gdcli.cli.commands import COMMANDS, Command
 from gdcli.tasks.option_names import OPTIONS
 
 _ARGUMENT = "it is an argument: {usage}"
-_CONSTRAINT = "constraints are for gd minimize and gd maximize: --subject-to 'x + y <= 1'"
+_CONSTRAINT = "constraints are for gd minimize, gd maximize and gd fit: --subject-to 'x + y <= 1'"
 NOTES: dict[str, str] = {
     **dict.fromkeys(("data", "dataset", "csv-file", "input", "file", "i", "infile"), _ARGUMENT),
     **dict.fromkeys(
