@@ -16,7 +16,7 @@ from gdcli.kernel.status import CurvatureSource, Status
 from gdcli.kernel.vectors import Vector, alternating, as_like, is_finite, ones_like, times, to_list, unit_like
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.hessian import hessian_source, with_hessian
-from gdcli.solve.probe.line_probe import PROBE_LENGTH, ProbeEnd, both_ways, rounding_of, walk
+from gdcli.solve.probe.line_probe import LIMIT_DOUBLINGS, PROBE_LENGTH, ProbeEnd, both_ways, rounding_of, walk
 from gdcli.solve.probe.valley import level_directions
 from gdcli.solve.run import quiet, unbounded_below
 from gdcli.solve.scaling import inward, rescaled, units_at
@@ -76,7 +76,7 @@ def ends_rise(objective: Objective, at: Evaluation) -> bool:
     ways = axes if n == 1 else [*axes, together, alternating(together)]
     floor = unbounded_below(at.value)
     ends = {
-        walk(objective, at, step, NEWS * abs(at.value), floor, patience=_DOUBLINGS).outcome
+        walk(objective, at, step, NEWS * abs(at.value), floor, patience=LIMIT_DOUBLINGS).outcome
         for step in both_ways(ways, at.x)
     }
     return ends in ({ProbeEnd.RISES}, {ProbeEnd.RISES, ProbeEnd.LEVEL})
