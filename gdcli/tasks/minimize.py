@@ -91,9 +91,11 @@ def _solve(
     tier = tier_of(exact, settings.engine, not settings.no_cache, whole=ready.objective is exact)
     result = ready.run(observers, checkpointer, tier)
     if rows:
+        from gdcli.solve.run import quiet
         from gdcli.tasks.constrained_problem import judged_constrained
 
-        found = judged_constrained(ready, rows, result, exact.is_constant())
+        with quiet(None):
+            found = judged_constrained(ready, rows, result, exact.is_constant())
     else:
         found = _judged(ready, box, exact, result)
     edge = []

@@ -217,3 +217,29 @@ def test_an_unbounded_box_stays_one() -> None:
     outcome = api.minimize("-x - y", {"x": 0, "y": 0}, subject_to=["x - y <= 1"])
     assert outcome.status is Status.DIVERGED
     assert outcome.value > -inf
+
+
+def test_numbers_too_large_for_their_products_are_no_fault() -> None:
+    outcome = api.minimize(
+        "-2*x**2 - 3*y**3",
+        {"x": -1.56, "y": -1.04},
+        subject_to=["3*exp(-x) - 3*sin(x) + 2*exp(-y) >= 2", "3*log(1 + y**2) + log(1 + x**2) >= -2"],
+    )
+    assert outcome.status in (Status.DIVERGED, Status.STALLED)
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "subject_to"),
+    [
+        ("-3*y - 3*sin(y)", {"x": 1.84, "y": 1.62}, "2*y**2 - x**3 - 2*exp(-y) >= 1"),
+        ("2*log(1 + x**2) - 2*x + 3*y**4", {"x": -0.76, "y": -0.68}, "x**2 + y**2 <= 10"),
+    ],
+)
+def test_an_inflection_beside_level_directions_is_no_minimum(
+    expression: str, start: dict[str, float], subject_to: str
+) -> None:
+    """All curvatures are small there, so that the one along which the value falls is not small beside the others."""
+    outcome = api.minimize(expression, start, subject_to=[subject_to])
+    inflection = {"y": 3.14159} if "sin" in expression else {"x": 1.0}
+    for name, place in inflection.items():
+        assert abs(float(outcome.point[name]) - place) > 0.1  # type: ignore[arg-type]

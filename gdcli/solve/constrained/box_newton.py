@@ -160,6 +160,8 @@ def box_newton(
         if found is None or not np.isfinite(f):
             break
         g, H = found
+        if not (np.isfinite(g).all() and np.isfinite(H).all()):
+            break
         p = box_step(H, g, lower - x, upper - x, radius)
         foretold = -_model(H, g, p)
         if not foretold > part * abs(began - f) + _NO_FALL * abs(f):

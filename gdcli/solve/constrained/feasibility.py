@@ -11,7 +11,7 @@ from typing import Any
 
 from gdcli.solve.constrained.scaled_problem import Scaled
 
-# How many places are drawn, and how far around the start, in sizes of the point.
+# How far around the start places are drawn, two each, in sizes of the point.
 _WIDTHS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 # Half the square of a breach that counts as none.
 NO_BREACH = 1e-12
@@ -27,7 +27,7 @@ def feasible_elsewhere(problem: Scaled, best: tuple[Any, float], start: Any) -> 
     draws = Random(0)
     places = [start] + [
         start + width * np.maximum(1.0, abs(start)) * np.array([draws.gauss(0.0, 1.0) for _ in start])
-        for width in _WIDTHS
+        for width in (*_WIDTHS, *_WIDTHS)
     ]
     for place in places:
         if best[1] <= NO_BREACH:

@@ -97,7 +97,12 @@ def kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
     """Return the evidence about ``x``, None where the derivatives are not finite; the last is remembered."""
     key = x.tobytes()
     if problem.evidence[0] != key:
-        problem.evidence = key, _kkt_point(problem, x)
+        import numpy as np
+
+        try:
+            problem.evidence = key, _kkt_point(problem, x)
+        except np.linalg.LinAlgError:  # numbers so large that their products are infinite
+            problem.evidence = key, None
     found: KKTPoint | None = problem.evidence[1]
     return found
 
@@ -132,7 +137,9 @@ def _kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
     gain = 0.5 * float(np.sum(q * q / np.maximum(w, _NO_DIGITS * top))) + held
     violation = problem.violation(x, h)
     weak = w <= _WEAK * top
-    ways = (Z @ V[:, weak if weak.any() else slice(0, 1)]).T
+    level = _SOFT * max(1.0, abs(value))
+    looked = weak | (w <= level)  # where all curvatures are small none of them is small beside the others
+    ways = (Z @ V[:, looked if looked.any() else slice(0, 1)]).T
     if violation > HOLDS:
         kind = "infeasible"
     elif np.linalg.norm(left) > KKT_TOL * scale or gain > GAIN_TOL * max(1.0, abs(value)):
@@ -163,7 +170,7 @@ def _kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
         if unit.max() == 1.0
         else _on_the_tangents(H / np.outer(unit, unit), face.rows[strong] / unit),
         top=top,
-        soft=bool(len(w) and w[0] <= _SOFT * max(1.0, abs(value))),
+        soft=bool(len(w) and w[0] <= level),
         kind=kind,
         certain=not weak.any(),
         ways=ways * unit,

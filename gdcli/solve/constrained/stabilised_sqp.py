@@ -110,10 +110,13 @@ class StabilisedSQP:
 
     def step(self, objective: Objective, at: Evaluation, state: SqpState) -> Step:
         """Return the next point that is accepted, or how the run ends."""
+        import numpy as np
+
         search = _Search(Scaled(cast(Constrained, objective), state.units), replace(state), at)
         found = None
-        while found is None:
-            found = search.one_pass()
+        with np.errstate(all="ignore"):  # the points of a run in plain floats do not say so to the loop
+            while found is None:
+                found = search.one_pass()
         return found
 
 
