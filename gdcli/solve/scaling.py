@@ -221,9 +221,11 @@ def start_sizes(x0: Sequence[float], box: Box | None = None) -> list[float]:
 
 
 # Units are renewed where a variable has outgrown its own, or become small beside it, by so much: curvatures, which are
-# their squares, differ by a million then. A variable that goes to 0 would ask for ever other ones.
+# their squares, differ by a million then.
 _OUTGROWN, _MOST_RENEWALS = 1e3, 9
-# What is gained since is a good part of the value, and the next renewal may gain as much.
+# One that is smaller than this part of its unit is at 0 for the methods, and would ask for ever other units.
+_AT_ZERO = 1e-11
+# What was gained by the last renewal is a good part of the value or of its fall since, and the next may gain as much.
 _HELPED = 1e-8
 _JAMMED = (StopReason.NO_DESCENT, StopReason.FLOOR)
 
@@ -231,25 +233,27 @@ _JAMMED = (StopReason.NO_DESCENT, StopReason.FLOOR)
 @stored()
 @dataclass(slots=True)
 class UnitsState:
-    """The units of a run, what is left of the lengths, the state of the method in these units, how often they were
-    renewed, and the value then.
+    """The units of a run, what is left of the lengths, the state of the method in these units, the value at the start,
+    how often the units were renewed, and the value then.
     """
 
     units: Units
     axes: Vector | None
     inner: Any
+    first: float = inf
     renewals: int = 0
     value: float = inf
 
     def to_store(self, write: Writer) -> Any:
-        return {name: write(getattr(self, name)) for name in ("units", "axes", "inner", "renewals", "value")}
+        return {name: write(getattr(self, name)) for name in self.__slots__}
 
     @classmethod
     def from_store(cls, content: Any, read: Reader) -> UnitsState:
         """Return the state; that of the method is one on the function in those units."""
         units, axes = read(content["units"]), read(content["axes"])
         inner = read.on(rescaled(read.objective, units, axes))(content["inner"])
-        return cls(units, axes, inner, content.get("renewals", 0), read(content.get("value", inf)))
+        first, value = (read(content.get(name, inf)) for name in ("first", "value"))
+        return cls(units, axes, inner, first, content.get("renewals", 0), value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +272,7 @@ class OwnUnits:
         if not isinstance(sizes, float):
             axes = as_like(at.x, [s / u for s, u in zip(sizes, units, strict=True)])
         seen = rescaled(objective, units, axes)
-        return UnitsState(units, axes, self.method.start(seen, inward(at, units)))
+        return UnitsState(units, axes, self.method.start(seen, inward(at, units)), at.value)
 
     def step(self, objective: Objective, at: Evaluation, state: UnitsState) -> Step:
         """Return the step of the method, told in the units of the user."""
@@ -288,10 +292,14 @@ class OwnUnits:
             return False
         if hessian_source(objective) is CurvatureSource.NONE:
             return False
-        sizes = [abs(float(a)) or float(u) for a, u in zip(at.x, state.units, strict=True)]
-        others = max(max(s / u, u / s) for s, u in zip(sizes, state.units, strict=True))
-        begins = reason is StopReason.NO_DESCENT and others > _OUTGROWN
-        if not begins and not (state.renewals and state.value - at.value > _HELPED * abs(at.value)):
+        rows = [(abs(float(a)), float(u)) for a, u in zip(at.x, state.units, strict=True)]
+        sizes = [s if s > _AT_ZERO * u else u for s, u in rows]
+        if state.renewals:
+            helped = state.value - at.value > _HELPED * value_scale(at.value, state.first - at.value)
+        else:
+            others = max(max(s / u, u / s) for s, (_, u) in zip(sizes, rows, strict=True))
+            helped = reason is StopReason.NO_DESCENT and others > _OUTGROWN
+        if not helped:
             return False
         state.units, state.axes = _units(at.x, sizes), None
         state.renewals, state.value = state.renewals + 1, at.value
