@@ -13,6 +13,7 @@ import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from errno import EINVAL
 from typing import Any, BinaryIO
 
 from gdcli.compile.runners import numpy
@@ -150,10 +151,18 @@ def _read(file: BinaryIO, path: str) -> Content:
                 found = [_read_array(archive, arrays[one], path) for one in names if one in arrays]
                 parts[name] = StoredValue(value, found)
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as fault:
-        raise DataError(f"{path} is torn: {fault}", "it is not whole, or was changed") from None
+        raise _torn(path, fault) from None
+    except OSError as fault:
+        if fault.errno != EINVAL:
+            raise
+        raise _torn(path, "it tells of a place before its beginning") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise DataError(f"{path} is no checkpoint of gd: {fault}") from None
     return Content(document, parts)
+
+
+def _torn(path: str, why: object) -> DataError:
+    return DataError(f"{path} is torn: {why}", "it is not whole, or was changed")
 
 
 def _document(archive: zipfile.ZipFile, path: str) -> dict[str, Any]:

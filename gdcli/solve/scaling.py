@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.dense import diagonal
+from gdcli.kernel.numerics import FLOOR
 from gdcli.kernel.status import CurvatureSource, StopReason
 from gdcli.kernel.stored import Reader, Writer, stored
-from gdcli.kernel.vectors import as_like, distance, max_abs, norm, times
+from gdcli.kernel.vectors import as_like, distance, max_abs, norm, times, unit_like
 from gdcli.objective.protocol import Evaluation, Matrix, Objective, Vector, Wrapper
 from gdcli.solve.algebra.hessian import hessian_source, with_hessian
 from gdcli.solve.iteration import Method, Step
@@ -223,9 +224,7 @@ def start_sizes(x0: Sequence[float], box: Box | None = None) -> list[float]:
 # Units are renewed where a variable has outgrown its own, or become small beside it, by so much: curvatures, which are
 # their squares, differ by a million then.
 _OUTGROWN, _MOST_RENEWALS = 1e3, 9
-# One that is smaller than this part of its unit is at 0 for the methods, and would ask for ever other units.
-_AT_ZERO = 1e-11
-# What was gained by the last renewal is a good part of the value or of its fall since, and the next may gain as much.
+# What is gained since is a good part of the value, and the next renewal may gain as much.
 _HELPED = 1e-8
 _JAMMED = (StopReason.NO_DESCENT, StopReason.FLOOR)
 
@@ -292,19 +291,29 @@ class OwnUnits:
             return False
         if hessian_source(objective) is CurvatureSource.NONE:
             return False
-        rows = [(abs(float(a)), float(u)) for a, u in zip(at.x, state.units, strict=True)]
-        sizes = [s if s > _AT_ZERO * u else u for s, u in rows]
+        sizes = [abs(float(a)) or float(u) for a, u in zip(at.x, state.units, strict=True)]
+        rounding = FLOOR * max(abs(at.value), abs(state.first))
         if state.renewals:
-            helped = state.value - at.value > _HELPED * value_scale(at.value, state.first - at.value)
+            helped = state.value - at.value > max(_HELPED * abs(at.value), rounding)
         else:
-            others = max(max(s / u, u / s) for s, (_, u) in zip(sizes, rows, strict=True))
-            helped = reason is StopReason.NO_DESCENT and others > _OUTGROWN
+            helped = reason is StopReason.NO_DESCENT and any(
+                max(s / u, u / s) > _OUTGROWN and _is_seen(objective, at, i, s, rounding)
+                for i, (s, u) in enumerate(zip(sizes, state.units, strict=True))
+            )
         if not helped:
             return False
         state.units, state.axes = _units(at.x, sizes), None
         state.renewals, state.value = state.renewals + 1, at.value
         state.inner = self.method.start(rescaled(objective, state.units), inward(at, state.units))
         return True
+
+
+def _is_seen(objective: Objective, at: Evaluation, i: int, size: float, rounding: float) -> bool:
+    """Tell whether a variable of this size is to be seen in the value: one that is 0 but for rounding is not, and would
+    ask for ever other units.
+    """
+    there = objective.evaluate(at.x + unit_like(at.x, i, size), 0).value
+    return not abs(there - at.value) <= rounding
 
 
 @dataclass(frozen=True, slots=True)
