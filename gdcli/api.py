@@ -17,7 +17,7 @@ from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.solve.settings import Settings
 from gdcli.tasks.minimize import check_memory, check_start, sampler, shared_objectives, slack_sampler, solve
 from gdcli.tasks.outcome import Minimum, Outcome
-from gdcli.tasks.problem import Number, Problem, Typed, read_problem
+from gdcli.tasks.problem import Number, Problem, TypedTexts, read_problem
 
 if TYPE_CHECKING:
     from gdcli.objective.function_objective import ArrayFunction, ValueFunction
@@ -34,7 +34,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "Settings",
-    "Typed",
+    "TypedTexts",
     "compare_learning_rates",
     "compare_methods",
     "fit",
@@ -86,7 +86,7 @@ def make_problem(
     text = text_of(expression)
     if start is not None and not isinstance(start, Mapping):
         raise UsageError("a start gives each variable a value by name", 'for example start={"x": 1}')
-    typed = Typed(problem.typed_bounds(named(bounds)), texts["subject_to"], texts["let"])
+    typed = TypedTexts(problem.typed_bounds(named(bounds)), texts["subject_to"], texts["let"])
     return problem.make_problem(text, sense, named(start), named(constants), seed, source, typed)
 
 

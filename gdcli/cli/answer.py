@@ -138,9 +138,9 @@ def typed_problem(options: AskedOptions, env: Environment) -> Problem:
     from gdcli import api
 
     bounds = options.bounds if isinstance(options, ProblemOptions) else ()
-    typed = api.Typed(bounds)
+    typed = api.TypedTexts(bounds)
     if isinstance(options, ConstrainedOptions):
-        typed = api.Typed(bounds, options.subject_to, options.let)
+        typed = api.TypedTexts(bounds, options.subject_to, options.let)
     seed = options.seed or 0
     return api.read_problem(text, options.sense, options.start, options.set, seed, source, typed)
 

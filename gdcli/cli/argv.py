@@ -17,7 +17,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.commands import Command
-from gdcli.cli.option_rows import Option, Options, Typed
+from gdcli.cli.option_rows import Option, Options, TypedOptions
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def read(arranged: Sequence[str], command: Command) -> dict[str, Any]:
     return values
 
 
-def convert(typed: Typed, command: Command, resumed: Content | None = None) -> Options:
+def convert(typed: TypedOptions, command: Command, resumed: Content | None = None) -> Options:
     """Return what ``command`` is given, the text of each option turned into what it means; raises UsageError."""
     values = dict(typed)
     for option in command.options:

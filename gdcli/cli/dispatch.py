@@ -15,7 +15,7 @@ from itertools import pairwise
 from gdcli.cli import argv
 from gdcli.cli.commands import COMMANDS, Command
 from gdcli.cli.environment import Environment
-from gdcli.cli.option_rows import Typed
+from gdcli.cli.option_rows import TypedOptions
 from gdcli.cli.options import PictureOptions
 from gdcli.kernel.errors import Abandoned, GdError, Terminated, UsageError, did_you_mean, internal
 
@@ -54,7 +54,7 @@ def _guarded(arguments: Sequence[str], action: Action, env: Environment) -> int:
         return twice.exit_code
 
 
-def perform(command: Command, typed: Typed, env: Environment) -> int:
+def perform(command: Command, typed: TypedOptions, env: Environment) -> int:
     """Run ``command`` with the texts that its options and arguments have; return its exit code."""
     options = argv.convert(typed, command)
     if options.writes:

@@ -48,9 +48,9 @@ class FitPlot:
         from gdcli.kernel.error_text import harmless
         from gdcli.kernel.errors import shorten
         from gdcli.render.fit_figures import ShownRows
-        from gdcli.tasks.fit.row_sample import look
+        from gdcli.tasks.fit.row_sample import sample_rows
 
-        seen = look(self._ready, found.x)
+        seen = sample_rows(self._ready, found.x)
         what = harmless(" ".join(found.problem.expression.partition("~")[0].split()))
         over = None if seen.column is None else harmless(shorten(seen.column, 60))
         return ShownRows(

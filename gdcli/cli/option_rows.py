@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 # What was typed, by the names of the rows: the text of an option or argument, all texts of one that can be repeated,
 # and whether a flag was there.
-Typed = Mapping[str, Any]
+TypedOptions = Mapping[str, Any]
 
 
 class Row(Generic[Value]):
@@ -130,14 +130,18 @@ class Options:
     group: ClassVar[str] = ""
     left_out: ClassVar[frozenset[str]] = frozenset()
     command: str
-    typed: Typed
+    typed: TypedOptions
     resumed: Content | None
 
     def __init_subclass__(cls, without: str = "") -> None:
         cls.left_out = frozenset(without.split())
 
     def __init__(
-        self, values: Typed, command: str = "", typed: Typed | None = None, resumed: Content | None = None
+        self,
+        values: TypedOptions,
+        command: str = "",
+        typed: TypedOptions | None = None,
+        resumed: Content | None = None,
     ) -> None:
         self.__dict__.update(values, command=command, typed=typed or {}, resumed=resumed)
 

@@ -56,10 +56,10 @@ def examine(
         gradient = 2.0 * einsum("kig,kg->ig", ends.R, ends.target)
         z, factors = positive_solves(H, gradient)
         newton = -z
-        gain = -0.5 * (gradient * newton).sum(axis=0)
+        gap = -0.5 * (gradient * newton).sum(axis=0)
         values, vectors = eigen(np.where(np.isfinite(H), H, 0.0))
         certain = ~ends.given_up & (least_pivots(H, factors) > _MARGIN * LEAST_PIVOT) & (values[0] > 0.0)
-        certain &= (gain <= REACHED_BY_ANY * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
+        certain &= (gap <= REACHED_BY_ANY * ends.value) & (ends.iterations > 0) & (ends.value > 0.0)
         floor = residual_floor(np.sqrt(measured), ends.columns * abs(ends.x))
         certain &= rounding_of_squares(ends.value, floor) <= CLOSE * ends.value
         way = ends.x - start
@@ -74,7 +74,7 @@ def examine(
             "eigenvalue_min": values[0],
             "eigenvalue_max": values[-1],
             "condition": values[-1] / values[0],
-            "gain": gain,
+            "estimated_gap": gap,
             "distance": lengths(newton),
         }
     return Certificate(PointKind.MINIMUM, how=CurvatureSource.EXACT, **numbers), certain

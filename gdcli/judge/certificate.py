@@ -21,10 +21,10 @@ from gdcli.judge.evidence import (
     LEVEL_NOTE,
     Certificate,
     Signs,
-    allowed_gain,
+    allowed_gap,
     concluded,
     kind_by_walking,
-    look_both_ways,
+    probe_both_ways,
 )
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import eigen, eigenvalues, largest_entry, matrix_is_finite
@@ -92,21 +92,21 @@ def certify(
 
     ``start`` is where the run began: it tells cheaply whether a small curvature is suspicious. ``tol`` is the
     tolerance of the run: with more than ``100 * tol * max(1, |value|)`` left to gain the point is not
-    stationary. ``reason`` is why the run ended: when it was on its way to infinity, no gain is estimated.
+    stationary. ``reason`` is why the run ended: when it was on its way to infinity, no gap is estimated.
     """
     found, seen, there = _examine_in_own_units(objective, at, start, tol)
     if found.kind in (PointKind.NOT_STATIONARY, PointKind.UNKNOWN):
         with quiet(at.x):
             end = _falls_without_end(objective, at, start, reason, found, seen, there)
             if end in (ProbeEnd.UNBOUNDED, ProbeEnd.LIMIT):
-                found = replace(found, kind=KINDS[end], gain=None)
+                found = replace(found, kind=KINDS[end], estimated_gap=None)
     found = _as_typed(found, seen, there)
     if found.kind in (PointKind.DEGENERATE, PointKind.KINK) and found.errors is None and start is not None:
         found = replace(found, errors=_errors_at_zero(seen, there, start, at.x))
     if reason in _WITHOUT_END and found.kind not in (PointKind.NOT_STATIONARY, PointKind.KINK):
         found = replace(found, kind=_WITHOUT_END[reason])
     if reason is StopReason.NON_FINITE or reason in _WITHOUT_END:
-        return replace(found, gain=None, distance=None, errors=None)
+        return replace(found, estimated_gap=None, distance=None, errors=None)
     return found
 
 
@@ -245,13 +245,13 @@ def _certify_dense(
 ) -> Certificate:
     model = local_model(at.gradient, at.hessian, NOISE[source])
     signs = _signs(at, model, source)
-    kind, gain = _kind_and_gain(objective, at, start, model, tol, source, signs.low < -signs.error)
+    kind, gap = _kind_and_gap(objective, at, start, model, tol, source, signs.low < -signs.error)
     exact = model.strict and is_rounding(at, start or at, model)
     # Where a degenerate minimum has no slope at all, nothing is left.
-    known = rounded = exact or (kind == PointKind.DEGENERATE and gain == 0.0)
+    known = rounded = exact or (kind == PointKind.DEGENERATE and gap == 0.0)
     if kind in (PointKind.MINIMUM, PointKind.NOT_STATIONARY):
-        known = gain is not None and is_known(objective, at, start, model, source)
-    found = concluded(objective, at, kind, signs, gain, model.newton if model.strict else None, known)
+        known = gap is not None and is_known(objective, at, start, model, source)
+    found = concluded(objective, at, kind, signs, gap, model.newton if model.strict else None, known)
     return replace(found, rounded=rounded, errors=_errors(at, model, kind, known) if model.strict else None)
 
 
@@ -266,7 +266,7 @@ def _signs(at: Evaluation, model: LocalModel, source: CurvatureSource) -> Signs:
     return Signs(low, high, NOISE[source] * max(abs(low), abs(high)), source, tuple(notes), model.strict)
 
 
-def _kind_and_gain(
+def _kind_and_gap(
     objective: Objective,
     at: Evaluation,
     start: Evaluation | None,
@@ -279,20 +279,20 @@ def _kind_and_gain(
 
     ``is_concave``: the least curvature is below zero by more than its error.
     """
-    gain: float | None = model.gain if isfinite(model.gain) else None
-    stationary = model.gain + model.rise <= allowed_gain(at.value, tol)
-    if not (stationary or _is_lost(objective, at, start, model.gain)):
-        return PointKind.NOT_STATIONARY, gain
+    gap: float | None = model.gap if isfinite(model.gap) else None
+    stationary = model.gap + model.rise <= allowed_gap(at.value, tol)
+    if not (stationary or _is_lost(objective, at, start, model.gap)):
+        return PointKind.NOT_STATIONARY, gap
     level_all = False
     if model.negative:
-        kind, gain = _kind_of_concave(objective, at, start, model, tol, source, is_concave)
+        kind, gap = _kind_of_concave(objective, at, start, model, tol, source, is_concave)
     else:
         kind, level_all = _kind_of_convex(objective, at, start, model, source)
-        gain = gain if model.flat or kind in _MINIMA else None
+        gap = gap if model.flat or kind in _MINIMA else None
     if kind in _MINIMA:
         kind = _kind_from_afar(objective, at, start, kind, source)
     further = kind == PointKind.DEGENERATE and not level_all
-    return _kind_further_on(objective, at, start, model.gain, tol) if further else kind, gain
+    return _kind_further_on(objective, at, start, model.gap, tol) if further else kind, gap
 
 
 def _kind_of_concave(
@@ -306,10 +306,10 @@ def _kind_of_concave(
 ) -> tuple[PointKind, float | None]:
     """Return the kind of a stationary point with negative curvature, and how much lower the end may be."""
     if model.lowest > -_DOUBTFUL_SIGN or not is_concave:
-        kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gain)
-        return kind, model.gain if isfinite(model.gain) else None
+        kind = kind_by_walking(objective, at, [eigen(at.hessian)[1][0]], model.gap)
+        return kind, model.gap if isfinite(model.gap) else None
     kind = _kind_of_crest(objective, at, start, model, tol, source)
-    return kind, model.gain + model.rise if kind.told else None
+    return kind, model.gap + model.rise if kind.told else None
 
 
 def _kind_of_convex(
@@ -329,12 +329,12 @@ def _kind_of_convex(
     return _kind_of_level(objective, at, start, model, doubtful, source)
 
 
-def _is_lost(objective: Objective, at: Evaluation, start: Evaluation | None, gain: float) -> bool:
-    """Tell whether a ``gain`` is less than what the rounding of the variables changes the value by, and that is nothing
+def _is_lost(objective: Objective, at: Evaluation, start: Evaluation | None, gap: float) -> bool:
+    """Tell whether a ``gap`` is less than what the rounding of the variables changes the value by, and that is nothing
     beside the fall so far: no numbers are nearer, and rounding hides nothing that counts.
     """
     news = _floor_news(at, start)
-    return gain <= news and gain <= CLEARLY * rounding_of(objective, at) <= news
+    return gap <= news and gap <= CLEARLY * rounding_of(objective, at) <= news
 
 
 def _errors(at: Evaluation, model: LocalModel, kind: PointKind, known: bool) -> tuple[float, ...] | None:
@@ -359,17 +359,17 @@ def _kind_of_level(
     """
     if not model.strict and not is_zero(ahead := model.stationary_step()):
         # Beside a null direction, the curvature along the rest of the way may be a passing one too.
-        kind = kind_by_walking(objective, at, [ahead], model.gain)
+        kind = kind_by_walking(objective, at, [ahead], model.gap)
         if kind != PointKind.DEGENERATE:
             return kind, False
-    look = look_both_ways(objective, at, doubtful or [eigen(at.hessian)[1][0]], model.gain)
-    if look.ending != PointKind.DEGENERATE or look.level:
-        return look.ending, look.level
+    found = probe_both_ways(objective, at, doubtful or [eigen(at.hessian)[1][0]], model.gap)
+    if found.ending != PointKind.DEGENERATE or found.level:
+        return found.ending, found.level
     if model.strict and recedes(objective, at, model.newton):
         return PointKind.DEGENERATE if _rises_onward(
             objective, at, model.newton
         ) else PointKind.UNKNOWN, False
-    return _kind_of_floor(objective, at, start, model.gain, source), False
+    return _kind_of_floor(objective, at, start, model.gap, source), False
 
 
 def _rises_onward(objective: Objective, at: Evaluation, way: Vector) -> bool:
@@ -381,12 +381,12 @@ def _rises_onward(objective: Objective, at: Evaluation, way: Vector) -> bool:
 
 
 def _kind_of_floor(
-    objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, source: CurvatureSource
+    objective: Objective, at: Evaluation, start: Evaluation | None, gap: float, source: CurvatureSource
 ) -> PointKind:
     """Return the kind of a point on the level floor of a valley: does the floor fall on, around a bend?"""
     from gdcli.solve.probe.valley import follow_floor, sides_of_floor
 
-    enough = 4.0 * gain + _floor_news(at, start)
+    enough = 4.0 * gap + _floor_news(at, start)
     found = follow_floor(objective, at, enough, unbounded_below(at.value), source)
     if found.outcome is ProbeEnd.LOWER:
         return PointKind.AT_INFINITY if found.endless else PointKind.NOT_STATIONARY
@@ -441,7 +441,7 @@ def _kind_by_sides(
 
 
 def _kind_further_on(
-    objective: Objective, at: Evaluation, start: Evaluation | None, gain: float, tol: float
+    objective: Objective, at: Evaluation, start: Evaluation | None, gap: float, tol: float
 ) -> PointKind:
     """Return the kind of a point without much curvature, by going on to where Newton's method gets from there.
 
@@ -465,9 +465,9 @@ def _kind_further_on(
         return PointKind.DEGENERATE if _rises_onward(objective, end, end.x - at.x) else PointKind.UNKNOWN
     source = hessian_source(objective)
     full = with_hessian(objective, end, source)
-    if not gain > _floor_news(at, start) or full.hessian is None:
+    if not gap > _floor_news(at, start) or full.hessian is None:
         return PointKind.DEGENERATE
-    if local_model(full.gradient, full.hessian).gain > _floor_news(full, start):
+    if local_model(full.gradient, full.hessian).gap > _floor_news(full, start):
         return PointKind.DEGENERATE
     kind = _certify_dense(objective, full, start, tol, source).kind
     return kind if kind in (PointKind.AT_INFINITY, PointKind.UNBOUNDED) else PointKind.DEGENERATE
@@ -518,7 +518,7 @@ def _at_a_kink(
     method on the smoothed function tells what is left: rounding raises the value by at most mu a kink.
     """
     if plain.kind == PointKind.FLAT and _is_bottom(objective, at, start):
-        return replace(plain, kind=PointKind.DEGENERATE, gain=0.0, notes=(*plain.notes, LEVEL_NOTE))
+        return replace(plain, kind=PointKind.DEGENERATE, estimated_gap=0.0, notes=(*plain.notes, LEVEL_NOTE))
     radius = level(objective, -1)
     smooth = objective.smoothed(radius)
     coarser = None if smooth is None else objective.smoothed(10.0 * radius)
@@ -537,12 +537,12 @@ def _at_a_kink(
     found = run(smooth, method, at.x, [Caps(_KINK_LOOK)])
     found.reason.pass_on()
     lowest = found.best.at
-    gain = max(here.value - lowest.value, at.value - objective.evaluate(lowest.x, 0).value)
+    gap = max(here.value - lowest.value, at.value - objective.evaluate(lowest.x, 0).value)
     # What is less than the error of the rounding cannot be seen that way: at a cusp that is much.
-    if gain <= allowed_gain(at.value, tol) < gain + abs(here.value - at.value):
+    if gap <= allowed_gap(at.value, tol) < gap + abs(here.value - at.value):
         return _at_a_corner(objective, at, replace(plain, kind=PointKind.NOT_STATIONARY))
-    is_lowest = gain <= allowed_gain(at.value, tol)
-    return _kink(plain, PointKind.KINK if is_lowest else PointKind.NOT_STATIONARY, gain)
+    is_lowest = gap <= allowed_gap(at.value, tol)
+    return _kink(plain, PointKind.KINK if is_lowest else PointKind.NOT_STATIONARY, gap)
 
 
 def _is_bottom(objective: Objective, at: Evaluation, start: Evaluation | None) -> bool:
@@ -568,13 +568,13 @@ def _at_a_corner(objective: Objective, at: Evaluation, plain: Certificate) -> Ce
 
     found = corner_at(objective, at)
     if found is None:
-        return replace(plain, kind=PointKind.UNKNOWN, gain=None) if doubtful else plain
+        return replace(plain, kind=PointKind.UNKNOWN, estimated_gap=None) if doubtful else plain
     return replace(
-        _kink(plain, PointKind.KINK, found.gain), errors=found.errors if any(found.errors) else None
+        _kink(plain, PointKind.KINK, found.gap), errors=found.errors if any(found.errors) else None
     )
 
 
-def _kink(plain: Certificate, kind: PointKind, gain: float) -> Certificate:
+def _kink(plain: Certificate, kind: PointKind, gap: float) -> Certificate:
     # The words hold for a maximisation as well.
     what = "answer" if kind == PointKind.KINK else "point"
     return replace(
@@ -583,7 +583,7 @@ def _kink(plain: Certificate, kind: PointKind, gain: float) -> Certificate:
         eigenvalue_min=None,
         eigenvalue_max=None,
         condition=None,
-        gain=gain if isfinite(gain) else None,
+        estimated_gap=gap if isfinite(gap) else None,
         distance=None,
         known=True,
         rounded=False,
@@ -613,13 +613,13 @@ def _beside_a_jump(objective: Objective, at: Evaluation, found: Certificate, tol
         for h in (1e-9, 1e-6, 1e-3):
             for side in (h, -h):
                 there = objective.evaluate(at.x + unit_like(at.x, i, side * max(1.0, abs(a))), 0).value
-                if at.value - there > allowed_gain(at.value, tol):
+                if at.value - there > allowed_gap(at.value, tol):
                     note = "the value jumps down right beside the answer"
                     notes = (*found.notes, note)
                     return replace(
                         found,
                         kind=PointKind.NOT_STATIONARY,
-                        gain=None,
+                        estimated_gap=None,
                         distance=None,
                         errors=None,
                         notes=notes,
@@ -631,7 +631,7 @@ def _kind_of_flat(objective: Objective, at: Evaluation, start: Evaluation | None
     """Return the kind of a point where gradient and Hessian vanish altogether."""
     if rises_all_around(objective, at):
         return PointKind.DEGENERATE
-    found = look_both_ways(objective, at, eigen(at.hessian)[1], 0.0)
+    found = probe_both_ways(objective, at, eigen(at.hessian)[1], 0.0)
     if found.kind == PointKind.DEGENERATE:
         # A rise that does not go on is noise; a start that was never left may be where the slope underflows.
         return (

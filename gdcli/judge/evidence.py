@@ -21,7 +21,7 @@ from gdcli.solve.scaling import length_typed
 class Certificate:
     """The evidence about an end point, in terms of the minimised function.
 
-    ``gain`` is how much lower the model says
+    ``estimated_gap`` is how much lower the model says
     that the value can still get (None: nothing), ``distance`` how far it says that the minimiser is; ``known`` tells
     that the model was seen to hold, ``rounded`` that the minimiser is within the rounding of x. ``errors`` is
     about how far each variable is from the minimiser, where that is known. Eigenvalues are those of the Hessian,
@@ -33,7 +33,7 @@ class Certificate:
     eigenvalue_min: float | None = None
     eigenvalue_max: float | None = None
     condition: float | None = None
-    gain: float | None = None
+    estimated_gap: float | None = None
     distance: float | None = None
     how: CurvatureSource = CurvatureSource.NONE
     notes: tuple[str, ...] = field(default=())
@@ -44,11 +44,11 @@ class Certificate:
     @property
     def gap(self) -> float | None:
         """How much lower the value can still get nearby, where that is known."""
-        return self.gain if self.known else None
+        return self.estimated_gap if self.known else None
 
     def times(self, k: float) -> Certificate:
         """Return the evidence about ``k`` times the function."""
-        names = ("gradient_norm", "eigenvalue_min", "eigenvalue_max", "gain")
+        names = ("gradient_norm", "eigenvalue_min", "eigenvalue_max", "estimated_gap")
         known = {name: value for name in names if (value := getattr(self, name)) is not None}
         return replace(self, **{name: k * value for name, value in known.items()})
 
@@ -78,18 +78,18 @@ def concluded(
     at: Evaluation,
     kind: PointKind,
     signs: Signs,
-    gain: float | None,
+    gap: float | None,
     ahead: Vector | None,
     known: bool,
 ) -> Certificate:
-    """Return the certificate of a point of this kind, with ``gain`` left at the end of the step ``ahead``."""
+    """Return the certificate of a point of this kind, with a ``gap`` left at the end of the step ``ahead``."""
     return Certificate(
         kind=kind,
         gradient_norm=norm(at.gradient),
         eigenvalue_min=signs.low,
         eigenvalue_max=signs.high,
         condition=signs.condition,
-        gain=gain,
+        estimated_gap=gap,
         distance=length_typed(objective, ahead) if known and ahead is not None else None,
         how=signs.how,
         notes=signs.notes,
@@ -107,21 +107,21 @@ LEVEL_NOTE = "the value is level around the answer"
 _WALKED_DIRECTIONS = 4
 
 
-def allowed_gain(value: float, tol: float) -> float:
-    """Return the remaining gain up to which a point with this value may be called stationary."""
+def allowed_gap(value: float, tol: float) -> float:
+    """Return the remaining gap up to which a point with this value may be called stationary."""
     return CLAIM_FACTOR * tol * max(1.0, abs(value))
 
 
 def kind_by_walking(
-    objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float
+    objective: Objective, at: Evaluation, directions: Sequence[Vector], gap: float
 ) -> PointKind:
     """Return the kind of a stationary point with no negative curvature, by walking along
     doubtful directions.
     """
-    return look_both_ways(objective, at, directions, gain).ending
+    return probe_both_ways(objective, at, directions, gap).ending
 
 
-class _Look(NamedTuple):
+class _Probed(NamedTuple):
     """The kind that walks tell; ``fades``: the value rises along one side of a direction, and never along the other.
 
     ``level``: it is level along both sides of each.
@@ -137,18 +137,20 @@ class _Look(NamedTuple):
         return PointKind.AT_INFINITY if self.fades else self.kind
 
 
-def look_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Vector], gain: float) -> _Look:
-    enough = 4.0 * gain + NEWS * abs(at.value)
+def probe_both_ways(
+    objective: Objective, at: Evaluation, directions: Sequence[Vector], gap: float
+) -> _Probed:
+    enough = 4.0 * gap + NEWS * abs(at.value)
     floor = unbounded_below(at.value)
     steps = both_ways(directions[:_WALKED_DIRECTIONS], at.x)
     walks: list[Walk] = []
     for step in steps:
         found = walk(objective, at, step, enough, floor)
         if found.outcome in (ProbeEnd.LOWER, ProbeEnd.UNBOUNDED):
-            return _Look(PointKind.AT_INFINITY if found.endless else KINDS[found.outcome])
+            return _Probed(PointKind.AT_INFINITY if found.endless else KINDS[found.outcome])
         walks.append(found)
     if any(w.outcome is ProbeEnd.LIMIT for w in walks):
-        return _Look(PointKind.AT_INFINITY)
+        return _Probed(PointKind.AT_INFINITY)
     one_sided = (
         step if here.outcome is ProbeEnd.LEVEL else -step
         for step, here, there in zip(steps[::2], walks[::2], walks[1::2], strict=True)
@@ -158,7 +160,7 @@ def look_both_ways(objective: Objective, at: Evaluation, directions: Sequence[Ve
         fades(objective, at, side) and rises_on(objective, at, -side) and _is_one_sided(objective, at, side)
         for side in one_sided
     )
-    return _Look(PointKind.DEGENERATE, fading, all(w.outcome is ProbeEnd.LEVEL for w in walks))
+    return _Probed(PointKind.DEGENERATE, fading, all(w.outcome is ProbeEnd.LEVEL for w in walks))
 
 
 def _is_one_sided(objective: Objective, at: Evaluation, side: Vector) -> bool:

@@ -95,7 +95,7 @@ def _goal(objective: Objective, at: Evaluation) -> Evaluation | None:
     there = objective.evaluate(at.x + here.step, 1)
     if there.gradient is None:
         return None
-    # By the gain: the slope across a valley hides that along it.
+    # By the gap: the slope across a valley hides that along it.
     ahead = steihaug(objective, there, inf, _CG_ACCURACY, _LANCZOS_STEPS)
     if ahead is None or ahead.negative:
         return None

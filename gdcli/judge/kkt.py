@@ -86,7 +86,7 @@ def certify_constrained(
     An end that the method calls one has been looked around; any other point is looked around here.
     """
     x = objective.np.array(run.best.at.x, dtype=float)
-    ended = run.reason in (StopReason.GAIN, StopReason.FLOOR)
+    ended = run.reason in (StopReason.GAP, StopReason.FLOOR)
     point = kkt_point(objective, x)
     kind = _ENDS.get(run.reason) or (PointKind.UNKNOWN if point is None else _KINDS[point.kind])
     if (
@@ -95,7 +95,7 @@ def certify_constrained(
         kind = PointKind.DEGENERATE
     if kind.told and not ended:
         end = examined(objective, x)
-        look = None if end is None else end.look
+        look = None if end is None else end.probe
         kind = kind if look is None else _FOUND.get(look.found, kind)
     certificate = _certificate(kind, point, run)
     states = _states(objective, x, texts, point, sign if kind in _STATIONARY else None)
@@ -133,7 +133,7 @@ def _certificate(kind: PointKind, point: KKTPoint | None, run: RunResult) -> Cer
         low,
         high,
         high / low if low is not None and high is not None and low > 0.0 else None,
-        point.gain if kind.told else None,
+        point.gap if kind.told else None,
         how=CurvatureSource.EXACT,
         notes=notes,
     )

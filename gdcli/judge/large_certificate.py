@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from math import inf
 
-from gdcli.judge.evidence import Certificate, Signs, allowed_gain, concluded, kind_by_walking
+from gdcli.judge.evidence import Certificate, Signs, allowed_gap, concluded, kind_by_walking
 from gdcli.judge.ritz import Ritz, ritz, ritz_vector
-from gdcli.kernel.numerics import GAIN_TOL
+from gdcli.kernel.numerics import GAP_TOL
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import along, dot, norm, zeros_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
@@ -21,7 +21,7 @@ from gdcli.solve.probe.null_curvature import CREST_SLOPE, recedes
 
 CG_STEPS = 100
 # Of so many variables all eigenvalues can be looked for where the smallest is in doubt; with more than so many an
-# estimate has to do for the gain.
+# estimate has to do for the gap.
 _FEW, _MANY = 500, 20_000
 _CG_ACCURACY = 1e-2
 # An estimated eigenvalue with a larger error, relative to itself, is worth a warning.
@@ -38,7 +38,7 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
         )
     slope = norm(at.gradient)
     if objective.all_held(at):
-        return Certificate(PointKind.MINIMUM, slope, gain=0.0, distance=0.0)
+        return Certificate(PointKind.MINIMUM, slope, estimated_gap=0.0, distance=0.0)
     found = _spectrum_and_error(objective, at)
     if found is None:
         return Certificate(
@@ -47,19 +47,19 @@ def certify_large(objective: Objective, at: Evaluation, start: Evaluation | None
     spectrum, error = found
     sure = spectrum.low_error <= _DOUBTFUL * abs(spectrum.low)
     notes = _notes_on(spectrum, error)
-    gain, ahead = _left(objective, at, slope, spectrum.low if spectrum.low > error else 0.0, sure, notes)
-    allowed = allowed_gain(at.value, tol)
-    kind, stands = _kind_and_doubt(objective, at, start, found, (gain, ahead), allowed)
+    gap, ahead = _left(objective, at, slope, spectrum.low if spectrum.low > error else 0.0, sure, notes)
+    allowed = allowed_gap(at.value, tol)
+    kind, stands = _kind_and_doubt(objective, at, start, found, (gap, ahead), allowed)
     if not stands:
-        gain = ahead = None
+        gap = ahead = None
     return concluded(
         objective,
         at,
         kind,
         Signs(spectrum.low, spectrum.high, error, CurvatureSource.LANCZOS, tuple(notes)),
-        gain,
+        gap,
         ahead,
-        gain is None or (ahead is not None and is_known_of_many(objective, at, gain, ahead)),
+        gap is None or (ahead is not None and is_known_of_many(objective, at, gap, ahead)),
     )
 
 
@@ -91,19 +91,19 @@ def _kind_and_doubt(
     allowed: float,
 ) -> tuple[PointKind, bool]:
     """Return the kind of point, and whether what is ``left`` to gain there, and the way, stand."""
-    (spectrum, error), (gain, ahead) = curvature, left
+    (spectrum, error), (gap, ahead) = curvature, left
     if spectrum.low < -max(error, spectrum.low_error):
         return _kind_of_concave(objective, at, spectrum, error, allowed), False
-    if gain is None:
+    if gap is None:
         return PointKind.MINIMUM if spectrum.low > error else PointKind.UNKNOWN, True
-    if gain > allowed:
+    if gap > allowed:
         return PointKind.NOT_STATIONARY, True
     kind = PointKind.MINIMUM
     if not spectrum.low > error:
-        kind = kind_by_walking(objective, at, [ritz_vector(objective, at, spectrum)], gain)
+        kind = kind_by_walking(objective, at, [ritz_vector(objective, at, spectrum)], gap)
     if kind not in (PointKind.MINIMUM, PointKind.DEGENERATE):
         return kind, True
-    seen = _kind_along_ways(objective, at, start, ahead, gain)
+    seen = _kind_along_ways(objective, at, start, ahead, gap)
     return (kind, True) if seen == PointKind.DEGENERATE else (seen, False)
 
 
@@ -119,14 +119,14 @@ def _kind_of_concave(
 
 
 def _kind_along_ways(
-    objective: Objective, at: Evaluation, start: Evaluation | None, ahead: Vector | None, gain: float
+    objective: Objective, at: Evaluation, start: Evaluation | None, ahead: Vector | None, gap: float
 ) -> PointKind:
     """Return the kind by looking on where the run came from, and downhill: curvature that fades along the way is no
     property of a minimum.
     """
     assert at.gradient is not None
     ways = [-at.gradient] if start is None else [at.x - start.x, -at.gradient]
-    seen = kind_by_walking(objective, at, ways if ahead is None else [ahead, *ways], gain)
+    seen = kind_by_walking(objective, at, ways if ahead is None else [ahead, *ways], gap)
     if seen == PointKind.DEGENERATE and ahead is not None and recedes(objective, at, ahead):
         return PointKind.UNKNOWN
     return seen
@@ -149,14 +149,14 @@ def _left(
     objective: Objective, at: Evaluation, slope: float, curvature: float, sure: bool, notes: list[str]
 ) -> tuple[float | None, Vector | None]:
     """Return what is left to gain and the way to the minimiser; ``curvature`` is 0 where it is not
-    positive. ``sure``: it is known well enough to take a bound by it for the gain.
+    positive. ``sure``: it is known well enough to take a bound by it for the gap.
     """
     g: Vector = at.gradient
     if slope == 0.0:
         return 0.0, zeros_like(g)
     if curvature > 0.0 and (sure or len(g) > _MANY):
         bound = 0.5 * slope * slope / curvature
-        if bound <= GAIN_TOL * max(1.0, abs(at.value)):
+        if bound <= GAP_TOL * max(1.0, abs(at.value)):
             return bound, -1.0 / curvature * g
     few = 2 * len(g) if len(g) <= _FEW else 0
     inner = steihaug(objective, at, inf, _CG_ACCURACY, max(CG_STEPS, few))

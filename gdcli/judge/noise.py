@@ -140,12 +140,12 @@ class _Modes:
     def __init__(self, values: Array, rate: float, response: Response) -> None:
         import numpy as np
 
-        keep, gain, ahead, direct = response
-        now = rate * (ahead * gain + direct)
+        keep, weight, ahead, direct = response
+        now = rate * (ahead * weight + direct)
         matrices = np.empty((len(values), 2, 2), dtype=complex)
         matrices[:, 0, 0] = 1.0 - now * values
         matrices[:, 0, 1] = rate * ahead * keep
-        matrices[:, 1, 0] = -gain * values
+        matrices[:, 1, 0] = -weight * values
         matrices[:, 1, 1] = keep
         powers, vectors = np.linalg.eig(matrices)
         if np.any(
@@ -154,7 +154,7 @@ class _Modes:
             powers, vectors = np.linalg.eig(matrices + np.array([[1e-6, 0.0], [0.0, 0.0]]))
         inverse = np.linalg.inv(vectors)
         self.powers = powers.T.reshape(-1)
-        self.noise = (inverse @ np.array([-now, -gain])).T.reshape(-1)
+        self.noise = (inverse @ np.array([-now, -weight])).T.reshape(-1)
         self.vectors, self.inverse = _spread_out(vectors), _spread_out(inverse)
 
     def after(self, C: Array, per_row: Array, epochs: int, batch: int, rows: int) -> Array:

@@ -16,7 +16,7 @@ from random import Random
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import positive_solve
-from gdcli.kernel.numerics import CLEARLY, EPS, FLOOR, GAIN_TOL, TINY
+from gdcli.kernel.numerics import CLEARLY, EPS, FLOOR, GAP_TOL, TINY
 from gdcli.kernel.vectors import Vec, along, as_like, dot, max_abs, norm, unit_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.probe.line_probe import rounding_of
@@ -43,19 +43,19 @@ class Corner(NamedTuple):
     corner tells).
     """
 
-    gain: float
+    gap: float
     errors: tuple[float, ...]
 
 
 def corner_at(objective: Objective, at: Evaluation) -> Corner | None:
     """Return what is left to the bottom of the corner that ``at`` is at.
 
-    The gain is 0 where no neighbouring number is lower; None where the point is no bottom, or too many variables forbid
+    The gap is 0 where no neighbouring number is lower; None where the point is no bottom, or too many variables forbid
     to tell.
     """
     if objective.size > _MOST:
         return None
-    news = GAIN_TOL * max(1.0, abs(at.value))
+    news = GAP_TOL * max(1.0, abs(at.value))
     noise = cache(lambda: max(FLOOR * abs(at.value), CLEARLY * rounding_of(objective, at)))
     shapes: list[bool] = []
     for i in range(len(at.x)):

@@ -33,7 +33,7 @@ _CYCLE = 1e-6
 # Numbers so large are met only on the way to infinity.
 _FAR_OUT = 1e20
 
-_NO_STEP_LEFT = (StopReason.FLOOR, StopReason.NO_DESCENT, StopReason.STEP, StopReason.GAIN)
+_NO_STEP_LEFT = (StopReason.FLOOR, StopReason.NO_DESCENT, StopReason.STEP, StopReason.GAP)
 
 
 class Verdict(NamedTuple):
@@ -250,9 +250,9 @@ def _of_the_point(run: RunResult, certificate: Certificate, terms: Terms) -> Ver
             f"The point is stationary, but {what}: {w.lower} values are next to it.",
             terms.advice + ("" if terms.strict else ", or use --method auto, which leaves such points"),
         )
-    if not kind.told or certificate.gain is None:
+    if not kind.told or certificate.estimated_gap is None:
         return None
-    if not _claimable(run, kind, certificate.gain, terms):
+    if not _claimable(run, kind, certificate.estimated_gap, terms):
         return None
     return Verdict(Status.CONVERGED, _of_converged(run, kind.told.format(w.minimum), terms), "")
 
@@ -264,23 +264,23 @@ def _of_converged(run: RunResult, what: str, terms: Terms) -> str:
     return f"Converged to a {what} after {_count(run.iterations)}."
 
 
-def _claimable(run: RunResult, kind: PointKind, gain: float, terms: Terms) -> bool:
+def _claimable(run: RunResult, kind: PointKind, gap: float, terms: Terms) -> bool:
     strict, tol = terms.strict, terms.tol
     value = run.best.at.value
     fall = run.start.at.value - value
-    if strict and gain > STRICT_FACTOR * tol * value_scale(value, fall):
+    if strict and gap > STRICT_FACTOR * tol * value_scale(value, fall):
         return False
-    if not strict and gain > CLAIM_FACTOR * tol * max(1.0, abs(value)):
+    if not strict and gap > CLAIM_FACTOR * tol * max(1.0, abs(value)):
         return False
     if (
-        gain <= CLAIM_FLOOR * abs(value) or kind == PointKind.KINK
+        gap <= CLAIM_FLOOR * abs(value) or kind == PointKind.KINK
     ):  # there it is a bound, proved by a look around
         return True
     if run.best.iteration == 0:
         # A start that was never left is a minimum by proof only: a value of 1e-20 may be all that there is to
-        # gain.
+        # gap.
         return strict and run.reason in (StopReason.FLOOR, StopReason.NO_DESCENT)
-    return not strict or gain <= STRICT_FACTOR * tol * fall or run.reason in _NO_STEP_LEFT
+    return not strict or gap <= STRICT_FACTOR * tol * fall or run.reason in _NO_STEP_LEFT
 
 
 def _of_a_cap(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict | None:
@@ -335,9 +335,9 @@ def _of_a_stall(run: RunResult, certificate: Certificate, terms: Terms) -> Verdi
 
 
 def _left(certificate: Certificate, terms: Terms, value: float) -> str:
-    gain, slope = certificate.gap, certificate.gradient_norm
-    if gain is not None and gain > 0.0 and slope is not None:
-        left = f"the value can still get about {gain * terms.unit:.2g} {terms.words.lower}"
+    gap, slope = certificate.gap, certificate.gradient_norm
+    if gap is not None and gap > 0.0 and slope is not None:
+        left = f"the value can still get about {gap * terms.unit:.2g} {terms.words.lower}"
         return f" (gradient norm {slope * terms.unit:.2g}, {left})"
     return "" if slope is None else f" (gradient norm {slope * terms.unit:.2g})"
 

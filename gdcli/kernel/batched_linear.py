@@ -36,7 +36,7 @@ def lengths(v: Array) -> Array:
 
 
 def triangles(J: Array, r: Array, dependent: float = 0.0) -> tuple[Array, Array, Array]:
-    """Return ``R`` (p, p, g), ``target`` (p, g) and ``rest`` (g,) with ``|r + J d|**2 = |R d + target|**2 + rest**2``.
+    """Return ``R`` (p, p, g), ``target`` (p, g), ``norm`` (g,) with ``|r + J d|**2 = |R d + target|**2 + norm**2``.
 
     ``J`` has shape (p, n, g) and ``r`` (n, g); both are overwritten, J by the orthogonal columns. Modified Gram-Schmidt
     with the residuals as one more column, which is as accurate as Householder's reflections (Bjorck, BIT 7, 1967). A

@@ -25,7 +25,7 @@ VALUE_NOISE = 2.0 * EPS
 # A value comes from some ten operations, each off by a unit, and so does the next one: a predicted fall of less than
 # twenty units cannot be told from none.
 FLOOR = 20.0 * EPS
-# Where a run ends so, steps were refused that were foretold a fall as small; a gain below four times that, for a model
+# Where a run ends so, steps were refused that were foretold a fall as small; a gap below four times that, for a model
 # which is off by a half or so, cannot be realised either.
 CLAIM_FLOOR = 4.0 * FLOOR
 # What rounding makes of a value was seen at a few points only, and may be so many times more at others.
@@ -33,16 +33,16 @@ CLEARLY = 4.0
 
 # -- what of a value is nothing -------------------------------------------------------------------------------------
 
-# The gain, as a part of the value, at which a run ends: less cannot be told to a user in twelve digits.
-GAIN_TOL = 1e-12
+# The gap, as a part of the value, at which a run ends: less cannot be told to a user in twelve digits.
+GAP_TOL = 1e-12
 # The same as a part of what was gained so far: a value far smaller than its fall is zero but for the fall's rounding.
 PART_TOL = 1e-10
 # Of a value that tends to 0 this part of its fall is left, one more step of quadratic convergence. Such a value has no
 # rounding that could tell where to end: it is a product or a square that is 0 at the minimum, and right to all its
 # digits however small. PART_TOL is what must be left before that step, which squares it.
 LEAST_PART = PART_TOL**2
-# A fall on a walk is news from four times the gain on that the model, a quarter off at most, knows of already.
-NEWS = 4.0 * GAIN_TOL
+# A fall on a walk is news from four times the gap on that the model, a quarter off at most, knows of already.
+NEWS = 4.0 * GAP_TOL
 
 # -- matrices -------------------------------------------------------------------------------------------------------
 

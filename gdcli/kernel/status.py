@@ -68,7 +68,7 @@ class StopReason(Enum):
     GRADIENT = "gradient-tolerance", "the gradient norm fell below its tolerance"
     STEP = "step-tolerance", "the distance moved fell below its tolerance"
     VALUE = "value-tolerance", "the change of the value fell below its tolerance"
-    GAIN = "gain-tolerance", "no more than rounding is left to gain"
+    GAP = "gain-tolerance", "no more than rounding is left to gain"
     LITTLE = "little-gain", "what is left to gain is below the tolerance"
     FLOOR = "rounding-floor", "no step changes the value by more than its rounding"
     TARGET = "target", "the target value was reached", Status.COMPLETED

@@ -245,36 +245,36 @@ class FunctionObjective(Objective):
         at = self.complete(Evaluation(x, self.value(x)), 2 if self.has_hessian else 1)
         if self.function.gradient is None or at.gradient is None or at.estimated:
             return []
-        looks = [_Look("gradient", lambda y: [self.value(y)], lambda d: [dot(at.gradient, d)])]
+        checks = [_Derivative("gradient", lambda y: [self.value(y)], lambda d: [dot(at.gradient, d)])]
         rows = at.hessian
         if rows is not None:
-            looks.append(_Look("Hessian", self._slopes, lambda d: [dot(row, d) for row in rows]))
-        return [text for look in looks if (text := self._disputed(at, look))]
+            checks.append(_Derivative("Hessian", self._slopes, lambda d: [dot(row, d) for row in rows]))
+        return [text for check in checks if (text := self._disputed(at, check))]
 
     def _slopes(self, x: Vector) -> Sequence[float]:
         found = self._gradient(x, inf)
         return [inf] * self.size if found is None else [float(a) for a in found]
 
-    def _disputed(self, at: Evaluation, look: _Look) -> str:
+    def _disputed(self, at: Evaluation, check: _Derivative) -> str:
         """Return what is told of a derivative that is not that of the values: one way shows it, others show where."""
         sizes = [max(s, abs(float(a))) for s, a in zip(self.sizes, at.x, strict=True)]
         random = Random(0)
         mixed = as_like(at.x, [random.choice((-s, s)) * random.uniform(0.5, 1.0) for s in sizes])
-        found = look.compare(at.x, mixed, 1.0)
+        found = check.compare(at.x, mixed, 1.0)
         if found is None:
             return ""
         place = "along some way"
         for i, size in enumerate(sizes if self.size <= _EACH else []):
-            single = look.compare(at.x, unit_like(at.x, i), size)
+            single = check.compare(at.x, unit_like(at.x, i), size)
             if single is not None:
                 found, place = single, f"along {self.space.label(i)}"
                 break
         claimed, seen = (self.sign * slope for slope in found)
-        told = f"the {look.what} is not that of {self.function.name}: {place}"
+        told = f"the {check.what} is not that of {self.function.name}: {place}"
         return f"{told} it has {claimed:.6g}, and difference quotients {seen:.6g}"
 
 
-class _Look(NamedTuple):
+class _Derivative(NamedTuple):
     """A derivative that is ``claimed`` along a direction, and the ``values`` that it should be the derivative of."""
 
     what: str

@@ -140,14 +140,14 @@ class QRSystem(NamedTuple):
 
     factor: Any
     target: Any
-    rest: float
+    residual_norm: float
     measured: float = 0.0
     slope: Vector = None
 
     @property
     def total(self) -> float:
         """The sum of squares of the residuals."""
-        return dot(self.target, self.target) + self.rest * self.rest
+        return dot(self.target, self.target) + self.residual_norm * self.residual_norm
 
 
 class Objective:

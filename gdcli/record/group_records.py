@@ -81,7 +81,7 @@ def _varying(
             yield (key,), _texts(numbers[key], at)
     for key in ("eigenvalue_min", "eigenvalue_max", "condition", "distance"):
         yield ("certificate", key), _texts(getattr(evidence, key), at)
-    yield ("certificate", "estimated_gap"), _texts(evidence.gain, at)
+    yield ("certificate", "estimated_gap"), _texts(evidence.estimated_gap, at)
     kinds = zip(("value", "gradient", "hessian", "product"), _counts(solved), strict=True)
     for key, counted in kinds:
         yield ("evaluations", key), _texts(counted, at)
@@ -156,7 +156,7 @@ def numbers_of(solved: SolvedFits) -> dict[str, Any]:
         "aic": found.aic,
         "bic": found.bic,
         "iterations": ends.iterations,
-        "estimated_gap": solved.evidence.gain,
+        "estimated_gap": solved.evidence.estimated_gap,
         "evaluations": sum(_counts(solved)),
         "rows": solved.sizes,
         "seconds": [solved.seconds] * len(solved.sizes),

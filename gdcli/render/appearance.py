@@ -13,7 +13,7 @@ from math import isfinite, nan
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
-from gdcli.render.plot_data import Contours, Panel, Picture, Series, Title, Typed, decades, padded
+from gdcli.render.plot_data import Contours, Panel, Picture, Series, Title, Wording, decades, padded
 
 
 class Appearance(NamedTuple):
@@ -33,7 +33,7 @@ class Appearance(NamedTuple):
         """
         warnings: list[str] = []
         if self.title is not None:
-            picture = picture._replace(title=Title(Typed(self.title)))
+            picture = picture._replace(title=Title(Wording(self.title)))
         if isinstance(picture, Contours):
             return (
                 picture._replace(
@@ -51,7 +51,7 @@ class Appearance(NamedTuple):
 
 
 def _word(asked: str | None, own: str) -> str:
-    return own if asked is None else Typed(asked)
+    return own if asked is None else Wording(asked)
 
 
 def _scaled(panel: Panel, log: str, warnings: list[str]) -> Panel:

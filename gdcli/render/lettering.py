@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import shorten
-from gdcli.render.plot_data import Title, Typed
+from gdcli.render.plot_data import Title, Wording
 
 if TYPE_CHECKING:
     from matplotlib.mathtext import MathTextParser
@@ -31,7 +31,7 @@ _WORD = re.compile(r"(?:\\\$|\$[^$]*\$|[^\s$])+")
 
 def title(asked: Title, room: float) -> tuple[str, float]:
     """Return a title for ``room`` points of width, of at most two lines, and the size of its letters."""
-    if isinstance(asked.text, Typed):
+    if isinstance(asked.text, Wording):
         words = _WORD.findall(_drawable(asked.text) or _plain(asked.text))
         if not words:
             return "", SIZES[0]
@@ -43,7 +43,7 @@ def title(asked: Title, room: float) -> tuple[str, float]:
 
 def label(text: str) -> str:
     """Return the label of an axis: names and formulas as mathematics, words as they are."""
-    if isinstance(text, Typed):
+    if isinstance(text, Wording):
         return _drawable(text) or _plain(text)
     parts = _parts(text)
     if not parts or re.fullmatch(r"\\mathrm\{[^{}]*\}", " ".join(parts)):  # a word

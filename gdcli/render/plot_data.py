@@ -91,7 +91,7 @@ class Panel(NamedTuple):
 Courses = Sequence[tuple[str, Sequence[float]]]
 
 
-class Typed(str):
+class Wording(str):
     """Words that were given for a picture: between two ``$`` they are mathematics."""
 
     __slots__ = ()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # bound; a deep but bounded function such as x**4 - 1e6*x**2 never gets near it.
 UNBOUNDED_FALL = 1e60
 # Ends at a point that nothing but its last digits can make better, and caps that leave no room for one more step.
-_ARRIVED = (StopReason.GRADIENT, StopReason.GAIN, StopReason.FLOOR, StopReason.NO_DESCENT)
+_ARRIVED = (StopReason.GRADIENT, StopReason.GAP, StopReason.FLOOR, StopReason.NO_DESCENT)
 
 
 def unbounded_below(start_value: float) -> float:

@@ -178,7 +178,7 @@ def _judged(ready: Ready, box: Box | None, exact: Exact, result: RunResult) -> J
     verdict = verdict_on(ready, result, certificate, trend, ranges, constant=exact.is_constant())
     if certificate.kind == PointKind.DEGENERATE and ranges is None and not exact.is_constant():
         verdict = in_a_valley(verdict, evidence, result, exact.space, ready.problem.sign)
-    if result.reason is StopReason.GAIN and not certificate.rounded:
+    if result.reason is StopReason.GAP and not certificate.rounded:
         result = replace(result, reason=StopReason.LITTLE)
     return Judged(result, certificate, verdict, active, ranges)
 

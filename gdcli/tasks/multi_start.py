@@ -203,7 +203,7 @@ def _rises_between(x: Sequence[float], end: Outcome, minimum: Minimum, values: V
     """Tell whether the value is seen to rise on the straight line from one end to another."""
     line = [[a + t * (b - a) for a, b in zip(x, minimum.x, strict=True)] for t in BETWEEN]
     ends = [end.sign * end.value, end.sign * minimum.value]
-    left = sum(c.gain or 0.0 for c in (end.certificate, minimum.certificate))
+    left = sum(c.estimated_gap or 0.0 for c in (end.certificate, minimum.certificate))
     return max(values(line)) > max(ends) + RISE * max(map(abs, ends)) + FAR_MORE * left
 
 

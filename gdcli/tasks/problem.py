@@ -28,7 +28,7 @@ Number = float | Sequence[float]
 Bounds = Mapping[str, tuple[Number, Number]]
 
 
-class Typed(NamedTuple):
+class TypedTexts(NamedTuple):
     """What may be typed beside an expression, its start and its constants: texts as after these options.
 
     ``option`` is what the bounds are called where they are given.
@@ -171,7 +171,7 @@ def read_problem(
     constants: Sequence[str] = (),
     seed: int = 0,
     source: str = "",
-    typed: Typed | None = None,
+    typed: TypedTexts | None = None,
 ) -> Problem:
     """Return the problem that a user typed: texts as after ``--start`` and ``--set``, and what ``typed`` has.
 
@@ -187,10 +187,10 @@ def read_problem(
             raise UsageError("--set needs a name for each value", "for example --set a=3", entry.span)
     known = {entry.name: entry.value for entry in fixed}
     asked = Problem(expression, sense, constants=known, seed=seed, drawn=not given, source=source)
-    return _problem(asked, given, typed or Typed())
+    return _problem(asked, given, typed or TypedTexts())
 
 
-def _problem(asked: Problem, given: Sequence[TypedValue], typed: Typed) -> Problem:
+def _problem(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts) -> Problem:
     """Return the problem ``asked`` with the start that is ``given``, without one drawn, and with what is ``typed``."""
     if typed.subject_to or typed.let:
         asked = replace(asked, let=tuple(typed.let), subject_to=as_typed(typed.subject_to))
@@ -252,7 +252,7 @@ def as_typed(subject_to: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 
 def ends_of(
-    typed: Typed,
+    typed: TypedTexts,
     relations: Sequence[Relation],
     lengths: Mapping[str, int | None],
     known: Mapping[str, Any],
@@ -457,7 +457,7 @@ def make_problem(
     constants: Mapping[str, Number] | None = None,
     seed: int = 0,
     source: str = "",
-    typed: Typed | None = None,
+    typed: TypedTexts | None = None,
 ) -> Problem:
     """Return a problem from values at hand, checked as a typed one; without ``start`` a random one is drawn.
 
@@ -473,7 +473,7 @@ def make_problem(
         for name, v in (start or {}).items()
     ]
     asked = Problem(expression, sense, constants=known, seed=seed, drawn=not entries, source=source)
-    return _problem(asked, entries, (typed or Typed())._replace(option="bounds"))
+    return _problem(asked, entries, (typed or TypedTexts())._replace(option="bounds"))
 
 
 def typed_bounds(

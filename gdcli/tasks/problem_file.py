@@ -113,9 +113,9 @@ class FileProblem(NamedTuple):
 
     def problem(self, seed: int = 0) -> Problem:
         """Return the problem with its text read; errors name the file, the table and the key."""
-        from gdcli.tasks.problem import Typed, read_problem
+        from gdcli.tasks.problem import TypedTexts, read_problem
 
-        typed = Typed(self.bounds, self.subject_to, self.let)
+        typed = TypedTexts(self.bounds, self.subject_to, self.let)
         try:
             return read_problem(self.expression, self.sense, self.start, self.constants, seed, typed=typed)
         except GdError as error:

@@ -62,7 +62,7 @@ def test_kind_and_eigenvalues_of_a_quadratic(
     assert found.eigenvalue_max == pytest.approx(max(eigenvalues), rel=1e-9)
     if what == "minimum":
         assert found.condition == pytest.approx(max(eigenvalues) / min(eigenvalues), rel=1e-6)
-        assert found.gain == 0.0
+        assert found.estimated_gap == 0.0
         assert found.distance == 0.0
     else:
         assert found.condition is None
@@ -73,11 +73,11 @@ def test_gain_and_distance_are_those_of_the_newton_step() -> None:
     x = Vec([1e-4, -2e-4, 1e-4])
     found = certify(toy, toy.evaluate(x, 1))
     assert found.kind == "minimum"
-    assert found.gain == pytest.approx(toy.evaluate(x).value, rel=1e-9)
+    assert found.estimated_gap == pytest.approx(toy.evaluate(x).value, rel=1e-9)
     assert found.distance == pytest.approx(norm(x), rel=1e-9)
     far = certify(toy, toy.evaluate(x * 1e4, 1))
     assert far.kind == "not-stationary"
-    assert far.gain == pytest.approx(toy.evaluate(x * 1e4).value, rel=1e-9)
+    assert far.estimated_gap == pytest.approx(toy.evaluate(x * 1e4).value, rel=1e-9)
 
 
 def test_differences_of_gradients_stand_in() -> None:
@@ -129,7 +129,7 @@ def test_doubtful_points_of_one_variable(f: Function, g: Function, h: Function, 
     found = certify(toy, toy.evaluate(Vec([x]), 2))
     assert found.kind == kind
     if kind not in ("minimum", "degenerate", "flat"):
-        assert found.gain is None or found.gain == 0.0
+        assert found.estimated_gap is None or found.estimated_gap == 0.0
 
 
 def test_no_second_look_where_the_start_shows_that_the_curvature_is_ordinary() -> None:
@@ -178,7 +178,7 @@ def test_lanczos_gain_and_distance() -> None:
     toy = diagonal(values)
     near = certify(toy, toy.evaluate(np.full(3000, 1e-5), 1))
     assert near.kind == "minimum"
-    assert near.gain == pytest.approx(0.5e-10 * values.sum(), rel=1e-2)
+    assert near.estimated_gap == pytest.approx(0.5e-10 * values.sum(), rel=1e-2)
     assert near.distance == pytest.approx(1e-5 * math.sqrt(3000), rel=2e-2)
     assert certify(toy, toy.evaluate(np.full(3000, 1.0), 1)).kind == "not-stationary"
 

@@ -47,7 +47,7 @@ def test_bounds_bend_the_step_and_then_nothing_is_known() -> None:
     def at(x: float, bounds: str) -> api.Outcome:
         settings = api.Settings(max_iter=0)
         return api.solve(
-            api.read_problem("(x-3)**2", "minimize", [f"x={x}"], typed=api.Typed([bounds])), settings
+            api.read_problem("(x-3)**2", "minimize", [f"x={x}"], typed=api.TypedTexts([bounds])), settings
         )
 
     assert at(0.0, "x=0:5").certificate.gap == pytest.approx(9.0)

@@ -19,7 +19,7 @@ from gdcli.tasks.problem import parsed
 def gain(text: str, **at: float) -> float | None:
     objective: Any = build_objective(parsed(text, ""), dict.fromkeys(at), {}, 1)
     found = corner_at(objective, objective.evaluate(Vec(at.values()), 1))
-    return None if found is None else found.gain
+    return None if found is None else found.gap
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_a_fall_without_end_is_seen_from_afar(toy: Toy) -> None:
     found, certificate, result = verdict(toy, start)
     assert result.iterations < 50
     assert "ever more slowly" in found.message
-    assert certificate.gain is None
+    assert certificate.estimated_gap is None
 
 
 def test_a_slow_fall_to_a_limit_is_no_fall_without_end() -> None:

@@ -42,7 +42,7 @@ def test_two_variables_are_as_many(eigenvalues: list[float]) -> None:
         assert plain.strict is general.strict
         assert plain.negative is general.negative
         assert len(plain.null) == len(general.null)
-        assert plain.gain == pytest.approx(general.gain, rel=1e-6)
+        assert plain.gap == pytest.approx(general.gap, rel=1e-6)
         for radius in (1e-8, 1e-3, 0.3, 10.0):
             one, other = plain.step(radius), general.step(radius)
             assert one.boundary is other.boundary
@@ -57,7 +57,7 @@ def test_one_variable_is_as_many(curvature: float, slope: float) -> None:
     line, general = LineModel(g, H), LocalModel(g, H)
     assert isinstance(local_model(g, H), LineModel)
     assert (line.strict, line.negative, line.flat) == (general.strict, general.negative, general.flat)
-    assert line.gain == pytest.approx(general.gain, rel=1e-12)
+    assert line.gap == pytest.approx(general.gap, rel=1e-12)
     for radius in (1e-8, 0.3, 10.0):
         one, other = line.step(radius), general.step(radius)
         assert (one.boundary, one.hard) == (other.boundary, other.hard)

@@ -90,7 +90,7 @@ def test_linear_models_and_bends(name: str, x: list[float]) -> None:
     assert pytest.approx(S.T @ S, rel=1e-12, abs=1e-14) == R.T @ R
     assert R.T @ one.target == pytest.approx(S.T @ other.target, rel=1e-11, abs=1e-14)
     # Where columns depend on each other, rounding decides which part of the residuals is the rest.
-    totals = [math.hypot(*found.target, found.rest) for found in (one, other)]
+    totals = [math.hypot(*found.target, found.residual_norm) for found in (one, other)]
     assert totals[0] == pytest.approx(totals[1], rel=1e-13)
     assert one.measured == pytest.approx(other.measured, rel=1e-13)
     direction = few.vector([0.3, -1.0, 2.0])

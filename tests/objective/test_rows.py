@@ -84,7 +84,7 @@ def test_blocks_change_nothing(rows_: int, size: int, seed: int) -> None:
     r = (data.columns[1] - at[0] * np.sin(data.columns[0]) - at[1]) / np.sqrt(rows_)
     step = rng.normal(size=2)
     left = np.sum((J @ step + r) ** 2)
-    right = np.sum((np.array(triangle.factor) @ step + triangle.target) ** 2) + triangle.rest**2
+    right = np.sum((np.array(triangle.factor) @ step + triangle.target) ** 2) + triangle.residual_norm**2
     assert left == pytest.approx(right, rel=1e-10, abs=1e-13)
 
 

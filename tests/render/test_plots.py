@@ -40,7 +40,7 @@ from gdcli.render import (
 )
 from gdcli.render.appearance import Appearance
 from gdcli.render.comparison_figures import RatePath
-from gdcli.render.plot_data import Chart, Contours, Picture, Recorder, Series, Title, Typed
+from gdcli.render.plot_data import Chart, Contours, Picture, Recorder, Series, Title, Wording
 from gdcli.render.sparkline import BLOCKS, LETTERS
 from gdcli.solve.iteration import Iterate
 from gdcli.tasks.multi_start import solve_from_many
@@ -57,7 +57,7 @@ def picture_of(
     log: str | None = None,
     **settings: Any,
 ) -> Any:
-    problem = api.read_problem(expression, sense, start, typed=api.Typed(bounds))
+    problem = api.read_problem(expression, sense, start, typed=api.TypedTexts(bounds))
     plot = plot_option.RunPlot(PlanePictureOptions({"plot": "-", "plane": plane, "log": log}), problem)
     return plot.picture(run_record(api.solve(problem, api.Settings(**settings), [plot.recorder])))
 
@@ -518,13 +518,13 @@ def test_labels_are_mathematics_where_they_are_names() -> None:
 
 def test_words_that_were_given_may_have_mathematics_in_them() -> None:
     pytest.importorskip("matplotlib")
-    assert lettering.label(Typed(r"$T_0$ in K")) == r"$T_0$ in K"
-    assert lettering.label(Typed(r"$\nonsense{$")) == r"\$\nonsense{\$"
-    assert lettering.label(Typed("5 $ a piece")) == r"5 \$ a piece"
-    text, _ = lettering.title(Title(Typed("word " * 60)), 440.0)
+    assert lettering.label(Wording(r"$T_0$ in K")) == r"$T_0$ in K"
+    assert lettering.label(Wording(r"$\nonsense{$")) == r"\$\nonsense{\$"
+    assert lettering.label(Wording("5 $ a piece")) == r"5 \$ a piece"
+    text, _ = lettering.title(Title(Wording("word " * 60)), 440.0)
     assert text.count("\n") == 1
     assert text.endswith(" …")
-    assert lettering.title(Title(Typed("")), 440.0)[0] == ""
+    assert lettering.title(Title(Wording("")), 440.0)[0] == ""
 
 
 def test_planes() -> None:

@@ -110,7 +110,7 @@ def test_an_end_that_is_no_minimum_is_told_by_how_much() -> None:
     fit = absolute([1.0, 3, 4, 8, 2], model="y ~ a*i + b", data=data, method="gd", lr=0.1, max_iter=20)
     best = absolute([1.0, 3, 4, 8, 2], model="y ~ a*i + b", data=data)
     assert fit.status is not Status.CONVERGED
-    assert fit.certificate.gain == pytest.approx(fit.value - best.value)
+    assert fit.certificate.estimated_gap == pytest.approx(fit.value - best.value)
 
 
 def test_bounds_that_cut_nothing_off_change_nothing() -> None:

@@ -25,7 +25,7 @@ from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.registry import choose
 
 DECAY = "y ~ a*exp(-b*x) + c"
-ENDS = (StopReason.GAIN, StopReason.STATIONARY)
+ENDS = (StopReason.GAP, StopReason.STATIONARY)
 
 
 def fitted(

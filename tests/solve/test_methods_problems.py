@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gdcli import api
-from gdcli.judge.evidence import allowed_gain
+from gdcli.judge.evidence import allowed_gap
 from gdcli.solve.registry import METHODS
 
 GENERAL = [name for name, entry in METHODS.items() if not entry.residuals]
@@ -69,7 +69,7 @@ def outcome_of(method: str, problem: dict[str, Any]) -> tuple[bool, bool]:
     settings = api.Settings(method=method, max_iter=MAX_ITER)
     found = api.solve(api.Problem(problem["expr"], "minimize", start), settings)
     known = [problem["fmin"], *problem.get("accept", [])]
-    allowed = allowed_gain(found.value, METHODS[method].default_tol)
+    allowed = allowed_gap(found.value, METHODS[method].default_tol)
     near = any(abs(found.value - f) <= allowed for f in known)
     claimed = found.status.value == "converged"
     return near and claimed, claimed and not near

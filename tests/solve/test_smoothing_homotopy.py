@@ -86,8 +86,8 @@ def test_auto_gets_to_the_bottom_of_a_kink(make: Callable[[], Toy], start: list[
     assert result.best.at.value == pytest.approx(value, abs=1e-10)
     certificate = certify(toy, result.best.at, result.start.at)
     assert certificate.kind == "kink"
-    assert certificate.gain is not None
-    assert certificate.gain <= 2e-10 * len(start)
+    assert certificate.estimated_gap is not None
+    assert certificate.estimated_gap <= 2e-10 * len(start)
     assert any("kink" in note for note in certificate.notes)
     found = judge(result, certificate)
     assert found.status is Status.CONVERGED

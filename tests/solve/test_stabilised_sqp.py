@@ -27,7 +27,7 @@ def solved(
 
 def test_circle() -> None:
     objective, found = solved("x + y", {"x": 1.0, "y": 1.0}, "x**2 + y**2 <= 2")
-    assert found.reason is StopReason.GAIN
+    assert found.reason is StopReason.GAP
     assert list(found.best.at.x) == pytest.approx([-1.0, -1.0], abs=1e-12)
     point = kkt_point(objective, objective.np.array(found.best.at.x))
     assert point is not None
@@ -65,7 +65,7 @@ def test_no_minimum(expr: str, start: dict[str, float], subject_to: list[str], r
 def test_a_saddle_at_the_start_is_left() -> None:
     _, found = solved("-x*y", {"x": 0.0, "y": 0.0}, "x + y <= 2", x=[0, None], y=[0, None])
     assert found.best.at.value == pytest.approx(-1.0, abs=1e-12)
-    assert found.reason is StopReason.GAIN
+    assert found.reason is StopReason.GAP
 
 
 def test_a_point_that_breaks_constraints_is_not_the_best() -> None:
@@ -79,7 +79,7 @@ def test_a_point_that_breaks_constraints_is_not_the_best() -> None:
 def test_where_there_are_no_multipliers_none_is_claimed() -> None:
     """The only feasible point with y = 0 is a cusp: the gradient of the value is no sum of those of the constraints."""
     _, found = solved("x", {"x": 1.0, "y": 1.0}, "y**2 == x**3")
-    assert found.reason is not StopReason.GAIN
+    assert found.reason is not StopReason.GAP
     # A breach of 1e-9 is worth its third root here.
     assert found.best.at.value == pytest.approx(0.0, abs=2e-3)
 
@@ -87,7 +87,7 @@ def test_where_there_are_no_multipliers_none_is_claimed() -> None:
 def test_dependent_gradients() -> None:
     """Multipliers are not unique, and the minimum is one all the same."""
     objective, found = solved("x**2 + y**2", {"x": 3.0, "y": 0.0}, "x + y == 2", "2*x + 2*y == 4", "x*y <= 1")
-    assert found.reason is StopReason.GAIN
+    assert found.reason is StopReason.GAP
     assert list(found.best.at.x) == pytest.approx([1.0, 1.0], abs=1e-9)
     point = kkt_point(objective, objective.np.array(found.best.at.x))
     assert point is not None

@@ -1,8 +1,8 @@
 """The quadratic model of the objective around a point, and what it says about the point.
 
 With gradient g and Hessian H the value near x is about ``f + g'p + p'Hp/2``. Where H is positive definite the
-model has one lowest point, the Newton step ``p = -H^-1 g``, and falls by the *gain* ``g'H^-1 g / 2``, half
-the squared Newton decrement (Boyd and Vandenberghe, Convex Optimization, section 9.5). The gain does not
+model has one lowest point, the Newton step ``p = -H^-1 g``, and falls by the *estimated gap* ``g'H^-1 g / 2``, half
+the squared Newton decrement (Boyd and Vandenberghe, Convex Optimization, section 9.5). The gap does not
 change when variables are rescaled and scales with f, which makes it the right thing to stop by; a gradient
 norm is neither.
 
@@ -54,7 +54,7 @@ class ModelStep(NamedTuple):
 class LocalModel:
     """The quadratic model with gradient ``g`` and Hessian ``H``.
 
-    ``gain`` is the fall that the model promises within the convex part of the space; ``negative`` tells of
+    ``gap`` is the fall that the model promises within the convex part of the space; ``negative`` tells of
     negative curvature beyond doubt, and ``rise`` how far up its crest is; ``null`` are the directions in
     which the curvature is zero within its error (as far as looked for: none where ``negative``); ``flat``
     that the Hessian is zero altogether. ``newton``, the Newton step, is there where the model is ``strict``:
@@ -62,7 +62,7 @@ class LocalModel:
     """
 
     __slots__ = (
-        "_along", "_basis", "_factors", "_values", "flat", "g", "gain", "hessian", "lowest", "negative",
+        "_along", "_basis", "_factors", "_values", "flat", "g", "gap", "hessian", "lowest", "negative",
         "newton", "newton_length", "null", "rise", "strict",
     )  # fmt: skip
 
@@ -72,11 +72,11 @@ class LocalModel:
         self.strict = solved is not None
         if solved is not None:
             z, form, self._factors = solved
-            self.gain = 0.5 * form
+            self.gap = 0.5 * form
             self.newton = -z
             self.newton_length = norm(z)
         else:
-            self._look_closer(noise)
+            self._from_eigenvalues(noise)
 
     def _begin(self, g: Vector, H: Matrix) -> None:
         """Fill in what holds of a Hessian that is safely positive definite."""
@@ -87,8 +87,8 @@ class LocalModel:
         self.rise = 0.0
         self.lowest = 1.0  # the smallest eigenvalue of the scaled Hessian as part of the largest
 
-    def _look_closer(self, noise: float) -> None:
-        """Fill in gain and signs of a Hessian that is not safely positive definite, from its eigenvalues."""
+    def _from_eigenvalues(self, noise: float) -> None:
+        """Fill in gap and signs of a Hessian that is not safely positive definite, from its eigenvalues."""
         g, H = self.g, self.hessian
         w, Q = eigen(H)
         q = [dot(v, g) for v in Q]
@@ -99,14 +99,14 @@ class LocalModel:
         if top == 0.0:
             self.flat = True
             self.null = list(Q)
-            self.gain = 0.0 if is_zero(g) else inf
+            self.gap = 0.0 if is_zero(g) else inf
             return
         cut = noise * top
         if w[0] < -cut:
             self.negative = True
             self.lowest = w[0] / top
             pairs = list(zip(q, w, strict=True))
-            self.gain = sum([0.5 * a * a / max(b, cut, SMALLEST_NORMAL) for a, b in pairs if b >= -cut])
+            self.gap = sum([0.5 * a * a / max(b, cut, SMALLEST_NORMAL) for a, b in pairs if b >= -cut])
             self.rise = sum([-0.5 * a * a / b for a, b in pairs if b < -cut])
             return
         self._read_scaled(noise)
@@ -121,24 +121,24 @@ class LocalModel:
         scaled = quotient(self.g, s)
         # A gradient that is only rounding promises no more than rounding even over the smallest curvature; a
         # real one along a valley floor promises much, and dividing by the cut instead would hide that.
-        gain, least_divisor = 0.0, max(_LEAST_CURVATURE * cut, SMALLEST_NORMAL)
+        gap, least_divisor = 0.0, max(_LEAST_CURVATURE * cut, SMALLEST_NORMAL)
         for value, vector in zip(w, Q, strict=True):
             component = dot(vector, scaled)
             if abs(value) <= cut:
                 self.null.append(quotient(vector, s))
-                gain += 0.5 * component * component / max(abs(value), least_divisor)
+                gap += 0.5 * component * component / max(abs(value), least_divisor)
             elif value > 0.0:
-                gain += 0.5 * component * component / value
+                gap += 0.5 * component * component / value
             else:
                 self.rise -= 0.5 * component * component / value
-        self.gain = gain
+        self.gap = gap
         self.negative = w[0] < -cut
         self.lowest = w[0] / top
 
     def step(self, radius: float) -> ModelStep:
         if self.strict:
             if self.newton_length <= radius:
-                return ModelStep(self.newton, self.newton_length, self.gain, False, False)
+                return ModelStep(self.newton, self.newton_length, self.gap, False, False)
             bend = inverse_form(self._factors, self.newton)
             found = boundary_step(self.hessian, self.g, radius, self.newton, self.newton_length, bend)
             return ModelStep(*found, True, False)

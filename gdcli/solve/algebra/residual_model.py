@@ -34,8 +34,8 @@ class ResidualModel:
     """``|r + J d|**2`` for steps d of the parameters that are ``free`` (p truth values), the others stay.
 
     ``scale`` (shape p) is the diagonal of D. ``columns`` are the lengths of the columns of J. ``misfit`` is the length
-    of the part of r that a step can take away, ``rest`` that of the other part. ``rank`` counts the independent free
-    columns; a step has no part in directions beyond it.
+    of the part of r that a step can take away, ``residual_norm`` that of the other part. ``rank`` counts the
+    independent free columns; a step has no part in directions beyond it.
     """
 
     def __init__(self, triangle: QRSystem, scale: Vec, free: Sequence[bool]) -> None:
@@ -57,7 +57,7 @@ class ResidualModel:
         gone = triangle.target
         for a, u in zip(self.w, self.U, strict=False):
             gone = along(gone, -a, u)
-        self.rest = hypot(triangle.rest, norm(gone))
+        self.residual_norm = hypot(triangle.residual_norm, norm(gone))
         self._scaled: tuple[list[float], list[Vec], list[float]] | None = None
 
     def _divided_by(self, lengths: Vec) -> list[Vec]:
@@ -74,11 +74,17 @@ class ResidualModel:
 
         It is the distance to the end in units of (about) the standard errors of the parameters, over sqrt(n - p).
         """
-        return self.misfit / self.rest if self.rest > 0.0 else inf if self.misfit > 0.0 else 0.0
+        return (
+            self.misfit / self.residual_norm
+            if self.residual_norm > 0.0
+            else inf
+            if self.misfit > 0.0
+            else 0.0
+        )
 
     @property
     def total(self) -> float:
-        return self.misfit * self.misfit + self.rest * self.rest
+        return self.misfit * self.misfit + self.residual_norm * self.residual_norm
 
     def to_store(self, write: Writer) -> Any:
         """Return what the model is made of; the factors that it computed are computed again."""

@@ -62,7 +62,7 @@ def rounding_shows(model: ResidualModel, x: Sequence[float], rows: int) -> bool:
     """Tell whether the rounding of so many residuals is seen in twelve digits of a free parameter or of their sum."""
     moves = [length * abs(a) for length, a in zip(model.columns, x, strict=True)]
     each = residual_floor(model.triangle.measured, moves) / sqrt(rows)
-    if 2.0 * each > SHOWN * hypot(model.misfit, model.rest):
+    if 2.0 * each > SHOWN * hypot(model.misfit, model.residual_norm):
         return True
     errors = errors_of_rounding(model, each)
     return errors is None or any(error > SHOWN * abs(a) for error, a in zip(errors, x, strict=True))

@@ -41,13 +41,13 @@ class PlaneModel(LocalModel):
         self.strict = a > 0.0 and pivot > (LEAST_PIVOT if noise < LEAST_PIVOT else noise) * c
         self._begin(g, H)
         if not self.strict:
-            self._look_closer(noise)
+            self._from_eigenvalues(noise)
             return
         g0, g1 = g
         half = g1 - part * g0
         p1 = -half / pivot
         p0 = -g0 / a - part * p1
-        self.gain = 0.5 * (g0 / a * g0 - half * p1)
+        self.gap = 0.5 * (g0 / a * g0 - half * p1)
         self.newton = Vec((p0, p1))
         self.newton_length = hypot(p0, p1)
 
@@ -55,7 +55,7 @@ class PlaneModel(LocalModel):
         if not self.strict:
             return self._secular_step(radius) or super().step(radius)
         if self.newton_length <= radius:
-            return ModelStep(self.newton, self.newton_length, self.gain, False, False)
+            return ModelStep(self.newton, self.newton_length, self.gap, False, False)
         return self._boundary_step(radius)
 
     def _boundary_step(self, radius: float) -> ModelStep:
@@ -129,16 +129,16 @@ class LineModel(LocalModel):
         self.strict = 0.0 < bend < inf
         self._begin(g, H)
         if not self.strict:
-            self._look_closer(noise)
+            self._from_eigenvalues(noise)
             return
         step = -slope / bend
-        self.gain = -0.5 * slope * step
+        self.gap = -0.5 * slope * step
         self.newton = Vec((step,))
         self.newton_length = abs(step)
 
     def step(self, radius: float) -> ModelStep:
         if self.strict and self.newton_length <= radius:
-            return ModelStep(self.newton, self.newton_length, self.gain, False, False)
+            return ModelStep(self.newton, self.newton_length, self.gap, False, False)
         slope, bend = self.g[0], self.hessian[0][0]
         if not self.strict and not abs(slope) > HARD * abs(bend) * radius:
             return super().step(radius)

@@ -13,7 +13,7 @@ from gdcli.kernel.vectors import Vector
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, units_at
-from gdcli.solve.constrained.walks import Found, Look, look_around
+from gdcli.solve.constrained.walks import Found, Probe, probe_around
 
 _MOST_STEPS, _HALVED, _FAST, _SHORT = 15, 0.5, 1e-2, 1e3
 _ARRIVED, _NEAR, MOST_RHO = 1e-14, 1e-9, 1e8
@@ -22,20 +22,20 @@ _ARRIVED, _NEAR, MOST_RHO = 1e-14, 1e-9, 1e8
 class End(NamedTuple):
     """Where the Newton steps led, with the multipliers there; the evidence, None where there is no end yet.
 
-    ``look`` is what a look around has found, where one was needed.
+    ``probe`` is what a probe around has found, where one was needed.
     """
 
     at: ScaledPoint
     multipliers: Vector
     point: KKTPoint | None = None
-    look: Look | None = None
+    probe: Probe | None = None
 
     @property
     def is_minimum(self) -> bool:
         """Whether this is a minimum, by its evidence and by what is around it."""
-        if self.point is None or (self.look is not None and self.look.found is not Found.NOTHING):
+        if self.point is None or (self.probe is not None and self.probe.found is not Found.NOTHING):
             return False
-        return self.point.is_minimum or (self.look is not None and self.point.is_doubtful)
+        return self.point.is_minimum or (self.probe is not None and self.point.is_doubtful)
 
 
 def end_game(
@@ -76,7 +76,7 @@ def certified(problem: Scaled, at: ScaledPoint, multipliers: Vector, last: objec
         return End(at, multipliers, point)
     slow = None if fast and not point.soft else last
     own = point.multipliers * problem.units.sides / problem.units.value
-    return End(at, multipliers, point, look_around(problem, at, point, slow, own))
+    return End(at, multipliers, point, probe_around(problem, at, point, slow, own))
 
 
 def examined(problem: Constrained, x: Vector) -> End | None:

@@ -19,7 +19,7 @@ from gdcli.kernel.vectors import Vector
 from gdcli.objective.constrained import Constrained
 
 # What a claim needs beside constraints that hold: of the gradient of the Lagrangian, and of what is still to gain.
-KKT_TOL, GAIN_TOL = 1e-6, 1e-10
+KKT_TOL, GAP_TOL = 1e-6, 1e-10
 # A side, or a bound, that is so near to holding with equality is active.
 _ACTIVE = 1e-7
 # Singular values of the active gradients, which have length 1, and multipliers beside the slope, count as 0 below.
@@ -51,8 +51,8 @@ class KKTPoint:
     length in the user's units. ``active`` (sides), ``at_lower`` and ``at_upper`` (variables) are masks.
     ``independent`` tells whether the active gradients are (LICQ), ``strict`` whether no active multiplier is 0.
     ``curvatures`` are the eigenvalues of the Hessian of the Lagrangian on the tangent space of what is strongly active,
-    as parts of its largest entry ``top``; ``eigenvalues`` are the same in the user's units. ``gain`` is what slope and
-    violation may still be worth. ``kind`` is a word, ``certain`` whether it needs no look around; ``ways`` (k, n) are
+    as parts of its largest entry ``top``; ``eigenvalues`` are the same in the user's units. ``gap`` is what slope and
+    violation may still be worth. ``kind`` is a word, ``certain`` whether it needs no probe around; ``ways`` (k, n) are
     directions for one.
     """
 
@@ -65,7 +65,7 @@ class KKTPoint:
     residual: float
     gradient_norm: float
     complementarity: float
-    gain: float
+    gap: float
     active: Any
     at_lower: Any
     at_upper: Any
@@ -134,7 +134,7 @@ def _kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
     w, V = np.linalg.eigh(Z.T @ H @ Z) if Z.shape[1] else (np.zeros(0), np.zeros((0, 0)))
     q = V.T @ (Z.T @ left)
     held = float(abs(multipliers) @ abs(h))
-    gain = 0.5 * float(np.sum(q * q / np.maximum(w, _NO_DIGITS * top))) + held
+    gap = 0.5 * float(np.sum(q * q / np.maximum(w, _NO_DIGITS * top))) + held
     violation = problem.violation(x, h)
     weak = w <= _WEAK * top
     level = _SOFT * max(1.0, abs(value))
@@ -142,7 +142,7 @@ def _kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
     ways = (Z @ V[:, looked if looked.any() else slice(0, 1)]).T
     if violation > HOLDS:
         kind = "infeasible"
-    elif np.linalg.norm(left) > KKT_TOL * scale or gain > GAIN_TOL * max(1.0, abs(value)):
+    elif np.linalg.norm(left) > KKT_TOL * scale or gap > GAP_TOL * max(1.0, abs(value)):
         kind = "not-stationary"
     else:
         least = _least_eigenvalue(H, Za) if Z is not Za else w[0] if len(w) else 0.0
@@ -158,7 +158,7 @@ def _kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
         residual=float(np.linalg.norm(left)) / scale,
         gradient_norm=float(np.linalg.norm(left / unit)),
         complementarity=held,
-        gain=gain,
+        gap=gap,
         active=face.active,
         at_lower=face.at_lower,
         at_upper=face.at_upper,

@@ -25,7 +25,7 @@ from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solve.constrained.end_game import End, certified, end_game
 from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, Units, units_at
-from gdcli.solve.constrained.walks import MOST_DOUBLINGS, Found, Look, walk
+from gdcli.solve.constrained.walks import MOST_DOUBLINGS, Found, Probe, walk
 from gdcli.solve.iteration import Step
 
 # The first radius (of a point of size 1) and penalty, by what the penalty grows, and how far it may go.
@@ -40,14 +40,14 @@ _FUNNEL, _FUNNEL_RHO = 2.0, 1e8
 _POLISH, _POLISH_BREACH = 0.1, 1e-7
 # The breach is minimised alone at these rises of the penalty.
 _LOOKS_FOR_FEASIBLE = (4, 8)
-# Passes of a run, between two looks along the way that was come, and looks around that may lead on.
-_MOST_PASSES, _PERIOD, _MOST_LOOKS = 500, 50, 8
+# Passes of a run, between two probes along the way that was come, and probes around that may lead on.
+_MOST_PASSES, _PERIOD, _MOST_PROBES = 500, 50, 8
 # The value falls without end below this, and over so many doublings of the way.
 _UNBOUNDED, _ENDLESS = -1e20, 40
 # Where the model is the problem itself there is no need to begin with small steps.
 _EXACT = 1e3
 # At the end of its passes a run is fleeing that is so many times the size of its start away, and whose size has grown
-# so much since the look before the last.
+# so much since the probe before the last.
 _FAR_OUT, _FLEEING = 1e4, 1.2
 # A variable so many times its unit calls for new units.
 _OUTGROWN = 1e3
@@ -59,7 +59,7 @@ _CORRECTED, _LEAST_RADIUS = 0.1, 1e-15
 class SqpState:
     """A run between two passes, in scaled units: the point, the multipliers and the penalty, the radius.
 
-    ``breach`` and ``value`` are those of the start, ``mark`` and ``older`` are where the last looks along the way were
+    ``breach`` and ``value`` are those of the start, ``mark`` and ``older`` are where the last probes along the way were
     taken, ``reached`` the least breach at a change of the multipliers, ``best`` the least residual at an end game;
     ``W`` is the Hessian at the point for the multipliers ``of`` (None: not made yet), ``last`` the last step.
     """
@@ -76,7 +76,7 @@ class SqpState:
     start: Any
     reached: float = float("inf")
     best: float = float("inf")
-    looks: int = 0
+    probes: int = 0
     rises: int = 0
     passes: int = 0
     W: Matrix | None = None
@@ -156,7 +156,7 @@ class _Search:
         s, problem = self.state, self.problem
         if s.passes >= _MOST_PASSES:
             far = self.fled_to()
-            return self.give_up() if far is None else self.without_end(Look(Found.LIMIT, far))
+            return self.give_up() if far is None else self.without_end(Probe(Found.LIMIT, far))
         s.passes += 1
         guess = problem.pushed(s.multipliers + s.rho * s.at.h)
         W = self.hessian(guess)
@@ -206,7 +206,7 @@ class _Search:
             return True, None
         s.rises += 1
         if s.rises in _LOOKS_FOR_FEASIBLE and breach > 1e-6:
-            found = self.look_for_feasible()
+            found = self.search_feasible()
             if found is not None:
                 return True, found
         if s.rho > _MOST_RHO:
@@ -220,27 +220,27 @@ class _Search:
         """What an end game leads to: the end of the run, a lower point to go on from, or nothing."""
         s = self.state
         if end.is_minimum:
-            return True, self.ended(end.at, StopReason.GAIN, end.multipliers)
-        if end.look is None or end.look.found is Found.NOTHING:
+            return True, self.ended(end.at, StopReason.GAP, end.multipliers)
+        if end.probe is None or end.probe.found is Found.NOTHING:
             return False, None
-        if end.look.found is not Found.LOWER:
-            return True, self.without_end(end.look)
-        s.looks += 1
-        if s.looks > _MOST_LOOKS:
-            return True, self.without_end(Look(Found.LIMIT, end.look.at))
-        low = self.problem.with_slopes(end.look.at)
+        if end.probe.found is not Found.LOWER:
+            return True, self.without_end(end.probe)
+        s.probes += 1
+        if s.probes > _MOST_PROBES:
+            return True, self.without_end(Probe(Found.LIMIT, end.probe.at))
+        low = self.problem.with_slopes(end.probe.at)
         if low is None:
             return False, None
         return True, self.go_on_from(low, end.multipliers)
 
     def go_on_from(self, at: ScaledPoint, multipliers: Vector) -> Step:
-        """Return the step to a lower point that a look around has found."""
+        """Return the step to a lower point that a probe around has found."""
         s = self.state
         s.multipliers, s.best, s.reached = multipliers, float("inf"), float("inf")
         s.radius = max(s.radius, 1e-2)
         return self.moved(at, "escape")
 
-    def look_for_feasible(self) -> Step | None:
+    def search_feasible(self) -> Step | None:
         """Minimise the breach alone, and go on from where it is none; or end, where there is no such point."""
         s, problem = self.state, self.problem
         y, left = problem.least_violation(s.at.y)
@@ -325,7 +325,7 @@ class _Search:
         if s.passes % _PERIOD == _PERIOD - 1:
             found = walk(problem, at, at.y - s.mark, np.zeros(len(s.multipliers)))
             if min(found.doublings, MOST_DOUBLINGS) >= _ENDLESS:
-                return self.without_end(Look(found.endless, found.low))
+                return self.without_end(Probe(found.endless, found.low))
             s.older, s.mark = s.mark, at.y
         if abs(at.y).max() > _OUTGROWN:
             return self.moved_in_new_units(at)
@@ -364,21 +364,21 @@ class _Search:
                 return self.ended(problem.at(y), StopReason.INFEASIBLE)
         end = certified(problem, at, s.multipliers, s.last, False)
         if end.is_minimum:
-            return self.ended(at, StopReason.GAIN, end.multipliers)
-        if end.look is not None and end.look.found in (Found.LIMIT, Found.UNBOUNDED):
-            return self.without_end(end.look)
+            return self.ended(at, StopReason.GAP, end.multipliers)
+        if end.probe is not None and end.probe.found in (Found.LIMIT, Found.UNBOUNDED):
+            return self.without_end(end.probe)
         steep = len(s.multipliers) and abs(s.multipliers).max() >= _MOST_MULTIPLIER
         reason = StopReason.NO_MULTIPLIERS if steep else StopReason.NO_DESCENT
         return self.ended(at, reason)
 
-    def without_end(self, look: Look) -> Step:
-        reason = StopReason.UNBOUNDED if look.found is Found.UNBOUNDED else StopReason.AT_INFINITY
-        return self.ended(look.at, reason)
+    def without_end(self, probe: Probe) -> Step:
+        reason = StopReason.UNBOUNDED if probe.found is Found.UNBOUNDED else StopReason.AT_INFINITY
+        return self.ended(probe.at, reason)
 
     def ended(self, at: ScaledPoint, reason: StopReason, multipliers: Vector | None = None) -> Step:
         told = self.told(at, self.state.multipliers if multipliers is None else multipliers)
         same = list(told.x) == list(self.came_from.x)
-        if same and reason is StopReason.GAIN:
+        if same and reason is StopReason.GAP:
             reason = StopReason.FLOOR
         return Step(told, self.state, self.state.radius, reason, not same, "polish")
 

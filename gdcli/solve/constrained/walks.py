@@ -40,7 +40,7 @@ class Found(Enum):
     UNBOUNDED = "unbounded"
 
 
-class Look(NamedTuple):
+class Probe(NamedTuple):
     """What the walks have found, and where."""
 
     found: Found
@@ -89,12 +89,12 @@ def walk(problem: Scaled, start: ScaledPoint, direction: Vector, multipliers: Ve
     return Walk(low, doublings, distance, falls)
 
 
-def look_around(problem: Scaled, at: ScaledPoint, point: KKTPoint, last: Any, multipliers: Vector) -> Look:
+def probe_around(problem: Scaled, at: ScaledPoint, point: KKTPoint, last: Any, multipliers: Vector) -> Probe:
     """Walk along the directions of least curvature both ways, and on along the ``last`` step (None: there is none)."""
     import numpy as np
 
     size = max(1.0, abs(at.f * problem.units.value))
-    enough = max(_KNOWN * point.gain, _ROUNDING * size) / problem.units.value
+    enough = max(_KNOWN * point.gap, _ROUNDING * size) / problem.units.value
     steps = [] if last is None or not last.any() else [last]
     for way in point.ways[:_DIRECTIONS] / problem.units.x:
         steps += [_FIRST * way, -_FIRST * way]
@@ -103,7 +103,7 @@ def look_around(problem: Scaled, at: ScaledPoint, point: KKTPoint, last: Any, mu
         if found.low is at:
             continue
         if found.distance > _FAR * (1.0 + float(np.linalg.norm(at.y))):
-            return Look(found.endless, found.low)
+            return Probe(found.endless, found.low)
         if found.low.f < at.f - enough or found.doublings >= _LONG:
-            return Look(Found.LOWER, found.low)
-    return Look(Found.NOTHING, at)
+            return Probe(Found.LOWER, found.low)
+    return Probe(Found.NOTHING, at)

@@ -82,10 +82,11 @@ def _linear(residuals: ManyResiduals, x: Array) -> dict[str, Array]:
     """Return the parts of the state that belong to the points x (p, g)."""
     Q, r = residuals.linear(x)
     value = dots(r, r)
-    R, target, rest = triangles(Q, r)
+    R, target, residual_norm = triangles(Q, r)
     columns, misfit = lengths(R), lengths(target)
     return {
-        "x": x, "Q": Q, "R": R, "columns": columns, "target": target, "misfit": misfit, "rest": rest, "value": value,
+        "x": x, "Q": Q, "R": R, "columns": columns, "target": target, "misfit": misfit,
+        "residual_norm": residual_norm, "value": value,
     }  # fmt: skip
 
 
@@ -99,15 +100,15 @@ def _is_doubtful(R: Array, columns: Array) -> Array:
 
 def _is_close(state: BatchedFits) -> Array:
     square = state.misfit * state.misfit
-    found: Array = square <= CLOSE * (square + state.rest * state.rest)
+    found: Array = square <= CLOSE * (square + state.residual_norm * state.residual_norm)
     return found
 
 
 def _over(state: BatchedFits, most: int, offset: float) -> Array:
     """Tell which problems are at an end, or given up; at a relative ``offset`` there is nothing left to do."""
     misfit = state.misfit
-    rounding = misfit <= EPS * (dots(state.columns, abs(state.x)) + state.rest)
-    done = (state.tries >= 2) | (state.polished >= MAX_POLISH) | (misfit <= offset * state.rest)
+    rounding = misfit <= EPS * (dots(state.columns, abs(state.x)) + state.residual_norm)
+    done = (state.tries >= 2) | (state.polished >= MAX_POLISH) | (misfit <= offset * state.residual_norm)
     ended = rounding | (_is_close(state) & done)
     state.given_up |= ~ended & (
         (state.iterations + 1 >= most) | (state.refusals >= MAX_REFUSALS) | (state.radius > state.horizon)

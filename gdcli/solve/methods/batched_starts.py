@@ -19,7 +19,7 @@ from gdcli.kernel.vectors import Array
 STEPS = 60
 _FIRST_SHIFT, _SMALLER, _LARGER, _LEAST_SHIFT, _MOST_SHIFT = 1e-2, 0.2, 5.0, 1e-12, 1e9
 # A run is over when two steps after each other gain less than this part of the value.
-_GAIN = 1e-9
+_LITTLE = 1e-9
 # No step changes a parameter that is followed on its logarithm by more than a factor of exp(2).
 _LONGEST = 2.0
 
@@ -58,7 +58,7 @@ def follow(many: ManyPoints, x: Array, signs: Array, told: Callable[[float], Non
         there, new = _tried(many, here, signs, shift[active])
         with np.errstate(all="ignore"):
             better = (new < value[active]) & ~many.crosses_pole(here, there)
-            small = better & (value[active] - new <= _GAIN * value[active])
+            small = better & (value[active] - new <= _LITTLE * value[active])
         x[:, active[better]] = there[:, better]
         value[active[better]] = new[better]
         shift[active] *= np.where(better, _SMALLER, _LARGER)

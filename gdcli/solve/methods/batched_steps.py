@@ -66,7 +66,7 @@ class BatchedFits:
     columns: Array
     target: Array
     misfit: Array
-    rest: Array
+    residual_norm: Array
     value: Array
     start_value: Array
     scale: Array

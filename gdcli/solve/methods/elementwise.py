@@ -65,10 +65,10 @@ class Written:
 
 
 class Response(NamedTuple):
-    """How a rule answers a gradient g: v <- keep v - gain g, then x <- x + lr (ahead v - direct g)."""
+    """How a rule answers a gradient g: v <- keep v - weight g, then x <- x + lr (ahead v - direct g)."""
 
     keep: float = 0.0
-    gain: float = 0.0
+    weight: float = 0.0
     ahead: float = 0.0
     direct: float = 1.0
 

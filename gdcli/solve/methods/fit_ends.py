@@ -95,7 +95,7 @@ class Here:
     @property
     def rounding(self) -> float:
         """The misfit that the rounding of the parameters makes."""
-        return EPS * (sum(self._moves()) + self.model.rest)
+        return EPS * (sum(self._moves()) + self.model.residual_norm)
 
     def _moves(self) -> list[float]:
         """By how much each parameter, as large as it is, moves the residuals."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from math import inf, sqrt
 
 from gdcli.kernel.dataclass import dataclass
-from gdcli.kernel.numerics import GAIN_TOL
+from gdcli.kernel.numerics import GAP_TOL
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import along, as_like, distance, dot, max_abs, norm
@@ -38,7 +38,7 @@ SLOW_PART, SLOW_FALL_PART = 1e-2, 0.5
 # Where a run would end, negative curvature is looked for, so often, by so many products, of at least this part of the
 # largest curvature; the first step off a saddle is this part of the largest variable.
 MAX_ESCAPES, POWER_STEPS, ESCAPE_CURVATURE, ESCAPE_STEP = 4, 30, 1e-6, 1e-3
-_STANDING = (StopReason.GAIN, StopReason.STATIONARY, StopReason.FLOOR, StopReason.NO_DESCENT)
+_STANDING = (StopReason.GAP, StopReason.STATIONARY, StopReason.FLOOR, StopReason.NO_DESCENT)
 
 
 @stored()
@@ -68,9 +68,9 @@ class LargeState:
         if spent < WINDOW:
             return False
         foreseen = (self.value - value) * PATIENCE / spent
-        left = inf if self.polish is None else self.polish.gain
+        left = inf if self.polish is None else self.polish.gap
         fall = self.start.value - value
-        slow = foreseen < max(min(SLOW_PART * abs(value), SLOW_FALL_PART * fall, left), GAIN_TOL * fall)
+        slow = foreseen < max(min(SLOW_PART * abs(value), SLOW_FALL_PART * fall, left), GAP_TOL * fall)
         self.begin_window(objective, value)
         return slow
 
@@ -96,7 +96,7 @@ class QuasiThenNewton:
         """Return a step of the method whose turn it is, or the end of a flight to infinity."""
         step = self._step(objective, at, state)
         if step.reason is None:
-            return look_ahead(objective, step, state)
+            return probe_ahead(objective, step, state)
         jammed = step.reason in (StopReason.NO_DESCENT, StopReason.FLOOR)
         return (
             step._replace(reason=StopReason.UNBOUNDED)
@@ -141,7 +141,7 @@ def large_method(tol: float, bounded: bool) -> ProjectedThenEscape | QuasiThenNe
     return ProjectedThenEscape(tol) if bounded else QuasiThenNewton(tol)
 
 
-def look_ahead(objective: Objective, step: Step, state: LargeState) -> Step:
+def probe_ahead(objective: Objective, step: Step, state: LargeState) -> Step:
     """Return ``step``, or the end of a run that has fled: beyond the horizon the value is followed along the way."""
     size = max_abs(step.at.x)
     if not size > state.horizon:
@@ -170,7 +170,7 @@ class ProjectedThenEscape:
         else:
             step = ProjectedLBFGS().step(objective, at, state.memory)._replace(state=state)
         if step.reason is None:
-            return look_ahead(objective, step, state)
+            return probe_ahead(objective, step, state)
         away = _escape(objective, at) if state.escapes < MAX_ESCAPES else None
         if away is None:
             return step

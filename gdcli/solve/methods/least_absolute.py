@@ -144,11 +144,13 @@ class Polyhedron:
         """Return an edge along which f is level at a minimizer and ``along @ x`` grows, and its side; None for none."""
         np = self.np
         sides = np.sign(at.multipliers)
-        gain = sides * (along @ np.linalg.solve(self.triangle, at.edges)) / np.linalg.norm(at.edges, axis=0)
-        gain = np.where(np.abs(np.abs(at.multipliers) - 1.0) <= at.doubt, gain, 0.0)
-        k = int(np.argmax(gain))
-        least = blur(len(along)) * np.abs(gain).max()
-        return (k, float(sides[k])) if gain[k] > least else None
+        decrease = (
+            sides * (along @ np.linalg.solve(self.triangle, at.edges)) / np.linalg.norm(at.edges, axis=0)
+        )
+        decrease = np.where(np.abs(np.abs(at.multipliers) - 1.0) <= at.doubt, decrease, 0.0)
+        k = int(np.argmax(decrease))
+        least = blur(len(along)) * np.abs(decrease).max()
+        return (k, float(sides[k])) if decrease[k] > least else None
 
     def follow(self, at: Vertex, k: int, side: float) -> list[int] | None:
         """Return the basis at the lowest point of an edge, the first one where it is level; None where it has none."""
@@ -234,8 +236,8 @@ class EdgeDescent:
             return _to(objective, at, below.x, below.basis)
         found = polyhedron.minimizers(here)
         if found.unique:
-            return Step(at, state, 0.0, StopReason.GAIN, moved=False, passed=False)
-        return _to(objective, at, found.x, state)._replace(kind="polish", reason=StopReason.GAIN)
+            return Step(at, state, 0.0, StopReason.GAP, moved=False, passed=False)
+        return _to(objective, at, found.x, state)._replace(kind="polish", reason=StopReason.GAP)
 
 
 def _to(objective: Objective, at: Evaluation, x: Vector, basis: list[int]) -> Step:

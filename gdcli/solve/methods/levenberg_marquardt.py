@@ -151,7 +151,7 @@ class LevenbergMarquardt:
             return escape
         if model.rank < len(model.index) and here.flees(state.last_move):
             return _stay(at, state, StopReason.AT_INFINITY)
-        reason = StopReason.STATIONARY if model.misfit == 0.0 else StopReason.GAIN
+        reason = StopReason.STATIONARY if model.misfit == 0.0 else StopReason.GAP
         return _stay(at, state, reason, passed=False)
 
     def _polish(self, here: Here, state: FitState) -> Step | None:

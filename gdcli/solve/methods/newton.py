@@ -19,7 +19,7 @@ from itertools import count
 from math import inf, isfinite, sqrt
 
 from gdcli.kernel.dataclass import dataclass, field
-from gdcli.kernel.numerics import EPS, FLOOR, GAIN_TOL, LEAST_PART, PART_TOL, SMALLEST_RADIUS, TINY
+from gdcli.kernel.numerics import EPS, FLOOR, GAP_TOL, LEAST_PART, PART_TOL, SMALLEST_RADIUS, TINY
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import dot, is_zero, norm, quotient, same, times
@@ -85,7 +85,7 @@ class NewtonState:
     horizon: float
     series: Aitken = field(default_factory=Aitken)
     last_move: Vector | None = None
-    last_gain: float = 0.0
+    last_gap: float = 0.0
     walks: int = 0
     edges: int = 0
     plateaus: int = 0
@@ -159,7 +159,7 @@ class TrustRegionNewton:
         if is_beside_pole(objective, at):
             return _stay(at, state, StopReason.UNBOUNDED)
         # A step across a valley may be lost in rounding where one along its floor is not.
-        end = self._look_along(objective, at, state, model)
+        end = self._probe_along(objective, at, state, model)
         return end or self._finish(objective, at, state, _stay(at, state, StopReason.NO_DESCENT))
 
     def _before_trials(
@@ -168,19 +168,19 @@ class TrustRegionNewton:
         """Return the end of a run with no more to gain or on its way to infinity, or a step far down a valley."""
         if not model.negative and self.enough(at, model, state):
             return self._settle(objective, at, state, model)
-        end = _look_ahead(objective, at, state) if state.radius > state.horizon else None
+        end = _probe_ahead(objective, at, state) if state.radius > state.horizon else None
         if end is not None:
             return end
         state.taken += 1
-        return None if state.taken % VALLEY_PERIOD else self._look_along(objective, at, state, model)
+        return None if state.taken % VALLEY_PERIOD else self._probe_along(objective, at, state, model)
 
-    def _look_along(
+    def _probe_along(
         self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel
     ) -> Step | None:
         """Return a step far along the way that the run has come, or down its valley; None where neither pays."""
         found = follow(objective, at, at.x - state.start.x, state.floor)
         if found.outcome not in (ProbeEnd.UNBOUNDED, ProbeEnd.LIMIT):
-            enough = max(4.0 * model.gain, VALLEY_FALL * abs(at.value))
+            enough = max(4.0 * model.gap, VALLEY_FALL * abs(at.value))
             found = follow_floor(objective, at, enough, state.floor, state.source)
         return self._move_on(objective, at, state, found, "step")
 
@@ -202,24 +202,24 @@ class TrustRegionNewton:
             return None
         state.model = _model(arrival, state)
         state.radius = max(state.radius, 0.25 * norm(quotient(lowest.x - at.x, state.axes)))
-        state.series.last_step, state.last_gain = None, 0.0
+        state.series.last_step, state.last_gap = None, 0.0
         return Step(arrival, state, found.length, kind=kind)
 
     def enough(self, at: Evaluation, model: LocalModel, state: NewtonState) -> bool:
-        """Tell whether the gain that is left by the ``model`` is small enough to end the run.
+        """Tell whether the gap that is left by the ``model`` is small enough to end the run.
 
         It must be small beside the value, and small beside the fall so far unless it is lost in the rounding of the
         value. Where the value tends to 0 as well it is compared with the fall alone: far more is asked then, which
         quadratic convergence gives. Where some curvature vanishes there is none, and rounding may end the run before.
         """
-        loosened, gain, value = self.tol / 1e-8, model.gain, at.value
+        loosened, gap, value = self.tol / 1e-8, model.gap, at.value
         fall = state.start.value - value
-        if gain <= loosened * GAIN_TOL * abs(value):
-            return gain <= PART_TOL * loosened * fall or gain <= EPS * abs(value)
-        if gain <= loosened * min(GAIN_TOL, LEAST_PART * fall):
+        if gap <= loosened * GAP_TOL * abs(value):
+            return gap <= PART_TOL * loosened * fall or gap <= EPS * abs(value)
+        if gap <= loosened * min(GAP_TOL, LEAST_PART * fall):
             return True
-        lost = not model.strict and gain <= loosened * GAIN_TOL * fall
-        return lost and gain <= rounding_of_variables(at)
+        lost = not model.strict and gap <= loosened * GAP_TOL * fall
+        return lost and gap <= rounding_of_variables(at)
 
     def _settle(self, objective: Objective, at: Evaluation, state: NewtonState, model: LocalModel) -> Step:
         """End the run here, unless convergence was doubtful and a walk finds a lower point."""
@@ -228,13 +228,13 @@ class TrustRegionNewton:
         if plain is not None and plain.strict:
             passing = passing_direction(objective, at, state.start, plain, state.source)
             doubtful = doubtful if passing is None else [passing]
-        slow = bool(doubtful) or state.series.since <= 2 or model.gain > SLOW_RATIO * state.last_gain > 0.0
+        slow = bool(doubtful) or state.series.since <= 2 or model.gap > SLOW_RATIO * state.last_gap > 0.0
         if slow and state.walks < MAX_WALKS:
             state.walks += 1
             steps = [] if state.series.last_step is None else [state.series.last_step]
             steps += both_ways(doubtful, at.x)
-            # Falls of the size of the gain are accounted for; only a clearly larger fall is news.
-            enough = 4.0 * (model.gain + GAIN_TOL * value_scale(at.value, state.start.value - at.value))
+            # Falls of the size of the gap are accounted for; only a clearly larger fall is news.
+            enough = 4.0 * (model.gap + GAP_TOL * value_scale(at.value, state.start.value - at.value))
             found = walk_all(objective, at, steps, enough, state.floor)
             if found.outcome in (ProbeEnd.RISES, ProbeEnd.LEVEL):
                 found = follow_floor(objective, at, enough, state.floor, state.source)
@@ -243,7 +243,7 @@ class TrustRegionNewton:
                 return end
         if model.flat and not rises_all_around(objective, at):
             return _stay(at, state, StopReason.STATIONARY, passed=False)
-        end = _stay(at, state, StopReason.GAIN, passed=False)
+        end = _stay(at, state, StopReason.GAP, passed=False)
         return end if doubtful else self._finish(objective, at, state, end)
 
     def _end_at_floor(
@@ -280,7 +280,7 @@ def _stay(at: Evaluation, state: NewtonState, reason: StopReason, passed: bool =
     return Step(at, state, state.radius, reason, moved=False, passed=passed)
 
 
-def _look_ahead(objective: Objective, at: Evaluation, state: NewtonState) -> Step | None:
+def _probe_ahead(objective: Objective, at: Evaluation, state: NewtonState) -> Step | None:
     """End a run whose value falls all the way to infinity; None where it does not, or not for certain."""
     state.horizon = FLIGHT * state.radius
     if state.last_move is None:
@@ -391,6 +391,6 @@ def _accept(
         return Step(arrival, state, length, StopReason.EDGE)
     state.series.took(None if boundary else taken, kind is _STRETCHED)
     state.last_move = taken
-    state.last_gain = model.gain
+    state.last_gap = model.gap
     state.model = _model(arrival, state)
     return Step(arrival, state, length, kind="escape" if kind == "escape" else "step")

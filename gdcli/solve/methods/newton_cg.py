@@ -118,7 +118,7 @@ class CgState:
 
     radius: float
     start_value: float
-    gain: float = inf
+    gap: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +144,12 @@ class NewtonCG:
             inner = steihaug(objective, at, state.radius, accuracy)
             if inner is None:
                 return Step(at, state, state.radius, StopReason.NO_DESCENT, moved=False)
-            state.gain = inner.predicted if inner.solved else inf
+            state.gap = inner.predicted if inner.solved else inf
             if inner.solved and self._enough(inner.predicted, at.value, state):
                 if accuracy > _SURE:  # what is left along a floor is not seen before the walls are solved for
                     accuracy = _SURE
                     continue
-                return Step(at, state, state.radius, StopReason.GAIN, moved=False)
+                return Step(at, state, state.radius, StopReason.GAP, moved=False)
             x = at.x + inner.step
             if not inner.predicted > 0.0 or same(x, at.x):
                 return Step(at, state, state.radius, StopReason.FLOOR, moved=False)
@@ -174,11 +174,11 @@ class NewtonCG:
                 return Step(trial, state, length, kind="escape" if inner.negative else "step")
         return Step(at, state, state.radius, StopReason.NO_DESCENT, moved=False)
 
-    def _enough(self, gain: float, value: float, state: CgState) -> bool:
+    def _enough(self, gap: float, value: float, state: CgState) -> bool:
         part = 1e-2 * self.tol
-        if gain <= EPS * abs(value):
+        if gap <= EPS * abs(value):
             return True
-        return gain <= part * max(1.0, abs(value)) and gain <= part * (state.start_value - value)
+        return gap <= part * max(1.0, abs(value)) and gap <= part * (state.start_value - value)
 
     def _end_at_floor(self, objective: Objective, at: Evaluation, trial: Evaluation, state: CgState) -> Step:
         if trial.value < at.value:

@@ -2,7 +2,7 @@
 
 Near a minimum with a positive definite Hessian the Newton step leads to it, and the model tells how far the value
 falls. Both hold only where Newton's method converges quadratically, and one step shows whether it does: the value
-falls as the model foretold, and the gain that is left at its end is a small part of that here (Kantorovich; Dennis and
+falls as the model foretold, and the gap that is left at its end is a small part of that here (Kantorovich; Dennis and
 Schnabel, Numerical Methods for Unconstrained Optimization, section 5.3).
 
 A value tells points apart down to the square root of its rounding only: around the minimum it does not change. The
@@ -25,10 +25,10 @@ from gdcli.solve.algebra.small_model import local_model
 from gdcli.solve.probe.line_probe import rounding_of
 from gdcli.solve.scaling import inward, outward, rescaled, units_at
 
-# Newton's method converges quadratically: the gain of one step before is more than a hundred times this
+# Newton's method converges quadratically: the gap of one step before is more than a hundred times this
 # one's. Otherwise it is slow, as at a minimum like x**4.
 SLOW_RATIO = 1e-2
-# Where the model holds, this part of the gain is left after the step at most: down ``x**3``, which has no minimum, an
+# Where the model holds, this part of the gap is left after the step at most: down ``x**3``, which has no minimum, an
 # eighth is left, and at that of ``x**4`` a fifth.
 LEFT = 1.0 / 16.0
 # The value falls by what the model promises, but for this part of it.
@@ -57,7 +57,7 @@ def is_exact(at: Evaluation, start: Evaluation, model: LocalModel) -> bool:
     """Tell whether the Newton step from ``at`` moves each variable by no more than a few units in its last place.
 
     The scale of a variable is its size, or the way that it has come from ``start``: a minimum at 0 is reached like any
-    other. One that has neither, beside the others, is judged by its part of the gain, beside the fall so far.
+    other. One that has neither, beside the others, is judged by its part of the gap, beside the fall so far.
     """
     scales = [max(abs(a), abs(a - b)) for a, b in zip(at.x, start.x, strict=True)]
     least = EPS * max(scales)
@@ -81,7 +81,7 @@ def polish(
 ) -> Polished | None:
     """Return the point that Newton steps from ``at`` lead to, None where they do not help.
 
-    A step helps when the gain of its end is smaller and the value has not risen by more than its rounding. The next one
+    A step helps when the gap of its end is smaller and the value has not risen by more than its rounding. The next one
     is tried where this was a good one. ``model`` is that of ``at``, whose run began at ``start``.
     """
     best: Polished | None = None
@@ -96,10 +96,10 @@ def polish(
         if arrival.hessian is None or arrival.estimated:
             break
         found = local_model(arrival.gradient, arrival.hessian, NOISE[source])
-        if not (found.strict and found.gain < model.gain):
+        if not (found.strict and found.gap < model.gap):
             break
         best = Polished(arrival, found, arrival.x - at.x)
-        if not found.gain <= SLOW_RATIO * model.gain:
+        if not found.gap <= SLOW_RATIO * model.gap:
             break
         at, model = arrival, found
     return best
@@ -130,10 +130,10 @@ def polished(objective: Objective, at: Evaluation, start: Evaluation) -> Evaluat
 def is_known(
     objective: Objective, at: Evaluation, start: Evaluation | None, model: LocalModel, source: str
 ) -> bool:
-    """Tell whether the gain and the Newton step of ``model`` are good estimates of what is left from ``at``."""
+    """Tell whether the gap and the Newton step of ``model`` are good estimates of what is left from ``at``."""
     if not model.strict:
         return False
-    if model.gain <= EPS * abs(at.value) or is_rounding(at, start or at, model):
+    if model.gap <= EPS * abs(at.value) or is_rounding(at, start or at, model):
         return True
     goal = at.x + model.newton
     there = objective.evaluate(goal, 0)
@@ -145,25 +145,25 @@ def is_known(
     ahead = local_model(there.gradient, there.hessian, NOISE[source])
     if not ahead.strict:
         return False
-    surprise = abs(at.value - there.value - model.gain)
-    if ahead.gain <= LEFT * model.gain and surprise <= AGREES * model.gain:
+    surprise = abs(at.value - there.value - model.gap)
+    if ahead.gap <= LEFT * model.gap and surprise <= AGREES * model.gap:
         return True
-    if not model.gain <= _MAY_BE_ROUNDING * max(abs(at.value), (start or at).value - at.value):
+    if not model.gap <= _MAY_BE_ROUNDING * max(abs(at.value), (start or at).value - at.value):
         return False
     noise = CLEARLY * rounding_of(objective, at)
-    return ahead.gain <= max(LEFT * model.gain, noise) and surprise <= AGREES * model.gain + noise
+    return ahead.gap <= max(LEFT * model.gap, noise) and surprise <= AGREES * model.gap + noise
 
 
-def is_known_of_many(objective: Objective, at: Evaluation, gain: float, step: Vector) -> bool:
+def is_known_of_many(objective: Objective, at: Evaluation, gap: float, step: Vector) -> bool:
     """Tell the same without a matrix: by the value and the length of the gradient at the end of the Newton ``step``."""
-    if gain <= EPS * abs(at.value):
+    if gap <= EPS * abs(at.value):
         return True
     goal = at.x + step
     there = objective.evaluate(goal, 1)
     if there.x is not goal or there.gradient is None:
         return False
     left = norm(there.gradient) ** 2 <= LEFT * norm(at.gradient) ** 2
-    return left and abs(at.value - there.value - gain) <= AGREES * gain
+    return left and abs(at.value - there.value - gap) <= AGREES * gap
 
 
 def errors_of(x: Vector, model: LocalModel) -> tuple[float, ...]:

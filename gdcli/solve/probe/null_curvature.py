@@ -20,10 +20,10 @@ from gdcli.solve.scaling import value_scale
 # The smallest curvature is doubted when it is this much less than the mean curvature on the way from the
 # start.
 DOUBTFUL_PART = 1e-4
-# The gain, relative to the scale of the value, below which the minimum counts as reached by a run of Newton's method,
+# The gap, relative to the scale of the value, below which the minimum counts as reached by a run of Newton's method,
 # which has seen the curvature settle; and by any run: above that the inflection of ``x**3`` may be ahead as well.
 _REACHED, REACHED_BY_ANY = 1e-10, 1e-16
-# A quadratic minimum is that near, as part of the way from the start, when its gain has become as small.
+# A quadratic minimum is that near, as part of the way from the start, when its gap has become as small.
 _NEAR = 1e-4
 # Curvature that changes by this part within the distance to the minimiser is no property of the minimum.
 UNSTEADY = 0.3
@@ -48,12 +48,12 @@ def passing_direction(
 
     ``model`` is strict. Two directions are looked at, the one of the smallest curvature and that of the Newton
     step, if there is still some way to go. A look costs a Hessian, so none is taken where the end is reached and
-    the curvature is not small beside the mean curvature on the way from ``start``; ``reached`` is the gain that
+    the curvature is not small beside the mean curvature on the way from ``start``; ``reached`` is the gap that
     counts as the end.
     """
     if source != CurvatureSource.EXACT:
         return None
-    if start is not None and model.gain <= reached * value_scale(at.value, start.value - at.value):
+    if start is not None and model.gap <= reached * value_scale(at.value, start.value - at.value):
         way = distance(start.x, at.x)
         steep = eigenvalues(model.hessian)[0] * way * way >= DOUBTFUL_PART * (start.value - at.value)
         if steep and model.newton_length <= _NEAR * way:

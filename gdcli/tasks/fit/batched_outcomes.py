@@ -122,7 +122,7 @@ class SolvedFits:
             start=Iterate(0, begun, None, None, Counts(), 0.0, "start"),
             best=Iterate(steps, best, None, None, counts, self.seconds),
             last=Iterate(steps, best, None, None, counts, self.seconds),
-            reason=StopReason.STATIONARY if stationary else StopReason.GAIN,
+            reason=StopReason.STATIONARY if stationary else StopReason.GAP,
             iterations=steps,
             counts=counts,
             seconds=self.seconds,

@@ -210,19 +210,19 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
     squares the condition of the Jacobian, whose factor still tells its rank. What a step can still gain is then what
     the linear model promises, and nothing where that is no more than rounding.
     """
-    left, kind, gain = errors.left, found.kind, found.gain
+    left, kind, gap = errors.left, found.kind, found.estimated_gap
     if left is None or not errors.full_rank:
         return found
-    if kind is PointKind.MINIMUM and gain is not None and gain <= EPS * left.total * unit:
+    if kind is PointKind.MINIMUM and gap is not None and gap <= EPS * left.total * unit:
         return found  # the value itself is blurred by more
     doubtful = kind in (PointKind.DEGENERATE, PointKind.UNKNOWN)
-    told = replace(found, kind=PointKind.MINIMUM, gain=left.misfit * unit, known=True, notes=())
+    told = replace(found, kind=PointKind.MINIMUM, estimated_gap=left.misfit * unit, known=True, notes=())
     if doubtful:
         told = replace(told, how=CurvatureSource.JACOBIAN)
     bowl = linear or (found.eigenvalue_min or 0.0) > 0.0
     stationary = doubtful or kind in (PointKind.MINIMUM, PointKind.NOT_STATIONARY)
     if left.is_rounding or (left.misfit <= left.floor and bowl and stationary):
-        return replace(told, gain=0.0, distance=None)
+        return replace(told, estimated_gap=0.0, distance=None)
     # Where a step of the linear model could still take much away the point is not stationary, whatever the rank.
     return told if doubtful and left.misfit <= CLOSE * left.total else found
 

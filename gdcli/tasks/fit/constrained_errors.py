@@ -63,5 +63,8 @@ def on_face(triangle: QRSystem, face: Face) -> QRSystem:
     lost = max(0.0, float(before @ before - target @ target))
     kept = [Vec(row.tolist()) for row in r]
     return triangle._replace(
-        factor=kept, target=Vec(target.tolist()), rest=(triangle.rest**2 + lost) ** 0.5, slope=None
+        factor=kept,
+        target=Vec(target.tolist()),
+        residual_norm=(triangle.residual_norm**2 + lost) ** 0.5,
+        slope=None,
     )

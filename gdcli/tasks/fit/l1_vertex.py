@@ -66,20 +66,21 @@ def prove(
     if polyhedron is None:
         found = None if prepared.row.deviation is None else _at_a_vertex(prepared, judging, x)
         return None if found is None else Proof(found)
-    from gdcli.judge.evidence import allowed_gain
+    from gdcli.judge.evidence import allowed_gap
     from gdcli.solve.methods.least_absolute import least
 
     lowest = least(polyhedron, judging.np.array(x, dtype=float))
     if lowest is None:
         return None
     value, doubt = polyhedron.value(judging.np.array(x, dtype=float))
-    gain = max(0.0, value - lowest.value - doubt) * judging.factor
+    gap = max(0.0, value - lowest.value - doubt) * judging.factor
     ranges = list(zip(lowest.low.tolist(), lowest.high.tolist(), strict=True))
     kind = PointKind.KINK if lowest.unique else PointKind.DEGENERATE
-    if gain > allowed_gain(value * judging.factor, tol):
+    if gap > allowed_gap(value * judging.factor, tol):
         kind = PointKind.NOT_STATIONARY
     return Proof(
-        Certificate(kind, slope if gain > 0.0 else 0.0, gain=gain, how=CurvatureSource.MULTIPLIERS), ranges
+        Certificate(kind, slope if gap > 0.0 else 0.0, estimated_gap=gap, how=CurvatureSource.MULTIPLIERS),
+        ranges,
     )
 
 
@@ -108,7 +109,9 @@ def _at_a_vertex(prepared: Prepared, judging: RowObjective, x: Vector) -> Certif
     cancelled = all(abs(a) <= _CANCELLED * length for a, length in zip(left, lengths, strict=True))
     if max_abs(multipliers) > 1.0 + _SLACK or not cancelled:
         return None
-    gain = sum([abs(d) + abs(m * d) for m, d in zip(multipliers, deviation, strict=True)]) * judging.factor
+    gap = sum([abs(d) + abs(m * d) for m, d in zip(multipliers, deviation, strict=True)]) * judging.factor
     note = "the minimum is at a kink, where the gradient jumps"
     slope = norm(left) * judging.factor
-    return Certificate(PointKind.KINK, slope, gain=gain, how=CurvatureSource.MULTIPLIERS, notes=(note,))
+    return Certificate(
+        PointKind.KINK, slope, estimated_gap=gap, how=CurvatureSource.MULTIPLIERS, notes=(note,)
+    )

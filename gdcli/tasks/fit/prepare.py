@@ -19,7 +19,7 @@ from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, FitSettings, read_matrices
 from gdcli.tasks.fit.start_values import is_linear, start_values
-from gdcli.tasks.problem import Typed, as_typed, ends_of, relations_of, with_names
+from gdcli.tasks.problem import TypedTexts, as_typed, ends_of, relations_of, with_names
 
 if TYPE_CHECKING:
     from gdcli.language.relation import Relation
@@ -217,7 +217,7 @@ def _plan(
     constraints = as_typed(request.subject_to)
     relations = _relations(constraints, names, constants, columns)
     fixed, bounds = ends_of(
-        Typed(request.bounds), relations, names.parameters, constants, "parameter of the model"
+        TypedTexts(request.bounds), relations, names.parameters, constants, "parameter of the model"
     )
     if fixed:
         constants = {**constants, **fixed}

@@ -60,7 +60,7 @@ class RowSample(NamedTuple):
     sigma: list[float]
 
 
-def look(prepared: Prepared, x: Vector) -> RowSample:
+def sample_rows(prepared: Prepared, x: Vector) -> RowSample:
     """Return some rows, drawn at random with the seed of the fit and in their order, and the curve over a column."""
     import numpy as np
 
@@ -73,8 +73,8 @@ def look(prepared: Prepared, x: Vector) -> RowSample:
     objective = RowObjective(row, data)
     measured, fitted, places, sigma = [], [], [], []
     ends = np.array([np.inf, -np.inf])
-    looks = zip(data.chunks(PIECE), fitted_and_measured(prepared, objective, x), strict=True)
-    for (first, arrays), (says, seen) in looks:
+    pieces = zip(data.chunks(PIECE), fitted_and_measured(prepared, objective, x), strict=True)
+    for (first, arrays), (says, seen) in pieces:
         here = chosen[np.searchsorted(chosen, first) : np.searchsorted(chosen, first + len(seen))] - first
         fitted += says[here].tolist()
         measured += seen[here].tolist()
