@@ -1,10 +1,10 @@
-"""``--checkpoint`` and `gd resume`: a run in a file, and on from there in another process."""
+"""``--checkpoint``: a run in a file, from which `gd resume` goes on in another process."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from shlex import quote
@@ -14,7 +14,7 @@ from gdcli import __version__
 from gdcli.kernel.errors import DataError, GdError, Span, UsageError
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import FitOptions, MinimizeOptions, ResumeOptions
+    from gdcli.cli.command_options import FitOptions, MinimizeOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.option_rows import Options
     from gdcli.record.checkpoint_file import Content
@@ -128,7 +128,7 @@ def _opened(path: str, options: Options, env: Environment, job: Problem | FitReq
     if content is not None:
         # Options given to go on with are those of the run from now on.
         content = content._replace(head={**content.head, "options": dict(options.typed), "finished": False})
-        return Checkpoint(path, content, partial(_warned, env))
+        return Checkpoint(path, content, partial(warned, env))
     _check_free(path)
     content = checkpoint_file.Content(_head(options), {"job": part_of(job)})
     try:
@@ -137,10 +137,10 @@ def _opened(path: str, options: Options, env: Environment, job: Problem | FitReq
     except OSError as fault:
         why = f"cannot write the checkpoint: {fault.strerror}"
         raise UsageError(why, "", Span(path, 0, len(path), "--checkpoint")) from None
-    return Checkpoint(path, content, partial(_warned, env))
+    return Checkpoint(path, content, partial(warned, env))
 
 
-def _warned(env: Environment, text: str) -> None:
+def warned(env: Environment, text: str) -> None:
     env.warn(f"warning: {text}\n")
 
 
@@ -173,9 +173,8 @@ def _check_free(path: str) -> None:
 
 def _head(options: Options) -> dict[str, Any]:
     """What a checkpoint tells of the command, and of all that decides over bits."""
-    ground = _ground()
     return {
-        **ground,
+        **ground(),
         "command": options.command,
         "options": dict(options.typed),
         "folder": os.getcwd(),
@@ -183,71 +182,9 @@ def _head(options: Options) -> dict[str, Any]:
     }
 
 
-def _ground() -> dict[str, str]:
+def ground() -> dict[str, str]:
     from importlib.metadata import version
 
     machine = os.uname().machine if hasattr(os, "uname") else sys.platform
     python = ".".join(map(str, sys.version_info[:3]))
     return {"gd": __version__, "python": python, "numpy": version("numpy"), "machine": machine}
-
-
-# -- gd resume ---------------------------------------------------------------------------------------------------------
-
-
-def resume(options: ResumeOptions, env: Environment) -> int:
-    """Run ``gd resume``: go on with the run in a checkpoint, with the options that it was started with."""
-    from gdcli.cli.commands import COMMANDS
-    from gdcli.record import checkpoint_file
-
-    path = options.file
-    content = checkpoint_file.read(path)
-    head = content.head
-    _check_ground(path, head, env)
-    try:
-        command = COMMANDS[head["command"]]
-        # An option that came later than the checkpoint was not given.
-        none: dict[str, Any] = {
-            o.field: [] if o.many else None if o.metavar else False for o in command.options
-        }
-        typed = none | dict(head["options"])
-        known = {o.field for o in command.options} | {a.field for a in command.arguments}
-        if set(typed) != known or "job" not in content.parts:
-            raise KeyError("options")
-    except (KeyError, TypeError, ValueError):
-        raise DataError(f"{path} is no whole checkpoint of gd") from None
-    _check_folder(head, typed)
-    typed |= {field: text for field, text in options.typed.items() if field != "file" and text}
-    typed["checkpoint"] = path
-    for option in command.options:
-        text = typed[option.field]
-        if not isinstance(text, list if option.many else str | None if option.metavar else bool):
-            raise DataError(f"the checkpoint has no {option.name} of that kind")
-    from gdcli.cli import argv, output_file
-
-    again = argv.convert(typed, command, content)
-    output_file.check(again)
-    code: int = command.load()(again, env)
-    return code
-
-
-def _check_ground(path: str, head: Mapping[str, Any], env: Environment) -> None:
-    """Refuse a run of another version; tell what else may change the last bits."""
-    now = _ground()
-    if head.get("gd") != now["gd"]:
-        raise DataError(
-            f"{path} was written by gd {head.get('gd')}, and this is gd {now['gd']}",
-            "a run goes on with the version that it began with",
-        )
-    others = [f"{k} {head.get(k)} then, {v} now" for k, v in now.items() if head.get(k) != v]
-    if others:
-        _warned(env, f"{', '.join(others)}: the last bits may differ")
-
-
-def _check_folder(head: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
-    """Tell where the data are looked for, where they are not here."""
-    from glob import glob
-
-    missing = [name for name in typed.get("files") or () if name != "-" and not glob(name)]
-    missing = [name for name in missing if not os.path.exists(name)]
-    if missing and head.get("folder") != os.getcwd():
-        raise UsageError(f"there is no {missing[0]} here", f"the run was started in {head.get('folder')}")

@@ -1,27 +1,29 @@
 """The commands of `gd`, in one table: what each takes, and where its code is.
 
-A command is one `Command` row and one function ``run(options, env) -> exit code`` in the module that the row names.
-The module is imported when its command is asked for, so a new command costs the others nothing.
+A command is one `Command` row, and in the module ``NAME_command`` a function ``run(options, env) -> exit code``. The
+module is imported when its command is asked for, so a new command costs the others nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from gdcli.cli import command_options as takes
 from gdcli.cli.option_rows import Argument, Option, Options, arguments_of, options_of
-from gdcli.kernel.dataclass import NamedTuple
+
+if TYPE_CHECKING:
+    from gdcli.cli.environment import Environment
 
 
-class Command(NamedTuple):
-    """One command: ``entry`` is ``module:function``, ``takes`` the class of its options."""
+class Command:
+    """One command: ``takes`` is the class of its options, ``module`` that of its code where that is another's."""
 
-    name: str
-    entry: str
-    summary: str
-    text: str
-    takes: type[Options]
-    examples: tuple[str, ...] = ()
+    def __init__(
+        self, name: str, takes: type[Options], summary: str, text: str, *examples: str, module: str = ""
+    ) -> None:
+        self.name, self.takes, self.summary, self.examples = name, takes, summary, examples
+        self.text, self._module = text or summary, module or f"{name.replace('-', '_')}_command"
 
     @property
     def options(self) -> tuple[Option[Any], ...]:
@@ -39,26 +41,18 @@ class Command(NamedTuple):
         ]
         return " ".join(["gd", self.name, *words, "[OPTIONS]"])
 
-    def load(self) -> Any:
+    def load(self) -> Callable[[Any, Environment], int]:
         from importlib import import_module
 
-        module, _, function = self.entry.partition(":")
-        return getattr(import_module(module), function)
+        run: Callable[[Any, Environment], int] = import_module(f"gdcli.cli.{self._module}").run
+        return run
 
 
 def _extremum(name: str, options: type[Options], example: str) -> Command:
-    adjective = name.removesuffix("imize")
-    return Command(
-        name,
-        "gdcli.cli.minimize_command:run",
-        f"Find a {adjective}imum of an expression.",
-        f"Find a {adjective}imum of an expression and show the evidence for it.",
-        options,
-        (
-            example,
-            f"gd {name} 'sum(a*v**2)' --set a={'' if name == 'minimize' else '-'}2 --start 'v=[10,20,4,5]'",
-        ),
-    )
+    what = f"Find a {name.removesuffix('imize')}imum of an expression"
+    vector = f"gd {name} 'sum(a*v**2)' --set a={'' if name == 'minimize' else '-'}2 --start 'v=[10,20,4,5]'"
+    text = f"{what} and show the evidence for it."
+    return Command(name, options, f"{what}.", text, example, vector, module="minimize_command")
 
 
 _RATE_RULES = """Run plain gradient descent once per learning rate, and give each a verdict with its reason.
@@ -115,175 +109,76 @@ must be there as they were; what came through a pipe is piped in again.
 A run that had its end already shows its answer again. Of the points of the path jsonl, csv and --trace write those
 after the checkpoint."""
 
-COMMANDS: dict[str, Command] = {
-    command.name: command
-    for command in (
-        _extremum(
-            "minimize", takes.MinimizeOptions, "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1"
-        ),
-        _extremum("maximize", takes.MaximizeOptions, "gd maximize '-x**2 + 3*x' --start x=0 --print x,value"),
-        Command(
-            "compare-lr",
-            "gdcli.cli.compare_lr_command:run",
-            "Compare learning rates of gradient descent.",
-            _RATE_RULES,
-            takes.CompareRatesOptions,
-            ("gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01",),
-        ),
-        Command(
-            "compare-methods",
-            "gdcli.cli.compare_methods_command:run",
-            "Compare methods on one problem.",
-            "Solve one problem by several methods, and compare how far each came and what it cost. "
-            "A method that fails is a row that says so; --lr goes to the methods that read one. Caps are on each.",
-            takes.CompareMethodsOptions,
-            ("gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1",),
-        ),
-        Command(
-            "gradient",
-            "gdcli.cli.gradient_command:run",
-            "Compute a gradient in every way and compare them.",
-            "Compute the gradient at a point by formula, automatic differentiation, forward and central differences "
-            "and complex steps, with the error of each. The exit code is 9 where they differ by more than rounding "
-            "and truncation explain.",
-            takes.GradientOptions,
-            (
-                "gd gradient 'x**2 + y' --at x=2,y=2",
-                "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5 --trace",
-            ),
-        ),
-        Command(
-            "fit",
-            "gdcli.cli.fit_command:run",
-            "Fit a model to data.",
-            _FIT_TEXT,
-            takes.FitOptions,
-            (
-                "gd fit 'y ~ a*exp(-b*x)+c' decay.csv --start a=1,b=1,c=0",
-                "gd fit 'y ~ X @ w + b' 'runs/*.csv' --columns 'X=x*' --print w,w.se",
-                "gd fit 't ~ a*x + b' clicks.csv --loss logistic --batch-size 32 --epochs 5",
-                "zcat big.csv.gz | gd fit 'y ~ a*x + b' --predict - > fitted.csv",
-                "gd fit 'y ~ a + b*t' sites.csv --by site,year",
-            ),
-        ),
-        Command(
-            "compare-batch",
-            "gdcli.cli.compare_batch_command:run",
-            "Compare batch, mini-batch and stochastic descent on data.",
-            _BATCH_TEXT,
-            takes.CompareBatchesOptions,
-            ("gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all",),
-        ),
-        Command(
-            "run",
-            "gdcli.cli.run_command:run",
-            "Solve many problems of a file or stream, and check them.",
-            _RUN_TEXT,
-            takes.RunOptions,
-            (
-                "gd run examples.toml",
-                "gd run examples.toml rosenbrock --format json",
-                "gd run problems.jsonl --jobs 2 > answers.jsonl",
-            ),
-        ),
-        Command(
-            "resume",
-            "gdcli.cli.checkpoint_option:resume",
-            "Go on with a run that was stopped.",
-            _RESUME_TEXT,
-            takes.ResumeOptions,
-            (
-                "gd minimize 'sum(100*(v[1:]-v[:-1]**2)**2+(1-v[:-1])**2)' --start 'v=zeros(50)' --max-iter 5 "
-                "--checkpoint run.ckpt",
-                "gd resume run.ckpt --max-iter 10000",
-            ),
-        ),
-        Command(
-            "show",
-            "gdcli.cli.show_command:run",
-            "Show a stored answer as its own run would have.",
-            "Show what any command has stored (--format json or jsonl) as the table that its run showed, with the path "
-            "where there are lines of it; of the answers of gd run their table. --plot draws the picture of the run, "
-            "for which functions are evaluated and the data of a fit are read again.",
-            takes.ShowOptions,
-            (
-                "gd minimize 'x**2 + y**4' --start x=1,y=2 --format jsonl --output trace.jsonl",
-                "gd show trace.jsonl",
-            ),
-        ),
-        Command(
-            "rerun",
-            "gdcli.cli.rerun_command:run",
-            "Repeat a stored answer, and tell if it is the same.",
-            "Solve again what the receipt of a stored result (--format json or jsonl) says, and compare the answers: "
-            "bit for bit where gd, Python, numpy and the machine are the same, else to 1e-6. The exit code is 0 if the "
-            "answer is the same, 9 if not.",
-            takes.FileOptions,
-            (
-                "gd minimize 'x**2 + y**4' --start x=1,y=2 --format json --output answer.json",
-                "gd rerun answer.json",
-            ),
-        ),
-        Command(
-            "diff",
-            "gdcli.cli.diff_command:run",
-            "Compare two stored answers, or traces.",
-            "Compare two stored results (--format json), or traces (jsonl): what was asked differently, the first "
-            "iteration at which the paths part, and how they ended. The exit code is 0 if all is the same, 9 if not.",
-            takes.PairOptions,
-            (
-                "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.02 --format jsonl --output a.jsonl --max-iter 50",
-                "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.03 --format jsonl --output b.jsonl --max-iter 50",
-                "gd diff a.jsonl b.jsonl",
-            ),
-        ),
-        Command(
-            "methods",
-            "gdcli.cli.methods_command:run",
-            "List the methods: what they need and when to use them.",
-            "List the methods: what they need and when to use them.",
-            takes.MethodListOptions,
-            ("gd methods", "gd methods adam bfgs"),
-        ),
-        Command(
-            "functions",
-            "gdcli.cli.functions_command:run",
-            "List the functions: meaning, domain, derivative.",
-            "List what an expression can have: every function with its meaning, where it is defined (everywhere, where "
-            "nothing is said) and its derivative; constants and operators. plain has a line for each function, tab "
-            "separated.",
-            takes.FunctionListOptions,
-            ("gd functions", "gd functions gamma lgamma", "gd functions --format plain"),
-        ),
-        Command(
-            "help",
-            "gdcli.cli.help_command:run",
-            "Show the help of a command.",
-            "Show the help of gd, or of one command, as 'gd COMMAND --help' does.",
-            takes.HelpOptions,
-            ("gd help", "gd help minimize"),
-        ),
-        Command(
-            "completion",
-            "gdcli.cli.completion_command:run",
-            "Print the completion script of a shell.",
-            "Print the script that completes commands, options, their values, problems of a file and columns of a "
-            "table: source <(gd completion bash), source <(gd completion zsh), or gd completion fish | source.",
-            takes.CompletionOptions,
-            ("gd completion bash",),
-        ),
-        Command(
-            "man",
-            "gdcli.cli.man_command:run",
-            "Print the manual page.",
-            "Print the manual page of gd, or of one command, for man: gd man | man -l -. That of fit tells what each "
-            "number of its answer means. 'gd man json' is about the machine formats, 'gd man lessons' teaches gradient "
-            "descent by example.",
-            takes.ManOptions,
-            ("gd man", "gd man minimize", "gd man json"),
-        ),
-    )
-}
+# fmt: off
+_ROWS = (
+    _extremum("minimize", takes.MinimizeOptions,
+        "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1"),
+    _extremum("maximize", takes.MaximizeOptions, "gd maximize '-x**2 + 3*x' --start x=0 --print x,value"),
+    Command("compare-lr", takes.CompareRatesOptions, "Compare learning rates of gradient descent.", _RATE_RULES,
+        "gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01"),
+    Command("compare-methods", takes.CompareMethodsOptions, "Compare methods on one problem.",
+        "Solve one problem by several methods, and compare how far each came and what it cost. A method that fails is "
+        "a row that says so; --lr goes to the methods that read one. Caps are on each.",
+        "gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1"),
+    Command("gradient", takes.GradientOptions, "Compute a gradient in every way and compare them.",
+        "Compute the gradient at a point by formula, automatic differentiation, forward and central differences "
+        "and complex steps, with the error of each. The exit code is 9 where they differ by more than rounding "
+        "and truncation explain.",
+        "gd gradient 'x**2 + y' --at x=2,y=2",
+        "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5 --trace"),
+    Command("fit", takes.FitOptions, "Fit a model to data.", _FIT_TEXT,
+        "gd fit 'y ~ a*exp(-b*x)+c' decay.csv --start a=1,b=1,c=0",
+        "gd fit 'y ~ X @ w + b' 'runs/*.csv' --columns 'X=x*' --print w,w.se",
+        "gd fit 't ~ a*x + b' clicks.csv --loss logistic --batch-size 32 --epochs 5",
+        "zcat big.csv.gz | gd fit 'y ~ a*x + b' --predict - > fitted.csv",
+        "gd fit 'y ~ a + b*t' sites.csv --by site,year"),
+    Command("compare-batch", takes.CompareBatchesOptions,
+        "Compare batch, mini-batch and stochastic descent on data.", _BATCH_TEXT,
+        "gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all"),
+    Command("run", takes.RunOptions, "Solve many problems of a file or stream, and check them.", _RUN_TEXT,
+        "gd run examples.toml", "gd run examples.toml rosenbrock --format json",
+        "gd run problems.jsonl --jobs 2 > answers.jsonl"),
+    Command("resume", takes.ResumeOptions, "Go on with a run that was stopped.", _RESUME_TEXT,
+        "gd minimize 'sum(100*(v[1:]-v[:-1]**2)**2+(1-v[:-1])**2)' --start 'v=zeros(50)' --max-iter 5 "
+        "--checkpoint run.ckpt",
+        "gd resume run.ckpt --max-iter 10000"),
+    Command("show", takes.ShowOptions, "Show a stored answer as its own run would have.",
+        "Show what any command has stored (--format json or jsonl) as the table that its run showed, with the path "
+        "where there are lines of it; of the answers of gd run their table. --plot draws the picture of the run, "
+        "for which functions are evaluated and the data of a fit are read again.",
+        "gd minimize 'x**2 + y**4' --start x=1,y=2 --format jsonl --output trace.jsonl", "gd show trace.jsonl"),
+    Command("rerun", takes.FileOptions, "Repeat a stored answer, and tell if it is the same.",
+        "Solve again what the receipt of a stored result (--format json or jsonl) says, and compare the answers: "
+        "bit for bit where gd, Python, numpy and the machine are the same, else to 1e-6. The exit code is 0 if the "
+        "answer is the same, 9 if not.",
+        "gd minimize 'x**2 + y**4' --start x=1,y=2 --format json --output answer.json", "gd rerun answer.json"),
+    Command("diff", takes.PairOptions, "Compare two stored answers, or traces.",
+        "Compare two stored results (--format json), or traces (jsonl): what was asked differently, the first "
+        "iteration at which the paths part, and how they ended. The exit code is 0 if all is the same, 9 if not.",
+        "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.02 --format jsonl --output a.jsonl --max-iter 50",
+        "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.03 --format jsonl --output b.jsonl --max-iter 50",
+        "gd diff a.jsonl b.jsonl"),
+    Command("methods", takes.MethodListOptions, "List the methods: what they need and when to use them.", "",
+        "gd methods", "gd methods adam bfgs"),
+    Command("functions", takes.FunctionListOptions, "List the functions: meaning, domain, derivative.",
+        "List what an expression can have: every function with its meaning, where it is defined (everywhere, where "
+        "nothing is said) and its derivative; constants and operators. plain has a line for each function, tab "
+        "separated.",
+        "gd functions", "gd functions gamma lgamma", "gd functions --format plain"),
+    Command("help", takes.HelpOptions, "Show the help of a command.",
+        "Show the help of gd, or of one command, as 'gd COMMAND --help' does.", "gd help", "gd help minimize"),
+    Command("completion", takes.CompletionOptions, "Print the completion script of a shell.",
+        "Print the script that completes commands, options, their values, problems of a file and columns of a "
+        "table: source <(gd completion bash), source <(gd completion zsh), or gd completion fish | source.",
+        "gd completion bash"),
+    Command("man", takes.ManOptions, "Print the manual page.",
+        "Print the manual page of gd, or of one command, for man: gd man | man -l -. That of fit tells what each "
+        "number of its answer means. 'gd man json' is about the machine formats, 'gd man lessons' teaches gradient "
+        "descent by example.",
+        "gd man", "gd man minimize", "gd man json"),
+)
+# fmt: on
+COMMANDS = {command.name: command for command in _ROWS}
 
 # What most people want, by example.
 FIRST = (

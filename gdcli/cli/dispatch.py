@@ -65,8 +65,7 @@ def perform(command: Command, typed: TypedOptions, env: Environment) -> int:
         from gdcli.cli import canvas
 
         canvas.check_look(options)
-    code: int = command.load()(options, env)
-    return code
+    return command.load()(options, env)
 
 
 def unknown_command(word: str) -> UsageError:
