@@ -17,7 +17,7 @@ from gdcli.calculus.symbolic import CALLS, choose_by_parts
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.language.functions import CALLABLE, CONSTANTS
-from gdcli.language.syntax import normal
+from gdcli.language.tokens import normal
 
 # How tightly the parts of a text hold together; a part that holds less than what is around it gets parentheses.
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)

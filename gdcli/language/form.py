@@ -16,11 +16,11 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from gdcli.kernel.errors import GdError, Span, UsageError, did_you_mean
-from gdcli.language import syntax
 from gdcli.language.functions import CALLABLE, CONSTANTS, FUNCTIONS, INTERNAL, REDUCTIONS
 from gdcli.language.graph import REDUCTIONS as REDUCING
 from gdcli.language.graph import Graph
 from gdcli.language.syntax import Node, Tree, fold, postorder
+from gdcli.language.tokens import end_of_token
 
 # A node of the graph; in an expanded Form the list of the nodes of a vector's elements, or of the rows of a matrix,
 # which in another Form is a `gdcli.language.matrices.MatrixValue`.
@@ -103,7 +103,7 @@ def _told(error: UsageError) -> UsageError:
 def unknown_function(tree: Tree, node: Node, names: Container[str]) -> UsageError:
     """Return the error for a call of what is no function; ``names`` are variables and constants."""
     name = str(node.value)
-    place = tree.span(node)._replace(end=syntax.end_of_token(tree.text, node.start))
+    place = tree.span(node)._replace(end=end_of_token(tree.text, node.start))
     if name in names:
         return _told(
             UsageError(f"{name} is a variable, not a function", f"write {name}*(...) to multiply", place)

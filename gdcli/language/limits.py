@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
-from gdcli.language import syntax
+from gdcli.language.tokens import normal
 from gdcli.language.values import ConstantReader, split
 
 _NAME = re.compile(r"\s*(\w+)\s*(?:\[\s*(-?\d+)\s*\])?\s*")
@@ -76,7 +76,7 @@ def _limit(text: str, start: int, end: int, option: str) -> Limit:
     if math.isinf(lower) and math.isinf(upper):
         raise UsageError(f"the bounds of {name.strip()} have no ends", HINT, span)
     index = None if match.group(2) is None else int(match.group(2))
-    return Limit(syntax.normal(match.group(1)), index, lower, upper, span)
+    return Limit(normal(match.group(1)), index, lower, upper, span)
 
 
 def _is_short(ends: str) -> bool:

@@ -21,6 +21,7 @@ from gdcli.language.function_synonyms import CALLS, SYMBOLS, WORDS
 from gdcli.language.functions import CALLABLE, CONSTANTS
 from gdcli.language.paper_notation import RULES
 from gdcli.language.pieces import Change, Piece, Pieces, cut, depths_of, is_function
+from gdcli.language.tokens import COMPARISONS
 
 # Longer texts are written by programs.
 MAX_TEXT, MAX_PIECES = 2000, 400
@@ -121,7 +122,7 @@ def _translated(text: str, what: str) -> tuple[list[Change], list[str], list[str
     if len(pieces) > MAX_PIECES:
         return [], [text], []
     pieces = _frame(pieces, what, changes)
-    between = syntax.COMPARISONS if what == "constraint" else ("~",)
+    between = COMPARISONS if what == "constraint" else ("~",)
     sides: list[Pieces] = [[]]
     signs: list[str] = []
     for piece, depth in zip(pieces, depths_of(pieces), strict=False):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from gdcli.language import syntax
 from gdcli.language.function_synonyms import CHARACTERS, INVERSES, LATEX, OPERATOR_WORDS, OPERATORS
 from gdcli.language.functions import CALLABLE, CONSTANTS, LETTERS
 from gdcli.language.pieces import (
@@ -26,6 +25,7 @@ from gdcli.language.pieces import (
     power,
     start_of_operand,
 )
+from gdcli.language.tokens import SUPERSCRIPTS, normal, raised_letter
 
 Rule = Callable[[Pieces, list[Change]], Pieces]
 
@@ -46,7 +46,7 @@ def _characters(pieces: Pieces, changes: list[Change]) -> Pieces:
             found += [p._replace(start=piece.start + 1, end=piece.end) for p in cut(rest)]
             continue
         letters = "".join(CHARACTERS.get(c, c) for c in piece.text)
-        letters = syntax.raised_letter(letters) or letters
+        letters = raised_letter(letters) or letters
         new = OPERATORS.get(letters, letters)
         if new != piece.text:
             changes.append(Change(f"{piece.text} is written {new} here", piece.start, piece.end))
@@ -75,10 +75,10 @@ def _raised(pieces: Pieces, changes: list[Change]) -> Pieces:
     for i in range(1, len(pieces)):
         signed = pieces[i].text == "⁻" and i + 1 < len(pieces)
         letter = pieces[i + signed]
-        if not ends(pieces, i - 1) or letter.kind != "name" or not syntax.raised_letter(f"x{letter.text}"):
+        if not ends(pieces, i - 1) or letter.kind != "name" or not raised_letter(f"x{letter.text}"):
             continue
         changes.append(Change("a letter above the line stands here", pieces[i].start, letter.end))
-        shown = joined("**-" if signed else "**", syntax.normal(letter.text))
+        shown = joined("**-" if signed else "**", normal(letter.text))
         return _raised([*pieces[:i], *shown, *pieces[i + 1 + signed :]], changes)
     return pieces
 
@@ -166,7 +166,7 @@ def _powers_of_functions(pieces: Pieces, changes: list[Change]) -> Pieces:
         exponent = pieces[i + 1 : end]
         stop = operand(pieces, end)
         argument = _bare(pieces[end:stop])
-        shown = "".join(p.text for p in exponent).translate(syntax.SUPERSCRIPTS).lstrip("^*").strip("()")
+        shown = "".join(p.text for p in exponent).translate(SUPERSCRIPTS).lstrip("^*").strip("()")
         changes.append(Change("a power stands after the call, not before it", piece.start, exponent[-1].end))
         inverse = INVERSES.get(piece.text) if shown == "-1" else None
         called = joined([piece if inverse is None else piece._replace(text=inverse)], "(", argument, ")")

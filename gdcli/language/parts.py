@@ -14,6 +14,7 @@ from gdcli.language import syntax
 from gdcli.language.functions import CALLABLE, CONSTANTS
 from gdcli.language.relation import Relation
 from gdcli.language.syntax import Tree
+from gdcli.language.tokens import normal
 
 OPTION = "--let"
 EXAMPLE = "for example --let 's=exp(a*x)'"
@@ -54,7 +55,7 @@ def _part(text: str) -> tuple[str, Tree]:
     if not equals or text[begin : begin + 1] == "=" or not name.isidentifier() or name.startswith("_"):
         span = Span(text, 0, max(1, len(typed)), OPTION)
         raise UsageError(f"{OPTION} takes NAME=EXPR", EXAMPLE, span)
-    name = syntax.normal(name)
+    name = normal(name)
     if name in CONSTANTS or name in CALLABLE:
         what = "a constant" if name in CONSTANTS else "a function"
         raise UsageError(f"{name} is {what}", "give the part another name", Span(text, 0, len(typed), OPTION))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.language import syntax
+from gdcli.language import tokens
 from gdcli.language.function_synonyms import FUNCTIONS
 from gdcli.language.functions import CALLABLE
 
@@ -54,7 +54,7 @@ def cut(text: str) -> Pieces:
         kind, start, end = match.lastgroup or "op", *match.span()
         if kind == "name":
             kind = "word" if match.group() in _WORDS else "name"
-        found.append(Piece(kind, syntax.LOOKALIKES.get(match.group(), match.group()), start, end, lead))
+        found.append(Piece(kind, tokens.LOOKALIKES.get(match.group(), match.group()), start, end, lead))
         lead = ""
     return found
 
@@ -107,7 +107,7 @@ def ends(pieces: Sequence[Piece], at: int) -> bool:
     """Whether an operand ends at a piece."""
     piece = pieces[at]
     called = piece.kind == "name" and not (at and pieces[at - 1].text == ".") and is_function(piece)
-    return (piece.kind in ("number", "name") and not called) or piece.text in (")", "]", "!", *syntax.RAISED)
+    return (piece.kind in ("number", "name") and not called) or piece.text in (")", "]", "!", *tokens.RAISED)
 
 
 def begins(piece: Piece) -> bool:
@@ -143,7 +143,7 @@ def power(pieces: Sequence[Piece], at: int) -> int:
         while at < len(pieces) and pieces[at].text in ("-", "+"):
             at += 1
         return operand(pieces, at)
-    while at < len(pieces) and pieces[at].text.translate(syntax.SUPERSCRIPTS) != pieces[at].text:
+    while at < len(pieces) and pieces[at].text.translate(tokens.SUPERSCRIPTS) != pieces[at].text:
         at += 1
     return at
 

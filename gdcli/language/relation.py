@@ -6,6 +6,7 @@ stands in one text is read as one, so that every place in it is that of the text
 
 from __future__ import annotations
 
+import _ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -16,6 +17,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError
 from gdcli.language import syntax
 from gdcli.language.syntax import Node, Tree
+from gdcli.language.tokens import COMPARISONS, Token, check_tokens, tokenize
 
 OPTION = "--subject-to"
 EXAMPLE = "for example x + y <= 1, x*y == 2, or 0 <= x - y <= 2"
@@ -104,15 +106,15 @@ def relation(text: str, source: str = OPTION) -> Relation:
     """
     _check_equals(text, source)
     try:
-        tokens = syntax.tokenize(text, source)
+        tokens = tokenize(text, source)
         if not tokens:
             raise UsageError("the constraint is empty", EXAMPLE, Span(text, 0, len(text), source))
-        syntax.check_tokens(tokens, text, source)
+        check_tokens(tokens, text, source)
     except UsageError as error:
         raise _proposed(error) from None
     reader = syntax.TreeReader(text, source, tokens)
     root = reader.parsed()
-    if type(root).__name__ != "Compare":
+    if not isinstance(root, _ast.Compare):
         whole = Span(text, tokens[0].start, tokens[-1].end, source)
         raise UsageError("a constraint needs a comparison: <=, >= or ==", EXAMPLE, whole)
     between = _comparisons(tokens)
@@ -138,12 +140,12 @@ def _proposed(error: UsageError) -> UsageError:
 def has_comparison(text: str) -> bool:
     """Tell whether a comparison stands outside of all brackets, as in constraints alone."""
     try:
-        return bool(_comparisons(syntax.tokenize(text)))
+        return bool(_comparisons(tokenize(text)))
     except UsageError:
         return False
 
 
-def _comparisons(tokens: Sequence[syntax.Token]) -> list[syntax.Token]:
+def _comparisons(tokens: Sequence[Token]) -> list[Token]:
     found, depth = [], 0
     for token in tokens:
         if token.kind != "op":
@@ -152,7 +154,7 @@ def _comparisons(tokens: Sequence[syntax.Token]) -> list[syntax.Token]:
             depth += 1
         elif token.text in ")]":
             depth -= 1
-        elif not depth and token.text in syntax.COMPARISONS:
+        elif not depth and token.text in COMPARISONS:
             found.append(token)
     return found
 
@@ -179,10 +181,10 @@ def _check_equals(text: str, source: str) -> None:
 MAX_PROPOSED = 200
 
 
-def _check_symbols(text: str, source: str, between: Sequence[syntax.Token]) -> None:
+def _check_symbols(text: str, source: str, between: Sequence[Token]) -> None:
     """Raise UsageError for comparisons that no constraint can have, or that do not go together."""
 
-    def fail(token: syntax.Token, message: str, hint: str) -> NoReturn:
+    def fail(token: Token, message: str, hint: str) -> NoReturn:
         raise UsageError(message, hint, Span(text, token.start, token.end, source))
 
     for token in between:

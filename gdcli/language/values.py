@@ -20,6 +20,7 @@ from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.language import interpreter, syntax
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.syntax import Tree, postorder
+from gdcli.language.tokens import normal
 
 MAX_LENGTH = 100_000_000
 GENERATORS = {
@@ -166,7 +167,7 @@ class _Reader(ConstantReader):
                 start, max(end, start + 1), "a value is missing here", "for example x=1,y=2 or v=[1,2,3]"
             )
         alone = piece.strip()
-        if not name and alone.isidentifier() and syntax.normal(alone) not in CONSTANTS:
+        if not name and alone.isidentifier() and normal(alone) not in CONSTANTS:
             self.fail(start, end, f"{alone} has no value", f"for example {alone}=1")
         return TypedValue(name, self.value(value_start, end), Span(self.text, start, end, self.option))
 
@@ -176,7 +177,7 @@ class _Reader(ConstantReader):
             self.fail(
                 start, max(end, start + 1), f"{name[:40] or 'nothing'} is not a name", "for example x=1,y=2"
             )
-        return syntax.normal(name)
+        return normal(name)
 
     def value(self, start: int, end: int) -> Value:
         while start < end and self.text[start].isspace():
@@ -338,7 +339,7 @@ def _read_file(path: str, option: str) -> Iterator[TypedValue]:
         if not numbers or not all(_is_number(v) for v in numbers):
             raise UsageError(f"{option}: {path}: {name} is not a finite number or a list of them", "", span)
         yield TypedValue(
-            syntax.normal(name), [float(v) for v in value] if isinstance(value, list) else float(value), span
+            normal(name), [float(v) for v in value] if isinstance(value, list) else float(value), span
         )
 
 

@@ -14,7 +14,8 @@ from texts import HOSTILE, shown
 
 from gdcli.kernel.errors import UsageError
 from gdcli.language import form
-from gdcli.language.syntax import MAX_TOKENS, parse
+from gdcli.language.syntax import parse
+from gdcli.language.tokens import MAX_TOKENS
 
 STABLE = settings(derandomize=True, deadline=None, max_examples=examples(300))
 
