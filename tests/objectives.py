@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gdcli.kernel.space import Space
-from gdcli.language import form, syntax
+from gdcli.language import form, syntax, tree_names
 from gdcli.objective.expression import ScalarObjective, VectorObjective
 
 
@@ -19,6 +19,8 @@ def objective(
 ) -> Any:
     """The objective of a text: ``scalar``, ``expanded`` or ``vector``; by default all names are scalars."""
     tree = syntax.parse(text)
-    known = dict(lengths) if lengths is not None else dict.fromkeys(form.variables(tree, constants or {}))
+    known = (
+        dict(lengths) if lengths is not None else dict.fromkeys(tree_names.variables(tree, constants or {}))
+    )
     built = form.build(tree, known, constants or {}, expand=kind == "expanded")
     return (VectorObjective if kind == "vector" else ScalarObjective)(built, Space(known), sign)

@@ -19,10 +19,10 @@ from gdcli.calculus.derivation_text import local_derivatives
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.errors import UsageError
 from gdcli.language import ieee
-from gdcli.language.form import all_nodes
 from gdcli.language.functions import CONSTANTS, REDUCTIONS
 from gdcli.language.graph import compare, evaluate
 from gdcli.language.syntax import Node, Tree
+from gdcli.language.tree_names import all_nodes
 
 # Longer ones nobody would follow on paper.
 MAX_STEPS = 200

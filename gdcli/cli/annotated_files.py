@@ -13,7 +13,7 @@ from gdcli.cli.output_file import Destination
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import FitOptions
+    from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared

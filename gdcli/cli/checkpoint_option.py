@@ -14,7 +14,7 @@ from gdcli import __version__
 from gdcli.kernel.errors import DataError, GdError, Span, UsageError
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import FitOptions, MinimizeOptions
+    from gdcli.cli.commands import FitOptions, MinimizeOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.option_rows import Options
     from gdcli.record.checkpoint_file import Content

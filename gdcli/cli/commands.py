@@ -1,4 +1,4 @@
-"""The commands of `gd`, in one table: what each takes, and where its code is.
+"""The commands of `gd`: what each takes, a class whose bases are its groups of options, and all of them in one table.
 
 A command is one `Command` row, and in the module ``NAME_command`` a function ``run(options, env) -> exit code``. The
 module is imported when its command is asked for, so a new command costs the others nothing.
@@ -9,11 +9,144 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gdcli.cli import command_options as takes
-from gdcli.cli.option_rows import Argument, Option, Options, arguments_of, options_of
+from gdcli.cli import option_values as read
+from gdcli.cli import options as groups
+from gdcli.cli.option_rows import (
+    Argument,
+    Option,
+    Options,
+    argument,
+    arguments,
+    arguments_of,
+    option,
+    optional_argument,
+    options_of,
+)
+from gdcli.cli.options import OutputOptions, PictureOptions
+from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
+
+
+# fmt: off
+_DRAW = "Draw a picture into this file (.png, .svg, .pdf), or - in the terminal"
+_STORED = "A stored answer; '-' reads it from standard input."
+
+
+class MinimizeOptions(groups.ConstrainedOptions, groups.StartsOptions, groups.MethodOptions, groups.StoppingOptions,
+        groups.EngineOptions, groups.CheckpointOptions, OutputOptions, groups.SensitivityOptions,
+        groups.TraceOptions, groups.WatchOptions, groups.PlanePictureOptions):
+    plot = PictureOptions.plot.but(
+        "Draw the path into this file (.png, .svg, .pdf), or - in the terminal: on the curve of one "
+        "variable, on contours of two, else value and gradient against the iteration.")
+
+
+class MaximizeOptions(MinimizeOptions):
+    expression = argument("EXPR", groups.EXPRESSION.format("maximize"))
+
+
+class CompareRatesOptions(groups.SenseOptions, groups.RatesOptions, groups.CapsOptions, groups.EngineOptions,
+        groups.ComparisonOutputOptions, PictureOptions, without="timing"):
+    plot = PictureOptions.plot.but(f"{_DRAW}: each rate in its own colour.")
+
+
+class CompareMethodsOptions(groups.ProblemOptions, groups.SenseOptions, groups.MethodsOptions, groups.StoppingOptions,
+        groups.ComparisonOutputOptions, PictureOptions):
+    plot = PictureOptions.plot.but(f"{_DRAW}: the value above the best against the iteration.")
+
+
+class CompareBatchesOptions(groups.DataOptions, groups.BatchesOptions, groups.BatchEngineOptions, groups.CapsOptions,
+        groups.ComparisonOutputOptions, PictureOptions):
+    expression = argument("MODEL", "y ~ formula, or the loss of a row; see 'gd fit --help'.")
+    files = arguments("DATA", "Files or patterns, as for gd fit; '-' or none is standard input.")
+    plot = PictureOptions.plot.but(f"{_DRAW}: the loss against the rows visited.")
+
+
+class GradientOptions(groups.GradientOptions, groups.ExaminedOptions, groups.GradientOutputOptions, groups.CapsOptions,
+        PictureOptions):
+    group = "Picture"
+    plot = PictureOptions.plot.but(
+        "With --errors: draw the errors against h into this file, or - in the terminal.")
+    plot_estimate = option("FILE", read.picture, "none",
+        "Draw the derivative and its forward quotient (step --h, here 1) over --range instead.").behind("plot")
+    range = option("LOW:HIGH", read.interval, "-10:10", "The range of --plot-estimate.").behind("plot_estimate")
+
+    @property
+    def drawn(self) -> str | None:
+        return self.plot or self.plot_estimate
+
+
+class FitOptions(groups.FitDataOptions, groups.GroupsOptions, groups.FitMethodOptions,
+        groups.StoppingOptions, groups.EpochsOptions, groups.FitEngineOptions, groups.CheckpointOptions,
+        groups.FitOutputOptions, PictureOptions):
+    plot = PictureOptions.plot.but("Draw rows, curve and residuals into this file (.png, .svg, .pdf), or - in the "
+        "terminal.")
+
+
+class RunOptions(groups.JobsOptions, groups.ComparisonOutputOptions):
+    file = argument("FILE", "A problem file; '-' reads it from standard input.")
+    names = arguments("NAME", "The problems to solve; without a name, all.")
+    format = OutputOptions.format.but(default="table; of a stream jsonl")
+
+
+class ResumeOptions(groups.StoppingOptions, groups.EpochsOptions, groups.CheckpointOptions, OutputOptions,
+        groups.TraceOptions,
+        without="tol gradient_tol step_tol value_tol batch_size schedule shuffle validate polish checkpoint emit "
+        "show_gradient"):
+    file = argument("FILE", "A checkpoint, written by --checkpoint.")
+    max_iter = groups.StoppingOptions.max_iter.but(default="as before")
+    max_evaluations = groups.StoppingOptions.max_evaluations.but(default="as before")
+    max_time = groups.StoppingOptions.max_time.but(default="as before")
+    max_memory = groups.StoppingOptions.max_memory.but(default="as before")
+    target = groups.StoppingOptions.target.but(default="as before")
+    epochs = groups.EpochsOptions.epochs.but(default="as before")
+
+
+class ShowOptions(OutputOptions, groups.PlanePictureOptions, without="print emit show_gradient"):
+    file = argument("FILE", _STORED)
+    format = groups.format_in(*groups.shaped(Shape.PAGE))
+    plot = PictureOptions.plot.but(
+        "Draw the picture of the run into this file (.png, .svg, .pdf), or - in the terminal; of a "
+        "result without its path start and answer.")
+
+
+class FileOptions(Options):
+    file = argument("FILE", _STORED)
+    output = OutputOptions.output
+
+
+class PairOptions(FileOptions):
+    other = argument("OTHER", "The one to compare it with.")
+
+
+class MethodListOptions(Options):
+    group = "Output"
+    names = arguments("NAME", "Only these methods.")
+    format = groups.format_in("table", "json")
+
+
+class FunctionListOptions(Options):
+    group = "Output"
+    names = arguments("NAME", "Only these functions.")
+    format = groups.format_in("table", "json", "plain")
+
+
+class HelpOptions(Options):
+    command_name = optional_argument("COMMAND", "One command; without it, gd itself.")
+
+
+class ManOptions(Options):
+    command_name = optional_argument("COMMAND", "One command, or json or lessons; without it, all.")
+
+
+class CompletionOptions(Options):
+    shell = argument("SHELL", "bash, zsh or fish.")
+    words = arguments("WORD", "For the scripts themselves.")
+# fmt: on
+
+
+# -- the table -------------------------------------------------------------------------------------------------------
 
 
 class Command:
@@ -111,67 +244,67 @@ after the checkpoint."""
 
 # fmt: off
 _ROWS = (
-    _extremum("minimize", takes.MinimizeOptions,
+    _extremum("minimize", MinimizeOptions,
         "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1"),
-    _extremum("maximize", takes.MaximizeOptions, "gd maximize '-x**2 + 3*x' --start x=0 --print x,value"),
-    Command("compare-lr", takes.CompareRatesOptions, "Compare learning rates of gradient descent.", _RATE_RULES,
+    _extremum("maximize", MaximizeOptions, "gd maximize '-x**2 + 3*x' --start x=0 --print x,value"),
+    Command("compare-lr", CompareRatesOptions, "Compare learning rates of gradient descent.", _RATE_RULES,
         "gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01"),
-    Command("compare-methods", takes.CompareMethodsOptions, "Compare methods on one problem.",
+    Command("compare-methods", CompareMethodsOptions, "Compare methods on one problem.",
         "Solve one problem by several methods, and compare how far each came and what it cost. A method that fails is "
         "a row that says so; --lr goes to the methods that read one. Caps are on each.",
         "gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1"),
-    Command("gradient", takes.GradientOptions, "Compute a gradient in every way and compare them.",
+    Command("gradient", GradientOptions, "Compute a gradient in every way and compare them.",
         "Compute the gradient at a point by formula, automatic differentiation, forward and central differences "
         "and complex steps, with the error of each. The exit code is 9 where they differ by more than rounding "
         "and truncation explain.",
         "gd gradient 'x**2 + y' --at x=2,y=2",
         "gd gradient 'exp(2*x)/(1+sin(x**2))' --at x=0.5 --trace"),
-    Command("fit", takes.FitOptions, "Fit a model to data.", _FIT_TEXT,
+    Command("fit", FitOptions, "Fit a model to data.", _FIT_TEXT,
         "gd fit 'y ~ a*exp(-b*x)+c' decay.csv --start a=1,b=1,c=0",
         "gd fit 'y ~ X @ w + b' 'runs/*.csv' --columns 'X=x*' --print w,w.se",
         "gd fit 't ~ a*x + b' clicks.csv --loss logistic --batch-size 32 --epochs 5",
         "zcat big.csv.gz | gd fit 'y ~ a*x + b' --predict - > fitted.csv",
         "gd fit 'y ~ a + b*t' sites.csv --by site,year"),
-    Command("compare-batch", takes.CompareBatchesOptions,
+    Command("compare-batch", CompareBatchesOptions,
         "Compare batch, mini-batch and stochastic descent on data.", _BATCH_TEXT,
         "gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all"),
-    Command("run", takes.RunOptions, "Solve many problems of a file or stream, and check them.", _RUN_TEXT,
+    Command("run", RunOptions, "Solve many problems of a file or stream, and check them.", _RUN_TEXT,
         "gd run examples.toml", "gd run examples.toml rosenbrock --format json",
         "gd run problems.jsonl --jobs 2 > answers.jsonl"),
-    Command("resume", takes.ResumeOptions, "Go on with a run that was stopped.", _RESUME_TEXT,
+    Command("resume", ResumeOptions, "Go on with a run that was stopped.", _RESUME_TEXT,
         "gd minimize 'sum(100*(v[1:]-v[:-1]**2)**2+(1-v[:-1])**2)' --start 'v=zeros(50)' --max-iter 5 "
         "--checkpoint run.ckpt",
         "gd resume run.ckpt --max-iter 10000"),
-    Command("show", takes.ShowOptions, "Show a stored answer as its own run would have.",
+    Command("show", ShowOptions, "Show a stored answer as its own run would have.",
         "Show what any command has stored (--format json or jsonl) as the table that its run showed, with the path "
         "where there are lines of it; of the answers of gd run their table. --plot draws the picture of the run, "
         "for which functions are evaluated and the data of a fit are read again.",
         "gd minimize 'x**2 + y**4' --start x=1,y=2 --format jsonl --output trace.jsonl", "gd show trace.jsonl"),
-    Command("rerun", takes.FileOptions, "Repeat a stored answer, and tell if it is the same.",
+    Command("rerun", FileOptions, "Repeat a stored answer, and tell if it is the same.",
         "Solve again what the receipt of a stored result (--format json or jsonl) says, and compare the answers: "
         "bit for bit where gd, Python, numpy and the machine are the same, else to 1e-6. The exit code is 0 if the "
         "answer is the same, 9 if not.",
         "gd minimize 'x**2 + y**4' --start x=1,y=2 --format json --output answer.json", "gd rerun answer.json"),
-    Command("diff", takes.PairOptions, "Compare two stored answers, or traces.",
+    Command("diff", PairOptions, "Compare two stored answers, or traces.",
         "Compare two stored results (--format json), or traces (jsonl): what was asked differently, the first "
         "iteration at which the paths part, and how they ended. The exit code is 0 if all is the same, 9 if not.",
         "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.02 --format jsonl --output a.jsonl --max-iter 50",
         "gd minimize 'x**2 + y**4' --start x=1,y=2 --lr 0.03 --format jsonl --output b.jsonl --max-iter 50",
         "gd diff a.jsonl b.jsonl"),
-    Command("methods", takes.MethodListOptions, "List the methods: what they need and when to use them.", "",
+    Command("methods", MethodListOptions, "List the methods: what they need and when to use them.", "",
         "gd methods", "gd methods adam bfgs"),
-    Command("functions", takes.FunctionListOptions, "List the functions: meaning, domain, derivative.",
+    Command("functions", FunctionListOptions, "List the functions: meaning, domain, derivative.",
         "List what an expression can have: every function with its meaning, where it is defined (everywhere, where "
         "nothing is said) and its derivative; constants and operators. plain has a line for each function, tab "
         "separated.",
         "gd functions", "gd functions gamma lgamma", "gd functions --format plain"),
-    Command("help", takes.HelpOptions, "Show the help of a command.",
+    Command("help", HelpOptions, "Show the help of a command.",
         "Show the help of gd, or of one command, as 'gd COMMAND --help' does.", "gd help", "gd help minimize"),
-    Command("completion", takes.CompletionOptions, "Print the completion script of a shell.",
+    Command("completion", CompletionOptions, "Print the completion script of a shell.",
         "Print the script that completes commands, options, their values, problems of a file and columns of a "
         "table: source <(gd completion bash), source <(gd completion zsh), or gd completion fish | source.",
         "gd completion bash"),
-    Command("man", takes.ManOptions, "Print the manual page.",
+    Command("man", ManOptions, "Print the manual page.",
         "Print the manual page of gd, or of one command, for man: gd man | man -l -. That of fit tells what each "
         "number of its answer means. 'gd man json' is about the machine formats, 'gd man lessons' teaches gradient "
         "descent by example.",

@@ -13,7 +13,7 @@ from gdcli.kernel.budget import limited
 from gdcli.kernel.errors import LimitError
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import CompareBatchesOptions
+    from gdcli.cli.commands import CompareBatchesOptions
     from gdcli.cli.environment import Environment
     from gdcli.tasks.fit.request import FitRequest
 

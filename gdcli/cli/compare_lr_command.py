@@ -9,7 +9,7 @@ from gdcli.cli.answer import typed_problem
 from gdcli.cli.comparing import Comparison, compared
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import CompareRatesOptions
+    from gdcli.cli.commands import CompareRatesOptions
     from gdcli.cli.environment import Environment
     from gdcli.render.plot_data import Picture
     from gdcli.tasks.compare import RateComparison

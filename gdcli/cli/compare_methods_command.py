@@ -10,7 +10,7 @@ from gdcli.cli.comparing import Comparison, compared
 from gdcli.cli.options import SOLVER
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import CompareMethodsOptions
+    from gdcli.cli.commands import CompareMethodsOptions
     from gdcli.cli.environment import Environment
     from gdcli.tasks.problem import Problem
 

@@ -9,7 +9,7 @@ from gdcli.cli.answer import picture_of, with_receipt
 from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import CompareBatchesOptions, CompareMethodsOptions, CompareRatesOptions
+    from gdcli.cli.commands import CompareBatchesOptions, CompareMethodsOptions, CompareRatesOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
     from gdcli.render.comparison import Kind

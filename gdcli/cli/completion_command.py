@@ -21,7 +21,7 @@ from gdcli.cli.option_rows import Option
 from gdcli.kernel.errors import GdError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import CompletionOptions
+    from gdcli.cli.commands import CompletionOptions
     from gdcli.cli.environment import Environment
 
 _BASH = """_gd() {

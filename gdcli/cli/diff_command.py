@@ -11,7 +11,7 @@ from gdcli.cli.record_file import Record, Stored
 from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import PairOptions
+    from gdcli.cli.commands import PairOptions
     from gdcli.cli.environment import Environment
     from gdcli.render.page import Line
 

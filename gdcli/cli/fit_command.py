@@ -16,7 +16,7 @@ from gdcli.render.formats import Shape
 if TYPE_CHECKING:
     from gdcli.cli.annotated_files import Files
     from gdcli.cli.answer import AnswerWriter
-    from gdcli.cli.command_options import FitOptions
+    from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.selection import Words
     from gdcli.render.progress import Progress

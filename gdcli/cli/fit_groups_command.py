@@ -9,7 +9,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import FitOptions
+    from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.groups import Recorder
     from gdcli.render.verdicts import Tally

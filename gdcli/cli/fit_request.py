@@ -10,7 +10,7 @@ from gdcli.cli.options import SOLVER, EpochsOptions, FitDataOptions, GroupsOptio
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import CompareBatchesOptions, FitOptions
+    from gdcli.cli.commands import CompareBatchesOptions, FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.tasks.fit.request import FitRequest, FitSettings
 

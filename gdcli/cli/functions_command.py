@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import FunctionListOptions
+    from gdcli.cli.commands import FunctionListOptions
     from gdcli.cli.environment import Environment
     from gdcli.render.page import Line
 

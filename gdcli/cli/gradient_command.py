@@ -10,7 +10,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.render.formats import Format, Shape
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import GradientOptions
+    from gdcli.cli.commands import GradientOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.gradients import GradientRecord, TraceRecord
     from gdcli.tasks.problem import Problem

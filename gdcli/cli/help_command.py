@@ -8,7 +8,7 @@ from gdcli.cli.commands import COMMANDS
 from gdcli.kernel.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import HelpOptions
+    from gdcli.cli.commands import HelpOptions
     from gdcli.cli.environment import Environment
 
 

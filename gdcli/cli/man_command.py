@@ -14,7 +14,7 @@ from gdcli.cli.commands import COMMANDS, Command
 from gdcli.kernel.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import ManOptions
+    from gdcli.cli.commands import ManOptions
     from gdcli.cli.environment import Environment
 
 _CODES = (

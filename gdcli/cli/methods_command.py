@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import MethodListOptions
+    from gdcli.cli.commands import MethodListOptions
     from gdcli.cli.environment import Environment
     from gdcli.render.page import Line
 

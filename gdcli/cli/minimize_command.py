@@ -26,7 +26,7 @@ from gdcli.kernel.budget import limited
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
-    from gdcli.cli.command_options import MinimizeOptions
+    from gdcli.cli.commands import MinimizeOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.plot_option import RunPlot
     from gdcli.render.live import Watch

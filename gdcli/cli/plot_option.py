@@ -16,7 +16,7 @@ from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
-    from gdcli.cli.command_options import GradientOptions
+    from gdcli.cli.commands import GradientOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.options import PlanePictureOptions
     from gdcli.kernel.space import Space

@@ -15,7 +15,7 @@ from gdcli.kernel.errors import DataError
 from gdcli.render.page import LABEL
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import FileOptions
+    from gdcli.cli.commands import FileOptions
     from gdcli.cli.environment import Environment
 
 # Where versions, machines or kernels differ: relative, and for what is near 0 absolute.

@@ -12,7 +12,7 @@ from gdcli.cli.commands import COMMANDS
 from gdcli.kernel.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import ResumeOptions
+    from gdcli.cli.commands import ResumeOptions
     from gdcli.cli.environment import Environment
 
 

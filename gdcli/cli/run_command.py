@@ -11,7 +11,7 @@ from gdcli.render.formats import FORMATS
 from gdcli.render.verdicts import Shown, Tally, Whole
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import RunOptions
+    from gdcli.cli.commands import RunOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.run_input import ProblemLines, Tables
     from gdcli.render.waiting import Waiting

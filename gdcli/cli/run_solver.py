@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.cli.command_options import FitOptions, MinimizeOptions
-from gdcli.cli.commands import COMMANDS
+from gdcli.cli.commands import COMMANDS, FitOptions, MinimizeOptions
 from gdcli.cli.option_rows import Option, Options
 from gdcli.cli.options import OWN_GROUPS, SOLVER, DataOptions, EpochsOptions, GroupsOptions
 from gdcli.kernel.budget import limited

@@ -18,7 +18,7 @@ from gdcli.cli.record_file import Record
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import ShowOptions
+    from gdcli.cli.commands import ShowOptions
     from gdcli.cli.environment import Environment
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gdcli.cli.exhibit import Exhibit
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import ShowOptions
+    from gdcli.cli.commands import ShowOptions
     from gdcli.record.checkpoint_file import Content
     from gdcli.render.page import Line
 

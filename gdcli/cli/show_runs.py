@@ -17,7 +17,7 @@ from gdcli.record.upgrade import upgraded
 
 if TYPE_CHECKING:
     from gdcli.api import Problem
-    from gdcli.cli.command_options import FitOptions, ShowOptions
+    from gdcli.cli.commands import FitOptions, ShowOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.plot_option import RunPlot
     from gdcli.record.fits import EpochPoint, FitRecord

@@ -11,7 +11,7 @@ from gdcli.cli.record_file import Record
 from gdcli.record.upgrade import upgraded
 
 if TYPE_CHECKING:
-    from gdcli.cli.command_options import ShowOptions
+    from gdcli.cli.commands import ShowOptions
     from gdcli.record.checked import Checked
     from gdcli.record.compared import RatesRecord
     from gdcli.render.comparison import Page

@@ -12,7 +12,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.errors import InfeasibleError, Span, UsageError
-from gdcli.language import form, interpreter
+from gdcli.language import form, interpreter, tree_names
 from gdcli.language.form import Form
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.graph import Graph, Key
@@ -120,8 +120,8 @@ def _pair(relation: Relation, i: int, symbol: str, left_fixed: bool, right_fixed
 
 
 def _is_constant(root: Node, constants: Container[str]) -> bool:
-    for node in form.all_nodes(root):
-        name = form.name_of(node)
+    for node in tree_names.all_nodes(root):
+        name = tree_names.name_of(node)
         if name is not None and name not in CONSTANTS and name not in constants:
             return False
     return True
@@ -192,7 +192,7 @@ def split_bounds(
     bounds: list[BoundRow] = []
     make = form.vector_builder(lengths, constants, False, Graph())
     for row in rows:
-        names = {n for n in map(form.name_of, form.all_nodes(row.tree.root)) if n in lengths}
+        names = {n for n in map(tree_names.name_of, tree_names.all_nodes(row.tree.root)) if n in lengths}
         if not names:
             _check_constant(row, constants)
         elif row.lower is not row.upper and len(names) == 1 and (bound := _bound(row, make, constants)):

@@ -11,27 +11,15 @@ of additions. The Form is then scalar throughout, which gives exact Hessians and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
-from types import ModuleType
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from gdcli.kernel.errors import GdError, Span, UsageError, did_you_mean
-from gdcli.language.functions import CALLABLE, CONSTANTS, FUNCTIONS, INTERNAL, REDUCTIONS
-from gdcli.language.graph import REDUCTIONS as REDUCING
+from gdcli.kernel.errors import GdError
+from gdcli.language.form_builder import Builder, Constant
+from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph
-from gdcli.language.syntax import Node, Tree, fold, postorder
-from gdcli.language.tokens import end_of_token
-
-# A node of the graph; in an expanded Form the list of the nodes of a vector's elements, or of the rows of a matrix,
-# which in another Form is a `gdcli.language.matrices.MatrixValue`.
-Value = Any
-Constant = float | Sequence[float] | Sequence[Sequence[float]]
-T = TypeVar("T")
-
-_BINARY = frozenset({"add", "sub", "mul", "div", "pow"})
-
-# Longer parts of an expression are not repeated in messages.
-MAX_PIECES = 60
+from gdcli.language.syntax import Tree
+from gdcli.language.tree_names import all_nodes, name_of
 
 
 class Form:
@@ -91,118 +79,6 @@ class Form:
         return tuple(sorted({{"largest": "max", "smallest": "min"}.get(name, name) for name in kinked}))
 
 
-def _told(error: UsageError) -> UsageError:
-    """The error with a proposal, where the expression is written as elsewhere."""
-    from gdcli.language.notation import told  # only an error needs it
-    from gdcli.language.relation import has_comparison
-
-    is_constraint = error.span is not None and has_comparison(error.span.text)
-    return told(error, "constraint" if is_constraint else "expression")
-
-
-def unknown_function(tree: Tree, node: Node, names: Container[str]) -> UsageError:
-    """Return the error for a call of what is no function; ``names`` are variables and constants."""
-    name = str(node.value)
-    place = tree.span(node)._replace(end=end_of_token(tree.text, node.start))
-    if name in names:
-        return _told(
-            UsageError(f"{name} is a variable, not a function", f"write {name}*(...) to multiply", place)
-        )
-    hint = did_you_mean(name, CALLABLE, "'gd functions' lists what there is")
-    return _told(UsageError(f"unknown function {name}", hint, place))
-
-
-def check_calls(tree: Tree, names: Container[str]) -> None:
-    """Raise UsageError at the first call of what is no function; ``names`` are variables and constants."""
-    for node in all_nodes(tree.root):
-        if node.op == "call" and node.value not in CALLABLE:
-            raise unknown_function(tree, node, names)
-
-
-def variables(
-    tree: Tree,
-    constants: Mapping[str, Constant],
-    started: Sequence[str] = (),
-    others: Sequence[Tree] = (),
-) -> list[str]:
-    """Return the names of the expression that are variables, in order of first appearance.
-
-    ``started`` are the names for which start values are at hand: only they make `gamma` a variable. ``others`` are the
-    constraints, whose names come after those of the expression.
-    Raises UsageError for a function's name used as a variable, and for constants that the expression lacks.
-    """
-    trees = with_parts((tree, *others))
-    names = tuple(dict.fromkeys(name for each in (tree, *others) for name in each.names))
-    for each in trees:
-        check_calls(each, (*names, *each.parts, *constants, *started))
-    known = [name for name in names if name not in CONSTANTS]
-    for name in (*constants, *started):
-        if name in CONSTANTS:
-            raise UsageError(
-                f"{name} is the constant {CONSTANTS[name]:.6g}", "give the variable another name"
-            )
-    for name in constants:
-        if name not in names:
-            raise UsageError(
-                f"--set gives {name}, which the expression does not have", did_you_mean(name, known)
-            )
-    found = [name for name in known if name not in constants]
-    callable_names = set(CALLABLE)
-    for name in found:
-        constant = name.lower()
-        if (
-            len(name) > 1 and constant in CONSTANTS and name not in started
-        ):  # E is a usual variable, PI is none
-            place = place_of_name(trees, name)
-            hint = f"write {constant}; a variable {name} needs a start"
-            raise UsageError(f"{name} is no constant, but {constant} is", hint, place)
-        if name in callable_names and not (
-            name == "gamma" and "gamma" in started and not any(_calls(each, "gamma") for each in trees)
-        ):
-            hint = f"write {name}(...), or give the variable another name"
-            raise _told(UsageError(f"{name} is a function", hint, place_of_name(trees, name)))
-    return found
-
-
-def with_parts(trees: Sequence[Tree]) -> list[Tree]:
-    """Return trees with those of the parts that they may use."""
-    parts = {id(part): part for tree in trees for part in tree.parts.values()}
-    return [*trees, *parts.values()]
-
-
-def place_of_name(trees: Sequence[Tree], name: str) -> Span | None:
-    found = (each.span(node) for each in trees for node in all_nodes(each.root) if name_of(node) == name)
-    return next(found, None)
-
-
-def name_of(node: Node) -> str | None:
-    """Return the name that a node reads, None for other nodes."""
-    if node.op == "name":
-        return str(node.value)
-    return str(node.value[0]) if node.op in ("index", "slice") else None
-
-
-def all_nodes(root: Node) -> list[Node]:
-    """All nodes of a tree, those inside ``where`` included, in order of evaluation."""
-    found = []
-    for node in postorder(root):
-        if node.op == "where":
-            for part in node.args:
-                found.extend(all_nodes(part))
-        found.append(node)
-    return found
-
-
-def _calls(tree: Tree, name: str) -> bool:
-    return any(node.op == "call" and node.value == name for node in all_nodes(tree.root))
-
-
-def subscripted(tree: Tree) -> set[str]:
-    """Return the names that are indexed or sliced, and so must be vectors."""
-    nodes = (node for each in with_parts([tree]) for node in all_nodes(each.root))
-    return {str(node.value[0]) for node in nodes if node.op in ("index", "slice")}
-
-
 def build(
     tree: Tree,
     lengths: Mapping[str, int | None],
@@ -217,7 +93,7 @@ def build(
     not fit.
     """
     data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
-    builder = _Builder(tree, dict(lengths), constants, data, expand, graph)
+    builder = Builder(tree, dict(lengths), constants, data, expand, graph)
     root = builder.build(tree.root)
     builder.refuse_matrix(root, "the expression is {}; an objective is one number")
     if builder.length(root) is not None:
@@ -247,12 +123,12 @@ def vector_builder(
     """Return what builds the Forms of many expressions, numbers or vectors, in one graph, which may be in use."""
     data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
     kept = {} if expand else data
-    builder: _Builder | None = None
+    builder: Builder | None = None
 
     def build_one(tree: Tree) -> Form:
         nonlocal builder
         if builder is None:
-            builder = _Builder(tree, dict(lengths), constants, data, expand, graph)
+            builder = Builder(tree, dict(lengths), constants, data, expand, graph)
         builder.tree = tree
         root = builder.build(tree.root)
         builder.refuse_matrix(root, "this is {}, and no number or vector")
@@ -282,306 +158,12 @@ def build_row(
         ):
             raise tree.error(node, f"{name_of(node)} is a data matrix", f"write {name_of(node)} @ w")
     data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
-    builder = _Builder(tree, dict(lengths), constants, data, True, graph, matrices)
+    builder = Builder(tree, dict(lengths), constants, data, True, graph, matrices)
     root = builder.build(tree.root)
     if isinstance(root, list):
         builder.refuse_matrix(root, "this is {}; a model is one number a row")
         raise tree.error(tree.root, "this is a vector; a model is one number a row", "wrap it in sum(...)")
     return int(root)
-
-
-class _Builder:
-    def __init__(
-        self,
-        tree: Tree,
-        lengths: dict[str, int | None],
-        constants: Mapping[str, Constant],
-        data: dict[str, Any],
-        expand: bool,
-        graph: Graph | None = None,
-        matrices: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:
-        self.tree = tree
-        self.lengths = lengths
-        self.constants = constants
-        self.data = data
-        self.expand = expand
-        self.matrix_names = {name for name, value in data.items() if hasattr(value[0], "__len__")}
-        self.graph = Graph() if graph is None else graph
-        self.matrices = matrices or {}
-        self.parts: dict[str, Value] = {}
-        for name, length in lengths.items():  # variables first: the order of the program's arguments
-            if length is None:
-                self.graph.scalar(name)
-
-    def build(self, root: Node) -> Value:
-        """Return the value of a subtree; only the parts of a ``where`` are built by recursion."""
-        return fold(root, self.one)
-
-    def one(self, node: Node, args: list[Value]) -> Value:
-        op = node.op
-        if op == "matmul":
-            return self.matmul(node, *args)
-        if self.matrix_names and any(map(self.is_matrix, args)):
-            return matrix_rules().of_matrices(self, node, args)
-        if op == "number":
-            return self.graph.number(node.value)
-        if op == "name":
-            return self.name(node, node.value)
-        if op in _BINARY:
-            return self.binary(node, args)
-        if op == "neg":
-            return self.elementwise(node, "neg", args)
-        if op == "call":
-            return self.call(node, args)
-        if op == "where":
-            return self.where(node)
-        if op == "index":
-            return self.index(node)
-        if op == "slice":
-            return self.slice(node)
-        raise GdError(f"unknown node {op}")
-
-    # -- names and atoms -----------------------------------------------------------------------------------
-
-    def matmul(self, node: Node, left: Value, right: Value) -> Value:
-        if name_of(node.args[0]) in self.matrices:
-            return self.data_row(node, right)
-        return matrix_rules().multiplied(self, node, left, right)
-
-    def is_matrix(self, value: Value) -> bool:
-        return bool(self.matrix_names) and bool(matrix_rules().is_matrix_here(value))
-
-    def refuse_matrix(self, value: Value, message: str) -> None:
-        if self.is_matrix(value):
-            rules = matrix_rules()
-            raise self.tree.error(self.tree.root, message.format(rules.told_shape(value)), rules.PRODUCTS)
-
-    def data_row(self, node: Node, vector: Value) -> Value:
-        """A row of a data matrix times a vector: the sum of its columns, each times one element."""
-        columns = self.matrices[name_of(node.args[0]) or ""]
-        if not isinstance(vector, list) or len(vector) != len(columns):
-            has = f"{len(vector)} elements" if isinstance(vector, list) else "none"
-            message = f"the matrix has {len(columns)} columns, and what follows @ has {has}"
-            raise self.tree.error(node, message, "a vector has an element for each column")
-        terms = [
-            self.graph.node("mul", self.graph.scalar(c), w) for c, w in zip(columns, vector, strict=True)
-        ]
-        total = terms[0]
-        for term in terms[1:]:
-            total = self.graph.node("add", total, term)
-        return total
-
-    def part(self, name: str) -> Value:
-        """The value of a named part; what is wrong with it is told in its own text."""
-        if name not in self.parts:
-            outer, self.tree = self.tree, self.tree.parts[name]
-            self.parts[name] = self.build(self.tree.root)
-            self.tree = outer
-        return self.parts[name]
-
-    def name(self, node: Node, name: str) -> Value:
-        if name in self.tree.parts:
-            return self.part(name)
-        if name in self.matrices:
-            columns = self.matrices[name]  # more than one have no value by themselves; see matmul
-            return self.graph.scalar(columns[0]) if len(columns) == 1 else []
-        if name in self.lengths:
-            length = self.lengths[name]
-            return self.graph.scalar(name) if length is None else self.atom(name, 0, 1, length)
-        if name in self.matrix_names:
-            return matrix_rules().matrix(self, name)
-        if name in self.data:
-            return self.atom(name, 0, 1, len(self.data[name]))
-        if name in self.constants:
-            value = self.constants[name]
-            assert isinstance(value, float | int)
-            return self.graph.constant(float(value), name)
-        if name in CONSTANTS:
-            return self.graph.number(CONSTANTS[name])
-        if name in CALLABLE:
-            raise self.tree.error(node, f"{name} is a function", f"write {name}(...)")
-        known = (*self.lengths, *self.constants, *CONSTANTS)
-        raise self.tree.error(node, f"unknown name {name}", did_you_mean(name, known))
-
-    def atom(self, name: str, start: int, step: int, length: int) -> Value:
-        """A vector or a slice of it."""
-        if not self.expand:
-            return self.graph.slice(name, start, step, length)
-        return [self.element(name, start + step * i) for i in range(length)]
-
-    def element(self, name: str, index: int) -> int:
-        if name in self.data:
-            return self.graph.constant(float(self.data[name][index]), name, index)
-        return self.graph.element(name, index)
-
-    def vector_length(self, node: Node, name: str) -> int:
-        if name in self.matrix_names:
-            told = f"{name} is a matrix, whose elements have no names here"
-            raise self.tree.error(node, told, matrix_rules().PRODUCTS)
-        if name in self.data:
-            return len(self.data[name])
-        if name in self.tree.parts:
-            hint = "only variables and constants have elements that can be named"
-            raise self.tree.error(node, f"{name} is a part of --let", hint)
-        length = self.lengths.get(name)
-        if length is None:
-            self.name(node, name)  # an unknown name or a function is reported as such
-            hint = "" if name in CONSTANTS else f"start it with a list: {name}=[1,2,3]"
-            raise self.tree.error(node, f"{name} is a number, not a vector", hint)
-        return length
-
-    def index(self, node: Node) -> Value:
-        name, index = node.value
-        length = self.vector_length(node, name)
-        if not -length <= index < length:
-            raise self.tree.error(
-                node,
-                f"{name} has {length} elements: {name}[0] to {name}[{length - 1}]",
-                "indices count from 0",
-            )
-        return self.element(name, index % length)
-
-    def slice(self, node: Node) -> Value:
-        name, start, stop, step = node.value
-        chosen = range(self.vector_length(node, name))[start:stop:step]
-        if not chosen:
-            raise self.tree.error(
-                node, f"this slice of {name} is empty: {name} has {self.vector_length(node, name)} elements"
-            )
-        return self.atom(name, chosen.start, chosen.step, len(chosen))
-
-    # -- operations ----------------------------------------------------------------------------------------
-
-    def length(self, value: Value) -> int | None:
-        return len(value) if isinstance(value, list) else self.graph.lengths[value]
-
-    def common_length(self, node: Node, args: Sequence[Value]) -> int | None:
-        found = [(n, k) for k, n in enumerate(map(self.length, args)) if n is not None]
-        for other, k in found[1:]:
-            length, first = found[0]
-            if other != length:
-                message = f"vectors of {length} and {other} elements cannot be combined"
-                if len(node.args) == len(args):
-                    one, two = (self.tree.piece(node.args[i]) for i in (first, k))
-                    if len(one) + len(two) <= MAX_PIECES:
-                        message = (
-                            f"{one} has {length} elements and {two} has {other}: they cannot be combined"
-                        )
-                raise self.tree.error(node, message, "slices such as v[1:] make lengths agree")
-        return found[0][0] if found else None
-
-    def elementwise(self, node: Node, op: str, args: Sequence[Value]) -> Value:
-        """Apply an operation element by element; scalars are broadcast."""
-        length = self.common_length(node, args)
-        make: Callable[..., int] = self.graph.power if op == "pow" else lambda *a: self.graph.node(op, *a)
-        if length is None or not self.expand:
-            return make(*args)
-        return [make(*(a[i] if isinstance(a, list) else a for a in args)) for i in range(length)]
-
-    def binary(self, node: Node, args: list[Value]) -> Value:
-        value = self.elementwise(node, node.op, args)
-        if node.op == "pow" and isinstance(value, int):
-            self.check_power(node, value, args)
-        return value
-
-    def check_power(self, node: Node, value: int, args: list[Value]) -> None:
-        """9**9**9**9 is a slip worth a message, not an infinity found later."""
-        number = self.graph.value_of(value)
-        if number is not None and number in (float("inf"), float("-inf")):
-            base = args[0]
-            if isinstance(base, int) and self.graph.value_of(base) != 0:
-                raise self.tree.error(node, "this constant power is too large: numbers end near 1.8e308")
-
-    def where(self, node: Node) -> Value:
-        left, right, yes, no = (self.build(part) for part in node.args)
-        parts = (left, right, yes, no)
-        if any(map(self.is_matrix, parts)):
-            told = "where chooses between numbers and vectors, not between matrices"
-            raise self.tree.error(node, told, matrix_rules().PRODUCTS)
-        length = self.common_length(node, parts)
-        if length is None or not self.expand:
-            return self.graph.node("where", node.value, *parts)
-        picks = ([p[i] if isinstance(p, list) else p for p in parts] for i in range(length))
-        return [self.graph.node("where", node.value, *pick) for pick in picks]
-
-    def call(self, node: Node, args: list[Value]) -> Value:
-        name = node.value
-        if name in REDUCTIONS:
-            return self.reduction(node, name, args)
-        if name in ("max", "min"):
-            return self.extreme(node, name, args)
-        if name == "relu":
-            self.check_arity(node, name, 1, len(args))
-            return self.elementwise(node, "max", [self.graph.number(0.0), args[0]])
-        if name not in FUNCTIONS or name in INTERNAL:
-            raise unknown_function(self.tree, node, (*self.lengths, *self.constants))
-        self.check_arity(node, name, FUNCTIONS[name].arity, len(args))
-        return self.elementwise(node, name, args)
-
-    def check_arity(self, node: Node, name: str, wanted: int, given: int) -> None:
-        if wanted != given:
-            plural = "" if wanted == 1 else "s"
-            hint = "the logarithm to base b of x is log(x)/log(b)" if name == "log" and given == 2 else ""
-            raise _told(self.tree.error(node, f"{name} takes {wanted} argument{plural}, not {given}", hint))
-
-    # -- reductions ----------------------------------------------------------------------------------------
-
-    def extreme(self, node: Node, name: str, args: list[Value]) -> Value:
-        """max and min: of one vector, or element by element of two and more."""
-        if not args:
-            raise self.tree.error(node, f"{name} needs a vector, or two values")
-        if len(args) == 1:
-            if self.length(args[0]) is None:
-                raise self.tree.error(
-                    node, f"{name} of a single number", f"give a vector, or two values: {name}(a, b)"
-                )
-            return self.reduce("largest" if name == "max" else "smallest", args[0])
-        self.common_length(node, args)
-        return _fold(args, lambda a, b: self.elementwise(node, name, [a, b]))
-
-    def reduction(self, node: Node, name: str, args: list[Value]) -> Value:
-        self.check_arity(node, name, 2 if name == "dot" else 1, len(args))
-        length = self.common_length(node, args)
-        if length is None or (name == "dot" and None in map(self.length, args)):
-            hint = "start its variable with a list, for example --start v=[1,2,3]"
-            raise self.tree.error(node, f"{name} needs a vector, and this is a number", hint)
-        if name == "dot":
-            return self.reduce("sum", self.elementwise(node, "mul", args))
-        if name == "norm":
-            squares = self.elementwise(node, "mul", [args[0], args[0]])
-            return self.graph.node("sqrt", self.reduce("sum", squares))
-        if name == "mean":
-            return self.graph.node("div", self.reduce("sum", args[0]), self.graph.number(float(length)))
-        return self.reduce(name, args[0])
-
-    def reduce(self, op: str, vector: Value) -> int:
-        """Return the node of a reduction; expanded, a chain from the first element to the last."""
-        if not isinstance(vector, list):
-            assert op in REDUCING
-            return int(self.graph.node(op, vector))
-        step = {"sum": "add", "prod": "mul", "largest": "max", "smallest": "min"}[op]
-        if op in ("largest", "smallest"):
-            return int(_fold(vector, lambda a, b: self.graph.node(step, a, b)))
-        value = int(vector[0])
-        for other in vector[1:]:
-            value = self.graph.node(step, value, other)
-        return value
-
-
-def matrix_rules() -> ModuleType:
-    """What may be done with matrices; few expressions have any."""
-    from gdcli.language import matrix_builder
-
-    return matrix_builder
-
-
-def _fold(values: Sequence[T], pick: Callable[[T, T], T]) -> T:
-    """Fold an extreme by halves: the result is the same, and derivatives are nested only log2(n) deep."""
-    if len(values) == 1:
-        return values[0]
-    half = len(values) // 2
-    return pick(_fold(values[:half], pick), _fold(values[half:], pick))
 
 
 def size_when_expanded(form: Form) -> int:

@@ -11,10 +11,10 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language import ieee
-from gdcli.language.form import name_of
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.graph import compare, evaluate
 from gdcli.language.syntax import Node, Tree, fold, postorder
+from gdcli.language.tree_names import name_of
 
 Number = Any  # a number, a list of them, or a list of rows
 

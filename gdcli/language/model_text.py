@@ -11,7 +11,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
-from gdcli.language import form
+from gdcli.language import tree_names
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.syntax import Node, Tree, parse
 
@@ -123,7 +123,7 @@ def _parameters(
     multiplied: dict[str, int | None] = {}
     for tree in model.trees:
         known = {name: 0.0 for name in others if name in tree.names}
-        free.update(form.variables(tree, known, [name for name in lengths if name in tree.names]))
+        free.update(tree_names.variables(tree, known, [name for name in lengths if name in tree.names]))
         for name, length in _multiplied(tree, matrices).items():
             if multiplied.get(name) is None:
                 multiplied[name] = length
@@ -193,9 +193,9 @@ def _check_near_columns(model: Model, columns: Collection[str], given: Collectio
     """Raise UsageError for a name that is a column and a constant, or a column but for its case."""
     by_case = {name.lower(): name for name in columns}
     matrices = {
-        form.name_of(node.args[0])
+        tree_names.name_of(node.args[0])
         for tree in model.trees
-        for node in form.all_nodes(tree.root)
+        for node in tree_names.all_nodes(tree.root)
         if node.op == "matmul"
     }
     for name in model.names:
@@ -257,9 +257,9 @@ def model_columns(model: Model, name: str, matrices: Mapping[str, Sequence[str]]
 def _multiplied(tree: Tree, matrices: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """The vectors that stand after a matrix and an @, with the number of the matrix's columns."""
     found: dict[str, int] = {}
-    for node in form.all_nodes(tree.root):
+    for node in tree_names.all_nodes(tree.root):
         if node.op == "matmul" and node.args[1].op == "name":
-            matrix = form.name_of(node.args[0])
+            matrix = tree_names.name_of(node.args[0])
             if matrix is not None and matrix in matrices:
                 found.setdefault(str(node.args[1].value), len(matrices[matrix]))
     return found
@@ -267,7 +267,9 @@ def _multiplied(tree: Tree, matrices: Mapping[str, Sequence[str]]) -> dict[str, 
 
 def place_of(model: Model, name: str) -> Span | None:
     for tree in model.trees:
-        node: Node | None = next((n for n in form.all_nodes(tree.root) if form.name_of(n) == name), None)
+        node: Node | None = next(
+            (n for n in tree_names.all_nodes(tree.root) if tree_names.name_of(n) == name), None
+        )
         if node is not None:
             return tree.span(node)
     return None

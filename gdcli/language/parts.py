@@ -42,7 +42,7 @@ def read_parts(texts: tuple[str, ...]) -> Mapping[str, Tree]:
 
 
 def _place(tree: Tree, name: str) -> Span | None:
-    from gdcli.language.form import all_nodes, name_of  # only an error needs it
+    from gdcli.language.tree_names import all_nodes, name_of  # only an error needs it
 
     return next((tree.span(node) for node in all_nodes(tree.root) if name_of(node) == name), None)
 

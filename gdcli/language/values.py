@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
-from gdcli.language import interpreter, syntax
+from gdcli.language import syntax
 from gdcli.language.functions import CONSTANTS
 from gdcli.language.syntax import Tree, postorder
 from gdcli.language.tokens import normal
@@ -135,6 +135,8 @@ class ConstantReader:
         piece = self.text[start:end]
         if not piece.strip():
             self.fail(start, max(end, start + 1), "a number is missing here")
+        from gdcli.language import interpreter  # most numbers need none
+
         try:
             tree = syntax.parse(piece)
             _check_constant(tree)

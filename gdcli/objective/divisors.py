@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from gdcli.kernel.vectors import Vector, any_negative, extremes, times
-from gdcli.language.form import all_nodes, build_row
+from gdcli.language.form import build_row
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, arguments
+from gdcli.language.tree_names import all_nodes
 from gdcli.objective.row_model import RowModel
 
 

@@ -17,11 +17,10 @@ from gdcli.kernel.space import Space
 from gdcli.record.fits import EpochPoint, epoch_cells, epoch_point
 from gdcli.record.runs import PathPoint
 from gdcli.render import summary
-from gdcli.render.constraint_table import constraints
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
 
 if TYPE_CHECKING:
-    from gdcli.record.fits import FitProblemRecord, FitRecord, RowsRecord
+    from gdcli.record.fits import FitProblemRecord, FitRecord, RowsRecord, SearchRecord
     from gdcli.record.path_rows import Trail
 
 MOST_PARAMETERS = 24
@@ -44,7 +43,7 @@ def page(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
         parameters(found, width, glyphs),
         _sums(found, width),
         summary.verdict(found, width) + summary.evidence(found, width, timing, _work(found)),
-        constraints(found, width, glyphs),
+        *summary.further_tables(found, width, glyphs),
     )
 
 
@@ -64,7 +63,26 @@ def _question(found: FitRecord, width: int) -> list[Line]:
         shown = ", ".join(columns if len(columns) <= 6 else [*columns[:4], "...", columns[-1]])
         lines += fact("columns", f"{name} = {harmless(shown)} ({amount(len(columns), 'column')})", width)
     lines += fact("loss", loss_text(problem), width)
-    return lines + summary.setting(found, width, problem.search)
+    return lines + summary.setting(
+        found, width, "" if problem.search is None else search_text(problem.search)
+    )
+
+
+def search_text(search: SearchRecord) -> str:
+    """Return in words what a search for a start did, and how sure its answer is."""
+    tried, starts, agreeing, ratio = search.tried, search.starts, search.agreeing, search.next_best
+    points = amount(tried, "point")
+    if not starts:
+        return f"the best of {points} that were tried until the time was over"
+    if tried == 1:
+        return "the linear parameters were solved for"
+    text = f"{agreeing} of {amount(starts, 'start')} ended here ({points} tried)"
+    if ratio is None:
+        return text
+    more = (
+        f"{short(100.0 * (ratio - 1.0), 2)} % larger" if ratio < 2.0 else f"{short(ratio, 3)} times as large"
+    )
+    return f"{text}; the next best end has a sum of squares {more}"
 
 
 def data_text(problem: FitProblemRecord, rows: RowsRecord, width: int) -> str:

@@ -8,10 +8,15 @@ terminal and forgets them elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.error_text import columns as width_of
 from gdcli.kernel.error_text import harmless
+from gdcli.kernel.number_format import column
+
+if TYPE_CHECKING:
+    from gdcli.kernel.space import Space
 
 Line = list[tuple[str, str]]  # pieces: (text, role)
 
@@ -186,3 +191,14 @@ def fact(label: str, text: str, width: int, role: str = "", label_role: str = "l
 
 def plain_text(lines: Iterable[Line]) -> str:
     return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)
+
+
+def beyond(space: Space, most: int) -> tuple[list[str], int]:
+    """The first names of the variables after so many, and how many there are."""
+    size, label = space.size, space.label
+    return [label(i) for i in range(most, min(size, most + MOST_NAMED))], max(0, size - most)
+
+
+def coordinates(space: Space, points: Iterable[Sequence[float]]) -> list[Column]:
+    """A column for each variable, the last of them the first to go."""
+    return [Column(space.label(i), column(values, 8), spare=4) for i, values in enumerate(points)]

@@ -17,22 +17,11 @@ from gdcli.kernel.number_format import amount, column, known, listing, seconds, 
 from gdcli.kernel.status import CurvatureSource, StopReason, role_of
 from gdcli.record.path_rows import COORDINATES, ENDS, Row, Trail
 from gdcli.record.schema import plain
-from gdcli.render.constraint_table import conditions, constraints
-from gdcli.render.page import MOST_NAMED, Column, Glyphs, Line, fact, laid_out
+from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
-    from gdcli.record.fits import SearchRecord
     from gdcli.record.runs import End, ProblemRecord, RunRecord
-
-MOST_MINIMA = 25
-
-
-def sensitivity(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """Return the table of how the answer moves, which few answers have."""
-    from gdcli.render import sensitivity_table
-
-    return sensitivity_table.sensitivity(found, width, glyphs)
 
 
 def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: bool = False) -> list[Line]:
@@ -41,10 +30,17 @@ def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
         _question(found, width),
         path(found, trail, width, glyphs),
         _answer(found, width, timing),
-        constraints(found, width, glyphs),
-        sensitivity(found, width, glyphs) if found.sensitivity else [],
-        minima(found, width, glyphs) if found.minima else [],
+        *further_tables(found, width, glyphs),
     )
+
+
+def further_tables(found: RunRecord, width: int, glyphs: Glyphs) -> list[list[Line]]:
+    """Return the tables that few answers have: of constraints, of how the answer moves, of all minima."""
+    if not (found.constraints or found.sensitivity or found.minima):
+        return []
+    from gdcli.render.answer_tables import constraints, minima, sensitivity
+
+    return [table(found, width, glyphs) for table in (constraints, sensitivity, minima)]
 
 
 def apart(*parts: list[Line]) -> list[Line]:
@@ -116,8 +112,8 @@ def title(what: str, problem: ProblemRecord, width: int) -> list[Line]:
     return fact(what, harmless(shorten(" ".join(problem.expression.split()), 5 * width)), width, "title")
 
 
-def setting(found: RunRecord, width: int, search: SearchRecord | None = None) -> list[Line]:
-    """Return the lines on what was given beside the expression, and on the method."""
+def setting(found: RunRecord, width: int, search: str = "") -> list[Line]:
+    """Return the lines on what was given beside the expression, how a start was found, and the method."""
     problem, lines = found.problem, list[Line]()
     if problem.constants:
         fixed = f" ({', '.join(problem.fixed)} by equal bounds)" if problem.fixed else ""
@@ -130,8 +126,8 @@ def setting(found: RunRecord, width: int, search: SearchRecord | None = None) ->
         )
     else:
         lines += fact("start", point_text(problem.start), width)
-        if search is not None:
-            lines += fact("search", search_text(search), width)
+        if search:
+            lines += fact("search", search, width)
     if problem.bounds:
         lines += fact("bounds", ", ".join(_bound(*item) for item in list(problem.bounds.items())[:8]), width)
     lines += typed_texts("let", problem.let, width)
@@ -149,35 +145,12 @@ def typed_texts(label: str, texts: Sequence[str], width: int) -> list[Line]:
     return fact(label, harmless(shorten(shown, 5 * width)) + more, width)
 
 
-def search_text(search: SearchRecord) -> str:
-    """Return in words what a search for a start did, and how sure its answer is."""
-    tried, starts, agreeing, ratio = search.tried, search.starts, search.agreeing, search.next_best
-    points = amount(tried, "point")
-    if not starts:
-        return f"the best of {points} that were tried until the time was over"
-    if tried == 1:
-        return "the linear parameters were solved for"
-    text = f"{agreeing} of {amount(starts, 'start')} ended here ({points} tried)"
-    if ratio is None:
-        return text
-    more = (
-        f"{short(100.0 * (ratio - 1.0), 2)} % larger" if ratio < 2.0 else f"{short(ratio, 3)} times as large"
-    )
-    return f"{text}; the next best end has a sum of squares {more}"
-
-
 def path(
     found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, all_in: str = "--format csv"
 ) -> list[Line]:
     space = found.problem.space
-    unseen = _beyond(space, COORDINATES)
+    unseen = beyond(space, COORDINATES)
     return thinned(trail, lambda rows: _columns(rows, space, width), width, glyphs, all_in, unseen)
-
-
-def _beyond(space: Space, most: int) -> tuple[list[str], int]:
-    """The first names of the variables after so many, and how many there are."""
-    size, label = space.size, space.label
-    return [label(i) for i in range(most, min(size, most + MOST_NAMED))], max(0, size - most)
 
 
 def thinned(
@@ -218,7 +191,7 @@ def _columns(rows: list[Row], space: Space, width: int) -> list[Column]:
     spare = 6 if {"", "polish"}.issuperset(notes) else 0
     tail = [Column("", notes, left=True, roles=["warn"] * len(rows), spare=spare)] if any(notes) else []
     points = zip(*(row.coordinates for row in rows), strict=True)
-    return [*columns, *_coordinates(space, points), *tail]
+    return [*columns, *coordinates(space, points), *tail]
 
 
 def _violation(rows: list[Row]) -> list[Column]:
@@ -229,31 +202,6 @@ def _violation(rows: list[Row]) -> list[Column]:
 
 def _moved(rows: list[Row], width: int) -> list[Column]:
     return [Column("moved", column([row.moved for row in rows], 3), spare=5)] if width >= 100 else []
-
-
-def _coordinates(space: Space, points: Iterable[Sequence[float]]) -> list[Column]:
-    """A column for each variable, the last of them the first to go."""
-    return [Column(space.label(i), column(values, 8), spare=4) for i, values in enumerate(points)]
-
-
-def minima(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """Return the table of the minima found from many starts, the best first; the first ``MOST_MINIMA`` of them."""
-    shown = found.minima[:MOST_MINIMA]
-    columns = [
-        Column("starts", [str(m.starts) for m in shown]),
-        Column("value", column([m.value for m in shown], 10)),
-        Column("kind", [m.kind for m in shown], left=True),
-    ]
-    space = found.problem.space
-    most, places = min(space.size, COORDINATES), [space.flatten(m.point) for m in shown]
-    columns += _coordinates(space, ([place[i] for place in places] for i in range(most)))
-    total = amount(len(found.minima), f"distinct {found.extremum}").replace("mums", "ma")
-    text = f"{total} from {amount(found.starts or 1, 'start')}"
-    more = len(found.minima) - len(shown)
-    lines = fact("found", text, width, "title")
-    unseen = _beyond(space, most)
-    lines += [[], *laid_out(columns, width, glyphs, all_in="--format json", unseen=unseen)]
-    return [*lines, [(f"and {more} more; --format json has them all", "rule")]] if more else lines
 
 
 def _scientific(value: float | None) -> str:
@@ -309,11 +257,26 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
     def told(pairs: Iterable[tuple[str, str]]) -> list[Line]:
         return [line for label, text in pairs if text for line in fact(label, text, width)]
 
-    lines = [*told(at_point), *conditions(found, width), *told(facts)]
+    lines = [*told(at_point), *_conditions(found, width), *told(facts)]
     for warning in found.warnings:
         lines += fact("warning", harmless(warning), width, "warn", label_role="warn")
     if found.advice:
         lines += fact("try next", harmless(found.advice), width)
+    return lines
+
+
+def _conditions(found: RunRecord, width: int) -> list[Line]:
+    """Return the facts about the constraints together: by how much they are broken, and which cannot hold together."""
+    if found.violation is None:
+        return []
+    certificate = found.certificate
+    broken = "none" if found.violation == 0.0 else short(found.violation, 2)
+    lines = fact(
+        "violation", f"{broken} (of what the constraints compare)" if found.violation else broken, width
+    )
+    if certificate.conflict:
+        sure = "proved: " if certificate.proved else "as far as was looked: "
+        lines += fact("conflict", sure + ", ".join(certificate.conflict), width, "bad")
     return lines
 
 

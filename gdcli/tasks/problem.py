@@ -151,17 +151,17 @@ def _names(
     expression: str, source: str, constants: tuple[str, ...], started: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return the variables of an expression; remembered, for a stream has thousands of problems with one."""
-    from gdcli.language import form
+    from gdcli.language import tree_names
 
-    return tuple(form.variables(parsed(expression, source), dict.fromkeys(constants, 0.0), started))
+    return tuple(tree_names.variables(parsed(expression, source), dict.fromkeys(constants, 0.0), started))
 
 
 @lru_cache(maxsize=64)
 def _vectors(expression: str, source: str) -> frozenset[str]:
     """Return the names of an expression that must be vectors."""
-    from gdcli.language import form
+    from gdcli.language import tree_names
 
-    return frozenset(form.subscripted(parsed(expression, source)))
+    return frozenset(tree_names.subscripted(parsed(expression, source)))
 
 
 def read_problem(
@@ -221,10 +221,14 @@ def _problem(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts) -> 
 
 def _check_used(let: tuple[str, ...], trees: Sequence[Tree]) -> None:
     """Raise UsageError for a named part that nothing uses."""
-    from gdcli.language import form
+    from gdcli.language import tree_names
     from gdcli.language.parts import read_parts
 
-    used = {form.name_of(node) for tree in form.with_parts(trees) for node in form.all_nodes(tree.root)}
+    used = {
+        tree_names.name_of(node)
+        for tree in tree_names.with_parts(trees)
+        for node in tree_names.all_nodes(tree.root)
+    }
     for text, name in zip(let, read_parts(let), strict=True):
         if name not in used:
             place = Span(text, 0, text.index("="), "--let")
@@ -284,14 +288,14 @@ def _variables(
     trees: Sequence[Tree], constants: Mapping[str, Any], given: Sequence[TypedValue]
 ) -> Sequence[str]:
     """The variables of an expression and its constraints; an error when there are none."""
-    from gdcli.language import form
+    from gdcli.language import form, tree_names
 
     tree = trees[0]
     started = tuple(entry.name for entry in given if entry.name)
     if len(trees) == 1 and not tree.parts:
         names: Sequence[str] = _names(tree.text, tree.source, tuple(constants), started)
     else:
-        names = form.variables(tree, constants, started, trees[1:])
+        names = tree_names.variables(tree, constants, started, trees[1:])
     if not names:
         form.build(tree, {}, constants)  # what else is wrong with it comes first
         raise tree.error(
@@ -302,11 +306,11 @@ def _variables(
 
 def _vectors_of(trees: Sequence[Tree]) -> frozenset[str]:
     """The names of an expression and its constraints that must be vectors."""
-    from gdcli.language import form
+    from gdcli.language import tree_names
 
     if len(trees) == 1 and not trees[0].parts:
         return _vectors(trees[0].text, trees[0].source)
-    return frozenset(name for tree in trees for name in form.subscripted(tree))
+    return frozenset(name for tree in trees for name in tree_names.subscripted(tree))
 
 
 def _named(trees: Sequence[Tree], names: Sequence[str], given: Sequence[TypedValue]) -> dict[str, Any]:
@@ -325,9 +329,9 @@ def _named(trees: Sequence[Tree], names: Sequence[str], given: Sequence[TypedVal
 
 def _place(trees: Sequence[Tree], name: str) -> Span | None:
     """Where a name first stands in an expression, its parts and its constraints."""
-    from gdcli.language import form
+    from gdcli.language import tree_names
 
-    return form.place_of_name(form.with_parts(trees), name)
+    return tree_names.place_of_name(tree_names.with_parts(trees), name)
 
 
 def _undeclared(trees: Sequence[Tree], names: Sequence[str]) -> dict[str, Any]:

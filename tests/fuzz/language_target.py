@@ -24,7 +24,7 @@ from gdcli.compile import export_text, machine_code
 from gdcli.compile.strict_scalar import functions_of, operations_of, program_text
 from gdcli.kernel.errors import GdError
 from gdcli.kernel.space import Space
-from gdcli.language import form, interpreter, limits, syntax, values
+from gdcli.language import form, interpreter, limits, syntax, tree_names, values
 from gdcli.language.functions import CALLABLE
 from gdcli.language.syntax import Node, Tree
 from gdcli.objective.build import build_objective
@@ -133,8 +133,8 @@ def expression(text: str, numbers: Sequence[float]) -> None:
     _round_trip(tree)
     try:
         started = ["gamma"] if "gamma" in tree.names else []
-        names = form.variables(tree, {}, started)
-        vectors = form.subscripted(tree) | ({"v", "w"} & set(names))
+        names = tree_names.variables(tree, {}, started)
+        vectors = tree_names.subscripted(tree) | ({"v", "w"} & set(names))
         lengths = {name: VECTOR if name in vectors else None for name in names}
         if not 0 < len(names) <= MOST_VARIABLES:
             return
@@ -275,7 +275,7 @@ def shown(node: Node) -> str:
 
 
 def _round_trip(tree: Tree) -> None:
-    for node in form.all_nodes(tree.root):
+    for node in tree_names.all_nodes(tree.root):
         assert 0 <= node.start < node.end <= len(tree.text)
     text = shown(tree.root)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gdcli.kernel.errors import UsageError
-from gdcli.language import form, interpreter, syntax
+from gdcli.language import form, interpreter, syntax, tree_names
 from gdcli.language.functions import CALLABLE, CONSTANTS
 
 V = {"v": 4}
@@ -129,21 +129,21 @@ def test_no_hint_asks_for_a_list_of_pi() -> None:
 def test_a_functions_name_is_no_variable(name: str) -> None:
     for started in ((), (name,)):
         with pytest.raises(UsageError, match=f"{name} is a function") as caught:
-            form.variables(syntax.parse(f"x + {name}**2"), {}, started)
+            tree_names.variables(syntax.parse(f"x + {name}**2"), {}, started)
         assert "another name" in caught.value.hint
         assert caught.value.span is not None
         assert caught.value.span[1:3] == (4, 4 + len(name))
 
 
 def test_gamma_is_a_variable_when_started_and_not_called() -> None:
-    assert form.variables(syntax.parse("gamma**2"), {}, ("gamma",)) == ["gamma"]
+    assert tree_names.variables(syntax.parse("gamma**2"), {}, ("gamma",)) == ["gamma"]
     assert interpreter.value(syntax.parse("gamma**2"), {"gamma": 3.0}) == 9
     built("gamma**2 + sin(gamma)", {"gamma": None})
     with pytest.raises(UsageError, match="gamma is a function"):
-        form.variables(syntax.parse("gamma**2"), {})
+        tree_names.variables(syntax.parse("gamma**2"), {})
     with pytest.raises(UsageError, match="gamma is a function"):
-        form.variables(syntax.parse("gamma*gamma(x)"), {}, ("gamma", "x"))
-    assert form.variables(syntax.parse("gamma(x)"), {}, ("x",)) == ["x"]
+        tree_names.variables(syntax.parse("gamma*gamma(x)"), {}, ("gamma", "x"))
+    assert tree_names.variables(syntax.parse("gamma(x)"), {}, ("x",)) == ["x"]
     assert interpreter.value(syntax.parse("gamma(x)"), {"x": 5.0}) == 24
 
 
@@ -151,29 +151,29 @@ def test_gamma_is_a_variable_when_started_and_not_called() -> None:
     "name", ["E", "I", "S", "N", "Q", "O", "beta", "zeta", "digamma", "lambda_", "t1", "x0", "np"]
 )
 def test_other_names_are_plain(name: str) -> None:
-    assert form.variables(syntax.parse(f"{name}**2 + sum(v)"), {}) == [name, "v"]
+    assert tree_names.variables(syntax.parse(f"{name}**2 + sum(v)"), {}) == [name, "v"]
     built(f"{name}**2 + exp({name})", {name: None})
 
 
 @pytest.mark.parametrize("name", sorted(CONSTANTS))
 def test_pi_and_e_are_constants(name: str) -> None:
     tree = syntax.parse(f"x*{name}")
-    assert form.variables(tree, {}) == ["x"]
+    assert tree_names.variables(tree, {}) == ["x"]
     for constants, started in (({name: 1.0}, ()), ({}, (name,))):
         with pytest.raises(UsageError, match=f"{name} is the constant") as caught:
-            form.variables(tree, constants, started)
+            tree_names.variables(tree, constants, started)
         assert "another name" in caught.value.hint
 
 
 def test_variables_stand_in_order_of_first_appearance_without_constants() -> None:
     tree = syntax.parse("where(b < a, c, d) + k*v[0]")
-    assert form.variables(tree, {"k": 1.0}) == ["b", "a", "c", "d", "v"]
-    assert form.subscripted(tree) == {"v"}
+    assert tree_names.variables(tree, {"k": 1.0}) == ["b", "a", "c", "d", "v"]
+    assert tree_names.subscripted(tree) == {"v"}
 
 
 def test_a_constant_that_the_expression_lacks() -> None:
     with pytest.raises(UsageError, match="--set gives alph") as caught:
-        form.variables(syntax.parse("alpha*x"), {"alph": 1.0})
+        tree_names.variables(syntax.parse("alpha*x"), {"alph": 1.0})
     assert caught.value.hint == "did you mean alpha?"
 
 

@@ -15,7 +15,7 @@ import pytest
 from gdcli.cli import man_command
 from gdcli.cli.app import run
 from gdcli.cli.commands import COMMANDS
-from gdcli.language import form, ieee
+from gdcli.language import form, ieee, tree_names
 from gdcli.language.functions import CALLABLE, FUNCTIONS, INTERNAL
 from gdcli.language.graph import Graph
 from gdcli.language.interpreter import value
@@ -86,7 +86,7 @@ def test_the_shown_domain_is_the_domain(name: str) -> None:
 def test_what_is_listed_can_be_typed() -> None:
     for row in functions():
         tree = parse(row["call"].replace("a < b, p, q", "x < 1, x, 2"))
-        lengths = {n: 3 if n in "vw" else None for n in form.variables(tree, {})}
+        lengths = {n: 3 if n in "vw" else None for n in tree_names.variables(tree, {})}
         text = tree.text if row["name"] not in ("dot", "norm") else f"{tree.text} + 0"
         form.build(parse(text), lengths, {}, graph=Graph())
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from texts import HOSTILE, shown
 
 from gdcli.kernel.errors import Span, UsageError
-from gdcli.language import form
+from gdcli.language import form, tree_names
 from gdcli.language.constructs import MAX_MADE
 from gdcli.language.model_text import parse_model
 from gdcli.language.notation import MAX_TEXT, as_product, told
@@ -23,7 +23,7 @@ def fails(text: str) -> UsageError:
 
     def build() -> None:
         tree = parsed(text, "")
-        form.build(tree, dict.fromkeys(form.variables(tree, {})), {})
+        form.build(tree, dict.fromkeys(tree_names.variables(tree, {})), {})
 
     with pytest.raises(UsageError) as caught:
         build()
@@ -179,7 +179,7 @@ def test_what_to_write_is_told(text: str, place: str, instead: str) -> None:
 def test_models(text: str, instead: str) -> None:
     def read() -> None:
         for tree in parse_model(text).trees:
-            form.check_calls(tree, tree.names)
+            tree_names.check_calls(tree, tree.names)
 
     with pytest.raises(UsageError) as caught:
         read()

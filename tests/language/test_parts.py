@@ -8,7 +8,7 @@ import pytest
 
 from gdcli import api
 from gdcli.kernel.errors import GdError, UsageError
-from gdcli.language import form, interpreter
+from gdcli.language import form, interpreter, tree_names
 from gdcli.language.parts import read_parts, with_parts
 from gdcli.language.syntax import Tree, parse
 
@@ -31,7 +31,7 @@ def marked(error: GdError) -> str:
 def test_a_part_stands_for_its_value() -> None:
     made = tree("s**2 + t", "s=exp(a*x)", "t = s + y")
     assert made.names == ("a", "x", "y")
-    assert form.variables(made, {"a": 2.0}) == ["x", "y"]
+    assert tree_names.variables(made, {"a": 2.0}) == ["x", "y"]
     s = exp(2.0 * 0.5)
     assert isclose(interpreter.value(made, {"a": 2.0, "x": 0.5, "y": 3.0}), s**2 + s + 3.0, rel_tol=1e-15)
 

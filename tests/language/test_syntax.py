@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from texts import HOSTILE, shown
 
 from gdcli.kernel.errors import UsageError
-from gdcli.language import form
+from gdcli.language import form, tree_names
 from gdcli.language.syntax import parse
 from gdcli.language.tokens import MAX_TOKENS
 
@@ -156,7 +156,7 @@ def test_an_empty_expression(text: str) -> None:
 
 def read_and_build(text: str) -> None:
     tree = parse(text)
-    form.build(tree, dict.fromkeys(form.variables(tree, {})), {})
+    form.build(tree, dict.fromkeys(tree_names.variables(tree, {})), {})
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -215,7 +215,7 @@ def as_said(error: UsageError, text: str) -> None:
 def test_random_text_raises_nothing_else(text: str) -> None:
     try:
         tree = parse(text)
-        form.build(tree, dict.fromkeys(form.variables(tree, {})), {})
+        form.build(tree, dict.fromkeys(tree_names.variables(tree, {})), {})
     except UsageError as error:
         as_said(error, text)
 
@@ -257,8 +257,8 @@ SOUP = st.sampled_from(
 def test_random_tokens_raise_nothing_else(text: str) -> None:
     try:
         tree = parse(text)
-        names = form.variables(tree, {})
-        lengths = {name: 3 if name in form.subscripted(tree) else None for name in names}
+        names = tree_names.variables(tree, {})
+        lengths = {name: 3 if name in tree_names.subscripted(tree) else None for name in names}
         form.build(tree, lengths, {})
         form.build(tree, lengths, {}, expand=True)
     except UsageError as error:

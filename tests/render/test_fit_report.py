@@ -21,7 +21,7 @@ from gdcli.kernel.space import Space
 from gdcli.record import fit_records
 from gdcli.record.fits import EPOCH_HEAD, SearchRecord, fit_record
 from gdcli.record.path_rows import Trail
-from gdcli.render import fit_figures, fit_page, machine_formats, plots, summary, text_plots
+from gdcli.render import fit_figures, fit_page, machine_formats, plots, text_plots
 from gdcli.render.page import PLAIN, UNICODE, plain_text
 from gdcli.render.progress import Progress
 from gdcli.tasks.fit.prepare import prepared
@@ -407,4 +407,4 @@ NEXT = "; the next best end has a sum of squares "
 def test_what_a_search_did_is_told(searched: tuple[int, int, int, float | None], text: str) -> None:
     tried, starts, agreeing, ratio = searched
     search = SearchRecord(tried=tried, starts=starts, agreeing=agreeing, next_best=ratio)
-    assert summary.search_text(search) == text
+    assert fit_page.search_text(search) == text

@@ -303,8 +303,8 @@ def _relations(
     """The constraints, whose names are parameters and constants. Raises UsageError for any other name."""
     if not typed:
         return []
-    from gdcli.language.form import check_calls, place_of_name
     from gdcli.language.functions import CONSTANTS
+    from gdcli.language.tree_names import check_calls, place_of_name
 
     known = (*names.parameters, *constants)
     found = relations_of(typed)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdcli.kernel.errors import UsageError
-from gdcli.language.form import all_nodes, subscripted
 from gdcli.language.model_text import Model, Names, columns_told, place_of
+from gdcli.language.tree_names import all_nodes, subscripted
 from gdcli.language.values import TypedValue
 from gdcli.objective.linearity import linear_parameters
 from gdcli.objective.row_model import RowModel
