@@ -19,6 +19,10 @@ COMMANDS = {
     "path.png": "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1 --plot path.png",
     "multiplier.png": "gd minimize '(x-2)**2 + (y-1)**2' --start x=0.5,y=-0.5 --subject-to 'x**2 + y**2 <= 1' "
     "--plot multiplier.png",
+    "penalty.png": "gd minimize '(x-2)**2 + (y-1)**2' --start x=0.5,y=-0.5 --subject-to 'x**2 + y**2 <= 1' "
+    "--method penalty --plot penalty.png",
+    "barrier.png": "gd minimize '(x-2)**2 + (y-1)**2 - m*log(1-x**2-y**2)' --set m=0.1 --start x=0.5,y=-0.5 "
+    "--plot barrier.png",
     "rates.png": "gd compare-lr 'x**2 + 10*y**2' --start x=-9,y=1.5 --lr 0.102,0.09,0.03,0.002 --plot rates.png",
     "errors.png": "gd gradient 'exp(x)*sin(x)' --at x=0.5 --errors --plot errors.png",
 }

@@ -111,8 +111,8 @@ def minimize(
     """Minimise ``expression`` from ``start``: text, a sympy expression, or a function of one array of numbers.
 
     ``start`` has values by name (or symbol), for a function also as a list or an array. ``options`` are the fields of
-    :class:`Settings`, ``constants``, ``bounds``, ``seed``, ``multi_start`` (from so many starts, the others drawn), and
-    ``observers`` of every iterate.
+    :class:`Settings`, ``constants``, ``bounds``, ``subject_to`` and ``let`` (texts), ``seed``, ``multi_start`` (from so
+    many starts, the others drawn), and ``observers`` of every iterate.
 
     A function ``f(x)`` gets all variables as an array of shape (n,), never outside of the bounds, and returns a number;
     nan is outside of its domain, and what it raises goes through. It may come with its ``gradient``, which returns an

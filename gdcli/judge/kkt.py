@@ -13,6 +13,7 @@ from gdcli.judge.evidence import Certificate
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.number_format import short
+from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import Vector
 from gdcli.objective.constrained import Constrained
@@ -97,8 +98,13 @@ def certify_constrained(
         end = examined(objective, x)
         look = None if end is None else end.probe
         kind = kind if look is None else _FOUND.get(look.found, kind)
+    if run.reason is StopReason.PENALTY and kind is PointKind.INFEASIBLE:
+        kind = (
+            PointKind.UNKNOWN
+        )  # stationary but for its breach, with the multipliers of limits moved by that
     certificate = _certificate(kind, point, run)
-    states = _states(objective, x, texts, point, sign if kind in _STATIONARY else None)
+    is_stationary = kind in _STATIONARY or run.reason is StopReason.PENALTY
+    states = _states(objective, x, texts, point, sign if is_stationary else None)
     if point is None:
         return certificate, ConstraintEvidence(states, run.best.at.violation), None
     evidence = ConstraintEvidence(
@@ -174,6 +180,8 @@ def constrained_verdict(run: RunResult, evidence: ConstraintEvidence) -> Verdict
             f"{message[:-1]}; the least violation found is {worst}.",
             "change or leave out one of them" if evidence.conflict else "start from another point",
         )
+    if run.reason in _OF_PENALTIES:
+        return _of_a_penalty(run, evidence)
     if run.reason is StopReason.NO_MULTIPLIERS:
         return Verdict(
             Status.STALLED,
@@ -182,6 +190,30 @@ def constrained_verdict(run: RunResult, evidence: ConstraintEvidence) -> Verdict
             "write the constraints so that their gradients are independent where they hold",
         )
     return None
+
+
+_OF_PENALTIES = (StopReason.PENALTY, StopReason.PENALTY_SLOW, StopReason.PENALTY_FALLS)
+
+
+def _of_a_penalty(run: RunResult, evidence: ConstraintEvidence) -> Verdict | None:
+    if evidence.violation <= HOLDS and run.reason is not StopReason.PENALTY_FALLS:
+        return None
+    broken = f"; the constraints are broken by {short(evidence.violation, 2)}" if evidence.violation else ""
+    worst, moved = short(evidence.violation, 2), evidence.complementarity
+    if run.reason is StopReason.PENALTY:
+        off = (
+            "" if moved is None else f", which makes a value about {short(moved, 2)} better than there can be"
+        )
+        return Verdict(
+            Status.COMPLETED,
+            f"The penalty was raised until the constraints were broken by no more than {worst}{off}.",
+            "--method auto finds where they hold, and certifies it",
+        )
+    return Verdict(
+        Status.STALLED,
+        f"The penalty method came no nearer: {run.reason.sentence}{broken}.",
+        "try --method auto, or a larger --tol",
+    )
 
 
 def _listed(texts: tuple[str, ...]) -> str:

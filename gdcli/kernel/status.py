@@ -96,6 +96,12 @@ class StopReason(Enum):
         "no-multipliers",
         "the multipliers of the constraints grow without end: there are none here",
     )
+    PENALTY = "penalty-tolerance", "what the constraints are broken by fell below the tolerance"
+    PENALTY_SLOW = (
+        "penalty-too-slow",
+        "the valley along the constraints is too narrow for gradient descent at such a penalty",
+    )
+    PENALTY_FALLS = "penalty-unbounded", "the value falls faster than any penalty that was tried can hold"
     NON_FINITE = "non-finite", "the iterates left the finite numbers"
     EDGE = "edge-of-domain", "the path ran into the edge of the domain"
     INTERRUPTED = "interrupted", "interrupted", Status.INTERRUPTED

@@ -177,16 +177,17 @@ def thinned(
 
 def _columns(rows: list[Row], space: Space, width: int) -> list[Column]:
     """Return all columns: what every run has can be spared least, then coordinates, then the distance moved."""
+    sizes = "penalty" if any(row.kind == "penalty" for row in rows) else "step"
     columns = [
         Column("iter", [str(row.iteration) for row in rows]),
         Column("value", column([row.value for row in rows], 10)),
         Column("|gradient|", [_scientific(row.gradient_norm) for row in rows], spare=1),
-        Column("step", column([row.step for row in rows], 3), spare=3),
+        Column(sizes, column([row.step for row in rows], 3), spare=3),
         *_violation(rows),
         *_moved(rows, width),
         Column("evals", [str(row.evaluations) for row in rows], spare=2),
     ]
-    notes = [row.kind if row.kind not in ("start", "step") else "" for row in rows]
+    notes = [row.kind if row.kind not in ("start", "step", "penalty") else "" for row in rows]
     # That the last steps are those for the last digits is told where there is room.
     spare = 6 if {"", "polish"}.issuperset(notes) else 0
     tail = [Column("", notes, left=True, roles=["warn"] * len(rows), spare=spare)] if any(notes) else []

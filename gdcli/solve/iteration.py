@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gdcli.objective.native_chunk import Chunk
 
 BROKEN_OFF = "interrupted"
+# Steps whose end is the answer so far, whatever the values before.
+ANSWERS = ("polish", "penalty")
 
 
 class Step(NamedTuple):
@@ -28,7 +30,8 @@ class Step(NamedTuple):
     With a ``reason`` the method itself ends the run: at ``at`` when ``moved``, else where it stood (then
     ``at`` is the old point and no new iterate). ``kind`` is ``step``, ``escape`` off a saddle or maximum, or
     ``polish``: the last steps, which may change the value by no more than its rounding, to a point that is known to be
-    better; `BROKEN_OFF` is a step that a cap or a signal ended on the way. ``passed`` is False when the method ended
+    better; ``penalty``, a descent with a penalty of the size told, whose end is the answer so far whatever the value;
+    `BROKEN_OFF` is a step that a cap or a signal ended on the way. ``passed`` is False when the method ended
     the run by what it knew already: such a look is not counted as an iteration. A step that stands for many has their
     ``chunk``, which ends at ``at``.
     """

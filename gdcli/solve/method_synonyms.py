@@ -18,7 +18,12 @@ _ROWS = (
     ("momentum", "heavy-ball polyak sgd-momentum"),
     ("nesterov", "nag accelerated fista nesterov-momentum"),
     ("adam", "adamw adamax nadam amsgrad adadelta"),
-    ("auto", "default best trf none"),
+    ("penalty", "quadratic-penalty penalty-method exterior exterior-point courant"),
+    ("auto", "default best trf none augmented-lagrangian"),
+    (
+        "write the barrier as a term of the expression, - m*log(1-x**2-y**2) say, with --set m=0.01, or use auto",
+        "barrier log-barrier interior",
+    ),
     (
         "none here searches without derivatives: auto has exact ones, and takes kinks too",
         "nelder-mead neldermead simplex powell brent golden cobyla derivative-free bobyqa fminsearch pattern-search",

@@ -40,9 +40,10 @@ class MethodEntry:
 
     ``reads`` are the settings it takes beyond the stop rules. With ``own_rule`` it reads ``tol`` (and
     ``value_tol``) itself; ``default_tol`` is then its default. ``bounds`` and ``constraints`` tell that it can stay
-    within them. ``strict`` holds its claims to the rule of `auto`. ``residuals``: it is for sums of squares over rows.
-    ``polishes``: it is to find answers, not to learn, so that its end gets its last digits by Newton steps; `auto`,
-    newton and lm take these themselves. ``lr`` is the usual rate of a rule that goes by epochs, too.
+    within them, ``free`` that it needs no constraints. ``strict`` holds its claims to the rule of `auto`.
+    ``residuals``: it is for sums of squares over rows. ``polishes``: it is to find answers, not to learn, so that its
+    end gets its last digits by Newton steps; `auto`, newton and lm take these themselves. ``lr`` is the usual rate of a
+    rule that goes by epochs, too.
     """
 
     name: str
@@ -56,9 +57,15 @@ class MethodEntry:
     strict: bool = False
     bounds: bool = True
     constraints: bool = False
+    free: bool = True
     residuals: bool = False
     polishes: bool = False
     lr: float | None = None
+
+    @property
+    def is_general(self) -> bool:
+        """Whether it takes any function, neither sums of squares nor constraints alone."""
+        return self.free and not self.residuals
 
 
 class Chosen(NamedTuple):
@@ -112,6 +119,10 @@ METHODS: Mapping[str, MethodEntry] = {
                "many variables, cheap steps", "registry:make_bb", polishes=True),
         _entry("gd", "gradient descent with a step rule", "gradient",
                "to learn, and to see what a step size does", "registry:make_gd", "lr step_rule step_sizes"),
+        _entry("penalty", "gradient descent on a quadratic penalty for what is broken, which is raised",
+               "gradient, constraints", "to learn, and to see what multipliers are good for",
+               "registry:make_penalty", "lr step_rule step_sizes", own_rule=True, default_tol=1e-6,
+               constraints=True, free=False),
         _entry("batch", "the book's minimize_batch: the best of a list of step sizes", "gradient",
                "to follow the book", "registry:make_batch", "step_sizes", own_rule=True, default_tol=1e-6),
         _rule("momentum", "gradient descent with momentum 0.9", 0.001, "to learn; long valleys",
@@ -196,7 +207,7 @@ def choose(
     method = make(**settings) if entry.lr is None else _first_order(entry, lr, step_rule)
     if entry.needs == "gradient":
         return _described(method, name, entry)
-    return Chosen(method, name, "", entry, in_units=isinstance(method, OneUnit))
+    return Chosen(method, name, getattr(method, "words", ""), entry, in_units=isinstance(method, OneUnit))
 
 
 def _described(method: Method, name: str, entry: MethodEntry) -> Chosen:
@@ -236,6 +247,9 @@ def _check_solves(entry: MethodEntry, objective: Objective) -> None:
     if objective.is_constrained and not entry.constraints:
         able = ", ".join(m for m, e in METHODS.items() if e.constraints)
         raise UsageError(f"the method {entry.name} does not know constraints", f"these do: {able}")
+    if not objective.is_constrained and not entry.free:
+        hint = "gd does the same without; bounds, and what is a bound, need no penalty"
+        raise UsageError(f"the method {entry.name} is for constraints, and there are none", hint)
     if objective.box is not None and not entry.bounds:
         able = ", ".join(m for m, e in METHODS.items() if e.bounds)
         raise UsageError(f"the method {entry.name} does not know bounds", f"these do: {able}")
@@ -385,6 +399,18 @@ def make_batch(step_sizes: tuple[float, ...] | None = None, tol: float = 1e-6) -
     from gdcli.solve.step_rules import BestRule
 
     return Batch(BestRule(step_sizes or BOOK_STEP_SIZES), tol)
+
+
+def make_penalty(
+    lr: float | None = None,
+    step_rule: str | None = None,
+    step_sizes: tuple[float, ...] | None = None,
+    tol: float = 1e-6,
+) -> Method:
+    from gdcli.solve.constrained.penalty import QuadraticPenalty
+    from gdcli.solve.methods.descent import Descent, Steepest
+
+    return QuadraticPenalty(Descent(Steepest(), make_step_rule(lr, step_rule, step_sizes)), tol)
 
 
 def make_cg() -> Method:

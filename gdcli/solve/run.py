@@ -22,7 +22,7 @@ from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import distance, is_finite
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
-from gdcli.solve.iteration import BROKEN_OFF, Iterate, Method, Observer, RunResult
+from gdcli.solve.iteration import ANSWERS, BROKEN_OFF, Iterate, Method, Observer, RunResult
 from gdcli.solve.stopping import Rule, RunProgress
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ class _Trace:
         better = (
             value <= self.lowest if at.violation == self.best[1].violation else _is_nearer(at, self.best[1])
         )
-        if (better or kind == "polish") and (finite or is_finite(at.x)):
+        if (better or kind in ANSWERS) and (finite or is_finite(at.x)):
             self.best, self.lowest = mark, value
 
     def goes_to_far_bound(self, objective: Objective, order: int) -> bool:

@@ -29,7 +29,7 @@ from gdcli.solve.run import run
 from gdcli.tasks.pipeline import stop_rules
 from gdcli.tasks.problem import make_problem, parsed
 
-SEARCHING = [name for name, entry in METHODS.items() if not entry.residuals]
+SEARCHING = [name for name, entry in METHODS.items() if entry.is_general]
 PROBLEMS: list[tuple[str, dict[str, Any]]] = [
     ("100*(y-x**2)**2 + (1-x)**2", {"x": -1.2, "y": 1.0}),
     ("abs(x-1) + 3*abs(y-x) + x**2", {"x": 5.0, "y": -3.0}),

@@ -41,7 +41,7 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "many bounded": (LONG, {"v": [0.0] * 60}, {"bounds": {"v": (-1.0, 0.5)}}),
     "many kinks": ("sum(abs(v-1)) + sum(v[1:]*v[:-1])/100", {"v": [3.0] * 60}, {}),
 }
-WAYS = [{"method": name} for name, entry in METHODS.items() if not entry.residuals]
+WAYS = [{"method": name} for name, entry in METHODS.items() if entry.is_general]
 WAYS += [
     {"method": "gd", "step_rule": rule} | ({"lr": 1e-3} if rule in ("fixed", "decay") else {})
     for rule in STEP_RULES

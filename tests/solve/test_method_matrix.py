@@ -11,6 +11,8 @@ from processes import gd
 
 from gdcli.solve.registry import METHODS
 
+# What a method that is for constraints alone gets beside it.
+LIMIT = ["--subject-to", "x - y <= 1.4"]
 QUADRATIC = ["(x-1)**2 + 3*(y+0.5)**2 + x*y/4", "--start", "x=2,y=1"]
 # Ends that a run of few steps may have; usage (2) is a refusal, and 1 would be a fault.
 ENDS = {0, 3, 4, 5}
@@ -53,6 +55,8 @@ def by_squares(name: str, line: str) -> list[str]:
     """A command that this method solves: a fit where it is for sums of squares alone."""
     if METHODS[name].residuals:
         return ["fit", "y ~ a*exp(b*x)", line, "--start", "a=1,b=0.5", "--method", name]
+    if not METHODS[name].free:
+        return ["minimize", *QUADRATIC, *LIMIT, "--method", name]
     return ["minimize", *QUADRATIC, "--method", name, *rate(name)]
 
 
@@ -88,7 +92,7 @@ def test_it_fits_by_all_rows_and_by_epochs_or_refuses(name: str, line: str) -> N
 
 def test_it_is_compared_or_refused(name: str) -> None:
     rows = ended("compare-methods", *QUADRATIC, "--method", f"{name},auto")["methods"]
-    assert (rows[0]["status"] == "usage") == METHODS[name].residuals
+    assert (rows[0]["status"] == "usage") == (not METHODS[name].is_general)
 
 
 def test_it_is_listed_and_completed(name: str) -> None:

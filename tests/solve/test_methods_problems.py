@@ -15,7 +15,7 @@ from gdcli import api
 from gdcli.judge.evidence import allowed_gap
 from gdcli.solve.registry import METHODS
 
-GENERAL = [name for name, entry in METHODS.items() if not entry.residuals]
+GENERAL = [name for name, entry in METHODS.items() if entry.is_general]
 CHOSEN = (
     "mgh01_rosenbrock", "mgh07_helical_valley", "mgh13_powell_singular", "engval1_n10", "himmelbg", "denschnb",
     "hilbert_n5", "entropy_n4", "brown_n4", "branin01", "hartmann3", "six_hump_camel", "uni13",

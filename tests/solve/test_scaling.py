@@ -130,7 +130,7 @@ def test_units_of_many_variables(unit: float) -> None:
 
 # A method that is given a rate, or takes its steps from a list of them, is by nature not free of units: a rate has one.
 # The method lm is for rows of data.
-RATE_FREE = [name for name, entry in METHODS.items() if not entry.reads and not entry.residuals]
+RATE_FREE = [name for name, entry in METHODS.items() if not entry.reads and entry.is_general]
 SHORT = [
     ("100*(y-x**2)**2+(1-x)**2", {"x": -1.2, "y": 1.0}),
     ("(1.5-x+x*y)**2+(2.25-x+x*y**2)**2+(2.625-x+x*y**3)**2", {"x": 1.0, "y": 1.0}),

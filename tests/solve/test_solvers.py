@@ -28,7 +28,7 @@ from gdcli.solve.step_rules import Armijo, BestRule
 from gdcli.solve.stopping import rules_from
 
 # The methods for any objective; those for residuals have tests of their own.
-GENERAL = [name for name, entry in METHODS.items() if not entry.residuals]
+GENERAL = [name for name, entry in METHODS.items() if entry.is_general]
 GD = Descent(Steepest(), Fixed(0.1))
 
 
@@ -388,7 +388,7 @@ assert "gdcli.solve.methods.newton" not in sys.modules, "the registry imported a
 from gdcli.judge.certificate import certify
 from gdcli.judge.verdict import judge
 for name in METHODS:
-    if METHODS[name].residuals:
+    if not METHODS[name].is_general:
         continue
     o = rosenbrock()
     c = choose(name, o)

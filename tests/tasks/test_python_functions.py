@@ -83,7 +83,7 @@ def test_with_a_hessian_the_run_is_that_of_the_text(problem: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "method", [name for name, entry in METHODS.items() if not entry.residuals and name != "newton-cg"]
+    "method", [name for name, entry in METHODS.items() if entry.is_general and name != "newton-cg"]
 )
 @pytest.mark.parametrize("derivatives", [{}, {"gradient": slopes}], ids=["values", "gradient"])
 def test_every_method_takes_a_function(method: str, derivatives: dict[str, Any]) -> None:
