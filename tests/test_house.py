@@ -40,6 +40,7 @@ ONLY = {
         "objective.box",
         "objective.bounded",
         "objective.constrained",
+        "objective.penalised",
     },
     ("calculus", "kernel"): {
         "kernel.errors",
