@@ -13,6 +13,8 @@ Class = TypeVar("Class", bound=type)
 # By tag, and the tag of each class. A file makes no object of any other class.
 CLASSES: dict[str, type] = {}
 TAGS: dict[type, str] = {}
+# By class: what fields were called in files of earlier versions, and are called now.
+RENAMED: dict[type, dict[str, str]] = {}
 
 
 class Writer(Protocol):
@@ -37,14 +39,17 @@ class Reader(Protocol):
         ...
 
 
-def stored(tag: str = "") -> Callable[[Class], Class]:
-    """Mark a class as one that may stand in a checkpoint, under ``tag`` or its own name; no tag ever changes."""
+def stored(tag: str = "", **renamed: str) -> Callable[[Class], Class]:
+    """Mark a class as one that may stand in a checkpoint, under ``tag`` or its own name; no tag ever changes.
+
+    ``renamed`` are the present names of fields by those that they had in files of earlier versions.
+    """
 
     def mark(kind: Class) -> Class:
         name = tag or kind.__name__
         if CLASSES.setdefault(name, kind).__module__ != kind.__module__:
             raise TypeError(f"{CLASSES[name].__module__} stores a {name} already")
-        CLASSES[name], TAGS[kind] = kind, name
+        CLASSES[name], TAGS[kind], RENAMED[kind] = kind, name, renamed
         return kind
 
     return mark

@@ -128,7 +128,7 @@ def new_counts() -> Counts:
     return Counts() if budget is None else CappedCounts(budget)
 
 
-@stored("Triangle")
+@stored("Triangle", rest="residual_norm")
 class QRSystem(NamedTuple):
     """A linear model of residuals, r(x + d) = r + J d, reduced by a QR factorisation.
 

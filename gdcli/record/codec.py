@@ -15,7 +15,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import MISSING, fields, is_dataclass
 from gdcli.kernel.errors import DataError
-from gdcli.kernel.stored import CLASSES, TAGS
+from gdcli.kernel.stored import CLASSES, RENAMED, TAGS
 from gdcli.kernel.vectors import Vec
 
 _NOT_FINITE = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}
@@ -117,8 +117,9 @@ class Decoder:
             return of.from_store(content, self)
         if issubclass(of, Enum):
             return of(content)
-        known = _fields(of)
-        strange = set(content) - set(known)
+        renamed = RENAMED[of]
+        content = {renamed.get(name, name): part for name, part in content.items()}
+        strange = set(content) - set(_fields(of))
         if strange:
             raise DataError(f"the checkpoint has a {kind} with {sorted(strange)[0]}")
         parts = {name: self(part) for name, part in content.items()}

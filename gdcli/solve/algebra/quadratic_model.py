@@ -50,7 +50,7 @@ class ModelStep(NamedTuple):
     hard: bool
 
 
-@stored()
+@stored(gain="gap")
 class LocalModel:
     """The quadratic model with gradient ``g`` and Hessian ``H``.
 

@@ -28,7 +28,7 @@ from gdcli.solve.algebra.trust_region import (
 )
 
 
-@stored()
+@stored(gain="gap")
 class PlaneModel(LocalModel):
     """The model of two variables; only what is done at every step is its own."""
 
@@ -118,7 +118,7 @@ class PlaneModel(LocalModel):
         return ModelStep(Vec((y0 * u0 + y1 * v0, y0 * u1 + y1 * v1)), length, predicted, True, False)
 
 
-@stored()
+@stored(gain="gap")
 class LineModel(LocalModel):
     """The model of one variable; only what is done at every step is its own."""
 

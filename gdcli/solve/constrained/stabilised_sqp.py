@@ -54,7 +54,7 @@ _OUTGROWN = 1e3
 _CORRECTED, _LEAST_RADIUS = 0.1, 1e-15
 
 
-@stored("SqpState")
+@stored("SqpState", looks="probes")
 @dataclass(slots=True)
 class SqpState:
     """A run between two passes, in scaled units: the point, the multipliers and the penalty, the radius.

@@ -111,7 +111,7 @@ def steihaug(
     return Inner(p, unit * fall, False, False, False, quotient)
 
 
-@stored()
+@stored(gain="gap")
 @dataclass(slots=True)
 class CgState:
     """The trust radius, the value at the start, and the best guess of what is left to gain."""
