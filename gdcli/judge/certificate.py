@@ -280,8 +280,8 @@ def _kind_and_gap(
     ``is_concave``: the least curvature is below zero by more than its error.
     """
     gap: float | None = model.gap if isfinite(model.gap) else None
-    stationary = model.gap + model.rise <= allowed_gap(at.value, tol)
-    if not (stationary or _is_lost(objective, at, start, model.gap)):
+    off = model.gap + model.rise
+    if not (off <= allowed_gap(at.value, tol) or _is_lost(objective, at, start, off)):
         return PointKind.NOT_STATIONARY, gap
     level_all = False
     if model.negative:

@@ -7,15 +7,15 @@ name what is there instead. The words are for the user's problem: of a maximisat
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from gdcli.judge.evidence import CLAIM_FACTOR, Certificate
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import CLAIM_FLOOR
 from gdcli.kernel.status import KEEP_RUNS, PointKind, Status, StopReason
-from gdcli.kernel.vectors import max_abs
+from gdcli.kernel.vectors import distance
 from gdcli.solve.iteration import RunResult
-from gdcli.solve.run import unbounded_below
 from gdcli.solve.scaling import value_scale
 from gdcli.solve.step_rules import FixedRate
 from gdcli.solve.stopping import DEFAULT_TOL
@@ -30,8 +30,8 @@ STRICT_FACTOR = 1e-2
 _NEAR_LIMIT = 0.9
 # Steps whose lengths differ by no more than this part are as long as each other.
 _CYCLE = 1e-6
-# Numbers so large are met only on the way to infinity.
-_FAR_OUT = 1e20
+# A fall slows down whose slope at the end is less than this part of the mean one; that of a line is all of it.
+_SLOWER = 0.99
 
 _NO_STEP_LEFT = (StopReason.FLOOR, StopReason.NO_DESCENT, StopReason.STEP, StopReason.GAP)
 
@@ -198,8 +198,7 @@ def _of_no_minimum(run: RunResult, certificate: Certificate, terms: Terms) -> Ve
     """Unbounded, or a limit at infinity."""
     w, sign = terms.words, terms.sign
     if run.reason is StopReason.UNBOUNDED or certificate.kind == PointKind.UNBOUNDED:
-        far = run.reason is StopReason.UNBOUNDED and max_abs(run.best.at.x) > _FAR_OUT
-        slowly = far and run.best.at.value > unbounded_below(run.start.at.value)
+        slowly = run.reason is StopReason.UNBOUNDED and _slows_down(run, certificate.gradient_norm)
         return Verdict(
             Status.DIVERGED,
             f"There is no {w.minimum}: the value {w.falls} without end{', ever more slowly' if slowly else ''}.",
@@ -214,6 +213,13 @@ def _of_no_minimum(run: RunResult, certificate: Certificate, terms: Terms) -> Ve
             "add bounds, or a term that holds the variables back",
         )
     return None
+
+
+def _slows_down(run: RunResult, slope: float | None) -> bool:
+    """Tell whether the value falls less steeply at the end of the way, by its ``slope`` there, than on the whole of it."""
+    start, end = run.start.at, run.best.at
+    fall = start.value - end.value
+    return slope is not None and isfinite(fall) and slope * distance(end.x, start.x) < _SLOWER * fall
 
 
 def _of_no_way_on(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict | None:

@@ -132,6 +132,13 @@ def test_doubtful_points_of_one_variable(f: Function, g: Function, h: Function, 
         assert found.estimated_gap is None or found.estimated_gap == 0.0
 
 
+@pytest.mark.parametrize("x", [0.1, 0.4, 0.7, 1.2])
+def test_a_slope_beside_a_crest_is_not_stationary(x: float) -> None:
+    toy = scalar(math.cos, lambda a: -math.sin(a), lambda a: -math.cos(a))
+    at = toy.evaluate(Vec([x]), 1)
+    assert certify(toy, at).kind == certify(toy, at, at).kind == "not-stationary"
+
+
 def test_no_second_look_where_the_start_shows_that_the_curvature_is_ordinary() -> None:
     toy = rosenbrock()
     start, end = toy.evaluate(Vec([-1.2, 1.0]), 2), toy.evaluate(Vec([1.0, 1.0]), 2)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from toy import Toy, rosenbrock, scalar, sum_of_squares
 
+from gdcli.api import minimize
 from gdcli.judge.certificate import certify
 from gdcli.judge.evidence import Certificate
 from gdcli.judge.verdict import Terms, Verdict, judge
@@ -145,6 +146,19 @@ def test_a_fall_without_end_is_seen_from_afar(toy: Toy) -> None:
     assert result.iterations < 50
     assert "ever more slowly" in found.message
     assert certificate.estimated_gap is None
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_linear_fall_is_not_called_slow(n: int) -> None:
+    line = Toy(n, lambda v: sum(v), lambda v: [1.0] * n, lambda v: [[0.0] * n for _ in range(n)])
+    found = verdict(line, [3.0] * n)[0]
+    assert "falls without end." in found.message
+
+
+@pytest.mark.parametrize("expression", ["x+y", "2*x+3*y", "x**3+y"])
+def test_with_constraints_a_linear_fall_is_not_called_slow(expression: str) -> None:
+    result = minimize(expression, start={"x": 1.0, "y": 1.0}, subject_to=["x + 2*y <= 3"])
+    assert "falls without end." in result.message
 
 
 def test_a_slow_fall_to_a_limit_is_no_fall_without_end() -> None:
