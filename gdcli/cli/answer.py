@@ -13,7 +13,7 @@ from gdcli.render.formats import Shape
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gdcli.api import Problem, Settings
+    from gdcli.api import Outcome, Problem, Settings
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.environment import Environment
     from gdcli.cli.options import AskedOptions, OutputOptions, PictureOptions
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gdcli.record.selection import Words
     from gdcli.render.tables import PageLayout
     from gdcli.solve.iteration import Iterate
+    from gdcli.tasks.fit.fit_outcome import FitOutcome
 
 
 Told = TypeVar("Told", bound="Record")
@@ -88,6 +89,12 @@ def with_receipt(found: Told, options: OutputOptions) -> Told:
     from gdcli.cli.provenance import stamped
 
     return stamped(found, options)
+
+
+def told_beside(options: OutputOptions, outcome: Outcome | FitOutcome) -> tuple[str, ...]:
+    """What must be known beside an answer; where that does not tell it, also that the run has failed."""
+    failed = outcome.status.exit_code and not options.tells_status
+    return (*((outcome.message,) if failed else ()), *outcome.warnings)
 
 
 def picture_of(

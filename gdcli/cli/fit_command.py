@@ -7,7 +7,7 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
-from gdcli.cli.answer import Emitted, caps_of, check_output, picture_of, traced, with_receipt
+from gdcli.cli.answer import Emitted, caps_of, check_output, picture_of, told_beside, traced, with_receipt
 from gdcli.cli.checkpoint_option import session
 from gdcli.cli.fit_request import read
 from gdcli.kernel.budget import limited
@@ -78,7 +78,7 @@ def _run(options: FitOptions, env: Environment) -> int:
             copies.write(ready, outcome)
         if canvas is not None and plot is not None:
             canvas.draw(partial(plot.picture, found, epochs_of(outcome)))
-    env.tell_warnings(_told(outcome, shown is stream), seen=env.warned(options, stream))
+    env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
     return outcome.status.exit_code
 
 
@@ -96,12 +96,6 @@ def _progress(options: FitOptions, env: Environment, settings: FitSettings) -> P
 
     stream = env.free_terminal(options.written_as, options.output)
     return Progress(stream, env.clock, -1 if options.maximize else 1, caps_of(settings))
-
-
-def _told(outcome: FitOutcome, answered: bool) -> tuple[str, ...]:
-    """What must be known of a fit; where there is no answer to read, also that it failed."""
-    failed = () if answered or not outcome.status.exit_code else (outcome.message,)
-    return (*failed, *outcome.warnings)
 
 
 def emitter(options: FitOptions, ready: Prepared, stream: TextIO) -> AnswerWriter | None:

@@ -16,6 +16,7 @@ from gdcli.cli.answer import (
     check_output,
     emitter,
     picture_of,
+    told_beside,
     traced,
     typed_problem,
     with_receipt,
@@ -72,7 +73,7 @@ def run(options: MinimizeOptions, env: Environment) -> int:
             writer.finish(outcome if emitted else found)
         if canvas is not None and plot is not None:
             canvas.draw(partial(plot.picture, found))
-    env.tell_warnings(outcome.warnings, seen=env.warned(options, stream))
+    env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
     return outcome.status.exit_code
 
 

@@ -274,16 +274,30 @@ class OutputOptions(Options):
     every = option("N", read.stride, "about 20 rows", "Show every Nth iteration.")
     show_gradient = flag("Show the formulas of the gradient.")
     timing = flag("Show times and engine.", "only on a terminal")
-    output = option("FILE", read.text, "standard output", "Write the answer to this file, whole or not at all.")
+    output = option("FILE", read.text, "standard output",
+        "Write the answer to this file, whole or not at all; a .json, .jsonl or .csv in this format.")
 
     @property
     def written_as(self) -> Format:
-        return FORMATS[self.format or "table"]
+        return self.written_else("table")
+
+    def written_else(self, usual: str) -> Format:
+        """Return the format asked for: by its name, or by that of the file; else the ``usual`` one."""
+        _, dot, suffix = (self.output or "").rpartition(".")
+        named = dot and suffix in type(self).format.read.__dict__["words"] and not (self.print or self.emit)
+        return FORMATS[self.format or (suffix if named else usual)]
 
     @property
     def is_page(self) -> bool:
         """Whether the answer is a page for a person, with warnings and advice, and not for a program."""
         return not (self.print or self.emit) and self.written_as.is_page
+
+    @property
+    def tells_status(self) -> bool:
+        """Whether the answer itself says how the run ended."""
+        if self.print or self.emit:
+            return "status" in (self.print or ())
+        return self.is_page or self.written_as.is_record
 
 
 class ComparisonOutputOptions(OutputOptions, without="print emit every show_gradient"):

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.cli.run_solver import Answer, Solver
-from gdcli.render.formats import FORMATS
 from gdcli.render.verdicts import Shown, Tally, Whole
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def run(options: RunOptions, env: Environment) -> int:
 
     file, source = open_problems(options.file, options.names, env)
     lines = isinstance(source, ProblemLines)
-    format = FORMATS[options.format or ("jsonl" if lines else "table")]
+    format = options.written_else("jsonl" if lines else "table")
     env.on_sigterm()
     with ExitStack() as stack:
         stack.callback(source.close)

@@ -119,7 +119,8 @@ def test_kept_answers(form: str) -> None:
         "--format",
         form,
     )
-    assert (done.returncode, done.stderr) == (5, "")
+    assert done.returncode == 5
+    assert done.stderr.startswith("warning: Stopped because") if form == "csv" else not done.stderr
     kept(f"batch.{form}", done.stdout)
     assert gd(*done.args[3:]).stdout == done.stdout
 

@@ -57,7 +57,7 @@ def test_options_read_what_stands_for_standard_input() -> None:
     env, out, err = around(b'{"x": 2, "y": 3}')
     assert run(["minimize", "x**2 + y**2", "--start", "@-", "--max-iter", "0", "--print", "x,y"], env) == 3
     assert out.getvalue() == "2.0\t3.0\n"
-    assert not err.getvalue()
+    assert err.getvalue() == "warning: No step was taken (--max-iter): the start is not a minimum.\n"
 
 
 def test_what_is_run_again_writes_nowhere(tmp_path: Path, capfd: Any) -> None:
@@ -67,6 +67,68 @@ def test_what_is_run_again_writes_nowhere(tmp_path: Path, capfd: Any) -> None:
     assert run(["rerun", stored], env) == 0
     assert out.getvalue().startswith("same")
     assert (err.getvalue(), *capfd.readouterr()) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["minimize", "-x**2", "--start", "x=1", "--print", "x"], 4, "There is no minimum"),
+        (["maximize", "x**3", "--start", "x=1", "--format", "csv"], 4, "There is no maximum"),
+        (["minimize", "x**2 - y**2", "--start", "0,0", "--max-iter", "0", "--print", "value"], 6, "but a saddle"),
+        (["minimize", "x**2", "--start", "x=9", "--lr", "0.01", "--max-iter", "3", "--emit", "python"], 3, "--max-iter"),
+        (["fit", "y ~ a + b*c*t", "docs/decay.csv", "--start", "1,1,1", "--print", "a"], 6, "do not tell all"),
+        (["fit", "y ~ a + b*t", "docs/decay.csv", "--start", "1,1", "--max-iter", "0", "--format", "csv"], 3, "--max-iter"),
+    ],
+)  # fmt: skip
+def test_a_failure_that_the_answer_does_not_tell_is_told_beside_it(
+    words: list[str], code: int, told: str, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(ROOT)
+    env, out, err = around()
+    assert run(words, env) == code
+    assert out.getvalue()
+    assert err.getvalue().startswith("warning: ")
+    assert told in err.getvalue()
+
+
+@pytest.mark.parametrize("form", ["--format=table", "--format=json", "--format=jsonl", "--print=x,status"])
+def test_an_answer_that_tells_its_failure_stands_alone(form: str) -> None:
+    env, out, err = around()
+    assert run(["minimize", "-x**2", "--start", "x=1", form], env) == 4
+    assert "diverged" in out.getvalue()
+    assert err.getvalue() == ""
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv", "a.txt", "csv", "a.json.txt"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["minimize", "x**2", "--start", "x=1"],
+        ["fit", "y ~ a + b*t", "docs/decay.csv"],
+        ["compare-lr", "x**2", "--start", "x=1"],
+        ["run", "examples.toml", "beale"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_the_name_of_the_file_tells_the_format(
+    words: list[str], name: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    form = name.partition(".")[2]
+    form = form if form in ("json", "jsonl", "csv") else "table"
+    for word in ("examples.toml", "docs/decay.csv"):
+        words = [str(ROOT / word) if each == word else each for each in words]
+    monkeypatch.chdir(tmp_path)
+    assert run([*words, "--output", name], around()[0]) == 0
+    assert run([*words, "--output", "as.asked", "--format", form], around()[0]) == 0
+    assert (tmp_path / name).read_text() == (tmp_path / "as.asked").read_text()
+
+
+def test_what_is_asked_for_goes_before_the_name_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for more, head in ((["--print", "x"], "0.0"), (["--format", "table"], "minimize"), (["--emit", "c"], "//")):
+        line = ["minimize", "x**2", "--start", "x=1", "--output", str(path), *more]
+        assert run(line, around()[0]) == 0
+        assert path.read_text().startswith(head)
 
 
 def test_the_clock_can_be_another() -> None:

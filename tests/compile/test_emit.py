@@ -103,6 +103,17 @@ def test_what_cannot_be_said_is_told_before_the_run() -> None:
     assert (done.returncode, "up to 200 numbers" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "words", [["minimize", "x**2 + y", "--start", "1,1", "--bounds", "y=0:"], ["fit", "y ~ a + b*t", "docs/decay.csv"]]
+)
+def test_a_picture_in_the_terminal_leaves_the_program_alone(words: list[str]) -> None:
+    pytest.importorskip("plotext")
+    alone = gd(*words, "--emit", "python")
+    drawn = gd(*words, "--emit", "python", "--plot", "-")
+    assert (drawn.returncode, drawn.stdout) == (0, alone.stdout)
+    assert "┤" in drawn.stderr
+
+
 def test_no_comment_can_be_left() -> None:
     assert export_text.comment(["a\nb\r\u2028c"], "#") == "# a b  c\n"
 
