@@ -15,7 +15,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
-    "lines in gdcli/": 62_200,
+    "lines in gdcli/": 64_000,
     "files entered by a small minimize": 70,
     "files entered by a plain fit": 106,
     "circles of imports": 0,
@@ -25,7 +25,7 @@ BOUNDS = {
     "functions of more than 7 parameters": 5,
     "parameters and variables that are Any": 390,
     "places that write machine epsilon": 2,
-    "docstrings of at most twelve words": 710,
+    "docstrings of at most twelve words": 722,
 }
 
 

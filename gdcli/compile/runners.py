@@ -98,11 +98,11 @@ def array_namespace(operations: Iterable[str]) -> dict[str, Any]:
     space: dict[str, Any] = {"np": np, "inf": np.inf, "nan": np.nan}
     for op in operations:
         if op in FUNCTIONS and FUNCTIONS[op].special:
-            space[FUNCTIONS[op].numpy] = _array_function(op)
+            space[FUNCTIONS[op].numpy] = array_function(op)
     return space
 
 
-def _array_function(name: str) -> Callable[..., Any]:
+def array_function(name: str) -> Callable[..., Any]:
     """Return a function of :mod:`gdcli.language.special` for arrays."""
     from gdcli.language import special
 

@@ -63,7 +63,7 @@ class Builder:
         if self.matrix_names and any(map(self.is_matrix, args)):
             return matrix_rules().of_matrices(self, node, args)
         if op == "number":
-            return self.graph.number(node.value)
+            return self.graph.typed(node.value, self.tree.text[node.start : node.end])
         if op == "name":
             return self.name(node, node.value)
         if op in _BINARY:
@@ -136,7 +136,7 @@ class Builder:
             assert isinstance(value, float | int)
             return self.graph.constant(float(value), name)
         if name in CONSTANTS:
-            return self.graph.number(CONSTANTS[name])
+            return self.graph.named(CONSTANTS[name], name)
         if name in CALLABLE:
             raise self.tree.error(node, f"{name} is a function", f"write {name}(...)")
         known = (*self.lengths, *self.constants, *CONSTANTS)

@@ -72,6 +72,14 @@ class Graph:
         """Return the leaf of a named constant, or of one element of it: here the number that it is."""
         return self.number(value)
 
+    def typed(self, value: float, text: str) -> int:
+        """Return the leaf of a number that was typed as ``text``: here the nearest double."""
+        return self.number(value)
+
+    def named(self, value: float, name: str) -> int:
+        """Return the leaf of a number with a name, at most two units in the last place from ``value``: here that."""
+        return self.number(value)
+
     def scalar(self, name: str) -> int:
         return self._intern(("scalar", name), None)
 

@@ -5,7 +5,6 @@ Derivatives are what the rules of the table say, written as text by an `Algebra`
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +12,6 @@ from gdcli.kernel.errors import did_you_mean
 from gdcli.language import function_synonyms
 from gdcli.language.functions import CALLABLE, CONSTANTS, FUNCTIONS, OPERATORS, OTHERS, Function
 
-# Numbers of the rules, as one would write them.
-_NUMBERS = {1 / math.log(2): "1/log(2)", 1 / math.log(10): "1/log(10)", 2 / math.sqrt(math.pi): "2/sqrt(pi)"}
 _SUM, _PRODUCT, _ATOM = 1, 2, 3
 
 
@@ -36,8 +33,10 @@ class _Texts:
         return text if binding >= least else f"({text})"
 
     def number(self, value: float) -> int:
-        text = _NUMBERS.get(value, f"{value:.10g}")
-        return self.node(text, _PRODUCT if "/" in text else _ATOM)
+        return self.atom(f"{value:.10g}")
+
+    def named(self, value: float, name: str) -> int:
+        return self.node(name, _PRODUCT)
 
     def add(self, a: int, b: int) -> int:
         return self.node(f"{self.text(a)} + {self.text(b, _SUM)}", _SUM)

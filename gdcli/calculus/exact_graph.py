@@ -1,0 +1,161 @@
+"""An expression graph whose numbers are the real ones that were typed, each held by an interval.
+
+A double is 0.1 only nearly, and so is what is computed of numbers when a graph is built. Here every number leaf is
+either exact, a double that is the very number meant, or has the two ends of an interval that holds it. Numbers that
+are not known to be equal stay two leaves, so that simplifying takes nothing away that is not 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gdcli.calculus import interval_rules as rules
+from gdcli.calculus.interval_rules import Interval
+from gdcli.calculus.interval_scalars import above, below
+from gdcli.kernel.numerics import LARGEST
+from gdcli.language import form
+from gdcli.language.form import Form
+from gdcli.language.graph import REDUCTIONS, Graph
+from gdcli.language.syntax import Tree
+
+_ARITHMETIC: dict[str, Callable[..., Interval]] = {
+    "add": rules.add,
+    "sub": rules.sub,
+    "mul": rules.mul,
+    "div": rules.div,
+    "neg": rules.neg,
+    "pow": rules.power_of,
+}
+# Powers of numbers beyond are not tried for exactness.
+_MOST_DIGITS = 400
+
+
+class ExactGraph(Graph):
+    """A graph with two kinds of number leaves: ("number", v, sign), and with (..., low, high, origin) more.
+
+    ``origin`` is what tells two real numbers within one interval apart.
+    """
+
+    def number(self, value: float) -> int:
+        """Return the leaf of the decimal that is written for ``value``: 0.1 is one tenth, not the double next to it."""
+        return self.typed(value, repr(float(value)))
+
+    def typed(self, value: float, text: str) -> int:
+        if not math.isfinite(value):
+            return super().number(value)
+        numerator, denominator = _ratio(text, value) or _ratio(repr(value), value) or value.as_integer_ratio()
+        n, d = value.as_integer_ratio()
+        if numerator * d == n * denominator:
+            return super().number(value)
+        shared = math.gcd(numerator, denominator)
+        origin = (numerator // shared, denominator // shared)
+        return self._enclosed((math.nextafter(value, -math.inf), math.nextafter(value, math.inf)), origin)
+
+    def named(self, value: float, name: str) -> int:
+        return self._enclosed((below(value, 2.0), above(value, 2.0)), name)
+
+    def interval(self, i: int) -> Interval:
+        """Return the ends of a number leaf."""
+        key = self.keys[i]
+        if key[1] == "nan":
+            return rules.ENTIRE
+        low, high = (key[3], key[4]) if len(key) > 3 else (key[1], key[1])
+        return min(low, LARGEST), max(high, -LARGEST)
+
+    def node(self, op: str, *args: Any) -> int:
+        if op == "where":
+            relation, a, b = args[:3]
+            if self.value_of(a) is not None and self.value_of(b) is not None:
+                surely, never = rules.holds(relation, self.interval(a), self.interval(b))
+                if not (surely or never):
+                    return self._intern(("where", *args), self.length_of(args[1:]))
+        elif op not in REDUCTIONS and all(self.value_of(i) is not None for i in args):
+            return self._folded(op, args)
+        return super().node(op, *args)
+
+    def add(self, a: int, b: int) -> int:
+        return self.node("add", a, b) if self._both_numbers(a, b) else super().add(a, b)
+
+    def sub(self, a: int, b: int) -> int:
+        return self.node("sub", a, b) if self._both_numbers(a, b) and a != b else super().sub(a, b)
+
+    def _both_numbers(self, a: int, b: int) -> bool:
+        return self.value_of(a) is not None and self.value_of(b) is not None
+
+    def _folded(self, op: str, args: tuple[int, ...]) -> int:
+        values = [self.value_of(i) for i in args]
+        if any(v is None or not math.isfinite(v) for v in values):
+            return super().node(op, *args)
+        if all(len(self.keys[i]) == 3 for i in args):
+            found = _exactly(op, *values)
+            if found is not None:
+                return super().number(found)
+        ends = [self.interval(i) for i in args]
+        if op in _ARITHMETIC:
+            low, high = _ARITHMETIC[op](*ends)
+        else:
+            condition = rules.condition_of(op)
+            if condition is not None and condition.order == 0 and not condition.holds(op, *ends):
+                return self._intern((op, *args), None)
+            low, high = rules.of_function(op, *ends)
+        if low == high:
+            return super().number(low)
+        return self._enclosed((low, high), (op, *args))
+
+    def _enclosed(self, ends: Interval, origin: Any) -> int:
+        low, high = ends
+        middle = low / 2.0 + high / 2.0
+        if middle.is_integer():  # graphs simplify by 0, 1 and other small ones
+            middle = high if low.is_integer() else low
+        return self._intern(("number", middle, math.copysign(1.0, middle), low, high, origin), None)
+
+
+def exact_form(tree: Tree, lengths: Mapping[str, int | None], constants: Mapping[str, Any]) -> Form:
+    """Return the Form of an expression in an `ExactGraph`, with vectors expanded; see `gdcli.language.form.build`."""
+    return form.build(tree, lengths, constants, expand=True, graph=ExactGraph())
+
+
+def _ratio(text: str, value: float) -> tuple[int, int] | None:
+    """Return the decimal of a text as a quotient of whole numbers, None for what is no decimal near ``value``."""
+    mantissa, _, exponent = text.replace("_", "").lower().partition("e")
+    whole, _, part = mantissa.partition(".")
+    try:
+        digits, power = int(whole + part), int(exponent or "0") - len(part)
+    except ValueError:
+        return None
+    found = (digits * 10**power, 1) if power >= 0 else (digits, 10**-power)
+    return found if found[0] / found[1] == value else None
+
+
+def _exactly(op: str, *values: Any) -> float | None:
+    """Return what an operation on doubles gives if that is a double again, None if not or if it is not tried."""
+    ratios = [v.as_integer_ratio() for v in values]
+    found = _power_of_ratios(*ratios) if op == "pow" else _combined(op, ratios)
+    if found is None:
+        return None
+    try:
+        value = found[0] / found[1]
+    except OverflowError:
+        return None
+    n, m = value.as_integer_ratio()
+    return value if n * found[1] == m * found[0] else None
+
+
+def _combined(op: str, ratios: list[tuple[int, int]]) -> tuple[int, int] | None:
+    if len(ratios) != 2:
+        return None
+    (a, b), (c, d) = ratios
+    if op in ("add", "sub"):
+        return a * d + (c if op == "add" else -c) * b, b * d
+    if op == "mul":
+        return a * c, b * d
+    return (a * d, b * c) if op == "div" and c else None
+
+
+def _power_of_ratios(base: tuple[int, int], exponent: tuple[int, int]) -> tuple[int, int] | None:
+    (a, b), (n, d) = base, exponent
+    if d != 1 or abs(n) * (abs(a).bit_length() + b.bit_length()) > _MOST_DIGITS or (not a and n < 0):
+        return None
+    return (a**n, b**n) if n >= 0 else (b**-n, a**-n)

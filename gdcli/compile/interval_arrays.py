@@ -1,0 +1,96 @@
+"""What the rules of intervals are made of, for arrays: many boxes at once.
+
+As :mod:`gdcli.calculus.interval_scalars`, to whose functions these are the same on arrays of equal shape or numbers.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeAlias
+
+from gdcli.calculus import interval_rules
+from gdcli.calculus.interval_scalars import INF, LESS, MORE, UNDERFLOW
+from gdcli.compile.runners import array_function, numpy
+from gdcli.kernel.numerics import EPS, LARGEST, SMALLEST
+from gdcli.language.functions import FUNCTIONS
+
+# An array of numpy, or a number.
+Array: TypeAlias = Any
+
+# What the table of functions does not have.
+_OTHERS = {"power": "power"}
+
+
+@cache
+def array_rules() -> dict[str, Any]:
+    """Return the functions of :mod:`gdcli.calculus.interval_rules` by name, made to work on arrays of ends."""
+    np = numpy()
+
+    def down(v: Array) -> Array:
+        return np.minimum(np.minimum(v * LESS, v * MORE), LARGEST)
+
+    def up(v: Array) -> Array:
+        return np.maximum(np.maximum(v * LESS, v * MORE), -LARGEST)
+
+    def below(v: Array, ulps: float) -> Array:
+        v = np.minimum(v, LARGEST)
+        return v - (np.abs(v) * (EPS * ulps) + SMALLEST * ulps)
+
+    def above(v: Array, ulps: float) -> Array:
+        v = np.maximum(v, -LARGEST)
+        return v + (np.abs(v) * (EPS * ulps) + SMALLEST * ulps)
+
+    def quotient(a: Array, b: Array) -> Array:
+        return np.where(b == 0.0, INF, a / b)
+
+    return interval_rules.rules_with(
+        {
+            "down": down,
+            "up": up,
+            "below": below,
+            "above": above,
+            "quotient": quotient,
+            "least": np.minimum,
+            "most": np.maximum,
+            "fabs": np.abs,
+            "pick": np.where,
+            "floor": np.floor,
+            "ceil": np.ceil,
+            "sqrt": np.sqrt,
+            "computed": _computed,
+            "product_ends": _product_ends,
+        }
+    )
+
+
+@cache
+def _function(name: str) -> Array:
+    row = FUNCTIONS.get(name)
+    if row is not None and row.special:
+        return array_function(name)
+    return getattr(numpy(), _OTHERS[name] if row is None else row.numpy.removeprefix("np."))
+
+
+def _computed(name: str, *args: Array) -> Array:
+    return _function(name)(*args)
+
+
+def _product_ends(al: Array, ah: Array, bl: Array, bh: Array) -> tuple[Array, Array]:
+    np = numpy()
+    products = al * bl, al * bh, ah * bl, ah * bh
+    low, high = _extremes(products)
+    if np.isnan(low).any():  # 0*inf
+        low, high = _extremes(tuple(np.where(np.isnan(v), 0.0, v) for v in products))
+    if (np.abs(low) < UNDERFLOW).any():
+        lost = (low != 0.0) | ((al < 0.0) & (bh > 0.0)) | ((bl < 0.0) & (ah > 0.0))
+        low = np.where((np.abs(low) < UNDERFLOW) & lost, low - SMALLEST, low)
+    if (np.abs(high) < UNDERFLOW).any():
+        lost = (high != 0.0) | ((al < 0.0) & (bl < 0.0)) | ((ah > 0.0) & (bh > 0.0))
+        high = np.where((np.abs(high) < UNDERFLOW) & lost, high + SMALLEST, high)
+    return low, high
+
+
+def _extremes(products: Array) -> tuple[Array, Array]:
+    np = numpy()
+    p, q, r, s = products
+    return np.minimum(np.minimum(p, q), np.minimum(r, s)), np.maximum(np.maximum(p, q), np.maximum(r, s))

@@ -1,0 +1,324 @@
+"""From graph to programs on boxes: what holds every value of an expression, its gradient and its Hessian on a box.
+
+The text has one call of a rule (:mod:`gdcli.calculus.interval_rules`) a node; the same text runs on numbers, for one
+box without numpy, and on arrays, for many boxes at once. The graph must be one whose numbers are held by intervals
+(:func:`gdcli.calculus.exact_graph.exact_form`).
+
+What a program says of a box:
+
+- ``value``, ``gradient`` and ``hessian`` hold the expression and its derivatives wherever these exist in the box.
+- ``defined``: the expression certainly has a value on the whole box; for order 1 it is continuous there too, and for
+  any two points of the box the difference of the values is a product of their distance with numbers in ``gradient`` (so
+  at kinks this holds the generalised gradient); for order 2 the same holds for the gradient and ``hessian``, whose ends
+  are infinite where a slope is. Where this is not known, the derivatives tell nothing.
+- ``empty``: the expression certainly has a value nowhere in the box; the ends of the value are then (inf, -inf).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from gdcli.calculus import interval_rules as rules
+from gdcli.calculus.autodiff import Derivatives
+from gdcli.calculus.exact_graph import ExactGraph
+from gdcli.compile.runners import compile_function
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import GdError
+from gdcli.language.form import Form
+from gdcli.language.functions import FUNCTIONS
+from gdcli.language.graph import Key, arguments
+
+INF = float("inf")
+_PLAIN = {"add": "add", "sub": "sub", "mul": "mul", "div": "div", "neg": "neg"}
+
+
+class Enclosed(NamedTuple):
+    """What is known on boxes; pairs (low, high) of arrays whose last axis is the box.
+
+    ``gradient`` is None below order 1, ``hessian`` below order 2. For one box in numbers: pairs of numbers, a list of
+    those of the gradient, and of those of the lower triangle of the Hessian, row by row.
+    """
+
+    value: Any
+    gradient: Any
+    hessian: Any
+    defined: Any
+    empty: Any
+
+
+def leaf_keys(form: Form) -> list[Key]:
+    keys: list[Key] = []
+    for name, length in form.lengths.items():
+        keys += [("scalar", name)] if length is None else [("element", name, i) for i in range(length)]
+    return keys
+
+
+class IntervalProgram:
+    """A scalar expression, its gradient and its Hessian on boxes; made by :func:`interval_program`."""
+
+    def __init__(self, graph: ExactGraph, root: int, leaves: Sequence[Key], order: int) -> None:
+        self.graph = graph
+        self.root = root
+        self.order = order
+        self.keys = list(leaves)
+        self.size = len(self.keys)
+        self._derivatives = Derivatives(graph)
+        self._texts: dict[int, str] = {}
+        self._made: dict[tuple[int, bool], Callable[..., Any]] = {}
+
+    def roots(self, order: int) -> list[int]:
+        """Return the nodes of the value, the gradient and the lower triangle of the Hessian, row by row."""
+        found = [self.root]
+        if order:
+            graph, n = self.graph, self.size
+            nodes = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.keys]
+            adjoints = self._derivatives.gradient(self.root)
+            found += [adjoints.get(i, graph.number(0.0)) for i in nodes]
+            if order > 1:
+                columns = self._derivatives.hessian(found[1:], nodes)
+                found += [columns[j][i - j] for i in range(n) for j in range(i + 1)]
+        return found
+
+    def _program(self, order: int, arrays: bool) -> Callable[..., Any]:
+        if order > self.order:
+            raise GdError(f"an interval program of order {self.order} has no derivatives of order {order}")
+        found = self._made.get((order, arrays))
+        if found is None:
+            text = self._texts.get(order)
+            if text is None:
+                writer = _Writer(self.graph, self.root, self.roots(order), self.keys, order)
+                text = self._texts[order] = writer.write()
+            found = compile_function(text, "program", _namespace(arrays))
+            self._made[order, arrays] = found
+        return found
+
+    def one_box(self, box: Sequence[tuple[float, float]], order: int) -> Enclosed:
+        """Return what is known on one box, a pair (low, high) for each variable, in numbers: no numpy is needed."""
+        found, defined, empty = self._program(order, False)(box)
+        n = self.size
+        value = (INF, -INF) if empty else found[0]
+        return Enclosed(
+            value, found[1 : n + 1] if order else None, found[n + 1 :] if order > 1 else None, defined, empty
+        )
+
+    def evaluate(self, low: Any, high: Any, order: int) -> Enclosed:
+        """Return what is known on boxes: ``low`` and ``high`` have shape (n, m), n variables in m boxes.
+
+        The ends of the value have shape (m,), of the gradient (n, m), of the Hessian (n, n, m); masks (m,).
+        """
+        from gdcli.compile.runners import numpy
+
+        np = numpy()
+        n, m = low.shape
+        with np.errstate(all="ignore"):
+            found, defined, empty = self._program(order, True)(list(zip(low, high, strict=True)))
+        shape = (m,)
+        empty = np.broadcast_to(np.asarray(empty, bool), shape)
+        defined = np.broadcast_to(np.asarray(defined, bool), shape)
+        value = np.where(empty, INF, found[0][0]), np.where(empty, -INF, found[0][1])
+        value = np.broadcast_to(value[0], shape), np.broadcast_to(value[1], shape)
+        if order == 0:
+            return Enclosed(value, None, None, defined, empty)
+        gradient = _filled(np, found[1 : n + 1], [(i,) for i in range(n)], (n, m))
+        if order == 1:
+            return Enclosed(value, gradient, None, defined, empty)
+        places = [(i, j) for i in range(n) for j in range(i + 1)]
+        hessian = _filled(np, found[n + 1 :], places, (n, n, m))
+        for ends in hessian:
+            for i, j in places:
+                ends[j, i] = ends[i, j]
+        return Enclosed(value, gradient, hessian, defined, empty)
+
+    def value(self, low: Any, high: Any) -> tuple[Any, Any]:
+        """Return the ends of the value on boxes of shape (n, m); those of the next two are as in `evaluate`."""
+        found: tuple[Any, Any] = self.evaluate(low, high, 0).value
+        return found
+
+    def gradient(self, low: Any, high: Any) -> tuple[Any, Any]:
+        found: tuple[Any, Any] = self.evaluate(low, high, 1).gradient
+        return found
+
+    def hessian(self, low: Any, high: Any) -> tuple[Any, Any]:
+        found: tuple[Any, Any] = self.evaluate(low, high, 2).hessian
+        return found
+
+    def defined(self, low: Any, high: Any, order: int = 0) -> Any:
+        """Return where the derivatives up to ``order`` are what they seem on the whole box, shape (m,)."""
+        return self.evaluate(low, high, order).defined
+
+
+def interval_program(form: Form, order: int = 2, root: int | None = None) -> IntervalProgram:
+    """Return what evaluates an expression on boxes, with derivatives up to ``order``.
+
+    ``form`` is one of :func:`gdcli.calculus.exact_graph.exact_form`, its variables in flat order; ``root`` another node
+    of its graph than its value, for example the negative (``form.graph.node("neg", form.root)``), or a row of a
+    constraint.
+    """
+    if not isinstance(form.graph, ExactGraph):
+        raise GdError("an interval program is made of a form whose numbers are exact")
+    return IntervalProgram(form.graph, form.root if root is None else root, leaf_keys(form), order)
+
+
+def _filled(np: Any, pairs: Any, places: list[Any], shape: tuple[int, ...]) -> tuple[Any, Any]:
+    low, high = np.zeros(shape), np.zeros(shape)
+    for (a, b), place in zip(pairs, places, strict=True):
+        low[place], high[place] = a, b
+    return low, high
+
+
+def _namespace(arrays: bool) -> dict[str, Any]:
+    if not arrays:
+        return vars(rules)
+    from gdcli.compile.interval_arrays import array_rules
+
+    return array_rules()
+
+
+# Whether something holds: names of conditions, all of which must; and of those that tell where there is no value.
+_Known = tuple[frozenset[str], frozenset[str]]
+_NOTHING: _Known = (frozenset(), frozenset())
+
+
+class _Writer:
+    """Writes ``def program(x)``, which returns the ends of the roots, whether they are defined, whether nowhere."""
+
+    def __init__(
+        self, graph: ExactGraph, root: int, roots: Sequence[int], leaves: Sequence[Key], order: int
+    ) -> None:
+        self.graph = graph
+        self.root = root
+        self.roots = roots
+        self.order = order
+        self.leaves = {key: f"x[{k}]" for k, key in enumerate(leaves)}
+        self.of_value = set(graph.reach((root,)))
+        self.lines: list[str] = []
+        self.names: dict[int, str] = {}
+        self.known: dict[int, _Known] = {}
+        self.powers: dict[int, tuple[int, int]] = {}
+
+    def write(self) -> str:
+        for i in self.graph.reach(tuple(self.roots)):
+            key = self.graph.keys[i]
+            if key[0] == "number":
+                self.number(i)
+            elif key[0] in ("scalar", "element"):
+                self.names[i] = self.leaves[key]
+            else:
+                self.operation(i, key)
+        defined, empty = self.known.get(self.root, _NOTHING)
+        body = "".join(f"    {line}\n" for line in self.lines)
+        results = ", ".join(self.names[i] for i in self.roots)
+        return f"def program(x):\n{body}    return ({results},), {_all(defined)}, {_any(empty)}\n"
+
+    def number(self, i: int) -> None:
+        low, high = self.graph.interval(i)
+        self.names[i] = (
+            "ENTIRE" if (low, high) == rules.ENTIRE else f"({low!r}, {high!r})".replace("inf", "INF")
+        )
+        if self.graph.keys[i][1] in ("nan", INF, -INF):
+            self.known[i] = (
+                frozenset(("False",)),
+                frozenset(("True",) if self.graph.keys[i][1] == "nan" else ()),
+            )
+
+    def operation(self, i: int, key: Key) -> None:
+        args = [self.names[a] for a in arguments(key)]
+        self.known[i] = _both(self.known.get(a, _NOTHING) for a in arguments(key))
+        if key[0] == "where":
+            text = self.choice(i, key, args)
+        else:
+            text = self.text(i, key, args)
+        self.names[i] = f"t{i}"
+        self.lines.append(f"t{i} = {text}")
+
+    def text(self, i: int, key: Key, args: list[str]) -> str:
+        op = key[0]
+        joined = ", ".join(args)
+        if op == "pow":
+            return self.power(i, key, args)
+        if op == "mul":
+            return self.product(i, key, args)
+        if op == "div":
+            self.require(i, f"nonzero('div', {args[1]})")
+        if op in _PLAIN:
+            return f"{op}({joined})"
+        condition = rules.condition_of(op)
+        if condition is not None and condition.order <= self.order:
+            misses = "" if condition.misses is None else f"{condition.misses.__name__}({op!r}, {joined})"
+            self.require(i, f"{condition.holds.__name__}({op!r}, {joined})", misses)
+        return f"{FUNCTIONS[op].interval}({op!r}, {joined})"
+
+    def require(self, i: int, holds: str, misses: str = "") -> None:
+        """Note what must hold for node i of the value; derivatives tell by themselves where they are infinite."""
+        if i not in self.of_value:
+            return
+        self.lines.append(f"d{i} = {holds}")
+        defined, empty = self.known[i]
+        defined |= {f"d{i}"}
+        if misses:
+            self.lines.append(f"e{i} = {misses}")
+            empty |= {f"e{i}"}
+        self.known[i] = defined, empty
+
+    def product(self, i: int, key: Key, args: list[str]) -> str:
+        """A product; one of powers of the same base is a power."""
+        (p, j), (q, k) = (self.powers.get(a, (a, 1)) for a in key[1:])
+        if p != q:
+            return f"mul({', '.join(args)})"
+        self.powers[i] = p, j + k
+        return f"whole_power({self.names[p]}, {j + k})"
+
+    def power(self, i: int, key: Key, args: list[str]) -> str:
+        base, exponent = args
+        whole = None
+        if self.graph.value_of(key[2]) is not None:
+            whole = rules.whole(self.graph.interval(key[2]))
+        if whole is None:
+            self.require(i, f"has_power({base}, {exponent})", f"no_power({base}, {exponent})")
+            return f"power({base}, {exponent})"
+        if whole < 0:
+            self.require(i, f"nonzero('pow', {base})")
+        return f"whole_power({base}, {whole})"
+
+    def choice(self, i: int, key: Key, args: list[str]) -> str:
+        """A ``where``: what is not defined in a side that is certainly not taken does no harm.
+
+        A comparison with what is nan is false (and "!=" true), so that a test which may have no value is open.
+        """
+        relation, sides = key[1], key[4:]
+        tested = _both(self.known.get(a, _NOTHING) for a in key[2:4])
+        self.lines.append(f"y{i}, n{i} = holds({relation!r}, {args[0]}, {args[1]})")
+        if tested[0]:
+            open_side = "n" if relation == "!=" else "y"
+            self.lines.append(f"{open_side}{i} = {open_side}{i} & {_all(tested[0])}")
+        if i in self.of_value:
+            self.lines += self.sides(i, *(self.known.get(a, _NOTHING) for a in sides))
+            self.known[i] = tested[0] | {f"d{i}"}, frozenset((f"e{i}",))
+            return f"choose(y{i} | f{i}, n{i} | g{i}, {args[2]}, {args[3]})"
+        return f"choose(y{i}, n{i}, {args[2]}, {args[3]})"
+
+    def sides(self, i: int, yes: _Known, no: _Known) -> list[str]:
+        """What a choice needs of its sides: d is where it is defined, e where it is not; f, g where a side is not."""
+        either = f" | ({_all(yes[0] | no[0])})" if self.order == 0 else ""
+        return [
+            f"d{i} = (y{i} & {_all(yes[0])}) | (n{i} & {_all(no[0])}){either}",
+            f"f{i}, g{i} = {_any(no[1])}, {_any(yes[1])}",
+            f"e{i} = (y{i} & g{i}) | (n{i} & f{i}) | (f{i} & g{i})",
+        ]
+
+
+def _both(parts: Iterable[_Known]) -> _Known:
+    defined: frozenset[str] = frozenset()
+    empty: frozenset[str] = frozenset()
+    for one, other in parts:
+        defined, empty = defined | one, empty | other
+    return defined, empty
+
+
+def _all(names: Iterable[str]) -> str:
+    return f"({' & '.join(sorted(names)) or 'True'})"
+
+
+def _any(names: Iterable[str]) -> str:
+    return f"({' | '.join(sorted(names)) or 'False'})"
