@@ -8,7 +8,7 @@ from gdcli.language.syntax import Node
 def shown(node: Node) -> str:
     """A node as text, fully bracketed."""
     args = [shown(a) for a in node.args]
-    symbols = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
+    symbols = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@"}
     if node.op == "number":
         return repr(node.value)
     if node.op == "name":
@@ -22,8 +22,16 @@ def shown(node: Node) -> str:
     if node.op == "index":
         return f"{node.value[0]}[{node.value[1]}]"
     if node.op == "slice":
-        return f"{node.value[0]}[{':'.join('' if b is None else str(b) for b in node.value[1:])}]"
+        return f"{node.value[0]}[{picked(node.value[1:])}]"
+    if node.op == "part":
+        return f"({args[0]})[{','.join(map(picked, node.value))}]"
+    if node.op == "transpose":
+        return f"({args[0]}).T"
     return f"{node.value}({', '.join(args)})"
+
+
+def picked(pick: int | tuple[int | None, ...]) -> str:
+    return str(pick) if isinstance(pick, int) else ":".join("" if b is None else str(b) for b in pick)
 
 
 HOSTILE = {

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from gdcli.kernel.errors import UsageError
 from gdcli.language.functions import CONSTANTS, FUNCTIONS
-from gdcli.language.matrices import elementwise, product
+from gdcli.language.matrices import elementwise, part, product, transposed
 from gdcli.language.syntax import Node, Tree, fold, parse
 
 # More than this many variables are not written out as formulas: nobody reads them.
@@ -72,8 +72,8 @@ class Elements:
         self.algebra, self.values = algebra, values
 
     def value(self, tree: Tree) -> Any:
-        for name, part in tree.parts.items():
-            self.values = {**self.values, name: self._build(part.root)}
+        for name, named in tree.parts.items():
+            self.values = {**self.values, name: self._build(named.root)}
         return self._build(tree.root)
 
     def _build(self, root: Node) -> Any:
@@ -89,6 +89,8 @@ class Elements:
             return self.values[value[0]][value[1]]
         if op == "slice":
             return self.values[value[0]][slice(*value[1:])]
+        if op in ("part", "transpose"):
+            return part(args[0], value) if op == "part" else transposed(args[0])
         if op == "where":
             parts = [self._build(part) for part in node.args]
             return elementwise(lambda *each: self.algebra.where(value, *each), parts)

@@ -21,8 +21,9 @@ from gdcli.kernel.errors import UsageError
 from gdcli.language import ieee
 from gdcli.language.functions import CONSTANTS, REDUCTIONS
 from gdcli.language.graph import compare, evaluate
+from gdcli.language.matrices import is_matrix
 from gdcli.language.syntax import Node, Tree
-from gdcli.language.tree_names import all_nodes
+from gdcli.language.tree_names import all_nodes, name_of
 
 # Longer ones nobody would follow on paper.
 MAX_STEPS = 200
@@ -86,9 +87,15 @@ def trace(
 
     ``point`` and ``constants`` have a number or a sequence of numbers for each name.
     """
-    products = [node for node in all_nodes(tree.root) if node.op == "matmul"]
-    if products:
-        raise tree.error(products[0], "--trace does not follow @", "write dot(a, b) for two vectors")
+    unseen = [
+        node
+        for node in all_nodes(tree.root)
+        if node.op in ("matmul", "part", "transpose") or is_matrix(constants.get(name_of(node) or "", ()))
+    ]
+    if unseen:
+        first = min(unseen, key=lambda node: node.op != "matmul")
+        what = "@" if first.op == "matmul" else "matrices"
+        raise tree.error(first, f"--trace does not follow {what}", "write dot(a, b) for two vectors")
     return _Tracer(tree, point, constants, limit).run()
 
 

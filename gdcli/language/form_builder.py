@@ -60,6 +60,8 @@ class Builder:
         op = node.op
         if op == "matmul":
             return self.matmul(node, *args)
+        if op in ("part", "transpose"):
+            return matrix_rules().rearranged(self, node, args[0], node.value)
         if self.matrix_names and any(map(self.is_matrix, args)):
             return matrix_rules().of_matrices(self, node, args)
         if op == "number":
@@ -154,9 +156,6 @@ class Builder:
         return self.graph.element(name, index)
 
     def vector_length(self, node: Node, name: str) -> int:
-        if name in self.matrix_names:
-            told = f"{name} is a matrix, whose elements have no names here"
-            raise self.tree.error(node, told, matrix_rules().PRODUCTS)
         if name in self.data:
             return len(self.data[name])
         if name in self.tree.parts:
@@ -171,6 +170,8 @@ class Builder:
 
     def index(self, node: Node) -> Value:
         name, index = node.value
+        if name in self.matrix_names:
+            return matrix_rules().rearranged(self, node, self.name(node, name), (index,))
         length = self.vector_length(node, name)
         if not -length <= index < length:
             raise self.tree.error(
@@ -182,6 +183,8 @@ class Builder:
 
     def slice(self, node: Node) -> Value:
         name, start, stop, step = node.value
+        if name in self.matrix_names:
+            return matrix_rules().rearranged(self, node, self.name(node, name), ((start, stop, step),))
         chosen = range(self.vector_length(node, name))[start:stop:step]
         if not chosen:
             raise self.tree.error(

@@ -135,9 +135,10 @@ CALLS: dict[str, str] = _by_word(
     ),
     (_SLOPE, "diff derivative deriv grad gradient"),
     (_WHOLE, "integral integrate int quad limit lim solve"),
+    ("matrices are multiplied by @: A @ x, w @ C @ w", "matmul mmult"),
     (
-        "of matrices there is only X @ w, with the columns of data, in gd fit",
-        "det inv transpose matmul matrix trace eig outer",
+        "of a matrix there are A @ x, A.T, A[0] and A[0,1]; what else is made of it is a constant, --set B=@B.csv",
+        "det inv pinv matrix trace eig outer diag rank",
     ),
     ("write it out: a + b*x + c*x**2", "polyfit poly polynomial polyval"),
     ("the length of a vector is that of its start; its mean is mean(v)", "len size length"),

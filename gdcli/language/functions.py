@@ -276,6 +276,8 @@ CONSTANTS = {"pi": math.pi, "e": math.e}
 OPERATORS = (
     ("+ - * /", "arithmetic; a vector and a number go element by element"),
     ("** or ^", "power; -x**2 is -(x**2)"),
+    ("A @ x, x @ A @ x", "products of a matrix of constants (--set A=@A.csv) and vectors"),
+    ("A.T A[0] A[0,1] A[:,0]", "a matrix transposed; its rows, elements and columns, counted from 0"),
     ("X @ w", "in gd fit: a data matrix (--columns 'X=x*') times a vector"),
     ("v[0] v[-1] v[1:] v[::2]", "elements and slices of a vector; counted from 0"),
     ("< <= > >= == !=", "comparisons, in the first place of where"),

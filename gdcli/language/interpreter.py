@@ -92,14 +92,18 @@ class _Walk:
         if node.op == "name":
             return self.name(node.value)
         if node.op == "index":
-            return float(self.point[node.value[0]][node.value[1]])
+            return _plain(self.point[node.value[0]][node.value[1]])
         if node.op == "slice":
             name, start, stop, step = node.value
-            return [float(v) for v in self.point[name][start:stop:step]]
+            return _plain(self.point[name][start:stop:step])
         if node.op == "where":
             return self.where(node)
         if node.op == "matmul":
             return self.matmul(node, args)
+        if node.op in ("part", "transpose"):
+            from gdcli.language.matrices import part, transposed
+
+            return part(args[0], node.value) if node.op == "part" else transposed(args[0])
         if any(isinstance(a, list) and isinstance(a[0], list) for a in args):
             from gdcli.language.matrices import elementwise
 

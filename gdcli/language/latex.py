@@ -128,8 +128,13 @@ class _Writer:
 
     def slice(self, node: Node, args: list[_Piece]) -> tuple[str, int]:
         vector, *ends = node.value
-        low, high, step = ("" if end is None else str(end) for end in ends)
-        return name(vector, f"{low}{{:}}{high}{'{:}' if step else ''}{step}"), _ATOM
+        return name(vector, _picked(tuple(ends))), _ATOM
+
+    def part(self, node: Node, args: list[_Piece]) -> tuple[str, int]:
+        return f"{args[0].at(_ATOM)}_{{{','.join(map(_picked, node.value))}}}", _ATOM
+
+    def transpose(self, node: Node, args: list[_Piece]) -> tuple[str, int]:
+        return rf"{args[0].at(_ATOM)}^\top", _POWER
 
     def neg(self, node: Node, args: list[_Piece]) -> _Piece:
         return _Piece(f"-{args[0].at(_PRODUCT)}", _SUM, f"-{args[0].at(_PRODUCT, True)}", _SUM)
@@ -208,6 +213,14 @@ class _Writer:
             return _Piece(texts[0], _ATOM, texts[1], _ATOM)
         texts = [rf"\exp{_bracketed(x.at(_SUM, small))} - 1" for small in (False, True)]
         return _Piece(texts[0], _SUM, texts[1], _SUM)
+
+
+def _picked(pick: int | tuple[int | None, ...]) -> str:
+    """An index, or the ends and the step of a slice."""
+    if isinstance(pick, int):
+        return str(pick)
+    low, high, step = ("" if end is None else str(end) for end in pick)
+    return f"{low}{{:}}{high}{'{:}' if step else ''}{step}"
 
 
 def _sign(function: str) -> str:

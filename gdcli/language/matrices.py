@@ -107,7 +107,21 @@ def is_symmetric(value: Any) -> bool:
 
 
 def transposed(value: Any) -> Any:
+    """Return a matrix transposed; what has one axis, or none, stays as it is."""
+    if not is_matrix(value):
+        return value
     return value.T if hasattr(value, "tolist") else [list(row) for row in zip(*value, strict=True)]
+
+
+def part(value: Any, picks: Sequence[Any]) -> Any:
+    """Return what is picked of a matrix or a vector: along each axis an index, or (start, stop, step) of a slice."""
+    first, *others = (slice(*pick) if isinstance(pick, tuple) else pick for pick in picks)
+    found = value[first]
+    if not others:
+        return found
+    if not isinstance(first, slice):
+        return found[others[0]]
+    return found[:, others[0]] if hasattr(found, "tolist") else [row[others[0]] for row in found]
 
 
 def times_vector(graph: Graph, data: Mapping[str, Any], matrix: MatrixValue, vector: int) -> int:

@@ -12,8 +12,10 @@ from gdcli.language.matrices import (
     constant_elementwise,
     constant_product,
     elementwise,
+    is_matrix,
     is_rows,
     matrix_value,
+    part,
     product,
     times_vector,
     transposed,
@@ -36,6 +38,8 @@ class Builder(Protocol):
     data: dict[str, Any]
     expand: bool
 
+    def atom(self, name: str, start: int, step: int, length: int) -> Value: ...
+    def element(self, name: str, index: int) -> int: ...
     def length(self, value: Value) -> int | None: ...
     def elementwise(self, node: Node, op: str, args: Sequence[Value]) -> Value: ...
     def reduce(self, op: str, vector: Value) -> int: ...
@@ -140,6 +144,66 @@ def of_matrices(builder: Builder, node: Node, args: list[Value]) -> Value:
 def scaled(builder: Builder, matrix: MatrixValue, factor: int) -> MatrixValue:
     known = matrix.factor
     return matrix._replace(factor=factor if known is None else builder.graph.node("mul", known, factor))
+
+
+def rearranged(builder: Builder, node: Node, value: Value, picks: Sequence[Any] | None) -> Value:
+    """A matrix transposed (no ``picks``), or what is picked of it: a part of a constant, made at once."""
+    shape = shape_of(builder, value)
+    piece = builder.tree.piece(node.args[0]) if node.args else str(node.value[0])
+    if not shape:
+        what = "has no elements" if picks else "cannot be transposed"
+        raise builder.tree.error(node, f"{piece} is a number, and {what}", "")
+    if picks is None:
+        return _transposed(value)
+    _check_picks(builder, node, piece, shape, picks)
+    if isinstance(value, list):
+        return part(value, picks)
+    if isinstance(value, MatrixValue):
+        return _made_part(builder, value, part(plain(builder, value), picks))
+    key = builder.graph.keys[value]
+    if key[0] != "slice":
+        hint = "pick before: A[0] @ x is (A @ x)[0], and exp(v[0]) is exp(v)[0]"
+        raise builder.tree.error(node, f"the elements of {piece} have no names", hint)
+    _, name, start, step, length = key
+    chosen = part(range(start, start + step * length, step), picks)
+    if isinstance(chosen, int):
+        return builder.element(name, chosen)
+    return builder.atom(name, chosen.start, chosen.step, len(chosen))
+
+
+def _transposed(value: Value) -> Value:
+    if isinstance(value, MatrixValue):
+        return value._replace(rows=value.columns, columns=value.rows, transposed=not value.transposed)
+    return transposed(value) if is_rows(value) else value
+
+
+def _check_picks(
+    builder: Builder, node: Node, piece: str, shape: tuple[int, ...], picks: Sequence[Any]
+) -> None:
+    if len(picks) > len(shape):
+        raise builder.tree.error(node, f"{piece} is {_of_shape(shape)}, and has one index", f"{piece}[0]")
+    for axis, (pick, count) in enumerate(zip(picks, shape, strict=False)):
+        what = ("rows", "columns")[axis] if len(shape) == 2 else "elements"
+        if isinstance(pick, tuple):
+            if not range(count)[slice(*pick)]:
+                raise builder.tree.error(node, f"this slice is empty: {piece} has {count} {what}")
+        elif not -count <= pick < count:
+            hint = f"indices count from 0, to {count - 1} here"
+            raise builder.tree.error(node, f"{piece} has {count} {what}", hint)
+
+
+def _made_part(builder: Builder, matrix: MatrixValue, found: Any) -> Value:
+    """A part of a matrix as a node, with the factor of the matrix."""
+    if is_matrix(found):
+        value: Value = made(builder, found)
+        return value if matrix.factor is None else scaled(builder, value, matrix.factor)
+    if hasattr(found, "__len__"):
+        name = f"~{len(builder.data)}"
+        builder.data[name] = found
+        value = builder.atom(name, 0, 1, len(found))
+    else:
+        value = builder.graph.number(float(found))
+    return value if matrix.factor is None else builder.graph.node("mul", matrix.factor, value)
 
 
 def is_matrix_here(value: Value) -> bool:

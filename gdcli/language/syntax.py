@@ -19,13 +19,16 @@ from gdcli.language.tokens import MAX_TEXT, Token, check_tokens, normal, tokeniz
 T = TypeVar("T")
 
 MAX_COMPARISONS = 10
+# Parts of parts, and transposed matrices of those, in a row.
+MAX_PARTS = 4
 
 
 class Node:
     """A node of the checked tree.
 
-    ``op`` is number, name, neg, add, sub, mul, div, pow, matmul, call, index, slice or where. ``value`` is
-    the number, the name, the function called, the index, or the slice (start, stop, step). A ``where`` has
+    ``op`` is number, name, neg, add, sub, mul, div, pow, matmul, call, index, slice, part, transpose or where.
+    ``value`` is the number, the name, the function called, the index, or the slice (start, stop, step); of a part,
+    which is one of a matrix, an index or a slice for each axis. A ``where`` has
     its comparison operator as value and as args: left, right, value if true, value otherwise.
     """
 
@@ -198,6 +201,8 @@ class TreeReader:
             self.fail(node, "functions take plain arguments only")
         if node.func.id == "where":
             return self.read_where(node)
+        if node.func.id == "transpose" and len(node.args) == 1:
+            return Node("transpose", None, (self.read(node.args[0]),), *self.place(node))
         args = tuple(self.read(arg) for arg in node.args)
         return Node("call", node.func.id, args, *self.place(node))
 
@@ -226,19 +231,45 @@ class TreeReader:
         self.fail(node, "a comparison has its place only inside where(condition, a, b)")
 
     def read_subscript(self, node: _ast.Subscript) -> Node:
-        if not isinstance(node.value, _ast.Name):
-            self.fail(node, "only a vector's name can be followed by [...]")
+        if isinstance(node.slice, _ast.Tuple) or not isinstance(node.value, _ast.Name):
+            return self.read_part(node)
         name = normal(node.value.id)
         self.names.setdefault(name)
-        inner = node.slice
-        if isinstance(inner, _ast.Slice):
-            bounds = tuple(
-                None if b is None else self.integer(b) for b in (inner.lower, inner.upper, inner.step)
-            )
-            if bounds[2] is not None and bounds[2] <= 0:
-                self.fail(node, "the step of a slice is a positive integer")
-            return Node("slice", (name, *bounds), (), *self.place(node))
-        return Node("index", (name, self.integer(inner)), (), *self.place(node))
+        pick = self.pick(node, node.slice)
+        if isinstance(pick, tuple):
+            return Node("slice", (name, *pick), (), *self.place(node))
+        return Node("index", (name, pick), (), *self.place(node))
+
+    def read_part(self, node: _ast.Subscript) -> Node:
+        """``A[0,1]``, ``A[:,0]``, ``A[0][1]``, ``A.T[0]``."""
+        axes = node.slice.elts if isinstance(node.slice, _ast.Tuple) else [node.slice]
+        if not 0 < len(axes) <= 2:
+            self.fail(node, "a matrix has two indices", "for example A[0,1], A[0], A[:,0]")
+        picks = tuple(self.pick(node, axis) for axis in axes)
+        return Node("part", picks, (self.rearranged(node.value),), *self.place(node))
+
+    def read_attribute(self, node: _ast.Attribute) -> Node:
+        return Node("transpose", None, (self.rearranged(node.value),), *self.place(node))
+
+    def rearranged(self, node: _ast.expr) -> Node:
+        """Read what is indexed or transposed, which may be itself, but not many times."""
+        inner, depth = node, 0
+        while isinstance(inner, _ast.Subscript | _ast.Attribute):
+            inner, depth = inner.value, depth + 1
+            if depth > MAX_PARTS:
+                self.fail(node, "a part of a part of a part", "write the indices in one: A[0,1]")
+        return self.read(node)
+
+    def pick(self, node: _ast.Subscript, axis: _ast.expr) -> int | tuple[int | None, int | None, int | None]:
+        """An index, or the start, the stop and the step of a slice."""
+        if not isinstance(axis, _ast.Slice):
+            return self.integer(axis)
+        start, stop, step = (
+            None if b is None else self.integer(b) for b in (axis.lower, axis.upper, axis.step)
+        )
+        if step is not None and step <= 0:
+            self.fail(node, "the step of a slice is a positive integer")
+        return start, stop, step
 
     def integer(self, node: _ast.expr) -> int:
         sign = 1

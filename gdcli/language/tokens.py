@@ -43,12 +43,14 @@ _TOKEN = re.compile(
     rf"""(?P<space>\s+|\#[^\n]*)
     |(?P<number>(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)
     |(?P<name>[^\W\d{RAISED}][^\W{RAISED}]*)
-    |(?P<op>\*\*|<=|>=|==|!=|//|[-+*/^@<>()\[\],:])
+    |(?P<op>\.T(?!\w)|\*\*|<=|>=|==|!=|//|[-+*/^@<>()\[\],:])
     |(?P<raised>[⁺⁻]?[{RAISED}]+)
     |(?P<like>[{"".join(LOOKALIKES)}])
     |(?P<bad>.)""",
     re.VERBOSE | re.DOTALL,
 )
+# What ends an operand: brackets, and the sign of a transposed matrix.
+_CLOSING = (")", "]", ".T")
 _UNDERSCORES_BETWEEN_DIGITS = re.compile(r"(?:[^_]|(?<=\d)_(?=\d))*")
 
 
@@ -195,11 +197,11 @@ class _TokenCheck:
         if self.open:
             bracket = self.open[-1]
             self.fail(bracket, f"this {bracket.text} is never closed")
-        if before.kind == "op" and before.text not in ")]":
+        if before.kind == "op" and before.text not in _CLOSING:
             self.fail(before, f"something is missing after {before.text}")
 
     def one(self, token: Token, before: Token | None) -> None:
-        operand_before = before is not None and (before.kind != "op" or before.text in ")]")
+        operand_before = before is not None and (before.kind != "op" or before.text in _CLOSING)
         if token.kind != "op":
             if operand_before and before is not None:
                 self.missing_operator(token, before)
@@ -208,6 +210,8 @@ class _TokenCheck:
             self.opening(token, before, operand_before)
         elif token.text in ")]":
             self.closing(token, before)
+        elif token.text == ".T" and operand_before:
+            return
         else:
             self.operator(token, before, operand_before)
 
@@ -219,7 +223,7 @@ class _TokenCheck:
             text = before.text + token.text
             place = Span(self.text, before.start, token.end, self.source)
             raise UsageError(f"{text[:40]} is not a number", "a number has one decimal point", place)
-        left = "(...)" if before.text in ")]" else before.text
+        left = "(...)" if before.text in _CLOSING else before.text
         right = "(...)" if token.text == "(" else token.text
         place = Span(self.text, before.start, token.end, self.source)
         raise UsageError("an operator is missing", f"write {left}*{right} to multiply", place)
@@ -283,7 +287,7 @@ class _TokenCheck:
         if bracket.text + token.text not in ("()", "[]"):
             self.fail(token, f"{bracket.text} is closed by {token.text}")
         is_call = before is bracket and token.text == ")" and bracket in self.calls
-        if before is not None and before.kind == "op" and before.text not in ")]:" and not is_call:
+        if before is not None and before.kind == "op" and before.text not in (*_CLOSING, ":") and not is_call:
             self.fail(token, f"something is missing before {token.text}")
 
     def operator(self, token: Token, before: Token | None, operand_before: bool) -> None:
@@ -305,7 +309,8 @@ class _TokenCheck:
 
     def check_place(self, token: Token, before: Token | None, operand_before: bool, in_slice: bool) -> None:
         """Raise UsageError for an operator with nothing before it, and for a comma or colon outside of brackets."""
-        if not operand_before and not (token.text == ":" and in_slice and before is not None):
+        whole = in_slice and before is not None and (token.text == ":" or token.text + before.text == ",:")
+        if not operand_before and not whole:
             at_begin = before is None or before.text in "([,"
             between = "" if before is None else f"between {before.text} and {token.text}"
             self.fail(token, f"something is missing {f'before {token.text}' if at_begin else between}")

@@ -16,6 +16,7 @@ from gdcli.kernel.errors import Span, UsageError
 
 # Larger constants are numpy arrays.
 LIST_SIZE = 1000
+_SEPARATORS = (",", ";", "\t")
 _TITLE = re.compile(r"[^\W\d]")
 
 
@@ -90,7 +91,9 @@ def _rows(text: str, path: str, span: Span) -> Any:
             continue
         rows.append(_numbers(line, f"{path}:{number}", span))
         if len(rows[-1]) != len(rows[0]):
-            what = f"{path}:{number} has {len(rows[-1])} numbers, and the rows before it {len(rows[0])}"
+            from gdcli.kernel.number_format import amount
+
+            what = f"{path}:{number} has {amount(len(rows[-1]), 'number')}, and the rows before it {len(rows[0])}"
             raise UsageError(what, "the rows of a matrix have one length", span)
     if not rows:
         raise UsageError(f"{path} has no numbers", "a matrix has a row in each line", span)
@@ -101,7 +104,7 @@ def _rows(text: str, path: str, span: Span) -> Any:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), 1):
-        plain = line.partition("#")[0].strip()
+        plain = line.partition("#")[0].rstrip()
         if plain:
             yield number, plain
 
@@ -113,7 +116,7 @@ def _has_titles(line: str) -> bool:
 
 
 def _cells(line: str) -> list[str]:
-    for separator in (",", ";", "\t"):
+    for separator in _SEPARATORS:
         if separator in line:
             return [cell.strip().strip('"') for cell in line.rstrip(separator).split(separator)]
     return line.split()
@@ -131,16 +134,28 @@ def _numbers(line: str, place: str, span: Span) -> list[float]:
     try:
         found = list(map(float, line.split(",")))  # the usual case, and fast for large matrices
     except ValueError:
-        found = _plain_numbers(_cells(line), place, span)
+        found = _plain_numbers(line, place, span)
     if not all(map(math.isfinite, found)):
         raise UsageError(f"{place}: a number is not finite", "", span)
     return found
 
 
-def _plain_numbers(cells: list[str], place: str, span: Span) -> list[float]:
+def _plain_numbers(line: str, place: str, span: Span) -> list[float]:
+    cells = _cells(line)
     try:
         return list(map(float, cells))
     except ValueError:
-        bad = next(cell for cell in cells if not _is_number(cell))
-        what = f"{bad[:40]} is no number" if bad else "a number is missing"
+        at = next(i for i, cell in enumerate(cells) if not _is_number(cell))
+        what = f"{cells[at][:40]} is no number" if cells[at] else "a number is missing"
+        place = f"{place}:{_column(line, at)}"
         raise UsageError(f"{place}: {what}", "a matrix has a row of numbers in each line", span) from None
+
+
+def _column(line: str, cell: int) -> int:
+    """Return where a cell begins in its line, counted from 1."""
+    separator = next((each for each in _SEPARATORS if each in line), None)
+    if separator is None:
+        return [match.start() for match in re.finditer(r"\S+", line)][cell] + 1
+    begin = sum(len(each) + 1 for each in line.split(separator)[:cell])
+    inside = line[begin:].partition(separator)[0]
+    return begin + len(inside) - len(inside.lstrip()) + 1

@@ -17,6 +17,7 @@ from typing import Any
 from zlib import crc32
 
 from fuzz.inputs import Bytes, as_typed, check_error, in_time, words
+from texts import shown
 
 from gdcli.cli import argv
 from gdcli.cli.commands import COMMANDS
@@ -39,7 +40,23 @@ _NAMES = ("x", "y", "v", "v", "w", "pi", "e", "gamma", "α", "E", "x1", "ﬁ")
 _NUMBERS = ("0", "1", "2", "3", "0.5", "1e3", "1e-3", "1e308", "5e-324", "1_0", "10", "4", "17", "1.5")
 _OPERATORS = ("+", "-", "*", "/", "**", "^", "(", ")", "(", ")", ",", "@", " ", "+", "*", "-")
 _CHOICES = ("where(", "<", "<=", ">", "==", "!=", "where(x<y,", "where(v>0,", "where(0<x<=1,")
-_PIECES = ("[0]", "[-1]", "[1:]", "[:-1]", "[::2]", "[", "]", ":", "[1:3]", "[9]", "sum(v", "dot(v,w)")
+_PIECES = (
+    "[0]",
+    "[-1]",
+    "[1:]",
+    "[:-1]",
+    "[::2]",
+    "[",
+    "]",
+    ":",
+    "[1:3]",
+    "[9]",
+    "[0,1]",
+    "[:,0]",
+    ".T",
+    "sum(v",
+    "dot(v,w)",
+)
 _ODD = ("#", "\n", "=", "~", ".", "!", "%", "if ", "lambda", "_x", "²", "−", "'", "\0", "\u202e", "{", "1_")
 EXPRESSION = (
     *(_NAMES * 3),
@@ -250,28 +267,6 @@ class _Shaken(interpreter._Walk):
 
 
 # -- printing ------------------------------------------------------------------------------------------------------
-
-_SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@"}
-
-
-def shown(node: Node) -> str:
-    """A node as text, fully bracketed."""
-    args = [shown(a) for a in node.args]
-    if node.op == "number":
-        return repr(node.value)
-    if node.op == "name":
-        return str(node.value)
-    if node.op == "neg":
-        return f"(-{args[0]})"
-    if node.op in _SYMBOLS:
-        return f"({args[0]} {_SYMBOLS[node.op]} {args[1]})"
-    if node.op == "where":
-        return f"where({args[0]} {node.value} {args[1]}, {args[2]}, {args[3]})"
-    if node.op == "index":
-        return f"{node.value[0]}[{node.value[1]}]"
-    if node.op == "slice":
-        return f"{node.value[0]}[{':'.join('' if b is None else str(b) for b in node.value[1:])}]"
-    return f"{node.value}({', '.join(args)})"
 
 
 def _round_trip(tree: Tree) -> None:

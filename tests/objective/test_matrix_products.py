@@ -5,9 +5,11 @@ fit.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gdcli import api
@@ -29,6 +31,29 @@ EXPRESSIONS = (
     "t*(w @ D @ w) + sum(D @ (t*w))",
     "sum((t*D/2 @ w)**2) + sum((-D + 2*abs(D)) @ w)",
     "w @ (D @ w)**2",
+    "D[1] @ w + D[0,-1]*sum(w**2) + sum(D[:,2]*sin(w))",
+    "w.T @ D.T @ w + sum(exp(0.1*transpose(D) @ w))",
+    "sum((D[1:3] @ w)**2) + sum((D[::2,:] @ w)**2) + D.T[0] @ w**2 + D[1][0]*w[0]",
+    "(t*D)[1] @ w + sum((t*D)[:2] @ w) + (D @ D)[0,1]*t + (t*D)[0,1]*w[1]",
+)
+
+# What is picked of a matrix, as numpy has it.
+PICKED = (
+    ("A[1]", lambda A: A[1]),
+    ("A[-1]", lambda A: A[-1]),
+    ("A[0,2] + 0*x", lambda A: [A[0, 2]] * 3),
+    ("A[:,1]", lambda A: A[:, 1]),
+    ("A[1,:]", lambda A: A[1, :]),
+    ("A[1,::2]", lambda A: A[1, ::2]),
+    ("A[:2][1]", lambda A: A[1]),
+    ("A[:,1:].T[0]", lambda A: A[:, 1]),
+    ("transpose(A)[2]", lambda A: A[:, 2]),
+    ("A.T.T[0]", lambda A: A[0]),
+    ("A[1][1:]", lambda A: A[1, 1:]),
+    ("A[1].T", lambda A: A[1]),
+    ("A[1:] @ x", lambda A: A[1:] @ [1.0, 2.0, 3.0]),
+    ("x @ A.T", lambda A: A @ [1.0, 2.0, 3.0]),
+    ("(A.T @ A)[1]", lambda A: (A.T @ A)[1]),
 )
 
 
@@ -60,6 +85,25 @@ def test_values_and_derivatives_are_right(text: str, n: int) -> None:
     quotient = [(a - b) / (2 * h) for a, b in zip(up.gradient, down.gradient, strict=True)]
     product = made.product(at, made.vector(way))
     assert list(product) == pytest.approx(quotient, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["list", "array"])
+@pytest.mark.parametrize(("text", "picked"), PICKED)
+def test_parts_of_matrices_are_those_of_numpy(text: str, picked: Callable[[Any], Any], kind: str) -> None:
+    A = np.arange(6.0).reshape(2, 3) ** 2
+    constants = {"A": A if kind == "array" else A.tolist(), "x": [1.0, 2.0, 3.0]}
+    tree, expected = parse(text), list(picked(A))
+    assert interpreter.any_value(tree, constants) == pytest.approx(expected)
+    for expand in (False, True):
+        made = form.build(parse(f"dot({text}, v)"), {"v": len(expected)}, constants, expand)
+        walked = interpreter.value(made.tree, {**constants, "v": [1.0, 10.0, 100.0][: len(expected)]})
+        assert walked == pytest.approx(sum(a * 10.0**i for i, a in enumerate(expected)))
+
+
+def test_elements_of_a_product_are_those_of_a_row() -> None:
+    with pytest.raises(UsageError) as caught:
+        form.build(parse("(A @ x)[0]"), {"x": 2}, {"A": [[1.0, 2.0], [3.0, 4.0]]})
+    assert "A[0] @ x is (A @ x)[0]" in caught.value.hint
 
 
 def test_the_graph_is_as_small_for_any_size() -> None:
@@ -130,7 +174,13 @@ def test_every_method_knows_them(method: str) -> None:
         ("sum(A)", "sum needs a vector or a number, and A is a matrix of 2 x 3", "A @ x, w @ C @ w"),
         ("t @ x", "@ multiplies matrices and vectors, and t is a number", "write t*x"),
         ("sum(x*A)", "x is a vector of 2, and A a matrix of 2 x 3", "@ multiplies"),
-        ("A[0] @ y", "A is a matrix, whose elements have no names here", ""),
+        ("A[2] @ y", "A has 2 rows", "indices count from 0, to 1 here"),
+        ("A[0,3]", "A has 3 columns", "indices count from 0, to 2 here"),
+        ("x[2]", "x has 2 elements: x[0] to x[1]", "indices count from 0"),
+        ("x[0,1]", "x is a vector of 2, and has one index", "x[0]"),
+        ("A[5:] @ y", "this slice is empty: A has 2 rows", ""),
+        ("sum(A.T @ y)", "A.T has 2 columns, and y has 3 elements", "one length"),
+        ("t.T", "t is a number, and cannot be transposed", ""),
         ("sum(x + y)", "x has 2 elements and y has 3: they cannot be combined", "slices such as v[1:]"),
         ("where(t > 0, A, 1)", "where chooses between numbers and vectors, not between matrices", ""),
     ],
@@ -169,8 +219,11 @@ def test_matrices_are_typed_and_read_from_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("a.csv", "1,2\n3\n", "a.csv:2 has 1 numbers, and the rows before it 2"),
-        ("a.csv", "1,2\n3,x\n", "a.csv:2: x is no number"),
+        ("a.csv", "1,2\n3\n", "a.csv:2 has 1 number, and the rows before it 2"),
+        ("a.csv", "1,2\n3,x\n", "a.csv:2:3: x is no number"),
+        ("a.csv", "1; 2\n 3;  ab # c\n", "a.csv:2:6: ab is no number"),
+        ("a.txt", "1 2 3\n4   ab 5\n", "a.txt:2:5: ab is no number"),
+        ("a.csv", "1,2,3\n4,,5\n", "a.csv:2:3: a number is missing"),
         ("a.csv", "1,2\n3,nan\n", "a.csv:2: a number is not finite"),
         ("a.csv", "a,b\n", "a.csv has no numbers"),
         ("a.json", "[[1, 2], [3]]", "a.json is no number, vector or matrix"),
