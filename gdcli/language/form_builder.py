@@ -74,12 +74,8 @@ class Builder:
             return self.elementwise(node, "neg", args)
         if op == "call":
             return self.call(node, args)
-        if op == "where":
-            return self.where(node)
-        if op == "index":
-            return self.index(node)
-        if op == "slice":
-            return self.slice(node)
+        if op in ("where", "index", "slice"):
+            return getattr(self, op)(node)
         raise GdError(f"unknown node {op}")
 
     # -- names and atoms -----------------------------------------------------------------------------------

@@ -170,6 +170,11 @@ def check_tokens(tokens: list[Token], text: str, source: str = "") -> None:
     _TokenCheck(text, source).run(tokens)
 
 
+def _is_whole_axis(token: Token, before: Token | None) -> bool:
+    """Tell whether nothing has to stand between two tokens in a slice, as in ``A[:,0]``."""
+    return before is not None and (token.text == ":" or token.text + before.text == ",:")
+
+
 class _TokenCheck:
     """One pass over the tokens with a stack of open brackets."""
 
@@ -309,8 +314,7 @@ class _TokenCheck:
 
     def check_place(self, token: Token, before: Token | None, operand_before: bool, in_slice: bool) -> None:
         """Raise UsageError for an operator with nothing before it, and for a comma or colon outside of brackets."""
-        whole = in_slice and before is not None and (token.text == ":" or token.text + before.text == ",:")
-        if not operand_before and not whole:
+        if not operand_before and not (in_slice and _is_whole_axis(token, before)):
             at_begin = before is None or before.text in "([,"
             between = "" if before is None else f"between {before.text} and {token.text}"
             self.fail(token, f"something is missing {f'before {token.text}' if at_begin else between}")

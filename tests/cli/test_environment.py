@@ -125,7 +125,11 @@ def test_the_name_of_the_file_tells_the_format(
 
 def test_what_is_asked_for_goes_before_the_name_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    for more, head in ((["--print", "x"], "0.0"), (["--format", "table"], "minimize"), (["--emit", "c"], "//")):
+    for more, head in (
+        (["--print", "x"], "0.0"),
+        (["--format", "table"], "minimize"),
+        (["--emit", "c"], "//"),
+    ):
         line = ["minimize", "x**2", "--start", "x=1", "--output", str(path), *more]
         assert run(line, around()[0]) == 0
         assert path.read_text().startswith(head)

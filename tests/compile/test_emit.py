@@ -104,7 +104,11 @@ def test_what_cannot_be_said_is_told_before_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["minimize", "x**2 + y", "--start", "1,1", "--bounds", "y=0:"], ["fit", "y ~ a + b*t", "docs/decay.csv"]]
+    "words",
+    [
+        ["minimize", "x**2 + y", "--start", "1,1", "--bounds", "y=0:"],
+        ["fit", "y ~ a + b*t", "docs/decay.csv"],
+    ],
 )
 def test_a_picture_in_the_terminal_leaves_the_program_alone(words: list[str]) -> None:
     pytest.importorskip("plotext")
