@@ -18,7 +18,8 @@ from gdcli.language.syntax import parse
 from gdcli.objective.build import build_objective
 from gdcli.objective.protocol import Counts
 from gdcli.solve.registry import choose
-from gdcli.solve.run import run
+from gdcli.solve.run import RunOptions, run
+from gdcli.solve.settings import Settings
 from gdcli.solve.stopping import rules_from
 
 
@@ -62,8 +63,8 @@ def solve(problem: dict[str, Any], method: str, x0: Any, max_iter: int = 10_000)
     chosen = choose(method, objective)
     entry = chosen.entry
     try:
-        rules = rules_from(own_rule=entry.own_rule, max_iter=max_iter)
-        result = run(objective, chosen.method, x0, rules, polishes=entry.polishes)
+        rules = rules_from(Settings(max_iter=max_iter), own_rule=entry.own_rule)
+        result = run(objective, chosen.method, x0, rules, options=RunOptions(polishes=entry.polishes))
     except DomainError:
         return Score(False, False, x0, float("inf"), 0, 0)
     tol = entry.default_tol

@@ -40,6 +40,7 @@ from gdcli.solve.methods.descent import Descent, Steepest
 from gdcli.solve.methods.elementwise import Elementwise, Fixed
 from gdcli.solve.methods.momentum import Momentum
 from gdcli.solve.run import run
+from gdcli.solve.settings import Settings
 from gdcli.solve.stopping import Limits, rules_from
 from gdcli.tasks.problem import parsed
 
@@ -142,7 +143,7 @@ def loops(rows: list[list[str]], steps: int, rounds: int) -> None:
             assert call((ctypes.c_double * 8)(-1.2, 1.0), lr, steps) == steps
 
         def python(method=method, few=few) -> None:
-            run(objective, method, x0, rules_from(max_iter=few, tol=0.0))
+            run(objective, method, x0, rules_from(Settings(max_iter=few, tol=0.0)))
 
         advance = in_cpython(objective, found)
 

@@ -28,6 +28,7 @@ from gdcli.objective.build import build_objective
 from gdcli.solve.methods.quasi_newton import Memory
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
+from gdcli.solve.settings import Settings
 from gdcli.solve.stopping import rules_from
 
 PAIRS = 10
@@ -46,7 +47,7 @@ def runs(problem: dict[str, Any]) -> dict[str, Callable[[], Any]]:
 
     def gd() -> None:
         chosen = choose("auto", objective)
-        result = run(objective, chosen.method, x0, rules_from(own_rule=True))
+        result = run(objective, chosen.method, x0, rules_from(Settings(), own_rule=True))
         judge(result, certify(objective, result.best.at, result.start.at))
 
     def scipy() -> None:

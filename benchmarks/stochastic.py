@@ -25,7 +25,7 @@ from measure import alternate, c_library, sizes, table
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from visits import regression, row_model
 
-from gdcli.objective.row_passes import RowPasses
+from gdcli.objective.row_passes import By, RowPasses
 from gdcli.table.shuffle import all_rows
 from gdcli.table.spool import Columns
 from gdcli.table.visited_rows import Visited
@@ -97,7 +97,7 @@ def gd_epoch(columns, loss, batch, shuffle="blocks", engine="auto"):
     names = tuple(f"x{i}" for i in range(FEATURES))
     data = Visited(Columns(tuple(columns), list(columns.values())), all_rows(len(columns["y"])), shuffle, 0)
     row = row_model("y ~ X @ w + b", data.names, names, loss=loss)
-    passes = RowPasses(row, data, batch, epochs=1000, engine=engine)
+    passes = RowPasses(row, data, batch, by=By(1000, engine))
     passes.start([0.0] * (FEATURES + 1))
 
     def run() -> None:

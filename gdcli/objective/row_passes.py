@@ -14,6 +14,7 @@ from gdcli.calculus.autodiff import Derivatives
 from gdcli.compile.per_sample import ParameterBox, RowDescent, RowGradient
 from gdcli.compile.runners import numpy
 from gdcli.compile.update_rules import PLAIN, UpdateRule, array_state, array_update
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Vector
 from gdcli.objective.linear_predictor import factored_gradient
@@ -73,13 +74,24 @@ class _Runner(Protocol):
     def piece(self, columns: Sequence[Any], count: int, rate: float) -> None: ...
 
 
+class By(NamedTuple):
+    """What goes through the rows: ``engine`` auto chooses among python, numpy and native (machine code, kept on disk if
+    ``use_cache``) by how many ``epochs`` there will be.
+    """
+
+    epochs: int = 1
+    engine: str = "auto"
+    use_cache: bool = True
+
+
+_BY = By()
+
+
 class RowPasses:
     """Passes over data that improve a point; fulfils `solve.epochs.Passes`.
 
     ``batch`` is the number of rows in a batch (None: all), ``rule`` what a step does. ``held_out``
-    are rows that are only looked at. ``epochs`` is how many there will be, by which ``engine`` auto chooses among
-    python, numpy and native (machine code, kept on disk if ``use_cache``). Raises UsageError for an engine that cannot
-    do it.
+    are rows that are only looked at. Raises UsageError for an engine that cannot do it.
     """
 
     def __init__(
@@ -90,10 +102,7 @@ class RowPasses:
         rule: UpdateRule = PLAIN,
         box: ParameterBox | None = None,
         held_out: Rows | None = None,
-        *,
-        epochs: int = 1,
-        engine: str = "auto",
-        use_cache: bool = True,
+        by: By = _BY,
     ) -> None:
         self.row = row
         self.data = data
@@ -105,7 +114,7 @@ class RowPasses:
         self.size = row.space.size
         self.objective = RowObjective(row, data)
         self.held_out = None if held_out is None else RowObjective(row, held_out)
-        self.asked, self.epochs, self.use_cache = engine, epochs, use_cache
+        self.by = by
         self.engine = "numpy"
         self._order = in_order(data.names, row)
         self._runner: _Runner | NativeRunner | None = None
@@ -169,9 +178,9 @@ class RowPasses:
 
     def _new_runner(self, x: Sequence[float], kind: str = "") -> _Runner | NativeRunner:
         """Return what goes through the rows, of a ``kind`` where that is settled already."""
-        asked = {"scalars": "python", "arrays": "numpy", "native": "native"}.get(kind, self.asked)
+        asked = {"scalars": "python", "arrays": "numpy", "native": "native"}.get(kind, self.by.engine)
         if self.batch == self.rows:
-            if self.asked == "python":
+            if self.by.engine == "python":
                 raise UsageError("the engine python is for steps by some of the rows", "leave out --engine")
             self.engine = self.objective.engine
             return _Whole(self, x)
@@ -182,8 +191,8 @@ class RowPasses:
         if asked == "python" and not fits:
             raise UsageError("a row has too many operations for the engine python", "use --engine numpy")
         scalars = fits and (self.batch < ARRAY_ROWS or asked == "python")
-        work = Work(gradient, self.rule, self.box, self.batch, self.rows * self.epochs, scalars)
-        kernel = native_kernel(work, asked, self.use_cache)
+        work = Work(gradient, self.rule, self.box, self.batch, self.rows * self.by.epochs, scalars)
+        kernel = native_kernel(work, asked, self.by.use_cache)
         if kernel is not None:
             self.engine = "native"
             return NativeRunner(kernel, x, self.rule.state(len(x)))

@@ -10,7 +10,6 @@ other to reports: an epoch is a step of the one loop. Going through the rows is 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,7 +22,7 @@ from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import as_like, is_finite, same
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 from gdcli.solve.iteration import BROKEN_OFF, Iterate, RunResult, Step
-from gdcli.solve.run import Snapshot, run, unbounded_below
+from gdcli.solve.run import NO_OPTIONS, RunOptions, Snapshot, run, unbounded_below
 from gdcli.solve.settings import BOOK_PATIENCE, EpochSettings
 from gdcli.solve.stopping import Rule
 
@@ -269,15 +268,13 @@ def run_epochs(
     rules: Sequence[Rule] = (),
     observers: Sequence[EpochObserver] = (),
     progress: ProgressHook | None = None,
-    clock: Callable[[], float] = time.perf_counter,
-    checkpointer: Checkpointer | None = None,
+    options: RunOptions = NO_OPTIONS,
 ) -> tuple[RunResult, tuple[Epoch, ...]]:
     """Descend from ``x0`` by epochs, and return how it went and the points after each epoch, the start first.
 
     The run's ``best`` is its answer: with rows held out the point with the lowest loss there, with the schedule
     ``book`` the one with the lowest loss, else where the last epoch ended; of a run that was cut short or blew up the
-    point with the lowest loss. A ``checkpointer`` may end the run, and what it kept of this run before takes the place
-    of the start. Raises UsageError for bad settings, DomainError where the start has no finite loss.
+    point with the lowest loss. Raises UsageError for bad settings, DomainError where the start has no finite loss.
     """
     _check(settings)
     assert settings.lr is not None  # as was checked
@@ -288,12 +285,10 @@ def run_epochs(
         for observer in observers:
             observer(epoch)
 
-    method = EpochDescent(state, settings, progress, clock, checkpointer)
+    method = EpochDescent(state, settings, progress, options.clock, options.checkpointer)
     objective = MeanLoss(state, len(x0))
     try:
-        found = run(
-            objective, method, x0, rules, [seen], clock, checkpointer=checkpointer, keeps_result=False
-        )
+        found = run(objective, method, x0, rules, [seen], options._replace(keeps_result=False))
     except DomainError:
         raise DomainError("the loss has no finite mean at the start") from None
     first, best, last = state.epochs[0], state.epochs[state.best], state.epochs[-1]

@@ -73,27 +73,39 @@ class Snapshot(NamedTuple):
     seconds: float
 
 
+class RunOptions(NamedTuple):
+    """What else a run may be told.
+
+    With a ``tier`` a long run goes on in machine code, with the same result (:mod:`gdcli.solve.native_steps`). A
+    ``checkpointer`` may end the run, and what it kept of this run before takes the place of the start. A run that
+    ``polishes`` and has arrived ends with a few Newton steps, if they help (:mod:`gdcli.solve.probe.newton_decrement`).
+    What ended by itself is kept as its result, or without ``keeps_result`` as it stands.
+    """
+
+    clock: Callable[[], float] = time.perf_counter
+    tier: Tier | None = None
+    checkpointer: Checkpointer | None = None
+    polishes: bool = False
+    keeps_result: bool = True
+
+
+NO_OPTIONS = RunOptions()
+
+
 def run(
     objective: Objective,
     method: Method,
     x0: Vector,
     rules: Sequence[Rule] = (),
     observers: Sequence[Observer] = (),
-    clock: Callable[[], float] = time.perf_counter,
-    tier: Tier | None = None,
-    checkpointer: Checkpointer | None = None,
-    polishes: bool = False,
-    keeps_result: bool = True,
+    options: RunOptions = NO_OPTIONS,
 ) -> RunResult:
     """Run ``method`` on ``objective`` from ``x0`` (shape n) until a rule or the method itself ends it.
 
-    Without rules only the method can end the run. What an observer raises is passed on, except an interrupt.
-    With a ``tier`` a long run goes on in machine code, with the same result (:mod:`gdcli.solve.native_steps`). A
-    ``checkpointer`` may end the run, and what it kept of this run before takes the place of the start. A run that
-    ``polishes`` and has arrived ends with a few Newton steps, if they help (:mod:`gdcli.solve.probe.newton_decrement`).
-    What ended by itself is kept as its result, or without ``keeps_result`` as it stands. Raises DomainError when the
-    value at ``x0`` is not a number.
+    Without rules only the method can end the run. What an observer raises is passed on, except an interrupt. Raises
+    DomainError when the value at ``x0`` is not a number.
     """
+    clock, tier, checkpointer, polishes, keeps_result = options
     began = clock()
     kept = None if checkpointer is None else checkpointer.next(objective)
     if isinstance(kept, RunResult):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
 
+DEFAULT_MAX_ITER = 10_000
 DEFAULT_EPOCHS = 20
 # The book's schedule ends by itself; this is only so that no run is without end.
 BOOK_EPOCHS = 10_000
@@ -34,7 +35,7 @@ class Settings:
     gradient_tol: float | None = None
     step_tol: float | None = None
     value_tol: float | None = None
-    max_iter: int = 10_000
+    max_iter: int = DEFAULT_MAX_ITER
     max_evaluations: int | None = None
     max_time: float | None = None
     max_memory: int | None = None

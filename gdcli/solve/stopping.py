@@ -24,9 +24,10 @@ from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import distance, dot, max_abs, norm
 from gdcli.objective.protocol import Counts, Evaluation
+from gdcli.solve.settings import Settings
 
 DEFAULT_TOL = 1e-8
-DEFAULT_MAX_ITER = 10_000
+_NOT_NEGATIVE = ("tol", "gradient_tol", "step_tol", "value_tol", "max_iter", "max_evaluations", "max_time")
 
 
 class RunProgress:
@@ -220,15 +221,7 @@ class Caps(Rule):
 
 
 def rules_from(
-    *,
-    tol: float | None = None,
-    gradient_tol: float | None = None,
-    step_tol: float | None = None,
-    value_tol: float | None = None,
-    max_iter: int = DEFAULT_MAX_ITER,
-    max_evaluations: int | None = None,
-    max_time: float | None = None,
-    target: float | None = None,
+    settings: Settings,
     own_rule: bool = False,
     own_value_rule: bool = False,
     size: float | None = None,
@@ -239,36 +232,26 @@ def rules_from(
     ``tol`` is the scaled gradient rule of the module text, default 1e-8; an explicit ``gradient_tol`` (not
     scaled) takes its place. With ``own_rule`` the method reads ``tol`` itself, with ``own_value_rule`` also
     ``value_tol``, see :mod:`gdcli.solve.registry`. With ``size``, that of the largest variable at the start, it
-    measures slopes in a unit of its own. ``target`` is a value of the minimised function. Raises
+    measures slopes in a unit of its own. The ``target`` is taken as a value of the minimised function. Raises
     UsageError for a negative number or nan.
     """
-    _check_numbers(
-        tol=tol,
-        gradient_tol=gradient_tol,
-        step_tol=step_tol,
-        value_tol=value_tol,
-        max_iter=max_iter,
-        max_evaluations=max_evaluations,
-        max_time=max_time,
-    )
-    if target is not None and isnan(target):
-        raise UsageError("--target must be a number, not nan")
-    rules: list[Rule] = []
-    if target is not None:
-        rules.append(Target(target))
-    rules += _slope_rules(tol, gradient_tol, own_rule, size)
-    if step_tol:
-        rules.append(DistanceMoved(step_tol))
-    if value_tol and not own_value_rule:
-        rules.append(ValueChange(value_tol))
-    return [*rules, Caps(max_iter, max_evaluations or inf, max_time or inf)]
-
-
-def _check_numbers(**numbers: float | None) -> None:
-    for name, number in numbers.items():
+    for name in _NOT_NEGATIVE:
+        number = getattr(settings, name)
         if number is not None and not number >= 0:
             option = "--" + name.replace("_", "-")
             raise UsageError(f"{option} must be a number that is not negative, not {number}")
+    rules: list[Rule] = []
+    if settings.target is not None:
+        if isnan(settings.target):
+            raise UsageError("--target must be a number, not nan")
+        rules.append(Target(settings.target))
+    rules += _slope_rules(settings.tol, settings.gradient_tol, own_rule, size)
+    if settings.step_tol:
+        rules.append(DistanceMoved(settings.step_tol))
+    if settings.value_tol and not own_value_rule:
+        rules.append(ValueChange(settings.value_tol))
+    caps = Caps(settings.max_iter, settings.max_evaluations or inf, settings.max_time or inf)
+    return [*rules, caps]
 
 
 def _slope_rules(

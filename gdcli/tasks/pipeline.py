@@ -129,17 +129,16 @@ class Ready:
         tier: ScalarTier | None = None,
     ) -> RunResult:
         """Run the method; its end gets its last digits, unless the user says when to stop."""
-        from gdcli.solve.run import run
+        from gdcli.solve.run import RunOptions, run
 
+        polishes = self.choice.entry.polishes and self.settings.gradient_tol is None
         return run(
             self.objective,
             self.choice.method,
             self.x0,
             stop_rules(self.settings, self.problem.sign * self.unit, self.choice, self.x0),
             observers,
-            tier=tier,
-            checkpointer=checkpointer,
-            polishes=self.choice.entry.polishes and self.settings.gradient_tol is None,
+            RunOptions(tier=tier, checkpointer=checkpointer, polishes=polishes),
         )
 
 
@@ -154,15 +153,9 @@ def stop_rules(settings: Settings, unit: float, choice: Chosen | None = None, x0
     open_budget, max_time = current(), settings.max_time
     if max_time is not None and open_budget is not None:
         max_time = max(1e-9, min(max_time, open_budget.left))
+    target = None if settings.target is None else unit * settings.target
     return rules_from(
-        tol=0.0 if choice is None else settings.tol,
-        gradient_tol=settings.gradient_tol,
-        step_tol=settings.step_tol,
-        value_tol=settings.value_tol,
-        max_iter=settings.max_iter,
-        max_evaluations=settings.max_evaluations,
-        max_time=max_time,
-        target=None if settings.target is None else unit * settings.target,
+        replace(settings, max_time=max_time, target=target),
         own_rule=choice is None or choice.entry.own_rule,
         own_value_rule=choice is not None and choice.entry.name == "batch",
         size=max_abs(x0) if choice is not None and choice.in_units else None,

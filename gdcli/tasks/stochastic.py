@@ -23,11 +23,12 @@ from gdcli.objective.build import check_engine
 from gdcli.objective.row_curvature import Curvatures, curvatures, spread_of_rows
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import RowObjective
-from gdcli.objective.row_passes import RowPasses, Visits
+from gdcli.objective.row_passes import By, RowPasses, Visits
 from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.epochs import Epoch, EpochObserver, ProgressHook, run_epochs
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.registry import BY_EPOCHS, DEFAULT_LR, METHODS, direction
+from gdcli.solve.run import RunOptions
 from gdcli.solve.settings import EpochSettings
 from gdcli.solve.stopping import Rule
 
@@ -100,11 +101,11 @@ def run_stochastic(
         rule_of(rule),
         of.box,
         of.held_out,
-        epochs=settings.likely,
-        engine=settings.engine,
-        use_cache=not settings.no_cache,
+        By(settings.likely, settings.engine, not settings.no_cache),
     )
-    run, epochs = run_epochs(passes, of.x0, settings, rules, observers, progress, checkpointer=checkpointer)
+    run, epochs = run_epochs(
+        passes, of.x0, settings, rules, observers, progress, RunOptions(checkpointer=checkpointer)
+    )
     if run.best.iteration:
         found = _larger(found, if_in_time(lambda: curvatures(objective, run.best.at.x), found))
     stable = stable_rate(rule, found, size, rows)

@@ -10,7 +10,7 @@ from visits import Shuffled, regression, row_model
 
 from gdcli.compile.per_sample import ParameterBox, RowDescent
 from gdcli.language.losses import LOSSES
-from gdcli.objective.row_passes import RowPasses, row_gradient
+from gdcli.objective.row_passes import By, RowPasses, row_gradient
 from gdcli.solve.registry import BY_EPOCHS
 from gdcli.tasks.stochastic import rule_of
 
@@ -57,7 +57,7 @@ def test_batches_over_runs(rule: str, size: int, monkeypatch: pytest.MonkeyPatch
 
     row = row_model("y ~ X @ w + b", tuple(COLUMNS), ("x0", "x1"), loss="logistic")
     data = Shuffled({n: c[ORDER] for n, c in COLUMNS.items()}, block=0)
-    passes = RowPasses(row, data, size, rule_of(rule), engine="numpy")
+    passes = RowPasses(row, data, size, rule_of(rule), by=By(engine="numpy"))
     passes.start([0.1, 0.2, 0.3])
     for epoch in range(2):
         passes.epoch(epoch, 0.01, lambda done: None)

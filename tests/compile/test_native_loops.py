@@ -24,7 +24,8 @@ from gdcli.solve.methods.elementwise import DecayRule, Fixed
 from gdcli.solve.methods.momentum import Momentum, Nesterov
 from gdcli.solve.native_steps import limits_of
 from gdcli.solve.registry import choose
-from gdcli.solve.run import run
+from gdcli.solve.run import RunOptions, run
+from gdcli.solve.settings import Settings
 from gdcli.solve.step_rules import StepRule
 from gdcli.solve.stopping import Limits, rules_from
 from gdcli.tasks.problem import parsed
@@ -88,7 +89,12 @@ def pair(
         tier = ScalarTier(objective, at_once=True, use_cache=False) if native else None
         observer = watch() if watch is not None else None
         observers = [] if observer is None else [observer]
-        found.append((run(objective, method(), x0, rules_from(**rules), observers, tier=tier), observer))
+        found.append(
+            (
+                run(objective, method(), x0, rules_from(Settings(**rules)), observers, RunOptions(tier=tier)),
+                observer,
+            )
+        )
         assert tier is None or tier.engine == "native"
     return found
 
@@ -150,7 +156,7 @@ STOPS: dict[str, tuple[dict[str, Any], StopReason]] = {
 @pytest.mark.parametrize("name", STOPS)
 def test_machine_code_keeps_to_each_stop_rule(name: str) -> None:
     """Else the method would be left to CPython, with the same answer."""
-    assert limits_of(rules_from(max_time=9.0, **STOPS[name][0]), -1e60) is not None
+    assert limits_of(rules_from(Settings(max_time=9.0, **STOPS[name][0])), -1e60) is not None
 
 
 @pytest.mark.parametrize("name", STOPS)
@@ -219,7 +225,7 @@ def test_other_methods_take_the_same_way(expression: str, name: str) -> None:
             assert tier.load(None) is None
             assert not objective.programs_in_use()
         path = Path0()
-        result = run(objective, choose(name, objective).method, x0, rules_from(max_iter=60), [path])
+        result = run(objective, choose(name, objective).method, x0, rules_from(Settings(max_iter=60)), [path])
         paths.append((path.seen, result.reason, result.counts))
     assert paths[0] == paths[1]
 
@@ -231,8 +237,8 @@ def test_only_a_long_run_loads_machine_code() -> None:
         tier = ScalarTier(objective, use_cache=False)
         clock = iter(range(10**9))
         result = run(
-            objective, Descent(Steepest(), Fixed(1e-3)), x0, rules_from(max_iter=3000, tol=0.0),
-            clock=lambda clock=clock, ticks=ticks: next(clock) * ticks, tier=tier,
+            objective, Descent(Steepest(), Fixed(1e-3)), x0, rules_from(Settings(max_iter=3000, tol=0.0)),
+            options=RunOptions(lambda clock=clock, ticks=ticks: next(clock) * ticks, tier),
         )  # fmt: skip
         assert tier.engine == expected
         assert result.iterations == 3000
@@ -274,7 +280,11 @@ def test_an_interrupt_between_chunks_keeps_the_best_point(monkeypatch: pytest.Mo
     monkeypatch.setattr(native_steps.ChunkedSteps, "pace", interrupted)
     tier = ScalarTier(objective, at_once=True, use_cache=False)
     result = run(
-        objective, Descent(Steepest(), Fixed(1e-7)), x0, rules_from(max_iter=10**12, tol=0.0), tier=tier
+        objective,
+        Descent(Steepest(), Fixed(1e-7)),
+        x0,
+        rules_from(Settings(max_iter=10**12, tol=0.0)),
+        options=RunOptions(tier=tier),
     )
     assert result.reason is StopReason.INTERRUPTED
     assert result.iterations == sum(taken[:3])
@@ -289,11 +299,17 @@ def test_a_run_goes_on_without_machine_code_that_fails(monkeypatch: pytest.Monke
     objective, x0 = objective_of(*ROSENBROCK)
     clock = iter(range(10**9))
     tier = ScalarTier(objective, use_cache=False)
-    method, rules = Descent(Steepest(), Fixed(1e-3)), rules_from(max_iter=2000, tol=0.0)
-    result = run(objective, method, x0, rules, clock=lambda: next(clock) * 1e-3, tier=tier)
+    method, rules = Descent(Steepest(), Fixed(1e-3)), rules_from(Settings(max_iter=2000, tol=0.0))
+    result = run(objective, method, x0, rules, options=RunOptions(lambda: next(clock) * 1e-3, tier))
     assert (result.iterations, tier.engine) == (2000, "python")
     with pytest.raises(RuntimeError, match="out of order"):
-        run(objective, method, x0, rules, tier=ScalarTier(objective, at_once=True, use_cache=False))
+        run(
+            objective,
+            method,
+            x0,
+            rules,
+            options=RunOptions(tier=ScalarTier(objective, at_once=True, use_cache=False)),
+        )
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)

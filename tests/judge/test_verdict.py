@@ -16,6 +16,7 @@ from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
+from gdcli.solve.settings import Settings
 from gdcli.solve.stopping import rules_from
 
 
@@ -23,7 +24,9 @@ def verdict(
     toy: Toy, start: list[float], name: str = "auto", sign: int = 1, lr: float | None = None, **rules: Any
 ) -> tuple[Verdict, Certificate, Any]:
     chosen = choose(name, toy, lr=lr, tol=rules.get("tol"))
-    result = run(toy, chosen.method, Vec(start), rules_from(own_rule=chosen.entry.own_rule, **rules))
+    result = run(
+        toy, chosen.method, Vec(start), rules_from(Settings(**rules), own_rule=chosen.entry.own_rule)
+    )
     tol = rules.get("tol") or chosen.entry.default_tol
     found = certify(toy, result.best.at, result.start.at, tol, result.reason)
     given = {"step_sizes": lr is not None, "fixed": chosen.fixed}
@@ -281,7 +284,7 @@ def test_an_interrupt_is_neither_success_nor_failure() -> None:
         if iterate.iteration == 3:
             raise KeyboardInterrupt
 
-    result = run(toy, chosen.method, Vec([-1.2, 1.0]), rules_from(own_rule=True), [stop])
+    result = run(toy, chosen.method, Vec([-1.2, 1.0]), rules_from(Settings(), own_rule=True), [stop])
     found = judge(result, certify(toy, result.best.at, result.start.at))
     assert found.status is Status.INTERRUPTED
     assert found.status.exit_code == 130
@@ -289,7 +292,7 @@ def test_an_interrupt_is_neither_success_nor_failure() -> None:
 
 def test_a_constant_is_converged() -> None:
     toy = scalar(lambda x: 7.0, lambda x: 0.0, lambda x: 0.0)
-    result = run(toy, choose("auto", toy).method, Vec([1.0]), rules_from(own_rule=True))
+    result = run(toy, choose("auto", toy).method, Vec([1.0]), rules_from(Settings(), own_rule=True))
     certificate = certify(toy, result.best.at, result.start.at)
     assert judge(result, certificate, Terms(constant=True)).status is Status.CONVERGED
     assert judge(result, certificate).status is Status.STALLED

@@ -21,8 +21,8 @@ from gdcli.solve.checkpointing import Checkpointer
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.registry import METHODS, STEP_RULES
-from gdcli.solve.run import run
-from gdcli.solve.settings import EpochSettings
+from gdcli.solve.run import RunOptions, run
+from gdcli.solve.settings import EpochSettings, Settings
 from gdcli.solve.stopping import Caps, rules_from
 from gdcli.tasks.multi_start import solve_from_many
 from gdcli.tasks.stochastic import Descent, run_stochastic
@@ -361,9 +361,13 @@ def test_a_fit_by_another_objective_is_still_a_fit() -> None:
 
     def fit(checkpointer: Checkpointer | None) -> Any:
         objective = RowObjective(row, data)
-        rules = [*rules_from(tol=0.0, own_rule=True), Caps(50)]
+        rules = [*rules_from(Settings(tol=0.0), own_rule=True), Caps(50)]
         return run(
-            objective, LevenbergMarquardt(), objective.vector([0.2, 4.0]), rules, checkpointer=checkpointer
+            objective,
+            LevenbergMarquardt(),
+            objective.vector([0.2, 4.0]),
+            rules,
+            options=RunOptions(checkpointer=checkpointer),
         )
 
     expected = fit(None)

@@ -15,6 +15,7 @@ from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
+from gdcli.solve.settings import Settings
 from gdcli.solve.stopping import rules_from
 
 Plane = tuple[float, Sequence[float], float]
@@ -82,7 +83,7 @@ CASES: list[tuple[Callable[[], Toy], list[float], float]] = [
 def test_auto_gets_to_the_bottom_of_a_kink(make: Callable[[], Toy], start: list[float], value: float) -> None:
     toy = make()
     chosen = choose("auto", toy)
-    result = run(toy, chosen.method, Vec(start), rules_from(own_rule=True))
+    result = run(toy, chosen.method, Vec(start), rules_from(Settings(), own_rule=True))
     assert result.best.at.value == pytest.approx(value, abs=1e-10)
     certificate = certify(toy, result.best.at, result.start.at)
     assert certificate.kind == "kink"

@@ -23,7 +23,8 @@ from gdcli.solve.methods.hybrid_large import WINDOW, LargeState
 from gdcli.solve.methods.newton_cg import CgState
 from gdcli.solve.methods.quasi_newton import Memory
 from gdcli.solve.registry import METHODS, STEP_RULES, choose
-from gdcli.solve.run import run
+from gdcli.solve.run import RunOptions, run
+from gdcli.solve.settings import Settings
 from gdcli.solve.step_rules import Armijo, BestRule
 from gdcli.solve.stopping import rules_from
 
@@ -37,7 +38,7 @@ def solve(
 ) -> RunResult:
     chosen = choose(name, objective, **settings)  # type: ignore[arg-type]
     x0 = Vec(start) if kind is Vec else np.array(start, dtype=float)
-    return run(objective, chosen.method, x0, rules_from(own_rule=chosen.entry.own_rule))
+    return run(objective, chosen.method, x0, rules_from(Settings(), own_rule=chosen.entry.own_rule))
 
 
 # -- the book's numbers
@@ -81,7 +82,7 @@ def test_batch_ends_where_the_book_would_not() -> None:
     assert result.reason is StopReason.NO_DESCENT
     assert result.best.at.value == 1e8  # the best point is kept although the iterates flew away
     level = scalar(lambda x: 7.0, lambda x: 0.0, lambda x: 0.0)
-    run_of_level = run(level, Batch(tol=0.0), Vec([1.0]), rules_from(own_rule=True))
+    run_of_level = run(level, Batch(tol=0.0), Vec([1.0]), rules_from(Settings(), own_rule=True))
     assert run_of_level.reason is StopReason.FLOOR
 
 
@@ -90,7 +91,7 @@ def test_batch_ends_where_the_book_would_not() -> None:
 
 
 def test_distance_moved_is_the_books_first_loop() -> None:
-    result = run(sum_of_squares(2), GD, Vec([1.2, 1.0]), rules_from(gradient_tol=0, step_tol=1e-7))
+    result = run(sum_of_squares(2), GD, Vec([1.2, 1.0]), rules_from(Settings(gradient_tol=0, step_tol=1e-7)))
     x, y, passes = 1.2, 1.0, 0
     while True:
         nx, ny = x - 0.2 * x, y - 0.2 * y
@@ -122,21 +123,27 @@ def test_distance_moved_is_the_books_first_loop() -> None:
     ],
 )
 def test_each_rule_ends_a_run(settings: dict[str, float], reason: StopReason, holds: object) -> None:
-    result = run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(**settings))  # type: ignore[arg-type]
+    result = run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(Settings(**settings)))  # type: ignore[arg-type]
     assert result.reason is reason
     assert holds(result)  # type: ignore[operator]
 
 
 def test_time_ends_a_run() -> None:
     ticks = iter(range(1000))
-    result = run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(max_time=20), clock=lambda: next(ticks))
+    result = run(
+        sum_of_squares(2),
+        GD,
+        Vec([1.0, 1.0]),
+        rules_from(Settings(max_time=20)),
+        options=RunOptions(clock=lambda: next(ticks)),
+    )
     assert result.reason is StopReason.MAX_TIME
     assert 0 < result.iterations < 20
     assert result.seconds >= 20
 
 
 def test_zero_switches_rules_off() -> None:
-    result = run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(tol=0, max_iter=100_000))
+    result = run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(Settings(tol=0, max_iter=100_000)))
     # Nothing is left to stop it but the floats: in the end the step is lost in rounding.
     assert result.reason is StopReason.FLOOR
     assert result.last.at.value < 1e-300
@@ -144,7 +151,7 @@ def test_zero_switches_rules_off() -> None:
 
 def test_large_values_allow_a_larger_gradient() -> None:
     objective = Toy(1, lambda v: 1e10 + (v[0] - 1) ** 2, lambda v: [2 * (v[0] - 1)])
-    result = run(objective, GD, Vec([0.0]), rules_from())
+    result = run(objective, GD, Vec([0.0]), rules_from(Settings()))
     assert result.reason is StopReason.GRADIENT
     assert 1e-8 < (result.last.gradient_norm or 0) <= 1e-8 * math.sqrt(result.last.at.value)
 
@@ -155,7 +162,7 @@ def test_large_values_allow_a_larger_gradient() -> None:
 @pytest.mark.parametrize("value", [-1, math.nan])
 def test_senseless_tolerances_are_usage_errors(option: str, value: float) -> None:
     with pytest.raises(UsageError, match="--" + option.replace("_", "-")):
-        rules_from(**{option: value})  # type: ignore[arg-type]
+        rules_from(Settings(**{option: value}))  # type: ignore[arg-type]
 
 
 # -- the loop
@@ -164,7 +171,7 @@ def test_senseless_tolerances_are_usage_errors(option: str, value: float) -> Non
 
 def test_observers_see_every_iterate_in_order() -> None:
     seen: list[Iterate] = []
-    result = run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(max_iter=5), [seen.append])
+    result = run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(Settings(max_iter=5)), [seen.append])
     assert [i.iteration for i in seen] == [0, 1, 2, 3, 4, 5]
     assert seen[0].moved is None
     assert seen[0].step is None
@@ -187,7 +194,7 @@ def test_an_interrupt_keeps_the_best_point(raised: type[BaseException], reason: 
         return evaluate(x, order)
 
     objective.evaluate = interrupted  # type: ignore[method-assign, assignment]
-    result = run(objective, GD, Vec([1.0, 1.0]), rules_from())
+    result = run(objective, GD, Vec([1.0, 1.0]), rules_from(Settings()))
     assert result.reason is reason
     assert result.best.iteration == 3
     assert result.best.at.value == pytest.approx(2 * 0.8**6)
@@ -198,24 +205,24 @@ def test_a_closed_pipe_is_passed_on() -> None:
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(), [closed])
+        run(sum_of_squares(2), GD, Vec([1.0, 1.0]), rules_from(Settings()), [closed])
 
 
 def test_too_large_a_step_is_reported_and_the_best_point_kept() -> None:
-    result = run(sum_of_squares(2), Descent(Steepest(), Fixed(5.0)), Vec([1.0, 1.0]), rules_from())
+    result = run(sum_of_squares(2), Descent(Steepest(), Fixed(5.0)), Vec([1.0, 1.0]), rules_from(Settings()))
     assert result.reason is StopReason.NON_FINITE
     assert result.best.at.value == 2.0
 
 
 def test_infinite_iterates_are_no_success_although_the_value_is_finite() -> None:
     objective = scalar(math.atan, lambda x: 1.0 if abs(x) < 2 else 0.0, lambda x: 0.0)
-    result = run(objective, Descent(Steepest(), Fixed(math.inf)), Vec([1.0]), rules_from())
+    result = run(objective, Descent(Steepest(), Fixed(math.inf)), Vec([1.0]), rules_from(Settings()))
     assert result.reason is StopReason.NON_FINITE
 
 
 def test_unbounded_needs_evidence() -> None:
     down = scalar(lambda x: -x * x, lambda x: -2 * x, lambda x: -2.0)
-    assert run(down, GD, Vec([1.0]), rules_from()).reason is StopReason.UNBOUNDED
+    assert run(down, GD, Vec([1.0]), rules_from(Settings())).reason is StopReason.UNBOUNDED
     deep = scalar(lambda x: -1e70 / (1 + x * x), lambda x: 2e70 * x / (1 + x * x) ** 2, lambda x: 1e70)
     assert solve(deep, [0.1]).reason is not StopReason.UNBOUNDED
 
@@ -231,14 +238,14 @@ def test_the_start_must_have_a_value() -> None:
 
 def test_decay_follows_its_schedule() -> None:
     sizes: list[float | None] = []
-    run(sum_of_squares(1), Descent(Steepest(), DecayRule(0.1)), Vec([1.0]), rules_from(max_iter=4),
+    run(sum_of_squares(1), Descent(Steepest(), DecayRule(0.1)), Vec([1.0]), rules_from(Settings(max_iter=4)),
         [lambda i: sizes.append(i.step)])  # fmt: skip
     assert sizes[1:] == [0.1 / (1 + k / 100) for k in range(4)]
 
 
 def test_armijo_stays_in_the_domain() -> None:
     objective = scalar(lambda x: x - math.log(x), lambda x: 1 - 1 / x, lambda x: 1 / x**2)
-    result = run(objective, Descent(Steepest(), Armijo(100.0)), Vec([5.0]), rules_from())
+    result = run(objective, Descent(Steepest(), Armijo(100.0)), Vec([5.0]), rules_from(Settings()))
     assert result.best.at.x[0] == pytest.approx(1.0)
     assert result.reason in (StopReason.GRADIENT, StopReason.NO_DESCENT)
 
@@ -280,7 +287,10 @@ def test_registry_chooses() -> None:
     for rule in STEP_RULES:
         chosen = choose("gd", objective, step_rule=rule)
         assert (
-            run(sum_of_squares(2), chosen.method, Vec([0.5, 0.5]), rules_from(max_iter=30)).best.iteration > 0
+            run(
+                sum_of_squares(2), chosen.method, Vec([0.5, 0.5]), rules_from(Settings(max_iter=30))
+            ).best.iteration
+            > 0
         )
 
 
@@ -321,7 +331,7 @@ def test_extreme_scales_end_without_a_fault(name: str, exponent: int) -> None:
         for start in ([1.0, 1.0], [1e-150, 1e-160], [1e150, 1e100]):
             if math.isfinite(toy.evaluate(Vec(start)).value):
                 chosen = choose(name, toy)
-                rules = rules_from(own_rule=chosen.entry.own_rule, max_iter=300)
+                rules = rules_from(Settings(max_iter=300), own_rule=chosen.entry.own_rule)
                 certify(toy, run(toy, chosen.method, Vec(start), rules).best.at)
 
 
@@ -381,7 +391,8 @@ def test_a_small_problem_imports_no_numpy() -> None:
 import sys
 from toy import rosenbrock
 from gdcli.solve.registry import METHODS, choose
-from gdcli.solve.run import run
+from gdcli.solve.run import RunOptions, run
+from gdcli.solve.settings import Settings
 from gdcli.solve.stopping import rules_from
 from gdcli.kernel.vectors import Vec
 assert "gdcli.solve.methods.newton" not in sys.modules, "the registry imported a method"
@@ -394,7 +405,7 @@ for name in METHODS:
     c = choose(name, o)
     if name == "newton-cg":
         continue
-    r = run(o, c.method, Vec([-1.2, 1.0]), rules_from(own_rule=c.entry.own_rule, max_iter=50))
+    r = run(o, c.method, Vec([-1.2, 1.0]), rules_from(Settings(max_iter=50), own_rule=c.entry.own_rule))
     judge(r, certify(o, r.best.at, r.start.at))
 assert "numpy" not in sys.modules, "numpy was imported"
 """

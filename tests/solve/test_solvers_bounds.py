@@ -21,6 +21,7 @@ from gdcli.objective.bounded import Bounded
 from gdcli.objective.box import Box
 from gdcli.solve.registry import choose
 from gdcli.solve.run import run
+from gdcli.solve.settings import Settings
 from gdcli.solve.stopping import rules_from
 
 INF = float("inf")
@@ -36,7 +37,7 @@ def solve(
 ) -> Any:
     chosen = choose(name, objective, **settings)
     x0 = Vec(start) if kind is Vec else np.array(start)
-    result = run(objective, chosen.method, x0, rules_from(own_rule=chosen.entry.own_rule))
+    result = run(objective, chosen.method, x0, rules_from(Settings(), own_rule=chosen.entry.own_rule))
     certificate = certify(objective, result.best.at, result.start.at)
     return result, certificate, judge(result, certificate, Terms(chosen.entry.strict))
 

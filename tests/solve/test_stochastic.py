@@ -22,6 +22,7 @@ from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_passes import RowPasses
 from gdcli.solve.epochs import Epoch, run_epochs
 from gdcli.solve.registry import BY_EPOCHS, direction
+from gdcli.solve.run import RunOptions
 from gdcli.solve.settings import EpochSettings
 from gdcli.solve.stopping import Caps, Target
 from gdcli.tasks.stochastic import Descent, StochasticRun, rule_of, run_stochastic
@@ -315,7 +316,7 @@ def test_progress_is_told_within_an_epoch_but_not_too_often() -> None:
     times = iter(range(10**6))
     settings_ = EpochSettings(lr=1e-3, epochs=1)
     run_epochs(RowPasses(row, data, 64), Vec([0.0, 0.0]), settings_, (), (), lambda *a: told.append(a),
-               lambda: next(times) * 0.03)  # fmt: skip
+               RunOptions(lambda: next(times) * 0.03))  # fmt: skip
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
     assert {(number, rows) for number, _, rows in told} == {(1, 100_000)}
     assert 2 <= len(told) <= 4  # 13 pieces of 8192 rows, 0.03 s each, at most every 0.1 s

@@ -18,7 +18,7 @@ from visits import Shuffled, regression, row_model
 from gdcli import api
 from gdcli.compile import machine_code
 from gdcli.kernel.errors import UsageError
-from gdcli.objective.row_passes import RowPasses, row_gradient
+from gdcli.objective.row_passes import By, RowPasses, row_gradient
 from gdcli.solve.registry import BY_EPOCHS
 from gdcli.table import spool
 
@@ -166,7 +166,7 @@ def test_calls_are_short_and_progress_is_told(
     data = Shuffled(COLUMNS, block=block)
     row = row_model(f"y ~ {MODEL}", data.names)
     nodes = len(row_gradient(row).graph.reach(tuple(row_gradient(row).roots)))
-    passes = RowPasses(row, data, batch, engine="native", use_cache=False)
+    passes = RowPasses(row, data, batch, by=By(1, "native", False))
     done: list[int] = []
 
     def stopping(at: int) -> Callable[[int], None]:
@@ -185,7 +185,7 @@ def test_calls_are_short_and_progress_is_told(
     passes.start([0.0] * 3)
     with pytest.raises(KeyboardInterrupt):
         passes.epoch(0, 1e-3, stopping(5000))
-    few = RowPasses(row, _First(data, done[-1]), batch, engine="native", use_cache=False)
+    few = RowPasses(row, _First(data, done[-1]), batch, by=By(1, "native", False))
     few.start([0.0] * 3)
     few.epoch(0, 1e-3, lambda rows: None)
     assert passes.x == pytest.approx(few.x, rel=1e-11)

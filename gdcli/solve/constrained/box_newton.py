@@ -140,19 +140,20 @@ def box_newton(
     value: Callable[[Any], float],
     derivatives: Callable[[Any], tuple[Any, Any] | None],
     x: Vector,
-    lower: Vector,
-    upper: Vector,
+    box: tuple[Vector, Vector],
     radius: float,
     most: int,
     part: float,
 ) -> tuple[Any, float]:
-    """Minimise ``value`` within the box by at most ``most`` steps; return the point and its value.
+    """Minimise ``value`` within the ``box`` (its lower and upper corner) by at most ``most`` steps; return the
+    point and its value.
 
     ``derivatives`` gives gradient and Hessian, None where they are not finite. It ends when a step promises less than
     ``part`` of the fall so far.
     """
     import numpy as np
 
+    lower, upper = box
     x = np.clip(x, lower, upper)
     f = began = value(x)
     found = derivatives(x)

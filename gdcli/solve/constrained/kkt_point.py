@@ -10,12 +10,10 @@ made as long as 1. Multipliers are found by least squares with signs, which need
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.dense import Matrix
 from gdcli.kernel.numerics import HOLDS
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array
 from gdcli.objective.constrained import Constrained
 
 # What a claim needs beside constraints that hold: of the gradient of the Lagrangian, and of what is still to gain.
@@ -43,42 +41,39 @@ _SQUARE_TOL = 1e-10
 
 @dataclass(slots=True)
 class KKTPoint:
-    """The evidence about a point ``x``, in arrays.
+    """The evidence about a point, in arrays.
 
     ``multipliers`` (shape (s,), 0 where a side is not active) belong to the sides of `Constrained`, so that the
     gradient of ``value + multipliers @ h`` is that of the bounds: ``below`` and ``above`` (shape (n,)) are those of the
-    lower and upper ones. ``residual`` is what is left of it, as a part of max(1, its slope); ``gradient_norm`` is its
-    length in the user's units. ``active`` (sides), ``at_lower`` and ``at_upper`` (variables) are masks.
-    ``independent`` tells whether the active gradients are (LICQ), ``strict`` whether no active multiplier is 0.
+    lower and upper ones. ``gradient_norm`` is the length of what is left of it, in the user's units. ``active``
+    (sides), ``at_lower`` and ``at_upper`` (variables) are masks. ``independent`` tells whether the active gradients are
+    (LICQ), ``strict`` whether no active multiplier is 0.
     ``curvatures`` are the eigenvalues of the Hessian of the Lagrangian on the tangent space of what is strongly active,
     as parts of its largest entry ``top``; ``eigenvalues`` are the same in the user's units. ``gap`` is what slope and
     violation may still be worth. ``kind`` is a word, ``certain`` whether it needs no probe around; ``ways`` (k, n) are
     directions for one.
     """
 
-    x: Vector
-    value: float
     violation: float
-    multipliers: Vector
-    below: Any
-    above: Any
-    residual: float
+    multipliers: Array
+    below: Array
+    above: Array
     gradient_norm: float
     complementarity: float
     gap: float
-    active: Any
-    at_lower: Any
-    at_upper: Any
+    active: Array
+    at_lower: Array
+    at_upper: Array
     rank: int
     independent: bool
     strict: bool
-    curvatures: Any
-    eigenvalues: Any
+    curvatures: Array
+    eigenvalues: Array
     top: float
     soft: bool
     kind: str
     certain: bool
-    ways: Any
+    ways: Array
 
     @property
     def is_minimum(self) -> bool:
@@ -93,7 +88,7 @@ class KKTPoint:
         return self.kind == "saddle" and bool(self.curvatures[0] > -_WEAK)
 
 
-def kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
+def kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
     """Return the evidence about ``x``, None where the derivatives are not finite; the last is remembered."""
     key = x.tobytes()
     if problem.evidence[0] != key:
@@ -107,7 +102,7 @@ def kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
     return found
 
 
-def _kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
+def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
     import numpy as np
 
     value, h = problem.values(x)
@@ -126,53 +121,39 @@ def _kkt_point(problem: Constrained, x: Vector) -> KKTPoint | None:
     H = problem.curvature(x, multipliers)
     if H is None:
         return None
-    H = H * np.outer(unit, unit)
-    top = max(float(abs(H).max()), _LEAST_TOP * float(np.linalg.norm(slope)), 1e-300)
-    strong = face.free | (scaled > STRONG * scale)
-    Za, rank = _null_space(face.rows, len(x))
-    Z = Za if strong.all() else _null_space(face.rows[strong], len(x))[0]
-    w, V = np.linalg.eigh(Z.T @ H @ Z) if Z.shape[1] else (np.zeros(0), np.zeros((0, 0)))
-    q = V.T @ (Z.T @ left)
+    bent = _curvature(face, H, unit, face.free | (scaled > STRONG * scale), float(np.linalg.norm(slope)))
     held = float(abs(multipliers) @ abs(h))
-    gap = 0.5 * float(np.sum(q * q / np.maximum(w, _NO_DIGITS * top))) + held
+    gap = bent.gap(left) + held
     violation = problem.violation(x, h)
-    weak = w <= _WEAK * top
     level = _SOFT * max(1.0, abs(value))
-    looked = weak | (w <= level)  # where all curvatures are small none of them is small beside the others
-    ways = (Z @ V[:, looked if looked.any() else slice(0, 1)]).T
+    ways = bent.least(level)
     if violation > HOLDS:
         kind = "infeasible"
     elif np.linalg.norm(left) > KKT_TOL * scale or gap > GAP_TOL * max(1.0, abs(value)):
         kind = "not-stationary"
     else:
-        least = _least_eigenvalue(H, Za) if Z is not Za else w[0] if len(w) else 0.0
-        kind, falling = _kind(face, strong, H, top, w, float(least))
+        kind, falling = _kind(face, bent)
         ways = np.vstack([falling, ways])
     return KKTPoint(
-        x=x,
-        value=value,
         violation=violation,
         multipliers=multipliers,
         below=below,
         above=above,
-        residual=float(np.linalg.norm(left)) / scale,
         gradient_norm=float(np.linalg.norm(left / unit)),
         complementarity=held,
         gap=gap,
         active=face.active,
         at_lower=face.at_lower,
         at_upper=face.at_upper,
-        rank=rank,
-        independent=rank == len(face.rows),
-        strict=bool(strong.all()),
-        curvatures=w / top,
-        eigenvalues=w
-        if unit.max() == 1.0
-        else _on_the_tangents(H / np.outer(unit, unit), face.rows[strong] / unit),
-        top=top,
-        soft=bool(len(w) and w[0] <= level),
+        rank=bent.rank,
+        independent=bent.rank == len(face.rows),
+        strict=bool(bent.strong.all()),
+        curvatures=bent.w / bent.top,
+        eigenvalues=bent.w if unit.max() == 1.0 else _on_the_tangents(H, face.rows[bent.strong] / unit),
+        top=bent.top,
+        soft=bool(len(bent.w) and bent.w[0] <= level),
         kind=kind,
-        certain=not weak.any(),
+        certain=not bent.weak.any(),
         ways=ways * unit,
     )
 
@@ -182,14 +163,14 @@ class _Face(NamedTuple):
     their ``lengths`` were, and which of the rows have multipliers ``free`` of sign.
     """
 
-    active: Any
-    at_lower: Any
-    at_upper: Any
-    rows: Any
-    lengths: Any
-    free: Any
+    active: Array
+    at_lower: Array
+    at_upper: Array
+    rows: Array
+    lengths: Array
+    free: Array
 
-    def apart(self, mu: Any) -> tuple[Any, Any, Any]:
+    def apart(self, mu: Array) -> tuple[Array, Array, Array]:
         """Return the multipliers of the rows as those of all sides (s,), of lower and of upper bounds (n,)."""
         import numpy as np
 
@@ -202,7 +183,7 @@ class _Face(NamedTuple):
         return found[0], found[1], found[2]
 
 
-def _face(problem: Constrained, x: Vector, unit: Any, h: Vector, J: Matrix) -> _Face:
+def _face(problem: Constrained, x: Array, unit: Array, h: Array, J: Array) -> _Face:
     import numpy as np
 
     sizes = np.maximum(np.maximum(1.0, problem.terms(x)), np.linalg.norm(J * unit, axis=1))
@@ -217,30 +198,65 @@ def _face(problem: Constrained, x: Vector, unit: Any, h: Vector, J: Matrix) -> _
     return _Face(active, at_lower, at_upper, rows / lengths[:, None], lengths, free)
 
 
-def _least_eigenvalue(H: Matrix, Z: Any) -> float:
-    """Return the least eigenvalue of H on the span of Z, 0 where that is nothing."""
-    import numpy as np
+class _Curvature(NamedTuple):
+    """The Hessian of the Lagrangian, scaled, and its eigenvalues ``w`` with eigenvectors in the columns of ``vectors``
+    (n, k) on what the ``strong`` rows leave free.
 
-    return float(np.linalg.eigvalsh(Z.T @ H @ Z)[0]) if Z.shape[1] else 0.0
-
-
-def _kind(face: _Face, strong: object, H: Matrix, top: float, w: Vector, least: float) -> tuple[str, Any]:
-    """Return what a stationary point is by its curvatures ``w``, and directions (k, n) in which the value falls.
-
-    ``least`` is the least curvature on what all active rows leave free.
+    ``top`` is its size, ``below`` the least of its curvatures on what all active rows leave free, and these have a
+    ``rank``.
     """
+
+    hessian: Array
+    strong: Array
+    w: Array
+    vectors: Array
+    top: float
+    below: float
+    rank: int
+
+    @property
+    def weak(self) -> Array:
+        """Which of the curvatures may come from what is left of a slope."""
+        return self.w <= _WEAK * self.top
+
+    def gap(self, slope: Array) -> float:
+        """Return by how much a step on the tangents may lower the value."""
+        parts = self.vectors.T @ slope
+        return 0.5 * float((parts * parts / self.w.clip(_NO_DIGITS * self.top)).sum())
+
+    def least(self, level: float) -> Array:
+        """Return the directions (k, n) of weak curvatures and of those up to ``level``, or of the least of all."""
+        found = self.weak | (self.w <= level)  # where all are small none of them is small beside the others
+        return self.vectors[:, found if found.any() else slice(0, 1)].T
+
+
+def _curvature(face: _Face, H: Array, unit: Array, strong: Array, slope: float) -> _Curvature:
     import numpy as np
 
-    none = np.zeros((0, len(H)))
-    if least < _NEGATIVE_STRONG * top:
+    H = H * np.outer(unit, unit)
+    top = max(float(abs(H).max()), _LEAST_TOP * slope, 1e-300)
+    Za, rank = _null_space(face.rows, len(H))
+    Z = Za if strong.all() else _null_space(face.rows[strong], len(H))[0]
+    w, V = np.linalg.eigh(Z.T @ H @ Z) if Z.shape[1] else (np.zeros(0), np.zeros((0, 0)))
+    of_all = w if Z is Za else np.linalg.eigvalsh(Za.T @ H @ Za)
+    return _Curvature(H, strong, w, Z @ V, top, float(of_all[0]) if len(of_all) else 0.0, rank)
+
+
+def _kind(face: _Face, bent: _Curvature) -> tuple[str, Array]:
+    """Return what a stationary point is by its curvatures, and directions (k, n) in which the value falls."""
+    import numpy as np
+
+    w, top = bent.w, bent.top
+    none = np.zeros((0, len(bent.hessian)))
+    if bent.below < _NEGATIVE_STRONG * top:
         return "saddle", none
     if not len(w) or w[0] > _WEAK * top:
         return "minimum", none
-    falling = _falling_on_a_face(face.rows, strong, H, top) if w[0] < _NEGATIVE * top else none
+    falling = _falling_on_a_face(face.rows, bent) if w[0] < _NEGATIVE * top else none
     return "saddle" if len(falling) else "degenerate", falling
 
 
-def signed_least_squares(A: Matrix, b: Any, free: Any) -> Any:
+def signed_least_squares(A: Array, b: Array, free: Array) -> Array:
     """Return the x that minimises ``|A x - b|`` with ``x >= 0``, but where ``free`` (Lawson and Hanson 1974)."""
     import numpy as np
 
@@ -266,7 +282,7 @@ def signed_least_squares(A: Matrix, b: Any, free: Any) -> Any:
     return x
 
 
-def _without_negatives(A: Matrix, b: Any, x: Vector, used: Any, free: Any) -> tuple[Any, Any]:
+def _without_negatives(A: Array, b: Array, x: Array, used: Array, free: Array) -> tuple[Array, Array]:
     """Return the least squares over the columns ``used``, without those that would come out negative."""
     import numpy as np
 
@@ -285,7 +301,7 @@ def _without_negatives(A: Matrix, b: Any, x: Vector, used: Any, free: Any) -> tu
         used = used & ~gone
 
 
-def _least_squares(A: Matrix, b: Any) -> Any:
+def _least_squares(A: Array, b: Array) -> Array:
     import numpy as np
 
     if not A.shape[1]:
@@ -297,12 +313,12 @@ def _least_squares(A: Matrix, b: Any) -> Any:
     return np.linalg.lstsq(A, b, rcond=_SQUARE_TOL)[0]
 
 
-def _is_independent(R: Matrix) -> bool:
+def _is_independent(R: Array) -> bool:
     """Tell whether the triangular factor of columns of length 1 shows them clearly independent."""
     return bool(abs(R.diagonal()).min() > _CLEAR)
 
 
-def _null_space(A: Matrix, n: int) -> tuple[Any, int]:
+def _null_space(A: Array, n: int) -> tuple[Array, int]:
     """Return an orthonormal basis, as columns, of what the rows leave free, and their rank."""
     import numpy as np
 
@@ -317,7 +333,7 @@ def _null_space(A: Matrix, n: int) -> tuple[Any, int]:
     return vt[rank:].T, rank
 
 
-def _on_the_tangents(H: Matrix, rows: Any) -> Any:
+def _on_the_tangents(H: Array, rows: Array) -> Array:
     """Return the eigenvalues of H on what the rows leave free."""
     import numpy as np
 
@@ -326,7 +342,7 @@ def _on_the_tangents(H: Matrix, rows: Any) -> Any:
     return np.linalg.eigvalsh(Z.T @ H @ Z) if Z.shape[1] else np.zeros(0)
 
 
-def _falling_on_a_face(A: Matrix, strong: Any, H: Matrix, top: float) -> Any:
+def _falling_on_a_face(A: Array, bent: _Curvature) -> Array:
     """Return directions (k, n) in which weakly active sides do not rise and the curvature is clearly negative.
 
     A quadratic form that falls somewhere in the cone of what weakly active sides allow has, on the span of some face of
@@ -334,16 +350,16 @@ def _falling_on_a_face(A: Matrix, strong: Any, H: Matrix, top: float) -> Any:
     """
     import numpy as np
 
-    weak, found = np.flatnonzero(~strong), []
+    weak, found = np.flatnonzero(~bent.strong), []
     if len(weak) > _MOST_WEAK:
         return np.zeros((0, A.shape[1]))
     for count in range(len(weak) + 1):
         for face in combinations(weak, count):
-            Z, _ = _null_space(A[strong | np.isin(np.arange(len(A)), face)], A.shape[1])
+            Z, _ = _null_space(A[bent.strong | np.isin(np.arange(len(A)), face)], A.shape[1])
             if not Z.shape[1]:
                 continue
-            w, V = np.linalg.eigh(Z.T @ H @ Z)
-            for k in np.flatnonzero(w < _NEGATIVE * top):
+            w, V = np.linalg.eigh(Z.T @ bent.hessian @ Z)
+            for k in np.flatnonzero(w < _NEGATIVE * bent.top):
                 d = Z @ V[:, k]
                 rising = A[weak] @ d
                 found += [s * d for s in (1.0, -1.0) if (s * rising <= _ACTIVE).all()]

@@ -189,7 +189,7 @@ class Scaled:
             return g + W @ p + J.T @ t, W + rho * A.T @ A
 
         ball = radius * len(at.y) ** 0.5
-        p, low = box_newton(value, derivatives, zero, lower, upper, ball, _INNER, _INNER_PART)
+        p, low = box_newton(value, derivatives, zero, (lower, upper), ball, _INNER, _INNER_PART)
         return p, value(zero) - low, multipliers_at(p)
 
     def restored(self, y: Vector, most: int) -> ScaledPoint:
@@ -233,4 +233,4 @@ class Scaled:
             H = self.curvature(y, t if t.any() else nothing, 0.0)
             return None if H is None else (at.J.T @ t, H + A.T @ A)
 
-        return box_newton(value, derivatives, y, self.lower, self.upper, 1.0, _LEAST_STEPS, _LEAST_PART)
+        return box_newton(value, derivatives, y, (self.lower, self.upper), 1.0, _LEAST_STEPS, _LEAST_PART)

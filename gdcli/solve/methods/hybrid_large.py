@@ -25,7 +25,7 @@ from gdcli.solve.methods.quasi_newton import LBFGS, Memory
 from gdcli.solve.probe.line_probe import FLIGHT, ProbeEnd, follow
 from gdcli.solve.probe.poles import is_beside_pole
 from gdcli.solve.run import unbounded_below
-from gdcli.solve.stopping import DEFAULT_MAX_ITER
+from gdcli.solve.settings import DEFAULT_MAX_ITER
 
 # The pairs promise less than this part of the value, and of the fall so far: time for Newton.
 HANDOVER = 1e-6

@@ -139,8 +139,8 @@ def walk(
         t *= 2.0
         if value < floor:
             return Walk(ProbeEnd.UNBOUNDED, lowest, t * unit)
-        if k >= LIMIT_DOUBLINGS and before - value <= _LIMIT_FALL * (at.value - value):
-            limit = True
+        limit = k >= LIMIT_DOUBLINGS and before - value <= _LIMIT_FALL * (at.value - value)
+        if limit:
             break
     else:
         limit = True
