@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from fractions import Fraction
-from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array, Vector
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere
 from gdcli.solve.constrained.scaled_problem import Scaled, units_at
@@ -38,7 +37,7 @@ class _Item(NamedTuple):
     """A constraint or a bound: its text, its sides, and the bounds (variable, 0 lower or 1 upper) that it is."""
 
     text: str
-    sides: Any
+    sides: Array
     bounds: tuple[tuple[int, int], ...] = ()
 
 
@@ -171,7 +170,7 @@ def _null_vector(rows: list[list[Fraction]], n: int) -> list[Fraction] | None:
 
 
 def _is_farkas(
-    weights: list[Fraction], A: list[list[Fraction]], rest: Any, equal: Any, lower: Vector, upper: Vector
+    weights: list[Fraction], A: list[list[Fraction]], rest: Array, equal: Array, lower: Vector, upper: Vector
 ) -> bool:
     """Tell whether ``weights @ (A x + rest)`` is positive for all x within the bounds, and the weights may be so."""
     if any(w < 0 and not e for w, e in zip(weights, equal, strict=True)):

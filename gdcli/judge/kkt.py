@@ -7,6 +7,7 @@ side that does not matter has 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gdcli.judge.evidence import Certificate
@@ -45,6 +46,9 @@ _ENDS = {
 _STATIONARY = (PointKind.MINIMUM, PointKind.DEGENERATE, PointKind.SADDLE)
 
 
+Numbers = float | Sequence[float]
+
+
 class ConstraintState(NamedTuple):
     """A constraint at the answer, lists where it is a vector: the value of its row function, how far it is from its
     nearest side (negative: broken by so much), the multiplier in the user's sense (None where the point is not
@@ -52,10 +56,10 @@ class ConstraintState(NamedTuple):
     """
 
     text: str
-    value: Any
-    slack: Any
-    multiplier: Any
-    active: Any
+    value: Numbers
+    slack: Numbers
+    multiplier: Numbers | None
+    active: bool | Sequence[bool]
 
 
 class ConstraintEvidence(NamedTuple):
@@ -160,7 +164,9 @@ def _states(
     for text, first, end, many in zip(
         texts, rows.firsts, [*rows.firsts[1:], rows.count], rows.vectors, strict=True
     ):
-        parts = [None if p is None else p[first:end].tolist() for p in (values, slack, multipliers, active)]
+        parts: list[Any] = [
+            None if p is None else p[first:end].tolist() for p in (values, slack, multipliers, active)
+        ]
         found.append(ConstraintState(text, *(p if many or p is None else p[0] for p in parts)))
     return tuple(found)
 

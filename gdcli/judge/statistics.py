@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, log, pi, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import chi_square_tail, student_t_quantile, student_t_two_sided
 from gdcli.judge.spectrum import JacobianSpectrum, effective
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.dense import Matrix, congruent, diagonal, eigen
+from gdcli.kernel.dense import Entry, Matrix, congruent, diagonal, eigen
 from gdcli.kernel.factors import column_lengths, combined, congruence, singular
 from gdcli.kernel.numerics import NULL_EIGENVALUE
 from gdcli.kernel.vectors import Vec
@@ -183,14 +183,14 @@ def _likelihood(rss: float, rows: int, log_weights: float, known: bool) -> float
     return float(normal_log_likelihood(rss, rows, log_weights, known)) if known or rss > 0.0 else None
 
 
-def normal_log_likelihood(rss: Any, rows: Any, log_weights: Any, known: bool) -> Any:
+def normal_log_likelihood(rss: Entry, rows: Entry, log_weights: Entry, known: bool) -> Entry:
     """Return the normal log-likelihood at its maximum over s, or with the given sigmas; of numbers or of arrays."""
     if known:
         return -0.5 * (rss + rows * log(2.0 * pi) - log_weights)
     return -0.5 * (rows * (log(2.0 * pi) + 1.0 + logarithm(rss / rows)) - log_weights)
 
 
-def logarithm(of: Any) -> Any:
+def logarithm(of: Entry) -> Entry:
     """Return the natural logarithm of a positive number, or of an array of such."""
     if not hasattr(of, "tolist"):
         return log(of)
@@ -205,7 +205,11 @@ def _too_few(rows: int, parameters: int) -> str:
 
 
 def information(
-    hessian: Matrix, x: Sequence[float], names: Sequence[str], scores: Any = None, level: float = LEVEL
+    hessian: Matrix,
+    x: Sequence[float],
+    names: Sequence[str],
+    scores: Matrix | None = None,
+    level: float = LEVEL,
 ) -> Uncertainty:
     """Return the errors from the Hessian H (p x p) of a negative log-likelihood at its minimum: covariance ``H^-1``.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gdcli.kernel.dense import diagonalised, positive_solve
+from gdcli.kernel.dense import Factors, diagonalised, positive_solve
 from gdcli.kernel.numerics import NEGLIGIBLE_ROTATION
 from gdcli.kernel.vectors import Array
 
@@ -106,7 +106,7 @@ def positive_solves(A: Array, b: Array, shift: Array | float = 0.0) -> tuple[Arr
     return np.array(solved.z), solved.factors
 
 
-def least_pivots(A: Array, factors: Any) -> Array:
+def least_pivots(A: Array, factors: Factors) -> Array:
     """Return the least of the pivots (g,) of matrices scaled to a unit diagonal, squared.
 
     It is nan or not positive where the matrix is not positive.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import copysign, hypot, inf, isfinite, sqrt
 from operator import mul
-from typing import Any
+from typing import Any, TypeAlias
 
 from gdcli.kernel.budget import make_room
 from gdcli.kernel.dataclass import NamedTuple
@@ -26,6 +26,8 @@ from gdcli.kernel.vectors import Array, Vec, Vector, dot, is_finite, max_abs
 Matrix = Any
 # An entry of a small matrix: a number, or an array (g,) of that entry of g matrices.
 Entry = Any
+# A diagonal, and a triangle with ones on its own: of lists, or of arrays.
+Factors: TypeAlias = "tuple[Sequence[Entry] | Array, Sequence[Sequence[Entry]] | Array]"
 
 # Above this size an eigen-decomposition in plain Python takes longer than importing numpy.
 _JACOBI_LIMIT = 40
@@ -103,7 +105,7 @@ class LinearSolution(NamedTuple):
 
     z: Vector
     form: float
-    factors: Any
+    factors: Factors
 
 
 def positive_solve(
@@ -152,7 +154,7 @@ def positive_solve(
     return LinearSolution(Vec(z), form, (pivots, lower))
 
 
-def inverse_form(factors: Any, v: Vector) -> Entry:
+def inverse_form(factors: Factors, v: Vector) -> Entry:
     """Return ``v' B v`` with the inverse B whose ``factors`` :func:`positive_solve` returned."""
     if not isinstance(v, list):
         import numpy

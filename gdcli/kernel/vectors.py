@@ -8,6 +8,7 @@ and numpy is imported only where a caller brings an array, which means that it i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import copysign, fsum, hypot, isfinite, log, nan, sqrt
 from operator import add, mul, sub, truediv
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -35,10 +36,10 @@ class Vec(list[float]):
     __slots__ = ()
     __hash__ = None
 
-    def __add__(self, other: Any) -> Vec:  # type: ignore[override]
+    def __add__(self, other: Iterable[float]) -> Vec:  # type: ignore[override]
         return Vec(map(add, self, other))
 
-    def __sub__(self, other: Any) -> Vec:
+    def __sub__(self, other: Iterable[float]) -> Vec:
         return Vec(map(sub, self, other))
 
     def __neg__(self) -> Vec:
@@ -52,11 +53,11 @@ class Vec(list[float]):
     def __truediv__(self, divisor: float) -> Vec:
         return Vec([a / divisor for a in self])
 
-    def __matmul__(self, other: Any) -> float:
+    def __matmul__(self, other: Iterable[float]) -> float:
         return float(sum(map(mul, self, other)))
 
     # A list's own += and *= would lengthen it in place, which no caller can mean here.
-    def __iadd__(self, other: Any) -> Vec:  # type: ignore[override]
+    def __iadd__(self, other: Iterable[float]) -> Vec:  # type: ignore[override]
         return Vec(map(add, self, other))
 
     def __imul__(self, factor: float) -> Vec:  # type: ignore[override]
@@ -67,7 +68,7 @@ class Vec(list[float]):
         return Vec(self)
 
 
-def as_like(template: Vector, values: Any) -> Vector:
+def as_like(template: Vector, values: Iterable[float]) -> Vector:
     """Return ``values`` as the kind of vector that ``template`` is (a `Vec`, or a numpy array)."""
     if isinstance(template, list):
         return Vec(map(float, values))

@@ -13,6 +13,7 @@ from math import inf
 from typing import Any
 
 from gdcli.compile.runners import numpy
+from gdcli.kernel.vectors import Array
 from gdcli.objective.box import Box
 from gdcli.objective.constraint_rows import ConstraintRows
 from gdcli.objective.long_rows import LongRows
@@ -94,7 +95,7 @@ class Constrained(Objective):
             self._values = key, inf if self.np.isnan(h).any() else value, h
         return self._values[1:]
 
-    def _sides_of(self, c: Any) -> Any:
+    def _sides_of(self, c: Array) -> Any:
         return self.sign * (c[self.row] - self.end)
 
     def slopes(self, x: Vector) -> tuple[Any, Any] | None:
@@ -113,7 +114,7 @@ class Constrained(Objective):
         _, g, J = self._slopes
         return None if g is None else (g, J)
 
-    def curvature(self, x: Vector, weights: Vector, of_value: float = 1.0) -> Any:
+    def curvature(self, x: Vector, weights: Vector, of_value: float = 1.0) -> Array | None:
         """Return the Hessian of ``of_value * value + weights @ h``, shape (n, n); None where it is not finite."""
         np = self.np
         H = np.zeros((self.size, self.size))
@@ -144,7 +145,7 @@ class Constrained(Objective):
         """Return by how much each side does not hold, shape (s,): 0 where it holds."""
         return self.np.where(self.equal, abs(h), self.np.maximum(h, 0.0))
 
-    def violation(self, x: Vector, h: Any) -> float:
+    def violation(self, x: Vector, h: Array) -> float:
         """Return by how much the worst side does not hold, as a part of max(1, what it compares)."""
         broken = self.broken(h)
         if not broken.any():

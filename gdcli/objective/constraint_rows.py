@@ -15,7 +15,7 @@ from typing import Any
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.compile.runners import ScalarFunction, numpy
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array, Vector
 from gdcli.language.constraints import Constraint
 from gdcli.language.graph import Graph, Key
 from gdcli.objective.expression import leaves_of, row
@@ -67,7 +67,7 @@ class ConstraintRows:
         J[rows, columns] = self._numbers(program, x)
         return J
 
-    def curvature(self, x: Vector, weights: Any) -> Any:
+    def curvature(self, x: Vector, weights: Array) -> Any:
         """Return the Hessian of ``weights @ c``, shape (n, n)."""
         program, rows, columns = self._hessian_program
         H = self.np.zeros((self.size, self.size))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array, Vector
 from gdcli.language.constraints import Constraint
 from gdcli.language.form import Form
 from gdcli.objective.expression import VectorObjective
@@ -47,7 +47,7 @@ class LongRows:
         self.function = VectorObjective(Form(first.tree, graph, total, both.lengths, data, False), both)
         self.np = self.function.np
         self.linear = [self.function.is_linear_in(space.lengths)] * self.count
-        self._jacobian: Any = None
+        self._jacobian: Array | None = None
 
     def _at(self, x: Vector, weights: Vector) -> Any:
         """Return the derivatives of ``weights @ c`` by x and by the weights; not finite where there are none."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite, log, pi
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.compile.runners import batch_function, numpy
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
@@ -22,6 +22,9 @@ from gdcli.kernel.vectors import Vector
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import LEAVES, arguments
 from gdcli.objective.row_model import RowModel
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 # Sizes are drawn evenly on a logarithmic scale up to this factor either way, some of them up to the second one.
 SPREAD, WIDE, SOMETIMES = 30.0, 1000.0, 0.2
@@ -211,7 +214,7 @@ class Guesses:
 
     # -- drawing -------------------------------------------------------------------------------------------
 
-    def draw(self, rng: Any, count: int, signs: Vector) -> Any:
+    def draw(self, rng: Generator, count: int, signs: Vector) -> Any:
         """Return draws of the bent parameters (q, count); ``signs`` (q,) are 1 or -1 where they are known, else 0."""
         np = self.np
         sizes = np.exp(np.clip(self._logarithms(rng, count), -600.0, 600.0))
@@ -224,7 +227,7 @@ class Guesses:
             x[j] = np.where(signs[j] * x[j] < 0.0, -x[j], x[j])
         return self._within(rng, x)
 
-    def _logarithms(self, rng: Any, count: int) -> Any:
+    def _logarithms(self, rng: Generator, count: int) -> Any:
         np = self.np
         right = np.zeros((len(self._read.equations), count))
         known = self._values
@@ -248,7 +251,7 @@ class Guesses:
         noise = np.where(turned[:, None] & whole, 0.0, noise * far)
         return self._inverse @ right + noise if len(right) else noise
 
-    def _placed(self, rng: Any, count: int, places: Sequence[tuple[int, bool]]) -> Any:
+    def _placed(self, rng: Generator, count: int, places: Sequence[tuple[int, bool]]) -> Any:
         """Values of what a parameter is added to, or between them, so that it cancels them or is as large."""
         np = self.np
         node, cancels = places[int(rng.integers(len(places)))]
@@ -260,7 +263,7 @@ class Guesses:
             return x
         return np.where(rng.random(count) < 0.5, -x, x)
 
-    def _within(self, rng: Any, x: Vector) -> Any:
+    def _within(self, rng: Generator, x: Vector) -> Any:
         """Draws within the bounds; between two of them half of the draws lie evenly."""
         np = self.np
         if self.lower is None:

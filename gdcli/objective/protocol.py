@@ -94,7 +94,7 @@ class CappedCounts(Counts):
     """Counts that ask a budget before each evaluation, which counts itself before it is made."""
 
     __slots__ = ("_budget",)
-    _budget: Any
+    _budget: Budget | None
 
     def __init__(self, budget: Budget) -> None:
         object.__setattr__(self, "_budget", None)
@@ -112,7 +112,8 @@ class CappedCounts(Counts):
     def add(self, more: Counts) -> None:
         """Take notice of evaluations that were made: nobody can be asked any more."""
         self.take_over(more)
-        self._budget.used += more.total
+        if self._budget is not None:
+            self._budget.used += more.total
 
     def take_over(self, more: Counts) -> None:
         """Take notice of evaluations that the budget knows of."""
@@ -138,8 +139,8 @@ class QRSystem(NamedTuple):
     is ``J'r``, shape (p,), where it is known with more digits than ``factor' target`` has.
     """
 
-    factor: Any
-    target: Any
+    factor: Sequence[Vec]
+    target: Vector
     residual_norm: float
     measured: float = 0.0
     slope: Vector = None
@@ -165,7 +166,7 @@ class Objective:
     # The bounds of the variables, and the units in which they are measured, one number or one for each (None: those
     # that were typed), with the half axes of a trust region of the size 1 (None: all 1).
     box: Box | None = None
-    units: Any = None
+    units: Vector | float | None = None
     axes: Vector | None = None
     # Whether there are constraints beside bounds.
     is_constrained: bool = False

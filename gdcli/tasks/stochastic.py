@@ -18,7 +18,7 @@ from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.dense import Matrix
 from gdcli.kernel.errors import UsageError, did_you_mean
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array, Vector
 from gdcli.objective.build import check_engine
 from gdcli.objective.row_curvature import Curvatures, curvatures, spread_of_rows
 from gdcli.objective.row_model import RowModel, Rows
@@ -145,7 +145,7 @@ def _noise(made: StochasticRun, rows: int, hessian: Matrix, covariance: Matrix) 
     return noise_of_steps(hessian, covariance, rates, made.batch_size, rows, response, scale)
 
 
-def _scale(method: str, squares: Any, steps: int) -> Any:
+def _scale(method: str, squares: Array, steps: int) -> Any:
     """By how much a rule scales the rate of each parameter, with the mean squares that its batch gradients have."""
     rule = direction(method)
     if rule.batch_rate is None:

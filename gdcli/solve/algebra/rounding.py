@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import hypot, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gdcli.kernel.dense import Entry
 from gdcli.kernel.numerics import EPS
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def blur(operations: int) -> float:
     return operations * EPS
 
 
-def residual_floor(measured: Any, moves: Any) -> Any:
+def residual_floor(measured: Entry, moves: Sequence[Entry]) -> Entry:
     """Return the length of residuals ``y - f(x)`` that may be nothing but rounding.
 
     ``measured`` is the length of y, ``moves`` (p,) are the lengths of the columns of the Jacobian of f, each times the
@@ -37,7 +38,7 @@ def residual_floor(measured: Any, moves: Any) -> Any:
     return blur(len(moves) + 2) * (measured + sum(moves))
 
 
-def rounding_of_squares(total: Any, floor: Any) -> Any:
+def rounding_of_squares(total: Entry, floor: Entry) -> Entry:
     """Return what rounding may make of a sum of squares, ``total``, of residuals that are off by the length ``floor``.
 
     Where residuals are far smaller than what they are differences of, that is far more than the rounding of the sum.

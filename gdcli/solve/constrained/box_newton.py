@@ -9,11 +9,9 @@ Toint, Trust-Region Methods, 2000, section 12.3).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from gdcli.kernel.dense import Matrix
 from gdcli.kernel.numerics import EPS, EQUAL_EIGENVALUES, SMALLEST_RADIUS
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array
 from gdcli.solve.algebra.trust_region import (
     ACCEPTABLE,
     GOOD,
@@ -34,7 +32,7 @@ _ROOM = 1e-4
 _NO_FALL = 5.0 * EPS
 
 
-def ball_step(H: Matrix, g: Vector, radius: float) -> Any:
+def ball_step(H: Array, g: Array, radius: float) -> Array:
     """Return the lowest point of ``g'p + p'Hp/2`` in ``|p| <= radius`` (More and Sorensen 1983)."""
     import numpy as np
 
@@ -52,7 +50,7 @@ def ball_step(H: Matrix, g: Vector, radius: float) -> Any:
     return Q @ (y * min(1.0, radius / max(float(np.linalg.norm(y)), 1e-300)))
 
 
-def _newton(H: Matrix, g: Vector) -> Any:
+def _newton(H: Array, g: Array) -> Array | None:
     """Return the Newton step where H is clearly positive definite, else None."""
     import numpy as np
 
@@ -66,7 +64,7 @@ def _newton(H: Matrix, g: Vector) -> Any:
     return -np.linalg.solve(L.T, np.linalg.solve(L, g))
 
 
-def _hard_case(w: Vector, q: Any, radius: float, top: float, low: float) -> Any:
+def _hard_case(w: Array, q: Array, radius: float, top: float, low: float) -> Array | None:
     """Return the step, in the basis of the eigenvectors, where the slope has no part in the lowest of them."""
     import numpy as np
 
@@ -82,7 +80,7 @@ def _hard_case(w: Vector, q: Any, radius: float, top: float, low: float) -> Any:
     return y
 
 
-def _on_the_sphere(w: Vector, q: Any, radius: float, low: float) -> Any:
+def _on_the_sphere(w: Array, q: Array, radius: float, low: float) -> Array:
     import numpy as np
 
     below, above = low, low + float(np.linalg.norm(q)) / radius + 1e-300
@@ -102,7 +100,7 @@ def _on_the_sphere(w: Vector, q: Any, radius: float, low: float) -> Any:
     return y
 
 
-def box_step(H: Matrix, g: Vector, lower: Vector, upper: Vector, radius: float) -> Any:
+def box_step(H: Array, g: Array, lower: Array, upper: Array, radius: float) -> Array:
     """Return a step down in ``lower <= p <= upper``, ``|p| <= radius``: face by face, or the first one clipped."""
     import numpy as np
 
@@ -132,19 +130,19 @@ def box_step(H: Matrix, g: Vector, lower: Vector, upper: Vector, radius: float) 
     return first
 
 
-def _model(H: Matrix, g: Vector, p: Vector) -> float:
+def _model(H: Array, g: Array, p: Array) -> float:
     return float(g @ p + 0.5 * p @ H @ p)
 
 
 def box_newton(
-    value: Callable[[Any], float],
-    derivatives: Callable[[Any], tuple[Any, Any] | None],
-    x: Vector,
-    box: tuple[Vector, Vector],
+    value: Callable[[Array], float],
+    derivatives: Callable[[Array], tuple[Array, Array] | None],
+    x: Array,
+    box: tuple[Array, Array],
     radius: float,
     most: int,
     part: float,
-) -> tuple[Any, float]:
+) -> tuple[Array, float]:
     """Minimise ``value`` within the ``box`` (its lower and upper corner) by at most ``most`` steps; return the
     point and its value.
 

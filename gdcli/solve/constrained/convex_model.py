@@ -10,10 +10,11 @@ numbers of iterations hardly grow with the size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array
 
 _GUESSES, _INTERIOR = 25, 60
 # The conditions are met to this part of their terms.
@@ -31,33 +32,33 @@ class Model(NamedTuple):
     lam (s,), penalty rho, and the box.
     """
 
-    g: Vector
-    W: Any
-    h: Vector
-    J: Any
-    equal: Any
-    multipliers: Vector
+    g: Array
+    W: Array
+    h: Array
+    J: Array
+    equal: Array
+    multipliers: Array
     rho: float
-    lower: Vector
-    upper: Vector
+    lower: Array
+    upper: Array
 
-    def pressures(self, p: Vector) -> Any:
+    def pressures(self, p: Array) -> Any:
         """Return lam + rho (h + J p)."""
         return self.multipliers + self.rho * (self.h + self.J @ p)
 
-    def pushed(self, t: Vector) -> Any:
+    def pushed(self, t: Array) -> Array:
         import numpy as np
 
         return np.where(self.equal, t, np.maximum(t, 0.0))
 
-    def value(self, p: Vector) -> float:
+    def value(self, p: Array) -> float:
         t = self.pushed(self.pressures(p))
         return float(self.g @ p + 0.5 * p @ (self.W @ p) + t @ t / (2.0 * self.rho))
 
-    def slope(self, p: Vector) -> Any:
+    def slope(self, p: Array) -> Any:
         return self.g + self.W @ p + self.J.T @ self.pushed(self.pressures(p))
 
-    def is_met(self, p: Vector) -> bool:
+    def is_met(self, p: Array) -> bool:
         """Tell whether p is the minimum, but for rounding."""
         import numpy as np
 
@@ -67,7 +68,7 @@ class Model(NamedTuple):
         return bool((abs(left) <= _MET * np.maximum(parts, parts.max())).all())
 
 
-def convex_minimum(model: Model, p: Vector) -> Any:
+def convex_minimum(model: Model, p: Array) -> Array | None:
     """Return the minimum of the model, from a guess ``p`` (n,); None where it is not convex, or not found."""
     import numpy as np
 
@@ -80,7 +81,7 @@ def convex_minimum(model: Model, p: Vector) -> Any:
         return None
 
 
-def _is_convex(W: Any) -> bool:
+def _is_convex(W: Array) -> bool:
     """Tell whether W has no negative eigenvalue, but for rounding."""
     import numpy as np
 
@@ -93,7 +94,7 @@ def _is_convex(W: Any) -> bool:
     return True
 
 
-def _by_active_sets(model: Model, p: Vector) -> Any:
+def _by_active_sets(model: Model, p: Array) -> Array | None:
     import numpy as np
 
     seen: set[bytes] = set()
@@ -124,7 +125,7 @@ def _by_active_sets(model: Model, p: Vector) -> Any:
     return None
 
 
-def _by_interior(model: Model) -> Any:
+def _by_interior(model: Model) -> Array:
     """Return the minimum by a predictor and a corrector step at a time; the box has finite ends."""
     import numpy as np
 
@@ -176,7 +177,7 @@ def _by_interior(model: Model) -> Any:
     return p
 
 
-def _longest(moves: Any) -> float:
+def _longest(moves: Sequence[tuple[Array, Array]]) -> float:
     """Return the part of a step, at most 1, that keeps all of these positive."""
     import numpy as np
 

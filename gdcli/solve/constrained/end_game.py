@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import HOLDS
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array, Vector
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, units_at
@@ -39,7 +39,7 @@ class End(NamedTuple):
 
 
 def end_game(
-    problem: Scaled, at: ScaledPoint, multipliers: Vector, rho: float, radius: float, last: object
+    problem: Scaled, at: ScaledPoint, multipliers: Vector, rho: float, radius: float, last: Array | None
 ) -> End:
     """Return where Newton steps lead from ``at``, which has its slopes, and what speaks for it."""
     error, fast = problem.residual(at, multipliers), False
@@ -64,7 +64,7 @@ def end_game(
     return certified(problem, at, multipliers, last, fast)
 
 
-def certified(problem: Scaled, at: ScaledPoint, multipliers: Vector, last: object, fast: bool) -> End:
+def certified(problem: Scaled, at: ScaledPoint, multipliers: Vector, last: Array | None, fast: bool) -> End:
     """Return the evidence about ``at``, and what is around it where that is needed.
 
     A minimum whose curvature is clear, to which the steps were ``fast``, needs none.

@@ -7,8 +7,8 @@ that are drawn around it, wider each time.
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
+from gdcli.kernel.vectors import Array
 from gdcli.solve.constrained.scaled_problem import Scaled
 
 # How far around the start places are drawn, two each, in sizes of the point.
@@ -17,7 +17,7 @@ _WIDTHS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 NO_BREACH = 1e-12
 
 
-def feasible_elsewhere(problem: Scaled, best: tuple[Any, float], start: Any) -> tuple[Any, float]:
+def feasible_elsewhere(problem: Scaled, best: tuple[Array, float], start: Array) -> tuple[Array, float]:
     """Return the better of ``best``, a point and half the square of its breach, and what is found from other places.
 
     The places are the same each time; the search ends at the first with no breach.

@@ -17,7 +17,7 @@ from typing import Any
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import Matrix
 from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array, Vector
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.box_newton import box_newton
 from gdcli.solve.constrained.convex_model import Model, convex_minimum
@@ -38,9 +38,9 @@ _LEAST_CHANGE, _LEAST_VIOLATION = 1e-6, 1e4
 class ScaledPoint(NamedTuple):
     """A point of the scaled problem: value, sides, and where they were asked for gradient and Jacobian."""
 
-    y: Vector
+    y: Array
     f: float
-    h: Vector
+    h: Array
     g: Vector = None
     J: Matrix = None
 
@@ -49,12 +49,12 @@ class ScaledPoint(NamedTuple):
 class Units(NamedTuple):
     """The sizes that are 1 in the scaled problem: of the variables (n,), the value, and the sides (s,)."""
 
-    x: Vector
+    x: Array
     value: float
-    sides: Any
+    sides: Array
 
 
-def units_at(problem: Constrained, x: Vector, g: Vector, J: Matrix) -> Units:
+def units_at(problem: Constrained, x: Array, g: Array, J: Array) -> Units:
     """Return units in which variables are at most 1, and slopes at most `_SLOPE`, at ``x``."""
     import numpy as np
 
@@ -69,25 +69,25 @@ class Scaled:
     ``kept`` (shape (s,), None: all) are the sides that count.
     """
 
-    def __init__(self, problem: Constrained, units: Units, kept: Any = None) -> None:
+    def __init__(self, problem: Constrained, units: Units, kept: Array | None = None) -> None:
         self.kept = kept
         self.problem = problem
         self.units = units
         self.lower, self.upper = problem.lower / units.x, problem.upper / units.x
         self.equal = problem.equal
 
-    def typed(self, y: Vector) -> Any:
+    def typed(self, y: Array) -> Any:
         """Return the point in the user's units, exactly on the bounds that it is on."""
         import numpy as np
 
         return np.clip(y * self.units.x, self.problem.lower, self.problem.upper)
 
-    def clip(self, y: Vector) -> Any:
+    def clip(self, y: Array) -> Array:
         import numpy as np
 
         return np.clip(y, self.lower, self.upper)
 
-    def at(self, y: Vector) -> ScaledPoint:
+    def at(self, y: Array) -> ScaledPoint:
         f, h = self.problem.values(self.typed(y))
         return ScaledPoint(y, f / self.units.value, h / self.units.sides)
 
@@ -106,7 +106,7 @@ class Scaled:
         units = self.units
         return at._replace(g=g * units.x / units.value, J=J * units.x / units.sides[:, None])
 
-    def curvature(self, y: Vector, multipliers: Vector, of_value: float = 1.0) -> Any:
+    def curvature(self, y: Array, multipliers: Array, of_value: float = 1.0) -> Any:
         """Return the Hessian of ``of_value * f + multipliers @ h``, None where it is not finite."""
         import numpy as np
 
@@ -115,19 +115,19 @@ class Scaled:
         H = self.problem.curvature(self.typed(y), weights, of_value)
         return None if H is None else H * np.outer(units.x, units.x) / units.value
 
-    def pushed(self, t: Any) -> Any:
+    def pushed(self, t: Array) -> Array:
         """Return what counts of a vector of the sides: that of an inequality only where it is positive."""
         import numpy as np
 
         found = np.where(self.equal, t, np.maximum(t, 0.0))
         return found if self.kept is None else np.where(self.kept, found, 0.0)
 
-    def pushing(self, t: Any) -> Any:
+    def pushing(self, t: Array) -> Any:
         """Return which sides count with what `pushed` has made of them."""
         found = self.equal | (t > 0.0)
         return found if self.kept is None else found & self.kept
 
-    def broken(self, h: Vector) -> float:
+    def broken(self, h: Array) -> float:
         import numpy as np
 
         return float(np.linalg.norm(self.pushed(h)))
@@ -141,7 +141,7 @@ class Scaled:
         h = self.problem.broken(at.h * self.units.sides)
         return not h.any() or bool((h <= _RESTORED * self.problem.terms(self.typed(at.y))).all())
 
-    def residual(self, at: ScaledPoint, multipliers: Vector) -> float:
+    def residual(self, at: ScaledPoint, multipliers: Array) -> float:
         """Return by how much the KKT conditions are missed: of the slope, and of the sides with their multipliers."""
         import numpy as np
 
@@ -155,11 +155,11 @@ class Scaled:
     def subproblem(
         self,
         at: ScaledPoint,
-        W: Matrix,
-        multipliers: Vector,
+        W: Array,
+        multipliers: Array,
         rho: float,
         radius: float,
-        sides: object = None,
+        sides: Array | None = None,
         slope: Vector = None,
     ) -> tuple[Any, float, Any]:
         """Return the step that minimises the model in the box and within ``radius`` (of the largest component), by how
@@ -176,14 +176,14 @@ class Scaled:
             if p is not None:
                 return p, model.value(zero) - model.value(p), model.pushed(model.pressures(p))
 
-        def multipliers_at(p: Vector) -> Any:
+        def multipliers_at(p: Array) -> Array:
             return self.pushed(multipliers + rho * (h + J @ p))
 
-        def value(p: Vector) -> float:
+        def value(p: Array) -> float:
             t = multipliers_at(p)
             return float(g @ p + 0.5 * p @ W @ p + t @ t / (2.0 * rho))
 
-        def derivatives(p: Vector) -> tuple[Any, Any]:
+        def derivatives(p: Array) -> tuple[Array, Array]:
             t = multipliers_at(p)
             A = J[self.pushing(t)]
             return g + W @ p + J.T @ t, W + rho * A.T @ A
@@ -192,7 +192,7 @@ class Scaled:
         p, low = box_newton(value, derivatives, zero, (lower, upper), ball, _INNER, _INNER_PART)
         return p, value(zero) - low, multipliers_at(p)
 
-    def restored(self, y: Vector, most: int) -> ScaledPoint:
+    def restored(self, y: Array, most: int) -> ScaledPoint:
         """Return the point that Gauss-Newton steps of least change lead to, where the sides hold; or the last one."""
         import numpy as np
 
@@ -214,17 +214,17 @@ class Scaled:
             at = there
         return at
 
-    def least_violation(self, y: Vector) -> tuple[Any, float]:
+    def least_violation(self, y: Array) -> tuple[Array, float]:
         """Return a local minimiser of the violation, and half the square of that."""
         import numpy as np
 
         nothing = np.zeros(len(self.equal))
 
-        def value(y: Vector) -> float:
+        def value(y: Array) -> float:
             at = self.at(y)
             return 0.5 * self.broken(at.h) ** 2 if np.isfinite(at.h).all() else np.inf
 
-        def derivatives(y: Vector) -> tuple[Any, Any] | None:
+        def derivatives(y: Array) -> tuple[Array, Array] | None:
             at = self.with_slopes(self.at(y))
             if at is None:
                 return None

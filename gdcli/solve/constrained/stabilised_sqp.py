@@ -11,14 +11,13 @@ minimised alone: what is left of it tells that there is no feasible point near, 
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from gdcli.kernel.dataclass import dataclass, replace
-from gdcli.kernel.dense import Matrix
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array
 from gdcli.objective.constrained import Constrained
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
@@ -66,22 +65,22 @@ class SqpState:
 
     units: Units
     at: ScaledPoint
-    multipliers: Vector
+    multipliers: Array
     rho: float
     radius: float
     breach: float
     value: float
-    mark: Any
-    older: Any
-    start: Any
+    mark: Array
+    older: Array
+    start: Array
     reached: float = float("inf")
     best: float = float("inf")
     probes: int = 0
     rises: int = 0
     passes: int = 0
-    W: Matrix | None = None
-    of: Any = None
-    last: Any = None
+    W: Array | None = None
+    of: Array | None = None
+    last: Array | None = None
 
 
 class StabilisedSQP:
@@ -173,18 +172,18 @@ class _Search:
                 return found
         return self.trial(W, p, fall, here)
 
-    def hessian(self, guess: object) -> Any:
+    def hessian(self, guess: Array) -> Array:
         import numpy as np
 
         s = self.state
-        if s.W is None or (s.of != guess).any():
+        if s.W is None or s.of is None or (s.of != guess).any():
             W = self.problem.curvature(s.at.y, guess)
             # Without curvature a step is one of steepest descent within the radius.
             s.W, s.of = np.zeros((len(s.at.y),) * 2) if W is None else W, guess
         return s.W
 
     def inner_minimum(
-        self, guess: Any, new: Any, breach: float, fall: float, here: float
+        self, guess: Array, new: Array, breach: float, fall: float, here: float
     ) -> tuple[bool, Step | None]:
         """At a minimum of the augmented Lagrangian: end, or change what it is; False where the step is to be tried."""
         import numpy as np
@@ -233,7 +232,7 @@ class _Search:
             return False, None
         return True, self.go_on_from(low, end.multipliers)
 
-    def go_on_from(self, at: ScaledPoint, multipliers: Vector) -> Step:
+    def go_on_from(self, at: ScaledPoint, multipliers: Array) -> Step:
         """Return the step to a lower point that a probe around has found."""
         s = self.state
         s.multipliers, s.best, s.reached = multipliers, float("inf"), float("inf")
@@ -256,7 +255,7 @@ class _Search:
         s.rho *= _GROW
         return self.moved(at, "escape")
 
-    def trial(self, W: Matrix, p: Vector, fall: float, here: float) -> Step | None:
+    def trial(self, W: Array, p: Array, fall: float, here: float) -> Step | None:
         """Try the step p, corrected where the constraints curve; None where it is refused."""
         import numpy as np
 
@@ -375,7 +374,7 @@ class _Search:
         reason = StopReason.UNBOUNDED if probe.found is Found.UNBOUNDED else StopReason.AT_INFINITY
         return self.ended(probe.at, reason)
 
-    def ended(self, at: ScaledPoint, reason: StopReason, multipliers: Vector | None = None) -> Step:
+    def ended(self, at: ScaledPoint, reason: StopReason, multipliers: Array | None = None) -> Step:
         told = self.told(at, self.state.multipliers if multipliers is None else multipliers)
         same = list(told.x) == list(self.came_from.x)
         if same and reason is StopReason.GAP:
@@ -387,7 +386,7 @@ class _Search:
         s.at, s.W = at, None
         return Step(self.told(at, s.multipliers), s, s.radius * float(s.units.x.max()), kind=kind)
 
-    def told(self, at: ScaledPoint, multipliers: Vector) -> Evaluation:
+    def told(self, at: ScaledPoint, multipliers: Array) -> Evaluation:
         """Return the point as the loop has it: its gradient is that of the Lagrangian, but for what bounds hold."""
         import numpy as np
 

@@ -9,10 +9,9 @@ is not lower for being outside. The model of second order knows nothing of ``x**
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array
 from gdcli.solve.constrained.kkt_point import KKTPoint
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint
 
@@ -62,7 +61,7 @@ class Walk(NamedTuple):
         return Found.UNBOUNDED if last >= _TO_A_LIMIT * before else Found.LIMIT
 
 
-def walk(problem: Scaled, start: ScaledPoint, direction: Vector, multipliers: Vector) -> Walk:
+def walk(problem: Scaled, start: ScaledPoint, direction: Array, multipliers: Array) -> Walk:
     """Walk from ``start`` along ``direction``, whose length is the first step, while the value does not rise."""
     import numpy as np
 
@@ -89,7 +88,9 @@ def walk(problem: Scaled, start: ScaledPoint, direction: Vector, multipliers: Ve
     return Walk(low, doublings, distance, falls)
 
 
-def probe_around(problem: Scaled, at: ScaledPoint, point: KKTPoint, last: Any, multipliers: Vector) -> Probe:
+def probe_around(
+    problem: Scaled, at: ScaledPoint, point: KKTPoint, last: Array | None, multipliers: Array
+) -> Probe:
     """Walk along the directions of least curvature both ways, and on along the ``last`` step (None: there is none)."""
     import numpy as np
 

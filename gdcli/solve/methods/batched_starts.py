@@ -10,7 +10,8 @@ goes on from the best.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from types import ModuleType
+from typing import Protocol
 
 from gdcli.kernel import budget
 from gdcli.kernel.batched_linear import positive_solves
@@ -25,7 +26,7 @@ _LONGEST = 2.0
 
 
 class ManyPoints(Protocol):
-    np: Any
+    np: ModuleType
     bent: list[int]
 
     def solved(self, x: Array) -> tuple[Array, Array]:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel import budget
 from gdcli.kernel.budget import Spent
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array, Vector
 from gdcli.objective.bounded import Bounded
 from gdcli.objective.box import Box
 from gdcli.objective.protocol import Evaluation, Objective
@@ -26,6 +26,9 @@ from gdcli.solve.methods.batched_starts import ManyPoints, follow
 from gdcli.solve.methods.levenberg_marquardt import LevenbergMarquardt
 from gdcli.solve.run import run
 from gdcli.solve.stopping import Caps
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 STARTS = 40
 # Draws for each parameter of a block, for each start and round, and at most so many: more dimensions no draws fill.
@@ -61,13 +64,13 @@ class Points(ManyPoints, Protocol):
         """Return the points with the best of the linear parameters in use, and their values."""
         ...
 
-    def offset(self, x: Vector) -> Any: ...
+    def offset(self, x: Vector) -> Array: ...
 
-    def some(self, rows: Any) -> Points: ...
+    def some(self, rows: Array) -> Points: ...
 
 
 class Drawing(Protocol):
-    def draw(self, rng: Any, count: int, signs: Vector) -> Any: ...
+    def draw(self, rng: Generator, count: int, signs: Vector) -> Array: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ class _Search:
 
     # -- points --------------------------------------------------------------------------------------------
 
-    def _whole(self, bent: Any) -> Any:
+    def _whole(self, bent: Array) -> Array:
         """Points (p, g) from their bent parameters (q, g), those that are known kept."""
         x = self.np.zeros((self.many.size, bent.shape[1]))
         x[self.bent] = bent
@@ -170,14 +173,14 @@ class _Search:
         self.tried += x.shape[1]
         return x, values
 
-    def _note(self, x: Vector, value: Any) -> None:
+    def _note(self, x: Vector, value: Array) -> None:
         at = int(self.np.argmin(value))
         if isfinite(value[at]) and (self.lowest is None or value[at] < self.lowest[0]):
             self.lowest = float(value[at]), x[:, at]
 
     # -- drawing -------------------------------------------------------------------------------------------
 
-    def _drawn(self) -> Any:
+    def _drawn(self) -> Array:
         """The starts (p, STARTS): the first is all ones, each other the best of draws of its own, block by block."""
         np, blocks = self.np, self._blocks()
         self._learn_signs()
@@ -270,7 +273,7 @@ class _Search:
         (_, a), (_, b) = self.few.solved(x), self.few.solved(other)
         return bool((abs(a - b) <= 1e-9 * a).all())
 
-    def _ends(self, value: Any) -> list[Any]:
+    def _ends(self, value: Array) -> list[Any]:
         """The places of the starts with a value by their ends, the best first: between two ends there is a gap."""
         np, ends = self.np, list[list[int]]()
         least = EXACT * self.many.measured
@@ -282,13 +285,13 @@ class _Search:
                 ends.append([k])
         return [np.array(end) for end in ends]
 
-    def _plainest(self, x: Vector, same: Any) -> int:
+    def _plainest(self, x: Vector, same: Array) -> int:
         """Of points that say the same, as both signs of a width do, return that with the fewest negative parameters."""
         return int(same[(x[:, same] < 0.0).sum(axis=0).argmin()])
 
     # -- the end -------------------------------------------------------------------------------------------
 
-    def _best(self, x: Vector, value: Any) -> FoundStart:
+    def _best(self, x: Vector, value: Array) -> FoundStart:
         """The best of the ends that do not flee, as the end of a run of its own."""
         target = self.objective if self.box is None else Bounded(self.objective, self.box)
         groups, ends = self._ends(value), []

@@ -23,7 +23,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.vectors import Vector, as_like, distance
+from gdcli.kernel.vectors import Array, Vector, as_like, distance
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.rounding import blur
 from gdcli.solve.iteration import Step
@@ -39,8 +39,8 @@ class Minimizers(NamedTuple):
 
     value: float
     x: Vector
-    low: Any
-    high: Any
+    low: Array
+    high: Array
 
     @property
     def unique(self) -> bool:
@@ -59,9 +59,9 @@ class Vertex(NamedTuple):
     r: Vector
     tilt: Vector
     signs: Vector
-    edges: Any
+    edges: Array
     multipliers: Vector
-    doubt: Any
+    doubt: Array
 
 
 class Polyhedron:
@@ -71,7 +71,7 @@ class Polyhedron:
     parameters nor on their origins. ``determined`` tells whether the rows tell all parameters.
     """
 
-    def __init__(self, slopes: Any, offset: Any) -> None:
+    def __init__(self, slopes: Array, offset: Array) -> None:
         import numpy as np
 
         self.np = np
@@ -112,7 +112,7 @@ class Polyhedron:
             rows = rows - along[:, None] * (along @ rows)
         return basis
 
-    def by_squares(self) -> Any:
+    def by_squares(self) -> Array:
         """Return the x with the least sum of squares of r."""
         return -self.np.linalg.solve(self.triangle, self.rows @ self.offset)
 
@@ -140,7 +140,7 @@ class Polyhedron:
         k = int(np.argmax(steepness))
         return (k, float(np.sign(at.multipliers[k]))) if steepness[k] > 0.0 else None
 
-    def level(self, at: Vertex, along: Any) -> tuple[int, float] | None:
+    def level(self, at: Vertex, along: Array) -> tuple[int, float] | None:
         """Return an edge along which f is level at a minimizer and ``along @ x`` grows, and its side; None for none."""
         np = self.np
         sides = np.sign(at.multipliers)
@@ -172,7 +172,7 @@ class Polyhedron:
         basis[k] = int(ahead[order[stop]])
         return basis
 
-    def descend(self, at: Vertex, along: object = None) -> Iterator[Vertex]:
+    def descend(self, at: Vertex, along: Array | None = None) -> Iterator[Vertex]:
         """Yield the vertices on the way down; at a minimizer those towards larger ``along @ x``, which is level."""
         most = _PATIENCE * (len(self.offset) + len(self.rows))
         for _ in range(most):
@@ -183,7 +183,7 @@ class Polyhedron:
             at = self.vertex(basis)
             yield at
 
-    def last(self, at: Vertex, along: object = None) -> Vertex:
+    def last(self, at: Vertex, along: Array | None = None) -> Vertex:
         for below in self.descend(at, along):
             at = below
         return at

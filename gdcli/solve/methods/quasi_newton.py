@@ -11,14 +11,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from operator import mul
-from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.dense import Matrix, identity, matvec, outer, plus
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.stored import stored
 from gdcli.kernel.sums import combined, times_vector
-from gdcli.kernel.vectors import add_in_place, add_then_dot, as_like, distance, dot, inner_products, norm
+from gdcli.kernel.vectors import (
+    Array,
+    add_in_place,
+    add_then_dot,
+    as_like,
+    distance,
+    dot,
+    inner_products,
+    norm,
+)
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.iteration import Step
 from gdcli.solve.step_rules import first_size
@@ -60,8 +68,8 @@ class _Block:
     ``crossed[i][j]`` is ``s_i'y_j`` for j not older than i, ``changes[i][j]`` is ``y_i'y_j``.
     """
 
-    steps: Any
-    changes_of_gradient: Any
+    steps: Array
+    changes_of_gradient: Array
     crossed: list[list[float]]
     changes: list[list[float]]
 

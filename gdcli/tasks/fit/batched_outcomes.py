@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from gdcli.judge.batched_statistics import examine, statistics
 from gdcli.kernel.dataclass import dataclass, fields, is_dataclass
+from gdcli.kernel.vectors import Array
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.parameter_errors import error_kind
 from gdcli.tasks.fit.prepare import Plan
@@ -29,11 +30,11 @@ class SolvedFits:
 
     plan: Plan
     settings: FitSettings
-    certain: Any
+    certain: Array
     ends: BatchedFits
     evidence: Certificate
     statistics: FitStatistics
-    sizes: Any
+    sizes: Array
     seconds: float
 
     @classmethod
@@ -42,9 +43,9 @@ class SolvedFits:
         plan: Plan,
         settings: FitSettings,
         residuals: GroupedResiduals,
-        start: Any,
+        start: Array,
         ends: BatchedFits,
-        sizes: Any,
+        sizes: Array,
         seconds: float,
     ) -> SolvedFits:
         """Return what is beyond doubt of a block that started at ``start`` (p, g) and took so many ``seconds``."""
@@ -132,20 +133,20 @@ class SolvedFits:
 _Found = TypeVar("_Found")
 
 
-def _picked(found: _Found, which: Any) -> _Found:
+def _picked(found: _Found, which: Array | int) -> _Found:
     """Return what a dataclass of arrays, whose last axes count fits, says of some; of one the numbers themselves."""
 
-    def part(value: Any) -> Any:
+    def part(value: object) -> object:
         if is_dataclass(value):
             return _picked(value, which)
         if not hasattr(value, "tolist"):
             return value
-        some = value[..., which]
+        some: Array = value[..., which]  # type: ignore[index]
         return _plain(some.tolist()) if isinstance(which, int) else some
 
     names = [field.name for field in fields(found)]  # type: ignore[arg-type]
     return type(found)(**{name: part(getattr(found, name)) for name in names})
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     return tuple(map(_plain, value)) if isinstance(value, list) else value

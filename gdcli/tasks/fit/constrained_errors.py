@@ -7,10 +7,11 @@ all of them (Z (Z'J'JZ)^-1 Z' with Z a basis of these, up to the square of one o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Vec, Vector
+from gdcli.kernel.vectors import Array, Vec, Vector
 from gdcli.objective.protocol import QRSystem
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _WEIGHT = 1e5
 class Face(NamedTuple):
     """The gradients of the active constraints, shape (k, p), and how many independent ones are of equations."""
 
-    normals: Any
+    normals: Array
     equations: int
 
 
@@ -43,9 +44,9 @@ def face_of(objective: Constrained, x: Vector, evidence: ConstraintEvidence) -> 
     return Face(slopes[active], rank)
 
 
-def listed_of(active: Any) -> list[bool]:
+def listed_of(active: Sequence[bool] | bool) -> list[bool]:
     """Return whether each component of a constraint is active."""
-    return list(active) if isinstance(active, list | tuple) else [active]
+    return list(active) if isinstance(active, Sequence) else [active]
 
 
 def on_face(triangle: QRSystem, face: Face) -> QRSystem:

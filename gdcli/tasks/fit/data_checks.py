@@ -8,7 +8,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, DomainError
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array, Vector
 from gdcli.language.interpreter import find_culprit
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import PIECE, RowObjective
@@ -70,27 +70,27 @@ def _first(values: Vector, bad: Callable[[Any], Any]) -> int | None:
     return int(found.argmax()) if found.any() else None
 
 
-def _negative(values: Any) -> Any:
+def _negative(values: Array) -> Array:
     return values < 0.0
 
 
-def _not_positive(values: Any) -> Any:
+def _not_positive(values: Array) -> Array:
     return values <= 0.0
 
 
-def _no_count(values: Any) -> Any:
+def _no_count(values: Array) -> Any:
     return (values < 0.0) | (values % 1.0 != 0.0)
 
 
-def _is_zero(values: object) -> Any:
+def _is_zero(values: Array) -> Any:
     return values == 0.0
 
 
-def _is_minus_one(values: object) -> Any:
+def _is_minus_one(values: Array) -> Any:
     return values == -1.0
 
 
-def _no_label(values: Any) -> Any:
+def _no_label(values: Array) -> Any:
     return (values != 0.0) & (abs(values) != 1.0)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError, internal
 from gdcli.kernel.status import Status
+from gdcli.kernel.vectors import Array
 from gdcli.tasks.fit.batched_outcomes import SolvedFits
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.prepare_groups import Grouped
@@ -170,7 +171,7 @@ def _at_once(
 
 
 def _block(
-    found: Grouped, settings: FitSettings, arrays: Sequence[Any], starts: Any, sizes: Any
+    found: Grouped, settings: FitSettings, arrays: Sequence[Any], starts: Array, sizes: Array
 ) -> SolvedFits:
     import numpy as np
 

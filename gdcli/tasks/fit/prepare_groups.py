@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
+from gdcli.kernel.vectors import Array
 from gdcli.language.model_text import columns_told
 from gdcli.table.row_groups import Groups, LeftOut
 from gdcli.tasks.fit.fit_outcome import RowCount
@@ -37,9 +38,9 @@ class Grouped:
     keys: Sequence[tuple[Label, ...]]
     left_out: Sequence[LeftOut]
     data: Columns
-    starts: Any
+    starts: Array
     sizes: Sequence[int]
-    order: Any
+    order: Array | None
     place: Callable[[int], str]
 
     def rows(self, first: int, last: int) -> tuple[list[Any], Any]:
@@ -128,7 +129,7 @@ def _check_columns(by: Sequence[str], names: Sequence[str], titles: Sequence[str
             raise UsageError(f"--by names {column} twice", "once is enough")
 
 
-def _numbered(groups: Groups, given: Mapping[str, Any]) -> Any:
+def _numbered(groups: Groups, given: Mapping[str, Any]) -> Array:
     """Return the number of the group of each row of columns at hand."""
     labels = []
     for name in groups.columns:
@@ -142,7 +143,7 @@ def _numbered(groups: Groups, given: Mapping[str, Any]) -> Any:
     return groups.of(labels, 0, lambda row: row)
 
 
-def _labels(column: Any) -> Labels:
+def _labels(column: Array) -> Labels:
     import numpy as np
 
     from gdcli.table.blocks import Labels, coded
