@@ -116,8 +116,8 @@ def certify_constrained(
         point.violation,
         point.independent,
         point.strict,
-        point.rank,
-        objective.size - point.rank,
+        point.bent.rank,
+        objective.size - point.bent.rank,
         point.complementarity,
     )
     return certificate, evidence, point
@@ -158,7 +158,7 @@ def _states(
     slack = np.where(lower == upper, -abs(values - upper), np.minimum(upper - values, values - lower)) + 0.0
     multipliers, active = None, np.zeros(rows.count, bool)
     if point is not None:
-        active[objective.row[point.active]] = True
+        active[objective.row[point.face.active]] = True
         multipliers = None if sign is None else -sign * objective.per_row(point.multipliers) + 0.0
     found = []
     for text, first, end, many in zip(

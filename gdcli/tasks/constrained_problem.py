@@ -116,10 +116,10 @@ def _active_bounds(objective: Constrained, point: KKTPoint | None, space: Space)
     if point is None:
         return ()
     found = []
-    for i in objective.np.flatnonzero(point.at_lower | point.at_upper):
+    for i in objective.np.flatnonzero(point.face.at_lower | point.face.at_upper):
         fixed = bool(objective.lower[i] == objective.upper[i])
-        side = "fixed" if fixed else "lower" if point.at_lower[i] else "upper"
-        multiplier = abs(float(point.below[i] if point.at_lower[i] else point.above[i]))
+        side = "fixed" if fixed else "lower" if point.face.at_lower[i] else "upper"
+        multiplier = abs(float(point.below[i] if point.face.at_lower[i] else point.above[i]))
         bound = float(objective.upper[i] if side == "upper" else objective.lower[i])
         if multiplier:
             found.append(ActiveBound(space.label(int(i)), side, bound, multiplier))

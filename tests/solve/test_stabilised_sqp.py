@@ -36,7 +36,7 @@ def test_circle() -> None:
     assert point.independent
     assert point.strict
     # On the tangent space the Hessian of the Lagrangian is 2 * 0.5.
-    assert point.curvatures * point.top == pytest.approx([1.0])
+    assert point.bent.w == pytest.approx([1.0])
 
 
 def test_sides_of_a_range_share_a_row() -> None:

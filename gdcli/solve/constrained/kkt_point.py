@@ -39,21 +39,77 @@ _MANY, _CLEAR = 40, 1e-5
 _SQUARE_TOL = 1e-10
 
 
+class Face(NamedTuple):
+    """What is active: masks of the sides (s,) and of the variables (n,), the gradients as ``rows`` of length 1 and what
+    their ``lengths`` were, and which of the rows have multipliers ``free`` of sign.
+    """
+
+    active: Array
+    at_lower: Array
+    at_upper: Array
+    rows: Array
+    lengths: Array
+    free: Array
+
+    def apart(self, mu: Array) -> tuple[Array, Array, Array]:
+        """Return the multipliers of the rows as those of all sides (s,), of lower and of upper bounds (n,)."""
+        import numpy as np
+
+        found, first = [], 0
+        for mask in (self.active, self.at_lower, self.at_upper):
+            of_all = np.zeros(len(mask))
+            of_all[mask] = mu[first : first + mask.sum()]
+            first += int(mask.sum())
+            found.append(of_all)
+        return found[0], found[1], found[2]
+
+
+class Curvature(NamedTuple):
+    """The Hessian of the Lagrangian, scaled, and its eigenvalues ``w`` with eigenvectors in the columns of ``vectors``
+    (n, k) on what the ``strong`` rows leave free.
+
+    ``top`` is its size, ``below`` the least of its curvatures on what all active rows leave free, and these have a
+    ``rank``.
+    """
+
+    hessian: Array
+    strong: Array
+    w: Array
+    vectors: Array
+    top: float
+    below: float
+    rank: int
+
+    @property
+    def weak(self) -> Array:
+        """Which of the curvatures may come from what is left of a slope."""
+        return self.w <= _WEAK * self.top
+
+    def gap(self, slope: Array) -> float:
+        """Return by how much a step on the tangents may lower the value."""
+        parts = self.vectors.T @ slope
+        return 0.5 * float((parts * parts / self.w.clip(_NO_DIGITS * self.top)).sum())
+
+    def least(self, level: float) -> Array:
+        """Return the directions (k, n) of weak curvatures and of those up to ``level``, or of the least of all."""
+        found = self.weak | (self.w <= level)  # where all are small none of them is small beside the others
+        return self.vectors[:, found if found.any() else slice(0, 1)].T
+
+
 @dataclass(slots=True)
 class KKTPoint:
     """The evidence about a point, in arrays.
 
     ``multipliers`` (shape (s,), 0 where a side is not active) belong to the sides of `Constrained`, so that the
     gradient of ``value + multipliers @ h`` is that of the bounds: ``below`` and ``above`` (shape (n,)) are those of the
-    lower and upper ones. ``gradient_norm`` is the length of what is left of it, in the user's units. ``active``
-    (sides), ``at_lower`` and ``at_upper`` (variables) are masks. ``independent`` tells whether the active gradients are
-    (LICQ), ``strict`` whether no active multiplier is 0.
-    ``curvatures`` are the eigenvalues of the Hessian of the Lagrangian on the tangent space of what is strongly active,
-    as parts of its largest entry ``top``; ``eigenvalues`` are the same in the user's units. ``gap`` is what slope and
-    violation may still be worth. ``kind`` is a word, ``certain`` whether it needs no probe around; ``ways`` (k, n) are
-    directions for one.
+    lower and upper ones. ``gradient_norm`` is the length of what is left of it, and ``eigenvalues`` are those of the
+    Hessian of the Lagrangian on the tangent space of what is strongly active, in the user's units. ``gap`` is what
+    slope and violation may still be worth, ``soft`` whether the least curvature hardly changes the value. ``kind`` is a
+    word, ``ways`` (k, n) are directions for a probe.
     """
 
+    face: Face
+    bent: Curvature
     violation: float
     multipliers: Array
     below: Array
@@ -61,19 +117,25 @@ class KKTPoint:
     gradient_norm: float
     complementarity: float
     gap: float
-    active: Array
-    at_lower: Array
-    at_upper: Array
-    rank: int
-    independent: bool
-    strict: bool
-    curvatures: Array
     eigenvalues: Array
-    top: float
     soft: bool
     kind: str
-    certain: bool
     ways: Array
+
+    @property
+    def independent(self) -> bool:
+        """Whether the active gradients are independent (LICQ)."""
+        return self.bent.rank == len(self.face.rows)
+
+    @property
+    def strict(self) -> bool:
+        """Whether no active multiplier is 0."""
+        return bool(self.bent.strong.all())
+
+    @property
+    def certain(self) -> bool:
+        """Whether the curvatures need no probe around."""
+        return not self.bent.weak.any()
 
     @property
     def is_minimum(self) -> bool:
@@ -85,7 +147,7 @@ class KKTPoint:
         """Whether a falling curvature is all that speaks against a minimum, and one as weak as what is left of a slope
         makes: then the value decides.
         """
-        return self.kind == "saddle" and bool(self.curvatures[0] > -_WEAK)
+        return self.kind == "saddle" and bool(self.bent.w[0] > -_WEAK * self.bent.top)
 
 
 def kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
@@ -135,6 +197,8 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
         kind, falling = _kind(face, bent)
         ways = np.vstack([falling, ways])
     return KKTPoint(
+        face,
+        bent,
         violation=violation,
         multipliers=multipliers,
         below=below,
@@ -142,48 +206,14 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
         gradient_norm=float(np.linalg.norm(left / unit)),
         complementarity=held,
         gap=gap,
-        active=face.active,
-        at_lower=face.at_lower,
-        at_upper=face.at_upper,
-        rank=bent.rank,
-        independent=bent.rank == len(face.rows),
-        strict=bool(bent.strong.all()),
-        curvatures=bent.w / bent.top,
         eigenvalues=bent.w if unit.max() == 1.0 else _on_the_tangents(H, face.rows[bent.strong] / unit),
-        top=bent.top,
         soft=bool(len(bent.w) and bent.w[0] <= level),
         kind=kind,
-        certain=not bent.weak.any(),
         ways=ways * unit,
     )
 
 
-class _Face(NamedTuple):
-    """What is active: masks of the sides (s,) and of the variables (n,), the gradients as ``rows`` of length 1 and what
-    their ``lengths`` were, and which of the rows have multipliers ``free`` of sign.
-    """
-
-    active: Array
-    at_lower: Array
-    at_upper: Array
-    rows: Array
-    lengths: Array
-    free: Array
-
-    def apart(self, mu: Array) -> tuple[Array, Array, Array]:
-        """Return the multipliers of the rows as those of all sides (s,), of lower and of upper bounds (n,)."""
-        import numpy as np
-
-        found, first = [], 0
-        for mask in (self.active, self.at_lower, self.at_upper):
-            of_all = np.zeros(len(mask))
-            of_all[mask] = mu[first : first + mask.sum()]
-            first += int(mask.sum())
-            found.append(of_all)
-        return found[0], found[1], found[2]
-
-
-def _face(problem: Constrained, x: Array, unit: Array, h: Array, J: Array) -> _Face:
+def _face(problem: Constrained, x: Array, unit: Array, h: Array, J: Array) -> Face:
     import numpy as np
 
     sizes = np.maximum(np.maximum(1.0, problem.terms(x)), np.linalg.norm(J * unit, axis=1))
@@ -195,42 +225,10 @@ def _face(problem: Constrained, x: Array, unit: Array, h: Array, J: Array) -> _F
     axes = np.eye(len(x))
     rows = np.vstack([J[active], -axes[at_lower], axes[at_upper]]) * unit
     lengths = np.maximum(np.linalg.norm(rows, axis=1), _LEAST * max(1.0, float(abs(rows).max(initial=0.0))))
-    return _Face(active, at_lower, at_upper, rows / lengths[:, None], lengths, free)
+    return Face(active, at_lower, at_upper, rows / lengths[:, None], lengths, free)
 
 
-class _Curvature(NamedTuple):
-    """The Hessian of the Lagrangian, scaled, and its eigenvalues ``w`` with eigenvectors in the columns of ``vectors``
-    (n, k) on what the ``strong`` rows leave free.
-
-    ``top`` is its size, ``below`` the least of its curvatures on what all active rows leave free, and these have a
-    ``rank``.
-    """
-
-    hessian: Array
-    strong: Array
-    w: Array
-    vectors: Array
-    top: float
-    below: float
-    rank: int
-
-    @property
-    def weak(self) -> Array:
-        """Which of the curvatures may come from what is left of a slope."""
-        return self.w <= _WEAK * self.top
-
-    def gap(self, slope: Array) -> float:
-        """Return by how much a step on the tangents may lower the value."""
-        parts = self.vectors.T @ slope
-        return 0.5 * float((parts * parts / self.w.clip(_NO_DIGITS * self.top)).sum())
-
-    def least(self, level: float) -> Array:
-        """Return the directions (k, n) of weak curvatures and of those up to ``level``, or of the least of all."""
-        found = self.weak | (self.w <= level)  # where all are small none of them is small beside the others
-        return self.vectors[:, found if found.any() else slice(0, 1)].T
-
-
-def _curvature(face: _Face, H: Array, unit: Array, strong: Array, slope: float) -> _Curvature:
+def _curvature(face: Face, H: Array, unit: Array, strong: Array, slope: float) -> Curvature:
     import numpy as np
 
     H = H * np.outer(unit, unit)
@@ -239,10 +237,10 @@ def _curvature(face: _Face, H: Array, unit: Array, strong: Array, slope: float) 
     Z = Za if strong.all() else _null_space(face.rows[strong], len(H))[0]
     w, V = np.linalg.eigh(Z.T @ H @ Z) if Z.shape[1] else (np.zeros(0), np.zeros((0, 0)))
     of_all = w if Z is Za else np.linalg.eigvalsh(Za.T @ H @ Za)
-    return _Curvature(H, strong, w, Z @ V, top, float(of_all[0]) if len(of_all) else 0.0, rank)
+    return Curvature(H, strong, w, Z @ V, top, float(of_all[0]) if len(of_all) else 0.0, rank)
 
 
-def _kind(face: _Face, bent: _Curvature) -> tuple[str, Array]:
+def _kind(face: Face, bent: Curvature) -> tuple[str, Array]:
     """Return what a stationary point is by its curvatures, and directions (k, n) in which the value falls."""
     import numpy as np
 
@@ -342,7 +340,7 @@ def _on_the_tangents(H: Array, rows: Array) -> Array:
     return np.linalg.eigvalsh(Z.T @ H @ Z) if Z.shape[1] else np.zeros(0)
 
 
-def _falling_on_a_face(A: Array, bent: _Curvature) -> Array:
+def _falling_on_a_face(A: Array, bent: Curvature) -> Array:
     """Return directions (k, n) in which weakly active sides do not rise and the curvature is clearly negative.
 
     A quadratic form that falls somewhere in the cone of what weakly active sides allow has, on the span of some face of

@@ -114,8 +114,7 @@ def walk(
     lowest: Evaluation | None = None
     value, t, unit = at.value, 1.0, norm(step)
     noise = VALUE_NOISE * abs(value)
-    limit, last = False, at.x
-    marks: list[float] = []
+    limit, last, marks = False, at.x, [value]
     for k in range(_MAX_DOUBLINGS):
         if k in (_MAX_DOUBLINGS // 4, _MAX_DOUBLINGS // 2):
             marks.append(value)
@@ -144,7 +143,7 @@ def walk(
             break
     else:
         limit = True
-        if _slackens_not(marks[0] - marks[1], marks[1] - value, noise):
+        if _slackens_not(marks[1] - marks[2], marks[2] - value, noise):
             risen = _rises_further_on(objective, at, step, t, value)
             return Walk(ProbeEnd.LOWER if risen else ProbeEnd.UNBOUNDED, lowest, t * unit)
     return _ended(at, lowest, enough, t * unit, limit)
