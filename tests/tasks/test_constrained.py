@@ -187,7 +187,7 @@ def test_bounds_have_their_multipliers_too() -> None:
 def test_methods_that_know_no_constraints_say_so(method: str) -> None:
     with pytest.raises(UsageError, match=f"{method} does not know constraints") as caught:
         api.minimize("x**2 + y", {"x": 1, "y": 1}, subject_to=["x*y >= 1"], method=method)
-    assert caught.value.hint == "these do: auto"
+    assert caught.value.hint == "these do: auto, penalty"
 
 
 def test_a_constraint_without_a_value_at_the_start_is_named() -> None:
