@@ -12,7 +12,7 @@ Vectors are written out element by element. Of a ``where`` only the branch that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gdcli.calculus.derivation_text import local_derivatives
@@ -343,7 +343,7 @@ def _value(op: str, args: Sequence[Operand]) -> float:
     return evaluate(op, *numbers)
 
 
-def _folded(operation: Any, numbers: Sequence[float]) -> float:
+def _folded(operation: Callable[[float, float], float], numbers: Sequence[float]) -> float:
     result = numbers[0]
     for other in numbers[1:]:
         result = operation(result, other)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli.option_rows import options_of
 from gdcli.cli.options import PictureOptions
@@ -62,7 +62,7 @@ class Canvas:
             self._file.__enter__()
         return self
 
-    def __exit__(self, *ended: Any) -> None:
+    def __exit__(self, *ended: object) -> None:
         if self._file is not None:
             self._file.__exit__(*ended)
 

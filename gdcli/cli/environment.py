@@ -37,14 +37,14 @@ class ClosedOutput(io.RawIOBase):
         """Tell that something can be written, so that a buffer tries it."""
         return True
 
-    def write(self, data: Any) -> int:
+    def write(self, data: object) -> int:
         """Raise OSError; after that, in the clearing up at the end, do nothing."""
         if not self.failed:
             self.failed = True
             import errno
 
             raise OSError(errno.EBADF, "standard output is closed")
-        return len(data)
+        return len(data)  # type: ignore[arg-type]
 
 
 class Environment:

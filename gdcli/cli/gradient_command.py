@@ -28,7 +28,7 @@ def run(options: GradientOptions, env: Environment) -> int:
     from gdcli.cli.plot_option import errors_picture, estimate
     from gdcli.cli.time_limit import interrupted
     from gdcli.kernel.budget import limited
-    from gdcli.record.gradients import gradient_record
+    from gdcli.record.gradients import GradientRecord, gradient_record
     from gdcli.tasks.gradient_check import Wanted
 
     caps = api.Settings(max_time=options.max_time, max_memory=options.max_memory)
@@ -44,9 +44,10 @@ def run(options: GradientOptions, env: Environment) -> int:
             wanted = Wanted(options.h, options.hessian, options.errors, options.latex, options.trace)
             with interrupted(caps):
                 found = api.examine(problem, wanted)
-            record: Any = gradient_record(found)
+            record = gradient_record(found)
             write(record, options.written_as, stream)
         if canvas is not None:
+            assert isinstance(record, GradientRecord)
             canvas.draw(partial(errors_picture, record))
     return int(found.exit_code)
 

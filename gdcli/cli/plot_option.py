@@ -214,7 +214,7 @@ def _limits_of(problem: Problem, which: Sequence[int], found: RunRecord) -> Limi
     return Limits(kinds, lambda places: sampler.slacks(which, places, found.x))
 
 
-def _sampled(problem: Problem, which: Sequence[int], base: Any = None) -> Values:
+def _sampled(problem: Problem, which: Sequence[int], base: Sequence[float] | None = None) -> Values:
     """Return what evaluates the expression where these components vary."""
     from gdcli import api
 

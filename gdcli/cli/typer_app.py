@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -23,6 +23,10 @@ from gdcli.cli.commands import COMMANDS, FIRST, Command
 from gdcli.cli.dispatch import guarded, perform, unknown_command
 from gdcli.cli.environment import Environment
 
+if TYPE_CHECKING:
+    from typer._click.core import Context
+    from typer._click.formatting import HelpFormatter
+
 _VERSION = "--version"
 _CONTEXT = {"help_option_names": list(argv.HELP), "max_content_width": 80}
 _TYPED = "gdcli.typed"  # in the notes of a context: the arguments as they were typed
@@ -31,7 +35,7 @@ _TYPED = "gdcli.typed"  # in the notes of a context: the arguments as they were 
 class _Plain:
     """Help in plain text, also within an application that has it in markup: brackets are mathematics here."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings: object) -> None:
         super().__init__(**settings | {"rich_markup_mode": None})
 
 
@@ -43,7 +47,7 @@ class _Grouped(_Plain, TyperCommand):
         assert self.name is not None
         return COMMANDS[self.name]
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         if ctx.resilient_parsing:  # a shell asks what can stand here
             return super().parse_args(ctx, args)
         arranged: list[str] = []
@@ -57,7 +61,7 @@ class _Grouped(_Plain, TyperCommand):
         ctx.meta[_TYPED] = list(args)
         return super().parse_args(ctx, arranged)
 
-    def values(self, ctx: Any) -> dict[str, Any]:
+    def values(self, ctx: Context) -> dict[str, Any]:
         """Return the text of every option and argument, as `gdcli.cli.argv.read` does."""
         found: dict[str, Any] = super().invoke(ctx)
         many = [a.field for a in self._row.arguments if a.many] + [
@@ -65,17 +69,17 @@ class _Grouped(_Plain, TyperCommand):
         ]
         return found | {field: list(found[field] or ()) for field in many}
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Context) -> Any:
         raise typer.Exit(guarded(ctx.meta[_TYPED], lambda env: perform(self._row, self.values(ctx), env)))
 
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+    def collect_usage_pieces(self, ctx: Context) -> list[str]:
         arguments = [p for p in self.params if p.param_type_name == "argument"]
         names = [p.human_readable_name if p.required else f"[{p.human_readable_name}]" for p in arguments]
         return [name + "..." * (p.nargs < 0) for name, p in zip(names, arguments, strict=True)] + [
             "[OPTIONS]"
         ]
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -86,7 +90,7 @@ class _Grouped(_Plain, TyperCommand):
             with formatter.section(title):
                 formatter.write_dl(sections[title])
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
         if self.epilog:
             with formatter.section("Examples"):
                 for line in self.epilog.splitlines():
@@ -96,39 +100,39 @@ class _Grouped(_Plain, TyperCommand):
 class _Overview(_Plain, TyperGroup):
     """`gd` without a command: its help ends with examples line by line."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing and (not args or args[0] not in (*COMMANDS, *argv.HELP, _VERSION)):
             raise typer.Exit(guarded(args, lambda env: self._refuse(ctx, args, env)))
         return super().parse_args(ctx, args)
 
-    def _refuse(self, ctx: Any, args: Sequence[str], env: Environment) -> int:
+    def _refuse(self, ctx: Context, args: Sequence[str], env: Environment) -> int:
         if args:
             raise unknown_command(args[0])
         env.warn(self.get_help(ctx) + "\n")
         return 2
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
         with formatter.section("Most people want"):
             for line in (self.epilog or "").splitlines():
                 formatter.write(f"  {line}\n")
 
 
-def _function(command: Command) -> Callable[..., dict[str, Any]]:
+def _function(command: Command) -> Callable[..., dict[str, object]]:
     """Return a function with the signature of ``command`` that returns the values it is called with."""
 
-    def values(**values: Any) -> dict[str, Any]:
+    def values(**values: object) -> dict[str, object]:
         return values
 
     parameters = []
     for argument in command.arguments:
-        default: Any = typer.Argument(
+        default: object = typer.Argument(
             ... if argument.required else None,
             metavar=argument.metavar,
             help=argument.help,
             show_default=False,
             rich_help_panel="Arguments",
         )
-        kind: Any = list[str] if argument.many else str
+        kind: object = list[str] if argument.many else str
         parameters.append((argument.field, kind, default))
     for option in command.options:
         flag = not option.metavar

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.compile import machine_code
 from gdcli.compile.chunks import Output
@@ -18,6 +18,9 @@ from gdcli.compile.row_sums import BLOCK, RowsText
 from gdcli.compile.runners import numpy, total
 from gdcli.kernel.vectors import Vector
 from gdcli.language.graph import Graph, Key
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 # Blocks in one call: a fraction of 50 ms, so that an interrupt is heard.
 _SPAN = 32
@@ -69,7 +72,7 @@ def vector_kernel(
     results = (ctypes.c_double * max(1, len(roots)))()
     count = len(roots)
 
-    def program(x: Vector, out: Any) -> tuple[float, ...]:
+    def program(x: Vector, out: ndarray | None) -> tuple[float, ...]:
         x = np.ascontiguousarray(x, dtype=float)
         call(x.ctypes.data, None if out is None else out.ctypes.data, results, *pointers)
         assert len(arrays) == len(pointers)  # the arrays live as long as their addresses are used

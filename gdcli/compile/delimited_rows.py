@@ -1,5 +1,6 @@
 """Machine code that reads rows of delimited text: bytes in, columns of numbers out.
 
+
 It reads what is plain: rows that end with a line feed (or carriage return and line feed) and have one number of cells,
 none of them in quotes. A wanted cell with a decimal of up to 19 digits becomes the nearest double, as float() makes it.
 A row with any other wanted cell is *doubtful*: its number is told, and what it means is for others to say. At the first
@@ -18,11 +19,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.compile import machine_code
 from gdcli.compile.runners import numpy
 from gdcli.kernel.dataclass import NamedTuple
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 # The exponents of ten for which the bits of the power of five are there: outside, 19 digits are 0 or inf.
 _LOWEST, _HIGHEST = -342, 308
@@ -207,8 +211,8 @@ TEXT = _DIGITS + _NEAREST + _NUMBER + _ROWS
 class Read(NamedTuple):
     """What was read: float64 of shape (columns, rows), and the numbers of the doubtful rows (int64, sorted)."""
 
-    columns: Any
-    doubtful: Any
+    columns: ndarray
+    doubtful: ndarray
 
 
 class RowsReader:

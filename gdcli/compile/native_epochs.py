@@ -1,5 +1,6 @@
 """Epochs of descent as machine code: steps after single rows, or after batches of rows, over columns in memory.
 
+
 `epoch_text` writes ``epoch(marks, starts, ends, runs, most, size, rate, x, state, c0, c1, ...)``. The order of the rows
 is given as *runs* of neighbours: run k has the rows starts[k] to ends[k] - 1, and nothing is copied. A call does about
 ``most`` rows, whole batches of ``size``, from where ``marks`` (the run, the row) stands, and moves the marks on.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gdcli.compile import machine_code
 from gdcli.compile.per_sample import DescentWriter, ParameterBox, RowGradient
@@ -23,6 +24,9 @@ from gdcli.compile.strict_scalar import functions_of, operations_of
 from gdcli.compile.update_rules import UpdateRule
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import Vector
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 # Operations in the first call, about a millisecond; later ones take some 10 ms, so that an interrupt is heard.
 FIRST = 1 << 20
@@ -44,9 +48,9 @@ _NEXT_RUN = (
 class Runs(NamedTuple):
     """Rows in the order of an epoch: whole columns in memory, and the runs of neighbours, int64 arrays."""
 
-    columns: Sequence[Any]
-    starts: Any
-    ends: Any
+    columns: Sequence[ndarray]
+    starts: Sequence[int] | ndarray
+    ends: Sequence[int] | ndarray
 
 
 def epoch_text(gradient: RowGradient, rule: UpdateRule, box: ParameterBox | None, batches: bool) -> str:
@@ -200,7 +204,7 @@ class EpochKernel:
                 self._most = 2 * most
             told(done)
 
-    def _place(self, starts: Any, ends: Any, skip: int) -> tuple[int, int]:
+    def _place(self, starts: ndarray, ends: ndarray, skip: int) -> tuple[int, int]:
         """Return (run, row): where the rows begin that come after the first ``skip``."""
         if not skip:
             return 0, int(starts[0])

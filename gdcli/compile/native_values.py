@@ -18,7 +18,7 @@ class NotRestrictedError(Exception):
     ``line`` and ``column`` (from 1) say where.
     """
 
-    def __init__(self, message: str, node: Any) -> None:
+    def __init__(self, message: str, node: ast.AST) -> None:
         self.line = getattr(node, "lineno", 0)
         self.column = getattr(node, "col_offset", -1) + 1
         super().__init__(f"line {self.line}, column {self.column}: {message}")

@@ -18,6 +18,8 @@ from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, Key
 
 if TYPE_CHECKING:
+    from numpy import ndarray
+
     from gdcli.compile.chunks import Output
 
 # Elements worked on at a time: 128 KiB a buffer, so that the few buffers stay in the cache.
@@ -113,10 +115,10 @@ def array_function(name: str) -> Callable[..., Any]:
     return function
 
 
-def _others(vector: Any) -> Any:
+def _others(vector: ndarray) -> ndarray:
     """Return for each element the product of all others, by prefix and suffix products (no division)."""
     np = numpy()
-    result = np.ones_like(vector)
+    result: ndarray = np.ones_like(vector)
     np.cumprod(vector[:-1], out=result[1:])
     result[:-1] *= np.cumprod(vector[:0:-1])[::-1]
     return result

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 from gdcli.compile.runners import ARITHMETIC, Layout, ScalarFunction, compile_function
 from gdcli.compile.scalar_text import ScalarWriter, function_text, safe_namespace
@@ -28,7 +28,7 @@ class SharedFunction(ScalarFunction):
         slots: Sequence[int],
     ) -> None:
         self.names = {node: f"c{k}" for k, node in enumerate(slots)}
-        self._safe_code: Any = None
+        self._safe_code: FunctionType | None = None
         super().__init__(graph, roots, leaves, layout)
 
     def _write(self, safe: bool) -> str:
@@ -41,11 +41,12 @@ class SharedFunction(ScalarFunction):
         """Return the function with its numbers, one for each slot."""
         return BoundFunction(self, numbers)
 
-    def safe_code(self) -> Any:
+    def safe_code(self) -> FunctionType:
         """Return the safe program, compiled when it is first asked for."""
         if self._safe_code is None:
             space = safe_namespace(self.operations)
-            self._safe_code = compile_function(self._write(safe=True), "program", space)
+            made = compile_function(self._write(safe=True), "program", space)
+            self._safe_code = cast(FunctionType, made)
         return self._safe_code
 
 
@@ -58,7 +59,7 @@ class BoundFunction:
         self._shared = shared
         self._numbers = numbers
         self._safe: Callable[..., Any] | None = None
-        self.bare = _with_defaults(shared.bare, numbers)
+        self.bare = _with_defaults(cast(FunctionType, shared.bare), numbers)
 
     def __call__(self, x: Sequence[float]) -> Any:
         try:
@@ -72,6 +73,6 @@ class BoundFunction:
         return self._safe(x)
 
 
-def _with_defaults(function: Any, numbers: tuple[float, ...]) -> Callable[..., Any]:
+def _with_defaults(function: FunctionType, numbers: tuple[float, ...]) -> Callable[..., Any]:
     made: Callable[..., Any] = FunctionType(function.__code__, function.__globals__, "program", numbers)
     return made

@@ -35,7 +35,7 @@ def rewritten(pieces: Sequence[Piece], changes: list[Change]) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Python warns of is told, or read, by other rules
         try:
-            root: Any = ast.parse(writer.python, mode="eval").body
+            root = ast.parse(writer.python, mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError):
             return _tidy(plain, pieces[0]) if pieces else plain
     begin = 0
@@ -101,16 +101,17 @@ class _Writer:
             position += size + 1
         self.python = " ".join(words)
 
-    def range_of(self, node: Any) -> tuple[int, int]:
+    def range_of(self, node: ast.expr) -> tuple[int, int]:
         """Return the first piece of a node, and the one after its last."""
+        assert node.end_col_offset is not None
         return self.starts[node.col_offset], self.ends[node.end_col_offset]
 
-    def say(self, node: object, message: str) -> None:
+    def say(self, node: ast.expr, message: str) -> None:
         pieces = [piece for piece in self.pieces[slice(*self.range_of(node))] if piece.end > piece.start]
         if pieces:
             self.changes.append(Change(message, min(p.start for p in pieces), max(p.end for p in pieces)))
 
-    def text(self, node: object) -> str:
+    def text(self, node: ast.expr) -> str:
         rule = _RULES.get(type(node))
         made = rule(self, node) if rule is not None else None
         if made is not None:
@@ -135,11 +136,11 @@ class _Writer:
     def lead(self, begin: int, first: int) -> str:
         return self.pieces[begin].lead if begin > first else ""
 
-    def atom(self, node: object) -> str:
+    def atom(self, node: ast.expr) -> str:
         """The text of a node, in brackets unless it needs none."""
         return _atom(self.text(node))
 
-    def equation(self, root: object) -> str | None:
+    def equation(self, root: ast.expr) -> str | None:
         """``a == b``, which holds where the square of the difference is least."""
         if not isinstance(root, ast.Compare) or len(root.ops) != 1 or not isinstance(root.ops[0], ast.Eq):
             return None
@@ -148,11 +149,11 @@ class _Writer:
             return f"{self.atom(root.left)}**2"
         return f"({self.text(root.left)} - {self.atom(root.comparators[0])})**2"
 
-    def chosen(self, test: object, yes: str, no: str) -> str | None:
+    def chosen(self, test: ast.expr, yes: str, no: str) -> str | None:
         """``where`` with a condition that may have and, or and not."""
         if isinstance(test, ast.BoolOp):
             parts = test.values
-            rest: Any = parts[1] if len(parts) == 2 else ast.copy_location(_rest(test), parts[1])
+            rest = parts[1] if len(parts) == 2 else ast.copy_location(_rest(test), parts[1])
             inner = self.chosen(rest, yes, no)
             if inner is None:
                 return None
@@ -165,14 +166,14 @@ class _Writer:
             return None
         return f"where({self.comparison(test)}, {yes}, {no})"
 
-    def comparison(self, node: Any) -> str:
+    def comparison(self, node: ast.Compare) -> str:
         parts = [node.left, *node.comparators]
         symbols = [self.symbol(a, b) for a, b in pairwise(parts)]
         return self.text(parts[0]) + "".join(
             f" {symbol} {self.text(part)}" for symbol, part in zip(symbols, parts[1:], strict=True)
         )
 
-    def symbol(self, left: object, right: object) -> str:
+    def symbol(self, left: ast.expr, right: ast.expr) -> str:
         between = self.pieces[self.range_of(left)[1] : self.range_of(right)[0]]
         return "".join(piece.text for piece in between if piece.text not in ("(", ")"))
 
@@ -183,18 +184,18 @@ def _rest(test: ast.BoolOp) -> ast.BoolOp:
     return rest
 
 
-def _parts(node: Any) -> list[Any]:
+def _parts(node: ast.AST) -> list[ast.expr]:
     """The nearest nodes below one that have a place."""
-    found: list[Any] = []
+    found: list[ast.expr] = []
     for part in ast.iter_child_nodes(node):
-        found += [part] if hasattr(part, "col_offset") else _parts(part)
+        found += [part] if isinstance(part, ast.expr) else _parts(part)
     return found
 
 
 # -- the rules ----------------------------------------------------------------------------------------------------
 
 
-def _binary(writer: _Writer, node: Any) -> str | None:
+def _binary(writer: _Writer, node: ast.BinOp) -> str | None:
     left, right = node.left, node.right
     if isinstance(node.op, ast.Mod):
         writer.say(node, "the remainder of x by m is x - m*floor(x/m)")
@@ -206,26 +207,26 @@ def _binary(writer: _Writer, node: Any) -> str | None:
     return None
 
 
-def _conditional(writer: _Writer, node: Any) -> str | None:
+def _conditional(writer: _Writer, node: ast.IfExp) -> str | None:
     made = writer.chosen(node.test, writer.text(node.body), writer.text(node.orelse))
     if made is not None:
         writer.say(node, "a choice between two values is where(condition, a, b)")
     return made
 
 
-def _compared(writer: _Writer, node: object) -> str | None:
+def _compared(writer: _Writer, node: ast.Compare) -> str | None:
     writer.say(node, "a comparison has its place only inside where(condition, a, b)")
     return f"where({writer.comparison(node)}, 1, 0)"
 
 
-def _both(writer: _Writer, node: object) -> str | None:
+def _both(writer: _Writer, node: ast.BoolOp) -> str | None:
     made = writer.chosen(node, "1", "0")
     if made is not None:
         writer.say(node, "conditions have their place only inside where(condition, a, b)")
     return made
 
 
-def _attribute(writer: _Writer, node: Any) -> str | None:
+def _attribute(writer: _Writer, node: ast.Attribute) -> str | None:
     """``np.pi``; calls are looked at before."""
     if _library(node.value) and node.attr in CONSTANTS:
         writer.say(node, f"{writer.plain(*writer.range_of(node), True)} is {node.attr} here")
@@ -233,25 +234,23 @@ def _attribute(writer: _Writer, node: Any) -> str | None:
     return None
 
 
-def _library(node: object) -> bool:
+def _library(node: ast.expr) -> bool:
     while isinstance(node, ast.Attribute):
         node = node.value
     return isinstance(node, ast.Name) and node.id in LIBRARIES
 
 
-def _call(writer: _Writer, node: Any) -> str | None:
+def _call(writer: _Writer, node: ast.Call) -> str | None:
     function, arguments = node.func, list(node.args)
-    if node.keywords:
+    if node.keywords or not isinstance(function, ast.Attribute | ast.Name):
         return None
     if isinstance(function, ast.Attribute):
         if not _library(function.value):  # v.sum()
             arguments.insert(0, function.value)
-        writer.say(function, f"{writer.plain(*writer.range_of(function), True)} is {function.attr}(...) here")
         name = function.attr
-    elif isinstance(function, ast.Name):
-        name = function.id
+        writer.say(function, f"{writer.plain(*writer.range_of(function), True)} is {name}(...) here")
     else:
-        return None
+        name = function.id
     if name == "where":
         return _where(writer, arguments)
     reduced = _reduced(writer, node, name, arguments)
@@ -260,30 +259,38 @@ def _call(writer: _Writer, node: Any) -> str | None:
     if len(arguments) == 1 and isinstance(arguments[0], ast.GeneratorExp | ast.ListComp):
         inside = _comprehended(writer, arguments[0])
         return None if inside is None else f"{_known(writer, function, name)}({inside})"
-    known = _known(writer, function, name, len(arguments))
+    return _called(writer, _known(writer, function, name, len(arguments)), arguments)
+
+
+def _called(writer: _Writer, known: str, arguments: Sequence[ast.expr]) -> str | None:
+    """The call of a function by the name, or the text, that it has here."""
     if "{" not in known:
         return f"{known}({', '.join(map(writer.text, arguments))})"
     if known.startswith("where({0},"):
-        return writer.chosen(arguments[0], *map(writer.text, arguments[1:])) if len(arguments) == 3 else None
+        if len(arguments) != 3:
+            return None
+        test, yes, no = arguments
+        return writer.chosen(test, writer.text(yes), writer.text(no))
     try:
         return _atom(known.format(*(_atom(writer.text(part)) for part in arguments)))
     except IndexError:
         return None
 
 
-def _where(writer: _Writer, arguments: Sequence[Any]) -> str | None:
+def _where(writer: _Writer, arguments: Sequence[ast.expr]) -> str | None:
     if len(arguments) != 3:
         return None
     first, *others = arguments
+    yes, no = map(writer.text, others)
     if isinstance(first, ast.Compare):
-        return f"where({', '.join([writer.comparison(first), *map(writer.text, others)])})"
-    made = writer.chosen(first, *map(writer.text, others))
+        return f"where({writer.comparison(first)}, {yes}, {no})"
+    made = writer.chosen(first, yes, no)
     if made is not None:
         writer.say(first, "where takes one comparison; several are a where inside a where")
     return made
 
 
-def _reduced(writer: _Writer, node: object, name: str, arguments: Sequence[Any]) -> str | None:
+def _reduced(writer: _Writer, node: ast.Call, name: str, arguments: Sequence[ast.expr]) -> str | None:
     """The sum, or the largest or smallest, of a list; a sum over an index. None for all else."""
     if len(arguments) == 1 and isinstance(arguments[0], ast.List | ast.Tuple) and name in _OF_LISTS:
         writer.say(arguments[0], "a list has no place in an expression")
@@ -302,7 +309,7 @@ def _reduced(writer: _Writer, node: object, name: str, arguments: Sequence[Any])
 _OF_LISTS = ("sum", "max", "min")
 
 
-def _known(writer: _Writer, function: object, name: str, count: int = 1) -> str:
+def _known(writer: _Writer, function: ast.expr, name: str, count: int = 1) -> str:
     """What a function of ``count`` arguments is called here; noted where that is another name."""
     lower = name.lower()
     known = FUNCTIONS.get(f"{name}:{count}") or next((n for n in (name, lower) if n in CALLABLE), None)
@@ -313,7 +320,7 @@ def _known(writer: _Writer, function: object, name: str, count: int = 1) -> str:
     return known
 
 
-def _comprehended(writer: _Writer, node: Any) -> str | None:
+def _comprehended(writer: _Writer, node: ast.GeneratorExp | ast.ListComp) -> str | None:
     """The elements of a vector, one by one: ``i**2 for i in v``, ``v[i]**2 for i in range(n)``."""
     if len(node.generators) != 1 or node.generators[0].ifs:
         return None
@@ -332,8 +339,8 @@ def _comprehended(writer: _Writer, node: Any) -> str | None:
     return writer.text(node.elt)
 
 
-def _outside_subscripts(root: Any) -> list[Any]:
-    found, stack = [], [root]
+def _outside_subscripts(root: ast.AST) -> list[ast.AST]:
+    found, stack = list[ast.AST](), [root]
     while stack:
         node = stack.pop()
         found.append(node)
@@ -342,11 +349,11 @@ def _outside_subscripts(root: Any) -> list[Any]:
     return found
 
 
-def _name(writer: _Writer, node: Any) -> str | None:
+def _name(writer: _Writer, node: ast.Name) -> str | None:
     return writer.renamed.get(node.id)
 
 
-def _subscript(writer: _Writer, node: Any) -> str | None:
+def _subscript(writer: _Writer, node: ast.Subscript) -> str | None:
     if isinstance(node.slice, ast.Name) and f"[{node.slice.id}]" in writer.renamed:
         return writer.text(node.value)
     return None

@@ -6,7 +6,7 @@ Slow and plain. It finds the sub-expression that left the domain, and the tests 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -205,7 +205,7 @@ class _Walk:
             raise _Found(Culprit(self.tree, node, result, list(zip(texts, args, strict=False)), index))
 
 
-def _plain(value: Any) -> Number:
+def _plain(value: Number) -> Number:
     """A value of the point as numbers and lists."""
     return [_plain(v) for v in value] if hasattr(value, "__len__") else float(value)
 
@@ -229,22 +229,22 @@ def _apply(node: Node, args: Sequence[Any]) -> float:
     return evaluate(node.op, *args)
 
 
-def _sum(v: Any) -> float:
+def _sum(v: Sequence[float]) -> float:
     total: float = v[0]
     for x in v[1:]:
         total += x
     return total
 
 
-def _prod(v: Any) -> float:
+def _prod(v: Sequence[float]) -> float:
     total: float = v[0]
     for x in v[1:]:
         total *= x
     return total
 
 
-def _fold(pick: Any) -> Any:
-    def reduce(v: Any) -> float:
+def _fold(pick: Callable[[float, float], float]) -> Callable[[Sequence[float]], float]:
+    def reduce(v: Sequence[float]) -> float:
         best: float = v[0]
         for x in v[1:]:
             best = pick(best, x)

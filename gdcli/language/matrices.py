@@ -14,6 +14,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language.graph import Graph, evaluate
 
 T = TypeVar("T")
+Rows = Any  # a matrix of numbers: a list of lists, or an array of two axes
 
 
 class MatrixValue(NamedTuple):
@@ -31,7 +32,7 @@ class MatrixValue(NamedTuple):
         return f"a matrix of {self.rows} x {self.columns}"
 
 
-def is_matrix(value: Any) -> bool:
+def is_matrix(value: Rows) -> bool:
     """Tell whether a constant is a matrix: rows of numbers."""
     return hasattr(value, "__len__") and len(value) > 0 and hasattr(value[0], "__len__")
 
@@ -44,11 +45,13 @@ def has_matrix(constants: Mapping[str, Any]) -> bool:
     return any(map(is_matrix, constants.values()))
 
 
-def matrix_value(name: str, value: Any) -> MatrixValue:
+def matrix_value(name: str, value: Rows) -> MatrixValue:
     return MatrixValue(name, len(value), len(value[0]))
 
 
-def product(a: Any, b: Any, multiply: Callable[[T, T], T], total: Callable[[list[T]], T]) -> Any:
+def product(
+    a: Sequence[Any], b: Sequence[Any], multiply: Callable[[T, T], T], total: Callable[[list[T]], T]
+) -> Any:
     """Return ``a @ b`` of lists, and of lists of rows, by the arithmetic of their elements; the shapes must fit."""
 
     def dot(left: Sequence[T], right: Sequence[T]) -> T:
@@ -99,14 +102,14 @@ def constant_elementwise(op: str, args: Sequence[Any]) -> Any:
     return made
 
 
-def is_symmetric(value: Any) -> bool:
+def is_symmetric(value: Rows) -> bool:
     if hasattr(value, "tolist"):
         return bool(value.shape[0] == value.shape[1] and (value == value.T).all())
     n = len(value)
     return len(value[0]) == n and all(value[i][j] == value[j][i] for i in range(n) for j in range(i))
 
 
-def transposed(value: Any) -> Any:
+def transposed(value: Rows) -> Rows:
     """Return a matrix transposed; what has one axis, or none, stays as it is."""
     if not is_matrix(value):
         return value

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.record import checkpoint_file
 from gdcli.record.checkpoint_file import Content, StoredValue
 from gdcli.record.codec import Decoder, Encoder
 from gdcli.solve.iteration import RunResult
+
+if TYPE_CHECKING:
+    pass
 
 
 class Keepable(Protocol):

@@ -26,7 +26,7 @@ class Parameters:
     def __init__(self, stream: TextIO, text: RowText) -> None:
         self._stream, self._text = stream, text
 
-    def __call__(self, iterate: Any) -> None:
+    def __call__(self, iterate: object) -> None:
         """The path is told by other formats."""
 
     def finish(self, found: FitRecord) -> None:

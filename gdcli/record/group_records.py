@@ -16,6 +16,8 @@ from gdcli.record.selection import Words, selected
 from gdcli.record.serialization import json_text, labels
 
 if TYPE_CHECKING:
+    from numpy import ndarray
+
     from gdcli.record.groups import Group, Recorder
     from gdcli.tasks.fit.batched_outcomes import SolvedFits
 
@@ -106,7 +108,7 @@ def _varying(
     yield ("warnings",), [dumps([fit.rows.told] if fit.rows.skipped else []) for fit in fits]
 
 
-def _messages(fits: Sequence[Group], iterations: Any) -> list[str]:
+def _messages(fits: Sequence[Group], iterations: ndarray) -> list[str]:
     """The messages, which differ with the number of iterations alone."""
     known: dict[int, str] = {}
     found = []
@@ -133,7 +135,7 @@ def _texts(values: Any, at: Sequence[int]) -> list[str]:
     return list(map(repr, chosen))
 
 
-def _pairs(intervals: Any, at: Sequence[int]) -> list[list[str]]:
+def _pairs(intervals: Sequence[tuple[ndarray, ndarray]], at: Sequence[int]) -> list[list[str]]:
     return [
         [f"[{a}, {b}]" for a, b in zip(_texts(low, at), _texts(high, at), strict=True)]
         for low, high in intervals

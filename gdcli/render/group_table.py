@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from math import floor, isfinite, log10
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.error_text import columns as columns_of
@@ -202,7 +202,7 @@ def _wide(column: Column) -> Column:
     return column._replace(title=pad(column.title, _USUAL_WIDTH))
 
 
-def _number(value: Any) -> float | None:
+def _number(value: str | float | None) -> float | None:
     if isinstance(value, str):
         return float(value) if value else None
     return None if value is None else float(value)

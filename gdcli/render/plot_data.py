@@ -174,7 +174,7 @@ class Recorder:
         self._sign, self._which, self._early, self._most = sign, tuple(which), first, most
         self._first: list[Point] = []
         self._later: list[tuple[int, Point]] = []
-        self._last: Any = None
+        self._last: Iterate | None = None
         self._seen = 0
         self.stride = 1
 

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import ceil, floor, inf, isfinite, isnan, log10, nan
-from typing import Any
+from types import ModuleType
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.error_text import columns as columns_of
@@ -145,7 +145,7 @@ def _box(panel: Panel, width: int, unicode: bool, outlines: Sequence[Place]) -> 
 
 
 def _drawn(
-    plotext: Any,
+    plotext: ModuleType,
     box: _Box,
     size: tuple[int, int],
     upright: tuple[list[float], list[str]],
@@ -218,7 +218,7 @@ def _every_other(dots: Dots, count: int, number: int) -> Dots:
     return [dot for dot in dots if floor(dot[axis] / cell) % count == number]
 
 
-def _dots(s: Series, panel: Panel, limits: object) -> Iterator[tuple[float, float]]:
+def _dots(s: Series, panel: Panel, limits: Sequence[Place | None]) -> Iterator[tuple[float, float]]:
     """The points of a series, with those of the lines between them."""
     before = (nan, nan)
     for x, y in zip(s.xs, s.ys, strict=True):
@@ -246,7 +246,7 @@ def _bars(s: Series, panel: Panel) -> Iterator[Place]:
                     yield place
 
 
-def _pieces(a: tuple[float, float], b: tuple[float, float], limits: Any) -> int:
+def _pieces(a: tuple[float, float], b: tuple[float, float], limits: Sequence[Place | None]) -> int:
     """Into how many pieces a line is cut, so that no cell on its way is left out."""
     parts = [
         abs(q - p) / (ends[1] - ends[0])
@@ -300,7 +300,9 @@ def _outlines(picture: Contours) -> Dots:
     return dots
 
 
-def _version_6(plotext: Any, layers: Layers, limits: Limits, ticks: Ticks, size: tuple[int, int]) -> str:
+def _version_6(
+    plotext: ModuleType, layers: Layers, limits: Limits, ticks: Ticks, size: tuple[int, int]
+) -> str:
     figure = plotext.figure
     figure.clear()
     figure.theme("colorless")
@@ -316,7 +318,9 @@ def _version_6(plotext: Any, layers: Layers, limits: Limits, ticks: Ticks, size:
     return str(figure.build().string())
 
 
-def _version_5(plotext: Any, layers: Layers, limits: Limits, ticks: Ticks, size: tuple[int, int]) -> str:
+def _version_5(
+    plotext: ModuleType, layers: Layers, limits: Limits, ticks: Ticks, size: tuple[int, int]
+) -> str:
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.limit_size(False, False)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import DataError
@@ -58,7 +59,7 @@ class Columnar:
         path = os.path.abspath(self.name)  # not an address of anything else
         return (pl.scan_parquet if self._parquet else pl.scan_ipc)(path, glob=False)
 
-    def _asked(self, ask: Any) -> Any:
+    def _asked(self, ask: Callable[[], Any]) -> Any:
         import polars as pl
 
         try:
@@ -100,7 +101,7 @@ class Columnar:
         picked += [self._label(i).alias(f"label {k}") for k, i in enumerate(labels)]
         chosen = self._scan().select(picked)
         for start in range(0, total, _ROWS):
-            frame = self._asked(lambda start=start: chosen.slice(start, _ROWS).collect())
+            frame = self._asked(partial(_slice, chosen, start))
             found = {name: frame[name].to_numpy() for name in unique}
             keys = [_labels_of(frame[f"label {k}"]) for k in range(len(labels))]
             sound = np.ones(frame.height, dtype=bool)
@@ -133,7 +134,7 @@ class Columnar:
         )
 
     def _bad(
-        self, found: dict[str, Any], keys: dict[str, Labels], rows: Any, start: int, skip: Skip | None
+        self, found: dict[str, Any], keys: dict[str, Labels], rows: ndarray, start: int, skip: Skip | None
     ) -> None:
         for row in rows.tolist():
             here = [key.values[int(key.codes[row])] for key in keys.values()]
@@ -155,6 +156,10 @@ class Columnar:
                 return DataError(f"{place} {name}: {why}", SKIP)
         nameless = next(name for name, key in keys.items() if key.values[int(key.codes[row])] is None)
         return DataError(f"{place} {nameless}: the value is missing", SKIP)
+
+
+def _slice(chosen: Any, start: int) -> Any:
+    return chosen.slice(start, _ROWS).collect()
 
 
 def _has_label(key: Labels) -> ndarray:

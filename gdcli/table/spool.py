@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from io import FileIO
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -109,7 +110,7 @@ class Spooled(Columns):
         self.names = tuple(names)
         self.rows = rows
         self._folder = folder
-        self._files: list[BinaryIO] = []
+        self._files: list[FileIO] = []
         self._buffers: list[ndarray] = []
         for i in range(len(names)):
             self._files.append(open(folder.path(_file(i)), "rb", buffering=0))  # noqa: SIM115
@@ -185,12 +186,12 @@ def _file(column: int) -> str:
     return f"{column}.npy"
 
 
-def _read(file: object, row: int, array: ndarray) -> None:
+def _read(file: FileIO, row: int, array: ndarray) -> None:
     """Fill a contiguous array with the numbers of a file from a row on."""
     _fill(file, _HEADER + 8 * row, array.data.cast("B"))
 
 
-def _fill(file: Any, place: int, view: memoryview) -> None:
+def _fill(file: FileIO, place: int, view: memoryview) -> None:
     """Fill a buffer with the bytes of a file from a place on."""
     if _PREADV:  # one call of the system in place of two
         got = os.preadv(file.fileno(), (view,), place)
