@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,11 @@ from gdcli.objective.constrained import Constrained
 from gdcli.objective.constraint_rows import ConstraintRows
 
 DATA = Path(__file__).parent / "data"
+
+
+def read_relations(texts: Sequence[str]) -> list[relation.Relation]:
+    """Return the constraints of one or several option values, in order; ``@file`` has one a line, and comments."""
+    return [relation.relation(text, source) for text, source in relation.typed_lines(texts, relation.OPTION)]
 
 
 def shown() -> list[dict[str, Any]]:
@@ -36,7 +41,7 @@ def constrained(problem: Mapping[str, Any]) -> tuple[Constrained, Any]:
     tree = syntax.parse(problem["expr"], "")
     lengths = lengths_of(start)
     kept, lines = constraints.split_bounds(
-        list(constraints.rows_of(relation.read_relations(problem["constraints"]), ())), lengths, {}
+        list(constraints.rows_of(read_relations(problem["constraints"]), ())), lengths, {}
     )
     ends = {
         name: (-math.inf if low is None else low, math.inf if high is None else high)

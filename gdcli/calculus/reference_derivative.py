@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.calculus.elements import by_formula
@@ -24,6 +24,9 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import LARGEST, SMALLEST, SMALLEST_NORMAL, UNIT_ROUNDOFF
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph, arguments, compare
+
+if TYPE_CHECKING:
+    from mpmath import mpf
 
 DIGITS = 220
 # Units that the last operation may be wrong by: arithmetic is rounded right, functions nearly.
@@ -39,13 +42,13 @@ class Slope(NamedTuple):
     """
 
     kind: str
-    value: Any = None
+    value: mpf = None
 
 
 class DerivativeLimit(NamedTuple):
     """The derivative by one component: ``value`` (None where there is none), and the two sides."""
 
-    value: Any
+    value: mpf
     right: Slope
     left: Slope
 
@@ -141,7 +144,7 @@ class Precise:
             stack.extend((self.taken(i),) if key[0] == "where" else arguments(key))
         return sorted(seen)
 
-    def _exact_bound(self, i: int, size: Any) -> Any:
+    def _exact_bound(self, i: int, size: mpf) -> Any:
         """The bound of a node that adds no rounding of its own; None for all others."""
         key = self.graph.keys[i]
         if key[0] == "number":
@@ -227,7 +230,7 @@ def _operations() -> dict[str, Callable[..., Any]]:
     """The operations of the graph in long arithmetic; complex results count as outside the domain."""
     mp = arithmetic()
 
-    def power(a: Any, b: Any) -> Any:
+    def power(a: mpf, b: mpf) -> Any:
         if a == 0 and b < 0:
             return mp.inf
         return a**b
@@ -290,7 +293,7 @@ def _limit(graph: Graph, root: int, at: dict[int, Any], leaf: int, here: object)
     return DerivativeLimit(one[0] if alone else None, right, left)
 
 
-def _slope(wide: Any, narrow: Any) -> Slope:
+def _slope(wide: mpf, narrow: mpf) -> Slope:
     """Return the limit of quotients of which two are known."""
     mp = arithmetic()
     if not mp.isfinite(wide) or not mp.isfinite(narrow):
@@ -303,7 +306,7 @@ def _slope(wide: Any, narrow: Any) -> Slope:
     return Slope("jump" if abs(narrow) > mp.mpf(10) ** 19 * abs(wide) else "infinite")
 
 
-def as_float(value: Any) -> float:
+def as_float(value: mpf | None) -> float:
     """Return the nearest double; infinite beyond the largest."""
     if value is None:
         return math.nan

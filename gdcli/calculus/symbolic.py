@@ -171,7 +171,7 @@ def _no_program(e: object) -> UsageError:
     )
 
 
-def _float(number: Any) -> float:
+def _float(number: sp.Expr) -> float:
     """Return a number of sympy as a float: nan where it is complex or undefined."""
     try:
         return float(number)
@@ -203,7 +203,7 @@ class _ToGraph:
             found = self.done[e] = self.new(e)
         return found
 
-    def new(self, e: Any) -> int:
+    def new(self, e: sp.Expr) -> int:
         g = self.graph
         if e.is_Symbol:
             return self.leaves[e.name]
@@ -222,7 +222,7 @@ class _ToGraph:
             return self.piecewise(e)
         return self.called(e)
 
-    def called(self, e: Any) -> int:
+    def called(self, e: sp.Expr) -> int:
         name, args = type(e).__name__, [self.node(a) for a in e.args]
         if name == "polygamma":
             return self.graph.call("digamma" if e.args[0] == 0 else "trigamma", args[1])
@@ -231,7 +231,7 @@ class _ToGraph:
             return self.graph.call(name, *args)
         raise _no_program(e)
 
-    def power(self, base: Any, exponent: Any) -> int:
+    def power(self, base: sp.Expr, exponent: sp.Expr) -> int:
         g = self.graph
         if exponent == sp.Rational(1, 2):
             return g.call("sqrt", self.node(base))
@@ -247,7 +247,7 @@ class _ToGraph:
             result = operation(result, self.node(other))
         return result
 
-    def piecewise(self, e: Any) -> int:
+    def piecewise(self, e: sp.Expr) -> int:
         """Pairs (value, condition): the first whose condition holds."""
         result = self.graph.number(math.nan)
         for value, condition in reversed(e.args):

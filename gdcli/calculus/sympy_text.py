@@ -92,7 +92,7 @@ class _Writer:
             return _Part(self.piecewise(e.args), _ATOM)
         return self.other(e)
 
-    def variable(self, e: Any) -> _Part:
+    def variable(self, e: sp.Expr) -> _Part:
         """Return the name of a symbol, or that of a vector with the number of the element."""
         base, place = e, ""
         if not isinstance(e, sp.Symbol):
@@ -143,7 +143,7 @@ class _Writer:
             written += f"/{below[0]}" if len(below) == 1 else f"/({'*'.join(below)})"
         return _Part("-" + written, _SUM) if minus else _Part(written, _PRODUCT)
 
-    def power(self, base: Any, exponent: Any) -> _Part:
+    def power(self, base: sp.Expr, exponent: sp.Expr) -> _Part:
         if exponent == 1:
             return self.part(base)
         if exponent == sp.Rational(1, 2):
@@ -164,7 +164,7 @@ class _Writer:
         left, right = self.part(condition.lhs).text, self.part(condition.rhs).text
         return f"where({left} {condition.rel_op} {right}, {yes}, {no})"
 
-    def other(self, e: Any) -> _Part:
+    def other(self, e: sp.Expr) -> _Part:
         """Return a function of the language, what stands for one, or what sympy makes of something unfinished."""
         name = type(e).__name__
         name = CALLS.get(name, name)
@@ -178,7 +178,7 @@ class _Writer:
         return self.part(done)
 
 
-def _number(e: Any) -> _Part:
+def _number(e: sp.Expr) -> _Part:
     if isinstance(e, sp.Rational):
         level = _SUM if e < 0 else _ATOM if e.q == 1 else _PRODUCT
         return _Part(str(e), level)

@@ -12,15 +12,15 @@ Vectors are written out element by element. Of a ``where`` only the branch that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gdcli.calculus.derivation_text import local_derivatives
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.errors import UsageError
-from gdcli.language import ieee
-from gdcli.language.functions import CONSTANTS, REDUCTIONS
-from gdcli.language.graph import compare, evaluate
+from gdcli.language.functions import CONSTANTS
+from gdcli.language.graph import compare
+from gdcli.language.interpreter import REDUCE, applied, is_reduction, small_power
 from gdcli.language.matrices import is_matrix
 from gdcli.language.syntax import Node, Tree
 from gdcli.language.tree_names import all_nodes, name_of
@@ -169,12 +169,9 @@ class _Tracer:
             known = self.names[name]
             assert isinstance(known, list)
             return len(known[start:stop:step])
-        if node.op == "call" and (node.value in REDUCTIONS or self._is_extreme(node)):
+        if is_reduction(node):
             return None
         return next((n for n in map(self.length, node.args) if n is not None), None)
-
-    def _is_extreme(self, node: Node) -> bool:
-        return node.value in ("max", "min") and len(node.args) == 1
 
     def at(self, node: Node, index: int | None) -> Operand:
         """Return the value of a node, or of one element of it; each is computed once."""
@@ -195,7 +192,7 @@ class _Tracer:
             return self._leaf(node, index)
         if node.op == "where":
             return self._where(node, index)
-        if node.op == "call" and (node.value in REDUCTIONS or self._is_extreme(node)):
+        if is_reduction(node):
             return self._reduction(node)
         args = [self.at(a, index) for a in node.args]
         op = node.value if node.op == "call" else node.op
@@ -237,7 +234,9 @@ class _Tracer:
             formula = "*".join(_tight(a) for a in columns[0])
         else:
             formula = f"{name}({', '.join(texts)})"
-        return self._add(node, name, args, formula, _reduced(name, [a.value for a in args]))
+        return self._add(
+            node, name, args, formula, float(REDUCE[name](*([a.value for a in column] for column in columns)))
+        )
 
     # -- steps ---------------------------------------------------------------------------------------------
 
@@ -331,35 +330,8 @@ def _formula(op: str, args: Sequence[Operand]) -> str:
 
 
 def _value(op: str, args: Sequence[Operand]) -> float:
-    """One operation on numbers, as the typed program does it: the powers 2, 3 and 4 are products."""
+    """One operation on numbers, as the typed program does it."""
     numbers = [a.value for a in args]
     if op == "pow" and args[0].varies and not args[1].varies and numbers[1] in (2.0, 3.0, 4.0):
-        square = numbers[0] * numbers[0]
-        return square if numbers[1] == 2 else square * (numbers[0] if numbers[1] == 3 else square)
-    if op == "relu":
-        return ieee.maximum(0.0, numbers[0])
-    if op in ("max", "min"):
-        return _folded(ieee.maximum if op == "max" else ieee.minimum, numbers)
-    return evaluate(op, *numbers)
-
-
-def _folded(operation: Callable[[float, float], float], numbers: Sequence[float]) -> float:
-    result = numbers[0]
-    for other in numbers[1:]:
-        result = operation(result, other)
-    return result
-
-
-def _reduced(name: str, numbers: Sequence[float]) -> float:
-    if name in ("max", "min"):
-        return _folded(ieee.maximum if name == "max" else ieee.minimum, numbers)
-    if name == "prod":
-        return _folded(lambda a, b: a * b, numbers)
-    if name == "dot":
-        numbers = [a * b for a, b in zip(numbers[::2], numbers[1::2], strict=True)]
-    if name == "norm":
-        numbers = [a * a for a in numbers]
-    total = _folded(lambda a, b: a + b, numbers)
-    if name == "mean":
-        return total / len(numbers)
-    return ieee.function("sqrt")(total) if name == "norm" else total
+        return small_power(*numbers)
+    return applied(op, numbers)

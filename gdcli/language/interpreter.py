@@ -108,15 +108,12 @@ class _Walk:
             from gdcli.language.matrices import elementwise
 
             return elementwise(lambda *each: self.apply(node, each), args)
-        if (
-            node.op == "call"
-            and node.value in _REDUCE
-            and (node.value not in ("max", "min") or len(args) == 1)
-        ):
-            result: float = _REDUCE[node.value](*args)
-            self.look(node, [], result, None)
-            return result
-        return self.elementwise(node, args)
+        return self.reduced(node, args) if is_reduction(node) else self.elementwise(node, args)
+
+    def reduced(self, node: Node, args: list[Any]) -> float:
+        result: float = REDUCE[node.value](*args)
+        self.look(node, [], result, None)
+        return result
 
     def name(self, name: str) -> Number:
         """The value of a name; that of a part is found when it is needed."""
@@ -177,15 +174,10 @@ class _Walk:
 
     def apply(self, node: Node, args: Sequence[Any]) -> float:
         """One operation on numbers; the powers 2, 3 and 4 of something that varies are products."""
-        if (
-            node.op == "pow"
-            and args[1] in (2.0, 3.0, 4.0)
-            and self.varies(node.args[0])
-            and not self.varies(node.args[1])
-        ):
-            square = args[0] * args[0]
-            return float(square if args[1] == 2 else square * (args[0] if args[1] == 3 else square))
-        return _apply(node, args)
+        is_whole = node.op == "pow" and args[1] in (2.0, 3.0, 4.0)
+        if is_whole and self.varies(node.args[0]) and not self.varies(node.args[1]):
+            return small_power(*args)
+        return applied(node.value if node.op == "call" else node.op, args)
 
     def varies(self, root: Node) -> bool:
         """Whether a variable stands below a node."""
@@ -205,6 +197,12 @@ class _Walk:
             raise _Found(Culprit(self.tree, node, result, list(zip(texts, args, strict=False)), index))
 
 
+def is_reduction(node: Node) -> bool:
+    """Whether a node is a call that makes a number of vectors."""
+    is_call = node.op == "call" and node.value in REDUCE
+    return is_call and (node.value not in ("max", "min") or len(node.args) == 1)
+
+
 def _plain(value: Number) -> Number:
     """A value of the point as numbers and lists."""
     return [_plain(v) for v in value] if hasattr(value, "__len__") else float(value)
@@ -215,18 +213,17 @@ def _at(value: Number, i: int) -> float:
     return found
 
 
-def _apply(node: Node, args: Sequence[Any]) -> float:
-    if node.op == "call":
-        if node.value == "relu":
-            return ieee.maximum(0.0, args[0])
-        if node.value in ("max", "min"):
-            pick = ieee.maximum if node.value == "max" else ieee.minimum
-            best: float = args[0]
-            for other in args[1:]:
-                best = pick(best, other)
-            return best
-        return evaluate(node.value, *args)
-    return evaluate(node.op, *args)
+def small_power(base: float, exponent: float) -> float:
+    """Return the power 2, 3 or 4 as the product that programs make of it."""
+    square = base * base
+    return float(square if exponent == 2 else square * (base if exponent == 3 else square))
+
+
+def applied(op: str, args: Sequence[float]) -> float:
+    """Return an operation, or a function called, on numbers."""
+    if op == "relu":
+        return ieee.maximum(0.0, args[0])
+    return float(REDUCE[op](args)) if op in ("max", "min") else evaluate(op, *args)
 
 
 def _sum(v: Sequence[float]) -> float:
@@ -253,7 +250,7 @@ def _fold(pick: Callable[[float, float], float]) -> Callable[[Sequence[float]], 
     return reduce
 
 
-_REDUCE: dict[str, Any] = {
+REDUCE: dict[str, Any] = {
     "sum": _sum,
     "mean": lambda v: _sum(v) / len(v),
     "prod": _prod,

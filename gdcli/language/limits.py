@@ -57,26 +57,33 @@ def _limit(text: str, start: int, end: int, option: str) -> Limit:
     if not match or not equals or not match.group(1).isidentifier():
         raise UsageError("a bound needs a name and =", HINT, span)
     if not colon or ":" in high:
-        from gdcli.language.value_notation import NUMBER  # only an error needs it
-
-        one = f"write {name.strip()}={ends}: for at least {ends}, :{ends} for at most"
-        one = one if re.fullmatch(NUMBER, ends.strip()) else HINT
-        raise UsageError("a bound has two ends with a colon between them", one, span)
+        raise _without_two_ends(name.strip(), ends, span)
     reader = ConstantReader(text, option)
     first = end - len(ends)
     lower = -math.inf if _is_open(low, "-") else reader.number(first, first + len(low))
     upper = math.inf if _is_open(high, "+") else reader.number(first + len(low) + 1, end)
-    if lower > upper:
-        hint = (
-            f"write {option} {name.strip()}={high.strip()}:{low.strip()}" if _is_short(high + low) else HINT
-        )
-        raise UsageError(
-            f"the bounds of {name.strip()} are reversed: {lower:g} is above {upper:g}", hint, span
-        )
-    if math.isinf(lower) and math.isinf(upper):
-        raise UsageError(f"the bounds of {name.strip()} have no ends", HINT, span)
     index = None if match.group(2) is None else int(match.group(2))
-    return Limit(normal(match.group(1)), index, lower, upper, span)
+    limit = Limit(normal(match.group(1)), index, lower, upper, span)
+    turned = f"write {option} {name.strip()}={high.strip()}:{low.strip()}" if _is_short(high + low) else HINT
+    _check_ends(name.strip(), limit, turned)
+    return limit
+
+
+def _without_two_ends(name: str, ends: str, span: Span) -> UsageError:
+    from gdcli.language.value_notation import NUMBER  # only an error needs it
+
+    one = f"write {name}={ends}: for at least {ends}, :{ends} for at most"
+    hint = one if re.fullmatch(NUMBER, ends.strip()) else HINT
+    return UsageError("a bound has two ends with a colon between them", hint, span)
+
+
+def _check_ends(name: str, limit: Limit, turned: str) -> None:
+    lower, upper = limit.lower, limit.upper
+    if lower > upper:
+        told = f"the bounds of {name} are reversed: {lower:g} is above {upper:g}"
+        raise UsageError(told, turned, limit.span)
+    if math.isinf(lower) and math.isinf(upper):
+        raise UsageError(f"the bounds of {name} have no ends", HINT, limit.span)
 
 
 def _is_short(ends: str) -> bool:

@@ -110,35 +110,40 @@ def made(builder: Builder, value: object) -> MatrixValue:
 
 def of_matrices(builder: Builder, node: Node, args: list[Value]) -> Value:
     """An operation element by element on matrices: with constants done at once, with a number a factor."""
-    pieces = [builder.tree.piece(part) for part in node.args]
-    shapes = [shape_of(builder, value) for value in args]
-    different = next((k for k, shape in enumerate(shapes) if shape and shape != shapes[0] and shapes[0]), 0)
-    if different:
-        what = (
-            f"{pieces[0]} is {_of_shape(shapes[0])}, and {pieces[different]} {_of_shape(shapes[different])}"
-        )
-        raise builder.tree.error(node, what, "element by element one shape is needed; @ multiplies")
     name = node.op if node.op in ARITHMETIC else str(node.value)
-    if name not in (*ARITHMETIC, *FUNCTIONS) or name in INTERNAL:
-        matrix = next(k for k, value in enumerate(args) if is_matrix_here(value))
-        what = f"{name} needs a vector or a number, and {pieces[matrix]} is {_of_shape(shapes[matrix])}"
-        raise builder.tree.error(node, what, PRODUCTS)
+    _check_shapes(builder, node, name, args)
     if builder.expand:
         return elementwise(lambda *each: builder.elementwise(node, name, each), args)
     numbers = [v if isinstance(v, MatrixValue) else builder.graph.value_of(v) for v in args]
     if None not in numbers and not any(isinstance(v, MatrixValue) and v.factor is not None for v in args):
         rows = [plain(builder, v) if isinstance(v, MatrixValue) else v for v in numbers]
         return made(builder, constant_elementwise(name, rows))
+    matrices = [isinstance(v, MatrixValue) for v in args]
     if name == "neg":
         return scaled(builder, args[0], builder.graph.number(-1.0))
-    if name == "mul" and not all(isinstance(v, MatrixValue) for v in args):
-        matrix, factor = args if isinstance(args[0], MatrixValue) else (args[1], args[0])
+    if name == "mul" and not all(matrices):
+        matrix, factor = args if matrices[0] else (args[1], args[0])
         return scaled(builder, matrix, factor)
-    if name == "div" and isinstance(args[0], MatrixValue) and not isinstance(args[1], MatrixValue):
+    if name == "div" and matrices == [True, False]:
         return scaled(builder, args[0], builder.graph.node("div", builder.graph.number(1.0), args[1]))
     raise builder.tree.error(
         node, "a matrix that varies is not part of the language", "multiply it first: A @ x + t*(B @ x)"
     )
+
+
+def _check_shapes(builder: Builder, node: Node, name: str, args: list[Value]) -> None:
+    """Raise UsageError for values of different shapes, and for a function that takes no matrix."""
+    pieces = [builder.tree.piece(part) for part in node.args]
+    shapes = [shape_of(builder, value) for value in args]
+    different = next((k for k, shape in enumerate(shapes) if shape and shape != shapes[0] and shapes[0]), 0)
+    if different:
+        one, other = _of_shape(shapes[0]), _of_shape(shapes[different])
+        what = f"{pieces[0]} is {one}, and {pieces[different]} {other}"
+        raise builder.tree.error(node, what, "element by element one shape is needed; @ multiplies")
+    if name not in (*ARITHMETIC, *FUNCTIONS) or name in INTERNAL:
+        matrix = next(k for k, value in enumerate(args) if is_matrix_here(value))
+        what = f"{name} needs a vector or a number, and {pieces[matrix]} is {_of_shape(shapes[matrix])}"
+        raise builder.tree.error(node, what, PRODUCTS)
 
 
 def scaled(builder: Builder, matrix: MatrixValue, factor: int) -> MatrixValue:

@@ -6,7 +6,7 @@ What each makes is what Python would read; see :mod:`gdcli.language.notation`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from gdcli.language.function_synonyms import CHARACTERS, INVERSES, LATEX, OPERATOR_WORDS, OPERATORS
 from gdcli.language.functions import CALLABLE, CONSTANTS, LETTERS
@@ -216,18 +216,19 @@ def _decimal_commas(pieces: Pieces, changes: list[Change]) -> Pieces:
             stack.append(i > 0 and pieces[i - 1].kind == "name" and pieces[i - 1].text not in _ONE_ARGUMENT)
         elif piece.text in (")", "]"):
             stack = stack[:-1]
-        elif piece.text == "," and not (stack and stack[-1]) and 0 < i < len(pieces) - 1:
+        elif piece.text == "," and not any(stack[-1:]) and _is_decimal(pieces[max(0, i - 1) : i + 2]):
             before, after = pieces[i - 1], pieces[i + 1]
-            if (
-                before.kind == after.kind == "number"
-                and not piece.lead
-                and not after.lead
-                and before.text.isdecimal()
-            ):
-                changes.append(Change("numbers have a decimal point", before.start, after.end))
-                number = Piece("number", f"{before.text}.{after.text}", before.start, after.end, before.lead)
-                return _decimal_commas([*pieces[: i - 1], number, *pieces[i + 2 :]], changes)
+            changes.append(Change("numbers have a decimal point", before.start, after.end))
+            number = Piece("number", f"{before.text}.{after.text}", before.start, after.end, before.lead)
+            return _decimal_commas([*pieces[: i - 1], number, *pieces[i + 2 :]], changes)
     return pieces
+
+
+def _is_decimal(three: Pieces) -> bool:
+    """Whether a number, a comma and a number stand together without a space."""
+    if [piece.kind for piece in three] != ["number", "op", "number"]:
+        return False
+    return three[0].text.isdecimal() and not three[1].lead and not three[2].lead
 
 
 # Functions whose call has no comma, so that one in it is a decimal comma.
@@ -236,33 +237,37 @@ _ONE_ARGUMENT = frozenset(CALLABLE) - {"atan2", "hypot", "max", "min", "where", 
 
 def _products(pieces: Pieces, changes: list[Change]) -> Pieces:
     """``2x``, ``2(x+1)``, ``x y``, ``(x)(y)``."""
-    plain = {
-        piece.text
-        for i, piece in enumerate(pieces)
-        if piece.kind == "name" and not (i + 1 < len(pieces) and pieces[i + 1].text == "(")
-    } | set(CONSTANTS)
+    names = [i for i, piece in enumerate(pieces) if piece.kind == "name"]
+    plain = {pieces[i].text for i in names if [p.text for p in pieces[i + 1 : i + 2]] != ["("]} | set(
+        CONSTANTS
+    )
     found: Pieces = []
     for i, piece in enumerate(pieces):
         if i and begins(piece) and ends(pieces, i - 1):
             before = pieces[i - 1]
-            called = before.kind == "name" and piece.text == "(" and before.text not in plain
             if before.kind == piece.kind == "number":
                 if re.fullmatch(r"\d{3}(\.\d*)?", piece.text) and before.text.isdecimal():
                     changes.append(Change("a number has no spaces", before.start, piece.end))
                     found[-1] = found[-1]._replace(text=found[-1].text + piece.text, end=piece.end)
                     continue
-            elif not called or (len(before.text) == 1 and before.text.lower() not in "fgh"):
+            elif not _is_called(before, piece, plain):
                 changes.append(Change("an operator is missing", before.start, piece.end))
                 found.append(Piece("op", "*", piece.start, piece.start))
                 piece = piece._replace(lead="")
-                if (
-                    len(found) > 2 and found[-3].text == "/" and not pieces[i].lead
-                ):  # 1/2x: 2x is meant as one
+                divided = len(found) > 2 and found[-3].text == "/"
+                if divided and not pieces[i].lead:  # 1/2x: 2x is meant as one
                     stop = operand(pieces, i)
                     factor = joined("(", found[-2:], [piece], pieces[i + 1 : stop], ")")
                     return _products([*found[:-2], *factor, *pieces[stop:]], changes)
         found.append(piece)
     return found
+
+
+def _is_called(before: Piece, piece: Piece, plain: Collection[str]) -> bool:
+    """Whether a bracket after a name may be a call: not of a ``plain`` name, nor of one letter but f, g and h."""
+    if before.kind != "name" or piece.text != "(" or before.text in plain:
+        return False
+    return len(before.text) > 1 or before.text.lower() in "fgh"
 
 
 RULES: tuple[Rule, ...] = (

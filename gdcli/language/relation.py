@@ -64,37 +64,18 @@ class Relation(NamedTuple):
         return " ".join(_COMMENT.sub("", self.text[span.start : span.end]).split())
 
 
-def read_relations(texts: Sequence[str], option: str = OPTION) -> list[Relation]:
-    """Return the constraints of one or several option values, in order; ``@file`` has one a line, and comments.
-
-    Raises UsageError, with the place in the text, for what is no constraint.
-    """
-    return [relation(text, source) for text, source in typed_lines(texts, option)]
-
-
 def typed_lines(texts: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
     """Yield each text with its source; of ``@file`` each line, without those that are empty or a comment."""
     for text in texts:
         if not text.lstrip().startswith("@"):
             yield text, option
             continue
+        from gdcli.language.value_file import file_text
+
         path = text.strip()[1:]
-        for number, line in enumerate(_read_file(path, option).splitlines(), 1):
+        for number, line in enumerate(file_text(path, option).splitlines(), 1):
             if _COMMENT.sub("", line).strip():
                 yield line.strip(), f"{path}:{number}"
-
-
-def _read_file(path: str, option: str) -> str:
-    from gdcli.kernel.standard_input import read_text
-
-    try:
-        if path == "-":
-            return read_text()
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
-    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path that none can be
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
-        raise UsageError(f"{option}: cannot read {path or 'a file without a name'}: {reason}") from None
 
 
 @lru_cache(maxsize=16_384)  # a problem asks twice for each of its own

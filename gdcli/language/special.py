@@ -33,9 +33,8 @@ Sources: DLMF = NIST Digital Library of Mathematical Functions, https://dlmf.nis
 others at their functions. The coefficients are in `special_tables.py`.
 """
 
-import math
 import re
-from typing import Any, Final
+from typing import Final
 
 from gdcli.kernel.dataclass import dataclass
 from gdcli.language import special_tables as tables
@@ -353,13 +352,6 @@ def array_source(name: str) -> str:
             "        rest &= ~mask",
         ]
     return "".join(parts) + "\n".join(main) + "\n"
-
-
-def scalar_namespace() -> dict[str, Any]:
-    """A fresh namespace: `MATH_NAMES` bound from `math`, every function of this module defined for floats."""
-    namespace: dict[str, Any] = {name: getattr(math, name) for name in MATH_NAMES}
-    exec("".join(scalar_source(name) for name in _DEFINITIONS), namespace)
-    return namespace
 
 
 def _words(name: str) -> set[str]:

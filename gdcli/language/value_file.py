@@ -22,9 +22,54 @@ _TITLE = re.compile(r"[^\W\d]")
 
 def read_value(path: str, option: str, span: Span) -> Any:
     """Return the number, the vector or the matrix in a file. Raises UsageError that says where it is wrong."""
-    text = _text(path, option, span)
-    found = _json(text, path, span) if path.lower().endswith(".json") else _rows(text, path, span)
-    return compact(found)
+    text = file_text(path, option, span)
+    return compact(_json(text, path, span) if path.lower().endswith(".json") else _rows(text, path, span))
+
+
+def read_point(path: str, option: str) -> Iterator[tuple[str, float | list[float], Span]]:
+    """Yield what a JSON file has, ``{name: value}`` or a result of gd, each with its place; ``-`` is standard input.
+
+    Of several lines the last result counts.
+    """
+    import json
+
+    text = file_text(path, option)
+    path = _shown(path)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        try:
+            found = json.loads(text.strip().splitlines()[-1])
+        except (ValueError, IndexError, RecursionError):
+            raise UsageError(f"{option}: {path} is not JSON: {error}") from None
+    point = found.get("point", found) if isinstance(found, dict) else None
+    if not isinstance(point, dict):
+        hint = 'it must be {"x": 1, ...} or a result of gd --format json'
+        raise UsageError(f"{option}: {path} holds no point", hint)
+    span = Span(f"@{path}", 0, len(path) + 1, option)
+    for name, value in point.items():
+        numbers = _checked(value)
+        if numbers is None or (isinstance(numbers, list) and isinstance(numbers[0], list)):
+            raise UsageError(f"{option}: {path}: {name} is not a finite number or a list of them", "", span)
+        yield name, numbers, span
+
+
+def _shown(path: str) -> str:
+    return "standard input" if path == "-" else path or "a file without a name"
+
+
+def file_text(path: str, option: str, span: Span | None = None) -> str:
+    """Return the text of a file, ``-`` for standard input. Raises UsageError where it cannot be read."""
+    from gdcli.kernel.standard_input import read_text
+
+    try:
+        if path == "-":
+            return read_text()
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read()
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path that none can be
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
+        raise UsageError(f"{option}: cannot read {_shown(path)}: {reason}", "", span) from None
 
 
 def compact(value: object) -> Any:
@@ -37,17 +82,6 @@ def compact(value: object) -> Any:
     import numpy
 
     return numpy.asarray(value, dtype=float)
-
-
-def _text(path: str, option: str, span: Span) -> str:
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
-    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path that none can be
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
-        raise UsageError(
-            f"{option}: cannot read {path or 'a file without a name'}: {reason}", "", span
-        ) from None
 
 
 def _json(text: str, path: str, span: Span) -> Any:
@@ -66,16 +100,23 @@ def _json(text: str, path: str, span: Span) -> Any:
 
 def _checked(found: object) -> Any:
     """The floats of a number, a list, or a list of rows of one length; None for all else."""
-    if isinstance(found, list) and found and all(isinstance(row, list) for row in found):
-        rows = [_checked(row) for row in found]
-        fits = all(
-            isinstance(row, list) and not isinstance(row[0], list) and len(row) == len(rows[0])
-            for row in rows
-        )
-        return rows if fits else None
-    if isinstance(found, list):
-        numbers = [_checked(number) for number in found]
-        return numbers if numbers and all(isinstance(number, float) for number in numbers) else None
+    if not isinstance(found, list):
+        return _finite(found)
+    parts = [_checked(part) for part in found]
+    if not parts or any(part is None for part in parts):
+        return None
+    lengths = {_length_of_row(part) for part in parts}
+    return parts if len(lengths) == 1 and lengths != {-1} else None
+
+
+def _length_of_row(part: Any) -> int:
+    """The length of a list of numbers, 0 for a number, -1 for all else."""
+    if isinstance(part, float):
+        return 0
+    return len(part) if isinstance(part[0], float) else -1
+
+
+def _finite(found: object) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None
     try:

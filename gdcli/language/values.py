@@ -55,12 +55,18 @@ def read_values(texts: Sequence[str], option: str, seed: int = 0) -> list[TypedV
     names: set[str] = set()
     draws = normals(seed)  # one stream for all: vectors drawn in one command differ
     for text in texts:
-        for entry in _read_file(text[1:], option) if text.startswith("@") else _typed(text, option, draws):
+        for entry in _from_file(text[1:], option) if text.startswith("@") else _typed(text, option, draws):
             if entry.name and entry.name in names:
                 raise UsageError(f"{option} gives {entry.name} twice", "", entry.span)
             names.add(entry.name)
             entries.append(entry)
     return entries
+
+
+def _from_file(path: str, option: str) -> list[TypedValue]:
+    from gdcli.language.value_file import read_point
+
+    return [TypedValue(normal(name), value, span) for name, value, span in read_point(path, option)]
 
 
 def _typed(text: str, option: str, draws: Iterator[float]) -> list[TypedValue]:
@@ -302,53 +308,3 @@ def _check_constant(tree: Tree) -> None:
         if node.op in ("index", "slice"):
             raise tree.error(node, "indices have no place here")
     form.build(tree, {}, {})
-
-
-def _read_file(path: str, option: str) -> Iterator[TypedValue]:
-    """Read ``{name: value}`` or a result of gd from a JSON file, ``-`` for standard input.
-
-    Of several lines the last result counts.
-    """
-    import json
-
-    from gdcli.kernel.standard_input import read_text
-
-    try:
-        if path == "-":
-            path = "standard input"
-            text = read_text()
-        else:
-            with open(path, encoding="utf-8-sig") as file:
-                text = file.read()
-    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path that none can be
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
-        raise UsageError(f"{option}: cannot read {path}: {reason}") from None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        try:
-            found = json.loads(text.strip().splitlines()[-1])
-        except (ValueError, IndexError, RecursionError):
-            raise UsageError(f"{option}: {path} is not JSON: {error}") from None
-    point = found.get("point", found) if isinstance(found, dict) else None
-    if not isinstance(point, dict):
-        raise UsageError(
-            f"{option}: {path} holds no point", 'it must be {"x": 1, ...} or a result of gd --format json'
-        )
-    for name, value in point.items():
-        span = Span(f"@{path}", 0, len(path) + 1, option)
-        numbers = value if isinstance(value, list) else [value]
-        if not numbers or not all(_is_number(v) for v in numbers):
-            raise UsageError(f"{option}: {path}: {name} is not a finite number or a list of them", "", span)
-        yield TypedValue(
-            normal(name), [float(v) for v in value] if isinstance(value, list) else float(value), span
-        )
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond the largest float
-        return False

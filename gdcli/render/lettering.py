@@ -18,8 +18,6 @@ from gdcli.render.plot_data import Title, Wording
 if TYPE_CHECKING:
     from matplotlib.mathtext import MathTextParser
 
-Measure = Callable[[str], float]
-
 SIZES = (12.0, 10.0)  # of a title in points, and of one that is too long for that
 _LINES = 2
 _LONG = 7  # characters of a number beside a scale; a longer one is written as a power of ten

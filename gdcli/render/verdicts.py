@@ -16,6 +16,7 @@ from gdcli.kernel.number_format import amount, seconds, short
 from gdcli.record.checked import Checked
 from gdcli.record.faults import error_record
 from gdcli.record.schema import SCHEMA, Json, told
+from gdcli.record.serialization import RowText
 from gdcli.render.formats import Format, Shape
 from gdcli.render.page import LABEL, Column, Glyphs, Line, fact, fits, laid_out
 
@@ -120,19 +121,19 @@ class Shown:
 
     def __init__(self, format: Format, timing: bool, lines: bool) -> None:
         self.format, self._timing, self._lines = format, timing, lines
-        self._text: Any = format.load() if format.shape is Shape.ROWS else None
+        self._text: RowText | None = format.load() if format.shape is Shape.ROWS else None
 
     def head(self) -> str:
         head = [*(["line"] if self._lines else []), *HEAD]
-        return str(self._text.head(head)) if self.format.shape is Shape.ROWS else ""
+        return "" if self._text is None else self._text.head(head)
 
     def __call__(self, checked: Checked, number: int) -> str:
         from gdcli.record.serialization import json_text
 
         if self.format.shape is Shape.LINES:
             return json_text(self.record(checked, number)) + "\n"
-        if self.format.shape is Shape.ROWS:
-            return str(self._text.row([*([number] if self._lines else []), *cells(checked)]))
+        if self._text is not None:
+            return self._text.row([*([number] if self._lines else []), *cells(checked)])
         return ""
 
     def record(self, checked: Checked, number: int) -> Json:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from constraint_problems import read_relations
 
 from gdcli.kernel.errors import GdError, InfeasibleError, UsageError
 from gdcli.language import constraints, relation
@@ -18,7 +19,7 @@ CONSTANTS = {"a": 2.0, "b": [1.0, 2.0, 3.0]}
 
 
 def split(*texts: str) -> tuple[list[constraints.Row], list[constraints.BoundRow]]:
-    rows = list(constraints.rows_of(relation.read_relations(texts), CONSTANTS))
+    rows = list(constraints.rows_of(read_relations(texts), CONSTANTS))
     return constraints.split_bounds(rows, LENGTHS, CONSTANTS)
 
 
@@ -204,10 +205,10 @@ def test_a_file_has_one_a_line(tmp_path: Path) -> None:
     file = tmp_path / "limits.txt"
     file.write_text("# of the budget\nx + y <= 1  # all of it\n\n   x*y >= 0\nx ~ 1\n")
     with pytest.raises(UsageError) as caught:
-        relation.read_relations([f"@{file}"])
+        read_relations([f"@{file}"])
     assert caught.value.span is not None
     assert caught.value.span.source == f"{file}:5"
     file.write_text(file.read_text().replace("~", ">="))
-    assert [r.piece() for r in relation.read_relations([f"@{file}"])] == ["x + y <= 1", "x*y >= 0", "x >= 1"]
+    assert [r.piece() for r in read_relations([f"@{file}"])] == ["x + y <= 1", "x*y >= 0", "x >= 1"]
     with pytest.raises(UsageError, match=r"cannot read nothing\.txt"):
-        relation.read_relations(["@nothing.txt"])
+        read_relations(["@nothing.txt"])

@@ -16,7 +16,9 @@ from gdcli.language import special
 
 INF, NAN = math.inf, math.nan
 TINY = 5e-324
-SCALAR = special.scalar_namespace()
+SCALAR: dict[str, Any] = {name: getattr(math, name) for name in special.MATH_NAMES}
+for made in {n: None for name in special.NAMES for n in (*special.dependencies(name), name)}:
+    exec(special.scalar_source(made), SCALAR)
 POINTS = 150
 
 
