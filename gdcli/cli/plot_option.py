@@ -272,10 +272,10 @@ def errors_picture(found: GradientRecord) -> Picture:
 def estimate_picture(problem: Problem, ends: tuple[float, float], h: float | None) -> Picture:
     """Return the picture of the book: derivative and forward quotient over a range, for a step ``h``."""
     from gdcli import api
-    from gdcli.render import comparison_figures, figures, plot_data
+    from gdcli.render import comparison_figures, figures, plot_geometry
 
     sampler, step = api.sampler(problem), 1.0 if h is None else h
-    xs = plot_data.spaced(*ends, ESTIMATES)
+    xs = plot_geometry.spaced(*ends, ESTIMATES)
     here, there = (sampler.values((0,), [(x + shift,) for x in xs]) for shift in (0.0, step))
     if not any(map(math.isfinite, here)):
         low, high = xs[0], xs[-1]

@@ -13,7 +13,8 @@ from math import isfinite, nan
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
-from gdcli.render.plot_data import Contours, Panel, Picture, Series, Title, Wording, decades, padded
+from gdcli.render.plot_data import Contours, Panel, Picture, Series, Title, Wording
+from gdcli.render.plot_geometry import decades, padded
 
 
 class Appearance(NamedTuple):

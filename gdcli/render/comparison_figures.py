@@ -30,10 +30,12 @@ from gdcli.render.plot_data import (
     Chart,
     Contours,
     Panel,
-    Range,
     Series,
     Title,
     Values,
+)
+from gdcli.render.plot_geometry import (
+    Range,
     apart,
     common_scale,
     cut,

@@ -26,10 +26,12 @@ from gdcli.render.plot_data import (
     Edge,
     Panel,
     Point,
-    Scale,
     Series,
     Title,
     Values,
+)
+from gdcli.render.plot_geometry import (
+    Scale,
     apart,
     common_scale,
     cut,

@@ -13,7 +13,8 @@ from math import isfinite, nan
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.number_format import amount
 from gdcli.render.figures import positive
-from gdcli.render.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, Title, finite
+from gdcli.render.plot_data import BLUE, GRAY, ORANGE, VERMILLION, Chart, Panel, Series, Title
+from gdcli.render.plot_geometry import finite
 
 FITTED = "fitted"
 FEW = 60  # dots that find room beside each other

@@ -29,11 +29,9 @@ from gdcli.render.plot_data import (
     Contours,
     Panel,
     Picture,
-    Place,
     Series,
-    padded,
-    spaced,
 )
+from gdcli.render.plot_geometry import Place, padded, spaced
 from gdcli.render.sparkline import BLOCKS, Bars, sparkline
 from gdcli.render.ticks import ticks_of
 

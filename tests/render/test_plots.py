@@ -33,7 +33,7 @@ from gdcli.render import (
     figures,
     lettering,
     method_page,
-    plot_data,
+    plot_geometry,
     plots,
     text_plots,
     ticks,
@@ -117,74 +117,77 @@ def test_points_have_the_sign_of_the_user() -> None:
 
 def test_what_is_shown_of_a_path() -> None:
     settled = [3.0, -50.0, 1.0, 0.5]
-    assert plot_data.window(settled, 0.5) == (-50.0, 3.0)
+    assert plot_geometry.window(settled, 0.5) == (-50.0, 3.0)
     growing = [(-2.0) ** k for k in range(60)]
-    low, high = plot_data.window(growing, None)
+    low, high = plot_geometry.window(growing, None)
     assert low <= -2.0
     assert 1.0 <= high < 100.0
-    assert plot_data.window([1.0], 1.0) == (1.0, 1.0)
+    assert plot_geometry.window([1.0], 1.0) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e-8, 1e8])
 def test_the_first_far_step_of_a_path_without_end_is_not_in_the_window(unit: float) -> None:
     # Rosenbrock by gradient descent with rate 0.01, and with rate 1: x of each iterate.
     rosenbrock = [unit * x for x in (-1.2, 0.956, 4.64848, -401.8, 2.5e8, -6.5e25, 1e78)]
-    low, high = plot_data.window(rosenbrock, None)
+    low, high = plot_geometry.window(rosenbrock, None)
     assert (low, high) == (-1.2 * unit, 4.64848 * unit)
-    assert plot_data.window([unit * x for x in (-1.2, 214.4, -4e9, 1e30)], None) == (-1.2 * unit, -1.2 * unit)
+    assert plot_geometry.window([unit * x for x in (-1.2, 214.4, -4e9, 1e30)], None) == (
+        -1.2 * unit,
+        -1.2 * unit,
+    )
     # From 0 nothing is known of the size but the first step.
-    assert plot_data.window([0.0, unit, -3.0 * unit, 500.0 * unit], None) == (-3.0 * unit, unit)
-    low, high = plot_data.padded(unit, unit)
+    assert plot_geometry.window([0.0, unit, -3.0 * unit, 500.0 * unit], None) == (-3.0 * unit, unit)
+    low, high = plot_geometry.padded(unit, unit)
     assert (low, high) == (0.0, 2.0 * unit)
-    assert plot_data.padded(1.0, 1.0) == (0.0, 2.0)
-    assert plot_data.padded(1e20, 1e20)[0] < 1e20 < plot_data.padded(1e20, 1e20)[1]
+    assert plot_geometry.padded(1.0, 1.0) == (0.0, 2.0)
+    assert plot_geometry.padded(1e20, 1e20)[0] < 1e20 < plot_geometry.padded(1e20, 1e20)[1]
 
 
 def test_one_scale_unless_the_ranges_are_absurdly_different() -> None:
-    x, y, equal = plot_data.common_scale((0.0, 10.0), (0.0, 1.0))
+    x, y, equal = plot_geometry.common_scale((0.0, 10.0), (0.0, 1.0))
     assert equal
     assert 0.5 < (y[1] - y[0]) / (x[1] - x[0]) <= 1.0
     assert sum(y) == pytest.approx(1.0)
-    x, y, equal = plot_data.common_scale((0.0, 1e6), (0.0, 1.0))
+    x, y, equal = plot_geometry.common_scale((0.0, 1e6), (0.0, 1.0))
     assert not equal
     assert y[1] < 2.0
-    assert plot_data.common_scale((0.0, 1e6), (2.0, 2.0))[2]
+    assert plot_geometry.common_scale((0.0, 1e6), (2.0, 2.0))[2]
 
 
 def test_a_path_is_cut_beyond_the_edge_in_its_own_direction() -> None:
-    path = plot_data.cut([0.0, 0.9, 1e300, 0.0], [0.0, 0.3, 2e300, 0.0], (-1.0, 1.0), (-1.0, 1.0))
+    path = plot_geometry.cut([0.0, 0.9, 1e300, 0.0], [0.0, 0.3, 2e300, 0.0], (-1.0, 1.0), (-1.0, 1.0))
     assert path[:2] == [(0.0, 0.0), (0.9, 0.3)]
     (x, y) = path[2]
     assert len(path) == 3
     assert max(x, y) > 1.0
     assert (y - 0.3) / (x - 0.9) == pytest.approx(2.0)
-    assert plot_data.cut([0.0, nan, 1.0], [0.0, 0.0, 1.0], (0.0, 1.0), (0.0, 1.0)) == [(0.0, 0.0)]
-    assert plot_data.apart([(0.0, 0.0), (0.001, 0.0), (0.5, 0.0)], (0.0, 1.0), (0.0, 1.0), 0.01) == [0, 2]
+    assert plot_geometry.cut([0.0, nan, 1.0], [0.0, 0.0, 1.0], (0.0, 1.0), (0.0, 1.0)) == [(0.0, 0.0)]
+    assert plot_geometry.apart([(0.0, 0.0), (0.001, 0.0), (0.5, 0.0)], (0.0, 1.0), (0.0, 1.0), 0.01) == [0, 2]
 
 
 def test_labels_have_the_digits_that_can_be_seen() -> None:
-    assert plot_data.rounded(-8.97e-13, 10.0) == 0.0
-    assert plot_data.rounded(0.98765432, 2.0) == 0.988
-    assert plot_data.rounded(1e-9, 1e-8) == 1e-9
-    assert plot_data.rounded(inf, 1.0) == inf
+    assert plot_geometry.rounded(-8.97e-13, 10.0) == 0.0
+    assert plot_geometry.rounded(0.98765432, 2.0) == 0.988
+    assert plot_geometry.rounded(1e-9, 1e-8) == 1e-9
+    assert plot_geometry.rounded(inf, 1.0) == inf
 
 
 # -- contours ------------------------------------------------------------------------------------------------------
 
 
 def test_levels_are_evenly_spread_around_a_round_minimum_and_outline_a_valley() -> None:
-    axis = plot_data.spaced(-1.0, 1.0, 101)
+    axis = plot_geometry.spaced(-1.0, 1.0, 101)
     bowl = [x * x + y * y for x in axis for y in axis if hypot(x, y) <= 1.0]
-    radii = [level**0.5 for level in plot_data.levels(bowl)]
+    radii = [level**0.5 for level in plot_geometry.levels(bowl)]
     assert radii == pytest.approx([k / 12 for k in range(1, 12)], abs=0.5 / 12)
     valley = [100 * (y - x * x) ** 2 + (1 - x) ** 2 for x in axis for y in axis]
-    low, *_, high = plot_data.levels(valley)
+    low, *_, high = plot_geometry.levels(valley)
     assert low < 0.01 * high
-    ridge = plot_data.levels([-v for v in bowl], sign=-1)
-    assert ridge == sorted(-level for level in plot_data.levels(bowl))
-    assert plot_data.levels([nan, inf]) == []
-    assert plot_data.levels([2.0] * 9) == [2.0]
-    assert plot_data.levels([nan, 1.0, inf, 1.0]) == [1.0]
+    ridge = plot_geometry.levels([-v for v in bowl], sign=-1)
+    assert ridge == sorted(-level for level in plot_geometry.levels(bowl))
+    assert plot_geometry.levels([nan, inf]) == []
+    assert plot_geometry.levels([2.0] * 9) == [2.0]
+    assert plot_geometry.levels([nan, 1.0, inf, 1.0]) == [1.0]
 
 
 @pytest.mark.parametrize("scale", [1e-300, 3.7e-5, 1.0, 42.0, 1e12, 1e300])
@@ -192,7 +195,7 @@ def test_levels_are_evenly_spread_around_a_round_minimum_and_outline_a_valley() 
 def test_levels_are_round_numbers(scale: float, shift: float, digits: int) -> None:
     """The lowest of 11 levels is about the 5000th part of the range."""
     values = [scale * (shift + (k / 500) ** 2) for k in range(500)]
-    levels = plot_data.levels(values)
+    levels = plot_geometry.levels(values)
     assert len(levels) == 11
     assert values[0] < levels[0] < levels[-1] < values[-1]
     assert max(len(digits_of(level)) for level in levels) <= digits
