@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from visits import regression, row_model
 
 from gdcli.objective.row_passes import By, RowPasses
+from gdcli.table.blocks import Columns
 from gdcli.table.shuffle import all_rows
-from gdcli.table.spool import Columns
 from gdcli.table.visited_rows import Visited
 
 FEATURES = 10

@@ -7,7 +7,6 @@ What no rule is for keeps the text that it has.
 from __future__ import annotations
 
 import ast
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -15,10 +14,7 @@ from typing import Any
 
 from gdcli.language.function_synonyms import FUNCTIONS, LIBRARIES
 from gdcli.language.functions import CALLABLE, CONSTANTS
-from gdcli.language.pieces import Change, Piece
-
-_ATOM = re.compile(r"[\w.]+|\w*\([^()]*\)|\w+\[[^\[\]]*\]")
-
+from gdcli.language.pieces import Change, Piece, in_brackets, tidy
 
 # Of longer proposals nobody could make use.
 MAX_MADE = 1000
@@ -37,7 +33,7 @@ def rewritten(pieces: Sequence[Piece], changes: list[Change]) -> str:
         try:
             root = ast.parse(writer.python, mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError):
-            return _tidy(plain, pieces[0]) if pieces else plain
+            return tidy(plain, pieces[0]) if pieces else plain
     begin = 0
     if isinstance(root, ast.Lambda):
         root = root.body
@@ -47,40 +43,9 @@ def rewritten(pieces: Sequence[Piece], changes: list[Change]) -> str:
         )
     text = writer.equation(root) or writer.text(root)
     first, last = writer.range_of(root)
-    return _tidy(
+    return tidy(
         writer.plain(begin, first, True) + text + writer.plain(last, len(pieces), False), pieces[begin]
     )
-
-
-def _tidy(text: str, first: Piece) -> str:
-    """A text without brackets in brackets, and without those around all of it that nobody typed."""
-    at = text.find("((")
-    while at >= 0:
-        outer, inner = _closing(text, at), _closing(text, at + 1)
-        if inner == outer - 1:
-            text = text[:at] + text[at + 1 : inner] + text[outer:]
-        at = text.find("((", at + (inner != outer - 1))
-    typed = first.text == "(" and first.end > first.start
-    return text[1:-1] if not typed and text.startswith("(") and _is_whole(text) else text
-
-
-def _closing(text: str, at: int) -> int:
-    """Return the place of the bracket that closes the one at ``at``; the end where there is none."""
-    depth = 0
-    for i in range(at, len(text)):
-        depth += (text[i] == "(") - (text[i] == ")")
-        if depth == 0:
-            return i
-    return len(text)
-
-
-def _is_whole(text: str) -> bool:
-    """Whether the bracket that a text begins with is closed at its end."""
-    return _closing(text, 0) == len(text) - 1
-
-
-def _atom(text: str) -> str:
-    return text if _ATOM.fullmatch(text) or (text.startswith("(") and _is_whole(text)) else f"({text})"
 
 
 class _Writer:
@@ -138,7 +103,7 @@ class _Writer:
 
     def atom(self, node: ast.expr) -> str:
         """The text of a node, in brackets unless it needs none."""
-        return _atom(self.text(node))
+        return in_brackets(self.text(node))
 
     def equation(self, root: ast.expr) -> str | None:
         """``a == b``, which holds where the square of the difference is least."""
@@ -272,7 +237,7 @@ def _called(writer: _Writer, known: str, arguments: Sequence[ast.expr]) -> str |
         test, yes, no = arguments
         return writer.chosen(test, writer.text(yes), writer.text(no))
     try:
-        return _atom(known.format(*(_atom(writer.text(part)) for part in arguments)))
+        return in_brackets(known.format(*(in_brackets(writer.text(part)) for part in arguments)))
     except IndexError:
         return None
 

@@ -156,3 +156,39 @@ def start_of_operand(pieces: Sequence[Piece], end: int) -> int:
         if at and pieces[at - 1].kind == "name":
             at -= 1
     return at
+
+
+# -- brackets of texts -------------------------------------------------------------------------------------------------
+
+_ATOM = re.compile(r"[\w.]+|\w*\([^()]*\)|\w+\[[^\[\]]*\]")
+
+
+def tidy(text: str, first: Piece) -> str:
+    """A text without brackets in brackets, and without those around all of it that nobody typed."""
+    at = text.find("((")
+    while at >= 0:
+        outer, inner = _closing(text, at), _closing(text, at + 1)
+        if inner == outer - 1:
+            text = text[:at] + text[at + 1 : inner] + text[outer:]
+        at = text.find("((", at + (inner != outer - 1))
+    typed = first.text == "(" and first.end > first.start
+    return text[1:-1] if not typed and text.startswith("(") and _is_whole(text) else text
+
+
+def _closing(text: str, at: int) -> int:
+    """Return the place of the bracket that closes the one at ``at``; the end where there is none."""
+    depth = 0
+    for i in range(at, len(text)):
+        depth += (text[i] == "(") - (text[i] == ")")
+        if depth == 0:
+            return i
+    return len(text)
+
+
+def _is_whole(text: str) -> bool:
+    """Whether the bracket that a text begins with is closed at its end."""
+    return _closing(text, 0) == len(text) - 1
+
+
+def in_brackets(text: str) -> str:
+    return text if _ATOM.fullmatch(text) or (text.startswith("(") and _is_whole(text)) else f"({text})"

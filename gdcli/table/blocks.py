@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
 
+from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
     from gdcli.kernel.errors import DataError
+    from gdcli.table.shuffle import Order
 
 # Called with a number of rows, gives memory for so many more, float64 of shape (columns, rows), or None.
 Room = Callable[[int], "ndarray | None"]
@@ -112,3 +115,74 @@ def coded(keys: Iterable[Label | None]) -> Labels:
 def columns_of_labels(rows: list[list[Label]], columns: int) -> list[Labels]:
     """Return rows of labels as columns."""
     return [coded(row[i] for row in rows) for i in range(columns)]
+
+
+CHUNK = 1 << 14  # rows
+
+
+class Columns:
+    """Columns of numbers of one length: ``names``, ``rows``, ``in_memory``. Use it in a ``with``, or close it.
+
+    What its methods give is valid until the next call; copy what must last.
+    """
+
+    in_memory = True
+    lists: Sequence[list[float]] | None = None
+
+    def __init__(self, names: Sequence[str], columns: Sequence[ndarray] | Sequence[list[float]]) -> None:
+        """``columns`` are arrays, float64, or lists of floats, which are made arrays when somebody asks for these."""
+        self.names = tuple(names)
+        self.rows = len(columns[0])
+        self._columns: Sequence[Any] = list(columns)
+        if isinstance(columns[0], list):
+            self.lists = self._columns
+
+    def __enter__(self) -> Columns:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the memory or the files."""
+        self._columns, self.lists = [], None
+
+    @property
+    def _arrays(self) -> list[ndarray]:
+        if self.lists is not None and self._columns is self.lists:
+            import numpy as np
+
+            self._columns = [np.array(column, dtype=np.float64) for column in self.lists]
+        return list(self._columns)
+
+    def take(self, start: int, stop: int) -> list[ndarray]:
+        return [array[start:stop] for array in self._arrays]
+
+    def pick(self, rows: ndarray) -> list[ndarray]:
+        """Return the rows with these numbers (int64), in this order, of every column."""
+        return [array[rows] for array in self._arrays]
+
+    def chunks(self, size: int = CHUNK, order: Order | None = None) -> Iterator[tuple[int, list[ndarray]]]:
+        """Go through all rows as they stand, or through those of ``order``, in pieces of ``size`` rows.
+
+        Yields (how many rows came before, one array per column); the last piece may be shorter.
+        """
+        if order is None or (order.shuffle == "none" and order.rows.units is None):
+            for start in range(0, self.rows, size):
+                budget.check()
+                yield start, self.take(start, min(start + size, self.rows))
+            return
+        done = 0
+        for ahead in order.pieces(self._ahead(order, size)):
+            budget.check()
+            found = self.pick(ahead)
+            for start in range(0, len(ahead), size):
+                piece = [column[start : start + size] for column in found]
+                yield done, piece
+                done += len(piece[0])
+
+    def _ahead(self, order: Order, size: int) -> int:
+        """Return how many rows to pick at a time, a multiple of ``size``."""
+        return size

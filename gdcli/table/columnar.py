@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import DataError
 from gdcli.table.blocks import Labels, Room, RowBlock, Skip, coded
+from gdcli.table.cell_faults import SKIP
 from gdcli.table.json_lines import as_label
-from gdcli.table.number_cells import SKIP
 from gdcli.table.polars_reader import has_polars
 
 if TYPE_CHECKING:

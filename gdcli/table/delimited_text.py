@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from gdcli.kernel.errors import DataError
 from gdcli.table.blocks import Label, Labels, Room, RowBlock, Skip, arrays, columns_of_labels
+from gdcli.table.cell_faults import never_closed
 from gdcli.table.header import read_header
-from gdcli.table.number_cells import Numbers, UnfinishedError, never_closed, records
+from gdcli.table.number_cells import Numbers, UnfinishedError, records
 from gdcli.table.polars_reader import Quick
 from gdcli.table.readers import QuickWays
 from gdcli.table.streams import LONGEST_LINE, LineStream, Supply

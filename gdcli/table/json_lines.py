@@ -16,8 +16,9 @@ from typing import Any
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, Span
 from gdcli.table.blocks import Label, Room, RowBlock, Skip, arrays, columns_of_labels
+from gdcli.table.cell_faults import SKIP, is_missing
 from gdcli.table.header import check_columns
-from gdcli.table.number_cells import EXACT, SKIP, Kept, is_missing
+from gdcli.table.number_cells import EXACT, Kept
 from gdcli.table.streams import LONGEST_LINE, Supply
 
 _SIZE = 1 << 20  # bytes of a block

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.table.blocks import LISTED, Labels, coded
-from gdcli.table.number_cells import SPACES, label
+from gdcli.table.cell_faults import SPACES
+from gdcli.table.number_cells import label
 from gdcli.table.streams import LONGEST_LINE
 
 if TYPE_CHECKING:

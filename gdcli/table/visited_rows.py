@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gdcli.table.blocks import Columns
     from gdcli.table.shuffle import RowChoice as Chosen
-    from gdcli.table.spool import Columns
 
 
 class Visited:

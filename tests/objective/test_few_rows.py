@@ -21,7 +21,7 @@ from gdcli.language.model_text import parse_model, sort_names
 from gdcli.objective.few_rows import MOST_NUMBERS
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
-from gdcli.table.spool import Columns
+from gdcli.table.blocks import Columns
 from gdcli.tasks.fit.data_checks import check_rows
 from gdcli.tasks.fit.prepare import number_of, read_request
 from gdcli.tasks.fit.request import FitRequest

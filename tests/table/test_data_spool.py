@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from gdcli.kernel.errors import DataError
+from gdcli.table.blocks import Columns
 from gdcli.table.shuffle import SHUFFLES, all_rows, order, split
 from gdcli.table.source import open_table
-from gdcli.table.spool import Columns, gather
+from gdcli.table.spool import gather
 from gdcli.table.tempfiles import Folder
 
 ROWS = 40_123
@@ -113,7 +114,7 @@ def test_a_full_disk(csv: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_preadv(csv: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gdcli.table.spool._PREADV", False)
+    monkeypatch.setattr("gdcli.table.spooled._PREADV", False)
     with kept(csv, tmp_path, 0) as columns:
         found = [arrays[1].copy() for _, arrays in columns.chunks(1000, order(all_rows(ROWS), "blocks", 1))]
         numbers = np.concatenate(list(order(all_rows(ROWS), "blocks", 1).pieces(1000)))

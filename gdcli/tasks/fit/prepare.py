@@ -24,8 +24,8 @@ from gdcli.tasks.problem import TypedTexts, as_typed, ends_of, relations_of, wit
 if TYPE_CHECKING:
     from gdcli.language.relation import Relation
     from gdcli.language.values import TypedValue
+    from gdcli.table.blocks import Columns
     from gdcli.table.source import DataTable
-    from gdcli.table.spool import Columns
     from gdcli.table.visited_rows import Visited
 
 
@@ -133,7 +133,7 @@ def number_of(row: int) -> str:
 def columns_of(given: Mapping[str, Any]) -> Columns:
     """Return columns at hand as the data of a fit. Raises DataError for what is no table of finite numbers."""
     from gdcli.compile.runners import numpy
-    from gdcli.table.spool import Columns
+    from gdcli.table.blocks import Columns
 
     np = numpy()
     if not given:

@@ -20,9 +20,8 @@ from gdcli.tasks.fit.prepare import Plan, Prepared, columns_of, number_of, read_
 from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 if TYPE_CHECKING:
-    from gdcli.table.blocks import Label, Labels
+    from gdcli.table.blocks import Columns, Label, Labels
     from gdcli.table.source import DataTable
-    from gdcli.table.spool import Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Grouped:
 
     def prepared(self, group: int) -> Prepared:
         """Return the fit of one group, as if its rows were all. Raises what is wrong with them."""
-        from gdcli.table.spool import Columns
+        from gdcli.table.blocks import Columns
 
         count, left = self.count(group), self.left_out[group]
         if left.fault is not None:

@@ -15,7 +15,7 @@ from gdcli.tasks.fit.request import FitProblem, Searched
 from gdcli.tasks.pipeline import bounds_of
 
 if TYPE_CHECKING:
-    from gdcli.table.spool import Columns
+    from gdcli.table.blocks import Columns
     from gdcli.table.visited_rows import Visited
 
 # The search looks at no more rows than this, evenly spread.
@@ -82,7 +82,7 @@ def _search(
 
 def _some(data: Columns | Visited) -> Columns:
     from gdcli.compile.runners import numpy
-    from gdcli.table.spool import Columns
+    from gdcli.table.blocks import Columns
 
     stride = -(-data.rows // ROWS)
     np = numpy()
