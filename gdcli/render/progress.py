@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from math import inf, isfinite
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.number_format import seconds, short, thousands
 from gdcli.render.tables import PATIENCE, PERIOD, can_redraw, glyphs_of, width_of
 
 if TYPE_CHECKING:
     from gdcli.solve.iteration import Iterate
-    from gdcli.table.source import DataTable
 
 _CLEAR = "\r\x1b[K"
 _CELLS = 20  # of a bar
@@ -85,7 +84,7 @@ class Progress:
             self._stream.flush()
         self._shown = False
 
-    def reading(self, table: DataTable) -> None:
+    def reading(self, table: Any) -> None:
         """Tell how many rows of a table are read, and which part of it where its size is known."""
         if not self._due():
             return
