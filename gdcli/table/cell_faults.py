@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, Span
 from gdcli.table.streams import LONGEST_LINE
-
-if TYPE_CHECKING:
-    from gdcli.table.number_cells import Record
 
 SPACES = " "  # the delimiter of a file whose cells stand apart by spaces or tabs, any number of them
 SKIP = "--missing skip leaves out the rows with missing or bad cells, and counts them"
@@ -25,6 +23,14 @@ _DATE = r"\d{4}-\d\d?-\d\d?\b.*|\d\d?([./])\d\d?\1\d{2,4}\b.*"
 _WORDS = r"[^\W\d_][^\W_]*(?:[\W_]+[^\W_]+)*"
 MINUS = "\N{MINUS SIGN}"
 _SHOWN = 40  # characters of a cell in a message
+
+
+class Record(NamedTuple):
+    """A row as it stands: the number of its first line, its text without the line end, its cells."""
+
+    line: int
+    text: str
+    cells: Sequence[str]
 
 
 def is_missing(text: str) -> bool:

@@ -17,6 +17,7 @@ from gdcli.table.blocks import Label, Skip
 from gdcli.table.cell_faults import (
     MISSING,
     SPACES,
+    Record,
     carriage_return,
     cell_fault,
     never_closed,
@@ -30,14 +31,6 @@ from gdcli.table.streams import LONGEST_LINE
 _UNDECODED = "[\udc80-\udcff]"
 EXACT = 2.0**53  # from here on a double does not tell whole numbers apart
 _LEADING_ZERO = r"[+-]?0\d"
-
-
-class Record(NamedTuple):
-    """A row as it stands: the number of its first line, its text without the line end, its cells."""
-
-    line: int
-    text: str
-    cells: Sequence[str]
 
 
 class UnfinishedError(Exception):
