@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from gdcli.record.selection import Words
     from gdcli.render.progress import Progress
     from gdcli.solve.iteration import Observer
-    from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitSettings
 

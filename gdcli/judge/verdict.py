@@ -216,7 +216,7 @@ def _of_no_minimum(run: RunResult, certificate: Certificate, terms: Terms) -> Ve
 
 
 def _slows_down(run: RunResult, slope: float | None) -> bool:
-    """Tell whether the value falls less steeply at the end of the way, by its ``slope`` there, than on the whole of it."""
+    """Tell whether the value falls less steeply at the end, by its ``slope`` there, than on the whole way."""
     start, end = run.start.at, run.best.at
     fall = start.value - end.value
     return slope is not None and isfinite(fall) and slope * distance(end.x, start.x) < _SLOWER * fall

@@ -75,9 +75,11 @@ def test_what_is_run_again_writes_nowhere(tmp_path: Path, capfd: Any) -> None:
         (["minimize", "-x**2", "--start", "x=1", "--print", "x"], 4, "There is no minimum"),
         (["maximize", "x**3", "--start", "x=1", "--format", "csv"], 4, "There is no maximum"),
         (["minimize", "x**2 - y**2", "--start", "0,0", "--max-iter", "0", "--print", "value"], 6, "but a saddle"),
-        (["minimize", "x**2", "--start", "x=9", "--lr", "0.01", "--max-iter", "3", "--emit", "python"], 3, "--max-iter"),
+        (["minimize", "x**2", "--start", "x=9", "--lr", "0.01", "--max-iter", "3", "--emit", "python"], 3,
+         "--max-iter"),
         (["fit", "y ~ a + b*c*t", "docs/decay.csv", "--start", "1,1,1", "--print", "a"], 6, "do not tell all"),
-        (["fit", "y ~ a + b*t", "docs/decay.csv", "--start", "1,1", "--max-iter", "0", "--format", "csv"], 3, "--max-iter"),
+        (["fit", "y ~ a + b*t", "docs/decay.csv", "--start", "1,1", "--max-iter", "0", "--format", "csv"], 3,
+         "--max-iter"),
     ],
 )  # fmt: skip
 def test_a_failure_that_the_answer_does_not_tell_is_told_beside_it(
