@@ -66,6 +66,14 @@ class RowBlock(NamedTuple):
         return self.lines + index if isinstance(self.lines, int) else int(self.lines[index])
 
 
+class Record(NamedTuple):
+    """A row as it stands: the number of its first line, its text without the line end, its cells."""
+
+    line: int
+    text: str
+    cells: Sequence[str]
+
+
 class Source(Protocol):
     """One file or pipe of a table: `text`, `objects` and `columnar` have one each."""
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
 
-from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, Span
+from gdcli.table.blocks import Record
 from gdcli.table.streams import LONGEST_LINE
 
 SPACES = " "  # the delimiter of a file whose cells stand apart by spaces or tabs, any number of them
@@ -23,14 +22,6 @@ _DATE = r"\d{4}-\d\d?-\d\d?\b.*|\d\d?([./])\d\d?\1\d{2,4}\b.*"
 _WORDS = r"[^\W\d_][^\W_]*(?:[\W_]+[^\W_]+)*"
 MINUS = "\N{MINUS SIGN}"
 _SHOWN = 40  # characters of a cell in a message
-
-
-class Record(NamedTuple):
-    """A row as it stands: the number of its first line, its text without the line end, its cells."""
-
-    line: int
-    text: str
-    cells: Sequence[str]
 
 
 def is_missing(text: str) -> bool:

@@ -19,7 +19,8 @@ from itertools import count, islice, pairwise
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, Span
-from gdcli.table.cell_faults import SPACES, Record, is_missing, named, never_closed, places
+from gdcli.table.blocks import Record
+from gdcli.table.cell_faults import SPACES, is_missing, named, never_closed, places
 from gdcli.table.number_cells import UnfinishedError, number, records
 from gdcli.table.streams import COLUMNAR, LineStream
 

@@ -13,11 +13,10 @@ from collections.abc import Iterator, Sequence
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
-from gdcli.table.blocks import Label, Skip
+from gdcli.table.blocks import Label, Record, Skip
 from gdcli.table.cell_faults import (
     MISSING,
     SPACES,
-    Record,
     carriage_return,
     cell_fault,
     never_closed,
