@@ -21,11 +21,11 @@ BOUNDS = {
     "circles of imports": 0,
     "file names that stand twice": 0,
     "functions over 50 lines": 0,
-    "functions of complexity over 12": 45,
+    "functions of complexity over 12": 39,
     "functions of more than 7 parameters": 0,
-    "parameters and variables that are Any": 265,
+    "parameters and variables that are Any": 190,
     "places that write machine epsilon": 2,
-    "docstrings of at most twelve words": 722,
+    "docstrings of at most twelve words": 730,
 }
 
 
