@@ -34,6 +34,17 @@ def test_linear_conflicts_are_smallest_and_proved(subject_to: list[str], smalles
     assert conflict({"x": 1.0, "y": 1.0}, *subject_to) == (tuple(smallest), True)
 
 
+@pytest.mark.parametrize(
+    "start", [{"x": 1.0, "y": 1.0}, {"x": 0.9417, "y": -1.3966}, {"x": -50.0, "y": 20.0}]
+)
+def test_a_value_that_falls_for_ever_does_not_hide_a_conflict(start: dict[str, float]) -> None:
+    """Far out, where it falls to, both seem to hold beside the size of x and y."""
+    outcome = api.minimize("x*y", start, subject_to=["x + y >= 2", "x + y <= 1"])
+    assert outcome.status is Status.INFEASIBLE
+    assert outcome.constraints is not None
+    assert outcome.constraints.proved
+
+
 def test_vectors_and_bounds_take_part() -> None:
     texts = ("v[1:] >= v[:-1] + 1", "v[0] >= 1", "v[2] <= 2")
     assert conflict({"v": [1.0, 1.0, 1.0]}, *texts) == (texts, True)

@@ -64,6 +64,48 @@ def test_from_other_starts_nothing_false_is_claimed(name: str, seed: int) -> Non
     assert outcome.status not in (Status.INFEASIBLE, Status.DIVERGED)
 
 
+_POOLING = ["v*r + 0.02*a <= 0.025*x", "v*s + 0.02*b <= 0.015*y", "p + q == r + s", "0.03*p + 0.01*q == v*(r + s)",
+            "r + a == x", "s + b == y"]  # fmt: skip
+_STRESS = "6000/(sqrt(2)*h*l)"
+_REACH = "sqrt(l**2/4 + ((h + t)/2)**2)"
+_TWIST = f"(6000*(14 + l/2)*{_REACH}/(2*sqrt(2)*h*l*(l**2/12 + ((h + t)/2)**2)))"
+_WELDED = [
+    f"sqrt(({_STRESS})**2 + 2*({_STRESS})*{_TWIST}*l/(2*{_REACH}) + {_TWIST}**2) <= 13600",
+    "504000/(b*t**2) <= 30000",
+    "h <= b",
+    "6000 <= 4.013*30e6*sqrt(t**2*b**6/36)/14**2*(1 - t/28*sqrt(30e6/48e6))",
+]
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "subject_to", "bounds", "least"),
+    [
+        # A welded beam (Ragsdell and Phillips 1976), from a start where the load that buckles it is far steeper.
+        pytest.param("1.10471*h**2*l + 0.04811*t*b*(14 + l)", {"h": 2, "l": 5, "t": 5, "b": 2}, _WELDED,
+                     {"h": (0.125, 2), "l": (0.1, 10), "t": (0.1, 10), "b": (0.1, 2)}, 1.7248523086337, id="beam"),
+        # Haverly's pooling problem: bounds with multipliers that other sides take over.
+        pytest.param("6*p + 16*q + 10*(a + b) - 9*x - 15*y", {**dict.fromkeys("pqrsabxy", 50), "v": 0.02}, _POOLING,
+                     {"p": (0, 300), "q": (0, 300), "r": (0, 100), "s": (0, 200), "x": (0, 100), "a": (0, 300),
+                      "b": (0, 100), "y": (0, 200), "v": (0.01, 0.03)}, -400.0, id="pooling"),
+        # Hock and Schittkowski 72: multipliers of 40000 on sides that compare 0.01.
+        pytest.param("1 + x + y + z + w", {"x": 1.13, "y": 1.14, "z": 1.01, "w": 0.92},
+                     ["4/x + 2.25/y + 1/z + 0.25/w <= 0.0401", "0.16/x + 0.36/y + 0.64/z + 0.64/w <= 0.010085"],
+                     {"x": (0.001, 4e5), "y": (0.001, 3e5), "z": (0.001, 2e5), "w": (0.001, 1e5)},
+                     727.6793577566, id="hs072"),
+        # Hock and Schittkowski 40: far out the value falls faster than the square of what is broken rises.
+        pytest.param("-x*y*z*w", {"x": 0.987, "y": 2.067, "z": 1.348, "w": 1.357},
+                     ["x**3 + y**2 == 1", "w*x**2 == z", "w**2 == y"], {}, -0.25, id="hs040"),
+    ],
+)  # fmt: skip
+def test_hard_starts(
+    expression: str, start: dict[str, float], subject_to: list[str], bounds: Any, least: float
+) -> None:
+    outcome = api.minimize(expression, start, subject_to=subject_to, bounds=bounds)
+    assert outcome.status is Status.CONVERGED
+    assert outcome.value == pytest.approx(least, rel=1e-9)
+    assert violation(outcome) <= HOLDS
+
+
 def test_work_is_what_it_should_be() -> None:
     counts = sorted(
         (c.value + c.gradient, c.hessian) for c in (solved(SHOWN[name]).run.counts for name in MINIMA)

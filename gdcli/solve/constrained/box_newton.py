@@ -69,13 +69,14 @@ def _hard_case(w: Array, q: Array, radius: float, top: float, low: float) -> Arr
     import numpy as np
 
     lowest = w <= w[0] + EQUAL_EIGENVALUES * top
-    if np.linalg.norm(q[lowest]) > HARD * top * radius:
+    falls = w[0] < -_LEVEL * top
+    if np.linalg.norm(q[lowest]) > (HARD * top * radius if falls else _LEVEL * np.linalg.norm(q)):
         return None
     y = np.where(lowest, 0.0, -q / np.where(lowest, 1.0, w + low))
     room = radius * radius - y @ y
     if room <= 0.0:
         return None
-    if w[0] < -_LEVEL * top:
+    if falls:
         y[0] = np.sqrt(room) if q[0] <= 0.0 else -np.sqrt(room)
     return y
 

@@ -184,7 +184,7 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
     if H is None:
         return None
     bent = _curvature(face, H, unit, face.free | (scaled > STRONG * scale), float(np.linalg.norm(slope)))
-    held = float(abs(multipliers) @ abs(h))
+    held = float(abs(multipliers) @ abs(h)) + _held_by_bounds(problem, x, below, above)
     gap = bent.gap(left) + held
     violation = problem.violation(x, h)
     level = _SOFT * max(1.0, abs(value))
@@ -211,6 +211,14 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
         kind=kind,
         ways=ways * unit,
     )
+
+
+def _held_by_bounds(problem: Constrained, x: Array, below: Array, above: Array) -> float:
+    """Return what it may be worth to go to the bounds that are almost reached."""
+    import numpy as np
+
+    rooms = ((below, x - problem.lower), (above, problem.upper - x))
+    return float(sum(mu[mu != 0.0] @ np.abs(room[mu != 0.0]) for mu, room in rooms))
 
 
 def _face(problem: Constrained, x: Array, unit: Array, h: Array, J: Array) -> Face:

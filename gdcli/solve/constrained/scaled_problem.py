@@ -179,9 +179,12 @@ class Scaled:
         def multipliers_at(p: Array) -> Array:
             return self.pushed(multipliers + rho * (h + J @ p))
 
+        before = multipliers_at(zero)
+
         def value(p: Array) -> float:
+            # What it has changed by: near the end that is below the rounding of the sum.
             t = multipliers_at(p)
-            return float(g @ p + 0.5 * p @ W @ p + t @ t / (2.0 * rho))
+            return float(g @ p + 0.5 * p @ W @ p + (t - before) @ (t + before) / (2.0 * rho))
 
         def derivatives(p: Array) -> tuple[Array, Array]:
             t = multipliers_at(p)
@@ -190,7 +193,7 @@ class Scaled:
 
         ball = radius * len(at.y) ** 0.5
         p, low = box_newton(value, derivatives, zero, (lower, upper), ball, _INNER, _INNER_PART)
-        return p, value(zero) - low, multipliers_at(p)
+        return p, -low, multipliers_at(p)
 
     def restored(self, y: Array, most: int) -> ScaledPoint:
         """Return the point that Gauss-Newton steps of least change lead to, where the sides hold; or the last one."""

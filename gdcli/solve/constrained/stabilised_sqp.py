@@ -13,24 +13,30 @@ from __future__ import annotations
 
 from typing import cast
 
-from gdcli.kernel.dataclass import dataclass, replace
+from gdcli.kernel.dataclass import replace
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
-from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import Array
 from gdcli.objective.constrained import Constrained
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
-from gdcli.solve.constrained.end_game import End, certified, end_game
+from gdcli.solve.constrained.end_game import End, end_game
 from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere
-from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, Units, units_at
+from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, units_at
+from gdcli.solve.constrained.sqp_run import (
+    GROW,
+    MOST_MULTIPLIER,
+    MOST_PASSES,
+    MOST_PROBES,
+    Run,
+    SqpState,
+    first_sizes,
+)
 from gdcli.solve.constrained.walks import MOST_DOUBLINGS, Found, Probe, walk
 from gdcli.solve.iteration import Step
 
-# The first radius (of a point of size 1) and penalty, by what the penalty grows, and how far it may go.
-_FIRST_RADIUS, _FIRST_RHO, _GROW, _MOST_RHO = 0.3, 1.0, 10.0, 1e10
-# The multipliers change when the breach has fallen to this part, else the penalty; and they are kept within this.
-_DROP, _MOST_MULTIPLIER = 0.25, 1e6
+# The multipliers change when the breach has fallen to this part, else the penalty, which may go so far.
+_DROP, _MOST_RHO = 0.25, 1e10
 # An inner minimum is near enough when the model promises no more than this part of what the breach costs.
 _INNER = 0.1
 # How far a step may leave the constraints, times the worst so far; and when it need not be asked any more.
@@ -39,8 +45,8 @@ _FUNNEL, _FUNNEL_RHO = 2.0, 1e8
 _POLISH, _POLISH_BREACH = 0.1, 1e-7
 # The breach is minimised alone at these rises of the penalty.
 _LOOKS_FOR_FEASIBLE = (4, 8)
-# Passes of a run, between two probes along the way that was come, and probes around that may lead on.
-_MOST_PASSES, _PERIOD, _MOST_PROBES = 500, 50, 8
+# Passes between two probes along the way that was come.
+_PERIOD = 50
 # The value falls without end below this, and over so many doublings of the way.
 _UNBOUNDED, _ENDLESS = -1e20, 40
 # Where the model is the problem itself there is no need to begin with small steps.
@@ -51,36 +57,6 @@ _FAR_OUT, _FLEEING = 1e4, 1.2
 # A variable so many times its unit calls for new units.
 _OUTGROWN = 1e3
 _CORRECTED, _LEAST_RADIUS = 0.1, 1e-15
-
-
-@stored("SqpState", looks="probes")
-@dataclass(slots=True)
-class SqpState:
-    """A run between two passes, in scaled units: the point, the multipliers and the penalty, the radius.
-
-    ``breach`` and ``value`` are those of the start, ``mark`` and ``older`` are where the last probes along the way were
-    taken, ``reached`` the least breach at a change of the multipliers, ``best`` the least residual at an end game;
-    ``W`` is the Hessian at the point for the multipliers ``of`` (None: not made yet), ``last`` the last step.
-    """
-
-    units: Units
-    at: ScaledPoint
-    multipliers: Array
-    rho: float
-    radius: float
-    breach: float
-    value: float
-    mark: Array
-    older: Array
-    start: Array
-    reached: float = float("inf")
-    best: float = float("inf")
-    probes: int = 0
-    rises: int = 0
-    passes: int = 0
-    W: Array | None = None
-    of: Array | None = None
-    last: Array | None = None
 
 
 class StabilisedSQP:
@@ -101,7 +77,7 @@ class StabilisedSQP:
         here = problem.with_slopes(problem.at(x / units.x))
         assert here is not None
         breach = problem.broken(here.h)
-        rho, radius = _first_sizes(here, breach)
+        rho, radius = first_sizes(here, breach)
         if objective.is_exact_model:
             radius *= _EXACT
         nothing = np.zeros(objective.sides)
@@ -119,23 +95,8 @@ class StabilisedSQP:
         return found
 
 
-def _first_sizes(here: ScaledPoint, breach: float) -> tuple[float, float]:
-    """Return the first penalty and radius."""
-    import numpy as np
-
-    costs = max(1.0, abs(here.f)) / max(1e-2, 0.5 * breach**2)
-    return _FIRST_RHO * min(max(costs, 0.1), 100.0), _FIRST_RADIUS * max(1.0, float(np.linalg.norm(here.y)))
-
-
-class _Search:
+class _Search(Run):
     """The passes up to the next step."""
-
-    def __init__(self, problem: Scaled, state: SqpState, came_from: Evaluation) -> None:
-        self.problem = problem
-        self.state = state
-        self.came_from = came_from
-
-    # -- what a pass is made of ----------------------------------------------------------------------------------
 
     def phi(self, at: ScaledPoint) -> float:
         """Return the augmented Lagrangian, inf outside of the domain."""
@@ -153,7 +114,7 @@ class _Search:
         import numpy as np
 
         s, problem = self.state, self.problem
-        if s.passes >= _MOST_PASSES:
+        if s.passes >= MOST_PASSES:
             far = self.fled_to()
             return self.give_up() if far is None else self.without_end(Probe(Found.LIMIT, far))
         s.passes += 1
@@ -186,8 +147,6 @@ class _Search:
         self, guess: Array, new: Array, breach: float, fall: float, here: float
     ) -> tuple[bool, Step | None]:
         """At a minimum of the augmented Lagrangian: end, or change what it is; False where the step is to be tried."""
-        import numpy as np
-
         s, problem = self.state, self.problem
         error = problem.residual(s.at, new)
         if error <= _POLISH * s.best or breach <= _POLISH_BREACH:
@@ -203,17 +162,26 @@ class _Search:
         if breach <= _DROP * s.reached:
             s.multipliers, s.reached = guess, breach
             return True, None
+        return True, self.raise_penalty(guess, breach)
+
+    def raise_penalty(self, guess: Array, breach: float) -> Step | None:
+        """Raise the penalty; or renew the units, which are why it does not help, look for a feasible point, or end."""
+        import numpy as np
+
+        s = self.state
         s.rises += 1
-        if s.rises in _LOOKS_FOR_FEASIBLE and breach > 1e-6:
-            found = self.search_feasible()
-            if found is not None:
-                return True, found
+        if self.are_stale(guess != 0.0):
+            s.at, s.W = self.in_new_units(s.at), None
+            return None
+        found = self.search_feasible() if s.rises in _LOOKS_FOR_FEASIBLE and breach > 1e-6 else None
+        if found is not None:
+            return found
         if s.rho > _MOST_RHO:
-            return True, self.give_up()
-        s.multipliers = np.clip(guess, -_MOST_MULTIPLIER, _MOST_MULTIPLIER)
-        s.rho *= _GROW
+            return self.give_up()
+        s.multipliers = np.clip(guess, -MOST_MULTIPLIER, MOST_MULTIPLIER)
+        s.rho *= GROW
         s.reached = min(s.reached, breach)
-        return True, None
+        return None
 
     def after(self, end: End) -> tuple[bool, Step | None]:
         """What an end game leads to: the end of the run, a lower point to go on from, or nothing."""
@@ -225,19 +193,12 @@ class _Search:
         if end.probe.found is not Found.LOWER:
             return True, self.without_end(end.probe)
         s.probes += 1
-        if s.probes > _MOST_PROBES:
+        if s.probes > MOST_PROBES:
             return True, self.without_end(Probe(Found.LIMIT, end.probe.at))
         low = self.problem.with_slopes(end.probe.at)
         if low is None:
             return False, None
         return True, self.go_on_from(low, end.multipliers)
-
-    def go_on_from(self, at: ScaledPoint, multipliers: Array) -> Step:
-        """Return the step to a lower point that a probe around has found."""
-        s = self.state
-        s.multipliers, s.best, s.reached = multipliers, float("inf"), float("inf")
-        s.radius = max(s.radius, 1e-2)
-        return self.moved(at, "escape")
 
     def search_feasible(self) -> Step | None:
         """Minimise the breach alone, and go on from where it is none; or end, where there is no such point."""
@@ -248,12 +209,7 @@ class _Search:
             y, left = feasible_elsewhere(problem, (y, left), s.start)
         if left > NO_BREACH:
             return self.ended(problem.at(y), StopReason.INFEASIBLE) if final else None
-        at = problem.with_slopes(problem.at(y))
-        if at is None:
-            return None
-        s.multipliers, s.reached = 0.0 * s.multipliers, float("inf")
-        s.rho *= _GROW
-        return self.moved(at, "escape")
+        return self.go_on_within(y)
 
     def trial(self, W: Array, p: Array, fall: float, here: float) -> Step | None:
         """Try the step p, corrected where the constraints curve; None where it is refused."""
@@ -279,7 +235,7 @@ class _Search:
         accepted = ratio > ACCEPTABLE
         worst = _FUNNEL * max(1.0, s.breach, problem.broken(s.at.h))
         if accepted and s.rho < _FUNNEL_RHO and problem.broken(there.h) > worst * self.growth():
-            s.rho *= _GROW
+            s.rho *= GROW
             return None
         full = problem.with_slopes(there) if accepted else None
         if accepted and full is None:
@@ -319,83 +275,18 @@ class _Search:
         import numpy as np
 
         s, problem = self.state, self.problem
-        if at.f * s.units.value < _UNBOUNDED * max(1.0, abs(s.value)) and problem.violation(at) <= 1e-6:
-            return self.ended(at, StopReason.UNBOUNDED)
+        deep = _UNBOUNDED * max(1.0, abs(s.value)) / s.units.value
+        if at.f < deep:
+            far = problem.restored(at.y, MOST_DOUBLINGS)
+            if far.f < deep and problem.violation(far) <= HOLDS:
+                return self.without_end(Probe(Found.UNBOUNDED, far))
+            s.at = at
+            return self.go_home() or self.give_up()
         if s.passes % _PERIOD == _PERIOD - 1:
             found = walk(problem, at, at.y - s.mark, np.zeros(len(s.multipliers)))
             if min(found.doublings, MOST_DOUBLINGS) >= _ENDLESS:
                 return self.without_end(Probe(found.endless, found.low))
             s.older, s.mark = s.mark, at.y
         if abs(at.y).max() > _OUTGROWN:
-            return self.moved_in_new_units(at)
+            return self.moved(self.in_new_units(at), "step")
         return self.moved(at, "step")
-
-    def moved_in_new_units(self, at: ScaledPoint) -> Step:
-        """Go on in the units of a point that has become far larger than the start was."""
-        s, objective = self.state, self.problem.problem
-        x, old = self.problem.typed(at.y), s.units
-        found = objective.slopes(x)
-        assert found is not None
-        s.units = units_at(objective, x, *found)
-        ratio = old.x / s.units.x
-        self.problem = Scaled(objective, s.units)
-        here = self.problem.with_slopes(self.problem.at(x / s.units.x))
-        assert here is not None
-        s.multipliers = s.multipliers * (old.value / s.units.value) * (s.units.sides / old.sides)
-        s.mark, s.older, s.start = s.mark * ratio, s.older * ratio, s.start * ratio
-        s.last = None if s.last is None else s.last * ratio
-        s.breach = self.problem.broken(here.h)
-        s.rho, s.radius = _first_sizes(here, s.breach)
-        s.reached = s.best = float("inf")
-        return self.moved(here, "step")
-
-    # -- ends --------------------------------------------------------------------------------------------------
-
-    def give_up(self) -> Step:
-        """Without a step that helps: the certificate of the restored point has the last word."""
-        s, problem = self.state, self.problem
-        at = problem.with_slopes(problem.restored(s.at.y, MOST_DOUBLINGS))
-        if at is None:
-            return self.ended(s.at, StopReason.NO_DESCENT)
-        if problem.violation(at) > HOLDS:
-            y, left = feasible_elsewhere(problem, problem.least_violation(at.y), s.start)
-            if left > NO_BREACH:
-                return self.ended(problem.at(y), StopReason.INFEASIBLE)
-        end = certified(problem, at, s.multipliers, s.last, False)
-        if end.is_minimum:
-            return self.ended(at, StopReason.GAP, end.multipliers)
-        if end.probe is not None and end.probe.found in (Found.LIMIT, Found.UNBOUNDED):
-            return self.without_end(end.probe)
-        steep = len(s.multipliers) and abs(s.multipliers).max() >= _MOST_MULTIPLIER
-        reason = StopReason.NO_MULTIPLIERS if steep else StopReason.NO_DESCENT
-        return self.ended(at, reason)
-
-    def without_end(self, probe: Probe) -> Step:
-        reason = StopReason.UNBOUNDED if probe.found is Found.UNBOUNDED else StopReason.AT_INFINITY
-        return self.ended(probe.at, reason)
-
-    def ended(self, at: ScaledPoint, reason: StopReason, multipliers: Array | None = None) -> Step:
-        told = self.told(at, self.state.multipliers if multipliers is None else multipliers)
-        same = list(told.x) == list(self.came_from.x)
-        if same and reason is StopReason.GAP:
-            reason = StopReason.FLOOR
-        return Step(told, self.state, self.state.radius, reason, not same, "polish")
-
-    def moved(self, at: ScaledPoint, kind: str) -> Step:
-        s = self.state
-        s.at, s.W = at, None
-        return Step(self.told(at, s.multipliers), s, s.radius * float(s.units.x.max()), kind=kind)
-
-    def told(self, at: ScaledPoint, multipliers: Array) -> Evaluation:
-        """Return the point as the loop has it: its gradient is that of the Lagrangian, but for what bounds hold."""
-        import numpy as np
-
-        problem, units = self.problem.problem, self.state.units
-        x = self.problem.typed(at.y)
-        slope, full = None, self.problem.with_slopes(at)
-        if full is not None:
-            slope = (full.g + full.J.T @ multipliers) * units.value / units.x
-            held = ((x <= problem.lower) & (slope > 0.0)) | ((x >= problem.upper) & (slope < 0.0))
-            slope = problem.vector(np.where(held, 0.0, slope))
-        violation = self.problem.violation(at)
-        return Evaluation(problem.vector(x), at.f * units.value, slope, violation=violation)
