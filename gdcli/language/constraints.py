@@ -181,24 +181,35 @@ def _side(tree: Tree | None, constants: Mapping[str, Any]) -> Side:
 
 
 def split_bounds(
-    rows: Sequence[Row], lengths: Mapping[str, int | None], constants: Mapping[str, Any]
+    rows: Sequence[Row],
+    lengths: Mapping[str, int | None],
+    constants: Mapping[str, Any],
+    ends: Mapping[str, tuple[Any, Any]] | None = None,
 ) -> tuple[list[Row], list[BoundRow]]:
     """Return the rows that stay constraints, and those that are bounds of one variable.
 
-    Equations stay: a variable that has to be a number is not left out of the answer. Raises as :func:`build`, and for
-    rows without a variable: InfeasibleError where they do not hold; those that do are left out.
+    Equations stay: a variable that has to be a number is not left out of the answer. So do all rows where bounds
+    contradict each other, or the bounds ``ends`` that there are: the run tells what cannot hold together. Raises as
+    :func:`build`, and for rows without a variable: InfeasibleError where they do not hold; those that do are left out.
     """
     kept: list[Row] = []
+    all_rows: list[Row] = []
     bounds: list[BoundRow] = []
     make = form.vector_builder(lengths, constants, False, Graph())
     for row in rows:
         names = {n for n in map(tree_names.name_of, tree_names.all_nodes(row.tree.root)) if n in lengths}
         if not names:
             _check_constant(row, constants)
-        elif row.lower is not row.upper and len(names) == 1 and (bound := _bound(row, make, constants)):
+            continue
+        all_rows.append(row)
+        if row.lower is not row.upper and len(names) == 1 and (bound := _bound(row, make, constants)):
             bounds.append(bound)
         else:
             kept.append(row)
+    try:
+        merged(ends or {}, bounds, lengths)
+    except InfeasibleError:
+        return all_rows, []
     return kept, bounds
 
 

@@ -94,7 +94,8 @@ class Problem:
 
     def rows(self) -> tuple[list[Row], list[BoundRow]]:
         """Return the rows of the constraints, and those that are bounds of one variable."""
-        return split_rows(relations_of(self.subject_to, self.let), self.lengths, self.constants)
+        relations = relations_of(self.subject_to, self.let)
+        return split_rows(relations, self.lengths, self.constants, self.bounds)
 
     def objective(self, sign: int, engine: str = "auto", use_cache: bool = True) -> Exact:
         """Return the function to be minimised, its values multiplied by ``sign``; raises as `build_objective`."""
@@ -138,12 +139,17 @@ def relations_of(subject_to: Sequence[tuple[str, str]], let: tuple[str, ...] = (
 
 
 def split_rows(
-    relations: Sequence[Relation], lengths: Mapping[str, int | None], constants: Mapping[str, Any]
+    relations: Sequence[Relation],
+    lengths: Mapping[str, int | None],
+    constants: Mapping[str, Any],
+    ends: Mapping[str, Any],
 ) -> tuple[list[Row], list[BoundRow]]:
-    """Return the rows of constraints, and those that are bounds of one variable. Raises as `Problem.constraints`."""
+    """Return the rows of constraints, and those that are bounds of one variable, beside the bounds ``ends`` that there
+    are. Raises as `Problem.constraints`.
+    """
     from gdcli.language import constraints
 
-    return constraints.split_bounds(list(constraints.rows_of(relations, constants)), lengths, constants)
+    return constraints.split_bounds(list(constraints.rows_of(relations, constants)), lengths, constants, ends)
 
 
 @lru_cache(maxsize=64)
@@ -271,7 +277,7 @@ def ends_of(
     if relations:
         from gdcli.language import constraints
 
-        rows, bounds = split_rows(relations, lengths, known)
+        rows, bounds = split_rows(relations, lengths, known, ends)
         constraints.build(rows, lengths, known)  # what is wrong with them is told before anything is begun
         ends = constraints.merged(ends, bounds, lengths)
     return split_fixed(ends, list(lengths))

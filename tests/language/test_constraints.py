@@ -126,10 +126,15 @@ def test_bounds_are_merged() -> None:
     ],
 )
 def test_contradictory_bounds_are_seen(texts: tuple[str, ...], bounds: dict[str, Any], told: str) -> None:
-    _, rows = split(*texts)
+    rows = [row for text in texts for row in split(text)[1]]
     with pytest.raises(InfeasibleError) as caught:
         constraints.merged(bounds, rows, LENGTHS)
     assert (caught.value.message, caught.value.exit_code) == (told, 10)
+
+
+def test_contradictory_bounds_stay_constraints() -> None:
+    kept, bounds = split("x >= 2", "x <= 1", "v >= b")
+    assert ([row.text for row in kept], bounds) == (["x >= 2", "x <= 1", "v >= b"], [])
 
 
 def test_a_comparison_of_constants_holds_or_does_not() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gdcli import api
-from gdcli.kernel.errors import GdError, InfeasibleError, UsageError
+from gdcli.kernel.errors import GdError, UsageError
 from gdcli.objective.build import build_objective
 
 
@@ -61,7 +61,21 @@ def test_a_line_in_one_variable_is_a_bound() -> None:
 def test_they_are_merged_with_typed_bounds() -> None:
     made = problem("x**2", "x >= 1", "x <= 8", start={"x": 3}, bounds={"x": (0, 5)})
     assert made.bounds == {"x": (1.0, 5.0)}
-    assert isinstance(fault("x**2", "x >= 6", start={"x": 3}, bounds={"x": (0, 5)}), InfeasibleError)
+
+
+@pytest.mark.parametrize(
+    ("subject_to", "bounds", "conflict"),
+    [
+        (["x >= 6"], {"x": (0, 5)}, ("x >= 6", "x <= 5")),
+        (["x >= 2", "x <= 1", "y >= 0"], {}, ("x >= 2", "x <= 1")),
+        (["x + y >= 2", "x + y <= 1"], {}, ("x + y >= 2", "x + y <= 1")),
+        (["x == 2", "3*x == 3"], {}, ("x == 2", "3*x == 3")),
+    ],
+)
+def test_contradictions_are_answers(subject_to: list[str], bounds: Any, conflict: tuple[str, ...]) -> None:
+    outcome = api.minimize("x**2 + y", {"x": 3, "y": 1}, subject_to=subject_to, bounds=bounds)
+    assert outcome.status.exit_code == 10
+    assert (outcome.constraints.conflict, outcome.constraints.proved) == (conflict, True)
 
 
 def test_a_constraint_between_constants() -> None:
