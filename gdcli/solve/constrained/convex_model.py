@@ -72,7 +72,7 @@ def convex_minimum(model: Model, p: Array) -> Array | None:
     """Return the minimum of the model, from a guess ``p`` (n,); None where it is not convex, or not found."""
     import numpy as np
 
-    if not _is_convex(model.W):
+    if not is_convex(model.W):
         return None
     try:
         found = _by_active_sets(model, np.clip(p, model.lower, model.upper))
@@ -81,7 +81,7 @@ def convex_minimum(model: Model, p: Array) -> Array | None:
         return None
 
 
-def _is_convex(W: Array) -> bool:
+def is_convex(W: Array) -> bool:
     """Tell whether W has no negative eigenvalue, but for rounding."""
     import numpy as np
 

@@ -21,6 +21,7 @@ from gdcli.objective.constrained import Constrained
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solve.constrained.end_game import End, end_game
+from gdcli.solve.constrained.exact_model import solved_at_once
 from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, units_at
 from gdcli.solve.constrained.sqp_run import (
@@ -88,8 +89,8 @@ class StabilisedSQP:
         import numpy as np
 
         search = _Search(Scaled(cast(Constrained, objective), state.units), replace(state), at)
-        found = None
         with np.errstate(all="ignore"):  # the points of a run in plain floats do not say so to the loop
+            found = search.at_once()
             while found is None:
                 found = search.one_pass()
         return found
@@ -108,6 +109,14 @@ class _Search(Run):
         t = self.problem.pushed(s.multipliers + s.rho * at.h)
         found = at.f + float(t @ t - s.multipliers @ s.multipliers) / (2.0 * s.rho)
         return found if found == found else float("inf")
+
+    def at_once(self) -> Step | None:
+        """Before the first pass: the end of a run whose model is the problem itself, where that is found."""
+        s = self.state
+        if s.passes or not self.problem.problem.is_exact_model:
+            return None
+        found = solved_at_once(self.problem, s.at)
+        return None if found is None else self.ended(found.at, found.reason, found.multipliers)
 
     def one_pass(self) -> Step | None:
         """Try one step, or change multipliers or penalty; None where the next pass is to come."""

@@ -1,0 +1,260 @@
+"""Convex quadratic programs, linear ones among them: an interior point method, then the exact answer on its face.
+
+    minimise  g'p + p'Hp/2    with    h + J p <= 0  (equations: == 0),    lower <= p <= upper
+
+Predictor and corrector steps (Mehrotra, SIAM J. Optim. 2, 1992) need a number of iterations that hardly grows with the
+size. Their systems are those of proximal steps for variables and multipliers (Friedlander and Orban, Math. Prog.
+Comput. 4, 2012), so that neither the rows need be independent nor H definite. From a guess of what is active the
+conditions are then solved on the face, to rounding, and the guess is mended by what they say (Hintermueller, Ito and
+Kunisch, SIAM J. Optim. 13, 2003).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import Vector
+from gdcli.solve.constrained.normal_matrix import NormalMatrix
+
+_STEPS, _GUESSES, _REFINED = 80, 12, 30
+# Weights of the proximal terms, beside entries of size 1: the product of both stays clear of rounding.
+_NEAR = 1e-6
+# Products are this small when a guess of what is active is tried, and when it ends.
+_TRIES = (1e-5, 1e-7, 1e-9, 1e-11, 1e-13)
+# Steps go so far towards the nearest bound.
+_TO_THE_BOUND = 0.995
+# The conditions hold when they are missed by no more than this part of their terms.
+_MET = 1e-12
+# Multipliers beyond this, beside a slope of 1, are on their way to infinity.
+_ENDLESS = 1e12
+
+
+class QuadraticProgram(NamedTuple):
+    """The program: slope g (n,), Hessian H (n, n), sides h (s,) with Jacobian J (s, n), ``equal`` (s,), and the box.
+
+    ``give`` is 0; else a side may be broken at the price of half the square of that divided by ``give``.
+    """
+
+    g: Vector
+    H: Any
+    h: Vector
+    J: Any
+    equal: Any
+    lower: Vector
+    upper: Vector
+    give: float = 0.0
+
+
+class Optimum(NamedTuple):
+    """A point p (n,) that satisfies the conditions with multipliers t (s,) of the sides."""
+
+    p: Any
+    t: Any
+
+
+def optimum(program: QuadraticProgram) -> Optimum | None:
+    """Return the minimum of a program whose H has no negative curvature, None where none was found."""
+    import numpy as np
+
+    try:
+        with np.errstate(all="ignore"):
+            return _Search(program).run()
+    except np.linalg.LinAlgError:
+        return None
+
+
+class _Point(NamedTuple):
+    """A point p (n,) with multipliers t (s,), and what is to be positive: slacks and prices (k,) of the inequalities
+    among the sides, of the lower bounds, and of the upper ones, one after the other.
+    """
+
+    p: Any
+    t: Any
+    slacks: Any
+    prices: Any
+
+
+class _Search:
+    """The run for one program, in units in which the rows and the slopes of the value are of size 1."""
+
+    def __init__(self, program: QuadraticProgram) -> None:
+        import numpy as np
+
+        ones = np.ones(len(program.h))
+        sizes = ones if program.give else abs(program.J).max(axis=1, initial=0.0)
+        self.sizes = np.where(sizes > 0.0, sizes, ones)
+        top = max(float(abs(program.g).max(initial=0.0)), float(abs(program.H).max(initial=0.0)))
+        self.unit = top if top > 0.0 and not program.give else 1.0
+        self.q = q = program._replace(
+            g=program.g / self.unit,
+            H=program.H / self.unit,
+            h=program.h / self.sizes,
+            J=program.J / self.sizes[:, None],
+        )
+        self.fixed = q.lower >= q.upper
+        self.rows = np.flatnonzero(~q.equal)
+        self.low = np.flatnonzero(np.isfinite(q.lower) & ~self.fixed)
+        self.high = np.flatnonzero(np.isfinite(q.upper) & ~self.fixed)
+        self.free = ~self.fixed if self.fixed.any() else None
+        self.matrix = NormalMatrix(q.H, q.J, bool(len(self.low) + len(self.high) + self.fixed.sum()))
+
+    def first(self) -> _Point:
+        import numpy as np
+
+        q = self.q
+        inside = np.minimum(1.0, 0.25 * (q.upper - q.lower))
+        p = np.where(self.fixed, q.lower, np.clip(np.zeros(len(q.g)), q.lower + inside, q.upper - inside))
+        s = np.maximum(-(q.h + q.J @ p)[self.rows], 1.0)
+        slacks = np.concatenate((s, (p - q.lower)[self.low], (q.upper - p)[self.high]))
+        return _Point(p, np.where(q.equal, 0.0, 1.0), slacks, np.ones(len(slacks)))
+
+    def parts(self, of: Any) -> tuple[Any, Any, Any]:
+        """Return what belongs to the sides, the lower and the upper bounds."""
+        i, j = len(self.rows), len(self.rows) + len(self.low)
+        return of[:i], of[i:j], of[j:]
+
+    def on_bounds(self, of: Any) -> Any:
+        """Return what belongs to the bounds as a vector of the variables (n,): of the lower, less that of the upper."""
+        import numpy as np
+
+        _, low, high = self.parts(of)
+        found = np.zeros(len(self.q.g))
+        found[self.low] = low
+        found[self.high] -= high
+        return found
+
+    def on_rows(self, of: Any) -> Any:
+        """Return what belongs to the inequalities as a vector of the sides (s,)."""
+        import numpy as np
+
+        found = np.zeros(len(self.q.h))
+        found[self.rows] = self.parts(of)[0]
+        return found
+
+    def run(self) -> Optimum | None:
+        import numpy as np
+
+        q, at, tries = self.q, self.first(), list(_TRIES)
+        for _ in range(_STEPS):
+            dual = q.g + q.H @ at.p + q.J.T @ at.t - self.on_bounds(at.prices)
+            dual[self.fixed] = 0.0
+            rows = q.h + q.J @ at.p + self.on_rows(at.slacks) - q.give * at.t
+            most = float(abs(at.t).max(initial=0.0))
+            mean = float(at.slacks @ at.prices) / max(1, len(at.slacks))
+            missed = max(mean, float(abs(dual).max(initial=0.0)), float(abs(rows).max(initial=0.0)))
+            if not np.isfinite(missed) or most > _ENDLESS:
+                return None
+            while tries and missed <= tries[0] * (1.0 + max(float(abs(at.p).max(initial=0.0)), most)):
+                tries.pop(0)
+                found = self.on_the_face(at, *self.guess(at))
+                if found is not None:
+                    return found
+            if not tries:
+                return None
+            at = self.better(at, dual, rows, mean)
+        return None
+
+    def better(self, at: _Point, dual: Any, rows: Any, mean: float) -> _Point:
+        """Return the point after a predictor and a corrector step."""
+        import numpy as np
+
+        q, t, slacks, prices = self.q, at.t, at.slacks, at.prices
+        ratios = prices / slacks
+        sides, low, high = self.parts(ratios)
+        D = np.full(len(at.p), _NEAR)
+        D[self.low] += low
+        D[self.high] += high
+        T = np.full(len(t), 1.0 / (q.give or _NEAR))
+        T[self.rows] = 1.0 / ((q.give or _NEAR) + 1.0 / sides)
+        solve = self.matrix.at(D, T, self.free)
+
+        def step(products: Any) -> tuple[Any, ...]:
+            """Return the changes with which the products of slacks and prices change by this."""
+            over = products / prices
+            dp, dt = solve(self.on_bounds(products / slacks) - dual, -rows - self.on_rows(over))
+            s = self.parts(over)[0] - dt[self.rows] / sides
+            changed = np.concatenate((s, dp[self.low], -dp[self.high]))
+            return dp, dt, changed, (products - prices * changed) / slacks
+
+        if not len(slacks):
+            dp, dt, _, _ = step(slacks)
+            return _Point(at.p + dp, t + dt, slacks, prices)
+        _, _, ds, dz = step(-slacks * prices)
+        part = _longest(slacks, ds, prices, dz)
+        ahead = float((slacks + part * ds) @ (prices + part * dz)) / len(slacks)
+        target = mean * min(1.0, max(0.0, ahead / mean)) ** 3
+        dp, dt, ds, dz = step(target - slacks * prices - ds * dz)
+        part = _TO_THE_BOUND * _longest(slacks, ds, prices, dz)
+        return _Point(at.p + part * dp, t + part * dt, slacks + part * ds, prices + part * dz)
+
+    # -- the exact answer ------------------------------------------------------------------------------------------
+
+    def guess(self, at: _Point) -> tuple[Any, Any, Any]:
+        """Return which sides (s,), lower and upper bounds (n,) seem to be active."""
+        import numpy as np
+
+        sides, low, high = self.parts(at.prices > at.slacks)
+        active, at_low, at_high = self.q.equal.copy(), self.fixed.copy(), np.zeros(len(at.p), bool)
+        active[self.rows] = sides
+        at_low[self.low] |= low
+        at_high[self.high] |= high
+        return active, at_low, at_high & ~at_low
+
+    def on_the_face(self, at: _Point, active: Any, low: Any, high: Any) -> Optimum | None:
+        """Solve the conditions with these sides and bounds active, mended until they hold; None where they do not."""
+        import numpy as np
+
+        q = self.q
+        seen: set[bytes] = set()
+        for _ in range(_GUESSES):
+            key = np.concatenate((active, low, high)).tobytes()
+            if key in seen:
+                return None
+            seen.add(key)
+            x, y = self.solved(at, active, low, high)
+            h, slope = q.h + q.J @ x - q.give * y, q.g + q.H @ x + q.J.T @ y
+            inexact = _MET * np.maximum(1.0, abs(q.h) + abs(q.J) @ abs(x))
+            parts = abs(q.g) + abs(q.H) @ abs(x) + abs(q.J).T @ abs(y)
+            level = _MET * np.maximum(parts, parts.max(initial=1.0))
+            left = active & ~q.equal & (y < -_MET * max(1.0, float(abs(y).max(initial=0.0))))
+            met = ~active & (h > inexact)
+            off_low, off_high = low & ~self.fixed & (slope < -level), high & (slope > level)
+            on_low, on_high = ~low & ~high & (x < q.lower), ~low & ~high & (x > q.upper)
+            changed = (left | met).any() or (off_low | off_high | on_low | on_high).any()
+            if not changed:
+                free = ~low & ~high
+                exact = (abs(slope) <= level)[free].all() and (abs(h) <= inexact)[active].all()
+                t = np.where(q.equal, y, np.maximum(y, 0.0)) * self.unit / self.sizes
+                return Optimum(np.clip(x, q.lower, q.upper), t) if exact else None
+            active = (active & ~left) | met
+            low, high = (low & ~off_low) | on_low, (high & ~off_high) | on_high
+        return None
+
+    def solved(self, at: _Point, active: Any, low: Any, high: Any) -> tuple[Any, Any]:
+        """Return the point on the face and its multipliers, by proximal steps that are refined."""
+        import numpy as np
+
+        q, free = self.q, ~low & ~high
+        x = np.where(low, q.lower, np.where(high, q.upper, at.p))
+        y = np.where(active, at.t, 0.0)
+        T = np.where(active, 1.0 / (q.give or _NEAR), 0.0)
+        solve = self.matrix.at(np.full(len(x), _NEAR), T, None if free.all() else free)
+        best, last = (x, y), float("inf")
+        for _ in range(_REFINED):
+            slope = np.where(free, q.g + q.H @ x + q.J.T @ y, 0.0)
+            rest = np.where(active, q.h + q.J @ x - q.give * y, 0.0)
+            missed = max(float(abs(slope).max(initial=0.0)), float(abs(rest).max(initial=0.0)))
+            if not missed < last:
+                break
+            best, last = (x, y), 0.5 * missed
+            dx, dy = solve(-slope, -rest)
+            x, y = x + dx, y + dy
+        return best
+
+
+def _longest(x: Any, dx: Any, z: Any, dz: Any) -> float:
+    """Return the part of a step, at most 1, that keeps x and z positive."""
+    falling, sinking = dx < 0.0, dz < 0.0
+    a = float((-x[falling] / dx[falling]).min(initial=1.0))
+    return min(a, float((-z[sinking] / dz[sinking]).min(initial=1.0)))
