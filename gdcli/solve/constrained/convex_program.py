@@ -24,6 +24,8 @@ _NEAR = 1e-6
 _TRIES = (1e-5, 1e-7, 1e-9, 1e-11, 1e-13)
 # Steps go so far towards the nearest bound.
 _TO_THE_BOUND = 0.995
+# A shorter step than this is made anew, without corrector, to where all products are this part of their mean.
+_SHORT, _BACK = 0.1, 0.5
 # The conditions hold when they are missed by no more than this part of their terms.
 _MET = 1e-12
 # Multipliers beyond this, beside a slope of 1, are on their way to infinity.
@@ -82,15 +84,19 @@ class _Search:
         import numpy as np
 
         ones = np.ones(len(program.h))
+        self.ends = program.lower, program.upper
+        self.size = size = max(1.0, float(abs(program.h).max(initial=0.0)))
         sizes = ones if program.give else abs(program.J).max(axis=1, initial=0.0)
         self.sizes = np.where(sizes > 0.0, sizes, ones)
-        top = max(float(abs(program.g).max(initial=0.0)), float(abs(program.H).max(initial=0.0)))
+        top = max(float(abs(program.g).max(initial=0.0)), size * float(abs(program.H).max(initial=0.0)))
         self.unit = top if top > 0.0 and not program.give else 1.0
         self.q = q = program._replace(
             g=program.g / self.unit,
-            H=program.H / self.unit,
-            h=program.h / self.sizes,
+            H=program.H * (size / self.unit),
+            h=program.h / (size * self.sizes),
             J=program.J / self.sizes[:, None],
+            lower=program.lower / size,
+            upper=program.upper / size,
         )
         self.fixed = q.lower >= q.upper
         self.rows = np.flatnonzero(~q.equal)
@@ -184,8 +190,12 @@ class _Search:
         part = _longest(slacks, ds, prices, dz)
         ahead = float((slacks + part * ds) @ (prices + part * dz)) / len(slacks)
         target = mean * min(1.0, max(0.0, ahead / mean)) ** 3
-        dp, dt, ds, dz = step(target - slacks * prices - ds * dz)
-        part = _TO_THE_BOUND * _longest(slacks, ds, prices, dz)
+        if part >= _SHORT:
+            dp, dt, ds, dz = step(target - slacks * prices - ds * dz)
+            part = _TO_THE_BOUND * _longest(slacks, ds, prices, dz)
+        if part < _SHORT:  # far from the middle: the way back there
+            dp, dt, ds, dz = step(_BACK * mean - slacks * prices)
+            part = _TO_THE_BOUND * _longest(slacks, ds, prices, dz)
         return _Point(at.p + part * dp, t + part * dt, slacks + part * ds, prices + part * dz)
 
     # -- the exact answer ------------------------------------------------------------------------------------------
@@ -226,7 +236,9 @@ class _Search:
                 free = ~low & ~high
                 exact = (abs(slope) <= level)[free].all() and (abs(h) <= inexact)[active].all()
                 t = np.where(q.equal, y, np.maximum(y, 0.0)) * self.unit / self.sizes
-                return Optimum(np.clip(x, q.lower, q.upper), t) if exact else None
+                lower, upper = self.ends
+                x = np.where(low, lower, np.where(high, upper, np.clip(x * self.size, lower, upper)))
+                return Optimum(x, t) if exact else None
             active = (active & ~left) | met
             low, high = (low & ~off_low) | on_low, (high & ~off_high) | on_high
         return None
