@@ -11,10 +11,8 @@ Kunisch, SIAM J. Optim. 13, 2003).
 
 from __future__ import annotations
 
-from typing import Any
-
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array
 from gdcli.solve.constrained.normal_matrix import NormalMatrix
 
 _STEPS, _GUESSES, _REFINED = 80, 12, 30
@@ -38,21 +36,21 @@ class QuadraticProgram(NamedTuple):
     ``give`` is 0; else a side may be broken at the price of half the square of that divided by ``give``.
     """
 
-    g: Vector
-    H: Any
-    h: Vector
-    J: Any
-    equal: Any
-    lower: Vector
-    upper: Vector
+    g: Array
+    H: Array
+    h: Array
+    J: Array
+    equal: Array
+    lower: Array
+    upper: Array
     give: float = 0.0
 
 
 class Optimum(NamedTuple):
     """A point p (n,) that satisfies the conditions with multipliers t (s,) of the sides."""
 
-    p: Any
-    t: Any
+    p: Array
+    t: Array
 
 
 def optimum(program: QuadraticProgram) -> Optimum | None:
@@ -71,10 +69,10 @@ class _Point(NamedTuple):
     among the sides, of the lower bounds, and of the upper ones, one after the other.
     """
 
-    p: Any
-    t: Any
-    slacks: Any
-    prices: Any
+    p: Array
+    t: Array
+    slacks: Array
+    prices: Array
 
 
 class _Search:
@@ -115,12 +113,12 @@ class _Search:
         slacks = np.concatenate((s, (p - q.lower)[self.low], (q.upper - p)[self.high]))
         return _Point(p, np.where(q.equal, 0.0, 1.0), slacks, np.ones(len(slacks)))
 
-    def parts(self, of: Any) -> tuple[Any, Any, Any]:
+    def parts(self, of: Array) -> tuple[Array, Array, Array]:
         """Return what belongs to the sides, the lower and the upper bounds."""
         i, j = len(self.rows), len(self.rows) + len(self.low)
         return of[:i], of[i:j], of[j:]
 
-    def on_bounds(self, of: Any) -> Any:
+    def on_bounds(self, of: Array) -> Array:
         """Return what belongs to the bounds as a vector of the variables (n,): of the lower, less that of the upper."""
         import numpy as np
 
@@ -130,7 +128,7 @@ class _Search:
         found[self.high] -= high
         return found
 
-    def on_rows(self, of: Any) -> Any:
+    def on_rows(self, of: Array) -> Array:
         """Return what belongs to the inequalities as a vector of the sides (s,)."""
         import numpy as np
 
@@ -161,7 +159,7 @@ class _Search:
             at = self.better(at, dual, rows, mean)
         return None
 
-    def better(self, at: _Point, dual: Any, rows: Any, mean: float) -> _Point:
+    def better(self, at: _Point, dual: Array, rows: Array, mean: float) -> _Point:
         """Return the point after a predictor and a corrector step."""
         import numpy as np
 
@@ -175,7 +173,7 @@ class _Search:
         T[self.rows] = 1.0 / ((q.give or _NEAR) + 1.0 / sides)
         solve = self.matrix.at(D, T, self.free)
 
-        def step(products: Any) -> tuple[Any, ...]:
+        def step(products: Array) -> tuple[Array, ...]:
             """Return the changes with which the products of slacks and prices change by this."""
             over = products / prices
             dp, dt = solve(self.on_bounds(products / slacks) - dual, -rows - self.on_rows(over))
@@ -200,7 +198,7 @@ class _Search:
 
     # -- the exact answer ------------------------------------------------------------------------------------------
 
-    def guess(self, at: _Point) -> tuple[Any, Any, Any]:
+    def guess(self, at: _Point) -> tuple[Array, Array, Array]:
         """Return which sides (s,), lower and upper bounds (n,) seem to be active."""
         import numpy as np
 
@@ -211,7 +209,7 @@ class _Search:
         at_high[self.high] |= high
         return active, at_low, at_high & ~at_low
 
-    def on_the_face(self, at: _Point, active: Any, low: Any, high: Any) -> Optimum | None:
+    def on_the_face(self, at: _Point, active: Array, low: Array, high: Array) -> Optimum | None:
         """Solve the conditions with these sides and bounds active, mended until they hold; None where they do not."""
         import numpy as np
 
@@ -243,7 +241,7 @@ class _Search:
             low, high = (low & ~off_low) | on_low, (high & ~off_high) | on_high
         return None
 
-    def solved(self, at: _Point, active: Any, low: Any, high: Any) -> tuple[Any, Any]:
+    def solved(self, at: _Point, active: Array, low: Array, high: Array) -> tuple[Array, Array]:
         """Return the point on the face and its multipliers, by proximal steps that are refined."""
         import numpy as np
 
@@ -265,7 +263,7 @@ class _Search:
         return best
 
 
-def _longest(x: Any, dx: Any, z: Any, dz: Any) -> float:
+def _longest(x: Array, dx: Array, z: Array, dz: Array) -> float:
     """Return the part of a step, at most 1, that keeps x and z positive."""
     falling, sinking = dx < 0.0, dz < 0.0
     a = float((-x[falling] / dx[falling]).min(initial=1.0))

@@ -7,11 +7,10 @@ ever, along which the constraints keep holding and nothing curves: the lowest sl
 
 from __future__ import annotations
 
-from typing import Any
-
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
+from gdcli.kernel.vectors import Array
 from gdcli.solve.constrained.convex_model import is_convex
 from gdcli.solve.constrained.convex_program import QuadraticProgram, optimum
 from gdcli.solve.constrained.feasibility import NO_BREACH
@@ -29,7 +28,7 @@ class Solved(NamedTuple):
 
     at: ScaledPoint
     reason: StopReason
-    multipliers: Any = None
+    multipliers: Array | None = None
 
 
 def solved_at_once(problem: Scaled, at: ScaledPoint) -> Solved | None:
@@ -56,11 +55,11 @@ def solved_at_once(problem: Scaled, at: ScaledPoint) -> Solved | None:
     return _along_a_ray(problem, there, program)
 
 
-def _certified(problem: Scaled, at: ScaledPoint, multipliers: Any) -> Solved | None:
+def _certified(problem: Scaled, at: ScaledPoint, multipliers: Array) -> Solved | None:
     point = kkt_point(problem.problem, problem.typed(at.y))
     if point is None or not (point.is_minimum or point.is_doubtful):
         return None
-    return Solved(at, StopReason.GAIN, multipliers)
+    return Solved(at, StopReason.LITTLE, multipliers)
 
 
 def _along_a_ray(problem: Scaled, at: ScaledPoint, program: QuadraticProgram) -> Solved | None:

@@ -9,9 +9,13 @@ entry by entry.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeAlias
 
-from gdcli.kernel.vectors import Vector
+from gdcli.kernel.vectors import Array
+
+# Gives (p, t) for the right sides r and q.
+Solve: TypeAlias = Callable[[Array, Array], tuple[Array, Array]]
 
 # Diagonal blocks of a triangular matrix are inverted up to this size.
 _BLOCK = 64
@@ -22,7 +26,7 @@ _SPARSE = 20.0
 class Triangular:
     """A positive definite matrix A (n, n) as ``L L'``, to solve with; a LinAlgError where it is none."""
 
-    def __init__(self, A: Any) -> None:
+    def __init__(self, A: Array) -> None:
         import numpy as np
 
         self.L = np.linalg.cholesky(A)
@@ -30,14 +34,14 @@ class Triangular:
         self.cuts = [(i, min(i + _BLOCK, n)) for i in range(0, n, _BLOCK)]
         self.blocks = [np.linalg.inv(self.L[i:j, i:j]) for i, j in self.cuts]
 
-    def half(self, r: Any) -> Any:
+    def half(self, r: Array) -> Array:
         """Return ``inv(L) r``, of a vector or of columns."""
         found = r.copy()
         for (i, j), block in zip(self.cuts, self.blocks, strict=True):
             found[i:j] = block @ (found[i:j] - self.L[i:j, :i] @ found[:i])
         return found
 
-    def solve(self, r: Any) -> Any:
+    def solve(self, r: Array) -> Array:
         """Return ``inv(A) r``, of a vector or of columns."""
         found = self.half(r)
         for (i, j), block in zip(reversed(self.cuts), reversed(self.blocks), strict=True):
@@ -48,12 +52,12 @@ class Triangular:
 class Gram:
     """Makes ``J' T J`` of the rows J (s, n) for many T (s,)."""
 
-    def __init__(self, J: Any) -> None:
+    def __init__(self, J: Array) -> None:
         import numpy as np
 
         self.J, n = J, J.shape[1]
         counts = np.count_nonzero(J, axis=1)
-        self.pairs: Any = None
+        self.pairs: tuple[Array, Array, Array] | None = None
         if _SPARSE * float(counts @ counts) <= float(n) * n * len(J):
             rows, columns = np.nonzero(J)
             ends = [(int(b - k), int(b)) for b, k in zip(np.cumsum(counts), counts, strict=True)]
@@ -62,17 +66,18 @@ class Gram:
             entries = J[rows, columns]
             self.pairs = rows[one], columns[one] * n + columns[two], entries[one] * entries[two]
 
-    def __call__(self, T: Any) -> Any:
+    def __call__(self, T: Array) -> Array:
         import numpy as np
 
         n = self.J.shape[1]
         if self.pairs is None:
             used = T > 0.0
             B = np.sqrt(T[used])[:, None] * self.J[used]
-            return B.T @ B
+            found: Array = B.T @ B
+            return found
         rows, places, products = self.pairs
-        found = np.bincount(places, weights=products * T[rows], minlength=n * n).reshape(n, n)
-        return found.astype(float, copy=False)  # of nothing it counts whole numbers
+        counted = np.bincount(places, weights=products * T[rows], minlength=n * n).reshape(n, n)
+        return counted.astype(float, copy=False)  # of nothing it counts whole numbers
 
 
 class NormalMatrix:
@@ -81,7 +86,7 @@ class NormalMatrix:
     ``moving`` tells whether D changes with the variables; where H and D are constant H is factored once.
     """
 
-    def __init__(self, H: Any, J: Any, moving: bool) -> None:
+    def __init__(self, H: Array, J: Array, moving: bool) -> None:
         import numpy as np
 
         self.H, self.J = H, J
@@ -90,16 +95,16 @@ class NormalMatrix:
         few = len(J) < H.shape[0]
         self.by_rows = few and (diagonal.min(initial=1.0) > 0.0 if self.diagonal is not None else not moving)
         self.gram = Gram(J.T if self.by_rows and self.diagonal is not None else J)
-        self._kept: Any = None
+        self._kept: tuple[Array, Triangular, Array] | None = None
 
-    def at(self, D: Any, T: Any, free: Any = None) -> Any:
+    def at(self, D: Array, T: Array, free: Array | None = None) -> Solve:
         """Return ``solve(r, q)``, which gives (p, t), where T (s,) is positive, 0 for rows left out (t is 0 there).
 
         ``free`` (n,) masks the variables that may move; None: all, as always where D does not change.
         """
         return (self._by_rows if self.by_rows else self._by_variables)(D, T, free)
 
-    def _by_variables(self, D: Any, T: Any, free: Any) -> Any:
+    def _by_variables(self, D: Array, T: Array, free: Array | None) -> Solve:
         import numpy as np
 
         K = self.H + self.gram(T) if len(self.J) else self.H.copy()
@@ -107,36 +112,34 @@ class NormalMatrix:
         i = np.arange(len(D)) if free is None else np.flatnonzero(free)
         factor = Triangular(K if free is None else K[np.ix_(i, i)])
 
-        def solve(r: Vector, q: Any) -> tuple[Any, Any]:
+        def solve(r: Array, q: Array) -> tuple[Array, Array]:
             p = np.zeros(len(r))
             p[i] = factor.solve((r + self.J.T @ (T * q))[i])
             return p, T * (self.J @ p - q)
 
         return solve
 
-    def _by_rows(self, D: Any, T: Any, free: Any) -> Any:
+    def _by_rows(self, D: Array, T: Array, free: Array | None) -> Solve:
         import numpy as np
 
         rows = np.flatnonzero(T > 0.0)
         if self.diagonal is not None:
             inverse = (1.0 if free is None else free) / (self.diagonal + D)
             G = self.gram(inverse)[np.ix_(rows, rows)]
-
-            def back(r: Vector) -> Any:
-                return inverse * r
+            back: Callable[[Array], Array] = inverse.__mul__
         else:
             G, back = self._constant(D, rows)
         G[np.diag_indices_from(G)] += 1.0 / T[rows]
         factor, J = Triangular(G), self.J[rows]
 
-        def solve(r: Vector, q: Any) -> tuple[Any, Any]:
+        def solve(r: Array, q: Array) -> tuple[Array, Array]:
             t = np.zeros(len(T))
             t[rows] = factor.solve(J @ back(r) - q[rows])
             return back(r - self.J.T @ t), t
 
         return solve
 
-    def _constant(self, D: Any, rows: Any) -> tuple[Any, Any]:
+    def _constant(self, D: Array, rows: Array) -> tuple[Array, Callable[[Array], Array]]:
         """The matrix of the rows where neither H nor D changes: what is made of them is made once."""
         import numpy as np
 
