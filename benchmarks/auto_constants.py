@@ -23,7 +23,6 @@ MODULES = (
     "solve.methods.newton",
     "solve.probe.extrapolation",
     "solve.algebra.quadratic_model",
-    "solve.algebra.small_model",
     "solve.algebra.trust_region",
     "solve.probe.line_probe",
     "solve.probe.valley",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from math import inf
 
-from gdcli.judge.evidence import Certificate, Signs, allowed_gap, concluded, kind_by_walking
+from gdcli.judge.evidence import Certificate, Signs, allowed_gap, concluded
+from gdcli.judge.point_kind import kind_by_walking
 from gdcli.judge.ritz import Ritz, ritz, ritz_vector
 from gdcli.kernel.numerics import GAP_TOL
 from gdcli.kernel.status import CurvatureSource, PointKind

@@ -7,8 +7,7 @@ import pytest
 
 from gdcli.kernel.dense import eigen
 from gdcli.kernel.vectors import Vec
-from gdcli.solve.algebra.quadratic_model import LocalModel
-from gdcli.solve.algebra.small_model import LineModel, PlaneModel, local_model
+from gdcli.solve.algebra.quadratic_model import LineModel, LocalModel, PlaneModel, local_model
 
 RANDOM = np.random.default_rng(5)
 

@@ -25,8 +25,7 @@ from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import dot, is_zero, norm, quotient, same, times
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
 from gdcli.solve.algebra.hessian import NOISE, hessian_source, with_hessian
-from gdcli.solve.algebra.quadratic_model import LocalModel, ModelStep
-from gdcli.solve.algebra.small_model import local_model
+from gdcli.solve.algebra.quadratic_model import LocalModel, ModelStep, local_model
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR, WIDER
 from gdcli.solve.iteration import Step
 from gdcli.solve.probe.extrapolation import Aitken

@@ -20,8 +20,7 @@ from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.vectors import alternating, as_like, max_abs, norm, to_list
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import NOISE, PRODUCT_LIMIT, hessian_source, with_hessian
-from gdcli.solve.algebra.quadratic_model import LocalModel
-from gdcli.solve.algebra.small_model import local_model
+from gdcli.solve.algebra.quadratic_model import LocalModel, local_model
 from gdcli.solve.probe.line_probe import rounding_of
 from gdcli.solve.scaling import inward, outward, rescaled, units_at
 
