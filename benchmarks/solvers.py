@@ -117,7 +117,7 @@ def from_perturbed_starts(solver: Solver, most: int, copies: int) -> list[str]:
 def main() -> None:
     """Run everything and print both tables."""
     copies, most = sizes(4, len(problems()))
-    solvers = {f"gd {m}": by_gd(m) for m in METHODS if not METHODS[m].residuals} | {
+    solvers = {f"gd {m}": by_gd(m) for m in METHODS if METHODS[m].is_general} | {
         f"scipy {m}": by_scipy(m) for m in SCIPY
     }
     head = [f"{most} problems", "solved", "claimed", "false", "shy", "median f+g", "median f+g+H", "max"]
