@@ -75,7 +75,12 @@ def read_header(lines: LineStream) -> Header:
 
 def _check_below(header: Record, row: Record | None, name: str) -> None:
     """Raise DataError where the first line is a caption of the table, and the row below has names of columns."""
-    if row is None or not row.text.strip() or sum(bool(cell.strip()) for cell in header.cells) > 1 or "\n" in row.text:
+    if (
+        row is None
+        or not row.text.strip()
+        or sum(bool(cell.strip()) for cell in header.cells) > 1
+        or "\n" in row.text
+    ):
         return
     below = next(records([row.text], row.line, find_delimiter([row.text], name), name))
     words = [cell.strip() for cell in below.cells if cell.strip()]
