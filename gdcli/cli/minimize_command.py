@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 def run(options: MinimizeOptions, env: Environment) -> int:
     check_output(options, is_fit=False)
+    if options.global_:
+        from gdcli.cli import global_option
+
+        global_option.check(options)
     from gdcli import api
     from gdcli.cli.checkpoint_option import job_of, session
     from gdcli.cli.output_file import Destination
@@ -126,6 +130,10 @@ def _solve(
 ) -> Outcome:
     """One run, or one from each of many starts."""
     formulas, starts = options.show_gradient, options.multi_start
+    if options.global_:
+        from gdcli.cli import global_option
+
+        return global_option.solve(problem, settings, formulas, waiting)
     if starts is None:
         from gdcli.api import solve
 

@@ -46,8 +46,8 @@ class Row(Generic[Value]):
 
     else:
 
-        def __get__(self, item, owner):  # asked only where the object has no value of its own
-            return self if item is None else self.absent
+        def __get__(self, item, owner):  # asked only where the object has no value of its own by this name
+            return self if item is None else vars(item).get(self.field, self.absent)
 
 
 class Option(Row[Value]):
@@ -63,7 +63,10 @@ class Option(Row[Value]):
         self.group = self.after = ""
 
     def __set_name__(self, owner: type[Options], name: str) -> None:
-        self.field, self.name = name, "--" + name.replace("_", "-")
+        self.field = name.rstrip(
+            "_"
+        )  # one behind a word of Python, which an attribute cannot have for a name
+        self.name = "--" + self.field.replace("_", "-")
         self.group = self.group or owner.group
 
     def but(self, help: str = "", default: str = "") -> Option[Value]:

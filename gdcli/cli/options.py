@@ -64,7 +64,7 @@ class AskedOptions(Options):
 
 class ProblemOptions(AskedOptions):
     bounds = repeated("NAME=LOW:HIGH", "none",
-        "Bounds: x=0:5, y=:2 (only above), v=0:1 (each element), v[0]=0:1; equal ends fix.").behind("set")
+        "Bounds: x=0:5, y=:2 (only above), v=0:1 (each element), v[0]=0:1, all=-9:9; equal ends fix.").behind("set")
 
 
 class ConstrainedOptions(ProblemOptions):
@@ -94,6 +94,7 @@ class StartsOptions(Options):
     group = "Problem"
     multi_start = option("N", read.stride, "1",
         "Also start at random: N starts in all, every distinct minimum in a table, the best as the answer.")
+    global_ = flag("Enclose the global minimum within the bounds, proved by intervals; every variable needs bounds.")
 
 
 class GradientOptions(Options):

@@ -148,6 +148,11 @@ class Solver:
         settings = api.Settings(**options.given(*SOLVER))
         with limited(settings):
             problem = entry.problem(options.seed or 0)
+        if options.global_:
+            from gdcli.cli import global_option
+
+            global_option.check(options)
+            return global_option.solve(problem, settings, False, None)
         if options.multi_start is None:
             shared = settings.gradient == "autodiff"
             return api.solve(problem, settings, self._observers, build=self._build if shared else None)

@@ -71,6 +71,7 @@ class StopReason(Enum):
     GAP = "gain-tolerance", "no more than rounding is left to gain"
     LITTLE = "little-gain", "what is left to gain is below the tolerance"
     FLOOR = "rounding-floor", "no step changes the value by more than its rounding"
+    GLOBAL = "global-gap", "the bounds of the global extremum met within the tolerance"
     TARGET = "target", "the target value was reached", Status.COMPLETED
     MAX_ITERATIONS = "max-iterations", "the cap on iterations was reached", Status.LIMIT, "--max-iter"
     MAX_EVALUATIONS = (

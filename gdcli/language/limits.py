@@ -1,14 +1,14 @@
 """Bounds as typed after ``--bounds``: ``x=0:5``, ``y=:2`` (only above), ``v=0:1`` (each element), ``v[0]=0:1``.
 
-Equal ends make a variable a constant, as --set does. Ends may be constant expressions such as ``pi/2``; a missing or
-infinite end is no bound.
+``all=-10:10`` bounds every variable. Equal ends make a variable a constant, as --set does. Ends may be constant
+expressions such as ``pi/2``; a missing or infinite end is no bound.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
@@ -17,6 +17,8 @@ from gdcli.language.values import ConstantReader, split
 
 _NAME = re.compile(r"\s*(\w+)\s*(?:\[\s*(-?\d+)\s*\])?\s*")
 _INFINITE = ("inf", "infinity", "oo", "∞")
+# What stands for every variable, unless one is called so.
+ALL = "all"
 HINT = "for example --bounds x=0:5,y=:2"
 # The bounds (lower, upper) of names: numbers, or lists for a vector.
 Ends = dict[str, tuple[float | list[float], float | list[float]]]
@@ -105,7 +107,7 @@ def boxes(
     Raises UsageError for unknown names, an index of a number, and an index beyond the vector.
     """
     found: Ends = {}
-    for limit in limits:
+    for limit in _each(limits, lengths):
         if limit.name not in lengths:
             hint = did_you_mean(limit.name, lengths, f"there are {', '.join(list(lengths)[:8])}")
             raise UsageError(f"--bounds gives {limit.name}, which is not a {what}", hint, limit.span)
@@ -126,6 +128,15 @@ def boxes(
             lower[i], upper[i] = limit.lower, limit.upper
         found[limit.name] = (lower, upper)
     return found
+
+
+def _each(limits: Sequence[Limit], names: Collection[str]) -> Iterator[Limit]:
+    """Yield the bounds, those of ``all`` for each of the names."""
+    for limit in limits:
+        if limit.name == ALL and ALL not in names and limit.element is None:
+            yield from (limit._replace(name=name) for name in names)
+        else:
+            yield limit
 
 
 def split_fixed(ends: Ends, names: Collection[str]) -> tuple[dict[str, float | list[float]], Ends]:

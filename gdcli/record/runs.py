@@ -130,6 +130,25 @@ class CertificateRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalBoxRecord(Record):
+    """A box that may hold global minimisers; with ``proved`` it holds exactly one minimum, a strict one."""
+
+    low: Values
+    high: Values
+    proved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalRecord(Record):
+    """Rigorous bounds of the global extremum; see `gdcli.tasks.outcome.GlobalEvidence`. An infinite one is null."""
+
+    lower: float | None
+    upper: float | None
+    boxes: tuple[GlobalBoxRecord, ...]
+    examined: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MinimumRecord(Record):
     """One of the minima (maxima) found from many starts, and how many ``starts`` led to it."""
 
@@ -187,6 +206,7 @@ class RunRecord(Record):
     constraints: tuple[ConstraintRecord, ...] = ()
     violation: float | None = None
     sensitivity: tuple[SensitivityRecord, ...] = ()
+    global_: GlobalRecord | None = None
     formulas: Mapping[str, str] | None = None
     seconds: float | None = None
     engine: str | None = None
@@ -269,6 +289,7 @@ def answer(outcome: Outcome) -> dict[str, Any]:
             SensitivityRecord(by=s.by, value=s.value, point=outcome.space.unflatten(s.point))
             for s in outcome.sensitivity
         ),
+        "global_": _global(outcome),
         "best_iteration": None if run.best.iteration == run.last.iteration else run.best.iteration,
         "evaluations": EvaluationsRecord.of(run.counts),
         "version": __version__,
@@ -276,6 +297,15 @@ def answer(outcome: Outcome) -> dict[str, Any]:
         "minima": minima,
         "minimizers": None if ranges is None else outcome.space.by_name([_end(ends) for ends in ranges]),
     }
+
+
+def _global(outcome: Outcome) -> GlobalRecord | None:
+    found = outcome.globally
+    if found is None:
+        return None
+    named = outcome.space.unflatten
+    boxes = tuple(GlobalBoxRecord(low=named(b.low), high=named(b.high), proved=b.proved) for b in found.boxes)
+    return GlobalRecord.of(found, lower=_end(found.lower), upper=_end(found.upper), boxes=boxes)
 
 
 def _kkt(outcome: Outcome) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 A page, a picture and every machine format are made from a record, and a stored answer is read into the same class: so
 what its page shows is what the page of its run showed. The names of the fields are those of JSON (docs/json.md). A
 field without a default is always written, one with a default where it differs from it; so a file that lacks a field
-which came later still reads.
+which came later still reads. A name that is a word of Python has an underscore behind it, which JSON has not.
 
 JSON has no numbers that are not finite. The field ``value`` tells with a word beside it (``value_is``) which one it
 was; elsewhere null stands for it, and is read as nan.
@@ -65,7 +65,7 @@ class Record:
             value = getattr(self, name)
             if value == default and name not in always:
                 continue
-            found[name] = value if type(value) in _PLAIN else plain(value)
+            found[name.rstrip("_")] = value if type(value) in _PLAIN else plain(value)
             if name == "value" and isinstance(value, float) and not isfinite(value):
                 found["value_is"] = repr(value)
         return found
@@ -77,7 +77,8 @@ class Record:
 
         hints, found = get_type_hints(cls), dict[str, Any]()
         for name, default in _ORDERS[cls]:
-            value = told[name] if default is MISSING else told.get(name, default)
+            key = name.rstrip("_")
+            value = told[key] if default is MISSING else told.get(key, default)
             if value is None and "value_is" in told and name == "value":
                 value = float(told["value_is"])
             found[name] = value if value is default else _read(value, hints[name])

@@ -35,12 +35,13 @@ def page(found: RunRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
 
 
 def further_tables(found: RunRecord, width: int, glyphs: Glyphs) -> list[list[Line]]:
-    """Return the tables that few answers have: of constraints, of how the answer moves, of all minima."""
-    if not (found.constraints or found.sensitivity or found.minima):
+    """Return the tables that few answers have: of constraints, of how the answer moves, of all minima, of boxes."""
+    if not (found.constraints or found.sensitivity or found.minima or found.global_):
         return []
     from gdcli.render.answer_tables import constraints, minima, sensitivity
+    from gdcli.render.global_page import boxes
 
-    return [table(found, width, glyphs) for table in (constraints, sensitivity, minima)]
+    return [table(found, width, glyphs) for table in (constraints, sensitivity, minima, boxes)]
 
 
 def apart(*parts: list[Line]) -> list[Line]:
@@ -118,7 +119,9 @@ def setting(found: RunRecord, width: int, search: str = "") -> list[Line]:
     if problem.constants:
         fixed = f" ({', '.join(problem.fixed)} by equal bounds)" if problem.fixed else ""
         lines += fact("with", point_text(problem.constants) + harmless(fixed), width)
-    if problem.drawn:
+    if found.global_:  # boxes have no start
+        pass
+    elif problem.drawn:
         lines += fact(
             "start",
             f"drawn at random with seed {found.seed}; the same again: {start_option(problem.start)}",
@@ -215,7 +218,13 @@ def _answer(found: RunRecord, width: int, timing: bool) -> list[Line]:
     point = point_text(found.point, errors=errors, error=error)
     lines += fact("point", point + best_seen(found), width)
     lines += fact("value", short(found.value, 12), width)
-    return lines + evidence(found, width, timing)
+    if not found.global_:
+        return lines + evidence(found, width, timing)
+    from gdcli.render import global_page
+
+    if found.status != "infeasible":
+        lines += global_page.enclosure(found, width)
+    return lines + evidence(found, width, timing, global_page.work(found))
 
 
 def verdict(found: RunRecord, width: int) -> list[Line]:
@@ -241,7 +250,7 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
     With ``work``, the cost in words, a kind that is unknown is none of its matters.
     """
     why = StopReason(found.reason).sentence
-    is_new = found.status != "diverged" and why not in found.message.lower()
+    is_new = found.status != "diverged" and not found.global_ and why not in found.message.lower()
     has_kind = found.certificate.kind != "unknown" or not work
     at_point = (
         ("|gradient|", "" if found.gradient_norm is None else short(found.gradient_norm, 3)),

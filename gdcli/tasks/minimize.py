@@ -87,7 +87,7 @@ def _solve(
     _check_asked(problem, formulas, checkpointer is not None)
     tree, exact = problem.tree, _exact(problem, settings, build)
     rows = problem.rows()[0] if problem.subject_to else []
-    ready, box = _ready(problem, settings, exact, rows)
+    ready, box = made_ready(problem, settings, exact, rows)
     tier = tier_of(exact, settings.engine, not settings.no_cache, whole=ready.objective is exact)
     result = ready.run(observers, checkpointer, tier)
     if rows:
@@ -131,7 +131,9 @@ def _exact(problem: Problem, settings: Settings, build: Build | None) -> Exact:
     return problem.objective(problem.sign, settings.engine, not settings.no_cache)
 
 
-def _ready(problem: Problem, settings: Settings, exact: Exact, rows: list[Row]) -> tuple[Ready, Box | None]:
+def made_ready(
+    problem: Problem, settings: Settings, exact: Exact, rows: list[Row]
+) -> tuple[Ready, Box | None]:
     """Return the problem with the gradient that was asked for and the method that goes with it, and its bounds.
 
     ``rows`` are the constraints that are no bounds.

@@ -54,6 +54,26 @@ class Minimum(NamedTuple):
     x: tuple[float, ...]
 
 
+class GlobalBox(NamedTuple):
+    """A box (flat vectors) that may hold global minimisers; a ``proved`` one has exactly one minimum, a strict one."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    proved: bool
+
+
+class GlobalEvidence(NamedTuple):
+    """Rigorous bounds of the global extremum within the bounds, in the user's sense of up and down.
+
+    No point outside of ``boxes`` attains it; so many boxes were ``examined``.
+    """
+
+    lower: float
+    upper: float
+    boxes: tuple[GlobalBox, ...]
+    examined: int
+
+
 class Sensitivity(NamedTuple):
     """The derivatives by one constant, or by the limit of one constraint, ``by`` its name or text.
 
@@ -77,7 +97,7 @@ class Outcome:
     has every distinct minimum found, the best first. ``minimizers`` are the ranges (low, high) of the variables, in
     flat order, over which the value is as low as at the answer, where it is level around it. ``constraints`` is what
     is known of constraints that are no bounds, None where there are none. ``sensitivity`` tells how the answer moves,
-    where that was asked for.
+    where that was asked for, ``globally`` what was proved of the global extremum.
     """
 
     problem: Problem
@@ -100,6 +120,7 @@ class Outcome:
     minimizers: tuple[tuple[float, float], ...] | None = None
     constraints: ConstraintEvidence | None = None
     sensitivity: tuple[Sensitivity, ...] = ()
+    globally: GlobalEvidence | None = None
 
     @classmethod
     def of(cls, problem: Problem, settings: Settings, space: Space, found: Judged, **told: Any) -> Self:

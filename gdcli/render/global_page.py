@@ -1,0 +1,89 @@
+"""A search of boxes on a page: the bounds of the global minimum, and the boxes that may hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from math import inf
+from typing import TYPE_CHECKING
+
+from gdcli.kernel.number_format import amount, short
+from gdcli.record.path_rows import COORDINATES
+from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out
+
+if TYPE_CHECKING:
+    from gdcli.record.runs import RunRecord
+
+# Of more boxes the first are shown.
+MOST_BOXES = 25
+# Digits of the ends of an interval that its width does not tell.
+_DIGITS = 12
+
+
+def enclosure(found: RunRecord, width: int) -> list[Line]:
+    """Return the lines on the bounds of the global extremum and on the boxes."""
+    proof = found.global_
+    assert proof is not None
+    left, proved = len(proof.boxes), sum(box.proved for box in proof.boxes)
+    lower, upper = proof.lower, proof.upper
+    told = interval_text(-inf if lower is None else lower, inf if upper is None else upper)
+    lines = fact("global", f"{found.extremum} in {told}", width)
+    text = f"{left or 'none'} may hold a global {found.extremum}"
+    if proved:
+        which = "" if left == 1 else "each " if proved == left else f"{proved} of them "
+        text += f", {which}proved to hold exactly one {found.extremum}"
+    return lines + fact("boxes", text, width)
+
+
+def work(found: RunRecord) -> str:
+    proof = found.global_
+    assert proof is not None
+    return f"{amount(proof.examined, 'box', 'boxes')} examined"
+
+
+def boxes(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the table of the boxes that may hold global minimisers: their centres, and half their longest sides."""
+    proof = found.global_
+    shown = () if proof is None else proof.boxes[:MOST_BOXES]
+    if proof is None or not shown:
+        return []
+    space = found.problem.space
+    lows, highs = ([space.flatten(getattr(box, end)) for box in shown] for end in ("low", "high"))
+    radii = [max(0.5 * (b - a) for a, b in zip(*pair, strict=True)) for pair in zip(lows, highs, strict=True)]
+    columns = [
+        Column("box", [str(k) for k in range(1, len(shown) + 1)]),
+        Column("proved", ["one" if box.proved else "no" for box in shown], left=True),
+        Column("half-width", [f"{radius:.1e}" for radius in radii], spare=1),
+    ]
+    most = min(space.size, COORDINATES)
+    centers = [[0.5 * a + 0.5 * b for a, b in zip(*pair, strict=True)] for pair in zip(lows, highs, strict=True)]
+    columns += coordinates(space, ([center[i] for center in centers] for i in range(most)))
+    lines = laid_out(columns, width, glyphs, all_in="--format json", unseen=beyond(space, most))
+    more = len(proof.boxes) - len(shown)
+    return [*lines, [(f"and {more} more; --format json has them all", "rule")]] if more else lines
+
+
+def interval_text(low: float, high: float, digits: int = _DIGITS) -> str:
+    """Return ``[low, high]`` rounded outward."""
+    ends = rounded_outward(low, high, digits)
+    return f"[{ends[0]}, {ends[1]}]" if low < high else short(low, digits)
+
+
+def rounded_outward(low: float, high: float, digits: int) -> Sequence[str]:
+    """Return decimals of at most so many digits, two of them telling the width, between which an interval lies."""
+    if not -inf < low <= high < inf:
+        return [short(low, digits), short(high, digits)]
+    a, b = Decimal(low), Decimal(high)
+    place = (b - a).adjusted() - 1 if b > a else -400
+    texts = []
+    for end, direction in ((a, ROUND_FLOOR), (b, ROUND_CEILING)):
+        needed = end.adjusted() - place + 1 if end else 1
+        count = max(1, min(needed, digits + 5))
+        rounded = Context(prec=count, rounding=direction, Emin=-10000, Emax=10000).create_decimal(end)
+        texts.append(_plain(rounded))
+    return texts
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:f}" if -6 < value.adjusted() < 17 or not value else f"{value:e}"
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text

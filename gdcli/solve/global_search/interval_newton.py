@@ -1,0 +1,120 @@
+"""Newton's step for all points of a box at once: where a system of equations can have its roots.
+
+``F(x) = 0`` with the interval Jacobian J on the box and Y an approximate inverse of its middle: every root x of the
+box fulfils ``Y F(c) + (Y J)(x - c) = 0``, which is solved row by row (interval Gauss-Seidel). If what comes out lies
+inside the box, there is exactly one root in it (Krawczyk 1969; Neumaier, Interval Methods for Systems of Equations,
+1990, chapter 5).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gdcli.solve.global_search.box_list import Array
+from gdcli.solve.global_search.quadratic_bounds import margin
+
+
+def newton(
+    low: Array,
+    high: Array,
+    center: Array,
+    values: tuple[Array, Array],
+    jacobian: tuple[Array, Array],
+    rows: Array,
+) -> tuple[Array, Array, Array, Array]:
+    """Return the boxes (n, m), cut; which of them have no root (m,), and in which there is exactly one (m,).
+
+    ``values`` are F at the centre (n, m), ``jacobian`` J on the box (n, n, m). Equations hold only where ``rows``
+    (n, m) tells; their variables are those of the same places, the others are anywhere in the box. That there is one
+    root is told only of boxes where every variable that is not a single number has its equation.
+    """
+    n = len(low)
+    with np.errstate(all="ignore"):
+        width = high - low
+        mid, rad = 0.5 * (jacobian[0] + jacobian[1]), 0.5 * (jacobian[1] - jacobian[0])
+        rad = rad + 2 * margin(n) * (np.abs(mid) + rad)
+        usable = np.isfinite(mid).all(axis=(0, 1)) & np.isfinite(rad).all(axis=(0, 1))
+        usable &= np.isfinite(values[0]).all(axis=0) & np.isfinite(values[1]).all(axis=0) & rows.any(axis=0)
+        inverse, usable = _inverse(mid, rows, usable)
+        f_mid, f_rad = 0.5 * (values[0] + values[1]), 0.5 * (values[1] - values[0])
+        mid, rad = (np.where(usable, a, 0.0).transpose(2, 0, 1) for a in (mid, rad))
+        f_mid, f_rad = (np.where(usable & rows, a, 0.0).T for a in (f_mid, f_rad))
+        strong = np.abs(inverse)
+        r_mid = np.einsum("mij,mj->mi", inverse, f_mid)
+        r_rad = np.einsum("mij,mj->mi", strong, f_rad + 4 * margin(n) * np.abs(f_mid))
+        a_mid = inverse @ mid
+        a_rad = strong @ (rad + 4 * margin(n) * np.abs(mid))
+        down, up = (low - center).T.copy(), (high - center).T.copy()
+        empty, inside = np.zeros(low.shape[1], bool), np.ones(low.shape[1], bool)
+        tests = rows.T & usable[:, None]
+        for i in range(n):
+            _solve_row(
+                i,
+                r_mid[:, i],
+                r_rad[:, i],
+                (a_mid[:, i], a_rad[:, i]),
+                (down, up),
+                tests[:, i],
+                empty,
+                inside,
+            )
+        new_low = np.where(tests.T, np.maximum(low, _moved(center, down.T, -np.inf)), low)
+        new_high = np.where(tests.T, np.minimum(high, _moved(center, up.T, np.inf)), high)
+        empty |= np.greater(new_low, new_high).any(axis=0)
+        inside &= usable & ~empty & (rows | (width == 0)).all(axis=0)
+    return new_low, new_high, empty, inside
+
+
+def _moved(center: Array, d: Array, towards: float) -> Array:
+    return np.nextafter(center + d, towards)
+
+
+def _inverse(mid: Array, rows: Array, usable: Array) -> tuple[Array, Array]:
+    """Return the inverses (m, n, n) of the parts of ``mid`` that have equations, and where there is one."""
+    n = len(mid)
+    both = rows[:, None, :] & rows[None, :, :]
+    matrix = np.where(usable & both, mid, 0.0).transpose(2, 0, 1).copy()
+    matrix[:, range(n), range(n)] += np.where(usable & rows, 0.0, 1.0).T
+    try:
+        inverse = np.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        size = 1e-12 * (np.abs(matrix).max(axis=(1, 2)) + 1e-290)
+        matrix[:, range(n), range(n)] += size[:, None]
+        try:
+            inverse = np.linalg.inv(matrix)
+        except np.linalg.LinAlgError:
+            return np.zeros_like(matrix), np.zeros_like(usable)
+    usable = usable & np.isfinite(inverse).all(axis=(1, 2))
+    return np.where(usable[:, None, None] & both.transpose(2, 0, 1), inverse, 0.0), usable
+
+
+def _solve_row(
+    i: int,
+    r_mid: Array,
+    r_rad: Array,
+    row: tuple[Array, Array],
+    box: tuple[Array, Array],
+    tests: Array,
+    empty: Array,
+    inside: Array,
+) -> None:
+    """Cut variable i of ``box`` (distances from the centre, in place) by its row of the preconditioned system."""
+    a_mid, a_rad = row
+    down, up = box
+    others = np.where(np.arange(a_mid.shape[1]) == i, 0.0, 1.0)
+    reach, middle = 0.5 * (up - down), 0.5 * (up + down)
+    size = np.maximum(np.abs(up), np.abs(down))
+    total = r_mid + (a_mid * middle * others).sum(axis=1)
+    radius = r_rad + ((np.abs(a_mid) * reach + a_rad * size) * others).sum(axis=1)
+    radius += 4 * margin(len(others)) * (np.abs(r_mid) + radius + (np.abs(a_mid) * size * others).sum(axis=1))
+    pivot_low, pivot_high = a_mid[:, i] - a_rad[:, i], a_mid[:, i] + a_rad[:, i]
+    good = tests & (pivot_low > 0) & np.isfinite(radius)
+    pivots = np.where(good, pivot_low, 1.0), np.where(good, pivot_high, 1.0)
+    least, most = -(total + radius), -(total - radius)
+    new_down = np.where(least < 0, least / pivots[0], least / pivots[1])
+    new_up = np.where(most > 0, most / pivots[0], most / pivots[1])
+    new_down, new_up = new_down - 1e-15 * np.abs(new_down), new_up + 1e-15 * np.abs(new_up)
+    inside &= ~tests | (good & (new_down > down[:, i]) & (new_up < up[:, i]))
+    empty |= good & ((new_down > up[:, i]) | (new_up < down[:, i]))
+    down[:, i] = np.where(good, np.maximum(down[:, i], new_down), down[:, i])
+    up[:, i] = np.where(good, np.minimum(up[:, i], new_up), up[:, i])

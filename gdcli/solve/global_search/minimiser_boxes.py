@@ -1,0 +1,155 @@
+"""What is left of a search: boxes that touch are one, and where there is exactly one minimum in it, that is proved."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.numerics import EPS
+from gdcli.solve.global_search.box_list import Array, Boxes, known
+from gdcli.solve.global_search.branch_and_bound import Search
+from gdcli.solve.global_search.interval_newton import newton
+from gdcli.solve.global_search.quadratic_bounds import Model, quadratic_bound
+
+# The least room on each side of a variable that is 0.
+TINY = 1e-290
+# Of more boxes those that are neighbours in the order of their places are taken together first.
+_MOST = 1000
+# Newton's steps on a box before it is said that nothing is proved of it.
+_STEPS = 20
+# A step is worth another one where it makes a side smaller by this.
+_SMALLER = 0.5
+# Boxes are one that are no farther apart than this, relative to their size: Newton's step cuts off a little.
+_NEAR = 1e-9
+
+
+class LeftBox(NamedTuple):
+    """A box (n,) to (n,) that may hold minimisers; where it is ``proved`` it holds exactly one, a strict one."""
+
+    low: Array
+    high: Array
+    proved: bool
+
+
+def joined(boxes: Boxes) -> Boxes:
+    """Return boxes none of which touches another, around all of ``boxes``."""
+    order = np.lexsort(boxes.low[::-1])
+    boxes = boxes.where(order)
+    while len(boxes) > _MOST:
+        boxes = _hulls(boxes, np.arange(len(boxes)) // 2)
+    while True:
+        groups = _touching(boxes)
+        if groups.max(initial=-1) + 1 == len(boxes):
+            return boxes
+        boxes = _hulls(boxes, groups)
+
+
+def _hulls(boxes: Boxes, groups: Array) -> Boxes:
+    """Return the hull of the boxes of each group, which are numbered from 0."""
+    count = int(groups.max()) + 1
+    n = len(boxes.low)
+    low, high, bounds = np.full((n, count), np.inf), np.full((n, count), -np.inf), np.full(count, np.inf)
+    np.minimum.at(bounds, groups, boxes.bounds)
+    for i in range(n):
+        np.minimum.at(low[i], groups, boxes.low[i])
+        np.maximum.at(high[i], groups, boxes.high[i])
+    return Boxes(low, high, bounds)
+
+
+def _touching(boxes: Boxes) -> Array:
+    """Return the number of the group that each box belongs to: those that touch, directly or by others between them."""
+    count = len(boxes)
+    near = np.ones((count, count), bool)
+    for low, high in zip(boxes.low, boxes.high, strict=True):
+        room = _NEAR * np.maximum(np.abs(low), np.abs(high))
+        near &= low[:, None] - room[:, None] <= high[None, :] + room[None, :]
+    near &= near.T
+    groups = np.full(count, -1)
+    found = 0
+    for first in range(count):
+        if groups[first] >= 0:
+            continue
+        members = np.zeros(count, bool)
+        members[first] = True
+        while True:
+            more = near[members].any(axis=0)
+            if not (more & ~members).any():
+                break
+            members |= more
+        groups[members] = found
+        found += 1
+    return groups
+
+
+def proved(search: Search, boxes: Boxes) -> list[LeftBox]:
+    """Return each box with what can be proved of it, cut to where its minimum is; no two of ``boxes`` touch."""
+    return [_proved(search, boxes.where([k])) for k in range(len(boxes))]
+
+
+def _proved(search: Search, box: Boxes) -> LeftBox:
+    """Prove that the function is convex on a box, and that a part of it has a stationary point.
+
+    Where the function only rises from a bound on, that variable is at the bound.
+    """
+    unproved = LeftBox(box.low[:, 0], box.high[:, 0], False)
+    if not search.is_free(box):
+        return unproved
+    low, high = search.low[:, None], search.high[:, None]
+    slope = search.on(box, 1).gradient
+    at_low, at_high = (slope[0] > 0) & (box.low <= low), (slope[1] < 0) & (box.high >= high)
+    box = Boxes(np.where(at_high, high, box.low), np.where(at_low, low, box.high), box.bounds)
+    rows = box.low < box.high
+    if not (rows | at_low | at_high).all():
+        return unproved
+    if not rows.any():
+        return LeftBox(box.low[:, 0], box.high[:, 0], True)
+    if not _is_convex(search, box):
+        return unproved
+    inner = (~rows | ((box.low > low) & (box.high < high))).all()
+    found = _stationary(search, box, rows)
+    if found is None or not _is_convex(search, found):
+        return unproved
+    # A minimiser that is not stationary is at a bound; one that is, is the one that was found.
+    if inner or ((found.low >= box.low) & (found.high <= box.high)).all():
+        cut_low, cut_high = np.maximum(found.low, low), np.minimum(found.high, high)
+        return LeftBox(cut_low[:, 0], cut_high[:, 0], True)
+    return unproved
+
+
+def _stationary(search: Search, box: Boxes, rows: Array) -> Boxes | None:
+    """Return a box with exactly one stationary point, to which every one of ``box`` belongs; None where none is found.
+
+    A search that has cut a box may have left the point at its side: boxes are made a little larger before each step,
+    until there is proof.
+    """
+    is_proved = False
+    for _ in range(_STEPS):
+        wide = box if is_proved else _widened(box, rows)
+        center = 0.5 * wide.low + 0.5 * wide.high
+        slope = known(search.function.evaluate(center, center, 1)).gradient
+        hessian = known(search.function.evaluate(wide.low, wide.high, 2)).hessian
+        low, high, empty, inside = newton(wide.low, wide.high, center, slope, hessian, rows)
+        if empty[0]:
+            return None
+        smaller = bool(((high - low) < _SMALLER * (box.high - box.low)).any())
+        is_proved = is_proved or bool(inside[0])
+        box = Boxes(low, high, box.bounds)
+        if is_proved and not smaller:
+            return box
+    return box if is_proved else None
+
+
+def _widened(box: Boxes, rows: Array) -> Boxes:
+    size = np.maximum(np.abs(box.low), np.abs(box.high))
+    room = 0.5 * (box.high - box.low) + 4 * EPS * size + TINY
+    return Boxes(
+        np.where(rows, box.low - room, box.low), np.where(rows, box.high + room, box.high), box.bounds
+    )
+
+
+def _is_convex(search: Search, box: Boxes) -> bool:
+    center = 0.5 * box.low + 0.5 * box.high
+    nothing, flat = np.zeros(1), np.zeros_like(center)
+    hessian = search.on(box, 2).hessian
+    model = Model(box.low, box.high, center, (nothing, nothing), (flat, flat), hessian)
+    return bool(quadratic_bound(model)[2][0])

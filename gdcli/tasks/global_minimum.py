@@ -1,0 +1,262 @@
+"""The global minimum over a box, enclosed by branch and bound, and told as the outcome of a run at its best point.
+
+The bounds of the minimum are rigorous: they hold for the expression as typed, in real numbers (see docs/proof.md). The
+point is the best that local searches and the search itself came across, certified as that of any other run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel import budget
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.errors import DomainError, GdError, Terminated, UsageError
+from gdcli.kernel.status import Status, StopReason
+from gdcli.solve.settings import Settings
+from gdcli.tasks.minimize import made_ready, solve
+from gdcli.tasks.outcome import GlobalBox, GlobalEvidence, Outcome
+from gdcli.tasks.pipeline import bounds_of
+from gdcli.tasks.problem import Problem, listed
+
+if TYPE_CHECKING:
+    from gdcli.language.constraints import Row
+    from gdcli.objective.build import Exact
+    from gdcli.solve.global_search.box_list import relaxed
+    from gdcli.solve.global_search.branch_and_bound import Search, State
+
+# More variables are more boxes than anybody can wait for.
+MOST_VARIABLES = 30
+DEFAULT_TOL = 1e-6
+# Steps of one local search.
+_LOCAL_STEPS = 200
+# A value below has no minimum to be enclosed.
+UNBOUNDED = -1e100
+# By so much a constraint may be broken, as the local methods have it.
+FEASIBLE = 1e-8
+
+# What is told of a search while it goes on: boxes examined, boxes left, the bounds of the minimum.
+Teller = Callable[[int, int, float, float], None]
+
+
+def solve_globally(
+    problem: Problem, settings: Settings | None = None, formulas: bool = False, tell: Teller | None = None
+) -> Outcome:
+    """Enclose the global minimum (maximum) of ``problem`` within its bounds; ``tell`` is told how far it has come.
+
+    ``settings`` have the tolerance (1e-6 of the value, absolute below 1) and the caps; of ``max_evaluations`` each box
+    is one. Raises UsageError where a variable has no bounds and where there are too many, DomainError where the
+    expression has no finite value anywhere, and as `gdcli.tasks.minimize.solve`.
+    """
+    settings = settings or Settings()
+    check(problem)
+    with budget.limited(replace(settings, max_evaluations=None)):
+        return _solved(problem, settings, formulas, tell)
+
+
+def check(problem: Problem) -> None:
+    """Raise UsageError for what cannot be searched."""
+    if problem.tree is None:
+        raise UsageError(
+            "--global needs an expression: a function has no interval rules",
+            "write it as text, or with sympy",
+        )
+    size = sum(length or 1 for length in problem.lengths.values())
+    if size > MOST_VARIABLES:
+        hint = "--multi-start N looks for minima from many starts, without a proof"
+        raise UsageError(f"--global is for up to {MOST_VARIABLES} variables, and there are {size}", hint)
+    missing = unbounded_names(problem)
+    if missing:
+        hint = f"for example --bounds {','.join(f'{name}=-10:10' for name in missing[:4])}"
+        hint += ", or --bounds all=-10:10 for every variable"
+        raise UsageError(
+            f"--global needs bounds on every variable: {listed(missing)} has none"
+            if len(missing) == 1
+            else f"--global needs bounds on every variable: {listed(missing)} have none",
+            hint,
+        )
+
+
+def unbounded_names(problem: Problem) -> list[str]:
+    """Return the variables that have not both bounds."""
+
+    def ends(name: str) -> list[float]:
+        pair = problem.bounds.get(name, (-math.inf, math.inf))
+        return [e for end in pair for e in (end if isinstance(end, Sequence) else [end])]
+
+    return [name for name in problem.lengths if not all(map(math.isfinite, ends(name)))]
+
+
+def _solved(problem: Problem, settings: Settings, formulas: bool, tell: Teller | None) -> Outcome:
+    import numpy as np
+
+    exact = problem.objective(problem.sign)
+    rows = problem.rows()[0] if problem.subject_to else []
+    search = _search(problem, settings, exact, rows)
+    start = np.clip(np.array(exact.space.flatten(problem.start), dtype=float), search.low, search.high)
+    began = perf_counter()
+    reason = _run(search, start, settings, tell)
+    state = search.state
+    if state.point is None and not rows and not len(state.left):
+        raise DomainError(
+            "the expression has no finite value anywhere within the bounds; that is proved",
+            "widen the bounds",
+        )
+    best = problem.start if state.point is None else exact.space.unflatten(state.point.tolist())
+    if state.point is None and reason is not None and not rows:
+        raise budget.no_answer(reason.value)
+    at_best = replace(problem, start=best, drawn=False)
+    local = Settings(tol=settings.tol and min(settings.tol, 1e-8), max_iter=0)
+    found = solve(at_best, local, formulas=formulas)
+    run = replace(found.run, seconds=perf_counter() - began)
+    return _told(replace(found, problem=problem, settings=settings, run=run), search, reason)
+
+
+# -- the search --------------------------------------------------------------------------------------------------------
+
+
+def _search(problem: Problem, settings: Settings, exact: Exact, rows: list[Row]) -> Search:
+    import numpy as np
+
+    from gdcli.calculus.exact_graph import exact_form
+    from gdcli.compile.interval_program import interval_program
+    from gdcli.language import constraints
+    from gdcli.solve.global_search.branch_and_bound import Search
+    from gdcli.solve.global_search.lagrangian import lagrangian_of
+    from gdcli.solve.global_search.propagation import Propagation
+
+    tree = problem.tree
+    assert tree is not None
+    form = exact_form(tree, problem.lengths, problem.constants)
+    graph: Any = form.graph  # one whose numbers are exact
+    root = form.root if problem.sign > 0 else graph.node("neg", form.root)
+    roots, sides = [root], []
+    for row in constraints.build(rows, problem.lengths, problem.constants, True, graph) if rows else ():
+        lower, upper = row.sides()
+        roots += row.form.rows
+        sides += list(zip(lower, upper, strict=True))
+    box = bounds_of(problem, exact)
+    program = interval_program(form, 2, root)
+    leaves = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in program.keys]
+    tol = DEFAULT_TOL if settings.tol is None else settings.tol
+    low, high = (np.array(end, dtype=float) for end in (box.lower, box.upper))
+    rows_of = [interval_program(form, 1, node) for node in roots[1:]]
+    lagrangian = lagrangian_of(program, rows_of, relaxed(sides, FEASIBLE), low, high) if sides else None
+    holds, local = Propagation(graph, roots, leaves), _local(problem, exact, rows)
+    return Search(program, holds, low, high, tol, local, sides, FEASIBLE, rows_of, lagrangian)
+
+
+def _local(problem: Problem, exact: Exact, rows: list[Row]) -> Callable[[Any], Any]:
+    """Return a local search from a point to a better one, itself where there is none."""
+    ready, _ = made_ready(problem, Settings(max_iter=_LOCAL_STEPS), exact, rows)
+
+    def improved(x: Any) -> Any:
+        try:
+            return replace(ready, x0=exact.vector([float(v) for v in x])).run([]).best.at.x
+        except GdError:
+            return x
+
+    return improved
+
+
+def _run(search: Search, start: Any, settings: Settings, tell: Teller | None) -> StopReason | None:
+    """Search as long as may be; None where it came to its end."""
+    most = settings.max_evaluations or math.inf
+
+    def go_on(state: State) -> bool:
+        budget.check()
+        if tell is not None:
+            tell(state.examined, len(state.open), state.lower, state.best)
+        return state.examined < most and state.best > UNBOUNDED
+
+    try:
+        with budget.searching(0):
+            search.offer(start[:, None])
+            search.run(go_on)
+            if search.is_over:
+                search.refine(go_on)
+                return None
+    except (KeyboardInterrupt, Terminated, budget.Spent, MemoryError) as stop:
+        return None if search.narrow else StopReason.of(stop)
+    return StopReason.UNBOUNDED if search.state.best <= UNBOUNDED else StopReason.MAX_EVALUATIONS
+
+
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+def _told(found: Outcome, search: Search, reason: StopReason | None) -> Outcome:
+    """Return the outcome at the best point with what the search has found out."""
+    evidence = _evidence(found, search)
+    extremum = "minimum" if found.sign > 0 else "maximum"
+    status, message, advice = _verdict(search, reason, extremum, found)
+    why = StopReason.GLOBAL if reason is None else reason
+    run = replace(found.run, reason=why)
+    return replace(
+        found,
+        run=run,
+        status=status,
+        message=message,
+        advice=advice,
+        globally=evidence,
+        method="global",
+        used="branch and bound with intervals",
+        why=f"--global encloses the {extremum}",
+        warnings=_warnings(found, search),
+    )
+
+
+def _warnings(found: Outcome, search: Search) -> tuple[str, ...]:
+    if not search.sides:
+        return found.warnings
+    return (
+        *found.warnings,
+        f"a constraint counts as fulfilled where it is broken by at most {FEASIBLE:g} of max(1, its side)",
+    )
+
+
+def _evidence(found: Outcome, search: Search) -> GlobalEvidence:
+    from gdcli.solve.global_search.minimiser_boxes import joined, proved
+
+    state, sign = search.state, found.sign
+    ends = sorted((sign * state.lower, sign * state.best))
+    left = joined(state.left)
+    boxes = tuple(
+        GlobalBox(tuple(map(float, b.low)), tuple(map(float, b.high)), b.proved) for b in proved(search, left)
+    )
+    return GlobalEvidence(ends[0], ends[1], boxes, state.examined)
+
+
+def _verdict(
+    search: Search, reason: StopReason | None, extremum: str, found: Outcome
+) -> tuple[Status, str, str]:
+    state = search.state
+    if reason is StopReason.UNBOUNDED:
+        return (
+            Status.DIVERGED,
+            "Diverged: the value has no end within the bounds; there is a pole.",
+            "exclude the pole with --bounds",
+        )
+    if reason is not None and reason.status is not None:
+        how = f"Stopped by {reason.option}" if reason.option else reason.status.value.capitalize()
+        told = f"{how}: the global {extremum} is enclosed, not yet to the tolerance."
+        return (
+            reason.status,
+            told,
+            f"allow more with {reason.option}" if reason.option else "let it run longer",
+        )
+    if state.point is None:
+        return (
+            Status.INFEASIBLE,
+            "No point within the bounds fulfils the constraints; that is proved by intervals.",
+            "",
+        )
+    if state.best - state.lower <= search.tol * max(1.0, abs(state.best)):
+        return (
+            Status.CONVERGED,
+            f"Converged to the global {extremum} within the bounds; that is proved by intervals.",
+            "",
+        )
+    told = f"Stalled: no box can be cut any further, and the bounds of the global {extremum} do not meet."
+    return Status.STALLED, told, "narrow --bounds to leave out poles and edges of the domain"
