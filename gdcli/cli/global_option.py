@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gdcli.api import Outcome, Problem, Settings
-    from gdcli.cli.command_options import MinimizeOptions
+    from gdcli.cli.commands import MinimizeOptions
     from gdcli.render.waiting import Waiting
 
 # What a search of boxes does not read.

@@ -107,7 +107,9 @@ def minima(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
     columns += coordinates(space, ([place[i] for place in places] for i in range(most)))
     total = amount(len(found.minima), f"distinct {found.extremum}").replace("mums", "ma")
     text = f"{total} from {amount(found.starts or 1, 'start')}"
-    text += f"; other {found.extremum[:-2]}a are not excluded: that takes --global, and bounds on every variable"
+    text += (
+        f"; other {found.extremum[:-2]}a are not excluded: that takes --global, and bounds on every variable"
+    )
     more = len(found.minima) - len(shown)
     lines = fact("found", text, width, "title")
     unseen = beyond(space, most)

@@ -56,7 +56,9 @@ def boxes(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
         Column("half-width", [f"{radius:.1e}" for radius in radii], spare=1),
     ]
     most = min(space.size, COORDINATES)
-    centers = [[0.5 * a + 0.5 * b for a, b in zip(*pair, strict=True)] for pair in zip(lows, highs, strict=True)]
+    centers = [
+        [0.5 * a + 0.5 * b for a, b in zip(*pair, strict=True)] for pair in zip(lows, highs, strict=True)
+    ]
     columns += coordinates(space, ([center[i] for center in centers] for i in range(most)))
     lines = laid_out(columns, width, glyphs, all_in="--format json", unseen=beyond(space, most))
     more = len(proof.boxes) - len(shown)
@@ -64,7 +66,6 @@ def boxes(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def interval_text(low: float, high: float, digits: int = _DIGITS) -> str:
-    """Return ``[low, high]`` rounded outward."""
     ends = rounded_outward(low, high, digits)
     return f"[{ends[0]}, {ends[1]}]" if low < high else short(low, digits)
 

@@ -24,8 +24,8 @@ from gdcli.tasks.problem import Problem, listed
 if TYPE_CHECKING:
     from gdcli.language.constraints import Row
     from gdcli.objective.build import Exact
-    from gdcli.solve.global_search.box_list import relaxed
     from gdcli.solve.global_search.branch_and_bound import Search, State
+    from gdcli.tasks.pipeline import Ready
 
 # More variables are more boxes than anybody can wait for.
 MOST_VARIABLES = 30
@@ -67,7 +67,7 @@ def check(problem: Problem) -> None:
     if size > MOST_VARIABLES:
         hint = "--multi-start N looks for minima from many starts, without a proof"
         raise UsageError(f"--global is for up to {MOST_VARIABLES} variables, and there are {size}", hint)
-    missing = unbounded_names(problem)
+    missing = _unbounded_names(problem)
     if missing:
         hint = f"for example --bounds {','.join(f'{name}=-10:10' for name in missing[:4])}"
         hint += ", or --bounds all=-10:10 for every variable"
@@ -79,8 +79,7 @@ def check(problem: Problem) -> None:
         )
 
 
-def unbounded_names(problem: Problem) -> list[str]:
-    """Return the variables that have not both bounds."""
+def _unbounded_names(problem: Problem) -> list[str]:
 
     def ends(name: str) -> list[float]:
         pair = problem.bounds.get(name, (-math.inf, math.inf))
@@ -122,10 +121,11 @@ def _search(problem: Problem, settings: Settings, exact: Exact, rows: list[Row])
 
     from gdcli.calculus.exact_graph import exact_form
     from gdcli.compile.interval_program import interval_program
+    from gdcli.compile.propagation import Propagation
     from gdcli.language import constraints
+    from gdcli.objective.interval_lagrangian import lagrangian_of
+    from gdcli.solve.global_search.box_list import relaxed
     from gdcli.solve.global_search.branch_and_bound import Search
-    from gdcli.solve.global_search.lagrangian import lagrangian_of
-    from gdcli.solve.global_search.propagation import Propagation
 
     tree = problem.tree
     assert tree is not None
@@ -150,11 +150,14 @@ def _search(problem: Problem, settings: Settings, exact: Exact, rows: list[Row])
 
 def _local(problem: Problem, exact: Exact, rows: list[Row]) -> Callable[[Any], Any]:
     """Return a local search from a point to a better one, itself where there is none."""
-    ready, _ = made_ready(problem, Settings(max_iter=_LOCAL_STEPS), exact, rows)
+    made: list[Ready] = []
 
     def improved(x: Any) -> Any:
         try:
-            return replace(ready, x0=exact.vector([float(v) for v in x])).run([]).best.at.x
+            if not made:  # from a point with a value: the start may have none
+                begun = replace(problem, start=exact.space.unflatten(x))
+                made.append(made_ready(begun, Settings(max_iter=_LOCAL_STEPS), exact, rows)[0])
+            return replace(made[0], x0=exact.vector([float(v) for v in x])).run([]).best.at.x
         except GdError:
             return x
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
-from gdcli.compile.interval_program import Enclosed
 from gdcli.kernel.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from gdcli.compile.interval_program import Enclosed
 
 # An array of numpy; in a pair (low, high), the ends of intervals.
 Array = Any
@@ -36,6 +36,8 @@ class Boxes:
         return Boxes(self.low[:, kept], self.high[:, kept], self.bounds[kept])
 
     def beside(self, *others: Boxes) -> Boxes:
+        import numpy as np
+
         all_of = [self, *others]
         low, high = (np.concatenate([getattr(b, end) for b in all_of], axis=1) for end in ("low", "high"))
         return Boxes(low, high, np.concatenate([b.bounds for b in all_of]))
@@ -43,6 +45,8 @@ class Boxes:
 
 def known(found: Enclosed) -> Enclosed:
     """Return what was found on boxes with infinite ends of the derivatives where they tell nothing."""
+    import numpy as np
+
     gradient, hessian = (
         None
         if pair is None
@@ -58,15 +62,21 @@ def relaxed(sides: Sequence[tuple[float, float]], slack: float) -> list[tuple[fl
 
 
 def _room(side: float, slack: float) -> float:
+    import numpy as np
+
     return slack * max(1.0, abs(side)) if np.isfinite(side) else 0.0
 
 
 def no_boxes(n: int) -> Boxes:
+    import numpy as np
+
     return Boxes(np.zeros((n, 0)), np.zeros((n, 0)), np.zeros(0))
 
 
 def smear_of(boxes: Boxes, slope: Interval) -> Any:
     """By how much the value may vary along each axis, (n, m); where that is not known, the width."""
+    import numpy as np
+
     width = boxes.high - boxes.low
     with np.errstate(all="ignore"):
         found = width * np.maximum(np.abs(slope[0]), np.abs(slope[1]))
@@ -76,6 +86,8 @@ def smear_of(boxes: Boxes, slope: Interval) -> Any:
 
 def halves(boxes: Boxes, smear: Any) -> tuple[Boxes, Any]:
     """Cut each box in two along the axis on which the value may vary most."""
+    import numpy as np
+
     low, high = boxes.low, boxes.high
     each = np.arange(len(boxes))
     cuttable = np.nextafter(low, high) < high

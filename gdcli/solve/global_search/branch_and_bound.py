@@ -10,10 +10,9 @@ Walster, Global Optimization using Interval Analysis, 2nd ed., 2004; the bounds 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from gdcli.compile.interval_program import Enclosed
 from gdcli.kernel.dataclass import dataclass, field
 from gdcli.solve.global_search import quadratic_bounds as bounds
 from gdcli.solve.global_search.box_list import (
@@ -29,7 +28,10 @@ from gdcli.solve.global_search.box_list import (
 )
 from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.linear_cuts import cut_by_rows
-from gdcli.solve.global_search.propagation import Propagation
+
+if TYPE_CHECKING:
+    from gdcli.compile.interval_program import Enclosed
+    from gdcli.compile.propagation import Propagation
 
 # Boxes in one call of numpy, by numbers in a Hessian: what stays within a few megabytes.
 _NUMBERS = 1 << 16
@@ -52,7 +54,7 @@ class State:
     open: Boxes
     done: Boxes
     taken: Boxes
-    best: float = np.inf
+    best: float = inf
     point: Array = None
     examined: int = 0
     rounds: int = 0
@@ -60,7 +62,6 @@ class State:
 
     @property
     def lower(self) -> float:
-        """A lower bound of the global minimum."""
         ends = [float(b.bounds.min()) for b in (self.open, self.done, self.taken) if len(b)]
         return min([*ends, self.best])
 
@@ -97,6 +98,8 @@ class Search:
     dual: Enclosing | None = None
 
     def __post_init__(self) -> None:
+        import numpy as np
+
         self.low, self.high = (np.array(end, dtype=float) for end in (self.low, self.high))
         n = len(self.low)
         whole = Boxes(self.low[:, None].copy(), self.high[:, None].copy(), np.array([-np.inf]))
@@ -106,6 +109,8 @@ class Search:
     @property
     def gap(self) -> float:
         """What the bounds of the global minimum may differ by at the end."""
+        import numpy as np
+
         if self.narrow or not np.isfinite(self.state.best):
             return 0.0
         return self.tol * max(1.0, abs(self.state.best))
@@ -133,6 +138,8 @@ class Search:
 
     def step(self) -> None:
         """Examine the boxes with the least bounds, and cut in two what is left of them."""
+        import numpy as np
+
         state = self.state
         chosen = self._chosen()
         self._try_elsewhere(chosen)
@@ -152,6 +159,8 @@ class Search:
         self._settle()
 
     def _chosen(self) -> Boxes:
+        import numpy as np
+
         state = self.state
         boxes = state.open
         if len(boxes) <= self.batch:
@@ -173,6 +182,8 @@ class Search:
 
     def offer(self, points: Array) -> Interval:
         """Return the values at ``points`` (n, m), and keep the best of them; one that is better is improved on."""
+        import numpy as np
+
         found = self.function.evaluate(points, points, 0)
         value: Interval
         value, known = found.value, self._feasible_values(points, found)
@@ -189,6 +200,8 @@ class Search:
 
         A constraint may be broken by ``slack`` of the size of its sides.
         """
+        import numpy as np
+
         known = np.where(found.defined & ~np.isnan(found.value[1]), found.value[1], np.inf)
         if self.sides:
             sides = relaxed(self.sides, slack)
@@ -197,7 +210,8 @@ class Search:
         return known
 
     def improve(self, x: Array) -> None:
-        """Search for a lower value from ``x`` on."""
+        import numpy as np
+
         assert self.local is not None
         self.state.local += 1
         found = np.clip(np.asarray(self.local(x), float), self.low, self.high)
@@ -212,6 +226,8 @@ class Search:
 
     def _try_elsewhere(self, boxes: Boxes) -> None:
         """Search for a lower value from the best of the centres of some boxes, ever more rarely."""
+        import numpy as np
+
         state = self.state
         if self.local is None or state.examined < EACH * state.local:
             return
@@ -230,6 +246,8 @@ class Search:
 
     def _examined(self, boxes: Boxes) -> tuple[Boxes, Array]:
         """Return what is left of boxes, with better bounds, and by how much the value may vary along each axis."""
+        import numpy as np
+
         boxes, free = self._propagated(boxes)
         if not len(boxes):
             return boxes, boxes.low
@@ -259,12 +277,16 @@ class Search:
 
         Derivatives that tell nothing are infinite.
         """
+        import numpy as np
+
         low = np.maximum(np.nextafter(boxes.low, -np.inf), self.low[:, None])
         high = np.minimum(np.nextafter(boxes.high, np.inf), self.high[:, None])
         return known(self.function.evaluate(low, high, order))
 
     def _propagated(self, boxes: Boxes) -> tuple[Boxes, Array]:
         """Return what of boxes may hold better values, and on which of them all constraints surely hold."""
+        import numpy as np
+
         demands = [(-np.inf, self.state.best), *relaxed(self.sides, self.slack)]
         low, high, alive, found = self.holds.contract(boxes.low.copy(), boxes.high.copy(), demands)
         free = np.ones(len(boxes), bool)
@@ -277,7 +299,7 @@ class Search:
         return boxes.where(kept), free[kept]
 
     def is_free(self, box: Boxes) -> bool:
-        """Tell whether all constraints surely hold on a box."""
+        """Tell whether all constraints surely hold on a box, with their sides as they were given, without slack."""
         if not self.sides:
             return True
         found = self.holds.values(box.low, box.high)[1:]
@@ -286,6 +308,8 @@ class Search:
 
     def _monotone(self, boxes: Boxes, slope: Interval, free: Array) -> tuple[Boxes, Interval, Array]:
         """Leave of a box on which the function rises along an axis the face where it is least."""
+        import numpy as np
+
         low, high = boxes.low, boxes.high
         rises, falls = (slope[0] > 0) & free, (slope[1] < 0) & free
         inner = (rises & (low > self.low[:, None])) | (falls & (high < self.high[:, None]))
@@ -296,6 +320,8 @@ class Search:
         return left, (slope[0][:, kept], slope[1][:, kept]), free[kept]
 
     def _dual_bounds(self, dual: Enclosing, boxes: Boxes) -> Array:
+        import numpy as np
+
         center = 0.5 * boxes.low + 0.5 * boxes.high
         at_center = known(dual.evaluate(center, center, 1))
         hessian = known(dual.evaluate(boxes.low, boxes.high, 2)).hessian
@@ -310,6 +336,8 @@ class Search:
         return bound
 
     def _second_order(self, boxes: Boxes, smear: Array, curved: Array, free: Array) -> tuple[Boxes, Array]:
+        import numpy as np
+
         rest, rest_smear = boxes.where(~curved), smear[:, ~curved]
         boxes, smear, free = boxes.where(curved), smear[:, curved], free[curved]
         hessian = self.on(boxes, 2).hessian
@@ -323,6 +351,8 @@ class Search:
 
     def _concave(self, boxes: Boxes, hessian: Interval, free: Array) -> tuple[Boxes, Array]:
         """Leave of a box on which the function is concave along an axis its faces on the bounds of the search."""
+        import numpy as np
+
         n = len(self.low)
         concave = (hessian[1][range(n), range(n)] < 0) & (boxes.low < boxes.high) & free
         at_low, at_high = boxes.low <= self.low[:, None], boxes.high >= self.high[:, None]
@@ -332,6 +362,8 @@ class Search:
         return Boxes(new_low, new_high, boxes.bounds).where(kept), kept
 
     def _modelled(self, boxes: Boxes, smear: Array, hessian: Interval, free: Array) -> tuple[Boxes, Array]:
+        import numpy as np
+
         center = 0.5 * boxes.low + 0.5 * boxes.high
         value, at_center = self.offer(center), known(self.function.evaluate(center, center, 1)).gradient
         model = bounds.Model(boxes.low, boxes.high, center, value, at_center, hessian)

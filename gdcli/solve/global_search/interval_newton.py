@@ -8,8 +8,6 @@ inside the box, there is exactly one root in it (Krawczyk 1969; Neumaier, Interv
 
 from __future__ import annotations
 
-import numpy as np
-
 from gdcli.solve.global_search.box_list import Array
 from gdcli.solve.global_search.quadratic_bounds import margin
 
@@ -28,6 +26,8 @@ def newton(
     (n, m) tells; their variables are those of the same places, the others are anywhere in the box. That there is one
     root is told only of boxes where every variable that is not a single number has its equation.
     """
+    import numpy as np
+
     n = len(low)
     with np.errstate(all="ignore"):
         width = high - low
@@ -50,8 +50,7 @@ def newton(
         for i in range(n):
             _solve_row(
                 i,
-                r_mid[:, i],
-                r_rad[:, i],
+                (r_mid[:, i], r_rad[:, i]),
                 (a_mid[:, i], a_rad[:, i]),
                 (down, up),
                 tests[:, i],
@@ -66,11 +65,15 @@ def newton(
 
 
 def _moved(center: Array, d: Array, towards: float) -> Array:
+    import numpy as np
+
     return np.nextafter(center + d, towards)
 
 
 def _inverse(mid: Array, rows: Array, usable: Array) -> tuple[Array, Array]:
     """Return the inverses (m, n, n) of the parts of ``mid`` that have equations, and where there is one."""
+    import numpy as np
+
     n = len(mid)
     both = rows[:, None, :] & rows[None, :, :]
     matrix = np.where(usable & both, mid, 0.0).transpose(2, 0, 1).copy()
@@ -90,8 +93,7 @@ def _inverse(mid: Array, rows: Array, usable: Array) -> tuple[Array, Array]:
 
 def _solve_row(
     i: int,
-    r_mid: Array,
-    r_rad: Array,
+    right: tuple[Array, Array],
     row: tuple[Array, Array],
     box: tuple[Array, Array],
     tests: Array,
@@ -99,7 +101,9 @@ def _solve_row(
     inside: Array,
 ) -> None:
     """Cut variable i of ``box`` (distances from the centre, in place) by its row of the preconditioned system."""
-    a_mid, a_rad = row
+    import numpy as np
+
+    (r_mid, r_rad), (a_mid, a_rad) = right, row
     down, up = box
     others = np.where(np.arange(a_mid.shape[1]) == i, 0.0, 1.0)
     reach, middle = 0.5 * (up - down), 0.5 * (up + down)

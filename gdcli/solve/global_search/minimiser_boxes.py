@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS
 from gdcli.solve.global_search.box_list import Array, Boxes, known
@@ -33,6 +31,8 @@ class LeftBox(NamedTuple):
 
 def joined(boxes: Boxes) -> Boxes:
     """Return boxes none of which touches another, around all of ``boxes``."""
+    import numpy as np
+
     order = np.lexsort(boxes.low[::-1])
     boxes = boxes.where(order)
     while len(boxes) > _MOST:
@@ -46,6 +46,8 @@ def joined(boxes: Boxes) -> Boxes:
 
 def _hulls(boxes: Boxes, groups: Array) -> Boxes:
     """Return the hull of the boxes of each group, which are numbered from 0."""
+    import numpy as np
+
     count = int(groups.max()) + 1
     n = len(boxes.low)
     low, high, bounds = np.full((n, count), np.inf), np.full((n, count), -np.inf), np.full(count, np.inf)
@@ -58,6 +60,8 @@ def _hulls(boxes: Boxes, groups: Array) -> Boxes:
 
 def _touching(boxes: Boxes) -> Array:
     """Return the number of the group that each box belongs to: those that touch, directly or by others between them."""
+    import numpy as np
+
     count = len(boxes)
     near = np.ones((count, count), bool)
     for low, high in zip(boxes.low, boxes.high, strict=True):
@@ -91,6 +95,8 @@ def _proved(search: Search, box: Boxes) -> LeftBox:
 
     Where the function only rises from a bound on, that variable is at the bound.
     """
+    import numpy as np
+
     unproved = LeftBox(box.low[:, 0], box.high[:, 0], False)
     if not search.is_free(box):
         return unproved
@@ -140,6 +146,8 @@ def _stationary(search: Search, box: Boxes, rows: Array) -> Boxes | None:
 
 
 def _widened(box: Boxes, rows: Array) -> Boxes:
+    import numpy as np
+
     size = np.maximum(np.abs(box.low), np.abs(box.high))
     room = 0.5 * (box.high - box.low) + 4 * EPS * size + TINY
     return Boxes(
@@ -148,6 +156,8 @@ def _widened(box: Boxes, rows: Array) -> Boxes:
 
 
 def _is_convex(search: Search, box: Boxes) -> bool:
+    import numpy as np
+
     center = 0.5 * box.low + 0.5 * box.high
     nothing, flat = np.zeros(1), np.zeros_like(center)
     hessian = search.on(box, 2).hessian

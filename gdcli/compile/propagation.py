@@ -8,16 +8,20 @@ has no value are never minimisers, so that the domain of a logarithm or a root i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import numpy as np
 
 from gdcli.calculus.exact_graph import ExactGraph
 from gdcli.compile.interval_arrays import array_rules
 from gdcli.kernel.numerics import EPS
 from gdcli.language.graph import LEAVES, arguments
-from gdcli.solve.global_search.box_list import Array, Interval
+
+# An array of numpy; a pair (low, high) has the ends of intervals.
+Array = Any
+Interval = tuple[Array, Array]
+Cuts = Sequence[Interval | None]
+Rules = dict[str, Any]
 
 
 class Propagation:
@@ -42,6 +46,8 @@ class Propagation:
         ``low`` and ``high`` have shape (n, m) and are changed; the third array, of shape (m,), tells which boxes have
         such a part.
         """
+        import numpy as np
+
         with np.errstate(all="ignore"):
             values = self._forward(low, high)
             found = [values[root] for root in self.roots]
@@ -57,6 +63,8 @@ class Propagation:
 
     def values(self, low: Array, high: Array) -> list[Interval]:
         """Return enclosures of the roots on boxes."""
+        import numpy as np
+
         with np.errstate(all="ignore"):
             values = self._forward(low, high)
         return [values[root] for root in self.roots]
@@ -97,6 +105,8 @@ class Propagation:
         return values
 
     def _applied(self, i: int, values: dict[int, Interval]) -> Interval:
+        import numpy as np
+
         key, rules = self.graph.keys[i], self.rules
         found: Interval
         if i in self.powers:
@@ -118,6 +128,8 @@ class Propagation:
         return found
 
     def _backward(self, values: dict[int, Interval], alive: Array) -> None:
+        import numpy as np
+
         keys = self.graph.keys
         for i in self.backward:
             key, value = keys[i], values[i]
@@ -138,6 +150,8 @@ class Propagation:
 
     def _cuts(self, op: str, value: Interval, args: list[Interval]) -> Cuts:
         """Return what the arguments of an operation may be, given what its value may be; None: anything."""
+        import numpy as np
+
         if op == "pow":
             low, high = args[1]
             return (
@@ -149,7 +163,8 @@ class Propagation:
         return () if rule is None else rule(self.rules, value, args)
 
     def _root(self, v: Interval, old: Interval, exponent: float) -> Interval:
-        """What x with x**exponent in ``v`` may be."""
+        import numpy as np
+
         if exponent < 0:
             v, exponent = self.rules["inverse"](v), -exponent
         if exponent == 2:
@@ -166,9 +181,7 @@ class Propagation:
 
 # -- operations turned around ------------------------------------------------------------------------------------------
 
-Cuts = Sequence[Interval | None]
-Rules = dict[str, Any]
-_INF = np.inf
+_INF = math.inf
 # The exponent 1/n is rounded, which moves a root by at most log(1e308) units in the last place; so is the power.
 _ROOT_ERROR = 1000 * EPS
 # Functions that rise, with those that turn them around.
@@ -189,6 +202,8 @@ _INVERSES = {
 
 def _quotient(rules: Rules, over: Interval, under: Interval, old: Interval) -> Interval:
     """What x with x*u = o may be, for some u of ``under`` and o of ``over``; of two half-lines what meets ``old``."""
+    import numpy as np
+
     whole = rules["div"](over, under)
     spans = (under[0] <= 0) & (under[1] >= 0)
     free = spans & (over[0] <= 0) & (over[1] >= 0)
@@ -205,15 +220,25 @@ def _quotient(rules: Rules, over: Interval, under: Interval, old: Interval) -> I
     return low, high
 
 
+def _not_negative(v: Interval) -> Interval:
+    import numpy as np
+
+    return np.maximum(v[0], 0.0), np.maximum(v[1], 0.0)
+
+
 def _even_root(v: Interval, old: Interval, root: Callable[[Interval], Interval]) -> Interval:
     """What x with an even power of x in ``v`` may be: between two roots, or at one side of the gap between them."""
-    inner, outer = root((np.maximum(v[0], 0.0), np.maximum(v[1], 0.0)))
+    import numpy as np
+
+    inner, outer = root(_not_negative(v))
     low = np.where(old[0] > -inner, inner, -outer)
     high = np.where(old[1] < inner, -inner, outer)
     return low, high
 
 
 def _hypotenuse(rules: Rules, v: Interval, args: list[Interval]) -> Cuts:
+    import numpy as np
+
     square, sub = rules["square"], rules["sub"]
     whole = square((np.maximum(v[0], 0.0), v[1]))
     others = [sub(whole, square(args[1 - k])) for k in (0, 1)]
@@ -221,6 +246,8 @@ def _hypotenuse(rules: Rules, v: Interval, args: list[Interval]) -> Cuts:
 
 
 def _sine(rules: Rules, v: Interval, args: list[Interval]) -> Cuts:
+    import numpy as np
+
     quarter = np.pi / 2
     low, high = _angle(v, (args[0][0] - quarter, args[0][1] - quarter))
     return ((low + quarter, high + quarter),)
@@ -228,6 +255,8 @@ def _sine(rules: Rules, v: Interval, args: list[Interval]) -> Cuts:
 
 def _angle(v: Interval, old: Interval) -> Interval:
     """What of the angles ``old`` may have a cosine in ``v``: both ends are moved inward to the next that has."""
+    import numpy as np
+
     near, far = np.arccos(np.clip(v[1], -1, 1)), np.arccos(np.clip(v[0], -1, 1))
     low, high = _next_angle(old[0], near, far), -_next_angle(-old[1], near, far)
     slack = 1e-14 * (8 + np.maximum(np.abs(old[0]), np.abs(old[1])))  # turns are counted in rounded numbers
@@ -236,6 +265,8 @@ def _angle(v: Interval, old: Interval) -> Interval:
 
 def _next_angle(start: Array, near: Array, far: Array) -> Array:
     """The first angle not below ``start`` that is turns away from between ``near`` and ``far``, or from minus that."""
+    import numpy as np
+
     turned = start - 2 * np.pi * np.floor((start + np.pi) / (2 * np.pi))
     inside = np.where((turned > -near) & (turned < near), near, turned)
     ahead = np.where(turned < -far, -far, np.where(turned > far, 2 * np.pi - far, inside))
@@ -251,7 +282,7 @@ _AnyS: dict[str, Callable[[Rules, Interval, list[Interval]], Cuts]] = {
         _quotient(rules, v, args[0], args[1]),
     ),
     "div": lambda rules, v, args: (rules["mul"](v, args[1]), _quotient(rules, args[0], v, args[1])),
-    "sqrt": lambda rules, v, args: (rules["square"]((np.maximum(v[0], 0.0), np.maximum(v[1], 0.0))),),
+    "sqrt": lambda rules, v, args: (rules["square"](_not_negative(v)),),
     "cbrt": lambda rules, v, args: (rules["whole_power"](v, 3),),
     "log2": lambda rules, v, args: (rules["power"]((2.0, 2.0), v),),
     "log10": lambda rules, v, args: (rules["power"]((10.0, 10.0), v),),

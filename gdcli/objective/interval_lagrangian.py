@@ -8,17 +8,16 @@ Of an equation also the square may be added (Hestenes, Journal of Optimization T
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-import numpy as np
+from typing import Any
 
 from gdcli.compile.interval_program import IntervalProgram
-from gdcli.solve.global_search.box_list import Array
 
 # A constraint is active at a point where it is as near to its side as this, relative to that.
 _ACTIVE = 1e-6
 # Sides as near to each other, relative to their size, are those of an equation; how much stronger than the curvature it
 # is held to.
 _EQUATION, _STRONG = 1e-6, 4.0
+Array = Any
 Sides = Sequence[tuple[float, float]]
 
 
@@ -29,6 +28,8 @@ def lagrangian_of(
 
     All programs are of one graph; ``low`` to ``high`` (n,) are the bounds of the variables.
     """
+
+    import numpy as np
 
     def made(point: Array) -> IntervalProgram | None:
         with np.errstate(all="ignore"):
@@ -62,6 +63,8 @@ def lagrangian_of(
 
 def _multipliers(slope: Array, matrix: Array) -> Array:
     """Return multipliers, none negative, with which ``slope + matrix @ m`` is small; the least of all are taken out."""
+    import numpy as np
+
     weights = np.zeros(matrix.shape[1])
     kept = np.arange(matrix.shape[1])
     while len(kept):
@@ -85,6 +88,8 @@ def _squares(
 
     With r large the sum has a minimum at ``at`` also across the equations, and boxes around it are done early.
     """
+    import numpy as np
+
     graph, found = function.graph, list[int]()
     hessian = function.evaluate(at, at, 2).hessian
     size = float(np.abs(0.5 * (hessian[0] + hessian[1])[:, :, 0]).sum(axis=1).max())

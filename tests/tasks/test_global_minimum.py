@@ -1,0 +1,187 @@
+"""--global: the minimum is enclosed however the search ends, and the page says what is proved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from gdcli import api
+from gdcli.kernel.errors import DomainError, UsageError
+from gdcli.kernel.status import Status
+from gdcli.tasks.global_minimum import solve_globally
+from tests.cli.test_subject_to_command import gd
+
+CAMEL = "(4-2.1*x**2+x**4/3)*x**2+x*y+(-4+4*y**2)*y**2"
+BOX = ["all=-3:3"]
+
+
+def solved(
+    text: str, bounds: list[str], sense: str = "minimize", subject_to: Sequence[str] = (), **how: Any
+) -> Any:
+    return solve_globally(
+        api.make_problem(text, sense, bounds=bounds, subject_to=subject_to), api.Settings(**how)
+    )
+
+
+def test_a_maximum_is_told_in_the_sense_of_the_user() -> None:
+    low, high = solved(CAMEL, BOX), solved(f"-({CAMEL})", BOX, "maximize")
+    assert low.status is high.status is Status.CONVERGED
+    assert low.globally.lower <= -1.0316284534898774 <= low.globally.upper + 1e-15
+    assert (high.globally.lower, high.globally.upper) == (-low.globally.upper, -low.globally.lower)
+    assert high.value == pytest.approx(1.0316284534898774, abs=1e-12)
+    assert len(high.globally.boxes) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "constraints", "value"),
+    [
+        ("x + y", ["x**2 + y**2 <= 1"], -(2**0.5)),
+        ("x + y", ["x**2 + y**2 == 1"], -(2**0.5)),
+        ("x*y", ["x**2 + y**2 == 2", "x >= 0"], -1.0),
+        ("(x - 2)**2 + y**2", ["x**2 + y**2 <= 1", "x + y <= 0.5"], None),
+        (
+            "-x - y",
+            ["y - 2*x**4 + 8*x**3 - 8*x**2 <= 2", "-4*x**4 + 32*x**3 - 88*x**2 + 96*x + y <= 36", "x >= 0"],
+            None,
+        ),
+    ],
+)
+def test_constraints_hold_the_minimum(text: str, constraints: list[str], value: float | None) -> None:
+    found = solved(text, ["all=-3:4"], subject_to=constraints)
+    assert found.status is Status.CONVERGED
+    lower, upper = found.globally.lower, found.globally.upper
+    assert upper - lower <= 1.1e-6 * max(1.0, abs(upper))
+    if value is not None:
+        assert lower <= value <= upper + 1e-7
+    local = api.minimize(text, dict(found.point), bounds=["all=-3:4"], subject_to=constraints)
+    assert local.value >= lower - 1e-12
+
+
+def test_no_feasible_point_is_proved() -> None:
+    found = solved("x + y", ["all=-2:2"], subject_to=["x**2 + y**2 >= 9"])
+    assert found.status is Status.INFEASIBLE
+    assert "proved" in found.message
+    assert found.globally.boxes == ()
+
+
+def test_a_cap_ends_it_with_the_enclosure_so_far() -> None:
+    text = "+".join(f"(x{i}-0.3*{i})**2 - 10*cos(2*pi*(x{i}-0.3*{i}))" for i in range(4)) + "+0.1*x0*x1*x2*x3"
+    found = solved(text, ["all=-5:5"], max_evaluations=1)
+    assert found.status is Status.LIMIT
+    assert "--max-evaluations" in found.message
+    done = solved(text, ["all=-5:5"])
+    assert done.status is Status.CONVERGED
+    assert found.globally.lower <= done.globally.lower <= done.globally.upper <= found.globally.upper
+    assert found.globally.boxes
+
+
+def test_an_interrupt_ends_it_with_the_enclosure_so_far() -> None:
+    problem = api.make_problem("x*sin(10*x) + y*cos(3*x*y)", bounds=["all=-3:3"])
+
+    def interrupt(examined: int, left: int, lower: float, best: float) -> None:
+        if examined > 20:
+            raise KeyboardInterrupt
+
+    found, done = solve_globally(problem, tell=interrupt), solve_globally(problem)
+    assert found.status is Status.INTERRUPTED
+    assert found.status.exit_code == 130
+    assert done.globally is not None
+    assert found.globally is not None
+    assert found.globally.lower <= done.globally.upper
+    assert done.globally.lower <= found.globally.upper
+
+
+def test_what_cannot_be_searched_is_refused() -> None:
+    with pytest.raises(UsageError, match="needs bounds on every variable: y has none") as error:
+        solved("x + y", ["x=0:1"])
+    assert "--bounds all=-10:10" in (error.value.hint or "")
+    with pytest.raises(UsageError, match="up to 30 variables, and there are 31"):
+        solve_globally(api.make_problem("sum(v**2)", start={"v": [0.5] * 31}, bounds=["v=-1:1"]))
+    with pytest.raises(UsageError, match="a function has no interval rules"):
+        solve_globally(api.make_problem(lambda x: float(x @ x), start=[1.0], bounds=[(0, 2)]))
+    with pytest.raises(DomainError, match="no finite value anywhere within the bounds; that is proved"):
+        solve_globally(api.make_problem("log(x)", start={"x": 1}, bounds=["x=-2:-1"]))
+
+
+def test_vectors_and_parts_are_searched() -> None:
+    problem = api.make_problem(
+        "sum((v**2 - 1)**2) + p", start={"v": [0.5] * 3}, let=["p=(v[0] - v[1])**2"], bounds=["v=-2:2"]
+    )
+    found = solve_globally(problem)
+    assert found.globally is not None
+    assert found.globally.lower <= 0 <= found.globally.upper
+    assert len(found.globally.boxes) == 4  # v[0] = v[1]
+    assert all(box.proved for box in found.globally.boxes)
+
+
+# -- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_tells_bounds_and_boxes() -> None:
+    code, page, errors = gd("minimize", CAMEL, "--global", "--bounds", "all=-3:3")
+    assert (code, errors) == (0, "")
+    assert "to the global minimum within the bounds; that is proved by intervals" in " ".join(page.split())
+    assert "global        minimum in [-1.0316284534" in page
+    assert "2 may hold a global minimum, each proved to hold exactly one" in page
+    assert page.count(" one ") >= 2
+
+
+def test_json_has_the_enclosure() -> None:
+    code, text, _ = gd("maximize", "-abs(x - 1)", "--global", "--bounds", "x=-3:3", "--format", "json")
+    record = json.loads(text)
+    assert code == 0
+    proof = record["global"]
+    assert proof["lower"] <= 0 <= proof["upper"]
+    assert proof["boxes"][0]["low"]["x"] <= 1 <= proof["boxes"][0]["high"]["x"]
+    assert proof["boxes"][0]["proved"] is False
+    assert proof["examined"] >= 1
+    assert record["reason"] == "global-gap"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--multi-start", "3"),
+        ("--method", "bfgs"),
+        ("--lr", "0.1"),
+        ("--max-iter", "3"),
+        ("--checkpoint", "c.gd"),
+    ],
+)
+def test_options_of_a_path_are_refused(option: tuple[str, str]) -> None:
+    code, _, errors = gd("minimize", "x**2", "--global", "--bounds", "x=-1:1", *option)
+    assert code == 2
+    assert f"--global does not read {option[0]}" in errors
+
+
+def test_a_stored_answer_shows_the_same_page(tmp_path: Any) -> None:
+    asked = ("minimize", CAMEL, "--global", "--bounds", "all=-3:3")
+    _, page, _ = gd(*asked)
+    stored = tmp_path / "answer.json"
+    stored.write_text(gd(*asked, "--format", "json")[1])
+    assert gd("show", str(stored))[1] == page
+
+
+def test_problem_files_have_it(tmp_path: Any) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text(
+        '[p]\nexpression = "x**4 - 3*x"\nbounds = "x=-2:2"\nglobal = true\nexpect = {value = -2.0442606669}\n'
+    )
+    code, text, _ = gd("run", str(file), "--format", "json")
+    assert code == 0, text
+    assert '"global"' in text
+
+
+def test_many_starts_say_what_they_do_not_prove() -> None:
+    _, page, _ = gd("minimize", CAMEL, "--multi-start", "5", "--bounds", "all=-3:3")
+    assert "other minima are not excluded: that takes --global" in " ".join(page.split())
+
+
+def test_bounds_for_all_go_before_and_after_others() -> None:
+    _, text, _ = gd("minimize", "x + y", "--bounds", "all=0:9,x=1:2", "--format", "json")
+    assert json.loads(text)["problem"]["bounds"] == {"x": [1, 2], "y": [0, 9]}
+    _, text, _ = gd("minimize", "x + all", "--bounds", "all=0:9", "--start", "1,1", "--format", "json")
+    assert json.loads(text)["problem"]["bounds"] == {"all": [0, 9]}
