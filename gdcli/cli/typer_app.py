@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -121,7 +122,7 @@ def _function(command: Command) -> Callable[..., dict[str, object]]:
     """Return a function with the signature of ``command`` that returns the values it is called with."""
 
     def values(**values: object) -> dict[str, object]:
-        return values
+        return {name.rstrip("_"): value for name, value in values.items()}
 
     parameters = []
     for argument in command.arguments:
@@ -145,7 +146,8 @@ def _function(command: Command) -> Callable[..., dict[str, object]]:
             rich_help_panel=option.group,
         )
         kind = bool if flag else list[str] if option.many else str | None
-        parameters.append((option.field, kind, default))
+        name = option.field + "_" * iskeyword(option.field)  # global is no name of a parameter
+        parameters.append((name, kind, default))
     values.__name__ = command.name
     values.__annotations__ = {name: kind for name, kind, _ in parameters}
     values.__dict__["__signature__"] = inspect.Signature(
