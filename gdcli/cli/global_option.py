@@ -39,7 +39,6 @@ _UNREAD = [
 
 
 def check(options: MinimizeOptions) -> None:
-    """Raise UsageError for an option that --global does not read."""
     for name in _UNREAD:
         if getattr(options, name) not in (None, False):
             option = "--" + name.replace("_", "-")

@@ -62,7 +62,6 @@ class Propagation:
         return low, high, alive, found
 
     def values(self, low: Array, high: Array) -> list[Interval]:
-        """Return enclosures of the roots on boxes."""
         import numpy as np
 
         with np.errstate(all="ignore"):
@@ -159,7 +158,7 @@ class Propagation:
             )
         if op in _INVERSES:
             return (self.rules["of_function"](_INVERSES[op], value),)
-        rule = _AnyS.get(op)
+        rule = _RULES.get(op)
         return () if rule is None else rule(self.rules, value, args)
 
     def _root(self, v: Interval, old: Interval, exponent: float) -> Interval:
@@ -273,7 +272,7 @@ def _next_angle(start: Array, near: Array, far: Array) -> Array:
     return start + (ahead - turned)
 
 
-_AnyS: dict[str, Callable[[Rules, Interval, list[Interval]], Cuts]] = {
+_RULES: dict[str, Callable[[Rules, Interval, list[Interval]], Cuts]] = {
     "add": lambda rules, v, args: (rules["sub"](v, args[1]), rules["sub"](v, args[0])),
     "sub": lambda rules, v, args: (rules["add"](v, args[1]), rules["sub"](args[0], v)),
     "neg": lambda rules, v, args: (rules["neg"](v),),

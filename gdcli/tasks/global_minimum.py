@@ -57,7 +57,6 @@ def solve_globally(
 
 
 def check(problem: Problem) -> None:
-    """Raise UsageError for what cannot be searched."""
     if problem.tree is None:
         raise UsageError(
             "--global needs an expression: a function has no interval rules",

@@ -18,21 +18,21 @@ Interval = tuple[Array, Array]
 class Enclosing(Protocol):
     """Enclosures of a function on boxes (n, m) as `gdcli.compile.interval_program.IntervalProgram` has them."""
 
-    def evaluate(self, low: Any, high: Any, order: int) -> Enclosed: ...
+    def evaluate(self, low: Array, high: Array, order: int) -> Enclosed: ...
 
 
 @dataclass(slots=True)
 class Boxes:
     """Boxes ``low`` to ``high``, (n, m), with lower ``bounds`` (m,) of the function on each."""
 
-    low: Any
-    high: Any
-    bounds: Any
+    low: Array
+    high: Array
+    bounds: Array
 
     def __len__(self) -> int:
         return len(self.bounds)
 
-    def where(self, kept: Any) -> Boxes:
+    def where(self, kept: Array) -> Boxes:
         return Boxes(self.low[:, kept], self.high[:, kept], self.bounds[kept])
 
     def beside(self, *others: Boxes) -> Boxes:
@@ -73,7 +73,7 @@ def no_boxes(n: int) -> Boxes:
     return Boxes(np.zeros((n, 0)), np.zeros((n, 0)), np.zeros(0))
 
 
-def smear_of(boxes: Boxes, slope: Interval) -> Any:
+def smear_of(boxes: Boxes, slope: Interval) -> Array:
     """By how much the value may vary along each axis, (n, m); where that is not known, the width."""
     import numpy as np
 
@@ -84,7 +84,7 @@ def smear_of(boxes: Boxes, slope: Interval) -> Any:
     return np.where(known, found + 1e-9 * width, width)
 
 
-def halves(boxes: Boxes, smear: Any) -> tuple[Boxes, Any]:
+def halves(boxes: Boxes, smear: Array) -> tuple[Boxes, Array]:
     """Cut each box in two along the axis on which the value may vary most."""
     import numpy as np
 

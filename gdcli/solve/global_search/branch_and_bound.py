@@ -67,7 +67,6 @@ class State:
 
     @property
     def left(self) -> Boxes:
-        """The boxes that may hold minimisers."""
         found = self.open.beside(self.done, self.taken)
         return found.where(found.bounds <= self.best)
 
