@@ -15,7 +15,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
-    "lines in gdcli/": 65_200,
+    "lines in gdcli/": 66_000,
     "files entered by a small minimize": 70,
     "files entered by a plain fit": 106,
     "circles of imports": 0,
@@ -25,7 +25,7 @@ BOUNDS = {
     "functions of more than 7 parameters": 0,
     "parameters and variables that are Any": 190,
     "places that write machine epsilon": 2,
-    "docstrings of at most twelve words": 730,
+    "docstrings of at most twelve words": 736,
 }
 
 
