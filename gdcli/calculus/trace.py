@@ -23,7 +23,7 @@ from gdcli.language.graph import compare
 from gdcli.language.interpreter import REDUCE, applied, is_reduction, small_power
 from gdcli.language.matrices import is_matrix
 from gdcli.language.syntax import Node, Tree
-from gdcli.language.tree_names import all_nodes, name_of
+from gdcli.language.tree_names import all_nodes, name_of, with_parts
 
 # Longer ones nobody would follow on paper.
 MAX_STEPS = 200
@@ -88,12 +88,13 @@ def trace(
     ``point`` and ``constants`` have a number or a sequence of numbers for each name.
     """
     unseen = [
-        node
-        for node in all_nodes(tree.root)
+        (each, node)
+        for each in with_parts([tree])
+        for node in all_nodes(each.root)
         if node.op in ("matmul", "part", "transpose") or is_matrix(constants.get(name_of(node) or "", ()))
     ]
     if unseen:
-        first = min(unseen, key=lambda node: node.op != "matmul")
+        tree, first = min(unseen, key=lambda found: found[1].op != "matmul")
         what = "@" if first.op == "matmul" else "matrices"
         raise tree.error(first, f"--trace does not follow {what}", "write dot(a, b) for two vectors")
     return _Tracer(tree, point, constants, limit).run()
@@ -104,6 +105,7 @@ class _Tracer:
         self, tree: Tree, point: Mapping[str, Any], constants: Mapping[str, Any], limit: int
     ) -> None:
         self.tree = tree
+        self.parts = tree.parts
         self.limit = limit
         self.steps: list[TraceStep] = []
         self.done: dict[tuple[int, int | None], Operand] = {}
@@ -137,7 +139,8 @@ class _Tracer:
         )
 
     def run(self) -> Trace:
-        if self._operations(self.tree.root) > self.limit:
+        roots = [self.tree.root, *(part.root for part in self.parts.values())]
+        if sum(map(self._operations, roots)) > self.limit:
             raise self._too_long()
         root = self.at(self.tree.root, None)
         gradient, sums = self._reverse(root)
@@ -161,6 +164,8 @@ class _Tracer:
         return found
 
     def _length(self, node: Node) -> int | None:
+        if node.op == "name" and node.value in self.parts:
+            return self.length(self.parts[node.value].root)
         if node.op == "name":
             known = self.names[node.value]
             return len(known) if isinstance(known, list) else None
@@ -188,6 +193,8 @@ class _Tracer:
             return Operand(_digits(node.value), float(node.value))
         if node.op == "neg" and node.args[0].op == "number":
             return Operand(_digits(-node.args[0].value), -float(node.args[0].value))
+        if node.op == "name" and node.value in self.parts:
+            return self._part(self.parts[node.value], index)
         if node.op in ("name", "index", "slice"):
             return self._leaf(node, index)
         if node.op == "where":
@@ -197,6 +204,13 @@ class _Tracer:
         args = [self.at(a, index) for a in node.args]
         op = node.value if node.op == "call" else node.op
         return self._add(node, op, args, _formula(op, args), _value(op, args))
+
+    def _part(self, part: Tree, index: int | None) -> Operand:
+        """The value of a named part, whose steps stand in its own text."""
+        outer, self.tree = self.tree, part
+        found = self.at(part.root, index)
+        self.tree = outer
+        return found
 
     def _leaf(self, node: Node, index: int | None) -> Operand:
         if node.op == "name":

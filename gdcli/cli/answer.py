@@ -145,9 +145,8 @@ def typed_problem(options: AskedOptions, env: Environment) -> Problem:
     from gdcli import api
 
     bounds = options.bounds if isinstance(options, ProblemOptions) else ()
-    typed = api.TypedTexts(bounds)
-    if isinstance(options, ConstrainedOptions):
-        typed = api.TypedTexts(bounds, options.subject_to, options.let)
+    subject_to = options.subject_to if isinstance(options, ConstrainedOptions) else ()
+    typed = api.TypedTexts(bounds, subject_to, options.let)
     seed = options.seed or 0
     return api.read_problem(text, options.sense, options.start, options.set, seed, source, typed)
 

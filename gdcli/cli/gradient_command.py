@@ -83,7 +83,8 @@ def _problem(options: GradientOptions, text: str, source: str) -> Problem:
     from gdcli import api
 
     try:
-        return api.read_problem(text, "minimize", options.at, options.set, options.seed or 0, source)
+        typed = api.TypedTexts(let=options.let)
+        return api.read_problem(text, "minimize", options.at, options.set, options.seed or 0, source, typed)
     except UsageError as error:
         message, hint = (part.replace("--start", "--at") for part in (error.message, error.hint))
         span = error.span

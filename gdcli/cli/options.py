@@ -55,6 +55,8 @@ class AskedOptions(Options):
         "Where to start: x=1,y=2, v=[1,2], v=zeros(9), plain 1,2 in order, @result.json, or @- (standard input).")
     set = repeated("NAME=VALUE", "none",
         "Constants in the expression: a=3, c=[1,2], A=[[1,2],[3,4]], C=@cov.csv, mu=@mu.json.")
+    let = repeated("NAME=EXPR", "none",
+        "A named part of the expression, of constraints and of the parts after it: 's=exp(a*x)'.")
     seed = option("N", read.count, "0", "Seed of everything random.")
 
     @property
@@ -68,8 +70,6 @@ class ProblemOptions(AskedOptions):
 
 
 class ConstrainedOptions(ProblemOptions):
-    let = repeated("NAME=EXPR", "none",
-        "A named part, used in the expression, in constraints and in the parts after it: 's=exp(a*x)'.").behind("set")
     subject_to = repeated("TEXT", "none",
         "What must hold: 'x + y <= 1', 'x*y == 2', '0 <= x - y <= 2', 'A @ x <= b'; @FILE has one a line."
     ).behind("bounds")
@@ -101,7 +101,7 @@ class GradientOptions(Options):
     group = "Problem"
     expression = argument("EXPR", EXPRESSION.format("differentiate"))
     at = repeated("POINT", "none; it is needed", "The point: x=1,y=2, v=[1,2], plain 1,2 in order, or @file.json.")
-    set, seed = AskedOptions.set, AskedOptions.seed
+    set, let, seed = AskedOptions.set, AskedOptions.let, AskedOptions.seed
 
 
 class DataOptions(Options):
@@ -111,7 +111,7 @@ class DataOptions(Options):
         "Files (csv, tsv, jsonl, parquet; also .gz) or patterns; '-' or none is standard input.")
     start = AskedOptions.start.but("Where to start: a=1,b=2, w=zeros(9), @result.json (goes on); auto searches.",
         default="0 for a linear model")
-    set = AskedOptions.set
+    set, let = AskedOptions.set, AskedOptions.let
     bounds = repeated("NAME=LOW:HIGH", "none", "Bounds of parameters: a=0:5, b=:2 (only above), w=0:1 (each element).")
     loss = option("LOSS", read.one_of(*LOSSES, elsewhere=_loss_here), "squared", f"{listed(LOSSES)}.")
     huber_delta = option("NUMBER", read.positive, "1", "Where Huber's loss turns from squared to absolute.")

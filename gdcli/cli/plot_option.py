@@ -293,7 +293,8 @@ def estimate(path: str, options: GradientOptions, env: Environment, text: str, s
 
     ends = options.range or (-10.0, 10.0)
     try:
-        problem = api.read_problem(text, "minimize", [repr(ends[0])], options.set, 0, source)
+        typed = api.TypedTexts(let=options.let)
+        problem = api.read_problem(text, "minimize", [repr(ends[0])], options.set, 0, source, typed)
     except UsageError as error:
         if "--start" not in error.message:
             raise

@@ -183,6 +183,7 @@ def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observe
 
     asked = options.given(DataOptions, GroupsOptions) | {
         "start": entry.start,
+        "let": entry.let,
         "bounds": entry.bounds,
         "subject_to": entry.subject_to,
     }

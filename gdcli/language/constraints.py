@@ -197,7 +197,7 @@ def split_bounds(
     bounds: list[BoundRow] = []
     make = form.vector_builder(lengths, constants, False, Graph())
     for row in rows:
-        names = {n for n in map(tree_names.name_of, tree_names.all_nodes(row.tree.root)) if n in lengths}
+        names = _variables(row.tree, lengths)
         if not names:
             _check_constant(row, constants)
             continue
@@ -211,6 +211,13 @@ def split_bounds(
     except InfeasibleError:
         return all_rows, []
     return kept, bounds
+
+
+def _variables(tree: Tree, lengths: Container[str]) -> set[str]:
+    """The variables in a row, those of named parts included."""
+    typed = filter(None, map(tree_names.name_of, tree_names.all_nodes(tree.root)))
+    free = (name for each in typed for name in (tree.parts[each].names if each in tree.parts else (each,)))
+    return {name for name in free if name in lengths}
 
 
 def _bound(row: Row, make: Callable[[Tree], Form], constants: Mapping[str, Any]) -> BoundRow | None:

@@ -19,7 +19,7 @@ from gdcli.language.form_builder import Builder, Constant
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph
 from gdcli.language.syntax import Tree
-from gdcli.language.tree_names import all_nodes, name_of
+from gdcli.language.tree_names import all_nodes, name_of, with_parts
 
 
 class Form:
@@ -151,12 +151,13 @@ def build_row(
     which stands only before an ``@`` unless it is a single column by another name. Vectors are expanded into their
     elements. Raises UsageError as :func:`build`.
     """
-    multiplied = {id(node.args[0]) for node in all_nodes(tree.root) if node.op == "matmul"}
-    for node in all_nodes(tree.root):
+    nodes = [(each, node) for each in with_parts([tree]) for node in all_nodes(each.root)]
+    multiplied = {id(node.args[0]) for _, node in nodes if node.op == "matmul"}
+    for each, node in nodes:
         if len(matrices.get(name_of(node) or "", ".")) != 1 and not (
             node.op == "name" and id(node) in multiplied
         ):
-            raise tree.error(node, f"{name_of(node)} is a data matrix", f"write {name_of(node)} @ w")
+            raise each.error(node, f"{name_of(node)} is a data matrix", f"write {name_of(node)} @ w")
     data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
     builder = Builder(tree, dict(lengths), constants, data, True, graph, matrices)
     root = builder.build(tree.root)

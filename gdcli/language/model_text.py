@@ -32,6 +32,18 @@ class Model(NamedTuple):
         return (self.right,) if self.left is None else (self.left, self.right)
 
     @property
+    def texts(self) -> list[Tree]:
+        """The sides, and the named parts that they use: all that was typed."""
+        return tree_names.with_parts(self.trees)
+
+    def using(self, parts: Mapping[str, Tree]) -> Model:
+        """Return the same model, whose sides may use named parts."""
+        from gdcli.language.parts import with_parts
+
+        left = None if self.left is None else with_parts(self.left, parts)
+        return self._replace(left=left, right=with_parts(self.right, parts))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """All names, in order of first appearance."""
         return tuple(dict.fromkeys(name for tree in self.trees for name in tree.names))
@@ -121,7 +133,7 @@ def _parameters(
     """Return the length of each name of the model that is none of the ``others``."""
     free: set[str] = set()
     multiplied: dict[str, int | None] = {}
-    for tree in model.trees:
+    for tree in model.texts:
         known = {name: 0.0 for name in others if name in tree.names}
         free.update(tree_names.variables(tree, known, [name for name in lengths if name in tree.names]))
         for name, length in _multiplied(tree, matrices).items():
@@ -194,7 +206,7 @@ def _check_near_columns(model: Model, columns: Collection[str], given: Collectio
     by_case = {name.lower(): name for name in columns}
     matrices = {
         tree_names.name_of(node.args[0])
-        for tree in model.trees
+        for tree in model.texts
         for node in tree_names.all_nodes(tree.root)
         if node.op == "matmul"
     }
@@ -266,7 +278,7 @@ def _multiplied(tree: Tree, matrices: Mapping[str, Sequence[str]]) -> dict[str, 
 
 
 def place_of(model: Model, name: str) -> Span | None:
-    for tree in model.trees:
+    for tree in model.texts:
         node: Node | None = next(
             (n for n in tree_names.all_nodes(tree.root) if tree_names.name_of(n) == name), None
         )

@@ -155,7 +155,7 @@ def _text_of(row: RowModel, node: int) -> str:
     """A divisor as typed: that of the division it is a factor of."""
     graph = row.graph
     lengths: dict[str, int | None] = {**row.names.parameters, **dict.fromkeys(row.names.columns)}
-    for tree in row.model.trees:
+    for tree in row.model.texts:
         known = {name: value for name, value in row.constants.items() if name in tree.names}
         for typed in all_nodes(tree.root):
             if typed.op not in ("div", "pow"):

@@ -26,6 +26,7 @@ QUOTIENTS = ("forward", "central", "complex_step")
 class QuestionRecord(Record):
     expression: str
     constants: Values
+    let: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +177,9 @@ class TraceRecord(Record):
 def gradient_record(found: Examination) -> GradientRecord | TraceRecord:
     constants, point = plain(found.problem.constants), plain(found.problem.start)
     common: dict[str, Any] = {"point": point, "value": found.value + 0.0, "version": __version__}
-    common["problem"] = QuestionRecord(expression=found.problem.expression, constants=constants)
+    common["problem"] = QuestionRecord(
+        expression=found.problem.expression, constants=constants, let=found.problem.let
+    )
     if found.trace is not None:
         labels = found.trace.labels
         return TraceRecord(

@@ -16,7 +16,7 @@ from gdcli.record.schema import Json, Record, told
 from gdcli.render.formats import Format, Shape
 from gdcli.render.page import Column, Glyphs, Line, fact
 from gdcli.render.sparkline import LETTERS, Bars, bars_of
-from gdcli.render.summary import point_text, start_option
+from gdcli.render.summary import point_text, start_option, typed_texts
 
 if TYPE_CHECKING:
     from gdcli.record.runs import ProblemRecord
@@ -31,6 +31,7 @@ def question(problem: ProblemRecord, seed: int, width: int) -> list[Line]:
     lines = fact(problem.sense, expression, width, "title")
     if problem.constants:
         lines += fact("with", point_text(problem.constants), width)
+    lines += typed_texts("let", problem.let, width)
     if problem.drawn:
         told = f"drawn at random with seed {seed}; the same again: {start_option(problem.start)}"
         return lines + fact("start", told, width)

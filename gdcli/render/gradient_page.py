@@ -14,7 +14,7 @@ from gdcli.kernel.errors import shorten
 from gdcli.kernel.number_format import column, short
 from gdcli.record.gradients import QUOTIENTS
 from gdcli.render.page import Column, Glyphs, Line, fact, fits, laid_out
-from gdcli.render.summary import point_text
+from gdcli.render.summary import point_text, typed_texts
 
 if TYPE_CHECKING:
     from gdcli.record.gradients import BestStepRecord, GradientRecord, TraceRecord
@@ -48,6 +48,7 @@ def head(found: GradientRecord | TraceRecord, width: int, label: str) -> list[Li
     lines = fact(label, expression, width, "title")
     if problem.constants:
         lines += fact("with", point_text(problem.constants), width)
+    lines += typed_texts("let", problem.let, width)
     lines += fact("at", point_text(found.point), width)
     return lines + fact("value", short(found.value, 12), width)
 

@@ -13,7 +13,7 @@ OPTIONS: tuple[tuple[str, str], ...] = (
     ("--start", "x0 p0 init initial initial-guess initial-value initial-values guess starting-point start-at begin "
                 "from theta0 params parameters point at"),
     ("--at", "x0 init initial start point where x values from guess p0"),
-    ("--set", "const constant constants args define param params let var value data-start with"),
+    ("--set", "const constant constants args define param params var value data-start with"),
     ("--bounds", "bound limits limit box lower upper lb ub min max domain constraint-bounds"),
     ("--subject-to", "constraint constraints st s.t. such-that eq ineq equality inequality constrain subject"),
     ("--range", "xlim xrange domain"),

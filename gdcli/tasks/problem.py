@@ -206,7 +206,7 @@ def _problem(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts) -> 
     trees = (tree, *(each.whole for each in relations))
     names = _variables(trees, known, given)
     if asked.let:
-        _check_used(asked.let, trees)
+        check_used(asked.let, trees)
     ends: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     if typed.bounds or relations:
@@ -225,8 +225,10 @@ def _problem(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts) -> 
     return _drawn(problem, trees, names)
 
 
-def _check_used(let: tuple[str, ...], trees: Sequence[Tree]) -> None:
+def check_used(let: Sequence[str], trees: Sequence[Tree]) -> None:
     """Raise UsageError for a named part that nothing uses."""
+    if not let:
+        return
     from gdcli.language import tree_names
     from gdcli.language.parts import read_parts
 
@@ -235,7 +237,7 @@ def _check_used(let: tuple[str, ...], trees: Sequence[Tree]) -> None:
         for tree in tree_names.with_parts(trees)
         for node in tree_names.all_nodes(tree.root)
     }
-    for text, name in zip(let, read_parts(let), strict=True):
+    for text, name in zip(let, read_parts(tuple(let)), strict=True):
         if name not in used:
             place = Span(text, 0, text.index("="), "--let")
             raise UsageError(f"--let gives {name}, which nothing uses", "leave it out", place)

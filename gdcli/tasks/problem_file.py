@@ -395,7 +395,7 @@ def _entry(place: str, name: str, content: Mapping[str, Any], options: Options) 
     table = _Table(place, content)
     command = table.word("command", COMMANDS)
     known = options[command]
-    keys = KEYS if command != "fit" else (*(key for key in KEYS if key not in ("sense", "let")), "data")
+    keys = KEYS if command != "fit" else (*(key for key in KEYS if key != "sense"), "data")
     # max_iter is as good as max-iter: TOML allows both, and nobody should have to remember which.
     given = {key.replace("_", "-"): value for key, value in content.items() if key not in keys}
     for key in given:

@@ -19,7 +19,7 @@ from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, FitSettings, read_matrices
 from gdcli.tasks.fit.start_values import is_linear, start_values
-from gdcli.tasks.problem import TypedTexts, as_typed, ends_of, relations_of, with_names
+from gdcli.tasks.problem import TypedTexts, as_typed, check_used, ends_of, relations_of, with_names
 
 if TYPE_CHECKING:
     from gdcli.language.relation import Relation
@@ -79,6 +79,10 @@ def read_request(request: FitRequest, settings: FitSettings | None = None) -> Pa
     """
     request.check()
     model = parse_model(request.model, request.source)
+    if request.let:
+        from gdcli.language.parts import read_parts
+
+        model = model.using(read_parts(tuple(request.let)))
     _check_sense(request, model)
     from gdcli.language.values import read_values
 
@@ -215,7 +219,8 @@ def _plan(
     names, _ = _names(request, model, columns, given, constants)
     given = with_names(given, list(names.parameters))
     constraints = as_typed(request.subject_to)
-    relations = _relations(constraints, names, constants, columns)
+    relations = _relations(constraints, request.let, names, constants, columns)
+    check_used(request.let, (*model.trees, *(each.whole for each in relations)))
     fixed, bounds = ends_of(
         TypedTexts(request.bounds), relations, names.parameters, constants, "parameter of the model"
     )
@@ -245,6 +250,7 @@ def _plan(
         matrices=names.matrices,
         linear=linear,
         subject_to=constraints,
+        let=tuple(request.let),
     )
     return Plan(problem, row, given, searched, settings)
 
@@ -298,22 +304,26 @@ def _learned(data: Columns, validate: float | None, seed: int) -> Columns | Visi
 
 
 def _relations(
-    typed: Sequence[tuple[str, str]], names: Names, constants: Mapping[str, Any], columns: Sequence[str]
+    typed: Sequence[tuple[str, str]],
+    let: Sequence[str],
+    names: Names,
+    constants: Mapping[str, Any],
+    columns: Sequence[str],
 ) -> list[Relation]:
     """The constraints, whose names are parameters and constants. Raises UsageError for any other name."""
     if not typed:
         return []
     from gdcli.language.functions import CONSTANTS
-    from gdcli.language.tree_names import check_calls, place_of_name
+    from gdcli.language.tree_names import check_calls, place_of_name, with_parts
 
     known = (*names.parameters, *constants)
-    found = relations_of(typed)
+    found = relations_of(typed, tuple(let))
     for relation in found:
-        check_calls(relation.whole, known)
+        check_calls(relation.whole, (*known, *relation.parts))
         for name in relation.names:
             if name not in known and name not in CONSTANTS:
                 what = "a column of the data" if name in columns else "not a parameter of the model"
                 hint = did_you_mean(name, known, f"constraints are on the parameters, {', '.join(known[:8])}")
-                place = place_of_name([relation.whole], name)
+                place = place_of_name(with_parts([relation.whole]), name)
                 raise UsageError(f"--subject-to has {name}, which is {what}", hint, place)
     return found

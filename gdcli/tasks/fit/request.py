@@ -34,6 +34,7 @@ class FitRequest:
     files: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
+    let: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
     subject_to: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -193,10 +194,9 @@ def request_from(
     for name in ("constants", "bounds", "columns"):
         if name in texts:
             texts[name] = _texts(texts[name])
-    if isinstance(texts.get("subject_to"), str):
-        texts["subject_to"] = (texts["subject_to"],)
-    if isinstance(texts.get("by"), str):
-        texts["by"] = (texts["by"],)
+    for name in ("let", "subject_to", "by"):
+        if isinstance(texts.get(name), str):
+            texts[name] = (texts[name],)
     if start is not None:
         texts["start"] = (start,) if isinstance(start, str) else _texts(start)
     for name in ("weights", "sigma"):

@@ -47,7 +47,7 @@ def start_values(
         )
     for name in missing:
         length = names.parameters[name]
-        if length is None and any(_is_indexed(tree, name) for tree in model.trees):
+        if length is None and any(_is_indexed(tree, name) for tree in model.texts):
             raise UsageError(
                 f"{name} is a vector, and its length is not known", f"give it a start: {name}=zeros(3)"
             )
