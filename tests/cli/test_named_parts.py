@@ -60,7 +60,9 @@ def test_a_part_is_followed_once_by_a_trace() -> None:
     assert [step["formula"] for step in steps] == ["2*x", "exp(z1)", "z2**2", "z3 + z2"]
 
 
-@pytest.mark.parametrize("more", [[], ["--by", "g"], ["--loss", "huber"], ["--epochs", "3"], ["--start", "auto"]])
+@pytest.mark.parametrize(
+    "more", [[], ["--by", "g"], ["--loss", "huber"], ["--epochs", "3"], ["--start", "auto"]]
+)
 def test_models_know_them(more: list[str], data: str) -> None:
     start = [] if "auto" in more else ["--start", "c=1,b=1,d=0"]
     told = [*start, *more, "--print", "c,b,d"]
@@ -92,12 +94,24 @@ def test_constraints_on_parts_of_a_model(data: str) -> None:
     found = record(*fit, "--subject-to", "k <= 3")
     assert found["point"]["c"] + found["point"]["d"] == pytest.approx(3.0)
     done = gd(*fit[:5], "--start", "c=1,b=1,d=0", "--subject-to", "s <= 3")
-    assert done.stderr.startswith("error: --subject-to has u, which is a column of the data\n  --let s=exp(-b*u)")
+    assert done.stderr.startswith(
+        "error: --subject-to has u, which is a column of the data\n  --let s=exp(-b*u)"
+    )
 
 
 @pytest.mark.parametrize("emitted", [[], ["--emit", "python"]])
 def test_a_constraint_on_a_part_alone(emitted: list[str]) -> None:
-    done = gd("minimize", "s**2 + y**2", "--let", "s=x-2+y", "--start", "x=1,y=1", "--subject-to", "s >= 1", *emitted)
+    done = gd(
+        "minimize",
+        "s**2 + y**2",
+        "--let",
+        "s=x-2+y",
+        "--start",
+        "x=1,y=1",
+        "--subject-to",
+        "s >= 1",
+        *emitted,
+    )
     assert done.returncode == 0, done.stderr
     assert "3" in done.stdout
 
