@@ -57,7 +57,7 @@ def make_problem(
     constants: Mapping[Any, Number] | None = None,
     seed: int = 0,
     source: str = "",
-    bounds: Bounds = (),
+    bounds: Bounds | None = (),
     **more: Any,
 ) -> Problem:
     """Return a problem from values at hand, checked as a typed one; without ``start`` a random one is drawn.
@@ -73,11 +73,12 @@ def make_problem(
 
     for name in more.keys() - {"gradient", "hessian", *TEXTS}:
         raise UsageError(f"unknown option {name}", did_you_mean(name, ["gradient", "hessian", *TEXTS]))
-    texts = {name: _texts(more.pop(name, ())) for name in TEXTS}
+    texts = {name: _texts(more.pop(name, None) or ()) for name in TEXTS}
+    limits = () if bounds is None else named(bounds)
     if callable(expression) and not hasattr(expression, "free_symbols"):
         if constants or texts["let"]:
             raise UsageError("a function has no constants to be given", "give them to the function itself")
-        plain = function_problem(expression, sense, start, seed=seed, bounds=named(bounds), **more)
+        plain = function_problem(expression, sense, start, seed=seed, bounds=limits, **more)
         return problem.constrained(plain, texts["subject_to"])
     if any(derivative is not None for derivative in more.values()):
         raise UsageError(
@@ -86,7 +87,7 @@ def make_problem(
     text = text_of(expression)
     if start is not None and not isinstance(start, Mapping):
         raise UsageError("a start gives each variable a value by name", 'for example start={"x": 1}')
-    typed = TypedTexts(problem.typed_bounds(named(bounds)), texts["subject_to"], texts["let"])
+    typed = TypedTexts(problem.typed_bounds(limits), texts["subject_to"], texts["let"])
     return problem.make_problem(text, sense, named(start), named(constants), seed, source, typed)
 
 
@@ -179,10 +180,10 @@ def _extremum(
 ) -> Outcome:
     from gdcli.tasks.python_problem import checked_options
 
+    known = [*(f.name for f in fields(Settings)), *ASKED, "multi_start", "observers"]
+    options = checked_options(options, known, ["start"])
     asked = {name: options.pop(name) for name in ASKED if name in options}
     observers, starts = options.pop("observers", ()), options.pop("multi_start", 1)
-    taken = ("start", *ASKED, "multi_start", "observers")
-    options = checked_options(options, [f.name for f in fields(Settings)], taken)
     given = None if isinstance(gradient, str) else gradient
     problem = make_problem(expression, sense, start, gradient=given, hessian=hessian, **asked)
     settings = Settings(gradient=gradient if isinstance(gradient, str) else "autodiff", **options)

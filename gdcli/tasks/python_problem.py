@@ -65,7 +65,8 @@ def named(values: Mapping[Any, Any] | Any) -> Any:
 def checked_options(
     options: Mapping[str, Any], known: Sequence[str], others: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return keywords that are all among the ``known`` ones, the name of a method in small letters.
+    """Return keywords that are all among the ``known`` ones, the name of a method in small letters; one that is None is
+    not given.
 
     ``others`` are keywords that were taken out before. Raises UsageError for one that there is not.
     """
@@ -74,8 +75,10 @@ def checked_options(
             from gdcli.tasks.option_names import keyword
 
             raise UsageError(f"unknown option {name}", keyword(name, [*others, *known]))
-    method = options.get("method")
-    return {**options, "method": method.lower()} if isinstance(method, str) else dict(options)
+    given = {name: value for name, value in options.items() if value is not None}
+    if isinstance(method := given.get("method"), str):
+        given["method"] = method.lower()
+    return given
 
 
 def columns_at_hand(data: Any) -> Any:

@@ -66,6 +66,27 @@ def test_what_is_wrong_is_told_with_what_to_write(ask: Callable[[], Any], told: 
     assert str(caught.value) == f"{caught.value.message}\nhint: {caught.value.hint}"
 
 
+@pytest.mark.parametrize(
+    "name", ["bounds", "constants", "seed", "subject_to", "let", "multi_start", "observers", "max_iter", "tol", "method"]
+)
+def test_what_is_none_is_not_given(name: str) -> None:
+    assert api.minimize(PARABOLA, START, **{name: None}).point == api.minimize(PARABOLA, START).point
+    if name not in ("let", "multi_start", "observers"):
+        assert api.fit(LINE, DATA, **{name: None}).point == api.fit(LINE, DATA).point
+
+
+def test_a_problem_may_have_no_bounds_and_no_constraints() -> None:
+    made = api.make_problem(PARABOLA, start=START, bounds=None, subject_to=None, let=None, constants=None)
+    assert made == api.make_problem(PARABOLA, start=START)
+    assert api.minimize(lambda v: (v - 1) @ (v - 1), [3.0], bounds=None).value == pytest.approx(0.0, abs=1e-12)
+
+
+def test_an_unknown_name_is_told_whatever_its_value() -> None:
+    for ask in (lambda: api.minimize(PARABOLA, START, bound=None), lambda: api.fit(LINE, DATA, bound=None)):
+        with pytest.raises(UsageError, match="unknown option bound"):
+            ask()
+
+
 def test_a_table_is_any_that_has_columns(tmp_path: Path) -> None:
     """A data frame, of whatever library, is its columns by name; a path is a file."""
 
