@@ -6,7 +6,7 @@ many columns under one name and stands before an ``@``; what remains are the par
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -188,7 +188,14 @@ def _written_out(model: Model, columns: Sequence[str]) -> str:
 
 def _check_columns(model: Model, columns: Collection[str], given: Collection[str]) -> None:
     """Raise UsageError for names that may be meant for columns; ``given`` are names that are something else."""
-    _check_near_columns(model, columns, given)
+    matrices = {name for tree in model.texts for name in tree_names.multiplied(tree, 0)}
+    _check_near_columns(model, [name for name in model.names if name not in matrices], columns, given)
+    for name in sorted(matrices.difference(columns, given)):
+        raise UsageError(
+            f"{name} is not a matrix of columns of the data",
+            f'name its columns: --columns "{name}={_all_of(columns, model)}"; {columns_told(columns)}',
+            place_of(model, name),
+        )
     _check_products(model, columns, given)
     measured = () if model.left is None else model.left.names
     unknown = [name for name in measured if name not in given and name not in CONSTANTS]
@@ -201,18 +208,18 @@ def _check_columns(model: Model, columns: Collection[str], given: Collection[str
         )
 
 
-def _check_near_columns(model: Model, columns: Collection[str], given: Collection[str]) -> None:
-    """Raise UsageError for a name that is a column and a constant, or a column but for its case."""
+def _all_of(columns: Collection[str], model: Model) -> str:
+    """A pattern for the columns that a model does not name."""
+    free = [name for name in columns if name and name not in model.names] or ["x*"]
+    return "|".join(free[:3]) + ("|..." if len(free) > 3 else "")
+
+
+def _check_near_columns(
+    model: Model, names: Iterable[str], columns: Collection[str], given: Collection[str]
+) -> None:
+    """Raise UsageError for one of ``names`` that is a column and a constant, or a column but for its case."""
     by_case = {name.lower(): name for name in columns}
-    matrices = {
-        tree_names.name_of(node.args[0])
-        for tree in model.texts
-        for node in tree_names.all_nodes(tree.root)
-        if node.op == "matmul"
-    }
-    for name in model.names:
-        if name in matrices:
-            continue
+    for name in names:
         number = {"e": "exp(1)", "pi": "acos(-1)"}.get(name)
         if name in columns and name in CONSTANTS:
             raise UsageError(

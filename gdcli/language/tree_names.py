@@ -114,3 +114,10 @@ def subscripted(tree: Tree) -> set[str]:
     """Return the names that are indexed or sliced, and so must be vectors."""
     nodes = (node for each in with_parts([tree]) for node in all_nodes(each.root))
     return {str(node.value[0]) for node in nodes if node.op in ("index", "slice")}
+
+
+def multiplied(tree: Tree, side: int | None = None) -> set[str]:
+    """Return the names that stand beside an ``@``, on its left (side 0), its right (1) or either."""
+    products = [node for each in with_parts([tree]) for node in all_nodes(each.root) if node.op == "matmul"]
+    beside = [part for node in products for k, part in enumerate(node.args) if side in (None, k)]
+    return {str(part.value) for part in beside if part.op == "name"}

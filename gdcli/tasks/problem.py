@@ -328,7 +328,7 @@ def _named(trees: Sequence[Tree], names: Sequence[str], given: Sequence[TypedVal
     missing = [name for name in names if name not in values]
     if missing:
         hint = f"add {example(missing, vectors)} to --start, or give constants with --set"
-        hint = _one_name(missing, values) or hint
+        hint = _one_name(missing, values) or _of_matrices(trees, missing) or hint
         if len(trees) > 1 and missing[0] not in trees[0].names:  # a name of constraints alone may be a slip
             hint = did_you_mean(missing[0], values, hint)
         raise UsageError(f"--start leaves out {listed(missing)}", hint, _place(trees, missing[0]))
@@ -343,7 +343,11 @@ def _place(trees: Sequence[Tree], name: str) -> Span | None:
 
 
 def _undeclared(trees: Sequence[Tree], names: Sequence[str]) -> dict[str, Any]:
-    """The start where none is given: nothing yet. Raises UsageError for a name that is meant for a product or call."""
+    """The start where none is given: nothing yet. Raises UsageError for a name that is meant for a product, a call, or
+    a matrix.
+    """
+    if any("@" in tree.text for tree in trees) and (hint := _of_matrices(trees, names)):
+        raise UsageError("@ multiplies matrices and vectors, and these are not given", hint)
     if all(len(name) == 1 for name in names):
         return {}
     from gdcli.language.notation import as_meant
@@ -354,6 +358,15 @@ def _undeclared(trees: Sequence[Tree], names: Sequence[str]) -> dict[str, Any]:
             hint = f"write {meant}, or give {name} a start: --start {name}=1"
             raise UsageError(f"{name} is one name", hint, _place(trees, name))
     return {}
+
+
+def _of_matrices(trees: Sequence[Tree], names: Sequence[str]) -> str:
+    """Say how those of ``names`` that stand beside an ``@`` are given; "" where none does."""
+    from gdcli.language import tree_names
+
+    beside = {name for tree in trees for name in tree_names.multiplied(tree)}
+    name = next((name for name in names if name in beside), "")
+    return name and f"a vector has a start, --start '{name}=[1,2]', a matrix is given: --set '{name}=[[1,2],[3,4]]'"
 
 
 def _one_name(names: Sequence[str], known: Collection[str]) -> str:

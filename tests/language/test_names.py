@@ -74,6 +74,8 @@ def test_a_constant_with_capitals_is_not_silently_a_variable(capsys: pytest.Capt
         ("z ~ a*x + b", "z is not a column of the data", "x, y"),
         ("log(yy) ~ a*x + b", "yy is not a column of the data", "did you mean y?"),
         ("(X-a)**2", "X is not a column", "write x"),
+        ("y ~ X @ v", "X is not a matrix of columns of the data", '--columns "X=x|e|'),
+        ("y ~ b + 2*(Z @ w)", "Z is not a matrix of columns of the data", '--columns "Z=x|e|'),
     ],
 )
 def test_what_is_nearly_a_column(
@@ -84,6 +86,27 @@ def test_what_is_nearly_a_column(
     assert message in told
     assert hint in told
     assert "^" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["sum((A @ x)**2)", "--start", "x=[1,2]"], "--set 'A=[[1,2],[3,4]]'"),
+        (["w @ C @ w", "--start", "w=[1,2]"], "--set 'C=[[1,2],[3,4]]'"),
+        (["x @ x", "--set", "a=1"], ""),
+        (["A @ x"], "--set 'A=[[1,2],[3,4]]'"),
+        (["x @ x"], "--start 'x=[1,2]'"),
+    ],
+)
+def test_matrices_that_are_not_given(words: list[str], hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["minimize", *words]) == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_columns_are_joined_by_bars(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for between in (",", " ", ", "):
+        assert run(["fit", "y ~ X @ v", "data.csv", "--columns", f"X=x{between}e"]) == 2
+        assert '"X=x|e"' in capsys.readouterr().err
 
 
 def test_a_start_tells_that_a_parameter_is_meant(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

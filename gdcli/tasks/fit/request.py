@@ -175,7 +175,9 @@ def read_matrices(texts: Sequence[str], names: Sequence[str]) -> dict[str, tuple
         chosen = [n for n in names if n and any(fnmatchcase(n, pattern) for pattern in wanted)]
         empty = next((p for p in wanted if not any(n and fnmatchcase(n, p) for n in names)), None)
         if empty is not None:
-            hint = did_you_mean(empty, names, columns_told(names))
+            joined = "|".join(empty.replace(",", " ").split())
+            hint = f'join the patterns: "{name}={joined}"' if "|" in joined else columns_told(names)
+            hint = did_you_mean(empty, names, hint)
             raise UsageError(f"no column is called {empty}", hint, span)
         found[name] = tuple(chosen)
     return found
