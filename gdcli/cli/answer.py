@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 from gdcli.cli.options import ConstrainedOptions, ProblemOptions
-from gdcli.kernel.errors import Span, UsageError
+from gdcli.kernel.errors import Span, UsageError, did_you_mean_file
 from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
@@ -136,7 +136,9 @@ def expression_text(typed: str, env: Environment) -> tuple[str, str]:
             return _decode(file.read(TEXT_LIMIT), path), path
     except (OSError, ValueError) as fault:
         why = getattr(fault, "strerror", None) or str(fault)
-        raise UsageError(f"cannot read the expression: {why}", "", Span(typed, 1, len(typed))) from None
+        raise UsageError(
+            f"cannot read the expression: {why}", did_you_mean_file(path), Span(typed, 1, len(typed))
+        ) from None
 
 
 def typed_problem(options: AskedOptions, env: Environment) -> Problem:

@@ -58,7 +58,7 @@ def arrange(arguments: Sequence[str], command: Command) -> list[str]:
         name, equals, value = argument.partition("=")
         option = known.get(name)
         if option is None:
-            raise _unknown(name, command, value)
+            raise _unknown(name, command, value or (rest or [""])[-1])
         if not option.metavar:
             if equals:
                 raise UsageError(f"{name} takes no value", f"write {name} alone")

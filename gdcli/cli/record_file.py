@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.errors import DataError, UsageError
+from gdcli.kernel.errors import DataError, UsageError, did_you_mean_file
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
@@ -146,7 +146,8 @@ def _text(path: str, name: str, env: Environment) -> str:
     except UnicodeDecodeError:
         raise DataError(f"{name} is not text") from None
     except (OSError, ValueError) as fault:
-        raise UsageError(f"cannot read {name}: {getattr(fault, 'strerror', None) or fault}") from None
+        why = getattr(fault, "strerror", None) or fault
+        raise UsageError(f"cannot read {name}: {why}", did_you_mean_file(path)) from None
 
 
 def _records(text: str, name: str) -> list[Record]:

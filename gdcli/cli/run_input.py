@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.cli.output_file import check_standard_output
 from gdcli.cli.run_solver import MAX_LINE, Task
-from gdcli.kernel.errors import UsageError
+from gdcli.kernel.errors import UsageError, did_you_mean_file
 from gdcli.tasks.problem_file import FileProblem
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _opened(path: str, env: Environment) -> int:
         return os.open(path, os.O_RDONLY)
     except (OSError, ValueError) as fault:
         why = getattr(fault, "strerror", None) or str(fault)
-        raise UsageError(f"cannot read {path}: {why}") from None
+        raise UsageError(f"cannot read {path}: {why}", did_you_mean_file(path)) from None
 
 
 def _is_lines(lines: ProblemLines) -> bool:

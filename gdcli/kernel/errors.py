@@ -131,6 +131,19 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     return f"did you mean {close}?" if close else otherwise
 
 
+def did_you_mean_file(path: str) -> str:
+    """Return the hint ``did you mean ...?`` for a file that is not there, by the names before the first dot; or ''."""
+    folder, name = os.path.split(path)
+    stem, _, suffix = name.partition(".")
+    try:
+        there = sorted(os.listdir(folder or "."), key=lambda other: other.endswith(suffix))
+    except (OSError, ValueError):
+        return ""
+    stems = {other.partition(".")[0]: other for other in there[-1000:] if other[:1] != "."}
+    close = nearest(stem, stems)
+    return f"did you mean {os.path.join(folder, stems[close])}?" if close else ""
+
+
 LONGEST = 1000  # characters of a message; also of a span's text in machine output
 
 

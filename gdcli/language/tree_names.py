@@ -71,6 +71,10 @@ def _check_variable(name: str, trees: Sequence[Tree], started: Sequence[str]) ->
     if len(name) > 1 and constant in CONSTANTS and name not in started:  # E is a usual variable, PI is none
         hint = f"write {constant}; a variable {name} needs a start"
         raise UsageError(f"{name} is no constant, but {constant} is", hint, place_of_name(trees, name))
+    if constant in ("inf", "infinity", "nan") and name not in started:
+        raise UsageError(
+            f"{name} is no number here", "leave out what is infinite", place_of_name(trees, name)
+        )
     is_gamma = name == "gamma" and name in started and not any(_calls(each, name) for each in trees)
     if name in CALLABLE and not is_gamma:
         hint = f"write {name}(...), or give the variable another name"

@@ -29,7 +29,7 @@ _ROWS = (
         "nelder-mead neldermead simplex powell brent golden cobyla derivative-free bobyqa fminsearch pattern-search",
     ),
     (
-        "use auto, with --bounds x=0:5 where there are bounds",
+        "use auto, with --bounds x=0:5 where there are bounds, --subject-to 'x + y <= 1' where there are constraints",
         "slsqp sqp trust-constr interior-point ipopt projected-gradient fmincon",
     ),
     (

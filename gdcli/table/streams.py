@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO
 
-from gdcli.kernel.errors import DataError
+from gdcli.kernel.errors import DataError, did_you_mean_file
 
 LONGEST_LINE = 1 << 22  # bytes; a text file with longer lines is none
 _READ = 1 << 20  # bytes asked for at a time
@@ -72,9 +72,11 @@ class Stream:
         try:
             file = open(path, "rb", buffering=0)  # noqa: SIM115
         except OSError as fault:
-            hint = (
-                f"name its files: '{path.rstrip('/')}/*.csv'" if isinstance(fault, IsADirectoryError) else ""
-            )
+            hint = ""
+            if isinstance(fault, IsADirectoryError):
+                hint = f"name its files: '{path.rstrip('/')}/*.csv'"
+            elif isinstance(fault, FileNotFoundError):
+                hint = did_you_mean_file(path)
             raise DataError(f"cannot read {path}: {_why(fault)}", hint) from None
         self.again = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         return file

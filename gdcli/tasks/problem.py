@@ -366,7 +366,10 @@ def _of_matrices(trees: Sequence[Tree], names: Sequence[str]) -> str:
 
     beside = {name for tree in trees for name in tree_names.multiplied(tree)}
     name = next((name for name in names if name in beside), "")
-    return name and f"a vector has a start, --start '{name}=[1,2]', a matrix is given: --set '{name}=[[1,2],[3,4]]'"
+    return (
+        name
+        and f"a vector has a start, --start '{name}=[1,2]', a matrix is given: --set '{name}=[[1,2],[3,4]]'"
+    )
 
 
 def _one_name(names: Sequence[str], known: Collection[str]) -> str:

@@ -90,6 +90,7 @@ def test_help_wins(arguments: list[str]) -> None:
         (["x", "+", "1"], "one EXPR is expected, and '+' is one more", "put the expression in quotes"),
         (["x", "x=1", "y=2"], "one EXPR is expected, and 'x=1' is one more", "write --start x=1,y=2"),
         (["x", "--x=1"], "unknown option --x", "the start of a variable is given with --start x=1"),
+        (["x", "--x", "1"], "unknown option --x", "the start of a variable is given with --start x=1"),
         (["x", "-start", "x=1"], "unknown option -start", "options have two dashes: --start"),
         (["x", "-start=x=1", "y"], "unknown option -start=x=1", "options have two dashes: --start=x=1"),
         (["x", "-v"], "unknown option -v", "options have long names"),

@@ -63,6 +63,13 @@ def test_a_constant_with_capitals_is_not_silently_a_variable(capsys: pytest.Capt
     assert run(["minimize", "(x-PI)**2 + PI**2", "--start", "x=1,PI=2"]) == 0
 
 
+@pytest.mark.parametrize("name", ["inf", "nan", "Infinity"])
+def test_what_is_infinite_is_no_number(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["minimize", f"x**2 + {name}", "--start", "x=1"]) == 2
+    assert f"{name} is no number here" in capsys.readouterr().err
+    assert run(["minimize", f"x**2 + {name}**2", "--start", f"x=1,{name}=1"]) == 0
+
+
 # -- names and columns --------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from gdcli.kernel import installing
-from gdcli.kernel.errors import DataError, GdError, UsageError
+from gdcli.kernel.errors import DataError, GdError, UsageError, did_you_mean_file
 from gdcli.table import polars_reader
 from gdcli.table.source import DataTable, open_table
 from gdcli.table.spool import gather
@@ -429,3 +429,25 @@ def test_a_spreadsheet_is_exported_and_not_unpacked(tmp_path: Path) -> None:
         pass
     assert "Save as, CSV" in caught.value.hint
     assert "unzip" not in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("decy.csv", "decay.csv"),
+        ("decay", "decay.csv"),
+        ("decay.txt", "decay.csv"),
+        ("Decay.csv", "decay.csv"),
+        ("other.csv", ""),
+        ("no/decay.csv", ""),
+        (".csv", ""),
+    ],
+)
+def test_a_name_that_is_nearly_a_files_is_asked_about(
+    typed: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("decay.csv", "line.csv", ".hidden.csv"):
+        (tmp_path / name).write_text("x\n1\n")
+    assert did_you_mean_file(typed) == (f"did you mean {meant}?" if meant else "")
+    assert did_you_mean_file(str(tmp_path / typed)) == (f"did you mean {tmp_path / meant}?" if meant else "")

@@ -67,7 +67,19 @@ def test_what_is_wrong_is_told_with_what_to_write(ask: Callable[[], Any], told: 
 
 
 @pytest.mark.parametrize(
-    "name", ["bounds", "constants", "seed", "subject_to", "let", "multi_start", "observers", "max_iter", "tol", "method"]
+    "name",
+    [
+        "bounds",
+        "constants",
+        "seed",
+        "subject_to",
+        "let",
+        "multi_start",
+        "observers",
+        "max_iter",
+        "tol",
+        "method",
+    ],
 )
 def test_what_is_none_is_not_given(name: str) -> None:
     assert api.minimize(PARABOLA, START, **{name: None}).point == api.minimize(PARABOLA, START).point
@@ -78,7 +90,9 @@ def test_what_is_none_is_not_given(name: str) -> None:
 def test_a_problem_may_have_no_bounds_and_no_constraints() -> None:
     made = api.make_problem(PARABOLA, start=START, bounds=None, subject_to=None, let=None, constants=None)
     assert made == api.make_problem(PARABOLA, start=START)
-    assert api.minimize(lambda v: (v - 1) @ (v - 1), [3.0], bounds=None).value == pytest.approx(0.0, abs=1e-12)
+    assert api.minimize(lambda v: (v - 1) @ (v - 1), [3.0], bounds=None).value == pytest.approx(
+        0.0, abs=1e-12
+    )
 
 
 def test_an_unknown_name_is_told_whatever_its_value() -> None:
