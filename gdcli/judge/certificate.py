@@ -18,7 +18,7 @@ from gdcli.judge.evidence import Certificate, concluded
 from gdcli.judge.point_kind import KINDS, WITHOUT_END, DensePoint, examined, far_out
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import eigenvalues, matrix_is_finite
-from gdcli.kernel.numerics import NEWS
+from gdcli.kernel.numerics import FLOOR, NEWS
 from gdcli.kernel.status import CurvatureSource, PointKind, StopReason
 from gdcli.kernel.vectors import dot, is_zero, max_abs, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
@@ -68,8 +68,8 @@ def certify(
             if end in (ProbeEnd.UNBOUNDED, ProbeEnd.LIMIT):
                 found = replace(found, kind=KINDS[end], estimated_gap=None)
     found = _as_typed(found, seen, there)
-    if found.kind in (PointKind.DEGENERATE, PointKind.KINK) and found.errors is None and start is not None:
-        found = replace(found, errors=_errors_at_zero(seen, there, start, at.x))
+    if found.kind.told and start is not None:
+        found = replace(found, errors=_errors_at_zero(seen, there, start, at.x, found))
     if reason in WITHOUT_END and found.kind not in (PointKind.NOT_STATIONARY, PointKind.KINK):
         found = replace(found, kind=WITHOUT_END[reason])
     if reason is StopReason.NON_FINITE or reason in WITHOUT_END:
@@ -139,15 +139,33 @@ def _as_typed(found: Certificate, seen: Objective, at: Evaluation) -> Certificat
 
 
 def _errors_at_zero(
-    seen: Objective, there: Evaluation, start: Evaluation, typed: Vector
+    seen: Objective, there: Evaluation, start: Evaluation, typed: Vector, found: Certificate
 ) -> tuple[float, ...] | None:
-    """Return the sizes, as ``typed``, of the variables that may as well be 0; what is ``there`` is in other units."""
-    units = seen.units
+    """Return the errors that are ``found``, with the sizes, as ``typed``, of the variables that may as well be 0; what is
+    ``there`` is in other units.
+
+    The value tells, and at a minimum, around which it is flat, the slope: neither grows.
+    """
+    units, slope = seen.units, None
+    if found.kind == PointKind.MINIMUM and there.gradient is not None:
+        slope = norm(there.gradient)
+
+    def is_as_good(x: Vector) -> bool:
+        if slope is None:
+            return seen.evaluate(x, 0).value <= there.value
+        at = seen.evaluate(x, 1)
+        if at.gradient is None or not norm(at.gradient) <= slope:
+            return False
+        return at.value - there.value <= FLOOR * abs(there.value)
+
     with quiet(typed):
-        are_zero = may_be_zero(seen, there, start if units is None else inward(start, units))
+        begun = start.x if units is None else inward(start, units).x
+        are_zero = may_be_zero(there.x, begun, is_as_good)
     if not any(are_zero):
-        return None
-    return tuple(abs(float(a)) if zero else 0.0 for zero, a in zip(are_zero, typed, strict=True))
+        return found.errors
+    known = found.errors or [0.0] * len(typed)
+    rows = zip(are_zero, typed, known, strict=True)
+    return tuple(max(abs(float(a)), e) if zero else e for zero, a, e in rows)
 
 
 def _falls_on(objective: Objective, at: Evaluation, start: Evaluation, is_far: bool) -> ProbeEnd:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gdcli.judge.evidence import Certificate
 from gdcli.judge.verdict import Verdict
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.number_format import short
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
@@ -22,6 +22,7 @@ from gdcli.solve.constrained.end_game import examined
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
 from gdcli.solve.constrained.walks import Found
 from gdcli.solve.iteration import RunResult
+from gdcli.solve.probe.newton_decrement import may_be_zero
 
 _KINDS = {
     "minimum": PointKind.MINIMUM,
@@ -107,6 +108,8 @@ def certify_constrained(
             PointKind.UNKNOWN
         )  # stationary but for its breach, with the multipliers of limits moved by that
     certificate = _certificate(kind, point, run)
+    if kind.told and point is not None:
+        certificate = replace(certificate, errors=_errors_at_zero(objective, point, run))
     is_stationary = kind in _STATIONARY or run.reason is StopReason.PENALTY
     states = _states(objective, x, texts, point, sign if is_stationary else None)
     if point is None:
@@ -147,6 +150,24 @@ def _certificate(kind: PointKind, point: KKTPoint | None, run: RunResult) -> Cer
         how=CurvatureSource.EXACT,
         notes=notes,
     )
+
+
+def _errors_at_zero(objective: Constrained, point: KKTPoint, run: RunResult) -> tuple[float, ...] | None:
+    """Return the sizes of the variables that may as well be 0: without them value, slope and violation are no larger."""
+
+    def is_as_good(x: Vector) -> bool:
+        other = kkt_point(objective, x)
+        return (
+            other is not None
+            and other.value <= point.value
+            and other.gradient_norm <= point.gradient_norm
+            and other.violation <= point.violation
+        )
+
+    are_zero = may_be_zero(point.x, objective.np.array(run.start.at.x), is_as_good)
+    if not any(are_zero):
+        return None
+    return tuple(abs(float(a)) if zero else 0.0 for zero, a in zip(are_zero, point.x, strict=True))
 
 
 def _states(

@@ -67,12 +67,40 @@ def test_digits_from_random_starts(expression: str, box: dict, answer: dict[str,
             {"x": 3.0, "y": -1.0, "z": 0.0, "w": 1.0},
             "x = 0, y = 0, z = 0, w = 0",
         ),
+        ("e^x - x + (y-1)**2", {"x": 1.0, "y": 3.0}, "x = 0, y = 1"),
+        ("cosh(x) + (y-1)**2", {"x": 2.0, "y": 3.0}, "x = 0, y = 1"),
+        ("exp(x-y) + exp(y-x) + x**2", {"x": 2.0, "y": 1.0}, "x = 0, y = 0"),
+        ("x**4 + (y-1)**2", {"x": 1.0, "y": 2.0}, "x = 0, y = 1"),
     ],
 )
 def test_what_may_as_well_be_zero_has_no_digits(
     expression: str, start: dict[str, float], answer: str
 ) -> None:
     assert shown(api.minimize(expression, start))["point"] == answer
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "constraints", "answer"),
+    [
+        ("exp(x)+exp(-x)+y**2", {"x": 1.0, "y": 2.0}, ["x+y >= 0"], "x = 0, y = 0"),
+        ("-x", {"x": 0.3, "y": 0.2}, ["x**2+y**2 <= 1"], "x = 1, y = 0"),
+        ("x**2+y**2+z**2", {"x": 1.0, "y": 2.0, "z": 3.0}, ["x+y+z == 1", "x-y+z == 1"], "x = 0.5, y = 0, z = 0.5"),
+        ("(x-2)**2 + y**2", {"x": 3.0, "y": 1.0}, ["y == sin(x-2)"], "x = 2, y = 0"),
+    ],
+)  # fmt: skip
+def test_with_constraints_what_may_as_well_be_zero_has_no_digits(
+    expression: str, start: dict[str, float], constraints: list[str], answer: str
+) -> None:
+    assert shown(api.minimize(expression, start, subject_to=constraints))["point"] == answer
+
+
+@pytest.mark.parametrize("constraints", [[], ["x + y >= -1"], ["x**2 + y**2 <= 9"], ["x == 1e-9"]])
+@pytest.mark.parametrize("expression", ["1 + (x-1e-9)**2 + (y-1)**2", "exp(x-1e-9) - x + (y-1)**2"])
+def test_what_the_slope_or_a_constraint_tells_from_zero_is_shown(
+    expression: str, constraints: list[str]
+) -> None:
+    found = api.minimize(expression, {"x": 1.0, "y": 2.0}, subject_to=constraints)
+    assert shown(found)["point"].startswith(("x = 1.00", "x = 1e-09", "x = 9.99"))
 
 
 def test_a_small_answer_keeps_its_digits() -> None:

@@ -11,6 +11,7 @@ gradient goes on to tell them apart, so that a few more Newton steps that it jud
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import sqrt
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -172,20 +173,17 @@ def errors_of(x: Vector, model: LocalModel) -> tuple[float, ...]:
     )
 
 
-def may_be_zero(objective: Objective, at: Evaluation, start: Evaluation) -> list[bool]:
+def may_be_zero(x: Vector, start: Vector, is_as_good: Callable[[Vector], bool]) -> list[bool]:
     """Tell of each variable whether it is not 0, yet no more is known of it than that it is next to 0.
 
-    Where no curvature tells how far off the minimiser is, as at ``sqrt(x**2+y**2)`` or ``x**4``, the value does: what
-    is next to nothing beside the way that the run has come, in units in which variables can be compared, and may as
-    well be 0 by the value, has no digits.
+    What is next to nothing beside the way that the run has come from ``start``, in units in which variables can be
+    compared, and may as well be 0 by what is known of the point, has no digits.
     """
-    x, nothing = to_list(at.x), _NOTHING * max_abs(at.x - start.x)
-    tiny = [0.0 < abs(a) <= nothing for a in x]
-    if any(tiny):
-        zeroed = as_like(at.x, [0.0 if t else a for t, a in zip(tiny, x, strict=True)])
-        if objective.evaluate(zeroed, 0).value <= at.value:
-            return tiny
-    return [False] * len(x)
+    nothing = _NOTHING * max_abs(x - start)
+    tiny = [0.0 < abs(a) <= nothing for a in to_list(x)]
+    if any(tiny) and is_as_good(as_like(x, [0.0 if t else a for t, a in zip(tiny, to_list(x), strict=True)])):
+        return tiny
+    return [False] * len(tiny)
 
 
 def _of_rounding(x: Vector, H: Matrix) -> list[float]:
