@@ -15,7 +15,7 @@ from __future__ import annotations
 from math import isfinite
 
 from gdcli.judge.evidence import Certificate, concluded
-from gdcli.judge.point_kind import KINDS, WITHOUT_END, DensePoint, examined, far_out
+from gdcli.judge.point_kind import KINDS, WITHOUT_END, DensePoint, examined, far_out, floor_news
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import eigenvalues, matrix_is_finite
 from gdcli.kernel.numerics import FLOOR, NEWS
@@ -141,8 +141,8 @@ def _as_typed(found: Certificate, seen: Objective, at: Evaluation) -> Certificat
 def _errors_at_zero(
     seen: Objective, there: Evaluation, start: Evaluation, typed: Vector, found: Certificate
 ) -> tuple[float, ...] | None:
-    """Return the errors that are ``found``, with the sizes, as ``typed``, of the variables that may as well be 0; what is
-    ``there`` is in other units.
+    """Return the errors that are ``found``, with the sizes, as ``typed``, of the variables that may as well be 0; what
+    is ``there`` is in other units.
 
     The value tells, and at a minimum, around which it is flat, the slope: neither grows.
     """
@@ -190,7 +190,10 @@ def _falls_on(objective: Objective, at: Evaluation, start: Evaluation, is_far: b
         return ProbeEnd.RISES
     from gdcli.solve.probe.valley import follow_floor
 
-    below = follow_floor(objective, at, NEWS * abs(at.value), floor, source)
+    news = floor_news(at, start)
+    below = follow_floor(objective, at, news, floor, source)
+    if below.lowest is None or not at.value - below.lowest.value > news:
+        return ProbeEnd.RISES
     return ProbeEnd.LIMIT if below.endless else below.outcome
 
 

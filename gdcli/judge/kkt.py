@@ -153,7 +153,7 @@ def _certificate(kind: PointKind, point: KKTPoint | None, run: RunResult) -> Cer
 
 
 def _errors_at_zero(objective: Constrained, point: KKTPoint, run: RunResult) -> tuple[float, ...] | None:
-    """Return the sizes of the variables that may as well be 0: without them value, slope and violation are no larger."""
+    """Return the sizes of the variables that may as well be 0: so value, slope and violation are no larger."""
 
     def is_as_good(x: Vector) -> bool:
         other = kkt_point(objective, x)

@@ -33,6 +33,8 @@ _DOUBLINGS = 100
 _BY_FAR = 8.0
 # A smaller part of a direction is not told.
 _SEEN_PART = 1e-6
+# Eight digits of the ends of a range are told.
+_WIDTH_TOLD = 1e-8
 # So many halvings leave nothing between two numbers.
 _HALVINGS = 60
 
@@ -189,6 +191,8 @@ def told(ranges: Ranges, space: Space, value: str = "value") -> str:
 
 
 def _between(low: float, high: float) -> str:
+    if high - low < inf:  # what is less than the digits told of the width is 0
+        low, high = (0.0 if abs(end) < _WIDTH_TOLD * (high - low) else end for end in (low, high))
     if low == -inf:
         return "at all" if high == inf else f"up to {high:.8g}"
     return f"from {low:.8g} on" if high == inf else f"from {low:.8g} to {high:.8g}"

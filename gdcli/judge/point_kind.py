@@ -62,6 +62,11 @@ def far_out(objective: Objective, at: Evaluation, start: Evaluation) -> bool:
     return units_away(objective, at, start) > _AFAR
 
 
+def floor_news(at: Evaluation, start: Evaluation | None) -> float:
+    """Return the fall down the floor of a valley that is news, as in the run itself."""
+    return NEWS * value_scale(at.value, 0.0 if start is None else start.value - at.value)
+
+
 class DensePoint(NamedTuple):
     """A point ``at`` with its gradient and its Hessian, which comes from a ``source``, and the ``model`` of both; where
     the run began, and its tolerance.
@@ -107,9 +112,7 @@ class DensePoint(NamedTuple):
 
     @property
     def news(self) -> float:
-        """The fall down the floor of a valley that is news, as in the run itself."""
-        value = self.at.value
-        return NEWS * value_scale(value, 0.0 if self.start is None else self.start.value - value)
+        return floor_news(self.at, self.start)
 
     def _is_lost(self, gap: float) -> bool:
         """Tell whether a ``gap`` is less than what the rounding of the variables changes the value by, and that is
@@ -124,8 +127,9 @@ class DensePoint(NamedTuple):
         ``is_concave``: the least curvature is below zero by more than its error.
         """
         at, model = self.at, self.model
-        if model.lowest > -_DOUBTFUL_SIGN or not is_concave:
-            kind = kind_by_walking(self.objective, at, [eigen(at.hessian)[1][0]], model.gap)
+        way = eigen(at.hessian)[1][0]
+        if model.lowest > -_DOUBTFUL_SIGN or not is_concave or _meets_bound(self.objective, at, way):
+            kind = kind_by_walking(self.objective, at, [way], model.gap)
             return kind, model.gap if isfinite(model.gap) else None
         kind = self._of_crest()
         return kind, model.gap + model.rise if kind.told else None
@@ -171,7 +175,10 @@ class DensePoint(NamedTuple):
         return self._of_level(doubtful)
 
     def _of_flat(self) -> PointKind:
-        """Return the kind of a point where gradient and Hessian vanish altogether."""
+        """Return the kind of a point where gradient and Hessian vanish altogether.
+
+        What is level all around may be a plateau far from everything, unless a bound holds the point against a slope.
+        """
         objective, at, start = self[:3]
         if rises_all_around(objective, at):
             return PointKind.DEGENERATE
@@ -180,7 +187,10 @@ class DensePoint(NamedTuple):
             return found.kind
         # A rise that does not go on is noise; a start that was never left may be where the slope underflows.
         falls = found.fades and start is not None and at.value < start.value
-        return PointKind.AT_INFINITY if falls else PointKind.FLAT
+        if falls:
+            return PointKind.AT_INFINITY
+        held = any(one.side != "fixed" and one.multiplier for one in objective.multipliers(at))
+        return PointKind.DEGENERATE if held else PointKind.FLAT
 
     def _of_level(self, doubtful: Sequence[Vector]) -> tuple[PointKind, bool]:
         """Return the kind of a stationary point without negative curvature, where ``doubtful`` directions have none,
@@ -291,6 +301,14 @@ def _kind_ahead(objective: Objective, at: Evaluation, way: Vector) -> PointKind:
     one = objective.size == 1
     is_ahead = one and follow(objective, at, way, unbounded_below(at.value)).outcome is ProbeEnd.RISES
     return PointKind.DEGENERATE if is_ahead else PointKind.UNKNOWN
+
+
+def _meets_bound(objective: Objective, at: Evaluation, way: Vector) -> bool:
+    """Tell whether a bound bends a step along ``way`` or back: there may be nothing lower where it leads."""
+    if objective.box is None:
+        return False
+    goals = [at.x + step for step in both_ways([way], at.x)]
+    return any(objective.evaluate(goal, 0).x is not goal for goal in goals)
 
 
 def kind_by_walking(

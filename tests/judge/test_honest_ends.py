@@ -276,3 +276,52 @@ def test_a_slope_that_ends_is_not_one_without_end() -> None:
     inside = api.minimize("x", {"x": 1.0}, bounds={"x": (-1e3, None)}, method="gd", lr=0.01, max_iter=10)
     assert inside.status is Status.LIMIT
     assert api.minimize("max(0,1-x)+0.001*x", {"x": 100.0}, method="adam", max_iter=10).status is Status.LIMIT
+
+
+QUADRANT = {"x": (0.0, None), "y": (0.0, None)}
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+@pytest.mark.parametrize("start", [(1.0, 1.0), (2.0, 0.3), (0.1, 5.0)])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "X*y",
+        "X*y**2",
+        "(X-1)**2*y",
+        "y*exp(-X)",
+        "y*(1+X**2)",
+        "y + 0*X",
+        "X**2 + 3*X*y + y**2",
+        "sin(X)**2*y",
+    ],
+)
+def test_what_is_nowhere_lower_than_0_within_its_bounds_has_its_minimum_at_0(
+    expression: str, start: tuple[float, float], scale: float
+) -> None:
+    typed = expression.replace("X", f"(x/{scale!r})")
+    found = api.minimize(typed, {"x": start[0] * scale, "y": start[1]}, bounds=QUADRANT)
+    assert found.value == pytest.approx(0.0, abs=1e-9)
+    assert found.status.value == "converged", found.message
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "bb", "gd", "adam", "newton"])
+@pytest.mark.parametrize("expression", ["x*y", "x**2 + 3*x*y + y**2", "(x-1)**2*y"])
+def test_no_method_is_told_of_lower_values_behind_a_bound(expression: str, method: str) -> None:
+    rate = {"lr": 0.05} if method in ("gd", "adam") else {}
+    found = api.minimize(
+        expression, {"x": 1.0, "y": 1.0}, bounds=QUADRANT, method=method, max_iter=300, **rate
+    )
+    assert found.status.value in ("converged", "limit", "stalled"), found.message
+
+
+@pytest.mark.parametrize(
+    ("expression", "bounds"),
+    [
+        ("y + exp(-x)", {"y": (0.0, None)}),
+        ("y + 1/x", {"y": (0.0, None), "x": (0.1, None)}),
+        ("y*(1+1/x) + 1/x", {"y": (0.0, None), "x": (0.1, None)}),
+    ],
+)
+def test_a_fall_to_infinity_along_a_bound_is_one(expression: str, bounds: Any) -> None:
+    assert api.minimize(expression, {"x": 1.0, "y": 1.0}, bounds=bounds).status.value == "diverged"

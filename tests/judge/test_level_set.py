@@ -130,3 +130,9 @@ def test_a_corner_below_which_rounding_hides_the_value(offset: float) -> None:
         assert outcome.point["x"] == pytest.approx(3.0, abs=1e-14 * offset)
     smooth = api.minimize("(x-3)**2+c", {"x": 5.0}, constants={"c": offset})
     assert smooth.certificate.kind == "minimum"
+
+
+def test_an_end_of_a_range_that_is_rounding_is_0() -> None:
+    found = api.minimize("abs(x) + abs(y-2) + abs(x+y)", {"x": 3.0, "y": 2.0})
+    assert "x from -" in found.message
+    assert " to 0," in found.message

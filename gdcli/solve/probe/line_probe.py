@@ -16,7 +16,8 @@ from math import inf
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import CLEARLY, EPS, VALUE_NOISE
-from gdcli.kernel.vectors import along, alternating, as_like, main_part, max_abs, norm, same, unit_like
+from gdcli.kernel.vectors import along, alternating, as_like, main_part, max_abs, norm, unit_like
+from gdcli.objective.box import is_bent
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 
 # Two hundred doublings are sixty orders of magnitude: no scale of any problem is as large.
@@ -115,13 +116,16 @@ def walk(
     value, t, unit = at.value, 1.0, norm(step)
     noise = VALUE_NOISE * abs(value)
     limit, last, marks = False, at.x, [value]
+    bent: float | None = None
     for k in range(_MAX_DOUBLINGS):
         if k in (_MAX_DOUBLINGS // 4, _MAX_DOUBLINGS // 2):
             marks.append(value)
         x = along(at.x, t, step)
         trial = objective.evaluate(x, 0)
-        if trial.x is not x and same(trial.x, last):
-            break
+        if trial.x is not x and norm(trial.x - last) <= _FLEEING_PART * (0.5 * t if k else t) * unit:
+            break  # a bound holds what moves, and the others hardly do
+        if bent is None and trial.x is not x and is_bent(x, trial.x, at.x):
+            bent = trial.value
         if not trial.value <= value + noise:
             if lowest is None and k >= _LEVEL_POINTS and not trial.value < inf:
                 return Walk(ProbeEnd.LEVEL)  # where numbers end, after a level way
@@ -146,6 +150,8 @@ def walk(
         if _slackens_not(marks[1] - marks[2], marks[2] - value, noise):
             risen = _rises_further_on(objective, at, step, t, value)
             return Walk(ProbeEnd.LOWER if risen else ProbeEnd.UNBOUNDED, lowest, t * unit)
+    # What does not fall any more behind a bend at a bound has been reached there.
+    limit = limit and (bent is None or value < bent - noise)
     return _ended(at, lowest, enough, t * unit, limit)
 
 
