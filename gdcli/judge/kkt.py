@@ -109,7 +109,9 @@ def certify_constrained(
         )  # stationary but for its breach, with the multipliers of limits moved by that
     certificate = _certificate(kind, point, run)
     if kind.told and point is not None:
-        certificate = replace(certificate, errors=_errors_at_zero(objective, point, run))
+        certificate = replace(
+            certificate, errors=_errors_at_zero(objective, x, point, objective.np.array(run.start.at.x))
+        )
     is_stationary = kind in _STATIONARY or run.reason is StopReason.PENALTY
     states = _states(objective, x, texts, point, sign if is_stationary else None)
     if point is None:
@@ -152,22 +154,22 @@ def _certificate(kind: PointKind, point: KKTPoint | None, run: RunResult) -> Cer
     )
 
 
-def _errors_at_zero(objective: Constrained, point: KKTPoint, run: RunResult) -> tuple[float, ...] | None:
+def _errors_at_zero(
+    objective: Constrained, x: Vector, point: KKTPoint, begun: Vector
+) -> tuple[float, ...] | None:
     """Return the sizes of the variables that may as well be 0: so value, slope and violation are no larger."""
+    value = objective.evaluate(x, 0).value
 
-    def is_as_good(x: Vector) -> bool:
-        other = kkt_point(objective, x)
-        return (
-            other is not None
-            and other.value <= point.value
-            and other.gradient_norm <= point.gradient_norm
-            and other.violation <= point.violation
-        )
+    def is_as_good(zeroed: Vector) -> bool:
+        other = kkt_point(objective, zeroed)
+        if other is None or not objective.evaluate(zeroed, 0).value <= value:
+            return False
+        return other.gradient_norm <= point.gradient_norm and other.violation <= point.violation
 
-    are_zero = may_be_zero(point.x, objective.np.array(run.start.at.x), is_as_good)
+    are_zero = may_be_zero(x, begun, is_as_good)
     if not any(are_zero):
         return None
-    return tuple(abs(float(a)) if zero else 0.0 for zero, a in zip(are_zero, point.x, strict=True))
+    return tuple(abs(float(a)) if zero else 0.0 for zero, a in zip(are_zero, x, strict=True))
 
 
 def _states(
