@@ -58,7 +58,7 @@ def arrange(arguments: Sequence[str], command: Command) -> list[str]:
         name, equals, value = argument.partition("=")
         option = known.get(name)
         if option is None:
-            raise _unknown(name, command, value or (rest or [""])[-1])
+            raise _unknown(name, command, [value, *rest[-1:]])
         if not option.metavar:
             if equals:
                 raise UsageError(f"{name} takes no value", f"write {name} alone")
@@ -116,13 +116,14 @@ def convert(typed: TypedOptions, command: Command, resumed: Content | None = Non
     return command.takes(values, command.name, typed, resumed)
 
 
-def _unknown(name: str, command: Command, value: str = "") -> UsageError:
+def _unknown(name: str, command: Command, values: Sequence[str] = ()) -> UsageError:
     from gdcli.cli import option_synonyms  # only an error needs them
 
     names = [option.name for option in command.options] + ["--help"]
     shown = name if len(name) <= 40 else name[:37] + "..."
     hint = option_synonyms.option(name, command)
-    if not hint and _NUMBER.match(value) and len(name) <= 4 and "--start" in names:  # --x=1
+    value = next(filter(_NUMBER.match, values), "")
+    if not hint and value and len(name) <= 4 and "--start" in names:  # --x=1
         hint = f"the start of a variable is given with --start {name[2:]}={value}"
     hint = hint or did_you_mean(name, names, f"'gd {command.name} --help' lists the options")
     return UsageError(f"unknown option {shown}", hint)

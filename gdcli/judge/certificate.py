@@ -18,7 +18,7 @@ from gdcli.judge.evidence import Certificate, concluded
 from gdcli.judge.point_kind import KINDS, WITHOUT_END, DensePoint, examined, far_out, floor_news
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import eigenvalues, matrix_is_finite
-from gdcli.kernel.numerics import FLOOR, NEWS
+from gdcli.kernel.numerics import FLOOR
 from gdcli.kernel.status import CurvatureSource, PointKind, StopReason
 from gdcli.kernel.vectors import dot, is_zero, max_abs, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
@@ -185,13 +185,20 @@ def _falls_on(objective: Objective, at: Evaluation, start: Evaluation, is_far: b
         found = follow(objective, at, way, floor).outcome
         if found in (ProbeEnd.UNBOUNDED, ProbeEnd.LIMIT):
             return found
+    return _falls_down_floor(objective, at, start) if is_far else ProbeEnd.RISES
+
+
+def _falls_down_floor(objective: Objective, at: Evaluation, start: Evaluation) -> ProbeEnd:
+    """Tell whether the value falls to infinity along the floor of a valley, by more than is nothing beside the fall so
+    far: what is left of a floor that is level is rounding.
+    """
     source = hessian_source(objective)
-    if not is_far or source is CurvatureSource.NONE:
+    if source is CurvatureSource.NONE:
         return ProbeEnd.RISES
     from gdcli.solve.probe.valley import follow_floor
 
     news = floor_news(at, start)
-    below = follow_floor(objective, at, news, floor, source)
+    below = follow_floor(objective, at, news, unbounded_below(at.value), source)
     if below.lowest is None or not at.value - below.lowest.value > news:
         return ProbeEnd.RISES
     return ProbeEnd.LIMIT if below.endless else below.outcome

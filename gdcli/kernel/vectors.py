@@ -289,3 +289,10 @@ def main_part(v: Vector, part: float) -> Vector:
     import numpy
 
     return numpy.where(abs(v) >= least, v, 0.0)
+
+
+def is_bent(asked: Vector, found: Vector, begun: Vector) -> bool:
+    """Tell whether a bound stopped a variable on its way from where it had ``begun`` to where it was ``asked``."""
+    if isinstance(asked, list):
+        return any(a != b != c for a, b, c in zip(asked, found, begun, strict=True))
+    return bool(((asked != found) & (found != begun)).any())

@@ -44,13 +44,6 @@ class Box:
         return low | high | (self.lower == self.upper)
 
 
-def is_bent(asked: Vector, found: Vector, begun: Vector) -> bool:
-    """Tell whether a bound stopped a variable on its way from where it had ``begun`` to where it was ``asked``."""
-    if isinstance(asked, list):
-        return any(a != b != c for a, b, c in zip(asked, found, begun, strict=True))
-    return bool(((asked != found) & (found != begun)).any())
-
-
 def free_part(v: Vector, held: Vector) -> Vector:
     """Return ``v`` with the components of held variables made zero."""
     if isinstance(v, list):

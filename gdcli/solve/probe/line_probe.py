@@ -16,8 +16,7 @@ from math import inf
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import CLEARLY, EPS, VALUE_NOISE
-from gdcli.kernel.vectors import along, alternating, as_like, main_part, max_abs, norm, unit_like
-from gdcli.objective.box import is_bent
+from gdcli.kernel.vectors import along, alternating, as_like, is_bent, main_part, max_abs, norm, unit_like
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 
 # Two hundred doublings are sixty orders of magnitude: no scale of any problem is as large.
@@ -98,6 +97,24 @@ def rounding_of(objective: Objective, at: Evaluation) -> float:
     return max([abs(objective.evaluate(x, 0).value - at.value) for x in moved])
 
 
+class _BoundsMet:
+    """What bounds do to a walk. ``bent_at`` is the value where one bent it: what falls no more was reached there."""
+
+    def __init__(self, begun: Vector) -> None:
+        self._begun = self._last = begun
+        self.bent_at = inf
+
+    def stop(self, asked: Vector, trial: Evaluation, length: float) -> bool:
+        """Tell whether a bound holds what moves in a step of this ``length``, and the others hardly do."""
+        if trial.x is not asked:
+            if norm(trial.x - self._last) <= _FLEEING_PART * length:
+                return True
+            if self.bent_at == inf and is_bent(asked, trial.x, self._begun):
+                self.bent_at = trial.value
+        self._last = trial.x
+        return False
+
+
 def walk(
     objective: Objective,
     at: Evaluation,
@@ -115,23 +132,19 @@ def walk(
     lowest: Evaluation | None = None
     value, t, unit = at.value, 1.0, norm(step)
     noise = VALUE_NOISE * abs(value)
-    limit, last, marks = False, at.x, [value]
-    bent: float | None = None
+    limit, marks, bounds = False, [value], _BoundsMet(at.x)
     for k in range(_MAX_DOUBLINGS):
         if k in (_MAX_DOUBLINGS // 4, _MAX_DOUBLINGS // 2):
             marks.append(value)
         x = along(at.x, t, step)
         trial = objective.evaluate(x, 0)
-        if trial.x is not x and norm(trial.x - last) <= _FLEEING_PART * (0.5 * t if k else t) * unit:
-            break  # a bound holds what moves, and the others hardly do
-        if bent is None and trial.x is not x and is_bent(x, trial.x, at.x):
-            bent = trial.value
+        if bounds.stop(x, trial, 0.5 * t * unit):
+            break
         if not trial.value <= value + noise:
             if lowest is None and k >= _LEVEL_POINTS and not trial.value < inf:
                 return Walk(ProbeEnd.LEVEL)  # where numbers end, after a level way
             if not is_rounding(objective, trial, trial.value - value):
                 break
-        last = trial.x
         if lowest is None and trial.value < value - noise:
             noise = max(noise, CLEARLY * max(rounding_of(objective, e) for e in (at, trial)))
         if trial.value < value - noise:
@@ -150,9 +163,7 @@ def walk(
         if _slackens_not(marks[1] - marks[2], marks[2] - value, noise):
             risen = _rises_further_on(objective, at, step, t, value)
             return Walk(ProbeEnd.LOWER if risen else ProbeEnd.UNBOUNDED, lowest, t * unit)
-    # What does not fall any more behind a bend at a bound has been reached there.
-    limit = limit and (bent is None or value < bent - noise)
-    return _ended(at, lowest, enough, t * unit, limit)
+    return _ended(at, lowest, enough, t * unit, limit and value < bounds.bent_at - noise)
 
 
 def _slackens_not(early: float, late: float, noise: float) -> bool:

@@ -175,12 +175,16 @@ def read_matrices(texts: Sequence[str], names: Sequence[str]) -> dict[str, tuple
         chosen = [n for n in names if n and any(fnmatchcase(n, pattern) for pattern in wanted)]
         empty = next((p for p in wanted if not any(n and fnmatchcase(n, p) for n in names)), None)
         if empty is not None:
-            joined = "|".join(empty.replace(",", " ").split())
-            hint = f'join the patterns: "{name}={joined}"' if "|" in joined else columns_told(names)
-            hint = did_you_mean(empty, names, hint)
-            raise UsageError(f"no column is called {empty}", hint, span)
+            raise UsageError(f"no column is called {empty}", _columns_meant(name, empty, names), span)
         found[name] = tuple(chosen)
     return found
+
+
+def _columns_meant(matrix: str, pattern: str, names: Sequence[str]) -> str:
+    """The hint for a pattern that fits no column: what separates patterns, or the nearest name."""
+    joined = "|".join(pattern.replace(",", " ").split())
+    hint = f'join the patterns: "{matrix}={joined}"' if "|" in joined else columns_told(names)
+    return did_you_mean(pattern, names, hint)
 
 
 def request_from(
