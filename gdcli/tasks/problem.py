@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Container, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
-from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean
+from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.kernel.space import lengths_of
 from gdcli.kernel.stored import stored
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from gdcli.objective.build import Exact
 
 SENSES = ("minimize", "maximize")
-# A random start is redrawn until the value there is finite, at most so often.
-MAX_DRAWS = 1000
 
 Number = float | Sequence[float]
 Bounds = Mapping[str, tuple[Number, Number]]
@@ -94,6 +91,8 @@ class Problem:
 
     def rows(self) -> tuple[list[Row], list[BoundRow]]:
         """Return the rows of the constraints, and those that are bounds of one variable."""
+        from gdcli.tasks.typed_limits import relations_of, split_rows
+
         relations = relations_of(self.subject_to, self.let)
         return split_rows(relations, self.lengths, self.constants, self.bounds)
 
@@ -124,32 +123,6 @@ def using_parts(tree: Tree, let: tuple[str, ...]) -> Tree:
     from gdcli.language.parts import read_parts, with_parts
 
     return with_parts(tree, read_parts(let))
-
-
-def relations_of(subject_to: Sequence[tuple[str, str]], let: tuple[str, ...] = ()) -> list[Relation]:
-    """Return constraints as typed, with where each stands, as checked sides. Raises UsageError."""
-    from gdcli.language.relation import relation
-
-    found = [relation(text, source) for text, source in subject_to]
-    if not let:
-        return found
-    from gdcli.language.parts import read_parts, using
-
-    return [using(each, read_parts(let)) for each in found]
-
-
-def split_rows(
-    relations: Sequence[Relation],
-    lengths: Mapping[str, int | None],
-    constants: Mapping[str, Any],
-    ends: Mapping[str, Any],
-) -> tuple[list[Row], list[BoundRow]]:
-    """Return the rows of constraints, and those that are bounds of one variable, beside the bounds ``ends`` that there
-    are. Raises as `Problem.constraints`.
-    """
-    from gdcli.language import constraints
-
-    return constraints.split_bounds(list(constraints.rows_of(relations, constants)), lengths, constants, ends)
 
 
 @lru_cache(maxsize=64)
@@ -193,16 +166,21 @@ def read_problem(
             raise UsageError("--set needs a name for each value", "for example --set a=3", entry.span)
     known = {entry.name: entry.value for entry in fixed}
     asked = Problem(expression, sense, constants=known, seed=seed, drawn=not given, source=source)
-    return _problem(asked, given, typed or TypedTexts())
+    return problem_with(asked, given, typed or TypedTexts())
 
 
-def _problem(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts) -> Problem:
+def problem_with(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts) -> Problem:
     """Return the problem ``asked`` with the start that is ``given``, without one drawn, and with what is ``typed``."""
-    if typed.subject_to or typed.let:
-        asked = replace(asked, let=tuple(typed.let), subject_to=as_typed(typed.subject_to))
+    relations: list[Relation] = []
+    if typed.let:
+        asked = replace(asked, let=tuple(typed.let))
+    if typed.subject_to:
+        from gdcli.tasks.typed_limits import as_typed, relations_of
+
+        asked = replace(asked, subject_to=as_typed(typed.subject_to))
+        relations = relations_of(asked.subject_to, asked.let)
     tree, known = asked.tree, asked.constants
     assert tree is not None
-    relations = relations_of(asked.subject_to, asked.let) if asked.subject_to else []
     trees = (tree, *(each.whole for each in relations))
     names = _variables(trees, known, given)
     if asked.let:
@@ -210,11 +188,13 @@ def _problem(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts) -> 
     ends: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     if typed.bounds or relations:
+        from gdcli.tasks.typed_limits import ends_of
+
         given = with_names(given, names)
         lengths = dict.fromkeys(names) | {
             e.name: len(e.value) for e in given if hasattr(e.value, "__len__") and e.name in names
         }
-        fixed, ends = ends_of(typed, relations, lengths, known)
+        fixed, ends = ends_of(typed.bounds, typed.option, relations, lengths, known)
         known = {**known, **fixed}
         names = [name for name in names if name not in fixed]
         given = [entry for entry in given if entry.name not in fixed]
@@ -222,7 +202,15 @@ def _problem(asked: Problem, given: Sequence[TypedValue], typed: TypedTexts) -> 
     problem = replace(asked, start=values, constants=known, bounds=ends, fixed=tuple(fixed))
     if not asked.drawn:
         return problem
-    return _drawn(problem, trees, names)
+    from gdcli.tasks.random_start import random_start
+
+    indexed = _vectors_of(trees)
+    vectors = [name for name in names if name in indexed]
+    if vectors:
+        hint = f"give it a start: --start {example(names, indexed)}"
+        raise UsageError(f"{vectors[0]} is a vector, and its length is not known", hint)
+    hint = f"give a start inside the domain: --start {example(names, set())}"
+    return replace(problem, start=random_start(tree, names, known, ends, asked.seed, hint))
 
 
 def check_used(let: Sequence[str], trees: Sequence[Tree]) -> None:
@@ -241,48 +229,6 @@ def check_used(let: Sequence[str], trees: Sequence[Tree]) -> None:
         if name not in used:
             place = Span(text, 0, text.index("="), "--let")
             raise UsageError(f"--let gives {name}, which nothing uses", "leave it out", place)
-
-
-def constrained(problem: Problem, subject_to: Sequence[str]) -> Problem:
-    """Return a problem whose variables are known with constraints on them, texts as after --subject-to."""
-    if not subject_to:
-        return problem
-    from gdcli.language.constraints import merged
-
-    found = replace(problem, subject_to=as_typed(subject_to))
-    found.constraints()  # what is wrong with them is told before anything is begun
-    return replace(found, bounds=merged(problem.bounds, found.rows()[1], problem.lengths))
-
-
-def as_typed(subject_to: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return constraints as typed, those of files a line each, with where each stands. Raises UsageError."""
-    if not subject_to:
-        return ()
-    from gdcli.language.relation import OPTION, typed_lines
-
-    return tuple(typed_lines(subject_to, OPTION))
-
-
-def ends_of(
-    typed: TypedTexts,
-    relations: Sequence[Relation],
-    lengths: Mapping[str, int | None],
-    known: Mapping[str, Any],
-    what: str = "variable of the expression",
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what equal bounds make constants, and the bounds of the others: those typed and those by constraints."""
-    if not (typed.bounds or relations):
-        return {}, {}
-    from gdcli.language.limits import boxes, read_limits, split_fixed
-
-    ends = boxes(read_limits(typed.bounds, typed.option), lengths, what)
-    if relations:
-        from gdcli.language import constraints
-
-        rows, bounds = split_rows(relations, lengths, known, ends)
-        constraints.build(rows, lengths, known)  # what is wrong with them is told before anything is begun
-        ends = constraints.merged(ends, bounds, lengths)
-    return split_fixed(ends, list(lengths))
 
 
 def with_names(given: Sequence[TypedValue], names: Sequence[str]) -> Sequence[TypedValue]:
@@ -441,123 +387,6 @@ def listed(names: Sequence[str]) -> str:
 def example(names: Sequence[str], vectors: Container[str]) -> str:
     shown = ",".join(f"{name}=[1,2,3]" if name in vectors else f"{name}=1" for name in names[:4])
     return shown + (",..." if len(names) > 4 else "")
-
-
-def _drawn(problem: Problem, trees: Sequence[Tree], names: Sequence[str]) -> Problem:
-    """The problem with a random start for every name, redrawn until the value is finite."""
-    from gdcli.language.values import normals
-    from gdcli.objective.build import build_objective
-
-    indexed = _vectors_of(trees)
-    vectors = [name for name in names if name in indexed]
-    if vectors:
-        hint = f"give it a start: --start {example(names, indexed)}"
-        raise UsageError(f"{vectors[0]} is a vector, and its length is not known", hint)
-    exact = build_objective(trees[0], dict.fromkeys(names), problem.constants, 1)
-    draws = normals(problem.seed)
-    for _ in range(MAX_DRAWS):
-        x = [_inside(next(draws), problem.bounds.get(name)) for name in names]
-        if abs(exact.evaluate(exact.vector(x)).value) < float("inf"):
-            return replace(problem, start=dict(zip(names, x, strict=True)))
-    hint = f"give a start inside the domain: --start {example(names, set())}"
-    raise DomainError(f"no random start of {MAX_DRAWS} has a finite value", hint)
-
-
-def _inside(draw: float, bounds: tuple[Number, Number] | None) -> float:
-    """A standard normal draw brought within bounds, with few digits so that it can be typed again.
-
-    Between two finite ends it is spread over the interval (by the normal distribution's own function, so evenly);
-    next to one end it lies on the inner side at the same distance.
-    """
-    if bounds is None:
-        return round(draw, 4)
-    lower, upper = float(bounds[0]), float(bounds[1])  # type: ignore[arg-type]
-    if math.isfinite(lower) and math.isfinite(upper):
-        part = 0.5 * (1.0 + math.erf(draw / math.sqrt(2.0)))
-        return min(max(float(f"{lower + part * (upper - lower):.4g}"), lower), upper)
-    return lower + round(abs(draw), 4) if math.isfinite(lower) else upper - round(abs(draw), 4)
-
-
-def make_problem(
-    expression: str,
-    sense: str = "minimize",
-    start: Mapping[str, Number] | None = None,
-    constants: Mapping[str, Number] | None = None,
-    seed: int = 0,
-    source: str = "",
-    typed: TypedTexts | None = None,
-) -> Problem:
-    """Return a problem from values at hand, checked as a typed one; without ``start`` a random one is drawn.
-
-    Raises UsageError and DomainError as :func:`read_problem`.
-    """
-    from gdcli.language.values import TypedValue
-
-    sign_of(sense)
-    parsed(expression, source)  # what is wrong with it comes first
-    known = {name: checked_value(name, value) for name, value in (constants or {}).items()}
-    entries = [
-        TypedValue(name, checked_value(name, v), Span(name, 0, len(name), "start"))
-        for name, v in (start or {}).items()
-    ]
-    asked = Problem(expression, sense, constants=known, seed=seed, drawn=not entries, source=source)
-    return _problem(asked, entries, (typed or TypedTexts())._replace(option="bounds"))
-
-
-def typed_bounds(
-    bounds: Mapping[str, tuple[float | None, float | None]] | Sequence[str],
-) -> Sequence[str]:
-    """Return bounds at hand as texts as after --bounds; texts stay what they are. Raises UsageError for others."""
-    if isinstance(bounds, Mapping):
-        return [_typed(*item) for item in bounds.items()]
-    if not all(isinstance(text, str) for text in bounds):
-        raise UsageError("bounds are pairs by name", 'for example {"x": (0, 5)}, with None for no bound')
-    return bounds
-
-
-def _typed(name: str, ends: tuple[float | None, float | None]) -> str:
-    """A pair of bounds as typed; an infinite end is none. Raises UsageError for what is no pair of numbers."""
-    try:
-        lower, upper = ("" if end is None or math.isinf(end) else repr(float(end)) for end in ends)
-    except (TypeError, ValueError):
-        raise UsageError(
-            f"the bounds of {name} are no pair of numbers: {ends!r}",
-            f'for example {{"{name}": (0, 5)}}, with None for no bound',
-        ) from None
-    return f"{name}={lower}:{upper}"
-
-
-def checked_value(name: str, value: Any) -> Any:
-    """A start or constant as floats, checked to be finite; a long vector stays an array."""
-    try:
-        if hasattr(value, "__len__") and not isinstance(value, str):
-            if len(value) and hasattr(value[0], "__len__") and not isinstance(value[0], str):
-                return checked_matrix(name, value)
-            numbers = value if hasattr(value, "dtype") else [float(v) for v in value]
-            bad = len(numbers) == 0 or not all(map(math.isfinite, numbers))
-        else:
-            numbers = float(value)
-            bad = not math.isfinite(numbers)
-    except (TypeError, ValueError):
-        bad = True
-    if bad:
-        raise UsageError(f"{name} must be a finite number or a list of them")
-    return numbers
-
-
-def checked_matrix(name: str, value: Any) -> Any:
-    """Return the rows of a matrix as floats, checked to be finite and of one length; a large one becomes an array."""
-    from gdcli.language.value_file import compact
-
-    try:
-        rows = [[float(v) for v in row] for row in value]
-        bad = not rows[0] or any(len(row) != len(rows[0]) for row in rows)
-        bad = bad or not all(math.isfinite(v) for row in rows for v in row)
-    except (TypeError, ValueError):
-        bad = True
-    if bad:
-        raise UsageError(f"{name} must be a finite number, a list of them, or rows of one length")
-    return compact(rows)
 
 
 def sign_of(sense: str) -> int:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.space import Space, lengths_of
-from gdcli.tasks.problem import Number, Problem, checked_value, sign_of, typed_bounds
+from gdcli.tasks.problem import Number, Problem, sign_of
+from gdcli.tasks.python_values import checked_value, typed_bounds
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -143,8 +144,8 @@ def function_problem(
 ) -> FunctionProblem:
     """Return the problem of a function, from a start that is a list, an array, or values by name.
 
-    ``bounds`` are as in `gdcli.tasks.problem.make_problem`, or one (lower, upper) for each element of a start without
-    names. Raises UsageError.
+    ``bounds`` are as in `make_problem`, or one (lower, upper) for each element of a start without names. Raises
+    UsageError.
     """
     from gdcli.objective.function_objective import Function
 

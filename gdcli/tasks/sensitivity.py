@@ -83,7 +83,7 @@ class _System:
         """The active limits: of constraints, and of typed bounds."""
         from gdcli.language.constraints import rows_of
         from gdcli.language.syntax import Node
-        from gdcli.tasks.problem import relations_of
+        from gdcli.tasks.typed_limits import relations_of
 
         relations = relations_of(self.problem.subject_to, self.problem.let)
         for row in rows_of(relations, self.problem.constants):

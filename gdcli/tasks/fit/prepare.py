@@ -19,10 +19,9 @@ from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, FitSettings, read_matrices
 from gdcli.tasks.fit.start_values import is_linear, start_values
-from gdcli.tasks.problem import TypedTexts, as_typed, check_used, ends_of, relations_of, with_names
+from gdcli.tasks.problem import check_used, with_names
 
 if TYPE_CHECKING:
-    from gdcli.language.relation import Relation
     from gdcli.language.values import TypedValue
     from gdcli.table.blocks import Columns
     from gdcli.table.source import DataTable
@@ -218,12 +217,7 @@ def _plan(
 ) -> Plan:
     names, _ = _names(request, model, columns, given, constants)
     given = with_names(given, list(names.parameters))
-    constraints = as_typed(request.subject_to)
-    relations = _relations(constraints, request.let, names, constants, columns)
-    check_used(request.let, (*model.trees, *(each.whole for each in relations)))
-    fixed, bounds = ends_of(
-        TypedTexts(request.bounds), relations, names.parameters, constants, "parameter of the model"
-    )
+    constraints, fixed, bounds = _limits(request, model, names, constants, columns)
     if fixed:
         constants = {**constants, **fixed}
         given = [entry for entry in given if entry.name not in fixed]
@@ -303,22 +297,23 @@ def _learned(data: Columns, validate: float | None, seed: int) -> Columns | Visi
     return visited(data, validate, "none", seed)[0]
 
 
-def _relations(
-    typed: Sequence[tuple[str, str]],
-    let: Sequence[str],
-    names: Names,
-    constants: Mapping[str, Any],
-    columns: Sequence[str],
-) -> list[Relation]:
-    """The constraints, whose names are parameters and constants. Raises UsageError for any other name."""
-    if not typed:
-        return []
+def _limits(
+    request: FitRequest, model: Model, names: Names, constants: Mapping[str, Any], columns: Sequence[str]
+) -> tuple[tuple[tuple[str, str], ...], dict[str, Any], dict[str, Any]]:
+    """Return the constraints as typed, the parameters that equal bounds fix, and the bounds of the others.
+
+    Raises UsageError for constraints with names that are neither parameters nor constants, and for a named part that
+    nothing uses.
+    """
+    if not (request.bounds or request.subject_to or request.let):
+        return (), {}, {}
     from gdcli.language.functions import CONSTANTS
     from gdcli.language.tree_names import check_calls, place_of_name, with_parts
+    from gdcli.tasks.typed_limits import as_typed, ends_of, relations_of
 
-    known = (*names.parameters, *constants)
-    found = relations_of(typed, tuple(let))
-    for relation in found:
+    typed = as_typed(request.subject_to)
+    known, relations = (*names.parameters, *constants), relations_of(typed, tuple(request.let))
+    for relation in relations:
         check_calls(relation.whole, (*known, *relation.parts))
         for name in relation.names:
             if name not in known and name not in CONSTANTS:
@@ -326,4 +321,6 @@ def _relations(
                 hint = did_you_mean(name, known, f"constraints are on the parameters, {', '.join(known[:8])}")
                 place = place_of_name(with_parts([relation.whole]), name)
                 raise UsageError(f"--subject-to has {name}, which is {what}", hint, place)
-    return found
+    check_used(request.let, (*model.trees, *(each.whole for each in relations)))
+    what = "parameter of the model"
+    return typed, *ends_of(request.bounds, "--bounds", relations, names.parameters, constants, what)
