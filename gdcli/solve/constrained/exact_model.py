@@ -59,7 +59,7 @@ def _certified(problem: Scaled, at: ScaledPoint, multipliers: Array) -> Solved |
     point = kkt_point(problem.problem, problem.typed(at.y))
     if point is None or not (point.is_minimum or point.is_doubtful):
         return None
-    return Solved(at, StopReason.LITTLE, multipliers)
+    return Solved(at, StopReason.GAP, multipliers)
 
 
 def _along_a_ray(problem: Scaled, at: ScaledPoint, program: QuadraticProgram) -> Solved | None:
