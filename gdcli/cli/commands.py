@@ -77,6 +77,17 @@ class GradientOptions(groups.GradientOptions, groups.ExaminedOptions, groups.Gra
         return self.plot or self.plot_estimate
 
 
+class SolveOptions(groups.SystemOptions, groups.StoppingOptions, OutputOptions,
+        without="gradient_tol step_tol value_tol max_iter target print emit every show_gradient"):
+    expression = argument("EQUATION", "'f == g', or f for f == 0; '-' reads equations from standard input, @FILE "
+        "from a file, one a line.")
+    others = arguments("EQUATION", "The other equations of the system.")
+    tol = groups.StoppingOptions.tol.but("Boxes that cannot be decided are cut until their sides are as short, "
+        "relative to max(1, |x|).", default="1e-8")
+    max_evaluations = groups.StoppingOptions.max_evaluations.but("Cap on the boxes that are examined.")
+    format = groups.format_in(*groups.shaped(Shape.PAGE, Shape.OBJECT, Shape.ROWS))
+
+
 class FitOptions(groups.FitDataOptions, groups.GroupsOptions, groups.FitMethodOptions,
         groups.StoppingOptions, groups.EpochsOptions, groups.FitEngineOptions, groups.CheckpointOptions,
         groups.FitOutputOptions, PictureOptions):
@@ -247,6 +258,12 @@ _ROWS = (
     _extremum("minimize", MinimizeOptions,
         "gd minimize '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1"),
     _extremum("maximize", MaximizeOptions, "gd maximize '-x**2 + 3*x' --start x=0 --print x,value"),
+    Command("solve", SolveOptions, "Find all roots of equations, each proved.",
+        "Find all roots of a system of equations within bounds, by intervals: each is enclosed, and proved to be one; "
+        "that there are no others, or none at all, is proved too. What cannot be decided is listed. The exit code "
+        "is 5 where something is left undecided, 3 at a cap.",
+        "gd solve 'x**2 + y == 11' 'x + y**2 == 7' --bounds all=-5:5",
+        "gd solve 'sin(x) == x/10' --bounds x=-20:20"),
     Command("compare-lr", CompareRatesOptions, "Compare learning rates of gradient descent.", _RATE_RULES,
         "gd compare-lr 'x**2 + y**2' --start=-1,1 --lr 10,1.1,1,0.1,0.01"),
     Command("compare-methods", CompareMethodsOptions, "Compare methods on one problem.",

@@ -69,6 +69,12 @@ class ProblemOptions(AskedOptions):
         "Bounds: x=0:5, y=:2 (only above), v=0:1 (each element), v[0]=0:1, all=-9:9; equal ends fix.").behind("set")
 
 
+class SystemOptions(Options):
+    group = "Problem"
+    set = AskedOptions.set.but("Constants in the equations: a=3, c=[1,2], A=[[1,2],[3,4]].")
+    bounds = ProblemOptions.bounds.but("Where roots are looked for: x=0:5, all=-9:9; every variable needs both ends.")
+
+
 class ConstrainedOptions(ProblemOptions):
     subject_to = repeated("TEXT", "none",
         "What must hold: 'x + y <= 1', 'x*y == 2', '0 <= x - y <= 2', 'A @ x <= b'; @FILE has one a line."

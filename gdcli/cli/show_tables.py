@@ -84,6 +84,19 @@ def _gradient(options: ShowOptions, record: Record) -> Exhibit:
     return Exhibit(lambda stream: write(found, options.written_as, stream), picture, missing)
 
 
+def _roots(options: ShowOptions, record: Record) -> Exhibit:
+    from gdcli.cli.solve_command import write
+    from gdcli.record.roots import RootsRecord
+
+    found = RootsRecord.from_json(record)
+    timed = found.seconds is not None
+
+    def shown(stream: TextIO) -> None:
+        write(found, options.written_as, stream, _timing(options, [record], stream))
+
+    return Exhibit(shown, None, "roots have no picture", timed=timed)
+
+
 def _list(options: ShowOptions, record: Record) -> Exhibit:
     from importlib import import_module
 
@@ -156,6 +169,7 @@ KINDS: dict[str, Callable[[ShowOptions, Record], Exhibit]] = {
     "compare-lr": _compared,
     "compare-methods": _compared,
     "compare-batch": _compared,
+    "roots": _roots,
     "gradient": _gradient,
     "trace": _gradient,
     "methods": _list,

@@ -68,14 +68,14 @@ def check(problem: Problem) -> None:
         raise UsageError(f"--global is for up to {MOST_VARIABLES} variables, and there are {size}", hint)
     missing = _unbounded_names(problem)
     if missing:
-        hint = f"for example --bounds {','.join(f'{name}=-10:10' for name in missing[:4])}"
-        hint += ", or --bounds all=-10:10 for every variable"
-        raise UsageError(
-            f"--global needs bounds on every variable: {listed(missing)} has none"
-            if len(missing) == 1
-            else f"--global needs bounds on every variable: {listed(missing)} have none",
-            hint,
-        )
+        told = f"{listed(missing)} {'has' if len(missing) == 1 else 'have'} none"
+        raise UsageError(f"--global needs bounds on every variable: {told}", bounds_hint(missing))
+
+
+def bounds_hint(names: Sequence[str]) -> str:
+    """Return how the bounds of ``names`` would be given, one by one or all at once."""
+    some = ",".join(f"{name}=-10:10" for name in names[:4])
+    return f"for example --bounds {some}, or --bounds all=-10:10 for every variable"
 
 
 def _unbounded_names(problem: Problem) -> list[str]:

@@ -1,0 +1,69 @@
+"""`gd solve`: all roots of a system of equations within bounds."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TextIO
+
+from gdcli.cli.answer import expression_text
+from gdcli.render.formats import Format, Shape
+
+if TYPE_CHECKING:
+    from gdcli.cli.commands import SolveOptions
+    from gdcli.cli.environment import Environment
+    from gdcli.record.roots import RootsRecord
+    from gdcli.render.waiting import Waiting
+    from gdcli.tasks.root_finding import Teller
+
+
+def run(options: SolveOptions, env: Environment) -> int:
+    from gdcli import api
+    from gdcli.cli.output_file import Destination
+    from gdcli.cli.provenance import receipt_of
+    from gdcli.kernel.dataclass import replace
+    from gdcli.record.roots import roots_record
+    from gdcli.render.waiting import Waiting
+    from gdcli.tasks.root_finding import read_system, solve_system
+
+    texts = [expression_text(text, env)[0] for text in (options.expression, *options.others)]
+    equations = [line for text in texts for line in text.splitlines() if line.strip()]
+    names = ("tol", "max_evaluations", "max_time", "max_memory")
+    settings = api.Settings(
+        **{name: value for name in names if (value := getattr(options, name)) is not None}
+    )
+    system = read_system(equations, options.bounds, options.set)
+    with Destination(options.output, env.stdout) as stream:
+        env.on_sigterm()
+        timing = env.timing(options, stream)
+        with Waiting(env.free_terminal(options.written_as, options.output), None, None, env.clock) as waiting:
+            found = roots_record(solve_system(system, settings, _teller(waiting)))
+        if options.written_as.is_record:
+            found = replace(found, receipt=receipt_of(options, found.space.size))
+        write(found, options.written_as, stream, timing)
+    return found.exit_code
+
+
+def _teller(waiting: Waiting) -> Teller:
+    from gdcli.kernel.number_format import amount, thousands
+
+    def tell(examined: int, left: int, roots: int) -> None:
+        waiting.begin("box", examined, None, f"{thousands(left)} left, {amount(roots, 'root')}")
+
+    return tell
+
+
+def write(found: RootsRecord, format: Format, stream: TextIO, timing: bool) -> None:
+    if format.shape is Shape.ROWS:
+        from gdcli.record.roots import table
+
+        stream.write(format.load().table(*table(found)))
+    elif format.is_page:
+        from gdcli.render.roots_page import page
+        from gdcli.render.tables import write_page
+
+        write_page(stream, format, partial(page, found, timing=timing))
+    else:
+        from gdcli.record.schema import told
+        from gdcli.record.serialization import json_block
+
+        stream.write(json_block(told(found, timing)))

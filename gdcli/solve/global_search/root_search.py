@@ -1,0 +1,171 @@
+"""All roots of a system of equations in a box: each is enclosed and proved to be one, and no other point is.
+
+A box is dropped where an equation cannot hold on it, or where Newton's step for all of its points leaves nothing; where
+that step leads into the inside of a box, there is exactly one root in it (see
+:mod:`gdcli.solve.global_search.interval_newton`). Else it is cut in two. Boxes that cannot be decided, around roots at
+which the Jacobian is singular, end as points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field
+from gdcli.kernel.numerics import EPS, TINY
+from gdcli.solve.global_search.box_list import Array, Boxes, Enclosing, halves, known, no_boxes
+from gdcli.solve.global_search.branch_and_bound import MOST_AT_ONCE
+from gdcli.solve.global_search.interval_newton import newton
+from gdcli.solve.global_search.linear_cuts import cut_by_rows
+
+if TYPE_CHECKING:
+    from gdcli.compile.propagation import Propagation
+
+# By this part of its sides a box is made larger before Newton's step: a root at a face is inside then.
+_LARGER = 0.1
+# Newton's steps for the digits of a root, each of which doubles them.
+_POLISHING = 12
+
+
+class Root(NamedTuple):
+    """A box ``low`` to ``high`` (n,) with exactly one root, the only one of a larger box ``around`` (2, n)."""
+
+    low: Array
+    high: Array
+    around: Array
+
+
+@dataclass(slots=True)
+class RootState:
+    """Boxes to be examined, boxes that cannot be decided, the roots, and how many boxes were examined."""
+
+    open: Boxes
+    undecided: Boxes
+    roots: list[Root] = field(default_factory=list)
+    examined: int = 0
+
+
+class RootSearch:
+    """A search for the roots of ``rows``, functions of n variables, in the box ``low`` to ``high`` (n,).
+
+    Boxes are not cut any more where their sides are shorter than ``tol`` of the variables, at least of 1.
+    """
+
+    def __init__(
+        self, rows: Sequence[Enclosing], holds: Propagation, low: Array, high: Array, tol: float
+    ) -> None:
+        import numpy as np
+
+        self.rows, self.holds, self.tol = list(rows), holds, tol
+        self.low, self.high = np.array(low, dtype=float), np.array(high, dtype=float)
+        n = len(self.low)
+        whole = Boxes(self.low[:, None].copy(), self.high[:, None].copy(), np.zeros(1))
+        self.state = RootState(whole, no_boxes(n))
+        self.sides = [(0.0, 0.0)] * len(self.rows)
+
+    @property
+    def is_square(self) -> bool:
+        return len(self.rows) == len(self.low)
+
+    def run(self, go_on: Callable[[RootState], bool]) -> RootState:
+        """Examine boxes until all are decided, or as long as ``go_on`` says."""
+        while len(self.state.open) and go_on(self.state):
+            self.step()
+        return self.state
+
+    def step(self) -> None:
+        import numpy as np
+
+        state = self.state
+        chosen = state.open.where(np.arange(len(state.open)) >= len(state.open) - MOST_AT_ONCE)
+        rest = state.open.where(np.arange(len(state.open)) < len(state.open) - MOST_AT_ONCE)
+        left, roots, smear = self._examined(chosen)
+        small = np.maximum(self.tol * np.maximum(np.maximum(np.abs(left.low), np.abs(left.high)), 1.0), TINY)
+        ready = (left.high - left.low <= small).all(axis=0)
+        undecided = state.undecided.beside(left.where(ready))
+        left, _ = halves(left.where(~ready), smear[:, ~ready])
+        state.examined += len(chosen)
+        state.roots, state.undecided, state.open = state.roots + roots, undecided, rest.beside(left)
+        self._without_known(roots)
+
+    def _without_known(self, roots: Sequence[Root]) -> None:
+        """Drop boxes that lie where a root that is known is the only one."""
+        state = self.state
+        for root in roots:
+            low, high = root.around[0][:, None], root.around[1][:, None]
+            state.open = state.open.where(~((state.open.low >= low) & (state.open.high <= high)).all(axis=0))
+            inside = ((state.undecided.low >= low) & (state.undecided.high <= high)).all(axis=0)
+            state.undecided = state.undecided.where(~inside)
+
+    def _examined(self, boxes: Boxes) -> tuple[Boxes, list[Root], Array]:
+        import numpy as np
+
+        low, high, alive, _ = self.holds.contract(boxes.low.copy(), boxes.high.copy(), self.sides)
+        low, high, alive = cut_by_rows(self.rows, self.sides, low, high, alive)
+        boxes = Boxes(low, high, boxes.bounds).where(alive)
+        if not len(boxes):
+            return boxes, [], boxes.low
+        wide_low, wide_high = _larger(boxes.low, boxes.high)
+        jacobian = self._jacobian(wide_low, wide_high)
+        with np.errstate(all="ignore"):
+            slope = np.maximum(np.abs(jacobian[0]), np.abs(jacobian[1])) * (boxes.high - boxes.low)[None]
+            slope = slope / slope.max(axis=1, keepdims=True)
+        smear = np.where(np.isfinite(slope), slope, 1.0).max(axis=0) + 1e-6 * (boxes.high - boxes.low)
+        if not self.is_square:
+            return boxes, [], smear
+        low, high, empty, inside = self._newton(wide_low, wide_high, jacobian)
+        roots: list[Root] = []
+        for k in np.flatnonzero(inside & ~empty):
+            root = self._root(low[:, k], high[:, k], np.array([wide_low[:, k], wide_high[:, k]]))
+            if root is not None and not any(_is_same(root, other) for other in (*self.state.roots, *roots)):
+                roots.append(root)
+        low, high = np.maximum(low, boxes.low), np.minimum(high, boxes.high)
+        kept = ~empty & ~inside & (low <= high).all(axis=0)
+        return Boxes(low, high, boxes.bounds).where(kept), roots, smear[:, kept]
+
+    def _newton(
+        self, low: Array, high: Array, jacobian: tuple[Array, Array]
+    ) -> tuple[Array, Array, Array, Array]:
+        import numpy as np
+
+        center = 0.5 * low + 0.5 * high
+        found = [row.evaluate(center, center, 1) for row in self.rows]
+        values = tuple(np.array([np.where(f.defined, f.value[end], np.nan) for f in found]) for end in (0, 1))
+        every = np.ones_like(low, dtype=bool)
+        return newton(low, high, center, (values[0], values[1]), jacobian, every)
+
+    def _jacobian(self, low: Array, high: Array) -> tuple[Array, Array]:
+        import numpy as np
+
+        slopes = [known(row.evaluate(low, high, 1)).gradient for row in self.rows]
+        return np.array([slope[0] for slope in slopes]), np.array([slope[1] for slope in slopes])
+
+    def _root(self, low: Array, high: Array, around: Array) -> Root | None:
+        """Return a root with all digits that it has; None where it lies outside of the bounds."""
+        import numpy as np
+
+        low, high = low[:, None], high[:, None]
+        for _ in range(_POLISHING):
+            new_low, new_high, empty, _ = self._newton(low, high, self._jacobian(low, high))
+            if empty[0] or not (new_high - new_low < 0.9 * (high - low)).any():
+                break
+            low, high = new_low, new_high
+        low, high = low[:, 0], high[:, 0]
+        if ((high < self.low) | (low > self.high)).any():
+            return None
+        return Root(np.maximum(low, self.low), np.minimum(high, self.high), around)
+
+
+def _is_same(root: Root, other: Root) -> bool:
+    """Tell whether two roots are one: where one lies in the box of which the other is the only root."""
+    return any(
+        bool(((one.low >= two.around[0]) & (one.high <= two.around[1])).all())
+        for one, two in ((root, other), (other, root))
+    )
+
+
+def _larger(low: Array, high: Array) -> tuple[Array, Array]:
+    import numpy as np
+
+    room = _LARGER * (high - low) + 4.0 * EPS * np.maximum(np.abs(low), np.abs(high)) + TINY
+    return low - room, high + room

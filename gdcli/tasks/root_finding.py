@@ -1,0 +1,200 @@
+"""All roots of a system of equations within bounds, each proved; or the proof that there is none."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel import budget
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
+from gdcli.kernel.errors import Terminated, UsageError
+from gdcli.kernel.number_format import amount
+from gdcli.kernel.space import Space
+from gdcli.kernel.status import Status, StopReason
+from gdcli.solve.settings import Settings
+from gdcli.tasks.global_minimum import MOST_VARIABLES, bounds_hint
+from gdcli.tasks.problem import listed
+
+if TYPE_CHECKING:
+    from gdcli.language.syntax import Tree
+    from gdcli.solve.global_search.root_search import RootSearch, RootState
+
+_EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
+_NO_EQUATION = "an equation has two sides with == between them", "for example 'x**2 + y == 11'"
+# A box that cannot be decided has sides as short, relative to its place.
+DEFAULT_TOL = 1e-8
+Teller = Callable[[int, int, int], None]
+
+
+class RootBox(NamedTuple):
+    """A box (flat vectors); with ``proved`` it has exactly one root, else it may have some."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    proved: bool
+
+    @property
+    def center(self) -> list[float]:
+        return [0.5 * a + 0.5 * b for a, b in zip(self.low, self.high, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Equations as typed, each ``f`` for f = 0 or ``f == g``; bounds (lower, upper) of every variable, constants."""
+
+    equations: tuple[str, ...]
+    bounds: Mapping[str, tuple[float, float]]
+    constants: Mapping[str, Any]
+
+    @property
+    def space(self) -> Space:
+        return Space(dict.fromkeys(self.bounds))
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """All roots of a ``system``, those not ``proved`` last; no other point within the bounds is one."""
+
+    system: System
+    boxes: tuple[RootBox, ...]
+    status: Status
+    message: str
+    advice: str
+    examined: int
+    seconds: float
+
+
+def read_system(
+    equations: Sequence[str], bounds: Sequence[str], constants: Sequence[str] = (), option: str = "--bounds"
+) -> System:
+    """Return the system that was typed; raises UsageError for what is wrong with it."""
+    from gdcli.language.limits import boxes, read_limits
+    from gdcli.language.tree_names import variables
+    from gdcli.language.values import read_values
+
+    known = {entry.name: entry.value for entry in read_values(constants, "--set", 0)}
+    trees = [_tree(text) for text in equations]
+    names = variables(trees[0], known, (), trees[1:])
+    ends: Mapping[str, Any] = boxes(read_limits(bounds, option), dict.fromkeys(names))
+    missing = [name for name in names if not all(map(math.isfinite, ends.get(name, (-math.inf, math.inf))))]
+    if missing:
+        raise UsageError(
+            f"gd solve needs bounds on every variable: {listed(missing)} without", bounds_hint(missing)
+        )
+    if len(names) > MOST_VARIABLES:
+        raise UsageError(f"gd solve is for up to {MOST_VARIABLES} variables, and there are {len(names)}")
+    return System(tuple(equations), {name: ends[name] for name in names}, known)
+
+
+def _tree(text: str) -> Tree:
+    """Return what is to be 0: an expression, or the difference of two sides."""
+    from gdcli.language import syntax
+    from gdcli.language.relation import has_comparison, relation
+
+    if not has_comparison(text) and not _EQUALS.search(text):
+        return syntax.parse(text)
+    try:
+        found = relation(text, "")
+    except UsageError as error:
+        if "<" not in text and ">" not in text:
+            raise
+        raise UsageError(*_NO_EQUATION, error.span) from None
+    if found.symbols != ("==",):
+        raise UsageError(*_NO_EQUATION, found.span())
+    left, right = found.sides
+    return found.tree(syntax.Node("sub", None, (left, right), left.start, right.end))
+
+
+def solve_system(system: System, settings: Settings | None = None, tell: Teller | None = None) -> Roots:
+    """Find all roots of ``system`` within its bounds; ``tell`` is told of boxes examined, boxes left, roots.
+
+    ``settings`` have the size of boxes that are not cut any more, as ``tol``, and the caps; of ``max_evaluations`` each
+    box is one. Raises UsageError where there are fewer equations than variables.
+    """
+    settings = settings or Settings()
+    began = perf_counter()
+    with budget.limited(replace(settings, max_evaluations=None)):
+        search = _search(system, DEFAULT_TOL if settings.tol is None else settings.tol)
+        reason = _run(search, settings, tell)
+    boxes = _boxes(search)
+    status, message, advice = _verdict(boxes, reason)
+    return Roots(system, boxes, status, message, advice, search.state.examined, perf_counter() - began)
+
+
+def _search(system: System, tol: float) -> RootSearch:
+    from gdcli.calculus.exact_graph import ExactGraph
+    from gdcli.compile.interval_program import interval_program
+    from gdcli.compile.propagation import Propagation
+    from gdcli.language.form import vector_builder
+    from gdcli.solve.global_search.root_search import RootSearch
+
+    graph = ExactGraph()
+    build = vector_builder(system.space.lengths, system.constants, True, graph)
+    forms = [build(_tree(text)) for text in system.equations]
+    roots = [(form, node) for form in forms for node in form.rows]
+    if len(roots) < len(system.bounds):
+        told = f"{amount(len(roots), 'equation')} for {amount(len(system.bounds), 'variable')}"
+        raise UsageError(
+            f"{told}: roots are no single points",
+            "give constants with --set, or as many equations as variables",
+        )
+    rows = [interval_program(form, 1, node) for form, node in roots]
+    leaves = [graph.scalar(name) for name in system.bounds]
+    holds = Propagation(graph, [node for _, node in roots], leaves)
+    low, high = ([pair[k] for pair in system.bounds.values()] for k in (0, 1))
+    return RootSearch(rows, holds, low, high, tol)
+
+
+def _run(search: RootSearch, settings: Settings, tell: Teller | None) -> StopReason | None:
+    most = settings.max_evaluations or math.inf
+
+    def go_on(state: RootState) -> bool:
+        budget.check()
+        if tell is not None:
+            tell(state.examined, len(state.open), len(state.roots))
+        return state.examined < most
+
+    try:
+        with budget.searching(0):
+            search.run(go_on)
+    except (KeyboardInterrupt, Terminated, budget.Spent, MemoryError) as stop:
+        return StopReason.of(stop)
+    return StopReason.MAX_EVALUATIONS if len(search.state.open) else None
+
+
+def _boxes(search: RootSearch) -> tuple[RootBox, ...]:
+    from gdcli.solve.global_search.minimiser_boxes import joined
+
+    roots = sorted((tuple(map(float, root.low)), tuple(map(float, root.high))) for root in search.state.roots)
+    left = joined(search.state.undecided.beside(search.state.open))
+    undecided = sorted(
+        (tuple(map(float, a)), tuple(map(float, b))) for a, b in zip(left.low.T, left.high.T, strict=True)
+    )
+    return tuple(
+        RootBox(*pair, proved) for pairs, proved in ((roots, True), (undecided, False)) for pair in pairs
+    )
+
+
+def _verdict(boxes: Sequence[RootBox], reason: StopReason | None) -> tuple[Status, str, str]:
+    found = sum(box.proved for box in boxes)
+    left = len(boxes) - found
+    roots = f"{found} root{'s' * (found != 1)}"
+    others = f"{left} box{'es' * (left != 1)} that may have more"
+    if reason is not None and reason.status is not None:
+        how = f"Stopped by {reason.option}" if reason.option else reason.status.value.capitalize()
+        advice = f"allow more with {reason.option}" if reason.option else "let it run longer"
+        return reason.status, f"{how}: so far {roots} proved, and {others}.", advice
+    if left:
+        advice = "the Jacobian may be singular there: a double root, or a curve of roots"
+        return Status.STALLED, f"Stalled: {roots} proved, and {others}.", advice
+    if not found:
+        return (
+            Status.CONVERGED,
+            "Converged: there is no root within the bounds; that is proved by intervals.",
+            "",
+        )
+    all_of = "it is the only one" if found == 1 else "there are no others"
+    return Status.CONVERGED, f"Converged to {roots}, proved by intervals; {all_of} within the bounds.", ""

@@ -1,0 +1,156 @@
+"""All roots of systems whose number of roots is known, each proved.
+
+Powell's badly scaled and singular functions, Broyden's tridiagonal, Freudenstein and Roth's: Moré, Garbow and
+Hillstrom, ACM TOMS 7 (1981) 17. Himmelblau's function has nine stationary points. The PUMA robot, which reaches a
+place in sixteen postures: Van Hentenryck, McAllester and Kapur, SIAM J. Numer. Anal. 34 (1997) 797.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gdcli.kernel.errors import UsageError
+from gdcli.kernel.status import Status
+from gdcli.solve.settings import Settings
+from gdcli.tasks.root_finding import Roots, read_system, solve_system
+from tests.cli.test_subject_to_command import gd
+from tests.effort import examples
+
+N = 5
+BROYDEN = [
+    f"(3-2*x{i})*x{i}" + (f"-x{i - 1}" if i > 1 else "") + (f"-2*x{i + 1}" if i < N else "") + " == -1"
+    for i in range(1, N + 1)
+]
+PUMA = [
+    *("x1**2+x2**2 == 1", "x3**2+x4**2 == 1", "x5**2+x6**2 == 1", "x7**2+x8**2 == 1"),
+    "4.731e-3*x1*x3-0.3578*x2*x3-0.1238*x1+x7-1.637e-3*x2-0.9338*x4 == 0.3571",
+    "0.2238*x1*x3+0.7623*x2*x3+0.2638*x1-x7-0.07745*x2-0.6734*x4 == 0.6022",
+    "x6*x8+0.3578*x1+4.731e-3*x2",
+    "-0.7623*x1+0.2238*x2 == -0.3461",
+]
+KNOWN: dict[str, tuple[list[str], str, int]] = {
+    "circles": (["x**2+y-11", "x+y**2 == 7"], "all=-5:5", 4),
+    "Himmelblau's stationary points": (
+        ["4*x*(x**2+y-11)+2*(x+y**2-7)", "2*(x**2+y-11)+4*y*(x+y**2-7)"],
+        "all=-5:5",
+        9,
+    ),
+    "Powell badly scaled": (["1e4*x*y == 1", "exp(-x)+exp(-y) == 1.0001"], "all=0:10", 2),
+    "Freudenstein and Roth": (["-13+x+((5-y)*y-2)*y", "-29+x+((y+1)*y-14)*y"], "all=-50:50", 1),
+    "Rosenbrock": (["10*(y-x**2)", "1-x"], "all=-30:30", 1),
+    "Broyden tridiagonal": (BROYDEN, "all=-3:3", 2),
+    "robot kinematics": (PUMA, "all=-1:1", 16),
+    "a wave": (["sin(x) == x/10"], "x=-20:20", 7),
+    "Kepler": (["m - e1*sin(m) == 1", "e1 == 0.6"], "m=0:7,e1=0:1", 1),
+    "no root": (["x**2+y**2 == -1e-9", "x == y"], "all=-5:5", 0),
+    "beside each other": (["(x-1)*(x-1.0001)*(x-1.0002)"], "x=0:2", 3),
+    "at the middle": (["x", "y**3 + y"], "all=-1:1", 1),
+    "at the corner": (["x-1", "y+1"], "all=-1:1", 1),
+}
+
+
+def solved(texts: list[str], bounds: str, **how: Any) -> Roots:
+    return solve_system(read_system(texts, [bounds]), Settings(**how))
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_all_roots_are_found_and_proved(name: str) -> None:
+    texts, bounds, count = KNOWN[name]
+    found = solved(texts, bounds)
+    assert found.status is Status.CONVERGED
+    assert len(found.boxes) == count
+    assert all(box.proved for box in found.boxes)
+    assert all(
+        b - a < 1e-9 * max(1.0, abs(a)) for box in found.boxes for a, b in zip(box.low, box.high, strict=True)
+    )
+
+
+@given(roots=st.lists(st.integers(-40, 40), min_size=1, max_size=5, unique=True))
+@settings(max_examples=examples(60), deadline=None)
+def test_a_polynomial_has_the_roots_that_it_was_made_of(roots: list[int]) -> None:
+    text = "*".join(f"(x - {root / 8!r})" for root in roots)
+    found = solved([text], "x=-4:4")
+    inside = sorted(root / 8 for root in roots if abs(root) <= 32)
+    assert found.status is Status.CONVERGED
+    assert len(found.boxes) == len(inside)
+    assert all(box.low[0] <= root <= box.high[0] for box, root in zip(found.boxes, inside, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("texts", "bounds", "root"),
+    [
+        (["(x-1)**2", "y-2"], "all=-5:5", (1.0, 2.0)),  # a double root
+        (
+            ["x1+10*x2", "sqrt(5)*(x3-x4)", "(x2-2*x3)**2", "sqrt(10)*(x1-x4)**2"],
+            "all=-1:1",
+            (0.0,) * 4,
+        ),  # Powell singular
+        (["x+y-1", "x-y", "x*y-0.25"], "all=-3:3", (0.5, 0.5)),  # more equations than variables
+        (["abs(x)"], "x=-1:1", (0.0,)),  # at a kink
+    ],
+)
+def test_what_cannot_be_decided_is_listed(texts: list[str], bounds: str, root: tuple[float, ...]) -> None:
+    found = solved(texts, bounds)
+    assert found.status is Status.STALLED
+    assert not any(box.proved for box in found.boxes)
+    assert any(
+        all(a <= x <= b for a, x, b in zip(box.low, root, box.high, strict=True)) for box in found.boxes
+    )
+
+
+def test_a_cap_leaves_the_rest_undecided() -> None:
+    texts, bounds, _ = KNOWN["robot kinematics"]
+    found = solved(texts, bounds, max_evaluations=5)
+    assert found.status is Status.LIMIT
+    for whole in solved(texts, bounds).boxes:
+        middle = whole.center
+        assert any(
+            all(a <= x <= b for a, x, b in zip(box.low, middle, box.high, strict=True)) for box in found.boxes
+        )
+
+
+@pytest.mark.parametrize(
+    ("texts", "bounds", "told"),
+    [
+        (["x + y", "x - y"], "x=-5:5", "bounds on every variable: y without"),
+        (["x + y"], "all=-5:5", "1 equation for 2 variables"),
+        (["x + y < 3", "x"], "all=-5:5", "an equation has two sides with == between them"),
+        (["x <= y", "x"], "all=-5:5", "an equation has two sides with == between them"),
+        (["x = 3"], "x=-5:5", "= is no comparison"),
+        (["x -"], "x=-5:5", "something is missing"),
+    ],
+)
+def test_what_is_wrong_is_told(texts: list[str], bounds: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        solved(texts, bounds)
+
+
+def test_the_command_tells_all_roots(tmp_path: Any) -> None:
+    asked = ("solve", "x**2+y == a", "-7+x+y**2", "--set", "a=11", "--bounds", "all=-5:5")
+    code, page, errors = gd(*asked)
+    assert (code, errors) == (0, "")
+    assert "to 4 roots, proved by intervals; there are no others within the bounds" in " ".join(page.split())
+    stored = tmp_path / "roots.json"
+    stored.write_text(gd(*asked, "--format", "json")[1])
+    record = json.loads(stored.read_text())
+    assert record["type"] == "roots"
+    assert [root["proved"] for root in record["roots"]] == [True] * 4
+    assert math.isclose(record["roots"][2]["point"]["x"], 3.0)
+    assert gd("show", str(stored))[1] == page
+    rows = gd(*asked, "--format", "csv")[1].splitlines()
+    assert rows[0] == "root,proved,x,y,x.low,x.high,y.low,y.high"
+    assert len(rows) == 5
+
+
+def test_equations_come_from_a_file_and_exit_codes_tell_the_end(tmp_path: Any) -> None:
+    file = tmp_path / "system.txt"
+    file.write_text("x*y == 1\n\nx == y\n")
+    assert gd("solve", f"@{file}", "--bounds", "all=-3:3")[0] == 0
+    assert gd("solve", "(x-1)**2", "--bounds", "x=-3:3")[0] == 5
+    assert gd("solve", "sin(1/x)", "--bounds", "x=-1:1", "--max-evaluations", "100")[0] == 3
