@@ -19,10 +19,9 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.factors import triangle
 from gdcli.kernel.vectors import Vec, Vector, dot, is_finite, norm
 from gdcli.objective.divisors import DivisorSigns
-from gdcli.objective.few_rows import few_rows
 from gdcli.objective.protocol import Evaluation, Objective, QRSystem, new_counts
 from gdcli.objective.row_model import RowModel, Rows, node_of
-from gdcli.objective.row_programs import programs_of
+from gdcli.objective.row_programs import few_rows, programs_of
 
 if TYPE_CHECKING:
     from gdcli.compile.array_kernels import RowsKernel

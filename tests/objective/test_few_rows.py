@@ -18,9 +18,9 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.factors import PLAIN_COLUMNS
 from gdcli.language.model_text import parse_model, sort_names
-from gdcli.objective.few_rows import MOST_NUMBERS
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
+from gdcli.objective.row_programs import MOST_NUMBERS
 from gdcli.table.blocks import Columns
 from gdcli.tasks.fit.data_checks import check_rows
 from gdcli.tasks.fit.prepare import number_of, read_request

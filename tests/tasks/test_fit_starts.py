@@ -15,8 +15,8 @@ from gdcli import api
 from gdcli.kernel.budget import Spent
 from gdcli.kernel.status import Status
 from gdcli.objective.box import Box
-from gdcli.objective.linearity import linear_parameters
 from gdcli.objective.parameter_scales import Guesses
+from gdcli.objective.row_model import linear_parameters
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.variable_projection import SeparableResiduals
 from gdcli.solve.methods.batched_starts import follow

@@ -23,8 +23,7 @@ from gdcli.kernel.vectors import Vec, Vector, as_like, dot, max_abs, quotient
 from gdcli.objective.box import Box
 from gdcli.objective.protocol import Evaluation, Objective
 from gdcli.solve.algebra.hessian import EXACT_LIMIT
-from gdcli.solve.algebra.residual_model import ResidualModel
-from gdcli.solve.algebra.rounding import residual_floor, rounding_of_squares
+from gdcli.solve.algebra.residual_model import ResidualModel, residual_floor, rounding_of_squares
 from gdcli.solve.probe.line_probe import ProbeEnd, follow
 
 # A predicted fall below this part of the value is the end game: the relative offset is 1e-5, and the value, good to

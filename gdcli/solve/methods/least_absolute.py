@@ -25,7 +25,7 @@ from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Array, Vector, as_like, distance
 from gdcli.objective.protocol import Evaluation, Objective
-from gdcli.solve.algebra.rounding import blur
+from gdcli.solve.algebra.residual_model import blur
 from gdcli.solve.iteration import Step
 
 # Of the nearest rows the first one is taken into a basis of which the others leave this part.

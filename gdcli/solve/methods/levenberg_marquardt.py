@@ -26,8 +26,7 @@ from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import Vec, as_like, clipped, same
 from gdcli.objective.box import Box, free_part
 from gdcli.objective.protocol import Evaluation, Objective
-from gdcli.solve.algebra.residual_model import Proposal, ResidualModel
-from gdcli.solve.algebra.rounding import rounding_shows
+from gdcli.solve.algebra.residual_model import Proposal, ResidualModel, rounding_shows
 from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solve.iteration import Step
 from gdcli.solve.methods import fit_ends

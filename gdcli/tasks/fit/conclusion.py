@@ -1,4 +1,9 @@
-"""The end of a fit: its answer certified and judged, the errors of the parameters estimated."""
+"""The end of a fit: its answer certified and judged, the errors of the parameters estimated.
+
+Is that end the one that was meant? A minimum can be one and yet no description of the data. Two things tell: a fit that
+is worse than a constant, the mean of what was measured, and a pole among the rows, which splits them into rows before
+and behind it.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.evidence import Certificate
 from gdcli.kernel.budget import if_in_time
-from gdcli.kernel.dataclass import replace
+from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status
 from gdcli.kernel.vectors import Vector, dot
+from gdcli.objective.divisors import pole_among
 from gdcli.objective.protocol import Counts, Objective
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.methods.fit_ends import CLOSE
-from gdcli.tasks.fit.fit_doubts import NO_DOUBTS, SEARCH, can_be_searched, doubts_about
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.outcome import Judged
@@ -31,6 +36,7 @@ from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
     from gdcli.judge.level_set import Ranges
+    from gdcli.judge.statistics import FitStatistics
     from gdcli.judge.verdict import Verdict
     from gdcli.objective.box import Box
     from gdcli.solve.iteration import RunResult
@@ -274,3 +280,46 @@ def _added(one: Counts, other: Counts) -> Counts:
         one.hessian + other.hessian,
         one.product + other.product,
     )
+
+
+# A sum of squares that is larger than another one by no more than this part of it may be so by rounding.
+_MORE = 1e-6
+# How a fit that has ended badly comes to another start.
+SEARCH = "--start auto, which searches for a better start"
+
+
+class Doubts(NamedTuple):
+    """What speaks against an end, and what to try next; empty where nothing does."""
+
+    warnings: tuple[str, ...] = ()
+    advice: str = ""
+
+
+NO_DOUBTS = Doubts()
+
+
+def doubts_about(
+    prepared: Prepared, objective: RowObjective, x: Vector, statistics: FitStatistics | None
+) -> Doubts:
+    """Return what speaks against an end at ``x``."""
+    problem, found = prepared.problem, []
+    squares = None if statistics is None else statistics.r_squared
+    if squares is not None and squares < -_MORE and problem.loss == "squared":
+        times = 1.0 - squares
+        told = f"{times:.3g} times" if times > 1.1 else f"{-100.0 * squares:.2g} % more than"
+        found.append(f"the fit is worse than a constant: its sum of squares is {told} that about the mean")
+    pole = pole_among(objective, x)
+    if pole:
+        found.append(f"the model has a pole among the rows: its divisor {pole}")
+    if not found:
+        return NO_DOUBTS
+    if problem.linear:
+        return Doubts(tuple(found), "another model: add a constant to it, for example")
+    if problem.searched:
+        return Doubts(tuple(found), "another model, or a start of your own")
+    return Doubts(tuple(found), SEARCH if can_be_searched(prepared) else "a start of your own")
+
+
+def can_be_searched(prepared: Prepared) -> bool:
+    problem = prepared.problem
+    return prepared.row.response is not None and not problem.linear and not problem.searched

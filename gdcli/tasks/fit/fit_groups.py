@@ -93,7 +93,7 @@ def fit_groups(found: Grouped, settings: FitSettings | None = None) -> Iterator[
 
 
 def _is_plain(found: Grouped, settings: FitSettings) -> bool:
-    from gdcli.objective.linearity import is_smooth
+    from gdcli.objective.row_model import is_smooth
 
     row, problem = found.plan.row, found.plan.problem
     asked = FitSettings(method=settings.method, max_iter=settings.max_iter, no_cache=settings.no_cache)

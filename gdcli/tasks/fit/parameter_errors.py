@@ -16,8 +16,7 @@ from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.vectors import Vec, Vector, dot, ones_like, positive_logs, raised, times, total
 from gdcli.language.losses import LOSSES
-from gdcli.objective.linearity import is_smooth
-from gdcli.objective.row_model import by_squares
+from gdcli.objective.row_model import by_squares, is_smooth
 from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ def error_kind(problem: FitProblem) -> str:
 
 
 def _left(model: ResidualModel, spread: _Spread, x: Vector) -> Left:
-    from gdcli.solve.algebra.rounding import errors_of_rounding, residual_floor
+    from gdcli.solve.algebra.residual_model import errors_of_rounding, residual_floor
 
     triangle = model.triangle
     misfit = dot(triangle.target, triangle.target)
@@ -182,8 +181,7 @@ def _linear_model(
 ) -> ResidualModel | None:
     """The linear model of the residuals at ``x``, ``wide`` where they have more digits that would be seen."""
     from gdcli.kernel.factors import column_lengths
-    from gdcli.solve.algebra.residual_model import ResidualModel
-    from gdcli.solve.algebra.rounding import rounding_shows
+    from gdcli.solve.algebra.residual_model import ResidualModel, rounding_shows
 
     at, wide = sums.evaluate(sums.vector(x)), wide and sums.has_wide
     triangle = sums.linearise(at, wide and not sums.spares_wide)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DomainError, UsageError
-from gdcli.objective.linearity import linear_parameters
-from gdcli.objective.row_model import RowModel, by_squares
+from gdcli.objective.row_model import RowModel, by_squares, linear_parameters
 from gdcli.objective.row_objective import PIECE, RowObjective
 from gdcli.tasks.fit.request import FitProblem, Searched
 from gdcli.tasks.pipeline import bounds_of

@@ -9,8 +9,7 @@ from gdcli.kernel.errors import UsageError
 from gdcli.language.model_text import Model, Names, columns_told, place_of
 from gdcli.language.tree_names import all_nodes, subscripted
 from gdcli.language.values import TypedValue
-from gdcli.objective.linearity import linear_parameters
-from gdcli.objective.row_model import RowModel
+from gdcli.objective.row_model import RowModel, linear_parameters
 from gdcli.tasks.problem import example, listed, named_values
 
 
