@@ -80,6 +80,21 @@ class IntervalProgram:
                 found += [columns[j][i - j] for i in range(n) for j in range(i + 1)]
         return found
 
+    def hessian_work(self) -> int:
+        """Return about how many operations the Hessian takes: each of the gradient, by each variable it depends on."""
+        graph = self.graph
+        places = {key: 1 << k for k, key in enumerate(self.keys)}
+        depends: dict[int, int] = {}
+        found = 0
+        for i in graph.reach(tuple(self.roots(1))):
+            key = graph.keys[i]
+            mine = places.get(key, 0)
+            for a in arguments(key):
+                mine |= depends[a]
+            depends[i] = mine
+            found += mine.bit_count()
+        return found
+
     def _program(self, order: int, arrays: bool) -> Callable[..., Any]:
         if order > self.order:
             raise GdError(f"an interval program of order {self.order} has no derivatives of order {order}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gdcli.judge.proof import LocalProof
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import norm
@@ -17,7 +18,8 @@ class Certificate:
     that the value can still get (None: nothing), ``distance`` how far it says that the minimiser is; ``known`` tells
     that the model was seen to hold, ``rounded`` that the minimiser is within the rounding of x. ``errors`` is
     about how far each variable is from the minimiser, where that is known. Eigenvalues are those of the Hessian,
-    None where it could not be had; ``how`` says where it came from.
+    None where it could not be had; ``how`` says where it came from. ``proof`` is that a minimum
+    lies there, ``not_proved`` says why there is none.
     """
 
     kind: PointKind
@@ -32,6 +34,8 @@ class Certificate:
     known: bool = True
     rounded: bool = False
     errors: tuple[float, ...] | None = None
+    proof: LocalProof | None = None
+    not_proved: str = ""
 
     @property
     def gap(self) -> float | None:

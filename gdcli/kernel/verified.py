@@ -1,7 +1,7 @@
 """Small matrices with proof: what is computed of them in doubles, with a bound of all rounding.
 
-Sources: Rump, Verification of positive definiteness, BIT 46 (2006) 433: where Cholesky's factorisation of A - c I runs to
-its end in doubles, with c above what its rounding can do, A is positive definite. Krawczyk, Computing 4 (1969) 187.
+Sources: Rump, Verification of positive definiteness, BIT 46 (2006) 433: where Cholesky's factorisation of A - c I runs
+to its end in doubles, with c above what its rounding can do, A is positive definite. Krawczyk, Computing 4 (1969) 187.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.compile.runners import ARITHMETIC, Program, ScalarFunction, numpy, vector_function
 from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Vec, is_finite
-from gdcli.language.form import Form
+from gdcli.language.form import Form, size_when_expanded
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Key
 from gdcli.objective.protocol import Evaluation, Objective, Vector, new_counts
@@ -54,6 +54,11 @@ class FormObjective(Objective):
         self.sign = sign
         self.root = form.root if sign > 0 else form.graph.node("neg", form.root)
         self._smoothed: dict[float, FormObjective | None] = {}
+
+    @property
+    def work(self) -> int:
+        form = self.form
+        return len(form.graph.reach((self.root,))) if form.expanded else size_when_expanded(form)
 
     @property
     def unused(self) -> list[str]:

@@ -179,6 +179,11 @@ class Objective:
     # The number of residuals of a sum of squares.
     rows: int = 0
 
+    @property
+    def work(self) -> int:
+        """How many operations a value takes, 0 where that is not known."""
+        return 0
+
     def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
         """Return the value (order 0), with the gradient (order 1), with the Hessian (order 2) at ``x``."""
         raise NotImplementedError

@@ -7,7 +7,7 @@ eigenvalues change sign, the smallest eigenvalue becomes the largest, a minimum 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
@@ -102,6 +102,16 @@ class SensitivityRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProofRecord(Record):
+    """Exactly one minimum (maximum) lies in ``box``; see `gdcli.judge.proof.LocalProof`. ``value`` holds its value."""
+
+    kind: str
+    radius: float
+    value: tuple[float, float]
+    box: Mapping[str, tuple[Number, Number]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateRecord(Record):
     """The evidence about the answer, in terms of the user's function; see `gdcli.judge.evidence.Certificate`.
 
@@ -127,6 +137,12 @@ class CertificateRecord(Record):
     complementarity: float | None = None
     conflict: tuple[str, ...] = ()
     proved: bool | None = None
+    proof: ProofRecord | None = None
+    not_proved: str = ""
+
+    def always(self) -> Sequence[str]:
+        """Return the name of the proof where one was looked for, so that its lack is told too."""
+        return ("proof",) if self.not_proved else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +297,7 @@ def answer(outcome: Outcome) -> dict[str, Any]:
             active_bounds=bounds if outcome.problem.bounds else None,
             evidence=str(outcome.certificate.how),
             errors=_errors(outcome),
+            proof=_proof(outcome),
             **_kkt(outcome),
         ),
         "constraints": () if kkt is None else tuple(map(ConstraintRecord.of, kkt.states)),
@@ -306,6 +323,20 @@ def _global(outcome: Outcome) -> GlobalRecord | None:
     named = outcome.space.unflatten
     boxes = tuple(GlobalBoxRecord(low=named(b.low), high=named(b.high), proved=b.proved) for b in found.boxes)
     return GlobalRecord.of(found, lower=_end(found.lower), upper=_end(found.upper), boxes=boxes)
+
+
+def _proof(outcome: Outcome) -> ProofRecord | None:
+    found, sign = outcome.certificate.proof, outcome.sign
+    if found is None:
+        return None
+    low, high = found.value if sign > 0 else (-found.value[1], -found.value[0])
+    sides = [outcome.space.unflatten([ends[k] for ends in found.box]) for k in (0, 1)]
+    return ProofRecord(
+        kind=kind(outcome.certificate, sign),
+        radius=found.radius,
+        value=(low + 0.0, high + 0.0),
+        box={name: (sides[0][name], sides[1][name]) for name in sides[0]},
+    )
 
 
 def _kkt(outcome: Outcome) -> dict[str, Any]:

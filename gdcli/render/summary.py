@@ -18,6 +18,7 @@ from gdcli.kernel.status import CurvatureSource, StopReason, role_of
 from gdcli.record.path_rows import COORDINATES, ENDS, Row, Trail
 from gdcli.record.schema import plain
 from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out
+from gdcli.render.proof_text import proof_of
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
@@ -258,6 +259,7 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
     )
     facts = (
         ("held by", _held(found) if found.problem.bounds else ""),
+        proof_of(found),
         ("left to gain", _left(found)),
         ("work", work or _work(found)),
         ("stopped", f"because {why}" if is_new else ""),

@@ -24,6 +24,7 @@ from gdcli.tasks.pipeline import (
     within,
 )
 from gdcli.tasks.problem import Problem, listed
+from gdcli.tasks.proved import with_proof
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
@@ -97,7 +98,7 @@ def _solve(
         with quiet(None):
             found = judged_constrained(ready, rows, result, exact.is_constant())
     else:
-        found = _judged(ready, box, exact, result)
+        found = with_proof(problem, _judged(ready, box, exact, result), box, exact)
     edge = []
     if found.verdict.status.exit_code != 0:
         edge = budget.if_in_time(lambda: _edge(problem, tree, exact, found.run), [])

@@ -1,0 +1,75 @@
+"""The local proof of an answer, where it costs little; see :mod:`gdcli.judge.proof`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gdcli.judge.proof import KINK, SINGULAR, LocalProof, Unproved, prove
+from gdcli.kernel.budget import if_in_time
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.status import PointKind, Status
+from gdcli.kernel.vectors import to_list
+
+if TYPE_CHECKING:
+    from gdcli.compile.interval_program import IntervalProgram
+    from gdcli.objective.box import Box
+    from gdcli.objective.build import Exact
+    from gdcli.tasks.outcome import Judged
+    from gdcli.tasks.problem import Problem
+
+# Up to so many variables, and operations of the Hessian, which take about 15 microseconds each.
+MOST_VARIABLES, MOST_WORK = 50, 3000
+TOO_LARGE = "the expression is too large for a proof beside the run"
+_NOT_TRIED = {PointKind.KINK: KINK, PointKind.DEGENERATE: SINGULAR, PointKind.FLAT: SINGULAR}
+
+
+def with_proof(problem: Problem, found: Judged, box: Box | None, exact: Exact) -> Judged:
+    """Return an answer with the proof that it is a minimum, or with the reason why there is none."""
+    unproved = _not_tried(problem, found, exact)
+    proof: LocalProof | Unproved | None = Unproved(unproved)
+    if not unproved:
+        x = to_list(found.run.best.at.x)
+        proof = if_in_time(lambda: proof_at(problem, x, *ends_of(box, len(x))), None)
+    if isinstance(proof, LocalProof):
+        return found._replace(certificate=replace(found.certificate, proof=proof))
+    why = "there was no time for it" if proof is None else proof.why
+    return found._replace(certificate=replace(found.certificate, not_proved=why))
+
+
+def _not_tried(problem: Problem, found: Judged, exact: Exact) -> str:
+    """Return why no proof is looked for, nothing where one is."""
+    kind = found.certificate.kind
+    if found.verdict.status is not Status.CONVERGED or kind not in (PointKind.MINIMUM, *_NOT_TRIED):
+        return "the run did not end at a minimum"
+    if problem.tree is None:
+        return "a function without a text has no bounds"
+    if kind is not PointKind.MINIMUM:
+        return _NOT_TRIED[kind]
+    return TOO_LARGE if exact.size > MOST_VARIABLES or exact.work > MOST_WORK else ""
+
+
+def ends_of(box: Box | None, size: int) -> tuple[Sequence[float], Sequence[float]]:
+    if box is None:
+        return [-math.inf] * size, [math.inf] * size
+    return to_list(box.lower), to_list(box.upper)
+
+
+def proof_at(
+    problem: Problem, x: Sequence[float], low: Sequence[float], high: Sequence[float]
+) -> LocalProof | Unproved:
+    """Return the proof that a minimum of the problem, a maximum where that is asked for, lies at or next to ``x``."""
+    program = box_program(problem)
+    return Unproved(TOO_LARGE) if program.hessian_work() > MOST_WORK else prove(program, x, low, high)
+
+
+def box_program(problem: Problem) -> IntervalProgram:
+    """Return what bounds the function to be minimised and its derivatives on boxes."""
+    from gdcli.calculus.exact_graph import exact_form
+    from gdcli.compile.interval_program import interval_program
+
+    tree = problem.tree
+    assert tree is not None
+    form = exact_form(tree, problem.lengths, problem.constants)
+    return interval_program(form, root=form.root if problem.sign > 0 else form.graph.node("neg", form.root))
