@@ -302,6 +302,12 @@ _ROWS = (
         "bit for bit where gd, Python, numpy and the machine are the same, else to 1e-6. The exit code is 0 if the "
         "answer is the same, 9 if not.",
         "gd minimize 'x**2 + y**4' --start x=1,y=2 --format json --output answer.json", "gd rerun answer.json"),
+    Command("verify", FileOptions, "Check the proof of a stored answer anew.",
+        "Check what a stored answer (--format json or jsonl) says was proved, from its expression and its numbers "
+        "alone, without solving again: that exactly one minimum lies in the box that it names, its distance and its "
+        "value. The exit code is 0 if the proof holds, 9 if not.",
+        "gd minimize 'x**2 + exp(y) - y' --start x=1,y=2 --format json --output answer.json",
+        "gd verify answer.json"),
     Command("diff", PairOptions, "Compare two stored answers, or traces.",
         "Compare two stored results (--format json), or traces (jsonl): what was asked differently, the first "
         "iteration at which the paths part, and how they ended. The exit code is 0 if all is the same, 9 if not.",

@@ -39,7 +39,7 @@ COMMANDS = (
 BY_NAME = dict.fromkeys(
     [
         *("start", "constants", "bounds", "point", "standard_errors", "t", "confidence", "formulas"),
-        *("options", "data", "group"),
+        *("options", "data", "group", "box"),
         *("columns", "gradient", "formula", "components", "latex", "local", "forward", "step_rules"),
         *("options", "data", "sums"),
     ],

@@ -1,0 +1,97 @@
+"""A stored proof checked anew: from the expression and the numbers of the record alone, without any search.
+
+What is checked is that the record's statements follow: Krawczyk's condition on the very box that it names, and from
+that the radius and the value. Statements that are true and far weaker than what follows are not those of a proof.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gdcli.judge.proof import LocalProof, check
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.tasks.problem import Problem
+from gdcli.tasks.proved import box_program
+
+Ends = tuple[float, float]
+# The last digits of functions differ from one C library to another, and what follows from them by such a factor.
+_AS_STRONG = 16.0
+
+
+class ToldProof(NamedTuple):
+    """What a record says: the point and the box in flat order, and the rest as it stands there."""
+
+    kind: str
+    status: str
+    point_value: float
+    x: Sequence[float]
+    radius: float
+    value: Ends
+    box: Sequence[Ends]
+
+
+def faults_of(problem: Problem, told: ToldProof) -> list[str]:
+    """Return what does not follow of a proof that a record tells, nothing where it holds.
+
+    Raises UsageError for an expression, or constants, that cannot be read.
+    """
+    extremum = "minimum" if problem.sign > 0 else "maximum"
+    if told.kind != extremum or told.status != "converged":
+        return [
+            f"a proof is that of a {extremum} to which a run converged, not of: {told.status}, {told.kind}"
+        ]
+    if not (_are_ends(told.box) and len(told.box) == len(told.x) and all(map(math.isfinite, told.x))):
+        return ["the box is none"]
+    program = box_program(problem)
+    found, _ = check(program, told.x, told.box, *_bounds(problem))
+    if not isinstance(found, LocalProof):
+        return [f"it does not follow that exactly one {extremum} lies in the box: {found.why}"]
+    low, high = found.value if problem.sign > 0 else (-found.value[1], -found.value[0])
+    here = program.one_box([(v, v) for v in told.x], 0).value
+    faults = []
+    if not _follows(told.radius, found.radius):
+        faults.append(f"the radius is not {told.radius:g}: {found.radius:g} follows")
+    if not (told.value[0] <= low and high <= told.value[1]) or not _is_as_strong(told.value, (low, high)):
+        faults.append(f"it does not follow that the value is in [{told.value[0]!r}, {told.value[1]!r}]")
+    slack = _AS_STRONG * (here[1] - here[0])
+    if not here[0] - slack <= problem.sign * told.point_value <= here[1] + slack:
+        faults.append("the value is not that of the expression at the point")
+    return faults
+
+
+def _are_ends(box: Sequence[Ends]) -> bool:
+    return all(math.isfinite(low) and math.isfinite(high) and low <= high for low, high in box)
+
+
+def _follows(told: float, found: float) -> bool:
+    return found <= told <= _AS_STRONG * found
+
+
+def _is_as_strong(told: Ends, found: Ends) -> bool:
+    width, size = found[1] - found[0], max(abs(found[0]), abs(found[1]))
+    return told[1] - told[0] <= _AS_STRONG * (width + math.ulp(size))
+
+
+def _bounds(problem: Problem) -> tuple[list[float], list[float]]:
+    """Return the lower and upper bounds of all variables in flat order."""
+    sides: tuple[list[float], list[float]] = ([], [])
+    for name, length in problem.lengths.items():
+        ends: Any = problem.bounds.get(name, (-math.inf, math.inf))
+        for side, end in zip(sides, ends, strict=True):
+            side += list(end) if hasattr(end, "__len__") else [float(end)] * (length or 1)
+    return sides
+
+
+def bounds_as_given(told: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the bounds of a record as a problem has them: infinite where there is none."""
+    return {
+        name: (_ends(low, -math.inf), _ends(high, math.inf)) for name, (low, high) in (told or {}).items()
+    }
+
+
+def _ends(end: Any, none: float) -> Any:
+    if isinstance(end, list | tuple):
+        return [none if v is None else float(v) for v in end]
+    return none if end is None else float(end)
