@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from gdcli.judge.proof import LocalProof
+from typing import TYPE_CHECKING
+
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, replace
 from gdcli.kernel.status import CurvatureSource, PointKind
 from gdcli.kernel.vectors import norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.scaling import length_typed
+
+if TYPE_CHECKING:
+    from gdcli.judge.proof import LocalProof
 
 
 @dataclass(slots=True)

@@ -48,15 +48,20 @@ def faults_of(problem: Problem, told: ToldProof) -> list[str]:
     found, _ = check(program, told.x, told.box, *_bounds(problem))
     if not isinstance(found, LocalProof):
         return [f"it does not follow that exactly one {extremum} lies in the box: {found.why}"]
-    low, high = found.value if problem.sign > 0 else (-found.value[1], -found.value[0])
     here = program.one_box([(v, v) for v in told.x], 0).value
+    return _faults_of_numbers(problem.sign, told, found, here)
+
+
+def _faults_of_numbers(sign: int, told: ToldProof, found: LocalProof, here: Ends) -> list[str]:
+    """Return which numbers do not follow from a proof that was ``found``; ``here`` bounds the value at the point."""
+    low, high = found.value if sign > 0 else (-found.value[1], -found.value[0])
     faults = []
     if not _follows(told.radius, found.radius):
         faults.append(f"the radius is not {told.radius:g}: {found.radius:g} follows")
     if not (told.value[0] <= low and high <= told.value[1]) or not _is_as_strong(told.value, (low, high)):
         faults.append(f"it does not follow that the value is in [{told.value[0]!r}, {told.value[1]!r}]")
     slack = _AS_STRONG * (here[1] - here[0])
-    if not here[0] - slack <= problem.sign * told.point_value <= here[1] + slack:
+    if not here[0] - slack <= sign * told.point_value <= here[1] + slack:
         faults.append("the value is not that of the expression at the point")
     return faults
 
