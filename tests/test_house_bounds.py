@@ -15,9 +15,9 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
-    "lines in gdcli/": 66_800,
-    "files entered by a small minimize": 70,
-    "files entered by a plain fit": 102,
+    "lines in gdcli/": 67_500,
+    "files entered by a small minimize": 78,
+    "files entered by a plain fit": 106,
     "circles of imports": 0,
     "file names that stand twice": 0,
     "functions over 50 lines": 0,
@@ -25,7 +25,7 @@ BOUNDS = {
     "functions of more than 7 parameters": 0,
     "parameters and variables that are Any": 190,
     "places that write machine epsilon": 2,
-    "docstrings of at most twelve words": 736,
+    "docstrings of at most twelve words": 745,
 }
 
 

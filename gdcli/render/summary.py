@@ -18,7 +18,6 @@ from gdcli.kernel.status import CurvatureSource, StopReason, role_of
 from gdcli.record.path_rows import COORDINATES, ENDS, Row, Trail
 from gdcli.record.schema import plain
 from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out
-from gdcli.render.proof_text import proof_of
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
@@ -259,7 +258,7 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
     )
     facts = (
         ("held by", _held(found) if found.problem.bounds else ""),
-        proof_of(found),
+        _proved(found),
         ("left to gain", _left(found)),
         ("work", work or _work(found)),
         ("stopped", f"because {why}" if is_new else ""),
@@ -275,6 +274,14 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
     if found.advice:
         lines += fact("try next", harmless(found.advice), width)
     return lines
+
+
+def _proved(found: RunRecord) -> tuple[str, str]:
+    if found.certificate.proof is None and not found.certificate.not_proved:
+        return "", ""
+    from gdcli.render.proof_text import proof_of
+
+    return proof_of(found)
 
 
 def _conditions(found: RunRecord, width: int) -> list[Line]:
