@@ -27,6 +27,8 @@ _RANK, STRONG = 1e-7, 1e-7
 _WEAK, _NO_DIGITS, _NEGATIVE, _NEGATIVE_STRONG = 1e-4, 1e-9, -1e-8, -1e-6
 # A curvature is soft where a step as long as the point changes the value by less than this part of it.
 _SOFT = 1e-6
+# So many directions between those of weak curvature are tried beside them.
+_BETWEEN = 3
 # The faces of weakly active sides are looked through one by one up to so many sides.
 _MOST_WEAK = 6
 # A gradient is no shorter than this part of the longest, nor is the scale of the curvatures than that of the slope.
@@ -92,8 +94,21 @@ class Curvature(NamedTuple):
 
     def least(self, level: float) -> Array:
         """Return the directions (k, n) of weak curvatures and of those up to ``level``, or of the least of all."""
+        import numpy as np
+
         found = self.weak | (self.w <= level)  # where all are small none of them is small beside the others
-        return self.vectors[:, found if found.any() else slice(0, 1)].T
+        axes = self.vectors[:, found if found.any() else slice(0, 1)].T
+        if len(axes) < 2:
+            return axes
+        # The third derivatives along the axes may all be 0 and those between them not: x*y*z at 0.
+        turns = np.outer(np.arange(1.0, 1.0 + _BETWEEN), np.arange(1.0, 1.0 + len(axes)) ** 2)
+        return np.vstack([axes[:_BETWEEN], np.cos(turns) @ axes / len(axes) ** 0.5, axes[_BETWEEN:]])
+
+    def inward(self, rows: Array) -> Array:
+        """Return the direction (1, n), on the tangents, away from all ``rows`` that are weakly active; (0, n) without."""
+        away = -rows[~self.strong].sum(axis=0)
+        found = self.vectors @ (self.vectors.T @ away)
+        return found[None, :] if found.any() else found[None, :][:0]
 
 
 @dataclass(slots=True)
@@ -195,7 +210,7 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
         kind = "not-stationary"
     else:
         kind, falling = _kind(face, bent)
-        ways = np.vstack([falling, ways])
+        ways = np.vstack([falling, bent.inward(face.rows), ways])
     return KKTPoint(
         face,
         bent,

@@ -203,7 +203,11 @@ class _Search(Run):
             return True, self.without_end(end.probe)
         s.probes += 1
         if s.probes > MOST_PROBES:
-            return True, self.without_end(Probe(Found.LIMIT, end.probe.at))
+            s.at = end.probe.at
+            far = self.fled_to()
+            if far is not None:
+                return True, self.without_end(Probe(Found.LIMIT, far))
+            return True, self.ended(s.at, StopReason.NO_DESCENT)
         low = self.problem.with_slopes(end.probe.at)
         if low is None:
             return False, None

@@ -17,7 +17,7 @@ from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint
 
 # Doublings of a walk, Gauss-Newton steps back to the constraints in each, its first step, and directions of weakest
 # curvature that are tried.
-MOST_DOUBLINGS, _BACK, _FIRST, _DIRECTIONS = 60, 20, 1e-3, 4
+MOST_DOUBLINGS, _BACK, _FIRST, _DIRECTIONS = 60, 20, 1e-3, 8
 # The first doublings may all be level; a fall over so many in a row is one, however small.
 _LEVEL, _LONG = 4, 8
 # A doubled step that leads no farther than this was taken back by the constraints or the bounds.
