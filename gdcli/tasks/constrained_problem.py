@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gdcli.tasks.pipeline import Ready
     from gdcli.tasks.problem import Problem
 
-# A start on a bound where slopes are infinite is moved inside by this part of max(1, its size).
+# A start on a bound where value or slopes are infinite is moved inside by this part of max(1, its size).
 _INSIDE = 1e-3
 
 
@@ -57,26 +57,25 @@ def within_constraints(
 def inner_start(
     problem: Problem, rows: list[Row], objective: Constrained, x0: Vector, notes: list[str]
 ) -> Any:
-    """Return the start, moved a little inside the bounds where slopes are not finite on them, which is noted.
+    """Return the start, moved a little inside the bounds where value or slopes are not finite on them, which is noted.
 
     Raises DomainError where a constraint has no value there, or slopes none nearby.
     """
     np = objective.np
     x = np.array(x0, dtype=float)
-    values = objective.constraints.values(x)
-    for text, first in zip([row.text for row in rows], objective.constraints.firsts, strict=True):
-        if np.isnan(values[first]):
-            row = next(row for row in rows if row.text == text)
-            raise DomainError(f"{text} has no value at the start", "start inside the domain", row.span)
     for part in (0.0, _INSIDE):
         room = np.minimum(np.maximum(1.0, abs(x)), objective.upper - objective.lower)
         moved = np.clip(x, objective.lower + part * room, objective.upper - part * room)
         if np.isfinite(objective.values(moved)[0]) and objective.slopes(moved) is not None:
             if part:
                 notes.append(
-                    "the slopes are not finite at the start, which was moved a little inside the bounds"
+                    "value or slopes are not finite at the start, which was moved a little inside the bounds"
                 )
             return objective.vector(moved)
+    values = objective.constraints.values(x)
+    for row, first in zip(rows, objective.constraints.firsts, strict=True):
+        if np.isnan(values[first]):
+            raise DomainError(f"{row.text} has no value at the start", "start inside the domain", row.span)
     raise DomainError("the slopes are not finite at the start", "start elsewhere")
 
 

@@ -146,13 +146,18 @@ def made_ready(
     sign, constants = problem.sign, problem.constants
     sizes = lambda: start_sizes(x0, box)  # noqa: E731
     function = with_gradient(exact, settings.gradient, settings.h, constants, sign, sizes)
-    check_start(problem, problem.tree, exact, x0)
-    if rows:
+    if not rows:
+        check_start(problem, problem.tree, exact, x0)
+    else:
         from gdcli.tasks.constrained_problem import inner_start, within_constraints
 
         constrained = within_constraints(problem, rows, box, function, exact.space)
         choice = choose_by(settings, constrained)
-        x0 = inner_start(problem, rows, constrained, x0, notes)
+        try:
+            x0 = inner_start(problem, rows, constrained, x0, notes)
+        except DomainError:
+            check_start(problem, problem.tree, exact, x0)  # tells what of the expression it is
+            raise
         return Ready(problem, settings, exact.space, constrained, x0, choice, notes), box
     objective = within(box, function)
     return Ready(problem, settings, exact.space, objective, x0, choose_by(settings, objective), notes), box

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, log
 from random import Random
 from typing import Any
 
 import pytest
 from constraint_problems import shown, traps
+from effort import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gdcli import api
 from gdcli.kernel.errors import DomainError, UsageError
@@ -235,6 +238,78 @@ def test_methods_that_know_no_constraints_say_so(method: str) -> None:
 def test_a_constraint_without_a_value_at_the_start_is_named() -> None:
     with pytest.raises(DomainError, match=r"log\(x\) >= y has no value at the start"):
         api.minimize("x + y", {"x": -1, "y": 1}, subject_to=["log(x) >= y"])
+
+
+def test_a_start_on_a_bound_without_a_value_is_moved_inside() -> None:
+    outcome = api.minimize("x*log(x) + y*log(y)", {"x": 0, "y": 1}, subject_to=["x + y == 1"],
+                           bounds={"x": (0, None), "y": (0, None)})  # fmt: skip
+    assert outcome.value == pytest.approx(-log(2.0))
+    assert "value or slopes are not finite at the start" in outcome.warnings[0]
+
+
+def test_a_start_outside_of_the_domain_is_told_by_what_has_no_value() -> None:
+    with pytest.raises(DomainError, match=r"no finite value at the start \(log\(x\): x = -1\)"):
+        api.minimize("log(x) + y", {"x": -1, "y": 1}, subject_to=["x + y == 1"])
+
+
+@pytest.mark.parametrize(
+    ("expression", "subject_to", "bounds", "least"),
+    [
+        # Along each axis alone all is level.
+        ("-x*y*z", ["x + y + z <= 3"], dict.fromkeys("xyz", (0, None)), -1.0),
+        ("x*y*z", ["x + y + z <= 10", "x + y >= -20"], dict.fromkeys("xyz", (-2, None)), -72.0),
+    ],
+)
+def test_what_falls_only_between_the_axes_is_no_minimum(
+    expression: str, subject_to: list[str], bounds: Any, least: float
+) -> None:
+    outcome = api.minimize(expression, {"x": 0, "y": 0, "z": 0}, subject_to=subject_to, bounds=bounds)
+    assert outcome.value == pytest.approx(least)
+
+
+def test_no_multipliers_is_not_told_as_an_infimum_at_infinity() -> None:
+    """With the gradient of x*y gone at 0 nothing there tells what it holds back."""
+    outcome = api.minimize(
+        "x**2 + y**2 - 4*x*y", {"x": 1, "y": 1}, subject_to=["x*y <= 0", "x >= 0", "y >= 0"]
+    )
+    assert outcome.status in (Status.STALLED, Status.CONVERGED)
+    assert outcome.value == pytest.approx(0.0, abs=1e-10)
+
+
+@settings(max_examples=examples(15), deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["minimize", "maximize"]))
+def test_multipliers_of_convex_programs_are_slopes_of_the_value(seed: int, sense: str) -> None:
+    """Each right-hand side is moved by a little, both ways, and the program solved again."""
+    draws, n, m = Random(seed), 3, 3
+    rows = [[round(draws.gauss(0.0, 1.0), 3) for _ in range(n)] for _ in range(m)]
+    limits = [round(draws.uniform(-1.0, 0.3), 3) for _ in range(m)]
+    signs = [draws.choice(["<=", ">=", "=="]) if i == 0 else "<=" for i in range(m)]
+    center = [round(draws.gauss(0.0, 1.0), 3) for _ in range(n)]
+    value = " + ".join(f"{k + 1}*(v[{k}] - ({c}))**2" for k, c in enumerate(center)) + " + v[0]*v[1]"
+    value = value if sense == "minimize" else f"-({value})"
+
+    def solve(limits: list[float]) -> api.Outcome:
+        texts = [
+            " + ".join(f"({a})*v[{k}]" for k, a in enumerate(row)) + f" {sign} {limit!r}"
+            for row, sign, limit in zip(rows, signs, limits, strict=True)
+        ]
+        return getattr(api, sense)(value, {"v": [0.0] * n}, subject_to=texts)  # type: ignore[no-any-return]
+
+    outcome = solve(limits)
+    if outcome.status is Status.INFEASIBLE:
+        return
+    assert outcome.status is Status.CONVERGED
+    assert outcome.constraints is not None
+    found = outcome.constraints
+    assert found.licq is not False
+    h = 1e-5
+    for i, state in enumerate(found.states):
+        moved = [solve([b + sign * h * (i == k) for k, b in enumerate(limits)]).value for sign in (-1, 1)]
+        one_sided = [(outcome.value - moved[0]) / h, (moved[1] - outcome.value) / h]
+        assert state.multiplier == pytest.approx(sum(one_sided) / 2, abs=2e-3)
+        way = {"<=": -1, ">=": 1, "==": 0}[signs[i]] * (1 if sense == "minimize" else -1)
+        assert state.multiplier * way >= 0.0 or state.multiplier == 0.0  # type: ignore[operator]
+        assert state.active or state.multiplier == 0.0
 
 
 def test_a_cap_is_a_limit_and_keeps_the_best_point() -> None:

@@ -105,10 +105,10 @@ class Curvature(NamedTuple):
         return np.vstack([axes[:_BETWEEN], np.cos(turns) @ axes / len(axes) ** 0.5, axes[_BETWEEN:]])
 
     def inward(self, rows: Array) -> Array:
-        """Return the direction (1, n), on the tangents, away from all ``rows`` that are weakly active; (0, n) without."""
-        away = -rows[~self.strong].sum(axis=0)
-        found = self.vectors @ (self.vectors.T @ away)
-        return found[None, :] if found.any() else found[None, :][:0]
+        """Return the direction on the tangents, (1, n), away from all weakly active ``rows``; (0, n) without one."""
+        away: Array = self.vectors @ (self.vectors.T @ -rows[~self.strong].sum(axis=0))
+        found: Array = away[None, :][: int(away.any())]
+        return found
 
 
 @dataclass(slots=True)
