@@ -9,6 +9,7 @@ Toint, Trust-Region Methods, 2000, section 12.3).
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite, sqrt
 
 from gdcli.kernel.numerics import EPS, EQUAL_EIGENVALUES, SMALLEST_RADIUS
 from gdcli.kernel.vectors import Array
@@ -32,12 +33,17 @@ _ROOM = 1e-4
 _NO_FALL = 5.0 * EPS
 
 
+def _length(v: Array) -> float:
+    """Return the norm of a vector, of few numbers in a fifth of the time of `numpy.linalg.norm`."""
+    return sqrt(v @ v)
+
+
 def ball_step(H: Array, g: Array, radius: float) -> Array:
     """Return the lowest point of ``g'p + p'Hp/2`` in ``|p| <= radius`` (More and Sorensen 1983)."""
     import numpy as np
 
     newton = _newton(H, g)
-    if newton is not None and np.linalg.norm(newton) <= radius:
+    if newton is not None and _length(newton) <= radius:
         return newton
     w, Q = np.linalg.eigh(H)
     q = Q.T @ g
@@ -47,7 +53,7 @@ def ball_step(H: Array, g: Array, radius: float) -> Array:
         if y is not None:
             return Q @ y
     y = _on_the_sphere(w, q, radius, low)
-    return Q @ (y * min(1.0, radius / max(float(np.linalg.norm(y)), 1e-300)))
+    return Q @ (y * min(1.0, radius / max(_length(y), 1e-300)))
 
 
 def _newton(H: Array, g: Array) -> Array | None:
@@ -70,7 +76,7 @@ def _hard_case(w: Array, q: Array, radius: float, top: float, low: float) -> Arr
 
     lowest = w <= w[0] + EQUAL_EIGENVALUES * top
     falls = w[0] < -_LEVEL * top
-    if np.linalg.norm(q[lowest]) > (HARD * top * radius if falls else _LEVEL * np.linalg.norm(q)):
+    if _length(q[lowest]) > (HARD * top * radius if falls else _LEVEL * _length(q)):
         return None
     y = np.where(lowest, 0.0, -q / np.where(lowest, 1.0, w + low))
     room = radius * radius - y @ y
@@ -84,7 +90,7 @@ def _hard_case(w: Array, q: Array, radius: float, top: float, low: float) -> Arr
 def _on_the_sphere(w: Array, q: Array, radius: float, low: float) -> Array:
     import numpy as np
 
-    below, above = low, low + float(np.linalg.norm(q)) / radius + 1e-300
+    below, above = low, low + _length(q) / radius + 1e-300
     shift = max(below + 1e-3 * (above - below), float(np.max(abs(q) / radius - w)))
     y = -q
     for _ in range(MAX_SECULAR):
@@ -93,11 +99,11 @@ def _on_the_sphere(w: Array, q: Array, radius: float, low: float) -> Array:
             below, shift = shift, 0.5 * (shift + above)
             continue
         y = -q / shifted
-        length = float(np.linalg.norm(y))
+        length = _length(y)
         if abs(length - radius) <= LENGTH_ACCURACY * radius:
             break
         below, above = (shift, above) if length > radius else (below, shift)
-        shift = next_shift(shift, length, radius, float(np.sum(y * y / shifted)), low, below, above)
+        shift = next_shift(shift, length, radius, float(y @ (y / shifted)), low, below, above)
     return y
 
 
@@ -109,30 +115,34 @@ def box_step(H: Array, g: Array, lower: Array, upper: Array, radius: float) -> A
     free = ~(((lower >= 0.0) & (g > 0.0)) | ((upper <= 0.0) & (g < 0.0)) | (lower == upper))
     for _ in range(len(g) + 1):
         room = radius * radius - p @ p
-        if not free.any() or room <= _ROOM * radius * radius:
-            break
         i = np.flatnonzero(free)
-        d = ball_step(H[np.ix_(i, i)], (g + H @ p)[i], float(np.sqrt(room)))
+        if not len(i) or room <= _ROOM * radius * radius:
+            break
+        whole = len(i) == len(g)
+        d = ball_step(H if whole else H[np.ix_(i, i)], (g + H @ p)[i], sqrt(room))
+        reach = np.where(d > 0.0, upper[i], lower[i]) - p[i]
+        beyond = abs(d) > abs(reach)
+        hit = i[beyond]
+        if not len(hit):
+            p[i] += d
+            break
         if first is None:
             first = np.zeros(len(g))
             first[i] = d
             first = np.clip(first, lower, upper)
-        with np.errstate(all="ignore"):
-            ways = np.where(d > 0.0, (upper[i] - p[i]) / d, np.where(d < 0.0, (lower[i] - p[i]) / d, np.inf))
-        part = min(1.0, float(ways.min()))
+        ways = reach[beyond] / d[beyond]
+        part = float(ways.min())
         p[i] += part * d
-        if part >= 1.0:
-            break
-        hit = ways <= part
-        p[i[hit]] = np.where(d[hit] > 0.0, upper[i[hit]], lower[i[hit]])
-        free[i[hit]] = False
+        nearest = ways <= part
+        p[hit[nearest]] = np.where(d[beyond] > 0.0, upper[hit], lower[hit])[nearest]
+        free[hit[nearest]] = False
     if first is None or not _model(H, g, first) < _model(H, g, p):
         return p
     return first
 
 
 def _model(H: Array, g: Array, p: Array) -> float:
-    return float(g @ p + 0.5 * p @ H @ p)
+    return float((g + 0.5 * (H @ p)) @ p)
 
 
 def box_newton(
@@ -157,7 +167,7 @@ def box_newton(
     f = began = value(x)
     found = derivatives(x)
     for _ in range(most):
-        if found is None or not np.isfinite(f):
+        if found is None or not isfinite(f):
             break
         g, H = found
         if not (np.isfinite(g).all() and np.isfinite(H).all()):
@@ -167,8 +177,8 @@ def box_newton(
         if not foretold > part * abs(began - f) + _NO_FALL * abs(f):
             break
         y = np.clip(x + p, lower, upper)
-        there, length = value(y), float(np.linalg.norm(p))
-        ratio = (f - there) / foretold if np.isfinite(there) else -np.inf
+        there, length = value(y), _length(p)
+        ratio = (f - there) / foretold if isfinite(there) else -np.inf
         if ratio < POOR:
             radius = (0.2 if ratio < 0.1 else 0.5) * length
         elif ratio > GOOD:
@@ -176,6 +186,6 @@ def box_newton(
         if ratio > ACCEPTABLE:
             x, f = y, there
             found = derivatives(x)
-        elif length <= SMALLEST_RADIUS * (1.0 + float(np.linalg.norm(x))):
+        elif length <= SMALLEST_RADIUS * (1.0 + _length(x)):
             break
     return x, f
