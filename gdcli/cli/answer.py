@@ -188,7 +188,7 @@ def writer_for(
     from gdcli.record import selection
     from gdcli.render import machine_formats
 
-    named = selection.WORDS if words is None else words()
+    named = selection.words_for(problem, selection.WORDS if words is None else words())
     if options.print:
         return machine_formats.Selected(stream, options.print, problem, named)
     if format.shape is Shape.OBJECT:

@@ -84,7 +84,8 @@ def _question(one: Stored) -> Record:
     result = one.result
     asked = dict(result["problem"]) | {"method": result.get("method"), "gradient": result.get("gradient")}
     receipt = result.get("receipt") or {}
-    asked |= {f"--{name}": text for name, text in receipt.get("options", {}).items() if name not in asked}
+    options = receipt.get("options", {})
+    asked |= {f"--{name}": text for name, text in options.items() if name.replace("-", "_") not in asked}
     asked |= {"seed": result.get("seed"), "version": result.get("version")}
     deciding = ("python", "numpy", "machine", "kernels", "data")
     return asked | {key: receipt[key] for key in deciding if key in receipt}

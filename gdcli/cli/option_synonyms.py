@@ -30,6 +30,7 @@ _COMMANDS: tuple[tuple[str, str], ...] = (
     ("minimize", "min minimise minimum argmin optimize optimise opt optim solve solver descent gd sgd fmin least find "
                  "root roots search"),
     ("maximize", "max maximise maximum argmax"),
+    ("minimize EXPR --sensitivity", "sensitivity sensitivities shadow-prices"),
     ("fit", "curve-fit curvefit regress regression linear-regression lm ols least-squares leastsq lstsq train model "
             "estimate learn"),
     ("gradient", "grad derivative derive differentiate jacobian hessian check diff-check autodiff d"),
@@ -67,4 +68,4 @@ def command(word: str) -> str:
     """Return the command that a word means elsewhere; nothing where none is known."""
     plain = word.lower().replace("_", "-")
     found = next((name for name, known in _COMMANDS if plain in known.split() or word.lower() == name), "")
-    return found if found in COMMANDS else ""
+    return found if found.partition(" ")[0] in COMMANDS else ""

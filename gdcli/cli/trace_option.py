@@ -51,7 +51,7 @@ class Tracing:
         )
         sign = problem.sign
         options, space = self._options, Space(problem.lengths)
-        named = selection.WORDS if words is None else words()
+        named = selection.words_for(problem, selection.WORDS if words is None else words())
         self._path = kind(self._stream, sign, space, options.every or 1, options.timing, named)
         return [self._path]
 

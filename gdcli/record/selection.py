@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 _Get = Callable[[Told], Any]
 
 
+def _of_constraints(record: Told, key: str) -> list[Any]:
+    """Return a number of each constraint in order, those of the elements of a vector one by one."""
+    found = [one[key] for one in record.get("constraints", ())]
+    return [each for one in found for each in (one if isinstance(one, list) else [one])]
+
+
 _FACTS: dict[str, _Get] = {
     "value": lambda r: r["value"],
     "gradient_norm": lambda r: r["gradient_norm"],
@@ -31,6 +37,8 @@ _FACTS: dict[str, _Get] = {
     "evaluations": lambda r: sum(r["evaluations"].values()),
     "seed": lambda r: r["seed"],
     "violation": lambda r: r.get("violation"),
+    "multipliers": lambda r: _of_constraints(r, "multiplier"),
+    "slacks": lambda r: _of_constraints(r, "slack"),
 }
 
 
@@ -50,6 +58,15 @@ class Words(NamedTuple):
 
 
 WORDS = Words()
+
+
+def words_for(problem: Problem, words: Words = WORDS) -> Words:
+    """Return ``words``, where there are constraints with a column more: by how much they are broken on the path."""
+    if not problem.subject_to:
+        return words
+    return words._replace(
+        head=(*words.head, "violation"), cells=lambda point: [*words.cells(point), point.violation]
+    )
 
 
 def check_names(names: Sequence[str], problem: Problem, words: Words) -> None:

@@ -80,6 +80,8 @@ def _about(outcome: Outcome) -> list[str]:
     lines = [f"{what}: {' '.join(problem.expression.split())}"]
     if problem.constants:
         lines.append("with " + ", ".join(f"{n} = {_plain(v)!r}" for n, v in problem.constants.items()))
+    lines += [f"let {' '.join(text.split())}" for text in problem.let]
+    lines += [f"subject to {' '.join(text.split())}" for text, _ in problem.subject_to[:MOST]]
     return [*lines, f"{outcome.status.value}: {found}", f"written by gd {__version__}"]
 
 

@@ -50,6 +50,10 @@ _SAME_PLACE = 1e-12
 VECTORS = 16
 
 
+# So many constraints that say nothing are told.
+MOST_NOTED = 5
+
+
 # The vectors that are made between two looks at the memory, and afterwards.
 STEP = 6
 
@@ -143,6 +147,10 @@ def made_ready(
     from gdcli.solve.scaling import start_sizes
 
     box, x0, notes = box_and_start(problem, exact)
+    if problem.subject_to:
+        notes += [
+            f"{text} has no variable, and always holds" for text in problem.idle_constraints()[:MOST_NOTED]
+        ]
     sign, constants = problem.sign, problem.constants
     sizes = lambda: start_sizes(x0, box)  # noqa: E731
     function = with_gradient(exact, settings.gradient, settings.h, constants, sign, sizes)

@@ -96,6 +96,13 @@ class Problem:
         relations = relations_of(self.subject_to, self.let)
         return split_rows(relations, self.lengths, self.constants, self.bounds)
 
+    def idle_constraints(self) -> list[str]:
+        """Return the constraints without a variable, which hold wherever one looks."""
+        varied = {*self.lengths, *self.fixed}
+        return [
+            each.piece() for each in relations_of(self.subject_to, self.let) if varied.isdisjoint(each.names)
+        ]
+
     def objective(self, sign: int, engine: str = "auto", use_cache: bool = True) -> Exact:
         """Return the function to be minimised, its values multiplied by ``sign``; raises as `build_objective`."""
         from gdcli.objective.build import build_objective

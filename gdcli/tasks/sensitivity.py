@@ -16,6 +16,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.space import Space, lengths_of
+from gdcli.kernel.status import Status
 from gdcli.tasks.outcome import Outcome, Sensitivity
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def sensitivities(outcome: Outcome) -> tuple[Sensitivity, ...]:
     Raises UsageError where the answer is none that moves smoothly: not certified, or with dependent constraints.
     """
     problem = outcome.problem
-    if outcome.status.exit_code or problem.tree is None:
+    if outcome.status is not Status.CONVERGED or problem.tree is None:
         raise UsageError("sensitivities are those of a certified answer", "leave out --sensitivity")
     moving = {n: v for n, v in problem.constants.items() if not _is_matrix(v) and n not in problem.fixed}
     lengths = problem.lengths | lengths_of(moving)
@@ -50,11 +51,21 @@ def sensitivities(outcome: Outcome) -> tuple[Sensitivity, ...]:
 
 
 def with_sensitivities(outcome: Outcome) -> Outcome:
-    """Return the outcome with how it moves, or with a warning that tells why that is not known."""
+    """Return the outcome with how it moves, and with a warning that tells what is not known of that, and why."""
     try:
-        return replace(outcome, sensitivity=if_in_time(lambda: sensitivities(outcome), ()))
+        found = if_in_time(lambda: sensitivities(outcome), None)
     except UsageError as error:
         return replace(outcome, warnings=(*outcome.warnings, f"no sensitivities: {error.message}"))
+    notes = [
+        f"no sensitivities by {name}, a matrix: give what varies of it as numbers of their own"
+        for name, value in outcome.problem.constants.items()
+        if _is_matrix(value)
+    ]
+    if found is None:
+        notes = ["no sensitivities: there was no time for them"]
+    elif not found and not notes:
+        notes = ["no sensitivities: there is no constant (--set), and no limit that holds the answer"]
+    return replace(outcome, sensitivity=found or (), warnings=(*outcome.warnings, *notes))
 
 
 def _is_matrix(value: Any) -> bool:

@@ -138,3 +138,69 @@ def test_a_stored_answer_tells_what_was_asked_and_can_be_had_again(tmp_path: Pat
     assert "let           s=0*x\n" in shown
     assert "subject to    x**2 + y**2 <= 2\n" in shown
     assert gd("rerun", str(stored))[0] == 0
+
+
+def test_multipliers_and_slacks_are_printed() -> None:
+    more = ("--subject-to", "y >= x - 9", "--print", "x,multipliers,slacks,violation")
+    x, multipliers, slacks, violation = gd(*CIRCLE, *more)[1].split("\t")
+    assert [float(m) for m in multipliers.split(",")] == pytest.approx([-0.5, 0.0])
+    assert [float(s) for s in slacks.split(",")] == pytest.approx([0.0, 9.0], abs=1e-8)
+    assert float(x) == pytest.approx(-1.0)
+    assert float(violation) <= 1e-9
+
+
+def test_the_path_has_what_is_broken(tmp_path: Path) -> None:
+    start = ("minimize", "x + y", "--start", "x=2,y=2", *CIRCLE[4:])
+    head, *rows = [line.split(",") for line in gd(*start, "--format", "csv")[1].splitlines()]
+    at = head.index("violation")
+    assert head[at + 1 :] == ["x", "y"]
+    broken = [float(row[at]) for row in rows]
+    assert broken[0] > 0.5
+    assert broken[-1] <= 1e-9
+    trace = tmp_path / "t.csv"
+    gd(*start, "--trace", str(trace), "--print", "x")
+    assert trace.read_bytes().decode() == gd(*start, "--format", "csv")[1]
+    lines = [json.loads(line) for line in gd(*start, "--format", "jsonl")[1].splitlines()[:-1]]
+    assert [line.get("violation", 0.0) for line in lines] == broken
+    assert "violation" not in gd("minimize", "x**2", "--start", "x=1", "--format", "csv")[1]
+
+
+@pytest.mark.parametrize(("language", "mark"), [("python", "#"), ("c", "//"), ("latex", "%")])
+def test_programs_tell_what_the_answer_is_subject_to(language: str, mark: str) -> None:
+    out = gd(*CIRCLE, "--let", "s=0*x", "--subject-to", "s + y <= 9", "--emit", language)[1]
+    assert f"{mark} let s=0*x\n{mark} subject to x**2 + y**2 <= 2\n{mark} subject to s + y <= 9\n" in out
+
+
+def test_a_difference_of_constraints_is_told_once(tmp_path: Path) -> None:
+    files = [str(tmp_path / name) for name in ("a.json", "b.json")]
+    for file, more in zip(files, ((), ("--subject-to", "y + 2*x <= 9")), strict=True):
+        gd(*CIRCLE, *more, "--format", "json", "--output", file)
+    code, out, _ = gd("diff", *files)
+    assert (code, out.count("y + 2*x <= 9")) == (9, 1)
+
+
+def test_a_constraint_without_variables_that_holds_is_told() -> None:
+    code, _, err = gd(*CIRCLE, "--set", "a=1", "--subject-to", "a <= 2", "--print", "x")
+    assert (code, err) == (0, "warning: a <= 2 has no variable, and always holds\n")
+    assert gd(*CIRCLE, "--subject-to", "x <= 2", "--subject-to", "y >= -9", "--print", "x")[2] == ""
+
+
+def test_a_loss_with_kinks_is_refused_and_a_stalled_fit_has_no_errors_to_speak_of(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("u,v\n" + "".join(f"{i},{2 * i + 1 + (-1) ** i}\n" for i in range(12)))
+    fit = ("fit", "v ~ a*u + b", str(tmp_path / "d.csv"), "--subject-to", "a + b <= 2.5")
+    code, _, err = gd(*fit, "--loss", "absolute")
+    assert code == 2
+    assert "--loss absolute does not go with --subject-to" in err
+    assert "--loss huber" in err
+    assert gd(*fit[:3], "--subject-to", "a <= 1.5", "--loss", "absolute", "--print", "a")[1] == "1.5\n"
+    code, out, err = gd(*fit, "--max-iter", "1")
+    assert code == 3
+    assert "standard errors are those of moves" not in out + err
+
+
+def test_what_sensitivities_lack_is_told() -> None:
+    product = ("minimize", "x @ A @ x", "--set", "A=[[2,1],[1,3]]", "--start", "x=[1,1]")
+    assert "no sensitivities by A, a matrix" in gd(*product, "--sensitivity")[2]
+    assert "there is no constant" in gd("minimize", "x**2", "--start", "x=1", "--sensitivity")[2]
+    assert "those of a certified answer" in gd(*CIRCLE, "--method", "penalty", "--sensitivity")[2]
+    assert "write gd minimize EXPR --sensitivity" in gd("sensitivity", "x**2")[2]

@@ -152,7 +152,8 @@ def _judged_on_face(
     assert evidence is not None
     face = if_in_time(lambda: face_of(seen, x, evidence), None)
     errors = errors_in_time(prepared, x, found.active, face)
-    if face is not None and errors.found is not None and not errors.reason:
+    is_end = found.verdict.status is Status.CONVERGED
+    if is_end and face is not None and errors.found is not None and not errors.reason:
         held = [state.text for state in evidence.states if any(listed_of(state.active))]
         ready.notes.append(f"the standard errors are those of moves along what holds: {listed(held)}")
     sums = 1.0 / judging.factor

@@ -68,6 +68,11 @@ def solve(
     if rows:
         from gdcli.tasks.constrained_problem import inner_start, within_constraints
 
+        if problem.loss == "absolute":
+            raise UsageError(
+                "--loss absolute does not go with --subject-to: at its kinks no answer can be certified",
+                "--loss huber --huber-delta 0.01 is nearly the same; limits of one parameter do go with it",
+            )
         constrained = within_constraints(problem, rows, box, objective, prepared.row.space)
         x0 = inner_start(problem, rows, constrained, x0, notes)
         seen: Objective = constrained
