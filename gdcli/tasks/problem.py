@@ -98,6 +98,8 @@ class Problem:
 
     def idle_constraints(self) -> list[str]:
         """Return the constraints without a variable, which hold wherever one looks."""
+        from gdcli.tasks.typed_limits import relations_of
+
         varied = {*self.lengths, *self.fixed}
         return [
             each.piece() for each in relations_of(self.subject_to, self.let) if varied.isdisjoint(each.names)
