@@ -97,7 +97,9 @@ class Problem:
         return split_rows(relations, self.lengths, self.constants, self.bounds)
 
     def idle_constraints(self) -> list[str]:
-        """Return the constraints without a variable, which hold wherever one looks."""
+        """Return the texts of constraints without a variable; they hold, since one that does not is an error when the
+        problem is read.
+        """
         from gdcli.tasks.typed_limits import relations_of
 
         varied = {*self.lengths, *self.fixed}
