@@ -47,7 +47,6 @@ class Certificate:
         return self.estimated_gap if self.known else None
 
     def times(self, k: float) -> Certificate:
-        """Return the evidence about ``k`` times the function."""
         names = ("gradient_norm", "eigenvalue_min", "eigenvalue_max", "estimated_gap")
         known = {name: value for name in names if (value := getattr(self, name)) is not None}
         return replace(self, **{name: k * value for name, value in known.items()})
@@ -68,7 +67,6 @@ class Signs(NamedTuple):
 
     @property
     def condition(self) -> float | None:
-        """The condition number of a positive Hessian."""
         is_positive = self.low > self.error or (self.strict and self.low > 0.0)
         return self.high / self.low if is_positive else None
 

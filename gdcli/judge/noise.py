@@ -158,7 +158,6 @@ class _Modes:
         self.vectors, self.inverse = _spread_out(vectors), _spread_out(inverse)
 
     def after(self, C: Array, per_row: Array, epochs: int, batch: int, rows: int) -> Array:
-        """Return the covariance after some more epochs."""
         import numpy as np
 
         steps = -(-rows // batch)

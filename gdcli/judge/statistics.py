@@ -226,13 +226,6 @@ def information(
     return _uncertainty(spectrum, Parameters(x, names, [True] * len(x)), 1.0, claim, middle)
 
 
-def sandwich(
-    hessian: Matrix, scores: object, x: Sequence[float], names: Sequence[str], level: float = LEVEL
-) -> Uncertainty:
-    """Return the errors by the sandwich ``H^-1 G H^-1``; see :func:`information`."""
-    return information(hessian, x, names, scores, level)
-
-
 def _of_triangle(triangle: QRSystem, x: Sequence[float], free: Sequence[bool]) -> JacobianSpectrum:
     lengths = column_lengths(triangle.factor)
     columns = Vec([length if moves else 0.0 for length, moves in zip(lengths, free, strict=True)])

@@ -80,7 +80,6 @@ def diagonal(A: Matrix) -> Vector:
 
 
 def largest_entry(A: Matrix) -> float:
-    """Return the largest absolute entry."""
     return max([max_abs(row) for row in A]) if isinstance(A, list) else float(abs(A).max())
 
 

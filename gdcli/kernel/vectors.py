@@ -64,7 +64,6 @@ class Vec(list[float]):
         return Vec([a * factor for a in self])
 
     def copy(self) -> Vec:
-        """Return a vector of its own with the same numbers."""
         return Vec(self)
 
 

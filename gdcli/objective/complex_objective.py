@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gdcli.calculus.complex_step import UNSUPPORTED, NotAnalyticError, quotient, step_at
 from gdcli.compile.complex_text import ComplexFunction
 from gdcli.kernel.errors import UsageError
-from gdcli.kernel.vectors import Vector, as_like
 from gdcli.language import form
-from gdcli.objective.expression import NOTE_NONE, ScalarObjective, VectorObjective
-from gdcli.objective.protocol import Evaluation, Objective
+from gdcli.objective.difference_objective import EstimatedGradient
+from gdcli.objective.expression import ScalarObjective, VectorObjective
+from gdcli.objective.protocol import Evaluation
 
 # n variables cost n complex evaluations for each gradient, and each element of a vector is a name in the program.
 MAX_SIZE = 500
@@ -19,8 +19,8 @@ MAX_SIZE = 500
 MAX_OPERATIONS = 30_000
 
 
-class ComplexObjective(Objective):
-    """Wraps an objective: the same values, complex steps as gradients, no Hessians.
+class ComplexObjective(EstimatedGradient):
+    """The gradient is one of complex steps.
 
     Each complex evaluation is counted as an evaluation of the value. Raises UsageError where the expression has a
     function without a complex version, or too many variables. At a point where the step does not exist (on the
@@ -51,31 +51,13 @@ class ComplexObjective(Objective):
                 "--gradient autodiff is exact for every function",
             )
         plain = ScalarObjective(scalar, base.space, sign)
-        self.base = base
-        self.size = base.size
-        self.counts = base.counts
-        self.engine = base.engine
+        super().__init__(base)
         self.program = ComplexFunction(scalar.graph, plain.root, plain.leaves)
 
-    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
-        at = self.base.evaluate(x, 0)
-        return self.complete(at, order) if order else at
-
-    def complete(self, at: Evaluation, order: int) -> Evaluation:
-        if at.gradient is not None or not -float("inf") < at.value < float("inf"):
-            return at
-        self.counts.gradient += 1
+    def estimate(self, at: Evaluation) -> Sequence[float] | None:
         self.counts.value += self.size
         x = [float(a) for a in at.x]
         try:
-            found = [quotient(self.program, x, i, step_at(x[i])) for i in range(self.size)]
+            return [quotient(self.program, x, i, step_at(x[i])) for i in range(self.size)]
         except NotAnalyticError:
-            return Evaluation(at.x, at.value, None, None, NOTE_NONE)
-        return Evaluation(at.x, at.value, as_like(at.x, found))
-
-    def pole_between(self, x: Vector, y: Vector) -> Any:
-        """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
-        return self.base.pole_between(x, y)
-
-    def vector(self, flat: Vector) -> Any:
-        return self.base.vector(flat)
+            return None

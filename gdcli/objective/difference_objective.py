@@ -19,8 +19,41 @@ if TYPE_CHECKING:
 MAX_SIZE = 5000
 
 
-class DifferenceObjective(Objective):
-    """Wraps an objective: the same values, but difference quotients as gradients and no Hessians.
+class EstimatedGradient(Objective):
+    """Wraps an objective: the same values, but a gradient that is made of values, and no Hessian."""
+
+    def __init__(self, base: ScalarObjective | VectorObjective | FunctionObjective) -> None:
+        self.base = base
+        self.size = base.size
+        self.counts = base.counts
+        self.engine = base.engine
+
+    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
+        at = self.base.evaluate(x, 0)
+        return self.complete(at, order) if order else at
+
+    def complete(self, at: Evaluation, order: int) -> Evaluation:
+        if at.gradient is not None or not -float("inf") < at.value < float("inf"):
+            return at
+        self.counts.gradient += 1
+        found = self.estimate(at)
+        if found is None:
+            return Evaluation(at.x, at.value, None, None, NOTE_NONE)
+        return Evaluation(at.x, at.value, as_like(at.x, found))
+
+    def estimate(self, at: Evaluation) -> Sequence[float] | None:
+        """Return the gradient, None where there is none."""
+        raise NotImplementedError
+
+    def pole_between(self, x: Vector, y: Vector) -> Any:
+        return self.base.pole_between(x, y)
+
+    def vector(self, flat: Sequence[float]) -> Any:
+        return self.base.vector(flat)
+
+
+class DifferenceObjective(EstimatedGradient):
+    """The gradient is one of difference quotients.
 
     Each perturbed point is counted as an evaluation of the value. ``h`` is the step of the quotients. None: 1e-5
     for the forward one and the cube root of eps for the central one, times the size of each variable, that at the start
@@ -39,39 +72,18 @@ class DifferenceObjective(Objective):
                 f"--gradient {kind} takes {base.size} evaluations for each gradient of {base.size} variables",
                 "--gradient autodiff is exact and costs no more than a few evaluations",
             )
-        self.base = base
+        super().__init__(base)
         self.kind = kind
         self.h = h
         self.sizes = [1.0] * base.size if sizes is None else sizes
-        self.size = base.size
-        self.counts = base.counts
-        self.engine = base.engine
         self._batch = PointBatch(base)
 
-    def evaluate(self, x: Vector, order: int = 0) -> Evaluation:
-        at = self.base.evaluate(x, 0)
-        return self.complete(at, order) if order else at
-
-    def complete(self, at: Evaluation, order: int) -> Evaluation:
-        if at.gradient is not None or not -float("inf") < at.value < float("inf"):
-            return at
-        self.counts.gradient += 1
+    def estimate(self, at: Evaluation) -> Sequence[float] | None:
         if self.kind == "forward":
             steps = steps_of(FORWARD_STEP, at.x, self.sizes) if self.h is None else self.h
-            quotients = forward_gradient(self.values, at.x, at.value, steps)
-        else:
-            quotients = central_quotients(self.values, at.x, self.h, self.sizes)
-        if quotients is None:
-            return Evaluation(at.x, at.value, None, None, NOTE_NONE)
-        return Evaluation(at.x, at.value, as_like(at.x, quotients))
+            return forward_gradient(self.values, at.x, at.value, steps)
+        return central_quotients(self.values, at.x, self.h, self.sizes)
 
     def values(self, points: Sequence[Sequence[float]]) -> list[float]:
         """Return the values at many points, all together where that is faster."""
         return self._batch.values(points)
-
-    def pole_between(self, x: Vector, y: Vector) -> Any:
-        """Return a point between x and y where the value is infinite, on a pole; None where there is none."""
-        return self.base.pole_between(x, y)
-
-    def vector(self, flat: Sequence[float]) -> Any:
-        return self.base.vector(flat)

@@ -147,7 +147,6 @@ class QRSystem(NamedTuple):
 
     @property
     def total(self) -> float:
-        """The sum of squares of the residuals."""
         return dot(self.target, self.target) + self.residual_norm * self.residual_norm
 
 

@@ -119,7 +119,6 @@ class ChunkedSteps:
         return self.method.order
 
     def start(self, objective: Objective, at: Evaluation) -> Any:
-        """Return the state of the method."""
         return self.method.start(objective, at)
 
     def step(self, objective: Objective, at: Evaluation, state: object) -> Step:

@@ -58,13 +58,9 @@ class StepRule(Protocol):
     """A choice of step sizes; ``start`` gives the state before the first step, ``words`` describes it."""
 
     @property
-    def words(self) -> str:
-        """The rule and its sizes in words."""
-        ...
+    def words(self) -> str: ...
 
-    def start(self) -> Any:
-        """Return the state before the first step."""
-        ...
+    def start(self) -> Any: ...
 
     def choose(
         self, objective: Objective, at: Evaluation, direction: Vector, order: int, state: Any

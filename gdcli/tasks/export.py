@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli import __version__
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
-    from gdcli.kernel.space import Space
     from gdcli.language.form import Form
     from gdcli.language.graph import Graph, Key
     from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -59,7 +59,21 @@ def objective(outcome: Outcome, language: str) -> str:
     nodes = [_leaf(built.graph, key) for key in leaves]
     gradient = [adjoints.get(node, built.graph.number(0.0)) for node in nodes]
     x = [float(v) for v in outcome.run.best.at.x]
-    return (_python if language == "python" else _c)(built, leaves, gradient, about, space, x)
+    labels = [space.label(i) for i in range(space.size)]
+    return (_python if language == "python" else _c)(_Written(built, leaves, gradient, about, labels, x))
+
+
+class _Written(NamedTuple):
+    """What is written: an objective whose variables stand for ``leaves``, the nodes of its ``gradient``, comments, what
+    its variables are called, and the point.
+    """
+
+    built: Form
+    leaves: Mapping[Key, str]
+    gradient: Sequence[int]
+    about: list[str]
+    labels: list[str]
+    x: list[float]
 
 
 def _leaf(graph: Graph, key: Key) -> int:
@@ -95,18 +109,11 @@ def _comment(lines: Sequence[str], mark: str) -> str:
     return comment(lines, mark)
 
 
-def _python(
-    built: Form,
-    leaves: Mapping[Key, str],
-    gradient: Sequence[int],
-    about: list[str],
-    space: Space,
-    x: list[float],
-) -> str:
+def _python(of: _Written) -> str:
     from gdcli.compile import export_text
 
+    built, leaves, gradient, about, names, x = of
     graph = built.graph
-    names = [space.label(i) for i in range(space.size)]
     value = export_text.function("objective", graph, [built.root], leaves, "p", safe=True)
     # A tuple also of one number.
     slope = export_text.function("gradient", graph, [*gradient, *gradient[:1]], leaves, "p", safe=True)
@@ -122,23 +129,16 @@ def _python(
     return _comment(about, "#") + "\n\n".join(part for part in parts if part)
 
 
-def _c(
-    built: Form,
-    leaves: Mapping[Key, str],
-    gradient: Sequence[int],
-    about: list[str],
-    space: Space,
-    x: list[float],
-) -> str:
+def _c(of: _Written) -> str:
     from gdcli.compile import export_text
 
-    graph, n = built.graph, space.size
+    built, leaves, gradient, about, names, x = of
+    graph, n = built.graph, len(x)
     value = export_text.function("objective", graph, [built.root], leaves, "p", safe=False)
     slope = export_text.function("gradient", graph, gradient, leaves, "p, g", safe=False, outputs="g")
     numbers = ", ".join(map(repr, x))
-    order = ", ".join(space.label(i) for i in range(n))
     return (
-        _comment([*about, f"p and g: {order}", "cc -O2 FILE -lm"], "//")
+        _comment([*about, f"p and g: {', '.join(names)}", "cc -O2 FILE -lm"], "//")
         + "#include <math.h>\n#include <stdio.h>\n\n"
         + export_text.c_functions(graph, [built.root, *gradient])
         + export_text.in_c(value)

@@ -36,9 +36,7 @@ class NamedVectors(Protocol):
     """What names the components of the vectors that it works on."""
 
     @property
-    def space(self) -> Space:
-        """The names."""
-        ...
+    def space(self) -> Space: ...
 
     def vector(self, flat: Sequence[float]) -> Any:
         """Return flat numbers as the kind of vector it works on."""

@@ -72,7 +72,6 @@ class StochasticRun:
 
     @property
     def visits(self) -> int:
-        """How many row gradients were taken."""
         return self.epochs[-1].visits
 
 

@@ -16,7 +16,7 @@ from noisy_curve import NOISE, X, Y, solved
 from rows_in_memory import Arrays
 
 from gdcli.judge.distributions import chi_square_tail, student_t_quantile, student_t_two_sided
-from gdcli.judge.statistics import FitStatistics, fit_statistics, information, sandwich
+from gdcli.judge.statistics import FitStatistics, fit_statistics, information
 from gdcli.objective.row_model import Weighting
 from gdcli.objective.row_objective import RowObjective
 
@@ -270,9 +270,9 @@ def test_the_hessian_of_a_log_likelihood() -> None:
     low, high = found.intervals[0] or (0.0, 0.0)
     assert high - low == pytest.approx(2 * 1.959963984540054 * expected[0, 0] ** 0.5, rel=1e-10)
     G = A.T @ np.diag(rng.uniform(0, 2, 6)) @ A
-    robust = sandwich(H, G, [1.0, 2.0, 3.0, 4.0], "abcd")
+    robust = information(H, [1.0, 2.0, 3.0, 4.0], "abcd", G)
     assert robust.standard_errors == pytest.approx(np.sqrt(np.diag(expected @ G @ expected)), rel=1e-9)
-    scaled = sandwich(7.0 * H, 49.0 * G, [1.0, 2.0, 3.0, 4.0], "abcd")
+    scaled = information(7.0 * H, [1.0, 2.0, 3.0, 4.0], "abcd", 49.0 * G)
     assert scaled.standard_errors == pytest.approx(robust.standard_errors, rel=1e-12)
 
 

@@ -39,7 +39,6 @@ class BarzilaiBorwein:
     words = "Barzilai-Borwein steps"
 
     def start(self) -> _Last:
-        """There is no step before the first."""
         return _Last(None, deque(maxlen=_REMEMBERED))
 
     def choose(

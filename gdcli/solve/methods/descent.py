@@ -32,9 +32,7 @@ class Direction(Protocol):
         """The factor of the stable range of a fixed step."""
         ...
 
-    def start(self, at: Evaluation) -> Any:
-        """Return the state before the first step from ``at``."""
-        ...
+    def start(self, at: Evaluation) -> Any: ...
 
     def direction(self, at: Evaluation, state: Any) -> tuple[Vector, Any]:
         """Return the direction at ``at`` (evaluated to order 1) and the new state."""

@@ -40,7 +40,6 @@ class Written:
         return self._made("on_lists", program(self.update, arrays=False))(self, g, state)
 
     def on_arrays(self, g: Vector, state: object) -> tuple[Any, Any]:
-        """Return the same of arrays."""
         return self._made("on_arrays", program(self.update, arrays=True))(self, g, state)
 
     @classmethod
@@ -96,7 +95,6 @@ class Rule(Written):
         return Response()
 
     def start(self, at: Evaluation) -> Any:
-        """Return the state before the first step."""
         return self.from_states(States(self.update.start, [zeros_like(at.x) for _ in self.update.vectors]))
 
     def direction(self, at: Evaluation, state: object) -> tuple[Vector, Any]:

@@ -59,7 +59,6 @@ class LargeState:
 
     @classmethod
     def at(cls, objective: Objective, at: Evaluation, memory: Memory) -> LargeState:
-        """Return the state at the start."""
         return cls(memory, at, _work(objective), at.value, FLIGHT * max(1.0, max_abs(at.x)))
 
     def is_slow(self, objective: Objective, value: float) -> bool:

@@ -77,7 +77,6 @@ class Conjugate:
     stable = None
 
     def start(self, at: Evaluation) -> _Last | None:
-        """There is no step before the first."""
         return None
 
     def direction(self, at: Evaluation, state: _Last | None) -> tuple[Vector, _Last]:

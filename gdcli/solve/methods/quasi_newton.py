@@ -150,7 +150,6 @@ class Memory:
         self.scale = curvature / change / change
 
     def first(self, at: Evaluation, direction: Vector) -> float:
-        """Return the first size to try along the direction."""
         return 1.0 if self.pairs else _first_size(at, direction, self.reach)
 
     def direction(self, g: Vector) -> Vector:
@@ -224,7 +223,6 @@ class BFGS:
     order: int = 1
 
     def start(self, objective: Objective, at: Evaluation) -> _Inverse:
-        """Nothing is known about the curvature yet."""
         return _Inverse()
 
     def step(self, objective: Objective, at: Evaluation, state: _Inverse) -> Step:

@@ -105,7 +105,6 @@ class Smoothing:
 
     @property
     def method(self) -> Method:
-        """The method on the function itself."""
         return self._method(polishes=True)
 
     @property

@@ -202,7 +202,6 @@ def _scale(prepared: Prepared, objective: RowObjective, result: RunResult) -> fl
 
 
 def _mean_square(prepared: Prepared, x: Vector) -> float:
-    """The mean square of what is measured."""
     objective = RowObjective(prepared.row, prepared.data)
     total = 0.0
     for response, _ in objective.vectors("weighing", x):

@@ -299,7 +299,6 @@ def _scores(sums: RowObjective, x: Vector) -> Any:
 
 
 def _log_likelihood(prepared: Prepared, sums: RowObjective, value: float, x: Vector) -> float | None:
-    """The log-likelihood at the answer, None where the loss is none."""
     problem = prepared.problem
     if not problem.loss:
         return -value if problem.sense == "maximize" else None
