@@ -30,7 +30,6 @@ from gdcli.solve.probe.line_probe import (
     follow,
 )
 from gdcli.solve.probe.newton_decrement import errors_of, is_known, is_rounding, may_be_zero
-from gdcli.solve.probe.poles import is_beside_pole
 from gdcli.solve.run import quiet, unbounded_below
 from gdcli.solve.scaling import (
     inward,
@@ -88,8 +87,11 @@ def _falls_without_end(
 ) -> ProbeEnd:
     """Tell whether the value falls to infinity from a point of no known kind, or into a pole."""
     bare = Evaluation(there.x, at.value)
-    if isfinite(at.value) and _is_steep(there, found, start) and is_beside_pole(seen, seen.complete(bare, 1)):
-        return ProbeEnd.UNBOUNDED
+    if isfinite(at.value) and _is_steep(there, found, start):
+        from gdcli.solve.probe.poles import is_beside_pole
+
+        if is_beside_pole(seen, seen.complete(bare, 1)):
+            return ProbeEnd.UNBOUNDED
     if start is None or reason in WITHOUT_END:
         return ProbeEnd.RISES
     return _falls_on(

@@ -19,9 +19,8 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import dot, norm
 from gdcli.objective.protocol import Evaluation, Objective
-from gdcli.solve.iteration import Method, RunResult
+from gdcli.solve.iteration import FixedRate, Method, RunResult
 from gdcli.solve.run import quiet
-from gdcli.solve.step_rules import FixedRate
 
 # A step size is at its limit up to the error of the curvature there.
 _SAME = 1e-6

@@ -15,9 +15,8 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import CLAIM_FLOOR
 from gdcli.kernel.status import KEEP_RUNS, PointKind, Status, StopReason
 from gdcli.kernel.vectors import distance
-from gdcli.solve.iteration import RunResult
+from gdcli.solve.iteration import FixedRate, RunResult
 from gdcli.solve.scaling import value_scale
-from gdcli.solve.step_rules import FixedRate
 from gdcli.solve.stopping import DEFAULT_TOL
 
 if TYPE_CHECKING:

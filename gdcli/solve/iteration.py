@@ -8,6 +8,7 @@ report turns the signs back.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
@@ -66,6 +67,21 @@ class Method(Protocol):
         reason ends the run.
         """
         ...
+
+
+class FixedRate(NamedTuple):
+    """A step size that never changes, and its stable range as a multiple ``factor`` of ``1/L``.
+
+    L is the largest curvature. Near a minimum steps of size ``factor / L`` or more do not converge.
+    """
+
+    lr: float
+    factor: float
+
+    def stable_below(self, curvature: float | None) -> float:
+        """Return ``factor / L``; 0 where L is not known, not positive, or too large or small to tell."""
+        limit = self.factor / curvature if curvature is not None and curvature > 0.0 else 0.0
+        return limit if limit < inf else 0.0
 
 
 @stored()

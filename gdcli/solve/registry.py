@@ -18,9 +18,9 @@ from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.status import CurvatureSource
 from gdcli.objective.protocol import Objective
 from gdcli.solve.algebra.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source
-from gdcli.solve.iteration import Method
+from gdcli.solve.iteration import FixedRate, Method
 from gdcli.solve.scaling import OneUnit, OwnUnits
-from gdcli.solve.step_rules import BOOK_STEP_SIZES, FixedRate
+from gdcli.solve.settings import BOOK_STEP_SIZES
 from gdcli.solve.stopping import DEFAULT_TOL
 
 if TYPE_CHECKING:

@@ -9,6 +9,8 @@ DEFAULT_MAX_ITER = 10_000
 DEFAULT_EPOCHS = 20
 # The book's schedule ends by itself; this is only so that no run is without end.
 BOOK_EPOCHS = 10_000
+# The list of the book's minimize_batch.
+BOOK_STEP_SIZES = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001)
 # minimize_stochastic in the book: so many epochs without improvement end the run.
 BOOK_PATIENCE = 100
 # Epochs without a better loss on the rows held out.

@@ -15,9 +15,8 @@ from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import along, dot, norm, same
 from gdcli.objective.protocol import Evaluation, Objective, Vector, tried
+from gdcli.solve.settings import BOOK_STEP_SIZES
 
-# The list of the book's minimize_batch.
-BOOK_STEP_SIZES = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001)
 # Length of the first step relative to max(1, |x|): before anything is known about curvature, stay close. A method that
 # has no rate runs in a unit of its own, which is the 1 here.
 FIRST_LENGTH = 0.1
@@ -37,21 +36,6 @@ class Choice(NamedTuple):
     size: float
     state: Any = None
     reason: StopReason | None = None
-
-
-class FixedRate(NamedTuple):
-    """A step size that never changes, and its stable range as a multiple ``factor`` of ``1/L``.
-
-    L is the largest curvature. Near a minimum steps of size ``factor / L`` or more do not converge.
-    """
-
-    lr: float
-    factor: float
-
-    def stable_below(self, curvature: float | None) -> float:
-        """Return ``factor / L``; 0 where L is not known, not positive, or too large or small to tell."""
-        limit = self.factor / curvature if curvature is not None and curvature > 0.0 else 0.0
-        return limit if limit < inf else 0.0
 
 
 class StepRule(Protocol):

@@ -40,8 +40,6 @@ from gdcli.solve.probe.line_probe import (
 )
 from gdcli.solve.probe.newton_decrement import SLOW_RATIO, polish, rounding_of_variables
 from gdcli.solve.probe.null_curvature import passing_direction
-from gdcli.solve.probe.poles import is_beside_pole
-from gdcli.solve.probe.valley import follow_floor
 from gdcli.solve.run import unbounded_below
 from gdcli.solve.scaling import axes_of, congruent_to, value_scale
 
@@ -151,11 +149,11 @@ class TrustRegionNewton:
                 left_domain = left_domain or ratio == -inf
             if arrival is not None:
                 step = _accept(arrival, state, model, proposal, taken, kind, left_domain)
-                at_pole = step.reason is StopReason.EDGE and is_beside_pole(objective, step.at)
+                at_pole = step.reason is StopReason.EDGE and _is_beside_pole(objective, step.at)
                 return step._replace(reason=StopReason.UNBOUNDED) if at_pole else step
             if state.radius < SMALLEST_RADIUS * norm(quotient(x, state.axes)):
                 break
-        if is_beside_pole(objective, at):
+        if _is_beside_pole(objective, at):
             return _stay(at, state, StopReason.UNBOUNDED)
         # A step across a valley may be lost in rounding where one along its floor is not.
         end = self._probe_along(objective, at, state, model)
@@ -180,7 +178,7 @@ class TrustRegionNewton:
         found = follow(objective, at, at.x - state.start.x, state.floor)
         if found.outcome not in (ProbeEnd.UNBOUNDED, ProbeEnd.LIMIT):
             enough = max(4.0 * model.gap, VALLEY_FALL * abs(at.value))
-            found = follow_floor(objective, at, enough, state.floor, state.source)
+            found = _down_floor(objective, at, enough, state)
         return self._move_on(objective, at, state, found, "step")
 
     def _move_on(
@@ -236,7 +234,7 @@ class TrustRegionNewton:
             enough = 4.0 * (model.gap + GAP_TOL * value_scale(at.value, state.start.value - at.value))
             found = walk_all(objective, at, steps, enough, state.floor)
             if found.outcome in (ProbeEnd.RISES, ProbeEnd.LEVEL):
-                found = follow_floor(objective, at, enough, state.floor, state.source)
+                found = _down_floor(objective, at, enough, state)
             end = self._move_on(objective, at, state, found, "escape")
             if end is not None:
                 return end
@@ -277,6 +275,18 @@ class TrustRegionNewton:
 
 def _stay(at: Evaluation, state: NewtonState, reason: StopReason, passed: bool = True) -> Step:
     return Step(at, state, state.radius, reason, moved=False, passed=passed)
+
+
+def _down_floor(objective: Objective, at: Evaluation, enough: float, state: NewtonState) -> Walk:
+    from gdcli.solve.probe.valley import follow_floor  # few runs come to one
+
+    return follow_floor(objective, at, enough, state.floor, state.source)
+
+
+def _is_beside_pole(objective: Objective, at: Evaluation) -> bool:
+    from gdcli.solve.probe.poles import is_beside_pole
+
+    return is_beside_pole(objective, at)
 
 
 def _probe_ahead(objective: Objective, at: Evaluation, state: NewtonState) -> Step | None:
