@@ -18,10 +18,11 @@ from gdcli.calculus.autodiff import DIRECTION, Derivatives, NotDifferentiableErr
 from gdcli.calculus.smoothing import can_smooth, smooth
 from gdcli.compile.runners import ARITHMETIC, Program, ScalarFunction, numpy, vector_function
 from gdcli.kernel.space import Space
-from gdcli.kernel.vectors import Vec, is_finite
+from gdcli.kernel.vectors import Array, Vec, is_finite
 from gdcli.language.form import Form, size_when_expanded
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Key
+from gdcli.objective.linear_map import LinearMaps
 from gdcli.objective.protocol import Evaluation, Objective, Vector, new_counts
 
 if TYPE_CHECKING:
@@ -316,6 +317,7 @@ class VectorObjective(FormObjective):
             self.engine = "native"
         self.has_product = True
         self._hessian: Any = None
+        self._maps: dict[tuple[bool, tuple[str, ...]], LinearMaps] = {}
         try:
             self._tangents()
         except NotDifferentiableError:
@@ -465,22 +467,48 @@ class VectorObjective(FormObjective):
             return result if is_finite(result) else None
 
     def whole_hessian(self, at: Evaluation) -> Any:
-        """Return the Hessian at ``at.x`` as an array, made of its products with unit vectors; None where it is not
+        """Return the Hessian at ``at.x`` as an array, as its products with unit vectors would; None where it is not
         finite. One that is the same everywhere is made once.
         """
         if self._hessian is not None:
             return self._hessian
         np = self.np
-        columns = np.empty((self.size, self.size))
-        for column, direction in zip(columns, np.eye(self.size), strict=True):
-            found = self.product(at, direction)
-            if found is None:
-                return None
-            column[:] = found
+        columns = self.derivatives_by(list(self.space.lengths), at.x, products=True)
+        if columns is not None:
+            self.counts.product += self.size
+        else:
+            columns = np.empty((self.size, self.size))
+            for column, direction in zip(columns, np.eye(self.size), strict=True):
+                found = self.product(at, direction)
+                if found is None:
+                    return None
+                column[:] = found
         made = (columns + columns.T) / 2.0
         if self.is_quadratic:
             self._hessian = made
         return made
+
+    def derivatives_by(self, names: Sequence[str], x: Vector, products: bool = False) -> Array | None:
+        """Return the derivatives of the gradient, (size, k), by the variables of ``names``, in which it is linear;
+        or of the products of the Hessian by those of the direction, which is the Hessian itself.
+
+        None where they are not finite, or are not made of sums, factors and matrices.
+        """
+        if not self.has_product:
+            return None
+        key, prefix = (products, tuple(names)), DIRECTION if products else ""
+        if key not in self._maps:
+            offsets, count = dict[str, int](), 0
+            for name in names:
+                offsets[prefix + name] = count
+                count += self.space.lengths[name] or 1
+            adjoints = self._tangents() if products else self._derivatives.gradient(self.root)
+            self._maps[key] = LinearMaps(
+                self.form.graph, self._outputs(adjoints), offsets, count, self.form.data
+            )
+        with self.np.errstate(all="ignore"):
+            found = self._maps[key].matrix(self.size, lambda nodes: self._values_of(nodes)(x))
+        return found if found is not None and self.np.isfinite(found).all() else None
 
     def vector(self, flat: Sequence[float]) -> Any:
         return self.np.array(flat, dtype=float)

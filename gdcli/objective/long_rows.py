@@ -32,7 +32,7 @@ class LongRows:
             lower, upper = constraint.sides()
             self.lower += lower
             self.upper += upper
-        self.count, self.size = len(self.lower), space.size
+        self.count, self.size, self.names = len(self.lower), space.size, list(space.lengths)
         first = constraints[0].form
         graph, total = first.graph, first.graph.number(0.0)
         for constraint, place in zip(constraints, self.firsts, strict=True):
@@ -68,8 +68,13 @@ class LongRows:
         """Return the derivatives of the rows by the variables, shape (m, n)."""
         if self._jacobian is not None:
             return self._jacobian
-        few = self.size < self.count and self.function.has_product
-        J = self._by_columns(x) if few else self._by_rows(x)
+        both = self.np.concatenate((x, self.np.zeros(self.count)))
+        transposed = self.function.derivatives_by([_WEIGHTS], both)
+        if transposed is not None:
+            J = self.np.ascontiguousarray(transposed[: self.size].T)
+        else:
+            few = self.size < self.count and self.function.has_product
+            J = self._by_columns(x) if few else self._by_rows(x)
         if self.linear[0]:
             self._jacobian = J
         return J
@@ -92,7 +97,11 @@ class LongRows:
         np, n = self.np, self.size
         if self.linear[0]:
             return np.zeros((n, n))
-        at, nothing = Evaluation(np.concatenate((x, weights)), 0.0), np.zeros(self.count)
+        both = np.concatenate((x, weights))
+        H = self.function.derivatives_by(self.names, both, products=True)
+        if H is not None:
+            return 0.5 * (H[:n] + H[:n].T)
+        at, nothing = Evaluation(both, 0.0), np.zeros(self.count)
         products = [self.function.product(at, np.concatenate((axis, nothing))) for axis in np.eye(n)]
         if any(product is None for product in products):
             return np.full((n, n), np.nan)
