@@ -28,6 +28,7 @@ RUNS = {
     "checkpoints.py": ("1 10000", "200 000 variables, L-BFGS"),
     "groups.py": ("20 1", "curve_fit has"),
     "constrained.py": ("3", "| gd "),
+    "portfolio.py": ("20 40 1", "| HiGHS "),
     "starts.py": ("diode", "| everyday models | 4 of 4"),
     "auto_constants.py": ("1 2 2", "as they are"),
     "hostile.py": ("nested lists", "exit 2"),

@@ -22,11 +22,11 @@ from gdcli.kernel.vectors import Array, Vec, is_finite
 from gdcli.language.form import Form, size_when_expanded
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Key
-from gdcli.objective.linear_map import LinearMaps
 from gdcli.objective.protocol import Evaluation, Objective, Vector, new_counts
 
 if TYPE_CHECKING:
     from gdcli.compile.chunks import Output
+    from gdcli.objective.linear_map import LinearMaps
     from gdcli.objective.pole_crossings import PoleCrossings
 
 INF = float("inf")
@@ -498,6 +498,8 @@ class VectorObjective(FormObjective):
             return None
         key, prefix = (products, tuple(names)), DIRECTION if products else ""
         if key not in self._maps:
+            from gdcli.objective.linear_map import LinearMaps
+
             offsets, count = dict[str, int](), 0
             for name in names:
                 offsets[prefix + name] = count
