@@ -243,7 +243,6 @@ class _Sweep:
             self.leaves[leaf] = self.g.add(self.leaves[leaf], weight) if leaf in self.leaves else weight
 
     def spread(self, i: int, key: Key, weight: int) -> None:
-        """Send the adjoint of node i to its arguments."""
         g = self.g
         branch = self.d.branch_pair(key)
         if branch is not None:

@@ -124,7 +124,6 @@ def _blocks(n: int) -> Iterator[range]:
 
 
 def central_gradient(value: Value, x: Vector, h: float | None = None) -> Vec | None:
-    """Return the central quotients with points evaluated one by one."""
     return central_quotients(lambda points: [value(p) for p in points], x, h)
 
 

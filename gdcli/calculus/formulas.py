@@ -134,7 +134,6 @@ E_ATOM = Atom("constant", "e")
 
 
 def add(*parts: Sum) -> Sum:
-    """Return the sum, like terms collected."""
     terms: dict[Monomial, Number] = {}
     for part in parts:
         for monomial, coefficient in part.terms.items():

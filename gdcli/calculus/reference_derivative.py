@@ -106,7 +106,6 @@ class Precise:
         return sorted(seen)
 
     def taken(self, i: int) -> int:
-        """Return the side that a ``where`` takes."""
         _, relation, a, b, yes, no = self.graph.keys[i]
         return int(yes if compare(relation, self.value(a), self.value(b)) else no)
 

@@ -81,7 +81,6 @@ def best_step(rows: Sequence[ErrorRow], name: str) -> BestStep | None:
 
 
 def _why(known: Sequence[tuple[float, Any]], name: str, h: float, error: float, expected: float) -> str:
-    """Return why ``h`` has the smallest error to be expected."""
     larger = [w for k, w in known if k > h]
     smaller = [w for k, w in known if k < h]
     before = max((abs(w.truncation) for w in larger), default=0.0)

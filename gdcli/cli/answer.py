@@ -83,7 +83,6 @@ def emitter(options: OutputOptions, stream: TextIO) -> AnswerWriter | None:
 
 
 def with_receipt(found: Told, options: OutputOptions) -> Told:
-    """Return the record with a receipt, in the formats that are stored."""
     if not options.written_as.is_record:
         return found
     from gdcli.cli.provenance import stamped

@@ -53,7 +53,6 @@ class Session:
         self.checkpointer, self.checkpoint, self._env, self._read = checkpointer, checkpoint, env, read
 
     def watch(self, observers: Sequence[Any]) -> None:
-        """Keep what these observers remember, too."""
         if self.checkpoint is not None:
             self.checkpoint.watch(observers)
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def run(options: CompareRatesOptions, env: Environment) -> int:
-    """Compare the rates; 0 when it was done, whatever the verdicts."""
     return compared(options, env, partial(_compared, options, typed_problem(options, env)))
 
 

@@ -75,7 +75,6 @@ def _width(stream: TextIO) -> int:
 
 
 def _asked(first: Stored, second: Stored) -> list[Difference]:
-    """The options that differ, and all else that was asked."""
     a, b = _question(first), _question(second)
     return [d for key in dict.fromkeys((*a, *b)) for d in _apart(key, a.get(key), b.get(key), 0.0)]
 

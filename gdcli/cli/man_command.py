@@ -171,7 +171,6 @@ def _guide(text: str) -> list[str]:
 
 
 def _text(text: str) -> str:
-    """Return a line of text that roff takes as it is."""
     plain = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("^", "\\(ha")
     plain = plain.replace("~", "\\(ti").replace("`", "\\(ga")
     return f"\\&{plain}" if plain.startswith((".", "'")) else plain

@@ -82,7 +82,6 @@ def run(options: MinimizeOptions, env: Environment) -> int:
 
 
 def _moving(options: MinimizeOptions, outcome: Outcome) -> Outcome:
-    """The outcome, with how it moves where that is asked for."""
     if not options.sensitivity:
         return outcome
     from gdcli.tasks.sensitivity import with_sensitivities

@@ -22,7 +22,6 @@ def listed(words: Iterable[str]) -> str:
 
 
 def format_in(*words: str) -> Option[str | None]:
-    """Return the option of a command that has these formats."""
     return option("FORMAT", read.one_of(*words), "table", f"{listed(words)}.")
 
 

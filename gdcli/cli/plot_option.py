@@ -65,7 +65,6 @@ def components(plane: Sequence[str] | None, plot: str | None, space: Space) -> t
 
 
 def _known(space: Space) -> list[str]:
-    """The first names of components; of long vectors not all of them."""
     return [space.label(i) for i in range(min(space.size, 200))]
 
 

@@ -86,7 +86,6 @@ def arguments(first: Stored) -> list[str]:
 
 
 def _words(name: str, text: str | bool | list[str]) -> list[str]:
-    """An option as it is typed, once for each of its texts."""
     texts = text if isinstance(text, list) else [text]
     return [f"--{name}" if one in (True, "true") else f"--{name}={one}" for one in texts if one != "false"]
 
@@ -137,7 +136,6 @@ def _ground(first: Stored, second: Stored) -> str:
 
 
 def _deciding(one: Stored) -> Record:
-    """What decides over bits, by its name."""
     found = {what: one.receipt.get(what) for what in ("python", "numpy", "machine")}
     kernels = one.receipt.get("kernels")
     return found | {f"kernels of {k}": v for k, v in (kernels if isinstance(kernels, dict) else {}).items()}

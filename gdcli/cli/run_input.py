@@ -56,7 +56,6 @@ class ProblemLines:
         return self._handle
 
     def fill(self) -> None:
-        """Read what is there, waiting for it if need be."""
         block = os.read(self._handle, _BLOCK)
         self.ended = not block
         first, *rest = block.split(b"\n")

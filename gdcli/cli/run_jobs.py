@@ -72,7 +72,6 @@ class _Worker:
         return recently and self.batches < 2 and len(self.tasks) <= size
 
     def end(self) -> None:
-        """End the process, whatever it is doing."""
         self.pipe.close()
         self.process.terminate()
         self.process.join()
@@ -105,7 +104,6 @@ class Workers:
             worker.end()
 
     def _is_over(self, source: Tables | ProblemLines) -> bool:
-        """Whether there are no problems to hand out, and none to come."""
         return source.ended and not source.pending and not self._again
 
     def answers(self, source: Tables | ProblemLines, ordered: bool) -> Iterator[Answer]:

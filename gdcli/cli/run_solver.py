@@ -197,7 +197,6 @@ def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observe
 
 
 def lost(task: Task, file: str, shown: Shown, why: str) -> Answer:
-    """Return the answer to a problem whose worker process died."""
     place = f"{file}:{task.number}"
     name = ""
     if isinstance(task.problem, FileProblem):

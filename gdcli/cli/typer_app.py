@@ -199,7 +199,6 @@ app = _made()
 
 
 def read(arranged: Sequence[str], command: Command) -> dict[str, Any]:
-    """Read arranged arguments with Typer: the same values as `gdcli.cli.argv.read`."""
     found = _gd().commands[command.name]
     assert isinstance(found, _Grouped)
     with found.make_context(command.name, list(arranged)) as context:

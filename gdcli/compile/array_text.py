@@ -139,7 +139,6 @@ class VectorWriter:
     # -- loops ---------------------------------------------------------------------------------------------
 
     def loops(self, stage: int) -> list[Pass]:
-        """The passes of a stage, one for each length of vectors."""
         by_length: dict[int, Pass] = {}
 
         def loop(length: int | None) -> Pass:

@@ -326,5 +326,4 @@ class ChunkWriter:
 
 
 def whole_argument(key: Key) -> int:
-    """Return the vector that an operation needs as a whole."""
     return int(key[2] if key[0] == "matmul" else key[1])

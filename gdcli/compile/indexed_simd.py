@@ -214,7 +214,6 @@ class GatherWriter:
             ]
 
     def body(self, items: Sequence[_Item], variables: Sequence[str], width: int) -> list[str]:
-        """The statements for ``width`` places from t."""
         lines: list[str] = []
         writers: dict[int, LaneWriter] = {}
         texts: dict[_Item, str] = {}

@@ -129,7 +129,6 @@ class Library:
 
 
 def _signatures(text: str) -> dict[str, tuple[Any, Sequence[Any]]]:
-    """The ctypes signatures of the functions that can be called from outside."""
     import ast
 
     found: dict[str, tuple[Any, Sequence[Any]]] = {}
@@ -146,7 +145,6 @@ def _signatures(text: str) -> dict[str, tuple[Any, Sequence[Any]]]:
 
 
 def _heads(text: str) -> str:
-    """The functions of a text without what is in them."""
     lines: list[str] = []
     inside = True
     for line in text.splitlines():

@@ -174,7 +174,6 @@ class EpochKernel:
         self._most = self._batches(FIRST // nodes)
 
     def _batches(self, rows: int) -> int:
-        """Return the rows of about as many whole batches, at least one."""
         return max(1, rows // self.size) * self.size
 
     def __call__(

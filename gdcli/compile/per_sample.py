@@ -172,7 +172,6 @@ class DescentWriter:
         return [*lines, *self.step(2, False), "        first = last"]
 
     def _columns(self, indent: int) -> Known:
-        """Give a name to each column that is read more than once."""
         known: Known = {}
         graph = self.gradient.graph
         columns = {key: k for k, key in enumerate(self.gradient.columns)}

@@ -38,11 +38,9 @@ class SharedFunction(ScalarFunction):
         return function_text("program", names, lines, self.layout(results), tuple(self.names.values()))
 
     def bound(self, numbers: tuple[float, ...]) -> BoundFunction:
-        """Return the function with its numbers, one for each slot."""
         return BoundFunction(self, numbers)
 
     def safe_code(self) -> FunctionType:
-        """Return the safe program, compiled when it is first asked for."""
         if self._safe_code is None:
             space = safe_namespace(self.operations)
             made = compile_function(self._write(safe=True), "program", space)

@@ -128,7 +128,6 @@ class UpdateRule:
         return [0.0] * (size * len(self.slots)) + [value for _, value in self.common]
 
     def names(self, size: int) -> list[str]:
-        """Return the names of the numbers of the flat state."""
         return [f"{slot}{i}" for slot in self.slots for i in range(size)] + [name for name, _ in self.common]
 
     def statements(self, size: int, scaled: bool = False) -> Iterator[str]:

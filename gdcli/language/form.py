@@ -62,7 +62,6 @@ class Form:
         )
 
     def variables_in_use(self) -> frozenset[str]:
-        """Return the names of the variables that the value depends on."""
         keys = (self.graph.keys[i] for i in self.graph.reach((self.root,)))
         return frozenset(
             key[1] for key in keys if key[0] in ("scalar", "element", "slice") and key[1] in self.lengths

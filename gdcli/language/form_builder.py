@@ -141,7 +141,6 @@ class Builder:
         raise self.tree.error(node, f"unknown name {name}", did_you_mean(name, known))
 
     def atom(self, name: str, start: int, step: int, length: int) -> Value:
-        """A vector or a slice of it."""
         if not self.expand:
             return self.graph.slice(name, start, step, length)
         return [self.element(name, start + step * i) for i in range(length)]

@@ -166,7 +166,6 @@ class Graph:
         return self.node("add", a, b)
 
     def sub(self, a: int, b: int) -> int:
-        """Return a - b, likewise."""
         x, y = self.value_of(a), self.value_of(b)
         if y == 0:
             return a
@@ -255,7 +254,6 @@ class Graph:
         return self.node(name, *args)
 
     def where(self, relation: str, a: int, b: int, yes: int, no: int) -> int:
-        """Return yes where ``a relation b`` holds, else no."""
         return yes if yes == no else self.node("where", relation, a, b, yes, no)
 
     def total(self, vector: int, length: int) -> int:
@@ -301,7 +299,6 @@ class Graph:
 
 
 def arguments(key: Key) -> tuple[int, ...]:
-    """Return the argument nodes of a key, in order of evaluation."""
     op = key[0]
     if op in LEAVES:
         return ()

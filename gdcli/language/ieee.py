@@ -37,7 +37,6 @@ def power(a: float, b: float) -> float:
 
 
 def sign(a: float) -> float:
-    """Return -1, 0 or 1; nan for nan."""
     return 1.0 if a > 0 else -1.0 if a < 0 else a * 0.0
 
 

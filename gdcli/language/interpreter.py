@@ -127,7 +127,6 @@ class _Walk:
         return self.parts[name]
 
     def matmul(self, node: Node, args: list[Any]) -> Number:
-        """A product of matrices and vectors."""
         from gdcli.language.matrices import product
 
         found = product(args[0], args[1], lambda a, b: a * b, _sum)
@@ -204,7 +203,6 @@ def is_reduction(node: Node) -> bool:
 
 
 def _plain(value: Number) -> Number:
-    """A value of the point as numbers and lists."""
     return [_plain(v) for v in value] if hasattr(value, "__len__") else float(value)
 
 

@@ -108,7 +108,6 @@ class _Writer:
         self.tree = tree
 
     def one(self, node: Node, args: list[_Piece]) -> _Piece:
-        """Return the text of a node from those of its arguments."""
         written = getattr(self, node.op)(node, args)
         return written if isinstance(written, _Piece) else _Piece(*written, *written)
 

@@ -28,7 +28,6 @@ class Model(NamedTuple):
 
     @property
     def trees(self) -> tuple[Tree, ...]:
-        """The sides that there are, in the order in which they stand."""
         return (self.right,) if self.left is None else (self.left, self.right)
 
     @property
@@ -45,7 +44,6 @@ class Model(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names, in order of first appearance."""
         return tuple(dict.fromkeys(name for tree in self.trees for name in tree.names))
 
 

@@ -99,7 +99,6 @@ def as_meant(name: str, known: Collection[str]) -> str:
 
 
 def _plain(factors: Sequence[str]) -> set[str]:
-    """The names among factors that are no functions."""
     return set(re.findall(r"\w+", "*".join(factors))) - set(CALLABLE)
 
 
@@ -227,7 +226,6 @@ def _outside(pieces: Sequence[Piece], signs: Sequence[str]) -> int:
 
 
 def _is_head(pieces: Sequence[Piece]) -> bool:
-    """Whether pieces are ``f(x, y)``."""
     if len(pieces) < 4 or pieces[0].kind != "name" or is_function(pieces[0]):
         return False
     inside = [piece.text for piece in pieces[2:-1]]

@@ -104,7 +104,6 @@ def is_function(piece: Piece) -> bool:
 
 
 def ends(pieces: Sequence[Piece], at: int) -> bool:
-    """Whether an operand ends at a piece."""
     piece = pieces[at]
     called = piece.kind == "name" and not (at and pieces[at - 1].text == ".") and is_function(piece)
     return (piece.kind in ("number", "name") and not called) or piece.text in (")", "]", "!", *tokens.RAISED)
@@ -137,7 +136,6 @@ def operand(pieces: Sequence[Piece], at: int) -> int:
 
 
 def power(pieces: Sequence[Piece], at: int) -> int:
-    """Return where the power that may follow an operand ends."""
     if at < len(pieces) and pieces[at].text in ("^", "**"):
         at += 1
         while at < len(pieces) and pieces[at].text in ("-", "+"):

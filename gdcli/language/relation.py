@@ -55,7 +55,6 @@ class Relation(NamedTuple):
         return self.tree(Node("relation", None, self.sides, start, end))
 
     def span(self, first: int = 0, last: int = -1) -> Span:
-        """Return the place of the sides from ``first`` to ``last``."""
         return Span(self.text, self.places[first][0], self.places[last][1], self.source)
 
     def piece(self, first: int = 0, last: int = -1) -> str:

@@ -82,7 +82,6 @@ def _check_variable(name: str, trees: Sequence[Tree], started: Sequence[str]) ->
 
 
 def with_parts(trees: Sequence[Tree]) -> list[Tree]:
-    """Return trees with those of the parts that they may use."""
     parts = {id(part): part for tree in trees for part in tree.parts.values()}
     return [*trees, *parts.values()]
 

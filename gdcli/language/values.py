@@ -162,7 +162,6 @@ class _Reader(ConstantReader):
         self.draws = draws
 
     def entry(self, start: int, end: int) -> TypedValue:
-        """Read ``name=value`` or a value alone."""
         piece = self.text[start:end]
         equals = piece.find("=")
         name = ""

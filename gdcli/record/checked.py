@@ -43,12 +43,10 @@ class Checked(NamedTuple):
 
     @property
     def error(self) -> float | None:
-        """The distance from the expected value."""
         if self.found is None or self.expect is None or self.expect.value is None:
             return None
         return self.expect.error(self.found.value)
 
     @property
     def evaluations(self) -> int | None:
-        """All evaluations, of whatever kind."""
         return None if self.found is None else self.found.evaluations.total

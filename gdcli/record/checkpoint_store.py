@@ -17,13 +17,9 @@ if TYPE_CHECKING:
 class Keepable(Protocol):
     """An observer whose memory of a run goes on with the run."""
 
-    def keep(self) -> Any:
-        """Return what it remembers."""
-        ...
+    def keep(self) -> Any: ...
 
-    def restore(self, kept: object) -> None:
-        """Remember that."""
-        ...
+    def restore(self, kept: object) -> None: ...
 
 
 def part_of(value: object, objective: object = None) -> StoredValue:
@@ -82,7 +78,6 @@ class Checkpoint:
         self.write()
 
     def write(self) -> None:
-        """Write the file; what was there stays if that fails."""
         try:
             checkpoint_file.write(self.path, Content(self._head, self._parts))
             self._told = ""

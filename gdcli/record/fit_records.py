@@ -51,7 +51,6 @@ def _interval(end: int) -> Any:
 
 
 def _is_vector(pairs: object) -> bool:
-    """Tell a list of intervals from one interval."""
     return isinstance(pairs, list) and (not pairs or not isinstance(pairs[0], float))
 
 

@@ -137,8 +137,6 @@ class GradientRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalRecord(Record):
-    """A local derivative: of a step by one of its arguments."""
-
     formula: str
     value: float
 

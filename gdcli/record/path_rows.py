@@ -28,8 +28,6 @@ COORDINATES = 10  # numbers of a point that the widest table could show
 
 @stored()
 class Row(NamedTuple):
-    """What a table can show of one iterate, in the user's sign."""
-
     iteration: int
     value: float
     gradient_norm: float | None

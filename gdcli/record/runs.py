@@ -235,7 +235,6 @@ class RunRecord(Record):
 
     @property
     def extremum(self) -> str:
-        """What is looked for: a minimum or a maximum."""
         return "minimum" if self.problem.sign > 0 else "maximum"
 
     @property
@@ -245,7 +244,6 @@ class RunRecord(Record):
 
     @property
     def x(self) -> list[float]:
-        """The answer as a flat vector."""
         return list(self.problem.space.flatten(self.point))
 
 
@@ -357,7 +355,6 @@ def texts_of(problem: Problem) -> tuple[str, ...]:
 
 
 def bounds_of(problem: Problem) -> dict[str, tuple[End, End]] | None:
-    """Return the bounds as they are written, None where there are none."""
     return {name: (_end(low), _end(high)) for name, (low, high) in problem.bounds.items()} or None
 
 
@@ -377,7 +374,6 @@ def curvature(certificate: Certificate, sign: int) -> dict[str, Any]:
 
 
 def kind(certificate: Certificate, sign: int) -> str:
-    """Return what kind of point the user's function has there."""
     return str(certificate.kind.times(sign))
 
 

@@ -58,7 +58,6 @@ class Record:
         return ()
 
     def to_json(self) -> Json:
-        """Return the record as dictionaries and lists."""
         found: Json = dict(self.HEAD)
         always = self.always()
         for name, default in _ORDERS[type(self)]:

@@ -80,7 +80,6 @@ CSV = RowText(csv_line, csv_line)
 
 
 def labels(space: Space) -> Iterator[str]:
-    """Return the names of all components: ``x``, ``v[0]``, ``v[1]``."""
     for name, length in space.lengths.items():
         if length is None:
             yield name

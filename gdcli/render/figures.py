@@ -94,7 +94,6 @@ class Limits(NamedTuple):
     slacks: Callable[[Sequence[Sequence[float]]], list[list[float]]]
 
     def edges(self, xs: Sequence[float], ys: Sequence[float]) -> list[Edge]:
-        """Return the edges of what they allow on a grid."""
         flat = self.slacks([(a, b) for b in ys for a in xs])
         n = len(xs)
         rows = ([each[j * n : (j + 1) * n] for j in range(len(ys))] for each in flat)

@@ -86,7 +86,6 @@ def search_text(search: SearchRecord) -> str:
 
 
 def data_text(problem: FitProblemRecord, rows: RowsRecord, width: int) -> str:
-    """Return where the rows come from, and how many there are."""
     files = ", ".join("standard input" if f == "-" else f for f in problem.files[:4])
     more = f", ... ({len(problem.files)} in all)" if len(problem.files) > 4 else ""
     skipped = f", {rows.skipped} skipped" if rows.skipped else ""

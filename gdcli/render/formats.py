@@ -31,7 +31,6 @@ class Format(NamedTuple):
 
     @property
     def is_page(self) -> bool:
-        """Whether a person reads it."""
         return self.shape is Shape.PAGE
 
     @property

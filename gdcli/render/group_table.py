@@ -40,8 +40,6 @@ _MOST_WIDE = 4
 
 
 class GroupQuestion(NamedTuple):
-    """What was asked of all groups, for the head of the page."""
-
     problem: FitProblemRecord
     space: Space
     by: Sequence[str]
@@ -269,5 +267,4 @@ def _alone(value: float, error: float, plus: str) -> str:
 
 
 def _decimals(error: float) -> int:
-    """How many decimals show two digits of an error."""
     return _ERROR_DIGITS - 1 - floor(log10(error))

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 
 class GroupLines:
-    """A line of JSON per group."""
-
     def __init__(self, stream: TextIO, recorder: Recorder) -> None:
         self._stream, self._recorder = stream, recorder
 

@@ -60,7 +60,6 @@ def _name(found: re.Match[str]) -> str:
 
 
 def numbers(text: str) -> str:
-    """Return the text with its numbers as they are written by hand."""
     return _NUMBER.sub(_number, text)
 
 

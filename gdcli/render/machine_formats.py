@@ -38,7 +38,6 @@ class ThinnedPath:
             self._held = iterate
 
     def finish(self) -> None:
-        """Pass on the last iterate if it was held back."""
         if self._held is not None:
             self._show(self._held)
 
@@ -80,7 +79,6 @@ class Path:
         self._thinned(iterate)
 
     def end(self) -> None:
-        """Write the last iterate, if it was held back."""
         self._thinned.finish()
 
     def finish(self, found: RunRecord) -> None:

@@ -52,7 +52,6 @@ class Column(NamedTuple):
 
 
 def pad(text: str, width: int, left: bool = False) -> str:
-    """Return ``text`` filled with spaces to ``width`` columns."""
     fill = " " * max(0, width - width_of(text))
     return text + fill if left else fill + text
 
@@ -69,7 +68,6 @@ def cut(text: str, width: int, from_end: bool = False) -> str:
 
 
 def fits(columns: Iterable[Column], width: int) -> bool:
-    """Return whether these columns, with gaps of two spaces, fit ``width``."""
     return sum(column.width + 2 for column in columns) - 2 <= width
 
 

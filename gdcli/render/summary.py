@@ -96,7 +96,6 @@ def point_text(
 
 
 def start_option(start: Mapping[str, Any]) -> str:
-    """Return the start as one would type it, with all its digits."""
     values = plain(start).items()
     parts = (f"{k}=[{','.join(map(repr, v))}]" if isinstance(v, list) else f"{k}={v!r}" for k, v in values)
     return f"--start {','.join(parts)}"

@@ -42,7 +42,6 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def can_redraw(stream: TextIO) -> bool:
-    """Return whether ``stream`` is a terminal that can redraw what it shows."""
     return is_terminal(stream) and os.environ.get("TERM", "") not in ("", "dumb")
 
 
@@ -76,7 +75,6 @@ def glyphs_of(stream: TextIO) -> Glyphs:
 
 
 def show(lines: Sequence[Line], stream: TextIO) -> None:
-    """Write a page, in colour where ``stream`` is a terminal."""
     if not is_terminal(stream):
         stream.write(plain_text(lines))
         return

@@ -94,7 +94,6 @@ def _forward(trace: TraceRecord, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _rule(step: StepRecord, labels: list[str]) -> str:
-    """The chain rule for one step: z2. = z2*z1."""
     parts = []
     for text, local in step.local.items():
         inner = f"d{text}" if text in labels else f"{text}."

@@ -51,7 +51,6 @@ def _plain_record(checked: Checked, timing: bool) -> Json:
 
 
 def exit_code(all_checked: Iterable[Checked]) -> int:
-    """Return the code of the first problem that missed, else 0."""
     return next((c.exit_code for c in all_checked if c.miss), 0)
 
 

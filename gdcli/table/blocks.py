@@ -59,7 +59,6 @@ class RowBlock(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """The number of used rows."""
         return len(self.columns[0])
 
     def line(self, index: int) -> int:
@@ -98,9 +97,7 @@ class Source(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Close what is open."""
-        ...
+    def close(self) -> None: ...
 
 
 def arrays(rows: list[list[float]], lines: list[int], columns: int) -> tuple[list[ndarray], ndarray]:
@@ -112,7 +109,6 @@ def arrays(rows: list[list[float]], lines: list[int], columns: int) -> tuple[lis
 
 
 def coded(keys: Iterable[Label | None]) -> Labels:
-    """Return labels, row by row, as the distinct ones and their numbers."""
     import numpy as np
 
     index: dict[Label | None, int] = {}
@@ -121,7 +117,6 @@ def coded(keys: Iterable[Label | None]) -> Labels:
 
 
 def columns_of_labels(rows: list[list[Label]], columns: int) -> list[Labels]:
-    """Return rows of labels as columns."""
     return [coded(row[i] for row in rows) for i in range(columns)]
 
 
@@ -154,7 +149,6 @@ class Columns:
         self.close()
 
     def close(self) -> None:
-        """Give up the memory or the files."""
         self._columns, self.lists = [], None
 
     @property

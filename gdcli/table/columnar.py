@@ -73,7 +73,6 @@ class Columnar:
             ) from None
 
     def _check_numbers(self, wanted: Sequence[int]) -> None:
-        """Raise DataError for a column that has something else."""
         import polars as pl
 
         for i in wanted:
@@ -163,7 +162,6 @@ def _slice(chosen: Any, start: int) -> Any:
 
 
 def _has_label(key: Labels) -> ndarray:
-    """Return which rows have a label (bool)."""
     found: ndarray = key.codes != (key.values.index(None) if None in key.values else -1)
     return found
 

@@ -156,7 +156,6 @@ class Text:
 
 
 def _texts(block: bytes) -> list[str]:
-    """Return the lines of a plain block, without their line ends."""
     texts = block.decode("utf-8").replace("\r\n", "\n").split("\n")
     texts.pop()
     return texts

@@ -122,7 +122,6 @@ def _check_captions(text: Sequence[str], first: int, name: str) -> None:
 
 
 def check_columns(count: int, place: str) -> None:
-    """Raise DataError for more columns than a table has."""
     if count > MAX_COLUMNS:
         raise DataError(
             f"{place}: {count} columns, and at most {MAX_COLUMNS} are read",
@@ -178,7 +177,6 @@ def _check_binary(text: Sequence[str], name: str) -> None:
 
 
 def _before(text: Sequence[str]) -> int:
-    """Return the number of lines before the header."""
     for i, line in enumerate(text):
         if (
             line.strip(_BLANK)

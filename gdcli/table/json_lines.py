@@ -102,7 +102,6 @@ class Objects:
         return RowBlock(columns, lines, shown if text else None, used if text else None, labels)
 
     def _object(self, row: str, line: int) -> Mapping[str, Any]:
-        """Return the object of a line; DataError where there is none."""
         where = f"{self.name}:{line}"
         if len(row) > LONGEST_LINE:
             raise DataError(f"{where}: a line of more than {LONGEST_LINE >> 20} MiB", _ARRAY)

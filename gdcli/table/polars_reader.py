@@ -101,7 +101,6 @@ def _not_structural(mark: bytes) -> bytes:
 
 @lru_cache
 def _quoted_cell(delimiter: str) -> re.Pattern[bytes]:
-    """A whole cell in quotes that it does not need."""
     mark = re.escape(delimiter.encode())
     return re.compile(rb"(?:^|(?<=[\n" + mark + rb']))"([^"\r\n\0' + mark + rb']*)"(?=\r?\n|' + mark + rb")")
 

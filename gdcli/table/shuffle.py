@@ -118,7 +118,6 @@ class Order(NamedTuple):
         return starts, np.minimum(starts + unit, total)
 
     def _units(self, generator: Generator) -> ndarray:
-        """Return the numbers of the units in order."""
         import numpy as np
 
         total, unit, units = self.rows
@@ -126,7 +125,6 @@ class Order(NamedTuple):
         return order if self.shuffle == "none" else generator.permutation(order)
 
     def _numbers(self) -> Iterator[ndarray]:
-        """Yield the row numbers in pieces of any length."""
         import numpy as np
 
         total, unit, _ = self.rows

@@ -189,7 +189,6 @@ class DataTable:
         )
 
     def _remember(self, source: int, part: RowBlock) -> None:
-        """Note on which lines the rows of a part stand."""
         if isinstance(part.lines, int):
             starts, offsets = [self.rows], [part.lines - self.rows]
         else:
@@ -267,7 +266,6 @@ def open_table(
 
 
 def _open(path: str, stdin: BinaryIO | None, reader: str, use_cache: bool) -> Source:
-    """Open one source as what its first bytes say it is."""
     supply = Supply(path, stdin)
     try:
         if supply.start.startswith(COLUMNAR) and supply.again and not supply.packed:

@@ -49,7 +49,6 @@ class _Held:
         return self._made
 
     def room(self, rows: int) -> ndarray | None:
-        """Return memory for so many rows more, or None."""
         end = self.rows + rows
         return self._arrays[:, self.rows : end] if end <= self._shape[1] else None
 
@@ -144,7 +143,6 @@ class _Rows:
         return Spooled(names, self._writer.rows, self._folder)
 
     def close(self) -> None:
-        """Leave no files."""
         if self._writer is not None:
             self._writer.close()
         if self._folder is not None:

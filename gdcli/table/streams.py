@@ -171,7 +171,6 @@ class Stream:
         return not ready
 
     def close(self) -> None:
-        """Close what was opened here; standard input stays open."""
         for file in reversed(self._owned):
             file.close()
 
