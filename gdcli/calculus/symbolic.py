@@ -122,7 +122,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-class Formula:
+class SympyExpression:
     """An expression as sympy has it: ``expression``, and the symbol of each component of the flat vector.
 
     Raises UsageError for more components than formulas are written for.

@@ -63,7 +63,7 @@ class CompareBatchesOptions(groups.DataOptions, groups.BatchesOptions, groups.Ba
     plot = PictureOptions.plot.but(f"{_DRAW}: the loss against the rows visited.")
 
 
-class GradientOptions(groups.GradientOptions, groups.ExaminedOptions, groups.GradientOutputOptions, groups.CapsOptions,
+class GradientOptions(groups.PointOptions, groups.ExaminedOptions, groups.GradientOutputOptions, groups.CapsOptions,
         PictureOptions):
     group = "Picture"
     plot = PictureOptions.plot.but(

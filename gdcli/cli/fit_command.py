@@ -118,7 +118,7 @@ def writer_for(
     if format.shape is Shape.ROWS:
         from gdcli.record import fit_records
 
-        return fit_records.Parameters(stream, format.load())
+        return fit_records.ParameterRows(stream, format.load())
     row = fit_page.epoch_row if settings.is_stochastic else row_of
     layout = PageLayout(fit_page.page, row)
     return any_writer(options, ready.problem, stream, timing, layout, partial(_words, settings))

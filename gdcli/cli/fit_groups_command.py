@@ -11,7 +11,7 @@ from gdcli.render.formats import Shape
 if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
-    from gdcli.record.groups import Recorder
+    from gdcli.record.groups import GroupRecorder
     from gdcli.render.verdicts import Tally
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import RowCount
@@ -41,7 +41,7 @@ def run(options: FitOptions, env: Environment) -> int:
     from gdcli.cli.fit_request import read
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import receipt_of
-    from gdcli.record.groups import Recorder
+    from gdcli.record.groups import GroupRecorder
     from gdcli.render.progress import Progress
     from gdcli.render.verdicts import Tally
     from gdcli.solve.checkpointing import Checkpointer
@@ -57,7 +57,7 @@ def run(options: FitOptions, env: Environment) -> int:
         grouped(request, settings, stdin, progress.reading) as found,
     ):
         progress.clear()
-        recorder = Recorder(receipt_of(options, found.plan.row.space.size), env.timing(options, stream))
+        recorder = GroupRecorder(receipt_of(options, found.plan.row.space.size), env.timing(options, stream))
         writer = _writer(options, found, stream, recorder)
         ended: Counter[str] = Counter()
         with env.heard_by(Checkpointer()) as checkpointer:
@@ -80,7 +80,7 @@ def run(options: FitOptions, env: Environment) -> int:
     return tally.exit_code if stop is None else stop.exit_code
 
 
-def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: Recorder) -> Any:
+def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: GroupRecorder) -> Any:
     from gdcli.record.fit_records import FIT
     from gdcli.record.fits import RowsRecord, problem_record
     from gdcli.record.selection import check_names

@@ -21,7 +21,7 @@ Value = TypeVar("Value")
 TypedOptions = Mapping[str, Any]
 
 
-class Row(Generic[Value]):
+class Parameter(Generic[Value]):
     """An attribute of `Options`: of the class the row itself, of an object what was given, ``absent`` without it."""
 
     field = ""
@@ -50,7 +50,7 @@ class Row(Generic[Value]):
             return self if item is None else vars(item).get(self.field, self.absent)
 
 
-class Option(Row[Value]):
+class Option(Parameter[Value]):
     """``--name METAVAR``, without a metavar a flag; it stands in the help in its ``group``, ``after`` another."""
 
     name = ""
@@ -86,7 +86,7 @@ class Option(Row[Value]):
         return self
 
 
-class Argument(Row[Value]):
+class Argument(Parameter[Value]):
     """A positional argument; one that takes all that are left is ``many``."""
 
     def __init__(self, metavar: str, help: str, absent: Value, required: bool) -> None:
@@ -161,7 +161,7 @@ class Options:
         return {name: value for name in names if (value := getattr(self, name, None)) is not None}
 
 
-def _rows(group: type[Options]) -> dict[str, Row[Any]]:
+def _rows(group: type[Options]) -> dict[str, Parameter[Any]]:
     """The rows of the bases in order, then a group's own; one that is defined anew keeps its place."""
     names: dict[str, None] = {}
     for base in group.__bases__:
@@ -173,7 +173,7 @@ def _rows(group: type[Options]) -> dict[str, Row[Any]]:
             behind = list(names)
             behind.insert(behind.index(after) + 1, name)
             names = dict.fromkeys(behind)
-        elif isinstance(own, Row):
+        elif isinstance(own, Parameter):
             names[name] = None
     return {name: getattr(group, name) for name in names if name not in group.left_out}
 
@@ -187,10 +187,10 @@ def arguments_of(group: type[Options]) -> tuple[Argument[Any], ...]:
     return tuple(row for row in _known(group) if isinstance(row, Argument))
 
 
-_KNOWN: dict[type[Options], tuple[Row[Any], ...]] = {}
+_KNOWN: dict[type[Options], tuple[Parameter[Any], ...]] = {}
 
 
-def _known(group: type[Options]) -> tuple[Row[Any], ...]:
+def _known(group: type[Options]) -> tuple[Parameter[Any], ...]:
     if group not in _KNOWN:
         _KNOWN[group] = tuple(_rows(group).values())
     return _KNOWN[group]

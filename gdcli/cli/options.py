@@ -102,7 +102,7 @@ class StartsOptions(Options):
     global_ = flag("Enclose the global minimum within the bounds, proved by intervals; every variable needs bounds.")
 
 
-class GradientOptions(Options):
+class PointOptions(Options):
     group = "Problem"
     expression = argument("EXPR", EXPRESSION.format("differentiate"))
     at = repeated("POINT", "none; it is needed", "The point: x=1,y=2, v=[1,2], plain 1,2 in order, or @file.json.")

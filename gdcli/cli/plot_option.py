@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gdcli.record.gradients import GradientRecord
     from gdcli.record.runs import RunRecord
     from gdcli.render.comparison_figures import RatePath
-    from gdcli.render.figures import Limits
+    from gdcli.render.figures import PlaneConstraints
     from gdcli.render.plot_data import Picture, Point, Recorder, Values
 
 RESOLUTION = (48, 201)  # points along each side of a contour plot: at least, at most
@@ -198,10 +198,10 @@ def _bounds_of(problem: Problem, space: Space, which: Sequence[int]) -> tuple[tu
     )
 
 
-def _limits_of(problem: Problem, which: Sequence[int], found: RunRecord) -> Limits | None:
+def _limits_of(problem: Problem, which: Sequence[int], found: RunRecord) -> PlaneConstraints | None:
     """The constraints in the plane of two components, None where there are none but bounds."""
     from gdcli import api
-    from gdcli.render.figures import Limits
+    from gdcli.render.figures import PlaneConstraints
 
     made = api.slack_sampler(problem)
     if made is None:
@@ -210,7 +210,7 @@ def _limits_of(problem: Problem, which: Sequence[int], found: RunRecord) -> Limi
     held = [one.active if isinstance(one.active, bool) else any(one.active) for one in found.constraints]
     active = held if len(held) == len(texts) else [False] * len(texts)
     kinds = [(text, equation, on) for (text, equation), on in zip(texts, active, strict=True)]
-    return Limits(kinds, lambda places: sampler.slacks(which, places, found.x))
+    return PlaneConstraints(kinds, lambda places: sampler.slacks(which, places, found.x))
 
 
 def _sampled(problem: Problem, which: Sequence[int], base: Sequence[float] | None = None) -> Values:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean_file
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
+    from gdcli.render.plot_data import Picture
 
 Record = dict[str, Any]
 SCHEMA = "gd.result/1"
@@ -169,3 +170,18 @@ def _records(text: str, name: str) -> list[Record]:
             raise DataError(f"{name} holds no result of gd", _WRITTEN)
         found.append(record)
     return found
+
+
+class StoredPage(NamedTuple):
+    """What is shown of a stored answer: ``write`` writes the page.
+
+    ``picture`` makes the picture, None where there is none because of what is ``missing``. ``path`` tells that there
+    are points which --every can thin, ``planes`` that --plane is read, ``timed`` that the times of the run were stored.
+    """
+
+    write: Callable[[TextIO], None]
+    picture: Callable[[], Picture] | None = None
+    missing: str = ""
+    path: bool = False
+    planes: bool = False
+    timed: bool = False

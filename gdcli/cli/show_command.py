@@ -1,7 +1,7 @@
 """`gd show`: a stored answer as the page, and the picture, that its own run would have shown.
 
 What a file holds decides what is shown: a result or the path of one, a comparison, a gradient, the answers of many
-problems, an error, a run that is kept. Each kind is an `Exhibit`; its record
+problems, an error, a run that is kept. Each kind is an `StoredPage`; its record
 is read back into the class that it was written from (:mod:`gdcli.record`).
 """
 
@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli import record_file
 from gdcli.cli.answer import picture_of
-from gdcli.cli.exhibit import Exhibit
-from gdcli.cli.record_file import Record
+from gdcli.cli.record_file import Record, StoredPage
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def run(options: ShowOptions, env: Environment) -> int:
         shown = kept_run(options, name)
     else:
         name, records = record_file.all_of(name, env)
-        shown = exhibit(options, env, name, records)
+        shown = page_of(options, env, name, records)
     _check(options, shown)
     with picture_of(options, env, env.text_stream(options)) as canvas:
         with Destination(options.output, env.stdout) as stream, record_file.whole(name):
@@ -43,7 +42,7 @@ def run(options: ShowOptions, env: Environment) -> int:
     return 0
 
 
-def _check(options: ShowOptions, shown: Exhibit) -> None:
+def _check(options: ShowOptions, shown: StoredPage) -> None:
     if options.plot and shown.picture is None:
         raise UsageError(f"--plot has nothing to draw: {shown.missing}", "leave it out")
     if options.plane and not shown.planes:
@@ -54,7 +53,7 @@ def _check(options: ShowOptions, shown: Exhibit) -> None:
         raise UsageError("--timing: no times were stored", "store them: --format json --timing")
 
 
-def exhibit(options: ShowOptions, env: Environment, name: str, records: Sequence[Record]) -> Exhibit:
+def page_of(options: ShowOptions, env: Environment, name: str, records: Sequence[Record]) -> StoredPage:
     """Return what is shown of the records of a file. Raises DataError where they are no answer of `gd`."""
     from gdcli.cli import show_runs, show_tables
 
@@ -70,7 +69,7 @@ def exhibit(options: ShowOptions, env: Environment, name: str, records: Sequence
         if len(answers) > 1:
             return show_tables.many(options, answers)
     if answers and answers[0]["type"] == "error" and answers[0].get("schema") == record_file.SCHEMA:
-        return Exhibit(partial(_complaint, answers[0]), None, "this is an error")
+        return StoredPage(partial(_complaint, answers[0]), None, "this is an error")
     answer = record_file.one_result(name, records)
     if "standard_errors" in answer.result:
         return show_runs.fit(options, env, answer)

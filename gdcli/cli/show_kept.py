@@ -7,7 +7,7 @@ from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.exhibit import Exhibit
+from gdcli.cli.record_file import StoredPage
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import ShowOptions
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _ELSEWHERE = ("start", "set", "bounds", "checkpoint", "checkpoint_every")
 
 
-def kept_run(options: ShowOptions, path: str) -> Exhibit:
-    """Return the exhibit of a checkpoint. Raises as `record.checkpoint_file.read`."""
+def kept_run(options: ShowOptions, path: str) -> StoredPage:
+    """Return the page of a checkpoint. Raises as `record.checkpoint_file.read`."""
     from gdcli.record import checkpoint_file
 
     content = checkpoint_file.read(path)
-    return Exhibit(partial(_write, options, path, content), None, "a kept run has no answer yet")
+    return StoredPage(partial(_write, options, path, content), None, "a kept run has no answer yet")
 
 
 def _write(options: ShowOptions, path: str, content: Content, stream: TextIO) -> None:

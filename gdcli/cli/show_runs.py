@@ -8,8 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from gdcli.cli import record_file
-from gdcli.cli.exhibit import Exhibit
-from gdcli.cli.record_file import Stored
+from gdcli.cli.record_file import Stored, StoredPage
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError
 from gdcli.record.runs import PathPoint, ProblemRecord, RunRecord
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 
-def extremum(options: ShowOptions, answer: Stored) -> Exhibit:
+def extremum(options: ShowOptions, answer: Stored) -> StoredPage:
     from gdcli.record.path_rows import stored_rows
     from gdcli.render import summary
     from gdcli.render.tables import PageLayout
@@ -52,7 +51,7 @@ def _as_it_is(row: object, *_: int) -> Any:
     return row
 
 
-def _run(options: ShowOptions, found: RunRecord, rows: Sequence[Any], layout: PageLayout) -> Exhibit:
+def _run(options: ShowOptions, found: RunRecord, rows: Sequence[Any], layout: PageLayout) -> StoredPage:
     """The page of a run, which sees its path again."""
     from gdcli.render.tables import Table, is_terminal
 
@@ -66,7 +65,7 @@ def _run(options: ShowOptions, found: RunRecord, rows: Sequence[Any], layout: Pa
             writer(row)
         writer.finish(found)
 
-    return Exhibit(write, path=bool(rows), timed=timed)
+    return StoredPage(write, path=bool(rows), timed=timed)
 
 
 def problem_of(asked: ProblemRecord, seed: int) -> Problem:
@@ -110,7 +109,7 @@ def _plot(options: ShowOptions, found: RunRecord, path: Sequence[PathPoint]) -> 
 # -- fits ------------------------------------------------------------------------------------------------------------
 
 
-def fit(options: ShowOptions, env: Environment, answer: Stored) -> Exhibit:
+def fit(options: ShowOptions, env: Environment, answer: Stored) -> StoredPage:
     from gdcli.record.fits import EpochPoint, FitRecord
     from gdcli.record.path_rows import stored_rows
     from gdcli.render import fit_page

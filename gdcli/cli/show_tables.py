@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.exhibit import Exhibit
-from gdcli.cli.record_file import Record
+from gdcli.cli.record_file import Record, StoredPage
 from gdcli.record.upgrade import upgraded
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def _timing(options: ShowOptions, parts: Sequence[Record], stream: TextIO) -> bo
     return _timed(parts) and bool(options.timing or is_terminal(stream))
 
 
-def _compared(options: ShowOptions, record: Record) -> Exhibit:
+def _compared(options: ShowOptions, record: Record) -> StoredPage:
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
     from gdcli.render import batch_page, method_page, rate_page
 
@@ -53,7 +52,7 @@ def _compared(options: ShowOptions, record: Record) -> Exhibit:
 
     walked = report is rate_page
     picture = partial(_rates_picture, found, options) if walked else partial(report.picture, found)
-    return Exhibit(write, picture, timed=_timed(parts))
+    return StoredPage(write, picture, timed=_timed(parts))
 
 
 def _rates_picture(found: RatesRecord, options: ShowOptions) -> Picture:
@@ -70,7 +69,7 @@ def _rates_picture(found: RatesRecord, options: ShowOptions) -> Picture:
     return rates_picture(problem, paths, options.log_axes)
 
 
-def _gradient(options: ShowOptions, record: Record) -> Exhibit:
+def _gradient(options: ShowOptions, record: Record) -> StoredPage:
     from gdcli.cli.gradient_command import write
     from gdcli.cli.plot_option import errors_picture
     from gdcli.record.gradients import GradientRecord, TraceRecord
@@ -81,10 +80,10 @@ def _gradient(options: ShowOptions, record: Record) -> Exhibit:
     )
     picture = partial(errors_picture, found) if getattr(found, "errors", None) else None
     missing = "a gradient has one with --errors, and this is without"
-    return Exhibit(lambda stream: write(found, options.written_as, stream), picture, missing)
+    return StoredPage(lambda stream: write(found, options.written_as, stream), picture, missing)
 
 
-def _roots(options: ShowOptions, record: Record) -> Exhibit:
+def _roots(options: ShowOptions, record: Record) -> StoredPage:
     from gdcli.cli.solve_command import write
     from gdcli.record.roots import RootsRecord
 
@@ -94,25 +93,25 @@ def _roots(options: ShowOptions, record: Record) -> Exhibit:
     def shown(stream: TextIO) -> None:
         write(found, options.written_as, stream, _timing(options, [record], stream))
 
-    return Exhibit(shown, None, "roots have no picture", timed=timed)
+    return StoredPage(shown, None, "roots have no picture", timed=timed)
 
 
-def _list(options: ShowOptions, record: Record) -> Exhibit:
+def _list(options: ShowOptions, record: Record) -> StoredPage:
     from importlib import import_module
 
     page = import_module(f"gdcli.cli.{record['type']}_command").page
 
-    return Exhibit(
+    return StoredPage(
         _paged(options, lambda width, *_: page(record, width)), None, "the list of methods has no picture"
     )
 
 
-def groups(options: ShowOptions, answers: Sequence[Record]) -> Exhibit:
+def groups(options: ShowOptions, answers: Sequence[Record]) -> StoredPage:
     from collections import Counter
 
     from gdcli.record.fit_records import FIT
     from gdcli.record.fits import RowsRecord
-    from gdcli.record.groups import Recorder, stored_group
+    from gdcli.record.groups import GroupRecorder, stored_group
     from gdcli.render.group_table import GroupQuestion, GroupTable
 
     found = list(map(stored_group, answers))
@@ -124,14 +123,14 @@ def groups(options: ShowOptions, answers: Sequence[Record]) -> Exhibit:
     asked = GroupQuestion(first.problem, first.problem.space, list(found[0].labels), len(found), rows)
 
     def write(stream: TextIO) -> None:
-        table = GroupTable(asked, options.written_as.load()(stream), Recorder(), FIT)
+        table = GroupTable(asked, options.written_as.load()(stream), GroupRecorder(), FIT)
         table(found)
         table.finish(Counter(fit.status for fit in found))
 
-    return Exhibit(write, None, "a picture is of one fit, and these are many")
+    return StoredPage(write, None, "a picture is of one fit, and these are many")
 
 
-def many(options: ShowOptions, answers: Sequence[Record]) -> Exhibit:
+def many(options: ShowOptions, answers: Sequence[Record]) -> StoredPage:
     from gdcli.render.verdicts import page
 
     checked = [_answered(record, number) for number, record in enumerate(answers, 1)]
@@ -141,7 +140,7 @@ def many(options: ShowOptions, answers: Sequence[Record]) -> Exhibit:
         _paged(options, lambda width, glyphs, _: page(checked, width, glyphs, timing))(stream)
 
     missing = "a picture is of one run, and these are many"
-    return Exhibit(write, None, missing, timed=_timed(answers))
+    return StoredPage(write, None, missing, timed=_timed(answers))
 
 
 def _answered(record: Record, number: int) -> Checked:
@@ -165,7 +164,7 @@ def _answered(record: Record, number: int) -> Checked:
     return Checked(name, expect, found, None, str(record.get("miss", unexpected)))
 
 
-KINDS: dict[str, Callable[[ShowOptions, Record], Exhibit]] = {
+KINDS: dict[str, Callable[[ShowOptions, Record], StoredPage]] = {
     "compare-lr": _compared,
     "compare-methods": _compared,
     "compare-batch": _compared,

@@ -93,7 +93,7 @@ def nonnegative_terms(graph: Graph, i: int) -> list[tuple[float, int]]:
     return [(1.0, i)]
 
 
-class Program(Protocol):
+class PassProgram(Protocol):
     """The text of a function of vectors, as a pass needs it that is written into it."""
 
     graph: Graph
@@ -112,7 +112,7 @@ class Program(Protocol):
 class ChunkWriter:
     """Writes one pass: the chunk loop, its operations with their buffers, its reductions and its outputs."""
 
-    def __init__(self, program: Program, loop: Pass) -> None:
+    def __init__(self, program: PassProgram, loop: Pass) -> None:
         self.program = program
         self.graph = program.graph
         self.loop = loop

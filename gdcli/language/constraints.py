@@ -50,7 +50,7 @@ class Constraint:
         return lower, upper
 
 
-class Row(NamedTuple):
+class ConstraintRow(NamedTuple):
     """A row function with the constant trees that are its sides, None where there is none, before it is a graph."""
 
     text: str
@@ -81,7 +81,7 @@ class BoundRow(NamedTuple):
         return (low, high) if self.factor > 0 else (high, low)
 
 
-def rows_of(relations: Sequence[Relation], constants: Container[str]) -> Iterator[Row]:
+def rows_of(relations: Sequence[Relation], constants: Container[str]) -> Iterator[ConstraintRow]:
     """Yield the row functions of typed constraints; ``constants`` are the names that have a value.
 
     A chain between two constants is one row, any other a row for each of its comparisons. Raises UsageError for an
@@ -91,19 +91,19 @@ def rows_of(relations: Sequence[Relation], constants: Container[str]) -> Iterato
         yield from _rows(relation, constants)
 
 
-def _rows(relation: Relation, constants: Container[str]) -> Iterator[Row]:
+def _rows(relation: Relation, constants: Container[str]) -> Iterator[ConstraintRow]:
     fixed = [_is_constant(side, constants) for side in relation.sides]
     if fixed == [True, False, True]:
         low, high = (relation.tree(relation.sides[i]) for i in (0, 2))
         if relation.symbols[0] == ">=":
             low, high = high, low
-        yield Row(relation.piece(), relation.tree(relation.sides[1]), low, high, relation.span())
+        yield ConstraintRow(relation.piece(), relation.tree(relation.sides[1]), low, high, relation.span())
         return
     for i, symbol in enumerate(relation.symbols):
         yield _pair(relation, i, symbol, fixed[i], fixed[i + 1])
 
 
-def _pair(relation: Relation, i: int, symbol: str, left_fixed: bool, right_fixed: bool) -> Row:
+def _pair(relation: Relation, i: int, symbol: str, left_fixed: bool, right_fixed: bool) -> ConstraintRow:
     left, right = relation.sides[i : i + 2]
     span, text = relation.span(i, i + 1), relation.piece(i, i + 1)
     if left_fixed and not right_fixed:  # 1 <= x is x >= 1
@@ -116,7 +116,7 @@ def _pair(relation: Relation, i: int, symbol: str, left_fixed: bool, right_fixed
         side = relation.tree(Node("number", 0.0, (), span.start, span.end))
     lower = side if symbol in (">=", "==") else None
     upper = side if symbol in ("<=", "==") else None
-    return Row(text, relation.tree(node), lower, upper, span)
+    return ConstraintRow(text, relation.tree(node), lower, upper, span)
 
 
 def _is_constant(root: Node, constants: Container[str]) -> bool:
@@ -128,7 +128,7 @@ def _is_constant(root: Node, constants: Container[str]) -> bool:
 
 
 def build(
-    rows: Sequence[Row],
+    rows: Sequence[ConstraintRow],
     lengths: Mapping[str, int | None],
     constants: Mapping[str, Any],
     expand: bool = False,
@@ -145,7 +145,7 @@ def build(
     return [_constraint(row, make, constants) for row in rows]
 
 
-def _constraint(row: Row, make: Callable[[Tree], Form], constants: Mapping[str, Any]) -> Constraint:
+def _constraint(row: ConstraintRow, make: Callable[[Tree], Form], constants: Mapping[str, Any]) -> Constraint:
     made = make(row.tree)
     lower, upper = (_side(side, constants) for side in (row.lower, row.upper))
     longest = max((len(side) for side in (lower, upper) if isinstance(side, list)), default=None)
@@ -160,7 +160,7 @@ def _constraint(row: Row, make: Callable[[Tree], Form], constants: Mapping[str, 
     return Constraint(row.text, made, lower, upper, row.span)
 
 
-def _spread(row: Row) -> Tree:
+def _spread(row: ConstraintRow) -> Tree:
     """A number added to zero times a vector of limits: as many times the number."""
     side = row.upper or row.lower
     assert side is not None
@@ -181,19 +181,19 @@ def _side(tree: Tree | None, constants: Mapping[str, Any]) -> Side:
 
 
 def split_bounds(
-    rows: Sequence[Row],
+    rows: Sequence[ConstraintRow],
     lengths: Mapping[str, int | None],
     constants: Mapping[str, Any],
     ends: Mapping[str, tuple[Any, Any]] | None = None,
-) -> tuple[list[Row], list[BoundRow]]:
+) -> tuple[list[ConstraintRow], list[BoundRow]]:
     """Return the rows that stay constraints, and those that are bounds of one variable.
 
     Equations stay: a variable that has to be a number is not left out of the answer. So do all rows where bounds
     contradict each other, or the bounds ``ends`` that there are: the run tells what cannot hold together. Raises as
     :func:`build`, and for rows without a variable: InfeasibleError where they do not hold; those that do are left out.
     """
-    kept: list[Row] = []
-    all_rows: list[Row] = []
+    kept: list[ConstraintRow] = []
+    all_rows: list[ConstraintRow] = []
     bounds: list[BoundRow] = []
     make = form.vector_builder(lengths, constants, False, Graph())
     for row in rows:
@@ -220,7 +220,7 @@ def _variables(tree: Tree, lengths: Container[str]) -> set[str]:
     return {name for name in free if name in lengths}
 
 
-def _bound(row: Row, make: Callable[[Tree], Form], constants: Mapping[str, Any]) -> BoundRow | None:
+def _bound(row: ConstraintRow, make: Callable[[Tree], Form], constants: Mapping[str, Any]) -> BoundRow | None:
     if any(node.op in ("call", "where") for node in postorder(row.tree.root)):
         return None
     made = make(row.tree)
@@ -275,7 +275,7 @@ def _peeled(graph: Graph, key: Key) -> tuple[int, float, float] | None:
     return (key[2], *by_left[key[0]]) if key[0] in by_left else None  # type: ignore[return-value]
 
 
-def _check_constant(row: Row, constants: Mapping[str, Any]) -> None:
+def _check_constant(row: ConstraintRow, constants: Mapping[str, Any]) -> None:
     """Raise InfeasibleError for a comparison between constants that does not hold."""
     value = _side(row.tree, constants)
     for side, sign in ((row.lower, 1.0), (row.upper, -1.0)):
@@ -291,7 +291,7 @@ def _check_constant(row: Row, constants: Mapping[str, Any]) -> None:
             )
 
 
-def _paired(row: Row, value: Side, limit: Side) -> list[tuple[float, float]]:
+def _paired(row: ConstraintRow, value: Side, limit: Side) -> list[tuple[float, float]]:
     count = next((len(v) for v in (value, limit) if isinstance(v, list)), 1)
     both = [v if isinstance(v, list) else [v] * count for v in (value, limit)]
     if len(both[0]) != len(both[1]):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gdcli.kernel.errors import GdError
-from gdcli.language.form_builder import Builder, Constant
+from gdcli.language.form_builder import Constant, FormBuilder
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph
 from gdcli.language.syntax import Tree
@@ -92,7 +92,7 @@ def build(
     not fit.
     """
     data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
-    builder = Builder(tree, dict(lengths), constants, data, expand, graph)
+    builder = FormBuilder(tree, dict(lengths), constants, data, expand, graph)
     root = builder.build(tree.root)
     builder.refuse_matrix(root, "the expression is {}; an objective is one number")
     if builder.length(root) is not None:
@@ -122,12 +122,12 @@ def vector_builder(
     """Return what builds the Forms of many expressions, numbers or vectors, in one graph, which may be in use."""
     data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
     kept = {} if expand else data
-    builder: Builder | None = None
+    builder: FormBuilder | None = None
 
     def build_one(tree: Tree) -> Form:
         nonlocal builder
         if builder is None:
-            builder = Builder(tree, dict(lengths), constants, data, expand, graph)
+            builder = FormBuilder(tree, dict(lengths), constants, data, expand, graph)
         builder.tree = tree
         root = builder.build(tree.root)
         builder.refuse_matrix(root, "this is {}, and no number or vector")
@@ -158,7 +158,7 @@ def build_row(
         ):
             raise each.error(node, f"{name_of(node)} is a data matrix", f"write {name_of(node)} @ w")
     data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
-    builder = Builder(tree, dict(lengths), constants, data, True, graph, matrices)
+    builder = FormBuilder(tree, dict(lengths), constants, data, True, graph, matrices)
     root = builder.build(tree.root)
     if isinstance(root, list):
         builder.refuse_matrix(root, "this is {}; a model is one number a row")

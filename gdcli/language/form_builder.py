@@ -26,7 +26,7 @@ _BINARY = frozenset({"add", "sub", "mul", "div", "pow"})
 MAX_PIECES = 60
 
 
-class Builder:
+class FormBuilder:
     """The values of the parts of a tree as nodes of a graph; ``tree`` is the one that is being built."""
 
     def __init__(

@@ -155,10 +155,10 @@ def _symbolic(
     exact: ScalarObjective | VectorObjective, constants: Mapping[str, Any], sign: int
 ) -> ScalarObjective:
     """An objective whose gradient is sympy's formulas, and whose Hessian their exact derivatives."""
-    from gdcli.calculus.symbolic import Formula, to_graph
+    from gdcli.calculus.symbolic import SympyExpression, to_graph
 
     space, tree = exact.space, exact.form.tree
-    formula = Formula(tree, space.lengths, constants)
+    formula = SympyExpression(tree, space.lengths, constants)
     scalar = exact.form if exact.form.is_scalar else form.build(tree, space.lengths, constants, expand=True)
     plain = ScalarObjective(scalar, space, sign)
     leaves = {str(symbol): node for symbol, node in zip(formula.symbols, plain.nodes, strict=True)}

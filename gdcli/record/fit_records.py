@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PARAMETER_HEAD = ("parameter", "value", "standard_error", "t", "low", "high")
 
 
-class Parameters:
+class ParameterRows:
     """The writer of rows: a row per parameter at the end, empty cells where nothing is known."""
 
     thinning = (0, 0)

@@ -18,13 +18,13 @@ from gdcli.record.serialization import json_text, labels
 if TYPE_CHECKING:
     from numpy import ndarray
 
-    from gdcli.record.groups import Group, Recorder
+    from gdcli.record.groups import Group, GroupRecorder
     from gdcli.tasks.fit.batched_outcomes import SolvedFits
 
 _GAP = "\x00gap\x00"
 
 
-def lines(fits: Sequence[Group], recorder: Recorder) -> Iterator[str]:
+def lines(fits: Sequence[Group], recorder: GroupRecorder) -> Iterator[str]:
     """Yield the record of each group as a line of JSON, without its end."""
     written: dict[int, Iterator[str]] = {}
     members: dict[int, list[Group]] = {}
@@ -37,7 +37,7 @@ def lines(fits: Sequence[Group], recorder: Recorder) -> Iterator[str]:
         yield json_text(recorder.to_json(fit)) if fit.solved is None else next(written[id(fit.solved)])
 
 
-def _filled(fits: Sequence[Group], recorder: Recorder) -> Iterator[str]:
+def _filled(fits: Sequence[Group], recorder: GroupRecorder) -> Iterator[str]:
     sample, solved = fits[0], fits[0].solved
     assert solved is not None
     at = [fit.at for fit in fits]
@@ -68,7 +68,7 @@ def _filled(fits: Sequence[Group], recorder: Recorder) -> Iterator[str]:
 
 
 def _varying(
-    fits: Sequence[Group], solved: SolvedFits, at: Sequence[int], whole: Record, recorder: Recorder
+    fits: Sequence[Group], solved: SolvedFits, at: Sequence[int], whole: Record, recorder: GroupRecorder
 ) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """Yield where the records differ, and the JSON of what stands there."""
     numbers, space = numbers_of(solved), solved.plan.row.space
@@ -179,7 +179,7 @@ def numbers_of(solved: SolvedFits) -> dict[str, Any]:
 
 
 def cells(
-    fits: Sequence[Group], names: Sequence[str], recorder: Recorder, words: Words
+    fits: Sequence[Group], names: Sequence[str], recorder: GroupRecorder, words: Words
 ) -> Iterator[list[Any]]:
     """Yield what is under ``names`` of each group; None for what a group does not have."""
     known: dict[int, list[list[Any]] | None] = {}

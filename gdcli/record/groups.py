@@ -53,7 +53,7 @@ class Group(NamedTuple):
         return "" if self.found is None else self.found.message
 
 
-class Recorder(NamedTuple):
+class GroupRecorder(NamedTuple):
     """What makes records of groups: all have one receipt, and times where ``timing`` asks for them."""
 
     receipt: Receipt | None = None

@@ -82,10 +82,10 @@ class Run(NamedTuple):
     log: str = ""
     starts: Sequence[tuple[float, ...]] = ()
     minima: Sequence[FoundMinimum] = ()
-    limits: Limits | None = None
+    limits: PlaneConstraints | None = None
 
 
-class Limits(NamedTuple):
+class PlaneConstraints(NamedTuple):
     """The constraints of a run in a plane: the text of each, whether it is an equation, whether the answer lies on it;
     ``slacks`` gives for each how far places are inside.
     """

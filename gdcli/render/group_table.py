@@ -27,7 +27,7 @@ from gdcli.render.page import Column, Line, chosen, cut, fact, named, pad
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
     from gdcli.record.fits import FitProblemRecord, RowsRecord
-    from gdcli.record.groups import Group, Recorder
+    from gdcli.record.groups import Group, GroupRecorder
     from gdcli.render.tables import Look
 
 _LONGEST_LABEL = 20
@@ -54,7 +54,7 @@ class GroupTable:
         self,
         asked: GroupQuestion,
         look: Look,
-        recorder: Recorder,
+        recorder: GroupRecorder,
         words: Words,
         timing: bool = False,
     ) -> None:

@@ -13,11 +13,11 @@ from gdcli.record.selection import Words
 from gdcli.record.serialization import RowText, json_text
 
 if TYPE_CHECKING:
-    from gdcli.record.groups import Group, Recorder
+    from gdcli.record.groups import Group, GroupRecorder
 
 
 class GroupLines:
-    def __init__(self, stream: TextIO, recorder: Recorder) -> None:
+    def __init__(self, stream: TextIO, recorder: GroupRecorder) -> None:
         self._stream, self._recorder = stream, recorder
 
     def __call__(self, fits: Sequence[Group]) -> None:
@@ -31,7 +31,7 @@ class GroupLines:
 class GroupWhole(GroupLines):
     """One JSON object with the results of all groups, written as they come."""
 
-    def __init__(self, stream: TextIO, recorder: Recorder, by: Sequence[str]) -> None:
+    def __init__(self, stream: TextIO, recorder: GroupRecorder, by: Sequence[str]) -> None:
         super().__init__(stream, recorder)
         head = {"schema": SCHEMA, "type": "groups", "by": list(by)}
         self._before = json_text(head)[:-1] + ', "results": [\n'
@@ -51,7 +51,7 @@ class GroupRows:
     def __init__(
         self,
         stream: TextIO,
-        recorder: Recorder,
+        recorder: GroupRecorder,
         by: Sequence[str],
         names: Sequence[str],
         words: Words,
@@ -77,7 +77,7 @@ class GroupRows:
 class GroupSelected:
     """Per group one line of its labels and the values asked for, tab separated; what is not known is empty."""
 
-    def __init__(self, stream: TextIO, recorder: Recorder, names: Sequence[str], words: Words) -> None:
+    def __init__(self, stream: TextIO, recorder: GroupRecorder, names: Sequence[str], words: Words) -> None:
         self._stream, self._recorder, self._names, self._words = stream, recorder, list(names), words
 
     def __call__(self, fits: Sequence[Group]) -> None:

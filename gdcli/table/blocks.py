@@ -65,7 +65,7 @@ class RowBlock(NamedTuple):
         return self.lines + index if isinstance(self.lines, int) else int(self.lines[index])
 
 
-class Record(NamedTuple):
+class TextRow(NamedTuple):
     """A row as it stands: the number of its first line, its text without the line end, its cells."""
 
     line: int

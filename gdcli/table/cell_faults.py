@@ -7,7 +7,7 @@ import os
 import re
 
 from gdcli.kernel.errors import DataError, Span
-from gdcli.table.blocks import Record
+from gdcli.table.blocks import TextRow
 from gdcli.table.streams import LONGEST_LINE
 
 SPACES = " "  # the delimiter of a file whose cells stand apart by spaces or tabs, any number of them
@@ -138,7 +138,7 @@ def places(text: str, delimiter: str) -> list[tuple[int, int]]:
         at = end + 1
 
 
-def cell_fault(record: Record, name: str, title: str, index: int, delimiter: str) -> DataError:
+def cell_fault(record: TextRow, name: str, title: str, index: int, delimiter: str) -> DataError:
     """Return the error for a cell of a row (``index`` among its cells) that is no finite number."""
     start, end = places(record.text, delimiter)[index]
     piece = record.text[start:end]
@@ -151,7 +151,7 @@ def cell_fault(record: Record, name: str, title: str, index: int, delimiter: str
     )
 
 
-def ragged_fault(record: Record, name: str, wanted: int, delimiter: str) -> DataError:
+def ragged_fault(record: TextRow, name: str, wanted: int, delimiter: str) -> DataError:
     """Return the error for a row that has not as many cells as the header has names."""
     found = len(record.cells)
     start, end = len(record.text), len(record.text) + 1

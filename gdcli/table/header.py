@@ -19,7 +19,7 @@ from itertools import count, islice, pairwise
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, Span
-from gdcli.table.blocks import Record
+from gdcli.table.blocks import TextRow
 from gdcli.table.cell_faults import SPACES, is_missing, named, never_closed, places
 from gdcli.table.number_cells import UnfinishedError, number, records
 from gdcli.table.streams import COLUMNAR, LineStream
@@ -73,7 +73,7 @@ def read_header(lines: LineStream) -> Header:
     return Header(titles, delimiter, header.text, header.line)
 
 
-def _check_below(header: Record, row: Record | None, name: str) -> None:
+def _check_below(header: TextRow, row: TextRow | None, name: str) -> None:
     """Raise DataError where the first line is a caption of the table, and the row below has names of columns."""
     if (
         row is None
@@ -215,7 +215,7 @@ def find_delimiter(text: Sequence[str], name: str) -> str:
     return SPACES if min(counts[SPACES]) > 1 else ","
 
 
-def _check_numbers(titles: Sequence[str], header: Record, delimiter: str, name: str, comment: str) -> None:
+def _check_numbers(titles: Sequence[str], header: TextRow, delimiter: str, name: str, comment: str) -> None:
     """Raise DataError where a number stands in place of a name: then the header is missing, most likely."""
     for i, title in enumerate(titles):
         if (

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
-from gdcli.table.blocks import Label, Record, Skip
+from gdcli.table.blocks import Label, Skip, TextRow
 from gdcli.table.cell_faults import (
     MISSING,
     SPACES,
@@ -62,7 +62,7 @@ def label(text: str) -> Label | None:
     return cell if is_text else value + 0.0
 
 
-def records(lines: Sequence[str], first: int, delimiter: str, name: str) -> Iterator[Record]:
+def records(lines: Sequence[str], first: int, delimiter: str, name: str) -> Iterator[TextRow]:
     """Yield the rows in lines of text (without their line feeds), the first of which has the number ``first``.
 
     Raises DataError for what no csv file has (a carriage return within a line, bytes that are not UTF-8, NUL),
@@ -76,7 +76,7 @@ def records(lines: Sequence[str], first: int, delimiter: str, name: str) -> Iter
             cells, at = _quoted(lines, at, first, delimiter, name)
             text = "\n".join(lines[start:at]).removesuffix("\r")
             _check(text, first + start, name, quoted=True)
-            yield Record(first + start, text, cells)
+            yield TextRow(first + start, text, cells)
             continue
         at += 1
         if line.endswith("\r"):
@@ -84,7 +84,9 @@ def records(lines: Sequence[str], first: int, delimiter: str, name: str) -> Iter
         bare = line.strip(" \t" if delimiter == SPACES else " ")
         if bare:
             _check(line, first + at - 1, name)
-            yield Record(first + at - 1, line, _words(bare) if delimiter == SPACES else line.split(delimiter))
+            yield TextRow(
+                first + at - 1, line, _words(bare) if delimiter == SPACES else line.split(delimiter)
+            )
 
 
 def _words(text: str) -> list[str]:
@@ -168,9 +170,9 @@ class Numbers:
     ) -> None:
         self.name, self.titles, self.wanted, self.delimiter, self.skip = name, titles, wanted, delimiter, skip
         self.labels = labels
-        self._held: list[Record] = []
+        self._held: list[TextRow] = []
 
-    def of(self, record: Record) -> Kept | None:
+    def of(self, record: TextRow) -> Kept | None:
         """Return what is wanted of a row; None for a row that is left out."""
         if len(record.cells) > 1 and not any(map(str.strip, record.cells)):
             self._held.append(record)
@@ -184,7 +186,7 @@ class Numbers:
         for record in held:
             self._of(record)
 
-    def _of(self, record: Record) -> Kept | None:
+    def _of(self, record: TextRow) -> Kept | None:
         found: list[Label] | None = None
         if len(record.cells) == len(self.titles):
             values = [number(record.cells[i]) for i in self.wanted]
@@ -198,7 +200,7 @@ class Numbers:
         self.skip(record.line, found, lambda: self._fault(record))
         return None
 
-    def _fault(self, record: Record) -> DataError:
+    def _fault(self, record: TextRow) -> DataError:
         if len(record.cells) != len(self.titles):
             return ragged_fault(record, self.name, len(self.titles), self.delimiter)
         bad = [i for i in self.wanted if math.isnan(number(record.cells[i]))]

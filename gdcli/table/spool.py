@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gdcli.table.row_groups import Groups
     from gdcli.table.source import DataTable
-    from gdcli.table.spooled import Writer
+    from gdcli.table.spooled import SpoolWriter
     from gdcli.table.tempfiles import Folder
 
 MEMORY = 96 << 20  # bytes of numbers that stay in memory
@@ -119,15 +119,15 @@ class _Rows:
         self.held = _Held(columns, memory)
         self._count, self._spool = columns, spool
         self._folder: Folder | None = None
-        self._writer: Writer | None = None
+        self._writer: SpoolWriter | None = None
 
     def add(self, block: Sequence[ndarray]) -> None:
         if self._writer is None and not self.held.add(block):
-            from gdcli.table.spooled import Writer
+            from gdcli.table.spooled import SpoolWriter
             from gdcli.table.tempfiles import Folder
 
             self._folder = Folder(self._spool)
-            self._writer = Writer(self._count, self._folder)
+            self._writer = SpoolWriter(self._count, self._folder)
             self._writer.add(self.held.columns)
             self.held.close()
         if self._writer is not None:

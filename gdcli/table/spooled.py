@@ -125,7 +125,7 @@ def _fill(file: FileIO, place: int, view: memoryview) -> None:
         _fill(file, place + got, view[got:])
 
 
-class Writer:
+class SpoolWriter:
     def __init__(self, columns: int, folder: Folder) -> None:
         self.folder = folder
         self.rows = 0

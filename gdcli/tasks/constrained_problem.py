@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gdcli.judge.kkt import ConstraintEvidence
     from gdcli.kernel.space import Space
     from gdcli.kernel.vectors import Vector
-    from gdcli.language.constraints import Row
+    from gdcli.language.constraints import ConstraintRow
     from gdcli.objective.box import Box
     from gdcli.objective.constrained import Constrained
     from gdcli.objective.protocol import Objective
@@ -30,7 +30,7 @@ _INSIDE = 1e-3
 
 
 def within_constraints(
-    problem: Problem, rows: list[Row], box: Box | None, objective: Objective, space: Space
+    problem: Problem, rows: list[ConstraintRow], box: Box | None, objective: Objective, space: Space
 ) -> Constrained:
     """Return the objective within its bounds (None: there are none) and the constraints that are no bounds."""
     from gdcli.language import constraints
@@ -55,7 +55,7 @@ def within_constraints(
 
 
 def inner_start(
-    problem: Problem, rows: list[Row], objective: Constrained, x0: Vector, notes: list[str]
+    problem: Problem, rows: list[ConstraintRow], objective: Constrained, x0: Vector, notes: list[str]
 ) -> Any:
     """Return the start, moved a little inside the bounds where value or slopes are not finite on them, which is noted.
 
@@ -79,7 +79,7 @@ def inner_start(
     raise DomainError("the slopes are not finite at the start", "start elsewhere")
 
 
-def judged_constrained(ready: Ready, rows: list[Row], result: RunResult, constant: bool) -> Judged:
+def judged_constrained(ready: Ready, rows: list[ConstraintRow], result: RunResult, constant: bool) -> Judged:
     """Return the end of a constrained run with its certificate, the constraints there, and the verdict."""
     from gdcli.judge.kkt import certify_constrained, constrained_verdict
     from gdcli.kernel.status import StopReason

@@ -29,7 +29,7 @@ from gdcli.tasks.proved import with_proof
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
     from gdcli.kernel.vectors import Vector
-    from gdcli.language.constraints import Row
+    from gdcli.language.constraints import ConstraintRow
     from gdcli.language.syntax import Tree
     from gdcli.objective.box import Box
     from gdcli.objective.build import Build, Exact
@@ -137,7 +137,7 @@ def _exact(problem: Problem, settings: Settings, build: Build | None) -> Exact:
 
 
 def made_ready(
-    problem: Problem, settings: Settings, exact: Exact, rows: list[Row]
+    problem: Problem, settings: Settings, exact: Exact, rows: list[ConstraintRow]
 ) -> tuple[Ready, Box | None]:
     """Return the problem with the gradient that was asked for and the method that goes with it, and its bounds.
 
@@ -312,7 +312,7 @@ def _edge(problem: Problem, tree: Tree | None, exact: Exact, result: RunResult) 
     return []
 
 
-def _warnings(exact: Exact, result: RunResult, rows: list[Row]) -> list[str]:
+def _warnings(exact: Exact, result: RunResult, rows: list[ConstraintRow]) -> list[str]:
     """What a user should know beside the answer."""
     found = []
     unused = [name for name in exact.unused if not any(name in row.tree.names for row in rows)]

@@ -12,7 +12,7 @@ from gdcli.kernel.space import lengths_of
 from gdcli.kernel.stored import stored
 
 if TYPE_CHECKING:
-    from gdcli.language.constraints import BoundRow, Constraint, Row
+    from gdcli.language.constraints import BoundRow, Constraint, ConstraintRow
     from gdcli.language.form import Form
     from gdcli.language.relation import Relation
     from gdcli.language.syntax import Tree
@@ -89,7 +89,7 @@ class Problem:
             return constraints.build(rows, self.lengths, self.constants)
         return constraints.build(rows, self.lengths, self.constants, form.expanded, form.graph)
 
-    def rows(self) -> tuple[list[Row], list[BoundRow]]:
+    def rows(self) -> tuple[list[ConstraintRow], list[BoundRow]]:
         """Return the rows of the constraints, and those that are bounds of one variable."""
         from gdcli.tasks.typed_limits import relations_of, split_rows
 

@@ -19,7 +19,7 @@ from symbolic_inputs import SYMBOLIC
 
 from gdcli.calculus import autodiff
 from gdcli.calculus.finite_differences import central_gradient
-from gdcli.calculus.symbolic import Formula, function, to_graph
+from gdcli.calculus.symbolic import SympyExpression, function, to_graph
 from gdcli.compile import runners
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.space import Space
@@ -209,7 +209,7 @@ def test_gradient_and_hessian_against_sympy(text: str, x: tuple[float, ...]) -> 
     made = made_of(text)
     assume(is_tame(made, x))
     tree = syntax.parse(text)
-    formula = Formula(tree, XYZ, {})
+    formula = SympyExpression(tree, XYZ, {})
     symbolic = with_gradient(made, "symbolic", None, {}, 1)
     at, other = made.evaluate(Vec(x), 2), symbolic.evaluate(Vec(x), 2)
     assume(
@@ -247,7 +247,7 @@ def test_formulas_of_vectors() -> None:
     x = Vec([0.3, -0.4, 2.0])
     assert symbolic.evaluate(x, 1).gradient == pytest.approx(made.evaluate(x, 1).gradient, rel=1e-12)
     with pytest.raises(UsageError, match="up to 30 variables"):
-        Formula(tree, {"v": 31}, {"c": [1.0] * 31})
+        SympyExpression(tree, {"v": 31}, {"c": [1.0] * 31})
 
 
 def test_what_has_no_program_is_said() -> None:

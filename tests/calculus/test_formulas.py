@@ -13,7 +13,7 @@ from symbolic_inputs import SYMBOLIC
 
 from gdcli.calculus.formula_gradient import gradient
 from gdcli.calculus.formula_text import Nodes, latex, text
-from gdcli.calculus.symbolic import Formula
+from gdcli.calculus.symbolic import SympyExpression
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Vec
@@ -88,9 +88,9 @@ def test_text_and_nodes_against_the_derivatives_of_the_graph(typed: str, x: tupl
 def test_sympy_finds_the_same_derivatives(typed: str) -> None:
     tree = syntax.parse(typed)
     names = dict.fromkeys(tree.names)
-    theirs = Formula(tree, names, {}).gradient()
+    theirs = SympyExpression(tree, names, {}).gradient()
     for mine, other in zip(slopes(typed).values(), theirs, strict=True):
-        again = Formula(syntax.parse(mine), names, {}).expression
+        again = SympyExpression(syntax.parse(mine), names, {}).expression
         assert sp.simplify(again - other) == 0
 
 

@@ -18,7 +18,7 @@ LENGTHS = {"x": None, "y": None, "v": 3}
 CONSTANTS = {"a": 2.0, "b": [1.0, 2.0, 3.0]}
 
 
-def split(*texts: str) -> tuple[list[constraints.Row], list[constraints.BoundRow]]:
+def split(*texts: str) -> tuple[list[constraints.ConstraintRow], list[constraints.BoundRow]]:
     rows = list(constraints.rows_of(read_relations(texts), CONSTANTS))
     return constraints.split_bounds(rows, LENGTHS, CONSTANTS)
 

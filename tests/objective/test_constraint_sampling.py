@@ -10,7 +10,7 @@ import pytest
 from gdcli import api
 from gdcli.kernel.space import Space
 from gdcli.objective.long_rows import LongRows
-from gdcli.render.figures import Limits
+from gdcli.render.figures import PlaneConstraints
 
 
 def sampled(*subject_to: str, **start: Any) -> Any:
@@ -46,7 +46,9 @@ def test_without_constraints_there_is_nothing_to_draw() -> None:
 
 def test_edges_are_grids_with_the_words_of_their_constraint() -> None:
     _, sampler = sampled("x + y <= 1")
-    limits = Limits([("x + y <= 1", False, True)], lambda places: sampler.slacks((0, 1), places, [0.0, 0.0]))
+    limits = PlaneConstraints(
+        [("x + y <= 1", False, True)], lambda places: sampler.slacks((0, 1), places, [0.0, 0.0])
+    )
     (edge,) = limits.edges([0.0, 1.0, 2.0], [0.0, 1.0])
     assert (edge.text, edge.active, edge.slacks) == (
         "x + y <= 1",
