@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.commands import Command
 from gdcli.cli.option_rows import Option, Options, TypedOptions
+from gdcli.cli.option_values import beginning
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -120,13 +121,12 @@ def _unknown(name: str, command: Command, values: Sequence[str] = ()) -> UsageEr
     from gdcli.cli import option_synonyms  # only an error needs them
 
     names = [option.name for option in command.options] + ["--help"]
-    shown = name if len(name) <= 40 else name[:37] + "..."
     hint = option_synonyms.option(name, command)
     value = next(filter(_NUMBER.match, values), "")
     if not hint and value and len(name) <= 4 and "--start" in names:  # --x=1
         hint = f"the start of a variable is given with --start {name[2:]}={value}"
     hint = hint or did_you_mean(name, names, f"'gd {command.name} --help' lists the options")
-    return UsageError(f"unknown option {shown}", hint)
+    return UsageError(f"unknown option {beginning(name)}", hint)
 
 
 def _goes_on(option: Option[Any], value: str, word: str) -> bool:
@@ -212,8 +212,7 @@ def _one_more(positional: list[str], command: Command) -> UsageError:
         listed = f"'gd {command.name} --help' lists them"
         hint = f"options have long names: {option_synonyms.option(extra, command) or listed}"
         return UsageError(f"unknown option {extra}", hint)
-    shown = extra if len(extra) <= 40 else extra[:37] + "..."
-    told = f"one {command.arguments[0].metavar} is expected, and '{shown}' is one more"
+    told = f"one {command.arguments[0].metavar} is expected, and '{beginning(extra)}' is one more"
     return UsageError(told, _meant(positional, extra, command))
 
 

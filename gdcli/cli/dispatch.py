@@ -16,6 +16,7 @@ from gdcli.cli import argv
 from gdcli.cli.commands import COMMANDS, Command
 from gdcli.cli.environment import Environment
 from gdcli.cli.option_rows import TypedOptions
+from gdcli.cli.option_values import beginning
 from gdcli.cli.options import PictureOptions
 from gdcli.kernel.errors import Abandoned, GdError, Terminated, UsageError, did_you_mean, internal
 
@@ -72,7 +73,7 @@ def unknown_command(word: str) -> UsageError:
     """Return the error for a first word that is no command, with what may be meant."""
     from gdcli.cli import option_synonyms  # only an error needs them
 
-    shown = word if len(word) <= 40 else word[:37] + "..."
+    shown = beginning(word)
     if word.startswith("--"):
         options = ["--help", "--version"]
         hint = did_you_mean(word, options, "options come after the command: gd COMMAND ... OPTIONS")

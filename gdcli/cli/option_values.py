@@ -19,12 +19,18 @@ def text(value: str, name: str) -> str:
     return value
 
 
+def beginning(text: str) -> str:
+    """Return a text as it stands in a message: of a long one its beginning."""
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 def wrong(value: str, name: str, expected: str, hint: str = "") -> UsageError:
     """Return the error for an option whose value is not what is expected."""
-    shown = value if len(value) <= 40 else value[:37] + "..."
     if "number" in expected and value.count(",") == 1 and _float(value.replace(",", ".")) is not None:
         hint = f"numbers have a decimal point: {name} {value.replace(',', '.')}"
-    return UsageError(f"{name} takes {expected}, not '{shown}'", hint, Span(value, 0, len(value), name))
+    return UsageError(
+        f"{name} takes {expected}, not '{beginning(value)}'", hint, Span(value, 0, len(value), name)
+    )
 
 
 def _float(value: str) -> float | None:
@@ -155,12 +161,9 @@ def rates(value: str, name: str) -> tuple[float, ...]:
     for part, place in _parts(value):
         rate = _float(part)
         if rate is None or rate <= 0:
-            shown = part if len(part) <= 40 else part[:37] + "..."
-            raise UsageError(
-                f"{name} takes learning rates above 0, not '{shown}'",
-                "for example 10,1.1,1,0.1,0.01",
-                Span(value, place, place + max(1, len(part)), name),
-            )
+            span = Span(value, place, place + max(1, len(part)), name)
+            told = f"{name} takes learning rates above 0, not '{beginning(part)}'"
+            raise UsageError(told, "for example 10,1.1,1,0.1,0.01", span)
         read.append(rate)
     return tuple(read)
 
@@ -185,10 +188,9 @@ def methods(value: str, name: str) -> tuple[str, ...]:
     parts = [(part.lower(), place) for part, place in _parts(value)]
     for part, place in parts:
         if part not in METHODS:
-            shown = part if len(part) <= 40 else part[:37] + "..."
             hint = meant(part, METHODS, "'gd methods' lists the names")
             span = Span(value, place, place + max(1, len(part)), name)
-            raise UsageError(f"{name} takes methods, and there is no '{shown}'", hint, span)
+            raise UsageError(f"{name} takes methods, and there is no '{beginning(part)}'", hint, span)
     return tuple(part for part, _ in parts)
 
 

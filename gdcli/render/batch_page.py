@@ -9,7 +9,7 @@ from gdcli.kernel.errors import shorten
 from gdcli.kernel.number_format import amount, column, seconds, short
 from gdcli.kernel.status import role_of
 from gdcli.render.comparison import Kind, question, with_course
-from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
+from gdcli.render.page import Column, Glyphs, Line, fact, laid_out, warnings
 from gdcli.render.sparkline import Bars, sparkline
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def page(found: BatchesRecord, width: int, glyphs: Glyphs, bars: Bars, timing: b
             told = harmless(f"{run.batch_size}: {shorten(run.message, 4 * width)}")
             lines += fact("failed" if run.reason is None else run.status, told, width, label_role="bad")
     lines += _best(found, width)
-    for warning in found.warnings:
-        lines += fact("warning", harmless(warning), width, "warn", label_role="warn")
+    lines += warnings(found.warnings, width)
     return lines
 
 

@@ -10,7 +10,7 @@ from gdcli.kernel.error_text import harmless
 from gdcli.kernel.number_format import amount, column, seconds
 from gdcli.kernel.status import role_of
 from gdcli.render.comparison import Kind, question, with_course
-from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
+from gdcli.render.page import Column, Glyphs, Line, fact, laid_out, warnings
 from gdcli.render.sparkline import Bars, sparkline
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def page(found: MethodsRecord, width: int, glyphs: Glyphs, bars: Bars, timing: b
             told = harmless(f"{run.method}: {run.message}")
             lines += fact("failed", told, width, label_role="bad")
     lines += _summary(found, width)
-    for warning in found.warnings:
-        lines += fact("warning", harmless(warning), width, "warn", label_role="warn")
+    lines += warnings(found.warnings, width)
     return lines
 
 

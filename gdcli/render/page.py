@@ -191,6 +191,11 @@ def plain_text(lines: Iterable[Line]) -> str:
     return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)
 
 
+def warnings(texts: Iterable[str], width: int) -> list[Line]:
+    found = (fact("warning", harmless(text), width, "warn", label_role="warn") for text in texts)
+    return [line for lines in found for line in lines]
+
+
 def beyond(space: Space, most: int) -> tuple[list[str], int]:
     """The first names of the variables after so many, and how many there are."""
     size, label = space.size, space.label

@@ -8,7 +8,7 @@ from gdcli.kernel.error_text import harmless
 from gdcli.kernel.number_format import amount, column, short
 from gdcli.kernel.status import CurvatureSource
 from gdcli.render.comparison import Kind, aligned, question, with_course
-from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
+from gdcli.render.page import Column, Glyphs, Line, fact, laid_out, warnings
 from gdcli.render.sparkline import Bars, sparkline
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def page(found: RatesRecord, width: int, glyphs: Glyphs, bars: Bars, timing: boo
                 "note", harmless(f"rate {short(rate.lr, 6)}: {rate.note}"), width, label_role="warn"
             )
     lines += _reason(found, width) + _fastest(found, width)
-    for warning in found.warnings:
-        lines += fact("warning", harmless(warning), width, "warn", label_role="warn")
+    lines += warnings(found.warnings, width)
     if found.ended is not None:
         lines += fact(found.ended, "the verdicts are on what was done so far", width, "bad", "bad")
     return lines

@@ -17,7 +17,7 @@ from gdcli.kernel.number_format import amount, column, known, listing, seconds, 
 from gdcli.kernel.status import CurvatureSource, StopReason, role_of
 from gdcli.record.path_rows import COORDINATES, ENDS, Row, Trail
 from gdcli.record.schema import plain
-from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out
+from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out, warnings
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
@@ -268,8 +268,7 @@ def evidence(found: RunRecord, width: int, timing: bool, work: str = "") -> list
         return [line for label, text in pairs if text for line in fact(label, text, width)]
 
     lines = [*told(at_point), *_conditions(found, width), *told(facts)]
-    for warning in found.warnings:
-        lines += fact("warning", harmless(warning), width, "warn", label_role="warn")
+    lines += warnings(found.warnings, width)
     if found.advice:
         lines += fact("try next", harmless(found.advice), width)
     return lines

@@ -73,6 +73,72 @@ class TextRow(NamedTuple):
     cells: Sequence[str]
 
 
+class Kept(NamedTuple):
+    """A row that is used: its numbers and its labels, in the order wanted."""
+
+    values: list[float]
+    labels: list[Label]
+
+
+class Wanted(NamedTuple):
+    """What is read of a source: columns of numbers and of labels, by index, and with ``text`` the rows as they stand.
+
+    ``skip`` is called for each row that is left out; without it such a row is an error. ``room`` is asked for memory
+    where that spares a copy.
+    """
+
+    numbers: Sequence[int]
+    skip: Skip | None
+    text: bool = False
+    labels: Sequence[int] = ()
+    room: Room | None = None
+
+    def kept(
+        self, values: list[float], keys: list[Label | None], line: int, fault: Callable[[], DataError]
+    ) -> Kept | None:
+        """Return a row that is used, None for one that is left out: a value is nan, or a key missing."""
+        known = [key for key in keys if key is not None]
+        whole = len(known) == len(keys)
+        if whole and all(value == value for value in values):
+            return Kept(values, known)
+        if self.skip is None:
+            raise fault()
+        self.skip(line, known if whole else None, fault)
+        return None
+
+
+class KeptRows:
+    """Rows that are read one by one, and become a block."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._kept: list[Kept] = []
+        self._lines: list[int] = []
+        self._text: list[str] = []
+        self._used: list[bool] = []
+
+    def add(self, kept: Kept | None, line: int, text: str) -> None:
+        if kept is not None:
+            self._kept.append(kept)
+            self._lines.append(line)
+        if self._wanted.text:
+            self._text.append(text)
+            self._used.append(kept is not None)
+
+    def block(self) -> RowBlock:
+        import numpy as np
+
+        numbers, labels, text = range(len(self._wanted.numbers)), self._wanted.labels, self._wanted.text
+        table = np.array([row.values for row in self._kept], dtype=np.float64).reshape(-1, len(numbers))
+        return RowBlock(
+            [np.ascontiguousarray(table[:, i]) for i in numbers],
+            np.array(self._lines, dtype=np.int64),
+            self._text if text else None,
+            self._used if text else None,
+            [coded(row.labels[i] for row in self._kept) for i in range(len(labels))],
+        )
+
+
 class Source(Protocol):
     """One file or pipe of a table: `text`, `objects` and `columnar` have one each."""
 
@@ -83,29 +149,11 @@ class Source(Protocol):
     header_line: int
     delimiter: str  # of the cells in a row's text, empty where there are none
 
-    def parts(
-        self,
-        wanted: Sequence[int],
-        skip: Skip | None,
-        text: bool,
-        labels: Sequence[int] = (),
-        room: Room | None = None,
-    ) -> Iterator[RowBlock]:
-        """Read the columns with these indices from the first row on, numbers and labels.
-
-        ``room`` is asked where that spares a copy.
-        """
+    def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
+        """Read what is wanted from the first row on."""
         ...
 
     def close(self) -> None: ...
-
-
-def arrays(rows: list[list[float]], lines: list[int], columns: int) -> tuple[list[ndarray], ndarray]:
-    """Return rows of numbers as one array per column, and their lines as int64."""
-    import numpy as np
-
-    table = np.array(rows, dtype=np.float64).reshape(len(rows), columns)
-    return [np.ascontiguousarray(table[:, i]) for i in range(columns)], np.array(lines, dtype=np.int64)
 
 
 def coded(keys: Iterable[Label | None]) -> Labels:
@@ -114,10 +162,6 @@ def coded(keys: Iterable[Label | None]) -> Labels:
     index: dict[Label | None, int] = {}
     codes = [index.setdefault(key, len(index)) for key in keys]
     return Labels(list(index), np.array(codes, dtype=np.int64))
-
-
-def columns_of_labels(rows: list[list[Label]], columns: int) -> list[Labels]:
-    return [coded(row[i] for row in rows) for i in range(columns)]
 
 
 CHUNK = 1 << 14  # rows

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.errors import DataError
-from gdcli.table.blocks import Labels, Room, RowBlock, Skip, coded
+from gdcli.table.blocks import Labels, RowBlock, Skip, Wanted, coded
 from gdcli.table.cell_faults import SKIP
 from gdcli.table.json_lines import as_label
 from gdcli.table.polars_reader import has_polars
@@ -80,20 +80,14 @@ class Columnar:
             if not (kind.is_numeric() or kind == pl.Boolean):
                 raise DataError(f"{self.name}: column {self.titles[i]} has {kind}, not numbers")
 
-    def parts(
-        self,
-        wanted: Sequence[int],
-        skip: Skip | None,
-        text: bool,
-        labels: Sequence[int] = (),
-        room: Room | None = None,
-    ) -> Iterator[RowBlock]:
+    def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Yield the rows in slices. The text of a row is its wanted cells with commas between them."""
         import numpy as np
         import polars as pl
 
-        self._check_numbers(wanted)
-        names = [self._columns[i] for i in wanted]
+        labels, text = wanted.labels, wanted.text
+        self._check_numbers(wanted.numbers)
+        names = [self._columns[i] for i in wanted.numbers]
         total = self._asked(lambda: self._scan().select(pl.len()).collect().item())
         unique = list(dict.fromkeys(names))
         picked = [pl.col(name).cast(pl.Float64) for name in unique]
@@ -108,7 +102,9 @@ class Columnar:
                 sound &= part
             if not sound.all():
                 titles = [self.titles[i] for i in labels]
-                self._bad(found, dict(zip(titles, keys, strict=True)), np.flatnonzero(~sound), start, skip)
+                self._bad(
+                    found, dict(zip(titles, keys, strict=True)), np.flatnonzero(~sound), start, wanted.skip
+                )
             rows = np.flatnonzero(sound)
             yield RowBlock(
                 [found[name][sound] if len(rows) < frame.height else found[name] for name in names],

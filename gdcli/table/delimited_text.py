@@ -7,10 +7,10 @@ the same on every input, as they are tested to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from gdcli.kernel.errors import DataError
-from gdcli.table.blocks import Label, Labels, Room, RowBlock, Skip, arrays, columns_of_labels
+from gdcli.table.blocks import KeptRows, Labels, RowBlock, Wanted
 from gdcli.table.cell_faults import never_closed
 from gdcli.table.header import read_header
 from gdcli.table.number_cells import Numbers, UnfinishedError, records
@@ -43,28 +43,21 @@ class Text:
     def close(self) -> None:
         self._supply.close()
 
-    def parts(
-        self,
-        wanted: Sequence[int],
-        skip: Skip | None,
-        text: bool,
-        labels: Sequence[int] = (),
-        room: Room | None = None,
-    ) -> Iterator[RowBlock]:
+    def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, anew = self._supply.lines()
         if anew and read_header(lines).titles != self.titles:
             raise DataError(f"{self.name} has changed while it was read")
-        numbers = Numbers(self.name, self.titles, wanted, self.delimiter, skip, labels)
+        numbers = Numbers(self.name, self.titles, self.delimiter, wanted)
         size, seen = 1, 0
         try:
             while block := lines.view(size):
                 self.progress = lines.stream.progress
                 seen += len(block)
                 length = max(seen, self.progress[1])
-                part = self._quick(block, lines, numbers, length, text, room)
+                part = self._quick(block, lines, numbers, length)
                 if part is None:
-                    part, rest = self._slow(bytes(block), lines.first, numbers, lines.ended, text)
+                    part, rest = self._slow(bytes(block), lines.first, numbers, lines.ended)
                     if rest:
                         lines.give_back(rest, more=True)
                 if part.rows or part.text:
@@ -73,20 +66,13 @@ class Text:
         finally:
             self.close()
 
-    def _quick(
-        self,
-        block: memoryview,
-        lines: LineStream,
-        numbers: Numbers,
-        length: int,
-        text: bool,
-        room: Room | None,
-    ) -> RowBlock | None:
+    def _quick(self, block: memoryview, lines: LineStream, numbers: Numbers, length: int) -> RowBlock | None:
         """Return the rows of a plain block, None where it is not plain."""
+        wanted = numbers.wanted
         rows: bytes | memoryview = block
         if lines.ended and bytes(block[-3:]).endswith((b"\n\n", b"\n\r\n")):  # blank lines at the end
             rows = bytes(block).rstrip(b"\r\n") + b"\n"
-        quick = self._quickly.read(rows, numbers.wanted, length, numbers.labels, room)
+        quick = self._quickly.read(rows, wanted.numbers, length, wanted.labels, wanted.room)
         if quick is None:
             return None
         if rows is block:
@@ -94,15 +80,15 @@ class Text:
         if not len(quick.doubtful):
             if len(quick.columns[0]):
                 numbers.another()
-            texts = _texts(bytes(rows)) if text else None
+            texts = _texts(bytes(rows)) if wanted.text else None
             return RowBlock(quick.columns, lines.first, texts, None, quick.labels)
-        return self._decided(bytes(rows), lines.first, numbers, quick, text)
+        return self._decided(bytes(rows), lines.first, numbers, quick)
 
-    def _decided(self, block: bytes, first: int, numbers: Numbers, quick: Quick, text: bool) -> RowBlock:
+    def _decided(self, block: bytes, first: int, numbers: Numbers, quick: Quick) -> RowBlock:
         """Return the rows of a block of which the csv module decides the doubtful ones."""
         import numpy as np
 
-        texts = _texts(block)
+        texts, text = _texts(block), numbers.wanted.text
         used = np.ones(len(texts), dtype=bool)
         columns = [np.array(column) for column in quick.columns]
         before = -1
@@ -124,35 +110,19 @@ class Text:
         shown = texts if text else None
         return RowBlock([c[used] for c in columns], lines, shown, used.tolist() if text else None, labels)
 
-    def _slow(
-        self, block: bytes, first: int, numbers: Numbers, last: bool, text: bool
-    ) -> tuple[RowBlock, bytes]:
+    def _slow(self, block: bytes, first: int, numbers: Numbers, last: bool) -> tuple[RowBlock, bytes]:
         """Return the rows of a block as the csv module reads them, and the lines of a row that goes on after it."""
         texts = block.decode("utf-8", "surrogateescape").split("\n")
         texts.pop()
-        rows: list[list[float]] = []
-        lines: list[int] = []
-        keys: list[list[Label]] = []
-        shown: list[str] = []
-        used: list[bool] = []
-        rest = b""
+        rows, rest = KeptRows(numbers.wanted), b""
         try:
             for record in records(texts, first, self.delimiter, self.name):
-                kept = numbers.of(record)
-                if kept is not None:
-                    rows.append(kept.values)
-                    keys.append(kept.labels)
-                    lines.append(record.line)
-                if text:
-                    shown.append(record.text)
-                    used.append(kept is not None)
+                rows.add(numbers.of(record), record.line, record.text)
         except UnfinishedError as place:
             rest = "".join(f"{line}\n" for line in texts[place.line :]).encode("utf-8", "surrogateescape")
             if last or len(rest) > LONGEST_LINE:
                 raise never_closed(self.name, first + place.line, texts[place.line]) from None
-        columns, numbered = arrays(rows, lines, len(numbers.wanted))
-        labels = columns_of_labels(keys, len(numbers.labels))
-        return RowBlock(columns, numbered, shown if text else None, used if text else None, labels), rest
+        return rows.block(), rest
 
 
 def _texts(block: bytes) -> list[str]:

@@ -10,28 +10,19 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, Span
-from gdcli.table.blocks import Label, Room, RowBlock, Skip, arrays, columns_of_labels
+from gdcli.table.blocks import Kept, KeptRows, Label, RowBlock, Wanted
 from gdcli.table.cell_faults import SKIP, is_missing
 from gdcli.table.header import check_columns
-from gdcli.table.number_cells import EXACT, Kept
+from gdcli.table.number_cells import EXACT
 from gdcli.table.streams import LONGEST_LINE, Supply
 
 _SIZE = 1 << 20  # bytes of a block
 _SECOND = 1 << 16
 _ARRAY = "one object per line is read: jq -c '.[]' FILE | gd fit ... -"
-
-
-class _Wanted(NamedTuple):
-    """The columns of numbers and of labels, and what is called for a row that is left out."""
-
-    numbers: Sequence[int]
-    labels: Sequence[int]
-    skip: Skip | None
 
 
 class Objects:
@@ -58,14 +49,7 @@ class Objects:
     def close(self) -> None:
         self._supply.close()
 
-    def parts(
-        self,
-        wanted: Sequence[int],
-        skip: Skip | None,
-        text: bool,
-        labels: Sequence[int] = (),
-        room: Room | None = None,
-    ) -> Iterator[RowBlock]:
+    def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, _ = self._supply.lines()
         size = 1
@@ -74,32 +58,18 @@ class Objects:
                 size = min(max(4 * size, _SECOND), _SIZE)
                 if lines.first == 1:
                     block = block.removeprefix(b"\xef\xbb\xbf")
-                part = self._part(block, lines.first, _Wanted(wanted, labels, skip), text)
+                part = self._part(block, lines.first, wanted)
                 if part.rows or part.text:
                     yield part
         finally:
             self.close()
 
-    def _part(self, block: bytes, first: int, wanted: _Wanted, text: bool) -> RowBlock:
-        rows: list[list[float]] = []
-        keys: list[list[Label]] = []
-        numbers: list[int] = []
-        shown: list[str] = []
-        used: list[bool] = []
+    def _part(self, block: bytes, first: int, wanted: Wanted) -> RowBlock:
+        rows = KeptRows(wanted)
         for line, row in enumerate(block.decode("utf-8", "surrogateescape").split("\n"), first):
-            if not row.strip():
-                continue
-            kept = self._kept(self._object(row, line), row, line, wanted)
-            if kept is not None:
-                rows.append(kept.values)
-                keys.append(kept.labels)
-                numbers.append(line)
-            if text:
-                shown.append(row.strip())
-                used.append(kept is not None)
-        columns, lines = arrays(rows, numbers, len(wanted.numbers))
-        labels = columns_of_labels(keys, len(wanted.labels))
-        return RowBlock(columns, lines, shown if text else None, used if text else None, labels)
+            if row.strip():
+                rows.add(self._kept(self._object(row, line), row, line, wanted), line, row.strip())
+        return rows.block()
 
     def _object(self, row: str, line: int) -> Mapping[str, Any]:
         where = f"{self.name}:{line}"
@@ -131,24 +101,17 @@ class Objects:
             )
         return found
 
-    def _kept(self, row: Mapping[str, Any], text: str, line: int, wanted: _Wanted) -> Kept | None:
+    def _kept(self, row: Mapping[str, Any], text: str, line: int, wanted: Wanted) -> Kept | None:
         values = [as_number(row.get(self._keys[i])) for i in wanted.numbers]
         keys = [as_label(row.get(self._keys[i])) for i in wanted.labels]
-        known = [key for key in keys if key is not None]
-        whole = len(known) == len(keys)
-        if whole and all(value == value for value in values):
-            return Kept(values, known)
 
         def fault() -> DataError:
-            bad = [i for i in wanted.numbers if math.isnan(as_number(row.get(self._keys[i])))]
-            nameless = [i for i in wanted.labels if as_label(row.get(self._keys[i])) is None]
+            bad = [i for i, value in zip(wanted.numbers, values, strict=True) if math.isnan(value)]
+            nameless = [i for i, key in zip(wanted.labels, keys, strict=True) if key is None]
             first = min([*bad, *nameless])
             return self._fault(row, text, line, self._keys[first], first not in bad)
 
-        if wanted.skip is None:
-            raise fault()
-        wanted.skip(line, known if whole else None, fault)
-        return None
+        return wanted.kept(values, keys, line, fault)
 
     def _fault(
         self, row: Mapping[str, Any], text: str, line: int, key: str, is_label: bool = False

@@ -11,9 +11,8 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
-from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError
-from gdcli.table.blocks import Label, Skip, TextRow
+from gdcli.table.blocks import Kept, Label, TextRow, Wanted
 from gdcli.table.cell_faults import (
     MISSING,
     SPACES,
@@ -144,32 +143,15 @@ def _check(text: str, line: int, name: str, quoted: bool = False) -> None:
         raise carriage_return(text, line, text.index("\r"), name)
 
 
-class Kept(NamedTuple):
-    """A row that is used: its numbers and its labels, in the order wanted."""
-
-    values: list[float]
-    labels: list[Label]
-
-
 class Numbers:
-    """The numbers of the wanted columns of the rows given to it, or what is wrong with the first bad one.
+    """The numbers of the ``wanted`` columns of the rows given to it, or what is wrong with the first bad one.
 
-    ``labels`` are the columns of labels. ``skip`` is called for each row that is left out; without it such a row is an
-    error. Rows of empty cells alone, which spreadsheets write below a table, are no rows where none but such follow:
-    they are held back until another comes.
+    Rows of empty cells alone, which spreadsheets write below a table, are no rows where none but such follow: they are
+    held back until another comes.
     """
 
-    def __init__(
-        self,
-        name: str,
-        titles: Sequence[str],
-        wanted: Sequence[int],
-        delimiter: str,
-        skip: Skip | None,
-        labels: Sequence[int] = (),
-    ) -> None:
-        self.name, self.titles, self.wanted, self.delimiter, self.skip = name, titles, wanted, delimiter, skip
-        self.labels = labels
+    def __init__(self, name: str, titles: Sequence[str], delimiter: str, wanted: Wanted) -> None:
+        self.name, self.titles, self.delimiter, self.wanted = name, titles, delimiter, wanted
         self._held: list[TextRow] = []
 
     def of(self, record: TextRow) -> Kept | None:
@@ -187,22 +169,15 @@ class Numbers:
             self._of(record)
 
     def _of(self, record: TextRow) -> Kept | None:
-        found: list[Label] | None = None
+        values, keys = [math.nan], list[Label | None]([None])
         if len(record.cells) == len(self.titles):
-            values = [number(record.cells[i]) for i in self.wanted]
-            keys = [label(record.cells[i]) for i in self.labels]
-            known = [key for key in keys if key is not None]
-            found = known if len(known) == len(keys) else None
-            if found is not None and all(value == value for value in values):
-                return Kept(values, found)
-        if self.skip is None:
-            raise self._fault(record)
-        self.skip(record.line, found, lambda: self._fault(record))
-        return None
+            values = [number(record.cells[i]) for i in self.wanted.numbers]
+            keys = [label(record.cells[i]) for i in self.wanted.labels]
+        return self.wanted.kept(values, keys, record.line, lambda: self._fault(record))
 
     def _fault(self, record: TextRow) -> DataError:
         if len(record.cells) != len(self.titles):
             return ragged_fault(record, self.name, len(self.titles), self.delimiter)
-        bad = [i for i in self.wanted if math.isnan(number(record.cells[i]))]
-        bad += [i for i in self.labels if label(record.cells[i]) is None]
+        bad = [i for i in self.wanted.numbers if math.isnan(number(record.cells[i]))]
+        bad += [i for i in self.wanted.labels if label(record.cells[i]) is None]
         return cell_fault(record, self.name, self.titles[min(bad)], min(bad), self.delimiter)

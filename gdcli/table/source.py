@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
-from gdcli.table.blocks import Room, RowBlock, Skip, Source
+from gdcli.table.blocks import Room, RowBlock, Skip, Source, Wanted
 from gdcli.table.header import names_of
 from gdcli.table.streams import COLUMNAR, Supply
 
@@ -142,7 +142,7 @@ class DataTable:
             raise ValueError("no columns are wanted")
         self._reset()
         for number, source in enumerate(self.sources):
-            for part in source.parts(wanted, self._skipper(number, by), text, labels, room):
+            for part in source.parts(Wanted(wanted, self._skipper(number, by), text, labels, room)):
                 budget.check()
                 self._remember(number, part)
                 first = self.rows
