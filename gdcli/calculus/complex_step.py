@@ -15,7 +15,7 @@ import cmath
 import math
 from collections.abc import Callable, Sequence
 
-from gdcli.calculus.elements import by_formula
+from gdcli.calculus.elements import ARITHMETIC, by_formula
 from gdcli.kernel.numerics import SMALLEST
 from gdcli.language import ieee
 from gdcli.language.functions import FUNCTIONS
@@ -196,14 +196,7 @@ _OWN: dict[str, Complex] = {
     "atan2": _atan2,
 }
 _OWN_EDGES = ("cbrt", "hypot", "atan2")
-_OPERATIONS: dict[str, Complex] = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b,
-    "pow": _power,
-    "neg": lambda a: -a,
-}
+_OPERATIONS: dict[str, Complex] = {**ARITHMETIC, "pow": _power}
 
 
 def _real(a: complex, b: complex) -> tuple[float, float]:

@@ -5,6 +5,7 @@ The algebra may be sympy's (:mod:`gdcli.calculus.symbolic`) or the small one of 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
@@ -18,6 +19,14 @@ from gdcli.language.syntax import Node, Tree, fold, parse
 MAX_VARIABLES = 30
 
 Operation = Callable[[str, Sequence[Any]], Any]
+# Arithmetic of numbers of any kind that have Python's operators.
+ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "neg": operator.neg,
+}
 
 
 class Elementary(Protocol):

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.calculus.elements import by_formula
+from gdcli.calculus.elements import ARITHMETIC, by_formula
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import LARGEST, SMALLEST, SMALLEST_NORMAL, UNIT_ROUNDOFF
 from gdcli.language.functions import FUNCTIONS
@@ -87,23 +87,10 @@ class Precise:
 
     def value(self, root: int) -> Any:
         """Return the value of a node: nan outside the domain."""
-        for i in self._order(root):
+        for i in self.graph.reach((root,), self.known, self.graph.needed_first):
             if i not in self.known:
                 self.known[i] = self._one(i)
         return self.known[root]
-
-    def _order(self, root: int) -> list[int]:
-        """The nodes to evaluate; of a ``where`` only the condition and, later, the side that is taken."""
-        seen: set[int] = set()
-        stack = [root]
-        while stack:
-            i = stack.pop()
-            if i in seen or i in self.known:
-                continue
-            seen.add(i)
-            key = self.graph.keys[i]
-            stack.extend(key[2:4] if key[0] == "where" else arguments(key))
-        return sorted(seen)
 
     def taken(self, i: int) -> int:
         _, relation, a, b, yes, no = self.graph.keys[i]
@@ -127,21 +114,14 @@ class Precise:
     def bound(self, root: int) -> Any:
         """Return what rounding to doubles can change of a node's value, to first order; inf where unknown."""
         self.value(root)
-        for i in self._order_of_bounds(root):
+        for i in self.graph.reach((root,), self.bounds, self._below):
             self.bounds[i] = self._bound(i)
         return self.bounds[root]
 
-    def _order_of_bounds(self, root: int) -> list[int]:
-        seen: set[int] = set()
-        stack = [root]
-        while stack:
-            i = stack.pop()
-            if i in seen or i in self.bounds:
-                continue
-            seen.add(i)
-            key = self.graph.keys[i]
-            stack.extend((self.taken(i),) if key[0] == "where" else arguments(key))
-        return sorted(seen)
+    def _below(self, i: int) -> tuple[int, ...]:
+        """The arguments of a node that have been evaluated for it: of a ``where`` the side that is taken."""
+        key = self.graph.keys[i]
+        return (self.taken(i),) if key[0] == "where" else arguments(key)
 
     def _exact_bound(self, i: int, size: mpf) -> Any:
         """The bound of a node that adds no rounding of its own; None for all others."""
@@ -235,11 +215,7 @@ def _operations() -> dict[str, Callable[..., Any]]:
         return a**b
 
     operations: dict[str, Callable[..., Any]] = {
-        "add": lambda a, b: a + b,
-        "sub": lambda a, b: a - b,
-        "mul": lambda a, b: a * b,
-        "div": lambda a, b: a / b,
-        "neg": lambda a: -a,
+        **ARITHMETIC,
         "pow": power,
         "abs": abs,
         "max": max,

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from gdcli.language.graph import LEAVES, Graph, arguments
+from gdcli.language.graph import LEAVES, Graph
 
 _PAIRS = frozenset({"abs", "sign", "max", "min", "hypot", "largest", "smallest"})
 _ABOVE, _BELOW = (">", ">="), ("<", "<=")
@@ -32,15 +32,9 @@ def can_smooth(graph: Graph, root: int, fixed: Container[int] = ()) -> bool:
 
 def _kinks(graph: Graph, root: int, fixed: Container[int]) -> set[int]:
     """The nodes with a kink that is met when what is not fixed changes."""
-    varies: set[int] = set()
-    for i in graph.reach((root,)):
-        key = graph.keys[i]
-        if key[0] in LEAVES:
-            if key[0] != "number" and i not in fixed:
-                varies.add(i)
-        elif any(a in varies for a in arguments(key)):
-            varies.add(i)
-    return {i for i in varies if _has_kink(graph, i)}
+    kinds = ((i, graph.keys[i][0]) for i in graph.reach((root,)))
+    leaves = [i for i, kind in kinds if kind in LEAVES and kind != "number" and i not in fixed]
+    return {i for i in graph.depending((root,), leaves) if _has_kink(graph, i)}
 
 
 def _has_kink(graph: Graph, i: int) -> bool:

@@ -9,12 +9,13 @@ to people is written by :mod:`gdcli.calculus.formula_text`.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import sympy as sp
 
-from gdcli.calculus.elements import Elements, by_formula, components, numbers, variables
+from gdcli.calculus.elements import ARITHMETIC, Elements, by_formula, components, numbers, variables
 from gdcli.kernel.errors import UsageError
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph
@@ -112,14 +113,7 @@ class _Sympy:
         return sp.Piecewise((yes, _RELATIONS[relation](a, b)), (no, True))
 
 
-_OPERATIONS: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b,
-    "pow": lambda a, b: a**b,
-    "neg": lambda a: -a,
-}
+_OPERATIONS = {**ARITHMETIC, "pow": operator.pow}
 
 
 class SympyExpression:

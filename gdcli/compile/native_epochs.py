@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from gdcli.compile import machine_code
 from gdcli.compile.per_sample import DescentWriter, ParameterBox, RowGradient
 from gdcli.compile.runners import numpy
-from gdcli.compile.simd import WIDTH, LaneWriter, flags, helpers, piece, scalar_statements, varying_nodes
+from gdcli.compile.simd import WIDTH, LaneWriter, flags, helpers, piece, scalar_statements
 from gdcli.compile.strict_scalar import functions_of, operations_of
 from gdcli.compile.update_rules import UpdateRule
 from gdcli.kernel.dataclass import NamedTuple
@@ -107,7 +107,7 @@ def _batch(gradient: RowGradient, descent: DescentWriter) -> list[str]:
     names = {key: f"x{i}" for i, key in enumerate(gradient.parameters)}
     columns = {key: f"c{i}" for i, key in enumerate(gradient.columns)}
     leaves = {i for i in graph.reach(tuple(roots)) if graph.keys[i] in columns}
-    varying = varying_nodes(graph, roots, leaves)
+    varying = graph.depending(roots, leaves)
     before, scalars = scalar_statements(graph, roots, varying, names)
 
     def rows(width: int) -> list[str]:

@@ -18,7 +18,7 @@ from gdcli.compile.scalar_text import Known, ScalarWriter, bare_namespace, numbe
 from gdcli.compile.update_rules import UpdateRule, clip_statements
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language import ieee
-from gdcli.language.graph import LEAVES, Graph, Key, arguments
+from gdcli.language.graph import LEAVES, Graph, Key
 
 
 class RowGradient(NamedTuple):
@@ -188,11 +188,8 @@ class DescentWriter:
         graph = self.gradient.graph
         columns = set(self.gradient.columns)
         needed = self.writer.needed(self.gradient.roots, {}, True)
-        varying: set[int] = set()
-        for i in graph.reach(tuple(self.gradient.roots)):
-            key = graph.keys[i]
-            if key in columns or any(a in varying for a in arguments(key)):
-                varying.add(i)
+        reached = graph.reach(self.gradient.roots)
+        varying = graph.depending(self.gradient.roots, [i for i in reached if graph.keys[i] in columns])
         fixed = [i for i in needed if i not in varying and graph.keys[i][0] not in LEAVES]
         return [i for i in fixed if graph.keys[i][0] != "where"]
 

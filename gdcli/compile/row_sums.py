@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gdcli.compile.simd import WIDTH, LaneWriter, flags, helpers, piece, scalar_statements, varying_nodes
+from gdcli.compile.simd import WIDTH, LaneWriter, flags, helpers, piece, scalar_statements
 from gdcli.compile.strict_scalar import operations_of
 from gdcli.language.graph import Graph, Key
 
@@ -30,7 +30,7 @@ class RowsText:
         self.parameters = parameters
         reached = graph.reach(tuple(self.roots))
         leaves = {i for i in reached if graph.keys[i] in columns}
-        self.varying = varying_nodes(graph, self.roots, leaves)
+        self.varying = graph.depending(self.roots, leaves)
         self.scalar_lines, self.scalars = scalar_statements(graph, self.roots, self.varying, parameters)
         self.text = helpers(operations_of(graph, self.roots)) + self._sums() + self._values()
         self.flags = flags("sums", "values")

@@ -87,16 +87,7 @@ class ScalarWriter:
 
     def needed(self, roots: Sequence[int], known: Mapping[int, Any], lazy: bool) -> list[int]:
         """The nodes needed for ``roots``, in order; when ``lazy``, whatever the conditions turn out to be."""
-        seen = set()
-        stack = list(roots)
-        while stack:
-            i = stack.pop()
-            if i in seen or i in known:
-                continue
-            seen.add(i)
-            key = self.graph.keys[i]
-            stack.extend(key[2:4] if key[0] == "where" and lazy else arguments(key))
-        return sorted(seen)
+        return self.graph.reach(roots, known, self.graph.needed_first if lazy else None)
 
     def choice(self, i: int, key: Key, known: Known, indent: int) -> tuple[str, int]:
         """Write an ``if`` with the two sides of a ``where`` as its blocks."""

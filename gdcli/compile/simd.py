@@ -88,30 +88,17 @@ class LaneWriter:
         return self.names[i] if i in self.varying else self.scalars[i]
 
     def write(self, roots: Iterable[int]) -> None:
-        for i in self._needed(roots):
+        for i in self.graph.reach(self._varying(roots), self.names, self._below):
             args = arguments(self.graph.keys[i])
             text = operation(self.graph.keys[i], [self.name(a) for a in args]) if args else self.read(i)
             self.names[i] = f"v{i}{self.tag}"
             self.lines.append(f"{self.names[i]} = {text}")
 
-    def _needed(self, roots: Iterable[int]) -> list[int]:
-        seen: set[int] = set()
-        stack = list(roots)
-        while stack:
-            i = stack.pop()
-            if i in self.varying and i not in seen and i not in self.names:
-                seen.add(i)
-                stack.extend(arguments(self.graph.keys[i]))
-        return sorted(seen)
+    def _varying(self, nodes: Iterable[int]) -> list[int]:
+        return [i for i in nodes if i in self.varying]
 
-
-def varying_nodes(graph: Graph, roots: Sequence[int], leaves: Iterable[int]) -> set[int]:
-    """Return the nodes below ``roots`` that depend on one of the ``leaves``, these included."""
-    found = set(leaves)
-    for i in graph.reach(tuple(roots)):
-        if any(a in found for a in arguments(graph.keys[i])):
-            found.add(i)
-    return found
+    def _below(self, i: int) -> list[int]:
+        return self._varying(arguments(self.graph.keys[i]))
 
 
 def scalar_statements(

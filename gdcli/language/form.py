@@ -91,8 +91,7 @@ def build(
     UsageError with the place in the text for unknown names, wrong numbers of arguments and vectors that do
     not fit.
     """
-    data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
-    builder = FormBuilder(tree, dict(lengths), constants, data, expand, graph)
+    builder = FormBuilder(tree, dict(lengths), constants, expand, graph)
     root = builder.build(tree.root)
     builder.refuse_matrix(root, "the expression is {}; an objective is one number")
     if builder.length(root) is not None:
@@ -102,7 +101,7 @@ def build(
             "wrap it in sum(...), mean(...) or norm(...)",
         )
     assert isinstance(root, int)
-    return Form(tree, builder.graph, root, dict(lengths), {} if expand else data, expand)
+    return Form(tree, builder.graph, root, dict(lengths), {} if expand else builder.data, expand)
 
 
 def build_vector(
@@ -120,19 +119,17 @@ def vector_builder(
     lengths: Mapping[str, int | None], constants: Mapping[str, Constant], expand: bool, graph: Graph
 ) -> Callable[[Tree], Form]:
     """Return what builds the Forms of many expressions, numbers or vectors, in one graph, which may be in use."""
-    data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
-    kept = {} if expand else data
     builder: FormBuilder | None = None
 
     def build_one(tree: Tree) -> Form:
         nonlocal builder
         if builder is None:
-            builder = FormBuilder(tree, dict(lengths), constants, data, expand, graph)
+            builder = FormBuilder(tree, dict(lengths), constants, expand, graph)
         builder.tree = tree
         root = builder.build(tree.root)
         builder.refuse_matrix(root, "this is {}, and no number or vector")
         rows = tuple(root) if isinstance(root, list) else (root,)
-        return Form(tree, graph, rows[0], builder.lengths, kept, expand, rows)
+        return Form(tree, graph, rows[0], builder.lengths, {} if expand else builder.data, expand, rows)
 
     return build_one
 
@@ -157,8 +154,7 @@ def build_row(
             node.op == "name" and id(node) in multiplied
         ):
             raise each.error(node, f"{name_of(node)} is a data matrix", f"write {name_of(node)} @ w")
-    data = {name: value for name, value in constants.items() if hasattr(value, "__len__")}
-    builder = FormBuilder(tree, dict(lengths), constants, data, True, graph, matrices)
+    builder = FormBuilder(tree, dict(lengths), constants, True, graph, matrices)
     root = builder.build(tree.root)
     if isinstance(root, list):
         builder.refuse_matrix(root, "this is {}; a model is one number a row")

@@ -34,7 +34,6 @@ class FormBuilder:
         tree: Tree,
         lengths: dict[str, int | None],
         constants: Mapping[str, Constant],
-        data: dict[str, Any],
         expand: bool,
         graph: Graph | None = None,
         matrices: Mapping[str, Sequence[str]] | None = None,
@@ -42,9 +41,9 @@ class FormBuilder:
         self.tree = tree
         self.lengths = lengths
         self.constants = constants
-        self.data = data
+        self.data: dict[str, Any] = {n: value for n, value in constants.items() if hasattr(value, "__len__")}
         self.expand = expand
-        self.matrix_names = {name for name, value in data.items() if hasattr(value[0], "__len__")}
+        self.matrix_names = {name for name, value in self.data.items() if hasattr(value[0], "__len__")}
         self.graph = Graph() if graph is None else graph
         self.matrices = matrices or {}
         self.parts: dict[str, Value] = {}

@@ -15,6 +15,7 @@ IEEE 754 has them). The methods of `functions.Algebra` (add, mul, ...), used for
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from gdcli.language import ieee
@@ -286,16 +287,37 @@ class Graph:
 
     # -- looking at the graph ------------------------------------------------------------------------------
 
-    def reach(self, roots: list[int] | tuple[int, ...]) -> list[int]:
-        """Return all nodes that the roots depend on, roots included, in order of evaluation."""
+    def reach(
+        self,
+        roots: Iterable[int],
+        known: Container[int] = (),
+        below: Callable[[int], Iterable[int]] | None = None,
+    ) -> list[int]:
+        """Return all nodes that the roots depend on, roots included, in order of evaluation.
+
+        What is ``known`` is left out, and not looked through. ``below`` gives what a node needs (None: its arguments).
+        """
         seen = set()
         stack = list(roots)
         while stack:
             i = stack.pop()
-            if i not in seen:
+            if i not in seen and i not in known:
                 seen.add(i)
-                stack.extend(arguments(self.keys[i]))
+                stack.extend(arguments(self.keys[i]) if below is None else below(i))
         return sorted(seen)
+
+    def needed_first(self, i: int) -> tuple[int, ...]:
+        """Return the arguments of a node that it needs in any case: of a ``where`` those of its condition."""
+        key = self.keys[i]
+        return key[2:4] if key[0] == "where" else arguments(key)
+
+    def depending(self, roots: Iterable[int], leaves: Iterable[int]) -> set[int]:
+        """Return the nodes below ``roots`` that depend on one of the ``leaves``, these included."""
+        found = set(leaves)
+        for i in self.reach(roots):
+            if any(a in found for a in arguments(self.keys[i])):
+                found.add(i)
+        return found
 
 
 def arguments(key: Key) -> tuple[int, ...]:

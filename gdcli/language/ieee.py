@@ -58,47 +58,34 @@ def ceil(a: float) -> float:
     return copysign(math.ceil(a), a) if math.isfinite(a) else a
 
 
-def _log_like(function: Real, pole: float) -> Real:
-    """A logarithm: -inf at its pole, nan below."""
+def _caught(function: Real, fault: type[Exception], instead: Real) -> Real:
+    """A function that has the value ``instead`` where ``function`` raises."""
 
     def safe(a: float) -> float:
         try:
             return function(a)
-        except ValueError:
-            return -inf if a == pole else nan
+        except fault:
+            return instead(a)
 
     return safe
+
+
+def _log_like(function: Real, pole: float) -> Real:
+    """A logarithm: -inf at its pole, nan below."""
+    return _caught(function, ValueError, lambda a: -inf if a == pole else nan)
 
 
 def _nan_outside(function: Real) -> Real:
     """A function that is nan outside its domain (sqrt, asin; sin of an infinity)."""
-
-    def safe(a: float) -> float:
-        try:
-            return function(a)
-        except ValueError:
-            return nan
-
-    return safe
+    return _caught(function, ValueError, lambda a: nan)
 
 
 def _overflowing(function: Real, odd: bool) -> Real:
     """A function that overflows to inf, or to the infinity of its argument's sign when odd."""
-
-    def safe(a: float) -> float:
-        try:
-            return function(a)
-        except OverflowError:
-            return copysign(inf, a) if odd else inf
-
-    return safe
+    return _caught(function, OverflowError, lambda a: copysign(inf, a) if odd else inf)
 
 
-def _atanh(a: float) -> float:
-    try:
-        return math.atanh(a)
-    except ValueError:
-        return copysign(inf, a) if abs(a) == 1 else nan
+_atanh = _caught(math.atanh, ValueError, lambda a: copysign(inf, a) if abs(a) == 1 else nan)
 
 
 def function(name: str) -> Real:

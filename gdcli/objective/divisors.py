@@ -13,7 +13,7 @@ from typing import Protocol
 from gdcli.kernel.vectors import Vector, any_negative, extremes, times
 from gdcli.language.form import build_row
 from gdcli.language.functions import FUNCTIONS
-from gdcli.language.graph import Graph, arguments
+from gdcli.language.graph import Graph
 from gdcli.language.tree_names import all_nodes
 from gdcli.objective.row_model import RowModel
 
@@ -79,14 +79,7 @@ def _factors(graph: Graph, i: int | None) -> Iterator[int]:
 
 def _always(graph: Graph, root: int) -> list[int]:
     """The nodes that are computed whichever way each choice goes."""
-    seen, stack = set(), [root]
-    while stack:
-        i = stack.pop()
-        if i not in seen:
-            seen.add(i)
-            key = graph.keys[i]
-            stack += key[2:4] if key[0] == "where" else arguments(key)
-    return sorted(seen)
+    return graph.reach((root,), below=graph.needed_first)
 
 
 class DividingRows(Protocol):

@@ -111,7 +111,7 @@ def copy_into(
     ``simplify`` takes out zeros and ones.
     """
     new = dict(known)
-    for i in _reach_above(graph, root, known):
+    for i in graph.reach((root,), known):
         key = graph.keys[i]
         if key[0] == "number":
             value = graph.value_of(i)
@@ -128,18 +128,6 @@ def copy_into(
         else:
             new[i] = target.node(key[0], *(new[a] for a in key[1:]))
     return new[root]
-
-
-def _reach_above(graph: Graph, root: int, known: Mapping[int, int]) -> list[int]:
-    """All nodes that the root depends on, not looking through the ``known`` ones."""
-    seen: set[int] = set()
-    stack = [root]
-    while stack:
-        i = stack.pop()
-        if i not in seen and i not in known:
-            seen.add(i)
-            stack.extend(arguments(graph.keys[i]))
-    return sorted(seen)
 
 
 def _depending(graph: Graph, loss: int, parameters: Sequence[int]) -> list[int]:
