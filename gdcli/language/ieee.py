@@ -85,7 +85,8 @@ def _overflowing(function: Real, odd: bool) -> Real:
     return _caught(function, OverflowError, lambda a: copysign(inf, a) if odd else inf)
 
 
-_atanh = _caught(math.atanh, ValueError, lambda a: copysign(inf, a) if abs(a) == 1 else nan)
+def _atanh(a: float) -> float:
+    return _caught(math.atanh, ValueError, lambda b: copysign(inf, b) if abs(b) == 1 else nan)(a)
 
 
 def function(name: str) -> Real:
