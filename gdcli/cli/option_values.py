@@ -41,28 +41,6 @@ def _float(value: str) -> float | None:
     return number if number - number == 0.0 else None  # nan and the infinities are no numbers here
 
 
-def number(value: str, name: str) -> float:
-    read = _float(value)
-    if read is None:
-        raise wrong(value, name, "a number", "for example 0.5 or 1e-8")
-    return read
-
-
-def positive(value: str, name: str) -> float:
-    read = _float(value)
-    if read is None or read <= 0:
-        raise wrong(value, name, "a number above 0", "for example 0.1 or 1e-5")
-    return read
-
-
-def tolerance(value: str, name: str) -> float:
-    """Read a number of at least 0, where 0 switches the rule off."""
-    read = _float(value)
-    if read is None or read < 0:
-        raise wrong(value, name, "a number of at least 0", "for example 1e-8; 0 switches this rule off")
-    return read
-
-
 def _whole(value: str, least: int) -> int | None:
     try:
         read = int(value)
@@ -74,23 +52,33 @@ def _whole(value: str, least: int) -> int | None:
     return read if read >= least else None
 
 
-def count(value: str, name: str) -> int:
-    read = _whole(value, 0)
-    if read is None:
-        raise wrong(value, name, "a whole number of at least 0", "for example 1000")
-    return read
+def _reader(expected: str, hint: str, read: Callable[[str], Value | None]) -> Read[Value]:
+    """Return the reader of what ``read`` makes of a text, None of one that is not what is expected."""
+
+    def reader(value: str, name: str) -> Value:
+        found = read(value)
+        if found is None:
+            raise wrong(value, name, expected, hint)
+        return found
+
+    return reader
+
+
+def _real(expected: str, hint: str, fits: Callable[[float], bool]) -> Read[float]:
+    return _reader(expected, hint, lambda v: None if (read := _float(v)) is None or not fits(read) else read)
+
+
+number = _real("a number", "for example 0.5 or 1e-8", lambda x: True)
+positive = _real("a number above 0", "for example 0.1 or 1e-5", lambda x: x > 0)
+tolerance = _real("a number of at least 0", "for example 1e-8; 0 switches this rule off", lambda x: x >= 0)
+part = _real("a part above 0 and below 1", "for example 0.2: every fifth row", lambda x: 0.0 < x < 1.0)
+count = _reader("a whole number of at least 0", "for example 1000", lambda v: _whole(v, 0))
+stride = _reader("a whole number of at least 1", "for example 10", lambda v: _whole(v, 1))
 
 
 def cap(value: str, name: str) -> int | None:
     """Read a cap that 0 takes away."""
     return count(value, name) or None
-
-
-def stride(value: str, name: str) -> int:
-    read = _whole(value, 1)
-    if read is None:
-        raise wrong(value, name, "a whole number of at least 1", "for example 10")
-    return read
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -276,14 +264,6 @@ def interval(value: str, name: str) -> tuple[float, float]:
     if not colon or ends[0] is None or ends[1] is None or not ends[0] < ends[1]:
         raise wrong(value, name, "two numbers, the lower one first", "for example -10:10")
     return ends[0], ends[1]
-
-
-def part(value: str, name: str) -> float:
-    """Read a part of a whole, above 0 and below 1."""
-    read = _float(value)
-    if read is None or not 0.0 < read < 1.0:
-        raise wrong(value, name, "a part above 0 and below 1", "for example 0.2: every fifth row")
-    return read
 
 
 ALL_ROWS = 0
