@@ -37,6 +37,7 @@ def power(a: float, b: float) -> float:
 
 
 def sign(a: float) -> float:
+    """Return -1, 0 or 1; nan for nan."""
     return 1.0 if a > 0 else -1.0 if a < 0 else a * 0.0
 
 
@@ -58,35 +59,47 @@ def ceil(a: float) -> float:
     return copysign(math.ceil(a), a) if math.isfinite(a) else a
 
 
-def _caught(function: Real, fault: type[Exception], instead: Real) -> Real:
-    """A function that has the value ``instead`` where ``function`` raises."""
+def _log_like(function: Real, pole: float) -> Real:
+    """A logarithm: -inf at its pole, nan below."""
 
     def safe(a: float) -> float:
         try:
             return function(a)
-        except fault:
-            return instead(a)
+        except ValueError:
+            return -inf if a == pole else nan
 
     return safe
 
 
-def _log_like(function: Real, pole: float) -> Real:
-    """A logarithm: -inf at its pole, nan below."""
-    return _caught(function, ValueError, lambda a: -inf if a == pole else nan)
-
-
 def _nan_outside(function: Real) -> Real:
     """A function that is nan outside its domain (sqrt, asin; sin of an infinity)."""
-    return _caught(function, ValueError, lambda a: nan)
+
+    def safe(a: float) -> float:
+        try:
+            return function(a)
+        except ValueError:
+            return nan
+
+    return safe
 
 
 def _overflowing(function: Real, odd: bool) -> Real:
     """A function that overflows to inf, or to the infinity of its argument's sign when odd."""
-    return _caught(function, OverflowError, lambda a: copysign(inf, a) if odd else inf)
+
+    def safe(a: float) -> float:
+        try:
+            return function(a)
+        except OverflowError:
+            return copysign(inf, a) if odd else inf
+
+    return safe
 
 
 def _atanh(a: float) -> float:
-    return _caught(math.atanh, ValueError, lambda b: copysign(inf, b) if abs(b) == 1 else nan)(a)
+    try:
+        return math.atanh(a)
+    except ValueError:
+        return copysign(inf, a) if abs(a) == 1 else nan
 
 
 def function(name: str) -> Real:
