@@ -22,7 +22,7 @@ from gdcli.tasks.pipeline import bounds_of
 from gdcli.tasks.problem import Problem, listed
 
 if TYPE_CHECKING:
-    from gdcli.language.constraints import Row
+    from gdcli.language.constraints import ConstraintRow
     from gdcli.objective.build import Exact
     from gdcli.solve.global_search.branch_and_bound import Search, State
     from gdcli.tasks.pipeline import Ready
@@ -115,7 +115,7 @@ def _solved(problem: Problem, settings: Settings, formulas: bool, tell: Teller |
 # -- the search --------------------------------------------------------------------------------------------------------
 
 
-def _search(problem: Problem, settings: Settings, exact: Exact, rows: list[Row]) -> Search:
+def _search(problem: Problem, settings: Settings, exact: Exact, rows: list[ConstraintRow]) -> Search:
     import numpy as np
 
     from gdcli.calculus.exact_graph import exact_form
@@ -147,7 +147,7 @@ def _search(problem: Problem, settings: Settings, exact: Exact, rows: list[Row])
     return Search(program, holds, low, high, tol, local, sides, FEASIBLE, rows_of, lagrangian)
 
 
-def _local(problem: Problem, exact: Exact, rows: list[Row]) -> Callable[[Any], Any]:
+def _local(problem: Problem, exact: Exact, rows: list[ConstraintRow]) -> Callable[[Any], Any]:
     """Return a local search from a point to a better one, itself where there is none."""
     made: list[Ready] = []
 
