@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gdcli.language.constraints import BoundRow, Row
+    from gdcli.language.constraints import BoundRow, ConstraintRow
     from gdcli.language.relation import Relation
 
 
@@ -55,7 +55,7 @@ def split_rows(
     lengths: Mapping[str, int | None],
     constants: Mapping[str, Any],
     ends: Mapping[str, Any],
-) -> tuple[list[Row], list[BoundRow]]:
+) -> tuple[list[ConstraintRow], list[BoundRow]]:
     """Return the rows of constraints, and those that are bounds of one variable, beside the bounds ``ends`` that there
     are. Raises as `Problem.constraints`.
     """
