@@ -154,7 +154,7 @@ def test_bounds_hold_the_answer_and_say_so(data: dict[str, Any]) -> None:
         ("y ~ a*x", {"maximize": True}, UsageError, "--maximize"),
         ("y*a*x", {"loss": "squared", "start": {"a": 1}}, UsageError, "with ~"),
         ("y ~ a*x", {"columns": {"X": "q*"}}, UsageError, "no column is called"),
-        ("y ~ X @ v", {}, UsageError, "X is a number"),
+        ("y ~ X @ v", {}, UsageError, "X is not a matrix of columns of the data"),
         ("y ~ a*x", {"banana": 1}, UsageError, "unknown option"),
         ("y ~ a*x", {"gradient": "forward"}, UsageError, "exact gradients"),
         ("y ~ a", {"bounds": {"b": (0, 1)}}, UsageError, "not a parameter"),
