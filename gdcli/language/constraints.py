@@ -173,6 +173,8 @@ def _side(tree: Tree | None, constants: Mapping[str, Any]) -> Side:
     """The value of a constant side, a number or a list of them; None where there is none."""
     if tree is None:
         return None
+    if tree.root.op == "number":  # as most are, and of many constraints all
+        return tree.root.value
     form.build_vector(tree, {}, constants)  # what is wrong with it is told as for any expression
     value = interpreter.any_value(tree, constants)
     if not all(map(math.isfinite, value if isinstance(value, list) else [value])):

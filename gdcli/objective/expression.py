@@ -318,6 +318,7 @@ class VectorObjective(FormObjective):
         self.has_product = True
         self._hessian: Any = None
         self._maps: dict[tuple[bool, tuple[str, ...]], LinearMaps] = {}
+        self._along: dict[int, int] | None = None
         try:
             self._tangents()
         except NotDifferentiableError:
@@ -346,7 +347,9 @@ class VectorObjective(FormObjective):
         return outputs
 
     def _tangents(self) -> dict[int, int]:
-        """The directional derivative of each piece of the gradient; the direction has its own leaves."""
+        """The directional derivative of each piece of the gradient, made once; the direction has its own leaves."""
+        if self._along is not None:
+            return self._along
         graph = self.form.graph
         adjoints = self._derivatives.gradient(self.root)
         seeds = {}
@@ -362,7 +365,8 @@ class VectorObjective(FormObjective):
                     else graph.slice(name, *key[2:])
                 )
         tangents = self._derivatives.forward(list(adjoints.values()), seeds)
-        return dict(zip(adjoints, tangents, strict=True))
+        self._along = dict(zip(adjoints, tangents, strict=True))
+        return self._along
 
     def is_linear_in(self, names: Container[str]) -> bool:
         """Tell whether no derivative by the variables of these names depends on one of them."""
