@@ -16,6 +16,7 @@ from gdcli.compile.runners import numpy
 from gdcli.kernel.vectors import Array
 from gdcli.objective.box import Box
 from gdcli.objective.constraint_rows import ConstraintRows
+from gdcli.objective.linear_rows import LinearRows
 from gdcli.objective.long_rows import LongRows
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
 
@@ -29,7 +30,9 @@ class Constrained(Objective):
 
     is_constrained = True
 
-    def __init__(self, objective: Objective, constraints: ConstraintRows | LongRows, box: Box) -> None:
+    def __init__(
+        self, objective: Objective, constraints: ConstraintRows | LinearRows | LongRows, box: Box
+    ) -> None:
         self.np = np = numpy()
         self.inner = objective
         self.constraints = constraints

@@ -39,12 +39,13 @@ def within_constraints(
     from gdcli.objective.build import EXPAND_NODES
     from gdcli.objective.constrained import Constrained
     from gdcli.objective.constraint_rows import ConstraintRows
+    from gdcli.objective.linear_rows import linear_rows
     from gdcli.objective.long_rows import LongRows
 
     compact = constraints.build(rows, problem.lengths, problem.constants)
     many = sum(size_when_expanded(one.form) for one in compact) > EXPAND_NODES
     made = (
-        LongRows(compact, space)
+        linear_rows(compact, space) or LongRows(compact, space)
         if many
         else ConstraintRows(constraints.build(rows, problem.lengths, problem.constants, expand=True), space)
     )

@@ -12,6 +12,7 @@ from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status
 from gdcli.language import constraints
 from gdcli.objective.constraint_rows import ConstraintRows
+from gdcli.objective.linear_rows import LinearRows, linear_rows
 from gdcli.objective.long_rows import LongRows
 from gdcli.solve.constrained.convex_model import Model, convex_minimum
 
@@ -34,6 +35,49 @@ def test_rows_are_those_of_expanded_vectors(texts: list[str]) -> None:
     assert many.jacobian(x) == pytest.approx(few.jacobian(x))
     assert many.curvature(x, t) == pytest.approx(few.curvature(x, t))
     assert all(many.linear) == all(few.linear)
+
+
+LINES = ["2*x - y/4 + 3 <= 1 - x", "-(x + 2*v[1]) >= a*(y - 3)", "v[0] + v[1] + x + y == 2", "0*x + y <= 1e9"]
+
+
+def linear(*texts: str) -> tuple[ConstraintRows, LinearRows | None]:
+    start, constants = {"x": 1.0, "y": 2.0, "v": [1.0, 2.0]}, {"a": 1.5}
+    problem = api.make_problem("x**2 + y + sum(v)", start=start, constants=constants, subject_to=texts)
+    rows, space = problem.rows()[0], Space(problem.lengths)
+    made = [constraints.build(rows, problem.lengths, problem.constants, expand) for expand in (True, False)]
+    return ConstraintRows(made[0], space), linear_rows(made[1], space)
+
+
+def test_lines_are_a_matrix() -> None:
+    few, matrix = linear(*LINES)
+    assert matrix is not None
+    for x in np.random.default_rng(3).standard_normal((5, 4)):
+        assert matrix.values(x) == pytest.approx(few.values(x), rel=1e-14, abs=1e-14)
+        assert matrix.jacobian(x) == pytest.approx(few.jacobian(x))
+    assert (matrix.lower, matrix.upper, matrix.firsts) == (few.lower, few.upper, few.firsts)
+    assert not matrix.curvature(x, np.ones(len(LINES))).any()
+
+
+@pytest.mark.parametrize(
+    "bent", ["x*y <= 1", "x/y <= 1", "exp(x) + y <= 1", "x**2 + y <= 1", "sum(v) <= 1", "x/0 + y <= 1"]
+)
+def test_what_is_no_line_is_no_matrix(bent: str) -> None:
+    assert linear("x + y + a <= 1", bent)[1] is None
+
+
+def test_many_lines_are_solved_as_those_of_a_matrix() -> None:
+    angles = np.linspace(0.0, 2.0 * np.pi, 3000, endpoint=False)
+    rows = np.stack([np.cos(angles), np.sin(angles)], axis=1).round(6)
+    texts = [f"{a!r}*x + {b!r}*y <= 1" for a, b in rows.tolist()]
+    lines = api.minimize("(x-2)**2 + (y-1)**2", {"x": 0.0, "y": 0.0}, subject_to=texts)
+    whole = api.minimize(
+        "(v[0]-2)**2 + (v[1]-1)**2",
+        {"v": [0.0, 0.0]},
+        constants={"A": rows.tolist(), "b": [1.0] * len(rows)},
+        subject_to=["A @ v <= b"],
+    )
+    assert lines.status is whole.status is Status.CONVERGED
+    assert [lines.point["x"], lines.point["y"]] == pytest.approx(whole.point["v"], abs=1e-9)
 
 
 def test_portfolio() -> None:
