@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError
+from gdcli.kernel.number_format import short
 from gdcli.kernel.vectors import Vector
 from gdcli.tasks.outcome import ActiveBound, Judged
 from gdcli.tasks.pipeline import verdict_on
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # A start on a bound where value or slopes are infinite is moved inside by this part of max(1, its size).
 _INSIDE = 1e-3
+# Of a direction so many parts are told, and none that is so small beside the largest.
+_MOST_PARTS, _NO_PART = 6, 1e-3
 
 
 def within_constraints(
@@ -93,9 +96,24 @@ def judged_constrained(ready: Ready, rows: list[ConstraintRow], result: RunResul
     verdict = constrained_verdict(result, evidence)
     if verdict is None:
         verdict = verdict_on(ready, result, certificate, None, None, constant=constant and not rows)
+    if result.reason is StopReason.UNBOUNDED:
+        ray = _direction(result, ready.space)
+        verdict = verdict._replace(message=f"{verdict.message[:-1]}; its direction is {ray}.")
     result = replace(result, counts=objective.counts.copy())
     active = if_in_time(lambda: _active_bounds(objective, point, ready.space), ())
     return Judged(result, certificate, verdict, active, constraints=evidence)
+
+
+def _direction(result: RunResult, space: Space) -> str:
+    """Return in which direction a run has gone, its largest part made 1, without what is nothing beside that."""
+    from gdcli.kernel.vectors import to_list
+
+    steps = [b - a for a, b in zip(to_list(result.start.at.x), to_list(result.best.at.x), strict=True)]
+    most = max(map(abs, steps))
+    parts = [(space.label(i), step / most) for i, step in enumerate(steps) if abs(step) > _NO_PART * most]
+    told = [f"{label} = {short(part, 3)}" for label, part in parts[:_MOST_PARTS]]
+    more = len(parts) - len(told)
+    return ", ".join(told) + (f" and {more} more" if more else "")
 
 
 def _with_conflict(

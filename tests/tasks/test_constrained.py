@@ -334,6 +334,16 @@ def test_an_unbounded_box_stays_one() -> None:
     outcome = api.minimize("-x - y", {"x": 0, "y": 0}, subject_to=["x - y <= 1"])
     assert outcome.status is Status.DIVERGED
     assert outcome.value > -inf
+    assert (
+        outcome.message == "There is no minimum: the value falls without end; its direction is x = 1, y = 1."
+    )
+
+
+@pytest.mark.parametrize("start", [{"x": 1, "y": 0.1}, {"x": 3, "y": 1}])
+def test_a_fall_along_a_logarithm_has_no_end(start: dict[str, float]) -> None:
+    outcome = api.minimize("-log(x) - y", start, subject_to=["x >= exp(y)"])
+    assert outcome.certificate.kind is PointKind.UNBOUNDED
+    assert outcome.run.counts.value + outcome.run.counts.gradient < 1200
 
 
 def test_numbers_too_large_for_their_products_are_no_fault() -> None:

@@ -296,9 +296,10 @@ class _Search(Run):
             s.at = at
             return self.go_home() or self.give_up()
         if s.passes % _PERIOD == _PERIOD - 1:
-            found = walk(problem, at, at.y - s.mark, np.zeros(len(s.multipliers)))
-            if min(found.doublings, MOST_DOUBLINGS) >= _ENDLESS:
-                return self.without_end(Probe(found.endless, found.low))
+            for bends in (False, True):
+                found = walk(problem, at, at.y - s.mark, np.zeros(len(s.multipliers)), bends)
+                if found.doublings >= _ENDLESS:
+                    return self.without_end(Probe(found.endless, found.low))
             s.older, s.mark = s.mark, at.y
         if abs(at.y).max() > _OUTGROWN:
             return self.moved(self.in_new_units(at), "step")

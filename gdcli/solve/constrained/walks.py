@@ -61,8 +61,14 @@ class Walk(NamedTuple):
         return Found.UNBOUNDED if last >= _TO_A_LIMIT * before else Found.LIMIT
 
 
-def walk(problem: Scaled, start: ScaledPoint, direction: Array, multipliers: Array) -> Walk:
-    """Walk from ``start`` along ``direction``, whose length is the first step, while the value does not rise."""
+def walk(
+    problem: Scaled, start: ScaledPoint, direction: Array, multipliers: Array, bends: bool = False
+) -> Walk:
+    """Walk from ``start`` along ``direction``, whose length is the first step, while the value does not rise.
+
+    Where it ``bends``, each step is twice the one before as it was when back on the constraints, so that the walk
+    follows a curve such as that of a logarithm.
+    """
     import numpy as np
 
     prices = abs(multipliers)
@@ -71,10 +77,10 @@ def walk(problem: Scaled, start: ScaledPoint, direction: Array, multipliers: Arr
         return float(at.f + prices @ problem.problem.broken(at.h))
 
     low, value, distance, falls = start, worth(start), 0.0, (0.0, 0.0)
-    doublings = 0
+    doublings, ahead, before = 0, start.y + direction, start.y
     while doublings < MOST_DOUBLINGS:
         with np.errstate(all="ignore"):
-            there = problem.restored(problem.clip(start.y + 2.0**doublings * direction), _BACK)
+            there = problem.restored(problem.clip(ahead), _BACK)
             met = worth(there) if np.isfinite(there.f) and np.isfinite(there.h).all() else np.inf
         away = float(np.linalg.norm(there.y - start.y))
         if not met <= value or problem.violation(there) > _HELD or away <= _FARTHER * distance:
@@ -85,6 +91,8 @@ def walk(problem: Scaled, start: ScaledPoint, direction: Array, multipliers: Arr
             falls = falls[1], value - met
             low, value = there, met
         doublings, distance = doublings + 1, away
+        ahead = there.y + 2.0 * (there.y - before) if bends else start.y + 2.0**doublings * direction
+        before = there.y
     return Walk(low, doublings, distance, falls)
 
 
