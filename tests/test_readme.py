@@ -19,7 +19,7 @@ from keep import masked, same
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = (README, *(ROOT / "docs" / f"{name}.md" for name in ("lessons", "fit", "json")))
+PAGES = (README, *(ROOT / "docs" / f"{name}.md" for name in ("lessons", "fit", "json", "proof")))
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 
 

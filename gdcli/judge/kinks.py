@@ -21,6 +21,8 @@ _KINK_LOOK = 50
 # At a kink, curvature grows tenfold when the rounding shrinks tenfold; something smooth may add to both.
 _SHARPER = 3.0
 
+AT_A_KINK = "is at a kink, where the gradient jumps"
+
 
 def at_a_kink(
     objective: Objective,
@@ -105,7 +107,7 @@ def _kink(plain: Certificate, kind: PointKind, gap: float) -> Certificate:
         known=True,
         rounded=False,
         errors=None,
-        notes=(*plain.notes, f"the {what} is at a kink, where the gradient jumps"),
+        notes=(*plain.notes, f"the {what} {AT_A_KINK}"),
     )
 
 

@@ -21,12 +21,20 @@ if TYPE_CHECKING:
 
 # Up to so many variables, and operations of the Hessian, which take about 15 microseconds each.
 MOST_VARIABLES, MOST_WORK = 50, 3000
+# A kink at which a minimum is claimed is nearer than this part of the point, or of 1.
+_NEAR = 1e-4
 TOO_LARGE = "the expression is too large for a proof beside the run"
 _NOT_TRIED = {PointKind.KINK: KINK, PointKind.DEGENERATE: SINGULAR, PointKind.FLAT: SINGULAR}
 
 
 def with_proof(problem: Problem, found: Judged, box: Box | None, exact: Exact) -> Judged:
-    """Return an answer with the proof that it is a minimum, or with the reason why there is none."""
+    """Return an answer with the proof that it is a minimum, or with the reason why there is none.
+
+    A minimum at a kink is no more claimed where it is proved that the function has none near it.
+    """
+    if found.certificate.kind is PointKind.KINK and found.verdict.status is Status.CONVERGED:
+        reach = if_in_time(lambda: _smooth_within(problem, found, exact), None)
+        found = found if reach is None else _without_kink(found, reach)
     unproved = _not_tried(problem, found, exact)
     proof: LocalProof | Unproved | None = Unproved(unproved)
     if not unproved:
@@ -36,6 +44,37 @@ def with_proof(problem: Problem, found: Judged, box: Box | None, exact: Exact) -
         return found._replace(certificate=replace(found.certificate, proof=proof))
     why = "there was no time for it" if proof is None else proof.why
     return found._replace(certificate=replace(found.certificate, not_proved=why))
+
+
+def _smooth_within(problem: Problem, found: Judged, exact: Exact) -> float | None:
+    """Return a distance within which the function is proved to be twice differentiable, None where it may not be."""
+    if problem.tree is None or exact.size > MOST_VARIABLES or exact.work > MOST_WORK:
+        return None
+    program = box_program(problem)
+    if program.hessian_work() > MOST_WORK:
+        return None
+    x = to_list(found.run.best.at.x)
+    reach = [_NEAR * max(1.0, abs(v)) for v in x]
+    around = program.one_box([(v - r, v + r) for v, r in zip(x, reach, strict=True)], 2)
+    ends = (end for pair in (*around.gradient, *around.hessian) for end in pair)
+    return min(reach) if around.defined and all(map(math.isfinite, ends)) else None
+
+
+def _without_kink(found: Judged, reach: float) -> Judged:
+    """Return an answer that is at no kink, and so at no minimum: there its slope is not 0."""
+    from gdcli.judge.kinks import AT_A_KINK
+    from gdcli.judge.verdict import Verdict
+
+    slope = found.certificate.gradient_norm or 0.0
+    message = (
+        f"Stopped because {found.run.reason.sentence}, but not at a minimum: the slope is {slope:.2g}, and it is proved"
+        f" that there is no kink within {reach:.2g} of this point."
+    )
+    notes = tuple(note for note in found.certificate.notes if AT_A_KINK not in note)
+    certificate = replace(found.certificate, kind=PointKind.NOT_STATIONARY, estimated_gap=None, notes=notes)
+    return found._replace(
+        certificate=certificate, verdict=Verdict(Status.STALLED, message, "start from another point")
+    )
 
 
 def _not_tried(problem: Problem, found: Judged, exact: Exact) -> str:

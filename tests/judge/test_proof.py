@@ -174,3 +174,14 @@ def test_no_matrix_is_called_definite_that_is_not(entries: list[int]) -> None:
     minors = (a, a * d - b * b, a * (d * f - e * e) - b * (b * f - e * c) + c * (b * e - d * c))
     matrix = [[float(v) for v in row] for row in ((a, b, c), (b, d, e), (c, e, f))]
     assert is_positive_definite(matrix) == (min(minors) > 0)
+
+
+def test_a_kink_is_not_claimed_where_the_function_is_proved_to_be_smooth() -> None:
+    """The valley along (1/t, t) is so narrow far out that doubles see a kink; the infimum is at infinity."""
+    product = "(0.14*x - 0.5*y - 0.7)*(-x + 0.65*y - 0.5)"
+    found = proof_of(f"sqrt(1 + (1-{product})**2 + (0.14*x - 0.5*y - 0.7)**2)", {"x": -3.435, "y": -5.414})
+    assert found.status.value != "converged"
+    assert not any("kink," in warning for warning in found.warnings)
+    kinked = proof_of("abs(x-1) + y**2", {"x": 3.0, "y": 1.0})
+    assert kinked.status.value == "converged"
+    assert kinked.certificate.kind == "kink"
