@@ -102,7 +102,7 @@ def _solve(
         with quiet(None):
             found = judged_constrained(ready, rows, result, exact.is_constant())
     else:
-        found = with_proof(problem, _judged(ready, box, exact, result), box, exact)
+        found = with_proof(ready, _judged(ready, box, exact, result), box, exact)
     edge = []
     if found.verdict.status.exit_code != 0:
         edge = budget.if_in_time(lambda: _edge(problem, tree, exact, found.run), [])

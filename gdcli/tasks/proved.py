@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdcli.judge.proof import KINK, SINGULAR, LocalProof, Unproved, prove
+from gdcli.judge.verdict import Verdict
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.status import PointKind, Status
@@ -17,24 +18,36 @@ if TYPE_CHECKING:
     from gdcli.objective.box import Box
     from gdcli.objective.build import Exact
     from gdcli.tasks.outcome import Judged
+    from gdcli.tasks.pipeline import Ready
     from gdcli.tasks.problem import Problem
 
 # Up to so many variables, and operations of the Hessian, which take about 15 microseconds each.
 MOST_VARIABLES, MOST_WORK = 50, 3000
+# Towards a minimum that is as flat as that of x**10 each step of Newton's method leaves 8/9 of the distance: from 1 to
+# the last digit of a double it takes 306. A run that took longer went along a valley.
+_MOST_STEPS = 306
+UNDECIDED = (
+    "Stopped where the value is flat: no lower point was found, yet whether a minimum lies here, farther along or at"
+    " infinity is not decided."
+)
 # A kink at which a minimum is claimed is nearer than this part of the point, or of 1.
 _NEAR = 1e-4
 TOO_LARGE = "the expression is too large for a proof beside the run"
 _NOT_TRIED = {PointKind.KINK: KINK, PointKind.DEGENERATE: SINGULAR, PointKind.FLAT: SINGULAR}
 
 
-def with_proof(problem: Problem, found: Judged, box: Box | None, exact: Exact) -> Judged:
+def with_proof(ready: Ready, found: Judged, box: Box | None, exact: Exact) -> Judged:
     """Return an answer with the proof that it is a minimum, or with the reason why there is none.
 
-    A minimum at a kink is no more claimed where it is proved that the function has none near it.
+    A minimum at a kink is no more claimed where it is proved that the function has none near it, a degenerate one where
+    Newton's method took longer than such a one allows.
     """
+    problem = ready.problem
     if found.certificate.kind is PointKind.KINK and found.verdict.status is Status.CONVERGED:
         reach = if_in_time(lambda: _smooth_within(problem, found, exact), None)
         found = found if reach is None else _without_kink(found, reach)
+    if _is_undecided(ready, found):
+        found = found._replace(verdict=Verdict(Status.STALLED, UNDECIDED, "start from another point"))
     unproved = _not_tried(problem, found, exact)
     proof: LocalProof | Unproved | None = Unproved(unproved)
     if not unproved:
@@ -44,6 +57,13 @@ def with_proof(problem: Problem, found: Judged, box: Box | None, exact: Exact) -
         return found._replace(certificate=replace(found.certificate, proof=proof))
     why = "there was no time for it" if proof is None else proof.why
     return found._replace(certificate=replace(found.certificate, not_proved=why))
+
+
+def _is_undecided(ready: Ready, found: Judged) -> bool:
+    """Tell whether a degenerate minimum is claimed after more steps of Newton's method than lead to one."""
+    is_claimed = found.certificate.kind is PointKind.DEGENERATE and found.verdict.status is Status.CONVERGED
+    is_newton = ready.choice.entry.strict and ready.objective.has_hessian
+    return is_claimed and is_newton and found.run.iterations > _MOST_STEPS
 
 
 def _smooth_within(problem: Problem, found: Judged, exact: Exact) -> float | None:
@@ -63,7 +83,6 @@ def _smooth_within(problem: Problem, found: Judged, exact: Exact) -> float | Non
 def _without_kink(found: Judged, reach: float) -> Judged:
     """Return an answer that is at no kink, and so at no minimum: there its slope is not 0."""
     from gdcli.judge.kinks import AT_A_KINK
-    from gdcli.judge.verdict import Verdict
 
     slope = found.certificate.gradient_norm or 0.0
     message = (

@@ -185,3 +185,12 @@ def test_a_kink_is_not_claimed_where_the_function_is_proved_to_be_smooth() -> No
     kinked = proof_of("abs(x-1) + y**2", {"x": 3.0, "y": 1.0})
     assert kinked.status.value == "converged"
     assert kinked.certificate.kind == "kink"
+
+
+def test_a_long_way_along_a_valley_ends_at_no_degenerate_minimum() -> None:
+    """The value tends to sqrt(2) along y = sin(x), and has no stationary point."""
+    u, v = "(0.97*x - 0.2*z - 0.3)", "(-0.6*x + 1.3*y - 1.38*z - 1.3)"
+    text = f"sqrt(1 + 1/(1+exp({u})) + ({v}-sin({u}))**2 + cosh((0.19*x - 0.73*y + 1.56*z + 0.8)))"
+    found = proof_of(text, {"x": 2.429, "y": -0.573, "z": -1.814})
+    assert found.status.value != "converged"
+    assert proof_of("(x-3)**10 + y**2", {"x": 1.0, "y": 1.0}).status.value == "converged"
