@@ -10,6 +10,7 @@ from gdcli.judge.proof import KINK, SINGULAR, LocalProof, Unproved, prove
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import replace
+from gdcli.kernel.numerics import CLAIM_FLOOR
 from gdcli.kernel.status import PointKind, Status
 from gdcli.kernel.vectors import to_list
 
@@ -30,7 +31,7 @@ UNDECIDED = (
     "Stopped where the value is flat: no lower point was found, yet whether a minimum lies here, farther along or at"
     " infinity is not decided."
 )
-# A kink at which a minimum is claimed is nearer than this part of the point, or of 1.
+# A kink at which a minimum is claimed is nearer than this part of the point, or of 1, where rounding does not hide it.
 _NEAR = 1e-4
 TOO_LARGE = "the expression is too large for a proof beside the run"
 _NOT_TRIED = {PointKind.KINK: KINK, PointKind.DEGENERATE: SINGULAR, PointKind.FLAT: SINGULAR}
@@ -73,8 +74,10 @@ def _smooth_within(problem: Problem, found: Judged, exact: Exact) -> float | Non
     program = box_program(problem)
     if program.hessian_work() > MOST_WORK:
         return None
-    x = to_list(found.run.best.at.x)
-    reach = [_NEAR * max(1.0, abs(v)) for v in x]
+    at, slope = found.run.best.at, found.certificate.gradient_norm
+    x = to_list(at.x)
+    hidden = CLAIM_FLOOR * abs(at.value) / slope if slope else math.inf  # so far off rounding hides a fall
+    reach = [max(_NEAR * max(1.0, abs(v)), hidden) for v in x]
     around = program.one_box([(v - r, v + r) for v, r in zip(x, reach, strict=True)], 2)
     ends = (end for pair in (*around.gradient, *around.hessian) for end in pair)
     return min(reach) if around.defined and all(map(math.isfinite, ends)) else None
