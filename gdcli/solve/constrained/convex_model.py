@@ -4,27 +4,20 @@
 
 The kinks and the bounds are two kinds of one thing, and Newton's method on the conditions of optimality guesses all at
 once which are active (the primal-dual active set method: Hintermueller, Ito and Kunisch, SIAM J. Optim. 13, 2003).
-Where its guesses go in circles, an interior point method has the last word (Mehrotra, SIAM J. Optim. 2, 1992): its
-numbers of iterations hardly grow with the size.
+Where its guesses go in circles, an interior point method has the last word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import Array
+from gdcli.solve.constrained.convex_program import QuadraticProgram, optimum
 
-_GUESSES, _INTERIOR = 25, 60
+_GUESSES = 25
 # The conditions are met to this part of their terms.
 _MET = 1e-11
 # Curvatures that are negative by less than this part of the largest are 0.
 _FLAT = 1e-10
-# So small are its products when it is tried whether what is active is known, and when it ends.
-_TRIES = (1e-6, 1e-9, 1e-14)
-# Steps of the interior point method go so far towards the nearest bound.
-_TO_THE_BOUND = 0.995
 
 
 class Model(NamedTuple):
@@ -42,7 +35,7 @@ class Model(NamedTuple):
     lower: Array
     upper: Array
 
-    def pressures(self, p: Array) -> Any:
+    def pressures(self, p: Array) -> Array:
         """Return lam + rho (h + J p)."""
         return self.multipliers + self.rho * (self.h + self.J @ p)
 
@@ -55,7 +48,7 @@ class Model(NamedTuple):
         t = self.pushed(self.pressures(p))
         return float(self.g @ p + 0.5 * p @ (self.W @ p) + t @ t / (2.0 * self.rho))
 
-    def slope(self, p: Array) -> Any:
+    def slope(self, p: Array) -> Array:
         return self.g + self.W @ p + self.J.T @ self.pushed(self.pressures(p))
 
     def is_met(self, p: Array) -> bool:
@@ -125,65 +118,9 @@ def _by_active_sets(model: Model, p: Array) -> Array | None:
     return None
 
 
-def _by_interior(model: Model) -> Array:
-    """Return the minimum by a predictor and a corrector step at a time; the box has finite ends."""
-    import numpy as np
-
-    I = ~model.equal  # noqa: E741
-    E, J = model.J[model.equal], model.J[I]
-    p = np.clip(
-        np.zeros(len(model.g)), 0.9 * model.lower + 0.1 * model.upper, 0.1 * model.lower + 0.9 * model.upper
-    )
-    size = max(1.0, float(abs(model.g).max(initial=0.0)))
-    want = model.pressures(p)[I]
-    t, s = np.maximum(want, size), np.maximum(-want, size)
-    v, w = np.full(len(p), size), np.full(len(p), size)
-    base = model.W + model.rho * E.T @ E
-    tries = list(_TRIES)
-    for _ in range(_INTERIOR):
-        a, b = p - model.lower, model.upper - p
-        press = model.pressures(p)
-        dual = model.g + model.W @ p + E.T @ press[model.equal] + J.T @ t - v + w
-        gap = press[I] - t + s
-        pairs = ((t, s), (v, a), (w, b))
-        mean = sum(float(x @ y) for x, y in pairs) / max(1, sum(len(x) for x, _ in pairs))
-        if mean <= tries[0] * size * size:
-            exact = _by_active_sets(model, p)
-            tries.pop(0)
-            if exact is not None or not tries:
-                return exact if exact is not None else p
-        K = base + J.T @ ((model.rho / (1.0 + s / t))[:, None] * J)
-        K[np.diag_indices_from(K)] += v / a + w / b
-
-        def step(target: float, second: tuple[Any, Any, Any]) -> tuple[Any, ...]:
-            ts, va, wb = target - t * s - second[0], target - v * a - second[1], target - w * b - second[2]  # noqa: B023
-            push = (gap + ts / t) / (1.0 + s / t)  # noqa: B023
-            dp = np.linalg.solve(K, -(dual + J.T @ push) + va / a - wb / b)  # noqa: B023
-            dt = push + (model.rho * (J @ dp)) / (1.0 + s / t)  # noqa: B023
-            return dp, dt, (ts - s * dt) / t, (va - v * dp) / a, (wb + w * dp) / b  # noqa: B023
-
-        zero = (0.0, 0.0, 0.0)
-        dp, dt, ds, dv, dw = step(0.0, zero)
-        part = _longest(((t, dt), (s, ds), (v, dv), (w, dw), (a, dp), (b, -dp)))
-        ahead = (
-            (t + part * dt) @ (s + part * ds)
-            + (v + part * dv) @ (a + part * dp)
-            + (w + part * dw) @ (b - part * dp)
-        )
-        ahead = float(ahead) / max(1, sum(len(x) for x, _ in pairs))
-        dp, dt, ds, dv, dw = step(mean * (ahead / mean) ** 3, (dt * ds, dv * dp, -dw * dp))
-        part = _TO_THE_BOUND * _longest(((t, dt), (s, ds), (v, dv), (w, dw), (a, dp), (b, -dp)))
-        p, t, s, v, w = p + part * dp, t + part * dt, s + part * ds, v + part * dv, w + part * dw
-    return p
-
-
-def _longest(moves: Sequence[tuple[Array, Array]]) -> float:
-    """Return the part of a step, at most 1, that keeps all of these positive."""
-    import numpy as np
-
-    found = 1.0
-    for x, d in moves:
-        falling = d < 0.0
-        if falling.any():
-            found = min(found, float(np.min(-x[falling] / d[falling])))
-    return found
+def _by_interior(model: Model) -> Array | None:
+    """The model as a program whose sides give: the price of what breaks them is the augmented Lagrangian's."""
+    shifted = model.h + model.multipliers / model.rho
+    ends = model.lower, model.upper
+    found = optimum(QuadraticProgram(model.g, model.W, shifted, model.J, model.equal, *ends, 1.0 / model.rho))
+    return None if found is None else found.p

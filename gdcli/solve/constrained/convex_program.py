@@ -81,13 +81,12 @@ class _Search:
     def __init__(self, program: QuadraticProgram) -> None:
         import numpy as np
 
-        ones = np.ones(len(program.h))
         self.ends = program.lower, program.upper
         self.size = size = max(1.0, float(abs(program.h).max(initial=0.0)))
-        sizes = ones if program.give else abs(program.J).max(axis=1, initial=0.0)
-        self.sizes = np.where(sizes > 0.0, sizes, ones)
+        sizes = abs(program.J).max(axis=1, initial=0.0)
+        self.sizes = np.where(sizes > 0.0, sizes, 1.0)
         top = max(float(abs(program.g).max(initial=0.0)), size * float(abs(program.H).max(initial=0.0)))
-        self.unit = top if top > 0.0 and not program.give else 1.0
+        self.unit = top if top > 0.0 else size / (program.give or size)
         self.q = q = program._replace(
             g=program.g / self.unit,
             H=program.H * (size / self.unit),
@@ -96,6 +95,9 @@ class _Search:
             lower=program.lower / size,
             upper=program.upper / size,
         )
+        # What the sides give, and the weights of the proximal terms that stand in for what is less than those.
+        self.give = program.give * self.unit / (size * self.sizes * self.sizes)
+        self.delta = np.maximum(self.give, _NEAR)
         self.fixed = q.lower >= q.upper
         self.rows = np.flatnonzero(~q.equal)
         self.low = np.flatnonzero(np.isfinite(q.lower) & ~self.fixed)
@@ -143,7 +145,7 @@ class _Search:
         for _ in range(_STEPS):
             dual = q.g + q.H @ at.p + q.J.T @ at.t - self.on_bounds(at.prices)
             dual[self.fixed] = 0.0
-            rows = q.h + q.J @ at.p + self.on_rows(at.slacks) - q.give * at.t
+            rows = q.h + q.J @ at.p + self.on_rows(at.slacks) - self.give * at.t
             most = float(abs(at.t).max(initial=0.0))
             mean = float(at.slacks @ at.prices) / max(1, len(at.slacks))
             missed = max(mean, float(abs(dual).max(initial=0.0)), float(abs(rows).max(initial=0.0)))
@@ -163,14 +165,14 @@ class _Search:
         """Return the point after a predictor and a corrector step."""
         import numpy as np
 
-        q, t, slacks, prices = self.q, at.t, at.slacks, at.prices
+        t, slacks, prices = at.t, at.slacks, at.prices
         ratios = prices / slacks
         sides, low, high = self.parts(ratios)
         D = np.full(len(at.p), _NEAR)
         D[self.low] += low
         D[self.high] += high
-        T = np.full(len(t), 1.0 / (q.give or _NEAR))
-        T[self.rows] = 1.0 / ((q.give or _NEAR) + 1.0 / sides)
+        T = 1.0 / self.delta
+        T[self.rows] = 1.0 / (self.delta[self.rows] + 1.0 / sides)
         solve = self.matrix.at(D, T, self.free)
 
         def step(products: Array) -> tuple[Array, ...]:
@@ -221,7 +223,7 @@ class _Search:
                 return None
             seen.add(key)
             x, y = self.solved(at, active, low, high)
-            h, slope = q.h + q.J @ x - q.give * y, q.g + q.H @ x + q.J.T @ y
+            h, slope = q.h + q.J @ x - self.give * y, q.g + q.H @ x + q.J.T @ y
             inexact = _MET * np.maximum(1.0, abs(q.h) + abs(q.J) @ abs(x))
             parts = abs(q.g) + abs(q.H) @ abs(x) + abs(q.J).T @ abs(y)
             level = _MET * np.maximum(parts, parts.max(initial=1.0))
@@ -248,12 +250,12 @@ class _Search:
         q, free = self.q, ~low & ~high
         x = np.where(low, q.lower, np.where(high, q.upper, at.p))
         y = np.where(active, at.t, 0.0)
-        T = np.where(active, 1.0 / (q.give or _NEAR), 0.0)
+        T = np.where(active, 1.0 / self.delta, 0.0)
         solve = self.matrix.at(np.full(len(x), _NEAR), T, None if free.all() else free)
         best, last = (x, y), float("inf")
         for _ in range(_REFINED):
             slope = np.where(free, q.g + q.H @ x + q.J.T @ y, 0.0)
-            rest = np.where(active, q.h + q.J @ x - q.give * y, 0.0)
+            rest = np.where(active, q.h + q.J @ x - self.give * y, 0.0)
             missed = max(float(abs(slope).max(initial=0.0)), float(abs(rest).max(initial=0.0)))
             if not missed < last:
                 break
