@@ -37,7 +37,8 @@ class Model(NamedTuple):
 
     def pressures(self, p: Array) -> Array:
         """Return lam + rho (h + J p)."""
-        return self.multipliers + self.rho * (self.h + self.J @ p)
+        found: Array = self.multipliers + self.rho * (self.h + self.J @ p)
+        return found
 
     def pushed(self, t: Array) -> Array:
         import numpy as np
@@ -49,7 +50,8 @@ class Model(NamedTuple):
         return float(self.g @ p + 0.5 * p @ (self.W @ p) + t @ t / (2.0 * self.rho))
 
     def slope(self, p: Array) -> Array:
-        return self.g + self.W @ p + self.J.T @ self.pushed(self.pressures(p))
+        found: Array = self.g + self.W @ p + self.J.T @ self.pushed(self.pressures(p))
+        return found
 
     def is_met(self, p: Array) -> bool:
         """Tell whether p is the minimum, but for rounding."""
