@@ -7,7 +7,8 @@ from typing import Any
 
 from gdcli.kernel.space import Space
 from gdcli.language import form, syntax, tree_names
-from gdcli.objective.expression import ScalarObjective, VectorObjective
+from gdcli.objective.expression import ScalarObjective
+from gdcli.objective.vector_expression import VectorObjective
 
 
 def objective(

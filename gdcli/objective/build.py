@@ -10,13 +10,14 @@ from gdcli.kernel.space import Space
 from gdcli.language import form
 from gdcli.language.form import Form
 from gdcli.language.syntax import Tree
-from gdcli.objective.expression import EXPAND_SIZE, HESSIAN_SIZE, ScalarObjective, VectorObjective
+from gdcli.objective.expression import EXPAND_SIZE, HESSIAN_SIZE, FormObjective, ScalarObjective
 
 if TYPE_CHECKING:
     from gdcli.objective.complex_objective import ComplexObjective
     from gdcli.objective.difference_objective import DifferenceObjective
     from gdcli.objective.engine import ScalarTier
     from gdcli.objective.function_objective import FunctionObjective
+    from gdcli.objective.vector_expression import VectorObjective
 
 ENGINES = ("auto", "python", "numpy", "native")
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
@@ -55,7 +56,7 @@ def build_objective(
             raise UsageError(
                 "the engine numpy is for vectors, and this expression has none", "leave out --engine"
             )
-        return VectorObjective(compact, space, sign)
+        return _vectors(compact, space, sign)
     if is_scalar(compact, space):
         return ScalarObjective(compact, space, sign)
     most = (HESSIAN_SIZE, 10 * EXPAND_NODES) if engine == "python" else (EXPAND_SIZE, EXPAND_NODES)
@@ -65,13 +66,21 @@ def build_objective(
         raise UsageError(
             f"the engine python is for up to {most[0]} variables and short vectors", "use --engine numpy"
         )
-    long = VectorObjective(compact, space, sign, engine == "native" or space.size >= NATIVE_SIZE, use_cache)
+    long = _vectors(compact, space, sign, engine == "native" or space.size >= NATIVE_SIZE, use_cache)
     if engine == "native" and long.engine != "native":
         raise UsageError(
             "there is no machine code for products, extremes or every other element of long vectors",
             "use --engine numpy",
         )
     return long
+
+
+def _vectors(
+    compact: Form, space: Space, sign: int, native: bool = False, use_cache: bool = True
+) -> VectorObjective:
+    from gdcli.objective.vector_expression import VectorObjective
+
+    return VectorObjective(compact, space, sign, native, use_cache)
 
 
 def check_engine(engine: str) -> None:
@@ -139,7 +148,7 @@ def with_gradient(
         from gdcli.objective.difference_objective import DifferenceObjective
 
         return DifferenceObjective(exact, gradient, h, None if sizes is None else sizes())
-    if not isinstance(exact, ScalarObjective | VectorObjective):
+    if not isinstance(exact, FormObjective):
         raise UsageError(
             f"a function has no formula, and so no {gradient} gradient",
             "give its gradient, or leave it out for difference quotients",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdcli.calculus.complex_step import UNSUPPORTED, NotAnalyticError, quotient, step_at
 from gdcli.compile.complex_text import ComplexFunction
 from gdcli.kernel.errors import UsageError
 from gdcli.language import form
 from gdcli.objective.difference_objective import EstimatedGradient
-from gdcli.objective.expression import ScalarObjective, VectorObjective
+from gdcli.objective.expression import ScalarObjective
 from gdcli.objective.protocol import Evaluation
+
+if TYPE_CHECKING:
+    from gdcli.objective.vector_expression import VectorObjective
 
 # n variables cost n complex evaluations for each gradient, and each element of a vector is a name in the program.
 MAX_SIZE = 500

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from gdcli.calculus.finite_differences import FORWARD_STEP, central_quotients, forward_gradient, steps_of
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Vector, as_like
-from gdcli.objective.expression import NOTE_NONE, ScalarObjective, VectorObjective
+from gdcli.objective.expression import NOTE_NONE, ScalarObjective
 from gdcli.objective.many_points import PointBatch
 from gdcli.objective.protocol import Evaluation, Objective
 
 if TYPE_CHECKING:
     from gdcli.objective.function_objective import FunctionObjective
+    from gdcli.objective.vector_expression import VectorObjective
 
 # n variables cost n evaluations for each gradient; beyond this the exact gradient is the only sensible one.
 MAX_SIZE = 5000

@@ -14,8 +14,8 @@ from gdcli.kernel.space import Space
 from gdcli.kernel.vectors import Array, Vector
 from gdcli.language.constraints import Constraint
 from gdcli.language.form import Form
-from gdcli.objective.expression import VectorObjective
 from gdcli.objective.protocol import Evaluation
+from gdcli.objective.vector_expression import VectorObjective
 
 # The name of the weights; no typed name has it.
 _WEIGHTS = "~weights"

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.compile.runners import batch_function, numpy
-from gdcli.objective.expression import ScalarObjective, VectorObjective
+from gdcli.objective.expression import ScalarObjective
 
 if TYPE_CHECKING:
     from gdcli.objective.function_objective import FunctionObjective
+    from gdcli.objective.vector_expression import VectorObjective
 
 # From this many points on, numpy evaluates them faster all together than CPython one by one.
 BATCH_POINTS = 40

@@ -27,7 +27,8 @@ from gdcli.kernel.vectors import Vec
 from gdcli.language import form, functions, ieee, syntax
 from gdcli.language.functions import FUNCTIONS
 from gdcli.objective.build import build_objective, with_gradient
-from gdcli.objective.expression import ScalarObjective, VectorObjective
+from gdcli.objective.expression import ScalarObjective
+from gdcli.objective.vector_expression import VectorObjective
 
 XYZ = dict.fromkeys("xyz")
 

@@ -14,7 +14,7 @@ from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Vec
 from gdcli.language import form
 from gdcli.objective.build import build_objective
-from gdcli.objective.expression import VectorObjective
+from gdcli.objective.vector_expression import VectorObjective
 from gdcli.tasks.problem import parsed
 
 NUMBERS = st.floats(-100, 100)

@@ -16,7 +16,7 @@ from gdcli.kernel.space import Space
 from gdcli.language import form
 from gdcli.objective import build
 from gdcli.objective.build import build_objective
-from gdcli.objective.expression import VectorObjective
+from gdcli.objective.vector_expression import VectorObjective
 from gdcli.tasks.problem import parsed
 
 pytest.importorskip("llvmlite")

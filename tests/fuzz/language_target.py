@@ -29,7 +29,8 @@ from gdcli.language import form, interpreter, limits, syntax, tree_names, values
 from gdcli.language.functions import CALLABLE
 from gdcli.language.syntax import Node, Tree
 from gdcli.objective.build import build_objective
-from gdcli.objective.expression import ScalarObjective, VectorObjective
+from gdcli.objective.expression import ScalarObjective
+from gdcli.objective.vector_expression import VectorObjective
 
 MOST_VARIABLES = 8
 VECTOR = 4  # elements of each vector

@@ -10,8 +10,8 @@ import pytest
 from gdcli import api
 from gdcli.kernel.space import Space
 from gdcli.language import constraints, form
-from gdcli.objective.expression import VectorObjective
 from gdcli.objective.long_rows import LongRows
+from gdcli.objective.vector_expression import VectorObjective
 
 N = 12
 DRAWS = np.random.default_rng(1)
