@@ -31,7 +31,8 @@ def record(names: Sequence[str] = ()) -> dict[str, Any]:
     Raises UsageError for one that there is not.
     """
     from gdcli.record.schema import SCHEMA
-    from gdcli.solve.registry import METHODS, STEP_RULES, find
+    from gdcli.solve.first_order import STEP_RULES
+    from gdcli.solve.registry import METHODS, find
 
     chosen = [find(name.lower()) for name in dict.fromkeys(names)] or METHODS.values()
     rules = {} if names else dict(STEP_RULES)

@@ -20,7 +20,6 @@ from gdcli.objective.protocol import Objective
 from gdcli.solve.algebra.hessian import DIFFERENCE_LIMIT, EXACT_LIMIT, PRODUCT_LIMIT, hessian_source
 from gdcli.solve.iteration import FixedRate, Method
 from gdcli.solve.scaling import OneUnit, OwnUnits
-from gdcli.solve.settings import BOOK_STEP_SIZES
 from gdcli.solve.stopping import DEFAULT_TOL
 
 if TYPE_CHECKING:
@@ -114,17 +113,17 @@ METHODS: Mapping[str, MethodEntry] = {
         _entry("bfgs", "BFGS with a strong Wolfe search", "gradient", "few variables without a Hessian",
                "registry:make_bfgs", bounds=False, polishes=True),
         _entry("cg", "nonlinear conjugate gradients (Polak-Ribiere)", "gradient",
-               "many variables and little memory", "registry:make_cg", bounds=False, polishes=True),
+               "many variables and little memory", "first_order:make_cg", bounds=False, polishes=True),
         _entry("bb", "gradient descent with Barzilai-Borwein step sizes", "gradient",
-               "many variables, cheap steps", "registry:make_bb", polishes=True),
+               "many variables, cheap steps", "first_order:make_bb", polishes=True),
         _entry("gd", "gradient descent with a step rule", "gradient",
-               "to learn, and to see what a step size does", "registry:make_gd", "lr step_rule step_sizes"),
+               "to learn, and to see what a step size does", "first_order:make_gd", "lr step_rule step_sizes"),
         _entry("penalty", "gradient descent on a quadratic penalty for what is broken, which is raised",
                "gradient, constraints", "to learn, and to see what multipliers are good for",
-               "registry:make_penalty", "lr step_rule step_sizes", own_rule=True, default_tol=1e-6,
+               "first_order:make_penalty", "lr step_rule step_sizes", own_rule=True, default_tol=1e-6,
                constraints=True, free=False),
         _entry("batch", "the book's minimize_batch: the best of a list of step sizes", "gradient",
-               "to follow the book", "registry:make_batch", "step_sizes", own_rule=True, default_tol=1e-6),
+               "to follow the book", "first_order:make_batch", "step_sizes", own_rule=True, default_tol=1e-6),
         _rule("momentum", "gradient descent with momentum 0.9", 0.001, "to learn; long valleys",
         "methods.momentum:Momentum"),
         _rule("nesterov", "Nesterov's accelerated gradient, momentum 0.9", 0.001, "to learn; long valleys",
@@ -137,16 +136,6 @@ METHODS: Mapping[str, MethodEntry] = {
     )
 }  # fmt: skip
 
-STEP_RULES: Mapping[str, str] = {
-    "fixed": "the same step size --lr always",
-    "decay": "a step size that shrinks with the number k of steps, lr / (1 + k/100)",
-    "best": "the best of the list --step-sizes",
-    "armijo": "halve the step until the value falls enough; the first trial is --lr",
-    "wolfe": "strong Wolfe line search; the first trial is --lr",
-    "exact": "minimise along the line; the first trial is --lr",
-    "bb": "Barzilai and Borwein's size, from the last step",
-}
-DEFAULT_LR = 0.01
 # The methods of descent by rows or batches of them; sgd is plain descent.
 BY_EPOCHS = ("sgd", *(entry.name for entry in METHODS.values() if entry.lr is not None))
 
@@ -204,7 +193,12 @@ def choose(
         return Chosen(method, what, why, entry)
     if make is make_lbfgs:
         return Chosen(make(objective), name, "", entry, in_units=True)
-    method = make(**settings) if entry.lr is None else _first_order(entry, lr, step_rule)
+    if entry.lr is None:
+        method = make(**settings)
+    else:
+        from gdcli.solve.first_order import at_a_rate
+
+        method = at_a_rate(name, direction(name), entry.lr if lr is None else lr, step_rule)
     if entry.needs == "gradient":
         return _described(method, name, entry)
     return Chosen(method, name, getattr(method, "words", ""), entry, in_units=isinstance(method, OneUnit))
@@ -346,98 +340,6 @@ def _of_many(objective: Objective, bounded: bool) -> tuple[str, str]:
     products = "exact Hessian-vector products" if objective.has_product else "differences of gradients"
     why = f"{n} variables are more than the {limit} of a Hessian matrix; the end is polished with {products}"
     return "L-BFGS, then Newton-CG", why
-
-
-def make_gd(
-    lr: float | None = None, step_rule: str | None = None, step_sizes: tuple[float, ...] | None = None
-) -> Method:
-    """Return gradient descent with the step rule asked for: fixed where ``lr`` is given
-    alone, else armijo.
-    """
-    from gdcli.solve.methods.descent import Descent, Steepest
-
-    method = Descent(Steepest(), make_step_rule(lr, step_rule, step_sizes))
-    return OneUnit(method, 2) if step_rule == "bb" else method
-
-
-def make_step_rule(lr: float | None, step_rule: str | None, step_sizes: tuple[float, ...] | None) -> Any:
-    """Return the step rule of the settings. Raises UsageError for one that does not read what was given."""
-    if step_rule is None:
-        step_rule = "best" if step_sizes is not None and lr is None else "armijo" if lr is None else "fixed"
-    if step_rule not in STEP_RULES:
-        hint = did_you_mean(step_rule, STEP_RULES, "known are " + ", ".join(STEP_RULES))
-        raise UsageError(f"there is no step rule {step_rule!r}", hint)
-    if step_rule != "best" and step_sizes is not None:
-        raise UsageError(
-            f"the step rule {step_rule} does not read --step-sizes", "it is for the step rule best"
-        )
-    if step_rule in _WITHOUT_LR and lr is not None:
-        raise UsageError(f"the step rule {step_rule} does not read --lr", _WITHOUT_LR[step_rule])
-    return _rule_of(step_rule, lr, step_sizes or BOOK_STEP_SIZES)
-
-
-_WITHOUT_LR = {"best": "give its list with --step-sizes", "bb": "it finds its sizes itself"}
-
-
-def _rule_of(step_rule: str, lr: float | None, step_sizes: tuple[float, ...]) -> Any:
-    from gdcli.solve.methods.barzilai_borwein import BarzilaiBorwein
-    from gdcli.solve.methods.elementwise import DecayRule, Fixed
-    from gdcli.solve.step_rules import Armijo, BestRule
-    from gdcli.solve.wolfe import Exact, Wolfe
-
-    if step_rule == "best":
-        return BestRule(step_sizes)
-    if step_rule == "bb":
-        return BarzilaiBorwein()
-    if step_rule in ("fixed", "decay"):
-        return (Fixed if step_rule == "fixed" else DecayRule)(lr or DEFAULT_LR)
-    return {"armijo": Armijo, "wolfe": Wolfe, "exact": Exact}[step_rule](lr or 1.0)
-
-
-def make_batch(step_sizes: tuple[float, ...] | None = None, tol: float = 1e-6) -> Method:
-    from gdcli.solve.methods.descent import Batch
-    from gdcli.solve.step_rules import BestRule
-
-    return Batch(BestRule(step_sizes or BOOK_STEP_SIZES), tol)
-
-
-def make_penalty(
-    lr: float | None = None,
-    step_rule: str | None = None,
-    step_sizes: tuple[float, ...] | None = None,
-    tol: float = 1e-6,
-) -> Method:
-    from gdcli.solve.constrained.penalty import QuadraticPenalty
-    from gdcli.solve.methods.descent import Descent, Steepest
-
-    return QuadraticPenalty(Descent(Steepest(), make_step_rule(lr, step_rule, step_sizes)), tol)
-
-
-def make_cg() -> Method:
-    """Return conjugate gradients with a Wolfe search tight enough for them (Nocedal and
-    Wright, section 5.2).
-    """
-    from gdcli.solve.methods.descent import Descent
-    from gdcli.solve.methods.momentum import Conjugate
-    from gdcli.solve.wolfe import Wolfe
-
-    return OneUnit(Descent(Conjugate(), Wolfe(None, flatten=0.1)), 2)
-
-
-def make_bb() -> Method:
-    return make_gd(step_rule="bb")
-
-
-def _first_order(entry: MethodEntry, lr: float | None, step_rule: str | None) -> Method:
-    """Return a direction that sets its own pace with a step size that does not look at the value."""
-    from gdcli.solve.methods.descent import Descent
-
-    if step_rule not in (None, "fixed", "decay"):
-        raise UsageError(
-            f"the method {entry.name} does not go with the step rule {step_rule}",
-            "it goes with fixed or decay",
-        )
-    return Descent(direction(entry.name), make_step_rule(entry.lr if lr is None else lr, step_rule, None))
 
 
 def direction(name: str) -> Rule:

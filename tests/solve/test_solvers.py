@@ -16,13 +16,14 @@ from gdcli.kernel.errors import DomainError, Terminated, UsageError
 from gdcli.kernel.status import StopReason
 from gdcli.kernel.vectors import Vec
 from gdcli.objective.protocol import Evaluation
+from gdcli.solve.first_order import STEP_RULES
 from gdcli.solve.iteration import Iterate, RunResult
 from gdcli.solve.methods.descent import Batch, Descent, Steepest
 from gdcli.solve.methods.elementwise import DecayRule, Fixed
 from gdcli.solve.methods.hybrid_large import WINDOW, LargeState
 from gdcli.solve.methods.newton_cg import CgState
 from gdcli.solve.methods.quasi_newton import Memory
-from gdcli.solve.registry import METHODS, STEP_RULES, choose
+from gdcli.solve.registry import METHODS, choose
 from gdcli.solve.run import RunOptions, run
 from gdcli.solve.settings import Settings
 from gdcli.solve.step_rules import Armijo, BestRule
