@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.gradient_check import Examination, Wanted
     from gdcli.tasks.python_problem import Bounds, Formula, Start, Table
+    from gdcli.tasks.root_finding import Roots
 
 __all__ = [
     "Minimum",
@@ -43,10 +44,12 @@ __all__ = [
     "maximize",
     "minimize",
     "read_problem",
+    "roots",
     "sampler",
     "shared_objectives",
     "slack_sampler",
     "solve",
+    "solve_globally",
 ]
 
 
@@ -202,6 +205,33 @@ def _problem(given: Problem) -> Problem:
         f"this takes a problem, and not one of the type {type(given).__name__}",
         'make it first: api.make_problem("x**2 + y**2", start={"x": 1, "y": 1})',
     )
+
+
+def solve_globally(problem: Problem, settings: Settings | None = None) -> Outcome:
+    """Enclose the global minimum (maximum) of ``problem`` within its bounds, with a proof; `Outcome.globally` has it.
+
+    Raises as `gdcli.tasks.global_minimum.solve_globally`.
+    """
+    from gdcli.tasks.global_minimum import solve_globally as solved
+
+    return solved(_problem(problem), settings)
+
+
+def roots(
+    equations: Sequence[str],
+    bounds: Mapping[str, tuple[float, float]] | Sequence[str],
+    constants: Sequence[str] = (),
+    settings: Settings | None = None,
+) -> Roots:
+    """Find all roots of ``equations``, texts as of `gd solve`, within ``bounds``, each enclosed and proved.
+
+    ``bounds`` are (lower, upper) by name, ``all`` for every variable; ``constants`` texts as after --set. Raises
+    UsageError.
+    """
+    from gdcli.tasks.problem import typed_bounds
+    from gdcli.tasks.root_finding import read_system, solve_system
+
+    return solve_system(read_system(equations, typed_bounds(bounds), constants), settings)
 
 
 def fit(

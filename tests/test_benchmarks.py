@@ -29,6 +29,7 @@ RUNS = {
     "groups.py": ("20 1", "curve_fit has"),
     "constrained.py": ("3", "| gd "),
     "portfolio.py": ("20 40 1", "| HiGHS "),
+    "global_search.py": ("2", "| gd --global "),
     "starts.py": ("diode", "| everyday models | 4 of 4"),
     "auto_constants.py": ("1 2 2", "as they are"),
     "hostile.py": ("nested lists", "exit 2"),

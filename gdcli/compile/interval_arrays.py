@@ -76,7 +76,8 @@ def _computed(name: str, *args: Array) -> Array:
 
 
 def _product_ends(al: Array, ah: Array, bl: Array, bh: Array) -> tuple[Array, Array]:
-    np = numpy()
+    import numpy as np  # loaded by then: `numpy` looks at the environment, too
+
     products = al * bl, al * bh, ah * bl, ah * bh
     low, high = _extremes(products)
     if np.isnan(low).any():  # 0*inf
@@ -91,6 +92,7 @@ def _product_ends(al: Array, ah: Array, bl: Array, bh: Array) -> tuple[Array, Ar
 
 
 def _extremes(products: Array) -> tuple[Array, Array]:
-    np = numpy()
+    import numpy as np  # loaded by then: `numpy` looks at the environment, too
+
     p, q, r, s = products
     return np.minimum(np.minimum(p, q), np.minimum(r, s)), np.maximum(np.maximum(p, q), np.maximum(r, s))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # More variables are more boxes than anybody can wait for.
 MOST_VARIABLES = 30
 DEFAULT_TOL = 1e-6
+# Of more boxes none is proved to hold one minimum: they are a curve, or the search was ended early.
+MOST_PROVED = 200
 # Steps of one local search.
 _LOCAL_STEPS = 200
 # A value below has no minimum to be enclosed.
@@ -190,7 +192,7 @@ def _run(search: Search, start: Any, settings: Settings, tell: Teller | None) ->
 
 def _told(found: Outcome, search: Search, reason: StopReason | None) -> Outcome:
     """Return the outcome at the best point with what the search has found out."""
-    evidence = _evidence(found, search)
+    evidence = _evidence(search, reason, found.sign)
     extremum = "minimum" if found.sign > 0 else "maximum"
     status, message, advice = _verdict(search, reason, extremum, found)
     why = StopReason.GLOBAL if reason is None else reason
@@ -218,15 +220,17 @@ def _warnings(found: Outcome, search: Search) -> tuple[str, ...]:
     )
 
 
-def _evidence(found: Outcome, search: Search) -> GlobalEvidence:
-    from gdcli.solve.global_search.minimiser_boxes import joined, proved
+def _evidence(search: Search, reason: StopReason | None, sign: int) -> GlobalEvidence:
+    from gdcli.solve.global_search.minimiser_boxes import LeftBox, joined, proved
 
-    state, sign = search.state, found.sign
+    state = search.state
     ends = sorted((sign * state.lower, sign * state.best))
     left = joined(state.left)
-    boxes = tuple(
-        GlobalBox(tuple(map(float, b.low)), tuple(map(float, b.high)), b.proved) for b in proved(search, left)
-    )
+    if reason is None and len(left) <= MOST_PROVED:
+        found = proved(search, left)
+    else:
+        found = [LeftBox(low, high, False) for low, high in zip(left.low.T, left.high.T, strict=True)]
+    boxes = tuple(GlobalBox(tuple(map(float, b.low)), tuple(map(float, b.high)), b.proved) for b in found)
     return GlobalEvidence(ends[0], ends[1], boxes, state.examined)
 
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gdcli import api
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.status import Status
 from gdcli.solve.settings import Settings
@@ -154,3 +155,9 @@ def test_equations_come_from_a_file_and_exit_codes_tell_the_end(tmp_path: Any) -
     assert gd("solve", f"@{file}", "--bounds", "all=-3:3")[0] == 0
     assert gd("solve", "(x-1)**2", "--bounds", "x=-3:3")[0] == 5
     assert gd("solve", "sin(1/x)", "--bounds", "x=-1:1", "--max-evaluations", "100")[0] == 3
+
+
+def test_roots_from_python() -> None:
+    found = api.roots(["x**2 == a"], {"x": (-2, 2)}, ["a=2"])
+    assert [box.center[0] for box in found.boxes] == pytest.approx([-(2**0.5), 2**0.5])
+    assert [box.center[0] for box in api.roots(["x**2 == 2"], ["all=0:2"]).boxes] == pytest.approx([2**0.5])

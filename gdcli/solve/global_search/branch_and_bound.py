@@ -40,6 +40,8 @@ MOST_AT_ONCE = 4096
 FEW = 128
 # Boxes are points where their sides are so short, relative to their places; so many times they are cut to become such.
 _NARROW, _REFINING = 1e-7, 30
+# Points a variable that are looked at when the first box did not end the search, and local searches from the best.
+_SCATTERED, _BEST_OF_THEM = 64, 4
 # So many boxes are examined for each local search, which costs about as much.
 EACH = 100
 
@@ -141,6 +143,8 @@ class Search:
 
         state = self.state
         chosen = self._chosen()
+        if state.rounds == 1 and self.local is not None:
+            self._scatter()
         self._try_elsewhere(chosen)
         left, smear = self._examined(chosen)
         ready = (left.bounds >= state.best - self.gap) & (not self.narrow)
@@ -222,6 +226,25 @@ class Search:
                 self._keep(found, high)
                 if self.lagrangian is not None and (self.dual is None or better > self.gap):
                     self.dual = self.lagrangian(found)
+
+    def _scatter(self) -> None:
+        """Search for a lower value from the best of many points, which lie evenly.
+
+        They are multiples of the powers of one irrational number (Roberts 2018, a generalisation of the golden ratio).
+        """
+        import numpy as np
+
+        n = len(self.low)
+        ratio = 2.0
+        for _ in range(60):
+            ratio = (1.0 + ratio) ** (1.0 / (n + 1.0))
+        steps = ratio ** -np.arange(1.0, n + 1.0)
+        share = (0.5 + np.arange(_SCATTERED * n) * steps[:, None]) % 1.0
+        points = self.low[:, None] + share * (self.high - self.low)[:, None]
+        values = self._feasible_values(points, self.function.evaluate(points, points, 0))
+        for k in np.argsort(values, kind="stable")[:_BEST_OF_THEM]:
+            if np.isfinite(values[k]) or self.sides:
+                self.improve(points[:, k])
 
     def _try_elsewhere(self, boxes: Boxes) -> None:
         """Search for a lower value from the best of the centres of some boxes, ever more rarely."""
