@@ -228,7 +228,7 @@ def roots(
     ``bounds`` are (lower, upper) by name, ``all`` for every variable; ``constants`` texts as after --set. Raises
     UsageError.
     """
-    from gdcli.tasks.problem import typed_bounds
+    from gdcli.tasks.python_values import typed_bounds
     from gdcli.tasks.root_finding import read_system, solve_system
 
     return solve_system(read_system(equations, typed_bounds(bounds), constants), settings)
