@@ -48,7 +48,9 @@ def check(options: MinimizeOptions) -> None:
             )
 
 
-def solve(problem: Problem, settings: Settings, formulas: bool, waiting: Waiting | None) -> Outcome:
+def solve(
+    problem: Problem, settings: Settings, formulas: bool, waiting: Waiting | None, every: bool
+) -> Outcome:
     from gdcli.kernel.number_format import short, thousands
     from gdcli.tasks.global_minimum import solve_globally
 
@@ -58,4 +60,4 @@ def solve(problem: Problem, settings: Settings, formulas: bool, waiting: Waiting
         note = f"{thousands(left)} left, the {problem.sense[:-3]}um in [{short(ends[0], 6)}, {short(ends[1], 6)}]"
         waiting.begin("box", examined, None, note)
 
-    return solve_globally(problem, settings, formulas, None if waiting is None else tell)
+    return solve_globally(problem, settings, formulas, None if waiting is None else tell, every)

@@ -24,6 +24,7 @@ from gdcli.cli.answer import (
 )
 from gdcli.cli.options import SOLVER
 from gdcli.kernel.budget import limited
+from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
@@ -42,6 +43,10 @@ def run(options: MinimizeOptions, env: Environment) -> int:
         from gdcli.cli import global_option
 
         global_option.check(options)
+    elif options.all:
+        raise UsageError(
+            "--all belongs to --global: it proves that there are no other minima", "add --global"
+        )
     from gdcli import api
     from gdcli.cli.checkpoint_option import job_of, session
     from gdcli.cli.output_file import Destination
@@ -132,7 +137,7 @@ def _solve(
     if options.global_:
         from gdcli.cli import global_option
 
-        return global_option.solve(problem, settings, formulas, waiting)
+        return global_option.solve(problem, settings, formulas, waiting, options.all)
     if starts is None:
         from gdcli.api import solve
 

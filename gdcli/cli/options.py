@@ -100,6 +100,7 @@ class StartsOptions(Options):
     multi_start = option("N", read.stride, "1",
         "Also start at random: N starts in all, every distinct minimum in a table, the best as the answer.")
     global_ = flag("Enclose the global minimum within the bounds, proved by intervals; every variable needs bounds.")
+    all = flag("With --global: all local minima within the bounds, each proved.")
 
 
 class PointOptions(Options):

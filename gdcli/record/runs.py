@@ -155,6 +155,13 @@ class GlobalBoxRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalMinimumRecord(GlobalBoxRecord):
+    """A box that may hold local minima (maxima), with the value in its middle."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalRecord(Record):
     """Rigorous bounds of the global extremum; see `gdcli.tasks.outcome.GlobalEvidence`. An infinite one is null."""
 
@@ -162,6 +169,8 @@ class GlobalRecord(Record):
     upper: float | None
     boxes: tuple[GlobalBoxRecord, ...]
     examined: int
+    minima: tuple[LocalMinimumRecord, ...] = ()
+    has_all: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,7 +329,12 @@ def _global(outcome: Outcome) -> GlobalRecord | None:
         return None
     named = outcome.space.unflatten
     boxes = tuple(GlobalBoxRecord(low=named(b.low), high=named(b.high), proved=b.proved) for b in found.boxes)
-    return GlobalRecord.of(found, lower=_end(found.lower), upper=_end(found.upper), boxes=boxes)
+    minima = tuple(
+        LocalMinimumRecord(low=named(b.low), high=named(b.high), proved=b.proved, value=value)
+        for value, b in found.minima
+    )
+    ends = {"lower": _end(found.lower), "upper": _end(found.upper)}
+    return GlobalRecord.of(found, **ends, boxes=boxes, minima=minima)
 
 
 def _proof(outcome: Outcome) -> ProofRecord | None:

@@ -7,12 +7,12 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from math import inf
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.number_format import amount, short
+from gdcli.kernel.number_format import amount, column, short
 from gdcli.record.path_rows import COORDINATES
 from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out
 
 if TYPE_CHECKING:
-    from gdcli.record.runs import RunRecord
+    from gdcli.record.runs import GlobalBoxRecord, RunRecord
 
 # Of more boxes the first are shown.
 MOST_BOXES = 25
@@ -44,25 +44,45 @@ def work(found: RunRecord) -> str:
 def boxes(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """Return the table of the boxes that may hold global minimisers: their centres, and half their longest sides."""
     proof = found.global_
-    shown = () if proof is None else proof.boxes[:MOST_BOXES]
-    if proof is None or not shown:
+    return [] if proof is None or proof.minima else _table(found, proof.boxes, [], width, glyphs)
+
+
+def all_minima(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """Return the table of all local minima; nothing where they were not asked for."""
+    proof = found.global_
+    if proof is None or not proof.minima:
+        return []
+    proved = sum(one.proved for one in proof.minima)
+    plural = f"{found.extremum[:-2]}a"
+    count = amount(len(proof.minima), f"local {found.extremum}", f"local {plural}")
+    told = count if proved == len(proof.minima) else f"{count} at most, {proved} of them"
+    others = f"there are no other {plural}" if proof.has_all else f"other {plural} are not excluded"
+    lines = fact("found", f"{told} proved; {others} within the bounds", width, "title")
+    values = Column("value", column([one.value for one in proof.minima[:MOST_BOXES]], 10))
+    return [*lines, [], *_table(found, proof.minima, [values], width, glyphs)]
+
+
+def _table(
+    found: RunRecord, left: Sequence[GlobalBoxRecord], more: list[Column], width: int, glyphs: Glyphs
+) -> list[Line]:
+    shown = left[:MOST_BOXES]
+    if not shown:
         return []
     space = found.problem.space
-    lows, highs = ([space.flatten(getattr(box, end)) for box in shown] for end in ("low", "high"))
-    radii = [max(0.5 * (b - a) for a, b in zip(*pair, strict=True)) for pair in zip(lows, highs, strict=True)]
+    ends = [(space.flatten(box.low), space.flatten(box.high)) for box in shown]
+    radii = [max(0.5 * (b - a) for a, b in zip(*pair, strict=True)) for pair in ends]
+    centers = [[0.5 * a + 0.5 * b for a, b in zip(*pair, strict=True)] for pair in ends]
+    most = min(space.size, COORDINATES)
     columns = [
         Column("box", [str(k) for k in range(1, len(shown) + 1)]),
+        *more,
         Column("proved", ["one" if box.proved else "no" for box in shown], left=True),
         Column("half-width", [f"{radius:.1e}" for radius in radii], spare=1),
+        *coordinates(space, ([center[i] for center in centers] for i in range(most))),
     ]
-    most = min(space.size, COORDINATES)
-    centers = [
-        [0.5 * a + 0.5 * b for a, b in zip(*pair, strict=True)] for pair in zip(lows, highs, strict=True)
-    ]
-    columns += coordinates(space, ([center[i] for center in centers] for i in range(most)))
     lines = laid_out(columns, width, glyphs, all_in="--format json", unseen=beyond(space, most))
-    more = len(proof.boxes) - len(shown)
-    return [*lines, [(f"and {more} more; --format json has them all", "rule")]] if more else lines
+    rest = len(left) - len(shown)
+    return [*lines, [(f"and {rest} more; --format json has them all", "rule")]] if rest else lines
 
 
 def interval_text(low: float, high: float, digits: int = _DIGITS) -> str:

@@ -39,9 +39,9 @@ def further_tables(found: RunRecord, width: int, glyphs: Glyphs) -> list[list[Li
     if not (found.constraints or found.sensitivity or found.minima or found.global_):
         return []
     from gdcli.render.answer_tables import constraints, minima, sensitivity
-    from gdcli.render.global_page import boxes
+    from gdcli.render.global_page import all_minima, boxes
 
-    return [table(found, width, glyphs) for table in (constraints, sensitivity, minima, boxes)]
+    return [table(found, width, glyphs) for table in (constraints, sensitivity, minima, boxes, all_minima)]
 
 
 def apart(*parts: list[Line]) -> list[Line]:

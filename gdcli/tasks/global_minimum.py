@@ -24,7 +24,9 @@ from gdcli.tasks.problem import Problem, listed
 if TYPE_CHECKING:
     from gdcli.language.constraints import ConstraintRow
     from gdcli.objective.build import Exact
+    from gdcli.solve.global_search.box_list import Boxes
     from gdcli.solve.global_search.branch_and_bound import Search, State
+    from gdcli.solve.global_search.minimiser_boxes import LeftBox
     from gdcli.tasks.pipeline import Ready
 
 # More variables are more boxes than anybody can wait for.
@@ -44,9 +46,15 @@ Teller = Callable[[int, int, float, float], None]
 
 
 def solve_globally(
-    problem: Problem, settings: Settings | None = None, formulas: bool = False, tell: Teller | None = None
+    problem: Problem,
+    settings: Settings | None = None,
+    formulas: bool = False,
+    tell: Teller | None = None,
+    every: bool = False,
 ) -> Outcome:
     """Enclose the global minimum (maximum) of ``problem`` within its bounds; ``tell`` is told how far it has come.
+
+    With ``every`` all local minima are found as well.
 
     ``settings`` have the tolerance (1e-6 of the value, absolute below 1) and the caps; of ``max_evaluations`` each box
     is one. Raises UsageError where a variable has no bounds and where there are too many, DomainError where the
@@ -54,8 +62,11 @@ def solve_globally(
     """
     settings = settings or Settings()
     check(problem)
+    if every and problem.subject_to and problem.rows()[0]:
+        raise UsageError("--all is for problems without constraints but bounds", "leave out --all")
     with budget.limited(replace(settings, max_evaluations=None)):
-        return _solved(problem, settings, formulas, tell)
+        found, search = _solved(problem, settings, formulas, tell)
+        return _with_every(found, search, settings, tell) if every else found
 
 
 def check(problem: Problem) -> None:
@@ -89,7 +100,9 @@ def _unbounded_names(problem: Problem) -> list[str]:
     return [name for name in problem.lengths if not all(map(math.isfinite, ends(name)))]
 
 
-def _solved(problem: Problem, settings: Settings, formulas: bool, tell: Teller | None) -> Outcome:
+def _solved(
+    problem: Problem, settings: Settings, formulas: bool, tell: Teller | None
+) -> tuple[Outcome, Search]:
     import numpy as np
 
     exact = problem.objective(problem.sign)
@@ -111,7 +124,58 @@ def _solved(problem: Problem, settings: Settings, formulas: bool, tell: Teller |
     local = Settings(tol=settings.tol and min(settings.tol, 1e-8), max_iter=0)
     found = solve(at_best, local, formulas=formulas)
     run = replace(found.run, seconds=perf_counter() - began)
-    return _told(replace(found, problem=problem, settings=settings, run=run), search, reason)
+    return _told(replace(found, problem=problem, settings=settings, run=run), search, reason), search
+
+
+def _with_every(found: Outcome, search: Search, settings: Settings, tell: Teller | None) -> Outcome:
+    """Return the outcome with all local minima: a search of its own, which drops no box for its values."""
+    from gdcli.solve.global_search.branch_and_bound import Search
+    from gdcli.solve.global_search.minimiser_boxes import joined, proved
+
+    if found.globally is None or found.status.exit_code:
+        return found
+    whole = Search(search.function, search.holds, search.low, search.high, search.tol, every=True)
+    most = settings.max_evaluations or math.inf
+
+    def go_on(state: State) -> bool:
+        budget.check()
+        if tell is not None:
+            tell(
+                search.state.examined + state.examined, len(state.open), search.state.lower, search.state.best
+            )
+        return state.examined < most
+
+    try:
+        with budget.searching(0):
+            whole.run(go_on)
+    except (KeyboardInterrupt, Terminated, budget.Spent, MemoryError):
+        pass  # what is left is told as not proved
+    left = joined(whole.state.left)
+    boxes = proved(whole, left) if len(left) <= MOST_PROVED else _unproved(left)
+    minima = sorted((found.sign * _middle(whole, box), _plain(box)) for box in boxes)
+    evidence = found.globally._replace(
+        minima=tuple(minima[:: found.sign]),
+        has_all=whole.is_over,
+        examined=found.globally.examined + whole.state.examined,
+    )
+    return replace(found, globally=evidence)
+
+
+def _middle(search: Search, box: LeftBox) -> float:
+    """Return the value in the middle of a box."""
+    center = (0.5 * box.low + 0.5 * box.high)[:, None]
+    low, high = search.function.evaluate(center, center, 0).value
+    return float(0.5 * low[0] + 0.5 * high[0])
+
+
+def _unproved(boxes: Boxes) -> list[LeftBox]:
+    from gdcli.solve.global_search.minimiser_boxes import LeftBox
+
+    return [LeftBox(low, high, False) for low, high in zip(boxes.low.T, boxes.high.T, strict=True)]
+
+
+def _plain(box: LeftBox) -> GlobalBox:
+    return GlobalBox(tuple(map(float, box.low)), tuple(map(float, box.high)), box.proved)
 
 
 # -- the search --------------------------------------------------------------------------------------------------------
@@ -221,16 +285,13 @@ def _warnings(found: Outcome, search: Search) -> tuple[str, ...]:
 
 
 def _evidence(search: Search, reason: StopReason | None, sign: int) -> GlobalEvidence:
-    from gdcli.solve.global_search.minimiser_boxes import LeftBox, joined, proved
+    from gdcli.solve.global_search.minimiser_boxes import joined, proved
 
     state = search.state
     ends = sorted((sign * state.lower, sign * state.best))
     left = joined(state.left)
-    if reason is None and len(left) <= MOST_PROVED:
-        found = proved(search, left)
-    else:
-        found = [LeftBox(low, high, False) for low, high in zip(left.low.T, left.high.T, strict=True)]
-    boxes = tuple(GlobalBox(tuple(map(float, b.low)), tuple(map(float, b.high)), b.proved) for b in found)
+    found = proved(search, left) if reason is None and len(left) <= MOST_PROVED else _unproved(left)
+    boxes = tuple(map(_plain, found))
     return GlobalEvidence(ends[0], ends[1], boxes, state.examined)
 
 

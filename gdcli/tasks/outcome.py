@@ -65,13 +65,16 @@ class GlobalBox(NamedTuple):
 class GlobalEvidence(NamedTuple):
     """Rigorous bounds of the global extremum within the bounds, in the user's sense of up and down.
 
-    No point outside of ``boxes`` attains it; so many boxes were ``examined``.
+    No point outside of ``boxes`` attains it; so many boxes were ``examined``. ``minima`` are all local minima (maxima),
+    each a value and a box, where they were asked for; ``has_all`` tells that there are no others.
     """
 
     lower: float
     upper: float
     boxes: tuple[GlobalBox, ...]
     examined: int
+    minima: tuple[tuple[float, GlobalBox], ...] = ()
+    has_all: bool = False
 
 
 class Sensitivity(NamedTuple):

@@ -117,6 +117,46 @@ def test_vectors_and_parts_are_searched() -> None:
     assert all(box.proved for box in found.globally.boxes)
 
 
+@pytest.mark.parametrize(
+    ("text", "ends", "count"),
+    [
+        (CAMEL, "all=-3:3", 6),  # hence its name
+        ("(x**2 + y - 11)**2 + (x + y**2 - 7)**2", "all=-5:5", 4),
+        (
+            "20 + x**2 - 10*cos(2*pi*x) + y**2 - 10*cos(2*pi*y)",
+            "all=-5.12:5.12",
+            121,
+        ),  # Rastrigin: 11 a variable
+        ("x*y", "all=-1:1", 2),  # a saddle, and two corners
+        ("x**3 - 3*x", "x=-3:3", 2),  # one of them at the bound
+        ("cos(x)", "x=-1:1", 2),  # both at bounds
+    ],
+)
+def test_all_local_minima_are_found_and_proved(text: str, ends: str, count: int) -> None:
+    found = solve_globally(api.make_problem(text, bounds=[ends]), every=True).globally
+    assert found is not None
+    assert found.has_all
+    assert len(found.minima) == count
+    assert all(box.proved for _, box in found.minima)
+    values = [value for value, _ in found.minima]
+    assert values == sorted(values)
+    assert found.lower <= values[0] <= found.upper + 1e-12
+    for _, box in found.minima:
+        middle = [0.5 * a + 0.5 * b for a, b in zip(box.low, box.high, strict=True)]
+        start = dict(zip("xy", middle, strict=False))
+        local = api.minimize(text, start, bounds=[ends])
+        assert [local.point[name] for name in start] == pytest.approx(middle, abs=1e-6)
+
+
+def test_all_minima_of_a_maximisation_are_maxima() -> None:
+    problem = api.make_problem("sin(x) + sin(2/3*x)", "maximize", bounds=["x=3.1:20.4"])
+    found = solve_globally(problem, every=True).globally
+    assert found is not None
+    assert [value for value, _ in found.minima] == pytest.approx(
+        [1.858955, 1.215982, 0.921136, 0.223337], abs=1e-6
+    )
+
+
 # -- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -163,6 +203,19 @@ def test_a_stored_answer_shows_the_same_page(tmp_path: Any) -> None:
     stored = tmp_path / "answer.json"
     stored.write_text(gd(*asked, "--format", "json")[1])
     assert gd("show", str(stored))[1] == page
+
+
+def test_all_minima_have_a_table() -> None:
+    code, page, _ = gd("minimize", CAMEL, "--global", "--all", "--bounds", "all=-3:3")
+    assert code == 0
+    assert "6 local minima proved; there are no other minima within the bounds" in page
+    code, text, _ = gd("minimize", CAMEL, "--global", "--all", "--bounds", "all=-3:3", "--format", "json")
+    assert [one["proved"] for one in json.loads(text)["global"]["minima"]] == [True] * 6
+    code, _, errors = gd("minimize", CAMEL, "--all")
+    assert (code, "--all belongs to --global" in errors) == (2, True)
+    limits = ("--bounds", "all=-1:1", "--subject-to", "x*y <= 1")
+    code, _, errors = gd("minimize", "x + y", "--global", "--all", *limits)
+    assert (code, "--all is for problems without constraints" in errors) == (2, True)
 
 
 def test_problem_files_have_it(tmp_path: Any) -> None:

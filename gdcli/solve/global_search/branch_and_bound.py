@@ -40,6 +40,8 @@ MOST_AT_ONCE = 4096
 FEW = 128
 # Boxes are points where their sides are so short, relative to their places; so many times they are cut to become such.
 _NARROW, _REFINING = 1e-7, 30
+# Places nearer to 0 than this part of the bounds are as far from it for that.
+_ZERO = 1e-3
 # Points a variable that are looked at when the first box did not end the search, and local searches from the best.
 _SCATTERED, _BEST_OF_THEM = 64, 4
 # So many boxes are examined for each local search, which costs about as much.
@@ -81,6 +83,7 @@ class Search:
     constraints, the functions ``rows``, which are to lie within ``sides``, and count as such within ``slack`` of their
     size beyond; ``lagrangian`` gives a function that is nowhere above it where they do, and near it at a point.
     ``local`` improves a point. ``tol`` is relative to the value, but absolute below 1.
+    With ``every`` no box is dropped for its values: what is left holds every local minimum.
     """
 
     function: Enclosing
@@ -96,6 +99,7 @@ class Search:
     state: State = field(default_factory=lambda: State(no_boxes(1), no_boxes(1), no_boxes(1)))
     batch: int = 0
     narrow: float = 0.0
+    every: bool = False
     dual: Enclosing | None = None
 
     def __post_init__(self) -> None:
@@ -105,6 +109,7 @@ class Search:
         n = len(self.low)
         whole = Boxes(self.low[:, None].copy(), self.high[:, None].copy(), np.array([-np.inf]))
         self.state = State(whole, no_boxes(n), no_boxes(n))
+        self.narrow = _NARROW if self.every else 0.0
         self.batch = max(64, min(MOST_AT_ONCE, _NUMBERS // (n * n)))
 
     @property
@@ -149,9 +154,10 @@ class Search:
         left, smear = self._examined(chosen)
         ready = (left.bounds >= state.best - self.gap) & (not self.narrow)
         ready |= (np.nextafter(left.low, left.high) >= left.high).all(axis=0)
-        ready |= (left.high - left.low <= self.narrow * np.maximum(np.abs(left.low), np.abs(left.high))).all(
-            axis=0
+        size = np.maximum(
+            np.maximum(np.abs(left.low), np.abs(left.high)), _ZERO * (self.high - self.low)[:, None]
         )
+        ready |= (left.high - left.low <= self.narrow * size).all(axis=0)
         done = state.done.beside(left.where(ready))
         left, smear = left.where(~ready), smear[:, ~ready]
         for _ in range(2 if 0 < len(left) < FEW and len(self.low) > 1 else 1):
@@ -191,7 +197,7 @@ class Search:
         value: Interval
         value, known = found.value, self._feasible_values(points, found)
         k = int(np.argmin(known))
-        if known[k] < self.state.best:
+        if known[k] < self.state.best and not self.every:
             before = self.state.best
             self._keep(points[:, k], known[k])
             if self.local is not None and not before - self.state.best <= self.gap and value[0][k] > -np.inf:
@@ -364,6 +370,10 @@ class Search:
         boxes, smear, free = boxes.where(curved), smear[:, curved], free[curved]
         hessian = self.on(boxes, 2).hessian
         boxes, kept = self._concave(boxes, hessian, free)
+        kept = np.flatnonzero(kept)
+        if self.every and len(boxes):
+            held = self._may_be_minima(boxes, (hessian[0][:, :, kept], hessian[1][:, :, kept]), free[kept])
+            boxes, kept = boxes.where(held), kept[held]
         if len(boxes):
             hessian = hessian[0][:, :, kept], hessian[1][:, :, kept]
             boxes, smear = self._modelled(boxes, smear[:, kept], hessian, free[kept])
@@ -382,6 +392,22 @@ class Search:
         new_high = np.where(concave & at_low & ~at_high, boxes.low, boxes.high)
         new_low = np.where(concave & at_high & ~at_low, boxes.high, boxes.low)
         return Boxes(new_low, new_high, boxes.bounds).where(kept), kept
+
+    def _may_be_minima(self, boxes: Boxes, hessian: Interval, free: Array) -> Array:
+        """Return on which boxes the curvature is not negative for certain along some direction."""
+        import numpy as np
+
+        inner = (boxes.low > self.low[:, None]) & (boxes.high < self.high[:, None]) & free
+        both = inner[:, None, :] & inner[None, :, :]
+        middle, radius = 0.5 * (hessian[0] + hessian[1]), 0.5 * (hessian[1] - hessian[0])
+        usable = np.isfinite(middle).all(axis=(0, 1)) & np.isfinite(radius).all(axis=(0, 1))
+        middle, radius = (np.where(both & usable, m, 0.0).transpose(2, 0, 1) for m in (middle, radius))
+        v = np.linalg.eigh(middle)[1][:, :, 0]
+        size = np.einsum("mi,mij,mj->m", np.abs(v), np.abs(middle), np.abs(v))
+        most = np.einsum("mi,mij,mj->m", v, middle, v) + np.einsum(
+            "mi,mij,mj->m", np.abs(v), radius, np.abs(v)
+        )
+        return ~(most + 8.0 * bounds.margin(len(self.low)) * size < 0.0)
 
     def _modelled(self, boxes: Boxes, smear: Array, hessian: Interval, free: Array) -> tuple[Boxes, Array]:
         import numpy as np

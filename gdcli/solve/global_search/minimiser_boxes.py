@@ -12,7 +12,7 @@ from gdcli.solve.global_search.quadratic_bounds import Model, quadratic_bound
 # The least room on each side of a variable that is 0.
 TINY = 1e-290
 # Of more boxes those that are neighbours in the order of their places are taken together first.
-_MOST = 1000
+_MOST = 3000
 # Newton's steps on a box before it is said that nothing is proved of it.
 _STEPS = 20
 # A step is worth another one where it makes a side smaller by this.
@@ -158,8 +158,7 @@ def _widened(box: Boxes, rows: Array) -> Boxes:
 def _is_convex(search: Search, box: Boxes) -> bool:
     import numpy as np
 
-    center = 0.5 * box.low + 0.5 * box.high
-    nothing, flat = np.zeros(1), np.zeros_like(center)
-    hessian = search.on(box, 2).hessian
-    model = Model(box.low, box.high, center, (nothing, nothing), (flat, flat), hessian)
+    half = np.where(box.low < box.high, 0.5, 0.0)  # of sides that are as short as may be the squares vanish
+    flat, nothing = np.zeros_like(half), np.zeros(1)
+    model = Model(-half, half, flat, (nothing, nothing), (flat, flat), search.on(box, 2).hessian)
     return bool(quadratic_bound(model)[2][0])
