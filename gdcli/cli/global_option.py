@@ -39,6 +39,9 @@ _UNREAD = [
 
 
 def check(options: MinimizeOptions) -> None:
+    if not options.global_:
+        told = "--all belongs to --global: it proves that there are no other minima"
+        raise UsageError(told, "add --global, and bounds on every variable")
     for name in _UNREAD:
         if getattr(options, name) not in (None, False):
             option = "--" + name.replace("_", "-")

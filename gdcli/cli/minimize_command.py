@@ -24,7 +24,6 @@ from gdcli.cli.answer import (
 )
 from gdcli.cli.options import SOLVER
 from gdcli.kernel.budget import limited
-from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
@@ -39,14 +38,10 @@ if TYPE_CHECKING:
 
 def run(options: MinimizeOptions, env: Environment) -> int:
     check_output(options, is_fit=False)
-    if options.global_:
+    if options.global_ or options.all:
         from gdcli.cli import global_option
 
         global_option.check(options)
-    elif options.all:
-        raise UsageError(
-            "--all belongs to --global: it proves that there are no other minima", "add --global"
-        )
     from gdcli import api
     from gdcli.cli.checkpoint_option import job_of, session
     from gdcli.cli.output_file import Destination
