@@ -36,12 +36,16 @@ if TYPE_CHECKING:
     from gdcli.solve.iteration import Observer
 
 
-def run(options: MinimizeOptions, env: Environment) -> int:
+def _check(options: MinimizeOptions) -> None:
     check_output(options, is_fit=False)
     if options.global_ or options.all:
         from gdcli.cli import global_option
 
         global_option.check(options)
+
+
+def run(options: MinimizeOptions, env: Environment) -> int:
+    _check(options)
     from gdcli import api
     from gdcli.cli.checkpoint_option import job_of, session
     from gdcli.cli.output_file import Destination
