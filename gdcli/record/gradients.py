@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli import __version__
 from gdcli.kernel.dataclass import dataclass
-from gdcli.record.schema import SCHEMA, Record, Values, plain
+from gdcli.record.schema import SCHEMA, Constants, Record, Values, plain
 
 if TYPE_CHECKING:
     from gdcli.calculus.gradient_audit import Component, Way
@@ -25,7 +25,7 @@ QUOTIENTS = ("forward", "central", "complex_step")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionRecord(Record):
     expression: str
-    constants: Values
+    constants: Constants
     let: tuple[str, ...] = ()
 
 

@@ -10,7 +10,7 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status
 from gdcli.record.runs import Receipt
-from gdcli.record.schema import SCHEMA, Record, Values
+from gdcli.record.schema import SCHEMA, Constants, Record, Values
 
 if TYPE_CHECKING:
     from gdcli.tasks.root_finding import Roots
@@ -33,7 +33,7 @@ class RootsRecord(Record):
     HEAD: ClassVar[Mapping[str, str]] = {"schema": SCHEMA, "type": "roots"}
 
     equations: tuple[str, ...]
-    constants: Values
+    constants: Constants
     bounds: Mapping[str, tuple[float, float]]
     status: str
     message: str

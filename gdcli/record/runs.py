@@ -15,7 +15,7 @@ from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.status import PointKind, Status
 from gdcli.kernel.stored import stored
-from gdcli.record.schema import SCHEMA, Number, Record, Values, signed
+from gdcli.record.schema import SCHEMA, Constants, Number, Record, Values, signed
 
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
@@ -40,7 +40,7 @@ class ProblemRecord(Record):
     expression: str
     sense: str
     start: Values
-    constants: Values
+    constants: Constants
     bounds: Mapping[str, tuple[End, End]] | None = None
     fixed: tuple[str, ...] = ()
     drawn: bool = False

@@ -25,6 +25,8 @@ SCHEMA = "gd.result/1"
 Json = dict[str, Any]
 Number = float | list[float]
 Values = Mapping[str, Number]
+# Constants are matrices too.
+Constants = Mapping[str, float | list[float] | list[list[float]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,3 +204,19 @@ def test_what_sensitivities_lack_is_told() -> None:
     assert "there is no constant" in gd("minimize", "x**2", "--start", "x=1", "--sensitivity")[2]
     assert "those of a certified answer" in gd(*CIRCLE, "--method", "penalty", "--sensitivity")[2]
     assert "write gd minimize EXPR --sensitivity" in gd("sensitivity", "x**2")[2]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("minimize", "x.T @ A @ x + A[0,1]*x[0]", "--start", "x=[1,1]", "--subject-to", "A[0] @ x >= 1"),
+        ("compare-methods", "x @ A @ x", "--start", "x=[1,1]", "--method", "auto,bfgs"),
+        ("gradient", "sum((A.T @ x)**2)", "--at", "x=[1,1]"),
+    ],
+)
+def test_answers_with_matrices_are_shown_again(tmp_path: Path, command: tuple[str, ...]) -> None:
+    stored, matrix = str(tmp_path / "r.json"), ("--set", "A=[[2,1],[1,3]]")
+    assert gd(*command, *matrix, "--format", "json", "--output", stored)[0] == 0
+    code, out, err = gd("show", stored)
+    assert (code, err) == (0, "")
+    assert "with          A = [[2, 1], [1, 3]]\n" in out
