@@ -52,7 +52,7 @@ class Problem:
     expression: str
     sense: str = "minimize"
     start: Mapping[str, Number] = field(default_factory=dict)
-    constants: Mapping[str, Number] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     drawn: bool = False
     source: str = ""
