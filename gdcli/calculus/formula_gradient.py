@@ -8,23 +8,8 @@ from functools import cache
 from typing import Any
 
 from gdcli.calculus.elements import Elements, components, numbers, variables
-from gdcli.calculus.formulas import (
-    ALGEBRA,
-    E_ATOM,
-    ONE,
-    ZERO,
-    Atom,
-    Monomial,
-    Sum,
-    add,
-    factor,
-    log_of,
-    mul,
-    neg,
-    number,
-    power_of_atom,
-    scale,
-)
+from gdcli.calculus.formula_terms import E_ATOM, ONE, ZERO, Atom, Monomial, Sum, factor, number
+from gdcli.calculus.formulas import ALGEBRA, add, log_of, mul, neg, power_of_atom, scale
 from gdcli.language.functions import SLOPES
 from gdcli.language.syntax import Tree, parse
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
-from gdcli.calculus.formulas import (
+from gdcli.calculus.formula_terms import (
     E_ATOM,
     ONE,
     Atom,
@@ -15,9 +15,9 @@ from gdcli.calculus.formulas import (
     Sum,
     factors_in_order,
     in_order,
-    neg,
     number,
 )
+from gdcli.calculus.formulas import neg
 from gdcli.calculus.shorten import shortest
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.language.functions import CONSTANTS

@@ -6,20 +6,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import reduce
 
-from gdcli.calculus.formulas import (
-    ONE,
-    ZERO,
-    Atom,
-    Monomial,
-    Number,
-    Sum,
-    add,
-    factor,
-    mul,
-    number,
-    power,
-    scale,
-)
+from gdcli.calculus.formula_terms import ONE, ZERO, Atom, Monomial, Number, Sum, factor, number
+from gdcli.calculus.formulas import add, mul, power, scale
 
 # Products of sums are multiplied out up to this many terms, to see whether that is shorter.
 MOST_TERMS = 12

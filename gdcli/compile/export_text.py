@@ -51,25 +51,20 @@ def function(
 def python_functions(graph: Graph, roots: Sequence[int]) -> str:
     """Return what safe programs of these operations call, which never raises."""
     wanted = operations_of(graph, roots)
-    helpers: dict[str, str] = {}
-    texts = []
-    if any(op in FUNCTIONS and FUNCTIONS[op].special for op in wanted):
-        imported = [name for name in special.MATH_NAMES if name not in ("inf", "nan")]
-        texts.append(f"from math import {', '.join(imported)}\n")
-        wanted |= {"floor"} if "floor(" in functions_of(wanted) else set()
-    for op, helper in (("div", "div"), ("pow", "power")):
-        if op in wanted:
-            helpers[helper] = inspect.getsource(getattr(ieee, helper))
-    plain = {op: row.safe for op, row in FUNCTIONS.items() if op in wanted and not row.special}
-    for helper in (safe.partition("(")[0] for safe in plain.values()):
-        if not helper.startswith("math."):
-            text = inspect.getsource(getattr(ieee, helper))
-            helpers[helper] = text.replace(": Real", "").replace(" -> Real", "")
-    bindings = [f"{op} = {safe}\n" for op, safe in plain.items() if safe != op]
     own = [op for op, row in FUNCTIONS.items() if op in wanted and row.special]
+    wanted |= {"floor"} if own and "floor(" in functions_of(wanted) else set()
+    plain = {op: row.safe for op, row in FUNCTIONS.items() if op in wanted and not row.special}
+    called = [name for op, name in (("div", "div"), ("pow", "power")) if op in wanted]
+    called += [name for safe in plain.values() if not (name := safe.partition("(")[0]).startswith("math.")]
+    sources = (inspect.getsource(getattr(ieee, name)) for name in dict.fromkeys(called))
+    parts = [source.replace(": Real", "").replace(" -> Real", "") for source in sources]
+    if own:
+        imported = [name for name in special.MATH_NAMES if name not in ("inf", "nan")]
+        parts.insert(0, f"from math import {', '.join(imported)}\n")
+    if bindings := "".join(f"{op} = {safe}\n" for op, safe in plain.items() if safe != op):
+        parts.append(bindings)
     names = dict.fromkeys(name for op in own for name in (*special.dependencies(op), op))
-    parts = [*texts, *helpers.values(), *(["".join(bindings)] if bindings else [])]
-    return "\n\n".join([*parts, *(special.scalar_source(name) for name in names)])
+    return "\n\n".join([*parts, *map(special.scalar_source, names)])
 
 
 # -- C and awk -------------------------------------------------------------------------------------------------------
