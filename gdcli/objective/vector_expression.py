@@ -100,8 +100,10 @@ class VectorObjective(FormObjective):
 
     @cached_property
     def is_quadratic(self) -> bool:
-        """Whether products of the Hessian are plainly the same everywhere."""
-        return self.has_product and not self._depend_on(list(self._tangents().values()), self.space.offsets)
+        """Whether products of the Hessian are plainly the same everywhere, and no slope jumps."""
+        if not self.has_product or self.form.kinks():
+            return False
+        return not self._depend_on(list(self._tangents().values()), self.space.offsets)
 
     def _depend_on(self, nodes: list[int], names: Container[str]) -> bool:
         keys = (self.form.graph.keys[i] for i in self.form.graph.reach(nodes))

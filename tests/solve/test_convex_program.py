@@ -125,6 +125,21 @@ def test_falls_without_end(expression: str) -> None:
     assert outcome.status is Status.DIVERGED
 
 
+@pytest.mark.parametrize("expression", ["max(x - p)", "sum(abs(x - p))", "sum(max(x, p))"])
+def test_kinks_are_no_part_of_a_program(expression: str) -> None:
+    """Nothing curves but at the kinks; the least of the largest is where all are one."""
+    p = np.random.default_rng(8).standard_normal(50)
+    outcome = api.minimize(
+        expression, {"x": np.zeros(50)}, constants={"p": p.tolist()}, subject_to=["sum(x) == 1"]
+    )
+    least = {"max(x - p)": (1.0 - p.sum()) / 50, "sum(abs(x - p))": abs(1.0 - p.sum())}
+    known = least.get(expression, max(1.0, p.sum()))
+    assert outcome.status not in (Status.DIVERGED, Status.INFEASIBLE)
+    assert outcome.status is not Status.CONVERGED or outcome.run.best.at.value == pytest.approx(
+        known, abs=1e-8
+    )
+
+
 def pooled(y: Any) -> Any:
     """Return the increasing sequence nearest to y: neighbours in the wrong order share their mean (Ayer 1955)."""
     blocks: list[list[float]] = []

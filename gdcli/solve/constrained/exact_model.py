@@ -86,4 +86,5 @@ def _along_a_ray(problem: Scaled, at: ScaledPoint, program: QuadraticProgram) ->
     if (np.where(rays.equal, abs(rise), rise) > _KEEPS * (abs(rows) @ abs(found.p))).any():
         return None
     far = problem.at(problem.clip(at.y + _FAR * max(1.0, float(abs(at.y).max())) * found.p))
-    return Solved(far, StopReason.UNBOUNDED) if problem.violation(far) <= HOLDS else None
+    falls = far.f < at.f and problem.violation(far) <= HOLDS
+    return Solved(far, StopReason.UNBOUNDED) if falls else None
