@@ -19,7 +19,7 @@ from gdcli.judge.point_kind import KINDS, WITHOUT_END, DensePoint, examined, far
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.dense import eigenvalues, matrix_is_finite
 from gdcli.kernel.numerics import FLOOR
-from gdcli.kernel.status import CurvatureSource, PointKind, StopReason
+from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import dot, is_zero, max_abs, norm
 from gdcli.objective.protocol import Evaluation, Objective, Vector
 from gdcli.solve.algebra.hessian import hessian_source, with_hessian
@@ -94,9 +94,9 @@ def _falls_without_end(
             return ProbeEnd.UNBOUNDED
     if start is None or reason in WITHOUT_END:
         return ProbeEnd.RISES
-    return _falls_on(
-        seen, there, start if seen is objective else inward(start, seen.units), far_out(objective, at, start)
-    )
+    capped = reason is not None and reason.status is Status.LIMIT
+    begun = start if seen is objective else inward(start, seen.units)
+    return _falls_on(seen, there, begun, capped or far_out(objective, at, start))
 
 
 def _examine_in_own_units(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp
 from typing import Any
 
 import pytest
@@ -325,3 +326,24 @@ def test_no_method_is_told_of_lower_values_behind_a_bound(expression: str, metho
 )
 def test_a_fall_to_infinity_along_a_bound_is_one(expression: str, bounds: Any) -> None:
     assert api.minimize(expression, {"x": 1.0, "y": 1.0}, bounds=bounds).status.value == "diverged"
+
+
+@pytest.mark.parametrize("start", [{"a": 10.0, "b": 0.5, "c": 1.0}, {"a": 10.0, "b": 0.3, "c": 0.5}])
+@pytest.mark.parametrize("first", [0.0, 1.0, -2.0])
+def test_a_sine_along_a_straight_line_has_no_best_fit(first: float, start: dict[str, float]) -> None:
+    x = [first + i for i in range(6)]
+    found = api.fit("y ~ a*sin(b*x+c)", {"x": x, "y": [2.0 * a + 1.0 for a in x]}, start=start)
+    # It has its infimum at infinity; far out, where only rounding is left, the parameters make up for each other.
+    assert found.status in (Status.DIVERGED, Status.WRONG_KIND)
+    assert found.run.iterations < 300
+
+
+@pytest.mark.parametrize("true", [(0.0056, 6181.0, 345.0), (0.02, 5000.0, 300.0)])
+def test_a_long_valley_of_a_fit_that_ends_is_followed_to_its_end(true: tuple[float, float, float]) -> None:
+    a, b, c = true
+    x = [50.0 + 5.0 * i for i in range(16)]
+    y = [a * exp(b / (t + c)) for t in x]
+    found = api.fit("y ~ a*exp(b/(x+c))", {"x": x, "y": y}, {"a": 2.0, "b": 4e5, "c": 25e3})
+    assert found.run.iterations > 64  # beyond the first look at where the valley leads
+    assert found.status is Status.CONVERGED, found.message
+    assert found.point == pytest.approx({"a": a, "b": b, "c": c}, rel=1e-6)

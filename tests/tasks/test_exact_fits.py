@@ -168,6 +168,6 @@ def test_a_sine_along_a_line_is_no_minimum(c: float, unit: float) -> None:
     data = {"x": [unit * v for v in x], "y": [2.0 * v + 1.0 for v in x]}
     found = api.fit("y ~ a*sin(b*x + c)", data, {"a": 1.0, "b": 1.0 / unit, "c": c})
     assert found.value < 1e-12
-    assert found.status.value in ("diverged", "limit")
+    assert found.status.value in ("diverged", "wrong-kind")  # far out the parameters make up for each other
     assert found.certificate.kind != "minimum"
     assert found.certificate.gap is None

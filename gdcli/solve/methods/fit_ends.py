@@ -18,13 +18,15 @@ from gdcli.kernel.dataclass import dataclass, field
 from gdcli.kernel.dense import congruent, eigen, largest_entry, matrix_is_finite
 from gdcli.kernel.factors import combined, congruence
 from gdcli.kernel.numerics import EPS
+from gdcli.kernel.status import CurvatureSource
 from gdcli.kernel.stored import Reader, Writer, stored
 from gdcli.kernel.vectors import Vec, Vector, as_like, dot, max_abs, quotient
 from gdcli.objective.box import Box
 from gdcli.objective.protocol import Evaluation, Objective
-from gdcli.solve.algebra.hessian import EXACT_LIMIT
+from gdcli.solve.algebra.hessian import EXACT_LIMIT, hessian_source, with_hessian
 from gdcli.solve.algebra.residual_model import ResidualModel, residual_floor, rounding_of_squares
-from gdcli.solve.probe.line_probe import ProbeEnd, follow
+from gdcli.solve.probe.line_probe import ProbeEnd, Walk, follow
+from gdcli.solve.scaling import inward, outward, rescaled, units_at
 
 # A predicted fall below this part of the value is the end game: the relative offset is 1e-5, and the value, good to
 # 1e-14 or so, can foretell the ratio of falls no longer.
@@ -189,6 +191,21 @@ class Here:
         found = follow(self.objective, self.at, move, -1.0).outcome
         long = max_abs(move) > LONG * max_abs(self.at.x)
         return found is ProbeEnd.LIMIT or (found is ProbeEnd.LEVEL and long)
+
+    def down_valley(self) -> Walk:
+        """Walk down the floor of the valley that the point lies in; the lowest point is in the user's units."""
+        source = hessian_source(self.objective)
+        if source is CurvatureSource.NONE or len(self.at.x) > EXACT_LIMIT:
+            return Walk(ProbeEnd.RISES)
+        from gdcli.solve.probe.valley import follow_floor
+
+        full = with_hessian(self.objective, self.at, source)
+        if full.hessian is None or not matrix_is_finite(full.hessian):
+            return Walk(ProbeEnd.RISES)
+        units = units_at(self.objective, full, None)
+        seen, there = rescaled(self.objective, units), inward(full, units)
+        found = follow_floor(seen, there, CLOSE * abs(full.value), -1.0, source)
+        return found if found.lowest is None else found._replace(lowest=outward(found.lowest, units))
 
     def _half_hessian(self) -> Any:
         """Half the Hessian of the sum of squares in the scales of the parameters (p x p); None where it is not had."""

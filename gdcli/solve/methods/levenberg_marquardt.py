@@ -31,7 +31,7 @@ from gdcli.solve.algebra.trust_region import ACCEPTABLE, GOOD, POOR
 from gdcli.solve.iteration import Step
 from gdcli.solve.methods import fit_ends
 from gdcli.solve.methods.fit_ends import Fit, Here, fit_of
-from gdcli.solve.probe.line_probe import FLIGHT
+from gdcli.solve.probe.line_probe import FLIGHT, ProbeEnd
 
 # The first radius relative to the scaled length of the start. Measured on the NIST problems from 324 starts: with 10,
 # fewer runs end at the certified minimum, with 0.1 as many, but in more steps.
@@ -43,6 +43,8 @@ MAX_REFUSALS = 60
 BEND = 0.05
 # The relative offset, per unit of ``tol``, at which the run ends: 1e-15 is the rounding of the residuals.
 OFFSET_TOL = 1e-7
+# After so many steps, and each time that twice as many are taken, it is looked where the valley leads.
+_FIRST_LOOK, _NEXT_LOOK = 64, 2
 # A parameter without any effect at a point has the scale of its size.
 _LEAST_SIZE = 1.0
 
@@ -52,8 +54,9 @@ _LEAST_SIZE = 1.0
 class FitState:
     """What the method remembers: the linear model of the current point, the scales and the radius.
 
-    ``escapes`` and ``polished`` count what may not go on for ever. ``wide``: the run is close, and the residuals have
-    more digits than doubles from here on.
+    ``escapes`` and ``polished`` count what may not go on for ever; where the valley leads is seen when as many steps
+    are ``taken`` as the next ``look`` says. ``wide``: the run is close, and the residuals have more digits than doubles
+    from here on.
     """
 
     fit: Fit
@@ -65,6 +68,8 @@ class FitState:
     polished: int = 0
     escapes: int = 0
     wide: bool = False
+    taken: int = 0
+    look: int = _FIRST_LOOK
 
 
 class _Trial(NamedTuple):
@@ -110,6 +115,10 @@ class LevenbergMarquardt:
         here = Here(objective, state.fit, at, model)
         if here.is_close():
             return self._finish(_widened(here, state), state)
+        state.taken += 1
+        down = self._down_valley(here, state) if state.taken >= state.look else None
+        if down is not None:
+            return down
         if state.radius > state.horizon:
             state.horizon = FLIGHT * state.radius
             if here.flees(state.last_move):
@@ -121,6 +130,18 @@ class LevenbergMarquardt:
             return _stay(at, state, StopReason.AT_INFINITY)
         escape = None if outside else self._escape(here, state)
         return escape or _stay(at, state, StopReason.EDGE if outside else StopReason.FLOOR)
+
+    def _down_valley(self, here: Here, state: FitState) -> Step | None:
+        """Return the end of a run whose valley falls to infinity, or a step far down it, before the next look."""
+        found = here.down_valley()
+        ends = found.outcome is ProbeEnd.LIMIT
+        lower = found.lowest if ends or found.outcome is ProbeEnd.LOWER else None
+        arrival = None if lower is None else _arrive(state, lower._replace(gradient=None, hessian=None))
+        if arrival is None:
+            state.look = _NEXT_LOOK * state.taken
+            return _stay(here.at, state, StopReason.AT_INFINITY) if ends else None
+        step = _accept(*arrival, here.at, state, found.length, kind="escape")
+        return step._replace(reason=StopReason.AT_INFINITY) if ends else step
 
     def _tried(self, here: Here, state: FitState) -> tuple[Step | None, bool]:
         """Return the first acceptable step within ever shorter radii, and whether some led out of the domain."""
