@@ -28,6 +28,8 @@ _MANY = 40
 _SLOPE = 10.0
 # Steps of a subproblem, and the part of its fall so far that one must promise; those of a search for a feasible point.
 _INNER, _INNER_PART, _LEAST_STEPS, _LEAST_PART = 60, 1e-12, 100, 1e-14
+# A breach that has fallen to this part of its square was far away.
+_AFAR = 1e-6
 # Feasible points are found again down to this part of what a side compares: some roundings of it.
 _RESTORED = 1e-14
 # The model of a restoration asks for the least change, by so little, and the least violation, by so much.
@@ -236,4 +238,9 @@ class Scaled:
             H = self.curvature(y, t if t.any() else nothing, 0.0)
             return None if H is None else (at.J.T @ t, H + A.T @ A)
 
-        return box_newton(value, derivatives, y, (self.lower, self.upper), 1.0, _LEAST_STEPS, _LEAST_PART)
+        # A search from afar ends early: what its steps promise is measured by the whole fall. So it is begun anew there.
+        began, box = value(y), (self.lower, self.upper)
+        y, left = box_newton(value, derivatives, y, box, 1.0, _LEAST_STEPS, _LEAST_PART)
+        if 0.0 < left < _AFAR * began:
+            y, left = box_newton(value, derivatives, y, box, 1.0, _LEAST_STEPS, _LEAST_PART)
+        return y, left
