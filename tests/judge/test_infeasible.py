@@ -45,18 +45,6 @@ def test_a_value_that_falls_for_ever_does_not_hide_a_conflict(start: dict[str, f
     assert outcome.constraints.proved
 
 
-def test_a_feasible_point_found_from_afar_is_one() -> None:
-    """All but one of the places that are tried lead to where the breach is 0.9, one from far away to where it is 0."""
-    texts = [
-        "-2*cos(x*x) + 2*x**4 + 0.5*y**2*y == 0",
-        "3*cos(y*x) - 3*x**3 - cos(y*y) <= 2",
-        "x**2 + y**2 <= 1",
-    ]
-    value = "2*cos(y*x) - y**3 - 2*cos(y*x)"
-    outcome = api.minimize(value, {"x": -1.42, "y": -0.86}, subject_to=texts, bounds={"y": (-1, 1)})
-    assert outcome.status is not Status.INFEASIBLE
-
-
 def test_vectors_and_bounds_take_part() -> None:
     texts = ("v[1:] >= v[:-1] + 1", "v[0] >= 1", "v[2] <= 2")
     assert conflict({"v": [1.0, 1.0, 1.0]}, *texts) == (texts, True)

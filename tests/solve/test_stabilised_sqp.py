@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import exp
 from typing import Any
 
+import numpy as np
 import pytest
 from constraint_problems import constrained
 
@@ -12,6 +13,7 @@ from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.status import StopReason
 from gdcli.objective.constrained import Constrained
 from gdcli.solve.constrained.kkt_point import kkt_point
+from gdcli.solve.constrained.scaled_problem import Scaled, units_at
 from gdcli.solve.constrained.stabilised_sqp import StabilisedSQP
 from gdcli.solve.iteration import RunResult
 from gdcli.solve.run import run
@@ -100,3 +102,16 @@ def test_terms_are_the_measure_of_a_violation() -> None:
     )
     x = objective.np.array([1e8, 1e8 + 1.0])
     assert objective.violation(x, objective.values(x)[1]) == pytest.approx(1e-8)
+
+
+def test_a_search_for_feasible_points_from_afar_ends_where_they_are() -> None:
+    problem = {"expr": "x + y", "start": {"x": 1e3, "y": 2e3}, "bounds": {}, "constraints": [
+        "x**2 + y**2 == 2", "x*y == 1 + (x - y)**2", "x**3 <= 7"]}  # fmt: skip
+    objective, x = constrained(problem)
+    one = np.ones(2)
+    slopes = objective.slopes(one)
+    assert slopes is not None
+    scaled = Scaled(objective, units_at(objective, one, *slopes))
+    point, left = scaled.least_violation(np.array(x))
+    assert left < 1e-9
+    assert point == pytest.approx([1.0, 1.0], abs=1e-2)

@@ -238,7 +238,7 @@ class Scaled:
             H = self.curvature(y, t if t.any() else nothing, 0.0)
             return None if H is None else (at.J.T @ t, H + A.T @ A)
 
-        # A search from afar ends early: what its steps promise is measured by the whole fall. So it is begun anew there.
+        # From afar it ends early, for what a step promises is measured by the whole fall: so it is begun anew.
         began, box = value(y), (self.lower, self.upper)
         y, left = box_newton(value, derivatives, y, box, 1.0, _LEAST_STEPS, _LEAST_PART)
         if 0.0 < left < _AFAR * began:
