@@ -98,14 +98,14 @@ def whole(rounds: int, *words: str) -> float:
 def stages(file: Path, rounds: int) -> list[list[str]]:
     """Return how long `gd` reads, fits and writes, in process."""
     from gdcli.record.fit_records import FIT
-    from gdcli.record.groups import Recorder
+    from gdcli.record.groups import GroupRecorder
     from gdcli.record.serialization import CSV
     from gdcli.render import group_writers
     from gdcli.tasks.fit.fit_groups import fit_groups
     from gdcli.tasks.fit.prepare_groups import grouped
     from gdcli.tasks.fit.request import request_from
 
-    recorder = Recorder()
+    recorder = GroupRecorder()
     request, settings = request_from(MODEL, str(file), START, {"by": "g"})
     parts: dict[str, float] = {}
 

@@ -36,6 +36,7 @@ LINES: list[list[str]] = [
     ["run", f"{ROOT}/examples.toml", "rosenbrock", "--jobs", "2", "--format", "plain"],
     ["resume", "{0}/kept.ckpt"],
     ["show", "{0}/one.json"],
+    ["verify", "{0}/one.json"],
     ["rerun", "{0}/one.json"],
     ["diff", "{0}/one.json", "{0}/two.json"],
     ["methods"],
