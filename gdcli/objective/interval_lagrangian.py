@@ -96,7 +96,8 @@ def _squares(
     for program, (least, most) in zip(constraints, sides, strict=True):
         if not np.isfinite(least) or not np.isfinite(most):
             continue
-        middle, half = 0.5 * (least + most), 0.5 * (most - least)
+        middle = 0.5 * (least + most)
+        half = float(np.nextafter(max(most - middle, middle - least), np.inf))
         slope = program.evaluate(at, at, 1).gradient[1][:, 0]
         steep = float(slope @ slope)
         if half > _EQUATION * max(1.0, abs(middle)) or not (np.isfinite(size) and 0.0 < steep < np.inf):
