@@ -96,7 +96,6 @@ def test_methods_of_other_commands(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("min", "minimize"),
         ("max", "maximize"),
-        ("solve", "minimize"),
         ("optimize", "minimize"),
         ("curve-fit", "fit"),
         ("curve_fit", "fit"),
