@@ -14,7 +14,7 @@ from gdcli.judge.evidence import Certificate
 from gdcli.judge.verdict import Verdict
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.number_format import short
-from gdcli.kernel.numerics import HOLDS
+from gdcli.kernel.numerics import CLEARLY, HOLDS
 from gdcli.kernel.status import CurvatureSource, PointKind, Status, StopReason
 from gdcli.kernel.vectors import Vector
 from gdcli.objective.constrained import Constrained
@@ -157,12 +157,14 @@ def _certificate(kind: PointKind, point: KKTPoint | None, run: RunResult) -> Cer
 def _errors_at_zero(
     objective: Constrained, x: Vector, point: KKTPoint, begun: Vector
 ) -> tuple[float, ...] | None:
-    """Return the sizes of the variables that may as well be 0: so value, slope and violation are no larger."""
-    value = objective.evaluate(x, 0).value
+    """Return the sizes of the variables that may as well be 0: so slope and violation are no larger, and the value by no
+    more than the gap at ``x``.
+    """
+    enough = objective.evaluate(x, 0).value + CLEARLY * point.gap
 
     def is_as_good(zeroed: Vector) -> bool:
         other = kkt_point(objective, zeroed)
-        if other is None or not objective.evaluate(zeroed, 0).value <= value:
+        if other is None or not objective.evaluate(zeroed, 0).value <= enough:
             return False
         return other.gradient_norm <= point.gradient_norm and other.violation <= point.violation
 

@@ -86,6 +86,7 @@ def test_what_may_as_well_be_zero_has_no_digits(
         ("-x", {"x": 0.3, "y": 0.2}, ["x**2+y**2 <= 1"], "x = 1, y = 0"),
         ("x**2+y**2+z**2", {"x": 1.0, "y": 2.0, "z": 3.0}, ["x+y+z == 1", "x-y+z == 1"], "x = 0.5, y = 0, z = 0.5"),
         ("(x-2)**2 + y**2", {"x": 3.0, "y": 1.0}, ["y == sin(x-2)"], "x = 2, y = 0"),
+        ("x*y", {"x": 1.0, "y": 1.0}, ["x**2+y**2 <= 1", "x+y == 1"], "x = 0, y = 1"),
     ],
 )  # fmt: skip
 def test_with_constraints_what_may_as_well_be_zero_has_no_digits(
