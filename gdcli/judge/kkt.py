@@ -157,8 +157,8 @@ def _certificate(kind: PointKind, point: KKTPoint | None, run: RunResult) -> Cer
 def _errors_at_zero(
     objective: Constrained, x: Vector, point: KKTPoint, begun: Vector
 ) -> tuple[float, ...] | None:
-    """Return the sizes of the variables that may as well be 0: so slope and violation are no larger, and the value by no
-    more than the gap at ``x``.
+    """Return the sizes of the variables that may as well be 0: so slope and violation are no larger, and the value is
+    no larger than by the gap at ``x``.
     """
     enough = objective.evaluate(x, 0).value + CLEARLY * point.gap
 
