@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.budget import if_in_time
+from gdcli.kernel.budget import if_in_time, size_text
 from gdcli.kernel.dataclass import replace
-from gdcli.kernel.errors import DomainError
+from gdcli.kernel.errors import DomainError, UsageError
 from gdcli.kernel.number_format import short
 from gdcli.kernel.vectors import Vector
 from gdcli.tasks.outcome import ActiveBound, Judged
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from gdcli.language.constraints import ConstraintRow
     from gdcli.objective.box import Box
     from gdcli.objective.constrained import Constrained
+    from gdcli.objective.constraint_rows import ConstraintRows
+    from gdcli.objective.linear_rows import LinearRows
+    from gdcli.objective.long_rows import LongRows
     from gdcli.objective.protocol import Objective
     from gdcli.solve.constrained.kkt_point import KKTPoint
     from gdcli.solve.iteration import RunResult
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 
 # A start on a bound where value or slopes are infinite is moved inside by this part of max(1, its size).
 _INSIDE = 1e-3
+# Constraints that are not linear are solved with dense matrices of all variables, their count cubed in time: beyond so
+# many bytes of them an answer would take hours.
+_MOST_BYTES = 2**31
 # Of a direction so many parts are told, and none that is so small beside the largest.
 _MOST_PARTS, _NO_PART = 6, 1e-3
 
@@ -46,16 +52,29 @@ def within_constraints(
     from gdcli.objective.long_rows import LongRows
 
     compact = constraints.build(rows, problem.lengths, problem.constants)
-    many = sum(size_when_expanded(one.form) for one in compact) > EXPAND_NODES
-    made = (
-        linear_rows(compact, space) or LongRows(compact, space)
-        if many
-        else ConstraintRows(constraints.build(rows, problem.lengths, problem.constants, expand=True), space)
-    )
+    made: ConstraintRows | LinearRows | LongRows | None
+    if sum(size_when_expanded(one.form) for one in compact) > EXPAND_NODES:
+        made = linear_rows(compact, space)
+        if made is None:
+            made = LongRows(compact, space)
+            _check_size(objective.size, made.count)
+    else:
+        made = ConstraintRows(constraints.build(rows, problem.lengths, problem.constants, expand=True), space)
     if box is None:
         n = objective.size
         box = Box(objective.vector([-inf] * n), objective.vector([inf] * n))
     return Constrained(objective, made, box)
+
+
+def _check_size(variables: int, constraints: int) -> None:
+    """Raise UsageError where the matrices of constraints that are not linear would be too large."""
+    size = 8 * variables * (3 * variables + constraints)
+    if size > _MOST_BYTES:
+        raise UsageError(
+            f"{variables} variables with {constraints} constraints that are not linear take dense matrices of "
+            f"{size_text(size)}",
+            f"gd goes up to {size_text(_MOST_BYTES)}; linear constraints and bounds may be more",
+        )
 
 
 def inner_start(

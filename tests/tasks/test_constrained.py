@@ -370,3 +370,8 @@ def test_an_inflection_beside_level_directions_is_no_minimum(
     inflection = {"y": 3.14159} if "sin" in expression else {"x": 1.0}
     for name, place in inflection.items():
         assert abs(float(outcome.point[name]) - place) > 0.1  # type: ignore[arg-type]
+
+
+def test_more_constraints_that_are_not_linear_than_matrices_can_hold_are_refused_at_once() -> None:
+    with pytest.raises(UsageError, match="10000 variables with 10000 constraints that are not linear"):
+        api.minimize("sum((x-2)**2)", {"x": [0.0] * 10_000}, subject_to=["x**2 <= 1"])
