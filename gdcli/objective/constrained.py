@@ -53,6 +53,8 @@ class Constrained(Objective):
         self.end = np.concatenate([ends[kind] for kind, _, ends in kinds])
         self.equal = np.arange(len(self.row)) < equal.sum()
         self.sides = len(self.row)
+        # The size that changes of the value are compared with, at least: that of the value at the start, at most 1.
+        self.value_size = 1.0
         self._values: tuple[bytes, float, Any] | None = None
         self._slopes: tuple[bytes, Any, Any] | None = None
         # What was found out about the last point that was looked at, by its bytes: who asks again need not compute.
@@ -97,6 +99,15 @@ class Constrained(Objective):
             h = self._sides_of(self.constraints.values(x) if self.constraints.count else self.np.zeros(0))
             self._values = key, inf if self.np.isnan(h).any() else value, h
         return self._values[1:]
+
+    def measure(self, start: Array) -> None:
+        """Measure the value at the ``start``, whose slopes are finite: a small one is no constant but for rounding."""
+        found, unit = self.slopes(start), self.np.maximum(1.0, abs(start))
+        size = max(abs(self.values(start)[0]), 0.0 if found is None else float(abs(found[0] * unit).max()))
+        if size < 1.0:
+            H = self.curvature(start, self.np.zeros(self.sides))
+            size = max(size, 0.0 if H is None else float(abs(H * self.np.outer(unit, unit)).max()))
+        self.value_size = 2.0 ** self.np.floor(self.np.log2(size)) if 0.0 < size < 1.0 else 1.0
 
     def _sides_of(self, c: Array) -> Any:
         return self.sign * (c[self.row] - self.end)

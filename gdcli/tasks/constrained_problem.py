@@ -94,6 +94,7 @@ def inner_start(
                 notes.append(
                     "value or slopes are not finite at the start, which was moved a little inside the bounds"
                 )
+            objective.measure(moved)
             return objective.vector(moved)
     values = objective.constraints.values(x)
     for row, first in zip(rows, objective.constraints.firsts, strict=True):

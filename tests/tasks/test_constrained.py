@@ -80,6 +80,37 @@ _WELDED = [
 ]
 
 
+# Many variables, a start far off, multipliers of 40000, a least value of 0, a linear value, a program at once.
+SCALED = [
+    "hs011",
+    "hs026",
+    "hs029",
+    "hs060",
+    "hs106",
+    "hs116",
+    "circle_linear",
+    "tension_spring",
+    "portfolio_utility",
+]
+
+
+@pytest.mark.parametrize("factor", [1e-14, 1e-10, 1e-6, 1e6])
+@pytest.mark.parametrize("name", SCALED)
+def test_the_unit_of_the_value_does_not_matter(name: str, factor: float) -> None:
+    problem = SHOWN[name]
+    outcome = solved({**problem, "expr": f"{factor!r}*({problem['expr']})"})
+    assert outcome.status is Status.CONVERGED
+    assert is_known(problem, outcome.value / factor)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e-8, 1e-9, 1e-12])
+def test_a_small_slope_is_followed_to_its_end(factor: float) -> None:
+    outcome = api.minimize(f"{factor!r}*x", {"x": 0.5, "y": 0.5}, subject_to=["x**2 + y**2 <= 1"])
+    assert outcome.status is Status.CONVERGED
+    assert outcome.point == {"x": pytest.approx(-1.0), "y": pytest.approx(0.0, abs=1e-9)}
+    assert outcome.certificate.kind is PointKind.MINIMUM
+
+
 @pytest.mark.parametrize(
     ("expression", "start", "subject_to", "bounds", "least"),
     [

@@ -190,8 +190,8 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
     unit = np.maximum(1.0, abs(x))
     face = _face(problem, x, unit, h, J)
     slope = g * unit
-    scaled = signed_least_squares(face.rows.T, -slope, face.free)
-    scale = max(1.0, float(np.linalg.norm(slope)))
+    scaled = signed_least_squares(face.rows.T, -slope / problem.value_size, face.free) * problem.value_size
+    scale = max(problem.value_size, float(np.linalg.norm(slope)))
     scaled[abs(scaled) <= _ROUNDING * scale] = 0.0
     left = slope + face.rows.T @ scaled
     multipliers, below, above = face.apart(scaled / face.lengths)
@@ -202,11 +202,12 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
     held = float(abs(multipliers) @ abs(h)) + _held_by_bounds(problem, x, below, above)
     gap = bent.gap(left) + held
     violation = problem.violation(x, h)
-    level = _SOFT * max(1.0, abs(value))
+    size = max(problem.value_size, abs(value))
+    level = _SOFT * size
     ways = bent.least(level)
     if violation > HOLDS:
         kind = "infeasible"
-    elif np.linalg.norm(left) > KKT_TOL * scale or gap > GAP_TOL * max(1.0, abs(value)):
+    elif np.linalg.norm(left) > KKT_TOL * scale or gap > GAP_TOL * size:
         kind = "not-stationary"
     else:
         kind, falling = _kind(face, bent)

@@ -288,7 +288,7 @@ class _Search(Run):
         import numpy as np
 
         s, problem = self.state, self.problem
-        deep = _UNBOUNDED * max(1.0, abs(s.value)) / s.units.value
+        deep = _UNBOUNDED * max(problem.problem.value_size, abs(s.value)) / s.units.value
         if at.f < deep:
             far = problem.restored(at.y, MOST_DOUBLINGS)
             if far.f < deep and problem.violation(far) <= HOLDS:

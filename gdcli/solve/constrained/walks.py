@@ -102,7 +102,7 @@ def probe_around(
     """Walk along the directions of least curvature both ways, and on along the ``last`` step (None: there is none)."""
     import numpy as np
 
-    size = max(1.0, abs(at.f * problem.units.value))
+    size = max(problem.problem.value_size, abs(at.f * problem.units.value))
     enough = max(_KNOWN * point.gap, _ROUNDING * size) / problem.units.value
     steps = [] if last is None or not last.any() else [last]
     for way in point.ways[:_DIRECTIONS] / problem.units.x:
