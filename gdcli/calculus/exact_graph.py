@@ -2,18 +2,20 @@
 
 A double is 0.1 only nearly, and so is what is computed of numbers when a graph is built. Here every number leaf is
 either exact, a double that is the very number meant, or has the two ends of an interval that holds it. Numbers that
-are not known to be equal stay two leaves, so that simplifying takes nothing away that is not 0.
+are not known to be equal stay two leaves, so that simplifying takes nothing away that is not 0. `log_products` finds
+what has a tighter rule than its operations one by one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gdcli.calculus import interval_rules as rules
-from gdcli.calculus.interval_rules import Interval
+from gdcli.calculus.interval_rules import LOGARITHMS, Interval
 from gdcli.calculus.interval_scalars import above, below
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import LARGEST
 from gdcli.language import form
 from gdcli.language.form import Form
@@ -159,3 +161,76 @@ def _power_of_ratios(base: tuple[int, int], exponent: tuple[int, int]) -> tuple[
     if d != 1 or abs(n) * (abs(a).bit_length() + b.bit_length()) > _MOST_DIGITS or (not a and n < 0):
         return None
     return (a**n, b**n) if n >= 0 else (b**-n, a**-n)
+
+
+# -- products of a logarithm with a power of its argument --------------------------------------------------------------
+
+
+class LogProduct(NamedTuple):
+    """``log(base) * base**exponent`` times the nodes ``over``, through the nodes ``under``, perhaps with a minus."""
+
+    log: str
+    base: int
+    exponent: int
+    over: tuple[int, ...]
+    under: tuple[int, ...]
+    negative: bool
+
+
+class _Factors(NamedTuple):
+    over: tuple[int, ...]
+    under: tuple[int, ...]
+    negative: bool
+
+
+def log_products(graph: ExactGraph, order: Sequence[int]) -> dict[int, LogProduct]:
+    """Return which of the nodes ``order``, each after its arguments, are t*log(t), t**k*log(t) and multiples of them.
+
+    Near t = 0 the logarithm is unbounded, the product is not: both factors are taken together by one rule,
+    :func:`gdcli.calculus.interval_rules.power_log`. An exponent is a number above 0, or a node of ``order``.
+    """
+    found: dict[int, LogProduct] = {}
+    factors: dict[int, _Factors] = {}
+    for i in order:
+        key = graph.keys[i]
+        if key[0] in ("mul", "div", "neg"):
+            parts = [factors.get(a, _Factors((a,), (), False)) for a in key[1:]]
+            if key[0] == "div":
+                parts[1] = _Factors((), (key[2],), False)
+            over = tuple(node for part in parts for node in part.over)
+            under = tuple(node for part in parts for node in part.under)
+            negative = (key[0] == "neg") != (sum(part.negative for part in parts) % 2 == 1)
+            factors[i] = _Factors(over, under, negative)
+            product = _matched(graph, factors[i]) if key[0] == "mul" else None
+            if product is not None:
+                found[i] = product
+    return found
+
+
+def _matched(graph: ExactGraph, factors: _Factors) -> LogProduct | None:
+    for place, node in enumerate(factors.over):
+        op, *args = graph.keys[node]
+        if op in LOGARITHMS:
+            others = factors.over[:place] + factors.over[place + 1 :]
+            exponents = {k: _exponent(graph, other, args[0]) for k, other in enumerate(others)}
+            known = {k: e for k, e in exponents.items() if e is not None}
+            numbers = {k: e for k, e in known.items() if (graph.value_of(e) or 0.0) > 0.0}
+            used = numbers or dict([(k, e) for k, e in known.items() if graph.value_of(e) is None][:1])
+            if used:
+                exponent, *more = used.values()
+                for e in more:
+                    exponent = graph.add(exponent, e)
+                over = tuple(other for k, other in enumerate(others) if k not in used)
+                return LogProduct(op, args[0], exponent, over, factors.under, factors.negative)
+    return None
+
+
+def _exponent(graph: ExactGraph, node: int, base: int) -> int | None:
+    """Return the node of the exponent with which a node is a power of ``base``, None if it is not seen to be one."""
+    key = graph.keys[node]
+    if node == base:
+        return graph.number(1.0)
+    if key[0] == "pow" and key[1] == base:
+        exponent: int = key[2]
+        return exponent
+    return graph.number(0.5) if key[0] == "sqrt" and key[1] == base else None

@@ -142,6 +142,38 @@ def power(a: Interval, b: Interval) -> Interval:
     return pick(below_zero & whole, -high, low), high
 
 
+# log_b(t)*t**k, k > 0, is least at t = exp(-1/k), where it is minus this through k.
+LOGARITHMS = {
+    name: math.exp(-1.0) / math.log(b) for name, b in (("log", math.e), ("log2", 2.0), ("log10", 10.0))
+}
+
+
+def power_log(name: str, a: Interval, b: Interval) -> Interval:
+    """a**b times a logarithm of a, for a > 0: it rises with b, and for b > 0 falls from 0 to one minimum and rises."""
+    x = most(a[0], 0.0), most(a[1], 0.0)
+    product = mul(power(x, b), rising(name, x))
+    ends = [_power_log_at(name, end, b) for end in x]
+    bottom = below(-quotient(LOGARITHMS[name], b[0]), 8.0)
+    turn = rising("exp", neg(inverse((b[0], b[0]))))
+    low = most(least(ends[0][0], ends[1][0]), bottom)
+    low = pick((x[0] <= turn[1]) & (x[1] >= turn[0]), bottom, low)
+    vanishes = b[0] > 0.0
+    return pick(vanishes, low, product[0]), pick(vanishes, most(ends[0][1], ends[1][1]), product[1])
+
+
+def _power_log_at(name: str, x: float, b: Interval) -> Interval:
+    """Return a lower bound for the least exponent and an upper bound for the largest; at 0 the limit, 0."""
+    log = rising(name, (x, x))
+    low = mul(power((x, x), (b[0], b[0])), log)[0]
+    high = mul(power((x, x), (b[1], b[1])), log)[1]
+    return pick(x > 0.0, low, 0.0), pick(x > 0.0, high, 0.0)
+
+
+def no_power_log(a: Interval, b: Interval) -> bool:
+    """Whether a**b times a logarithm of a is a number nowhere: at a = 0 it is 0*inf."""
+    return (a[1] <= 0.0) & (b[0] > 0.0)
+
+
 # -- functions ------------------------------------------------------------------------------------------------------
 
 _DOMAIN = re.compile(r"(\|?)x\|? (<|<=|>|>=) (-?\d+)")

@@ -21,7 +21,7 @@ from typing import Any
 
 from gdcli.calculus import interval_rules as rules
 from gdcli.calculus.autodiff import Derivatives
-from gdcli.calculus.exact_graph import ExactGraph
+from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products
 from gdcli.compile.runners import compile_function
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import GdError
@@ -211,9 +211,12 @@ class _Writer:
         self.names: dict[int, str] = {}
         self.known: dict[int, _Known] = {}
         self.powers: dict[int, tuple[int, int]] = {}
+        self.log_products: dict[int, LogProduct] = {}
 
     def write(self) -> str:
-        for i in self.graph.reach(tuple(self.roots)):
+        order = self.graph.reach(tuple(self.roots))
+        self.log_products = log_products(self.graph, order)
+        for i in order:
             key = self.graph.keys[i]
             if key[0] == "number":
                 self.number(i)
@@ -278,11 +281,26 @@ class _Writer:
 
     def product(self, i: int, key: Key, args: list[str]) -> str:
         """A product; one of powers of the same base is a power."""
+        if i in self.log_products:
+            return self.log_product(i, self.log_products[i])
         (p, j), (q, k) = (self.powers.get(a, (a, 1)) for a in key[1:])
         if p != q:
             return f"mul({', '.join(args)})"
         self.powers[i] = p, j + k
         return f"whole_power({self.names[p]}, {j + k})"
+
+    def log_product(self, i: int, found: LogProduct) -> str:
+        base = self.names[found.base]
+        if found.exponent not in self.names:
+            self.number(found.exponent)
+        exponent = self.names[found.exponent]
+        self.require(i, "True", f"no_power_log({base}, {exponent})")
+        text = f"power_log({found.log!r}, {base}, {exponent})"
+        for node in found.over:
+            text = f"mul({text}, {self.names[node]})"
+        for node in found.under:
+            text = f"div({text}, {self.names[node]})"
+        return f"neg({text})" if found.negative else text
 
     def power(self, i: int, key: Key, args: list[str]) -> str:
         base, exponent = args

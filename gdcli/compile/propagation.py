@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gdcli.calculus.exact_graph import ExactGraph
+from gdcli.calculus.exact_graph import ExactGraph, LogProduct, log_products
 from gdcli.compile.interval_arrays import array_rules
 from gdcli.kernel.numerics import EPS
 from gdcli.language.graph import LEAVES, arguments
@@ -34,6 +34,7 @@ class Propagation:
         self.order = graph.reach(self.roots)
         self.place = {node: k for k, node in enumerate(leaves)}
         self.powers = self._powers()
+        self.log_products = log_products(graph, self.order)
         self.numbers = {i: graph.interval(i) for i in self.order if graph.keys[i][0] == "number"}
         always = self._always()
         self.backward = [i for i in reversed(self.order) if i in always]
@@ -112,6 +113,8 @@ class Propagation:
             base, exponent = self.powers[i]
             found = rules["whole_power"](values[base], exponent)
             return found
+        if i in self.log_products:
+            return self._log_product(self.log_products[i], values)
         if key[0] == "where":
             yes, no = values[key[4]], values[key[5]]
             return np.minimum(yes[0], no[0]), np.maximum(yes[1], no[1])
@@ -126,6 +129,23 @@ class Propagation:
             found = rules["of_function"](key[0], *args)
         return found
 
+    def _power_of_log(self, product: LogProduct, values: dict[int, Interval]) -> tuple[Interval, Interval]:
+        numbers = (
+            values
+            if product.exponent in values
+            else {product.exponent: self.graph.interval(product.exponent)}
+        )
+        return values[product.base], numbers[product.exponent]
+
+    def _log_product(self, product: LogProduct, values: dict[int, Interval]) -> Interval:
+        rules = self.rules
+        found: Interval = rules["power_log"](product.log, *self._power_of_log(product, values))
+        for node in product.over:
+            found = rules["mul"](found, values[node])
+        for node in product.under:
+            found = rules["div"](found, values[node])
+        return rules["neg"](found) if product.negative else found
+
     def _backward(self, values: dict[int, Interval], alive: Array) -> None:
         import numpy as np
 
@@ -133,6 +153,9 @@ class Propagation:
         for i in self.backward:
             key, value = keys[i], values[i]
             alive &= np.logical_not(value[0] > value[1])
+            if i in self.log_products:
+                ends = self._power_of_log(self.log_products[i], values)
+                alive &= np.logical_not(self.rules["no_power_log"](*ends))
             if key[0] in LEAVES or key[0] == "where":
                 continue
             if i in self.powers:

@@ -8,8 +8,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from gdcli.kernel.number_format import amount, column, short
+from gdcli.kernel.numerics import SMALLEST_NORMAL
 from gdcli.record.path_rows import COORDINATES
-from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out
+from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, half_widths, laid_out
 
 if TYPE_CHECKING:
     from gdcli.record.runs import GlobalBoxRecord, RunRecord
@@ -70,19 +71,23 @@ def _table(
         return []
     space = found.problem.space
     ends = [(space.flatten(box.low), space.flatten(box.high)) for box in shown]
-    radii = [max(0.5 * (b - a) for a, b in zip(*pair, strict=True)) for pair in ends]
-    centers = [[0.5 * a + 0.5 * b for a, b in zip(*pair, strict=True)] for pair in ends]
+    centers = [[_center(a, b) for a, b in zip(*pair, strict=True)] for pair in ends]
     most = min(space.size, COORDINATES)
     columns = [
         Column("box", [str(k) for k in range(1, len(shown) + 1)]),
         *more,
         Column("proved", ["one" if box.proved else "no" for box in shown], left=True),
-        Column("half-width", [f"{radius:.1e}" for radius in radii], spare=1),
+        half_widths(ends),
         *coordinates(space, ([center[i] for center in centers] for i in range(most))),
     ]
     lines = laid_out(columns, width, glyphs, all_in="--format json", unseen=beyond(space, most))
     rest = len(left) - len(shown)
     return [*lines, [(f"and {rest} more; --format json has them all", "rule")]] if rest else lines
+
+
+def _center(low: float, high: float) -> float:
+    middle = 0.5 * low + 0.5 * high
+    return 0.0 if abs(middle) < SMALLEST_NORMAL else middle
 
 
 def interval_text(low: float, high: float, digits: int = _DIGITS) -> str:

@@ -14,6 +14,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.error_text import columns as width_of
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.number_format import column
+from gdcli.kernel.numerics import SMALLEST_NORMAL
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
@@ -205,3 +206,9 @@ def beyond(space: Space, most: int) -> tuple[list[str], int]:
 def coordinates(space: Space, points: Iterable[Sequence[float]]) -> list[Column]:
     """A column for each variable, the last of them the first to go."""
     return [Column(space.label(i), column(values, 8), spare=4) for i, values in enumerate(points)]
+
+
+def half_widths(ends: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Column:
+    """Return half the longest sides of boxes; those below the normal numbers are rounding, and 0."""
+    radii = [max(0.5 * (b - a) for a, b in zip(*pair, strict=True)) for pair in ends]
+    return Column("half-width", ["0" if r < SMALLEST_NORMAL else f"{r:.1e}" for r in radii], spare=1)

@@ -8,7 +8,7 @@ from gdcli.kernel.error_text import harmless
 from gdcli.kernel.number_format import amount, seconds, short
 from gdcli.kernel.status import role_of
 from gdcli.record.path_rows import COORDINATES
-from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, laid_out
+from gdcli.render.page import Column, Glyphs, Line, beyond, coordinates, fact, half_widths, laid_out
 from gdcli.render.summary import point_text
 
 if TYPE_CHECKING:
@@ -50,13 +50,12 @@ def page(found: RootsRecord, width: int, glyphs: Glyphs, timing: bool = False) -
 def _table(found: RootsRecord, width: int, glyphs: Glyphs) -> list[Line]:
     shown, space = found.roots[:MOST_ROOTS], found.space
     ends = [(space.flatten(root.low), space.flatten(root.high)) for root in shown]
-    radii = [max(0.5 * (b - a) for a, b in zip(*pair, strict=True)) for pair in ends]
     points = [space.flatten(root.point) for root in shown]
     most = min(space.size, COORDINATES)
     columns = [
         Column("root", [str(k) for k in range(1, len(shown) + 1)]),
         Column("proved", ["yes" if root.proved else "no" for root in shown], left=True),
-        Column("half-width", [f"{radius:.1e}" for radius in radii], spare=1),
+        half_widths(ends),
         *coordinates(space, ([point[i] for point in points] for i in range(most))),
     ]
     lines = laid_out(columns, width, glyphs, unseen=beyond(space, most))

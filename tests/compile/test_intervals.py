@@ -172,6 +172,22 @@ def test_powers(power: str) -> None:
     check()
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["x*log(x)", "x**y*log(x)", "-x*log2(x)*y", "x**2/y*log10(x)", "log(x)*sqrt(x)", "y*log(x**2)*x**2"],
+)
+def test_products_of_a_logarithm(text: str) -> None:
+    program = program_of(text, "xy", 0)
+
+    @settings(derandomize=True, deadline=None, max_examples=examples(600))
+    @given(boxes(), boxes())
+    def check(first: tuple[Box, float], second: tuple[Box, float]) -> None:
+        assume(abs(first[1]) < 1e6 and abs(second[1]) < 1e6)
+        check_value(program, [first[0], second[0]], {"x": first[1], "y": second[1]})
+
+    check()
+
+
 @st.composite
 def small_boxes(draw: st.DrawFn) -> tuple[Box, float, float]:
     """An interval with two numbers in it."""
@@ -280,6 +296,8 @@ def test_where_functions_are_defined(text: str, box: Box, order: int, defined: b
         ("where(x < 0, sqrt(x), 1)", (-2, -1)),
         ("1 + log(-1)", (0, 1)),
         ("atanh(x)", (2, 3)),
+        ("x*log(x)", (0, 0)),
+        ("exp(-2*sqrt(x)*log10(x))", (-1, 0)),
     ],
 )
 def test_where_there_is_no_value(text: str, box: Box) -> None:
@@ -307,6 +325,11 @@ def test_where_there_is_no_value(text: str, box: Box) -> None:
         ("abs(x)", (-2, 1), (0, 2)),
         ("cosh(x)", (-1, 2), (1, math.cosh(2))),
         ("x**1.5", (0, 4), (0, 8)),
+        ("x*log(x)", (0, 2), (-1 / math.e, 2 * math.log(2))),
+        ("-x*log2(x)", (0, 1), (0, math.log2(math.e) / math.e)),
+        ("x/3*log(x)", (0, 0.25), (math.log(0.25) / 12, 0)),
+        ("x**y*log(x)", (1, 2), (0, 4 * math.log(2))),
+        ("x**3*log10(x)*y", (0, 1), (-math.log10(math.e) / (3 * math.e), 0)),
     ],
 )
 def test_intervals_are_no_wider_than_rounding(text: str, box: Box, wanted: Box) -> None:

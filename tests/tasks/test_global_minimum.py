@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,23 @@ def test_a_maximum_is_told_in_the_sense_of_the_user() -> None:
     assert (high.globally.lower, high.globally.upper) == (-low.globally.upper, -low.globally.lower)
     assert high.value == pytest.approx(1.0316284534898774, abs=1e-12)
     assert len(high.globally.boxes) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("x*log(x)", -1 / math.e),
+        ("x*log(x) + y*log(y) + z*log(z)", -3 / math.e),
+        ("-(x*log(x) + y*log(y))", -4 * math.log(2)),
+        ("x**2*log2(x) - y", -math.log2(math.e) / (2 * math.e) - 2),
+    ],
+)
+def test_entropies_have_their_minimum_up_to_the_edge_of_the_logarithm(text: str, value: float) -> None:
+    """A function t**k*log(t) is least at exp(-1/k), where it is -1/(k*e)."""
+    found = solved(text, ["all=0:2"])
+    assert found.status is Status.CONVERGED
+    assert found.globally.lower <= value <= found.globally.upper + 1e-15
+    assert found.globally.upper - found.globally.lower <= 1e-6 * max(1.0, abs(value))
 
 
 @pytest.mark.parametrize(
@@ -167,6 +185,13 @@ def test_the_page_tells_bounds_and_boxes() -> None:
     assert "global        minimum in [-1.0316284534" in page
     assert "2 may hold a global minimum, each proved to hold exactly one" in page
     assert page.count(" one ") >= 2
+
+
+def test_boxes_as_small_as_underflow_are_points() -> None:
+    _, told, _ = gd(
+        "minimize", "x**2+y**2-10*cos(2*pi*x)-10*cos(2*pi*y)+20", "--global", "--bounds", "all=-5:5"
+    )
+    assert told.splitlines()[-1].split() == ["1", "one", "0", "0", "0"]
 
 
 def test_json_has_the_enclosure() -> None:
