@@ -41,7 +41,7 @@ def array_rules() -> dict[str, Any]:
         return v + (np.abs(v) * (EPS * ulps) + SMALLEST * ulps)
 
     def quotient(a: Array, b: Array) -> Array:
-        return np.where(b == 0.0, INF, a / b)
+        return np.where(b == 0.0, INF, np.divide(a, b))  # of two numbers, too
 
     return interval_rules.rules_with(
         {

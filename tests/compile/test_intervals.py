@@ -202,6 +202,7 @@ def small_boxes(draw: st.DrawFn) -> tuple[Box, float, float]:
 @settings(derandomize=True, deadline=None, max_examples=examples(1200))
 @given(expressions.scalars(leaves=8), small_boxes(), small_boxes(), small_boxes())
 @example("where(x < y, sqrt(x), z)", ((-1.0, 1.0), -0.5, 0.5), ((0.0, 2.0), 0.0, 0.0), ((1.0, 1.0), 1.0, 1.0))
+@example("x / 0", ((0.0, 1.0), 0.0, 0.5), ((0.0, 2.0), 0.0, 0.0), ((1.0, 1.0), 1.0, 1.0))
 @example("abs(x)*abs(x)", ((-1.0, 1.0), -0.5, 0.5), ((0.0, 2.0), 0.0, 0.0), ((1.0, 1.0), 1.0, 1.0))
 def test_derivatives_of_random_expressions(text: str, x: Any, y: Any, z: Any) -> None:
     program = program_of(text)
