@@ -191,38 +191,68 @@ def log_products(graph: ExactGraph, order: Sequence[int]) -> dict[int, LogProduc
     """
     found: dict[int, LogProduct] = {}
     factors: dict[int, _Factors] = {}
+    if not any(graph.keys[i][0] in LOGARITHMS for i in order):
+        return found
     for i in order:
         key = graph.keys[i]
         if key[0] in ("mul", "div", "neg"):
-            parts = [factors.get(a, _Factors((a,), (), False)) for a in key[1:]]
+            parts = [_factors_of(factors, a) for a in key[1:]]
             if key[0] == "div":
                 parts[1] = _Factors((), (key[2],), False)
             over = tuple(node for part in parts for node in part.over)
             under = tuple(node for part in parts for node in part.under)
             negative = (key[0] == "neg") != (sum(part.negative for part in parts) % 2 == 1)
             factors[i] = _Factors(over, under, negative)
-            product = _matched(graph, factors[i]) if key[0] == "mul" else None
+            product = _matched(graph, factors, i) if key[0] == "mul" else None
             if product is not None:
                 found[i] = product
     return found
 
 
-def _matched(graph: ExactGraph, factors: _Factors) -> LogProduct | None:
-    for place, node in enumerate(factors.over):
-        op, *args = graph.keys[node]
-        if op in LOGARITHMS:
-            others = factors.over[:place] + factors.over[place + 1 :]
-            exponents = {k: _exponent(graph, other, args[0]) for k, other in enumerate(others)}
-            known = {k: e for k, e in exponents.items() if e is not None}
-            numbers = {k: e for k, e in known.items() if (graph.value_of(e) or 0.0) > 0.0}
-            used = numbers or dict([(k, e) for k, e in known.items() if graph.value_of(e) is None][:1])
-            if used:
-                exponent, *more = used.values()
-                for e in more:
-                    exponent = graph.add(exponent, e)
-                over = tuple(other for k, other in enumerate(others) if k not in used)
-                return LogProduct(op, args[0], exponent, over, factors.under, factors.negative)
+def _factors_of(factors: dict[int, _Factors], i: int) -> _Factors:
+    return factors.get(i) or _Factors((i,), (), False)
+
+
+def _matched(graph: ExactGraph, factors: dict[int, _Factors], i: int) -> LogProduct | None:
+    product = factors[i]
+    for place, node in enumerate(product.over):
+        if graph.keys[node][0] in LOGARITHMS:
+            rest = product._replace(over=product.over[:place] + product.over[place + 1 :])
+            argument = _factors_of(factors, graph.keys[node][1])
+            found = _with_powers(graph, node, rest) or _with_multiple(graph, node, rest, argument)
+            if found is not None:
+                return found
     return None
+
+
+def _with_powers(graph: ExactGraph, log: int, rest: _Factors) -> LogProduct | None:
+    op, base = graph.keys[log]
+    exponents = {k: _exponent(graph, other, base) for k, other in enumerate(rest.over)}
+    known = {k: e for k, e in exponents.items() if e is not None}
+    numbers = {k: e for k, e in known.items() if (graph.value_of(e) or 0.0) > 0.0}
+    used = numbers or dict([(k, e) for k, e in known.items() if graph.value_of(e) is None][:1])
+    if not used:
+        return None
+    exponent, *more = used.values()
+    for e in more:
+        exponent = graph.add(exponent, e)
+    over = tuple(other for k, other in enumerate(rest.over) if k not in used)
+    return LogProduct(op, base, exponent, over, rest.under, rest.negative)
+
+
+def _with_multiple(graph: ExactGraph, log: int, rest: _Factors, argument: _Factors) -> LogProduct | None:
+    """Return t*log(c*t) with a number c, not 0, as u*log(u)/c with u = c*t."""
+    op, base = graph.keys[log]
+    variables = [t for t in argument.over if t in rest.over][:1]
+    numbers = tuple(c for c in argument.over if c not in variables)
+    if not variables or len(argument.over) != 1 + len(numbers):
+        return None
+    if not all(graph.value_of(c) for c in numbers + argument.under):
+        return None
+    k = rest.over.index(variables[0])
+    over = rest.over[:k] + rest.over[k + 1 :] + argument.under
+    negative = rest.negative != argument.negative
+    return LogProduct(op, base, graph.number(1.0), over, rest.under + numbers, negative)
 
 
 def _exponent(graph: ExactGraph, node: int, base: int) -> int | None:

@@ -42,11 +42,12 @@ def test_a_maximum_is_told_in_the_sense_of_the_user() -> None:
         ("x*log(x)", -1 / math.e),
         ("x*log(x) + y*log(y) + z*log(z)", -3 / math.e),
         ("-(x*log(x) + y*log(y))", -4 * math.log(2)),
+        ("x*log(x/0.2) + y*log(2*y)", -0.7 / math.e),
         ("x**2*log2(x) - y", -math.log2(math.e) / (2 * math.e) - 2),
     ],
 )
 def test_entropies_have_their_minimum_up_to_the_edge_of_the_logarithm(text: str, value: float) -> None:
-    """A function t**k*log(t) is least at exp(-1/k), where it is -1/(k*e)."""
+    """A function t**k*log(t) is least at exp(-1/k), where it is -1/(k*e); t*log(c*t) is a multiple of that."""
     found = solved(text, ["all=0:2"])
     assert found.status is Status.CONVERGED
     assert found.globally.lower <= value <= found.globally.upper + 1e-15
