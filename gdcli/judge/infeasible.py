@@ -65,7 +65,7 @@ def _candidates(
     np = objective.np
     _, h = objective.values(x)
     near = objective.broken(h) > 0.0
-    near |= objective.equal | (h >= -_REACHED * np.maximum(1.0, objective.terms(x)))
+    near |= objective.equal | (h >= -_REACHED * np.maximum(objective.side_sizes, objective.terms(x)))
     ends = [*objective.constraints.firsts[1:], objective.constraints.count]
     items = []
     for text, first, end in zip(texts, objective.constraints.firsts, ends, strict=True):

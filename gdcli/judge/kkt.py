@@ -66,7 +66,7 @@ class ConstraintState(NamedTuple):
 class ConstraintEvidence(NamedTuple):
     """What the certificate of a constrained answer has beside that of any other.
 
-    ``violation`` is by how much the worst constraint is broken, as a part of max(1, what it compares). ``licq`` tells
+    ``violation`` is by how much the worst constraint is broken, as a part of what it compares. ``licq`` tells
     whether the gradients of what is active are independent, ``rank`` how many of them are; None where nothing is known.
     ``complementarity`` is the sum of all multipliers times what their constraints are from holding with equality.
     ``conflict`` are constraints and bounds that cannot hold together, as far as was found, none of which can be left

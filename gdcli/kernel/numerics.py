@@ -72,7 +72,7 @@ LEAST_PIVOT = 1e-8
 
 # -- constraints ----------------------------------------------------------------------------------------------------
 
-# A constraint holds where it is broken by no more than this part of max(1, what it compares).
+# A constraint holds where it is broken by no more than this part of what it compares (at the start 1 at most).
 HOLDS = 1e-9
 
 # -- lengths --------------------------------------------------------------------------------------------------------

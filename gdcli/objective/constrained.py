@@ -9,7 +9,7 @@ numbers near 1e6 cannot be told closer than 1e-10.
 
 from __future__ import annotations
 
-from math import inf
+from math import frexp, inf, ldexp
 from typing import Any
 
 from gdcli.compile.runners import numpy
@@ -19,6 +19,9 @@ from gdcli.objective.constraint_rows import ConstraintRows
 from gdcli.objective.linear_rows import LinearRows
 from gdcli.objective.long_rows import LongRows
 from gdcli.objective.protocol import Counts, Evaluation, Objective, Vector
+
+# Below this a size is small, as slopes that are as many times larger than 1 are steep.
+_SMALL = 0.1
 
 
 class Constrained(Objective):
@@ -53,8 +56,8 @@ class Constrained(Objective):
         self.end = np.concatenate([ends[kind] for kind, _, ends in kinds])
         self.equal = np.arange(len(self.row)) < equal.sum()
         self.sides = len(self.row)
-        # The size that changes of the value are compared with, at least: that of the value at the start, at most 1.
-        self.value_size = 1.0
+        # The least sizes that changes of the value and of the sides are compared with, at most 1.
+        self.value_size, self.side_sizes = 1.0, np.ones(self.sides)
         self._values: tuple[bytes, float, Any] | None = None
         self._slopes: tuple[bytes, Any, Any] | None = None
         # What was found out about the last point that was looked at, by its bytes: who asks again need not compute.
@@ -101,13 +104,25 @@ class Constrained(Objective):
         return self._values[1:]
 
     def measure(self, start: Array) -> None:
-        """Measure the value at the ``start``, whose slopes are finite: a small one is no constant but for rounding."""
-        found, unit = self.slopes(start), self.np.maximum(1.0, abs(start))
-        size = max(abs(self.values(start)[0]), 0.0 if found is None else float(abs(found[0] * unit).max()))
+        """Measure value and sides at the ``start``: what is small in all it does there is no rounding of 1."""
+        np, unit, found = self.np, self.np.maximum(1.0, abs(start)), self.slopes(start)
+        if found is None:
+            return
+        size = max(abs(self.values(start)[0]), float(abs(found[0] * unit).max()))
         if size < 1.0:
-            H = self.curvature(start, self.np.zeros(self.sides))
-            size = max(size, 0.0 if H is None else float(abs(H * self.np.outer(unit, unit)).max()))
-        self.value_size = 2.0 ** self.np.floor(self.np.log2(size)) if 0.0 < size < 1.0 else 1.0
+            H = self.curvature(start, np.zeros(self.sides))
+            size = max(size, 1.0 if H is None else float(abs(H * np.outer(unit, unit)).max()))
+        self.value_size = _least_size(size)
+        sizes = self._sizes_at(start, unit)
+        if (sizes < 1.0).any():  # what is flat at the start may be steep, or curved, a little further on
+            sizes = np.maximum(sizes, self._sizes_at(np.clip(start + unit, self.lower, self.upper), unit))
+        self.side_sizes = np.array([_least_size(float(size)) for size in sizes])
+
+    def _sizes_at(self, x: Array, unit: Array) -> Any:
+        """Return how large terms and slopes of the sides are, (s,), inf where they are not finite."""
+        steep = abs(self.constraints.jacobian(x)[self.row] * unit).max(axis=1, initial=0.0)
+        sizes = self.np.maximum(steep, self.terms(x))
+        return self.np.where(self.np.isfinite(sizes), sizes, inf)
 
     def _sides_of(self, c: Array) -> Any:
         return self.sign * (c[self.row] - self.end)
@@ -160,11 +175,16 @@ class Constrained(Objective):
         return self.np.where(self.equal, abs(h), self.np.maximum(h, 0.0))
 
     def violation(self, x: Vector, h: Array) -> float:
-        """Return by how much the worst side does not hold, as a part of max(1, what it compares)."""
+        """Return by how much the worst side does not hold, as a part of what it compares."""
         broken = self.broken(h)
         if not broken.any():
             return 0.0
         with self.np.errstate(invalid="ignore"):
-            parts = broken / self.np.maximum(1.0, self.terms(x))
+            parts = broken / self.np.maximum(self.side_sizes, self.terms(x))
         worst = float(parts.max())
         return worst if worst == worst else inf
+
+
+def _least_size(size: float) -> float:
+    """Return what changes of something of this size are compared with, at least: 1 unless it is small, or nothing."""
+    return ldexp(1.0, frexp(size)[1] - 1) if 0.0 < size < _SMALL else 1.0

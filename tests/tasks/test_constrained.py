@@ -103,6 +103,28 @@ def test_the_unit_of_the_value_does_not_matter(name: str, factor: float) -> None
     assert is_known(problem, outcome.value / factor)
 
 
+def times(text: str, factor: float) -> str:
+    sign = next(s for s in ("<=", ">=", "==") if s in text)
+    return sign.join(f"{factor!r}*({side})" for side in text.split(sign))
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e-6, 1e6])
+@pytest.mark.parametrize("name", [*SCALED, "hs023", "corrugated_bulkhead", "g03_n5", "dependent_equalities"])
+def test_the_units_of_the_constraints_do_not_matter(name: str, factor: float) -> None:
+    problem = SHOWN[name]
+    outcome = solved({**problem, "constraints": [times(text, factor) for text in problem["constraints"]]})
+    assert outcome.status is Status.CONVERGED
+    assert is_known(problem, outcome.value)
+
+
+@pytest.mark.parametrize("name", [name for name, p in SHOWN.items() if p["kind"] == "infeasible"])
+def test_no_unit_makes_an_infeasible_problem_feasible(name: str) -> None:
+    problem = SHOWN[name]
+    for factor in (1e-9, 1e-6):
+        rows = [times(text, factor) for text in problem["constraints"]]
+        assert solved({**problem, "constraints": rows}).status is Status.INFEASIBLE
+
+
 @pytest.mark.parametrize("factor", [1.0, 1e-8, 1e-9, 1e-12])
 def test_a_small_slope_is_followed_to_its_end(factor: float) -> None:
     outcome = api.minimize(f"{factor!r}*x", {"x": 0.5, "y": 0.5}, subject_to=["x**2 + y**2 <= 1"])

@@ -9,12 +9,14 @@ from __future__ import annotations
 from random import Random
 
 from gdcli.kernel.vectors import Array
-from gdcli.solve.constrained.scaled_problem import Scaled
+from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint
 
 # How far around the start places are drawn, two each, in sizes of the point.
 _WIDTHS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 # Half the square of a breach that counts as none.
 NO_BREACH = 1e-12
+# A breach is least where its slope over the size of the point would take off no more than this part of it.
+_LEAST = 1e-3
 
 
 def feasible_elsewhere(problem: Scaled, best: tuple[Array, float], start: Array) -> tuple[Array, float]:
@@ -37,3 +39,15 @@ def feasible_elsewhere(problem: Scaled, best: tuple[Array, float], start: Array)
             found = problem.least_violation(y)
             best = found if found[1] < best[1] else best
     return best
+
+
+def is_least_breach(problem: Scaled, at: ScaledPoint) -> bool:
+    """Tell whether the breach falls nowhere near a point, so that it says something about the constraints."""
+    import numpy as np
+
+    full = problem.with_slopes(at)
+    if full is None:
+        return True
+    pull = full.y - problem.clip(full.y - full.J.T @ problem.pushed(full.h))
+    size = max(1.0, float(np.linalg.norm(full.y)))
+    return float(np.linalg.norm(pull)) * size <= _LEAST * 0.5 * problem.broken(full.h) ** 2

@@ -240,7 +240,7 @@ def _held_by_bounds(problem: Constrained, x: Array, below: Array, above: Array) 
 def _face(problem: Constrained, x: Array, unit: Array, h: Array, J: Array) -> Face:
     import numpy as np
 
-    sizes = np.maximum(np.maximum(1.0, problem.terms(x)), np.linalg.norm(J * unit, axis=1))
+    sizes = np.maximum(np.maximum(problem.side_sizes, problem.terms(x)), np.linalg.norm(J * unit, axis=1))
     active = problem.equal | (h >= -_ACTIVE * sizes)
     at_lower, at_upper = x - problem.lower <= _ACTIVE * unit, problem.upper - x <= _ACTIVE * unit
     fixed = at_lower & at_upper

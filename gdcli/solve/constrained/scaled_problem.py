@@ -62,9 +62,8 @@ def units_at(problem: Constrained, x: Array, g: Array, J: Array) -> Units:
 
     unit = np.maximum(1.0, abs(x))
     steep = np.abs(J * unit).max(axis=1, initial=0.0)
-    return Units(
-        unit, max(problem.value_size, float(abs(g * unit).max()) / _SLOPE), np.maximum(1.0, steep / _SLOPE)
-    )
+    value = max(problem.value_size, float(abs(g * unit).max()) / _SLOPE)
+    return Units(unit, value, np.maximum(problem.side_sizes, steep / _SLOPE))
 
 
 class Scaled:

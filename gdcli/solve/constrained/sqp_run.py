@@ -14,7 +14,7 @@ from gdcli.kernel.stored import stored
 from gdcli.kernel.vectors import Array
 from gdcli.objective.protocol import Evaluation
 from gdcli.solve.constrained.end_game import certified
-from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere
+from gdcli.solve.constrained.feasibility import NO_BREACH, feasible_elsewhere, is_least_breach
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint, Units, units_at
 from gdcli.solve.constrained.walks import MOST_DOUBLINGS, Found, Probe
 from gdcli.solve.iteration import Step
@@ -88,6 +88,8 @@ class Run:
         same = list(told.x) == list(self.came_from.x)
         if same and reason is StopReason.GAP:
             reason = StopReason.FLOOR
+        if reason is StopReason.INFEASIBLE and not is_least_breach(self.problem, at):
+            reason = StopReason.NO_DESCENT
         return Step(told, self.state, self.state.radius, reason, not same, "polish")
 
     def told(self, at: ScaledPoint, multipliers: Array) -> Evaluation:
