@@ -187,11 +187,12 @@ def log_products(graph: ExactGraph, order: Sequence[int]) -> dict[int, LogProduc
     """Return which of the nodes ``order``, each after its arguments, are t*log(t), t**k*log(t) and multiples of them.
 
     Near t = 0 the logarithm is unbounded, the product is not: both factors are taken together by one rule,
-    :func:`gdcli.calculus.interval_rules.power_log`. An exponent is a number above 0, or a node of ``order``.
+    :func:`gdcli.calculus.interval_rules.power_log`. Of a power, t**t, it is the logarithm. An exponent is a number
+    above 0, or a node of ``order``.
     """
     found: dict[int, LogProduct] = {}
     factors: dict[int, _Factors] = {}
-    if not any(graph.keys[i][0] in LOGARITHMS for i in order):
+    if not any(graph.keys[i][0] in LOGARITHMS or graph.keys[i][0] == "pow" for i in order):
         return found
     for i in order:
         key = graph.keys[i]
@@ -203,9 +204,13 @@ def log_products(graph: ExactGraph, order: Sequence[int]) -> dict[int, LogProduc
             under = tuple(node for part in parts for node in part.under)
             negative = (key[0] == "neg") != (sum(part.negative for part in parts) % 2 == 1)
             factors[i] = _Factors(over, under, negative)
-            product = _matched(graph, factors, i) if key[0] == "mul" else None
-            if product is not None:
-                found[i] = product
+        product = None
+        if key[0] == "mul":
+            product = _matched(graph, factors, i)
+        elif key[0] == "pow" and graph.value_of(key[2]) is None:
+            product = _with_powers(graph, graph.call("log", key[1]), _factors_of(factors, key[2]))
+        if product is not None:
+            found[i] = product
     return found
 
 

@@ -169,6 +169,14 @@ def _power_log_at(name: str, x: float, b: Interval) -> Interval:
     return pick(x > 0.0, low, 0.0), pick(x > 0.0, high, 0.0)
 
 
+def power_by_log(a: Interval, b: Interval, log: Interval) -> Interval:
+    """a**b, whose logarithm is known to lie in ``log`` for a > 0; 0**0 is its limit."""
+    low, high = power(a, b)
+    by_log = rising("exp", log)
+    positive = a[0] >= 0.0
+    return pick(positive, most(low, by_log[0]), low), pick(positive, least(high, by_log[1]), high)
+
+
 def no_power_log(a: Interval, b: Interval) -> bool:
     """Whether a**b times a logarithm of a is a number nowhere: at a = 0 it is 0*inf."""
     return (a[1] <= 0.0) & (b[0] > 0.0)

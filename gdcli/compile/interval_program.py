@@ -294,7 +294,8 @@ class _Writer:
         if found.exponent not in self.names:
             self.number(found.exponent)
         exponent = self.names[found.exponent]
-        self.require(i, "True", f"no_power_log({base}, {exponent})")
+        if self.graph.keys[i][0] == "mul":
+            self.require(i, "True", f"no_power_log({base}, {exponent})")
         text = f"power_log({found.log!r}, {base}, {exponent})"
         for node in found.over:
             text = f"mul({text}, {self.names[node]})"
@@ -309,6 +310,8 @@ class _Writer:
             whole = rules.whole(self.graph.interval(key[2]))
         if whole is None:
             self.require(i, f"has_power({base}, {exponent})", f"no_power({base}, {exponent})")
+            if i in self.log_products:
+                return f"power_by_log({base}, {exponent}, {self.log_product(i, self.log_products[i])})"
             return f"power({base}, {exponent})"
         if whole < 0:
             self.require(i, f"nonzero('pow', {base})")

@@ -114,7 +114,8 @@ class Propagation:
             found = rules["whole_power"](values[base], exponent)
             return found
         if i in self.log_products:
-            return self._log_product(self.log_products[i], values)
+            found = self._log_product(self.log_products[i], values)
+            return rules["power_by_log"](values[key[1]], values[key[2]], found) if key[0] == "pow" else found
         if key[0] == "where":
             yes, no = values[key[4]], values[key[5]]
             return np.minimum(yes[0], no[0]), np.maximum(yes[1], no[1])
@@ -129,7 +130,9 @@ class Propagation:
             found = rules["of_function"](key[0], *args)
         return found
 
-    def _power_of_log(self, product: LogProduct, values: dict[int, Interval]) -> tuple[Interval, Interval]:
+    def _base_and_exponent(
+        self, product: LogProduct, values: dict[int, Interval]
+    ) -> tuple[Interval, Interval]:
         numbers = (
             values
             if product.exponent in values
@@ -139,7 +142,7 @@ class Propagation:
 
     def _log_product(self, product: LogProduct, values: dict[int, Interval]) -> Interval:
         rules = self.rules
-        found: Interval = rules["power_log"](product.log, *self._power_of_log(product, values))
+        found: Interval = rules["power_log"](product.log, *self._base_and_exponent(product, values))
         for node in product.over:
             found = rules["mul"](found, values[node])
         for node in product.under:
@@ -153,8 +156,8 @@ class Propagation:
         for i in self.backward:
             key, value = keys[i], values[i]
             alive &= np.logical_not(value[0] > value[1])
-            if i in self.log_products:
-                ends = self._power_of_log(self.log_products[i], values)
+            if i in self.log_products and key[0] == "mul":
+                ends = self._base_and_exponent(self.log_products[i], values)
                 alive &= np.logical_not(self.rules["no_power_log"](*ends))
             if key[0] in LEAVES or key[0] == "where":
                 continue

@@ -330,6 +330,7 @@ def test_where_there_is_no_value(text: str, box: Box) -> None:
         ("-x*log2(x)", (0, 1), (0, math.log2(math.e) / math.e)),
         ("x/3*log(x)", (0, 0.25), (math.log(0.25) / 12, 0)),
         ("x*log(x/2)*3", (0, 2), (-6 / math.e, 0)),
+        ("x**x", (0, 1), (math.exp(-1 / math.e), 1)),
         ("-x*log(-4*x)", (-1, 0), (-0.25 / math.e, math.log(4))),
         ("x**y*log(x)", (1, 2), (0, 4 * math.log(2))),
         ("x**3*log10(x)*y", (0, 1), (-math.log10(math.e) / (3 * math.e), 0)),

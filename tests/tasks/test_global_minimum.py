@@ -43,6 +43,7 @@ def test_a_maximum_is_told_in_the_sense_of_the_user() -> None:
         ("x*log(x) + y*log(y) + z*log(z)", -3 / math.e),
         ("-(x*log(x) + y*log(y))", -4 * math.log(2)),
         ("x*log(x/0.2) + y*log(2*y)", -0.7 / math.e),
+        ("x**x", math.exp(-1 / math.e)),
         ("x**2*log2(x) - y", -math.log2(math.e) / (2 * math.e) - 2),
     ],
 )
