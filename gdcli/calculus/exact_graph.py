@@ -208,7 +208,9 @@ def log_products(graph: ExactGraph, order: Sequence[int]) -> dict[int, LogProduc
         if key[0] == "mul":
             product = _matched(graph, factors, i)
         elif key[0] == "pow" and graph.value_of(key[2]) is None:
-            product = _with_powers(graph, graph.call("log", key[1]), _factors_of(factors, key[2]))
+            log = graph.call("log", key[1])
+            if graph.keys[log][0] == "log":
+                product = _with_powers(graph, log, _factors_of(factors, key[2]))
         if product is not None:
             found[i] = product
     return found

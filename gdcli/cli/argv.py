@@ -153,7 +153,7 @@ def _check_words(positional: list[str], after: list[tuple[Option[Any], list[str]
 
 def _has_model(command: Command) -> bool:
     """Whether the first argument is an expression, and the others are files."""
-    return command.arguments[-1].many and command.arguments[0].field == "expression"
+    return command.arguments[-1].field == "files" and command.arguments[0].field == "expression"
 
 
 def _check_spaces(option: Option[Any], value: str, words: Sequence[str]) -> None:
@@ -176,11 +176,13 @@ def _check_spaces(option: Option[Any], value: str, words: Sequence[str]) -> None
 
 def _check_order(positional: list[str], command: Command) -> None:
     """Raise UsageError where the files of data stand before the model, or alone."""
+    if not _has_model(command):
+        return
     first, *others = positional
     model = next((word for word in others if "~" in word), None)
-    if model is None and command.arguments[0].field == "expression" and os.path.isfile(first):
+    if model is None and os.path.isfile(first):
         model = next((word for word in others if not os.path.exists(word)), None)
-    if command.arguments[-1].many and model is not None and "~" not in first:
+    if model is not None and "~" not in first:
         files = " ".join([first, *(word for word in others if word != model)])
         raise UsageError(
             f"the {command.arguments[0].metavar} comes first, then the {command.arguments[-1].metavar}",

@@ -34,7 +34,10 @@ def inverse(A: Rows) -> list[list[float]] | None:
             if i != k and rows[i][k]:
                 factor = rows[i][k]
                 rows[i] = [a - factor * b for a, b in zip(rows[i], rows[k], strict=True)]
-    found = [[math.ldexp(rows[i][n + j], -units[i] - units[j]) for j in range(n)] for i in range(n)]
+    try:
+        found = [[math.ldexp(rows[i][n + j], -units[i] - units[j]) for j in range(n)] for i in range(n)]
+    except OverflowError:
+        return None
     return found if all(math.isfinite(a) for row in found for a in row) else None
 
 

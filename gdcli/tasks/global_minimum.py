@@ -163,7 +163,9 @@ def _with_every(found: Outcome, search: Search, settings: Settings, tell: Teller
 
 def _middle(search: Search, box: LeftBox) -> float:
     """Return the value in the middle of a box."""
-    center = (0.5 * box.low + 0.5 * box.high)[:, None]
+    from gdcli.solve.global_search.box_list import middle_of
+
+    center = middle_of(box.low, box.high)[:, None]
     low, high = search.function.evaluate(center, center, 0).value
     return float(0.5 * low[0] + 0.5 * high[0])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from effort import examples
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from gdcli.cli import option_rows as rows
@@ -175,6 +175,7 @@ def command_lines(draw: st.DrawFn) -> tuple[Command, list[str]]:
 
 
 @given(command_lines())
+@example((COMMANDS["completion"], ["", "~"]))
 @settings(max_examples=examples(200), deadline=None)
 def test_typer_reads_the_same(line: tuple[Command, list[str]]) -> None:
     command, arguments = line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_a_proof_of_a_quadratic_is_right(a: list[float], p: float, q: float, mov
     problem = read_problem(text, "minimize", [f"x={p!r},y={q!r}"])
     x = [p + (1e-9 if moved else 0.0), q]
     found = proof_at(problem, x, [-INF] * 2, [INF] * 2)
-    determinant = 4 * a[0] * a[2] - a[1] ** 2
+    determinant = 4 * Fraction(a[0]) * Fraction(a[2]) - Fraction(a[1]) ** 2
     if isinstance(found, LocalProof):
         assert a[0] > 0
         assert determinant > 0

@@ -17,7 +17,7 @@ from gdcli.calculus.exact_graph import exact_form
 from gdcli.compile.interval_program import interval_program
 from gdcli.compile.propagation import Propagation
 from gdcli.language import syntax
-from gdcli.solve.global_search.box_list import Boxes, halves, known, smear_of
+from gdcli.solve.global_search.box_list import Boxes, halves, known, middle_of, smear_of
 from gdcli.solve.global_search.branch_and_bound import Search
 from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.linear_cuts import cut_by_rows
@@ -97,7 +97,7 @@ def test_no_point_that_meets_a_demand_is_cut_off(text: str, box: tuple[Any, Any,
 def test_bounds_are_below_every_value(text: str, box: tuple[Any, Any, Any]) -> None:
     low, high, point = box
     program, _, _ = prepared(text)
-    center = 0.5 * low + 0.5 * high
+    center = middle_of(low, high)
     there, on = known(program.evaluate(center, center, 1)), known(program.evaluate(low, high, 2))
     value = program.evaluate(point, point, 0)
     if not value.defined[0] or not there.defined[0]:
@@ -117,7 +117,7 @@ def test_newton_keeps_stationary_points(box: tuple[Any, Any, Any], scale: float)
     low, high, (a, b) = box
     text = f"{scale!r}*(x - {float(a[0])!r})**2*(1 + y**2) + (y - {float(b[0])!r})**2"
     program, _, _ = prepared(text)
-    center = 0.5 * low + 0.5 * high
+    center = middle_of(low, high)
     slope, hessian = program.gradient(center, center), program.hessian(low, high)
     cut = newton(low, high, center, slope, hessian, np.ones_like(low, dtype=bool))
     assert not cut[2][0]

@@ -31,7 +31,8 @@ def test_any_smooth_expression(method: str) -> None:
         except DomainError:
             return
         counts = found.run.counts
-        assert counts.value + counts.gradient + counts.hessian < 20_000
+        # A search along a slope without end doubles its step some twenty times, in each of 500 iterations.
+        assert counts.value + counts.gradient + counts.hessian < 50_000
         gap = found.certificate.estimated_gap
         assert gap is None or 0.0 <= gap < float("inf")
         if found.status.value == "converged":

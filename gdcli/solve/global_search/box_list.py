@@ -43,6 +43,15 @@ class Boxes:
         return Boxes(low, high, np.concatenate([b.bounds for b in all_of]))
 
 
+def middle_of(low: Array, high: Array) -> Array:
+    """Return points inside the boxes, their middles but for rounding (which would leave one that is a single number
+    among the subnormal ones).
+    """
+    import numpy as np
+
+    return np.clip(0.5 * low + 0.5 * high, low, high)
+
+
 def known(found: Enclosed) -> Enclosed:
     """Return what was found on boxes with infinite ends of the derivatives where they tell nothing."""
     import numpy as np
@@ -92,7 +101,7 @@ def halves(boxes: Boxes, smear: Array) -> tuple[Boxes, Array]:
     each = np.arange(len(boxes))
     cuttable = np.nextafter(low, high) < high
     axis = np.argmax(np.where(cuttable, smear, -1.0), axis=0)
-    middle = 0.5 * low[axis, each] + 0.5 * high[axis, each]
+    middle = middle_of(low[axis, each], high[axis, each])
     upper_low, lower_high = low.copy(), high.copy()
     upper_low[axis, each] = lower_high[axis, each] = middle
     half = smear.copy()

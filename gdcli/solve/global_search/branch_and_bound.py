@@ -22,6 +22,7 @@ from gdcli.solve.global_search.box_list import (
     Interval,
     halves,
     known,
+    middle_of,
     no_boxes,
     relaxed,
     smear_of,
@@ -259,7 +260,7 @@ class Search:
         state = self.state
         if self.local is None or state.examined < EACH * state.local:
             return
-        centers = 0.5 * boxes.low + 0.5 * boxes.high
+        centers = middle_of(boxes.low, boxes.high)
         values = self._feasible_values(centers, self.function.evaluate(centers, centers, 0))
         k = int(np.argmin(values))
         if np.isfinite(values[k]):
@@ -350,7 +351,7 @@ class Search:
     def _dual_bounds(self, dual: Enclosing, boxes: Boxes) -> Array:
         import numpy as np
 
-        center = 0.5 * boxes.low + 0.5 * boxes.high
+        center = middle_of(boxes.low, boxes.high)
         at_center = known(dual.evaluate(center, center, 1))
         hessian = known(dual.evaluate(boxes.low, boxes.high, 2)).hessian
         model = bounds.Model(boxes.low, boxes.high, center, at_center.value, at_center.gradient, hessian)
@@ -412,7 +413,7 @@ class Search:
     def _modelled(self, boxes: Boxes, smear: Array, hessian: Interval, free: Array) -> tuple[Boxes, Array]:
         import numpy as np
 
-        center = 0.5 * boxes.low + 0.5 * boxes.high
+        center = middle_of(boxes.low, boxes.high)
         value, at_center = self.offer(center), known(self.function.evaluate(center, center, 1)).gradient
         model = bounds.Model(boxes.low, boxes.high, center, value, at_center, hessian)
         bound, point, convex = bounds.quadratic_bound(model)

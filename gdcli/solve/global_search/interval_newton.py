@@ -44,7 +44,8 @@ def newton(
         r_rad = np.einsum("mij,mj->mi", strong, f_rad + 4 * margin(n) * np.abs(f_mid))
         a_mid = inverse @ mid
         a_rad = strong @ (rad + 4 * margin(n) * np.abs(mid))
-        down, up = (low - center).T.copy(), (high - center).T.copy()
+        # Rounded outward: what rounding takes of the box would be cut off.
+        down, up = np.nextafter(low - center, -np.inf).T, np.nextafter(high - center, np.inf).T
         empty, inside = np.zeros(low.shape[1], bool), np.ones(low.shape[1], bool)
         tests = rows.T & usable[:, None]
         for i in range(n):
@@ -62,6 +63,13 @@ def newton(
         empty |= np.greater(new_low, new_high).any(axis=0)
         inside &= usable & ~empty & (rows | (width == 0)).all(axis=0)
     return new_low, new_high, empty, inside
+
+
+def _inward(end: Array, towards: float) -> Array:
+    """Return an end that was rounded outward where it is inside of the box for certain."""
+    import numpy as np
+
+    return np.nextafter(np.nextafter(end, towards), towards)
 
 
 def _moved(center: Array, d: Array, towards: float) -> Array:
@@ -118,7 +126,8 @@ def _solve_row(
     new_down = np.where(least < 0, least / pivots[0], least / pivots[1])
     new_up = np.where(most > 0, most / pivots[0], most / pivots[1])
     new_down, new_up = new_down - 1e-15 * np.abs(new_down), new_up + 1e-15 * np.abs(new_up)
-    inside &= ~tests | (good & (new_down > down[:, i]) & (new_up < up[:, i]))
+    within = _inward(down[:, i], np.inf), _inward(up[:, i], -np.inf)
+    inside &= ~tests | (good & (new_down > within[0]) & (new_up < within[1]))
     empty |= good & ((new_down > up[:, i]) | (new_up < down[:, i]))
     down[:, i] = np.where(good, np.maximum(down[:, i], new_down), down[:, i])
     up[:, i] = np.where(good, np.minimum(up[:, i], new_up), up[:, i])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gdcli.kernel.numerics import EPS
-from gdcli.solve.global_search.box_list import Array, Enclosing, known
+from gdcli.solve.global_search.box_list import Array, Enclosing, known, middle_of
 from gdcli.solve.global_search.quadratic_bounds import margin
 
 
@@ -20,7 +20,7 @@ def cut_by_rows(
 
     for row, (least, most) in zip(rows, sides, strict=True):
         low, high = np.where(alive, low, 0.0), np.where(alive, high, 0.0)
-        center = 0.5 * low + 0.5 * high
+        center = middle_of(low, high)
         slope, value = known(row.evaluate(low, high, 1)).gradient, row.evaluate(center, center, 0).value
         if most < np.inf:
             low, high, some = _cut(low, high, center, value[0], slope, most)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS
-from gdcli.solve.global_search.box_list import Array, Boxes, known
+from gdcli.solve.global_search.box_list import Array, Boxes, known, middle_of
 from gdcli.solve.global_search.branch_and_bound import Search
 from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.quadratic_bounds import Model, quadratic_bound
@@ -131,7 +131,7 @@ def _stationary(search: Search, box: Boxes, rows: Array) -> Boxes | None:
     is_proved = False
     for _ in range(_STEPS):
         wide = box if is_proved else _widened(box, rows)
-        center = 0.5 * wide.low + 0.5 * wide.high
+        center = middle_of(wide.low, wide.high)
         slope = known(search.function.evaluate(center, center, 1)).gradient
         hessian = known(search.function.evaluate(wide.low, wide.high, 2)).hessian
         low, high, empty, inside = newton(wide.low, wide.high, center, slope, hessian, rows)

@@ -12,8 +12,8 @@ Sums are done in plain floating point; the error that they may make is taken off
 from __future__ import annotations
 
 from gdcli.kernel.dataclass import NamedTuple
-from gdcli.kernel.numerics import EPS
-from gdcli.solve.global_search.box_list import Array
+from gdcli.kernel.numerics import EPS, SMALLEST
+from gdcli.solve.global_search.box_list import Array, middle_of
 
 # Steps towards the least of a convex quadratic function on a box; each point on the way gives a valid bound.
 _STEPS = 6
@@ -46,7 +46,7 @@ def balanced_center(low: Array, high: Array, slope_low: Array, slope_high: Array
     with np.errstate(all="ignore"):
         c = (slope_high * low - slope_low * high) / (slope_high - slope_low)
     c = np.where(slope_low >= 0, low, np.where(slope_high <= 0, high, c))
-    return np.where(np.isfinite(c), np.clip(c, low, high), 0.5 * low + 0.5 * high)
+    return np.where(np.isfinite(c), np.clip(c, low, high), middle_of(low, high))
 
 
 def mean_value_bound(
@@ -61,7 +61,7 @@ def mean_value_bound(
         loss = np.where(up == 0, np.minimum(slope_high * down, 0.0), loss)
         loss = np.where(down == 0, np.minimum(np.where(up == 0, 0.0, slope_low * up), 0.0), loss)
         total = loss.sum(axis=0)
-        bound = value + total - margin(len(low)) * (np.abs(value) - total)
+        bound = value + total - margin(len(low)) * (np.abs(value) - total) - 4 * len(low) * SMALLEST
     return np.where(np.isnan(bound), -np.inf, bound)
 
 

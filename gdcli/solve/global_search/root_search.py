@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.kernel.numerics import EPS, TINY
-from gdcli.solve.global_search.box_list import Array, Boxes, Enclosing, halves, known, no_boxes
+from gdcli.solve.global_search.box_list import Array, Boxes, Enclosing, halves, known, middle_of, no_boxes
 from gdcli.solve.global_search.branch_and_bound import MOST_AT_ONCE
 from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.linear_cuts import cut_by_rows
@@ -128,7 +128,7 @@ class RootSearch:
     ) -> tuple[Array, Array, Array, Array]:
         import numpy as np
 
-        center = 0.5 * low + 0.5 * high
+        center = middle_of(low, high)
         found = [row.evaluate(center, center, 1) for row in self.rows]
         values = tuple(np.array([np.where(f.defined, f.value[end], np.nan) for f in found]) for end in (0, 1))
         every = np.ones_like(low, dtype=bool)
