@@ -44,8 +44,7 @@ def newton(
         r_rad = np.einsum("mij,mj->mi", strong, f_rad + 4 * margin(n) * np.abs(f_mid))
         a_mid = inverse @ mid
         a_rad = strong @ (rad + 4 * margin(n) * np.abs(mid))
-        # Rounded outward: what rounding takes of the box would be cut off.
-        down, up = np.nextafter(low - center, -np.inf).T, np.nextafter(high - center, np.inf).T
+        down, up = _from(center, low, high)
         empty, inside = np.zeros(low.shape[1], bool), np.ones(low.shape[1], bool)
         tests = rows.T & usable[:, None]
         for i in range(n):
@@ -63,6 +62,13 @@ def newton(
         empty |= np.greater(new_low, new_high).any(axis=0)
         inside &= usable & ~empty & (rows | (width == 0)).all(axis=0)
     return new_low, new_high, empty, inside
+
+
+def _from(center: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Return the ends seen from the centre, (m, n), rounded outward: what rounding takes of a box would be cut off."""
+    import numpy as np
+
+    return np.nextafter(low - center, -np.inf).T, np.nextafter(high - center, np.inf).T
 
 
 def _inward(end: Array, towards: float) -> Array:
