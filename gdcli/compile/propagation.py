@@ -282,9 +282,11 @@ def _angle(v: Interval, old: Interval) -> Interval:
     """What of the angles ``old`` may have a cosine in ``v``: both ends are moved inward to the next that has."""
     import numpy as np
 
-    near, far = np.arccos(np.clip(v[1], -1, 1)), np.arccos(np.clip(v[0], -1, 1))
-    low, high = _next_angle(old[0], near, far), -_next_angle(-old[1], near, far)
     slack = 1e-14 * (8 + np.maximum(np.abs(old[0]), np.abs(old[1])))  # turns are counted in rounded numbers
+    # Before angles are compared, too: one that has such a cosine but for rounding is not sent to the next that has.
+    near = np.maximum(np.arccos(np.clip(v[1], -1, 1)) - slack, 0.0)
+    far = np.minimum(np.arccos(np.clip(v[0], -1, 1)) + slack, np.pi)
+    low, high = _next_angle(old[0], near, far), -_next_angle(-old[1], near, far)
     return low - slack, high + slack
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gdcli.calculus.exact_graph import exact_form
@@ -77,6 +77,7 @@ def boxes_and_points(draw: st.DrawFn) -> tuple[Any, Any, Any]:
 
 @pytest.mark.parametrize("text", TEXTS)
 @given(box=boxes_and_points(), below=st.floats(0.0, 1.0))
+@example(box=(np.array([[1e-15], [0.0]]),) * 3, below=0.0)
 @settings(max_examples=examples(120), deadline=None)
 def test_no_point_that_meets_a_demand_is_cut_off(text: str, box: tuple[Any, Any, Any], below: float) -> None:
     low, high, point = box
