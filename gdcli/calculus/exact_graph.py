@@ -95,6 +95,8 @@ class ExactGraph(Graph):
             if found is not None:
                 return super().number(found)
         ends = [self.interval(i) for i in args]
+        if op == "div" and ends[1][0] <= 0.0 <= ends[1][1]:
+            return self._intern((op, *args), None)  # it has no value: who evaluates it tells so
         if op in _ARITHMETIC:
             low, high = _ARITHMETIC[op](*ends)
         else:
