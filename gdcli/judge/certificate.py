@@ -29,7 +29,7 @@ from gdcli.solve.probe.line_probe import (
     ProbeEnd,
     follow,
 )
-from gdcli.solve.probe.newton_decrement import errors_of, is_known, is_rounding, may_be_zero
+from gdcli.solve.probe.newton_decrement import errors_at_zero, errors_of, is_known, is_rounding, may_be_zero
 from gdcli.solve.run import quiet, unbounded_below
 from gdcli.solve.scaling import (
     inward,
@@ -163,11 +163,7 @@ def _errors_at_zero(
     with quiet(typed):
         begun = start.x if units is None else inward(start, units).x
         are_zero = may_be_zero(there.x, begun, is_as_good)
-    if not any(are_zero):
-        return found.errors
-    known = found.errors or [0.0] * len(typed)
-    rows = zip(are_zero, typed, known, strict=True)
-    return tuple(max(abs(float(a)), e) if zero else e for zero, a, e in rows)
+    return errors_at_zero(are_zero, typed, found.errors)
 
 
 def _falls_on(objective: Objective, at: Evaluation, start: Evaluation, is_far: bool) -> ProbeEnd:

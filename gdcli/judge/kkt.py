@@ -22,7 +22,7 @@ from gdcli.solve.constrained.end_game import examined
 from gdcli.solve.constrained.kkt_point import KKTPoint, kkt_point
 from gdcli.solve.constrained.walks import Found
 from gdcli.solve.iteration import RunResult
-from gdcli.solve.probe.newton_decrement import may_be_zero
+from gdcli.solve.probe.newton_decrement import errors_at_zero, may_be_zero
 
 _KINDS = {
     "minimum": PointKind.MINIMUM,
@@ -168,10 +168,7 @@ def _errors_at_zero(
             return False
         return other.gradient_norm <= point.gradient_norm and other.violation <= point.violation
 
-    are_zero = may_be_zero(x, begun, is_as_good)
-    if not any(are_zero):
-        return None
-    return tuple(abs(float(a)) if zero else 0.0 for zero, a in zip(are_zero, x, strict=True))
+    return errors_at_zero(may_be_zero(x, begun, is_as_good), x, None)
 
 
 def _states(

@@ -126,21 +126,23 @@ def prove(
 
 def _steps(at: Any, free: list[int]) -> list[float] | Unproved:
     """Return about how far each free variable is from the minimum, by a Newton step."""
-    H = _free_hessian(at.hessian, free)
-    if not _is_finite(H) or not all(map(math.isfinite, (e for i in free for e in at.gradient[i]))):
+    found = _inverted(_free_hessian(at.hessian, free), [at.gradient[i] for i in free])
+    return found if isinstance(found, Unproved) else _distances(found, [at.gradient[i] for i in free])
+
+
+def _inverted(H: Any, slopes: Sequence[Ends]) -> list[list[float]] | Unproved:
+    """Return about the inverse of the middle of a Hessian, if that is proved to be positive definite."""
+    if not _is_finite(H) or not all(map(math.isfinite, (end for ends in slopes for end in ends))):
         return Unproved(NOT_FINITE)
     middle = [[middle_and_radius(ends)[0] for ends in row] for row in H]
     Y = inverse(middle)
-    if Y is None or not is_positive_definite(middle):
-        return Unproved(SINGULAR)
-    return _distances(Y, [at.gradient[i] for i in free])
+    return Unproved(SINGULAR) if Y is None or not is_positive_definite(middle) else Y
 
 
 def check(
     program: BoxProgram, x: Sequence[float], box: Sequence[Ends], low: Sequence[float], high: Sequence[float]
 ) -> tuple[LocalProof | Unproved, list[float]]:
     """Return the proof that exactly one minimum lies in ``box``, around ``x``, or why there is none.
-
     In that case half widths of the free variables which may do are returned with it, none where nothing helps.
     """
     place = _Place.of(x, low, high)
@@ -149,12 +151,9 @@ def check(
     if not (at.defined and around.defined):
         return Unproved(KINK), []
     H = _free_hessian(around.hessian, free)
-    if not _is_finite(H) or not all(map(math.isfinite, (e for ends in around.gradient for e in ends))):
-        return Unproved(NOT_FINITE), []
-    middle = [[middle_and_radius(ends)[0] for ends in row] for row in H]
-    Y = inverse(middle)
-    if Y is None or not is_positive_definite(middle):
-        return Unproved(SINGULAR), []
+    Y = _inverted(H, around.gradient)
+    if isinstance(Y, Unproved):
+        return Y, []
     inner = [min(x[i] - box[i][0], box[i][1] - x[i]) * (1.0 - EPS) for i in free]
     outer = [max(x[i] - box[i][0], box[i][1] - x[i]) * (1.0 + EPS) for i in free]
     steps = _distances(Y, [at.gradient[i] for i in free])

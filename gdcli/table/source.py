@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Iterator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from gdcli.kernel import budget
@@ -92,9 +91,7 @@ class DataTable:
     def __enter__(self) -> DataTable:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from gdcli.kernel.errors import DataError
@@ -76,7 +75,5 @@ class Folder:
     def __enter__(self) -> Folder:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         self.remove()

@@ -145,11 +145,7 @@ def _with_every(found: Outcome, search: Search, settings: Settings, tell: Teller
             )
         return state.examined < most
 
-    try:
-        with budget.searching(0):
-            whole.run(go_on)
-    except (KeyboardInterrupt, Terminated, budget.Spent, MemoryError):
-        pass  # what is left is told as not proved
+    searched(lambda: whole.run(go_on))  # where it is stopped, what is left is told as not proved
     left = joined(whole.state.left)
     boxes = proved(whole, left) if len(left) <= MOST_PROVED else _unproved(left)
     minima = sorted((found.sign * _middle(whole, box), _plain(box)) for box in boxes)
@@ -241,16 +237,36 @@ def _run(search: Search, start: Any, settings: Settings, tell: Teller | None) ->
             tell(state.examined, len(state.open), state.lower, state.best)
         return state.examined < most and state.best > UNBOUNDED
 
+    def whole() -> None:
+        search.offer(start[:, None])
+        search.run(go_on)
+        if search.is_over:
+            search.refine(go_on)
+
+    reason = searched(whole)
+    if search.narrow:  # the bounds had met
+        return None
+    if reason is None:
+        reason = StopReason.UNBOUNDED if search.state.best <= UNBOUNDED else StopReason.MAX_EVALUATIONS
+    return reason
+
+
+def searched(search: Callable[[], object]) -> StopReason | None:
+    """Search within the budget; return what stopped it, None where it came to its end."""
     try:
         with budget.searching(0):
-            search.offer(start[:, None])
-            search.run(go_on)
-            if search.is_over:
-                search.refine(go_on)
-                return None
+            search()
     except (KeyboardInterrupt, Terminated, budget.Spent, MemoryError) as stop:
-        return None if search.narrow else StopReason.of(stop)
-    return StopReason.UNBOUNDED if search.state.best <= UNBOUNDED else StopReason.MAX_EVALUATIONS
+        return StopReason.of(stop)
+    return None
+
+
+def stopped_by(reason: StopReason) -> tuple[str, str]:
+    """Return how a search was stopped, in words, and what helps."""
+    if reason.option:
+        return f"Stopped by {reason.option}", f"allow more with {reason.option}"
+    assert reason.status is not None
+    return reason.status.value.capitalize(), "let it run longer"
 
 
 # -- what is told ------------------------------------------------------------------------------------------------------
@@ -308,13 +324,8 @@ def _verdict(
             "exclude the pole with --bounds",
         )
     if reason is not None and reason.status is not None:
-        how = f"Stopped by {reason.option}" if reason.option else reason.status.value.capitalize()
-        told = f"{how}: the global {extremum} is enclosed, not yet to the tolerance."
-        return (
-            reason.status,
-            told,
-            f"allow more with {reason.option}" if reason.option else "let it run longer",
-        )
+        how, advice = stopped_by(reason)
+        return reason.status, f"{how}: the global {extremum} is enclosed, not yet to the tolerance.", advice
     if state.point is None:
         return (
             Status.INFEASIBLE,

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
-from gdcli.kernel.errors import Terminated, UsageError
+from gdcli.kernel.errors import UsageError
 from gdcli.kernel.number_format import amount
 from gdcli.kernel.space import Space
 from gdcli.kernel.status import Status, StopReason
 from gdcli.solve.settings import Settings
-from gdcli.tasks.global_minimum import MOST_VARIABLES, bounds_hint
+from gdcli.tasks.global_minimum import MOST_VARIABLES, bounds_hint, searched, stopped_by
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
@@ -157,12 +157,8 @@ def _run(search: RootSearch, settings: Settings, tell: Teller | None) -> StopRea
             tell(state.examined, len(state.open), len(state.roots))
         return state.examined < most
 
-    try:
-        with budget.searching(0):
-            search.run(go_on)
-    except (KeyboardInterrupt, Terminated, budget.Spent, MemoryError) as stop:
-        return StopReason.of(stop)
-    return StopReason.MAX_EVALUATIONS if len(search.state.open) else None
+    reason = searched(lambda: search.run(go_on))
+    return StopReason.MAX_EVALUATIONS if reason is None and len(search.state.open) else reason
 
 
 def _boxes(search: RootSearch) -> tuple[RootBox, ...]:
@@ -184,8 +180,7 @@ def _verdict(boxes: Sequence[RootBox], reason: StopReason | None) -> tuple[Statu
     roots = f"{found} root{'s' * (found != 1)}"
     others = f"{left} box{'es' * (left != 1)} that may have more"
     if reason is not None and reason.status is not None:
-        how = f"Stopped by {reason.option}" if reason.option else reason.status.value.capitalize()
-        advice = f"allow more with {reason.option}" if reason.option else "let it run longer"
+        how, advice = stopped_by(reason)
         return reason.status, f"{how}: so far {roots} proved, and {others}.", advice
     if left:
         advice = "the Jacobian may be singular there: a double root, or a curve of roots"

@@ -10,7 +10,7 @@ from gdcli.solve.global_search.interval_newton import newton
 from gdcli.solve.global_search.quadratic_bounds import Model, quadratic_bound
 
 # The least room on each side of a variable that is 0.
-TINY = 1e-290
+_LEAST_ROOM = 1e-290
 # Of more boxes those that are neighbours in the order of their places are taken together first.
 _MOST = 3000
 # Newton's steps on a box before it is said that nothing is proved of it.
@@ -149,7 +149,7 @@ def _widened(box: Boxes, rows: Array) -> Boxes:
     import numpy as np
 
     size = np.maximum(np.abs(box.low), np.abs(box.high))
-    room = 0.5 * (box.high - box.low) + 4 * EPS * size + TINY
+    room = 0.5 * (box.high - box.low) + 4 * EPS * size + _LEAST_ROOM
     return Boxes(
         np.where(rows, box.low - room, box.low), np.where(rows, box.high + room, box.high), box.bounds
     )

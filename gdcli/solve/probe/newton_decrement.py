@@ -11,7 +11,7 @@ gradient goes on to tell them apart, so that a few more Newton steps that it jud
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import sqrt
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -171,6 +171,16 @@ def errors_of(x: Vector, model: LocalModel) -> tuple[float, ...]:
     return tuple(
         max(abs(p), r) for p, r in zip(to_list(model.newton), _of_rounding(x, model.hessian), strict=True)
     )
+
+
+def errors_at_zero(
+    are_zero: Sequence[bool], typed: Vector, known: tuple[float, ...] | None
+) -> tuple[float, ...] | None:
+    """Return the errors that are ``known``, with the sizes, as ``typed``, of the variables that may as well be 0."""
+    if not any(are_zero):
+        return known
+    rows = zip(are_zero, to_list(typed), known or [0.0] * len(typed), strict=True)
+    return tuple(max(abs(a), error) if zero else error for zero, a, error in rows)
 
 
 def may_be_zero(x: Vector, start: Vector, is_as_good: Callable[[Vector], bool]) -> list[bool]:

@@ -15,8 +15,6 @@ from gdcli.tasks.fit.synonyms import loss_here
 from gdcli.tasks.problem import Problem
 
 MISSING = ("error", "skip")
-SCHEDULES = ("constant", "decay", "book")
-SHUFFLES = ("blocks", "full", "none")
 # The start that is searched for.
 AUTO = "auto"
 
