@@ -15,7 +15,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 BOUNDS = {
-    "lines in gdcli/": 68_200,
+    "lines in gdcli/": 90_000,
     "files entered by a small minimize": 76,
     "files entered by a plain fit": 101,
     "circles of imports": 0,
@@ -23,9 +23,9 @@ BOUNDS = {
     "functions over 50 lines": 0,
     "functions of complexity over 12": 39,
     "functions of more than 7 parameters": 0,
-    "parameters and variables that are Any": 190,
+    "parameters and variables that are Any": 198,
     "places that write machine epsilon": 2,
-    "docstrings of at most twelve words": 665,
+    "docstrings of at most twelve words": 720,
 }
 
 
