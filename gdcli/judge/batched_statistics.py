@@ -106,12 +106,18 @@ def _is_steady(
 
 
 def statistics(
-    ends: BatchedFits, rows: Array, about_mean: Array, log_weights: Array, kind: str
+    ends: BatchedFits,
+    rows: Array,
+    about_mean: Array,
+    log_weights: Array,
+    kind: str,
+    about_zero: Array | None = None,
 ) -> tuple[FitStatistics, Array]:
     """Return the statistics of fits to so many ``rows`` of positive weight (g,), arrays, and which are sound (g,).
 
     ``about_mean`` is the (weighted) sum of squares of what was measured about its mean, ``log_weights`` the sum of the
-    logarithms of the weights; ``kind`` is one of ERROR_KINDS.
+    logarithms of the weights; ``kind`` is one of ERROR_KINDS. ``about_zero`` is that sum of squares about zero, where
+    R squared is to be told so too.
     """
     import numpy as np
 
@@ -142,6 +148,7 @@ def statistics(
             "log_likelihood": normal_log_likelihood(rss, rows, log_weights, known),
             "residual_sd": sd,
             "tss": about_mean,
+            "tss_about_zero": about_zero,
             "chi_square": rss if kind in ("sigma", "scale_sigma") else None,
             "chi_square_p": _tails(rss, dof, sound) if known else None,
         }

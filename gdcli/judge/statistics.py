@@ -11,7 +11,8 @@ that intervals are those of the normal distribution and chi-square has a p-value
 weight 1/sigma**2. The likelihood is the normal one, and the unknown s counts among its parameters (as R counts in
 `logLik`): ``AIC = -2 L + 2 k``, ``BIC = -2 L + k log n`` with k = p + 1, or k = p where sigma is known.
 ``R² = 1 - RSS/TSS`` with TSS about the (weighted) mean, whether the model has an intercept or not: it says how much
-better the fit is than a constant, and is negative where it is worse.
+better the fit is than a constant, and is negative where it is worse. Of a linear model without a constant NIST and R
+take TSS about zero, which compares with no model at all: that is another number, with a name of its own.
 """
 
 from __future__ import annotations
@@ -88,8 +89,9 @@ class FitStatistics:
     """How good a fit is, and the errors of its parameters; numbers that do not exist are None.
 
     ``estimated`` counts what was estimated from the ``rows``, the variance of a row among it. ``rss`` and ``tss`` are
-    the (weighted) sums of squares of the residuals, and of the response about its (weighted) mean. ``exact`` tells that
-    the model says all that was measured, but for rounding. See :mod:`gdcli.judge.batched_statistics` for those of many
+    the (weighted) sums of squares of the residuals, and of the response about its (weighted) mean; ``tss_about_zero``
+    is that of the response itself, of linear models without a constant alone. ``exact`` tells that the model says all
+    that was measured, but for rounding. See :mod:`gdcli.judge.batched_statistics` for those of many
     fits: the same, with arrays for numbers.
     """
 
@@ -103,6 +105,12 @@ class FitStatistics:
     chi_square: float | None = None
     chi_square_p: float | None = None
     exact: bool = False
+    tss_about_zero: float | None = None
+
+    @property
+    def r_squared_about_zero(self) -> float | None:
+        rss, tss = self.rss, self.tss_about_zero
+        return None if rss is None or tss is None else 1.0 - rss / tss
 
     @property
     def r_squared(self) -> float | None:

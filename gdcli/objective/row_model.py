@@ -285,6 +285,12 @@ def linear_parameters(row: RowModel, root: int | None = None) -> list[int]:
     return sorted(chosen)
 
 
+def has_constant(row: RowModel) -> bool:
+    """Tell whether the model adds a parameter alone, so that it can be any constant, whatever the data are."""
+    slopes = Derivatives(row.graph, frozenset(row.columns)).gradient(row.predictor)
+    return any(row.graph.value_of(slopes[i]) for i in row.parameters if i in slopes)
+
+
 def is_smooth(row: RowModel) -> bool:
     """Tell whether the loss has no kink and no jump, as far as can be seen, that is met when the parameters change."""
     graph, columns = row.graph, {node_of(row.graph, key) for key in row.column_leaves}

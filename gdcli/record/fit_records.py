@@ -58,6 +58,7 @@ _FACTS = WORDS.facts | {  # type: ignore[operator]
     "mean_loss": lambda r: r["mean_loss"],
     "residual_sd": lambda r: r["residual_sd"],
     "r_squared": lambda r: r["r_squared"],
+    "r_squared_about_zero": lambda r: r.get("r_squared_about_zero"),
     "aic": lambda r: r["aic"],
     "bic": lambda r: r["bic"],
     "chi_square": lambda r: r.get("chi_square"),

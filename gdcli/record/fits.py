@@ -113,6 +113,7 @@ class FitRecord(RunRecord):
     rank: int | None
     residual_sd: float | None
     r_squared: float | None
+    r_squared_about_zero: float | None = None
     aic: float | None
     bic: float | None
     exact: bool = False
@@ -253,10 +254,10 @@ def problem_record(problem: FitProblem) -> FitProblemRecord:
 
 def _statistics(found: FitStatistics | None, space: Space) -> dict[str, Any]:
     """What the data tell of the parameters, and how good the fit is."""
-    numbers = ("residual_sd", "r_squared", "aic", "bic", "exact", "chi_square")
+    numbers = ("residual_sd", "r_squared", "r_squared_about_zero", "aic", "bic", "exact", "chi_square")
     if found is None:
         nothing = space.by_name([None] * space.size)
-        unknown = dict.fromkeys(("rank", *numbers[:4]))
+        unknown = dict.fromkeys(("rank", *numbers[:5]))
         return {"standard_errors": nothing, "t": nothing, "confidence": nothing, "correlation": {}} | unknown
     errors = found.errors
     return {name: getattr(found, name) for name in numbers} | {

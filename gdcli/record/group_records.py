@@ -76,8 +76,16 @@ def _varying(
     yield ("group",), [dumps(fit.labels) for fit in fits]
     yield ("message",), _messages(fits, ends.iterations[at])
     for key in (
-        *("reason", "value", "mean_loss", "gradient_norm", "residual_sd", "r_squared", "aic", "bic"),
-        *("chi_square", "p_value", "iterations"),
+        *(
+            "reason",
+            "value",
+            "mean_loss",
+            "gradient_norm",
+            "residual_sd",
+            "r_squared",
+            "r_squared_about_zero",
+        ),
+        *("aic", "bic", "chi_square", "p_value", "iterations"),
     ):
         if key in numbers:
             yield (key,), _texts(numbers[key], at)
@@ -163,8 +171,9 @@ def numbers_of(solved: SolvedFits) -> dict[str, Any]:
         "rows": solved.sizes,
         "seconds": [solved.seconds] * len(solved.sizes),
     }
-    chi = {"chi_square": found.chi_square, "p_value": found.chi_square_p}
-    numbers |= {name: value for name, value in chi.items() if value is not None}
+    some = {"chi_square": found.chi_square, "p_value": found.chi_square_p}
+    some["r_squared_about_zero"] = found.r_squared_about_zero
+    numbers |= {name: value for name, value in some.items() if value is not None}
     for i, name in enumerate(labels(solved.plan.row.space)):
         numbers[name] = ends.x[i]
         interval: Any = errors.intervals[i]

@@ -8,7 +8,7 @@ from gdcli.judge.batched_statistics import examine, statistics
 from gdcli.kernel.dataclass import dataclass, fields, is_dataclass
 from gdcli.kernel.vectors import Array
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
-from gdcli.tasks.fit.parameter_errors import error_kind
+from gdcli.tasks.fit.parameter_errors import compares_with_zero, error_kind
 from gdcli.tasks.fit.prepare import Plan
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.outcome import Judged
@@ -59,7 +59,8 @@ class SolvedFits:
             about = residuals.total(weight * (measured - mean) ** 2)
             counted = residuals.total((weight > 0.0) * 1.0).astype(np.int64)
             logs = residuals.total(np.log(np.where(weight > 0.0, weight, 1.0)))
-            found, sound = statistics(ends, counted, about, logs, error_kind(plan.problem))
+            zero = square if compares_with_zero(plan) else None
+            found, sound = statistics(ends, counted, about, logs, error_kind(plan.problem), zero)
             evidence, certain = examine(
                 ends, start, square, lambda which, x: residuals.take(which).hessians(x)
             )

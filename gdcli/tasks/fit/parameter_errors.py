@@ -16,14 +16,14 @@ from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.vectors import Vec, Vector, dot, ones_like, positive_logs, raised, times, total
 from gdcli.language.losses import LOSSES
-from gdcli.objective.row_model import by_squares, is_smooth
+from gdcli.objective.row_model import by_squares, has_constant, is_smooth
 from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
     from gdcli.solve.algebra.residual_model import ResidualModel
     from gdcli.tasks.fit.constrained_errors import Face
-    from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.prepare import Plan, Prepared
     from gdcli.tasks.fit.request import FitProblem
     from gdcli.tasks.outcome import ActiveBound
 
@@ -74,6 +74,8 @@ class _Spread(NamedTuple):
 
 # Losses of y - f(x) alone that are no square: what the data tell is seen by the Jacobian of f all the same.
 _NEAR_SQUARES = ("absolute", "huber")
+# Below this part of the largest singular value of the scaled Jacobian its errors have less than ten digits.
+_WEAK = 1e-5
 _LOST = "the curvature of the loss is lost in its kinks, or in rounding"
 _EXACT = "zero but for rounding: the model says all that was measured"
 
@@ -155,7 +157,18 @@ def _of_squares(
         spread.about_mean,
         spread.log_weights,
     )
+    if found.errors.weakest < _WEAK and face is None and all(model.free):
+        from gdcli.tasks.fit.refined_errors import refined
+
+        found = refined(found, sums, x, model.triangle.factor)
+    if compares_with_zero(prepared):
+        found = replace(found, tss_about_zero=spread.about_zero or None)
     return found, _left(model, spread, x)
+
+
+def compares_with_zero(fit: Prepared | Plan) -> bool:
+    """Tell whether R squared is also told about zero: of models that are linear and have no constant."""
+    return fit.problem.linear and not has_constant(fit.row)
 
 
 def error_kind(problem: FitProblem) -> str:
