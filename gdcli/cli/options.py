@@ -276,8 +276,8 @@ class OutputOptions(Options):
     group = "Output"
     format = format_in(*FORMATS)
     print = option("NAMES", read.names, "everything", "Print only these, tab separated: x,y,value.")
-    emit = option("LANGUAGE", read.one_of("python", "c", "latex", "sql", "awk"), "none",
-        "Print a program instead: the objective with its gradient in python or c, its formula in latex.")
+    emit = option("LANGUAGE", read.one_of("python", "c", "javascript", "latex", "sql", "awk"), "none",
+        "Print a program instead: the objective with its gradient in python, c or javascript, its formula in latex.")
     every = option("N", read.stride, "about 20 rows", "Show every Nth iteration.")
     show_gradient = flag("Show the formulas of the gradient.")
     timing = flag("Show times and engine.", "only on a terminal")
@@ -335,7 +335,7 @@ class FitOutputOptions(OutputOptions, without="show_gradient"):
     print = OutputOptions.print.but(
         "Print only these, tab separated: a,b,value; a.se, a.t, a.low, a.high are a's error, t and interval.")
     emit = OutputOptions.emit.but(
-        "Print the fitted formula with its numbers as a program instead: python, c, latex, sql or awk.")
+        "Print the fitted formula with its numbers as a program instead: python, c, javascript, latex, sql or awk.")
     trace = TraceOptions.trace
     predict = option("FILE", read.copy_of_rows, "none",
         "Write the rows as they came with one more column, 'fitted': what the model says of the left side. With - "

@@ -1,7 +1,7 @@
-"""Programs to take away: an objective with its gradient, or a formula, in Python, C, awk or SQL.
+"""Programs to take away: an objective with its gradient, or a formula, in Python, C, JavaScript, awk or SQL.
 
-Python and C and awk get the very operations of the program that `gd` runs itself, with what they need of the functions
-of the language. SQL has expressions only, so there everything is written where it is used.
+Python, C, JavaScript and awk get the very operations of the program that `gd` runs itself, with what they need of the
+functions of the language. SQL has expressions only, so there everything is written where it is used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 from gdcli.calculus.elements import by_formula
 from gdcli.compile.scalar_text import ScalarWriter
 from gdcli.compile.strict_scalar import functions_of, operations_of
-from gdcli.compile.translate import AWK, C, translate
+from gdcli.compile.translate import AWK, JAVASCRIPT, C, translate
 from gdcli.kernel.errors import UsageError
 from gdcli.language import ieee, special
 from gdcli.language.functions import FUNCTIONS
@@ -67,7 +67,7 @@ def python_functions(graph: Graph, roots: Sequence[int]) -> str:
     return "\n\n".join([*parts, *map(special.scalar_source, names)])
 
 
-# -- C and awk -------------------------------------------------------------------------------------------------------
+# -- C, JavaScript and awk -------------------------------------------------------------------------------------------
 
 _AWK = {
     "power": "function power(a, b) { return a ^ b }\n",
@@ -107,6 +107,27 @@ def awk_functions(text: str, graph: Graph, roots: Sequence[int]) -> str:
 
 def in_c(text: str) -> str:
     return translate(text, C)
+
+
+# What the mathematics of JavaScript lacks, or has otherwise than IEEE 754: there 1 to the power nan is nan.
+_JAVASCRIPT = {
+    "power": "function power(a, b) {\n"
+    "    return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : Math.pow(a, b);\n}\n\n",
+    "copysign": "function copysign(x, y) {\n"
+    "    return (x < 0 || Object.is(x, -0)) === (y < 0 || Object.is(y, -0)) ? x : -x;\n}\n\n",
+}
+
+
+def javascript_functions(graph: Graph, roots: Sequence[int]) -> str:
+    """Return what programs of these operations call beyond the mathematics of JavaScript."""
+    wanted = operations_of(graph, roots)
+    own = translate(functions_of(wanted), JAVASCRIPT)
+    called = {"power": "pow" in wanted, "copysign": "copysign(" in own}
+    return "".join(text for name, text in _JAVASCRIPT.items() if called[name]) + own
+
+
+def in_javascript(text: str) -> str:
+    return translate(text, JAVASCRIPT)
 
 
 def in_awk(text: str) -> str:

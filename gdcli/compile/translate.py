@@ -1,4 +1,4 @@
-"""Programs of the restricted Python in other languages: C and awk.
+"""Programs of the restricted Python in other languages: C, awk and JavaScript.
 
 The texts of :mod:`gdcli.compile.scalar_text` and of the special functions use so little of Python (floats, arithmetic,
 comparisons, calls, assignments, ``if`` and ``return``) that their syntax trees can be written out, node by node, in
@@ -11,6 +11,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 
 from gdcli.kernel.dataclass import NamedTuple
+from gdcli.language.functions import FUNCTIONS
 
 _BINARY: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _COMPARE: dict[type[ast.cmpop], str] = {
@@ -56,6 +57,19 @@ C = Dialect(
     | {"hypot": "gd_hypot", "whole": "floor", "inf": "INFINITY", "nan": "NAN"},
 )
 AWK = Dialect(_awk_head, repr, {"whole": "floor"})
+
+
+def _javascript_head(name: str, arguments: Sequence[str], names: Sequence[str]) -> str:
+    local = f"    let {', '.join(names)};\n" if names else ""
+    return f"function {name}({', '.join(arguments)}) {{\n{local}"
+
+
+JAVASCRIPT = Dialect(
+    _javascript_head,
+    repr,
+    {row.python: f"Math.{row.name}" for row in FUNCTIONS.values() if row.native}
+    | {"whole": "Math.floor", "inf": "Infinity", "nan": "NaN"},
+)
 
 
 def translate(text: str, dialect: Dialect) -> str:

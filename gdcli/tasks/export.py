@@ -1,7 +1,7 @@
 """What was solved, as a program of another language that runs on its own.
 
-Of a minimum (maximum) the objective with its gradient, in Python or C, or as a formula in LaTeX; of a fit the formula
-with its numbers, in Python, C, SQL, awk or LaTeX.
+Of a minimum (maximum) the objective with its gradient, in Python, C or JavaScript, or as a formula in LaTeX; of a fit
+the formula with its numbers, in Python, C, JavaScript, SQL, awk or LaTeX.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.outcome import Outcome
 
-LANGUAGES = ("python", "c", "latex", "sql", "awk")
-OF_OBJECTIVES = ("python", "c", "latex")
+LANGUAGES = ("python", "c", "javascript", "latex", "sql", "awk")
+OF_OBJECTIVES = ("python", "c", "javascript", "latex")
 # Vectors are written out, element by element.
 MOST = 200
 
@@ -60,7 +60,8 @@ def objective(outcome: Outcome, language: str) -> str:
     gradient = [adjoints.get(node, built.graph.number(0.0)) for node in nodes]
     x = [float(v) for v in outcome.run.best.at.x]
     labels = [space.label(i) for i in range(space.size)]
-    return (_python if language == "python" else _c)(_Written(built, leaves, gradient, about, labels, x))
+    write = {"python": _python, "c": _c, "javascript": _javascript}[language]
+    return write(_Written(built, leaves, gradient, about, labels, x))
 
 
 class _Written(NamedTuple):
@@ -150,6 +151,33 @@ def _c(of: _Written) -> str:
     )
 
 
+def _javascript(of: _Written) -> str:
+    from gdcli.compile import export_text
+
+    built, leaves, gradient, about, names, x = of
+    graph = built.graph
+    value = export_text.function("objective", graph, [built.root], leaves, "p", safe=False)
+    slope = export_text.function("slopes", graph, gradient, leaves, "p, g", safe=False, outputs="g")
+    return (
+        _comment([*about, f"p: {', '.join(names)}", "node FILE"], "//")
+        + '"use strict";\n\n'
+        + f"const NAMES = {_json(names)};\nconst POINT = {_json(x)};\n\n"
+        + export_text.javascript_functions(graph, [built.root, *gradient])
+        + export_text.in_javascript(value)
+        + export_text.in_javascript(slope)
+        + f"function gradient(p) {{\n    const g = new Array({len(x)});\n    slopes(p, g);\n    return g;\n}}\n\n"
+        + 'if (typeof module !== "undefined") {\n'
+        + "    module.exports = { NAMES, POINT, objective, gradient };\n"
+        + "    if (require.main === module) console.log(objective(POINT), ...gradient(POINT));\n}\n"
+    )
+
+
+def _json(value: object) -> str:
+    import json
+
+    return json.dumps(value)
+
+
 # -- fits ------------------------------------------------------------------------------------------------------------
 
 
@@ -184,7 +212,8 @@ def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
     head = ", ".join(leaves.values())
     text = export_text.function("fitted", graph, [root], leaves, head, safe=language == "python")
     about.append("the columns: " + (", ".join(f"x{i} = {name}" for i, name in enumerate(used)) or "none"))
-    return {"python": _python_fit, "c": _c_fit, "awk": _awk_fit}[language](graph, root, text, used, about)
+    write = {"python": _python_fit, "c": _c_fit, "javascript": _javascript_fit, "awk": _awk_fit}[language]
+    return write(graph, root, text, used, about)
 
 
 def _gathered(matrices: Mapping[str, Sequence[str]]) -> set[str]:
@@ -256,6 +285,34 @@ def _c_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[
         + export_text.c_functions(graph, [root])
         + function
         + f"int main(void)\n{{\n{main}    return 0;\n}}\n"
+    )
+
+
+def _javascript_fit(graph: Graph, root: int, text: str, used: Sequence[str], about: list[str]) -> str:
+    from gdcli.compile import export_text
+
+    reading = (
+        'if (typeof module !== "undefined") {\n'
+        "    module.exports = { COLUMNS, fitted };\n"
+        "    if (require.main === module) {\n"
+        '        const lines = require("fs").readFileSync(0, "utf8").split(/\\r?\\n/).filter((line) => line !== "");\n'
+        '        const at = COLUMNS.map((name) => lines[0].split(",").indexOf(name));\n'
+        "        lines.slice(1).forEach((line, i) => {\n"
+        '            const cells = line.split(",");\n'
+        '            lines[i + 1] += "," + fitted(...at.map((k) => Number(cells[k])));\n'
+        "        });\n"
+        '        lines[0] += ",fitted";\n'
+        '        console.log(lines.join("\\n"));\n'
+        "    }\n}\n"
+    )
+    return (
+        _comment(
+            [*about, "CSV without quotes in, the same with a column more out: node FILE < data.csv"], "//"
+        )
+        + f'"use strict";\n\nconst COLUMNS = {_json(used)};\n\n'
+        + export_text.javascript_functions(graph, [root])
+        + export_text.in_javascript(text)
+        + reading
     )
 
 
