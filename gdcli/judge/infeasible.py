@@ -72,7 +72,7 @@ def _candidates(
         sides = (objective.row >= first) & (objective.row < end)
         if (near & sides).any():
             items.append(_Item(text, sides))
-    unit = np.maximum(1.0, abs(x))
+    unit = objective.units(x)
     nothing = np.zeros(objective.sides, bool)
     for i in np.flatnonzero(
         (x - objective.lower <= _REACHED * unit) | (objective.upper - x <= _REACHED * unit)

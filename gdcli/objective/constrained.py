@@ -56,8 +56,8 @@ class Constrained(Objective):
         self.end = np.concatenate([ends[kind] for kind, _, ends in kinds])
         self.equal = np.arange(len(self.row)) < equal.sum()
         self.sides = len(self.row)
-        # The least sizes that changes of the value and of the sides are compared with, at most 1.
-        self.value_size, self.side_sizes = 1.0, np.ones(self.sides)
+        # The least sizes that changes of the value, the sides and the variables are compared with, at most 1.
+        self.value_size, self.side_sizes, self.least_units = 1.0, np.ones(self.sides), np.ones(self.size)
         self._values: tuple[bytes, float, Any] | None = None
         self._slopes: tuple[bytes, Any, Any] | None = None
         # What was found out about the last point that was looked at, by its bytes: who asks again need not compute.
@@ -104,8 +104,14 @@ class Constrained(Objective):
         return self._values[1:]
 
     def measure(self, start: Array) -> None:
-        """Measure value and sides at the ``start``: what is small in all it does there is no rounding of 1."""
-        np, unit, found = self.np, self.np.maximum(1.0, abs(start)), self.slopes(start)
+        """Measure value and sides at the ``start``: what is small in all it does there is no rounding of 1.
+
+        A variable is small where its start and its bounds are.
+        """
+        np, found = self.np, self.slopes(start)
+        typed = np.stack([start, *(np.where(np.isfinite(ends), ends, 0.0) for ends in (self.lower, self.upper))])
+        self.least_units = np.array([_least_size(float(size)) for size in abs(typed).max(axis=0)])
+        unit = self.units(start)
         if found is None:
             return
         size = max(abs(self.values(start)[0]), float(abs(found[0] * unit).max()))
@@ -117,6 +123,10 @@ class Constrained(Objective):
         if (sizes < 1.0).any():  # what is flat at the start may be steep, or curved, a little further on
             sizes = np.maximum(sizes, self._sizes_at(np.clip(start + unit, self.lower, self.upper), unit))
         self.side_sizes = np.array([_least_size(float(size)) for size in sizes])
+
+    def units(self, x: Array) -> Any:
+        """Return the size (n,) of each variable at ``x``, the unit in which changes of it are measured."""
+        return self.np.maximum(self.least_units, abs(x))
 
     def _sizes_at(self, x: Array, unit: Array) -> Any:
         """Return how large terms and slopes of the sides are, (s,), inf where they are not finite."""

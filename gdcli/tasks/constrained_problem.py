@@ -87,7 +87,7 @@ def inner_start(
     np = objective.np
     x = np.array(x0, dtype=float)
     for part in (0.0, _INSIDE):
-        room = np.minimum(np.maximum(1.0, abs(x)), objective.upper - objective.lower)
+        room = np.minimum(objective.units(x), objective.upper - objective.lower)
         moved = np.clip(x, objective.lower + part * room, objective.upper - part * room)
         if np.isfinite(objective.values(moved)[0]) and objective.slopes(moved) is not None:
             if part:

@@ -3,7 +3,7 @@
 At a minimum the gradient of the value is a combination of those of the active sides and bounds, with multipliers that
 are not negative where a side is an inequality; and along every direction that the strongly active ones (multiplier
 not 0) leave free, the Hessian of the Lagrangian does not fall (Nocedal and Wright, Numerical Optimization, 2nd ed.,
-sections 12.3 to 12.5). All is measured in units of max(1, |x|) a variable, and the gradient of each active side is
+sections 12.3 to 12.5). All is measured in units of max(1, |x|) a variable (less than 1 for a small one), and the gradient of each active side is
 made as long as 1. Multipliers are found by least squares with signs, which needs no independent gradients.
 """
 
@@ -187,7 +187,7 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
     if found is None or not np.isfinite(value):
         return None
     g, J = found
-    unit = np.maximum(1.0, abs(x))
+    unit = problem.units(x)
     face = _face(problem, x, unit, h, J)
     slope = g * unit
     scaled = signed_least_squares(face.rows.T, -slope / problem.value_size, face.free) * problem.value_size

@@ -60,7 +60,7 @@ def units_at(problem: Constrained, x: Array, g: Array, J: Array) -> Units:
     """Return units in which variables are at most 1, and slopes at most `_SLOPE`, at ``x``."""
     import numpy as np
 
-    unit = np.maximum(1.0, abs(x))
+    unit = problem.units(x)
     steep = np.abs(J * unit).max(axis=1, initial=0.0)
     value = max(problem.value_size, float(abs(g * unit).max()) / _SLOPE)
     return Units(unit, value, np.maximum(problem.side_sizes, steep / _SLOPE))
