@@ -106,11 +106,15 @@ class Constrained(Objective):
     def measure(self, start: Array) -> None:
         """Measure value and sides at the ``start``: what is small in all it does there is no rounding of 1.
 
-        A variable is small where its start and its bounds are.
+        A variable is small where its start and its bounds are; one of which all that is 0 is as large as the others.
         """
         np, found = self.np, self.slopes(start)
-        typed = np.stack([start, *(np.where(np.isfinite(ends), ends, 0.0) for ends in (self.lower, self.upper))])
-        self.least_units = np.array([_least_size(float(size)) for size in abs(typed).max(axis=0)])
+        typed = np.stack(
+            [start, *(np.where(np.isfinite(ends), ends, 0.0) for ends in (self.lower, self.upper))]
+        )
+        sizes = abs(typed).max(axis=0)
+        sizes = np.where(sizes == 0.0, sizes.max(), sizes)
+        self.least_units = np.array([_least_size(float(size)) for size in sizes])
         unit = self.units(start)
         if found is None:
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from math import inf, log
 from random import Random
 from typing import Any
@@ -115,6 +117,33 @@ def test_the_units_of_the_constraints_do_not_matter(name: str, factor: float) ->
     outcome = solved({**problem, "constraints": [times(text, factor) for text in problem["constraints"]]})
     assert outcome.status is Status.CONVERGED
     assert is_known(problem, outcome.value)
+
+
+def in_units(problem: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    """The same problem, its variables (none a vector) in a unit in which their numbers are so many times larger."""
+    names = re.compile(r"\b(" + "|".join(sorted(problem["start"], key=len, reverse=True)) + r")\b")
+
+    def written(text: str) -> str:
+        return names.sub(rf"(\1/{factor!r})", text)
+
+    return {
+        **problem,
+        "expr": written(problem["expr"]),
+        "constraints": [written(text) for text in problem["constraints"]],
+        "start": {name: a * factor for name, a in problem["start"].items()},
+        "bounds": {
+            name: [None if end is None else end * factor for end in ends]
+            for name, ends in problem["bounds"].items()
+        },
+    }
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e-4, 1e6])
+@pytest.mark.parametrize("name", ["hs011", "hs060", "hs063", "hs100", "circle_linear", "corrugated_bulkhead"])
+def test_the_units_of_the_variables_do_not_matter(name: str, factor: float) -> None:
+    outcome = solved(in_units(SHOWN[name], factor))
+    assert outcome.status is Status.CONVERGED
+    assert is_known(SHOWN[name], outcome.value)
 
 
 @pytest.mark.parametrize("name", [name for name, p in SHOWN.items() if p["kind"] == "infeasible"])

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from random import Random
 
+from gdcli.kernel.numerics import HOLDS
 from gdcli.kernel.vectors import Array
 from gdcli.solve.constrained.scaled_problem import Scaled, ScaledPoint
 
 # How far around the start places are drawn, two each, in sizes of the point.
 _WIDTHS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
-# Half the square of a breach that counts as none.
-NO_BREACH = 1e-12
+# Half the square of a breach that counts as none: where the constraints hold.
+NO_BREACH = 0.5 * HOLDS**2
 # A breach is least where its slope over the size of the point would take off no more than this part of it.
 _LEAST = 1e-3
 

@@ -3,8 +3,9 @@
 At a minimum the gradient of the value is a combination of those of the active sides and bounds, with multipliers that
 are not negative where a side is an inequality; and along every direction that the strongly active ones (multiplier
 not 0) leave free, the Hessian of the Lagrangian does not fall (Nocedal and Wright, Numerical Optimization, 2nd ed.,
-sections 12.3 to 12.5). All is measured in units of max(1, |x|) a variable (less than 1 for a small one), and the gradient of each active side is
-made as long as 1. Multipliers are found by least squares with signs, which needs no independent gradients.
+sections 12.3 to 12.5). All is measured in units of max(1, |x|) a variable, less than 1 for one small in all that
+was typed, and the gradient of each active side is made as long as 1. Multipliers are found by least squares with
+signs, which needs no independent gradients.
 """
 
 from __future__ import annotations
@@ -222,7 +223,7 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
         gradient_norm=float(np.linalg.norm(left / unit)),
         complementarity=held,
         gap=gap,
-        eigenvalues=bent.w if unit.max() == 1.0 else _on_the_tangents(H, face.rows[bent.strong] / unit),
+        eigenvalues=bent.w if (unit == 1.0).all() else _on_the_tangents(H, face.rows[bent.strong] / unit),
         soft=bool(len(bent.w) and bent.w[0] <= level),
         kind=kind,
         ways=ways * unit,
