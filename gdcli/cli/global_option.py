@@ -52,8 +52,9 @@ def check(options: MinimizeOptions) -> None:
 
 
 def solve(
-    problem: Problem, settings: Settings, formulas: bool, waiting: Waiting | None, every: bool
+    problem: Problem, settings: Settings, waiting: Waiting | None, options: MinimizeOptions, keep: bool
 ) -> Outcome:
+    """Search; with ``keep`` the answer has what shows its proof."""
     from gdcli.kernel.number_format import short, thousands
     from gdcli.tasks.global_minimum import solve_globally
 
@@ -63,4 +64,5 @@ def solve(
         note = f"{thousands(left)} left, the {problem.sense[:-3]}um in [{short(ends[0], 6)}, {short(ends[1], 6)}]"
         waiting.begin("box", examined, None, note)
 
-    return solve_globally(problem, settings, formulas, None if waiting is None else tell, every)
+    teller = None if waiting is None else tell
+    return solve_globally(problem, settings, options.show_gradient, teller, options.all, keep)

@@ -136,7 +136,7 @@ def _solve(
     if options.global_:
         from gdcli.cli import global_option
 
-        return global_option.solve(problem, settings, formulas, waiting, options.all)
+        return global_option.solve(problem, settings, waiting, options, options.written_as.is_record)
     if starts is None:
         from gdcli.api import solve
 

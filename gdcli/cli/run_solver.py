@@ -152,7 +152,7 @@ class Solver:
             from gdcli.cli import global_option
 
             global_option.check(options)
-            return global_option.solve(problem, settings, False, None, options.all)
+            return global_option.solve(problem, settings, None, options, self._shown.format.is_record)
         if options.multi_start is None:
             shared = settings.gradient == "autodiff"
             return api.solve(problem, settings, self._observers, build=self._build if shared else None)

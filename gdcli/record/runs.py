@@ -169,8 +169,11 @@ class GlobalRecord(Record):
     upper: float | None
     boxes: tuple[GlobalBoxRecord, ...]
     examined: int
+    tol: float = 0.0
+    cover: str | None = None
     minima: tuple[LocalMinimumRecord, ...] = ()
     has_all: bool = False
+    minima_cover: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

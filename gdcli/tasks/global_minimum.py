@@ -16,6 +16,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, GdError, Terminated, UsageError
 from gdcli.kernel.status import Status, StopReason
 from gdcli.solve.settings import Settings
+from gdcli.tasks.kept_cover import FEASIBLE, Bounded, bounded, cover_of, kept
 from gdcli.tasks.minimize import made_ready, solve
 from gdcli.tasks.outcome import GlobalBox, GlobalEvidence, Outcome
 from gdcli.tasks.pipeline import bounds_of
@@ -38,8 +39,6 @@ MOST_PROVED = 200
 _LOCAL_STEPS = 200
 # A value below has no minimum to be enclosed.
 UNBOUNDED = -1e100
-# By so much a constraint may be broken, as the local methods have it.
-FEASIBLE = 1e-8
 
 # What is told of a search while it goes on: boxes examined, boxes left, the bounds of the minimum.
 Teller = Callable[[int, int, float, float], None]
@@ -51,10 +50,11 @@ def solve_globally(
     formulas: bool = False,
     tell: Teller | None = None,
     every: bool = False,
+    keep: bool = False,
 ) -> Outcome:
     """Enclose the global minimum (maximum) of ``problem`` within its bounds; ``tell`` is told how far it has come.
 
-    With ``every`` all local minima are found as well.
+    With ``every`` all local minima are found as well; with ``keep`` the evidence has a cover that shows the proof.
 
     ``settings`` have the tolerance (1e-6 of the value, absolute below 1) and the caps; of ``max_evaluations`` each box
     is one. Raises UsageError where a variable has no bounds and where there are too many, DomainError where the
@@ -65,8 +65,8 @@ def solve_globally(
     if every and problem.subject_to and problem.rows()[0]:
         raise UsageError("--all is for problems without constraints but bounds", "leave out --all")
     with budget.limited(replace(settings, max_evaluations=None)):
-        found, search = _solved(problem, settings, formulas, tell)
-        return _with_every(found, search, settings, tell) if every else found
+        found, search, within = _solved(problem, settings, formulas, tell, keep)
+        return _with_every(found, search, within, tell, keep) if every else found
 
 
 def check(problem: Problem) -> None:
@@ -101,13 +101,15 @@ def _unbounded_names(problem: Problem) -> list[str]:
 
 
 def _solved(
-    problem: Problem, settings: Settings, formulas: bool, tell: Teller | None
-) -> tuple[Outcome, Search]:
+    problem: Problem, settings: Settings, formulas: bool, tell: Teller | None, keep: bool
+) -> tuple[Outcome, Search, Bounded]:
     import numpy as np
 
     exact = problem.objective(problem.sign)
     rows = problem.rows()[0] if problem.subject_to else []
-    search = _search(problem, settings, exact, rows)
+    box = bounds_of(problem, exact)
+    within = bounded(problem, rows, box.lower, box.upper)
+    search = _search(within, settings, _local(problem, exact, rows))
     start = np.clip(np.array(exact.space.flatten(problem.start), dtype=float), search.low, search.high)
     began = perf_counter()
     reason = _run(search, start, settings, tell)
@@ -124,18 +126,21 @@ def _solved(
     local = Settings(tol=settings.tol and min(settings.tol, 1e-8), max_iter=0)
     found = solve(at_best, local, formulas=formulas)
     run = replace(found.run, seconds=perf_counter() - began)
-    return _told(replace(found, problem=problem, settings=settings, run=run), search, reason), search
+    answer = replace(found, problem=problem, settings=settings, run=run)
+    return _told(answer, search, reason, within, keep), search, within
 
 
-def _with_every(found: Outcome, search: Search, settings: Settings, tell: Teller | None) -> Outcome:
+def _with_every(
+    found: Outcome, search: Search, within: Bounded, tell: Teller | None, keep: bool
+) -> Outcome:
     """Return the outcome with all local minima: a search of its own, which drops no box for its values."""
     from gdcli.solve.global_search.branch_and_bound import Search
-    from gdcli.solve.global_search.minimiser_boxes import joined, proved
+    from gdcli.solve.global_search.minimiser_boxes import joined
 
     if found.globally is None or found.status.exit_code:
         return found
     whole = Search(search.function, search.holds, search.low, search.high, search.tol, every=True)
-    most = settings.max_evaluations or math.inf
+    most = found.settings.max_evaluations or math.inf
 
     def go_on(state: State) -> bool:
         budget.check()
@@ -147,11 +152,12 @@ def _with_every(found: Outcome, search: Search, settings: Settings, tell: Teller
 
     searched(lambda: whole.run(go_on))  # where it is stopped, what is left is told as not proved
     left = joined(whole.state.left)
-    boxes = proved(whole, left) if len(left) <= MOST_PROVED else _unproved(left)
+    boxes, cover = _checked(whole, left, within, len(left) <= MOST_PROVED, keep and whole.is_over)
     minima = sorted((found.sign * _middle(whole, box), _plain(box)) for box in boxes)
     evidence = found.globally._replace(
         minima=tuple(minima[:: found.sign]),
         has_all=whole.is_over,
+        minima_cover=cover,
         examined=found.globally.examined + whole.state.examined,
     )
     return replace(found, globally=evidence)
@@ -179,36 +185,18 @@ def _plain(box: LeftBox) -> GlobalBox:
 # -- the search --------------------------------------------------------------------------------------------------------
 
 
-def _search(problem: Problem, settings: Settings, exact: Exact, rows: list[ConstraintRow]) -> Search:
-    import numpy as np
-
-    from gdcli.calculus.exact_graph import exact_form
-    from gdcli.compile.interval_program import interval_program
+def _search(bounded: Bounded, settings: Settings, local: Callable[[Any], Any]) -> Search:
     from gdcli.compile.propagation import Propagation
-    from gdcli.language import constraints
     from gdcli.objective.interval_lagrangian import lagrangian_of
-    from gdcli.solve.global_search.box_list import relaxed
     from gdcli.solve.global_search.branch_and_bound import Search
 
-    tree = problem.tree
-    assert tree is not None
-    form = exact_form(tree, problem.lengths, problem.constants)
-    graph: Any = form.graph  # one whose numbers are exact
-    root = form.root if problem.sign > 0 else graph.node("neg", form.root)
-    roots, sides = [root], []
-    for row in constraints.build(rows, problem.lengths, problem.constants, True, graph) if rows else ():
-        lower, upper = row.sides()
-        roots += row.form.rows
-        sides += list(zip(lower, upper, strict=True))
-    box = bounds_of(problem, exact)
-    program = interval_program(form, 2, root)
-    leaves = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in program.keys]
+    function, rows, graph = bounded.function, bounded.rows, bounded.graph
+    leaves = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in function.keys]
     tol = DEFAULT_TOL if settings.tol is None else settings.tol
-    low, high = (np.array(end, dtype=float) for end in (box.lower, box.upper))
-    rows_of = [interval_program(form, 1, node) for node in roots[1:]]
-    lagrangian = lagrangian_of(program, rows_of, relaxed(sides, FEASIBLE), low, high) if sides else None
-    holds, local = Propagation(graph, roots, leaves), _local(problem, exact, rows)
-    return Search(program, holds, low, high, tol, local, sides, FEASIBLE, rows_of, lagrangian)
+    low, high = bounded.low, bounded.high
+    lagrangian = lagrangian_of(function, rows, bounded.slack, low, high) if rows else None
+    holds = Propagation(graph, bounded.roots, leaves)
+    return Search(function, holds, low, high, tol, local, bounded.sides, FEASIBLE, rows, lagrangian)
 
 
 def _local(problem: Problem, exact: Exact, rows: list[ConstraintRow]) -> Callable[[Any], Any]:
@@ -272,9 +260,14 @@ def stopped_by(reason: StopReason) -> tuple[str, str]:
 # -- what is told ------------------------------------------------------------------------------------------------------
 
 
-def _told(found: Outcome, search: Search, reason: StopReason | None) -> Outcome:
+def _was_stopped(reason: StopReason | None) -> bool:
+    """Tell whether what was found depends on when a search was stopped."""
+    return reason not in (None, StopReason.MAX_EVALUATIONS)
+
+
+def _told(found: Outcome, search: Search, reason: StopReason | None, within: Bounded, keep: bool) -> Outcome:
     """Return the outcome at the best point with what the search has found out."""
-    evidence = _evidence(search, reason, found.sign)
+    evidence = _evidence(search, reason, found.sign, within, keep and not _was_stopped(reason))
     extremum = "minimum" if found.sign > 0 else "maximum"
     status, message, advice = _verdict(search, reason, extremum, found)
     why = StopReason.GLOBAL if reason is None else reason
@@ -302,15 +295,49 @@ def _warnings(found: Outcome, search: Search) -> tuple[str, ...]:
     )
 
 
-def _evidence(search: Search, reason: StopReason | None, sign: int) -> GlobalEvidence:
-    from gdcli.solve.global_search.minimiser_boxes import joined, proved
+def _evidence(
+    search: Search, reason: StopReason | None, sign: int, within: Bounded, keep: bool
+) -> GlobalEvidence:
+    from gdcli.solve.global_search.minimiser_boxes import joined
 
     state = search.state
-    ends = sorted((sign * state.lower, sign * state.best))
+    ends = sorted((sign * _checkable_lower(search), sign * state.best))
     left = joined(state.left)
-    found = proved(search, left) if reason is None and len(left) <= MOST_PROVED else _unproved(left)
-    boxes = tuple(map(_plain, found))
-    return GlobalEvidence(ends[0], ends[1], boxes, state.examined)
+    boxes, cover = _checked(search, left, within, reason is None and len(left) <= MOST_PROVED, keep)
+    return GlobalEvidence(ends[0], ends[1], tuple(map(_plain, boxes)), state.examined, search.tol, cover)
+
+
+def _checkable_lower(search: Search) -> float:
+    """Return the lower bound less what rounding may take of a value near the minimum, as far as the tolerance allows."""
+    state = search.state
+    if state.point is None or state.lower == -math.inf:
+        return state.lower
+    at = state.point[:, None]
+    low, high = search.function.evaluate(at, at, 0).value
+    spare = state.lower - 2.0 * float(high[0] - low[0])
+    return min(state.lower, max(spare, state.best - search.tol * max(1.0, abs(state.best))))
+
+
+def _checked(
+    search: Search, left: Boxes, within: Bounded, prove: bool, keep: bool
+) -> tuple[list[LeftBox], str | None]:
+    """Return the boxes that are left, proved where that can be checked, and with ``keep`` the cover that shows it all."""
+    import numpy as np
+
+    from gdcli.judge.global_cover import Told
+    from gdcli.solve.global_search.minimiser_boxes import LeftBox, proved
+
+    boxes = proved(search, left) if prove else _unproved(left)
+    state, n = search.state, len(search.low)
+    low, high = (np.array([getattr(box, end) for box in boxes]).reshape(-1, n).T for end in ("low", "high"))
+    told = Told(_checkable_lower(search), state.best, low, high, np.array([box.proved for box in boxes], bool))
+    cover = cover_of(within, told, state.point, search.every)
+    if told.proved.any():
+        one = told.proved
+        low[:, one], high[:, one], told.proved[one] = cover.widened(low[:, one], high[:, one])
+    cover.give_room()
+    boxes = [LeftBox(a, b, bool(one)) for a, b, one in zip(low.T, high.T, told.proved, strict=True)]
+    return boxes, kept(cover, state.examined) if keep else None
 
 
 def _verdict(

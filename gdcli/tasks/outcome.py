@@ -66,15 +66,19 @@ class GlobalEvidence(NamedTuple):
     """Rigorous bounds of the global extremum within the bounds, in the user's sense of up and down.
 
     No point outside of ``boxes`` attains it; so many boxes were ``examined``. ``minima`` are all local minima (maxima),
-    each a value and a box, where they were asked for; ``has_all`` tells that there are no others.
+    each a value and a box, where they were asked for; ``has_all`` tells that there are no others. The search ended
+    within ``tol``; ``cover`` and ``minima_cover`` show both (see `gdcli.judge.cover_tree`), None where they are not kept.
     """
 
     lower: float
     upper: float
     boxes: tuple[GlobalBox, ...]
     examined: int
+    tol: float = 0.0
+    cover: str | None = None
     minima: tuple[tuple[float, GlobalBox], ...] = ()
     has_all: bool = False
+    minima_cover: str | None = None
 
 
 class Sensitivity(NamedTuple):

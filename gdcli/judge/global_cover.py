@@ -1,0 +1,362 @@
+"""What is proved of a global minimum, checked on the boxes of a cover, one by one.
+
+Told is: the least value in a box D lies between ``lower`` and ``upper``, and no point outside of some boxes attains it,
+of which the proved ones have exactly one minimum each. It follows where every box of a cover of D
+
+- has only values above ``upper``, or none (or constraints cannot hold on it); or
+- has no minimum: along one axis the slope has one sign or the curvature is negative, or there is no stationary point; or
+- has no value below ``lower``, and lies in a box that is told, or together with a proved one in a box on which the
+  function is strictly convex, so that there is no other minimum.
+
+Of a box at a bound of D towards which the value falls, only the face there counts. The least value is attained, or
+approached at points that have none: then in a box of the first or the last kind. Without a search, and with nothing of
+one: what is used are the rules of intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf
+
+from gdcli.judge.cover_tree import Array, Settled, bisection, face_cut
+from gdcli.judge.interval_forms import (
+    BoundedFunction,
+    Pair,
+    derivatives,
+    first_order,
+    is_negative_somewhere,
+    is_positive_definite,
+    krawczyk,
+    middle,
+    outward,
+    second_order,
+)
+from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.numerics import EPS, TINY
+
+# Steps towards the least of a convex function on a box, for the place of a tangent plane.
+_STEPS = 4
+# A box that is told is made wider up to so many times until it is seen that a minimum is in it.
+_WIDENINGS = 4
+
+# Boxes that are not proved are made larger by this part of their sides, and at least by this part of the whole box.
+_ROOM, _LEAST_ROOM = 0.1, 1e-12
+
+
+class Told(NamedTuple):
+    """What is told of a function to be minimised: the ends of its least value; boxes ``low`` to ``high``, (n, k), that may
+    hold its minimisers, of which those that are ``proved`` (k,) have exactly one minimum.
+    """
+
+    lower: float
+    upper: float
+    low: Array
+    high: Array
+    proved: Array
+
+
+class Demand(NamedTuple):
+    """A function that is to lie between ``least`` and ``most``."""
+
+    function: BoundedFunction
+    least: float
+    most: float
+
+
+@dataclass(slots=True)
+class _Boxes:
+    """Boxes to be judged, by their places ``at`` among all; ``low`` to ``high`` is what of them counts."""
+
+    at: Array
+    low: Array
+    high: Array
+    bound: Array
+    free: Array
+
+    def where(self, kept: Array) -> _Boxes:
+        return _Boxes(self.at[kept], self.low[:, kept], self.high[:, kept], self.bound[kept], self.free[kept])
+
+
+_Test = Callable[[_Boxes, Array], tuple[_Boxes, Array]]
+
+
+@dataclass(slots=True)
+class GlobalCover:
+    """Judges boxes of the box ``low`` to ``high`` (n,) by what is ``told`` of ``function``.
+
+    ``lagrangian`` is nowhere above the function where the constraints hold. With ``every`` no value excludes a box: then
+    it is all local minima that the boxes that are told hold.
+    """
+
+    function: BoundedFunction
+    low: Array
+    high: Array
+    told: Told
+    demands: Sequence[Demand] = ()
+    lagrangian: BoundedFunction | None = None
+    every: bool = False
+
+    def __post_init__(self) -> None:
+        if self.every:
+            self.told = self.told._replace(lower=-inf, upper=inf)
+
+    @property
+    def bounding(self) -> list[BoundedFunction]:
+        return [self.function] if self.lagrangian is None else [self.function, self.lagrangian]
+
+    @property
+    def faces(self) -> list[tuple[Array, Array]]:
+        return list(zip(self.told.low.T, self.told.high.T, strict=True))
+
+    def judge(self, low: Array, high: Array) -> Settled:
+        """Return which boxes (n, m) are as they should be, and how to cut others."""
+        import numpy as np
+
+        n, m = low.shape
+        settled, cut = np.zeros(m, bool), bisection(np.argmax(high - low, axis=0))
+        with np.errstate(all="ignore"):
+            boxes = _Boxes(np.arange(m), low, high, np.full(m, -inf), np.ones(m, bool))
+            for test in (self._valued, self._sloped, self._curved):
+                boxes = self._tested(test, boxes, settled, cut)
+        return Settled(settled, cut)
+
+    def _tested(self, test: _Test, boxes: _Boxes, settled: Array, cut: Array) -> _Boxes:
+        if not len(boxes.at):
+            return boxes
+        boxes, done = test(boxes, cut)
+        done = done | (boxes.bound > self.told.upper) | self._is_told(boxes, cut)
+        settled[boxes.at[done]] = True
+        return boxes.where(~done)
+
+    def _is_told(self, boxes: _Boxes, cut: Array) -> Array:
+        """Return which boxes lie in one that is told and have no value below the least; others are cut at its faces."""
+        import numpy as np
+
+        found = np.zeros(len(boxes.at), bool)
+        high_enough = np.flatnonzero(boxes.bound >= self.told.lower)
+        low, high = boxes.low[:, high_enough], boxes.high[:, high_enough]
+        n = len(low)
+        for k, (a, b) in enumerate(self.faces):
+            a, b = a[:, None], b[:, None]
+            inside = ((low >= a) & (high <= b)).all(axis=0)
+            found[high_enough[inside]] = True
+            if self.told.proved[k]:
+                continue
+            touching = ~inside & ((low < b) & (high > a)).all(axis=0)
+            ends = np.stack([(low < a) & (a < high), (low < b) & (b < high)], axis=1).reshape(2 * n, -1)
+            touching &= ends.any(axis=0)
+            place = np.argmax(ends, axis=0)[touching]
+            cut[boxes.at[high_enough[touching]]] = face_cut(n, np.full(len(place), k), place // 2, place % 2)
+        return found
+
+    # -- values and slopes ---------------------------------------------------------------------------------------------
+
+    def _valued(self, boxes: _Boxes, cut: Array) -> tuple[_Boxes, Array]:
+        import numpy as np
+
+        found = self.function.evaluate(boxes.low, boxes.high, 0)
+        boxes.bound = found.value[0]
+        done = np.array(found.empty)
+        low, high = self._around(boxes)
+        for one in self.demands:
+            value = one.function.evaluate(low, high, 1)
+            center = middle(boxes.low, boxes.high)
+            at = one.function.evaluate(center, center, 0).value
+            ends = first_order(boxes.low, boxes.high, center, at, derivatives(value)[0])
+            least, most = np.maximum(value.value[0], ends[0]), np.minimum(value.value[1], ends[1])
+            done |= (least > one.most) | (most < one.least) | value.empty
+            boxes.free &= (least > one.least) & (most < one.most) & value.defined
+        return boxes, done
+
+    def _around(self, boxes: _Boxes) -> Pair:
+        return outward(boxes.low, boxes.high, self.low, self.high)
+
+    def _sloped(self, boxes: _Boxes, cut: Array) -> tuple[_Boxes, Array]:
+        import numpy as np
+
+        found = [one.evaluate(*self._around(boxes), 1) for one in self.bounding]
+        slopes = [derivatives(one)[0] for one in found]
+        slope = slopes[0]
+        rises, falls = (slope[0] > 0.0) & boxes.free, (slope[1] < 0.0) & boxes.free
+        done = (rises & (boxes.low > self.low[:, None])).any(axis=0)
+        done |= (falls & (boxes.high < self.high[:, None])).any(axis=0)
+        boxes.low, boxes.high = np.where(falls, boxes.high, boxes.low), np.where(rises, boxes.low, boxes.high)
+        center = middle(boxes.low, boxes.high)
+        for one, its_slope in zip(self.bounding, slopes, strict=True):
+            at = one.evaluate(center, center, 0).value
+            boxes.bound = np.maximum(boxes.bound, first_order(boxes.low, boxes.high, center, at, its_slope)[0])
+        self._prefer(boxes, slope, cut)
+        return boxes, done
+
+    def _prefer(self, boxes: _Boxes, slope: Pair, cut: Array) -> None:
+        """Cut boxes along the axis along which the value may vary most, where that is known."""
+        import numpy as np
+
+        width = boxes.high - boxes.low
+        varies = width * np.maximum(np.abs(slope[0]), np.abs(slope[1])) + 1e-9 * width
+        known = np.isfinite(varies).all(axis=0) & (varies > 0.0).any(axis=0)
+        cut[boxes.at[known]] = bisection(np.argmax(varies[:, known], axis=0))
+
+    # -- curvature -----------------------------------------------------------------------------------------------------
+
+    def _curved(self, boxes: _Boxes, cut: Array) -> tuple[_Boxes, Array]:
+        import numpy as np
+
+        n = len(boxes.low)
+        hessian = derivatives(self.function.evaluate(*self._around(boxes), 2))[1]
+        assert hessian is not None
+        inner = (boxes.low > self.low[:, None]) & (boxes.high < self.high[:, None]) & boxes.free
+        concave = (hessian[1][range(n), range(n)] < 0.0) & (boxes.low < boxes.high)
+        done = (concave & inner).any(axis=0)
+        if self.every:
+            done |= is_negative_somewhere(hessian, inner & (boxes.low < boxes.high))
+        center = middle(boxes.low, boxes.high)
+        at = self.function.evaluate(center, center, 1)
+        slope = derivatives(at)[0]
+        stationary = krawczyk(boxes.low, boxes.high, center, slope, hessian)
+        nowhere = ((stationary.low > boxes.high) | (stationary.high < boxes.low)).any(axis=0)
+        done |= nowhere & (inner | (boxes.low == boxes.high)).all(axis=0)
+        boxes.bound = np.maximum(
+            boxes.bound, second_order(boxes.low, boxes.high, center, at.value, slope, hessian)[0]
+        )
+        for one in self.bounding:
+            self._convex_bound(boxes, one, hessian if one is self.function else None, slope)
+        return boxes, done | self._beside_proved(boxes)
+
+    def _convex_bound(self, boxes: _Boxes, one: BoundedFunction, hessian: Pair | None, slope: Pair) -> None:
+        """Raise bounds by tangent planes where a function is convex."""
+        import numpy as np
+
+        if hessian is None:
+            hessian = derivatives(one.evaluate(boxes.low, boxes.high, 2))[1]
+            center = middle(boxes.low, boxes.high)
+            at = one.evaluate(center, center, 1)
+            slope = derivatives(at)[0]
+            assert hessian is not None
+            bound = second_order(boxes.low, boxes.high, center, at.value, slope, hessian)[0]
+            boxes.bound = np.maximum(boxes.bound, bound)
+        convex = is_positive_definite(boxes.low, boxes.high, hessian)
+        convex &= np.isfinite(slope[0]).all(axis=0) & np.isfinite(slope[1]).all(axis=0)
+        if not convex.any():
+            return
+        low, high = boxes.low[:, convex], boxes.high[:, convex]
+        matrix = (0.5 * hessian[0] + 0.5 * hessian[1])[:, :, convex]
+        point = _lowest(low, high, 0.5 * (slope[0] + slope[1])[:, convex], matrix)
+        for _ in range(2):
+            at = one.evaluate(point, point, 1)
+            planes = derivatives(at)[0]
+            bound = first_order(low, high, point, at.value, planes)[0]
+            boxes.bound[convex] = np.maximum(boxes.bound[convex], bound)
+            point = _lowest(low, high, 0.5 * (planes[0] + planes[1]), matrix, point)
+
+    def _beside_proved(self, boxes: _Boxes) -> Array:
+        """Return which boxes, high enough, have together with a proved one no other minimum than that."""
+        import numpy as np
+
+        found = np.zeros(len(boxes.at), bool)
+        places = np.flatnonzero(self.told.proved)
+        near = np.flatnonzero((boxes.bound >= self.told.lower) & boxes.free)
+        if not len(places) or not len(near):
+            return found
+        low, high = boxes.low[:, near], boxes.high[:, near]
+        a, b = self.told.low[:, places], self.told.high[:, places]
+        apart = np.maximum(a[:, None] - high[:, :, None], low[:, :, None] - b[:, None])
+        distance = (apart / np.maximum(high - low, TINY)[:, :, None]).max(axis=0)
+        nearest = np.argmin(distance, axis=1)
+        kept = distance[np.arange(len(near)), nearest] <= 1.0
+        near, nearest = near[kept], nearest[kept]
+        low, high = np.minimum(low[:, kept], a[:, nearest]), np.maximum(high[:, kept], b[:, nearest])
+        if not len(near):
+            return found
+        hessian = derivatives(self.function.evaluate(*outward(low, high, self.low, self.high), 2))[1]
+        assert hessian is not None
+        found[near] = is_positive_definite(low, high, hessian)
+        if self.demands:
+            found[near] &= self._surely_free(low, high)
+        return found
+
+    def _surely_free(self, low: Array, high: Array) -> Array:
+        import numpy as np
+
+        free = np.ones(low.shape[1], bool)
+        for one in self.demands:
+            found = one.function.evaluate(low, high, 0)
+            free &= found.defined & (found.value[0] > one.least) & (found.value[1] < one.most)
+        return free
+
+    # -- one minimum in a box ------------------------------------------------------------------------------------------
+
+    def has_one_minimum(self, low: Array, high: Array) -> Array:
+        """Return of which boxes (n, k) it is proved that exactly one minimum lies in each, a strict one.
+
+        At a bound of the whole box the slope has one sign; in the other axes there is a stationary point, and the
+        function is strictly convex.
+        """
+        import numpy as np
+
+        if not low.shape[1]:
+            return np.zeros(0, bool)
+        with np.errstate(all="ignore"):
+            wide = outward(low, high, self.low, self.high)
+            around = derivatives(self.function.evaluate(*wide, 2))
+            slope, hessian = around
+            assert hessian is not None
+            at_low = (low == high) & (low == self.low[:, None]) & (slope[0] > 0.0)
+            at_high = (low == high) & (high == self.high[:, None]) & (slope[1] < 0.0)
+            held = at_low | at_high | (self.low == self.high)[:, None]
+            free = (low > self.low[:, None]) & (high < self.high[:, None]) & (low < high)
+            center = middle(low, high)
+            at = derivatives(self.function.evaluate(center, center, 1))[0]
+            found = krawczyk(low, high, center, at, hessian)
+            one = (held | free).all(axis=0) & found.inside & is_positive_definite(low, high, hessian)
+            return one & (self._surely_free(*wide) if self.demands else True)
+
+    def widened(self, low: Array, high: Array) -> tuple[Array, Array, Array]:
+        """Return boxes around those (n, k) that have one minimum, and of which of them that is seen."""
+        import numpy as np
+
+        low, high = low.copy(), high.copy()
+        seen = self.has_one_minimum(low, high)
+        for _ in range(_WIDENINGS):
+            if seen.all():
+                break
+            size = np.maximum(np.abs(low), np.abs(high))
+            room = np.where(seen | (low == high), 0.0, 0.5 * (high - low) + 4.0 * EPS * size + TINY)
+            low, high = np.maximum(low - room, self.low[:, None]), np.minimum(high + room, self.high[:, None])
+            seen = self.has_one_minimum(low, high)
+        return low, high, seen
+
+    def give_room(self) -> None:
+        """Make the boxes that are told and not proved a little larger: what lies at their faces is decided then."""
+        import numpy as np
+
+        low, high, proved = self.told.low, self.told.high, self.told.proved
+        size = np.maximum(np.abs(low), np.abs(high))
+        room = _ROOM * (high - low) + 4.0 * EPS * size + _LEAST_ROOM * (self.high - self.low)[:, None]
+        room = np.where(proved, 0.0, room)
+        low[:], high[:] = (
+            np.maximum(low - room, self.low[:, None]),
+            np.minimum(high + room, self.high[:, None]),
+        )
+
+
+def _lowest(low: Array, high: Array, slope: Array, hessian: Array, start: Array | None = None) -> Array:
+    """Return points (n, m) near the least of quadratic functions on boxes, by Newton's steps in what is free."""
+    import numpy as np
+
+    n, m = low.shape
+    center = middle(low, high) if start is None else start
+    point = center.copy()
+    each = np.arange(n)
+    for _ in range(_STEPS):
+        g = slope + np.einsum("ijm,jm->im", hessian, point - center)
+        held = ((point <= low) & (g > 0.0)) | ((point >= high) & (g < 0.0)) | (low == high)
+        both = ~held[:, None] & ~held[None, :]
+        matrix = np.where(both, hessian, 0.0).transpose(2, 0, 1)
+        matrix[:, each, each] += np.where(held, 1.0, 0.0).T
+        try:
+            step = np.linalg.solve(matrix, np.where(held, 0.0, -g).T[:, :, None])[:, :, 0].T
+        except np.linalg.LinAlgError:
+            break
+        point = np.clip(np.where(np.isfinite(step), point + step, point), low, high)
+    return point

@@ -1,0 +1,112 @@
+"""A cover of the bounds that shows what a search has found out: kept with the answer, so that it can be checked without
+searching again.
+
+It is no record of the search: the whole box is cut anew until each part can be judged by itself
+(:mod:`gdcli.judge.global_cover`), from nothing but the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import NamedTuple
+
+if TYPE_CHECKING:
+    from gdcli.calculus.exact_graph import ExactGraph
+    from gdcli.compile.interval_program import IntervalProgram
+    from gdcli.judge.global_cover import GlobalCover, Told
+    from gdcli.language.constraints import ConstraintRow
+    from gdcli.language.form import Form
+    from gdcli.tasks.problem import Problem
+
+# By so much of max(1, its side) a constraint may be broken, as the local methods have it.
+FEASIBLE = 1e-8
+# So many boxes a box of the search may take, and a search of a few boxes in all.
+_EACH, _LEAST = 8, 4000
+TOO_MANY = "the cover would take more than {} boxes"
+Array = Any
+
+
+class Bounded(NamedTuple):
+    """A problem as what bounds it on boxes: the function to be minimised, constraints with their ``sides``.
+
+    ``roots`` are the nodes of all of them in the graph of ``form``, ``low`` to ``high`` the bounds (n,).
+    """
+
+    form: Form
+    roots: list[int]
+    function: IntervalProgram
+    rows: list[IntervalProgram]
+    sides: list[tuple[float, float]]
+    low: Array
+    high: Array
+
+    @property
+    def graph(self) -> ExactGraph:
+        graph: Any = self.form.graph
+        return graph
+
+    @property
+    def slack(self) -> list[tuple[float, float]]:
+        """The sides with what a constraint may be broken by."""
+        return [
+            (low - FEASIBLE * max(1.0, abs(low)) if low > -inf else low,
+             high + FEASIBLE * max(1.0, abs(high)) if high < inf else high)
+            for low, high in self.sides
+        ]
+
+
+def bounded(problem: Problem, rows: Sequence[ConstraintRow], low: Sequence[float], high: Sequence[float]) -> Bounded:
+    """Return the programs of a problem on boxes; ``rows`` are its constraints that are no bounds."""
+    import numpy as np
+
+    from gdcli.calculus.exact_graph import exact_form
+    from gdcli.compile.interval_program import interval_program
+    from gdcli.language import constraints
+
+    assert problem.tree is not None
+    form = exact_form(problem.tree, problem.lengths, problem.constants)
+    graph: Any = form.graph  # one whose numbers are exact
+    root = form.root if problem.sign > 0 else graph.node("neg", form.root)
+    roots, sides = [root], []
+    for row in constraints.build(rows, problem.lengths, problem.constants, True, graph) if rows else ():
+        lower, upper = row.sides()
+        roots += row.form.rows
+        sides += list(zip(lower, upper, strict=True))
+    programs = [interval_program(form, 1, node) for node in roots[1:]]
+    ends = (np.array(end, dtype=float) for end in (low, high))
+    return Bounded(form, roots, interval_program(form, 2, root), programs, sides, *ends)
+
+
+def cover_of(problem: Bounded, told: Told, point: Array = None, every: bool = False) -> GlobalCover:
+    """Return what judges a cover of the bounds; with constraints ``point`` is where their multipliers are found."""
+    from gdcli.judge.global_cover import Demand, GlobalCover
+    from gdcli.objective.interval_lagrangian import lagrangian_of
+
+    demands = [Demand(row, *ends) for row, ends in zip(problem.rows, problem.slack, strict=True)]
+    weighted = None
+    if demands and point is not None:
+        weighted = lagrangian_of(problem.function, problem.rows, problem.slack, problem.low, problem.high)(point)
+    return GlobalCover(problem.function, problem.low, problem.high, told, demands, weighted, every)
+
+
+def kept(cover: GlobalCover, examined: int) -> str | None:
+    """Return the cover as a text; None where it would take too many boxes."""
+    from gdcli.judge.cover_tree import MOST_BOXES, grown
+
+    most = min(MOST_BOXES, max(_LEAST, _EACH * examined))
+    return grown(cover.low, cover.high, cover.faces, cover.judge, most)
+
+
+def faults_of_cover(cover: GlobalCover, text: str) -> list[str]:
+    """Return what does not follow from a stored cover; nothing where it shows all that is told."""
+    from gdcli.judge.cover_tree import judged, leaves
+
+    try:
+        low, high = leaves(text, cover.low, cover.high, cover.faces)
+    except ValueError as fault:
+        return [str(fault)]
+    left = low.shape[1] - int(judged(cover.judge, low, high).settled.sum())
+    return [f"of {low.shape[1]} boxes of the cover {left} are not as they should be"] if left else []
