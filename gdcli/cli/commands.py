@@ -305,7 +305,8 @@ _ROWS = (
     Command("verify", FileOptions, "Check the proof of a stored answer anew.",
         "Check what a stored answer (--format json or jsonl) says was proved, from its expression and its numbers "
         "alone, without solving again: that exactly one minimum lies in the box that it names, its distance and its "
-        "value. The exit code is 0 if the proof holds, 9 if not.",
+        "value; of --global and of gd solve that there is nothing else within the bounds, by the cover of boxes that "
+        "the answer keeps. The exit code is 0 if the proof holds, 9 if not.",
         "gd minimize 'x**2 + exp(y) - y' --start x=1,y=2 --format json --output answer.json",
         "gd verify answer.json"),
     Command("diff", PairOptions, "Compare two stored answers, or traces.",

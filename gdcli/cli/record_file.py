@@ -61,12 +61,18 @@ class Stored(NamedTuple):
 _WRITTEN = "it must be what gd --format json or jsonl wrote"
 
 
-def read(path: str, env: Environment) -> Stored:
-    """Return the answer stored in a file, ``-`` for standard input.
+def read(path: str, env: Environment, roots: bool = False) -> Stored:
+    """Return the answer stored in a file, ``-`` for standard input; with ``roots`` also that of `gd solve`.
 
     Raises UsageError for a file that cannot be read, DataError for one that holds no result of `gd`.
     """
     name, records = all_of(path, env)
+    if (
+        roots
+        and len(records) == 1
+        and (records[0].get("type"), records[0].get("schema")) == ("roots", SCHEMA)
+    ):
+        return Stored(name, (), records[0])
     return one_result(name, records)
 
 

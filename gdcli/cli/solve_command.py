@@ -36,7 +36,8 @@ def run(options: SolveOptions, env: Environment) -> int:
         env.on_sigterm()
         timing = env.timing(options, stream)
         with Waiting(env.free_terminal(options.written_as, options.output), None, None, env.clock) as waiting:
-            found = roots_record(solve_system(system, settings, _teller(waiting)))
+            keep = options.written_as.is_record
+            found = roots_record(solve_system(system, settings, _teller(waiting), keep))
         if options.written_as.is_record:
             found = replace(found, receipt=receipt_of(options, found.space.size))
         write(found, options.written_as, stream, timing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli import record_file
@@ -16,6 +17,7 @@ from gdcli.tasks.verified_record import ToldProof, bounds_as_given, faults_of
 if TYPE_CHECKING:
     from gdcli.cli.commands import FileOptions
     from gdcli.cli.environment import Environment
+    from gdcli.tasks.verified_cover import ToldMinimum
 
 DOES_NOT_HOLD = 9
 
@@ -24,7 +26,7 @@ def run(options: FileOptions, env: Environment) -> int:
     """Run ``gd verify``: 0 if the proof holds, 9 if it does not or if there is none."""
     from gdcli.cli.output_file import Destination
 
-    stored = record_file.read(options.file, env)
+    stored = record_file.read(options.file, env, roots=True)
     told = _verified(stored.name, stored.result)
     with Destination(options.output, env.stdout) as stream:
         for label, text in told:
@@ -33,21 +35,77 @@ def run(options: FileOptions, env: Environment) -> int:
 
 
 def _verified(name: str, result: dict[str, Any]) -> list[tuple[str, str]]:
-    certificate = result.get("certificate")
-    if not isinstance(certificate, dict) or certificate.get("proof") is None:
-        why = certificate.get("not_proved") if isinstance(certificate, dict) else ""
-        return [("not verified", f"the answer has no proof{f': {why}' if why else ''}")]
-    with record_file.whole(name):
-        found = RunRecord.from_json(result)
-        problem = problem_of(found)
-        told = told_proof(found)
     try:
-        faults = faults_of(problem, told)
+        if result.get("type") == "roots":
+            faults, told = _of_roots(name, result)
+        elif result.get("global") is not None:
+            faults, told = _of_global(name, result)
+        else:
+            faults, told = _of_run(name, result)
     except UsageError as error:
         faults = [f"the problem cannot be read: {error}"]
     if faults:
         return [("not verified", faults[0]), *(("", fault) for fault in faults[1:])]
-    return [("verified", proof_of(found)[1])]
+    return [("verified", told[0]), *(("", line) for line in told[1:])]
+
+
+_Found = tuple[list[str], list[str]]  # what does not follow; what was verified
+
+
+def _of_run(name: str, result: dict[str, Any]) -> _Found:
+    certificate = result.get("certificate")
+    if not isinstance(certificate, dict) or certificate.get("proof") is None:
+        why = certificate.get("not_proved") if isinstance(certificate, dict) else ""
+        return [f"the answer has no proof{f': {why}' if why else ''}"], []
+    with record_file.whole(name):
+        found = RunRecord.from_json(result)
+        problem = problem_of(found)
+        told = told_proof(found)
+    faults = faults_of(problem, told)
+    return faults, [] if faults else [proof_of(found)[1]]
+
+
+def _of_global(name: str, result: dict[str, Any]) -> _Found:
+    from gdcli.render.global_page import statements
+    from gdcli.tasks.verified_cover import faults_of_minimum
+
+    with record_file.whole(name):
+        found = RunRecord.from_json(result)
+        problem, told = problem_of(found), told_minimum(found)
+        local = None if found.certificate.proof is None else told_proof(found)
+    faults = faults_of_minimum(problem, told)
+    faults += [] if local is None else faults_of(problem, local)
+    if faults:
+        return faults, []
+    lines = statements(found)
+    if local is not None:
+        lines.append(f"the point: {proof_of(found)[1]}")
+    return faults, lines
+
+
+def _of_roots(name: str, result: dict[str, Any]) -> _Found:
+    from gdcli.record.roots import RootsRecord, roots_of
+    from gdcli.tasks.verified_cover import faults_of_roots
+
+    with record_file.whole(name):
+        found = RootsRecord.from_json(result)
+        told = roots_of(found)
+        points = [list(found.space.flatten(root.point)) for root in found.roots]
+    centers = [box.center for box in told.boxes]
+    faults = [] if points == centers else ["the point of a root is not in the middle of its box"]
+    return faults + faults_of_roots(told), [found.message]
+
+
+def told_minimum(found: RunRecord) -> ToldMinimum:
+    """Return what a record tells of a global minimum. Raises ValueError, KeyError or TypeError where it is none."""
+    from gdcli.record.runs import evidence_of
+    from gdcli.tasks.verified_cover import ToldMinimum
+
+    flat = found.problem.space.flatten
+    bounds = bounds_as_given(found.problem.bounds)
+    whole = {name: bounds.get(name, (-inf, inf)) for name in found.problem.start}
+    low, high = (list(flat({name: ends[k] for name, ends in whole.items()})) for k in (0, 1))
+    return ToldMinimum(found.status, found.message, found.x, found.value, evidence_of(found), low, high)
 
 
 def problem_of(found: RunRecord) -> Problem:
@@ -58,6 +116,7 @@ def problem_of(found: RunRecord) -> Problem:
         asked.start,
         asked.constants,
         bounds=bounds_as_given(asked.bounds),
+        subject_to=tuple((text, "") for text in asked.subject_to),
         let=asked.let,
     )
 

@@ -1,8 +1,8 @@
 """A box cut into others again and again until each of them can be judged by itself: the tree of the cuts, as a text.
 
-Every box is either a leaf, or cut in two along one axis: in its middle, or at a face of a box that is named. One number a
-box tells which, level by level from the whole; what is stored is these numbers, compressed. So a text of a few kilobytes
-holds thousands of boxes that leave no point of the whole out.
+Every box is either a leaf, or cut in two along one axis: in its middle, or at a face of a box that is named. One
+number a box tells which, level by level from the whole; what is stored is these numbers, compressed. So a text of a
+few kilobytes holds thousands of boxes that leave no point of the whole out.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ Array = Any
 Face = tuple[Array, Array]
 # A tree has at most so many boxes, leaves and others; and so many levels for each variable.
 MOST_BOXES, _MOST_LEVELS = 1 << 15, 60
-# Boxes that are judged at once.
-_AT_ONCE = 2048
+# Boxes that are judged at once; of fewer the halves are cut once more before they are judged, which costs less.
+_AT_ONCE, _FEW = 2048, 64
 
 
 class Settled(NamedTuple):
-    """Which boxes are judged (m,); how to cut the others: a number as in the tree, (m,)."""
+    """Which boxes are judged (m,); how to cut the others: numbers as in the tree, (m,), now and ``then`` their
+    halves.
+    """
 
     settled: Array
     cut: Array
+    then: Array
 
 
 Judge = Callable[[Array, Array], Settled]
@@ -36,14 +39,24 @@ def bisection(axis: Array) -> Array:
     return axis + 1
 
 
+def second_axis(sizes: Array) -> Array:
+    """Return along which axis to cut the halves of boxes that are cut where ``sizes`` (n, m) are largest."""
+    import numpy as np
+
+    left = sizes.copy()
+    left[np.argmax(sizes, axis=0), np.arange(sizes.shape[1])] *= 0.5
+    axis: Array = np.argmax(left, axis=0)
+    return axis
+
+
 def face_cut(size: int, face: Array, axis: Array, upper: Array) -> Array:
     """Return the number of a cut at the lower or upper end of an axis of the box ``face``, of ``size`` variables."""
     return 1 + size + (face * size + axis) * 2 + upper
 
 
 def grown(low: Array, high: Array, faces: Sequence[Face], judge: Judge, most: int = MOST_BOXES) -> str | None:
-    """Return the tree of the box ``low`` to ``high`` (n,) whose leaves ``judge`` settles; None where that takes more than
-    ``most`` boxes.
+    """Return the tree of the box ``low`` to ``high`` (n,) whose leaves ``judge`` settles; None where that takes more
+    than ``most`` boxes.
     """
     import numpy as np
 
@@ -55,12 +68,16 @@ def grown(low: Array, high: Array, faces: Sequence[Face], judge: Judge, most: in
         if count > most or len(levels) > _MOST_LEVELS * (len(low) + 1):
             return None
         found = judged(judge, *boxes)
-        numbers = np.where(found.settled, 0, found.cut)
-        levels.append(numbers)
-        cuttable = _points(numbers, *boxes, faces)
-        if cuttable is None:
-            return None
-        boxes = _halves(numbers, *boxes, *cuttable)
+        kinds = [np.where(found.settled, 0, found.cut)]
+        if boxes[0].shape[1] <= _FEW:
+            again = found.then[~found.settled]
+            kinds.append(np.concatenate([again, again]))
+        for numbers in kinds:
+            cuts = _points(numbers, *boxes, faces)
+            if cuts is None:
+                return None
+            levels.append(numbers)
+            boxes = _halves(numbers, *boxes, *cuts)
     return _text(np.concatenate(levels))
 
 
@@ -68,8 +85,10 @@ def judged(judge: Judge, low: Array, high: Array) -> Settled:
     """Return what ``judge`` says of many boxes, which it is asked for in parts."""
     import numpy as np
 
-    parts = [judge(low[:, k : k + _AT_ONCE], high[:, k : k + _AT_ONCE]) for k in range(0, low.shape[1], _AT_ONCE)]
-    return Settled(*(np.concatenate([part[place] for part in parts]) for place in range(2)))
+    parts = [
+        judge(low[:, k : k + _AT_ONCE], high[:, k : k + _AT_ONCE]) for k in range(0, low.shape[1], _AT_ONCE)
+    ]
+    return Settled(*(np.concatenate([part[place] for part in parts]) for place in range(3)))
 
 
 def leaves(text: str, low: Array, high: Array, faces: Sequence[Face]) -> tuple[Array, Array]:
@@ -144,6 +163,6 @@ def _numbers(text: str) -> Array:
         raw = unpacked.decompress(b64decode(text, validate=True), 2 * MOST_BOXES)
     except (ValueError, zlib.error):
         raise ValueError("the cover is no text of one") from None
-    if unpacked.unconsumed_tail or len(raw) % 2:
-        raise ValueError("the cover is too long")
+    if not unpacked.eof or len(raw) % 2:
+        raise ValueError("the cover is torn, or too long")
     return np.frombuffer(raw, "<u2").astype(np.int64)

@@ -4,7 +4,8 @@ Told is: the least value in a box D lies between ``lower`` and ``upper``, and no
 of which the proved ones have exactly one minimum each. It follows where every box of a cover of D
 
 - has only values above ``upper``, or none (or constraints cannot hold on it); or
-- has no minimum: along one axis the slope has one sign or the curvature is negative, or there is no stationary point; or
+- has no minimum: along one axis the slope has one sign or the curvature is negative, or there is no stationary point;
+  or
 - has no value below ``lower``, and lies in a box that is told, or together with a proved one in a box on which the
   function is strictly convex, so that there is no other minimum.
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import inf
 
-from gdcli.judge.cover_tree import Array, Settled, bisection, face_cut
+from gdcli.judge.cover_tree import Array, Settled, bisection, face_cut, second_axis
 from gdcli.judge.interval_forms import (
     BoundedFunction,
     Pair,
@@ -30,6 +31,7 @@ from gdcli.judge.interval_forms import (
     middle,
     outward,
     second_order,
+    widened,
 )
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.numerics import EPS, TINY
@@ -44,8 +46,8 @@ _ROOM, _LEAST_ROOM = 0.1, 1e-12
 
 
 class Told(NamedTuple):
-    """What is told of a function to be minimised: the ends of its least value; boxes ``low`` to ``high``, (n, k), that may
-    hold its minimisers, of which those that are ``proved`` (k,) have exactly one minimum.
+    """What is told of a function to be minimised: the ends of its least value; boxes ``low`` to ``high``, (n, k), that
+    may hold its minimisers, of which those that are ``proved`` (k,) have exactly one minimum.
     """
 
     lower: float
@@ -84,8 +86,8 @@ _Test = Callable[[_Boxes, Array], tuple[_Boxes, Array]]
 class GlobalCover:
     """Judges boxes of the box ``low`` to ``high`` (n,) by what is ``told`` of ``function``.
 
-    ``lagrangian`` is nowhere above the function where the constraints hold. With ``every`` no value excludes a box: then
-    it is all local minima that the boxes that are told hold.
+    ``lagrangian`` is nowhere above the function where the constraints hold. With ``every`` no value excludes a box:
+    then it is all local minima that the boxes that are told hold.
     """
 
     function: BoundedFunction
@@ -112,13 +114,15 @@ class GlobalCover:
         """Return which boxes (n, m) are as they should be, and how to cut others."""
         import numpy as np
 
-        n, m = low.shape
-        settled, cut = np.zeros(m, bool), bisection(np.argmax(high - low, axis=0))
+        m = low.shape[1]
+        settled = np.zeros(m, bool)
+        width = high - low
+        cut = np.stack([bisection(np.argmax(width, axis=0)), bisection(second_axis(width))])
         with np.errstate(all="ignore"):
             boxes = _Boxes(np.arange(m), low, high, np.full(m, -inf), np.ones(m, bool))
             for test in (self._valued, self._sloped, self._curved):
                 boxes = self._tested(test, boxes, settled, cut)
-        return Settled(settled, cut)
+        return Settled(settled, *cut)
 
     def _tested(self, test: _Test, boxes: _Boxes, settled: Array, cut: Array) -> _Boxes:
         if not len(boxes.at):
@@ -146,7 +150,9 @@ class GlobalCover:
             ends = np.stack([(low < a) & (a < high), (low < b) & (b < high)], axis=1).reshape(2 * n, -1)
             touching &= ends.any(axis=0)
             place = np.argmax(ends, axis=0)[touching]
-            cut[boxes.at[high_enough[touching]]] = face_cut(n, np.full(len(place), k), place // 2, place % 2)
+            cut[0, boxes.at[high_enough[touching]]] = face_cut(
+                n, np.full(len(place), k), place // 2, place % 2
+            )
         return found
 
     # -- values and slopes ---------------------------------------------------------------------------------------------
@@ -184,7 +190,9 @@ class GlobalCover:
         center = middle(boxes.low, boxes.high)
         for one, its_slope in zip(self.bounding, slopes, strict=True):
             at = one.evaluate(center, center, 0).value
-            boxes.bound = np.maximum(boxes.bound, first_order(boxes.low, boxes.high, center, at, its_slope)[0])
+            boxes.bound = np.maximum(
+                boxes.bound, first_order(boxes.low, boxes.high, center, at, its_slope)[0]
+            )
         self._prefer(boxes, slope, cut)
         return boxes, done
 
@@ -195,7 +203,10 @@ class GlobalCover:
         width = boxes.high - boxes.low
         varies = width * np.maximum(np.abs(slope[0]), np.abs(slope[1])) + 1e-9 * width
         known = np.isfinite(varies).all(axis=0) & (varies > 0.0).any(axis=0)
-        cut[boxes.at[known]] = bisection(np.argmax(varies[:, known], axis=0))
+        varies = varies[:, known]
+        cut[:, boxes.at[known]] = np.stack(
+            [bisection(np.argmax(varies, axis=0)), bisection(second_axis(varies))]
+        )
 
     # -- curvature -----------------------------------------------------------------------------------------------------
 
@@ -320,9 +331,9 @@ class GlobalCover:
         for _ in range(_WIDENINGS):
             if seen.all():
                 break
-            size = np.maximum(np.abs(low), np.abs(high))
-            room = np.where(seen | (low == high), 0.0, 0.5 * (high - low) + 4.0 * EPS * size + TINY)
-            low, high = np.maximum(low - room, self.low[:, None]), np.minimum(high + room, self.high[:, None])
+            wide, held = widened(low, high), seen | (low == high)
+            low = np.where(held, low, np.maximum(wide[0], self.low[:, None]))
+            high = np.where(held, high, np.minimum(wide[1], self.high[:, None]))
             seen = self.has_one_minimum(low, high)
         return low, high, seen
 
@@ -344,7 +355,7 @@ def _lowest(low: Array, high: Array, slope: Array, hessian: Array, start: Array 
     """Return points (n, m) near the least of quadratic functions on boxes, by Newton's steps in what is free."""
     import numpy as np
 
-    n, m = low.shape
+    n = len(low)
     center = middle(low, high) if start is None else start
     point = center.copy()
     each = np.arange(n)

@@ -1,8 +1,8 @@
 """What bounds a function on many boxes at once, by the rules of intervals alone; it knows nothing of any search.
 
-Ends of boxes are arrays (n, m), n variables in m boxes; what holds a number is a pair (low, high) of arrays. Matrices are
-taken as a middle and a radius, with a bound of the rounding of their products: Rump, Verification methods, Acta Numerica
-19 (2010) 287.
+Ends of boxes are arrays (n, m), n variables in m boxes; what holds a number is a pair (low, high) of arrays. Matrices
+are taken as a middle and a radius, with a bound of the rounding of their products: Rump, Verification methods, Acta
+Numerica 19 (2010) 287.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from gdcli.kernel.numerics import EPS, SMALLEST, TINY
 
 Array = Any
 Pair = tuple[Array, Array]
+# The least side of a box that is made wider, as a part of the largest.
+_LEAST_SIDE = 1e-6
 
 
 class BoundedFunction(Protocol):
@@ -38,6 +40,18 @@ def outward(low: Array, high: Array, least: Array, most: Array) -> Pair:
         np.maximum(np.nextafter(low, -np.inf), least[:, None]),
         np.minimum(np.nextafter(high, np.inf), most[:, None]),
     )
+
+
+def widened(low: Array, high: Array) -> Pair:
+    """Return the boxes about twice as wide, by a few of their last digits at least; no side is far below the others,
+    with whose rounding it is mixed.
+    """
+    import numpy as np
+
+    sides = high - low
+    room = 0.5 * sides + 4.0 * EPS * np.maximum(np.abs(low), np.abs(high)) + TINY
+    room = room + _LEAST_SIDE * sides.max(axis=0, initial=0.0)
+    return low - room, high + room
 
 
 def derivatives(found: Any) -> tuple[Pair, Pair | None]:
@@ -65,7 +79,9 @@ def first_order(low: Array, high: Array, center: Array, value: Pair, slope: Pair
 
 
 def second_order(low: Array, high: Array, center: Array, value: Pair, slope: Pair, hessian: Pair) -> Pair:
-    """Return what holds the values on boxes by Taylor's theorem, with ``slope`` at the centre, ``hessian`` on the box."""
+    """Return what holds the values on boxes by Taylor's theorem, with ``slope`` at the centre, ``hessian`` on the
+    box.
+    """
     import numpy as np
 
     rules = array_rules()
@@ -107,7 +123,7 @@ def middle_radius(pair: Pair) -> tuple[Array, Array, Array]:
     with np.errstate(all="ignore"):
         mid = 0.5 * pair[0] + 0.5 * pair[1]
         rad = np.maximum(pair[1] - mid, mid - pair[0]) * (1.0 + 2.0 * EPS) + SMALLEST
-    finite = (np.isfinite(mid) & np.isfinite(rad)).reshape(-1, mid.shape[-1]).all(axis=0)
+    finite = (np.isfinite(mid) & np.isfinite(rad)).all(axis=tuple(range(mid.ndim - 1)))
     return np.where(finite, mid, 0.0), np.where(finite, rad, 0.0), finite
 
 

@@ -40,6 +40,7 @@ class RootsRecord(Record):
     advice: str = ""
     roots: tuple[RootRecord, ...]
     examined: int
+    cover: str | None = None
     version: str
     seconds: float | None = None
     receipt: Receipt | None = None
@@ -60,6 +61,17 @@ def roots_record(found: Roots) -> RootsRecord:
         for b in found.boxes
     )
     return RootsRecord.of(found, found.system, status=found.status.value, roots=roots, version=__version__)
+
+
+def roots_of(found: RootsRecord) -> Roots:
+    """Return what a record tells. Raises KeyError, TypeError or ValueError where it is none."""
+    from gdcli.tasks.root_finding import RootBox, Roots, System
+
+    flat = found.space.flatten
+    boxes = [RootBox(tuple(flat(root.low)), tuple(flat(root.high)), root.proved) for root in found.roots]
+    system = System(found.equations, found.bounds, found.constants)
+    told = found.message, found.advice, found.examined, found.seconds or 0.0, found.cover
+    return Roots(system, tuple(boxes), Status(found.status), *told)
 
 
 def table(found: RootsRecord) -> tuple[list[str], list[list[object]]]:

@@ -20,7 +20,7 @@ from gdcli.record.schema import SCHEMA, Constants, Number, Record, Values, signe
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
     from gdcli.solve.iteration import Iterate
-    from gdcli.tasks.outcome import Outcome
+    from gdcli.tasks.outcome import GlobalEvidence, Outcome
     from gdcli.tasks.problem import Problem
 
 End = float | list[float | None] | None
@@ -338,6 +338,29 @@ def _global(outcome: Outcome) -> GlobalRecord | None:
     )
     ends = {"lower": _end(found.lower), "upper": _end(found.upper)}
     return GlobalRecord.of(found, **ends, boxes=boxes, minima=minima)
+
+
+def evidence_of(found: RunRecord) -> GlobalEvidence:
+    """Return what a record tells of the global extremum. Raises KeyError, TypeError or ValueError where it is none."""
+    from gdcli.tasks.outcome import GlobalBox, GlobalEvidence
+
+    told, flat = found.global_, found.problem.space.flatten
+    assert told is not None
+
+    def box(one: GlobalBoxRecord) -> GlobalBox:
+        return GlobalBox(tuple(flat(one.low)), tuple(flat(one.high)), one.proved)
+
+    infinite = (-math.inf, math.inf)
+    if found.status == "infeasible":
+        infinite = (found.problem.sign * math.inf,) * 2
+    lower, upper = (
+        default if end is None else end
+        for end, default in zip((told.lower, told.upper), infinite, strict=True)
+    )
+    boxes, minima = tuple(map(box, told.boxes)), tuple((one.value, box(one)) for one in told.minima)
+    return GlobalEvidence(
+        lower, upper, boxes, told.examined, told.tol, told.cover, minima, told.has_all, told.minima_cover
+    )
 
 
 def _proof(outcome: Outcome) -> ProofRecord | None:

@@ -23,17 +23,33 @@ _DIGITS = 12
 
 def enclosure(found: RunRecord, width: int) -> list[Line]:
     """Return the lines on the bounds of the global extremum and on the boxes."""
+    texts = statements(found)
+    return fact("global", texts[0], width) + fact("boxes", texts[1], width)
+
+
+def statements(found: RunRecord) -> list[str]:
+    """Return what is told of the bounds of the global extremum, of the boxes, and of all local ones, if it is."""
     proof = found.global_
     assert proof is not None
     left, proved = len(proof.boxes), sum(box.proved for box in proof.boxes)
     lower, upper = proof.lower, proof.upper
     told = interval_text(-inf if lower is None else lower, inf if upper is None else upper)
-    lines = fact("global", f"{found.extremum} in {told}", width)
     text = f"{left or 'none'} may hold a global {found.extremum}"
     if proved:
         which = "" if left == 1 else "each " if proved == left else f"{proved} of them "
         text += f", {which}proved to hold exactly one {found.extremum}"
-    return lines + fact("boxes", text, width)
+    return [f"{found.extremum} in {told}", text, *([_all_of_them(found)] if proof.minima else [])]
+
+
+def _all_of_them(found: RunRecord) -> str:
+    proof = found.global_
+    assert proof is not None
+    proved = sum(one.proved for one in proof.minima)
+    plural = f"{found.extremum[:-2]}a"
+    count = amount(len(proof.minima), f"local {found.extremum}", f"local {plural}")
+    told = count if proved == len(proof.minima) else f"{count} at most, {proved} of them"
+    others = f"there are no other {plural}" if proof.has_all else f"other {plural} are not excluded"
+    return f"{told} proved; {others} within the bounds"
 
 
 def work(found: RunRecord) -> str:
@@ -53,12 +69,7 @@ def all_minima(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
     proof = found.global_
     if proof is None or not proof.minima:
         return []
-    proved = sum(one.proved for one in proof.minima)
-    plural = f"{found.extremum[:-2]}a"
-    count = amount(len(proof.minima), f"local {found.extremum}", f"local {plural}")
-    told = count if proved == len(proof.minima) else f"{count} at most, {proved} of them"
-    others = f"there are no other {plural}" if proof.has_all else f"other {plural} are not excluded"
-    lines = fact("found", f"{told} proved; {others} within the bounds", width, "title")
+    lines = fact("found", _all_of_them(found), width, "title")
     values = Column("value", column([one.value for one in proof.minima[:MOST_BOXES]], 10))
     return [*lines, [], *_table(found, proof.minima, [values], width, glyphs)]
 

@@ -14,7 +14,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.error_text import columns as width_of
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.number_format import column
-from gdcli.kernel.numerics import SMALLEST_NORMAL
+from gdcli.kernel.numerics import TINY
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
@@ -23,6 +23,7 @@ Line = list[tuple[str, str]]  # pieces: (text, role)
 
 LABEL = 14  # columns of the label before a fact
 MOST_NAMED = 8  # of columns that are not shown
+_ROUNDING = 1e10 * TINY  # the sides of a box around 0 are as long only because of rounding
 
 
 class Glyphs(NamedTuple):
@@ -209,6 +210,6 @@ def coordinates(space: Space, points: Iterable[Sequence[float]]) -> list[Column]
 
 
 def half_widths(ends: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Column:
-    """Return half the longest sides of boxes; those below the normal numbers are rounding, and 0."""
+    """Return half the longest sides of boxes; those that are nothing but room for rounding are 0."""
     radii = [max(0.5 * (b - a) for a, b in zip(*pair, strict=True)) for pair in ends]
-    return Column("half-width", ["0" if r < SMALLEST_NORMAL else f"{r:.1e}" for r in radii], spare=1)
+    return Column("half-width", ["0" if r < _ROUNDING else f"{r:.1e}" for r in radii], spare=1)

@@ -16,7 +16,7 @@ from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DomainError, GdError, Terminated, UsageError
 from gdcli.kernel.status import Status, StopReason
 from gdcli.solve.settings import Settings
-from gdcli.tasks.kept_cover import FEASIBLE, Bounded, bounded, cover_of, kept
+from gdcli.tasks.kept_cover import ENCLOSED, FEASIBLE, Bounded, bounded, cover_of, kept
 from gdcli.tasks.minimize import made_ready, solve
 from gdcli.tasks.outcome import GlobalBox, GlobalEvidence, Outcome
 from gdcli.tasks.pipeline import bounds_of
@@ -130,9 +130,7 @@ def _solved(
     return _told(answer, search, reason, within, keep), search, within
 
 
-def _with_every(
-    found: Outcome, search: Search, within: Bounded, tell: Teller | None, keep: bool
-) -> Outcome:
+def _with_every(found: Outcome, search: Search, within: Bounded, tell: Teller | None, keep: bool) -> Outcome:
     """Return the outcome with all local minima: a search of its own, which drops no box for its values."""
     from gdcli.solve.global_search.branch_and_bound import Search
     from gdcli.solve.global_search.minimiser_boxes import joined
@@ -308,7 +306,9 @@ def _evidence(
 
 
 def _checkable_lower(search: Search) -> float:
-    """Return the lower bound less what rounding may take of a value near the minimum, as far as the tolerance allows."""
+    """Return the lower bound less what rounding may take of a value near the minimum, as far as the tolerance
+    allows.
+    """
     state = search.state
     if state.point is None or state.lower == -math.inf:
         return state.lower
@@ -321,7 +321,9 @@ def _checkable_lower(search: Search) -> float:
 def _checked(
     search: Search, left: Boxes, within: Bounded, prove: bool, keep: bool
 ) -> tuple[list[LeftBox], str | None]:
-    """Return the boxes that are left, proved where that can be checked, and with ``keep`` the cover that shows it all."""
+    """Return the boxes that are left, proved where that can be checked, and with ``keep`` the cover that shows it
+    all.
+    """
     import numpy as np
 
     from gdcli.judge.global_cover import Told
@@ -330,7 +332,9 @@ def _checked(
     boxes = proved(search, left) if prove else _unproved(left)
     state, n = search.state, len(search.low)
     low, high = (np.array([getattr(box, end) for box in boxes]).reshape(-1, n).T for end in ("low", "high"))
-    told = Told(_checkable_lower(search), state.best, low, high, np.array([box.proved for box in boxes], bool))
+    told = Told(
+        _checkable_lower(search), state.best, low, high, np.array([box.proved for box in boxes], bool)
+    )
     cover = cover_of(within, told, state.point, search.every)
     if told.proved.any():
         one = told.proved
@@ -362,7 +366,7 @@ def _verdict(
     if state.best - state.lower <= search.tol * max(1.0, abs(state.best)):
         return (
             Status.CONVERGED,
-            f"Converged to the global {extremum} within the bounds; that is proved by intervals.",
+            ENCLOSED.format(extremum),
             "",
         )
     told = f"Stalled: no box can be cut any further, and the bounds of the global {extremum} do not meet."

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from gdcli.calculus.exact_graph import ExactGraph
     from gdcli.compile.interval_program import IntervalProgram
     from gdcli.judge.global_cover import GlobalCover, Told
+    from gdcli.judge.roots_cover import RootsCover
     from gdcli.language.constraints import ConstraintRow
     from gdcli.language.form import Form
     from gdcli.tasks.problem import Problem
 
 # By so much of max(1, its side) a constraint may be broken, as the local methods have it.
 FEASIBLE = 1e-8
+ENCLOSED = "Converged to the global {} within the bounds; that is proved by intervals."
 # So many boxes a box of the search may take, and a search of a few boxes in all.
 _EACH, _LEAST = 8, 4000
-TOO_MANY = "the cover would take more than {} boxes"
 Array = Any
 
 
@@ -45,20 +46,24 @@ class Bounded(NamedTuple):
 
     @property
     def graph(self) -> ExactGraph:
-        graph: Any = self.form.graph
+        graph: ExactGraph = self.function.graph
         return graph
 
     @property
     def slack(self) -> list[tuple[float, float]]:
         """The sides with what a constraint may be broken by."""
         return [
-            (low - FEASIBLE * max(1.0, abs(low)) if low > -inf else low,
-             high + FEASIBLE * max(1.0, abs(high)) if high < inf else high)
+            (
+                low - FEASIBLE * max(1.0, abs(low)) if low > -inf else low,
+                high + FEASIBLE * max(1.0, abs(high)) if high < inf else high,
+            )
             for low, high in self.sides
         ]
 
 
-def bounded(problem: Problem, rows: Sequence[ConstraintRow], low: Sequence[float], high: Sequence[float]) -> Bounded:
+def bounded(
+    problem: Problem, rows: Sequence[ConstraintRow], low: Sequence[float], high: Sequence[float]
+) -> Bounded:
     """Return the programs of a problem on boxes; ``rows`` are its constraints that are no bounds."""
     import numpy as np
 
@@ -88,24 +93,32 @@ def cover_of(problem: Bounded, told: Told, point: Array = None, every: bool = Fa
     demands = [Demand(row, *ends) for row, ends in zip(problem.rows, problem.slack, strict=True)]
     weighted = None
     if demands and point is not None:
-        weighted = lagrangian_of(problem.function, problem.rows, problem.slack, problem.low, problem.high)(point)
+        weighted = lagrangian_of(problem.function, problem.rows, problem.slack, problem.low, problem.high)(
+            point
+        )
     return GlobalCover(problem.function, problem.low, problem.high, told, demands, weighted, every)
+
+
+def most_boxes(examined: int) -> int:
+    """Return how many boxes a cover may take that is kept, after a search of so many."""
+    from gdcli.judge.cover_tree import MOST_BOXES
+
+    return min(MOST_BOXES, max(_LEAST, _EACH * examined))
 
 
 def kept(cover: GlobalCover, examined: int) -> str | None:
     """Return the cover as a text; None where it would take too many boxes."""
-    from gdcli.judge.cover_tree import MOST_BOXES, grown
+    from gdcli.judge.cover_tree import grown
 
-    most = min(MOST_BOXES, max(_LEAST, _EACH * examined))
-    return grown(cover.low, cover.high, cover.faces, cover.judge, most)
+    return grown(cover.low, cover.high, cover.faces, cover.judge, most_boxes(examined))
 
 
-def faults_of_cover(cover: GlobalCover, text: str) -> list[str]:
-    """Return what does not follow from a stored cover; nothing where it shows all that is told."""
+def faults_of_cover(cover: GlobalCover | RootsCover, text: str, low: Array, high: Array) -> list[str]:
+    """Return what does not follow from a stored cover of the box ``low`` to ``high``; nothing where it shows all."""
     from gdcli.judge.cover_tree import judged, leaves
 
     try:
-        low, high = leaves(text, cover.low, cover.high, cover.faces)
+        low, high = leaves(text, low, high, cover.faces)
     except ValueError as fault:
         return [str(fault)]
     left = low.shape[1] - int(judged(cover.judge, low, high).settled.sum())

@@ -67,7 +67,8 @@ class GlobalEvidence(NamedTuple):
 
     No point outside of ``boxes`` attains it; so many boxes were ``examined``. ``minima`` are all local minima (maxima),
     each a value and a box, where they were asked for; ``has_all`` tells that there are no others. The search ended
-    within ``tol``; ``cover`` and ``minima_cover`` show both (see `gdcli.judge.cover_tree`), None where they are not kept.
+    within ``tol``; ``cover`` and ``minima_cover`` show both (see `gdcli.judge.cover_tree`), None where they are not
+    kept.
     """
 
     lower: float

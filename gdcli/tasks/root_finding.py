@@ -19,6 +19,9 @@ from gdcli.tasks.global_minimum import MOST_VARIABLES, bounds_hint, searched, st
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
+    from gdcli.calculus.exact_graph import ExactGraph
+    from gdcli.compile.interval_program import IntervalProgram
+    from gdcli.judge.roots_cover import RootsCover
     from gdcli.language.syntax import Tree
     from gdcli.solve.global_search.root_search import RootSearch, RootState
 
@@ -65,6 +68,7 @@ class Roots:
     advice: str
     examined: int
     seconds: float
+    cover: str | None = None
 
 
 def read_system(
@@ -108,8 +112,12 @@ def _tree(text: str) -> Tree:
     return found.tree(syntax.Node("sub", None, (left, right), left.start, right.end))
 
 
-def solve_system(system: System, settings: Settings | None = None, tell: Teller | None = None) -> Roots:
+def solve_system(
+    system: System, settings: Settings | None = None, tell: Teller | None = None, keep: bool = False
+) -> Roots:
     """Find all roots of ``system`` within its bounds; ``tell`` is told of boxes examined, boxes left, roots.
+
+    With ``keep`` the answer has a cover of the bounds that shows that there are no others.
 
     ``settings`` have the size of boxes that are not cut any more, as ``tol``, and the caps; of ``max_evaluations`` each
     box is one. Raises UsageError where there are fewer equations than variables.
@@ -119,17 +127,56 @@ def solve_system(system: System, settings: Settings | None = None, tell: Teller 
     with budget.limited(replace(settings, max_evaluations=None)):
         search = _search(system, DEFAULT_TOL if settings.tol is None else settings.tol)
         reason = _run(search, settings, tell)
-    boxes = _boxes(search)
-    status, message, advice = _verdict(boxes, reason)
-    return Roots(system, boxes, status, message, advice, search.state.examined, perf_counter() - began)
+        boxes, cover = _checked(_boxes(search), search, keep and reason in (None, StopReason.MAX_EVALUATIONS))
+    status, message, advice = verdict(boxes, reason)
+    return Roots(system, boxes, status, message, advice, search.state.examined, perf_counter() - began, cover)
 
 
-def _search(system: System, tol: float) -> RootSearch:
+def _checked(
+    boxes: tuple[RootBox, ...], search: RootSearch, keep: bool
+) -> tuple[tuple[RootBox, ...], str | None]:
+    """Return the boxes, those that are proved so wide that it can be checked; with ``keep`` the cover that shows it."""
+    from gdcli.judge.cover_tree import grown
+    from gdcli.tasks.kept_cover import most_boxes
+
+    cover = cover_of_roots(search.rows, boxes)
+    cover.see()
+    seen = tuple(
+        RootBox(tuple(map(float, a)), tuple(map(float, b)), bool(one))
+        for a, b, one in zip(cover.low.T, cover.high.T, cover.proved, strict=True)
+    )
+    if not keep:
+        return seen, None
+    most = most_boxes(search.state.examined)
+    return seen, grown(search.low, search.high, cover.faces, cover.judge, most)
+
+
+def cover_of_roots(rows: Sequence[Any], boxes: Sequence[RootBox]) -> RootsCover:
+    """Return what judges a cover of the bounds by the boxes that are told of the roots of ``rows``."""
+    import numpy as np
+
+    from gdcli.judge.roots_cover import RootsCover
+
+    n = len(rows[0].keys)
+    low, high = (
+        np.array([getattr(box, end) for box in boxes]).reshape(-1, n).T.copy() for end in ("low", "high")
+    )
+    return RootsCover(rows, low, high, np.array([box.proved for box in boxes], bool))
+
+
+class Equations(NamedTuple):
+    """A system as programs on boxes: the ``rows``, and their nodes ``roots`` in a graph."""
+
+    graph: ExactGraph
+    roots: list[int]
+    rows: list[IntervalProgram]
+
+
+def equations_of(system: System) -> Equations:
+    """Return the programs of a system. Raises UsageError where there are fewer equations than variables."""
     from gdcli.calculus.exact_graph import ExactGraph
     from gdcli.compile.interval_program import interval_program
-    from gdcli.compile.propagation import Propagation
     from gdcli.language.form import vector_builder
-    from gdcli.solve.global_search.root_search import RootSearch
 
     graph = ExactGraph()
     build = vector_builder(system.space.lengths, system.constants, True, graph)
@@ -142,8 +189,16 @@ def _search(system: System, tol: float) -> RootSearch:
             "give constants with --set, or as many equations as variables",
         )
     rows = [interval_program(form, 1, node) for form, node in roots]
+    return Equations(graph, [node for _, node in roots], rows)
+
+
+def _search(system: System, tol: float) -> RootSearch:
+    from gdcli.compile.propagation import Propagation
+    from gdcli.solve.global_search.root_search import RootSearch
+
+    graph, roots, rows = equations_of(system)
     leaves = [graph.scalar(name) for name in system.bounds]
-    holds = Propagation(graph, [node for _, node in roots], leaves)
+    holds = Propagation(graph, roots, leaves)
     low, high = ([pair[k] for pair in system.bounds.values()] for k in (0, 1))
     return RootSearch(rows, holds, low, high, tol)
 
@@ -174,7 +229,7 @@ def _boxes(search: RootSearch) -> tuple[RootBox, ...]:
     )
 
 
-def _verdict(boxes: Sequence[RootBox], reason: StopReason | None) -> tuple[Status, str, str]:
+def verdict(boxes: Sequence[RootBox], reason: StopReason | None) -> tuple[Status, str, str]:
     found = sum(box.proved for box in boxes)
     left = len(boxes) - found
     roots = f"{found} root{'s' * (found != 1)}"

@@ -123,3 +123,162 @@ def test_what_is_no_answer_is_refused(tmp_path: Path) -> None:
     file.write_text('{"a": 1}')
     assert run(["verify", str(file)]) == 8
     assert run(["verify", str(tmp_path / "missing.json")]) == 2
+
+
+# -- searches over boxes ----------------------------------------------------------------------------------------------
+
+WELLS = ("minimize", "x**4 - 2*x**2 + y**2", "--global", "--all", "--bounds", "all=-2:2")
+EQUATIONS = ("solve", "x**2 + y == a", "y - x", "--set", "a=2", "--bounds", "all=-3:3")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        WELLS,
+        ("maximize", "-abs(x - 1) - (y - 0.1)**2", "--global", "--bounds", "all=-3:3"),
+        ("minimize", "x*y", "--global", "--all", "--bounds", "all=-1:1"),
+        ("minimize", "x**4 + abs(y)", "--global", "--bounds", "all=-1:2"),
+        ("minimize", "x + y", "--global", "--bounds", "all=-3:3", "--subject-to", "x**2 + y**2 <= 1"),
+        ("minimize", "x + sqrt(x - 1) + 1/y", "--global", "--bounds", "x=0:2,y=1:3"),
+        (
+            "minimize",
+            "sum((v-c)**2)",
+            "--global",
+            "--set",
+            "c=[0.1,0.2]",
+            "--start",
+            "v=[1,2]",
+            "--bounds",
+            "v=-1:2",
+        ),
+        EQUATIONS,
+        ("solve", "x**2 + y**2 == -1", "x - y", "--bounds", "all=-3:3"),
+        ("solve", "(x - 1)*(x - 1.0001)", "--bounds", "x=0:1"),
+    ],
+)
+def test_a_search_is_verified_without_searching(words: tuple[str, ...], tmp_path: Path, capsys: Any) -> None:
+    answer = answered(words, tmp_path)
+    assert (answer if words[0] == "solve" else answer["global"])["cover"]
+    assert verified(answer, tmp_path) == 0, capsys.readouterr().out
+
+
+def test_no_feasible_point_is_verified(tmp_path: Path) -> None:
+    file = tmp_path / "none.json"
+    limits = (
+        "--bounds",
+        "all=-2:2",
+        "--subject-to",
+        "x**2 + y**2 >= 9",
+        "--format",
+        "json",
+        "--output",
+        str(file),
+    )
+    assert run(["minimize", "x + y", "--global", *limits]) == 10
+    assert run(["verify", str(file)]) == 0
+    answer = json.loads(file.read_text())
+    answer["problem"]["subject_to"] = ["x**2 + y**2 >= 7"]
+    assert verified(answer, tmp_path) == 9
+
+
+@pytest.fixture(scope="module")
+def wells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return answered(WELLS, tmp_path_factory.mktemp("wells"))
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return answered(EQUATIONS, tmp_path_factory.mktemp("roots"))
+
+
+def without(index: int) -> Callable[[list[Any]], list[Any]]:
+    return lambda v: v[:index] + v[index + 1 :]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        at("global", "lower", change=lambda v: v + 1e-9),
+        at("global", "lower", change=lambda v: v - 1e-5),
+        at("global", "lower", change=lambda v: None),
+        at("global", "upper", change=lambda v: v - 1e-9),
+        at("global", "upper", change=lambda v: v + 1e-9),
+        at("global", "upper", change=lambda v: None),
+        at("global", "tol", change=lambda v: 1e-14),
+        at("global", "cover", change=lambda v: None),
+        at("global", "cover", change=lambda v: "eJwDAAAAAAE="),
+        at("global", "cover", change=lambda v: v[:-8]),
+        at("global", "cover", change=lambda v: "no text of one"),
+        at("global", "boxes", change=without(0)),
+        at("global", "boxes", change=lambda v: []),
+        at("global", "boxes", 0, "low", "x", change=lambda v: v + 1e-9),
+        at("global", "boxes", 0, "high", "y", change=lambda v: v - 1e-9),
+        at("global", "boxes", 0, "high", "y", change=lambda v: v + 1.0),
+        at("global", "boxes", 1, "low", "x", change=lambda v: v - 5.0),
+        at("global", "boxes", 0, "proved", change=lambda v: False),
+        at("global", "minima", change=without(1)),
+        at("global", "minima", 0, "value", change=lambda v: v + 1e-9),
+        at("global", "minima", 0, "low", "x", change=lambda v: v + 1e-9),
+        at("global", "minima", 0, "high", "x", change=lambda v: v - 1e-9),
+        at("global", "minima", 1, "proved", change=lambda v: False),
+        at("global", "has_all", change=lambda v: False),
+        at("global", "minima_cover", change=lambda v: None),
+        at("global", "minima_cover", change=lambda v: v[8:]),
+        at("status", change=lambda v: "limit"),
+        at("status", change=lambda v: "infeasible"),
+        at("message", change=lambda v: v.replace("minimum", "maximum")),
+        at("point", "x", change=lambda v: v + 1e-6),
+        at("point", "y", change=lambda v: v + 10.0),
+        at("value", change=lambda v: v + 1e-9),
+        at("certificate", "proof", "radius", change=lambda v: 10 * v + 1e-9),
+        at("problem", "expression", change=lambda v: v + " + 0.001*x"),
+        at("problem", "expression", change=lambda v: v + "+"),
+        at("problem", "sense", change=lambda v: "maximize"),
+        at("problem", "bounds", "x", change=lambda v: [-3.0, 3.0]),
+        at("problem", "bounds", "x", change=lambda v: [2.0, -2.0]),
+        at("problem", "bounds", "x", change=lambda v: [0.0, 2.0]),
+        at("problem", "bounds", change=lambda v: {"x": v["x"]}),
+    ],
+)
+def test_each_change_of_a_global_minimum_is_noticed(
+    change: Change, wells: dict[str, Any], tmp_path: Path
+) -> None:
+    answer = json.loads(json.dumps(wells))
+    change(answer)
+    assert verified(answer, tmp_path) == 9
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        at("equations", 0, change=lambda v: v + " + 0.001"),
+        at("equations", change=lambda v: [*v, "x - 1"]),
+        at("equations", change=lambda v: v[:1]),
+        at("constants", "a", change=lambda v: v + 1e-6),
+        at("bounds", "x", change=lambda v: [-3.0, 1.0]),
+        at("bounds", "y", change=lambda v: [None, 3.0]),
+        at("status", change=lambda v: "stalled"),
+        at("message", change=lambda v: v.replace("2 roots", "3 roots")),
+        at("roots", change=without(1)),
+        at("roots", change=lambda v: [v[0], v[0]]),
+        at("roots", 0, "low", "x", change=lambda v: v + 1e-9),
+        at("roots", 0, "point", "x", change=lambda v: v + 1e-9),
+        at("roots", 1, "proved", change=lambda v: False),
+        at("cover", change=lambda v: None),
+        at("cover", change=lambda v: v[4:]),
+    ],
+)
+def test_each_change_of_roots_is_noticed(change: Change, roots: dict[str, Any], tmp_path: Path) -> None:
+    answer = json.loads(json.dumps(roots))
+    change(answer)
+    assert verified(answer, tmp_path) == 9
+
+
+def test_a_cover_that_would_be_too_large_is_not_kept(tmp_path: Path, capsys: Any) -> None:
+    words = ("minimize", "(x**2 + y**2 - 1)**2", "--global", "--bounds", "all=-2:2", "--max-evaluations", "1")
+    file = tmp_path / "answer.json"
+    assert run([*words, "--format", "json", "--output", str(file)]) in (0, 3)
+    answer = json.loads(file.read_text())
+    answer["global"]["cover"] = None
+    assert verified(answer, tmp_path) == 9
+    assert "cannot be checked without searching again" in " ".join(capsys.readouterr().out.split())

@@ -1,0 +1,160 @@
+"""Stored answers of searches over boxes, checked anew: the cover of the bounds is judged box by box, nothing is
+searched.
+
+Each function returns what does not follow of a record, nothing where all of it does. They raise UsageError for a
+problem that cannot be read, and ValueError, KeyError or TypeError for a record that is none.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.status import Status
+from gdcli.tasks.kept_cover import ENCLOSED, Bounded, bounded, cover_of, faults_of_cover
+from gdcli.tasks.problem import Problem
+
+if TYPE_CHECKING:
+    from gdcli.judge.global_cover import GlobalCover, Told
+    from gdcli.tasks.outcome import GlobalBox, GlobalEvidence
+    from gdcli.tasks.root_finding import Roots
+
+NO_COVER = (
+    "the record keeps no cover of the bounds (it would have been too large, or the search was stopped): this cannot be"
+    " checked without searching again"
+)
+Array = Any
+
+
+class ToldMinimum(NamedTuple):
+    """What a record tells of a global minimum: how the run ended, the point in flat order and its value, the bounds."""
+
+    status: str
+    message: str
+    x: list[float]
+    value: float
+    evidence: GlobalEvidence
+    low: list[float]
+    high: list[float]
+
+
+def faults_of_minimum(problem: Problem, told: ToldMinimum) -> list[str]:
+    import numpy as np
+
+    rows = problem.rows()[0] if problem.subject_to else []
+    within = bounded(problem, rows, told.low, told.high)
+    found, sign = told.evidence, problem.sign
+    if not (np.isfinite(within.low) & np.isfinite(within.high) & (within.low <= within.high)).all():
+        return ["a variable has no bounds, or the one is above the other"]
+    ends = sorted((sign * found.lower, sign * found.upper))
+    faults = _faults_of_end(told, ends[0], ends[1], bool(rows), "minimum" if sign > 0 else "maximum")
+    boxes = [*found.boxes, *(box for _, box in found.minima)]
+    if not all(_is_within(box, within) for box in boxes):
+        return [*faults, "a box is none, or reaches beyond the bounds"]
+    point = np.array(told.x, dtype=float)
+    if math.isfinite(ends[1]):
+        faults += _faults_of_point(within, point, sign * told.value, ends[1])
+    cover = cover_of(within, _told(found.boxes, ends[0], ends[1], within), point)
+    faults += _faults_of_boxes(cover, found.cover, within)
+    return faults + (_faults_of_minima(told, within, sign) if found.minima or found.has_all else [])
+
+
+def _faults_of_end(
+    told: ToldMinimum, lower: float, upper: float, constrained: bool, extremum: str
+) -> list[str]:
+    """Return how the bounds do not fit to how the run ended."""
+    if told.status == "infeasible":
+        fits = constrained and not told.evidence.boxes and lower == upper == math.inf
+    else:
+        met = math.isfinite(upper) and lower <= upper <= lower + told.evidence.tol * max(1.0, abs(upper))
+        met = met and told.message == ENCLOSED.format(extremum)
+        fits = met if told.status == "converged" else lower <= upper and told.status in ("limit", "stalled")
+    return (
+        []
+        if fits
+        else [f"bounds {lower!r} and {upper!r} are not those of a search that ended as {told.status}"]
+    )
+
+
+def _is_within(box: GlobalBox, within: Bounded) -> bool:
+    ends = zip(within.low, box.low, box.high, within.high, strict=True)
+    return all(a <= b <= c <= d for a, b, c, d in ends)
+
+
+def _told(boxes: Any, lower: float, upper: float, within: Bounded) -> Told:
+    import numpy as np
+
+    from gdcli.judge.global_cover import Told
+
+    n = len(within.low)
+    low, high = (
+        np.array([getattr(b, end) for b in boxes], dtype=float).reshape(-1, n).T for end in ("low", "high")
+    )
+    return Told(lower, upper, low, high, np.array([box.proved for box in boxes], bool))
+
+
+def _faults_of_point(within: Bounded, point: Array, value: float, upper: float) -> list[str]:
+    """Return what fails of a point that shows that the least value is not above ``upper``."""
+    if not ((within.low <= point) & (point <= within.high)).all():
+        return ["the point is not within the bounds"]
+    at = point[:, None]
+    found = within.function.evaluate(at, at, 0)
+    low, high = float(found.value[0][0]), float(found.value[1][0])
+    faults = []
+    for row, (least, most) in zip(within.rows, within.slack, strict=True):
+        ends = row.evaluate(at, at, 0).value
+        if not least <= float(ends[0][0]) <= float(ends[1][0]) <= most:
+            faults.append("a constraint does not hold at the point")
+    width = high - low
+    if not found.defined[0] or not high <= upper <= high + 16.0 * width + math.ulp(high):
+        faults.append(f"it does not follow that a value is {upper!r} at most")
+    if not low - 16.0 * width <= value <= high + 16.0 * width:
+        faults.append("the value is not that of the expression at the point")
+    return faults
+
+
+def _faults_of_boxes(cover: GlobalCover, text: str | None, within: Bounded) -> list[str]:
+    told = cover.told
+    one = cover.has_one_minimum(told.low[:, told.proved], told.high[:, told.proved])
+    faults = [] if one.all() else ["it does not follow that each box that is proved has exactly one minimum"]
+    return faults + ([NO_COVER] if text is None else faults_of_cover(cover, text, within.low, within.high))
+
+
+def _faults_of_minima(told: ToldMinimum, within: Bounded, sign: int) -> list[str]:
+    import numpy as np
+
+    found = told.evidence
+    boxes = [box for _, box in found.minima]
+    cover = cover_of(within, _told(boxes, -math.inf, math.inf, within), None, True)
+    faults = []
+    for value, box in found.minima:
+        middle = (0.5 * np.array(box.low) + 0.5 * np.array(box.high))[:, None]
+        ends = within.function.evaluate(middle, middle, 0).value
+        if not ends[0][0] <= sign * value <= ends[1][0]:
+            faults.append(f"the value {value!r} is not that in the middle of its box")
+    values = [value for value, _ in found.minima]
+    if values != sorted(values)[::sign] or not found.has_all:
+        faults.append("the local minima are not all, or out of order")
+    return faults + _faults_of_boxes(cover, found.minima_cover, within)
+
+
+def faults_of_roots(told: Roots) -> list[str]:
+    """Return what does not follow of the roots of a system."""
+    import numpy as np
+
+    from gdcli.tasks.root_finding import cover_of_roots, equations_of, verdict
+
+    low, high = (np.array([pair[k] for pair in told.system.bounds.values()], dtype=float) for k in (0, 1))
+    if not (np.isfinite(low) & np.isfinite(high) & (low <= high)).all():
+        return ["a variable has no bounds, or the one is above the other"]
+    if told.status is Status.CONVERGED and told.message != verdict(told.boxes, None)[1]:
+        return ["the message is not that of these roots"]
+    if any(not a <= b for box in told.boxes for a, b in zip(box.low, box.high, strict=True)):
+        return ["a box is none"]
+    if (told.status is Status.CONVERGED) != all(box.proved for box in told.boxes):
+        return [f"a search that left boxes undecided does not end as {told.status.value}"]
+    cover = cover_of_roots(equations_of(told.system).rows, told.boxes)
+    one = cover.has_one_root(cover.low[:, cover.proved], cover.high[:, cover.proved])
+    faults = [] if one.all() else ["it does not follow that each box that is proved has exactly one root"]
+    return faults + ([NO_COVER] if told.cover is None else faults_of_cover(cover, told.cover, low, high))
