@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "objective": {"kernel", "language", "calculus", "compile"},
     # Of objectives only what they are (`protocol`), and the bounds and constraints that they may have.
     "solve": {"kernel", "compile", "objective"},
-    "judge": {"kernel", "objective", "solve"},
+    "judge": {"compile", "kernel", "objective", "solve"},
     "tasks": {"kernel", "language", "calculus", "compile", "table", "objective", "solve", "judge"},
     "record": {"kernel", "calculus", "compile", "solve", "judge", "tasks"},
     "render": {"kernel", "language", "solve", "tasks", "record"},
