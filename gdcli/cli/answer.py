@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.environment import Environment
     from gdcli.cli.options import AskedOptions, OutputOptions, PictureOptions
+    from gdcli.cli.report_option import ReportFile
     from gdcli.cli.trace_option import Tracing
     from gdcli.record.schema import Record
     from gdcli.record.selection import Words
@@ -83,7 +84,7 @@ def emitter(options: OutputOptions, stream: TextIO) -> AnswerWriter | None:
 
 
 def with_receipt(found: Told, options: OutputOptions) -> Told:
-    if not options.written_as.is_record:
+    if not (options.written_as.is_record or options.report):
         return found
     from gdcli.cli.provenance import stamped
 
@@ -105,6 +106,15 @@ def picture_of(
     from gdcli.cli.canvas import Canvas
 
     return Canvas(options.plot, options, env, stream)
+
+
+def report_of(options: OutputOptions, env: Environment) -> AbstractContextManager[ReportFile | None]:
+    """Return what writes the page of ``--report``; None where none is asked for."""
+    if not options.report:
+        return nullcontext()
+    from gdcli.cli.report_option import ReportFile
+
+    return ReportFile(options.report, env)
 
 
 def traced(

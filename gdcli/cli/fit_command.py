@@ -7,7 +7,16 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
-from gdcli.cli.answer import Emitted, caps_of, check_output, picture_of, told_beside, traced, with_receipt
+from gdcli.cli.answer import (
+    Emitted,
+    caps_of,
+    check_output,
+    picture_of,
+    report_of,
+    told_beside,
+    traced,
+    with_receipt,
+)
 from gdcli.cli.checkpoint_option import session
 from gdcli.cli.fit_request import read
 from gdcli.kernel.budget import limited
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
     from gdcli.record.selection import Words
     from gdcli.render.progress import Progress
+    from gdcli.render.tables import PageLayout
     from gdcli.solve.iteration import Observer
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitSettings
@@ -47,6 +57,7 @@ def _run(options: FitOptions, env: Environment) -> int:
         _copies(options, env, request.model) as copies,
         traced(options.trace, options, env) as tracing,
         picture_of(options, env, env.text_stream(options)) as canvas,
+        report_of(options, env) as report,
         _progress(options, env, settings) as progress,
         ExitStack() as data,
     ):
@@ -56,7 +67,7 @@ def _run(options: FitOptions, env: Environment) -> int:
                 ready = data.enter_context(
                     prepared(request, settings, stdin, progress.reading, progress.searching)
                 )
-                plot = FitPlot(ready) if options.plot else None
+                plot = FitPlot(ready) if options.plot or options.report else None
                 hidden = copies is not None and copies.hide_answer
                 shown: TextIO = StringIO() if hidden else stream
                 emitted = emitter(options, ready, shown)
@@ -64,6 +75,8 @@ def _run(options: FitOptions, env: Environment) -> int:
                 observers: list[Observer] = [writer, *(plot.observers if plot else ())]
                 if tracing is not None:
                     observers += tracing.observers(ready.problem, partial(_words, settings))
+                paper = None if report is None else report.writer(ready.problem, _layout(settings))
+                observers += [] if paper is None else [paper]
                 kept.watch(observers)
                 kept.check_data(ready)
                 outcome = solve(
@@ -75,8 +88,13 @@ def _run(options: FitOptions, env: Environment) -> int:
             writer.finish(outcome if emitted else found)
         if copies is not None:
             copies.write(ready, outcome)
-        if canvas is not None and plot is not None:
-            canvas.draw(partial(plot.picture, found, epochs_of(outcome)))
+        if plot is not None:
+            picture = partial(plot.picture, found, epochs_of(outcome))
+            if canvas is not None:
+                canvas.draw(picture)
+            if report is not None and paper is not None:
+                paper.finish(found)
+                report.finish([found.to_json()], picture)
     env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
     return outcome.status.exit_code
 
@@ -110,18 +128,21 @@ def writer_for(
     options: FitOptions, ready: Prepared, settings: FitSettings, stream: TextIO, timing: bool
 ) -> AnswerWriter:
     from gdcli.cli.answer import writer_for as any_writer
-    from gdcli.record.path_rows import row_of
-    from gdcli.render import fit_page
-    from gdcli.render.tables import PageLayout
 
     format = options.written_as
     if format.shape is Shape.ROWS:
         from gdcli.record import fit_records
 
         return fit_records.ParameterRows(stream, format.load())
-    row = fit_page.epoch_row if settings.is_stochastic else row_of
-    layout = PageLayout(fit_page.page, row)
-    return any_writer(options, ready.problem, stream, timing, layout, partial(_words, settings))
+    return any_writer(options, ready.problem, stream, timing, _layout(settings), partial(_words, settings))
+
+
+def _layout(settings: FitSettings) -> PageLayout:
+    from gdcli.record.path_rows import row_of
+    from gdcli.render import fit_page
+    from gdcli.render.tables import PageLayout
+
+    return PageLayout(fit_page.page, fit_page.epoch_row if settings.is_stochastic else row_of)
 
 
 def _words(settings: FitSettings) -> Words:

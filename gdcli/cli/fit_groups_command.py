@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
+from gdcli.cli.answer import report_of
 from gdcli.kernel.errors import UsageError
 from gdcli.render.formats import Shape
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from gdcli.cli.commands import FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.record.groups import GroupRecorder
+    from gdcli.render.tables import Look
     from gdcli.render.verdicts import Tally
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import RowCount
@@ -42,6 +46,7 @@ def run(options: FitOptions, env: Environment) -> int:
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import receipt_of
     from gdcli.record.groups import GroupRecorder
+    from gdcli.render.html_report import REPORT
     from gdcli.render.progress import Progress
     from gdcli.render.verdicts import Tally
     from gdcli.solve.checkpointing import Checkpointer
@@ -52,13 +57,17 @@ def run(options: FitOptions, env: Environment) -> int:
     tally = Tally("group", env.clock)
     stdin = env.stdin_for(request.files)
     with (
+        report_of(options, env) as report,
         Destination(options.output, env.stdout) as stream,
         Progress(env.free_terminal(options.written_as, options.output), clock=env.clock) as progress,
         grouped(request, settings, stdin, progress.reading) as found,
     ):
         progress.clear()
         recorder = GroupRecorder(receipt_of(options, found.plan.row.space.size), env.timing(options, stream))
-        writer = _writer(options, found, stream, recorder)
+        writers = [_writer(options, found, stream, recorder)]
+        kept = StringIO()
+        if report is not None:
+            writers += [_table(found, recorder, REPORT.load()(report.page)), _lines(kept, recorder)]
         ended: Counter[str] = Counter()
         with env.heard_by(Checkpointer()) as checkpointer:
             checkpointer.listening = True  # a signal is heard between two answers, so that these are whole
@@ -67,14 +76,19 @@ def run(options: FitOptions, env: Environment) -> int:
                     tally.count(fit.number, fit.status, fit.exit_code)
                     ended[fit.status] += 1
                 progress.clear()
-                writer(list(map(recorder.group, some)))
+                answered = list(map(recorder.group, some))
+                for writer in writers:
+                    writer(answered)
                 _warn(options, env, some)
                 if checkpointer.asked is not None:
                     break
                 if tally.total < len(found.keys):
                     progress.begin("group", tally.total + 1, len(found.keys))
             progress.clear()
-            writer.finish(ended)
+            for writer in writers:
+                writer.finish(ended)
+            if report is not None:
+                report.finish(list(map(json.loads, kept.getvalue().splitlines())), None)
     _tell(options, env, tally, found)
     stop = checkpointer.asked and checkpointer.asked.status
     return tally.exit_code if stop is None else stop.exit_code
@@ -82,7 +96,6 @@ def run(options: FitOptions, env: Environment) -> int:
 
 def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: GroupRecorder) -> Any:
     from gdcli.record.fit_records import FIT
-    from gdcli.record.fits import RowsRecord, problem_record
     from gdcli.record.selection import check_names
     from gdcli.record.serialization import labels
     from gdcli.render import group_writers
@@ -99,12 +112,24 @@ def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: Group
     if format.shape is Shape.ROWS:
         names, text = list(labels(space)), format.load()
         return group_writers.GroupRows(stream, recorder, found.columns, names, FIT, timing, text)
+    return _table(found, recorder, format.load()(stream))
+
+
+def _lines(kept: StringIO, recorder: GroupRecorder) -> Any:
+    from gdcli.render import group_writers
+
+    return group_writers.GroupLines(kept, recorder)
+
+
+def _table(found: Grouped, recorder: GroupRecorder, look: Look) -> Any:
+    from gdcli.record.fit_records import FIT
+    from gdcli.record.fits import RowsRecord, problem_record
     from gdcli.render.group_table import GroupQuestion, GroupTable
 
-    rows = _rows(found)
+    rows, space = _rows(found), found.plan.row.space
     counted = RowsRecord(used=rows.used, skipped=rows.skipped, held_back=rows.held_back)
-    asked = GroupQuestion(problem_record(problem), space, found.columns, len(found.keys), counted)
-    return GroupTable(asked, format.load()(stream), recorder, FIT, timing)
+    asked = GroupQuestion(problem_record(found.plan.problem), space, found.columns, len(found.keys), counted)
+    return GroupTable(asked, look, recorder, FIT, recorder.timing)
 
 
 def _rows(found: Grouped) -> RowCount:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.answer import expression_text, picture_of
+from gdcli.cli.answer import expression_text, picture_of, report_of
 from gdcli.kernel.errors import UsageError
 from gdcli.render.formats import Format, Shape
 
@@ -38,7 +38,7 @@ def run(options: GradientOptions, env: Environment) -> int:
         return 0
     with limited(caps):
         problem = _problem(options, text, source)
-    with picture_of(options, env, env.text_stream(options)) as canvas:
+    with picture_of(options, env, env.text_stream(options)) as canvas, report_of(options, env) as report:
         with Destination(options.output, env.stdout) as stream:
             env.on_sigterm()
             wanted = Wanted(options.h, options.hessian, options.errors, options.latex, options.trace)
@@ -49,13 +49,21 @@ def run(options: GradientOptions, env: Environment) -> int:
         if canvas is not None:
             assert isinstance(record, GradientRecord)
             canvas.draw(partial(errors_picture, record))
+        if report is not None:
+            from gdcli.render.html_report import REPORT
+
+            write(record, REPORT, report.page)
+            drawn = isinstance(record, GradientRecord) and record.errors
+            report.finish([record.to_json()], partial(errors_picture, record) if drawn else None)  # type: ignore[arg-type]
     return int(found.exit_code)
 
 
 def _check(options: GradientOptions) -> None:
     if options.plot_estimate:
         others = [
-            f"--{name}" for name in ("at", *_PARTS, "plot", "format", "output") if getattr(options, name)
+            f"--{name}"
+            for name in ("at", *_PARTS, "plot", "format", "output", "report")
+            if getattr(options, name)
         ]
         if others:
             raise UsageError(

@@ -16,6 +16,7 @@ from gdcli.cli.answer import (
     check_output,
     emitter,
     picture_of,
+    report_of,
     told_beside,
     traced,
     typed_problem,
@@ -54,8 +55,8 @@ def run(options: MinimizeOptions, env: Environment) -> int:
     settings = api.Settings(**options.given(*SOLVER))
     with limited(settings):
         problem = job_of(options.resumed) or typed_problem(options, env)
-    plot = _plot(options, problem) if options.plot or options.plane else None
-    with picture_of(options, env, env.text_stream(options)) as canvas:
+    plot = _plot(options, problem) if options.plot or options.plane or options.report else None
+    with picture_of(options, env, env.text_stream(options)) as canvas, report_of(options, env) as report:
         with (
             Destination(options.output, env.stdout) as stream,
             traced(options.trace, options, env) as tracing,
@@ -67,6 +68,9 @@ def run(options: MinimizeOptions, env: Environment) -> int:
                 observers += tracing.observers(problem)
             if plot is not None:
                 observers.append(plot.recorder)
+            paper = None if report is None else report.writer(problem)
+            if paper is not None:
+                observers.append(paper)
             with (
                 session(options, env, problem) as kept,
                 _watch(options, env, problem) as watch,
@@ -79,8 +83,13 @@ def run(options: MinimizeOptions, env: Environment) -> int:
                 outcome = _moving(options, kept.finish(outcome))
             found = with_receipt(run_record(outcome), options)
             writer.finish(outcome if emitted else found)
-        if canvas is not None and plot is not None:
-            canvas.draw(partial(plot.picture, found))
+        if plot is not None:
+            picture = partial(plot.picture, found)
+            if canvas is not None:
+                canvas.draw(picture)
+            if report is not None and paper is not None:
+                paper.finish(found)
+                report.finish([found.to_json()], picture)
     env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
     return outcome.status.exit_code
 

@@ -283,6 +283,8 @@ class OutputOptions(Options):
     timing = flag("Show times and engine.", "only on a terminal")
     output = option("FILE", read.text, "standard output",
         "Write the answer to this file, whole or not at all; a .json, .jsonl or .csv in this format.")
+    report = option("FILE", read.page_file, "none",
+        "Write the answer also as a page for a browser (.html): pictures, tables, the record in it.")
 
     @property
     def written_as(self) -> Format:

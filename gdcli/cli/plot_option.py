@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.canvas import Canvas
+from gdcli.cli.options import OutputOptions
 from gdcli.kernel.errors import DomainError, Span, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ def resolution(size: int) -> int:
     return max(least, min(most, int((EFFORT / size) ** 0.5)))
 
 
+def drawn_beside(options: PlanePictureOptions) -> str | None:
+    """Return the file of a page, which has the picture too."""
+    return options.report if isinstance(options, OutputOptions) else None
+
+
 # -- pictures ------------------------------------------------------------------------------------------------------
 
 
@@ -106,7 +112,7 @@ class RunPlot:
         from gdcli.render.plot_data import Recorder
 
         self._space = Space(problem.lengths)
-        self.which = components(options.plane, options.plot, self._space)
+        self.which = components(options.plane, options.plot or drawn_beside(options), self._space)
         sign = problem.sign
         self.recorder: Recorder = Recorder(sign, self.which)
         self._log = options.log_axes or ""

@@ -48,7 +48,7 @@ def stamped(found: Answer, options: OutputOptions) -> Answer:
 
 def receipt_of(options: OutputOptions, size: int, engine: str | None = None) -> Receipt | None:
     """Return the receipt of an answer with ``size`` variables by an ``engine``, None in formats that are not stored."""
-    if not options.written_as.is_record or not options.typed:
+    if not (options.written_as.is_record or options.report) or not options.typed:
         return None
     files = options.files if isinstance(options, DataOptions) else None
     return receipt(options.command, asked_of(options), size, data_of(files), engine)

@@ -17,6 +17,7 @@ from gdcli.kernel.errors import DataError, UsageError, did_you_mean_file
 
 if TYPE_CHECKING:
     from gdcli.cli.environment import Environment
+    from gdcli.render.formats import Format
     from gdcli.render.plot_data import Picture
 
 Record = dict[str, Any]
@@ -147,14 +148,22 @@ def _text(path: str, name: str, env: Environment) -> str:
         raise DataError(f"{name} is a run that is kept, and no answer", f"gd show {path} says how to go on")
     try:
         if stdin is not None:
-            return stdin.read().decode("utf-8-sig")
+            return _in_page(stdin.read().decode("utf-8-sig"))
         with open(path, encoding="utf-8-sig") as file:
-            return file.read()
+            return _in_page(file.read())
     except UnicodeDecodeError:
         raise DataError(f"{name} is not text") from None
     except (OSError, ValueError) as fault:
         why = getattr(fault, "strerror", None) or fault
         raise UsageError(f"cannot read {name}: {why}", did_you_mean_file(path)) from None
+
+
+def _in_page(text: str) -> str:
+    """Return the records of a text; of a page that --report wrote those within it."""
+    if not text.startswith("<!doctype html>"):
+        return text
+    _, _, after = text.partition('<script type="application/json" id="record">')
+    return after.partition("</script>")[0]
 
 
 def _records(text: str, name: str) -> list[Record]:
@@ -179,13 +188,13 @@ def _records(text: str, name: str) -> list[Record]:
 
 
 class StoredPage(NamedTuple):
-    """What is shown of a stored answer: ``write`` writes the page.
+    """What is shown of a stored answer: ``write`` writes the page in a format of pages.
 
     ``picture`` makes the picture, None where there is none because of what is ``missing``. ``path`` tells that there
     are points which --every can thin, ``planes`` that --plane is read, ``timed`` that the times of the run were stored.
     """
 
-    write: Callable[[TextIO], None]
+    write: Callable[[TextIO, Format], None]
     picture: Callable[[], Picture] | None = None
     missing: str = ""
     path: bool = False

@@ -76,9 +76,9 @@ def arguments(first: Stored) -> list[str]:
     if problem["expression"].startswith("@") or problem["expression"] == "-":
         raise DataError(f"{first.name}: '{problem['expression'][:40]}' is no expression")
     if "start" not in options:
-        words.append(f"--start={_assignments(problem['start'])}")
+        words.append(f"--start={assignments(problem['start'])}")
     if problem.get("constants"):
-        words.append(f"--set={_assignments(problem['constants'])}")
+        words.append(f"--set={assignments(problem['constants'])}")
     words += [word for name, text in options.items() for word in _words(name, text)]
     form = "jsonl" if "by" in options else "json"
     places = [place for place, _ in first.data.values()]
@@ -90,7 +90,7 @@ def _words(name: str, text: str | bool | list[str]) -> list[str]:
     return [f"--{name}" if one in (True, "true") else f"--{name}={one}" for one in texts if one != "false"]
 
 
-def _assignments(values: Mapping[str, Any]) -> str:
+def assignments(values: Mapping[str, Any]) -> str:
     return ",".join(
         f"{name}=[{','.join(map(repr, v))}]" if isinstance(v, list) else f"{name}={v!r}"
         for name, v in values.items()

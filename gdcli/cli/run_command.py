@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
+from gdcli.cli.answer import report_of
 from gdcli.cli.run_solver import Answer, Solver
+from gdcli.kernel.errors import UsageError
 from gdcli.render.verdicts import Shown, Tally, Whole
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import RunOptions
     from gdcli.cli.environment import Environment
+    from gdcli.cli.report_option import ReportFile
     from gdcli.cli.run_input import ProblemLines, Tables
     from gdcli.render.waiting import Waiting
 
@@ -24,25 +29,46 @@ def run(options: RunOptions, env: Environment) -> int:
     file, source = open_problems(options.file, options.names, env)
     lines = isinstance(source, ProblemLines)
     format = options.written_else("jsonl" if lines else "table")
+    if options.report and format.streams:
+        raise UsageError(
+            f"--report does not go with {format.name}: answers are written as they come",
+            "store them, and gd show answers.jsonl --report page.html",
+        )
     env.on_sigterm()
     with ExitStack() as stack:
         stack.callback(source.close)
         stream = stack.enter_context(Destination(options.output, env.stdout))
         timing = env.timing(options, stream)
         shown = Shown(format, timing, lines)
-        whole = Whole(stream, shown, timing)
+        wholes = [Whole(stream, shown, timing)]
+        report = stack.enter_context(report_of(options, env))
+        if report is not None:
+            kept = StringIO()
+            wholes += _on_paper(report, kept, timing, lines)
         tally = Tally(clock=env.clock)
         stream.write(shown.head())
         waiting = _waiting(env.free_terminal(format, options.output), env, stack)
         answers = stack.enter_context(_Answers(options, file, source, shown, waiting))
         told = _Told(waiting, tally, "line" if lines else "problem", None if lines else len(source.pending))
-        code = _write_all(answers, stream, env, whole, tally, told)
+        code = _write_all(answers, stream, env, wholes, tally, told)
         told.clear()
         if not format.streams:
-            whole.finish(file)
+            for whole in wholes:
+                whole.finish(file)
+        if report is not None:
+            report.finish([json.loads(kept.getvalue())], None)
     if lines or not format.is_page:
         _tell(tally, env)
     return code or tally.exit_code
+
+
+def _on_paper(report: ReportFile, kept: StringIO, timing: bool, lines: bool) -> list[Whole]:
+    """What writes the lines of a page, and its record."""
+    from gdcli.render.formats import FORMATS
+    from gdcli.render.html_report import REPORT
+
+    page = Whole(report.page, Shown(REPORT, timing, lines), timing)
+    return [page, Whole(kept, Shown(FORMATS["json"], timing, lines), timing)]
 
 
 class _Answers:
@@ -110,7 +136,12 @@ class _Told:
 
 
 def _write_all(
-    answers: Iterator[Answer], stream: TextIO, env: Environment, whole: Whole, tally: Tally, told: _Told
+    answers: Iterator[Answer],
+    stream: TextIO,
+    env: Environment,
+    wholes: list[Whole],
+    tally: Tally,
+    told: _Told,
 ) -> int:
     """Write each answer as it comes; return the code of an interrupt, else 0."""
     from gdcli.kernel.errors import Terminated
@@ -120,7 +151,8 @@ def _write_all(
         for answer in answers:
             tally.count(answer.number, answer.status, answer.exit_code)
             if answer.checked is not None:
-                whole(answer.checked, answer.number)
+                for whole in wholes:
+                    whole(answer.checked, answer.number)
             else:
                 stream.write(answer.text)
                 stream.flush()

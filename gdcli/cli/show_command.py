@@ -12,13 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli import record_file
-from gdcli.cli.answer import picture_of
+from gdcli.cli.answer import picture_of, report_of
 from gdcli.cli.record_file import Record, StoredPage
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import ShowOptions
     from gdcli.cli.environment import Environment
+    from gdcli.render.formats import Format
 
 
 def run(options: ShowOptions, env: Environment) -> int:
@@ -29,14 +30,22 @@ def run(options: ShowOptions, env: Environment) -> int:
     if record_file.is_kept_run(name):
         from gdcli.cli.show_kept import kept_run
 
+        if options.report:
+            raise UsageError("--report is for answers, and this run is kept to go on", f"gd resume {name}")
+        records: list[Record] = []
         shown = kept_run(options, name)
     else:
         name, records = record_file.all_of(name, env)
         shown = page_of(options, env, name, records)
     _check(options, shown)
-    with picture_of(options, env, env.text_stream(options)) as canvas:
+    with picture_of(options, env, env.text_stream(options)) as canvas, report_of(options, env) as report:
         with Destination(options.output, env.stdout) as stream, record_file.whole(name):
-            shown.write(stream)
+            shown.write(stream, options.written_as)
+            if report is not None:
+                from gdcli.render.html_report import REPORT
+
+                shown.write(report.page, REPORT)
+                report.finish(records, shown.picture)
         if canvas is not None and shown.picture is not None:
             canvas.draw(shown.picture)
     return 0
@@ -76,7 +85,7 @@ def page_of(options: ShowOptions, env: Environment, name: str, records: Sequence
     return show_runs.extremum(options, answer)
 
 
-def _complaint(record: Record, stream: TextIO) -> None:
+def _complaint(record: Record, stream: TextIO, format: Format) -> None:
     from gdcli.kernel.error_text import fault_text
     from gdcli.record.faults import ErrorRecord
 

@@ -12,6 +12,7 @@ from gdcli.cli.record_file import StoredPage
 if TYPE_CHECKING:
     from gdcli.cli.commands import ShowOptions
     from gdcli.record.checkpoint_file import Content
+    from gdcli.render.formats import Format
     from gdcli.render.page import Line
 
 # They are shown on lines of their own, or say where the file itself is.
@@ -23,13 +24,13 @@ def kept_run(options: ShowOptions, path: str) -> StoredPage:
     from gdcli.record import checkpoint_file
 
     content = checkpoint_file.read(path)
-    return StoredPage(partial(_write, options, path, content), None, "a kept run has no answer yet")
+    return StoredPage(partial(_write, path, content), None, "a kept run has no answer yet")
 
 
-def _write(options: ShowOptions, path: str, content: Content, stream: TextIO) -> None:
+def _write(path: str, content: Content, stream: TextIO, format: Format) -> None:
     from gdcli.render.tables import write_page
 
-    write_page(stream, options.written_as, lambda width, *_: _page(path, content, width))
+    write_page(stream, format, lambda width, *_: _page(path, content, width))
 
 
 def _page(path: str, content: Content, width: int) -> list[Line]:

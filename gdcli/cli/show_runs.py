@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gdcli.cli.plot_option import RunPlot
     from gdcli.record.fits import EpochPoint, FitRecord
     from gdcli.render.fit_figures import Epochs
+    from gdcli.render.formats import Format
     from gdcli.render.plot_data import Picture
     from gdcli.render.tables import PageLayout
     from gdcli.tasks.fit.request import FitRequest, FitSettings
@@ -36,7 +37,7 @@ def extremum(options: ShowOptions, answer: Stored) -> StoredPage:
         path = [PathPoint.from_json(point) for point in answer.path]
         rows = list(stored_rows(path, found.problem.space))
     shown = _run(options, found, rows, PageLayout(summary.page, _as_it_is))._replace(planes=True)
-    if not options.plot and not options.plane:
+    if not options.plot and not options.plane and not options.report:
         return shown
     plot, missing = _plot(options, found, path), ""
     if not path and not plot.which:
@@ -57,10 +58,10 @@ def _run(options: ShowOptions, found: RunRecord, rows: Sequence[Any], layout: Pa
 
     timed = found.seconds is not None
 
-    def write(stream: TextIO) -> None:
+    def write(stream: TextIO, format: Format) -> None:
         timing = timed and bool(options.timing or is_terminal(stream))
         size = found.problem.space.size
-        writer = Table(stream, 1, size, options.every, timing, options.written_as, layout)
+        writer = Table(stream, 1, size, options.every, timing, format, layout)
         for row in rows:
             writer(row)
         writer.finish(found)

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from gdcli.record.checked import Checked
     from gdcli.record.compared import RatesRecord
     from gdcli.render.comparison import Page
+    from gdcli.render.formats import Format
     from gdcli.render.plot_data import Picture
 
 
-def _paged(options: ShowOptions, page: Page) -> Callable[[TextIO], None]:
+def _paged(page: Page) -> Callable[[TextIO, Format], None]:
     from gdcli.render.comparison import write_page
 
-    return lambda stream: write_page(stream, options.written_as, page)
+    return lambda stream, format: write_page(stream, format, page)
 
 
 def _timed(parts: Sequence[Record]) -> bool:
@@ -46,9 +47,9 @@ def _compared(options: ShowOptions, record: Record) -> StoredPage:
     kind, report = next(pair for pair in kinds if pair[0].HEAD["type"] == record["type"])
     found, parts = kind.from_json(upgraded(record)), record[report.KIND.parts]
 
-    def write(stream: TextIO) -> None:
+    def write(stream: TextIO, format: Format) -> None:
         timing = _timing(options, parts, stream)
-        _paged(options, lambda *look: report.page(found, *look, timing))(stream)
+        _paged(lambda *look: report.page(found, *look, timing))(stream, format)
 
     walked = report is rate_page
     picture = partial(_rates_picture, found, options) if walked else partial(report.picture, found)
@@ -80,7 +81,7 @@ def _gradient(options: ShowOptions, record: Record) -> StoredPage:
     )
     picture = partial(errors_picture, found) if getattr(found, "errors", None) else None
     missing = "a gradient has one with --errors, and this is without"
-    return StoredPage(lambda stream: write(found, options.written_as, stream), picture, missing)
+    return StoredPage(lambda stream, format: write(found, format, stream), picture, missing)
 
 
 def _roots(options: ShowOptions, record: Record) -> StoredPage:
@@ -90,8 +91,8 @@ def _roots(options: ShowOptions, record: Record) -> StoredPage:
     found = RootsRecord.from_json(record)
     timed = found.seconds is not None
 
-    def shown(stream: TextIO) -> None:
-        write(found, options.written_as, stream, _timing(options, [record], stream))
+    def shown(stream: TextIO, format: Format) -> None:
+        write(found, format, stream, _timing(options, [record], stream))
 
     return StoredPage(shown, None, "roots have no picture", timed=timed)
 
@@ -102,7 +103,7 @@ def _list(options: ShowOptions, record: Record) -> StoredPage:
     page = import_module(f"gdcli.cli.{record['type']}_command").page
 
     return StoredPage(
-        _paged(options, lambda width, *_: page(record, width)), None, "the list of methods has no picture"
+        _paged(lambda width, *_: page(record, width)), None, "the list of methods has no picture"
     )
 
 
@@ -122,8 +123,8 @@ def groups(options: ShowOptions, answers: Sequence[Record]) -> StoredPage:
     rows = RowsRecord(**{name: sum(getattr(fit.rows, name) for fit in found) for name in of_rows})
     asked = GroupQuestion(first.problem, first.problem.space, list(found[0].labels), len(found), rows)
 
-    def write(stream: TextIO) -> None:
-        table = GroupTable(asked, options.written_as.load()(stream), GroupRecorder(), FIT)
+    def write(stream: TextIO, format: Format) -> None:
+        table = GroupTable(asked, format.load()(stream), GroupRecorder(), FIT)
         table(found)
         table.finish(Counter(fit.status for fit in found))
 
@@ -135,9 +136,9 @@ def many(options: ShowOptions, answers: Sequence[Record]) -> StoredPage:
 
     checked = [_answered(record, number) for number, record in enumerate(answers, 1)]
 
-    def write(stream: TextIO) -> None:
+    def write(stream: TextIO, format: Format) -> None:
         timing = _timing(options, answers, stream)
-        _paged(options, lambda width, glyphs, _: page(checked, width, glyphs, timing))(stream)
+        _paged(lambda width, glyphs, _: page(checked, width, glyphs, timing))(stream, format)
 
     missing = "a picture is of one run, and these are many"
     return StoredPage(write, None, missing, timed=_timed(answers))

@@ -12,11 +12,15 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-EXTRAS = {"fast": ("llvmlite", "polars"), "plot": ("matplotlib", "plotext")}
+EXTRAS = {
+    "fast": ("llvmlite", "polars"),
+    "plot": ("matplotlib", "plotext"),
+    "page": ("latex2mathml",),
+}
 
 
 def command(extra: str) -> str:
-    """Return the command that installs an extra: ``fast`` or ``plot``."""
+    """Return the command that installs an extra: ``fast``, ``plot`` or ``page``."""
     packages = " ".join(EXTRAS[extra])
     prefix = Path(sys.prefix)
     if (prefix / "pipx_metadata.json").exists():

@@ -22,7 +22,7 @@ from gdcli.record.selection import Words
 from gdcli.record.serialization import labels
 from gdcli.render import summary
 from gdcli.render.fit_page import data_text, loss_text
-from gdcli.render.page import Column, Line, chosen, cut, fact, named, pad
+from gdcli.render.page import Column, Line, TableLine, chosen, cut, fact, named, pad
 
 if TYPE_CHECKING:
     from gdcli.kernel.space import Space
@@ -81,11 +81,13 @@ class GroupTable:
             lines += self._titles(chosen)
         roles = ["good" if fit.is_good else "bad" for fit in some]
         left = [column.left for column in chosen]
-        for row, role in zip(zip(*(column.cells for column in chosen), strict=True), roles, strict=True):
+        told = [*chosen[:-1], chosen[-1]._replace(roles=roles)]
+        cells_of = zip(zip(*(column.cells for column in chosen), strict=True), roles, strict=True)
+        for number, (row, role) in enumerate(cells_of):
             *first, last = (
                 pad(cell, w, is_left) for cell, w, is_left in zip(row, self._widths, left, strict=True)
             )
-            lines.append([("  ".join(first) + "  ", ""), (last, role)])
+            lines.append(TableLine([("  ".join(first) + "  ", ""), (last, role)], told, number))
         self._show(lines)
         for fit in some:
             if not fit.is_good:
@@ -150,10 +152,10 @@ class GroupTable:
 
     def _titles(self, chosen: Sequence[Column]) -> list[Line]:
         titles = [pad(column.title, w, column.left) for column, w in zip(chosen, self._widths, strict=True)]
-        lines: list[Line] = [[("  ".join(titles), "title")]]
+        lines: list[Line] = [TableLine([("  ".join(titles), "title")], chosen)]
         if self._glyphs.rule:
             total = sum(self._widths) + 2 * (len(self._widths) - 1)
-            lines.append([(self._glyphs.rule * total, "rule")])
+            lines.append(TableLine([(self._glyphs.rule * total, "rule")], chosen))
         return lines
 
     def _choose(self, columns: dict[str, Column]) -> None:

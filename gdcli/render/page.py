@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 Line = list[tuple[str, str]]  # pieces: (text, role)
 
+
+class TableLine(list[tuple[str, str]]):
+    """A line of a table that knows the ``columns`` and its ``row``; it has none (-1) where it is titles or a rule."""
+
+    def __init__(self, pieces: Line, columns: Sequence[Column], row: int = -1) -> None:
+        super().__init__(pieces)
+        self.columns, self.row = columns, row
+
+
 LABEL = 14  # columns of the label before a fact
 MOST_NAMED = 8  # of columns that are not shown
 _ROUNDING = 1e10 * TINY  # the sides of a box around 0 are as long only because of rounding
@@ -124,14 +133,14 @@ def table(columns: Sequence[Column], glyphs: Glyphs, omitted: Iterable[int] = ()
     widths = [column.width for column in columns]
     total = sum(widths) + 2 * (len(widths) - 1)
     titles = "  ".join(pad(c.title, w, c.left) for c, w in zip(columns, widths, strict=True))
-    lines: list[Line] = [[(titles, "title")]]
+    lines: list[Line] = [TableLine([(titles, "title")], columns)]
     if glyphs.rule:
-        lines.append([(glyphs.rule * total, "rule")])
+        lines.append(TableLine([(glyphs.rule * total, "rule")], columns))
     gaps = set(omitted)
     for row in range(len(columns[0].cells)):
         if row in gaps:
-            lines.append([(pad(glyphs.omitted, widths[0]), "rule")])
-        line: Line = []
+            lines.append(TableLine([(pad(glyphs.omitted, widths[0]), "rule")], columns))
+        line = TableLine([], columns, row)
         for index, (c, w) in enumerate(zip(columns, widths, strict=True)):
             line.append(("  " if index else "", ""))
             line.append((pad(c.cells[row], w, c.left), c.roles[row] if c.roles else ""))

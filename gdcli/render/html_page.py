@@ -1,0 +1,85 @@
+"""A page for a browser as one file: it works from disk, asks no network for anything, and can be mailed.
+
+Style sheets and scripts are files of their own in ``web/``, put into the page whole. A Content-Security-Policy lets run
+only these, by their digests, and forbids every connection: whatever a name or a cell of a table says, it is text.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from gdcli.kernel.error_text import harmless
+
+FOLDER = Path(__file__).with_name("web")
+LIBRARY = "d3.min.js"
+
+
+def text(words: str) -> str:
+    """Return a text as it stands in HTML, between tags or in an attribute; what steers a reader's eye is shown."""
+    return escape(harmless(words))
+
+
+def asset(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def data(name: str, value: object) -> str:
+    """Return plain data for a script to read, as JSON; a number that JSON does not have is null."""
+    return stored(name, json.dumps(plain(value), separators=(",", ":"), allow_nan=False))
+
+
+def stored(name: str, records: str) -> str:
+    """Return JSON texts as they are, in an element with this id; no ``<`` in them can end it."""
+    safe = records.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return f'<script type="application/json" id="{name}">{safe}</script>\n'
+
+
+def plain(value: Any) -> Any:
+    """Return named tuples as objects, other sequences as lists, floats that are not finite as None."""
+    if isinstance(value, float):
+        return value if value - value == 0.0 else None
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if hasattr(value, "_asdict"):
+        return {key: plain(part) for key, part in value._asdict().items()}
+    if isinstance(value, str | int | bool) or value is None:
+        return value
+    return [plain(part) for part in value]
+
+
+def whole(title: str, body: str, styles: Sequence[str], scripts: Sequence[str]) -> str:
+    """Return the page: ``body`` is HTML, ``styles`` are names of assets, ``scripts`` programs."""
+    sheet = "".join(map(asset, styles))
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src {_digest(sheet)}",
+            f"script-src {' '.join(map(_digest, scripts))}" if scripts else "script-src 'none'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    ending = "".join(f"<script>{script}</script>\n" for script in scripts)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{text(title)}</title>\n<style>{sheet}</style>\n</head>\n<body>\n{body}{ending}</body>\n</html>\n"
+    )
+
+
+def library() -> str:
+    """Return the charting library with its licence before it."""
+    licence = asset("d3.LICENSE").replace("*/", "")
+    return f"/*!\n{licence}*/\n{asset(LIBRARY)}"
+
+
+def _digest(content: str) -> str:
+    return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
