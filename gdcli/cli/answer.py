@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
-from gdcli.cli.options import ConstrainedOptions, ProblemOptions
+from gdcli.cli.options import ConstrainedOptions, OutputOptions, PictureOptions, ProblemOptions
 from gdcli.kernel.errors import Span, UsageError, did_you_mean_file
 from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gdcli.api import Outcome, Problem, Settings
     from gdcli.cli.canvas import Canvas
     from gdcli.cli.environment import Environment
-    from gdcli.cli.options import AskedOptions, OutputOptions, PictureOptions
+    from gdcli.cli.option_rows import Options
+    from gdcli.cli.options import AskedOptions
     from gdcli.cli.report_option import ReportFile
     from gdcli.cli.trace_option import Tracing
     from gdcli.record.schema import Record
     from gdcli.record.selection import Words
+    from gdcli.render.formats import Format
+    from gdcli.render.plot_data import Picture
     from gdcli.render.tables import PageLayout
-    from gdcli.solve.iteration import Iterate
+    from gdcli.solve.iteration import Iterate, Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
 
 
@@ -108,13 +112,61 @@ def picture_of(
     return Canvas(options.plot, options, env, stream)
 
 
-def report_of(options: OutputOptions, env: Environment) -> AbstractContextManager[ReportFile | None]:
-    """Return what writes the page of ``--report``; None where none is asked for."""
-    if not options.report:
-        return nullcontext()
-    from gdcli.cli.report_option import ReportFile
+class Beside:
+    """What is made beside an answer: the picture of --plot, the page of --report. A context."""
 
-    return ReportFile(options.report, env)
+    def __init__(self, options: Options, env: Environment, stream: TextIO) -> None:
+        self._options, self._env, self._stream = options, env, stream
+        self._stack = ExitStack()
+        self._canvas: Canvas | None = None
+        self._report: ReportFile | None = None
+        self._paper: AnswerWriter | None = None
+
+    def __enter__(self) -> Beside:
+        options, env = self._options, self._env
+        if isinstance(options, PictureOptions):
+            self._canvas = self._stack.enter_context(picture_of(options, env, self._stream))
+        if isinstance(options, OutputOptions) and options.report:
+            from gdcli.cli.report_option import ReportFile
+
+            self._report = self._stack.enter_context(ReportFile(options.report, env))
+        return self
+
+    def __exit__(self, *ended: Any) -> None:
+        self._stack.__exit__(*ended)
+
+    @property
+    def draws(self) -> bool:
+        return self._canvas is not None or self._report is not None
+
+    def observers(self, problem: Problem, layout: Callable[[], PageLayout] | None = None) -> list[Observer]:
+        """Return what sees the path of a run for its page, whose layout is made by ``layout``."""
+        if self._report is None:
+            return []
+        self._paper = self._report.writer(problem, None if layout is None else layout())
+        return [self._paper]
+
+    def write(self, write: Callable[[TextIO, Format], None]) -> None:
+        """Have the page's lines written, of an answer that is no run."""
+        if self._report is not None:
+            from gdcli.render.html_report import REPORT
+
+            write(self._report.page, REPORT)
+
+    def finish(self, found: Record, picture: Callable[[], Picture] | None) -> None:
+        """Draw the picture, where there is one, and write the page of the record ``found``."""
+        if self._paper is not None:
+            self._paper.finish(found)
+        self.tell([found], picture)
+
+    def tell(
+        self, records: Sequence[Record | Mapping[str, Any]], picture: Callable[[], Picture] | None
+    ) -> None:
+        """The same of several records, of which the last is the answer; the page's lines are written."""
+        if self._canvas is not None and picture is not None:
+            self._canvas.draw(picture)
+        if self._report is not None:
+            self._report.finish([r if isinstance(r, Mapping) else r.to_json() for r in records], picture)
 
 
 def traced(

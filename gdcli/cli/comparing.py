@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gdcli.cli.answer import picture_of, report_of, with_receipt
+from gdcli.cli.answer import Beside, with_receipt
 from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
@@ -37,18 +37,13 @@ def compared(
     from gdcli.render.comparison import write
 
     env.on_sigterm()
-    with picture_of(options, env, env.text_stream(options)) as canvas, report_of(options, env) as report:
+    with Beside(options, env, env.text_stream(options)) as beside:
         with Destination(options.output, env.stdout) as stream:
             made = make()
             timing = made.timed and env.timing(options, stream)
             found = with_receipt(made.record, options)
             write(stream, options.written_as, found, made.kind, timing)
-        if canvas is not None:
-            canvas.draw(made.picture)
-        if report is not None:
-            from gdcli.render.html_report import REPORT
-
-            write(report.page, REPORT, found, made.kind, made.timed)
-            report.finish([found.to_json()], made.picture)
+        beside.write(lambda page, format: write(page, format, found, made.kind, made.timed))
+        beside.finish(found, made.picture)
     env.tell_warnings(made.warnings, env.warned(options, stream))
     return made.exit_code

@@ -7,16 +7,7 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
-from gdcli.cli.answer import (
-    Emitted,
-    caps_of,
-    check_output,
-    picture_of,
-    report_of,
-    told_beside,
-    traced,
-    with_receipt,
-)
+from gdcli.cli.answer import Beside, Emitted, caps_of, check_output, told_beside, traced, with_receipt
 from gdcli.cli.checkpoint_option import session
 from gdcli.cli.fit_request import read
 from gdcli.kernel.budget import limited
@@ -56,8 +47,7 @@ def _run(options: FitOptions, env: Environment) -> int:
         session(options, env, request) as kept,
         _copies(options, env, request.model) as copies,
         traced(options.trace, options, env) as tracing,
-        picture_of(options, env, env.text_stream(options)) as canvas,
-        report_of(options, env) as report,
+        Beside(options, env, env.text_stream(options)) as beside,
         _progress(options, env, settings) as progress,
         ExitStack() as data,
     ):
@@ -67,7 +57,7 @@ def _run(options: FitOptions, env: Environment) -> int:
                 ready = data.enter_context(
                     prepared(request, settings, stdin, progress.reading, progress.searching)
                 )
-                plot = FitPlot(ready) if options.plot or options.report else None
+                plot = FitPlot(ready) if beside.draws else None
                 hidden = copies is not None and copies.hide_answer
                 shown: TextIO = StringIO() if hidden else stream
                 emitted = emitter(options, ready, shown)
@@ -75,8 +65,7 @@ def _run(options: FitOptions, env: Environment) -> int:
                 observers: list[Observer] = [writer, *(plot.observers if plot else ())]
                 if tracing is not None:
                     observers += tracing.observers(ready.problem, partial(_words, settings))
-                paper = None if report is None else report.writer(ready.problem, _layout(settings))
-                observers += [] if paper is None else [paper]
+                observers += beside.observers(ready.problem, partial(_layout, settings))
                 kept.watch(observers)
                 kept.check_data(ready)
                 outcome = solve(
@@ -88,13 +77,7 @@ def _run(options: FitOptions, env: Environment) -> int:
             writer.finish(outcome if emitted else found)
         if copies is not None:
             copies.write(ready, outcome)
-        if plot is not None:
-            picture = partial(plot.picture, found, epochs_of(outcome))
-            if canvas is not None:
-                canvas.draw(picture)
-            if report is not None and paper is not None:
-                paper.finish(found)
-                report.finish([found.to_json()], picture)
+        beside.finish(found, None if plot is None else partial(plot.picture, found, epochs_of(outcome)))
     env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
     return outcome.status.exit_code
 

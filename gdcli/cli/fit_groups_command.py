@@ -7,7 +7,7 @@ from collections import Counter
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.answer import report_of
+from gdcli.cli.answer import Beside
 from gdcli.kernel.errors import UsageError
 from gdcli.render.formats import Shape
 
@@ -36,17 +36,11 @@ _REFUSED = {
 
 def run(options: FitOptions, env: Environment) -> int:
     """Fit every group, write the answers as they come; the code is that of the first group that failed."""
-    for name, why in _REFUSED.items():
-        if getattr(options, name):
-            raise UsageError(
-                f"--{name.replace('_', '-')} does not go with --by: {why}",
-                "choose one group's rows, and leave out --by",
-            )
+    _check(options)
     from gdcli.cli.fit_request import read
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import receipt_of
     from gdcli.record.groups import GroupRecorder
-    from gdcli.render.html_report import REPORT
     from gdcli.render.progress import Progress
     from gdcli.render.verdicts import Tally
     from gdcli.solve.checkpointing import Checkpointer
@@ -57,7 +51,7 @@ def run(options: FitOptions, env: Environment) -> int:
     tally = Tally("group", env.clock)
     stdin = env.stdin_for(request.files)
     with (
-        report_of(options, env) as report,
+        Beside(options, env, env.stdout) as beside,
         Destination(options.output, env.stdout) as stream,
         Progress(env.free_terminal(options.written_as, options.output), clock=env.clock) as progress,
         grouped(request, settings, stdin, progress.reading) as found,
@@ -66,8 +60,8 @@ def run(options: FitOptions, env: Environment) -> int:
         recorder = GroupRecorder(receipt_of(options, found.plan.row.space.size), env.timing(options, stream))
         writers = [_writer(options, found, stream, recorder)]
         kept = StringIO()
-        if report is not None:
-            writers += [_table(found, recorder, REPORT.load()(report.page)), _lines(kept, recorder)]
+        beside.write(lambda page, format: writers.append(_table(found, recorder, format.load()(page))))
+        writers += [_lines(kept, recorder)] if beside.draws else []
         ended: Counter[str] = Counter()
         with env.heard_by(Checkpointer()) as checkpointer:
             checkpointer.listening = True  # a signal is heard between two answers, so that these are whole
@@ -87,11 +81,19 @@ def run(options: FitOptions, env: Environment) -> int:
             progress.clear()
             for writer in writers:
                 writer.finish(ended)
-            if report is not None:
-                report.finish(list(map(json.loads, kept.getvalue().splitlines())), None)
+            beside.tell([json.loads(line) for line in kept.getvalue().splitlines()], None)
     _tell(options, env, tally, found)
     stop = checkpointer.asked and checkpointer.asked.status
     return tally.exit_code if stop is None else stop.exit_code
+
+
+def _check(options: FitOptions) -> None:
+    for name, why in _REFUSED.items():
+        if getattr(options, name):
+            raise UsageError(
+                f"--{name.replace('_', '-')} does not go with --by: {why}",
+                "choose one group's rows, and leave out --by",
+            )
 
 
 def _writer(options: FitOptions, found: Grouped, stream: TextIO, recorder: GroupRecorder) -> Any:

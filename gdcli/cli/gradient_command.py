@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from gdcli.cli.answer import expression_text, picture_of, report_of
+from gdcli.cli.answer import Beside, expression_text
 from gdcli.kernel.errors import UsageError
 from gdcli.render.formats import Format, Shape
 
@@ -38,7 +38,7 @@ def run(options: GradientOptions, env: Environment) -> int:
         return 0
     with limited(caps):
         problem = _problem(options, text, source)
-    with picture_of(options, env, env.text_stream(options)) as canvas, report_of(options, env) as report:
+    with Beside(options, env, env.text_stream(options)) as beside:
         with Destination(options.output, env.stdout) as stream:
             env.on_sigterm()
             wanted = Wanted(options.h, options.hessian, options.errors, options.latex, options.trace)
@@ -46,15 +46,9 @@ def run(options: GradientOptions, env: Environment) -> int:
                 found = api.examine(problem, wanted)
             record = gradient_record(found)
             write(record, options.written_as, stream)
-        if canvas is not None:
-            assert isinstance(record, GradientRecord)
-            canvas.draw(partial(errors_picture, record))
-        if report is not None:
-            from gdcli.render.html_report import REPORT
-
-            write(record, REPORT, report.page)
-            drawn = isinstance(record, GradientRecord) and record.errors
-            report.finish([record.to_json()], partial(errors_picture, record) if drawn else None)  # type: ignore[arg-type]
+        beside.write(lambda page, format: write(record, format, page))
+        drawn = isinstance(record, GradientRecord) and record.errors
+        beside.finish(record, partial(errors_picture, cast("GradientRecord", record)) if drawn else None)
     return int(found.exit_code)
 
 

@@ -12,11 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gdcli.cli.answer import (
+    Beside,
     caps_of,
     check_output,
     emitter,
-    picture_of,
-    report_of,
     told_beside,
     traced,
     typed_problem,
@@ -55,8 +54,8 @@ def run(options: MinimizeOptions, env: Environment) -> int:
     settings = api.Settings(**options.given(*SOLVER))
     with limited(settings):
         problem = job_of(options.resumed) or typed_problem(options, env)
-    plot = _plot(options, problem) if options.plot or options.plane or options.report else None
-    with picture_of(options, env, env.text_stream(options)) as canvas, report_of(options, env) as report:
+    plot = _plot(options, problem)
+    with Beside(options, env, env.text_stream(options)) as beside:
         with (
             Destination(options.output, env.stdout) as stream,
             traced(options.trace, options, env) as tracing,
@@ -68,9 +67,7 @@ def run(options: MinimizeOptions, env: Environment) -> int:
                 observers += tracing.observers(problem)
             if plot is not None:
                 observers.append(plot.recorder)
-            paper = None if report is None else report.writer(problem)
-            if paper is not None:
-                observers.append(paper)
+            observers += beside.observers(problem)
             with (
                 session(options, env, problem) as kept,
                 _watch(options, env, problem) as watch,
@@ -83,13 +80,7 @@ def run(options: MinimizeOptions, env: Environment) -> int:
                 outcome = _moving(options, kept.finish(outcome))
             found = with_receipt(run_record(outcome), options)
             writer.finish(outcome if emitted else found)
-        if plot is not None:
-            picture = partial(plot.picture, found)
-            if canvas is not None:
-                canvas.draw(picture)
-            if report is not None and paper is not None:
-                paper.finish(found)
-                report.finish([found.to_json()], picture)
+        beside.finish(found, None if plot is None else partial(plot.picture, found))
     env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
     return outcome.status.exit_code
 
@@ -102,7 +93,9 @@ def _moving(options: MinimizeOptions, outcome: Outcome) -> Outcome:
     return with_sensitivities(outcome)
 
 
-def _plot(options: MinimizeOptions, problem: Problem) -> RunPlot:
+def _plot(options: MinimizeOptions, problem: Problem) -> RunPlot | None:
+    if not (options.plot or options.plane or options.report):
+        return None
     from gdcli.cli.plot_option import RunPlot
 
     return RunPlot(options, problem, bool(options.multi_start))

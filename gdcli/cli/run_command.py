@@ -8,15 +8,15 @@ from contextlib import ExitStack
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gdcli.cli.answer import report_of
+from gdcli.cli.answer import Beside
 from gdcli.cli.run_solver import Answer, Solver
 from gdcli.kernel.errors import UsageError
+from gdcli.render.formats import FORMATS, Format
 from gdcli.render.verdicts import Shown, Tally, Whole
 
 if TYPE_CHECKING:
     from gdcli.cli.commands import RunOptions
     from gdcli.cli.environment import Environment
-    from gdcli.cli.report_option import ReportFile
     from gdcli.cli.run_input import ProblemLines, Tables
     from gdcli.render.waiting import Waiting
 
@@ -29,11 +29,7 @@ def run(options: RunOptions, env: Environment) -> int:
     file, source = open_problems(options.file, options.names, env)
     lines = isinstance(source, ProblemLines)
     format = options.written_else("jsonl" if lines else "table")
-    if options.report and format.streams:
-        raise UsageError(
-            f"--report does not go with {format.name}: answers are written as they come",
-            "store them, and gd show answers.jsonl --report page.html",
-        )
+    _check(options, format)
     env.on_sigterm()
     with ExitStack() as stack:
         stack.callback(source.close)
@@ -41,10 +37,10 @@ def run(options: RunOptions, env: Environment) -> int:
         timing = env.timing(options, stream)
         shown = Shown(format, timing, lines)
         wholes = [Whole(stream, shown, timing)]
-        report = stack.enter_context(report_of(options, env))
-        if report is not None:
-            kept = StringIO()
-            wholes += _on_paper(report, kept, timing, lines)
+        beside, kept = stack.enter_context(Beside(options, env, stream)), StringIO()
+        beside.write(lambda page, format: wholes.append(Whole(page, Shown(format, timing, lines), timing)))
+        if beside.draws:
+            wholes.append(Whole(kept, Shown(FORMATS["json"], timing, lines), timing))
         tally = Tally(clock=env.clock)
         stream.write(shown.head())
         waiting = _waiting(env.free_terminal(format, options.output), env, stack)
@@ -53,22 +49,24 @@ def run(options: RunOptions, env: Environment) -> int:
         code = _write_all(answers, stream, env, wholes, tally, told)
         told.clear()
         if not format.streams:
-            for whole in wholes:
-                whole.finish(file)
-        if report is not None:
-            report.finish([json.loads(kept.getvalue())], None)
+            _finish(wholes, file)
+        beside.tell([json.loads(text) for text in filter(None, [kept.getvalue()])], None)
     if lines or not format.is_page:
         _tell(tally, env)
     return code or tally.exit_code
 
 
-def _on_paper(report: ReportFile, kept: StringIO, timing: bool, lines: bool) -> list[Whole]:
-    """What writes the lines of a page, and its record."""
-    from gdcli.render.formats import FORMATS
-    from gdcli.render.html_report import REPORT
+def _finish(wholes: list[Whole], file: str) -> None:
+    for whole in wholes:
+        whole.finish(file)
 
-    page = Whole(report.page, Shown(REPORT, timing, lines), timing)
-    return [page, Whole(kept, Shown(FORMATS["json"], timing, lines), timing)]
+
+def _check(options: RunOptions, format: Format) -> None:
+    if options.report and format.streams:
+        raise UsageError(
+            f"--report does not go with {format.name}: answers are written as they come",
+            "store them, and gd show answers.jsonl --report page.html",
+        )
 
 
 class _Answers:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from gdcli.cli import record_file
-from gdcli.cli.answer import picture_of, report_of
+from gdcli.cli.answer import Beside
 from gdcli.cli.record_file import Record, StoredPage
 from gdcli.kernel.errors import UsageError
 
@@ -38,16 +38,11 @@ def run(options: ShowOptions, env: Environment) -> int:
         name, records = record_file.all_of(name, env)
         shown = page_of(options, env, name, records)
     _check(options, shown)
-    with picture_of(options, env, env.text_stream(options)) as canvas, report_of(options, env) as report:
+    with Beside(options, env, env.text_stream(options)) as beside:
         with Destination(options.output, env.stdout) as stream, record_file.whole(name):
             shown.write(stream, options.written_as)
-            if report is not None:
-                from gdcli.render.html_report import REPORT
-
-                shown.write(report.page, REPORT)
-                report.finish(records, shown.picture)
-        if canvas is not None and shown.picture is not None:
-            canvas.draw(shown.picture)
+            beside.write(shown.write)
+        beside.tell(records, shown.picture)
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from gdcli.cli.answer import expression_text, report_of
+from gdcli.cli.answer import Beside, expression_text
 from gdcli.render.formats import Format, Shape
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run(options: SolveOptions, env: Environment) -> int:
         **{name: value for name in names if (value := getattr(options, name)) is not None}
     )
     system = read_system(equations, options.bounds, options.set)
-    with report_of(options, env) as report, Destination(options.output, env.stdout) as stream:
+    with Beside(options, env, env.stdout) as beside, Destination(options.output, env.stdout) as stream:
         env.on_sigterm()
         timing = env.timing(options, stream)
         with Waiting(env.free_terminal(options.written_as, options.output), None, None, env.clock) as waiting:
@@ -41,11 +41,8 @@ def run(options: SolveOptions, env: Environment) -> int:
         if keep:
             found = replace(found, receipt=receipt_of(options, found.space.size))
         write(found, options.written_as, stream, timing)
-        if report is not None:
-            from gdcli.render.html_report import REPORT
-
-            write(found, REPORT, report.page, True)
-            report.finish([found.to_json()], None)
+        beside.write(lambda page, format: write(found, format, page, True))
+        beside.finish(found, None)
     return found.exit_code
 
 
