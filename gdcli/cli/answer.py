@@ -165,7 +165,7 @@ class Beside:
         """The same of several records, of which the last is the answer; the page's lines are written."""
         if self._canvas is not None and picture is not None:
             self._canvas.draw(picture)
-        if self._report is not None:
+        if self._report is not None and records:
             self._report.finish([r if isinstance(r, Mapping) else r.to_json() for r in records], picture)
 
 

@@ -58,8 +58,7 @@ def run(options: FitOptions, env: Environment) -> int:
     ):
         progress.clear()
         recorder = GroupRecorder(receipt_of(options, found.plan.row.space.size), env.timing(options, stream))
-        writers = [_writer(options, found, stream, recorder)]
-        kept = StringIO()
+        writers, kept = [_writer(options, found, stream, recorder)], StringIO()
         beside.write(lambda page, format: writers.append(_table(found, recorder, format.load()(page))))
         writers += [_lines(kept, recorder)] if beside.draws else []
         ended: Counter[str] = Counter()
