@@ -140,6 +140,11 @@ class FitDataOptions(DataOptions):
         "What must hold for the parameters: 'a + b <= 1', 'a == 2*b'; @FILE has one a line.").behind("bounds")
 
 
+    sigma_x = repeated("NAME=SIZE", "exact",
+        "Errors in a column, too (orthogonal distances): its standard deviation, x=0.1, x=s or x='0.05*x'."
+    ).behind("sigma")
+
+
 class GroupsOptions(Options):
     group = "Data"
     by = option("COLUMN[,COLUMN]", read.names, "one fit to all rows",

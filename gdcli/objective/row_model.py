@@ -30,6 +30,20 @@ class Weighting:
     kind: str
 
 
+class CorrectedColumns(Protocol):
+    """Columns with errors of their own; see `errors_in_columns.ErrorsInColumns`."""
+
+    @property
+    def plain(self) -> RowModel: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def sigmas(self) -> tuple[int, ...]: ...
+    def nodes(self, row: RowModel, name: str) -> list[int] | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class RowModel:
     """The graph of one row.
@@ -40,7 +54,8 @@ class RowModel:
     loss. ``weight`` is what the row counts (the inverse of a given variance too), None for 1. ``columns`` are read
     from the data, in order. ``engine`` is what computes sums over rows: numpy, native, or auto, which takes plain
     Python for few rows and machine code for very many; ``use_cache`` keeps that on disk. ``programs`` has what was
-    written for nodes of the graph, which stays the same: all objectives of this row share it.
+    written for nodes of the graph, which stays the same: all objectives of this row share it. ``errors`` tells which
+    columns have errors, None where none has.
     """
 
     model: Model
@@ -58,6 +73,7 @@ class RowModel:
     constants: Mapping[str, Any]
     engine: str = "numpy"
     use_cache: bool = True
+    errors: CorrectedColumns | None = None
     programs: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -79,6 +95,11 @@ class RowModel:
     def column_leaves(self) -> dict[Key, str]:
         """The leaf of each column in the order of ``columns``, with its name in program text: c0, c1, ..."""
         return {("scalar", name): f"c{i}" for i, name in enumerate(self.columns)}
+
+    @property
+    def plain(self) -> RowModel:
+        """The row as if no column had errors."""
+        return self if self.errors is None else self.errors.plain
 
     def depends(self, root: int) -> bool:
         return any(

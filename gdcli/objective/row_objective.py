@@ -61,7 +61,7 @@ class RowObjective(Objective):
         self.rows = data.rows
         self.factor = scale / data.rows
         self.has_hessian = self.size <= HESSIAN_SIZE
-        self.has_product = True
+        self.has_product = row.errors is None
         self.few = few_rows(row, data)
         self.order = [tuple(data.names).index(name) for name in row.columns]
         self.engine = _engine(row, data.rows) if self.few is None else "python"
@@ -86,7 +86,7 @@ class RowObjective(Objective):
 
     def smoothed(self, mu: float) -> RowObjective | None:
         """Kinks of losses are in the unit of a loss, and so is ``mu`` times the mean loss of scale 1."""
-        if self.is_smooth:
+        if self.is_smooth or self.row.errors is not None:
             return None
         rounded = smooth(self.row.graph, self.row.loss, mu / self.scale, self._columns())
         found = RowObjective(replace(self.row, loss=rounded, residual=None), self.data, self.scale)
@@ -112,7 +112,13 @@ class RowObjective(Objective):
             self._last = asked, self._sums_of(*asked)
         return [*self._last[1]]
 
+    def _settled(self, x: Sequence[float]) -> None:
+        """Have columns with errors corrected for the parameters that ``x`` begins with."""
+        if self.row.errors is not None:
+            self.data.settle(list(x[: self.size]))  # type: ignore[attr-defined]
+
     def _sums_of(self, names: tuple[str, ...], x: Sequence[float]) -> list[float]:
+        self._settled(x)
         if self.few is not None:
             return self.few.sums(names, x)
         kernel = self._kernel(names) if self.engine == "native" else None
@@ -151,6 +157,7 @@ class RowObjective(Objective):
         ``wide`` computes them with the longest floats there are, of 64 bits of precision or more on most machines.
         """
         np, kind = self.np, self.np.longdouble if wide else float
+        self._settled(x)
         with np.errstate(all="ignore"):
             program = self.programs.by_row(name)
             given = [kind(a) for a in x]
@@ -173,6 +180,7 @@ class RowObjective(Objective):
         if kernel is None:
             yield from self.pieces(name, x)
             return
+        self._settled(x)
         given = self._with_direction(x)
         for first, arrays in self.data.chunks(PIECE):
             yield first, kernel.values(given, [arrays[k] for k in self.order])
@@ -288,6 +296,8 @@ class RowObjective(Objective):
 
     def second(self, at: Evaluation, direction: Vector) -> Any:
         """Return J' r_vv, the residuals' second derivative along a direction seen by the Jacobian, shape (p,)."""
+        if self.row.errors is not None:
+            return None
         self.counts.product += 1
         found = Vec([0.0] * self.size)
         for *columns, bend in self.vectors("second", [*at.x, *direction]):

@@ -60,7 +60,9 @@ class RowPrograms:
         """The nodes of the row's graph whose sums (or values) are asked for under a name."""
         found = self._nodes.get(name)
         if found is None:
-            found = self._nodes[name] = getattr(self, f"_{name}_nodes")()
+            errors = self.row.errors
+            own = None if errors is None else errors.nodes(self.row, name)
+            found = self._nodes[name] = getattr(self, f"_{name}_nodes")() if own is None else own
         return found
 
     def _by_parameter(self, root: int) -> list[int]:

@@ -57,6 +57,7 @@ class FitProblemRecord(ProblemRecord):
     huber_delta: float | None = None
     weights: str | None = None
     sigma: str | None = None
+    sigma_x: Mapping[str, str] | None = None
     scale_sigma: bool | None = None
     columns: Mapping[str, list[str]] | None = None
 
@@ -85,6 +86,25 @@ class NoiseRecord(Record):
     deviation: float | None
     standard_error: float | None
     settled: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveRecord(Record):
+    """How far rows were moved along a column; see `gdcli.tasks.fit.corrected_points.Move`."""
+
+    typical: float
+    largest: float
+    row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectedRecord(Record):
+    """Where rows with errors in columns were moved; see `gdcli.tasks.fit.corrected_points.CorrectedPoints`."""
+
+    moves: Mapping[str, MoveRecord]
+    points: Mapping[str, list[float]]
+    fitted: list[float]
+    effective_sigma: list[float]
 
 
 class Tied(NamedTuple):
@@ -125,6 +145,7 @@ class FitRecord(RunRecord):
     polish: bool = False
     validation: float | None = None
     noise: NoiseRecord | None
+    corrected: CorrectedRecord | None = None
     unknown_errors: str | None
 
     def always(self) -> Sequence[str]:
@@ -236,8 +257,16 @@ def fit_record(outcome: FitOutcome) -> FitRecord:
         **_statistics(outcome.statistics, outcome.space),
         rows=RowsRecord.of(outcome.rows, visited=history[-1].visits if history else None),
         noise=None if noise is None else NoiseRecord.of(noise),
+        corrected=_corrected(outcome),
         unknown_errors=outcome.unknown_errors or None,
     )
+
+
+def _corrected(outcome: FitOutcome) -> CorrectedRecord | None:
+    found = outcome.corrected
+    if found is None:
+        return None
+    return CorrectedRecord.of(found, moves={name: MoveRecord.of(move) for name, move in found.moves.items()})
 
 
 def problem_record(problem: FitProblem) -> FitProblemRecord:
@@ -247,6 +276,7 @@ def problem_record(problem: FitProblem) -> FitProblemRecord:
         subject_to=texts_of(problem),
         loss=problem.loss or None,
         search=None if problem.searched is None else SearchRecord.of(problem.searched),
+        sigma_x=dict(problem.sigma_x) or None,
         scale_sigma=problem.scale_sigma if problem.sigma else None,
         columns={name: list(columns) for name, columns in problem.matrices.items()} or None,
     )

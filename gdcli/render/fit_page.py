@@ -63,20 +63,26 @@ def _question(found: FitRecord, width: int) -> list[Line]:
         shown = ", ".join(columns if len(columns) <= 6 else [*columns[:4], "...", columns[-1]])
         lines += fact("columns", f"{name} = {harmless(shown)} ({amount(len(columns), 'column')})", width)
     lines += fact("loss", loss_text(problem), width)
+    for name, size in (problem.sigma_x or {}).items():
+        lines += fact(f"errors in {harmless(name)}", harmless(_input_error(problem, size)), width)
     return lines + summary.setting(
-        found, width, "" if problem.search is None else search_text(problem.search)
+        found, width, "" if problem.search is None else search_text(problem.search, bool(problem.sigma_x))
     )
 
 
-def search_text(search: SearchRecord) -> str:
-    """Return in words what a search for a start did, and how sure its answer is."""
+def search_text(search: SearchRecord, plain: bool = False) -> str:
+    """Return in words what a search for a start did, and how sure its answer is.
+
+    ``plain``: what was searched for is the ordinary fit, without errors in columns, at which the run starts.
+    """
     tried, starts, agreeing, ratio = search.tried, search.starts, search.agreeing, search.next_best
     points = amount(tried, "point")
     if not starts:
         return f"the best of {points} that were tried until the time was over"
     if tried == 1:
         return "the linear parameters were solved for"
-    text = f"{agreeing} of {amount(starts, 'start')} ended here ({points} tried)"
+    end = "at one ordinary fit, the start" if plain else "here"
+    text = f"{agreeing} of {amount(starts, 'start')} ended {end} ({points} tried)"
     if ratio is None:
         return text
     more = (
@@ -101,6 +107,8 @@ def loss_text(problem: FitProblemRecord) -> str:
             "maximized: the expression of a row" if is_maximum else "the expression of a row: there is no ~"
         )
     text = problem.loss
+    if problem.sigma_x:
+        text += " distances to the curve"
     if text == "huber":
         text += f", absolute beyond {short(problem.huber_delta or 1.0, 6)}"
     if problem.weights:
@@ -109,6 +117,17 @@ def loss_text(problem: FitProblemRecord) -> str:
         known = "relative" if problem.scale_sigma else "known"
         text += f", in units of {problem.sigma}, the {known} standard deviation of a row"
     return text
+
+
+def _input_error(problem: FitProblemRecord, size: str) -> str:
+    """In words: the standard deviation of a column, and of what it is."""
+    known = problem.sigma and not problem.scale_sigma
+    if known:
+        return f"standard deviation {size}, known"
+    if problem.sigma:
+        return f"standard deviation {size}, beside {problem.sigma}: their ratio counts"
+    of_y = f"1 at {problem.weights} = 1" if problem.weights else "1"
+    return f"standard deviation {size} where that of the left side is {of_y}: their ratio counts"
 
 
 # -- the path ------------------------------------------------------------------------------------------------------
@@ -252,6 +271,7 @@ def _sums(found: FitRecord, width: int) -> list[Line]:
     lines = fact("point", summary.point_text(found.point, 12, errors=found.certificate.errors), width)
     # Digits that are those of rounding are nobody's.
     told = f"{short(found.value, 12)} ({what}; mean {mean})"
+    lines += _moves(found, width)
     lines += fact("value", f"zero but for rounding ({what}){best}" if found.exact else told + best, width)
     if found.validation is not None:
         held = amount(rows.held_back, "row")
@@ -264,10 +284,25 @@ def _sums(found: FitRecord, width: int) -> list[Line]:
     return lines
 
 
+def _moves(found: FitRecord, width: int) -> list[Line]:
+    """How far rows were moved to their nearest points of the curve."""
+    if found.corrected is None:
+        return []
+    told = [
+        f"{harmless(name)} by {short(move.typical, 3)} (root mean square), at most {short(abs(move.largest), 3)}"
+        f" in row {move.row}"
+        for name, move in found.corrected.moves.items()
+    ]
+    return fact("corrected", "; ".join(told), width)
+
+
 def _deviation(found: FitRecord, size: float) -> str:
     if found.exact:
         return "zero but for rounding"
     told, problem = f"standard deviation {short(size, 6)}", found.problem
+    if problem.sigma_x:
+        each = " and ".join([problem.sigma or "1", *problem.sigma_x.values()])
+        return f"{short(size, 6)} times the standard deviations {each}"
     if problem.sigma:
         return f"{told} times {problem.sigma}"
     return f"{told} of a row with {problem.weights} = 1" if problem.weights else told

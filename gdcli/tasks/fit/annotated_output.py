@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Vector, to_list
 from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.input_errors import corrected
 from gdcli.tasks.fit.row_sample import RowsInPlace, fitted_and_measured
 
 if TYPE_CHECKING:
@@ -87,12 +88,13 @@ def annotated(
 
     row = prepared.row
     with open_table(files, missing=missing, use_cache=use_cache) as table:
-        held = RowsInPlace(row.columns)
-        objective = RowObjective(row, held)
-        form = _JsonLines(table, wanted) if table.kind == "jsonl" else _Delimited(table, wanted, row.columns)
+        columns = row.plain.columns
+        held = RowsInPlace(columns)
+        form = _JsonLines(table, wanted) if table.kind == "jsonl" else _Delimited(table, wanted, columns)
         yield form.header()
-        for block in table.blocks(row.columns, text=True):
+        for block in table.blocks(columns, text=True):
             held.put(block.columns)
+            objective = RowObjective(row, corrected(held, row))
             found: list[list[float]] = [[] for _ in wanted]
             for fitted, measured in fitted_and_measured(prepared, objective, x):
                 parts = {FITTED: fitted, RESIDUAL: measured - fitted}

@@ -20,6 +20,7 @@ from gdcli.objective.divisors import pole_among
 from gdcli.objective.protocol import Counts, Objective
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.methods.fit_ends import CLOSE
+from gdcli.tasks.fit.corrected_points import corrected_points
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.outcome import Judged
@@ -93,6 +94,7 @@ def conclude(
         rows=prepared.count,
         statistics=statistics,
         unknown_errors=reason,
+        corrected=if_in_time(lambda: corrected_points(judging, x), None),
     )
 
 

@@ -101,6 +101,7 @@ def _is_plain(found: Grouped, settings: FitSettings) -> bool:
         settings == asked
         and settings.method in ("auto", "lm")
         and row.residual is not None
+        and row.errors is None
         and row.space.size <= MOST_PARAMETERS
         and not problem.bounds
         and not found.plan.searched

@@ -9,6 +9,7 @@ from gdcli.tasks.outcome import Outcome
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics
+    from gdcli.tasks.fit.corrected_points import CorrectedPoints
     from gdcli.tasks.fit.request import FitProblem, FitSettings
 
 
@@ -60,7 +61,7 @@ class FitOutcome(Outcome):
     there are none, for the reason ``unknown_errors``. ``noise``, ``epochs`` and ``history`` (the point after each
     epoch, with the mean loss as its value) are those of a stochastic run, ``validation`` is the mean loss of the rows
     held back. ``minimizers`` of a linear model are the ranges over all points with the least sum of absolute
-    deviations.
+    deviations. ``corrected`` tells where rows with errors in columns were moved.
     """
 
     problem: FitProblem
@@ -72,6 +73,7 @@ class FitOutcome(Outcome):
     noise: AnswerNoise | None = None
     history: tuple[Any, ...] = ()
     validation: float | None = None
+    corrected: CorrectedPoints | None = None
 
     @property
     def mean_loss(self) -> float:

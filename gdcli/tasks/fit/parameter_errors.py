@@ -157,12 +157,14 @@ def _of_squares(
         spread.about_mean,
         spread.log_weights,
     )
-    if found.errors.weakest < _WEAK and face is None and all(model.free):
+    if found.errors.weakest < _WEAK and face is None and all(model.free) and prepared.row.errors is None:
         from gdcli.tasks.fit.refined_errors import refined
 
         found = refined(found, sums, x, model.triangle.factor)
     if compares_with_zero(prepared):
         found = replace(found, tss_about_zero=spread.about_zero or None)
+    if prepared.row.errors is not None:  # corrections are part of the likelihood, as many as rows: no criterion counts
+        found = replace(found, log_likelihood=None)
     return found, _left(model, spread, x)
 
 

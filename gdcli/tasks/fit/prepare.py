@@ -17,11 +17,19 @@ from gdcli.language.model_text import Model, Names, columns_told, parse_model, s
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
+from gdcli.tasks.fit.input_errors import (
+    check_sigmas,
+    columns_wanted,
+    corrected,
+    read_sigmas,
+    row_with_errors,
+)
 from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, FitSettings, read_matrices
 from gdcli.tasks.fit.start_values import is_linear, start_values
 from gdcli.tasks.problem import check_used, with_names
 
 if TYPE_CHECKING:
+    from gdcli.language.syntax import Tree
     from gdcli.language.values import TypedValue
     from gdcli.table.blocks import Columns
     from gdcli.table.source import DataTable
@@ -61,14 +69,15 @@ class ParsedFit(NamedTuple):
     given: Sequence[TypedValue]
     constants: Mapping[str, Any]
     settings: FitSettings
+    sigmas: Mapping[str, Tree]
 
     def plan(self, columns: Sequence[str]) -> Plan:
         """Return the plan of a fit to data with these columns. Raises UsageError for what does not fit together."""
-        return _plan(*self, columns)
+        return _plan(self, columns)
 
     def wanted(self, columns: Sequence[str]) -> tuple[str, ...]:
         """Return the columns that must be read, of those that there are."""
-        return _names(self.request, self.model, columns, self.given, self.constants)[1]
+        return _names(self, columns)[1]
 
 
 def read_request(request: FitRequest, settings: FitSettings | None = None) -> ParsedFit:
@@ -86,7 +95,8 @@ def read_request(request: FitRequest, settings: FitSettings | None = None) -> Pa
     from gdcli.language.values import read_values
 
     given = read_values([text for text in request.start if text != AUTO], "--start", request.seed)
-    asked = ParsedFit(request, model, given, _constants(request), settings or FitSettings())
+    sigmas = read_sigmas(request.sigma_x)
+    asked = ParsedFit(request, model, given, _constants(request), settings or FitSettings(), sigmas)
     if request.data is None and not request.files:
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
     return asked
@@ -169,8 +179,10 @@ def _check_sense(request: FitRequest, model: Model) -> None:
         raise UsageError(
             f"--loss {request.loss} is for a model with ~", f"write y ~ {' '.join(model.text.split())[:40]}"
         )
-    if model.left is None and request.sigma:
-        raise UsageError("--sigma is for a model with ~", "use --weights")
+    if model.left is None and (request.sigma or request.sigma_x):
+        raise UsageError(
+            f"{'--sigma' if request.sigma else '--sigma-x'} is for a model with ~", "use --weights"
+        )
 
 
 def _constants(request: FitRequest) -> dict[str, Any]:
@@ -183,14 +195,9 @@ def _constants(request: FitRequest) -> dict[str, Any]:
     return {entry.name: entry.value for entry in entries}
 
 
-def _names(
-    request: FitRequest,
-    model: Model,
-    columns: Sequence[str],
-    given: Sequence[TypedValue],
-    constants: Mapping[str, Any],
-) -> tuple[Names, tuple[str, ...]]:
+def _names(asked: ParsedFit, columns: Sequence[str]) -> tuple[Names, tuple[str, ...]]:
     """What the model's names are, and the columns that must be read."""
+    request, model, given, constants, _, sigmas = asked
     matrices = read_matrices(request.columns, columns)
     lengths = lengths_of({e.name: e.value for e in given if e.name})
     for option, column in (("--weights", request.weights), ("--sigma", request.sigma)):
@@ -202,26 +209,21 @@ def _names(
             raise UsageError(f"{option}: there is no column {column}", hint)
     names = sort_names(model, columns, matrices, constants, lengths)
     wanted = [*names.columns, *(c for c in (request.weights, request.sigma) if c)]
+    wanted += columns_wanted(sigmas, model, names.columns, columns)
     if not wanted:
         raise UsageError("the model has no column of the data", columns_told(columns))
     return names, tuple(dict.fromkeys(wanted))
 
 
-def _plan(
-    request: FitRequest,
-    model: Model,
-    given: Sequence[TypedValue],
-    constants: Mapping[str, Any],
-    settings: FitSettings,
-    columns: Sequence[str],
-) -> Plan:
-    names, _ = _names(request, model, columns, given, constants)
+def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
+    request, model, given, constants, settings, sigmas = asked
+    names, _ = _names(asked, columns)
     given = with_names(given, list(names.parameters))
     constraints, fixed, bounds = _limits(request, model, names, constants, columns)
     if fixed:
         constants = {**constants, **fixed}
         given = [entry for entry in given if entry.name not in fixed]
-        names, _ = _names(request, model, columns, given, constants)
+        names, _ = _names(asked._replace(given=given, constants=constants), columns)
     row = replace(_row_model(request, model, names, constants), use_cache=not settings.no_cache)
     linear = is_linear(row) and request.loss != "poisson"
     searched = AUTO in request.start and not linear
@@ -239,14 +241,15 @@ def _plan(
         loss="" if model.left is None else request.loss or "squared",
         weights=request.weights,
         sigma=request.sigma,
+        sigma_x={name: tree.text.partition("=")[2].strip() for name, tree in sigmas.items()},
         scale_sigma=request.scale_sigma,
         huber_delta=request.huber_delta,
         matrices=names.matrices,
-        linear=linear,
+        linear=linear and not sigmas,
         subject_to=constraints,
         let=tuple(request.let),
     )
-    return Plan(problem, row, given, searched, settings)
+    return Plan(problem, row_with_errors(row, sigmas, columns), given, searched, settings)
 
 
 def _row_model(request: FitRequest, model: Model, names: Names, constants: Mapping[str, Any]) -> RowModel:
@@ -275,17 +278,18 @@ def ready(
     """
     problem, row = plan.problem, plan.row
     check_count(row, data)
-    check_rows(problem, row, data, place)
+    check_rows(problem, row.plain, data, place)
+    check_sigmas(row, data, place)
     if plan.searched:
         from gdcli.tasks.fit.start_search import search_start
 
         known = {entry.name: entry.value for entry in plan.given}
         found = search_start(
-            problem, row, _learned(data, plan.settings.validate, problem.seed), known, searching
+            problem, row.plain, _learned(data, plan.settings.validate, problem.seed), known, searching
         )
         problem = replace(problem, start=dict(found.start), searched=found.searched)
-    check_start(problem, row, data, row.space.flatten(problem.start), place)
-    return Prepared(problem, row, data, count)
+    check_start(problem, row.plain, data, row.space.flatten(problem.start), place)
+    return Prepared(problem, row, corrected(data, row), count)
 
 
 def _learned(data: Columns, validate: float | None, seed: int) -> Columns | Visited:

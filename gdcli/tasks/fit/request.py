@@ -40,6 +40,7 @@ class FitRequest:
     huber_delta: float | None = None
     weights: str | None = None
     sigma: str | None = None
+    sigma_x: tuple[str, ...] = ()
     scale_sigma: bool = False
     maximize: bool = False
     missing: str = "error"
@@ -82,6 +83,10 @@ class FitRequest:
             )
         if self.scale_sigma and not self.sigma:
             raise UsageError("--scale-sigma is for --sigma", "add --sigma COLUMN, or leave it out")
+        if self.sigma_x and self.loss not in (None, "squared"):
+            raise UsageError(
+                f"--sigma-x does not go with --loss {self.loss}", "errors in columns are for sums of squares"
+            )
         if self.sigma and self.loss in ("logistic", "poisson"):
             raise UsageError(f"--sigma has no meaning for --loss {self.loss}", "use --weights")
 
@@ -145,6 +150,7 @@ class FitProblem(Problem):
     loss: str = "squared"
     weights: str | None = None
     sigma: str | None = None
+    sigma_x: Mapping[str, str] = field(default_factory=dict)
     scale_sigma: bool = False
     huber_delta: float | None = None
     matrices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -195,7 +201,7 @@ def request_from(
     known = {f.name for f in fields(FitSettings)}
     options = checked_options(options, sorted(asked | known), ["start"])
     texts: dict[str, Any] = {k: v for k, v in options.items() if k in asked}
-    for name in ("constants", "bounds", "columns"):
+    for name in ("constants", "bounds", "columns", "sigma_x"):
         if name in texts:
             texts[name] = _texts(texts[name])
     for name in ("let", "subject_to", "by"):

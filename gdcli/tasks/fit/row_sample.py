@@ -107,7 +107,7 @@ def _over_logit(model: str, chances: Any) -> tuple[str, list[float], tuple[list[
 
 def drawn_over(prepared: Prepared) -> str | None:
     """Return the one column on which what the model says depends, None where there are several or none."""
-    row = prepared.row
+    row = prepared.row.plain
     assert row.fitted is not None
     reached = {row.graph.keys[i] for i in row.graph.reach([row.fitted])}
     found = [name for name in row.columns if ("scalar", name) in reached]
@@ -123,7 +123,8 @@ def _curve(
     places = np.linspace(low, high, CURVE)
     if low > 0.0 and high > _DECADE * low:  # dense enough on a logarithmic axis, too
         places = np.unique(np.concatenate([places, np.geomspace(low, high, CURVE)]).clip(low, high))
-    held = RowsInPlace(prepared.row.columns)
+    row = prepared.row.plain
+    held = RowsInPlace(row.columns)
     held.put([places if name == over else np.ones(len(places)) for name in held.names])
-    pieces = RowObjective(prepared.row, held).pieces("fitted", x)
+    pieces = RowObjective(row, held).pieces("fitted", x)
     return places.tolist(), [v for _, values in pieces for v in values[0].tolist()]

@@ -53,6 +53,11 @@ def solve(
     settings = settings or FitSettings()
     prepared = with_engine(prepared, settings)
     if settings.is_stochastic:
+        if prepared.row.errors is not None:
+            raise UsageError(
+                "--sigma-x is for fits that look at all rows at a time",
+                "leave out --batch-size, --epochs and what goes with them, or --sigma-x",
+            )
         if prepared.problem.subject_to:
             raise UsageError(
                 "constraints are for fits that look at all rows at a time",

@@ -1,0 +1,141 @@
+"""``--sigma-x x=0.1``: which columns have errors, and how large: a number, a column, or an expression of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.errors import DataError, Span, UsageError, did_you_mean
+from gdcli.language.functions import CONSTANTS
+from gdcli.language.model_text import columns_told, place_of
+from gdcli.language.syntax import Tree, parse
+from gdcli.language.tree_names import check_calls
+from gdcli.objective.row_model import RowModel, Rows
+from gdcli.objective.row_objective import PIECE
+
+if TYPE_CHECKING:
+    from gdcli.language.model_text import Model
+
+OPTION = "--sigma-x"
+_EXAMPLE = "for example --sigma-x x=0.1, or --sigma-x x=COLUMN"
+
+
+def read_sigmas(texts: Sequence[str]) -> dict[str, Tree]:
+    """Return the expression of the standard deviation of each column that is named.
+
+    Raises UsageError, with the place in the text, for what is no ``NAME=EXPRESSION``.
+    """
+    found: dict[str, Tree] = {}
+    for text in texts:
+        name, equals, typed = text.partition("=")
+        name, whole = name.strip(), Span(text, 0, len(text), OPTION)
+        if not equals or not name.isidentifier() or not typed.strip():
+            raise UsageError(f"{OPTION} takes NAME=SIZE, the standard deviation of a column", _EXAMPLE, whole)
+        if name in found:
+            raise UsageError(f"{OPTION} gives {name} twice", "once is enough", whole)
+        at = len(text) - len(typed)
+        try:
+            found[name] = parse(" " * at + typed, OPTION)._replace(text=text)
+        except UsageError as error:
+            if error.span is not None:
+                error.span = error.span._replace(text=text)
+            raise
+    return found
+
+
+def columns_wanted(
+    sigmas: Mapping[str, Tree], model: Model, used: Sequence[str], columns: Sequence[str]
+) -> list[str]:
+    """Return the columns that the standard deviations are made of; the model has those ``used`` of the ``columns``.
+
+    Raises UsageError for names that are no columns, and for columns that errors make no sense for.
+    """
+    wanted: list[str] = []
+    for name, tree in sigmas.items():
+        place = Span(tree.text, 0, len(name), OPTION)
+        if name not in columns:
+            raise UsageError(
+                f"{OPTION}: there is no column {name}",
+                did_you_mean(name, columns, columns_told(columns)),
+                place,
+            )
+        if model.left is not None and name in model.left.names:
+            raise UsageError(
+                f"{name} is what is measured: its errors are those of --sigma",
+                f"{OPTION} is for columns on the right side of the ~",
+                place,
+            )
+        if name not in used:
+            raise UsageError(f"the model does not have the column {name}", did_you_mean(name, used), place)
+        check_calls(tree, (*columns, *CONSTANTS))
+        other = next((n for n in tree.names if n not in columns and n not in CONSTANTS), None)
+        if other is not None:
+            raise UsageError(
+                f"{OPTION}: there is no column {other}",
+                did_you_mean(other, columns, columns_told(columns)),
+                place_of(model._replace(left=None, right=tree), other),
+            )
+        wanted += [n for n in tree.names if n in columns]
+    return wanted
+
+
+def row_with_errors(row: RowModel, sigmas: Mapping[str, Tree], columns: Sequence[str]) -> RowModel:
+    """Return the row with errors in the columns that have standard deviations."""
+    if not sigmas:
+        return row
+    from gdcli.language.form import build_row
+    from gdcli.objective.errors_in_columns import with_errors
+
+    lengths = dict.fromkeys(columns)
+    more = [n for tree in sigmas.values() for n in tree.names if n in lengths]
+    row = replace(row, columns=tuple(dict.fromkeys((*row.columns, *more))))
+    nodes = {name: build_row(tree, row.graph, lengths, {}, {}) for name, tree in sigmas.items()}
+    return with_errors(row, nodes)
+
+
+def corrected(data: Any, row: RowModel) -> Any:
+    """Return the rows with the corrections of columns that have errors."""
+    if row.errors is None:
+        return data
+    from gdcli.objective.corrected_rows import CorrectedRows
+
+    return CorrectedRows(data, row)
+
+
+def check_sigmas(row: RowModel, data: Rows, place: Callable[[int], str]) -> None:
+    """Raise DataError, naming the first row at fault, for a standard deviation that is negative or no number.
+
+    One that is 0 in all rows says nothing: the column is exact.
+    """
+    if row.errors is None:
+        return
+    import numpy as np
+
+    from gdcli.compile.runners import batch_function
+
+    names = row.errors.plain.columns
+    order = [tuple(data.names).index(name) for name in names]
+    program = batch_function(
+        row.graph, list(row.errors.sigmas), {("scalar", name): k for k, name in enumerate(names)}
+    )
+    largest = [0.0] * len(row.errors.columns)
+    for first, arrays in data.chunks(PIECE):
+        with np.errstate(all="ignore"):
+            found: Sequence[Any] = program([arrays[k] for k in order])
+        for k, (column, sizes) in enumerate(zip(row.errors.columns, found, strict=True)):
+            sizes = np.broadcast_to(sizes, len(arrays[0]))
+            bad = ~((sizes >= 0.0) & np.isfinite(sizes))
+            if bad.any():
+                at = int(bad.argmax())
+                raise DataError(
+                    f"{place(first + at)}: the standard deviation of {column} is {sizes[at]:g}",
+                    "a standard deviation is a number above 0; 0 says that the column is exact in that row",
+                )
+            largest[k] = max(largest[k], float(sizes.max()))
+    for column, size in zip(row.errors.columns, largest, strict=True):
+        if size == 0.0:
+            raise UsageError(
+                f"{OPTION} says that {column} has no error",
+                f"leave out {OPTION} {column}=0: that is the ordinary fit",
+            )
