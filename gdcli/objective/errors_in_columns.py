@@ -132,7 +132,7 @@ def _sum_of_squares(graph: Graph, nodes: Sequence[int], total: int) -> int:
 
 
 def _correction(b: _Blocks) -> list[int]:
-    """What the nearest point is found by: e, its derivatives by the corrections, and the lower triangle of the second."""
+    """What the nearest point is found by: e, its first and second derivatives by corrections (lower triangle)."""
     first = b.of_corrections(b.e)
     second = b.by_corrections.hessian(first, b.u)
     return [b.e, *first, *(node for column in second for node in column)]
