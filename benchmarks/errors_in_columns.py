@@ -2,10 +2,10 @@
 
     python benchmarks/errors_in_columns.py [rows] [rounds]
 
-The examples of ODRPACK95's guide, a line with York's weights, and curves of many rows. ODRPACK95 gets arrays and a model
-function with the derivatives that it makes by differences, as its users write it; gd gets the text. Both get the same
-weights. Times are medians of runs that take turns. Bars: sums of squares that are no larger, by 1e-9 of themselves, and
-the time of odrpack from 10 000 rows on.
+The first example of ODRPACK95's guide, a line with York's weights, curves of many rows. ODRPACK95 gets arrays and a
+model function with derivatives by differences, as its users write it; gd gets the text. Both get the same weights.
+Times are medians of runs that take turns. Bars: sums of squares that are no larger, by 1e-9 of themselves, and the time
+of odrpack from 10 000 rows on.
 """
 
 from __future__ import annotations
@@ -95,7 +95,16 @@ def by_odrpack(case: Case) -> tuple[Any, Any, float]:
 
 def main() -> None:
     rows, rounds = sizes(10_000, 5)
-    head = ["", "sum of squares", "odrpack's", "parameters differ", "errors", "gd, ms", "odrpack, ms", "ratio"]
+    head = [
+        "",
+        "sum of squares",
+        "odrpack's",
+        "parameters differ",
+        "errors",
+        "gd, ms",
+        "odrpack, ms",
+        "ratio",
+    ]
     lines: list[list[str]] = []
     for case in cases(rows):
         ours, theirs = by_gd(case), by_odrpack(case)

@@ -31,6 +31,7 @@ SCRIPTS = {
     "pipes.py": "Streams of problems: bars 1500 a second and core, 20 times a shell loop, --jobs 2 at 1.7 times one",
     "checkpoints.py": "A checkpoint every second: bar 2 % of a run",
     "groups.py": "Many small fits, `gd fit --by` against a loop over scipy's curve_fit: bar 10 times faster",
+    "errors_in_columns.py": "Errors in columns, against ODRPACK95: bars no larger sums, its time from 10 000 rows on",
     "constrained.py": "Problems with constraints: bars all solved by gd, none false, 22 evaluations, 11 Hessians",
     "portfolio.py": "Quadratic programs as whole commands: bar 3 times a dedicated solver on the portfolio of 500",
     "global_search.py": "Global minima over boxes: bars 95 % of those with n <= 6 enclosed, none missed, median 0.3 s",

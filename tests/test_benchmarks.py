@@ -27,6 +27,7 @@ RUNS = {
     "pipes.py": ("20 1", "(x-a)**2"),
     "checkpoints.py": ("1 10000", "200 000 variables, L-BFGS"),
     "groups.py": ("20 1", "curve_fit has"),
+    "errors_in_columns.py": ("100 1", "wave, 1e+02 rows"),
     "constrained.py": ("3", "| gd "),
     "portfolio.py": ("20 40 1", "| HiGHS "),
     "global_search.py": ("2", "| gd --global "),
@@ -40,7 +41,12 @@ NEEDS = {
     "native.py": ["gcc"],
     "stochastic.py": ["gcc"],
 }
-MODULES = {"groups.py": "polars", "native.py": "llvmlite", "reading.py": "polars"}
+MODULES = {
+    "errors_in_columns.py": "odrpack",
+    "groups.py": "polars",
+    "native.py": "llvmlite",
+    "reading.py": "polars",
+}
 
 
 def test_every_benchmark_is_run_here() -> None:

@@ -20,7 +20,6 @@ from gdcli.objective.divisors import pole_among
 from gdcli.objective.protocol import Counts, Objective
 from gdcli.objective.row_objective import RowObjective
 from gdcli.solve.methods.fit_ends import CLOSE
-from gdcli.tasks.fit.corrected_points import corrected_points
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
 from gdcli.tasks.outcome import Judged
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from gdcli.judge.verdict import Verdict
     from gdcli.objective.box import Box
     from gdcli.solve.iteration import RunResult
+    from gdcli.tasks.fit.corrected_points import CorrectedPoints
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitProblem
 
@@ -94,8 +94,14 @@ def conclude(
         rows=prepared.count,
         statistics=statistics,
         unknown_errors=reason,
-        corrected=if_in_time(lambda: corrected_points(judging, x), None),
+        corrected=None if prepared.row.errors is None else _corrected(judging, x),
     )
+
+
+def _corrected(judging: RowObjective, x: Vector) -> CorrectedPoints | None:
+    from gdcli.tasks.fit.corrected_points import corrected_points
+
+    return if_in_time(lambda: corrected_points(judging, x), None)
 
 
 def _judged(

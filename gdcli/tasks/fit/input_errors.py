@@ -82,8 +82,6 @@ def columns_wanted(
 
 def row_with_errors(row: RowModel, sigmas: Mapping[str, Tree], columns: Sequence[str]) -> RowModel:
     """Return the row with errors in the columns that have standard deviations."""
-    if not sigmas:
-        return row
     from gdcli.language.form import build_row
     from gdcli.objective.errors_in_columns import with_errors
 
@@ -103,13 +101,18 @@ def corrected(data: Any, row: RowModel) -> Any:
     return CorrectedRows(data, row)
 
 
+def checked_and_corrected(row: RowModel, data: Rows, place: Callable[[int], str]) -> Any:
+    """Return the rows with corrections; raises DataError and UsageError as `check_sigmas`."""
+    check_sigmas(row, data, place)
+    return corrected(data, row)
+
+
 def check_sigmas(row: RowModel, data: Rows, place: Callable[[int], str]) -> None:
     """Raise DataError, naming the first row at fault, for a standard deviation that is negative or no number.
 
     One that is 0 in all rows says nothing: the column is exact.
     """
-    if row.errors is None:
-        return
+    assert row.errors is not None
     import numpy as np
 
     from gdcli.compile.runners import batch_function

@@ -163,7 +163,9 @@ def _of_squares(
         found = refined(found, sums, x, model.triangle.factor)
     if compares_with_zero(prepared):
         found = replace(found, tss_about_zero=spread.about_zero or None)
-    if prepared.row.errors is not None:  # corrections are part of the likelihood, as many as rows: no criterion counts
+    if (
+        prepared.row.errors is not None
+    ):  # corrections are part of the likelihood, as many as rows: no criterion counts
         found = replace(found, log_likelihood=None)
     return found, _left(model, spread, x)
 

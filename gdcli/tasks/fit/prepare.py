@@ -17,13 +17,6 @@ from gdcli.language.model_text import Model, Names, columns_told, parse_model, s
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
-from gdcli.tasks.fit.input_errors import (
-    check_sigmas,
-    columns_wanted,
-    corrected,
-    read_sigmas,
-    row_with_errors,
-)
 from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, FitSettings, read_matrices
 from gdcli.tasks.fit.start_values import is_linear, start_values
 from gdcli.tasks.problem import check_used, with_names
@@ -95,7 +88,11 @@ def read_request(request: FitRequest, settings: FitSettings | None = None) -> Pa
     from gdcli.language.values import read_values
 
     given = read_values([text for text in request.start if text != AUTO], "--start", request.seed)
-    sigmas = read_sigmas(request.sigma_x)
+    sigmas: Mapping[str, Tree] = {}
+    if request.sigma_x:
+        from gdcli.tasks.fit.input_errors import read_sigmas
+
+        sigmas = read_sigmas(request.sigma_x)
     asked = ParsedFit(request, model, given, _constants(request), settings or FitSettings(), sigmas)
     if request.data is None and not request.files:
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
@@ -209,7 +206,10 @@ def _names(asked: ParsedFit, columns: Sequence[str]) -> tuple[Names, tuple[str, 
             raise UsageError(f"{option}: there is no column {column}", hint)
     names = sort_names(model, columns, matrices, constants, lengths)
     wanted = [*names.columns, *(c for c in (request.weights, request.sigma) if c)]
-    wanted += columns_wanted(sigmas, model, names.columns, columns)
+    if sigmas:
+        from gdcli.tasks.fit.input_errors import columns_wanted
+
+        wanted += columns_wanted(sigmas, model, names.columns, columns)
     if not wanted:
         raise UsageError("the model has no column of the data", columns_told(columns))
     return names, tuple(dict.fromkeys(wanted))
@@ -249,7 +249,11 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         subject_to=constraints,
         let=tuple(request.let),
     )
-    return Plan(problem, row_with_errors(row, sigmas, columns), given, searched, settings)
+    if sigmas:
+        from gdcli.tasks.fit.input_errors import row_with_errors
+
+        row = row_with_errors(row, sigmas, columns)
+    return Plan(problem, row, given, searched, settings)
 
 
 def _row_model(request: FitRequest, model: Model, names: Names, constants: Mapping[str, Any]) -> RowModel:
@@ -279,7 +283,6 @@ def ready(
     problem, row = plan.problem, plan.row
     check_count(row, data)
     check_rows(problem, row.plain, data, place)
-    check_sigmas(row, data, place)
     if plan.searched:
         from gdcli.tasks.fit.start_search import search_start
 
@@ -289,7 +292,11 @@ def ready(
         )
         problem = replace(problem, start=dict(found.start), searched=found.searched)
     check_start(problem, row.plain, data, row.space.flatten(problem.start), place)
-    return Prepared(problem, row, corrected(data, row), count)
+    if row.errors is not None:
+        from gdcli.tasks.fit.input_errors import checked_and_corrected
+
+        data = checked_and_corrected(row, data, place)
+    return Prepared(problem, row, data, count)
 
 
 def _learned(data: Columns, validate: float | None, seed: int) -> Columns | Visited:

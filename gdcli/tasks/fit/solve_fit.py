@@ -53,16 +53,15 @@ def solve(
     settings = settings or FitSettings()
     prepared = with_engine(prepared, settings)
     if settings.is_stochastic:
-        if prepared.row.errors is not None:
-            raise UsageError(
-                "--sigma-x is for fits that look at all rows at a time",
-                "leave out --batch-size, --epochs and what goes with them, or --sigma-x",
-            )
-        if prepared.problem.subject_to:
-            raise UsageError(
-                "constraints are for fits that look at all rows at a time",
-                "leave out --batch-size, --epochs and what goes with them, or --subject-to",
-            )
+        for given, what, option in (
+            (prepared.row.errors is not None, "errors in columns", "--sigma-x"),
+            (prepared.problem.subject_to, "constraints", "--subject-to"),
+        ):
+            if given:
+                raise UsageError(
+                    f"{what} are for fits that look at all rows at a time",
+                    f"leave out --batch-size, --epochs and what goes with them, or {option}",
+                )
         from gdcli.tasks.fit.fit_epochs import solve_stochastic
 
         return solve_stochastic(prepared, settings, observers, progress, checkpointer, polisher=solve)
