@@ -53,15 +53,7 @@ def solve(
     settings = settings or FitSettings()
     prepared = with_engine(prepared, settings)
     if settings.is_stochastic:
-        for given, what, option in (
-            (prepared.row.errors is not None, "errors in columns", "--sigma-x"),
-            (prepared.problem.subject_to, "constraints", "--subject-to"),
-        ):
-            if given:
-                raise UsageError(
-                    f"{what} are for fits that look at all rows at a time",
-                    f"leave out --batch-size, --epochs and what goes with them, or {option}",
-                )
+        _refuse_epochs(prepared)
         from gdcli.tasks.fit.fit_epochs import solve_stochastic
 
         return solve_stochastic(prepared, settings, observers, progress, checkpointer, polisher=solve)
@@ -88,6 +80,19 @@ def solve(
     ready = Ready(problem, settings, prepared.row.space, seen, x0, choice, notes, objective.factor)
     result = ready.run([_in_sums(o, 1.0 / objective.factor) for o in observers], checkpointer)
     return conclude(prepared, ready, box, objective, result)
+
+
+def _refuse_epochs(prepared: Prepared) -> None:
+    """Raise UsageError for what no run by epochs can have."""
+    for given, what, option in (
+        (prepared.row.errors is not None, "errors in columns", "--sigma-x"),
+        (prepared.problem.subject_to, "constraints", "--subject-to"),
+    ):
+        if given:
+            raise UsageError(
+                f"{what} are for fits that look at all rows at a time",
+                f"leave out --batch-size, --epochs and what goes with them, or {option}",
+            )
 
 
 def _in_sums(observer: Observer, k: float) -> Observer:
