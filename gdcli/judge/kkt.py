@@ -30,6 +30,7 @@ _KINDS = {
     "saddle": PointKind.SADDLE,
     "infeasible": PointKind.INFEASIBLE,
     "not-stationary": PointKind.NOT_STATIONARY,
+    "at-a-kink": PointKind.UNKNOWN,
 }
 _FOUND = {
     Found.LOWER: PointKind.SADDLE,
@@ -91,7 +92,7 @@ def certify_constrained(
 
     An end that the method calls one has been looked around; any other point is looked around here.
     """
-    x = objective.np.array(run.best.at.x, dtype=float)
+    x = objective.whole(run.best.at.x)
     ended = run.reason in (StopReason.GAP, StopReason.FLOOR)
     point = kkt_point(objective, x)
     kind = _ENDS.get(run.reason) or (PointKind.UNKNOWN if point is None else _KINDS[point.kind])
@@ -110,7 +111,7 @@ def certify_constrained(
     certificate = _certificate(kind, point, run)
     if kind.told and point is not None:
         certificate = replace(
-            certificate, errors=_errors_at_zero(objective, x, point, objective.np.array(run.start.at.x))
+            certificate, errors=_errors_at_zero(objective, x, point, objective.whole(run.start.at.x))
         )
     is_stationary = kind in _STATIONARY or run.reason is StopReason.PENALTY
     states = _states(objective, x, texts, point, sign if is_stationary else None)
@@ -160,15 +161,16 @@ def _errors_at_zero(
     """Return the sizes of the variables that may as well be 0: so slope and violation are no larger, and the value is
     no larger than by the gap at ``x``.
     """
-    enough = objective.evaluate(x, 0).value + CLEARLY * point.gap
+    enough = objective.values(x)[0] + CLEARLY * point.gap
 
     def is_as_good(zeroed: Vector) -> bool:
         other = kkt_point(objective, zeroed)
-        if other is None or not objective.evaluate(zeroed, 0).value <= enough:
+        if other is None or not objective.values(zeroed)[0] <= enough:
             return False
         return other.gradient_norm <= point.gradient_norm and other.violation <= point.violation
 
-    return errors_at_zero(may_be_zero(x, begun, is_as_good), x, None)
+    found = errors_at_zero(may_be_zero(x, begun, is_as_good), x, None)
+    return None if found is None else found[: len(objective.vector(x))]
 
 
 def _states(
@@ -183,8 +185,8 @@ def _states(
         active[objective.row[point.face.active]] = True
         multipliers = None if sign is None else -sign * objective.per_row(point.multipliers) + 0.0
     found = []
-    for text, first, end, many in zip(
-        texts, rows.firsts, [*rows.firsts[1:], rows.count], rows.vectors, strict=True
+    for text, first, end, many in zip(  # rows that nobody typed come after these
+        texts, rows.firsts, [*rows.firsts[1:], rows.count], rows.vectors, strict=False
     ):
         parts: list[Any] = [
             None if p is None else p[first:end].tolist() for p in (values, slack, multipliers, active)

@@ -74,6 +74,8 @@ LEAST_PIVOT = 1e-8
 
 # A constraint holds where it is broken by no more than this part of what it compares (at the start 1 at most).
 HOLDS = 1e-9
+# A side, or a bound, that is so near to holding with equality is active; so near to a kink is at it.
+ACTIVE = 1e-7
 
 # -- lengths --------------------------------------------------------------------------------------------------------
 

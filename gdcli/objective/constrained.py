@@ -9,11 +9,13 @@ numbers near 1e6 cannot be told closer than 1e-10.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import frexp, inf, ldexp
 from typing import Any
 
 from gdcli.compile.runners import numpy
 from gdcli.kernel.vectors import Array
+from gdcli.language.constraints import Constraint
 from gdcli.objective.box import Box
 from gdcli.objective.constraint_rows import ConstraintRows
 from gdcli.objective.linear_rows import LinearRows
@@ -28,18 +30,23 @@ class Constrained(Objective):
     """``objective`` within ``box``, subject to ``constraints.lower <= c(x) <= constraints.upper``.
 
     ``row``, ``sign`` and ``end`` (shape (s,)) say what the sides are: ``h = sign * (c[row] - end)``; ``equal`` tells
-    which of them are equations.
+    which of them are equations. ``expanded`` are the constraints as Forms of scalars, where they are such.
     """
 
     is_constrained = True
 
     def __init__(
-        self, objective: Objective, constraints: ConstraintRows | LinearRows | LongRows, box: Box
+        self,
+        objective: Objective,
+        constraints: ConstraintRows | LinearRows | LongRows,
+        box: Box,
+        expanded: Sequence[Constraint] = (),
     ) -> None:
         self.np = np = numpy()
         self.inner = objective
         self.constraints = constraints
         self.box = self.bounds = box
+        self.expanded = expanded
         self.size = objective.size
         self.counts: Counts = objective.counts
         self.has_hessian = objective.has_hessian
@@ -69,17 +76,33 @@ class Constrained(Objective):
         """Return the value at the point of the box nearest to ``x``, by how much constraints are broken there, and
         (order 1) the gradient of the value.
         """
-        x = self.bounds.clip(x)
-        at = self.np.array(x, dtype=float)
+        at = self.whole(self.bounds.clip(x))
         value, h = self.values(at)
-        found = Evaluation(x, value, violation=self.violation(at, h))
+        found = Evaluation(self.vector(at), value, violation=self.violation(at, h))
         return self.complete(found, order) if order else found
 
     def complete(self, at: Evaluation, order: int) -> Evaluation:
         if at.gradient is not None:
             return at
-        found = self.slopes(self.np.array(at.x, dtype=float))
+        found = self.slopes(self.whole(at.x))
         return at if found is None else at._replace(gradient=self.vector(found[0]))
+
+    @property
+    def typed(self) -> Constrained:
+        """The problem as it was typed."""
+        return self
+
+    def is_at_a_kink(self, x: Array, active: Array) -> bool:
+        """Tell whether the value, or an ``active`` side (mask), is known to have a kink at ``x``."""
+        return False
+
+    def whole(self, x: Vector) -> Any:
+        """Return a point of the loop as the array that the solver has of it."""
+        return self.np.array(x, dtype=float)
+
+    def value_at(self, x: Vector, value: float) -> float:
+        """Return the value of the user's objective at a point of the loop, where the solver has found ``value``."""
+        return value
 
     @property
     def is_exact_model(self) -> bool:
@@ -98,7 +121,7 @@ class Constrained(Objective):
         """
         key = x.tobytes()
         if self._values is None or self._values[0] != key:
-            value = self.inner.evaluate(self.vector(x)).value
+            value = self.inner.evaluate(self.inner.vector(x)).value
             h = self._sides_of(self.constraints.values(x) if self.constraints.count else self.np.zeros(0))
             self._values = key, inf if self.np.isnan(h).any() else value, h
         return self._values[1:]
@@ -146,7 +169,7 @@ class Constrained(Objective):
         key = x.tobytes()
         if self._slopes is None or self._slopes[0] != key:
             value = self.values(x)[0]
-            g = self.inner.complete(Evaluation(self.vector(x), value), 1).gradient
+            g = self.inner.complete(Evaluation(self.inner.vector(x), value), 1).gradient
             J = (
                 self.constraints.jacobian(x)[self.row] * self.sign[:, None]
                 if self.constraints.count
@@ -163,8 +186,8 @@ class Constrained(Objective):
         H = np.zeros((self.size, self.size))
         if of_value:
             known = self.slopes(x)
-            gradient = None if known is None else self.vector(known[0])
-            hessian = self.inner.whole_hessian(Evaluation(self.vector(x), self.values(x)[0], gradient))
+            gradient = None if known is None else self.inner.vector(known[0])
+            hessian = self.inner.whole_hessian(Evaluation(self.inner.vector(x), self.values(x)[0], gradient))
             if hessian is None:
                 return None
             H += of_value * np.array(hessian, dtype=float)

@@ -86,13 +86,14 @@ class ConstraintRows:
     def _numbers(self, program: Callable[[Sequence[float]], Any], x: Vector) -> Any:
         return self.np.array(program(x.tolist() if hasattr(x, "tolist") else x), dtype=float)
 
-    def _function(self, roots: Sequence[int], extra: Sequence[Key] = ()) -> ScalarFunction:
+    def function(self, roots: Sequence[int], extra: Sequence[Key] = ()) -> ScalarFunction:
+        """Return the program of nodes of the graph at a point, with leaves of ``extra`` keys after its numbers."""
         leaves = self.leaves | {key: f"d{i}" for i, key in enumerate(extra)}
         return ScalarFunction(self.graph, roots, leaves, row if roots else lambda _: "()")
 
     @cached_property
     def _value_program(self) -> ScalarFunction:
-        return self._function(self.roots)
+        return self.function(self.roots)
 
     @cached_property
     def _term_program(self) -> tuple[ScalarFunction, list[int]]:
@@ -100,7 +101,7 @@ class ConstraintRows:
         for root in self.roots:
             firsts.append(len(nodes))
             nodes += _terms(self.graph, root)
-        return self._function(nodes), firsts
+        return self.function(nodes), firsts
 
     @cached_property
     def _jacobian_program(self) -> tuple[ScalarFunction, list[int], list[int]]:
@@ -133,7 +134,7 @@ class ConstraintRows:
     def _entries(
         self, entries: Sequence[tuple[int, int, int]], extra: Sequence[Key] = ()
     ) -> tuple[ScalarFunction, list[int], list[int]]:
-        program = self._function([node for _, _, node in entries], extra)
+        program = self.function([node for _, _, node in entries], extra)
         return program, [i for i, _, _ in entries], [j for _, j, _ in entries]
 
 

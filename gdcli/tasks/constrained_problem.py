@@ -52,6 +52,7 @@ def within_constraints(
     from gdcli.objective.long_rows import LongRows
 
     compact = constraints.build(rows, problem.lengths, problem.constants)
+    expanded: list[constraints.Constraint] = []
     made: ConstraintRows | LinearRows | LongRows | None
     if sum(size_when_expanded(one.form) for one in compact) > EXPAND_NODES:
         made = linear_rows(compact, space)
@@ -59,11 +60,12 @@ def within_constraints(
             made = LongRows(compact, space)
             _check_size(objective.size, made.count)
     else:
-        made = ConstraintRows(constraints.build(rows, problem.lengths, problem.constants, expand=True), space)
+        expanded = constraints.build(rows, problem.lengths, problem.constants, expand=True)
+        made = ConstraintRows(expanded, space)
     if box is None:
         n = objective.size
         box = Box(objective.vector([-inf] * n), objective.vector([inf] * n))
-    return Constrained(objective, made, box)
+    return Constrained(objective, made, box, expanded)
 
 
 def _check_size(variables: int, constraints: int) -> None:
@@ -85,7 +87,7 @@ def inner_start(
     Raises DomainError where a constraint has no value there, or slopes none nearby.
     """
     np = objective.np
-    x = np.array(x0, dtype=float)
+    x = objective.whole(x0)
     for part in (0.0, _INSIDE):
         room = np.minimum(objective.units(x), objective.upper - objective.lower)
         moved = np.clip(x, objective.lower + part * room, objective.upper - part * room)
@@ -142,8 +144,8 @@ def _with_conflict(
     """Return the evidence with the constraints that cannot hold together."""
     from gdcli.judge.infeasible import conflict
 
-    objective: Any = ready.objective
-    x, start = (objective.np.array(at.x, dtype=float) for at in (result.best.at, result.start.at))
+    objective: Any = ready.objective.typed
+    x, start = (objective.whole(at.x) for at in (result.best.at, result.start.at))
     labels = [ready.space.label(i) for i in range(objective.size)]
     found = conflict(objective, x, start, texts, labels)
     return evidence._replace(conflict=found.texts, proved=found.proved)

@@ -157,10 +157,13 @@ def made_ready(
     if not rows:
         check_start(problem, problem.tree, exact, x0)
     else:
+        from gdcli.objective.epigraph import in_epigraph
         from gdcli.tasks.constrained_problem import inner_start, within_constraints
 
         constrained = within_constraints(problem, rows, box, function, exact.space)
         choice = choose_by(settings, constrained)
+        if choice.entry.name == "auto":
+            constrained = in_epigraph(constrained)
         try:
             x0 = inner_start(problem, rows, constrained, x0, notes)
         except DomainError:

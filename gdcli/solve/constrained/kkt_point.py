@@ -13,14 +13,12 @@ from __future__ import annotations
 from itertools import combinations
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass
-from gdcli.kernel.numerics import HOLDS
+from gdcli.kernel.numerics import ACTIVE, HOLDS
 from gdcli.kernel.vectors import Array
 from gdcli.objective.constrained import Constrained
 
 # What a claim needs beside constraints that hold: of the gradient of the Lagrangian, and of what is still to gain.
 KKT_TOL, GAP_TOL = 1e-6, 1e-10
-# A side, or a bound, that is so near to holding with equality is active.
-_ACTIVE = 1e-7
 # Singular values of the active gradients, which have length 1, and multipliers beside the slope, count as 0 below.
 _RANK, STRONG = 1e-7, 1e-7
 # Curvatures along the tangent space are called weak below this part of the largest second derivative: they may come
@@ -210,6 +208,8 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
         kind = "infeasible"
     elif np.linalg.norm(left) > KKT_TOL * scale or gap > GAP_TOL * size:
         kind = "not-stationary"
+    elif problem.is_at_a_kink(x, face.active):
+        kind = "at-a-kink"
     else:
         kind, falling = _kind(face, bent)
         ways = np.vstack([falling, bent.inward(face.rows), ways])
@@ -223,7 +223,9 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
         gradient_norm=float(np.linalg.norm(left / unit)),
         complementarity=held,
         gap=gap,
-        eigenvalues=bent.w if (unit == 1.0).all() else _on_the_tangents(H, face.rows[bent.strong] / unit),
+        eigenvalues=bent.w
+        if (unit == 1.0).all() and problem.typed is problem
+        else _on_the_tangents(H, face.rows[bent.strong] / unit, problem.typed.size),
         soft=bool(len(bent.w) and bent.w[0] <= level),
         kind=kind,
         ways=ways * unit,
@@ -242,8 +244,8 @@ def _face(problem: Constrained, x: Array, unit: Array, h: Array, J: Array) -> Fa
     import numpy as np
 
     sizes = np.maximum(np.maximum(problem.side_sizes, problem.terms(x)), np.linalg.norm(J * unit, axis=1))
-    active = problem.equal | (h >= -_ACTIVE * sizes)
-    at_lower, at_upper = x - problem.lower <= _ACTIVE * unit, problem.upper - x <= _ACTIVE * unit
+    active = problem.equal | (h >= -ACTIVE * sizes)
+    at_lower, at_upper = x - problem.lower <= ACTIVE * unit, problem.upper - x <= ACTIVE * unit
     fixed = at_lower & at_upper
     at_upper = at_upper & ~fixed
     free = np.concatenate([problem.equal[active], fixed[at_lower], np.zeros(int(at_upper.sum()), bool)])
@@ -356,13 +358,20 @@ def _null_space(A: Array, n: int) -> tuple[Array, int]:
     return vt[rank:].T, rank
 
 
-def _on_the_tangents(H: Array, rows: Array) -> Array:
-    """Return the eigenvalues of H on what the rows leave free."""
+def _on_the_tangents(H: Array, rows: Array, count: int) -> Array:
+    """Return the eigenvalues of H on what the rows leave free, per unit of length of the first ``count`` variables."""
     import numpy as np
 
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1), 1e-300)[:, None]
     Z, _ = _null_space(rows, len(H))
-    return np.linalg.eigvalsh(Z.T @ H @ Z) if Z.shape[1] else np.zeros(0)
+    if not Z.shape[1]:
+        return np.zeros(0)
+    if count < len(H):
+        _, R = np.linalg.qr(Z[:count])
+        if not _is_independent(R):
+            return np.zeros(0)
+        Z = np.linalg.solve(R.T, Z.T).T
+    return np.linalg.eigvalsh(Z.T @ H @ Z)
 
 
 def _falling_on_a_face(A: Array, bent: Curvature) -> Array:
@@ -385,5 +394,5 @@ def _falling_on_a_face(A: Array, bent: Curvature) -> Array:
             for k in np.flatnonzero(w < _NEGATIVE * bent.top):
                 d = Z @ V[:, k]
                 rising = A[weak] @ d
-                found += [s * d for s in (1.0, -1.0) if (s * rising <= _ACTIVE).all()]
+                found += [s * d for s in (1.0, -1.0) if (s * rising <= ACTIVE).all()]
     return np.array(found).reshape(len(found), A.shape[1])

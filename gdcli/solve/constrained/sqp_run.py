@@ -104,7 +104,8 @@ class Run:
             held = ((x <= problem.lower) & (slope > 0.0)) | ((x >= problem.upper) & (slope < 0.0))
             slope = problem.vector(np.where(held, 0.0, slope))
         violation = self.problem.violation(at)
-        return Evaluation(problem.vector(x), at.f * units.value, slope, violation=violation)
+        typed = problem.vector(x)
+        return Evaluation(typed, problem.value_at(typed, at.f * units.value), slope, violation=violation)
 
     def go_on_from(self, at: ScaledPoint, multipliers: Array) -> Step:
         """Return the step to a lower point that a probe around has found."""

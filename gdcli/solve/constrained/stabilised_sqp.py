@@ -70,7 +70,7 @@ class StabilisedSQP:
         import numpy as np
 
         objective = cast(Constrained, objective)
-        x = np.array(at.x, dtype=float)
+        x = objective.whole(at.x)
         found = objective.slopes(x)
         assert found is not None
         units = units_at(objective, x, *found)

@@ -1,0 +1,139 @@
+"""Kinks as constraints: where a value only ever rises with ``max(a, b)``, this is the least t with ``t >= a, t >= b``.
+
+So to minimise it is to minimise with t in its place, a variable more, within those rows (the epigraph form: Boyd and
+Vandenberghe, Convex Optimization, 2004, section 4.1.3), and what was a kink is smooth. ``abs(a)`` is ``max(a, -a)``;
+of what only ever falls with ``min(a, b)`` that is the largest t with ``t <= a, t <= b``. A local minimum of the new
+problem is one of the old: next to it the old value is that of the new one at the least t, which is allowed. A kink on
+which something depends in both ways, or in none that is known, stays as it is.
+"""
+
+from __future__ import annotations
+
+from gdcli.language.graph import Graph, arguments
+from gdcli.objective.linear_predictor import copy_into
+
+# Which way a value moves with another: 1 it never falls as that rises, -1 it never rises.
+Ways = frozenset[int]
+UP, DOWN = frozenset({1}), frozenset({-1})
+_BOTH = UP | DOWN
+# Increasing and convex. Of sqrt(abs(a)), a cusp, the new variable would be no smoother than the old ones.
+_INCREASING = frozenset({"exp", "expm1"})
+_NEVER_NEGATIVE = frozenset({"abs", "exp", "sqrt", "cosh", "hypot"})
+
+
+class ReplacedKinks:
+    """Values and rows of one ``graph`` with kinks replaced by new variables, named as no typed name is.
+
+    ``kinks`` are the nodes that were replaced, ``names`` their variables, and ``rows`` the nodes that are at most 0
+    where each variable is on its side.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.kinks: list[int] = []
+        self.names: list[str] = []
+        self.rows: list[int] = []
+        self._variables: dict[int, int] = {}
+        self._never_negative: dict[int, bool] = {}
+
+    def replaced(self, root: int, ways: Ways) -> int:
+        """Return the node of ``root`` with its kinks replaced where what is asked moves with it in these ``ways``."""
+        ways_of = self._ways_of(root, ways)
+        known = {i: self._variable(i) for i, found in ways_of.items() if self._is_replaced(i, found)}
+        return copy_into(self.graph, self.graph, root, known)
+
+    def finish(self) -> None:
+        """Write the rows of the kinks that were replaced, and of those that are met within these."""
+        done = 0
+        while done < len(self.kinks):
+            kink = self.kinks[done]
+            done += 1
+            op, *args = self.graph.keys[kink]
+            t, sign = self._variables[kink], -1 if op == "min" else 1
+            sides = [args[0], self.graph.neg(args[0])] if op == "abs" else args
+            for side in sides:
+                a = self.replaced(side, UP if sign > 0 else DOWN)
+                self.rows.append(self.graph.sub(a, t) if sign > 0 else self.graph.sub(t, a))
+
+    def left(self, root: int) -> list[int]:
+        """Return for each kink that is left below ``root`` the node of what is 0 at it."""
+        found = []
+        for i in self.graph.reach((root,)):
+            op, *args = self.graph.keys[i]
+            if op in ("abs", "sign"):
+                found.append(args[0])
+            elif op in ("max", "min"):
+                found.append(self.graph.sub(*args))
+            elif op == "where":
+                found.append(self.graph.sub(args[1], args[2]))
+        return found
+
+    def _is_replaced(self, i: int, ways: Ways) -> bool:
+        op = self.graph.keys[i][0]
+        return (op in ("abs", "max") and ways == UP) or (op == "min" and ways == DOWN)
+
+    def _variable(self, kink: int) -> int:
+        if kink not in self._variables:
+            name = f"~kink{len(self.kinks)}"
+            self._variables[kink] = self.graph.scalar(name)
+            self.kinks.append(kink)
+            self.names.append(name)
+        return self._variables[kink]
+
+    def _ways_of(self, root: int, ways: Ways) -> dict[int, Ways]:
+        """In which ways ``root`` moves with each node that is not below a kink that will be replaced."""
+        found = {root: ways}
+        for i in reversed(self.graph.reach((root,))):
+            if i in found and not self._is_replaced(i, found[i]):
+                for a, sign in self._steps(i):
+                    more = _BOTH if sign is None else frozenset(sign * way for way in found[i])
+                    found[a] = found.get(a, frozenset()) | more
+        return found
+
+    def _steps(self, i: int) -> list[tuple[int, int | None]]:
+        """The arguments of a node, and which way it moves with each of them; None where that is not known."""
+        op, args = self.graph.keys[i][0], arguments(self.graph.keys[i])
+        if op in ("add", "max", "min") or op in _INCREASING:
+            return [(a, 1) for a in args]
+        if op == "sub":
+            return [(args[0], 1), (args[1], -1)]
+        if op == "neg":
+            return [(args[0], -1)]
+        if op == "mul" and args[0] != args[1]:
+            return [(args[0], self._sign(args[1])), (args[1], self._sign(args[0]))]
+        if op == "div":
+            return [(args[0], self._sign(args[1])), (args[1], None)]
+        if op in ("mul", "abs") and self.is_never_negative(args[0]):
+            return [(args[0], 1)]
+        exponent = self.graph.value_of(args[1]) if op == "pow" else None
+        if exponent is not None and exponent > 0.0 and self.is_never_negative(args[0]):
+            return [(args[0], 1)]
+        return [(a, None) for a in args]
+
+    def _sign(self, i: int) -> int | None:
+        """1 for what is never negative, -1 for a negative number, None for all else."""
+        value = self.graph.value_of(i)
+        if value is not None and value < 0.0:
+            return -1
+        return 1 if self.is_never_negative(i) else None
+
+    def is_never_negative(self, i: int) -> bool:
+        """Tell whether a node is plainly 0 or more wherever it has a value."""
+        if i not in self._never_negative:
+            self._never_negative[i] = self._find_sign(i)
+        return self._never_negative[i]
+
+    def _find_sign(self, i: int) -> bool:
+        key = self.graph.keys[i]
+        op, args = key[0], arguments(key)
+        value = self.graph.value_of(i)
+        if value is not None:
+            return value >= 0.0
+        if op in _NEVER_NEGATIVE or (op == "mul" and args[0] == args[1]):
+            return True
+        if op == "max":
+            return any(map(self.is_never_negative, args))
+        if op == "pow":
+            exponent = self.graph.value_of(args[1])
+            return self.is_never_negative(args[0]) or (exponent is not None and exponent % 2.0 == 0.0)
+        return op in ("add", "mul", "div", "min") and all(map(self.is_never_negative, args))
