@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gdcli.kernel.budget import if_in_time, size_text
 from gdcli.kernel.dataclass import replace
@@ -144,7 +144,7 @@ def _with_conflict(
     """Return the evidence with the constraints that cannot hold together."""
     from gdcli.judge.infeasible import conflict
 
-    objective: Any = ready.objective.typed
+    objective = cast("Constrained", ready.objective).typed
     x, start = (objective.whole(at.x) for at in (result.best.at, result.start.at))
     labels = [ready.space.label(i) for i in range(objective.size)]
     found = conflict(objective, x, start, texts, labels)
