@@ -16,8 +16,11 @@ from gdcli.objective.linear_predictor import copy_into
 Ways = frozenset[int]
 UP, DOWN = frozenset({1}), frozenset({-1})
 _BOTH = UP | DOWN
-# Increasing and convex. Of sqrt(abs(a)), a cusp, the new variable would be no smoother than the old ones.
-_INCREASING = frozenset({"exp", "expm1"})
+# Which way they move with each of their arguments, whatever these are. The functions among them are convex: of
+# sqrt(abs(a)), a cusp, the new variable would be no smoother than the old ones.
+_STEPS = {
+    "add": (1, 1), "max": (1, 1), "min": (1, 1), "sub": (1, -1), "neg": (-1,), "exp": (1,), "expm1": (1,)
+}  # fmt: skip
 _NEVER_NEGATIVE = frozenset({"abs", "exp", "sqrt", "cosh", "hypot"})
 
 
@@ -93,22 +96,20 @@ class ReplacedKinks:
     def _steps(self, i: int) -> list[tuple[int, int | None]]:
         """The arguments of a node, and which way it moves with each of them; None where that is not known."""
         op, args = self.graph.keys[i][0], arguments(self.graph.keys[i])
-        if op in ("add", "max", "min") or op in _INCREASING:
-            return [(a, 1) for a in args]
-        if op == "sub":
-            return [(args[0], 1), (args[1], -1)]
-        if op == "neg":
-            return [(args[0], -1)]
+        if op in _STEPS:
+            return list(zip(args, _STEPS[op], strict=True))
         if op == "mul" and args[0] != args[1]:
             return [(args[0], self._sign(args[1])), (args[1], self._sign(args[0]))]
         if op == "div":
             return [(args[0], self._sign(args[1])), (args[1], None)]
-        if op in ("mul", "abs") and self.is_never_negative(args[0]):
-            return [(args[0], 1)]
-        exponent = self.graph.value_of(args[1]) if op == "pow" else None
-        if exponent is not None and exponent > 0.0 and self.is_never_negative(args[0]):
+        if args and self.is_never_negative(args[0]) and (op in ("mul", "abs") or self._is_positive_power(i)):
             return [(args[0], 1)]
         return [(a, None) for a in args]
+
+    def _is_positive_power(self, i: int) -> bool:
+        op, *args = self.graph.keys[i]
+        exponent = self.graph.value_of(args[1]) if op == "pow" else None
+        return exponent is not None and exponent > 0.0
 
     def _sign(self, i: int) -> int | None:
         """1 for what is never negative, -1 for a negative number, None for all else."""

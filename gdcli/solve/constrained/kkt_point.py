@@ -223,9 +223,7 @@ def _kkt_point(problem: Constrained, x: Array) -> KKTPoint | None:
         gradient_norm=float(np.linalg.norm(left / unit)),
         complementarity=held,
         gap=gap,
-        eigenvalues=bent.w
-        if (unit == 1.0).all() and problem.typed is problem
-        else _on_the_tangents(H, face.rows[bent.strong] / unit, problem.typed.size),
+        eigenvalues=_typed_curvatures(problem, bent, H, face.rows[bent.strong], unit),
         soft=bool(len(bent.w) and bent.w[0] <= level),
         kind=kind,
         ways=ways * unit,
@@ -358,10 +356,14 @@ def _null_space(A: Array, n: int) -> tuple[Array, int]:
     return vt[rank:].T, rank
 
 
-def _on_the_tangents(H: Array, rows: Array, count: int) -> Array:
-    """Return the eigenvalues of H on what the rows leave free, per unit of length of the first ``count`` variables."""
+def _typed_curvatures(problem: Constrained, bent: Curvature, H: Array, rows: Array, unit: Array) -> Array:
+    """Return the eigenvalues of H on what the rows leave free, per unit of length of the variables that were typed."""
     import numpy as np
 
+    count = problem.typed.size
+    if count == len(H) and (unit == 1.0).all():
+        return bent.w
+    rows = rows / unit
     rows = rows / np.maximum(np.linalg.norm(rows, axis=1), 1e-300)[:, None]
     Z, _ = _null_space(rows, len(H))
     if not Z.shape[1]:
