@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gdcli.objective.function_objective import ArrayFunction, ValueFunction
     from gdcli.tasks.compare import RateComparison
     from gdcli.tasks.compare_methods import MethodRun
+    from gdcli.tasks.fit.compare_models import ModelComparison
     from gdcli.tasks.fit.fit_groups import GroupFit
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.gradient_check import Examination, Wanted
@@ -38,6 +39,7 @@ __all__ = [
     "TypedTexts",
     "compare_learning_rates",
     "compare_methods",
+    "compare_models",
     "fit",
     "fit_groups",
     "make_problem",
@@ -281,6 +283,31 @@ def fit_groups(
     with grouped(request, settings) as found:
         for some in fits_of(found, settings):
             yield from some
+
+
+def compare_models(
+    models: Sequence[str | Formula],
+    data: Table,
+    start: Mapping[Any, Number] | None = None,
+    folds: int | None = None,
+    nested: Sequence[tuple[int, int]] = (),
+    **options: Any,
+) -> ModelComparison:
+    """Fit several ``models`` to the same ``data``, as `fit` takes them, and tell which describes them best.
+
+    ``start`` has values for the models with these names; what is left out is searched for. ``folds`` parts of the rows
+    are left out in turn. ``nested`` are pairs of numbers from 0: the first of the two models is within the second.
+    Raises as `fit`, and UsageError for models of different left sides.
+    """
+    from gdcli.tasks.fit.compare_models import compare_models as compared
+    from gdcli.tasks.fit.prepare_models import prepared_models
+    from gdcli.tasks.fit.request import FitSettings, request_from
+    from gdcli.tasks.python_problem import text_of
+
+    asked = [request_from(text_of(model), data, start, options) for model in models]
+    settings = asked[0][1] if asked else FitSettings()
+    with budget.limited(settings), prepared_models([one for one, _ in asked], settings) as ready:
+        return compared(ready, settings, folds, nested)
 
 
 def compare_methods(

@@ -63,6 +63,11 @@ class CompareBatchesOptions(groups.DataOptions, groups.BatchesOptions, groups.Ba
     plot = PictureOptions.plot.but(f"{_DRAW}: the loss against the rows visited.")
 
 
+class CompareModelsOptions(groups.ModelsOptions, groups.CapsOptions, groups.ComparisonOutputOptions, PictureOptions,
+        without="timing"):
+    plot = PictureOptions.plot.but(f"{_DRAW}: the rows and the curves of all models.")
+
+
 class GradientOptions(groups.PointOptions, groups.ExaminedOptions, groups.GradientOutputOptions, groups.CapsOptions,
         PictureOptions):
     group = "Picture"
@@ -244,6 +249,16 @@ batch. Without --lr each batch size has a rate of its own, 1/L with L the larges
 gap is how far the mean loss ended above its minimum, by a Newton step; noise is how far runs with other seeds end
 above it, on average."""
 
+_MODELS_TEXT = """Fit several models to the same rows, and tell which describes them best.
+
+AICc is Akaike's criterion, corrected for few rows; weight is how likely each model is among these, by AICc; BIC is the
+Bayesian criterion. left out is by how much rows that were not fitted are missed (root mean square; of other losses the
+mean loss): of a squared loss each row in turn, by its leverage, or with --folds parts of the rows, by fitting again.
+
+Models within another one are found by what they can say of the rows, and tested: by F, by chi-square with --sigma, by
+the likelihood ratio for other losses. Evidence is none for a difference of AICc below 2, weak below 4, moderate below
+7, strong below 10, and very strong above. 'gd man fit' tells what each number means."""
+
 _RESUME_TEXT = """Go on with a run of minimize, maximize or fit that was started with --checkpoint FILE.
 
 It goes on from its last checkpoint, bit for bit as if it had never stopped, with the options that it was started with;
@@ -285,6 +300,9 @@ _ROWS = (
     Command("compare-batch", CompareBatchesOptions,
         "Compare batch, mini-batch and stochastic descent on data.", _BATCH_TEXT,
         "gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all"),
+    Command("compare-models", CompareModelsOptions, "Compare models of the same data.", _MODELS_TEXT,
+        "gd compare-models decay.csv --model 'y ~ a + b*t' --model 'y ~ a*exp(-b*t)'",
+        "gd compare-models data.csv --model 'y ~ a*x' --model 'y ~ a*x + b' --folds 10 --plot models.png"),
     Command("run", RunOptions, "Solve many problems of a file or stream, and check them.", _RUN_TEXT,
         "gd run examples.toml", "gd run examples.toml rosenbrock --format json",
         "gd run problems.jsonl --jobs 2 > answers.jsonl"),

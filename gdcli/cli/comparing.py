@@ -9,9 +9,15 @@ from gdcli.cli.answer import Beside, with_receipt
 from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
-    from gdcli.cli.commands import CompareBatchesOptions, CompareMethodsOptions, CompareRatesOptions
+    from gdcli.cli.commands import (
+        CompareBatchesOptions,
+        CompareMethodsOptions,
+        CompareModelsOptions,
+        CompareRatesOptions,
+    )
     from gdcli.cli.environment import Environment
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
+    from gdcli.record.model_records import ModelsRecord
     from gdcli.render.comparison import Kind
     from gdcli.render.plot_data import Picture
 
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
 class Comparison(NamedTuple):
     """What came of a comparison; ``timed`` tells whether its runs have times."""
 
-    record: RatesRecord | MethodsRecord | BatchesRecord
+    record: RatesRecord | MethodsRecord | BatchesRecord | ModelsRecord
     kind: Kind
     picture: Callable[[], Picture]
     warnings: tuple[str, ...]
@@ -28,7 +34,7 @@ class Comparison(NamedTuple):
 
 
 def compared(
-    options: CompareRatesOptions | CompareMethodsOptions | CompareBatchesOptions,
+    options: CompareRatesOptions | CompareMethodsOptions | CompareBatchesOptions | CompareModelsOptions,
     env: Environment,
     make: Callable[[], Comparison],
 ) -> int:

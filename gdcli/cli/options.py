@@ -135,6 +135,18 @@ class DataOptions(Options):
     seed = AskedOptions.seed
 
 
+class ModelsOptions(DataOptions, without="expression maximize"):
+    files = arguments("DATA", "Files or patterns, as for gd fit; '-' or none is standard input.")
+    model = repeated("MODEL", "none; two are needed",
+        "A model, 'y ~ formula', once for each; @FILE reads it from a file.")
+    start = DataOptions.start.but("Where to start, for the models that have the name: a=1,b=2.", default="searched for")
+    folds = option("N|all", read.batch_size, "no refits",
+        "Leave out N parts of the rows in turn, and compare what is said of them; all: each row alone."
+    ).within("Comparison")
+    nested = repeated("A:B", "found by what they can say",
+        "Model number A is within model number B.").within("Comparison")
+
+
 class FitDataOptions(DataOptions):
     subject_to = repeated("TEXT", "none",
         "What must hold for the parameters: 'a + b <= 1', 'a == 2*b'; @FILE has one a line.").behind("bounds")

@@ -36,6 +36,8 @@ def asked_of(options: Options) -> dict[str, Any]:
             found[option.name[2:]] = text
     if options.command == "fit" and options.typed["start"] == ["auto"]:
         found["start"] = ["auto"]
+    if options.command == "compare-models":  # each model has some of them
+        found |= {name: options.typed[name] for name in _IN_PROBLEM if options.typed[name]}
     return found
 
 

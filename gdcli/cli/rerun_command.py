@@ -20,18 +20,21 @@ if TYPE_CHECKING:
 
 # Where versions, machines or kernels differ: relative, and for what is near 0 absolute.
 TOLERANCE = 1e-6
+# The one comparison that can be repeated.
+_MODELS = "compare-models"
 
 
 def run(options: FileOptions, env: Environment) -> int:
     """Run ``gd rerun``: solve again what a receipt says; 0 if the answer is the same, 9 if not."""
     from gdcli.cli.output_file import Destination
 
-    first = record_file.read(options.file, env)
+    first = _stored(options.file, env)
     told = changed_data(first)
     with Destination(options.output, env.stdout) as stream:
         second = Stored("now", (), _repeated(first, env))
         same_bits = _same_ground(first, second)
-        found = diff_command.ends_of(first.result, second.result, 0.0 if same_bits else TOLERANCE)
+        tolerance = 0.0 if same_bits else TOLERANCE
+        found = diff_command.ends_of(_ends(first.result), _ends(second.result), tolerance)
         within = f"within {TOLERANCE:g}; not known to give the same bits: {_ground(first, second)}"
         if not found and not told:
             _say(stream, "same", f"the answer is the same ({'same bits' if same_bits else within})")
@@ -45,6 +48,25 @@ def run(options: FileOptions, env: Environment) -> int:
             stream.write("\n")
             diff_command.write([diff_command.side_by_side("answer", ("then", "now"), found, stream)], stream)
     return diff_command.DIFFERENT
+
+
+def _stored(path: str, env: Environment) -> Stored:
+    name, records = record_file.all_of(path, env)
+    compared = [record for record in records if record.get("type") == _MODELS]
+    return Stored(name, (), compared[0]) if len(compared) == 1 else record_file.one_result(name, records)
+
+
+def _ends(result: Record) -> Record:
+    """What is held against what was stored: of models compared the point of each, and which is best."""
+    if result["type"] != _MODELS:
+        return result
+    models = list(enumerate(result["models"], 1))
+    points = {f"{name} of model {k}": v for k, one in models for name, v in (one["point"] or {}).items()}
+    return {
+        "status": ", ".join(one["status"] for _, one in models),
+        "value": result["best"],
+        "point": points,
+    }
 
 
 def changed_data(first: Stored) -> list[tuple[str, str]]:
@@ -66,13 +88,19 @@ def changed_data(first: Stored) -> list[tuple[str, str]]:
 
 
 def arguments(first: Stored) -> list[str]:
-    receipt, problem = first.receipt, first.result["problem"]
+    receipt = first.receipt
     words = [str(receipt.get("command"))]
     options = dict(receipt["options"])
+    places = [place for place, _ in first.data.values()]
     known = {o.name[2:] for o in COMMANDS[words[0]].options if o.group not in OWN_GROUPS}
     for name in options:
         if name not in known:
             raise DataError(f"{first.name}: a receipt has no option {name}")
+    if words[0] == _MODELS:
+        options["model"] = [one["problem"]["expression"] for one in first.result["models"]]
+        words += [word for name, text in options.items() for word in _words(name, text)]
+        return [*words, "--format=json", "--", *places]
+    problem = first.result["problem"]
     if problem["expression"].startswith("@") or problem["expression"] == "-":
         raise DataError(f"{first.name}: '{problem['expression'][:40]}' is no expression")
     if "start" not in options:
@@ -81,7 +109,6 @@ def arguments(first: Stored) -> list[str]:
         words.append(f"--set={assignments(problem['constants'])}")
     words += [word for name, text in options.items() for word in _words(name, text)]
     form = "jsonl" if "by" in options else "json"
-    places = [place for place, _ in first.data.values()]
     return [*words, f"--format={form}", "--", problem["expression"], *places]
 
 
@@ -104,7 +131,7 @@ def _repeated(first: Stored, env: Environment) -> Record:
     from gdcli.cli.app import run as run_gd
 
     command = first.receipt.get("command")
-    if command not in ("minimize", "maximize", "fit"):
+    if command not in ("minimize", "maximize", "fit", _MODELS):
         raise DataError(f"{first.name}: a receipt of '{command}' cannot be repeated")
     out = StringIO()
     run_gd(arguments(first), env.captured(out))
@@ -117,7 +144,7 @@ def _repeated(first: Stored, env: Environment) -> Record:
     elif out.getvalue():
         found = [json.loads(out.getvalue())]
     result = found[-1]
-    if result.get("type") != "result":
+    if result.get("type") not in ("result", _MODELS):
         raise DataError(f"{first.name} cannot be repeated: {result.get('message', 'no answer')}")
     return result
 

@@ -37,12 +37,14 @@ def _timing(options: ShowOptions, parts: Sequence[Record], stream: TextIO) -> bo
 
 def _compared(options: ShowOptions, record: Record) -> StoredPage:
     from gdcli.record.compared import BatchesRecord, MethodsRecord, RatesRecord
-    from gdcli.render import batch_page, method_page, rate_page
+    from gdcli.record.model_records import ModelsRecord
+    from gdcli.render import batch_page, method_page, models_page, rate_page
 
     kinds: tuple[tuple[type[Any], Any], ...] = (
         (RatesRecord, rate_page),
         (MethodsRecord, method_page),
         (BatchesRecord, batch_page),
+        (ModelsRecord, models_page),
     )
     kind, report = next(pair for pair in kinds if pair[0].HEAD["type"] == record["type"])
     found, parts = kind.from_json(upgraded(record)), record[report.KIND.parts]
@@ -169,6 +171,7 @@ KINDS: dict[str, Callable[[ShowOptions, Record], StoredPage]] = {
     "compare-lr": _compared,
     "compare-methods": _compared,
     "compare-batch": _compared,
+    "compare-models": _compared,
     "roots": _roots,
     "gradient": _gradient,
     "trace": _gradient,

@@ -1,4 +1,4 @@
-"""Student's t and chi-square: the two distributions that errors of fitted parameters need.
+"""Student's t, chi-square, F and the normal: the distributions that errors and tests of fits need.
 
 Their tails are the regularised incomplete beta and gamma functions (DLMF, sections 8.17 and 8.2), from continued
 fractions by the modified Lentz algorithm (Thompson and Barnett, J. Comput. Phys. 64, 1986) and, below its middle, the
@@ -34,7 +34,25 @@ def student_t_two_sided(t: float, dof: float) -> float:
         b = 48.0 * (dof - 0.5) ** 2
         bend = (((-0.4 * y - 3.3) * y - 24.0) * y - 85.5) / (0.8 * y * y + 100.0 + b)
         return erfc(sqrt(0.5 * y) * ((bend + y + 3.0) / b + 1.0))
-    return _incomplete_beta(0.5 * dof, dof / (dof + square), square / (dof + square))
+    return _incomplete_beta(0.5 * dof, 0.5, dof / (dof + square), square / (dof + square))
+
+
+def f_tail(f: float, dof: int, left: float) -> float:
+    """Return the probability that a variable of the F distribution exceeds ``f``.
+
+    ``dof`` is that of its numerator, ``left`` that of its denominator; inf makes it a chi-square one over its ``dof``.
+    """
+    if isinf(left) or isinf(f):
+        return 0.0 if isinf(f) else chi_square_tail(dof * f, dof)
+    if f <= 0.0:
+        return 1.0
+    all_ = left + dof * f
+    return _incomplete_beta(0.5 * left, 0.5 * dof, left / all_, dof * f / all_)
+
+
+def normal_tail(z: float) -> float:
+    """Return the probability that a standard normal variable exceeds ``z``."""
+    return 0.5 * erfc(z / sqrt(2.0))
 
 
 def student_t_quantile(level: float, dof: float) -> float:
@@ -77,12 +95,16 @@ def chi_square_tail(x: float, dof: float) -> float:
     return before / fraction
 
 
-def _incomplete_beta(a: float, x: float, y: float) -> float:
-    """Return I_x(a, 1/2), with ``y = 1 - x`` given for its digits."""
-    b = 0.5
+def _incomplete_beta(a: float, b: float, x: float, y: float) -> float:
+    """Return I_x(a, b) for a whole ``2 b``, with ``y = 1 - x`` given for its digits."""
     # x**a y**b Gamma(a+b) / (Gamma(a) Gamma(b)); the quotient of two near gammas from its own series.
     powers = a * (log1p(-y) if y < 0.5 else log(x)) if x > 0.0 else -inf
-    before = exp(powers + _log_gamma_half(a)) * sqrt(y / pi)
+    if b == 0.5:
+        before = exp(powers + _log_gamma_half(a)) * sqrt(y / pi)
+    else:
+        half = b % 1.0
+        raised = sum(log(a + half + k) for k in range(int(b))) + (_log_gamma_half(a) if half else 0.0)
+        before = exp(powers + raised + b * log(y) - lgamma(b))
     if x < (a + 1.0) / (a + b + 2.0):
         return before / (a * _lentz(1.0, _beta_terms(a, b, x)))
     return 1.0 - before / (b * _lentz(1.0, _beta_terms(b, a, y)))

@@ -79,4 +79,5 @@ def test_every_key_is_documented(
         "compare-lr",
         "compare-methods",
         "compare-batch",
+        "compare-models",
     }

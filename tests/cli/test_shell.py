@@ -37,7 +37,7 @@ from gdcli.solve.registry import METHODS
         ("gd functions sin", ["sin", "sinh"]),
         ("gd man les", ["lessons"]),
         ("gd methods ad", ["adagrad", "adam"]),
-        ("gd man comp", ["compare-lr", "compare-methods", "compare-batch", "completion"]),
+        ("gd man comp", ["compare-lr", "compare-methods", "compare-batch", "compare-models", "completion"]),
         ("gd minimize --start x", [NOTHING]),
         ("gd minimize x --lr ", [NOTHING]),
         ("gd minimize x --output ", []),

@@ -31,6 +31,8 @@ WHOLE = (
     "compare-methods 'log(x)' --seed 3",
     "compare-methods '-x**4' --start x=2 --maximize --bounds x=-3:3",
     f"compare-batch 'y ~ a*x + b' {LINE} --epochs 10",
+    f"compare-models {DECAY} --model 'y ~ a + b*t' --model 'y ~ a*exp(-b*t) + c'",
+    f"compare-models {DECAY} --model 'y ~ a + b*t' --model 'y ~ a + b*t + c*t**2' --loss huber --folds 4",
     f"compare-batch 'y ~ a*x + b' {LINE} --epochs 10 --lr 5 --validate 0.2",
     f"compare-batch '-(y-a*x)**2' {LINE} --start a=0 --maximize --epochs 3 --batch-size 7,all",
     "gradient 'x**2*sin(y)' --at x=1,y=2 --hessian --errors",

@@ -32,6 +32,7 @@ LINES: list[list[str]] = [
     ["fit", "y ~ a + b*t", DECAY],
     ["fit", "y ~ a + b*t", DECAY, "--predict", "-"],
     ["compare-batch", "y ~ a + b*t", DECAY, "--epochs", "2", "--batch-size", "1,all"],
+    ["compare-models", DECAY, "--model", "y ~ a + b*t", "--model", "y ~ a"],
     ["run", f"{ROOT}/examples.toml", "rosenbrock"],
     ["run", f"{ROOT}/examples.toml", "rosenbrock", "--jobs", "2", "--format", "plain"],
     ["resume", "{0}/kept.ckpt"],

@@ -96,6 +96,7 @@ COMMANDS = {
     "lr": ["compare-lr", "x**2 + 100*y**2", "--start", "x=1e5,y=1e5"],
     "methods": ["compare-methods", BANANA, "--start", "x=-1.2,y=1"],
     "batch": ["compare-batch", "y ~ a*t + b", "groups.csv", "--epochs", "3"],
+    "models": ["compare-models", "groups.csv", "--model", "y ~ a*t + b", "--model", "y ~ a + b*t + c*t**2"],
     "gradient": ["gradient", "exp(x*y)/(1+x**2)", "--at", "x=0.5,y=2", "--hessian", "--errors"],
     "trace": ["gradient", "exp(2*x)/(1+sin(x**2)) + x*y*z*w", "--at", "x=0.5,y=2,z=3,w=1.5", "--trace"],
     "seven": ["gradient", "prod(v)*exp(v[0])", "--at", "v=linspace(1,9,9)", "--hessian"],

@@ -119,20 +119,40 @@ def prepared(
             "--by has an answer for each group, and here there is one answer", "use gd fit, or leave out --by"
         )
     asked = read_request(request, settings)
+    with gathered([asked], stdin, watch) as rows:
+        yield ready(asked.plan(rows.names), rows.data, rows.counted, rows.place, searching)
+
+
+class Gathered(NamedTuple):
+    """Rows that were read: the ``names`` of all columns there are, those wanted, how many, and where each stands."""
+
+    names: Sequence[str]
+    data: Columns
+    counted: RowCount
+    place: Callable[[int], str]
+
+
+@contextmanager
+def gathered(
+    fits: Sequence[ParsedFit], stdin: BinaryIO | None = None, watch: Callable[[DataTable], None] | None = None
+) -> Iterator[Gathered]:
+    """Read the rows of fits to the same data, once, with the columns that any of them wants; as `prepared`."""
+    request = fits[0].request
     if request.data is not None:
         with columns_of(request.data) as data:
-            yield ready(asked.plan(data.names), data, RowCount(data.rows), number_of, searching)
+            yield Gathered(data.names, data, RowCount(data.rows), number_of)
         return
     from gdcli.compile.runners import one_thread
     from gdcli.table.source import open_table
     from gdcli.table.spool import gather
 
-    use_cache = not asked.settings.no_cache
+    use_cache = not fits[0].settings.no_cache
     with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
         one_thread()  # before the readers import numpy
-        with gather(table, asked.wanted(table.names), spool=request.spool, watch=watch) as data:
+        wanted = tuple(dict.fromkeys(name for one in fits for name in one.wanted(table.names)))
+        with gather(table, wanted, spool=request.spool, watch=watch) as data:
             count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
-            yield ready(asked.plan(table.names), data, count, lambda row: str(table.place(row)), searching)
+            yield Gathered(table.names, data, count, lambda row: str(table.place(row)))
 
 
 def number_of(row: int) -> str:

@@ -1,0 +1,262 @@
+"""Models compared on the same rows: each fitted as `gd fit` does, then held against the others.
+
+What they are compared by are criteria of their likelihoods, tests of those that are within another, and how well they
+say rows that were left out. The formulas are those of :mod:`gdcli.judge.model_choice`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import exp, fsum, sqrt
+from typing import TYPE_CHECKING
+
+from gdcli.judge.model_choice import GainTest, Strength, aicc, akaike_weights, gain_test
+from gdcli.kernel import budget
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
+from gdcli.kernel.errors import GdError, UsageError
+from gdcli.kernel.status import Status
+from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.nested_models import nesting
+from gdcli.tasks.fit.residual_checks import residual_checks
+from gdcli.tasks.fit.solve_fit import solve
+from gdcli.tasks.fit.some_rows import folds, taken
+
+if TYPE_CHECKING:
+    from gdcli.judge.statistics import FitStatistics
+    from gdcli.tasks.fit.fit_outcome import FitOutcome
+    from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.request import FitSettings
+    from gdcli.tasks.fit.residual_checks import ResidualChecks
+    from gdcli.tasks.fit.row_sample import RowSample
+
+# A sum of squares that is larger than that of a model within by more than this part: its fit ended too early.
+_MORE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFit:
+    """How one model fared: its ``outcome``, or the ``fault`` in its way.
+
+    ``left_out`` is the root mean square of the residuals of rows that were not fitted, for other losses than the
+    squared one their mean loss; None where it is not known.
+    """
+
+    prepared: Prepared
+    outcome: FitOutcome | None
+    fault: GdError | None = None
+    aicc: float | None = None
+    weight: float | None = None
+    left_out: float | None = None
+    checks: ResidualChecks | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is an answer that others can be held against."""
+        found = self.outcome
+        return found is not None and found.status is Status.CONVERGED and found.statistics is not None
+
+
+class Nested(NamedTuple):
+    """The model number ``smaller`` within the model number ``larger``, from 0, and the test of what that gains.
+
+    ``told`` are those that somebody says are; ``regular`` of others whether the larger has all its parameters there.
+    """
+
+    smaller: int
+    larger: int
+    test: GainTest
+    regular: bool
+    told: bool
+
+
+class Verdict(NamedTuple):
+    """The ``best`` model by its number from 0 (None: there is none), and how strong the evidence for it is.
+
+    ``by`` names what tells, ``rivals`` are those that the data do not tell from it, ``ratio`` is how many times as
+    likely it is as the next one.
+    """
+
+    best: int | None
+    strength: Strength
+    by: str = ""
+    rivals: tuple[int, ...] = ()
+    ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelComparison:
+    fits: tuple[ModelFit, ...]
+    nested: tuple[Nested, ...]
+    verdict: Verdict
+    folds: int | None
+    warnings: tuple[str, ...] = ()
+
+
+def compare_models(
+    models: Sequence[Prepared],
+    settings: FitSettings,
+    number: int | None = None,
+    told: Sequence[tuple[int, int]] = (),
+    done: Callable[[float], None] = lambda part: None,
+) -> ModelComparison:
+    """Fit each of the ``models``, which are of the same rows, and compare them.
+
+    ``number`` of folds (as many as rows, or more: each row in turn) are left out and predicted; without, single rows of
+    a squared loss are, by their leverages. ``told`` are pairs of numbers from 0: the first is within the second.
+    ``done`` hears which part of all fits is done. Raises UsageError for pairs that are none.
+    """
+    _check(models, told)
+    fits: list[ModelFit] = []
+    for k, one in enumerate(models):
+        fits.append(_fitted(one, settings))
+        done((k + 1) / len(models))
+    nested, warnings = list[Nested](), list[str]()
+    for small, large in _pairs(fits):
+        found = _nested(fits, small, large, (small, large) in told, settings)
+        if found is not None:
+            nested.append(found)
+    criteria = [aicc(_statistics(fit)) if fit.counts else None for fit in fits]
+    weights = akaike_weights(criteria)
+    number = None if number is None else min(number, models[0].data.rows)
+    compared = tuple(
+        replace(
+            fit,
+            aicc=criterion,
+            weight=weight,
+            left_out=_left_out(fit, settings, number),
+            checks=_checks(fit),
+        )
+        for fit, criterion, weight in zip(fits, criteria, weights, strict=True)
+    )
+    for one in models:
+        if one.count.skipped and one.count.told not in warnings:
+            warnings.append(one.count.told)
+    return ModelComparison(compared, tuple(nested), _verdict(compared), number, tuple(warnings))
+
+
+def _check(models: Sequence[Prepared], told: Sequence[tuple[int, int]]) -> None:
+    for pair in told:
+        if not all(0 <= k < len(models) for k in pair) or pair[0] == pair[1]:
+            raise UsageError(
+                f"--nested {pair[0] + 1}:{pair[1] + 1} names no two of the {len(models)} models",
+                "--nested 1:2 says that the first model is within the second",
+            )
+
+
+def samples_of(found: ModelComparison) -> list[RowSample | None]:
+    """Return some rows of each model for a picture, the same of all; None of one without an answer."""
+    from gdcli.tasks.fit.row_sample import sample_rows
+
+    return [
+        None
+        if fit.outcome is None
+        else sample_rows(fit.prepared, fit.prepared.row.space.flatten(fit.outcome.point))
+        for fit in found.fits
+    ]
+
+
+def _checks(fit: ModelFit) -> ResidualChecks | None:
+    if not fit.counts or fit.outcome is None or _statistics(fit).exact:
+        return None
+    return residual_checks(fit.prepared, fit.prepared.row.space.flatten(fit.outcome.point))
+
+
+def _fitted(prepared: Prepared, settings: FitSettings) -> ModelFit:
+    try:
+        return ModelFit(prepared, solve(prepared, settings))
+    except UsageError:
+        raise
+    except GdError as fault:
+        return ModelFit(prepared, None, fault)
+
+
+def _statistics(fit: ModelFit) -> FitStatistics:
+    assert fit.outcome is not None
+    assert fit.outcome.statistics is not None
+    return fit.outcome.statistics
+
+
+def _rank(fit: ModelFit) -> int:
+    return int(_statistics(fit).errors.rank)
+
+
+def _pairs(fits: Sequence[ModelFit]) -> list[tuple[int, int]]:
+    """The pairs of models, the smaller first, whose numbers of parameters differ."""
+    able = [k for k, fit in enumerate(fits) if fit.counts]
+    return [(a, b) for a in able for b in able if _rank(fits[a]) < _rank(fits[b])]
+
+
+def _nested(fits: list[ModelFit], small: int, large: int, told: bool, settings: FitSettings) -> Nested | None:
+    """The test of one pair; a larger model that ended above the smaller one is fitted again, from where it is that."""
+    a, b = fits[small], fits[large]
+    assert a.outcome is not None
+    assert b.outcome is not None
+    found = nesting(a.prepared, a.outcome, b.prepared, b.outcome)
+    if found is None and not told:
+        return None
+    if found is not None and b.outcome.value > (1.0 + _MORE) * a.outcome.value:
+        problem = replace(b.prepared.problem, start=dict(found.point))
+        again = _fitted(replace(b.prepared, problem=problem), settings)
+        if again.counts and again.outcome is not None and again.outcome.value < b.outcome.value:
+            fits[large] = b = again
+    test = gain_test(_statistics(a), _statistics(b))
+    return None if test is None else Nested(small, large, test, found is None or found.regular, told)
+
+
+def _left_out(fit: ModelFit, settings: FitSettings, number: int | None) -> float | None:
+    if not fit.counts or fit.outcome is None:
+        return None
+    prepared, squares = fit.prepared, fit.prepared.row.residual is not None
+    if number is None:
+        from gdcli.tasks.fit.leverage import deleted_residuals
+
+        deleted = deleted_residuals(prepared, fit.outcome) if squares else None
+        return None if deleted is None else sqrt(fsum(r * r for r in deleted) / len(deleted))
+    if number < 2:
+        raise UsageError(
+            "--folds takes 2 or more", "--folds 10, or --folds all to leave out each row in turn"
+        )
+    start = replace(prepared.problem, start=dict(fit.outcome.point), searched=None)
+    total = 0.0
+    for inside, outside in folds(prepared.data.rows, number, prepared.problem.seed):
+        budget.check()
+        if len(inside) < prepared.row.space.size:
+            return None
+        try:
+            found = solve(replace(prepared, problem=start, data=taken(prepared.data, inside)), settings)
+        except GdError:
+            return None
+        held = RowObjective(prepared.row, taken(prepared.data, outside))
+        x = held.vector(prepared.row.space.flatten(found.point))
+        total += held.evaluate(x).value * len(outside)
+    mean = total / prepared.data.rows
+    return sqrt(mean) if squares else mean
+
+
+def _verdict(fits: Sequence[ModelFit]) -> Verdict:
+    exact = [k for k, fit in enumerate(fits) if fit.counts and _statistics(fit).exact]
+    if exact:
+        best = min(exact, key=lambda k: _rank(fits[k]))
+        return Verdict(best, Strength.VERY_STRONG, "exact")
+    for by in ("aicc", "left_out"):
+        known = {k: float(v) for k, fit in enumerate(fits) if (v := getattr(fit, by)) is not None}
+        if known:
+            return _by_criterion(fits, known, by)
+    return Verdict(None, Strength.NONE)
+
+
+def _by_criterion(fits: Sequence[ModelFit], known: dict[int, float], by: str) -> Verdict:
+    order = sorted(known, key=lambda k: known[k])
+    best, others = order[0], order[1:]
+    if not others:
+        return Verdict(best, Strength.NONE, "alone")
+    if by == "left_out":
+        return Verdict(best, Strength.NONE, by)
+    delta = known[others[0]] - known[best]
+    strength = Strength.of(delta)
+    ratio = exp(min(700.0, 0.5 * delta))
+    if strength is not Strength.NONE:
+        return Verdict(best, strength, by, (), ratio)
+    near = [k for k in order if Strength.of(known[k] - known[best]) is Strength.NONE]
+    simplest = min(near, key=lambda k: (_rank(fits[k]), known[k]))
+    return Verdict(simplest, strength, by, tuple(k for k in near if k != simplest), ratio)

@@ -1,0 +1,99 @@
+"""Parts of the rows of a fit: folds that are left out in turn, and the Jacobian of what the model says of all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from gdcli.compile.runners import numpy
+from gdcli.kernel.dataclass import NamedTuple, replace
+from gdcli.kernel.vectors import Array, Vector
+from gdcli.objective.row_objective import RowObjective
+
+if TYPE_CHECKING:
+    from gdcli.objective.row_model import RowModel
+    from gdcli.table.blocks import Columns
+    from gdcli.tasks.fit.prepare import Prepared
+
+# A column that holds what another model says; no column of a file that a model can name is called so.
+TARGET = "what another model says"
+
+
+def taken(data: Columns, rows: Sequence[int]) -> Columns:
+    """Return the rows with these numbers, as lists where the data are."""
+    from gdcli.table.blocks import Columns
+
+    if data.lists is not None:
+        return Columns(data.names, [[column[i] for i in rows] for column in data.lists])
+    picked = data.pick(numpy().array(rows, dtype=numpy().int64))
+    return Columns(data.names, [column.copy() for column in picked])
+
+
+def folds(rows: int, number: int, seed: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield for each fold the rows to fit and those left out, drawn with the seed; as many folds as rows: one each."""
+    order = list(range(rows))
+    Random(seed).shuffle(order)
+    for k in range(number):
+        out = set(order[k::number])
+        yield [i for i in range(rows) if i not in out], sorted(out)
+
+
+def says(prepared: Prepared, x: Vector) -> Array:
+    """Return what the model says of all rows at x, (rows,)."""
+    np = numpy()
+    pieces = RowObjective(prepared.row, prepared.data).pieces("fitted", x)
+    found: Array = np.concatenate([values[0] for _, values in pieces])
+    return found
+
+
+def aimed_at(prepared: Prepared, target: Array) -> Prepared:
+    """Return the least-squares fit of a model to what another one says of the same rows, each counted once."""
+    from gdcli.table.blocks import Columns
+
+    row, data = prepared.row, prepared.data
+    assert row.fitted is not None
+    measured = row.graph.scalar(TARGET)
+    residual = row.graph.node("sub", measured, row.fitted)
+    aimed = replace(
+        row,
+        loss=row.graph.node("mul", residual, residual),
+        residual=residual,
+        deviation=None,
+        response=measured,
+        weight=None,
+        columns=(*row.columns, TARGET),
+    )
+    columns = [a.copy() for a in data.take(0, data.rows)]
+    problem = replace(prepared.problem, loss="squared", weights=None, sigma=None, searched=None)
+    return replace(
+        prepared, problem=problem, row=aimed, data=Columns((*data.names, TARGET), [*columns, target])
+    )
+
+
+def slopes(row: RowModel, data: Columns, x: Vector) -> Array:
+    """Return the derivatives of the residuals by the parameters at x, (rows, p)."""
+    np = numpy()
+    pieces = RowObjective(row, data).pieces("jacobian", x)
+    found: Array = np.concatenate([np.stack(values[:-1], axis=1) for _, values in pieces])
+    return found
+
+
+class Directions(NamedTuple):
+    """An orthonormal basis of the columns of a Jacobian, (rows, r), and whether r is the number of columns."""
+
+    basis: Array
+    full: bool
+
+
+# Singular values, of columns with length 1, below this part of the largest one are rounding.
+_RANK = 1e-9
+
+
+def directions(J: Array) -> Directions:
+    np = numpy()
+    lengths = np.sqrt((J * J).sum(axis=0))
+    U, S, _ = np.linalg.svd(J / np.where(lengths > 0.0, lengths, 1.0), full_matrices=False)
+    least = _RANK * S.max(initial=0.0)
+    kept = least < S
+    return Directions(U[:, kept], bool(kept.all()) and J.shape[1] <= J.shape[0])
