@@ -112,6 +112,7 @@ def statistics(
     log_weights: Array,
     kind: str,
     about_zero: Array | None = None,
+    level: float = LEVEL,
 ) -> tuple[FitStatistics, Array]:
     """Return the statistics of fits to so many ``rows`` of positive weight (g,), arrays, and which are sound (g,).
 
@@ -132,7 +133,8 @@ def statistics(
         sound = ~ends.given_up & (condition <= _CONDITION) & (dof > 0) & effective & (about_mean > 0.0)
         sd = np.sqrt(rss / dof)
         errors = (1.0 if known else sd) * roots / ends.columns
-        reach = _quantiles(dof, known) * errors
+        reach = _quantiles(dof, known, level) * errors
+        size = 1.0 if known else sd
         correlation = einsum("ikg,jkg->ijg", inverse, inverse) / (roots[:, None] * roots[None])
         correlation[range(p), range(p)] = 1.0
         own: dict[str, Any] = {
@@ -141,6 +143,7 @@ def statistics(
             "t_values": ends.x / errors,
             "intervals": np.stack((ends.x - reach, ends.x + reach), axis=1),
             "correlation": correlation,
+            "factor": size * inverse / ends.columns[:, None],
         }
         numbers: dict[str, Any] = {
             "rows": rows,
@@ -152,18 +155,18 @@ def statistics(
             "chi_square": rss if kind in ("sigma", "scale_sigma") else None,
             "chi_square_p": _tails(rss, dof, sound) if known else None,
         }
-    found = FitStatistics(errors=Uncertainty(LEVEL, rank=p, **own), estimated=p + (not known), **numbers)
+    found = FitStatistics(errors=Uncertainty(level, rank=p, **own), estimated=p + (not known), **numbers)
     return found, sound
 
 
-def _quantiles(dof: Array, known: bool) -> Array | float:
+def _quantiles(dof: Array, known: bool, level: float) -> Array | float:
     """The quantile of Student's t for each of the degrees of freedom."""
     import numpy as np
 
     if known:
-        return student_t_quantile(LEVEL, inf)
+        return student_t_quantile(level, inf)
     distinct, inverse = np.unique(dof, return_inverse=True)
-    found = [student_t_quantile(LEVEL, float(d)) if d > 0 else np.nan for d in distinct]
+    found = [student_t_quantile(level, float(d)) if d > 0 else np.nan for d in distinct]
     return np.array(found)[inverse.reshape(-1)]
 
 

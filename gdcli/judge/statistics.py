@@ -25,7 +25,7 @@ from gdcli.judge.distributions import chi_square_tail, student_t_quantile, stude
 from gdcli.judge.spectrum import JacobianSpectrum, effective
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.dense import Entry, Matrix, congruent, diagonal, eigen
-from gdcli.kernel.factors import column_lengths, combined, congruence, singular
+from gdcli.kernel.factors import column_lengths, combined, congruence, singular, triangle
 from gdcli.kernel.numerics import NULL_EIGENVALUE
 from gdcli.kernel.vectors import Vec
 from gdcli.objective.protocol import QRSystem
@@ -53,7 +53,9 @@ class Uncertainty:
 
     ``intervals`` are (low, high) at ``level``; ``dof`` is inf where the variance of a row is known. ``correlation`` has
     p rows. ``redundant`` names what cannot be told apart; ``rank`` is how many combinations of the parameters the data
-    determine, and ``weakest`` the least singular value of the scaled Jacobian as a part of the largest.
+    determine, and ``weakest`` the least singular value of the scaled Jacobian as a part of the largest. ``factor`` is
+    the upper triangle U, p x p, of the covariance ``U U'`` (`covariance_factor`): with it the variance of a combination
+    ``g'x``, the square of the length of ``U'g``, keeps the digits that the sum over the covariance cancels.
     """
 
     level: float
@@ -66,6 +68,7 @@ class Uncertainty:
     redundant: tuple[str, ...] = ()
     reason: str = ""
     weakest: float = 1.0
+    factor: tuple[tuple[float, ...], ...] | None = None
 
     @property
     def p_values(self) -> tuple[float | None, ...]:
@@ -292,8 +295,11 @@ def _uncertainty(
     known = [moves and i not in lost and not claim.reason for i, moves in enumerate(free)]
     errors: list[float | None] = [None] * len(known)
     correlation: list[tuple[float | None, ...]] = [tuple(errors)] * len(known)
+    factor = None
     if scale is not None and any(known):
         covariance = _relative_covariance(spectrum, middle)
+        if not lost:
+            factor = _factor(spectrum, middle, scale)
         roots = [sqrt(max(0.0, row[i])) for i, row in enumerate(covariance)]
         parts = zip(known, roots, spectrum.columns, strict=True)
         errors = [scale * root / _safe(length) if has else None for has, root, length in parts]
@@ -311,6 +317,7 @@ def _uncertainty(
         redundant=tuple(r.message for r in found),
         reason="; ".join(reasons),
         weakest=_weakest(spectrum),
+        factor=factor,
     )
 
 
@@ -344,14 +351,43 @@ def _redundancies(spectrum: JacobianSpectrum, parameters: Parameters) -> list[Re
 
 def _relative_covariance(spectrum: JacobianSpectrum, middle: Sequence[Vec] | None) -> list[Vec]:
     """Return the covariance of the parameters times their columns' lengths, for rows of variance 1 (p x p)."""
-    kept = zip(spectrum.V, spectrum.S, spectrum.kept, strict=True)
-    half = [v / s for v, s, is_kept in kept if is_kept]
-    size = len(spectrum.columns)
+    half, size = _half(spectrum), len(spectrum.columns)
     across = [Vec(part) for part in zip(*half, strict=True)] or [Vec()] * size
     inverse = [combined(part, half, size) for part in across]
     if middle is None:
         return inverse
     return congruence(inverse, congruent(middle, Vec(map(_safe, spectrum.columns))))
+
+
+def _half(spectrum: JacobianSpectrum) -> list[Vec]:
+    """Return rows B (r x p) with ``B'B`` the covariance for rows of variance 1, times the columns' lengths."""
+    kept = zip(spectrum.V, spectrum.S, spectrum.kept, strict=True)
+    return [v / s for v, s, is_kept in kept if is_kept]
+
+
+def _factor(
+    spectrum: JacobianSpectrum, middle: Sequence[Vec] | None, scale: float
+) -> tuple[tuple[float, ...], ...]:
+    half, lengths = _half(spectrum), Vec(map(_safe, spectrum.columns))
+    if middle is not None:
+        values, vectors = eigen(congruence(half, congruent(middle, lengths)))
+        turned = zip(values, vectors, strict=True)
+        half = [combined(v, half, len(lengths)) * sqrt(max(0.0, value)) for value, v in turned]
+    return covariance_factor([Vec([scale * a / c for a, c in zip(b, lengths, strict=True)]) for b in half])
+
+
+def covariance_factor(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    """Return the upper triangular U, shape (p, p), its diagonal not negative, with ``U U' = B'B`` of r ``rows`` B (r x p).
+
+    It is the triangle of a QR factorisation of B with its columns in reverse order, turned back.
+    """
+    size = len(rows[0])
+    filled = [*rows, *([[0.0] * size] * (size - len(rows)))]
+    columns = [Vec(column) for column in zip(*filled, strict=True)]
+    turned = triangle(columns[::-1])
+    U = [[turned[size - 1 - j][size - 1 - i] for j in range(size)] for i in range(size)]
+    signs = [-1.0 if U[j][j] < 0.0 else 1.0 for j in range(size)]
+    return tuple(tuple(s * a + 0.0 for s, a in zip(signs, row, strict=True)) for row in U)
 
 
 def _safe(length: float) -> float:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Larger graphs are not compiled: for seconds nobody would hear an interrupt.
 MOST_NODES = 2500
 # What depends on a direction, too.
-DIRECTED = frozenset(("second", "bend", "product"))
+DIRECTED = frozenset(("second", "bend", "product", "third"))
 # Lengths of data for which summing programs are remembered: thousands of groups may have as many lengths.
 MOST_LENGTHS = 64
 
@@ -81,6 +81,17 @@ class RowPrograms:
 
     def _product_nodes(self) -> list[int]:
         return self._derivatives.forward(self.nodes("gradient"), self._seeds())
+
+    def _third_nodes(self) -> list[int]:
+        """The third derivative of the loss along a direction."""
+        nodes, seeds = self.nodes("value"), self._seeds()
+        for _ in range(3):
+            nodes = self._derivatives.forward(nodes, seeds)
+        return nodes
+
+    def _predicted_nodes(self) -> list[int]:
+        """The derivatives of what the formula says by the parameters, and what it says."""
+        return [*self._by_parameter(self.row.predictor), self.row.predictor]
 
     def _jacobian_nodes(self) -> list[int]:
         """The derivatives of the residual, and the residual."""

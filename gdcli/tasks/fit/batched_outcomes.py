@@ -60,7 +60,9 @@ class SolvedFits:
             counted = residuals.total((weight > 0.0) * 1.0).astype(np.int64)
             logs = residuals.total(np.log(np.where(weight > 0.0, weight, 1.0)))
             zero = square if compares_with_zero(plan) else None
-            found, sound = statistics(ends, counted, about, logs, error_kind(plan.problem), zero)
+            found, sound = statistics(
+                ends, counted, about, logs, error_kind(plan.problem), zero, plan.problem.told_level
+            )
             evidence, certain = examine(
                 ends, start, square, lambda which, x: residuals.take(which).hessians(x)
             )

@@ -156,6 +156,7 @@ def _of_squares(
         error_kind(prepared.problem),
         spread.about_mean,
         spread.log_weights,
+        prepared.problem.told_level,
     )
     if found.errors.weakest < _WEAK and face is None and all(model.free) and prepared.row.errors is None:
         from gdcli.tasks.fit.refined_errors import refined
@@ -269,10 +270,9 @@ def _of_loss(prepared: Prepared, sums: RowObjective, x: Vector, names: Sequence[
     likelihood = _log_likelihood(prepared, sums, at.value, x)
     if at.hessian is None:
         errors = None
-    elif likelihood is not None:
-        errors = information(at.hessian, list(x), names)
     else:
-        errors = information(at.hessian, list(x), names, _scores(sums, x))
+        scores = None if likelihood is not None else _scores(sums, x)
+        errors = information(at.hessian, list(x), names, scores, problem.told_level)
     if not problem.loss and errors is not None and errors.rank < len(names) and not is_smooth(prepared.row):
         errors = replace(_none(errors, _LOST), rank=len(names))
     if problem.loss == "absolute" and errors is not None:
@@ -292,6 +292,7 @@ def _none(errors: Uncertainty, reason: str) -> Uncertainty:
         correlation=(none,) * len(none),
         redundant=(),
         reason=reason,
+        factor=None,
     )
 
 
@@ -304,6 +305,7 @@ def _zero(errors: Uncertainty, x: Vector) -> Uncertainty:
         t_values=(None,) * len(known),
         intervals=tuple((float(a), float(a)) if k else None for a, k in zip(x, known, strict=True)),
         reason=errors.reason or _EXACT,
+        factor=((0.0,) * len(known),) * len(known),
     )
 
 

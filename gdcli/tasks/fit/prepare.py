@@ -268,6 +268,8 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         linear=linear and not sigmas,
         subject_to=constraints,
         let=tuple(request.let),
+        intervals=request.intervals,
+        level=request.level,
     )
     if sigmas:
         from gdcli.tasks.fit.input_errors import row_with_errors

@@ -49,6 +49,7 @@ def refined(found: FitStatistics, sums: RowObjective, x: Vector, factor: Sequenc
         t_values=tuple(float(a) / e for a, e in zip(x, told, strict=True)),
         intervals=tuple((float(a) - reach * e, float(a) + reach * e) for a, e in zip(x, told, strict=True)),
         correlation=tuple(map(tuple, correlation.tolist())),
+        factor=tuple(map(tuple, (scale * inverse * numpy().sign(inverse.diagonal())).astype(float).tolist())),
     )
     return replace(found, errors=better)
 

@@ -17,6 +17,9 @@ from gdcli.tasks.problem import Problem
 MISSING = ("error", "skip")
 # The start that is searched for.
 AUTO = "auto"
+# The intervals of parameters: by their standard errors, by the profile of the likelihood.
+WALD, PROFILE = "wald", "profile"
+INTERVALS = (WALD, PROFILE)
 
 
 @stored()
@@ -49,6 +52,8 @@ class FitRequest:
     source: str = ""
     data: Mapping[str, Any] | None = None
     by: tuple[str, ...] = ()
+    intervals: str = WALD
+    level: float | None = None
 
     @classmethod
     def from_store(cls, content: Mapping[str, Any], read: Reader) -> FitRequest:
@@ -65,6 +70,7 @@ class FitRequest:
             raise UsageError("--subject-to is not for fits of groups", "fit one group, or leave out --by")
         if self.files.count("-") > 1:
             raise UsageError("standard input is given twice", "one - is enough")
+        self._check_intervals()
 
     def _check_loss(self) -> None:
         if self.loss is not None and self.loss not in LOSSES:
@@ -74,6 +80,26 @@ class FitRequest:
             raise UsageError("--huber-delta is for --loss huber", "add --loss huber, or leave it out")
         if self.huber_delta is not None and not 0.0 < self.huber_delta < float("inf"):
             raise UsageError(f"--huber-delta must be a positive number, not {self.huber_delta:g}")
+
+    def _check_intervals(self) -> None:
+        if self.level is not None:
+            check_level(self.level)
+        if self.intervals not in INTERVALS:
+            hint = did_you_mean(self.intervals, INTERVALS)
+            raise UsageError(f"--intervals is one of {', '.join(INTERVALS)}, not {self.intervals}", hint)
+        if self.intervals == WALD:
+            return
+        asked = f"--intervals {self.intervals}"
+        if self.by:
+            raise UsageError(f"{asked} is not for fits of groups", "fit one group, or leave out --by")
+        if self.subject_to:
+            raise UsageError(
+                f"{asked} is not for fits within constraints", "leave it out: wald is along what holds"
+            )
+        typed = "~" not in self.model and not self.maximize
+        if self.intervals == PROFILE and (typed or not LOSSES[self.loss or "squared"].has_profile):
+            what = "a loss that is typed and minimized" if typed else f"--loss {self.loss}"
+            raise UsageError(f"{asked} is for likelihoods, and {what} is none", "leave it out")
 
     def _check_weighting(self) -> None:
         if self.weights and self.sigma:
@@ -89,6 +115,13 @@ class FitRequest:
             )
         if self.sigma and self.loss in ("logistic", "poisson"):
             raise UsageError(f"--sigma has no meaning for --loss {self.loss}", "use --weights")
+
+
+def check_level(level: float) -> None:
+    """Raise UsageError for a level of confidence that is none."""
+    if not 0.0 < level < 1.0:
+        hint = f"for {level:g} % write {level / 100.0:g}" if 1.0 < level < 100.0 else "for example 0.95"
+        raise UsageError(f"--level is a probability between 0 and 1, not {level:g}", hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +189,15 @@ class FitProblem(Problem):
     matrices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     linear: bool = False
     searched: Searched | None = None
+    intervals: str = WALD
+    level: float | None = None
+
+    @property
+    def told_level(self) -> float:
+        """The level of confidence of intervals."""
+        from gdcli.judge.statistics import LEVEL
+
+        return LEVEL if self.level is None else self.level
 
 
 def read_matrices(texts: Sequence[str], names: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,157 @@
+"""The least value of a function along one of its variables, the others free: what a profile likelihood is made of.
+
+With x_k held the others are brought to their minimum by Newton's method with exact second derivatives, damped where the
+matrix is not positive or the value does not fall (Levenberg), within their bounds. The slope of the least value by x_k
+is the partial derivative there, and the way of the others dz/dx_k = -H_zz^-1 H_zk (the implicit function theorem); so
+one factorisation gives the next point of the curve, its value and its slope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, isfinite, sqrt
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dense import positive_solve
+from gdcli.kernel.numerics import EPS
+from gdcli.kernel.vectors import Vec
+from gdcli.objective.protocol import Evaluation, Objective
+
+# A step of Newton's that gains no more than this, in the unit of the value, is the last one: what it gains is taken for
+# gained, and is right to its square.
+SETTLED = 1e-7
+# The least shift of Levenberg's method, in units of the diagonal, and what it is multiplied by.
+_FIRST_SHIFT, _LESS, _MORE, _MOST_SHIFT = 1e-4, 0.1, 10.0, 1e12
+_MOST_STEPS = 100
+
+
+class Curve(NamedTuple):
+    """A smooth ``objective`` and which of its variables is held; the others stay within ``lower`` and ``upper``."""
+
+    objective: Objective
+    held: int
+    lower: Sequence[float]
+    upper: Sequence[float]
+
+
+class CurvePoint(NamedTuple):
+    """A point x of the curve, the least ``value`` there, its ``slope`` by the held variable, and the way dx of x."""
+
+    x: Vec
+    value: float
+    slope: float
+    way: Vec
+
+
+def settle(curve: Curve, x: Vec) -> CurvePoint | None:
+    """Return the point of the curve at ``x[held]`` that a descent from ``x`` ends at, None where there is no value.
+
+    That a minimum lies at infinity is no hindrance: the descent ends where it gains nothing any more.
+    """
+    objective, shift = curve.objective, 0.0
+    at = objective.evaluate(x, 2)
+    scale = Vec([0.0] * len(x))
+    for _ in range(_MOST_STEPS):
+        if at.hessian is None:
+            return None
+        free = _free(curve, at)
+        scale = Vec([max(a, sqrt(abs(row[i]))) for i, (a, row) in enumerate(zip(scale, at.hessian, strict=True))])
+        step = _newton(at, free, scale, shift)
+        while step is None:
+            shift = max(_FIRST_SHIFT, shift * _MORE)
+            if shift > _MOST_SHIFT:
+                return _point(curve, at, free, None)
+            step = _newton(at, free, scale, shift)
+        if step.gain <= max(SETTLED, 4.0 * EPS * abs(at.value)) and shift <= _FIRST_SHIFT:
+            return _point(curve, at, free, step)
+        trial = _moved(curve, at.x, step.way)
+        new = objective.evaluate(trial, 2)
+        if new.hessian is not None and new.value <= at.value - 0.01 * step.gain:
+            at, shift = new, shift * _LESS if shift > _FIRST_SHIFT else 0.0
+        elif step.gain <= 64.0 * EPS * abs(at.value) or shift > _MOST_SHIFT:
+            return _point(curve, at, free, None)  # what is left to gain is rounding
+        else:
+            shift = max(_FIRST_SHIFT, shift * _MORE)
+    return _point(curve, at, _free(curve, at), None)
+
+
+class _Step(NamedTuple):
+    """A step of all variables, and what the quadratic model gains by it."""
+
+    way: Vec
+    gain: float
+
+
+def _free(curve: Curve, at: Evaluation) -> list[int]:
+    """The variables that neither are held nor lie at a bound that they would cross."""
+    sides = zip(at.x, at.gradient, curve.lower, curve.upper, strict=True)
+    return [
+        i
+        for i, (a, g, low, high) in enumerate(sides)
+        if i != curve.held and not (a <= low and g >= 0.0) and not (a >= high and g <= 0.0)
+    ]
+
+
+def _newton(at: Evaluation, free: Sequence[int], scale: Vec, shift: float) -> _Step | None:
+    """Newton's step of the free variables; None where the shifted matrix is not positive."""
+    way = Vec([0.0] * len(at.x))
+    if not free:
+        return _Step(way, 0.0)
+    z = _solved(at, free, Vec([at.gradient[i] for i in free]), scale, shift)
+    if z is None:
+        return None
+    for i, a in zip(free, z, strict=True):
+        way[i] = -a
+    return _Step(way, 0.5 * sum(a * at.gradient[i] for i, a in zip(free, z, strict=True)))
+
+
+def _solved(at: Evaluation, free: Sequence[int], b: Vec, scale: Vec, shift: float) -> Vec | None:
+    """Return z with ``(H + shift D**2) z = b`` over the free variables, D their scale; None where not positive."""
+    sizes = [scale[i] or 1.0 for i in free]
+    A = [
+        Vec([at.hessian[i][j] / (a * c) + (shift if i == j else 0.0) for j, c in zip(free, sizes, strict=True)])
+        for i, a in zip(free, sizes, strict=True)
+    ]
+    found = positive_solve(A, Vec([v / a for v, a in zip(b, sizes, strict=True)]), 0.0, EPS)
+    if found is None or not all(map(isfinite, found.z)):
+        return None
+    return Vec([z / a for z, a in zip(found.z, sizes, strict=True)])
+
+
+def _moved(curve: Curve, x: Vec, way: Vec) -> Vec:
+    ends = zip(x, way, curve.lower, curve.upper, strict=True)
+    return Vec([min(max(a + step, low), high) if step else a for a, step, low, high in ends])
+
+
+def _point(curve: Curve, at: Evaluation, free: Sequence[int], step: _Step | None) -> CurvePoint:
+    """What is known at the end of a descent; without a last ``step`` the others keep their places."""
+    k, way = curve.held, Vec([0.0] * len(at.x))
+    way[k] = 1.0
+    x, value, slope = at.x, at.value, at.gradient[k]
+    scale = Vec([sqrt(abs(row[i])) for i, row in enumerate(at.hessian)])
+    ahead = _solved(at, free, Vec([at.hessian[i][k] for i in free]), scale, 0.0) if free else None
+    if ahead is not None:
+        for i, a in zip(free, ahead, strict=True):
+            way[i] = -a
+        slope = sum(g * w for g, w in zip(at.gradient, way, strict=True))
+    if step is not None:
+        x, value = _moved(curve, at.x, step.way), at.value - step.gain
+    return CurvePoint(x, value, slope, way)
+
+
+def start_of(curve: Curve, point: CurvePoint, place: float) -> Vec:
+    """Return where to look for the point of the curve at another ``place`` of the held variable.
+
+    Along the way of the others, or with these where they are if the value is less there.
+    """
+    move = place - point.x[curve.held]
+    kept = Vec(point.x)
+    kept[curve.held] = place
+    moved = _moved(curve, point.x, point.way * move)
+    moved[curve.held] = place
+    if move == 0.0:
+        return kept
+    ahead = curve.objective.evaluate(moved).value if all(map(isfinite, moved)) else inf
+    if ahead <= point.value + 2.0 * abs(point.slope * move):
+        return moved
+    return moved if ahead < curve.objective.evaluate(kept).value else kept

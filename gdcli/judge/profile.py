@@ -1,0 +1,159 @@
+"""Profile likelihood intervals: how far a parameter can go, the others re-optimised, before the data speak against it.
+
+The signed root of the fall of the likelihood, ``tau = sqrt((D - D_least) / s**2)``, grows with the distance of a
+parameter from its estimate, in proportion where Wald's interval is right. The interval ends where tau is the quantile of
+Student's t (of the normal distribution where the variance is known, or of a likelihood): Bates and Watts, Nonlinear
+Regression Analysis and Its Applications, 1988, section 6.1; Venables and Ripley, Modern Applied Statistics with S, 4th
+ed., 2002, section 8.4; R's ``confint`` does the same.
+
+The end is found by continuation: from point to point of the curve of least values (:mod:`gdcli.judge.level_curve`), each
+foretold from the one before, by Newton's method on tau, kept in a bracket once there is one. Before that the distance is
+at most doubled. A curve that ends before tau has come so far has an end of its own: a bound, or the edge of what has a
+value. Where tau levels off the parameter is unbounded there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, isfinite, sqrt
+
+from gdcli.judge.level_curve import Curve, CurvePoint, settle, start_of
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import Vec
+
+# The accuracy of tau at an end, as a part of its quantile.
+ACCURACY = 1e-9
+# The distance may be doubled so often: from a standard error to a million million of them.
+_DOUBLINGS = 40
+# A way is long after so many doublings; tau levels off where its last gains fall so fast that all to come does not
+# suffice, with this much to spare.
+_LONG, _FALLING, _SPARE = 6, 0.8, 1e-3
+# The edge of what has a value is found to this part of the distance.
+_EDGE = 1e-10
+_MOST = 200
+# The fit was no minimum where the curve falls below it by more than this part of tau's unit.
+_BELOW = 1e-6
+
+
+class ProfileEnd(NamedTuple):
+    """An end of an interval; ``why`` it is one although ``tau`` is less than its quantile (empty: it is not).
+
+    ``x`` are all parameters there, ``value`` is that of the objective; ``bottom`` is the least point seen below that of
+    the fit.
+    """
+
+    place: float
+    why: str
+    tau: float
+    x: Vec
+    value: float
+    bottom: tuple[float, Vec] | None = None
+
+
+BOUND, EDGE, OPEN, LOST = "bound", "edge", "open", "lost"
+
+
+class _Seen(NamedTuple):
+    place: float
+    tau: float
+    point: CurvePoint
+
+
+def profile_end(
+    curve: Curve, x: Sequence[float], least: float, way: Vec, reach: float, quantile: float
+) -> ProfileEnd:
+    """Return the end of the interval of the variable that ``curve`` holds, on the side of ``way``.
+
+    The objective has the unit of tau squared, ``least`` is its value at the minimum ``x``. ``way`` is where x is
+    expected to go for a step of 1 of the variable, ``reach`` how far this is expected to go, with its sign.
+    """
+    return _Walk(curve, x, least, way, reach, quantile).end()
+
+
+class _Walk:
+    def __init__(
+        self, curve: Curve, x: Sequence[float], least: float, way: Vec, reach: float, quantile: float
+    ) -> None:
+        self.curve, self.quantile, self.least = curve, quantile, least
+        k = curve.held
+        self.origin, self.sign = float(x[k]), 1.0 if reach > 0.0 else -1.0
+        self.first = abs(reach)
+        self.limit = abs((curve.upper[k] if reach > 0.0 else curve.lower[k]) - self.origin)
+        start = CurvePoint(Vec(map(float, x)), least, 0.0, way)
+        self.low = _Seen(0.0, 0.0, start)
+        self.high: _Seen | None = None
+        self.edge = inf  # the nearest place without a value
+        self.bottom: tuple[float, Vec] | None = None
+        self.gains: list[float] = []  # of tau, where the distance was doubled
+
+    def end(self) -> ProfileEnd:
+        distance = min(self.first, self.limit)
+        for _ in range(_MOST):
+            seen = self._look(distance)
+            if seen is None:
+                self.edge = distance
+                if self.edge - self.low.place <= _EDGE * self.edge:
+                    return self._ended(self.low, EDGE)
+                distance = self._between(self.low.place, self.edge)
+                continue
+            if abs(seen.tau - self.quantile) <= ACCURACY * self.quantile:
+                return self._ended(seen, "")
+            if seen.tau > self.quantile:
+                self.high = seen
+            else:
+                why = self._ends_below(seen)
+                self.low = seen
+                if why:
+                    return self._ended(seen, why)
+            if self.high is not None and self.high.place - self.low.place <= 4e-16 * self.high.place:
+                return self._ended(self.high, "")
+            distance = self._next(seen)
+        return self._ended(self.low, LOST)
+
+    def _look(self, distance: float) -> _Seen | None:
+        near = self.low
+        if self.high is not None and self.high.place - distance < distance - near.place:
+            near = self.high
+        place = self.origin + self.sign * distance
+        point = settle(self.curve, start_of(self.curve, near.point, place))
+        if point is None or not isfinite(point.value):
+            return None
+        risen = point.value - self.least
+        if risen < -_BELOW and (self.bottom is None or point.value < self.bottom[0]):
+            self.bottom = point.value, point.x
+        return _Seen(distance, sqrt(max(0.0, risen)), point)
+
+    def _ends_below(self, seen: _Seen) -> str:
+        """Tell why the curve ends at a point below the quantile, empty where it goes on."""
+        if seen.place >= self.limit:
+            return BOUND
+        if self.high is not None or self.edge < inf:
+            return ""
+        if seen.place < 1.99 * self.low.place:
+            return ""
+        gain, before = seen.tau - self.low.tau, self.gains[-1] if self.gains else inf
+        self.gains.append(gain)
+        if len(self.gains) > _DOUBLINGS:
+            return OPEN
+        if len(self.gains) < _LONG or gain > _FALLING * before:
+            return ""
+        ratio = max(0.0, gain) / before if before > 0.0 else 0.0
+        all_to_come = max(0.0, gain) * ratio / (1.0 - ratio)
+        return OPEN if seen.tau + all_to_come < (1.0 - _SPARE) * self.quantile else ""
+
+    def _next(self, seen: _Seen) -> float:
+        """Newton's step on tau, within the bracket; without one the distance is at most doubled."""
+        slope = self.sign * seen.point.slope / (2.0 * seen.tau) if seen.tau > 0.0 else 0.0
+        newton = seen.place + (self.quantile - seen.tau) / slope if slope > 0.0 else inf
+        if self.high is None and self.edge == inf:
+            return min(newton, 2.0 * seen.place, self.limit)
+        low, high = self.low.place, self.edge if self.high is None else self.high.place
+        return newton if low < newton < high else self._between(low, high)
+
+    def _between(self, low: float, high: float) -> float:
+        """The middle; of places of different size the one in the middle of their sizes."""
+        return sqrt(low * high) if low > 0.0 and high > 4.0 * low else 0.5 * (low + high)
+
+    def _ended(self, seen: _Seen, why: str) -> ProfileEnd:
+        place = self.sign * inf if why in (OPEN, LOST) else self.origin + self.sign * seen.place
+        return ProfileEnd(place, why, seen.tau, seen.point.x, seen.point.value, self.bottom)

@@ -1,0 +1,170 @@
+"""Intervals by the profile likelihood of a fit, and how lopsided Wald's are.
+
+The profile is that of what is minimized: of a sum of squares in units of the residual variance (of the given one where
+it is known), of twice a negative log-likelihood. Where other losses are minimized there is no likelihood, and none of
+it.
+
+Along a line through the minimum, x + u v with v the way on which a parameter reaches the end of Wald's interval at u =
+1, the fall of the likelihood is ``q**2 u**2 + T u**3/6``, with T its third derivative along v; the curve of the profile
+has the same third derivative, as the others are at their minimum. To first order both ends are moved by ``-T/(12 q**2)``
+half widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, isfinite, sqrt
+from typing import TYPE_CHECKING
+
+from gdcli.judge.distributions import student_t_quantile
+from gdcli.kernel.budget import if_in_time
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.vectors import Vec
+from gdcli.language.losses import LOSSES
+from gdcli.objective.row_objective import HESSIAN_SIZE, PIECE, RowObjective
+from gdcli.tasks.fit.row_sample import RowsInPlace
+
+if TYPE_CHECKING:
+    from gdcli.judge.profile import ProfileEnd
+    from gdcli.judge.statistics import Uncertainty
+    from gdcli.objective.row_model import RowModel
+    from gdcli.tasks.fit.fit_outcome import FitOutcome
+    from gdcli.tasks.fit.prepare import Prepared
+
+# An interval is called lopsided where its ends are moved by more than this part of half its width.
+LOPSIDED = 0.1
+
+
+class Interval(NamedTuple):
+    """An interval of a parameter, and why its ends are where they are although the likelihood falls no further."""
+
+    low: float
+    high: float
+    why_low: str = ""
+    why_high: str = ""
+
+    def is_lopsided(self, estimate: float) -> bool:
+        """Tell whether the middle is away from the estimate by more than a part of half the width."""
+        if not (isfinite(self.low) and isfinite(self.high)):
+            return True
+        return abs(0.5 * (self.low + self.high) - estimate) > LOPSIDED * 0.5 * (self.high - self.low)
+
+
+def likelihood_unit(prepared: Prepared, sd: float | None) -> float | None:
+    """Return what a unit of the sum of the losses is in the fall of twice the log-likelihood, None where it is none."""
+    problem = prepared.problem
+    if prepared.row.residual is not None:
+        if problem.sigma and not problem.scale_sigma:
+            return 1.0
+        return None if not sd else 1.0 / (sd * sd)
+    is_likelihood = LOSSES[problem.loss].likelihood if problem.loss else problem.sense == "maximize"
+    return 2.0 if is_likelihood else None
+
+
+class Profile:
+    """The profile of a fit at its answer ``x``; ``errors`` has the level and the quantile, ``unit`` is as above."""
+
+    def __init__(self, prepared: Prepared, x: Sequence[float], errors: Uncertainty, unit: float) -> None:
+        self.prepared, self.x, self.errors, self.unit = prepared, Vec(map(float, x)), errors, unit
+        self.objective = RowObjective(prepared.row, prepared.data, unit * prepared.data.rows)
+        self.quantile = student_t_quantile(errors.level, errors.dof)
+        self.bottom: tuple[float, Vec] | None = None
+
+    @property
+    def covariance(self) -> list[Vec]:
+        assert self.errors.factor is not None
+        return covariance_of(self.errors.factor)
+
+    def interval(self, k: int, ahead: float = 0.0) -> Interval:
+        """Return the interval of a parameter, expected to be moved by the part ``ahead`` of Wald's half width."""
+        from gdcli.judge.level_curve import Curve
+        from gdcli.judge.profile import profile_end
+
+        lower, upper = _ends(self.prepared)
+        column = self.covariance[k]
+        way, reach = column / column[k], self.quantile * sqrt(column[k])
+        least = self.objective.evaluate(self.x).value
+        self.objective.between_poles(self.x)
+        curve = Curve(self.objective, k, lower, upper)
+        found = [
+            profile_end(curve, self.x, least, way, side * reach * min(2.0, max(0.5, 1.0 + side * ahead)), self.quantile)
+            for side in (-1.0, 1.0)
+        ]
+        for end in found:
+            if end.bottom is not None and (self.bottom is None or end.bottom[0] < self.bottom[0]):
+                self.bottom = end.bottom
+        whys = [self._why(k, end, side) for end, side in zip(found, ("low", "high"), strict=True)]
+        return Interval(found[0].place, found[1].place, *whys)
+
+    def _why(self, k: int, end: ProfileEnd, side: str) -> str:
+        from gdcli.judge.profile import BOUND, EDGE, LOST
+
+        if not end.why:
+            return ""
+        name = self.prepared.row.space.label(k)
+        if end.why == BOUND:
+            return f"{name} ends at its bound"
+        if end.why == EDGE:
+            return f"beyond it the model has no value"
+        if end.why == LOST:
+            return "no end was found"
+        what = "sum of squares" if self.prepared.row.residual is not None else "negative log-likelihood"
+        where = "small" if side == "low" else "large"
+        least = end.value - end.tau * end.tau
+        reached, wanted = end.value / self.unit, (least + self.quantile**2) / self.unit
+        return (
+            f"however {where} {name} is, the {what} comes to {reached:.6g} at most, and {wanted:.6g} would be the end"
+        )
+
+
+def covariance_of(factor: Sequence[Sequence[float]]) -> list[Vec]:
+    """Return the covariance ``U U'`` of its upper triangle U, shape (p, p)."""
+    rows = [Vec(row) for row in factor]
+    return [Vec([a @ b for b in rows]) for a in rows]
+
+
+def _ends(prepared: Prepared) -> tuple[Sequence[float], Sequence[float]]:
+    size = prepared.row.space.size
+    if not prepared.problem.bounds:
+        return [-inf] * size, [inf] * size
+    from gdcli.tasks.pipeline import bounds_of
+
+    box = bounds_of(prepared.problem, RowObjective(prepared.row, prepared.data))
+    return list(box.lower), list(box.upper)
+
+
+def asymmetries(prepared: Prepared, x: Sequence[float], errors: Uncertainty, unit: float) -> list[float]:
+    """Return by how many half widths the third derivatives move the middle of each interval; 0 where there is none.
+
+    Of many rows some speak for all.
+    """
+    size = prepared.row.space.size
+    factor, q = errors.factor, student_t_quantile(errors.level, errors.dof)
+    objective = _of_some(prepared, unit)
+    if factor is None or objective is None or size > HESSIAN_SIZE:
+        return [0.0] * size
+    found = []
+    for column, error in zip(covariance_of(factor), errors.standard_errors, strict=True):
+        if not error:
+            found.append(0.0)
+            continue
+        way = column * (q / error)
+        (third,) = objective.sums(("third",), [*map(float, x), *way])
+        moved = -third * objective.factor / (12.0 * q * q)
+        found.append(moved if isfinite(moved) else 0.0)
+    return found
+
+
+def _of_some(prepared: Prepared, unit: float) -> RowObjective | None:
+    """The sum over all rows, up to so many; of more the sum over some of them, as large."""
+    data, row = prepared.data, prepared.row
+    if data.rows <= PIECE:
+        return RowObjective(row, data, unit * data.rows)
+    pick = getattr(data, "pick", None)
+    if pick is None:
+        return None
+    import numpy as np
+
+    held = RowsInPlace(data.names)
+    held.put(pick(np.linspace(0, data.rows - 1, PIECE).astype(np.int64)))
+    return RowObjective(row, held, unit * data.rows)
