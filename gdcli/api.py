@@ -252,14 +252,14 @@ def fit(
     Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no finite
     loss.
     """
+    from gdcli.tasks.fit.answer_fit import answer
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import request_from
-    from gdcli.tasks.fit.solve_fit import solve as solve_fit
     from gdcli.tasks.python_problem import text_of
 
     request, settings = request_from(text_of(model), data, start, options)
     with budget.limited(settings), prepared(request, settings) as ready:
-        return solve_fit(ready, settings)
+        return answer(ready, settings)
 
 
 def fit_groups(

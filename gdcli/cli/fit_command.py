@@ -40,8 +40,8 @@ def _run(options: FitOptions, env: Environment) -> int:
     from gdcli.cli.fit_plot import FitPlot, epochs_of
     from gdcli.cli.output_file import Destination
     from gdcli.record.fits import fit_record
+    from gdcli.tasks.fit.answer_fit import answer
     from gdcli.tasks.fit.prepare import prepared
-    from gdcli.tasks.fit.solve_fit import solve
 
     with (
         session(options, env, request) as kept,
@@ -68,7 +68,7 @@ def _run(options: FitOptions, env: Environment) -> int:
                 observers += beside.observers(ready.problem, partial(_layout, settings))
                 kept.watch(observers)
                 kept.check_data(ready)
-                outcome = solve(
+                outcome = answer(
                     ready, settings, [*observers, progress.iterate], progress.epoch, kept.checkpointer
                 )
             progress.clear()

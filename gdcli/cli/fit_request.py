@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.cli.answer import expression_text
 from gdcli.cli.checkpoint_option import job_of
-from gdcli.cli.options import SOLVER, EpochsOptions, FitDataOptions, GroupsOptions
+from gdcli.cli.options import SOLVER, EpochsOptions, FitDataOptions, GroupsOptions, IntervalsOptions
 from gdcli.kernel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def request_of(options: FitOptions | CompareBatchesOptions, env: Environment) ->
 
     if options.method not in (None, "sgd"):
         find(options.method)  # an unknown one is told before the data are read
-    asked = options.given(FitDataOptions, GroupsOptions)
+    asked = options.given(FitDataOptions, GroupsOptions, IntervalsOptions)
     asked["constants"] = asked.pop("set")
     files = tuple(options.files) or ("-",)
     return FitRequest(text, files, source=source, **asked)

@@ -38,6 +38,7 @@ def _loss_here(name: str) -> str:
 # fmt: off
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
 LOSSES = ("squared", "absolute", "huber", "logistic", "poisson")
+INTERVALS = ("wald", "profile")
 SCHEDULES = ("constant", "decay", "book")
 SHUFFLES = ("blocks", "full", "none")
 _OWN = "the method's own"
@@ -161,6 +162,13 @@ class GroupsOptions(Options):
     group = "Data"
     by = option("COLUMN[,COLUMN]", read.names, "one fit to all rows",
         "One fit for each group of rows with the same labels (texts or numbers) in these columns.")
+
+
+class IntervalsOptions(Options):
+    group = "Intervals"
+    intervals = option("KIND", read.one_of(*INTERVALS), "wald",
+        "Of parameters: wald (by standard errors), profile (by the likelihood, the other parameters fitted anew).")
+    level = option("NUMBER", read.number, "0.95", "The level of confidence of intervals.")
 
 
 # -- how it is solved --------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.cli.commands import COMMANDS, FitOptions, MinimizeOptions
 from gdcli.cli.option_rows import Option, Options
-from gdcli.cli.options import OWN_GROUPS, SOLVER, DataOptions, EpochsOptions, GroupsOptions
+from gdcli.cli.options import OWN_GROUPS, SOLVER, DataOptions, EpochsOptions, GroupsOptions, IntervalsOptions
 from gdcli.kernel.budget import limited
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError, UsageError, internal
@@ -177,11 +177,11 @@ def options_for(entry: FileProblem) -> Options:
 
 
 def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observer]) -> Any:
+    from gdcli.tasks.fit.answer_fit import answer
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import FitRequest, FitSettings
-    from gdcli.tasks.fit.solve_fit import solve
 
-    asked = options.given(DataOptions, GroupsOptions) | {
+    asked = options.given(DataOptions, GroupsOptions, IntervalsOptions) | {
         "start": entry.start,
         "let": entry.let,
         "bounds": entry.bounds,
@@ -193,7 +193,7 @@ def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observe
     request = FitRequest(entry.expression, **asked)
     settings = FitSettings(**options.given(*SOLVER, EpochsOptions))
     with limited(settings), prepared(request, settings) as ready:
-        return solve(ready, settings, observers)
+        return answer(ready, settings, observers)
 
 
 def lost(task: Task, file: str, shown: Shown, why: str) -> Answer:

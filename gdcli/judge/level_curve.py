@@ -15,7 +15,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.dense import positive_solve
 from gdcli.kernel.numerics import EPS
 from gdcli.kernel.vectors import Vec
-from gdcli.objective.protocol import Evaluation, Objective
+from gdcli.objective.protocol import Objective
 
 # A step of Newton's that gains no more than this, in the unit of the value, is the last one: what it gains is taken for
 # gained, and is right to its square.
@@ -48,14 +48,16 @@ def settle(curve: Curve, x: Vec) -> CurvePoint | None:
 
     That a minimum lies at infinity is no hindrance: the descent ends where it gains nothing any more.
     """
-    objective, shift = curve.objective, 0.0
-    at = objective.evaluate(x, 2)
+    shift, found = 0.0, _known(curve, x)
+    if found is None:
+        return None
+    at = found
     scale = Vec([0.0] * len(x))
     for _ in range(_MOST_STEPS):
-        if at.hessian is None:
-            return None
         free = _free(curve, at)
-        scale = Vec([max(a, sqrt(abs(row[i]))) for i, (a, row) in enumerate(zip(scale, at.hessian, strict=True))])
+        scale = Vec(
+            [max(a, sqrt(abs(row[i]))) for i, (a, row) in enumerate(zip(scale, at.hessian, strict=True))]
+        )
         step = _newton(at, free, scale, shift)
         while step is None:
             shift = max(_FIRST_SHIFT, shift * _MORE)
@@ -65,14 +67,30 @@ def settle(curve: Curve, x: Vec) -> CurvePoint | None:
         if step.gain <= max(SETTLED, 4.0 * EPS * abs(at.value)) and shift <= _FIRST_SHIFT:
             return _point(curve, at, free, step)
         trial = _moved(curve, at.x, step.way)
-        new = objective.evaluate(trial, 2)
-        if new.hessian is not None and new.value <= at.value - 0.01 * step.gain:
+        new = _known(curve, trial)
+        if new is not None and new.value <= at.value - 0.01 * step.gain:
             at, shift = new, shift * _LESS if shift > _FIRST_SHIFT else 0.0
         elif step.gain <= 64.0 * EPS * abs(at.value) or shift > _MOST_SHIFT:
             return _point(curve, at, free, None)  # what is left to gain is rounding
         else:
             shift = max(_FIRST_SHIFT, shift * _MORE)
     return _point(curve, at, _free(curve, at), None)
+
+
+class _Known(NamedTuple):
+    """An evaluation that has all: the point x, value, gradient and Hessian."""
+
+    x: Vec
+    value: float
+    gradient: Vec
+    hessian: Sequence[Vec]
+
+
+def _known(curve: Curve, x: Vec) -> _Known | None:
+    at = curve.objective.evaluate(x, 2)
+    if at.gradient is None or at.hessian is None or not isfinite(at.value):
+        return None
+    return _Known(at.x, at.value, at.gradient, at.hessian)
 
 
 class _Step(NamedTuple):
@@ -82,7 +100,7 @@ class _Step(NamedTuple):
     gain: float
 
 
-def _free(curve: Curve, at: Evaluation) -> list[int]:
+def _free(curve: Curve, at: _Known) -> list[int]:
     """The variables that neither are held nor lie at a bound that they would cross."""
     sides = zip(at.x, at.gradient, curve.lower, curve.upper, strict=True)
     return [
@@ -92,7 +110,7 @@ def _free(curve: Curve, at: Evaluation) -> list[int]:
     ]
 
 
-def _newton(at: Evaluation, free: Sequence[int], scale: Vec, shift: float) -> _Step | None:
+def _newton(at: _Known, free: Sequence[int], scale: Vec, shift: float) -> _Step | None:
     """Newton's step of the free variables; None where the shifted matrix is not positive."""
     way = Vec([0.0] * len(at.x))
     if not free:
@@ -105,11 +123,16 @@ def _newton(at: Evaluation, free: Sequence[int], scale: Vec, shift: float) -> _S
     return _Step(way, 0.5 * sum(a * at.gradient[i] for i, a in zip(free, z, strict=True)))
 
 
-def _solved(at: Evaluation, free: Sequence[int], b: Vec, scale: Vec, shift: float) -> Vec | None:
+def _solved(at: _Known, free: Sequence[int], b: Vec, scale: Vec, shift: float) -> Vec | None:
     """Return z with ``(H + shift D**2) z = b`` over the free variables, D their scale; None where not positive."""
     sizes = [scale[i] or 1.0 for i in free]
     A = [
-        Vec([at.hessian[i][j] / (a * c) + (shift if i == j else 0.0) for j, c in zip(free, sizes, strict=True)])
+        Vec(
+            [
+                at.hessian[i][j] / (a * c) + (shift if i == j else 0.0)
+                for j, c in zip(free, sizes, strict=True)
+            ]
+        )
         for i, a in zip(free, sizes, strict=True)
     ]
     found = positive_solve(A, Vec([v / a for v, a in zip(b, sizes, strict=True)]), 0.0, EPS)
@@ -123,7 +146,7 @@ def _moved(curve: Curve, x: Vec, way: Vec) -> Vec:
     return Vec([min(max(a + step, low), high) if step else a for a, step, low, high in ends])
 
 
-def _point(curve: Curve, at: Evaluation, free: Sequence[int], step: _Step | None) -> CurvePoint:
+def _point(curve: Curve, at: _Known, free: Sequence[int], step: _Step | None) -> CurvePoint:
     """What is known at the end of a descent; without a last ``step`` the others keep their places."""
     k, way = curve.held, Vec([0.0] * len(at.x))
     way[k] = 1.0

@@ -1,15 +1,15 @@
 """Profile likelihood intervals: how far a parameter can go, the others re-optimised, before the data speak against it.
 
-The signed root of the fall of the likelihood, ``tau = sqrt((D - D_least) / s**2)``, grows with the distance of a
-parameter from its estimate, in proportion where Wald's interval is right. The interval ends where tau is the quantile of
-Student's t (of the normal distribution where the variance is known, or of a likelihood): Bates and Watts, Nonlinear
-Regression Analysis and Its Applications, 1988, section 6.1; Venables and Ripley, Modern Applied Statistics with S, 4th
-ed., 2002, section 8.4; R's ``confint`` does the same.
+The root of the fall of the likelihood, ``sqrt((D - D_least) / s**2)``, tau, grows with the distance of a parameter from
+its estimate, in proportion where Wald's interval is right. The interval ends where tau is the quantile of Student's t
+(of the normal distribution where the variance is known, or of a likelihood): Bates and Watts, Nonlinear Regression
+Analysis and Its Applications, 1988, section 6.1; Venables and Ripley, Modern Applied Statistics with S, 4th ed., 2002,
+section 8.4. R's ``confint`` means the same ends, and finds them by a spline through some points of the curve.
 
-The end is found by continuation: from point to point of the curve of least values (:mod:`gdcli.judge.level_curve`), each
-foretold from the one before, by Newton's method on tau, kept in a bracket once there is one. Before that the distance is
-at most doubled. A curve that ends before tau has come so far has an end of its own: a bound, or the edge of what has a
-value. Where tau levels off the parameter is unbounded there.
+The end is found by continuation: from point to point of the curve of least values (:mod:`gdcli.judge.level_curve`),
+each foretold from the one before, by Newton's method on tau, kept in a bracket once there is one. Before that the
+distance is at most doubled. A curve that ends before tau has come so far has an end of its own: a bound, or the edge of
+what has a value. Where tau levels off the parameter is unbounded there.
 """
 
 from __future__ import annotations

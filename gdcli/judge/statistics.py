@@ -377,7 +377,7 @@ def _factor(
 
 
 def covariance_factor(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
-    """Return the upper triangular U, shape (p, p), its diagonal not negative, with ``U U' = B'B`` of r ``rows`` B (r x p).
+    """Return the upper triangular U, shape (p, p), its diagonal not negative, with ``U U' = B'B``, B the rows (r x p).
 
     It is the triangle of a QR factorisation of B with its columns in reverse order, turned back.
     """

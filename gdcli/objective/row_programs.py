@@ -90,8 +90,8 @@ class RowPrograms:
         return nodes
 
     def _predicted_nodes(self) -> list[int]:
-        """The derivatives of what the formula says by the parameters, and what it says."""
-        return [*self._by_parameter(self.row.predictor), self.row.predictor]
+        """The derivatives of what the formula says by the parameters, what it says, and what the row counts."""
+        return [*self._by_parameter(self.row.predictor), self.row.predictor, self.nodes("weighing")[-1]]
 
     def _jacobian_nodes(self) -> list[int]:
         """The derivatives of the residual, and the residual."""

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from operator import mul
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gdcli.judge.statistics import LEVEL
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.stored import Reader, stored
 from gdcli.record.runs import (
@@ -26,7 +28,7 @@ from gdcli.record.runs import (
 from gdcli.record.schema import Record, Values, signed
 
 if TYPE_CHECKING:
-    from gdcli.judge.statistics import FitStatistics
+    from gdcli.judge.statistics import FitStatistics, Uncertainty
     from gdcli.kernel.space import Space
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.request import FitProblem
@@ -116,10 +118,35 @@ class Tied(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BetterFit(Record):
+    """A point with less than the answer has."""
+
+    value: float
+    point: Values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntervalsRecord(Record):
+    """How intervals were made, where they are not Wald's alone.
+
+    ``ends`` tells by ``a.low`` and ``a.high`` why an end is where it is although the likelihood falls no further.
+    ``lopsided`` are the intervals by the profile of those whose Wald interval is so, None where it was not computed;
+    ``better`` is a better fit that the profile came to.
+    """
+
+    kind: str
+    ends: Mapping[str, str] | None = None
+    lopsided: Mapping[str, list[float | None] | None] | None = None
+    better: BetterFit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FitRecord(RunRecord):
     """The whole answer of a fit; the statistics have a ``rank`` where there are any.
 
-    ``batch_size`` (0: all rows) and ``polish`` are those of a run by epochs.
+    ``batch_size`` (0: all rows) and ``polish`` are those of a run by epochs. An end of ``confidence`` that is infinite
+    is None. ``covariance_factor`` is the upper triangle U of the covariance ``U U'`` of the parameters in flat order,
+    of few of them; ``ranges`` has the least and the largest value of each column that the formula reads.
     """
 
     problem: FitProblemRecord
@@ -130,6 +157,10 @@ class FitRecord(RunRecord):
     t: Known
     confidence: Mapping[str, Any]
     correlation: Mapping[str, Mapping[str, float | None]]
+    level: float = LEVEL
+    intervals: IntervalsRecord | None = None
+    covariance_factor: list[list[float]] | None = None
+    ranges: Mapping[str, list[float]] | None = None
     rank: int | None
     residual_sd: float | None
     r_squared: float | None
@@ -170,10 +201,10 @@ class FitRecord(RunRecord):
         )
 
     @property
-    def level(self) -> float:
-        from gdcli.judge.statistics import LEVEL
-
-        return LEVEL
+    def covariance(self) -> list[list[float]] | None:
+        """The covariance of the parameters in flat order, p x p; None where it is not known, or they are many."""
+        U = self.covariance_factor
+        return None if U is None else [[sum(map(mul, a, b)) for b in U] for a in U]
 
     @property
     def tied(self) -> list[Tied]:
@@ -255,6 +286,9 @@ def fit_record(outcome: FitOutcome) -> FitRecord:
         problem=problem_record(outcome.problem),
         **answer(outcome),
         **_statistics(outcome.statistics, outcome.space),
+        level=outcome.problem.told_level,
+        intervals=_intervals(outcome),
+        ranges={name: list(ends) for name, ends in outcome.ranges.items()} or None,
         rows=RowsRecord.of(outcome.rows, visited=history[-1].visits if history else None),
         noise=None if noise is None else NoiseRecord.of(noise),
         corrected=_corrected(outcome),
@@ -293,11 +327,40 @@ def _statistics(found: FitStatistics | None, space: Space) -> dict[str, Any]:
     return {name: getattr(found, name) for name in numbers} | {
         "standard_errors": space.by_name(list(errors.standard_errors)),
         "t": space.by_name(list(errors.t_values)),
-        "confidence": space.by_name([None if pair is None else list(pair) for pair in errors.intervals]),
+        "confidence": space.by_name([None if pair is None else _ends(*pair) for pair in errors.intervals]),
+        "covariance_factor": _factor(errors),
         "correlation": _correlations(found, space),
         "rank": errors.rank,
         "p_value": found.chi_square_p,
     }
+
+
+def _ends(low: float, high: float) -> list[float | None]:
+    return [end if isfinite(end) else None for end in (low, high)]
+
+
+def _factor(errors: Uncertainty) -> list[list[float]] | None:
+    few = len(errors.standard_errors) <= MOST_CORRELATED
+    return None if errors.factor is None or not few else [list(row) for row in errors.factor]
+
+
+def _intervals(outcome: FitOutcome) -> IntervalsRecord | None:
+    found, label = outcome.intervals, outcome.space.label
+    if found is None:
+        return None
+    told = {label(k): one for k, one in (dict(enumerate(found.profile)) | dict(found.lopsided)).items()}
+    whys = {
+        f"{name}.{side}": why
+        for name, one in told.items()
+        if one is not None
+        for side, why in (("low", one.why_low), ("high", one.why_high))
+        if why
+    }
+    lopsided = {
+        label(k): None if one is None else _ends(one.low, one.high) for k, one in found.lopsided.items()
+    }
+    better = None if found.better is None else BetterFit(value=found.better[0], point=found.better[1])
+    return IntervalsRecord(kind=found.kind, ends=whys or None, lopsided=lopsided or None, better=better)
 
 
 def _correlations(found: FitStatistics, space: Space) -> dict[str, dict[str, float | None]]:

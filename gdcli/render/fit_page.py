@@ -202,10 +202,10 @@ def _parameter_columns(found: FitRecord, shown: Sequence[int]) -> list[Column]:
     decimals = [_decimals(v, e) for v, e in zip(x, errors, strict=True)]
     relative = [100.0 * e / abs(v) if e is not None and v else None for v, e in zip(x, errors, strict=True)]
 
-    def numbers(values: Sequence[float | None]) -> list[str]:
-        return pointed([_to(v, d, s) for v, d, s in zip(values, decimals, x, strict=True)])
-
-    low, high = (numbers([None if pair is None else pair[k] for pair in intervals]) for k in (0, 1))
+    low, high = (
+        pointed([_end(pair, k, d, v) for pair, d, v in zip(intervals, decimals, x, strict=True)])
+        for k in (0, 1)
+    )
     ends = [f"{a}  {b}" if a.strip() else "" for a, b in zip(low, high, strict=True)]
     interval = Column(f"{100.0 * found.level:g} % interval", ends, spare=1)
     error = Column("std. error", pointed([_to(e, d, s) for e, d, s in zip(errors, decimals, x, strict=True)]))
@@ -237,6 +237,13 @@ def _decimals(value: float, error: float | None) -> int:
 
 def _power(value: float) -> int:
     return floor(log10(abs(value))) if value and isfinite(value) else 0
+
+
+def _end(pair: Sequence[float | None] | None, k: int, decimals: int, like: float) -> str:
+    """An end of an interval; None is an infinite one."""
+    if pair is None:
+        return ""
+    return ("-inf", "inf")[k] if pair[k] is None else _to(pair[k], decimals, like)
 
 
 def _to(value: float | None, decimals: int, like: float) -> str:
@@ -276,7 +283,7 @@ def _sums(found: FitRecord, width: int) -> list[Line]:
     if found.validation is not None:
         held = amount(rows.held_back, "row")
         lines += fact("validation", f"mean loss {short(found.validation, 6)} of the {held} held back", width)
-    lines += _noise(found, width) + _quality(found, width) + _tied(found, width)
+    lines += _noise(found, width) + _quality(found, width) + _tied(found, width) + _intervals(found, width)
     if found.unknown_errors and found.unknown_errors not in found.message:
         some = any(error is not None for error in found.flat(found.standard_errors))
         label = "errors" if some else "no errors"
@@ -358,6 +365,32 @@ def _tied(found: FitRecord, width: int) -> list[Line]:
     parts = [f"{t.first} and {t.second} ({_near_one(t.correlation)})" for t in tied[:MOST_TIED]]
     more = f", and {amount(len(tied) - MOST_TIED, 'pair')} more" if len(tied) > MOST_TIED else ""
     return fact("tied", f"{', '.join(parts)}{more}: one makes up for the other", width)
+
+
+def _intervals(found: FitRecord, width: int) -> list[Line]:
+    """Which intervals are lopsided, and why ends are infinite, or at a bound."""
+    told, space = found.intervals, found.problem.space
+    if told is None:
+        return []
+    place = {space.label(i): i for i in range(space.size)}
+    values, errors = found.x, found.flat(found.standard_errors)
+    lines = list[Line]()
+    for name, ends in (told.lopsided or {}).items():
+        i = place[name]
+        decimals = 1 - _power(errors[i])
+        text = "--intervals profile gives it"
+        if ends is not None:
+            text = f"{_end(ends, 0, decimals, values[i])} to {_end(ends, 1, decimals, values[i])} by profile"
+        lines += fact("lopsided", f"the interval of {harmless(name)} is lopsided: {text}", width, "warn")
+    for where, why in (told.ends or {}).items():
+        name, _, side = where.rpartition(".")
+        word = "below" if side == "low" else "above"
+        lines += fact("interval", f"{harmless(name)} {word}: {harmless(why)}", width)
+    if told.better is not None:
+        start = ",".join(f"{name}={value}" for name, value in told.better.point.items())
+        text = f"the profile came to one with the value {short(told.better.value, 10)}: --start {start}"
+        lines += fact("better fit", harmless(text), width, "warn")
+    return lines
 
 
 def _near_one(r: float) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from gdcli.judge.batched_statistics import examine, statistics
 from gdcli.kernel.dataclass import dataclass, fields, is_dataclass
 from gdcli.kernel.vectors import Array
+from gdcli.tasks.fit.data_checks import read_by_formula
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.parameter_errors import compares_with_zero, error_kind
 from gdcli.tasks.fit.prepare import Plan
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 class SolvedFits:
     """The ends of some fits of a block, one at each place of the last axes; ``certain`` has their places in the block.
 
-    ``sizes`` are their rows, ``seconds`` the time that each took on the average.
+    ``sizes`` are their rows, ``seconds`` the time that each took on the average, ``ranges`` the least and the largest
+    values of the columns that the formula reads.
     """
 
     plan: Plan
@@ -36,6 +39,7 @@ class SolvedFits:
     statistics: FitStatistics
     sizes: Array
     seconds: float
+    ranges: Mapping[str, tuple[Array, Array]]
 
     @classmethod
     def of(
@@ -80,6 +84,11 @@ class SolvedFits:
             _picked(found, places),
             sizes[places],
             seconds / len(sizes),
+            {
+                name: (column.min(axis=0)[places], column.max(axis=0)[places])
+                for name in read_by_formula(plan.row)
+                for column in [residuals.columns[plan.row.columns.index(name)]]
+            },
         )
 
     def outcome(self, at: int, rows: RowCount) -> FitOutcome:
@@ -107,6 +116,7 @@ class SolvedFits:
             warnings=(rows.told,) if rows.skipped else (),
             rows=rows,
             statistics=_picked(self.statistics, at),
+            ranges={name: (float(low[at]), float(high[at])) for name, (low, high) in self.ranges.items()},
         )
 
     def _run(self, at: int) -> RunResult:

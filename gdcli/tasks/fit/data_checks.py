@@ -8,7 +8,7 @@ from typing import Any
 
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError, DomainError
-from gdcli.kernel.vectors import Array, Vector
+from gdcli.kernel.vectors import Array, Vector, extremes
 from gdcli.language.interpreter import find_culprit
 from gdcli.objective.row_model import RowModel, Rows
 from gdcli.objective.row_objective import PIECE, RowObjective
@@ -60,6 +60,23 @@ def _cells_of(data: Rows, column: str) -> Iterator[tuple[int, Vector]]:
         return
     for first, arrays in data.chunks(PIECE):
         yield first, arrays[k]
+
+
+def ranges_of(row: RowModel, data: Rows) -> dict[str, tuple[float, float]]:
+    """Return from where to where the columns go that the formula of a model with ~ reads."""
+    ends: dict[str, tuple[float, float]] = {}
+    for name in read_by_formula(row):
+        pieces = [extremes(values) for _, values in _cells_of(data, name)]
+        ends[name] = min(low for low, _ in pieces), max(high for _, high in pieces)
+    return ends
+
+
+def read_by_formula(row: RowModel) -> list[str]:
+    """Return the columns that the formula reads, none where there is no ~."""
+    if row.response is None:
+        return []
+    reached = {row.graph.keys[i] for i in row.graph.reach([row.predictor])}
+    return [name for name in row.columns if ("scalar", name) in reached]
 
 
 def _first(values: Vector, bad: Callable[[Any], Any]) -> int | None:

@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError, internal
 from gdcli.kernel.status import Status
 from gdcli.kernel.vectors import Array
 from gdcli.tasks.fit.batched_outcomes import SolvedFits
+from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitOutcome, RowCount
 from gdcli.tasks.fit.prepare_groups import Grouped
 from gdcli.tasks.fit.request import FitSettings
@@ -139,7 +140,8 @@ def _alone(found: Grouped, settings: FitSettings, group: int) -> GroupFit:
     """Solve one group by itself; what is wrong with it is its answer."""
     answer = GroupFit(*_known(found, group))
     try:
-        return answer._replace(alone=solve(found.prepared(group), settings))
+        own = found.prepared(group)
+        return answer._replace(alone=replace(solve(own, settings), ranges=ranges_of(own.row, own.data)))
     except GdError as fault:
         if fault.exit_code == 2:  # the same for all
             raise

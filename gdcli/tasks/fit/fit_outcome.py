@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.dataclass import NamedTuple, dataclass, field
 from gdcli.tasks.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -49,6 +50,27 @@ class AnswerNoise(NamedTuple):
     settled: bool | None
 
 
+class Interval(NamedTuple):
+    """An interval of a parameter, and why its ends are where they are although the likelihood falls no further."""
+
+    low: float
+    high: float
+    why_low: str = ""
+    why_high: str = ""
+
+
+class FitIntervals(NamedTuple):
+    """How the intervals were made, and those by the profile: of all parameters, None where there is none, or of those
+    (by number) whose Wald interval is ``lopsided``; None there where they were not computed. ``better`` is the value
+    and the point of a better fit that the profile came to.
+    """
+
+    kind: str
+    profile: tuple[Interval | None, ...] = ()
+    lopsided: Mapping[int, Interval | None] = {}
+    better: tuple[float, Mapping[str, float | list[float]]] | None = None
+
+
 _NO_ROWS = RowCount(0)
 
 
@@ -62,6 +84,8 @@ class FitOutcome(Outcome):
     epoch, with the mean loss as its value) are those of a stochastic run, ``validation`` is the mean loss of the rows
     held back. ``minimizers`` of a linear model are the ranges over all points with the least sum of absolute
     deviations. ``corrected`` tells where rows with errors in columns were moved.
+    ``intervals`` tells of intervals that are not Wald's, ``ranges`` from where to where the columns go that
+    the formula reads.
     """
 
     problem: FitProblem
@@ -74,6 +98,8 @@ class FitOutcome(Outcome):
     history: tuple[Any, ...] = ()
     validation: float | None = None
     corrected: CorrectedPoints | None = None
+    intervals: FitIntervals | None = None
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def mean_loss(self) -> float:

@@ -6,7 +6,7 @@ it.
 
 Along a line through the minimum, x + u v with v the way on which a parameter reaches the end of Wald's interval at u =
 1, the fall of the likelihood is ``q**2 u**2 + T u**3/6``, with T its third derivative along v; the curve of the profile
-has the same third derivative, as the others are at their minimum. To first order both ends are moved by ``-T/(12 q**2)``
+has the same third derivative, as the others are at their minimum. To first order both ends are moved by -T/(12 q**2)
 half widths.
 """
 
@@ -17,17 +17,15 @@ from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import student_t_quantile
-from gdcli.kernel.budget import if_in_time
-from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.vectors import Vec
 from gdcli.language.losses import LOSSES
 from gdcli.objective.row_objective import HESSIAN_SIZE, PIECE, RowObjective
-from gdcli.tasks.fit.row_sample import RowsInPlace
+from gdcli.tasks.fit.fit_outcome import Interval
+from gdcli.tasks.fit.parameter_errors import error_kind
 
 if TYPE_CHECKING:
     from gdcli.judge.profile import ProfileEnd
     from gdcli.judge.statistics import Uncertainty
-    from gdcli.objective.row_model import RowModel
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
 
@@ -35,30 +33,39 @@ if TYPE_CHECKING:
 LOPSIDED = 0.1
 
 
-class Interval(NamedTuple):
-    """An interval of a parameter, and why its ends are where they are although the likelihood falls no further."""
-
-    low: float
-    high: float
-    why_low: str = ""
-    why_high: str = ""
-
-    def is_lopsided(self, estimate: float) -> bool:
-        """Tell whether the middle is away from the estimate by more than a part of half the width."""
-        if not (isfinite(self.low) and isfinite(self.high)):
-            return True
-        return abs(0.5 * (self.low + self.high) - estimate) > LOPSIDED * 0.5 * (self.high - self.low)
+def is_lopsided(found: Interval, estimate: float) -> bool:
+    """Tell whether the middle is away from the estimate by more than a part of half the width."""
+    if not (isfinite(found.low) and isfinite(found.high)):
+        return True
+    return abs(0.5 * (found.low + found.high) - estimate) > LOPSIDED * 0.5 * (found.high - found.low)
 
 
-def likelihood_unit(prepared: Prepared, sd: float | None) -> float | None:
-    """Return what a unit of the sum of the losses is in the fall of twice the log-likelihood, None where it is none."""
+def has_likelihood(prepared: Prepared) -> bool:
+    """Tell whether what is minimized is a sum of squares, or another likelihood."""
     problem = prepared.problem
-    if prepared.row.residual is not None:
-        if problem.sigma and not problem.scale_sigma:
-            return 1.0
-        return None if not sd else 1.0 / (sd * sd)
-    is_likelihood = LOSSES[problem.loss].likelihood if problem.loss else problem.sense == "maximize"
-    return 2.0 if is_likelihood else None
+    if not problem.loss:
+        return problem.sense == "maximize"
+    return prepared.row.residual is not None or LOSSES[problem.loss].likelihood
+
+
+def _unit(prepared: Prepared, sd: float | None) -> float | None:
+    """What a unit of the sum of the losses is in the fall of twice the log-likelihood, None where it is nothing."""
+    if prepared.row.residual is None:
+        return 2.0
+    if error_kind(prepared.problem) == "sigma":
+        return 1.0
+    return 1.0 / (sd * sd) if sd else None
+
+
+def profile_of(prepared: Prepared, outcome: FitOutcome) -> Profile | None:
+    """Return the profile of an answer, None where it has no errors, or they are zero."""
+    found = outcome.statistics
+    if found is None or found.exact or found.errors.factor is None or not has_likelihood(prepared):
+        return None
+    unit = _unit(prepared, found.residual_sd)
+    if unit is None or prepared.row.space.size > HESSIAN_SIZE:
+        return None
+    return Profile(prepared, outcome.run.best.at.x, found.errors, unit)
 
 
 class Profile:
@@ -75,6 +82,24 @@ class Profile:
         assert self.errors.factor is not None
         return covariance_of(self.errors.factor)
 
+    def asymmetries(self) -> list[float]:
+        """Return by how many half widths the third derivatives move the middle of each interval; 0 where there is none.
+
+        Of many rows some speak for all.
+        """
+        objective, q = _of_some(self.prepared, self.unit), self.quantile
+        if objective is None:
+            return [0.0] * len(self.x)
+        found = []
+        for column, error in zip(self.covariance, self.errors.standard_errors, strict=True):
+            if not error:
+                found.append(0.0)
+                continue
+            (third,) = objective.sums(("third",), [*self.x, *(column * (q / error))])
+            moved = -third * objective.factor / (12.0 * q * q)
+            found.append(moved if isfinite(moved) else 0.0)
+        return found
+
     def interval(self, k: int, ahead: float = 0.0) -> Interval:
         """Return the interval of a parameter, expected to be moved by the part ``ahead`` of Wald's half width."""
         from gdcli.judge.level_curve import Curve
@@ -87,7 +112,14 @@ class Profile:
         self.objective.between_poles(self.x)
         curve = Curve(self.objective, k, lower, upper)
         found = [
-            profile_end(curve, self.x, least, way, side * reach * min(2.0, max(0.5, 1.0 + side * ahead)), self.quantile)
+            profile_end(
+                curve,
+                self.x,
+                least,
+                way,
+                side * reach * min(2.0, max(0.5, 1.0 + side * ahead)),
+                self.quantile,
+            )
             for side in (-1.0, 1.0)
         ]
         for end in found:
@@ -95,6 +127,13 @@ class Profile:
                 self.bottom = end.bottom
         whys = [self._why(k, end, side) for end, side in zip(found, ("low", "high"), strict=True)]
         return Interval(found[0].place, found[1].place, *whys)
+
+    def better(self) -> tuple[float, dict[str, float | list[float]]] | None:
+        """Return value and point of a better fit that the profile came to, None where the fit is the best."""
+        if self.bottom is None:
+            return None
+        value, x = self.bottom
+        return self.prepared.problem.sign * value / self.unit, self.prepared.row.space.unflatten(x)
 
     def _why(self, k: int, end: ProfileEnd, side: str) -> str:
         from gdcli.judge.profile import BOUND, EDGE, LOST
@@ -105,16 +144,15 @@ class Profile:
         if end.why == BOUND:
             return f"{name} ends at its bound"
         if end.why == EDGE:
-            return f"beyond it the model has no value"
+            return "beyond it the model has no value"
         if end.why == LOST:
             return "no end was found"
         what = "sum of squares" if self.prepared.row.residual is not None else "negative log-likelihood"
         where = "small" if side == "low" else "large"
         least = end.value - end.tau * end.tau
         reached, wanted = end.value / self.unit, (least + self.quantile**2) / self.unit
-        return (
-            f"however {where} {name} is, the {what} comes to {reached:.6g} at most, and {wanted:.6g} would be the end"
-        )
+        told = f"however {where} {name} is, the {what} comes to {reached:.6g} at most"
+        return f"{told}, and {wanted:.6g} would be the end"
 
 
 def covariance_of(factor: Sequence[Sequence[float]]) -> list[Vec]:
@@ -133,28 +171,6 @@ def _ends(prepared: Prepared) -> tuple[Sequence[float], Sequence[float]]:
     return list(box.lower), list(box.upper)
 
 
-def asymmetries(prepared: Prepared, x: Sequence[float], errors: Uncertainty, unit: float) -> list[float]:
-    """Return by how many half widths the third derivatives move the middle of each interval; 0 where there is none.
-
-    Of many rows some speak for all.
-    """
-    size = prepared.row.space.size
-    factor, q = errors.factor, student_t_quantile(errors.level, errors.dof)
-    objective = _of_some(prepared, unit)
-    if factor is None or objective is None or size > HESSIAN_SIZE:
-        return [0.0] * size
-    found = []
-    for column, error in zip(covariance_of(factor), errors.standard_errors, strict=True):
-        if not error:
-            found.append(0.0)
-            continue
-        way = column * (q / error)
-        (third,) = objective.sums(("third",), [*map(float, x), *way])
-        moved = -third * objective.factor / (12.0 * q * q)
-        found.append(moved if isfinite(moved) else 0.0)
-    return found
-
-
 def _of_some(prepared: Prepared, unit: float) -> RowObjective | None:
     """The sum over all rows, up to so many; of more the sum over some of them, as large."""
     data, row = prepared.data, prepared.row
@@ -164,6 +180,8 @@ def _of_some(prepared: Prepared, unit: float) -> RowObjective | None:
     if pick is None:
         return None
     import numpy as np
+
+    from gdcli.tasks.fit.row_sample import RowsInPlace
 
     held = RowsInPlace(data.names)
     held.put(pick(np.linspace(0, data.rows - 1, PIECE).astype(np.int64)))

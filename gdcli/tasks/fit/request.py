@@ -96,10 +96,6 @@ class FitRequest:
             raise UsageError(
                 f"{asked} is not for fits within constraints", "leave it out: wald is along what holds"
             )
-        typed = "~" not in self.model and not self.maximize
-        if self.intervals == PROFILE and (typed or not LOSSES[self.loss or "squared"].has_profile):
-            what = "a loss that is typed and minimized" if typed else f"--loss {self.loss}"
-            raise UsageError(f"{asked} is for likelihoods, and {what} is none", "leave it out")
 
     def _check_weighting(self) -> None:
         if self.weights and self.sigma:

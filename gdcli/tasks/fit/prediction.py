@@ -1,0 +1,165 @@
+"""What a fitted formula says of rows, of those that it was fitted to or of new ones, and how well it is known there.
+
+With g the derivatives of the formula f by the parameters and U U' their covariance, the standard error of f is the
+length of U'g (the delta method; exact where the model is linear). The band of confidence, for the mean, is f plus and
+minus that times the quantile of Student's t; that of prediction, for one more row, adds the variance of a row to the
+square (Draper and Smith, Applied Regression Analysis, 3rd ed., 1998, section 3.1; R's ``predict``). Of labels f is the
+logit: the band is that of the logit, brought to probabilities, and the error is that of the probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdcli.judge.distributions import student_t_quantile
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import UsageError, did_you_mean
+from gdcli.kernel.vectors import Array
+from gdcli.language.functions import CONSTANTS
+from gdcli.language.model_text import Model, Names, columns_told, parse_model
+from gdcli.objective.row_model import RowModel, Weighting, build_row_model
+from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.request import check_level
+
+if TYPE_CHECKING:
+    from gdcli.tasks.fit.fit_outcome import FitOutcome
+
+CONFIDENCE, PREDICTION = "confidence", "prediction"
+# The columns of what is predicted.
+PREDICTED = ("fitted", "standard_error", "low", "high", "extrapolated")
+
+
+class FittedAnswer(NamedTuple):
+    """An answer of a fit as far as it says something of other rows.
+
+    The texts and names are those of the fit, ``x`` its parameters in flat order. ``factor`` is the upper triangle U of
+    their covariance ``U U'``, None where it is not known. ``scale`` is the standard deviation of a row of weight 1, None
+    where there is none; ``dof`` are its degrees of freedom, inf where it is known. ``ranges`` are those of the columns.
+    """
+
+    model: str
+    let: tuple[str, ...]
+    constants: Mapping[str, Any]
+    matrices: Mapping[str, Sequence[str]]
+    lengths: Mapping[str, int | None]
+    x: Sequence[float]
+    loss: str
+    weights: str | None
+    sigma: str | None
+    factor: Sequence[Sequence[float]] | None
+    scale: float | None
+    dof: float
+    ranges: Mapping[str, Sequence[float]]
+
+    @classmethod
+    def of(cls, outcome: FitOutcome) -> FittedAnswer:
+        problem, found = outcome.problem, outcome.statistics
+        scale = None if found is None else found.residual_sd
+        return cls(
+            problem.expression,
+            problem.let,
+            problem.constants,
+            problem.matrices,
+            outcome.space.lengths,
+            list(map(float, outcome.run.best.at.x)),
+            problem.loss,
+            problem.weights,
+            problem.sigma,
+            None if found is None else found.errors.factor,
+            1.0 if problem.sigma and not problem.scale_sigma else scale,
+            float("inf") if found is None else found.errors.dof,
+            outcome.ranges,
+        )
+
+    def row(self, interval: str, columns: Sequence[str]) -> RowModel:
+        """Return what is computed of new rows with these columns. Raises UsageError for one that is not there."""
+        model = parse_model(self.model)
+        if model.left is None:
+            raise UsageError("the fit is of the loss of a row, without ~, and that predicts nothing")
+        if self.let:
+            from gdcli.language.parts import read_parts
+
+            model = model.using(read_parts(self.let))
+        needed = list(_columns(self, model.right.names))
+        weighting = self._weighting(interval, columns)
+        for name in (*needed, *([weighting.column] if weighting else [])):
+            if name not in columns:
+                hint = did_you_mean(name, list(filter(None, columns)), columns_told(columns))
+                raise UsageError(f"the new rows have no column {name}, which the formula needs", hint)
+        matrices = {name: tuple(self.matrices[name]) for name in model.right.names if name in self.matrices}
+        names = Names(dict(self.lengths), tuple(needed), matrices)
+        nothing = parse_model("0 ~ 0").left
+        right = Model(model.text, nothing, model.right)
+        loss = "logistic" if self.loss == "logistic" else "squared"
+        known = {name: value for name, value in self.constants.items() if name in model.right.names}
+        return build_row_model(right, names, known, loss, weighting)
+
+    def _weighting(self, interval: str, columns: Sequence[str]) -> Weighting | None:
+        """What weights a row: of predictions its standard deviation, which must be known, or its weight, else 1."""
+        if interval == CONFIDENCE:
+            return None
+        if self.sigma:
+            return Weighting(self.sigma, "sigma")
+        return Weighting(self.weights, "weights") if self.weights and self.weights in columns else None
+
+
+def _columns(answer: FittedAnswer, names: Sequence[str]) -> dict[str, None]:
+    """The columns that a formula with these names reads, in order."""
+    found: list[str] = []
+    for name in names:
+        if name in answer.matrices:
+            found += answer.matrices[name]
+        elif name not in answer.lengths and name not in answer.constants and name not in CONSTANTS:
+            found.append(name)
+    return dict.fromkeys(found)
+
+
+def check(answer: FittedAnswer, interval: str, level: float) -> None:
+    """Raise UsageError for a band that the answer has not."""
+    check_level(level)
+    if interval not in (CONFIDENCE, PREDICTION):
+        hint = did_you_mean(interval, (CONFIDENCE, PREDICTION))
+        raise UsageError(f"--interval is {CONFIDENCE} or {PREDICTION}, not {interval}", hint)
+    if interval == PREDICTION and (answer.loss != "squared" or answer.scale is None):
+        why = f"the loss {answer.loss} tells none" if answer.loss != "squared" else "it is not known"
+        raise UsageError(
+            f"--interval {PREDICTION} needs the standard deviation of a row, and {why}",
+            f"--interval {CONFIDENCE} is that of the mean",
+        )
+
+
+class Predictor:
+    """What ``answer`` says of rows of the model ``row``, with the band of an ``interval`` at a ``level``."""
+
+    def __init__(self, answer: FittedAnswer, row: RowModel, interval: str, level: float) -> None:
+        self.row, self.x, self.factor = row, answer.x, answer.factor
+        self.is_chance = answer.loss == "logistic"
+        self.quantile = student_t_quantile(level, answer.dof) if answer.dof > 0.0 else 0.0
+        self.variance = answer.scale**2 if interval == PREDICTION and answer.scale is not None else 0.0
+        self.ranges = [
+            (k, answer.ranges[name]) for k, name in enumerate(row.columns) if name in answer.ranges
+        ]
+
+    def parts(self, objective: RowObjective, columns: Sequence[Array]) -> dict[str, Array]:
+        """Return arrays (rows,) under the names of `PREDICTED`; nan where nothing is known.
+
+        ``columns`` are those of the row model, which the data of ``objective`` have.
+        """
+        import numpy as np
+
+        pieces = [values for _, values in objective.pieces("predicted", self.x)]
+        *slopes, fitted, weight = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+        error = np.full(len(fitted), np.nan)
+        if self.factor is not None:
+            error = np.sqrt(((np.array(self.factor).T @ np.array(slopes)) ** 2).sum(axis=0))
+        with np.errstate(all="ignore"):
+            reach = self.quantile * np.sqrt(error**2 + self.variance / weight)
+            low, high = fitted - reach, fitted + reach
+            if self.is_chance:
+                fitted, low, high = (1.0 / (1.0 + np.exp(-v)) for v in (fitted, low, high))
+                error = error * fitted * (1.0 - fitted)
+        beyond = np.zeros(len(fitted), dtype=bool)
+        for k, (least, most) in self.ranges:
+            beyond |= (columns[k] < least) | (columns[k] > most)
+        return dict(zip(PREDICTED, (fitted, error, low, high, beyond), strict=True))
