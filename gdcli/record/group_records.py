@@ -111,6 +111,10 @@ def _varying(
             both = _texts(errors.correlation[i][j], at)
             for a, b in ((i, j), (j, i)):
                 yield ("correlation", space.label(a), space.label(b)), both
+    if errors.factor is not None:
+        yield ("covariance_factor",), _matrices(errors.factor, at)
+    for name, ends_of_column in solved.ranges.items():
+        yield ("ranges", name), _pairs([ends_of_column], at)[0]
     yield ("rows", "used"), [str(fit.rows.used) for fit in fits]
     yield ("rows", "skipped"), [str(fit.rows.skipped) for fit in fits]
     yield ("warnings",), [dumps([fit.rows.told] if fit.rows.skipped else []) for fit in fits]
@@ -141,6 +145,13 @@ def _texts(values: Any, at: Sequence[int]) -> list[str]:
     if isinstance(chosen[0], float) and not all(map(isfinite, chosen)):
         return [repr(v) if isfinite(v) else "null" for v in chosen]
     return list(map(repr, chosen))
+
+
+def _matrices(entries: Any, at: Sequence[int]) -> list[str]:
+    """JSON of arrays (rows, columns, fits), at some places."""
+    rows = [[_texts(entry, at) for entry in row] for row in entries]
+    lines = [["[" + ", ".join(cells) + "]" for cells in zip(*row, strict=True)] for row in rows]
+    return ["[" + ", ".join(each) + "]" for each in zip(*lines, strict=True)]
 
 
 def _pairs(intervals: Sequence[tuple[ndarray, ndarray]], at: Sequence[int]) -> list[list[str]]:

@@ -23,8 +23,10 @@ BOD = {"t": [1, 2, 3, 4, 5, 7], "y": [8.3, 10.3, 19.0, 16.0, 15.6, 19.8]}
 # Davidian and Giltinan, Nonlinear Models for Repeated Measurement Data, 1995, section 5.2.4 (R's DNase, run 1).
 DNASE = {
     "conc": np.repeat([0.048828125, 0.1953125, 0.390625, 0.78125, 1.5625, 3.125, 6.25, 12.5], 2).tolist(),
-    "density": [0.017, 0.018, 0.121, 0.124, 0.206, 0.215, 0.377, 0.374, 0.614, 0.609]
-    + [1.019, 1.001, 1.334, 1.364, 1.730, 1.710],
+    "density": [
+        *(0.017, 0.018, 0.121, 0.124, 0.206, 0.215, 0.377, 0.374),
+        *(0.614, 0.609, 1.019, 1.001, 1.334, 1.364, 1.730, 1.710),
+    ],
 }
 MICHAELIS = "rate ~ V*conc/(K+conc)"
 RISE = "y ~ A*(1-exp(-k*t))"
@@ -53,7 +55,8 @@ def test_the_least_sum_with_a_parameter_at_its_end_is_that_of_the_quantile(name:
     model, data, start = CASES[name]
     found = profiled(model, data, start)
     statistics = found.statistics
-    assert statistics is not None and statistics.residual_sd is not None
+    assert statistics is not None
+    assert statistics.residual_sd is not None
     for parameter, pair in ends(found).items():
         for end in pair:
             rest = {k: v for k, v in found.point.items() if k != parameter}

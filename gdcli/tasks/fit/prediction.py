@@ -34,8 +34,9 @@ class FittedAnswer(NamedTuple):
     """An answer of a fit as far as it says something of other rows.
 
     The texts and names are those of the fit, ``x`` its parameters in flat order. ``factor`` is the upper triangle U of
-    their covariance ``U U'``, None where it is not known. ``scale`` is the standard deviation of a row of weight 1, None
-    where there is none; ``dof`` are its degrees of freedom, inf where it is known. ``ranges`` are those of the columns.
+    their covariance ``U U'``, None where it is not known. ``scale`` is the standard deviation of a row of weight 1,
+    None where there is none; ``dof`` are its degrees of freedom, inf where it is known. ``ranges`` are those of the
+    columns.
     """
 
     model: str
