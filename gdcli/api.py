@@ -252,9 +252,9 @@ def fit(
     Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no finite
     loss.
     """
-    from gdcli.tasks.fit.answer_fit import answer
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import request_from
+    from gdcli.tasks.fit.solve_fit import answer
     from gdcli.tasks.python_problem import text_of
 
     request, settings = request_from(text_of(model), data, start, options)

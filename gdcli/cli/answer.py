@@ -7,7 +7,17 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
-from gdcli.cli.options import ConstrainedOptions, OutputOptions, PictureOptions, ProblemOptions
+from gdcli.cli.options import (
+    SOLVER,
+    ConstrainedOptions,
+    EpochsOptions,
+    FitDataOptions,
+    GroupsOptions,
+    IntervalsOptions,
+    OutputOptions,
+    PictureOptions,
+    ProblemOptions,
+)
 from gdcli.kernel.errors import Span, UsageError, did_you_mean_file
 from gdcli.render.formats import Shape
 
@@ -16,6 +26,7 @@ if TYPE_CHECKING:
 
     from gdcli.api import Outcome, Problem, Settings
     from gdcli.cli.canvas import Canvas
+    from gdcli.cli.commands import CompareBatchesOptions, FitOptions
     from gdcli.cli.environment import Environment
     from gdcli.cli.option_rows import Options
     from gdcli.cli.options import AskedOptions
@@ -28,6 +39,7 @@ if TYPE_CHECKING:
     from gdcli.render.tables import PageLayout
     from gdcli.solve.iteration import Iterate, Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
+    from gdcli.tasks.fit.request import FitRequest, FitSettings
 
 
 Told = TypeVar("Told", bound="Record")
@@ -212,6 +224,35 @@ def typed_problem(options: AskedOptions, env: Environment) -> Problem:
     typed = api.TypedTexts(bounds, subject_to, options.let)
     seed = options.seed or 0
     return api.read_problem(text, options.sense, options.start, options.set, seed, source, typed)
+
+
+def fit_asked(options: FitOptions, env: Environment) -> tuple[FitRequest, FitSettings]:
+    """Return what is asked of a fit, and how it is to be solved."""
+    from gdcli.cli.checkpoint_option import job_of
+
+    request = job_of(options.resumed) or fit_request(options, env)
+    from gdcli.tasks.fit.request import FitSettings
+
+    settings = FitSettings(**options.given(*SOLVER, EpochsOptions))
+    settings.check()
+    return request, settings
+
+
+def fit_request(options: FitOptions | CompareBatchesOptions, env: Environment) -> FitRequest:
+    text, source = expression_text(options.expression, env)
+    if source == "standard input" and (not options.files or "-" in options.files):
+        raise UsageError("the model and the data cannot both come from standard input", "give one a file")
+    if not options.files and not env.has_input:
+        raise UsageError("there are no data", "name a file after the model, or - for standard input")
+    from gdcli.solve.registry import find
+    from gdcli.tasks.fit.request import FitRequest
+
+    if options.method not in (None, "sgd"):
+        find(options.method)  # an unknown one is told before the data are read
+    asked = options.given(FitDataOptions, GroupsOptions, IntervalsOptions)
+    asked["constants"] = asked.pop("set")
+    files = tuple(options.files) or ("-",)
+    return FitRequest(text, files, source=source, **asked)
 
 
 def _decode(content: bytes, source: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gdcli.cli.answer import fit_request
 from gdcli.cli.comparing import Comparison, compared
-from gdcli.cli.fit_request import request_of
 from gdcli.cli.option_values import ALL_ROWS
 from gdcli.cli.options import SOLVER, EpochsOptions
 from gdcli.kernel.budget import limited
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def run(options: CompareBatchesOptions, env: Environment) -> int:
     """Compare the batch sizes; 0 when it was done, whatever came of each."""
-    return compared(options, env, partial(_compared, options, env, request_of(options, env)))
+    return compared(options, env, partial(_compared, options, env, fit_request(options, env)))
 
 
 def _compared(options: CompareBatchesOptions, env: Environment, request: FitRequest) -> Comparison:

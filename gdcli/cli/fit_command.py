@@ -7,9 +7,17 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
-from gdcli.cli.answer import Beside, Emitted, caps_of, check_output, told_beside, traced, with_receipt
+from gdcli.cli.answer import (
+    Beside,
+    Emitted,
+    caps_of,
+    check_output,
+    fit_asked,
+    told_beside,
+    traced,
+    with_receipt,
+)
 from gdcli.cli.checkpoint_option import session
-from gdcli.cli.fit_request import read
 from gdcli.kernel.budget import limited
 from gdcli.render.formats import Shape
 
@@ -36,12 +44,12 @@ def run(options: FitOptions, env: Environment) -> int:
 
 
 def _run(options: FitOptions, env: Environment) -> int:
-    request, settings = read(options, env)
+    request, settings = fit_asked(options, env)
     from gdcli.cli.fit_plot import FitPlot, epochs_of
     from gdcli.cli.output_file import Destination
     from gdcli.record.fits import fit_record
-    from gdcli.tasks.fit.answer_fit import answer
     from gdcli.tasks.fit.prepare import prepared
+    from gdcli.tasks.fit.solve_fit import answer
 
     with (
         session(options, env, request) as kept,

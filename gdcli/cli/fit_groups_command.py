@@ -37,7 +37,7 @@ _REFUSED = {
 def run(options: FitOptions, env: Environment) -> int:
     """Fit every group, write the answers as they come; the code is that of the first group that failed."""
     _check(options)
-    from gdcli.cli.fit_request import read
+    from gdcli.cli.answer import fit_asked
     from gdcli.cli.output_file import Destination
     from gdcli.cli.provenance import receipt_of
     from gdcli.record.groups import GroupRecorder
@@ -47,7 +47,7 @@ def run(options: FitOptions, env: Environment) -> int:
     from gdcli.tasks.fit.fit_groups import fit_groups
     from gdcli.tasks.fit.prepare_groups import grouped
 
-    request, settings = read(options, env)
+    request, settings = fit_asked(options, env)
     tally = Tally("group", env.clock)
     stdin = env.stdin_for(request.files)
     with (

@@ -177,9 +177,9 @@ def options_for(entry: FileProblem) -> Options:
 
 
 def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observer]) -> Any:
-    from gdcli.tasks.fit.answer_fit import answer
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import FitRequest, FitSettings
+    from gdcli.tasks.fit.solve_fit import answer
 
     asked = options.given(DataOptions, GroupsOptions, IntervalsOptions) | {
         "start": entry.start,

@@ -133,14 +133,14 @@ def fit(options: ShowOptions, env: Environment, answer: Stored) -> StoredPage:
 
 def _asked(answer: Stored, env: Environment) -> tuple[FitRequest, FitSettings]:
     from gdcli.cli import argv
+    from gdcli.cli.answer import fit_asked
     from gdcli.cli.commands import COMMANDS
-    from gdcli.cli.fit_request import read
     from gdcli.cli.rerun_command import arguments
 
     command = COMMANDS["fit"]
     _, *words = arguments(answer)
     typed = argv.read(argv.arrange(words, command), command)
-    request, settings = read(
+    request, settings = fit_asked(
         cast("FitOptions", argv.convert(typed | {"files": typed["files"] or ["-"]}, command)), env
     )
     return replace(request, files=tuple(typed["files"])), settings

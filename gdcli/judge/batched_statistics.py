@@ -132,18 +132,16 @@ def statistics(
         dof = rows - p
         sound = ~ends.given_up & (condition <= _CONDITION) & (dof > 0) & effective & (about_mean > 0.0)
         sd = np.sqrt(rss / dof)
-        errors = (1.0 if known else sd) * roots / ends.columns
+        factor = (1.0 if known else sd) * inverse / ends.columns[:, None]
+        errors = lengths(factor.swapaxes(0, 1))
         reach = _quantiles(dof, known, level) * errors
-        size = 1.0 if known else sd
-        correlation = einsum("ikg,jkg->ijg", inverse, inverse) / (roots[:, None] * roots[None])
-        correlation[range(p), range(p)] = 1.0
         own: dict[str, Any] = {
             "dof": inf if known else dof.astype(float),
             "standard_errors": errors,
             "t_values": ends.x / errors,
             "intervals": np.stack((ends.x - reach, ends.x + reach), axis=1),
-            "correlation": correlation,
-            "factor": size * inverse / ends.columns[:, None],
+            "correlation": _correlations(inverse, roots),
+            "factor": factor,
         }
         numbers: dict[str, Any] = {
             "rows": rows,
@@ -157,6 +155,13 @@ def statistics(
         }
     found = FitStatistics(errors=Uncertainty(level, rank=p, **own), estimated=p + (not known), **numbers)
     return found, sound
+
+
+def _correlations(inverse: Array, roots: Array) -> Array:
+    """The correlations (p, p, g) of the inverse of a triangle, whose rows have the lengths ``roots``."""
+    correlation = einsum("ikg,jkg->ijg", inverse, inverse) / (roots[:, None] * roots[None])
+    correlation[range(len(roots)), range(len(roots))] = 1.0
+    return correlation
 
 
 def _quantiles(dof: Array, known: bool, level: float) -> Array | float:

@@ -298,8 +298,7 @@ def _uncertainty(
     factor = None
     if scale is not None and any(known):
         covariance = _relative_covariance(spectrum, middle)
-        if not lost:
-            factor = _factor(spectrum, middle, scale)
+        factor = _factor(spectrum, middle, scale, bool(lost))
         roots = [sqrt(max(0.0, row[i])) for i, row in enumerate(covariance)]
         parts = zip(known, roots, spectrum.columns, strict=True)
         errors = [scale * root / _safe(length) if has else None for has, root, length in parts]
@@ -366,8 +365,10 @@ def _half(spectrum: JacobianSpectrum) -> list[Vec]:
 
 
 def _factor(
-    spectrum: JacobianSpectrum, middle: Sequence[Vec] | None, scale: float
-) -> tuple[tuple[float, ...], ...]:
+    spectrum: JacobianSpectrum, middle: Sequence[Vec] | None, scale: float, is_lost: bool
+) -> tuple[tuple[float, ...], ...] | None:
+    if is_lost:
+        return None
     half, lengths = _half(spectrum), Vec(map(_safe, spectrum.columns))
     if middle is not None:
         values, vectors = eigen(congruence(half, congruent(middle, lengths)))

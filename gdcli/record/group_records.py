@@ -106,6 +106,15 @@ def _varying(
                 (key, name),
                 own[0] if length is None else ["[" + ", ".join(v) + "]" for v in zip(*own, strict=True)],
             )
+    yield from _of_errors(solved, at)
+    yield ("rows", "used"), [str(fit.rows.used) for fit in fits]
+    yield ("rows", "skipped"), [str(fit.rows.skipped) for fit in fits]
+    yield ("warnings",), [dumps([fit.rows.told] if fit.rows.skipped else []) for fit in fits]
+
+
+def _of_errors(solved: SolvedFits, at: Sequence[int]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """What the records say of correlations, and what predictions need; as `_varying`."""
+    errors, space = solved.statistics.errors, solved.plan.row.space
     for i in range(space.size):
         for j in range(i):
             both = _texts(errors.correlation[i][j], at)
@@ -115,9 +124,6 @@ def _varying(
         yield ("covariance_factor",), _matrices(errors.factor, at)
     for name, ends_of_column in solved.ranges.items():
         yield ("ranges", name), _pairs([ends_of_column], at)[0]
-    yield ("rows", "used"), [str(fit.rows.used) for fit in fits]
-    yield ("rows", "skipped"), [str(fit.rows.skipped) for fit in fits]
-    yield ("warnings",), [dumps([fit.rows.told] if fit.rows.skipped else []) for fit in fits]
 
 
 def _messages(fits: Sequence[Group], iterations: ndarray) -> list[str]:
