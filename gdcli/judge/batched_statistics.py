@@ -159,7 +159,7 @@ def statistics(
 
 def _correlations(inverse: Array, roots: Array) -> Array:
     """The correlations (p, p, g) of the inverse of a triangle, whose rows have the lengths ``roots``."""
-    correlation = einsum("ikg,jkg->ijg", inverse, inverse) / (roots[:, None] * roots[None])
+    correlation: Array = einsum("ikg,jkg->ijg", inverse, inverse) / (roots[:, None] * roots[None])
     correlation[range(len(roots)), range(len(roots))] = 1.0
     return correlation
 
