@@ -186,7 +186,8 @@ def _with_intervals(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
     from gdcli.tasks.fit.profile_intervals import profile_of
 
     problem = prepared.problem
-    if problem.subject_to or (problem.intervals == WALD and _is_symmetric(prepared)):
+    by_steps = prepared.row.errors is not None  # of corrected rows there are no third derivatives
+    if problem.subject_to or (problem.intervals == WALD and (by_steps or _is_symmetric(prepared))):
         return outcome
     profile = profile_of(prepared, outcome)
     if profile is None:
@@ -208,7 +209,7 @@ def _by_profile(profile: Profile, outcome: FitOutcome) -> FitOutcome:
     if _is_symmetric(profile.prepared):
         found = [None if pair is None else Interval(*pair) for pair in errors.intervals]
     else:
-        ahead = profile.asymmetries()
+        ahead = [0.0] * len(profile.x) if profile.prepared.row.errors else profile.asymmetries()
         known = enumerate(errors.standard_errors)
         found = [None if error is None else profile.interval(k, ahead[k]) for k, error in known]
     ends = tuple(None if one is None else (one.low, one.high) for one in found)
