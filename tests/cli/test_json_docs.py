@@ -40,7 +40,7 @@ COMMANDS = (
 BY_NAME = dict.fromkeys(
     [
         *("start", "constants", "bounds", "point", "standard_errors", "t", "confidence", "formulas"),
-        *("options", "data", "group", "box", "sigma_x", "points", "moves"),
+        *("options", "data", "group", "box", "sigma_x", "points", "moves", "ranges", "ends", "lopsided"),
         *("columns", "gradient", "formula", "components", "latex", "local", "forward", "step_rules"),
         *("options", "data", "sums"),
     ],

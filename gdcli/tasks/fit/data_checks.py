@@ -73,6 +73,7 @@ def ranges_of(row: RowModel, data: Rows) -> dict[str, tuple[float, float]]:
 
 def read_by_formula(row: RowModel) -> list[str]:
     """Return the columns that the formula reads, none where there is no ~."""
+    row = row.plain
     if row.response is None:
         return []
     reached = {row.graph.keys[i] for i in row.graph.reach([row.predictor])}
