@@ -11,7 +11,7 @@ import numpy as np
 class Arrays:
     """Columns that are arrays."""
 
-    lists = None
+    lists = parts = None
 
     def __init__(self, **columns: Any) -> None:
         self.columns = [np.asarray(c, dtype=float) for c in columns.values()]

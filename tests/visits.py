@@ -14,7 +14,7 @@ from gdcli.objective.row_model import RowModel, build_row_model
 class Shuffled:
     """Columns in memory, gone through in blocks of ``block`` rows in random order (0: in order)."""
 
-    lists = None
+    lists = parts = None
 
     def __init__(self, columns: dict[str, Any], seed: int = 0, block: int = 256) -> None:
         self.columns = [np.asarray(c, dtype=float) for c in columns.values()]

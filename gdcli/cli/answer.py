@@ -14,6 +14,7 @@ from gdcli.cli.options import (
     FitDataOptions,
     GroupsOptions,
     IntervalsOptions,
+    PartitionsOptions,
     OutputOptions,
     PictureOptions,
     ProblemOptions,
@@ -249,7 +250,7 @@ def fit_request(options: FitOptions | CompareBatchesOptions, env: Environment) -
 
     if options.method not in (None, "sgd"):
         find(options.method)  # an unknown one is told before the data are read
-    asked = options.given(FitDataOptions, GroupsOptions, IntervalsOptions)
+    asked = options.given(FitDataOptions, GroupsOptions, IntervalsOptions, PartitionsOptions)
     asked["constants"] = asked.pop("set")
     files = tuple(options.files) or ("-",)
     return FitRequest(text, files, source=source, **asked)

@@ -94,8 +94,8 @@ class SolveOptions(groups.SystemOptions, groups.StoppingOptions, OutputOptions,
 
 
 class FitOptions(groups.FitDataOptions, groups.GroupsOptions, groups.IntervalsOptions, groups.FitMethodOptions,
-        groups.StoppingOptions, groups.EpochsOptions, groups.FitEngineOptions, groups.CheckpointOptions,
-        groups.FitOutputOptions, PictureOptions):
+        groups.StoppingOptions, groups.EpochsOptions, groups.FitEngineOptions, groups.PartitionsOptions,
+        groups.CheckpointOptions, groups.FitOutputOptions, PictureOptions):
     plot = PictureOptions.plot.but("Draw rows, curve and residuals into this file (.png, .svg, .pdf), or - in the "
         "terminal.")
 

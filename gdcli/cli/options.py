@@ -286,6 +286,18 @@ class JobsOptions(Options):
     unordered = flag("Write answers as they come, not in the order of the input.")
 
 
+class ClusterOptions(Options):
+    group = "Cluster"
+    cluster = option("ADDRESS", read.text, "here",
+        "Compute on a Dask cluster: tcp://host:8786, a scheduler file, env (DASK_SCHEDULER_ADDRESS), or local:4, four "
+        "worker processes here. See 'gd man cluster'.")
+
+
+class PartitionsOptions(ClusterOptions):
+    partitions = option("N", read.stride, "by size",
+        "Read the rows in N partitions, whose sums are merged in a fixed order: the same bits here and on any cluster.")
+
+
 # -- where the answer goes ---------------------------------------------------------------------------------------------
 
 

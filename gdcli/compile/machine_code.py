@@ -11,6 +11,7 @@ import ctypes
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import cache as once
 from hashlib import sha256
 from typing import Any
@@ -54,7 +55,13 @@ def is_available() -> bool:
     return True
 
 
+# How many processors a call may use, where others are at work beside it; 0: all.
+most_processors: ContextVar[int] = ContextVar("most_processors", default=0)
+
+
 def processors() -> int:
+    if most_processors.get():
+        return most_processors.get()
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 

@@ -16,11 +16,12 @@ EXTRAS = {
     "fast": ("llvmlite", "polars"),
     "plot": ("matplotlib", "plotext"),
     "page": ("latex2mathml",),
+    "cluster": ("distributed",),
 }
 
 
 def command(extra: str) -> str:
-    """Return the command that installs an extra: ``fast``, ``plot`` or ``page``."""
+    """Return the command that installs an extra, one of `EXTRAS`."""
     packages = " ".join(EXTRAS[extra])
     prefix = Path(sys.prefix)
     if (prefix / "pipx_metadata.json").exists():

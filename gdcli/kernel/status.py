@@ -82,6 +82,7 @@ class StopReason(Enum):
     )
     MAX_TIME = "max-time", "the time allowed ran out", Status.LIMIT, "--max-time"
     MAX_MEMORY = "max-memory", "the memory allowed was used up", Status.LIMIT, "--max-memory"
+    CLUSTER_LOST = "cluster-lost", "the cluster was lost: no worker is there", Status.LIMIT
     NO_DESCENT = "no-descent", "no step along the search direction lowers the value"
     SLOW = "slow-progress", "at its pace the value would take tens of thousands of iterations to change much"
     STATIONARY = "stationary", "the gradient is exactly zero"

@@ -35,7 +35,7 @@ _LOWER = 1e-9
 class CorrectedRows:
     """``data`` with the corrections of the ``row``'s columns with errors behind them, 0 at first."""
 
-    lists = None
+    lists = parts = None
 
     def __init__(self, data: Rows, row: RowModel) -> None:
         import numpy as np

@@ -8,14 +8,15 @@ there is a point at which the model is infinite in that row: no descent leads ac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from operator import or_
+from typing import Any, Protocol
 
 from gdcli.kernel.vectors import Vector, any_negative, extremes, times
 from gdcli.language.form import build_row
 from gdcli.language.functions import FUNCTIONS
 from gdcli.language.graph import Graph
 from gdcli.language.tree_names import all_nodes
-from gdcli.objective.row_model import RowModel
+from gdcli.objective.row_model import Ask, Merge, RowModel
 
 
 def divisors(row: RowModel) -> list[int]:
@@ -89,6 +90,7 @@ class DividingRows(Protocol):
 
     def nodes(self, name: str) -> list[int]: ...
     def vectors(self, name: str, x: Sequence[float], quick: bool = False) -> Iterator[list[Vector]]: ...
+    def over(self, ask: Ask, merge: Merge, *args: object) -> Any: ...
 
 
 class DivisorSigns:
@@ -113,19 +115,33 @@ class DivisorSigns:
         for sign, (low, high) in zip(self.signs, _ends(self.objective, x), strict=True):
             if (sign == 1.0 and low < 0.0) or (sign == -1.0 and high > 0.0):
                 return False
-        return None not in self.signs or self._has_rows(x)
-
-    def _has_rows(self, x: Vector) -> bool:
-        pieces = [self.objective.vectors("divisors", at) for at in (self.x, x)]
-        return not any(
-            any_negative(times(here, there))
-            for one, other in zip(*pieces, strict=True)
-            for here, there in zip(one, other, strict=True)
-        )
+        return None not in self.signs or not self.objective.over(_is_crossed, or_, tuple(self.x), tuple(x))
 
 
-def _ends(objective: DividingRows, x: Vector) -> list[tuple[float, float]]:
+def _is_crossed(objective: DividingRows, x: Sequence[float], y: Sequence[float]) -> bool:
+    """Tell whether a divisor has another sign at y than at x in some row."""
+    pieces = [objective.vectors("divisors", at) for at in (x, y)]
+    return any(
+        any_negative(times(here, there))
+        for one, other in zip(*pieces, strict=True)
+        for here, there in zip(one, other, strict=True)
+    )
+
+
+_Ends = list[tuple[float, float]]
+
+
+def _ends(objective: DividingRows, x: Vector) -> _Ends:
     """The least and the largest value of each divisor in any row."""
+    found: _Ends = objective.over(_ends_here, _wider, tuple(x))
+    return found
+
+
+def _wider(one: _Ends, other: _Ends) -> _Ends:
+    return [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(one, other, strict=True)]
+
+
+def _ends_here(objective: DividingRows, x: Sequence[float]) -> _Ends:
     nodes = objective.nodes("divisors")
     low, high = [float("inf")] * len(nodes), [-float("inf")] * len(nodes)
     for values in objective.vectors("divisors", x, quick=True):

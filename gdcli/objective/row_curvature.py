@@ -144,7 +144,7 @@ def _thinned(objective: RowObjective) -> RowObjective:
 class ThinnedRows:
     """About ``SAMPLE`` rows of a large data set: runs of neighbouring rows, evenly taken; all rows of a small one."""
 
-    lists = None
+    lists = parts = None
 
     def __init__(self, data: Rows) -> None:
         self.data = data

@@ -8,7 +8,7 @@ The graph tells in which parameters the model is linear: in those that no slope 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from gdcli.calculus.autodiff import Derivatives
@@ -265,11 +265,27 @@ def _sigmoid(graph: Graph, u: int) -> int:
 _UNFOLDED = {"softplus": _softplus, "sigmoid": _sigmoid}
 
 
+# What is asked of the rows of a partition: a function of an objective over them, and of more that can be sent.
+Ask = Callable[..., Any]
+Merge = Callable[[Any, Any], Any]
+
+
+class Parts(Protocol):
+    """Rows that lie in partitions; see `objective.row_parts`."""
+
+    def over(self, row: RowModel, ask: Ask, merge: Merge, args: tuple[object, ...]) -> Any:
+        """Return ``ask(objective, *args)`` of all partitions, merged; ``objective`` is that of ``row`` over one.
+
+        ``ask`` and ``merge`` are functions of modules, which can be named elsewhere; no answer is None.
+        """
+        ...
+
+
 class Rows(Protocol):
     """Columns of numbers: ``rows`` in all, seen in order in pieces of at most ``size`` rows.
 
     A piece is the number of its first row and the columns' arrays, float64, in the order of ``names``. ``lists`` has
-    the columns of data that came as lists of floats.
+    the columns of data that came as lists of floats, ``parts`` the partitions of data that lie in some.
     """
 
     @property
@@ -278,6 +294,8 @@ class Rows(Protocol):
     def names(self) -> Sequence[str]: ...
     @property
     def lists(self) -> Sequence[list[float]] | None: ...
+    @property
+    def parts(self) -> Parts | None: ...
     def chunks(self, size: int) -> Iterator[tuple[int, list[Any]]]: ...
 
 

@@ -20,7 +20,7 @@ from gdcli.kernel.factors import triangle
 from gdcli.kernel.vectors import Vec, Vector, dot, is_finite, norm
 from gdcli.objective.divisors import DivisorSigns
 from gdcli.objective.protocol import Evaluation, Objective, QRSystem, new_counts
-from gdcli.objective.row_model import RowModel, Rows, node_of
+from gdcli.objective.row_model import Ask, Merge, RowModel, Rows, node_of
 from gdcli.objective.row_programs import few_rows, programs_of
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class RowObjective(Objective):
         """
         asked = tuple(names), tuple(x)
         if self._last[0] != asked:
-            self._last = asked, self._sums_of(*asked)
+            self._last = asked, self.over(RowObjective.sums_here, added, *asked)
         return [*self._last[1]]
 
     def _settled(self, x: Sequence[float]) -> None:
@@ -117,7 +117,15 @@ class RowObjective(Objective):
         if self.row.errors is not None:
             self.data.settle(list(x[: self.size]))  # type: ignore[attr-defined]
 
-    def _sums_of(self, names: tuple[str, ...], x: Sequence[float]) -> list[float]:
+    def over(self, ask: Ask, merge: Merge, *args: object) -> Any:
+        """Return ``ask(self, *args)``; of rows in partitions what it says of each, merged (see `row_parts.Parts`)."""
+        parts = self.data.parts
+        if parts is None:
+            return ask(self, *args)
+        row = self.row if self.row.engine == self.engine else replace(self.row, engine=self.engine)
+        return parts.over(row, ask, merge, args)
+
+    def sums_here(self, names: tuple[str, ...], x: Sequence[float]) -> list[float]:
         self._settled(x)
         if self.few is not None:
             return self.few.sums(names, x)
@@ -275,15 +283,9 @@ class RowObjective(Objective):
     def _reduced(self, x: Vector, wide: bool) -> tuple[list[Vec], float, Vec] | None:
         """The triangle of [J r], the length of what was measured, and J'r; None where they are not finite."""
         np, size = self.np, self.size
-        factor, length, slope = np.zeros((0, size + 1)), 0.0, np.zeros(size)
-        for _, values in self.pieces("linear", x, wide):
-            block = np.stack(values[:-1], axis=1).astype(float)
-            if not np.isfinite(block).all():
-                return None
-            factor = np.linalg.qr(np.vstack((factor, block)), mode="r")
-            length = math.hypot(length, norm(values[-1].astype(float)))
-            if wide:
-                slope = slope + [(column * values[-2]).sum() for column in values[:-2]]
+        factor, length, slope = self.over(_triangle, _stacked, tuple(x), wide)
+        if not np.isfinite(factor).all():
+            return None
         if len(factor) < size + 1:
             factor = np.vstack((factor, np.zeros((size + 1 - len(factor), size + 1))))
         return [Vec(row) for row in factor.tolist()], length, Vec(slope.astype(float).tolist())
@@ -299,11 +301,49 @@ class RowObjective(Objective):
         if self.row.errors is not None:
             return None
         self.counts.product += 1
-        found = Vec([0.0] * self.size)
-        for *columns, bend in self.vectors("second", [*at.x, *direction]):
-            found += Vec([dot(column, bend) for column in columns])
-        found *= self.factor
+        found = self.factor * Vec(self.over(_bent, added, (*at.x, *direction)))
         return found if is_finite(found) else None
+
+
+# -- what is asked of partitions ---------------------------------------------------------------------------------------
+
+
+def added(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    """Merge sums of the rows of two partitions."""
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+_Triangle = tuple[Any, float, Any]  # see `RowObjective._reduced`; the factor may have fewer rows, or be nan
+
+
+def _triangle(objective: RowObjective, x: Sequence[float], wide: bool) -> _Triangle:
+    np, size = objective.np, objective.size
+    factor, length, slope = np.zeros((0, size + 1)), 0.0, np.zeros(size)
+    for _, values in objective.pieces("linear", x, wide):
+        block = np.stack(values[:-1], axis=1).astype(float)
+        if not np.isfinite(block).all():
+            return np.full((1, size + 1), np.nan), length, slope
+        factor = np.linalg.qr(np.vstack((factor, block)), mode="r")
+        length = math.hypot(length, norm(values[-1].astype(float)))
+        if wide:
+            slope = slope + [(column * values[-2]).sum() for column in values[:-2]]
+    return factor, length, slope
+
+
+def _stacked(one: _Triangle, other: _Triangle) -> _Triangle:
+    np = numpy()
+    for found in (one, other):
+        if not np.isfinite(found[0]).all():
+            return found
+    factor = np.linalg.qr(np.vstack((one[0], other[0])), mode="r")
+    return factor, math.hypot(one[1], other[1]), one[2] + other[2]
+
+
+def _bent(objective: RowObjective, x: Sequence[float]) -> list[float]:
+    found = Vec([0.0] * objective.size)
+    for *columns, bend in objective.vectors("second", x):
+        found += Vec([dot(column, bend) for column in columns])
+    return list(found)
 
 
 def _engine(row: RowModel, rows: int) -> str:

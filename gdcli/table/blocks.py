@@ -174,6 +174,7 @@ class Columns:
 
     in_memory = True
     lists: Sequence[list[float]] | None = None
+    parts: None = None  # see `objective.row_model.Rows`
 
     def __init__(self, names: Sequence[str], columns: Sequence[ndarray] | Sequence[list[float]]) -> None:
         """``columns`` are arrays, float64, or lists of floats, which are made arrays when somebody asks for these."""

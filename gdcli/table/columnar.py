@@ -24,6 +24,8 @@ from gdcli.table.polars_reader import has_polars
 if TYPE_CHECKING:
     from numpy import ndarray
 
+    from gdcli.table.streams import Cut
+
 _ROWS = 1 << 18  # rows in a slice
 
 
@@ -33,8 +35,8 @@ class Columnar:
     header_line = 1
     delimiter = ","
 
-    def __init__(self, path: str, start: bytes) -> None:
-        self.name = path
+    def __init__(self, path: str, start: bytes, cut: Cut | None = None) -> None:
+        self.name, self._cut = path, cut
         self._parquet = start.startswith(b"PAR1")
         what = "Parquet" if self._parquet else "Arrow"
         if start.startswith(b"FEA1"):
@@ -49,6 +51,13 @@ class Columnar:
         self._schema: dict[str, Any] = self._asked(lambda: dict(self._scan().collect_schema()))
         self._columns = list(self._schema)
         self.titles = tuple(unicodedata.normalize("NFKC", name.strip()) for name in self._columns)
+
+    @property
+    def rows(self) -> int:
+        """How many rows the file has, whatever part of them is read."""
+        import polars as pl
+
+        return int(self._asked(lambda: self._scan().select(pl.len()).collect().item()))
 
     def close(self) -> None:
         """Nothing is open between slices."""
@@ -88,13 +97,13 @@ class Columnar:
         labels, text = wanted.labels, wanted.text
         self._check_numbers(wanted.numbers)
         names = [self._columns[i] for i in wanted.numbers]
-        total = self._asked(lambda: self._scan().select(pl.len()).collect().item())
+        begin, end = (0, self.rows) if self._cut is None else self._cut[:2]
         unique = list(dict.fromkeys(names))
         picked = [pl.col(name).cast(pl.Float64) for name in unique]
         picked += [self._label(i).alias(f"label {k}") for k, i in enumerate(labels)]
         chosen = self._scan().select(picked)
-        for start in range(0, total, _ROWS):
-            frame = self._asked(partial(_slice, chosen, start))
+        for start in range(begin, end, _ROWS):
+            frame = self._asked(partial(_slice, chosen, start, min(_ROWS, end - start)))
             found = {name: frame[name].to_numpy() for name in unique}
             keys = [_labels_of(frame[f"label {k}"]) for k in range(len(labels))]
             sound = np.ones(frame.height, dtype=bool)
@@ -153,8 +162,8 @@ class Columnar:
         return DataError(f"{place} {nameless}: the value is missing", SKIP)
 
 
-def _slice(chosen: Any, start: int) -> Any:
-    return chosen.slice(start, _ROWS).collect()
+def _slice(chosen: Any, start: int, rows: int) -> Any:
+    return chosen.slice(start, rows).collect()
 
 
 def _has_label(key: Labels) -> ndarray:

@@ -48,6 +48,7 @@ class Text:
         lines, anew = self._supply.lines()
         if anew and read_header(lines).titles != self.titles:
             raise DataError(f"{self.name} has changed while it was read")
+        lines = self._supply.rows(lines)
         numbers = Numbers(self.name, self.titles, self.delimiter, wanted)
         size, seen = 1, 0
         try:
@@ -57,7 +58,7 @@ class Text:
                 length = max(seen, self.progress[1])
                 part = self._quick(block, lines, numbers, length)
                 if part is None:
-                    part, rest = self._slow(bytes(block), lines.first, numbers, lines.ended)
+                    part, rest = self._slow(bytes(block), lines, numbers)
                     if rest:
                         lines.give_back(rest, more=True)
                 if part.rows or part.text:
@@ -110,10 +111,11 @@ class Text:
         shown = texts if text else None
         return RowBlock([c[used] for c in columns], lines, shown, used.tolist() if text else None, labels)
 
-    def _slow(self, block: bytes, first: int, numbers: Numbers, last: bool) -> tuple[RowBlock, bytes]:
+    def _slow(self, block: bytes, lines: LineStream, numbers: Numbers) -> tuple[RowBlock, bytes]:
         """Return the rows of a block as the csv module reads them, and the lines of a row that goes on after it."""
         texts = block.decode("utf-8", "surrogateescape").split("\n")
         texts.pop()
+        first, last = lines.first, lines.ended
         rows, rest = KeptRows(numbers.wanted), b""
         try:
             for record in records(texts, first, self.delimiter, self.name):
@@ -121,7 +123,12 @@ class Text:
         except UnfinishedError as place:
             rest = "".join(f"{line}\n" for line in texts[place.line :]).encode("utf-8", "surrogateescape")
             if last or len(rest) > LONGEST_LINE:
-                raise never_closed(self.name, first + place.line, texts[place.line]) from None
+                fault = never_closed(self.name, first + place.line, texts[place.line])
+                if lines.is_cut:
+                    fault.hint = (
+                        "a cell that goes on in the next line can be cut: make each file one partition"
+                    )
+                raise fault from None
         return rows.block(), rest
 
 

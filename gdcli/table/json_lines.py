@@ -52,6 +52,7 @@ class Objects:
     def parts(self, wanted: Wanted) -> Iterator[RowBlock]:
         """Yield the rows in parts; the first is short, so that a fault near the beginning is told at once."""
         lines, _ = self._supply.lines()
+        lines = self._supply.rows(lines)
         size = 1
         try:
             while block := lines.take(size):

@@ -19,7 +19,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
 from gdcli.table.blocks import Room, RowBlock, Skip, Source, Wanted
 from gdcli.table.header import names_of
-from gdcli.table.streams import COLUMNAR, Supply
+from gdcli.table.streams import COLUMNAR, Cut, Supply
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -70,13 +70,16 @@ class DataTable:
     of the last reading, as far as it has come.
     """
 
-    def __init__(self, sources: Sequence[Source], names: tuple[str, ...], missing: str) -> None:
+    def __init__(
+        self, sources: Sequence[Source], names: tuple[str, ...], missing: str, may_be_empty: bool = False
+    ) -> None:
         self.sources = sources
         self.names = names
         self.titles = sources[0].titles
         self.kind = sources[0].kind  # csv, jsonl or columnar
         self.header, self.delimiter = sources[0].header, sources[0].delimiter
         self.missing = missing
+        self._may_be_empty = may_be_empty
         self._reset()
 
     def _reset(self) -> None:
@@ -149,7 +152,7 @@ class DataTable:
                     used = [True] * len(part.text)
                 groups = None if by is None else by.of(part.labels, number, part.line)
                 yield Block(first, part.columns, part.text, used, groups)
-        if not self.rows and not (by and by.keys):
+        if not self.rows and not (by and by.keys) and not self._may_be_empty:
             raise self._no_rows()
 
     def _skipper(self, number: int, by: Groups | None) -> Skip | None:
@@ -262,14 +265,25 @@ def open_table(
     return DataTable(sources, names, missing)
 
 
-def _open(path: str, stdin: BinaryIO | None, reader: str, use_cache: bool) -> Source:
-    supply = Supply(path, stdin)
+def open_part(path: str, cut: Cut | None, *, missing: str = "error", use_cache: bool = True) -> DataTable:
+    """Open a part of a file (None: all of it) as a table, which may have no rows. Errors as of `open_table`."""
+    source = _open(path, None, "auto", use_cache, cut)
+    try:
+        names = names_of(source.titles, (), f"{source.name}:{source.header_line}", source.header)
+    except BaseException:
+        source.close()
+        raise
+    return DataTable([source], names, missing, may_be_empty=True)
+
+
+def _open(path: str, stdin: BinaryIO | None, reader: str, use_cache: bool, cut: Cut | None = None) -> Source:
+    supply = Supply(path, stdin, cut)
     try:
         if supply.start.startswith(COLUMNAR) and supply.again and not supply.packed:
             from gdcli.table.columnar import Columnar
 
             supply.close()
-            return Columnar(path, supply.start)
+            return Columnar(path, supply.start, cut)
         if supply.start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
             from gdcli.table.json_lines import Objects
 

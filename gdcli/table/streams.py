@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO
 
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import DataError, did_you_mean_file
 
 LONGEST_LINE = 1 << 22  # bytes; a text file with longer lines is none
@@ -43,6 +44,17 @@ COLUMNAR = (b"PAR1", b"ARROW1", b"FEA1")
 STDIN = "standard input"
 
 
+class Cut(NamedTuple):
+    """A part of a file: what begins from ``start`` on and before ``end``, in bytes or in rows.
+
+    Where lines are ``numbered`` they have the numbers of the whole file, else they count from the first of the part.
+    """
+
+    start: int
+    end: int
+    numbered: bool = False
+
+
 class Stream:
     """The bytes of a file or a pipe from their beginning; close it when done.
 
@@ -57,6 +69,7 @@ class Stream:
         self._file = self._opened(path, stdin)
         self._read: Callable[[int], bytes] = getattr(self._file, "read1", self._file.read)
         self._begun = False  # the first bytes are no longer put back
+        self._left = -1  # bytes up to where a part ends; -1: it has no end of its own
         self._owned: list[BinaryIO] = [] if path == "-" else [self._file]
         try:
             self._recognise()
@@ -149,14 +162,49 @@ class Stream:
     def fill(self, buffer: memoryview) -> int:
         """Put bytes into a buffer, as many as one read gives, and return how many; 0 at the end."""
         if self._begun and self.again and self._owned == [self._file]:  # a file as it is
+            if self._left >= 0:
+                buffer = buffer[: self._left]
             try:
-                return int(self._file.readinto(buffer))  # type: ignore[attr-defined]
+                got = int(self._file.readinto(buffer))  # type: ignore[attr-defined]
             except OSError as fault:
                 raise DataError(f"cannot read {self.name}: {_why(fault)}") from None
+            self._left -= got if self._left >= 0 else 0
+            return got
         self._begun = len(buffer) > _MARK
         piece = self.read(min(_READ, len(buffer)))
         buffer[: len(piece)] = piece
         return len(piece)
+
+    def lines_of(self, cut: Cut, behind: int) -> LineStream:
+        """Return the lines of a part of a regular file, but for the first ``behind`` of the file."""
+        begin = max(self._end_of_lines(0, behind), self._line_from(cut.start))
+        self._left = max(0, self._line_from(cut.end) - begin)
+        before = self._count_lines(begin) if cut.numbered else 0
+        self._file.seek(begin)
+        self._begun = True
+        return LineStream(self, 1 + before, is_cut=True)
+
+    def _line_from(self, at: int) -> int:
+        """Return where the first line begins that does not begin before a place."""
+        return self._end_of_lines(at - 1, 1) if at else 0
+
+    def _end_of_lines(self, start: int, lines: int) -> int:
+        """Return where so many lines, counted from the place ``start`` on, come to their end."""
+        self._file.seek(start)
+        while lines and (block := self._file.read(_READ)):
+            at = -1
+            while lines and (found := block.find(b"\n", at + 1)) >= 0:
+                at, lines = found, lines - 1
+            start += len(block) if lines else at + 1
+        return start
+
+    def _count_lines(self, end: int) -> int:
+        """Return how many lines come to their end before a place."""
+        self._file.seek(0)
+        found = 0
+        while end and (block := self._file.read(min(end, _READ))):
+            found, end = found + block.count(b"\n"), end - len(block)
+        return found
 
     def idle(self, seconds: float) -> bool:
         """Tell whether nothing comes for so long; a stream that cannot be asked is taken to be busy."""
@@ -207,10 +255,11 @@ class LineStream:
     which is counted when it is asked for, unless it is told before (`counted`).
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, line: int = 1, is_cut: bool = False) -> None:
         self.stream = stream
         self.name = stream.name
-        self.first = self._line = 1
+        self.first = self._line = line
+        self.is_cut = is_cut  # what follows may be another part of a file
         self._uncounted = memoryview(b"")  # the block taken last, as long as its lines are not counted
         self._buffer = bytearray()
         self._rest = b""  # read, not yet given out
@@ -309,8 +358,8 @@ class LineStream:
 class Supply:
     """The lines of one file or pipe, from their beginning: of a regular file as often as wanted, of a pipe once."""
 
-    def __init__(self, path: str, stdin: BinaryIO | None = None) -> None:
-        self._path = path
+    def __init__(self, path: str, stdin: BinaryIO | None = None, cut: Cut | None = None) -> None:
+        self._path, self._cut = path, cut
         stream = Stream(path, stdin)
         self.name, self.again, self.packed = stream.name, stream.again, stream.packed
         self.start = stream.start
@@ -324,6 +373,13 @@ class Supply:
             raise DataError(f"{self.name} can be read only once")
         self._lines = LineStream(Stream(self._path))
         return self._lines, True
+
+    def rows(self, lines: LineStream) -> LineStream:
+        """Return what is to be read of ``lines``, from which the header has been taken: all, or a part."""
+        if self._cut is not None:
+            self._lines = lines.stream.lines_of(self._cut, lines.line - 1)
+            return self._lines
+        return lines
 
     def rest(self) -> None:
         """Close for now what can be opened again, a pipe stays open: there may be many files."""

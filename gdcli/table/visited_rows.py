@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Visited:
     """Some rows of a data set: as they stand for sums, in the order of an epoch for steps."""
 
-    lists = None
+    lists = parts = None
 
     def __init__(self, columns: Columns, chosen: Chosen, shuffle: str, seed: int) -> None:
         self.columns, self.chosen = columns, chosen

@@ -8,6 +8,7 @@ and behind it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.judge.evidence import Certificate
@@ -18,7 +19,7 @@ from gdcli.kernel.status import CurvatureSource, PointKind, Status
 from gdcli.kernel.vectors import Vector, dot
 from gdcli.objective.divisors import pole_among
 from gdcli.objective.protocol import Counts, Objective
-from gdcli.objective.row_objective import RowObjective
+from gdcli.objective.row_objective import RowObjective, added
 from gdcli.solve.methods.fit_ends import CLOSE
 from gdcli.tasks.fit.fit_outcome import FitOutcome
 from gdcli.tasks.fit.parameter_errors import Errors, errors_in_time, without_errors
@@ -210,11 +211,16 @@ def _scale(prepared: Prepared, objective: RowObjective, result: RunResult) -> fl
 
 
 def _mean_square(prepared: Prepared, x: Vector) -> float:
-    objective = RowObjective(prepared.row, prepared.data)
+    (total,) = RowObjective(prepared.row, prepared.data).over(_squares, added, tuple(x))
+    return float(total) / prepared.data.rows
+
+
+def _squares(objective: RowObjective, x: Sequence[float]) -> list[float]:
+    """The sum of squares of what was measured."""
     total = 0.0
     for response, _ in objective.vectors("weighing", x):
         total += dot(response, response)
-    return total / prepared.data.rows
+    return [total]
 
 
 def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float) -> Certificate:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
 from typing import Any
 
-from gdcli.kernel.dataclass import replace
+from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import DataError, DomainError
 from gdcli.kernel.vectors import Array, Vector, extremes
 from gdcli.language.interpreter import find_culprit
@@ -31,25 +31,57 @@ def check_count(row: RowModel, data: Rows) -> None:
 
 def check_rows(problem: FitProblem, row: RowModel, data: Rows, place: Place) -> None:
     """Raise DataError, naming the first row at fault, for weights and measured values that make no sense."""
+    objective = RowObjective(replace(row, engine="auto"), data)
     for column, least in ((problem.weights, "weight"), (problem.sigma, "standard deviation")):
         if column is None:
             continue
-        bad, below = (_negative, "0 or more") if least == "weight" else (_not_positive, "above 0")
-        for first, values in _cells_of(data, column):
-            at = _first(values, bad)
+        kind, allowed = ("negative", "0 or more") if least == "weight" else ("not positive", "above 0")
+        for row_number, value in objective.over(_first_cells, _together, column, kind).found.values():
+            told = f"{place(row_number)}: {column} = {value:g}"
+            raise DataError(told, f"a {least} is a number {allowed}")
+    if problem.loss == "poisson":
+        _check_counts(objective, place)
+    elif problem.loss == "logistic":
+        _check_labels(objective, place)
+
+
+class _Firsts(NamedTuple):
+    """What was looked for among so many ``rows``: by kind the first row that is one, and its value."""
+
+    rows: int
+    found: dict[str, tuple[int, float]]
+
+
+def _together(one: _Firsts, other: _Firsts) -> _Firsts:
+    """Return what was found in rows that follow each other."""
+    behind = {kind: (one.rows + row, value) for kind, (row, value) in other.found.items()}
+    return _Firsts(one.rows + other.rows, behind | one.found)
+
+
+def _first_cells(objective: RowObjective, column: str, kind: str) -> _Firsts:
+    """Look for cells of a ``kind`` (of `_KINDS`) in a column."""
+    return _firsts(objective, _cells_of(objective.data, column), (kind,))
+
+
+def _first_responses(objective: RowObjective, kinds: Sequence[str]) -> _Firsts:
+    """Look for measured values of some kinds; they depend on no parameter."""
+    first, responses = 0, list[tuple[int, Vector]]()
+    for (response,) in objective.vectors("response", [0.0] * objective.size):
+        responses.append((first, response))
+        first += len(response)
+    return _firsts(objective, responses, kinds)
+
+
+def _firsts(objective: RowObjective, pieces: Iterable[tuple[int, Vector]], kinds: Sequence[str]) -> _Firsts:
+    found: dict[str, tuple[int, float]] = {}
+    for first, values in pieces:
+        for kind in kinds:
+            at = None if kind in found else _first(values, _KINDS[kind])
             if at is not None:
-                raise DataError(
-                    f"{place(first + at)}: {column} = {values[at]:g}", f"a {least} is a number {below}"
-                )
-    if problem.loss in ("logistic", "poisson"):
-        first, x = 0, [0.0] * row.space.size  # what is measured depends on no parameter
-        seen: set[float] = set()
-        for (response,) in RowObjective(replace(row, engine="auto"), data).vectors("response", x):
-            if problem.loss == "poisson":
-                _check_counts(response, first, place)
-            else:
-                _check_labels(response, first, place, seen)
-            first += len(response)
+                found[kind] = first + at, float(values[at])
+        if len(found) == len(kinds):
+            break
+    return _Firsts(objective.data.rows, found)
 
 
 def _cells_of(data: Rows, column: str) -> Iterator[tuple[int, Vector]]:
@@ -112,29 +144,40 @@ def _no_label(values: Array) -> Any:
     return (values != 0.0) & (abs(values) != 1.0)
 
 
-def _check_counts(response: Vector, first: int, place: Place) -> None:
-    """Counts are whole numbers from 0 on; ``response`` are those of the rows from number ``first`` on."""
-    at = _first(response, _no_count)
-    if at is not None:
+_KINDS = {
+    "negative": _negative,
+    "not positive": _not_positive,
+    "no count": _no_count,
+    "no label": _no_label,
+    "zero": _is_zero,
+    "minus one": _is_minus_one,
+}
+
+
+def _check_counts(objective: RowObjective, place: Place) -> None:
+    """Counts are whole numbers from 0 on."""
+    for row, value in objective.over(_first_responses, _together, ("no count",)).found.values():
         raise DataError(
-            f"{place(first + at)}: {response[at]:g} is no count, and --loss poisson is for counts",
+            f"{place(row)}: {value:g} is no count, and --loss poisson is for counts",
             "counts are the whole numbers 0, 1, 2, ...",
         )
 
 
-def _check_labels(response: Vector, first: int, place: Place, seen: set[float]) -> None:
-    """Labels are 0 and 1, or -1 and 1; ``seen`` are those of 0 and -1 that came before, and then here."""
-    at = _first(response, _no_label)
-    what = "both 0 and -1" if at is None else f"{response[at]:g}"
-    new = {0.0: _first(response, _is_zero), -1.0: _first(response, _is_minus_one)}
-    seen |= {label for label, there in new.items() if there is not None}
-    if at is None and len(seen) > 1:
-        at = max((there for there in new.values() if there is not None), default=None)
-    if at is not None:
-        raise DataError(
-            f"{place(first + at)}: the labels of --loss logistic have {what} among them",
-            "labels are 0 and 1, or -1 and 1",
-        )
+def _check_labels(objective: RowObjective, place: Place) -> None:
+    """Labels are 0 and 1, or -1 and 1."""
+    firsts = objective.over(_first_responses, _together, ("no label", "zero", "minus one"))
+    found = dict[str, tuple[int, float]](firsts.found)
+    if "no label" in found:
+        row, value = found["no label"]
+        what = f"{value:g}"
+    elif len(found) == 2:
+        row, what = max(row for row, _ in found.values()), "both 0 and -1"
+    else:
+        return
+    raise DataError(
+        f"{place(row)}: the labels of --loss logistic have {what} among them",
+        "labels are 0 and 1, or -1 and 1",
+    )
 
 
 def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Vector, place: Place) -> None:
@@ -142,23 +185,45 @@ def check_start(problem: FitProblem, row: RowModel, data: Rows, x: Vector, place
     made = RowObjective(replace(row, engine="auto"), data)
     if isfinite(made.evaluate(made.vector(x)).value):
         return
-    np = _numpy()
-    for first, values in made.pieces("value", x):
-        bad = ~np.isfinite(values[0])
-        if bad.any():
-            at = int(np.argmax(bad))
-            raise _outside(problem, row, data, x, first + at, place)
+    bad: _Bad | None = made.over(_bad_row, _first_bad, tuple(x)).bad
+    if bad is not None:
+        raise _outside(problem, row, bad, x, place)
     raise DomainError(
         "the sum of the losses at the start is too large to be a number", "start nearer with --start"
     )
 
 
-def _outside(
-    problem: FitProblem, row: RowModel, data: Rows, x: Vector, index: int, place: Place
-) -> DomainError:
+class _Bad(NamedTuple):
+    """A row whose loss is not finite: its number and its cells."""
+
+    row: int
+    cells: dict[str, float]
+
+
+class _Seen(NamedTuple):
+    rows: int
+    bad: _Bad | None
+
+
+def _bad_row(objective: RowObjective, x: Sequence[float]) -> _Seen:
+    np, data = objective.np, objective.data
+    for first, values in objective.pieces("value", x):
+        bad = ~np.isfinite(values[0])
+        if bad.any():
+            at = first + int(np.argmax(bad))
+            return _Seen(data.rows, _Bad(at, _cells(data, at)))
+    return _Seen(data.rows, None)
+
+
+def _first_bad(one: _Seen, other: _Seen) -> _Seen:
+    behind = None if other.bad is None else other.bad._replace(row=one.rows + other.bad.row)
+    return _Seen(one.rows + other.rows, one.bad or behind)
+
+
+def _outside(problem: FitProblem, row: RowModel, bad: _Bad, x: Vector, place: Place) -> DomainError:
     """The error for one row: the first sub-expression of the model that is not finite there."""
     point: dict[str, Any] = {**problem.constants, **row.space.unflatten(x)}
-    cells = _cells(data, index)
+    index, cells = bad
     point.update(cells)
     point.update({name: [cells[c] for c in columns] for name, columns in row.names.matrices.items()})
     told = ", ".join(f"{name} = {value:g}" for name, value in list(cells.items())[:4])
@@ -181,9 +246,3 @@ def _cells(data: Rows, index: int) -> dict[str, float]:
         if index < first + len(arrays[0]):
             return {name: float(a[index - first]) for name, a in zip(data.names, arrays, strict=True)}
     raise IndexError(index)
-
-
-def _numpy() -> Any:
-    from gdcli.compile.runners import numpy
-
-    return numpy()

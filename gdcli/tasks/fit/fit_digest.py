@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from operator import concat
+from typing import TYPE_CHECKING, Protocol
 
 from gdcli.compile.runners import numpy
-from gdcli.objective.row_objective import PIECE
+from gdcli.objective.row_objective import PIECE, RowObjective
 
 if TYPE_CHECKING:
+    from gdcli.objective.row_model import Rows
     from gdcli.tasks.fit.prepare import Prepared
 
 
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+
 def digest(ready: Prepared) -> str:
-    """Return the SHA-256 of the columns and of the start, as ``sha256:...``; it takes one pass over the data."""
+    """Return the SHA-256 of the columns and of the start, as ``sha256:...``; it takes one pass over the data.
+
+    Of partitions it is the SHA-256 of theirs.
+    """
     np = numpy()
     found = hashlib.sha256(repr((ready.data.names, ready.data.rows)).encode())
     found.update(np.array(ready.row.space.flatten(ready.problem.start), dtype=float))
-    for _, arrays in ready.data.chunks(PIECE):
+    if ready.data.parts is None:
+        _put(found, ready.data)
+    else:
+        for part in RowObjective(ready.row, ready.data).over(_digest_here, concat):
+            found.update(part)
+    return f"sha256:{found.hexdigest()}"
+
+
+def _put(found: _Hash, data: Rows) -> None:
+    np = numpy()
+    for _, arrays in data.chunks(PIECE):
         for array in arrays:
             found.update(np.ascontiguousarray(array))
-    return f"sha256:{found.hexdigest()}"
+
+
+def _digest_here(objective: RowObjective) -> list[bytes]:
+    found = hashlib.sha256()
+    _put(found, objective.data)
+    return [found.digest()]

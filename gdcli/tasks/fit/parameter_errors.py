@@ -17,7 +17,7 @@ from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.vectors import Vec, Vector, dot, ones_like, positive_logs, raised, times, total
 from gdcli.language.losses import LOSSES
 from gdcli.objective.row_model import by_squares, has_constant, is_smooth
-from gdcli.objective.row_objective import RowObjective
+from gdcli.objective.row_objective import RowObjective, added
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
@@ -245,6 +245,13 @@ def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:
 
 def _spread(sums: RowObjective, x: Vector, weighted: bool = True) -> _Spread:
     """Two passes: the weighted mean, then what lies about it."""
+    rows, logs, all_weights, mean, zero = sums.over(_weighed, added, tuple(x), weighted)
+    mean = mean / all_weights if all_weights > 0.0 else 0.0
+    (about,) = sums.over(_about, added, tuple(x), mean)
+    return _Spread(rows, about, zero, logs)
+
+
+def _weighed(sums: RowObjective, x: Sequence[float], weighted: bool) -> list[float]:
     rows, all_weights, mean, zero, logs = 0, 0.0, 0.0, 0.0, 0.0
     for measured, weight in sums.vectors("weighing", x):
         weight = weight if weighted else ones_like(weight)
@@ -254,12 +261,15 @@ def _spread(sums: RowObjective, x: Vector, weighted: bool = True) -> _Spread:
         all_weights += total(weight)
         mean += dot(weight, measured)
         zero += dot(weight, times(measured, measured))
-    mean = mean / all_weights if all_weights > 0.0 else 0.0
+    return [rows, logs, all_weights, mean, zero]
+
+
+def _about(sums: RowObjective, x: Sequence[float], mean: float) -> list[float]:
     about = 0.0
     for measured, weight in sums.vectors("weighing", x):
         off = raised(measured, -mean)
         about += dot(weight, times(off, off))
-    return _Spread(rows, about, zero, logs)
+    return [about]
 
 
 def _of_loss(prepared: Prepared, sums: RowObjective, x: Vector, names: Sequence[str]) -> FitStatistics | None:
@@ -311,6 +321,14 @@ def _zero(errors: Uncertainty, x: Vector) -> Uncertainty:
 
 def _scores(sums: RowObjective, x: Vector) -> Any:
     """The sum over rows of the products of the rows' gradients, shape (p, p)."""
+    return sums.over(_scores_here, _added_rows, tuple(x))
+
+
+def _added_rows(one: list[Vec], other: list[Vec]) -> list[Vec]:
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def _scores_here(sums: RowObjective, x: Sequence[float]) -> list[Vec]:
     found = [Vec([0.0] * sums.size)] * sums.size
     for slopes in sums.vectors("gradient", x):
         found = [row + Vec([dot(u, v) for v in slopes]) for row, u in zip(found, slopes, strict=True)]
@@ -325,6 +343,12 @@ def _log_likelihood(prepared: Prepared, sums: RowObjective, value: float, x: Vec
         return None
     if problem.loss == "logistic":
         return -value
+    (constant,) = sums.over(_log_factorials, added, tuple(x))
+    return -(value + float(constant))
+
+
+def _log_factorials(sums: RowObjective, x: Sequence[float]) -> list[float]:
+    found = 0.0
     for counts, weight in sums.vectors("weighing", x):
-        value += math.fsum(w * math.lgamma(k + 1.0) for k, w in zip(counts, weight, strict=True))
-    return -value
+        found += math.fsum(w * math.lgamma(k + 1.0) for k, w in zip(counts, weight, strict=True))
+    return [found]

@@ -137,20 +137,31 @@ def gathered(
     fits: Sequence[ParsedFit], stdin: BinaryIO | None = None, watch: Callable[[DataTable], None] | None = None
 ) -> Iterator[Gathered]:
     """Read the rows of fits to the same data, once, with the columns that any of them wants; as `prepared`."""
-    request = fits[0].request
+    request, use_cache = fits[0].request, not fits[0].settings.no_cache
+
+    def wanted(names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for one in fits for name in one.wanted(names)))
+
+    from gdcli.compile.runners import one_thread
+
+    if request.is_partitioned:
+        from gdcli.tasks.cluster.opening import partitioned
+
+        one_thread()
+        with partitioned(request, wanted, use_cache) as (rows, names):
+            count = RowCount(rows.rows, rows.skipped, tuple(rows.skipped_lines))
+            yield Gathered(names, rows, count, rows.place)  # type: ignore[arg-type]  # asked as columns are
+        return
     if request.data is not None:
         with columns_of(request.data) as data:
             yield Gathered(data.names, data, RowCount(data.rows), number_of)
         return
-    from gdcli.compile.runners import one_thread
     from gdcli.table.source import open_table
     from gdcli.table.spool import gather
 
-    use_cache = not fits[0].settings.no_cache
     with open_table(request.files, missing=request.missing, stdin=stdin, use_cache=use_cache) as table:
         one_thread()  # before the readers import numpy
-        wanted = tuple(dict.fromkeys(name for one in fits for name in one.wanted(table.names)))
-        with gather(table, wanted, spool=request.spool, watch=watch) as data:
+        with gather(table, wanted(table.names), spool=request.spool, watch=watch) as data:
             count = RowCount(data.rows, table.skipped, tuple(map(str, table.skipped_lines)))
             yield Gathered(table.names, data, count, lambda row: str(table.place(row)))
 

@@ -28,7 +28,8 @@ class FitRequest:
     """A fit as asked for; the texts are those after the options of the same names.
 
     ``files`` are paths, globs, or ``-`` for standard input; ``data`` has columns at hand instead, arrays by name.
-    ``by`` are the columns whose labels make groups, each with a fit of its own.
+    ``by`` are the columns whose labels make groups, each with a fit of its own. ``cluster`` is the address of what
+    computes it, ``partitions`` the number of those that the rows are read in.
     """
 
     model: str
@@ -54,6 +55,12 @@ class FitRequest:
     by: tuple[str, ...] = ()
     intervals: str = WALD
     level: float | None = None
+    cluster: str | None = None
+    partitions: int | None = None
+
+    @property
+    def is_partitioned(self) -> bool:
+        return self.cluster is not None or self.partitions is not None
 
     @classmethod
     def from_store(cls, content: Mapping[str, Any], read: Reader) -> FitRequest:
@@ -68,6 +75,10 @@ class FitRequest:
             raise UsageError(f"--missing is one of {', '.join(MISSING)}, not {self.missing}")
         if self.subject_to and self.by:
             raise UsageError("--subject-to is not for fits of groups", "fit one group, or leave out --by")
+        if self.is_partitioned and self.by:
+            raise UsageError(
+                "--cluster and --partitions are not for fits of groups", "leave out --by, or these"
+            )
         if self.files.count("-") > 1:
             raise UsageError("standard input is given twice", "one - is enough")
         self._check_intervals()

@@ -20,7 +20,7 @@ _DECADE = 10.0
 class RowsInPlace:
     """Rows that are put in place piece by piece."""
 
-    lists = None
+    lists = parts = None
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)

@@ -47,7 +47,7 @@ def search_start(
             "--start auto is for a model with ~", "give the parameters of a typed loss their starts"
         )
     with budget.part(_SHARE):
-        return _search(problem, row, _some(data), known, told)
+        return _search(problem, row, _some(row, data), known, told)
 
 
 def _search(
@@ -79,13 +79,22 @@ def _search(
     return FoundStart(row.space.unflatten(found.at.x), how)
 
 
-def _some(data: Columns | Visited) -> Columns:
-    from gdcli.compile.runners import numpy
+def _some(row: RowModel, data: Columns | Visited) -> Columns:
+    """Some of the rows; of rows in partitions some of each."""
     from gdcli.table.blocks import Columns
 
     stride = -(-data.rows // ROWS)
-    np = numpy()
+    return Columns(data.names, RowObjective(row, data).over(_thinned, _joined, stride))
+
+
+def _thinned(objective: RowObjective, stride: int) -> list[Any]:
     parts: list[list[Any]] = []
-    for first, arrays in data.chunks(PIECE):
+    for first, arrays in objective.data.chunks(PIECE):
         parts.append([array[(-first) % stride :: stride].copy() for array in arrays])
-    return Columns(data.names, [np.concatenate(column) for column in zip(*parts, strict=True)])
+    return [objective.np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def _joined(one: list[Any], other: list[Any]) -> list[Any]:
+    from gdcli.compile.runners import numpy
+
+    return [numpy().concatenate(pair) for pair in zip(one, other, strict=True)]

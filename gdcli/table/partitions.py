@@ -1,0 +1,181 @@
+"""Partitions of files: a whole file, lines of a long text file, or rows of a Parquet or Arrow file.
+
+Where a text file is cut is told in bytes, and a partition has the lines that begin between its two cuts; so each is
+found, and read with all checks, without reading those before it. Only where something is wrong are the lines before a
+partition counted, to tell in which line of the file that is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.kernel.errors import DataError, UsageError
+from gdcli.table.source import open_part
+from gdcli.table.spool import gather
+from gdcli.table.streams import COLUMNAR, STDIN, Cut, Stream
+
+if TYPE_CHECKING:
+    from gdcli.table.blocks import Columns
+    from gdcli.table.source import DataTable
+
+# Bytes of text in a partition, about; rows of a Parquet or Arrow file.
+_TEXT, _ROWS = 32 << 20, 1 << 20
+
+
+class Partition(NamedTuple):
+    """A part of the file at ``path`` (absolute), which is called ``name`` in messages and has ``size`` bytes.
+
+    ``cut`` are the bytes, or the rows where it is ``columnar``, from and before which it has what begins there; None:
+    the whole file.
+    """
+
+    path: str
+    name: str
+    size: int
+    cut: tuple[int, int] | None = None
+    columnar: bool = False
+
+
+def partitions_of(files: Sequence[str], count: int | None = None) -> list[Partition]:
+    """Return ``count`` partitions of files, None: as many as suit their sizes, at least one for each.
+
+    They follow from the files alone, not from who reads them. Raises DataError for a file that is not there, UsageError
+    for fewer partitions than files, and for a pipe.
+    """
+    kinds = [_kind(path) for path in files]
+    if count is None:
+        numbers = [1 if kind.whole else max(1, -(-kind.length // kind.usual)) for kind in kinds]
+    else:
+        numbers = _shared_out(count, kinds)
+    found: list[Partition] = []
+    for path, kind, number in zip(files, kinds, numbers, strict=True):
+        known = Partition(os.path.abspath(path), path, kind.size, None, kind.columnar)
+        ends = [kind.length * k // number for k in range(number + 1)]
+        cuts = pairwise(ends)
+        found += [known] if number == 1 else [known._replace(cut=cut) for cut in cuts]
+    return found
+
+
+class _Kind(NamedTuple):
+    """What a file is: its bytes, its length in what it is cut by, how much of that a partition usually has."""
+
+    size: int
+    length: int
+    usual: int
+    columnar: bool
+    whole: bool  # it cannot be cut
+
+
+def _kind(path: str) -> _Kind:
+    if path == "-":
+        raise UsageError(
+            f"{STDIN} is read here, and partitions are read where the workers are",
+            "write it to a file that they can see: ... > rows.csv",
+        )
+    stream = Stream(path)
+    stream.close()
+    if not stream.again:
+        raise UsageError(
+            f"{path} is no file that can be read again", "write it to a file: cat PIPE > rows.csv"
+        )
+    size = os.path.getsize(path)
+    if stream.start.startswith(COLUMNAR) and not stream.packed:
+        from gdcli.table.columnar import Columnar
+
+        return _Kind(size, Columnar(path, stream.start).rows, _ROWS, True, False)
+    return _Kind(size, size, _TEXT, False, stream.packed)
+
+
+def _shared_out(count: int, kinds: Sequence[_Kind]) -> list[int]:
+    """Return how many of the partitions each file has: one, and of the others as many as its size is a part of all."""
+    if count < len(kinds):
+        raise UsageError(
+            f"--partitions {count} is less than the number of files, {len(kinds)}",
+            "each file has a partition at least: leave it out, or give more",
+        )
+    sizes = [0 if kind.whole else kind.size for kind in kinds]
+    numbers, total, before = [], sum(sizes) or 1, 0
+    for size in sizes:
+        numbers.append(
+            1 + (before + size) * (count - len(kinds)) // total - before * (count - len(kinds)) // total
+        )
+        before += size
+    return numbers
+
+
+class Asked(NamedTuple):
+    """What is wanted of partitions: columns by name, and how they are read and kept; see `open_table` and `gather`."""
+
+    columns: tuple[str, ...]
+    missing: str = "error"
+    spool: str | None = None
+    use_cache: bool = True
+
+
+class Portion(NamedTuple):
+    """The rows of a partition, of which there may be none: their ``columns``; how many rows were ``skipped``, and where
+    the first of these stand.
+    """
+
+    columns: Columns
+    skipped: int
+    places: tuple[str, ...]
+
+
+def read_partition(partition: Partition, asked: Asked, memory: int | None = None) -> Portion:
+    """Read a partition and keep it, as `spool.gather` does.
+
+    Errors as of `DataTable.blocks`; DataError where the file is not there, or is another one.
+    """
+    with _found(partition):
+        try:
+            portion, table = _read(partition, asked, memory)
+        except DataError:
+            if partition.cut is None:
+                raise
+            _read(partition, asked, memory, numbered=True)[0].columns.close()
+            raise
+        if table.skipped and partition.cut is not None:  # read again, now with the numbers of lines
+            portion.columns.close()
+            portion, _ = _read(partition, asked, memory, numbered=True)
+        return portion
+
+
+def place_in(partition: Partition, asked: Asked, row: int) -> str:
+    """Return in words where the used row with this number (from 0) of a partition stands."""
+    with _found(partition):
+        portion, table = _read(partition, asked, None, numbered=True)
+        portion.columns.close()
+        return str(table.place(row)).replace(partition.path, partition.name)
+
+
+@contextmanager
+def _found(partition: Partition) -> Iterator[None]:
+    """See to it that the file is there, and call it in messages as its user does."""
+    path, name = partition.path, partition.name
+    try:
+        size = os.path.getsize(path)
+    except OSError as fault:
+        raise DataError(f"cannot read {name}: {(fault.strerror or str(fault)).lower()}") from None
+    if size != partition.size:
+        raise DataError(f"{name} has {size} bytes here, and {partition.size} where the fit was begun")
+    try:
+        yield
+    except DataError as fault:
+        span = fault.span and fault.span._replace(source=fault.span.source.replace(path, name))
+        raise DataError(fault.message.replace(path, name), fault.hint.replace(path, name), span) from None
+
+
+def _read(
+    partition: Partition, asked: Asked, memory: int | None, numbered: bool = False
+) -> tuple[Portion, DataTable]:
+    cut = None if partition.cut is None else Cut(*partition.cut, numbered)
+    with open_part(partition.path, cut, missing=asked.missing, use_cache=asked.use_cache) as table:
+        columns = gather(table, asked.columns, spool=asked.spool, memory=memory)
+        places = [str(place).replace(partition.path, partition.name) for place in table.skipped_lines]
+        return Portion(columns, table.skipped, tuple(places)), table

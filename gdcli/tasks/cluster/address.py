@@ -1,0 +1,115 @@
+"""Where a cluster is, as it is typed, and the connection to it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from gdcli.kernel.errors import Span, UsageError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+# What names the workers of this machine, and what the scheduler of the environment.
+_LOCAL, _ENVIRONMENT = "local:", "env"
+_VARIABLE = "DASK_SCHEDULER_ADDRESS"
+# Seconds in which a scheduler has to answer.
+PATIENCE = 6.0
+_MEANT = "for example tcp://host:8786, scheduler.json, or local:4 for four worker processes here"
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """Give a client of the cluster at ``address``; worker processes that are started for it are ended with it.
+
+    ``address`` is that of a scheduler, the path of a scheduler file, ``local:N``, or ``env`` for what
+    DASK_SCHEDULER_ADDRESS says. Raises UsageError for what is none, where nobody answers, and where Dask is missing.
+    """
+    span = Span(address, 0, len(address), "--cluster")
+    workers = _local_workers(address, span)
+    try:
+        import distributed
+    except ImportError:
+        from gdcli.kernel import installing
+
+        raise UsageError(
+            "--cluster needs Dask, which is not installed",
+            f"install it: {installing.command('cluster')}",
+            span,
+        ) from None
+    # What goes wrong is told by gd, once.
+    for name in ("distributed", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if workers:
+        with _processes(workers) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+            yield client
+        return
+    where = _scheduler(address, span)
+    try:
+        client = distributed.Client(timeout=PATIENCE, set_as_default=False, **where)
+    except (OSError, TimeoutError, ValueError) as fault:
+        why = f" ({fault})" if isinstance(fault, ValueError) else ""
+        told = ", ".join(map(str, where.values()))
+        raise UsageError(
+            f"no scheduler answers at {told}{why}",
+            "dask scheduler starts one, and dask worker ADDRESS its workers; --cluster local:4 needs none",
+            span,
+        ) from None
+    with client:
+        yield client
+
+
+def _local_workers(address: str, span: Span) -> int:
+    """Return how many worker processes are to be started here, 0 for a scheduler that is there."""
+    if not address.startswith(_LOCAL):
+        return 0
+    number = address.removeprefix(_LOCAL)
+    if not (number.isascii() and number.isdigit() and int(number)):
+        what = "zero workers" if number.strip("0") == "" and number else f"'{number}' workers"
+        raise UsageError(
+            f"--cluster {address} asks for {what}", "local:2 starts two worker processes here", span
+        )
+    return int(number)
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Any]:
+    """Start workers of one thread each; of numpy too, of which each would take all processors."""
+    import dask
+    from distributed import LocalCluster
+
+    with (
+        dask.config.set({"distributed.worker.daemon": True}),
+        LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            protocol="tcp",
+            host="127.0.0.1",
+        ) as cluster,
+    ):
+        yield cluster
+
+
+def _scheduler(address: str, span: Span) -> dict[str, str]:
+    """Return the scheduler, in the words of Dask."""
+    if address == _ENVIRONMENT:
+        found = os.environ.get(_VARIABLE, "")
+        if not found:
+            raise UsageError(f"--cluster env: {_VARIABLE} is not set", _MEANT, span)
+        return {"address": found}
+    if os.path.exists(address):
+        return {"scheduler_file": address}
+    from distributed.comm.registry import backends
+
+    scheme, _, rest = address.rpartition("://")
+    if not rest.rpartition(":")[2].isdigit() or scheme not in ("", *backends):
+        is_file = address.endswith(".json")
+        what = "there is no such scheduler file" if is_file else "this is no address of a scheduler"
+        raise UsageError(f"--cluster {address}: {what}", _MEANT, span)
+    return {"address": address}

@@ -1,0 +1,106 @@
+"""The rows of a fit in partitions, here or on a cluster, as the data of a fit."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gdcli.kernel.dataclass import NamedTuple
+from gdcli.objective.row_model import Ask, Merge, RowModel
+from gdcli.objective.row_objective import RowObjective
+from gdcli.objective.row_parts import merged
+from gdcli.table.partitions import Asked, Partition, Portion, place_in, read_partition
+
+if TYPE_CHECKING:
+    from gdcli.table.shuffle import Order
+
+
+_PLACES = 10  # of skipped rows, which are told
+
+
+class Read(NamedTuple):
+    """What was read of a partition: how many rows are used and how many skipped, where the first of these stand."""
+
+    rows: int
+    skipped: int
+    places: tuple[str, ...]
+
+    @classmethod
+    def of(cls, portion: Portion) -> Read:
+        return cls(portion.columns.rows, portion.skipped, portion.places)
+
+
+class Holders(Protocol):
+    """Who holds partitions that are read: `Here`, or the workers of a cluster."""
+
+    @property
+    def read(self) -> Sequence[Read]: ...
+    def over(self, row: RowModel, ask: Ask, merge: Merge, args: tuple[object, ...]) -> Any: ...
+    def take(self, number: int, start: int, stop: int) -> list[Any]:
+        """Return some rows of a partition, an array for each column."""
+        ...
+
+    def place(self, number: int, row: int) -> str: ...
+    def close(self) -> None: ...
+
+
+class Here:
+    """Partitions in this process, asked one after the other: what a cluster answers, to the last bit."""
+
+    def __init__(self, partitions: Sequence[Partition], asked: Asked) -> None:
+        self._partitions, self._asked = partitions, asked
+        self._portions = [read_partition(partition, asked) for partition in partitions]
+        self.read = [Read.of(portion) for portion in self._portions]
+
+    def over(self, row: RowModel, ask: Ask, merge: Merge, args: tuple[object, ...]) -> Any:
+        found = {
+            (0, k): ask(RowObjective(row, portion.columns), *args) if portion.columns.rows else None
+            for k, portion in enumerate(self._portions)
+        }
+        (answer,) = merged(found, len(self._portions), merge).values()
+        return answer
+
+    def take(self, number: int, start: int, stop: int) -> list[Any]:
+        return self._portions[number].columns.take(start, stop)
+
+    def place(self, number: int, row: int) -> str:
+        return place_in(self._partitions[number], self._asked, row)
+
+    def close(self) -> None:
+        for portion in self._portions:
+            portion.columns.close()
+
+
+class PartitionedRows:
+    """The rows of all partitions, in their order; as `objective.row_model.Rows`."""
+
+    lists = None
+    in_memory = False
+
+    def __init__(self, names: Sequence[str], holders: Holders) -> None:
+        self.names, self.parts = tuple(names), holders
+        self._firsts = [0, *accumulate(read.rows for read in holders.read)]
+        self.rows = self._firsts[-1]
+        self.skipped = sum(read.skipped for read in holders.read)
+        self.skipped_lines = [place for read in holders.read for place in read.places][:_PLACES]
+
+    def __enter__(self) -> PartitionedRows:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self.parts.close()
+
+    def chunks(self, size: int, order: Order | None = None) -> Iterator[tuple[int, list[Any]]]:
+        """Go through all rows as they stand, in pieces of at most ``size`` rows, which are brought here."""
+        assert order is None, "the rows of partitions have no order of their own"
+        for number, read in enumerate(self.parts.read):
+            for start in range(0, read.rows, size):
+                stop = min(start + size, read.rows)
+                yield self._firsts[number] + start, self.parts.take(number, start, stop)
+
+    def place(self, row: int) -> str:
+        """Return in words where a row stands."""
+        number = bisect_right(self._firsts, row) - 1
+        return self.parts.place(number, row - self._firsts[number])

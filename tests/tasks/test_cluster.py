@@ -1,0 +1,134 @@
+"""Fits on a cluster of two worker processes: the same bits as here, whatever is lost on the way."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from effort import WHOLE
+from visits import regression
+
+from gdcli import api
+from gdcli.kernel.errors import DataError, UsageError
+from gdcli.kernel.status import Status
+from gdcli.tasks.cluster.address import connected
+
+pytest.importorskip("distributed", reason="needs the extra cluster: pip install '.[cluster]'")
+# Dask leaves closing some sockets to the collector of garbage, which may come at any time.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> str:
+    columns = regression(900, 2, noise=0.3)
+    path = tmp_path_factory.mktemp("rows") / "rows.csv"
+    table = zip(*(column.tolist() for column in columns.values()), strict=True)
+    path.write_text("x0,x1,y\n" + "".join(",".join(map(repr, row)) + "\n" for row in table))
+    return str(path)
+
+
+KILLS = 3 if WHOLE else 1
+MODEL, START = "y ~ c - exp(a)*x0 + exp(b)*x1", {"a": 0.5, "b": 0.5, "c": 0.0}
+
+
+def told(outcome: Any) -> Any:
+    """All numbers of an answer that could differ by a bit."""
+    found = outcome.statistics
+    return list(outcome.run.best.at.x), outcome.run.best.at.value, outcome.run.counts, repr(found)
+
+
+def the_answer_has_the_bits_of_the_partitions_read_here(address: str, rows: str) -> None:
+    for options in ({}, {"loss": "huber", "method": "bfgs"}):
+        here = api.fit(MODEL, rows, START, partitions=5, **options)
+        assert here.status is Status.CONVERGED
+        assert told(api.fit(MODEL, rows, START, partitions=5, cluster=address, **options)) == told(here)
+
+
+def bad_cells_are_told_by_their_line(address: str, rows: str, tmp_path: Path) -> None:
+    lines = Path(rows).read_text().split("\n")
+    for k in (700, 300):
+        lines[k] = "1,2,oops"
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"rows.csv:301:5: column y: 'oops' is not a number"):
+        api.fit(MODEL, str(path), START, partitions=6, cluster=address)
+    found = api.fit(MODEL, str(path), START, partitions=6, cluster=address, missing="skip")
+    assert [place.rpartition(":")[2] for place in found.rows.lines] == ["301", "701"]
+
+
+def rows_that_are_needed_here_are_brought(address: str, rows: str) -> None:
+    """A simplex along edges sees single rows, a search for a start some of them."""
+    for options in ({"loss": "absolute"}, {"start": "auto"}):
+        start = options.pop("start", None)
+        model = MODEL if start else "y ~ a*x0 + b*x1"
+        here = api.fit(model, rows, start, partitions=3, max_iter=50, **options)
+        assert told(
+            api.fit(model, rows, start, partitions=3, cluster=address, max_iter=50, **options)
+        ) == told(here)
+
+
+def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
+    """One test, for a cluster takes seconds to start, and every process that runs tests would start its own."""
+    with connected("local:2") as client:
+        address = str(client.scheduler.address)
+        the_answer_has_the_bits_of_the_partitions_read_here(address, rows)
+        bad_cells_are_told_by_their_line(address, rows, tmp_path)
+        rows_that_are_needed_here_are_brought(address, rows)
+        workers_that_are_killed_cost_no_run_and_no_bit(client, address, rows)
+
+
+def test_what_is_no_cluster_is_told(monkeypatch: pytest.MonkeyPatch, rows: str) -> None:
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    for address, why in (
+        ("local:0", "asks for zero workers"),
+        ("local:two", "asks for 'two' workers"),
+        ("env", "DASK_SCHEDULER_ADDRESS is not set"),
+        ("nowhere", "no address"),
+        ("http://here:80", "no address"),
+        ("none.json", "no such scheduler file"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            api.fit(MODEL, rows, START, cluster=address)
+    with pytest.raises(UsageError, match="standard input is read here"):
+        api.fit(MODEL, "-", START, cluster="local:2")
+    with pytest.raises(UsageError, match="partitions"):
+        api.fit("y ~ a*x", {"x": [1.0, 2.0], "y": [1.0, 2.0]}, cluster="local:2")
+
+
+def test_an_address_where_nobody_answers_is_told_soon(monkeypatch: pytest.MonkeyPatch, rows: str) -> None:
+    monkeypatch.setattr("gdcli.tasks.cluster.address.PATIENCE", 0.3)
+    with pytest.raises(UsageError, match=r"no scheduler answers at tcp://127.0.0.1:9"):
+        api.fit(MODEL, rows, START, cluster="tcp://127.0.0.1:9")
+
+
+def workers_that_are_killed_cost_no_run_and_no_bit(client: Any, address: str, rows: str) -> None:
+    expected = told(api.fit(MODEL, rows, START, partitions=5))
+    killed = []
+
+    def kill(iterate: Any) -> None:
+        if len(killed) < KILLS:
+            pids = client.run(os.getpid, on_error="ignore")
+            worker, pid = sorted(pids.items())[0]
+            os.kill(pid, signal.SIGKILL)
+            killed.append(worker)
+
+    from gdcli.tasks.fit.prepare import prepared
+    from gdcli.tasks.fit.request import request_from
+    from gdcli.tasks.fit.solve_fit import solve
+
+    request, settings = request_from(MODEL, rows, START, {"partitions": 5, "cluster": address})
+    with prepared(request, settings) as ready:
+        outcome = solve(ready, settings, [kill])
+    assert len(killed) == KILLS
+    assert told(outcome) == expected

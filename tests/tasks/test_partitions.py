@@ -1,0 +1,196 @@
+"""Rows in partitions: read with the places of the whole file, asked one by one, merged in a fixed tree."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from effort import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from visits import regression
+
+from gdcli import api
+from gdcli.kernel.errors import DataError, DomainError, UsageError
+from gdcli.objective.row_parts import merged
+from gdcli.table.partitions import Asked, partitions_of, place_in, read_partition
+from gdcli.table.source import open_table
+from gdcli.table.spool import gather
+
+ASKED = Asked(("y", "x"))
+
+
+def written(path: Path, rows: int, end: str = "\n", head: str = "x,y") -> Path:
+    text = end.join([head, *(f"{k},{k * k}" for k in range(rows))])
+    path.write_bytes(text.encode())
+    return path
+
+
+def csv(path: Path, columns: dict[str, Any]) -> str:
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    path.write_text(",".join(columns) + "\n" + "".join(",".join(map(repr, row)) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.mark.parametrize("head", ["x,y", "# a comment\n\nx,y", "\ufeffx,y"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_parts_of_a_file_are_its_rows(tmp_path: Path, head: str, end: str) -> None:
+    for rows, count in itertools.product((1, 2, 90), (1, 2, 3, 40)):
+        path = written(tmp_path / "rows.csv", rows, end, head)
+        with open_table([str(path)]) as table, gather(table, ASKED.columns) as whole:
+            expected = np.array(whole.take(0, rows)).T.tolist()
+        partitions = partitions_of([str(path)], count)
+        assert len(partitions) == count
+        found = []
+        for partition in partitions:
+            columns = read_partition(partition, ASKED).columns
+            here = np.array(columns.take(0, columns.rows)).T.tolist()
+            if here:
+                line = 2 + head.count("\n") + len(found)
+                assert place_in(partition, ASKED, 0) == f"{path}:{line}"
+            found += here
+        assert found == expected
+
+
+def test_json_lines_are_cut_too(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f'{{"x": {k}, "y": {-k}}}\n' for k in range(50)))
+    found = [read_partition(p, ASKED).columns.take(0, 99)[1].tolist() for p in partitions_of([str(path)], 7)]
+    assert list(itertools.chain(*found)) == list(range(50))
+
+
+def test_parquet_is_cut_by_rows(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    path = tmp_path / "rows.parquet"
+    polars.DataFrame({"x": list(range(10)), "y": [0.5] * 10}).write_parquet(path)
+    parts = partitions_of([str(path)], 3)
+    assert [read_partition(p, ASKED).columns.take(0, 99)[1].tolist() for p in parts] == [
+        [0.0, 1.0, 2.0],
+        [3.0, 4.0, 5.0],
+        [6.0, 7.0, 8.0, 9.0],
+    ]
+    assert place_in(parts[1], ASKED, 1) == f"{path}:5"
+
+
+def test_faults_have_their_line_and_skipped_rows_too(tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.csv", 100)
+    lines = path.read_text().split("\n")
+    lines[70] = "70,oops"
+    path.write_text("\n".join(lines))
+    with pytest.raises(DataError) as whole, open_table([str(path)]) as table:
+        gather(table, ASKED.columns)
+    parts = partitions_of([str(path)], 9)
+    with pytest.raises(DataError) as cut:
+        _ = [read_partition(part, ASKED) for part in parts]
+    assert (cut.value.message, cut.value.span) == (whole.value.message, whole.value.span)
+    skipped = [read_partition(part, ASKED._replace(missing="skip")) for part in parts]
+    assert [place for one in skipped for place in one.places] == [f"{path}:71"]
+
+
+def test_a_cell_of_two_lines_is_not_cut_in_silence(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("x,y,z\n" + '1,2,"a\nb"\n' * 40)
+    parts = [part for k in range(2, 12) for part in partitions_of([str(path)], k)]
+    with pytest.raises(DataError, match="never closed"):
+        _ = [read_partition(part, ASKED) for part in parts]
+    assert read_partition(parts[0]._replace(cut=None), ASKED).columns.rows == 40
+
+
+def test_another_file_of_that_name_is_found_out(tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.csv", 5)
+    (part,) = partitions_of([str(path)])
+    written(path, 6)
+    with pytest.raises(DataError, match="bytes here"):
+        read_partition(part, ASKED)
+
+
+def test_a_pipe_and_too_few_partitions_are_refused(tmp_path: Path) -> None:
+    path = str(written(tmp_path / "rows.csv", 5))
+    with pytest.raises(UsageError, match="standard input"):
+        partitions_of(["-"])
+    with pytest.raises(UsageError, match="less than the number of files, 2"):
+        partitions_of([path, path], 1)
+
+
+@settings(max_examples=examples(100))
+@given(st.integers(1, 40), st.data())
+def test_the_tree_of_sums_is_the_same_whoever_merges_what(count: int, data: st.DataObject) -> None:
+    """Texts with brackets tell the order; some partitions have no rows."""
+    leaves = {(0, k): None if data.draw(st.booleans()) else str(k) for k in range(count)}
+    owner = [data.draw(st.integers(0, 2)) for _ in range(count)]
+
+    def both(one: str, other: str) -> str:
+        return f"({one}{other})"
+
+    parts = [merged({n: v for n, v in leaves.items() if owner[n[1]] == who}, count, both) for who in range(3)]
+    together = merged(parts[2] | parts[0] | parts[1], count, both)
+    assert together == merged(leaves, count, both)
+    assert len(together) == 1
+
+
+CASES = [
+    ("y ~ a*tanh(b*x0)+c", "abc", {}),
+    ("y ~ a*x0 + b*x1 + c", "abc", {"weights": "w"}),
+    ("y ~ a/(1 + b*x1**2)", "ab", {"loss": "huber"}),
+    ("t ~ a*x0 + b*x1 + c", "abc", {"loss": "logistic"}),
+    ("n ~ exp(a*x0 + b)", "ab", {"loss": "poisson"}),
+    ("y ~ a*x0 + b*x1 + c", "abc", {"loss": "absolute"}),
+    ("(y - a - b*x0)**2", "ab", {"method": "bfgs"}),
+    ("y ~ a*x0 + b*x1 + c", "abc", {"subject_to": ("a + b <= 0.2",)}),
+]
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> str:
+    columns = regression(600, 2, noise=0.3)
+    columns["x1"] = np.abs(columns["x1"]) + 0.1
+    columns["t"] = (columns["y"] > 0.0).astype(float)
+    columns["n"] = np.floor(np.exp(0.3 * columns["y"]) + 0.5)
+    columns["w"] = 1.0 + columns["t"]
+    return csv(tmp_path_factory.mktemp("rows") / "rows.csv", columns)
+
+
+@pytest.mark.parametrize(("model", "names", "options"), CASES)
+def test_a_fit_over_partitions_is_that_of_all_rows(
+    rows: str, model: str, names: str, options: dict[str, Any]
+) -> None:
+    start = dict.fromkeys(names, 0.1)
+    whole = api.fit(model, rows, start, **options)
+    parts = api.fit(model, rows, start, partitions=7, **options)
+    assert parts.status is whole.status
+    one, other = (list(outcome.run.best.at.x) for outcome in (whole, parts))
+    assert other == pytest.approx(one, rel=1e-6, abs=1e-9)
+    assert (whole.statistics is None) == (parts.statistics is None)
+    if whole.statistics is not None and parts.statistics is not None:
+        errors = [[e or 0.0 for e in o.statistics.errors.standard_errors] for o in (whole, parts)]
+        assert errors[1] == pytest.approx(errors[0], rel=1e-5, abs=1e-9)
+
+
+def test_checks_of_rows_tell_the_line(rows: str, tmp_path: Path) -> None:
+    lines = Path(rows).read_text().split("\n")
+    lines[333] = lines[333].rpartition(",")[0] + ",-1.0"
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(lines))
+    for options in ({}, {"partitions": 5}):
+        with pytest.raises(DataError, match=r":334: w = -1"):
+            api.fit("y ~ a*x0", str(path), weights="w", **options)
+        with pytest.raises(DomainError, match=r"rows.csv:2 .*"):
+            api.fit("y ~ log(a)*x0", str(path), {"a": -1.0}, **options)
+
+
+def test_columns_go_by_their_names(tmp_path: Path) -> None:
+    one, other = written(tmp_path / "a.csv", 9), tmp_path / "b.csv"
+    other.write_text("y,x\n" + "".join(f"{k * k},{k}\n" for k in range(9, 20)))
+    empty = written(tmp_path / "c.csv", 0)
+    files = [str(one), str(other), str(empty)]
+    found = api.fit("y ~ a*x**2 + b", files, partitions=3)
+    assert found.point["a"] == pytest.approx(1.0)
+    assert found.rows.used == 20
+    one.write_text("x,y,w\n1,2,3\n2,3,4\n")
+    with pytest.raises(DataError, match=r"b.csv has no column w"):
+        api.fit("y ~ a*x*w", files[:2], partitions=2)
+    with pytest.raises(DataError, match="no rows that can be used"):
+        api.fit("y ~ a*x", str(empty), partitions=1)
