@@ -14,8 +14,8 @@ from gdcli.cli.options import (
     FitDataOptions,
     GroupsOptions,
     IntervalsOptions,
-    PartitionsOptions,
     OutputOptions,
+    PartitionsOptions,
     PictureOptions,
     ProblemOptions,
 )
