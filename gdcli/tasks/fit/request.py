@@ -75,10 +75,11 @@ class FitRequest:
             raise UsageError(f"--missing is one of {', '.join(MISSING)}, not {self.missing}")
         if self.subject_to and self.by:
             raise UsageError("--subject-to is not for fits of groups", "fit one group, or leave out --by")
-        if self.is_partitioned and self.by:
-            raise UsageError(
-                "--cluster and --partitions are not for fits of groups", "leave out --by, or these"
-            )
+        for option, given in (("--by", self.by), ("--sigma-x", self.sigma_x)):
+            if self.is_partitioned and given:
+                raise UsageError(
+                    f"{option} does not go with --cluster and --partitions", "leave out one of them"
+                )
         if self.files.count("-") > 1:
             raise UsageError("standard input is given twice", "one - is enough")
         self._check_intervals()
