@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 WHOLE = os.environ.get("GDCLI_TESTS") == "whole"
+# Pages are tried in a real browser, which takes minutes.
+BROWSER = os.environ.get("GDCLI_TESTS") == "browser"
 # By default random tests draw this part of their examples.
 PART = 4
 # A problem whose text is longer takes as long as all others together.

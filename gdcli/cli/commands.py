@@ -18,6 +18,7 @@ from gdcli.cli.option_rows import (
     argument,
     arguments,
     arguments_of,
+    flag,
     option,
     optional_argument,
     options_of,
@@ -98,6 +99,17 @@ class FitOptions(groups.FitDataOptions, groups.GroupsOptions, groups.IntervalsOp
         groups.CheckpointOptions, groups.FitOutputOptions, PictureOptions):
     plot = PictureOptions.plot.but("Draw rows, curve and residuals into this file (.png, .svg, .pdf), or - in the "
         "terminal.")
+
+
+class ExploreOptions(groups.ConstrainedOptions, groups.SenseOptions):
+    expression = argument("EXPR", "What to descend on, or a model of data: 'y ~ a*x + b'. '-' reads it from standard "
+        "input, @FILE from a file.")
+    files = arguments("DATA", "Of a model its data: files or patterns, as for gd fit.")
+    loss = groups.DataOptions.loss
+    columns = groups.DataOptions.columns
+    lr = option("NUMBER", read.positive, "from the curvature", "The learning rate at first.").behind("seed")
+    output = option("FILE", read.page_file, "explore.html", "Write the page into this file.").behind("lr")
+    no_open = flag("Do not open it in the browser.", "opened from a terminal").behind("output")
 
 
 class RunOptions(groups.JobsOptions, groups.ComparisonOutputOptions):
@@ -285,6 +297,12 @@ _ROWS = (
         "Solve one problem by several methods, and compare how far each came and what it cost. A method that fails is "
         "a row that says so; --lr goes to the methods that read one. Caps are on each.",
         "gd compare-methods '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1"),
+    Command("explore", ExploreOptions, "Play with descent in the browser.",
+        "Write a page for a browser and open it: contours (of one variable the curve) with the path of a method, step "
+        "by step. Drag the start, move the learning rate, compare methods side by side, add noise; with data see the "
+        "rows of each step. The page is one file that needs no network; it shows the command for the same steps here.",
+        "gd explore '100*(y-x**2)**2 + (1-x)**2' --start x=-1.2,y=1",
+        "gd explore 'y ~ a*x + b' data.csv"),
     Command("gradient", GradientOptions, "Compute a gradient in every way and compare them.",
         "Compute the gradient at a point by formula, automatic differentiation, forward and central differences "
         "and complex steps, with the error of each. The exit code is 9 where they differ by more than rounding "

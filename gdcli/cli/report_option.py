@@ -82,21 +82,23 @@ class ReportFile:
                     name=os.path.basename(self._path),
                     version=__version__,
                     expression=expression,
-                    mathml=self._mathml() if expression else None,
+                    mathml=mathml(self._env) if expression else None,
                     picture=drawn,
                 )
             )
         )
 
-    def _mathml(self) -> Callable[[str], str] | None:
-        try:
-            from latex2mathml.converter import convert
-        except ImportError:
-            from gdcli.kernel import installing
 
-            self._env.tell_warnings((MISSING.format(installing.command("page")),))
-            return None
-        return lambda latex: str(convert(latex, display="block"))
+def mathml(env: Environment) -> Callable[[str], str] | None:
+    """Return what makes MathML of LaTeX; where the library is missing it is told, and None is returned."""
+    try:
+        from latex2mathml.converter import convert
+    except ImportError:
+        from gdcli.kernel import installing
+
+        env.tell_warnings((MISSING.format(installing.command("page")),))
+        return None
+    return lambda latex: str(convert(latex, display="block"))
 
 
 def _title(answer: Record, count: int) -> str:

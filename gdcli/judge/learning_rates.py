@@ -48,7 +48,7 @@ VERDICTS = ("diverges", "oscillates", "good pace", "converges", "too slow")
 GOOD, ENOUGH = (100, 3), (300, 10)
 # With an N* up to this one the least numbers above decide, whatever it is.
 _FAST = min(least // times for least, times in (GOOD, ENOUGH))
-_HARDLY = 0.9  # a step this long beside the one before has shrunk by less than 10 %
+HARDLY = 0.9  # a step this long beside the one before has shrunk by less than 10 %
 _ROUNDING = 1e-9
 # The book's rates for the sum of squares, where 2/L is 1.
 _BOOK_RATES = (10.0, 1.1, 1.0, 0.1, 0.01)
@@ -243,7 +243,7 @@ def grows(values: Sequence[float], slopes: Sequence[float]) -> bool:
 def goes_to_and_fro(turns: Sequence[bool], slopes: Sequence[float]) -> bool:
     """Tell whether each of the last steps goes against the one before (``turns``), and hardly shrinks."""
     last = turns[-WINDOW:]
-    return bool(last) and all(last) and pace(slopes) > _HARDLY * (1.0 + _ROUNDING)
+    return bool(last) and all(last) and pace(slopes) > HARDLY * (1.0 + _ROUNDING)
 
 
 class _Judge:

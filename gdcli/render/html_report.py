@@ -42,6 +42,8 @@ _HEADINGS = {
     "step": "Steps",
     "adjoint": "Steps backward",
 }
+# A long one is scrolled, also by keys.
+FORMULA = '<div class="formula" tabindex="0" role="region" aria-label="the formula">'
 # The words of a comparison that has no status.
 _VERDICTS = ("best", "of these")
 
@@ -153,7 +155,7 @@ def _formula(report: Report) -> str:
     terms = latex.terms(report.expression) if report.expression and report.mathml else None
     if not terms or report.mathml is None:
         return ""
-    return f'<div class="formula">{report.mathml(" ".join(terms))}</div>\n'
+    return f"{FORMULA}{report.mathml(' '.join(terms))}</div>\n"
 
 
 def _section(lines: Iterable[Line], is_question: bool = False, is_answer: bool = False) -> str:

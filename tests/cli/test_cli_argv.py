@@ -110,7 +110,7 @@ def test_what_is_wrong(arguments: list[str], message: str, hint: str) -> None:
     [
         (
             "resume a --lr 1",
-            "it is one of gd minimize, gd maximize, gd compare-lr and 3 more; 'gd resume --help' lists",
+            "it is one of gd minimize, gd maximize, gd compare-lr and 4 more; 'gd resume --help' lists",
         ),
         ("show a --emit c", "it is one of gd minimize, gd maximize, gd fit; 'gd show --help' lists"),
         ("gradient x --start x=1", "--start is --at here"),

@@ -27,6 +27,7 @@ LINES: list[list[str]] = [
     ["compare-lr", "x**2 + y**2", "--start=-1,1", "--lr", "1,0.1"],
     ["compare-methods", "(x-1)**2", "--start", "x=0", "--method", "bfgs,gd"],
     ["solve", "x**2 + y == 2", "-x + y", "--bounds", "all=-3:3"],
+    ["explore", "x**2 + y", "--start", "x=1,y=2", "--output", "{0}/page.html"],
     ["gradient", "-x**3", "--at", "x=2"],
     ["gradient", "exp(2*x)", "--at", "x=0.5", "--trace"],
     ["fit", "y ~ a + b*t", DECAY],

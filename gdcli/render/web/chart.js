@@ -32,7 +32,7 @@ const chart = (() => {
       const stride = Math.max(1, Math.ceil((high - low) / Math.max(2, room / 60)));
       const powers = d3.range(Math.ceil(low), Math.floor(high) + 1, stride).map((p) => 10 ** p);
       if (powers.length > 1) return made.tickValues(powers).tickFormat(decade);
-      return made.ticks(4).tickFormat((v) => number(v));
+      return made.tickValues(d3.ticks(...scale.domain(), Math.max(2, room / 70)).filter((v) => v > 0)).tickFormat(number);
     }
     return made.ticks(Math.max(2, Math.floor(room / 70))).tickFormat((v) => {
       const format = Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 1e-4) ? v.toExponential(1) : number(v);

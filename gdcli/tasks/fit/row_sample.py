@@ -93,6 +93,21 @@ def sample_rows(prepared: Prepared, x: Vector) -> RowSample:
     return RowSample(measured, fitted, over, places, data.rows, curve, sigma)
 
 
+def row_values(prepared: Prepared, most: int) -> list[list[float]]:
+    """Return the columns of the model, row by row. Raises UsageError for more than ``most`` rows."""
+    from gdcli.kernel.errors import UsageError
+
+    data = prepared.data
+    if data.rows > most:
+        hint = f"draw some of them: shuf -n {most} keeps the page small"
+        raise UsageError(f"a page shows up to {most} rows, and these are {data.rows}", hint)
+    names, found = tuple(data.names), list[list[float]]()
+    places = [names.index(name) for name in prepared.row.columns]
+    for _, arrays in data.chunks(PIECE):
+        found += [list(map(float, row)) for row in zip(*(arrays[k].tolist() for k in places), strict=True)]
+    return found
+
+
 def _over_logit(model: str, chances: Any) -> tuple[str, list[float], tuple[list[float], list[float]]]:
     """The logits of probabilities, called by the formula that they are, and the curve over them."""
     import numpy as np
