@@ -20,6 +20,7 @@ from gdcli.tasks.outcome import Minimum, Outcome
 from gdcli.tasks.problem import Number, Problem, TypedTexts, read_problem
 
 if TYPE_CHECKING:
+    from gdcli.kernel.vectors import Array
     from gdcli.objective.function_objective import ArrayFunction, ValueFunction
     from gdcli.tasks.compare import RateComparison
     from gdcli.tasks.compare_methods import MethodRun
@@ -45,6 +46,7 @@ __all__ = [
     "make_problem",
     "maximize",
     "minimize",
+    "predict",
     "read_problem",
     "roots",
     "sampler",
@@ -260,6 +262,20 @@ def fit(
     request, settings = request_from(text_of(model), data, start, options)
     with budget.limited(settings), prepared(request, settings) as ready:
         return answer(ready, settings)
+
+
+def predict(
+    found: FitOutcome, data: Table, interval: str = "confidence", level: float = 0.95
+) -> dict[str, Array]:
+    """Return what a fit says of the rows of ``data`` (as of `fit`), arrays of shape (rows,) by name.
+
+    ``fitted``, its ``standard_error``, the band from ``low`` to ``high`` of an ``interval``, ``confidence`` (of the
+    mean) or ``prediction`` (of one more row), and whether the row is ``extrapolated``, beyond those that were fitted.
+    Raises UsageError for a column that is missing and for a band that there is not, DataError for the data.
+    """
+    from gdcli.tasks.fit.prediction import predictions
+
+    return predictions(found, data, interval, level)
 
 
 def fit_groups(

@@ -63,13 +63,19 @@ class Files:
         self._stack.__exit__(*ended)
 
     def write(self, ready: Prepared, outcome: FitOutcome) -> None:
-        from gdcli.tasks.fit.annotated_output import FITTED, RESIDUAL, annotated
+        from gdcli.table.source import open_table
+        from gdcli.tasks.fit.annotated_output import annotated, residuals
+        from gdcli.tasks.fit.prediction import predicted
 
         missing, use_cache = self._options.missing or "error", not self._options.no_cache
         for name, stream in self._streams.items():
-            wanted = (FITTED,) if name == "predict" else (FITTED, RESIDUAL)
-            for text in annotated(ready, outcome.run.best.at.x, wanted, self._paths, missing, use_cache):
-                stream.write(text)
+            if name == "predict":
+                wanted = predicted(outcome, ready.row.plain)
+            else:
+                wanted = residuals(ready, outcome.run.best.at.x)
+            with open_table(self._paths, missing=missing, use_cache=use_cache) as table:
+                for text in annotated(table, wanted):
+                    stream.write(text)
 
 
 def _check_outputs(options: FitOptions, standard: list[str]) -> None:

@@ -139,6 +139,14 @@ class ShowOptions(OutputOptions, groups.PlanePictureOptions, without="print emit
         "result without its path start and answer.")
 
 
+class PredictOptions(groups.BandOptions, OutputOptions,
+        without="print emit every show_gradient timing"):
+    file = argument("FIT", "An answer of gd fit that was stored with --format json or jsonl; '-' is standard input.")
+    files = arguments("DATA", "Files of new rows, as of gd fit; '-' or none is standard input.")
+    missing, no_cache = groups.DataOptions.missing, groups.EngineOptions.no_cache
+    format = groups.format_in("table", "json", "jsonl", "csv", "plain")
+
+
 class FileOptions(Options):
     file = argument("FILE", _STORED)
     output = OutputOptions.output
@@ -315,6 +323,13 @@ _ROWS = (
         "gd fit 't ~ a*x + b' clicks.csv --loss logistic --batch-size 32 --epochs 5",
         "zcat big.csv.gz | gd fit 'y ~ a*x + b' --predict - > fitted.csv",
         "gd fit 'y ~ a + b*t' sites.csv --by site,year"),
+    Command("predict", PredictOptions, "Predict new rows by a stored fit, with a band.",
+        "Say of new rows what a stored fit says of them: the value, its standard error, and the band of confidence (of "
+        "the mean) or of prediction (of one more row); rows beyond those fitted are marked. The answer of the fit is "
+        "all that is needed, its data are not. csv and jsonl have the rows as they came with the columns fitted, "
+        "standard_error, low, high and extrapolated more, written as they are read.",
+        "gd fit 'y ~ a*exp(-b*t)+c' decay.csv --start a=1,b=1,c=0 --format json --output fit.json",
+        "gd predict fit.json new.csv --interval prediction --format csv"),
     Command("compare-batch", CompareBatchesOptions,
         "Compare batch, mini-batch and stochastic descent on data.", _BATCH_TEXT,
         "gd compare-batch 'y ~ a*x + b' data.csv --batch-size 1,32,all"),

@@ -164,6 +164,13 @@ class GroupsOptions(Options):
         "One fit for each group of rows with the same labels (texts or numbers) in these columns.")
 
 
+class BandOptions(Options):
+    group = "Intervals"
+    interval = option("KIND", read.one_of("confidence", "prediction"), "confidence",
+        "The band around what is predicted: of the mean (confidence), or of one more row (prediction).")
+    level = option("NUMBER", read.number, "0.95", "The level of confidence of the band.")
+
+
 class IntervalsOptions(Options):
     group = "Intervals"
     intervals = option("KIND", read.one_of(*INTERVALS), "wald",
@@ -377,8 +384,8 @@ class FitOutputOptions(OutputOptions, without="show_gradient"):
         "Print the fitted formula with its numbers as a program instead: python, c, javascript, latex, sql or awk.")
     trace = TraceOptions.trace
     predict = option("FILE", read.copy_of_rows, "none",
-        "Write the rows as they came with one more column, 'fitted': what the model says of the left side. With - "
-        "they go to standard output, in place of the answer.")
+        "Write the rows as they came with columns more: 'fitted', what the model says of the left side, its error and "
+        "band of confidence, as gd predict has them. With - they go to standard output, in place of the answer.")
     residuals = option("FILE", read.copy_of_rows, "none",
         "The same with the columns 'fitted' and 'residual', the left side less what is fitted.")
 

@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import TextIO
 
 from gdcli.cli.option_rows import Options, options_of
-from gdcli.cli.options import DataOptions
 from gdcli.kernel.errors import GdError, Span, UsageError
 
 
@@ -124,10 +123,11 @@ def check_standard_output(path: str, stdout: TextIO) -> None:
 
 def _inputs(options: Options) -> Iterator[tuple[str, str]]:
     """Yield the files that a command line reads, each with what it is."""
-    if isinstance(options, DataOptions) and options.files:
+    files: Sequence[str] = getattr(options, "files", ())
+    if files:
         from gdcli.tasks.fit.annotated_output import input_files
 
-        yield from (("the data", path) for path in input_files(options.files) if path != "-")
+        yield from (("the data", path) for path in input_files(files) if path != "-")
     if file := options.typed.get("file"):
         yield "the file that is read", file
     typed = (options.typed.get(name) or () for name in ("expression", "start", "at", "set"))

@@ -86,6 +86,16 @@ def _gradient(options: ShowOptions, record: Record) -> StoredPage:
     return StoredPage(lambda stream, format: write(found, format, stream), picture, missing)
 
 
+def _predictions(options: ShowOptions, record: Record) -> StoredPage:
+    from gdcli.cli.predict_command import write
+    from gdcli.record.predictions import PredictionsRecord
+
+    found = PredictionsRecord.from_json(record)
+    return StoredPage(
+        lambda stream, format: write(found, format, stream), None, "predictions have no picture"
+    )
+
+
 def _roots(options: ShowOptions, record: Record) -> StoredPage:
     from gdcli.cli.solve_command import write
     from gdcli.record.roots import RootsRecord
@@ -173,6 +183,7 @@ KINDS: dict[str, Callable[[ShowOptions, Record], StoredPage]] = {
     "compare-batch": _compared,
     "compare-models": _compared,
     "roots": _roots,
+    "predictions": _predictions,
     "gradient": _gradient,
     "trace": _gradient,
     "methods": _list,

@@ -22,6 +22,7 @@ from keep import kept
 from gdcli.cli.app import run
 from gdcli.cli.commands import COMMANDS
 from gdcli.record.fits import EPOCH_HEAD
+from gdcli.tasks.fit.prediction import PREDICTED
 
 ROOT = Path(__file__).parent.parent.parent
 DECAY = ROOT / "docs" / "decay.csv"
@@ -377,7 +378,7 @@ def test_predictions_in_place_of_the_answer(place: Path) -> None:
     with open("decay.csv") as file:
         done = process(LINE, "--predict", "-", stdin=file)
     assert (done.returncode, done.stderr) == (0, "")
-    assert [list(row) for row in table(done.stdout)] == [["t", "y", "fitted"]] * 40
+    assert [list(row) for row in table(done.stdout)] == [["t", "y", *PREDICTED]] * 40
 
 
 def test_a_failed_fit_says_so_beside_its_predictions(place: Path) -> None:
@@ -493,7 +494,11 @@ def test_the_examples_of_the_help_work(example: str, place: Path) -> None:
     few = "warning: this is not the minimum yet"  # five epochs are few for so few rows
     assert done.stderr.startswith(few) if "--epochs" in example else done.stderr == ""
     if example.endswith("fitted.csv"):
-        assert (place / "fitted.csv").read_text().startswith("x,y,fitted\n0.0,")
+        assert (
+            (place / "fitted.csv")
+            .read_text()
+            .startswith("x,y,fitted,standard_error,low,high,extrapolated\n0.0,")
+        )
 
 
 def test_epochs_have_columns_of_their_own() -> None:

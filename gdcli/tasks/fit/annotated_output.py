@@ -6,11 +6,12 @@ temporary file while it is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
 from gdcli.kernel.vectors import Vector, to_list
 from gdcli.objective.row_objective import RowObjective
@@ -71,36 +72,52 @@ class _Tee:
         return piece
 
 
-def annotated(
-    prepared: Prepared,
-    x: Vector,
-    wanted: Sequence[str],
-    files: Sequence[str],
-    missing: str,
-    use_cache: bool = True,
-) -> Iterator[str]:
-    """Yield the text of the files, header and rows, with the columns ``wanted`` (`FITTED`, `RESIDUAL`) at the end.
-
-    ``x`` is the flat vector of the parameters. Cells of rows that the fit has skipped are empty. Where the data have
-    no text, the columns that the model uses stand for them. For ``use_cache`` see `open_table`.
+class Wanted(NamedTuple):
+    """Columns that are added to rows: their ``names``, what is read for them (``columns``), and what makes of the
+    arrays of these, (rows,) each, an array for each name; nan where there is no value, truth values as such.
     """
-    from gdcli.table.source import open_table
 
+    names: Sequence[str]
+    columns: Sequence[str]
+    values: Callable[[list[Any]], Mapping[str, Any]]
+
+
+def residuals(prepared: Prepared, x: Vector) -> Wanted:
+    """Return what the fit says of each row, and what is left over, at the parameters ``x`` (flat)."""
     row = prepared.row
-    with open_table(files, missing=missing, use_cache=use_cache) as table:
-        columns = row.plain.columns
-        held = RowsInPlace(columns)
-        form = _JsonLines(table, wanted) if table.kind == "jsonl" else _Delimited(table, wanted, columns)
-        yield form.header()
-        for block in table.blocks(columns, text=True):
-            held.put(block.columns)
-            objective = RowObjective(row, corrected(held, row))
-            found: list[list[float]] = [[] for _ in wanted]
-            for fitted, measured in fitted_and_measured(prepared, objective, x):
-                parts = {FITTED: fitted, RESIDUAL: measured - fitted}
-                for values, name in zip(found, wanted, strict=True):
-                    values += parts[name].tolist()
-            yield form.rows(block, list(zip(*found, strict=True)))
+    held = RowsInPlace(row.plain.columns)
+
+    def values(columns: list[Any]) -> Mapping[str, Any]:
+        import numpy as np
+
+        held.put([np.asarray(column, dtype=float) for column in columns])
+        pieces = fitted_and_measured(prepared, RowObjective(row, corrected(held, row)), x)
+        fitted, measured = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+        return {FITTED: fitted, RESIDUAL: measured - fitted}
+
+    return Wanted((FITTED, RESIDUAL), row.plain.columns, values)
+
+
+def annotated(table: DataTable, wanted: Wanted, as_objects: bool | None = None) -> Iterator[str]:
+    """Yield the text of a table, header and rows, with the columns that are ``wanted`` at the end.
+
+    Cells of rows that are skipped are empty. Where the data have no text, or ``as_objects`` asks for another kind (JSON
+    lines, or delimited text), the columns that are read stand for them.
+    """
+    objects = table.kind == "jsonl" if as_objects is None else as_objects
+    form = (_JsonLines if objects else _Delimited)(table, wanted.names, wanted.columns)
+    yield form.header()
+    for block in table.blocks(wanted.columns, text=True):
+        found = wanted.values(list(block.columns))
+        columns = [found[name].tolist() for name in wanted.names]
+        yield form.rows(block, list(zip(*columns, strict=True)))
+
+
+def _cell(value: float | bool, nothing: str = "") -> str:
+    """A number as it is written in delimited text; a truth value as 1 or 0, nan as nothing."""
+    if value != value:
+        return nothing
+    return str(int(value)) if isinstance(value, bool) else repr(value)
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
@@ -127,13 +144,15 @@ class _Delimited:
         mark = self.delimiter
         if block.text is None or not self.has_text:
             own = zip(*map(to_list, block.columns), strict=True)
-            rows = [[*map(repr, cells), *map(repr, more)] for cells, more in zip(own, values, strict=True)]
+            rows = [[*map(repr, cells), *map(_cell, more)] for cells, more in zip(own, values, strict=True)]
             return "".join(mark.join(cells) + "\n" for cells in rows)
         lines, found = [], iter(values)
         for text, used in zip(block.text, block.used or (), strict=True):
             line = text.rstrip() if mark == " " else text
             if used:
-                lines.append(f"{line}{mark}{mark.join(map(repr, next(found)))}\n")
+                nothing = "nan" if mark == " " else ""
+                more = mark.join(_cell(value, nothing) for value in next(found))
+                lines.append(f"{line}{mark}{more}\n")
             else:
                 lines.append(f"{line}{self._empty(text)}\n")
         return "".join(lines)
@@ -151,7 +170,8 @@ class _Delimited:
 class _JsonLines:
     """An object a line, which gets keys more."""
 
-    def __init__(self, table: DataTable, wanted: Sequence[str]) -> None:
+    def __init__(self, table: DataTable, wanted: Sequence[str], columns: Sequence[str] = ()) -> None:
+        self.columns, self.has_text = columns, table.kind == "jsonl"
         self.names = [_free(name, table.titles) for name in wanted]
 
     def header(self) -> str:
@@ -161,10 +181,10 @@ class _JsonLines:
         from json import dumps
 
         lines, found = [], iter(values)
-        for text, used in zip(block.text or (), block.used or (), strict=True):
+        for text, used in self._texts(block):
             numbers: Sequence[float | None] = next(found) if used else [None] * len(self.names)
             more = ", ".join(
-                f"{dumps(name)}: {'null' if v is None or not isfinite(v) else repr(v)}"
+                f"{dumps(name)}: {'null' if v is None or not isfinite(v) else dumps(v)}"
                 for name, v in zip(self.names, numbers, strict=True)
             )
             line = text.rstrip()
@@ -173,3 +193,13 @@ class _JsonLines:
                 line = f"{inside}{'' if inside.endswith('{') else ', '}{more}}}"
             lines.append(line + "\n")
         return "".join(lines)
+
+    def _texts(self, block: Block) -> Iterator[tuple[str, bool]]:
+        """The text of each row, and whether it is used; where there is none, an object of the columns that are read."""
+        if self.has_text:
+            yield from zip(block.text or (), block.used or (), strict=True)
+            return
+        from json import dumps
+
+        for cells in zip(*map(to_list, block.columns), strict=True):
+            yield dumps(dict(zip(self.columns, cells, strict=True))), True

@@ -20,7 +20,9 @@ from gdcli.language.functions import CONSTANTS
 from gdcli.language.model_text import Model, Names, columns_told, parse_model
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.annotated_output import Wanted
 from gdcli.tasks.fit.request import check_level
+from gdcli.tasks.fit.row_sample import RowsInPlace
 
 if TYPE_CHECKING:
     from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -130,37 +132,61 @@ def check(answer: FittedAnswer, interval: str, level: float) -> None:
         )
 
 
-class Predictor:
-    """What ``answer`` says of rows of the model ``row``, with the band of an ``interval`` at a ``level``."""
+def predicted(outcome: FitOutcome, row: RowModel) -> Wanted:
+    """Return what a fit says of rows as those that it was fitted to, ``row``, with the band of confidence."""
+    return bands(FittedAnswer.of(outcome), row, CONFIDENCE, outcome.problem.told_level)
 
-    def __init__(self, answer: FittedAnswer, row: RowModel, interval: str, level: float) -> None:
-        self.row, self.x, self.factor = row, answer.x, answer.factor
-        self.is_chance = answer.loss == "logistic"
-        self.quantile = student_t_quantile(level, answer.dof) if answer.dof > 0.0 else 0.0
-        self.variance = answer.scale**2 if interval == PREDICTION and answer.scale is not None else 0.0
-        self.ranges = [
-            (k, answer.ranges[name]) for k, name in enumerate(row.columns) if name in answer.ranges
-        ]
 
-    def parts(self, objective: RowObjective, columns: Sequence[Array]) -> dict[str, Array]:
-        """Return arrays (rows,) under the names of `PREDICTED`; nan where nothing is known.
+def predictions(outcome: FitOutcome, data: Any, interval: str, level: float) -> dict[str, Array]:
+    """Return what a fit says of rows at hand or in files; see `gdcli.api.predict`."""
+    import numpy as np
 
-        ``columns`` are those of the row model, which the data of ``objective`` have.
-        """
+    from gdcli.table.source import open_table
+    from gdcli.tasks.fit.prepare import columns_of
+    from gdcli.tasks.python_problem import columns_at_hand
+
+    answer, given = FittedAnswer.of(outcome), columns_at_hand(data)
+    check(answer, interval, level)
+    if isinstance(given, Mapping):
+        wanted = bands(answer, answer.row(interval, list(given)), interval, level)
+        with columns_of({name: given[name] for name in wanted.columns}) as columns:
+            return dict(wanted.values(columns.take(0, columns.rows)))
+    with open_table(tuple(given)) as table:
+        wanted = bands(answer, answer.row(interval, table.names), interval, level)
+        found = [wanted.values(list(block.columns)) for block in table.blocks(wanted.columns)]
+    return {name: np.concatenate([part[name] for part in found]) for name in PREDICTED}
+
+
+def bands(answer: FittedAnswer, row: RowModel, interval: str, level: float) -> Wanted:
+    """Return what ``answer`` says of rows of the model ``row``, with the band of an ``interval`` at a ``level``.
+
+    The values are arrays (rows,) under the names of `PREDICTED`; nan where nothing is known.
+    """
+    quantile = student_t_quantile(level, answer.dof) if answer.dof > 0.0 else 0.0
+    variance = answer.scale**2 if interval == PREDICTION and answer.scale is not None else 0.0
+    columns = row.columns
+    held = RowsInPlace(columns)
+    ranges = [(k, answer.ranges[name]) for k, name in enumerate(columns) if name in answer.ranges]
+
+    def values(arrays: list[Any]) -> dict[str, Array]:
         import numpy as np
 
-        pieces = [values for _, values in objective.pieces("predicted", self.x)]
+        arrays = [np.asarray(array, dtype=float) for array in arrays]
+        held.put(arrays)
+        pieces = [found for _, found in RowObjective(row, held).pieces("predicted", answer.x)]
         *slopes, fitted, weight = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
         error = np.full(len(fitted), np.nan)
-        if self.factor is not None:
-            error = np.sqrt(((np.array(self.factor).T @ np.array(slopes)) ** 2).sum(axis=0))
+        if answer.factor is not None:
+            error = np.sqrt(((np.array(answer.factor).T @ np.array(slopes)) ** 2).sum(axis=0))
         with np.errstate(all="ignore"):
-            reach = self.quantile * np.sqrt(error**2 + self.variance / weight)
+            reach = quantile * np.sqrt(error**2 + variance / weight)
             low, high = fitted - reach, fitted + reach
-            if self.is_chance:
+            if answer.loss == "logistic":
                 fitted, low, high = (1.0 / (1.0 + np.exp(-v)) for v in (fitted, low, high))
                 error = error * fitted * (1.0 - fitted)
         beyond = np.zeros(len(fitted), dtype=bool)
-        for k, (least, most) in self.ranges:
-            beyond |= (columns[k] < least) | (columns[k] > most)
+        for k, (least, most) in ranges:
+            beyond |= (arrays[k] < least) | (arrays[k] > most)
         return dict(zip(PREDICTED, (fitted, error, low, high, beyond), strict=True))
+
+    return Wanted(PREDICTED, columns, values)

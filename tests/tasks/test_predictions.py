@@ -1,0 +1,186 @@
+"""Predictions by a fit: bands against formulas, from a stored answer alone, and what cannot be predicted."""
+
+from __future__ import annotations
+
+import json
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gdcli import api
+from gdcli.cli.app import run
+from gdcli.kernel.errors import UsageError
+
+# Ezekiel, Methods of Correlation Analysis, 1930 (R's data set cars): speed in miles an hour, stopping distance in feet.
+SPEED = [4, 4, 7, 7, 8, 9, *[10] * 3, 11, 11, *[12] * 4, *[13] * 4, *[14] * 4, 15, 15, 15, 16, 16, 17, 17, 17]
+SPEED += [*[18] * 4, 19, 19, 19, *[20] * 5, 22, 23, *[24] * 4, 25]
+DIST = [
+    2,
+    10,
+    4,
+    22,
+    16,
+    10,
+    18,
+    26,
+    34,
+    17,
+    28,
+    14,
+    20,
+    24,
+    28,
+    26,
+    34,
+    34,
+    46,
+    26,
+    36,
+    60,
+    80,
+    20,
+    26,
+    54,
+    32,
+    40,
+]
+DIST += [32, 40, 50, 42, 56, 76, 84, 36, 46, 68, 32, 48, 52, 56, 64, 66, 54, 70, 92, 93, 120, 85]
+CARS = {"speed": SPEED, "dist": DIST}
+# predict(lm(dist ~ speed, cars), data.frame(speed = 12), interval = ...) of R 4: fit, lower, upper.
+R_CONFIDENCE, R_PREDICTION = (29.60981, 24.39514, 34.82448), (29.60981, -1.749529, 60.96915)
+T48 = 2.0106347546964454  # the 97.5 % quantile of Student's t with 48 degrees of freedom
+
+
+def by_formula(x: Any) -> tuple[Any, Any, Any]:
+    """The line, its standard error and that of one more row (Draper and Smith, section 1.4)."""
+    s, d = np.array(SPEED, float), np.array(DIST, float)
+    about = ((s - s.mean()) ** 2).sum()
+    b = ((s - s.mean()) * (d - d.mean())).sum() / about
+    line = d.mean() + b * (x - s.mean())
+    variance = ((d - d.mean() - b * (s - s.mean())) ** 2).sum() / 48
+    part = 1 / 50 + (x - s.mean()) ** 2 / about
+    return line, np.sqrt(variance * part), np.sqrt(variance * (1 + part))
+
+
+@pytest.fixture(scope="module")
+def line() -> Any:
+    return api.fit("dist ~ a + b*speed", CARS)
+
+
+def test_the_bands_of_cars(line: Any) -> None:
+    new = {"speed": np.array([3.0, 5.0, 12.0, 21.0, 30.0])}
+    fitted, error, wide = by_formula(new["speed"])
+    for interval, reach in (("confidence", error), ("prediction", wide)):
+        found = api.predict(line, new, interval)
+        assert found["fitted"] == pytest.approx(fitted, rel=1e-11)
+        assert found["standard_error"] == pytest.approx(error, rel=1e-11)
+        assert found["low"] == pytest.approx(fitted - T48 * reach, rel=1e-9)
+        assert found["high"] == pytest.approx(fitted + T48 * reach, rel=1e-9)
+        assert found["extrapolated"].tolist() == [True, False, False, False, True]
+        told = R_CONFIDENCE if interval == "confidence" else R_PREDICTION
+        assert [found[name][2] for name in ("fitted", "low", "high")] == pytest.approx(told, rel=3e-7)
+
+
+def test_bands_of_an_ill_conditioned_polynomial_have_their_digits() -> None:
+    """What the covariance cancels is nothing to its factor."""
+    x = np.linspace(100.0, 110.0, 30)
+    y = 1.0 + np.sin(x)
+    found = api.fit("y ~ a + b*x + c*x**2 + d*x**3", {"x": x, "y": y})
+    u = (x - 105.0) / 5.0
+    same = api.fit("y ~ a + b*u + c*u**2 + d*u**3", {"u": u, "y": y})
+    places = np.array([101.3, 104.0, 112.0])
+    one, other = api.predict(found, {"x": places}), api.predict(same, {"u": (places - 105.0) / 5.0})
+    assert one["standard_error"] == pytest.approx(other["standard_error"], rel=1e-5)
+
+
+def test_a_stored_answer_is_enough(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "\n".join(f"{s},{d},{1 + s % 3}" for s, d in zip(SPEED, DIST, strict=True))
+    Path("cars.csv").write_text(f"speed,dist,w\n{rows}\n")
+    Path("new.csv").write_text("place,speed,w\nhere,5,2\nthere,40,1\n")
+    words = [
+        "fit",
+        "dist ~ f + c*part",
+        "cars.csv",
+        "--let",
+        "part=speed**k/10",
+        "--set",
+        "k=2",
+        "--weights",
+        "w",
+    ]
+    assert run([*words, "--format", "json", "--output", "fit.json"]) == 0
+    Path("cars.csv").unlink()
+    assert run(["predict", "fit.json", "new.csv", "--interval", "prediction", "--format", "csv"]) == 0
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head == "place,speed,w,fitted,standard_error,low,high,extrapolated"
+    assert (first[:9], first[-1], second[-1]) == ("here,5,2,", "0", "1")
+    assert run(["predict", "fit.json", "new.csv", "--format", "json", "--level", "0.5"]) == 0
+    text = capsys.readouterr().out
+    told = json.loads(text)
+    outcome = api.fit(
+        "dist ~ f + c*part",
+        CARS | {"w": [1 + s % 3 for s in SPEED]},
+        let=["part=speed**k/10"],
+        constants={"k": 2},
+        weights="w",
+    )
+    wanted = api.predict(outcome, {"speed": [5.0, 40.0]}, level=0.5)
+    for name, values in wanted.items():
+        assert [row[name] for row in told["rows"]] == pytest.approx(values.tolist())
+    wide = api.predict(outcome, {"speed": [5.0], "w": [2.0]}, "prediction")
+    sd = outcome.statistics.residual_sd  # type: ignore[union-attr]
+    reach = T48 * sqrt(wide["standard_error"][0] ** 2 + sd**2 / 2)  # type: ignore[operator]
+    assert float(first.split(",")[-2]) == pytest.approx(wide["fitted"][0] + reach, rel=1e-9)
+    Path("told.json").write_text(text)
+    assert run(["show", "told.json"]) == 0
+    assert "1 row lies beyond the rows" in capsys.readouterr().out
+
+
+def test_probabilities_stay_between_0_and_1() -> None:
+    x = np.linspace(-3.0, 3.0, 40)
+    label = (np.sin(7.0 * x) + x > 0.0) * 1.0
+    found = api.fit("label ~ a + b*x", {"x": x, "label": label}, loss="logistic")
+    band = api.predict(found, {"x": np.array([-9.0, 0.0, 9.0])})
+    assert ((band["low"] > 0.0) & (band["low"] < band["fitted"])).all()
+    assert ((band["fitted"] < band["high"]) & (band["high"] < 1.0)).all()
+    with pytest.raises(
+        UsageError, match="needs the standard deviation of a row, and the loss logistic tells none"
+    ):
+        api.predict(found, {"x": [1.0]}, "prediction")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["fit.json", "other.csv"], "the new rows have no column speed"),
+        (["fit.json", "new.csv", "--level", "95"], "--level is a probability between 0 and 1, not 95"),
+        (["fit.json", "new.csv", "--level", "0"], "--level is a probability"),
+        (["fit.json", "new.csv", "--interval", "confidense"], "confidence"),
+        (["min.json", "new.csv"], "min.json is no answer of gd fit"),
+        (["schema.json", "new.csv"], "schema.json holds no result of gd"),
+        (["new.csv", "new.csv"], "new.csv:1: not JSON"),
+        (
+            ["exact.json", "new.csv", "--interval", "confidence"],
+            "exact.json has no covariance of the parameters",
+        ),
+    ],
+)
+def test_one_clear_error(words: list[str], told: str, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cars.csv").write_text("speed,dist\n1,2\n2,3\n3,5\n")
+    Path("two.csv").write_text("speed,dist\n1,2\n2,3\n")
+    Path("new.csv").write_text("speed\n5\n")
+    Path("other.csv").write_text("pace\n5\n")
+    for data, file in (("cars.csv", "fit.json"), ("two.csv", "exact.json")):
+        run(["fit", "dist ~ a + b*speed", data, "--format", "json", "--output", file])
+    run(["minimize", "x**2", "--start", "x=1", "--format", "json", "--output", "min.json"])
+    Path("schema.json").write_text(Path("fit.json").read_text().replace("gd.result/1", "gd.result/9"))
+    capsys.readouterr()
+    assert run(["predict", *words]) in (2, 8)
+    seen = capsys.readouterr()
+    assert told in seen.err
+    assert seen.err.count("error:") == 1
