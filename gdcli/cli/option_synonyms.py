@@ -33,6 +33,7 @@ _COMMANDS: tuple[tuple[str, str], ...] = (
     ("minimize EXPR --sensitivity", "sensitivity sensitivities shadow-prices"),
     ("fit", "curve-fit curvefit regress regression linear-regression lm ols least-squares leastsq lstsq train model "
             "estimate learn"),
+    ("predict", "forecast extrapolate apply score predictions confidence-band prediction-interval"),
     ("gradient", "grad derivative derive differentiate jacobian hessian check diff-check autodiff d"),
     ("compare-lr", "learning-rate learning-rates lr compare-rates rates"),
     ("compare-methods", "compare methods-compare bench benchmark compare-solvers"),

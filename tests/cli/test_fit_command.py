@@ -366,7 +366,7 @@ def test_rows_are_copied_as_they_came(place: Path, capsys: pytest.CaptureFixture
     a, b = numbers(capsys, LINE, "decay.csv")
     assert fit(LINE, "decay.csv", "--predict", "p.csv", "--residuals", "r.csv") == 0
     source = (place / "decay.csv").read_text().splitlines()
-    for name, more in (("p.csv", 1), ("r.csv", 2)):
+    for name, more in (("p.csv", 5), ("r.csv", 2)):
         copied = (place / name).read_text().splitlines()
         assert [line.rsplit(",", more)[0] for line in copied] == source
     for row in table((place / "r.csv").read_text()):
@@ -510,7 +510,7 @@ def test_lines_of_json_get_keys() -> None:
 
     from gdcli.tasks.fit.annotated_output import _JsonLines
 
-    made = _JsonLines(SimpleNamespace(titles=("t", "fitted")), ["fitted", "residual"])  # type: ignore[arg-type]
+    made = _JsonLines(SimpleNamespace(titles=("t", "fitted"), kind="jsonl"), ["fitted", "residual"])  # type: ignore[arg-type]
     text = ['{"t": 1}', '  { "t" : [2] }  ', "{}", '{"t": null}', "broken"]
     block = SimpleNamespace(text=text, used=[True, True, False, False, False])
     assert made.header() == ""

@@ -104,6 +104,7 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "odd data.csv").write_text("Body mass (g),b c\n1,2\n2,3\n")
     with gzip.open(tmp_path / "big.csv.gz", "wt") as file:
         file.write(table)
+    (tmp_path / "new.csv").write_text("t\n2.5\n5\n")
     (tmp_path / "problems.jsonl").write_text('{"expression": "x**2", "start": {"x": 1}}\n')
     return tmp_path
 

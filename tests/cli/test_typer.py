@@ -32,6 +32,7 @@ LINES: list[list[str]] = [
     ["gradient", "exp(2*x)", "--at", "x=0.5", "--trace"],
     ["fit", "y ~ a + b*t", DECAY],
     ["fit", "y ~ a + b*t", DECAY, "--predict", "-"],
+    ["predict", "{0}/fit.json", DECAY],
     ["compare-batch", "y ~ a + b*t", DECAY, "--epochs", "2", "--batch-size", "1,all"],
     ["compare-models", DECAY, "--model", "y ~ a + b*t", "--model", "y ~ a"],
     ["run", f"{ROOT}/examples.toml", "rosenbrock"],
@@ -95,6 +96,7 @@ def folder(tmp_path: Path) -> Path:
             )
             == 0
         )
+    assert run(["fit", "y ~ a + b*t", DECAY, "--output", f"{tmp_path}/fit.json"]) == 0
     kept = ["--checkpoint", f"{tmp_path}/kept.ckpt", "--max-iter", "2"]
     assert run(["minimize", "x**2 + y**4", "--start", "x=1,y=2", *kept]) == 3
     return tmp_path
@@ -159,7 +161,7 @@ def test_standard_input(way: str) -> None:
     code, out, _ = invoke(["fit", "y ~ a*x", "--print", "a"], "x,y\n1,2\n2,4\n3,6\n")
     assert (code, float(out)) == (0, pytest.approx(2))
     rows = invoke(["fit", "y ~ a*x", "-", "--predict", "-"], "x,y\n1,2\n2,4\n3,6\n")[1]
-    assert rows.splitlines()[0] == "x,y,fitted"
+    assert rows.splitlines()[0] == "x,y,fitted,standard_error,low,high,extrapolated"
     line = '{"expression": "(x-1)**2", "start": {"x": 0}}\n'
     for jobs in ("1", "2"):
         code, out, err = invoke(["run", "-", "--jobs", jobs], line * 3)

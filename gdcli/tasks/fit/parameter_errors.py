@@ -315,7 +315,7 @@ def _zero(errors: Uncertainty, x: Vector) -> Uncertainty:
         t_values=(None,) * len(known),
         intervals=tuple((float(a), float(a)) if k else None for a, k in zip(x, known, strict=True)),
         reason=errors.reason or _EXACT,
-        factor=((0.0,) * len(known),) * len(known),
+        factor=None if errors.factor is None else ((0.0,) * len(known),) * len(known),
     )
 
 
