@@ -249,7 +249,8 @@ def fit(
     ``model`` is text, ``"y ~ a*x + b"``, or an equation of sympy, ``Eq(y, a*x + b)``; names may be its symbols.
     ``start`` has a value for every parameter, or is ``"auto"``; a linear model needs none. ``options`` are the fields
     of `gdcli.tasks.fit.request.FitRequest` (loss, weights, sigma, missing, ...; ``constants``, ``bounds`` and
-    ``columns`` as mappings or as texts) and of `FitSettings` (method, lr, batch_size, epochs, ...).
+    ``columns`` as mappings or as texts) and of `FitSettings` (method, lr, batch_size, epochs, ...). With ``by`` and
+    ``share`` it is one fit to all groups, with parameters that they share and others of their own (``groups``).
 
     Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no finite
     loss.
@@ -260,6 +261,12 @@ def fit(
     from gdcli.tasks.python_problem import text_of
 
     request, settings = request_from(text_of(model), data, start, options)
+    if request.share:
+        from gdcli.tasks.fit.prepare_shared import prepared_shared
+        from gdcli.tasks.fit.solve_shared import solve_shared
+
+        with budget.limited(settings), prepared_shared(request, settings) as shared:
+            return solve_shared(shared, settings)
     with budget.limited(settings), prepared(request, settings) as ready:
         return answer(ready, settings)
 

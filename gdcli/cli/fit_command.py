@@ -31,11 +31,16 @@ if TYPE_CHECKING:
     from gdcli.render.tables import PageLayout
     from gdcli.solve.iteration import Observer
     from gdcli.tasks.fit.prepare import Prepared
-    from gdcli.tasks.fit.request import FitSettings
+    from gdcli.tasks.fit.request import FitProblem, FitSettings
 
 
 def run(options: FitOptions, env: Environment) -> int:
     check_output(options, is_fit=True)
+    if options.share:
+        from gdcli.cli.fit_shared_command import FitWriters
+        from gdcli.cli.fit_shared_command import run as run_shared
+
+        return run_shared(options, env, FitWriters(writer_for, layout_of, words_of))
     if not options.by:
         return _run(options, env)
     from gdcli.cli.fit_groups_command import run as run_groups
@@ -69,11 +74,13 @@ def _run(options: FitOptions, env: Environment) -> int:
                 hidden = copies is not None and copies.hide_answer
                 shown: TextIO = StringIO() if hidden else stream
                 emitted = emitter(options, ready, shown)
-                writer = emitted or writer_for(options, ready, settings, shown, env.timing(options, shown))
+                writer = emitted or writer_for(
+                    options, ready.problem, settings, shown, env.timing(options, shown)
+                )
                 observers: list[Observer] = [writer, *(plot.observers if plot else ())]
                 if tracing is not None:
-                    observers += tracing.observers(ready.problem, partial(_words, settings))
-                observers += beside.observers(ready.problem, partial(_layout, settings))
+                    observers += tracing.observers(ready.problem, partial(words_of, settings))
+                observers += beside.observers(ready.problem, partial(layout_of, settings))
                 kept.watch(observers)
                 kept.check_data(ready)
                 outcome = answer(
@@ -116,7 +123,7 @@ def emitter(options: FitOptions, ready: Prepared, stream: TextIO) -> AnswerWrite
 
 
 def writer_for(
-    options: FitOptions, ready: Prepared, settings: FitSettings, stream: TextIO, timing: bool
+    options: FitOptions, problem: FitProblem, settings: FitSettings, stream: TextIO, timing: bool
 ) -> AnswerWriter:
     from gdcli.cli.answer import writer_for as any_writer
 
@@ -125,10 +132,10 @@ def writer_for(
         from gdcli.record import fit_records
 
         return fit_records.ParameterRows(stream, format.load())
-    return any_writer(options, ready.problem, stream, timing, _layout(settings), partial(_words, settings))
+    return any_writer(options, problem, stream, timing, layout_of(settings), partial(words_of, settings))
 
 
-def _layout(settings: FitSettings) -> PageLayout:
+def layout_of(settings: FitSettings) -> PageLayout:
     from gdcli.record.path_rows import row_of
     from gdcli.render import fit_page
     from gdcli.render.tables import PageLayout
@@ -136,7 +143,7 @@ def _layout(settings: FitSettings) -> PageLayout:
     return PageLayout(fit_page.page, fit_page.epoch_row if settings.is_stochastic else row_of)
 
 
-def _words(settings: FitSettings) -> Words:
+def words_of(settings: FitSettings) -> Words:
     """What machine formats say of such a fit."""
     from gdcli.record import fit_records
 

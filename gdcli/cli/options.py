@@ -162,6 +162,8 @@ class GroupsOptions(Options):
     group = "Data"
     by = option("COLUMN[,COLUMN]", read.names, "one fit to all rows",
         "One fit for each group of rows with the same labels (texts or numbers) in these columns.")
+    share = option("NAME[,NAME]", read.names, "none",
+        "With --by one fit to all groups: parameters that they share, the others being each group's own.")
 
 
 class BandOptions(Options):

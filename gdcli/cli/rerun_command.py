@@ -104,11 +104,11 @@ def arguments(first: Stored) -> list[str]:
     if problem["expression"].startswith("@") or problem["expression"] == "-":
         raise DataError(f"{first.name}: '{problem['expression'][:40]}' is no expression")
     if "start" not in options:
-        words.append(f"--start={assignments(problem['start'])}")
+        words.append(f"--start={assignments(problem['start'] | problem.get('own_start', {}))}")
     if problem.get("constants"):
         words.append(f"--set={assignments(problem['constants'])}")
     words += [word for name, text in options.items() for word in _words(name, text)]
-    form = "jsonl" if "by" in options else "json"
+    form = "jsonl" if "by" in options and "share" not in options else "json"
     return [*words, f"--format={form}", "--", problem["expression"], *places]
 
 

@@ -31,11 +31,15 @@ class ParameterRows:
 
     def finish(self, found: FitRecord) -> None:
         columns = (found.x, *map(found.flat, (found.standard_errors, found.t, found.confidence)))
-        rows = (
-            [found.problem.space.label(i), value, error, t, *(ends or (None, None))]
-            for i, (value, error, t, ends) in enumerate(zip(*columns, strict=True))
-        )
-        self._stream.write(self._text.table(PARAMETER_HEAD, rows))
+        by = list(found.problem.by)
+        shared = zip(map(found.problem.space.label, range(len(found.x))), *columns, strict=True)
+        rows = [
+            [*([None] * len(by)), name, value, error, t, *(ends or (None, None))]
+            for name, value, error, t, ends in shared
+        ]
+        for part in found.groups:
+            rows += [[*part.group.values(), *row] for row in part.rows_of_parameters()]
+        self._stream.write(self._text.table([*by, *PARAMETER_HEAD], rows))
 
 
 def _interval(end: int) -> Any:

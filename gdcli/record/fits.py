@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gdcli.judge.statistics import LEVEL
 from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.space import Space, lengths_of
 from gdcli.kernel.stored import Reader, stored
 from gdcli.record.runs import (
     CertificateRecord,
@@ -29,7 +30,6 @@ from gdcli.record.schema import Record, Values, signed
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
-    from gdcli.kernel.space import Space
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.request import FitProblem
     from gdcli.tasks.outcome import Outcome
@@ -62,6 +62,8 @@ class FitProblemRecord(ProblemRecord):
     sigma_x: Mapping[str, str] | None = None
     scale_sigma: bool | None = None
     columns: Mapping[str, list[str]] | None = None
+    by: tuple[str, ...] = ()
+    own_start: Values | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,34 @@ class CorrectedRecord(Record):
     points: Mapping[str, list[float]]
     fitted: list[float]
     effective_sigma: list[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupPartRecord(Record):
+    """What a group has for its own beside shared parameters; see `gdcli.tasks.fit.fit_outcome.GroupPart`."""
+
+    group: Mapping[str, str | float]
+    rows: int
+    value: float
+    point: Values
+    standard_errors: Known
+    confidence: Mapping[str, Any]
+
+    def rows_of_parameters(self) -> list[list[Any]]:
+        """Return for each number its name, value, standard error, t, and the ends of its interval."""
+        space = Space(lengths_of(self.point))
+        parts = (self.point, self.standard_errors, self.confidence)
+        values, errors, ends = (
+            [v for n in space.names for v in _listed(part[n], space.lengths[n])] for part in parts
+        )
+        return [
+            [space.label(i), value, error, value / error if error else None, *(pair or (None, None))]
+            for i, (value, error, pair) in enumerate(zip(values, errors, ends, strict=True))
+        ]
+
+
+def _listed(value: Any, length: int | None) -> list[Any]:
+    return [value] if length is None else list(value)
 
 
 class Tied(NamedTuple):
@@ -177,6 +207,7 @@ class FitRecord(RunRecord):
     validation: float | None = None
     noise: NoiseRecord | None
     corrected: CorrectedRecord | None = None
+    groups: tuple[GroupPartRecord, ...] = ()
     unknown_errors: str | None
 
     def always(self) -> Sequence[str]:
@@ -292,6 +323,7 @@ def fit_record(outcome: FitOutcome) -> FitRecord:
         rows=RowsRecord.of(outcome.rows, visited=history[-1].visits if history else None),
         noise=None if noise is None else NoiseRecord.of(noise),
         corrected=_corrected(outcome),
+        groups=tuple(map(GroupPartRecord.of, outcome.groups)),
         unknown_errors=outcome.unknown_errors or None,
     )
 
@@ -312,6 +344,7 @@ def problem_record(problem: FitProblem) -> FitProblemRecord:
         search=None if problem.searched is None else SearchRecord.of(problem.searched),
         sigma_x=dict(problem.sigma_x) or None,
         scale_sigma=problem.scale_sigma if problem.sigma else None,
+        own_start=dict(problem.own_start) or None,
         columns={name: list(columns) for name, columns in problem.matrices.items()} or None,
     )
 

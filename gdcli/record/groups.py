@@ -12,6 +12,7 @@ from gdcli.record.faults import ErrorRecord, error_record
 from gdcli.record.fits import FitRecord, RowsRecord, fit_record
 from gdcli.record.schema import Json, told
 from gdcli.record.upgrade import upgraded
+from gdcli.table.row_groups import label
 
 if TYPE_CHECKING:
     from gdcli.record.runs import Receipt
@@ -79,11 +80,6 @@ class GroupRecorder(NamedTuple):
             plain["rows"] = {"used": group.rows.used, "skipped": group.rows.skipped}
         head = {"schema": plain.pop("schema"), "type": plain.pop("type")}
         return head | {"group": dict(group.labels)} | plain
-
-
-def label(value: str | float) -> str | float | int:
-    """Return a label as it is written: a whole number without a point."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def stored_group(record: Json) -> Group:

@@ -41,6 +41,7 @@ def page(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
         _question(found, width),
         _path(found, trail, width, glyphs, timing),
         parameters(found, width, glyphs),
+        _groups(found, width, glyphs),
         _sums(found, width),
         summary.verdict(found, width) + summary.evidence(found, width, timing, _work(found)),
         *summary.further_tables(found, width, glyphs),
@@ -62,26 +63,34 @@ def _question(found: FitRecord, width: int) -> list[Line]:
     for name, columns in (problem.columns or {}).items():
         shown = ", ".join(columns if len(columns) <= 6 else [*columns[:4], "...", columns[-1]])
         lines += fact("columns", f"{name} = {harmless(shown)} ({amount(len(columns), 'column')})", width)
+    if found.groups:
+        own = harmless(", ".join(problem.own_start or {}))
+        by = harmless(", ".join(problem.by))
+        told = f"{len(found.groups)}, by {by}; each has its own {own}, {harmless(', '.join(problem.start))} shared"
+        lines += fact("groups", told, width)
     lines += fact("loss", loss_text(problem), width)
     for name, size in (problem.sigma_x or {}).items():
         lines += fact(f"errors in {harmless(name)}", harmless(_input_error(problem, size)), width)
     return lines + summary.setting(
-        found, width, "" if problem.search is None else search_text(problem.search, bool(problem.sigma_x))
+        found, width, "" if problem.search is None else search_text(problem.search, _searched_for(problem))
     )
 
 
-def search_text(search: SearchRecord, plain: bool = False) -> str:
-    """Return in words what a search for a start did, and how sure its answer is.
+def _searched_for(problem: FitProblemRecord) -> str:
+    """Where a search ended that looked for something else than the answer: the run starts there."""
+    if problem.by:
+        return "at fits of all rows or of one group, the best of which is the start"
+    return "at one ordinary fit, the start" if problem.sigma_x else "here"
 
-    ``plain``: what was searched for is the ordinary fit, without errors in columns, at which the run starts.
-    """
+
+def search_text(search: SearchRecord, end: str = "here") -> str:
+    """Return in words what a search for a start did, and how sure its answer is; ``end`` is where it ended."""
     tried, starts, agreeing, ratio = search.tried, search.starts, search.agreeing, search.next_best
     points = amount(tried, "point")
     if not starts:
         return f"the best of {points} that were tried until the time was over"
     if tried == 1:
         return "the linear parameters were solved for"
-    end = "at one ordinary fit, the start" if plain else "here"
     text = f"{agreeing} of {amount(starts, 'start')} ended {end} ({points} tried)"
     if ratio is None:
         return text
@@ -128,6 +137,15 @@ def _input_error(problem: FitProblemRecord, size: str) -> str:
         return f"standard deviation {size}, beside {problem.sigma}: their ratio counts"
     of_y = f"1 at {problem.weights} = 1" if problem.weights else "1"
     return f"standard deviation {size} where that of the left side is {of_y}: their ratio counts"
+
+
+def _groups(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """What each group has for its own beside shared parameters."""
+    if not found.groups:
+        return []
+    from gdcli.render.group_parts import group_parts
+
+    return group_parts(found, width, glyphs)
 
 
 # -- the path ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import floor, isfinite, log10
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -16,11 +15,12 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.error_text import columns as columns_of
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.errors import shorten
-from gdcli.kernel.number_format import amount, known, seconds, short
+from gdcli.kernel.number_format import amount, seconds, short
 from gdcli.record.group_records import cells
 from gdcli.record.selection import Words
 from gdcli.record.serialization import labels
 from gdcli.render import summary
+from gdcli.render.error_cells import error_cells, usual_decimals
 from gdcli.render.fit_page import data_text, loss_text
 from gdcli.render.page import Column, Line, TableLine, chosen, cut, fact, named, pad
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from gdcli.render.tables import Look
 
 _LONGEST_LABEL = 20
-_MOST_DIGITS = 9
-_ERROR_DIGITS = 2
 # Of a parameter with its error: -2.001 ± 0.027.
 _USUAL_WIDTH = 14
 # Of groups whose answer is not unique so many are told in words: of even numbers of rows each may be one.
@@ -180,9 +178,9 @@ class GroupTable:
         for k, name in enumerate(self._names):
             values, errors = by_column[2 * k], by_column[2 * k + 1]
             if name not in self._decimals:
-                self._decimals[name] = _usual(errors)
+                self._decimals[name] = usual_decimals(errors)
             blurs = [_blur(fit, k) for fit in some]
-            texts = _with_errors(values, errors, blurs, self._decimals[name], self._plus)
+            texts = error_cells(values, errors, blurs, self._decimals[name], self._plus)
             # Sums of absolute values have no errors.
             title = name if self._asked.problem.loss == "absolute" else f"{name} {self._plus} error"
             columns[name] = Column(title, texts, spare=1 if k else 0)
@@ -217,12 +215,6 @@ def _few(value: float | None, key: str) -> str:
     return f"{value:.4f}" if abs(value) < 1000.0 else f"{value:.3g}"
 
 
-def _usual(errors: Sequence[float | None]) -> int:
-    """As many decimals as the smaller errors need."""
-    sizes = sorted(e for e in errors if e is not None and isfinite(e) and e > 0.0)
-    return _decimals(sizes[len(sizes) // 20]) if sizes else 0
-
-
 def _is_exact(fit: Group) -> bool:
     return fit.found is not None and fit.found.exact
 
@@ -231,42 +223,3 @@ def _blur(fit: Group, k: int) -> float | None:
     """What rounding leaves open of a parameter of a group that the model says exactly; these are solved alone."""
     errors = None if fit.found is None else fit.found.certificate.errors
     return None if errors is None else errors[k]
-
-
-def _with_errors(
-    values: Sequence[float | None],
-    errors: Sequence[float | None],
-    blurs: Sequence[float | None],
-    decimals: int,
-    plus: str,
-) -> list[str]:
-    """The cells of a parameter, with so many decimals where these show enough."""
-    form = f"{{:.{decimals}f}} {plus} {{:.{decimals}f}}"
-    least, most = 10.0 ** (_ERROR_DIGITS - 1 - decimals), 10.0 ** (_MOST_DIGITS - decimals)
-    found = []
-    for value, error, blur in zip(values, errors, blurs, strict=True):
-        if value is None:
-            found.append("")
-        elif error == 0.0:
-            found.append(f"{known(value, blur, 6)} {plus} 0")
-        elif error is None or not isfinite(error):
-            found.append(short(value, 6))
-        elif 0 <= decimals <= 6 and least <= error < most and abs(value) < most:
-            found.append(form.format(value + 0.0, error))
-        else:
-            found.append(_alone(value, error, plus))
-    return found
-
-
-def _alone(value: float, error: float, plus: str) -> str:
-    """A value and its error with decimals of their own."""
-    decimals = _decimals(error) if error > 0.0 else 6
-    size = max(abs(value), error)
-    if 0 <= decimals <= 6 and size < 1e6:
-        return f"{value + 0.0:.{decimals}f} {plus} {error:.{decimals}f}"
-    digits = min(_MOST_DIGITS, max(1, decimals + (floor(log10(abs(value))) if value else 0)))
-    return f"{value + 0.0:.{digits}e} {plus} {error:.{_ERROR_DIGITS - 1}e}"
-
-
-def _decimals(error: float) -> int:
-    return _ERROR_DIGITS - 1 - floor(log10(error))

@@ -56,6 +56,7 @@ OPTIONS: tuple[tuple[str, str], ...] = (
     ("--weights", "weight w sample-weight"),
     ("--sigma", "errors error yerr sd std stderr y-err uncertainty uncertainties"),
     ("--sigma-x", "xerr x-err sx sigmax x-error x-errors odr orthogonal sigma-input wd"),
+    ("--share", "shared shared-parameters common global-parameters tie link"),
     ("--by", "group groupby group-by groups"),
     ("--columns", "column cols features x-columns"),
     ("--missing skip", "skip-missing dropna drop-na ignore-missing skipna"),

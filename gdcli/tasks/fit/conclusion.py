@@ -113,7 +113,7 @@ def _judged(
     run, certificate = certified(seen, taken.times(judging.factor / ready.unit), ready.tol, True)
     active = active_bounds(seen, run, ready.space)
     errors = errors_in_time(prepared, run.best.at.x, active)
-    certificate = _by_residuals(certificate, errors, problem.linear, judging.factor)
+    certificate = by_residuals(certificate, errors, problem.linear, judging.factor)
     ranges = None
     if problem.loss == "absolute" and not active:
         from gdcli.tasks.fit.l1_vertex import prove
@@ -141,7 +141,7 @@ def _judged(
     )
     if verdict.status is Status.DIVERGED and not problem.loss and problem.sign > 0:
         verdict = verdict._replace(advice=_TILDE.format(problem.expression.strip()))
-    verdict = _with_redundancy(verdict, errors, elsewhere)
+    verdict = with_redundancy(verdict, errors, elsewhere)
     return Judged(run, certificate, verdict, active, ranges), errors
 
 
@@ -223,7 +223,7 @@ def _squares(objective: RowObjective, x: Sequence[float]) -> list[float]:
     return [total]
 
 
-def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float) -> Certificate:
+def by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float) -> Certificate:
     """Return what the linear model of the residuals tells beyond the Hessian; ``unit`` is what a unit of the sum is.
 
     Where rounding blurs the Hessian, a Jacobian of full rank tells that a stationary point is a minimum: the Hessian
@@ -247,7 +247,7 @@ def _by_residuals(found: Certificate, errors: Errors, linear: bool, unit: float)
     return told if doubtful and left.misfit <= CLOSE * left.total else found
 
 
-def _with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:
+def with_redundancy(verdict: Verdict, errors: Errors, elsewhere: str) -> Verdict:
     """A minimum whose parameters cannot be told apart is no answer; where they nearly cannot, that is what to mend."""
     weakest = 1.0 if errors.found is None else errors.found.errors.weakest
     if not errors.redundant and verdict.status in (Status.LIMIT, Status.STALLED) and weakest < _WEAK:

@@ -36,6 +36,17 @@ class RowCount(NamedTuple):
         return f"{rows} skipped for missing or bad cells, first at {', '.join(self.lines)}"
 
 
+class GroupPart(NamedTuple):
+    """What a fit with shared parameters says of one group: its own parameters by name, with errors and intervals."""
+
+    group: Mapping[str, Any]
+    rows: int
+    value: float
+    point: Mapping[str, Any]
+    standard_errors: Mapping[str, Any]
+    confidence: Mapping[str, Any]
+
+
 class AnswerNoise(NamedTuple):
     """What keeps the mean loss of the answer of a run by epochs above its minimum.
 
@@ -83,7 +94,8 @@ class FitOutcome(Outcome):
     there are none, for the reason ``unknown_errors``. ``noise``, ``epochs`` and ``history`` (the point after each
     epoch, with the mean loss as its value) are those of a stochastic run, ``validation`` is the mean loss of the rows
     held back. ``minimizers`` of a linear model are the ranges over all points with the least sum of absolute
-    deviations. ``corrected`` tells where rows with errors in columns were moved.
+    deviations. ``corrected`` tells where rows with errors in columns were moved, ``groups`` what
+    each group has for its own beside shared parameters.
     ``intervals`` tells of intervals that are not Wald's, ``ranges`` from where to where the columns go that
     the formula reads.
     """
@@ -100,6 +112,7 @@ class FitOutcome(Outcome):
     corrected: CorrectedPoints | None = None
     intervals: FitIntervals | None = None
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    groups: tuple[GroupPart, ...] = ()
 
     @property
     def mean_loss(self) -> float:

@@ -14,7 +14,7 @@ from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
 from gdcli.kernel.space import lengths_of
 from gdcli.language.model_text import Model, Names, columns_told, parse_model, sort_names
-from gdcli.objective.row_model import RowModel, Weighting, build_row_model
+from gdcli.objective.row_model import RowModel, Weighting, build_row_model, linear_parameters
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
 from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, FitSettings, read_matrices
@@ -258,7 +258,8 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
     row = replace(_row_model(request, model, names, constants), use_cache=not settings.no_cache)
     linear = is_linear(row) and request.loss != "poisson"
     searched = AUTO in request.start and not linear
-    start = start_values(model, names, given, not linear and not searched, columns)
+    needed = not (linear or searched or _are_own_linear(row, request.share, given))
+    start = start_values(model, names, given, needed, columns)
     problem = FitProblem(
         expression=model.text,
         sense="maximize" if request.maximize else "minimize",
@@ -287,6 +288,15 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
 
         row = row_with_errors(row, sigmas, columns)
     return Plan(problem, row, given, searched, settings)
+
+
+def _are_own_linear(row: RowModel, share: Sequence[str], given: Sequence[TypedValue]) -> bool:
+    """Tell whether the shared parameters have a start, and the model is linear in all others without one."""
+    known = {entry.name for entry in given}
+    if not share or not known.issuperset(share):
+        return False
+    linear = {row.space.label(i) for i in linear_parameters(row)}
+    return {row.space.label(i) for i in range(row.space.size)} - known <= linear
 
 
 def _row_model(request: FitRequest, model: Model, names: Names, constants: Mapping[str, Any]) -> RowModel:

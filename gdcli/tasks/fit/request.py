@@ -28,7 +28,8 @@ class FitRequest:
     """A fit as asked for; the texts are those after the options of the same names.
 
     ``files`` are paths, globs, or ``-`` for standard input; ``data`` has columns at hand instead, arrays by name.
-    ``by`` are the columns whose labels make groups, each with a fit of its own. ``cluster`` is the address of what
+    ``by`` are the columns whose labels make groups, each with a fit of its own, but
+    for parameters that they ``share``. ``cluster`` is the address of what
     computes it, ``partitions`` the number of those that the rows are read in.
     """
 
@@ -53,6 +54,7 @@ class FitRequest:
     source: str = ""
     data: Mapping[str, Any] | None = None
     by: tuple[str, ...] = ()
+    share: tuple[str, ...] = ()
     intervals: str = WALD
     level: float | None = None
     cluster: str | None = None
@@ -73,6 +75,8 @@ class FitRequest:
         self._check_weighting()
         if self.missing not in MISSING:
             raise UsageError(f"--missing is one of {', '.join(MISSING)}, not {self.missing}")
+        if self.share and not self.by:
+            raise UsageError("--share is for groups", "add --by COLUMN; without it all parameters are shared")
         if self.subject_to and self.by:
             raise UsageError("--subject-to is not for fits of groups", "fit one group, or leave out --by")
         for option, given in (("--by", self.by), ("--sigma-x", self.sigma_x)):
@@ -184,7 +188,8 @@ class FitProblem(Problem):
     """A fit made ready: the expression is the model, the start has every parameter.
 
     ``loss`` is empty for a typed loss. ``linear`` tells that the model is linear in its parameters, ``searched`` how
-    the start was found (None: it was given).
+    the start was found (None: it was given). With shared parameters the start has these, ``own_start`` those that each
+    group, ``by`` columns, has for its own.
     """
 
     files: tuple[str, ...] = ()
@@ -197,6 +202,8 @@ class FitProblem(Problem):
     matrices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     linear: bool = False
     searched: Searched | None = None
+    by: tuple[str, ...] = ()
+    own_start: Mapping[str, Any] = field(default_factory=dict)
     intervals: str = WALD
     level: float | None = None
 
@@ -254,7 +261,7 @@ def request_from(
     for name in ("constants", "bounds", "columns", "sigma_x"):
         if name in texts:
             texts[name] = _texts(texts[name])
-    for name in ("let", "subject_to", "by"):
+    for name in ("let", "subject_to", "by", "share"):
         if isinstance(texts.get(name), str):
             texts[name] = (texts[name],)
     if start is not None:

@@ -10,6 +10,7 @@ from gdcli.kernel.vectors import Vector
 from gdcli.objective.row_objective import PIECE, RowObjective
 
 if TYPE_CHECKING:
+    from gdcli.objective.row_model import RowModel
     from gdcli.tasks.fit.prepare import Prepared
 
 MOST = 3000  # points of a picture
@@ -122,7 +123,11 @@ def _over_logit(model: str, chances: Any) -> tuple[str, list[float], tuple[list[
 
 def drawn_over(prepared: Prepared) -> str | None:
     """Return the one column on which what the model says depends, None where there are several or none."""
-    row = prepared.row.plain
+    return over_of(prepared.row.plain)
+
+
+def over_of(row: RowModel) -> str | None:
+    """Return the same of a row."""
     assert row.fitted is not None
     reached = {row.graph.keys[i] for i in row.graph.reach([row.fitted])}
     found = [name for name in row.columns if ("scalar", name) in reached]

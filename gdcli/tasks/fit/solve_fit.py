@@ -86,7 +86,7 @@ def solve(
         objective.between_poles(x0)
         choice = choose_method(prepared, settings, seen)
     ready = Ready(problem, settings, prepared.row.space, seen, x0, choice, notes, objective.factor)
-    result = ready.run([_in_sums(o, 1.0 / objective.factor) for o in observers], checkpointer)
+    result = ready.run([in_sums(o, 1.0 / objective.factor) for o in observers], checkpointer)
     return conclude(prepared, ready, box, objective, result)
 
 
@@ -103,7 +103,7 @@ def _refuse_epochs(prepared: Prepared) -> None:
             )
 
 
-def _in_sums(observer: Observer, k: float) -> Observer:
+def in_sums(observer: Observer, k: float) -> Observer:
     return lambda iterate: observer(iterate.times(k))
 
 

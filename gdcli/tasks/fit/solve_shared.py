@@ -1,0 +1,271 @@
+"""A fit with shared parameters solved: one problem of all groups, certified and judged as a fit is.
+
+The run, its certificate and its verdict are those of the shared parameters, with each group at its own best parameters
+(`eliminated_groups`): the point is a minimum in all of them where each group is at a minimum of its own, and the shared
+ones at one of what is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.numerics import EPS
+from gdcli.kernel.status import Status
+from gdcli.kernel.vectors import dot
+from gdcli.solve.iteration import Observer
+from gdcli.tasks.fit.conclusion import by_residuals, with_redundancy
+from gdcli.tasks.fit.eliminated_groups import Ends, SharedObjective
+from gdcli.tasks.fit.fit_outcome import FitOutcome, GroupPart
+from gdcli.tasks.fit.parameter_errors import Errors, Left, error_kind, without_errors
+from gdcli.tasks.fit.prepare_shared import SharedFit
+from gdcli.tasks.fit.request import FitSettings
+from gdcli.tasks.fit.solve_fit import BY_SQUARES, LAST_DIGITS, in_sums
+from gdcli.tasks.outcome import Judged
+from gdcli.tasks.pipeline import (
+    Ready,
+    active_bounds,
+    box_and_start,
+    certified,
+    choose_by,
+    level_in_time,
+    trend_in_time,
+    verdict_on,
+    within,
+)
+from gdcli.tasks.problem import listed
+
+if TYPE_CHECKING:
+    from gdcli.judge.statistics import FitStatistics, Uncertainty
+    from gdcli.judge.verdict import Verdict
+    from gdcli.kernel.vectors import Array
+    from gdcli.objective.box import Box
+    from gdcli.objective.protocol import QRSystem
+    from gdcli.solve.iteration import RunResult
+    from gdcli.tasks.outcome import ActiveBound
+
+# A group's own parameters are at rest where a step of them can take away no more than this part of its sum of squares.
+_AT_REST = 1e-10
+# So often it is looked whether groups end lower from elsewhere, and the run goes on from there.
+_MOST_LOOKS = 5
+# So many groups are named.
+_NAMED = 3
+
+
+def solve_shared(
+    fit: SharedFit, settings: FitSettings | None = None, observers: Sequence[Observer] = ()
+) -> FitOutcome:
+    """Solve a fit with shared parameters; ``observers`` see the shared ones, with sums over all rows as values.
+
+    Raises UsageError for a contradictory or unknown setting.
+    """
+    settings = settings or FitSettings()
+    settings.check()
+    rows = fit.count.used
+    value = SharedObjective(fit.groups, rows)
+    x0 = fit.groups.space.flatten(fit.problem.start)
+    first = value.evaluate(value.vector(x0)).value
+    scale = 1.0 / first if 0.0 < first < math.inf and settings.lr is None else 1.0
+    objective = SharedObjective(fit.groups, rows, scale)
+    box, x0, notes = box_and_start(fit.problem, objective)
+    seen = within(box, objective)
+    if settings.method == "auto" and settings.lr is None and settings.step_rule is None:
+        tol = LAST_DIGITS if settings.tol is None else None
+        choice = choose_by(settings, seen, "lm", tol)._replace(name=BY_SQUARES[0], why=BY_SQUARES[1])
+    else:
+        choice = choose_by(settings, seen)
+    ready = Ready(fit.problem, settings, fit.groups.space, seen, x0, choice, notes, objective.factor)
+    result = ready.run([in_sums(o, 1.0 / objective.factor) for o in observers])
+    for _ in range(_MOST_LOOKS):
+        if not fit.groups.look_around(result.best.at.x):
+            break
+        ready, before = replace(ready, x0=result.best.at.x), result
+        result = ready.run([])
+        result = replace(result, start=before.start, iterations=before.iterations + result.iterations)
+    return _concluded(fit, ready, box, objective, result)
+
+
+def _concluded(
+    fit: SharedFit, ready: Ready, box: Box | None, objective: SharedObjective, taken: RunResult
+) -> FitOutcome:
+    mean = taken.best.at.value / (objective.factor * fit.count.used)
+    judging = SharedObjective(fit.groups, fit.count.used, 1.0 / mean if 0.0 < mean < math.inf else 1.0)
+    seen, sums = within(box, judging), 1.0 / judging.factor
+    run, certificate = certified(seen, taken.times(judging.factor / ready.unit), ready.tol, True)
+    active = active_bounds(seen, run, ready.space)
+    ends = fit.groups.settle(run.best.at.x)
+    errors = _errors(fit, judging, ends, active)
+    certificate = by_residuals(certificate, errors, False, judging.factor)
+    largest, rate = certificate.eigenvalue_max, ready.unit / judging.factor
+    of_rate = replace(certificate, eigenvalue_max=None if largest is None else largest * rate)
+    ranges = level_in_time(seen, run, certificate)
+    verdict = verdict_on(
+        ready, run, of_rate, trend_in_time(ready, taken, of_rate), ranges, "sum",
+        unit=sums, searched=fit.problem.searched is not None,
+    )  # fmt: skip
+    verdict = _at_rest(fit, ends, with_redundancy(verdict, errors, ""))
+    statistics, reason = errors.found, errors.reason
+    if verdict.status not in (Status.CONVERGED, Status.WRONG_KIND):
+        reason = "the fit did not end at a minimum"
+        statistics = without_errors(statistics, reason)
+    counts = objective.counts.copy()
+    counts.add(judging.counts)
+    settings, choice = ready.settings, ready.choice
+    return FitOutcome.of(
+        ready.problem,
+        settings,
+        ready.space,
+        Judged(
+            replace(run.times(sums), counts=counts),
+            certificate.times(sums),
+            verdict,
+            tuple(held._replace(multiplier=held.multiplier * sums) for held in active),
+            ranges,
+        ),
+        method=settings.method if settings.method == "auto" else choice.entry.name,
+        used=choice.name,
+        why=choice.why,
+        engine="numpy",
+        warnings=(*ready.notes, *((fit.count.told,) if fit.count.skipped else ()), *certificate.notes),
+        rows=fit.count,
+        statistics=statistics,
+        unknown_errors=reason,
+        groups=_parts(fit, ends, statistics, not reason or bool(active)),
+    )
+
+
+def _names(fit: SharedFit, groups: Sequence[int]) -> str:
+    """Name groups by their labels; of many the first."""
+    told = [", ".join(f"{c} = {v}" for c, v in fit.labels[k].items()) for k in groups[:_NAMED]]
+    return listed([*told, f"{len(groups) - _NAMED} more"] if len(groups) > _NAMED else told)
+
+
+def _at_rest(fit: SharedFit, ends: Ends, verdict: Verdict) -> Verdict:
+    """Return the verdict, which is no good one where the own parameters of a group can still gain something."""
+    import numpy as np
+
+    floor = _AT_REST * np.maximum(ends.value, EPS * EPS * _sizes(ends))
+    found = np.flatnonzero(~(ends.left_to_gain <= floor)).tolist()
+    if not found or verdict.status is not Status.CONVERGED:
+        return verdict
+    return verdict._replace(
+        status=Status.STALLED,
+        message=f"The parameters of {_names(fit, found)} are not at rest: this is not a certified minimum.",
+        advice="another start, or leave out these groups",
+    )
+
+
+def _sizes(ends: Ends) -> Array:
+    """How large the model is in each group, its sum of squares."""
+    q = len(ends.own)
+    moved = (ends.R[:, :q] * ends.own).sum(axis=1)
+    found: Array = (moved * moved).sum(axis=0)
+    return found
+
+
+def _errors(fit: SharedFit, judging: SharedObjective, ends: Ends, active: Sequence[ActiveBound]) -> Errors:
+    """Return the errors of the shared parameters, those of the whole problem, and what is left of the rows."""
+    from gdcli.judge.statistics import Parameters, fit_statistics, normal_log_likelihood
+
+    space, kind = fit.groups.space, error_kind(fit.problem)
+    names = [space.label(i) for i in range(space.size)]
+    held = {bound.name for bound in active}
+    sums = SharedObjective(fit.groups, fit.count.used, float(fit.count.used))
+    at = sums.evaluate(sums.vector(ends.x))
+    triangle = sums.linearise(at)
+    if triangle is None:
+        return Errors(reason="the derivatives are not finite at the answer")
+    response, weight = fit.groups.values("weighing", ends)
+    rows, own = int((weight > 0.0).sum()), fit.own_space.size * fit.groups.count
+    mean = float((weight * response).sum() / weight.sum())
+    about = float((weight * (response - mean) ** 2).sum())
+    constant = sum(bound.side == "fixed" for bound in active)
+    parameters = Parameters(list(ends.x), names, [n not in held for n in names], constant)
+    found = fit_statistics(triangle, parameters, rows - own, kind, about)
+    import numpy as np
+
+    rss = found.rss or 0.0
+    logs = float(np.log(weight[weight > 0.0]).sum())
+    known = kind == "sigma"
+    likelihood = float(normal_log_likelihood(rss, rows, logs, known)) if known or rss > 0.0 else None
+    rank = found.errors.rank
+    found = replace(
+        found,
+        rows=rows,
+        estimated=found.estimated + own,
+        log_likelihood=likelihood,
+        errors=replace(found.errors, rank=rank + own),
+    )
+    lost = _redundant(fit, ends)
+    redundant = "; ".join((*found.errors.redundant, *lost))
+    if lost:
+        found = without_errors(found, redundant) or found
+    full = rank + constant >= len(names) and not lost
+    return Errors(found, found.errors.reason, full, redundant, _left(ends, triangle))
+
+
+def _redundant(fit: SharedFit, ends: Ends) -> list[str]:
+    import numpy as np
+
+    lost = ends.lost
+    groups = np.flatnonzero(lost.any(axis=0)).tolist()
+    if not groups:
+        return []
+    own = sorted({fit.own_space.label(i) for k in groups for i in np.flatnonzero(lost[:, k]).tolist()})
+    return [f"the rows of {_names(fit, groups)} do not tell {listed(own)}"]
+
+
+def _left(ends: Ends, triangle: QRSystem) -> Left:
+    """What is left of the rows, and what of it may be rounding."""
+    import numpy as np
+
+    from gdcli.solve.algebra.residual_model import residual_floor
+
+    shared = np.repeat(np.abs(np.array(ends.x))[:, None], ends.own.shape[1], axis=1)
+    moved = ends.R * np.vstack([abs(ends.own), shared])  # by each parameter as large as it is
+    moves = np.sqrt((moved * moved).sum(axis=(0, 2)))
+    floor = float(residual_floor(triangle.measured, moves.tolist()))
+    misfit = dot(triangle.target, triangle.target) + float(ends.left_to_gain.sum())
+    return Left(triangle.total, misfit, floor * floor)
+
+
+def _parts(
+    fit: SharedFit, ends: Ends, statistics: FitStatistics | None, tell_errors: bool
+) -> tuple[GroupPart, ...]:
+    """Return what is known of each group: its own parameters, with errors in which those of the shared ones are."""
+    import numpy as np
+
+    from gdcli.judge.distributions import student_t_quantile
+    from gdcli.kernel.batched_linear import inverse_upper
+
+    q, space = len(ends.own), fit.own_space
+    errors: list[list[float | None]] = [[None] * q for _ in range(fit.groups.count)]
+    reach = 0.0
+    known = None if statistics is None else statistics.errors
+    if known is not None and statistics is not None and tell_errors and statistics.residual_sd is not None:
+        scale = 1.0 if error_kind(fit.problem) == "sigma" else statistics.residual_sd
+        with np.errstate(all="ignore"):
+            inverse, slopes = inverse_upper(ends.R[:q, :q]), ends.slopes()
+            own = (inverse**2).sum(axis=1) * scale**2
+            shared = np.einsum("qsg,st,qtg->qg", slopes, _covariance(known), slopes)
+            errors = np.sqrt(own + shared).T.tolist()
+        reach = student_t_quantile(known.level, known.dof)
+    values, points = ends.value.tolist(), ends.own.T.tolist()
+    found = []
+    for k, (x, e) in enumerate(zip(points, errors, strict=True)):
+        pairs = [None if b is None else [a - reach * b, a + reach * b] for a, b in zip(x, e, strict=True)]
+        parts = (space.by_name(x), space.by_name(e), space.by_name(pairs))
+        found.append(GroupPart(fit.labels[k], fit.sizes[k], values[k], *parts))
+    return tuple(found)
+
+
+def _covariance(errors: Uncertainty) -> Array:
+    """The covariance of the shared parameters, 0 of those that are held."""
+    import numpy as np
+
+    sizes = np.array([e or 0.0 for e in errors.standard_errors])
+    tied = np.array([[c or 0.0 for c in row] for row in errors.correlation])
+    found: Array = sizes[:, None] * tied * sizes
+    return found
