@@ -37,9 +37,9 @@ def group_parts(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
 def _columns(parts: Sequence[GroupPartRecord], plus: str) -> list[Column]:
     columns = []
     for name in parts[0].group:
-        values = [part.group[name] for part in parts]
-        is_text = any(isinstance(v, str) for v in values)
-        texts = [cut(v, _LONGEST_LABEL) if isinstance(v, str) else short(v, 12) for v in values]
+        labels = [part.group[name] for part in parts]
+        is_text = any(isinstance(v, str) for v in labels)
+        texts = [cut(v, _LONGEST_LABEL) if isinstance(v, str) else short(v, 12) for v in labels]
         columns.append(Column(cut(name, _LONGEST_LABEL), texts, left=is_text))
     columns.append(Column("rows", [str(part.rows) for part in parts]))
     tables = [part.rows_of_parameters() for part in parts]

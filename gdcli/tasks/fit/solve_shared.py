@@ -183,7 +183,8 @@ def _errors(fit: SharedFit, judging: SharedObjective, ends: Ends, active: Sequen
     about = float((weight * (response - mean) ** 2).sum())
     constant = sum(bound.side == "fixed" for bound in active)
     parameters = Parameters(list(ends.x), names, [n not in held for n in names], constant)
-    found = fit_statistics(triangle, parameters, rows - own, kind, about)
+    level = fit.problem.told_level
+    found = fit_statistics(triangle, parameters, rows - own, kind, about, level=level)
     import numpy as np
 
     rss = found.rss or 0.0
