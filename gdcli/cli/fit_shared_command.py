@@ -44,8 +44,7 @@ def run(options: FitOptions, env: Environment, writers: FitWriters) -> int:
     for name, why in _REFUSED.items():
         if getattr(options, name):
             raise UsageError(f"--{name.replace('_', '-')} does not go with --share: {why}", "leave it out")
-    from gdcli.cli.answer import Beside, caps_of, told_beside, traced, with_receipt
-    from gdcli.cli.fit_request import read
+    from gdcli.cli.answer import Beside, caps_of, fit_asked, told_beside, traced, with_receipt
     from gdcli.cli.output_file import Destination
     from gdcli.kernel.budget import limited
     from gdcli.record.fits import fit_record
@@ -53,7 +52,7 @@ def run(options: FitOptions, env: Environment, writers: FitWriters) -> int:
     from gdcli.tasks.fit.prepare_shared import prepared_shared
     from gdcli.tasks.fit.solve_shared import solve_shared
 
-    request, settings = read(options, env)
+    request, settings = fit_asked(options, env)
     terminal = env.free_terminal(options.written_as, options.output)
     with (
         traced(options.trace, options, env) as tracing,
