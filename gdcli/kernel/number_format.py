@@ -111,3 +111,8 @@ def _at_point(cell: str) -> tuple[str, str]:
         head, mark, tail = cell.partition("e")
         return head, mark + tail
     return head, point + tail
+
+
+def label(value: str | float) -> str | float | int:
+    """Return a label as it is written: a whole number without a point."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

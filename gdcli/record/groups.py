@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple, replace
 from gdcli.kernel.errors import GdError
+from gdcli.kernel.number_format import label
 from gdcli.kernel.status import Status
 from gdcli.record.faults import ErrorRecord, error_record
 from gdcli.record.fits import FitRecord, RowsRecord, fit_record
 from gdcli.record.schema import Json, told
 from gdcli.record.upgrade import upgraded
-from gdcli.table.row_groups import label
 
 if TYPE_CHECKING:
     from gdcli.record.runs import Receipt

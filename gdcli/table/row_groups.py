@@ -31,11 +31,6 @@ class LeftOut(NamedTuple):
     fault: DataError | None = None
 
 
-def label(value: str | float) -> str | float | int:
-    """Return a label as it is written: a whole number without a point."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 class Groups:
     """The groups found so far: ``keys`` are their labels, one for each of ``columns``, by number.
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
+from gdcli.kernel.number_format import label
 from gdcli.kernel.space import Space
 from gdcli.objective.row_model import RowModel
-from gdcli.table.row_groups import label
 from gdcli.tasks.fit.data_checks import check_rows, check_start
 from gdcli.tasks.fit.eliminated_groups import Block, EliminatedGroups, Layout
 from gdcli.tasks.fit.fit_outcome import RowCount
