@@ -53,7 +53,7 @@ class CorrectedRows:
             yield first, [*arrays, *self._u[:, first : first + len(arrays[0])]]
 
     def settle(self, x: Sequence[float]) -> None:
-        """Move every row to the nearest point for the parameters ``x`` (flat)."""
+        """Move every row to its nearest point of the curve that the parameters ``x`` (flat) make."""
         import numpy as np
 
         if self._at == tuple(x):

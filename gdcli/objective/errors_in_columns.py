@@ -87,7 +87,6 @@ class _Blocks:
         self.e = row.residual
 
     def of_corrections(self, root: int) -> list[int]:
-        """The derivatives of a node by each correction."""
         found, zero = self.by_corrections.gradient(root), self.graph.number(0.0)
         return [found.get(u, zero) for u in self.u]
 
@@ -95,7 +94,6 @@ class _Blocks:
         return gradient_nodes(self.by_parameters, root, self.row.parameters)
 
     def spread(self) -> int:
-        """q."""
         graph = self.graph
         return graph.call("sqrt", _sum_of_squares(graph, self.of_corrections(self.e), graph.number(1.0)))
 
@@ -103,7 +101,6 @@ class _Blocks:
         return self.graph.mul(self.graph.call("sign", self.e), self.graph.call("sqrt", self.row.loss))
 
     def by_u(self, nodes: Sequence[int]) -> list[list[int]]:
-        """For each correction the derivatives of nodes by it."""
         one = self.graph.number(1.0)
         return [self.by_corrections.forward(list(nodes), {u: one}) for u in self.u]
 

@@ -33,10 +33,8 @@ _UNKNOWN = "a group's own parameters are at no minimum here"
 
 
 class Block(NamedTuple):
-    """Groups of like sizes, with their numbers (g,)."""
-
-    residuals: GroupedResiduals
-    groups: Array
+    residuals: GroupedResiduals  # of groups of like sizes
+    groups: Array  # their numbers (g,)
 
 
 class Layout(NamedTuple):
@@ -46,7 +44,6 @@ class Layout(NamedTuple):
     shared: list[int]
 
     def whole(self, own: Array, shared: Sequence[float]) -> Array:
-        """Return the points (p, g) of all parameters."""
         import numpy as np
 
         x = np.empty((len(self.own) + len(self.shared), own.shape[1]))
@@ -56,7 +53,7 @@ class Layout(NamedTuple):
 
 
 class _OwnResiduals:
-    """The residuals as functions of the own parameters alone, for `solve_many`."""
+    """The residuals as functions of the own parameters alone, the shared ones as they are, for `solve_many`."""
 
     def __init__(self, whole: GroupedResiduals, layout: Layout, shared: Sequence[float]) -> None:
         self.whole, self.layout, self.shared = whole, layout, shared
@@ -119,7 +116,7 @@ class Ends(NamedTuple):
         return found
 
     def slopes(self) -> Array:
-        """Return how the own parameters follow the shared ones, (q, s, g)."""
+        """Return the derivatives (q, s, g) of the best own parameters by the shared ones, in the linear model."""
         import numpy as np
 
         q = len(self.own)

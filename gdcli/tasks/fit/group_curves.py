@@ -35,7 +35,7 @@ class GroupCurves(NamedTuple):
 
 
 def group_curves(fit: SharedFit, x: Sequence[float]) -> GroupCurves:
-    """Return some groups, evenly taken, at the shared parameters ``x``."""
+    """Return some groups, evenly taken, with their own parameters that are best for the shared ones ``x`` (flat)."""
     import numpy as np
 
     ends, count, over = fit.groups.settle(x), fit.groups.count, over_of(fit.row)

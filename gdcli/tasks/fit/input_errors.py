@@ -81,7 +81,6 @@ def columns_wanted(
 
 
 def row_with_errors(row: RowModel, sigmas: Mapping[str, Tree], columns: Sequence[str]) -> RowModel:
-    """Return the row with errors in the columns that have standard deviations."""
     from gdcli.language.form import build_row
     from gdcli.objective.errors_in_columns import with_errors
 
@@ -93,7 +92,6 @@ def row_with_errors(row: RowModel, sigmas: Mapping[str, Tree], columns: Sequence
 
 
 def corrected(data: Any, row: RowModel) -> Any:
-    """Return the rows with the corrections of columns that have errors."""
     if row.errors is None:
         return data
     from gdcli.objective.corrected_rows import CorrectedRows
@@ -102,7 +100,7 @@ def corrected(data: Any, row: RowModel) -> Any:
 
 
 def checked_and_corrected(row: RowModel, data: Rows, place: Callable[[int], str]) -> Any:
-    """Return the rows with corrections; raises DataError and UsageError as `check_sigmas`."""
+    """Return the rows with corrections of columns that have errors; raises DataError and UsageError as `check_sigmas`."""
     check_sigmas(row, data, place)
     return corrected(data, row)
 

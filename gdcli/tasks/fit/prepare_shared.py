@@ -54,7 +54,7 @@ def prepared_shared(
     watch: Callable[[DataTable], None] | None = None,
     searching: Callable[[float], None] = lambda part: None,
 ) -> Iterator[SharedFit]:
-    """Make a fit with shared parameters ready; as `prepare.prepared`."""
+    """Make a fit with shared parameters ready; it raises what `prepare.prepared` and `prepare_groups.grouped` do."""
     with grouped(request, settings, stdin, watch) as found:
         yield _ready(request, found, searching)
 
@@ -156,7 +156,6 @@ def _counted(found: Grouped) -> RowCount:
 
 
 def _without_groups(data: Columns) -> Columns:
-    """The columns without that of the groups' numbers."""
     from gdcli.table.blocks import Columns as Table
 
     return Table(data.names[:-1], data.take(0, data.rows)[:-1])
@@ -227,5 +226,4 @@ def _searched(
 
 
 def _told(told: Callable[[float], None], k: int, count: int, part: float) -> None:
-    """Tell of the k-th of several searches as of one."""
     told((k + part) / count)

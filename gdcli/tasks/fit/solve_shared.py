@@ -137,7 +137,6 @@ def _concluded(
 
 
 def _names(fit: SharedFit, groups: Sequence[int]) -> str:
-    """Name groups by their labels; of many the first."""
     told = [", ".join(f"{c} = {v}" for c, v in fit.labels[k].items()) for k in groups[:_NAMED]]
     return listed([*told, f"{len(groups) - _NAMED} more"] if len(groups) > _NAMED else told)
 
@@ -158,7 +157,6 @@ def _at_rest(fit: SharedFit, ends: Ends, verdict: Verdict) -> Verdict:
 
 
 def _sizes(ends: Ends) -> Array:
-    """How large the model is in each group, its sum of squares."""
     q = len(ends.own)
     moved = (ends.R[:, :q] * ends.own).sum(axis=1)
     found: Array = (moved * moved).sum(axis=0)
@@ -263,7 +261,6 @@ def _parts(
 
 
 def _covariance(errors: Uncertainty) -> Array:
-    """The covariance of the shared parameters, 0 of those that are held."""
     import numpy as np
 
     sizes = np.array([e or 0.0 for e in errors.standard_errors])
