@@ -100,7 +100,7 @@ def corrected(data: Any, row: RowModel) -> Any:
 
 
 def checked_and_corrected(row: RowModel, data: Rows, place: Callable[[int], str]) -> Any:
-    """Return the rows with corrections of columns that have errors; raises DataError and UsageError as `check_sigmas`."""
+    """Return the rows with corrections of columns with errors; raises DataError and UsageError as `check_sigmas`."""
     check_sigmas(row, data, place)
     return corrected(data, row)
 
