@@ -19,6 +19,7 @@ from gdcli.cli.options import (
     PictureOptions,
     ProblemOptions,
 )
+from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import Span, UsageError, did_you_mean_file
 from gdcli.render.formats import Shape
 
@@ -232,6 +233,8 @@ def fit_asked(options: FitOptions, env: Environment) -> tuple[FitRequest, FitSet
     from gdcli.cli.checkpoint_option import job_of
 
     request = job_of(options.resumed) or fit_request(options, env)
+    if options.resumed and options.cluster != request.cluster:  # it goes on elsewhere
+        request = replace(request, cluster=options.cluster)
     from gdcli.tasks.fit.request import FitSettings
 
     settings = FitSettings(**options.given(*SOLVER, EpochsOptions))

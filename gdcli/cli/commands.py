@@ -118,8 +118,8 @@ class RunOptions(groups.JobsOptions, groups.ComparisonOutputOptions):
     format = OutputOptions.format.but(default="table; of a stream jsonl")
 
 
-class ResumeOptions(groups.StoppingOptions, groups.EpochsOptions, groups.CheckpointOptions, OutputOptions,
-        groups.TraceOptions,
+class ResumeOptions(groups.StoppingOptions, groups.EpochsOptions, groups.ClusterOptions, groups.CheckpointOptions,
+        OutputOptions, groups.TraceOptions,
         without="tol gradient_tol step_tol value_tol batch_size schedule shuffle validate polish checkpoint emit "
         "show_gradient"):
     file = argument("FILE", "A checkpoint, written by --checkpoint.")
@@ -129,6 +129,7 @@ class ResumeOptions(groups.StoppingOptions, groups.EpochsOptions, groups.Checkpo
     max_memory = groups.StoppingOptions.max_memory.but(default="as before")
     target = groups.StoppingOptions.target.but(default="as before")
     epochs = groups.EpochsOptions.epochs.but(default="as before")
+    cluster = groups.ClusterOptions.cluster.but(default="as before")
 
 
 class ShowOptions(OutputOptions, groups.PlanePictureOptions, without="print emit show_gradient"):

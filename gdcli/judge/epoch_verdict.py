@@ -60,10 +60,10 @@ def judge_epochs(run: RunResult, stable: StableRate | None, lr: float) -> Verdic
         told = f"The loss rose from {run.start.at.value:.4g} to {run.best.at.value:.4g} in {_epochs(run.iterations)}"
         return _diverged(run, stable, lr, told)
     if run.reason.status is Status.LIMIT:
-        option = "--epochs" if run.reason is StopReason.MAX_ITERATIONS else run.reason.option
-        return Verdict(
-            Status.LIMIT, f"Stopped by {option} after {_epochs(run.iterations)}.", f"allow more with {option}"
-        )
+        cap, remedy = run.reason.cap, run.reason.remedy
+        if run.reason is StopReason.MAX_ITERATIONS:
+            cap, remedy = "--epochs", "allow more with --epochs"
+        return Verdict(Status.LIMIT, f"Stopped by {cap} after {_epochs(run.iterations)}.", remedy)
     return _of_completed(run)
 
 

@@ -297,16 +297,16 @@ def _of_a_cap(run: RunResult, certificate: Certificate, terms: Terms) -> Verdict
         )
     if run.reason.status is not Status.LIMIT:
         return None
-    option = run.reason.option
+    cap, remedy = run.reason.cap, run.reason.remedy
     if run.iterations == 0:
         known = "" if certificate.kind == PointKind.UNKNOWN else f": the start is not a {terms.words.minimum}"
-        return Verdict(Status.LIMIT, f"No step was taken ({option}){known}.",
-                       f"allow more with {option}")  # fmt: skip
+        return Verdict(Status.LIMIT, f"No step was taken ({cap}){known}.",
+                       remedy)  # fmt: skip
     left = _left(certificate, terms, run.best.at.value)
     return Verdict(
         Status.LIMIT,
-        f"Stopped by {option} after {_count(run.iterations)}, not at a certified {terms.words.minimum}{left}.",
-        f"allow more with {option}{terms.or_auto}",
+        f"Stopped by {cap} after {_count(run.iterations)}, not at a certified {terms.words.minimum}{left}.",
+        f"{remedy}{terms.or_auto if run.reason.option else ''}",
     )
 
 

@@ -30,6 +30,8 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 EVALUATIONS, TIME, MEMORY = "max-evaluations", "max-time", "max-memory"
+# No cap, but it ends a run as one does: nobody is left who computes.
+CLUSTER = "cluster-lost"
 # What may be taken beyond the time of the search, as a part of it and in seconds.
 LATE, LEAST_LATE = 0.1, 0.5
 _LOOK = 0.01  # seconds between two looks at the memory
@@ -206,6 +208,16 @@ def if_in_time(make: Callable[[], T], otherwise: U) -> T | U:
         return otherwise
 
 
+RESTART = "start workers, and try again"
+
+
+def lack(stop: BaseException) -> str:
+    """Return in words what there was not enough of for something."""
+    if isinstance(stop, Spent) and stop.reason == CLUSTER:
+        return "the cluster was lost"
+    return "the time or the memory allowed did not suffice for one"
+
+
 def no_answer(reason: str) -> LimitError:
     """Return the error for a cap that was reached before there was anything to answer."""
     if reason == TIME:
@@ -214,6 +226,8 @@ def no_answer(reason: str) -> LimitError:
         return LimitError(
             "the memory allowed was used up before there was an answer", "allow more with --max-memory"
         )
+    if reason == CLUSTER:
+        return LimitError("the cluster was lost before there was an answer: no worker is there", RESTART)
     return LimitError(
         "the evaluations allowed were used up before there was an answer", "allow more with --max-evaluations"
     )

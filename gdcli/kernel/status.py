@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, StrEnum
 
-from gdcli.kernel.budget import Spent
+from gdcli.kernel.budget import RESTART, Spent
 from gdcli.kernel.errors import Terminated
 from gdcli.kernel.stored import stored
 
@@ -115,6 +115,15 @@ class StopReason(Enum):
         if isinstance(stop, MemoryError):
             return cls.MAX_MEMORY
         return cls(stop.reason if isinstance(stop, Spent) else Status.of(stop).value)
+
+    @property
+    def cap(self) -> str:
+        """What ended a run at its limit: an option, or what was lost."""
+        return self.option or "the loss of the cluster"
+
+    @property
+    def remedy(self) -> str:
+        return f"allow more with {self.option}" if self.option else RESTART
 
     def pass_on(self) -> None:
         """Raise again the signal that ended a part of a task, if one did: it ends the whole."""

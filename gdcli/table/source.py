@@ -101,6 +101,9 @@ class DataTable:
         for source in self.sources:
             source.close()
 
+    # What else is to be told while it is read.
+    state = ""
+
     @property
     def progress(self) -> tuple[int, int]:
         """How many bytes of the files are read so far, and how many there are; zeros where that is not known."""

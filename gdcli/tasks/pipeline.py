@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gdcli.kernel.budget import Spent, current, if_in_time
+from gdcli.kernel.budget import Spent, current, if_in_time, lack
 from gdcli.kernel.dataclass import dataclass, replace
 from gdcli.tasks.outcome import ActiveBound
 from gdcli.tasks.problem import Problem, listed
@@ -179,8 +179,8 @@ def certified(
     unknown = Certificate(PointKind.UNKNOWN, result.best.gradient_norm)
     try:
         return result, certify(exact, at, result.start.at, tol, result.reason)
-    except (Spent, MemoryError):
-        note = "there is no certificate: the time or the memory allowed did not suffice for one"
+    except (Spent, MemoryError) as stop:
+        note = f"there is no certificate: {lack(stop)}"
         return result, replace(unknown, notes=(note,))
     except (KeyboardInterrupt, Terminated) as signal:
         return replace(result, reason=StopReason.of(signal)), unknown

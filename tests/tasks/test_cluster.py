@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from effort import WHOLE
 from visits import regression
 
 from gdcli import api
-from gdcli.kernel.errors import DataError, UsageError
+from gdcli.kernel.errors import DataError, LimitError, UsageError
 from gdcli.kernel.status import Status
 from gdcli.tasks.cluster.address import connected
+from gdcli.tasks.fit.prepare import prepared
+from gdcli.tasks.fit.request import request_from
+from gdcli.tasks.fit.solve_fit import solve
 
 pytest.importorskip("distributed", reason="needs the extra cluster: pip install '.[cluster]'")
 # Dask leaves closing some sockets to the collector of garbage, which may come at any time.
@@ -86,6 +90,9 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         bad_cells_are_told_by_their_line(address, rows, tmp_path)
         rows_that_are_needed_here_are_brought(address, rows)
         workers_that_are_killed_cost_no_run_and_no_bit(client, address, rows)
+        with pytest.MonkeyPatch.context() as patch:
+            workers_of_another_version_are_refused(address, rows, patch)
+            a_run_whose_workers_are_lost_has_its_best_point(client, address, rows, patch)
 
 
 def test_what_is_no_cluster_is_told(monkeypatch: pytest.MonkeyPatch, rows: str) -> None:
@@ -123,12 +130,39 @@ def workers_that_are_killed_cost_no_run_and_no_bit(client: Any, address: str, ro
             os.kill(pid, signal.SIGKILL)
             killed.append(worker)
 
-    from gdcli.tasks.fit.prepare import prepared
-    from gdcli.tasks.fit.request import request_from
-    from gdcli.tasks.fit.solve_fit import solve
-
-    request, settings = request_from(MODEL, rows, START, {"partitions": 5, "cluster": address})
-    with prepared(request, settings) as ready:
-        outcome = solve(ready, settings, [kill])
+    outcome = run(rows, address, kill)
     assert len(killed) == KILLS
     assert told(outcome) == expected
+
+
+def workers_of_another_version_are_refused(address: str, rows: str, patch: pytest.MonkeyPatch) -> None:
+    with patch.context() as here:
+        here.setattr("gdcli.tasks.cluster.crew.__version__", "9.9")
+        with pytest.raises(UsageError, match=r"the worker tcp://.* has gd .*, and this is gd 9.9"):
+            api.fit(MODEL, rows, START, cluster=address)
+
+
+def a_run_whose_workers_are_lost_has_its_best_point(
+    client: Any, address: str, rows: str, patch: pytest.MonkeyPatch
+) -> None:
+    patch.setattr("gdcli.tasks.cluster.crew._patience", lambda: 0.3)
+
+    def lose_all(iterate: Any) -> None:
+        if iterate.iteration == 2:
+            client.cluster.scale(0)
+            while client.nthreads():
+                time.sleep(0.05)
+
+    outcome = run(rows, address, lose_all)
+    assert outcome.status is Status.LIMIT
+    assert outcome.run.iterations == 2
+    assert outcome.message.startswith("Stopped by the loss of the cluster after 2 iterations")
+    assert outcome.warnings == ("there is no certificate: the cluster was lost",)
+    with pytest.raises(LimitError, match="the cluster was lost before there was an answer"):
+        api.fit(MODEL, rows, START, cluster=address)
+
+
+def run(rows: str, address: str, observer: Any) -> Any:
+    request, settings = request_from(MODEL, rows, START, {"partitions": 5, "cluster": address})
+    with prepared(request, settings) as ready:
+        return solve(ready, settings, [observer])

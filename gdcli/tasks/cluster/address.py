@@ -88,6 +88,7 @@ def _processes(count: int) -> Iterator[Any]:
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",
+            preload="gdcli.tasks.cluster.worker_side",
             silence_logs=logging.CRITICAL,
             protocol="tcp",
             host="127.0.0.1",

@@ -16,7 +16,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from gdcli import __version__
-from gdcli.kernel.budget import Spent, check
+from gdcli.kernel.budget import CLUSTER, Spent, check
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import UsageError
 from gdcli.objective.row_model import Ask, Merge, RowModel
@@ -29,8 +29,6 @@ from gdcli.tasks.cluster.worker_side import Answer, Fault, Question, Told
 if TYPE_CHECKING:
     from distributed import Client
 
-# The word for a run that ended because nobody was left to ask.
-LOST = "cluster-lost"
 # Seconds between two looks at who is there, while something is awaited and otherwise.
 _LOOK, _LOOK_AGAIN = 0.5, 5.0
 # Seconds given to what can be done without.
@@ -42,7 +40,7 @@ class Crew:
     """The workers that ``client`` reaches. Fulfils `partitioned_rows.Holders`.
 
     ``watch`` is called from time to time while partitions are read. Raises UsageError for workers that cannot take
-    part, DataError for data that are at fault; Spent with `LOST` where no worker is left for ``patience`` seconds.
+    part, DataError for data that are at fault; Spent with `CLUSTER` where no worker is left for ``patience`` seconds.
     """
 
     def __init__(
@@ -50,7 +48,7 @@ class Crew:
         client: Client,
         partitions: Sequence[Partition],
         asked: Asked,
-        watch: Callable[[Crew], None] = lambda crew: None,
+        watch: Callable[[Crew], None] | None = None,
     ) -> None:
         self._client, self._partitions, self._asked, self._watch = client, partitions, asked, watch
         self._job = uuid.uuid4().hex
@@ -61,7 +59,7 @@ class Crew:
         self._models: dict[tuple[object, ...], tuple[str, RowModel]] = {}
         self._looked = -_LOOK_AGAIN
         self.patience = _patience()
-        self.partitions_done = self.rows_done = 0
+        self.partitions_done = self.rows = 0
         self.read: list[Read] = []
         if not self._present():
             self._wait()
@@ -72,6 +70,15 @@ class Crew:
     @property
     def workers(self) -> int:
         return len(self._threads)
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many partitions are read so far, and how many there are."""
+        return self.partitions_done, self.count
+
+    @property
+    def state(self) -> str:
+        return f"{self.partitions_done} of {self.count} partitions, {self.workers} workers"
 
     @property
     def count(self) -> int:
@@ -226,8 +233,9 @@ class Crew:
                 )
                 told = (await asyncio.wait_for(states, _SOON)).values()
                 self.partitions_done = sum(partitions for partitions, _ in told)
-                self.rows_done = sum(rows for _, rows in told)
-            self._watch(self)
+                self.rows = sum(rows for _, rows in told)
+            if self._watch is not None:
+                self._watch(self)
 
     def _to_tell(self, worker: str, share: Sequence[int], question: Question | None) -> Told | None:
         known = self._told.setdefault(worker, set())
@@ -284,7 +292,7 @@ class Crew:
         until = time.monotonic() + self.patience
         while not self._present():
             if time.monotonic() > until or self._client.status != "running":
-                raise Spent(LOST)
+                raise Spent(CLUSTER)
             check()
             time.sleep(0.1)
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gdcli.kernel.budget import Spent
-from gdcli.kernel.errors import DataError, LimitError, UsageError
+from gdcli.kernel.budget import CLUSTER, Spent, no_answer
+from gdcli.kernel.errors import DataError, UsageError
 from gdcli.table.partitions import Asked, partitions_of
 from gdcli.table.source import expand, open_table
 from gdcli.tasks.cluster.partitioned_rows import Here, PartitionedRows
 
 if TYPE_CHECKING:
-    from gdcli.tasks.cluster.crew import Crew
     from gdcli.tasks.fit.request import FitRequest
 
 
@@ -22,7 +21,7 @@ def partitioned(
     request: FitRequest,
     wanted_of: Callable[[Sequence[str]], tuple[str, ...]],
     use_cache: bool = True,
-    watch: Callable[[Crew], None] = lambda crew: None,
+    watch: Callable[[Any], None] | None = None,
 ) -> Iterator[tuple[PartitionedRows, tuple[str, ...]]]:
     """Give the rows of a fit in partitions, and the names of the columns that there are.
 
@@ -42,7 +41,7 @@ def partitioned(
             yield _checked(rows, files), names
         return
     from gdcli.tasks.cluster.address import connected
-    from gdcli.tasks.cluster.crew import LOST, Crew
+    from gdcli.tasks.cluster.crew import Crew
 
     try:
         with (
@@ -51,12 +50,9 @@ def partitioned(
         ):
             yield _checked(rows, files), names
     except Spent as spent:
-        if spent.reason != LOST:
+        if spent.reason != CLUSTER:
             raise
-        raise LimitError(
-            "the cluster was lost before there was an answer: no worker is there",
-            "start workers, and try again",
-        ) from None
+        raise no_answer(spent.reason) from None
 
 
 def _checked(rows: PartitionedRows, files: list[str]) -> PartitionedRows:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import signal
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -95,6 +96,11 @@ class _Job:
 
 
 _JOBS: dict[str, _Job] = {}
+
+
+def dask_setup(worker: object) -> None:
+    """Leave Ctrl-C to the process that started this one; called by Dask in the workers of ``local:N``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 async def work(

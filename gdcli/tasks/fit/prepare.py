@@ -148,7 +148,7 @@ def gathered(
         from gdcli.tasks.cluster.opening import partitioned
 
         one_thread()
-        with partitioned(request, wanted, use_cache) as (rows, names):
+        with partitioned(request, wanted, use_cache, watch) as (rows, names):
             count = RowCount(rows.rows, rows.skipped, tuple(rows.skipped_lines))
             yield Gathered(names, rows, count, rows.place)  # type: ignore[arg-type]  # asked as columns are
         return
