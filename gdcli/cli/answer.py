@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
@@ -24,7 +23,7 @@ from gdcli.kernel.errors import Span, UsageError, did_you_mean_file
 from gdcli.render.formats import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gdcli.api import Outcome, Problem, Settings
     from gdcli.cli.canvas import Canvas
@@ -150,6 +149,11 @@ class Beside:
         self._stack.__exit__(*ended)
 
     @property
+    def timing(self) -> bool:
+        """Whether the page has times: it is the same again without."""
+        return bool(getattr(self._options, "timing", False))
+
+    @property
     def draws(self) -> bool:
         return self._canvas is not None or self._report is not None
 
@@ -157,7 +161,7 @@ class Beside:
         """Return what sees the path of a run for its page, whose layout is made by ``layout``."""
         if self._report is None:
             return []
-        self._paper = self._report.writer(problem, None if layout is None else layout())
+        self._paper = self._report.writer(problem, self.timing, None if layout is None else layout())
         return [self._paper]
 
     def write(self, write: Callable[[TextIO, Format], None]) -> None:
@@ -167,20 +171,22 @@ class Beside:
 
             write(self._report.page, REPORT)
 
-    def finish(self, found: Record, picture: Callable[[], Picture] | None) -> None:
-        """Draw the picture, where there is one, and write the page of the record ``found``."""
+    def finish(self, found: Record, picture: Callable[[], Picture] | None, parts: str = "") -> None:
+        """Draw the picture, where there is one, and write the page of the record ``found``, which may have ``parts``
+        with times of their own.
+        """
         if self._paper is not None:
             self._paper.finish(found)
-        self.tell([found], picture)
+        from gdcli.record.schema import told
 
-    def tell(
-        self, records: Sequence[Record | Mapping[str, Any]], picture: Callable[[], Picture] | None
-    ) -> None:
-        """The same of several records, of which the last is the answer; the page's lines are written."""
+        self.tell([told(found, self.timing, parts)] if self._report is not None else [], picture)
+
+    def tell(self, records: Sequence[Mapping[str, Any]], picture: Callable[[], Picture] | None) -> None:
+        """The same of records as JSON, of which the last is the answer; the page's lines are written."""
         if self._canvas is not None and picture is not None:
             self._canvas.draw(picture)
         if self._report is not None and records:
-            self._report.finish([r if isinstance(r, Mapping) else r.to_json() for r in records], picture)
+            self._report.finish(records, picture)
 
 
 def traced(

@@ -49,7 +49,7 @@ def compared(
             timing = made.timed and env.timing(options, stream)
             found = with_receipt(made.record, options)
             write(stream, options.written_as, found, made.kind, timing)
-        beside.write(lambda page, format: write(page, format, found, made.kind, made.timed))
-        beside.finish(found, made.picture)
+        beside.write(lambda page, format: write(page, format, found, made.kind, made.timed and beside.timing))
+        beside.finish(found, made.picture, made.kind.parts)
     env.tell_warnings(made.warnings, env.warned(options, stream))
     return made.exit_code

@@ -45,14 +45,14 @@ class ReportFile:
     def __exit__(self, *ended: object) -> None:
         self._file.__exit__(*ended)
 
-    def writer(self, problem: Problem, layout: PageLayout | None = None) -> Table:
+    def writer(self, problem: Problem, timing: bool, layout: PageLayout | None = None) -> Table:
         """Return the writer of a run's page, an observer as that of the terminal."""
         from gdcli.kernel.space import Space, lengths_of
         from gdcli.render.html_report import REPORT
         from gdcli.render.tables import Table
 
         size = Space(lengths_of(problem.start)).size
-        return Table(self.page, problem.sign, size, None, True, REPORT, layout)
+        return Table(self.page, problem.sign, size, None, timing, REPORT, layout)
 
     def finish(self, records: Sequence[Mapping[str, Any]], picture: Callable[[], Picture] | None) -> None:
         """Write the file: the last of the ``records`` is the answer, others its parts; ``picture`` makes the picture,

@@ -41,7 +41,7 @@ def run(options: SolveOptions, env: Environment) -> int:
         if keep:
             found = replace(found, receipt=receipt_of(options, found.space.size))
         write(found, options.written_as, stream, timing)
-        beside.write(lambda page, format: write(found, format, page, True))
+        beside.write(lambda page, format: write(found, format, page, beside.timing))
         beside.finish(found, None)
     return found.exit_code
 

@@ -14,7 +14,16 @@ from gdcli.language import latex
 from gdcli.render.html_page import asset, data, library, text, whole
 from gdcli.render.html_report import FORMULA
 
-_SCRIPTS = ("chart.js", "linear.js", "descent.js", "rates.js", "plane.js", "explore.js", "copy.js")
+_SCRIPTS = (
+    "chart.js",
+    "linear.js",
+    "descent.js",
+    "rates.js",
+    "plane.js",
+    "command.js",
+    "explore.js",
+    "copy.js",
+)
 _ROWS = '<figure class="board" id="rows"><div class="drawing"></div></figure>\n'
 _BATCHES = (
     "<fieldset><legend>Rows</legend>\n"

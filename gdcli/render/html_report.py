@@ -93,7 +93,7 @@ def page(report: Report) -> str:
     body = (
         f"<header>\n<h1>{text(report.title)}</h1>\n{verdict}</header>\n<main>\n{_formula(report)}"
         + _section(first, is_question=True)
-        + "".join([judged, drawn, *(_section(section) for section in rest)])
+        + "".join([drawn, judged, *(_section(section) for section in sorted(rest, key=_is_path))])
         + _meanings(report.lines)
         + _reproduce(report)
         + f"</main>\n<footer><p>Written by gd {text(report.version)}. This page is one file: it works without a "
@@ -116,6 +116,12 @@ def _sections(lines: Sequence[Line]) -> list[list[Line]]:
         elif found[-1]:
             found.append([])
     return [section for section in found if section]
+
+
+def _is_path(section: Sequence[Line]) -> bool:
+    """The path is long, and stands last."""
+    first = section[0]
+    return isinstance(first, TableLine) and _HEADINGS.get(first.columns[0].title.strip()) == "The path"
 
 
 def _is_fact(line: Line) -> bool:

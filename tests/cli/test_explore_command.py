@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def node(text: str) -> object:
 def test_the_page_is_one_file_with_all_it_needs(tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     done = gd("explore", "(x-a)**2 + y**2", "--set", "a=3", "--start", "x=0,y=1", "--output", str(file))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert str(file) in done.stdout
     text = file.read_text(encoding="utf-8")
     assert len(text) < 1_500_000
@@ -40,6 +41,21 @@ def test_the_page_is_one_file_with_all_it_needs(tmp_path: Path) -> None:
     assert given["answer"] == pytest.approx([3.0, 0.0])
     assert given["command"] == "gd minimize '(x-a)**2 + y**2' --set a=3"
     assert not {part for part in ("{title}", "{rows}", "{batches}", "{formula}") if part in text}
+
+
+def test_without_the_library_the_formula_is_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("latex2mathml", "latex2mathml.converter"):
+        monkeypatch.setitem(sys.modules, name, None)
+    file = tmp_path / "page.html"
+    for words in (
+        ["explore", "x**2", "--start", "1", "--output"],
+        ["minimize", "x**2", "--start", "1", "--report"],
+    ):
+        done = gd(*words, str(file))
+        assert done.returncode == 0
+        assert "latex2mathml" in done.stderr
+        assert "install" in done.stderr
+        assert "<math" not in file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

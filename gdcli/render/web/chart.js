@@ -166,7 +166,7 @@ const chart = (() => {
     const mark = frame.append("circle").attr("class", "mark").attr("r", 6).attr("visibility", "hidden");
     let shown = d3.zoomIdentity;
 
-    function draw(x, y) {
+    function fill(x, y) {
       below.call(axis(d3.axisBottom, x, panel.xlog, inner.w));
       beside.call(axis(d3.axisLeft, y, panel.ylog, 2 * inner.h));
       plot.selectAll("*").remove();
@@ -182,7 +182,7 @@ const chart = (() => {
     const axes = () => [shown.rescaleX(x0), shown.rescaleY(y0)];
     function show(transform) {
       shown = transform;
-      draw(...axes());
+      fill(...axes());
     }
     const zoom = d3.zoom().scaleExtent([1, 1e6]).extent([[0, 0], [inner.w, inner.h]])
       .translateExtent([[0, 0], [inner.w, inner.h]])

@@ -130,10 +130,12 @@
     const apart = (i) => Math.max(...anchorsOf(i)) - Math.min(...anchorsOf(i));
     const near = (i) => {
       const anchors = anchorsOf(i);
-      const reach = apart(i) || Math.max(...state.axes.map(apart)) || Math.max(1, Math.abs(anchors[0]));
-      const kept = places(i).filter((v) => Math.abs(v - anchors[0]) <= 2.5 * reach);
-      const [low, high] = d3.extent([...kept, ...anchors]);
-      const pad = 0.25 * Math.max(high - low, 0.4 * reach);
+      const widest = Math.max(...state.axes.map(apart)) || Math.max(1, Math.abs(anchors[0]));
+      const level = apart(i) < 1e-3 * widest; // the start is beside the answer
+      const reach = level ? widest : apart(i);
+      const seen = places(i).filter((v) => Math.abs(v - anchors[0]) <= 2.5 * reach);
+      const [low, high] = d3.extent([...seen, ...anchors]);
+      const pad = level ? 0.55 * reach : 0.25 * Math.max(high - low, 0.4 * reach);
       return [low - pad, high + pad];
     };
     const x = near(state.axes[0]);
@@ -466,45 +468,8 @@
   }
 
   function command() {
-    const s = state;
-    const words = [given.command];
-    const rated = !["newton", "batch"].includes(s.method);
-    if (given.rows) {
-      words.push(`--start ${given.names.map((name, i) => `${name}=${s.start[i]}`).join(",")}`);
-      const epochs = Math.max(1, Math.ceil(s.k / Math.ceil(of.rows / (s.batch || of.rows))));
-      if (rated) words.push(`--method ${s.method === "gd" ? "sgd" : s.method} --lr ${s.lr} --batch-size ${s.batch || "all"} --epochs ${epochs}`, `--schedule ${s.schedule} --shuffle ${s.shuffle ? "full" : "none"} --every 1`);
-      else words.push(`--method ${s.method} --every 1`);
-    } else {
-      words.push(`--start ${startText()}`);
-      if (s.method === "newton") words.push("--method newton");
-      else if (s.method === "batch") words.push("--method batch");
-      else words.push(`--method ${s.method} --lr ${s.lr}`);
-      if (s.method !== "newton") words.push(`--max-iter ${s.k} --tol 0`);
-      words.push("--every 1");
-    }
-    at("command").textContent = words.join(" ");
-    const notes = [];
-    if (s.noise) notes.push("The noise is of this page alone; a link to this state repeats it.");
-    if ("keep" in method(s.method).constants && s.method !== "rmsprop" && s.keep !== 0.9) notes.push("The terminal's momentum is 0.9.");
-    if (s.method === "newton") notes.push("The terminal keeps Newton's steps within a trust region, so they differ; both end at the same minimum.");
-    if (given.constraints.length && !given.rows) notes.push("Descent does not know the constraints, which are only shown; gd minimize with --subject-to does.");
-    if (given.rows && s.shuffle) notes.push("Rows are shuffled in another order there.");
-    at("command-note").textContent = notes.join(" ");
-  }
-
-  // v[0], v[1] are given as one vector.
-  function startText() {
-    const parts = [];
-    const vectors = new Map();
-    given.names.forEach((name, i) => {
-      const found = /^(.*)\[(\d+)\]$/.exec(name);
-      if (!found) parts.push(`${name}=${state.start[i]}`);
-      else if (vectors.has(found[1])) vectors.get(found[1]).push(state.start[i]);
-      else vectors.set(found[1], [state.start[i]]);
-    });
-    vectors.forEach((values, name) => parts.push(`${name}=[${values.join(",")}]`));
-    const text = parts.join(",");
-    return text.includes("[") ? `'${text}'` : text;
+    at("command").textContent = terminal.command(given, state, of.rows);
+    at("command-note").textContent = terminal.notes(given, state).join(" ");
   }
 
   function course() {

@@ -3,14 +3,14 @@
 
 const linear = (() => {
   const square = (triangle, n) =>
-    Array.from({ length: n }, (_, i) =>
-      Array.from({ length: n }, (_, j) => triangle[i >= j ? (i * (i + 1)) / 2 + j : (j * (j + 1)) / 2 + i]));
+    d3.range(n).map((i) =>
+      d3.range(n).map((j) => triangle[i >= j ? (i * (i + 1)) / 2 + j : (j * (j + 1)) / 2 + i]));
 
   // Eigenvalues in ascending order, and the vectors as columns (Golub and Van Loan, Matrix Computations, 8.5).
   function eigen(matrix) {
     const n = matrix.length;
     const a = matrix.map((row) => [...row]);
-    const v = a.map((_, i) => a.map((_, j) => (i === j ? 1 : 0)));
+    const v = d3.range(n).map((i) => d3.range(n).map((j) => (i === j ? 1 : 0)));
     for (let sweep = 0; sweep < 60; sweep += 1) {
       let off = 0;
       for (let p = 0; p < n; p += 1) for (let q = p + 1; q < n; q += 1) off += a[p][q] ** 2;

@@ -22,7 +22,7 @@ function plane(box, world) {
 
   function resize() {
     const w = box.clientWidth;
-    const h = Math.round(Math.max(world.rows ? 320 : 260, Math.min(0.72 * w, window.innerHeight - 180)));
+    const h = Math.round(Math.max(260, Math.min((world.rows ? 0.95 : 0.72) * w, window.innerHeight - 230)));
     size = { w, h, ratio: window.devicePixelRatio || 1 };
     for (const one of [canvas, ground]) {
       one.width = w * size.ratio;
@@ -75,8 +75,8 @@ function plane(box, world) {
     const colour = chart.ramp(box);
     ink.fillStyle = colour(0);
     ink.fillRect(0, 0, size.w, size.h);
-    drawn(values, heights).forEach((path, k) => {
-      const shape = new Path2D(path ?? "");
+    drawn(values, heights).forEach((outline, k) => {
+      const shape = new Path2D(outline ?? "");
       ink.fillStyle = colour((k + 1) / heights.length);
       ink.fill(shape);
       ink.strokeStyle = style("--level");
