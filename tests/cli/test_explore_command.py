@@ -68,8 +68,12 @@ def test_without_the_library_the_formula_is_as_typed(tmp_path: Path, monkeypatch
         (["x**2", "--start", "1", "--output", "page.txt"], "ends in .html"),
     ],
 )
-def test_what_cannot_be_shown_is_told(words: list[str], told: str) -> None:
-    done = gd("explore", *words)
+def test_what_cannot_be_shown_is_told(
+    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Path("docs").resolve()
+    monkeypatch.chdir(tmp_path)
+    done = gd("explore", *(word.replace("docs", str(data)) for word in words))
     assert (done.returncode, told in done.stderr) == (2, True)
     assert not Path("explore.html").exists()
 
