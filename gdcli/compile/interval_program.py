@@ -55,14 +55,19 @@ def leaf_keys(form: Form) -> list[Key]:
 
 
 class IntervalProgram:
-    """A scalar expression, its gradient and its Hessian on boxes; made by :func:`interval_program`."""
+    """A scalar expression, its gradient and its Hessian on boxes; made by :func:`interval_program`.
 
-    def __init__(self, graph: ExactGraph, root: int, leaves: Sequence[Key], order: int) -> None:
+    The last leaves, ``given`` in number, are no variables: there are no derivatives by them.
+    """
+
+    def __init__(
+        self, graph: ExactGraph, root: int, leaves: Sequence[Key], order: int, given: int = 0
+    ) -> None:
         self.graph = graph
         self.root = root
         self.order = order
         self.keys = list(leaves)
-        self.size = len(self.keys)
+        self.size = len(self.keys) - given
         self._derivatives = Derivatives(graph)
         self._texts: dict[int, str] = {}
         self._made: dict[tuple[int, bool], Callable[..., Any]] = {}
@@ -72,7 +77,7 @@ class IntervalProgram:
         found = [self.root]
         if order:
             graph, n = self.graph, self.size
-            nodes = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.keys]
+            nodes = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.keys[:n]]
             adjoints = self._derivatives.gradient(self.root)
             found += [adjoints.get(i, graph.number(0.0)) for i in nodes]
             if order > 1:
@@ -117,6 +122,16 @@ class IntervalProgram:
             value, found[1 : n + 1] if order else None, found[n + 1 :] if order > 1 else None, defined, empty
         )
 
+    def at(self, leaves: Sequence[tuple[Any, Any]], order: int) -> tuple[Sequence[Any], Any, Any]:
+        """Return the ends of the value, the gradient, the lower triangle of the Hessian, and whether it is defined, or
+        nowhere; ``leaves`` are the ends of all leaves, arrays that can be combined with one another.
+        """
+        from gdcli.compile.runners import numpy
+
+        with numpy().errstate(all="ignore"):
+            found: tuple[Sequence[Any], Any, Any] = self._program(order, True)(leaves)
+        return found
+
     def evaluate(self, low: Any, high: Any, order: int) -> Enclosed:
         """Return what is known on boxes: ``low`` and ``high`` have shape (n, m), n variables in m boxes.
 
@@ -126,8 +141,7 @@ class IntervalProgram:
 
         np = numpy()
         n, m = low.shape
-        with np.errstate(all="ignore"):
-            found, defined, empty = self._program(order, True)(list(zip(low, high, strict=True)))
+        found, defined, empty = self.at(list(zip(low, high, strict=True)), order)
         shape = (m,)
         empty = np.broadcast_to(np.asarray(empty, bool), shape)
         defined = np.broadcast_to(np.asarray(defined, bool), shape)

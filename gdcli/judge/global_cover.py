@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from gdcli.judge.cover_tree import Array, Settled, bisection, face_cut, second_axis
-from gdcli.judge.interval_forms import (
+from gdcli.compile.interval_forms import (
     BoundedFunction,
     Pair,
     derivatives,
@@ -28,6 +28,7 @@ from gdcli.judge.interval_forms import (
     is_negative_somewhere,
     is_positive_definite,
     krawczyk,
+    lowest_of_quadratics,
     middle,
     outward,
     second_order,
@@ -36,8 +37,6 @@ from gdcli.judge.interval_forms import (
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.numerics import EPS, TINY
 
-# Steps towards the least of a convex function on a box, for the place of a tangent plane.
-_STEPS = 4
 # A box that is told is made wider up to so many times until it is seen that a minimum is in it.
 _WIDENINGS = 4
 
@@ -252,13 +251,13 @@ class GlobalCover:
             return
         low, high = boxes.low[:, convex], boxes.high[:, convex]
         matrix = (0.5 * hessian[0] + 0.5 * hessian[1])[:, :, convex]
-        point = _lowest(low, high, 0.5 * (slope[0] + slope[1])[:, convex], matrix)
+        point = lowest_of_quadratics(low, high, 0.5 * (slope[0] + slope[1])[:, convex], matrix)
         for _ in range(2):
             at = one.evaluate(point, point, 1)
             planes = derivatives(at)[0]
             bound = first_order(low, high, point, at.value, planes)[0]
             boxes.bound[convex] = np.maximum(boxes.bound[convex], bound)
-            point = _lowest(low, high, 0.5 * (planes[0] + planes[1]), matrix, point)
+            point = lowest_of_quadratics(low, high, 0.5 * (planes[0] + planes[1]), matrix, point)
 
     def _beside_proved(self, boxes: _Boxes) -> Array:
         """Return which boxes, high enough, have together with a proved one no other minimum than that."""
@@ -349,25 +348,3 @@ class GlobalCover:
             np.maximum(low - room, self.low[:, None]),
             np.minimum(high + room, self.high[:, None]),
         )
-
-
-def _lowest(low: Array, high: Array, slope: Array, hessian: Array, start: Array | None = None) -> Array:
-    """Return points (n, m) near the least of quadratic functions on boxes, by Newton's steps in what is free."""
-    import numpy as np
-
-    n = len(low)
-    center = middle(low, high) if start is None else start
-    point = center.copy()
-    each = np.arange(n)
-    for _ in range(_STEPS):
-        g = slope + np.einsum("ijm,jm->im", hessian, point - center)
-        held = ((point <= low) & (g > 0.0)) | ((point >= high) & (g < 0.0)) | (low == high)
-        both = ~held[:, None] & ~held[None, :]
-        matrix = np.where(both, hessian, 0.0).transpose(2, 0, 1)
-        matrix[:, each, each] += np.where(held, 1.0, 0.0).T
-        try:
-            step = np.linalg.solve(matrix, np.where(held, 0.0, -g).T[:, :, None])[:, :, 0].T
-        except np.linalg.LinAlgError:
-            break
-        point = np.clip(np.where(np.isfinite(step), point + step, point), low, high)
-    return point

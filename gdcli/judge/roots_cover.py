@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gdcli.judge.cover_tree import Array, Settled, bisection, face_cut, second_axis
-from gdcli.judge.interval_forms import (
+from gdcli.compile.interval_forms import (
     BoundedFunction,
     Krawczyk,
     Pair,

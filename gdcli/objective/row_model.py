@@ -163,6 +163,24 @@ def build_row_model(
     )
 
 
+def residual_in(graph: Graph, row: RowModel, weighting: Weighting | None) -> int:
+    """Return the node of a row's residual, whose square is its loss, in another graph; the loss must be a square."""
+    names = row.names
+    lengths: dict[str, int | None] = {**names.parameters, **dict.fromkeys(names.columns)}
+
+    def node(tree: Any) -> int:
+        known = {name: value for name, value in row.constants.items() if name in tree.names}
+        return form.build_row(tree, graph, lengths, known, names.matrices)
+
+    found = graph.node("sub", node(row.model.left), node(row.model.right))
+    if weighting is None:
+        return found
+    column = graph.scalar(weighting.column)
+    if weighting.kind == "sigma":
+        return graph.node("div", found, column)
+    return graph.node("mul", graph.node("sqrt", column), found)
+
+
 class _Misfit(NamedTuple):
     """Nodes: the loss of a row, and of what it is made; see `RowModel`."""
 

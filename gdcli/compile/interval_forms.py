@@ -15,6 +15,8 @@ from gdcli.kernel.numerics import EPS, SMALLEST, TINY
 
 Array = Any
 Pair = tuple[Array, Array]
+# Steps towards the least of a convex function on a box.
+_NEWTON_STEPS = 4
 # The least side of a box that is made wider, as a part of the largest.
 _LEAST_SIDE = 1e-6
 
@@ -232,3 +234,25 @@ def _inverses(matrices: Array, free: Array, usable: Array) -> tuple[Array, Array
     usable = usable & np.isfinite(found).all(axis=(1, 2))
     both = free[:, :, None] & free[:, None, :] & usable[:, None, None]
     return np.where(both, found, 0.0), usable
+
+
+def lowest_of_quadratics(low: Array, high: Array, slope: Array, hessian: Array, start: Array | None = None) -> Array:
+    """Return points (n, m) near the least of quadratic functions on boxes, by Newton's steps in what is free."""
+    import numpy as np
+
+    n = len(low)
+    center = middle(low, high) if start is None else start
+    point = center.copy()
+    each = np.arange(n)
+    for _ in range(_NEWTON_STEPS):
+        g = slope + np.einsum("ijm,jm->im", hessian, point - center)
+        held = ((point <= low) & (g > 0.0)) | ((point >= high) & (g < 0.0)) | (low == high)
+        both = ~held[:, None] & ~held[None, :]
+        matrix = np.where(both, hessian, 0.0).transpose(2, 0, 1)
+        matrix[:, each, each] += np.where(held, 1.0, 0.0).T
+        try:
+            step = np.linalg.solve(matrix, np.where(held, 0.0, -g).T[:, :, None])[:, :, 0].T
+        except np.linalg.LinAlgError:
+            break
+        point = np.clip(np.where(np.isfinite(step), point + step, point), low, high)
+    return point
