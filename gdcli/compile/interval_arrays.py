@@ -78,7 +78,10 @@ def _computed(name: str, *args: Array) -> Array:
 def _product_ends(al: Array, ah: Array, bl: Array, bh: Array) -> tuple[Array, Array]:
     import numpy as np  # loaded by then: `numpy` looks at the environment, too
 
-    products = al * bl, al * bh, ah * bl, ah * bh
+    if al is ah or bl is bh:  # numbers, of data for example
+        products = (al * bl, al * bh) if al is ah else (al * bl, ah * bl)
+    else:
+        products = al * bl, al * bh, ah * bl, ah * bh
     low, high = _extremes(products)
     if np.isnan(low).any():  # 0*inf
         low, high = _extremes(tuple(np.where(np.isnan(v), 0.0, v) for v in products))
@@ -94,5 +97,7 @@ def _product_ends(al: Array, ah: Array, bl: Array, bh: Array) -> tuple[Array, Ar
 def _extremes(products: Array) -> tuple[Array, Array]:
     import numpy as np  # loaded by then: `numpy` looks at the environment, too
 
+    if len(products) == 2:
+        return np.minimum(*products), np.maximum(*products)
     p, q, r, s = products
     return np.minimum(np.minimum(p, q), np.minimum(r, s)), np.maximum(np.maximum(p, q), np.maximum(r, s))

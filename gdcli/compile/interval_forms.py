@@ -236,7 +236,9 @@ def _inverses(matrices: Array, free: Array, usable: Array) -> tuple[Array, Array
     return np.where(both, found, 0.0), usable
 
 
-def lowest_of_quadratics(low: Array, high: Array, slope: Array, hessian: Array, start: Array | None = None) -> Array:
+def lowest_of_quadratics(
+    low: Array, high: Array, slope: Array, hessian: Array, start: Array | None = None
+) -> Array:
     """Return points (n, m) near the least of quadratic functions on boxes, by Newton's steps in what is free."""
     import numpy as np
 

@@ -77,7 +77,9 @@ class IntervalProgram:
         found = [self.root]
         if order:
             graph, n = self.graph, self.size
-            nodes = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.keys[:n]]
+            nodes = [
+                graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in self.keys[:n]
+            ]
             adjoints = self._derivatives.gradient(self.root)
             found += [adjoints.get(i, graph.number(0.0)) for i in nodes]
             if order > 1:

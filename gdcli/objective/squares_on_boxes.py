@@ -20,12 +20,15 @@ from typing import Any
 from gdcli.compile.interval_arrays import array_rules
 from gdcli.compile.interval_forms import lowest_of_quadratics, middle, second_order
 from gdcli.compile.interval_program import Enclosed, IntervalProgram
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.numerics import EPS, SMALLEST
 
 Array = Any
 Pair = tuple[Array, Array]
 # Rows times boxes in one call of numpy.
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 14
+# What keeps equations of parameters apart that have one effect, relative to all.
+_RIDGE = 1e-13
 
 
 class SquaresOnBoxes:
@@ -97,6 +100,17 @@ class SquaresOnBoxes:
         """Return the lower bounds (m,) by the tangent planes; see the text of the module."""
         import numpy as np
 
+        rules = array_rules()
+        with np.errstate(all="ignore"):
+            known, center, q, value, slope, hessian = self._tangents(low, high)
+            least = second_order(low, high, center, value, slope, hessian)[0]
+            size = _sum(rules["square"]((q, q)))[1]
+            bound = rules["div"](rules["square"]((np.maximum(least, 0.0),) * 2), (size, size))[0]
+        return np.where(known & (least > 0.0) & (size > 0.0) & ~np.isnan(bound), bound, 0.0)
+
+    def _tangents(self, low: Array, high: Array) -> _Tangents:
+        import numpy as np
+
         n, m = low.shape
         rules = array_rules()
         center = middle(low, high)
@@ -104,28 +118,35 @@ class SquaresOnBoxes:
         on, on_defined, _ = self._residuals(low, high, 2)
         shape = (self.rows, m)
         known = (np.broadcast_to(at_defined, shape) & np.broadcast_to(on_defined, shape)).all(axis=0)
-        with np.errstate(all="ignore"):
-            r, *slopes = (0.5 * pair[0] + 0.5 * pair[1] for pair in at)
-            jacobian = np.array(slopes)
-            known &= np.isfinite(r).all(axis=0) & np.isfinite(jacobian).all(axis=(0, 1))
-            r, jacobian = np.where(known, r, 0.0), np.where(known, jacobian, 0.0)
-            matrix = np.einsum("irm,jrm->ijm", jacobian, jacobian)
-            ridge = 1e-13 * np.einsum("iim->im", matrix) + 1e-290
-            matrix[range(n), range(n)] += ridge
-            point = lowest_of_quadratics(low, high, np.einsum("irm,rm->im", jacobian, r), matrix)
-            q = r + np.einsum("irm,im->rm", jacobian, point - center)
-            q = np.where(np.isfinite(q), q, 0.0)
-            weights = q, q
-            sums = [_sum(rules["mul"](weights, pair)) for pair in (*at, *on[1 + n :])]
-            slope = np.array([pair[0] for pair in sums[1 : 1 + n]]), np.array([pair[1] for pair in sums[1 : 1 + n]])
-            hessian = np.zeros((2, n, n, m))
-            places = [(i, j) for i in range(n) for j in range(i + 1)]
-            for (i, j), pair in zip(places, sums[1 + n :], strict=True):
-                hessian[:, i, j] = hessian[:, j, i] = pair
-            least = second_order(low, high, center, sums[0], slope, (hessian[0], hessian[1]))[0]
-            size = _sum(rules["square"](weights))[1]
-            bound = rules["div"](rules["square"]((np.maximum(least, 0.0),) * 2), (size, size))[0]
-        return np.where(known & (least > 0.0) & (size > 0.0) & ~np.isnan(bound), bound, 0.0)
+        r, *slopes = (0.5 * pair[0] + 0.5 * pair[1] for pair in at)
+        jacobian = np.array(slopes)
+        known &= np.isfinite(r).all(axis=0) & np.isfinite(jacobian).all(axis=(0, 1))
+        r, jacobian = np.where(known, r, 0.0), np.where(known, jacobian, 0.0)
+        matrix = np.einsum("irm,jrm->ijm", jacobian, jacobian)
+        matrix[range(n), range(n)] += _RIDGE * np.einsum("iim->m", matrix) + 1e-290
+        point = lowest_of_quadratics(low, high, np.einsum("irm,rm->im", jacobian, r), matrix)
+        q = r + np.einsum("irm,im->rm", jacobian, point - center)
+        q = np.where(np.isfinite(q), q, 0.0)
+        value, *sums = (_sum(rules["mul"]((q, q), pair)) for pair in (*at, *on[1 + n :]))
+        slope = np.array([pair[0] for pair in sums[:n]]), np.array([pair[1] for pair in sums[:n]])
+        hessian = np.zeros((2, n, n, m))
+        places = [(i, j) for i in range(n) for j in range(i + 1)]
+        for (i, j), pair in zip(places, sums[n:], strict=True):
+            hessian[:, i, j] = hessian[:, j, i] = pair
+        return _Tangents(known, center, q, value, slope, (hessian[0], hessian[1]))
+
+
+class _Tangents(NamedTuple):
+    """Where these are known (m,), the centres (n, m), the vectors q (rows, m); what holds q.r at the centre, its slope
+    there, and its Hessian on the boxes.
+    """
+
+    known: Array
+    center: Array
+    q: Array
+    value: Pair
+    slope: Pair
+    hessian: Pair
 
 
 def _twice(pair: Pair) -> Pair:
