@@ -42,6 +42,7 @@ __all__ = [
     "compare_methods",
     "compare_models",
     "fit",
+    "fit_globally",
     "fit_groups",
     "make_problem",
     "maximize",
@@ -283,6 +284,24 @@ def predict(
     from gdcli.tasks.fit.prediction import predictions
 
     return predictions(found, data, interval, level)
+
+
+def fit_globally(
+    model: str | Formula, data: Table, bounds: Mapping[Any, tuple[float, float]], **options: Any
+) -> FitOutcome:
+    """Enclose the least sum of squares of a fit of up to four parameters within ``bounds``, which each of them needs,
+    with a proof; `FitOutcome.globally` has it.
+
+    The rest is as for `fit`. Raises as it, and as `gdcli.tasks.fit.global_fit.check`.
+    """
+    from gdcli.tasks.fit.global_fit import solve_globally as solved
+    from gdcli.tasks.fit.prepare import prepared
+    from gdcli.tasks.fit.request import request_from
+    from gdcli.tasks.python_problem import text_of
+
+    request, settings = request_from(text_of(model), data, "auto", {"bounds": bounds, **options})
+    with budget.limited(settings), prepared(request, settings) as ready:
+        return solved(ready, settings)
 
 
 def fit_groups(

@@ -262,6 +262,8 @@ def fit_request(options: FitOptions | CompareBatchesOptions, env: Environment) -
     asked = options.given(FitDataOptions, GroupsOptions, IntervalsOptions, PartitionsOptions)
     asked["constants"] = asked.pop("set")
     files = tuple(options.files) or ("-",)
+    if getattr(options, "global_", False) and not asked["start"]:
+        asked["start"] = ("auto",)  # a search needs none
     return FitRequest(text, files, source=source, **asked)
 
 

@@ -94,9 +94,9 @@ class SolveOptions(groups.SystemOptions, groups.StoppingOptions, OutputOptions,
     format = groups.format_in(*groups.shaped(Shape.PAGE, Shape.OBJECT, Shape.ROWS))
 
 
-class FitOptions(groups.FitDataOptions, groups.GroupsOptions, groups.IntervalsOptions, groups.FitMethodOptions,
-        groups.StoppingOptions, groups.EpochsOptions, groups.FitEngineOptions, groups.PartitionsOptions,
-        groups.CheckpointOptions, groups.FitOutputOptions, PictureOptions):
+class FitOptions(groups.FitDataOptions, groups.GroupsOptions, groups.FitProofOptions, groups.IntervalsOptions,
+        groups.FitMethodOptions, groups.StoppingOptions, groups.EpochsOptions, groups.FitEngineOptions,
+        groups.PartitionsOptions, groups.CheckpointOptions, groups.FitOutputOptions, PictureOptions):
     plot = PictureOptions.plot.but("Draw rows, curve and residuals into this file (.png, .svg, .pdf), or - in the "
         "terminal.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from io import StringIO
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
     from gdcli.render.progress import Progress
     from gdcli.render.tables import PageLayout
     from gdcli.solve.iteration import Observer
+    from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitProblem, FitSettings
 
 
 def run(options: FitOptions, env: Environment) -> int:
     check_output(options, is_fit=True)
+    if options.global_:
+        from gdcli.cli import global_option
+
+        global_option.check_fit(options)
     if options.share:
         from gdcli.cli.fit_shared_command import FitWriters
         from gdcli.cli.fit_shared_command import run as run_shared
@@ -54,7 +60,6 @@ def _run(options: FitOptions, env: Environment) -> int:
     from gdcli.cli.output_file import Destination
     from gdcli.record.fits import fit_record
     from gdcli.tasks.fit.prepare import prepared
-    from gdcli.tasks.fit.solve_fit import answer
 
     with (
         session(options, env, request) as kept,
@@ -83,9 +88,8 @@ def _run(options: FitOptions, env: Environment) -> int:
                 observers += beside.observers(ready.problem, partial(layout_of, settings))
                 kept.watch(observers)
                 kept.check_data(ready)
-                outcome = answer(
-                    ready, settings, [*observers, progress.iterate], progress.epoch, kept.checkpointer
-                )
+                seeing = [*observers, progress.iterate]
+                outcome = _solver(options, env)(ready, settings, seeing, progress.epoch, kept.checkpointer)
             progress.clear()
             outcome = kept.finish(outcome)
             found = with_receipt(fit_record(outcome), options)
@@ -95,6 +99,26 @@ def _run(options: FitOptions, env: Environment) -> int:
         beside.finish(found, None if plot is None else partial(plot.picture, found, epochs_of(outcome)))
     env.tell_warnings(told_beside(options, outcome), seen=env.warned(options, stream))
     return outcome.status.exit_code
+
+
+def _solver(options: FitOptions, env: Environment) -> Callable[..., FitOutcome]:
+    if options.global_:
+        return partial(_solve_globally, options, env)
+    from gdcli.tasks.fit.solve_fit import answer
+
+    return answer
+
+
+def _solve_globally(
+    options: FitOptions, env: Environment, ready: Prepared, settings: FitSettings, *path: object
+) -> FitOutcome:
+    """Solve as `solve_fit.answer` does, by boxes: there is no path to be seen."""
+    from gdcli.cli import global_option
+    from gdcli.render.waiting import Waiting
+
+    stream = env.free_terminal(options.written_as, options.output)
+    with Waiting(stream, 1, caps_of(settings), env.clock) as waiting:
+        return global_option.solve_fit(ready, settings, waiting, options.written_as.is_record)
 
 
 def _copies(options: FitOptions, env: Environment, model: str) -> AbstractContextManager[Files | None]:

@@ -10,8 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gdcli.api import Outcome, Problem, Settings
-    from gdcli.cli.commands import MinimizeOptions
+    from gdcli.cli.commands import FitOptions, MinimizeOptions
     from gdcli.render.waiting import Waiting
+    from gdcli.tasks.fit.fit_outcome import FitOutcome
+    from gdcli.tasks.fit.prepare import Prepared
+    from gdcli.tasks.fit.request import FitSettings
+    from gdcli.tasks.global_minimum import Teller
 
 # What a search of boxes does not read.
 _UNREAD = [
@@ -42,8 +46,22 @@ def check(options: MinimizeOptions) -> None:
     if not options.global_:
         told = "--all belongs to --global: it proves that there are no other minima"
         raise UsageError(told, "add --global, and bounds on every variable")
-    for name in _UNREAD:
-        if getattr(options, name) not in (None, False):
+    check_unread(options, _UNREAD)
+
+
+def check_fit(options: FitOptions) -> None:
+    if options.by:
+        raise UsageError(
+            "--global is for one fit, and --by makes many", "fit one group, or leave out --global"
+        )
+    check_unread(
+        options, [name for name in _UNREAD if name != "plot"] + ["cluster", "partitions", "intervals"]
+    )
+
+
+def check_unread(options: MinimizeOptions | FitOptions, names: Sequence[str]) -> None:
+    for name in names:
+        if getattr(options, name, None) not in (None, False):
             option = "--" + name.replace("_", "-")
             hint = "it ends by --tol, or at a cap: --max-time, --max-evaluations (of boxes), --max-memory"
             raise UsageError(
@@ -55,14 +73,26 @@ def solve(
     problem: Problem, settings: Settings, waiting: Waiting | None, options: MinimizeOptions, keep: bool
 ) -> Outcome:
     """Search; with ``keep`` the answer has what shows its proof."""
-    from gdcli.kernel.number_format import short, thousands
     from gdcli.tasks.global_minimum import solve_globally
 
+    teller = None if waiting is None else teller_of(waiting, problem.sense, problem.sign)
+    return solve_globally(problem, settings, options.show_gradient, teller, options.all, keep)
+
+
+def solve_fit(ready: Prepared, settings: FitSettings, waiting: Waiting | None, keep: bool) -> FitOutcome:
+    from gdcli.tasks.fit.global_fit import solve_globally
+
+    teller = None if waiting is None else teller_of(waiting, "minimize", 1)
+    return solve_globally(ready, settings, teller, keep)
+
+
+def teller_of(waiting: Waiting, sense: str, sign: int) -> Teller:
+    """Return what tells on a terminal how far a search has come: boxes, and the bounds of the value."""
+    from gdcli.kernel.number_format import short, thousands
+
     def tell(examined: int, left: int, lower: float, best: float) -> None:
-        assert waiting is not None
-        ends: Sequence[float] = sorted((problem.sign * lower, problem.sign * best))
-        note = f"{thousands(left)} left, the {problem.sense[:-3]}um in [{short(ends[0], 6)}, {short(ends[1], 6)}]"
+        ends: Sequence[float] = sorted((sign * lower, sign * best))
+        note = f"{thousands(left)} left, the {sense[:-3]}um in [{short(ends[0], 6)}, {short(ends[1], 6)}]"
         waiting.begin("box", examined, None, note)
 
-    teller = None if waiting is None else tell
-    return solve_globally(problem, settings, options.show_gradient, teller, options.all, keep)
+    return tell

@@ -104,6 +104,12 @@ class StartsOptions(Options):
     all = flag("With --global: all local minima within the bounds, each proved.")
 
 
+class FitProofOptions(Options):
+    group = "Problem"
+    global_ = flag("Enclose the least sum of squares within the bounds, proved by intervals; every parameter "
+        "needs bounds.")
+
+
 class PointOptions(Options):
     group = "Problem"
     expression = argument("EXPR", EXPRESSION.format("differentiate"))

@@ -141,7 +141,7 @@ class Solver:
 
         options = options_for(entry)
         if isinstance(options, FitOptions):
-            return _fitted(entry, options, self._observers)
+            return _fitted(entry, options, self._observers, self._shown.format.is_record)
         assert isinstance(options, MinimizeOptions)
         if self._build is None:
             self._build = api.shared_objectives()
@@ -176,7 +176,7 @@ def options_for(entry: FileProblem) -> Options:
     return COMMANDS[entry.command].takes(found, entry.command)
 
 
-def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observer]) -> Any:
+def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observer], keep: bool) -> Any:
     from gdcli.tasks.fit.prepare import prepared
     from gdcli.tasks.fit.request import FitRequest, FitSettings
     from gdcli.tasks.fit.solve_fit import answer
@@ -192,7 +192,14 @@ def _fitted(entry: FileProblem, options: FitOptions, observers: Sequence[Observe
     asked["data" if isinstance(entry.data, dict) else "files"] = entry.data
     request = FitRequest(entry.expression, **asked)
     settings = FitSettings(**options.given(*SOLVER, EpochsOptions))
+    if options.global_ and not request.start:
+        request = replace(request, start=("auto",))
     with limited(settings), prepared(request, settings) as ready:
+        if options.global_:
+            from gdcli.cli import global_option
+
+            global_option.check_fit(options)
+            return global_option.solve_fit(ready, settings, None, keep)
         return answer(ready, settings, observers)
 
 

@@ -6,6 +6,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from gdcli.cli import record_file
+from gdcli.cli.record_file import Stored
+from gdcli.cli.rerun_command import changed_data
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.errors import UsageError
 from gdcli.record.runs import RunRecord
@@ -27,19 +29,21 @@ def run(options: FileOptions, env: Environment) -> int:
     from gdcli.cli.output_file import Destination
 
     stored = record_file.read(options.file, env, roots=True)
-    told = _verified(stored.name, stored.result)
+    told = _verified(stored)
     with Destination(options.output, env.stdout) as stream:
         for label, text in told:
             stream.write(f"{label:<{LABEL}}{harmless(text)}\n")
     return 0 if told[0][0] == "verified" else DOES_NOT_HOLD
 
 
-def _verified(name: str, result: dict[str, Any]) -> list[tuple[str, str]]:
+def _verified(stored: Stored) -> list[tuple[str, str]]:
+    name, result = stored.name, stored.result
     try:
         if result.get("type") == "roots":
             faults, told = _of_roots(name, result)
         elif result.get("global") is not None:
-            faults, told = _of_global(name, result)
+            of_kind = _of_global_fit if "standard_errors" in result else _of_global
+            faults, told = of_kind(stored)
         else:
             faults, told = _of_run(name, result)
     except UsageError as error:
@@ -65,12 +69,12 @@ def _of_run(name: str, result: dict[str, Any]) -> _Found:
     return faults, [] if faults else [proof_of(found)[1]]
 
 
-def _of_global(name: str, result: dict[str, Any]) -> _Found:
+def _of_global(stored: Stored) -> _Found:
     from gdcli.render.global_page import statements
     from gdcli.tasks.verified_cover import faults_of_minimum
 
-    with record_file.whole(name):
-        found = RunRecord.from_json(result)
+    with record_file.whole(stored.name):
+        found = RunRecord.from_json(stored.result)
         problem, told = problem_of(found), told_minimum(found)
         local = None if found.certificate.proof is None else told_proof(found)
     faults = faults_of_minimum(problem, told)
@@ -81,6 +85,27 @@ def _of_global(name: str, result: dict[str, Any]) -> _Found:
     if local is not None:
         lines.append(f"the point: {proof_of(found)[1]}")
     return faults, lines
+
+
+def _of_global_fit(stored: Stored) -> _Found:
+    from gdcli.record.fits import FitRecord, request_of
+    from gdcli.render.global_page import statements
+    from gdcli.tasks.fit.global_fit import bounded_fit
+    from gdcli.tasks.fit.prepare import prepared
+    from gdcli.tasks.verified_cover import faults_within
+
+    with record_file.whole(stored.name):
+        found = FitRecord.from_json(stored.result)
+        told, places = told_minimum(found), {name: place for name, (place, _) in stored.data.items()}
+        request = request_of(found.problem, [places.get(name, name) for name in found.problem.files])
+    changed = [text for _, text in changed_data(stored)]
+    if changed:
+        return changed, []
+    with prepared(request) as ready:
+        if ready.count.learned != found.rows.learned:
+            return [f"there are {ready.count.learned} rows, and not {found.rows.learned}"], []
+        faults = faults_within(bounded_fit(ready), told, 1)
+    return faults, statements(found)
 
 
 def _of_roots(name: str, result: dict[str, Any]) -> _Found:

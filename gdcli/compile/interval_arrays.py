@@ -78,6 +78,7 @@ def _computed(name: str, *args: Array) -> Array:
 def _product_ends(al: Array, ah: Array, bl: Array, bh: Array) -> tuple[Array, Array]:
     import numpy as np  # loaded by then: `numpy` looks at the environment, too
 
+    products: tuple[Array, ...]
     if al is ah or bl is bh:  # numbers, of data for example
         products = (al * bl, al * bh) if al is ah else (al * bl, ah * bl)
     else:
@@ -94,7 +95,7 @@ def _product_ends(al: Array, ah: Array, bl: Array, bh: Array) -> tuple[Array, Ar
     return low, high
 
 
-def _extremes(products: Array) -> tuple[Array, Array]:
+def _extremes(products: tuple[Array, ...]) -> tuple[Array, Array]:
     import numpy as np  # loaded by then: `numpy` looks at the environment, too
 
     if len(products) == 2:

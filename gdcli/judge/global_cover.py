@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import inf
 
-from gdcli.judge.cover_tree import Array, Settled, bisection, face_cut, second_axis
 from gdcli.compile.interval_forms import (
     BoundedFunction,
     Pair,
@@ -34,6 +33,7 @@ from gdcli.compile.interval_forms import (
     second_order,
     widened,
 )
+from gdcli.judge.cover_tree import Array, Settled, bisection, face_cut, second_axis
 from gdcli.kernel.dataclass import NamedTuple, dataclass
 from gdcli.kernel.numerics import EPS, TINY
 

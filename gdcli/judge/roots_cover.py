@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gdcli.judge.cover_tree import Array, Settled, bisection, face_cut, second_axis
 from gdcli.compile.interval_forms import (
     BoundedFunction,
     Krawczyk,
@@ -20,6 +19,7 @@ from gdcli.compile.interval_forms import (
     middle,
     widened,
 )
+from gdcli.judge.cover_tree import Array, Settled, bisection, face_cut, second_axis
 from gdcli.kernel.dataclass import dataclass
 from gdcli.kernel.numerics import TINY
 

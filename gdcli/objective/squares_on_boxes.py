@@ -1,15 +1,15 @@
 """A sum of squares over rows on boxes of its parameters: the value, the gradient and the Hessian, all enclosed.
 
-Beside what follows from the residuals one by one, a lower bound that knows of all rows together. The data are a point in a
-space of as many dimensions as there are rows, and the model passes a surface through it. For every vector q, by Cauchy and
-Schwarz,
+Beside what follows from the residuals one by one, a lower bound that knows of all rows together. The data are a point
+in a space of as many dimensions as there are rows, and the model passes a surface through it. For every vector q, by
+Cauchy and Schwarz,
 
     |r|**2  >=  (q.r)**2 / |q|**2 .
 
-Taken for q is what is left of the residual at the centre after the step of Gauss and Newton within the box: the distance
-from the tangent plane there. q.r is one function of the parameters, flat at the centre in the directions in which the step is
-free; it is enclosed by Taylor's theorem. Where the model is linear there is no more than the distance from a plane to be
-known, and boxes may be as long as the bounds.
+Taken for q is what is left of the residual at the centre after the step of Gauss and Newton within the box: the
+distance from the tangent plane there. q.r is one function of the parameters, flat at the centre in the directions in
+which the step is free; it is enclosed by Taylor's theorem. Where the model is linear there is no more than the
+distance from a plane to be known, and boxes may be as long as the bounds.
 """
 
 from __future__ import annotations
@@ -162,3 +162,22 @@ def _sum(pair: Pair) -> Pair:
     slack = [count * (EPS * np.abs(end).sum(axis=0) + SMALLEST) for end in pair]
     low, high = low - slack[0], high + slack[1]
     return np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
+
+
+class Contracted:
+    """What stands for the propagation of demands through a graph: the value of a sum of squares tells which boxes are
+    left.
+    """
+
+    def __init__(self, squares: SquaresOnBoxes) -> None:
+        self.squares = squares
+
+    def contract(
+        self, low: Array, high: Array, demands: Sequence[Pair]
+    ) -> tuple[Array, Array, Array, list[Pair]]:
+        """Return boxes as `gdcli.compile.propagation.Propagation.contract` does."""
+        found = self.squares.evaluate(low, high, 0)
+        return low, high, found.value[0] <= demands[0][1], [found.value]
+
+    def values(self, low: Array, high: Array) -> list[Pair]:
+        return [self.squares.evaluate(low, high, 0).value]

@@ -31,7 +31,7 @@ from gdcli.record.schema import Record, Values, signed
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
     from gdcli.tasks.fit.fit_outcome import FitOutcome
-    from gdcli.tasks.fit.request import FitProblem
+    from gdcli.tasks.fit.request import FitProblem, FitRequest
     from gdcli.tasks.outcome import Outcome
 
 # Of more parameters only the strongly tied pairs are told: the whole table would be their square.
@@ -308,6 +308,33 @@ def record_from(told: Mapping[str, Any]) -> RunRecord:
 
     kind = FitRecord if "standard_errors" in told else RunRecord
     return kind.from_json(upgraded(told))
+
+
+def request_of(asked: FitProblemRecord, files: Sequence[str]) -> FitRequest:
+    """Return the request of a fit as its record tells it, with its data in ``files``, from the start that it had."""
+    from gdcli.tasks.fit.request import FitRequest
+
+    def texts(values: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(f"{name}={v!r}".replace(" ", "") for name, v in values.items())
+
+    def ends(pair: Sequence[Any]) -> str:
+        return ":".join(
+            ("-inf", "inf")[k] if end is None else repr(end).replace(" ", "") for k, end in enumerate(pair)
+        )
+
+    return FitRequest(
+        asked.expression,
+        tuple(files),
+        start=texts(asked.start),
+        constants=texts(asked.constants),
+        let=asked.let,
+        bounds=tuple(f"{name}={ends(pair)}" for name, pair in (asked.bounds or {}).items()),
+        columns=tuple(f"{name}={'|'.join(columns)}" for name, columns in (asked.columns or {}).items()),
+        loss=asked.loss,
+        weights=asked.weights,
+        sigma=asked.sigma,
+        scale_sigma=bool(asked.scale_sigma),
+    )
 
 
 def fit_record(outcome: FitOutcome) -> FitRecord:

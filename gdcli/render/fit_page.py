@@ -43,13 +43,17 @@ def page(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
         parameters(found, width, glyphs),
         _groups(found, width, glyphs),
         _sums(found, width),
-        summary.verdict(found, width) + summary.evidence(found, width, timing, _work(found)),
+        summary.verdict(found, width)
+        + summary.global_lines(found, width)
+        + summary.evidence(found, width, timing, _work(found)),
         *summary.further_tables(found, width, glyphs),
     )
 
 
 def _work(found: FitRecord) -> str:
     """What a run by epochs cost; empty for a batch solve, and for one that ends with it."""
+    if found.global_:
+        return summary.global_work(found)
     if found.epochs is None or found.polish:
         return ""
     visits = amount(found.rows.visited or 0, "visit of a row", "visits of rows")

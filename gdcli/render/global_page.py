@@ -52,12 +52,6 @@ def _all_of_them(found: RunRecord) -> str:
     return f"{told} proved; {others} within the bounds"
 
 
-def work(found: RunRecord) -> str:
-    proof = found.global_
-    assert proof is not None
-    return f"{amount(proof.examined, 'box', 'boxes')} examined"
-
-
 def boxes(found: RunRecord, width: int, glyphs: Glyphs) -> list[Line]:
     """Return the table of the boxes that may hold global minimisers: their centres, and half their longest sides."""
     proof = found.global_

@@ -217,13 +217,21 @@ def _answer(found: RunRecord, width: int, timing: bool) -> list[Line]:
     point = point_text(found.point, errors=errors, error=error)
     lines += fact("point", point + best_seen(found), width)
     lines += fact("value", short(found.value, 12), width)
-    if not found.global_:
-        return lines + evidence(found, width, timing)
-    from gdcli.render import global_page
+    return lines + global_lines(found, width) + evidence(found, width, timing, global_work(found))
 
-    if found.status != "infeasible":
-        lines += global_page.enclosure(found, width)
-    return lines + evidence(found, width, timing, global_page.work(found))
+
+def global_lines(found: RunRecord, width: int) -> list[Line]:
+    """Return what is proved of the global extremum; nothing where that was not asked for."""
+    if not found.global_ or found.status == "infeasible":
+        return []
+    from gdcli.render.global_page import enclosure
+
+    return enclosure(found, width)
+
+
+def global_work(found: RunRecord) -> str:
+    """Return what a search of boxes cost, empty for a run along a path."""
+    return f"{amount(found.global_.examined, 'box', 'boxes')} examined" if found.global_ else ""
 
 
 def verdict(found: RunRecord, width: int) -> list[Line]:

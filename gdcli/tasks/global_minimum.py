@@ -112,7 +112,7 @@ def _solved(
     search = _search(within, settings, _local(problem, exact, rows))
     start = np.clip(np.array(exact.space.flatten(problem.start), dtype=float), search.low, search.high)
     began = perf_counter()
-    reason = _run(search, start, settings, tell)
+    reason = run_search(search, start, settings, tell)
     state = search.state
     if state.point is None and not rows and not len(state.left):
         raise DomainError(
@@ -188,7 +188,8 @@ def _search(bounded: Bounded, settings: Settings, local: Callable[[Any], Any]) -
     from gdcli.objective.interval_lagrangian import lagrangian_of
     from gdcli.solve.global_search.branch_and_bound import Search
 
-    function, rows, graph = bounded.function, bounded.rows, bounded.graph
+    function, rows = bounded.function, bounded.rows
+    graph = function.graph
     leaves = [graph.scalar(k[1]) if k[0] == "scalar" else graph.element(k[1], k[2]) for k in function.keys]
     tol = DEFAULT_TOL if settings.tol is None else settings.tol
     low, high = bounded.low, bounded.high
@@ -213,7 +214,7 @@ def _local(problem: Problem, exact: Exact, rows: list[ConstraintRow]) -> Callabl
     return improved
 
 
-def _run(search: Search, start: Any, settings: Settings, tell: Teller | None) -> StopReason | None:
+def run_search(search: Search, start: Any, settings: Settings, tell: Teller | None) -> StopReason | None:
     """Search as long as may be; None where it came to its end."""
     most = settings.max_evaluations or math.inf
 
@@ -258,16 +259,16 @@ def stopped_by(reason: StopReason) -> tuple[str, str]:
 # -- what is told ------------------------------------------------------------------------------------------------------
 
 
-def _was_stopped(reason: StopReason | None) -> bool:
+def was_stopped(reason: StopReason | None) -> bool:
     """Tell whether what was found depends on when a search was stopped."""
     return reason not in (None, StopReason.MAX_EVALUATIONS)
 
 
 def _told(found: Outcome, search: Search, reason: StopReason | None, within: Bounded, keep: bool) -> Outcome:
     """Return the outcome at the best point with what the search has found out."""
-    evidence = _evidence(search, reason, found.sign, within, keep and not _was_stopped(reason))
+    evidence = evidence_of(search, reason, found.sign, within, keep and not was_stopped(reason))
     extremum = "minimum" if found.sign > 0 else "maximum"
-    status, message, advice = _verdict(search, reason, extremum, found)
+    status, message, advice = verdict_of(search, reason, extremum, found)
     why = StopReason.GLOBAL if reason is None else reason
     run = replace(found.run, reason=why)
     return replace(
@@ -293,7 +294,7 @@ def _warnings(found: Outcome, search: Search) -> tuple[str, ...]:
     )
 
 
-def _evidence(
+def evidence_of(
     search: Search, reason: StopReason | None, sign: int, within: Bounded, keep: bool
 ) -> GlobalEvidence:
     from gdcli.solve.global_search.minimiser_boxes import joined
@@ -344,7 +345,7 @@ def _checked(
     return boxes, kept(cover, state.examined) if keep else None
 
 
-def _verdict(
+def verdict_of(
     search: Search, reason: StopReason | None, extremum: str, found: Outcome
 ) -> tuple[Status, str, str]:
     state = search.state

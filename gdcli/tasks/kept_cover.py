@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 from gdcli.kernel.dataclass import NamedTuple
 
 if TYPE_CHECKING:
-    from gdcli.calculus.exact_graph import ExactGraph
     from gdcli.compile.interval_program import IntervalProgram
     from gdcli.judge.global_cover import GlobalCover, Told
     from gdcli.judge.roots_cover import RootsCover
     from gdcli.language.constraints import ConstraintRow
-    from gdcli.language.form import Form
     from gdcli.tasks.problem import Problem
 
 # By so much of max(1, its side) a constraint may be broken, as the local methods have it.
@@ -33,21 +31,15 @@ Array = Any
 class Bounded(NamedTuple):
     """A problem as what bounds it on boxes: the function to be minimised, constraints with their ``sides``.
 
-    ``roots`` are the nodes of all of them in the graph of ``form``, ``low`` to ``high`` the bounds (n,).
+    ``low`` to ``high`` are the bounds (n,), ``roots`` the nodes of all functions in the graph of programs.
     """
 
-    form: Form
-    roots: list[int]
-    function: IntervalProgram
-    rows: list[IntervalProgram]
-    sides: list[tuple[float, float]]
+    function: Any
     low: Array
     high: Array
-
-    @property
-    def graph(self) -> ExactGraph:
-        graph: ExactGraph = self.function.graph
-        return graph
+    rows: Sequence[IntervalProgram] = ()
+    sides: Sequence[tuple[float, float]] = ()
+    roots: Sequence[int] = ()
 
     @property
     def slack(self) -> list[tuple[float, float]]:
@@ -81,8 +73,8 @@ def bounded(
         roots += row.form.rows
         sides += list(zip(lower, upper, strict=True))
     programs = [interval_program(form, 1, node) for node in roots[1:]]
-    ends = (np.array(end, dtype=float) for end in (low, high))
-    return Bounded(form, roots, interval_program(form, 2, root), programs, sides, *ends)
+    least, most = (np.array(end, dtype=float) for end in (low, high))
+    return Bounded(interval_program(form, 2, root), least, most, programs, sides, roots)
 
 
 def cover_of(problem: Bounded, told: Told, point: Array = None, every: bool = False) -> GlobalCover:

@@ -8,6 +8,7 @@ problem that cannot be read, and ValueError, KeyError or TypeError for a record 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel.dataclass import NamedTuple
@@ -40,15 +41,22 @@ class ToldMinimum(NamedTuple):
 
 
 def faults_of_minimum(problem: Problem, told: ToldMinimum) -> list[str]:
+    """Return what does not follow of a global minimum (maximum)."""
+    rows = problem.rows()[0] if problem.subject_to else []
+    return faults_within(bounded(problem, rows, told.low, told.high), told, problem.sign)
+
+
+def faults_within(within: Bounded, told: ToldMinimum, sign: int) -> list[str]:
+    """Return what does not follow of the least value of a function to be minimised; ``sign`` is -1 where its negative
+    is told.
+    """
     import numpy as np
 
-    rows = problem.rows()[0] if problem.subject_to else []
-    within = bounded(problem, rows, told.low, told.high)
-    found, sign = told.evidence, problem.sign
+    found = told.evidence
     if not (np.isfinite(within.low) & np.isfinite(within.high) & (within.low <= within.high)).all():
         return ["a variable has no bounds, or the one is above the other"]
     ends = sorted((sign * found.lower, sign * found.upper))
-    faults = _faults_of_end(told, ends[0], ends[1], bool(rows), "minimum" if sign > 0 else "maximum")
+    faults = _faults_of_end(told, ends, bool(within.rows), "minimum" if sign > 0 else "maximum")
     boxes = [*found.boxes, *(box for _, box in found.minima)]
     if not all(_is_within(box, within) for box in boxes):
         return [*faults, "a box is none, or reaches beyond the bounds"]
@@ -60,10 +68,9 @@ def faults_of_minimum(problem: Problem, told: ToldMinimum) -> list[str]:
     return faults + (_faults_of_minima(told, within, sign) if found.minima or found.has_all else [])
 
 
-def _faults_of_end(
-    told: ToldMinimum, lower: float, upper: float, constrained: bool, extremum: str
-) -> list[str]:
+def _faults_of_end(told: ToldMinimum, ends: Sequence[float], constrained: bool, extremum: str) -> list[str]:
     """Return how the bounds do not fit to how the run ended."""
+    lower, upper = ends
     if told.status == "infeasible":
         fits = constrained and not told.evidence.boxes and lower == upper == math.inf
     else:

@@ -21,6 +21,15 @@ class Enclosing(Protocol):
     def evaluate(self, low: Array, high: Array, order: int) -> Enclosed: ...
 
 
+class Contracting(Protocol):
+    """What cuts boxes to where demands can hold, as `gdcli.compile.propagation.Propagation` does."""
+
+    def contract(
+        self, low: Array, high: Array, demands: Sequence[Interval]
+    ) -> tuple[Array, Array, Array, list[Interval]]: ...
+    def values(self, low: Array, high: Array) -> list[Interval]: ...
+
+
 @dataclass(slots=True)
 class Boxes:
     """Boxes ``low`` to ``high``, (n, m), with lower ``bounds`` (m,) of the function on each."""

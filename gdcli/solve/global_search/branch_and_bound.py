@@ -18,6 +18,7 @@ from gdcli.solve.global_search import quadratic_bounds as bounds
 from gdcli.solve.global_search.box_list import (
     Array,
     Boxes,
+    Contracting,
     Enclosing,
     Interval,
     halves,
@@ -32,7 +33,6 @@ from gdcli.solve.global_search.linear_cuts import cut_by_rows
 
 if TYPE_CHECKING:
     from gdcli.compile.interval_program import Enclosed
-    from gdcli.compile.propagation import Propagation
 
 # Boxes in one call of numpy, by numbers in a Hessian: what stays within a few megabytes.
 _NUMBERS = 1 << 16
@@ -88,7 +88,7 @@ class Search:
     """
 
     function: Enclosing
-    holds: Propagation
+    holds: Contracting
     low: Array
     high: Array
     tol: float
