@@ -15,7 +15,7 @@ from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.status import StopReason
 from gdcli.objective.row_model import Weighting
 from gdcli.tasks.fit.request import FitSettings
-from gdcli.tasks.fit.solve_fit import solve
+from gdcli.tasks.fit.solve_fit import answer, solve
 from gdcli.tasks.global_minimum import (
     DEFAULT_TOL,
     Teller,
@@ -133,7 +133,7 @@ def solve_globally(
 
         def local(x: Any) -> Any:
             try:
-                return _fitted(prepared, x, FitSettings(max_iter=_LOCAL_STEPS)).run.best.at.x
+                return solve(_from(prepared, x), FitSettings(max_iter=_LOCAL_STEPS)).run.best.at.x
             except GdError:
                 return x
 
@@ -143,16 +143,17 @@ def solve_globally(
         reason = run_search(search, np.clip(start, within.low, within.high), settings, tell)
         if search.state.point is None:
             raise budget.no_answer((reason or StopReason.MAX_EVALUATIONS).value)
-        found = _fitted(prepared, search.state.point, FitSettings())
+        found = answer(_from(prepared, search.state.point), FitSettings())
         search.offer(np.clip(np.array(found.run.best.at.x), within.low, within.high)[:, None])
         return _told(
             replace(found, problem=prepared.problem, settings=settings), search, reason, within, keep
         )
 
 
-def _fitted(prepared: Prepared, x: Any, settings: FitSettings) -> FitOutcome:
+def _from(prepared: Prepared, x: Any) -> Prepared:
+    """Return the fit with a start at ``x``."""
     start = prepared.row.space.unflatten([float(v) for v in x])
-    return solve(replace(prepared, problem=replace(prepared.problem, start=start)), settings)
+    return replace(prepared, problem=replace(prepared.problem, start=start))
 
 
 def _told(
