@@ -28,7 +28,6 @@ class BoundedFunction(Protocol):
 
 
 def middle(low: Array, high: Array) -> Array:
-    """Return points within the boxes, about their middles."""
     import numpy as np
 
     return np.clip(0.5 * low + 0.5 * high, low, high)

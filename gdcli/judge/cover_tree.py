@@ -35,7 +35,6 @@ Judge = Callable[[Array, Array], Settled]
 
 
 def bisection(axis: Array) -> Array:
-    """Return the number of a cut in the middle."""
     return axis + 1
 
 

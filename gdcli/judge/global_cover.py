@@ -234,7 +234,6 @@ class GlobalCover:
         return boxes, done | self._beside_proved(boxes)
 
     def _convex_bound(self, boxes: _Boxes, one: BoundedFunction, hessian: Pair | None, slope: Pair) -> None:
-        """Raise bounds by tangent planes where a function is convex."""
         import numpy as np
 
         if hessian is None:

@@ -43,7 +43,6 @@ class SquaresOnBoxes:
         self.keys = residual.keys[: residual.size]
 
     def evaluate(self, low: Array, high: Array, order: int) -> Enclosed:
-        """Return what is known on boxes as `IntervalProgram.evaluate` does."""
         import numpy as np
 
         parts = [self._enclosed(low[:, part], high[:, part], order) for part in self._parts(low)]
@@ -175,7 +174,6 @@ class Contracted:
     def contract(
         self, low: Array, high: Array, demands: Sequence[Pair]
     ) -> tuple[Array, Array, Array, list[Pair]]:
-        """Return boxes as `gdcli.compile.propagation.Propagation.contract` does."""
         found = self.squares.evaluate(low, high, 0)
         return low, high, found.value[0] <= demands[0][1], [found.value]
 

@@ -43,7 +43,6 @@ class Bounded(NamedTuple):
 
     @property
     def slack(self) -> list[tuple[float, float]]:
-        """The sides with what a constraint may be broken by."""
         return [
             (
                 low - FEASIBLE * max(1.0, abs(low)) if low > -inf else low,

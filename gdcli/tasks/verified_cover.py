@@ -19,7 +19,7 @@ from gdcli.tasks.problem import Problem
 if TYPE_CHECKING:
     from gdcli.judge.global_cover import GlobalCover, Told
     from gdcli.tasks.outcome import GlobalBox, GlobalEvidence
-    from gdcli.tasks.root_finding import Roots
+    from gdcli.tasks.root_finding import RootBox, Roots
 
 NO_COVER = (
     "the record keeps no cover of the bounds (it would have been too large, or the search was stopped): this cannot be"
@@ -41,7 +41,6 @@ class ToldMinimum(NamedTuple):
 
 
 def faults_of_minimum(problem: Problem, told: ToldMinimum) -> list[str]:
-    """Return what does not follow of a global minimum (maximum)."""
     rows = problem.rows()[0] if problem.subject_to else []
     return faults_within(bounded(problem, rows, told.low, told.high), told, problem.sign)
 
@@ -89,7 +88,7 @@ def _is_within(box: GlobalBox, within: Bounded) -> bool:
     return all(a <= b <= c <= d for a, b, c, d in ends)
 
 
-def _told(boxes: Any, lower: float, upper: float, within: Bounded) -> Told:
+def _told(boxes: Sequence[GlobalBox | RootBox], lower: float, upper: float, within: Bounded) -> Told:
     import numpy as np
 
     from gdcli.judge.global_cover import Told
@@ -147,7 +146,6 @@ def _faults_of_minima(told: ToldMinimum, within: Bounded, sign: int) -> list[str
 
 
 def faults_of_roots(told: Roots) -> list[str]:
-    """Return what does not follow of the roots of a system."""
     import numpy as np
 
     from gdcli.tasks.root_finding import cover_of_roots, equations_of, verdict

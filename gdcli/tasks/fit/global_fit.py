@@ -7,12 +7,14 @@ as the double that it is read as.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdcli.kernel import budget
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import GdError, UsageError
 from gdcli.kernel.status import StopReason
+from gdcli.kernel.vectors import to_list
 from gdcli.objective.row_model import Weighting
 from gdcli.tasks.fit.request import FitSettings
 from gdcli.tasks.fit.solve_fit import answer, solve
@@ -66,6 +68,9 @@ def check(prepared: Prepared, settings: FitSettings) -> None:
     if prepared.data.rows > MOST_ROWS:
         told = f"gd fit --global is for up to {MOST_ROWS} rows, and there are {prepared.data.rows}"
         raise UsageError(told, "--start auto fits from many starts, without a proof")
+
+
+def _check_bounds(prepared: Prepared) -> None:
     ends = bounds_in_order(prepared)
     missing = sorted({name for name, low, high in ends if not (math.isfinite(low) and math.isfinite(high))})
     if missing:
@@ -127,13 +132,14 @@ def solve_globally(
 
     settings = settings or FitSettings()
     check(prepared, settings)
+    _check_bounds(prepared)
     with budget.limited(replace(settings, max_evaluations=None)):
         within = bounded_fit(prepared)
         function, tol = within.function, DEFAULT_TOL if settings.tol is None else settings.tol
 
-        def local(x: Any) -> Any:
+        def local(x: Sequence[float]) -> Sequence[float]:
             try:
-                return solve(_from(prepared, x), FitSettings(max_iter=_LOCAL_STEPS)).run.best.at.x
+                return to_list(solve(_from(prepared, x), FitSettings(max_iter=_LOCAL_STEPS)).run.best.at.x)
             except GdError:
                 return x
 
@@ -150,14 +156,13 @@ def solve_globally(
         )
 
 
-def _from(prepared: Prepared, x: Any) -> Prepared:
-    """Return the fit with a start at ``x``."""
+def _from(prepared: Prepared, x: Sequence[float]) -> Prepared:
     start = prepared.row.space.unflatten([float(v) for v in x])
     return replace(prepared, problem=replace(prepared.problem, start=start))
 
 
 def _told(
-    found: FitOutcome, search: Any, reason: StopReason | None, within: Bounded, keep: bool
+    found: FitOutcome, search: Search, reason: StopReason | None, within: Bounded, keep: bool
 ) -> FitOutcome:
     status, message, advice = verdict_of(search, reason, "minimum", found)
     why = StopReason.GLOBAL if reason is None else reason
