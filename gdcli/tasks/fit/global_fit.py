@@ -31,6 +31,7 @@ from gdcli.tasks.kept_cover import Bounded
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
+    from gdcli.solve.global_search.branch_and_bound import Search
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitProblem
