@@ -51,6 +51,11 @@ def curvatures(objective: RowObjective, x: Sequence[float]) -> Curvatures:
 
 
 def _row_curvature(objective: RowObjective, x: Sequence[float]) -> float | None:
+    found: float = objective.over(_row_curvature_here, max, tuple(x))
+    return found if math.isfinite(found) else None
+
+
+def _row_curvature_here(objective: RowObjective, x: Sequence[float]) -> float:
     np = objective.np
     largest = 0.0
     for _, (bend, square) in objective.quick_pieces("own_step", x):
@@ -59,7 +64,7 @@ def _row_curvature(objective: RowObjective, x: Sequence[float]) -> float | None:
         if len(ratio):
             here = float(ratio.max())
             if not math.isfinite(here):
-                return None
+                return math.inf
             largest = max(largest, here)
     return largest
 
@@ -112,14 +117,7 @@ def spread_of_rows(objective: RowObjective, x: Sequence[float], together: int) -
     hessian = part.evaluate(part.vector(x), 2).hessian
     if hessian is None:
         return None
-    total, squares = np.zeros(size), np.zeros((size, size))
-    sums: list[Any] = []
-    for _, values in part.quick_pieces("gradient", x):
-        gradients = np.stack(values)
-        total += gradients.sum(axis=1)
-        squares += gradients @ gradients.T
-        whole = gradients.shape[1] // together * together
-        sums.append(gradients[:, :whole].reshape(size, -1, together).sum(axis=2) if together > 1 else ())
+    total, squares, sums = part.over(_gradients, _joined, tuple(x), together)
     mean = total / rows
     covariance = squares / rows - np.outer(mean, mean)
     if not np.isfinite(covariance).all():
@@ -132,8 +130,35 @@ def spread_of_rows(objective: RowObjective, x: Sequence[float], together: int) -
     return Spread(covariance, np.array(hessian))
 
 
+_Gradients = tuple[
+    Any, Any, list[Any]
+]  # sums (p,), sums of products (p, p), and the sums (p, blocks) of blocks
+
+
+def _gradients(part: RowObjective, x: Sequence[float], together: int) -> _Gradients:
+    np, size = part.np, part.size
+    total, squares = np.zeros(size), np.zeros((size, size))
+    sums: list[Any] = []
+    for _, values in part.quick_pieces("gradient", x):
+        gradients = np.stack(values)
+        total += gradients.sum(axis=1)
+        squares += gradients @ gradients.T
+        whole = gradients.shape[1] // together * together
+        sums.append(gradients[:, :whole].reshape(size, -1, together).sum(axis=2) if together > 1 else ())
+    return total, squares, sums
+
+
+def _joined(one: _Gradients, other: _Gradients) -> _Gradients:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
 def _thinned(objective: RowObjective) -> RowObjective:
-    """The objective over a part of its rows, computed by the same engine, whose programs are there already."""
+    """The objective over a part of its rows, computed by the same engine, whose programs are there already.
+
+    All workers have something to do: of rows in partitions all are taken.
+    """
+    if objective.data.parts is not None:
+        return objective
     found = objective.of_some_rows
     if found is None:
         row = replace(objective.row, engine=objective.engine)

@@ -6,7 +6,7 @@ the data, and whatever came of the run it can say up to which rate steps are sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf, isfinite
 from typing import Any
 
@@ -40,7 +40,8 @@ _QUIET = 0.1
 class Descent(NamedTuple):
     """What is descended on: the mean loss of ``row`` over the rows to learn from.
 
-    ``x0`` is a flat `Vec` or array within the bounds, ``held_out`` are the rows of ``--validate``.
+    ``x0`` is a flat `Vec` or array within the bounds, ``held_out`` are the rows of ``--validate``. Where
+    the rows lie in ``partitions`` ``averaged`` makes the passes, of the rows a step, the rule of a step, what computes.
     """
 
     row: RowModel
@@ -48,6 +49,8 @@ class Descent(NamedTuple):
     x0: Vector
     box: ParameterBox | None = None
     held_out: Rows | None = None
+    averaged: Callable[[int | None, UpdateRule, By], Any] | None = None
+    partitions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class StochasticRun:
     ``lr`` is the rate it began with and ``chosen`` how that was chosen ('' where it was given). ``batch_size`` is in
     rows. ``stable`` is the rate below which steps are stable, None where the curvature does not tell. ``gap`` is how
     far the mean loss of the answer is above its minimum by a Newton step, ``noise`` how far the noise of the steps
-    keeps it above; None where there is no minimum near, no Hessian, or no noise because the order is fixed.
+    keeps it above; None where there is no minimum near, no Hessian, or no noise because the order is fixed. Over
+    ``partitions`` (0: none) their ends were averaged after each epoch, and how large the noise is then is not told.
     """
 
     run: RunResult
@@ -70,6 +74,7 @@ class StochasticRun:
     stable: StableRate | None
     gap: float | None = None
     noise: Noise | None = None
+    partitions: int = 0
 
     @property
     def visits(self) -> int:
@@ -94,14 +99,11 @@ def run_stochastic(
     found = curvatures(objective, of.x0)
     lr, chosen = (settings.lr, "") if settings.lr is not None else default_rate(rule, found, size, rows)
     settings = replace(settings, lr=lr)
-    passes = RowPasses(
-        of.row,
-        of.data,
-        settings.rows_a_step,
-        rule_of(rule),
-        of.box,
-        of.held_out,
-        By(settings.likely, settings.engine, not settings.no_cache),
+    by, step = By(settings.likely, settings.engine, not settings.no_cache), rule_of(rule)
+    passes = (
+        RowPasses(of.row, of.data, settings.rows_a_step, step, of.box, of.held_out, by)
+        if of.averaged is None
+        else of.averaged(settings.rows_a_step, step, by)
     )
     run, epochs = run_epochs(
         passes, of.x0, settings, rules, observers, progress, RunOptions(checkpointer=checkpointer)
@@ -109,7 +111,9 @@ def run_stochastic(
     if run.best.iteration:
         found = _larger(found, if_in_time(lambda: curvatures(objective, run.best.at.x), found))
     stable = stable_rate(rule, found, size, rows)
-    made = StochasticRun(run, epochs, settings, size, lr, chosen, passes.engine, stable)
+    made = StochasticRun(
+        run, epochs, settings, size, lr, chosen, passes.engine, stable, partitions=of.partitions
+    )
     return if_in_time(lambda: _with_noise(made, objective, of.data.together, of.box), made)
 
 

@@ -194,3 +194,23 @@ def test_columns_go_by_their_names(tmp_path: Path) -> None:
         api.fit("y ~ a*x*w", files[:2], partitions=2)
     with pytest.raises(DataError, match="no rows that can be used"):
         api.fit("y ~ a*x", str(empty), partitions=1)
+
+
+def test_epochs_of_partitions_are_averaged_by_their_rows(tmp_path: Path) -> None:
+    """Steps by all rows of each partition average to the step by all rows; the others end near the minimum."""
+    columns = regression(4000, 2)
+    parts = [{name: column[a:b] for name, column in columns.items()} for a, b in ((0, 900), (900, 4000))]
+    files = [csv(tmp_path / f"{k}.csv", part) for k, part in enumerate(parts)]
+    model, how = "y ~ a*x0 + b*x1 + c", {"batch_size": 0, "epochs": 4, "lr": 0.3}
+    whole = api.fit(model, columns, **how)
+    averaged = api.fit(model, files, partitions=2, **how)
+    assert list(averaged.run.best.at.x) == pytest.approx(list(whole.run.best.at.x), rel=1e-12)
+    some = api.fit(model, files, partitions=8, batch_size=4, epochs=6, seed=1)
+    assert "the averages of 8 partitions after each epoch" in some.used
+    assert some.run.best.at.value == pytest.approx(api.fit(model, columns).run.best.at.value, rel=0.01)
+    polished = api.fit(model, files, partitions=8, batch_size=4, epochs=1, polish=True)
+    assert list(polished.run.best.at.x) == pytest.approx(
+        list(api.fit(model, columns).run.best.at.x), rel=1e-9
+    )
+    with pytest.raises(UsageError, match="--validate does not go with"):
+        api.fit(model, files, partitions=8, batch_size=4, validate=0.2)

@@ -78,6 +78,7 @@ class PartitionedRows:
 
     lists = None
     in_memory = False
+    together = None  # see `objective.row_passes.Visits`; the order is that of each partition
 
     def __init__(self, names: Sequence[str], holders: Holders) -> None:
         self.names, self.parts = tuple(names), holders

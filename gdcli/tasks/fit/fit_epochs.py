@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdcli.compile.per_sample import ParameterBox
 from gdcli.judge.epoch_verdict import far_above, judge_epochs, what_to_try
@@ -24,8 +24,11 @@ from gdcli.tasks.pipeline import box_and_start, stop_rules
 from gdcli.tasks.stochastic import Descent, StochasticRun, run_stochastic
 
 if TYPE_CHECKING:
+    from gdcli.compile.update_rules import UpdateRule
     from gdcli.judge.verdict import Verdict
+    from gdcli.kernel.vectors import Vector
     from gdcli.objective.row_model import Rows
+    from gdcli.objective.row_passes import By
     from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.epochs import Epoch, ProgressHook
     from gdcli.tasks.fit.prepare import Prepared
@@ -85,9 +88,29 @@ def descent_on(prepared: Prepared, settings: FitSettings) -> tuple[Descent, list
     """Return what a run by epochs descends on, its start moved within the bounds, and a warning of that."""
     box, start, notes = box_and_start(prepared.problem, RowObjective(prepared.row, prepared.data))
     shuffle = settings.shuffle or "blocks"
-    learned, held_out = visited(prepared.data, settings.validate, shuffle, prepared.problem.seed)
     ends = None if box is None else ParameterBox(list(box.lower), list(box.upper))
+    if prepared.data.parts is not None:
+        return _over_partitions(prepared, settings, start, ends), notes
+    learned, held_out = visited(prepared.data, settings.validate, shuffle, prepared.problem.seed)
     return Descent(prepared.row, learned, start, ends, held_out), notes
+
+
+def _over_partitions(
+    prepared: Prepared, settings: FitSettings, start: Vector, ends: ParameterBox | None
+) -> Descent:
+    from gdcli.tasks.cluster.averaged_passes import AveragedPasses, How
+
+    if settings.validate is not None:
+        raise UsageError(
+            "--validate does not go with --cluster and --partitions", "hold files back, and fit without them"
+        )
+    data: Any = prepared.data  # `PartitionedRows`
+    row, shuffle = prepared.row, settings.shuffle or "blocks"
+
+    def averaged(batch: int | None, rule: UpdateRule, by: By) -> AveragedPasses:
+        return AveragedPasses(row, data, How(batch, rule, ends, by, shuffle, prepared.problem.seed))
+
+    return Descent(row, data, start, ends, averaged=averaged, partitions=len(data.parts.read))
 
 
 def _in_sums(observer: Observer, rows: int) -> Callable[[Epoch], None]:
@@ -170,6 +193,11 @@ def _judged(
 
 
 def _words(made: StochasticRun) -> str:
+    averaged = f", the averages of {made.partitions} partitions after each epoch" if made.partitions else ""
+    return _steps_in_words(made) + averaged
+
+
+def _steps_in_words(made: StochasticRun) -> str:
     name = {"sgd": "gradient descent"}.get(made.settings.rule, made.settings.rule)
     if made.settings.rows_a_step is None:
         return f"{name} on all rows"

@@ -59,8 +59,6 @@ def solve(
     settings = settings or FitSettings()
     prepared = with_engine(prepared, settings)
     if settings.is_stochastic:
-        if prepared.data.parts is not None:
-            raise UsageError("epochs are not for rows in partitions", "leave out --cluster and --partitions")
         _refuse_epochs(prepared)
         from gdcli.tasks.fit.fit_epochs import solve_stochastic
 
