@@ -309,7 +309,6 @@ class RowObjective(Objective):
 
 
 def added(one: Sequence[float], other: Sequence[float]) -> list[float]:
-    """Merge sums of the rows of two partitions."""
     return [a + b for a, b in zip(one, other, strict=True)]
 
 

@@ -8,7 +8,7 @@ partitions, whoever holds them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gdcli.compile.per_sample import ParameterBox
@@ -21,6 +21,9 @@ from gdcli.objective.row_passes import By, RowPasses
 from gdcli.table.shuffle import all_rows
 from gdcli.table.visited_rows import Visited
 from gdcli.tasks.cluster.partitioned_rows import PartitionedRows
+
+# What an update rule remembers: numbers, or vectors as lists of them.
+State = float | Sequence["State"]
 
 
 class How(NamedTuple):
@@ -38,8 +41,8 @@ class _End(NamedTuple):
     """Where an epoch over so many ``rows`` ended: the point (flat), the state of the rule, and what computed it."""
 
     rows: int
-    x: list[float]
-    state: Any
+    x: Sequence[State]
+    state: Sequence[State]
     engine: str
 
 
@@ -54,7 +57,7 @@ class AveragedPasses:
         self.objective = RowObjective(row, data)
         self.engine = "numpy"
         self._x: list[float] = []
-        self._state: Any = None
+        self._state: Sequence[State] | None = None
 
     @property
     def x(self) -> list[float]:
@@ -74,7 +77,7 @@ class AveragedPasses:
     def keep(self) -> Any:
         return {"x": self.x, "state": self._state}
 
-    def restore(self, kept: Any) -> None:
+    def restore(self, kept: Mapping[str, Any]) -> None:
         self._x, self._state = list(kept["x"]), kept["state"]
 
     def mean_loss(self, x: Vector) -> float:
@@ -85,10 +88,15 @@ class AveragedPasses:
 
 
 def _epoch_here(
-    objective: RowObjective, how: How, x: Sequence[float], state: Any, number: int, rate: float
+    objective: RowObjective,
+    how: How,
+    x: Sequence[float],
+    state: Sequence[State] | None,
+    number: int,
+    rate: float,
 ) -> _End:
-    data: Any = objective.data
-    rows = Visited(data, all_rows(data.rows), how.shuffle, how.seed)
+    data = objective.data
+    rows = Visited(data, all_rows(data.rows), how.shuffle, how.seed)  # type: ignore[arg-type]  # a partition's columns
     passes = RowPasses(objective.row, rows, how.batch, how.rule, how.box, None, how.by)
     if state is None:
         passes.start(x)
@@ -104,7 +112,11 @@ def _averaged(one: _End, other: _End) -> _End:
     return _End(rows, _mean(one.x, other.x, shares), _mean(one.state, other.state, shares), one.engine)
 
 
-def _mean(a: Any, b: Any, shares: tuple[float, float]) -> Any:
-    if isinstance(a, list | tuple):
-        return [_mean(one, other, shares) for one, other in zip(a, b, strict=True)]
-    return shares[0] * a + shares[1] * b
+def _mean(a: Sequence[State], b: Sequence[State], shares: tuple[float, float]) -> list[State]:
+    found: list[State] = []
+    for one, other in zip(a, b, strict=True):
+        if isinstance(one, Sequence) and isinstance(other, Sequence):
+            found.append(_mean(one, other, shares))
+        else:
+            found.append(shares[0] * one + shares[1] * other)  # type: ignore[operator]  # both are numbers
+    return found

@@ -194,7 +194,6 @@ def _joined(answers: Iterable[Answer], count: int, question: Question | None) ->
 
 
 def rows_of(job: str, number: int, start: int, stop: int) -> list[Any]:
-    """Return some rows of a partition that is held."""
     return [column.copy() for column in _JOBS[job].held[number].take(start, stop)]
 
 
@@ -216,7 +215,6 @@ def stop(job: str) -> None:
 
 
 def forget(job: str) -> None:
-    """Drop all that is held for a job."""
     if job in _JOBS:
         _JOBS.pop(job).close()
 
@@ -228,7 +226,6 @@ def _drop_old() -> None:
 
 
 def has_machine_code() -> bool:
-    """Tell whether machine code can be had here."""
     from gdcli.compile import machine_code
 
     return machine_code.is_installed() and machine_code.is_available()

@@ -59,7 +59,6 @@ def _together(one: _Firsts, other: _Firsts) -> _Firsts:
 
 
 def _first_cells(objective: RowObjective, column: str, kind: str) -> _Firsts:
-    """Look for cells of a ``kind`` (of `_KINDS`) in a column."""
     return _firsts(objective, _cells_of(objective.data, column), (kind,))
 
 
@@ -155,7 +154,6 @@ _KINDS = {
 
 
 def _check_counts(objective: RowObjective, place: Place) -> None:
-    """Counts are whole numbers from 0 on."""
     for row, value in objective.over(_first_responses, _together, ("no count",)).found.values():
         raise DataError(
             f"{place(row)}: {value:g} is no count, and --loss poisson is for counts",
