@@ -35,16 +35,19 @@ RUNS = {
     "auto_constants.py": ("1 2 2", "as they are"),
     "hostile.py": ("nested lists", "exit 2"),
     "house.py": ("", "lines in gdcli/"),
+    "pages.py": ("1", "| a step of |"),
 }
 NEEDS = {
     "whole_command.py": ["octave-cli", "script"],
     "native.py": ["gcc"],
+    "pages.py": ["chromium"],
     "stochastic.py": ["gcc"],
 }
 MODULES = {
     "errors_in_columns.py": "odrpack",
     "groups.py": "polars",
     "native.py": "llvmlite",
+    "pages.py": "playwright",
     "reading.py": "polars",
 }
 

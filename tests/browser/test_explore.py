@@ -29,6 +29,7 @@ def table(page: Any) -> list[list[float]]:
 def settled(page: Any) -> None:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.wait_for_function("() => !document.documentElement.dataset.judging")
+    page.wait_for_timeout(120)  # charts and table may lag behind
 
 
 def set_value(page: Any, name: str, value: object) -> None:

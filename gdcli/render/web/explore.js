@@ -21,6 +21,7 @@
   let least = null;
   let surveyed = false;
   let judging = 0;
+  let judged = "";
   let playing = 0;
 
   // -- the state in the address ---------------------------------------------------------------------------------------
@@ -170,13 +171,12 @@
     controls();
     facts();
     remember();
-    if (!waiting) {
-      waiting = requestAnimationFrame(() => {
-        waiting = 0;
-        course();
-        table();
-      });
-    }
+    // Charts and table may lag behind the path while it moves.
+    waiting ||= setTimeout(() => {
+      waiting = 0;
+      course();
+      table();
+    }, 90);
   }
 
   // -- controls -------------------------------------------------------------------------------------------------------
@@ -401,6 +401,9 @@
     at("facts").replaceChildren(...pairs.flat());
     quotient();
     command();
+    const asked = JSON.stringify(settings());
+    if (asked === judged) return;
+    judged = asked;
     clearTimeout(judging);
     document.documentElement.dataset.judging = "true";
     judging = setTimeout(judge, 60);
@@ -559,14 +562,14 @@
   }
 
   function begin() {
-    curvature = rates.survey(of, state.start, given.verdicts);
-    surveyed = true;
+    curvature = rates.survey(of, state.start, { ...given.verdicts, steps: 100 });
+    surveyed = false;
     least = null;
+    judged = "";
     if (given.lr === null && !/[#&]lr=/.test(location.hash) && curvature?.best) state.lr = few(0.5 * curvature.best);
     run = descent.run(of, given, settings());
     kept = state.kept.map((s) => descent.run(of, given, s));
     renew();
-    limitTold();
     fit();
   }
 

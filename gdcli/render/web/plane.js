@@ -29,7 +29,7 @@ function plane(box, world) {
       one.height = h * size.ratio;
     }
     canvas.style.height = `${h}px`;
-    terrain(true);
+    terrain(false);
   }
 
   // Heights between which levels are drawn: below the k-th of n lies (k/n)**2 of the area, so that a valley shows.
