@@ -37,7 +37,8 @@ def _loss_here(name: str) -> str:
 
 # fmt: off
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
-LOSSES = ("squared", "absolute", "huber", "logistic", "poisson")
+LOSSES = ("squared", "absolute", "quantile", "huber", "tukey", "cauchy", "student-t", "logistic", "binomial", "poisson",
+    "negative-binomial", "gamma")
 INTERVALS = ("wald", "profile")
 SCHEDULES = ("constant", "decay", "book")
 SHUFFLES = ("blocks", "full", "none")
@@ -128,6 +129,15 @@ class DataOptions(Options):
     bounds = repeated("NAME=LOW:HIGH", "none", "Bounds of parameters: a=0:5, b=:2 (only above), w=0:1 (each element).")
     loss = option("LOSS", read.one_of(*LOSSES, elsewhere=_loss_here), "squared", f"{listed(LOSSES)}.")
     huber_delta = option("NUMBER", read.positive, "1", "Where Huber's loss turns from squared to absolute.")
+    scale = option("NUMBER|auto", read.number_or_auto, "found; huber none",
+        "The scale of the residuals for tukey, cauchy, student-t and huber; auto finds it.")
+    quantile = option("PART", read.part_of_rows, "0.5", "The part of the rows that lies below, for --loss quantile.")
+    dof = option("NUMBER", read.positive, "4", "The degrees of freedom of --loss student-t.")
+    theta = option("NUMBER|auto", read.number_or_auto, "found",
+        "The size of --loss negative-binomial: the variance is f + f**2/theta.")
+    trials = option("COLUMN", read.text, "none; binomial needs it", "The column of how many trials there were.")
+    l2 = option("NUMBER", read.penalty, "none", "Add so many times the squares of the parameters, constants aside.")
+    prior = repeated("TEXT", "none", "What is known of a parameter before: 'b ~ normal(1, 0.2)'.")
     columns = repeated("NAME=PATTERN", "none", "Many columns under one name, for X @ w: X=x* or X=age|height|x*.")
     weights = option("COLUMN", read.text, "1",
         "A column of weights of rows; the variance of a row is a common one over its weight.")

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from gdcli.judge.distributions import chi_square_tail, student_t_quantile, student_t_two_sided
 from gdcli.judge.spectrum import JacobianSpectrum, effective
-from gdcli.kernel.dataclass import NamedTuple, dataclass
+from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.dense import Entry, Matrix, congruent, diagonal, eigen
 from gdcli.kernel.factors import column_lengths, combined, congruence, singular, triangle
 from gdcli.kernel.numerics import NULL_EIGENVALUE
@@ -75,6 +75,20 @@ class Uncertainty:
         """How likely a parameter of zero would look as far from it."""
         return tuple(None if t is None else student_t_two_sided(t, self.dof) for t in self.t_values)
 
+    def without(self, reason: str) -> Uncertainty:
+        """Return what is left where there are no errors, for a ``reason``."""
+        none = (None,) * len(self.standard_errors)
+        return replace(
+            self,
+            standard_errors=none,
+            t_values=none,
+            intervals=none,
+            correlation=(none,) * len(none),
+            redundant=(),
+            reason=reason,
+            factor=None,
+        )
+
     @property
     def tied(self) -> tuple[Tie, ...]:
         """The pairs of parameters whose estimates are correlated above 0.95 in size, the strongest first."""
@@ -94,8 +108,8 @@ class FitStatistics:
     ``estimated`` counts what was estimated from the ``rows``, the variance of a row among it. ``rss`` and ``tss`` are
     the (weighted) sums of squares of the residuals, and of the response about its (weighted) mean; ``tss_about_zero``
     is that of the response itself, of linear models without a constant alone. ``exact`` tells that the model says all
-    that was measured, but for rounding. See :mod:`gdcli.judge.batched_statistics` for those of many
-    fits: the same, with arrays for numbers.
+    that was measured, but for rounding. ``deviance`` is known of losses of a mean or a probability. See
+    :mod:`gdcli.judge.batched_statistics` for those of many fits: the same, with arrays for numbers.
     """
 
     rows: int
@@ -109,6 +123,7 @@ class FitStatistics:
     chi_square_p: float | None = None
     exact: bool = False
     tss_about_zero: float | None = None
+    deviance: float | None = None
 
     @property
     def r_squared_about_zero(self) -> float | None:
@@ -221,20 +236,23 @@ def information(
     names: Sequence[str],
     scores: Matrix | None = None,
     level: float = LEVEL,
+    scale: float = 1.0,
+    dof: float = inf,
 ) -> Uncertainty:
     """Return the errors from the Hessian H (p x p) of a negative log-likelihood at its minimum: covariance ``H^-1``.
 
     With ``scores``, the p x p sum over rows of the products g g' of the row gradients, the covariance is the sandwich
     ``H^-1 G H^-1`` (Huber 1967; White, Econometrica 50, 1982): it holds for losses that are no log-likelihood, such as
-    huber, and for wrong models. H may have any scale then, if G has its square. Intervals are those of the normal
+    huber, and for wrong models. H may have any scale then, if G has its square. The errors are multiplied by
+    ``scale``; intervals are those of Student's t with ``dof`` degrees of freedom, without them of the normal
     distribution.
     """
     H = [Vec(row) for row in hessian]
     spectrum, definite = _of_hessian(H)
     reason = "" if definite else "the Hessian is not positive: this is no minimum"
     middle = None if scores is None else [Vec(row) for row in scores]
-    claim = _Claim(level, inf, sum(spectrum.kept), reason)
-    return _uncertainty(spectrum, Parameters(x, names, [True] * len(x)), 1.0, claim, middle)
+    claim = _Claim(level, dof, sum(spectrum.kept), reason)
+    return _uncertainty(spectrum, Parameters(x, names, [True] * len(x)), scale, claim, middle)
 
 
 def _of_triangle(triangle: QRSystem, x: Sequence[float], free: Sequence[bool]) -> JacobianSpectrum:

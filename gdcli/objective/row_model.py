@@ -18,7 +18,7 @@ from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.space import Space
 from gdcli.language import form
 from gdcli.language.graph import LEAVES, Graph, Key
-from gdcli.language.losses import LOSSES
+from gdcli.language.losses import LOGITS, LOSSES, Numbers
 from gdcli.language.model_text import Model, Names
 
 
@@ -49,13 +49,13 @@ class RowModel:
     """The graph of one row.
 
     ``loss`` is the node of the row's (weighted) loss, to be minimised. ``residual`` is the node whose square it is,
-    ``deviation`` the node whose absolute value it is, None for other losses. ``predictor`` is the typed formula,
-    ``fitted`` what it says of the row on the scale of ``response``, what was measured; these two are None for a typed
-    loss. ``weight`` is what the row counts (the inverse of a given variance too), None for 1. ``columns`` are read
-    from the data, in order. ``engine`` is what computes sums over rows: numpy, native, or auto, which takes plain
-    Python for few rows and machine code for very many; ``use_cache`` keeps that on disk. ``programs`` has what was
-    written for nodes of the graph, which stays the same: all objectives of this row share it. ``errors`` tells which
-    columns have errors, None where none has.
+    ``deviation`` the node whose absolute value it is, plus ``tilt`` times itself, None for other losses. ``predictor``
+    is the typed formula, ``fitted`` what it says of the row on the scale of ``response``, what was measured; these two
+    are None for a typed loss. ``weight`` is what the row counts (the inverse of a given variance too), None for 1.
+    ``columns`` are read from the data, in order. ``engine`` is what computes sums over rows: numpy, native, or auto,
+    which takes plain Python for few rows and machine code for very many; ``use_cache`` keeps that on disk. ``programs``
+    has what was written for nodes of the graph, which stays the same: all objectives of this row share it. ``errors``
+    tells which columns have errors, None where none has.
     """
 
     model: Model
@@ -71,6 +71,7 @@ class RowModel:
     weight: int | None
     columns: tuple[str, ...]
     constants: Mapping[str, Any]
+    tilt: float = 0.0
     engine: str = "numpy"
     use_cache: bool = True
     errors: CorrectedColumns | None = None
@@ -118,10 +119,10 @@ def build_row_model(
     constants: Mapping[str, Any],
     loss: str = "squared",
     weighting: Weighting | None = None,
-    delta: float = 1.0,
+    asked: AskedLoss | None = None,
     sign: int = 1,
 ) -> RowModel:
-    """Return the graph of a row. ``sign`` is -1 where the typed loss is to be maximised; ``delta`` is huber's.
+    """Return the graph of a row. ``sign`` is -1 where the typed loss is to be maximised; ``asked`` is more of a loss.
 
     Raises UsageError for what does not fit together, with the place in the model's text.
     """
@@ -136,16 +137,17 @@ def build_row_model(
 
     right = node(model.right)
     left = None if model.left is None else node(model.left)
+    asked = asked or AskedLoss()
     if left is None:
-        misfit = _Misfit(right if sign > 0 else graph.node("neg", right))
+        fitted, misfit = None, _Misfit(right if sign > 0 else graph.node("neg", right))
     else:
-        misfit = _misfit(graph, left, right, loss, weighting, delta)
+        trials = graph.scalar(asked.trials) if asked.trials else None
+        misfit = _misfit(graph, left, right, loss, weighting, asked.numbers._replace(trials=trials))
+        fitted = _said(graph, right, loss, trials)
     if weighting is not None and weighting.kind == "weights":
         misfit = _weighted(graph, misfit, graph.scalar(weighting.column))
-    columns = list(names.columns)
-    if weighting is not None and weighting.column not in columns:
-        columns.append(weighting.column)
-    fitted = graph.node("sigmoid", right) if loss == "logistic" and left is not None else right
+    more = (weighting.column if weighting else None, asked.trials)
+    columns = tuple(dict.fromkeys([*names.columns, *filter(None, more)]))
     return RowModel(
         model,
         names,
@@ -155,11 +157,12 @@ def build_row_model(
         misfit.residual,
         misfit.deviation,
         right,
-        None if left is None else fitted,
+        fitted,
         left,
         misfit.weight,
-        tuple(columns),
+        columns,
         constants,
+        tilt=misfit.tilt,
     )
 
 
@@ -181,6 +184,21 @@ def residual_in(graph: Graph, row: RowModel, weighting: Weighting | None) -> int
     return graph.node("mul", graph.node("sqrt", column), found)
 
 
+def _said(graph: Graph, right: int, loss: str, trials: int | None) -> int:
+    """What a model says of a row on the scale of what was measured."""
+    if loss not in LOGITS:
+        return right
+    chance = graph.node("sigmoid", right)
+    return chance if trials is None else graph.node("mul", trials, chance)
+
+
+class AskedLoss(NamedTuple):
+    """What is asked of a loss beside its name: its numbers, and the column of how many trials there were."""
+
+    numbers: Numbers = Numbers()
+    trials: str | None = None
+
+
 class _Misfit(NamedTuple):
     """Nodes: the loss of a row, and of what it is made; see `RowModel`."""
 
@@ -188,18 +206,22 @@ class _Misfit(NamedTuple):
     residual: int | None = None
     deviation: int | None = None
     weight: int | None = None
+    tilt: float = 0.0
 
 
 def _misfit(
-    graph: Graph, left: int, right: int, loss: str, weighting: Weighting | None, delta: float
+    graph: Graph, left: int, right: int, loss: str, weighting: Weighting | None, numbers: Numbers
 ) -> _Misfit:
     measured, said, weight = left, right, None
     if weighting is not None and weighting.kind == "sigma":  # in units of each row's standard deviation
         sigma = graph.scalar(weighting.column)
         weight = graph.node("div", graph.number(1.0), graph.node("mul", sigma, sigma))
         measured, said = (graph.node("div", side, sigma) for side in (left, right))
-    value = LOSSES[loss].node(graph, measured, said, delta)
-    difference = graph.node("sub", measured, said) if loss in ("squared", "absolute") else None
+    value = LOSSES[loss].node(graph, measured, said, numbers)
+    difference = graph.node("sub", measured, said) if loss in ("squared", "absolute", "quantile") else None
+    if loss == "quantile" and difference is not None:
+        half = graph.node("mul", graph.number(0.5), difference)
+        return _Misfit(value, None, half, weight, 2.0 * numbers.quantile - 1.0)
     return _Misfit(
         value,
         difference if loss == "squared" else None,
@@ -209,13 +231,32 @@ def _misfit(
 
 
 def _weighted(graph: Graph, misfit: _Misfit, weight: int) -> _Misfit:
-    value, residual, deviation, _ = misfit
+    value, residual, deviation, _, tilt = misfit
     value = graph.node("mul", weight, value)
     if residual is not None:
         residual = graph.node("mul", graph.node("sqrt", weight), residual)
     if deviation is not None:
         deviation = graph.node("mul", weight, deviation)
-    return _Misfit(value, residual, deviation, weight)
+    return _Misfit(value, residual, deviation, weight, tilt)
+
+
+def renumbered(row: RowModel, loss: str, numbers: Numbers, trials: str | None = None) -> RowModel:
+    """Return the same model with a loss of other numbers; it must be known by its name, and without known sigmas."""
+    assert row.response is not None
+    node = row.graph.scalar(trials) if trials else None
+    value = LOSSES[loss].node(row.graph, row.response, row.predictor, numbers._replace(trials=node))
+    if row.weight is not None:
+        value = row.graph.node("mul", row.weight, value)
+    return replace(row, loss=value, residual=None, deviation=None)
+
+
+def with_penalty(row: RowModel, penalty: int, rows: int) -> RowModel:
+    """Return the same model with a penalty, a node of the parameters alone, of which each of the ``rows`` bears a part.
+
+    The loss is no square then, whatever it was.
+    """
+    part = row.graph.node("div", penalty, row.graph.number(float(rows)))
+    return replace(row, loss=row.graph.node("add", row.loss, part), residual=None, deviation=None)
 
 
 def by_squares(row: RowModel) -> RowModel:

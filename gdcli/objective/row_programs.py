@@ -143,6 +143,11 @@ class RowPrograms:
             square = graph.add(square, graph.mul(slope, slope))
         return [bend, square]
 
+    def _slopes_nodes(self) -> list[int]:
+        """The derivatives of what the model says by the parameters, and what it says."""
+        assert self.row.fitted is not None
+        return [*self._by_parameter(self.row.fitted), self.row.fitted]
+
     def _fitted_nodes(self) -> list[int]:
         row = self.row
         return [i for i in (row.fitted, row.response, row.loss) if i is not None]

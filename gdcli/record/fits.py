@@ -57,6 +57,14 @@ class FitProblemRecord(ProblemRecord):
     linear: bool
     search: SearchRecord | None = None
     huber_delta: float | None = None
+    quantile: float | None = None
+    scale: float | None = None
+    dof: float | None = None
+    theta: float | None = None
+    estimated: str | None = None
+    trials: str | None = None
+    l2: float | None = None
+    prior: tuple[str, ...] = ()
     weights: str | None = None
     sigma: str | None = None
     sigma_x: Mapping[str, str] | None = None
@@ -197,6 +205,7 @@ class FitRecord(RunRecord):
     r_squared_about_zero: float | None = None
     aic: float | None
     bic: float | None
+    deviance: float | None = None
     exact: bool = False
     chi_square: float | None = None
     p_value: float | None = None
@@ -372,13 +381,24 @@ def problem_record(problem: FitProblem) -> FitProblemRecord:
         sigma_x=dict(problem.sigma_x) or None,
         scale_sigma=problem.scale_sigma if problem.sigma else None,
         own_start=dict(problem.own_start) or None,
+        estimated=problem.estimated or None,
+        prior=tuple(f"{p.name} ~ normal({p.mean!r}, {p.deviation!r})" for p in problem.priors),
         columns={name: list(columns) for name, columns in problem.matrices.items()} or None,
     )
 
 
 def _statistics(found: FitStatistics | None, space: Space) -> dict[str, Any]:
     """What the data tell of the parameters, and how good the fit is."""
-    numbers = ("residual_sd", "r_squared", "r_squared_about_zero", "aic", "bic", "exact", "chi_square")
+    numbers = (
+        "residual_sd",
+        "r_squared",
+        "r_squared_about_zero",
+        "aic",
+        "bic",
+        "exact",
+        "deviance",
+        "chi_square",
+    )
     if found is None:
         nothing = space.by_name([None] * space.size)
         unknown = dict.fromkeys(("rank", *numbers[:5]))

@@ -122,14 +122,30 @@ def loss_text(problem: FitProblemRecord) -> str:
     text = problem.loss
     if problem.sigma_x:
         text += " distances to the curve"
-    if text == "huber":
-        text += f", absolute beyond {short(problem.huber_delta or 1.0, 6)}"
+    text += _loss_numbers(problem)
     if problem.weights:
         text += f", weighted by {problem.weights}"
     if problem.sigma:
         known = "relative" if problem.scale_sigma else "known"
         text += f", in units of {problem.sigma}, the {known} standard deviation of a row"
     return text
+
+
+def _loss_numbers(problem: FitProblemRecord) -> str:
+    """What the loss takes beside the model, and the penalties."""
+    text = ""
+    if problem.loss == "huber" and problem.scale is None:
+        text += f", absolute beyond {short(problem.huber_delta or 1.0, 6)}"
+    for name in ("quantile", "dof", "scale", "theta"):
+        value = getattr(problem, name)
+        if value is not None:
+            found = " (found from the data)" if problem.estimated == name else ""
+            text += f", {name} {short(value, 6)}{found}"
+    if problem.trials:
+        text += f", successes out of {problem.trials}"
+    if problem.l2 is not None:
+        text += f", and {short(problem.l2, 6)} times the squares of the parameters"
+    return text + (f", with {' and '.join(problem.prior[:4])}" if problem.prior else "")
 
 
 def _input_error(problem: FitProblemRecord, size: str) -> str:
@@ -289,9 +305,7 @@ def _three(value: float) -> str:
 
 
 def _sums(found: FitRecord, width: int) -> list[Line]:
-    what = _SUMS.get(found.problem.loss or "", "sum over the rows")
-    if found.problem.weights:
-        what = f"weighted {what}"
+    what = _sum_of(found.problem)
     mean, rows = short(found.mean, 6), found.rows
     if rows.held_back:
         mean += f" of the {amount(rows.learned, 'row')} learned from"
@@ -325,6 +339,15 @@ def _moves(found: FitRecord, width: int) -> list[Line]:
     return fact("corrected", "; ".join(told), width)
 
 
+def _sum_of(problem: FitProblemRecord) -> str:
+    """What the value is, in words."""
+    loss = problem.loss
+    what = _SUMS.get(loss or "", f"sum of {loss} losses" if loss else "sum over the rows")
+    if problem.l2 is not None or problem.prior:
+        what += " with penalties"
+    return f"weighted {what}" if problem.weights else what
+
+
 def _deviation(found: FitRecord, size: float) -> str:
     if found.exact:
         return "zero but for rounding"
@@ -348,6 +371,8 @@ def _quality(found: FitRecord, width: int) -> list[Line]:
         lines += fact("R-squared", _r_squared(found.r_squared, found.r_squared_about_zero), width)
     if found.aic is not None and found.bic is not None:
         lines += fact("AIC, BIC", f"{short(found.aic, 7)}, {short(found.bic, 7)}", width)
+    if found.deviance is not None:
+        lines += fact("deviance", short(found.deviance, 8), width)
     if found.chi_square is not None:
         p = "" if found.p_value is None else f", p = {short(found.p_value, 3)}"
         size = "zero but for rounding" if found.exact else short(found.chi_square, 7)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gdcli import __version__
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError
+from gdcli.language.losses import LOGITS
 
 if TYPE_CHECKING:
     from gdcli.language.form import Form
@@ -197,11 +198,11 @@ def fitted(prepared: Prepared, outcome: FitOutcome, language: str) -> str:
     about = _about(outcome)
     left = "value" if row.model.left is None else " ".join(row.model.text.split("~")[0].split())
     if language == "latex":
-        left = f"logit {left}" if problem.loss == "logistic" else left
+        left = f"logit {left}" if problem.loss in LOGITS else left
         return _comment(about, "%") + _latex(right, used, constants, names.matrices, left)
     graph = Graph()
     root = form.build_row(right, graph, dict.fromkeys(used), constants, names.matrices)
-    if problem.loss == "logistic":  # the formula is the logit, what is measured the probability
+    if problem.loss in LOGITS:  # the formula is the logit, what is measured the probability
         root = graph.node("sigmoid", root)
     if language == "sql":
         leaves: dict[Key, str] = {("scalar", name): f"CAST({_quoted(name)} AS REAL)" for name in used}

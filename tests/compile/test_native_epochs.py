@@ -9,7 +9,8 @@ import pytest
 from visits import Shuffled, regression, row_model
 
 from gdcli.compile.per_sample import ParameterBox, RowDescent
-from gdcli.language.losses import LOSSES
+from gdcli.language.losses import LOSSES, Numbers
+from gdcli.objective.row_model import AskedLoss
 from gdcli.objective.row_passes import By, RowPasses, row_gradient
 from gdcli.solve.registry import BY_EPOCHS
 from gdcli.tasks.stochastic import rule_of
@@ -40,7 +41,9 @@ def native(
 @pytest.mark.parametrize("rule", BY_EPOCHS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_single_rows_have_the_bits_of_cpython(rule: str, loss: str) -> None:
-    row = row_model("y ~ exp(a*x0 + b*x1) + c", tuple(COLUMNS), loss=loss, delta=0.4)
+    row = row_model(
+        "y ~ exp(a*x0 + b*x1) + c", tuple(COLUMNS), loss=loss, asked=AskedLoss(Numbers(delta=0.4))
+    )
     box = ParameterBox([-1.0, -np.inf, 0.01], [np.inf, 1.0, np.inf])
     descend = RowDescent(row_gradient(row), rule_of(rule), box, False)
     x, state = [0.1, 0.2, 0.3], rule_of(rule).state(3)

@@ -17,8 +17,9 @@ from gdcli.cli.app import run
 from gdcli.kernel.dataclass import replace
 from gdcli.kernel.errors import DataError
 from gdcli.kernel.factors import PLAIN_COLUMNS
+from gdcli.language.losses import Numbers
 from gdcli.language.model_text import parse_model, sort_names
-from gdcli.objective.row_model import RowModel, Weighting, build_row_model
+from gdcli.objective.row_model import AskedLoss, RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_programs import MOST_NUMBERS
 from gdcli.table.blocks import Columns
@@ -41,7 +42,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "choice": ("y ~ where(t < b, a, a + c*(t - b))", {}),
     "special": ("y ~ a*erf(b*t) + gamma(1 + c*c)", {}),
     "counts": ("y ~ exp(a + b*t) + c*c", {"loss": "poisson"}),
-    "huber": ("y ~ a + b*t + c*t**2", {"loss": "huber", "delta": 0.1}),
+    "huber": ("y ~ a + b*t + c*t**2", {"loss": "huber", "asked": AskedLoss(Numbers(delta=0.1))}),
     "typed": ("(y - a*t)**2 + log(b*b + 1) + c**4", {}),
 }
 POINTS = [[1.3, 0.7, 0.2], [-0.4, 2.5, 1.5], [1.0, 1.0, 0.0]]

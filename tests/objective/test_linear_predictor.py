@@ -11,9 +11,9 @@ from visits import row_model
 
 from gdcli.calculus.autodiff import Derivatives
 from gdcli.compile.runners import ScalarFunction
-from gdcli.language.losses import LOSSES
+from gdcli.language.losses import LOSSES, Numbers
 from gdcli.objective.linear_predictor import find_linear_predictor, gradient_nodes
-from gdcli.objective.row_model import RowModel
+from gdcli.objective.row_model import AskedLoss, RowModel
 
 
 def at(row: RowModel, nodes: list[int], x: list[float], columns: list[float]) -> list[float]:
@@ -28,7 +28,7 @@ def at(row: RowModel, nodes: list[int], x: list[float], columns: list[float]) ->
     ["y ~ a*x + b", "y ~ a*exp(-b*x)", "y*a ~ b*x", "y ~ where(x > a, b*x, a*x**2)", "y ~ a*x + log(b)"],
 )
 def test_gradients_through_the_waist(loss: str, text: str) -> None:
-    row = row_model(text, ("x", "y"), loss=loss, delta=0.4)
+    row = row_model(text, ("x", "y"), loss=loss, asked=AskedLoss(Numbers(delta=0.4)))
     derivatives = Derivatives(row.graph, frozenset(row.columns))
     adjoints = derivatives.gradient(row.loss)
     plain = [adjoints.get(i, row.graph.number(0.0)) for i in row.parameters]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from rows_in_memory import Arrays
 
 from gdcli.kernel.errors import UsageError
-from gdcli.language.losses import LOSSES
+from gdcli.language.losses import LOSSES, Numbers
 from gdcli.language.model_text import parse_model, sort_names
 from gdcli.objective import row_objective as rows
-from gdcli.objective.row_model import Weighting, build_row_model
+from gdcli.objective.row_model import AskedLoss, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
 
 
@@ -45,7 +45,9 @@ def test_derivatives_of_every_loss(loss: str, weighting: Weighting | None) -> No
         data.columns[1] = (data.columns[1] > 1).astype(float)
     if loss == "poisson":
         data.columns[1] = np.floor(2 * data.columns[1])
-    made = objective("y ~ a*exp(-b*x)+c", data, loss=loss, weighting=weighting, delta=0.15)
+    made = objective(
+        "y ~ a*exp(-b*x)+c", data, loss=loss, weighting=weighting, asked=AskedLoss(Numbers(delta=0.15))
+    )
     at = made.vector([1.7, 1.1, 0.4])
 
     def value(p: Any) -> float:

@@ -15,9 +15,10 @@ from gdcli.judge.epoch_verdict import judge_epochs
 from gdcli.kernel.errors import DomainError, Terminated, UsageError
 from gdcli.kernel.status import Status, StopReason
 from gdcli.kernel.vectors import Vec
-from gdcli.language.losses import LOSSES
+from gdcli.language.losses import LOGITS, LOSSES, Numbers
 from gdcli.objective import row_passes as passes_module
 from gdcli.objective.protocol import Evaluation
+from gdcli.objective.row_model import AskedLoss
 from gdcli.objective.row_objective import RowObjective
 from gdcli.objective.row_passes import RowPasses
 from gdcli.solve.epochs import Epoch, run_epochs
@@ -78,11 +79,11 @@ def test_every_rule_does_what_the_method_of_its_name_does(rule: str, batch: int)
 @pytest.mark.parametrize("batch", [1, 5, 40])
 def test_every_loss_by_every_runner(loss: str, text: str, batch: int) -> None:
     columns = regression(120, 2)
-    columns["y"] = np.floor(np.abs(columns["y"]) * (1 if loss == "logistic" else 3))
-    if loss == "poisson":
+    columns["y"] = np.floor(np.abs(columns["y"]) * (1 if loss in LOGITS else 3))
+    if LOSSES[loss].positive:
         columns = {name: np.abs(column) for name, column in columns.items()}
     data = Shuffled(columns, block=11)
-    row = row_model(text, data.names, loss=loss, delta=0.4)
+    row = row_model(text, data.names, loss=loss, asked=AskedLoss(Numbers(delta=0.4)))
     start = [0.3, 0.2, 0.5][: row.space.size]
     expected = by_hand("sgd", data, row, start, batch, 0.002, 2)
     assert np.allclose(

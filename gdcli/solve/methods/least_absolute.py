@@ -32,6 +32,9 @@ from gdcli.solve.iteration import Step
 _CLEARLY = 1e-3
 # Steps after which no vertex is looked for any more, for each row and parameter.
 _PATIENCE = 20
+# The row of a tilt is so many times as high as all others at the origin together: no point as low as that turns its
+# sign.
+_HIGH = 16.0
 
 
 class Minimizers(NamedTuple):
@@ -65,18 +68,21 @@ class Vertex(NamedTuple):
 
 
 class Polyhedron:
-    """The sum of ``|offset + slopes' x|`` (shapes (n,), (p, n)) over the rows that depend on x, as a polyhedron.
+    """The sum of ``|r| + tilt*r``, ``r = offset + slopes' x`` (shapes (n,), (p, n)), over rows that depend on x.
 
     Edges are written in coordinates in which the slopes are orthogonal, so that nothing depends on the units of the
     parameters nor on their origins. ``determined`` tells whether the rows tell all parameters.
     """
 
-    def __init__(self, slopes: Array, offset: Array) -> None:
+    def __init__(self, slopes: Array, offset: Array, tilt: float = 0.0) -> None:
         import numpy as np
 
         self.np = np
         used = slopes.any(axis=0)
-        self.constant = float(np.abs(offset[~used]).sum())
+        self.constant = float((np.abs(offset[~used]) + tilt * offset[~used]).sum())
+        if tilt:
+            slopes, offset = self._tilted(slopes[:, used], offset[used], tilt)
+            used = np.ones(len(offset), dtype=bool)
         self.slopes, self.offset = slopes[:, used], offset[used]
         self.tilt = np.random.default_rng(0).standard_normal(len(self.offset))
         scale = np.sqrt((self.slopes**2).sum(axis=1))
@@ -85,6 +91,18 @@ class Polyhedron:
             directions, triangle = np.linalg.qr((self.slopes / scale[:, None]).T)
             self.rows, self.triangle = directions.T, triangle * scale
             self.determined = bool((np.abs(np.diag(triangle)) > blur(4 * len(scale))).all())
+
+    def _tilted(self, slopes: Array, offset: Array, tilt: float) -> tuple[Array, Array]:
+        """Add a row whose r is positive at every point of interest: its r is the tilted part of the sum and a constant.
+
+        (A quantile of regression as a least sum of absolute values: Koenker and d'Orey, Applied Statistics 36, 1987.)
+        """
+        np = self.np
+        level = tilt * float(offset.sum())
+        high = _HIGH * max(float(np.abs(offset).sum()), 1.0e-300) / (1.0 - abs(tilt))
+        self.constant += level - high
+        row = tilt * slopes.sum(axis=1)
+        return np.concatenate([slopes, row[:, None]], axis=1), np.append(offset, high)
 
     def value(self, x: Vector) -> tuple[float, float]:
         """Return f at x, and how much of it may be rounding."""

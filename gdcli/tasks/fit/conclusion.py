@@ -115,7 +115,7 @@ def _judged(
     errors = errors_in_time(prepared, run.best.at.x, active)
     certificate = by_residuals(certificate, errors, problem.linear, judging.factor)
     ranges = None
-    if problem.loss == "absolute" and not active:
+    if problem.loss in ("absolute", "quantile") and not active:
         from gdcli.tasks.fit.l1_vertex import prove
 
         slope = certificate.gradient_norm

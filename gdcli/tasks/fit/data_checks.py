@@ -39,8 +39,12 @@ def check_rows(problem: FitProblem, row: RowModel, data: Rows, place: Place) -> 
         for row_number, value in objective.over(_first_cells, _together, column, kind).found.values():
             told = f"{place(row_number)}: {column} = {value:g}"
             raise DataError(told, f"a {least} is a number {allowed}")
-    if problem.loss == "poisson":
-        _check_counts(objective, place)
+    if problem.trials is not None:
+        _check_trials(objective, problem.trials, place)
+    if problem.loss in ("poisson", "negative-binomial"):
+        _check_responses(objective, place, "no count", problem.loss)
+    elif problem.loss == "gamma":
+        _check_responses(objective, place, "not positive", problem.loss)
     elif problem.loss == "logistic":
         _check_labels(objective, place)
 
@@ -153,12 +157,46 @@ _KINDS = {
 }
 
 
+<<<<<<< HEAD
 def _check_counts(objective: RowObjective, place: Place) -> None:
+=======
+# What cells are that are not of their kind, what the loss is for, and what to do.
+_WRONG = {
+    "no count": ("is no count", "counts", "counts are the whole numbers 0, 1, 2, ..."),
+    "not positive": ("is not positive", "positive numbers", "leave the row out, or take another loss"),
+}
+
+
+def _check_responses(objective: RowObjective, place: Place, kind: str, loss: str) -> None:
+    what, wanted, hint = _WRONG[kind]
+    for row, value in objective.over(_first_responses, _together, (kind,)).found.values():
+        raise DataError(f"{place(row)}: {value:g} {what}, and --loss {loss} is for {wanted}", hint)
+
+
+def _check_trials(objective: RowObjective, name: str, place: Place) -> None:
+    """Raise DataError for trials and successes that are no whole numbers, and for more successes than trials."""
+    for row, value in objective.over(_first_cells, _together, name, "no count").found.values():
+        raise DataError(
+            f"{place(row)}: {name} = {value:g} is no number of trials", "trials are whole numbers from 0 on"
+        )
+>>>>>>> f016125 (Losses: gamma, binomial counts, negative binomial, Cauchy, Student's t, quantiles, Huber and Tukey with their scale; penalties and priors)
     for row, value in objective.over(_first_responses, _together, ("no count",)).found.values():
         raise DataError(
-            f"{place(row)}: {value:g} is no count, and --loss poisson is for counts",
-            "counts are the whole numbers 0, 1, 2, ...",
+            f"{place(row)}: {value:g} is no number of successes", "successes are whole numbers from 0 on"
         )
+    for row, value in objective.over(_first_excess, _together, name).found.values():
+        raise DataError(
+            f"{place(row)}: there are {-value:g} more successes than trials ({name})",
+            "the left side of the model counts successes, --trials names the column of all trials",
+        )
+
+
+def _first_excess(objective: RowObjective, trials: str) -> _Firsts:
+    """Look for more successes than trials."""
+    most = [float(n) for _, cells in _cells_of(objective.data, trials) for n in cells]
+    measured = [float(y) for (r,) in objective.vectors("response", [0.0] * objective.size) for y in r]
+    more = [y - n for y, n in zip(measured, most, strict=True)]
+    return _firsts(objective, [(0, [-m for m in more])], ("negative",))
 
 
 def _check_labels(objective: RowObjective, place: Place) -> None:

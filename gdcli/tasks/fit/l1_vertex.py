@@ -16,7 +16,7 @@ from gdcli.judge.evidence import Certificate
 from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.factors import combined, independent, singular
 from gdcli.kernel.status import CurvatureSource, PointKind
-from gdcli.kernel.vectors import Vec, Vector, dot, max_abs, norm, split_near
+from gdcli.kernel.vectors import Vec, Vector, dot, max_abs, norm, split_near, total
 from gdcli.objective.row_objective import RowObjective
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def polyhedron_of(prepared: Prepared) -> Polyhedron | None:
         return None
     from gdcli.solve.methods.least_absolute import Polyhedron
 
-    found = Polyhedron(*RowObjective(prepared.row, prepared.data).deviations())
+    slopes, offset = RowObjective(prepared.row, prepared.data).deviations()
+    found = Polyhedron(slopes, offset, prepared.row.tilt)
     return found if found.determined else None
 
 
@@ -89,10 +90,11 @@ def _at_a_vertex(prepared: Prepared, judging: RowObjective, x: Vector) -> Certif
     plain = RowObjective(prepared.row, prepared.data)
     size = plain.size
     near = _MET * plain.evaluate(plain.vector(x)).value
+    tilt = plain.row.tilt
     pull, met = Vec([0.0] * size), [Vec() for _ in range(size + 1)]
     for values in plain.vectors("deviation", x):
         close, signs = split_near(values[-1], near)
-        pull = pull + Vec([dot(slope, signs) for slope in values[:-1]])
+        pull = pull + Vec([dot(slope, signs) + tilt * total(slope) for slope in values[:-1]])
         for column, found in zip(met, values, strict=True):
             column.extend(float(found[i]) for i in close)
     *slopes, deviation = met
@@ -109,7 +111,10 @@ def _at_a_vertex(prepared: Prepared, judging: RowObjective, x: Vector) -> Certif
     cancelled = all(abs(a) <= _CANCELLED * length for a, length in zip(left, lengths, strict=True))
     if max_abs(multipliers) > 1.0 + _SLACK or not cancelled:
         return None
-    gap = sum([abs(d) + abs(m * d) for m, d in zip(multipliers, deviation, strict=True)]) * judging.factor
+    gap = (
+        sum([(1.0 + abs(tilt)) * abs(d) + abs(m * d) for m, d in zip(multipliers, deviation, strict=True)])
+        * judging.factor
+    )
     note = "the minimum is at a kink, where the gradient jumps"
     slope = norm(left) * judging.factor
     return Certificate(

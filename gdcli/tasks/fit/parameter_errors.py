@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdcli.kernel.budget import if_in_time
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
-from gdcli.kernel.vectors import Vec, Vector, dot, ones_like, positive_logs, raised, times, total
-from gdcli.language.losses import LOSSES
-from gdcli.objective.row_model import by_squares, has_constant, is_smooth
+from gdcli.kernel.vectors import Vector, dot, ones_like, positive_logs, raised, times, total
+from gdcli.objective.row_model import by_squares, has_constant
 from gdcli.objective.row_objective import RowObjective, added
 
 if TYPE_CHECKING:
@@ -73,10 +72,9 @@ class _Spread(NamedTuple):
 
 
 # Losses of y - f(x) alone that are no square: what the data tell is seen by the Jacobian of f all the same.
-_NEAR_SQUARES = ("absolute", "huber")
+_NEAR_SQUARES = ("absolute", "quantile", "huber", "tukey", "cauchy", "student-t")
 # Below this part of the largest singular value of the scaled Jacobian its errors have less than ten digits.
 _WEAK = 1e-5
-_LOST = "the curvature of the loss is lost in its kinks, or in rounding"
 _EXACT = "zero but for rounding: the model says all that was measured"
 
 
@@ -97,11 +95,15 @@ def estimate_errors(
     elif face is not None:
         return Errors(reason="with active constraints errors are those of sums of squares alone")
     else:
-        found = _of_loss(prepared, sums, x, names)
+        from gdcli.tasks.fit.loss_errors import errors_of_loss
+
+        found = errors_of_loss(prepared, sums, x, names)
         squares = _as_squares(prepared, x, names, held) if prepared.problem.loss in _NEAR_SQUARES else None
         if found is not None and squares is not None:
             found = _identified(found, squares[0])
-            left = squares[1] if prepared.problem.loss == "huber" or squares[1].is_rounding else None
+            left = (
+                squares[1] if prepared.problem.loss in ("huber", "tukey") or squares[1].is_rounding else None
+            )
     if found is None:
         return Errors(reason="the derivatives are not finite at the answer")
     if left is not None and left.is_rounding:
@@ -125,7 +127,7 @@ def without_errors(found: FitStatistics | None, reason: str) -> FitStatistics | 
     """Return the statistics without what has a meaning only at a minimum."""
     if found is None:
         return None
-    return replace(found, errors=_none(found.errors, reason), log_likelihood=None)
+    return replace(found, errors=found.errors.without(reason), log_likelihood=None)
 
 
 def _of_squares(
@@ -236,7 +238,9 @@ def _identified(found: FitStatistics, squares: Uncertainty) -> FitStatistics:
     """Have the Jacobian tell which parameters the data tell: second derivatives of kinks tell nothing of it."""
     errors = found.errors
     if squares.rank > errors.rank and (errors.redundant or not errors.reason):
-        errors = _none(errors, _LOST)
+        from gdcli.tasks.fit.loss_errors import LOST
+
+        errors = errors.without(LOST)
     reason = "; ".join(squares.redundant) or errors.reason
     return replace(
         found, errors=replace(errors, rank=squares.rank, redundant=squares.redundant, reason=reason)
@@ -272,40 +276,6 @@ def _about(sums: RowObjective, x: Sequence[float], mean: float) -> list[float]:
     return [about]
 
 
-def _of_loss(prepared: Prepared, sums: RowObjective, x: Vector, names: Sequence[str]) -> FitStatistics | None:
-    from gdcli.judge.statistics import FitStatistics, information
-
-    problem, rows = prepared.problem, prepared.data.rows
-    at = sums.evaluate(sums.vector(x), 2)
-    likelihood = _log_likelihood(prepared, sums, at.value, x)
-    if at.hessian is None:
-        errors = None
-    else:
-        scores = None if likelihood is not None else _scores(sums, x)
-        errors = information(at.hessian, list(x), names, scores, problem.told_level)
-    if not problem.loss and errors is not None and errors.rank < len(names) and not is_smooth(prepared.row):
-        errors = replace(_none(errors, _LOST), rank=len(names))
-    if problem.loss == "absolute" and errors is not None:
-        errors = _none(errors, "the absolute loss has no curvature from which errors would follow")
-    if errors is None:
-        return None
-    return FitStatistics(rows, None, errors, estimated=len(names), log_likelihood=likelihood)
-
-
-def _none(errors: Uncertainty, reason: str) -> Uncertainty:
-    none = (None,) * len(errors.standard_errors)
-    return replace(
-        errors,
-        standard_errors=none,
-        t_values=none,
-        intervals=none,
-        correlation=(none,) * len(none),
-        redundant=(),
-        reason=reason,
-        factor=None,
-    )
-
-
 def _zero(errors: Uncertainty, x: Vector) -> Uncertainty:
     """The errors of a model that says all that was measured: those that are known are zero, but for rounding."""
     known = [e is not None for e in errors.standard_errors]
@@ -317,38 +287,3 @@ def _zero(errors: Uncertainty, x: Vector) -> Uncertainty:
         reason=errors.reason or _EXACT,
         factor=None if errors.factor is None else ((0.0,) * len(known),) * len(known),
     )
-
-
-def _scores(sums: RowObjective, x: Vector) -> Any:
-    """The sum over rows of the products of the rows' gradients, shape (p, p)."""
-    return sums.over(_scores_here, _added_rows, tuple(x))
-
-
-def _added_rows(one: list[Vec], other: list[Vec]) -> list[Vec]:
-    return [a + b for a, b in zip(one, other, strict=True)]
-
-
-def _scores_here(sums: RowObjective, x: Sequence[float]) -> list[Vec]:
-    found = [Vec([0.0] * sums.size)] * sums.size
-    for slopes in sums.vectors("gradient", x):
-        found = [row + Vec([dot(u, v) for v in slopes]) for row, u in zip(found, slopes, strict=True)]
-    return found
-
-
-def _log_likelihood(prepared: Prepared, sums: RowObjective, value: float, x: Vector) -> float | None:
-    problem = prepared.problem
-    if not problem.loss:
-        return -value if problem.sense == "maximize" else None
-    if not LOSSES[problem.loss].likelihood:
-        return None
-    if problem.loss == "logistic":
-        return -value
-    (constant,) = sums.over(_log_factorials, added, tuple(x))
-    return -(value + float(constant))
-
-
-def _log_factorials(sums: RowObjective, x: Sequence[float]) -> list[float]:
-    found = 0.0
-    for counts, weight in sums.vectors("weighing", x):
-        found += math.fsum(w * math.lgamma(k + 1.0) for k, w in zip(counts, weight, strict=True))
-    return [found]

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
 from gdcli.kernel.space import lengths_of
+from gdcli.language.losses import POSITIVE
 from gdcli.language.model_text import Model, Names, columns_told, parse_model, sort_names
-from gdcli.objective.row_model import RowModel, Weighting, build_row_model, linear_parameters
+from gdcli.objective.row_model import AskedLoss, RowModel, Weighting, build_row_model, linear_parameters
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
-from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, FitSettings, read_matrices
+from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, FitSettings, Prior, read_matrices
 from gdcli.tasks.fit.start_values import is_linear, start_values
 from gdcli.tasks.problem import check_used, with_names
 
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A fit that can be solved, as long as its data are there."""
+    """A fit that can be solved, as long as its data are there; ``plain`` is the row without the penalties it has."""
 
     problem: FitProblem
     row: RowModel
     data: Columns
     count: RowCount
+    plain: RowModel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,8 @@ def _names(asked: ParsedFit, columns: Sequence[str]) -> tuple[Names, tuple[str, 
     request, model, given, constants, _, sigmas = asked
     matrices = read_matrices(request.columns, columns)
     lengths = lengths_of({e.name: e.value for e in given if e.name})
-    for option, column in (("--weights", request.weights), ("--sigma", request.sigma)):
+    counted = (("--weights", request.weights), ("--sigma", request.sigma), ("--trials", request.trials))
+    for option, column in counted:
         if column is not None and not (column and column in columns):
             hint = did_you_mean(column, list(filter(None, columns)), columns_told(columns))
             if column and not column.isidentifier():
@@ -236,7 +239,7 @@ def _names(asked: ParsedFit, columns: Sequence[str]) -> tuple[Names, tuple[str, 
                 hint = f"it takes the name of a column: {what} is put into one first; {columns_told(columns)}"
             raise UsageError(f"{option}: there is no column {column}", hint)
     names = sort_names(model, columns, matrices, constants, lengths)
-    wanted = [*names.columns, *(c for c in (request.weights, request.sigma) if c)]
+    wanted = [*names.columns, *(c for _, c in counted if c)]
     if sigmas:
         from gdcli.tasks.fit.input_errors import columns_wanted
 
@@ -256,7 +259,9 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         given = [entry for entry in given if entry.name not in fixed]
         names, _ = _names(asked._replace(given=given, constants=constants), columns)
     row = replace(_row_model(request, model, names, constants), use_cache=not settings.no_cache)
-    linear = is_linear(row) and request.loss != "poisson"
+    loss = "" if model.left is None else request.loss or "squared"
+    linear = is_linear(row) and loss not in POSITIVE
+    asked_loss, estimated = _asked_loss(request)
     searched = AUTO in request.start and not linear
     needed = not (linear or searched or _are_own_linear(row, request.share, given))
     start = start_values(model, names, given, needed, columns)
@@ -270,12 +275,18 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         bounds=bounds,
         fixed=tuple(fixed),
         files=request.files,
-        loss="" if model.left is None else request.loss or "squared",
+        loss=loss,
         weights=request.weights,
         sigma=request.sigma,
         sigma_x={name: tree.text.partition("=")[2].strip() for name, tree in sigmas.items()},
         scale_sigma=request.scale_sigma,
         huber_delta=request.huber_delta,
+        numbers=asked_loss.numbers,
+        estimated=estimated,
+        trials=request.trials,
+        scaled="scale" in (estimated, request.scale and "scale"),
+        l2=request.l2,
+        priors=_priors(request, names),
         matrices=names.matrices,
         linear=linear and not sigmas,
         subject_to=constraints,
@@ -299,6 +310,24 @@ def _are_own_linear(row: RowModel, share: Sequence[str], given: Sequence[TypedVa
     return {row.space.label(i) for i in range(row.space.size)} - known <= linear
 
 
+def _asked_loss(request: FitRequest) -> tuple[AskedLoss, str]:
+    """What is asked of the loss beside its name, and which of its numbers is to be found."""
+    if request.loss in (None, "squared", "absolute", "poisson", "logistic"):
+        return AskedLoss(), ""
+    from gdcli.tasks.fit.loss_numbers import numbers_of
+
+    numbers, estimated = numbers_of(request)
+    return AskedLoss(numbers, request.trials), estimated
+
+
+def _priors(request: FitRequest, names: Names) -> tuple[Prior, ...]:
+    if not request.prior:
+        return ()
+    from gdcli.tasks.fit.loss_numbers import read_priors
+
+    return read_priors(request.prior, list(names.parameters), names.parameters)
+
+
 def _row_model(request: FitRequest, model: Model, names: Names, constants: Mapping[str, Any]) -> RowModel:
     column, kind = (request.weights, "weights") if request.weights else (request.sigma, "sigma")
     return build_row_model(
@@ -307,7 +336,7 @@ def _row_model(request: FitRequest, model: Model, names: Names, constants: Mappi
         constants,
         request.loss or "squared",
         Weighting(column, kind) if column else None,
-        request.huber_delta or 1.0,
+        _asked_loss(request)[0],
         -1 if request.maximize else 1,
     )
 
@@ -334,12 +363,18 @@ def ready(
             problem, row.plain, _learned(data, plan.settings.validate, problem.seed), known, searching
         )
         problem = replace(problem, start=dict(found.start), searched=found.searched)
+    plain = None
+    if problem.l2 is not None or problem.priors:
+        from gdcli.tasks.fit.penalties import penalised
+
+        plain = row
+        problem, row = penalised(problem, row, data.rows)
     check_start(problem, row.plain, data, row.space.flatten(problem.start), place)
     if row.errors is not None:
         from gdcli.tasks.fit.input_errors import checked_and_corrected
 
         data = checked_and_corrected(row, data, place)
-    return Prepared(problem, row, data, count)
+    return Prepared(problem, row, data, count, plain)
 
 
 def _learned(data: Columns, validate: float | None, seed: int) -> Columns | Visited:

@@ -8,13 +8,15 @@ from typing import Any
 from gdcli.kernel.dataclass import NamedTuple, dataclass, field, fields
 from gdcli.kernel.errors import Span, UsageError, did_you_mean
 from gdcli.kernel.stored import Reader, stored
-from gdcli.language.losses import LOSSES
+from gdcli.language.losses import LOSSES, Numbers
 from gdcli.language.model_text import columns_told
 from gdcli.solve.settings import PATIENCE, EpochSettings
 from gdcli.tasks.fit.synonyms import loss_here
 from gdcli.tasks.problem import Problem
 
 MISSING = ("error", "skip")
+# The losses whose errors are sums over rows, wherever these are.
+_OF_PARTS = (None, "squared", "absolute", "huber", "logistic", "poisson")
 # The start that is searched for.
 AUTO = "auto"
 # The intervals of parameters: by their standard errors, by the profile of the likelihood.
@@ -43,6 +45,13 @@ class FitRequest:
     columns: tuple[str, ...] = ()
     loss: str | None = None
     huber_delta: float | None = None
+    quantile: float | None = None
+    scale: str | float | None = None
+    dof: float | None = None
+    theta: str | float | None = None
+    trials: str | None = None
+    l2: float | None = None
+    prior: tuple[str, ...] = ()
     weights: str | None = None
     sigma: str | None = None
     sigma_x: tuple[str, ...] = ()
@@ -96,6 +105,38 @@ class FitRequest:
             raise UsageError("--huber-delta is for --loss huber", "add --loss huber, or leave it out")
         if self.huber_delta is not None and not 0.0 < self.huber_delta < float("inf"):
             raise UsageError(f"--huber-delta must be a positive number, not {self.huber_delta:g}")
+        if self.l2 is not None and not 0.0 <= self.l2 < float("inf"):
+            raise UsageError(f"--l2 must be a number of 0 or more, not {self.l2:g}")
+        for name in ("quantile", "scale", "dof", "theta", "trials"):
+            self._check_number(name, getattr(self, name))
+        self._check_numbers()
+
+    def _check_number(self, name: str, value: object) -> None:
+        """Raise UsageError for a number of a loss that does not read it, or that is none of its."""
+        if value is None:
+            return
+        if name not in LOSSES[self.loss or "squared"].reads:
+            readers = [other.name for other in LOSSES.values() if name in other.reads]
+            raise UsageError(f"--{name} is for --loss {' or '.join(readers)}", "add it, or leave it out")
+        if isinstance(value, float) and not 0.0 < value < float("inf"):
+            raise UsageError(f"--{name} must be a positive number, not {value:g}")
+
+    def _check_numbers(self) -> None:
+        if self.quantile is not None and not self.quantile < 1.0:
+            raise UsageError(
+                f"--quantile must lie between 0 and 1, not {self.quantile:g}", "--quantile 0.9 has 90 % below"
+            )
+        if self.loss == "binomial" and not self.trials:
+            raise UsageError(
+                "--loss binomial needs the number of trials of each row",
+                "--trials COLUMN; labels of single trials are for --loss logistic",
+            )
+        if self.huber_delta is not None and self.scale is not None:
+            raise UsageError("--huber-delta and --scale exclude each other", "delta is 1.345 times the scale")
+        apart = self.scale is None and self.l2 is None and not self.prior
+        if self.is_partitioned and not (apart and self.loss in _OF_PARTS):
+            what = f"--loss {self.loss}" if self.loss not in _OF_PARTS else "--scale, --l2 or --prior"
+            raise UsageError(f"{what} does not go with --cluster and --partitions", "leave out one of them")
 
     def _check_intervals(self) -> None:
         if self.level is not None:
@@ -125,8 +166,10 @@ class FitRequest:
             raise UsageError(
                 f"--sigma-x does not go with --loss {self.loss}", "errors in columns are for sums of squares"
             )
-        if self.sigma and self.loss in ("logistic", "poisson"):
+        if self.sigma and self.loss not in (None, "squared", "absolute", "huber", "quantile"):
             raise UsageError(f"--sigma has no meaning for --loss {self.loss}", "use --weights")
+        if self.sigma and self.scale is not None:
+            raise UsageError("--sigma and --scale exclude each other", "a known sigma is the scale")
 
 
 def check_level(level: float) -> None:
@@ -170,6 +213,14 @@ class FitSettings(EpochSettings):
             )
 
 
+class Prior(NamedTuple):
+    """What is known of a parameter before: it is normal, of a mean and a standard deviation."""
+
+    name: str
+    mean: float
+    deviation: float
+
+
 class Searched(NamedTuple):
     """How a start was found: points ``tried`` for how many ``starts``, and how many of these ended at the best end.
 
@@ -187,9 +238,10 @@ class Searched(NamedTuple):
 class FitProblem(Problem):
     """A fit made ready: the expression is the model, the start has every parameter.
 
-    ``loss`` is empty for a typed loss. ``linear`` tells that the model is linear in its parameters, ``searched`` how
-    the start was found (None: it was given). With shared parameters the start has these, ``own_start`` those that each
-    group, ``by`` columns, has for its own.
+    ``loss`` is empty for a typed loss, ``numbers`` are its own; one of them is ``estimated`` ("": none is), and
+    ``found`` already where it is not None; ``scaled`` tells that a scale is given or estimated. ``linear`` tells that
+    the model is linear in its parameters, ``searched`` how the start was found (None: it was given). With
+    shared parameters the start has these, ``own_start`` those that each group, ``by`` columns, has for its own.
     """
 
     files: tuple[str, ...] = ()
@@ -199,6 +251,13 @@ class FitProblem(Problem):
     sigma_x: Mapping[str, str] = field(default_factory=dict)
     scale_sigma: bool = False
     huber_delta: float | None = None
+    numbers: Numbers = Numbers()
+    estimated: str = ""
+    found: float | None = None
+    trials: str | None = None
+    l2: float | None = None
+    priors: tuple[Prior, ...] = ()
+    scaled: bool = False
     matrices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     linear: bool = False
     searched: Searched | None = None
@@ -213,6 +272,27 @@ class FitProblem(Problem):
         from gdcli.judge.statistics import LEVEL
 
         return LEVEL if self.level is None else self.level
+
+    def _number(self, name: str) -> float | None:
+        """A number of the loss, None of one that it does not read."""
+        read = bool(self.loss) and name in LOSSES[self.loss].reads
+        return float(getattr(self.numbers, name)) if read else None
+
+    @property
+    def quantile(self) -> float | None:
+        return self._number("quantile")
+
+    @property
+    def scale(self) -> float | None:
+        return self._number("scale") if self.scaled else None
+
+    @property
+    def dof(self) -> float | None:
+        return self._number("dof")
+
+    @property
+    def theta(self) -> float | None:
+        return self._number("theta")
 
 
 def read_matrices(texts: Sequence[str], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -261,7 +341,7 @@ def request_from(
     for name in ("constants", "bounds", "columns", "sigma_x"):
         if name in texts:
             texts[name] = _texts(texts[name])
-    for name in ("let", "subject_to", "by", "share"):
+    for name in ("let", "subject_to", "by", "share", "prior"):
         if isinstance(texts.get(name), str):
             texts[name] = (texts[name],)
     if start is not None:

@@ -63,6 +63,10 @@ def solve(
         from gdcli.tasks.fit.fit_epochs import solve_stochastic
 
         return solve_stochastic(prepared, settings, observers, progress, checkpointer, polisher=solve)
+    if prepared.problem.estimated and prepared.problem.found is None:
+        from gdcli.tasks.fit.nuisance import settled
+
+        prepared = settled(prepared, FitSettings(engine=settings.engine, no_cache=settings.no_cache), solve)
     problem, scale = prepared.problem, 1.0 if settings.lr is not None else _scale_at_start(prepared)
     objective = RowObjective(prepared.row, prepared.data, scale)
     box, x0, notes = box_and_start(problem, objective)
@@ -70,9 +74,9 @@ def solve(
     if rows:
         from gdcli.tasks.constrained_problem import inner_start, within_constraints
 
-        if problem.loss == "absolute":
+        if problem.loss in ("absolute", "quantile"):
             raise UsageError(
-                "--loss absolute does not go with --subject-to: at its kinks no answer can be certified",
+                f"--loss {problem.loss} does not go with --subject-to: at its kinks no answer can be certified",
                 "--loss huber --huber-delta 0.01 is nearly the same; limits of one parameter do go with it",
             )
         constrained = within_constraints(problem, rows, box, objective, prepared.row.space)
@@ -93,6 +97,11 @@ def _refuse_epochs(prepared: Prepared) -> None:
     for given, what, option in (
         (prepared.row.errors is not None, "errors in columns", "--sigma-x"),
         (prepared.problem.subject_to, "constraints", "--subject-to"),
+        (
+            prepared.problem.estimated,
+            f"a {prepared.problem.estimated} that is to be found",
+            "give it a number",
+        ),
     ):
         if given:
             raise UsageError(

@@ -1,0 +1,179 @@
+"""What the data tell of the parameters of a fit whose loss is no plain square, and its likelihood.
+
+- A likelihood: the inverse of the Hessian of its negative logarithm.
+- ``gamma`` and ``negative-binomial``: the inverse of the expected information ``sum(f' f'/V)`` (McCullagh and Nelder,
+  Generalized Linear Models, 1989, section 2.5), for gamma times the dispersion of Pearson's residuals, as in R's `glm`
+  and MASS's `glm.nb`.
+- ``huber`` and ``tukey`` with a scale: Huber's first proposal (Robust Statistics, 1981, section 7.6), as in `rlm` of
+  MASS.
+- A sum of squares with penalties: ``s**2`` times the inverse of half the Hessian, the spread of the posterior density;
+  ``s**2`` is the sum of the squares of the residuals over the rows less the effective number of parameters.
+- Any other: the sandwich ``H^-1 G H^-1``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gdcli.compile.runners import numpy
+from gdcli.judge.statistics import FitStatistics, Uncertainty, information
+from gdcli.kernel.dataclass import replace
+from gdcli.kernel.vectors import Array, Vec, Vector, dot
+from gdcli.language.losses import LOSSES, TUNED
+from gdcli.objective.row_model import RowModel, is_smooth
+from gdcli.objective.row_objective import RowObjective
+from gdcli.tasks.fit.likelihoods import Seen, measures
+
+if TYPE_CHECKING:
+    from gdcli.kernel.dense import Matrix
+    from gdcli.tasks.fit.prepare import Prepared
+
+LOST = "the curvature of the loss is lost in its kinks, or in rounding"
+_NO_CURVATURE = "the {} loss has no curvature from which errors would follow"
+
+
+def errors_of_loss(
+    prepared: Prepared, sums: RowObjective, x: Vector, names: Sequence[str]
+) -> FitStatistics | None:
+    """Return the statistics at the answer x; ``sums`` are the losses. None where derivatives are not finite."""
+    problem = prepared.problem
+    at = sums.evaluate(sums.vector(x), 2)
+    if at.hessian is None:
+        return None
+    if prepared.plain is not None and problem.loss == "squared":
+        return _penalised_squares(prepared, prepared.plain, at.hessian, x, names)
+    plain = sums if prepared.plain is None else RowObjective(prepared.plain, prepared.data)
+    told = measures(problem, plain, x)
+    likelihood = told.log_likelihood
+    if not problem.loss and problem.sense == "maximize":
+        likelihood = -at.value
+    errors = _errors(prepared, sums, at.hessian, x, names, likelihood)
+    if prepared.plain is not None:
+        likelihood = None  # there is no count of parameters that criteria of it could take
+    estimated = len(names) + max(bool(problem.estimated), problem.loss == "gamma")
+    return FitStatistics(prepared.data.rows, None, errors, estimated, likelihood, deviance=told.deviance)
+
+
+def _errors(
+    prepared: Prepared,
+    sums: RowObjective,
+    hessian: Matrix,
+    x: Vector,
+    names: Sequence[str],
+    likelihood: float | None,
+) -> Uncertainty:
+    problem, point = prepared.problem, list(x)
+    loss, level = LOSSES.get(problem.loss), problem.told_level
+    if problem.loss in ("absolute", "quantile"):
+        return information(hessian, point, names, level=level).without(_NO_CURVATURE.format(problem.loss))
+    if loss is not None and prepared.plain is None and loss.variance is not None:
+        return _expected(prepared, x, names)
+    if loss is not None and prepared.plain is None and loss.name in TUNED and problem.scaled:
+        return _by_scale(prepared, x, names)
+    middle = None if likelihood is not None else scores(sums, x)
+    errors = information(hessian, point, names, middle, level)
+    if not problem.loss and errors.rank < len(names) and not is_smooth(prepared.row):
+        return replace(errors.without(LOST), rank=len(names))
+    return errors
+
+
+def slopes_of(row: RowModel, prepared: Prepared, x: Vector) -> Array:
+    """The derivatives of what the model says by the parameters, (rows, p)."""
+    np = numpy()
+    found = [np.stack(v[:-1], axis=1) for v in _as_arrays(RowObjective(row, prepared.data), "slopes", x)]
+    whole: Array = np.concatenate(found)
+    return whole
+
+
+def _as_arrays(objective: RowObjective, name: str, x: Vector) -> list[list[Array]]:
+    return [values for _, values in objective.pieces(name, x)]
+
+
+def _expected(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertainty:
+    """The errors by the expected information; of gamma times the dispersion."""
+    np, problem, left = numpy(), prepared.problem, math.inf
+    seen = Seen.of(RowObjective(prepared.row, prepared.data), x)
+    J, f, y, w = (
+        slopes_of(prepared.row, prepared, x),
+        *map(np.array, (seen.fitted, seen.measured, seen.weights)),
+    )
+    if problem.loss == "gamma":
+        variance, left = f * f, len(f) - len(names)
+        spread = math.sqrt(float((w * (y - f) ** 2 / variance).sum()) / left) if left > 0 else math.nan
+    else:
+        variance, spread = f + f * f / problem.numbers.theta, 1.0
+    weighed = J * np.sqrt(w / variance)[:, None]
+    made = information(
+        (weighed.T @ weighed).tolist(), list(x), names, level=problem.told_level, scale=spread, dof=left
+    )
+    return made if left > 0 else made.without("no degrees of freedom")
+
+
+def _by_scale(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertainty:
+    """The errors of Huber's first proposal."""
+    np, problem, p = numpy(), prepared.problem, len(names)
+    seen = Seen.of(RowObjective(prepared.row, prepared.data), x)
+    J, r = slopes_of(prepared.row, prepared, x), np.array(seen.measured) - np.array(seen.fitted)
+    n, part = len(r), r / problem.numbers.delta
+    inside = abs(part) <= 1.0
+    if problem.loss == "huber":
+        bend, pull = inside * 1.0, np.clip(part, -1.0, 1.0)
+    else:
+        left = np.where(inside, 1.0 - part * part, 0.0)
+        bend, pull = left * (left - 4.0 * part * part), part * left * left
+    mean = float(bend.mean())
+    if n <= p or not mean > 0.0:
+        made = information((J.T @ J).tolist(), list(x), names)
+        return made.without("no degrees of freedom" if n <= p else LOST)
+    spread = math.sqrt(float((pull * pull).sum()) / (n - p)) * problem.numbers.delta
+    kappa = 1.0 + p * float(bend.var(ddof=1)) / (n * mean * mean)
+    return information(
+        (J.T @ J).tolist(), list(x), names, level=problem.told_level, scale=spread * kappa / mean
+    )
+
+
+def _penalised_squares(
+    prepared: Prepared, plain: RowModel, hessian: Matrix, x: Vector, names: Sequence[str]
+) -> FitStatistics:
+    from gdcli.tasks.fit.penalties import curvatures
+
+    np, problem = numpy(), prepared.problem
+    residuals = _as_arrays(RowObjective(plain, prepared.data), "jacobian", x)
+    rss = math.fsum(float((v[-1] * v[-1]).sum()) for v in residuals)
+    half = 0.5 * np.array([list(row) for row in hessian])
+    pull = np.diag(curvatures(problem, prepared.row))
+    known, rows = bool(problem.sigma) and not problem.scale_sigma, prepared.data.rows
+    try:
+        effective = len(x) - float(np.trace(np.linalg.solve(half, pull)))
+    except np.linalg.LinAlgError:
+        effective = float(len(x))
+    left = rows - effective
+    sd = math.sqrt(rss / left) if left > 0.0 else None
+    scale, dof = (1.0, math.inf) if known else (sd or math.nan, left)
+    made = information(half.tolist(), list(x), names, level=problem.told_level, scale=scale, dof=dof)
+    if not known and sd is None:
+        made = made.without("no degrees of freedom")
+    measured = np.concatenate([v[0] for v in _as_arrays(RowObjective(plain, prepared.data), "weighing", x)])
+    weights = np.concatenate([v[1] for v in _as_arrays(RowObjective(plain, prepared.data), "weighing", x)])
+    mean = float((weights * measured).sum() / weights.sum())
+    tss = float((weights * (measured - mean) ** 2).sum())
+    return FitStatistics(rows, rss, made, len(names) + (not known), residual_sd=sd, tss=tss or None)
+
+
+def scores(sums: RowObjective, x: Vector) -> list[Vec]:
+    """The sum over rows of the products of the rows' gradients, shape (p, p)."""
+    found: list[Vec] = sums.over(_scores_here, _added_rows, tuple(x))
+    return found
+
+
+def _added_rows(one: list[Vec], other: list[Vec]) -> list[Vec]:
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def _scores_here(sums: RowObjective, x: Sequence[float]) -> list[Vec]:
+    found = [Vec([0.0] * sums.size)] * sums.size
+    for slopes in sums.vectors("gradient", x):
+        found = [row + Vec([dot(u, v) for v in slopes]) for row, u in zip(found, slopes, strict=True)]
+    return found

@@ -1,0 +1,361 @@
+"""Losses and penalties against R, MASS and statsmodels, through every route, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import log, pi, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+from effort import WHOLE
+
+from gdcli import api
+from gdcli.kernel.errors import DataError, UsageError
+from gdcli.tasks.fit.fit_outcome import FitOutcome
+
+pytestmark = pytest.mark.numerical
+
+# R, datasets::stackloss (Brownlee 1965)
+STACKLOSS = {
+    "air": [80, 80, 75, 62, 62, 62, 62, 62, 58, 58, 58, 58, 58, 58, 50, 50, 50, 50, 50, 56, 70.0],
+    "water": [27, 27, 25, 24, 22, 23, 24, 24, 23, 18, 18, 17, 18, 19, 18, 18, 19, 19, 20, 20, 20.0],
+    "acid": [89, 88, 90, 87, 87, 87, 93, 93, 87, 80, 89, 88, 82, 93, 89, 86, 72, 79, 80, 82, 91.0],
+    "loss": [42, 37, 37, 28, 18, 18, 19, 20, 15, 14, 14, 13, 11, 12, 8, 7, 8, 8, 9, 15, 15.0],
+}
+STACK = "loss ~ a + b*air + c*water + d*acid"
+# Dobson (1990), the first example of R's ?glm
+DOBSON = {
+    "k": [18, 17, 15, 20, 10, 20, 25, 13, 12.0],
+    "o2": [0, 1, 0, 0, 1, 0, 0, 1, 0.0],
+    "o3": [0, 0, 1, 0, 0, 1, 0, 0, 1.0],
+    "t2": [0, 0, 0, 1, 1, 1, 0, 0, 0.0],
+    "t3": [0, 0, 0, 0, 0, 0, 1, 1, 1.0],
+}
+# McCullagh and Nelder (1989), the clotting times of R's ?glm
+CLOTTING = {"u": [5, 10, 15, 20, 30, 40, 60, 80, 100.0], "lot": [118, 58, 42, 35, 27, 25, 21, 19, 18.0]}
+# Collett (1991), the tobacco budworm of Venables and Ripley, Modern Applied Statistics with S, section 7.2
+BUDWORM = {
+    "dose": [0, 1, 2, 3, 4, 5] * 2,
+    "male": [1.0] * 6 + [0.0] * 6,
+    "dead": [1, 4, 9, 13, 18, 20, 0, 2, 6, 10, 12, 16.0],
+    "n": [20.0] * 12,
+}
+COUNTS = {
+    "x": np.linspace(0.0, 2.0, 25),
+    "k": [1, 0, 3, 2, 0, 4, 0, 0, 1, 4, 5, 6, 1, 12, 5, 3, 0, 0, 9, 3, 6, 12, 5, 6, 6.0],
+}
+
+
+def errors(fit: FitOutcome) -> list[float]:
+    assert fit.statistics is not None
+    return [float(e) for e in fit.statistics.errors.standard_errors if e is not None]
+
+
+def check(fit: FitOutcome, point: list[float], deviations: list[float], digits: float = 1e-5) -> None:
+    assert fit.status.value == "converged", fit.message
+    assert list(fit.point.values()) == pytest.approx(point, rel=digits, abs=1e-9)
+    assert errors(fit) == pytest.approx(deviations, rel=digits)
+
+
+def statistics(fit: FitOutcome) -> Any:
+    assert fit.statistics is not None
+    return fit.statistics
+
+
+def test_poisson_regression() -> None:
+    fit = api.fit(
+        "k ~ exp(a + b*o2 + c*o3 + d*t2 + f*t3)", DOBSON, dict.fromkeys("abcdf", 0.5), loss="poisson"
+    )
+    point, deviations = (
+        [3.04452244, -0.454255272, -0.292987125, 0.0, 0.0],
+        [0.17089865, 0.20217076, 0.19274234, 0.2, 0.2],
+    )
+    check(fit, point, deviations)
+    assert statistics(fit).deviance == pytest.approx(5.129141077, rel=1e-8)
+    assert statistics(fit).aic == pytest.approx(56.76131841, rel=1e-8)
+
+
+def test_binomial_counts_and_their_labels_one_by_one() -> None:
+    fit = api.fit("dead ~ a + b*male + c*dose", BUDWORM, loss="binomial", trials="n")
+    check(fit, [-3.47315531, 1.10074336, 1.06421397], [0.46852038, 0.35582713, 0.13107749])
+    assert statistics(fit).deviance == pytest.approx(6.757064232, rel=1e-8)
+    assert statistics(fit).log_likelihood == pytest.approx(-18.43373262, rel=1e-8)
+    rows = [
+        (dose, male, float(i < dead))
+        for dose, male, dead in zip(BUDWORM["dose"], BUDWORM["male"], BUDWORM["dead"], strict=True)
+        for i in range(20)
+    ]
+    one_by_one = dict(zip(("dose", "male", "y"), map(list, zip(*rows, strict=True)), strict=True))
+    labels = api.fit("y ~ a + b*male + c*dose", one_by_one, loss="logistic")
+    assert list(labels.point.values()) == pytest.approx(list(fit.point.values()), rel=1e-9)
+    assert errors(labels) == pytest.approx(errors(fit), rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("model", "point", "deviations", "deviance"),
+    [
+        ("lot ~ 1/(a + b*log(u))", [-0.01655438, 0.01534311], [0.00092755, 0.00041496], 0.01672971518),
+        ("lot ~ exp(a + b*log(u))", [5.50323023, -0.60191767], [0.19030092, 0.0553078], 0.1626082945),
+    ],
+)
+def test_gamma_regression(model: str, point: list[float], deviations: list[float], deviance: float) -> None:
+    start = {"a": point[0] * 0.9 + 0.001, "b": point[1] * 0.9}
+    fit = api.fit(model, CLOTTING, start, loss="gamma")
+    check(fit, point, deviations, 1e-4)
+    assert statistics(fit).deviance == pytest.approx(deviance, rel=1e-7)
+    assert statistics(fit).errors.dof == 7
+
+
+def test_negative_binomial_regression_finds_theta() -> None:
+    fit = api.fit("k ~ exp(a + b*x)", COUNTS, {"a": 0.0, "b": 0.0}, loss="negative-binomial")
+    check(fit, [0.26610044, 0.92033248], [0.38923688, 0.30712975])
+    assert fit.problem.numbers.theta == pytest.approx(2.0354707, rel=1e-6)
+    assert statistics(fit).log_likelihood == pytest.approx(-57.49710535, rel=1e-8)
+    assert statistics(fit).deviance == pytest.approx(30.543784, rel=1e-6)
+    assert statistics(fit).estimated == 3
+    known = api.fit(
+        "k ~ exp(a + b*x)",
+        COUNTS,
+        {"a": 0.0, "b": 0.0},
+        loss="negative-binomial",
+        theta=fit.problem.numbers.theta,
+    )
+    assert list(known.point.values()) == pytest.approx(list(fit.point.values()), rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("loss", "options", "point", "deviations", "scale"),
+    [
+        (
+            "huber",
+            {"scale": "auto"},
+            [-41.0265, 0.8294, 0.9261, -0.1278],
+            [9.8073, 0.1112, 0.3034, 0.1289],
+            2.440536,
+        ),
+        ("tukey", {}, [-42.28535, 0.927557, 0.650718, -0.112333], [9.5289, 0.1081, 0.2949, 0.1252], 2.281881),
+    ],
+)
+def test_robust_lines_of_stackloss(
+    loss: str, options: dict[str, Any], point: list[float], deviations: list[float], scale: float
+) -> None:
+    """MASS: rlm(stack.loss ~ ., stackloss), and with psi = psi.bisquare; the scales by statsmodels' RLM."""
+    fit = api.fit(STACK, STACKLOSS, loss=loss, **options)
+    assert list(fit.point.values()) == pytest.approx(point, rel=5e-4)
+    assert errors(fit) == pytest.approx(deviations, rel=2e-3)
+    assert fit.problem.numbers.scale == pytest.approx(scale, rel=3e-3 if loss == "tukey" else 1e-4)
+    given = api.fit(STACK, STACKLOSS, loss=loss, scale=fit.problem.numbers.scale)
+    assert list(given.point.values()) == pytest.approx(list(fit.point.values()), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("part", "point"),
+    [
+        (0.5, [-39.68985507, 0.831884058, 0.5739130435, -0.06086956522]),
+        (0.9, [-58.54331865, 0.7929515419, 1.305433186, 0.03817914831]),
+    ],
+)
+def test_quantile_lines_of_stackloss(part: float, point: list[float]) -> None:
+    """R: quantreg's rq(stack.loss ~ ., tau); statsmodels' QuantReg has five digits of it."""
+    fit = api.fit(STACK, STACKLOSS, loss="quantile", quantile=part)
+    assert fit.status.value == "converged"
+    assert list(fit.point.values()) == pytest.approx(point, rel=1e-8)
+    r = np.array(STACKLOSS["loss"]) - [
+        fit.point["a"] + fit.point["b"] * a + fit.point["c"] * w + fit.point["d"] * d
+        for a, w, d in zip(STACKLOSS["air"], STACKLOSS["water"], STACKLOSS["acid"], strict=True)
+    ]
+    assert (r < -1e-9).sum() <= 21 * part <= (r < 1e-9).sum()
+    assert fit.value == pytest.approx(float(np.where(r > 0, part * r, (part - 1.0) * r).sum()), rel=1e-12)
+
+
+def test_a_quantile_of_rows_alone_is_the_quantile() -> None:
+    y = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.0]
+    fit = api.fit("y ~ a", {"y": y}, loss="quantile", quantile=0.75)
+    assert fit.point["a"] == sorted(y)[5]
+
+
+@pytest.mark.parametrize(("loss", "dof"), [("cauchy", 1.0), ("student-t", 4.0), ("student-t", 7.5)])
+def test_scales_of_heavy_tails_are_the_most_likely(loss: str, dof: float) -> None:
+    """At the answer the likelihood falls whichever way parameters and scale move."""
+    rng = np.random.default_rng(8)
+    x = np.linspace(0.0, 4.0, 60)
+    y = 1.0 + 2.0 * x + 0.3 * rng.standard_t(2, 60)
+    fit = api.fit("y ~ a + b*x", {"x": x, "y": y}, loss=loss, **({"dof": dof} if loss != "cauchy" else {}))
+    stats = pytest.importorskip("scipy.stats")
+
+    def likelihood(a: float, b: float, s: float) -> float:
+        return float(stats.t.logpdf((y - a - b * x) / s, dof).sum() - 60 * log(s))
+
+    a, b, s = fit.point["a"], fit.point["b"], fit.problem.numbers.scale
+    best = likelihood(a, b, s)  # type: ignore[arg-type]
+    assert statistics(fit).log_likelihood == pytest.approx(best, rel=1e-10)
+    for move in np.random.default_rng(1).normal(size=(20, 3)) * 1e-3:
+        assert likelihood(a + move[0], b + move[1], s * (1.0 + move[2])) < best  # type: ignore[operator]
+    assert statistics(fit).estimated == 3
+
+
+# -- penalties ---------------------------------------------------------------------------------------------------------
+
+
+def design() -> tuple[Any, Any, dict[str, Any]]:
+    rng = np.random.default_rng(4)
+    x, z = rng.normal(size=(2, 40))
+    y = 0.5 + 1.0 * x - 2.0 * z + 0.4 * rng.normal(size=40)
+    return np.stack([np.ones(40), x, z], axis=1), y, {"x": x, "z": z, "y": y}
+
+
+def test_squares_of_the_parameters_shrink_all_but_the_constant() -> None:
+    X, y, data = design()
+    ridge = np.linalg.solve(X.T @ X + np.diag([0.0, 3.0, 3.0]), X.T @ y)
+    fit = api.fit("y ~ a + b*x + c*z", data, l2=3.0)
+    assert list(fit.point.values()) == pytest.approx(ridge, rel=1e-9)
+    inverse = np.linalg.inv(X.T @ X + np.diag([0.0, 3.0, 3.0]))
+    left = 40 - np.trace(inverse @ X.T @ X)
+    s = sqrt(((y - X @ ridge) ** 2).sum() / left)
+    assert errors(fit) == pytest.approx(s * np.sqrt(np.diag(inverse)), rel=1e-8)
+    assert statistics(fit).residual_sd == pytest.approx(s, rel=1e-9)
+
+
+def test_a_prior_with_known_deviations_is_one_more_row() -> None:
+    X, y, data = design()
+    data["s"] = np.full(40, 0.4)
+    fit = api.fit("y ~ a + b*x + c*z", data, sigma="s", prior="b ~ normal(0.2, 0.05)")
+    more = np.vstack([X / 0.4, [0.0, 1.0 / 0.05, 0.0]])
+    inverse = np.linalg.inv(more.T @ more)
+    assert list(fit.point.values()) == pytest.approx(
+        inverse @ more.T @ np.append(y / 0.4, 0.2 / 0.05), rel=1e-9
+    )
+    assert errors(fit) == pytest.approx(np.sqrt(np.diag(inverse)), rel=1e-8)
+
+
+def test_a_prior_finds_the_variance_that_it_weighs_by() -> None:
+    X, y, data = design()
+    fit = api.fit("y ~ a + b*x + c*z", data, prior=["b ~ normal(0.2, 0.05)"])
+    s = statistics(fit).residual_sd
+    more = np.vstack([X / s, [0.0, 1.0 / 0.05, 0.0]])
+    inverse = np.linalg.inv(more.T @ more)
+    assert list(fit.point.values()) == pytest.approx(
+        inverse @ more.T @ np.append(y / s, 0.2 / 0.05), rel=1e-7
+    )
+    assert errors(fit) == pytest.approx(np.sqrt(np.diag(inverse)), rel=1e-6)
+
+
+def test_a_prior_of_a_likelihood_adds_its_curvature() -> None:
+    fit = api.fit(
+        "dead ~ a + b*male + c*dose", BUDWORM, loss="binomial", trials="n", prior="b ~ normal(0, 1e-4)"
+    )
+    assert fit.point["b"] == pytest.approx(0.0, abs=1e-5)
+    assert errors(fit)[1] == pytest.approx(1e-4, rel=1e-4)
+
+
+# -- routes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["gamma", "tukey", "quantile"])
+def test_groups_have_the_answer_that_they_have_alone(loss: str) -> None:
+    x = np.linspace(0.5, 3.0, 12)
+    y = 1.0 + x + 0.2 * np.sin(9.0 * x)
+    data = {"x": np.tile(x, 2), "y": np.concatenate([y, 2.0 * y]), "g": np.repeat([0.0, 1.0], 12)}
+    start = {"a": 1.0, "b": 1.0}
+    for k, group in enumerate(api.fit_groups("y ~ a + b*x", data, "g", start, loss=loss)):
+        alone = api.fit("y ~ a + b*x", {"x": x, "y": (k + 1.0) * y}, start, loss=loss)
+        assert group.outcome is not None
+        assert group.outcome.point == pytest.approx(alone.point, rel=1e-9)
+
+
+def test_epochs_take_a_given_number_and_refuse_to_find_one() -> None:
+    _, _, data = design()
+    fit = api.fit("y ~ a + b*x + c*z", data, loss="cauchy", scale=0.4, epochs=3, batch_size=8, polish=True)
+    batch = api.fit("y ~ a + b*x + c*z", data, loss="cauchy", scale=0.4)
+    assert list(fit.point.values()) == pytest.approx(list(batch.point.values()), rel=1e-6)
+    with pytest.raises(UsageError, match="a scale that is to be found"):
+        api.fit("y ~ a + b*x + c*z", data, loss="cauchy", epochs=3)
+
+
+@pytest.mark.skipif(not WHOLE, reason="the kernels of all losses are compared elsewhere")
+def test_machine_code_says_the_same() -> None:
+    pytest.importorskip("llvmlite")
+    fits = [
+        api.fit(STACK, STACKLOSS, loss="student-t", scale=2.0, engine=engine)
+        for engine in ("numpy", "native")
+    ]
+    assert list(fits[0].point.values()) == pytest.approx(list(fits[1].point.values()), rel=1e-9)
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"loss": "quantile", "quantile": 1.0}, "--quantile must lie between 0 and 1, not 1"),
+        ({"loss": "quantile", "quantile": -0.1}, "--quantile must be a positive number"),
+        ({"quantile": 0.5}, "--quantile is for --loss quantile"),
+        ({"loss": "poisson", "scale": 1.0}, "--scale is for --loss huber or tukey or cauchy or student-t"),
+        ({"loss": "binomial"}, "needs the number of trials"),
+        ({"loss": "binomial", "trials": "q"}, "--trials: there is no column q"),
+        ({"loss": "huber", "scale": 1.0, "huber_delta": 1.0}, "exclude each other"),
+        ({"loss": "gamma", "sigma": "n"}, "--sigma has no meaning for --loss gamma"),
+        ({"l2": -1.0}, "--l2 must be a number of 0 or more"),
+        ({"prior": "q ~ normal(1, 2)"}, "--prior has q, which is no parameter of the model"),
+        ({"prior": "b ~ uniform(1, 2)"}, "--prior takes NAME ~ normal"),
+        ({"prior": "b ~ normal(1)"}, "normal takes two numbers"),
+        ({"prior": "b ~ normal(1, 0)"}, "the deviation of normal is a positive number"),
+        ({"prior": ["b ~ normal(1, 1)", "b ~ normal(2, 1)"]}, "--prior has b twice"),
+        (
+            {"prior": "b ~ normal(1, 1)", "loss": "huber"},
+            "--prior needs a likelihood, and --loss huber is none",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_told(options: Mapping[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        api.fit("dead ~ a + b*male + c*dose", BUDWORM, **options)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "told"),
+    [
+        (
+            {"dead": [21.0, *BUDWORM["dead"][1:]]},
+            {"loss": "binomial", "trials": "n"},
+            r"row 1: there are more successes \(21\) than trials \(n = 20\)",
+        ),
+        (
+            {"dead": [1.5, *BUDWORM["dead"][1:]]},
+            {"loss": "binomial", "trials": "n"},
+            "row 1: 1.5 is no number of successes",
+        ),
+        (
+            {"n": [20.0, 20.5, *BUDWORM["n"][2:]]},
+            {"loss": "binomial", "trials": "n"},
+            "row 2: n = 20.5 is no number of trials",
+        ),
+        (
+            {"dead": [1.5, *BUDWORM["dead"][1:]]},
+            {"loss": "negative-binomial", "theta": 1.0},
+            "row 1: 1.5 is no count, and --loss negative-binomial",
+        ),
+        ({}, {"loss": "gamma"}, "row 7: 0 is not positive, and --loss gamma"),
+    ],
+)
+def test_cells_that_do_not_fit_the_loss_are_named(
+    change: Mapping[str, Any], options: Mapping[str, Any], told: str
+) -> None:
+    data = {**BUDWORM, **change}
+    with pytest.raises(DataError, match=told):
+        api.fit("dead ~ a + b*male + c*dose", data, {"a": 1.0, "b": 1.0, "c": 1.0}, **options)
+
+
+def test_a_scale_of_zero_is_told() -> None:
+    x = [0.0, 1.0, 2.0, 3.0, 4.0]
+    with pytest.raises(DataError, match="the scale of the residuals is zero"):
+        api.fit("y ~ a + b*x", {"x": x, "y": [1.0, 2.0, 3.0, 4.0, 5.0]}, loss="tukey")
+
+
+def test_cauchy_has_the_constant_of_its_likelihood() -> None:
+    fit = api.fit("y ~ a", {"y": [0.0, 1.0, 5.0]}, loss="cauchy", scale=2.0)
+    a = fit.point["a"]
+    told = sum(-log(pi * 2.0 * (1.0 + ((y - a) / 2.0) ** 2)) for y in (0.0, 1.0, 5.0))  # type: ignore[operator]
+    assert statistics(fit).log_likelihood == pytest.approx(told, rel=1e-12)
