@@ -157,9 +157,6 @@ _KINDS = {
 }
 
 
-<<<<<<< HEAD
-def _check_counts(objective: RowObjective, place: Place) -> None:
-=======
 # What cells are that are not of their kind, what the loss is for, and what to do.
 _WRONG = {
     "no count": ("is no count", "counts", "counts are the whole numbers 0, 1, 2, ..."),
@@ -179,7 +176,6 @@ def _check_trials(objective: RowObjective, name: str, place: Place) -> None:
         raise DataError(
             f"{place(row)}: {name} = {value:g} is no number of trials", "trials are whole numbers from 0 on"
         )
->>>>>>> f016125 (Losses: gamma, binomial counts, negative binomial, Cauchy, Student's t, quantiles, Huber and Tukey with their scale; penalties and priors)
     for row, value in objective.over(_first_responses, _together, ("no count",)).found.values():
         raise DataError(
             f"{place(row)}: {value:g} is no number of successes", "successes are whole numbers from 0 on"
