@@ -21,7 +21,6 @@ _EXAMPLE = "gd compare-models data.csv --model 'y ~ a + b*x' --model 'y ~ a*exp(
 
 
 def run(options: CompareModelsOptions, env: Environment) -> int:
-    """Compare the models; 0 when it was done, whatever came of each."""
     return compared(options, env, partial(_compared, options, env, requests_of(options, env)))
 
 

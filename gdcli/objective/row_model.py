@@ -130,6 +130,7 @@ def build_row_model(
         raise UsageError(f"unknown loss {loss}", did_you_mean(loss, LOSSES, f"one of {', '.join(LOSSES)}"))
     graph = Graph()
     lengths: dict[str, int | None] = {**names.parameters, **dict.fromkeys(names.columns)}
+    asked = asked or AskedLoss()
 
     def node(tree: Any) -> int:
         known = {name: value for name, value in constants.items() if name in tree.names}
@@ -137,7 +138,6 @@ def build_row_model(
 
     right = node(model.right)
     left = None if model.left is None else node(model.left)
-    asked = asked or AskedLoss()
     if left is None:
         fitted, misfit = None, _Misfit(right if sign > 0 else graph.node("neg", right))
     else:
@@ -148,22 +148,9 @@ def build_row_model(
         misfit = _weighted(graph, misfit, graph.scalar(weighting.column))
     more = (weighting.column if weighting else None, asked.trials)
     columns = tuple(dict.fromkeys([*names.columns, *filter(None, more)]))
-    return RowModel(
-        model,
-        names,
-        graph,
-        Space(names.parameters),
-        misfit.value,
-        misfit.residual,
-        misfit.deviation,
-        right,
-        fitted,
-        left,
-        misfit.weight,
-        columns,
-        constants,
-        tilt=misfit.tilt,
-    )
+    space, (value, residual, deviation, weight, tilt) = Space(names.parameters), misfit
+    nodes = (value, residual, deviation, right, fitted, left, weight)
+    return RowModel(model, names, graph, space, *nodes, columns, constants, tilt=tilt)
 
 
 def residual_in(graph: Graph, row: RowModel, weighting: Weighting | None) -> int:

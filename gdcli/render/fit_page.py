@@ -132,7 +132,6 @@ def loss_text(problem: FitProblemRecord) -> str:
 
 
 def _loss_numbers(problem: FitProblemRecord) -> str:
-    """What the loss takes beside the model, and the penalties."""
     text = ""
     if problem.loss == "huber" and problem.scale is None:
         text += f", absolute beyond {short(problem.huber_delta or 1.0, 6)}"
@@ -340,7 +339,6 @@ def _moves(found: FitRecord, width: int) -> list[Line]:
 
 
 def _sum_of(problem: FitProblemRecord) -> str:
-    """What the value is, in words."""
     loss = problem.loss
     what = _SUMS.get(loss or "", f"sum of {loss} losses" if loss else "sum over the rows")
     if problem.l2 is not None or problem.prior:

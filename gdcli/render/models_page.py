@@ -77,7 +77,6 @@ def _part(weight: float) -> str:
 
 
 def _look(one: ModelRecord) -> str:
-    """What stands out among the residuals of a model."""
     seen = [
         word
         for word, p in (("in patterns", one.runs_p), ("not normal", one.normality_p))

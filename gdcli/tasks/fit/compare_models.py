@@ -181,7 +181,6 @@ def _rank(fit: ModelFit) -> int:
 
 
 def _pairs(fits: Sequence[ModelFit]) -> list[tuple[int, int]]:
-    """The pairs of models, the smaller first, whose numbers of parameters differ."""
     able = [k for k, fit in enumerate(fits) if fit.counts]
     return [(a, b) for a in able for b in able if _rank(fits[a]) < _rank(fits[b])]
 

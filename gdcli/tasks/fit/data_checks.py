@@ -188,7 +188,6 @@ def _check_trials(objective: RowObjective, name: str, place: Place) -> None:
 
 
 def _first_excess(objective: RowObjective, trials: str) -> _Firsts:
-    """Look for more successes than trials."""
     most = [float(n) for _, cells in _cells_of(objective.data, trials) for n in cells]
     measured = [float(y) for (r,) in objective.vectors("response", [0.0] * objective.size) for y in r]
     more = [y - n for y, n in zip(measured, most, strict=True)]

@@ -45,7 +45,6 @@ class Seen(NamedTuple):
 
 
 def column(data: Rows, name: str) -> list[float]:
-    """Return the numbers of a column."""
     k = tuple(data.names).index(name)
     if data.lists is not None:
         return data.lists[k]

@@ -68,15 +68,15 @@ def _errors(
     loss, level = LOSSES.get(problem.loss), problem.told_level
     if problem.loss in ("absolute", "quantile"):
         return information(hessian, point, names, level=level).without(_NO_CURVATURE.format(problem.loss))
-    if loss is not None and prepared.plain is None and loss.variance is not None:
-        return _expected(prepared, x, names)
-    if loss is not None and prepared.plain is None and loss.name in TUNED and problem.scaled:
-        return _by_scale(prepared, x, names)
+    if loss is not None and prepared.plain is None:
+        if loss.variance is not None:
+            return _expected(prepared, x, names)
+        if loss.name in TUNED and problem.scaled:
+            return _by_scale(prepared, x, names)
     middle = None if likelihood is not None else scores(sums, x)
     errors = information(hessian, point, names, middle, level)
-    if not problem.loss and errors.rank < len(names) and not is_smooth(prepared.row):
-        return replace(errors.without(LOST), rank=len(names))
-    return errors
+    lost = loss is None and errors.rank < len(names) and not is_smooth(prepared.row)
+    return replace(errors.without(LOST), rank=len(names)) if lost else errors
 
 
 def slopes_of(row: RowModel, prepared: Prepared, x: Vector) -> Array:
@@ -92,7 +92,6 @@ def _as_arrays(objective: RowObjective, name: str, x: Vector) -> list[list[Array
 
 
 def _expected(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertainty:
-    """The errors by the expected information; of gamma times the dispersion."""
     np, problem, left = numpy(), prepared.problem, math.inf
     seen = Seen.of(RowObjective(prepared.row, prepared.data), x)
     J, f, y, w = (
@@ -112,7 +111,6 @@ def _expected(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertaint
 
 
 def _by_scale(prepared: Prepared, x: Vector, names: Sequence[str]) -> Uncertainty:
-    """The errors of Huber's first proposal."""
     np, problem, p = numpy(), prepared.problem, len(names)
     seen = Seen.of(RowObjective(prepared.row, prepared.data), x)
     J, r = slopes_of(prepared.row, prepared, x), np.array(seen.measured) - np.array(seen.fitted)

@@ -31,7 +31,6 @@ def numbers_of(request: FitRequest) -> tuple[Numbers, str]:
 
 
 def with_number(loss: str, numbers: Numbers, name: str, value: float) -> Numbers:
-    """Return the numbers of a loss with another scale or theta."""
     if name == "theta":
         return numbers._replace(theta=value)
     delta = TUNED[loss] * value if loss in TUNED else numbers.delta
@@ -66,7 +65,6 @@ def read_priors(
 
 
 def _normal(text: str, span: Span) -> tuple[float, float]:
-    """The mean and the deviation of ``normal(1, 0.2)``."""
     inside = text.removeprefix("normal").strip()
     if inside == text or not (inside.startswith("(") and inside.endswith(")")):
         raise UsageError("--prior takes NAME ~ normal(MEAN, DEVIATION)", "--prior 'b ~ normal(1, 0.2)'", span)

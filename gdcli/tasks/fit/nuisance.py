@@ -72,7 +72,6 @@ def _limit(logs: Sequence[float]) -> float:
 
 
 def with_value(prepared: Prepared, value: float) -> Prepared:
-    """Return the fit with the number that is estimated at a value."""
     problem = prepared.problem
     numbers = problem.numbers
     plain = prepared.row if prepared.plain is None else prepared.plain
@@ -103,7 +102,6 @@ def _first(prepared: Prepared) -> Prepared:
 
 
 def _estimate(prepared: Prepared, point: Mapping[str, Any]) -> float:
-    """The number by what is left at a point."""
     problem = prepared.problem
     x = prepared.row.space.flatten(point)
     plain = prepared.row if prepared.plain is None else prepared.plain
@@ -129,7 +127,6 @@ def _estimate(prepared: Prepared, point: Mapping[str, Any]) -> float:
 
 
 def _likely_scale(r: Sequence[float], weights: Sequence[float], dof: float, scale: float) -> float:
-    """The scale of Student's t that makes residuals most likely."""
     total = fsum(weights)
     for _ in range(_MOST):
         square = scale * scale
@@ -142,12 +139,10 @@ def _likely_scale(r: Sequence[float], weights: Sequence[float], dof: float, scal
 
 
 def _theta(seen: Seen) -> float:
-    """The theta that makes counts most likely at these means."""
     digamma, trigamma = function("digamma"), function("trigamma")
     largest = max(seen.fitted)
 
     def slope(theta: float) -> tuple[float, float]:
-        """The first two derivatives of the log-likelihood."""
 
         def first(f: float, y: float) -> float:
             all_ = f + theta

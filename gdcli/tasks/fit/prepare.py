@@ -259,7 +259,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         given = [entry for entry in given if entry.name not in fixed]
         names, _ = _names(asked._replace(given=given, constants=constants), columns)
     row = replace(_row_model(request, model, names, constants), use_cache=not settings.no_cache)
-    loss = "" if model.left is None else request.loss or "squared"
+    loss = _loss_of(request, model)
     linear = is_linear(row) and loss not in POSITIVE
     asked_loss, estimated = _asked_loss(request)
     searched = AUTO in request.start and not linear
@@ -284,7 +284,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         numbers=asked_loss.numbers,
         estimated=estimated,
         trials=request.trials,
-        scaled="scale" in (estimated, request.scale and "scale"),
+        scaled=_has_scale(request, estimated),
         l2=request.l2,
         priors=_priors(request, names),
         matrices=names.matrices,
@@ -310,6 +310,10 @@ def _are_own_linear(row: RowModel, share: Sequence[str], given: Sequence[TypedVa
     return {row.space.label(i) for i in range(row.space.size)} - known <= linear
 
 
+def _loss_of(request: FitRequest, model: Model) -> str:
+    return "" if model.left is None else request.loss or "squared"
+
+
 def _asked_loss(request: FitRequest) -> tuple[AskedLoss, str]:
     """What is asked of the loss beside its name, and which of its numbers is to be found."""
     if request.loss in (None, "squared", "absolute", "poisson", "logistic"):
@@ -318,6 +322,10 @@ def _asked_loss(request: FitRequest) -> tuple[AskedLoss, str]:
 
     numbers, estimated = numbers_of(request)
     return AskedLoss(numbers, request.trials), estimated
+
+
+def _has_scale(request: FitRequest, estimated: str) -> bool:
+    return request.scale is not None or estimated == "scale"
 
 
 def _priors(request: FitRequest, names: Names) -> tuple[Prior, ...]:

@@ -133,6 +133,10 @@ class FitRequest:
             )
         if self.huber_delta is not None and self.scale is not None:
             raise UsageError("--huber-delta and --scale exclude each other", "delta is 1.345 times the scale")
+        self._check_partitions()
+
+    def _check_partitions(self) -> None:
+        """Raise UsageError for losses and penalties that look at all rows in one place."""
         apart = self.scale is None and self.l2 is None and not self.prior
         if self.is_partitioned and not (apart and self.loss in _OF_PARTS):
             what = f"--loss {self.loss}" if self.loss not in _OF_PARTS else "--scale, --l2 or --prior"

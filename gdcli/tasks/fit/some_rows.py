@@ -21,7 +21,6 @@ TARGET = "what another model says"
 
 
 def taken(data: Columns, rows: Sequence[int]) -> Columns:
-    """Return the rows with these numbers, as lists where the data are."""
     from gdcli.table.blocks import Columns
 
     if data.lists is not None:

@@ -8,9 +8,14 @@ _ELSEWHERE = (
         "l2 mse rmse sse rss square squares least-squares leastsquares ols quadratic gaussian normal linear",
     ),
     ("absolute", "l1 mae lad abs absolute-error least-absolute laplace median"),
-    ("huber", "robust smooth-l1 soft-l1 cauchy arctan tukey bisquare pseudo-huber"),
-    ("logistic", "logit log-loss logloss bce cross-entropy crossentropy binary bernoulli binomial"),
+    ("huber", "robust smooth-l1 soft-l1 arctan pseudo-huber"),
+    ("tukey", "bisquare biweight"),
+    ("cauchy", "lorentzian lorentz"),
+    ("student-t", "t student studentt"),
+    ("quantile", "pinball check"),
+    ("logistic", "logit log-loss logloss bce cross-entropy crossentropy binary bernoulli"),
     ("poisson", "count counts"),
+    ("negative-binomial", "negbin nb nbinom negativebinomial"),
 )
 
 
