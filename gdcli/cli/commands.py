@@ -112,7 +112,7 @@ class ExploreOptions(groups.ConstrainedOptions, groups.SenseOptions):
     no_open = flag("Do not open it in the browser.", "opened from a terminal").behind("output")
 
 
-class RunOptions(groups.JobsOptions, groups.ComparisonOutputOptions):
+class RunOptions(groups.JobsOptions, groups.ClusterOptions, groups.ComparisonOutputOptions):
     file = argument("FILE", "A problem file; '-' reads it from standard input.")
     names = arguments("NAME", "The problems to solve; without a name, all.")
     format = OutputOptions.format.but(default="table; of a stream jsonl")

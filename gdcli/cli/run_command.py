@@ -62,6 +62,8 @@ def _finish(wholes: list[Whole], file: str) -> None:
 
 
 def _check(options: RunOptions, format: Format) -> None:
+    if options.cluster and options.jobs:
+        raise UsageError("--jobs and --cluster exclude each other", "a cluster has workers of its own")
     if options.report and format.streams:
         raise UsageError(
             f"--report does not go with {format.name}: answers are written as they come",
@@ -81,11 +83,17 @@ class _Answers:
         waiting: Waiting | None,
     ) -> None:
         self._jobs, self._ordered = options.jobs or 1, not options.unordered
+        self._cluster = options.cluster
         self._observers = [] if waiting is None else [waiting]
         self._file, self._source, self._shown = file, source, shown
         self._stack = ExitStack()
 
     def __enter__(self) -> Iterator[Answer]:
+        if self._cluster is not None:
+            from gdcli.cli.run_cluster import ClusterWorkers
+
+            on_cluster = self._stack.enter_context(ClusterWorkers(self._cluster, self._file, self._shown))
+            return on_cluster.answers(self._source, self._ordered)
         if self._jobs == 1:
             return _one_by_one(self._source, Solver(self._file, self._shown, self._observers))
         from gdcli.cli.run_jobs import Workers

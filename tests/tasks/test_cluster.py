@@ -15,8 +15,13 @@ from effort import WHOLE
 from visits import regression
 
 from gdcli import api
+from gdcli.cli.run_cluster import ClusterWorkers
+from gdcli.cli.run_input import ProblemLines
+from gdcli.cli.run_solver import Solver
 from gdcli.kernel.errors import DataError, LimitError, UsageError
 from gdcli.kernel.status import Status
+from gdcli.render.formats import FORMATS
+from gdcli.render.verdicts import Shown
 from gdcli.tasks.cluster.address import connected
 from gdcli.tasks.fit.prepare import prepared
 from gdcli.tasks.fit.request import request_from
@@ -91,6 +96,7 @@ def test_what_a_cluster_does(rows: str, tmp_path: Path) -> None:
         bad_cells_are_told_by_their_line(address, rows, tmp_path)
         rows_that_are_needed_here_are_brought(address, rows)
         workers_that_are_killed_cost_no_run_and_no_bit(client, address, rows)
+        problems_of_a_stream_are_answered_in_order(address, tmp_path)
         with pytest.MonkeyPatch.context() as patch:
             workers_of_another_version_are_refused(address, rows, patch)
             a_run_whose_workers_are_lost_has_its_best_point(client, address, rows, patch)
@@ -138,7 +144,7 @@ def workers_that_are_killed_cost_no_run_and_no_bit(client: Any, address: str, ro
 
 def workers_of_another_version_are_refused(address: str, rows: str, patch: pytest.MonkeyPatch) -> None:
     with patch.context() as here:
-        here.setattr("gdcli.tasks.cluster.crew.__version__", "9.9")
+        here.setattr("gdcli.tasks.cluster.versions.__version__", "9.9")
         with pytest.raises(UsageError, match=r"the worker tcp://.* has gd .*, and this is gd 9.9"):
             api.fit(MODEL, rows, START, cluster=address)
 
@@ -146,7 +152,7 @@ def workers_of_another_version_are_refused(address: str, rows: str, patch: pytes
 def a_run_whose_workers_are_lost_has_its_best_point(
     client: Any, address: str, rows: str, patch: pytest.MonkeyPatch
 ) -> None:
-    patch.setattr("gdcli.tasks.cluster.crew._patience", lambda: 0.3)
+    patch.setattr("gdcli.tasks.cluster.crew.patience", lambda: 0.3)
 
     def lose_all(iterate: Any) -> None:
         if iterate.iteration == 2:
@@ -167,3 +173,23 @@ def run(rows: str, address: str, observer: Any) -> Any:
     request, settings = request_from(MODEL, rows, START, {"partitions": 5, "cluster": address})
     with prepared(request, settings) as ready:
         return solve(ready, settings, [observer])
+
+
+def problems_of_a_stream_are_answered_in_order(address: str, tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    lines = [f'{{"expression": "(x-{k})**2", "start": {{"x": 0}}}}' for k in range(40)]
+    lines[7] = "{no problem"
+    path.write_text("\n".join(lines) + "\n")
+    shown = Shown(FORMATS["jsonl"], False, True)
+
+    def source() -> ProblemLines:
+        found = ProblemLines(os.open(path, os.O_RDONLY))
+        found.fill()
+        found.fill()
+        return found
+
+    here = [Solver(str(path), shown)(task).text for task in source().pending]
+    with ClusterWorkers(address, str(path), shown) as workers:
+        assert [answer.text for answer in workers.answers(source(), True)] == here
+    with ClusterWorkers(address, str(path), shown) as workers:
+        assert sorted(answer.text for answer in workers.answers(source(), False)) == sorted(here)

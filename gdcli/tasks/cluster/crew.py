@@ -12,18 +12,16 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from gdcli import __version__
 from gdcli.kernel.budget import CLUSTER, Spent, check
 from gdcli.kernel.dataclass import replace
-from gdcli.kernel.errors import UsageError
 from gdcli.objective.row_model import Ask, Merge, RowModel
 from gdcli.objective.row_parts import Node, merged
 from gdcli.table.partitions import Asked, Partition
 from gdcli.tasks.cluster import worker_side
 from gdcli.tasks.cluster.partitioned_rows import Read
+from gdcli.tasks.cluster.versions import VERSION, check_versions, patience
 from gdcli.tasks.cluster.worker_side import Answer, Fault, Question, Told
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 _LOOK, _LOOK_AGAIN = 0.5, 5.0
 # Seconds given to what can be done without.
 _SOON = 3.0
-_VERSION = "gdcli:__version__"
 
 
 class Crew:
@@ -58,7 +55,7 @@ class Crew:
         self._told: dict[str, set[int | str]] = {}  # the partitions and models that a worker knows of
         self._models: dict[tuple[object, ...], tuple[str, RowModel]] = {}
         self._looked = -_LOOK_AGAIN
-        self.patience = _patience()
+        self.patience = patience()
         self.partitions_done = self.rows = 0
         self.read: list[Read] = []
         if not self._present():
@@ -267,14 +264,8 @@ class Crew:
     def _welcome(self, new: Mapping[str, int]) -> None:
         if not new:
             return
-        versions = self._client.sync(self._called, dict.fromkeys(new, (resolve_name, _VERSION)))
-        for worker, version in versions.items():
-            if version not in (None, __version__):
-                what = "no gd that can be imported" if isinstance(version, Exception) else f"gd {version}"
-                raise UsageError(
-                    f"the worker {worker} has {what}, and this is gd {__version__}",
-                    "every worker needs the same gd: install it there, and start the worker again",
-                )
+        versions = self._client.sync(self._called, dict.fromkeys(new, VERSION))
+        check_versions(versions)
         here = [worker for worker, version in versions.items() if version is not None]
         engines = self._client.sync(self._called, dict.fromkeys(here, (worker_side.has_machine_code,)))
         for worker, has_machine_code in engines.items():
@@ -340,12 +331,3 @@ def _answer_of(call: asyncio.Future[Any], worker: str) -> Any:
 async def _threads_of(client: Client) -> dict[str, int]:
     found: dict[str, int] = await client.nthreads()
     return found
-
-
-def _patience() -> float:
-    """Seconds without a worker after which a run ends: those that Dask waits for a connection, 30 unless it is told."""
-    import dask
-    from dask.utils import parse_timedelta
-
-    told: Any = parse_timedelta  # without types
-    return float(told(dask.config.get("distributed.comm.timeouts.connect", "30s")))

@@ -1,0 +1,58 @@
+"""Who works on a cluster, and with which gd."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
+
+from gdcli import __version__
+from gdcli.kernel.budget import CLUSTER, check, no_answer
+from gdcli.kernel.errors import UsageError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+# What tells the version, in the words of `pkgutil.resolve_name`: it is there also where gd is another one.
+VERSION = resolve_name, "gdcli:__version__"
+
+
+def check_versions(versions: Mapping[str, object]) -> None:
+    """Raise UsageError, naming the worker, for a version of gd (or what went wrong) that is not this one; by worker.
+
+    None is that of a worker that is gone again.
+    """
+    for worker, version in versions.items():
+        if version not in (None, __version__):
+            what = "no gd that can be imported" if isinstance(version, Exception) else f"gd {version}"
+            raise UsageError(
+                f"the worker {worker} has {what}, and this is gd {__version__}",
+                "every worker needs the same gd: install it there, and start the worker again",
+            )
+
+
+def checked_threads(client: Client) -> int:
+    """Return how many threads all workers have together, when there are any.
+
+    Raises UsageError for one with another gd, LimitError where nobody comes for as long as Dask waits for a connection.
+    """
+    until = time.monotonic() + patience()
+    while not (threads := client.nthreads()):
+        if time.monotonic() > until:
+            raise no_answer(CLUSTER)
+        check()
+        time.sleep(0.1)
+    function, name = VERSION
+    found = client.run(function, name, on_error="return")
+    check_versions({worker: None if isinstance(told, OSError) else told for worker, told in found.items()})
+    return sum(threads.values())
+
+
+def patience() -> float:
+    """Seconds without a worker after which a run ends: those that Dask waits for a connection, 30 unless it is told."""
+    import dask
+    from dask.utils import parse_timedelta
+
+    seconds: float = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect", "30s"))
+    return seconds
