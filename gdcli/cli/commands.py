@@ -141,7 +141,7 @@ class ShowOptions(OutputOptions, groups.PlanePictureOptions, without="print emit
 
 
 class PredictOptions(groups.BandOptions, OutputOptions,
-        without="print emit every show_gradient timing"):
+        without="print emit every show_gradient timing report"):
     file = argument("FIT", "An answer of gd fit that was stored with --format json or jsonl; '-' is standard input.")
     files = arguments("DATA", "Files of new rows, as of gd fit; '-' or none is standard input.")
     missing, no_cache = groups.DataOptions.missing, groups.EngineOptions.no_cache

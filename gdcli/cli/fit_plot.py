@@ -54,7 +54,15 @@ class FitPlot:
         what = harmless(" ".join(found.problem.expression.partition("~")[0].split()))
         over = None if seen.column is None else harmless(shorten(seen.column, 60))
         return ShownRows(
-            what, seen.measured, seen.fitted, seen.rows, over, seen.places, seen.curve, seen.sigma
+            what,
+            seen.measured,
+            seen.fitted,
+            seen.rows,
+            over,
+            seen.places,
+            seen.curve,
+            seen.sigma,
+            seen.numbers,
         )
 
 

@@ -102,6 +102,10 @@ def mathml(env: Environment) -> Callable[[str], str] | None:
 
 
 def _title(answer: Record, count: int) -> str:
+    for key, separator in (("equations", ", "), ("models", " or ")):
+        if key in answer:
+            parts = (part if isinstance(part, str) else str(part.get("model", "")) for part in answer[key])
+            return separator.join(" ".join(part.split()) for part in parts)
     if "results" in answer:
         return f"{len(answer['results'])} problems of {answer.get('file', 'a stream')}"
     return f"{count} answers of gd"
@@ -109,32 +113,20 @@ def _title(answer: Record, count: int) -> str:
 
 def command_of(answer: Record) -> str:
     """Return the command that gives this answer again; "" where the record does not tell it."""
-    from gdcli.cli.rerun_command import arguments
+    from gdcli.cli.rerun_command import arguments, assignments, options_of
 
     if answer.get("type") == "run":
         return f"gd run {quote(str(answer['file']))}"
-    if isinstance(answer.get("receipt"), dict) and "problem" in answer:
-        words = [w for w in arguments(Stored("", (), answer)) if not w.startswith("--format=")]
-        return "gd " + " ".join(map(quote, words))
-    if answer.get("type") in ("gradient", "trace"):
-        from gdcli.cli.rerun_command import assignments
-
-        trace = " --trace" if answer["type"] == "trace" else ""
+    words: list[str] = []
+    if isinstance(receipt := answer.get("receipt"), dict):
+        if "problem" in answer:
+            words = [w for w in arguments(Stored("", (), answer)) if not w.startswith("--format=")]
+        else:
+            given = (*answer.get("equations", ()), *(receipt.get("data") or ()))
+            words = [str(receipt["command"]), *options_of(receipt["options"]), "--", *given]
+    elif answer.get("type") in ("gradient", "trace"):
         problem = answer["problem"]
-        given = f" --set {quote(assignments(problem['constants']))}" if problem.get("constants") else ""
-        at = quote(assignments(answer["point"]))
-        return f"gd gradient {quote(problem['expression'])} --at {at}{given}{trace}"
-    if answer.get("type") == "roots":
-        bounds = [f" --{name}={quote(str(text))}" for name, text in _typed(answer, "bounds")]
-        return f"gd solve {' '.join(quote(text) for text in answer['equations'])}{''.join(bounds)}"
-    return ""
-
-
-def _typed(answer: Record, *names: str) -> list[tuple[str, object]]:
-    """The options of a receipt with these names, one by one."""
-    options = (answer.get("receipt") or {}).get("options") or {}
-    found = []
-    for name in names:
-        texts = options.get(name) or []
-        found += [(name, text) for text in (texts if isinstance(texts, list) else [texts])]
-    return found
+        words = ["gradient", f"--at={assignments(answer['point'])}"]
+        words += [f"--set={assignments(problem['constants'])}"] if problem.get("constants") else []
+        words += [*(["--trace"] if answer["type"] == "trace" else []), "--", problem["expression"]]
+    return "gd " + " ".join(map(quote, words)) if words else ""

@@ -98,7 +98,7 @@ def arguments(first: Stored) -> list[str]:
             raise DataError(f"{first.name}: a receipt has no option {name}")
     if words[0] == _MODELS:
         options["model"] = [one["problem"]["expression"] for one in first.result["models"]]
-        words += [word for name, text in options.items() for word in _words(name, text)]
+        words += options_of(options)
         return [*words, "--format=json", "--", *places]
     problem = first.result["problem"]
     if problem["expression"].startswith("@") or problem["expression"] == "-":
@@ -110,6 +110,11 @@ def arguments(first: Stored) -> list[str]:
     words += [word for name, text in options.items() for word in _words(name, text)]
     form = "jsonl" if "by" in options and "share" not in options else "json"
     return [*words, f"--format={form}", "--", problem["expression"], *places]
+
+
+def options_of(options: Mapping[str, Any]) -> list[str]:
+    """Return the options of a receipt as words of a command line."""
+    return [word for name, text in options.items() for word in _words(name, text)]
 
 
 def _words(name: str, text: str | bool | list[str]) -> list[str]:

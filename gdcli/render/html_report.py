@@ -37,6 +37,7 @@ _HEADINGS = {
     "problem": "Problems",
     "rate": "Learning rates",
     "method": "Methods",
+    "model": "Models",
     "batch": "Batch sizes",
     "h": "Errors against the step h",
     "step": "Steps",

@@ -41,7 +41,7 @@ class Series(NamedTuple):
 
     A point that is not finite is a gap. ``label`` names it in the legend, ``marked`` the points that have a shape
     (None: all). A ``detail`` is too fine for a picture in text. ``spread`` is half the length of a bar at each point.
-    In a file the whole is moved by ``shift``, to the right and up, in points.
+    In a file the whole is moved by ``shift``, to the right and up, in points. On a page ``names`` tell single points.
     """
 
     xs: Sequence[float]
@@ -58,6 +58,7 @@ class Series(NamedTuple):
     alpha: float = 1.0
     spread: Sequence[float] | None = None
     shift: tuple[float, float] = (0.0, 0.0)
+    names: Sequence[str] = ()
 
 
 class Panel(NamedTuple):

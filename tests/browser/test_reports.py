@@ -88,6 +88,13 @@ def test_pictures_are_zoomed_and_tell_values(opened: Open, tmp_path: Path) -> No
         if page.locator(".tip:visible").count():
             break
     assert "t = " in page.locator(".tip:visible").inner_text()
+    said = ""
+    for k in range(300):
+        pane.hover(position={"x": box["width"] * (70 + k) / 400, "y": box["height"] * (0.1 + k / 400)})
+        said = page.locator(".tip").first.inner_text()
+        if said.startswith("row "):
+            break
+    assert said.startswith("row ")
 
 
 def test_a_thousand_groups_are_filtered(opened: Open, tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ const chart = (() => {
       tip.attr("hidden", near ? null : "");
       if (!near) return;
       mark.attr("cx", x(at.a)).attr("cy", y(at.b));
-      const name = at.series.names ? at.series.names[at.i] : at.series.label;
+      const name = at.series.names?.[at.i] ?? at.series.label;
       tip.text(`${name ? name + ": " : ""}${panel.xlabel} = ${number(at.a)}, ${panel.ylabel} = ${number(at.b)}`)
         .style("left", `${Math.min(px + PAD.left + 12, width - 170)}px`).style("top", `${py + PAD.top + 14}px`);
     }).on("pointerleave", () => {

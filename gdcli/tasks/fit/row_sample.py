@@ -49,7 +49,7 @@ class RowSample(NamedTuple):
     """Some rows of a fit: measured and fitted, and the column (or logit) that a curve is drawn over, None for none.
 
     ``rows`` is how many rows there are. ``curve`` has the places along the column and what the model says there,
-    ``sigma`` the standard deviation of each of the rows (empty: not known).
+    ``sigma`` the standard deviation of each of the rows (empty: not known), ``numbers`` which it is, from 1.
     """
 
     measured: list[float]
@@ -59,6 +59,7 @@ class RowSample(NamedTuple):
     rows: int
     curve: tuple[list[float], list[float]]
     sigma: list[float]
+    numbers: list[int]
 
 
 def sample_rows(prepared: Prepared, x: Vector) -> RowSample:
@@ -91,7 +92,7 @@ def sample_rows(prepared: Prepared, x: Vector) -> RowSample:
         over, places, curve = _over_logit(prepared.problem.expression, np.array(fitted))
     else:
         curve = [], []
-    return RowSample(measured, fitted, over, places, data.rows, curve, sigma)
+    return RowSample(measured, fitted, over, places, data.rows, curve, sigma, (chosen + 1).tolist())
 
 
 def row_values(prepared: Prepared, most: int) -> list[list[float]]:
