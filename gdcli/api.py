@@ -252,6 +252,7 @@ def fit(
     of `gdcli.tasks.fit.request.FitRequest` (loss, weights, sigma, missing, ...; ``constants``, ``bounds`` and
     ``columns`` as mappings or as texts) and of `FitSettings` (method, lr, batch_size, epochs, ...). With ``by`` and
     ``share`` it is one fit to all groups, with parameters that they share and others of their own (``groups``).
+    ``models`` are those of further responses, with parameters of the same names (``responses``).
 
     Raises UsageError for the model and the options, DataError for the data, DomainError where the start has no finite
     loss.
@@ -262,6 +263,11 @@ def fit(
     from gdcli.tasks.python_problem import text_of
 
     request, settings = request_from(text_of(model), data, start, options)
+    if request.models:
+        from gdcli.tasks.fit.responses import prepared_responses, solve_responses
+
+        with budget.limited(settings), prepared_responses(request, settings) as several:
+            return solve_responses(several, settings)
     if request.share:
         from gdcli.tasks.fit.prepare_shared import prepared_shared
         from gdcli.tasks.fit.solve_shared import solve_shared

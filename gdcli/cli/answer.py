@@ -249,10 +249,14 @@ def fit_asked(options: FitOptions, env: Environment) -> tuple[FitRequest, FitSet
 
 
 def fit_request(options: FitOptions | CompareBatchesOptions, env: Environment) -> FitRequest:
-    text, source = expression_text(options.expression, env)
-    if source == "standard input" and (not options.files or "-" in options.files):
+    files, models = list(options.files), _models(options, env)
+    if models and "~" not in options.expression and options.expression[:1] not in ("-", "@"):
+        files, text, source = [options.expression, *files], "", ""  # what stands first is a file
+    else:
+        text, source = expression_text(options.expression, env)
+    if source == "standard input" and (not files or "-" in files):
         raise UsageError("the model and the data cannot both come from standard input", "give one a file")
-    if not options.files and not env.has_input:
+    if not files and not env.has_input:
         raise UsageError("there are no data", "name a file after the model, or - for standard input")
     from gdcli.solve.registry import find
     from gdcli.tasks.fit.request import FitRequest
@@ -260,11 +264,16 @@ def fit_request(options: FitOptions | CompareBatchesOptions, env: Environment) -
     if options.method not in (None, "sgd"):
         find(options.method)  # an unknown one is told before the data are read
     asked = options.given(FitDataOptions, GroupsOptions, IntervalsOptions, PartitionsOptions)
+    asked.pop("model", None)
     asked["constants"] = asked.pop("set")
-    files = tuple(options.files) or ("-",)
     if getattr(options, "global_", False) and not asked["start"]:
         asked["start"] = ("auto",)  # a search needs none
-    return FitRequest(text, files, source=source, **asked)
+    return FitRequest(text, tuple(files) or ("-",), source=source, models=models, **asked)
+
+
+def _models(options: FitOptions | CompareBatchesOptions, env: Environment) -> tuple[str, ...]:
+    """The models of --model, of several responses."""
+    return tuple(expression_text(text, env)[0] for text in getattr(options, "model", None) or ())
 
 
 def _decode(content: bytes, source: str) -> str:

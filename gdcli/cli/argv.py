@@ -144,6 +144,8 @@ def _check_words(positional: list[str], after: list[tuple[Option[Any], list[str]
         for option, (value, *words) in after:
             _check_spaces(option, value, words)
         _check_order(positional, command)
+    elif any(option.field == "model" for option, _ in after):
+        return  # with it what stands first may be a file
     elif _has_model(command) and positional and os.path.isfile(positional[0]):
         raise UsageError(
             f"{command.arguments[0].metavar} is missing, and {positional[0]} is a file",

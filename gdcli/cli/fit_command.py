@@ -42,7 +42,7 @@ def run(options: FitOptions, env: Environment) -> int:
         from gdcli.cli import global_option
 
         global_option.check_fit(options)
-    if options.share:
+    if options.share or options.model:
         from gdcli.cli.fit_shared_command import FitWriters
         from gdcli.cli.fit_shared_command import run as run_shared
 

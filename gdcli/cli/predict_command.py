@@ -54,9 +54,11 @@ def _answer(path: str, env: Environment, asked: str | None) -> FittedAnswer:
         from gdcli.record.fits import FitRecord
         from gdcli.record.predictions import fitted_answer
         from gdcli.record.upgrade import upgraded
+        from gdcli.tasks.fit.prediction import refuse_groups
 
         found = FitRecord.from_json(upgraded(stored.result))
         answer = fitted_answer(found)
+    refuse_groups(found.groups, found.responses)
     if answer.factor is None and asked:
         why = found.unknown_errors or "it is of too many parameters, or of an earlier version"
         raise DataError(f"{stored.name} has no covariance of the parameters: {why}", "leave out --interval")

@@ -72,6 +72,7 @@ class FitProblemRecord(ProblemRecord):
     columns: Mapping[str, list[str]] | None = None
     by: tuple[str, ...] = ()
     own_start: Values | None = None
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,18 @@ def _listed(value: Any, length: int | None) -> list[Any]:
     return [value] if length is None else list(value)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseRecord(Record):
+    """What is left of one of several responses; see `gdcli.tasks.fit.fit_outcome.ResponsePart`."""
+
+    response: str
+    model: str
+    rows: int
+    value: float
+    residual_sd: float
+    r_squared: float | None
+
+
 class Tied(NamedTuple):
     """Two parameters that one makes up for the other, and their correlation."""
 
@@ -217,6 +230,7 @@ class FitRecord(RunRecord):
     noise: NoiseRecord | None
     corrected: CorrectedRecord | None = None
     groups: tuple[GroupPartRecord, ...] = ()
+    responses: tuple[ResponseRecord, ...] = ()
     unknown_errors: str | None
 
     def always(self) -> Sequence[str]:
@@ -360,6 +374,7 @@ def fit_record(outcome: FitOutcome) -> FitRecord:
         noise=None if noise is None else NoiseRecord.of(noise),
         corrected=_corrected(outcome),
         groups=tuple(map(GroupPartRecord.of, outcome.groups)),
+        responses=tuple(map(ResponseRecord.of, outcome.responses)),
         unknown_errors=outcome.unknown_errors or None,
     )
 

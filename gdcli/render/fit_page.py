@@ -42,6 +42,7 @@ def page(found: FitRecord, trail: Trail, width: int, glyphs: Glyphs, timing: boo
         _path(found, trail, width, glyphs, timing),
         parameters(found, width, glyphs),
         _groups(found, width, glyphs),
+        _responses(found, width, glyphs),
         _sums(found, width),
         summary.verdict(found, width)
         + summary.global_lines(found, width)
@@ -63,6 +64,8 @@ def _work(found: FitRecord) -> str:
 def _question(found: FitRecord, width: int) -> list[Line]:
     problem, rows = found.problem, found.rows
     lines = summary.title("fit", problem, width)
+    for text in problem.models[1:]:
+        lines += fact("and", harmless(shorten(" ".join(text.split()), 5 * width)), width)
     lines += fact("data", data_text(problem, rows, width), width)
     for name, columns in (problem.columns or {}).items():
         shown = ", ".join(columns if len(columns) <= 6 else [*columns[:4], "...", columns[-1]])
@@ -110,6 +113,9 @@ def data_text(problem: FitProblemRecord, rows: RowsRecord, width: int) -> str:
     skipped = f", {rows.skipped} skipped" if rows.skipped else ""
     source = f"{shorten(harmless(files + more), 2 * width)}: " if files else ""
     held = f", {rows.held_back} held back" if rows.held_back else ""
+    if problem.models:
+        many = len(problem.models)
+        return f"{source}{amount(rows.used // many, 'row')}{skipped}, each with {many} responses"
     return f"{source}{amount(rows.used, 'row')}{' used' if skipped else ''}{skipped}{held}"
 
 
@@ -120,6 +126,8 @@ def loss_text(problem: FitProblemRecord) -> str:
             "maximized: the expression of a row" if is_maximum else "the expression of a row: there is no ~"
         )
     text = problem.loss
+    if problem.models:
+        text += ", each response weighted by its own residual variance"
     if problem.sigma_x:
         text += " distances to the curve"
     text += _loss_numbers(problem)
@@ -156,6 +164,27 @@ def _input_error(problem: FitProblemRecord, size: str) -> str:
         return f"standard deviation {size}, beside {problem.sigma}: their ratio counts"
     of_y = f"1 at {problem.weights} = 1" if problem.weights else "1"
     return f"standard deviation {size} where that of the left side is {of_y}: their ratio counts"
+
+
+def _responses(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
+    """What is left of each of several responses."""
+    if not found.responses:
+        return []
+    parts = found.responses
+    squares = [part.r_squared for part in parts]
+    return laid_out(
+        [
+            Column("response", [harmless(part.response) for part in parts], left=True),
+            Column("rows", [str(part.rows) for part in parts]),
+            Column("sum of squares", column([part.value for part in parts], 7)),
+            Column("resid. sd", [short(part.residual_sd, 5) for part in parts]),
+            Column(
+                "R²" if glyphs.rule == "─" else "R2", ["" if r is None else _near_one(r) for r in squares]
+            ),
+        ],
+        width,
+        glyphs,
+    )
 
 
 def _groups(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:

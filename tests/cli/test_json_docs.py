@@ -24,6 +24,7 @@ COMMANDS = (
     "fit 'y ~ a + b*t' docs/decay.csv --weights y --batch-size 4 --epochs 3 --validate 0.2 --lr 0.01",
     "fit 'y ~ a + b*t' docs/decay.csv --sigma-x t=0.1 --sigma y",
     "fit 'y ~ a + b*t' docs/sites.csv --by site --share b",
+    "fit 'y ~ a + b*t' docs/sites.csv --model 'year ~ b + c*t'",
     "fit 'y ~ a + b*t' docs/sites.csv --by site,year --sigma y",
     "minimize 'x + sine(x)' --start x=1",
     "compare-lr 'x**2' --start x=1 --lr 0.1,2",

@@ -47,6 +47,20 @@ class GroupPart(NamedTuple):
     confidence: Mapping[str, Any]
 
 
+class ResponsePart(NamedTuple):
+    """What a fit of several responses says of one: its ``model``, the sum of squares ``value``, the standard deviation
+    of its residuals by maximum likelihood, and the mean square of what was ``measured``.
+    """
+
+    response: str
+    model: str
+    rows: int
+    value: float
+    residual_sd: float
+    r_squared: float | None
+    measured: float
+
+
 class AnswerNoise(NamedTuple):
     """What keeps the mean loss of the answer of a run by epochs above its minimum.
 
@@ -95,7 +109,7 @@ class FitOutcome(Outcome):
     epoch, with the mean loss as its value) are those of a stochastic run, ``validation`` is the mean loss of the rows
     held back. ``minimizers`` of a linear model are the ranges over all points with the least sum of absolute
     deviations. ``corrected`` tells where rows with errors in columns were moved, ``groups`` what
-    each group has for its own beside shared parameters.
+    each group has for its own beside shared parameters, ``responses`` what is left of each of several.
     ``intervals`` tells of intervals that are not Wald's, ``ranges`` from where to where the columns go that
     the formula reads.
     """
@@ -113,6 +127,7 @@ class FitOutcome(Outcome):
     intervals: FitIntervals | None = None
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     groups: tuple[GroupPart, ...] = ()
+    responses: tuple[ResponsePart, ...] = ()
 
     @property
     def mean_loss(self) -> float:

@@ -1,16 +1,19 @@
-"""The curves of a fit with shared parameters: some groups, each with its rows and what the model says of them."""
+"""The curves of fits with shared parameters: some groups, or all responses, each with what the model says of it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdcli.kernel.dataclass import NamedTuple
-from gdcli.tasks.fit.row_sample import CURVE, over_of
+from gdcli.kernel.dataclass import NamedTuple, replace
+from gdcli.tasks.fit.row_sample import CURVE, RowsInPlace, over_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from gdcli.kernel.vectors import Array
+    from gdcli.objective.row_model import RowModel
     from gdcli.tasks.fit.prepare_shared import SharedFit
+    from gdcli.tasks.fit.responses import SeveralResponses
 
 # More groups would hide each other.
 SHOWN = 7
@@ -60,3 +63,39 @@ def group_curves(fit: SharedFit, x: Sequence[float]) -> GroupCurves:
                 name = ", ".join(str(v) for v in fit.labels[number].values())
                 found[number] = GroupCurve(name, places, measured, fitted, curve)
     return GroupCurves(over, [found[k] for k in chosen], count)
+
+
+def response_curves(fit: SeveralResponses, x: Sequence[float]) -> GroupCurves:
+    """Return each response over the one column of all models, at the parameters ``x`` (flat)."""
+    import numpy as np
+
+    row, data = replace(fit.prepared.row, engine="numpy"), fit.prepared.data
+    made = fit.made[0]
+    over = over_of(row, (made,))
+    arrays = dict(zip(data.names, data.take(0, data.rows), strict=True))
+    found = []
+    for k, side in enumerate(fit.sides):
+        here = np.flatnonzero(fit.number == k)
+        own = {name: array[here] for name, array in arrays.items()}
+        fitted, measured = _said(row, own, x)
+        places, curve = fitted, (list[float](), list[float]())
+        if over is not None:
+            places = own[over].tolist()
+            along = np.linspace(own[over].min(), own[over].max(), CURVE)
+            held = {name: np.full(CURVE, float(k) if name == made else 1.0) for name in row.columns}
+            curve = along.tolist(), _said(row, held | {over: along}, x)[0]
+        found.append(GroupCurve(side, places, measured, fitted, curve))
+    return GroupCurves(over, found, len(found))
+
+
+def _said(row: RowModel, arrays: Mapping[str, Array], x: Sequence[float]) -> tuple[list[float], list[float]]:
+    """What the model says of rows, and what was measured."""
+    import numpy as np
+
+    from gdcli.objective.row_objective import RowObjective
+
+    held = RowsInPlace(row.columns)
+    held.put([arrays[name] for name in row.columns])
+    pieces = [v[:2] for _, v in RowObjective(row, held).pieces("fitted", x)]
+    fitted, measured = (np.concatenate(column).tolist() for column in zip(*pieces, strict=True))
+    return fitted, measured

@@ -132,6 +132,20 @@ def check(answer: FittedAnswer, interval: str, level: float) -> None:
         )
 
 
+def refuse_groups(groups: Sequence[object], responses: Sequence[object]) -> None:
+    """Raise UsageError for an answer in which each group has parameters of its own, or that is of several responses."""
+    if responses:
+        raise UsageError(
+            "the fit is of several responses, and new rows are predicted by one formula",
+            "fit one of them, with the parameters in --set, and predict by that",
+        )
+    if groups:
+        raise UsageError(
+            "each group of the fit has its own parameters, and new rows are predicted by those of one formula",
+            "fit the rows of one group, with the shared parameters in --set, and predict by that",
+        )
+
+
 def predicted(outcome: FitOutcome, row: RowModel) -> Wanted:
     """Return what a fit says of rows as those that it was fitted to, ``row``, with the band of confidence."""
     return bands(FittedAnswer.of(outcome), row, CONFIDENCE, outcome.problem.told_level)
@@ -145,6 +159,7 @@ def predictions(outcome: FitOutcome, data: Any, interval: str, level: float) -> 
     from gdcli.tasks.fit.prepare import columns_of
     from gdcli.tasks.python_problem import columns_at_hand
 
+    refuse_groups(outcome.groups, outcome.responses)
     answer, given = FittedAnswer.of(outcome), columns_at_hand(data)
     check(answer, interval, level)
     if isinstance(given, Mapping):

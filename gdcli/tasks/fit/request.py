@@ -64,6 +64,7 @@ class FitRequest:
     data: Mapping[str, Any] | None = None
     by: tuple[str, ...] = ()
     share: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     intervals: str = WALD
     level: float | None = None
     cluster: str | None = None
@@ -267,6 +268,7 @@ class FitProblem(Problem):
     searched: Searched | None = None
     by: tuple[str, ...] = ()
     own_start: Mapping[str, Any] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
     intervals: str = WALD
     level: float | None = None
 
@@ -345,7 +347,7 @@ def request_from(
     for name in ("constants", "bounds", "columns", "sigma_x"):
         if name in texts:
             texts[name] = _texts(texts[name])
-    for name in ("let", "subject_to", "by", "share", "prior"):
+    for name in ("let", "subject_to", "by", "share", "models", "prior"):
         if isinstance(texts.get(name), str):
             texts[name] = (texts[name],)
     if start is not None:

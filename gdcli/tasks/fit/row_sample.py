@@ -127,11 +127,11 @@ def drawn_over(prepared: Prepared) -> str | None:
     return over_of(prepared.row.plain)
 
 
-def over_of(row: RowModel) -> str | None:
-    """Return the same of a row."""
+def over_of(row: RowModel, but: Sequence[str] = ()) -> str | None:
+    """Return the same of a row, not looking at the columns ``but``."""
     assert row.fitted is not None
     reached = {row.graph.keys[i] for i in row.graph.reach([row.fitted])}
-    found = [name for name in row.columns if ("scalar", name) in reached]
+    found = [name for name in row.columns if ("scalar", name) in reached and name not in but]
     return found[0] if len(found) == 1 else None
 
 

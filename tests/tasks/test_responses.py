@@ -1,0 +1,103 @@
+"""Fits of several responses, ``--model``: against the likelihood, one response alone, refusals."""
+
+from __future__ import annotations
+
+import random
+from math import exp, log, pi
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gdcli import api
+from gdcli.cli.app import run
+from gdcli.kernel.errors import DataError, UsageError
+from gdcli.kernel.status import Status
+
+ONE, OTHER = "y1 ~ A*exp(-k*t)", "y2 ~ B*(1 - exp(-k*t))"
+START = {"A": 1.0, "k": 1.0, "B": 10.0}
+
+
+def kinetics(rows: int = 20, seed: int = 0) -> dict[str, list[float]]:
+    draw = random.Random(seed)
+    t = [0.25 * (i + 1) for i in range(rows)]
+    y1 = [3.0 * exp(-0.7 * a) + draw.gauss(0.0, 0.05) for a in t]
+    y2 = [30.0 * (1.0 - exp(-0.7 * a)) + draw.gauss(0.0, 2.0) for a in t]
+    return {"t": t, "y1": y1, "y2": y2}
+
+
+@pytest.mark.numerical
+def test_it_is_the_greatest_likelihood_with_a_variance_for_each() -> None:
+    """The sum of n log RSS is minimised by `gd minimize`, too, and AIC counts both variances."""
+    data = kinetics()
+    found = api.fit(ONE, data, START, models=[OTHER])
+    sums = [
+        " + ".join(f"({y} - {f.replace('t', repr(t))})^2" for t, y in zip(data["t"], data[name], strict=True))
+        for name, f in (("y1", "A*exp(-k*t)"), ("y2", "B*(1 - exp(-k*t))"))
+    ]
+    sums = [
+        text.replace(f"exp(-k*{t!r})", f"exp(-k*{t!r})") for text, t in zip(sums, data["t"], strict=False)
+    ]
+    whole = api.minimize(f"10*log({sums[0]}) + 10*log({sums[1]})", {"A": 3.0, "k": 0.7, "B": 30.0})
+    assert found.point == pytest.approx({n: whole.point[n] for n in found.point}, rel=1e-6)
+    parts = found.responses
+    minus_two_log = sum(p.rows * (log(2.0 * pi) + 1.0 + log(p.value / p.rows)) for p in parts)
+    assert found.statistics.aic == pytest.approx(minus_two_log + 2 * 5, rel=1e-9)
+    assert [p.response for p in parts] == ["y1", "y2"]
+
+
+def test_responses_that_share_nothing_are_fitted_as_alone() -> None:
+    data = kinetics(seed=3)
+    both = api.fit(ONE, data, START | {"j": 1.0}, models=[OTHER.replace("k", "j")])
+    one = api.fit(ONE, data, {"A": 1.0, "k": 1.0})
+    other = api.fit(OTHER, data, {"B": 10.0, "k": 1.0})
+    assert both.status is Status.CONVERGED
+    assert (both.point["A"], both.point["k"]) == pytest.approx((one.point["A"], one.point["k"]), rel=1e-7)
+    assert (both.point["B"], both.point["j"]) == pytest.approx((other.point["B"], other.point["k"]), rel=1e-7)
+    assert [p.value for p in both.responses] == pytest.approx([one.value, other.value], rel=1e-9)
+    assert [p.r_squared for p in both.responses] == pytest.approx(
+        [one.statistics.r_squared, other.statistics.r_squared], rel=1e-9
+    )
+
+
+def test_the_unit_of_a_response_does_not_matter() -> None:
+    data = kinetics(seed=5)
+    found = api.fit(ONE, data, START, models=[OTHER])
+    larger = data | {"y2": [1e6 * y for y in data["y2"]]}
+    other = api.fit(ONE, larger, START | {"B": 1e7}, models=[OTHER])
+    assert other.point["k"] == pytest.approx(found.point["k"], rel=1e-8)
+    assert other.point["B"] == pytest.approx(1e6 * found.point["B"], rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("models", "more", "told"),
+    [
+        (["y1 ~ A*t"], {}, "y1 has two models"),
+        (["A*t"], {}, "models with ~"),
+        ([OTHER], {"sigma": "t"}, "--sigma does not go with several models"),
+        ([OTHER], {"by": "t"}, "--by does not go with several models"),
+        ([OTHER], {"start": {"A": 1.0}}, "--start leaves out k, B"),
+    ],
+)
+def test_what_cannot_be_asked(models: list[str], more: dict[str, Any], told: str) -> None:
+    options = {"start": START, "models": models} | more
+    with pytest.raises(UsageError, match=told):
+        api.fit(ONE, kinetics(), **options)
+
+
+def test_a_response_that_is_always_the_same_is_an_error() -> None:
+    with pytest.raises(DataError, match="y2 is the same in all rows"):
+        api.fit(ONE, kinetics() | {"y2": [1.0] * 20}, START, models=[OTHER])
+
+
+def test_the_file_may_stand_first(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file, data = tmp_path / "k.csv", kinetics()
+    lines = (",".join(map(repr, row)) for row in zip(*data.values(), strict=True))
+    file.write_text(",".join(data) + "\n" + "\n".join(lines) + "\n")
+    told = []
+    for words in ([str(file), "--model", ONE], [ONE, str(file)]):
+        assert run(["fit", *words, "--model", OTHER, "--start", "A=1,k=1,B=10"]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert "20 rows, each with 2 responses" in told[0]
+    assert "each response weighted by its own residual variance" in told[0]
