@@ -272,7 +272,6 @@ def fit_request(options: FitOptions | CompareBatchesOptions, env: Environment) -
 
 
 def _models(options: FitOptions | CompareBatchesOptions, env: Environment) -> tuple[str, ...]:
-    """The models of --model, of several responses."""
     return tuple(expression_text(text, env)[0] for text in getattr(options, "model", None) or ())
 
 

@@ -79,8 +79,6 @@ def run(options: FitOptions, env: Environment, writers: FitWriters) -> int:
 
 
 class _Way(NamedTuple):
-    """How such a fit is made ready, solved and drawn."""
-
     prepared: Callable[..., Any]
     problem: Callable[[Any], FitProblem]
     solve: Callable[..., FitOutcome]

@@ -43,7 +43,6 @@ def error_cells(
 
 
 def _alone(value: float, error: float, plus: str) -> str:
-    """A value and its error with decimals of their own."""
     decimals = _decimals(error) if error > 0.0 else 6
     size = max(abs(value), error)
     if 0 <= decimals <= 6 and size < 1e6:

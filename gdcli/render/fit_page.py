@@ -167,7 +167,6 @@ def _input_error(problem: FitProblemRecord, size: str) -> str:
 
 
 def _responses(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """What is left of each of several responses."""
     if not found.responses:
         return []
     parts = found.responses
@@ -188,7 +187,6 @@ def _responses(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _groups(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """What each group has for its own beside shared parameters."""
     if not found.groups:
         return []
     from gdcli.render.group_parts import group_parts
@@ -356,7 +354,6 @@ def _sums(found: FitRecord, width: int) -> list[Line]:
 
 
 def _moves(found: FitRecord, width: int) -> list[Line]:
-    """How far rows were moved to their nearest points of the curve."""
     if found.corrected is None:
         return []
     told = [

@@ -89,7 +89,6 @@ def response_curves(fit: SeveralResponses, x: Sequence[float]) -> GroupCurves:
 
 
 def _said(row: RowModel, arrays: Mapping[str, Array], x: Sequence[float]) -> tuple[list[float], list[float]]:
-    """What the model says of rows, and what was measured."""
     import numpy as np
 
     from gdcli.objective.row_objective import RowObjective

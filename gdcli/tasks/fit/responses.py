@@ -26,6 +26,7 @@ from gdcli.tasks.fit.solve_fit import solve
 
 if TYPE_CHECKING:
     from gdcli.kernel.vectors import Array
+    from gdcli.objective.row_model import RowModel, Rows
     from gdcli.solve.iteration import Observer
     from gdcli.table.source import DataTable
 
@@ -112,7 +113,6 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
 
 
 def _checked(request: FitRequest, settings: FitSettings, models: Sequence[str]) -> tuple[str, ...]:
-    """The left sides, checked."""
     if len(models) < 2:
         raise UsageError("--model is for several responses, and here is one", "add --model 'y2 ~ formula'")
     sides = []
@@ -164,7 +164,7 @@ def _chosen(models: Sequence[str], number: str) -> str:
     return " ~ ".join(sides)
 
 
-def _spreads(row: Any, data: Any, sides: Sequence[str]) -> list[float]:
+def _spreads(row: RowModel, data: Rows, sides: Sequence[str]) -> list[float]:
     """The variance of each response, by which it counts at first. Raises DataError for one that is always the same."""
     import numpy as np
 
@@ -208,7 +208,6 @@ def solve_responses(
 
 
 def _parts(fit: SeveralResponses, outcome: FitOutcome) -> list[ResponsePart]:
-    """What is left of each response."""
     import numpy as np
 
     objective = RowObjective(replace(fit.prepared.row, engine="numpy"), fit.prepared.data)
