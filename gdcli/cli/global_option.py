@@ -54,7 +54,9 @@ def check_fit(options: FitOptions) -> None:
         raise UsageError(
             "--global is for one fit, and --by makes many", "fit one group, or leave out --global"
         )
-    check_unread(options, [name for name in _UNREAD if name != "plot"] + ["cluster", "partitions", "share"])
+    check_unread(
+        options, [name for name in _UNREAD if name != "plot"] + ["cluster", "partitions", "share", "model"]
+    )
 
 
 def check_unread(options: MinimizeOptions | FitOptions, names: Sequence[str]) -> None:
