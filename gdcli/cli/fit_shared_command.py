@@ -100,7 +100,7 @@ def _responses() -> _Way:
     return _Way(prepared_responses, lambda ready: ready.prepared.problem, solve_responses, response_curves)
 
 
-def _picture(way: _Way, ready: Any, found: FitRecord) -> Chart:
+def _picture(way: _Way, ready: object, found: FitRecord) -> Chart:
     from gdcli.render.figures import title
     from gdcli.render.shared_figures import picture
 

@@ -134,18 +134,15 @@ class GroupPartRecord(Record):
     def rows_of_parameters(self) -> list[list[Any]]:
         """Return for each number its name, value, standard error, t, and the ends of its interval."""
         space = Space(lengths_of(self.point))
-        parts = (self.point, self.standard_errors, self.confidence)
+        parts: tuple[Mapping[str, Any], ...] = (self.point, self.standard_errors, self.confidence)
         values, errors, ends = (
-            [v for n in space.names for v in _listed(part[n], space.lengths[n])] for part in parts
+            [v for n in space.names for v in ([part[n]] if space.lengths[n] is None else part[n])]
+            for part in parts
         )
         return [
             [space.label(i), value, error, value / error if error else None, *(pair or (None, None))]
             for i, (value, error, pair) in enumerate(zip(values, errors, ends, strict=True))
         ]
-
-
-def _listed(value: Any, length: int | None) -> list[Any]:
-    return [value] if length is None else list(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

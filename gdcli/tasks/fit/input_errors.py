@@ -91,7 +91,7 @@ def row_with_errors(row: RowModel, sigmas: Mapping[str, Tree], columns: Sequence
     return with_errors(row, nodes)
 
 
-def corrected(data: Any, row: RowModel) -> Any:
+def corrected(data: Rows, row: RowModel) -> Any:
     if row.errors is None:
         return data
     from gdcli.objective.corrected_rows import CorrectedRows

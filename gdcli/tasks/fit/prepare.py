@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError, did_you_mean
@@ -134,9 +134,21 @@ class Gathered(NamedTuple):
     place: Callable[[int], str]
 
 
+class AsksForRows(Protocol):
+    """What is fitted to rows: it says which columns must be read, of those that there are."""
+
+    @property
+    def request(self) -> FitRequest: ...
+    @property
+    def settings(self) -> FitSettings: ...
+    def wanted(self, columns: Sequence[str]) -> tuple[str, ...]: ...
+
+
 @contextmanager
 def gathered(
-    fits: Sequence[ParsedFit], stdin: BinaryIO | None = None, watch: Callable[[DataTable], None] | None = None
+    fits: Sequence[AsksForRows],
+    stdin: BinaryIO | None = None,
+    watch: Callable[[DataTable], None] | None = None,
 ) -> Iterator[Gathered]:
     """Read the rows of fits to the same data, once, with the columns that any of them wants; as `prepared`."""
     request, use_cache = fits[0].request, not fits[0].settings.no_cache

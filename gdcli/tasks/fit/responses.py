@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from gdcli.kernel.dataclass import NamedTuple, dataclass, replace
 from gdcli.kernel.errors import DataError, UsageError
@@ -83,7 +83,7 @@ def prepared_responses(
     asked = read_request(
         replace(request, model=_chosen(models, made[0]), models=(), weights=made[1], source=""), settings
     )
-    stacked: Any = _Stacked(request, settings, asked, made)
+    stacked = _Stacked(request, settings, asked, made)
     with gathered([stacked], stdin, watch) as rows:
         count, n = len(models), rows.data.rows
         names = stacked.wanted(rows.names)
