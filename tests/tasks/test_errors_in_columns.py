@@ -188,6 +188,7 @@ def test_bounds_and_searched_starts_hold() -> None:
         ("x=0", {}, "says that x has no error"),
         ("x=1", {"loss": "huber"}, "does not go with --loss huber"),
         ("x=1", {"epochs": 3, "lr": 0.1}, "look at all rows at a time"),
+        ("x=1", {"prior": "b ~ normal(0, 1)"}, "--prior does not go with --sigma-x"),
     ],
 )
 def test_what_cannot_be_asked(sigma_x: str, more: dict[str, Any], told: str) -> None:

@@ -172,6 +172,7 @@ def test_thousand_groups_of_three_own_parameters() -> None:
         ({"share": "K", "by": "state", "bounds": {"Vm": (0.0, 1.0)}}, "Vm is one of each group's own"),
         ({"share": "K", "by": "state", "sigma_x": {"conc": "1"}}, "does not go with --sigma-x"),
         ({"share": "K", "by": "state", "epochs": 3}, "all rows at a time"),
+        ({"share": "K", "by": "state", "l2": 0.1}, "--l2 does not go with --share"),
     ],
 )
 def test_what_cannot_be_asked(more: dict[str, Any], told: str) -> None:

@@ -89,6 +89,7 @@ class FitRequest:
             raise UsageError("--share is for groups", "add --by COLUMN; without it all parameters are shared")
         if self.subject_to and self.by:
             raise UsageError("--subject-to is not for fits of groups", "fit one group, or leave out --by")
+        self._check_penalties()
         for option, given in (("--by", self.by), ("--sigma-x", self.sigma_x)):
             if self.is_partitioned and given:
                 raise UsageError(
@@ -97,6 +98,16 @@ class FitRequest:
         if self.files.count("-") > 1:
             raise UsageError("standard input is given twice", "one - is enough")
         self._check_intervals()
+
+    def _check_penalties(self) -> None:
+        for option, given in (("--l2", self.l2 is not None), ("--prior", self.prior)):
+            for other, asked in (
+                ("--sigma-x", self.sigma_x),
+                ("--share", self.share),
+                ("--model", self.models),
+            ):
+                if given and asked:
+                    raise UsageError(f"{option} does not go with {other}", "leave out one of them")
 
     def _check_loss(self) -> None:
         if self.loss is not None and self.loss not in LOSSES:
