@@ -84,7 +84,7 @@ def _run(options: FitOptions, env: Environment) -> int:
                 )
                 observers: list[Observer] = [writer, *(plot.observers if plot else ())]
                 if tracing is not None:
-                    observers += tracing.observers(ready.problem, partial(words_of, settings))
+                    observers += tracing.observers(ready.problem, partial(words_of, settings, ready.problem))
                 observers += beside.observers(ready.problem, partial(layout_of, settings))
                 kept.watch(observers)
                 kept.check_data(ready)
@@ -156,7 +156,8 @@ def writer_for(
         from gdcli.record import fit_records
 
         return fit_records.ParameterRows(stream, format.load())
-    return any_writer(options, problem, stream, timing, layout_of(settings), partial(words_of, settings))
+    words = partial(words_of, settings, problem)
+    return any_writer(options, problem, stream, timing, layout_of(settings), words)
 
 
 def layout_of(settings: FitSettings) -> PageLayout:
@@ -167,8 +168,8 @@ def layout_of(settings: FitSettings) -> PageLayout:
     return PageLayout(fit_page.page, fit_page.epoch_row if settings.is_stochastic else row_of)
 
 
-def words_of(settings: FitSettings) -> Words:
-    """What machine formats say of such a fit."""
+def words_of(settings: FitSettings, problem: FitProblem) -> Words:
     from gdcli.record import fit_records
 
-    return fit_records.EPOCHS if settings.is_stochastic else fit_records.FIT
+    words = fit_records.EPOCHS if settings.is_stochastic else fit_records.FIT
+    return fit_records.with_derived(words, [text.partition("=")[0].strip() for text in problem.derive])

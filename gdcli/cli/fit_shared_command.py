@@ -36,7 +36,7 @@ class FitWriters(NamedTuple):
 
     writer: Callable[[FitOptions, FitProblem, FitSettings, TextIO, bool], AnswerWriter]
     layout: Callable[[FitSettings], PageLayout]
-    words: Callable[[FitSettings], Words]
+    words: Callable[[FitSettings, FitProblem], Words]
 
 
 def run(options: FitOptions, env: Environment, writers: FitWriters) -> int:
@@ -67,7 +67,8 @@ def run(options: FitOptions, env: Environment, writers: FitWriters) -> int:
         writer = writers.writer(options, way.problem(ready), settings, stream, env.timing(options, stream))
         observers: list[Observer] = [writer, progress.iterate]
         if tracing is not None:
-            observers += tracing.observers(way.problem(ready), partial(writers.words, settings))
+            words = partial(writers.words, settings, way.problem(ready))
+            observers += tracing.observers(way.problem(ready), words)
         observers += beside.observers(way.problem(ready), partial(writers.layout, settings))
         outcome = way.solve(ready, settings, observers)
         progress.clear()

@@ -39,7 +39,8 @@ def _loss_here(name: str) -> str:
 GRADIENTS = ("autodiff", "symbolic", "forward", "central", "complex")
 LOSSES = ("squared", "absolute", "quantile", "huber", "tukey", "cauchy", "student-t", "logistic", "binomial", "poisson",
     "negative-binomial", "gamma")
-INTERVALS = ("wald", "profile")
+INTERVALS = ("wald", "profile", "bootstrap")
+RESAMPLED = ("residual", "case", "parametric")
 SCHEDULES = ("constant", "decay", "book")
 SHUFFLES = ("blocks", "full", "none")
 _OWN = "the method's own"
@@ -195,8 +196,14 @@ class BandOptions(Options):
 class IntervalsOptions(Options):
     group = "Intervals"
     intervals = option("KIND", read.one_of(*INTERVALS), "wald",
-        "Of parameters: wald (by standard errors), profile (by the likelihood, the other parameters fitted anew).")
+        "Of parameters: wald (by standard errors), profile (by the likelihood, the other parameters fitted anew), "
+        "bootstrap (BCa).")
     level = option("NUMBER", read.number, "0.95", "The level of confidence of intervals.")
+    samples = option("N", read.stride, "2000", "Samples of the bootstrap.")
+    resample = option("KIND", read.one_of(*RESAMPLED), "residual",
+        "What the bootstrap draws: residual, case (whole rows) or parametric (normal residuals).")
+    derive = repeated("NAME=EXPR", "none",
+        "A quantity that follows from the parameters, told with its error and interval: 'half_life=log(2)/b'.")
 
 
 # -- how it is solved --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from gdcli.render.formats import Format, Shape
 if TYPE_CHECKING:
     from gdcli.cli.commands import PredictOptions
     from gdcli.cli.environment import Environment
+    from gdcli.kernel.vectors import Array
     from gdcli.record.predictions import PredictionsRecord
     from gdcli.table.source import DataTable
     from gdcli.tasks.fit.annotated_output import Wanted
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 
 def run(options: PredictOptions, env: Environment) -> int:
-    """Run ``gd predict``; the exit code is 0."""
     from gdcli.cli.output_file import Destination
     from gdcli.table.source import open_table
     from gdcli.tasks.fit.prediction import CONFIDENCE, bands, check
@@ -95,13 +95,11 @@ def _rows(table: DataTable, wanted: Wanted) -> Iterator[list[dict[str, Any]]]:
         yield [dict(zip(names, row, strict=True)) for row in zip(*parts, strict=True)]
 
 
-def _listed(values: Any) -> list[Any]:
-    """The numbers of an array or a list, None for nan."""
+def _listed(values: Array | list[float]) -> list[Any]:
     return [None if v != v else v for v in (values if isinstance(values, list) else values.tolist())]
 
 
 def write(found: PredictionsRecord, format: Format, stream: TextIO) -> None:
-    """Write predictions as a page or as JSON."""
     if format.is_page:
         from gdcli.render.prediction_page import page
         from gdcli.render.tables import write_page

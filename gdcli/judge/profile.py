@@ -28,6 +28,8 @@ _DOUBLINGS = 40
 # A way is long after so many doublings; tau levels off where its last gains fall so fast that all to come does not
 # suffice, with this much to spare.
 _LONG, _FALLING, _SPARE = 6, 0.8, 1e-3
+# What is still to come of tau where it levels off, as a part of it: so well its limit is told.
+_SETTLED = 1e-4
 # The edge of what has a value is found to this part of the distance.
 _EDGE = 1e-10
 _MOST = 200
@@ -38,7 +40,8 @@ _BELOW = 1e-6
 class ProfileEnd(NamedTuple):
     """An end of an interval; ``why`` it is one although ``tau`` is less than its quantile (empty: it is not).
 
-    ``x`` are all parameters there, ``value`` is that of the objective; ``bottom`` is the least point seen below that of
+    ``x`` are all parameters there, ``value`` is that of the objective (both of an ``OPEN`` end in the limit, ``x`` far
+    out); ``bottom`` is the least point seen below that of
     the fit.
     """
 
@@ -84,6 +87,7 @@ class _Walk:
         self.high: _Seen | None = None
         self.edge = inf  # the nearest place without a value
         self.bottom: tuple[float, Vec] | None = None
+        self.limit_of_tau = 0.0
         self.gains: list[float] = []  # of tau, where the distance was doubled
 
     def end(self) -> ProfileEnd:
@@ -139,7 +143,9 @@ class _Walk:
             return ""
         ratio = max(0.0, gain) / before if before > 0.0 else 0.0
         all_to_come = max(0.0, gain) * ratio / (1.0 - ratio)
-        return OPEN if seen.tau + all_to_come < (1.0 - _SPARE) * self.quantile else ""
+        self.limit_of_tau = seen.tau + all_to_come
+        levels_off = self.limit_of_tau < (1.0 - _SPARE) * self.quantile
+        return OPEN if levels_off and all_to_come <= _SETTLED * seen.tau else ""
 
     def _next(self, seen: _Seen) -> float:
         """Newton's step on tau, within the bracket; without one the distance is at most doubled."""
@@ -156,4 +162,5 @@ class _Walk:
 
     def _ended(self, seen: _Seen, why: str) -> ProfileEnd:
         place = self.sign * inf if why in (OPEN, LOST) else self.origin + self.sign * seen.place
-        return ProfileEnd(place, why, seen.tau, seen.point.x, seen.point.value, self.bottom)
+        tau = max(seen.tau, self.limit_of_tau) if why == OPEN else seen.tau
+        return ProfileEnd(place, why, tau, seen.point.x, self.least + tau * tau, self.bottom)

@@ -17,22 +17,28 @@ from gdcli.language.syntax import Tree
 from gdcli.language.tokens import normal
 
 OPTION = "--let"
-EXAMPLE = "for example --let 's=exp(a*x)'"
+EXAMPLE = "for example {} 's=exp(a*x)'"
 # Each part that uses the one before it is one level of recursion more.
 MAX_PARTS = 100
 
 
 @lru_cache(maxsize=64)
-def read_parts(texts: tuple[str, ...]) -> Mapping[str, Tree]:
-    """Return the trees of the parts by name, in order. Raises UsageError with the place in the text."""
+def read_parts(
+    texts: tuple[str, ...], option: str = OPTION, before: tuple[str, ...] = ()
+) -> Mapping[str, Tree]:
+    """Return the trees of the parts by name, in order; they may use those of ``before``, as typed after --let.
+
+    ``option`` is the one that ``texts`` were typed after. Raises UsageError with the place in the text.
+    """
+    known = read_parts(before) if before else {}
     found: dict[str, Tree] = {}
     if len(texts) > MAX_PARTS:
-        raise UsageError(f"{OPTION} gives {len(texts)} parts; at most {MAX_PARTS} are read")
+        raise UsageError(f"{option} gives {len(texts)} parts; at most {MAX_PARTS} are read")
     for text in texts:
-        name, tree = _part(text)
+        name, tree = _part(text, option)
         if name in found:
-            raise UsageError(f"{OPTION} gives {name} twice", "", Span(text, 0, text.index("="), OPTION))
-        found[name] = with_parts(tree, dict(found))
+            raise UsageError(f"{option} gives {name} twice", "", Span(text, 0, text.index("="), option))
+        found[name] = with_parts(tree, {**known, **found})
     for name, tree in found.items():
         later = next((other for other in tree.names if other in found), None)
         if later is not None:
@@ -47,20 +53,20 @@ def _place(tree: Tree, name: str) -> Span | None:
     return next((tree.span(node) for node in all_nodes(tree.root) if name_of(node) == name), None)
 
 
-def _part(text: str) -> tuple[str, Tree]:
+def _part(text: str, option: str) -> tuple[str, Tree]:
     """Return the name and the tree of one part; places in the tree are those of the whole text."""
     typed, equals, _ = text.partition("=")
     name = typed.strip()
     begin = len(typed) + 1
     if not equals or text[begin : begin + 1] == "=" or not name.isidentifier() or name.startswith("_"):
-        span = Span(text, 0, max(1, len(typed)), OPTION)
-        raise UsageError(f"{OPTION} takes NAME=EXPR", EXAMPLE, span)
+        span = Span(text, 0, max(1, len(typed)), option)
+        raise UsageError(f"{option} takes NAME=EXPR", EXAMPLE.format(option), span)
     name = normal(name)
     if name in CONSTANTS or name in CALLABLE:
         what = "a constant" if name in CONSTANTS else "a function"
-        raise UsageError(f"{name} is {what}", "give the part another name", Span(text, 0, len(typed), OPTION))
+        raise UsageError(f"{name} is {what}", "give the part another name", Span(text, 0, len(typed), option))
     try:
-        tree = syntax.parse(" " * begin + text[begin:], OPTION)
+        tree = syntax.parse(" " * begin + text[begin:], option)
     except UsageError as error:
         if error.span is not None:
             error.span = error.span._replace(text=text)

@@ -5,6 +5,8 @@ docs/json.md describes the keys of the record.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gdcli.record.fits import EPOCH_HEAD, epoch_cells, epoch_point
@@ -34,28 +36,35 @@ class ParameterRows:
         by = list(found.problem.by)
         shared = zip(map(found.problem.space.label, range(len(found.x))), *columns, strict=True)
         rows = [
-            [*([None] * len(by)), name, value, error, t, *(ends or (None, None))]
+            [*([None] * len(by)), name, value, error, t, _end(ends, 0), _end(ends, 1)]
             for name, value, error, t, ends in shared
         ]
+        for name, one in (found.derived or {}).items():
+            ends = one.confidence
+            rows.append([name, one.value, one.standard_error, one.t, _end(ends, 0), _end(ends, 1)])
         for part in found.groups:
             rows += [[*part.group.values(), *row] for row in part.rows_of_parameters()]
         self._stream.write(self._text.table([*by, *PARAMETER_HEAD], rows))
 
 
+def _end(pair: Sequence[float | None] | None, end: int) -> float | None:
+    """An end of an interval, None where there is none; one that is None is infinite."""
+    if pair is None:
+        return None
+    told = pair[end]
+    return (-inf, inf)[end] if told is None else told
+
+
 def _interval(end: int) -> Any:
     def ends(record: Json) -> Json:
         return {
-            name: [None if pair is None else pair[end] for pair in pairs]
-            if _is_vector(pairs)
-            else pairs and pairs[end]
+            name: [_end(pair, end) for pair in pairs]
+            if isinstance(record["point"][name], list)
+            else _end(pairs, end)
             for name, pairs in record["confidence"].items()
         }
 
     return ends
-
-
-def _is_vector(pairs: object) -> bool:
-    return isinstance(pairs, list) and (not pairs or not isinstance(pairs[0], float))
 
 
 _FACTS = WORDS.facts | {  # type: ignore[operator]
@@ -83,3 +92,27 @@ _PARTS = {
 
 FIT = Words(facts=_FACTS, parts=_PARTS)
 EPOCHS = FIT._replace(point=epoch_point, head=EPOCH_HEAD, cells=epoch_cells)
+
+
+def with_derived(words: Words, names: Sequence[str]) -> Words:
+    """Return ``words`` of a fit that knows derived quantities, and after ``name.`` the same parts as of a parameter."""
+    if not names:
+        return words
+
+    def fact(name: str, key: str, end: int | None = None) -> Any:
+        def told(record: Json) -> Any:
+            value = record["derived"][name].get(key)
+            return value if end is None else _end(value, end)
+
+        return told
+
+    more: Mapping[str, Any] = {}
+    for name in names:
+        more = {
+            **more,
+            name: fact(name, "value"),
+            f"{name}.se": fact(name, "standard_error"),
+            f"{name}.low": fact(name, "confidence", 0),
+            f"{name}.high": fact(name, "confidence", 1),
+        }
+    return words._replace(facts={**words.facts, **more})

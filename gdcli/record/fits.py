@@ -30,7 +30,7 @@ from gdcli.record.schema import Record, Values, signed
 
 if TYPE_CHECKING:
     from gdcli.judge.statistics import FitStatistics, Uncertainty
-    from gdcli.tasks.fit.fit_outcome import FitOutcome
+    from gdcli.tasks.fit.fit_outcome import BootstrapFacts, Derived, FitOutcome
     from gdcli.tasks.fit.request import FitProblem, FitRequest
     from gdcli.tasks.outcome import Outcome
 
@@ -174,6 +174,31 @@ class BetterFit(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedRecord(Record):
+    """A quantity that follows from the parameters; an end of its interval that is infinite is None."""
+
+    expression: str
+    value: float | None
+    standard_error: float | None
+    confidence: list[float | None] | None
+
+    @property
+    def t(self) -> float | None:
+        return self.value / self.standard_error if self.value is not None and self.standard_error else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootstrapRecord(Record):
+    """What was drawn, how many times, how many could not be solved; deviations and percentile intervals by name."""
+
+    resample: str
+    samples: int
+    failed: int
+    standard_errors: Mapping[str, float]
+    percentile: Mapping[str, list[float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntervalsRecord(Record):
     """How intervals were made, where they are not Wald's alone.
 
@@ -186,6 +211,7 @@ class IntervalsRecord(Record):
     ends: Mapping[str, str] | None = None
     lopsided: Mapping[str, list[float | None] | None] | None = None
     better: BetterFit | None = None
+    bootstrap: BootstrapRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +233,7 @@ class FitRecord(RunRecord):
     correlation: Mapping[str, Mapping[str, float | None]]
     level: float = LEVEL
     intervals: IntervalsRecord | None = None
+    derived: Mapping[str, DerivedRecord] | None = None
     covariance_factor: list[list[float]] | None = None
     ranges: Mapping[str, list[float]] | None = None
     rank: int | None
@@ -366,6 +393,7 @@ def fit_record(outcome: FitOutcome) -> FitRecord:
         **_statistics(outcome.statistics, outcome.space),
         level=outcome.problem.told_level,
         intervals=_intervals(outcome),
+        derived={one.name: _derived(one) for one in outcome.derived} or None,
         ranges={name: list(ends) for name, ends in outcome.ranges.items()} or None,
         rows=RowsRecord.of(outcome.rows, visited=history[-1].visits if history else None),
         noise=None if noise is None else NoiseRecord.of(noise),
@@ -441,6 +469,7 @@ def _intervals(outcome: FitOutcome) -> IntervalsRecord | None:
     if found is None:
         return None
     told = {label(k): one for k, one in (dict(enumerate(found.profile)) | dict(found.lopsided)).items()}
+    told |= {one.name: one.interval for one in outcome.derived}
     whys = {
         f"{name}.{side}": why
         for name, one in told.items()
@@ -452,7 +481,31 @@ def _intervals(outcome: FitOutcome) -> IntervalsRecord | None:
         label(k): None if one is None else _ends(one.low, one.high) for k, one in found.lopsided.items()
     }
     better = None if found.better is None else BetterFit(value=found.better[0], point=found.better[1])
-    return IntervalsRecord(kind=found.kind, ends=whys or None, lopsided=lopsided or None, better=better)
+    return IntervalsRecord(
+        kind=found.kind,
+        ends=whys or None,
+        lopsided=lopsided or None,
+        better=better,
+        bootstrap=None if found.bootstrap is None else _bootstrap(found.bootstrap, outcome),
+    )
+
+
+def _bootstrap(found: BootstrapFacts, outcome: FitOutcome) -> BootstrapRecord:
+    names = [outcome.space.label(k) for k in range(outcome.space.size)]
+    names += [one.name for one in outcome.derived if one.interval is not None]
+    return BootstrapRecord(
+        resample=found.kind,
+        samples=found.samples,
+        failed=found.failed,
+        standard_errors=dict(zip(names, found.errors, strict=True)),
+        percentile={name: list(pair) for name, pair in zip(names, found.percentile, strict=True)},
+    )
+
+
+def _derived(found: Derived) -> DerivedRecord:
+    ends = None if found.interval is None else _ends(found.interval.low, found.interval.high)
+    value = found.value if isfinite(found.value) else None
+    return DerivedRecord(expression=found.text, value=value, standard_error=found.error, confidence=ends)
 
 
 def _correlations(found: FitStatistics, space: Space) -> dict[str, dict[str, float | None]]:

@@ -28,7 +28,6 @@ class PredictionsRecord(Record):
 
 
 def fitted_answer(found: FitRecord) -> FittedAnswer:
-    """Return what predictions need of the record of a fit."""
     problem, known = found.problem, bool(found.problem.sigma) and not found.problem.scale_sigma
     squares = found.residual_sd is not None and not known
     return FittedAnswer(

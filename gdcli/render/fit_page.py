@@ -7,9 +7,10 @@ under each other. The rest of the page is that of every run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor, isfinite, log10
+from math import floor, isfinite, log10, nan
 from typing import TYPE_CHECKING
 
+from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.error_text import harmless
 from gdcli.kernel.errors import shorten
 from gdcli.kernel.number_format import amount, column, known, pointed, short, thousands
@@ -20,7 +21,7 @@ from gdcli.render import summary
 from gdcli.render.page import Column, Glyphs, Line, fact, laid_out
 
 if TYPE_CHECKING:
-    from gdcli.record.fits import FitProblemRecord, FitRecord, RowsRecord, SearchRecord
+    from gdcli.record.fits import BootstrapRecord, FitProblemRecord, FitRecord, RowsRecord, SearchRecord
     from gdcli.record.path_rows import Trail
 
 MOST_PARAMETERS = 24
@@ -250,34 +251,49 @@ def parameters(found: FitRecord, width: int, glyphs: Glyphs) -> list[Line]:
     return lines
 
 
+class _Row(NamedTuple):
+    """What a row of the table has: of a parameter, or of a quantity that follows from them."""
+
+    name: str
+    value: float
+    error: float | None
+    t: float | None
+    interval: Sequence[float | None] | None
+
+
+def _rows(found: FitRecord, shown: Sequence[int]) -> list[_Row]:
+    label, x = found.problem.space.label, found.x
+    errors, t, intervals = map(found.flat, (found.standard_errors, found.t, found.confidence))
+    rows = [_Row(label(i), x[i], errors[i], t[i], intervals[i]) for i in shown]
+    for name, one in (found.derived or {}).items():
+        value = nan if one.value is None else one.value
+        rows.append(_Row(name, value, one.standard_error, one.t, one.confidence))
+    return rows
+
+
 def _parameter_columns(found: FitRecord, shown: Sequence[int]) -> list[Column]:
     """All columns: of what follows from value and error, t can be spared most, and the interval least."""
-    space, answer = found.problem.space, found.x
-    x = [answer[i] for i in shown]
-    names = Column("parameter", [harmless(space.label(i)) for i in shown], left=True)
-    all_errors = found.flat(found.standard_errors)
-    if not any(all_errors):  # none, or all zero
-        blur = found.certificate.errors or [None] * space.size
-        digits = [known(v, blur[i]) for v, i in zip(x, shown, strict=True)]
+    rows = _rows(found, shown)
+    names = Column("parameter", [harmless(row.name) for row in rows], left=True)
+    if not any(found.flat(found.standard_errors)):  # none, or all zero
+        blur = found.certificate.errors or [None] * found.problem.space.size
+        unknown = [*(blur[i] for i in shown), *([None] * (len(rows) - len(shown)))]
+        digits = [known(row.value, b) for row, b in zip(rows, unknown, strict=True)]
         return [names, Column("value", pointed(digits)), *_held(found, shown)]
-    all_intervals, all_t = found.flat(found.confidence), found.flat(found.t)
-    errors, t = [all_errors[i] for i in shown], [all_t[i] for i in shown]
-    intervals = [all_intervals[i] for i in shown]
-    decimals = [_decimals(v, e) for v, e in zip(x, errors, strict=True)]
-    relative = [100.0 * e / abs(v) if e is not None and v else None for v, e in zip(x, errors, strict=True)]
-
-    low, high = (
-        pointed([_end(pair, k, d, v) for pair, d, v in zip(intervals, decimals, x, strict=True)])
-        for k in (0, 1)
-    )
+    decimals = [_decimals(row.value, row.error) for row in rows]
+    pairs = list(zip(rows, decimals, strict=True))
+    relative = [
+        100.0 * row.error / abs(row.value) if row.error is not None and row.value else None for row in rows
+    ]
+    low, high = (pointed([_end(row.interval, k, d, row.value) for row, d in pairs]) for k in (0, 1))
     ends = [f"{a}  {b}" if a.strip() else "" for a, b in zip(low, high, strict=True)]
     interval = Column(f"{100.0 * found.level:g} % interval", ends, spare=1)
-    error = Column("std. error", pointed([_to(e, d, s) for e, d, s in zip(errors, decimals, x, strict=True)]))
+    error = Column("std. error", pointed([_to(row.error, d, row.value) for row, d in pairs]))
     values = pointed(
-        [short(v, 10) if e is None else _to(v, d, v) for v, e, d in zip(x, errors, decimals, strict=True)]
+        [short(row.value, 10) if row.error is None else _to(row.value, d, row.value) for row, d in pairs]
     )
     percent = Column("error %", pointed(["" if r is None else _three(r) for r in relative]), spare=2)
-    ratio = Column("t", pointed(["" if v is None else _three(v) for v in t]), spare=3)
+    ratio = Column("t", pointed(["" if row.t is None else _three(row.t) for row in rows]), spare=3)
     return [names, Column("value", values), error, percent, ratio, interval, *_held(found, shown)]
 
 
@@ -285,7 +301,7 @@ def _held(found: FitRecord, shown: Sequence[int]) -> list[Column]:
     """The column that tells which parameters are at a bound, where some are."""
     active, label = found.certificate.active_bounds or (), found.problem.space.label
     sides = {one.name: "fixed" if one.side == "fixed" else f"at its {one.side} bound" for one in active}
-    notes = [sides.get(label(i), "") for i in shown]
+    notes = [*(sides.get(label(i), "") for i in shown), *([""] * len(found.derived or {}))]
     return [Column("", notes, left=True, roles=["warn"] * len(notes))] if any(notes) else []
 
 
@@ -438,6 +454,22 @@ def _tied(found: FitRecord, width: int) -> list[Line]:
     return fact("tied", f"{', '.join(parts)}{more}: one makes up for the other", width)
 
 
+_DRAWN = {"residual": "the residuals", "case": "the rows", "parametric": "normal residuals"}
+
+
+def _bootstrap(found: BootstrapRecord, width: int) -> list[Line]:
+    """What was drawn, and the percentile intervals beside those of the table, which are BCa."""
+    text = f"{found.samples} samples of {_DRAWN[found.resample]}; the intervals are BCa"
+    lines = fact("bootstrap", text, width)
+    if found.failed:
+        lines += fact("", f"without {amount(found.failed, 'sample')} that could not be fitted", width, "warn")
+    parts = [
+        f"{harmless(name)} {short(low, 5)} to {short(high, 5)}"
+        for name, (low, high) in list(found.percentile.items())[:MOST_PARAMETERS]
+    ]
+    return lines + fact("percentile", ", ".join(parts), width)
+
+
 def _intervals(found: FitRecord, width: int) -> list[Line]:
     """Which intervals are lopsided, and why ends are infinite, or at a bound."""
     told, space = found.intervals, found.problem.space
@@ -457,6 +489,8 @@ def _intervals(found: FitRecord, width: int) -> list[Line]:
         name, _, side = where.rpartition(".")
         word = "below" if side == "low" else "above"
         lines += fact("interval", f"{harmless(name)} {word}: {harmless(why)}", width)
+    if told.bootstrap is not None:
+        lines += _bootstrap(told.bootstrap, width)
     if told.better is not None:
         start = ",".join(f"{name}={value}" for name, value in told.better.point.items())
         text = f"the profile came to one with the value {short(told.better.value, 10)}: --start {start}"

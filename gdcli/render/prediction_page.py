@@ -16,7 +16,6 @@ _OF = {"confidence": "what is fitted, the mean", "prediction": "one more measure
 
 
 def page(found: PredictionsRecord, width: int, glyphs: Glyphs) -> list[Line]:
-    """Return the rows as a table."""
     shown = found.rows[:MOST_ROWS]
     level = f"{100.0 * found.level:g} %"
     lines = fact("predict", harmless(" ".join(found.expression.split())), width, "title")

@@ -84,6 +84,28 @@ class Interval(NamedTuple):
     why_high: str = ""
 
 
+class Derived(NamedTuple):
+    """A quantity that follows from the parameters, with its standard error and interval; None where there is none."""
+
+    name: str
+    text: str
+    value: float
+    error: float | None
+    interval: Interval | None
+
+
+class BootstrapFacts(NamedTuple):
+    """What was drawn (``kind``), how many ``samples``, how many of them could not be solved, and by number of the
+    parameter (of derived quantities from the last on) the deviation of the estimates and the percentile intervals.
+    """
+
+    kind: str
+    samples: int
+    failed: int
+    errors: tuple[float, ...]
+    percentile: tuple[tuple[float, float], ...]
+
+
 class FitIntervals(NamedTuple):
     """How the intervals were made, and those by the profile: of all parameters, None where there is none, or of those
     (by number) whose Wald interval is ``lopsided``; None there where they were not computed. ``better`` is the value
@@ -94,6 +116,7 @@ class FitIntervals(NamedTuple):
     profile: tuple[Interval | None, ...] = ()
     lopsided: Mapping[int, Interval | None] = {}
     better: tuple[float, Mapping[str, float | list[float]]] | None = None
+    bootstrap: BootstrapFacts | None = None
 
 
 _NO_ROWS = RowCount(0)
@@ -125,6 +148,7 @@ class FitOutcome(Outcome):
     validation: float | None = None
     corrected: CorrectedPoints | None = None
     intervals: FitIntervals | None = None
+    derived: tuple[Derived, ...] = ()
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     groups: tuple[GroupPart, ...] = ()
     responses: tuple[ResponsePart, ...] = ()

@@ -17,6 +17,7 @@ from gdcli.kernel.dataclass import NamedTuple
 from gdcli.kernel.errors import UsageError, did_you_mean
 from gdcli.kernel.vectors import Array
 from gdcli.language.functions import CONSTANTS
+from gdcli.language.losses import LOGITS
 from gdcli.language.model_text import Model, Names, columns_told, parse_model
 from gdcli.objective.row_model import RowModel, Weighting, build_row_model
 from gdcli.objective.row_objective import RowObjective
@@ -94,7 +95,7 @@ class FittedAnswer(NamedTuple):
         names = Names(dict(self.lengths), tuple(needed), matrices)
         nothing = parse_model("0 ~ 0").left
         right = Model(model.text, nothing, model.right)
-        loss = "logistic" if self.loss == "logistic" else "squared"
+        loss = "logistic" if self.loss in LOGITS else "squared"
         known = {name: value for name, value in self.constants.items() if name in model.right.names}
         return build_row_model(right, names, known, loss, weighting)
 
@@ -196,7 +197,7 @@ def bands(answer: FittedAnswer, row: RowModel, interval: str, level: float) -> W
         with np.errstate(all="ignore"):
             reach = quantile * np.sqrt(error**2 + variance / weight)
             low, high = fitted - reach, fitted + reach
-            if answer.loss == "logistic":
+            if answer.loss in LOGITS:
                 fitted, low, high = (1.0 / (1.0 + np.exp(-v)) for v in (fitted, low, high))
                 error = error * fitted * (1.0 - fitted)
         beyond = np.zeros(len(fitted), dtype=bool)

@@ -18,7 +18,16 @@ from gdcli.language.model_text import Model, Names, columns_told, parse_model, s
 from gdcli.objective.row_model import AskedLoss, RowModel, Weighting, build_row_model, linear_parameters
 from gdcli.tasks.fit.data_checks import check_count, check_rows, check_start
 from gdcli.tasks.fit.fit_outcome import RowCount
-from gdcli.tasks.fit.request import AUTO, FitProblem, FitRequest, FitSettings, Prior, read_matrices
+from gdcli.tasks.fit.request import (
+    AUTO,
+    RESAMPLED,
+    SAMPLES,
+    FitProblem,
+    FitRequest,
+    FitSettings,
+    Prior,
+    read_matrices,
+)
 from gdcli.tasks.fit.start_values import is_linear, start_values
 from gdcli.tasks.problem import check_used, with_names
 
@@ -303,8 +312,7 @@ def _plan(asked: ParsedFit, columns: Sequence[str]) -> Plan:
         linear=linear and not sigmas,
         subject_to=constraints,
         let=tuple(request.let),
-        intervals=request.intervals,
-        level=request.level,
+        **_of_intervals(request),
     )
     if sigmas:
         from gdcli.tasks.fit.input_errors import row_with_errors
@@ -346,6 +354,16 @@ def _priors(request: FitRequest, names: Names) -> tuple[Prior, ...]:
     from gdcli.tasks.fit.loss_numbers import read_priors
 
     return read_priors(request.prior, list(names.parameters), names.parameters)
+
+
+def _of_intervals(request: FitRequest) -> dict[str, Any]:
+    return {
+        "intervals": request.intervals,
+        "level": request.level,
+        "samples": request.samples or SAMPLES,
+        "resample": request.resample or RESAMPLED[0],
+        "derive": tuple(request.derive),
+    }
 
 
 def _row_model(request: FitRequest, model: Model, names: Names, constants: Mapping[str, Any]) -> RowModel:
@@ -411,9 +429,13 @@ def _limits(
 ) -> tuple[tuple[tuple[str, str], ...], dict[str, Any], dict[str, Any]]:
     """Return the constraints as typed, the parameters that equal bounds fix, and the bounds of the others.
 
-    Raises UsageError for constraints with names that are neither parameters nor constants, and for a named part that
-    nothing uses.
+    Raises UsageError for constraints with names that are neither parameters nor constants, for a derived quantity of
+    others, and for a named part that nothing uses.
     """
+    if request.derive:
+        from gdcli.tasks.fit.derived import read_derived
+
+        read_derived(tuple(request.derive), tuple(request.let), names.parameters, constants, columns)
     if not (request.bounds or request.subject_to or request.let):
         return (), {}, {}
     from gdcli.language.functions import CONSTANTS

@@ -24,6 +24,7 @@ from gdcli.tasks.fit.fit_outcome import Interval
 from gdcli.tasks.fit.parameter_errors import error_kind
 
 if TYPE_CHECKING:
+    from gdcli.judge.level_curve import Curve
     from gdcli.judge.profile import ProfileEnd
     from gdcli.judge.statistics import Uncertainty
     from gdcli.tasks.fit.fit_outcome import FitOutcome
@@ -41,11 +42,21 @@ def is_lopsided(found: Interval, estimate: float) -> bool:
 
 
 def has_likelihood(prepared: Prepared) -> bool:
-    """Tell whether what is minimized is a sum of squares, or another likelihood."""
+    """Tell whether what is minimized is a sum of squares, or another likelihood without a number that is estimated."""
     problem = prepared.problem
+    if problem.l2 or problem.priors:
+        return False
     if not problem.loss:
         return problem.sense == "maximize"
-    return prepared.row.residual is not None or LOSSES[problem.loss].likelihood
+    loss = LOSSES[problem.loss]
+    has_dispersion = loss.variance is not None and not loss.estimates
+    is_likelihood = loss.likelihood and not problem.estimated and not has_dispersion
+    return prepared.row.residual is not None or is_likelihood
+
+
+def is_symmetric(prepared: Prepared) -> bool:
+    """Tell whether the profile is Wald's: of sums of squares of linear models."""
+    return prepared.problem.linear and prepared.row.residual is not None and not prepared.problem.bounds
 
 
 def _unit(prepared: Prepared, sd: float | None) -> float | None:
@@ -78,6 +89,14 @@ class Profile:
         self.bottom: tuple[float, Vec] | None = None
 
     @property
+    def lower(self) -> Sequence[float]:
+        return _ends(self.prepared)[0]
+
+    @property
+    def upper(self) -> Sequence[float]:
+        return _ends(self.prepared)[1]
+
+    @property
     def covariance(self) -> list[Vec]:
         assert self.errors.factor is not None
         return covariance_of(self.errors.factor)
@@ -103,29 +122,30 @@ class Profile:
     def interval(self, k: int, ahead: float = 0.0) -> Interval:
         """Return the interval of a parameter, expected to be moved by the part ``ahead`` of Wald's half width."""
         from gdcli.judge.level_curve import Curve
+
+        column = self.covariance[k]
+        self.objective.between_poles(self.x)
+        curve = Curve(self.objective, k, self.lower, self.upper)
+        name = self.prepared.row.space.label(k)
+        return self.along(curve, self.x, column / column[k], sqrt(column[k]), (name, ahead))
+
+    def along(self, curve: Curve, x: Vec, way: Vec, error: float, told: tuple[str, float]) -> Interval:
+        """Return the interval of what ``curve`` holds, at ``x`` where the least value is, with a standard ``error``.
+
+        ``way`` is where x goes for a step of 1 of it; ``told`` is its name, and as of `interval` what is expected.
+        """
         from gdcli.judge.profile import profile_end
 
-        lower, upper = _ends(self.prepared)
-        column = self.covariance[k]
-        way, reach = column / column[k], self.quantile * sqrt(column[k])
-        least = self.objective.evaluate(self.x).value
-        self.objective.between_poles(self.x)
-        curve = Curve(self.objective, k, lower, upper)
-        found = [
-            profile_end(
-                curve,
-                self.x,
-                least,
-                way,
-                side * reach * min(2.0, max(0.5, 1.0 + side * ahead)),
-                self.quantile,
-            )
-            for side in (-1.0, 1.0)
-        ]
+        name, ahead = told
+        least = curve.objective.evaluate(x).value
+        found = []
+        for side in (-1.0, 1.0):
+            reach = side * self.quantile * error * min(2.0, max(0.5, 1.0 + side * ahead))
+            found.append(profile_end(curve, x, least, way, reach, self.quantile))
         for end in found:
             if end.bottom is not None and (self.bottom is None or end.bottom[0] < self.bottom[0]):
                 self.bottom = end.bottom
-        whys = [self._why(k, end, side) for end, side in zip(found, ("low", "high"), strict=True)]
+        whys = [self._why(name, end, side) for end, side in zip(found, ("low", "high"), strict=True)]
         return Interval(found[0].place, found[1].place, *whys)
 
     def better(self) -> tuple[float, dict[str, float | list[float]]] | None:
@@ -135,12 +155,11 @@ class Profile:
         value, x = self.bottom
         return self.prepared.problem.sign * value / self.unit, self.prepared.row.space.unflatten(x)
 
-    def _why(self, k: int, end: ProfileEnd, side: str) -> str:
+    def _why(self, name: str, end: ProfileEnd, side: str) -> str:
         from gdcli.judge.profile import BOUND, EDGE, LOST
 
         if not end.why:
             return ""
-        name = self.prepared.row.space.label(k)
         if end.why == BOUND:
             return f"{name} ends at its bound"
         if end.why == EDGE:
@@ -151,8 +170,8 @@ class Profile:
         where = "small" if side == "low" else "large"
         least = end.value - end.tau * end.tau
         reached, wanted = end.value / self.unit, (least + self.quantile**2) / self.unit
-        told = f"however {where} {name} is, the {what} comes to {reached:.6g} at most"
-        return f"{told}, and {wanted:.6g} would be the end"
+        told = f"however {where} {name} is, the {what} comes to {reached:.4g} at most"
+        return f"{told}, and {wanted:.4g} would be the end"
 
 
 def covariance_of(factor: Sequence[Sequence[float]]) -> list[Vec]:

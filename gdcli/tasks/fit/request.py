@@ -20,8 +20,11 @@ _OF_PARTS = (None, "squared", "absolute", "huber", "logistic", "poisson")
 # The start that is searched for.
 AUTO = "auto"
 # The intervals of parameters: by their standard errors, by the profile of the likelihood.
-WALD, PROFILE = "wald", "profile"
-INTERVALS = (WALD, PROFILE)
+WALD, PROFILE, BOOTSTRAP = "wald", "profile", "bootstrap"
+INTERVALS = (WALD, PROFILE, BOOTSTRAP)
+# What the bootstrap draws: the first where nothing is said.
+RESAMPLED = ("residual", "case", "parametric")
+SAMPLES, FEWEST_SAMPLES = 2000, 20
 
 
 @stored()
@@ -67,6 +70,9 @@ class FitRequest:
     models: tuple[str, ...] = ()
     intervals: str = WALD
     level: float | None = None
+    samples: int | None = None
+    resample: str | None = None
+    derive: tuple[str, ...] = ()
     cluster: str | None = None
     partitions: int | None = None
 
@@ -160,6 +166,9 @@ class FitRequest:
         if self.intervals not in INTERVALS:
             hint = did_you_mean(self.intervals, INTERVALS)
             raise UsageError(f"--intervals is one of {', '.join(INTERVALS)}, not {self.intervals}", hint)
+        self._check_bootstrap()
+        if self.derive and self.by:
+            raise UsageError("--derive is not for fits of groups", "fit one group, or leave out --by")
         if self.intervals == WALD:
             return
         asked = f"--intervals {self.intervals}"
@@ -169,6 +178,17 @@ class FitRequest:
             raise UsageError(
                 f"{asked} is not for fits within constraints", "leave it out: wald is along what holds"
             )
+
+    def _check_bootstrap(self) -> None:
+        for option, value in (("--samples", self.samples), ("--resample", self.resample)):
+            if value is not None and self.intervals != BOOTSTRAP:
+                raise UsageError(f"{option} is for --intervals bootstrap", "add it, or leave it out")
+        if self.resample is not None and self.resample not in RESAMPLED:
+            hint = did_you_mean(self.resample, RESAMPLED)
+            raise UsageError(f"--resample is one of {', '.join(RESAMPLED)}, not {self.resample}", hint)
+        if self.samples is not None and self.samples < FEWEST_SAMPLES:
+            told = f"{self.samples} samples tell no interval"
+            raise UsageError(told, f"--samples {SAMPLES} is usual, {FEWEST_SAMPLES} the least")
 
     def _check_weighting(self) -> None:
         if self.weights and self.sigma:
@@ -282,6 +302,9 @@ class FitProblem(Problem):
     models: tuple[str, ...] = ()
     intervals: str = WALD
     level: float | None = None
+    samples: int = SAMPLES
+    resample: str = RESAMPLED[0]
+    derive: tuple[str, ...] = ()
 
     @property
     def told_level(self) -> float:
@@ -358,7 +381,7 @@ def request_from(
     for name in ("constants", "bounds", "columns", "sigma_x"):
         if name in texts:
             texts[name] = _texts(texts[name])
-    for name in ("let", "subject_to", "by", "share", "models", "prior"):
+    for name in ("let", "subject_to", "by", "share", "models", "prior", "derive"):
         if isinstance(texts.get(name), str):
             texts[name] = (texts[name],)
     if start is not None:

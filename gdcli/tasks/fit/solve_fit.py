@@ -24,7 +24,7 @@ from gdcli.tasks.fit.conclusion import conclude
 from gdcli.tasks.fit.data_checks import ranges_of
 from gdcli.tasks.fit.fit_outcome import FitIntervals, FitOutcome, Interval
 from gdcli.tasks.fit.prepare import Prepared
-from gdcli.tasks.fit.request import PROFILE, WALD, FitSettings
+from gdcli.tasks.fit.request import BOOTSTRAP, PROFILE, WALD, FitSettings
 from gdcli.tasks.pipeline import Ready, box_and_start, choose_by, within
 
 if TYPE_CHECKING:
@@ -183,49 +183,38 @@ def _check(prepared: Prepared, settings: FitSettings) -> None:
     asked = f"--intervals {problem.intervals}"
     if settings.is_stochastic and not settings.polish:
         raise UsageError(f"{asked} is for a fit that ends at its minimum", "add --polish, which does")
+    if problem.intervals == BOOTSTRAP:
+        from gdcli.tasks.fit.bootstrap import check
+
+        check(prepared)
+        return
     from gdcli.tasks.fit.profile_intervals import has_likelihood
 
-    if problem.intervals == PROFILE and not has_likelihood(prepared):
+    if not has_likelihood(prepared):
         what = f"--loss {problem.loss}" if problem.loss else "a typed loss that is minimized"
+        what = "a sum with penalties" if problem.l2 or problem.priors else what
         raise UsageError(f"{asked} is for likelihoods, and {what} is none", "leave it out")
 
 
 def _with_intervals(prepared: Prepared, outcome: FitOutcome) -> FitOutcome:
     """Return the outcome with the intervals that were asked for, and with what is to be said of Wald's."""
-    from gdcli.tasks.fit.profile_intervals import profile_of
-
     problem = prepared.problem
+    if problem.derive:
+        from gdcli.tasks.fit.further_intervals import with_derived
+
+        outcome = with_derived(prepared, outcome)
     by_steps = prepared.row.errors is not None  # of corrected rows there are no third derivatives
-    if problem.subject_to or (problem.intervals == WALD and (by_steps or _is_symmetric(prepared))):
+    if problem.intervals == WALD and (problem.subject_to or by_steps):
         return outcome
-    profile = profile_of(prepared, outcome)
-    if profile is None:
-        return outcome
-    make = _by_profile if problem.intervals == PROFILE else _lopsided
-    return if_in_time(lambda: make(profile, outcome), outcome)
+    if problem.intervals == WALD:
+        from gdcli.tasks.fit.profile_intervals import is_symmetric, profile_of
 
+        profile = None if is_symmetric(prepared) else profile_of(prepared, outcome)
+        return outcome if profile is None else if_in_time(lambda: _lopsided(profile, outcome), outcome)
+    from gdcli.tasks.fit.further_intervals import by_bootstrap, by_profile
 
-def _is_symmetric(prepared: Prepared) -> bool:
-    """Tell whether the profile is Wald's: of sums of squares of linear models."""
-    return prepared.problem.linear and prepared.row.residual is not None and not prepared.problem.bounds
-
-
-def _by_profile(profile: Profile, outcome: FitOutcome) -> FitOutcome:
-    statistics = outcome.statistics
-    assert statistics is not None
-    errors = statistics.errors
-    found: list[Interval | None]
-    if _is_symmetric(profile.prepared):
-        found = [None if pair is None else Interval(*pair) for pair in errors.intervals]
-    else:
-        ahead = [0.0] * len(profile.x) if profile.prepared.row.errors else profile.asymmetries()
-        known = enumerate(errors.standard_errors)
-        found = [None if error is None else profile.interval(k, ahead[k]) for k, error in known]
-    ends = tuple(None if one is None else (one.low, one.high) for one in found)
-    told = replace(statistics, errors=replace(errors, intervals=ends))
-    return replace(
-        outcome, statistics=told, intervals=FitIntervals(PROFILE, tuple(found), better=profile.better())
-    )
+    make = by_profile if problem.intervals == PROFILE else by_bootstrap
+    return if_in_time(lambda: make(prepared, outcome), outcome)
 
 
 def _lopsided(profile: Profile, outcome: FitOutcome) -> FitOutcome:
