@@ -24,6 +24,7 @@ COMMANDS = {
     "barrier.png": "gd minimize '(x-2)**2 + (y-1)**2 - m*log(1-x**2-y**2)' --set m=0.1 --start x=0.5,y=-0.5 "
     "--plot barrier.png",
     "rates.png": "gd compare-lr 'x**2 + 10*y**2' --start x=-9,y=1.5 --lr 0.102,0.09,0.03,0.002 --plot rates.png",
+    "boxes.png": "gd minimize '(x**2+y-11)**2 + (x+y**2-7)**2 + 4*x' --global --bounds all=-5:5 --plot boxes.png",
     "errors.png": "gd gradient 'exp(x)*sin(x)' --at x=0.5 --errors --plot errors.png",
 }
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gdcli.record.selection import Words
     from gdcli.render.progress import Progress
     from gdcli.render.tables import PageLayout
+    from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.iteration import Observer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
@@ -110,7 +111,13 @@ def _solver(options: FitOptions, env: Environment) -> Callable[..., FitOutcome]:
 
 
 def _solve_globally(
-    options: FitOptions, env: Environment, ready: Prepared, settings: FitSettings, *path: object
+    options: FitOptions,
+    env: Environment,
+    ready: Prepared,
+    settings: FitSettings,
+    observers: object,
+    progress: object,
+    checkpointer: Checkpointer,
 ) -> FitOutcome:
     """Solve as `solve_fit.answer` does, by boxes: there is no path to be seen."""
     from gdcli.cli import global_option
@@ -118,7 +125,8 @@ def _solve_globally(
 
     stream = env.free_terminal(options.written_as, options.output)
     with Waiting(stream, 1, caps_of(settings), env.clock) as waiting:
-        return global_option.solve_fit(ready, settings, waiting, options.written_as.is_record)
+        keep = options.written_as.is_record
+        return global_option.solve_fit(ready, settings, waiting, keep, checkpointer)
 
 
 def _copies(options: FitOptions, env: Environment, model: str) -> AbstractContextManager[Files | None]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gdcli.api import Outcome, Problem, Settings
     from gdcli.cli.commands import FitOptions, MinimizeOptions
     from gdcli.render.waiting import Waiting
+    from gdcli.solve.checkpointing import Checkpointer
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
     from gdcli.tasks.fit.request import FitSettings
@@ -34,11 +35,8 @@ _UNREAD = [
     "engine",
     "trace",
     "watch",
-    "plot",
     "plane",
     "every",
-    "checkpoint",
-    "checkpoint_every",
 ]
 
 
@@ -49,14 +47,20 @@ def check(options: MinimizeOptions) -> None:
     check_unread(options, _UNREAD)
 
 
+def check_plot(options: MinimizeOptions, size: int) -> None:
+    """Raise UsageError for a picture of other than two variables: boxes of more cannot be drawn."""
+    if options.global_ and options.plot and size != 2:
+        are = "is" if size == 1 else "are"
+        told = f"--plot of --global draws boxes of two variables, and there {are} {size}"
+        raise UsageError(told, "leave out --plot")
+
+
 def check_fit(options: FitOptions) -> None:
     if options.by:
         raise UsageError(
             "--global is for one fit, and --by makes many", "fit one group, or leave out --global"
         )
-    check_unread(
-        options, [name for name in _UNREAD if name != "plot"] + ["cluster", "partitions", "share", "model"]
-    )
+    check_unread(options, [*_UNREAD, "cluster", "partitions", "share", "model"])
 
 
 def check_unread(options: MinimizeOptions | FitOptions, names: Sequence[str]) -> None:
@@ -70,20 +74,31 @@ def check_unread(options: MinimizeOptions | FitOptions, names: Sequence[str]) ->
 
 
 def solve(
-    problem: Problem, settings: Settings, waiting: Waiting | None, options: MinimizeOptions, keep: bool
+    problem: Problem,
+    settings: Settings,
+    waiting: Waiting | None,
+    options: MinimizeOptions,
+    keep: bool,
+    checkpointer: Checkpointer | None = None,
 ) -> Outcome:
     """Search; with ``keep`` the answer has what shows its proof."""
     from gdcli.tasks.global_minimum import solve_globally
 
     teller = None if waiting is None else teller_of(waiting, problem.sense, problem.sign)
-    return solve_globally(problem, settings, options.show_gradient, teller, options.all, keep)
+    return solve_globally(problem, settings, options.show_gradient, teller, options.all, keep, checkpointer)
 
 
-def solve_fit(ready: Prepared, settings: FitSettings, waiting: Waiting | None, keep: bool) -> FitOutcome:
+def solve_fit(
+    ready: Prepared,
+    settings: FitSettings,
+    waiting: Waiting | None,
+    keep: bool,
+    checkpointer: Checkpointer | None = None,
+) -> FitOutcome:
     from gdcli.tasks.fit.global_fit import solve_globally
 
     teller = None if waiting is None else teller_of(waiting, "minimize", 1)
-    return solve_globally(ready, settings, teller, keep)
+    return solve_globally(ready, settings, teller, keep, checkpointer)
 
 
 def teller_of(waiting: Waiting, sense: str, sign: int) -> Teller:

@@ -96,6 +96,11 @@ def _moving(options: MinimizeOptions, outcome: Outcome) -> Outcome:
 def _plot(options: MinimizeOptions, problem: Problem) -> RunPlot | None:
     if not (options.plot or options.plane or options.report):
         return None
+    if options.global_:
+        from gdcli.cli.global_option import check_plot
+        from gdcli.kernel.space import Space
+
+        check_plot(options, Space(problem.lengths).size)
     from gdcli.cli.plot_option import RunPlot
 
     return RunPlot(options, problem, bool(options.multi_start))
@@ -138,7 +143,8 @@ def _solve(
     if options.global_:
         from gdcli.cli import global_option
 
-        return global_option.solve(problem, settings, waiting, options, options.written_as.is_record)
+        keep = options.written_as.is_record or bool(options.plot or options.report)
+        return global_option.solve(problem, settings, waiting, options, keep, checkpointer)
     if starts is None:
         from gdcli.api import solve
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gdcli.record.gradients import GradientRecord
     from gdcli.record.runs import RunRecord
     from gdcli.render.comparison_figures import RatePath
-    from gdcli.render.figures import PlaneConstraints
+    from gdcli.render.figures import PlaneConstraints, Run
     from gdcli.render.plot_data import Picture, Point, Recorder, Values
 
 RESOLUTION = (48, 201)  # points along each side of a contour plot: at least, at most
@@ -139,6 +139,8 @@ class RunPlot:
             log=self._log,
             **self._searched(found),
         )
+        if found.global_ and self._space.size == 2:
+            return self._boxes(run, found)
         if len(self.which) == 2:
             run = run._replace(limits=_limits_of(self._problem, self.which, found))
         if not self.which:
@@ -147,6 +149,18 @@ class RunPlot:
         if len(self.which) == 1:
             return figures.curve(run, sample)
         return figures.contours(run, sample, resolution(self._space.size))
+
+    def _boxes(self, run: Run, found: RunRecord) -> Picture:
+        """The boxes of a search over two variables."""
+        from gdcli.record.runs import cover_boxes, evidence_of
+        from gdcli.render.box_figures import box_map
+
+        one, other = self.which
+        cover, left = (
+            [((box.low[one], box.high[one]), (box.low[other], box.high[other])) for box in boxes]
+            for boxes in (cover_boxes(found), evidence_of(found).boxes)
+        )
+        return box_map(run, cover, left, _sampled(self._problem, self.which), resolution(2))
 
     def _searched(self, found: RunRecord) -> dict[str, Any]:
         """The starts and the minima of a search from many, where the picture has a place for them.

@@ -90,6 +90,11 @@ class Checkpoint:
 
 def _progress(number: int, kept: Any) -> dict[str, Any]:
     """How far a run has come, for people who look into the file."""
+    if hasattr(kept, "told"):
+        told = kept.told()
+        return {"run": number} | {
+            key: v if isinstance(v, str | int) else _number(v) for key, v in told.items()
+        }
     epochs = None if isinstance(kept, RunResult) else getattr(kept.state, "epochs", None)
     if isinstance(kept, RunResult):
         at, iteration, state, best = kept.last.at, kept.iterations, kept.reason.value, kept.best.at.value

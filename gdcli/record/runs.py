@@ -20,7 +20,7 @@ from gdcli.record.schema import SCHEMA, Constants, Number, Record, Values, signe
 if TYPE_CHECKING:
     from gdcli.judge.evidence import Certificate
     from gdcli.solve.iteration import Iterate
-    from gdcli.tasks.outcome import GlobalEvidence, Outcome
+    from gdcli.tasks.outcome import GlobalBox, GlobalEvidence, Outcome
     from gdcli.tasks.problem import Problem
 
 End = float | list[float | None] | None
@@ -361,6 +361,26 @@ def evidence_of(found: RunRecord) -> GlobalEvidence:
     return GlobalEvidence(
         lower, upper, boxes, told.examined, told.tol, told.cover, minima, told.has_all, told.minima_cover
     )
+
+
+def cover_boxes(found: RunRecord) -> list[GlobalBox]:
+    """Return the boxes of the cover of the bounds, none where none is kept. Raises ValueError for one that is none."""
+    import numpy as np
+
+    from gdcli.judge.cover_tree import leaves
+    from gdcli.tasks.outcome import GlobalBox
+
+    told = evidence_of(found)
+    if told.cover is None:
+        return []
+    flat, bounds = found.problem.space.flatten, found.problem.bounds or {}
+    ends: list[Any] = [{name: pair[k] for name, pair in bounds.items()} for k in (0, 1)]
+    whole = [np.array(flat(side), dtype=float) for side in ends]
+    faces = [(np.array(box.low), np.array(box.high)) for box in told.boxes]
+    low, high = leaves(told.cover, whole[0], whole[1], faces)
+    return [
+        GlobalBox(tuple(a), tuple(b), False) for a, b in zip(low.T.tolist(), high.T.tolist(), strict=True)
+    ]
 
 
 def _proof(outcome: Outcome) -> ProofRecord | None:

@@ -25,6 +25,7 @@ from gdcli.tasks.problem import Problem, listed
 if TYPE_CHECKING:
     from gdcli.language.constraints import ConstraintRow
     from gdcli.objective.build import Exact
+    from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.global_search.box_list import Boxes
     from gdcli.solve.global_search.branch_and_bound import Search, State
     from gdcli.solve.global_search.minimiser_boxes import LeftBox
@@ -51,10 +52,12 @@ def solve_globally(
     tell: Teller | None = None,
     every: bool = False,
     keep: bool = False,
+    checkpointer: Checkpointer | None = None,
 ) -> Outcome:
     """Enclose the global minimum (maximum) of ``problem`` within its bounds; ``tell`` is told how far it has come.
 
     With ``every`` all local minima are found as well; with ``keep`` the evidence has a cover that shows the proof.
+    A ``checkpointer`` may end the search, and lets it go on later.
 
     ``settings`` have the tolerance (1e-6 of the value, absolute below 1) and the caps; of ``max_evaluations`` each box
     is one. Raises UsageError where a variable has no bounds and where there are too many, DomainError where the
@@ -65,8 +68,8 @@ def solve_globally(
     if every and problem.subject_to and problem.rows()[0]:
         raise UsageError("--all is for problems without constraints but bounds", "leave out --all")
     with budget.limited(replace(settings, max_evaluations=None)):
-        found, search, within = _solved(problem, settings, formulas, tell, keep)
-        return _with_every(found, search, within, tell, keep) if every else found
+        found, search, within = _solved(problem, settings, formulas, tell, keep, checkpointer)
+        return _with_every(found, search, within, tell, keep, checkpointer) if every else found
 
 
 def check(problem: Problem) -> None:
@@ -101,7 +104,12 @@ def _unbounded_names(problem: Problem) -> list[str]:
 
 
 def _solved(
-    problem: Problem, settings: Settings, formulas: bool, tell: Teller | None, keep: bool
+    problem: Problem,
+    settings: Settings,
+    formulas: bool,
+    tell: Teller | None,
+    keep: bool,
+    checkpointer: Checkpointer | None,
 ) -> tuple[Outcome, Search, Bounded]:
     import numpy as np
 
@@ -112,7 +120,7 @@ def _solved(
     search = _search(within, settings, _local(problem, exact, rows))
     start = np.clip(np.array(exact.space.flatten(problem.start), dtype=float), search.low, search.high)
     began = perf_counter()
-    reason = run_search(search, start, settings, tell)
+    reason = run_search(search, start, settings, tell, checkpointer)
     state = search.state
     if state.point is None and not rows and not len(state.left):
         raise DomainError(
@@ -130,10 +138,18 @@ def _solved(
     return _told(answer, search, reason, within, keep), search, within
 
 
-def _with_every(found: Outcome, search: Search, within: Bounded, tell: Teller | None, keep: bool) -> Outcome:
+def _with_every(
+    found: Outcome,
+    search: Search,
+    within: Bounded,
+    tell: Teller | None,
+    keep: bool,
+    checkpointer: Checkpointer | None,
+) -> Outcome:
     """Return the outcome with all local minima: a search of its own, which drops no box for its values."""
     from gdcli.solve.global_search.branch_and_bound import Search
     from gdcli.solve.global_search.minimiser_boxes import joined
+    from gdcli.solve.global_search.search_snapshot import run_kept
 
     if found.globally is None or found.status.exit_code:
         return found
@@ -148,7 +164,8 @@ def _with_every(found: Outcome, search: Search, within: Bounded, tell: Teller | 
             )
         return state.examined < most
 
-    searched(lambda: whole.run(go_on))  # where it is stopped, what is left is told as not proved
+    # Where it is stopped, what is left is told as not proved.
+    run_kept(whole, lambda going: searched(lambda: whole.run(going)), go_on, checkpointer)
     left = joined(whole.state.left)
     boxes, cover = _checked(whole, left, within, len(left) <= MOST_PROVED, keep and whole.is_over)
     minima = sorted((found.sign * _middle(whole, box), _plain(box)) for box in boxes)
@@ -214,8 +231,16 @@ def _local(problem: Problem, exact: Exact, rows: list[ConstraintRow]) -> Callabl
     return improved
 
 
-def run_search(search: Search, start: Any, settings: Settings, tell: Teller | None) -> StopReason | None:
+def run_search(
+    search: Search,
+    start: Any,
+    settings: Settings,
+    tell: Teller | None,
+    checkpointer: Checkpointer | None = None,
+) -> StopReason | None:
     """Search as long as may be; None where it came to its end."""
+    from gdcli.solve.global_search.search_snapshot import run_kept
+
     most = settings.max_evaluations or math.inf
 
     def go_on(state: State) -> bool:
@@ -224,13 +249,16 @@ def run_search(search: Search, start: Any, settings: Settings, tell: Teller | No
             tell(state.examined, len(state.open), state.lower, state.best)
         return state.examined < most and state.best > UNBOUNDED
 
-    def whole() -> None:
-        search.offer(start[:, None])
-        search.run(go_on)
-        if search.is_over:
-            search.refine(go_on)
+    def whole(going: Callable[[State], bool]) -> StopReason | None:
+        def to_the_end() -> None:
+            search.offer(start[:, None])
+            search.run(going)
+            if search.is_over:
+                search.refine(going)
 
-    reason = searched(whole)
+        return searched(to_the_end)
+
+    reason = run_kept(search, whole, go_on, checkpointer)
     if search.narrow:  # the bounds had met
         return None
     if reason is None:

@@ -11,7 +11,8 @@ import pytest
 
 from gdcli import api
 from gdcli.kernel.errors import DomainError, UsageError
-from gdcli.kernel.status import Status
+from gdcli.kernel.status import Status, StopReason
+from gdcli.solve.checkpointing import Checkpointer
 from gdcli.tasks.global_minimum import solve_globally
 from tests.cli.test_subject_to_command import gd
 
@@ -215,13 +216,54 @@ def test_json_has_the_enclosure() -> None:
         ("--method", "bfgs"),
         ("--lr", "0.1"),
         ("--max-iter", "3"),
-        ("--checkpoint", "c.gd"),
     ],
 )
 def test_options_of_a_path_are_refused(option: tuple[str, str]) -> None:
     code, _, errors = gd("minimize", "x**2", "--global", "--bounds", "x=-1:1", *option)
     assert code == 2
     assert f"--global does not read {option[0]}" in errors
+
+
+FOUR = "+".join(f"(x{i}-0.3*{i})**2 - 10*cos(2*pi*(x{i}-0.3*{i}))" for i in range(4)) + "+0.1*x0*x1*x2*x3"
+
+
+def test_a_search_goes_on_from_a_checkpoint_as_if_nothing_had_happened(tmp_path: Any) -> None:
+    file = str(tmp_path / "search.ck")
+    asked = ("minimize", FOUR, "--global", "--bounds", "all=-5:5", "--format", "json")
+    code, _, errors = gd(*asked, "--max-evaluations", "200", "--checkpoint", file)
+    assert (code, "gd resume" in errors) == (3, True)
+    assert "so far        iteration" in gd("show", file)[1]
+    code, resumed, _ = gd("resume", file, "--max-evaluations", "100000", "--format", "json")
+    assert code == 0
+    whole = gd(*asked)[1]
+    assert json.loads(resumed)["global"] == json.loads(whole)["global"]
+
+
+def test_who_listens_ends_a_search_between_two_steps() -> None:
+    checkpointer = Checkpointer()
+
+    def ask(examined: int, left: int, lower: float, best: float) -> None:
+        if examined > 100:
+            assert checkpointer.listening
+            checkpointer.asked = StopReason.INTERRUPTED
+
+    problem = api.make_problem(FOUR, bounds=["all=-5:5"])
+    found = solve_globally(problem, tell=ask, checkpointer=checkpointer)
+    assert found.status is Status.INTERRUPTED
+    assert found.globally is not None
+    assert found.globally.lower <= -40.0 <= found.globally.upper
+
+
+@pytest.mark.parametrize("name", ["boxes.svg", "-"])
+def test_boxes_of_two_variables_are_drawn(tmp_path: Any, name: str) -> None:
+    drawn = str(tmp_path / name) if name != "-" else name
+    code, text, errors = gd("minimize", CAMEL, "--global", "--bounds", "all=-3:3", "--plot", drawn)
+    assert (code, errors) == (0, "")
+    assert "boxes of the proof" in (text if name == "-" else (tmp_path / name).read_text())
+    code, _, errors = gd(
+        "minimize", "x**2", "--global", "--bounds", "x=-1:1", "--plot", str(tmp_path / "x.svg")
+    )
+    assert (code, "draws boxes of two variables, and there is 1" in errors) == (2, True)
 
 
 def test_a_stored_answer_shows_the_same_page(tmp_path: Any) -> None:

@@ -31,6 +31,7 @@ from gdcli.tasks.kept_cover import Bounded
 from gdcli.tasks.problem import listed
 
 if TYPE_CHECKING:
+    from gdcli.solve.checkpointing import Checkpointer
     from gdcli.solve.global_search.branch_and_bound import Search
     from gdcli.tasks.fit.fit_outcome import FitOutcome
     from gdcli.tasks.fit.prepare import Prepared
@@ -118,7 +119,11 @@ def weighting_of(problem: FitProblem) -> Weighting | None:
 
 
 def solve_globally(
-    prepared: Prepared, settings: FitSettings | None = None, tell: Teller | None = None, keep: bool = False
+    prepared: Prepared,
+    settings: FitSettings | None = None,
+    tell: Teller | None = None,
+    keep: bool = False,
+    checkpointer: Checkpointer | None = None,
 ) -> FitOutcome:
     """Enclose the least sum of squares within the bounds of the parameters; ``tell`` is told how far it has come.
 
@@ -147,7 +152,7 @@ def solve_globally(
         search = Search(function, Contracted(function), within.low, within.high, tol, local)
         search.batch = max(8, _AT_ONCE // function.rows)
         start = np.array(prepared.row.space.flatten(prepared.problem.start), dtype=float)
-        reason = run_search(search, np.clip(start, within.low, within.high), settings, tell)
+        reason = run_search(search, np.clip(start, within.low, within.high), settings, tell, checkpointer)
         if search.state.point is None:
             raise budget.no_answer((reason or StopReason.MAX_EVALUATIONS).value)
         found = answer(_from(prepared, search.state.point), FitSettings())
