@@ -151,7 +151,6 @@ class RunPlot:
         return figures.contours(run, sample, resolution(self._space.size))
 
     def _boxes(self, run: Run, found: RunRecord) -> Picture:
-        """The boxes of a search over two variables."""
         from gdcli.record.runs import cover_boxes, evidence_of
         from gdcli.render.box_figures import box_map
 

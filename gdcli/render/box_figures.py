@@ -35,7 +35,6 @@ def box_map(
 
 
 def _outlines(boxes: Sequence[Rectangle]) -> list[tuple[float, float]]:
-    """Return the sides of boxes as one line with gaps."""
     pieces: list[tuple[float, float]] = []
     for (a, b), (c, d) in boxes:
         pieces += [(a, c), (b, c), (b, d), (a, d), (a, c), (nan, nan)]

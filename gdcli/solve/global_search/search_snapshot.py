@@ -29,7 +29,6 @@ class SearchSnapshot:
     seconds: float
 
     def told(self) -> dict[str, Any]:
-        """Return how far the search has come, for people."""
         return {
             "state": "running",
             "iteration": self.counts[0],
@@ -51,7 +50,6 @@ def snapshot_of(search: Search, began: float) -> SearchSnapshot:
 
 
 def restore(search: Search, kept: SearchSnapshot) -> None:
-    """Let a search go on from where it was."""
     state = search.state
     state.open, state.done = Boxes(*kept.open), Boxes(*kept.done)
     state.best, state.point = kept.best, kept.point
