@@ -65,7 +65,8 @@ def check_fit(options: FitOptions) -> None:
 
 def check_unread(options: MinimizeOptions | FitOptions, names: Sequence[str]) -> None:
     for name in names:
-        if getattr(options, name, None) not in (None, False):
+        given = getattr(options, name, None)
+        if given not in (None, False) and given != []:
             option = "--" + name.replace("_", "-")
             hint = "it ends by --tol, or at a cap: --max-time, --max-evaluations (of boxes), --max-memory"
             raise UsageError(
