@@ -66,7 +66,7 @@ def check_fit(options: FitOptions) -> None:
 def check_unread(options: MinimizeOptions | FitOptions, names: Sequence[str]) -> None:
     for name in names:
         given = getattr(options, name, None)
-        if given not in (None, False) and given != []:
+        if given not in (None, False, [], ()):
             option = "--" + name.replace("_", "-")
             hint = "it ends by --tol, or at a cap: --max-time, --max-evaluations (of boxes), --max-memory"
             raise UsageError(
