@@ -170,8 +170,9 @@ def _section(lines: Iterable[Line], is_question: bool = False, is_answer: bool =
     heading = "The question" if is_question else "The answer" if is_answer else "In numbers"
     first = next((line for line in lines if isinstance(line, TableLine)), None)
     if first is not None and not is_question:
-        heading = _HEADINGS.get(first.columns[0].title.strip(), "Table")
-        if any(column.title.strip() == "status" for column in first.columns[1:]) and heading == "Table":
+        titles = [column.title.strip() for column in first.columns]
+        heading = "Every way to compute it" if "way" in titles else _HEADINGS.get(titles[0], "Table")
+        if "status" in titles[1:] and heading == "Table":
             heading = "Groups"
     return f"<section>\n<h2>{heading}</h2>\n{''.join(_blocks(lines))}</section>\n"
 

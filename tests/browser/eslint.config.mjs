@@ -12,7 +12,7 @@ export default [
         [
           "d3", "chart", "linear", "descent", "rates", "plane", "terminal", "program", "rowProgram", "rowSides", "limits", "rules",
           "document", "window", "navigator", "location", "history", "URL", "URLSearchParams", "Blob", "Path2D", "Option",
-          "getComputedStyle", "getSelection", "setTimeout", "clearTimeout", "setInterval", "clearInterval",
+          "getComputedStyle", "getSelection", "parseFloat", "setTimeout", "clearTimeout", "setInterval", "clearInterval",
           "requestAnimationFrame",
         ].map((name) => [name, "readonly"]),
       ),

@@ -9,7 +9,9 @@
   const COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
   const n = given.names.length;
   const method = (name) => given.methods.find((m) => m.name === name);
-  const css = (colour) => getComputedStyle(document.body).getPropertyValue(`--ink-${colour.slice(1).toLowerCase()}`).trim() || colour;
+  let inks = {};
+  const css = (colour) => (inks[colour] ??=
+    getComputedStyle(document.body).getPropertyValue(`--ink-${colour.slice(1).toLowerCase()}`).trim() || colour);
 
   const state = {
     method: "gd", lr: given.lr ?? 0.1, keep: 0.9, noise: 0, seed: 0, steps: given.rows ? 60 : 100, start: given.start,
@@ -556,6 +558,7 @@
   // -- the beginning --------------------------------------------------------------------------------------------------
 
   function resized() {
+    inks = {};
     board.resize();
     course();
     drawRows();

@@ -12,7 +12,9 @@ function plane(box, world) {
   let view = null; // { x: [low, high], y: [low, high] }
   let pointer = null;
   let later = 0;
-  const style = (name) => getComputedStyle(box).getPropertyValue(name).trim();
+  let known = {}; // colours, until the page changes: to ask for one costs a layout
+  const style = (name) => (known[name] ??= getComputedStyle(box).getPropertyValue(name).trim());
+  const letters = () => (known.letters ??= parseFloat(getComputedStyle(document.documentElement).fontSize) / 16);
   const flat = () => world.axes().length === 1;
 
   const scales = () => ({
@@ -21,6 +23,7 @@ function plane(box, world) {
   });
 
   function resize() {
+    known = {};
     const w = box.clientWidth;
     const h = Math.round(Math.max(260, Math.min((world.rows ? 0.95 : 0.72) * w, window.innerHeight - 230)));
     size = { w, h, ratio: window.devicePixelRatio || 1 };
@@ -126,7 +129,7 @@ function plane(box, world) {
     const { x, y } = scales();
     pen.fillStyle = style("--quiet");
     pen.strokeStyle = style("--line");
-    pen.font = "12px system-ui, sans-serif";
+    pen.font = `${12 * letters()}px system-ui, sans-serif`;
     pen.lineWidth = 1;
     pen.strokeRect(PAD.left, PAD.top, size.w - PAD.left - PAD.right, size.h - PAD.top - PAD.bottom);
     pen.textAlign = "center";
@@ -134,7 +137,7 @@ function plane(box, world) {
     pen.textAlign = "right";
     y.ticks(Math.max(3, size.h / 70)).forEach((v) => pen.fillText(chart.number(v), PAD.left - 6, y(v) + 4));
     pen.fillStyle = style("--text");
-    pen.font = "13px system-ui, sans-serif";
+    pen.font = `${13 * letters()}px system-ui, sans-serif`;
     pen.textAlign = "center";
     const [first, second] = world.labels();
     pen.fillText(first, (PAD.left + size.w - PAD.right) / 2, size.h - 8);
