@@ -28,6 +28,7 @@ RUNS = {
     "checkpoints.py": ("1 10000", "200 000 variables, L-BFGS"),
     "groups.py": ("20 1", "curve_fit has"),
     "errors_in_columns.py": ("100 1", "wave, 1e+02 rows"),
+    "cluster.py": ("2000 1", "1000 workers, 1e+11 rows"),
     "constrained.py": ("3", "| gd "),
     "portfolio.py": ("20 40 1", "| HiGHS "),
     "global_search.py": ("2", "| gd --global "),
@@ -44,6 +45,7 @@ NEEDS = {
     "stochastic.py": ["gcc"],
 }
 MODULES = {
+    "cluster.py": "distributed",
     "errors_in_columns.py": "odrpack",
     "groups.py": "polars",
     "native.py": "llvmlite",
